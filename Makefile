@@ -1,0 +1,45 @@
+# `make demo` and `make test` need python3.11, git and make; everything else is installed into this checkout.
+SHELL := /bin/bash
+UV := .tools/bin/uv
+RUN := .venv/bin
+export UV_CACHE_DIR := $(CURDIR)/.cache/uv
+export UV_PYTHON_DOWNLOADS := never
+export MLFLOW_DISABLE_TELEMETRY := true
+export DO_NOT_TRACK := true
+
+.PHONY: install demo test lint types contracts unit e2e bench clean
+
+install: .venv/installed
+
+.tools/bin/uv:
+	python3 -m venv .tools
+	.tools/bin/pip install --quiet --disable-pip-version-check 'uv>=0.9'
+
+.venv/installed: uv.lock pyproject.toml | .tools/bin/uv
+	$(UV) sync --quiet --frozen --all-groups --extra all
+	touch $@
+
+demo: install
+	$(RUN)/python examples/demo.py $(if $(KEEP),--keep)
+
+test: lint types contracts unit e2e
+
+lint: install
+	$(RUN)/ruff format --check src tests benchmarks examples
+	$(RUN)/ruff check src tests benchmarks examples
+
+types: install
+	$(RUN)/mypy
+
+contracts: install
+	$(RUN)/lint-imports
+
+unit: install
+	$(RUN)/pytest -q -n 2 -m "not e2e and not faults" --cov --cov-report=
+	$(RUN)/coverage report --fail-under=90 --include='$(shell tr '\n' ',' < tests/pure_cores.txt)'
+
+e2e: install
+	$(RUN)/pytest -q -m "e2e or faults"
+
+clean:
+	rm -rf .venv .tools .cache .demo
