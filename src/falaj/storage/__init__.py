@@ -1,0 +1,35 @@
+"""The control plane's database: its tables, its migrations and the sessions that write to it.
+
+SQLite (WAL) in the embedded installation, PostgreSQL in the scaled one; the same tests run on both. Other rooms write
+through `Database.transaction`, so that a state change and what follows from it are one commit.
+"""
+
+from falaj.storage.database import Database
+from falaj.storage.tables import (
+    Base,
+    Delivery,
+    EndpointRow,
+    EventRow,
+    EvidenceRow,
+    OutboxRow,
+    ProcessRow,
+    ProjectRow,
+    ReleaseRow,
+    RunRow,
+    StepRunRow,
+)
+
+__all__ = [
+    "Base",
+    "Database",
+    "Delivery",
+    "EndpointRow",
+    "EventRow",
+    "EvidenceRow",
+    "OutboxRow",
+    "ProcessRow",
+    "ProjectRow",
+    "ReleaseRow",
+    "RunRow",
+    "StepRunRow",
+]

@@ -1,0 +1,1 @@
+"""Generated and then read; newest last."""
