@@ -1,0 +1,39 @@
+"""The content-addressed store: files and trees named by the digest of their manifest, kept in a folder or in S3.
+
+An artifact never changes: its digest is the SHA-256 of a canonical manifest that lists every path, size, executable
+bit and blob digest, so the same content has the same name everywhere and equal files are kept once. Writes are
+atomic, reads are verified, any number of processes may put, fetch and collect garbage at the same time. Small mutable
+names (refs) sit beside the artifacts. The folder back end needs nothing beyond the standard library.
+"""
+
+from falaj.artifacts.digest import Digest, parse_digest
+from falaj.artifacts.errors import (
+    ArtifactChangedError,
+    ArtifactCorruptError,
+    ArtifactDiskFullError,
+    ArtifactMissingError,
+    ArtifactUnsupportedError,
+    StoreUnavailableError,
+    TargetExistsError,
+)
+from falaj.artifacts.manifest import FileEntry, Manifest
+from falaj.artifacts.opening import open_store
+from falaj.artifacts.store import Artifact, ArtifactStore, Collected
+
+__all__ = [
+    "Artifact",
+    "ArtifactChangedError",
+    "ArtifactCorruptError",
+    "ArtifactDiskFullError",
+    "ArtifactMissingError",
+    "ArtifactStore",
+    "ArtifactUnsupportedError",
+    "Collected",
+    "Digest",
+    "FileEntry",
+    "Manifest",
+    "StoreUnavailableError",
+    "TargetExistsError",
+    "open_store",
+    "parse_digest",
+]
