@@ -1,0 +1,166 @@
+"""What travels between the server and its clients: the documents of the REST API.
+
+Plain frozen dataclasses: the server declares them as its responses (so they are the OpenAPI schemas) and the client
+decodes into them. Times are unix seconds, digests `sha256:<hex>`.
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from dataclasses import dataclass, field, fields, is_dataclass
+from functools import cache
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Health:
+    """State of the server and of the parts that have reported to it."""
+
+    status: str
+    version: str
+    database: str
+    store: str
+
+
+@dataclass(frozen=True)
+class Project:
+    """A repository that Falaj builds."""
+
+    name: str
+    repository: str
+    branch: str
+    vendor: str | None
+    last_commit: str | None
+    created_at: float
+
+
+@dataclass(frozen=True)
+class StepRun:
+    """One step, check or gate of a run."""
+
+    node: str
+    kind: str
+    state: str
+    detail: dict[str, Any]
+    started_at: float | None
+    ended_at: float | None
+
+
+@dataclass(frozen=True)
+class Run:
+    """One execution of a project's pipeline at a commit; `steps` is empty in lists."""
+
+    id: str
+    project: str
+    model: str | None
+    commit: str
+    ref: str | None
+    trigger: str
+    params: dict[str, Any]
+    state: str
+    reason: str
+    release: int | None
+    mlflow_run: str | None
+    created_at: float
+    started_at: float | None
+    ended_at: float | None
+    steps: list[StepRun] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Release:
+    """A numbered release of a model."""
+
+    model: str
+    number: int
+    project: str
+    run_id: str
+    commit: str
+    digest: str
+    state: str
+    data: dict[str, Any]
+    created_at: float
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A model in an environment at a location: what it must serve and what it does serve."""
+
+    endpoint: str
+    location: str
+    release: int
+    previous: int | None
+    state: str
+    url: str | None
+    replicas_ready: int
+    message: str
+    updated_at: float
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened; `id` orders them."""
+
+    id: int
+    at: float
+    subject: str
+    kind: str
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Triggered:
+    """What an announced commit led to: a new run, the run it already had, or nothing (`reason` says why)."""
+
+    run_id: str | None
+    created: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Where a prediction comes from, back to the commit and the data."""
+
+    prediction: dict[str, Any]
+    endpoint: str
+    release: Release
+    run: Run
+    snapshots: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What garbage collection removed."""
+
+    blobs: int
+    bytes: int
+
+
+def decode(kind: type[T], value: Any) -> T:
+    """Make a document from parsed JSON; unknown keys of a newer server are ignored.
+
+    Args:
+        kind: One of the dataclasses above.
+        value: What `json.loads` gave.
+    """
+    hints = _hints(kind)
+    known = {item.name for item in fields(typing.cast("Any", kind))}
+    return kind(**{key: _decode_value(hints[key], item) for key, item in value.items() if key in known})
+
+
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
+
+
+def _decode_value(hint: Any, value: Any) -> Any:
+    if isinstance(hint, types.UnionType):
+        return value
+    if is_dataclass(hint):
+        return decode(typing.cast("type", hint), value)
+    if typing.get_origin(hint) is list and is_dataclass(typing.get_args(hint)[0]):
+        return [decode(typing.get_args(hint)[0], item) for item in value]
+    return value

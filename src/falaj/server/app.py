@@ -1,0 +1,92 @@
+"""The application, and the process that serves it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import Depends, FastAPI
+
+from falaj import __version__
+from falaj.errors import UnavailableError
+from falaj.home import Home
+from falaj.server import problems
+from falaj.server.actions import authenticator, require_actions
+from falaj.server.controller import Controller
+from falaj.server.platform import Platform
+from falaj.server.routers import locations, projects, releases, runs, system
+from falaj.storage import Database
+
+
+def create_app(platform: Platform, *, controllers: bool = True) -> FastAPI:
+    """The API of one installation.
+
+    Args:
+        platform: Its parts; the database must be migrated.
+        controllers: False serves requests only, as in tests of routes.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        controller = Controller(platform, f"server:{os.getpid()}")
+        if controllers:
+            controller.start()
+        yield
+        if controllers:
+            controller.stop()
+
+    app = FastAPI(
+        title="Falaj",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,  # the stock page loads its scripts from elsewhere
+        redoc_url=None,
+        openapi_url="/api/v1/openapi.json",
+        dependencies=[Depends(authenticator(platform.home.token))],
+    )
+    app.state.platform = platform
+    problems.install(app)
+    for router in (runs.router, projects.router, releases.router, locations.router, system.router):
+        app.include_router(router)
+    require_actions(app)
+    return app
+
+
+def serve(home: Home, port: int) -> None:
+    """Serve the API on loopback until SIGTERM.
+
+    Raises:
+        UnavailableError: The port is taken (`server.port-in-use`).
+    """
+    import uvicorn
+
+    _refuse_taken_port(port)
+    database = Database(home.prepare().database_url)
+    database.migrate()
+    config = uvicorn.Config(
+        create_app(Platform(home, database)),
+        host="127.0.0.1",
+        port=port,
+        log_level="warning",
+        timeout_graceful_shutdown=2,
+    )
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor decides; a Ctrl-C reaches the whole group
+    uvicorn.Server(config).run()
+    database.close()
+
+
+def _refuse_taken_port(port: int) -> None:
+    import socket
+
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise UnavailableError(
+                f"port {port} is in use by another program",
+                hint="falaj up --port chooses another one",
+                code="server.port-in-use",
+            ) from error

@@ -1,0 +1,100 @@
+"""The controllers of the server: they move deployments, poll repositories, report commit statuses."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import select
+
+from falaj import release
+from falaj.errors import FalajError
+from falaj.processes import Event, Outbox
+from falaj.release.lifecycle import DeploymentState
+from falaj.server.platform import Platform
+from falaj.server.routers.projects import Push, announce
+from falaj.storage import ProjectRow, RunRow
+
+_TICK_S = 0.2
+_LEASE_S = 30.0
+
+logger = logging.getLogger(__name__)
+
+
+class Controller:
+    """A thread that advances what waits in the process table and the outbox.
+
+    Args:
+        platform: The installation.
+        name: Owner of the leases it takes; unique per server process.
+    """
+
+    def __init__(self, platform: Platform, name: str) -> None:
+        self._platform, self._name = platform, name
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="controller", daemon=True)
+        self._outbox = Outbox(platform.database, {"commit-status": self._report_status})
+        self._polled: dict[str, float] = {}
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after what is being done; whatever waits is a row."""
+        self._stopping.set()
+        self._thread.join(timeout=10)
+
+    def _run(self) -> None:
+        while not self._stopping.wait(_TICK_S):
+            try:
+                while self.advance_deployment():
+                    pass
+                self._outbox.run_due(self._platform.now())
+                self._poll_repositories()
+            except FalajError as error:
+                logger.warning("controller", extra={"error": str(error)})
+            except Exception:  # the loop outlives whatever one turn meets; the row is still there for the next
+                logger.exception("controller failed on a turn")
+
+    def advance_deployment(self) -> bool:
+        """Take one deployment that is due one step further; False when none was due."""
+        now, processes = self._platform.now(), self._platform.processes
+        lease = processes.claim("deployment", self._name, _LEASE_S, now)
+        if lease is None:
+            return False
+        event = Event("start" if lease.state == DeploymentState.PENDING else "timeout")
+        with self._platform.database.transaction() as session:
+            if event.name == "start":
+                release.point_endpoint(session, lease.data, now)
+            processes.advance(session, lease, event, now)
+        return True
+
+    def _poll_repositories(self) -> None:
+        now = self._platform.now()
+        with self._platform.database.reading() as session:
+            polled = list(session.scalars(select(ProjectRow).where(ProjectRow.poll_every_s.is_not(None))))
+        for project in polled:
+            if now - self._polled.get(project.name, 0.0) >= (project.poll_every_s or 0.0):
+                self._polled[project.name] = now
+                self._poll(project)
+
+    def _poll(self, project: ProjectRow) -> None:
+        from falaj.integrations.git import polling
+
+        commit = polling.poll(project.repository, project.branch)
+        if commit and commit != project.last_commit:
+            push = Push(project=project.name, ref=f"refs/heads/{project.branch}", after=commit)
+            announce(self._platform, push, trigger="poll")
+
+    def _report_status(self, message: Mapping[str, Any]) -> None:
+        from falaj.integrations.git import status
+
+        with self._platform.database.reading() as session:
+            run = session.get_one(RunRow, message["run_id"])
+            project = session.get_one(ProjectRow, run.project)
+        reporter = status.reporter_for(project.vendor, project.repository, self._platform.home.settings)
+        url = f"{self._platform.home.server_url}/runs/{run.id}"
+        reporter.report(run.commit, message["state"], message["description"] or f"run {run.id}", url)

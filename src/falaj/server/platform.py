@@ -1,0 +1,53 @@
+"""What the routes of one server share."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from falaj.artifacts import ArtifactStore, open_store
+from falaj.home import Home
+from falaj.processes import ProcessTable
+from falaj.release import lifecycle as deployments
+from falaj.runs import lifecycle as runs
+from falaj.storage import Database
+
+
+@dataclass(frozen=True)
+class Platform:
+    """The parts of one installation.
+
+    Args:
+        home: Its folder and settings.
+        database: The control plane's database, migrated.
+    """
+
+    home: Home
+    database: Database
+
+    @cached_property
+    def processes(self) -> ProcessTable:
+        """The process table with the transitions of all kinds."""
+        return ProcessTable(self.database, {"run": runs.transition, "deployment": deployments.transition})
+
+    @cached_property
+    def store(self) -> ArtifactStore:
+        """The artifact store."""
+        return open_store(self.home.store_url)
+
+    @staticmethod
+    def now() -> float:
+        """Unix seconds."""
+        return time.time()
+
+
+def _platform(request: Request) -> Platform:
+    platform: Platform = request.app.state.platform
+    return platform
+
+
+Shared = Annotated[Platform, Depends(_platform)]

@@ -1,0 +1,52 @@
+"""Errors as RFC 9457 problem details."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from falaj.errors import FalajError
+
+logger = logging.getLogger(__name__)
+
+
+def problem(status: int, code: str, title: str, **details: Any) -> JSONResponse:
+    """A problem document; `code` is stable, `title` is for people."""
+    document = {"type": f"https://falaj.dev/problems/{code}", "title": title, "status": status, "code": code}
+    shown = {name: value for name, value in details.items() if value}
+    return JSONResponse(document | shown, status_code=status, media_type="application/problem+json")
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of the application with a problem document."""
+    app.add_exception_handler(FalajError, _falaj_error)
+    app.add_exception_handler(RequestValidationError, _invalid_request)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def _falaj_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, FalajError)
+    return problem(error.status, error.code, error.message, where=error.where, hint=error.hint)
+
+
+def _invalid_request(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    issues = [{"field": ".".join(map(str, item["loc"])), "message": item["msg"]} for item in error.errors()]
+    named = "; ".join(f"{item['field']}: {item['message']}" for item in issues)
+    return problem(400, "request.invalid", f"the request is not valid: {named}", issues=issues)
+
+
+def _http_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    return problem(error.status_code, f"http.{error.status_code}", str(error.detail), where=request.url.path)
+
+
+def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    logger.error("unexpected error", exc_info=error, extra={"path": request.url.path})
+    return problem(500, "server.unexpected", "the server failed on this request", hint="its log says why")

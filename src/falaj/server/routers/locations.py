@@ -1,0 +1,88 @@
+"""What agents ask and report, and the artifacts that they fetch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from falaj import release
+from falaj.server.actions import Action, action
+from falaj.server.platform import Shared
+from falaj.storage import EndpointRow, ReleaseRow
+
+router = APIRouter(prefix="/api/v1", tags=["locations"])
+_LONG_POLL_S = 20.0
+_POLL_STEP_S = 0.2
+_CHUNK_BYTES = 1 << 20
+
+
+class Report(BaseModel):
+    """What an agent says of its endpoints."""
+
+    model_config = ConfigDict(extra="ignore")
+    version: int
+    endpoints: list[dict[str, Any]]
+
+
+@router.get("/locations/{location}/desired", **action(Action.SERVE))
+def desired(location: str, platform: Shared, after: int = -1) -> dict[str, Any]:
+    """What a location must serve; waits up to 20 s for something newer than version `after`."""
+    deadline = time.monotonic() + _LONG_POLL_S
+    newest = select(func.max(EndpointRow.version)).where(EndpointRow.location == location)
+    while True:
+        with platform.database.reading() as session:
+            version = session.scalar(newest) or 0
+            if version != after or time.monotonic() > deadline:
+                return {"version": version, "endpoints": _plans(session, location)}
+        time.sleep(_POLL_STEP_S)
+
+
+@router.put("/locations/{location}/status", status_code=204, **action(Action.SERVE))
+def status(location: str, report: Report, platform: Shared) -> None:
+    """Take an agent's report."""
+    with platform.database.transaction() as session:
+        release.observe(session, platform.processes, location, report.endpoints, platform.now())
+
+
+@router.get("/artifacts/{digest}/manifest", **action(Action.SERVE))
+def manifest(digest: str, platform: Shared) -> dict[str, Any]:
+    """The manifest of an artifact, whose canonical form hashes to the digest."""
+    return platform.store.manifest(digest).to_json()
+
+
+@router.get("/artifacts/{digest}/files/{path:path}", **action(Action.SERVE))
+def file(digest: str, path: str, platform: Shared) -> StreamingResponse:
+    """One file of an artifact; `path` is looked up in the manifest, never in a file system."""
+    source = platform.store.open_file(digest, path)
+
+    def chunks() -> Iterator[bytes]:
+        with source:
+            while chunk := source.read(_CHUNK_BYTES):
+                yield chunk
+
+    return StreamingResponse(chunks(), media_type="application/octet-stream")
+
+
+def _plans(session: Session, location: str) -> list[dict[str, Any]]:
+    rows = session.scalars(select(EndpointRow).where(EndpointRow.location == location))
+    return [_plan(session, row) for row in rows]
+
+
+def _plan(session: Session, row: EndpointRow) -> dict[str, Any]:
+    served = session.get_one(ReleaseRow, (row.model, row.release))
+    envelopes = [item.envelope for item in release.evidence_of(session, served)]
+    return {
+        "endpoint": f"{row.environment}/{row.model}",
+        "environment": row.environment,
+        "model": row.model,
+        "release": row.release,
+        "evidence": envelopes,
+        **row.plan,
+    }

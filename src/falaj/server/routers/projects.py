@@ -1,0 +1,144 @@
+"""Projects, and what announces new commits of them: hooks, webhooks."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Annotated
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, StringConstraints
+from sqlalchemy import select
+
+from falaj import api
+from falaj.errors import ConflictError, NotFoundError, UsageError
+from falaj.runs import queue
+from falaj.server import views
+from falaj.server.actions import Action, action
+from falaj.server.platform import Platform, Shared
+from falaj.storage import Delivery, ProjectRow
+
+router = APIRouter(prefix="/api/v1", tags=["projects"])
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+_ZERO_COMMIT = "0" * 40
+
+
+class NewProject(BaseModel):
+    """A repository to build."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: Name
+    repository: str
+    branch: str = "main"
+    vendor: str | None = None
+    webhook_secret: str | None = None
+    poll_every_s: float | None = None
+
+
+class Push(BaseModel):
+    """A branch that moved."""
+
+    model_config = ConfigDict(extra="forbid")
+    project: str
+    ref: str
+    before: str = _ZERO_COMMIT
+    after: str
+    delivery: str = ""
+
+
+@router.post("/projects", status_code=201, response_model=api.Project, **action(Action.CONFIGURE))
+def register(wish: NewProject, platform: Shared) -> api.Project:
+    """Register a project; registering it again with the same repository changes its settings."""
+    with platform.database.transaction() as session:
+        row = session.get(ProjectRow, wish.name)
+        if row is not None and row.repository != wish.repository:
+            raise ConflictError(f"project '{wish.name}' builds {row.repository}", hint="choose another name")
+        if row is None:
+            row = ProjectRow(name=wish.name, repository=wish.repository, created_at=platform.now())
+            session.add(row)
+        row.branch, row.vendor, row.poll_every_s = wish.branch, wish.vendor, wish.poll_every_s
+        row.webhook_secret = wish.webhook_secret or row.webhook_secret or secrets.token_urlsafe(24)
+        return views.project(row)
+
+
+@router.get("/projects", response_model=list[api.Project], **action(Action.READ))
+def list_projects(platform: Shared) -> list[api.Project]:
+    """All projects by name."""
+    with platform.database.reading() as session:
+        return [views.project(row) for row in session.scalars(select(ProjectRow).order_by(ProjectRow.name))]
+
+
+@router.post("/triggers/push", response_model=api.Triggered, **action(Action.TRIGGER))
+def push(announced: Push, platform: Shared) -> api.Triggered:
+    """A hook of a repository on this machine says that a branch moved."""
+    return announce(platform, announced, trigger="push")
+
+
+@router.post("/webhooks/{vendor}/{project}", response_model=api.Triggered, **action(Action.PUBLIC))
+async def webhook(vendor: str, project: str, request: Request, platform: Shared) -> api.Triggered:
+    """A git host says that a branch moved; its signature is checked and a replay refused."""
+    from starlette.concurrency import run_in_threadpool
+
+    from falaj.integrations.git import webhooks
+
+    body = await _bounded(request, webhooks.MAX_BODY_BYTES)
+    return await run_in_threadpool(_receive, platform, vendor, project, dict(request.headers), body)
+
+
+def announce(platform: Platform, push: Push, trigger: str) -> api.Triggered:
+    """Queue a run for a branch that moved, unless it is another branch, was deleted, or has its run already.
+
+    Raises:
+        NotFoundError: The project is not registered.
+    """
+    now = platform.now()
+    with platform.database.transaction() as session:
+        project = session.get(ProjectRow, push.project)
+        if project is None:
+            raise NotFoundError(f"no project '{push.project}'", code="project.unknown")
+        if refusal := _why_ignored(project, push):
+            queue.record(session, f"project/{project.name}", "push.ignored", {"ref": push.ref, "reason": refusal}, now)
+            return api.Triggered(None, created=False, reason=refusal)
+        order = queue.RunOrder(project.name, push.after, trigger=trigger, ref=push.ref)
+        run, created = queue.enqueue(session, platform.processes, order, now)
+        return api.Triggered(run.id, created, "a new run" if created else "this commit has its run already")
+
+
+def _why_ignored(project: ProjectRow, push: Push) -> str:
+    if set(push.after) == {"0"}:
+        return f"{push.ref} was deleted"
+    if push.ref != f"refs/heads/{project.branch}":
+        return f"{push.ref} is not the branch that is built ({project.branch})"
+    return ""
+
+
+async def _bounded(request: Request, limit: int) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise UsageError(f"the payload is larger than {limit} bytes", code="webhook.too-large")
+    return bytes(body)
+
+
+def _receive(platform: Platform, vendor: str, name: str, headers: dict[str, str], body: bytes) -> api.Triggered:
+    from falaj.integrations.git import webhooks
+
+    with platform.database.reading() as session:
+        project = session.get(ProjectRow, name)
+    if project is None or not project.webhook_secret:
+        raise NotFoundError(f"no project '{name}'", code="project.unknown")
+    event = webhooks.verify_and_parse(vendor, headers, body, project.webhook_secret, platform.now())
+    if event is None:
+        return api.Triggered(None, created=False, reason="not a push of a branch")
+    if not _first_time(platform, vendor, event.delivery_id):
+        return api.Triggered(None, created=False, reason="this delivery was received before")
+    moved = Push(project=name, ref=event.ref, before=event.before, after=event.after, delivery=event.delivery_id)
+    return announce(platform, moved, trigger="webhook")
+
+
+def _first_time(platform: Platform, vendor: str, delivery_id: str) -> bool:
+    with platform.database.transaction() as session:
+        if session.get(Delivery, (vendor, delivery_id)) is not None:
+            return False
+        session.add(Delivery(vendor=vendor, delivery_id=delivery_id, received_at=platform.now()))
+        return True

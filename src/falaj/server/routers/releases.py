@@ -1,0 +1,72 @@
+"""Models, releases, their evidence; endpoints and traces of predictions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from sqlalchemy import select
+
+from falaj import api, release
+from falaj.errors import NotFoundError
+from falaj.server import views
+from falaj.server.actions import Action, action
+from falaj.server.platform import Shared
+from falaj.storage import EndpointRow, ReleaseRow, RunRow
+
+router = APIRouter(prefix="/api/v1", tags=["releases"])
+
+
+@router.get("/releases", response_model=list[api.Release], **action(Action.READ))
+def list_releases(platform: Shared, model: str | None = None) -> list[api.Release]:
+    """The newest releases first."""
+    query = select(ReleaseRow).order_by(ReleaseRow.created_at.desc())
+    if model:
+        query = query.where(ReleaseRow.model == model)
+    with platform.database.reading() as session:
+        return [views.release(row) for row in session.scalars(query)]
+
+
+@router.get("/releases/{name}", response_model=api.Release, **action(Action.READ))
+def show(name: str, platform: Shared) -> api.Release:
+    """The release that `model@number` or `model@latest` names."""
+    with platform.database.reading() as session:
+        return views.release(release.find(session, name))
+
+
+@router.get("/releases/{name}/evidence", response_model=list[dict[str, Any]], **action(Action.READ))
+def evidence(name: str, platform: Shared) -> list[dict[str, Any]]:
+    """The signed envelopes of a release."""
+    with platform.database.reading() as session:
+        return [row.envelope for row in release.evidence_of(session, release.find(session, name))]
+
+
+@router.get("/endpoints", response_model=list[api.Endpoint], **action(Action.READ))
+def endpoints(platform: Shared) -> list[api.Endpoint]:
+    """Every endpoint with what it serves."""
+    query = select(EndpointRow).order_by(EndpointRow.environment, EndpointRow.model, EndpointRow.location)
+    with platform.database.reading() as session:
+        return [views.endpoint(row) for row in session.scalars(query)]
+
+
+@router.get("/predictions/{prediction_id}", response_model=api.Trace, **action(Action.READ))
+def trace(prediction_id: str, platform: Shared) -> api.Trace:
+    """Where a prediction comes from: release, run, commit and data snapshots."""
+    from falaj.serving.predictions import find_prediction
+
+    for log_dir in sorted(platform.home.root.glob("locations/*/predictions")):
+        if record := find_prediction(log_dir, prediction_id):
+            break
+    else:
+        raise NotFoundError(
+            f"no prediction '{prediction_id}' in the prediction logs of this machine",
+            hint="the id is the x-request-id header of the answer",
+            code="prediction.unknown",
+        )
+    with platform.database.reading() as session:
+        found = release.find(session, record.release)
+        run = session.get_one(RunRow, found.run_id)
+        return api.Trace(
+            prediction=record.to_json(), endpoint=record.endpoint, release=views.release(found),
+            run=views.run(run), snapshots=found.data.get("snapshots", {}),
+        )  # fmt: skip

@@ -1,0 +1,79 @@
+"""Runs: start, list, show, cancel, logs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi.responses import PlainTextResponse
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import select
+
+from falaj import api
+from falaj.errors import NotFoundError
+from falaj.runs import queue
+from falaj.server import views
+from falaj.server.actions import Action, action
+from falaj.server.platform import Shared
+from falaj.storage import RunRow, StepRunRow
+
+router = APIRouter(prefix="/api/v1/runs", tags=["runs"])
+
+
+class NewRun(BaseModel):
+    """A wish for a run at a commit."""
+
+    model_config = ConfigDict(extra="forbid")
+    project: str
+    commit: str
+    params: dict[str, dict[str, Any]] = {}
+
+
+@router.post("", status_code=201, response_model=api.Run, **action(Action.RUN))
+def start(wish: NewRun, platform: Shared) -> api.Run:
+    """Queue a run; every call makes a new one."""
+    order = queue.RunOrder(wish.project, wish.commit, trigger="manual", params=wish.params, once=False)
+    with platform.database.transaction() as session:
+        return views.run(queue.enqueue(session, platform.processes, order, platform.now())[0])
+
+
+@router.get("", response_model=list[api.Run], **action(Action.READ))
+def list_runs(
+    platform: Shared, project: str | None = None, limit: Annotated[int, Query(ge=1, le=1000)] = 20
+) -> list[api.Run]:
+    """The newest runs first."""
+    query = select(RunRow).order_by(RunRow.created_at.desc()).limit(limit)
+    if project:
+        query = query.where(RunRow.project == project)
+    with platform.database.reading() as session:
+        return [views.run(row) for row in session.scalars(query)]
+
+
+@router.get("/{run_id}", response_model=api.Run, **action(Action.READ))
+def show(run_id: str, platform: Shared) -> api.Run:
+    """A run with its steps, checks and gates in the order in which they were first heard of."""
+    with platform.database.reading() as session:
+        row = queue.find(session, run_id)
+        steps = select(StepRunRow).where(StepRunRow.run_id == row.id).order_by(StepRunRow.position)
+        return views.run(row, list(session.scalars(steps)))
+
+
+@router.post("/{run_id}/cancel", response_model=api.Run, **action(Action.RUN))
+def cancel(run_id: str, platform: Shared) -> api.Run:
+    """Ask for the end of a run."""
+    with platform.database.transaction() as session:
+        return views.run(queue.cancel(session, platform.processes, run_id, platform.now()))
+
+
+@router.get("/{run_id}/logs/{node:path}", response_class=PlainTextResponse, **action(Action.READ))
+def log(run_id: str, node: str, platform: Shared) -> str:
+    """What a step printed: from its artifact when it has ended, from the run's folder while it runs."""
+    with platform.database.reading() as session:
+        run = queue.find(session, run_id)
+        step = session.get(StepRunRow, (run.id, node))
+        if step is None:
+            raise NotFoundError(f"run {run.id} has no step '{node}'", hint=f"falaj runs show {run.id} lists them")
+    if digest := step.detail.get("log"):
+        return platform.store.read_bytes(digest).decode(errors="replace")
+    path = platform.home.run_dir(run.id) / "logs" / f"{node}.log"
+    return path.read_text(errors="replace") if path.is_file() else ""
