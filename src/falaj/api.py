@@ -146,7 +146,7 @@ def decode(kind: type[T], value: Any) -> T:
         kind: One of the dataclasses above.
         value: What `json.loads` gave.
     """
-    hints = _hints(kind)
+    hints = _hints(typing.cast("Any", kind))
     known = {item.name for item in fields(typing.cast("Any", kind))}
     return kind(**{key: _decode_value(hints[key], item) for key, item in value.items() if key in known})
 

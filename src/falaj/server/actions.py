@@ -43,7 +43,7 @@ def require_actions(app: FastAPI) -> None:
     Raises:
         RuntimeError: Names the routes.
     """
-    silent = [f"{sorted(route.methods)} {route.path}" for route in api_routes(app) if declared(route) is None]
+    silent = [f"{sorted(route.methods or ())} {route.path}" for route in api_routes(app) if declared(route) is None]
     if silent:
         raise RuntimeError(f"routes without an action: {', '.join(silent)}")
 

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from fastapi import APIRouter
-from fastapi.responses import StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from falaj import release
+from falaj.artifacts import parse_digest
 from falaj.server.actions import Action, action
 from falaj.server.platform import Shared
 from falaj.storage import EndpointRow, ReleaseRow
@@ -52,15 +53,15 @@ def status(location: str, report: Report, platform: Shared) -> None:
 
 
 @router.get("/artifacts/{digest}/manifest", **action(Action.SERVE))
-def manifest(digest: str, platform: Shared) -> dict[str, Any]:
-    """The manifest of an artifact, whose canonical form hashes to the digest."""
-    return platform.store.manifest(digest).to_json()
+def manifest(digest: str, platform: Shared) -> Response:
+    """The manifest of an artifact: exactly the bytes that hash to the digest."""
+    return Response(platform.store.manifest(parse_digest(digest)).encode(), media_type="application/json")
 
 
 @router.get("/artifacts/{digest}/files/{path:path}", **action(Action.SERVE))
 def file(digest: str, path: str, platform: Shared) -> StreamingResponse:
     """One file of an artifact; `path` is looked up in the manifest, never in a file system."""
-    source = platform.store.open_file(digest, path)
+    source = platform.store.open(parse_digest(digest), path)
 
     def chunks() -> Iterator[bytes]:
         with source:

@@ -1,0 +1,108 @@
+"""The calls, one method per operation of the API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from falaj import api
+from falaj.client.http import Transport
+from falaj.home import Home
+
+_PREFIX = "/api/v1"
+
+
+class Client:
+    """One server and the right to use it.
+
+    Args:
+        url: Base URL of the server.
+        token: Bearer token.
+    """
+
+    def __init__(self, url: str, token: str) -> None:
+        self._transport = Transport(url, token)
+
+    @classmethod
+    def from_home(cls, home: Home | None = None) -> Client:
+        """The client of the installation on this machine, or of the server that `FALAJ_SERVER` names."""
+        chosen = home or Home.from_environment()
+        return cls(chosen.server_url, chosen.settings.get("FALAJ_TOKEN") or chosen.token)
+
+    def health(self) -> api.Health:
+        """Whether the server answers."""
+        return api.decode(api.Health, self._get("/health"))
+
+    def register_project(self, name: str, repository: str, **settings: Any) -> api.Project:
+        """Register a repository; settings are `branch`, `vendor`, `webhook_secret`, `poll_every_s`."""
+        wish = {"name": name, "repository": repository, **settings}
+        return api.decode(api.Project, self._transport.json("POST", f"{_PREFIX}/projects", wish))
+
+    def projects(self) -> list[api.Project]:
+        """All projects."""
+        return [api.decode(api.Project, item) for item in self._get("/projects")]
+
+    def push(self, project: str, ref: str, after: str) -> api.Triggered:
+        """Announce that a branch moved to a commit."""
+        announced = {"project": project, "ref": ref, "after": after}
+        return api.decode(api.Triggered, self._transport.json("POST", f"{_PREFIX}/triggers/push", announced))
+
+    def start_run(self, project: str, commit: str, params: Mapping[str, Mapping[str, Any]]) -> api.Run:
+        """Queue a run of a commit with parameter overrides by step."""
+        wish = {"project": project, "commit": commit, "params": params}
+        return api.decode(api.Run, self._transport.json("POST", f"{_PREFIX}/runs", wish))
+
+    def runs(self, project: str | None = None, limit: int = 20) -> list[api.Run]:
+        """The newest runs first."""
+        return [api.decode(api.Run, item) for item in self._get("/runs", project=project, limit=limit)]
+
+    def run(self, run_id: str) -> api.Run:
+        """One run with its steps; `last` is the newest."""
+        return api.decode(api.Run, self._get(f"/runs/{quote(run_id)}"))
+
+    def cancel_run(self, run_id: str) -> api.Run:
+        """Ask for the end of a run."""
+        return api.decode(api.Run, self._transport.json("POST", f"{_PREFIX}/runs/{quote(run_id)}/cancel"))
+
+    def log(self, run_id: str, node: str) -> str:
+        """What a step printed so far."""
+        return self._transport.text(f"{_PREFIX}/runs/{quote(run_id)}/logs/{quote(node)}")
+
+    def events(self, subject: str = "", after: int = 0) -> Iterator[api.Event]:
+        """Events as they happen, from the one after `after`."""
+        for item in self._transport.events(f"{_PREFIX}/events", {"subject": subject, "after": after}):
+            yield api.decode(api.Event, item)
+
+    def releases(self, model: str | None = None) -> list[api.Release]:
+        """The newest releases first."""
+        return [api.decode(api.Release, item) for item in self._get("/releases", model=model)]
+
+    def release(self, name: str) -> api.Release:
+        """The release that `model@number` or `model@latest` names."""
+        return api.decode(api.Release, self._get(f"/releases/{quote(name)}"))
+
+    def evidence(self, name: str) -> list[dict[str, Any]]:
+        """The signed envelopes of a release."""
+        envelopes: list[dict[str, Any]] = self._get(f"/releases/{quote(name)}/evidence")
+        return envelopes
+
+    def endpoints(self) -> list[api.Endpoint]:
+        """Every endpoint with what it serves."""
+        return [api.decode(api.Endpoint, item) for item in self._get("/endpoints")]
+
+    def endpoint(self, name: str) -> api.Endpoint | None:
+        """The endpoint `environment/model`, or None."""
+        return next((item for item in self.endpoints() if item.endpoint == name), None)
+
+    def trace(self, prediction_id: str) -> api.Trace:
+        """Where a prediction comes from."""
+        return api.decode(api.Trace, self._get(f"/predictions/{quote(prediction_id)}"))
+
+    def collect(self, grace_s: float) -> api.Collected:
+        """Remove artifacts that nothing reaches."""
+        path = f"{_PREFIX}/artifacts/collect"
+        return api.decode(api.Collected, self._transport.json("POST", path, query={"grace_s": grace_s}))
+
+    def _get(self, path: str, **query: Any) -> Any:
+        return self._transport.json("GET", _PREFIX + path, query=query)
