@@ -1,0 +1,75 @@
+"""Evidence: signed statements about artifacts, and the verifier that believes nothing else.
+
+A statement (in-toto Statement v1, canonical JSON by RFC 8785) says one thing about one artifact; a DSSE envelope
+carries it with an Ed25519 signature. `verify_release` takes a release on disk and the public keys, and tells
+everything that is wrong. The room is pure: no database, no network, no clock.
+"""
+
+from falaj.evidence.bundle import Bundle, Release, bundle_of, read_bundle, write_bundle
+from falaj.evidence.canonical import canonical
+from falaj.evidence.envelope import Envelope, sign_statement, verify_envelope
+from falaj.evidence.errors import EvidenceError
+from falaj.evidence.keys import Signer, TrustedKey, key_id_of, load_or_create_key, read_trusted_keys, trust
+from falaj.evidence.predicates import (
+    DATASET,
+    EVAL,
+    PROVENANCE,
+    SCAN,
+    TESTS,
+    TRAIN,
+    CheckRecord,
+    Dataset,
+    Eval,
+    GateRecord,
+    Scan,
+    Snapshot,
+    Tests,
+    Train,
+)
+from falaj.evidence.provenance import Provenance
+from falaj.evidence.rules import Problem, Verified
+from falaj.evidence.statement import Statement, Subject, statement
+from falaj.evidence.tree import tree_digest
+from falaj.evidence.verification import Verification, verify_release
+
+__all__ = [
+    "DATASET",
+    "EVAL",
+    "PROVENANCE",
+    "SCAN",
+    "TESTS",
+    "TRAIN",
+    "Bundle",
+    "CheckRecord",
+    "Dataset",
+    "Envelope",
+    "Eval",
+    "EvidenceError",
+    "GateRecord",
+    "Problem",
+    "Provenance",
+    "Release",
+    "Scan",
+    "Signer",
+    "Snapshot",
+    "Statement",
+    "Subject",
+    "Tests",
+    "Train",
+    "TrustedKey",
+    "Verification",
+    "Verified",
+    "bundle_of",
+    "canonical",
+    "key_id_of",
+    "load_or_create_key",
+    "read_bundle",
+    "read_trusted_keys",
+    "sign_statement",
+    "statement",
+    "tree_digest",
+    "trust",
+    "verify_envelope",
+    "verify_release",
+    "write_bundle",
+]

@@ -1,0 +1,134 @@
+"""A release on disk, complete enough to be verified by someone who has nothing else.
+
+release.json         what it claims to be
+evidence/*.json      DSSE envelopes
+model/               the model folder
+keys/*.pub           the signers' public keys, for convenience: a verifier never trusts them from here
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import msgspec
+
+from falaj.evidence.canonical import MAX_BYTES, canonical, parse
+from falaj.evidence.envelope import Envelope
+from falaj.evidence.errors import EvidenceError
+
+MAX_FILES = 1000
+
+
+@dataclass(frozen=True)
+class Release:
+    """What a bundle claims to be. Everything but the number is checked against signed evidence.
+
+    Args:
+        model: Name of the model line.
+        number: Number in that line; a label that no evidence of the run can know yet.
+        digest: Digest of the model artifact.
+        run: Id of the run that made it.
+        commit: Full commit id.
+    """
+
+    model: str
+    number: int
+    digest: str
+    run: str
+    commit: str
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A release and its evidence, unverified.
+
+    Args:
+        release: The claim.
+        evidence: Envelope bytes by file name.
+        folder: Where it was read from; None when it never was on disk.
+        unreadable: Evidence that could not be read; reported beside what is wrong with the rest.
+    """
+
+    release: Release
+    evidence: Mapping[str, bytes]
+    folder: Path | None = None
+    unreadable: tuple[EvidenceError, ...] = ()
+
+
+def bundle_of(release: Release, envelopes: Iterable[Envelope]) -> Bundle:
+    """Return the bundle of a release and its envelopes, such as a server sends them to a location."""
+    return Bundle(release, {f"{number:02d}.json": canonical(item) for number, item in enumerate(envelopes, 1)})
+
+
+def write_bundle(folder: Path, bundle: Bundle, *, public_keys: Iterable[str] = ()) -> None:
+    """Write `release.json`, `evidence/` and `keys/`; the caller puts the model into `model/`.
+
+    Args:
+        folder: Made when missing.
+        bundle: What to write.
+        public_keys: PEM texts.
+    """
+    _write(folder / "release.json", canonical(asdict(bundle.release)) + b"\n")
+    for name, data in bundle.evidence.items():
+        _write(folder / "evidence" / name, data + b"\n")
+    for number, pem in enumerate(public_keys, 1):
+        _write(folder / "keys" / f"{number:02d}.pub", pem.encode())
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """Read a bundle without believing it: links are refused, sizes and counts are bounded.
+
+    Raises:
+        EvidenceError: `evidence.bundle`, when `release.json` cannot be read or there are too many files.
+    """
+    release = read_release(_read(folder / "release.json"), where="release.json")
+    names = sorted(path.name for path in (folder / "evidence").glob("*.json"))
+    if len(names) > MAX_FILES:
+        raise _unreadable(f"more than {MAX_FILES} pieces of evidence", folder)
+    evidence: dict[str, bytes] = {}
+    unreadable: list[EvidenceError] = []
+    for name in names:
+        try:
+            evidence[name] = _read(folder / "evidence" / name)
+        except EvidenceError as error:
+            unreadable.append(error)
+    return Bundle(release, evidence, folder, tuple(unreadable))
+
+
+def read_release(data: bytes, *, where: str = "") -> Release:
+    """Read a release claim.
+
+    Raises:
+        EvidenceError: `evidence.bundle`.
+    """
+    try:
+        return msgspec.convert(parse(data, where=where), Release)
+    except msgspec.ValidationError as error:
+        raise EvidenceError(f"this is no release: {error}", where=where, code="evidence.bundle") from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        raise _unreadable(error.strerror or "unreadable", path) from error
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise _unreadable("not a regular file", path)
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise _unreadable(f"more than {MAX_BYTES} bytes", path)
+    return data
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+def _unreadable(reason: str, path: Path) -> EvidenceError:
+    return EvidenceError(f"cannot read the bundle: {reason}", where=str(path), code="evidence.bundle")

@@ -1,0 +1,237 @@
+"""What evidence says: one frozen class a predicate type, dataclass in, JSON-able dict out.
+
+    dataset      a snapshot: where it came from and under which rules it may be used
+    provenance   which commit, environment and snapshots made the model (see `provenance.py`)
+    train        the run that trained it, on which snapshots, with which features, by whose commit
+    eval         the gates, each with its value beside its limit
+    tests        the checks of behaviour: the project's tests, data validation, model tests
+    scan         the checks of content: static analysis, secrets, dependencies, model files
+
+A later predicate type (approval, admission, rollout) is one more class here and one more entry in `rules.CONTENT`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from falaj.evidence.canonical import LARGEST_INTEGER
+from falaj.evidence.errors import EvidenceError
+from falaj.evidence.statement import Statement
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+DATASET = "https://falaj.dev/evidence/dataset/v1"
+PROVENANCE = "https://falaj.dev/evidence/provenance/v1"
+TRAIN = "https://falaj.dev/evidence/train/v1"
+EVAL = "https://falaj.dev/evidence/eval/v1"
+TESTS = "https://falaj.dev/evidence/tests/v1"
+SCAN = "https://falaj.dev/evidence/scan/v1"
+
+P = TypeVar("P")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A pinned data source.
+
+    Args:
+        name: The name in `falaj.yaml`.
+        digest: Its artifact digest.
+    """
+
+    name: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Says where a snapshot came from; the subject is the snapshot.
+
+    Args:
+        name: The name in `falaj.yaml`.
+        source: The URL as written there.
+        pinned: What it resolved to: package and version, object version, file digest.
+        classification: public, internal, personal, ...
+        origin: Country of origin, ISO 3166-1 alpha-2.
+        files: Number of files.
+        size: Bytes.
+    """
+
+    name: str
+    source: str
+    pinned: str
+    classification: str
+    origin: str
+    files: int
+    size: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the predicate."""
+        return _as_dict(self)
+
+
+@dataclass(frozen=True)
+class Train:
+    """Says how the model came to be; the subject is the model.
+
+    Args:
+        model: Name of the model line.
+        run: Run id.
+        commit: Full commit id.
+        step: The step that returned the model.
+        author: Author of the commit, `Name <address>`.
+        snapshots: Every snapshot that reached the model.
+        features: Names of the model's inputs, in order.
+        parameters: Step parameters by step.
+        metrics: What the steps reported.
+        mlflow_run: Id of the MLflow run.
+    """
+
+    model: str
+    run: str
+    commit: str
+    step: str
+    author: str
+    snapshots: tuple[Snapshot, ...]
+    features: tuple[str, ...]
+    parameters: Mapping[str, Any]
+    metrics: Mapping[str, float | None]
+    mlflow_run: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the predicate."""
+        return _as_dict(self)
+
+
+@dataclass(frozen=True)
+class GateRecord:
+    """One gate and what came of it.
+
+    Args:
+        text: The gate as written.
+        passed: Whether it held.
+        value: What was measured; None when nothing could be.
+        limit: What it was compared with.
+        rows: Rows that were scored.
+        interval: Confidence interval of the value or of the difference to the live release.
+        slice: The worst slice of a sliced gate.
+        reason: One line.
+    """
+
+    text: str
+    passed: bool
+    value: float | None
+    limit: float | None
+    rows: int
+    interval: tuple[float, float] | None = None
+    slice: str | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Eval:
+    """Says how the model did at its gates; the subject is the model.
+
+    Args:
+        run: Run id.
+        commit: Full commit id.
+        gates: Every gate of the project.
+        live: Digest of the live model it was compared with.
+    """
+
+    run: str
+    commit: str
+    gates: tuple[GateRecord, ...]
+    live: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the predicate."""
+        return _as_dict(self)
+
+
+@dataclass(frozen=True)
+class CheckRecord:
+    """One check and what came of it.
+
+    Args:
+        name: Name of the check.
+        passed: Whether it held.
+        checked: How many things it looked at; a check of nothing proves nothing.
+        summary: One line.
+        values: Measured values beside their limits, as `dataclasses.asdict` gives them.
+        tools: Versions by tool.
+        findings: One line each.
+    """
+
+    name: str
+    passed: bool
+    checked: int
+    summary: str
+    values: tuple[Mapping[str, Any], ...]
+    tools: Mapping[str, str]
+    findings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Tests:
+    """Says which checks of behaviour ran; the subject is the model.
+
+    Args:
+        run: Run id.
+        commit: Full commit id.
+        checks: tests, data, model.
+    """
+
+    run: str
+    commit: str
+    checks: tuple[CheckRecord, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the predicate."""
+        return _as_dict(self)
+
+
+@dataclass(frozen=True)
+class Scan(Tests):
+    """Says which checks of content ran (static, secrets, dependencies, model-files); the subject is the model."""
+
+
+def read(statement: Statement, kind: type[P], *, where: str = "") -> P:
+    """Return a statement's predicate as its class.
+
+    Raises:
+        EvidenceError: `evidence.malformed`, naming the field.
+    """
+    try:
+        return msgspec.convert(statement.predicate, kind)
+    except msgspec.ValidationError as error:
+        raise EvidenceError(f"the {kind.__name__.lower()} predicate is malformed: {error}", where=where) from error
+
+
+def _as_dict(predicate: DataclassInstance) -> dict[str, Any]:
+    return {name: plain(value) for name, value in asdict(predicate).items()}
+
+
+def plain(value: Any) -> Any:
+    """Return the value in what canonical JSON can hold.
+
+    A number that is not finite becomes null and an integer beyond ±(2**53 - 1) becomes text, so that an odd metric or
+    seed of a project is recorded instead of stopping its run.
+    """
+    match value:
+        case Mapping():
+            return {str(key): plain(item) for key, item in value.items()}
+        case list() | tuple():
+            return [plain(item) for item in value]
+        case float() if not math.isfinite(value):
+            return None
+        case int() if abs(value) > LARGEST_INTEGER:
+            return str(value)
+        case _:
+            return value

@@ -1,0 +1,188 @@
+"""What the evidence of a release must say together; each rule is pure and yields every problem that it sees.
+
+The signatures were checked before: a rule may believe who signed, and asks only whether the statements fit each other
+and the release. A later requirement (quorum of approvals, an admission that has not expired) is one more rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from falaj.evidence.bundle import Release
+from falaj.evidence.predicates import (
+    DATASET,
+    EVAL,
+    PROVENANCE,
+    SCAN,
+    TESTS,
+    TRAIN,
+    CheckRecord,
+    Dataset,
+    Eval,
+    Scan,
+    Snapshot,
+    Tests,
+    Train,
+)
+from falaj.evidence.provenance import ProvenanceFacts
+from falaj.evidence.statement import Statement
+
+REQUIRED = (PROVENANCE, TRAIN, EVAL, TESTS, SCAN)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One reason not to believe a release.
+
+    Args:
+        code: Stable identifier.
+        where: The file.
+        message: What is wrong, in one line.
+    """
+
+    code: str
+    where: str
+    message: str
+
+    def __str__(self) -> str:
+        """`where: message`."""
+        return f"{self.where}: {self.message}"
+
+
+@dataclass(frozen=True)
+class Verified:
+    """A statement whose signature holds, with its predicate read.
+
+    Args:
+        where: The file it was in.
+        statement: The statement.
+        content: The predicate as its class.
+        key_ids: Who signed it.
+    """
+
+    where: str
+    statement: Statement
+    content: Any
+    key_ids: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that a rule may look at.
+
+    Args:
+        release: What the release claims.
+        statements: Verified statements in order of their files.
+    """
+
+    release: Release
+    statements: tuple[Verified, ...]
+
+    def of(self, predicate_type: str) -> tuple[Verified, ...]:
+        """Return the statements of one type."""
+        return tuple(item for item in self.statements if item.statement.predicate_type == predicate_type)
+
+
+Rule = Callable[[Facts], Iterator[Problem]]
+
+
+def everything_required_is_there(facts: Facts) -> Iterator[Problem]:
+    """Demand each type of evidence that a release needs."""
+    for predicate_type in REQUIRED:
+        if not facts.of(predicate_type):
+            yield Problem("evidence.missing", "evidence", f"there is no {short(predicate_type)} evidence")
+
+
+def everything_is_about_this_model(facts: Facts) -> Iterator[Problem]:
+    """Demand that all but the datasets speak of the released model."""
+    for item in facts.statements:
+        kind = item.statement.predicate_type
+        if kind != DATASET and not item.statement.is_about(facts.release.digest):
+            subjects = ", ".join(subject.digest[:19] for subject in item.statement.subjects)
+            yield Problem("evidence.lineage", item.where, f"this {short(kind)} is about another model ({subjects})")
+
+
+def everything_is_of_this_run(facts: Facts) -> Iterator[Problem]:
+    """Demand that all but the datasets come from the released run and commit."""
+    expected = {"run": facts.release.run, "commit": facts.release.commit, "model": facts.release.model}
+    for item in facts.statements:
+        for field, value in expected.items():
+            said = getattr(item.content, field, value)
+            if said != value:
+                kind = short(item.statement.predicate_type)
+                yield Problem(
+                    "evidence.lineage", item.where, f"this {kind} is of {field} {said}, the release of {value}"
+                )
+
+
+def every_snapshot_has_its_dataset(facts: Facts) -> Iterator[Problem]:
+    """Join train, provenance and dataset: the same snapshots, each one described, and no foreign one."""
+    described = {snapshot for item in facts.of(DATASET) for snapshot in _described(item)}
+    used: set[Snapshot] = set()
+    for item in facts.of(TRAIN):
+        train: Train = item.content
+        used |= set(train.snapshots)
+        yield from _differences(item.where, "trained on", set(train.snapshots) - described, "without dataset evidence")
+    for item in facts.of(PROVENANCE):
+        provenance: ProvenanceFacts = item.content
+        used |= provenance.snapshots
+        for train_item in facts.of(TRAIN):
+            missing = set(train_item.content.snapshots) - provenance.snapshots
+            yield from _differences(item.where, "does not name", missing, "that training used")
+    for item in facts.of(DATASET):
+        yield from _differences(item.where, "describes", _described(item) - used, "that this release never used")
+
+
+def every_gate_passed(facts: Facts) -> Iterator[Problem]:
+    """Demand at least one gate, and that all passed."""
+    for item in facts.of(EVAL):
+        evaluation: Eval = item.content
+        if not evaluation.gates:
+            yield Problem("evidence.nothing-checked", item.where, "no gate was evaluated")
+        for gate in evaluation.gates:
+            if not gate.passed:
+                yield Problem("evidence.gate-failed", item.where, f"the gate `{gate.text}` failed: {gate.reason}")
+
+
+def every_check_passed(facts: Facts) -> Iterator[Problem]:
+    """Demand that tests and scans looked at something and passed."""
+    for item in (*facts.of(TESTS), *facts.of(SCAN)):
+        checks: tuple[CheckRecord, ...] = item.content.checks
+        if not checks:
+            yield Problem("evidence.nothing-checked", item.where, "no check ran")
+        for check in checks:
+            if check.checked < 1:
+                yield Problem("evidence.nothing-checked", item.where, f"the check `{check.name}` looked at nothing")
+            elif not check.passed:
+                yield Problem("evidence.check-failed", item.where, f"the check `{check.name}` failed: {check.summary}")
+
+
+RULES: tuple[Rule, ...] = (
+    everything_required_is_there,
+    everything_is_about_this_model,
+    everything_is_of_this_run,
+    every_snapshot_has_its_dataset,
+    every_gate_passed,
+    every_check_passed,
+)
+
+CONTENT: Mapping[str, type[Any]] = {DATASET: Dataset, TRAIN: Train, EVAL: Eval, TESTS: Tests, SCAN: Scan}
+"""The class of each predicate but provenance, whose shape is SLSA's."""
+
+
+def short(predicate_type: str) -> str:
+    """Return the word for people: `eval` of `https://falaj.dev/evidence/eval/v1`."""
+    return predicate_type.removeprefix("https://falaj.dev/evidence/").removesuffix("/v1")
+
+
+def _described(item: Verified) -> set[Snapshot]:
+    dataset: Dataset = item.content
+    return {Snapshot(dataset.name, subject.digest) for subject in item.statement.subjects}
+
+
+def _differences(where: str, verb: str, snapshots: set[Snapshot], end: str) -> Iterator[Problem]:
+    for snapshot in sorted(snapshots, key=lambda item: (item.name, item.digest)):
+        named = f"{snapshot.name} ({snapshot.digest[:19]})"
+        yield Problem("evidence.lineage", where, f"{verb} snapshot {named} {end}")

@@ -1,0 +1,132 @@
+"""Offline verification of a release: bytes, signatures, and whether the statements fit together.
+
+It needs the bundle and the public keys, and nothing else: no server, no database, no network, no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from falaj.evidence.bundle import Bundle, read_bundle
+from falaj.evidence.canonical import parse
+from falaj.evidence.envelope import verify_signed
+from falaj.evidence.errors import EvidenceError
+from falaj.evidence.keys import TrustedKey
+from falaj.evidence.predicates import PROVENANCE, read
+from falaj.evidence.provenance import read_provenance
+from falaj.evidence.rules import CONTENT, RULES, Facts, Problem, Rule, Verified
+from falaj.evidence.statement import Statement
+from falaj.evidence.tree import tree_digest
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The outcome; a release without problems may be believed.
+
+    Args:
+        problems: Everything that is wrong, not only the first.
+        statements: What was signed by trusted keys, whether or not it fits.
+        checked: Envelopes looked at.
+    """
+
+    problems: tuple[Problem, ...]
+    statements: tuple[Verified, ...]
+    checked: int
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+    def require(self) -> Verification:
+        """Return self.
+
+        Raises:
+            EvidenceError: With the code of the first problem and the text of all, when there is one.
+        """
+        if self.problems:
+            text = "; ".join(str(problem) for problem in self.problems)
+            raise EvidenceError(f"the release cannot be believed: {text}", code=self.problems[0].code)
+        return self
+
+
+def verify_release(
+    bundle: Path | Bundle,
+    keys: Mapping[str, TrustedKey],
+    model_dir: Path | None = None,
+    *,
+    rules: Sequence[Rule] = RULES,
+    digest_of: Callable[[Path], str] = tree_digest,
+) -> Verification:
+    """Verify a release offline.
+
+    Args:
+        bundle: Folder as `write_bundle` leaves it, or one already read.
+        keys: Whom to believe about what. Keys inside the bundle are never used.
+        model_dir: The model's folder; by default `model/` in the bundle.
+        rules: What the statements must say together.
+        digest_of: How a model folder is digested.
+
+    Returns:
+        Every problem that was found; never raises for what the bundle holds.
+    """
+    try:
+        opened = read_bundle(bundle) if isinstance(bundle, Path) else bundle
+    except EvidenceError as error:
+        return Verification((_problem(error, "release.json"),), (), 0)
+    statements, problems = _verified(opened, keys)
+    problems += _model_problems(opened, model_dir, digest_of)
+    facts = Facts(opened.release, tuple(statements))
+    problems += [problem for rule in rules for problem in rule(facts)]
+    return Verification(tuple(problems), facts.statements, len(opened.evidence))
+
+
+def _verified(bundle: Bundle, keys: Mapping[str, TrustedKey]) -> tuple[list[Verified], list[Problem]]:
+    statements: list[Verified] = []
+    problems = [_problem(error, "evidence") for error in bundle.unreadable]
+    for name, data in bundle.evidence.items():
+        where = f"evidence/{name}"
+        try:
+            signed = verify_signed(parse(data, where=where), keys, where=where)
+            content = read_content(signed.statement, where=where)
+            statements.append(Verified(where, signed.statement, content, signed.key_ids))
+        except EvidenceError as error:
+            problems.append(_problem(error, where))
+    return statements, problems
+
+
+def read_content(statement: Statement, *, where: str = "") -> Any:
+    """Return the predicate as its class.
+
+    Raises:
+        EvidenceError: `evidence.unknown-predicate` or `evidence.malformed`.
+    """
+    kind = statement.predicate_type
+    if kind == PROVENANCE:
+        return read_provenance(statement.predicate, where=where)
+    if kind not in CONTENT:
+        raise EvidenceError(f"unknown predicate type {kind!r}", where=where, code="evidence.unknown-predicate")
+    return read(statement, CONTENT[kind], where=where)
+
+
+def _model_problems(bundle: Bundle, model_dir: Path | None, digest_of: Callable[[Path], str]) -> list[Problem]:
+    folder = model_dir or (bundle.folder / "model" if bundle.folder else None)
+    if folder is None:
+        return [Problem("evidence.bundle", "model", "no model folder was given")]
+    try:
+        found = digest_of(folder)
+    except EvidenceError as error:
+        return [_problem(error, "model")]
+    if found == bundle.release.digest:
+        return []
+    message = (
+        f"the files have digest {found}, the release says {bundle.release.digest}: a file was changed, added or removed"
+    )
+    return [Problem("evidence.model-changed", "model", message)]
+
+
+def _problem(error: EvidenceError, where: str) -> Problem:
+    return Problem(error.code, error.where or where, error.message)
