@@ -1,0 +1,62 @@
+"""From declared steps to results: the graph, the names of results, the environment, and the engine that runs steps.
+
+`execute` runs a project's pipeline on one machine. `graph`, `imports` and `fingerprint` are pure; `environment`,
+`workspace` and `sources` prepare what steps stand on; `orphans` ends what a killed engine left behind.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from falaj.pipeline.engine import execute
+    from falaj.pipeline.environment import Environment, build
+    from falaj.pipeline.events import Emit, Event
+    from falaj.pipeline.graph import StepNode, expand
+    from falaj.pipeline.orphans import sweep
+    from falaj.pipeline.result import PipelineResult, StepResult, StepState
+    from falaj.pipeline.sources import Snapshot, resolve
+    from falaj.pipeline.workspace import workspace
+
+_PLACES = {
+    "Emit": "events",
+    "Environment": "environment",
+    "Event": "events",
+    "PipelineResult": "result",
+    "Snapshot": "sources",
+    "StepNode": "graph",
+    "StepResult": "result",
+    "StepState": "result",
+    "build": "environment",
+    "execute": "engine",
+    "expand": "graph",
+    "resolve": "sources",
+    "sweep": "orphans",
+    "workspace": "workspace",
+}
+
+__all__ = [
+    "Emit",
+    "Environment",
+    "Event",
+    "PipelineResult",
+    "Snapshot",
+    "StepNode",
+    "StepResult",
+    "StepState",
+    "build",
+    "execute",
+    "expand",
+    "resolve",
+    "sweep",
+    "workspace",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a part when it is first used."""
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)

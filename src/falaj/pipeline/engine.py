@@ -1,0 +1,301 @@
+"""Executes a pipeline: what is known is taken from the store, the rest runs in parallel.
+
+The thread that calls `execute` decides; each running step has a thread of its own that waits for its process. A
+result is remembered once all of its outputs are in the store, so whatever kills the engine, the next execution goes
+on behind the last finished step.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from falaj.errors import FalajError
+from falaj.pipeline import cache
+from falaj.pipeline.attempt import Bench, DamagedInputError, Job, Part
+from falaj.pipeline.environment import Environment
+from falaj.pipeline.errors import StepError
+from falaj.pipeline.events import Emit, EventKind
+from falaj.pipeline.facts import Facts
+from falaj.pipeline.graph import NodeInput, StepNode, choose, expand
+from falaj.pipeline.materials import Materials
+from falaj.pipeline.result import PipelineResult, StepResult, StepState
+from falaj.pipeline.sources import Snapshot, forget, resolve
+from falaj.pipeline.work import Outcome, Worker
+from falaj.project.spec import ProjectSpec
+
+if TYPE_CHECKING:
+    from falaj.artifacts import ArtifactStore, Digest
+
+_LOOK_FOR_CANCEL_S = 0.2
+
+
+def execute(
+    spec: ProjectSpec,
+    *,
+    worktree: Path,
+    environment: Environment,
+    store: ArtifactStore,
+    run_dir: Path,
+    params: Mapping[str, Mapping[str, Any]] | None = None,
+    emit: Emit = lambda _: None,
+    cancelled: Callable[[], bool] = lambda: False,
+    cpus: float | None = None,
+    memory_bytes: int | None = None,
+    step_environment: Mapping[str, str] | None = None,
+) -> PipelineResult:
+    """Run every step of a project, or take its result from an earlier run.
+
+    After the first failure nothing new is started; steps that run already may finish, so that their results count.
+
+    Args:
+        spec: The project.
+        worktree: Its files at the commit; working directory of the steps.
+        environment: Its python.
+        store: Artifacts and the memory of results.
+        run_dir: Folder of this run; its name is the run's id. Logs stay in `logs/`, the rest is removed.
+        params: Values that replace those of the project, by step and parameter.
+        emit: Told what happens; called by one thread at a time.
+        cancelled: Asked a few times a second whether to stop.
+        cpus: Cores that steps may reserve together; all of the machine by default.
+        memory_bytes: Memory likewise.
+        step_environment: Environment variables for the steps.
+
+    Raises:
+        PipelineError: The pipeline cannot be run as it is written.
+    """
+    execution = _Execution(
+        spec,
+        Worker(
+            Bench(
+                store,
+                Materials(store, run_dir / "inputs"),
+                environment,
+                worktree,
+                run_dir / "steps",
+                memory_bytes or machine_memory(),
+            ),
+            run_dir,
+            dict(step_environment or {}),
+            emit,
+        ),
+        params or {},
+        cpus or float(len(os.sched_getaffinity(0))),
+    )
+    return execution.run(cancelled)
+
+
+def machine_memory() -> int:
+    """Bytes of memory of the machine."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+class _Execution:
+    """One execution: which nodes wait, are ready, run, and are done."""
+
+    def __init__(self, spec: ProjectSpec, worker: Worker, params: Mapping[str, Mapping[str, Any]], cpus: float) -> None:
+        self._spec = spec
+        self._worker = worker
+        self._bench = worker.bench
+        self._params = params
+        self._cpus = cpus
+        self._nodes = expand(spec.steps, spec.data)
+        self._facts = Facts(self._bench.worktree, self._bench.environment, worker.run_dir.name)
+        self._waiting = dict(self._nodes)
+        self._ready: dict[str, Job] = {}
+        self._running: dict[str, Job] = {}
+        self._results: dict[str, StepResult] = {}
+        self._snapshots: dict[str, Snapshot] = {}
+        self._renewed: set[str] = set()
+        self._failed: str | None = None
+        self._cancelled = False
+        self._outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+
+    def run(self, cancelled: Callable[[], bool]) -> PipelineResult:
+        with self._worker:
+            try:
+                self._until_done(cancelled)
+            finally:
+                self._worker.stop()
+                while self._running:
+                    self._settle(self._outcomes.get())
+        skipped = {name: self._skipped(name) for name in self._nodes if name not in self._results}
+        results = {name: (self._results | skipped)[name] for name in self._nodes}
+        return PipelineResult(results, self._snapshots, self._failed, self._cancelled)
+
+    def _until_done(self, cancelled: Callable[[], bool]) -> None:
+        while True:
+            if not self._cancelled and cancelled():
+                self._cancelled = True
+                self._worker.stop()
+            if self._failed is None and not self._cancelled:
+                self._look_up()
+                self._start()
+            if not self._running:
+                return
+            with suppress(queue.Empty):
+                self._settle(self._outcomes.get(timeout=_LOOK_FOR_CANCEL_S))
+
+    def _look_up(self) -> None:
+        """Name the results of nodes whose upstream is done; take those that are known."""
+        found = True
+        while found and self._failed is None:
+            found = False
+            for node in [node for node in self._waiting.values() if node.upstream <= self._results.keys()]:
+                found = True
+                del self._waiting[node.name]
+                self._look_up_one(node)
+
+    def _look_up_one(self, node: StepNode) -> None:
+        try:
+            job = self._job(node)
+            entry = cache.load(self._bench.store, job.fingerprint)
+        except FalajError as error:
+            self._done(self._result(node, StepState.FAILED, error=error))
+            return
+        if entry is None:
+            self._ready[node.name] = job
+            self._worker.tell("step.queued", node.name, fingerprint=job.fingerprint)
+        else:
+            self._done(self._result(node, StepState.SUCCEEDED, job.fingerprint, entry=entry, cached=True))
+
+    def _job(self, node: StepNode) -> Job:
+        params = json.loads(json.dumps({**node.step.params, **self._params.get(node.step.name, {}), **node.cell}))
+        inputs = tuple(tuple(self._parts(entry)) for entry in node.inputs)
+        return Job(node, self._facts.fingerprint(node, params, inputs), params, inputs)
+
+    def _parts(self, entry: NodeInput) -> Iterator[Part]:
+        if entry.source is not None:
+            snapshot, read = self._snapshot(entry.source), self._spec.data[entry.source].read
+            filename = snapshot.filename if snapshot.kind == "file" else ""
+            yield Part(entry.source, snapshot.digest, snapshot.kind, filename, read)
+        for name in entry.nodes:
+            result = self._results[name]
+            if entry.output not in result.outputs:
+                raise StepError(f"returned nothing, but `{entry.name}` is read", where=name, code="step.wrong-output")
+            yield Part(name, result.outputs[entry.output], result.kinds[entry.output], "", {})
+
+    def _snapshot(self, name: str) -> Snapshot:
+        if name not in self._snapshots:
+            bench = self._bench
+            self._snapshots[name] = resolve(self._spec.data[name], bench.environment, bench.worktree, bench.store)
+        return self._snapshots[name]
+
+    def _start(self) -> None:
+        """Start what fits on the free cores and memory."""
+        while self._ready:
+            steps = [job.node.step for job in self._running.values()]
+            cpus = self._cpus - sum(step.cpu for step in steps)
+            memory = self._bench.memory_bytes - sum(step.memory_bytes or 0 for step in steps)
+            node = choose([job.node for job in self._ready.values()], cpus, memory, idle=not steps)
+            if node is None:
+                return
+            self._running[node.name] = job = self._ready.pop(node.name)
+            threading.Thread(target=self._work, args=(job,), name=f"step {node.name}", daemon=True).start()
+
+    def _work(self, job: Job) -> None:
+        self._outcomes.put(self._worker.work(job))
+
+    def _settle(self, outcome: Outcome) -> None:
+        """Take in what a step's thread came back with."""
+        job = self._running.pop(outcome.job.node.name)
+        if isinstance(outcome.error, DamagedInputError):
+            self._renew(job, outcome.error)
+        elif outcome.entry is not None:
+            self._done(self._result(job.node, StepState.SUCCEEDED, job.fingerprint, outcome, outcome.entry))
+        else:
+            state = StepState.CANCELLED if _was_cancelled(outcome.error) else StepState.FAILED
+            self._done(self._result(job.node, state, job.fingerprint, outcome))
+
+    def _renew(self, job: Job, damage: DamagedInputError) -> None:
+        """Make a damaged input again and let its reader wait for it; a second time it is an error."""
+        makers = [part.label for parts in job.inputs for part in parts if part.digest == damage.digest]
+        if self._renewed.intersection(makers):
+            error = damage.error
+            self._done(self._result(job.node, StepState.FAILED, job.fingerprint, error=error))
+            return
+        self._renewed.update(makers)
+        for name in makers:
+            self._forget(name)
+        self._waiting[job.node.name] = job.node
+
+    def _forget(self, name: str) -> None:
+        if name in self._nodes:
+            result = self._results.pop(name, None)
+            self._waiting[name] = self._nodes[name]
+            if result is not None:
+                cache.forget(self._bench.store, result.fingerprint)
+        else:
+            self._snapshots.pop(name, None)
+            forget(self._spec.data[name], self._bench.store)
+
+    def _done(self, result: StepResult) -> None:
+        self._results[result.node] = result
+        if result.state is StepState.FAILED:
+            self._failed = self._failed or result.node
+        self._worker.tell(_kind(result), result.node, **_particulars(result))
+
+    def _result(
+        self,
+        node: StepNode,
+        state: StepState,
+        fingerprint: str = "",
+        outcome: Outcome | None = None,
+        entry: cache.Entry | None = None,
+        *,
+        cached: bool = False,
+        error: FalajError | None = None,
+    ) -> StepResult:
+        result = StepResult(
+            node.name,
+            node.step.name,
+            state,
+            fingerprint,
+            cached,
+            log=self._worker.log_path(node.name),
+            error=error,
+        )
+        if entry is not None:
+            digests: dict[str, Digest] = {name: output.digest for name, output in entry.outputs.items()}
+            kinds = {name: output.kind for name, output in entry.outputs.items()}
+            result = replace(result, outputs=digests, kinds=kinds, metrics=entry.metrics)
+        if outcome is None:
+            return result
+        failure = outcome.error if isinstance(outcome.error, FalajError) else error
+        return replace(
+            result,
+            error=failure,
+            started_at=outcome.started_at,
+            ended_at=outcome.ended_at,
+            attempts=outcome.attempts,
+        )
+
+    def _skipped(self, name: str) -> StepResult:
+        state = StepState.CANCELLED if self._cancelled else StepState.SKIPPED
+        return self._result(self._nodes[name], state)
+
+
+def _was_cancelled(error: Exception | None) -> bool:
+    return isinstance(error, FalajError) and error.code == "step.cancelled"
+
+
+def _kind(result: StepResult) -> EventKind:
+    if result.state is not StepState.SUCCEEDED:
+        return "step.failed"
+    return "step.cached" if result.cached else "step.finished"
+
+
+def _particulars(result: StepResult) -> dict[str, Any]:
+    """What an event says about a result."""
+    error = result.error
+    if error is not None:
+        return {"code": error.code, "message": error.message, "where": error.where, "hint": error.hint}
+    took = (result.ended_at or 0.0) - (result.started_at or 0.0)
+    return {"outputs": dict(result.outputs), "metrics": dict(result.metrics), "seconds": took}

@@ -1,0 +1,54 @@
+"""What a run says while it happens: one frozen record per event, readable as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+EventKind = Literal[
+    "run.started",
+    "step.queued",
+    "step.started",
+    "step.log",
+    "step.cached",
+    "step.finished",
+    "step.failed",
+    "step.retried",
+    "check.started",
+    "check.finished",
+    "gate.started",
+    "gate.finished",
+    "run.finished",
+]
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened in a run.
+
+    Attributes:
+        kind: What happened.
+        at: When, in unix seconds.
+        node: The step, check or gate that it happened to; empty for the run itself.
+        data: The particulars, JSON values only. `step.log` has `lines`; `step.failed` has `code`, `message`,
+            `where` and `hint`; `step.retried` also `attempt` and `wait_s`.
+    """
+
+    kind: EventKind
+    at: float
+    node: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The event as JSON values; `from_json` reads it back unchanged."""
+        return {"kind": self.kind, "at": self.at, "node": self.node, "data": dict(self.data)}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Event:
+        """Read what `to_json` wrote."""
+        return cls(value["kind"], value["at"], value["node"], value["data"])
+
+
+Emit = Callable[[Event], None]
+"""Receives events in the order in which they happen, one at a time. It must not block for long."""

@@ -1,0 +1,76 @@
+"""Finds and ends the processes that an engine left behind when it was killed.
+
+Every process of a step inherits three variables: `FALAJ_STEP` (run and step), `FALAJ_HOME` and `FALAJ_ENGINE`
+(process id and start of the engine). They stay with processes that left their group or session.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from falaj.pipeline import procfs
+
+STEP, HOME, ENGINE = "FALAJ_STEP", "FALAJ_HOME", "FALAJ_ENGINE"
+_PATIENCE_S = 5.0
+
+
+def marks(home: Path, run_id: str, node: str) -> dict[str, str]:
+    """The variables that a step's processes carry."""
+    return {HOME: str(home), STEP: f"{run_id}/{node}", ENGINE: _identity(os.getpid())}
+
+
+def sweep(home: Path, run_id: str | None = None) -> list[int]:
+    """End leftovers of steps.
+
+    Args:
+        home: Only processes of this home.
+        run_id: Every step process of this run, whoever started it; None for those whose engine is dead.
+
+    Returns:
+        Ids of the processes that were ended.
+    """
+    ended: list[int] = []
+    while found := [pid for pid in _leftovers(home, run_id) if pid not in ended]:
+        ended += found
+        for pid in found:  # a fork that happened meanwhile is found in the next round
+            end(pid)
+    return ended
+
+
+def end(pid: int) -> None:
+    """Kill a process and wait until the kernel has."""
+    with suppress(ProcessLookupError, PermissionError):
+        handle = os.pidfd_open(pid)
+        try:
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+            select.select([handle], [], [], _PATIENCE_S)
+        finally:
+            os.close(handle)
+
+
+def _leftovers(home: Path, run_id: str | None) -> list[int]:
+    return [
+        each.pid
+        for each in procfs.processes()
+        if not each.zombie and each.pid != os.getpid() and _belongs(procfs.environment(each.pid), home, run_id)
+    ]
+
+
+def _belongs(environ: Mapping[str, str], home: Path, run_id: str | None) -> bool:
+    if STEP not in environ or environ.get(HOME) != str(home):
+        return False
+    if run_id is not None:
+        return environ[STEP].partition("/")[0] == run_id
+    engine = environ.get(ENGINE, "")
+    return _identity(int(engine.partition(":")[0] or 0)) != engine
+
+
+def _identity(pid: int) -> str:
+    """Names a living process once and for all: ids are reused, start times with them are not."""
+    found = procfs.process(pid)
+    return f"{pid}:{found.started}" if found is not None and not found.zombie else ""

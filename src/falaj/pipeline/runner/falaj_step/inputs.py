@@ -1,0 +1,62 @@
+# pathlib takes longer to import than a small step takes to run.
+# ruff: noqa: PTH103, PTH110, PTH112, PTH118, PTH119, PTH120, PTH122, PTH123
+"""Loads one part of an input in the form that a parameter asks for."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from .problem import Problem
+
+
+def load(part: dict[str, Any], form: str) -> Any:
+    """The value of a part.
+
+    Args:
+        part: `path`, `kind` (`table`, `json`, `model`, `file`, `folder`) and `read`, options of the reader.
+        form: What `forms.form` said.
+
+    Raises:
+        Problem: The part cannot be had in that form.
+    """
+    path, kind = part["path"], part["kind"]
+    if form == "path":
+        from pathlib import Path
+
+        return Path(path, {"table": "data.parquet", "json": "value.json"}.get(kind, ""))
+    if kind == "json" and form == "any":
+        from .values import read_json
+
+        return read_json(os.path.join(path, "value.json"))
+    if kind == "model":
+        from .models import load_model
+
+        return load_model(path)
+    table = os.path.join(path, "data.parquet") if kind == "table" else path
+    if form != "any":
+        return _table(table, form, part["read"])
+    return _unannotated(table, kind, part["read"])
+
+
+def _unannotated(path: str, kind: str, read: dict[str, Any]) -> Any:
+    """Without an annotation a table comes in the library that the project has imported already."""
+    form = next((name for name in ("polars", "pandas") if name in sys.modules), "")
+    if kind == "table" and form:
+        return _table(path, form, read)
+    from pathlib import Path
+
+    return Path(path)
+
+
+def _table(path: str, form: str, read: dict[str, Any]) -> Any:
+    from .tables import read_table
+
+    try:
+        return read_table(path, form, read)
+    except (OSError, ImportError, Problem):
+        raise
+    except Exception as error:
+        name = os.path.basename(path)
+        raise Problem("step.wrong-input", f"`{name}` cannot be read as a table: {error}") from error

@@ -1,0 +1,102 @@
+# pathlib takes longer to import than a small step takes to run.
+# ruff: noqa: PTH103, PTH110, PTH112, PTH118, PTH119, PTH120, PTH122, PTH123
+"""The way of one step through this process: task in, function called, outputs and their kinds written.
+
+The task is a marshalled mapping, because importing `json` takes half as long as starting Python. Only imports
+that a step really needs are made.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import sys
+from types import TracebackType
+from typing import Any
+
+from .problem import Problem
+
+
+def main(task_path: str) -> None:
+    """Run the step that the task describes; exit with 1 and `failure.json` beside the task when it fails.
+
+    Args:
+        task_path: A marshalled mapping with `run`, `params`, `inputs`, `outputs`, `output`, `roots`, `folder`.
+    """
+    with open(task_path, "rb") as file:
+        task: dict[str, Any] = marshal.load(file)  # noqa: S302 - written by the engine for this process
+    if "" in sys.path:
+        sys.path.remove("")
+    try:
+        _run(task)
+    except BaseException as error:  # a step that calls sys.exit has not returned a result
+        _report(task, error)
+        sys.exit(1)
+
+
+def _run(task: dict[str, Any]) -> None:
+    from .arguments import bind
+    from .outputs import write_all
+
+    function = _function(task["run"])
+    arguments = bind(function, task["inputs"], task["params"])
+    value = function(**arguments)
+    write_all(value, function, arguments, task)
+
+
+def _function(place: str) -> Any:
+    """The function at `module:name`."""
+    from importlib import import_module
+
+    module_name, _, name = place.partition(":")
+    try:
+        module = import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            raise  # an import inside the module failed: its traceback is of use
+        raise Problem("step.missing-function", f"there is no module `{module_name}`", _near_roots()) from None
+    target: Any = module
+    for part in name.split("."):
+        if not hasattr(target, part):
+            raise Problem("step.missing-function", f"`{module_name}` has no function `{name}`", _near(module, name))
+        target = getattr(target, part)
+    return target
+
+
+def _near(module: Any, name: str) -> str:
+    from difflib import get_close_matches
+
+    names = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
+    close = get_close_matches(name, names, n=1)
+    return f"did you mean `{close[0]}`?" if close else ""
+
+
+def _near_roots() -> str:
+    return "code is looked for in " + " and ".join(os.environ.get("PYTHONPATH", "").split(os.pathsep))
+
+
+def _report(task: dict[str, Any], error: BaseException) -> None:
+    """Write what went wrong for the engine, and the traceback without this package's frames for the log."""
+    import json
+    import traceback
+
+    frames = _own_frames(error.__traceback__)
+    if isinstance(error, Problem):
+        failure = {"code": error.code, "message": str(error), "hint": error.hint, "where": ""}
+        print(f"{error.code}: {error}" + (f" ({error.hint})" if error.hint else ""), file=sys.stderr)  # noqa: T201
+    else:
+        last = traceback.extract_tb(frames)[-1:] if frames else []
+        where = f"{last[0].filename}:{last[0].lineno}" if last else ""
+        message = "".join(traceback.format_exception_only(type(error), error)).strip()
+        failure = {"code": "step.failed", "message": message, "hint": "", "where": where}
+        traceback.print_exception(type(error), error, frames)
+    with open(os.path.join(task["folder"], "failure.json"), "w") as file:
+        json.dump(failure, file)
+
+
+def _own_frames(frames: TracebackType | None) -> TracebackType | None:
+    """The traceback from the project's first frame on."""
+    here = os.path.dirname(__file__)
+    while frames is not None and frames.tb_frame.f_code.co_filename.startswith((here, "<frozen")):
+        frames = frames.tb_next
+    return frames

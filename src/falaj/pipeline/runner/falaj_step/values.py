@@ -1,0 +1,50 @@
+# pathlib takes longer to import than a small step takes to run.
+# ruff: noqa: PTH103, PTH110, PTH112, PTH118, PTH119, PTH120, PTH122, PTH123
+"""JSON values. Numbers do without the `json` module, whose import takes half as long as starting Python."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from .problem import Problem
+
+
+def read_json(path: str) -> Any:
+    """The value in a JSON file."""
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    if text.isdigit():
+        return int(text)
+    import json
+
+    return json.loads(text)
+
+
+def write_json(value: Any, folder: str) -> None:
+    """Write `value.json`.
+
+    Raises:
+        Problem: Something in the value is not JSON.
+    """
+    text = str(value) if type(value) is int else _encoded(value)
+    with open(os.path.join(folder, "value.json"), "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _encoded(value: Any) -> str:
+    import json
+
+    try:
+        return json.dumps(value, default=_plain, allow_nan=False, ensure_ascii=False)
+    except (TypeError, ValueError) as error:
+        hint = "a step returns a table, a Path, JSON values, or a model with `output: model`; JSON has no NaN"
+        raise Problem("step.wrong-output", f"the result is not JSON: {error}", hint) from None
+
+
+def _plain(value: Any) -> Any:
+    """Numbers and arrays of NumPy, and dates, as JSON values."""
+    for name in ("tolist", "isoformat"):
+        if hasattr(value, name):
+            return getattr(value, name)()
+    raise TypeError(f"`{type(value).__name__}` is not JSON serializable")

@@ -1,0 +1,60 @@
+"""The environment variables of a step's processes: few, and the same wherever the run happens."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from falaj.pipeline.environment import Environment
+
+_PASSED = frozenset(
+    {
+        "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR",
+        "REQUESTS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
+        "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES",
+    }
+)  # fmt: skip
+_THREADS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB", "RAYON")
+
+
+def source_roots(worktree: Path) -> tuple[Path, ...]:
+    """Folders of a project that imports are searched in."""
+    return (worktree / "src", worktree) if (worktree / "src").is_dir() else (worktree,)
+
+
+def step_environ(
+    environment: Environment,
+    worktree: Path,
+    cpu: float,
+    extra: Mapping[str, str],
+    outer: Mapping[str, str] = os.environ,
+) -> dict[str, str]:
+    """The environment variables of a step.
+
+    Only what a program needs to find its home, language, proxy and devices is taken from outside; credentials and
+    Python's own settings are not. Libraries are told to use as many threads as the step reserves.
+
+    Args:
+        environment: The project's python; its programs come first on the path.
+        worktree: The project's folder.
+        cpu: Cores that the step reserves.
+        extra: Added last: tracking server, the run's marks.
+        outer: Variables of the engine.
+    """
+    threads = str(max(1, int(cpu)))
+    programs = environment.python.parent
+    return {
+        **{name: value for name, value in outer.items() if name in _PASSED or name.startswith("LC_")},
+        **{f"{name}_NUM_THREADS": threads for name in _THREADS},
+        "POLARS_MAX_THREADS": threads,
+        "PATH": f"{programs}{os.pathsep}{outer.get('PATH', os.defpath)}",
+        "VIRTUAL_ENV": str(programs.parent),
+        "PYTHONPATH": os.pathsep.join(map(str, source_roots(worktree))),
+        "PYTHONHASHSEED": "0",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONNOUSERSITE": "1",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "DO_NOT_TRACK": "true",
+        **extra,
+    }
