@@ -1,0 +1,71 @@
+"""`python -m falaj.serving.modelserver`: the command line of one replica."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_MAX_THREADS")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse the command line, fix the number of threads, and serve.
+
+    Args:
+        arguments: Command line without the program; the process's own when None.
+
+    Returns:
+        The process's exit status.
+    """
+    given = _parser().parse_args(arguments)
+    # Numerical libraries read these when they are imported, so they are set before anything imports NumPy.
+    # Left unset, every library starts a thread per core of the machine and CPU per request doubles.
+    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, str(given.threads)))
+    if given.site is not None:
+        from falaj.serving.modelserver.launch import add_site
+
+        add_site(given.site)
+    from falaj.serving.modelserver.predictor import BatchLimits
+    from falaj.serving.modelserver.server import serve
+    from falaj.serving.modelserver.settings import ServerSettings
+
+    return serve(
+        ServerSettings(
+            model=given.model,
+            socket=given.socket,
+            name=given.name,
+            version=given.version,
+            endpoint=given.endpoint,
+            log=given.log,
+            threads=given.threads,
+            limits=BatchLimits(given.batch_rows, given.queue_rows, given.deadline_ms / 1000),
+            max_body_bytes=given.max_body_mb << 20,
+            grace_s=given.grace_s,
+        )
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("falaj.serving.modelserver", description="Serve one release on a Unix socket.")
+    add = parser.add_argument
+    add("--model", type=Path, required=True, help="MLflow model folder")
+    add("--socket", type=Path, required=True, help="path of the Unix socket")
+    add("--name", required=True, help="model name")
+    add("--version", required=True, help="release number")
+    add("--endpoint", required=True, help="environment/model")
+    add("--log", type=Path, help="folder of the prediction log")
+    add("--threads", type=int, default=1, help="threads of one model call")
+    add("--site", type=Path, help="site-packages to append when another environment's Python runs this")
+    add("--batch-rows", type=int, default=256, help="most rows of one model call")
+    add("--queue-rows", type=int, default=8192, help="most rows that wait")
+    add("--deadline-ms", type=int, default=10_000, help="longest time to an answer")
+    add("--max-body-mb", type=int, default=32, help="longest request body in MiB")
+    add("--grace-s", type=float, default=10.0, help="longest wait for what is in flight at the end")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,205 @@
+"""The RSGI application: addresses, request ids, limits and answers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from falaj import __version__
+from falaj.serving.modelserver import errors
+from falaj.serving.modelserver.backends import Backend
+from falaj.serving.modelserver.invocations import InvocationDecoder
+from falaj.serving.modelserver.metrics import Metrics
+from falaj.serving.modelserver.oip import InferDecoder
+from falaj.serving.modelserver.oip_response import datatype_of, encode_response, model_metadata
+from falaj.serving.modelserver.predictor import Outputs, Predictor
+from falaj.serving.modelserver.settings import ServerSettings
+from falaj.serving.modelserver.signature import Signature
+
+Headers = list[tuple[str, str]]
+Answer = tuple[int, Headers, bytes]
+
+_JSON: Headers = [("content-type", "application/json")]
+_MAX_ID = 128
+
+
+class ModelServer:
+    """Answers the requests of one replica.
+
+    Args:
+        settings: How to serve.
+        signature: Inputs of the model.
+        predictor: The prediction thread.
+        metrics: What is counted.
+    """
+
+    def __init__(self, settings: ServerSettings, signature: Signature, predictor: Predictor, metrics: Metrics) -> None:
+        self._settings, self._signature = settings, signature
+        self._predictor, self._metrics = predictor, metrics
+        self._invocations, self._infers = InvocationDecoder(signature), InferDecoder(signature)
+        self._release_header = ("falaj-release", settings.release)
+        self._backend: Backend | None = None
+        self._outputs: Mapping[str, Any] = {}
+        self.draining = False
+        self.in_flight = 0
+        self._gets, self._posts = self._routes()
+
+    def ready(self, backend: Backend, example_outputs: Outputs) -> None:
+        """Start to answer predictions.
+
+        Args:
+            backend: The loaded, warm model.
+            example_outputs: What it gave for its example; their types and shapes go into the metadata.
+        """
+        self._outputs = {name: (datatype_of(array), array.shape[1:]) for name, array in example_outputs.items()}
+        self._backend = backend
+
+    @property
+    def is_ready(self) -> bool:
+        """True from the end of the warm-up until the server is told to end."""
+        return self._backend is not None and not self.draining
+
+    def _routes(self) -> tuple[dict[str, Callable[[], Answer]], dict[str, Callable[..., Awaitable[Answer]]]]:
+        name, version = self._settings.name, self._settings.version
+        models = [f"/v2/models/{name}", f"/v2/models/{name}/versions/{version}"]
+        gets: dict[str, Callable[[], Answer]] = {
+            "/v2": self._server_metadata,
+            "/v2/health/live": lambda: (200, _JSON, b'{"live":true}'),
+            "/v2/health/ready": self._readiness,
+            "/metrics": self._scrape,
+            "/ping": self._readiness,
+            "/health": self._readiness,
+            "/version": lambda: (200, [("content-type", "text/plain")], __version__.encode()),
+        }
+        posts: dict[str, Callable[..., Awaitable[Answer]]] = {"/invocations": self._invoke}
+        for model in models:
+            gets[model] = self._metadata
+            gets[f"{model}/ready"] = self._readiness
+            posts[f"{model}/infer"] = self._infer
+        return gets, posts
+
+    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
+        """Answer one request; the body is read here and never beyond the limit."""
+        started = time.perf_counter()
+        request_id = _request_id(scope.headers.get("x-request-id"))
+        self.in_flight += 1
+        try:
+            status, headers, body = await self._dispatch(scope, protocol, request_id, started)
+        except errors.RequestError as error:
+            self._metrics.finished(error.outcome, time.perf_counter() - started)
+            status, headers, body = error.status, errors.headers(error), errors.problem(error, request_id)
+        finally:
+            self.in_flight -= 1
+        last = [("connection", "close")] if self.draining else []
+        protocol.response_bytes(status, [*headers, ("x-request-id", request_id), self._release_header, *last], body)
+
+    async def _dispatch(self, scope: Any, protocol: Any, request_id: str, started: float) -> Answer:
+        post = self._posts.get(scope.path)
+        if post is None or scope.method != "POST":
+            return self._get(scope)
+        if self._backend is None:
+            raise errors.NotReadyError("the model is still loading")
+        body = await _read(protocol, scope.headers.get("content-length"), self._settings.max_body_bytes)
+        answer = await post(scope.headers, body, request_id)
+        self._metrics.finished("ok", time.perf_counter() - started)
+        return answer
+
+    def _get(self, scope: Any) -> Answer:
+        found = self._gets.get(scope.path)
+        if found is None and scope.path not in self._posts:
+            raise errors.RouteNotFoundError(f"{scope.path} is not served by {self._settings.release}")
+        if found is None or scope.method not in ("GET", "HEAD"):
+            raise errors.MethodNotAllowedError(f"{scope.path} does not take {scope.method}")
+        return found()
+
+    async def _invoke(self, headers: Any, body: bytes, request_id: str) -> Answer:
+        payload = self._invocations.decode(body)
+        outputs = await self._predictor.predict(request_id, payload, _timeout_s(headers))
+        answer = outputs[self._backend.answer]  # type: ignore[union-attr]
+        return 200, _JSON, b'{"predictions":%b}' % msgspec.json.encode(answer.tolist())
+
+    async def _infer(self, headers: Any, body: bytes, request_id: str) -> Answer:
+        request = self._infers.decode(body, _length(headers.get("inference-header-content-length")))
+        outputs = await self._predictor.predict(request_id, request.payload, _timeout_s(headers))
+        content, head = encode_response(
+            request, outputs, model=self._settings.name, version=self._settings.version, request_id=request_id
+        )
+        if head is None:
+            return 200, _JSON, content
+        return 200, [*_BINARY, ("inference-header-content-length", str(head))], content
+
+    def _readiness(self) -> Answer:
+        if not self.is_ready:
+            raise errors.NotReadyError("the server is ending" if self.draining else "the model is still loading")
+        return 200, _JSON, b'{"ready":true}'
+
+    def _server_metadata(self) -> Answer:
+        document = {"name": "falaj", "version": __version__, "extensions": ["binary_tensor_data"]}
+        return 200, _JSON, msgspec.json.encode(document)
+
+    def _metadata(self) -> Answer:
+        if self._backend is None:
+            raise errors.NotReadyError("the model is still loading")
+        settings = self._settings
+        platform = self._backend.platform
+        content = model_metadata(
+            self._signature, self._outputs, model=settings.name, version=settings.version, platform=platform
+        )
+        return 200, _JSON, content
+
+    def _scrape(self) -> Answer:
+        text = self._metrics.render(
+            ready=self.is_ready, queued_rows=self._predictor.queued_rows, in_flight=self.in_flight - 1
+        )
+        return 200, [("content-type", "text/plain; version=0.0.4")], text.encode()
+
+    async def watch_deadlines(self, interval_s: float = 0.1) -> None:
+        """Give up overdue requests until cancelled."""
+        while True:
+            await asyncio.sleep(interval_s)
+            self._predictor.expire(time.monotonic())
+
+
+_BINARY: Headers = [("content-type", "application/octet-stream")]
+
+
+def _request_id(given: str | None) -> str:
+    """The client's id if it is short and printable, else a new one."""
+    if given and len(given) <= _MAX_ID and given.isascii() and given.isprintable():
+        return given
+    return str(uuid.uuid4())
+
+
+def _timeout_s(headers: Any) -> float | None:
+    """What the proxy in front still waits, which Envoy says in milliseconds."""
+    given = headers.get("x-envoy-expected-rq-timeout-ms")
+    return int(given) / 1000 if given is not None and given.isdigit() else None
+
+
+def _length(given: str | None) -> int | None:
+    if given is None:
+        return None
+    if not given.isdigit():
+        raise errors.InvalidInputError(f"Inference-Header-Content-Length is not a number: {given!r}")
+    return int(given)
+
+
+async def _read(protocol: Any, declared: str | None, limit: int) -> bytes:
+    """Read a body of at most `limit` bytes; a longer one is refused before or while it arrives."""
+    if declared is not None and declared.isdigit():
+        if int(declared) > limit:
+            raise errors.BodyTooLargeError(f"the body has {declared} bytes; the limit is {limit}")
+        whole: bytes = await protocol()
+        return whole
+    parts, size = [], 0
+    async for part in protocol:
+        size += len(part)
+        if size > limit:
+            raise errors.BodyTooLargeError(f"the body has more than {limit} bytes")
+        parts.append(part)
+    return b"".join(parts)

@@ -1,0 +1,131 @@
+"""Estimators in their own library: scikit-learn, LightGBM and XGBoost models as MLflow saves them, without MLflow."""
+
+from __future__ import annotations
+
+import importlib
+import pickle
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from falaj.serving.modelserver.backends import outputs_of_classifier
+from falaj.serving.modelserver.errors import ModelError
+from falaj.serving.modelserver.model_folder import ModelFolder
+from falaj.serving.modelserver.tables import Array
+
+
+class NativeBackend:
+    """An estimator called with a table, or with a matrix when it was trained on one.
+
+    Args:
+        folder: An MLflow model folder of one of the flavors below.
+        flavor: `sklearn`, `lightgbm` or `xgboost`.
+    """
+
+    def __init__(self, folder: ModelFolder, flavor: str) -> None:
+        self.platform = flavor
+        self._model = load_estimator(folder.path, folder.flavors[flavor], flavor)
+        self._names = folder.signature.names
+        self._frame = _frame_builder(self._model, folder)
+        self._classifies = hasattr(self._model, "predict_proba")
+        self.answer = _answer(folder.predict_method, self._classifies)
+
+    def predict(self, columns: Sequence[Array]) -> Mapping[str, Array]:
+        """Compute the outputs of a batch."""
+        table = self._frame(columns)
+        if not self._classifies:
+            return {"prediction": np.asarray(self._model.predict(table))}
+        probabilities = np.asarray(self._model.predict_proba(table))
+        classes = np.asarray(self._model.classes_)
+        if probabilities.ndim != 2 or probabilities.shape[1] != len(classes):
+            return outputs_of_classifier(np.asarray(self._model.predict(table)), probabilities)
+        # One pass through the model instead of two: the label is the likeliest class.
+        return outputs_of_classifier(classes[probabilities.argmax(axis=1)], probabilities)
+
+
+def _answer(method: str, classifies: bool) -> str:
+    if not classifies:
+        return "prediction"
+    return "probability" if method == "predict_proba" else "label"
+
+
+def load_estimator(path: Path, flavor: Mapping[str, Any], name: str) -> Any:
+    """Load the estimator that MLflow saved.
+
+    Args:
+        path: The model folder.
+        flavor: The flavor's entry in MLmodel.
+        name: `sklearn`, `lightgbm` or `xgboost`.
+
+    Returns:
+        The estimator or booster.
+
+    Raises:
+        ModelError: Its library is missing or another version than it was saved with, or the file is broken.
+    """
+    loaders: Mapping[str, Callable[[Path, Mapping[str, Any]], Any]] = {
+        "sklearn": _load_sklearn,
+        "lightgbm": _load_lightgbm,
+        "xgboost": _load_xgboost,
+    }
+    try:
+        return loaders[name](path, flavor)
+    except Exception as error:  # unpickling runs the library's code, which may raise anything
+        raise ModelError(
+            f"the {name} model cannot be loaded: {type(error).__name__}: {error}",
+            where=str(path),
+            hint="run the server in the environment the model was trained in",
+        ) from error
+
+
+def _load_sklearn(path: Path, flavor: Mapping[str, Any]) -> Any:
+    return _unpickle(path / flavor["pickled_model"], flavor)
+
+
+def _load_lightgbm(path: Path, flavor: Mapping[str, Any]) -> Any:
+    if flavor.get("model_class", "lightgbm.basic.Booster") == "lightgbm.basic.Booster":
+        return importlib.import_module("lightgbm").Booster(model_file=str(path / flavor["data"]))
+    return _unpickle(path / flavor["data"], flavor)
+
+
+def _load_xgboost(path: Path, flavor: Mapping[str, Any]) -> Any:
+    module, _, name = flavor.get("model_class", "xgboost.core.Booster").rpartition(".")
+    model = getattr(importlib.import_module(module), name)()
+    model.load_model(str(path / flavor["data"]))
+    return model
+
+
+def _unpickle(file: Path, flavor: Mapping[str, Any]) -> Any:
+    form = flavor.get("serialization_format", "cloudpickle")
+    if form == "skops":
+        return importlib.import_module("skops.io").load(file, trusted=flavor.get("skops_trusted_types"))
+    library = pickle if form == "pickle" else importlib.import_module("cloudpickle")
+    with file.open("rb") as stream:
+        # Admission has verified digest and signatures of this folder before the server was started on it.
+        return library.load(stream)
+
+
+def _frame_builder(model: Any, folder: ModelFolder) -> Callable[[Sequence[Array]], Any]:
+    signature = folder.signature
+    if not signature.columns:
+        return lambda columns: columns[0]
+    booster = type(model).__name__ == "Booster"
+    if booster and type(model).__module__.startswith("xgboost"):
+        matrix = importlib.import_module("xgboost").DMatrix
+        return lambda columns: matrix(np.stack(columns, axis=1), feature_names=list(signature.names))
+    if booster or not hasattr(model, "feature_names_in_"):
+        return lambda columns: np.stack(columns, axis=1)
+    return _table_builder(signature.names)
+
+
+def _table_builder(names: Sequence[str]) -> Callable[[Sequence[Array]], Any]:
+    """A pandas frame if pandas is there, else a Polars one: an estimator trained on names needs names."""
+    for library in ("pandas", "polars"):
+        try:
+            frame = importlib.import_module(library).DataFrame
+        except ImportError:
+            continue
+        return lambda columns: frame(dict(zip(names, columns, strict=True)))
+    raise ModelError("the estimator was trained on named columns and neither pandas nor polars is installed")

@@ -1,0 +1,219 @@
+"""MLflow's scoring protocol: `dataframe_split`, `dataframe_records`, `instances` and `inputs` to a payload."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from operator import itemgetter
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from falaj.serving.modelserver.decoding import compile_decoder, record_type, row_type, value_type, without_nan
+from falaj.serving.modelserver.errors import InvalidInputError
+from falaj.serving.modelserver.signature import Feature, Signature
+from falaj.serving.modelserver.tables import Array, Columns, Payload, Rows
+
+_FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
+_UNSET = msgspec.UNSET
+
+
+class _Body(msgspec.Struct, forbid_unknown_fields=True):
+    dataframe_split: msgspec.Raw | msgspec.UnsetType = _UNSET
+    dataframe_records: msgspec.Raw | msgspec.UnsetType = _UNSET
+    instances: msgspec.Raw | msgspec.UnsetType = _UNSET
+    inputs: msgspec.Raw | msgspec.UnsetType = _UNSET
+    params: msgspec.Raw | msgspec.UnsetType = _UNSET
+
+
+class _Split(msgspec.Struct, forbid_unknown_fields=True):
+    data: msgspec.Raw
+    columns: tuple[str, ...] | msgspec.UnsetType = _UNSET
+    index: msgspec.Raw | msgspec.UnsetType = _UNSET
+
+
+class InvocationDecoder:
+    """Decodes `/invocations` bodies of one signature.
+
+    Args:
+        signature: The model's inputs; compiled here, once.
+    """
+
+    def __init__(self, signature: Signature) -> None:
+        self._signature = signature
+        self._body = msgspec.json.Decoder(_Body)
+        self._split = msgspec.json.Decoder(_Split)
+        self._rows_of = lru_cache(maxsize=64)(self._compile_rows)
+        if signature.columns:
+            self._records = self._compile_records()
+            self._by_column = self._compile_by_column()
+
+    def decode(self, body: bytes) -> Payload:
+        """Turn a body into validated rows.
+
+        Args:
+            body: JSON text; NaN is read as null.
+
+        Returns:
+            At least one row, in signature order.
+
+        Raises:
+            InvalidInputError: The body does not fit; names row and column where there is one to blame.
+        """
+        try:
+            payload = self._decode(body)
+        except msgspec.DecodeError as error:
+            payload = self._decode_strict(without_nan(body, error))
+        if payload.count == 0:
+            raise InvalidInputError("the request has no rows")
+        return payload
+
+    def _decode_strict(self, body: bytes) -> Payload:
+        try:
+            return self._decode(body)
+        except msgspec.DecodeError as error:
+            raise InvalidInputError(f"the body is not what was expected: {error}") from None
+
+    def _decode(self, body: bytes) -> Payload:
+        members = self._body.decode(body)
+        given = [form for form in _FORMS if getattr(members, form) is not _UNSET]
+        if len(given) != 1:
+            raise InvalidInputError(f"the body must have exactly one of {', '.join(_FORMS)}; it has {len(given)}")
+        raw: msgspec.Raw = getattr(members, given[0])
+        if not self._signature.columns:
+            return self._tensors(given[0], raw)
+        match given[0]:
+            case "dataframe_split":
+                split = self._split.decode(raw)
+                names = self._signature.names if split.columns is _UNSET else split.columns
+                return self._rows_of(names)(split.data)
+            case "inputs":
+                return self._columns(raw)
+            case "instances" if bytes(raw).lstrip()[1:].lstrip()[:1] == b"[":
+                return self._rows_of(self._signature.names)(raw)
+            case _:
+                return Rows(self._records(raw))
+
+    def _compile_rows(self, names: tuple[str, ...]) -> Callable[[Any], Payload]:
+        """Decoder of list rows whose columns come in the given order."""
+        features, order = _arrange(self._signature, names)
+        decode = compile_decoder(list[row_type(features)], _by_position(names))  # type: ignore[misc]
+        if order is None:
+            return lambda raw: Rows(decode(raw))
+        pick, padded = order, (None,)
+        return lambda raw: Rows([pick(row + padded) for row in decode(raw)])
+
+    def _compile_records(self) -> Callable[[Any], list[tuple[Any, ...]]]:
+        record = record_type(self._signature.features)
+        decode = compile_decoder(list[record], lambda rest: rest.removeprefix(".") or None)  # type: ignore[valid-type]
+        by_name = dict(zip(record.__struct_encode_fields__, record.__struct_fields__, strict=True))
+        fields = [by_name[name] for name in self._signature.names]
+        return lambda raw: [tuple(getattr(found, field) for field in fields) for found in decode(raw)]
+
+    def _compile_by_column(self) -> dict[str, Callable[[Any], list[Any]]]:
+        return {
+            feature.name: compile_decoder(list[value_type(feature)], lambda _rest, name=feature.name: name)  # type: ignore[misc]
+            for feature in self._signature.features
+        }
+
+    def _columns(self, raw: msgspec.Raw) -> Payload:
+        """Decode `inputs` of a column signature: an object of equally long lists."""
+        members = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+        _check_names(self._signature, tuple(members))
+        decoded = {name: self._by_column[name](value) for name, value in members.items()}
+        lengths = {name: len(values) for name, values in decoded.items()}
+        count = max(lengths.values(), default=0)
+        short = next((name for name, length in lengths.items() if length != count), None)
+        if short is not None:
+            raise InvalidInputError(f"column {short!r} has {lengths[short]} values, others {count}", field=short)
+        whole = [decoded.get(name) or [None] * count for name in self._signature.names]
+        return Rows(list(zip(*whole, strict=True)))
+
+    def _tensors(self, form: str, raw: msgspec.Raw) -> Payload:
+        """Decode `instances` or `inputs` of a tensor signature."""
+        if form not in ("instances", "inputs"):
+            raise InvalidInputError(f"this model takes tensors: send `instances` or `inputs`, not {form!r}")
+        features = self._signature.features
+        value = msgspec.json.decode(raw)
+        if len(features) > 1 or (isinstance(value, dict) and features[0].name in value):
+            if not isinstance(value, dict):
+                raise InvalidInputError(f"send an object with {', '.join(self._signature.names)}")
+            _check_names(self._signature, tuple(value))
+            arrays = [tensor_of(feature, value[feature.name]) for feature in features]
+        else:
+            arrays = [tensor_of(features[0], value)]
+        same_length(self._signature.names, arrays)
+        return Columns(arrays)
+
+
+def tensor_of(feature: Feature, values: Any) -> Array:
+    """Make an array of nested lists and check its shape.
+
+    Raises:
+        InvalidInputError: Values of another type, ragged lists, or another shape.
+    """
+    name = feature.name or "input"
+    try:
+        array = np.asarray(values)
+        fits = np.can_cast(array.dtype, feature.dtype, "same_kind") or array.dtype.kind in "iu"
+        if feature.kind != "string" and not (fits and array.dtype.kind != "O"):
+            raise ValueError(f"values of type {array.dtype}")
+        array = array.astype(feature.dtype)
+    except (ValueError, TypeError) as error:
+        raise InvalidInputError(f"tensor {name!r} must hold {feature.kind} values: {error}", field=name) from None
+    return checked_shape(feature, array)
+
+
+def checked_shape(feature: Feature, array: Array) -> Array:
+    """Return the array if its dimensions are the feature's."""
+    wanted = (-1, *feature.shape)
+    fits = array.ndim == len(wanted) and all(w in (-1, n) for w, n in zip(wanted, array.shape, strict=False))
+    if not fits:
+        name = feature.name or "input"
+        raise InvalidInputError(f"tensor {name!r} must have shape {list(wanted)}, not {list(array.shape)}", field=name)
+    return array
+
+
+def same_length(names: Sequence[str], arrays: Sequence[Array]) -> None:
+    """Raise InvalidInputError unless all arrays have the same number of rows."""
+    for name, array in zip(names, arrays, strict=True):
+        if len(array) != len(arrays[0]):
+            raise InvalidInputError(f"{name!r} has {len(array)} rows, {names[0]!r} {len(arrays[0])}", field=name)
+
+
+def _check_names(signature: Signature, names: tuple[str, ...]) -> None:
+    known = signature.names
+    for name in names:
+        if name not in known:
+            raise InvalidInputError(f"column {name!r} is not in the signature: {', '.join(known)}", field=name)
+    if len(set(names)) != len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InvalidInputError(f"column {twice!r} is given twice", field=twice)
+    for feature in signature.features:
+        if feature.required and feature.name not in names:
+            raise InvalidInputError(f"column {feature.name!r} is missing", field=feature.name)
+
+
+def _arrange(
+    signature: Signature, names: tuple[str, ...]
+) -> tuple[list[Feature], Callable[[tuple[Any, ...]], tuple[Any, ...]] | None]:
+    """Features in the order given, and what puts a row into signature order (None when it already is)."""
+    _check_names(signature, names)
+    by_name = {feature.name: feature for feature in signature.features}
+    features = [by_name[name] for name in names]
+    if names == signature.names:
+        return features, None
+    absent = len(names)  # position of the None appended to every row
+    positions = [names.index(name) if name in names else absent for name in signature.names]
+    if len(positions) == 1:
+        return features, lambda row: (row[positions[0]],)
+    return features, itemgetter(*positions)
+
+
+def _by_position(names: tuple[str, ...]) -> Callable[[str], str | None]:
+    def column_of(rest: str) -> str | None:
+        index = rest.strip("[]")
+        return names[int(index)] if index.isdigit() else None
+
+    return column_of

@@ -1,0 +1,289 @@
+"""Open Inference Protocol V2: JSON and binary tensors to a payload, and results back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from falaj.serving.modelserver.decoding import compile_decoder, value_type, without_nan
+from falaj.serving.modelserver.errors import InvalidInputError
+from falaj.serving.modelserver.invocations import checked_shape, same_length, tensor_of
+from falaj.serving.modelserver.signature import Feature, Signature
+from falaj.serving.modelserver.tables import Array, Columns, Payload
+
+DTYPES: Mapping[str, str] = {
+    "BOOL": "?",
+    "UINT8": "<u1",
+    "UINT16": "<u2",
+    "UINT32": "<u4",
+    "UINT64": "<u8",
+    "INT8": "<i1",
+    "INT16": "<i2",
+    "INT32": "<i4",
+    "INT64": "<i8",
+    "FP16": "<f2",
+    "FP32": "<f4",
+    "FP64": "<f8",
+    "BYTES": "O",
+}
+
+
+class _Parameters(msgspec.Struct):
+    binary_data_size: int | None = None
+    binary_data: bool | None = None
+    binary_data_output: bool | None = None
+
+
+class _Input(msgspec.Struct):
+    name: str
+    shape: list[int]
+    datatype: str
+    data: msgspec.Raw | None = None
+    parameters: _Parameters | None = None
+
+
+class _Output(msgspec.Struct):
+    name: str
+    parameters: _Parameters | None = None
+
+
+class _Request(msgspec.Struct):
+    inputs: list[_Input]
+    id: str | None = None
+    outputs: list[_Output] | None = None
+    parameters: _Parameters | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InferRequest:
+    """A decoded request.
+
+    Attributes:
+        payload: Validated rows.
+        id: The request's own id, if it gave one in the body.
+        outputs: Names of the outputs asked for; None for all.
+        binary: Names of the outputs wanted as binary tensors; None for all of them.
+    """
+
+    payload: Payload
+    id: str | None
+    outputs: tuple[str, ...] | None
+    binary: frozenset[str] | None
+
+
+class InferDecoder:
+    """Decodes inference requests of one signature.
+
+    Args:
+        signature: The model's inputs; compiled here, once.
+    """
+
+    def __init__(self, signature: Signature) -> None:
+        self._signature = signature
+        self._by_name = {feature.name: feature for feature in signature.features}
+        self._request = msgspec.json.Decoder(_Request)
+        self._values = {
+            f.name: compile_decoder(list[value_type(f)], lambda _rest, name=f.name: name)  # type: ignore[misc]
+            for f in signature.features
+        }
+
+    def decode(self, body: bytes, header_length: int | None) -> InferRequest:
+        """Turn a body into a request.
+
+        Args:
+            body: JSON text, or JSON text followed by binary tensors.
+            header_length: Bytes of JSON when binary tensors follow (`Inference-Header-Content-Length`).
+
+        Returns:
+            The request, its rows validated.
+
+        Raises:
+            InvalidInputError: It does not fit the signature or the protocol.
+        """
+        if header_length is not None and not 0 < header_length <= len(body):
+            raise InvalidInputError(f"the header length {header_length} does not fit a body of {len(body)} bytes")
+        head, tail = (body, b"") if header_length is None else (body[:header_length], body[header_length:])
+        request = self._parse(head)
+        arrays = self._arrays(request.inputs, memoryview(tail))
+        payload = Columns(self._arranged(request.inputs, arrays))
+        if payload.count == 0:
+            raise InvalidInputError("the request has no rows")
+        return InferRequest(payload, request.id, _asked(request), _binary(request))
+
+    def _parse(self, head: bytes) -> _Request:
+        try:
+            return self._request.decode(head)
+        except msgspec.DecodeError as error:
+            strict = without_nan(head, error)
+        try:
+            return self._request.decode(strict)
+        except msgspec.DecodeError as error:
+            raise InvalidInputError(f"the body is not what was expected: {error}") from None
+
+    def _arrays(self, inputs: Sequence[_Input], tail: memoryview) -> list[Array]:
+        arrays, start = [], 0
+        for given in inputs:
+            if given.datatype not in DTYPES:
+                raise InvalidInputError(
+                    f"input {given.name!r} has unknown datatype {given.datatype!r}", field=given.name
+                )
+            size = given.parameters.binary_data_size if given.parameters else None
+            if size is None:
+                arrays.append(self._from_json(given))
+            else:
+                arrays.append(_from_binary(given, tail[start : start + size], size))
+                start += size
+        return arrays
+
+    def _from_json(self, given: _Input) -> Array:
+        if given.data is None:
+            raise InvalidInputError(f"input {given.name!r} has no data", field=given.name)
+        feature = self._by_name.get(given.name)
+        if feature is not None and self._signature.columns:
+            values = self._values[given.name](given.data)
+            return _reshaped(given, np.array(values, dtype=feature.dtype))
+        return _reshaped(given, _flat_json(given))
+
+    def _arranged(self, inputs: Sequence[_Input], arrays: Sequence[Array]) -> list[Array]:
+        """Arrays in signature order, types checked."""
+        if self._is_whole_table(inputs, arrays):
+            return [_column(f, arrays[0][:, index]) for index, f in enumerate(self._signature.features)]
+        given = self._named(inputs, arrays)
+        count = len(arrays[0]) if arrays else 0
+        check = _column if self._signature.columns else _tensor
+        found = [
+            check(f, given[f.name])
+            if f.name in given
+            else np.full(count, np.nan if f.kind != "string" else None, f.dtype)
+            for f in self._signature.features
+        ]
+        same_length(self._signature.names, found)
+        return found
+
+    def _is_whole_table(self, inputs: Sequence[_Input], arrays: Sequence[Array]) -> bool:
+        """One two-dimensional numeric tensor stands for all columns of an all-numeric table, as KServe clients send it."""
+        features = self._signature.features
+        return (
+            self._signature.columns
+            and len(inputs) == 1
+            and inputs[0].name not in self._by_name
+            and arrays[0].ndim == 2
+            and arrays[0].shape[1] == len(features)
+            and all(feature.kind != "string" for feature in features)
+        )
+
+    def _named(self, inputs: Sequence[_Input], arrays: Sequence[Array]) -> dict[str, Array]:
+        if not self._signature.columns and len(self._by_name) == len(inputs) == 1:
+            return {self._signature.features[0].name: arrays[0]}
+        found: dict[str, Array] = {}
+        for given, array in zip(inputs, arrays, strict=True):
+            if given.name not in self._by_name:
+                known = ", ".join(self._by_name)
+                raise InvalidInputError(f"input {given.name!r} is not in the signature: {known}", field=given.name)
+            if given.name in found:
+                raise InvalidInputError(f"input {given.name!r} is given twice", field=given.name)
+            found[given.name] = array
+        for name, feature in self._by_name.items():
+            if feature.required and name not in found:
+                raise InvalidInputError(f"input {name!r} is missing", field=name)
+        return found
+
+
+def _asked(request: _Request) -> tuple[str, ...] | None:
+    return None if request.outputs is None else tuple(output.name for output in request.outputs)
+
+
+def _binary(request: _Request) -> frozenset[str] | None:
+    if request.parameters and request.parameters.binary_data_output:
+        return None
+    wanted = [o.name for o in request.outputs or () if o.parameters and o.parameters.binary_data]
+    return frozenset(wanted)
+
+
+def _flat_json(given: _Input) -> Array:
+    feature = Feature(given.name, _KIND_OF[given.datatype], shape=())
+    values = np.asarray(msgspec.json.decode(given.data or b"[]"), dtype=None if given.datatype != "BYTES" else "O")
+    return tensor_of(feature, values.reshape(-1)).astype(DTYPES[given.datatype])
+
+
+_KIND_OF = {
+    name: "string" if name == "BYTES" else "boolean" if name == "BOOL" else "double" if name[0] == "F" else "long"
+    for name in DTYPES
+}
+
+
+def _from_binary(given: _Input, data: memoryview, size: int) -> Array:
+    if len(data) != size:
+        raise InvalidInputError(f"input {given.name!r}: {len(data)} of {size} binary bytes are there", field=given.name)
+    if given.datatype == "BYTES":
+        return _reshaped(given, np.array(_texts(given, data), dtype="O"))
+    dtype = np.dtype(DTYPES[given.datatype])
+    if size % dtype.itemsize:
+        raise InvalidInputError(
+            f"input {given.name!r}: {size} bytes are no whole {given.datatype} values", field=given.name
+        )
+    return _reshaped(given, np.frombuffer(data, dtype))
+
+
+def _texts(given: _Input, data: memoryview) -> list[str]:
+    """Length-prefixed byte strings of the binary extension, as text."""
+    found, at = [], 0
+    try:
+        while at < len(data):
+            length = int.from_bytes(data[at : at + 4], "little")
+            if at + 4 + length > len(data):
+                raise ValueError("a string reaches beyond the data")
+            found.append(str(data[at + 4 : at + 4 + length], "utf-8"))
+            at += 4 + length
+    except ValueError as error:
+        raise InvalidInputError(f"input {given.name!r}: {error}", row=len(found), field=given.name) from None
+    return found
+
+
+def _reshaped(given: _Input, flat: Array) -> Array:
+    try:
+        if any(length < 0 for length in given.shape):
+            raise ValueError("a negative length")
+        return flat.reshape(given.shape)
+    except ValueError:
+        raise InvalidInputError(
+            f"input {given.name!r}: {flat.size} values do not fill shape {given.shape}", field=given.name
+        ) from None
+
+
+def _column(feature: Feature, array: Array) -> Array:
+    """A table's column: one value a row, of the signature's type, missing only where allowed."""
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1:
+        raise InvalidInputError(f"input {feature.name!r} must have shape [n] or [n, 1]", field=feature.name)
+    return _finite(feature, _typed(feature, array))
+
+
+def _tensor(feature: Feature, array: Array) -> Array:
+    return checked_shape(feature, _typed(feature, array))
+
+
+def _typed(feature: Feature, array: Array) -> Array:
+    """The array in the feature's dtype when that loses nothing but precision of floats."""
+    wanted = np.dtype(feature.dtype)
+    lossless = array.dtype == wanted or (array.dtype.kind in "biu" and wanted.kind == "f" and array.dtype != np.bool_)
+    if lossless or (array.dtype.kind != "O" and wanted.kind != "O" and np.can_cast(array.dtype, wanted, "same_kind")):
+        return array.astype(wanted, copy=False)
+    raise InvalidInputError(f"input {feature.name!r} must be {feature.datatype}, not {array.dtype}", field=feature.name)
+
+
+def _finite(feature: Feature, array: Array) -> Array:
+    if array.dtype.kind != "f":
+        return array
+    bad = np.isinf(array) if not feature.required else ~np.isfinite(array)
+    if bad.any():
+        row = int(bad.argmax())
+        raise InvalidInputError(
+            f"row {row}, column {feature.name!r}: {array[row]} is not allowed", row=row, field=feature.name
+        )
+    return array

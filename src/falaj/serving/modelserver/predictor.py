@@ -1,0 +1,205 @@
+"""The prediction thread: what waits when it is free goes in one model call, so an idle server adds no delay."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+
+from falaj.serving.modelserver.backends import Backend
+from falaj.serving.modelserver.errors import DeadlineError, QueueFullError, RequestError
+from falaj.serving.modelserver.signature import Signature
+from falaj.serving.modelserver.tables import Array, Payload, union
+
+Outputs = Mapping[str, Array]
+
+
+@dataclass(slots=True, eq=False)
+class Work:
+    """One request on its way through the prediction thread.
+
+    Attributes:
+        request_id: Prediction id.
+        payload: Validated rows.
+        deadline: `time.monotonic()` after which nobody waits for it.
+        future: Resolves to the outputs of its rows.
+    """
+
+    request_id: str
+    payload: Payload
+    deadline: float
+    future: asyncio.Future[Outputs] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLimits:
+    """Bounds of the queue and of one model call, in rows and seconds."""
+
+    batch_rows: int = 256
+    queue_rows: int = 8192
+    deadline_s: float = 10.0
+
+
+class Predictor:
+    """Owns the model and its only thread.
+
+    Args:
+        load: Loads the model; runs in the thread. It must also warm the model up.
+        signature: Inputs of the model.
+        limits: Bounds.
+        record: Called in the thread with the answered requests of a batch before any of them is answered.
+        observe: Called in the thread with the number of rows of each batch.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[], Backend],
+        signature: Signature,
+        limits: BatchLimits,
+        *,
+        record: Callable[[Sequence[tuple[Work, Outputs]]], None],
+        observe: Callable[[int], None],
+    ) -> None:
+        self._load, self._signature, self._limits = load, signature, limits
+        self._record, self._observe = record, observe
+        self._queue: SimpleQueue[Work | None] = SimpleQueue()
+        self._held: Work | None = None
+        self._waiting: set[Work] = set()
+        self._thread = threading.Thread(target=self._run, name="predictor", daemon=True)
+        self.queued_rows = 0
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> asyncio.Future[Backend]:
+        """Start the thread.
+
+        Returns:
+            A future that resolves to the loaded model, or to what stopped it from loading.
+        """
+        self._loop, self._loaded = loop, loop.create_future()
+        self._thread.start()
+        return self._loaded
+
+    async def predict(self, request_id: str, payload: Payload, timeout_s: float | None) -> Outputs:
+        """Compute the outputs of a request's rows.
+
+        Args:
+            request_id: Prediction id.
+            payload: Validated rows.
+            timeout_s: How long the caller waits at most, if it said so.
+
+        Raises:
+            QueueFullError: Too many rows wait; a request of any size is taken by an empty queue.
+            DeadlineError: The answer is not there in time.
+            RequestError: The model raised.
+        """
+        rows = payload.count
+        if self.queued_rows and self.queued_rows + rows > self._limits.queue_rows:
+            raise QueueFullError(f"{self.queued_rows} rows wait; the limit is {self._limits.queue_rows}")
+        wait_s = self._limits.deadline_s if timeout_s is None else min(timeout_s, self._limits.deadline_s)
+        work = Work(request_id, payload, time.monotonic() + wait_s, self._loop.create_future())
+        self.queued_rows += rows
+        self._waiting.add(work)
+        self._queue.put(work)
+        try:
+            return await work.future
+        finally:
+            self.queued_rows -= rows
+            self._waiting.discard(work)
+
+    def expire(self, now: float) -> None:
+        """Give up every request whose deadline has passed, also one that is stuck in the model.
+
+        Args:
+            now: `time.monotonic()`.
+        """
+        for work in [work for work in self._waiting if work.deadline <= now]:
+            if not work.future.done():
+                work.future.set_exception(DeadlineError("the prediction took longer than its deadline"))
+
+    def stop(self) -> None:
+        """Let the thread finish what was given to it and end."""
+        self._queue.put(None)
+        self._thread.join(timeout=self._limits.deadline_s)
+
+    def _run(self) -> None:
+        try:
+            backend = self._load()
+        except BaseException as error:
+            self._loop.call_soon_threadsafe(self._loaded.set_exception, error)
+            return
+        self._loop.call_soon_threadsafe(self._loaded.set_result, backend)
+        while (batch := self._next_batch()) is not None:
+            self._answer(backend, batch)
+
+    def _next_batch(self) -> list[Work] | None:
+        """Wait for one request, then take whatever else is there, up to the row limit."""
+        first = self._held or self._queue.get()
+        self._held = None
+        if first is None:
+            return None
+        batch, rows = [first], first.payload.count
+        while rows < self._limits.batch_rows:
+            try:
+                work = self._queue.get_nowait()
+            except Empty:
+                break
+            if work is None:
+                self._queue.put(None)
+                break
+            rows += work.payload.count
+            if rows > self._limits.batch_rows:
+                self._held = work
+                break
+            batch.append(work)
+        return batch
+
+    def _answer(self, backend: Backend, batch: list[Work]) -> None:
+        now = time.monotonic()
+        live = [work for work in batch if work.deadline > now and not work.future.done()]
+        if not live:
+            return
+        try:
+            answered = self._compute(backend, live)
+        except Exception as error:
+            # One bad request must not fail its neighbours: each is asked alone.
+            if len(live) > 1:
+                for work in live:
+                    self._answer(backend, [work])
+            else:
+                self._loop.call_soon_threadsafe(_fail, live[0], error)
+            return
+        self._record(answered)
+        self._loop.call_soon_threadsafe(_resolve, answered)
+
+    def _compute(self, backend: Backend, works: Sequence[Work]) -> list[tuple[Work, Outputs]]:
+        outputs = backend.predict(union([work.payload for work in works], self._signature))
+        rows = sum(work.payload.count for work in works)
+        self._observe(rows)
+        if any(len(values) != rows for values in outputs.values()):
+            raise RequestError(f"the model answered another number of rows than the {rows} it was given")
+        return list(_split(works, outputs))
+
+
+def _split(works: Sequence[Work], outputs: Outputs) -> list[tuple[Work, Outputs]]:
+    if len(works) == 1:
+        return [(works[0], outputs)]
+    found, start = [], 0
+    for work in works:
+        end = start + work.payload.count
+        found.append((work, {name: values[start:end] for name, values in outputs.items()}))
+        start = end
+    return found
+
+
+def _resolve(answered: Sequence[tuple[Work, Outputs]]) -> None:
+    for work, outputs in answered:
+        if not work.future.done():
+            work.future.set_result(outputs)
+
+
+def _fail(work: Work, error: Exception) -> None:
+    if not work.future.done():
+        known = isinstance(error, RequestError)
+        work.future.set_exception(error if known else RequestError(f"{type(error).__name__}: {error}"))

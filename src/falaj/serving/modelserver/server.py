@@ -1,0 +1,169 @@
+"""One replica from start to end: socket, model, warm-up, readiness, and an end that loses no request."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from falaj.errors import FalajError, UnavailableError
+from falaj.serving.modelserver.app import ModelServer
+from falaj.serving.modelserver.backends import Backend, open_backend
+from falaj.serving.modelserver.errors import ModelError
+from falaj.serving.modelserver.metrics import Metrics
+from falaj.serving.modelserver.model_folder import ModelFolder, read_model_folder
+from falaj.serving.modelserver.predictor import Outputs, Predictor, Work
+from falaj.serving.modelserver.recording import Recorder
+from falaj.serving.modelserver.settings import ServerSettings
+from falaj.serving.modelserver.tables import Array, Rows
+from falaj.serving.predictionlog import LogWriter, SegmentHeader
+
+
+class SocketInUseError(UnavailableError):
+    """Another server answers on the socket."""
+
+    code = "serving.socket-in-use"
+
+
+def serve(settings: ServerSettings) -> int:
+    """Serve until SIGTERM or SIGINT.
+
+    Args:
+        settings: How to serve.
+
+    Returns:
+        The process's exit status: 0 after an orderly end, else that of the error, which is printed.
+    """
+    try:
+        asyncio.run(_serve(settings))
+    except FalajError as error:
+        print(f"{error.code}: {error}", file=sys.stderr, flush=True)  # noqa: T201 (the process's log)
+        return error.exit_code
+    return 0
+
+
+async def _serve(settings: ServerSettings) -> None:
+    from granian.constants import Interfaces
+    from granian.server.embed import Server
+
+    folder = read_model_folder(settings.model)
+    metrics = Metrics(settings.release, settings.endpoint)
+    warmed: dict[str, Array] = {}
+    predictor = Predictor(
+        lambda: _load(folder, settings.threads, warmed),
+        folder.signature,
+        settings.limits,
+        record=_recorder(settings, folder, metrics),
+        observe=metrics.batch.observe,
+    )
+    app = ModelServer(settings, folder.signature, predictor, metrics)
+    _claim(settings.socket)
+    server = Server(
+        app, uds=settings.socket, interface=Interfaces.RSGI, websockets=False, backlog=1024, log_enabled=False
+    )
+    listening = asyncio.create_task(server.serve())
+    loading = predictor.start(asyncio.get_running_loop())
+    watching = asyncio.create_task(app.watch_deadlines())
+    stop = _stop_event()
+    try:
+        backend = await _first(loading, listening, stop)
+        if backend is not None:
+            app.ready(backend, warmed)
+            print(f"ready: {settings.release} with {backend.platform} on {settings.socket}", flush=True)  # noqa: T201
+            await asyncio.wait([asyncio.create_task(stop.wait()), listening], return_when="FIRST_COMPLETED")
+        await _drain(app, settings.grace_s)
+    finally:
+        watching.cancel()
+        server.stop()
+        await listening
+        predictor.stop()
+
+
+async def _first(
+    loading: asyncio.Future[Backend], listening: asyncio.Task[None], stop: asyncio.Event
+) -> Backend | None:
+    """The loaded model, or None when the end came first; raises what stopped the load or the listener."""
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait([loading, listening, stopping], return_when="FIRST_COMPLETED")
+    if loading.done():
+        return loading.result()
+    if listening.done():
+        listening.result()
+        raise ModelError("the HTTP listener ended")
+    return None
+
+
+async def _drain(app: ModelServer, grace_s: float) -> None:
+    """Say not ready, ask connections to close with their next answer, and wait until nothing is in flight."""
+    app.draining = True
+    until = time.monotonic() + grace_s
+    while app.in_flight and time.monotonic() < until:
+        await asyncio.sleep(0.005)
+
+
+def _stop_event() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+def _recorder(
+    settings: ServerSettings, folder: ModelFolder, metrics: Metrics
+) -> Callable[[Sequence[tuple[Work, Outputs]]], None]:
+    if settings.log is None:
+        return lambda _answered: None
+    header = SegmentHeader(settings.release, settings.endpoint, folder.signature.names, 0)
+    return Recorder(LogWriter(settings.log, header, time.time_ns), metrics)
+
+
+def _claim(path: Path) -> None:
+    """Remove the socket that a killed server left; refuse one that answers. Sockets are for the owner only."""
+    os.umask(0o077)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except FileNotFoundError:
+            return
+        except ConnectionRefusedError:
+            path.unlink(missing_ok=True)
+            return
+        except OSError as error:
+            raise SocketInUseError(f"the socket cannot be used: {error}", where=str(path)) from error
+    raise SocketInUseError("another server answers on the socket", where=str(path))
+
+
+def _load(folder: ModelFolder, threads: int, warmed: dict[str, Any]) -> Backend:
+    """Load the model and run its example (or rows of zeros) through it, once alone and once as a batch."""
+    backend = open_backend(folder, threads)
+    for count in (1, 32):
+        try:
+            outputs = backend.predict(_example(folder, count))
+        except FalajError:
+            raise
+        except Exception as error:  # whatever the model's library raises
+            raise ModelError(
+                f"the model failed on its own example: {type(error).__name__}: {error}", where=str(folder.path)
+            ) from error
+        warmed.update(outputs)
+    return backend
+
+
+def _example(folder: ModelFolder, count: int) -> list[Array]:
+    if folder.example:
+        rows = [folder.example[index % len(folder.example)] for index in range(count)]
+        return Rows(rows).arrays(folder.signature)
+    return [
+        np.full((count, *(max(n, 1) for n in f.shape)), "" if f.kind == "string" else 0, f.dtype)
+        for f in folder.signature.features
+    ]

@@ -1,0 +1,42 @@
+"""How one replica was told to serve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from falaj.serving.modelserver.predictor import BatchLimits
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """Settings of one replica.
+
+    Attributes:
+        model: MLflow model folder.
+        socket: Path of the Unix socket.
+        name: Model name.
+        version: Release number.
+        endpoint: `environment/model`.
+        log: Folder of the prediction log; None for no log.
+        threads: Threads of one model call.
+        limits: Bounds of queue and batch.
+        max_body_bytes: Longest request body.
+        grace_s: How long an ending server waits for what is in flight.
+    """
+
+    model: Path
+    socket: Path
+    name: str
+    version: str
+    endpoint: str
+    log: Path | None = None
+    threads: int = 1
+    limits: BatchLimits = BatchLimits()
+    max_body_bytes: int = 32 << 20
+    grace_s: float = 10.0
+
+    @property
+    def release(self) -> str:
+        """`name@version`."""
+        return f"{self.name}@{self.version}"

@@ -1,0 +1,19 @@
+"""The prediction log: every answered request, written before its reply and readable after any kind of end.
+
+A replica appends one write per batch to segment files of its own; a kill leaves every answered request readable,
+since a completed write is in the kernel's hands. (A loss of power may cost the last seconds: nothing is fsynced.)
+Files are readable by their owner only, because they hold features.
+"""
+
+from falaj.serving.predictionlog.format import PredictionRecord, SegmentHeader
+from falaj.serving.predictionlog.reader import find_prediction, read_segment, segments
+from falaj.serving.predictionlog.writer import LogWriter
+
+__all__ = [
+    "LogWriter",
+    "PredictionRecord",
+    "SegmentHeader",
+    "find_prediction",
+    "read_segment",
+    "segments",
+]

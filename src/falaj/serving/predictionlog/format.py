@@ -1,0 +1,168 @@
+r"""Bytes of a segment.
+
+    segment = b"FALAJWAL1\n"  u32 length  u32 crc  header (JSON)  record*
+    record  = u32 crc  u32 length  16 bytes key  u64 time (ns, Unix)  payload (MessagePack, `length` bytes)
+
+Numbers are little-endian; a record's crc covers everything after it. The key is the request id's UUID, or the first
+16 bytes of its BLAKE2b digest when it is no UUID (the text is then in the payload).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import uuid
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from falaj.errors import IntegrityError
+
+MAGIC = b"FALAJWAL1\n"
+RECORD = struct.Struct("<II16sQ")
+KEY_OFFSET = 8
+_PREAMBLE = struct.Struct("<II")
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder().decode
+_crc = partial(zlib.crc32)
+
+
+class LogFormatError(IntegrityError):
+    """A file is not a prediction log segment, or its header is damaged."""
+
+    code = "serving.log-format"
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentHeader:
+    """What is the same for all records of a segment.
+
+    Attributes:
+        release: `name@version`.
+        endpoint: `environment/model`.
+        features: Feature names in the order of the rows.
+        created_ns: Unix time in nanoseconds.
+    """
+
+    release: str
+    endpoint: str
+    features: tuple[str, ...]
+    created_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionRecord:
+    """One answered request.
+
+    Attributes:
+        request_id: The prediction id, as the client saw it.
+        at: Unix time in seconds when the model had answered.
+        header: Release, endpoint and feature names.
+        rows: Features, one tuple a row; None is a missing value.
+        outputs: The model's outputs by name, one value (or list) a row.
+    """
+
+    request_id: str
+    at: float
+    header: SegmentHeader
+    rows: tuple[tuple[Any, ...], ...]
+    outputs: Mapping[str, Sequence[Any]]
+
+
+def key_of(request_id: str) -> bytes:
+    """Return the 16-byte key of a request id."""
+    found = _uuid(request_id)
+    return found.bytes if found else hashlib.blake2b(request_id.encode(), digest_size=16).digest()
+
+
+def _uuid(text: str) -> uuid.UUID | None:
+    if len(text) != 36:
+        return None
+    try:
+        found = uuid.UUID(text)
+    except ValueError:
+        return None
+    return found if str(found) == text else None
+
+
+def encode_header(header: SegmentHeader) -> bytes:
+    """Return the first bytes of a segment."""
+    text = msgspec.json.encode(header)
+    return MAGIC + _PREAMBLE.pack(len(text), _crc(text)) + text
+
+
+def decode_header(data: Any) -> tuple[SegmentHeader, int]:
+    """Read a segment's header.
+
+    Args:
+        data: The segment's bytes.
+
+    Returns:
+        The header, and the offset of the first record.
+
+    Raises:
+        LogFormatError: It is not a segment or its header is damaged.
+    """
+    start = len(MAGIC) + _PREAMBLE.size
+    if bytes(data[: len(MAGIC)]) != MAGIC or len(data) < start:
+        raise LogFormatError("this is not a prediction log segment")
+    length, crc = _PREAMBLE.unpack(data[len(MAGIC) : start])
+    text = bytes(data[start : start + length])
+    if len(text) != length or _crc(text) != crc:
+        raise LogFormatError("the segment's header is damaged")
+    return msgspec.json.decode(text, type=SegmentHeader), start + length
+
+
+def encode_record(request_id: str, at_ns: int, features: Any, outputs: Mapping[str, Any]) -> bytes:
+    """Return one record.
+
+    Args:
+        request_id: The prediction id.
+        at_ns: Unix time in nanoseconds.
+        features: Rows (list of tuples), or `{"columns": [...]}` with one entry a feature.
+        outputs: Lists by output name.
+    """
+    found = _uuid(request_id)
+    key = found.bytes if found else key_of(request_id)
+    payload = _encode((None if found else request_id, features, outputs))
+    body = RECORD.pack(0, len(payload), key, at_ns)[4:] + payload
+    return _crc(body).to_bytes(4, "little") + body
+
+
+def decode_record(data: Any, offset: int, header: SegmentHeader) -> tuple[PredictionRecord, int] | None:
+    """Read the record at an offset.
+
+    Args:
+        data: The segment's bytes.
+        offset: Where the record may start.
+        header: The segment's header.
+
+    Returns:
+        The record and the offset after it; None if no whole, undamaged record starts here.
+    """
+    if offset < 0 or offset + RECORD.size > len(data):
+        return None
+    crc, length, key, at_ns = RECORD.unpack(data[offset : offset + RECORD.size])
+    end = offset + RECORD.size + length
+    if end > len(data) or _crc(data[offset + 4 : end]) != crc:
+        return None
+    request_id, features, outputs = _decode(data[offset + RECORD.size : end])
+    rows = tuple(zip(*map(_column, features["columns"]), strict=True)) if isinstance(features, dict) else features
+    record = PredictionRecord(
+        request_id or str(uuid.UUID(bytes=key)), at_ns / 1e9, header, tuple(map(tuple, rows)), outputs
+    )
+    return record, end
+
+
+def _column(stored: Any) -> Sequence[Any]:
+    """A column is a list, or `[dtype, shape, bytes]` of an array."""
+    if not isinstance(stored, dict):
+        return list(stored)
+    import numpy as np
+
+    found: list[Any] = np.frombuffer(stored["data"], stored["dtype"]).reshape(stored["shape"]).tolist()
+    return found

@@ -1,0 +1,95 @@
+"""Appending to the prediction log."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from falaj.errors import UnavailableError
+from falaj.serving.predictionlog.format import SegmentHeader, encode_header
+
+DEFAULT_SEGMENT_BYTES = 64 << 20
+
+
+class LogUnavailableError(UnavailableError):
+    """The log directory cannot be written."""
+
+    code = "serving.log-unavailable"
+
+
+class LogWriter:
+    """The segments of one replica. Used by one thread.
+
+    Args:
+        folder: Where segments go; created, readable by the owner only.
+        header: Release, endpoint and features; `created_ns` is set for each segment.
+        clock_ns: Unix time in nanoseconds.
+        segment_bytes: A segment that would grow beyond this is followed by a new one.
+
+    Raises:
+        LogUnavailableError: The folder cannot be written.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        header: SegmentHeader,
+        clock_ns: Callable[[], int],
+        segment_bytes: int = DEFAULT_SEGMENT_BYTES,
+    ) -> None:
+        self._folder, self._header, self._clock_ns, self._limit = folder, header, clock_ns, segment_bytes
+        self._fd: int | None = None
+        self._size = 0
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._open()
+        except OSError as error:
+            raise _unavailable(folder, error) from error
+
+    def append(self, records: bytes) -> None:
+        """Append the records of one batch with one write; on failure nothing of them stays.
+
+        Args:
+            records: Whole records, joined.
+
+        Raises:
+            LogUnavailableError: The disk is full or gone. The next append tries again.
+        """
+        try:
+            if self._fd is None or self._size + len(records) > self._limit:
+                self._open()
+            self._write(records)
+        except OSError as error:
+            self.close()
+            raise _unavailable(self._folder, error) from error
+
+    def close(self) -> None:
+        """Close the current segment."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def _open(self) -> None:
+        self.close()
+        now = self._clock_ns()
+        # The time orders segments by name; the process id keeps replicas that share the folder apart.
+        path = self._folder / f"{now:020d}-{os.getpid()}.wal"
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._size = 0
+        self._write(encode_header(replace(self._header, created_ns=now)))
+
+    def _write(self, data: bytes) -> None:
+        if self._fd is None:
+            raise OSError("no segment is open")
+        written = os.write(self._fd, data)
+        if written != len(data):
+            # A half record would hide nothing (its crc fails) but would end the reading of what follows.
+            os.ftruncate(self._fd, self._size)
+            raise OSError(f"only {written} of {len(data)} bytes could be written")
+        self._size += written
+
+
+def _unavailable(folder: Path, error: OSError) -> LogUnavailableError:
+    return LogUnavailableError(f"the prediction log cannot be written: {error}", where=str(folder))
