@@ -91,7 +91,8 @@ class ModelServer:
         try:
             status, headers, body = await self._dispatch(scope, protocol, request_id, started)
         except errors.RequestError as error:
-            self._metrics.finished(error.outcome, time.perf_counter() - started)
+            if scope.method == "POST":
+                self._metrics.finished(error.outcome, time.perf_counter() - started)
             status, headers, body = error.status, errors.headers(error), errors.problem(error, request_id)
         finally:
             self.in_flight -= 1

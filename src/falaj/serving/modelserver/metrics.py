@@ -58,6 +58,11 @@ class Metrics:
         if outcome == "ok":
             self.latency.observe(seconds)
 
+    def computed(self, rows: int) -> None:
+        """Count one model call."""
+        self.rows += rows
+        self.batch.observe(rows)
+
     def render(self, *, ready: bool, queued_rows: int, in_flight: int) -> str:
         """Return the text that a scrape reads."""
         lines = [*_header("falaj_requests_total", "counter", "Answered requests by outcome.")]

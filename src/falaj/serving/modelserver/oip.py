@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -42,7 +41,7 @@ class _Input(msgspec.Struct):
     name: str
     shape: list[int]
     datatype: str
-    data: msgspec.Raw | None = None
+    data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     parameters: _Parameters | None = None
 
 
@@ -140,13 +139,13 @@ class InferDecoder:
         return arrays
 
     def _from_json(self, given: _Input) -> Array:
-        if given.data is None:
+        if given.data is msgspec.UNSET:
             raise InvalidInputError(f"input {given.name!r} has no data", field=given.name)
         feature = self._by_name.get(given.name)
         if feature is not None and self._signature.columns:
             values = self._values[given.name](given.data)
             return _reshaped(given, np.array(values, dtype=feature.dtype))
-        return _reshaped(given, _flat_json(given))
+        return _reshaped(given, _flat_json(given, given.data))
 
     def _arranged(self, inputs: Sequence[_Input], arrays: Sequence[Array]) -> list[Array]:
         """Arrays in signature order, types checked."""
@@ -165,7 +164,7 @@ class InferDecoder:
         return found
 
     def _is_whole_table(self, inputs: Sequence[_Input], arrays: Sequence[Array]) -> bool:
-        """One two-dimensional numeric tensor stands for all columns of an all-numeric table, as KServe clients send it."""
+        """One [n, k] tensor stands for the k columns of an all-numeric table, as KServe's clients send it."""
         features = self._signature.features
         return (
             self._signature.columns
@@ -204,9 +203,9 @@ def _binary(request: _Request) -> frozenset[str] | None:
     return frozenset(wanted)
 
 
-def _flat_json(given: _Input) -> Array:
+def _flat_json(given: _Input, data: msgspec.Raw) -> Array:
     feature = Feature(given.name, _KIND_OF[given.datatype], shape=())
-    values = np.asarray(msgspec.json.decode(given.data or b"[]"), dtype=None if given.datatype != "BYTES" else "O")
+    values = np.asarray(msgspec.json.decode(data), dtype="O" if given.datatype == "BYTES" else None)
     return tensor_of(feature, values.reshape(-1)).astype(DTYPES[given.datatype])
 
 
@@ -253,6 +252,11 @@ def _reshaped(given: _Input, flat: Array) -> Array:
         raise InvalidInputError(
             f"input {given.name!r}: {flat.size} values do not fill shape {given.shape}", field=given.name
         ) from None
+
+
+def _left_out(feature: Feature, count: int) -> Array:
+    """A column that is not required and was not sent: missing in every row."""
+    return np.full(count, None if feature.kind == "string" else np.nan, feature.dtype)
 
 
 def _column(feature: Feature, array: Array) -> Array:

@@ -185,7 +185,8 @@ class Predictor:
 def _split(works: Sequence[Work], outputs: Outputs) -> list[tuple[Work, Outputs]]:
     if len(works) == 1:
         return [(works[0], outputs)]
-    found, start = [], 0
+    found: list[tuple[Work, Outputs]] = []
+    start = 0
     for work in works:
         end = start + work.payload.count
         found.append((work, {name: values[start:end] for name, values in outputs.items()}))

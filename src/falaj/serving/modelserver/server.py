@@ -62,7 +62,7 @@ async def _serve(settings: ServerSettings) -> None:
         folder.signature,
         settings.limits,
         record=_recorder(settings, folder, metrics),
-        observe=metrics.batch.observe,
+        observe=metrics.computed,
     )
     app = ModelServer(settings, folder.signature, predictor, metrics)
     _claim(settings.socket)
@@ -92,7 +92,8 @@ async def _first(
 ) -> Backend | None:
     """The loaded model, or None when the end came first; raises what stopped the load or the listener."""
     stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait([loading, listening, stopping], return_when="FIRST_COMPLETED")
+    waited: list[asyncio.Future[Any]] = [loading, listening, stopping]
+    await asyncio.wait(waited, return_when="FIRST_COMPLETED")
     if loading.done():
         return loading.result()
     if listening.done():

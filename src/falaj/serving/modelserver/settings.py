@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from falaj.serving.modelserver.predictor import BatchLimits
@@ -32,7 +32,7 @@ class ServerSettings:
     endpoint: str
     log: Path | None = None
     threads: int = 1
-    limits: BatchLimits = BatchLimits()
+    limits: BatchLimits = field(default_factory=BatchLimits)
     max_body_bytes: int = 32 << 20
     grace_s: float = 10.0
 

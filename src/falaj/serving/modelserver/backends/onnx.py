@@ -39,7 +39,7 @@ class OnnxBackend:
         record = folder.packaging
         self.answer = str(record["answer"])
         self._missing_text = str(record.get("missing_text", ""))
-        self._outputs = {name: source for name, source in record["outputs"].items()}
+        self._outputs = dict(record["outputs"])
         self._inputs = [(given.name, _DTYPES[given.type]) for given in self._session.get_inputs()]
         self._feed = self._stacked if record["layout"] == "matrix" else self._separate
 
@@ -63,7 +63,7 @@ class OnnxBackend:
     def _cast(self, column: Array, dtype: Any) -> Array:
         if dtype is not np.object_:
             return column.astype(dtype, copy=False)
-        missing = np.equal(column, None)
+        missing = column == np.array(None)
         return np.where(missing, self._missing_text, column) if missing.any() else column
 
 
