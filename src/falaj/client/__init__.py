@@ -12,5 +12,6 @@ and the usual client library takes longer to import than the server takes to ans
 
 from falaj.client.client import Client
 from falaj.client.http import ProblemError, ServerUnreachableError
+from falaj.client.prediction import Endpoint, Prediction
 
-__all__ = ["Client", "ProblemError", "ServerUnreachableError"]
+__all__ = ["Client", "Endpoint", "Prediction", "ProblemError", "ServerUnreachableError"]

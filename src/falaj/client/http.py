@@ -83,11 +83,12 @@ class Transport:
                 f"no server answers at {self._url.geturl()}", hint="falaj up starts it; falaj doctor looks for causes"
             ) from error
         if response.status >= 400:
-            raise ProblemError(response.status, _document(response.read()))
+            raise ProblemError(response.status, parse_problem(response.read()))
         return response
 
 
-def _document(content: bytes) -> dict[str, Any]:
+def parse_problem(content: bytes) -> dict[str, Any]:
+    """The problem document of an answer, or a document made of its text."""
     try:
         document = json.loads(content)
     except ValueError:

@@ -3,6 +3,6 @@
 Promotion between environments, changes and approvals build on this room later.
 """
 
-from falaj.release.registry import Candidate, deploy, evidence_of, find, observe, point_endpoint, publish
+from falaj.release.registry import Candidate, deploy, evidence_of, find, live, observe, point_endpoint, publish
 
-__all__ = ["Candidate", "deploy", "evidence_of", "find", "observe", "point_endpoint", "publish"]
+__all__ = ["Candidate", "deploy", "evidence_of", "find", "live", "observe", "point_endpoint", "publish"]

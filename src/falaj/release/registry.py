@@ -23,14 +23,14 @@ class Candidate:
     Args:
         model: Name of the line of releases.
         digest: Tree digest of the packaged model.
-        envelopes: Signed evidence, by predicate type.
+        envelopes: Signed evidence: predicate type and envelope.
         data: What the release remembers: gates with values, snapshots, serving plan, environment lock.
         mlflow_run: The tracking run that holds the model's metrics, if there is one.
     """
 
     model: str
     digest: str
-    envelopes: Mapping[str, Mapping[str, Any]]
+    envelopes: Sequence[tuple[str, Mapping[str, Any]]]
     data: Mapping[str, Any]
     mlflow_run: str | None
 
@@ -43,7 +43,7 @@ def publish(session: Session, run: RunRow, candidate: Candidate, now: float) -> 
         digest=candidate.digest, state="candidate", data=dict(candidate.data), created_at=now,
     )  # fmt: skip
     session.add(release)
-    for predicate_type, envelope in candidate.envelopes.items():
+    for predicate_type, envelope in candidate.envelopes:
         session.add(
             EvidenceRow(
                 model=release.model,
@@ -148,3 +148,16 @@ def _deployments(session: Session, model: str, environment: str, location: str) 
     rows = session.scalars(select(ProcessRow).where(ProcessRow.kind == "deployment", ProcessRow.state.in_(active)))
     wanted = (model, environment, location)
     return [row for row in rows if (row.data["model"], row.data["environment"], row.data["location"]) == wanted]
+
+
+def live(session: Session, model: str) -> ReleaseRow | None:
+    """The release that serves in the highest environment where the model is live, or None.
+
+    Until environments have ranks of their own, `prod` comes before `pre-prod`, `test` and `dev`.
+    """
+    rows = session.scalars(select(EndpointRow).where(EndpointRow.model == model)).all()
+    serving = {row.environment: row for row in rows if row.status.get("state") == "ready"}
+    for environment in ("prod", "pre-prod", "test", "dev"):
+        if environment in serving:
+            return session.get(ReleaseRow, (model, serving[environment].status["release"]))
+    return None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from falaj import api
+from falaj.serving.predictionlog import PredictionRecord
 from falaj.storage import EndpointRow, EventRow, ProjectRow, ReleaseRow, RunRow, StepRunRow
 
 
@@ -47,3 +50,9 @@ def endpoint(row: EndpointRow) -> api.Endpoint:
 def event(row: EventRow) -> api.Event:
     """An event."""
     return api.Event(row.id, row.at, row.subject, row.kind, row.data)
+
+
+def prediction(record: PredictionRecord) -> dict[str, Any]:
+    """An answered request: its rows as mappings, and the model's outputs."""
+    rows = [dict(zip(record.header.features, row, strict=True)) for row in record.rows]
+    return {"id": record.request_id, "at": record.at, "rows": rows, "prediction": dict(record.outputs)}

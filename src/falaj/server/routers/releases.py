@@ -52,7 +52,7 @@ def endpoints(platform: Shared) -> list[api.Endpoint]:
 @router.get("/predictions/{prediction_id}", response_model=api.Trace, **action(Action.READ))
 def trace(prediction_id: str, platform: Shared) -> api.Trace:
     """Where a prediction comes from: release, run, commit and data snapshots."""
-    from falaj.serving.predictions import find_prediction
+    from falaj.serving.predictionlog import find_prediction
 
     for log_dir in sorted(platform.home.root.glob("locations/*/predictions")):
         if record := find_prediction(log_dir, prediction_id):
@@ -64,9 +64,9 @@ def trace(prediction_id: str, platform: Shared) -> api.Trace:
             code="prediction.unknown",
         )
     with platform.database.reading() as session:
-        found = release.find(session, record.release)
+        found = release.find(session, record.header.release)
         run = session.get_one(RunRow, found.run_id)
         return api.Trace(
-            prediction=record.to_json(), endpoint=record.endpoint, release=views.release(found),
+            prediction=views.prediction(record), endpoint=record.header.endpoint, release=views.release(found),
             run=views.run(run), snapshots=found.data.get("snapshots", {}),
         )  # fmt: skip

@@ -1,0 +1,150 @@
+"""The platform's processes: up, down, status, doctor, and each part by itself."""
+
+from __future__ import annotations
+
+import signal
+from typing import Annotated
+
+import typer
+
+from falaj.cli.commands.projects import JsonOption
+from falaj.cli.output import emit, emit_json, emit_table, state_styled
+from falaj.home import Home
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(up)
+    app.command()(down)
+    app.command()(status)
+    app.command()(doctor)
+    app.command()(server)
+    app.command()(worker)
+    app.command()(agent)
+    app.command("mlflow")(mlflow_ui)
+
+
+def up(
+    port: Annotated[int, typer.Option(help="Port of the server's API; 0 keeps the last one.")] = 0,
+    envoy_port: Annotated[int, typer.Option(help="Port of the endpoints; 0 keeps the last one.")] = 0,
+    foreground: Annotated[bool, typer.Option("--foreground", help="Stay until Ctrl-C.")] = False,
+) -> None:
+    """Start server, worker and agent on this machine."""
+    from falaj import supervisor
+
+    home = Home.from_environment().prepare()
+    ports = home.ports()
+    ports |= {name: chosen for name, chosen in (("server", port), ("envoy", envoy_port)) if chosen}
+    if foreground:
+        supervisor.Supervisor(home, ports).run()
+        return
+    supervisor.start_in_background(home, ports)
+    emit(f"falaj is up: API http://127.0.0.1:{ports['server']}, endpoints http://127.0.0.1:{ports['envoy']}")
+    emit(f"home {home.root}; falaj status, falaj down")
+
+
+def down(
+    keep_serving: Annotated[bool, typer.Option("--keep-serving", help="Leave Envoy and the models running.")] = False,
+) -> None:
+    """Stop the platform."""
+    from falaj import supervisor
+    from falaj.locations.agent import stop_location
+
+    home = Home.from_environment()
+    was_up = supervisor.stop_in_background(home)
+    if not keep_serving:
+        stop_location(home.root, "local")
+    emit("falaj is down" if was_up else "falaj was not running")
+
+
+def status(json: JsonOption = False) -> None:
+    """Show processes and endpoints."""
+    from falaj import supervisor
+    from falaj.client import Client, ServerUnreachableError
+
+    home = Home.from_environment()
+    state = supervisor.state_of(home)
+    parts = dict(state["parts"]) if state else {}
+    try:
+        client = Client.from_home(home)
+        health, endpoints = client.health(), client.endpoints()
+    except ServerUnreachableError:
+        health, endpoints = None, []
+    if json:
+        emit_json(
+            {"server": health.status if health else "down", "parts": parts, "endpoints": [vars(e) for e in endpoints]}
+        )
+        return
+    emit(f"server {home.server_url}: {state_styled(health.status if health else 'down')}")
+    rows = [(name, part["pid"] or "-", part["restarts"]) for name, part in parts.items()]
+    emit_table(("process", "pid", "restarts"), rows, empty="no supervisor; falaj up starts one")
+    served = [
+        (e.endpoint, e.location, e.release, e.state, e.replicas_ready, e.url or "-", e.message) for e in endpoints
+    ]
+    emit()
+    emit_table(
+        ("endpoint", "location", "release", "state", "replicas", "url", "message"), served, empty="no endpoints yet"
+    )
+
+
+def doctor(json: JsonOption = False) -> None:
+    """Look for what would stop the platform from working here; exit 6 when something would."""
+    from falaj.doctor import examine
+
+    findings = examine(Home.from_environment())
+    if json:
+        emit_json(findings)
+    else:
+        emit_table(
+            ("check", "state", "detail"), [(f.name, f.state, f.detail) for f in findings], empty="nothing examined"
+        )
+    if any(finding.state == "failed" for finding in findings):
+        raise typer.Exit(6)
+
+
+def server(port: Annotated[int, typer.Option(help="Port; 0 is the home's.")] = 0) -> None:
+    """Run the server alone."""
+    from falaj.server import serve
+
+    home = Home.from_environment()
+    serve(home, port or home.ports()["server"])
+
+
+def worker() -> None:
+    """Run a worker alone; it executes the runs that wait in the database."""
+    from falaj.runs.worker import Worker
+
+    running = Worker(Home.from_environment().prepare())
+    signal.signal(signal.SIGTERM, lambda *_: running.stop())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    running.run()
+
+
+def agent(location: Annotated[str, typer.Option(help="The location that it serves.")] = "local") -> None:
+    """Run the agent of a location alone."""
+    from falaj.locations.agent import run
+
+    home = Home.from_environment().prepare()
+    run(
+        home=home.root,
+        server_url=home.server_url,
+        token=home.token,
+        location=location,
+        envoy_port=home.ports()["envoy"],
+        store_url=None,
+    )
+
+
+def mlflow_ui(port: Annotated[int, typer.Option(help="Port of the UI.")] = 8490) -> None:
+    """Open the MLflow UI on this installation's tracking database."""
+    import os
+    import sys
+    from importlib.util import find_spec
+
+    from falaj.errors import MissingExtraError
+
+    home = Home.from_environment()
+    if find_spec("flask") is None:
+        raise MissingExtraError("mlflow-ui", "the MLflow UI")
+    command = ["mlflow", "ui", "--backend-store-uri", home.mlflow_uri, "--host", "127.0.0.1", "--port", str(port)]
+    os.execve(sys.executable, [sys.executable, "-m", *command], {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"})  # noqa: S606

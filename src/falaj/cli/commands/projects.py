@@ -1,0 +1,118 @@
+"""Project files and repositories: init, validate, schema, remote, projects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from falaj.cli.output import emit, emit_json, emit_table
+from falaj.errors import UsageError
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(init)
+    app.command()(validate)
+    app.command()(schema)
+    app.command("projects")(list_projects)
+    remote = typer.Typer(help="Repositories to push to, and repositories elsewhere.", no_args_is_help=True)
+    remote.command("add")(remote_add)
+    remote.command("hook")(remote_hook)
+    app.add_typer(remote, name="remote", rich_help_panel=None)
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(help="Folder to create.")],
+    name: Annotated[str, typer.Option(help="Name of the model; by default the folder's.")] = "",
+) -> None:
+    """Make a working project from a template."""
+    from falaj.project import create_project
+
+    created = create_project(folder, name or folder.resolve().name)
+    emit(f"created {folder} with {len(created)} files")
+    emit(f"next: cd {folder} && git init -b main && git add -A && git commit -m 'First' && falaj run")
+
+
+def validate(
+    folder: Annotated[Path, typer.Argument(help="Project folder or falaj.yaml.")] = Path(),
+    json: JsonOption = False,
+) -> None:
+    """Check a project file without running anything."""
+    from falaj.project import load_project
+
+    spec = load_project(folder).to_spec()
+    if json:
+        emit_json(spec.to_json())
+    else:
+        counts = f"{len(spec.steps)} steps, {len(spec.checks)} checks, {len(spec.gates)} gates"
+        emit(f"{folder}: model {spec.model}, {counts}: valid")
+
+
+def schema() -> None:
+    """Print the JSON Schema of falaj.yaml, for editors."""
+    from falaj.project import json_schema
+
+    emit_json(json_schema())
+
+
+def list_projects(json: JsonOption = False) -> None:
+    """List the repositories that the platform builds."""
+    from falaj.client import Client
+
+    projects = Client.from_home().projects()
+    if json:
+        emit_json(projects)
+        return
+    rows = [(p.name, p.branch, (p.last_commit or "-")[:12], p.repository) for p in projects]
+    emit_table(("project", "branch", "commit", "repository"), rows, empty="no projects; falaj remote add NAME adds one")
+
+
+def remote_add(
+    name: Annotated[str, typer.Argument(help="Name of the project.")],
+    url: Annotated[str, typer.Option(help="A repository elsewhere; without it a bare one is created here.")] = "",
+    branch: Annotated[str, typer.Option(help="The branch that is built.")] = "main",
+    vendor: Annotated[str, typer.Option(help="github, gitlab or gitea: accepts its webhooks.")] = "",
+    secret: Annotated[str, typer.Option(help="Secret of the webhook.", envvar="FALAJ_WEBHOOK_SECRET")] = "",
+    poll: Annotated[float, typer.Option(help="Ask the repository every so many seconds; 0 is never.")] = 0.0,
+    json: JsonOption = False,
+) -> None:
+    """Register a repository; print the address to push to, or the webhook to set up."""
+    from falaj.client import Client
+    from falaj.home import Home
+    from falaj.integrations.git import create_remote
+
+    if poll < 0:
+        raise UsageError(f"--poll is {poll}", hint="seconds, or 0 for never")
+    home = Home.from_environment()
+    repository = url or str(create_remote(home, name))
+    settings = {"vendor": vendor or None, "webhook_secret": secret or None, "poll_every_s": poll or None}
+    project = Client.from_home(home).register_project(name, repository, branch=branch, **settings)
+    if json:
+        emit_json(project)
+    elif url:
+        emit(f"registered {name}: {url} ({branch})")
+        if vendor:
+            emit(f"webhook: {home.server_url}/api/v1/webhooks/{vendor}/{name}")
+    else:
+        emit(f"git remote add falaj {repository}")
+        emit(f"git push falaj {branch}")
+
+
+def remote_hook(
+    name: Annotated[str, typer.Argument(help="Name of the project.")],
+    repository: Annotated[Path, typer.Argument(help="A bare repository of a git server on this machine.")],
+    branch: Annotated[str, typer.Option(help="The branch that is built.")] = "main",
+) -> None:
+    """Register a bare repository of another git server by a post-receive hook."""
+    from falaj.client import Client
+    from falaj.home import Home
+    from falaj.integrations.git import install_hook
+
+    home = Home.from_environment()
+    install_hook(home, repository, name)
+    Client.from_home(home).register_project(name, str(repository.resolve()), branch=branch)
+    emit(f"registered {name}: pushes to {branch} of {repository} start runs")

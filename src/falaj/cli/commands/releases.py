@@ -1,0 +1,135 @@
+"""Releases: releases, release, models, verify, artifacts, gc."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from falaj.cli.commands.projects import JsonOption
+from falaj.cli.output import ago, emit, emit_json, emit_table
+
+NameArgument = Annotated[str, typer.Argument(help="MODEL@NUMBER, or MODEL for the latest.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("releases")(list_releases)
+    app.command("release")(show)
+    app.command("models")(models)
+    app.command()(verify)
+    app.command()(artifacts)
+    app.command("gc")(collect)
+
+
+def list_releases(
+    model: Annotated[str, typer.Option(help="Of this model only.")] = "", json: JsonOption = False
+) -> None:
+    """List the newest releases."""
+    from falaj.client import Client
+
+    found = Client.from_home().releases(model or None)
+    if json:
+        emit_json(found)
+        return
+    rows = [
+        (f"{r.model}@{r.number}", r.state, r.commit[:10], r.digest[:19], r.run_id, ago(r.created_at)) for r in found
+    ]
+    emit_table(("release", "state", "commit", "digest", "run", "made"), rows, empty="no releases yet")
+
+
+def show(
+    name: NameArgument,
+    export: Annotated[Path | None, typer.Option(help="Write a bundle for offline verification here.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Show a release: where it comes from, its gates with values, its evidence."""
+    from falaj.cli.release_view import export_bundle, print_release
+    from falaj.client import Client
+    from falaj.home import Home
+
+    client = Client.from_home()
+    release = client.release(name)
+    envelopes = client.evidence(name)
+    if export:
+        export_bundle(Home.from_environment(), release, envelopes, export)
+        emit(f"wrote {export}: falaj verify {export} checks it anywhere")
+    elif json:
+        emit_json(release)
+    else:
+        print_release(release, envelopes)
+
+
+def models(json: JsonOption = False) -> None:
+    """List the models, with their newest release and where they are live."""
+    from falaj.client import Client
+
+    client = Client.from_home()
+    newest: dict[str, int] = {}
+    for release in client.releases():
+        newest.setdefault(release.model, release.number)
+    live = {
+        model: [
+            f"{e.endpoint.split('/')[0]}@{e.release}" for e in client.endpoints() if e.endpoint.endswith("/" + model)
+        ]
+        for model in newest
+    }
+    if json:
+        emit_json([{"model": model, "newest": number, "live": live[model]} for model, number in newest.items()])
+        return
+    rows = [(model, number, ", ".join(live[model]) or "-") for model, number in newest.items()]
+    emit_table(("model", "newest", "live"), rows, empty="no models yet")
+
+
+def verify(
+    release: Annotated[str, typer.Argument(help="MODEL@NUMBER, or the folder of an exported bundle.")],
+    keys: Annotated[Path | None, typer.Option(help="File of trusted public keys; by default the home's.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Check every digest and signature of a release; exit 5 when anything is wrong."""
+    from falaj.cli.release_view import verify as check
+    from falaj.home import Home
+
+    verification = check(Home.from_environment(), release, keys)
+    if json:
+        emit_json({"ok": verification.ok, "problems": [str(problem) for problem in verification.problems]})
+    else:
+        for verified in verification.statements:
+            emit(f"ok       {verified}")
+        for problem in verification.problems:
+            emit(f"PROBLEM  {problem}")
+        emit("verified" if verification.ok else f"NOT verified: {len(verification.problems)} problems")
+    if not verification.ok:
+        raise typer.Exit(5)
+
+
+def artifacts(
+    digest: Annotated[str, typer.Argument(help="Digest of an artifact.")],
+    to: Annotated[Path | None, typer.Option(help="Copy the artifact to this path.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Show what an artifact holds, or copy it out; its bytes are checked against the digest."""
+    from falaj.artifacts import open_store, parse_digest
+    from falaj.home import Home
+
+    store, name = open_store(Home.from_environment().store_url), parse_digest(digest)
+    if to:
+        emit(f"wrote {store.fetch(name, to)}")
+        return
+    files = store.manifest(name).files
+    if json:
+        emit_json([{"path": f.path, "size": f.size, "blob": f.blob} for f in files])
+        return
+    emit_table(("path", "bytes", "sha256"), [(f.path or "(file)", f.size, f.blob[7:23]) for f in files], empty="empty")
+
+
+def collect(
+    grace: Annotated[float, typer.Option(help="Keep what is younger than so many hours.", min=0.0)] = 24.0,
+    json: JsonOption = False,
+) -> None:
+    """Remove artifacts that no release, run or cached step reaches."""
+    from falaj.client import Client
+
+    removed = Client.from_home().collect(grace * 3600)
+    emit_json(removed) if json else emit(f"removed {removed.blobs} blobs, {removed.bytes / 1e6:.1f} MB")

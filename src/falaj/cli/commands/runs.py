@@ -1,0 +1,174 @@
+"""Runs: run, runs, logs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from falaj.cli.commands.projects import JsonOption
+from falaj.cli.output import ago, duration, emit, emit_json, emit_table
+from falaj.errors import RunFailedError, UsageError
+
+if TYPE_CHECKING:
+    from falaj.client import Client
+
+RunArgument = Annotated[str, typer.Argument(help="Run id, the beginning of one, or 'last'.")]
+SetOption = Annotated[list[str], typer.Option("--set", help="STEP.PARAMETER=VALUE, as often as needed.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(run)
+    runs = typer.Typer(help="Runs of the platform.", invoke_without_command=True)
+    runs.callback()(list_runs)
+    runs.command("show")(show)
+    runs.command("watch")(watch)
+    runs.command("start")(start)
+    runs.command("cancel")(cancel)
+    app.add_typer(runs, name="runs")
+    app.command()(logs)
+
+
+def run(
+    folder: Annotated[Path, typer.Argument(help="Project folder.")] = Path(),
+    settings: SetOption = [],  # noqa: B006 - Typer reads it once and copies
+    json: JsonOption = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the result alone.")] = False,
+) -> None:
+    """Run the project in this checkout, without a server; unchanged steps are cache hits."""
+    from falaj.cli.progress import Progress
+    from falaj.home import Home
+    from falaj.runs.stand_alone import run_checkout
+
+    progress = Progress(quiet=quiet or json)
+    outcome = run_checkout(folder, Home.from_environment(), overrides(settings), progress.show)
+    if json:
+        emit_json(outcome.to_json())
+    else:
+        progress.finish(outcome.state, outcome.reason)
+    if not outcome.ok:
+        raise typer.Exit(1)
+
+
+def list_runs(
+    context: typer.Context,
+    project: Annotated[str, typer.Option(help="Of this project only.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many.")] = 20,
+    json: JsonOption = False,
+) -> None:
+    """List the newest runs."""
+    if context.invoked_subcommand:
+        return
+    from falaj.client import Client
+
+    found = Client.from_home().runs(project or None, limit)
+    if json:
+        emit_json(found)
+        return
+    rows = [
+        (
+            r.id,
+            r.project,
+            r.commit[:10],
+            r.trigger,
+            r.state,
+            duration(r.started_at, r.ended_at),
+            ago(r.created_at),
+            r.reason,
+        )
+        for r in found
+    ]
+    headings = ("run", "project", "commit", "trigger", "state", "took", "queued", "reason")
+    emit_table(headings, rows, empty="no runs yet; git push, or falaj runs start PROJECT COMMIT")
+
+
+def show(run_id: RunArgument = "last", json: JsonOption = False) -> None:
+    """Show a run with its steps, checks and gates."""
+    from falaj.cli.progress import print_tree
+    from falaj.client import Client
+
+    found = Client.from_home().run(run_id)
+    if json:
+        emit_json(found)
+    else:
+        print_tree(found)
+
+
+def watch(run_id: RunArgument = "last") -> None:
+    """Follow a run until it ends; exit 1 unless it succeeded."""
+    from falaj.cli.progress import Progress
+    from falaj.client import Client
+
+    client = Client.from_home()
+    found = client.run(run_id)
+    if not _follow(client, found.id, Progress(quiet=False)):
+        raise typer.Exit(1)
+
+
+def start(
+    project: Annotated[str, typer.Argument(help="Name of the project.")],
+    commit: Annotated[str, typer.Argument(help="Full commit id.")],
+    settings: SetOption = [],  # noqa: B006
+    json: JsonOption = False,
+) -> None:
+    """Start a run of a commit on the platform."""
+    from falaj.client import Client
+
+    found = Client.from_home().start_run(project, commit, overrides(settings))
+    emit_json(found) if json else emit(f"run {found.id} is queued; falaj runs watch {found.id}")
+
+
+def cancel(run_id: RunArgument) -> None:
+    """Cancel a run."""
+    from falaj.client import Client
+
+    found = Client.from_home().cancel_run(run_id)
+    emit(f"run {found.id}: {found.state}")
+
+
+def logs(
+    run_id: RunArgument = "last",
+    step: Annotated[str, typer.Argument(help="A step; without it every step.")] = "",
+) -> None:
+    """Print what the steps of a run wrote."""
+    from falaj.client import Client
+
+    client = Client.from_home()
+    found = client.run(run_id)
+    names = [step] if step else [item.node for item in found.steps if item.kind == "step"]
+    for name in names:
+        if not step:
+            emit(f"--- {name}")
+        emit(client.log(found.id, name).rstrip("\n"))
+
+
+def overrides(settings: list[str]) -> dict[str, dict[str, object]]:
+    """Parameter overrides by step from `STEP.PARAMETER=VALUE`; values are read as YAML scalars or lists.
+
+    Raises:
+        UsageError: One is not of that form.
+    """
+    found: dict[str, dict[str, object]] = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        step, dot, parameter = name.partition(".")
+        if not (equals and dot and step and parameter):
+            raise UsageError(f"--set {setting}", hint="write STEP.PARAMETER=VALUE, e.g. fit.learning_rate=0.05")
+        import yaml
+
+        found.setdefault(step, {})[parameter] = yaml.safe_load(value)
+    return found
+
+
+def _follow(client: Client, run_id: str, progress: object) -> bool:
+    from falaj.cli.progress import Progress
+
+    assert isinstance(progress, Progress)
+    for event in client.events(f"run/{run_id}"):
+        progress.show_stored(event)
+        if event.kind == "run.ended":
+            progress.finish(event.data["state"], event.data.get("reason", ""))
+            return bool(event.data["state"] == "succeeded")
+    raise RunFailedError("the server closed the stream", hint=f"falaj runs watch {run_id} goes on")

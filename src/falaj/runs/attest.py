@@ -1,0 +1,168 @@
+"""The evidence of a run: what it says about the model that came out of it, signed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from falaj import __version__
+from falaj import evidence as ev
+from falaj.artifacts import ArtifactStore, Digest
+from falaj.checks import CheckResult, GateResult
+from falaj.pipeline.environment import Environment
+from falaj.pipeline.result import PipelineResult
+from falaj.project.spec import ProjectSpec
+from falaj.runs.outcome import LiveRelease, Order
+
+_BUILDER = "https://falaj.dev/builders/worker/v1"
+BEHAVIOUR = ("tests", "data", "model")
+"""Checks whose records are `tests` evidence; the others are `scan` evidence."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that a run found out.
+
+    Args:
+        order: What was asked.
+        spec: The project file.
+        environment: What the steps ran in.
+        pipeline: What the steps gave.
+        checks: What the checks found.
+        gates: What the gates found.
+        model: Digest of the packaged model.
+        features: Names of the model's inputs, in order.
+        live: The release that gates compared with.
+        mlflow_run: Tracking run.
+        started_at: Unix seconds.
+        ended_at: Unix seconds.
+    """
+
+    order: Order
+    spec: ProjectSpec
+    environment: Environment
+    pipeline: PipelineResult
+    checks: tuple[CheckResult, ...]
+    gates: tuple[GateResult, ...]
+    model: Digest
+    features: tuple[str, ...]
+    live: LiveRelease | None
+    mlflow_run: str | None
+    started_at: float
+    ended_at: float
+
+
+def attest(found: Findings, store: ArtifactStore, signer: ev.Signer) -> list[tuple[str, Mapping[str, Any]]]:
+    """Sign what was found: dataset statements, then provenance, train, eval, tests and scan of the model."""
+    statements = [*_datasets(found, store), *_about_the_model(found)]
+    return [(statement.predicate_type, ev.sign_statement(statement, signer)) for statement in statements]
+
+
+def believable(found: Findings, envelopes: list[tuple[str, Mapping[str, Any]]], signer: ev.Signer) -> list[str]:
+    """Why a verifier would not believe a release with this evidence; empty when it would.
+
+    Asked before a release is made, so that what agents would refuse never gets a number.
+    """
+    release = ev.Release(found.spec.model, 0, found.model, found.order.run_id, found.order.commit)
+    bundle = ev.bundle_of(release, [dict(envelope) for _, envelope in envelopes])
+    checked = ev.verify_release(bundle, ev.trust(signer.public_pem), Path(), digest_of=lambda _: found.model)
+    return [problem.message for problem in checked.problems]
+
+
+def _datasets(found: Findings, store: ArtifactStore) -> Iterator[ev.Statement]:
+    for name, snapshot in found.pipeline.snapshots.items():
+        source, manifest = found.spec.data[name], store.manifest(snapshot.digest)
+        dataset = ev.Dataset(
+            name=name,
+            source=source.source,
+            pinned=snapshot.description,
+            classification=source.classification,
+            origin=source.origin,
+            files=len(manifest.files),
+            size=manifest.size,
+        )
+        yield ev.statement(ev.DATASET, [(name, snapshot.digest)], dataset.as_dict())
+
+
+def _about_the_model(found: Findings) -> Iterator[ev.Statement]:
+    about = [(found.spec.model, found.model)]
+    yield ev.statement(ev.PROVENANCE, about, _provenance(found).as_dict())
+    yield ev.statement(ev.TRAIN, about, _train(found).as_dict())
+    run, commit = found.order.run_id, found.order.commit
+    live = found.live.digest if found.live else None
+    gates = tuple(_gate(gate) for gate in found.gates)
+    yield ev.statement(ev.EVAL, about, ev.Eval(run, commit, gates, live).as_dict())
+    behaviour = tuple(_check(check) for check in found.checks if check.name in BEHAVIOUR)
+    content = tuple(_check(check) for check in found.checks if check.name not in BEHAVIOUR)
+    yield ev.statement(ev.TESTS, about, ev.Tests(run, commit, behaviour).as_dict())
+    yield ev.statement(ev.SCAN, about, ev.Scan(run, commit, content).as_dict())
+
+
+def _snapshots(found: Findings) -> tuple[ev.Snapshot, ...]:
+    return tuple(ev.Snapshot(name, snapshot.digest) for name, snapshot in found.pipeline.snapshots.items())
+
+
+def _provenance(found: Findings) -> ev.Provenance:
+    dirty, locked = found.order.commit.endswith("-dirty"), found.environment.reproducible
+    reasons = ["no lockfile: not reproducible"] * (not locked) + ["the checkout had changes"] * dirty
+    return ev.Provenance(
+        run=found.order.run_id,
+        repository=found.order.repository,
+        ref=found.order.ref,
+        commit=found.order.commit,
+        parameters=found.order.params,
+        snapshots=_snapshots(found),
+        environment=f"sha256:{found.environment.digest}" if locked else None,
+        reproducible=not reasons,
+        reason="; ".join(reasons),
+        builder=_BUILDER,
+        version=__version__,
+        started_at=found.started_at,
+        ended_at=found.ended_at,
+    )
+
+
+def _train(found: Findings) -> ev.Train:
+    metrics: dict[str, float | None] = {
+        f"{node}.{name}": value for node, step in found.pipeline.steps.items() for name, value in step.metrics.items()
+    }
+    parameters = {name: {**step.params, **found.order.params.get(name, {})} for name, step in found.spec.steps.items()}
+    return ev.Train(
+        model=found.spec.model,
+        run=found.order.run_id,
+        commit=found.order.commit,
+        step=found.spec.model_step or "",
+        author=found.order.author,
+        snapshots=_snapshots(found),
+        features=found.features,
+        parameters=parameters,
+        metrics=metrics,
+        mlflow_run=found.mlflow_run,
+    )
+
+
+def _gate(gate: GateResult) -> ev.GateRecord:
+    return ev.GateRecord(
+        text=gate.gate.text,
+        passed=gate.passed,
+        value=gate.value,
+        limit=gate.limit,
+        rows=gate.rows,
+        interval=gate.interval,
+        slice=gate.slice,
+        reason=gate.reason,
+    )
+
+
+def _check(check: CheckResult) -> ev.CheckRecord:
+    return ev.CheckRecord(
+        name=check.name,
+        passed=check.passed,
+        checked=check.checked,
+        summary=check.summary,
+        values=tuple(asdict(value) for value in check.values),
+        tools=check.tools,
+        findings=tuple(str(finding) for finding in check.findings),
+    )

@@ -1,0 +1,267 @@
+"""One run, end to end: read the project, build its environment, execute, package, check, judge, attest."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from falaj.artifacts import Digest
+from falaj.errors import FalajError
+from falaj.pipeline import PipelineResult, execute, orphans
+from falaj.pipeline.environment import Environment, build
+from falaj.pipeline.events import Event, EventKind
+from falaj.project.loading import load_project_cached
+from falaj.project.spec import ProjectSpec
+from falaj.runs.outcome import Order, Outcome, Surroundings
+
+_BEFORE_TRAINING = ("static", "tests", "secrets", "dependencies")
+
+
+def conduct(order: Order, worktree: Path, around: Surroundings) -> Outcome:
+    """Run an order in a clean worktree and say how it ended; raises only for defects of ours.
+
+    A check or gate that does not pass rejects the candidate; a step or tool that breaks fails the run.
+    """
+    around.emit(Event("run.started", time.time(), data={"commit": order.commit, "trigger": order.trigger}))
+    try:
+        spec = load_project_cached(worktree, around.home.plan_cache)
+    except FalajError as error:
+        return Outcome("failed", str(error))
+    try:
+        outcome = _Run(order, worktree, around, spec).outcome()
+    except FalajError as error:
+        outcome = Outcome("failed", str(error))
+    return replace(outcome, model=spec.model)
+
+
+@dataclass
+class _Run:
+    """The phases of one run; each uses what the ones before it found."""
+
+    order: Order
+    worktree: Path
+    around: Surroundings
+    spec: ProjectSpec
+
+    def outcome(self) -> Outcome:
+        started_at = time.time()
+        environment = build(self.worktree, self.around.home)
+        tracking = self._tracking(environment)
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            early = self._start_checks(pool, self._wanted(_BEFORE_TRAINING), environment, {})
+            pipeline = self._execute(environment, tracking, early)
+            if not pipeline.ok:
+                return self._stopped(pipeline, early)
+            outputs = dict(pipeline.outputs)
+            packaged = self._package(environment, outputs)
+            late = self._start_checks(pool, self._wanted_after(), environment, outputs)
+            gates = self._judge(environment, outputs)
+            checks = tuple(future.result() for future in (*early, *late))
+        states = {name: str(step.state) for name, step in pipeline.steps.items()}
+        if self.around.cancelled():
+            return Outcome("cancelled", "cancelled", steps=states)
+        metrics = {gate.gate.text: gate.value for gate in gates if gate.value is not None}
+        if reason := _first_refusal(checks, gates):
+            return Outcome("rejected", reason, metrics=_named(metrics), steps=states)
+        if packaged is None:
+            return Outcome("succeeded", steps=states)
+        findings = self._findings(environment, pipeline, checks, gates, packaged, started_at, tracking)
+        return self._attested(findings, packaged, Outcome("succeeded", metrics=_named(metrics), steps=states))
+
+    def _tracking(self, environment: Environment) -> Mapping[str, str]:
+        return self.around.tracking(self.spec.model, environment.python)
+
+    def _wanted(self, names: Iterable[str]) -> list[str]:
+        return [name for name in self.spec.checks if name in names]
+
+    def _wanted_after(self) -> list[str]:
+        late = [name for name in self.spec.checks if name not in _BEFORE_TRAINING]
+        data = ["data"] if self.spec.expect and "data" not in late else []
+        files = ["model-files"] if self.spec.model_step and "model-files" not in late else []
+        return [*late, *data, *files]
+
+    def _start_checks(
+        self, pool: ThreadPoolExecutor, names: list[str], environment: Environment, outputs: Mapping[str, Digest]
+    ) -> list[Future[Any]]:
+        if not names:
+            return []
+        context = self._context(environment, outputs)
+        return [pool.submit(self._check, name, context) for name in names]
+
+    def _check(self, name: str, context: Any) -> Any:
+        from falaj.checks import run_check
+
+        self._emit("check.started", name)
+        started_at = time.time()
+        result = run_check(name, context)
+        findings = [str(finding) for finding in result.findings[:20]]
+        data = {"passed": result.passed, "summary": result.summary, "checked": result.checked, "findings": findings}
+        values = [asdict(value) for value in result.values]
+        self._emit("check.finished", name, {**data, "values": values, "started_at": started_at})
+        return result
+
+    def _execute(
+        self, environment: Environment, tracking: Mapping[str, str], early: list[Future[Any]]
+    ) -> PipelineResult:
+        def refused() -> bool:
+            return any(check.done() and not check.result().passed for check in early)
+
+        return execute(
+            self.spec,
+            worktree=self.worktree,
+            environment=environment,
+            store=self.around.store,
+            run_dir=self.around.home.run_dir(self.order.run_id),
+            params=self.order.params,
+            emit=self._emit_step,
+            cancelled=lambda: self.around.cancelled() or refused(),
+            step_environment=tracking,
+        )
+
+    def _stopped(self, pipeline: PipelineResult, early: list[Future[Any]]) -> Outcome:
+        states = {name: str(step.state) for name, step in pipeline.steps.items()}
+        checks = tuple(future.result() for future in early)
+        if pipeline.failed:
+            error = pipeline.steps[pipeline.failed].error
+            return Outcome("failed", f"step {pipeline.failed}: {error}", steps=states)
+        if (reason := _first_refusal(checks, ())) and not self.around.cancelled():
+            return Outcome("rejected", reason, steps=states)
+        return Outcome("cancelled", "cancelled", steps=states)
+
+    def _package(self, environment: Environment, outputs: dict[str, Digest]) -> Any:
+        """Make the model servable; from here on its packaged form is what is checked, judged and released."""
+        step = self.spec.model_step
+        if step is None:
+            return None
+        from falaj.runs.packaging import package_model
+
+        self._emit("check.started", "packaging")
+        started_at = time.time()
+        rows = next((outputs[gate.data] for gate in self.spec.gates if gate.data in outputs), None)
+        folder = self.around.home.run_dir(self.order.run_id) / "packaging"
+        packaged = package_model(self.around.store, outputs[step], rows, environment, folder, self.spec)
+        outputs[step] = packaged.digest
+        data = {"passed": True, "summary": packaged.summary, "started_at": started_at}
+        self._emit("check.finished", "packaging", data)
+        return packaged
+
+    def _judge(self, environment: Environment, outputs: Mapping[str, Digest]) -> tuple[Any, ...]:
+        if not self.spec.gates:
+            return ()
+        from falaj.checks import run_gates
+
+        names = [gate.text for gate in self.spec.gates]
+        started_at = time.time()
+        for name in names:
+            self._emit("gate.started", name)
+        gates = run_gates(self._context(environment, outputs))
+        for gate in gates:
+            shown = ("passed", "value", "limit", "rows", "slice", "reason", "interval")
+            data = {field: getattr(gate, field) for field in shown} | {"started_at": started_at}
+            self._emit("gate.finished", gate.gate.text, data)
+        return gates
+
+    def _context(self, environment: Environment, outputs: Mapping[str, Digest]) -> Any:
+        from falaj.checks import CheckContext, LiveModel
+
+        live = self.around.live(self.spec.model)
+        run_dir = self.around.home.run_dir(self.order.run_id)
+        return CheckContext(
+            spec=self.spec,
+            worktree=self.worktree,
+            environment=environment,
+            store=self.around.store,
+            workdir=run_dir / "checks",
+            outputs=outputs,
+            live=LiveModel(live.number, Digest(live.digest)) if live else None,
+            process_environment=orphans.marks(self.around.home.root, self.order.run_id, "checks"),
+        )
+
+    def _findings(self, environment: Environment, pipeline: PipelineResult, checks: Any, gates: Any,
+                  packaged: Any, started_at: float, tracking: Mapping[str, str]) -> Any:  # fmt: skip
+        from falaj.runs.attest import Findings
+
+        return Findings(
+            order=self.order,
+            spec=self.spec,
+            environment=environment,
+            pipeline=pipeline,
+            checks=checks,
+            gates=gates,
+            model=packaged.digest,
+            features=packaged.features,
+            live=self.around.live(self.spec.model),
+            mlflow_run=tracking.get("MLFLOW_RUN_ID"),
+            started_at=started_at,
+            ended_at=time.time(),
+        )
+
+    def _attested(self, findings: Any, packaged: Any, outcome: Outcome) -> Outcome:
+        from falaj.runs.attest import attest, believable
+
+        signer = self.around.signer()
+        envelopes = attest(findings, self.around.store, signer)
+        if problems := believable(findings, envelopes, signer):
+            return replace(outcome, state="rejected", reason="; ".join(problems))
+        lock = self._keep_lock(findings.environment)
+        data = {
+            "snapshots": {name: item.digest for name, item in findings.pipeline.snapshots.items()},
+            "gates": [_shown(gate) for gate in findings.gates],
+            "checks": [{"name": check.name, "summary": check.summary} for check in findings.checks],
+            "deploy": sorted(self.spec.deploy or ("dev",)),
+            "serving": {
+                "replicas": self.spec.serving.replicas,
+                "latency_budget_ms": self.spec.serving.latency_budget_ms,
+                "strategy": self.spec.deploy["dev"].kind if "dev" in self.spec.deploy else "recreate",
+                "environment_lock": lock,
+                "backend": packaged.backend,
+            },
+            "packaging": packaged.summary,
+            "artifacts": [lock] if lock else [],
+            "reproducible": findings.environment.reproducible and not self.order.commit.endswith("-dirty"),
+        }
+        return replace(outcome, digest=packaged.digest, envelopes=envelopes, data=data)
+
+    def _keep_lock(self, environment: Environment) -> str | None:
+        """Keep the lockfile beside the release, so that a location can build the same environment."""
+        if environment.lockfile is None:
+            return None
+        folder = self.around.home.run_dir(self.order.run_id) / "lock"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for name in (environment.lockfile, "pyproject.toml", ".python-version"):
+            if (self.worktree / name).is_file():
+                shutil.copyfile(self.worktree / name, folder / name)
+        return self.around.store.put(folder).digest
+
+    def _emit(self, kind: EventKind, node: str, data: Mapping[str, Any] | None = None) -> None:
+        self.around.emit(Event(kind, time.time(), node, data or {}))
+
+    def _emit_step(self, event: Event) -> None:
+        """Pass on what the engine says; the log of a step that ended becomes an artifact."""
+        log = self.around.home.run_dir(self.order.run_id) / "logs" / f"{event.node}.log"
+        if event.kind in ("step.finished", "step.failed") and log.is_file():
+            event = replace(event, data={**event.data, "log": self.around.store.put(log).digest})
+        self.around.emit(event)
+
+
+def _first_refusal(checks: Iterable[Any], gates: Iterable[Any]) -> str:
+    """Why the candidate is refused, in one line; empty when it is not."""
+    refused = [f"check {check.name}: {check.summary}" for check in checks if not check.passed]
+    refused += [f"gate {gate.gate.text}: {gate.reason}" for gate in gates if not gate.passed]
+    more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
+    return refused[0] + more if refused else ""
+
+
+def _shown(gate: Any) -> dict[str, Any]:
+    return {"text": gate.gate.text, "value": gate.value, "limit": gate.limit, "reason": gate.reason, "rows": gate.rows}
+
+
+def _named(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Metric names as MLflow allows them."""
+    return {"".join(c if c.isalnum() or c in "_-. /" else "-" for c in name): value for name, value in metrics.items()}

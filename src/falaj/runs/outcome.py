@@ -1,0 +1,107 @@
+"""What a run is asked to do, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from falaj.artifacts import ArtifactStore
+from falaj.evidence import Signer
+from falaj.home import Home
+from falaj.pipeline.events import Emit
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to run.
+
+    Args:
+        run_id: Id of the run.
+        repository: Where the commit comes from, for the provenance.
+        ref: The branch, or empty.
+        commit: Full commit id; of a checkout with changes, its id with `-dirty`.
+        author: Author of the commit, `Name <address>`.
+        params: Overrides, `{step: {parameter: value}}`.
+        trigger: Why the run started.
+    """
+
+    run_id: str
+    repository: str
+    ref: str
+    commit: str
+    author: str
+    params: Mapping[str, Mapping[str, Any]]
+    trigger: str
+
+
+@dataclass(frozen=True)
+class LiveRelease:
+    """The release that the candidate must not be worse than.
+
+    Args:
+        number: Its number.
+        digest: Digest of its model.
+    """
+
+    number: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a run works with.
+
+    Args:
+        home: The installation.
+        store: The artifact store.
+        signer: Signs the evidence.
+        emit: Receives the events.
+        cancelled: True once the run should end.
+        live: Finds the live release of a model, or None.
+        tracking: Opens the tracking run and returns the environment variables that steps need for it.
+    """
+
+    home: Home
+    store: ArtifactStore
+    signer: Callable[[], Signer]
+    emit: Emit
+    cancelled: Callable[[], bool]
+    live: Callable[[str], LiveRelease | None]
+    tracking: Callable[[str, Path], Mapping[str, str]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Args:
+        state: succeeded, rejected (a check or gate did not pass), failed or cancelled.
+        reason: One line; empty when it succeeded.
+        model: Name of the model, once the project file was read.
+        digest: Digest of the packaged model; None when there is none.
+        envelopes: Signed evidence: predicate type and envelope.
+        data: What the release remembers.
+        metrics: Values of the gates and numbers of the reports, for the tracker.
+        steps: State of each step.
+    """
+
+    state: str
+    reason: str = ""
+    model: str | None = None
+    digest: str | None = None
+    envelopes: Sequence[tuple[str, Mapping[str, Any]]] = ()
+    data: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    steps: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Whether it succeeded."""
+        return self.state == "succeeded"
+
+    def to_json(self) -> dict[str, Any]:
+        """The outcome without its envelopes."""
+        shown = ("state", "reason", "model", "digest", "metrics", "steps")
+        return {name: getattr(self, name) for name in shown} | {"data": dict(self.data)}

@@ -1,0 +1,100 @@
+"""MLflow as tracker and registry: runs, registered versions that mirror releases, aliases that mirror environments.
+
+MLflow takes seconds to import, so only a worker's process and a run that trains do.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from falaj.home import Home
+
+TELEMETRY_OFF = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+
+
+class Tracking:
+    """The tracker of one installation.
+
+    Args:
+        home: Its settings say where MLflow is.
+    """
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+
+    @cached_property
+    def client(self) -> Any:
+        """MLflow's client; the first use imports it and creates the embedded database."""
+        os.environ.update(TELEMETRY_OFF)
+        import logging
+
+        logging.getLogger("mlflow").setLevel(logging.WARNING)
+        from mlflow import MlflowClient
+
+        return MlflowClient(self._home.mlflow_uri, self._home.mlflow_uri)
+
+    def open_run(self, project: str, run_id: str, commit: str, known: str | None = None) -> str:
+        """Start the tracking run of a run, or go on with the one it has; return its MLflow id."""
+        if known:
+            self.client.update_run(known, status="RUNNING")
+            return known
+        tags = {"falaj.run": run_id, "falaj.commit": commit, "mlflow.source.git.commit": commit}
+        return str(self.client.create_run(self._experiment(project), run_name=run_id, tags=tags).info.run_id)
+
+    def environment(self, mlflow_run: str) -> dict[str, str]:
+        """Variables with which a step's own `mlflow.log_*` and `mlflow.autolog` write to the run."""
+        return {"MLFLOW_TRACKING_URI": self._home.mlflow_uri, "MLFLOW_RUN_ID": mlflow_run, **TELEMETRY_OFF}
+
+    def close_run(self, mlflow_run: str, state: str, metrics: Mapping[str, float]) -> None:
+        """Record the values of the gates and end the tracking run."""
+        for name, value in metrics.items():
+            self.client.log_metric(mlflow_run, name, value)
+        self.client.set_terminated(mlflow_run, "FINISHED" if state == "succeeded" else "FAILED")
+
+    def register(self, release: Mapping[str, Any], mlflow_run: str, model_dir: Path) -> str:
+        """Mirror a release as a version of the registered model; again for the same release changes nothing.
+
+        Args:
+            release: `model`, `number`, `commit`, `run_id`, `digest`.
+            mlflow_run: The run that trained it.
+            model_dir: The MLflow model folder.
+
+        Returns:
+            The registered version.
+        """
+        name, number = release["model"], str(release["number"])
+        if known := self._version(name, number):
+            return known
+        if not self.client.search_registered_models(f"name='{name}'"):
+            self.client.create_registered_model(name)
+        self.client.log_artifacts(mlflow_run, str(model_dir), "model")
+        source = f"{self.client.get_run(mlflow_run).info.artifact_uri}/model"
+        tags = {"falaj.release": number} | {f"falaj.{key}": release[key] for key in ("commit", "run_id", "digest")}
+        return str(self.client.create_model_version(name, source, mlflow_run, tags=tags).version)
+
+    def alias(self, model: str, number: int, alias: str) -> None:
+        """Point an alias such as `dev` at the version that mirrors a release.
+
+        Raises:
+            LookupError: The release is not mirrored yet; trying again later may help.
+        """
+        version = self._version(model, str(number))
+        if version is None:
+            raise LookupError(f"{model}@{number} is not registered in MLflow yet")
+        self.client.set_registered_model_alias(model, alias, version)
+
+    def _version(self, model: str, number: str) -> str | None:
+        versions = self.client.search_model_versions(f"name='{model}'")
+        return next((str(v.version) for v in versions if v.tags.get("falaj.release") == number), None)
+
+    def _experiment(self, project: str) -> str:
+        known = self.client.get_experiment_by_name(project)
+        if known is not None:
+            return str(known.experiment_id)
+        embedded = self._home.mlflow_uri.startswith("sqlite:")
+        location = str(self._home.mlflow_artifacts) if embedded else None
+        return str(self.client.create_experiment(project, artifact_location=location))

@@ -1,0 +1,213 @@
+"""The worker: claims runs, conducts them under a lease, and writes what came of them in one transaction."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from falaj import release
+from falaj.artifacts import open_store, parse_digest
+from falaj.errors import FalajError
+from falaj.evidence import load_or_create_key
+from falaj.home import Home
+from falaj.pipeline import orphans
+from falaj.processes import Event, Lease, LeaseLostError, Outbox, ProcessTable
+from falaj.release.lifecycle import transition as deployment_transition
+from falaj.runs import queue
+from falaj.runs.checkout import checked_out
+from falaj.runs.conduct import conduct
+from falaj.runs.journal import Journal
+from falaj.runs.lifecycle import RunState, transition
+from falaj.runs.outcome import LiveRelease, Order, Outcome, Surroundings
+from falaj.runs.tracking import Tracking
+from falaj.storage import Database, ProjectRow, RunRow
+
+_LEASE_S = 15.0
+_RENEW_EVERY_S = 1.0
+_IDLE_S = 0.15
+KEY_NAME = "evidence.pem"
+
+logger = logging.getLogger(__name__)
+
+
+class Worker:
+    """Executes runs of one installation, one at a time; steps inside a run are parallel.
+
+    Args:
+        home: The installation.
+    """
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._database = Database(home.database_url)
+        transitions = {"run": transition, "deployment": deployment_transition}
+        self._processes = ProcessTable(self._database, transitions)
+        self._store = open_store(home.store_url)
+        self._tracking = Tracking(home)
+        self._stopping = threading.Event()
+        self._name = f"worker:{socket.gethostname()}:{home.root}"
+        handlers = {"mlflow-register": self._register, "mlflow-alias": self._alias}
+        self._outbox = Outbox(self._database, handlers)
+
+    def stop(self) -> None:
+        """End soon; a run that is being worked on goes on in the next worker."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Work until `stop`."""
+        self._database.migrate()
+        orphans.sweep(self._home.root)
+        self._processes.release_all(self._name)
+        mirror = threading.Thread(target=self._mirror, name="mlflow", daemon=True)
+        mirror.start()
+        while not self._stopping.is_set():
+            try:
+                lease = self._processes.claim("run", self._name, _LEASE_S, time.time())
+                if lease is None:
+                    self._stopping.wait(_IDLE_S)
+                else:
+                    self._work(lease)
+            except LeaseLostError:
+                logger.warning("lost the lease on a run; another worker continues it")
+            except FalajError as error:
+                logger.warning("worker: %s", error)
+                self._stopping.wait(1.0)
+
+    def _work(self, lease: Lease) -> None:
+        with _Heartbeat(self._processes, lease, self._stopping) as heartbeat:
+            order, mlflow_run = self._begin(lease)
+            with Journal(self._database, order.run_id) as journal:
+                outcome = self._conduct(order, mlflow_run, heartbeat, journal)
+        if heartbeat.lost or (self._stopping.is_set() and not heartbeat.cancel_wanted):
+            return  # the state stays `running`; whoever claims it next finds the finished steps in the cache
+        self._finish(lease, outcome)
+
+    def _begin(self, lease: Lease) -> tuple[Order, str | None]:
+        now = time.time()
+        orphans.sweep(self._home.root, lease.process_id)
+        with self._database.transaction() as session:
+            self._processes.send(session, lease.process_id, Event("claimed"), now)
+            run = session.get_one(RunRow, lease.process_id)
+            project = session.get_one(ProjectRow, run.project)
+            run.state = "running" if run.state == "queued" else run.state
+            run.started_at = run.started_at or now
+            queue.record(session, f"run/{run.id}", "run.started", {"commit": run.commit}, now)
+            order = Order(
+                run.id, project.repository, run.ref or "", run.commit, author="", params=run.params, trigger=run.trigger
+            )
+            return order, run.mlflow_run
+
+    def _conduct(self, order: Order, known: str | None, heartbeat: _Heartbeat, journal: Journal) -> Outcome:
+        def open_tracking(project: str, _worktree: object) -> Mapping[str, str]:
+            mlflow_run = self._tracking.open_run(project, order.run_id, order.commit, known)
+            journal.set_mlflow_run(mlflow_run)
+            return self._tracking.environment(mlflow_run)
+
+        surroundings = Surroundings(
+            home=self._home,
+            store=self._store,
+            signer=lambda: load_or_create_key(self._home.keys / KEY_NAME),
+            emit=journal.emit,
+            cancelled=heartbeat.should_end,
+            live=self._live,
+            tracking=open_tracking,
+        )
+        try:
+            with checked_out(order, self._home) as (full_order, worktree):
+                return conduct(full_order, worktree, surroundings)
+        except FalajError as error:
+            return Outcome(RunState.FAILED, str(error))
+        except Exception as error:  # a defect of ours must end this run with a reason, not the worker
+            logger.exception("run failed unexpectedly")
+            return Outcome(RunState.FAILED, f"unexpected {type(error).__name__}: {error}; the worker's log says where")
+
+    def _finish(self, lease: Lease, outcome: Outcome) -> None:
+        now = time.time()
+        with self._database.transaction() as session:
+            run = session.get_one(RunRow, lease.process_id, with_for_update=True)
+            event = Event("finished", {"outcome": outcome.state, "reason": outcome.reason})
+            step = self._processes.advance(session, lease, event, now)
+            run.state, run.reason, run.model, run.ended_at = step.state, outcome.reason, outcome.model, now
+            if step.state == RunState.SUCCEEDED and outcome.digest and outcome.model:
+                candidate = release.Candidate(
+                    outcome.model, outcome.digest, outcome.envelopes, outcome.data, run.mlflow_run
+                )
+                made = release.publish(session, run, candidate, now)
+                if "dev" in outcome.data.get("deploy", ()):
+                    release.deploy(session, self._processes, made, "dev", "local", now)
+            data = {"state": step.state, "reason": outcome.reason, "release": run.release}
+            queue.record(session, f"run/{run.id}", "run.ended", data, now)
+        if run.mlflow_run:
+            with suppress(Exception):  # the tracker may be away; what matters is in the run's row
+                self._tracking.close_run(run.mlflow_run, run.state, outcome.metrics)
+
+    def _live(self, model: str) -> LiveRelease | None:
+        with self._database.reading() as session:
+            found = release.live(session, model)
+            return LiveRelease(found.number, found.digest) if found else None
+
+    def _mirror(self) -> None:
+        """Import MLflow early, then do what the outbox asks of it."""
+        while not self._stopping.is_set():
+            try:
+                self._tracking.client  # noqa: B018 - the first use imports MLflow and creates its database
+                self._outbox.run_due(time.time())
+            except Exception:
+                logger.exception("MLflow mirror")
+                self._stopping.wait(5.0)
+            self._stopping.wait(_IDLE_S)
+
+    def _register(self, message: Mapping[str, Any]) -> None:
+        from tempfile import TemporaryDirectory
+
+        with self._database.reading() as session:
+            found = release.find(session, f"{message['model']}@{message['release']}")
+        facts = {name: getattr(found, name) for name in ("model", "number", "commit", "run_id", "digest")}
+        with TemporaryDirectory() as folder:
+            model_dir = self._store.fetch(parse_digest(found.digest), f"{folder}/model")
+            self._tracking.register(facts, message["mlflow_run"], model_dir)
+
+    def _alias(self, message: Mapping[str, Any]) -> None:
+        self._tracking.alias(message["model"], message["release"], message["alias"])
+
+
+class _Heartbeat:
+    """Renews a lease while the block runs, and hears of cancellation."""
+
+    def __init__(self, processes: ProcessTable, lease: Lease, stopping: threading.Event) -> None:
+        self._processes, self._lease, self._stopping = processes, lease, stopping
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        self._deadline = time.monotonic() + _LEASE_S
+        self.lost = False
+        self.cancel_wanted = lease.state == RunState.CANCELLING
+
+    def __enter__(self) -> _Heartbeat:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def should_end(self) -> bool:
+        """Whether the run must stop: cancelled, the worker is stopping, or the lease can no longer be trusted."""
+        return self.cancel_wanted or self.lost or self._stopping.is_set()
+
+    def _beat(self) -> None:
+        while not self._done.wait(_RENEW_EVERY_S):
+            try:
+                state = self._processes.renew(self._lease, _LEASE_S, time.time())
+            except LeaseLostError:
+                self.lost = True
+                return
+            except FalajError:
+                self.lost = time.monotonic() > self._deadline  # the database is away: hold until the lease is over
+                continue
+            self._deadline = time.monotonic() + _LEASE_S
+            self.cancel_wanted = state == RunState.CANCELLING
