@@ -1,7 +1,7 @@
 """`falaj.yaml`: reading, checking and describing it.
 
-`load_project` reads the file strictly and says for every mistake where it is, what was expected and which name was probably meant.
-The other rooms consume the plain dataclasses of `falaj.project.spec`.
+`load_project` reads the file strictly and says for every mistake where it is, what was expected and which
+name was probably meant. The other rooms consume the plain dataclasses of `falaj.project.spec`.
 """
 
 from __future__ import annotations

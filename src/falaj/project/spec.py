@@ -1,7 +1,8 @@
 """What a project asks for, as plain frozen dataclasses.
 
-Every other room consumes these types; `falaj.project.schema` is only the parser that makes them. Only the standard library is
-imported here, so that a cached specification loads in a few milliseconds. Mappings and lists inside hold JSON values only.
+Every other room consumes these types; `falaj.project.schema` is only the parser that makes them. Only the
+standard library is imported here, so that a cached specification loads in a few milliseconds. Mappings and
+lists inside hold JSON values only.
 """
 
 from __future__ import annotations
@@ -169,7 +170,7 @@ class ProjectSpec:
     @property
     def model_step(self) -> str | None:
         """The step whose model is released: the last one with `output: model`; None when there is none."""
-        return next((name for name in reversed(self.steps) if self.steps[name].output == "model"), None)
+        return next((name for name in reversed([*self.steps]) if self.steps[name].output == "model"), None)
 
     def to_json(self) -> dict[str, Any]:
         """The specification as JSON values; `from_json` reads it back unchanged."""
