@@ -49,6 +49,7 @@ class Database:
         """
         try:
             with Session(self.engine, expire_on_commit=False) as session, session.begin():
+                session.connection()  # begins now, not at the first statement
                 yield session
         except OperationalError as error:
             raise UnavailableError(
