@@ -1,0 +1,1 @@
+"""What connects Falaj to other systems; one package a kind, each behind a small seam."""

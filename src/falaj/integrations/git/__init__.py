@@ -1,0 +1,37 @@
+"""Git: how a commit reaches Falaj and how its fate is told.
+
+Four ways in (a bare repository of the installation, a hook for any repository on the machine, polling of any URL,
+webhooks of GitHub, GitLab and Gitea), mirrors that keep the commits of runs, and commit status back to the host. Every
+call of git goes through `command.git`.
+"""
+
+from falaj.integrations.git.errors import GitInputError, GitMissingError, GitUnavailableError, WebhookRefusedError
+from falaj.integrations.git.fetch import Author, author, mirror, pin, resolve
+from falaj.integrations.git.polling import poll
+from falaj.integrations.git.remote import create_remote, install_hook
+from falaj.integrations.git.spool import SpooledPush, drain
+from falaj.integrations.git.status import STATES, CommitStatus, reporter_for
+from falaj.integrations.git.webhooks import MAX_BODY_BYTES, PushEvent, verify_and_parse
+
+__all__ = [
+    "MAX_BODY_BYTES",
+    "STATES",
+    "Author",
+    "CommitStatus",
+    "GitInputError",
+    "GitMissingError",
+    "GitUnavailableError",
+    "PushEvent",
+    "SpooledPush",
+    "WebhookRefusedError",
+    "author",
+    "create_remote",
+    "drain",
+    "install_hook",
+    "mirror",
+    "pin",
+    "poll",
+    "reporter_for",
+    "resolve",
+    "verify_and_parse",
+]

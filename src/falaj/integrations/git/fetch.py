@@ -1,0 +1,147 @@
+"""Mirrors: a bare copy of a remote in this installation, with the commits that runs need kept for good."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from falaj.integrations.git.command import git
+from falaj.integrations.git.errors import GitMissingError, GitUnavailableError
+from falaj.integrations.git.naming import branch_ref, is_zero, redact, require_commit, require_url
+
+FETCH_TIMEOUT_S = 600.0
+_HEADS_AND_TAGS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+
+
+@dataclass(frozen=True)
+class Author:
+    """Who wrote a commit.
+
+    Args:
+        name: As in the commit.
+        email: As in the commit; not verified by anyone.
+        at: Unix time in seconds at which it was written.
+    """
+
+    name: str
+    email: str
+    at: int
+
+    def __str__(self) -> str:
+        """`Name <address>`."""
+        return f"{self.name} <{self.email}>"
+
+
+def mirror(url: str, cache_dir: Path, *, timeout_s: float = FETCH_TIMEOUT_S) -> Path:
+    """Bring the mirror of a remote up to date, making it the first time.
+
+    Branches that were deleted there are deleted here; pinned commits stay. Processes that mirror the same URL wait
+    for each other.
+
+    Args:
+        url: Any URL that `require_url` accepts.
+        cache_dir: Where mirrors live, one folder a URL.
+        timeout_s: Seconds for the transfer.
+
+    Returns:
+        Path of the bare repository.
+
+    Raises:
+        GitInputError: `git.url`.
+        GitUnavailableError: The remote did not answer; the mirror is as it was.
+    """
+    repository = cache_dir / f"{hashlib.sha256(require_url(url).encode()).hexdigest()[:20]}.git"
+    cache_dir.mkdir(parents=True, exist_ok=True)
+    with _locked(repository.with_suffix(".lock")):
+        if not (repository / "HEAD").exists():
+            git("init", "--quiet", "--bare", "--end-of-options", str(repository))
+        git(
+            *("fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--force"),
+            *("--end-of-options", url, *_HEADS_AND_TAGS),
+            cwd=repository,
+            timeout_s=timeout_s,
+        )
+    return repository
+
+
+def resolve(repository: Path, ref: str) -> str:
+    """Return the commit that a branch, tag or full commit id of a local repository stands for.
+
+    Args:
+        repository: A bare repository or a checkout.
+        ref: `main`, `refs/tags/v1`, or a full commit id.
+
+    Raises:
+        GitInputError: The ref is not one.
+        GitMissingError: `git.no-branch` or `git.no-commit`: deleted, never pushed, or not a commit.
+    """
+    is_id = len(ref) in (40, 64) and not ref.strip("0123456789abcdef")
+    name = require_commit(ref) if is_id else branch_ref(ref)
+    if is_id and is_zero(name):
+        raise GitMissingError(
+            "the branch was deleted; there is no commit to build", where=str(repository), code="git.no-commit"
+        )
+    try:
+        return git("rev-parse", "--quiet", "--verify", "--end-of-options", f"{name}^{{commit}}", cwd=repository).split(
+            "\n"
+        )[-1]
+    except GitUnavailableError as error:
+        if error.code != "git.failed":
+            raise
+        kind, code = ("commit", "git.no-commit") if is_id else ("branch", "git.no-branch")
+        raise GitMissingError(
+            f"the {kind} {ref} does not exist here",
+            where=redact(str(repository)),
+            hint=f"push it first: git push REMOTE {ref}",
+            code=code,
+        ) from error
+
+
+def pin(repository: Path, commit: str) -> str:
+    """Keep a commit although every branch may leave it, so that a run can be repeated after a force-push.
+
+    Returns:
+        The commit.
+
+    Raises:
+        GitMissingError: `git.no-commit`.
+    """
+    found = resolve(repository, require_commit(commit))
+    git("update-ref", f"refs/falaj/pinned/{found}", found, cwd=repository)
+    return found
+
+
+def author(repository: Path, commit: str) -> Author:
+    """Return who wrote a commit.
+
+    Raises:
+        GitMissingError: `git.no-commit`.
+    """
+    found = resolve(repository, require_commit(commit))
+    shown = git(
+        "show",
+        "--no-patch",
+        "--no-notes",
+        "--no-show-signature",
+        "--format=%an%x00%ae%x00%at",
+        found,
+        "--",
+        cwd=repository,
+    )
+    name, email, at = shown.split("\0")
+    return Author(name, email, int(at))
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

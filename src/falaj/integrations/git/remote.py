@@ -1,0 +1,99 @@
+"""Bare repositories of this installation, and the hook that announces pushes to them or to any other."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from pathlib import Path
+
+from falaj.errors import ConflictError
+from falaj.home import Home
+from falaj.integrations.git import post_receive
+from falaj.integrations.git.command import git
+from falaj.integrations.git.errors import GitMissingError, GitUnavailableError
+from falaj.integrations.git.naming import require_name
+
+SCRIPT_NAME = "falaj-post-receive.py"
+_MARK = "# Written by falaj."
+
+
+def create_remote(home: Home, name: str) -> Path:
+    """Make a bare repository that announces pushes, or bring the hook of an existing one up to date.
+
+    Args:
+        home: The installation; the repository is `<home>/repos/<name>.git`.
+        name: Name of the project.
+
+    Returns:
+        Absolute path, usable as the URL of a git remote.
+
+    Raises:
+        GitInputError: `git.name`.
+        GitUnavailableError: Git could not make it.
+    """
+    repository = home.repos / f"{require_name(name)}.git"
+    if not (repository / "HEAD").exists():
+        home.repos.mkdir(parents=True, exist_ok=True)
+        git("init", "--quiet", "--bare", "--initial-branch=main", "--end-of-options", str(repository))
+        git("config", "transfer.hideRefs", "refs/falaj", cwd=repository)
+        # A user's global core.hooksPath would silence the hook.
+        git("config", "core.hooksPath", str(repository / "hooks"), cwd=repository)
+    install_hook(home, repository, name)
+    return repository
+
+
+def install_hook(home: Home, repository: Path, project: str) -> Path:
+    """Make a repository announce its pushes to this installation.
+
+    Args:
+        home: The installation.
+        repository: A bare repository, or a checkout that is pushed to.
+        project: Name of the project.
+
+    Returns:
+        Path of the hook.
+
+    Raises:
+        GitMissingError: `git.no-repository`.
+        ConflictError: `git.foreign-hook`, when there is a hook already that Falaj did not write; it is left as it is.
+    """
+    folder = _git_folder(repository)
+    hook, script = folder / "hooks" / "post-receive", folder / "hooks" / SCRIPT_NAME
+    line = hook_line(script)
+    if hook.exists() and _MARK not in hook.read_text(errors="replace"):
+        raise ConflictError(
+            "the repository has a post-receive hook already",
+            where=str(hook),
+            hint=f"make it end with: {line}",
+            code="git.foreign-hook",
+        )
+    hook.parent.mkdir(exist_ok=True)
+    _write(folder / "falaj.json", json.dumps({"home": str(home.root), "project": project}), 0o644)
+    _write(script, Path(post_receive.__file__).read_text(), 0o644)
+    _write(hook, f"#!/bin/sh\n{_MARK}\n{line}\n", 0o755)
+    return hook
+
+
+def hook_line(script: Path) -> str:
+    """Return the shell line that runs the hook with this Python, or another when it is gone, and always succeeds."""
+    python, path = shlex.quote(sys.executable), shlex.quote(str(script))
+    return f"if [ -x {python} ]; then {python} -I {path}; else python3 -I {path}; fi || true"
+
+
+def _git_folder(repository: Path) -> Path:
+    try:
+        shown = git("rev-parse", "--absolute-git-dir", cwd=repository)
+    except GitUnavailableError as error:
+        if error.code == "git.not-installed":
+            raise
+        raise GitMissingError("this is no git repository", where=str(repository), code="git.no-repository") from error
+    return Path(shown)
+
+
+def _write(path: Path, text: str, mode: int) -> None:
+    """Replace a file at once: a push may be running the old one."""
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.write_text(text)
+    fresh.chmod(mode)
+    fresh.replace(path)
