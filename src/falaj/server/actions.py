@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, iter_route_contexts
 
 from falaj.errors import FalajError
 
@@ -43,14 +43,15 @@ def require_actions(app: FastAPI) -> None:
     Raises:
         RuntimeError: Names the routes.
     """
-    silent = [f"{sorted(route.methods or ())} {route.path}" for route in api_routes(app) if declared(route) is None]
+    silent = [f"{sorted(route.methods or ())} {path}" for path, route in walk(app) if declared(route) is None]
     if silent:
         raise RuntimeError(f"routes without an action: {', '.join(silent)}")
 
 
-def api_routes(app: FastAPI | APIRouter) -> list[APIRoute]:
-    """Every route of the API, those of included routers too."""
-    return [route for route in app.routes if isinstance(route, APIRoute)]
+def walk(app: FastAPI | APIRouter) -> list[tuple[str, APIRoute]]:
+    """Every route of the API with its full path, those of included routers too."""
+    contexts = iter_route_contexts(app.routes)
+    return [(found.path, found.route) for found in contexts if isinstance(found.route, APIRoute)]
 
 
 def declared(route: APIRoute) -> Action | None:

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from falaj.home import Home
+from falaj.server import create_app
+from falaj.server.platform import Platform
+from falaj.storage import Database
+
+
+@pytest.fixture
+def platform(tmp_path: Path, database: Database) -> Platform:
+    return Platform(Home(tmp_path / "home", {}).prepare(), database)
+
+
+@pytest.fixture
+def anonymous(platform: Platform) -> Iterator[TestClient]:
+    with TestClient(create_app(platform, controllers=False), raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture
+def client(anonymous: TestClient, platform: Platform) -> TestClient:
+    anonymous.headers["authorization"] = f"Bearer {platform.home.token}"
+    return anonymous
