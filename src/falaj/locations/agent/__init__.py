@@ -1,0 +1,18 @@
+"""The agent of a location: hears what must be served, admits it, makes it so, and says how it went."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from falaj.locations.agent.loop import run, stop_location
+
+__all__ = ["run", "stop_location"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        from falaj.locations.agent import loop
+
+        return getattr(loop, name)
+    raise AttributeError(name)

@@ -1,0 +1,113 @@
+"""From what is wanted to what may be served: admits endpoints one by one, beside the loop that looks after them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from falaj.errors import FalajError
+from falaj.locations.agent.memory import Memory
+from falaj.locations.desired import DesiredState, Endpoint, EndpointState, EndpointStatus, Servable
+from falaj.locations.errors import NotAdmittedError
+
+RETRY_AFTER_S = 5.0
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What the runtime may serve now, and what stands in the way of the rest.
+
+    Args:
+        version: Of the desired state that this belongs to.
+        servables: The newest admitted release of every wanted endpoint that has one.
+        obstacles: By endpoint: what to report while the wanted release is not among the servables.
+    """
+
+    version: int = -1
+    servables: tuple[Servable, ...] = ()
+    obstacles: dict[str, EndpointStatus] = field(default_factory=dict)
+
+
+class Intake:
+    """Admits what is wanted.
+
+    Args:
+        admit: Checks one endpoint; raises what stands in the way.
+        memory: Where wanted and admitted are remembered.
+        changed: Called after every change of the offer.
+    """
+
+    def __init__(
+        self, admit: Callable[[Endpoint], Servable], memory: Memory, changed: Callable[[], None] = lambda: None
+    ) -> None:
+        self._admit = admit
+        self._memory = memory
+        self._changed = changed
+        self._lock = threading.Lock()
+        self._wanted = memory.desired()
+        self._admitted: dict[str, Servable] = {}
+        self._obstacles: dict[str, EndpointStatus] = {}
+
+    def recall(self) -> None:
+        """Admit again what was admitted before the restart, so that nothing that serves is taken for superfluous."""
+        wanted = {endpoint.name for endpoint in self._wanted.endpoints}
+        self._try(endpoint for endpoint in self._memory.admitted() if endpoint.name in wanted)
+
+    def want(self, desired: DesiredState) -> None:
+        """Take a new desired state; endpoints that are not in it end at once."""
+        self._memory.keep_desired(desired)
+        names = {endpoint.name for endpoint in desired.endpoints}
+        with self._lock:
+            self._wanted = desired
+            self._admitted = {name: item for name, item in self._admitted.items() if name in names}
+            self._obstacles = {e.name: _waiting(e) for e in desired.endpoints if not self._is_admitted(e)}
+        self._changed()
+
+    def admit_missing(self) -> bool:
+        """Try every wanted endpoint that is not admitted; tell whether none is left."""
+        self._try(endpoint for endpoint in self._wanted.endpoints if not self._is_admitted(endpoint))
+        return not self._obstacles
+
+    def offer(self) -> Offer:
+        """What may be served now."""
+        with self._lock:
+            servables = tuple(self._admitted[name] for name in sorted(self._admitted))
+            return Offer(self._wanted.version, servables, dict(self._obstacles))
+
+    def _is_admitted(self, endpoint: Endpoint) -> bool:
+        known = self._admitted.get(endpoint.name)
+        return known is not None and known.endpoint == endpoint
+
+    def _try(self, endpoints: Iterable[Endpoint]) -> None:
+        for endpoint in list(endpoints):
+            try:
+                servable = self._admit(endpoint)
+            except (FalajError, OSError) as error:
+                self._note(endpoint, error)
+            else:
+                self._accept(endpoint, servable)
+            self._changed()
+
+    def _accept(self, endpoint: Endpoint, servable: Servable) -> None:
+        _log.info("endpoint.admitted endpoint=%s release=%d", endpoint.name, endpoint.release)
+        with self._lock:
+            if endpoint.name not in {wanted.name for wanted in self._wanted.endpoints}:
+                return  # no longer wanted; admitting took longer than that
+            self._admitted[endpoint.name] = servable
+            self._obstacles.pop(endpoint.name, None)
+            self._memory.keep_admitted(item.endpoint for item in self._admitted.values())
+
+    def _note(self, endpoint: Endpoint, error: Exception) -> None:
+        _log.warning("endpoint.refused endpoint=%s release=%d reason=%s", endpoint.name, endpoint.release, error)
+        final = isinstance(error, NotAdmittedError)
+        state = EndpointState.FAILED if final else EndpointState.PENDING
+        with self._lock:
+            self._obstacles[endpoint.name] = EndpointStatus(endpoint.name, endpoint.release, state, 0, str(error))
+
+
+def _waiting(endpoint: Endpoint) -> EndpointStatus:
+    message = "fetching and verifying the release"
+    return EndpointStatus(endpoint.name, endpoint.release, EndpointState.PENDING, 0, message)

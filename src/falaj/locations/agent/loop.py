@@ -1,0 +1,207 @@
+"""The agent's process: one thread looks after the data plane, one listens, one admits, one reports.
+
+The thread that looks after replicas and Envoy never waits for the network, so a silent control plane changes nothing
+for those who ask for predictions.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from falaj.artifacts import open_store
+from falaj.errors import FalajError
+from falaj.home import Home
+from falaj.locations.agent.admission import Admission
+from falaj.locations.agent.control_plane import ControlPlane
+from falaj.locations.agent.fetching import Fetcher, HttpFetcher
+from falaj.locations.agent.intake import RETRY_AFTER_S, Intake, Offer
+from falaj.locations.agent.memory import Memory
+from falaj.locations.desired import EndpointState, EndpointStatus
+from falaj.locations.errors import AgentRunningError, LocationError
+from falaj.locations.runtimes.process.replica import ReplicaCommand, modelserver_command
+from falaj.locations.runtimes.process.runtime import Place, ProcessRuntime
+
+_PASS_S = 0.1
+_REPORT_EVERY_S = 10.0
+_RETRY_SERVER_S = 1.0
+_log = logging.getLogger(__name__)
+
+
+def run(
+    home: Path,
+    server_url: str,
+    token: str,
+    location: str,
+    envoy_port: int,
+    store_url: str | None = None,
+    *,
+    command: ReplicaCommand = modelserver_command,
+    stop_data_plane: bool = False,
+) -> None:
+    """Keep a location as the control plane wants it, until SIGTERM or SIGINT.
+
+    Args:
+        home: Folder of the installation.
+        server_url: Base URL of the server.
+        token: Bearer token for it.
+        location: Name of the location.
+        envoy_port: Port of the gateway, on 127.0.0.1.
+        store_url: Artifact store to fetch from; None fetches through the server.
+        command: What starts a replica.
+        stop_data_plane: End Envoy and replicas at the end; by default they keep serving, and the next agent
+            takes them over.
+
+    Raises:
+        PortInUseError: Another program has the gateway's port.
+        AgentRunningError: The location has an agent.
+    """
+    place = _place(home, location)
+    with _alone(place.folder):
+        control = ControlPlane(server_url, token, location)
+        runtime = ProcessRuntime(place, port=envoy_port, command=command)
+        runtime.gateway.require_port()
+        agent = Agent(runtime, control, _admission(home, place, control, store_url), Memory(place.folder))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: agent.stop())
+        agent.serve()
+        if stop_data_plane:
+            runtime.stop()
+
+
+def stop_location(home: Path, location: str) -> None:
+    """End Envoy and all replicas of a location, whose agent must have been stopped before."""
+    place = _place(home, location)
+    with _alone(place.folder):
+        ProcessRuntime(place, port=0).stop()
+
+
+class Agent:
+    """The threads of one agent.
+
+    Args:
+        runtime: The data plane.
+        control: The control plane.
+        admission: Decides what may be served.
+        memory: What is remembered on disk.
+    """
+
+    def __init__(self, runtime: ProcessRuntime, control: ControlPlane, admission: Admission, memory: Memory) -> None:
+        self._runtime = runtime
+        self._control = control
+        self._stopping = threading.Event()
+        self._wake = threading.Event()
+        self._to_admit = threading.Event()
+        self._reported = threading.Event()
+        self._statuses: tuple[EndpointStatus, ...] = ()
+        self._memory = memory
+        self._intake = Intake(admission.admit, memory, self._wake.set)
+
+    def stop(self) -> None:
+        """Ask the threads to end."""
+        for event in (self._stopping, self._wake, self._to_admit, self._reported):
+            event.set()
+
+    def serve(self) -> None:
+        """Look after the data plane until asked to stop."""
+        self._runtime.adopt()
+        self._intake.recall()
+        self._to_admit.set()
+        threads = [threading.Thread(target=each, daemon=True) for each in (self._listen, self._admit, self._report)]
+        for thread in threads:
+            thread.start()
+        while not self._stopping.is_set():
+            self._pass()
+            self._wake.wait(_PASS_S)
+            self._wake.clear()
+        self._control.close()
+
+    def _pass(self) -> None:
+        offer = self._intake.offer()
+        try:
+            statuses: Sequence[EndpointStatus] = self._runtime.converge(offer.servables)
+        except (LocationError, OSError) as error:
+            _log.warning("location.pass-failed reason=%s", error)
+            self._stopping.wait(0.5)
+            statuses = [
+                EndpointStatus(s.endpoint.name, s.endpoint.release, EndpointState.STARTING, 0, str(error))
+                for s in offer.servables
+            ]
+        found = merged(offer, statuses)
+        if found != self._statuses:
+            self._statuses = found
+            self._reported.set()
+
+    def _listen(self) -> None:
+        version = self._memory.desired().version
+        while not self._stopping.is_set():
+            try:
+                desired = self._control.desired(version)
+            except FalajError as error:
+                _log.warning("control-plane.silent reason=%s", error)
+                self._stopping.wait(_RETRY_SERVER_S)
+                continue
+            if desired.version != version:
+                version = desired.version
+                self._intake.want(desired)
+                self._to_admit.set()
+
+    def _admit(self) -> None:
+        done = True
+        while not self._stopping.is_set():
+            self._to_admit.wait(None if done else RETRY_AFTER_S)
+            self._to_admit.clear()
+            done = self._intake.admit_missing()
+
+    def _report(self) -> None:
+        while not self._stopping.is_set():
+            self._reported.wait(_REPORT_EVERY_S)
+            self._reported.clear()
+            try:
+                self._control.report(self._intake.offer().version, self._statuses, os.getpid())
+            except FalajError:
+                self._stopping.wait(_RETRY_SERVER_S)
+                self._reported.set()
+
+
+def merged(offer: Offer, statuses: Sequence[EndpointStatus]) -> tuple[EndpointStatus, ...]:
+    """What to report: of an endpoint whose wanted release is not admitted, why, and what serves meanwhile."""
+    found = {status.endpoint: status for status in statuses}
+    for name, obstacle in offer.obstacles.items():
+        known = found.get(name)
+        found[name] = replace(obstacle, url=known.url, serving=known.serving) if known else obstacle
+    return tuple(found[name] for name in sorted(found))
+
+
+def _admission(home: Path, place: Place, control: ControlPlane, store_url: str | None) -> Admission:
+    from falaj.pipeline.environment import build
+
+    installation = Home(home, os.environ)
+    fetcher: Fetcher = open_store(store_url) if store_url else HttpFetcher(control.http)
+    return Admission(
+        place.folder / "models", fetcher, installation.keys, lambda folder: build(folder, installation).python
+    )
+
+
+def _place(home: Path, location: str) -> Place:
+    installation = Home(home.absolute(), os.environ)
+    return Place(installation.location_dir(location), installation.logs)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the location; the lock goes with the process that holds it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "agent.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AgentRunningError("this location has an agent already", where=str(folder)) from None
+        yield

@@ -1,0 +1,173 @@
+"""What a location must serve, and what it says that it serves: the messages between control plane and agent (pure)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from falaj.artifacts.digest import Digest, parse_digest
+from falaj.locations.errors import DesiredStateError
+
+_NAME = re.compile(r"[a-z0-9]([a-z0-9_.-]{0,61}[a-z0-9])?")
+MAX_REPLICAS = 64
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One endpoint as the control plane wants it.
+
+    Args:
+        environment: Rung of the ladder.
+        model: Name of the model line.
+        release: Number of the release to serve.
+        digest: Its model artifact.
+        replicas: How many processes serve it.
+        strategy: How to move there; `recreate` is start, wait until ready, switch, drain.
+        evidence: DSSE envelopes that must allow it.
+        environment_lock: Digest of the lockfile of the project environment; None when it needs none.
+    """
+
+    environment: str
+    model: str
+    release: int
+    digest: Digest
+    replicas: int = 1
+    strategy: str = "recreate"
+    evidence: tuple[Mapping[str, Any], ...] = ()
+    environment_lock: str | None = None
+
+    @property
+    def name(self) -> str:
+        """`environment/model`, as in the URL."""
+        return f"{self.environment}/{self.model}"
+
+    @classmethod
+    def from_json(cls, value: Any) -> Endpoint:
+        """Read one endpoint.
+
+        Raises:
+            DesiredStateError: Naming the field that is wrong.
+        """
+        try:
+            endpoint = cls(
+                environment=_name(value["environment"]),
+                model=_name(value["model"]),
+                release=_whole(value["release"], "release", 1, 2**31),
+                digest=parse_digest(value["digest"]),
+                replicas=_whole(value.get("replicas", 1), "replicas", 1, MAX_REPLICAS),
+                strategy=str(value.get("strategy", "recreate")),
+                evidence=tuple(value.get("evidence", ())),
+                environment_lock=value.get("environment_lock"),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise DesiredStateError(f"an endpoint of the desired state is wrong: {error!r}") from error
+        return endpoint
+
+    def to_json(self) -> dict[str, Any]:
+        """Write it as the control plane sends it."""
+        return {
+            "endpoint": self.name, "environment": self.environment, "model": self.model, "release": self.release,
+            "digest": self.digest, "replicas": self.replicas, "strategy": self.strategy,
+            "evidence": list(self.evidence), "environment_lock": self.environment_lock,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class DesiredState:
+    """All endpoints of a location.
+
+    Args:
+        version: Grows with every change; -1 before anything was heard.
+        endpoints: Each name once.
+    """
+
+    version: int = -1
+    endpoints: tuple[Endpoint, ...] = ()
+
+    @classmethod
+    def from_json(cls, value: Any) -> DesiredState:
+        """Read a desired state.
+
+        Raises:
+            DesiredStateError: It is not one, or names an endpoint twice.
+        """
+        if not isinstance(value, Mapping) or not isinstance(value.get("version"), int):
+            raise DesiredStateError("the desired state needs a version and endpoints")
+        endpoints = tuple(Endpoint.from_json(item) for item in value.get("endpoints", ()))
+        if len({endpoint.name for endpoint in endpoints}) != len(endpoints):
+            raise DesiredStateError("the desired state names an endpoint twice")
+        return cls(value["version"], endpoints)
+
+    def to_json(self) -> dict[str, Any]:
+        """Write it as the control plane sends it."""
+        return {"version": self.version, "endpoints": [endpoint.to_json() for endpoint in self.endpoints]}
+
+
+@dataclass(frozen=True)
+class Servable:
+    """An endpoint whose release was fetched and admitted: what a runtime may start.
+
+    Args:
+        endpoint: What is wanted.
+        model_dir: The verified copy.
+        python: Interpreter of the project environment; None for the platform's own.
+    """
+
+    endpoint: Endpoint
+    model_dir: Path
+    python: Path | None = None
+
+
+class EndpointState(StrEnum):
+    """How far an endpoint is from what is wanted."""
+
+    PENDING = "pending"
+    STARTING = "starting"
+    READY = "ready"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class EndpointStatus:
+    """What a location reports of one endpoint.
+
+    Args:
+        endpoint: `environment/model`.
+        release: The release that is wanted.
+        state: Of that release.
+        replicas_ready: Of that release.
+        message: Why, when it is not ready.
+        url: Where predictions are made.
+        serving: The release that answers now; None when none does.
+    """
+
+    endpoint: str
+    release: int
+    state: EndpointState
+    replicas_ready: int = 0
+    message: str = ""
+    url: str = ""
+    serving: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Write it as the agent sends it."""
+        return {
+            "endpoint": self.endpoint, "release": self.release, "state": str(self.state),
+            "replicas_ready": self.replicas_ready, "message": self.message, "url": self.url, "serving": self.serving,
+        }  # fmt: skip
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str) or not _NAME.fullmatch(value) or ".." in value:
+        raise ValueError(f"{value!r} is not a name (lower-case letters, digits, - _ .)")
+    return value
+
+
+def _whole(value: Any, field_name: str, low: int, high: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise ValueError(f"{field_name} must be a whole number from {low} to {high}, not {value!r}")
+    return value

@@ -1,0 +1,104 @@
+"""Envoy's admin interface, as far as the runtime asks it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from falaj.locations.errors import GatewayError
+from falaj.locations.runtimes.process.envoy_config import NAME
+from falaj.locations.runtimes.process.unix_http import get
+
+_PREFIX = {
+    "clusters": "cluster_manager.cds",
+    "routes": f"http.{NAME}.rds.{NAME}",
+    "listeners": "listener_manager.lds",
+}
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What Envoy did with one kind of resource since it started.
+
+    Args:
+        version: The version in force; empty before the first.
+        rejected: Configurations refused.
+        failed: Files that could not be read.
+    """
+
+    version: str
+    rejected: int
+    failed: int
+
+
+class EnvoyAdmin:
+    """Asks one Envoy over its Unix socket.
+
+    Args:
+        socket: The admin socket.
+        timeout_s: For every question.
+    """
+
+    def __init__(self, socket: Path, *, timeout_s: float = 5.0) -> None:
+        self._socket = socket
+        self._timeout_s = timeout_s
+
+    def is_live(self) -> bool:
+        """Whether Envoy is initialised and takes requests."""
+        try:
+            status, _ = get(self._socket, "/ready", timeout_s=self._timeout_s)
+        except OSError:
+            return False
+        return status == 200
+
+    def accepted(self, kind: str) -> Accepted:
+        """Version and counters of `clusters`, `routes` or `listeners`.
+
+        Raises:
+            GatewayError: Envoy does not answer.
+        """
+        prefix = _PREFIX[kind]
+        names = "|".join(("version_text", "update_rejected", "update_failure"))
+        text = self._get(f"/stats?filter=^{prefix}%5C.({names})$").decode()
+        values = dict(line.removeprefix(f"{prefix}.").split(": ", 1) for line in text.splitlines() if line)
+        return Accepted(
+            values.get("version_text", '""').strip('"'),
+            int(values.get("update_rejected", 0)),
+            int(values.get("update_failure", 0)),
+        )
+
+    def hosts(self) -> dict[str, frozenset[str]]:
+        """The sockets in each cluster that can be routed to now.
+
+        Raises:
+            GatewayError: Envoy does not answer.
+        """
+        found: dict[str, frozenset[str]] = {}
+        for cluster in json.loads(self._get("/clusters?format=json")).get("cluster_statuses", ()):
+            hosts = cluster.get("host_statuses", ())
+            found[cluster["name"]] = frozenset(host["address"]["pipe"]["path"] for host in hosts)
+        return found
+
+    def listening(self) -> frozenset[str]:
+        """Addresses that are listened on, such as `127.0.0.1:8480`.
+
+        Raises:
+            GatewayError: Envoy does not answer.
+        """
+        text = self._get("/listeners?format=text").decode()
+        return frozenset(line.rpartition("::")[2].strip() for line in text.splitlines())
+
+    def listener_failures(self) -> int:
+        """How many listeners could not be opened, usually because the port is taken."""
+        text = self._get("/stats?filter=^listener_manager%5C.listener_create_failure$").decode()
+        return int(text.rpartition(": ")[2] or 0)
+
+    def _get(self, target: str) -> bytes:
+        try:
+            status, body = get(self._socket, target, timeout_s=self._timeout_s)
+        except OSError as error:
+            raise GatewayError(f"Envoy does not answer: {error}", where=str(self._socket)) from error
+        if status != 200:
+            raise GatewayError(f"Envoy answered {status} to {target}", where=str(self._socket))
+        return body

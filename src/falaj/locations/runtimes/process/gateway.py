@@ -1,0 +1,205 @@
+"""The gateway: makes Envoy follow a routing table without losing a request.
+
+The order is what makes it safe. Clusters with old and new arms first; then wait until Envoy shows the endpoints; then
+the routes; then the clusters without the old arms. In any other order some requests meet a route to a cluster that is
+not there. Killed between any two steps, the files on disk are a state that Envoy can start from.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from falaj.locations.errors import ConfigRejectedError, GatewayError
+from falaj.locations.runtimes.process import envoy_config
+from falaj.locations.runtimes.process.envoy_config import Layout, Resource
+from falaj.locations.runtimes.process.envoy_process import EnvoyProcess
+from falaj.locations.runtimes.process.files import read_json, write_atomically, write_json
+from falaj.locations.runtimes.process.ports import require_free
+from falaj.locations.runtimes.process.routing import EMPTY, RoutingTable
+
+_CONFIRM_WITHIN_S = 10.0
+_AUDIT_EVERY_S = 5.0
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """One file and the version that Envoy must report for it."""
+
+    kind: str
+    version: str
+    data: bytes
+
+
+class Gateway:
+    """Envoy and its files.
+
+    Args:
+        layout: Where they are.
+        log: Envoy's own log.
+        port: Where the predictions come in, on 127.0.0.1.
+        node_id: Names this Envoy.
+    """
+
+    def __init__(self, layout: Layout, log: Path, *, port: int, node_id: str) -> None:
+        self.port = port
+        self.process = EnvoyProcess(layout, log)
+        self.layout = layout
+        self._envoy_log = log
+        self._node_id = node_id
+        self._table_file = layout.root / "table.json"
+        self._audited_at = 0.0
+
+    def table(self) -> RoutingTable:
+        """The table that was last in force, also after a restart."""
+        stored = read_json(self._table_file)
+        return RoutingTable.from_json(stored) if stored else EMPTY
+
+    def require_port(self) -> None:
+        """Make sure that the port is ours or free.
+
+        Raises:
+            PortInUseError: Another program has it.
+        """
+        if not self.process.current() or not self._listens():
+            require_free(self.port)
+
+    def ensure(self) -> None:
+        """Make sure that Envoy runs and listens on the port, with whatever it served last.
+
+        Raises:
+            PortInUseError: Another program has the port.
+            GatewayError: Envoy does not start.
+        """
+        running = self.process.current()
+        if running and self._listens():
+            self._put(self._listeners())
+            return
+        require_free(self.port)
+        if running and self._file_is(self._listeners()):
+            self.process.stop()  # it could not open its port when it was told to, and does not try again
+        if not self.process.current():
+            self._restore_files()
+            self.process.start()
+            self._audited_at = 0.0
+        self._put(self._listeners())
+        self._wait_listening()
+
+    def apply(self, table: RoutingTable) -> None:
+        """Move Envoy to a table; does nothing when it is there already.
+
+        Raises:
+            ConfigRejectedError: Envoy refuses it; the last good configuration serves and is on disk again.
+            GatewayError: Envoy does not answer.
+        """
+        clusters, routes = _clusters(table), _routes(table)
+        if self._file_is(clusters) and self._file_is(routes) and not self._audit_is_due():
+            return
+        before = self.table()
+        try:
+            if not (self._file_is(routes) and self._confirmed(routes)):
+                both = table.with_arms(before)
+                self._put(_clusters(both))
+                self._wait_for_hosts(table)
+                write_json(self._table_file, both.to_json())  # first, so that no crash forgets an arm in use
+                self._put(routes)
+            self._put(clusters)
+            self._wait_for_hosts(table)
+        except ConfigRejectedError:
+            write_json(self._table_file, before.to_json())
+            self._write_back(before)
+            raise
+        write_json(self._table_file, table.to_json())
+        self._audited_at = time.monotonic()
+
+    def _restore_files(self) -> None:
+        """Write what Envoy starts from, out of the last table in force."""
+        table = self.table()
+        write_json(self.layout.bootstrap, envoy_config.bootstrap(self.layout, node_id=self._node_id))
+        self.layout.access_log.parent.mkdir(parents=True, exist_ok=True)
+        for wanted in (_clusters(table), _routes(table), self._listeners()):
+            self._write(wanted)
+
+    def _write_back(self, table: RoutingTable) -> None:
+        for wanted in (_clusters(table), _routes(table)):
+            if not self._file_is(wanted):
+                self._write(wanted)
+
+    def _put(self, wanted: _Wanted) -> None:
+        """Write one file and wait until Envoy has taken it."""
+        admin = self.process.admin
+        if self._file_is(wanted) and (not self._audit_is_due() or self._confirmed(wanted)):
+            return
+        rejected = admin.accepted(wanted.kind).rejected
+        self._write(wanted)
+        deadline = time.monotonic() + _CONFIRM_WITHIN_S
+        while (now := admin.accepted(wanted.kind)).version != wanted.version:
+            if now.rejected > rejected:
+                raise ConfigRejectedError(
+                    f"Envoy refused the {wanted.kind}", where=self._where(wanted), hint=self._why()
+                )
+            if time.monotonic() > deadline:
+                raise GatewayError(f"Envoy does not take the {wanted.kind}", where=self._where(wanted))
+            time.sleep(0.001)
+
+    def _wait_for_hosts(self, table: RoutingTable) -> None:
+        wanted = {arm.name: frozenset(arm.sockets) for arm in table.arms.values()}
+        deadline = time.monotonic() + _CONFIRM_WITHIN_S
+        while not wanted.items() <= self.process.admin.hosts().items():
+            if time.monotonic() > deadline:
+                raise GatewayError("Envoy does not show the new endpoints", where=str(self.layout.root))
+            time.sleep(0.001)
+
+    def _wait_listening(self) -> None:
+        deadline = time.monotonic() + _CONFIRM_WITHIN_S
+        while not self._listens():
+            if time.monotonic() > deadline or self.process.admin.listener_failures():
+                require_free(self.port)
+                raise GatewayError("Envoy does not listen", where=f"127.0.0.1:{self.port}")
+            time.sleep(0.005)
+
+    def _listens(self) -> bool:
+        return f"127.0.0.1:{self.port}" in self.process.admin.listening()
+
+    def _confirmed(self, wanted: _Wanted) -> bool:
+        return self.process.admin.accepted(wanted.kind).version == wanted.version
+
+    def _audit_is_due(self) -> bool:
+        return time.monotonic() - self._audited_at > _AUDIT_EVERY_S
+
+    def _file_is(self, wanted: _Wanted) -> bool:
+        try:
+            return self.layout.file(wanted.kind).read_bytes() == wanted.data
+        except OSError:
+            return False
+
+    def _write(self, wanted: _Wanted) -> None:
+        write_atomically(self.layout.file(wanted.kind), wanted.data, scratch=self.layout.root)
+        _log.info("gateway.wrote kind=%s version=%s", wanted.kind, wanted.version)
+
+    def _why(self) -> str:
+        """Envoy tells only its log why it refused a file."""
+        lines = self._envoy_log.read_bytes()[-16_384:].decode(errors="replace").splitlines()
+        return next((line.partition("rejected: ")[2] for line in reversed(lines) if "rejected: " in line), "")
+
+    def _where(self, wanted: _Wanted) -> str:
+        return str(self.layout.file(wanted.kind))
+
+    def _listeners(self) -> _Wanted:
+        return _wanted("listeners", envoy_config.listeners(self.layout, port=self.port))
+
+
+def _clusters(table: RoutingTable) -> _Wanted:
+    return _wanted("clusters", envoy_config.clusters(table))
+
+
+def _routes(table: RoutingTable) -> _Wanted:
+    return _wanted("routes", envoy_config.routes(table))
+
+
+def _wanted(kind: str, resources: Sequence[Resource]) -> _Wanted:
+    return _Wanted(kind, *envoy_config.discovery(resources))

@@ -1,0 +1,172 @@
+"""The process runtime: one pass brings the machine one step nearer to what is wanted."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from falaj.locations.desired import EndpointState, EndpointStatus, Servable
+from falaj.locations.errors import LocationError
+from falaj.locations.runtimes.process import placement
+from falaj.locations.runtimes.process.envoy_config import Layout
+from falaj.locations.runtimes.process.gateway import Gateway
+from falaj.locations.runtimes.process.replica import (
+    Replica,
+    ReplicaCommand,
+    ReplicaOptions,
+    ReplicaRecords,
+    Slot,
+    arm_name,
+    modelserver_command,
+)
+from falaj.locations.runtimes.process.supervision import Supervisor
+
+_LONGEST_SOCKET = 107  # bytes of a Unix socket's path, from sockaddr_un
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a location keeps its files.
+
+    Args:
+        folder: The location's folder, absolute.
+        logs: Where processes log.
+    """
+
+    folder: Path
+    logs: Path
+
+    @property
+    def sockets(self) -> Path:
+        """Folder of the Unix sockets: in the location, or in the temporary folder when that path is too long."""
+        own = self.folder / "run"
+        if len(str(own)) + 90 <= _LONGEST_SOCKET:
+            return own
+        short = sha256(str(self.folder).encode()).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"falaj-{os.getuid()}-{short}"
+
+    @property
+    def predictions(self) -> Path:
+        """Folder of the prediction log."""
+        return self.folder / "predictions"
+
+    @property
+    def layout(self) -> Layout:
+        """Files of the gateway."""
+        return Layout(self.folder / "envoy", self.sockets / "admin.sock", self.logs / "predictions-access.jsonl")
+
+
+class ProcessRuntime:
+    """Serves endpoints by processes of this machine.
+
+    Args:
+        place: Where the files are.
+        port: Of the gateway, on 127.0.0.1.
+        command: What starts a replica.
+        clock: Unix time.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        *,
+        port: int,
+        command: ReplicaCommand = modelserver_command,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._place = place
+        self._command = command
+        self._clock = clock
+        self._records = ReplicaRecords(place.folder / "replicas")
+        self.supervisor = Supervisor(place.folder, place.logs, self._records, clock)
+        self.gateway = Gateway(place.layout, place.logs / "envoy.log", port=port, node_id=place.folder.name)
+        _private_folder(place.sockets)
+        place.predictions.mkdir(parents=True, exist_ok=True)
+
+    def adopt(self) -> None:
+        """Take over what an earlier agent left running; to be called once, before the first pass."""
+        self.supervisor.end_strays()
+
+    def converge(self, servables: Sequence[Servable]) -> tuple[EndpointStatus, ...]:
+        """Do the next steps towards serving exactly these endpoints; idempotent, and safe to kill anywhere.
+
+        Returns:
+            How each endpoint is doing.
+
+        Raises:
+            PortInUseError: Another program has the gateway's port; replicas were looked after nevertheless.
+            LocationError: Envoy does not work; the next pass tries again.
+        """
+        replicas = self._tended(servables)
+        self.gateway.ensure()
+        table, live = placement.routing_table(servables, replicas, self.gateway.table())
+        self.gateway.apply(table)
+        replicas = self._retired(replicas, placement.surplus(servables, replicas, live))
+        return tuple(placement.status(s, replicas, live.get(s.endpoint.name), self._url(s)) for s in servables)
+
+    def settle(self, servables: Sequence[Servable], *, timeout_s: float) -> tuple[EndpointStatus, ...]:
+        """Repeat passes until every endpoint is ready or failed and nothing is draining, or the time is over."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            statuses = self.converge(servables)
+            done = all(s.state in (EndpointState.READY, EndpointState.FAILED) for s in statuses)
+            draining = any(replica.retired_at is not None for replica in self._records)
+            if (done and not draining) or time.monotonic() > deadline:
+                return statuses
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """End Envoy and all replicas."""
+        self.gateway.process.stop()
+        for replica in self._records:
+            if replica.process:
+                replica.process.end(grace_s=10.0)
+            self._records.forget(replica)
+        self.supervisor.end_strays()
+
+    def _tended(self, servables: Sequence[Servable]) -> list[Replica]:
+        """All replicas, after starting what is missing and looking after what is there."""
+        found = {replica.slot.id: replica for replica in self._records}
+        for servable in servables:
+            for index in range(servable.endpoint.replicas):
+                slot = self._slot(servable, index)
+                current = found.get(slot.id)
+                if current is None or (current.retired_at is not None and current.process is None):
+                    found[slot.id] = Replica(slot)
+        return [r if r.retired_at is not None else self.supervisor.tend(r) for r in found.values()]
+
+    def _retired(self, replicas: Sequence[Replica], surplus: Sequence[Replica]) -> list[Replica]:
+        """The replicas that remain, after taking the surplus out and ending what has drained."""
+        kept: list[Replica] = []
+        for replica in replicas:
+            current = replica
+            if replica in surplus:
+                current = replica.retired(self._clock())
+                self._records.save(current)
+            if current.retired_at is None or not self.supervisor.end(current):
+                kept.append(current)
+        return kept
+
+    def _slot(self, servable: Servable, index: int) -> Slot:
+        arm = arm_name(servable)
+        socket = self._place.sockets / f"{sha256(arm.encode()).hexdigest()[:16]}-{index}.sock"
+        command = tuple(self._command(ReplicaOptions(servable, socket, self._place.predictions)))
+        release = f"{servable.endpoint.model}@{servable.endpoint.release}"
+        return Slot(arm, servable.endpoint.name, release, index, str(socket), command)
+
+    def _url(self, servable: Servable) -> str:
+        return f"http://127.0.0.1:{self.gateway.port}/{servable.endpoint.name}"
+
+
+def _private_folder(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if folder.stat().st_uid != os.getuid():
+        raise LocationError("the folder for sockets belongs to another user", where=str(folder))
+    folder.chmod(0o700)

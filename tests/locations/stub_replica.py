@@ -1,0 +1,79 @@
+"""A stand-in for the model server: answers over a Unix socket with its name, finishes open requests at SIGTERM."""
+
+import argparse
+import http.server
+import json
+import os
+import signal
+import socketserver
+import threading
+import time
+from pathlib import Path
+
+
+class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    daemon_threads = True
+    request_queue_size = 1024
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    name = ""
+    ready = True
+    open_requests = 0
+
+    def address_string(self) -> str:
+        return "unix"
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def parse_request(self) -> bool:
+        Handler.open_requests += 1
+        return super().parse_request()
+
+    def do_GET(self) -> None:
+        if self.path == "/crash":
+            os._exit(9)
+        if self.path.startswith("/slow"):
+            time.sleep(2.0)
+        healthy = self.ready or not self.path.startswith("/v2/health")
+        self.answer(200 if healthy else 503, {"name": self.name, "path": self.path, "pid": os.getpid()})
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        self.answer(200, {"name": self.name, "bytes": len(body), "request_id": self.headers.get("x-request-id")})
+
+    def answer(self, status: int, value: dict[str, object]) -> None:
+        body = json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header("content-length", str(len(body)))
+        self.send_header("content-type", "application/json")
+        self.end_headers()
+        self.wfile.write(body)
+        self.wfile.flush()
+        Handler.open_requests -= 1
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--socket", required=True)
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--crash", action="store_true")
+    parser.add_argument("--never-ready", action="store_true")
+    options = parser.parse_args()
+    if options.crash:
+        raise SystemExit("ValueError: the model cannot be loaded")
+    Handler.name, Handler.ready = options.name, not options.never_ready
+    Path(options.socket).unlink(missing_ok=True)
+    server = Server(options.socket, Handler)
+    signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
+    server.serve_forever(poll_interval=0.05)
+    server.socket.close()
+    while Handler.open_requests:
+        time.sleep(0.01)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
