@@ -1,0 +1,107 @@
+"""What a check is given: the specification, the checkout, the environment and the artifacts of one run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from falaj.artifacts import ArtifactStore, Digest
+from falaj.errors import RunFailedError
+from falaj.project.spec import ProjectSpec
+
+
+class CheckError(RunFailedError):
+    """A check could not be done; the run fails with the reason instead of passing unchecked."""
+
+    code = "checks.not-done"
+
+
+class ProjectEnvironment(Protocol):
+    """The one thing that checks need of a built environment."""
+
+    @property
+    def python(self) -> Path:
+        """The interpreter of the project's environment."""
+        ...
+
+
+@dataclass(frozen=True)
+class LiveModel:
+    """The release that serves now.
+
+    Attributes:
+        release: Its number.
+        digest: Digest of its model artifact.
+    """
+
+    release: int
+    digest: Digest
+
+
+@dataclass(frozen=True)
+class CheckContext:
+    """Everything that checks and gates of one run may look at.
+
+    Attributes:
+        spec: The project file.
+        worktree: The checkout of the commit.
+        environment: The project's environment.
+        store: Where artifacts are fetched from.
+        workdir: Scratch folder of the caller; checks write only below it.
+        outputs: Digest by `step`, `step.output` or source name.
+        live: The release to compare with; None before the first one.
+        seed: Seed of every random choice.
+        now: Seconds since the epoch, for freshness.
+        process_environment: Variables that every started process carries, so that orphans can be found.
+        stop: A file descriptor that becomes readable when the run is cancelled; None when it cannot be.
+    """
+
+    spec: ProjectSpec
+    worktree: Path
+    environment: ProjectEnvironment
+    store: ArtifactStore
+    workdir: Path
+    outputs: Mapping[str, Digest]
+    live: LiveModel | None = None
+    seed: int = 0
+    now: float = field(default_factory=time.time)
+    process_environment: Mapping[str, str] = field(default_factory=dict)
+    stop: int | None = None
+
+    def options(self, check: str) -> Mapping[str, Any]:
+        """The options that the project gives a check; empty when it gives none."""
+        return self.spec.checks.get(check, {})
+
+    def fetch(self, name: str) -> Path:
+        """The output of that name on disk, fetched once.
+
+        Raises:
+            CheckError: The run has no such output.
+        """
+        if name not in self.outputs:
+            raise CheckError(
+                f"the run has no output {name!r}", hint=f"it has {', '.join(sorted(self.outputs)) or 'none'}"
+            )
+        return self.fetch_digest(self.outputs[name])
+
+    def fetch_digest(self, digest: Digest) -> Path:
+        """An artifact on disk, fetched once."""
+        target = self.workdir / "artifacts" / digest.replace(":", "-")
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self.store.fetch(digest, target)
+        return target
+
+    def model_digest(self) -> Digest:
+        """The digest of the model that the run made.
+
+        Raises:
+            CheckError: The run made no model.
+        """
+        step = self.spec.model_step
+        if step is None or step not in self.outputs:
+            raise CheckError("the run made no model", hint="one step needs `output: model`")
+        return self.outputs[step]

@@ -1,0 +1,190 @@
+"""Gates: the candidate's metric beside a threshold, on all rows or on every slice, or beside the live release.
+
+A comparison passes only when the rows show, at the gate's confidence, that the candidate is not worse than live by more
+than the margin; "we cannot tell" is a failure. With `by`, every slice with enough rows must pass, so no correction for
+several looks is needed: passing all of them by chance is less likely than passing one.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from falaj.checks.comparison import compare
+from falaj.checks.context import CheckContext, CheckError
+from falaj.checks.metrics import MetricError, evaluate, named
+from falaj.checks.results import GateResult, SliceResult
+from falaj.checks.scoring import CANDIDATE, LIVE, Scores, Scoring, score
+from falaj.errors import FalajError
+from falaj.project.spec import GateSpec
+
+NO_LIVE_RELEASE = "no live release yet"
+SAME_MODEL = "the candidate is the model that is live"
+Rows = NDArray[np.bool_]
+
+_HOLDS: dict[str, Callable[[float, float], bool]] = {
+    ">=": operator.ge,
+    ">": operator.gt,
+    "<=": operator.le,
+    "<": operator.lt,
+}
+
+
+def run_gates(context: CheckContext) -> tuple[GateResult, ...]:
+    """Judge every gate of the project, in the order of the file.
+
+    Nothing is raised for a candidate that cannot be judged: its gates have failed with the reason.
+    """
+    gates = context.spec.gates
+    context.workdir.mkdir(parents=True, exist_ok=True)
+    try:
+        scoring = _score(context)
+    except FalajError as error:
+        return tuple(_unjudged(gate, str(error)) for gate in gates)
+    return tuple(judge(gate, scoring, context) for gate in gates)
+
+
+def _score(context: CheckContext) -> Scoring:
+    tables: dict[str, set[str]] = {}
+    for gate in context.spec.gates:
+        tables.setdefault(gate.data, set()).update({gate.by} if gate.by else ())
+    if not tables:
+        return Scoring({}, {}, {})
+    label = context.spec.monitoring.get("label")
+    if not label:
+        raise CheckError("gates need the name of the label column", hint="set monitoring.label in falaj.yaml")
+    models = {CANDIDATE: context.fetch_digest(context.model_digest())}
+    if context.live and any(gate.not_worse_than for gate in context.spec.gates):
+        models[LIVE] = context.fetch_digest(context.live.digest)
+    return score(context, models, tables, label=label)
+
+
+def judge(gate: GateSpec, scoring: Scoring, context: CheckContext) -> GateResult:
+    """Judge one gate on scored rows."""
+    if gate.not_worse_than and context.live is None:
+        return _excused(gate, NO_LIVE_RELEASE)
+    if gate.data in scoring.problems:
+        return _unjudged(gate, scoring.problems[gate.data])
+    scores = scoring.tables[gate.data]
+    for model in (CANDIDATE, LIVE) if gate.not_worse_than else (CANDIDATE,):
+        if model in scores.problems:
+            return _unjudged(gate, f"{model}: {scores.problems[model]}")
+    if gate.not_worse_than and context.live and context.live.digest == context.model_digest():
+        return _excused(gate, SAME_MODEL)
+    if gate.by and gate.by not in scores.slices:
+        return _unjudged(gate, f"{gate.data} has no column {gate.by!r}")
+    return _judge_slices(gate, scores, context.seed)
+
+
+def _judge_slices(gate: GateSpec, scores: Scores, seed: int) -> GateResult:
+    minimum = gate.min_rows if gate.min_rows is not None else 1
+    judged, small = [], 0
+    for name, rows in slices(gate, scores):
+        if gate.by and int(rows.sum()) < minimum:
+            small += 1
+        else:
+            judged.append(_judge_rows(gate, name, scores, rows, seed))
+    if not judged:
+        return _unjudged(gate, f"nothing was checked: none of {small} slices by {gate.by} has {minimum} rows or more")
+    if not gate.by and 0 < judged[0].rows < minimum:
+        return _unjudged(gate, f"{judged[0].rows} rows, needed {minimum}")
+    return _conclude(gate, tuple(judged), small)
+
+
+def slices(gate: GateSpec, scores: Scores) -> Iterator[tuple[str, Rows]]:
+    """The gate's slices as (name, mask); all rows under an empty name without `by`."""
+    if gate.by is None:
+        yield "", np.ones(len(scores.label), dtype=np.bool_)
+        return
+    for value in np.unique(scores.slices[gate.by]):
+        yield str(value), scores.slices[gate.by] == value
+
+
+def _judge_rows(gate: GateSpec, name: str, scores: Scores, rows: Rows, seed: int) -> SliceResult:
+    count = int(rows.sum())
+    try:
+        if gate.not_worse_than:
+            return _compare_rows(gate, name, scores, rows, seed)
+        value = evaluate(gate.metric, scores.label[rows], scores.scores[CANDIDATE][rows])
+    except MetricError as error:
+        return SliceResult(name, count, None, False, reason=error.message)
+    return SliceResult(name, count, value, gate.limit is not None and _HOLDS[gate.op](value, gate.limit))
+
+
+def _compare_rows(gate: GateSpec, name: str, scores: Scores, rows: Rows, seed: int) -> SliceResult:
+    found = compare(
+        gate.metric,
+        scores.label[rows],
+        scores.scores[CANDIDATE][rows],
+        scores.scores[LIVE][rows],
+        confidence=gate.confidence,
+        rng=np.random.default_rng(seed),
+    )
+    passed = found.not_worse_by(gate.margin or 0.0)
+    reason = f"candidate {found.candidate:.4f}, live {found.live:.4f}"
+    if not passed and found.worse_by <= (gate.margin or 0.0):
+        reason += ", too few rows to be sure"
+    return SliceResult(name, found.rows, found.worse_by, passed, found.bounds, reason)
+
+
+def _conclude(gate: GateSpec, judged: tuple[SliceResult, ...], small: int) -> GateResult:
+    worst = _worst(gate, judged)
+    failing = [result.name for result in judged if not result.passed]
+    reason = _reason(gate, worst)
+    if gate.by:
+        left_out = f", {small} with too few rows left out" if small else ""
+        reason += f"; {len(failing)} of {len(judged)} slices fail{left_out}"
+    method = ""
+    if gate.not_worse_than:
+        method = "betting" if named(gate.metric).row_loss else "bootstrap"
+    return GateResult(
+        gate=gate,
+        passed=not failing,
+        value=worst.value,
+        limit=_limit(gate),
+        rows=worst.rows,
+        interval=worst.interval,
+        slice=f"{gate.by}={worst.name}" if gate.by else None,
+        reason=reason,
+        method=method,
+        slices=judged if gate.by else (),
+    )
+
+
+def _worst(gate: GateSpec, judged: tuple[SliceResult, ...]) -> SliceResult:
+    """The slice to show: one without a value first, then a failing one, then the one nearest to failing."""
+    sign = 1.0 if gate.not_worse_than or gate.op in ("<", "<=") else -1.0
+
+    def badness(result: SliceResult) -> tuple[bool, bool, float]:
+        bound = result.interval[1] if result.interval else result.value
+        return result.value is None, not result.passed, sign * (bound or 0.0)
+
+    return max(judged, key=badness)
+
+
+def _reason(gate: GateSpec, worst: SliceResult) -> str:
+    place = f"{gate.by}={worst.name}: " if gate.by else ""
+    if worst.value is None:
+        return f"{place}{worst.reason}"
+    if worst.interval is None:
+        verb = "meets" if worst.passed else "misses"
+        return f"{place}{gate.metric} {worst.value:.4f} {verb} {gate.op} {gate.limit:g} on {worst.rows} rows"
+    return (
+        f"{place}{gate.metric} worse than live by {worst.value:+.4f}, at most {worst.interval[1]:+.4f} with "
+        f"{gate.confidence:.0%} confidence, margin {gate.margin or 0:g} on {worst.rows} rows ({worst.reason})"
+    )
+
+
+def _limit(gate: GateSpec) -> float | None:
+    return gate.margin if gate.not_worse_than else gate.limit
+
+
+def _unjudged(gate: GateSpec, reason: str) -> GateResult:
+    return GateResult(gate, False, None, _limit(gate), 0, None, None, reason)
+
+
+def _excused(gate: GateSpec, reason: str) -> GateResult:
+    return GateResult(gate, True, None, _limit(gate), 0, None, None, reason)

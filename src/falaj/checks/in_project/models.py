@@ -1,0 +1,108 @@
+"""Loading an MLflow model by its native flavor and scoring rows with it."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .problems import ProblemError
+from .tables import column_names, is_polars
+
+NATIVE_FLAVORS = ("sklearn", "lightgbm")
+
+
+def model_folder(path: Path) -> Path:
+    """The folder with `MLmodel`: the artifact itself or the one below it."""
+    found = [path] if (path / "MLmodel").is_file() else sorted(file.parent for file in path.rglob("MLmodel"))
+    if len(found) != 1:
+        raise ProblemError(f"{len(found)} MLflow models found in the model artifact, needed one")
+    return found[0]
+
+
+class LoadedModel:
+    """A model, the columns it reads and the kind of frame it takes.
+
+    Args:
+        folder: The folder with `MLmodel`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        import yaml
+
+        described = yaml.safe_load((folder / "MLmodel").read_text())
+        flavors = described.get("flavors", {})
+        native = next((flavor for flavor in NATIVE_FLAVORS if flavor in flavors), None)
+        self.flavor = native or "pyfunc"
+        loaded = _load(folder, self.flavor, flavors.get(self.flavor, {}))
+        raw = loaded.get_raw_model() if native is None and hasattr(loaded, "get_raw_model") else None
+        # pyfunc of a classifier answers with classes; its raw model, where there is one, has the probabilities
+        self.model: Any = raw if hasattr(raw, "predict_proba") else loaded
+        self.needs_pandas = native is None
+        self.columns = self._columns(described)
+
+    def _columns(self, described: dict[str, Any]) -> list[str]:
+        named = getattr(self.model, "feature_names_in_", None)
+        if named is not None:
+            return [str(name) for name in named]
+        inputs = json.loads((described.get("signature") or {}).get("inputs") or "[]")
+        return [entry["name"] for entry in inputs if "name" in entry]
+
+    @property
+    def classes(self) -> list[Any] | None:
+        """The classes of a classifier in the order of its probabilities; None for other models."""
+        found = getattr(self.model, "classes_", None)
+        return None if found is None else [getattr(value, "item", lambda value=value: value)() for value in found]
+
+    def features(self, table: Any, *, label: str | None = None) -> Any:
+        """The columns that the model reads.
+
+        Raises:
+            ProblemError: The table lacks some.
+        """
+        names = self.columns or [name for name in column_names(table) if name != label]
+        absent = [name for name in names if name not in column_names(table)]
+        if absent:
+            raise ProblemError(f"the model reads columns that the table does not have: {', '.join(absent)}")
+        selected = table[names] if not is_polars(table) else table.select(names)
+        return selected.to_pandas() if self.needs_pandas and is_polars(table) else selected
+
+    def score(self, features: Any) -> np.ndarray[Any, Any]:
+        """One number a row: the probability of the second class, or the prediction.
+
+        Raises:
+            ProblemError: The model gives something else.
+        """
+        return _one_column(np.asarray(self._predictor()(features)), self.classes)
+
+    def _predictor(self) -> Callable[[Any], Any]:
+        for name in ("predict_proba", "decision_function"):
+            if self.classes is not None and hasattr(self.model, name):
+                return getattr(self.model, name)  # type: ignore[no-any-return]
+        return self.model.predict  # type: ignore[no-any-return]
+
+
+def _load(folder: Path, flavor: str, described: dict[str, Any]) -> Any:
+    """The model; a pickled one is read directly, because importing MLflow for that takes seconds."""
+    if described.get("serialization_format") in ("pickle", "cloudpickle"):
+        with (folder / described["pickled_model"]).open("rb") as file:
+            return pickle.load(file)  # noqa: S301 - the project's own model in the project's own process
+    return importlib.import_module(f"mlflow.{flavor}").load_model(str(folder))
+
+
+def _one_column(raw: np.ndarray[Any, Any], classes: list[Any] | None) -> np.ndarray[Any, Any]:
+    if classes is not None and len(classes) != 2:
+        raise ProblemError(f"the model has {len(classes)} classes; gates score models of two classes and regressions")
+    if raw.ndim == 2 and raw.shape[1] <= 2:
+        raw = raw[:, -1]
+    if raw.ndim != 1:
+        raise ProblemError(f"the model's predictions have the shape {raw.shape}, needed one number a row")
+    try:
+        return raw.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ProblemError(f"the model's predictions are not numbers: {error}") from error

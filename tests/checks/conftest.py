@@ -1,0 +1,141 @@
+"""A small project with real artifacts: tables, MLflow models, a store and a checkout; its environment is this one."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from falaj.artifacts import open_store
+from falaj.checks import CheckContext, LiveModel
+from falaj.project.spec import GateSpec, ProjectSpec, StepSpec
+
+FEATURES = ["distance", "hour", "noise"]
+
+
+@dataclass(frozen=True)
+class ThisEnvironment:
+    """The environment of the tests themselves; it has pytest, ruff, mypy, mlflow, polars and scikit-learn."""
+
+    python: Path = Path(sys.executable)
+
+
+@dataclass
+class Bench:
+    """Makes contexts for checks of a project that grows by `write`, `keep` and `spec`."""
+
+    root: Path
+    spec: ProjectSpec
+    outputs: dict[str, str] = field(default_factory=dict)
+    live: LiveModel | None = None
+
+    def __post_init__(self):
+        self.store = open_store(str(self.root / "store"))
+        self.worktree = self.root / "worktree"
+        self.worktree.mkdir()
+
+    def write(self, name, text):
+        path = self.worktree / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    def keep(self, name, path):
+        self.outputs[name] = self.store.put(path).digest
+        return self.outputs[name]
+
+    def keep_table(self, name, table):
+        folder = self.root / "outputs" / name
+        folder.mkdir(parents=True)
+        table.write_parquet(folder / "data.parquet")
+        return self.keep(name, folder)
+
+    def options(self, **checks):
+        self.spec = replace(self.spec, checks={name.replace("_", "-"): given for name, given in checks.items()})
+
+    def gates(self, *gates):
+        self.spec = replace(self.spec, gates=tuple(gates))
+
+    def context(self, **changes):
+        return CheckContext(
+            spec=self.spec,
+            worktree=self.worktree,
+            environment=ThisEnvironment(),
+            store=self.store,
+            workdir=self.root / "checks",
+            outputs=self.outputs,
+            live=self.live,
+            **changes,
+        )
+
+
+@pytest.fixture
+def bench(tmp_path):
+    spec = ProjectSpec(
+        model="flight-delay",
+        owner="team@example.org",
+        steps={
+            "split": StepSpec("split", run="flights:split", outputs=("test",)),
+            "fit": StepSpec("fit", run="flights:fit", output="model"),
+        },
+        monitoring={"label": "late"},
+    )
+    return Bench(tmp_path, spec)
+
+
+def flights(rows, seed=0):
+    """Rows in which distance and hour say something about being late, and noise nothing."""
+    rng = np.random.default_rng(seed)
+    distance, hour = rng.uniform(100, 3000, rows), rng.integers(5, 23, rows)
+    chance = 1 / (1 + np.exp(-(hour - 14) / 3 - (distance - 1500) / 1500))
+    return pl.DataFrame(
+        {
+            "distance": distance,
+            "hour": hour.astype(float),
+            "noise": rng.normal(size=rows),
+            "carrier": rng.choice(["AA", "UA", "B6"], rows, p=[0.6, 0.39, 0.01]),
+            "late": (rng.random(rows) < chance).astype(np.int64),
+        }
+    )
+
+
+def threshold(metric, op, limit, data="split.test", **more):
+    return GateSpec(f"{metric} {op} {limit} on {data}", metric, op, limit, data, **more)
+
+
+def versus_live(metric, margin, data="split.test", **more):
+    text = f"{metric} not worse than live by {margin} on {data}"
+    return GateSpec(text, metric, "not worse than", None, data, not_worse_than="live", margin=margin, **more)
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory):
+    """MLflow folders by name, as the flavor saves them: a good classifier, one trained on noise, a regression."""
+    import mlflow.sklearn
+    import pandas as pd
+    from mlflow.models import infer_signature
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    root = tmp_path_factory.mktemp("models")
+    table = flights(3000, seed=9)
+    features, label = table.select(FEATURES), table["late"].to_numpy()
+    shuffled = np.random.default_rng(0).permutation(label)
+    made = {
+        "good": HistGradientBoostingClassifier(max_iter=30).fit(features, label),
+        "poor": HistGradientBoostingClassifier(max_iter=30).fit(features, shuffled),
+        "regression": HistGradientBoostingRegressor(max_iter=30).fit(features, label.astype(float)),
+    }
+    frame = pd.DataFrame({name: features[name].to_numpy() for name in FEATURES})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MLflow's use of pandas 3
+        for name, model in made.items():
+            signature = infer_signature(frame, model.predict(features))
+            mlflow.sklearn.save_model(
+                model, root / name, signature=signature, input_example=frame.head(5), serialization_format="cloudpickle"
+            )
+    return {name: root / name for name in made}
