@@ -190,7 +190,7 @@ def check_ending(node: StepNode, ending: Ending, limits: Limits, folder: Path) -
             raise StepError("was cancelled", where=step, code="step.cancelled")
         case "out-of-memory":
             raise StepError(
-                f"used {_mebibytes(ending.memory_bytes)} of memory, more than its {_mebibytes(limits.memory_bytes or 0)}",
+                f"used {_mebibytes(ending.memory_bytes)} of memory, its limit is {_mebibytes(limits.memory_bytes)}",
                 where=step,
                 hint="raise `resources.memory`, or read less at a time",
                 code="step.out-of-memory",
@@ -202,8 +202,8 @@ def check_ending(node: StepNode, ending: Ending, limits: Limits, folder: Path) -
         raise _failure(step, ending.code, folder)
 
 
-def _mebibytes(size: int) -> str:
-    return f"{size / (1 << 20):.0f} MiB"
+def _mebibytes(size: int | None) -> str:
+    return f"{(size or 0) / (1 << 20):.0f} MiB"
 
 
 def _failure(step: str, code: int, folder: Path) -> FalajError:

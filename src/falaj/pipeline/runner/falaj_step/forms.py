@@ -10,12 +10,13 @@ _CLASSES = {
     ("pandas", "DataFrame"): "pandas",
     ("pyarrow", "Table"): "arrow",
     ("pathlib", "Path"): "path",
+    ("mlflow", "PyFuncModel"): "pyfunc",
 }
 _SHORT = {"pl": "polars", "pd": "pandas", "pa": "pyarrow", "Path": "pathlib"}
 
 
 def form(annotation: Any) -> str:
-    """`polars`, `polars-lazy`, `pandas`, `arrow`, `path`, or `any` for everything else.
+    """`polars`, `polars-lazy`, `pandas`, `arrow`, `path`, `pyfunc`, or `any` for everything else.
 
     Args:
         annotation: A class, or the text of one that could not be evaluated.

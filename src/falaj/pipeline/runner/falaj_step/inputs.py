@@ -1,5 +1,5 @@
 # pathlib takes longer to import than a small step takes to run.
-# ruff: noqa: PTH103, PTH110, PTH112, PTH118, PTH119, PTH120, PTH122, PTH123
+# ruff: noqa: PTH118, PTH119
 """Loads one part of an input in the form that a parameter asks for."""
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ def load(part: dict[str, Any], form: str) -> Any:
     if kind == "model":
         from .models import load_model
 
-        return load_model(path)
+        return load_model(path, form)
     table = os.path.join(path, "data.parquet") if kind == "table" else path
-    if form != "any":
+    if form not in ("any", "pyfunc"):
         return _table(table, form, part["read"])
     return _unannotated(table, kind, part["read"])
 

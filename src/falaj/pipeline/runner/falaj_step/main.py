@@ -1,5 +1,5 @@
 # pathlib takes longer to import than a small step takes to run.
-# ruff: noqa: PTH103, PTH110, PTH112, PTH118, PTH119, PTH120, PTH122, PTH123
+# ruff: noqa: PTH118, PTH120, PTH123
 """The way of one step through this process: task in, function called, outputs and their kinds written.
 
 The task is a marshalled mapping, because importing `json` takes half as long as starting Python. Only imports

@@ -1,5 +1,5 @@
 # pathlib takes longer to import than a small step takes to run.
-# ruff: noqa: PTH103, PTH110, PTH112, PTH118, PTH119, PTH120, PTH122, PTH123
+# ruff: noqa: PTH103, PTH118, PTH123
 """Writes what a step returned, one folder or file per output, and says of which kind each is."""
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def write_all(value: Any, function: Any, arguments: dict[str, Any], task: dict[s
         value: What the function returned.
         function: The function, for its return annotation.
         arguments: What it was called with; a model's input example is taken from its table.
-        task: `outputs`, `output`, `folder`.
+        task: `outputs`, `output`, `folder`, `worktree`.
 
     Raises:
         Problem: The value is not what the step declares.
@@ -26,7 +26,7 @@ def write_all(value: Any, function: Any, arguments: dict[str, Any], task: dict[s
     lines = []
     for name, part in _parts(value, task["outputs"], function).items():
         target = os.path.join(task["folder"], "outputs", name)
-        lines.append(f"{name}\t{_write(part, target, task['output'], arguments)}\n")
+        lines.append(f"{name}\t{_write(part, target, arguments, task)}\n")
     with open(os.path.join(task["folder"], "kinds"), "w") as file:
         file.writelines(lines)
 
@@ -56,12 +56,14 @@ def _check_annotation(value: Any, annotation: Any) -> None:
     raise Problem("step.wrong-output", f"returned a {type(value).__name__}, but its annotation says {name}")
 
 
-def _write(value: Any, target: str, declared: str | None, arguments: dict[str, Any]) -> str:
+def _write(value: Any, target: str, arguments: dict[str, Any], task: dict[str, Any]) -> str:
     """Write one output; return its kind."""
+    declared = task["output"]
     if declared == "model":
         from .models import save_model
 
-        return save_model(value, target, arguments)
+        save_model(value, target, arguments, task["worktree"])
+        return "model"
     if declared == "report" and not isinstance(value, dict):
         raise Problem(
             "step.wrong-output", f"a report is a dict, not a {type(value).__name__}", "return metrics by name"

@@ -1,5 +1,5 @@
 # pathlib takes longer to import than a small step takes to run.
-# ruff: noqa: PTH103, PTH110, PTH112, PTH118, PTH119, PTH120, PTH122, PTH123
+# ruff: noqa: PTH103, PTH110, PTH112, PTH118, PTH119, PTH122
 """Keeps a file or folder that a step names as its result."""
 
 from __future__ import annotations

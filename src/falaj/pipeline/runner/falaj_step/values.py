@@ -1,5 +1,5 @@
 # pathlib takes longer to import than a small step takes to run.
-# ruff: noqa: PTH103, PTH110, PTH112, PTH118, PTH119, PTH120, PTH122, PTH123
+# ruff: noqa: PTH118, PTH123
 """JSON values. Numbers do without the `json` module, whose import takes half as long as starting Python."""
 
 from __future__ import annotations

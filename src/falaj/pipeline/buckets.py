@@ -1,0 +1,99 @@
+"""Data sources in S3: the objects below a prefix become one snapshot."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
+
+from falaj.errors import MissingExtraError
+from falaj.pipeline.errors import SourceError
+from falaj.pipeline.sources import Snapshot, pinned
+from falaj.project.spec import SourceSpec
+
+if TYPE_CHECKING:
+    from falaj.artifacts import ArtifactStore
+
+
+def snapshot(source: SourceSpec, store: ArtifactStore) -> Snapshot:
+    """Pin the objects of `s3://bucket/prefix?endpoint=...&region=...`; credentials come from `AWS_*` variables.
+
+    Objects whose ETag and size are those of an earlier reading are not read again.
+
+    Args:
+        source: The prefix may name one object or a folder of them.
+        store: Where the snapshot goes.
+
+    Raises:
+        SourceError: The bucket cannot be reached, or there is nothing below the prefix.
+        MissingExtraError: The extra `s3` is not installed.
+    """
+    address = urlsplit(source.source)
+    prefix = address.path.strip("/")
+    try:
+        bucket = _bucket(address.netloc, dict(parse_qsl(address.query)))
+        objects = _objects(bucket, prefix)
+        if not objects:
+            raise SourceError(f"data source `{source.name}`: there is nothing below `{prefix}`", where=source.source)
+        state = "\n".join(f"{each['path']} {each['e_tag']} {each['size']}" for each in objects)
+        return pinned(store, source.source, state, lambda: _read(source, bucket, prefix, objects, store))
+    except (SourceError, MissingExtraError):
+        raise
+    except OSError:
+        raise
+    except Exception as error:  # obstore's errors have no base of their own
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        hint = "check the address and the AWS_* variables"
+        raise SourceError(f"data source `{source.name}`: {reason}", where=source.source, hint=hint) from error
+
+
+def _bucket(name: str, options: Mapping[str, str]) -> Any:
+    try:
+        from obstore.store import S3Store
+    except ImportError:
+        raise MissingExtraError("s3", "reading s3:// data sources") from None
+    endpoint = options.get("endpoint") or os.environ.get("AWS_ENDPOINT_URL")
+    plain = {"endpoint": endpoint, "virtual_hosted_style_request": False} if endpoint else {}
+    client = {"allow_http": True} if endpoint and endpoint.startswith("http://") else {}
+    region = options.get("region") or os.environ.get("AWS_REGION", "us-east-1")
+
+    return S3Store(name, region=region, client_options=client, retry_config={"max_retries": 2}, **plain)
+
+
+def _objects(bucket: Any, prefix: str) -> list[Mapping[str, Any]]:
+    import obstore
+
+    found = [each for page in obstore.list(bucket, prefix=prefix or None) for each in page]
+    below = [each for each in found if not prefix or each["path"] == prefix or each["path"].startswith(f"{prefix}/")]
+    if not below and prefix:  # listing works by folders: one object is asked for by its name
+        try:
+            below = [obstore.head(bucket, prefix)]
+        except FileNotFoundError:
+            return []
+    return sorted(below, key=lambda each: str(each["path"]))
+
+
+def _read(
+    source: SourceSpec, bucket: Any, prefix: str, objects: list[Mapping[str, Any]], store: ArtifactStore
+) -> Snapshot:
+    """Download into a scratch folder and put; the store keeps only what it does not hold."""
+    name = PurePosixPath(prefix or "data").name
+    with tempfile.TemporaryDirectory(prefix="falaj-source-") as scratch:
+        for each in objects:
+            below = PurePosixPath(each["path"]).relative_to(prefix or ".")
+            _download(bucket, str(each["path"]), Path(scratch, name, below))
+        single = Path(scratch, name).is_file()
+        digest = store.put(Path(scratch, name)).digest
+    return Snapshot(digest, source.source, name, "file" if single else "folder")
+
+
+def _download(bucket: Any, key: str, target: Path) -> None:
+    import obstore
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("wb") as file:
+        for chunk in obstore.get(bucket, key):
+            file.write(chunk)
