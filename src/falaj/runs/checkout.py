@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from falaj.home import Home
+from falaj.integrations.git import author, mirror, pin
 from falaj.pipeline.workspace import workspace
 from falaj.runs.outcome import Order
 
@@ -25,19 +25,13 @@ def checked_out(order: Order, home: Home) -> Iterator[tuple[Order, Path]]:
     """
     repository = _local(order.repository, home)
     with workspace(repository, order.commit, home.run_dir(order.run_id) / "worktree") as worktree:
-        yield replace(order, author=author_of(repository, order.commit)), worktree
-
-
-def author_of(repository: Path, commit: str) -> str:
-    """Author of a commit, `Name <address>`; empty when git cannot tell."""
-    command = ["git", "-C", str(repository), "show", "--no-patch", "--format=%an <%ae>", commit, "--"]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=30).stdout.strip()
+        if repository.is_relative_to(home.repos):
+            pin(repository, order.commit)
+        found = author(repository, order.commit)
+        yield replace(order, author=str(found)), worktree
 
 
 def _local(repository: str, home: Home) -> Path:
+    """A repository on this machine that has the commits; those of the installation's own are mirrored nowhere."""
     path = Path(repository)
-    if path.is_absolute() and path.is_dir():
-        return path
-    from falaj.integrations.git import mirror
-
-    return mirror(repository, home.repos / "mirrors")
+    return path if path.is_absolute() and path.is_dir() else mirror(repository, home.repos / "mirrors")

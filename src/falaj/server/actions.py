@@ -51,7 +51,7 @@ def require_actions(app: FastAPI) -> None:
 def walk(app: FastAPI | APIRouter) -> list[tuple[str, APIRoute]]:
     """Every route of the API with its full path, those of included routers too."""
     contexts = iter_route_contexts(app.routes)
-    return [(found.path, found.route) for found in contexts if isinstance(found.route, APIRoute)]
+    return [(found.path or "", found.route) for found in contexts if isinstance(found.route, APIRoute)]
 
 
 def declared(route: APIRoute) -> Action | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,7 @@ from falaj.storage import ProjectRow, RunRow
 
 _TICK_S = 0.2
 _LEASE_S = 30.0
+_DRAIN_EVERY_S = 2.0
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +39,7 @@ class Controller:
         self._thread = threading.Thread(target=self._run, name="controller", daemon=True)
         self._outbox = Outbox(platform.database, {"commit-status": self._report_status})
         self._polled: dict[str, float] = {}
+        self._next_drain = 0.0
 
     def start(self) -> None:
         """Begin."""
@@ -54,6 +57,7 @@ class Controller:
                     pass
                 self._outbox.run_due(self._platform.now())
                 self._poll_repositories()
+                self._take_spooled()
             except FalajError as error:
                 logger.warning("controller", extra={"error": str(error)})
             except Exception:  # the loop outlives whatever one turn meets; the row is still there for the next
@@ -82,19 +86,41 @@ class Controller:
                 self._poll(project)
 
     def _poll(self, project: ProjectRow) -> None:
-        from falaj.integrations.git import polling
+        from falaj.integrations.git import poll
 
-        commit = polling.poll(project.repository, project.branch)
-        if commit and commit != project.last_commit:
+        try:
+            commit = poll(project.repository, project.branch)
+        except FalajError as error:  # one repository that is away must not keep the others waiting
+            logger.warning("polling %s: %s", project.name, error)
+            return
+        if commit != project.last_commit:
             push = Push(project=project.name, ref=f"refs/heads/{project.branch}", after=commit)
             announce(self._platform, push, trigger="poll")
 
+    def _take_spooled(self) -> None:
+        """Take the pushes that hooks announced while no server answered."""
+        from falaj.integrations.git import SpooledPush, drain
+
+        def take(spooled: SpooledPush) -> None:
+            push = Push(
+                project=spooled.project,
+                ref=spooled.ref,
+                before=spooled.before,
+                after=spooled.after,
+                delivery=spooled.delivery,
+            )
+            announce(self._platform, push, trigger="push")
+
+        if time.monotonic() >= self._next_drain:
+            self._next_drain = time.monotonic() + _DRAIN_EVERY_S
+            drain(self._platform.home.root, take)
+
     def _report_status(self, message: Mapping[str, Any]) -> None:
-        from falaj.integrations.git import status
+        from falaj.integrations.git import reporter_for
 
         with self._platform.database.reading() as session:
             run = session.get_one(RunRow, message["run_id"])
             project = session.get_one(ProjectRow, run.project)
-        reporter = status.reporter_for(project.vendor, project.repository, self._platform.home.settings)
+        reporter = reporter_for(project.vendor, project.repository, self._platform.home.settings)
         url = f"{self._platform.home.server_url}/runs/{run.id}"
         reporter.report(run.commit, message["state"], message["description"] or f"run {run.id}", url)

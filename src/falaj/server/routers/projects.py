@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, StringConstraints
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from falaj import api
 from falaj.errors import ConflictError, NotFoundError, UsageError
@@ -78,14 +79,23 @@ async def webhook(vendor: str, project: str, request: Request, platform: Shared)
     """A git host says that a branch moved; its signature is checked and a replay refused."""
     from starlette.concurrency import run_in_threadpool
 
-    from falaj.integrations.git import webhooks
+    from falaj.integrations.git import MAX_BODY_BYTES
 
-    body = await _bounded(request, webhooks.MAX_BODY_BYTES)
+    body = await _bounded(request, MAX_BODY_BYTES)
     return await run_in_threadpool(_receive, platform, vendor, project, dict(request.headers), body)
 
 
-def announce(platform: Platform, push: Push, trigger: str) -> api.Triggered:
+def announce(platform: Platform, push: Push, trigger: str, sender: str = "") -> api.Triggered:
     """Queue a run for a branch that moved, unless it is another branch, was deleted, or has its run already.
+
+    A delivery of a sender is remembered in the same transaction: it is refused the second time, and only if the first
+    was taken.
+
+    Args:
+        platform: The installation.
+        push: What moved.
+        trigger: How it became known.
+        sender: The git host, when `push.delivery` is one of its delivery ids.
 
     Raises:
         NotFoundError: The project is not registered.
@@ -95,6 +105,8 @@ def announce(platform: Platform, push: Push, trigger: str) -> api.Triggered:
         project = session.get(ProjectRow, push.project)
         if project is None:
             raise NotFoundError(f"no project '{push.project}'", code="project.unknown")
+        if sender and not _first_time(session, sender, push.delivery, now):
+            return api.Triggered(None, created=False, reason="this delivery was received before")
         if refusal := _why_ignored(project, push):
             queue.record(session, f"project/{project.name}", "push.ignored", {"ref": push.ref, "reason": refusal}, now)
             return api.Triggered(None, created=False, reason=refusal)
@@ -121,24 +133,21 @@ async def _bounded(request: Request, limit: int) -> bytes:
 
 
 def _receive(platform: Platform, vendor: str, name: str, headers: dict[str, str], body: bytes) -> api.Triggered:
-    from falaj.integrations.git import webhooks
+    from falaj.integrations.git import verify_and_parse
 
     with platform.database.reading() as session:
         project = session.get(ProjectRow, name)
     if project is None or not project.webhook_secret:
         raise NotFoundError(f"no project '{name}'", code="project.unknown")
-    event = webhooks.verify_and_parse(vendor, headers, body, project.webhook_secret, platform.now())
+    event = verify_and_parse(vendor, headers, body, project.webhook_secret, platform.now())
     if event is None:
         return api.Triggered(None, created=False, reason="not a push of a branch")
-    if not _first_time(platform, vendor, event.delivery_id):
-        return api.Triggered(None, created=False, reason="this delivery was received before")
     moved = Push(project=name, ref=event.ref, before=event.before, after=event.after, delivery=event.delivery_id)
-    return announce(platform, moved, trigger="webhook")
+    return announce(platform, moved, trigger="webhook", sender=vendor)
 
 
-def _first_time(platform: Platform, vendor: str, delivery_id: str) -> bool:
-    with platform.database.transaction() as session:
-        if session.get(Delivery, (vendor, delivery_id)) is not None:
-            return False
-        session.add(Delivery(vendor=vendor, delivery_id=delivery_id, received_at=platform.now()))
-        return True
+def _first_time(session: Session, vendor: str, delivery_id: str, now: float) -> bool:
+    if session.get(Delivery, (vendor, delivery_id)) is not None:
+        return False
+    session.add(Delivery(vendor=vendor, delivery_id=delivery_id, received_at=now))
+    return True
