@@ -11,15 +11,28 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from falaj.serving.packaging import PackagingError, PackagingResult, Parity, package_model
     from falaj.serving.predictionlog import PredictionRecord, find_prediction, read_segment
 
 _HOMES = {
+    "PackagingError": "falaj.serving.packaging",
+    "PackagingResult": "falaj.serving.packaging",
+    "Parity": "falaj.serving.packaging",
+    "package_model": "falaj.serving.packaging",
     "PredictionRecord": "falaj.serving.predictionlog",
     "find_prediction": "falaj.serving.predictionlog",
     "read_segment": "falaj.serving.predictionlog",
 }
 
-__all__ = ["PredictionRecord", "find_prediction", "read_segment"]
+__all__ = [
+    "PackagingError",
+    "PackagingResult",
+    "Parity",
+    "PredictionRecord",
+    "find_prediction",
+    "package_model",
+    "read_segment",
+]
 
 
 def __getattr__(name: str) -> Any:

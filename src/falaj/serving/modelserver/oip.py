@@ -154,12 +154,7 @@ class InferDecoder:
         given = self._named(inputs, arrays)
         count = len(arrays[0]) if arrays else 0
         check = _column if self._signature.columns else _tensor
-        found = [
-            check(f, given[f.name])
-            if f.name in given
-            else np.full(count, np.nan if f.kind != "string" else None, f.dtype)
-            for f in self._signature.features
-        ]
+        found = [check(f, given[f.name]) if f.name in given else _left_out(f, count) for f in self._signature.features]
         same_length(self._signature.names, found)
         return found
 

@@ -26,21 +26,21 @@ class NativeBackend:
 
     def __init__(self, folder: ModelFolder, flavor: str) -> None:
         self.platform = flavor
-        self._model = load_estimator(folder.path, folder.flavors[flavor], flavor)
+        self.estimator = load_estimator(folder.path, folder.flavors[flavor], flavor)
         self._names = folder.signature.names
-        self._frame = _frame_builder(self._model, folder)
-        self._classifies = hasattr(self._model, "predict_proba")
+        self._frame = _frame_builder(self.estimator, folder)
+        self._classifies = hasattr(self.estimator, "predict_proba")
         self.answer = _answer(folder.predict_method, self._classifies)
 
     def predict(self, columns: Sequence[Array]) -> Mapping[str, Array]:
         """Compute the outputs of a batch."""
         table = self._frame(columns)
         if not self._classifies:
-            return {"prediction": np.asarray(self._model.predict(table))}
-        probabilities = np.asarray(self._model.predict_proba(table))
-        classes = np.asarray(self._model.classes_)
+            return {"prediction": np.asarray(self.estimator.predict(table))}
+        probabilities = np.asarray(self.estimator.predict_proba(table))
+        classes = np.asarray(self.estimator.classes_)
         if probabilities.ndim != 2 or probabilities.shape[1] != len(classes):
-            return outputs_of_classifier(np.asarray(self._model.predict(table)), probabilities)
+            return outputs_of_classifier(np.asarray(self.estimator.predict(table)), probabilities)
         # One pass through the model instead of two: the label is the likeliest class.
         return outputs_of_classifier(classes[probabilities.argmax(axis=1)], probabilities)
 

@@ -1,0 +1,78 @@
+"""Starting the packaging of a model in its project's environment."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sysconfig
+import tempfile
+from pathlib import Path
+
+from falaj.serving.packaging.result import PackagingError, PackagingResult
+
+RUNNER = Path(__file__).with_name("runner.py")
+
+
+def package_model(
+    model: Path, target: Path, *, python: Path, table: Path | None, rows: int = 5000, timeout_s: float = 300.0
+) -> PackagingResult:
+    """Copy a model folder and make the copy ready to serve.
+
+    Args:
+        model: MLflow model folder, left as it is.
+        target: Where the packaged copy goes; must not exist.
+        python: Python of the project's environment.
+        table: Parquet file of real rows that the model was not trained on; None compares on the input example only.
+        rows: Most rows of the table to compare on.
+        timeout_s: Longest time of the conversion.
+
+    Returns:
+        The flavor the copy will be served with, and the comparison. A conversion that fails, crashes or takes too
+        long leaves the native flavor.
+
+    Raises:
+        PackagingError: The folder has no MLmodel file or no usable signature.
+    """
+    from falaj.serving.modelserver.errors import ModelError
+    from falaj.serving.modelserver.model_folder import read_model_folder
+
+    try:
+        folder = read_model_folder(model)
+    except ModelError as error:
+        raise PackagingError(error.message, where=error.where, hint=error.hint) from error
+    shutil.copytree(model, target)
+    target.chmod(0o755)  # a folder of the artifact store may be read-only
+    result = _run(target, python, table, rows, timeout_s)
+    if isinstance(result, PackagingResult):
+        return result
+    for name in ("model.onnx", "serving.json"):
+        (target / name).unlink(missing_ok=True)
+    native = {"sklearn", "lightgbm", "xgboost"} & set(folder.flavors)
+    return PackagingResult("native" if native else "pyfunc", result)
+
+
+def _run(target: Path, python: Path, table: Path | None, rows: int, timeout_s: float) -> PackagingResult | str:
+    """The runner's result, or in one line why there is none."""
+    with tempfile.TemporaryDirectory(prefix="falaj-packaging-") as scratch:
+        task, found = Path(scratch, "task.json"), Path(scratch, "result.json")
+        task.write_text(
+            json.dumps(
+                {
+                    "model": str(target.resolve()),
+                    "table": str(table.resolve()) if table else None,
+                    "rows": rows,
+                    "site": sysconfig.get_path("purelib"),
+                    "result": str(found),
+                }
+            )
+        )
+        command = [str(python), str(RUNNER), str(task)]
+        try:
+            ended = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
+        except subprocess.TimeoutExpired:
+            return f"the conversion took longer than {timeout_s:g} s"
+        if ended.returncode == 0 and found.exists():
+            return PackagingResult.from_json(json.loads(found.read_text()))
+        last = (ended.stderr.strip().splitlines() or ["no message"])[-1]
+        return f"the conversion ended with status {ended.returncode}: {last[:300]}"

@@ -1,0 +1,113 @@
+"""Convert and compare in the project's environment; run by path with that environment's Python.
+
+    PROJECT_PYTHON .../packaging/runner.py TASK.json
+
+The task names `model` (a folder to write into), `table` (Parquet or null), `rows`, `site` (Falaj's site-packages, which
+are appended behind the project's own) and `result` (where the packaging result goes).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+
+def main() -> int:
+    """Read the task, package, write the result."""
+    task = json.loads(Path(sys.argv[1]).read_text())
+    sys.path.pop(0)  # this file's folder, whose module names would hide others
+    for path in (task["site"], str(Path(__file__).resolve().parents[3])):
+        if path not in sys.path:
+            sys.path.append(path)
+    warnings.simplefilter("ignore")
+    result = _package(Path(task["model"]), task["table"], task["rows"])
+    Path(task["result"]).write_text(json.dumps(result.to_json()))
+    return 0
+
+
+def _package(model: Path, table: str | None, limit: int) -> Any:
+    from falaj.serving.modelserver.model_folder import read_model_folder
+    from falaj.serving.packaging.result import PackagingResult
+
+    folder = read_model_folder(model)
+    if "sklearn" not in folder.flavors:
+        native = any(name in folder.flavors for name in ("lightgbm", "xgboost"))
+        return PackagingResult(
+            "native" if native else "pyfunc", f"no conversion to ONNX of {', '.join(folder.flavors)}"
+        )
+    return _package_sklearn(folder, Path(table) if table else None, limit)
+
+
+def _package_sklearn(folder: Any, table: Path | None, limit: int) -> Any:
+    from falaj.serving.modelserver.backends.native import NativeBackend
+    from falaj.serving.packaging.conversion import ConversionError, convert
+    from falaj.serving.packaging.result import PackagingResult
+    from falaj.serving.packaging.rows import real_rows, with_probes
+
+    native = NativeBackend(folder, "sklearn")
+    real = real_rows(folder, table, limit)
+    if not real or not len(real[0]):
+        return PackagingResult("native", "there are no rows to compare a conversion on")
+    try:
+        conversion = convert(native.estimator, folder.signature, folder.predict_method)
+        columns, probes = with_probes(real, folder.signature)
+        return _keep_if_equal(folder, native, conversion, columns, probes)
+    except ConversionError as error:
+        return PackagingResult("native", str(error), versions=_versions())
+
+
+def _keep_if_equal(folder: Any, native: Any, conversion: Any, columns: Any, probes: int) -> Any:
+    """Write the conversion with the stand-in for missing text that agrees best; keep it only if it passes."""
+    from falaj.serving.packaging.result import PackagingResult
+
+    original = native.predict(columns)
+    (folder.path / "model.onnx").write_bytes(conversion.graph)
+    tried = [(_compared(folder, original, conversion, columns, probes, text), text) for text in _missing_texts(folder)]
+    parity, text = min(tried, key=lambda found: (not found[0].passed, found[0].largest_difference))
+    if not parity.passed:
+        (folder.path / "model.onnx").unlink()
+        return PackagingResult("native", "the conversion to ONNX answers differently", parity, _versions())
+    result = PackagingResult("onnx", "", parity, _versions())
+    record = _record(conversion, text) | {"packaging": result.to_json()}
+    (folder.path / "serving.json").write_text(json.dumps(record, indent=1, sort_keys=False))
+    return result
+
+
+def _missing_texts(folder: Any) -> list[str]:
+    """ONNX has no missing text; encoders that saw one know it under a name, the others as any unknown category."""
+    optional = any(f.kind == "string" and not f.required for f in folder.signature.features)
+    return ["", "nan", "None"] if optional else [""]
+
+
+def _compared(folder: Any, original: Any, conversion: Any, columns: Any, probes: int, text: str) -> Any:
+    from dataclasses import replace
+
+    from falaj.serving.modelserver.backends.onnx import OnnxBackend
+    from falaj.serving.packaging.parity import compare
+
+    packaged = replace(folder, packaging=_record(conversion, text))
+    converted = OnnxBackend(packaged, 1).predict(columns)
+    return compare(original, converted, rows=len(columns[0]) - probes, probes=probes)
+
+
+def _record(conversion: Any, missing_text: str) -> dict[str, Any]:
+    return {
+        "flavor": "onnx",
+        "layout": conversion.layout,
+        "missing_text": missing_text,
+        "outputs": conversion.outputs,
+        "answer": conversion.answer,
+    }
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import version
+
+    return {name: version(name) for name in ("scikit-learn", "skl2onnx", "onnx", "onnxruntime", "numpy")}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
