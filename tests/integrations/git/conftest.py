@@ -1,0 +1,108 @@
+"""Real repositories, and a real HTTP server on loopback that remembers what it was sent."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from falaj.home import Home
+
+AUTHOR = {
+    "GIT_AUTHOR_NAME": "Amal Saif",
+    "GIT_AUTHOR_EMAIL": "amal@example.org",
+    "GIT_AUTHOR_DATE": "2026-01-01T08:00:00+04:00",
+    "GIT_COMMITTER_NAME": "Amal Saif",
+    "GIT_COMMITTER_EMAIL": "amal@example.org",
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+}
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A checkout to commit in and push from."""
+
+    path: Path
+
+    def git(self, *arguments: str, check: bool = True) -> str:
+        done = subprocess.run(
+            ["git", *arguments], cwd=self.path, env=os.environ | AUTHOR, capture_output=True, text=True, check=False
+        )
+        assert not check or done.returncode == 0, done.stderr
+        return (done.stdout + done.stderr).strip()
+
+    def commit(self, text: str) -> str:
+        (self.path / "file.txt").write_text(text)
+        self.git("add", "file.txt")
+        self.git("commit", "--quiet", "-m", text)
+        return self.git("rev-parse", "HEAD")
+
+
+@dataclass
+class Receiver:
+    """An HTTP server on loopback."""
+
+    server: HTTPServer
+    answers: list[int] = field(default_factory=list)
+    body: bytes = b"{}"
+    location: str = ""
+    requests: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+    arrived: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+
+    @property
+    def port(self) -> int:
+        return self.server.server_address[1]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def wait(self, count: int = 1) -> None:
+        for _ in range(count):
+            assert self.arrived.acquire(timeout=15), "nothing was sent"
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            found.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+            self.send_response(found.answers.pop(0) if found.answers else 200)
+            if found.location:
+                self.send_header("Location", found.location)
+            self.send_header("Content-Length", str(len(found.body)))
+            self.end_headers()
+            self.wfile.write(found.body)
+            found.arrived.release()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        found = Receiver(server)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield found
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    path = tmp_path / "checkout"
+    path.mkdir()
+    made = Checkout(path)
+    made.git("init", "--quiet", "--initial-branch=main")
+    return made
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path / "a home", {}).prepare()
