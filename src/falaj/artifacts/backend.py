@@ -69,7 +69,7 @@ class Backend(Protocol):
             Its size, or None when it does not exist; then the caller writes it.
         """
 
-    def list(self, prefix: str) -> Iterator[Stored]:
+    def entries(self, prefix: str) -> Iterator[Stored]:
         """Every object below a folder, in no particular order."""
 
     def delete(self, key: str) -> None:
@@ -92,3 +92,10 @@ class Backend(Protocol):
 
     def remove_leftovers(self, cutoff: float) -> None:
         """Remove what interrupted writers left behind before `cutoff` (Unix seconds)."""
+
+
+def write_all(file: BinaryIO, data: bytes) -> None:
+    """Write every byte to an unbuffered file, which may take only some at a time."""
+    view = memoryview(data)
+    while view:
+        view = view[file.write(view) :]

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from falaj.artifacts.backend import CHUNK, Stored
+from falaj.artifacts.backend import CHUNK, Stored, write_all
 from falaj.artifacts.errors import disk_errors
 
 _NO_KERNEL_COPY = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM}
@@ -51,7 +51,7 @@ class LocalBackend:
         with disk_errors(file.name), (self.root / key).open("rb", buffering=0) as source:
             if not _copy_in_kernel(source.fileno(), file.fileno()):
                 while chunk := source.read(CHUNK):
-                    file.write(chunk)
+                    write_all(file, chunk)
 
     def write(self, key: str, chunks: Iterable[bytes], size: int) -> None:  # noqa: ARG002 - part of the seam
         """See `Backend.write`."""
@@ -75,8 +75,8 @@ class LocalBackend:
             except (FileNotFoundError, NotADirectoryError):
                 return None
 
-    def list(self, prefix: str) -> Iterator[Stored]:
-        """See `Backend.list`."""
+    def entries(self, prefix: str) -> Iterator[Stored]:
+        """See `Backend.entries`."""
         base = os.fspath(self.root)
         for folder, _, names in os.walk(self.root / prefix):
             relative = os.path.relpath(folder, base)
@@ -129,9 +129,7 @@ class LocalBackend:
 def _write_durably(path: Path, chunks: Iterable[bytes]) -> None:
     with path.open("xb", buffering=0) as file:
         for chunk in chunks:
-            view = memoryview(chunk)
-            while view:
-                view = view[file.write(view) :]
+            write_all(file, chunk)
         os.fchmod(file.fileno(), 0o444)
         os.fsync(file.fileno())  # or a power cut could leave a name without its bytes
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
+from falaj.artifacts.backend import Backend
 from falaj.artifacts.local import LocalBackend
 from falaj.artifacts.seen import SeenFiles
 from falaj.artifacts.store import ArtifactStore
-from falaj.errors import UsageError
+from falaj.errors import MissingExtraError, UsageError
 
 
 def open_store(url: str) -> ArtifactStore:
@@ -22,17 +24,23 @@ def open_store(url: str) -> ArtifactStore:
         UsageError: `artifact.bad-url`.
         MissingExtraError: S3 is asked for and `falaj[s3]` is not installed.
     """
+    backend = open_backend(url)
+    if isinstance(backend, LocalBackend):
+        return ArtifactStore(backend, seen=SeenFiles(backend.root / "seen", time.time))
+    return ArtifactStore(backend)
+
+
+def open_backend(url: str) -> Backend:
+    """Open the place where a store keeps its bytes; see `open_store`."""
     scheme, separator, rest = url.partition("://")
     if not separator:
-        return _open_folder(url)
+        return LocalBackend(Path(os.path.realpath(url)))
     if scheme == "file" and rest.startswith("/"):
         from urllib.parse import unquote
 
-        return _open_folder(unquote(rest))
+        return LocalBackend(Path(os.path.realpath(unquote(rest))))
     if scheme == "s3":
-        from falaj.artifacts.s3 import connect
-
-        return ArtifactStore(connect(url))
+        return _open_bucket(url)
     raise UsageError(
         f"{url!r} is not the address of an artifact store",
         hint="use a folder, file:///folder or s3://bucket/prefix?endpoint=...",
@@ -40,8 +48,9 @@ def open_store(url: str) -> ArtifactStore:
     )
 
 
-def _open_folder(folder: str) -> ArtifactStore:
-    import time
-
-    root = Path(os.path.realpath(folder))
-    return ArtifactStore(LocalBackend(root), seen=SeenFiles(root / "seen", time.time))
+def _open_bucket(url: str) -> Backend:
+    try:
+        from falaj.artifacts.s3 import connect
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("s3", "an artifact store in S3") from error
+    return connect(url)

@@ -14,6 +14,7 @@ from falaj.artifacts.digest import Digest, digest_from_shard, digest_of, parse_d
 from falaj.artifacts.errors import ArtifactCorruptError, ArtifactMissingError
 from falaj.artifacts.fetching import materialise
 from falaj.artifacts.manifest import FileEntry, Manifest, decode_manifest, file_manifest
+from falaj.artifacts.parallel import each
 from falaj.artifacts.putting import Intake
 from falaj.artifacts.reading import VerifyingReader, blob_key, verified
 from falaj.artifacts.seen import SeenFiles
@@ -93,7 +94,7 @@ class ArtifactStore:
             manifest = self.manifest(digest)
         except (ArtifactMissingError, ArtifactCorruptError):
             return False
-        return all(self._backend.size(blob_key(entry.blob)) == entry.size for entry in manifest.files)
+        return all(each(self._backend.workers, self._is_complete, manifest.files))
 
     def manifest(self, digest: Digest) -> Manifest:
         """What an artifact consists of.
@@ -176,7 +177,7 @@ class ArtifactStore:
 
     def refs(self, prefix: str = "") -> Iterator[str]:
         """Names of all refs that start with a text, in no particular order."""
-        for stored in self._backend.list(refs.folder(prefix)):
+        for stored in self._backend.entries(refs.folder(prefix)):
             name = refs.name(stored.key)
             if name is not None and name.startswith(prefix):
                 yield name
@@ -217,6 +218,9 @@ class ArtifactStore:
             self._backend.write(key, [data], len(data))
         return Artifact(digest, manifest.size, len(manifest.files))
 
+    def _is_complete(self, entry: FileEntry) -> bool:
+        return self._backend.size(blob_key(entry.blob)) == entry.size
+
     def _entry(self, digest: Digest, path: str) -> FileEntry:
         for entry in self.manifest(digest).files:
             if entry.path == path:
@@ -227,7 +231,7 @@ class ArtifactStore:
         )
 
     def _reached_blobs(self) -> Iterator[str]:
-        for stored in self._backend.list("manifests"):
+        for stored in self._backend.entries("manifests"):
             digest = digest_from_shard(stored.key.removeprefix("manifests/"))
             if digest is None:
                 continue
