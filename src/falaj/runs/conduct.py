@@ -144,7 +144,7 @@ class _Run:
         started_at = time.time()
         rows = next((outputs[gate.data] for gate in self.spec.gates if gate.data in outputs), None)
         folder = self.around.home.run_dir(self.order.run_id) / "packaging"
-        packaged = package_model(self.around.store, outputs[step], rows, environment, folder, self.spec)
+        packaged = package_model(self.around.store, outputs[step], rows, environment, folder)
         outputs[step] = packaged.digest
         data = {"passed": True, "summary": packaged.summary, "started_at": started_at}
         self._emit("check.finished", "packaging", data)
@@ -219,7 +219,7 @@ class _Run:
                 "latency_budget_ms": self.spec.serving.latency_budget_ms,
                 "strategy": self.spec.deploy["dev"].kind if "dev" in self.spec.deploy else "recreate",
                 "environment_lock": lock,
-                "backend": packaged.backend,
+                "backend": packaged.result.flavor,
             },
             "packaging": packaged.summary,
             "artifacts": [lock] if lock else [],

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
@@ -69,10 +70,18 @@ def _roots(platform: Platform) -> set[Digest]:
             roots |= {row.digest, *row.data.get("snapshots", {}).values(), *row.data.get("artifacts", [])}
         for step in session.scalars(select(StepRunRow)):
             roots |= {step.detail["log"]} if step.detail.get("log") else set()
-    for name in platform.store.refs("steps/"):
-        entry = json.loads(platform.store.get_ref(name) or b"{}")
-        roots |= set(entry.get("outputs", {}).values())
+    for name in (*platform.store.refs("steps/"), *platform.store.refs("packaging/"), *platform.store.refs("sources/")):
+        roots |= set(_digests(json.loads(platform.store.get_ref(name) or b"{}")))
     return {Digest(root) for root in roots}
+
+
+def _digests(value: Any) -> Iterator[str]:
+    """Every artifact that a remembered result names, wherever it names it."""
+    if isinstance(value, str) and value.startswith("sha256:"):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _digests(item)
 
 
 async def _follow(request: Request, platform: Platform, subject: str, after: int) -> AsyncIterator[str]:
