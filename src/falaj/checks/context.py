@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ from typing import Any, Protocol
 from falaj.artifacts import ArtifactStore, Digest
 from falaj.errors import RunFailedError
 from falaj.project.spec import ProjectSpec
+
+_FETCHING = threading.Lock()
 
 
 class CheckError(RunFailedError):
@@ -90,9 +93,10 @@ class CheckContext:
     def fetch_digest(self, digest: Digest) -> Path:
         """An artifact on disk, fetched once."""
         target = self.workdir / "artifacts" / digest.replace(":", "-")
-        if not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            self.store.fetch(digest, target)
+        with _FETCHING:  # checks of one run go on in several threads
+            if not target.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                self.store.fetch(digest, target)
         return target
 
     def model_digest(self) -> Digest:
