@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from falaj.artifacts.digest import Digest, digest_of, parse_digest
+from falaj.errors import UsageError
 
 FORMAT = "falaj.artifact/1"
 MAX_SIZE = 2**53 - 1  # the largest integer that canonical JSON carries exactly
@@ -98,10 +99,10 @@ def decode_manifest(data: bytes) -> Manifest:
     try:
         files = tuple(_entry(item) for item in document["files"])
         manifest = Manifest(document["kind"], files, tuple(document["directories"]))
+        _check_paths(manifest)
         canonical = manifest.encode()
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"a field is missing or has the wrong type: {error}") from error
-    _check_paths(manifest)
+    except (KeyError, TypeError, AttributeError, UsageError) as error:
+        raise ValueError(f"a field is missing or wrong: {error}") from error
     if canonical != data:
         raise ValueError("the manifest is not in canonical form")
     return manifest

@@ -108,9 +108,16 @@ class ArtifactStore:
             data = b"".join(self._backend.read(key))
         except FileNotFoundError:
             raise ArtifactMissingError("the store holds no such artifact", where=f"{digest} in {self.url}") from None
-        if digest_of(data) != digest:
-            raise ArtifactCorruptError("the manifest is damaged", where=f"{digest} ({key} in {self.url})")
-        return decode_manifest(data)
+        try:
+            if digest_of(data) != digest:
+                raise ValueError("its bytes do not have the digest that names them")
+            return decode_manifest(data)
+        except ValueError as error:
+            raise ArtifactCorruptError(
+                f"the manifest is damaged: {error}",
+                where=f"{digest} ({key} in {self.url})",
+                hint="put the same content again, or restore the store from a backup",
+            ) from error
 
     def fetch(self, digest: Digest, target: Path | str) -> Path:
         """Copy an artifact out of the store, checked byte by byte, so that it appears complete or not at all.
