@@ -12,6 +12,7 @@ from falaj.checks.pickle_scan import NotAPickleError, forbidden, imports
 from falaj.checks.results import CheckResult, CheckValue, Finding
 
 PICKLE_SUFFIXES = (".pkl", ".pickle", ".joblib", ".cloudpickle", ".dill")
+PICKLE_HEADS = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 EXECUTABLES = {
     b"\x7fELF": "ELF",
     b"MZ": "Windows",
@@ -74,7 +75,7 @@ def scan_file(path: Path, name: str, allow: tuple[str, ...]) -> Iterator[Finding
 def _is_pickle(path: Path) -> bool:
     with path.open("rb") as file:
         head = file.read(2)
-    return path.suffix in PICKLE_SUFFIXES or (head[:1] == b"\x80" and head[1:] in (b"\x02", b"\x03", b"\x04", b"\x05"))
+    return path.suffix in PICKLE_SUFFIXES or head in PICKLE_HEADS
 
 
 def _scan_pickle(path: Path, name: str, allow: tuple[str, ...]) -> Iterator[Finding]:
@@ -99,9 +100,9 @@ def _scan_zip(path: Path, name: str, allow: tuple[str, ...]) -> Iterator[Finding
     try:
         with zipfile.ZipFile(path) as archive:
             for member in archive.infolist():
-                with archive.open(member) as stream:
-                    if member.filename.endswith(PICKLE_SUFFIXES) or stream.peek(1)[:1] == b"\x80":
-                        yield from _scan_bytes(stream.read(), f"{name}!{member.filename}", allow)
+                data = archive.read(member)
+                if member.filename.endswith(PICKLE_SUFFIXES) or data.startswith(PICKLE_HEADS):
+                    yield from _scan_bytes(data, f"{name}!{member.filename}", allow)
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
         yield Finding(name, 0, "bad-archive", f"cannot be looked into: {error}")
 

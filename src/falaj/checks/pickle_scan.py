@@ -20,11 +20,17 @@ UNRESOLVED = "?"
 
 EXACT = frozenset(
     {
-        *(f"builtins.{name}" for name in "set frozenset dict list tuple bytearray bytes complex slice range".split()),
-        *(f"builtins.{name}" for name in "object int float str bool".split()),
-        *(f"collections.{name}" for name in "OrderedDict defaultdict deque Counter".split()),
-        *(f"datetime.{name}" for name in "date datetime time timedelta timezone".split()),
-        *(f"numpy.{name}" for name in "dtype ndarray bool_ bool str_ bytes_ datetime64 timedelta64".split()),
+        *(
+            f"builtins.{name}"
+            for name in ("set", "frozenset", "dict", "list", "tuple", "bytearray", "bytes", "complex", "slice", "range")
+        ),
+        *(f"builtins.{name}" for name in ("object", "int", "float", "str", "bool")),
+        *(f"collections.{name}" for name in ("OrderedDict", "defaultdict", "deque", "Counter")),
+        *(f"datetime.{name}" for name in ("date", "datetime", "time", "timedelta", "timezone")),
+        *(
+            f"numpy.{name}"
+            for name in ("dtype", "ndarray", "bool_", "bool", "str_", "bytes_", "datetime64", "timedelta64")
+        ),
         *(f"numpy.{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)),
         *(f"numpy.float{bits}" for bits in (16, 32, 64)),
         *(f"numpy.{core}.multiarray.{name}" for core in ("core", "_core") for name in ("_reconstruct", "scalar")),
@@ -35,6 +41,8 @@ EXACT = frozenset(
         "numpy.random.bit_generator.SeedSequence",
         "numpy.ma.core._mareconstruct",
         "numpy.ma.core.MaskedArray",
+        "pandas._libs.internals._unpickle_block",
+        "pandas.core.indexes.base._new_Index",
         "_codecs.encode",
         "copyreg._reconstructor",
         "decimal.Decimal",
@@ -58,7 +66,7 @@ CLASSES_OF = (
 """Packages whose classes are allowed: a name in CapWords, or the function by which a compiled class is restored."""
 
 _CLASS = re.compile(
-    r"_*(?:[A-Z][A-Za-z0-9]*|csr_matrix|csc_matrix|coo_matrix|csr_array|csc_array|rv_\w+|__pyx_unpickle_\w+)"
+    r"_*(?:[A-Z][A-Za-z0-9]*|csr_matrix|csc_matrix|coo_matrix|csr_array|csc_array|rv_\w+|\w+_gen|__pyx_unpickle_\w+)"
 )
 _OTHER_PROGRAMS = frozenset({"Popen", "Process", "Pool", "Thread", "CDLL", "LooseVersion"})
 _STRINGS = frozenset(
@@ -119,7 +127,7 @@ def _one(stream: io.BytesIO) -> Iterator[Import]:
             module, _, attribute = str(argument).partition(" ")
             yield Import(module, attribute, position or 0)
         elif name == "STACK_GLOBAL":
-            module, attribute = (text if text is not None else UNRESOLVED for text in ([None, None] + pushed)[-2:])
+            module, attribute = (text if text is not None else UNRESOLVED for text in [None, None, *pushed][-2:])
             yield Import(module, attribute, position or 0)
         elif name in _REGISTRY:
             yield Import(UNRESOLVED, name, position or 0)
