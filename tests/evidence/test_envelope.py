@@ -11,7 +11,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from falaj.evidence import EvidenceError, Signer, key_id_of, sign_statement, statement, trust, verify_envelope
+from falaj.evidence import (
+    EvidenceError,
+    Signer,
+    canonical,
+    key_id_of,
+    sign_statement,
+    statement,
+    trust,
+    verify_envelope,
+)
 from falaj.evidence.envelope import accepted_keys, decode, pae
 from falaj.evidence.statement import PAYLOAD_TYPE
 
@@ -164,3 +173,17 @@ def test_a_payload_that_is_no_statement(signer: Signer) -> None:
         with pytest.raises(EvidenceError) as caught:
             verify_envelope(signed, trust(signer.public_pem))
         assert caught.value.code == "evidence.malformed"
+
+
+def test_a_statement_that_was_signed_as_something_else_is_refused(signer: Signer) -> None:
+    said = statement("https://example.org/x/v1", [("model", "sha256:" + "a" * 64)], {})
+    for kind, code in ((PAYLOAD_TYPE, ""), ("application/vnd.example.other+json", "evidence.malformed")):
+        body = canonical(said.as_dict())
+        sig = base64.b64encode(signer.sign(pae(kind, body))).decode()
+        signed = {"payloadType": kind, "payload": base64.b64encode(body).decode(), "signatures": [{"sig": sig}]}
+        if not code:
+            assert verify_envelope(signed, trust(signer.public_pem)) == said
+            continue
+        with pytest.raises(EvidenceError) as caught:
+            verify_envelope(signed, trust(signer.public_pem))
+        assert caught.value.code == code
