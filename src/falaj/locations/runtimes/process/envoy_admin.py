@@ -23,13 +23,11 @@ class Accepted:
 
     Args:
         version: The version in force; empty before the first.
-        rejected: Configurations refused.
-        failed: Files that could not be read.
+        refused: How many files it refused, as unreadable or as invalid.
     """
 
     version: str
-    rejected: int
-    failed: int
+    refused: int
 
 
 class EnvoyAdmin:
@@ -64,8 +62,7 @@ class EnvoyAdmin:
         values = dict(line.removeprefix(f"{prefix}.").split(": ", 1) for line in text.splitlines() if line)
         return Accepted(
             values.get("version_text", '""').strip('"'),
-            int(values.get("update_rejected", 0)),
-            int(values.get("update_failure", 0)),
+            int(values.get("update_rejected", 0)) + int(values.get("update_failure", 0)),
         )
 
     def hosts(self) -> dict[str, frozenset[str]]:

