@@ -57,7 +57,7 @@ def test_a_large_tree_needs_little_memory(url: str, tmp_path: Path, request: pyt
         *(url, str(tmp_path / "tree"), str(tmp_path / "copy")),
     )
     kind = "s3" if url.startswith("s3") else "folder"
-    print(peak)
+
     assert int(peak) < LIMIT_MB[kind]
 
 

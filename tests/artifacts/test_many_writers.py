@@ -19,19 +19,23 @@ from tests.artifacts.test_store import later
 WRITER = """
 import random, sys, time
 from pathlib import Path
-from falaj.artifacts import open_store
-url, work, seed, seconds = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
+from falaj.artifacts import ArtifactMissingError, open_store
+url, work, seed, seconds, grace_s, values = sys.argv[1], Path(sys.argv[2]), *map(int, sys.argv[3:])
 store, chance, rounds = open_store(url), random.Random(seed), 0
 end = time.monotonic() + seconds
 while time.monotonic() < end:
     tree = work / str(rounds)
     tree.mkdir(parents=True)
     for name in range(3):
-        (tree / str(name)).write_bytes(b"%d" % chance.randrange(12))
-    digest = store.put(tree).digest
-    store.set_ref(f"writers/{seed}", digest.encode())
-    store.verify(digest)
-    store.fetch(digest, work / f"copy{rounds}")
+        (tree / str(name)).write_bytes(b"%d" % chance.randrange(values))
+    started = time.monotonic()
+    try:
+        digest = store.put(tree).digest
+        store.verify(digest)
+        store.fetch(digest, work / f"copy{rounds}")
+    except ArtifactMissingError:
+        if time.monotonic() - started < grace_s / 2:  # a machine that stalls for longer breaks the bargain
+            raise
     rounds += 1
 print(rounds)
 """
@@ -57,22 +61,19 @@ def start(code: str, *arguments: object) -> subprocess.Popen[str]:
 
 
 def finish(process: subprocess.Popen[str]) -> int:
-    output, errors = process.communicate(timeout=120)
+    with process:
+        output, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     return int(output)
 
 
-@pytest.mark.parametrize("seconds", [5])
-def test_writers_readers_and_collectors(url: str, tmp_path: Path, seconds: float) -> None:
-    """Twelve tiny blobs are put again and again, and collected whenever nobody put them for `grace` seconds."""
-    grace_s = 0.5 if not url.startswith("s3") else 2
-    writers = [start(WRITER, url, tmp_path / f"w{seed}", seed, seconds) for seed in range(3)]
+def test_writers_readers_and_collectors(url: str, tmp_path: Path) -> None:
+    """Some tiny blobs are put again about as often as they fall out of grace, so all kinds of meetings occur."""
+    seconds, grace_s, values = (6, 2, 150) if url.startswith("s3") else (5, 1, 900)
+    writers = [start(WRITER, url, tmp_path / f"w{seed}", seed, seconds, grace_s, values) for seed in range(3)]
     collectors = [start(COLLECTOR, url, seconds, grace_s) for _ in range(2)]
-    rounds = [finish(writer) for writer in writers]
+    assert min(finish(writer) for writer in writers) >= 3
     assert sum(finish(collector) for collector in collectors) > 0
-    assert min(rounds) >= 3
-    for seed in range(3):
-        assert open_store(url).get_ref(f"writers/{seed}")
 
 
 def test_the_same_content_at_the_same_time(url: str, tmp_path: Path) -> None:
