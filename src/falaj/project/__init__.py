@@ -6,13 +6,53 @@ name was probably meant. The other rooms consume the plain dataclasses of `falaj
 
 from __future__ import annotations
 
-from falaj.project.spec import (
-    GateSpec,
-    ProjectSpec,
-    ServingSpec,
-    SourceSpec,
-    StepSpec,
-    StrategySpec,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["GateSpec", "ProjectSpec", "ServingSpec", "SourceSpec", "StepSpec", "StrategySpec"]
+from falaj.project.spec import GateSpec, ProjectSpec, ServingSpec, SourceSpec, StepSpec, StrategySpec
+
+if TYPE_CHECKING:
+    from falaj.project.create import create_project
+    from falaj.project.errors import Issue, ProjectError
+    from falaj.project.gates import GateSyntaxError, parse_gate
+    from falaj.project.loading import load_project, load_project_cached, load_spec
+    from falaj.project.schema import Project, json_schema
+
+__all__ = [
+    "GateSpec",
+    "GateSyntaxError",
+    "Issue",
+    "Project",
+    "ProjectError",
+    "ProjectSpec",
+    "ServingSpec",
+    "SourceSpec",
+    "StepSpec",
+    "StrategySpec",
+    "create_project",
+    "json_schema",
+    "load_project",
+    "load_project_cached",
+    "load_spec",
+    "parse_gate",
+]
+
+_HOMES = {
+    "GateSyntaxError": "gates",
+    "Issue": "errors",
+    "Project": "schema",
+    "ProjectError": "errors",
+    "create_project": "create",
+    "json_schema": "schema",
+    "load_project": "loading",
+    "load_project_cached": "loading",
+    "load_spec": "loading",
+    "parse_gate": "gates",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is heavy when it is first used."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

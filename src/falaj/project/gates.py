@@ -17,8 +17,19 @@ from falaj.project.errors import nearest
 from falaj.project.spec import GateSpec
 
 METRICS = (
-    "auc", "average_precision", "accuracy", "brier", "log_loss", "precision", "recall", "f1", "mae", "mse", "rmse", "r2",
-)  # fmt: skip
+    "auc",
+    "average_precision",
+    "accuracy",
+    "brier",
+    "log_loss",
+    "precision",
+    "recall",
+    "f1",
+    "mae",
+    "mse",
+    "rmse",
+    "r2",
+)
 """The metrics that `falaj.checks.metrics` computes."""
 
 OPERATORS = (">=", ">", "<=", "<")

@@ -1,0 +1,215 @@
+"""The schema of falaj.yaml: the parser of `ProjectSpec`, and the JSON Schema for editors."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from falaj.project.deploy import Retrain, StrategyField
+from falaj.project.expectations import TableExpectation
+from falaj.project.fields import (
+    Duration,
+    Function,
+    Gate,
+    ModelName,
+    Name,
+    NonEmpty,
+    Or,
+    Origin,
+    ParameterName,
+    ProjectPath,
+    Reference,
+    Size,
+    Strict,
+    Url,
+    problem,
+)
+from falaj.project.spec import ProjectSpec, ServingSpec, SourceSpec, StepSpec
+
+CheckName = Literal["static", "tests", "secrets", "dependencies", "model-files", "data", "model"]
+Classification = Literal["public", "internal", "confidential", "personal", "health", "banking", "government"]
+
+
+class DataSource(Strict):
+    """A data source; every run pins a snapshot of it."""
+
+    source: Url = Field(description="Where the data is, as a URL; `file://` is relative to the project.")
+    classification: Classification = Field(description="How sensitive the data is.")
+    origin: Origin = Field(description="ISO 3166 code of the jurisdiction that the data comes from.")
+    read: dict[str, Any] = Field(default={}, description="Options of the reader, such as `separator`.")
+
+
+class Resources(Strict):
+    """What a step reserves."""
+
+    cpu: float = Field(default=1.0, gt=0, le=1024, description="Cores.")
+    memory: Size | None = Field(default=None, description="Memory; a step that uses more is stopped.")
+
+
+class Retries(Strict):
+    """How a failed step is tried again."""
+
+    count: int = Field(ge=0, le=100, description="How often.")
+    backoff: Duration = Field(default=1.0, description="Pause before the first retry; doubled for each further one.")
+
+
+def _counted(value: Any) -> Any:
+    return {"count": value} if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+class Step(Strict):
+    """A unit of work; give either `run` or `command`."""
+
+    run: Function | None = Field(default=None, description="The function that does the work, as `module:function`.")
+    command: list[NonEmpty] | None = Field(default=None, min_length=1, description="Program and arguments.")
+    inputs: list[Reference] = Field(
+        default=[],
+        description="What the step reads: sources, steps or `step.output`. Each goes to the function's parameter of "
+        "its name; those that are left go, in order, to the parameters that are left.",
+    )
+    params: dict[ParameterName, Any] = Field(default={}, description="Other arguments of the function, by name.")
+    outputs: list[Name] = Field(default=[], description="Names of the outputs, when there is more than one.")
+    output: Literal["model", "report"] | None = Field(
+        default=None, description="What the result is, when its type does not say it. A `model` can be released."
+    )
+    needs: list[Name] = Field(default=[], description="Steps to wait for although nothing of them is read.")
+    resources: Resources = Field(default=Resources(), description="Cores and memory that the step reserves.")
+    retries: Annotated[Retries, BeforeValidator(_counted), Or({"type": "integer", "minimum": 0})] = Field(
+        default=Retries(count=0), description="How often a failed step is tried again."
+    )
+    timeout: Duration | None = Field(default=None, description="The step is stopped after this time.")
+    matrix: dict[ParameterName, Annotated[list[Any], Field(min_length=1)]] | None = Field(
+        default=None, description="Parameter to its values; the step runs once for each combination."
+    )
+    cache: bool = Field(default=True, description="`false` runs the step although nothing has changed.")
+    files: list[ProjectPath] = Field(default=[], description="Other files that the result depends on.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.run is None) == (self.command is None):
+            raise problem("a step does one thing", "either `run` or `command`")
+        if self.outputs and self.output:
+            raise problem("`outputs` and `output` exclude each other", "one of them")
+        if len(set(self.outputs)) < len(self.outputs):
+            raise problem("an output is named twice", "each name once")
+        both = sorted({*self.params} & {*(self.matrix or {})})
+        if both:
+            raise problem(f"`{both[0]}` is in `params` and in `matrix`", "one of them")
+        return self
+
+    def to_spec(self, name: str) -> StepSpec:
+        """The step as the pipeline consumes it."""
+        return StepSpec(
+            name=name,
+            run=self.run,
+            command=None if self.command is None else tuple(self.command),
+            inputs=tuple(self.inputs),
+            outputs=tuple(self.outputs),
+            output=self.output,
+            params=self.params,
+            needs=tuple(self.needs),
+            cpu=self.resources.cpu,
+            memory_bytes=self.resources.memory,
+            retries=self.retries.count,
+            backoff_s=self.retries.backoff,
+            timeout_s=self.timeout,
+            matrix={key: tuple(values) for key, values in (self.matrix or {}).items()},
+            cache=self.cache,
+            files=tuple(self.files),
+        )
+
+
+class Serving(Strict):
+    """How an endpoint is run."""
+
+    replicas: int = Field(default=1, ge=1, le=1000, description="Model servers behind one endpoint.")
+    latency_budget_ms: float | None = Field(
+        default=None, gt=0, description="99th percentile that one prediction may take, in milliseconds."
+    )
+
+
+class Monitoring(Strict):
+    """What is known after the prediction."""
+
+    label: NonEmpty | None = Field(default=None, description="The column that holds the truth; gates need it.")
+    label_delay: Duration | None = Field(default=None, description="When the truth is known, after the prediction.")
+
+
+def _as_mapping(value: Any) -> Any:
+    """`[static, tests]` as `{static: {}, tests: {}}`; a check without options has an empty mapping."""
+    if isinstance(value, list) and all(isinstance(name, str) for name in value):
+        twice = next((name for name in value if value.count(name) > 1), None)
+        if twice is not None:
+            raise problem(f"{twice!r} is named twice", "each check once")
+        return {name: {} for name in value}
+    if isinstance(value, dict):
+        return {name: {} if options is None else options for name, options in value.items()}
+    return value
+
+
+_CHECK_LIST = {
+    "type": "array",
+    "uniqueItems": True,
+    "items": {"enum": ["static", "tests", "secrets", "dependencies", "model-files", "data", "model"]},
+}
+
+
+class Project(Strict):
+    """What a project asks of Falaj: where its data is, how its model is made, and when it is good enough."""
+
+    model: ModelName = Field(description="Name of the model: the line of releases that the project makes.")
+    owner: NonEmpty = Field(description="Who answers for the model: an address or a team.")
+    risk: Literal["low", "medium", "high"] = Field(
+        default="medium", description="Risk tier; decides which changes may be standard."
+    )
+    data: dict[Name, DataSource] = Field(default={}, description="Data sources by name.")
+    pipeline: dict[Name, Step] = Field(min_length=1, description="Steps by name.")
+    checks: Annotated[dict[CheckName, dict[str, Any]], BeforeValidator(_as_mapping), Or(_CHECK_LIST)] = Field(
+        default={}, description="What is checked in every run: a list of names, or a mapping of names to options."
+    )
+    expect: dict[Reference, TableExpectation] = Field(
+        default={}, description="What must hold for a table, by source, step or `step.output`."
+    )
+    gates: list[Gate] = Field(default=[], description="What the model must reach before it is released.")
+    serving: Serving = Field(default=Serving(), description="How an endpoint of the model is run.")
+    deploy: dict[ModelName, StrategyField] = Field(
+        default={}, description="How a candidate replaces the stable release, by environment."
+    )
+    monitoring: Monitoring = Field(default=Monitoring(), description="What is known after the prediction.")
+    retrain: list[Retrain] = Field(default=[], description="What starts a new training.")
+
+    def to_spec(self, text_sha256: str = "") -> ProjectSpec:
+        """The project as the other rooms consume it.
+
+        Args:
+            text_sha256: Hex digest of the file's bytes.
+        """
+        monitoring = {"label": self.monitoring.label, "label_delay_s": self.monitoring.label_delay}
+        return ProjectSpec(
+            model=self.model,
+            owner=self.owner,
+            risk=self.risk,
+            data={name: SourceSpec(name=name, **each.model_dump()) for name, each in self.data.items()},
+            steps={name: step.to_spec(name) for name, step in self.pipeline.items()},
+            checks={str(name): options for name, options in self.checks.items()},
+            expect={name: table.to_spec() for name, table in self.expect.items()},
+            gates=tuple(self.gates),
+            serving=ServingSpec(self.serving.replicas, self.serving.latency_budget_ms),
+            deploy={name: strategy.to_spec() for name, strategy in self.deploy.items()},
+            monitoring={key: value for key, value in monitoring.items() if value is not None},
+            retrain=tuple(trigger.model_dump(exclude_none=True) for trigger in self.retrain),
+            text_sha256=text_sha256,
+        )
+
+    def digest(self) -> str:
+        """`sha256:` digest of the meaning: the same for files that differ in comments and layout only."""
+        canonical = json.dumps(self.to_spec().to_json(), sort_keys=True, separators=(",", ":"))
+        return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of falaj.yaml, for editors."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Project.model_json_schema()}
