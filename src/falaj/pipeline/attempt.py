@@ -126,7 +126,7 @@ class Bench:
             ending = run_process(
                 command,
                 folder=self.worktree,
-                environ={**environ, "TMPDIR": str(folder / "tmp")},
+                environ={**environ, **_own_variables(job.node, folder)},
                 limits=limits,
                 stop=stop,
                 output=output,
@@ -164,6 +164,12 @@ class Bench:
     def _keep(self, node: StepNode, folder: Path) -> dict[str, Output]:
         kinds = _command_kinds(node, folder) if node.step.command else _written_kinds(node, folder)
         return {name: Output(self.store.put(folder / "outputs" / name).digest, kind) for name, kind in kinds.items()}
+
+
+def _own_variables(node: StepNode, folder: Path) -> dict[str, str]:
+    """A scratch folder of its own; and no compiled files of the project, which could be taken for current later."""
+    compiled = {"PYTHONDONTWRITEBYTECODE": "1"} if node.step.command is not None else {}
+    return {"TMPDIR": str(folder / "tmp"), **compiled}
 
 
 def safe_name(node: str) -> str:

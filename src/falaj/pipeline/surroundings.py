@@ -48,6 +48,7 @@ def step_environ(
         **{name: value for name, value in outer.items() if name in _PASSED or name.startswith("LC_")},
         **{f"{name}_NUM_THREADS": threads for name in _THREADS},
         "POLARS_MAX_THREADS": threads,
+        "OMP_WAIT_POLICY": "PASSIVE",  # waiting threads that spin make a fit many times slower on shared cores
         "PATH": f"{programs}{os.pathsep}{outer.get('PATH', os.defpath)}",
         "VIRTUAL_ENV": str(programs.parent),
         "PYTHONPATH": os.pathsep.join(map(str, source_roots(worktree))),

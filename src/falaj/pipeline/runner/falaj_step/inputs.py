@@ -1,5 +1,5 @@
 # pathlib takes longer to import than a small step takes to run.
-# ruff: noqa: PTH118, PTH119
+# ruff: noqa: PTH112, PTH118, PTH119, PTH208
 """Loads one part of an input in the form that a parameter asks for."""
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def load(part: dict[str, Any], form: str) -> Any:
     Raises:
         Problem: The part cannot be had in that form.
     """
-    path, kind = part["path"], part["kind"]
+    path, kind = _content(part["path"], part["kind"]), part["kind"]
     if form == "path":
         from pathlib import Path
 
@@ -38,6 +38,13 @@ def load(part: dict[str, Any], form: str) -> Any:
     if form not in ("any", "pyfunc"):
         return _table(table, form, part["read"])
     return _unannotated(table, kind, part["read"])
+
+
+def _content(path: str, kind: str) -> str:
+    """The file itself, where a step's result is a folder around one file."""
+    if kind == "file" and os.path.isdir(path):
+        return os.path.join(path, os.listdir(path)[0])
+    return path
 
 
 def _unannotated(path: str, kind: str, read: dict[str, Any]) -> Any:

@@ -8,6 +8,7 @@ that a step really needs are made.
 
 from __future__ import annotations
 
+import errno
 import marshal
 import os
 import sys
@@ -21,7 +22,7 @@ def main(task_path: str) -> None:
     """Run the step that the task describes; exit with 1 and `failure.json` beside the task when it fails.
 
     Args:
-        task_path: A marshalled mapping with `run`, `params`, `inputs`, `outputs`, `output`, `roots`, `folder`.
+        task_path: A marshalled mapping with `run`, `params`, `inputs`, `outputs`, `output`, `worktree`, `folder`.
     """
     with open(task_path, "rb") as file:
         task: dict[str, Any] = marshal.load(file)  # noqa: S302 - written by the engine for this process
@@ -36,8 +37,10 @@ def main(task_path: str) -> None:
 
 def _run(task: dict[str, Any]) -> None:
     from .arguments import bind
+    from .fresh import import_from_text
     from .outputs import write_all
 
+    import_from_text(task["worktree"])
     function = _function(task["run"])
     arguments = bind(function, task["inputs"], task["params"])
     value = function(**arguments)
@@ -81,7 +84,9 @@ def _report(task: dict[str, Any], error: BaseException) -> None:
     import traceback
 
     frames = _own_frames(error.__traceback__)
-    if isinstance(error, Problem):
+    if _disk_is_full(error):
+        failure = {"code": "step.disk-full", "message": str(error), "hint": "", "where": ""}
+    elif isinstance(error, Problem):
         failure = {"code": error.code, "message": str(error), "hint": error.hint, "where": ""}
         print(f"{error.code}: {error}" + (f" ({error.hint})" if error.hint else ""), file=sys.stderr)  # noqa: T201
     else:
@@ -90,8 +95,16 @@ def _report(task: dict[str, Any], error: BaseException) -> None:
         message = "".join(traceback.format_exception_only(type(error), error)).strip()
         failure = {"code": "step.failed", "message": message, "hint": "", "where": where}
         traceback.print_exception(type(error), error, frames)
-    with open(os.path.join(task["folder"], "failure.json"), "w") as file:
-        json.dump(failure, file)
+    try:
+        with open(os.path.join(task["folder"], "failure.json"), "w") as file:
+            json.dump(failure, file)
+    except OSError:
+        sys.exit(errno.ENOSPC)
+
+
+def _disk_is_full(error: BaseException) -> bool:
+    """Libraries wrap the operating system's error; its words remain."""
+    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in str(error)
 
 
 def _own_frames(frames: TracebackType | None) -> TracebackType | None:

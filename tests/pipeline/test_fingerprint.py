@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from falaj.pipeline.fingerprint import StepFacts, digests, fingerprint
+
+FACTS = StepFacts("m:f", {"m.py": "a"}, {"x": 1}, [["raw", False, [["raw", "sha256:1", "file"]]]], ["kind=None"], "e")
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"call": "m:g"},
+        {"call": ["m:f"]},
+        {"code": {"m.py": "b"}},
+        {"code": {"n.py": "a"}},
+        {"params": {"x": 1.5}},
+        {"params": {"x": "1"}},
+        {"inputs": [["raw", False, [["raw", "sha256:2", "file"]]]]},
+        {"inputs": []},
+        {"outputs": ["kind=model"]},
+        {"environment": "f"},
+        {"once_in": "run"},
+    ],
+)
+def test_everything_counts(change: dict[str, object]) -> None:
+    assert fingerprint(replace(FACTS, **change)) != fingerprint(FACTS)
+
+
+@given(st.dictionaries(st.text(), json_values), st.randoms())
+def test_the_order_of_names_does_not_count(params: dict[str, object], random: object) -> None:
+    names = list(params)
+    random.shuffle(names)  # type: ignore[attr-defined]
+    shuffled = {name: params[name] for name in names}
+    assert fingerprint(replace(FACTS, params=params)) == fingerprint(replace(FACTS, params=shuffled))
+
+
+@given(json_values, json_values)
+def test_different_parameters_have_different_names(one: object, other: object) -> None:
+    same = fingerprint(replace(FACTS, params={"x": one})) == fingerprint(replace(FACTS, params={"x": other}))
+    assert same == (repr_json(one) == repr_json(other))
+
+
+def repr_json(value: object) -> str:
+    import json
+
+    return json.dumps(value, sort_keys=True)
+
+
+def test_digests_are_of_content() -> None:
+    assert digests({"a": b"x"})["a"] == digests({"b": b"x"})["b"] != digests({"a": b"y"})["a"]
