@@ -15,7 +15,7 @@ from falaj.errors import FalajError
 from falaj.pipeline import PipelineResult, execute, orphans
 from falaj.pipeline.environment import Environment, build
 from falaj.pipeline.events import Event, EventKind
-from falaj.project.loading import load_project_cached
+from falaj.project import load_project_cached
 from falaj.project.spec import ProjectSpec
 from falaj.runs.outcome import Order, Outcome, Surroundings
 

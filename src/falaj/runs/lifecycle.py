@@ -55,7 +55,7 @@ def transition(state: str, data: Mapping[str, Any], event: Event, now: float) ->
         case RunState.QUEUED | RunState.RUNNING | RunState.CANCELLING, "cancel":
             return Step(RunState.CANCELLING, wake_at=now)
         case RunState.CANCELLING, "finished":
-            return Step(RunState.CANCELLED, effects=_status(data, "failure", "cancelled"))
+            return Step(RunState.CANCELLED, effects=_status(data, "cancelled", "cancelled"))
         case RunState.RUNNING, "finished":
             outcome = RunState(event.data["outcome"])
             verdict = "success" if outcome is RunState.SUCCEEDED else "failure"

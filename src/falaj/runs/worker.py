@@ -61,7 +61,7 @@ class Worker:
     def run(self) -> None:
         """Work until `stop`."""
         self._database.migrate()
-        self._publish_key()
+        load_or_create_key(self._home.keys / KEY_NAME)  # its public half is what agents of this home believe
         orphans.sweep(self._home.root)
         self._processes.release_all(self._name)
         mirror = threading.Thread(target=self._mirror, name="mlflow", daemon=True)
@@ -78,14 +78,6 @@ class Worker:
             except FalajError as error:
                 logger.warning("worker: %s", error)
                 self._stopping.wait(1.0)
-
-    def _publish_key(self) -> None:
-        """Put the public key where agents of this installation look for keys that they believe."""
-        pem = load_or_create_key(self._home.keys / KEY_NAME).public_pem
-        path = self._home.keys / "evidence.pub"
-        if not path.exists() or path.read_text() != pem:
-            path.with_suffix(".new").write_text(pem)
-            path.with_suffix(".new").replace(path)
 
     def _work(self, lease: Lease) -> None:
         with _Heartbeat(self._processes, lease, self._stopping) as heartbeat:

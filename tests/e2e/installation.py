@@ -1,0 +1,152 @@
+"""A real installation in a scratch home, driven through the command line as its user would."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+_GIT_IDENTITY = {
+    "GIT_AUTHOR_NAME": "Aisha", "GIT_AUTHOR_EMAIL": "aisha@example.org",
+    "GIT_COMMITTER_NAME": "Aisha", "GIT_COMMITTER_EMAIL": "aisha@example.org",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Installation:
+    """A home and the commands on it."""
+
+    home: Path
+    ports: tuple[int, int]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        cache = os.environ.get("UV_CACHE_DIR", str(ROOT / ".cache" / "uv"))
+        return {**os.environ, **_GIT_IDENTITY, "FALAJ_HOME": str(self.home), "UV_CACHE_DIR": cache}
+
+    def falaj(self, *arguments: str, cwd: Path | None = None, timeout_s: float = 240) -> subprocess.CompletedProcess[str]:
+        """Run the command and give back what it printed, whatever its exit code."""
+        command = [sys.executable, "-m", "falaj.cli.main", *arguments]
+        return subprocess.run(
+            command, cwd=cwd, env=self.environment, capture_output=True, text=True, timeout=timeout_s, check=False
+        )
+
+    def ok(self, *arguments: str, cwd: Path | None = None) -> str:
+        """Run the command, which must succeed."""
+        done = self.falaj(*arguments, cwd=cwd)
+        assert done.returncode == 0, f"falaj {' '.join(arguments)}: {done.stdout}\n{done.stderr}\n{self.logs()}"
+        return done.stdout
+
+    def json(self, *arguments: str) -> Any:
+        """The JSON that a command prints."""
+        return json.loads(self.ok(*arguments, "--json"))
+
+    def up(self) -> None:
+        self.ok("up", "--port", str(self.ports[0]), "--envoy-port", str(self.ports[1]))
+
+    def down(self) -> None:
+        self.ok("down")
+
+    def pid(self, part: str) -> int:
+        """Process id of a supervised part, or of the supervisor."""
+        state = json.loads((self.home / "supervisor.json").read_text())
+        return int(state["pid"] if part == "supervisor" else state["parts"][part]["pid"])
+
+    def kill(self, part: str) -> int:
+        """kill -9 of a part; return the id it had."""
+        pid = self.pid(part)
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    def git(self, *arguments: str, cwd: Path) -> str:
+        done = subprocess.run(
+            ["git", *arguments], cwd=cwd, env=self.environment, capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    def repository(self, folder: Path, name: str) -> Path:
+        """Make the folder a git repository that pushes to the installation; nothing is committed yet."""
+        remote = self.json("remote", "add", name)["repository"]
+        self.git("init", "-q", "-b", "main", cwd=folder)
+        self.git("remote", "add", "falaj", remote, cwd=folder)
+        return folder
+
+    def push(self, folder: Path, message: str = "Change") -> str:
+        """Commit everything and push; return the commit."""
+        self.git("add", "-A", cwd=folder)
+        self.git("commit", "-q", "-m", message, cwd=folder)
+        self.git("push", "-q", "falaj", "main", cwd=folder)
+        return self.git("rev-parse", "HEAD", cwd=folder)
+
+    def run_of(self, commit: str) -> dict[str, Any] | None:
+        return next((run for run in self.json("runs", "--limit", "100") if run["commit"] == commit), None)
+
+    def ended(self, commit: str, timeout_s: float = 180) -> dict[str, Any]:
+        """Wait for the run of a commit to end; return it with its steps."""
+        ends = ("succeeded", "failed", "rejected", "cancelled")
+        run: dict[str, Any] = wait_for(
+            lambda: (found if (found := self.run_of(commit)) and found["state"] in ends else None), timeout_s, self.logs
+        )
+        shown: dict[str, Any] = self.json("runs", "show", run["id"])
+        return shown
+
+    def logs(self) -> str:
+        """The ends of the processes' logs, for a failing test."""
+        logs = sorted((self.home / "logs").glob("*.log"))
+        return "\n".join(f"--- {log.name}\n{log.read_text(errors='replace')[-1500:]}" for log in logs)
+
+
+def wait_for(condition: Callable[[], Any], timeout_s: float = 60, explain: Callable[[], str] = str) -> Any:
+    """The first true value of a condition.
+
+    Raises:
+        AssertionError: It did not become true in time.
+    """
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"not true within {timeout_s} s\n{explain()}")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def installed(home: Path) -> Iterator[Installation]:
+    """A running installation that is stopped at the end."""
+    made = Installation(home, (free_port(), free_port()))
+    made.up()
+    try:
+        yield made
+    finally:
+        made.falaj("down")
+
+
+def processes_of(home: Path) -> dict[int, str]:
+    """Every process on this machine that belongs to a home, by its environment: id to command line."""
+    found = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and int(folder.name) != os.getpid():
+            try:
+                environ = (folder / "environ").read_bytes().split(b"\0")
+                command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            except OSError:
+                continue
+            if f"FALAJ_HOME={home}".encode() in environ and command:
+                found[int(folder.name)] = command
+    return found

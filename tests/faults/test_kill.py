@@ -1,0 +1,105 @@
+"""kill -9 at every process and at every step: the run finishes, nothing is done twice, nothing is left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.installation import Installation, processes_of, wait_for
+from tests.faults.conftest import STEPS
+
+pytestmark = pytest.mark.faults
+
+
+def steps_of(installation: Installation) -> dict[int, str]:
+    found = {}
+    for pid in processes_of(installation.home):
+        with suppress(OSError):
+            environ = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            if any(item.startswith(b"FALAJ_STEP=") for item in environ):
+                found[pid] = "step"
+    return found
+
+
+def wait_for_step(installation: Installation, marks: Path, number: int) -> None:
+    wait_for((marks / str(number)).exists, 60, installation.logs)
+
+
+def finished_cleanly(installation: Installation, commit: str, marks: Path, interrupted: int | None) -> None:
+    run = installation.ended(commit)
+    assert run["state"] == "succeeded", run["reason"] + installation.logs()
+    executions = {int(path.name): len(path.read_text()) for path in marks.iterdir()}
+    assert set(executions) == set(range(STEPS))
+    for number, times in executions.items():
+        assert times == 1 or (number == interrupted and times == 2), f"step {number} was executed {times} times"
+    wait_for(lambda: not steps_of(installation), 10)
+
+
+@pytest.mark.parametrize("part", ["worker", "server", "agent"])
+def test_a_killed_process_loses_nothing(
+    installation: Installation, slow_project: Path, marks: Path, part: str
+) -> None:
+    commit = installation.push(slow_project)
+    wait_for_step(installation, marks, 2)
+    killed = installation.kill(part)
+    wait_for(lambda: installation.pid(part) != killed, 30)
+    finished_cleanly(installation, commit, marks, interrupted=2 if part == "worker" else None)
+
+
+@pytest.mark.parametrize("number", range(STEPS))
+def test_a_worker_killed_in_any_step_is_continued(
+    installation: Installation, slow_project: Path, marks: Path, number: int
+) -> None:
+    commit = installation.push(slow_project)
+    wait_for_step(installation, marks, number)
+    installation.kill("worker")
+    finished_cleanly(installation, commit, marks, interrupted=number)
+
+
+def test_everything_killed_at_once_goes_on_after_up(
+    installation: Installation, slow_project: Path, marks: Path
+) -> None:
+    commit = installation.push(slow_project)
+    wait_for_step(installation, marks, 1)
+    for part in ("supervisor", "server", "worker", "agent"):
+        with suppress(ProcessLookupError):
+            installation.kill(part)
+    wait_for(lambda: "falaj.cli.main" not in " ".join(processes_of(installation.home).values()), 15)
+    installation.up()
+    finished_cleanly(installation, commit, marks, interrupted=1)
+
+
+def test_a_killed_step_fails_the_run_with_the_reason(
+    installation: Installation, slow_project: Path, marks: Path
+) -> None:
+    commit = installation.push(slow_project)
+    wait_for_step(installation, marks, 1)
+    victim = min(steps_of(installation))
+    os.kill(victim, signal.SIGKILL)
+    run = installation.ended(commit)
+    assert run["state"] == "failed"
+    assert "s1" in run["reason"] and "SIGKILL" in run["reason"]
+
+
+def test_a_push_while_the_server_is_down_is_not_lost(
+    installation: Installation, slow_project: Path, marks: Path
+) -> None:
+    installation.down()
+    commit = installation.push(slow_project)
+    installation.up()
+    finished_cleanly(installation, commit, marks, interrupted=None)
+
+
+def test_a_cancelled_run_ends_its_processes(installation: Installation, slow_project: Path, marks: Path) -> None:
+    commit = installation.push(slow_project)
+    wait_for_step(installation, marks, 1)
+    run = installation.run_of(commit)
+    assert run is not None
+    installation.ok("runs", "cancel", run["id"])
+    assert installation.ended(commit)["state"] == "cancelled"
+    wait_for(lambda: not steps_of(installation), 10)
+    assert not (marks / str(STEPS - 1)).exists()
