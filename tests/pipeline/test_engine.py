@@ -257,7 +257,9 @@ def test_a_pipeline_that_cannot_be_run(chain: Project) -> None:
 def test_commands_read_and_write_files(chain: Project) -> None:
     chain.write(
         "double.py",
-        "import sys\nfrom shared import K\nopen(sys.argv[2], 'w').write(str(K * int(open(sys.argv[1] + '/value.json').read())))\n",
+        "import sys\nfrom shared import K\n"
+        "value = int(open(sys.argv[1] + '/value.json').read())\n"
+        "open(sys.argv[2], 'w').write(str(K * value))\n",
     )
     chain.write("shared.py", "K = 2\n")
     command = ("python", "double.py", "{inputs.one}", "{outputs.twice}.json")

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from falaj.pipeline.orphans import sweep
     from falaj.pipeline.result import PipelineResult, StepResult, StepState
     from falaj.pipeline.sources import Snapshot, resolve
-    from falaj.pipeline.workspace import workspace
 
 _PLACES = {
     "Emit": "events",
@@ -32,7 +31,6 @@ _PLACES = {
     "expand": "graph",
     "resolve": "sources",
     "sweep": "orphans",
-    "workspace": "workspace",
 }
 
 __all__ = [
@@ -49,7 +47,6 @@ __all__ = [
     "expand",
     "resolve",
     "sweep",
-    "workspace",
 ]
 
 

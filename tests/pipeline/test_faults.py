@@ -1,0 +1,358 @@
+"""Kills, hangs, full disks and damage, with real processes and file systems."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from falaj.pipeline import StepState, orphans, procfs, sweep
+from falaj.project import StepSpec
+from tests.pipeline.conftest import Project
+
+pytestmark = pytest.mark.faults
+
+
+def until(condition: Callable[[], object], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.02)
+
+
+def alive(pid: int) -> bool:
+    found = procfs.process(pid)
+    return found is not None and not found.zombie
+
+
+def pids(project: Project) -> list[int]:
+    return [int(path.read_text() or 0) for path in project.worktree.glob("*.pid")]
+
+
+FAMILY = """
+    import os, pathlib, subprocess, sys, time
+
+    def note(name):
+        pathlib.Path("new").write_text(str(os.getpid()))
+        os.rename("new", f"{name}.pid")
+
+    def hang(ready: int = 0) -> int:
+        "A step with a child, and a grandchild that left its session."
+        if os.fork() == 0:
+            note("child")
+            time.sleep(300)
+        if os.fork() == 0:
+            os.setsid()
+            if os.fork() == 0:
+                note("escaped")
+                for fd in (0, 1, 2):
+                    os.close(fd)
+                time.sleep(300)
+            os._exit(0)
+        os.wait()
+        note("leader")
+        if pathlib.Path("go").exists():
+            return 1
+        time.sleep(300)
+        return 0
+
+    def ready() -> int:
+        with open("calls", "a") as file:
+            file.write("x")
+        return 1
+"""
+
+
+@pytest.fixture
+def family(project: Project) -> Iterator[Project]:
+    project.write("steps.py", FAMILY)
+    yield project
+    for pid in pids(project):
+        orphans.end(pid)
+
+
+HANG = StepSpec("hang", run="steps:hang", inputs=("ready",))
+READY = StepSpec("ready", run="steps:ready")
+
+
+def test_a_timeout_ends_the_whole_family(family: Project) -> None:
+    result = family.run(READY, StepSpec("hang", run="steps:hang", inputs=("ready",), timeout_s=1.5))
+    error = result.steps["hang"].error
+    assert error is not None
+    assert (error.code, error.message) == ("step.timed-out", "ran longer than 1.5 s")
+    assert len(pids(family)) == 3
+    assert not any(alive(pid) for pid in pids(family))
+
+
+def test_a_step_that_ignores_being_asked_is_killed(project: Project) -> None:
+    project.write(
+        "steps.py",
+        "import signal, time\ndef f():\n    signal.signal(signal.SIGTERM, signal.SIG_IGN)\n    time.sleep(60)\n",
+    )
+    started = time.monotonic()
+    result = project.run(StepSpec("f", run="steps:f", timeout_s=1))
+    assert result.steps["f"].error.code == "step.timed-out"  # type: ignore[union-attr]
+    assert time.monotonic() - started < 15
+
+
+def test_what_a_finished_step_left_running_is_ended(family: Project) -> None:
+    (family.worktree / "go").touch()
+    assert family.run(READY, HANG).ok
+    assert len(pids(family)) == 3
+    until(lambda: not any(alive(pid) for pid in pids(family)))
+
+
+def test_a_step_killed_from_outside(family: Project) -> None:
+    import threading
+
+    def kill() -> None:
+        until(lambda: (family.worktree / "leader.pid").exists())
+        os.kill(int((family.worktree / "leader.pid").read_text()), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    result = family.run(READY, HANG)
+    killer.join()
+    error = result.steps["hang"].error
+    assert error is not None
+    assert (error.code, error.message) == ("step.killed", "was ended by signal 9")
+    assert not any(alive(pid) for pid in pids(family))
+
+
+ENGINE = """
+    import sys
+    from pathlib import Path
+    from falaj.pipeline import execute, Environment
+    from falaj.artifacts import open_store
+    from falaj.project import ProjectSpec, StepSpec
+    root = Path(sys.argv[1])
+    steps = {
+        "ready": StepSpec("ready", run="steps:ready"),
+        "hang": StepSpec("hang", run="steps:hang", inputs=("ready",)),
+    }
+    execute(
+        ProjectSpec("m", "o", steps=steps), worktree=root / "project", run_dir=root / "home" / "runs" / "r1",
+        environment=Environment(Path(sys.executable), "test", False), store=open_store(str(root / "home" / "store")),
+    )
+"""
+
+
+def start_engine(project: Project) -> subprocess.Popen[bytes]:
+    script = project.root / "engine.py"
+    script.write_text(textwrap.dedent(ENGINE))
+    return subprocess.Popen([sys.executable, str(script), str(project.root)])
+
+
+def test_kill_9_of_the_engine_then_run_again(family: Project) -> None:
+    engine = start_engine(family)
+    until(lambda: (family.worktree / "leader.pid").exists() and (family.worktree / "escaped.pid").exists())
+    before = {path.stem: int(path.read_text()) for path in family.worktree.glob("*.pid")}
+    engine.kill()
+    engine.wait()
+    until(lambda: not alive(before["leader"]) and not alive(before["child"]), 5)  # by the kernel, at once
+    assert alive(before["escaped"])  # nobody could know of it yet
+    (family.worktree / "go").touch()
+    result = family.run(READY, HANG)
+    assert result.ok
+    assert result.steps["ready"].cached
+    assert (family.worktree / "calls").read_text() == "x"
+    assert not any(alive(pid) for pid in before.values())
+    until(lambda: not any(alive(pid) for pid in pids(family)))
+
+
+def test_sweep_spares_the_living(family: Project) -> None:
+    engine = start_engine(family)
+    try:
+        until(lambda: len(pids(family)) == 3)
+        assert sweep(family.home) == []
+        assert sweep(family.root / "other", "r1") == []
+        assert sweep(family.home, "another-run") == []
+        assert {*pids(family)} <= {*sweep(family.home, "r1")}
+        assert not any(alive(pid) for pid in pids(family))
+    finally:
+        engine.kill()
+        engine.wait()
+
+
+def test_a_step_that_eats_memory_is_stopped(project: Project) -> None:
+    project.write(
+        "steps.py",
+        """
+        import time, os
+        def eat() -> int:
+            kept = []
+            while True:
+                kept.append(bytearray(os.urandom(1 << 20) * 20))
+                time.sleep(0.02)
+        """,
+    )
+    result = project.run(StepSpec("eat", run="steps:eat", memory_bytes=200 << 20, timeout_s=60))
+    error = result.steps["eat"].error
+    assert error is not None
+    assert error.code == "step.out-of-memory"
+    assert "its limit is 200 MiB" in error.message
+
+
+def test_memory_of_children_counts_and_shared_memory_counts_once(project: Project) -> None:
+    project.write(
+        "steps.py",
+        """
+        import os, time
+        def share() -> int:
+            kept = bytearray(os.urandom(1 << 20) * 100)
+            children = []
+            for _ in range(4):
+                pid = os.fork()
+                if pid == 0:
+                    time.sleep(1)
+                    os._exit(len(kept) > 1 and 0)
+                children.append(pid)
+            for pid in children:
+                os.waitpid(pid, 0)
+            return 1
+        def each() -> int:
+            children = []
+            for _ in range(4):
+                pid = os.fork()
+                if pid == 0:
+                    os.setsid()
+                    kept = bytearray(os.urandom(1 << 20) * 100)
+                    time.sleep(20)
+                    os._exit(len(kept) > 1 and 0)
+                children.append(pid)
+            for pid in children:
+                os.waitpid(pid, 0)
+            return 1
+        """,
+    )
+    assert project.run(StepSpec("share", run="steps:share", memory_bytes=300 << 20)).ok
+    result = project.run(StepSpec("each", run="steps:each", memory_bytes=300 << 20), run_id="r2")
+    assert result.steps["each"].error.code == "step.out-of-memory"  # type: ignore[union-attr]
+
+
+def test_endless_output_is_cut(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("falaj.pipeline.logs.LIMIT_BYTES", 1 << 20)
+    project.write(
+        "steps.py", "def talk() -> int:\n    for _ in range(300):\n        print('x' * 10_000)\n    return 1\n"
+    )
+    result = project.run(StepSpec("talk", run="steps:talk"))
+    assert result.ok
+    log = result.steps["talk"].log
+    assert log is not None
+    assert log.stat().st_size < 1.2 * (1 << 20)
+    assert "the log ends here" in log.read_text()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 4 MiB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)], check=False, capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("needs the right to mount a file system")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+BIG = """
+    from pathlib import Path
+    def big(out: str = "", n: int = 3_000_000) -> Path:
+        import os, tempfile
+        path = Path(out or tempfile.mkdtemp()) / "big.bin"
+        path.write_bytes(os.urandom(n))
+        return path
+"""
+
+
+def test_a_full_disk_under_the_run(project: Project, small_disk: Path) -> None:
+    from falaj.artifacts import open_store
+
+    project.write("steps.py", BIG)
+    (small_disk / "home").mkdir()
+    home = project.root / "home"
+    home.symlink_to(small_disk / "home")
+    store = open_store(str(project.root / "store"))
+    result = project.run(StepSpec("big", run="steps:big", params={"n": 30_000_000}), store=store)
+    error = result.steps["big"].error
+    assert error is not None
+    assert error.code == "step.disk-full"
+    assert "No space left on device" in error.message or "no space left" in error.message
+    assert str(project.home) in str(error)
+
+
+def test_a_full_disk_under_the_store(project: Project, small_disk: Path) -> None:
+    from falaj.artifacts import open_store
+
+    project.write("steps.py", BIG)
+    store = open_store(str(small_disk / "store"))
+    result = project.run(StepSpec("big", run="steps:big", params={"n": 8_000_000}), store=store)
+    error = result.steps["big"].error
+    assert error is not None
+    assert error.code == "artifact.disk-full"
+    assert str(small_disk) in str(error)
+    assert not [*store.refs("steps/")]
+    assert project.run(StepSpec("big", run="steps:big", params={"n": 1000}), store=store, run_id="r2").ok
+
+
+def blobs(project: Project) -> list[Path]:
+    return [path for path in (project.home / "store" / "blobs").rglob("*") if path.is_file()]
+
+
+def damage(project: Project, content: bytes, new: bytes | None) -> None:
+    path = next(path for path in blobs(project) if path.read_bytes() == content)
+    path.chmod(0o644)
+    if new is None:
+        path.unlink()
+    else:
+        path.write_bytes(new)
+
+
+@pytest.mark.parametrize("new", [None, b"12", b"9"])
+def test_a_damaged_result_is_made_again_or_named(project: Project, new: bytes | None) -> None:
+    project.write(
+        "steps.py", "def one() -> int:\n    return 7\ndef use(one: int, k: int) -> int:\n    return one * k\n"
+    )
+    one = StepSpec("one", run="steps:one")
+    first = project.run(one, StepSpec("use", run="steps:use", inputs=("one",), params={"k": 1}))
+    damage(project, b"7", new)
+    result = project.run(one, StepSpec("use", run="steps:use", inputs=("one",), params={"k": 2}), run_id="r2")
+    if result.ok:
+        assert project.value(result, "use") == 14
+        assert not result.steps["one"].cached
+    else:  # a deterministic step makes the same bytes, which the store takes for present
+        error = result.steps["use"].error
+        assert error is not None
+        assert error.code == "artifact.corrupt"
+        assert first.outputs["one"] in error.where
+
+
+def test_a_damaged_snapshot_is_read_again(project: Project) -> None:
+    project.write("raw.txt", "hello")
+    project.write(
+        "steps.py", "from pathlib import Path\ndef f(raw: Path, k: int) -> str:\n    return raw.read_text() * k\n"
+    )
+    step = StepSpec("f", run="steps:f", inputs=("raw",), params={"k": 1})
+    project.run(step, data={"raw": "file://raw.txt"})
+    damage(project, b"hello", None)
+    again = StepSpec("f", run="steps:f", inputs=("raw",), params={"k": 2})
+    result = project.run(again, data={"raw": "file://raw.txt"}, run_id="r2")
+    assert project.value(result, "f") == "hellohello"
+
+
+def test_a_record_that_is_no_record(project: Project) -> None:
+    project.write("steps.py", "def one() -> int:\n    return 7\n")
+    first = project.run(StepSpec("one", run="steps:one"))
+    project.store.set_ref(f"steps/{first.steps['one'].fingerprint}", b'{"outputs": 3')
+    second = project.run(StepSpec("one", run="steps:one"), run_id="r2")
+    assert second.steps["one"].state is StepState.SUCCEEDED
+    assert not second.steps["one"].cached
