@@ -13,7 +13,7 @@ from tests.servers import S3Server, s3_server
 
 __all__ = ["s3_server"]
 
-BACK_ENDS = ("folder", "s3")
+BACK_ENDS = ("folder", pytest.param("s3", marks=pytest.mark.e2e))
 
 
 @pytest.fixture(params=BACK_ENDS)

@@ -36,6 +36,7 @@ def run(code: str, *arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.faults
 def test_a_large_tree_needs_little_memory(url: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """Twice the memory that it may use; `benchmarks/artifacts/large_tree.py` does it with 5 GB."""
     block = os.urandom(CHUNK)
@@ -91,6 +92,7 @@ class TestFullDisk:
             local.fetch(digest, small_disk / "copy")
         assert list(small_disk.iterdir()) == []
 
+    @pytest.mark.e2e
     def test_fetch_from_s3_leaves_nothing(self, s3_url: str, small_disk: Path) -> None:
         store = open_store(s3_url)
         digest = store.put_bytes(os.urandom(3 << 20)).digest
@@ -195,15 +197,18 @@ class TestAddresses:
         digest = open_store(f"file://{tmp_path}/with%20space").put_bytes(b"x").digest
         assert open_store(str(tmp_path / "with space")).has(digest)
 
+    @pytest.mark.e2e
     def test_a_bucket_that_is_not_there(self, s3_url: str, s3_server: S3Server) -> None:
         with pytest.raises(StoreUnavailableError, match="bucket does not exist"):
             open_store(s3_server.url("x", bucket="no-such-bucket")).put_bytes(b"x")
 
+    @pytest.mark.e2e
     def test_wrong_credentials(self, s3_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
         with pytest.raises(StoreUnavailableError, match="refuses the credentials"):
             open_store(s3_url).put_bytes(b"x")
 
+    @pytest.mark.e2e
     def test_nobody_answers(self, s3_url: str) -> None:
         from tests.servers import free_ports
 

@@ -67,6 +67,7 @@ def finish(process: subprocess.Popen[str]) -> int:
     return int(output)
 
 
+@pytest.mark.faults
 def test_writers_readers_and_collectors(url: str, tmp_path: Path) -> None:
     """Some tiny blobs are put again about as often as they fall out of grace, so all kinds of meetings occur."""
     seconds, grace_s, values = (6, 2, 150) if url.startswith("s3") else (5, 1, 900)
@@ -141,6 +142,7 @@ class TestRenewalAgainstRemoval:
         assert backend.renew(self.KEY) == 3
 
 
+@pytest.mark.e2e
 class TestClosedShards:
     """S3 has no locks; markers do the same."""
 
