@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from falaj.locations.runtimes.process.routing import TOTAL_WEIGHT, Arm, Route, R
 from falaj.locations.runtimes.process.runtime import Place
 from tests.locations.conftest import STUB, Load, ask, free_port, until
 
+pytestmark = pytest.mark.e2e
+
 
 def table_of(*arms: Arm, live: str) -> RoutingTable:
     return RoutingTable({arm.name: arm for arm in arms}, {"dev/m": Route("dev/m", {live: TOTAL_WEIGHT})})
@@ -28,6 +31,7 @@ def gateway(place: Place) -> Iterator[Gateway]:
     gateway.ensure()
     yield gateway
     gateway.process.stop()
+    shutil.rmtree(place.sockets, ignore_errors=True)
 
 
 @pytest.fixture

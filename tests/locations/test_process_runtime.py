@@ -13,11 +13,16 @@ import httpx
 import pytest
 
 from falaj.locations.desired import EndpointState
-from falaj.locations.errors import PortInUseError
+from falaj.locations.errors import GatewayError, PortInUseError
+from falaj.locations.runtimes.process import gateway, supervision
+from falaj.locations.runtimes.process.envoy_admin import EnvoyAdmin
 from falaj.locations.runtimes.process.os_process import tagged
 from falaj.locations.runtimes.process.replica import TAG, ReplicaRecords
 from falaj.locations.runtimes.process.runtime import Place, ProcessRuntime
 from tests.locations.conftest import Load, MakeRuntime, ask, servable, until
+
+
+pytestmark = pytest.mark.e2e
 
 
 def records(place: Place) -> dict[str, int]:
@@ -160,6 +165,27 @@ def test_a_killed_envoy_is_started_again_with_what_it_served(runtime: ProcessRun
     runtime.converge(wanted)
     assert ask(runtime.gateway.port, "/dev/m")[2]["name"] == "m@1"
     assert time.monotonic() - started < 5
+
+
+@pytest.mark.faults
+def test_what_hangs_is_started_again(runtime: ProcessRuntime, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervision, "WATCH_EVERY_S", 0.1)
+    monkeypatch.setattr(gateway, "SILENT_FOR_S", 0.5)
+    monkeypatch.setattr(supervision, "_PROBE_TIMEOUT_S", 0.3)
+    runtime.gateway.process.admin = EnvoyAdmin(place.layout.admin_socket, timeout_s=0.3)
+    wanted = [servable(1)]
+    runtime.settle(wanted, timeout_s=20)
+    (replica,), envoy = records(place).values(), runtime.gateway.process.current()
+    assert envoy
+    os.kill(replica, signal.SIGSTOP)
+    until(lambda: runtime.converge(wanted) and replica not in records(place).values())
+    assert runtime.settle(wanted, timeout_s=20)[0].state is EndpointState.READY
+    os.kill(envoy.pid, signal.SIGSTOP)
+    with pytest.raises(GatewayError):
+        runtime.converge(wanted)
+    time.sleep(0.5)
+    runtime.converge(wanted)
+    assert not envoy.alive() and ask(runtime.gateway.port, "/dev/m")[0] == 200
 
 
 @pytest.mark.faults

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from falaj.artifacts.digest import Digest, parse_digest
+from falaj.errors import UsageError
 from falaj.locations.errors import DesiredStateError
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9_.-]{0,61}[a-z0-9])?")
@@ -63,7 +64,7 @@ class Endpoint:
                 evidence=tuple(value.get("evidence", ())),
                 environment_lock=value.get("environment_lock"),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, UsageError) as error:
             raise DesiredStateError(f"an endpoint of the desired state is wrong: {error!r}") from error
         return endpoint
 

@@ -59,6 +59,11 @@ class EnvoyProcess:
             time.sleep(0.01)
         return process
 
+    def kill(self) -> None:
+        """End an Envoy that does not answer any more."""
+        if process := self.current():
+            process.end(grace_s=0.0)
+
     def stop(self) -> None:
         """End Envoy if it runs; open requests are cut off."""
         if process := self.current():

@@ -23,6 +23,7 @@ from falaj.locations.runtimes.process.routing import EMPTY, RoutingTable
 
 _CONFIRM_WITHIN_S = 10.0
 _AUDIT_EVERY_S = 5.0
+SILENT_FOR_S = 20.0
 _log = logging.getLogger(__name__)
 
 
@@ -53,6 +54,7 @@ class Gateway:
         self._node_id = node_id
         self._table_file = layout.root / "table.json"
         self._audited_at = 0.0
+        self._silent_since: float | None = None
 
     def table(self) -> RoutingTable:
         """The table that was last in force, also after a restart."""
@@ -76,12 +78,12 @@ class Gateway:
             GatewayError: Envoy does not start.
         """
         running = self.process.current()
-        if running and self._listens():
+        if running and self._answers() and self._listens():
             if self._audit_is_due() or not self._file_is(self._listeners()):
                 self._put(self._listeners())
             return
         require_free(self.port)
-        if running and self._file_is(self._listeners()):
+        if self.process.current() and self._file_is(self._listeners()):
             self.process.stop()  # it could not open its port when it was told to, and does not try again
         if not self.process.current():
             self._restore_files()
@@ -114,7 +116,8 @@ class Gateway:
             write_json(self._table_file, before.to_json())
             self._write_back(before)
             raise
-        write_json(self._table_file, table.to_json())
+        if table != before:
+            write_json(self._table_file, table.to_json())
         self._audited_at = time.monotonic()
 
     def _restore_files(self) -> None:
@@ -165,6 +168,23 @@ class Gateway:
 
     def _listens(self) -> bool:
         return f"127.0.0.1:{self.port}" in self.process.admin.listening()
+
+    def _answers(self) -> bool:
+        """Whether the running Envoy answers its admin interface; one that is silent for long is ended.
+
+        Raises:
+            GatewayError: It is silent, but not for long yet.
+        """
+        if self.process.admin.is_live():
+            self._silent_since = None
+            return True
+        self._silent_since = self._silent_since or time.monotonic()
+        if time.monotonic() - self._silent_since < SILENT_FOR_S:
+            raise GatewayError("Envoy does not answer", where=str(self.layout.admin_socket))
+        _log.error("gateway.hung action=restart")
+        self._silent_since = None
+        self.process.kill()
+        return False
 
     def _confirmed(self, wanted: _Wanted) -> bool:
         return self.process.admin.accepted(wanted.kind).version == wanted.version

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -87,8 +88,6 @@ class ProcessRuntime:
         self._records = ReplicaRecords(place.folder / "replicas")
         self.supervisor = Supervisor(place.folder, place.logs, self._records, clock)
         self.gateway = Gateway(place.layout, place.logs / "envoy.log", port=port, node_id=place.folder.name)
-        _private_folder(place.sockets)
-        place.predictions.mkdir(parents=True, exist_ok=True)
 
     def adopt(self) -> None:
         """Take over what an earlier agent left running; to be called once, before the first pass."""
@@ -104,6 +103,8 @@ class ProcessRuntime:
             PortInUseError: Another program has the gateway's port; replicas were looked after nevertheless.
             LocationError: Envoy does not work; the next pass tries again.
         """
+        _private_folder(self._place.sockets)
+        self._place.predictions.mkdir(parents=True, exist_ok=True)
         replicas = self._tended(servables)
         self.gateway.ensure()
         table, live = placement.routing_table(servables, replicas, self.gateway.table())
@@ -130,6 +131,7 @@ class ProcessRuntime:
                 replica.process.end(grace_s=10.0)
             self._records.forget(replica)
         self.supervisor.end_strays()
+        shutil.rmtree(self._place.sockets, ignore_errors=True)
 
     def _tended(self, servables: Sequence[Servable]) -> list[Replica]:
         """All replicas, after starting what is missing and looking after what is there."""

@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from falaj.locations.runtimes.process import backoff
@@ -27,6 +27,8 @@ from falaj.locations.runtimes.process.unix_http import get
 READY_WITHIN_S = 120.0
 DRAIN_S = 1.0
 END_WITHIN_S = 30.0
+WATCH_EVERY_S = 5.0
+HUNG_AFTER_MISSES = 4
 _PROBE_TIMEOUT_S = 1.0
 _log = logging.getLogger(__name__)
 
@@ -40,12 +42,14 @@ class Supervisor:
         logs: Folder of the replicas' logs.
         records: Where their state is kept.
         clock: Unix time.
+        silence: By slot: when it was last asked, and how often in a row it did not answer.
     """
 
     location: Path
     logs: Path
     records: ReplicaRecords
     clock: Callable[[], float]
+    silence: dict[str, tuple[float, int]] = field(default_factory=dict)
 
     def log_of(self, slot: Slot) -> Path:
         """Where the output of a slot's processes goes."""
@@ -59,7 +63,7 @@ class Supervisor:
             return self._bury(replica)
         if replica.ready_at is None:
             return self._probe(replica)
-        return replica
+        return self._watched(replica)
 
     def end(self, replica: Replica) -> bool:
         """Bring a retired replica nearer to its end; True when it is gone and forgotten.
@@ -95,12 +99,20 @@ class Supervisor:
         _log.info("replica.started slot=%s pid=%d", slot.id, process.pid)
         return self._saved(replace(replica, process=process, started_at=self.clock(), ready_at=None))
 
+    def _watched(self, replica: Replica) -> Replica:
+        """Ask a ready replica now and then whether it still answers; one that is silent again and again has hung."""
+        since, misses = self.silence.get(replica.slot.id, (replica.ready_at or 0.0, 0))
+        if self.clock() - since < WATCH_EVERY_S:
+            return replica
+        misses = 0 if _answers(replica.slot, "/v2/health/live") else misses + 1
+        self.silence[replica.slot.id] = (self.clock(), misses)
+        if misses < HUNG_AFTER_MISSES:
+            return replica
+        del self.silence[replica.slot.id]
+        return self._bury(replica, f"it did not answer {misses} times in a row")
+
     def _probe(self, replica: Replica) -> Replica:
-        try:
-            status, _ = get(Path(replica.slot.socket), "/v2/health/ready", timeout_s=_PROBE_TIMEOUT_S)
-        except OSError:
-            status = 0
-        if status == 200:
+        if _answers(replica.slot, "/v2/health/ready"):
             _log.info("replica.ready slot=%s after_s=%.2f", replica.slot.id, self.clock() - replica.started_at)
             return self._saved(replace(replica, ready_at=self.clock(), message=""))
         if self.clock() - replica.started_at > READY_WITHIN_S:
@@ -123,3 +135,11 @@ class Supervisor:
     def _saved(self, replica: Replica) -> Replica:
         self.records.save(replica)
         return replica
+
+
+def _answers(slot: Slot, target: str) -> bool:
+    try:
+        status, _ = get(Path(slot.socket), target, timeout_s=_PROBE_TIMEOUT_S)
+    except OSError:
+        return False
+    return status == 200
