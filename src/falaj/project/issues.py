@@ -125,8 +125,13 @@ def _below(schema: Mapping[str, Any], part: str | int) -> Iterator[Mapping[str, 
     if isinstance(part, int):
         candidates = [schema.get("items")]
     else:
-        candidates = [schema.get("properties", {}).get(part) or schema.get("additionalProperties")]
+        named = schema.get("properties", {}).get(part)
+        candidates = [named] if named else [schema.get("additionalProperties"), *_by_pattern(schema)]
     yield from (each for each in candidates if isinstance(each, Mapping))
+
+
+def _by_pattern(schema: Mapping[str, Any]) -> Iterator[Any]:
+    yield from schema.get("patternProperties", {}).values()
 
 
 def _branches(root: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

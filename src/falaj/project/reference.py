@@ -98,8 +98,10 @@ def _type(root: Mapping[str, Any], value: Mapping[str, Any]) -> str:
     match value.get("type"):
         case "array":
             return f"list of {_type(root, value.get('items', {}))}"
+        case "object" if not _items(value):
+            return "mapping"
         case "object":
-            return f"mapping of names to {_type(root, value.get('additionalProperties', {}))}"
+            return f"mapping of names to {_type(root, _items(value))}"
         case "string":
             return _text(value)
         case kind:
@@ -107,6 +109,12 @@ def _type(root: Mapping[str, Any], value: Mapping[str, Any]) -> str:
 
 
 _KINDS = {"integer": "whole number", "number": "number", "boolean": "`true` or `false`"}
+
+
+def _items(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema of a mapping's values; an empty one when anything may stand there."""
+    found = [*value.get("patternProperties", {}).values(), value.get("additionalProperties")]
+    return next((each for each in found if isinstance(each, Mapping)), {})
 
 
 def _text(value: Mapping[str, Any]) -> str:

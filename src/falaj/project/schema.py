@@ -132,7 +132,7 @@ class Serving(Strict):
 
 
 class Monitoring(Strict):
-    """What is known after the prediction."""
+    """The truth that arrives after a prediction."""
 
     label: NonEmpty | None = Field(default=None, description="The column that holds the truth; gates need it.")
     label_delay: Duration | None = Field(default=None, description="When the truth is known, after the prediction.")
