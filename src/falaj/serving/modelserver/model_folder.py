@@ -94,10 +94,12 @@ def _packaging(path: Path) -> Mapping[str, Any]:
 
 def _example(path: Path, info: Mapping[str, Any], signature: Signature) -> tuple[tuple[Any, ...], ...]:
     """Rows of the example table; an unreadable example only costs the warm-up, so it is passed over."""
-    if info.get("pandas_orient") != "split" or not signature.columns:
+    if not (signature.columns and info.get("pandas_orient") == "split") and info.get("type") != "ndarray":
         return ()
     try:
         table = json.loads((path / info["artifact_path"]).read_text())
+        if not signature.columns:
+            return tuple((row,) for row in table["inputs"]) if len(signature.features) == 1 else ()
         order = [table["columns"].index(name) for name in signature.names]
     except (OSError, ValueError, KeyError):
         return ()

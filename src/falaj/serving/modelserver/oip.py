@@ -152,11 +152,10 @@ class InferDecoder:
         if self._is_whole_table(inputs, arrays):
             return [_column(f, arrays[0][:, index]) for index, f in enumerate(self._signature.features)]
         given = self._named(inputs, arrays)
+        same_length(tuple(given), list(given.values()))
         count = len(arrays[0]) if arrays else 0
         check = _column if self._signature.columns else _tensor
-        found = [check(f, given[f.name]) if f.name in given else _left_out(f, count) for f in self._signature.features]
-        same_length(self._signature.names, found)
-        return found
+        return [check(f, given[f.name]) if f.name in given else _left_out(f, count) for f in self._signature.features]
 
     def _is_whole_table(self, inputs: Sequence[_Input], arrays: Sequence[Array]) -> bool:
         """One [n, k] tensor stands for the k columns of an all-numeric table, as KServe's clients send it."""
@@ -240,8 +239,8 @@ def _texts(given: _Input, data: memoryview) -> list[str]:
 
 def _reshaped(given: _Input, flat: Array) -> Array:
     try:
-        if any(length < 0 for length in given.shape):
-            raise ValueError("a negative length")
+        if not given.shape or any(length < 0 for length in given.shape):
+            raise ValueError("no length, or a negative one")
         return flat.reshape(given.shape)
     except ValueError:
         raise InvalidInputError(

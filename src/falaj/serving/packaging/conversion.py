@@ -52,11 +52,11 @@ def convert(estimator: Any, signature: Signature, predict_method: str) -> Conver
 
     register()
     classifies = hasattr(estimator, "predict_proba")
-    named = signature.columns and hasattr(estimator, "feature_names_in_")
+    named = signature.columns and _takes_columns(estimator)
     options = {id(_last(estimator)): {"zipmap": False}} if classifies else None
     try:
         graph = convert_sklearn(
-            estimator, initial_types=_types(signature, named=named), options=options, target_opset=_OPSETS
+            estimator, name="model", initial_types=_types(signature, named=named), options=options, target_opset=_OPSETS
         )
     except Exception as error:  # converters raise whatever they meet
         text = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -70,6 +70,12 @@ def convert(estimator: Any, signature: Signature, predict_method: str) -> Conver
         dict(zip(names, given, strict=False)),
         "probability" if classifies and predict_method == "predict_proba" else names[0],
     )
+
+
+def _takes_columns(estimator: Any) -> bool:
+    """True if the first transformer picks columns by name; every other estimator takes one matrix."""
+    first = estimator.steps[0][1] if hasattr(estimator, "steps") else estimator
+    return type(first).__name__ == "ColumnTransformer" and hasattr(estimator, "feature_names_in_")
 
 
 def _last(estimator: Any) -> Any:

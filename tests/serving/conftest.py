@@ -1,0 +1,137 @@
+"""Real model folders, made once a session, and real servers on Unix sockets."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from falaj.serving import PackagingResult, package_model
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of MLflow model folders and `held-out.parquet`."""
+    folder = tmp_path_factory.mktemp("models")
+    script = Path(__file__).with_name("make_models.py")
+    environment = os.environ | {
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "GIT_PYTHON_REFRESH": "quiet",
+        "OMP_NUM_THREADS": "1",
+    }
+    command = [sys.executable, "-W", "ignore", script, folder]
+    made = subprocess.run(
+        command,
+        env=environment,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert made.returncode == 0, made.stderr
+    return folder
+
+
+@pytest.fixture(scope="session")
+def packaged(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path, PackagingResult]]:
+    """Package a model once a session: name to (folder, result)."""
+    done: dict[str, tuple[Path, PackagingResult]] = {}
+
+    def package(name: str) -> tuple[Path, PackagingResult]:
+        if name not in done:
+            target = tmp_path_factory.mktemp("packaged") / name
+            table = None if name == "tensor" else models / "held-out.parquet"
+            if name in ("linear", "poisson", "imprecise"):
+                table = _numbers(models, target.parent, scale=1e6 if name == "imprecise" else 1.0)
+            done[name] = target, package_model(models / name, target, python=Path(sys.executable), table=table)
+        return done[name]
+
+    return package
+
+
+def _numbers(models: Path, folder: Path, scale: float) -> Path:
+    import polars as pl
+
+    shift = 1e12 if scale != 1 else 0.0
+    table = pl.read_parquet(models / "held-out.parquet", columns=["hour", "distance"])
+    table.select(pl.all().cast(pl.Float64) * scale + shift).write_parquet(folder / "numbers.parquet")
+    return folder / "numbers.parquet"
+
+
+@dataclass
+class Replica:
+    """A running model server."""
+
+    process: subprocess.Popen[str]
+    socket: Path
+    log: Path
+    started: float
+    ready_s: float = 0.0
+    client: httpx.Client = field(init=False)
+
+    def __post_init__(self) -> None:
+        transport = httpx.HTTPTransport(uds=str(self.socket))
+        self.client = httpx.Client(transport=transport, base_url="http://replica", timeout=30)
+
+    def wait_ready(self, timeout_s: float = 60.0) -> None:
+        while time.monotonic() - self.started < timeout_s:
+            if self.process.poll() is not None:
+                raise AssertionError(f"ended with {self.process.returncode}: {self.process.stderr.read()}")  # type: ignore[union-attr]
+            if self.accepts() and self.client.get("/v2/health/ready").status_code == 200:
+                self.ready_s = time.monotonic() - self.started
+                return
+            time.sleep(0.02)
+        raise AssertionError("not ready in time")
+
+    def accepts(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(self.socket)) == 0
+
+    def invoke(self, body: Any, **options: Any) -> httpx.Response:
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self.client.post("/invocations", content=content, **options)
+
+    def end(self) -> None:
+        self.client.close()
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGKILL)
+        self.process.communicate()
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., Replica]]:
+    """Start a replica of a model folder; ended after the test."""
+    running: list[Replica] = []
+
+    def start(model: Path, *options: str, wait: bool = True, command: tuple[str, ...] = ()) -> Replica:
+        path, log = tmp_path / f"{len(running)}.sock", tmp_path / "log"
+        line = command or (sys.executable, "-m", "falaj.serving.modelserver")
+        process = subprocess.Popen(
+            [
+                *(*line, "--model", str(model), "--socket", str(path), "--log", str(log)),
+                *("--name", "flight-delay", "--version", "7", "--endpoint", "dev/flight-delay", *options),
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        replica = Replica(process, path, log, time.monotonic())
+        running.append(replica)
+        if wait:
+            replica.wait_ready()
+        return replica
+
+    yield start
+    for replica in running:
+        replica.end()

@@ -1,0 +1,33 @@
+"""The model server is lean: it imports nothing of the control plane and no library that it does not serve with."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+ALLOWED = {"falaj", "falaj.errors", "falaj.serving"}
+ALLOWED_BELOW = ("falaj.serving.modelserver", "falaj.serving.predictionlog")
+HEAVY = {"mlflow", "pandas", "polars", "sklearn", "fastapi", "sqlalchemy", "pydantic", "httpx", "starlette", "scipy"}
+
+SCRIPT = """
+import json, sys
+import falaj.serving.modelserver.__main__, falaj.serving.modelserver.server
+import falaj.serving.modelserver.backends.onnx, falaj.serving.modelserver.backends.native
+import falaj.serving.modelserver.backends.pyfunc, granian.server.embed
+print(json.dumps(sorted(sys.modules)))
+"""
+
+
+def test_the_import_set_is_the_servers_own() -> None:
+    ended = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True)
+    modules = json.loads(ended.stdout)
+    ours = {name for name in modules if name.split(".")[0] == "falaj"}
+    assert {name for name in ours if not name.startswith(ALLOWED_BELOW)} <= ALLOWED
+    assert not HEAVY & set(modules)
+
+
+def test_importing_the_room_costs_nothing_heavy() -> None:
+    script = "import json, sys, falaj.serving; print(json.dumps(sorted(sys.modules)))"
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert not {"numpy", "msgspec", "granian", *HEAVY} & set(json.loads(ended.stdout))

@@ -1,0 +1,73 @@
+"""Conversion in the project's environment, kept only when it answers like the original."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from falaj.serving import PackagingError, PackagingResult, package_model
+
+Packaged = Callable[[str], tuple[Path, PackagingResult]]
+
+
+@pytest.mark.parametrize("name", ["flights", "three-classes", "poisson", "linear", "tensor"])
+def test_a_conversion_that_agrees_on_real_rows_and_probes_is_kept(packaged: Packaged, name: str) -> None:
+    folder, result = packaged(name)
+    assert (result.flavor, result.reason) == ("onnx", "")
+    assert result.parity is not None and result.parity.passed
+    assert result.parity.rows == (5 if name == "tensor" else 400)
+    # An unknown text for each of 3 text columns and a missing value for each of 6 weather columns, 8 rows each.
+    assert result.parity.probes == (72 if name in ("flights", "three-classes") else 0)
+    assert set(result.versions) >= {"scikit-learn", "skl2onnx", "onnxruntime"}
+    record = json.loads((folder / "serving.json").read_text())
+    assert PackagingResult.from_json(record["packaging"]) == result
+    assert (folder / "model.onnx").stat().st_size > 0
+
+
+def test_packaging_twice_gives_the_same_bytes(packaged: Packaged, models: Path, tmp_path: Path) -> None:
+    folder, _ = packaged("flights")
+    package_model(
+        models / "flights", tmp_path / "again", python=Path(sys.executable), table=models / "held-out.parquet"
+    )
+    for name in ("model.onnx", "serving.json"):
+        assert (tmp_path / "again" / name).read_bytes() == (folder / name).read_bytes()
+
+
+def test_a_conversion_that_answers_differently_is_thrown_away(packaged: Packaged) -> None:
+    folder, result = packaged("imprecise")
+    assert result.flavor == "native" and "differently" in result.reason
+    assert result.parity is not None and not result.parity.passed
+    assert not (folder / "model.onnx").exists() and not (folder / "serving.json").exists()
+
+
+def package(models: Path, tmp_path: Path, **options: object) -> PackagingResult:
+    given = {"python": Path(sys.executable), "table": None} | options
+    return package_model(models / "flights", tmp_path / "target", **given)  # type: ignore[arg-type]
+
+
+def test_a_crash_leaves_the_native_flavor_and_says_why(models: Path, tmp_path: Path) -> None:
+    result = package(models, tmp_path, python=Path("/bin/false"))
+    assert result.flavor == "native" and "status 1" in result.reason
+    assert (tmp_path / "target" / "MLmodel").exists()
+
+
+def test_a_conversion_that_takes_too_long_is_ended(models: Path, tmp_path: Path) -> None:
+    result = package(models, tmp_path, timeout_s=0.05)
+    assert result.flavor == "native" and "longer than 0.05 s" in result.reason
+
+
+def test_a_table_without_the_models_columns_leaves_the_native_flavor(models: Path, tmp_path: Path) -> None:
+    import polars as pl
+
+    pl.DataFrame({"hour": [1]}).write_parquet(tmp_path / "other.parquet")
+    assert package(models, tmp_path, table=tmp_path / "other.parquet").flavor == "native"
+
+
+def test_a_folder_without_a_model_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(PackagingError, match="no MLmodel"):
+        package_model(tmp_path / "empty", tmp_path / "target", python=Path(sys.executable), table=None)
