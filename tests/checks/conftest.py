@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import warnings
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,8 @@ import pytest
 
 from falaj.artifacts import open_store
 from falaj.checks import CheckContext, LiveModel
+from falaj.checks.context import CheckError
+from falaj.checks.in_project.problems import ProblemError
 from falaj.project.spec import GateSpec, ProjectSpec, StepSpec
 
 FEATURES = ["distance", "hour", "noise"]
@@ -113,6 +117,21 @@ def versus_live(metric, margin, data="split.test", **more):
     return GateSpec(text, metric, "not worse than", None, data, not_worse_than="live", margin=margin, **more)
 
 
+@pytest.fixture
+def same_process(monkeypatch):
+    """Run tasks in this process: the same code on the same files, without the start of an interpreter."""
+
+    def run(context, module, task, *, timeout_s):
+        try:
+            return json.loads(json.dumps(import_module(f"falaj.checks.in_project.{module}").main(task)))
+        except ProblemError as problem:
+            raise CheckError(str(problem)) from problem
+
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    for user in ("scoring", "data", "model"):
+        monkeypatch.setattr(f"falaj.checks.{user}.run_in_project", run)
+
+
 @pytest.fixture(scope="session")
 def models(tmp_path_factory):
     """MLflow folders by name, as the flavor saves them: a good classifier, one trained on noise, a regression."""
@@ -120,22 +139,24 @@ def models(tmp_path_factory):
     import pandas as pd
     from mlflow.models import infer_signature
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+    from threadpoolctl import threadpool_limits
 
     root = tmp_path_factory.mktemp("models")
     table = flights(3000, seed=9)
     features, label = table.select(FEATURES), table["late"].to_numpy()
     shuffled = np.random.default_rng(0).permutation(label)
-    made = {
-        "good": HistGradientBoostingClassifier(max_iter=30).fit(features, label),
-        "poor": HistGradientBoostingClassifier(max_iter=30).fit(features, shuffled),
-        "regression": HistGradientBoostingRegressor(max_iter=30).fit(features, label.astype(float)),
-    }
+    with threadpool_limits(1):  # small data: waiting for threads takes longer than the work
+        made = {
+            "good": HistGradientBoostingClassifier(max_iter=30).fit(features, label),
+            "poor": HistGradientBoostingClassifier(max_iter=30).fit(features, shuffled),
+            "regression": HistGradientBoostingRegressor(max_iter=30).fit(features, label.astype(float)),
+        }
     frame = pd.DataFrame({name: features[name].to_numpy() for name in FEATURES})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MLflow's use of pandas 3
         for name, model in made.items():
-            signature = infer_signature(frame, model.predict(features))
+            signature = infer_signature(frame, frame["noise"])
             mlflow.sklearn.save_model(
-                model, root / name, signature=signature, input_example=frame.head(5), serialization_format="cloudpickle"
+                model, root / name, signature=signature, serialization_format="cloudpickle", pip_requirements=[]
             )
     return {name: root / name for name in made}

@@ -1,4 +1,4 @@
-"""Gates on real MLflow models and real tables, scored in another process."""
+"""Gates on real MLflow models and real tables."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from falaj.checks import LiveModel, run_gates
 from tests.checks.conftest import FEATURES, flights, threshold, versus_live
+
+pytestmark = pytest.mark.usefixtures("same_process")
 
 
 @pytest.fixture
@@ -181,13 +183,6 @@ def test_missing_slice_values_are_a_slice_of_their_own(bench, models):
     bench.keep_table("split.test", table)
     found = only(bench, threshold("brier", "<=", 1.0, by="carrier", min_rows=50))
     assert "(missing)" in {result.name for result in found.slices}
-
-
-def test_a_scorer_that_crashes_is_a_reason_not_a_traceback(scored):
-    scored.write("numpy.py", "raise SystemExit('killed by the project')\n")
-    found = only(scored, threshold("auc", ">=", 0.5))
-    assert not found.passed
-    assert "score failed in the project's environment" in found.reason
 
 
 def test_same_seed_same_verdict(scored, models):

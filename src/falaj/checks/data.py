@@ -123,12 +123,9 @@ def _bounds(name: str, value: float, wanted: Mapping[str, Any], where: str) -> I
 
 
 def _compared(name: str, value: Any, limit: Any, op: str, where: str) -> CheckValue:
-    """Numbers with numbers, text (also times, in ISO 8601) with text; nothing to compare is a failure."""
-    if isinstance(limit, str) or isinstance(value, str):
-        limit = str(limit)
-        holds = isinstance(value, str) and (value >= limit if op == ">=" else value <= limit)
-    else:
-        holds = value is not None and (value >= limit if op == ">=" else value <= limit)
+    """Numbers with numbers, text (also times, in ISO 8601) with text; anything else, or no value, is a failure."""
+    comparable = value is not None and isinstance(value, str) == isinstance(limit, str)
+    holds = comparable and (value >= limit if op == ">=" else value <= limit)
     return CheckValue(name, value, limit, op, holds, where)
 
 

@@ -17,6 +17,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 UNRESOLVED = "?"
+PYTHON_2 = {"__builtin__": "builtins", "copy_reg": "copyreg"}
+"""Old names that protocols 0 to 2 write; there are no modules of these names that could be meant instead."""
 
 EXACT = frozenset(
     {
@@ -39,6 +41,11 @@ EXACT = frozenset(
         "numpy.random._mt19937.MT19937",
         "numpy.random._pcg64.PCG64",
         "numpy.random.bit_generator.SeedSequence",
+        "numpy.random.bit_generator.__pyx_unpickle_SeedSequence",
+        "numpy.ma.MaskedArray",
+        "sklearn.metrics._dist_metrics.newObj",
+        "sklearn.neighbors._kd_tree.newObj",
+        "sklearn.neighbors._ball_tree.newObj",
         "numpy.ma.core._mareconstruct",
         "numpy.ma.core.MaskedArray",
         "pandas._libs.internals._unpickle_block",
@@ -125,7 +132,7 @@ def _one(stream: io.BytesIO) -> Iterator[Import]:
         name = operation.name
         if name in ("GLOBAL", "INST"):
             module, _, attribute = str(argument).partition(" ")
-            yield Import(module, attribute, position or 0)
+            yield Import(PYTHON_2.get(module, module), attribute, position or 0)
         elif name == "STACK_GLOBAL":
             module, attribute = (text if text is not None else UNRESOLVED for text in [None, None, *pushed][-2:])
             yield Import(module, attribute, position or 0)

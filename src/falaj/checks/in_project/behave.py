@@ -82,10 +82,8 @@ def _moved(model: LoadedModel, features: Any, name: str, way: str, scores: Any) 
 def _emptied(model: LoadedModel, features: Any, name: str) -> str:
     """Why the model does not predict without a column's values; empty when it does."""
     values = _values(features, name)
-    if is_polars(features):
-        empty = values.clear(len(values))
-    else:
-        empty = values.where(np.zeros(len(values), dtype=bool))
+    none = np.zeros(len(values), dtype=bool)
+    empty = values.clear(len(values)) if is_polars(features) else values.where(none)
     try:
         scores = model.score(_with(features, name, empty))
     except Exception as error:  # the project's own code may raise anything; the check reports it

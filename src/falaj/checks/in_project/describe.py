@@ -1,13 +1,13 @@
 """Describe the columns of tables: what the data check holds against the project's expectations.
 
 Task: `tables` {name: path}, `columns` {table: {column: {"values": list | None}}}.
-Result: `tables` {table: {"problem": text} | {"rows": n, "columns": {column: description | None}}}, `library`, `version`.
+Result: `tables` {table: {"problem": text} | {"rows": n, "columns": {column: description | None}}}, `tools`.
 """
 
 from __future__ import annotations
 
 import math
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ SHOWN_VALUES = 5
 
 def main(task: dict[str, Any]) -> dict[str, Any]:
     """Describe the named columns of every table."""
-    found, tools = {}, {}
+    found: dict[str, Any] = {}
+    tools: dict[str, str] = {}
     for name, path in task["tables"].items():
         try:
             table = read_table(Path(path))
@@ -96,13 +97,13 @@ def plain(value: Any) -> float | str | None:
         number = float(value)
     except (TypeError, ValueError):
         return str(value)
-    return None if math.isnan(number) else number
+    return number if math.isfinite(number) else str(number)  # JSON has no infinity
 
 
 def _epoch_s(value: Any) -> float | None:
     """Seconds since the epoch of a time; one without a zone is taken as UTC."""
     if isinstance(value, datetime):
-        return (value if value.tzinfo else value.replace(tzinfo=timezone.utc)).timestamp()
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
     if isinstance(value, date):
-        return datetime(value.year, value.month, value.day, tzinfo=timezone.utc).timestamp()
+        return datetime(value.year, value.month, value.day, tzinfo=UTC).timestamp()
     return None

@@ -1,0 +1,124 @@
+"""Data validation on real Parquet files, read by polars and by pandas."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pandas as pd
+import polars as pl
+import pytest
+
+from falaj.checks import run_check
+from falaj.checks.in_project import describe
+from tests.checks.conftest import flights
+
+NOW = datetime(2013, 3, 8, tzinfo=UTC).timestamp()
+TABLE = pl.DataFrame(
+    {
+        "id": [1, 2, 3, 3],
+        "carrier": ["AA", "UA", None, "ZZ"],
+        "distance": [100.0, 2500.0, float("nan"), 700.0],
+        "at": [datetime(2013, 3, day) for day in (1, 2, 3, 7)],  # noqa: DTZ001 - read as UTC
+        "late": [True, False, True, True],
+    }
+)
+
+
+@pytest.fixture
+def expecting(bench, same_process):
+    bench.keep_table("prepare", TABLE)
+
+    def check(**expected):
+        bench.spec = replace(bench.spec, expect={"prepare": expected})
+        return run_check("data", bench.context(now=NOW))
+
+    return check
+
+
+@pytest.mark.parametrize(
+    ("column", "holds", "breaks"),
+    [
+        ("rows", {"min": 4, "max": 4}, {"min": 5}),
+        ("rows", {"max": 10}, {"max": 3}),
+        ("id", {"type": "int", "min": 1, "max": 3}, {"type": "float"}),
+        ("id", {"values": [1, 2, 3]}, {"values": [1, 2]}),
+        ("id", {}, {"unique": True}),
+        ("distance", {"min": 100, "max": 2500, "missing": 0.25}, {"max": 2499}),
+        ("distance", {"missing": 0.3}, {"missing": 0.2}),
+        ("distance", {"type": "float"}, {"min": 100.5}),
+        ("distance", {"unique": True}, {"min": "100"}),
+        ("carrier", {"type": "string", "missing": 0.25}, {"missing": 0}),
+        ("carrier", {"values": ["AA", "UA", "ZZ"]}, {"values": ["AA", "UA"]}),
+        ("at", {"type": "datetime", "min": "2013-03-01"}, {"max": "2013-03-06"}),
+        ("at", {"freshness": "2d"}, {"freshness": "12h"}),
+        ("at", {"freshness_s": 90_000}, {"freshness_s": 80_000}),
+        ("carrier", {}, {"freshness": "2d"}),
+        ("late", {"type": "bool", "values": [True, False]}, {"values": [True]}),
+        ("id", {}, {"wheels": 3}),
+    ],
+)
+def test_each_expectation_can_hold_and_break(expecting, column, holds, breaks):
+    rows = {"rows": {"min": 1}} if column != "rows" else {}
+    assert expecting(**{column: holds}, **rows).passed
+    broken = expecting(**{column: breaks}, **rows)
+    assert not broken.passed
+    assert (column if column != "rows" else "rows is 4") in broken.summary
+
+
+def test_the_summary_counts_and_names_the_first_problem(expecting):
+    found = expecting(rows={"min": 1}, carrier={"missing": 0, "values": ["AA", "UA"]})
+    assert found.summary == (
+        "3 expectations of 1 tables with 4 rows, 2 not met: prepare.carrier missing is 0.25, expected <= 0"
+    )
+    assert found.checked == 3
+    assert found.tools == {"polars": pl.__version__}
+    assert found.values[2].value == "ZZ"
+
+
+def test_a_column_that_is_not_there_is_named(expecting):
+    found = expecting(tail={"missing": 0})
+    assert not found.passed
+    assert found.findings[0].path == "prepare.tail"
+
+
+def test_an_empty_table_and_no_expectation_are_failures(bench, same_process):
+    bench.keep_table("prepare", TABLE.head(0))
+    bench.spec = replace(bench.spec, expect={"prepare": {"id": {"unique": True}}})
+    found = run_check("data", bench.context())
+    assert (found.passed, found.checked) == (False, 0)
+    bench.spec = replace(bench.spec, expect={})
+    assert "expects nothing" in run_check("data", bench.context()).summary
+
+
+def test_an_output_that_is_no_table_or_is_not_there_is_a_reason(bench, same_process):
+    bench.keep("prepare", bench.write("value.json", "{}").parent)
+    bench.spec = replace(bench.spec, expect={"prepare": {"rows": {"min": 1}}})
+    assert "0 tables found" in run_check("data", bench.context()).summary
+    bench.outputs.clear()
+    assert "no output 'prepare'" in run_check("data", bench.context()).summary
+
+
+def test_polars_and_pandas_describe_a_column_alike(monkeypatch):
+    table = flights(200).with_columns(noise=pl.when(pl.col("hour") > 12).then(None).otherwise(pl.col("noise")))
+    frame = pd.DataFrame({name: table[name].to_list() for name in table.columns})
+    for name in ("hour", "carrier", "noise", "late"):
+        wanted = {"values": ["AA", 7.0, 1]}
+        one, two = (describe._column(each, name, wanted) for each in (table, frame))
+        one.pop("type"), two.pop("type")
+        assert sorted(one.pop("outside_values")) == sorted(two.pop("outside_values")) or name in ("hour", "noise")
+        assert one == two
+
+
+def test_infinity_is_above_every_limit(bench, same_process):
+    bench.keep_table("prepare", pl.DataFrame({"x": [1.0, float("inf")]}))
+    bench.spec = replace(bench.spec, expect={"prepare": {"x": {"max": 10}}})
+    found = run_check("data", bench.context())
+    assert not found.passed
+    assert found.values[0].value == "inf"
+
+
+def test_in_the_projects_environment(bench):
+    bench.keep_table("prepare", TABLE)
+    bench.spec = replace(bench.spec, expect={"prepare": {"rows": {"min": 4}}})
+    assert run_check("data", bench.context()).passed
