@@ -16,12 +16,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.panel import Panel
 from rich.table import Table
 
 from falaj.client import Client, Endpoint
@@ -35,7 +35,25 @@ UNSEEN_FROM = "2013-03-08"  # the day after the week that the gates judge on
 FLIGHTS = 5000
 
 console = Console(highlight=False)
-took: dict[str, float] = {}
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the endpoint answered.
+
+    Args:
+        last: Id of the last prediction.
+        seconds: How long each took, in order.
+        chances: Probability of late for each flight.
+    """
+
+    last: str
+    seconds: list[float]
+    chances: list[float]
+
+    def latency_ms(self, share: float) -> float:
+        """The latency that this share of the requests stayed under."""
+        return 1000 * sorted(self.seconds)[int(len(self.seconds) * share)]
 
 
 def main() -> None:
@@ -66,6 +84,7 @@ def show() -> None:
 
     with chapter("Watch the run", "a clean worktree in the locked environment: steps, checks, gates"):
         first = follow_run()
+        falaj("runs", "show", first["id"])
 
     with chapter("Look at release 1", "the model, where it comes from, and the signed evidence for it"):
         falaj("release", "flight-delay@1")
@@ -76,10 +95,12 @@ def show() -> None:
         falaj("endpoints")
 
     with chapter(f"Predict {FLIGHTS:,} flights", f"real departures from {UNSEEN_FROM} on, one request each"):
-        prediction = predict_flights(questions())
+        flights = questions()
+        answers = predict_flights(flights)
+        report_answers(answers, [flight["arrived_late"] for flight in flights])
 
     with chapter("Trace one prediction", "from the answer back to the commit and the bytes of the data"):
-        falaj("trace", prediction)
+        falaj("trace", answers.last)
 
     with chapter("Change one parameter", "the steps that it does not touch are not run again"):
         change_learning_rate()
@@ -87,13 +108,14 @@ def show() -> None:
         wait_until_live(2)
         falaj("releases")
 
-    summarise(first, second)
+    summarise(first, second, answers)
 
 
 def prepare_scratch() -> None:
     """Point this process and its children at a fresh home; stop what an earlier demo left running."""
     os.environ |= {"FALAJ_HOME": str(SCRATCH / "home"), "UV_PYTHON_DOWNLOADS": "never"}
     os.environ.setdefault("UV_CACHE_DIR", str(CHECKOUT / ".cache" / "uv"))
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # every step would compile its libraries anew
     if SCRATCH.exists():
         falaj("down", quiet=True)
         shutil.rmtree(SCRATCH)
@@ -131,7 +153,6 @@ def follow_run() -> Any:
     head = git("rev-parse", "HEAD", quiet=True).strip()
     run = wait_for("the push to start a run", lambda: run_of(head))
     falaj("runs", "watch", run["id"])
-    falaj("runs", "show", run["id"])
     return read_json("runs", "show", run["id"])
 
 
@@ -156,7 +177,7 @@ def questions() -> list[dict[str, Any]]:
     """Flights that no training and no gate has seen, read by the project's own code in its own environment."""
     python = environment_python()
     command = [python, "-m", "flights.replay", UNSEEN_FROM, str(FLIGHTS)]
-    show_command("python", *command[1:], "> flights.jsonl")
+    show_command("python", *command[1:], ">", "flights.jsonl")
     lines = subprocess.run(command, cwd=PROJECT / "src", check=True, capture_output=True, text=True).stdout
     return [json.loads(line) for line in lines.splitlines()]
 
@@ -166,21 +187,20 @@ def environment_python() -> Path:
     return next((SCRATCH / "home" / "envs").glob("*/bin/python"))
 
 
-def predict_flights(flights: list[dict[str, Any]]) -> str:
-    """Ask the endpoint about every flight; return the id of the last prediction."""
+def predict_flights(flights: list[dict[str, Any]]) -> Answers:
+    """Ask the endpoint about every flight, one after the other."""
     live = Client.from_home().endpoint("dev/flight-delay")
     assert live is not None and live.url
-    endpoint = Endpoint(live.url)
-    seconds, chances, answer = [], [], None
+    show_command(f"endpoint = falaj.client.Endpoint({live.url!r})", prompt=">>>")
+    show_command("for flight in flights: endpoint.predict([flight])", prompt=">>>")
+    endpoint, answers = Endpoint(live.url), []
     with console.status("asking"):
         for flight in flights:
             began = time.perf_counter()
             answer = endpoint.predict([flight["row"]])
-            seconds.append(time.perf_counter() - began)
-            chances.append(chance(answer.predictions[0]))
-    assert answer is not None
-    report_predictions(live.url, seconds, chances, [flight["arrived_late"] for flight in flights])
-    return answer.id
+            answers.append((answer.id, time.perf_counter() - began, chance(answer.predictions[0])))
+    ids, seconds, chances = zip(*answers, strict=True)
+    return Answers(ids[-1], list(seconds), list(chances))
 
 
 def chance(value: Any) -> float:
@@ -188,81 +208,82 @@ def chance(value: Any) -> float:
     return float(value[-1] if isinstance(value, list) else value)
 
 
-def report_predictions(url: str, seconds: Sequence[float], chances: Sequence[float], late: Sequence[int]) -> None:
-    """Print latencies, and how good the live answers were now that the outcome is known."""
-    ordered = sorted(seconds)
-    p50, p99 = (1000 * ordered[int(len(ordered) * share)] for share in (0.50, 0.99))
-    squares = [(chance - outcome) ** 2 for chance, outcome in zip(chances, late, strict=True)]
+def report_answers(answers: Answers, late: Sequence[int]) -> None:
+    """Print latencies, and how good the answers were now that the outcome is known."""
+    squares = [(chance - outcome) ** 2 for chance, outcome in zip(answers.chances, late, strict=True)]
     rate = sum(late) / len(late)
     table = Table(show_header=False, box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_row("endpoint", url)
-    table.add_row("answered", f"{len(seconds):,} of {len(late):,} in {sum(seconds):.1f} s, one after the other")
-    table.add_row("latency", f"p50 {p50:.2f} ms   p99 {p99:.2f} ms")
-    table.add_row("Brier score", f"{sum(squares) / len(squares):.3f} (always {rate:.2f}: {rate * (1 - rate):.3f})")
+    table.add_row("answered", f"{len(squares):,} of {len(late):,} in {sum(answers.seconds):.1f} s")
+    table.add_row("latency", f"p50 {answers.latency_ms(0.50):.2f} ms, p99 {answers.latency_ms(0.99):.2f} ms")
+    table.add_row(
+        "Brier score", f"{sum(squares) / len(squares):.3f}; always {rate:.2f} would be {rate * (1 - rate):.3f}"
+    )
     console.print(table)
-    took["p50 ms"], took["p99 ms"] = p50, p99
 
 
-def summarise(first: Any, second: Any) -> None:
+def summarise(first: Any, second: Any, answers: Answers) -> None:
     """Print what happened and how long it took."""
     table = Table(title="What happened", title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in ("", "first push", "second push"):
-        table.add_column(column, justify="right" if column else "left")
-    table.add_row("release", *(f"{run['model']}@{run['release']}" for run in (first, second)))
-    table.add_row("commit", *(run["commit"][:10] for run in (first, second)))
-    table.add_row("run", *(f"{run['ended_at'] - run['started_at']:.1f} s" for run in (first, second)))
-    table.add_row("steps run, from cache", *(", ".join(map(str, step_counts(run))) for run in (first, second)))
-    table.add_row("checks and gates passed", *(passed(run) for run in (first, second)))
+        table.add_column(column)
+    rows = {
+        "commit": lambda run: run["commit"][:10],
+        "release": lambda run: f"{run['model']}@{run['release']}",
+        "time": lambda run: f"{run['ended_at'] - run['started_at']:.1f} s",
+        "steps": steps_summary,
+        "passed": passed_summary,
+    }
+    for name, value in rows.items():
+        table.add_row(name, value(first), value(second))
     console.print()
     console.print(table)
-    total = sum(value for name, value in took.items() if not name.endswith(" ms"))
     console.print(
-        f"\nFrom nothing to two releases in {total:.0f} s; "
-        f"{FLIGHTS:,} predictions at p50 {took['p50 ms']:.2f} ms, p99 {took['p99 ms']:.2f} ms."
+        f"\n{len(answers.seconds):,} predictions, "
+        f"p50 {answers.latency_ms(0.50):.2f} ms, p99 {answers.latency_ms(0.99):.2f} ms"
     )
 
 
-def step_counts(run: Any) -> tuple[int, int]:
+def steps_summary(run: Any) -> str:
     """How many steps of a run were executed, and how many came from the cache."""
     states = [step["state"] for step in run["steps"] if step["kind"] == "step"]
-    return len(states) - states.count("cached"), states.count("cached")
+    cached = states.count("cached")
+    return f"{len(states) - cached} run, {cached} cached"
 
 
-def passed(run: Any) -> str:
+def passed_summary(run: Any) -> str:
     """How many checks and gates passed, of how many."""
     states = [step["state"] for step in run["steps"] if step["kind"] in ("check", "gate")]
-    return f"{sum(state in ('passed', 'succeeded') for state in states)} of {len(states)}"
+    return f"{sum(state in ('passed', 'succeeded') for state in states)} of {len(states)} checks and gates"
 
 
 def say_what_next(keep: bool) -> None:
     """Print what to try in the demo's home."""
-    home, project = (path.relative_to(CHECKOUT) for path in (SCRATCH / "home", PROJECT))
-    start = (
-        ""
-        if keep
-        else f"{FALAJ.relative_to(CHECKOUT)} up                       the platform is down; its state is kept\n"
-    )
-    lines = (
-        f"export FALAJ_HOME=$PWD/{home} PATH=$PWD/{FALAJ.parent.relative_to(CHECKOUT)}:$PATH\n{start}"
-        "falaj status                   processes and endpoints\n"
-        "falaj release flight-delay     the newest release; --export FOLDER for offline verification\n"
-        "falaj logs last fit            what a step wrote\n"
-        f"cd {project} && falaj run      the same pipeline without a server, as in a CI job\n"
-        "falaj down                     stop everything\n\n"
-        "Then build your own: docs/tutorial/first-project.md"
-    )
-    console.print(Panel(escape(lines), title="What to try next", title_align="left", expand=False))
+    home, project, commands = (path.relative_to(CHECKOUT) for path in (SCRATCH / "home", PROJECT, FALAJ.parent))
+    steps = {
+        f"export FALAJ_HOME=$PWD/{home} PATH=$PWD/{commands}:$PATH": "",
+        "falaj up": "" if keep else "the platform is down, its state is kept",
+        "falaj status": "processes and endpoints",
+        "falaj logs last fit": "what a step wrote",
+        "falaj release flight-delay --export bundle": "a folder that falaj verify checks anywhere",
+        f"cd {project} && falaj run": "the same pipeline without a server, as in a CI job",
+        "falaj down": "stop everything",
+    }
+    console.print("\n[bold]What to try next[/]")
+    for command, what in steps.items():
+        if command != "falaj up" or not keep:
+            console.print(f"  {escape(command):44} [dim]{what}[/]", soft_wrap=True)
+    console.print("\nThen build your own: docs/tutorial/first-project.md")
 
 
 @contextmanager
 def chapter(title: str, what: str) -> Iterator[None]:
-    """Print a heading, and remember how long what follows took."""
+    """Print a heading, and after what follows how long it took."""
     console.print()
     console.rule(f"[bold]{title}[/]", align="left", style="dim")
     console.print(f"[dim]{what}[/]")
     began = time.monotonic()
     yield
-    took[title] = time.monotonic() - began
+    console.print(f"[dim]{time.monotonic() - began:.1f} s[/]", justify="right")
 
 
 def falaj(*arguments: object, quiet: bool = False) -> None:
@@ -298,10 +319,12 @@ def git(*arguments: object, quiet: bool = False) -> str:
     return done.stdout
 
 
-def show_command(*words: object) -> None:
+def show_command(*words: object, prompt: str = "$") -> None:
     """Print a command as it would be typed."""
-    text = " ".join(str(word) if " " not in str(word) else f"'{word}'" for word in words)
-    console.print(f"[bold cyan]$[/] [bold]{escape(text.replace(str(CHECKOUT) + '/', ''))}[/]", soft_wrap=True)
+    alone = len(words) == 1
+    text = " ".join(str(word) if alone or " " not in str(word) else f"'{word}'" for word in words)
+    line = escape(text.replace(f"{CHECKOUT}/", ""))
+    console.print(f"[bold cyan]{prompt}[/] [bold]{line}[/]", soft_wrap=True)
 
 
 def wait_for(what: str, ready: Callable[[], Any], timeout_s: float = 60.0) -> Any:
