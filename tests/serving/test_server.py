@@ -52,6 +52,7 @@ def test_it_is_ready_soon_and_lean(replica: Replica) -> None:
     assert resident_kb < 100_000
 
 
+@pytest.mark.e2e
 def test_onnx_and_native_servers_give_the_same_answers(
     serve: Serve, packaged: Packaged, models: Path, table: list[dict[str, Any]]
 ) -> None:
@@ -72,6 +73,7 @@ def test_onnx_and_native_servers_give_the_same_answers(
     assert labels[0] == labels[1] and set(labels[0]["data"]) == {"early", "ok", "late"}
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("name", ["poisson", "linear", "tensor"])
 def test_other_estimators_serve_alike(serve: Serve, packaged: Packaged, models: Path, name: str) -> None:
     body = {"inputs" if name == "tensor" else "instances": [[5.0, 700.0], [21.0, 80.0]]}
@@ -79,6 +81,7 @@ def test_other_estimators_serve_alike(serve: Serve, packaged: Packaged, models: 
     assert np.allclose(*answers, atol=1e-5) and len(answers[0]) == 2
 
 
+@pytest.mark.e2e
 def test_pyfunc_serves_what_has_no_other_flavor(serve: Serve, models: Path, tmp_path: Path) -> None:
     import shutil
 

@@ -99,9 +99,9 @@ def _example(path: Path, info: Mapping[str, Any], signature: Signature) -> tuple
     try:
         table = json.loads((path / info["artifact_path"]).read_text())
         if not signature.columns:
-            return tuple((row,) for row in table["inputs"]) if len(signature.features) == 1 else ()
+            return tuple((row,) for row in table) if isinstance(table, list) else ()
         order = [table["columns"].index(name) for name in signature.names]
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return ()
     return tuple(tuple(_missing_as_none(row[index]) for index in order) for row in table["data"])
 
