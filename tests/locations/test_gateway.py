@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from falaj.locations.errors import ConfigRejectedError
+from falaj.locations.runtimes.process import gateway as gateway_module
 from falaj.locations.runtimes.process.gateway import Gateway
 from falaj.locations.runtimes.process.routing import TOTAL_WEIGHT, Arm, Route, RoutingTable
 from falaj.locations.runtimes.process.runtime import Place
@@ -96,3 +97,17 @@ def test_the_port_can_be_changed_while_it_serves(gateway: Gateway, arms: tuple[A
     assert moved.process.current() == gateway.process.current()
     assert ask(moved.port, "/dev/m")[2]["name"] == "m@1"
     assert Path(place.layout.file("listeners")).read_text().count("edge-") == 1
+
+
+def test_the_access_log_does_not_grow_without_end(
+    gateway: Gateway, arms: tuple[Arm, Arm], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway_module, "MAX_ACCESS_LOG_BYTES", 100)
+    log = gateway.layout.access_log
+    gateway.apply(table_of(arms[0], live=arms[0].name))
+    ask(gateway.port, "/dev/m")
+    until(lambda: log.stat().st_size > 100)
+    gateway.apply(table_of(arms[1], live=arms[1].name))
+    ask(gateway.port, "/dev/m")
+    until(lambda: log.exists() and "m@2" in log.read_text())
+    assert "m@1" in log.with_name(f"{log.name}.1").read_text() and "m@1" not in log.read_text()

@@ -21,7 +21,6 @@ from falaj.locations.runtimes.process.replica import TAG, ReplicaRecords
 from falaj.locations.runtimes.process.runtime import Place, ProcessRuntime
 from tests.locations.conftest import Load, MakeRuntime, ask, servable, until
 
-
 pytestmark = pytest.mark.e2e
 
 

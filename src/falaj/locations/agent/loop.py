@@ -30,6 +30,7 @@ from falaj.locations.runtimes.process.replica import ReplicaCommand, modelserver
 from falaj.locations.runtimes.process.runtime import Place, ProcessRuntime
 
 _PASS_S = 0.1
+_SETTLED_PASS_S = 0.25
 _REPORT_EVERY_S = 10.0
 _RETRY_SERVER_S = 1.0
 _log = logging.getLogger(__name__)
@@ -119,7 +120,8 @@ class Agent:
             thread.start()
         while not self._stopping.is_set():
             self._pass()
-            self._wake.wait(_PASS_S)
+            settled = all(status.state is EndpointState.READY for status in self._statuses)
+            self._wake.wait(_SETTLED_PASS_S if settled else _PASS_S)
             self._wake.clear()
         self._control.close()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from falaj.locations.errors import GatewayError
 from falaj.locations.runtimes.process.envoy_config import NAME
-from falaj.locations.runtimes.process.unix_http import get
+from falaj.locations.runtimes.process.unix_http import request
 
 _PREFIX = {
     "clusters": "cluster_manager.cds",
@@ -45,7 +45,7 @@ class EnvoyAdmin:
     def is_live(self) -> bool:
         """Whether Envoy is initialised and takes requests."""
         try:
-            status, _ = get(self._socket, "/ready", timeout_s=self._timeout_s)
+            status, _ = request(self._socket, "/ready", timeout_s=self._timeout_s)
         except OSError:
             return False
         return status == 200
@@ -91,9 +91,17 @@ class EnvoyAdmin:
         text = self._get("/stats?filter=^listener_manager%5C.listener_create_failure$").decode()
         return int(text.rpartition(": ")[2] or 0)
 
-    def _get(self, target: str) -> bytes:
+    def reopen_logs(self) -> None:
+        """Have the access log opened anew by its name, after it was renamed.
+
+        Raises:
+            GatewayError: Envoy does not answer.
+        """
+        self._get("/reopen_logs", method="POST")
+
+    def _get(self, target: str, *, method: str = "GET") -> bytes:
         try:
-            status, body = get(self._socket, target, timeout_s=self._timeout_s)
+            status, body = request(self._socket, target, timeout_s=self._timeout_s, method=method)
         except OSError as error:
             raise GatewayError(f"Envoy does not answer: {error}", where=str(self._socket)) from error
         if status != 200:

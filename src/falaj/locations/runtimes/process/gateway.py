@@ -24,6 +24,7 @@ from falaj.locations.runtimes.process.routing import EMPTY, RoutingTable
 _CONFIRM_WITHIN_S = 10.0
 _AUDIT_EVERY_S = 5.0
 SILENT_FOR_S = 20.0
+MAX_ACCESS_LOG_BYTES = 256 * 1024 * 1024
 _log = logging.getLogger(__name__)
 
 
@@ -118,7 +119,15 @@ class Gateway:
             raise
         if table != before:
             write_json(self._table_file, table.to_json())
+        self._rotate_access_log()
         self._audited_at = time.monotonic()
+
+    def _rotate_access_log(self) -> None:
+        """Keep the access log and one before it, each up to about the limit."""
+        log = self.layout.access_log
+        if log.exists() and log.stat().st_size > MAX_ACCESS_LOG_BYTES:
+            log.replace(log.with_name(f"{log.name}.1"))
+            self.process.admin.reopen_logs()
 
     def _restore_files(self) -> None:
         """Write what Envoy starts from, out of the last table in force."""

@@ -22,7 +22,7 @@ from falaj.locations.runtimes.process.replica import (
     replica_environment,
     slot_mark,
 )
-from falaj.locations.runtimes.process.unix_http import get
+from falaj.locations.runtimes.process.unix_http import request
 
 READY_WITHIN_S = 120.0
 DRAIN_S = 1.0
@@ -139,7 +139,7 @@ class Supervisor:
 
 def _answers(slot: Slot, target: str) -> bool:
     try:
-        status, _ = get(Path(slot.socket), target, timeout_s=_PROBE_TIMEOUT_S)
+        status, _ = request(Path(slot.socket), target, timeout_s=_PROBE_TIMEOUT_S)
     except OSError:
         return False
     return status == 200

@@ -26,13 +26,14 @@ class UnixConnection(http.client.HTTPConnection):
         self.sock.connect(str(self._path))
 
 
-def get(path: Path, target: str, *, timeout_s: float) -> tuple[int, bytes]:
-    """One GET over a connection of its own.
+def request(path: Path, target: str, *, timeout_s: float, method: str = "GET") -> tuple[int, bytes]:
+    """One request without a body over a connection of its own.
 
     Args:
         path: The socket.
         target: Path and query.
         timeout_s: For connecting and for each read.
+        method: HTTP method.
 
     Returns:
         Status and body.
@@ -42,7 +43,7 @@ def get(path: Path, target: str, *, timeout_s: float) -> tuple[int, bytes]:
     """
     connection = UnixConnection(path, timeout_s)
     try:
-        connection.request("GET", target)
+        connection.request(method, target)
         response = connection.getresponse()
         return response.status, response.read()
     except http.client.HTTPException as error:
