@@ -26,7 +26,7 @@ pipeline:
   before: {command: ["true"], retries: 3}
 checks: {tests: {paths: [tests]}, static: }
 expect:
-  work: {rows: {min: 1}, day: {newer_than: 1d, min: 2013-01-01}, code: {values: [0, a], missing: 5%, unique: true}}
+  work: {rows: {min: 1}, day: {freshness: 1d, min: 2013-01-01}, code: {values: [0, a], missing: 5%, unique: true}}
 serving: {replicas: 2, latency_budget_ms: 50}
 deploy:
   dev: recreate
@@ -51,7 +51,7 @@ def test_every_key_becomes_its_unit(tmp_path: Path) -> None:
     assert spec.checks == {"tests": {"paths": ["tests"]}, "static": {}}
     assert spec.expect["work"] == {
         "rows": {"min": 1},
-        "day": {"newer_than_s": 86400.0, "min": "2013-01-01"},
+        "day": {"freshness_s": 86400.0, "min": "2013-01-01"},
         "code": {"values": [0, "a"], "missing": 0.05, "unique": True},
     }
     assert [strategy.kind for strategy in spec.deploy.values()] == ["recreate", "blue_green", "shadow", "canary"]

@@ -13,7 +13,7 @@ from falaj.project import ProjectError, load_project
 from falaj.project.document import read_document
 from tests.project.test_loading import FULL
 
-relaxed = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+relaxed = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def attempt(folder: Path, data: bytes) -> None:

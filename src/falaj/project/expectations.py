@@ -30,7 +30,7 @@ Fraction = Annotated[
 class ColumnExpectation(Strict):
     """What must hold for a column."""
 
-    type: Literal["integer", "number", "text", "boolean", "date", "datetime"] | None = Field(
+    type: Literal["int", "float", "string", "bool", "date", "datetime"] | None = Field(
         default=None, description="Type of the values."
     )
     min: int | float | str | None = Field(default=None, description="Smallest value; text for dates.")
@@ -38,7 +38,7 @@ class ColumnExpectation(Strict):
     missing: Fraction | None = Field(default=None, description="Largest share of missing values.")
     unique: bool = Field(default=False, description="`true` forbids that a value occurs twice.")
     values: list[str | bool | int | float] | None = Field(default=None, description="The only values allowed.")
-    newer_than: Duration | None = Field(default=None, description="Largest age of the newest value, a date or time.")
+    freshness: Duration | None = Field(default=None, description="Largest age of the newest value, a date or time.")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -77,5 +77,5 @@ class TableExpectation(Strict):
             found["rows"] = self.rows.model_dump(exclude_none=True)
         for name, column in self.__pydantic_extra__.items():
             given = column.model_dump(exclude_none=True, exclude_unset=True)
-            found[name] = {"newer_than_s" if key == "newer_than" else key: value for key, value in given.items()}
+            found[name] = {"freshness_s" if key == "freshness" else key: value for key, value in given.items()}
         return found
