@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from threadpoolctl import threadpool_limits
 
 from falaj.artifacts import open_store
 from falaj.checks import CheckContext, LiveModel
@@ -123,7 +124,8 @@ def same_process(monkeypatch):
 
     def run(context, module, task, *, timeout_s):
         try:
-            return json.loads(json.dumps(import_module(f"falaj.checks.in_project.{module}").main(task)))
+            with threadpool_limits(1):
+                return json.loads(json.dumps(import_module(f"falaj.checks.in_project.{module}").main(task)))
         except ProblemError as problem:
             raise CheckError(str(problem)) from problem
 
@@ -139,7 +141,6 @@ def models(tmp_path_factory):
     import pandas as pd
     from mlflow.models import infer_signature
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-    from threadpoolctl import threadpool_limits
 
     root = tmp_path_factory.mktemp("models")
     table = flights(3000, seed=9)

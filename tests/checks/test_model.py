@@ -89,6 +89,8 @@ def test_no_rows_is_a_failure(bench, models):
     assert "there are no rows" in run_check("model", bench.context()).summary
 
 
-def test_in_the_projects_environment(tried, monkeypatch):
+def test_in_the_projects_environment(bench, tried, monkeypatch):
     monkeypatch.undo()
-    assert tried(latency_ms=5000, missing=["noise"]).passed
+    found = tried(latency_ms=5000, missing=["noise"])
+    assert found.passed
+    assert (bench.root / "checks" / "behave-result.json").exists()

@@ -1,8 +1,8 @@
 """Data validation: the tables of the run beside what the project expects of them (`expect` in falaj.yaml).
 
 An expectation of a column may say `min`, `max`, `missing` (largest share of missing values), `unique`, `values` (the
-allowed ones), `type` (int, float, string, bool, date, datetime) and `freshness` (largest age of the newest value);
-`rows` in place of a column stands for their number.
+allowed ones), `type` (integer, number, text, boolean, date, datetime) and `newer_than_s` (largest age of the newest
+value); `rows` in place of a column stands for their number.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def check(context: CheckContext) -> CheckResult:
         raise CheckError("the project expects nothing of its data", hint="add `expect` to falaj.yaml")
     tables = {name: str(context.fetch(name)) for name in expect}
     columns = {
-        table: {name: {"values": _allowed(wanted)} for name, wanted in expected.items() if name != ROWS}
+        table: {name: {"values": wanted.get("values")} for name, wanted in expected.items() if name != ROWS}
         for table, expected in expect.items()
     }
     result = run_in_project(context, "describe", {"tables": tables, "columns": columns}, timeout_s=TIMEOUT_S)
@@ -89,8 +89,8 @@ def judge_column(
     if unknown:
         raise CheckError(f"an expectation has no {', '.join(sorted(unknown))}", where=f"expect.{where}")
     if "type" in wanted:
-        kinds = (found["kind"], found["type"])
-        yield CheckValue("type", found["kind"], str(wanted["type"]), "==", wanted["type"] in kinds, where)
+        kinds = {found["kind"]} | ({"number"} if found["kind"] == "integer" else set())
+        yield CheckValue("type", found["kind"], wanted["type"], "==", wanted["type"] in kinds, where)
     if "min" in wanted:
         yield _compared("min", found["min"], wanted["min"], ">=", where)
     if "max" in wanted:
@@ -100,19 +100,17 @@ def judge_column(
         yield CheckValue("missing", share, wanted["missing"], "<=", share <= wanted["missing"], where)
     if wanted.get("unique"):
         yield CheckValue("repeated", found["repeated"], 0, "<=", found["repeated"] == 0, where)
-    if (allowed := _allowed(wanted)) is not None:
+    if "values" in wanted:
+        allowed = ", ".join(map(str, wanted["values"]))
         shown = ", ".join(found["outside_values"]) or None
-        yield CheckValue("values", shown, ", ".join(map(str, allowed)), "in", found["outside"] == 0, where)
-    if (largest := wanted.get("freshness_s", wanted.get("freshness"))) is not None:
-        yield _freshness(found["newest_s"], largest, where, now)
+        yield CheckValue("values", shown, allowed, "in", found["outside"] == 0, where)
+    if "newer_than_s" in wanted:
+        age = None if found["newest_s"] is None else now - found["newest_s"]
+        fresh = age is not None and age <= wanted["newer_than_s"]
+        yield CheckValue("age_s", age, wanted["newer_than_s"], "<=", fresh, where)
 
 
-_KNOWN = {"type", "min", "max", "missing", "unique", "values", "allowed", "freshness", "freshness_s"}
-
-
-def _allowed(wanted: Mapping[str, Any]) -> list[Any] | None:
-    values = wanted.get("values", wanted.get("allowed"))
-    return None if values is None else list(values)
+_KNOWN = {"type", "min", "max", "missing", "unique", "values", "newer_than_s"}
 
 
 def _bounds(name: str, value: float, wanted: Mapping[str, Any], where: str) -> Iterator[CheckValue]:
@@ -127,20 +125,3 @@ def _compared(name: str, value: Any, limit: Any, op: str, where: str) -> CheckVa
     comparable = value is not None and isinstance(value, str) == isinstance(limit, str)
     holds = comparable and (value >= limit if op == ">=" else value <= limit)
     return CheckValue(name, value, limit, op, holds, where)
-
-
-def _freshness(newest_s: float | None, largest: Any, where: str, now: float) -> CheckValue:
-    limit = _seconds(largest, where)
-    age = None if newest_s is None else now - newest_s
-    return CheckValue("age_s", age, limit, "<=", age is not None and age <= limit, where)
-
-
-def _seconds(value: Any, where: str) -> float:
-    if isinstance(value, (int, float)):
-        return float(value)
-    from falaj.project.quantities import parse_duration
-
-    try:
-        return parse_duration(value)
-    except ValueError as error:
-        raise CheckError(f"freshness is {value!r}, expected {error}", where=f"expect.{where}") from error

@@ -15,6 +15,15 @@ from .problems import ProblemError
 from .tables import column_names, is_polars, read_table
 
 SHOWN_VALUES = 5
+KINDS = (
+    *((start, "text") for start in ("string", "utf8", "object", "str", "categor", "enum")),
+    *((start, "integer") for start in ("int", "uint")),
+    *((start, "number") for start in ("float", "decimal")),
+    ("bool", "boolean"),
+    ("datetime", "datetime"),
+    ("date", "date"),
+)
+"""How the names of polars' and pandas' types begin, and what an expectation calls them."""
 
 
 def main(task: dict[str, Any]) -> dict[str, Any]:
@@ -45,7 +54,6 @@ def _column(table: Any, name: str, wanted: dict[str, Any]) -> dict[str, Any] | N
     present = _present_polars(values) if is_polars(table) else values.dropna()
     lowest, highest = (present.min(), present.max()) if len(present) else (None, None)
     return {
-        "type": str(values.dtype),
         "kind": kind(str(values.dtype)),
         "missing": len(values) - len(present),
         "min": plain(lowest),
@@ -74,17 +82,9 @@ def _outside(present: Any, allowed: list[Any] | None, polars: bool) -> dict[str,
 
 
 def kind(dtype: str) -> str:
-    """The kind of a polars or pandas type: int, float, bool, datetime, date, duration, string or the type itself."""
+    """The kind of a polars or pandas type: integer, number, text, boolean, date, datetime; else the type itself."""
     name = dtype.lower()
-    if name.startswith(("string", "utf8", "object", "str", "categor", "enum")):
-        return "string"
-    for start, found in (("uint", "int"), ("int", "int"), ("float", "float"), ("decimal", "float"), ("bool", "bool")):
-        if name.startswith(start):
-            return found
-    for start in ("datetime", "date", "duration", "timedelta"):
-        if name.startswith(start):
-            return "duration" if start == "timedelta" else start
-    return dtype
+    return next((found for start, found in KINDS if name.startswith(start)), dtype)
 
 
 def plain(value: Any) -> float | str | None:
