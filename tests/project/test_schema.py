@@ -32,7 +32,8 @@ def test_it_is_json_with_unknown_keys_forbidden() -> None:
 
 def test_the_short_forms_are_in_it() -> None:
     schema = json_schema()
-    assert {each.get("type") for each in schema["properties"]["checks"]["anyOf"]} == {"array", "object"}
+    short, full = schema["properties"]["checks"]["anyOf"]
+    assert (short["type"], full) == ("array", {"$ref": "#/$defs/Checks"})
     (strategy,) = schema["properties"]["deploy"]["patternProperties"].values()
     assert {"enum": ["recreate", "blue_green"]} in strategy["anyOf"]
 

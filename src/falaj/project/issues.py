@@ -48,6 +48,8 @@ def _issue(error: dict[str, Any], document: Document, schema: Mapping[str, Any])
     if kind == "missing":
         return document.issue(path, f"`{path[-1]}` is missing", _description(schema, path))
     if kind == "extra_forbidden":
+        if isinstance(path[-1], int):
+            return _unknown_item(document, path, list(_names(schema, path[:-1])))
         valid = list(_names(schema, path[:-1]))
         expected = f"one of {', '.join(valid)}" if valid else "nothing here"
         return document.issue(
@@ -62,6 +64,19 @@ def _issue(error: dict[str, Any], document: Document, schema: Mapping[str, Any])
         return document.issue(path, f"{shown(value)} is not known", f"one of {', '.join(valid)}", near, of_key=of_key)
     expected = _EXPECTED.get(kind) or PATTERN_WORDS.get(details.get("pattern", "")) or _sentence(error["msg"])
     return document.issue(path, f"{shown(value)} is not valid here", expected, of_key=of_key)
+
+
+def _unknown_item(document: Document, path: Path, valid: list[str]) -> Issue:
+    """An item of the short form of a mapping: a check in a list of checks."""
+    name = str(_value(document.value, path))
+    expected = f"one of {', '.join(valid)}"
+    return document.issue(path, f"there is no check {name[:60]!r}", expected, nearest(name, valid))
+
+
+def _value(value: Any, path: Path) -> Any:
+    for part in path:
+        value = _child(value, part)
+    return value
 
 
 def _located(document: Document, path: Path, details: Mapping[str, Any]) -> Issue:

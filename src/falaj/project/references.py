@@ -115,6 +115,8 @@ def _data_issues(spec: ProjectSpec, document: Document) -> Iterator[Issue]:
 def _gate_issues(spec: ProjectSpec, document: Document) -> Iterator[Issue]:
     for index, gate in enumerate(spec.gates):
         yield from _unknown(spec, gate.data, document, ("gates", index))
+    if "model" in spec.checks:
+        yield from _unknown(spec, spec.checks["model"]["data"], document, ("checks", "model", "data"))
     if spec.gates and "label" not in spec.monitoring:
         yield document.issue(("gates",), "gates compare predictions with a label", "`monitoring: {label: COLUMN}`")
     if spec.gates and spec.model_step is None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from falaj.project.check_options import CHECK_LIST, Checks, as_mapping
 from falaj.project.deploy import Retrain, StrategyField
 from falaj.project.expectations import TableExpectation
 from falaj.project.fields import (
@@ -29,7 +30,6 @@ from falaj.project.fields import (
 )
 from falaj.project.spec import ProjectSpec, ServingSpec, SourceSpec, StepSpec
 
-CheckName = Literal["static", "tests", "secrets", "dependencies", "model-files", "data", "model"]
 Classification = Literal["public", "internal", "confidential", "personal", "health", "banking", "government"]
 
 
@@ -138,25 +138,6 @@ class Monitoring(Strict):
     label_delay: Duration | None = Field(default=None, description="When the truth is known, after the prediction.")
 
 
-def _as_mapping(value: Any) -> Any:
-    """`[static, tests]` as `{static: {}, tests: {}}`; a check without options has an empty mapping."""
-    if isinstance(value, list) and all(isinstance(name, str) for name in value):
-        twice = next((name for name in value if value.count(name) > 1), None)
-        if twice is not None:
-            raise problem(f"{twice!r} is named twice", "each check once")
-        return {name: {} for name in value}
-    if isinstance(value, dict):
-        return {name: {} if options is None else options for name, options in value.items()}
-    return value
-
-
-_CHECK_LIST = {
-    "type": "array",
-    "uniqueItems": True,
-    "items": {"enum": ["static", "tests", "secrets", "dependencies", "model-files", "data", "model"]},
-}
-
-
 class Project(Strict):
     """What a project asks of Falaj: where its data is, how its model is made, and when it is good enough."""
 
@@ -167,8 +148,8 @@ class Project(Strict):
     )
     data: dict[Name, DataSource] = Field(default={}, description="Data sources by name.")
     pipeline: dict[Name, Step] = Field(min_length=1, description="Steps by name.")
-    checks: Annotated[dict[CheckName, dict[str, Any]], BeforeValidator(_as_mapping), Or(_CHECK_LIST)] = Field(
-        default={}, description="What is checked in every run: a list of names, or a mapping of names to options."
+    checks: Annotated[Checks, BeforeValidator(as_mapping), Or(CHECK_LIST)] = Field(
+        default=Checks(), description="What is checked in every run: a list of names, or a mapping of names to options."
     )
     expect: dict[Reference, TableExpectation] = Field(
         default={}, description="What must hold for a table, by source, step or `step.output`."
@@ -194,7 +175,7 @@ class Project(Strict):
             risk=self.risk,
             data={name: SourceSpec(name=name, **each.model_dump()) for name, each in self.data.items()},
             steps={name: step.to_spec(name) for name, step in self.pipeline.items()},
-            checks={str(name): options for name, options in self.checks.items()},
+            checks=self.checks.to_spec(),
             expect={name: table.to_spec() for name, table in self.expect.items()},
             gates=tuple(self.gates),
             serving=ServingSpec(self.serving.replicas, self.serving.latency_budget_ms),
