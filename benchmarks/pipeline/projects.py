@@ -10,7 +10,14 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-STEPS = "from __future__ import annotations\n\n\ndef first() -> int:\n    return 0\n\n\ndef add(before: int) -> int:\n    return before + 1\n"
+STEPS = """
+def first() -> int:
+    return 0
+
+
+def add(before: int) -> int:
+    return before + 1
+"""
 
 RUN = """
 import sys

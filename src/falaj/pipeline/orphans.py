@@ -54,11 +54,9 @@ def end(pid: int) -> None:
 
 
 def _leftovers(home: Path, run_id: str | None) -> list[int]:
-    return [
-        each.pid
-        for each in procfs.processes()
-        if not each.zombie and each.pid != os.getpid() and _belongs(procfs.environment(each.pid), home, run_id)
-    ]
+    """Marked processes; the environment of those of the kernel, of other users and of the dead reads as empty."""
+    own = os.getpid()
+    return [pid for pid in procfs.ids() if pid != own and _belongs(procfs.environment(pid), home, run_id)]
 
 
 def _belongs(environ: Mapping[str, str], home: Path, run_id: str | None) -> bool:

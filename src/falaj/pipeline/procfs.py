@@ -30,11 +30,14 @@ class Process:
     zombie: bool
 
 
+def ids() -> list[int]:
+    """Ids of all processes of the machine that this one may see."""
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 - names are what is needed
+
+
 def processes() -> Iterator[Process]:
     """Every process of the machine that this one may see."""
-    for name in os.listdir("/proc"):  # noqa: PTH208 - names are what is needed
-        if name.isdigit() and (found := process(int(name))) is not None:
-            yield found
+    return (found for pid in ids() if (found := process(pid)) is not None)
 
 
 def process(pid: int) -> Process | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from . import forms
 from .problem import Problem
+
+TYPE_CHECKING = False  # `typing` takes longer to import than Python to start
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def bind(function: Any, inputs: list[dict[str, Any]], params: dict[str, Any]) -> dict[str, Any]:

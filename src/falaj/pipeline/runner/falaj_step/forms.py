@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+TYPE_CHECKING = False  # `typing` takes longer to import than Python to start
+if TYPE_CHECKING:
+    from typing import Any
+
 
 _CLASSES = {
     ("polars", "DataFrame"): "polars",

@@ -10,7 +10,10 @@ from __future__ import annotations
 import os
 import sys
 from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, FileFinder, SourceFileLoader
-from types import CodeType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType
 
 
 class _FromText(SourceFileLoader):

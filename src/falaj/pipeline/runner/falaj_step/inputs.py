@@ -6,9 +6,12 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
 
 from .problem import Problem
+
+TYPE_CHECKING = False  # `typing` takes longer to import than Python to start
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def load(part: dict[str, Any], form: str) -> Any:

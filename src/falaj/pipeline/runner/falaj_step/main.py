@@ -12,10 +12,13 @@ import errno
 import marshal
 import os
 import sys
-from types import TracebackType
-from typing import Any
 
 from .problem import Problem
+
+TYPE_CHECKING = False  # `typing` takes longer to import than Python to start
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Any
 
 
 def main(task_path: str) -> None:

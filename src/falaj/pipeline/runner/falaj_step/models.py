@@ -11,10 +11,13 @@ import os
 import shutil
 import sys
 from importlib import import_module
-from typing import Any
 
 from . import forms
 from .problem import Problem
+
+TYPE_CHECKING = False  # `typing` takes longer to import than Python to start
+if TYPE_CHECKING:
+    from typing import Any
 
 EXAMPLE_ROWS = 5
 _FLAVORS = ("xgboost", "lightgbm", "catboost", "sklearn", "statsmodels", "prophet")

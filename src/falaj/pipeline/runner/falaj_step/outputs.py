@@ -5,10 +5,13 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from . import forms
 from .problem import Problem
+
+TYPE_CHECKING = False  # `typing` takes longer to import than Python to start
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def write_all(value: Any, function: Any, arguments: dict[str, Any], task: dict[str, Any]) -> None:

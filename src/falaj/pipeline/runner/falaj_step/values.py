@@ -5,9 +5,12 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from .problem import Problem
+
+TYPE_CHECKING = False  # `typing` takes longer to import than Python to start
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def read_json(path: str) -> Any:
