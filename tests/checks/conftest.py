@@ -130,8 +130,9 @@ def same_process(monkeypatch):
             raise CheckError(str(problem)) from problem
 
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    for user in ("scoring", "data", "model"):
-        monkeypatch.setattr(f"falaj.checks.{user}.run_in_project", run)
+    users = [import_module(f"falaj.checks.{name}") for name in ("scoring", "data", "model")]
+    for user in users:  # all imported before the first is patched, so that none keeps the patch for good
+        monkeypatch.setattr(user, "run_in_project", run)
 
 
 @pytest.fixture(scope="session")
