@@ -102,7 +102,7 @@ def payload(rows: int) -> bytes:
 def lua(scratch: Path, rows: int) -> Path:
     script = scratch / f"post-{rows}.lua"
     header = 'wrk.headers["Content-Type"] = "application/json"'
-    script.write_text(f'wrk.method = "POST"\nwrk.body = [[{payload(rows).decode()}]]\n{header}\n')
+    script.write_text(f'wrk.method = "POST"\nwrk.body = [==[{payload(rows).decode()}]==]\n{header}\n')
     return script
 
 

@@ -215,7 +215,7 @@ def test_sigterm_finishes_what_is_in_flight_and_refuses_nothing(replica: Replica
         with httpx.Client(
             transport=httpx.HTTPTransport(uds=str(replica.socket)), base_url="http://r", timeout=20
         ) as client:
-            reply = client.post("/invocations", json=split(table * 20))
+            reply = client.post("/invocations", json=split(table * 3))
             with lock:
                 statuses.append(reply.status_code)
 

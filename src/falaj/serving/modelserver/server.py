@@ -26,6 +26,8 @@ from falaj.serving.modelserver.settings import ServerSettings
 from falaj.serving.modelserver.tables import Array, Rows
 from falaj.serving.predictionlog import LogWriter, SegmentHeader
 
+_QUIET_S = 0.25
+
 
 class SocketInUseError(UnavailableError):
     """Another server answers on the socket."""
@@ -103,11 +105,16 @@ async def _first(
 
 
 async def _drain(app: ModelServer, grace_s: float) -> None:
-    """Say not ready, ask connections to close with their next answer, and wait until nothing is in flight."""
+    """Say not ready, ask connections to close with their next answer, and wait until nothing is in flight.
+
+    A request may be on its way through the socket when the signal comes, so the quiet must last for a moment.
+    """
     app.draining = True
-    until = time.monotonic() + grace_s
-    while app.in_flight and time.monotonic() < until:
-        await asyncio.sleep(0.005)
+    until = quiet_since = time.monotonic()
+    until += grace_s
+    while (now := time.monotonic()) < until and now - quiet_since < _QUIET_S:
+        await asyncio.sleep(0.01)
+        quiet_since = time.monotonic() if app.in_flight else quiet_since
 
 
 def _stop_event() -> asyncio.Event:
