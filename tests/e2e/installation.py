@@ -89,7 +89,11 @@ class Installation:
         return self.git("rev-parse", "HEAD", cwd=folder)
 
     def run_of(self, commit: str) -> dict[str, Any] | None:
-        return next((run for run in self.json("runs", "--limit", "100") if run["commit"] == commit), None)
+        """The run of a commit; None while there is none or the server is being restarted (exit code 6)."""
+        listed = self.falaj("runs", "--limit", "100", "--json")
+        assert listed.returncode in (0, 6), listed.stderr
+        runs = json.loads(listed.stdout) if listed.returncode == 0 else []
+        return next((run for run in runs if run["commit"] == commit), None)
 
     def ended(self, commit: str, timeout_s: float = 180) -> dict[str, Any]:
         """Wait for the run of a commit to end; return it with its steps."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
@@ -11,15 +12,16 @@ from tests.e2e.installation import Installation, installed
 STEPS = 5
 
 
-@pytest.fixture
-def installation(tmp_path: Path) -> Iterator[Installation]:
-    with installed(tmp_path / "home") as found:
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """One installation for all: what is killed must come back well enough for the next test."""
+    with installed(tmp_path_factory.mktemp("faults") / "home") as found:
         yield found
 
 
 @pytest.fixture
 def slow_project(installation: Installation, tmp_path: Path) -> Path:
-    """Five chained steps; each leaves a mark of every execution outside the project and takes a moment."""
+    """Five chained steps; each marks every execution outside the project and leaves a process of a session of its own."""
     folder = tmp_path / "slow"
     (folder / "src" / "slow").mkdir(parents=True)
     marks = tmp_path / "marks"
@@ -33,7 +35,7 @@ def slow_project(installation: Installation, tmp_path: Path) -> Path:
             def work(number: int, before: int | None = None) -> int:
                 with open("{marks}/" + str(number), "a") as marks:
                     marks.write("x")
-                subprocess.Popen(["sleep", "0.9"], start_new_session=True)
+                subprocess.Popen(["sleep", "300"], start_new_session=True)
                 time.sleep(0.6)
                 return number
 
@@ -51,7 +53,7 @@ def slow_project(installation: Installation, tmp_path: Path) -> Path:
         f"  s{n}: {{run: 'slow.steps:later', inputs: [s{n - 1}], params: {{number: {n}}}}}" for n in range(1, STEPS)
     ]
     (folder / "falaj.yaml").write_text("\n".join(lines) + "\n")
-    return installation.repository(folder, "slow")
+    return installation.repository(folder, f"slow-{uuid.uuid4().hex[:8]}")
 
 
 @pytest.fixture

@@ -70,6 +70,13 @@ def _own_keys(home: Home) -> dict[str, evidence.TrustedKey]:
     return evidence.trust(evidence.load_or_create_key(path).public_pem)
 
 
+def evidence_line(verified: evidence.Verified) -> str:
+    """What a verified statement is and about which artifacts."""
+    kind = verified.statement.predicate_type.rsplit("/", 2)[-2]
+    subjects = ", ".join(f"{subject.name} {subject.digest[:19]}" for subject in verified.statement.subjects)
+    return f"{kind:10}  {subjects}"
+
+
 def _kind(envelope: dict[str, Any]) -> str:
     statement = json.loads(base64.b64decode(envelope["payload"]))
     return str(statement["predicateType"]).rsplit("/", 2)[-2]

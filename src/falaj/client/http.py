@@ -23,8 +23,9 @@ class ProblemError(FalajError):
     """The server answered with a problem document (RFC 9457)."""
 
     def __init__(self, status: int, document: Mapping[str, Any]) -> None:
+        said = [document.get("title") or f"the server answered {status}", document.get("detail", "")]
         super().__init__(
-            document.get("title") or f"the server answered {status}",
+            ": ".join(part for part in said if part),
             where=document.get("where", ""),
             hint=document.get("hint", ""),
             code=document.get("code", f"http.{status}"),

@@ -84,6 +84,7 @@ class Worker:
             order, mlflow_run = self._begin(lease)
             with Journal(self._database, order.run_id) as journal:
                 outcome = self._conduct(order, mlflow_run, heartbeat, journal)
+            orphans.sweep(self._home.root, order.run_id)  # what a step left running in a session of its own
         if heartbeat.lost or (self._stopping.is_set() and not heartbeat.cancel_wanted):
             return  # the state stays `running`; whoever claims it next finds the finished steps in the cache
         self._finish(lease, outcome)

@@ -88,6 +88,7 @@ def verify(
     json: JsonOption = False,
 ) -> None:
     """Check every digest and signature of a release; exit 5 when anything is wrong."""
+    from falaj.cli.release_view import evidence_line
     from falaj.cli.release_view import verify as check
     from falaj.home import Home
 
@@ -96,7 +97,7 @@ def verify(
         emit_json({"ok": verification.ok, "problems": [str(problem) for problem in verification.problems]})
     else:
         for verified in verification.statements:
-            emit(f"ok       {verified}")
+            emit(f"ok       {evidence_line(verified)}")
         for problem in verification.problems:
             emit(f"PROBLEM  {problem}")
         emit("verified" if verification.ok else f"NOT verified: {len(verification.problems)} problems")
