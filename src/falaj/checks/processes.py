@@ -105,5 +105,6 @@ def _variables(context: CheckContext) -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "1",
+        "OMP_WAIT_POLICY": "PASSIVE",  # threads that wait by spinning take the cores from the steps beside them
         **context.process_environment,
     }
