@@ -151,7 +151,7 @@ def test_several_outputs(project: Project, returned: str) -> None:
         ("def f():\n    return {'auc': float('nan')}", {"output": "report"}, "step.wrong-output", "JSON"),
         ("def f():\n    return 3", {"output": "report"}, "step.wrong-output", "a report is a dict, not a int"),
         ("def f():\n    return 3", {"output": "model"}, "step.wrong-output", "not a model"),
-        ("import polars as pl\ndef f() -> pl.DataFrame: return 3", {}, "step.wrong-output", "annotation says DataFrame"),
+        ("import polars as pl\ndef f() -> pl.DataFrame: return 3", {}, "step.wrong-output", "says DataFrame"),
         ("import polars as pl\ndef f() -> pl.DataFrame:\n    pass", {}, "step.wrong-output", "NoneType"),
         ("from pathlib import Path\ndef f() -> Path:\n    return Path('nowhere')", {}, "step.wrong-output", "nothing"),
         ("def g():\n    pass\ndef ff():\n    pass", {}, "step.missing-function", "no function `f`"),
