@@ -83,7 +83,7 @@ def test_a_killed_step_fails_the_run_with_the_reason(
             os.kill(pid, signal.SIGKILL)
     run = installation.ended(commit)
     assert run["state"] == "failed"
-    assert "s1" in run["reason"] and "SIGKILL" in run["reason"]
+    assert "s1" in run["reason"] and "signal 9" in run["reason"]
 
 
 def test_a_push_while_the_server_is_down_is_not_lost(

@@ -34,7 +34,7 @@ def init(
 
     created = create_project(folder, name or folder.resolve().name)
     emit(f"created {folder} with {len(created)} files")
-    emit(f"next: cd {folder} && git init -b main && git add -A && git commit -m 'First' && falaj run")
+    emit(f"next: cd {folder} && uv lock && git init -b main && git add -A && git commit -m 'First' && falaj run")
 
 
 def validate(
