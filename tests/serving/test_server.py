@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import socket
@@ -179,14 +180,13 @@ def test_every_answered_request_is_in_the_log_after_kill_9(replica: Replica, tab
     answered: dict[str, Any] = {}
 
     def ask(worker: int) -> None:
-        client = httpx.Client(transport=httpx.HTTPTransport(uds=str(replica.socket)), base_url="http://r")
-        try:
+        transport = httpx.HTTPTransport(uds=str(replica.socket))
+        ended = contextlib.suppress(httpx.TransportError, json.JSONDecodeError)
+        with httpx.Client(transport=transport, base_url="http://r") as client, ended:
             for number in range(10_000):
                 name, row = str(uuid.uuid4()), (worker * 31 + number) % 400
                 reply = client.post("/invocations", json=split(table[row : row + 1]), headers={"x-request-id": name})
                 answered[name] = (table[row], reply.json()["predictions"])
-        except (httpx.TransportError, json.JSONDecodeError):
-            pass
 
     with ThreadPoolExecutor(8) as pool:
         for worker in range(8):
