@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 from rich.console import Console
@@ -44,12 +45,12 @@ class Answers:
     Args:
         last: Id of the last prediction.
         seconds: How long each took, in order.
-        chances: Probability of late for each flight.
+        late: Whether each flight was called late.
     """
 
     last: str
     seconds: list[float]
-    chances: list[float]
+    late: list[bool]
 
     def latency_ms(self, share: float) -> float:
         """The latency that this share of the requests stayed under."""
@@ -198,25 +199,24 @@ def predict_flights(flights: list[dict[str, Any]]) -> Answers:
         for flight in flights:
             began = time.perf_counter()
             answer = endpoint.predict([flight["row"]])
-            answers.append((answer.id, time.perf_counter() - began, chance(answer.predictions[0])))
-    ids, seconds, chances = zip(*answers, strict=True)
-    return Answers(ids[-1], list(seconds), list(chances))
+            answers.append((answer.id, time.perf_counter() - began, says_late(answer.predictions[0])))
+    ids, seconds, late = zip(*answers, strict=True)
+    return Answers(ids[-1], list(seconds), list(late))
 
 
-def chance(value: Any) -> float:
-    """The probability of late, from one probability or one for each class."""
-    return float(value[-1] if isinstance(value, list) else value)
+def says_late(value: Any) -> bool:
+    """Whether an answer is `late`: the class itself, or a probability for each class."""
+    return (value[-1] if isinstance(value, list) else value) >= 0.5
 
 
-def report_answers(answers: Answers, late: Sequence[int]) -> None:
+def report_answers(answers: Answers, outcomes: Sequence[int]) -> None:
     """Print latencies, and how good the answers were now that the outcome is known."""
-    squares = [(chance - outcome) ** 2 for chance, outcome in zip(answers.chances, late, strict=True)]
-    rate = sum(late) / len(late)
+    called = [outcome for outcome, late in zip(outcomes, answers.late, strict=True) if late]
     table = Table(show_header=False, box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_row("answered", f"{len(squares):,} of {len(late):,} in {sum(answers.seconds):.1f} s")
+    table.add_row("answered", f"{len(answers.late):,} of {len(outcomes):,} in {sum(answers.seconds):.1f} s")
     table.add_row("latency", f"p50 {answers.latency_ms(0.50):.2f} ms, p99 {answers.latency_ms(0.99):.2f} ms")
     table.add_row(
-        "Brier score", f"{sum(squares) / len(squares):.3f}; always {rate:.2f} would be {rate * (1 - rate):.3f}"
+        "called late", f"{len(called):,}, and {mean(called or [0]):.0%} of them were; of all, {mean(outcomes):.0%}"
     )
     console.print(table)
 
