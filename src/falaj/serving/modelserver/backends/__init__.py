@@ -9,7 +9,7 @@ from falaj.serving.modelserver.errors import ModelError
 from falaj.serving.modelserver.model_folder import ModelFolder
 from falaj.serving.modelserver.tables import Array
 
-__all__ = ["Backend", "open_backend"]
+__all__ = ["Backend", "open_backend", "outputs_of_classifier"]
 
 _NATIVE = ("sklearn", "lightgbm", "xgboost")
 
