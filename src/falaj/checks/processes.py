@@ -105,6 +105,7 @@ def _variables(context: CheckContext) -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "1",
-        "OMP_WAIT_POLICY": "PASSIVE",  # threads that wait by spinning take the cores from the steps beside them
+        "OMP_NUM_THREADS": "1",  # no core is reserved for a check: more threads only take them from steps
+        "OMP_WAIT_POLICY": "PASSIVE",
         **context.process_environment,
     }
