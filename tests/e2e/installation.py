@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
+Completed = subprocess.CompletedProcess[str]
 _GIT_IDENTITY = {
     "GIT_AUTHOR_NAME": "Aisha", "GIT_AUTHOR_EMAIL": "aisha@example.org",
     "GIT_COMMITTER_NAME": "Aisha", "GIT_COMMITTER_EMAIL": "aisha@example.org",
@@ -34,7 +35,7 @@ class Installation:
         cache = os.environ.get("UV_CACHE_DIR", str(ROOT / ".cache" / "uv"))
         return {**os.environ, **_GIT_IDENTITY, "FALAJ_HOME": str(self.home), "UV_CACHE_DIR": cache}
 
-    def falaj(self, *arguments: str, cwd: Path | None = None, timeout_s: float = 240) -> subprocess.CompletedProcess[str]:
+    def falaj(self, *arguments: str, cwd: Path | None = None, timeout_s: float = 240) -> Completed:
         """Run the command and give back what it printed, whatever its exit code."""
         command = [sys.executable, "-m", "falaj.cli.main", *arguments]
         return subprocess.run(
@@ -99,7 +100,7 @@ class Installation:
         """Wait for the run of a commit to end; return it with its steps."""
         ends = ("succeeded", "failed", "rejected", "cancelled")
         run: dict[str, Any] = wait_for(
-            lambda: (found if (found := self.run_of(commit)) and found["state"] in ends else None), timeout_s, self.logs
+            lambda: found if (found := self.run_of(commit)) and found["state"] in ends else None, timeout_s, self.logs
         )
         shown: dict[str, Any] = self.json("runs", "show", run["id"])
         return shown

@@ -21,7 +21,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
 
 @pytest.fixture
 def slow_project(installation: Installation, tmp_path: Path) -> Path:
-    """Five chained steps; each marks every execution outside the project and leaves a process of a session of its own."""
+    """Five chained steps; each marks its executions outside the project and leaves a process in its own session."""
     folder = tmp_path / "slow"
     (folder / "src" / "slow").mkdir(parents=True)
     marks = tmp_path / "marks"

@@ -40,9 +40,7 @@ def finished_cleanly(installation: Installation, commit: str, marks: Path, inter
 
 
 @pytest.mark.parametrize("part", ["worker", "server", "agent"])
-def test_a_killed_process_loses_nothing(
-    installation: Installation, slow_project: Path, marks: Path, part: str
-) -> None:
+def test_a_killed_process_loses_nothing(installation: Installation, slow_project: Path, marks: Path, part: str) -> None:
     commit = installation.push(slow_project)
     wait_for_step(installation, marks, 2)
     killed = installation.kill(part)

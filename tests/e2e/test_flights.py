@@ -1,0 +1,162 @@
+"""The main job on real parts: a commit of `examples/flights` becomes predictions, and each claim of it is checked."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from falaj.client import Endpoint
+from tests.e2e.installation import ROOT, Installation, installed, wait_for
+
+pytestmark = pytest.mark.e2e
+
+FLIGHT = {
+    "hour": 8, "weekday": 3, "carrier": "UA", "origin": "EWR", "dest": "IAH", "distance": 1400.0, "temp": 40.0,
+    "humid": 60.0, "wind_dir": 180.0, "wind_speed": 10.0, "precip": 0.0, "pressure": None, "visib": 10.0,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    with installed(tmp_path_factory.mktemp("flights") / "home") as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def project(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("project") / "flights"
+    ignored = shutil.ignore_patterns(".venv", "__pycache__", "*.db", ".*_cache")
+    shutil.copytree(ROOT / "examples" / "flights", folder, ignore=ignored)
+    return installation.repository(folder, "flights")
+
+
+@pytest.fixture(scope="module")
+def first(installation: Installation, project: Path) -> dict[str, Any]:
+    run = installation.ended(installation.push(project, "First"), timeout_s=600)
+    assert run["state"] == "succeeded", run["reason"] + installation.logs()
+    return run
+
+
+def endpoint(installation: Installation, release: int) -> dict[str, Any]:
+    def live() -> dict[str, Any] | None:
+        found: list[dict[str, Any]] = installation.json("endpoints")
+        return next((e for e in found if e["release"] == release and e["state"] == "ready"), None)
+
+    found: dict[str, Any] = wait_for(live, 120, installation.logs)
+    return found
+
+
+def test_the_first_push_becomes_release_1_behind_the_endpoint(
+    installation: Installation, first: dict[str, Any]
+) -> None:
+    assert first["release"] == 1 and first["trigger"] == "push"
+    states = {step["node"]: step["state"] for step in first["steps"]}
+    assert {states[name] for name in ("prepare", "split", "fit", "evaluate")} == {"succeeded"}
+    assert sum(step["kind"] == "gate" and step["state"] == "passed" for step in first["steps"]) == 4
+    assert endpoint(installation, 1)["replicas_ready"] == 2
+
+
+def test_a_prediction_is_traced_to_commit_and_data(installation: Installation, first: dict[str, Any]) -> None:
+    answer = Endpoint(endpoint(installation, 1)["url"]).predict([FLIGHT])
+    assert answer.release == "flight-delay@1" and len(answer.predictions) == 1
+    trace = installation.json("trace", answer.id)
+    assert trace["run"]["commit"] == first["commit"]
+    assert set(trace["snapshots"]) == {"flights", "weather"}
+    for digest in trace["snapshots"].values():
+        assert installation.json("artifacts", digest)
+
+
+def test_a_wrong_field_is_named_and_nothing_breaks(installation: Installation, first: dict[str, Any]) -> None:
+    endpoint(installation, 1)
+    refused = installation.falaj("predict", "dev/flight-delay", "--row", json.dumps(FLIGHT | {"distance": "far"}))
+    assert refused.returncode == 2 and "distance" in refused.stderr and "row 0" in refused.stderr
+    assert installation.falaj("predict", "dev/flight-delay", "--row", json.dumps(FLIGHT)).returncode == 0
+
+
+def test_a_release_verifies_offline_and_a_changed_byte_does_not(
+    installation: Installation, first: dict[str, Any], tmp_path: Path
+) -> None:
+    bundle = tmp_path / "bundle"
+    installation.ok("verify", "flight-delay@1")
+    installation.ok("release", "flight-delay@1", "--export", str(bundle))
+    keys = installation.home / "keys" / "evidence.pem.pub"
+    installation.ok("verify", str(bundle), "--keys", str(keys))
+    model = bundle / "model" / "model.onnx"
+    content = bytearray(model.read_bytes())
+    content[len(content) // 2] ^= 1
+    model.chmod(0o644)
+    model.write_bytes(content)
+    refused = installation.falaj("verify", str(bundle), "--keys", str(keys))
+    assert refused.returncode == 5 and "a file was changed" in refused.stdout
+
+
+def test_mlflow_serves_the_release_by_alias_and_holds_the_run(
+    installation: Installation, first: dict[str, Any]
+) -> None:
+    endpoint(installation, 1)
+    python = next((installation.home / "envs").glob("*/bin/python"))
+    script = (
+        "import json, sys, mlflow, pandas as pd\n"
+        "model = mlflow.pyfunc.load_model('models:/flight-delay@dev')\n"
+        "row = pd.DataFrame([json.loads(sys.argv[1])]).astype({'hour': 'int8', 'weekday': 'int8'})\n"
+        "version = mlflow.MlflowClient().get_model_version_by_alias('flight-delay', 'dev')\n"
+        "run = mlflow.get_run(version.run_id)\n"
+        "print(json.dumps({'tags': version.tags, 'status': run.info.status, 'params': run.data.params,\n"
+        "                  'metrics': run.data.metrics, 'run': version.run_id,\n"
+        "                  'inputs': model.metadata.get_input_schema().input_names()}))\n"
+    )
+    uri = f"sqlite:///{installation.home / 'mlflow.db'}"
+    environ = {**os.environ, "MLFLOW_TRACKING_URI": uri, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    command = [str(python), "-c", script, json.dumps(FLIGHT | {"pressure": 1012.0})]
+
+    def mirrored() -> dict[str, Any] | None:
+        done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=120)
+        return json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else None
+
+    seen = wait_for(mirrored, 90, installation.logs)
+    assert seen["tags"]["falaj.commit"] == first["commit"] and seen["tags"]["falaj.release"] == "1"
+    assert seen["run"] == first["mlflow_run"] and seen["status"] == "FINISHED"
+    assert seen["params"]["iterations"] == "150", "what the step logged itself is in the same tracking run"
+    assert any(name.startswith("auc") for name in seen["metrics"])
+    assert seen["inputs"][0] == "hour"
+
+
+def test_a_changed_parameter_repeats_only_what_it_touches(
+    installation: Installation, project: Path, first: dict[str, Any]
+) -> None:
+    path = project / "falaj.yaml"
+    path.write_text(path.read_text().replace("learning_rate: 0.1", "learning_rate: 0.08"))
+    second = installation.ended(installation.push(project, "Learn more slowly"), timeout_s=600)
+    states = {step["node"]: step["state"] for step in second["steps"] if step["kind"] == "step"}
+    assert states == {"prepare": "cached", "split": "cached", "fit": "succeeded", "evaluate": "succeeded"}
+    assert second["release"] == 2
+    assert endpoint(installation, 2)["previous"] == 1
+
+
+def test_a_candidate_that_is_worse_is_rejected_and_releases_nothing(
+    installation: Installation, project: Path, first: dict[str, Any]
+) -> None:
+    before = len(installation.json("releases"))
+    path = project / "falaj.yaml"
+    path.write_text(path.read_text().replace("iterations: 150", "iterations: 1"))
+    third = installation.ended(installation.push(project, "Hardly learn"), timeout_s=600)
+    assert third["state"] == "rejected"
+    assert third["reason"].startswith("gate ") and "brier" in third["reason"]
+    assert third["release"] is None and len(installation.json("releases")) == before
+
+
+def test_the_same_project_runs_without_a_server(installation: Installation, project: Path) -> None:
+    command = [sys.executable, "-m", "falaj.cli.main", "run", "--json", "--set", "fit.iterations=150"]
+    alone = installation.environment | {"FALAJ_SERVER": "http://127.0.0.1:9"}
+    done = subprocess.run(command, cwd=project, env=alone, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    outcome = json.loads(done.stdout)
+    assert outcome["state"] == "succeeded" and outcome["digest"].startswith("sha256:")
