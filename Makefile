@@ -7,7 +7,7 @@ export UV_PYTHON_DOWNLOADS := never
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
 
-.PHONY: install demo test lint types contracts unit e2e bench clean
+.PHONY: install demo test lint types contracts unit e2e docs bench clean
 
 install: .venv/installed
 
@@ -25,8 +25,8 @@ demo: install
 test: lint types contracts unit e2e
 
 lint: install
-	$(RUN)/ruff format --check src tests benchmarks examples
-	$(RUN)/ruff check src tests benchmarks examples
+	$(RUN)/ruff format --check src tests benchmarks examples docs
+	$(RUN)/ruff check src tests benchmarks examples docs
 
 types: install
 	$(RUN)/mypy
@@ -40,6 +40,9 @@ unit: install
 
 e2e: install
 	$(RUN)/pytest -q -m "e2e or faults"
+
+docs: install
+	$(RUN)/python docs/generate.py
 
 clean:
 	rm -rf .venv .tools .cache .demo

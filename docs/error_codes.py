@@ -1,0 +1,128 @@
+"""Finds every stable error code: those of the error classes, and those that a single place gives to its error."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import falaj
+from falaj.errors import FalajError
+
+SOURCES = Path(falaj.__file__).parent
+
+
+@dataclass(frozen=True)
+class Said:
+    """What an error says.
+
+    Args:
+        meaning: The class's first sentence, or the messages of the places that make it.
+        status: HTTP status of the answer.
+        exit_code: Of a command; None when no command ends with this error.
+    """
+
+    meaning: str
+    status: int
+    exit_code: int | None
+
+
+def error_codes() -> dict[str, Said]:
+    """Every code with what it says."""
+    classes = error_classes()
+    found = {**_answers(), **{kind.code: _of_class(kind, classes) for kind in reversed(classes.values())}}
+    by_class = set(found)
+    for path in sorted(SOURCES.rglob("*.py")):
+        for code, said in _made(path, classes):
+            known = found.setdefault(code, said)
+            if code not in by_class and said.meaning not in known.meaning:
+                found[code] = replace(known, meaning=f"{known.meaning}; {said.meaning}")
+    return found
+
+
+def error_classes() -> dict[str, type[FalajError]]:
+    """`FalajError` and the tree below it by class name, after importing every module that adds to it."""
+    for path in SOURCES.rglob("*.py"):
+        if re.search(r"^class \w+Error\(", path.read_text(encoding="utf-8"), re.MULTILINE):
+            import_module(".".join(path.relative_to(SOURCES.parent).with_suffix("").parts))
+    return {kind.__name__: kind for kind in _tree(FalajError)}
+
+
+def _tree(kind: type[FalajError]) -> Iterator[type[FalajError]]:
+    yield kind
+    for child in kind.__subclasses__():
+        yield from _tree(child)
+
+
+def _of_class(kind: type[FalajError], classes: Mapping[str, type[FalajError]]) -> Said:
+    is_answer = issubclass(kind, classes["RequestError"])
+    return Said(_first_sentence(kind), kind.status, None if is_answer else kind.exit_code)
+
+
+def _first_sentence(kind: type) -> str:
+    return " ".join((kind.__doc__ or "").split("\n\n")[0].split()).partition(" Codes:")[0]
+
+
+def _answers() -> dict[str, Said]:
+    """Answers that no error class stands for: the gateway's own, and the server's to what it did not expect."""
+    from falaj.locations.runtimes.process import envoy_config
+
+    return {
+        **{code: Said(title, status, None) for status, (code, title, _) in envoy_config._PROBLEMS.items()},
+        "request.invalid": Said("The request does not fit the route's parameters or document.", 400, 2),
+        "server.unexpected": Said("The server failed on this request; its log says why.", 500, 1),
+    }
+
+
+def _made(path: Path, classes: Mapping[str, type[FalajError]]) -> Iterator[tuple[str, Said]]:
+    """The errors of one module that are made with a code of their own."""
+    in_evidence = "evidence" in path.parts
+    for call in ast.walk(_Inline().visit(ast.parse(path.read_text(encoding="utf-8")))):
+        match call:
+            case ast.Call(func=ast.Name(id=name), args=[message, *_], keywords=keywords) if name in classes:
+                named = {keyword.arg: _text(keyword.value) for keyword in keywords}
+                if isinstance(code := named.get("code"), str) and "." in code:
+                    yield code, _said(message, classes[name], named.get("status"))
+            case ast.Call(func=ast.Name(id="Problem"), args=[ast.Constant(value=str(code)), *rest]):
+                kind = classes["EvidenceError" if in_evidence else "StepError"]  # what a problem becomes at last
+                yield code, _said(rest[1 if in_evidence else 0], kind, None)
+
+
+class _Inline(ast.NodeTransformer):
+    """Puts a message that was first given a name back where it is used."""
+
+    def visit_FunctionDef(self, function: ast.FunctionDef) -> ast.FunctionDef:
+        """Replace the names of one function's texts."""
+        texts = {
+            target.id: value
+            for node in ast.walk(function)
+            if isinstance(node, ast.Assign) and isinstance(value := node.value, ast.JoinedStr)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
+        for call in ast.walk(function):
+            if isinstance(call, ast.Call):
+                call.args = [texts.get(each.id, each) if isinstance(each, ast.Name) else each for each in call.args]
+        return function
+
+
+def _said(message: ast.expr, kind: type[FalajError], status: Any) -> Said:
+    text = str(_text(message))
+    return Said(_first_sentence(kind) if text == "…" else text, status or kind.status, kind.exit_code)
+
+
+def _text(node: ast.expr) -> Any:
+    """A constant, or a message with `…` where a value will stand."""
+    match node:
+        case ast.Constant(value=value):
+            return value
+        case ast.JoinedStr(values=parts):
+            return "".join(str(_text(part)) for part in parts)
+        case ast.BinOp(left=left, right=right):
+            return f"{_text(left)}{_text(right)}"
+        case _:
+            return "…"
