@@ -65,7 +65,8 @@ def test_the_first_push_becomes_release_1_behind_the_endpoint(
 
 
 def test_a_prediction_is_traced_to_commit_and_data(installation: Installation, first: dict[str, Any]) -> None:
-    answer = Endpoint(endpoint(installation, 1)["url"]).predict([FLIGHT])
+    with Endpoint(endpoint(installation, 1)["url"]) as opened:
+        answer = opened.predict([FLIGHT])
     assert answer.release == "flight-delay@1" and len(answer.predictions) == 1
     trace = installation.json("trace", answer.id)
     assert trace["run"]["commit"] == first["commit"]

@@ -40,6 +40,16 @@ class Endpoint:
         self._url, self._path = url, parts.path.rstrip("/")
         self._connection = http.client.HTTPConnection(parts.netloc, timeout=timeout_s)
 
+    def __enter__(self) -> Endpoint:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._connection.close()
+
     def predict(self, rows: Sequence[Mapping[str, Any]]) -> Prediction:
         """Predict rows, each a mapping from column to value; a missing value is None.
 

@@ -36,7 +36,8 @@ def predict(
     found = Client.from_home().endpoint(endpoint)
     if found is None or not found.url:
         raise NotFoundError(f"no endpoint '{endpoint}' serves now", hint="falaj endpoints lists them")
-    answer = Endpoint(found.url).predict(rows)
+    with Endpoint(found.url) as opened:
+        answer = opened.predict(rows)
     if json:
         emit_json(answer)
         return
