@@ -150,7 +150,7 @@ def test_a_candidate_that_is_worse_is_rejected_and_releases_nothing(
     path.write_text(path.read_text().replace("iterations: 150", "iterations: 1"))
     third = installation.ended(installation.push(project, "Hardly learn"), timeout_s=600)
     assert third["state"] == "rejected"
-    assert third["reason"].startswith("gate ") and "brier" in third["reason"]
+    assert third["reason"].startswith("gate auc >= 0.62 on split.test: auc ") and " misses " in third["reason"]
     assert third["release"] is None and len(installation.json("releases")) == before
 
 
