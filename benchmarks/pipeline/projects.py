@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -57,9 +58,19 @@ def seconds(action: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def side_by_side(actions: Sequence[Callable[[], object]], rounds: int) -> list[float]:
+def cpu_seconds(action: Callable[[], object]) -> float:
+    """How long the processes that an action starts and waits for keep a core busy, in user and kernel mode."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    action()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def side_by_side(
+    actions: Sequence[Callable[[], object]], rounds: int, clock: Callable[[Callable[[], object]], float] = seconds
+) -> list[float]:
     """The median of each action's times; they take turns, so that a busy machine is busy for all of them."""
-    times = [[seconds(action) for action in actions] for _ in range(rounds)]
+    times = [[clock(action) for action in actions] for _ in range(rounds)]
     return [statistics.median(column) for column in zip(*times, strict=True)]
 
 

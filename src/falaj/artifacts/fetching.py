@@ -27,8 +27,9 @@ def materialise(backend: Backend, digest: Digest, manifest: Manifest, target: Pa
         try:
             _build(backend, digest, manifest, staged)
             _rename(staged, target)
-        finally:
+        except BaseException:
             _discard(staged)
+            raise
     return target
 
 
@@ -38,7 +39,7 @@ def _build(backend: Backend, digest: Digest, manifest: Manifest, staged: Path) -
         return
     staged.mkdir()
     folders = {os.path.dirname(entry.path) for entry in manifest.files}  # noqa: PTH120 - texts, and many
-    for folder in {*folders, *manifest.directories}:
+    for folder in {*folders, *manifest.directories} - {""}:
         (staged / folder).mkdir(parents=True, exist_ok=True)
     each(
         backend.workers,

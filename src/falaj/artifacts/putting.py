@@ -49,10 +49,11 @@ class Intake:
             raise UsageError(
                 "there is no such file or folder", where=str(path), code="artifact.no-such-path"
             ) from error
-        known, started = self._recall(path)
+        source = os.path.realpath(path)
+        known, started = self._recall(source)
         files = [item for item in found if not item.is_directory]
         blobs = each(self._backend.workers, lambda item: self._file(item, known), files)
-        self._remember(path, known, dict(zip(map(_signature, files), blobs, strict=True)), started)
+        self._remember(source, known, dict(zip(map(_signature, files), blobs, strict=True)), started)
         entries = [_entry(item, blob) for item, blob in zip(files, blobs, strict=True)]
         if entries and not entries[0].path:
             return Manifest("file", tuple(entries))
@@ -64,16 +65,16 @@ class Intake:
             self._backend.write(blob_key(blob), _copy(item, blob), item.status.st_size)
         return blob
 
-    def _recall(self, path: Path) -> tuple[dict[Signature, Digest], float]:
+    def _recall(self, source: str) -> tuple[dict[Signature, Digest], float]:
         if self._seen is None:
             return {}, 0.0
-        return self._seen.recall(os.path.realpath(path)), self._seen.now()
+        return self._seen.recall(source), self._seen.now()
 
     def _remember(
-        self, path: Path, known: dict[Signature, Digest], digests: dict[Signature, Digest], started: float
+        self, source: str, known: dict[Signature, Digest], digests: dict[Signature, Digest], started: float
     ) -> None:
         if self._seen is not None and known != digests:
-            self._seen.remember(os.path.realpath(path), digests, started)
+            self._seen.remember(source, digests, started)
 
 
 def _hash_file(item: Found) -> Digest:

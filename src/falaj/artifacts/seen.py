@@ -63,6 +63,8 @@ class SeenFiles:
         """
         limit = int((hashed_at - SETTLED_S) * 1e9)
         notes = [[*key, digest] for key, digest in digests.items() if max(key[3], key[4]) < limit]
+        if not notes:
+            return  # what an older note says of other files stays true
         with suppress(OSError):
             self._folder.mkdir(parents=True, exist_ok=True)
             staged = self._folder / os.urandom(12).hex()

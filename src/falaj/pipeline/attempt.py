@@ -157,6 +157,7 @@ class Bench:
             "output": step.output,
             "folder": str(folder),
             "worktree": str(self.worktree),
+            "compiled": str(self.folder),
         }
         (folder / "task").write_bytes(marshal.dumps(task, 2))  # the version that every Python 3 reads
         return [str(self.environment.python), "-s", "-u", "-c", PROGRAM, str(PLACE), str(folder / "task")]
@@ -287,8 +288,9 @@ def _kept(node: StepNode, path: str, target: Path) -> str:
 @contextmanager
 def _scratch(folder: Path) -> Iterator[None]:
     shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     for name in ("outputs", "tmp"):
-        (folder / name).mkdir(parents=True)
+        (folder / name).mkdir()
     try:
         yield
     finally:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,20 +53,28 @@ class Materials:
 
         if target.is_dir():
             shutil.rmtree(target)
-        else:
+        elif target in self._looks:
             target.unlink(missing_ok=True)
         self._store.fetch(digest, target)
-        for file in _files(target):
-            file.chmod(file.stat().st_mode & 0o555)
-        self._looks[target] = _look(target)
+        look = _look(target)
+        for file, *_ in look:
+            os.chmod(file, os.stat(file).st_mode & 0o555)  # noqa: PTH101, PTH116 - texts, and many
+        self._looks[target] = look
 
 
-def _files(target: Path) -> list[Path]:
-    return sorted(each for each in target.rglob("*") if each.is_file()) if target.is_dir() else [target]
+def _files(target: str) -> Iterator[str]:
+    with os.scandir(target) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _files(entry.path)
+            else:
+                yield entry.path
 
 
 def _look(target: Path) -> _Look:
     """Enough to see that somebody wrote to a copy."""
-    if not target.exists():
+    try:
+        files = sorted(_files(str(target))) if target.is_dir() else [str(target)]
+        return [(file, status.st_size, status.st_mtime_ns) for file in files for status in [os.lstat(file)]]
+    except FileNotFoundError:
         return []
-    return [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in _files(target)]

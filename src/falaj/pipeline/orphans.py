@@ -11,6 +11,7 @@ import select
 import signal
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from falaj.pipeline import procfs
@@ -21,7 +22,7 @@ _PATIENCE_S = 5.0
 
 def marks(home: Path, run_id: str, node: str) -> dict[str, str]:
     """The variables that a step's processes carry."""
-    return {HOME: str(home), STEP: f"{run_id}/{node}", ENGINE: _identity(os.getpid())}
+    return {HOME: str(home), STEP: f"{run_id}/{node}", ENGINE: _own_identity(os.getpid())}
 
 
 def sweep(home: Path, run_id: str | None = None) -> list[int]:
@@ -56,7 +57,8 @@ def end(pid: int) -> None:
 def _leftovers(home: Path, run_id: str | None) -> list[int]:
     """Marked processes; the environment of those of the kernel, of other users and of the dead reads as empty."""
     own = os.getpid()
-    return [pid for pid in procfs.ids() if pid != own and _belongs(procfs.environment(pid), home, run_id)]
+    found = ((pid, procfs.environment(pid, STEP)) for pid in procfs.ids() if pid != own)
+    return [pid for pid, environ in found if _belongs(environ, home, run_id)]
 
 
 def _belongs(environ: Mapping[str, str], home: Path, run_id: str | None) -> bool:
@@ -66,6 +68,11 @@ def _belongs(environ: Mapping[str, str], home: Path, run_id: str | None) -> bool
         return environ[STEP].partition("/")[0] == run_id
     engine = environ.get(ENGINE, "")
     return _identity(int(engine.partition(":")[0] or 0)) != engine
+
+
+@cache
+def _own_identity(pid: int) -> str:
+    return _identity(pid)
 
 
 def _identity(pid: int) -> str:

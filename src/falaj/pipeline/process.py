@@ -119,6 +119,7 @@ class _Watch:
         self._stop = stop
         self._output = output
         self._deadline = time.monotonic() + limits.timeout_s if limits.timeout_s is not None else None
+        self._memory_at = time.monotonic() + MEMORY_CHECK_S
         self._reason: Reason = "exited"
         self._most = 0
         os.set_blocking(self._pipe, False)
@@ -151,7 +152,7 @@ class _Watch:
         if self._deadline is not None:
             waits.append(max(0.0, self._deadline - time.monotonic()))
         if self._limits.memory_bytes is not None and self._reason == "exited":
-            waits.append(MEMORY_CHECK_S)
+            waits.append(max(0.0, self._memory_at - time.monotonic()))
         return min(waits) * 1000 if waits else None
 
     def _check(self) -> None:
@@ -161,8 +162,10 @@ class _Watch:
             else:
                 self._deadline = None
                 _kill_group(self._process.pid)
-        if self._limits.memory_bytes is not None and self._reason == "exited":
-            self._check_memory(self._limits.memory_bytes)
+        watched = self._limits.memory_bytes is not None and self._reason == "exited"
+        if watched and time.monotonic() >= self._memory_at:  # every process is looked at: not at each line of output
+            self._check_memory(self._limits.memory_bytes or 0)
+            self._memory_at = time.monotonic() + MEMORY_CHECK_S
 
     def _check_memory(self, limit: int) -> None:
         members = procfs.family(self._process.pid)

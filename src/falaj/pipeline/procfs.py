@@ -51,9 +51,20 @@ def process(pid: int) -> Process | None:
     )
 
 
-def environment(pid: int) -> dict[str, str]:
-    """Environment that a process was started with; empty when it is gone or belongs to another user."""
-    pairs = (entry.partition(b"=") for entry in _read(pid, "environ").split(b"\0") if entry)
+def environment(pid: int, mark: str = "") -> dict[str, str]:
+    """Environment that a process was started with.
+
+    Args:
+        pid: Which process.
+        mark: A variable without which the others do not matter.
+
+    Returns:
+        Empty when the process is gone, belongs to another user, or has no such variable.
+    """
+    text = _read(pid, "environ")
+    if mark.encode() not in text:
+        return {}
+    pairs = (entry.partition(b"=") for entry in text.split(b"\0") if entry)
     return {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs}
 
 

@@ -61,6 +61,7 @@ class Worker:
         self._lock = threading.Lock()
         self._first = threading.Lock()
         self._used = False
+        self._outer = dict(os.environ)  # reading it decodes every variable
         self._home = Path(extra.get(orphans.HOME) or run_dir.parent.parent)
         self._stopped, self._stopper = os.pipe()
 
@@ -140,7 +141,8 @@ class Worker:
 
     def _environ(self, job: Job) -> dict[str, str]:
         marks = orphans.marks(self._home, self.run_dir.name, job.node.name)
-        return step_environ(self.bench.environment, self.bench.worktree, job.node.step.cpu, {**self._extra, **marks})
+        extra = {**self._extra, **marks}
+        return step_environ(self.bench.environment, self.bench.worktree, job.node.step.cpu, extra, self._outer)
 
     def _metrics(self, job: Job, outputs: Mapping[str, cache.Output]) -> dict[str, float]:
         if job.node.step.output != "report":

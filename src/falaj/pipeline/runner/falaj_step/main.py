@@ -43,7 +43,7 @@ def _run(task: dict[str, Any]) -> None:
     from .fresh import import_from_text
     from .outputs import write_all
 
-    import_from_text(task["worktree"])
+    import_from_text(task["worktree"], task["compiled"])
     function = _function(task["run"])
     arguments = bind(function, task["inputs"], task["params"])
     value = function(**arguments)
@@ -52,11 +52,10 @@ def _run(task: dict[str, Any]) -> None:
 
 def _function(place: str) -> Any:
     """The function at `module:name`."""
-    from importlib import import_module
-
     module_name, _, name = place.partition(":")
     try:
-        module = import_module(module_name)
+        __import__(module_name)  # `importlib.import_module` does the same, after importing `warnings`
+        module = sys.modules[module_name]
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
             raise  # an import inside the module failed: its traceback is of use

@@ -1,5 +1,5 @@
 # pathlib takes longer to import than a small step takes to run.
-# ruff: noqa: PTH103, PTH118, PTH123
+# ruff: noqa: PTH102, PTH118, PTH123
 """Writes what a step returned, one folder or file per output, and says of which kind each is."""
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _write(value: Any, target: str, arguments: dict[str, Any], task: dict[str, A
         from .paths import keep_path
 
         return keep_path(os.fspath(value), target)
-    os.makedirs(target)
+    os.mkdir(target)
     if forms.form(type(value)) != "any":
         from .tables import write_table
 
