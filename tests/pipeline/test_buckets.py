@@ -1,0 +1,104 @@
+"""Data sources in a real S3 server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from falaj.pipeline import Snapshot, buckets, resolve
+from falaj.pipeline.errors import SourceError
+from falaj.project import SourceSpec, StepSpec
+from tests.pipeline.conftest import Project
+from tests.servers import BUCKET, S3Server, s3_server
+
+__all__ = ["s3_server"]
+
+pytestmark = pytest.mark.e2e
+SUM = """
+    from pathlib import Path
+    import polars as pl
+
+    def table(raw: pl.DataFrame) -> int:
+        return raw["x"].sum()
+
+    def folder(raw: Path) -> list[str]:
+        return sorted(str(each.relative_to(raw)) for each in raw.rglob("*") if each.is_file())
+"""
+
+
+class Bucket:
+    """Objects below a prefix of a bucket, written by another program than the one that reads them."""
+
+    def __init__(self, server: S3Server, prefix: str) -> None:
+        from obstore.store import S3Store
+
+        plain: dict[str, Any] = {"client_options": {"allow_http": True}, "virtual_hosted_style_request": False}
+        self._store = S3Store(BUCKET, endpoint=server.endpoint, region="us-east-1", **plain)
+        self._server = server
+        self._prefix = prefix
+
+    def put(self, name: str, text: str) -> None:
+        import obstore
+
+        obstore.put(self._store, f"{self._prefix}/{name}", text.encode())
+
+    def url(self, name: str = "") -> str:
+        return self._server.url(f"{self._prefix}/{name}".rstrip("/"))
+
+
+@pytest.fixture
+def bucket(s3_server: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    for name, value in s3_server.environment.items():
+        monkeypatch.setenv(name, value)
+    return Bucket(s3_server, f"sources/{tmp_path.name}")
+
+
+def snapshot(project: Project, url: str) -> Snapshot:
+    return resolve(SourceSpec("raw", url, "public", "AE"), project.environment, project.worktree, project.store)
+
+
+def test_one_object_is_a_table(project: Project, bucket: Bucket) -> None:
+    bucket.put("a.csv", "x\n1\n2\n")
+    bucket.put("a.csv.bak", "not this one")
+    project.write("steps.py", SUM)
+    result = project.run(StepSpec("table", run="steps:table", inputs=("raw",)), data={"raw": bucket.url("a.csv")})
+    assert result.ok, result.steps["table"].error
+    assert project.value(result, "table") == 3
+    assert (result.snapshots["raw"].filename, result.snapshots["raw"].kind) == ("a.csv", "file")
+
+
+def test_a_prefix_is_a_folder(project: Project, bucket: Bucket) -> None:
+    bucket.put("days/one.csv", "x\n1\n")
+    bucket.put("days/deep/two.csv", "x\n2\n")
+    bucket.put("days-of-others/three.csv", "x\n3\n")
+    project.write("steps.py", SUM)
+    result = project.run(StepSpec("folder", run="steps:folder", inputs=("raw",)), data={"raw": bucket.url("days")})
+    assert result.ok, result.steps["folder"].error
+    assert project.value(result, "folder") == ["deep/two.csv", "one.csv"]
+
+
+def test_objects_are_read_again_only_when_they_changed(
+    project: Project, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket.put("a.csv", "x\n1\n")
+    read: list[str] = []
+    download = buckets._download
+    monkeypatch.setattr(buckets, "_download", lambda *how: (read.append(how[1]), download(*how)))
+    first = snapshot(project, bucket.url("a.csv"))
+    assert snapshot(project, bucket.url("a.csv")) == first
+    assert len(read) == 1
+    bucket.put("a.csv", "x\n2\n")  # the same size
+    assert snapshot(project, bucket.url("a.csv")).digest != first.digest
+    assert len(read) == 2
+
+
+def test_what_cannot_be_read_says_so(project: Project, bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SourceError, match="there is nothing below"):
+        snapshot(project, bucket.url("nothing"))
+    with pytest.raises(SourceError, match="raw"):
+        snapshot(project, bucket.url("a.csv").replace(BUCKET, "no-such-bucket"))
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    with pytest.raises(SourceError, match="raw"):
+        snapshot(project, bucket.url("a.csv"))
