@@ -1,0 +1,154 @@
+"""A real server on loopback with something in it, for tests of what speaks to it; import the fixture where needed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+
+from falaj import evidence, release
+from falaj.artifacts import Digest
+from falaj.home import Home
+from falaj.runs import queue
+from falaj.server import create_app
+from falaj.server.platform import Platform
+from falaj.serving.predictionlog import LogWriter, SegmentHeader
+from falaj.serving.predictionlog.format import encode_record
+from falaj.storage import Database, ProjectRow, RunRow, StepRunRow
+from tests.servers import free_ports
+
+COMMIT = "2c" * 20
+PREDICTION = "0190f3a2-7b1c-7d4e-8f5a-6b7c8d9e0f1a"
+START_LIMIT_S = 20.0
+
+
+@dataclass(frozen=True)
+class Served:
+    """A server that answers, and what it holds: one project, one run, one release, one endpoint, one prediction.
+
+    Attributes:
+        platform: The server's parts, to look behind it.
+        run_id: The run of `COMMIT`; it succeeded as release `flight-delay@1`.
+        model: Digest of the release's model.
+        log: Digest of what the step `fit` printed.
+    """
+
+    platform: Platform
+    run_id: str
+    model: Digest
+    log: Digest
+
+    @property
+    def home(self) -> Home:
+        """The installation, as a command on this machine finds it."""
+        return self.platform.home
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One server for the tests of a module."""
+    folder = tmp_path_factory.mktemp("platform")
+    home = Home(folder / "home", {}).prepare()
+    database = Database(f"sqlite:///{folder / 'falaj.db'}")
+    database.migrate()
+    platform = Platform(home, database)
+    with answering(platform):
+        yield fill(platform, folder)
+    database.close()
+
+
+@contextmanager
+def answering(platform: Platform) -> Iterator[None]:
+    """Serve the API of a platform in a thread, at the port that its home names."""
+    server_port, envoy_port = free_ports(2)
+    platform.home.save_ports({"server": server_port, "envoy": envoy_port})
+    app = create_app(platform, controllers=False)
+    config = uvicorn.Config(app, host="127.0.0.1", port=server_port, log_level="error", timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + START_LIMIT_S
+    while not server.started:
+        assert thread.is_alive() and time.monotonic() < deadline, "the server did not start"
+        time.sleep(0.01)
+    yield
+    server.should_exit = True
+    thread.join()
+
+
+def fill(platform: Platform, folder: Path) -> Served:
+    """Put in what a finished run leaves behind, by the ways that a run takes."""
+    (folder / "model").mkdir()
+    (folder / "model" / "MLmodel").write_text("flavors: {}\n")
+    model, log = platform.store.put(folder / "model").digest, platform.store.put_bytes(b"fitting\ndone\n").digest
+    run_id = _queue_run(platform, str(folder / "flights.git"))
+    _finish_run(platform, run_id, log)
+    _release(platform, run_id, model)
+    _predict(platform)
+    return Served(platform, run_id, model, log)
+
+
+def _queue_run(platform: Platform, repository: str) -> str:
+    order = queue.RunOrder("flights", COMMIT, trigger="push", ref="refs/heads/main")
+    with platform.database.transaction() as session:
+        session.add(ProjectRow(name="flights", repository=repository, branch="main", created_at=990.0))
+        session.flush()
+        return queue.enqueue(session, platform.processes, order, 991.0)[0].id
+
+
+def _finish_run(platform: Platform, run_id: str, log: Digest) -> None:
+    parts: list[tuple[str, str, str, dict[str, Any]]] = [
+        ("fit", "step", "succeeded", {"log": log}),
+        ("tests", "check", "passed", {"summary": "3 tests", "passed": True}),
+        ("auc >= 0.6 on test", "gate", "passed", {"reason": "0.71", "passed": True}),
+    ]
+    with platform.database.transaction() as session:
+        run = session.get_one(RunRow, run_id)
+        run.state, run.model, run.started_at, run.ended_at = "succeeded", "flight-delay", 1000.0, 1012.5
+        for position, (node, kind, state, detail) in enumerate(parts):
+            session.add(
+                StepRunRow(
+                    run_id=run_id, node=node, kind=kind, state=state, position=position, detail=detail,
+                    started_at=1000.0, ended_at=1001.0,
+                )
+            )  # fmt: skip
+        queue.record(session, f"run/{run_id}", "step.started", {"node": "fit"}, 1000.0)
+        queue.record(session, f"run/{run_id}", "step.finished", {"node": "fit"}, 1001.0)
+        queue.record(session, f"run/{run_id}", "run.ended", {"state": "succeeded", "reason": ""}, 1012.5)
+
+
+def _release(platform: Platform, run_id: str, model: Digest) -> None:
+    signer = evidence.load_or_create_key(platform.home.keys / "evidence.pem")
+    said = evidence.statement(evidence.TRAIN, [("flight-delay", model)], {"run": run_id})
+    candidate = release.Candidate(
+        "flight-delay", model, [(evidence.TRAIN, evidence.sign_statement(said, signer))],
+        {
+            "snapshots": {"flights": str(model)},
+            "gates": [{"text": "auc >= 0.6 on test", "reason": "0.71"}],
+            "checks": [{"name": "tests", "summary": "3 tests"}],
+        },
+        mlflow_run=None,
+    )  # fmt: skip
+    with platform.database.transaction() as session:
+        made = release.publish(session, session.get_one(RunRow, run_id), candidate, 1012.0)
+        release.deploy(session, platform.processes, made, "dev", "local", 1013.0)
+        place = {"model": made.model, "release": made.number, "environment": "dev", "location": "local"}
+        release.point_endpoint(session, place, 1013.0)
+        report = {"endpoint": "dev/flight-delay", "release": 1, "state": "ready", "replicas_ready": 2}
+        url = f"http://127.0.0.1:{platform.home.ports()['envoy']}/dev/flight-delay"
+        release.observe(session, platform.processes, "local", [{**report, "url": url}], 1014.0)
+
+
+def _predict(platform: Platform) -> None:
+    header = SegmentHeader("flight-delay@1", "dev/flight-delay", ("distance",), 0)
+    folder = platform.home.location_dir("local") / "predictions" / "replica-1"
+    writer = LogWriter(folder, header, time.time_ns)
+    writer.append(encode_record(PREDICTION, 1_015_000_000_000, [(1400.0,)], {"label": [1]}))
+    writer.close()
