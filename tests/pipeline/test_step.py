@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -299,6 +300,12 @@ def test_models_have_a_signature_an_example_and_come_back(project: Project) -> N
     assert {"MLmodel", "input_example.json", "code/app/own.py"} <= files
     described = project.store.read_bytes(digest, "MLmodel").decode()
     assert '"name": "a"' in described and '"name": "late"' not in described
+    assert "predict_fn: predict\n" in described
+    pins = project.store.read_bytes(digest, "requirements.txt").decode()
+    assert f"scikit-learn=={version('scikit-learn')}\n" in f"{pins}\n"
+    log = result.steps["fit"].log
+    assert log is not None
+    assert "pip version" not in log.read_text()
 
 
 @pytest.mark.parametrize(

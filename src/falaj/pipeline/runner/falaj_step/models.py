@@ -121,7 +121,7 @@ def _save(value: Any, flavor: str, target: str, sample: Any, code: list[str]) ->
         "path": target,
         "signature": mlflow.models.infer_signature(sample, value.predict(example)),
         "input_example": example,
-        "pip_requirements": _pins(flavor),
+        "conda_env": _environment(flavor),
         "code_paths": code or None,
         **(_format(value) if flavor == "sklearn" else {}),
     }
@@ -129,8 +129,15 @@ def _save(value: Any, flavor: str, target: str, sample: Any, code: list[str]) ->
     import_module(f"mlflow.{flavor}").save_model(**model, **options)
 
 
+def _environment(flavor: str) -> dict[str, Any]:
+    """What the model needs. Given whole, because MLflow warns of each environment in which `pip` is not installed."""
+    python = ".".join(map(str, sys.version_info[:3]))
+    dependencies = [f"python={python}", "pip", {"pip": _pins(flavor)}]
+    return {"name": "mlflow-env", "channels": ["conda-forge"], "dependencies": dependencies}
+
+
 def _pins(flavor: str) -> list[str]:
-    """What the model needs, at the versions that made it. MLflow would find out by loading it in a new process."""
+    """Packages at the versions that made the model. MLflow would find out by loading it in a new process."""
     from importlib.metadata import PackageNotFoundError, version
 
     pins = []
