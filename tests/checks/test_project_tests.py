@@ -118,3 +118,9 @@ def test_a_report_that_is_not_xml_is_refused(tmp_path):
     (tmp_path / "junit.xml").write_text("<testsuites>")
     with pytest.raises(CheckError, match="not XML"):
         read_junit(tmp_path / "junit.xml")
+
+
+def test_libraries_that_only_tests_import_are_compiled_once(bench, monkeypatch):
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    bench.write("tests/test_flag.py", "import sys\n\ndef test_it():\n    assert not sys.dont_write_bytecode\n")
+    assert outcome(bench).passed

@@ -108,6 +108,14 @@ def test_declared_files_count(chain: Project) -> None:
     assert cached(chain.run(step, run_id="r3")) == set()
 
 
+def test_compiled_files_among_the_declared_do_not_count(chain: Project) -> None:
+    chain.write("config/a.py", "x = 1")
+    step = StepSpec("one", run="steps:one", files=("config",))
+    chain.run(step)
+    chain.write("config/__pycache__/a.cpython-311.pyc", "x = 1")
+    assert cached(chain.run(step, run_id="r2")) == {"one"}
+
+
 def test_a_declared_file_that_is_missing(chain: Project) -> None:
     result = chain.run(StepSpec("one", run="steps:one", files=("nothing.toml",)))
     assert "nothing.toml" in str(result.steps["one"].error)

@@ -102,7 +102,6 @@ def _variables(context: CheckContext) -> dict[str, str]:
         **inherited,
         "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "PYTHONPATH": os.pathsep.join(map(str, modules)),
-        "PYTHONDONTWRITEBYTECODE": "1",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "1",
         "OMP_NUM_THREADS": "1",  # no core is reserved for a check: more threads only take them from steps

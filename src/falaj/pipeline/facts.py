@@ -86,6 +86,7 @@ class Facts:
             paths = sorted(path for path in self._worktree.glob(pattern) if path.is_file())
             folders = [path for path in self._worktree.glob(pattern) if path.is_dir()]
             paths += sorted(each for folder in folders for each in folder.rglob("*") if each.is_file())
+            paths = [path for path in paths if path.parent.name != "__pycache__"]  # tests of the same run leave them
             if not paths:
                 raise PipelineError(f"step `{step.name}` declares the file `{pattern}`, which does not exist")
             for path in paths:
