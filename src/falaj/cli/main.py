@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from falaj.cli.commands import platform, projects, releases, runs, serving
 from falaj.errors import FalajError
+
+if TYPE_CHECKING:
+    from falaj.project.errors import ProjectError
 
 app = typer.Typer(
     name="falaj",
@@ -51,14 +54,25 @@ def main() -> None:
 
 def _end(error: FalajError) -> None:
     from falaj.cli.output import emit_error
+    from falaj.project.errors import ProjectError
 
     if os.environ.get("FALAJ_DEBUG"):
         raise error
-    emit_error(f"error: {error.message}")
-    if error.where:
-        emit_error(f"  at: {error.where}")
-    emit_error(f"  fix: {error.hint}" if error.hint else f"  code: {error.code}")
+    lines = _issue_lines(error) if isinstance(error, ProjectError) else _lines(error)
+    for line in lines:
+        emit_error(line)
     sys.exit(error.exit_code)
+
+
+def _lines(error: FalajError) -> list[str]:
+    place = [f"  at: {error.where}"] if error.where else []
+    return [f"error: {error.message}", *place, f"  fix: {error.hint}" if error.hint else f"  code: {error.code}"]
+
+
+def _issue_lines(error: ProjectError) -> list[str]:
+    """Every mistake as `file:line:column: ...`, which editors and terminals make into a link, then the count."""
+    count = len(error.issues)
+    return [*map(str, error.issues), f"error: the project file has {count} mistake{'s' if count > 1 else ''}"]
 
 
 if __name__ == "__main__":
