@@ -1,0 +1,112 @@
+"""What commands print of the platform, for people and as JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Command
+from tests.platforms import COMMIT, PREDICTION, Served
+
+LISTINGS: dict[str, tuple[str, ...]] = {
+    "projects": ("project", "branch", "commit", "repository"),
+    "runs": ("run", "project", "commit", "trigger", "state", "took", "queued", "reason"),
+    "releases": ("release", "state", "commit", "digest", "run", "made"),
+    "models": ("model", "newest", "live"),
+    "endpoints": ("endpoint", "location", "release", "state", "replicas", "url", "message"),
+}
+
+
+def columns(line: str) -> list[str]:
+    return re.split(r"\s{2,}", line.strip())
+
+
+@pytest.mark.parametrize("command", LISTINGS)
+def test_a_listing_is_a_table_whose_columns_are_aligned(falaj_served: Command, command: str) -> None:
+    ended = falaj_served(command)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    headings, *rows = ended.stdout.splitlines()
+    assert columns(headings) == [name.upper() for name in LISTINGS[command]]
+    assert len(rows) == 1
+    begins = [match.start() for match in re.finditer(r"\S+", headings)]
+    assert all(start == 0 or rows[0][start - 2 : start].isspace() for start in begins if start < len(rows[0]))
+    assert "\x1b" not in ended.stdout, "colours are for terminals"
+
+
+@pytest.mark.parametrize("command", LISTINGS)
+def test_a_listing_is_json_with_the_same_things(falaj_served: Command, command: str) -> None:
+    ended = falaj_served(command, "--json")
+    (item,) = json.loads(ended.stdout)
+    first_cell = columns(falaj_served(command).stdout.splitlines()[1])[0]
+    named = {"projects": "name", "runs": "id", "releases": "model", "models": "model", "endpoints": "endpoint"}
+    assert first_cell.startswith(item[named[command]])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "holds"),
+    [
+        (("runs", "show", "last"), {"state": "succeeded", "commit": COMMIT, "release": 1}),
+        (("release", "flight-delay"), {"model": "flight-delay", "number": 1, "commit": COMMIT}),
+        (("trace", PREDICTION), {"endpoint": "dev/flight-delay"}),
+        (("verify", "flight-delay@1"), {"ok": False}),
+        (("gc",), {"blobs": 0, "bytes": 0}),
+        (("status",), {"server": "ok", "parts": {}}),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_an_answer_is_a_json_object(falaj_served: Command, arguments: tuple[str, ...], holds: dict[str, Any]) -> None:
+    answer = json.loads(falaj_served(*arguments, "--json").stdout)
+    assert holds.items() <= answer.items()
+
+
+def test_the_files_of_an_artifact(falaj_served: Command, served: Served) -> None:
+    (file,) = json.loads(falaj_served("artifacts", served.model, "--json").stdout)
+    assert (file["path"], file["size"]) == ("MLmodel", 12)
+    assert columns(falaj_served("artifacts", served.model).stdout.splitlines()[1])[:2] == ["MLmodel", "12"]
+
+
+def test_what_doctor_finds_is_json(falaj: Command) -> None:
+    ended = falaj("doctor", "--json")
+    findings = json.loads(ended.stdout)
+    assert {finding["state"] for finding in findings} <= {"ok", "warning", "failed"}
+    assert (ended.returncode == 6) == any(finding["state"] == "failed" for finding in findings)
+
+
+def test_an_empty_listing_is_a_sentence(falaj_served: Command) -> None:
+    assert falaj_served("runs", "--project", "nobody").stdout.startswith("no runs yet")
+    assert falaj_served("releases", "--model", "nobody").stdout == "no releases yet\n"
+    assert falaj_served("runs", "--project", "nobody", "--json").stdout == "[]\n"
+
+
+def test_status_without_a_server_says_so_and_succeeds(falaj: Command) -> None:
+    ended = falaj("status", FALAJ_SERVER="http://127.0.0.1:9")
+    assert ended.returncode == 0
+    assert ended.stdout.startswith("server http://127.0.0.1:9: down\n")
+
+
+def test_a_run_is_a_tree(falaj_served: Command, served: Served) -> None:
+    lines = falaj_served("runs", "show").stdout.splitlines()
+    assert lines[0] == f"run {served.run_id} of flights: succeeded"
+    assert [line.split()[1] for line in lines if "─" in line] == ["succeeded", "passed", "passed"]
+    assert lines[-1].split()[-1] == "0.71"
+
+
+def test_a_finished_run_is_watched_to_its_end(falaj_served: Command, served: Served) -> None:
+    ended = falaj_served("runs", "watch", served.run_id)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "fit" in ended.stdout and ended.stdout.splitlines()[-1].startswith("succeeded in")
+
+
+def test_logs_of_one_step_and_of_all(falaj_served: Command) -> None:
+    assert falaj_served("logs", "last", "fit").stdout == "fitting\ndone\n"
+    assert falaj_served("logs").stdout == "--- fit\nfitting\ndone\n"
+
+
+def test_a_release_and_the_way_to_a_prediction(falaj_served: Command, served: Served) -> None:
+    release = falaj_served("release", "flight-delay@1").stdout
+    assert f"model    {served.model}" in release and "evidence train" in release
+    trace = falaj_served("trace", PREDICTION).stdout
+    assert f"{COMMIT} of flights" in trace and f"flight-delay@1  {served.model}" in trace
