@@ -184,6 +184,32 @@ class TestDamage:
         store.put(tree)
         store.verify(digest)
 
+    def test_a_blob_damaged_at_the_same_size_is_replaced_once_it_is_discarded(
+        self, store: ArtifactStore, tree: Path, damage: Damage
+    ) -> None:
+        digest = store.put(tree).digest
+        damage(blob_key(entry_of(store, digest, "z.bin").blob), bytes(2304))
+        store.put(tree)
+        with pytest.raises(ArtifactCorruptError):
+            store.verify(digest)
+        assert store.discard_damaged(digest)
+        assert not store.discard_damaged(digest)
+        assert not store.has(digest)
+        assert store.read_bytes(digest, "a/y.txt") == b"same"
+        store.put(tree)
+        store.verify(digest)
+
+    def test_only_what_is_damaged_is_discarded(self, store: ArtifactStore, tree: Path, damage: Damage) -> None:
+        digest = store.put(tree).digest
+        assert not store.discard_damaged(digest)
+        assert not store.discard_damaged(ABSENT)
+        store.verify(digest)
+        data = store.manifest(digest).encode()
+        damage(f"manifests/{digest[7:9]}/{digest[9:]}", data.replace(b"z.bin", b"y.bin"))
+        assert store.discard_damaged(digest)
+        store.put(tree)
+        store.verify(digest)
+
     def test_a_damaged_manifest(self, store: ArtifactStore, damage: Damage) -> None:
         digest = store.put_bytes(b"x").digest
         damage(f"manifests/{digest[7:9]}/{digest[9:]}", b"{}")

@@ -8,14 +8,38 @@ from collections.abc import Iterator
 from typing import BinaryIO, cast
 
 from falaj.artifacts.backend import Backend
-from falaj.artifacts.digest import Digest, digest_from_hash, shard_path
+from falaj.artifacts.digest import Digest, digest_from_hash, digest_of, shard_path
 from falaj.artifacts.errors import ArtifactCorruptError, ArtifactMissingError
-from falaj.artifacts.manifest import FileEntry
+from falaj.artifacts.manifest import FileEntry, Manifest, decode_manifest
 
 
 def blob_key(blob: Digest) -> str:
     """Key of a blob in the back end."""
     return f"blobs/{shard_path(blob)}"
+
+
+def manifest_key(digest: Digest) -> str:
+    """Key of a manifest in the back end."""
+    return f"manifests/{shard_path(digest)}"
+
+
+def read_manifest(backend: Backend, digest: Digest) -> Manifest:
+    """What an artifact consists of; see `ArtifactStore.manifest`."""
+    key = manifest_key(digest)
+    try:
+        data = b"".join(backend.read(key))
+    except FileNotFoundError:
+        raise ArtifactMissingError("the store holds no such artifact", where=f"{digest} in {backend.url}") from None
+    try:
+        if digest_of(data) != digest:
+            raise ValueError("its bytes do not have the digest that names them")
+        return decode_manifest(data)
+    except ValueError as error:
+        raise ArtifactCorruptError(
+            f"the manifest is damaged: {error}",
+            where=f"{digest} ({key} in {backend.url})",
+            hint="put the same content again, or restore the store from a backup",
+        ) from error
 
 
 def verified(backend: Backend, artifact: Digest, entry: FileEntry) -> Iterator[bytes]:

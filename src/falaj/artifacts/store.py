@@ -10,13 +10,14 @@ from typing import BinaryIO
 
 from falaj.artifacts import refs
 from falaj.artifacts.backend import Backend
-from falaj.artifacts.digest import Digest, digest_from_shard, digest_of, parse_digest, shard_path
+from falaj.artifacts.damage import discard_damaged
+from falaj.artifacts.digest import Digest, digest_from_shard, digest_of, parse_digest
 from falaj.artifacts.errors import ArtifactCorruptError, ArtifactMissingError
 from falaj.artifacts.fetching import materialise
-from falaj.artifacts.manifest import FileEntry, Manifest, decode_manifest, file_manifest
+from falaj.artifacts.manifest import FileEntry, Manifest, file_manifest
 from falaj.artifacts.parallel import each
 from falaj.artifacts.putting import Intake
-from falaj.artifacts.reading import VerifyingReader, blob_key, verified
+from falaj.artifacts.reading import VerifyingReader, blob_key, manifest_key, read_manifest, verified
 from falaj.artifacts.seen import SeenFiles
 
 
@@ -103,21 +104,7 @@ class ArtifactStore:
             ArtifactMissingError: There is no such artifact.
             ArtifactCorruptError: The stored manifest is not what the digest names.
         """
-        key = _manifest_key(parse_digest(digest))
-        try:
-            data = b"".join(self._backend.read(key))
-        except FileNotFoundError:
-            raise ArtifactMissingError("the store holds no such artifact", where=f"{digest} in {self.url}") from None
-        try:
-            if digest_of(data) != digest:
-                raise ValueError("its bytes do not have the digest that names them")
-            return decode_manifest(data)
-        except ValueError as error:
-            raise ArtifactCorruptError(
-                f"the manifest is damaged: {error}",
-                where=f"{digest} ({key} in {self.url})",
-                hint="put the same content again, or restore the store from a backup",
-            ) from error
+        return read_manifest(self._backend, parse_digest(digest))
 
     def fetch(self, digest: Digest, target: Path | str) -> Path:
         """Copy an artifact out of the store, checked byte by byte, so that it appears complete or not at all.
@@ -166,6 +153,20 @@ class ArtifactStore:
             for _ in verified(self._backend, digest, entry):
                 pass
 
+    def discard_damaged(self, digest: Digest) -> bool:
+        """Remove the damaged parts of an artifact, so that the next `put` of the same content stores them again.
+
+        A `put` takes what has the right name and size for present; without this a part that was damaged at the same
+        size would stay as it is.
+
+        Args:
+            digest: Which artifact; it need not be there.
+
+        Returns:
+            Whether anything was removed.
+        """
+        return discard_damaged(self._backend, parse_digest(digest))
+
     def set_ref(self, name: str, data: bytes) -> None:
         """Write a small mutable record; readers see the old or the new one, never a mixture.
 
@@ -209,7 +210,7 @@ class ArtifactStore:
             ArtifactCorruptError: A manifest that is to be kept is damaged; its blobs are unknown, so none was removed.
         """
         cutoff = now - grace_s
-        keep = {_manifest_key(parse_digest(root)) for root in roots}
+        keep = {manifest_key(parse_digest(root)) for root in roots}
         for _ in self._backend.remove_stale("manifests", keep, cutoff):
             pass
         reached = set(self._reached_blobs())
@@ -220,7 +221,7 @@ class ArtifactStore:
     def _keep(self, manifest: Manifest) -> Artifact:
         data = manifest.encode()
         digest = digest_of(data)
-        key = _manifest_key(digest)
+        key = manifest_key(digest)
         if self._backend.renew(key) != len(data):
             self._backend.write(key, [data], len(data))
         return Artifact(digest, manifest.size, len(manifest.files))
@@ -245,7 +246,3 @@ class ArtifactStore:
             with suppress(ArtifactMissingError):  # another collection removed it meanwhile
                 for entry in self.manifest(digest).files:
                     yield blob_key(entry.blob)
-
-
-def _manifest_key(digest: Digest) -> str:
-    return f"manifests/{shard_path(digest)}"

@@ -55,7 +55,10 @@ def load(store: ArtifactStore, fingerprint: str) -> Entry | None:
         entry = Entry(outputs=outputs, **value)
     except (ValueError, TypeError, KeyError, AttributeError):
         return None  # written by another version, or damaged: the step runs again
-    return entry if all(store.has(output.digest) for output in outputs.values()) else None
+    lost = [output.digest for output in outputs.values() if not store.has(output.digest)]
+    for digest in lost:
+        store.discard_damaged(digest)  # the step runs again: let it replace what is left
+    return None if lost else entry
 
 
 def save(store: ArtifactStore, fingerprint: str, entry: Entry) -> None:

@@ -222,6 +222,7 @@ class _Execution:
             self._done(self._result(job.node, StepState.FAILED, job.fingerprint, error=error))
             return
         self._renewed.update(makers)
+        self._bench.store.discard_damaged(damage.digest)  # or a step that makes the same bytes would not replace them
         for name in makers:
             self._forget(name)
         self._waiting[job.node.name] = job.node
