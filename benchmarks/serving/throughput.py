@@ -140,7 +140,10 @@ def main() -> None:
         subprocess.run([sys.executable, str(HERE / "make_model.py"), str(model), str(packaged)], check=True)
         found = contenders(model, packaged, scratch, options.mlflow_python)
         for contender in found:
-            process = subprocess.Popen(contender.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            programs = Path(contender.command[0]).parent  # `mlflow models serve` looks for its server on the path
+            environ = {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+            quiet = subprocess.DEVNULL
+            process = subprocess.Popen(contender.command, stdout=quiet, stderr=quiet, env=environ)
             running.callback(process.wait)
             running.callback(process.terminate)
             wait_answer(contender, payload(1))
