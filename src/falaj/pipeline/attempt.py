@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import marshal
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -14,55 +13,20 @@ from typing import TYPE_CHECKING, Any
 
 from falaj.errors import FalajError
 from falaj.pipeline.cache import Output
+from falaj.pipeline.commands import command_kinds, filled
+from falaj.pipeline.endings import check_ending
 from falaj.pipeline.environment import Environment
 from falaj.pipeline.errors import DiskFullError, StepError
 from falaj.pipeline.graph import ONLY_OUTPUT, StepNode
+from falaj.pipeline.jobs import Job, Part
 from falaj.pipeline.materials import Materials
-from falaj.pipeline.process import Ending, Limits, run_process
+from falaj.pipeline.process import Limits, run_process
 from falaj.pipeline.runner import PLACE, PROGRAM
-from falaj.pipeline.runner.falaj_step.paths import keep_path
-from falaj.pipeline.runner.falaj_step.problem import Problem
 
 if TYPE_CHECKING:
     from falaj.artifacts import ArtifactStore, Digest
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
-
-
-@dataclass(frozen=True)
-class Part:
-    """One artifact that a step reads.
-
-    Attributes:
-        label: The node it comes from, or the source.
-        digest: The artifact.
-        kind: `table`, `json`, `model`, `file` or `folder`.
-        filename: Name of a file artifact; empty for a tree.
-        read: Options of the reader.
-    """
-
-    label: str
-    digest: Digest
-    kind: str
-    filename: str
-    read: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Job:
-    """A step that is ready to run.
-
-    Attributes:
-        node: Which.
-        fingerprint: Name of its result.
-        params: Its arguments, the matrix cell included.
-        inputs: For each entry of the step's `inputs`, what is read.
-    """
-
-    node: StepNode
-    fingerprint: str
-    params: Mapping[str, Any]
-    inputs: tuple[tuple[Part, ...], ...]
 
 
 class DamagedInputError(Exception):
@@ -145,7 +109,7 @@ class Bench:
     def _command(self, job: Job, inputs: list[list[Path]], folder: Path) -> list[str]:
         step = job.node.step
         if step.command is not None:
-            return [*_filled(step.command, job, inputs, folder)]
+            return [*filled(step.command, job, inputs, folder)]
         task = {
             "run": step.run,
             "params": dict(job.params),
@@ -163,7 +127,7 @@ class Bench:
         return [str(self.environment.python), "-s", "-u", "-c", PROGRAM, str(PLACE), str(folder / "task")]
 
     def _keep(self, node: StepNode, folder: Path) -> dict[str, Output]:
-        kinds = _command_kinds(node, folder) if node.step.command else _written_kinds(node, folder)
+        kinds = command_kinds(node, folder) if node.step.command else _written_kinds(node, folder)
         return {name: Output(self.store.put(folder / "outputs" / name).digest, kind) for name, kind in kinds.items()}
 
 
@@ -181,75 +145,11 @@ def safe_name(node: str) -> str:
     return plain if plain == node else f"{plain}-{hashlib.sha256(node.encode()).hexdigest()[:8]}"
 
 
-def check_ending(node: StepNode, ending: Ending, limits: Limits, folder: Path) -> None:
-    """Raise unless the process ended by itself and well.
-
-    Raises:
-        StepError: Says why it did not.
-    """
-    step = node.name
-    match ending.reason:
-        case "timed-out":
-            raise StepError(
-                f"ran longer than {limits.timeout_s:g} s", where=step, hint="raise `timeout`", code="step.timed-out"
-            )
-        case "cancelled":
-            raise StepError("was cancelled", where=step, code="step.cancelled")
-        case "out-of-memory":
-            raise StepError(
-                f"used {_mebibytes(ending.memory_bytes)} of memory, its limit is {_mebibytes(limits.memory_bytes)}",
-                where=step,
-                hint="raise `resources.memory`, or read less at a time",
-                code="step.out-of-memory",
-            )
-    if ending.code < 0:
-        hint = "perhaps the machine had no memory left" if ending.code == -9 else ""
-        raise StepError(f"was ended by signal {-ending.code}", where=step, hint=hint, code="step.killed")
-    if ending.code:
-        raise _failure(step, ending.code, folder)
-
-
-def _mebibytes(size: int | None) -> str:
-    return f"{(size or 0) / (1 << 20):.0f} MiB"
-
-
-def _failure(step: str, code: int, folder: Path) -> FalajError:
-    """What the runner wrote about its failure, or the exit code of a command."""
-    try:
-        said = json.loads((folder / "failure.json").read_text())
-    except (OSError, ValueError):
-        if code == errno.ENOSPC:
-            return DiskFullError("no space left to write the result", where=str(folder))
-        return StepError(f"ended with exit code {code}", where=step, hint="its log says more")
-    if said["code"] == "step.disk-full":
-        return DiskFullError(said["message"], where=said["where"] or str(folder))
-    where = f"{step} at {said['where']}" if said["where"] else step
-    return StepError(said["message"], where=where, hint=said["hint"], code=said["code"])
-
-
 def _tasks(parts: tuple[Part, ...], paths: list[Path]) -> list[dict[str, Any]]:
     return [
         {"label": part.label, "path": str(path), "kind": part.kind, "read": dict(part.read)}
         for part, path in zip(parts, paths, strict=True)
     ]
-
-
-def _filled(command: tuple[str, ...], job: Job, inputs: list[list[Path]], folder: Path) -> Iterator[str]:
-    """The command with `{inputs.NAME}`, `{outputs.NAME}` and `{params.NAME}` replaced."""
-    values = {f"{{params.{name}}}": _text(value) for name, value in job.params.items()}
-    for entry, paths in zip(job.node.inputs, inputs, strict=True):
-        values[f"{{inputs.{entry.name}}}"] = " ".join(map(str, paths))
-    for name in job.node.step.outputs or (ONLY_OUTPUT,):
-        values[f"{{outputs.{name}}}"] = str(folder / "outputs" / name)
-    for argument in command:
-        filled = argument
-        for mark, value in values.items():
-            filled = filled.replace(mark, value)
-        yield filled
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _written_kinds(node: StepNode, folder: Path) -> dict[str, str]:
@@ -258,31 +158,6 @@ def _written_kinds(node: StepNode, folder: Path) -> dict[str, str]:
     except FileNotFoundError:
         raise StepError("ended without returning", where=node.name, hint="does it call os._exit?") from None
     return dict(line.split("\t") for line in lines)
-
-
-def _command_kinds(node: StepNode, folder: Path) -> dict[str, str]:
-    """Files that a command wrote, named like its outputs with any suffix, in the form of results."""
-    kinds = {}
-    for name in node.step.outputs or (ONLY_OUTPUT,):
-        found = sorted(each for each in (folder / "outputs").iterdir() if each.name == name or each.stem == name)
-        if not found and node.step.outputs:
-            raise StepError(
-                f"wrote nothing to its output `{name}`",
-                where=node.name,
-                hint=f"pass {{outputs.{name}}} to the command",
-                code="step.wrong-output",
-            )
-        if found:
-            written = found[0].rename(folder / f"written{found[0].suffix}")
-            kinds[name] = _kept(node, str(written), folder / "outputs" / name)
-    return kinds
-
-
-def _kept(node: StepNode, path: str, target: Path) -> str:
-    try:
-        return keep_path(path, str(target))
-    except Problem as error:
-        raise StepError(str(error), where=node.name, hint=error.hint, code=error.code) from None
 
 
 @contextmanager

@@ -13,26 +13,27 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from falaj.errors import FalajError
 from falaj.pipeline import cache
-from falaj.pipeline.attempt import Bench, DamagedInputError, Job, Part
+from falaj.pipeline.attempt import Bench, DamagedInputError
 from falaj.pipeline.environment import Environment
 from falaj.pipeline.errors import StepError
-from falaj.pipeline.events import Emit, EventKind
+from falaj.pipeline.events import Emit
 from falaj.pipeline.facts import Facts
 from falaj.pipeline.graph import NodeInput, StepNode, choose, expand
+from falaj.pipeline.jobs import Job, Part
 from falaj.pipeline.materials import Materials
+from falaj.pipeline.outcomes import event_kind, particulars, step_result, was_cancelled
 from falaj.pipeline.result import PipelineResult, StepResult, StepState
 from falaj.pipeline.sources import Snapshot, forget, resolve
 from falaj.pipeline.work import Outcome, Worker
 from falaj.project.spec import ProjectSpec
 
 if TYPE_CHECKING:
-    from falaj.artifacts import ArtifactStore, Digest
+    from falaj.artifacts import ArtifactStore
 
 _LOOK_FOR_CANCEL_S = 0.2
 
@@ -208,11 +209,11 @@ class _Execution:
         job = self._running.pop(outcome.job.node.name)
         if isinstance(outcome.error, DamagedInputError):
             self._renew(job, outcome.error)
-        elif outcome.entry is not None:
-            self._done(self._result(job.node, StepState.SUCCEEDED, job.fingerprint, outcome, outcome.entry))
-        else:
-            state = StepState.CANCELLED if _was_cancelled(outcome.error) else StepState.FAILED
-            self._done(self._result(job.node, state, job.fingerprint, outcome))
+            return
+        state = StepState.SUCCEEDED
+        if outcome.entry is None:
+            state = StepState.CANCELLED if was_cancelled(outcome.error) else StepState.FAILED
+        self._done(self._result(job.node, state, job.fingerprint, outcome=outcome, entry=outcome.entry))
 
     def _renew(self, job: Job, damage: DamagedInputError) -> None:
         """Make a damaged input again and let its reader wait for it; a second time it is an error."""
@@ -241,62 +242,11 @@ class _Execution:
         self._results[result.node] = result
         if result.state is StepState.FAILED:
             self._failed = self._failed or result.node
-        self._worker.tell(_kind(result), result.node, **_particulars(result))
+        self._worker.tell(event_kind(result), result.node, **particulars(result))
 
-    def _result(
-        self,
-        node: StepNode,
-        state: StepState,
-        fingerprint: str = "",
-        outcome: Outcome | None = None,
-        entry: cache.Entry | None = None,
-        *,
-        cached: bool = False,
-        error: FalajError | None = None,
-    ) -> StepResult:
-        result = StepResult(
-            node.name,
-            node.step.name,
-            state,
-            fingerprint,
-            cached,
-            log=self._worker.log_path(node.name),
-            error=error,
-        )
-        if entry is not None:
-            digests: dict[str, Digest] = {name: output.digest for name, output in entry.outputs.items()}
-            kinds = {name: output.kind for name, output in entry.outputs.items()}
-            result = replace(result, outputs=digests, kinds=kinds, metrics=entry.metrics)
-        if outcome is None:
-            return result
-        failure = outcome.error if isinstance(outcome.error, FalajError) else error
-        return replace(
-            result,
-            error=failure,
-            started_at=outcome.started_at,
-            ended_at=outcome.ended_at,
-            attempts=outcome.attempts,
-        )
+    def _result(self, node: StepNode, state: StepState, fingerprint: str = "", **known: Any) -> StepResult:
+        return step_result(node, state, self._worker.log_path(node.name), fingerprint, **known)
 
     def _skipped(self, name: str) -> StepResult:
         state = StepState.CANCELLED if self._cancelled else StepState.SKIPPED
         return self._result(self._nodes[name], state)
-
-
-def _was_cancelled(error: Exception | None) -> bool:
-    return isinstance(error, FalajError) and error.code == "step.cancelled"
-
-
-def _kind(result: StepResult) -> EventKind:
-    if result.state is not StepState.SUCCEEDED:
-        return "step.failed"
-    return "step.cached" if result.cached else "step.finished"
-
-
-def _particulars(result: StepResult) -> dict[str, Any]:
-    """What an event says about a result."""
-    error = result.error
-    if error is not None:
-        return {"code": error.code, "message": error.message, "where": error.where, "hint": error.hint}
-    took = (result.ended_at or 0.0) - (result.started_at or 0.0)
-    return {"outputs": dict(result.outputs), "metrics": dict(result.metrics), "seconds": took}

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from falaj.pipeline.attempt import Part
 from falaj.pipeline.environment import Environment
 from falaj.pipeline.errors import PipelineError
 from falaj.pipeline.fingerprint import StepFacts, digests, fingerprint
 from falaj.pipeline.graph import StepNode
 from falaj.pipeline.imports import Checkout, closure, script_closure
+from falaj.pipeline.jobs import Part
 from falaj.pipeline.surroundings import source_roots
 from falaj.project.spec import StepSpec
 

@@ -15,9 +15,10 @@ from typing import Any, Self
 
 from falaj.errors import FalajError
 from falaj.pipeline import cache, orphans
-from falaj.pipeline.attempt import Bench, DamagedInputError, Job, safe_name
+from falaj.pipeline.attempt import Bench, DamagedInputError, safe_name
 from falaj.pipeline.errors import DiskFullError, StepError, retriable
 from falaj.pipeline.events import Emit, Event, EventKind
+from falaj.pipeline.jobs import Job
 from falaj.pipeline.logs import StepLog
 from falaj.pipeline.surroundings import step_environ
 
