@@ -82,12 +82,12 @@ def test_a_folder_without_a_file_says_how_to_make_one(falaj: Command) -> None:
     assert "there is no such file" in ended.stderr and "falaj init" in ended.stderr
 
 
-def test_a_run_of_a_wrong_file_names_the_first_mistake(falaj: Command, project: Path) -> None:
+def test_a_run_of_a_wrong_file_names_the_mistake_and_begins_nothing(falaj: Command, project: Path) -> None:
     path = project / "falaj.yaml"
     path.write_text(path.read_text().replace("gates:", "gatez:"))
     ended = falaj("run", cwd=project)
-    assert ended.returncode == 1
-    assert "falaj.yaml:33:1: gatez" in ended.stdout and "Traceback" not in ended.stderr
+    assert ended.returncode == 2
+    assert "falaj.yaml:33:1: gatez" in ended.stderr and "Traceback" not in ended.stderr
 
 
 def test_the_schema_is_a_json_schema_without_loose_ends(falaj: Command) -> None:

@@ -20,8 +20,6 @@ from falaj.home import Home
 from tests.platforms import COMMIT, PREDICTION, Served
 from tests.servers import free_ports
 
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # see the last test
-
 
 def test_health(client: Client) -> None:
     health = client.health()
@@ -183,7 +181,6 @@ def test_settings_name_another_server_and_token(served: Served, tmp_path: Path) 
         Client.from_home(Home(tmp_path, {"FALAJ_SERVER": served.home.server_url})).projects()
 
 
-@pytest.mark.xfail(reason="a call leaves its connection to the garbage collector", strict=True)
 def test_a_call_gives_its_connection_back(served: Served) -> None:
     program = "from falaj.client import Client; Client.from_home().health()"
     command = [sys.executable, "-W", "error::ResourceWarning", "-c", program]

@@ -47,9 +47,6 @@ def main() -> None:
         _end(error)
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # a reader such as `head` has gone
-        sys.exit(0)
 
 
 def _end(error: FalajError) -> None:

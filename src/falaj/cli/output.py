@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -18,7 +19,7 @@ _MARKS = {
 
 def emit_json(value: Any) -> None:
     """Print a document, or a list of them, as JSON."""
-    print(json.dumps(_plain(value), indent=2, sort_keys=True), file=sys.stdout)  # noqa: T201
+    emit(json.dumps(_plain(value), indent=2, sort_keys=True))
 
 
 def _plain(value: Any) -> Any:
@@ -45,7 +46,11 @@ def emit_table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, emp
 
 def emit(line: str = "") -> None:
     """Print one line."""
-    print(line, file=sys.stdout, flush=True)  # noqa: T201
+    try:
+        print(line, file=sys.stdout, flush=True)  # noqa: T201
+    except BrokenPipeError:  # a reader such as `head` has what it wanted
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
 
 
 def emit_error(line: str) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import http.client
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from falaj.errors import FalajError, UnavailableError
 
-_EXIT_CODES = {400: 2, 401: 2, 404: 3, 409: 4, 422: 5, 503: 6}
+_EXIT_CODES = {400: 2, 401: 2, 404: 3, 409: 4, 422: 5, 501: 2, 503: 6}
 
 
 class ServerUnreachableError(UnavailableError):
@@ -31,7 +32,8 @@ class ProblemError(FalajError):
             code=document.get("code", f"http.{status}"),
         )
         self.status = status
-        self.exit_code = _EXIT_CODES.get(status, 1)
+        failed_run = status == 422 and self.code.startswith("run.")
+        self.exit_code = 1 if failed_run else _EXIT_CODES.get(status, 1)
 
 
 class Transport:
@@ -55,37 +57,59 @@ class Transport:
             ProblemError: The server refused.
             ServerUnreachableError: Nothing answers.
         """
-        response = self._send(method, path, body, query)
-        content = response.read()
-        return json.loads(content) if content else None
+        with self._answer(method, path, body, query) as response:
+            content = response.read()
+        try:
+            return json.loads(content) if content else None
+        except ValueError as error:
+            raise self._stranger() from error
 
     def text(self, path: str) -> str:
         """The answer of a GET as text."""
-        return self._send("GET", path, None, None).read().decode()
+        with self._answer("GET", path, None, None) as response:
+            return response.read().decode()
 
     def events(self, path: str, query: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Server-sent events of a GET, until the server closes the stream."""
-        for line in self._send("GET", path, None, query):
-            if line.startswith(b"data: "):
-                yield json.loads(line[6:])
+        with self._answer("GET", path, None, query) as response:
+            for line in response:
+                if line.startswith(b"data: "):
+                    yield json.loads(line[6:])
 
-    def _send(self, method: str, path: str, body: Any, query: Mapping[str, Any] | None) -> http.client.HTTPResponse:
-        wanted = {name: value for name, value in (query or {}).items() if value is not None}
-        target = path + ("?" + urlencode(wanted) if wanted else "")
-        content = None if body is None else json.dumps(body).encode()
-        headers = self._headers | ({"Content-Type": "application/json"} if body is not None else {})
+    @contextmanager
+    def _answer(
+        self, method: str, path: str, body: Any, query: Mapping[str, Any] | None
+    ) -> Iterator[http.client.HTTPResponse]:
+        """Send a request; the connection is given back when the block ends, however it ends."""
         connection_class = http.client.HTTPSConnection if self._url.scheme == "https" else http.client.HTTPConnection
-        connection = connection_class(self._url.netloc, timeout=self._timeout_s)
-        try:
-            connection.request(method, self._url.path + target, content, headers)
-            response = connection.getresponse()
-        except OSError as error:
-            raise ServerUnreachableError(
-                f"no server answers at {self._url.geturl()}", hint="falaj up starts it; falaj doctor looks for causes"
-            ) from error
-        if response.status >= 400:
-            raise ProblemError(response.status, parse_problem(response.read()))
-        return response
+        with closing(connection_class(self._url.netloc, timeout=self._timeout_s)) as connection:
+            try:
+                connection.request(method, *self._request(path, body, query))
+                with connection.getresponse() as response:
+                    if response.status >= 400:
+                        raise ProblemError(response.status, parse_problem(response.read()))
+                    yield response
+            except http.client.HTTPException as error:
+                raise self._stranger() from error
+            except OSError as error:
+                raise ServerUnreachableError(
+                    f"no server answers at {self._url.geturl()}",
+                    hint="falaj up starts it; falaj doctor looks for causes",
+                ) from error
+
+    def _request(
+        self, path: str, body: Any, query: Mapping[str, Any] | None
+    ) -> tuple[str, bytes | None, dict[str, str]]:
+        wanted = {name: value for name, value in (query or {}).items() if value is not None}
+        target = self._url.path + path + ("?" + urlencode(wanted) if wanted else "")
+        content = None if body is None else json.dumps(body).encode()
+        return target, content, self._headers | ({"Content-Type": "application/json"} if body is not None else {})
+
+    def _stranger(self) -> ServerUnreachableError:
+        return ServerUnreachableError(
+            f"what answers at {self._url.geturl()} is not Falaj, or it broke off",
+            hint="falaj status shows the address; FALAJ_SERVER overrides it",
+        )
 
 
 def parse_problem(content: bytes) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from falaj.home import Home
 from falaj.ids import new_id
 from falaj.pipeline import orphans
 from falaj.pipeline.events import Emit
+from falaj.project import load_project_cached
 from falaj.runs.conduct import conduct
 from falaj.runs.outcome import Order, Outcome, Surroundings
 
@@ -33,6 +34,7 @@ def run_checkout(folder: Path, home: Home, params: Mapping[str, Mapping[str, Any
 
     Raises:
         UsageError: The folder is not a project (`run.no-project`).
+        ProjectError: The project file is wrong; carries every mistake.
     """
     worktree = folder.resolve()
     if not (worktree / "falaj.yaml").is_file():
@@ -43,6 +45,7 @@ def run_checkout(folder: Path, home: Home, params: Mapping[str, Mapping[str, Any
             code="run.no-project",
         )
     home.prepare()
+    load_project_cached(worktree, home.plan_cache)  # a wrong file is told whole, before anything is begun
     orphans.sweep(home.root)
     run_id = new_id(time.time())
     order = Order(

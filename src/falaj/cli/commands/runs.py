@@ -156,10 +156,23 @@ def overrides(settings: list[str]) -> dict[str, dict[str, object]]:
         step, dot, parameter = name.partition(".")
         if not (equals and dot and step and parameter):
             raise UsageError(f"--set {setting}", hint="write STEP.PARAMETER=VALUE, e.g. fit.learning_rate=0.05")
-        import yaml
-
-        found.setdefault(step, {})[parameter] = yaml.safe_load(value)
+        found.setdefault(step, {})[parameter] = _value(setting, value)
     return found
+
+
+def _value(setting: str, text: str) -> object:
+    """A scalar or list as YAML writes it, of what JSON can carry."""
+    import json
+
+    import yaml
+
+    try:
+        value = yaml.safe_load(text)
+        json.dumps(value)
+    except (yaml.YAMLError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"--set {setting}: {reason}", hint="quote text: 'fit.day=\"2026-01-01\"'") from error
+    return value
 
 
 def _follow(client: Client, run_id: str, progress: object) -> bool:
