@@ -55,5 +55,11 @@ def repr_json(value: object) -> str:
     return json.dumps(value, sort_keys=True)
 
 
+def test_another_format_of_results_counts() -> None:
+    changed = replace(FACTS)
+    object.__setattr__(changed, "format", FACTS.format + 1)
+    assert fingerprint(changed) != fingerprint(FACTS)
+
+
 def test_digests_are_of_content() -> None:
     assert digests({"a": b"x"})["a"] == digests({"b": b"x"})["b"] != digests({"a": b"y"})["a"]

@@ -49,7 +49,7 @@ class Intake:
             raise UsageError(
                 "there is no such file or folder", where=str(path), code="artifact.no-such-path"
             ) from error
-        source = os.path.realpath(path)
+        source = os.path.abspath(path)  # noqa: PTH100 - by another name it is only hashed once more
         known, started = self._recall(source)
         files = [item for item in found if not item.is_directory]
         blobs = each(self._backend.workers, lambda item: self._file(item, known), files)

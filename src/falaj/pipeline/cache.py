@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def load(store: ArtifactStore, fingerprint: str) -> Entry | None:
 
 def save(store: ArtifactStore, fingerprint: str, entry: Entry) -> None:
     """Remember a result whose outputs are in the store already."""
-    store.set_ref(PREFIX + fingerprint, json.dumps(asdict(entry)).encode())
+    store.set_ref(PREFIX + fingerprint, json.dumps(vars(entry), default=vars).encode())
 
 
 def forget(store: ArtifactStore, fingerprint: str) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 RESULT_FORMAT = 1
@@ -44,7 +44,7 @@ class StepFacts:
 
 def fingerprint(facts: StepFacts) -> str:
     """64 hex digits that name the result of a step with these facts."""
-    text = json.dumps(asdict(facts), sort_keys=True, separators=(",", ":"))
+    text = json.dumps({**vars(facts), "format": facts.format}, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 

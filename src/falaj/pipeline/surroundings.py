@@ -15,6 +15,9 @@ _PASSED = frozenset(
         "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES",
     }
 )  # fmt: skip
+TELEMETRY_OFF = {"MLFLOW_DISABLE_TELEMETRY": "true", "ORT_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "true"}
+"""Variables with which the libraries of models tell nobody that they are used."""
+
 _THREADS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB", "RAYON")
 
 
@@ -55,7 +58,6 @@ def step_environ(
         "PYTHONHASHSEED": "0",
         "PYTHONUNBUFFERED": "1",
         "PYTHONNOUSERSITE": "1",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "DO_NOT_TRACK": "true",
+        **TELEMETRY_OFF,
         **extra,
     }
