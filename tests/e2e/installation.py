@@ -82,6 +82,19 @@ class Installation:
         self.git("remote", "add", "falaj", remote, cwd=folder)
         return folder
 
+    def template(self, folder: Path) -> Path:
+        """The project of `falaj init`, locked; its packages come from uv's cache, or once from the index."""
+        import uv
+
+        self.ok("init", str(folder))
+        environment = {**self.environment, "UV_PROJECT_ENVIRONMENT": str(folder.with_name(f"{folder.name}-venv"))}
+        environment.pop("VIRTUAL_ENV", None)
+        sync = [uv.find_uv_bin(), "sync", "--quiet", "--no-install-project"]
+        offline = subprocess.run([*sync, "--offline"], cwd=folder, env=environment, capture_output=True, check=False)
+        if offline.returncode != 0:
+            subprocess.run(sync, cwd=folder, env=environment, check=True)
+        return folder
+
     def push(self, folder: Path, message: str = "Change") -> str:
         """Commit everything and push; return the commit."""
         self.git("add", "-A", cwd=folder)

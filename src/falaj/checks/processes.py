@@ -10,6 +10,7 @@ from pathlib import Path
 
 from falaj.checks.context import CheckContext, CheckError
 from falaj.pipeline.process import Ending, Limits, run_process
+from falaj.pipeline.surroundings import TELEMETRY_OFF
 
 LOG_TAIL = 20_000
 """Characters of a tool's output that evidence keeps: the end, where tools say what went wrong."""
@@ -102,8 +103,7 @@ def _variables(context: CheckContext) -> dict[str, str]:
         **inherited,
         "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "PYTHONPATH": os.pathsep.join(map(str, modules)),
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "DO_NOT_TRACK": "1",
+        **TELEMETRY_OFF,
         "OMP_NUM_THREADS": "1",  # no core is reserved for a check: more threads only take them from steps
         "OMP_WAIT_POLICY": "PASSIVE",
         **context.process_environment,

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from falaj.home import Home
-
-TELEMETRY_OFF = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+from falaj.pipeline.surroundings import TELEMETRY_OFF
 
 
 class Tracking:

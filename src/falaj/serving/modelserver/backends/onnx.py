@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -68,6 +69,7 @@ class OnnxBackend:
 
 
 def _session(path: str, threads: int) -> Any:
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read once, when the library is loaded; else it reports to its maker
     try:
         import onnxruntime
     except ImportError as error:

@@ -1,0 +1,80 @@
+"""Nothing but loopback is contacted: from a push to a prediction, no packet is sent anywhere else.
+
+All of it runs in a network where every address leads to the loopback device, and every packet is looked at.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.installation import Installation, installed, wait_for
+from tests.e2e.loopback import Watch, everything_is_here, listeners, why_not
+
+_REASON = why_not()
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(bool(_REASON), reason=f"a network of its own cannot be made: {_REASON}"),
+]
+_ELSEWHERE = "198.51.100.7"  # for documentation (RFC 5737); nobody has it
+_ELSEWHERE_6 = "2001:db8::7"  # likewise (RFC 3849)
+
+
+@pytest.fixture
+def watch() -> Iterator[Watch]:
+    with everything_is_here(), closing(Watch()) as found:
+        yield found
+
+
+@pytest.mark.parametrize("address", [_ELSEWHERE, _ELSEWHERE_6])
+def test_the_watch_sees_a_connection_of_another_process(watch: Watch, address: str) -> None:
+    attempt = f"import socket; socket.create_connection(({address!r}, 443), timeout=1)"
+    subprocess.run([sys.executable, "-c", attempt], capture_output=True, check=False)
+    assert address in watch.addresses_elsewhere()
+
+
+def test_the_watch_sees_a_question_for_a_name(watch: Watch) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as resolver:
+        resolver.sendto(b"\0" * 12, (_ELSEWHERE, 53))
+    assert watch.addresses_elsewhere() == {_ELSEWHERE}
+
+
+def test_the_watch_passes_over_loopback(watch: Watch) -> None:
+    for address in ("127.0.0.1", "::1"):
+        with suppress(ConnectionRefusedError):
+            socket.create_connection((address, 9), timeout=1).close()
+    assert watch.addresses_elsewhere() == set()
+
+
+def test_from_a_push_to_a_prediction_only_loopback_is_contacted(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    project = Installation(tmp_path / "home", (0, 0)).template(tmp_path / "tumours")
+    watch: Watch = request.getfixturevalue("watch")  # only now: making the lock of a new project may need an index
+    with installed(tmp_path / "home") as platform:
+        _whole_way(platform, project)
+        assert listeners() == {"127.0.0.1"}
+        assert watch.addresses_elsewhere() == set()
+        platform.down()
+    assert watch.addresses_elsewhere() == set(), "contacted while it stopped"
+    assert listeners() == set()
+
+
+def _whole_way(platform: Installation, project: Path) -> None:
+    """A push, its release, a prediction, what a person looks at, and a stand-alone run."""
+    run = platform.ended(platform.push(platform.repository(project, "tumours")))
+    assert run["state"] == "succeeded", run["reason"] + platform.logs()
+    wait_for(lambda: [e["state"] for e in platform.json("endpoints")] == ["ready"], 60, platform.logs)
+    with (project / "data" / "tumours.csv").open() as table:
+        row = {name: float(value) for name, value in next(csv.DictReader(table)).items() if name != "malignant"}
+    answer = platform.json("predict", "dev/tumours", "--row", json.dumps(row))
+    platform.ok("trace", answer["id"])
+    platform.ok("verify", "tumours@1")
+    platform.ok("status")
+    platform.ok("run", str(project))
