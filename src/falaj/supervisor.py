@@ -20,8 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from falaj.errors import ConflictError, UnavailableError
+from falaj.errors import ConflictError, FalajError, UnavailableError
 from falaj.home import Home
+from falaj.ports import require_ports
 
 PARTS = ("server", "worker", "agent")
 _PR_SET_PDEATHSIG = 1
@@ -67,15 +68,18 @@ class Supervisor:
         base = [sys.executable, "-m", "falaj.cli.main"]
         self._parts = [_Part(name, [*base, name]) for name in PARTS]
         self._stopping = False
-        home.save_ports(ports)
+        self._ports = ports
 
     def run(self) -> None:
         """Supervise until SIGTERM or SIGINT, then stop the parts in the reverse order of their start.
 
         Raises:
             ConflictError: Another supervisor holds this home (`platform.running`).
+            UnavailableError: One of the ports is taken.
         """
         with _only_one(self._home):
+            require_ports(self._home, self._ports)
+            self._home.save_ports(self._ports)
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: setattr(self, "_stopping", True))
             while not self._stopping:
@@ -127,12 +131,14 @@ def start_in_background(home: Home, ports: dict[str, int]) -> None:
 
     Raises:
         ConflictError: The platform of this home is running already.
-        UnavailableError: The server did not come up; the message holds the end of its log.
+        UnavailableError: A port is taken, or the server did not come up; then the message holds the end of its log,
+            and nothing is left running.
     """
     if running(home):
         raise ConflictError(
             "the platform is running already", where=str(home.root), hint="falaj down stops it", code="platform.running"
         )
+    require_ports(home, ports)
     home.prepare().save_ports(ports)
     with (home.logs / "supervisor.log").open("ab") as log:
         process = subprocess.Popen(
@@ -194,7 +200,7 @@ def _only_one(home: Home) -> Iterator[None]:
 
 
 def _wait_ready(home: Home, process: subprocess.Popen[bytes]) -> None:
-    from falaj.client import Client, ServerUnreachableError
+    from falaj.client import Client
 
     client, deadline = Client.from_home(home), time.monotonic() + _READY_WAIT_S
     while time.monotonic() < deadline:
@@ -204,9 +210,9 @@ def _wait_ready(home: Home, process: subprocess.Popen[bytes]) -> None:
         try:
             client.health()
             return
-        except ServerUnreachableError:
+        except FalajError:
             time.sleep(_TICK_S)
-    process.terminate()
+    _stop(process)
     raise _not_ready(home)
 
 
@@ -214,7 +220,7 @@ def _fail_when_server_gives_up(home: Home, process: subprocess.Popen[bytes]) -> 
     state = state_of(home) or {}
     restarts = state.get("parts", {}).get("server", {}).get("restarts", 0)
     if restarts >= 2:
-        process.terminate()
+        _stop(process)
         raise _not_ready(home)
 
 

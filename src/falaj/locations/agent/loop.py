@@ -77,6 +77,15 @@ def run(
             runtime.stop()
 
 
+def require_gateway_port(home: Path, location: str, port: int) -> None:
+    """Make sure that a location's gateway has its port or can have it.
+
+    Raises:
+        PortInUseError: Another program listens there.
+    """
+    ProcessRuntime(_place(home, location), port=port).gateway.require_port()
+
+
 def stop_location(home: Path, location: str) -> None:
     """End Envoy and all replicas of a location, whose agent must have been stopped before."""
     place = _place(home, location)
