@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
+import time
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from falaj.errors import UnavailableError
 from falaj.pipeline.events import Event
 from falaj.storage import Database, EventRow, RunRow, StepRunRow
 
 _FLUSH_EVERY_S = 0.1
+_TRY_AGAIN_S = 1.0
+_GIVE_UP_AFTER_S = 60.0
 _STATES = {
     "step.queued": "queued", "step.started": "running", "step.cached": "cached", "step.finished": "succeeded",
     "step.failed": "failed", "step.retried": "running", "check.started": "running", "gate.started": "running",
 }  # fmt: skip
 _ENDING = ("step.cached", "step.finished", "step.failed", "check.finished", "gate.finished")
 
+logger = logging.getLogger(__name__)
+
 
 class Journal:
     """Keeps the events of one run and the latest state of each step, check and gate.
+
+    While the database is locked or away the events wait in memory.
 
     Args:
         database: Where they go.
@@ -31,6 +40,8 @@ class Journal:
     def __init__(self, database: Database, run_id: str) -> None:
         self._database, self._run_id = database, run_id
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._batch: list[Event] = []
+        self._mlflow_run: str | None = None
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._write_until_done, name="journal", daemon=True)
 
@@ -48,28 +59,43 @@ class Journal:
         self._events.put(event)
 
     def set_mlflow_run(self, mlflow_run: str) -> None:
-        """Remember the tracking run at once, so that a restarted worker goes on with it."""
-        with self._database.transaction() as session:
-            session.get_one(RunRow, self._run_id).mlflow_run = mlflow_run
+        """Remember the tracking run, so that a restarted worker goes on with it; stored as soon as an event is."""
+        self._mlflow_run = mlflow_run
 
     def _write_until_done(self) -> None:
         while not self._done.wait(_FLUSH_EVERY_S):
+            self._flushed()
+        deadline = time.monotonic() + _GIVE_UP_AFTER_S
+        while not self._flushed() and time.monotonic() < deadline:
+            time.sleep(_TRY_AGAIN_S)
+
+    def _flushed(self) -> bool:
+        """Write what waits; False when the database did not take it, and it waits on."""
+        try:
             self._flush()
-        self._flush()
+        except UnavailableError as error:
+            logger.warning("events of run %s wait: %s", self._run_id, error)
+            return False
+        return True
 
     def _flush(self) -> None:
-        batch: list[Event] = []
         while not self._events.empty():
-            batch.append(self._events.get())
-        if not batch:
+            self._batch.append(self._events.get())
+        mlflow_run = self._mlflow_run
+        if not self._batch and mlflow_run is None:
             return
         with self._database.transaction() as session:
-            for event in batch:
+            if mlflow_run is not None:
+                session.get_one(RunRow, self._run_id).mlflow_run = mlflow_run
+            for event in self._batch:
                 session.add(
                     EventRow(at=event.at, subject=f"run/{self._run_id}", kind=event.kind, data=event_data(event))
                 )
                 if event.node and event.kind != "step.log":
                     self._apply(session, event)
+        self._batch = []
+        if mlflow_run is not None:
+            self._mlflow_run = None
 
     def _apply(self, session: Session, event: Event) -> None:
         row = session.get(StepRunRow, (self._run_id, event.node))

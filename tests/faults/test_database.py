@@ -1,0 +1,160 @@
+"""A database that is locked by others, workers whose clocks disagree, results that rot on the disk."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from falaj.processes import Event, Lease, LeaseLostError, ProcessTable, Step
+from falaj.storage import Database
+from tests.e2e.installation import Installation, wait_for
+from tests.faults.conftest import STEPS
+
+pytestmark = pytest.mark.faults
+
+LOCKED_S = 20.0  # longer than anyone waits for the database (15 s)
+LEASE_S = 15.0
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keep every other writer of a database away for 20 s, however soon the block ends."""
+    began, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as connection:
+            connection.execute("BEGIN EXCLUSIVE")
+            began.set()
+            done.wait(LOCKED_S)
+            connection.execute("ROLLBACK")
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert began.wait(30)
+    try:
+        yield
+    finally:
+        holder.join()
+
+
+def executions(marks: Path) -> dict[int, int]:
+    return {int(path.name): len(path.read_text()) for path in marks.iterdir()}
+
+
+def test_a_run_outlives_a_locked_database(installation: Installation, slow_project: Path, marks: Path) -> None:
+    commit = installation.push(slow_project)
+    wait_for((marks / "1").exists, 60, installation.logs)
+    with locked(installation.home / "falaj.db"):
+        pass
+    run = installation.ended(commit)
+    assert run["state"] == "succeeded", run["reason"] + installation.logs()
+    steps = [step for step in run["steps"] if step["kind"] == "step"]
+    assert {step["node"] for step in steps} == {f"s{n}" for n in range(STEPS)}, "what was said meanwhile is kept"
+    assert {step["state"] for step in steps} <= {"succeeded", "cached"}
+    assert max(executions(marks).values()) <= 2
+
+
+def test_a_push_to_a_locked_database_is_not_lost(installation: Installation, slow_project: Path, marks: Path) -> None:
+    with locked(installation.home / "falaj.db"):
+        commit = installation.push(slow_project)
+    run = installation.ended(commit)
+    assert run["state"] == "succeeded", run["reason"] + installation.logs()
+    assert executions(marks) == dict.fromkeys(range(STEPS), 1)
+
+
+def test_a_command_says_that_the_database_is_locked(installation: Installation, slow_project: Path) -> None:
+    with locked(installation.home / "falaj.db"):
+        refused = installation.falaj("remote", "add", "meanwhile")
+    assert refused.returncode == 6 and "database" in refused.stderr and "fix:" in refused.stderr
+    assert "meanwhile" not in installation.ok("projects")
+    installation.ok("remote", "add", "meanwhile")
+
+
+def test_a_damaged_result_is_made_again_and_never_served(
+    installation: Installation, slow_project: Path, marks: Path
+) -> None:
+    first = installation.ended(installation.push(slow_project))
+    assert first["state"] == "succeeded", first["reason"]
+    for blob in blobs(installation):
+        damage(blob)
+    text = (slow_project / "falaj.yaml").read_text()
+    (slow_project / "falaj.yaml").write_text(text.replace("inputs: [s3]", "inputs: [s2]"))
+    second = installation.ended(installation.push(slow_project))
+    assert second["state"] == "succeeded", second["reason"] + installation.logs()
+    assert executions(marks)[2] == 2, "the step whose result was damaged is executed again"
+
+
+def test_a_damaged_log_is_refused_by_name(installation: Installation, slow_project: Path) -> None:
+    before = set(blobs(installation))
+    text = (slow_project / "src" / "slow" / "steps.py").read_text()
+    (slow_project / "src" / "slow" / "steps.py").write_text(text.replace("time.sleep(0.6)", "print(number, before)"))
+    run = installation.ended(installation.push(slow_project))
+    for blob in set(blobs(installation)) - before:
+        damage(blob)
+    refused = installation.falaj("logs", run["id"], "s1")
+    assert refused.returncode == 5 and "sha256:" in refused.stderr, refused.stderr
+    assert refused.stdout.strip() == ""
+
+
+def blobs(installation: Installation) -> list[Path]:
+    return [path for path in (installation.home / "store" / "blobs").rglob("*") if path.is_file()]
+
+
+def damage(blob: Path) -> None:
+    """Change one bit and leave the size as it is, as a bad sector may."""
+    content = bytearray(blob.read_bytes())
+    if content:
+        content[-1] ^= 1
+        blob.chmod(0o644)
+        blob.write_bytes(content)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    turns=st.lists(
+        st.tuples(st.sampled_from("ab"), st.sampled_from(["claim", "renew", "advance"]), st.integers(-7200, 7200)),
+        max_size=25,
+    )
+)
+def test_only_the_newest_claim_writes_however_the_clocks_jump(
+    tmp_path_factory: pytest.TempPathFactory, turns: list[tuple[str, str, int]]
+) -> None:
+    """Every worker reads a clock of its own that may be hours off and go backwards."""
+    with closing(Database(f"sqlite:///{tmp_path_factory.mktemp('skew') / 'falaj.db'}")) as database:
+        database.migrate()
+        table = ProcessTable(database, {"thing": lambda state, *_: Step(state + "+", wake_at=0.0)})
+        with database.transaction() as session:
+            table.start(session, "thing", "t", "", {}, now=0.0)
+        leases: dict[str, Lease] = {}
+        newest, held, advanced = 0, False, 0
+        for name, action, skew in turns:
+            now = 100_000.0 + skew
+            if action == "claim":
+                if lease := table.claim("thing", name, LEASE_S, now):
+                    assert lease.fence == newest + 1 and len(lease.state) == advanced
+                    leases[name], newest, held = lease, lease.fence, True
+            elif lease := leases.get(name):
+                allowed = held and lease.fence == newest
+                wrote = _writes(table, database, lease, action, now)
+                assert wrote == allowed
+                if wrote and action == "advance":
+                    held, advanced = False, advanced + 1
+
+
+def _writes(table: ProcessTable, database: Database, lease: Lease, action: str, now: float) -> bool:
+    try:
+        if action == "renew":
+            table.renew(lease, LEASE_S, now)
+        else:
+            with database.transaction() as session:
+                table.advance(session, lease, Event("go"), now)
+    except LeaseLostError:
+        return False
+    return True
