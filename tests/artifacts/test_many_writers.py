@@ -70,7 +70,7 @@ def finish(process: subprocess.Popen[str]) -> int:
 @pytest.mark.faults
 def test_writers_readers_and_collectors(url: str, tmp_path: Path) -> None:
     """Some tiny blobs are put again about as often as they fall out of grace, so all kinds of meetings occur."""
-    seconds, grace_s, values = (6, 2, 150) if url.startswith("s3") else (5, 1, 900)
+    seconds, grace_s, values = (15, 2, 150) if url.startswith("s3") else (5, 1, 900)
     writers = [start(WRITER, url, tmp_path / f"w{seed}", seed, seconds, grace_s, values) for seed in range(3)]
     collectors = [start(COLLECTOR, url, seconds, grace_s) for _ in range(2)]
     assert min(finish(writer) for writer in writers) >= 3

@@ -119,6 +119,9 @@ def _cluster(arm: Arm) -> Resource:
                 }
             ]
         },
+        # With two replicas, one that was started again may still be ejected when the other dies: then ask both. A
+        # request that meets the dead one is refused at once and goes to the other.
+        "common_lb_config": {"healthy_panic_threshold": {"value": 51}},
         "outlier_detection": {
             "consecutive_gateway_failure": 5,
             "enforcing_consecutive_gateway_failure": 100,

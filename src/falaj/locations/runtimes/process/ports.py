@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import socket
+import time
 from contextlib import suppress
 from pathlib import Path
 
 from falaj.locations.errors import PortInUseError
 
 _LISTEN = "0A"
+_ENDING_S = 3.0
+_LOOK_AGAIN_S = 0.05
 
 
 def require_free(port: int) -> None:
@@ -17,15 +20,28 @@ def require_free(port: int) -> None:
     Envoy's listeners share their port among its threads, which lets a second program join in unnoticed; so this asks
     before Envoy does.
 
+    A port that is bound though no living program listens belongs to one that is just ending, such as an Envoy that was
+    killed and whose last threads have not gone yet; it is waited for.
+
     Raises:
         PortInUseError: Naming the port and its holder.
     """
+    deadline = time.monotonic() + _ENDING_S
+    while (error := _bind_error(port)) is not None:
+        by = holder(port)
+        if by or time.monotonic() > deadline:
+            raise PortInUseError(port, by) from error
+        time.sleep(_LOOK_AGAIN_S)
+
+
+def _bind_error(port: int) -> OSError | None:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            raise PortInUseError(port, holder(port)) from error
+            return error
+        return None
 
 
 def holder(port: int) -> str:
