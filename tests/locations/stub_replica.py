@@ -17,6 +17,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
+    wbufsize = 1 << 16  # an answer leaves in one piece, as the real model server sends it
     protocol_version = "HTTP/1.1"
     name = ""
     ready = True
