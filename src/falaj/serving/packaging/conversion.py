@@ -62,6 +62,7 @@ def convert(estimator: Any, signature: Signature, predict_method: str) -> Conver
         text = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ConversionError(f"no conversion to ONNX: {text[:300]}") from error
     raise_opset(graph)
+    _order_opsets(graph)
     given = [output.name for output in graph.graph.output]
     names = ("label", "probability") if classifies else ("prediction",)
     return Conversion(
@@ -70,6 +71,13 @@ def convert(estimator: Any, signature: Signature, predict_method: str) -> Conver
         dict(zip(names, given, strict=False)),
         "probability" if classifies and predict_method == "predict_proba" else names[0],
     )
+
+
+def _order_opsets(graph: Any) -> None:
+    """Order the declared operator sets in place: they come out of a set, and equal models must be equal bytes."""
+    ordered = sorted(graph.opset_import, key=lambda opset: opset.domain)
+    del graph.opset_import[:]
+    graph.opset_import.extend(ordered)
 
 
 def _takes_columns(estimator: Any) -> bool:
