@@ -4,6 +4,17 @@ SQLite (WAL) in the embedded installation, PostgreSQL in the scaled one; the sam
 through `Database.transaction`, so that a state change and what follows from it are one commit.
 """
 
+from falaj.storage import (
+    audit_tables,
+    change_tables,
+    federation_tables,
+    identity_tables,
+    key_tables,
+    lineage_tables,
+    policy_tables,
+    privacy_tables,
+    settings_tables,
+)
 from falaj.storage.database import Database
 from falaj.storage.tables import (
     Base,
@@ -32,4 +43,13 @@ __all__ = [
     "ReleaseRow",
     "RunRow",
     "StepRunRow",
+    "audit_tables",
+    "change_tables",
+    "federation_tables",
+    "identity_tables",
+    "key_tables",
+    "lineage_tables",
+    "policy_tables",
+    "privacy_tables",
+    "settings_tables",
 ]

@@ -1,0 +1,1 @@
+"""The tables of the audit log: leaves, their erasable details, pseudonyms, checkpoints."""

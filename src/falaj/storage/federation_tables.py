@@ -1,0 +1,1 @@
+"""The tables of identity providers, passkeys, enrolment of workloads."""

@@ -1,0 +1,1 @@
+"""The tables of accounts, sessions, tokens and approval keys."""

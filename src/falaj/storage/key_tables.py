@@ -1,0 +1,1 @@
+"""The tables of keys at rest and the secrets of steps."""

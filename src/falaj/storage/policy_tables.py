@@ -1,0 +1,1 @@
+"""The tables of role bindings and the organisation's own policies."""

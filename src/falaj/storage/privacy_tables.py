@@ -1,0 +1,1 @@
+"""The tables of subjects, requests, transfer bases and incidents."""

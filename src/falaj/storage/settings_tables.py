@@ -1,0 +1,1 @@
+"""The tables of what was applied of platform.yaml, version by version."""
