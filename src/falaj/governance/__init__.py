@@ -1,5 +1,5 @@
 """Governance: who may do what, what was done, where it came from, and under which law.
 
-One room a concern: `identity`, `policy`, `audit`, `lineage`, `privacy`, `keys`; `principal` and `settings` are what they
-share.
+One room a concern: `identity`, `policy`, `audit`, `lineage`, `privacy`, `keys`; `principal` and `settings` serve
+all of them.
 """
