@@ -173,9 +173,13 @@ def _reason(gate: GateSpec, worst: SliceResult) -> str:
         verb = "meets" if worst.passed else "misses"
         return f"{place}{gate.metric} {worst.value:.4f} {verb} {gate.op} {gate.limit:g} on {worst.rows} rows"
     return (
-        f"{place}{gate.metric} worse than live by {worst.value:+.4f}, at most {worst.interval[1]:+.4f} with "
+        f"{place}{gate.metric} is {_worse(worst.value)} than live, worse by at most {worst.interval[1]:.4f} with "
         f"{gate.confidence:.0%} confidence, margin {gate.margin or 0:g} on {worst.rows} rows ({worst.reason})"
     )
+
+
+def _worse(difference: float) -> str:
+    return f"{abs(difference):.4f} {'worse' if difference > 0 else 'better'}"
 
 
 def _limit(gate: GateSpec) -> float | None:

@@ -90,3 +90,14 @@ def duration(started_at: float | None, ended_at: float | None) -> str:
         return "-"
     seconds = (ended_at or time.time()) - started_at
     return f"{seconds / 60:.1f} min" if seconds >= 90 else f"{seconds:.1f} s"
+
+
+def clock(at: float | None) -> str:
+    """A moment as date and time in UTC, to the second."""
+    return "-" if at is None else time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(at))
+
+
+def shortened(text: str, limit: int = 100) -> str:
+    """The first line of a text, cut where a table would become unreadable; the single view shows the whole."""
+    first, _, rest = text.partition("\n")
+    return first if len(first) <= limit and not rest else f"{first[: limit - 3].rstrip()}..."

@@ -89,6 +89,10 @@ def remote_add(
         raise UsageError(f"--poll is {poll}", hint="seconds, or 0 for never")
     home = Home.from_environment()
     repository = url or str(create_remote(home, name))
+    if vendor and not secret:
+        raise UsageError(
+            f"webhooks of {vendor} need a secret", hint='--secret "$(openssl rand -hex 24)", and give it to the host'
+        )
     settings = {"vendor": vendor or None, "webhook_secret": secret or None, "poll_every_s": poll or None}
     project = Client.from_home(home).register_project(name, repository, branch=branch, **settings)
     if json:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from falaj.cli.commands.projects import JsonOption
-from falaj.cli.output import ago, duration, emit, emit_json, emit_table
+from falaj.cli.output import ago, duration, emit, emit_json, emit_table, shortened
 from falaj.errors import RunFailedError, UsageError
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def list_runs(
             r.state,
             duration(r.started_at, r.ended_at),
             ago(r.created_at),
-            r.reason,
+            shortened(r.reason),
         )
         for r in found
     ]

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from falaj.cli.commands.projects import JsonOption
-from falaj.cli.output import emit, emit_json, emit_table, styled
+from falaj.cli.output import clock, emit, emit_json, emit_table, styled
 from falaj.errors import NotFoundError, UsageError
 
 
@@ -56,7 +56,7 @@ def trace(prediction: Annotated[str, typer.Argument(help="Prediction id.")], jso
         return
     release = found.release
     lines = [
-        ("prediction", f"{prediction} at {found.prediction.get('at', '')}"),
+        ("prediction", f"{prediction} at {clock(found.prediction.get('at'))}"),
         ("answer", jsonlib.dumps(found.prediction.get("prediction"))),
         ("endpoint", found.endpoint),
         ("release", f"{release.model}@{release.number}  {release.digest}"),

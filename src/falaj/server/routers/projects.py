@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from falaj import api
-from falaj.errors import ConflictError, NotFoundError, UsageError
+from falaj.errors import ConflictError, NotFoundError
 from falaj.runs import queue
 from falaj.server import views
 from falaj.server.actions import Action, action
@@ -124,11 +124,14 @@ def _why_ignored(project: ProjectRow, push: Push) -> str:
 
 
 async def _bounded(request: Request, limit: int) -> bytes:
+    from falaj.integrations.git import WebhookRefusedError
+
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > limit:
-            raise UsageError(f"the payload is larger than {limit} bytes", code="webhook.too-large")
+            message = f"the payload is larger than {limit} bytes"
+            raise WebhookRefusedError(message, code="git.webhook-too-large", status=413)
     return bytes(body)
 
 
