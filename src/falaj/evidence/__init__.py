@@ -7,9 +7,20 @@ everything that is wrong. The room is pure: no database, no network, no clock.
 
 from falaj.evidence.bundle import Bundle, Release, bundle_of, read_bundle, write_bundle
 from falaj.evidence.canonical import canonical
+from falaj.evidence.decisions import (
+    ADMISSION,
+    APPROVAL,
+    IDENTITY,
+    Admission,
+    Approval,
+    Identity,
+    envelope_digest,
+    gates_digest,
+)
 from falaj.evidence.envelope import Envelope, sign_statement, verify_envelope
 from falaj.evidence.errors import EvidenceError
 from falaj.evidence.keys import Signer, TrustedKey, key_id_of, load_or_create_key, read_trusted_keys, trust
+from falaj.evidence.mlbom import MLBOM
 from falaj.evidence.predicates import (
     DATASET,
     EVAL,
@@ -33,12 +44,18 @@ from falaj.evidence.tree import tree_digest
 from falaj.evidence.verification import Verification, verify_release
 
 __all__ = [
+    "ADMISSION",
+    "APPROVAL",
     "DATASET",
     "EVAL",
+    "IDENTITY",
+    "MLBOM",
     "PROVENANCE",
     "SCAN",
     "TESTS",
     "TRAIN",
+    "Admission",
+    "Approval",
     "Bundle",
     "CheckRecord",
     "Dataset",
@@ -46,6 +63,7 @@ __all__ = [
     "Eval",
     "EvidenceError",
     "GateRecord",
+    "Identity",
     "Problem",
     "Provenance",
     "Release",
@@ -61,6 +79,8 @@ __all__ = [
     "Verified",
     "bundle_of",
     "canonical",
+    "envelope_digest",
+    "gates_digest",
     "key_id_of",
     "load_or_create_key",
     "read_bundle",

@@ -7,7 +7,8 @@
     tests        the checks of behaviour: the project's tests, data validation, model tests
     scan         the checks of content: static analysis, secrets, dependencies, model files
 
-A later predicate type (approval, admission, rollout) is one more class here and one more entry in `rules.CONTENT`.
+What people decide about a release (identity, approval, admission) is in `decisions.py`, its bill of materials in
+`mlbom.py`. A later predicate type (rollout) is one more class and one more entry in `rules.CONTENT`.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class Dataset:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the predicate."""
-        return _as_dict(self)
+        return predicate_of(self)
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ class Train:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the predicate."""
-        return _as_dict(self)
+        return predicate_of(self)
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,7 @@ class Eval:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the predicate."""
-        return _as_dict(self)
+        return predicate_of(self)
 
 
 @dataclass(frozen=True)
@@ -194,7 +195,7 @@ class Tests:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the predicate."""
-        return _as_dict(self)
+        return predicate_of(self)
 
 
 @dataclass(frozen=True)
@@ -214,8 +215,9 @@ def read(statement: Statement, kind: type[P], *, where: str = "") -> P:
         raise EvidenceError(f"the {kind.__name__.lower()} predicate is malformed: {error}", where=where) from error
 
 
-def _as_dict(predicate: DataclassInstance) -> dict[str, Any]:
-    return {name: plain(value) for name, value in asdict(predicate).items()}
+def predicate_of(content: DataclassInstance) -> dict[str, Any]:
+    """Return a predicate class as plain JSON."""
+    return {name: plain(value) for name, value in asdict(content).items()}
 
 
 def plain(value: Any) -> Any:
