@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 ALLOWED = {"falaj", "falaj.errors", "falaj.serving"}
-ALLOWED_BELOW = ("falaj.serving.modelserver", "falaj.serving.predictionlog")
+ALLOWED_BELOW = ("falaj.confinement", "falaj.serving.modelserver", "falaj.serving.predictionlog")
 HEAVY = {"mlflow", "pandas", "polars", "sklearn", "fastapi", "sqlalchemy", "pydantic", "httpx", "starlette", "scipy"}
 
 SCRIPT = """

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from falaj.confinement import confine
 from falaj.errors import FalajError, UnavailableError
 from falaj.serving.modelserver.app import ModelServer
 from falaj.serving.modelserver.backends import Backend, open_backend
@@ -68,6 +69,7 @@ async def _serve(settings: ServerSettings) -> None:
     )
     app = ModelServer(settings, folder.signature, predictor, metrics)
     _claim(settings.socket)
+    _confine(settings)
     server = Server(
         app, uds=settings.socket, interface=Interfaces.RSGI, websockets=False, backlog=1024, log_enabled=False
     )
@@ -149,6 +151,18 @@ def _claim(path: Path) -> None:
         except OSError as error:
             raise SocketInUseError(f"the socket cannot be used: {error}", where=str(path)) from error
     raise SocketInUseError("another server answers on the socket", where=str(path))
+
+
+def _confine(settings: ServerSettings) -> None:
+    """From here on code that a model brings reads its folder, writes its log, and reaches nothing else.
+
+    Before the model is loaded and before there are threads; after the socket was tried, which needs a connection.
+    """
+    writable = [settings.socket.parent, *([settings.log] if settings.log else [])]
+    for folder in writable:
+        folder.mkdir(parents=True, exist_ok=True)
+    confinement = confine(readable=[settings.model], writable=writable)
+    print(confinement, flush=True)  # noqa: T201 (the process's log)
 
 
 def _load(folder: ModelFolder, threads: int, warmed: dict[str, Any]) -> Backend:

@@ -23,9 +23,18 @@ def main() -> int:
         if path not in sys.path:
             sys.path.append(path)
     warnings.simplefilter("ignore")
+    _confine(task)
     result = _package(Path(task["model"]), task["table"], task["rows"])
     Path(task["result"]).write_text(json.dumps(result.to_json()))
     return 0
+
+
+def _confine(task: dict[str, Any]) -> None:
+    """Loading a model may run code that it brings; that code gets its folder and no network."""
+    from falaj.confinement import confine
+
+    model, result = Path(task["model"]), Path(task["result"])
+    confine(readable=[Path(task["table"])] if task["table"] else [], writable=[model, result.parent])
 
 
 def _package(model: Path, table: str | None, limit: int) -> Any:

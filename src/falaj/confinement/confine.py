@@ -1,0 +1,95 @@
+"""One call that gives up what a process does not need."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from falaj.confinement import landlock, seccomp
+
+_SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/opt", "/nix/store", "/sys")
+_CONFIGURATION = (
+    "ld.so.cache",
+    "localtime",
+    "timezone",
+    "passwd",
+    "group",
+    "nsswitch.conf",
+    "os-release",
+    "mime.types",
+)
+_PROCESS = ("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/filesystems", "/proc/sys")
+_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty")
+
+
+@dataclass(frozen=True)
+class Confinement:
+    """What the kernel enforces on this process from now on.
+
+    Args:
+        files: Reads and writes are limited to the named folders, and no program can be started (Landlock).
+        network: No socket but a Unix one can be made, and none can be connected to anything (seccomp).
+        why_not: What could not be had, in one line; empty when both hold.
+    """
+
+    files: bool
+    network: bool
+    why_not: str = ""
+
+    def __str__(self) -> str:
+        """For logs: what holds, and what does not."""
+        held = [name for name, holds in (("files", self.files), ("network", self.network)) if holds]
+        return f"confined: {', '.join(held) or 'nothing'}" + (f" ({self.why_not})" if self.why_not else "")
+
+
+def confine(*, readable: Sequence[Path] = (), writable: Sequence[Path] = ()) -> Confinement:
+    """Give up the network, programs, and all files but these and what Python itself needs to import.
+
+    Call it before there are threads: what runs already keeps its rights.
+
+    Args:
+        readable: Existing files and folders to read, with all below them.
+        writable: Existing folders to read, write and make sockets in.
+
+    Returns:
+        What is enforced; a kernel without a part leaves that part out and says so.
+    """
+    reasons = []
+    try:
+        landlock.restrict([*_python(), *_system(), *readable], [*_devices(), *writable])
+    except OSError as error:
+        reasons.append(f"no Landlock: {error.strerror}")
+    try:
+        seccomp.restrict()
+    except OSError as error:
+        reasons.append(f"no seccomp: {error.strerror}")
+    why_not = "; ".join(reasons)
+    return Confinement("Landlock" not in why_not, "seccomp" not in why_not, why_not)
+
+
+def available() -> Confinement:
+    """What `confine` would enforce on this machine; changes nothing."""
+    files, network = landlock.version() > 0, seccomp.supported()
+    missing = [name for name, there in (("Landlock", files), ("seccomp", network)) if not there]
+    return Confinement(files, network, f"the kernel has no {' and no '.join(missing)}" if missing else "")
+
+
+def _python() -> Iterator[Path]:
+    """Where this interpreter and its packages are."""
+    prefixes = {sys.prefix, sys.base_prefix, sys.exec_prefix, *(path for path in sys.path if path)}
+    yield from _existing(prefixes)
+
+
+def _system() -> Iterator[Path]:
+    yield from _existing((*_SYSTEM, *_PROCESS, *(f"/etc/{name}" for name in _CONFIGURATION)))
+
+
+def _devices() -> Iterator[Path]:
+    yield from _existing(_DEVICES)
+
+
+def _existing(paths: Iterable[str]) -> Iterator[Path]:
+    return (Path(path) for path in sorted(paths) if os.path.exists(path))  # noqa: PTH110 - imported in every replica
