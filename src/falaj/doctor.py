@@ -34,7 +34,7 @@ class Examined:
 def examine(home: Home) -> list[Examined]:
     """Look at everything; a check that breaks is a finding of its own."""
     checks: list[Callable[[Home], Examined]] = [
-        _git, _envoy, _disk, _home, _database, _server_port, _envoy_port, _lockdown, _extras,
+        _git, _envoy, _disk, _home, _database, _server_port, _envoy_port, _isolation, _extras,
     ]  # fmt: skip
     return [_guarded(check, home) for check in checks]
 
@@ -109,19 +109,14 @@ def _port(home: Home, name: str, option: str) -> Examined:
     )
 
 
-def _lockdown(_home: Home) -> Examined:
-    """Whether the kernel could deny model servers the network; part of the hardening to come."""
-    unshare = os.geteuid() == 0 or _read("/proc/sys/kernel/unprivileged_userns_clone", "1") == "1"
-    detail = "namespaces are available" if unshare else "user namespaces are switched off"
-    return Examined("isolation", "ok" if unshare else "warning", f"{detail}; model servers listen on Unix sockets only")
+def _isolation(_home: Home) -> Examined:
+    from falaj.confinement import available
 
-
-def _read(path: str, default: str) -> str:
-    try:
-        with open(path) as file:  # noqa: PTH123 - a kernel file
-            return file.read().strip()
-    except OSError:
-        return default
+    found = available()
+    held = {"no files but their own": found.files, "no network": found.network}
+    active = ", ".join(name for name, holds in held.items() if holds) or "nothing"
+    detail = f"model servers and converters have {active}" + (f"; {found.why_not}" if found.why_not else "")
+    return Examined("isolation", "ok" if all(held.values()) else "warning", detail)
 
 
 def _extras(_home: Home) -> Examined:

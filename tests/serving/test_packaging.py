@@ -17,7 +17,7 @@ Packaged = Callable[[str], tuple[Path, PackagingResult]]
 @pytest.mark.parametrize("name", ["flights", "three-classes", "poisson", "linear", "tensor"])
 def test_a_conversion_that_agrees_on_real_rows_and_probes_is_kept(packaged: Packaged, name: str) -> None:
     folder, result = packaged(name)
-    assert (result.flavor, result.reason) == ("onnx", "")
+    assert (result.flavor, result.reason) == ("onnx", ""), result.reason
     assert result.parity is not None and result.parity.passed
     assert result.parity.rows == (5 if name == "tensor" else 400)
     # An unknown text for each of 3 text columns and a missing value for each of 6 weather columns, 8 rows each.

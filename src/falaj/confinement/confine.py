@@ -58,6 +58,7 @@ def confine(*, readable: Sequence[Path] = (), writable: Sequence[Path] = ()) -> 
         What is enforced; a kernel without a part leaves that part out and says so.
     """
     reasons = []
+    os.environ["JOBLIB_MULTIPROCESSING"] = "0"  # it would try for semaphores, which are shared, and complain
     try:
         landlock.restrict([*_python(), *_system(), *readable], [*_devices(), *writable])
     except OSError as error:

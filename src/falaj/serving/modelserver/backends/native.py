@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import pickle
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from falaj.serving.modelserver.backends import outputs_of_classifier
+from falaj.serving.modelserver.backends.allow_list import load_allowed
 from falaj.serving.modelserver.errors import ModelError
 from falaj.serving.modelserver.model_folder import ModelFolder
 from falaj.serving.modelserver.tables import Array
@@ -101,10 +101,7 @@ def _unpickle(file: Path, flavor: Mapping[str, Any]) -> Any:
     form = flavor.get("serialization_format", "cloudpickle")
     if form == "skops":
         return importlib.import_module("skops.io").load(file, trusted=flavor.get("skops_trusted_types"))
-    library = pickle if form == "pickle" else importlib.import_module("cloudpickle")
-    with file.open("rb") as stream:
-        # Admission has verified digest and signatures of this folder before the server was started on it.
-        return library.load(stream)
+    return load_allowed(file)
 
 
 def _frame_builder(model: Any, folder: ModelFolder) -> Callable[[Sequence[Array]], Any]:
