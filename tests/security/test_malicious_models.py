@@ -53,7 +53,7 @@ def attacks(mark: Path) -> dict[str, bytes]:
         "a process": pickle.dumps(Calls(subprocess.Popen, ["touch", str(mark)])),
         "getattr": names("builtins", "getattr", "x"),
         "import": names("builtins", "__import__", "os"),
-        "a lambda by value": cloudpickle.dumps(Calls(lambda: open(mark, "w"))),
+        "a lambda by value": cloudpickle.dumps(Calls(lambda: mark.open("w"))),
         "a dotted name through a library": names("sklearn.utils", "os.system", command),
         "a class that a library imported": names("pandas.io.common", "BytesIO", "x"),
         "code that a library runs": names("numpy.testing._private.utils", "runstring", code),
