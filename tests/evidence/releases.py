@@ -11,6 +11,7 @@ from typing import Any
 from falaj.evidence import (
     DATASET,
     EVAL,
+    MLBOM,
     PROVENANCE,
     SCAN,
     TESTS,
@@ -19,6 +20,8 @@ from falaj.evidence import (
     Dataset,
     Eval,
     GateRecord,
+    Keyring,
+    MlBom,
     Provenance,
     Release,
     Scan,
@@ -46,6 +49,7 @@ FILES = {
     "eval": "05.json",
     "tests": "06.json",
     "scan": "07.json",
+    "mlbom": "08.json",
 }
 
 
@@ -88,6 +92,24 @@ TESTS_OF_RUN = Tests(RUN, COMMIT, (check("tests"), check("data")))
 SCAN_OF_RUN = Scan(RUN, COMMIT, (check("secrets"), check("model-files")))
 
 
+def mlbom(digest: str, *snapshots: Snapshot, run: str = RUN) -> MlBom:
+    return MlBom(
+        model="flight-delay",
+        digest=digest,
+        owner="ops@example.org",
+        risk="low",
+        run=run,
+        commit=COMMIT,
+        flavor="onnx",
+        features=("hour", "carrier"),
+        datasets=tuple((snapshot, dataset(snapshot)) for snapshot in snapshots or (FLIGHTS, WEATHER)),
+        packages=(("numpy", "2.1.0"), ("lightgbm", "4.6.0")),
+        gates=EVAL_OF_RUN.gates,
+        version="0.1.0",
+        made_at=1_767_225_660.25,
+    )
+
+
 @dataclass(frozen=True)
 class Made:
     """A bundle on disk with the key that signed it."""
@@ -103,13 +125,21 @@ class Made:
         self, kind: str, predicate: Mapping[str, Any], *, digest: str = "", signer: Signer | None = None
     ) -> None:
         """Replace one piece of evidence by another that is signed properly."""
-        types = {"provenance": PROVENANCE, "train": TRAIN, "eval": EVAL, "tests": TESTS, "scan": SCAN}
+        types = {"provenance": PROVENANCE, "train": TRAIN, "eval": EVAL, "tests": TESTS, "scan": SCAN, "mlbom": MLBOM}
         made = statement(types.get(kind, DATASET), [("model", digest or self.digest)], predicate)
         self.evidence(kind).write_text(json.dumps(sign_statement(made, signer or self.signer)))
 
 
-def make(folder: Path, signer: Signer, *, weights: bytes = b"weights", run: str = RUN) -> Made:
-    """Write an honest release."""
+def make(
+    folder: Path,
+    keys: Signer | Keyring,
+    *,
+    weights: bytes = b"weights",
+    run: str = RUN,
+    author: str = TRAIN_OF_RUN.author,
+    health: bool = False,
+) -> Made:
+    """Write an honest release, signed by one key or by each role's own; with `health` its flights are health data."""
     model = folder / "model"
     (model / "data").mkdir(parents=True)
     (model / "MLmodel").write_text("flavors: {}\n")
@@ -117,14 +147,23 @@ def make(folder: Path, signer: Signer, *, weights: bytes = b"weights", run: str 
     digest = tree_digest(model)
     about_model = [
         (PROVENANCE, replace(PROVENANCE_OF_RUN, run=run).as_dict()),
-        (TRAIN, replace(TRAIN_OF_RUN, run=run).as_dict()),
+        (TRAIN, replace(TRAIN_OF_RUN, run=run, author=author).as_dict()),
         (EVAL, replace(EVAL_OF_RUN, run=run).as_dict()),
         (TESTS, replace(TESTS_OF_RUN, run=run).as_dict()),
         (SCAN, replace(SCAN_OF_RUN, run=run).as_dict()),
+        (MLBOM, mlbom(digest, run=run).as_dict()),
     ]
-    statements = [statement(DATASET, [(s.name, s.digest)], dataset(s).as_dict()) for s in (FLIGHTS, WEATHER)]
+    described = [(FLIGHTS, dataset(FLIGHTS)), (WEATHER, dataset(WEATHER))]
+    if health:
+        described[0] = (FLIGHTS, replace(dataset(FLIGHTS), classification="health", origin="AE"))
+    statements = [statement(DATASET, [(s.name, s.digest)], said.as_dict()) for s, said in described]
     statements += [statement(kind, [("model", digest)], predicate) for kind, predicate in about_model]
-    envelopes = [sign_statement(item, signer) for item in statements]
+    envelopes = [sign_statement(item, _signer(keys, item.predicate_type)) for item in statements]
     release = Release("flight-delay", 1, digest, run, COMMIT)
+    signer = _signer(keys, TRAIN)
     write_bundle(folder, bundle_of(release, envelopes), public_keys=[signer.public_pem])
     return Made(folder, signer, digest)
+
+
+def _signer(keys: Signer | Keyring, predicate_type: str) -> Signer:
+    return keys.signer_for(predicate_type) if isinstance(keys, Keyring) else keys

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,6 @@ from falaj.artifacts import open_store, parse_digest
 from falaj.cli.output import ago, emit, styled
 from falaj.errors import NotFoundError
 from falaj.home import Home
-
-_KEY_NAME = "evidence.pem"
 
 
 def print_release(release: api.Release, envelopes: list[dict[str, Any]]) -> None:
@@ -36,8 +35,8 @@ def print_release(release: api.Release, envelopes: list[dict[str, Any]]) -> None
 def export_bundle(home: Home, release: api.Release, envelopes: list[dict[str, Any]], folder: Path) -> None:
     """Write a folder that `falaj verify` checks with nothing but it and the trusted keys."""
     claim = evidence.Release(release.model, release.number, release.digest, release.run_id, release.commit)
-    signer = evidence.load_or_create_key(home.keys / _KEY_NAME)
-    evidence.write_bundle(folder, evidence.bundle_of(claim, envelopes), public_keys=[signer.public_pem])
+    keys = [key.pem for key in _own_keys(home).values()]
+    evidence.write_bundle(folder, evidence.bundle_of(claim, envelopes), public_keys=keys)
     open_store(home.store_url).fetch(parse_digest(release.digest), folder / "model")
 
 
@@ -61,13 +60,12 @@ def verify(home: Home, name: str, keys: Path | None) -> evidence.Verification:
         return evidence.verify_release(Path(folder) / "bundle", trusted)
 
 
-def _own_keys(home: Home) -> dict[str, evidence.TrustedKey]:
-    path = home.keys / _KEY_NAME
-    if not path.exists():
+def _own_keys(home: Home) -> Mapping[str, evidence.TrustedKey]:
+    if not home.keys.exists():
         raise NotFoundError(
-            "there is no key to believe", where=str(path), hint="name one with --keys", code="evidence.no-keys"
+            "there are no keys to believe", where=str(home.keys), hint="name them with --keys", code="evidence.no-keys"
         )
-    return evidence.trust(evidence.load_or_create_key(path).public_pem)
+    return evidence.open_keyring(home.keys).trusted()
 
 
 def evidence_line(verified: evidence.Verified) -> str:

@@ -5,6 +5,7 @@ carries it with an Ed25519 signature. `verify_release` takes a release on disk a
 everything that is wrong. The room is pure: no database, no network, no clock.
 """
 
+from falaj.evidence.admission import verify_admission
 from falaj.evidence.bundle import Bundle, Release, bundle_of, read_bundle, write_bundle
 from falaj.evidence.canonical import canonical
 from falaj.evidence.decisions import (
@@ -19,8 +20,9 @@ from falaj.evidence.decisions import (
 )
 from falaj.evidence.envelope import Envelope, sign_statement, verify_envelope
 from falaj.evidence.errors import EvidenceError
+from falaj.evidence.keyring import CHECKPOINT, Keyring, Role, log_key_of, open_keyring
 from falaj.evidence.keys import Signer, TrustedKey, key_id_of, load_or_create_key, read_trusted_keys, trust
-from falaj.evidence.mlbom import MLBOM
+from falaj.evidence.mlbom import MLBOM, MlBom
 from falaj.evidence.predicates import (
     DATASET,
     EVAL,
@@ -46,6 +48,7 @@ from falaj.evidence.verification import Verification, verify_release
 __all__ = [
     "ADMISSION",
     "APPROVAL",
+    "CHECKPOINT",
     "DATASET",
     "EVAL",
     "IDENTITY",
@@ -64,9 +67,12 @@ __all__ = [
     "EvidenceError",
     "GateRecord",
     "Identity",
+    "Keyring",
+    "MlBom",
     "Problem",
     "Provenance",
     "Release",
+    "Role",
     "Scan",
     "Signer",
     "Snapshot",
@@ -83,12 +89,15 @@ __all__ = [
     "gates_digest",
     "key_id_of",
     "load_or_create_key",
+    "log_key_of",
+    "open_keyring",
     "read_bundle",
     "read_trusted_keys",
     "sign_statement",
     "statement",
     "tree_digest",
     "trust",
+    "verify_admission",
     "verify_envelope",
     "verify_release",
     "write_bundle",

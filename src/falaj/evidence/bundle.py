@@ -2,7 +2,9 @@
 
 release.json         what it claims to be
 evidence/*.json      DSSE envelopes
+log.json             a checkpoint of the audit log, and the proof that it holds each envelope
 model/               the model folder
+model.sig            an OpenSSF model signature over the same files, for other tools
 keys/*.pub           the signers' public keys, for convenience: a verifier never trusts them from here
 """
 
@@ -11,8 +13,9 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -51,21 +54,30 @@ class Bundle:
         evidence: Envelope bytes by file name.
         folder: Where it was read from; None when it never was on disk.
         unreadable: Evidence that could not be read; reported beside what is wrong with the rest.
+        log: Checkpoint and inclusion proofs, as the audit log gives them; empty when there are none.
     """
 
     release: Release
     evidence: Mapping[str, bytes]
     folder: Path | None = None
     unreadable: tuple[EvidenceError, ...] = ()
+    log: Mapping[str, Any] = field(default_factory=dict)
 
 
-def bundle_of(release: Release, envelopes: Iterable[Envelope]) -> Bundle:
-    """Return the bundle of a release and its envelopes, such as a server sends them to a location."""
-    return Bundle(release, {f"{number:02d}.json": canonical(item) for number, item in enumerate(envelopes, 1)})
+def bundle_of(release: Release, envelopes: Iterable[Envelope], log: Mapping[str, Any] | None = None) -> Bundle:
+    """Return the bundle of a release and its envelopes, such as a server sends them to a location.
+
+    Args:
+        release: The claim.
+        envelopes: Its evidence, and what was decided about it.
+        log: Checkpoint and inclusion proofs of the audit log.
+    """
+    evidence = {f"{number:02d}.json": canonical(item) for number, item in enumerate(envelopes, 1)}
+    return Bundle(release, evidence, log=log or {})
 
 
 def write_bundle(folder: Path, bundle: Bundle, *, public_keys: Iterable[str] = ()) -> None:
-    """Write `release.json`, `evidence/` and `keys/`; the caller puts the model into `model/`.
+    """Write `release.json`, `evidence/`, `log.json` and `keys/`; the caller puts the model into `model/`.
 
     Args:
         folder: Made when missing.
@@ -75,6 +87,8 @@ def write_bundle(folder: Path, bundle: Bundle, *, public_keys: Iterable[str] = (
     _write(folder / "release.json", canonical(asdict(bundle.release)) + b"\n")
     for name, data in bundle.evidence.items():
         _write(folder / "evidence" / name, data + b"\n")
+    if bundle.log:
+        _write(folder / "log.json", canonical(dict(bundle.log)) + b"\n")
     for number, pem in enumerate(public_keys, 1):
         _write(folder / "keys" / f"{number:02d}.pub", pem.encode())
 
@@ -96,7 +110,18 @@ def read_bundle(folder: Path) -> Bundle:
             evidence[name] = _read(folder / "evidence" / name)
         except EvidenceError as error:
             unreadable.append(error)
-    return Bundle(release, evidence, folder, tuple(unreadable))
+    return Bundle(release, evidence, folder, tuple(unreadable), _read_log(folder))
+
+
+def _read_log(folder: Path) -> Mapping[str, Any]:
+    path = folder / "log.json"
+    if not os.path.lexists(path):
+        return {}
+    match parse(_read(path), where="log.json"):
+        case dict() as log:
+            return log
+        case _:
+            raise _unreadable("log.json is no JSON object", path)
 
 
 def read_release(data: bytes, *, where: str = "") -> Release:

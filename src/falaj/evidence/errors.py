@@ -9,7 +9,7 @@ class EvidenceError(IntegrityError):
     """Bytes that claim to be evidence are malformed, unsigned or signed by the wrong key.
 
     Codes: `evidence.malformed`, `evidence.not-canonical`, `evidence.signature`, `evidence.untrusted-key`,
-    `evidence.wrong-signer`, `evidence.unknown-predicate`, `evidence.key`, `evidence.bundle`.
+    `evidence.wrong-signer`, `evidence.unknown-predicate`, `evidence.key`, `evidence.bundle`, `evidence.checkpoint`.
     """
 
     code = "evidence.malformed"

@@ -6,11 +6,13 @@ and the release. A later requirement (quorum of approvals, an admission that has
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
 from falaj.evidence.bundle import Release
+from falaj.evidence.decisions import ADMISSION, APPROVAL, IDENTITY, Admission, Approval, Identity
+from falaj.evidence.mlbom import MLBOM, MlBomFacts
 from falaj.evidence.predicates import (
     DATASET,
     EVAL,
@@ -29,7 +31,8 @@ from falaj.evidence.predicates import (
 from falaj.evidence.provenance import ProvenanceFacts
 from falaj.evidence.statement import Statement
 
-REQUIRED = (PROVENANCE, TRAIN, EVAL, TESTS, SCAN)
+REQUIRED = (PROVENANCE, TRAIN, EVAL, TESTS, SCAN, MLBOM)
+NOT_ABOUT_THE_MODEL = (DATASET, IDENTITY)
 
 
 @dataclass(frozen=True)
@@ -60,12 +63,14 @@ class Verified:
         statement: The statement.
         content: The predicate as its class.
         key_ids: Who signed it.
+        envelope: `envelope_digest` of what carried it.
     """
 
     where: str
     statement: Statement
     content: Any
     key_ids: frozenset[str]
+    envelope: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,10 +101,10 @@ def everything_required_is_there(facts: Facts) -> Iterator[Problem]:
 
 
 def everything_is_about_this_model(facts: Facts) -> Iterator[Problem]:
-    """Demand that all but the datasets speak of the released model."""
+    """Demand that all but datasets and identities speak of the released model."""
     for item in facts.statements:
         kind = item.statement.predicate_type
-        if kind != DATASET and not item.statement.is_about(facts.release.digest):
+        if kind not in NOT_ABOUT_THE_MODEL and not item.statement.is_about(facts.release.digest):
             subjects = ", ".join(subject.digest[:19] for subject in item.statement.subjects)
             yield Problem("evidence.lineage", item.where, f"this {short(kind)} is about another model ({subjects})")
 
@@ -133,6 +138,10 @@ def every_snapshot_has_its_dataset(facts: Facts) -> Iterator[Problem]:
             yield from _differences(item.where, "does not name", missing, "that training used")
     for item in facts.of(DATASET):
         yield from _differences(item.where, "describes", _described(item) - used, "that this release never used")
+    for item in facts.of(MLBOM):
+        bill: MlBomFacts = item.content
+        yield from _differences(item.where, "does not list", used - bill.snapshots, "that this release used")
+        yield from _differences(item.where, "lists", bill.snapshots - used, "that this release never used")
 
 
 def every_gate_passed(facts: Facts) -> Iterator[Problem]:
@@ -168,12 +177,23 @@ RULES: tuple[Rule, ...] = (
     every_check_passed,
 )
 
-CONTENT: Mapping[str, type[Any]] = {DATASET: Dataset, TRAIN: Train, EVAL: Eval, TESTS: Tests, SCAN: Scan}
-"""The class of each predicate but provenance, whose shape is SLSA's."""
+CONTENT: Mapping[str, type[Any]] = {
+    DATASET: Dataset,
+    TRAIN: Train,
+    EVAL: Eval,
+    TESTS: Tests,
+    SCAN: Scan,
+    IDENTITY: Identity,
+    APPROVAL: Approval,
+    ADMISSION: Admission,
+}
+"""The class of each predicate but provenance, whose shape is SLSA's, and mlbom, whose shape is CycloneDX's."""
 
 
 def short(predicate_type: str) -> str:
     """Return the word for people: `eval` of `https://falaj.dev/evidence/eval/v1`."""
+    if predicate_type == MLBOM:
+        return "mlbom"
     return predicate_type.removeprefix("https://falaj.dev/evidence/").removesuffix("/v1")
 
 
@@ -182,7 +202,7 @@ def _described(item: Verified) -> set[Snapshot]:
     return {Snapshot(dataset.name, subject.digest) for subject in item.statement.subjects}
 
 
-def _differences(where: str, verb: str, snapshots: set[Snapshot], end: str) -> Iterator[Problem]:
+def _differences(where: str, verb: str, snapshots: Set[Snapshot], end: str) -> Iterator[Problem]:
     for snapshot in sorted(snapshots, key=lambda item: (item.name, item.digest)):
         named = f"{snapshot.name} ({snapshot.digest[:19]})"
         yield Problem("evidence.lineage", where, f"{verb} snapshot {named} {end}")

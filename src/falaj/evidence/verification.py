@@ -12,9 +12,12 @@ from typing import Any
 
 from falaj.evidence.bundle import Bundle, read_bundle
 from falaj.evidence.canonical import parse
+from falaj.evidence.decisions import envelope_digest
 from falaj.evidence.envelope import verify_signed
 from falaj.evidence.errors import EvidenceError
 from falaj.evidence.keys import TrustedKey
+from falaj.evidence.mlbom import MLBOM, read_mlbom
+from falaj.evidence.people import keys_of_people
 from falaj.evidence.predicates import PROVENANCE, read
 from falaj.evidence.provenance import read_provenance
 from falaj.evidence.rules import CONTENT, RULES, Facts, Problem, Rule, Verified
@@ -30,11 +33,13 @@ class Verification:
         problems: Everything that is wrong, not only the first.
         statements: What was signed by trusted keys, whether or not it fits.
         checked: Envelopes looked at.
+        checkpoint: The checkpoint of the audit log that was believed; empty when none was asked for.
     """
 
     problems: tuple[Problem, ...]
     statements: tuple[Verified, ...]
     checked: int
+    checkpoint: str = ""
 
     @property
     def ok(self) -> bool:
@@ -76,26 +81,38 @@ def verify_release(
     try:
         opened = read_bundle(bundle) if isinstance(bundle, Path) else bundle
     except EvidenceError as error:
-        return Verification((_problem(error, "release.json"),), (), 0)
-    statements, problems = _verified(opened, keys)
-    problems += _model_problems(opened, model_dir, digest_of)
+        return Verification((problem_of(error, "release.json"),), (), 0)
+    statements, problems = verified(opened, keys)
+    problems += model_problems(opened, model_dir, digest_of)
     facts = Facts(opened.release, tuple(statements))
     problems += [problem for rule in rules for problem in rule(facts)]
     return Verification(tuple(problems), facts.statements, len(opened.evidence))
 
 
-def _verified(bundle: Bundle, keys: Mapping[str, TrustedKey]) -> tuple[list[Verified], list[Problem]]:
+def verified(bundle: Bundle, keys: Mapping[str, TrustedKey]) -> tuple[list[Verified], list[Problem]]:
+    """Return what trusted keys signed, and what is wrong with the rest.
+
+    Approvals are signed by keys that only identity statements vouch for, so they are looked at after those.
+    """
+    problems = [problem_of(error, "evidence") for error in bundle.unreadable]
+    first = {name: _attempt(f"evidence/{name}", data, keys) for name, data in bundle.evidence.items()}
+    people, of_people = keys_of_people((item for item in first.values() if isinstance(item, Verified)), keys)
     statements: list[Verified] = []
-    problems = [_problem(error, "evidence") for error in bundle.unreadable]
-    for name, data in bundle.evidence.items():
-        where = f"evidence/{name}"
-        try:
-            signed = verify_signed(parse(data, where=where), keys, where=where)
-            content = read_content(signed.statement, where=where)
-            statements.append(Verified(where, signed.statement, content, signed.key_ids))
-        except EvidenceError as error:
-            problems.append(_problem(error, where))
-    return statements, problems
+    for name, found in first.items():
+        if isinstance(found, Problem) and found.code == "evidence.untrusted-key" and people:
+            found = _attempt(f"evidence/{name}", bundle.evidence[name], people)
+        (statements if isinstance(found, Verified) else problems).append(found)  # type: ignore[arg-type]
+    return statements, [*problems, *of_people]
+
+
+def _attempt(where: str, data: bytes, keys: Mapping[str, TrustedKey]) -> Verified | Problem:
+    try:
+        envelope = parse(data, where=where)
+        signed = verify_signed(envelope, keys, where=where)
+        content = read_content(signed.statement, where=where)
+        return Verified(where, signed.statement, content, signed.key_ids, envelope_digest(envelope))
+    except EvidenceError as error:
+        return problem_of(error, where)
 
 
 def read_content(statement: Statement, *, where: str = "") -> Any:
@@ -107,19 +124,22 @@ def read_content(statement: Statement, *, where: str = "") -> Any:
     kind = statement.predicate_type
     if kind == PROVENANCE:
         return read_provenance(statement.predicate, where=where)
+    if kind == MLBOM:
+        return read_mlbom(statement.predicate, where=where)
     if kind not in CONTENT:
         raise EvidenceError(f"unknown predicate type {kind!r}", where=where, code="evidence.unknown-predicate")
     return read(statement, CONTENT[kind], where=where)
 
 
-def _model_problems(bundle: Bundle, model_dir: Path | None, digest_of: Callable[[Path], str]) -> list[Problem]:
+def model_problems(bundle: Bundle, model_dir: Path | None, digest_of: Callable[[Path], str]) -> list[Problem]:
+    """Tell whether the model's files are those of the release."""
     folder = model_dir or (bundle.folder / "model" if bundle.folder else None)
     if folder is None:
         return [Problem("evidence.bundle", "model", "no model folder was given")]
     try:
         found = digest_of(folder)
     except EvidenceError as error:
-        return [_problem(error, "model")]
+        return [problem_of(error, "model")]
     if found == bundle.release.digest:
         return []
     message = (
@@ -128,5 +148,6 @@ def _model_problems(bundle: Bundle, model_dir: Path | None, digest_of: Callable[
     return [Problem("evidence.model-changed", "model", message)]
 
 
-def _problem(error: EvidenceError, where: str) -> Problem:
+def problem_of(error: EvidenceError, where: str) -> Problem:
+    """Return an error as a problem of a bundle."""
     return Problem(error.code, error.where or where, error.message)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,9 @@ class Endpoint:
         digest: Its model artifact.
         replicas: How many processes serve it.
         strategy: How to move there; `recreate` is start, wait until ready, switch, drain.
-        evidence: DSSE envelopes that must allow it.
+        evidence: DSSE envelopes of the release.
+        admission: DSSE envelopes of what was decided: admission, approvals, and whose keys signed those.
+        log: Checkpoint of the audit log and the proof that it holds each envelope.
         environment_lock: Digest of the lockfile of the project environment; None when it needs none.
     """
 
@@ -39,6 +41,8 @@ class Endpoint:
     replicas: int = 1
     strategy: str = "recreate"
     evidence: tuple[Mapping[str, Any], ...] = ()
+    admission: tuple[Mapping[str, Any], ...] = ()
+    log: Mapping[str, Any] = field(default_factory=dict)
     environment_lock: str | None = None
 
     @property
@@ -62,6 +66,8 @@ class Endpoint:
                 replicas=_whole(value.get("replicas", 1), "replicas", 1, MAX_REPLICAS),
                 strategy=str(value.get("strategy", "recreate")),
                 evidence=tuple(value.get("evidence", ())),
+                admission=tuple(value.get("admission", ())),
+                log=dict(value.get("log") or {}),
                 environment_lock=value.get("environment_lock"),
             )
         except (KeyError, TypeError, ValueError, UsageError) as error:
@@ -73,7 +79,8 @@ class Endpoint:
         return {
             "endpoint": self.name, "environment": self.environment, "model": self.model, "release": self.release,
             "digest": self.digest, "replicas": self.replicas, "strategy": self.strategy,
-            "evidence": list(self.evidence), "environment_lock": self.environment_lock,
+            "evidence": list(self.evidence), "admission": list(self.admission), "log": dict(self.log),
+            "environment_lock": self.environment_lock,
         }  # fmt: skip
 
 
@@ -116,11 +123,13 @@ class Servable:
         endpoint: What is wanted.
         model_dir: The verified copy.
         python: Interpreter of the project environment; None for the platform's own.
+        admitted_at: When it was admitted, unix seconds.
     """
 
     endpoint: Endpoint
     model_dir: Path
     python: Path | None = None
+    admitted_at: float = 0.0
 
 
 class EndpointState(StrEnum):

@@ -10,7 +10,8 @@ ConflictError
 IntegrityError
 └── NotAdmittedError              location.not-admitted     bytes or evidence do not allow serving
 UsageError
-└── DesiredStateError             location.desired-state
+├── DesiredStateError             location.desired-state
+└── LocationRulesError            location.rules            the location's own rules cannot be read
 """
 
 from __future__ import annotations
@@ -71,3 +72,9 @@ class DesiredStateError(UsageError):
     """What the control plane sent is not a desired state."""
 
     code = "location.desired-state"
+
+
+class LocationRulesError(UsageError):
+    """The file with a location's own rules is wrong; nothing is admitted until it is right."""
+
+    code = "location.rules"

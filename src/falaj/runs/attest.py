@@ -34,6 +34,8 @@ class Findings:
         gates: What the gates found.
         model: Digest of the packaged model.
         features: Names of the model's inputs, in order.
+        flavor: How the model is packaged.
+        packages: Name and version of what the lockfile names.
         live: The release that gates compared with.
         mlflow_run: Tracking run.
         started_at: Unix seconds.
@@ -48,30 +50,44 @@ class Findings:
     gates: tuple[GateResult, ...]
     model: Digest
     features: tuple[str, ...]
+    flavor: str
+    packages: tuple[tuple[str, str], ...]
     live: LiveRelease | None
     mlflow_run: str | None
     started_at: float
     ended_at: float
 
 
-def attest(found: Findings, store: ArtifactStore, signer: ev.Signer) -> list[tuple[str, Mapping[str, Any]]]:
-    """Sign what was found: dataset statements, then provenance, train, eval, tests and scan of the model."""
-    statements = [*_datasets(found, store), *_about_the_model(found)]
-    return [(statement.predicate_type, ev.sign_statement(statement, signer)) for statement in statements]
+def attest(found: Findings, store: ArtifactStore, keys: ev.Keyring) -> list[tuple[str, Mapping[str, Any]]]:
+    """Sign what was found, each statement by the role that may say it.
+
+    Dataset statements come first, then provenance, train, eval, tests, scan and bill of materials of the model.
+    """
+    datasets = _datasets(found, store)
+    statements = [*(dataset_statement(*each) for each in datasets), *_about_the_model(found, datasets)]
+    return [
+        (kind, ev.sign_statement(each, keys.signer_for(kind))) for each in statements if (kind := each.predicate_type)
+    ]
 
 
-def believable(found: Findings, envelopes: list[tuple[str, Mapping[str, Any]]], signer: ev.Signer) -> list[str]:
+def believable(found: Findings, envelopes: list[tuple[str, Mapping[str, Any]]], keys: ev.Keyring) -> list[str]:
     """Why a verifier would not believe a release with this evidence; empty when it would.
 
     Asked before a release is made, so that what agents would refuse never gets a number.
     """
     release = ev.Release(found.spec.model, 0, found.model, found.order.run_id, found.order.commit)
     bundle = ev.bundle_of(release, [dict(envelope) for _, envelope in envelopes])
-    checked = ev.verify_release(bundle, ev.trust(signer.public_pem), Path(), digest_of=lambda _: found.model)
+    checked = ev.verify_release(bundle, keys.trusted(), Path(), digest_of=lambda _: found.model)
     return [problem.message for problem in checked.problems]
 
 
-def _datasets(found: Findings, store: ArtifactStore) -> Iterator[ev.Statement]:
+def dataset_statement(snapshot: ev.Snapshot, dataset: ev.Dataset) -> ev.Statement:
+    """What is said about a snapshot."""
+    return ev.statement(ev.DATASET, [(snapshot.name, snapshot.digest)], dataset.as_dict())
+
+
+def _datasets(found: Findings, store: ArtifactStore) -> list[tuple[ev.Snapshot, ev.Dataset]]:
+    described = []
     for name, snapshot in found.pipeline.snapshots.items():
         source, manifest = found.spec.data[name], store.manifest(snapshot.digest)
         dataset = ev.Dataset(
@@ -83,10 +99,11 @@ def _datasets(found: Findings, store: ArtifactStore) -> Iterator[ev.Statement]:
             files=len(manifest.files),
             size=manifest.size,
         )
-        yield ev.statement(ev.DATASET, [(name, snapshot.digest)], dataset.as_dict())
+        described.append((ev.Snapshot(name, snapshot.digest), dataset))
+    return described
 
 
-def _about_the_model(found: Findings) -> Iterator[ev.Statement]:
+def _about_the_model(found: Findings, datasets: list[tuple[ev.Snapshot, ev.Dataset]]) -> Iterator[ev.Statement]:
     about = [(found.spec.model, found.model)]
     yield ev.statement(ev.PROVENANCE, about, _provenance(found).as_dict())
     yield ev.statement(ev.TRAIN, about, _train(found).as_dict())
@@ -98,6 +115,7 @@ def _about_the_model(found: Findings) -> Iterator[ev.Statement]:
     content = tuple(_check(check) for check in found.checks if check.name not in BEHAVIOUR)
     yield ev.statement(ev.TESTS, about, ev.Tests(run, commit, behaviour).as_dict())
     yield ev.statement(ev.SCAN, about, ev.Scan(run, commit, content).as_dict())
+    yield ev.statement(ev.MLBOM, about, bill_of(found, datasets, gates).as_dict())
 
 
 def _snapshots(found: Findings) -> tuple[ev.Snapshot, ...]:
@@ -165,4 +183,25 @@ def _check(check: CheckResult) -> ev.CheckRecord:
         values=tuple(asdict(value) for value in check.values),
         tools=check.tools,
         findings=tuple(str(finding) for finding in check.findings),
+    )
+
+
+def bill_of(
+    found: Findings, datasets: list[tuple[ev.Snapshot, ev.Dataset]], gates: tuple[ev.GateRecord, ...]
+) -> ev.MlBom:
+    """The bill of materials of the model of a run."""
+    return ev.MlBom(
+        model=found.spec.model,
+        digest=found.model,
+        owner=found.spec.owner,
+        risk=found.spec.risk,
+        run=found.order.run_id,
+        commit=found.order.commit,
+        flavor=found.flavor,
+        features=found.features,
+        datasets=tuple(datasets),
+        packages=found.packages,
+        gates=gates,
+        version=__version__,
+        made_at=found.ended_at,
     )

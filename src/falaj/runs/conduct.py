@@ -185,6 +185,7 @@ class _Run:
     def _findings(self, environment: Environment, pipeline: PipelineResult, checks: Any, gates: Any,
                   packaged: Any, started_at: float, tracking: Mapping[str, str]) -> Any:  # fmt: skip
         from falaj.runs.attest import Findings
+        from falaj.runs.bill import locked_packages
 
         return Findings(
             order=self.order,
@@ -195,6 +196,8 @@ class _Run:
             gates=gates,
             model=packaged.digest,
             features=packaged.features,
+            flavor=packaged.result.flavor,
+            packages=locked_packages(self.worktree),
             live=self.around.live(self.spec.model),
             mlflow_run=tracking.get("MLFLOW_RUN_ID"),
             started_at=started_at,
@@ -204,9 +207,9 @@ class _Run:
     def _attested(self, findings: Any, packaged: Any, outcome: Outcome) -> Outcome:
         from falaj.runs.attest import attest, believable
 
-        signer = self.around.signer()
-        envelopes = attest(findings, self.around.store, signer)
-        if problems := believable(findings, envelopes, signer):
+        keys = self.around.keys()
+        envelopes = attest(findings, self.around.store, keys)
+        if problems := believable(findings, envelopes, keys):
             return replace(outcome, state="rejected", reason="; ".join(problems))
         lock = self._keep_lock(findings.environment)
         data = {

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from falaj.artifacts import ArtifactStore
-from falaj.evidence import Signer
+from falaj.evidence import Keyring
 from falaj.home import Home
 from falaj.pipeline.events import Emit
 
@@ -56,7 +56,7 @@ class Surroundings:
     Args:
         home: The installation.
         store: The artifact store.
-        signer: Signs the evidence.
+        keys: Opens the keys that sign the evidence, one a role.
         emit: Receives the events.
         cancelled: True once the run should end.
         live: Finds the live release of a model, or None.
@@ -65,7 +65,7 @@ class Surroundings:
 
     home: Home
     store: ArtifactStore
-    signer: Callable[[], Signer]
+    keys: Callable[[], Keyring]
     emit: Emit
     cancelled: Callable[[], bool]
     live: Callable[[str], LiveRelease | None]

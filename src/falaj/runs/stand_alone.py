@@ -87,15 +87,15 @@ class _Tracked:
 
 
 def _surroundings(home: Home, emit: Emit, tracked: _Tracked) -> Surroundings:
-    def signer() -> Any:
-        from falaj.evidence import load_or_create_key
+    def keys() -> Any:
+        from falaj.evidence import open_keyring
 
-        return load_or_create_key(home.keys / "evidence.pem")
+        return open_keyring(home.keys)
 
     return Surroundings(
         home=home,
         store=open_store(home.store_url),
-        signer=signer,
+        keys=keys,
         emit=emit,
         cancelled=lambda: False,
         live=lambda _model: None,

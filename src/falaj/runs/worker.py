@@ -13,12 +13,12 @@ from typing import Any
 from falaj import release
 from falaj.artifacts import open_store, parse_digest
 from falaj.errors import FalajError
-from falaj.evidence import load_or_create_key
+from falaj.evidence import open_keyring
 from falaj.home import Home
 from falaj.pipeline import orphans
 from falaj.processes import Event, Lease, LeaseLostError, Outbox, ProcessTable
 from falaj.release.lifecycle import transition as deployment_transition
-from falaj.runs import queue
+from falaj.runs import bill, queue
 from falaj.runs.checkout import checked_out
 from falaj.runs.conduct import conduct
 from falaj.runs.journal import Journal
@@ -30,7 +30,6 @@ from falaj.storage import Database, ProjectRow, RunRow
 _LEASE_S = 15.0
 _RENEW_EVERY_S = 1.0
 _IDLE_S = 0.15
-KEY_NAME = "evidence.pem"
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +60,7 @@ class Worker:
     def run(self) -> None:
         """Work until `stop`."""
         self._database.migrate()
-        load_or_create_key(self._home.keys / KEY_NAME)  # its public half is what agents of this home believe
+        open_keyring(self._home.keys)  # the public halves are what agents of this home believe
         orphans.sweep(self._home.root)
         self._processes.release_all(self._name)
         mirror = threading.Thread(target=self._mirror, name="mlflow", daemon=True)
@@ -113,7 +112,7 @@ class Worker:
         surroundings = Surroundings(
             home=self._home,
             store=self._store,
-            signer=lambda: load_or_create_key(self._home.keys / KEY_NAME),
+            keys=lambda: open_keyring(self._home.keys),
             emit=journal.emit,
             cancelled=heartbeat.should_end,
             live=self._live,
@@ -121,7 +120,7 @@ class Worker:
         )
         try:
             with checked_out(order, self._home) as (full_order, worktree):
-                return conduct(full_order, worktree, surroundings)
+                return bill.keeps_schema(conduct(full_order, worktree, surroundings))
         except FalajError as error:
             return Outcome(RunState.FAILED, str(error))
         except Exception as error:  # a defect of ours must end this run with a reason, not the worker
@@ -154,10 +153,11 @@ class Worker:
             return LiveRelease(found.number, found.digest) if found else None
 
     def _mirror(self) -> None:
-        """Import MLflow early, then do what the outbox asks of it."""
+        """Import what is slow early, then do what the outbox asks of it."""
         while not self._stopping.is_set():
             try:
                 self._tracking.client  # noqa: B018 - the first use imports MLflow and creates its database
+                bill.validator()  # as slow to import
                 self._outbox.run_due(time.time())
             except Exception:
                 logger.exception("MLflow mirror")

@@ -48,6 +48,14 @@ class ControlPlane:
         body = {"version": version, "endpoints": [status.to_json() for status in statuses], "pid": pid}
         self._json("PUT", "status", json=body)
 
+    def consistency(self, first: int, second: int) -> list[str]:
+        """The proof that the audit log of size `second` continues the one of size `first`: hashes in hex.
+
+        Raises:
+            LocationError: The server cannot be reached or refuses.
+        """
+        return list(self._json("GET", "log/consistency", params={"first": first, "second": second})["proof"])
+
     def close(self) -> None:
         """Close the connections, which ends a waiting poll."""
         self.http.close()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from falaj.errors import FalajError
-from falaj.locations.agent.memory import Memory
+from falaj.locations.agent.memory import Memory, Remembered
 from falaj.locations.desired import DesiredState, Endpoint, EndpointState, EndpointStatus, Servable
 from falaj.locations.errors import NotAdmittedError
 
@@ -36,14 +36,20 @@ class Intake:
 
     Args:
         admit: Checks one endpoint; raises what stands in the way.
+        readmit: Checks again one that was admitted before a restart.
         memory: Where wanted and admitted are remembered.
         changed: Called after every change of the offer.
     """
 
     def __init__(
-        self, admit: Callable[[Endpoint], Servable], memory: Memory, changed: Callable[[], None] = lambda: None
+        self,
+        admit: Callable[[Endpoint], Servable],
+        readmit: Callable[[Remembered], Servable],
+        memory: Memory,
+        changed: Callable[[], None] = lambda: None,
     ) -> None:
         self._admit = admit
+        self._readmit = readmit
         self._memory = memory
         self._changed = changed
         self._lock = threading.Lock()
@@ -54,7 +60,8 @@ class Intake:
     def recall(self) -> None:
         """Admit again what was admitted before the restart, so that nothing that serves is taken for superfluous."""
         wanted = {endpoint.name for endpoint in self._wanted.endpoints}
-        self._try(endpoint for endpoint in self._memory.admitted() if endpoint.name in wanted)
+        known = {item.endpoint.name: item for item in self._memory.admitted() if item.endpoint.name in wanted}
+        self._try((item.endpoint for item in known.values()), lambda endpoint: self._readmit(known[endpoint.name]))
 
     def want(self, desired: DesiredState) -> None:
         """Take a new desired state; endpoints that are not in it end at once."""
@@ -68,7 +75,7 @@ class Intake:
 
     def admit_missing(self) -> bool:
         """Try every wanted endpoint that is not admitted; tell whether none is left."""
-        self._try(endpoint for endpoint in self._wanted.endpoints if not self._is_admitted(endpoint))
+        self._try((item for item in self._wanted.endpoints if not self._is_admitted(item)), self._admit)
         return not self._obstacles
 
     def offer(self) -> Offer:
@@ -81,10 +88,10 @@ class Intake:
         known = self._admitted.get(endpoint.name)
         return known is not None and known.endpoint == endpoint
 
-    def _try(self, endpoints: Iterable[Endpoint]) -> None:
+    def _try(self, endpoints: Iterable[Endpoint], admit: Callable[[Endpoint], Servable]) -> None:
         for endpoint in list(endpoints):
             try:
-                servable = self._admit(endpoint)
+                servable = admit(endpoint)
             except (FalajError, OSError) as error:
                 self._note(endpoint, error)
             else:
@@ -98,7 +105,7 @@ class Intake:
                 return  # no longer wanted; admitting took longer than that
             self._admitted[endpoint.name] = servable
             self._obstacles.pop(endpoint.name, None)
-            self._memory.keep_admitted(item.endpoint for item in self._admitted.values())
+            self._memory.keep_admitted(self._admitted.values())
 
     def _note(self, endpoint: Endpoint, error: Exception) -> None:
         _log.warning("endpoint.refused endpoint=%s release=%d reason=%s", endpoint.name, endpoint.release, error)

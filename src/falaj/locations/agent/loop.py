@@ -19,7 +19,7 @@ from pathlib import Path
 from falaj.artifacts import open_store
 from falaj.errors import FalajError
 from falaj.home import Home
-from falaj.locations.agent.admission import Admission
+from falaj.locations.agent.admission import Admission, Site
 from falaj.locations.agent.control_plane import ControlPlane
 from falaj.locations.agent.fetching import Fetcher, HttpFetcher
 from falaj.locations.agent.intake import RETRY_AFTER_S, Intake, Offer
@@ -69,7 +69,9 @@ def run(
         control = ControlPlane(server_url, token, location)
         runtime = ProcessRuntime(place, port=envoy_port, command=command)
         runtime.gateway.require_port()
-        agent = Agent(runtime, control, _admission(home, place, control, store_url), Memory(place.folder))
+        memory = Memory(place.folder)
+        site = Site(location, place.folder, Home(home, os.environ).keys)
+        agent = Agent(runtime, control, _admission(home, site, memory, control, store_url), memory)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: agent.stop())
         agent.serve()
@@ -112,7 +114,7 @@ class Agent:
         self._reported = threading.Event()
         self._statuses: tuple[EndpointStatus, ...] = ()
         self._memory = memory
-        self._intake = Intake(admission.admit, memory, self._wake.set)
+        self._intake = Intake(admission.admit, admission.readmit, memory, self._wake.set)
 
     def stop(self) -> None:
         """Ask the threads to end."""
@@ -191,14 +193,12 @@ def merged(offer: Offer, statuses: Sequence[EndpointStatus]) -> tuple[EndpointSt
     return tuple(found[name] for name in sorted(found))
 
 
-def _admission(home: Path, place: Place, control: ControlPlane, store_url: str | None) -> Admission:
+def _admission(home: Path, site: Site, memory: Memory, control: ControlPlane, store_url: str | None) -> Admission:
     from falaj.pipeline.environment import build
 
     installation = Home(home, os.environ)
     fetcher: Fetcher = open_store(store_url) if store_url else HttpFetcher(control.http)
-    return Admission(
-        place.folder / "models", fetcher, installation.keys, lambda folder: build(folder, installation).python
-    )
+    return Admission(site, memory, fetcher, control.consistency, lambda folder: build(folder, installation).python)
 
 
 def _place(home: Path, location: str) -> Place:

@@ -1,0 +1,120 @@
+"""The keys of an installation: one signer a role, and which role is believed about what.
+
+A key that signs scans cannot sign an approval, and whoever steals it cannot either. People's approval keys are in no
+keyring: they are believed through identity statements.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from falaj.evidence.decisions import ADMISSION, IDENTITY
+from falaj.evidence.keys import Signer, TrustedKey, load_or_create_key, read_trusted_keys
+from falaj.evidence.mlbom import MLBOM
+from falaj.evidence.predicates import DATASET, EVAL, PROVENANCE, SCAN, TESTS, TRAIN
+
+CHECKPOINT = "https://c2sp.org/tlog-checkpoint"
+"""What the log's key is believed about: no evidence, only the size and root of the audit log."""
+
+TRUSTED = "trusted.json"
+_FIRST_KEY = "evidence.pem.pub"
+_FIRST_TYPES = frozenset({DATASET, PROVENANCE, TRAIN, EVAL, TESTS, SCAN})
+
+
+class Role(StrEnum):
+    """Who signs."""
+
+    BUILDER = "builder"
+    CHECKER = "checker"
+    SCANNER = "scanner"
+    IDENTITY = "identity"
+    ADMISSION = "admission"
+    LOG = "log"
+
+
+SIGNS: Mapping[Role, frozenset[str]] = {
+    Role.BUILDER: frozenset({DATASET, PROVENANCE, TRAIN, MLBOM}),
+    Role.CHECKER: frozenset({EVAL, TESTS}),
+    Role.SCANNER: frozenset({SCAN}),
+    Role.IDENTITY: frozenset({IDENTITY}),
+    Role.ADMISSION: frozenset({ADMISSION}),
+    Role.LOG: frozenset({CHECKPOINT}),
+}
+"""The predicate types of each role; no type has two roles."""
+
+
+@dataclass(frozen=True)
+class Keyring:
+    """The signing keys in a folder, made at first use.
+
+    Args:
+        folder: Readable by the owner alone.
+    """
+
+    folder: Path
+
+    def signer(self, role: Role) -> Signer:
+        """Return the signer of a role.
+
+        Raises:
+            EvidenceError: `evidence.key`, when the file is no key or others may read it.
+        """
+        return load_or_create_key(self.folder / f"{role}.pem")
+
+    def signer_for(self, predicate_type: str) -> Signer:
+        """Return the signer of the role that may say this."""
+        return self.signer(next(role for role, types in SIGNS.items() if predicate_type in types))
+
+    def trusted(self) -> Mapping[str, TrustedKey]:
+        """Return whom this installation believes about what.
+
+        Raises:
+            EvidenceError: `evidence.key`.
+        """
+        return read_trusted_keys(self.folder / TRUSTED)
+
+
+def open_keyring(folder: Path) -> Keyring:
+    """Open the keys of an installation; the first time they are made, and trusted.
+
+    What `trusted.json` says stands once it is there: trust is given and taken away by whoever may write that file. A
+    single key of an earlier version stays believed about what it could sign then.
+
+    Args:
+        folder: `keys/` of the installation.
+
+    Raises:
+        EvidenceError: `evidence.key`.
+    """
+    keyring = Keyring(folder)
+    if not (folder / TRUSTED).exists():
+        entries = [(str(role), keyring.signer(role).public_pem, types) for role, types in SIGNS.items()]
+        if (folder / _FIRST_KEY).exists():
+            entries.append(("evidence", (folder / _FIRST_KEY).read_text(), _FIRST_TYPES))
+        write_trusted_keys(folder / TRUSTED, entries)
+    return keyring
+
+
+def write_trusted_keys(path: Path, entries: Iterable[tuple[str, str, Iterable[str]]]) -> None:
+    """Write whom to believe about what, complete or not at all.
+
+    Args:
+        path: As `read_trusted_keys` reads it.
+        entries: Role (for people), public key in PEM, predicate types.
+    """
+    keys = [{"role": role, "pem": pem, "types": sorted(types)} for role, pem, types in entries]
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    fresh.write_text(json.dumps({"keys": keys}, indent=2) + "\n")
+    fresh.replace(path)
+
+
+def log_key_of(keys: Mapping[str, TrustedKey]) -> str | None:
+    """Return the public key of the audit log in PEM, when one is trusted; the first by id when there are several."""
+    found = sorted((key_id, key.pem) for key_id, key in keys.items() if CHECKPOINT in key.types)
+    return found[0][1] if found else None

@@ -1,0 +1,84 @@
+"""What a location knows of itself and asks for, whatever the control plane says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from falaj.evidence import EvidenceError, TrustedKey, read_trusted_keys
+from falaj.evidence.canonical import parse
+from falaj.evidence.keyring import TRUSTED
+from falaj.locations.errors import LocationRulesError
+
+FILE = "rules.json"
+
+
+@dataclass(frozen=True)
+class LocationRules:
+    """The location's own terms, from its own disk.
+
+    Args:
+        location: Its name.
+        jurisdiction: Where it lies, such as `AE`; None when it was not told, and then an admission says it.
+        floors: The least number of approvals by environment, whatever an admission asks for.
+    """
+
+    location: str
+    jurisdiction: str | None = None
+    floors: Mapping[str, int] = field(default_factory=dict)
+
+
+def read_rules(folder: Path, location: str) -> LocationRules:
+    """Read `rules.json` of a location's folder; without one the location asks for nothing more than is signed.
+
+    Example: `{"jurisdiction": "AE", "floors": {"prod": 2}}`
+
+    Raises:
+        LocationRulesError: The file is there and cannot be understood; then nothing is admitted.
+    """
+    path = folder / FILE
+    if not path.exists():
+        return LocationRules(location)
+    try:
+        value: Any = parse(path.read_bytes(), where=str(path))
+    except EvidenceError as error:
+        raise LocationRulesError(error.message, where=str(path)) from error
+    match value:
+        case {**rest} if not rest.keys() - {"jurisdiction", "floors"}:
+            return LocationRules(location, _text(rest.get("jurisdiction"), path), _floors(rest.get("floors"), path))
+        case _:
+            raise _wrong("expected `jurisdiction` and `floors`, and nothing else", path)
+
+
+def trusted_keys(folder: Path) -> Mapping[str, TrustedKey]:
+    """Public keys that this location believes, from its own disk and never from the control plane.
+
+    Args:
+        folder: Holds `trusted.json`; public keys that merely lie there are not believed.
+
+    Raises:
+        EvidenceError: The file is missing or cannot be read.
+    """
+    return read_trusted_keys(folder / TRUSTED)
+
+
+def _text(value: Any, path: Path) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise _wrong("`jurisdiction` is a text such as AE", path)
+    return value
+
+
+def _floors(value: Any, path: Path) -> Mapping[str, int]:
+    match value:
+        case None:
+            return {}
+        case dict() if all(type(count) is int and count >= 0 for count in value.values()):
+            return value
+        case _:
+            raise _wrong("`floors` are whole numbers by environment", path)
+
+
+def _wrong(reason: str, path: Path) -> LocationRulesError:
+    return LocationRulesError(f"the rules of this location cannot be read: {reason}", where=str(path))
