@@ -3,7 +3,8 @@
 An artifact never changes: its digest is the SHA-256 of a canonical manifest that lists every path, size, executable
 bit and blob digest, so the same content has the same name everywhere and equal files are kept once. Writes are
 atomic, reads are verified, any number of processes may put, fetch and collect garbage at the same time. Small mutable
-names (refs) sit beside the artifacts. The folder back end needs nothing beyond the standard library.
+names (refs) sit beside the artifacts. A store may be encrypted at rest; its names are those of the plaintext all the
+same. The folder back end in the clear needs nothing beyond the standard library.
 """
 
 from falaj.artifacts.digest import Digest, parse_digest
@@ -11,13 +12,15 @@ from falaj.artifacts.errors import (
     ArtifactChangedError,
     ArtifactCorruptError,
     ArtifactDiskFullError,
+    ArtifactErasedError,
     ArtifactMissingError,
     ArtifactUnsupportedError,
+    StoreSealedError,
     StoreUnavailableError,
     TargetExistsError,
 )
 from falaj.artifacts.manifest import FileEntry, Manifest
-from falaj.artifacts.opening import open_store
+from falaj.artifacts.opening import open_home_store, open_store
 from falaj.artifacts.store import Artifact, ArtifactStore, Collected
 
 __all__ = [
@@ -25,6 +28,7 @@ __all__ = [
     "ArtifactChangedError",
     "ArtifactCorruptError",
     "ArtifactDiskFullError",
+    "ArtifactErasedError",
     "ArtifactMissingError",
     "ArtifactStore",
     "ArtifactUnsupportedError",
@@ -32,8 +36,10 @@ __all__ = [
     "Digest",
     "FileEntry",
     "Manifest",
+    "StoreSealedError",
     "StoreUnavailableError",
     "TargetExistsError",
+    "open_home_store",
     "open_store",
     "parse_digest",
 ]

@@ -2,11 +2,13 @@
 
 IntegrityError      ├── ArtifactCorruptError      artifact.corrupt
 NotFoundError       ├── ArtifactMissingError      artifact.missing
+                    │   └── ArtifactErasedError   artifact.erased
 UnavailableError    ├── ArtifactDiskFullError     artifact.disk-full
                     └── StoreUnavailableError     artifact.store-unavailable
-UsageError          └── ArtifactUnsupportedError  artifact.unsupported
-ConflictError       ├── ArtifactChangedError      artifact.changed
+ConflictError       ├── StoreSealedError          artifact.store-sealed, artifact.store-in-the-clear
+                    ├── ArtifactChangedError      artifact.changed
                     └── TargetExistsError         artifact.target-exists
+UsageError          └── ArtifactUnsupportedError  artifact.unsupported
 """
 
 from __future__ import annotations
@@ -30,6 +32,12 @@ class ArtifactMissingError(NotFoundError):
     """The store holds no such artifact, or lost a part of it."""
 
     code = "artifact.missing"
+
+
+class ArtifactErasedError(ArtifactMissingError):
+    """The key that an artifact was encrypted with was destroyed, so that nobody can read it any more."""
+
+    code = "artifact.erased"
 
 
 class ArtifactDiskFullError(UnavailableError):
@@ -60,6 +68,12 @@ class TargetExistsError(ConflictError):
     """`fetch` would have overwritten something."""
 
     code = "artifact.target-exists"
+
+
+class StoreSealedError(ConflictError):
+    """A store is encrypted although it was opened without keys, or in the clear although it must not be."""
+
+    code = "artifact.store-sealed"
 
 
 @contextmanager

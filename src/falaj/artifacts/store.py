@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +12,13 @@ from falaj.artifacts import refs
 from falaj.artifacts.backend import Backend
 from falaj.artifacts.damage import discard_damaged
 from falaj.artifacts.digest import Digest, digest_from_shard, digest_of, parse_digest
-from falaj.artifacts.errors import ArtifactCorruptError, ArtifactMissingError
+from falaj.artifacts.errors import ArtifactCorruptError, ArtifactErasedError, ArtifactMissingError
 from falaj.artifacts.fetching import materialise
 from falaj.artifacts.manifest import FileEntry, Manifest, file_manifest
 from falaj.artifacts.parallel import each
 from falaj.artifacts.putting import Intake
 from falaj.artifacts.reading import VerifyingReader, blob_key, manifest_key, read_manifest, verified
+from falaj.artifacts.sealed import SealedBackend
 from falaj.artifacts.seen import SeenFiles
 
 
@@ -167,6 +168,10 @@ class ArtifactStore:
         """
         return discard_damaged(self._backend, parse_digest(digest))
 
+    def remove_erased(self, key_ids: Collection[str]) -> int:
+        """Remove what was encrypted with destroyed keys and can no longer be read; return the number of objects."""
+        return self._backend.remove_erased(key_ids) if isinstance(self._backend, SealedBackend) else 0
+
     def set_ref(self, name: str, data: bytes) -> None:
         """Write a small mutable record; readers see the old or the new one, never a mixture.
 
@@ -177,10 +182,14 @@ class ArtifactStore:
         self._backend.write(refs.key(name), [data], len(data))
 
     def get_ref(self, name: str) -> bytes | None:
-        """Content of a ref; None when there is none."""
+        """Content of a ref; None when there is none, or when its key was destroyed.
+
+        Raises:
+            ArtifactCorruptError: The store is encrypted, and this is not what was written under that name.
+        """
         try:
             return b"".join(self._backend.read(refs.key(name)))
-        except FileNotFoundError:
+        except (FileNotFoundError, ArtifactErasedError):
             return None
 
     def refs(self, prefix: str = "") -> Iterator[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from falaj import api, evidence
-from falaj.artifacts import open_store, parse_digest
+from falaj.artifacts import open_home_store, parse_digest
 from falaj.cli.output import ago, emit, styled
 from falaj.errors import NotFoundError
 from falaj.home import Home
@@ -37,7 +37,7 @@ def export_bundle(home: Home, release: api.Release, envelopes: list[dict[str, An
     claim = evidence.Release(release.model, release.number, release.digest, release.run_id, release.commit)
     keys = [key.pem for key in _own_keys(home).values()]
     evidence.write_bundle(folder, evidence.bundle_of(claim, envelopes), public_keys=keys)
-    open_store(home.store_url).fetch(parse_digest(release.digest), folder / "model")
+    open_home_store(home).fetch(parse_digest(release.digest), folder / "model")
 
 
 def verify(home: Home, name: str, keys: Path | None) -> evidence.Verification:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from falaj.artifacts import open_store
+from falaj.artifacts import open_home_store
 from falaj.errors import UsageError
 from falaj.home import Home
 from falaj.ids import new_id
@@ -94,7 +94,7 @@ def _surroundings(home: Home, emit: Emit, tracked: _Tracked) -> Surroundings:
 
     return Surroundings(
         home=home,
-        store=open_store(home.store_url),
+        store=open_home_store(home),
         keys=keys,
         emit=emit,
         cancelled=lambda: False,

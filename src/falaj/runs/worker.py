@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from falaj import release
-from falaj.artifacts import open_store, parse_digest
+from falaj.artifacts import open_home_store, parse_digest
 from falaj.errors import FalajError
 from falaj.evidence import open_keyring
 from falaj.home import Home
@@ -46,7 +46,7 @@ class Worker:
         self._database = Database(home.database_url)
         transitions = {"run": transition, "deployment": deployment_transition}
         self._processes = ProcessTable(self._database, transitions)
-        self._store = open_store(home.store_url)
+        self._store = open_home_store(home)
         self._tracking = Tracking(home)
         self._stopping = threading.Event()
         self._name = f"worker:{socket.gethostname()}:{home.root}"

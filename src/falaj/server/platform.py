@@ -9,7 +9,8 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from falaj.artifacts import ArtifactStore, open_store
+from falaj.artifacts import ArtifactStore, open_home_store
+from falaj.encryption import KeyChest, open_chest
 from falaj.home import Home
 from falaj.processes import ProcessTable
 from falaj.release import lifecycle as deployments
@@ -35,9 +36,14 @@ class Platform:
         return ProcessTable(self.database, {"run": runs.transition, "deployment": deployments.transition})
 
     @cached_property
+    def keys(self) -> KeyChest:
+        """The data keys of this machine."""
+        return open_chest(self.home)
+
+    @cached_property
     def store(self) -> ArtifactStore:
         """The artifact store."""
-        return open_store(self.home.store_url)
+        return open_home_store(self.home, self.keys)
 
     @staticmethod
     def now() -> float:

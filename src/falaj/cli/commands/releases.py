@@ -111,10 +111,10 @@ def artifacts(
     json: JsonOption = False,
 ) -> None:
     """Show what an artifact holds, or copy it out; its bytes are checked against the digest."""
-    from falaj.artifacts import open_store, parse_digest
+    from falaj.artifacts import open_home_store, parse_digest
     from falaj.home import Home
 
-    store, name = open_store(Home.from_environment().store_url), parse_digest(digest)
+    store, name = open_home_store(Home.from_environment()), parse_digest(digest)
     if to:
         emit(f"wrote {store.fetch(name, to)}")
         return
