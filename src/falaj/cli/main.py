@@ -69,7 +69,7 @@ def _lines(error: FalajError) -> list[str]:
 def _issue_lines(error: ProjectError) -> list[str]:
     """Every mistake as `file:line:column: ...`, which editors and terminals make into a link, then the count."""
     count = len(error.issues)
-    return [*map(str, error.issues), f"error: the project file has {count} mistake{'s' if count > 1 else ''}"]
+    return [*map(str, error.issues), f"error: the {error.file} has {count} mistake{'s' if count > 1 else ''}"]
 
 
 if __name__ == "__main__":

@@ -153,7 +153,7 @@ class _Reader:
         next(self.events)
         event = next(self.events)
         if isinstance(event, yaml.StreamEndEvent):
-            raise ProjectError([Issue(self.file, 1, 1, "", "the file is empty", "a mapping with `model` and `owner`")])
+            raise ProjectError([Issue(self.file, 1, 1, "", "the file is empty", "a mapping: `key: value`")])
         node = self.node(next(self.events), 0)
         next(self.events)
         event = next(self.events)

@@ -57,6 +57,7 @@ class ProjectError(UsageError):
     """
 
     code = "project.invalid"
+    file = "project file"
 
     def __init__(self, issues: Sequence[Issue]) -> None:
         self.issues = tuple(sorted(issues, key=lambda issue: (issue.file, issue.line, issue.column)))

@@ -51,15 +51,22 @@ Metrics: {metrics}.
 
 def reference_page() -> str:
     """The page as Markdown."""
-    schema = json_schema()
     template = files("falaj.project") / "template" / "falaj.yaml.template"
     example = template.read_text(encoding="utf-8").replace("{{name}}", "my-model")
-    parts = [_INTRODUCTION.format(example=example), *_section(schema, schema, "## Top level", top=True)]
+    gates = _GATES.format(metrics=", ".join(f"`{metric}`" for metric in METRICS))
+    return "\n".join([_INTRODUCTION.format(example=example), *sections(json_schema()), gates])
+
+
+def sections(schema: Mapping[str, Any]) -> Iterator[str]:
+    """The tables of a file's keys as lines of Markdown: the top level, then each mapping below it.
+
+    Args:
+        schema: The JSON Schema of the file.
+    """
+    yield from _section(schema, schema, "## Top level", top=True)
     for name, definition in schema["$defs"].items():
         if definition.get("properties"):
-            parts += _section(schema, definition, f"## {_words(name)}")
-    parts.append(_GATES.format(metrics=", ".join(f"`{metric}`" for metric in METRICS)))
-    return "\n".join(parts)
+            yield from _section(schema, definition, f"## {_words(name)}")
 
 
 def _section(root: Mapping[str, Any], schema: Mapping[str, Any], title: str, *, top: bool = False) -> Iterator[str]:
