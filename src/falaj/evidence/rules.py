@@ -110,8 +110,9 @@ def everything_is_about_this_model(facts: Facts) -> Iterator[Problem]:
 
 
 def everything_is_of_this_run(facts: Facts) -> Iterator[Problem]:
-    """Demand that all but the datasets come from the released run and commit."""
-    expected = {"run": facts.release.run, "commit": facts.release.commit, "model": facts.release.model}
+    """Demand that whatever names a run, commit, model or digest names those of the release."""
+    release = facts.release
+    expected = {"run": release.run, "commit": release.commit, "model": release.model, "digest": release.digest}
     for item in facts.statements:
         for field, value in expected.items():
             said = getattr(item.content, field, value)
