@@ -3,6 +3,7 @@
     identity     this public key is this person's; the subject is the key
     approval     a person permits one change, having seen what is named here; the subject is the model
     admission    the control plane permits one location to serve the release in an environment; the subject is the model
+    settings     these are the platform's settings from now on; the subject is the settings, and no release is meant
 
 A person signs approvals with a key that the platform never holds. Nothing trusts such a key by itself: the identity
 statement, signed by the identity authority, says whose it is and for how long.
@@ -22,6 +23,7 @@ from falaj.evidence.statement import Statement, statement
 IDENTITY = "https://falaj.dev/evidence/identity/v1"
 APPROVAL = "https://falaj.dev/evidence/approval/v1"
 ADMISSION = "https://falaj.dev/evidence/admission/v1"
+SETTINGS = "https://falaj.dev/evidence/settings/v1"
 
 CHANGE_KINDS = ("standard", "normal", "emergency")
 

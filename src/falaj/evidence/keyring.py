@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from falaj.evidence.decisions import ADMISSION, IDENTITY
+from falaj.evidence.decisions import ADMISSION, IDENTITY, SETTINGS
 from falaj.evidence.keys import Signer, TrustedKey, load_or_create_key, read_trusted_keys
 from falaj.evidence.mlbom import MLBOM
 from falaj.evidence.predicates import DATASET, EVAL, PROVENANCE, SCAN, TESTS, TRAIN
@@ -34,6 +34,7 @@ class Role(StrEnum):
     SCANNER = "scanner"
     IDENTITY = "identity"
     ADMISSION = "admission"
+    PLATFORM = "platform"
     LOG = "log"
 
 
@@ -43,6 +44,7 @@ SIGNS: Mapping[Role, frozenset[str]] = {
     Role.SCANNER: frozenset({SCAN}),
     Role.IDENTITY: frozenset({IDENTITY}),
     Role.ADMISSION: frozenset({ADMISSION}),
+    Role.PLATFORM: frozenset({SETTINGS}),
     Role.LOG: frozenset({CHECKPOINT}),
 }
 """The predicate types of each role; no type has two roles."""

@@ -5,6 +5,27 @@ nothing was applied it is `PlatformSpec.default()`.
 """
 
 from falaj.governance.settings.differences import Difference, differences
-from falaj.governance.settings.versions import Applied, apply, current, history
+from falaj.governance.settings.drift import Finding, Surroundings, look, remember
+from falaj.governance.settings.errors import PlatformChangedError, PlatformInUseError
+from falaj.governance.settings.keys import exposed, fingerprints
+from falaj.governance.settings.versions import Applied, Origin, apply, current, history, newest, plan
 
-__all__ = ["Applied", "Difference", "apply", "current", "differences", "history"]
+__all__ = [
+    "Applied",
+    "Difference",
+    "Finding",
+    "Origin",
+    "PlatformChangedError",
+    "PlatformInUseError",
+    "Surroundings",
+    "apply",
+    "current",
+    "differences",
+    "exposed",
+    "fingerprints",
+    "history",
+    "look",
+    "newest",
+    "plan",
+    "remember",
+]

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from falaj.evidence import Signer
+from falaj.governance.settings.acceptance import accept
 from falaj.governance.settings.differences import Difference, differences
+from falaj.governance.settings.errors import PlatformChangedError
+from falaj.governance.settings.evidence import SettingsPredicate, digest, plain_differences
+from falaj.governance.settings.keys import key_differences
 from falaj.project.platform_spec import PlatformSpec
+from falaj.storage import EventRow
 from falaj.storage.settings_tables import SettingsRow
+
+SUBJECT = "platform"
 
 
 @dataclass(frozen=True)
@@ -27,40 +36,78 @@ class Applied:
     differences: tuple[Difference, ...]
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Where a specification comes from and what the installation was like when it was applied.
+
+    Attributes:
+        text: The file's text, kept with the version.
+        signer: Signs the evidence of the apply; None where an installation keeps none, as in tests.
+        keys: Fingerprints of the installation's keys, which the apply accepts.
+        base: The version that a plan was made against; None applies to whatever holds.
+    """
+
+    text: str = ""
+    signer: Signer | None = None
+    keys: Mapping[str, str] = field(default_factory=dict)
+    base: int | None = None
+
+
 def current(session: Session) -> PlatformSpec:
     """Return what holds now; `PlatformSpec.default()` where nothing was applied."""
+    return _spec(newest(session))
+
+
+def plan(session: Session, spec: PlatformSpec, keys: Mapping[str, str] | None = None) -> Applied:
+    """Tell what an apply would do, without doing it.
+
+    Args:
+        session: Reads what holds.
+        spec: What is to hold.
+        keys: Fingerprints of the installation's keys.
+
+    Returns:
+        The version that holds, and the differences.
+
+    Raises:
+        PlatformInUseError: `platform.in-use`.
+        PolicyError: `policy.invalid`.
+    """
     row = newest(session)
-    return PlatformSpec.default() if row is None else PlatformSpec.from_json(row.spec)
+    old = _spec(row)
+    accept(session, old, spec)
+    found = differences(old, spec) + (key_differences(row.keys, keys or {}) if row is not None and keys else ())
+    return Applied(0 if row is None else row.version, found)
 
 
-def apply(session: Session, spec: PlatformSpec, actor: str, now: float) -> Applied:
+def apply(session: Session, spec: PlatformSpec, actor: str, now: float, origin: Origin | None = None) -> Applied:
     """Make a specification the one that holds.
 
     Args:
-        session: A transaction; the version, its evidence and its audit leaf are one commit.
+        session: A transaction; the version, its evidence and its place in the audit log are one commit.
         spec: What is to hold.
         actor: Principal id of who applies it.
         now: Unix seconds.
+        origin: Where it comes from.
+
+    Raises:
+        PlatformChangedError: `platform.changed`, when another version holds than the plan was made against.
+        PlatformInUseError: `platform.in-use`.
+        PolicyError: `policy.invalid`.
     """
-    row = newest(session)
-    version = 0 if row is None else row.version
-    found = differences(current(session), spec)
-    if not found:
-        return Applied(version, ())
-    made = SettingsRow(
-        version=version + 1,
-        spec=spec.to_json(),
-        digest=digest(spec),
-        text="",
-        differences=[asdict(each) for each in found],
-        keys={},
-        envelope={},
-        actor=actor,
-        at=now,
+    origin = origin or Origin()
+    planned = plan(session, spec, origin.keys)
+    if origin.base is not None and origin.base != planned.version:
+        raise _changed(planned.version)
+    if not planned.differences:
+        return planned
+    row = _row(newest(session), spec, planned, actor, now, origin)
+    _insert(session, row)
+    kinds = [each.path for each in planned.differences]
+    session.add(
+        EventRow(at=now, subject=SUBJECT, kind="platform.applied", data={"version": row.version, "paths": kinds})
     )
-    session.add(made)
-    session.flush()
-    return Applied(made.version, found)
+    return Applied(row.version, planned.differences)
 
 
 def history(session: Session, limit: int = 20) -> list[SettingsRow]:
@@ -73,7 +120,46 @@ def newest(session: Session) -> SettingsRow | None:
     return session.scalar(select(SettingsRow).order_by(SettingsRow.version.desc()).limit(1))
 
 
-def digest(spec: PlatformSpec) -> str:
-    """Return `sha256:` of a specification's meaning."""
-    canonical = json.dumps(spec.to_json(), sort_keys=True, separators=(",", ":"))
-    return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
+def _spec(row: SettingsRow | None) -> PlatformSpec:
+    return PlatformSpec.default() if row is None else PlatformSpec.from_json(row.spec)
+
+
+def _row(
+    previous: SettingsRow | None, spec: PlatformSpec, planned: Applied, actor: str, now: float, origin: Origin
+) -> SettingsRow:
+    said = SettingsPredicate(
+        version=planned.version + 1,
+        previous=None if previous is None else previous.digest,
+        actor=actor,
+        at=now,
+        text_sha256=hashlib.sha256(origin.text.encode()).hexdigest(),
+        differences=planned.differences,
+    )
+    return SettingsRow(
+        version=said.version,
+        spec=spec.to_json(),
+        digest=digest(spec),
+        text=origin.text,
+        differences=plain_differences(planned.differences),
+        keys=dict(origin.keys),
+        envelope={} if origin.signer is None else said.sign(digest(spec), origin.signer),
+        actor=actor,
+        at=now,
+    )
+
+
+def _insert(session: Session, row: SettingsRow) -> None:
+    """Add a version; of two applies at once the database lets one through."""
+    session.add(row)
+    try:
+        session.flush()
+    except IntegrityError:
+        raise _changed(row.version) from None
+
+
+def _changed(version: int) -> PlatformChangedError:
+    return PlatformChangedError(
+        f"another apply was first: version {version} holds now",
+        where="platform.yaml",
+        hint="falaj plan shows what is left",
+    )

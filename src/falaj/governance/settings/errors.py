@@ -1,0 +1,17 @@
+"""Why a platform file is not applied although it is valid."""
+
+from __future__ import annotations
+
+from falaj.errors import ConflictError
+
+
+class PlatformInUseError(ConflictError):
+    """The file takes away an environment or location, or moves one, where endpoints still serve."""
+
+    code = "platform.in-use"
+
+
+class PlatformChangedError(ConflictError):
+    """Another apply came between the plan and this one."""
+
+    code = "platform.changed"
