@@ -1,4 +1,4 @@
-"""The server's three routes for agents over real HTTP, with a real store behind them."""
+"""The server's routes for agents over real HTTP, with a real store behind them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import http.server
 import json
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -21,6 +21,7 @@ class ControlPlaneDouble:
         self.desired: dict[str, Any] = {"version": 0, "endpoints": []}
         self.statuses: dict[str, dict[str, Any]] = {}
         self.tamper: Mapping[str, bytes] = {}
+        self.consistency: Callable[[int, int], Sequence[str]] = lambda _first, _second: []
         plane = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -58,6 +59,9 @@ class ControlPlaneDouble:
         url = urlsplit(path)
         if url.path.endswith("/desired"):
             return self._wait(int(parse_qs(url.query)["after"][0]))
+        if url.path.endswith("/log/consistency"):
+            asked = parse_qs(url.query)
+            return json.dumps({"proof": self.consistency(int(asked["first"][0]), int(asked["second"][0]))}).encode()
         _, _, _, _, digest, kind, *rest = url.path.split("/", 7)
         name = "/".join(rest)
         if kind == "manifest":

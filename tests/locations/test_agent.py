@@ -7,19 +7,30 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from falaj.artifacts import open_store
-from falaj.evidence import Signer, load_or_create_key
+from falaj.evidence import (
+    Admission,
+    Keyring,
+    Role,
+    Signer,
+    load_or_create_key,
+    open_keyring,
+    sign_statement,
+)
+from falaj.evidence.merkle import consistency_proof
 from falaj.locations import agent
 from falaj.locations.runtimes.process.os_process import tagged
 from falaj.locations.runtimes.process.replica import TAG
 from tests.evidence import releases
+from tests.evidence.admitted import Log
 from tests.locations.conftest import Load, ask, free_port, until
 from tests.locations.control_plane_double import TOKEN, ControlPlaneDouble
 
@@ -33,7 +44,8 @@ class Scene:
 
     home: Path
     store_url: str
-    signer: Signer
+    keys: Keyring
+    log: Log
     plane: ControlPlaneDouble
     port: int = field(default_factory=free_port)
     agents: list[subprocess.Popen[bytes]] = field(default_factory=list)
@@ -41,15 +53,34 @@ class Scene:
     def release(self, number: int, *, signer: Signer | None = None, **changes: Any) -> dict[str, Any]:
         """Make a release, keep it in the store, and return the endpoint that wants it."""
         folder = self.home.parent / f"release-{number}-{len(changes)}"
-        made = releases.make(folder, signer or self.signer, weights=b"%d" % number)
+        made = releases.make(folder, signer or self.keys, weights=b"%d" % number)
         digest = self.plane.store.put(folder / "model").digest
         assert digest == made.digest
         evidence = [json.loads(path.read_text()) for path in sorted((folder / "evidence").iterdir())]
+        admission = self.admission(number, digest)
+        self.log.add(*evidence, admission)
         wanted = {
+            "admission": [admission], "log": self.log.proof([*evidence, admission]),
             "endpoint": NAME, "environment": "dev", "model": "flight-delay", "release": number, "digest": digest,
             "replicas": 1, "strategy": "recreate", "evidence": evidence, "environment_lock": None,
         }  # fmt: skip
         return {**wanted, **changes}
+
+    def admission(self, number: int, digest: str, **changes: Any) -> dict[str, Any]:
+        """A standard change into dev, which nobody has to approve."""
+        said = Admission(
+            change=f"c-{number}", kind="standard", model="flight-delay", release=number, digest=digest,
+            environment="dev", rank=0, location="local", jurisdiction="AE", quorum=0, approvals=(),
+            not_before=time.time() - 1, expires_at=time.time() + 3600,
+        )  # fmt: skip
+        return sign_statement(replace(said, **changes).statement(), self.keys.signer(Role.ADMISSION))
+
+    def logged(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        """The endpoint with the log's proof of all that it carries."""
+        return wanted | {"log": self.log.proof([*wanted["evidence"], *wanted["admission"]])}
+
+    def consistency(self, first: int, second: int) -> list[str]:
+        return [item.hex() for item in consistency_proof(first, self.log.hashes[:second])]
 
     def start(self, *, through_server: bool = False) -> subprocess.Popen[bytes]:
         options = {
@@ -84,8 +115,9 @@ class Scene:
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Scene]:
     home, store_url = tmp_path / "home", str(tmp_path / "store")
-    signer = load_or_create_key(home / "keys" / "evidence.pem")
-    scene = Scene(home, store_url, signer, ControlPlaneDouble(open_store(store_url)))
+    keys = open_keyring(home / "keys")
+    scene = Scene(home, store_url, keys, Log(keys.signer(Role.LOG)), ControlPlaneDouble(open_store(store_url)))
+    scene.plane.consistency = scene.consistency
     yield scene
     for process in scene.agents:
         process.kill()
@@ -131,11 +163,17 @@ def test_tampered_bytes_are_refused_and_the_old_release_serves(scene: Scene) -> 
 def test_evidence_that_does_not_hold_is_refused(scene: Scene, tmp_path: Path) -> None:
     stranger = load_or_create_key(tmp_path / "stranger.pem")
     honest = scene.release(1)
+    ended = scene.admission(1, honest["digest"], expires_at=time.time() - 60)
+    elsewhere = scene.admission(1, honest["digest"], location="frankfurt")
+    scene.log.add(ended, elsewhere)
     cases = {
-        "no signed training evidence": {**honest, "evidence": []},
+        "no train evidence": {**honest, "evidence": []},
         "trusted": scene.release(2, signer=stranger),
-        "no scan evidence": {**honest, "evidence": honest["evidence"][:-1]},
+        "no mlbom evidence": {**honest, "evidence": honest["evidence"][:-1]},
         "release of": {**honest, "model": "other", "endpoint": "dev/other"},
+        "the admission ended": scene.logged({**honest, "admission": [ended]}),
+        "location frankfurt, not local": scene.logged({**honest, "admission": [elsewhere]}),
+        "does not show this envelope": {**honest, "admission": [ended]},
     }
     scene.start()
     for text, wanted in cases.items():
@@ -144,7 +182,7 @@ def test_evidence_that_does_not_hold_is_refused(scene: Scene, tmp_path: Path) ->
         until(lambda name=name: scene.plane.statuses.get(name, {}).get("state") == "failed", timeout_s=30)
         until(lambda name=name, text=text: text in scene.plane.statuses.get(name, {}).get("message", ""))
         assert ask(scene.port, f"/{name}/v2")[0] == 404
-    scene.plane.want(honest)
+    scene.plane.want(scene.logged(honest))
     scene.until_serving(1)
 
 

@@ -11,12 +11,13 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from falaj.artifacts import open_store
+from falaj.encryption import open_chest
 from falaj.errors import FalajError
 from falaj.home import Home
 from falaj.locations.agent.admission import Admission, Site
@@ -24,8 +25,10 @@ from falaj.locations.agent.control_plane import ControlPlane
 from falaj.locations.agent.fetching import Fetcher, HttpFetcher
 from falaj.locations.agent.intake import RETRY_AFTER_S, Intake, Offer
 from falaj.locations.agent.memory import Memory
+from falaj.locations.agent.rules import read_rules
 from falaj.locations.desired import EndpointState, EndpointStatus
 from falaj.locations.errors import AgentRunningError, LocationError
+from falaj.locations.log_keys import writer_keys
 from falaj.locations.runtimes.process.replica import ReplicaCommand, modelserver_command
 from falaj.locations.runtimes.process.runtime import Place, ProcessRuntime
 
@@ -67,7 +70,7 @@ def run(
     place = _place(home, location)
     with _alone(place.folder):
         control = ControlPlane(server_url, token, location)
-        runtime = ProcessRuntime(place, port=envoy_port, command=command)
+        runtime = ProcessRuntime(place, port=envoy_port, command=command, log_key=_log_keys(home, location, place))
         runtime.gateway.require_port()
         memory = Memory(place.folder)
         site = Site(location, place.folder, Home(home, os.environ).keys)
@@ -199,6 +202,12 @@ def _admission(home: Path, site: Site, memory: Memory, control: ControlPlane, st
     installation = Home(home, os.environ)
     fetcher: Fetcher = open_store(store_url) if store_url else HttpFetcher(control.http)
     return Admission(site, memory, fetcher, control.consistency, lambda folder: build(folder, installation).python)
+
+
+def _log_keys(home: Path, location: str, place: Place) -> Callable[[], bytes] | None:
+    installation = Home(home.absolute(), os.environ)
+    jurisdiction = read_rules(place.folder, location).jurisdiction
+    return writer_keys(installation, open_chest(installation), place.predictions, jurisdiction)
 
 
 def _place(home: Path, location: str) -> Place:

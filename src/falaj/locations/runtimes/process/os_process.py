@@ -63,29 +63,51 @@ def start_time(pid: int) -> int | None:
     return None if fields[0] in "ZX" else int(fields[19])
 
 
-def spawn(command: Sequence[str], *, log: Path, environment: Mapping[str, str]) -> OsProcess:
+GIVEN = 3
+"""Descriptor on which a started process reads what it is given."""
+
+
+def spawn(
+    command: Sequence[str], *, log: Path, environment: Mapping[str, str], given: bytes | None = None
+) -> OsProcess:
     """Start a process in a session of its own, with its output appended to a file.
 
     Args:
         command: Program (absolute path) and arguments.
         log: Receives standard output and error.
         environment: All of its environment variables.
+        given: What it can read from descriptor 3 and nobody else can see; less than a pipe holds (4 KiB).
 
     Raises:
         OSError: The program cannot be started.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    actions = [
+    actions: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
         (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
         (os.POSIX_SPAWN_DUP2, 1, 2),
     ]
+    pipe = None if given is None else _filled(given)
+    if pipe is not None:
+        actions.append((os.POSIX_SPAWN_DUP2, pipe, GIVEN))
     ignored = [signal.SIGPIPE, signal.SIGINT, signal.SIGTERM]
-    pid = os.posix_spawn(
-        command[0], list(command), dict(environment), file_actions=actions, setsid=True, setsigmask=[],
-        setsigdef=ignored,
-    )  # fmt: skip
+    try:
+        pid = os.posix_spawn(
+            command[0], list(command), dict(environment), file_actions=actions, setsid=True, setsigmask=[],
+            setsigdef=ignored,
+        )  # fmt: skip
+    finally:
+        if pipe is not None:
+            os.close(pipe)
     return OsProcess(pid, start_time(pid) or 0)
+
+
+def _filled(data: bytes) -> int:
+    """The end to read from of a pipe that holds some bytes and no more."""
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "wb") as pipe:
+        pipe.write(data)
+    return reading
 
 
 def tagged(name: str, value: str) -> Iterator[OsProcess]:

@@ -14,11 +14,13 @@ from typing import Any
 import falaj
 from falaj.locations.desired import Servable
 from falaj.locations.runtimes.process.files import read_json, write_json
-from falaj.locations.runtimes.process.os_process import OsProcess
+from falaj.locations.runtimes.process.os_process import GIVEN, OsProcess
 from falaj.locations.runtimes.process.routing import Arm
 
 TAG = "FALAJ_REPLICA_OF"
 SLOT_TAG = "FALAJ_REPLICA"
+LOG_KEY = ("--log-key-fd", str(GIVEN))
+"""In the command of a replica that is given the key of its log."""
 
 
 @dataclass(frozen=True)
@@ -87,11 +89,13 @@ class ReplicaOptions:
         servable: What to serve.
         socket: Unix socket to listen on.
         log_dir: Folder of the prediction log.
+        log_sealed: Whether the replica is given a key for it.
     """
 
     servable: Servable
     socket: Path
     log_dir: Path
+    log_sealed: bool = False
 
 
 ReplicaCommand = Callable[[ReplicaOptions], Sequence[str]]
@@ -103,6 +107,7 @@ def modelserver_command(options: ReplicaOptions) -> list[str]:
     arguments = [
         "--model", str(options.servable.model_dir), "--socket", str(options.socket), "--name", endpoint.model,
         "--version", str(endpoint.release), "--endpoint", endpoint.name, "--log", str(options.log_dir),
+        *(LOG_KEY if options.log_sealed else ()),
     ]  # fmt: skip
     if options.servable.python is None:
         return [sys.executable, "-m", "falaj.serving.modelserver", *arguments]
@@ -157,8 +162,8 @@ def slot_mark(slot: Slot, location: Path) -> str:
 
 def replica_environment(slot: Slot, location: Path, base: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Environment of a replica: marked, so that it is found even when no record of it was written."""
-    secrets = ("FALAJ_TOKEN",)
-    kept = {name: value for name, value in base.items() if name not in secrets and not name.startswith("AWS_")}
+    secret = ("FALAJ_TOKEN", "FALAJ_ROOT_", "AWS_")
+    kept = {name: value for name, value in base.items() if not name.startswith(secret)}
     return {**kept, TAG: str(location), SLOT_TAG: slot_mark(slot, location)}
 
 

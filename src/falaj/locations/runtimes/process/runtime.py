@@ -72,6 +72,7 @@ class ProcessRuntime:
         port: Of the gateway, on 127.0.0.1.
         command: What starts a replica.
         clock: Unix time.
+        log_key: Gives a replica the key of its prediction log; None for logs in the clear.
     """
 
     def __init__(
@@ -81,12 +82,14 @@ class ProcessRuntime:
         port: int,
         command: ReplicaCommand = modelserver_command,
         clock: Callable[[], float] = time.time,
+        log_key: Callable[[], bytes] | None = None,
     ) -> None:
         self._place = place
+        self._log_sealed = log_key is not None
         self._command = command
         self._clock = clock
         self._records = ReplicaRecords(place.folder / "replicas")
-        self.supervisor = Supervisor(place.folder, place.logs, self._records, clock)
+        self.supervisor = Supervisor(place.folder, place.logs, self._records, clock, log_key)
         self.gateway = Gateway(place.layout, place.logs / "envoy.log", port=port, node_id=place.folder.name)
 
     def adopt(self) -> None:
@@ -159,7 +162,7 @@ class ProcessRuntime:
     def _slot(self, servable: Servable, index: int) -> Slot:
         arm = arm_name(servable)
         socket = self._place.sockets / f"{sha256(arm.encode()).hexdigest()[:16]}-{index}.sock"
-        command = tuple(self._command(ReplicaOptions(servable, socket, self._place.predictions)))
+        command = tuple(self._command(ReplicaOptions(servable, socket, self._place.predictions, self._log_sealed)))
         release = f"{servable.endpoint.model}@{servable.endpoint.release}"
         return Slot(arm, servable.endpoint.name, release, index, str(socket), command)
 

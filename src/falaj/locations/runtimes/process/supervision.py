@@ -10,10 +10,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from falaj.errors import FalajError
 from falaj.locations.runtimes.process import backoff
 from falaj.locations.runtimes.process.envoy_process import last_line
 from falaj.locations.runtimes.process.os_process import spawn, tagged
 from falaj.locations.runtimes.process.replica import (
+    LOG_KEY,
     SLOT_TAG,
     TAG,
     Replica,
@@ -42,6 +44,7 @@ class Supervisor:
         logs: Folder of the replicas' logs.
         records: Where their state is kept.
         clock: Unix time.
+        log_key: Gives a replica the key of its log; None for logs in the clear.
         silence: By slot: when it was last asked, and how often in a row it did not answer.
     """
 
@@ -49,6 +52,7 @@ class Supervisor:
     logs: Path
     records: ReplicaRecords
     clock: Callable[[], float]
+    log_key: Callable[[], bytes] | None = None
     silence: dict[str, tuple[float, int]] = field(default_factory=dict)
 
     def log_of(self, slot: Slot) -> Path:
@@ -93,11 +97,16 @@ class Supervisor:
         slot = replica.slot
         Path(slot.socket).unlink(missing_ok=True)
         try:
-            process = spawn(slot.command, log=self.log_of(slot), environment=replica_environment(slot, self.location))
-        except OSError as error:
+            environment = replica_environment(slot, self.location)
+            process = spawn(slot.command, log=self.log_of(slot), environment=environment, given=self._given(slot))
+        except (OSError, FalajError) as error:
             return self._died(replace(replica, started_at=self.clock()), f"cannot start {slot.command[0]}: {error}")
         _log.info("replica.started slot=%s pid=%d", slot.id, process.pid)
         return self._saved(replace(replica, process=process, started_at=self.clock(), ready_at=None))
+
+    def _given(self, slot: Slot) -> bytes | None:
+        """A key of its own for each start, so that none reads what an earlier one wrote."""
+        return self.log_key() if self.log_key and LOG_KEY[0] in slot.command else None
 
     def _watched(self, replica: Replica) -> Replica:
         """Ask a ready replica now and then whether it still answers; one that is silent again and again has hung."""
