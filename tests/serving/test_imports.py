@@ -6,7 +6,8 @@ import json
 import subprocess
 import sys
 
-ALLOWED = {"falaj", "falaj.errors", "falaj.serving"}
+ENCRYPTION = {f"falaj.encryption{name}" for name in ("", ".derivation", ".errors", ".stream")}
+ALLOWED = {"falaj", "falaj.errors", "falaj.serving"} | ENCRYPTION
 ALLOWED_BELOW = ("falaj.confinement", "falaj.serving.modelserver", "falaj.serving.predictionlog")
 HEAVY = {"mlflow", "pandas", "polars", "sklearn", "fastapi", "sqlalchemy", "pydantic", "httpx", "starlette", "scipy"}
 

@@ -52,10 +52,12 @@ def endpoints(platform: Shared) -> list[api.Endpoint]:
 @router.get("/predictions/{prediction_id}", response_model=api.Trace, **action(Action.READ))
 def trace(prediction_id: str, platform: Shared) -> api.Trace:
     """Where a prediction comes from: release, run, commit and data snapshots."""
+    from falaj.locations.log_keys import reader_keys
     from falaj.serving.predictionlog import find_prediction
 
     for log_dir in sorted(platform.home.root.glob("locations/*/predictions")):
-        if record := find_prediction(log_dir, prediction_id):
+        keys = reader_keys(platform.home, platform.keys, log_dir)
+        if record := find_prediction(log_dir, prediction_id, keys):
             break
     else:
         raise NotFoundError(

@@ -7,6 +7,10 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from falaj.serving.predictionlog import LogKey
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_MAX_THREADS")
 
@@ -40,12 +44,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
             version=given.version,
             endpoint=given.endpoint,
             log=given.log,
+            log_key=None if given.log_key_fd is None else _received(given.log_key_fd),
             threads=given.threads,
             limits=BatchLimits(given.batch_rows, given.queue_rows, given.deadline_ms / 1000),
             max_body_bytes=given.max_body_mb << 20,
             grace_s=given.grace_s,
         )
     )
+
+
+def _received(descriptor: int) -> LogKey:
+    """The key of the prediction log; it comes on a pipe, for arguments and variables can be read by others."""
+    from falaj.serving.predictionlog import LogKey
+
+    with open(descriptor, "rb") as pipe:
+        return LogKey.from_bytes(pipe.read())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -57,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--version", required=True, help="release number")
     add("--endpoint", required=True, help="environment/model")
     add("--log", type=Path, help="folder of the prediction log")
+    add("--log-key-fd", type=int, help="descriptor of the pipe that gives the key of the prediction log")
     add("--threads", type=int, default=1, help="threads of one model call")
     add("--site", type=Path, help="site-packages to append when another environment's Python runs this")
     add("--batch-rows", type=int, default=256, help="most rows of one model call")

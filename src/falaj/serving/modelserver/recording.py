@@ -11,7 +11,6 @@ from falaj.serving.modelserver.metrics import Metrics
 from falaj.serving.modelserver.predictor import Outputs, Work
 from falaj.serving.modelserver.tables import Array, Payload, Rows
 from falaj.serving.predictionlog import LogWriter
-from falaj.serving.predictionlog.format import encode_record
 from falaj.serving.predictionlog.writer import LogUnavailableError
 
 _REPORT_EVERY_S = 60.0
@@ -33,13 +32,11 @@ class Recorder:
     def __call__(self, answered: Sequence[tuple[Work, Outputs]]) -> None:
         """Append the records of one batch."""
         now = self._clock_ns()
-        records = [
-            encode_record(work.request_id, now, _features(work.payload), _lists(outputs)) for work, outputs in answered
-        ]
+        answers = [(work.request_id, now, _features(work.payload), _lists(outputs)) for work, outputs in answered]
         try:
-            self._writer.append(b"".join(records))
+            self._writer.write(answers)
         except LogUnavailableError as error:
-            self._metrics.unlogged += len(records)
+            self._metrics.unlogged += len(answers)
             self._report(error)
 
     def _report(self, error: LogUnavailableError) -> None:

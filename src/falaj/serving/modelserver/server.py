@@ -133,7 +133,7 @@ def _recorder(
     if settings.log is None:
         return lambda _answered: None
     header = SegmentHeader(settings.release, settings.endpoint, folder.signature.names, 0)
-    return Recorder(LogWriter(settings.log, header, time.time_ns), metrics)
+    return Recorder(LogWriter(settings.log, header, time.time_ns, key=settings.log_key), metrics)
 
 
 def _claim(path: Path) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from falaj.serving.modelserver.predictor import BatchLimits
+from falaj.serving.predictionlog import LogKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class ServerSettings:
         version: Release number.
         endpoint: `environment/model`.
         log: Folder of the prediction log; None for no log.
+        log_key: Encrypts the prediction log; None for one in the clear.
         threads: Threads of one model call.
         limits: Bounds of queue and batch.
         max_body_bytes: Longest request body.
@@ -31,6 +33,7 @@ class ServerSettings:
     version: str
     endpoint: str
     log: Path | None = None
+    log_key: LogKey | None = None
     threads: int = 1
     limits: BatchLimits = field(default_factory=BatchLimits)
     max_body_bytes: int = 32 << 20

@@ -2,18 +2,23 @@
 
 A replica appends one write per batch to segment files of its own; a kill leaves every answered request readable,
 since a completed write is in the kernel's hands. (A loss of power may cost the last seconds: nothing is fsynced.)
-Files are readable by their owner only, because they hold features.
+Files are readable by their owner only, because they hold features; with a key their records are encrypted one by one.
 """
 
 from falaj.serving.predictionlog.format import PredictionRecord, SegmentHeader
-from falaj.serving.predictionlog.reader import find_prediction, read_segment, segments
+from falaj.serving.predictionlog.reader import LogSealedError, find_prediction, read_segment, segments
+from falaj.serving.predictionlog.sealing import LogKey, LogKeys, new_log_key
 from falaj.serving.predictionlog.writer import LogWriter
 
 __all__ = [
+    "LogKey",
+    "LogKeys",
+    "LogSealedError",
     "LogWriter",
     "PredictionRecord",
     "SegmentHeader",
     "find_prediction",
+    "new_log_key",
     "read_segment",
     "segments",
 ]

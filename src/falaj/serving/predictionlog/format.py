@@ -4,7 +4,8 @@ r"""Bytes of a segment.
     record  = u32 crc  u32 length  16 bytes key  u64 time (ns, Unix)  payload (MessagePack, `length` bytes)
 
 Numbers are little-endian; a record's crc covers everything after it. The key is the request id's UUID, or the first
-16 bytes of its BLAKE2b digest when it is no UUID (the text is then in the payload).
+16 bytes of its BLAKE2b digest when it is no UUID (the text is then in the payload). A header with a `seal` says that
+the records are encrypted; `sealing` has their form.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ from typing import Any
 import msgspec
 
 from falaj.errors import IntegrityError
+from falaj.serving.predictionlog.sealing import RECORD, Seal
 
 MAGIC = b"FALAJWAL1\n"
-RECORD = struct.Struct("<II16sQ")
 KEY_OFFSET = 8
 _PREAMBLE = struct.Struct("<II")
 _encode = msgspec.msgpack.Encoder().encode
@@ -46,12 +47,14 @@ class SegmentHeader:
         endpoint: `environment/model`.
         features: Feature names in the order of the rows.
         created_ns: Unix time in nanoseconds.
+        seal: How its records are encrypted; None when they are not.
     """
 
     release: str
     endpoint: str
     features: tuple[str, ...]
     created_ns: int
+    seal: Seal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +154,15 @@ def decode_record(data: Any, offset: int, header: SegmentHeader) -> tuple[Predic
     if end > len(data) or _crc(data[offset + 4 : end]) != crc:
         return None
     request_id, features, outputs = _decode(data[offset + RECORD.size : end])
+    return record_of(request_id or str(uuid.UUID(bytes=key)), at_ns, header, features, outputs), end
+
+
+def record_of(
+    request_id: str, at_ns: int, header: SegmentHeader, features: Any, outputs: Mapping[str, Any]
+) -> PredictionRecord:
+    """The record that was written with these values; see `encode_record`."""
     rows = tuple(zip(*map(_column, features["columns"]), strict=True)) if isinstance(features, dict) else features
-    record = PredictionRecord(
-        request_id or str(uuid.UUID(bytes=key)), at_ns / 1e9, header, tuple(map(tuple, rows)), outputs
-    )
-    return record, end
+    return PredictionRecord(request_id, at_ns / 1e9, header, tuple(map(tuple, rows)), outputs)
 
 
 def _column(stored: Any) -> Sequence[Any]:

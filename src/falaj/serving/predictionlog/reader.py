@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from falaj.encryption.errors import KeyGoneError
 from falaj.serving.predictionlog.format import (
     KEY_OFFSET,
     LogFormatError,
@@ -14,7 +15,17 @@ from falaj.serving.predictionlog.format import (
     decode_header,
     decode_record,
     key_of,
+    record_of,
 )
+from falaj.serving.predictionlog.sealing import LogKeys
+
+_Read = Callable[[int], tuple[PredictionRecord, int] | None]
+
+
+class LogSealedError(LogFormatError):
+    """A segment is encrypted and no keys were given, or it is in the clear where that is refused."""
+
+    code = "serving.log-sealed"
 
 
 def segments(folder: Path) -> list[Path]:
@@ -22,25 +33,30 @@ def segments(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*.wal"), key=lambda path: path.name)
 
 
-def read_segment(path: Path) -> Iterator[PredictionRecord]:
+def read_segment(path: Path, keys: LogKeys | None = None) -> Iterator[PredictionRecord]:
     """Read a segment in order, up to the first record that is not whole.
 
     Args:
         path: A `.wal` file.
+        keys: For encrypted segments.
 
     Raises:
         LogFormatError: It is not a segment.
+        LogSealedError: It is encrypted and there are no keys, or it is not and must be.
+        DamagedCiphertextError: An encrypted record is not what was written there.
+        KeyGoneError: The key of an encrypted segment was destroyed.
     """
     with _mapped(path) as data:
         if not data:
             return
         header, offset = decode_header(data)
-        while (found := decode_record(data, offset, header)) is not None:
+        _, read = _reading(data, header, offset, keys, path)
+        while (found := read(offset)) is not None:
             record, offset = found
             yield record
 
 
-def find_prediction(folder: Path, request_id: str) -> PredictionRecord | None:
+def find_prediction(folder: Path, request_id: str, keys: LogKeys | None = None) -> PredictionRecord | None:
     """Find an answered request by its id.
 
     Searches for the key's 16 bytes with the speed of a memory scan, newest segment first, and accepts only a record
@@ -49,36 +65,66 @@ def find_prediction(folder: Path, request_id: str) -> PredictionRecord | None:
     Args:
         folder: The log folder of a replica, or one that holds several.
         request_id: The prediction id.
+        keys: For encrypted segments.
 
     Returns:
         The newest such record; None if there is none.
+
+    Raises:
+        LogSealedError: As for `read_segment`.
+        DamagedCiphertextError: As for `read_segment`.
     """
-    key = key_of(request_id)
     for path in reversed(segments(folder)):
         with _mapped(path) as data:
-            found = _find(data, key, request_id) if data else None
+            found = _find(data, request_id, keys, path) if data else None
         if found is not None:
             return found
     return None
 
 
-def _find(data: mmap.mmap | bytes, key: bytes, request_id: str) -> PredictionRecord | None:
-    header = _header_or_none(data)
-    at = data.rfind(key) if header else -1
-    while header and at >= 0:
-        found = decode_record(data, at - KEY_OFFSET, header)
+def _find(data: mmap.mmap | bytes, request_id: str, keys: LogKeys | None, path: Path) -> PredictionRecord | None:
+    header, start = _header_or_none(data)
+    if header is None:
+        return None
+    try:
+        name, read = _reading(data, header, start, keys, path)
+    except KeyGoneError:
+        return None  # erased: what it held was never there for anybody
+    key = name(request_id)
+    at = data.rfind(key, start)
+    while at >= 0:
+        found = read(at - KEY_OFFSET)
         if found is not None and found[0].request_id == request_id:
             return found[0]
-        at = data.rfind(key, 0, at + len(key) - 1)
+        at = data.rfind(key, start, at + len(key) - 1)
     return None
 
 
-def _header_or_none(data: mmap.mmap | bytes) -> SegmentHeader | None:
+def _reading(
+    data: mmap.mmap | bytes, header: SegmentHeader, start: int, keys: LogKeys | None, path: Path
+) -> tuple[Callable[[str], bytes], _Read]:
+    """How requests are named in a segment, and what reads the record at an offset."""
+    if header.seal is None:
+        if keys is not None and keys.only_sealed:
+            raise LogSealedError("this segment is in the clear, where all must be encrypted", where=str(path))
+        return key_of, lambda offset: decode_record(data, offset, header)
+    if keys is None:
+        raise LogSealedError("this segment is encrypted, and no keys were given", where=str(path))
+    cipher = keys.cipher(header.seal, bytes(data[:start]))
+
+    def read(offset: int) -> tuple[PredictionRecord, int] | None:
+        found = cipher.open(data, offset)
+        return None if found is None else (record_of(found[0], found[1], header, found[2], found[3]), found[4])
+
+    return cipher.name, read
+
+
+def _header_or_none(data: mmap.mmap | bytes) -> tuple[SegmentHeader | None, int]:
     """A segment whose writer was killed between creating and filling it holds nothing, which is no error."""
     try:
-        return decode_header(data)[0]
+        return decode_header(data)
     except LogFormatError:
-        return None
+        return None, 0
 
 
 class _mapped:  # noqa: N801 (reads as a function)

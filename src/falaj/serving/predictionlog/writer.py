@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from falaj.errors import UnavailableError
-from falaj.serving.predictionlog.format import SegmentHeader, encode_header
+from falaj.serving.predictionlog.format import SegmentHeader, encode_header, encode_record
+from falaj.serving.predictionlog.sealing import LogKey, SegmentCipher
 
 DEFAULT_SEGMENT_BYTES = 64 << 20
+
+Answer = tuple[str, int, Any, Mapping[str, Any]]
+"""Request id, Unix time in nanoseconds, features and outputs of one answered request; see `encode_record`."""
 
 
 class LogUnavailableError(UnavailableError):
@@ -27,6 +32,7 @@ class LogWriter:
         header: Release, endpoint and features; `created_ns` is set for each segment.
         clock_ns: Unix time in nanoseconds.
         segment_bytes: A segment that would grow beyond this is followed by a new one.
+        key: Encrypts what is written; None for a log in the clear.
 
     Raises:
         LogUnavailableError: The folder cannot be written.
@@ -38,8 +44,12 @@ class LogWriter:
         header: SegmentHeader,
         clock_ns: Callable[[], int],
         segment_bytes: int = DEFAULT_SEGMENT_BYTES,
+        *,
+        key: LogKey | None = None,
     ) -> None:
         self._folder, self._header, self._clock_ns, self._limit = folder, header, clock_ns, segment_bytes
+        self._key = key
+        self._cipher: SegmentCipher | None = None
         self._fd: int | None = None
         self._size = 0
         try:
@@ -48,8 +58,32 @@ class LogWriter:
         except OSError as error:
             raise _unavailable(folder, error) from error
 
-    def append(self, records: bytes) -> None:
+    def write(self, answers: Sequence[Answer]) -> None:
         """Append the records of one batch with one write; on failure nothing of them stays.
+
+        Args:
+            answers: What was answered.
+
+        Raises:
+            LogUnavailableError: The disk is full or gone. The next one tries again.
+        """
+        if self._key is None:
+            self.append(b"".join([encode_record(*answer) for answer in answers]))
+            return
+        try:
+            if self._fd is None:
+                self._open()
+            records = self._sealed(answers)
+            if self._size + len(records) > self._limit:
+                self._open()
+                records = self._sealed(answers)  # they open only where they stand
+            self._write(records)
+        except OSError as error:
+            self.close()
+            raise _unavailable(self._folder, error) from error
+
+    def append(self, records: bytes) -> None:
+        """Append the records of one batch to a log in the clear; see `write`.
 
         Args:
             records: Whole records, joined.
@@ -78,7 +112,18 @@ class LogWriter:
         path = self._folder / f"{now:020d}-{os.getpid()}.wal"
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._size = 0
-        self._write(encode_header(replace(self._header, created_ns=now)))
+        seal = self._key.new_seal() if self._key else None
+        header = encode_header(replace(self._header, created_ns=now, seal=seal))
+        self._cipher = SegmentCipher(self._key, header, seal.segment) if self._key and seal else None
+        self._write(header)
+
+    def _sealed(self, answers: Sequence[Answer]) -> bytes:
+        assert self._cipher is not None
+        records, offset = [], self._size
+        for answer in answers:
+            records.append(self._cipher.seal(offset, *answer))
+            offset += len(records[-1])
+        return b"".join(records)
 
     def _write(self, data: bytes) -> None:
         if self._fd is None:
