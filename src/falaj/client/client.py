@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
 from falaj import api
 from falaj.client.http import Transport
+from falaj.client.settings import SettingsCalls
 from falaj.home import Home
 
 _PREFIX = "/api/v1"
@@ -29,6 +31,11 @@ class Client:
         """The client of the installation on this machine, or of the server that `FALAJ_SERVER` names."""
         chosen = home or Home.from_environment()
         return cls(chosen.server_url, chosen.settings.get("FALAJ_TOKEN") or chosen.token)
+
+    @cached_property
+    def settings(self) -> SettingsCalls:
+        """The platform's settings."""
+        return SettingsCalls(self._transport)
 
     def health(self) -> api.Health:
         """Whether the server answers."""

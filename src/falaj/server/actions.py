@@ -27,6 +27,7 @@ class Action(StrEnum):
     RUN = "run"
     CONFIGURE = "configure"
     OPERATE = "operate"
+    MANAGE_PLATFORM = "manage-platform"
     SERVE = "serve"
     PUBLIC = "public"
     """Answers anyone: liveness, and webhooks, which prove themselves by their own signature."""

@@ -16,7 +16,7 @@ from falaj.server import problems
 from falaj.server.actions import authenticator, require_actions
 from falaj.server.controller import Controller
 from falaj.server.platform import Platform
-from falaj.server.routers import locations, projects, releases, runs, system
+from falaj.server.routers import locations, projects, releases, runs, settings, system
 from falaj.storage import Database
 
 
@@ -48,7 +48,7 @@ def create_app(platform: Platform, *, controllers: bool = True) -> FastAPI:
     )
     app.state.platform = platform
     problems.install(app)
-    for router in (runs.router, projects.router, releases.router, locations.router, system.router):
+    for router in (runs.router, projects.router, releases.router, locations.router, settings.router, system.router):
         app.include_router(router)
     require_actions(app)
     return app

@@ -14,6 +14,7 @@ from falaj import release
 from falaj.errors import FalajError
 from falaj.processes import Event, Outbox
 from falaj.release.lifecycle import DeploymentState
+from falaj.server.drift import DriftWatch
 from falaj.server.platform import Platform
 from falaj.server.routers.projects import Push, announce
 from falaj.storage import ProjectRow, RunRow
@@ -40,6 +41,7 @@ class Controller:
         self._outbox = Outbox(platform.database, {"commit-status": self._report_status})
         self._polled: dict[str, float] = {}
         self._next_drain = 0.0
+        self._drift = DriftWatch(platform)
 
     def start(self) -> None:
         """Begin."""
@@ -58,6 +60,7 @@ class Controller:
                 self._outbox.run_due(self._platform.now())
                 self._poll_repositories()
                 self._take_spooled()
+                self._drift.turn(self._platform.now())
             except FalajError as error:
                 logger.warning("controller", extra={"error": str(error)})
             except Exception:  # the loop outlives whatever one turn meets; the row is still there for the next

@@ -52,11 +52,14 @@ def validate(
         emit(f"{folder}: model {spec.model}, {counts}: valid")
 
 
-def schema() -> None:
+def schema(
+    platform: Annotated[bool, typer.Option("--platform", help="That of platform.yaml.")] = False,
+) -> None:
     """Print the JSON Schema of falaj.yaml, for editors."""
     from falaj.project import json_schema
+    from falaj.project.platform_file import platform_json_schema
 
-    emit_json(json_schema())
+    emit_json(platform_json_schema() if platform else json_schema())
 
 
 def list_projects(json: JsonOption = False) -> None:

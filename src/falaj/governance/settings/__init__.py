@@ -7,6 +7,7 @@ nothing was applied it is `PlatformSpec.default()`.
 from falaj.governance.settings.differences import Difference, differences
 from falaj.governance.settings.drift import Finding, Surroundings, look, remember
 from falaj.governance.settings.errors import PlatformChangedError, PlatformInUseError
+from falaj.governance.settings.evidence import digest
 from falaj.governance.settings.keys import exposed, fingerprints
 from falaj.governance.settings.versions import Applied, Origin, apply, current, history, newest, plan
 
@@ -21,6 +22,7 @@ __all__ = [
     "apply",
     "current",
     "differences",
+    "digest",
     "exposed",
     "fingerprints",
     "history",

@@ -1,0 +1,168 @@
+"""The platform's settings: plan, apply, platform show, versions, drift."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from falaj.cli.commands.projects import JsonOption
+from falaj.cli.output import clock, emit, emit_json, emit_table, shortened, styled
+
+if TYPE_CHECKING:
+    from falaj.documents.platform import SettingDifference, SettingsInForce
+
+FileOption = Annotated[Path, typer.Option("--file", "-f", help="The platform file, or the folder that holds it.")]
+_DRIFT_EXIT = 4
+_SIGNS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(plan)
+    app.command()(apply)
+    platform = typer.Typer(help="What was applied of platform.yaml.", no_args_is_help=True)
+    platform.command("show")(show)
+    platform.command("versions")(versions)
+    platform.command("drift")(drift)
+    app.add_typer(platform, name="platform", rich_help_panel=None)
+
+
+def plan(file: FileOption = Path("platform.yaml"), json: JsonOption = False) -> None:
+    """Show what applying a platform file would change."""
+    from falaj.client import Client
+    from falaj.project.platform_file import load_platform
+
+    loaded = load_platform(file)
+    planned = Client.from_home().settings.plan(loaded.name, loaded.text, loaded.policies)
+    if json:
+        emit_json(planned)
+        return
+    _emit_differences(planned.differences)
+    count = len(planned.differences)
+    emit(
+        f"{_counted(count)} to version {planned.version}" if count else f"no changes: version {planned.version} says it"
+    )
+
+
+def apply(file: FileOption = Path("platform.yaml"), json: JsonOption = False) -> None:
+    """Make a platform file the one that holds; needs the role admin."""
+    from falaj.client import Client
+    from falaj.project.platform_file import load_platform
+
+    loaded = load_platform(file)
+    calls = Client.from_home().settings
+    planned = calls.plan(loaded.name, loaded.text, loaded.policies)
+    applied = calls.apply(loaded.name, loaded.text, loaded.policies, base=planned.version)
+    if json:
+        emit_json(applied)
+        return
+    _emit_differences(applied.differences)
+    count = len(applied.differences)
+    emit(
+        f"applied: version {applied.version}, {_counted(count)}" if count else f"no changes: version {applied.version}"
+    )
+
+
+def show(
+    json: JsonOption = False,
+    text: Annotated[bool, typer.Option("--text", help="Print the file that was applied.")] = False,
+) -> None:
+    """Show the environments, locations and roles that hold."""
+    from falaj.client import Client
+
+    held = Client.from_home().settings.show()
+    if json:
+        emit_json(held)
+    elif text:
+        emit(held.text.rstrip("\n") or "# no platform file was applied; the defaults hold")
+    else:
+        _emit_held(held)
+
+
+def versions(json: JsonOption = False) -> None:
+    """List the applied versions."""
+    from falaj.client import Client
+
+    found = Client.from_home().settings.versions()
+    if json:
+        emit_json(found)
+        return
+    rows = [(v.version, clock(v.applied_at), v.actor, len(v.differences), v.digest[:19]) for v in found]
+    headings = ("version", "applied", "by", "changes", "digest")
+    emit_table(headings, rows, empty="nothing was applied; falaj apply -f platform.yaml")
+
+
+def drift(json: JsonOption = False) -> None:
+    """Look for what is not as it was applied; exit 4 when something is."""
+    from falaj.client import Client
+
+    found = Client.from_home().settings.drift()
+    if json:
+        emit_json(found)
+    else:
+        rows = [(each.kind, each.subject, each.message) for each in found.findings]
+        emit_table(("kind", "what", "how"), rows, empty="no drift")
+    if found.findings:
+        raise typer.Exit(_DRIFT_EXIT)
+
+
+def _emit_differences(differences: Sequence[SettingDifference]) -> None:
+    for each in differences:
+        sign, colour = _SIGNS[each.kind]
+        mark = styled("  (asks for less)", "yellow") if each.loosens else ""
+        emit(f"{styled(sign, colour)} {each.path}{_values(each)}{mark}")
+
+
+def _values(difference: SettingDifference) -> str:
+    before, after = _shown(difference.before), _shown(difference.after)
+    match difference.kind:
+        case "changed":
+            return f": {before} -> {after}"
+        case "removed":
+            return f": {before}" if before else ""
+    return f": {after}" if after else ""
+
+
+def _shown(value: Any) -> str:
+    """A value in a line; what is only there or not has none."""
+    return "" if value in (True, None) else shortened(str(value), 60)
+
+
+def _counted(count: int) -> str:
+    return f"{count} change{'' if count == 1 else 's'}"
+
+
+def _emit_held(held: SettingsInForce) -> None:
+    spec = held.spec
+    by = f" of {clock(held.applied_at)} by {held.actor}" if held.version else ", the defaults"
+    emit(f"version {held.version}{by}")
+    environments = sorted(spec["environments"].values(), key=lambda each: each["rank"])
+    rungs = [
+        (e["rank"], e["name"], ", ".join(e["locations"]), e["approvals"]["normal"], e["approvals"]["emergency"],
+         len(e["windows"]) or "-", len(e["freeze"]) or "-")
+        for e in environments
+    ]  # fmt: skip
+    emit()
+    headings = ("rank", "environment", "locations", "approvals", "emergency", "windows", "freezes")
+    emit_table(headings, rungs, empty="no environments")
+    emit()
+    places = [
+        (each["name"], each["kind"], each["jurisdiction"], each["runtime"]) for each in spec["locations"].values()
+    ]
+    emit_table(("location", "kind", "jurisdiction", "runtime"), places, empty="no locations")
+    emit()
+    bindings = [_binding(each) for each in spec["roles"]]
+    emit_table(("role", "who", "where"), bindings, empty="no roles; falaj accounts gives them to single people")
+    packs = ", ".join(spec["policy_packs"])
+    if packs:
+        emit()
+        emit(f"policy packs: {packs}")
+
+
+def _binding(value: dict[str, Any]) -> tuple[str, str, str]:
+    who = f"group {value['group']}" if value["group"] else f"user {value['user']}"
+    scopes = [f"{kind} {value[kind]}" for kind in ("project", "environment") if value[kind]]
+    return value["role"], who, ", ".join(scopes) or "everywhere"

@@ -1,0 +1,56 @@
+"""Looks at what is outside the database and can drift: the platform file on this machine, and the keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from falaj.governance.settings import Finding, Surroundings, exposed, fingerprints, look, remember
+from falaj.home import Home
+from falaj.project.platform_file import PlatformFileError, load_platform
+from falaj.server.platform import Platform
+
+_EVERY_S = 300.0
+
+
+def platform_file(home: Home) -> Path:
+    """The file that the installation is held against: `FALAJ_PLATFORM_FILE`, or platform.yaml in its folder."""
+    return Path(home.settings.get("FALAJ_PLATFORM_FILE") or home.root / "platform.yaml")
+
+
+def surroundings(home: Home) -> Surroundings:
+    """What a look for drift sees beside the database."""
+    keys = fingerprints(home.keys)
+    open_to_others = tuple(exposed(home.keys))
+    file = platform_file(home)
+    if not file.exists() and "FALAJ_PLATFORM_FILE" not in home.settings:
+        return Surroundings(keys=keys, exposed=open_to_others)
+    try:
+        return Surroundings(load_platform(file).spec, keys=keys, exposed=open_to_others)
+    except PlatformFileError as error:
+        return Surroundings(file_error=str(error), keys=keys, exposed=open_to_others)
+
+
+class DriftWatch:
+    """Looks for drift now and then, and raises `platform.drift`.
+
+    Args:
+        platform: The installation; `FALAJ_DRIFT_EVERY_S` of its settings says how often, 300 by default.
+    """
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._every_s = float(platform.home.settings.get("FALAJ_DRIFT_EVERY_S") or _EVERY_S)
+        self._next = 0.0
+
+    def turn(self, now: float) -> tuple[Finding, ...]:
+        """Look if it is time; return the drift that two looks in a row found.
+
+        Args:
+            now: Unix seconds.
+        """
+        if now < self._next:
+            return ()
+        self._next = now + self._every_s
+        seen = surroundings(self._platform.home)
+        with self._platform.database.transaction() as session:
+            return remember(session, look(session, seen, now), now)
