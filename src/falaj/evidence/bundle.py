@@ -55,6 +55,7 @@ class Bundle:
         folder: Where it was read from; None when it never was on disk.
         unreadable: Evidence that could not be read; reported beside what is wrong with the rest.
         log: Checkpoint and inclusion proofs, as the audit log gives them; empty when there are none.
+        model_signature: The OpenSSF model signature, for other tools; nothing here believes it.
     """
 
     release: Release
@@ -62,6 +63,7 @@ class Bundle:
     folder: Path | None = None
     unreadable: tuple[EvidenceError, ...] = ()
     log: Mapping[str, Any] = field(default_factory=dict)
+    model_signature: Mapping[str, Any] = field(default_factory=dict)
 
 
 def bundle_of(release: Release, envelopes: Iterable[Envelope], log: Mapping[str, Any] | None = None) -> Bundle:
@@ -89,6 +91,8 @@ def write_bundle(folder: Path, bundle: Bundle, *, public_keys: Iterable[str] = (
         _write(folder / "evidence" / name, data + b"\n")
     if bundle.log:
         _write(folder / "log.json", canonical(dict(bundle.log)) + b"\n")
+    if bundle.model_signature:
+        _write(folder / "model.sig", canonical(dict(bundle.model_signature)))
     for number, pem in enumerate(public_keys, 1):
         _write(folder / "keys" / f"{number:02d}.pub", pem.encode())
 

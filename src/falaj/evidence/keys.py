@@ -59,21 +59,13 @@ class TrustedKey:
 def load_or_create_key(path: Path) -> Signer:
     """Load a private key, or make one the first time.
 
-    Two processes that start at once agree: the file is linked into place complete, and the loser loads the winner's.
-
     Args:
         path: PEM file (PKCS#8), kept at mode 0600; the public key is written beside it with the suffix `.pub`.
 
     Raises:
         EvidenceError: `evidence.key`, when the file is no Ed25519 key or others may read it.
     """
-    if not path.exists():
-        _create_key(path)
-    if path.stat().st_mode & 0o077:
-        raise EvidenceError(
-            "other users may read this private key", where=str(path), hint=f"chmod 600 {path}", code="evidence.key"
-        )
-    signer = signer_of(path.read_bytes(), where=str(path))
+    signer = signer_of(create_once(path, _new_key), where=str(path))
     public = path.with_name(f"{path.name}.pub")
     if not public.exists():
         public.write_text(signer.public_pem)
@@ -181,15 +173,40 @@ def _key_entry(entry: object, where: str) -> dict[str, TrustedKey]:
             raise EvidenceError('a key is {"pem": text, "types": [predicate types]}', where=where, code="evidence.key")
 
 
-def _create_key(path: Path) -> None:
+def create_once(path: Path, make: Callable[[], bytes]) -> bytes:
+    """Return the content of a private key file, which is made the first time.
+
+    Two processes that start at once agree: the file is linked into place complete, and the loser reads the winner's.
+
+    Args:
+        path: Kept at mode 0600.
+        make: Gives the content of a new file.
+
+    Raises:
+        EvidenceError: `evidence.key`, when others may read the file.
+    """
+    if not path.exists():
+        _write_once(path, make())
+    if path.stat().st_mode & 0o077:
+        raise EvidenceError(
+            "other users may read this private key", where=str(path), hint=f"chmod 600 {path}", code="evidence.key"
+        )
+    return path.read_bytes()
+
+
+def _new_key() -> bytes:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+    return _private_pem(Ed25519PrivateKey.generate())
+
+
+def _write_once(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(_private_pem(Ed25519PrivateKey.generate()))
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         path.hardlink_to(fresh)

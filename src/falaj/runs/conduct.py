@@ -225,10 +225,18 @@ class _Run:
                 "backend": packaged.result.flavor,
             },
             "packaging": packaged.summary,
+            "model_signature": self._signature(packaged.digest),
             "artifacts": [lock] if lock else [],
             "reproducible": findings.environment.reproducible and not self.order.commit.endswith("-dirty"),
         }
         return replace(outcome, digest=packaged.digest, envelopes=envelopes, data=data)
+
+    def _signature(self, model: Digest) -> dict[str, Any]:
+        """A signature over the files of the model that other tools understand."""
+        from falaj.evidence.model_signature import KEY_FILE, sign_model
+
+        blobs = {entry.path: str(entry.blob) for entry in self.around.store.manifest(model).files}
+        return sign_model(self.spec.model, blobs, self.around.home.keys / KEY_FILE)
 
     def _keep_lock(self, environment: Environment) -> str | None:
         """Keep the lockfile beside the release, so that a location can build the same environment."""
