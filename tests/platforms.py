@@ -125,7 +125,7 @@ def _finish_run(platform: Platform, run_id: str, log: Digest) -> None:
 
 
 def _release(platform: Platform, run_id: str, model: Digest) -> None:
-    signer = evidence.load_or_create_key(platform.home.keys / "evidence.pem")
+    signer = evidence.open_keyring(platform.home.keys).signer_for(evidence.TRAIN)
     said = evidence.statement(evidence.TRAIN, [("flight-delay", model)], {"run": run_id})
     candidate = release.Candidate(
         "flight-delay", model, [(evidence.TRAIN, evidence.sign_statement(said, signer))],

@@ -92,8 +92,7 @@ def test_releases_by_every_name(client: Client, served: Served) -> None:
 
 def test_evidence_comes_as_it_was_signed(client: Client, served: Served) -> None:
     (envelope,) = client.evidence("flight-delay@1")
-    key = evidence.load_or_create_key(served.home.keys / "evidence.pem").public_pem
-    said = evidence.verify_envelope(envelope, evidence.trust(key))
+    said = evidence.verify_envelope(envelope, evidence.open_keyring(served.home.keys).trusted())
     assert said.subjects[0].digest == served.model
     assert json.loads(base64.b64decode(envelope["payload"]))["predicate"] == {"run": served.run_id}
 

@@ -88,7 +88,7 @@ def test_a_release_verifies_offline_and_a_changed_byte_does_not(
     bundle = tmp_path / "bundle"
     installation.ok("verify", "flight-delay@1")
     installation.ok("release", "flight-delay@1", "--export", str(bundle))
-    keys = installation.home / "keys" / "evidence.pem.pub"
+    keys = installation.home / "keys" / "trusted.json"
     installation.ok("verify", str(bundle), "--keys", str(keys))
     model = bundle / "model" / "model.onnx"
     content = bytearray(model.read_bytes())
