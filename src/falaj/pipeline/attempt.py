@@ -7,7 +7,7 @@ import marshal
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from falaj.pipeline.jobs import Job, Part
 from falaj.pipeline.materials import Materials
 from falaj.pipeline.process import Limits, run_process
 from falaj.pipeline.runner import PLACE, PROGRAM
+from falaj.pipeline.secrecy import Secrets
 
 if TYPE_CHECKING:
     from falaj.artifacts import ArtifactStore, Digest
@@ -54,6 +55,7 @@ class Bench:
         worktree: The project's files; the working directory of steps.
         folder: Each attempt gets a folder below it.
         memory_bytes: Memory that a step without a limit of its own may use.
+        secrets: What steps may ask for; a result that holds one is not kept.
     """
 
     store: ArtifactStore
@@ -62,6 +64,7 @@ class Bench:
     worktree: Path
     folder: Path
     memory_bytes: int
+    secrets: Secrets = field(default_factory=Secrets)
 
     def run(
         self, job: Job, environ: Mapping[str, str], stop: int, output: Callable[[bytes], None]
@@ -90,7 +93,7 @@ class Bench:
             ending = run_process(
                 command,
                 folder=self.worktree,
-                environ={**environ, **_own_variables(job.node, folder)},
+                environ={**environ, **_own_variables(job.node, folder), **self.secrets.of(job.node.step.secrets)},
                 limits=limits,
                 stop=stop,
                 output=output,
@@ -128,6 +131,8 @@ class Bench:
 
     def _keep(self, node: StepNode, folder: Path) -> dict[str, Output]:
         kinds = command_kinds(node, folder) if node.step.command else _written_kinds(node, folder)
+        if node.step.secrets:
+            Secrets(self.secrets.of(node.step.secrets)).refuse_in(folder / "outputs", node.name)
         return {name: Output(self.store.put(folder / "outputs" / name).digest, kind) for name, kind in kinds.items()}
 
 

@@ -28,6 +28,7 @@ from falaj.pipeline.jobs import Job, Part
 from falaj.pipeline.materials import Materials
 from falaj.pipeline.outcomes import event_kind, particulars, step_result, was_cancelled
 from falaj.pipeline.result import PipelineResult, StepResult, StepState
+from falaj.pipeline.secrecy import Secrets
 from falaj.pipeline.sources import Snapshot, forget, resolve
 from falaj.pipeline.work import Outcome, Worker
 from falaj.project.spec import ProjectSpec
@@ -51,6 +52,7 @@ def execute(
     cpus: float | None = None,
     memory_bytes: int | None = None,
     step_environment: Mapping[str, str] | None = None,
+    secrets: Mapping[str, str] | None = None,
 ) -> PipelineResult:
     """Run every step of a project, or take its result from an earlier run.
 
@@ -68,10 +70,13 @@ def execute(
         cpus: Cores that steps may reserve together; all of the machine by default.
         memory_bytes: Memory likewise.
         step_environment: Environment variables for the steps.
+        secrets: Secrets by name; a step gets those that it declares, as environment variables.
 
     Raises:
-        PipelineError: The pipeline cannot be run as it is written.
+        PipelineError: The pipeline cannot be run as it is written, or a declared secret is missing.
     """
+    known = Secrets(secrets or {})
+    known.require(spec)
     execution = _Execution(
         spec,
         Worker(
@@ -82,6 +87,7 @@ def execute(
                 worktree,
                 run_dir / "steps",
                 memory_bytes or machine_memory(),
+                known,
             ),
             run_dir,
             dict(step_environment or {}),

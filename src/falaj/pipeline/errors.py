@@ -33,7 +33,7 @@ class StepError(RunFailedError):
     """A step did not give what it should.
 
     Codes: `step.failed`, `step.timed-out`, `step.cancelled`, `step.out-of-memory`, `step.killed`,
-    `step.wrong-output`, `step.wrong-input`, `step.missing-function`, `step.input-unreadable`.
+    `step.wrong-output`, `step.wrong-input`, `step.secret-in-result`, `step.missing-function`, `step.input-unreadable`.
     """
 
     code = "step.failed"
@@ -47,5 +47,11 @@ class DiskFullError(UnavailableError):
 
 def retriable(error: FalajError) -> bool:
     """Whether trying again could help: not when the code itself is wrong or the user stopped it."""
-    final = {"step.cancelled", "step.missing-function", "step.wrong-output", "step.wrong-input"}
+    final = {
+        "step.cancelled",
+        "step.missing-function",
+        "step.wrong-output",
+        "step.wrong-input",
+        "step.secret-in-result",
+    }
     return error.code not in final

@@ -7,6 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from falaj.pipeline.secrecy import Hiding
+
 LIMIT_BYTES = 64 << 20
 """What is kept of one step's output; a step that writes without end must not fill the disk."""
 _LONGEST_LINE = 1 << 16
@@ -18,18 +20,23 @@ class StepLog:
     Args:
         path: The file; what earlier attempts wrote stays.
         lines: Receives whole lines, without their ends.
+        hidden: What is neither kept nor passed on: the step's secrets.
     """
 
-    def __init__(self, path: Path, lines: Callable[[list[str]], None]) -> None:
+    def __init__(self, path: Path, lines: Callable[[list[str]], None], hidden: tuple[bytes, ...] = ()) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("ab", buffering=0)
         self._room = LIMIT_BYTES - self._file.tell()
         self._lines = lines
         self._rest = b""
+        self._hiding = Hiding(hidden)
 
     def write(self, chunk: bytes) -> None:
         """Keep and pass on what came."""
-        if self._room <= 0:
+        self._keep(self._hiding.feed(chunk))
+
+    def _keep(self, chunk: bytes) -> None:
+        if self._room <= 0 or not chunk:
             return
         self._file.write(chunk)
         self._room -= len(chunk)
@@ -46,6 +53,7 @@ class StepLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._keep(self._hiding.end())
         self._file.close()
         if self._rest:
             self._tell([self._rest])

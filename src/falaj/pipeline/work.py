@@ -20,6 +20,7 @@ from falaj.pipeline.errors import DiskFullError, StepError, retriable
 from falaj.pipeline.events import Emit, Event, EventKind
 from falaj.pipeline.jobs import Job
 from falaj.pipeline.logs import StepLog
+from falaj.pipeline.secrecy import Secrets
 from falaj.pipeline.surroundings import step_environ
 
 
@@ -108,11 +109,13 @@ class Worker:
         try:
             self._end_leftovers()
             self.tell("step.started", name, attempt=attempt)
-            with StepLog(self.log_path(name), lambda lines: self.tell("step.log", name, lines=lines)) as log:
+            with StepLog(self.log_path(name), lambda lines: self._say(name, lines), self._hidden(job)) as log:
                 outputs = self.bench.run(job, self._environ(job), self._stopped, log.write)
             entry = cache.Entry(name, outputs, self._metrics(job, outputs), time.time() - started)
             cache.save(self.bench.store, job.fingerprint, entry)
-        except (FalajError, DamagedInputError) as error:
+        except FalajError as error:
+            return None, self.bench.secrets.hide_in(error)
+        except DamagedInputError as error:
             return None, error
         except OSError as error:
             return None, _disk_error(error, name)
@@ -121,6 +124,13 @@ class Worker:
                 f"the engine failed: {type(error).__name__}: {error}", where=name, code="step.internal"
             )
         return entry, None
+
+    def _say(self, name: str, lines: list[str]) -> None:
+        self.tell("step.log", name, lines=lines)
+
+    def _hidden(self, job: Job) -> tuple[bytes, ...]:
+        """What a step's log does not show: what the step knows."""
+        return Secrets(self.bench.secrets.of(job.node.step.secrets)).forms
 
     def _again(self, job: Job, error: Exception, attempts: int) -> bool:
         step = job.node.step

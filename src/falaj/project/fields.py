@@ -97,6 +97,7 @@ ModelName = Annotated[
 ]
 Name = Annotated[str, text_like(r"^[A-Za-z][A-Za-z0-9_-]*$", "letters, digits, `_` and `-`, a letter first", 63)]
 ParameterName = Annotated[str, text_like(r"^[A-Za-z_][A-Za-z0-9_]*$", "a Python name", 63)]
+SecretName = Annotated[str, text_like(r"^[A-Z][A-Z0-9_]*$", "the name of a variable, such as DB_PASSWORD", 63)]
 Function = Annotated[
     str,
     text_like(r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$", "`module:function`, such as flights.training:fit"),

@@ -23,6 +23,7 @@ from falaj.project.fields import (
     ParameterName,
     ProjectPath,
     Reference,
+    SecretName,
     Size,
     Strict,
     Url,
@@ -31,6 +32,10 @@ from falaj.project.fields import (
 from falaj.project.spec import ProjectSpec, ServingSpec, SourceSpec, StepSpec
 
 Classification = Literal["public", "internal", "confidential", "personal", "health", "banking", "government"]
+
+_TAKEN = ("FALAJ_", "MLFLOW_", "PYTHON", "LD_")
+_TAKEN_ALONE = ("PATH", "HOME", "TMPDIR", "VIRTUAL_ENV")
+"""Variables by which steps are run."""
 
 
 class DataSource(Strict):
@@ -86,6 +91,11 @@ class Step(Strict):
     )
     cache: bool = Field(default=True, description="`false` runs the step although nothing has changed.")
     files: list[ProjectPath] = Field(default=[], description="Other files that the result depends on.")
+    secrets: list[SecretName] = Field(
+        default=[],
+        description="Secrets that the step finds in environment variables of their names. They are kept by "
+        "`falaj secrets set` and are in no log, result or evidence.",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -95,6 +105,9 @@ class Step(Strict):
             raise problem("`outputs` and `output` exclude each other", "one of them")
         if len(set(self.outputs)) < len(self.outputs):
             raise problem("an output is named twice", "each name once")
+        taken = [name for name in self.secrets if name.startswith(_TAKEN) or name in _TAKEN_ALONE]
+        if taken:
+            raise problem(f"a secret cannot be called {taken[0]}, which has a meaning of its own", "another name")
         both = sorted({*self.params} & {*(self.matrix or {})})
         if both:
             raise problem(f"`{both[0]}` is in `params` and in `matrix`", "one of them")
@@ -119,6 +132,7 @@ class Step(Strict):
             matrix={key: tuple(values) for key, values in (self.matrix or {}).items()},
             cache=self.cache,
             files=tuple(self.files),
+            secrets=tuple(self.secrets),
         )
 
 

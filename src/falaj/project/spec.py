@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-SPEC_VERSION = 1
+SPEC_VERSION = 2
 """Raised whenever the JSON form changes, so that an older cache entry is not read."""
 
 Risk = Literal["low", "medium", "high"]
@@ -58,6 +58,7 @@ class StepSpec:
         matrix: Parameter name to the values over which the step fans out.
         cache: False runs the step although nothing it depends on changed.
         files: Extra files, relative to the project's folder, whose content the result depends on.
+        secrets: Names of secrets, which the step finds in its environment variables.
     """
 
     name: str
@@ -76,6 +77,7 @@ class StepSpec:
     matrix: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     cache: bool = True
     files: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -201,7 +203,7 @@ class ProjectSpec:
 
 def _step(value: Mapping[str, Any]) -> StepSpec:
     """A step from JSON values, where tuples came as lists."""
-    tuples = {name: tuple(value[name]) for name in ("inputs", "outputs", "needs", "files")}
+    tuples = {name: tuple(value[name]) for name in ("inputs", "outputs", "needs", "files", "secrets")}
     command = None if value["command"] is None else tuple(value["command"])
     matrix = {name: tuple(values) for name, values in value["matrix"].items()}
     return StepSpec(**{**value, **tuples, "command": command, "matrix": matrix})

@@ -121,6 +121,7 @@ class _Run:
             emit=self._emit_step,
             cancelled=lambda: self.around.cancelled() or refused(),
             step_environment=tracking,
+            secrets=self.around.secrets({name for step in self.spec.steps.values() for name in step.secrets}),
         )
 
     def _stopped(self, pipeline: PipelineResult, early: list[Future[Any]]) -> Outcome:

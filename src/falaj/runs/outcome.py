@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,7 @@ class Surroundings:
         cancelled: True once the run should end.
         live: Finds the live release of a model, or None.
         tracking: Opens the tracking run and returns the environment variables that steps need for it.
+        secrets: Gives the values of those of the named secrets that are set.
     """
 
     home: Home
@@ -70,6 +71,7 @@ class Surroundings:
     cancelled: Callable[[], bool]
     live: Callable[[str], LiveRelease | None]
     tracking: Callable[[str, Path], Mapping[str, str]]
+    secrets: Callable[[Collection[str]], Mapping[str, str]] = lambda _names: {}
 
 
 @dataclass(frozen=True)

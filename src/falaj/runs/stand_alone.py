@@ -100,6 +100,7 @@ def _surroundings(home: Home, emit: Emit, tracked: _Tracked) -> Surroundings:
         cancelled=lambda: False,
         live=lambda _model: None,
         tracking=tracked.open,
+        secrets=lambda names: {name: os.environ[name] for name in names if name in os.environ},
     )
 
 
