@@ -1,4 +1,4 @@
-"""The tables of role bindings and the organisation's own policies."""
+"""The table of role bindings."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,8 +11,20 @@ depends_on = None
 
 
 def upgrade() -> None:
-    pass
+    op.create_table('role_bindings',
+    sa.Column('id', sa.Integer(), autoincrement=True, nullable=False),
+    sa.Column('tenant', sa.String(length=100), nullable=False),
+    sa.Column('principal', sa.String(length=200), nullable=False),
+    sa.Column('role', sa.String(length=40), nullable=False),
+    sa.Column('project', sa.String(length=200), nullable=True),
+    sa.Column('environment', sa.String(length=100), nullable=True),
+    sa.Column('granted_by', sa.String(length=200), nullable=False),
+    sa.Column('granted_at', sa.Float(), nullable=False),
+    sa.PrimaryKeyConstraint('id')
+    )
+    op.create_index('role_bindings_by_principal', 'role_bindings', ['tenant', 'principal'], unique=False)
 
 
 def downgrade() -> None:
-    pass
+    op.drop_index('role_bindings_by_principal', table_name='role_bindings')
+    op.drop_table('role_bindings')

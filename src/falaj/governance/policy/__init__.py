@@ -1,0 +1,35 @@
+"""Who may do what: one question, answered by Cedar policies with a strict schema, denied whenever it cannot be answered.
+
+`authorize` is the pure core; `decide` and `require` ask it with the policies and bindings that are in force. Roles are
+granted by bindings to a tenant, project or environment; forbids of the platform hold whatever an organisation adds.
+"""
+
+from falaj.governance.policy.actions import Action, Role
+from falaj.governance.policy.bindings import Binding, bindings_of
+from falaj.governance.policy.decision import authorize
+from falaj.governance.policy.errors import ForbiddenError, PolicyError
+from falaj.governance.policy.facts import ChangeFacts, SignedFacts
+from falaj.governance.policy.permission import decide, in_force, require
+from falaj.governance.policy.policyset import PolicySet, Rule, built_in, with_organisation
+from falaj.governance.policy.resources import Decision, Resource
+
+__all__ = [
+    "Action",
+    "Binding",
+    "ChangeFacts",
+    "Decision",
+    "ForbiddenError",
+    "PolicyError",
+    "PolicySet",
+    "Resource",
+    "Role",
+    "Rule",
+    "SignedFacts",
+    "authorize",
+    "bindings_of",
+    "built_in",
+    "decide",
+    "in_force",
+    "require",
+    "with_organisation",
+]

@@ -1,0 +1,51 @@
+"""The vocabulary of permission: what can be done, and the roles that a binding grants."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Action(StrEnum):
+    """What a request does, as routes declare it and policies name it."""
+
+    READ = "read"
+    READ_AUDIT = "read-audit"
+    TRIGGER = "trigger"
+    """Announce a commit."""
+    RUN = "run"
+    """Start or cancel a run: training."""
+    CONFIGURE_PROJECT = "configure-project"
+    OPERATE = "operate"
+    """Upkeep that changes no decision, such as collecting garbage."""
+    MANAGE_PLATFORM = "manage-platform"
+    MANAGE_ACCOUNTS = "manage-accounts"
+    MANAGE_OWN = "manage-own"
+    """One's own tokens, approval keys and second factors."""
+    REQUEST_CHANGE = "request-change"
+    APPROVE_CHANGE = "approve-change"
+    REJECT_CHANGE = "reject-change"
+    CANCEL_CHANGE = "cancel-change"
+    REVIEW_CHANGE = "review-change"
+    ADMIT = "admit"
+    """Let an approved change take effect. No route performs it: the controller does."""
+    ROLLBACK = "rollback"
+    ARCHIVE_RELEASE = "archive-release"
+    RETIRE_RELEASE = "retire-release"
+    REVOKE_RELEASE = "revoke-release"
+    SERVE = "serve"
+    """What agents ask for their location."""
+    MANAGE_KEYS = "manage-keys"
+    MANAGE_PRIVACY = "manage-privacy"
+    PUBLIC = "public"
+    """Answers anyone: liveness, log-in, and webhooks, which prove themselves by their own signature."""
+
+
+class Role(StrEnum):
+    """What a binding grants in its scope."""
+
+    DATA_SCIENTIST = "data-scientist"
+    ML_ENGINEER = "ml-engineer"
+    RELEASE_MANAGER = "release-manager"
+    AUDITOR = "auditor"
+    ADMIN = "admin"
+    SERVICE = "service"

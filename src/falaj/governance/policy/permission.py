@@ -1,0 +1,67 @@
+"""The question with what is in force now: policies and bindings come from the database of the session."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from falaj.governance.policy.actions import Action
+from falaj.governance.policy.bindings import bindings_of
+from falaj.governance.policy.decision import authorize
+from falaj.governance.policy.errors import ForbiddenError
+from falaj.governance.policy.policyset import PolicySet, with_organisation
+from falaj.governance.policy.resources import Decision, Resource
+from falaj.governance.principal import Principal
+
+
+def in_force(session: Session) -> PolicySet:
+    """The built-in policies and those of the organisation that platform.yaml names; parsed once a version."""
+    from falaj.governance import settings
+
+    return _compiled(tuple(sorted(settings.current(session).policies.items())))
+
+
+@lru_cache(maxsize=8)
+def _compiled(texts: tuple[tuple[str, str], ...]) -> PolicySet:
+    return with_organisation(dict(texts))
+
+
+def decide(
+    session: Session,
+    principal: Principal,
+    action: Action,
+    resource: Resource,
+    context: Mapping[str, Any],
+    *,
+    anywhere: bool = False,
+) -> Decision:
+    """`authorize` with the policies in force and the bindings of the principal.
+
+    Args:
+        session: Reads settings and bindings.
+        principal: Who asks.
+        action: What it wants to do.
+        resource: To what.
+        context: `now` (unix seconds); for changes `change` (ChangeFacts) and `signed` (SignedFacts).
+        anywhere: True asks whether it may do so in any scope; whoever asks that must ask again for the resource.
+    """
+    granted = bindings_of(session, principal)
+    policies = in_force(session)
+    return authorize(principal, action, resource, context, policies=policies, bindings=granted, anywhere=anywhere)
+
+
+def require(
+    session: Session, principal: Principal, action: Action, resource: Resource, context: Mapping[str, Any]
+) -> Decision:
+    """`decide`, or refuse.
+
+    Raises:
+        ForbiddenError: The reason names the policy (`auth.forbidden`); the server writes it to the audit log.
+    """
+    decision = decide(session, principal, action, resource, context)
+    if not decision.allowed:
+        raise ForbiddenError(principal, action, resource, decision)
+    return decision
