@@ -1,0 +1,35 @@
+"""Keys and secrets as the control plane sees them: rows, with rotation and destruction.
+
+Data keys are kept wrapped by the root key, in the database and in a list on each machine; the rows are the truth.
+Secrets of steps are kept encrypted under them.
+"""
+
+from falaj.governance.keys.errors import BadSecretError, UnknownKeyError, UnknownSecretError
+from falaj.governance.keys.registry import destroy, known, rotate, subject_key, synchronise
+from falaj.governance.keys.secrets import (
+    SecretNote,
+    Vault,
+    is_sealed,
+    list_secrets,
+    remove_secret,
+    secret_values,
+    set_secret,
+)
+
+__all__ = [
+    "BadSecretError",
+    "SecretNote",
+    "UnknownKeyError",
+    "UnknownSecretError",
+    "Vault",
+    "destroy",
+    "is_sealed",
+    "known",
+    "list_secrets",
+    "remove_secret",
+    "rotate",
+    "secret_values",
+    "set_secret",
+    "subject_key",
+    "synchronise",
+]
