@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 
 from falaj.errors import FalajError, UnavailableError
 
-_EXIT_CODES = {400: 2, 401: 2, 404: 3, 409: 4, 422: 5, 501: 2, 503: 6}
+_EXIT_CODES = {400: 2, 401: 2, 403: 7, 404: 3, 409: 4, 422: 5, 501: 2, 503: 6}
 
 
 class ServerUnreachableError(UnavailableError):

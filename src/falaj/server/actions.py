@@ -1,41 +1,41 @@
-"""Deny by default: each route says which action it performs and how its caller proves who it is."""
+"""Deny by default: each route says which action it performs, and an application with a silent route does not start."""
 
 from __future__ import annotations
 
-import hmac
-from collections.abc import Callable
-from enum import StrEnum
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 
-from falaj.errors import FalajError
+from falaj.governance.policy import Action
+
+__all__ = ["Action", "action", "asks_again", "declared", "require_actions", "walk"]
+
+_ASKED_AGAIN = frozenset(
+    {
+        Action.REQUEST_CHANGE,
+        Action.APPROVE_CHANGE,
+        Action.REJECT_CHANGE,
+        Action.CANCEL_CHANGE,
+        Action.REVIEW_CHANGE,
+        Action.ROLLBACK,
+        Action.ARCHIVE_RELEASE,
+        Action.RETIRE_RELEASE,
+        Action.REVOKE_RELEASE,
+    }
+)
+"""Decisions about changes and releases: their domain asks again, with the change and its environment."""
 
 
-class UnauthenticatedError(FalajError):
-    """The request carries no valid token."""
+def action(name: Action, *, refined: bool = False) -> dict[str, Any]:
+    """The keyword that every route passes: `@router.get(path, **action(Action.READ))`.
 
-    code, status, exit_code = "auth.unauthenticated", 401, 2
-
-
-class Action(StrEnum):
-    """What a route does, as policy names it."""
-
-    READ = "read"
-    TRIGGER = "trigger"
-    RUN = "run"
-    CONFIGURE = "configure"
-    OPERATE = "operate"
-    MANAGE_PLATFORM = "manage-platform"
-    SERVE = "serve"
-    PUBLIC = "public"
-    """Answers anyone: liveness, and webhooks, which prove themselves by their own signature."""
-
-
-def action(name: Action) -> dict[str, Any]:
-    """The keyword that every route passes: `@router.get(path, **action(Action.READ))`."""
-    return {"openapi_extra": {"x-falaj-action": name.value}}
+    Args:
+        name: What the route does.
+        refined: The handler itself bounds what it does by the caller's projects and environments, with
+            `access.require` or `access.readable`; before it runs, a role in any scope is enough.
+    """
+    return {"openapi_extra": {"x-falaj-action": name.value, **({"x-falaj-refined": True} if refined else {})}}
 
 
 def require_actions(app: FastAPI) -> None:
@@ -61,19 +61,6 @@ def declared(route: APIRoute) -> Action | None:
     return None if value is None else Action(value)
 
 
-def authenticator(token: str) -> Callable[[Request], None]:
-    """A dependency that lets a request pass when it carries the installation's token, or when its route is public."""
-    expected = f"Bearer {token}".encode()
-
-    def authenticate(request: Request) -> None:
-        if declared(request.scope["route"]) is Action.PUBLIC:
-            return
-        offered = request.headers.get("authorization", "").encode()
-        if not hmac.compare_digest(offered, expected):
-            raise UnauthenticatedError(
-                "this request carries no valid token",
-                where=f"{request.method} {request.url.path}",
-                hint="send 'Authorization: Bearer' with the content of <home>/token",
-            )
-
-    return authenticate
+def asks_again(route: APIRoute) -> bool:
+    """Whether what the route calls asks again with the resource itself."""
+    return declared(route) in _ASKED_AGAIN or bool((route.openapi_extra or {}).get("x-falaj-refined"))

@@ -11,12 +11,14 @@ from fastapi import Depends, FastAPI
 
 from falaj import __version__
 from falaj.errors import UnavailableError
+from falaj.governance.keys import synchronise
 from falaj.home import Home
 from falaj.server import problems
-from falaj.server.actions import authenticator, require_actions
+from falaj.server.access import gate
+from falaj.server.actions import require_actions
 from falaj.server.controller import Controller
 from falaj.server.platform import Platform
-from falaj.server.routers import locations, projects, releases, runs, settings, system
+from falaj.server.routers import evidence, keys, locations, projects, releases, runs, settings, system
 from falaj.storage import Database
 
 
@@ -44,11 +46,20 @@ def create_app(platform: Platform, *, controllers: bool = True) -> FastAPI:
         docs_url=None,  # the stock page loads its scripts from elsewhere
         redoc_url=None,
         openapi_url="/api/v1/openapi.json",
-        dependencies=[Depends(authenticator(platform.home.token))],
+        dependencies=[Depends(gate)],
     )
     app.state.platform = platform
     problems.install(app)
-    for router in (runs.router, projects.router, releases.router, locations.router, settings.router, system.router):
+    for router in (
+        runs.router,
+        projects.router,
+        releases.router,
+        evidence.router,
+        locations.router,
+        settings.router,
+        keys.router,
+        system.router,
+    ):
         app.include_router(router)
     require_actions(app)
     return app
@@ -65,8 +76,10 @@ def serve(home: Home, port: int) -> None:
     _refuse_taken_port(port)
     database = Database(home.prepare().database_url)
     database.migrate()
+    platform = Platform(home, database)
+    synchronise(database, platform.keys)
     config = uvicorn.Config(
-        create_app(Platform(home, database)),
+        create_app(platform),
         host="127.0.0.1",
         port=port,
         log_level="warning",

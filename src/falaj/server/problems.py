@@ -11,6 +11,8 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from falaj.errors import FalajError
+from falaj.governance.policy import ForbiddenError
+from falaj.server import denials
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +27,7 @@ def problem(status: int, code: str, title: str, **details: Any) -> JSONResponse:
 def install(app: FastAPI) -> None:
     """Answer every error of the application with a problem document."""
     app.add_exception_handler(FalajError, _falaj_error)
+    app.add_exception_handler(ForbiddenError, _forbidden)
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _unexpected)
@@ -32,6 +35,12 @@ def install(app: FastAPI) -> None:
 
 def _falaj_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, FalajError)
+    return problem(error.status, error.code, error.message, where=error.where, hint=error.hint)
+
+
+def _forbidden(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ForbiddenError)
+    denials.record(request, error)
     return problem(error.status, error.code, error.message, where=error.where, hint=error.hint)
 
 

@@ -1,4 +1,4 @@
-"""Who may do what: one question, answered by Cedar policies with a strict schema, denied whenever it cannot be answered.
+"""Who may do what: one question to Cedar policies with a strict schema, denied whenever it cannot be answered.
 
 `authorize` is the pure core; `decide` and `require` ask it with the policies and bindings that are in force. Roles are
 granted by bindings to a tenant, project or environment; forbids of the platform hold whatever an organisation adds.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from falaj.governance.policy.actions import Action, Role
 from falaj.governance.policy.resources import Resource
-from falaj.governance.principal import HOME, Principal
+from falaj.governance.principal import HOME, Principal, PrincipalKind
+from falaj.project.platform_spec import PlatformSpec
 from falaj.storage.policy_tables import RoleBindingRow
 
 _READING = frozenset({Action.READ, Action.READ_AUDIT})
@@ -33,7 +34,10 @@ class Binding:
     source: str = "account"
 
     def covers(self, action: Action, resource: Resource) -> bool:
-        """Whether it holds for a resource. Reading is not bounded by environment: who decides about one sees them all."""
+        """Whether it holds for a resource.
+
+        Reading is not bounded by environment: who decides about one rung sees what happened on the others.
+        """
         in_project = self.project is None or self.project == resource.project
         in_environment = self.environment is None or action in _READING or self.environment == resource.environment
         return in_project and in_environment
@@ -55,18 +59,26 @@ def held_roles(bindings: Iterable[Binding]) -> frozenset[str]:
 
 def bindings_of(session: Session, principal: Principal) -> tuple[Binding, ...]:
     """Everything that a principal was granted: built in, to its account, and by platform.yaml to it or its groups."""
+    from falaj.governance import settings
+
+    return granted_under(settings.current(session), session, principal)
+
+
+def granted_under(spec: PlatformSpec, session: Session, principal: Principal) -> tuple[Binding, ...]:
+    """What `bindings_of` returns, where the settings have been read already."""
     if principal.id == HOME:
         return _OF_HOME
     query = select(RoleBindingRow).where(
         RoleBindingRow.tenant == principal.tenant, RoleBindingRow.principal == principal.id
     )
-    direct = [Binding(Role(row.role), row.project, row.environment) for row in session.scalars(query)]
-    return (*direct, *_of_platform(session, principal))
+    direct = (Binding(Role(row.role), row.project, row.environment) for row in session.scalars(query))
+    return (*direct, *_of_platform(spec, principal))
 
 
-def _of_platform(session: Session, principal: Principal) -> Iterable[Binding]:
-    from falaj.governance import settings
-
-    for spec in settings.current(session).roles:
-        if spec.user == principal.name or (spec.group is not None and spec.group in principal.groups):
-            yield Binding(Role(spec.role), spec.project, spec.environment, "platform.yaml")
+def _of_platform(spec: PlatformSpec, principal: Principal) -> Iterator[Binding]:
+    """Bindings of platform.yaml name people; a token or workload of the same name is nobody that they mean."""
+    if principal.kind is not PrincipalKind.USER:
+        return
+    for each in spec.roles:
+        if each.user == principal.name or (each.group is not None and each.group in principal.groups):
+            yield Binding(Role(each.role), each.project, each.environment, "platform.yaml")

@@ -9,19 +9,24 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from falaj.governance.policy.actions import Action
-from falaj.governance.policy.bindings import bindings_of
+from falaj.governance.policy.bindings import granted_under
 from falaj.governance.policy.decision import authorize
 from falaj.governance.policy.errors import ForbiddenError
 from falaj.governance.policy.policyset import PolicySet, with_organisation
 from falaj.governance.policy.resources import Decision, Resource
 from falaj.governance.principal import Principal
+from falaj.project.platform_spec import PlatformSpec
 
 
 def in_force(session: Session) -> PolicySet:
     """The built-in policies and those of the organisation that platform.yaml names; parsed once a version."""
     from falaj.governance import settings
 
-    return _compiled(tuple(sorted(settings.current(session).policies.items())))
+    return _in(settings.current(session))
+
+
+def _in(spec: PlatformSpec) -> PolicySet:
+    return _compiled(tuple(sorted(spec.policies.items())))
 
 
 @lru_cache(maxsize=8)
@@ -48,9 +53,11 @@ def decide(
         context: `now` (unix seconds); for changes `change` (ChangeFacts) and `signed` (SignedFacts).
         anywhere: True asks whether it may do so in any scope; whoever asks that must ask again for the resource.
     """
-    granted = bindings_of(session, principal)
-    policies = in_force(session)
-    return authorize(principal, action, resource, context, policies=policies, bindings=granted, anywhere=anywhere)
+    from falaj.governance import settings
+
+    spec = settings.current(session)
+    granted = granted_under(spec, session, principal)
+    return authorize(principal, action, resource, context, policies=_in(spec), bindings=granted, anywhere=anywhere)
 
 
 def require(

@@ -12,8 +12,10 @@ from sqlalchemy.orm import Session
 
 from falaj import api
 from falaj.errors import ConflictError, NotFoundError
+from falaj.governance.policy import Resource
 from falaj.runs import queue
-from falaj.server import views
+from falaj.server import access, views
+from falaj.server.access import Caller
 from falaj.server.actions import Action, action
 from falaj.server.platform import Platform, Shared
 from falaj.storage import Delivery, ProjectRow
@@ -46,9 +48,10 @@ class Push(BaseModel):
     delivery: str = ""
 
 
-@router.post("/projects", status_code=201, response_model=api.Project, **action(Action.CONFIGURE))
-def register(wish: NewProject, platform: Shared) -> api.Project:
+@router.post("/projects", status_code=201, response_model=api.Project, **action(Action.CONFIGURE_PROJECT, refined=True))
+def register(wish: NewProject, platform: Shared, caller: Caller) -> api.Project:
     """Register a project; registering it again with the same repository changes its settings."""
+    access.require(platform, caller, Action.CONFIGURE_PROJECT, Resource("project", wish.name, caller.tenant, wish.name))
     with platform.database.transaction() as session:
         row = session.get(ProjectRow, wish.name)
         if row is not None and row.repository != wish.repository:
@@ -61,16 +64,21 @@ def register(wish: NewProject, platform: Shared) -> api.Project:
         return views.project(row)
 
 
-@router.get("/projects", response_model=list[api.Project], **action(Action.READ))
-def list_projects(platform: Shared) -> list[api.Project]:
-    """All projects by name."""
+@router.get("/projects", response_model=list[api.Project], **action(Action.READ, refined=True))
+def list_projects(platform: Shared, caller: Caller) -> list[api.Project]:
+    """The projects that the caller may read, by name."""
+    query = select(ProjectRow).order_by(ProjectRow.name)
+    if (readable := access.readable(platform, caller)) is not None:
+        query = query.where(ProjectRow.name.in_(readable))
     with platform.database.reading() as session:
-        return [views.project(row) for row in session.scalars(select(ProjectRow).order_by(ProjectRow.name))]
+        return [views.project(row) for row in session.scalars(query)]
 
 
-@router.post("/triggers/push", response_model=api.Triggered, **action(Action.TRIGGER))
-def push(announced: Push, platform: Shared) -> api.Triggered:
+@router.post("/triggers/push", response_model=api.Triggered, **action(Action.TRIGGER, refined=True))
+def push(announced: Push, platform: Shared, caller: Caller) -> api.Triggered:
     """A hook of a repository on this machine says that a branch moved."""
+    project = announced.project
+    access.require(platform, caller, Action.TRIGGER, Resource("project", project, caller.tenant, project))
     return announce(platform, announced, trigger="push")
 
 

@@ -9,7 +9,9 @@ from sqlalchemy import select
 
 from falaj import api, release
 from falaj.errors import NotFoundError
-from falaj.server import views
+from falaj.governance.policy import Resource
+from falaj.server import access, views
+from falaj.server.access import Caller
 from falaj.server.actions import Action, action
 from falaj.server.platform import Shared
 from falaj.storage import EndpointRow, ReleaseRow, RunRow
@@ -17,12 +19,14 @@ from falaj.storage import EndpointRow, ReleaseRow, RunRow
 router = APIRouter(prefix="/api/v1", tags=["releases"])
 
 
-@router.get("/releases", response_model=list[api.Release], **action(Action.READ))
-def list_releases(platform: Shared, model: str | None = None) -> list[api.Release]:
-    """The newest releases first."""
+@router.get("/releases", response_model=list[api.Release], **action(Action.READ, refined=True))
+def list_releases(platform: Shared, caller: Caller, model: str | None = None) -> list[api.Release]:
+    """The newest releases first, of the projects that the caller may read."""
     query = select(ReleaseRow).order_by(ReleaseRow.created_at.desc())
     if model:
         query = query.where(ReleaseRow.model == model)
+    if (readable := access.readable(platform, caller)) is not None:
+        query = query.where(ReleaseRow.project.in_(readable))
     with platform.database.reading() as session:
         return [views.release(row) for row in session.scalars(query)]
 
@@ -41,16 +45,18 @@ def evidence(name: str, platform: Shared) -> list[dict[str, Any]]:
         return [row.envelope for row in release.evidence_of(session, release.find(session, name))]
 
 
-@router.get("/endpoints", response_model=list[api.Endpoint], **action(Action.READ))
-def endpoints(platform: Shared) -> list[api.Endpoint]:
-    """Every endpoint with what it serves."""
+@router.get("/endpoints", response_model=list[api.Endpoint], **action(Action.READ, refined=True))
+def endpoints(platform: Shared, caller: Caller) -> list[api.Endpoint]:
+    """Every endpoint with what it serves, of the projects that the caller may read."""
     query = select(EndpointRow).order_by(EndpointRow.environment, EndpointRow.model, EndpointRow.location)
+    if (readable := access.readable(platform, caller)) is not None:
+        query = query.where(EndpointRow.model.in_(select(ReleaseRow.model).where(ReleaseRow.project.in_(readable))))
     with platform.database.reading() as session:
         return [views.endpoint(row) for row in session.scalars(query)]
 
 
-@router.get("/predictions/{prediction_id}", response_model=api.Trace, **action(Action.READ))
-def trace(prediction_id: str, platform: Shared) -> api.Trace:
+@router.get("/predictions/{prediction_id}", response_model=api.Trace, **action(Action.READ, refined=True))
+def trace(prediction_id: str, platform: Shared, caller: Caller) -> api.Trace:
     """Where a prediction comes from: release, run, commit and data snapshots."""
     from falaj.locations.log_keys import reader_keys
     from falaj.serving.predictionlog import find_prediction
@@ -67,6 +73,9 @@ def trace(prediction_id: str, platform: Shared) -> api.Trace:
         )
     with platform.database.reading() as session:
         found = release.find(session, record.header.release)
+        access.require(
+            platform, caller, Action.READ, Resource("prediction", prediction_id, caller.tenant, found.project)
+        )
         run = session.get_one(RunRow, found.run_id)
         return api.Trace(
             prediction=views.prediction(record), endpoint=record.header.endpoint, release=views.release(found),

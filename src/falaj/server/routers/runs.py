@@ -11,8 +11,10 @@ from sqlalchemy import select
 
 from falaj import api
 from falaj.errors import NotFoundError
+from falaj.governance.policy import Resource
 from falaj.runs import queue
-from falaj.server import views
+from falaj.server import access, views
+from falaj.server.access import Caller
 from falaj.server.actions import Action, action
 from falaj.server.platform import Shared
 from falaj.storage import RunRow, StepRunRow
@@ -29,22 +31,25 @@ class NewRun(BaseModel):
     params: dict[str, dict[str, Any]] = {}
 
 
-@router.post("", status_code=201, response_model=api.Run, **action(Action.RUN))
-def start(wish: NewRun, platform: Shared) -> api.Run:
+@router.post("", status_code=201, response_model=api.Run, **action(Action.RUN, refined=True))
+def start(wish: NewRun, platform: Shared, caller: Caller) -> api.Run:
     """Queue a run; every call makes a new one."""
+    access.require(platform, caller, Action.RUN, Resource("project", wish.project, caller.tenant, wish.project))
     order = queue.RunOrder(wish.project, wish.commit, trigger="manual", params=wish.params, once=False)
     with platform.database.transaction() as session:
         return views.run(queue.enqueue(session, platform.processes, order, platform.now())[0])
 
 
-@router.get("", response_model=list[api.Run], **action(Action.READ))
+@router.get("", response_model=list[api.Run], **action(Action.READ, refined=True))
 def list_runs(
-    platform: Shared, project: str | None = None, limit: Annotated[int, Query(ge=1, le=1000)] = 20
+    platform: Shared, caller: Caller, project: str | None = None, limit: Annotated[int, Query(ge=1, le=1000)] = 20
 ) -> list[api.Run]:
-    """The newest runs first."""
+    """The newest runs first, of the projects that the caller may read."""
     query = select(RunRow).order_by(RunRow.created_at.desc()).limit(limit)
     if project:
         query = query.where(RunRow.project == project)
+    if (readable := access.readable(platform, caller)) is not None:
+        query = query.where(RunRow.project.in_(readable))
     with platform.database.reading() as session:
         return [views.run(row) for row in session.scalars(query)]
 

@@ -1,0 +1,37 @@
+"""Refused attempts: each becomes an entry of the audit log, in a transaction of its own."""
+
+from __future__ import annotations
+
+import logging
+
+from fastapi import Request
+
+from falaj.errors import FalajError
+from falaj.governance.policy import ForbiddenError
+from falaj.server.platform import Platform
+
+logger = logging.getLogger(__name__)
+
+
+def record(request: Request, error: ForbiddenError) -> None:
+    """Write down who was refused what; a log that cannot be written leaves the attempt refused.
+
+    Args:
+        request: The attempt.
+        error: Why it was refused.
+    """
+    platform: Platform = request.app.state.platform
+    details = {
+        "action": error.action.value,
+        "policies": list(error.decision.policy_ids),
+        "method": request.method,
+        "path": request.url.path,
+    }
+    try:
+        from falaj.governance import audit  # type: ignore[attr-defined,unused-ignore]
+
+        entry = audit.Entry("access.denied", error.principal.id, str(error.resource), details, "denied")
+        with platform.database.transaction() as session:
+            audit.append(session, entry, platform.now())
+    except (FalajError, ImportError):
+        logger.exception("a refused attempt could not be written to the audit log")
