@@ -6,14 +6,16 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import Any
 
 from falaj import release
 from falaj.artifacts import open_home_store, parse_digest
+from falaj.encryption import home_scope, open_chest
 from falaj.errors import FalajError
 from falaj.evidence import open_keyring
+from falaj.governance.keys import Vault, secret_values, synchronise
 from falaj.home import Home
 from falaj.pipeline import orphans
 from falaj.processes import Event, Lease, LeaseLostError, Outbox, ProcessTable
@@ -46,7 +48,8 @@ class Worker:
         self._database = Database(home.database_url)
         transitions = {"run": transition, "deployment": deployment_transition}
         self._processes = ProcessTable(self._database, transitions)
-        self._store = open_home_store(home)
+        self._keys = open_chest(home)
+        self._store = open_home_store(home, self._keys)
         self._tracking = Tracking(home)
         self._stopping = threading.Event()
         self._name = f"worker:{socket.gethostname()}:{home.root}"
@@ -91,6 +94,7 @@ class Worker:
     def _begin(self, lease: Lease) -> tuple[Order, str | None]:
         now = time.time()
         orphans.sweep(self._home.root, lease.process_id)
+        synchronise(self._database, self._keys)  # keys may have been made or destroyed on other machines
         with self._database.transaction() as session:
             self._processes.send(session, lease.process_id, Event("claimed"), now)
             run = session.get_one(RunRow, lease.process_id)
@@ -117,6 +121,7 @@ class Worker:
             cancelled=heartbeat.should_end,
             live=self._live,
             tracking=open_tracking,
+            secrets=lambda names: self._secrets(order.run_id, names),
         )
         try:
             with checked_out(order, self._home) as (full_order, worktree):
@@ -151,6 +156,11 @@ class Worker:
         with self._database.reading() as session:
             found = release.live(session, model)
             return LiveRelease(found.number, found.digest) if found else None
+
+    def _secrets(self, run_id: str, names: Collection[str]) -> Mapping[str, str]:
+        vault = Vault(self._keys, home_scope(self._home.settings))
+        with self._database.reading() as session:
+            return secret_values(session, vault, session.get_one(RunRow, run_id).project, names)
 
     def _mirror(self) -> None:
         """Import what is slow early, then do what the outbox asks of it."""

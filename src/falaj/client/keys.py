@@ -1,0 +1,69 @@
+"""Data keys and secrets of steps."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from falaj import api
+from falaj.client.http import Transport
+from falaj.documents.keys import Destroyed, Key, Secret
+
+_PREFIX = "/api/v1"
+
+
+class KeyCalls:
+    """The calls about data keys.
+
+    Args:
+        transport: How the server is reached.
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def list(self) -> list[Key]:
+        """All data keys, the destroyed ones too, oldest first."""
+        return [api.decode(Key, item) for item in self._transport.json("GET", f"{_PREFIX}/keys")]
+
+    def rotate(self, tenant: str = "default", jurisdiction: str | None = None) -> Key:
+        """Make the key that encrypts from now on.
+
+        Args:
+            tenant: Whose data.
+            jurisdiction: Of the data; None for the installation's.
+        """
+        wish = {"tenant": tenant, "jurisdiction": jurisdiction}
+        return api.decode(Key, self._transport.json("POST", f"{_PREFIX}/keys/rotate", wish))
+
+    def destroy(self, key_id: str, reason: str) -> Destroyed:
+        """Destroy a key, and with it all that it encrypted."""
+        path = f"{_PREFIX}/keys/{quote(key_id)}/destroy"
+        return api.decode(Destroyed, self._transport.json("POST", path, {"reason": reason}))
+
+
+class SecretCalls:
+    """The calls about secrets of steps. No value comes back.
+
+    Args:
+        transport: How the server is reached.
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def list(self, project: str) -> list[Secret]:
+        """The secrets of a project."""
+        return [api.decode(Secret, item) for item in self._transport.json("GET", _path(project))]
+
+    def set(self, project: str, name: str, value: str) -> Secret:
+        """Keep a secret, replacing the one of that name."""
+        path = f"{_path(project)}/{quote(name, safe='')}"
+        return api.decode(Secret, self._transport.json("PUT", path, {"value": value}))
+
+    def remove(self, project: str, name: str) -> None:
+        """Forget a secret."""
+        self._transport.json("DELETE", f"{_path(project)}/{quote(name, safe='')}")
+
+
+def _path(project: str) -> str:
+    return f"{_PREFIX}/projects/{quote(project, safe='')}/secrets"
