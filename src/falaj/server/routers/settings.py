@@ -12,9 +12,10 @@ from falaj import api
 from falaj.documents import platform as documents
 from falaj.evidence import Role, open_keyring
 from falaj.governance import settings
-from falaj.governance.principal import HOME
 from falaj.project.platform_file import PlatformFile, parse_platform
 from falaj.project.platform_spec import PlatformSpec
+from falaj.server.access import Caller
+from falaj.server.access import Caller
 from falaj.server.actions import Action, action
 from falaj.server.drift import surroundings
 from falaj.server.platform import Platform, Shared
@@ -77,11 +78,11 @@ def plan(file: SentFile, platform: Shared) -> documents.SettingsPlan:
 
 
 @router.post("/apply", response_model=documents.SettingsPlan, **action(Action.MANAGE_PLATFORM))
-def apply(wish: Wish, platform: Shared) -> documents.SettingsPlan:
+def apply(wish: Wish, caller: Caller, platform: Shared) -> documents.SettingsPlan:
     """Make a file the one that holds: a new version with signed evidence, unless it changes nothing."""
     file, origin = wish.parsed(), _origin(platform, wish)
     with platform.database.transaction() as session:
-        return _plan(settings.apply(session, file.spec, HOME, platform.now(), origin))
+        return _plan(settings.apply(session, file.spec, caller.id, platform.now(), origin))
 
 
 @router.get("/drift", response_model=documents.Drift, **action(Action.READ))
