@@ -13,7 +13,6 @@ from falaj.governance.settings.drift import SILENT_AFTER_S
 from falaj.project.platform_spec import LocationSpec, PlatformSpec
 from falaj.storage import Database, EndpointRow, EventRow
 
-
 DEFAULT = PlatformSpec.default()
 NOW = 10_000.0
 

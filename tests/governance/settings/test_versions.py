@@ -18,7 +18,6 @@ from falaj.governance.settings import Origin, PlatformChangedError, PlatformInUs
 from falaj.project.platform_spec import BindingSpec, LocationSpec, PlatformSpec
 from falaj.storage import Database, EndpointRow, EventRow
 
-
 DEFAULT = PlatformSpec.default()
 WITH_PACK = replace(DEFAULT, policy_packs=("uae",))
 WITH_ROLE = replace(WITH_PACK, roles=(BindingSpec("auditor", group="audit"),))

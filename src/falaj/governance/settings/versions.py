@@ -21,6 +21,9 @@ from falaj.storage import EventRow
 from falaj.storage.settings_tables import SettingsRow
 
 SUBJECT = "platform"
+_REMEMBERED = 8
+_DEFAULT = PlatformSpec.default()
+_parsed: dict[str, PlatformSpec] = {}
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,15 @@ class Origin:
 
 
 def current(session: Session) -> PlatformSpec:
-    """Return what holds now; `PlatformSpec.default()` where nothing was applied."""
-    return _spec(newest(session))
+    """Return what holds now; `PlatformSpec.default()` where nothing was applied.
+
+    Every request asks this, so a specification is parsed once for each digest.
+    """
+    held = session.scalar(select(SettingsRow.digest).order_by(SettingsRow.version.desc()).limit(1))
+    if held is None:
+        return _DEFAULT
+    found = _parsed.get(held)
+    return _remember(newest(session)) if found is None else found
 
 
 def plan(session: Session, spec: PlatformSpec, keys: Mapping[str, str] | None = None) -> Applied:
@@ -121,7 +131,17 @@ def newest(session: Session) -> SettingsRow | None:
 
 
 def _spec(row: SettingsRow | None) -> PlatformSpec:
-    return PlatformSpec.default() if row is None else PlatformSpec.from_json(row.spec)
+    return _DEFAULT if row is None else PlatformSpec.from_json(row.spec)
+
+
+def _remember(row: SettingsRow | None) -> PlatformSpec:
+    """Parse a version and keep it by its own digest: it may be newer than the one that was asked for."""
+    spec = _spec(row)
+    if row is not None:
+        if len(_parsed) >= _REMEMBERED:
+            _parsed.clear()
+        _parsed[row.digest] = spec
+    return spec
 
 
 def _row(
