@@ -8,7 +8,9 @@ from typing import Any
 from urllib.parse import quote
 
 from falaj import api
+from falaj.client.bundles import BundleCalls
 from falaj.client.http import Transport
+from falaj.client.keys import KeyCalls, SecretCalls
 from falaj.client.settings import SettingsCalls
 from falaj.home import Home
 
@@ -33,9 +35,24 @@ class Client:
         return cls(chosen.server_url, chosen.settings.get("FALAJ_TOKEN") or chosen.token)
 
     @cached_property
+    def bundles(self) -> BundleCalls:
+        """What was signed about releases."""
+        return BundleCalls(self._transport)
+
+    @cached_property
     def settings(self) -> SettingsCalls:
         """The platform's settings."""
         return SettingsCalls(self._transport)
+
+    @cached_property
+    def keys(self) -> KeyCalls:
+        """Data keys."""
+        return KeyCalls(self._transport)
+
+    @cached_property
+    def secrets(self) -> SecretCalls:
+        """Secrets of steps."""
+        return SecretCalls(self._transport)
 
     def health(self) -> api.Health:
         """Whether the server answers."""

@@ -41,10 +41,10 @@ from falaj.evidence.predicates import (
     Train,
 )
 from falaj.evidence.provenance import Provenance
-from falaj.evidence.rules import Problem, Verified
+from falaj.evidence.rules import Problem, Verified, short
 from falaj.evidence.statement import Statement, Subject, statement
 from falaj.evidence.tree import tree_digest
-from falaj.evidence.verification import Verification, verify_release
+from falaj.evidence.verification import Verification, verified, verify_release
 
 __all__ = [
     "ADMISSION",
@@ -95,10 +95,12 @@ __all__ = [
     "open_keyring",
     "read_bundle",
     "read_trusted_keys",
+    "short",
     "sign_statement",
     "statement",
     "tree_digest",
     "trust",
+    "verified",
     "verify_admission",
     "verify_envelope",
     "verify_release",

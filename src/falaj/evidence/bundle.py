@@ -66,16 +66,22 @@ class Bundle:
     model_signature: Mapping[str, Any] = field(default_factory=dict)
 
 
-def bundle_of(release: Release, envelopes: Iterable[Envelope], log: Mapping[str, Any] | None = None) -> Bundle:
+def bundle_of(
+    release: Release,
+    envelopes: Iterable[Envelope],
+    log: Mapping[str, Any] | None = None,
+    model_signature: Mapping[str, Any] | None = None,
+) -> Bundle:
     """Return the bundle of a release and its envelopes, such as a server sends them to a location.
 
     Args:
         release: The claim.
         envelopes: Its evidence, and what was decided about it.
         log: Checkpoint and inclusion proofs of the audit log.
+        model_signature: The OpenSSF model signature.
     """
     evidence = {f"{number:02d}.json": canonical(item) for number, item in enumerate(envelopes, 1)}
-    return Bundle(release, evidence, log=log or {})
+    return Bundle(release, evidence, log=log or {}, model_signature=model_signature or {})
 
 
 def write_bundle(folder: Path, bundle: Bundle, *, public_keys: Iterable[str] = ()) -> None:

@@ -45,7 +45,8 @@ def show(
     json: JsonOption = False,
 ) -> None:
     """Show a release: where it comes from, its gates with values, its evidence."""
-    from falaj.cli.release_view import export_bundle, print_release
+    from falaj.cli.bundles import export_bundle
+    from falaj.cli.release_view import print_release
     from falaj.client import Client
     from falaj.home import Home
 
@@ -53,7 +54,7 @@ def show(
     release = client.release(name)
     envelopes = client.evidence(name)
     if export:
-        export_bundle(Home.from_environment(), release, envelopes, export)
+        export_bundle(Home.from_environment(), release, client.bundles.of(name), export)
         emit(f"wrote {export}: falaj verify {export} checks it anywhere")
     elif json:
         emit_json(release)
@@ -85,14 +86,25 @@ def models(json: JsonOption = False) -> None:
 def verify(
     release: Annotated[str, typer.Argument(help="MODEL@NUMBER, or the folder of an exported bundle.")],
     keys: Annotated[Path | None, typer.Option(help="File of trusted public keys; by default the home's.")] = None,
+    environment: Annotated[str, typer.Option(help="May it serve in this environment?")] = "",
+    location: Annotated[str, typer.Option(help="At this location.")] = "local",
+    jurisdiction: Annotated[
+        str | None, typer.Option(help="Of the location, such as AE; by default what the admission says.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Check every digest and signature of a release; exit 5 when anything is wrong."""
-    from falaj.cli.release_view import evidence_line
-    from falaj.cli.release_view import verify as check
+    """Check every digest and signature of a release; exit 5 when anything is wrong.
+
+    With --environment it is also asked whether it may serve there now: admission, approvals, audit log, place, time.
+    """
+    import time
+
+    from falaj.cli.bundles import Serving, evidence_line
+    from falaj.cli.bundles import verify as check
     from falaj.home import Home
 
-    verification = check(Home.from_environment(), release, keys)
+    serving = Serving(environment, location, jurisdiction, time.time()) if environment else None
+    verification = check(Home.from_environment(), release, keys, serving)
     if json:
         emit_json({"ok": verification.ok, "problems": [str(problem) for problem in verification.problems]})
     else:

@@ -1,0 +1,125 @@
+"""What was signed about releases: exported, verified and listed on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from falaj import api, evidence
+from falaj.artifacts import open_home_store, parse_digest
+from falaj.documents.evidence import ReleaseBundle
+from falaj.errors import NotFoundError
+from falaj.evidence.model_signature import KEY_FILE
+from falaj.home import Home
+
+
+@dataclass(frozen=True)
+class Serving:
+    """Where a release would serve: asks for an admission as well.
+
+    Args:
+        environment: The environment.
+        location: Name of the location.
+        jurisdiction: Of the location; None takes what the admission says.
+        at: Unix seconds.
+    """
+
+    environment: str
+    location: str
+    jurisdiction: str | None
+    at: float
+
+
+def trusted(home: Home, keys: Path | None) -> Mapping[str, evidence.TrustedKey]:
+    """Return whom to believe: the keys of a file, or those of this installation.
+
+    Raises:
+        NotFoundError: There are no keys to believe (`evidence.no-keys`).
+    """
+    if keys:
+        return evidence.read_trusted_keys(keys)
+    if not home.keys.exists():
+        raise NotFoundError(
+            "there are no keys to believe", where=str(home.keys), hint="name them with --keys", code="evidence.no-keys"
+        )
+    return evidence.open_keyring(home.keys).trusted()
+
+
+def export_bundle(home: Home, release: api.Release, signed: ReleaseBundle, folder: Path) -> None:
+    """Write a folder that `falaj verify` checks with nothing but it and the trusted keys."""
+    claim = evidence.Release(release.model, release.number, release.digest, release.run_id, release.commit)
+    bundle = evidence.bundle_of(claim, signed.evidence, signed.log, signed.model_signature)
+    evidence.write_bundle(folder, bundle, public_keys=[key.pem for key in trusted(home, None).values()])
+    if signed.model_signature and (public := home.keys / f"{KEY_FILE}.pub").exists():
+        (folder / "keys" / public.name).write_bytes(public.read_bytes())
+    open_home_store(home).fetch(parse_digest(release.digest), folder / "model")
+
+
+def verify(home: Home, name: str, keys: Path | None, serving: Serving | None) -> evidence.Verification:
+    """Verify a bundle on disk, or a release of the platform from the bytes in its store.
+
+    Raises:
+        NotFoundError: There are no keys to believe (`evidence.no-keys`).
+    """
+    believed = trusted(home, keys)
+    if Path(name).is_dir():
+        return _judge(Path(name), believed, serving)
+    from tempfile import TemporaryDirectory
+
+    from falaj.client import Client
+
+    client = Client.from_home(home)
+    with TemporaryDirectory() as folder:
+        export_bundle(home, client.release(name), client.bundles.of(name), Path(folder) / "bundle")
+        return _judge(Path(folder) / "bundle", believed, serving)
+
+
+def _judge(folder: Path, keys: Mapping[str, evidence.TrustedKey], serving: Serving | None) -> evidence.Verification:
+    if serving is None:
+        return evidence.verify_release(folder, keys)
+    return evidence.verify_admission(
+        folder, keys, log_key=evidence.log_key_of(keys), last_seen_checkpoint=None, environment=serving.environment,
+        location=serving.location, jurisdiction=serving.jurisdiction, now=serving.at,
+    )  # fmt: skip
+
+
+def statement_rows(signed: ReleaseBundle, keys: Mapping[str, evidence.TrustedKey]) -> Iterator[tuple[str, ...]]:
+    """Each envelope as a row: what it says, about what, by whose key, where the log holds it, what is wrong."""
+    claim = evidence.Release("", 0, "", "", "")
+    bundle = evidence.bundle_of(claim, signed.evidence)
+    statements, problems = evidence.verified(bundle, keys)
+    wrong = {problem.where: problem.message for problem in problems}
+    believed = {item.where: item for item in statements}
+    for number, envelope in enumerate(signed.evidence, 1):
+        where = f"evidence/{number:02d}.json"
+        at = str(signed.log.get("inclusion", {}).get(evidence.envelope_digest(envelope), {}).get("index", "-"))
+        if item := believed.get(where):
+            said = item.statement
+            about = ", ".join(f"{subject.name} {subject.digest[:19]}" for subject in said.subjects)
+            yield evidence.short(said.predicate_type), about, ", ".join(k[:12] for k in item.key_ids), at, ""
+        else:
+            yield "?", "", "", at, wrong.get(where, "not believed")
+
+
+def bill_of(signed: ReleaseBundle, digest: str, keys: Mapping[str, evidence.TrustedKey]) -> Mapping[str, Any]:
+    """Return the believed bill of materials of a model.
+
+    Raises:
+        NotFoundError: There is none (`evidence.no-mlbom`).
+    """
+    statements, _ = evidence.verified(evidence.bundle_of(evidence.Release("", 0, "", "", ""), signed.evidence), keys)
+    for item in statements:
+        if item.statement.predicate_type == evidence.MLBOM and item.statement.is_about(digest):
+            return item.statement.predicate
+    raise NotFoundError(
+        "no believable bill of materials was signed for this release", where=digest,
+        hint="a new run of its commit makes one", code="evidence.no-mlbom",
+    )  # fmt: skip
+
+
+def evidence_line(verified: evidence.Verified) -> str:
+    """What a verified statement is and about which artifacts."""
+    subjects = ", ".join(f"{subject.name} {subject.digest[:19]}" for subject in verified.statement.subjects)
+    return f"{evidence.short(verified.statement.predicate_type):10}  {subjects}"

@@ -1,0 +1,93 @@
+"""A model card for people, written from the signed bill of materials."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_PREFIX = "falaj:"
+
+
+def markdown(document: Mapping[str, Any], release: str) -> str:
+    """Return the card as Markdown.
+
+    Args:
+        document: A CycloneDX document of a model, as the `mlbom` evidence holds it.
+        release: `model@number`.
+    """
+    component = document["metadata"]["component"]
+    said = _said(component["properties"])
+    sections = [
+        f"# {release}",
+        _facts(component, said, document["metadata"]["timestamp"]),
+        _section("How it did", ("gate", "value", "worst slice", "interval"), _metrics(component)),
+        _section("Data", ("name", "version", "classification", "origin", "digest"), _data(document)),
+        _section("Inputs", ("name",), [(entry["value"],) for entry in component["modelCard"]["properties"]]),
+        _section("Packages", ("name", "version"), _packages(document)),
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _facts(component: Mapping[str, Any], said: Mapping[str, str], made_at: str) -> str:
+    rows = {
+        "owner": said.get("owner", ""),
+        "risk": said.get("risk", ""),
+        "form": component["modelCard"]["modelParameters"]["modelArchitecture"],
+        "made": made_at,
+        "commit": said.get("commit", ""),
+        "run": said.get("run", ""),
+        "digest": "sha256:" + component["hashes"][0]["content"],
+    }
+    return "\n".join(f"- {name}: {_cell(value)}" for name, value in rows.items() if value)
+
+
+def _metrics(component: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    found = component["modelCard"]["quantitativeAnalysis"]["performanceMetrics"]
+    return [(item["type"], item["value"], item.get("slice", ""), _interval(item)) for item in found]
+
+
+def _interval(metric: Mapping[str, Any]) -> str:
+    interval = metric.get("confidenceInterval")
+    return f"{interval['lowerBound']} to {interval['upperBound']}" if interval else ""
+
+
+def _data(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    return [
+        (
+            item["name"],
+            item["version"],
+            item["data"][0]["classification"],
+            _said(item["properties"]).get("origin", ""),
+            "sha256:" + item["hashes"][0]["content"][:12],
+        )
+        for item in _of_type(document, "data")
+    ]
+
+
+def _packages(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    return [(item["name"], item["version"]) for item in _of_type(document, "library")]
+
+
+def _of_type(document: Mapping[str, Any], kind: str) -> Iterator[Mapping[str, Any]]:
+    return (item for item in document["components"] if item["type"] == kind)
+
+
+def _section(title: str, header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """A heading and a table without its empty columns; empty when there are no rows."""
+    if not rows:
+        return ""
+    used = [at for at in range(len(header)) if any(row[at] for row in rows)]
+    lines = [[header[at] for at in used], ["---"] * len(used), *([_cell(row[at]) for at in used] for row in rows)]
+    return f"## {title}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    """Text that cannot end its cell, start markup, or turn what follows around."""
+    shown = "".join(character if character.isprintable() else "\ufffd" for character in text)
+    for special in "\\|`<>*_[]#!":
+        shown = shown.replace(special, f"\\{special}")
+    return shown
+
+
+def _said(properties: list[Mapping[str, str]]) -> dict[str, str]:
+    return {entry["name"].removeprefix(_PREFIX): entry["value"] for entry in properties}
