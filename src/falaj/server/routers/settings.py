@@ -15,7 +15,6 @@ from falaj.governance import settings
 from falaj.project.platform_file import PlatformFile, parse_platform
 from falaj.project.platform_spec import PlatformSpec
 from falaj.server.access import Caller
-from falaj.server.access import Caller
 from falaj.server.actions import Action, action
 from falaj.server.drift import surroundings
 from falaj.server.platform import Platform, Shared
