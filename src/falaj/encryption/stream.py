@@ -6,7 +6,7 @@
 
 The salt is random, so each writing of an object has a key of its own (HKDF of the data key), under which the frame's
 number is a nonce that cannot repeat. Each tag also covers `tenant | object | version | frame number | last?`, where the
-version is the salt. So a frame that was changed, cut off, repeated, reordered or taken from another object, another
+version is the header. So a frame that was changed, cut off, repeated, reordered or taken from another object, another
 writing of this object or another tenant is not decrypted. Everything is streamed; some 4 MiB are held.
 
 Source: NIST SP 800-38D (GCM); the last-frame flag is that of the STREAM construction (Hoang et al., CRYPTO 2015).
@@ -71,8 +71,9 @@ def seal(chunks: Iterable[bytes], key: DataKey, name: str, salt: bytes) -> Itera
         name: What it is called; it opens under no other name.
         salt: 32 random bytes, never used before.
     """
-    cipher, about = _cipher(key, salt), _about(key.tenant, name, salt)
-    yield _HEADER.pack(_MAGIC, _FORMAT, UUID(key.id).bytes, salt)
+    header = _HEADER.pack(_MAGIC, _FORMAT, UUID(key.id).bytes, salt)
+    cipher, about = _cipher(key, salt), _about(key.tenant, name, header)
+    yield header
     for number, (block, last) in enumerate(_blocks(chunks, FRAME)):
         yield cipher.encrypt(_nonce(number), block, about + _place(number, last))
 
@@ -91,8 +92,9 @@ def unseal(chunks: Iterable[bytes], find: Callable[[str], DataKey], name: str) -
     """
     pieces = iter(chunks)
     header, rest = _head(pieces, name)
-    key, salt = find(header[2].hex()), header[3]
-    cipher, about = _cipher(key, salt), _about(key.tenant, name, salt)
+    _, _, key_id, salt = _HEADER.unpack(header)
+    key = find(key_id.hex())
+    cipher, about = _cipher(key, salt), _about(key.tenant, name, header)
     for number, (block, last) in enumerate(_blocks(_after(rest, pieces), FRAME + _TAG)):
         try:
             yield cipher.decrypt(_nonce(number), block, about + _place(number, last))
@@ -106,17 +108,17 @@ def key_id_of(chunks: Iterable[bytes]) -> str | None:
         header, _ = _head(iter(chunks), "")
     except DamagedCiphertextError:
         return None
-    return header[2].hex()
+    return header[9:25].hex()
 
 
-def _head(pieces: Iterator[bytes], name: str) -> tuple[tuple[bytes, int, bytes, bytes], bytes]:
-    """The header's fields, and what came with it."""
+def _head(pieces: Iterator[bytes], name: str) -> tuple[bytes, bytes]:
+    """The header, and what came with it."""
     start = b""
     while len(start) < _HEADER.size and (piece := next(pieces, None)) is not None:
         start += piece
     if len(start) < _HEADER.size or not start.startswith(_MAGIC) or start[len(_MAGIC)] != _FORMAT:
         raise _damaged(name)
-    return _HEADER.unpack_from(start), start[_HEADER.size :]
+    return start[: _HEADER.size], start[_HEADER.size :]
 
 
 def _after(rest: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -149,9 +151,9 @@ def _cipher(key: DataKey, salt: bytes) -> AESGCM:
     return AESGCM(derive(key.secret, salt, _PURPOSE))
 
 
-def _about(tenant: str, name: str, salt: bytes) -> bytes:
+def _about(tenant: str, name: str, header: bytes) -> bytes:
     """Each part behind its length, so that no two triples give the same bytes."""
-    parts = (tenant.encode(), name.encode(), salt)
+    parts = (tenant.encode(), name.encode(), header)
     return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
 
 
