@@ -21,6 +21,7 @@ from falaj.project.platform_spec import (
 DEFAULT = PlatformSpec.default()
 PROD = DEFAULT.environments["prod"]
 FREEZE = FreezeSpec(1000.0, 2000.0, "National Day")
+AGAIN = FreezeSpec(5000.0, 6000.0, "National Day")
 BINDING = BindingSpec("release-manager", group="managers", environment="prod")
 
 names = st.sampled_from(["a", "b", "c"])
@@ -34,7 +35,9 @@ specs = st.builds(
     PlatformSpec,
     environments=environments,
     locations=locations.map(lambda found: {name: replace(each, name=name) for name, each in found.items()}),
-    roles=st.lists(st.builds(BindingSpec, st.just("auditor"), group=names), max_size=2, unique=True).map(tuple),
+    roles=st.lists(st.builds(BindingSpec, st.just("auditor"), group=names), max_size=2, unique=True).map(
+        lambda found: tuple(sorted(found, key=str))
+    ),
     policy_packs=st.sampled_from([(), ("uae",)]),
     policies=st.dictionaries(names, st.text(max_size=3)),
 )
@@ -43,6 +46,10 @@ specs = st.builds(
 def prod(**changes: object) -> PlatformSpec:
     changed = replace(PROD, **changes)  # type: ignore[arg-type]
     return replace(DEFAULT, environments={**DEFAULT.environments, "prod": changed})
+
+
+def standard(environments: tuple[str, ...] = ("test",), projects: tuple[str, ...] = ()) -> PlatformSpec:
+    return replace(DEFAULT, standard_changes=(StandardChangeSpec("again", environments, projects),))
 
 
 def test_each_setting_that_differs_is_named_with_its_values() -> None:
@@ -57,6 +64,12 @@ def test_each_setting_that_differs_is_named_with_its_values() -> None:
         (DEFAULT, prod(approvals={"normal": 1, "emergency": 2}), "environments.prod.approvals.normal"),
         (DEFAULT, prod(review_within_s=PROD.review_within_s + 1), "environments.prod.review_within_s"),
         (DEFAULT, prod(rank=9), "environments.prod.rank"),
+        (DEFAULT, prod(timezone="Asia/Dubai"), "environments.prod.timezone"),
+        (DEFAULT, replace(DEFAULT, environments={"prod": PROD}), "environments.test"),
+        (prod(freeze=(FREEZE, AGAIN)), prod(freeze=(FREEZE,)), "environments.prod.freeze.National Day"),
+        (standard(projects=("a",)), standard(), "standard_changes.again"),
+        (standard(projects=("a",)), standard(projects=("a", "b")), "standard_changes.again"),
+        (standard(), standard(environments=("dev", "test")), "standard_changes.again"),
         (prod(freeze=(FREEZE,)), DEFAULT, "environments.prod.freeze.National Day"),
         (prod(freeze=(FREEZE,)), prod(freeze=(replace(FREEZE, end=1999.0),)), "environments.prod.freeze.National Day"),
         (prod(windows=(WindowSpec((0,), 0, 60),)), DEFAULT, "environments.prod.windows"),
@@ -67,7 +80,7 @@ def test_each_setting_that_differs_is_named_with_its_values() -> None:
         (
             DEFAULT,
             replace(DEFAULT, standard_changes=(StandardChangeSpec("again", ("test",)),)),
-            "standard_changes.again.environments",
+            "standard_changes.again",
         ),
     ],
 )
@@ -80,6 +93,10 @@ def test_what_asks_for_less_is_marked(old: PlatformSpec, new: PlatformSpec, path
     [
         (prod(approvals={"normal": 1, "emergency": 2}), DEFAULT),
         (DEFAULT, prod(freeze=(FREEZE,))),
+        (prod(freeze=(FREEZE,)), prod(freeze=(FREEZE, AGAIN))),
+        (standard(), standard(projects=("a",))),
+        (standard(environments=("dev", "test")), standard()),
+        (standard(), DEFAULT),
         (replace(DEFAULT, roles=(BINDING,)), DEFAULT),
         (DEFAULT, replace(DEFAULT, policies={"mine": "x"}, policy_packs=("uae",))),
     ],
@@ -98,7 +115,7 @@ def test_a_longer_freeze_and_a_first_window_ask_for_more() -> None:
 def test_a_new_environment_asks_for_nothing_less() -> None:
     more = replace(DEFAULT, environments={**DEFAULT.environments, "canary": EnvironmentSpec("canary", 4)})
     found = differences(DEFAULT, more)
-    assert {each.kind for each in found} == {"added"}
+    assert [(each.kind, each.path) for each in found] == [("added", "environments.canary")]
     assert not any(each.loosens for each in found)
 
 

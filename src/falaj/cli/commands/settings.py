@@ -127,8 +127,12 @@ def _values(difference: SettingDifference) -> str:
 
 
 def _shown(value: Any) -> str:
-    """A value in a line; what is only there or not has none."""
-    return "" if value in (True, None) else shortened(str(value), 60)
+    """A value in a line; what is only there or not has none, and what has settings of its own its first ones."""
+    if isinstance(value, dict):
+        return shortened(", ".join(f"{key} {_shown(item)}" for key, item in value.items()), 80)
+    if isinstance(value, list):
+        return ", ".join(map(_shown, value))
+    return "" if value is True or value is None else shortened(str(value), 60)
 
 
 def _counted(count: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -41,9 +41,16 @@ def differences(old: PlatformSpec, new: PlatformSpec) -> tuple[Difference, ...]:
     Returns:
         In the order of their paths; none when both mean the same.
     """
-    before, after = _leaves(old), _leaves(new)
+    whole = _names(old) ^ _names(new)
+    before, after = _leaves(old, whole), _leaves(new, whole)
     paths = sorted(before.keys() | after.keys())
     return tuple(_difference(path, before, after) for path in paths if before.get(path) != after.get(path))
+
+
+def _names(spec: PlatformSpec) -> frozenset[str]:
+    """The paths of what has settings of its own; what only one specification has is one difference as a whole."""
+    environments = (f"environments.{name}" for name in spec.environments)
+    return frozenset({*environments, *(f"locations.{name}" for name in spec.locations)})
 
 
 def _difference(path: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Difference:
@@ -52,31 +59,29 @@ def _difference(path: str, before: Mapping[str, Any], after: Mapping[str, Any]) 
     return Difference(kind, path, was, becomes, _loosens(path, kind, was, becomes))
 
 
-def _leaves(spec: PlatformSpec) -> dict[str, Any]:
-    """Every setting by its path; lists of things that have no name are one setting for each thing."""
+def _leaves(spec: PlatformSpec, whole: Set[str]) -> dict[str, Any]:
+    """Every setting by its path; things that have no name have their words for it."""
     found: dict[str, Any] = {}
     for environment in spec.environments.values():
-        found |= _environment(environment)
+        found |= _named(f"environments.{environment.name}", _environment(environment), whole)
     for location in spec.locations.values():
-        found |= {f"locations.{location.name}.{key}": item for key, item in _given(asdict(location), "name")}
+        found |= _named(f"locations.{location.name}", dict(_given(asdict(location), "name")), whole)
     found |= {f"roles.{binding_words(binding)}": True for binding in spec.roles}
     found |= {f"policy_packs.{pack}": True for pack in spec.policy_packs}
     found |= {f"policies.{name}": text for name, text in spec.policies.items()}
-    for change in spec.standard_changes:
-        found |= {f"standard_changes.{change.name}.{key}": item for key, item in _given(asdict(change), "name")}
-    found |= dict(_flat("entity", spec.entity)) | dict(_flat("identity", spec.identity))
-    return found
+    found |= {f"standard_changes.{each.name}": dict(_given(asdict(each), "name")) for each in spec.standard_changes}
+    return found | dict(_flat("entity", spec.entity)) | dict(_flat("identity", spec.identity))
+
+
+def _named(path: str, settings: dict[str, Any], whole: Set[str]) -> dict[str, Any]:
+    return {path: settings} if path in whole else {f"{path}.{key}": item for key, item in settings.items()}
 
 
 def _environment(environment: EnvironmentSpec) -> dict[str, Any]:
-    start = f"environments.{environment.name}"
-    plain = _given(asdict(environment), "name", "approvals", "freeze")
-    freezes = {f"{start}.freeze.{each.reason}": {"start": each.start, "end": each.end} for each in environment.freeze}
-    return (
-        {f"{start}.{key}": item for key, item in plain}
-        | dict(_flat(f"{start}.approvals", environment.approvals))
-        | freezes
-    )
+    found = dict(_given(asdict(environment), "name", "approvals", "freeze"))
+    for freeze in environment.freeze:
+        found.setdefault(f"freeze.{freeze.reason}", []).append([freeze.start, freeze.end])
+    return found | dict(_flat("approvals", environment.approvals))
 
 
 def _given(values: Mapping[str, Any], *without: str) -> Iterator[tuple[str, Any]]:
@@ -103,15 +108,18 @@ def binding_words(binding: BindingSpec) -> str:
 
 
 def _loosens(path: str, kind: Kind, before: Any, after: Any) -> bool:
-    """Whether less is asked for than before; an environment that is new asks for nothing that held before."""
+    """Whether less is asked for than before; what is new in the ladder asks for nothing that held before."""
     section, _, rest = path.partition(".")
     match section:
-        case "roles" | "standard_changes":
-            return kind != "removed"
+        case "roles":
+            return kind == "added"
+        case "standard_changes":
+            return kind == "added" or (kind == "changed" and not _narrower(after, before))
         case "policies" | "policy_packs":
             return kind != "added"
         case "environments":
-            return _environment_loosens(rest.split(".", 1)[1], kind, before, after)
+            _, _, setting = rest.partition(".")
+            return _environment_loosens(setting, kind, before, after) if setting else kind == "removed"
     return False
 
 
@@ -119,11 +127,19 @@ def _environment_loosens(setting: str, kind: Kind, before: Any, after: Any) -> b
     if setting.startswith("freeze."):
         return kind == "removed" or (kind == "changed" and not _covers(after, before))
     if setting.startswith("approvals."):
-        return kind == "changed" and after < before
+        return kind == "changed" and bool(after < before)
     if setting in {"review_within_s", "approval_expires_s", "emergency_expires_s"}:
-        return kind == "changed" and after > before
-    return (setting == "windows" and kind != "added") or (setting == "rank" and kind == "changed")
+        return kind == "changed" and bool(after > before)
+    return (setting == "windows" and kind != "added") or (setting in {"rank", "timezone"} and kind == "changed")
 
 
-def _covers(after: Mapping[str, float], before: Mapping[str, float]) -> bool:
-    return after["start"] <= before["start"] and before["end"] <= after["end"]
+def _covers(after: Sequence[Sequence[float]], before: Sequence[Sequence[float]]) -> bool:
+    """Whether each of the earlier freezes is inside one of the later ones."""
+    return all(any(start <= old[0] and old[1] <= end for start, end in after) for old in before)
+
+
+def _narrower(after: Mapping[str, Sequence[str]], before: Mapping[str, Sequence[str]]) -> bool:
+    """Whether a standard change covers nothing that it did not cover before; no projects are all projects."""
+    environments = set(after["environments"]) <= set(before["environments"])
+    old, new = set(before.get("projects", ())), set(after.get("projects", ()))
+    return environments and (not old or (bool(new) and new <= old))

@@ -1,0 +1,121 @@
+"""The commands about platform.yaml, against a real server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from falaj.client import Client
+from falaj.governance import settings
+from falaj.project.platform_file import load_platform
+from falaj.project.platform_spec import PlatformSpec
+from falaj.storage.settings_tables import SettingsRow
+from tests.cli.conftest import Command
+from tests.platforms import Served
+
+FILE = "policy_packs: [uae]\nenvironments:\n  dev: {rank: 0}\n  prod: {rank: 1, approvals: {normal: 1}}\n"
+
+
+@pytest.fixture
+def applied(served: Served) -> Iterator[None]:
+    """A version with a freeze, a role and a pack holds; it is taken away at the end."""
+    prod = replace(PlatformSpec.default().environments["prod"], approvals={"normal": 3, "emergency": 2})
+    environments = {**PlatformSpec.default().environments, "prod": prod}
+    spec = replace(PlatformSpec.default(), environments=environments, policy_packs=("uae",))
+    with served.platform.database.transaction() as session:
+        settings.apply(session, spec, "user:noor", 1_790_000_000.0, settings.Origin("# as applied\n"))
+    yield
+    with served.platform.database.transaction() as session:
+        session.query(SettingsRow).delete()
+
+
+def test_plan_shows_what_an_apply_would_change(falaj_served: Command, tmp_path: Path) -> None:
+    (tmp_path / "platform.yaml").write_text(FILE)
+    ended = falaj_served("plan")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    lines = ended.stdout.splitlines()
+    assert "~ environments.prod.approvals.normal: 2 -> 1  (asks for less)" in lines
+    assert any(line.startswith("- environments.test: ") and line.endswith("(asks for less)") for line in lines)
+    assert "+ policy_packs.uae" in lines
+    assert lines[-1] == f"{len(lines) - 1} changes to version 0"
+    planned = json.loads(falaj_served("plan", "-f", "platform.yaml", "--json").stdout)
+    assert len(planned["differences"]) == len(lines) - 1
+
+
+def test_a_file_that_says_what_holds_changes_nothing(falaj_served: Command, tmp_path: Path) -> None:
+    (tmp_path / "platform.yaml").write_text("timezone: UTC\n")
+    assert falaj_served("plan").stdout == "no changes: version 0 says it\n"
+
+
+def test_a_mistake_in_the_file_is_told_before_anything_is_sent(falaj: Command, tmp_path: Path) -> None:
+    (tmp_path / "platform.yaml").write_text(FILE.replace("normal", "nromal").replace("uae", "uea"))
+    for command in ("plan", "apply"):
+        ended = falaj(command, FALAJ_SERVER="http://127.0.0.1:9")
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert [line.split(": ")[0] for line in ended.stderr.splitlines()] == [
+            "platform.yaml:1:16",
+            "platform.yaml:4:31",
+            "error",
+        ]
+        assert ended.stderr.splitlines()[-1] == "error: the platform file has 2 mistakes"
+
+
+def test_the_home_token_may_plan_and_not_apply(falaj_served: Command, tmp_path: Path) -> None:
+    (tmp_path / "platform.yaml").write_text(FILE)
+    ended = falaj_served("apply")
+    assert ended.returncode != 0
+    assert "manage-platform" in ended.stderr
+
+
+def test_what_holds_is_shown(falaj_served: Command, applied: None) -> None:
+    shown = falaj_served("platform", "show").stdout
+    assert shown.splitlines()[0] == "version 1 of 2026-09-21 14:13:20 UTC by user:noor"
+    assert "policy packs: uae" in shown
+    held = json.loads(falaj_served("platform", "show", "--json").stdout)
+    assert held["spec"]["environments"]["prod"]["approvals"]["normal"] == 3
+    assert falaj_served("platform", "show", "--text").stdout == "# as applied\n"
+    (line,) = falaj_served("platform", "versions").stdout.splitlines()[1:]
+    assert line.split()[0] == "1"
+    assert "user:noor" in line
+
+
+def test_the_defaults_are_shown_where_nothing_was_applied(falaj_served: Command) -> None:
+    assert falaj_served("platform", "show").stdout.splitlines()[0] == "version 0, the defaults"
+    assert falaj_served("platform", "versions").stdout == "nothing was applied; falaj apply -f platform.yaml\n"
+    assert "no platform file was applied" in falaj_served("platform", "show", "--text").stdout
+
+
+def test_drift_ends_with_its_own_code(served: Served, falaj_served: Command) -> None:
+    file = served.home.root / "platform.yaml"
+    try:
+        before = falaj_served("platform", "drift")
+        file.write_text(FILE)
+        after = falaj_served("platform", "drift")
+    finally:
+        file.unlink()
+    assert after.returncode == 4
+    assert len(after.stdout.splitlines()) > len(before.stdout.splitlines())
+    assert "policy_packs.uae" in after.stdout
+
+
+def test_the_schema_for_editors(falaj: Command) -> None:
+    schema = json.loads(falaj("schema", "--platform").stdout)
+    Draft202012Validator.check_schema(schema)
+    assert "environments" in schema["properties"]
+    assert "pipeline" in json.loads(falaj("schema").stdout)["properties"]
+
+
+def test_the_client_plans_what_the_command_plans(served: Served, tmp_path: Path) -> None:
+    (tmp_path / "platform.yaml").write_text(FILE)
+    loaded = load_platform(tmp_path)
+    calls = Client.from_home(served.home).settings
+    planned = calls.plan(loaded.name, loaded.text, loaded.policies)
+    assert {each.kind for each in planned.differences} == {"added", "removed", "changed"}
+    assert calls.show().version == 0
+    assert calls.versions() == []
+    assert {each.kind for each in calls.drift().findings} <= {"agent", "endpoint"}
