@@ -118,7 +118,8 @@ class Admission:
         jurisdiction: Of the location, such as `AE`.
         quorum: How many people had to approve.
         approvals: `envelope_digest` of each approval that counts.
-        not_before: Unix seconds.
+        not_before: When it was first admitted, unix seconds; every approval must have been valid then. A renewal
+            keeps it.
         expires_at: Unix seconds; renewed by a new admission while the endpoint is live.
     """
 
