@@ -9,8 +9,10 @@ from falaj.governance.policy.bindings import Binding, bindings_of
 from falaj.governance.policy.decision import authorize
 from falaj.governance.policy.errors import ForbiddenError, PolicyError
 from falaj.governance.policy.facts import ChangeFacts, SignedFacts
+from falaj.governance.policy.organisation import with_organisation
 from falaj.governance.policy.permission import decide, in_force, require
-from falaj.governance.policy.policyset import PolicySet, Rule, built_in, with_organisation
+from falaj.governance.policy.policyset import PolicySet, Rule, built_in
+from falaj.governance.policy.quorum import Signature, count_holders
 from falaj.governance.policy.resources import Decision, Resource
 
 __all__ = [
@@ -24,10 +26,12 @@ __all__ = [
     "Resource",
     "Role",
     "Rule",
+    "Signature",
     "SignedFacts",
     "authorize",
     "bindings_of",
     "built_in",
+    "count_holders",
     "decide",
     "in_force",
     "require",

@@ -48,7 +48,7 @@ def authorize(
         request = _request(principal, action, resource, context)
         entities = [_actor(principal, roles, held_roles(granted)), _object(resource)]
         answer = cedarpy.is_authorized(request, policies.engine, entities, policies.schema)
-    except (TypeError, ValueError) as error:
+    except Exception as error:  # whatever it is, a question without an answer is a denial
         return _unanswered(str(error))
     if answer.diagnostics.errors:
         return _unanswered(answer.diagnostics.errors[0])

@@ -25,7 +25,7 @@ class ChangeFacts:
         rung_passed: Whether the release was live on the rung below, or the environment is the lowest.
         evidence_complete: Whether every statement and gate that the environment asks for is there.
         residency_allowed: Whether the data in the release may be in every location of the environment.
-        quorum_met: Whether enough distinct people with distinct keys approved; `quorum.count` says so.
+        quorum_met: Whether enough distinct people with distinct keys approved; `count_holders` says so.
         opens_at: When its window opens, unix seconds; None for at once.
         frozen: Whether the environment is in a freeze that holds for this kind of change.
         renewal: Whether an admission that is in force is being renewed.

@@ -12,7 +12,8 @@ from falaj.governance.policy.actions import Action
 from falaj.governance.policy.bindings import granted_under
 from falaj.governance.policy.decision import authorize
 from falaj.governance.policy.errors import ForbiddenError
-from falaj.governance.policy.policyset import PolicySet, with_organisation
+from falaj.governance.policy.organisation import with_organisation
+from falaj.governance.policy.policyset import PolicySet
 from falaj.governance.policy.resources import Decision, Resource
 from falaj.governance.principal import Principal
 from falaj.project.platform_spec import PlatformSpec

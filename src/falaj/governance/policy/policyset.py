@@ -34,7 +34,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class PolicySet:
-    """Policies ready to decide; make one with `built_in` or `with_organisation`.
+    """Policies ready to decide; `built_in` and `with_organisation` make them.
 
     Args:
         rules: By `@id`, in the order in which they stand.
@@ -53,20 +53,6 @@ class PolicySet:
 def built_in() -> PolicySet:
     """The policies that Falaj ships."""
     return load({name: rule_text(f"{name}.cedar") for name in BUILT_IN})
-
-
-def with_organisation(texts: Mapping[str, str]) -> PolicySet:
-    """The built-in policies and those of the organisation, which add to them and can take nothing away.
-
-    Args:
-        texts: Cedar text by name; the names appear in explanations.
-
-    Raises:
-        PolicyError: A text does not parse or fit the schema, a policy lacks its `@id`, or uses one that is taken.
-    """
-    if taken := sorted(set(texts) & set(BUILT_IN)):
-        raise PolicyError(f"the name '{taken[0]}' is taken by built-in policies", hint="choose another file name")
-    return load({**built_in().texts, **texts}) if texts else built_in()
 
 
 def load(texts: Mapping[str, str]) -> PolicySet:
