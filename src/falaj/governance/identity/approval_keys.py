@@ -1,0 +1,140 @@
+"""Approval keys: a person's own Ed25519 key, of which the platform sees only the public half.
+
+To register one, the person proves to hold it, so that nobody can register another's key as theirs. The platform then
+signs an `identity` statement, which travels with approvals and is all that a verifier believes about the key.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from falaj.evidence import EvidenceError, Identity, Signer, key_id_of, sign_statement
+from falaj.evidence.keys import public_key
+from falaj.governance.identity.errors import (
+    IdentityInputError,
+    IdentityTakenError,
+    RefusedError,
+    StepUpNeededError,
+    UnknownIdentityError,
+)
+from falaj.governance.principal import Principal, PrincipalKind
+from falaj.storage.identity_tables import ApprovalKeyRow
+
+KEY_LIFE_S = 90 * 86_400.0
+FRESH_S = 300.0
+"""How old the last proof of a person may be for what needs a fresh one, seconds."""
+
+_MAX_KEYS = 10
+
+
+def proof_text(person: str, key_id: str) -> bytes:
+    """Return the bytes that a person signs to prove that a key is theirs."""
+    return f"falaj approval key\n{person}\n{key_id}\n".encode()
+
+
+def require_fresh(principal: Principal, purpose: str, now: float) -> None:
+    """Refuse a person whose last proof of identity is older than five minutes, or lies in the future.
+
+    Raises:
+        StepUpNeededError: It is, or there is none.
+    """
+    if principal.step_up_at is None or not -1.0 <= now - principal.step_up_at <= FRESH_S:
+        raise StepUpNeededError(purpose)
+
+
+def register(
+    session: Session, signer: Signer, principal: Principal, pem: str, proof: str, now: float
+) -> ApprovalKeyRow:
+    """Register a public key as a person's, and sign the statement that says so.
+
+    Args:
+        session: Transaction to write in.
+        signer: The identity authority, `identity.pem` of the installation.
+        principal: The person, freshly authenticated.
+        pem: Ed25519 public key.
+        proof: Base64 of the signature of `proof_text(principal.id, key id)` by the private key.
+        now: Unix seconds.
+
+    Raises:
+        StepUpNeededError: The login is older than five minutes.
+        IdentityInputError: The key is no Ed25519 key, or there are too many.
+        RefusedError: The proof does not hold (`identity.key-proof`).
+        IdentityTakenError: The key is, or was, another person's, or was revoked (`identity.key-taken`).
+    """
+    _require_person(principal, now)
+    key_id = _proved(principal, pem, proof)
+    row = session.get(ApprovalKeyRow, key_id)
+    if row is not None and (row.account != principal.id or row.revoked_at is not None):
+        raise IdentityTakenError(
+            "this key belongs to someone else, or was revoked", hint="make a new key", code="identity.key-taken"
+        )
+    if row is None and len(keys_of(session, principal.id, now)) >= _MAX_KEYS:
+        raise IdentityInputError(f"a person has at most {_MAX_KEYS} keys", hint="revoke those that are lost")
+    since = row.not_before if row else now
+    said = Identity(principal.id, principal.email or "", key_id, pem, since, now + KEY_LIFE_S)
+    return _recorded(session, row, said, signer)
+
+
+def keys_of(session: Session, person: str, now: float) -> list[ApprovalKeyRow]:
+    """Return the keys of a person that are good now."""
+    query = select(ApprovalKeyRow).where(
+        ApprovalKeyRow.account == person,
+        ApprovalKeyRow.revoked_at.is_(None),
+        ApprovalKeyRow.not_before <= now,
+        ApprovalKeyRow.not_after > now,
+    )
+    return list(session.scalars(query.order_by(ApprovalKeyRow.key_id)))
+
+
+def identity_envelopes(session: Session, people: frozenset[str], now: float) -> list[Mapping[str, Any]]:
+    """Return the signed identity statements of people, for those who verify their approvals."""
+    return [row.envelope for person in sorted(people) for row in keys_of(session, person, now)]
+
+
+def revoke_key(session: Session, key_id: str, now: float, *, person: str) -> ApprovalKeyRow:
+    """Revoke a key of a person: no approval that it signs counts any more.
+
+    Raises:
+        UnknownIdentityError: The person has no such key.
+    """
+    row = session.get(ApprovalKeyRow, key_id)
+    if row is None or row.account != person:
+        raise UnknownIdentityError("no such approval key", hint="falaj whoami lists yours")
+    row.revoked_at = now if row.revoked_at is None else row.revoked_at
+    return row
+
+
+def _require_person(principal: Principal, now: float) -> None:
+    if principal.kind is not PrincipalKind.USER or principal.actions is not None or not principal.email:
+        raise RefusedError("an approval key belongs to a person in a session", hint="falaj login")
+    require_fresh(principal, "registering an approval key", now)
+
+
+def _proved(principal: Principal, pem: str, proof: str) -> str:
+    from cryptography.exceptions import InvalidSignature
+
+    try:
+        key_id = key_id_of(pem)
+    except EvidenceError as error:
+        raise IdentityInputError(error.message, code="identity.key") from error
+    try:
+        public_key(pem).verify(base64.b64decode(proof, validate=True), proof_text(principal.id, key_id))
+    except (InvalidSignature, binascii.Error, ValueError) as error:
+        raise RefusedError("the proof does not show that this key is yours", code="identity.key-proof") from error
+    return key_id
+
+
+def _recorded(session: Session, row: ApprovalKeyRow | None, said: Identity, signer: Signer) -> ApprovalKeyRow:
+    """Write the key; registering it again renews it, and keeps the time since which it is the person's."""
+    if row is None:
+        row = ApprovalKeyRow(key_id=said.key_id, account=said.person, pem=said.pem, not_before=said.not_before)
+        session.add(row)
+    row.not_after, row.envelope = said.not_after, dict(sign_statement(said.statement(), signer))
+    session.flush()
+    return row
