@@ -34,7 +34,14 @@ types: install
 contracts: install
 	$(RUN)/lint-imports
 
+# A hardware security module in software, for the tests of root keys in one; nothing is installed into the system.
+.tools/softhsm:
+	rm -rf $@.new && mkdir -p $@.new
+	cd $@.new && apt-get download -qq softhsm2 libsofthsm2 && for package in *.deb; do dpkg -x $$package .; done
+	mv $@.new $@
+
 unit: install
+	@$(MAKE) --no-print-directory .tools/softhsm || echo "no SoftHSM: tests of root keys in an HSM are skipped"
 	$(RUN)/pytest -q -n 2 -m "not e2e and not faults" --cov --cov-report=
 	$(RUN)/coverage report --fail-under=90 --include='$(shell tr '\n' ',' < tests/pure_cores.txt)'
 
