@@ -10,7 +10,8 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from falaj.artifacts import ArtifactStore, open_home_store
-from falaj.encryption import KeyChest, open_chest
+from falaj.encryption import KeyChest, home_scope, open_chest
+from falaj.governance.keys import Vault
 from falaj.home import Home
 from falaj.processes import ProcessTable
 from falaj.release import lifecycle as deployments
@@ -39,6 +40,11 @@ class Platform:
     def keys(self) -> KeyChest:
         """The data keys of this machine."""
         return open_chest(self.home)
+
+    @property
+    def vault(self) -> Vault:
+        """Encrypts small texts, such as secrets of steps and webhooks."""
+        return Vault(self.keys, home_scope(self.home.settings))
 
     @cached_property
     def store(self) -> ArtifactStore:

@@ -13,7 +13,7 @@ from falaj.governance import keys
 from falaj.runs import queue
 from falaj.server.access import Caller
 from falaj.server.actions import Action, action
-from falaj.server.platform import Platform, Shared
+from falaj.server.platform import Shared
 
 router = APIRouter(prefix="/api/v1", tags=["keys"])
 
@@ -47,6 +47,7 @@ class SecretValue(BaseModel):
 @router.get("/keys", response_model=list[documents.Key], **action(Action.READ))
 def list_keys(platform: Shared) -> list[documents.Key]:
     """All data keys, the destroyed ones too, oldest first."""
+    keys.synchronise(platform.database, platform.keys)
     with platform.database.reading() as session:
         return [_document(key) for key in keys.known(session)]
 
@@ -55,6 +56,7 @@ def list_keys(platform: Shared) -> list[documents.Key]:
 def rotate(wish: ScopeWish, platform: Shared, caller: Caller) -> documents.Key:
     """Make the key that encrypts from now on; the ones before it stay for reading."""
     scope = Scope(wish.tenant, wish.jurisdiction or home_scope(platform.home.settings).jurisdiction)
+    keys.synchronise(platform.database, platform.keys)
     with platform.database.transaction() as session:
         changed = keys.rotate(session, platform.keys, scope)
         for key in changed:
@@ -67,6 +69,7 @@ def rotate(wish: ScopeWish, platform: Shared, caller: Caller) -> documents.Key:
 def destroy(key_id: KeyId, wish: DestroyWish, platform: Shared, caller: Caller) -> documents.Destroyed:
     """Destroy a key, and with it all that it encrypted. Nothing brings it back."""
     now, why = platform.now(), {"by": caller.id, "reason": wish.reason}
+    keys.synchronise(platform.database, platform.keys)
     with platform.database.transaction() as session:
         gone = keys.destroy(session, key_id, now)
         queue.record(session, f"key/{key_id}", "key.destroyed", why, now)
@@ -86,7 +89,7 @@ def set_secret(project: str, name: SecretName, wish: SecretValue, platform: Shar
     """Keep a secret for the steps of a project, replacing the one of that name."""
     note = keys.SecretNote(project, name, platform.now(), caller.id)
     with platform.database.transaction() as session:
-        keys.set_secret(session, vault(platform), note, wish.value.get_secret_value())
+        keys.set_secret(session, platform.vault, note, wish.value.get_secret_value())
     return documents.Secret(**vars(note))
 
 
@@ -95,11 +98,6 @@ def remove_secret(project: str, name: SecretName, platform: Shared) -> None:
     """Forget a secret."""
     with platform.database.transaction() as session:
         keys.remove_secret(session, project, name)
-
-
-def vault(platform: Platform) -> keys.Vault:
-    """What encrypts small texts of this installation."""
-    return keys.Vault(platform.keys, home_scope(platform.home.settings))
 
 
 def _document(key: WrappedKey) -> documents.Key:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from falaj import api
 from falaj.errors import ConflictError, NotFoundError
+from falaj.governance.keys import is_sealed
 from falaj.governance.policy import Resource
 from falaj.runs import queue
 from falaj.server import access, views
@@ -60,7 +61,9 @@ def register(wish: NewProject, platform: Shared, caller: Caller) -> api.Project:
             row = ProjectRow(name=wish.name, repository=wish.repository, created_at=platform.now())
             session.add(row)
         row.branch, row.vendor, row.poll_every_s = wish.branch, wish.vendor, wish.poll_every_s
-        row.webhook_secret = wish.webhook_secret or row.webhook_secret or secrets.token_urlsafe(24)
+        if wish.webhook_secret or not row.webhook_secret:
+            secret = wish.webhook_secret or secrets.token_urlsafe(24)
+            row.webhook_secret = platform.vault.seal(secret, _webhook(wish.name))
         return views.project(row)
 
 
@@ -150,11 +153,19 @@ def _receive(platform: Platform, vendor: str, name: str, headers: dict[str, str]
         project = session.get(ProjectRow, name)
     if project is None or not project.webhook_secret:
         raise NotFoundError(f"no project '{name}'", code="project.unknown")
-    event = verify_and_parse(vendor, headers, body, project.webhook_secret, platform.now())
+    secret = project.webhook_secret
+    if is_sealed(secret):  # others are from before there was encryption
+        secret = platform.vault.open(secret, _webhook(name))
+    event = verify_and_parse(vendor, headers, body, secret, platform.now())
     if event is None:
         return api.Triggered(None, created=False, reason="not a push of a branch")
     moved = Push(project=name, ref=event.ref, before=event.before, after=event.after, delivery=event.delivery_id)
     return announce(platform, moved, trigger="webhook", sender=vendor)
+
+
+def _webhook(project: str) -> str:
+    """What the sealed secret of a webhook is for."""
+    return f"falaj/webhook|{project}"
 
 
 def _first_time(session: Session, vendor: str, delivery_id: str, now: float) -> bool:
