@@ -15,7 +15,8 @@ from falaj.pipeline.surroundings import TELEMETRY_OFF
 LOG_TAIL = 20_000
 """Characters of a tool's output that evidence keeps: the end, where tools say what went wrong."""
 
-_NOT_INHERITED = ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT")
+_NOT_INHERITED = ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT", "FALAJ_TOKEN")
+_SECRET = "FALAJ_ROOT_"  # noqa: S105 - the beginning of variables about the root key, which no tool needs
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,9 @@ def _variables(context: CheckContext) -> dict[str, str]:
     """The caller's variables, with the project's programs and modules found first."""
     programs = str(context.environment.python.parent)
     modules = [path for path in (context.worktree / "src", context.worktree) if path.is_dir()]
-    inherited = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
+    inherited = {
+        name: value for name, value in os.environ.items() if name not in _NOT_INHERITED and not name.startswith(_SECRET)
+    }
     return {
         **inherited,
         "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
