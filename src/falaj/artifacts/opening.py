@@ -5,16 +5,21 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from falaj.artifacts.backend import Backend
 from falaj.artifacts.errors import StoreSealedError
 from falaj.artifacts.local import LocalBackend
-from falaj.artifacts.sealed import MARK, SealedBackend
 from falaj.artifacts.seen import SeenFiles
 from falaj.artifacts.store import ArtifactStore
-from falaj.encryption import KeyChest, Mode, home_scope, mode, open_chest
 from falaj.errors import MissingExtraError, UsageError
 from falaj.home import Home
+
+if TYPE_CHECKING:
+    from falaj.encryption import KeyChest
+
+MARK = "sealed"
+"""Key of the object that says of a place that everything in it is encrypted."""
 
 
 def open_home_store(home: Home, chest: KeyChest | None = None) -> ArtifactStore:
@@ -34,6 +39,9 @@ def open_home_store(home: Home, chest: KeyChest | None = None) -> ArtifactStore:
     backend = open_backend(home.store_url)
     if not _is_sealed(backend, home):
         return _store(backend, backend)
+    from falaj.artifacts.sealed import SealedBackend
+    from falaj.encryption import home_scope, open_chest
+
     keys, scope = chest or open_chest(home), home_scope(home.settings)
     return _store(SealedBackend(backend, lambda: keys.current(scope), keys.find), backend)
 
@@ -64,6 +72,8 @@ def _store(backend: Backend, place: Backend) -> ArtifactStore:
 
 def _is_sealed(backend: Backend, home: Home) -> bool:
     """Whether a store is encrypted; settles it for one that is empty."""
+    from falaj.encryption.settings import Mode, mode
+
     wanted, marked = mode(home.settings), backend.size(MARK) is not None
     noted = home.keys / "sealed-stores"
     known = noted.exists() and home.store_url in noted.read_text().splitlines()

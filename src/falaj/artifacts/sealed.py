@@ -11,9 +11,6 @@ from falaj.artifacts.errors import ArtifactCorruptError, ArtifactErasedError, di
 from falaj.encryption.errors import DamagedCiphertextError, KeyGoneError
 from falaj.encryption.stream import SALT_BYTES, DataKey, key_id_of, plain_size, seal, sealed_size, unseal
 
-MARK = "sealed"
-"""Key of the object that says of a place that everything in it is encrypted."""
-
 
 class SealedBackend:
     """Encrypts what goes into another back end and decrypts what comes out.

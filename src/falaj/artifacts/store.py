@@ -18,7 +18,6 @@ from falaj.artifacts.manifest import FileEntry, Manifest, file_manifest
 from falaj.artifacts.parallel import each
 from falaj.artifacts.putting import Intake
 from falaj.artifacts.reading import VerifyingReader, blob_key, manifest_key, read_manifest, verified
-from falaj.artifacts.sealed import SealedBackend
 from falaj.artifacts.seen import SeenFiles
 
 
@@ -170,6 +169,8 @@ class ArtifactStore:
 
     def remove_erased(self, key_ids: Collection[str]) -> int:
         """Remove what was encrypted with destroyed keys and can no longer be read; return the number of objects."""
+        from falaj.artifacts.sealed import SealedBackend
+
         return self._backend.remove_erased(key_ids) if isinstance(self._backend, SealedBackend) else 0
 
     def set_ref(self, name: str, data: bytes) -> None:

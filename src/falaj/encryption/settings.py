@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from falaj.encryption.chest import KeyChest
 from falaj.encryption.root import SETTING, open_root
 from falaj.encryption.wrapped import Scope
 from falaj.errors import UsageError
+
+if TYPE_CHECKING:
+    from falaj.encryption.chest import KeyChest
 
 
 class Mode(StrEnum):
@@ -61,6 +63,8 @@ def home_scope(settings: Mapping[str, str]) -> Scope:
 
 def open_chest(installation: Installation) -> KeyChest:
     """The data keys of an installation; nothing is read or made yet."""
+    from falaj.encryption.chest import KeyChest
+
     settings = installation.settings
     root = open_root(settings.get(SETTING, ""), installation.keys, settings)
     return KeyChest(installation.keys / "data-keys.json", root)

@@ -18,7 +18,6 @@ import struct
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from falaj.encryption.derivation import KEY_BYTES, derive
 from falaj.encryption.errors import DamagedCiphertextError
@@ -71,7 +70,7 @@ def seal(chunks: Iterable[bytes], key: DataKey, name: str, salt: bytes) -> Itera
         name: What it is called; it opens under no other name.
         salt: 32 random bytes, never used before.
     """
-    header = _HEADER.pack(_MAGIC, _FORMAT, UUID(key.id).bytes, salt)
+    header = _HEADER.pack(_MAGIC, _FORMAT, bytes.fromhex(key.id), salt)
     cipher, about = _cipher(key, salt), _about(key.tenant, name, header)
     yield header
     for number, (block, last) in enumerate(_blocks(chunks, FRAME)):
