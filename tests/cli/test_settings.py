@@ -39,8 +39,8 @@ def test_plan_shows_what_an_apply_would_change(falaj_served: Command, tmp_path: 
     ended = falaj_served("plan")
     assert (ended.returncode, ended.stderr) == (0, "")
     lines = ended.stdout.splitlines()
-    assert "~ environments.prod.approvals.normal: 2 -> 1  (asks for less)" in lines
-    assert any(line.startswith("- environments.test: ") and line.endswith("(asks for less)") for line in lines)
+    assert "~ environments.prod.approvals.normal: 2 -> 1  (looser)" in lines
+    assert any(line.startswith("- environments.test: ") and line.endswith("(looser)") for line in lines)
     assert "+ policy_packs.uae" in lines
     assert lines[-1] == f"{len(lines) - 1} changes to version 0"
     planned = json.loads(falaj_served("plan", "-f", "platform.yaml", "--json").stdout)

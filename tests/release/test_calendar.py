@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from falaj.project.platform_spec import EnvironmentSpec, FreezeSpec, WindowSpec
-from falaj.release.calendar import next_opening, open_at, window_words
+from falaj.release.calendar import next_opening, open_at
 
 ZONES = ["UTC", "Asia/Dubai", "Europe/Berlin", "America/New_York", "Pacific/Kiritimati", "Africa/Casablanca"]
 HOUR, DAY = 3600.0, 86_400.0
@@ -118,5 +118,5 @@ def test_a_freeze_closes_whatever_the_windows_say(environment: EnvironmentSpec, 
         assert not open_at(environment, moment)[0]
 
 
-def test_window_words() -> None:
-    assert window_words(WindowSpec((4, 5), 1320, 120)) == "Fri Sat 22:00-02:00"
+def test_a_window_in_words() -> None:
+    assert str(WindowSpec((4, 5), 1320, 120)) == "Fri Sat 22:00-02:00"

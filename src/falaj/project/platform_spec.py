@@ -19,6 +19,8 @@ ROLES = ("data-scientist", "ml-engineer", "release-manager", "auditor", "admin",
 LocationKind = Literal["on-prem", "cloud", "edge"]
 Runtime = Literal["process", "kubernetes"]
 
+_DAY_NAMES = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
 DEFAULT_REVIEW_WITHIN_S = 86_400.0
 DEFAULT_APPROVAL_EXPIRES_S = 7 * 86_400.0
 DEFAULT_EMERGENCY_EXPIRES_S = 4 * 3_600.0
@@ -52,6 +54,11 @@ class WindowSpec:
     days: tuple[int, ...]
     start_minute: int
     end_minute: int
+
+    def __str__(self) -> str:
+        """The window as people write it: `Mon Tue 09:00-17:00`."""
+        days = " ".join(_DAY_NAMES[day] for day in self.days)
+        return f"{days} {_clock(self.start_minute)}-{_clock(self.end_minute)}"
 
 
 @dataclass(frozen=True)
@@ -224,6 +231,10 @@ def default_approvals(place: int, rungs: int) -> dict[str, int]:
     """
     normal = 0 if place == 0 else 2 if place == rungs - 1 else 1 if place == rungs - 2 and place >= 2 else 0
     return {"normal": normal, "emergency": 2 if normal else 0}
+
+
+def _clock(minute: int) -> str:
+    return f"{minute // 60:02d}:{minute % 60:02d}"
 
 
 def _environment(value: Mapping[str, Any]) -> EnvironmentSpec:

@@ -14,8 +14,6 @@ from falaj.project.platform_spec import EnvironmentSpec, FreezeSpec, WindowSpec
 _DAYS_AHEAD = 15
 """A window comes back after 7 days, and after 14 where a clock change swallows it once."""
 
-_DAY_NAMES = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-
 
 def open_at(environment: EnvironmentSpec, at: float) -> tuple[bool, str]:
     """Tell whether changes are deployed to an environment at a moment.
@@ -31,7 +29,7 @@ def open_at(environment: EnvironmentSpec, at: float) -> tuple[bool, str]:
     if freeze is not None:
         return False, f"frozen until {_moment(environment, freeze.end)}: {freeze.reason}"
     if environment.windows and not _in_window(environment, at):
-        hours = ", ".join(window_words(window) for window in environment.windows)
+        hours = ", ".join(map(str, environment.windows))
         return False, f"outside the change windows of {environment.name}: {hours} ({environment.timezone})"
     return True, ""
 
@@ -51,12 +49,6 @@ def next_opening(environment: EnvironmentSpec, at: float) -> float | None:
     starts = (start for moment in moments for start, _ in _intervals(environment, moment, _DAYS_AHEAD))
     candidates = sorted({*moments, *(start for start in starts if start >= at)})
     return next((moment for moment in candidates if open_at(environment, moment)[0]), None)
-
-
-def window_words(window: WindowSpec) -> str:
-    """A window as people write it: `Mon Tue 09:00-17:00`."""
-    days = " ".join(_DAY_NAMES[day] for day in window.days)
-    return f"{days} {_clock(window.start_minute)}-{_clock(window.end_minute)}"
 
 
 def _freeze_at(environment: EnvironmentSpec, at: float) -> FreezeSpec | None:
@@ -91,7 +83,3 @@ def _interval(window: WindowSpec, midnight: datetime, zone: ZoneInfo) -> tuple[f
 def _moment(environment: EnvironmentSpec, at: float) -> str:
     local = datetime.fromtimestamp(at, ZoneInfo(environment.timezone))
     return f"{local:%Y-%m-%d %H:%M} {environment.timezone}"
-
-
-def _clock(minute: int) -> str:
-    return f"{minute // 60:02d}:{minute % 60:02d}"

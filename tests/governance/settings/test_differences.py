@@ -64,7 +64,11 @@ def test_each_setting_that_differs_is_named_with_its_values() -> None:
         (DEFAULT, prod(approvals={"normal": 1, "emergency": 2}), "environments.prod.approvals.normal"),
         (DEFAULT, prod(review_within_s=PROD.review_within_s + 1), "environments.prod.review_within_s"),
         (DEFAULT, prod(rank=9), "environments.prod.rank"),
-        (DEFAULT, prod(timezone="Asia/Dubai"), "environments.prod.timezone"),
+        (
+            prod(windows=(WindowSpec((0,), 0, 60),)),
+            prod(windows=(WindowSpec((0,), 0, 60),), timezone="Asia/Dubai"),
+            "environments.prod.windows",
+        ),
         (DEFAULT, replace(DEFAULT, environments={"prod": PROD}), "environments.test"),
         (prod(freeze=(FREEZE, AGAIN)), prod(freeze=(FREEZE,)), "environments.prod.freeze.National Day"),
         (standard(projects=("a",)), standard(), "standard_changes.again"),

@@ -112,18 +112,24 @@ def drift(json: JsonOption = False) -> None:
 def _emit_differences(differences: Sequence[SettingDifference]) -> None:
     for each in differences:
         sign, colour = _SIGNS[each.kind]
-        mark = styled("  (asks for less)", "yellow") if each.loosens else ""
+        mark = styled("  (looser)", "yellow") if each.loosens else ""
         emit(f"{styled(sign, colour)} {each.path}{_values(each)}{mark}")
 
 
 def _values(difference: SettingDifference) -> str:
-    before, after = _shown(difference.before), _shown(difference.after)
+    shown = _freezes if ".freeze." in difference.path else _shown
+    before, after = shown(difference.before), shown(difference.after)
     match difference.kind:
         case "changed":
             return f": {before} -> {after}"
         case "removed":
             return f": {before}" if before else ""
     return f": {after}" if after else ""
+
+
+def _freezes(value: Any) -> str:
+    """The times of freezes of one name."""
+    return ", ".join(f"{clock(start)} to {clock(end)}" for start, end in value or [])
 
 
 def _shown(value: Any) -> str:

@@ -78,7 +78,9 @@ def _named(path: str, settings: dict[str, Any], whole: Set[str]) -> dict[str, An
 
 
 def _environment(environment: EnvironmentSpec) -> dict[str, Any]:
-    found = dict(_given(asdict(environment), "name", "approvals", "freeze"))
+    found = dict(_given(asdict(environment), "name", "approvals", "freeze", "windows"))
+    if environment.windows:
+        found["windows"] = [f"{window} {environment.timezone}" for window in environment.windows]
     for freeze in environment.freeze:
         found.setdefault(f"freeze.{freeze.reason}", []).append([freeze.start, freeze.end])
     return found | dict(_flat("approvals", environment.approvals))
@@ -130,7 +132,7 @@ def _environment_loosens(setting: str, kind: Kind, before: Any, after: Any) -> b
         return kind == "changed" and bool(after < before)
     if setting in {"review_within_s", "approval_expires_s", "emergency_expires_s"}:
         return kind == "changed" and bool(after > before)
-    return (setting == "windows" and kind != "added") or (setting in {"rank", "timezone"} and kind == "changed")
+    return (setting == "windows" and kind != "added") or (setting == "rank" and kind == "changed")
 
 
 def _covers(after: Sequence[Sequence[float]], before: Sequence[Sequence[float]]) -> bool:
