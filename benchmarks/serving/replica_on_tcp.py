@@ -1,7 +1,11 @@
-"""A replica whose socket is a TCP port, since `wrk` speaks no Unix sockets: replica_on_tcp.py PORT MODEL [LOG]."""
+"""A replica whose socket is a TCP port, as `wrk` speaks no other: replica_on_tcp.py PORT MODEL [LOG [sealed]].
+
+It is not confined, for a confined one has no TCP.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from functools import partial
@@ -9,7 +13,10 @@ from pathlib import Path
 
 import granian.server.embed
 
+from falaj.encryption import DataKey
+from falaj.serving.modelserver import server
 from falaj.serving.modelserver.__main__ import main
+from falaj.serving.predictionlog import new_log_key
 
 Server = granian.server.embed.Server
 
@@ -18,8 +25,17 @@ def on_port(app: object, *, uds: Path, **options: object) -> object:  # noqa: AR
     return partial(Server, app, port=int(sys.argv[1]))(**options)
 
 
+def key_on_a_pipe() -> int:
+    reading, writing = os.pipe()
+    os.write(writing, new_log_key(DataKey("00" * 16, "default", os.urandom(32))).to_bytes())
+    os.close(writing)
+    return reading
+
+
 granian.server.embed.Server = on_port
+server._confine = lambda _settings: None
 with tempfile.TemporaryDirectory() as scratch:
     arguments = ["--model", sys.argv[2], "--socket", f"{scratch}/unused", "--name", "m", "--version", "1"]
     log = ["--log", sys.argv[3]] if len(sys.argv) > 3 else []
+    log += ["--log-key-fd", str(key_on_a_pipe())] if "sealed" in sys.argv[4:] else []
     sys.exit(main([*arguments, "--endpoint", "bench/m", *log]))

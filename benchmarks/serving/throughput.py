@@ -51,10 +51,11 @@ def contenders(model: Path, packaged: Path, scratch: Path, mlflow_python: str | 
     for name, folder, log in (
         ("falaj onnx", packaged, None),
         ("falaj onnx, log", packaged, scratch / "log"),
+        ("falaj onnx, sealed log", packaged, scratch / "sealed"),
         ("falaj sklearn", model, None),
     ):
         port = free_port()
-        command = [sys.executable, replica, str(port), str(folder), *([str(log)] if log else [])]
+        command = [sys.executable, replica, str(port), str(folder), *([str(log), log.name] if log else [])]
         found.append(Contender(name, command, port))
     port = free_port()
     found.append(Contender("granian hello", [sys.executable, str(HERE / "hello.py"), str(port)], port))

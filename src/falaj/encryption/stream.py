@@ -126,20 +126,33 @@ def _after(rest: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _blocks(chunks: Iterable[bytes], size: int) -> Iterator[tuple[bytes | memoryview, bool]]:
-    """The same bytes in blocks of one size, each with whether it is the last, which may be shorter."""
-    held: list[bytes | memoryview] = []
-    have = 0
+    """The same bytes in blocks of one size, each with whether it is the last, which may be shorter.
+
+    A block is good until the next one is asked for: those that come in parts are put together in one place.
+    """
+    held: list[memoryview] = []
+    have, place = 0, bytearray()
     for chunk in chunks:
-        if have + len(chunk) <= size:
-            held.append(chunk)
-            have += len(chunk)
-            continue
-        whole = memoryview(b"".join([*held, chunk]) if have else chunk)
-        cut = (len(whole) - 1) // size * size  # what is left is never empty: the last block must be known as such
-        for start in range(0, cut, size):
-            yield whole[start : start + size], False
-        held, have = [whole[cut:]], len(whole) - cut
-    yield held[0] if len(held) == 1 else b"".join(held), True
+        rest = memoryview(chunk)
+        while have + len(rest) > size:  # what is left is never empty: the last block must be known as such
+            place = place or bytearray(size)
+            yield _together([*held, rest[: size - have]], place), False
+            rest, held, have = rest[size - have :], [], 0
+        held.append(rest)
+        have += len(rest)
+    yield _together(held, place or bytearray(have)), True
+
+
+def _together(parts: list[memoryview], place: bytearray) -> bytes | memoryview:
+    """One buffer of all parts; copied only when there are several, since fresh memory costs more than a copy."""
+    filled = [part for part in parts if len(part)]
+    if len(filled) <= 1:
+        return filled[0] if filled else b""
+    end = 0
+    for part in filled:
+        place[end : end + len(part)] = part
+        end += len(part)
+    return memoryview(place)[:end]
 
 
 def _cipher(key: DataKey, salt: bytes) -> AESGCM:

@@ -19,6 +19,7 @@ router = APIRouter(prefix="/api/v1", tags=["keys"])
 
 KeyId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 SecretName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,62}$")]
+ProjectName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 ScopeText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@-]{0,99}$")]
 
 
@@ -78,14 +79,16 @@ def destroy(key_id: KeyId, wish: DestroyWish, platform: Shared, caller: Caller) 
 
 
 @router.get("/projects/{project}/secrets", response_model=list[documents.Secret], **action(Action.READ))
-def list_secrets(project: str, platform: Shared) -> list[documents.Secret]:
+def list_secrets(project: ProjectName, platform: Shared) -> list[documents.Secret]:
     """The secrets of a project, without their values."""
     with platform.database.reading() as session:
         return [documents.Secret(**vars(note)) for note in keys.list_secrets(session, project)]
 
 
 @router.put("/projects/{project}/secrets/{name}", response_model=documents.Secret, **action(Action.CONFIGURE_PROJECT))
-def set_secret(project: str, name: SecretName, wish: SecretValue, platform: Shared, caller: Caller) -> documents.Secret:
+def set_secret(
+    project: ProjectName, name: SecretName, wish: SecretValue, platform: Shared, caller: Caller
+) -> documents.Secret:
     """Keep a secret for the steps of a project, replacing the one of that name."""
     note = keys.SecretNote(project, name, platform.now(), caller.id)
     with platform.database.transaction() as session:
@@ -94,7 +97,7 @@ def set_secret(project: str, name: SecretName, wish: SecretValue, platform: Shar
 
 
 @router.delete("/projects/{project}/secrets/{name}", status_code=204, **action(Action.CONFIGURE_PROJECT))
-def remove_secret(project: str, name: SecretName, platform: Shared) -> None:
+def remove_secret(project: ProjectName, name: SecretName, platform: Shared) -> None:
     """Forget a secret."""
     with platform.database.transaction() as session:
         keys.remove_secret(session, project, name)
