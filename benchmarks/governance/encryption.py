@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "artifacts"))
-from large_tree import make_tree  # noqa: E402
+from large_tree import make_tree
 
 CHILD = """
 import resource, sys
