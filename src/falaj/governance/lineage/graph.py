@@ -1,0 +1,132 @@
+"""Nodes and edges, and walks along them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import CompoundSelect, Insert, Select, insert, literal, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from falaj.errors import UsageError
+from falaj.storage.lineage_tables import LineageEdgeRow
+
+KINDS = frozenset({"artifact", "commit", "evidence", "lock", "release", "run", "source", "step", "subject"})
+_LONGEST = 300
+
+
+@dataclass(frozen=True, order=True)
+class Node:
+    """One thing that lineage knows.
+
+    Args:
+        kind: One of `KINDS`.
+        name: Unique among its kind: a digest, `model@number`, `project/source`, an id.
+    """
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        """As it is stored: `release:flight-delay@3`."""
+        return f"{self.kind}:{self.name}"
+
+
+@dataclass(frozen=True, order=True)
+class Edge:
+    """Something that came from something else.
+
+    Args:
+        derived: The later thing.
+        relation: How, as a verb that reads from derived to origin: `made by`, `read`, `snapshot of`.
+        origin: The earlier thing.
+    """
+
+    derived: Node
+    relation: str
+    origin: Node
+
+
+def node(text: str) -> Node:
+    """Read a node.
+
+    Raises:
+        UsageError: It is not `kind:name` with a known kind (`lineage.node`).
+    """
+    kind, colon, name = text.partition(":")
+    if not colon or not name or kind not in KINDS or len(text) > _LONGEST:
+        hint = f"kind:name with a kind of {', '.join(sorted(KINDS))}"
+        raise UsageError(f"'{text[:80]}' is no lineage node", hint=hint, code="lineage.node")
+    return Node(kind, name)
+
+
+def record(session: Session, edges: Iterable[Edge], now: float) -> None:
+    """Write edges in the transaction of what they tell of; an edge that is known is left alone.
+
+    Args:
+        session: The caller's transaction.
+        edges: What came from what.
+        now: Unix seconds.
+    """
+    rows = [
+        {"derived": str(edge.derived), "origin": str(edge.origin), "relation": edge.relation, "at": now}
+        for edge in sorted(set(edges))
+    ]
+    if rows:
+        session.execute(_insert_new(session), rows)
+
+
+def upstream(session: Session, start: Node) -> list[Edge]:
+    """Every edge on a way from `start` to where it came from, nearest first."""
+    return _walk(session, start, LineageEdgeRow.derived, LineageEdgeRow.origin)
+
+
+def downstream(session: Session, start: Node) -> list[Edge]:
+    """Every edge on a way from `start` to what it reached, nearest first."""
+    return _walk(session, start, LineageEdgeRow.origin, LineageEdgeRow.derived)
+
+
+def subgraph(edges: Sequence[Edge], kind: str) -> list[str]:
+    """Names of the nodes of one kind among the edges, each once, in the order of the walk."""
+    nodes = (item for edge in edges for item in (edge.derived, edge.origin))
+    return list(dict.fromkeys(item.name for item in nodes if item.kind == kind))
+
+
+def _walk(
+    session: Session, start: Node, near: InstrumentedAttribute[str], far: InstrumentedAttribute[str]
+) -> list[Edge]:
+    """One recursive query; UNION drops what was reached before, so that it ends on any graph."""
+    reached = select(literal(str(start)).label("name")).cte("reached", recursive=True)
+    step: Select[Any] | CompoundSelect[Any] = select(far).join(reached, near == reached.c.name)
+    reached = reached.union(step)
+    query = select(LineageEdgeRow).join(reached, near == reached.c.name)
+    edges = [_edge(row) for row in session.scalars(query)]
+    return _nearest_first(edges, start, upward=near is LineageEdgeRow.derived)
+
+
+def _nearest_first(edges: Sequence[Edge], start: Node, *, upward: bool) -> list[Edge]:
+    by_near: dict[Node, list[Edge]] = {}
+    for edge in sorted(edges):
+        by_near.setdefault(edge.derived if upward else edge.origin, []).append(edge)
+    ordered: dict[Edge, None] = {}
+    frontier = [start]
+    while frontier:
+        found = [edge for near in frontier for edge in by_near.pop(near, ())]
+        ordered.update(dict.fromkeys(found))
+        frontier = [edge.origin if upward else edge.derived for edge in found]
+    return list(ordered)
+
+
+def _edge(row: LineageEdgeRow) -> Edge:
+    return Edge(Node(*row.derived.split(":", 1)), row.relation, Node(*row.origin.split(":", 1)))
+
+
+def _insert_new(session: Session) -> Insert:
+    dialect = session.get_bind().dialect.name
+    if dialect == "sqlite":
+        return sqlite.insert(LineageEdgeRow).on_conflict_do_nothing()
+    if dialect == "postgresql":
+        return postgresql.insert(LineageEdgeRow).on_conflict_do_nothing()
+    return insert(LineageEdgeRow)
