@@ -182,3 +182,23 @@ def test_a_replaced_key_is_a_difference_that_an_apply_accepts(database: Database
         ]
     with database.reading() as session:
         assert settings.plan(session, WITH_PACK, found) == settings.Applied(2, ())
+
+
+def test_an_apply_is_written_to_the_audit_log_or_does_not_happen(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audit = pytest.importorskip("falaj.governance.audit")
+    written: list[str] = []
+    append = audit.append
+
+    def failing(session: object, entry: object, now: float) -> list[int]:
+        append(session, entry, now)
+        written.append(entry.kind)  # type: ignore[attr-defined]
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(audit, "append", failing)
+    with pytest.raises(OSError, match="no space"), database.transaction() as session:
+        settings.apply(session, WITH_PACK, "user:noor", 1.0)
+    assert written == ["platform.applied"]
+    with database.reading() as session:
+        assert settings.newest(session) is None

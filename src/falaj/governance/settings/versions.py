@@ -16,6 +16,7 @@ from falaj.governance.settings.differences import Difference, differences
 from falaj.governance.settings.errors import PlatformChangedError
 from falaj.governance.settings.evidence import SettingsPredicate, digest, plain_differences
 from falaj.governance.settings.keys import key_differences
+from falaj.governance.settings.leaves import write_leaves
 from falaj.project.platform_spec import PlatformSpec
 from falaj.storage import EventRow
 from falaj.storage.settings_tables import SettingsRow
@@ -113,6 +114,7 @@ def apply(session: Session, spec: PlatformSpec, actor: str, now: float, origin: 
         return planned
     row = _row(newest(session), spec, planned, actor, now, origin)
     _insert(session, row)
+    write_leaves(session, row)
     kinds = [each.path for each in planned.differences]
     session.add(
         EventRow(at=now, subject=SUBJECT, kind="platform.applied", data={"version": row.version, "paths": kinds})

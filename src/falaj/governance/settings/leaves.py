@@ -1,0 +1,25 @@
+"""The leaves of the audit log that an apply writes, in its own transaction: if the log fails, nothing is applied."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from falaj.storage.settings_tables import SettingsRow
+
+
+def write_leaves(session: Session, row: SettingsRow) -> None:
+    """Write who applied which version, and the envelope that says so.
+
+    Args:
+        session: The transaction that adds the version.
+        row: The version.
+    """
+    try:
+        from falaj.governance import audit  # type: ignore[attr-defined,unused-ignore]
+    except ImportError:
+        return
+    subject = f"platform@{row.version}"
+    details = {"version": row.version, "digest": row.digest, "paths": [each["path"] for each in row.differences]}
+    audit.append(session, audit.Entry("platform.applied", row.actor, subject, details), row.at)
+    if row.envelope:
+        audit.append_evidence(session, [row.envelope], subject, row.actor, row.at)
