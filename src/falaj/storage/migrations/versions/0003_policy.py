@@ -19,7 +19,7 @@ def upgrade() -> None:
     sa.Column('project', sa.String(length=200), nullable=True),
     sa.Column('environment', sa.String(length=100), nullable=True),
     sa.Column('granted_by', sa.String(length=200), nullable=False),
-    sa.Column('granted_at', sa.Float(), nullable=False),
+    sa.Column('granted_at', sa.Double(), nullable=False),
     sa.PrimaryKeyConstraint('id')
     )
     op.create_index('role_bindings_by_principal', 'role_bindings', ['tenant', 'principal'], unique=False)
