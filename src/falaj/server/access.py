@@ -37,7 +37,7 @@ def gate(request: Request) -> None:
         raise UnauthenticatedError("this route declares no action", where=request.url.path)
     principal = request.state.principal = authenticate(request, platform)
     with platform.database.reading() as session:
-        resource = resource_of(session, request, principal.tenant)
+        resource = resource_of(session, request)
         context = {"now": platform.now()}
         decision = decide(session, principal, wanted, resource, context, anywhere=asks_again(route))
     if not decision.allowed:

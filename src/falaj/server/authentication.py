@@ -7,6 +7,7 @@ import hmac
 from fastapi import Request
 
 from falaj.errors import FalajError
+from falaj.governance import identity
 from falaj.governance.principal import HOME, Principal, PrincipalKind
 from falaj.server.platform import Platform
 
@@ -46,10 +47,5 @@ def authenticate(request: Request, platform: Platform) -> Principal:
 def _bearer(offered: str, platform: Platform) -> Principal | None:
     if hmac.compare_digest(offered.encode(), platform.home.token.encode()):
         return Principal(HOME, PrincipalKind.SERVICE)
-    try:
-        from falaj.governance import identity  # type: ignore[attr-defined,unused-ignore]
-    except ImportError:
-        return None
     with platform.database.reading() as session:
-        found: Principal | None = identity.authenticate(session, offered, platform.now())
-        return found
+        return identity.authenticate(session, offered, platform.now())

@@ -13,8 +13,11 @@ from falaj.errors import NotFoundError
 from falaj.governance.policy import Resource
 from falaj.runs import queue
 
+TENANT = "default"
+"""Whose everything is that this database holds; never taken from the principal, who may be of another one."""
 
-def resource_of(session: Session, request: Request, tenant: str) -> Resource:
+
+def resource_of(session: Session, request: Request) -> Resource:
     """The resource that path and query name, else the tenant.
 
     What they name and does not exist belongs to no project, so that a refusal does not tell what exists.
@@ -22,23 +25,22 @@ def resource_of(session: Session, request: Request, tenant: str) -> Resource:
     Args:
         session: Finds the project of runs and releases.
         request: With its route matched.
-        tenant: Of the principal.
     """
     named = _named(request)
     path = request.url.path
     subject, _, subject_id = named.get("subject", "").partition("/")
     environment = named.get("environment")
     if run_id := named.get("run_id") or (subject_id if subject == "run" else ""):
-        return Resource("run", run_id, tenant, _project_of_run(session, run_id))
+        return Resource("run", run_id, TENANT, _project_of_run(session, run_id))
     if path.startswith("/api/v1/releases/") and (name := named.get("name") or named.get("release")):
-        return Resource("release", name, tenant, _project_of_release(session, name), environment)
+        return Resource("release", name, TENANT, _project_of_release(session, name), environment)
     if location := request.path_params.get("location"):
-        return Resource("location", location, tenant)
+        return Resource("location", location, TENANT)
     if project := named.get("project") or (subject_id if subject == "project" else ""):
-        return Resource("project", project, tenant, project, environment)
+        return Resource("project", project, TENANT, project, environment)
     if environment:
-        return Resource("environment", environment, tenant, environment=environment)
-    return Resource("tenant", tenant, tenant)
+        return Resource("environment", environment, TENANT, environment=environment)
+    return Resource("tenant", TENANT, TENANT)
 
 
 def _named(request: Request) -> Mapping[str, str]:

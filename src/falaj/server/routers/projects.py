@@ -52,7 +52,7 @@ class Push(BaseModel):
 @router.post("/projects", status_code=201, response_model=api.Project, **action(Action.CONFIGURE_PROJECT, refined=True))
 def register(wish: NewProject, platform: Shared, caller: Caller) -> api.Project:
     """Register a project; registering it again with the same repository changes its settings."""
-    access.require(platform, caller, Action.CONFIGURE_PROJECT, Resource("project", wish.name, caller.tenant, wish.name))
+    access.require(platform, caller, Action.CONFIGURE_PROJECT, Resource("project", wish.name, project=wish.name))
     with platform.database.transaction() as session:
         row = session.get(ProjectRow, wish.name)
         if row is not None and row.repository != wish.repository:
@@ -81,7 +81,7 @@ def list_projects(platform: Shared, caller: Caller) -> list[api.Project]:
 def push(announced: Push, platform: Shared, caller: Caller) -> api.Triggered:
     """A hook of a repository on this machine says that a branch moved."""
     project = announced.project
-    access.require(platform, caller, Action.TRIGGER, Resource("project", project, caller.tenant, project))
+    access.require(platform, caller, Action.TRIGGER, Resource("project", project, project=project))
     return announce(platform, announced, trigger="push")
 
 

@@ -73,9 +73,7 @@ def trace(prediction_id: str, platform: Shared, caller: Caller) -> api.Trace:
         )
     with platform.database.reading() as session:
         found = release.find(session, record.header.release)
-        access.require(
-            platform, caller, Action.READ, Resource("prediction", prediction_id, caller.tenant, found.project)
-        )
+        access.require(platform, caller, Action.READ, Resource("prediction", prediction_id, project=found.project))
         run = session.get_one(RunRow, found.run_id)
         return api.Trace(
             prediction=views.prediction(record), endpoint=record.header.endpoint, release=views.release(found),

@@ -34,7 +34,7 @@ class NewRun(BaseModel):
 @router.post("", status_code=201, response_model=api.Run, **action(Action.RUN, refined=True))
 def start(wish: NewRun, platform: Shared, caller: Caller) -> api.Run:
     """Queue a run; every call makes a new one."""
-    access.require(platform, caller, Action.RUN, Resource("project", wish.project, caller.tenant, wish.project))
+    access.require(platform, caller, Action.RUN, Resource("project", wish.project, project=wish.project))
     order = queue.RunOrder(wish.project, wish.commit, trigger="manual", params=wish.params, once=False)
     with platform.database.transaction() as session:
         return views.run(queue.enqueue(session, platform.processes, order, platform.now())[0])
