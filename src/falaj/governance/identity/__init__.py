@@ -4,16 +4,41 @@ The room proves identities and nothing else; what a principal may do is asked of
 identity (an identity provider, a security key) end in a session of this room.
 """
 
-from falaj.governance.identity.approval_keys import identity_envelopes, keys_of, require_fresh
+from falaj.governance.identity import accounts, administration, links, roles, second_factor, tokens
+from falaj.governance.identity.accounts import NewAccount
+from falaj.governance.identity.approval_keys import identity_envelopes, keys_of, register, revoke_key
 from falaj.governance.identity.authentication import authenticate
-from falaj.governance.identity.sessions import close_session, open_session, record_step_up
+from falaj.governance.identity.freshness import require_fresh
+from falaj.governance.identity.login import Doorkeeper, Proof
+from falaj.governance.identity.passwords import Passwords
+from falaj.governance.identity.sessions import close_session, find_session, open_session, record_step_up
+from falaj.governance.identity.setup import LINK_FILE, Newcomer, make_first_administrator, offer_setup
+from falaj.governance.identity.tokens import NewToken
 
 __all__ = [
+    "LINK_FILE",
+    "Doorkeeper",
+    "NewAccount",
+    "NewToken",
+    "Newcomer",
+    "Passwords",
+    "Proof",
+    "accounts",
+    "administration",
     "authenticate",
     "close_session",
+    "find_session",
     "identity_envelopes",
     "keys_of",
+    "links",
+    "make_first_administrator",
+    "offer_setup",
     "open_session",
     "record_step_up",
+    "register",
     "require_fresh",
+    "revoke_key",
+    "roles",
+    "second_factor",
+    "tokens",
 ]

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from falaj.governance.identity import names
@@ -63,7 +64,10 @@ def create(session: Session, wish: NewAccount, created_by: str, now: float, tena
         created_by=created_by,
     )
     session.add(row)
-    session.flush()
+    try:
+        session.flush()
+    except IntegrityError:  # another request was first
+        raise IdentityTakenError("the name or the address has an account", hint="one person, one account") from None
     return row
 
 

@@ -14,38 +14,22 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from falaj.documents.identity import key_proof
 from falaj.evidence import EvidenceError, Identity, Signer, key_id_of, sign_statement
 from falaj.evidence.keys import public_key
 from falaj.governance.identity.errors import (
     IdentityInputError,
     IdentityTakenError,
     RefusedError,
-    StepUpNeededError,
     UnknownIdentityError,
 )
+from falaj.governance.identity.freshness import require_fresh
+from falaj.governance.identity.trail import note, note_evidence
 from falaj.governance.principal import Principal, PrincipalKind
 from falaj.storage.identity_tables import ApprovalKeyRow
 
 KEY_LIFE_S = 90 * 86_400.0
-FRESH_S = 300.0
-"""How old the last proof of a person may be for what needs a fresh one, seconds."""
-
 _MAX_KEYS = 10
-
-
-def proof_text(person: str, key_id: str) -> bytes:
-    """Return the bytes that a person signs to prove that a key is theirs."""
-    return f"falaj approval key\n{person}\n{key_id}\n".encode()
-
-
-def require_fresh(principal: Principal, purpose: str, now: float) -> None:
-    """Refuse a person whose last proof of identity is older than five minutes, or lies in the future.
-
-    Raises:
-        StepUpNeededError: It is, or there is none.
-    """
-    if principal.step_up_at is None or not -1.0 <= now - principal.step_up_at <= FRESH_S:
-        raise StepUpNeededError(purpose)
 
 
 def register(
@@ -58,7 +42,7 @@ def register(
         signer: The identity authority, `identity.pem` of the installation.
         principal: The person, freshly authenticated.
         pem: Ed25519 public key.
-        proof: Base64 of the signature of `proof_text(principal.id, key id)` by the private key.
+        proof: Base64 of the signature of `key_proof(principal.id, key id)` by the private key.
         now: Unix seconds.
 
     Raises:
@@ -78,7 +62,7 @@ def register(
         raise IdentityInputError(f"a person has at most {_MAX_KEYS} keys", hint="revoke those that are lost")
     since = row.not_before if row else now
     said = Identity(principal.id, principal.email or "", key_id, pem, since, now + KEY_LIFE_S)
-    return _recorded(session, row, said, signer)
+    return _recorded(session, row, said, signer, now)
 
 
 def keys_of(session: Session, person: str, now: float) -> list[ApprovalKeyRow]:
@@ -106,7 +90,9 @@ def revoke_key(session: Session, key_id: str, now: float, *, person: str) -> App
     row = session.get(ApprovalKeyRow, key_id)
     if row is None or row.account != person:
         raise UnknownIdentityError("no such approval key", hint="falaj whoami lists yours")
-    row.revoked_at = now if row.revoked_at is None else row.revoked_at
+    if row.revoked_at is None:
+        row.revoked_at = now
+        note(session, "approval-key.revoked", person, person, now, {"key": key_id})
     return row
 
 
@@ -124,17 +110,21 @@ def _proved(principal: Principal, pem: str, proof: str) -> str:
     except EvidenceError as error:
         raise IdentityInputError(error.message, code="identity.key") from error
     try:
-        public_key(pem).verify(base64.b64decode(proof, validate=True), proof_text(principal.id, key_id))
+        public_key(pem).verify(base64.b64decode(proof, validate=True), key_proof(principal.id, key_id))
     except (InvalidSignature, binascii.Error, ValueError) as error:
         raise RefusedError("the proof does not show that this key is yours", code="identity.key-proof") from error
     return key_id
 
 
-def _recorded(session: Session, row: ApprovalKeyRow | None, said: Identity, signer: Signer) -> ApprovalKeyRow:
+def _recorded(
+    session: Session, row: ApprovalKeyRow | None, said: Identity, signer: Signer, now: float
+) -> ApprovalKeyRow:
     """Write the key; registering it again renews it, and keeps the time since which it is the person's."""
     if row is None:
         row = ApprovalKeyRow(key_id=said.key_id, account=said.person, pem=said.pem, not_before=said.not_before)
         session.add(row)
-    row.not_after, row.envelope = said.not_after, dict(sign_statement(said.statement(), signer))
+    row.not_after, row.envelope = said.not_after, sign_statement(said.statement(), signer)
     session.flush()
+    note(session, "approval-key.registered", said.person, said.person, now, {"key": said.key_id})
+    note_evidence(session, row.envelope, said.person, now)
     return row

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from falaj.governance.identity import accounts, names
 from falaj.governance.identity.bearer import Bearer, BearerKind, new_bearer
 from falaj.governance.identity.errors import IdentityInputError, RefusedError, UnknownIdentityError
+from falaj.governance.identity.trail import note
 from falaj.governance.principal import Principal, PrincipalKind
 from falaj.ids import new_id
 from falaj.storage.identity_tables import AccountRow, TokenRow
@@ -77,6 +78,8 @@ def issue(session: Session, account: AccountRow, wish: NewToken, issuer: Princip
     )
     session.add(row)
     session.flush()
+    said = {"token": row.id, "actions": row.actions, "expires_at": row.expires_at}
+    note(session, "token.issued", issuer.id, account.id, now, said)
     return str(bearer), row
 
 
@@ -102,12 +105,13 @@ def tokens_of(session: Session, account: str | None = None) -> list[TokenRow]:
     return list(session.scalars(select(TokenRow).where(chosen).order_by(TokenRow.id.desc())))
 
 
-def revoke(session: Session, token_id: str, now: float, *, account: str | None = None) -> TokenRow:
+def revoke(session: Session, token_id: str, actor: str, now: float, *, account: str | None = None) -> TokenRow:
     """Revoke a token; revoking it again changes nothing.
 
     Args:
         session: Transaction to write in.
         token_id: Its public id.
+        actor: Principal id of who revokes it.
         now: Unix seconds.
         account: Only if it is of this account; None revokes a token of any.
 
@@ -117,7 +121,9 @@ def revoke(session: Session, token_id: str, now: float, *, account: str | None =
     row = session.get(TokenRow, token_id)
     if row is None or account not in {None, row.account}:
         raise UnknownIdentityError(f"no token '{token_id[:40]}'", hint="falaj token list")
-    row.revoked_at = now if row.revoked_at is None else row.revoked_at
+    if row.revoked_at is None:
+        row.revoked_at = now
+        note(session, "token.revoked", actor, row.account, now, {"token": row.id})
     return row
 
 
