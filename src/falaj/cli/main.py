@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from falaj.cli.commands import evidence, keys, platform, projects, releases, runs, serving, settings
+from falaj.cli.commands import evidence, keys, platform, policy, projects, releases, runs, serving, settings
 from falaj.errors import FalajError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def options(
         os.environ["FALAJ_HOME"] = home
 
 
-for group in (projects, platform, runs, releases, evidence, serving, settings, keys):
+for group in (projects, platform, runs, releases, evidence, serving, settings, keys, policy):
     group.register(app)
 
 

@@ -11,6 +11,7 @@ from falaj import api
 from falaj.client.bundles import BundleCalls
 from falaj.client.http import Transport
 from falaj.client.keys import KeyCalls, SecretCalls
+from falaj.client.policy import PolicyCalls
 from falaj.client.settings import SettingsCalls
 from falaj.home import Home
 
@@ -38,6 +39,11 @@ class Client:
     def bundles(self) -> BundleCalls:
         """What was signed about releases."""
         return BundleCalls(self._transport)
+
+    @cached_property
+    def policy(self) -> PolicyCalls:
+        """Permission: the policies in force."""
+        return PolicyCalls(self._transport)
 
     @cached_property
     def settings(self) -> SettingsCalls:

@@ -18,7 +18,7 @@ from falaj.server.access import gate
 from falaj.server.actions import require_actions
 from falaj.server.controller import Controller
 from falaj.server.platform import Platform
-from falaj.server.routers import evidence, keys, locations, projects, releases, runs, settings, system
+from falaj.server.routers import evidence, keys, locations, policy, projects, releases, runs, settings, system
 from falaj.storage import Database
 
 
@@ -57,6 +57,7 @@ def create_app(platform: Platform, *, controllers: bool = True) -> FastAPI:
         evidence.router,
         locations.router,
         settings.router,
+        policy.router,
         keys.router,
         system.router,
     ):

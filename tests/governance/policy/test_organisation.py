@@ -74,6 +74,16 @@ def test_the_names_of_built_in_files_are_taken() -> None:
         with_organisation({"forbids": SUNDAY})
 
 
+def test_a_rule_keeps_its_text_as_it_was_written() -> None:
+    text = '// a; "comment"\n\n@id("odd") @explain("says; \\"so\\"")\n// inside;\n'
+    text += f"permit (principal, action, resource);{SUNDAY}"
+    rules = with_organisation({"ours": text}).rules
+    assert rules["odd"].text.startswith('@id("odd")') and rules["odd"].text.endswith("resource);")
+    assert rules["no-runs-by-mariam"].text == SUNDAY.strip()
+    for rule in built_in().rules.values():
+        assert rule.text.startswith(f'@id("{rule.id}")') and rule.text.endswith(";")
+
+
 def test_nothing_added_is_the_built_in_set() -> None:
     assert with_organisation({}) is built_in()
     assert APPROVE.ask(built_in()).allowed

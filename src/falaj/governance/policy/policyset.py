@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -13,6 +14,8 @@ import cedarpy
 from falaj.governance.policy.errors import PolicyError
 
 BUILT_IN = ("permits", "forbids")
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|//[^\n]*|;')
+_LEADING_COMMENTS = re.compile(r"\A(?:\s+|//[^\n]*\n)+")
 
 
 @dataclass(frozen=True)
@@ -24,12 +27,14 @@ class Rule:
         effect: `permit` or `forbid`.
         explanation: Its `@explain`: what a refused person reads.
         source: The file that holds it, without suffix.
+        text: Its Cedar text, as it was written.
     """
 
     id: str
     effect: str
     explanation: str
     source: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -88,18 +93,29 @@ def _rules(source: str, text: str) -> list[Rule]:
         raise PolicyError(f"the policies do not parse: {error}", where=source) from error
     if parsed["templates"]:
         raise PolicyError("templates decide nothing until they are linked", where=source, hint="write static policies")
-    return [_rule(source, key, policy) for key, policy in parsed["staticPolicies"].items()]
+    texts = list(_split(text))  # the engine names policies by their place: policy0, policy1, ...
+    found = sorted((int(key.removeprefix("policy")), policy) for key, policy in parsed["staticPolicies"].items())
+    return [_rule(source, texts[place], policy["effect"], policy.get("annotations", {})) for place, policy in found]
 
 
-def _rule(source: str, key: str, policy: Mapping[str, Mapping[str, str]]) -> Rule:
-    annotations = policy.get("annotations", {})
+def _split(text: str) -> Iterator[str]:
+    """Each policy of a text as it was written, without the comments before it."""
+    start = 0
+    for token in _TOKEN.finditer(text):
+        if token[0] == ";":
+            yield _LEADING_COMMENTS.sub("", text[start : token.end()])
+            start = token.end()
+
+
+def _rule(source: str, text: str, effect: str, annotations: Mapping[str, str]) -> Rule:
+    said = text.partition("\n")[0]
     if not annotations.get("id"):
-        raise PolicyError(f"{key} has no @id", where=source, hint='begin each policy with @id("...") @explain("...")')
+        hint = 'begin each policy with @id("...") @explain("...")'
+        raise PolicyError(f"a policy has no @id: {said}", where=source, hint=hint)
     if not annotations.get("explain"):
-        raise PolicyError(
-            f"'{annotations['id']}' has no @explain", where=source, hint="say what a refused person reads"
-        )
-    return Rule(annotations["id"], str(policy["effect"]), annotations["explain"], source)
+        message = f"'{annotations['id']}' has no @explain"
+        raise PolicyError(message, where=source, hint="say in it what a refused person reads")
+    return Rule(annotations["id"], effect, annotations["explain"], source, text)
 
 
 def _validate(source: str, text: str, schema: cedarpy.Schema) -> None:

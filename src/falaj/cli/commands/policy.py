@@ -1,0 +1,121 @@
+"""Permission: policy show, explain, ask, test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from falaj.cli.commands.projects import JsonOption
+from falaj.cli.output import emit, emit_json, emit_table
+from falaj.errors import NotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from falaj.governance.policy.trial import Failure
+
+RuleArgument = Annotated[str, typer.Argument(help="Id of a policy, as a refusal names it.")]
+ActionArgument = Annotated[str, typer.Argument(help="An action, such as run or approve-change.")]
+_FAILED_EXIT = 1
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    policy = typer.Typer(help="Who may do what, and why.", no_args_is_help=True)
+    policy.command("show")(show)
+    policy.command("explain")(explain)
+    policy.command("ask")(ask)
+    policy.command("test")(try_policies)
+    app.add_typer(policy, name="policy", rich_help_panel=None)
+
+
+def show(json: JsonOption = False) -> None:
+    """List the policies in force."""
+    from falaj.client import Client
+
+    rules = Client.from_home().policy.rules()
+    if json:
+        emit_json(rules)
+        return
+    emit_table(
+        ("policy", "effect", "from", "says"), [(r.id, r.effect, r.source, r.explanation) for r in rules], empty=""
+    )
+
+
+def explain(rule: RuleArgument, json: JsonOption = False) -> None:
+    """Show one policy: what it says, and its Cedar text."""
+    from falaj.client import Client
+
+    found = next((each for each in Client.from_home().policy.rules() if each.id == rule), None)
+    if found is None:
+        raise NotFoundError(
+            f"no policy '{rule}' is in force", hint="falaj policy show lists them", code="policy.unknown"
+        )
+    if json:
+        emit_json(found)
+        return
+    emit(f"{found.id} ({found.effect}, {found.source}): {found.explanation}\n")
+    emit(found.text)
+
+
+def ask(
+    action: ActionArgument,
+    project: Annotated[str | None, typer.Option(help="In this project.")] = None,
+    environment: Annotated[str | None, typer.Option(help="In this environment.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Ask whether you may do something, and why; exit 7 when you may not."""
+    from falaj.client import Client
+
+    answer = Client.from_home().policy.ask(action, project, environment)
+    if json:
+        emit_json(answer)
+    else:
+        verdict = "yes" if answer.allowed else "no"
+        emit(f"{verdict}: {answer.reason}")
+        emit(f"asked as {answer.principal}; roles there: {', '.join(answer.roles) or 'none'}")
+    if not answer.allowed:
+        raise typer.Exit(7)
+
+
+def try_policies(
+    paths: Annotated[list[Path], typer.Argument(help="Cedar files, or folders of them.")],
+    cases: Annotated[list[Path] | None, typer.Option(help="Cases (YAML); by default *.cases.yaml beside them.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Try policies of the organisation before they are applied; exit 1 when a case comes out differently."""
+    from falaj.governance.policy import with_organisation
+    from falaj.governance.policy.trial import failures, read_cases
+
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in _files(paths, "*.cedar")}
+    if not texts:
+        raise UsageError("no Cedar files here", where=", ".join(map(str, paths)), hint="they end in .cedar")
+    sources = (
+        cases
+        if cases is not None
+        else _files([path if path.is_dir() else path.parent for path in paths], "*.cases.yaml")
+    )
+    asked = [case for path in sources for case in read_cases(path.read_text(encoding="utf-8"), str(path))]
+    policies = with_organisation(texts)
+    failed = failures(policies, asked)
+    added = len([rule for rule in policies.rules.values() if rule.source in texts])
+    _report(failed, added, len(asked), json=json)
+
+
+def _files(paths: Sequence[Path], pattern: str) -> list[Path]:
+    found = [path for each in paths for path in (sorted(each.glob(pattern)) if each.is_dir() else [each])]
+    if missing := [path for path in found if not path.is_file()]:
+        raise UsageError(f"there is no file {missing[0]}", where=str(missing[0]))
+    return list(dict.fromkeys(found))
+
+
+def _report(failed: Sequence[Failure], added: int, asked: int, *, json: bool) -> None:
+    if json:
+        emit_json({"policies": added, "cases": asked, "failures": [str(each) for each in failed]})
+    else:
+        for each in failed:
+            emit(f"FAILED  {each}")
+        emit(f"{added} policies added; {asked - len(failed)} of {asked} cases come out as they must")
+    if failed:
+        raise typer.Exit(_FAILED_EXIT)
