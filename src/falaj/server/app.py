@@ -11,6 +11,7 @@ from fastapi import Depends, FastAPI
 
 from falaj import __version__
 from falaj.errors import UnavailableError
+from falaj.governance.identity import offer_setup
 from falaj.governance.keys import synchronise
 from falaj.home import Home
 from falaj.server import problems
@@ -18,7 +19,20 @@ from falaj.server.access import gate
 from falaj.server.actions import require_actions
 from falaj.server.controller import Controller
 from falaj.server.platform import Platform
-from falaj.server.routers import evidence, keys, locations, policy, projects, releases, runs, settings, system
+from falaj.server.routers import (
+    accounts,
+    auth,
+    credentials,
+    evidence,
+    keys,
+    locations,
+    policy,
+    projects,
+    releases,
+    runs,
+    settings,
+    system,
+)
 from falaj.storage import Database
 
 
@@ -59,6 +73,10 @@ def create_app(platform: Platform, *, controllers: bool = True) -> FastAPI:
         settings.router,
         policy.router,
         keys.router,
+        auth.router,
+        credentials.router,
+        accounts.router,
+        accounts.services,
         system.router,
     ):
         app.include_router(router)
@@ -79,6 +97,7 @@ def serve(home: Home, port: int) -> None:
     database.migrate()
     platform = Platform(home, database)
     synchronise(database, platform.keys)
+    offer_setup(database, home.root, f"http://127.0.0.1:{port}", platform.now())
     config = uvicorn.Config(
         create_app(platform),
         host="127.0.0.1",

@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 
 from falaj.artifacts import ArtifactStore, open_home_store
 from falaj.encryption import KeyChest, home_scope, open_chest
+from falaj.governance.identity import Doorkeeper, Passwords
 from falaj.governance.keys import Vault
 from falaj.home import Home
 from falaj.processes import ProcessTable
@@ -50,6 +51,11 @@ class Platform:
     def store(self) -> ArtifactStore:
         """The artifact store."""
         return open_home_store(self.home, self.keys)
+
+    @cached_property
+    def doorkeeper(self) -> Doorkeeper:
+        """Judges passwords and one-time passwords."""
+        return Doorkeeper(self.database, Passwords(), self.vault)
 
     @staticmethod
     def now() -> float:

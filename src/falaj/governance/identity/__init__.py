@@ -11,7 +11,7 @@ from falaj.governance.identity.authentication import authenticate
 from falaj.governance.identity.freshness import require_fresh
 from falaj.governance.identity.login import Doorkeeper, Proof
 from falaj.governance.identity.passwords import Passwords
-from falaj.governance.identity.sessions import close_session, find_session, open_session, record_step_up
+from falaj.governance.identity.sessions import close_session, open_session, record_step_up, session_of
 from falaj.governance.identity.setup import LINK_FILE, Newcomer, make_first_administrator, offer_setup
 from falaj.governance.identity.tokens import NewToken
 
@@ -27,7 +27,6 @@ __all__ = [
     "administration",
     "authenticate",
     "close_session",
-    "find_session",
     "identity_envelopes",
     "keys_of",
     "links",
@@ -40,5 +39,6 @@ __all__ = [
     "revoke_key",
     "roles",
     "second_factor",
+    "session_of",
     "tokens",
 ]

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from falaj.documents.identity import key_proof
@@ -55,14 +56,15 @@ def register(
     key_id = _proved(principal, pem, proof)
     row = session.get(ApprovalKeyRow, key_id)
     if row is not None and (row.account != principal.id or row.revoked_at is not None):
-        raise IdentityTakenError(
-            "this key belongs to someone else, or was revoked", hint="make a new key", code="identity.key-taken"
-        )
+        raise _taken()
     if row is None and len(keys_of(session, principal.id, now)) >= _MAX_KEYS:
         raise IdentityInputError(f"a person has at most {_MAX_KEYS} keys", hint="revoke those that are lost")
     since = row.not_before if row else now
     said = Identity(principal.id, principal.email or "", key_id, pem, since, now + KEY_LIFE_S)
-    return _recorded(session, row, said, signer, now)
+    row = _recorded(session, row, said, signer)
+    note(session, "approval-key.registered", principal.id, principal.id, now, {"key": key_id})
+    note_evidence(session, row.envelope, principal.id, now)
+    return row
 
 
 def keys_of(session: Session, person: str, now: float) -> list[ApprovalKeyRow]:
@@ -116,15 +118,20 @@ def _proved(principal: Principal, pem: str, proof: str) -> str:
     return key_id
 
 
-def _recorded(
-    session: Session, row: ApprovalKeyRow | None, said: Identity, signer: Signer, now: float
-) -> ApprovalKeyRow:
+def _recorded(session: Session, row: ApprovalKeyRow | None, said: Identity, signer: Signer) -> ApprovalKeyRow:
     """Write the key; registering it again renews it, and keeps the time since which it is the person's."""
     if row is None:
         row = ApprovalKeyRow(key_id=said.key_id, account=said.person, pem=said.pem, not_before=said.not_before)
         session.add(row)
     row.not_after, row.envelope = said.not_after, sign_statement(said.statement(), signer)
-    session.flush()
-    note(session, "approval-key.registered", said.person, said.person, now, {"key": said.key_id})
-    note_evidence(session, row.envelope, said.person, now)
+    try:
+        session.flush()
+    except IntegrityError:  # another request was first
+        raise _taken() from None
     return row
+
+
+def _taken() -> IdentityTakenError:
+    return IdentityTakenError(
+        "this key belongs to someone else, or was revoked", hint="make a new key", code="identity.key-taken"
+    )

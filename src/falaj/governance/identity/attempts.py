@@ -49,7 +49,7 @@ def clear_attempts(session: Session, account: str) -> None:
 def _row(session: Session, digest: str, now: float) -> AttemptRow:
     """The row of a name, held until the transaction ends; made when it is new, and old ones of others dropped."""
     session.execute(delete(AttemptRow).where(AttemptRow.last_at < now - FORGET_S, AttemptRow.name_digest != digest))
-    insert = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}[session.get_bind().dialect.name]
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     fresh = insert(AttemptRow).values(name_digest=digest, failures=0, last_at=now)
     session.execute(fresh.on_conflict_do_nothing())
     return session.scalars(select(AttemptRow).where(AttemptRow.name_digest == digest).with_for_update()).one()

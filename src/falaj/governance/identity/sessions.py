@@ -80,7 +80,7 @@ def record_step_up(session: Session, secret: str, method: str, now: float) -> No
     Raises:
         RefusedError: No live session is opened by this secret.
     """
-    row = _own(session, secret, now)
+    row = session_of(session, secret, now)
     row.step_up_at, row.step_up_method = now, method
 
 
@@ -90,7 +90,7 @@ def close_session(session: Session, secret: str, now: float) -> None:
     Raises:
         RefusedError: No live session is opened by this secret.
     """
-    session.delete(_own(session, secret, now))
+    session.delete(session_of(session, secret, now))
 
 
 def close_all(session: Session, account: str) -> None:
@@ -98,7 +98,12 @@ def close_all(session: Session, account: str) -> None:
     session.execute(delete(SessionRow).where(SessionRow.account == account))
 
 
-def _own(session: Session, secret: str, now: float) -> SessionRow:
+def session_of(session: Session, secret: str, now: float) -> SessionRow:
+    """Return the live session that a secret opens.
+
+    Raises:
+        RefusedError: There is none.
+    """
     bearer = parse_bearer(secret)
     row = find_session(session, bearer, now) if bearer and bearer.kind is BearerKind.SESSION else None
     if row is None:
