@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
 from falaj.errors import FalajError
@@ -30,6 +31,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ForbiddenError, _forbidden)
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http_error)
+    for refused in (DataError, UnicodeEncodeError):  # the database takes less than JSON and addresses can carry
+        app.add_exception_handler(refused, _text_refused)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -54,6 +57,11 @@ def _invalid_request(_request: Request, error: Exception) -> JSONResponse:
 def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     return problem(error.status_code, f"http.{error.status_code}", str(error.detail), where=request.url.path)
+
+
+def _text_refused(request: Request, _error: Exception) -> JSONResponse:
+    title = "the request holds text or a number that cannot be kept, such as a NUL character or half a surrogate pair"
+    return problem(400, "request.invalid", title, where=f"{request.method} {request.scope['route'].path}")
 
 
 def _unexpected(request: Request, error: Exception) -> JSONResponse:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter
 from fastapi.responses import Response, StreamingResponse
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, StringConstraints
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -24,12 +24,24 @@ _POLL_STEP_S = 0.2
 _CHUNK_BYTES = 1 << 20
 
 
+class EndpointReport(BaseModel):
+    """What an agent says of one endpoint; what later agents add is kept as well."""
+
+    model_config = ConfigDict(extra="allow")
+    endpoint: Annotated[str, StringConstraints(pattern=r"^[^/\x00]+/[^/\x00]+$", max_length=320)]
+    release: int
+    state: Annotated[str, StringConstraints(max_length=40)]
+    replicas_ready: int = 0
+    message: str = ""
+    url: str | None = None
+
+
 class Report(BaseModel):
     """What an agent says of its endpoints."""
 
     model_config = ConfigDict(extra="ignore")
     version: int
-    endpoints: list[dict[str, Any]]
+    endpoints: list[EndpointReport]
 
 
 @router.get("/locations/{location}/desired", **action(Action.SERVE))
@@ -49,7 +61,8 @@ def desired(location: str, platform: Shared, after: int = -1) -> dict[str, Any]:
 def status(location: str, report: Report, platform: Shared) -> None:
     """Take an agent's report."""
     with platform.database.transaction() as session:
-        release.observe(session, platform.processes, location, report.endpoints, platform.now())
+        endpoints = [each.model_dump() for each in report.endpoints]
+        release.observe(session, platform.processes, location, endpoints, platform.now())
 
 
 @router.get("/artifacts/{digest}/manifest", **action(Action.SERVE))
