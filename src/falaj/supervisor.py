@@ -202,7 +202,7 @@ def _only_one(home: Home) -> Iterator[None]:
 def _wait_ready(home: Home, process: subprocess.Popen[bytes]) -> None:
     from falaj.client import Client
 
-    client, deadline = Client.from_home(home), time.monotonic() + _READY_WAIT_S
+    client, deadline = Client.of_installation(home), time.monotonic() + _READY_WAIT_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
             break

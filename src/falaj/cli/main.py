@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from falaj.cli.commands import evidence, keys, platform, policy, projects, releases, runs, serving, settings
+from falaj.cli.commands import (
+    accounts,
+    evidence,
+    identity,
+    keys,
+    platform,
+    policy,
+    projects,
+    releases,
+    runs,
+    serving,
+    settings,
+)
 from falaj.errors import FalajError
 
 if TYPE_CHECKING:
@@ -27,15 +39,18 @@ app = typer.Typer(
 def options(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     home: Annotated[str, typer.Option(help="Folder of the installation.", envvar="FALAJ_HOME")] = "",
+    profile: Annotated[str, typer.Option("--as", help="Act as this person.", envvar="FALAJ_PROFILE")] = "",
 ) -> None:
     """Options of every command."""
     if debug:
         os.environ["FALAJ_DEBUG"] = "1"
     if home:
         os.environ["FALAJ_HOME"] = home
+    if profile:
+        os.environ["FALAJ_PROFILE"] = profile
 
 
-for group in (projects, platform, runs, releases, evidence, serving, settings, keys, policy):
+for group in (projects, platform, runs, releases, evidence, serving, settings, keys, policy, identity, accounts):
     group.register(app)
 
 

@@ -9,7 +9,9 @@ from urllib.parse import quote
 
 from falaj import api
 from falaj.client.bundles import BundleCalls
+from falaj.client.credentials import token_for
 from falaj.client.http import Transport
+from falaj.client.identity import AccountCalls, IdentityCalls
 from falaj.client.keys import KeyCalls, SecretCalls
 from falaj.client.policy import PolicyCalls
 from falaj.client.settings import SettingsCalls
@@ -31,9 +33,20 @@ class Client:
 
     @classmethod
     def from_home(cls, home: Home | None = None) -> Client:
-        """The client of the installation on this machine, or of the server that `FALAJ_SERVER` names."""
+        """The client of the installation on this machine, or of the server that `FALAJ_SERVER` names.
+
+        It acts as who is logged in there (`falaj login`), else with the installation's own token.
+
+        Raises:
+            NotLoggedInError: The session of the person that was named, or of who logged in last, has ended.
+        """
         chosen = home or Home.from_environment()
-        return cls(chosen.server_url, chosen.settings.get("FALAJ_TOKEN") or chosen.token)
+        return cls(chosen.server_url, token_for(chosen))
+
+    @classmethod
+    def of_installation(cls, home: Home) -> Client:
+        """The client that acts as the installation itself, whoever is logged in."""
+        return cls(home.server_url, home.token)
 
     @cached_property
     def bundles(self) -> BundleCalls:
@@ -54,6 +67,16 @@ class Client:
     def keys(self) -> KeyCalls:
         """Data keys."""
         return KeyCalls(self._transport)
+
+    @cached_property
+    def identity(self) -> IdentityCalls:
+        """Who one is: sessions, tokens, approval keys."""
+        return IdentityCalls(self._transport)
+
+    @cached_property
+    def accounts(self) -> AccountCalls:
+        """Accounts of people and services."""
+        return AccountCalls(self._transport)
 
     @cached_property
     def secrets(self) -> SecretCalls:

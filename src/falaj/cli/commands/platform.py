@@ -41,6 +41,9 @@ def up(
     supervisor.start_in_background(home, ports)
     emit(f"falaj is up: API http://127.0.0.1:{ports['server']}, endpoints http://127.0.0.1:{ports['envoy']}")
     emit(f"home {home.root}; falaj status, falaj down")
+    link = home.root / "setup-link"
+    if link.exists():
+        emit(f"no administrator yet: falaj setup '{link.read_text()}'")
 
 
 def down(

@@ -1,0 +1,112 @@
+"""Accounts of people and services: list, add, link, lock, unlock, roles."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from falaj.cli.commands.identity import role_text
+from falaj.cli.commands.projects import JsonOption
+from falaj.cli.output import clock, emit, emit_json, emit_table
+
+if TYPE_CHECKING:
+    from falaj.documents.identity import Account, GrantedRole, PasswordLink
+
+NameArgument = Annotated[str, typer.Argument(help="Name of the account; of a service as service:NAME.")]
+RolesHelp = "ROLE, ROLE@PROJECT, ROLE:ENVIRONMENT or ROLE@PROJECT:ENVIRONMENT."
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    accounts = typer.Typer(help="People and services that may act here.", no_args_is_help=True)
+    accounts.command("list")(list_accounts)
+    accounts.command("add")(add)
+    accounts.command("link")(link)
+    accounts.command("lock")(lock)
+    accounts.command("unlock")(unlock)
+    accounts.command("roles")(set_roles)
+    app.add_typer(accounts, name="accounts", rich_help_panel=None)
+
+
+def list_accounts(json: JsonOption = False) -> None:
+    """List the accounts with their roles."""
+    from falaj.client import Client
+
+    found = Client.from_home().accounts.list()
+    if json:
+        emit_json(found)
+        return
+    rows = [(a.id, a.email or "-", _state(a), ", ".join(map(role_text, a.roles)) or "-") for a in found]
+    emit_table(("account", "address", "state", "roles"), rows, empty="no accounts; falaj up prints a link")
+
+
+def add(
+    name: Annotated[str, typer.Argument(help="Name of the account: a-z, 0-9, '.', '_', '-'.")],
+    email: Annotated[str, typer.Option(help="Address of the person, as in their commits.")],
+    role: Annotated[list[str] | None, typer.Option(help=RolesHelp)] = None,
+    group: Annotated[list[str] | None, typer.Option(help="A group that roles may be bound to.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Make an account; prints the one-time link with which the person chooses a password."""
+    from falaj.client import Client
+
+    made = Client.from_home().accounts.invite(name, email, group or (), [_parsed(text) for text in role or ()])
+    _show_link(made, json)
+
+
+def link(
+    name: NameArgument,
+    without_totp: Annotated[bool, typer.Option("--without-totp", help="The phone is lost too.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Make a new link for someone who forgot the password."""
+    from falaj.client import Client
+
+    _show_link(Client.from_home().accounts.link(name, without_totp=without_totp), json)
+
+
+def lock(name: NameArgument, reason: Annotated[str, typer.Option(help="Why; goes into the audit log.")]) -> None:
+    """Lock an account: its sessions end and its tokens are refused."""
+    from falaj.client import Client
+
+    emit(f"{Client.from_home().accounts.lock(name, reason).id} is locked")
+
+
+def unlock(name: NameArgument) -> None:
+    """Unlock an account."""
+    from falaj.client import Client
+
+    emit(f"{Client.from_home().accounts.unlock(name).id} is unlocked")
+
+
+def set_roles(name: NameArgument, roles: Annotated[list[str] | None, typer.Argument(help=RolesHelp)] = None) -> None:
+    """Give an account these roles and no others; without any, it keeps none but those of platform.yaml."""
+    from falaj.client import Client
+
+    account = Client.from_home().accounts.set_roles(name, [_parsed(text) for text in roles or ()])
+    emit(f"{account.id}: {', '.join(map(role_text, account.roles)) or 'no roles'}")
+
+
+def _parsed(text: str) -> GrantedRole:
+    from falaj.documents.identity import GrantedRole
+
+    rest, _, environment = text.partition(":")
+    role, _, project = rest.partition("@")
+    return GrantedRole(role, project or None, environment or None)
+
+
+def _state(account: Account) -> str:
+    if account.locked_at is not None:
+        return f"locked: {account.locked_reason}"
+    if account.source == "local" and not account.password:
+        return "invited"
+    return "active, totp" if account.totp else "active"
+
+
+def _show_link(made: PasswordLink, json: bool) -> None:
+    if json:
+        emit_json(made)
+        return
+    emit(f"{made.account} chooses a password until {clock(made.expires_at)} with")
+    emit(f"  falaj password '{made.link}'")

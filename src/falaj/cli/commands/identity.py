@@ -1,0 +1,237 @@
+"""Who one is: setup, login, logout, password, whoami, token, totp."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from falaj.cli.commands.projects import JsonOption
+from falaj.cli.output import clock, emit, emit_json, emit_table
+from falaj.errors import UsageError
+
+if TYPE_CHECKING:
+    from falaj.client import Client
+    from falaj.client.credentials import Credentials
+    from falaj.documents.identity import GrantedRole, LoggedIn, WhoAmI
+    from falaj.home import Home
+
+StdinOption = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
+ServicesOption = Annotated[bool, typer.Option("--services", help="Those of services, as an administrator.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("setup")(set_up)
+    app.command("login")(log_in)
+    app.command("logout")(log_out)
+    app.command("password")(choose_password)
+    app.command()(whoami)
+    token = typer.Typer(help="Tokens for programs.", no_args_is_help=True)
+    token.command("create")(create_token)
+    token.command("list")(list_tokens)
+    token.command("revoke")(revoke_token)
+    app.add_typer(token, name="token", rich_help_panel=None)
+    totp = typer.Typer(help="One-time passwords of an application on your phone.", no_args_is_help=True)
+    totp.command("enrol")(enrol)
+    totp.command("remove")(remove)
+    app.add_typer(totp, name="totp", rich_help_panel=None)
+
+
+def set_up(
+    link: Annotated[str, typer.Argument(help="The link that falaj up printed.")],
+    name: Annotated[str, typer.Option(help="Name of the first administrator.", prompt=True)],
+    email: Annotated[str, typer.Option(help="Address of the first administrator.", prompt=True)],
+    password_stdin: StdinOption = False,
+) -> None:
+    """Make the first administrator and log in."""
+    password = _new_password(password_stdin)
+    _entered(name, _nobody().identity.set_up(link, name, email, password))
+
+
+def log_in(
+    name: Annotated[str, typer.Option(help="Name of the account; by default the profile.")] = "",
+    otp: Annotated[str, typer.Option(help="One-time password of the application.")] = "",
+    password_stdin: StdinOption = False,
+) -> None:
+    """Log in; commands act as you from now on, and your approval key is registered."""
+    chosen = name or _credentials().current or _asked("name")
+    password = _password(password_stdin)
+    _entered(chosen, _with_code(_nobody(), chosen, password, otp))
+
+
+def log_out() -> None:
+    """End the session; commands use the installation's own token again where it can be read."""
+    from falaj.client import Client, ProblemError
+    from falaj.client.credentials import NotLoggedInError
+
+    try:
+        if _credentials().current:
+            Client.from_home().identity.log_out()
+    except (ProblemError, NotLoggedInError):
+        pass  # it had ended already
+    gone = _credentials().forget()
+    emit(f"{gone} is logged out" if gone else "nobody was logged in")
+
+
+def choose_password(
+    link: Annotated[str, typer.Argument(help="The link that an administrator gave you.")],
+    password_stdin: StdinOption = False,
+) -> None:
+    """Choose a password with a one-time link."""
+    password = _new_password(password_stdin)
+    _nobody().identity.choose_password(link, password)
+    emit("the password is set; falaj login --name NAME")
+
+
+def whoami(json: JsonOption = False) -> None:
+    """Show whom the platform takes you for, and your roles."""
+    from falaj.client import Client
+
+    me = Client.from_home().identity.whoami()
+    if json:
+        emit_json(me)
+    else:
+        _describe(me)
+
+
+def create_token(
+    label: Annotated[str, typer.Argument(help="What you will recognise it by.")],
+    actions: Annotated[str, typer.Option(help="What it may be used for at most, such as read,run.")],
+    days: Annotated[float, typer.Option(help="Days until it expires.", min=0.001, max=365)] = 30.0,
+    service: Annotated[str, typer.Option(help="The service that it acts as; by default you.")] = "",
+    json: JsonOption = False,
+) -> None:
+    """Make a token; it is shown this once."""
+    from falaj.client import Client
+
+    scope = [action.strip() for action in actions.split(",") if action.strip()]
+    issued = Client.from_home().identity.create_token(label, scope, days, service)
+    if json:
+        emit_json(issued)
+        return
+    emit(issued.secret)
+    emit(f"acts as {issued.token.account} for {', '.join(issued.token.actions)} until {clock(issued.token.expires_at)}")
+
+
+def list_tokens(services: ServicesOption = False, json: JsonOption = False) -> None:
+    """List tokens, without their secrets."""
+    from falaj.client import Client
+
+    found = Client.from_home().identity.tokens(services=services)
+    if json:
+        emit_json(found)
+        return
+    rows = [
+        (t.id, t.account, t.label, ",".join(t.actions), clock(t.expires_at), "revoked" if t.revoked_at else "-")
+        for t in found
+    ]
+    emit_table(("token", "acts as", "label", "actions", "expires", "state"), rows, empty="no tokens")
+
+
+def revoke_token(
+    token: Annotated[str, typer.Argument(help="Id of the token.")], services: ServicesOption = False
+) -> None:
+    """Revoke a token; it is refused from now on."""
+    from falaj.client import Client
+
+    Client.from_home().identity.revoke_token(token, services=services)
+    emit(f"{token} is revoked")
+
+
+def enrol(
+    code: Annotated[str, typer.Option(help="A code, instead of being asked for it.")] = "",
+) -> None:
+    """Enrol an application; each login asks for its code from now on."""
+    from falaj.client import Client
+
+    client = Client.from_home()
+    enrolment = client.identity.enrol_totp()
+    emit(f"secret  {enrolment.secret}")
+    emit(f"uri     {enrolment.uri}")
+    client.identity.confirm_totp(code or _asked("code of the application"))
+    emit("enrolled")
+
+
+def remove() -> None:
+    """Forget the application; needs a login of the last five minutes."""
+    from falaj.client import Client
+
+    Client.from_home().identity.remove_totp()
+    emit("no application is enrolled")
+
+
+def role_text(role: GrantedRole) -> str:
+    """A role with its scope: `ml-engineer`, `ml-engineer@project`, `release-manager:prod`."""
+    project = f"@{role.project}" if role.project else ""
+    return f"{role.role}{project}{':' + role.environment if role.environment else ''}"
+
+
+def _entered(name: str, opened: LoggedIn) -> None:
+    """Keep the session, and register the key that this person approves with."""
+    from falaj.client import Client
+
+    credentials = _credentials()
+    credentials.keep(name, opened)
+    client = Client(_home().server_url, opened.token)
+    key = client.identity.register_key(credentials.approval_key(name), opened.person)
+    emit(f"logged in as {opened.person} until {clock(opened.expires_at)}")
+    emit(f"approval key {key.key_id[:16]} in {credentials.approval_key(name)}, good until {clock(key.not_after)}")
+
+
+def _with_code(client: Client, name: str, password: str, otp: str) -> LoggedIn:
+    """Log in; ask for the one-time password when it turns out to be needed and someone is there to answer."""
+    from falaj.client import ProblemError
+
+    try:
+        return client.identity.log_in(name, password, otp)
+    except ProblemError as error:
+        if error.code != "identity.otp-needed" or not sys.stdin.isatty():
+            raise
+        return client.identity.log_in(name, password, _asked("one-time password"))
+
+
+def _describe(me: WhoAmI) -> None:
+    emit(f"{me.id}  {me.email or ''}".rstrip())
+    emit(f"groups  {', '.join(me.groups) or '-'}")
+    if me.actions is not None:
+        emit(f"scope   {', '.join(me.actions)}")
+    if me.step_up_at is not None:
+        emit(f"proved  {clock(me.step_up_at)} by {me.step_up_method}")
+    emit_table(("role", "from"), [(role_text(role), role.source) for role in me.roles], empty="no roles")
+
+
+def _home() -> Home:
+    from falaj.home import Home
+
+    return Home.from_environment()
+
+
+def _credentials() -> Credentials:
+    from falaj.client.credentials import Credentials
+
+    return Credentials.of(_home())
+
+
+def _nobody() -> Client:
+    """A client that carries nothing: what it calls is open to everyone."""
+    from falaj.client import Client
+
+    return Client(_home().server_url, "")
+
+
+def _asked(what: str) -> str:
+    if not sys.stdin.isatty():
+        raise UsageError(f"which {what}?", hint=f"give the {what} as an option")
+    return str(typer.prompt(what))
+
+
+def _password(from_stdin: bool) -> str:
+    return sys.stdin.readline().rstrip("\n") if from_stdin else str(typer.prompt("password", hide_input=True))
+
+
+def _new_password(from_stdin: bool) -> str:
+    if from_stdin:
+        return _password(from_stdin)
+    return str(typer.prompt("new password", hide_input=True, confirmation_prompt=True))
