@@ -13,6 +13,7 @@ from falaj.governance.policy.organisation import with_organisation
 from falaj.governance.policy.permission import decide, in_force, require
 from falaj.governance.policy.policyset import PolicySet, Rule, built_in
 from falaj.governance.policy.quorum import Signature, count_holders
+from falaj.governance.policy.reference import policy_reference_page
 from falaj.governance.policy.resources import Decision, Resource
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "count_holders",
     "decide",
     "in_force",
+    "policy_reference_page",
     "require",
     "with_organisation",
 ]
