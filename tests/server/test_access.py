@@ -128,6 +128,25 @@ def test_the_rules_say_themselves(client: TestClient) -> None:
     assert "context.change.requester" in rules["sod-self-approve"]["text"]
 
 
+def test_an_agent_fetches_what_its_location_is_to_serve_and_nothing_else(
+    client: TestClient, platform: Platform
+) -> None:
+    mine, other = (platform.store.put_bytes(text).digest for text in (b"model", b"another"))
+    with platform.database.transaction() as session:
+        session.add(
+            EndpointRow(
+                location="dubai", environment="prod", model="m", release=1, version=1, plan={"digest": mine}, status={},
+                updated_at=1.0,
+            )
+        )  # fmt: skip
+    agent = acting_as(client.app, Principal("workload:agent/dubai", PrincipalKind.WORKLOAD, location="dubai"))
+    assert agent.get(f"/api/v1/artifacts/{mine}/manifest").status_code == 200
+    for path in ("manifest", "files/"):
+        refused = agent.get(f"/api/v1/artifacts/{other}/{path}")
+        assert (refused.status_code, refused.json()["code"]) == (403, "auth.forbidden")
+    assert client.get(f"/api/v1/artifacts/{other}/manifest").status_code == 200
+
+
 def test_an_agent_asks_for_its_own_location(client: TestClient) -> None:
     agent = Principal("workload:agent/dubai", PrincipalKind.WORKLOAD, location="dubai")
     report = {"version": 1, "endpoints": []}

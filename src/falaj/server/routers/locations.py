@@ -14,8 +14,11 @@ from sqlalchemy.orm import Session
 
 from falaj import release
 from falaj.artifacts import parse_digest
+from falaj.governance.policy import Decision, ForbiddenError, Resource
+from falaj.governance.principal import Principal, PrincipalKind
+from falaj.server.access import Caller
 from falaj.server.actions import Action, action
-from falaj.server.platform import Shared
+from falaj.server.platform import Platform, Shared
 from falaj.storage import EndpointRow, ReleaseRow
 
 router = APIRouter(prefix="/api/v1", tags=["locations"])
@@ -66,14 +69,16 @@ def status(location: str, report: Report, platform: Shared) -> None:
 
 
 @router.get("/artifacts/{digest}/manifest", **action(Action.SERVE))
-def manifest(digest: str, platform: Shared) -> Response:
+def manifest(digest: str, platform: Shared, caller: Caller) -> Response:
     """The manifest of an artifact: exactly the bytes that hash to the digest."""
+    _require_planned(platform, caller, digest)
     return Response(platform.store.manifest(parse_digest(digest)).encode(), media_type="application/json")
 
 
 @router.get("/artifacts/{digest}/files/{path:path}", **action(Action.SERVE))
-def file(digest: str, path: str, platform: Shared) -> StreamingResponse:
+def file(digest: str, path: str, platform: Shared, caller: Caller) -> StreamingResponse:
     """One file of an artifact; `path` is looked up in the manifest, never in a file system."""
+    _require_planned(platform, caller, digest)
     source = platform.store.open(parse_digest(digest), path)
 
     def chunks() -> Iterator[bytes]:
@@ -82,6 +87,19 @@ def file(digest: str, path: str, platform: Shared) -> StreamingResponse:
                 yield chunk
 
     return StreamingResponse(chunks(), media_type="application/octet-stream")
+
+
+def _require_planned(platform: Platform, caller: Principal, digest: str) -> None:
+    """An agent fetches what its own location is to serve: a model does not leave for a place that nobody chose."""
+    if caller.kind is not PrincipalKind.WORKLOAD:
+        return
+    with platform.database.reading() as session:
+        plans = session.scalars(select(EndpointRow.plan).where(EndpointRow.location == caller.location))
+        if any(digest in plan.values() for plan in plans):
+            return
+    reason = f"other-location: the artifact is no part of what {caller.location} is to serve"
+    denied = Decision(False, reason, ("other-location",))
+    raise ForbiddenError(caller, Action.SERVE, Resource("artifact", digest), denied)
 
 
 def _plans(session: Session, location: str) -> list[dict[str, Any]]:
