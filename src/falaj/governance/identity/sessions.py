@@ -91,6 +91,7 @@ def close_session(session: Session, secret: str, now: float) -> None:
         RefusedError: No live session is opened by this secret.
     """
     session.delete(session_of(session, secret, now))
+    session.flush()
 
 
 def close_all(session: Session, account: str) -> None:
