@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import json
+import re
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from falaj.governance.identity import offer_setup
+from tests.cli.conftest import Completed, _command
+from tests.platforms import Served
+
+PASSWORD = "correct horse battery"
+As = Callable[..., Completed]
+
+
+@pytest.fixture
+def run(served: Served, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> As:
+    """The command with the credentials folder of this module's people."""
+    folder = Path(str(served.home.root) + "-people")
+    command = _command(served.home.root, tmp_path)
+
+    def act(*arguments: str, given: str = "", **variables: str) -> Completed:
+        return command(*arguments, given=given, FALAJ_CREDENTIALS=str(folder), **variables)
+
+    return act
+
+
+@pytest.fixture
+def root(run: As, served: Served) -> str:
+    """The name of the administrator, made once."""
+    path = offer_setup(served.platform.database, served.home.root, served.home.server_url, served.platform.now())
+    if path is not None:
+        link = path.read_text()
+        done = run(
+            "--as", "root", "setup", link, "--name", "root", "--email", "r@example.org", "--password-stdin",
+            given=PASSWORD,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    return "root"
+
+
+@pytest.fixture
+def person(run: As, root: str) -> Callable[..., None]:
+    """Invite a person with roles, and log in as this one's profile."""
+
+    def make(name: str, *roles: str) -> None:
+        options = [option for role in roles for option in ("--role", role)]
+        invited = run("--as", root, "accounts", "add", name, "--email", f"{name}@example.org", *options)
+        assert invited.returncode == 0, invited.stderr
+        [link] = re.findall(r"'(http.*)'", invited.stdout)
+        assert run("password", link, "--password-stdin", given=PASSWORD).returncode == 0
+        entered = run("--as", name, "login", "--password-stdin", given=PASSWORD)
+        assert entered.returncode == 0, entered.stderr
+        assert f"logged in as user:{name}" in entered.stdout
+
+    return make
+
+
+def test_a_person_is_invited_logs_in_and_is_somebody(run: As, person: Callable[..., None]) -> None:
+    person("ana", "data-scientist@flight-delay", "release-manager:prod")
+    me = json.loads(run("--as", "ana", "whoami", "--json").stdout)
+    assert me["id"] == "user:ana"
+    granted = {(role["role"], role["project"], role["environment"]) for role in me["roles"]}
+    assert granted == {("data-scientist", "flight-delay", None), ("release-manager", None, "prod")}
+    shown = run("--as", "ana", "whoami").stdout
+    assert "data-scientist@flight-delay" in shown and "release-manager:prod" in shown
+
+
+def test_the_approval_key_stays_with_the_person(run: As, person: Callable[..., None], served: Served) -> None:
+    person("bo", "auditor")
+    key = Path(str(served.home.root) + "-people") / "bo" / "approval.pem"
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    kept = b"".join(path.read_bytes() for path in served.home.root.parent.rglob("falaj.db*"))
+    assert key.read_bytes().splitlines()[1] not in kept
+    assert (key.parent / "approval.pem.pub").read_bytes().splitlines()[1] in kept
+
+
+def test_without_a_profile_the_last_login_acts_until_logout(run: As, person: Callable[..., None]) -> None:
+    person("cy", "auditor")
+    assert "service:home" in run("whoami").stdout
+    assert run("login", "--name", "cy", "--password-stdin", given=PASSWORD).returncode == 0
+    assert "user:cy" in run("whoami").stdout
+    assert "cy is logged out" in run("logout").stdout
+    assert "service:home" in run("whoami").stdout
+    assert "nobody was logged in" in run("logout").stdout
+
+
+def test_a_wrong_password_ends_with_three_lines(run: As, person: Callable[..., None]) -> None:
+    person("di")
+    refused = run("login", "--name", "di", "--password-stdin", given="wrong")
+    assert refused.returncode == 2
+    assert "name or password is wrong" in refused.stderr and "Traceback" not in refused.stderr
+
+
+def test_a_profile_that_is_not_logged_in_is_told_to(run: As, root: str) -> None:
+    refused = run("--as", "nobody", "runs")
+    assert refused.returncode == 2
+    assert "falaj login --name nobody" in refused.stderr
+
+
+def test_tokens_of_oneself_and_of_services(run: As, person: Callable[..., None], root: str) -> None:
+    person("ed", "auditor")
+    made = json.loads(run("--as", "ed", "token", "create", "notebook", "--actions", "read", "--json").stdout)
+    assert run("runs", FALAJ_TOKEN=made["secret"]).returncode == 0
+    listed = run("--as", "ed", "token", "list").stdout
+    assert "notebook" in listed and made["secret"] not in listed
+    assert run("--as", "ed", "token", "revoke", made["token"]["id"]).returncode == 0
+    assert run("runs", FALAJ_TOKEN=made["secret"]).returncode != 0
+    issued = run("--as", root, "token", "create", "ci", "--service", "ci", "--actions", "read,trigger")
+    assert "acts as service:ci for read, trigger" in issued.stdout
+    assert "service:ci: service" in run("--as", root, "accounts", "roles", "service:ci", "service").stdout
+    assert "service:ci" in run("--as", root, "token", "list", "--services").stdout
+    assert run("runs", FALAJ_TOKEN=issued.stdout.splitlines()[0]).returncode == 0
+
+
+def test_accounts_are_listed_locked_and_given_new_links(run: As, person: Callable[..., None], root: str) -> None:
+    person("flo")
+    assert run("--as", root, "accounts", "lock", "flo", "--reason", "left").returncode == 0
+    assert "locked: left" in run("--as", root, "accounts", "list").stdout
+    assert run("--as", "flo", "token", "list").returncode == 2
+    assert run("--as", root, "accounts", "unlock", "flo").returncode == 0
+    assert "falaj password 'http" in run("--as", root, "accounts", "link", "flo").stdout
+    assert "flo" not in run("--as", root, "accounts", "list").stderr
+
+
+def test_who_is_no_administrator_is_told_why_not(run: As, person: Callable[..., None]) -> None:
+    person("gil", "data-scientist")
+    refused = run("--as", "gil", "accounts", "list")
+    assert refused.returncode != 0
+    assert "may not manage-accounts" in refused.stderr
