@@ -1,0 +1,69 @@
+"""What proving an identity costs: each request, each password, each approval key.
+
+    python benchmarks/governance/identity.py
+
+A request is authenticated by a digest and two rows, and must stay far below the 1 ms of a decision. A password is slow
+on purpose; what one login costs is what one guess costs.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from falaj.governance.identity import NewAccount, NewToken, Passwords, accounts, authenticate, open_session, tokens
+from falaj.governance.principal import PrincipalKind
+from falaj.storage import Database
+
+NOW = 1_800_000_000.0
+LIMIT_MS = 1.0
+
+
+def median_ms(work: Callable[[], object], times: int) -> float:
+    """Median of the milliseconds of one call."""
+    took = []
+    for _ in range(times):
+        began = time.perf_counter()
+        work()
+        took.append((time.perf_counter() - began) * 1000)
+    return statistics.median(took)
+
+
+def main() -> int:
+    with TemporaryDirectory() as folder:
+        database = Database(f"sqlite:///{Path(folder) / 'falaj.db'}")
+        database.migrate()
+        with database.transaction() as session:
+            wish = NewAccount(PrincipalKind.USER, "ana", accounts.LOCAL, "ana@example.org")
+            row = accounts.create(session, wish, "user:root", NOW)
+            ana = accounts.principal_of(row, authenticated_at=NOW)
+            carried = open_session(session, ana, "login", NOW)
+            token, _ = tokens.issue(session, row, NewToken("ci", frozenset({"read"}), 3600.0), ana, NOW)
+
+        def ask(secret: str) -> None:
+            with database.reading() as session:
+                authenticate(session, secret, NOW)
+
+        measured = {
+            "session": median_ms(lambda: ask(carried), 500),
+            "token": median_ms(lambda: ask(token), 500),
+            "unknown secret": median_ms(lambda: ask(carried.replace("falaj-session.", "falaj-session.x")), 500),
+        }
+        database.close()
+    passwords = Passwords()
+    kept = passwords.hash("correct horse battery")
+    known = median_ms(lambda: passwords.verify(kept, "wrong"), 10)
+    unknown = median_ms(lambda: passwords.verify(None, "wrong"), 10)
+    for name, took in measured.items():
+        print(f"authenticate, {name:15} {took:7.3f} ms")
+    print(f"password of a known name     {known:7.1f} ms")
+    print(f"password of an unknown name  {unknown:7.1f} ms  ratio {unknown / known:.2f}")
+    return 0 if max(measured.values()) < LIMIT_MS else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
