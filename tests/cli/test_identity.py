@@ -78,6 +78,22 @@ def test_the_approval_key_stays_with_the_person(run: As, person: Callable[..., N
     assert (key.parent / "approval.pem.pub").read_bytes().splitlines()[1] in kept
 
 
+def test_a_lost_key_is_revoked_and_a_new_login_makes_another(
+    run: As, person: Callable[..., None], served: Served
+) -> None:
+    person("hal")
+    [key] = json.loads(run("--as", "hal", "approval-key", "list", "--json").stdout)
+    assert key["key_id"] in run("--as", "hal", "approval-key", "list").stdout
+    assert run("--as", "hal", "approval-key", "revoke", key["key_id"]).returncode == 0
+    assert "no approval keys" in run("--as", "hal", "approval-key", "list").stdout
+    again = run("--as", "hal", "login", "--password-stdin", given=PASSWORD)
+    assert again.returncode == 4 and "delete the file" in again.stderr
+    (Path(str(served.home.root) + "-people") / "hal" / "approval.pem").unlink()
+    assert run("--as", "hal", "login", "--password-stdin", given=PASSWORD).returncode == 0
+    [new] = json.loads(run("--as", "hal", "approval-key", "list", "--json").stdout)
+    assert new["key_id"] != key["key_id"]
+
+
 def test_without_a_profile_the_last_login_acts_until_logout(run: As, person: Callable[..., None]) -> None:
     person("cy", "auditor")
     assert "service:home" in run("whoami").stdout

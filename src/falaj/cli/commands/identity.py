@@ -1,4 +1,4 @@
-"""Who one is: setup, login, logout, password, whoami, token, totp."""
+"""Who one is: setup, login, logout, password, whoami, token, totp, approval-key."""
 
 from __future__ import annotations
 
@@ -37,6 +37,10 @@ def register(app: typer.Typer) -> None:
     totp.command("enrol")(enrol)
     totp.command("remove")(remove)
     app.add_typer(totp, name="totp", rich_help_panel=None)
+    keys = typer.Typer(help="Your keys that sign approvals.", no_args_is_help=True)
+    keys.command("list")(list_keys)
+    keys.command("revoke")(revoke_key)
+    app.add_typer(keys, name="approval-key", rich_help_panel=None)
 
 
 def set_up(
@@ -160,6 +164,26 @@ def remove() -> None:
 
     Client.from_home().identity.remove_totp()
     emit("no application is enrolled")
+
+
+def list_keys(json: JsonOption = False) -> None:
+    """List your approval keys that are good now."""
+    from falaj.client import Client
+
+    found = Client.from_home().identity.approval_keys()
+    if json:
+        emit_json(found)
+        return
+    rows = [(key.key_id, clock(key.not_before), clock(key.not_after)) for key in found]
+    emit_table(("key", "since", "until"), rows, empty="no approval keys; falaj login registers one")
+
+
+def revoke_key(key: Annotated[str, typer.Argument(help="Id of the key.")]) -> None:
+    """Revoke an approval key: what it signs does not count any more."""
+    from falaj.client import Client
+
+    Client.from_home().identity.revoke_key(key)
+    emit(f"{key[:16]} is revoked; delete its file, and log in for a new one")
 
 
 def role_text(role: GrantedRole) -> str:

@@ -91,7 +91,7 @@ def revoke_key(session: Session, key_id: str, now: float, *, person: str) -> App
     """
     row = session.get(ApprovalKeyRow, key_id)
     if row is None or row.account != person:
-        raise UnknownIdentityError("no such approval key", hint="falaj whoami lists yours")
+        raise UnknownIdentityError("no such approval key", hint="falaj approval-key list shows yours")
     if row.revoked_at is None:
         row.revoked_at = now
         note(session, "approval-key.revoked", person, person, now, {"key": key_id})
@@ -133,5 +133,7 @@ def _recorded(session: Session, row: ApprovalKeyRow | None, said: Identity, sign
 
 def _taken() -> IdentityTakenError:
     return IdentityTakenError(
-        "this key belongs to someone else, or was revoked", hint="make a new key", code="identity.key-taken"
+        "this key belongs to someone else, or was revoked",
+        hint="delete the file of the key and log in for a new one",
+        code="identity.key-taken",
     )
