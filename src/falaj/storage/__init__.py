@@ -5,14 +5,10 @@ through `Database.transaction`, so that a state change and what follows from it 
 """
 
 from falaj.storage import (
-    audit_tables,
-    change_tables,
-    federation_tables,
     identity_tables,
     key_tables,
     lineage_tables,
     policy_tables,
-    privacy_tables,
     settings_tables,
 )
 from falaj.storage.database import Database
@@ -43,13 +39,9 @@ __all__ = [
     "ReleaseRow",
     "RunRow",
     "StepRunRow",
-    "audit_tables",
-    "change_tables",
-    "federation_tables",
     "identity_tables",
     "key_tables",
     "lineage_tables",
     "policy_tables",
-    "privacy_tables",
     "settings_tables",
 ]

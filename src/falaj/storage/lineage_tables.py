@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from falaj.storage.tables import _BIG_KEY, Base
+from falaj.storage.tables import BIG_KEY, Base
 
 
 class LineageEdgeRow(Base):
@@ -24,7 +24,7 @@ class ServedRow(Base):
 
     __tablename__ = "served"
     __table_args__ = (Index("served_by_endpoint", "environment", "model", "began_at"),)
-    id: Mapped[int] = mapped_column(_BIG_KEY, primary_key=True, autoincrement=True)
+    id: Mapped[int] = mapped_column(BIG_KEY, primary_key=True, autoincrement=True)
     environment: Mapped[str] = mapped_column(String(100))
     model: Mapped[str] = mapped_column(String(200))
     location: Mapped[str] = mapped_column(String(100))

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, String, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-_BIG_KEY = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only in INTEGER columns
+BIG_KEY = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only in INTEGER columns
 
 
 class Base(DeclarativeBase):
@@ -62,7 +62,7 @@ class OutboxRow(Base):
 
     __tablename__ = "outbox"
     __table_args__ = (Index("outbox_due", "done_at", "not_before"),)
-    id: Mapped[int] = mapped_column(_BIG_KEY, primary_key=True, autoincrement=True)
+    id: Mapped[int] = mapped_column(BIG_KEY, primary_key=True, autoincrement=True)
     key: Mapped[str] = mapped_column(String(300), unique=True)
     effect: Mapped[str] = mapped_column(String(60))
     data: Mapped[dict[str, Any]]
@@ -114,7 +114,7 @@ class EventRow(Base):
 
     __tablename__ = "events"
     __table_args__ = (Index("events_by_subject", "subject", "id"),)
-    id: Mapped[int] = mapped_column(_BIG_KEY, primary_key=True, autoincrement=True)
+    id: Mapped[int] = mapped_column(BIG_KEY, primary_key=True, autoincrement=True)
     at: Mapped[float]
     subject: Mapped[str] = mapped_column(String(200))
     kind: Mapped[str] = mapped_column(String(60))
@@ -142,7 +142,7 @@ class EvidenceRow(Base):
 
     __tablename__ = "evidence"
     __table_args__ = (Index("evidence_by_release", "model", "number"),)
-    id: Mapped[int] = mapped_column(_BIG_KEY, primary_key=True, autoincrement=True)
+    id: Mapped[int] = mapped_column(BIG_KEY, primary_key=True, autoincrement=True)
     model: Mapped[str]
     number: Mapped[int]
     run_id: Mapped[str]

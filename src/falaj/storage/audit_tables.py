@@ -1,1 +1,0 @@
-"""The tables of the audit log: leaves, their erasable details, pseudonyms, checkpoints."""

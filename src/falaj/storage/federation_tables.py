@@ -1,1 +1,0 @@
-"""The tables of identity providers, passkeys, enrolment of workloads."""

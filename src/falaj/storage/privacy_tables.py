@@ -1,1 +1,0 @@
-"""The tables of subjects, requests, transfer bases and incidents."""
