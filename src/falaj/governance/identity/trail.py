@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy.orm import Session
+
+from falaj.governance import trail
+from falaj.governance.trail import Outcome
 
 
 def note(
@@ -16,7 +19,7 @@ def note(
     now: float,
     details: Mapping[str, Any] | None = None,
     *,
-    outcome: Literal["done", "denied"] = "done",
+    outcome: Outcome = "done",
 ) -> None:
     """Record a change of an identity.
 
@@ -29,18 +32,13 @@ def note(
         details: What else to say; no secrets.
         outcome: `denied` for an attempt that was refused.
     """
-    try:
-        from falaj.governance import audit  # type: ignore[attr-defined,unused-ignore]
-    except ImportError:
-        return
-    said = dict(details or {})
-    audit.append(session, audit.Entry(kind, actor, f"account/{subject.partition(':')[2]}", said, outcome), now)
+    trail.write(session, kind, actor, _account(subject), now, details, outcome=outcome)
 
 
 def note_evidence(session: Session, envelope: Mapping[str, Any], person: str, now: float) -> None:
     """Record a signed statement about a person, so that proofs can show that it was said in the open."""
-    try:
-        from falaj.governance import audit  # type: ignore[attr-defined,unused-ignore]
-    except ImportError:
-        return
-    audit.append_evidence(session, [envelope], f"account/{person.partition(':')[2]}", person, now)
+    trail.write_evidence(session, envelope, _account(person), person, now)
+
+
+def _account(principal: str) -> str:
+    return f"account/{principal.partition(':')[2]}"

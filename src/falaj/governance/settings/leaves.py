@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
+from falaj.governance import trail
 from falaj.storage.settings_tables import SettingsRow
 
 
@@ -14,12 +15,8 @@ def write_leaves(session: Session, row: SettingsRow) -> None:
         session: The transaction that adds the version.
         row: The version.
     """
-    try:
-        from falaj.governance import audit  # type: ignore[attr-defined,unused-ignore]
-    except ImportError:
-        return
     subject = f"platform@{row.version}"
     details = {"version": row.version, "digest": row.digest, "paths": [each["path"] for each in row.differences]}
-    audit.append(session, audit.Entry("platform.applied", row.actor, subject, details), row.at)
+    trail.write(session, "platform.applied", row.actor, subject, row.at, details)
     if row.envelope:
-        audit.append_evidence(session, [row.envelope], subject, row.actor, row.at)
+        trail.write_evidence(session, row.envelope, subject, row.actor, row.at)

@@ -1,0 +1,61 @@
+"""What rooms of governance write to the audit log, in the transaction of the change that is recorded.
+
+The log itself is not built yet: until there is a `governance.audit`, nothing is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from sqlalchemy.orm import Session
+
+Outcome = Literal["done", "denied"]
+
+
+def write(
+    session: Session,
+    kind: str,
+    actor: str,
+    subject: str,
+    now: float,
+    details: Mapping[str, Any] | None = None,
+    *,
+    outcome: Outcome = "done",
+) -> None:
+    """Write an entry; if the log fails, the change fails with it.
+
+    Args:
+        session: The transaction of the change.
+        kind: Such as `account.locked`.
+        actor: Principal id of who did it.
+        subject: What it is about, such as `account/ana`.
+        now: Unix seconds.
+        details: What else to say; no secrets.
+        outcome: `denied` for an attempt that was refused.
+    """
+    if (audit := _log()) is not None:
+        audit.append(session, audit.Entry(kind, actor, subject, dict(details or {}), outcome), now)
+
+
+def write_evidence(session: Session, envelope: Mapping[str, Any], subject: str, actor: str, now: float) -> None:
+    """Write that a statement was signed, so that proofs can show that it was said in the open.
+
+    Args:
+        session: The transaction that keeps the envelope.
+        envelope: The signed statement.
+        subject: What it is about.
+        actor: Principal id of who caused it.
+        now: Unix seconds.
+    """
+    if (audit := _log()) is not None:
+        audit.append_evidence(session, [envelope], subject, actor, now)
+
+
+def _log() -> Any:
+    """The audit log; None until it is built."""
+    try:
+        from falaj.governance import audit  # type: ignore[attr-defined,unused-ignore]
+    except ImportError:
+        return None
+    return audit
