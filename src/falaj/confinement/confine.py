@@ -57,18 +57,18 @@ def confine(*, readable: Sequence[Path] = (), writable: Sequence[Path] = ()) -> 
     Returns:
         What is enforced; a kernel without a part leaves that part out and says so.
     """
-    reasons = []
     os.environ["JOBLIB_MULTIPROCESSING"] = "0"  # it would try for semaphores, which are shared, and complain
-    try:
-        landlock.restrict([*_python(), *_system(), *readable], [*_devices(), *writable])
-    except OSError as error:
-        reasons.append(f"no Landlock: {error.strerror}")
-    try:
-        seccomp.restrict()
-    except OSError as error:
-        reasons.append(f"no seccomp: {error.strerror}")
-    why_not = "; ".join(reasons)
-    return Confinement("Landlock" not in why_not, "seccomp" not in why_not, why_not)
+    limits = {
+        "Landlock": lambda: landlock.restrict([*_python(), *_system(), *readable], [*_devices(), *writable]),
+        "seccomp": seccomp.restrict,
+    }
+    missing: dict[str, str] = {}
+    for name, limit in limits.items():
+        try:
+            limit()
+        except OSError as error:
+            missing[name] = f"no {name}: {error.strerror}"
+    return Confinement("Landlock" not in missing, "seccomp" not in missing, "; ".join(missing.values()))
 
 
 def available() -> Confinement:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import os
 import platform
 from collections.abc import Mapping, Sequence
 
-_PR_SET_NO_NEW_PRIVS, _PR_GET_SECCOMP, _PR_SET_SECCOMP, _MODE_FILTER = 38, 21, 22, 2
+from falaj.confinement.libc import checked, give_up_new_privileges, libc
+
+_PR_GET_SECCOMP, _PR_SET_SECCOMP, _MODE_FILTER = 21, 22, 2
 _LOAD_WORD, _JUMP_EQUAL, _JUMP_AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
 _ALLOW, _KILL, _REFUSE = 0x7FFF0000, 0x80000000, 0x00050000 | errno.EPERM
 _NUMBER_AT, _ARCHITECTURE_AT, _FIRST_ARGUMENT_AT = 0, 4, 16
@@ -44,12 +45,9 @@ class _Program(ctypes.Structure):
     _fields_ = [("length", ctypes.c_uint16), ("first", ctypes.POINTER(_Instruction))]
 
 
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
 def supported() -> bool:
     """Whether the kernel filters calls and this architecture's numbers are known."""
-    return platform.machine() in _ARCHITECTURES and int(_libc.prctl(_PR_GET_SECCOMP, 0, 0, 0, 0)) >= 0
+    return platform.machine() in _ARCHITECTURES and int(libc.prctl(_PR_GET_SECCOMP, 0, 0, 0, 0)) >= 0
 
 
 def restrict() -> None:
@@ -63,13 +61,9 @@ def restrict() -> None:
         raise OSError(0, f"the calls of {machine} are not known")
     instructions = [_Instruction(*fields) for fields in program(machine)]
     array = (_Instruction * len(instructions))(*instructions)
-    for arguments in (
-        (_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0),
-        (_PR_SET_SECCOMP, _MODE_FILTER, ctypes.byref(_Program(len(instructions), array)), 0, 0),
-    ):
-        if _libc.prctl(*arguments) < 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
+    give_up_new_privileges()
+    filtering = _Program(len(instructions), array)
+    checked(libc.prctl(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.byref(filtering), 0, 0))
 
 
 def program(machine: str) -> Sequence[tuple[int, int, int, int]]:
