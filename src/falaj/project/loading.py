@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from falaj import __version__
-from falaj.project.errors import Issue, ProjectError
+from falaj.project.errors import ProjectError
+from falaj.project.files import read, shown
 from falaj.project.spec import SPEC_VERSION, ProjectSpec
 
 if TYPE_CHECKING:
@@ -69,20 +70,8 @@ def _file(path: Path) -> Path:
     return path / FILE_NAME if path.is_dir() else path
 
 
-def _shown(file: Path) -> str:
-    """The file's name for messages: relative to the working folder when it is inside it."""
-    with contextlib.suppress(ValueError, OSError):
-        return str(file.resolve().relative_to(Path.cwd()))
-    return file.name
-
-
 def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        reason = "there is no such file" if isinstance(error, FileNotFoundError) else str(error.strerror)
-        message = f"{file} cannot be read: {reason}"
-        raise ProjectError([Issue(_shown(file), 1, 1, "", message, "a project file; `falaj init` makes one")]) from None
+    return read(file, "a project file; `falaj init` makes one")
 
 
 def _checked(file: Path, data: bytes) -> tuple[Project, Checkout]:
@@ -95,7 +84,7 @@ def _checked(file: Path, data: bytes) -> tuple[Project, Checkout]:
     from falaj.project.references import reference_issues
     from falaj.project.schema import Project, json_schema
 
-    document = read_document(data, _shown(file))
+    document = read_document(data, shown(file))
     try:
         project = Project.model_validate(document.value)
     except ValidationError as error:

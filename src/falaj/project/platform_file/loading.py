@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from falaj.project.errors import Issue, ProjectError
+from falaj.project.files import read, shown
 from falaj.project.platform_spec import PlatformSpec
 
 if TYPE_CHECKING:
@@ -54,7 +54,9 @@ def load_platform(path: Path) -> PlatformFile:
     """
     file = path / FILE_NAME if path.is_dir() else path
     root = file.parent.resolve()
-    return parse_platform(_bytes(file), _shown(file), lambda name: _policy(root, name))
+    return parse_platform(
+        read(file, "a platform file", PlatformFileError), shown(file), lambda name: _policy(root, name)
+    )
 
 
 def parse_platform(data: bytes, name: str, read_policy: Callable[[str], str]) -> PlatformFile:
@@ -129,18 +131,3 @@ def _policy(root: Path, name: str) -> str:
         raise ValueError("there is no such file") from None
     except OSError as error:
         raise ValueError(error.strerror) from None
-
-
-def _bytes(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        reason = "there is no such file" if isinstance(error, FileNotFoundError) else str(error.strerror)
-        message = f"{file} cannot be read: {reason}"
-        raise PlatformFileError([Issue(_shown(file), 1, 1, "", message, "a platform file")]) from None
-
-
-def _shown(file: Path) -> str:
-    with contextlib.suppress(ValueError, OSError):
-        return str(file.resolve().relative_to(Path.cwd()))
-    return file.name
