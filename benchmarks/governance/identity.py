@@ -8,12 +8,11 @@ on purpose; what one login costs is what one guess costs.
 
 from __future__ import annotations
 
-import statistics
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+from timing import median_ms
 
 from falaj.governance.identity import NewAccount, NewToken, Passwords, accounts, authenticate, open_session, tokens
 from falaj.governance.principal import PrincipalKind
@@ -21,16 +20,6 @@ from falaj.storage import Database
 
 NOW = 1_800_000_000.0
 LIMIT_MS = 1.0
-
-
-def median_ms(work: Callable[[], object], times: int) -> float:
-    """Median of the milliseconds of one call."""
-    took = []
-    for _ in range(times):
-        began = time.perf_counter()
-        work()
-        took.append((time.perf_counter() - began) * 1000)
-    return statistics.median(took)
 
 
 def main() -> int:

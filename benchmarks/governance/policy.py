@@ -7,14 +7,12 @@ The limit of the question itself is 1 ms. `handle` over `text` is what keeping t
 
 from __future__ import annotations
 
-import statistics
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import cedarpy
+from timing import median_ms
 
 from falaj.governance.policy import (
     Action,
@@ -44,16 +42,6 @@ CHANGE = ChangeFacts(
 )  # fmt: skip
 CONTEXT = {"now": NOW, "change": CHANGE, "signed": SignedFacts("c1", "normal", "sha256:aa", "prod", 3, "k1")}
 BOUND = (Binding(Role.RELEASE_MANAGER, environment="prod"),)
-
-
-def median_ms(work: Callable[[], object], times: int = 500) -> float:
-    """Median of the milliseconds of one call."""
-    took = []
-    for _ in range(times):
-        began = time.perf_counter()
-        work()
-        took.append((time.perf_counter() - began) * 1000)
-    return statistics.median(took)
 
 
 def ask(session: object, action: Action, resource: Resource, context: dict[str, object]) -> None:
