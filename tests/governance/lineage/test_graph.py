@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from falaj.errors import UsageError
-from falaj.governance.lineage import Edge, Node, downstream, node, record, subgraph, upstream
+from falaj.governance.lineage import Edge, Node, downstream, names_of, node, record, upstream
 from falaj.storage import Database
 
 
@@ -34,8 +34,8 @@ def test_upward_and_downward(database: Database) -> None:
         down = downstream(session, Node("source", "p/flights"))
     assert set(up) == set(CHAIN[:6])
     assert up[0].derived == Node("release", "m@1") and up[-1].origin == Node("source", "p/flights")
-    assert subgraph(down, "release") == ["m@1", "m@2"]
-    assert subgraph(down, "commit") == []
+    assert names_of(down, "release") == ["m@1", "m@2"]
+    assert names_of(down, "commit") == []
 
 
 def test_an_edge_is_stored_once(database: Database) -> None:

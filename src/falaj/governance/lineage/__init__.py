@@ -7,7 +7,7 @@ Upward leads to where something came from, downward to everything that it reache
 endpoint served when, so that the past can be asked about as well as the present.
 """
 
-from falaj.governance.lineage.graph import Edge, Node, downstream, node, record, subgraph, upstream
+from falaj.governance.lineage.graph import Edge, Node, downstream, names_of, node, record, upstream
 from falaj.governance.lineage.served import Served, began, ended, history, served_at
 
 __all__ = [
@@ -18,9 +18,9 @@ __all__ = [
     "downstream",
     "ended",
     "history",
+    "names_of",
     "node",
     "record",
     "served_at",
-    "subgraph",
     "upstream",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import CompoundSelect, Insert, Select, insert, literal, select
+from sqlalchemy import CompoundSelect, Insert, Select, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
@@ -88,7 +88,7 @@ def downstream(session: Session, start: Node) -> list[Edge]:
     return _walk(session, start, LineageEdgeRow.origin, LineageEdgeRow.derived)
 
 
-def subgraph(edges: Sequence[Edge], kind: str) -> list[str]:
+def names_of(edges: Sequence[Edge], kind: str) -> list[str]:
     """Names of the nodes of one kind among the edges, each once, in the order of the walk."""
     nodes = (item for edge in edges for item in (edge.derived, edge.origin))
     return list(dict.fromkeys(item.name for item in nodes if item.kind == kind))
@@ -124,9 +124,6 @@ def _edge(row: LineageEdgeRow) -> Edge:
 
 
 def _insert_new(session: Session) -> Insert:
-    dialect = session.get_bind().dialect.name
-    if dialect == "sqlite":
-        return sqlite.insert(LineageEdgeRow).on_conflict_do_nothing()
-    if dialect == "postgresql":
-        return postgresql.insert(LineageEdgeRow).on_conflict_do_nothing()
-    return insert(LineageEdgeRow)
+    """An insert that leaves rows that are there already; each database has its own."""
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    return insert(LineageEdgeRow).on_conflict_do_nothing()

@@ -1,7 +1,7 @@
 """Unpickling that builds estimators and arrays, and nothing else.
 
 A pickle is a program: it may call whatever it can name. Here it can name the classes of the numerical libraries, their
-own rebuilding functions, and plain containers; every other name ends the load before it is looked up. Scanners that
+own rebuilding functions, and plain containers; every other name ends the load before it is called. Scanners that
 look for bad names know only those that somebody listed, so they are a second opinion.
 """
 
