@@ -258,8 +258,16 @@ class _Run:
         """Pass on what the engine says; the log of a step that ended becomes an artifact."""
         log = self.around.home.run_dir(self.order.run_id) / "logs" / f"{event.node}.log"
         if event.kind in ("step.finished", "step.failed") and log.is_file():
-            event = replace(event, data={**event.data, "log": self.around.store.put(log).digest})
+            event = self._with_log(event, log)
         self.around.emit(event)
+
+    def _with_log(self, event: Event, log: Path) -> Event:
+        try:
+            return replace(event, data={**event.data, "log": self.around.store.put(log).digest})
+        except FalajError:
+            if event.kind == "step.failed":  # by a full disk, say: why the step failed is what must be told
+                return event
+            raise
 
 
 def _first_refusal(checks: Iterable[Any], gates: Iterable[Any]) -> str:
