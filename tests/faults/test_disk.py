@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 from collections.abc import Iterator
@@ -88,10 +89,21 @@ def filled(disk: Path, leave_bytes: int = 0) -> Iterator[None]:
     ballast = disk / "ballast"
     try:
         with ballast.open("wb", buffering=0) as file:
-            os.posix_fallocate(file.fileno(), 0, max(1, free_bytes(disk) - leave_bytes))
+            while not _allocated(file.fileno(), max(1, free_bytes(disk) - leave_bytes)):
+                pass  # somebody else wrote between the look and the allocation
         yield
     finally:
         ballast.unlink()
+
+
+def _allocated(descriptor: int, size: int) -> bool:
+    try:
+        os.posix_fallocate(descriptor, 0, size)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        return False
+    return True
 
 
 def write_project(checkout: Path, *steps: str) -> None:
