@@ -10,6 +10,7 @@ import typer
 
 from falaj.cli.commands import (
     accounts,
+    changes,
     evidence,
     identity,
     keys,
@@ -50,7 +51,20 @@ def options(
         os.environ["FALAJ_PROFILE"] = profile
 
 
-for group in (projects, platform, runs, releases, evidence, serving, settings, keys, policy, identity, accounts):
+for group in (
+    projects,
+    platform,
+    runs,
+    releases,
+    changes,
+    evidence,
+    serving,
+    settings,
+    keys,
+    policy,
+    identity,
+    accounts,
+):
     group.register(app)
 
 

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from falaj import api
 from falaj.client.bundles import BundleCalls
+from falaj.client.changes import ChangeCalls
 from falaj.client.credentials import token_for
 from falaj.client.http import Transport
 from falaj.client.identity import AccountCalls, IdentityCalls
@@ -52,6 +53,11 @@ class Client:
     def bundles(self) -> BundleCalls:
         """What was signed about releases."""
         return BundleCalls(self._transport)
+
+    @cached_property
+    def changes(self) -> ChangeCalls:
+        """Changes: requests, approvals, rollbacks."""
+        return ChangeCalls(self._transport)
 
     @cached_property
     def policy(self) -> PolicyCalls:

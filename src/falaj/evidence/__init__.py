@@ -11,6 +11,7 @@ from falaj.evidence.canonical import canonical
 from falaj.evidence.decisions import (
     ADMISSION,
     APPROVAL,
+    CHANGE_KINDS,
     IDENTITY,
     SETTINGS,
     Admission,
@@ -49,6 +50,7 @@ from falaj.evidence.verification import Verification, verified, verify_release
 __all__ = [
     "ADMISSION",
     "APPROVAL",
+    "CHANGE_KINDS",
     "CHECKPOINT",
     "DATASET",
     "EVAL",

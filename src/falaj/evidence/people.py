@@ -141,9 +141,15 @@ def _separate(facts: Facts, approval: Approval, identities: Sequence[Identity], 
         yield Problem("admission.self-approval", where, f"{approval.approver} requested the change and approved it")
     addresses = {identity.email.casefold() for identity in identities}
     for train in facts.of(TRAIN):
-        author = _ADDRESS.search(train.content.author)
-        if author and author[1].casefold() in addresses:
+        author = address_of(train.content.author)
+        if author and author in addresses:
             yield Problem("admission.self-approval", where, f"{approval.approver} wrote the commit and approved it")
+
+
+def address_of(author: str) -> str:
+    """Return the address of `Name <address>` in lower case; empty when there is none."""
+    found = _ADDRESS.search(author)
+    return found[1].casefold() if found else ""
 
 
 def _identities_of(facts: Facts, item: Verified) -> list[Identity]:

@@ -1,7 +1,4 @@
-"""What rooms of governance write to the audit log, in the transaction of the change that is recorded.
-
-The log itself is not built yet: until there is a `governance.audit`, nothing is written.
-"""
+"""What rooms write to the audit log, in the transaction of the change that is recorded."""
 
 from __future__ import annotations
 
@@ -9,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from sqlalchemy.orm import Session
+
+from falaj.governance import audit
 
 Outcome = Literal["done", "denied"]
 
@@ -34,8 +33,7 @@ def write(
         details: What else to say; no secrets.
         outcome: `denied` for an attempt that was refused.
     """
-    if (audit := _log()) is not None:
-        audit.append(session, audit.Entry(kind, actor, subject, dict(details or {}), outcome), now)
+    audit.append(session, audit.Entry(kind, actor, subject, dict(details or {}), outcome), now)
 
 
 def write_evidence(session: Session, envelope: Mapping[str, Any], subject: str, actor: str, now: float) -> None:
@@ -48,14 +46,4 @@ def write_evidence(session: Session, envelope: Mapping[str, Any], subject: str, 
         actor: Principal id of who caused it.
         now: Unix seconds.
     """
-    if (audit := _log()) is not None:
-        audit.append_evidence(session, [envelope], subject, actor, now)
-
-
-def _log() -> Any:
-    """The audit log; None until it is built."""
-    try:
-        from falaj.governance import audit  # type: ignore[attr-defined,unused-ignore]
-    except ImportError:
-        return None
-    return audit
+    audit.append_evidence(session, [envelope], subject, actor, now)

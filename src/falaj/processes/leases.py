@@ -121,6 +121,15 @@ class ProcessTable:
         row.lease_owner, row.lease_expires_at = None, 0.0
         return self._apply(session, row, event, now)
 
+    def give_back(self, session: Session, lease: Lease) -> None:
+        """Give a lease back in the caller's transaction, which decides by `send` what comes next.
+
+        Raises:
+            LeaseLostError: Another worker has claimed the process.
+        """
+        row = self._held(session, lease)
+        row.lease_owner, row.lease_expires_at = None, 0.0
+
     def send(self, session: Session, process_id: str, event: Event, now: float) -> Step | None:
         """Apply an event from outside, whoever holds the lease; None when there is no such process."""
         row = session.get(ProcessRow, process_id, with_for_update=True)

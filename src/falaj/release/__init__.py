@@ -1,8 +1,34 @@
 """Releases and their way into endpoints: publishing a run's candidate, deployments, and what agents report of them.
 
-Promotion between environments, changes and approvals build on this room later.
+A release comes into an environment by a change (`release.changes`), and by nothing else.
 """
 
-from falaj.release.registry import Candidate, deploy, evidence_of, find, live, observe, point_endpoint, publish
+from falaj.release.registry import (
+    WORKER,
+    Candidate,
+    Grant,
+    deploy,
+    endpoints_of,
+    evidence_of,
+    find,
+    live,
+    observe,
+    point_endpoint,
+    publish,
+)
+from falaj.release.states import ReleaseState
 
-__all__ = ["Candidate", "deploy", "evidence_of", "find", "live", "observe", "point_endpoint", "publish"]
+__all__ = [
+    "WORKER",
+    "Candidate",
+    "Grant",
+    "ReleaseState",
+    "deploy",
+    "endpoints_of",
+    "evidence_of",
+    "find",
+    "live",
+    "observe",
+    "point_endpoint",
+    "publish",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +10,16 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from falaj.errors import NotFoundError, UsageError
+from falaj.governance import settings, trail
 from falaj.ids import new_id
 from falaj.processes import Effect, Event, Outbox, ProcessTable
+from falaj.release import states
 from falaj.release.lifecycle import DeploymentState
+from falaj.release.states import ReleaseState
 from falaj.storage import EndpointRow, EventRow, EvidenceRow, ProcessRow, ReleaseRow, RunRow
+
+WORKER = "workload:worker/local"
+"""Who publishes what runs make, as the audit log names it."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,7 @@ def publish(session: Session, run: RunRow, candidate: Candidate, now: float) -> 
     newest = session.scalar(select(func.max(ReleaseRow.number)).where(ReleaseRow.model == candidate.model))
     release = ReleaseRow(
         model=candidate.model, number=(newest or 0) + 1, project=run.project, run_id=run.id, commit=run.commit,
-        digest=candidate.digest, state="candidate", data=dict(candidate.data), created_at=now,
+        digest=candidate.digest, state=ReleaseState.CANDIDATE, data=dict(candidate.data), created_at=now,
     )  # fmt: skip
     session.add(release)
     for predicate_type, envelope in candidate.envelopes:
@@ -53,7 +59,9 @@ def publish(session: Session, run: RunRow, candidate: Candidate, now: float) -> 
                 envelope=dict(envelope),
             )
         )
+        trail.write_evidence(session, envelope, f"release/{release.model}@{release.number}", WORKER, now)
     run.release = release.number
+    move(session, release, "verify", WORKER, now, "what the run signed was verified before it was offered")
     if candidate.mlflow_run:
         message = {"model": release.model, "release": release.number, "mlflow_run": candidate.mlflow_run}
         Outbox.add(
@@ -87,16 +95,48 @@ def evidence_of(session: Session, release: ReleaseRow) -> Sequence[EvidenceRow]:
     return session.scalars(query.order_by(EvidenceRow.id)).all()
 
 
+@dataclass(frozen=True)
+class Grant:
+    """By what a release may be deployed.
+
+    Args:
+        change: Id of the change whose admission the location is shown.
+        concludes: Id of the change that ends with the deployment; another one when it is a rollback.
+    """
+
+    change: str
+    concludes: str
+
+
 def deploy(
-    session: Session, table: ProcessTable, release: ReleaseRow, environment: str, location: str, now: float
+    session: Session,
+    table: ProcessTable,
+    release: ReleaseRow,
+    endpoint: tuple[str, str],
+    grant: Grant,
+    now: float,
 ) -> str:
-    """Start the deployment of a release into an endpoint; an unfinished one of the same endpoint is superseded."""
+    """Start the deployment of a release into an endpoint; an unfinished one of the same endpoint is superseded.
+
+    Args:
+        session: The caller's transaction.
+        table: The process table.
+        release: What is to serve.
+        endpoint: Environment and location.
+        grant: By what it may.
+        now: Unix seconds.
+
+    Returns:
+        Id of the deployment.
+    """
+    environment, location = endpoint
     for older in _deployments(session, release.model, environment, location):
         table.send(session, older.id, Event("superseded"), now)
     deployment_id = new_id(now)
     data = {
         "deployment_id": deployment_id, "model": release.model, "release": release.number,
         "environment": environment, "location": location, "digest": release.digest,
+        "change": grant.change, "concludes": grant.concludes,
     }  # fmt: skip
     table.start(session, "deployment", deployment_id, DeploymentState.PENDING, data, now)
     return deployment_id
@@ -105,7 +145,6 @@ def deploy(
 def point_endpoint(session: Session, data: Mapping[str, Any], now: float) -> None:
     """Make a deployment's release what its endpoint must serve; agents see a new version of their desired state."""
     location = data["location"]
-    newest = session.scalar(select(func.max(EndpointRow.version)).where(EndpointRow.location == location)) or 0
     key = (location, data["environment"], data["model"])
     release = session.get_one(ReleaseRow, (data["model"], data["release"]))
     row = session.get(EndpointRow, key)
@@ -114,26 +153,70 @@ def point_endpoint(session: Session, data: Mapping[str, Any], now: float) -> Non
         session.add(row)
     elif row.release != release.number:
         row.previous = row.release
-    row.release, row.version, row.updated_at = release.number, newest + 1, now
-    row.plan = {"digest": release.digest, **release.data.get("serving", {})}
+    row.release, row.version, row.updated_at = release.number, next_version(session, location), now
+    row.plan = {"digest": release.digest, "change": data["change"], **release.data.get("serving", {})}
+
+
+def withdraw(session: Session, row: EndpointRow, reason: str, now: float) -> None:
+    """Take an endpoint away: its location stops serving it as soon as it hears of that, within seconds.
+
+    The row stays, so that the version of the location's desired state never goes back.
+    """
+    row.plan = {**row.plan, "withdrawn": reason}
+    row.status = {"release": row.release, "state": "withdrawn", "message": reason}
+    row.version, row.updated_at = next_version(session, row.location), now
+
+
+def next_version(session: Session, location: str) -> int:
+    """The version that the desired state of a location has after its next change."""
+    newest = select(func.max(EndpointRow.version)).where(EndpointRow.location == location)
+    return (session.scalar(newest) or 0) + 1
+
+
+def endpoints_of(session: Session, model: str, environment: str | None = None) -> list[EndpointRow]:
+    """The endpoints that serve a model, in all environments or in one."""
+    query = select(EndpointRow).where(EndpointRow.model == model)
+    if environment is not None:
+        query = query.where(EndpointRow.environment == environment)
+    rows = session.scalars(query.order_by(EndpointRow.environment, EndpointRow.location))
+    return [row for row in rows if not row.plan.get("withdrawn")]
+
+
+def move(session: Session, release: ReleaseRow, event: str, actor: str, now: float, reason: str = "") -> None:
+    """Let something happen to a release, and write it into the audit log.
+
+    Raises:
+        IllegalTransitionError: It cannot happen to a release in this state (`release.state`).
+    """
+    before, release.state = release.state, states.move(release.state, event)
+    if release.state != before:
+        subject = f"release/{release.model}@{release.number}"
+        details = {"from": before, "to": str(release.state), "reason": reason}
+        trail.write(session, f"release.{event}", actor, subject, now, details)
 
 
 def observe(
     session: Session, table: ProcessTable, location: str, endpoints: Sequence[Mapping[str, Any]], now: float
-) -> None:
-    """Take what an agent reports of its endpoints; deployments become live or failed by it."""
+) -> list[str]:
+    """Take what an agent reports of its endpoints; deployments become live or failed by it.
+
+    Returns:
+        Ids of the changes that a deployment ended of.
+    """
+    settled: list[str] = []
     for report in endpoints:
         environment, _, model = report["endpoint"].partition("/")
         row = session.get(EndpointRow, (location, environment, model))
-        if row is None:
+        if row is None or row.plan.get("withdrawn"):
             continue
         row.status, row.updated_at = dict(report), now
         outcome = {"ready": "ready", "failed": "failed"}.get(report["state"])
         if outcome and report["release"] == row.release:
-            _settle(session, table, row, Event(outcome, {"message": report.get("message", "")}), now)
+            settled += _settle(session, table, row, Event(outcome, {"message": report.get("message", "")}), now)
+    return settled
 
 
-def _settle(session: Session, table: ProcessTable, row: EndpointRow, event: Event, now: float) -> None:
+def _settle(session: Session, table: ProcessTable, row: EndpointRow, event: Event, now: float) -> Iterator[str]:
     for process in _deployments(session, row.model, row.environment, row.location):
         if process.state == DeploymentState.CONVERGING and process.data["release"] == row.release:
             table.send(session, process.id, event, now)
@@ -141,6 +224,7 @@ def _settle(session: Session, table: ProcessTable, row: EndpointRow, event: Even
             kind = "deployment.live" if event.name == "ready" else "deployment.failed"
             data = {"release": row.release, "location": row.location, **event.data}
             session.add(EventRow(at=now, subject=subject, kind=kind, data=data))
+            yield process.data["concludes"]
 
 
 def _deployments(session: Session, model: str, environment: str, location: str) -> list[ProcessRow]:
@@ -151,13 +235,10 @@ def _deployments(session: Session, model: str, environment: str, location: str) 
 
 
 def live(session: Session, model: str) -> ReleaseRow | None:
-    """The release that serves in the highest environment where the model is live, or None.
-
-    Until environments have ranks of their own, `prod` comes before `pre-prod`, `test` and `dev`.
-    """
-    rows = session.scalars(select(EndpointRow).where(EndpointRow.model == model)).all()
+    """The release that serves on the highest rung where the model is live, or None."""
+    rows = endpoints_of(session, model)
     serving = {row.environment: row for row in rows if row.status.get("state") == "ready"}
-    for environment in ("prod", "pre-prod", "test", "dev"):
-        if environment in serving:
-            return session.get(ReleaseRow, (model, serving[environment].status["release"]))
+    for environment in reversed(settings.current(session).ladder):
+        if environment.name in serving:
+            return session.get(ReleaseRow, (model, serving[environment.name].status["release"]))
     return None

@@ -218,6 +218,7 @@ class _Run:
             "gates": [_shown(gate) for gate in findings.gates],
             "checks": [{"name": check.name, "summary": check.summary} for check in findings.checks],
             "deploy": sorted(self.spec.deploy or ("dev",)),
+            "risk": self.spec.risk,
             "serving": {
                 "replicas": self.spec.serving.replicas,
                 "latency_budget_ms": self.spec.serving.latency_budget_ms,

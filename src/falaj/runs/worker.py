@@ -16,9 +16,11 @@ from falaj.encryption import home_scope, open_chest
 from falaj.errors import FalajError
 from falaj.evidence import open_keyring
 from falaj.governance.keys import Vault, secret_values, synchronise
+from falaj.governance.principal import Principal, PrincipalKind
 from falaj.home import Home
 from falaj.pipeline import orphans
 from falaj.processes import Event, Lease, LeaseLostError, Outbox, ProcessTable
+from falaj.release import changes
 from falaj.release.lifecycle import transition as deployment_transition
 from falaj.runs import bill, queue
 from falaj.runs.checkout import checked_out
@@ -27,11 +29,12 @@ from falaj.runs.journal import Journal
 from falaj.runs.lifecycle import RunState, transition
 from falaj.runs.outcome import LiveRelease, Order, Outcome, Surroundings
 from falaj.runs.tracking import Tracking
-from falaj.storage import Database, ProjectRow, RunRow
+from falaj.storage import Database, ProjectRow, ReleaseRow, RunRow
 
 _LEASE_S = 15.0
 _RENEW_EVERY_S = 1.0
 _IDLE_S = 0.15
+_WORKER = Principal(release.WORKER, PrincipalKind.WORKLOAD)
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +49,7 @@ class Worker:
     def __init__(self, home: Home) -> None:
         self._home = home
         self._database = Database(home.database_url)
-        transitions = {"run": transition, "deployment": deployment_transition}
+        transitions = {"run": transition, "deployment": deployment_transition, "change": changes.transition}
         self._processes = ProcessTable(self._database, transitions)
         self._keys = open_chest(home)
         self._store = open_home_store(home, self._keys)
@@ -144,13 +147,28 @@ class Worker:
                     outcome.model, outcome.digest, outcome.envelopes, outcome.data, run.mlflow_run
                 )
                 made = release.publish(session, run, candidate, now)
-                if "dev" in outcome.data.get("deploy", ()):
-                    release.deploy(session, self._processes, made, "dev", "local", now)
+                self._ask_for_lowest_rung(
+                    changes.Turn(session, self._processes, open_keyring(self._home.keys), now), made
+                )
             data = {"state": step.state, "reason": outcome.reason, "release": run.release}
             queue.record(session, f"run/{run.id}", "run.ended", data, now)
         if run.mlflow_run:
             with suppress(Exception):  # the tracker may be away; what matters is in the run's row
                 self._tracking.close_run(run.mlflow_run, run.state, outcome.metrics)
+
+    @staticmethod
+    def _ask_for_lowest_rung(turn: changes.Turn, made: ReleaseRow) -> None:
+        """A release goes to the lowest rung by itself, where the project names it; a refusal costs the run nothing."""
+        lowest = turn.spec.ladder[0].name
+        if lowest not in made.data.get("deploy", ()):
+            return
+        try:
+            with turn.session.begin_nested():
+                changes.request_automatic(turn, _WORKER, made, lowest)
+        except FalajError as error:
+            logger.warning("release %s@%s was not brought to %s: %s", made.model, made.number, lowest, error)
+            data = {"environment": lowest, "reason": error.message}
+            queue.record(turn.session, f"run/{made.run_id}", "deployment.refused", data, turn.now)
 
     def _live(self, model: str) -> LiveRelease | None:
         with self._database.reading() as session:

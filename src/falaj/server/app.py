@@ -22,6 +22,7 @@ from falaj.server.platform import Platform
 from falaj.server.routers import (
     accounts,
     auth,
+    changes,
     credentials,
     evidence,
     keys,
@@ -68,6 +69,7 @@ def create_app(platform: Platform, *, controllers: bool = True) -> FastAPI:
         runs.router,
         projects.router,
         releases.router,
+        changes.router,
         evidence.router,
         locations.router,
         settings.router,

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from falaj import release
 from falaj.errors import FalajError
 from falaj.processes import Event, Outbox
+from falaj.release import changes
 from falaj.release.lifecycle import DeploymentState
 from falaj.server.drift import DriftWatch
 from falaj.server.platform import Platform
@@ -22,6 +23,7 @@ from falaj.storage import ProjectRow, RunRow
 _TICK_S = 0.2
 _LEASE_S = 30.0
 _DRAIN_EVERY_S = 2.0
+_RENEW_EVERY_S = 60.0
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +43,7 @@ class Controller:
         self._outbox = Outbox(platform.database, {"commit-status": self._report_status})
         self._polled: dict[str, float] = {}
         self._next_drain = 0.0
+        self._next_renewal = 0.0
         self._drift = DriftWatch(platform)
 
     def start(self) -> None:
@@ -55,8 +58,9 @@ class Controller:
     def _run(self) -> None:
         while not self._stopping.wait(_TICK_S):
             try:
-                while self.advance_deployment():
+                while self.advance_deployment() or self.advance_change():
                     pass
+                self._renew_admissions()
                 self._outbox.run_due(self._platform.now())
                 self._poll_repositories()
                 self._take_spooled()
@@ -77,7 +81,27 @@ class Controller:
             if event.name == "start":
                 release.point_endpoint(session, lease.data, now)
             processes.advance(session, lease, event, now)
+            if event.name == "timeout":
+                changes.conclude(self._platform.turn(session), lease.data["concludes"])
         return True
+
+    def advance_change(self) -> bool:
+        """Take one change that is due one step further; False when none was due."""
+        now, processes = self._platform.now(), self._platform.processes
+        lease = processes.claim("change", self._name, _LEASE_S, now)
+        if lease is None:
+            return False
+        with self._platform.database.transaction() as session:
+            changes.wake(self._platform.turn(session), lease)
+        return True
+
+    def _renew_admissions(self) -> None:
+        """Sign again, well before they end, the admissions of what is live."""
+        if time.monotonic() < self._next_renewal:
+            return
+        self._next_renewal = time.monotonic() + _RENEW_EVERY_S
+        with self._platform.database.transaction() as session:
+            changes.renew(self._platform.turn(session))
 
     def _poll_repositories(self) -> None:
         now = self._platform.now()

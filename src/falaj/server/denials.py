@@ -7,6 +7,7 @@ import logging
 from fastapi import Request
 
 from falaj.errors import FalajError
+from falaj.governance import audit
 from falaj.governance.policy import ForbiddenError
 from falaj.server.platform import Platform
 
@@ -28,10 +29,8 @@ def record(request: Request, error: ForbiddenError) -> None:
         "path": request.url.path,
     }
     try:
-        from falaj.governance import audit  # type: ignore[attr-defined,unused-ignore]
-
         entry = audit.Entry("access.denied", error.principal.id, str(error.resource), details, "denied")
         with platform.database.transaction() as session:
             audit.append(session, entry, platform.now())
-    except (FalajError, ImportError):
+    except FalajError:
         logger.exception("a refused attempt could not be written to the audit log")

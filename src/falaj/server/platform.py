@@ -8,13 +8,16 @@ from functools import cached_property
 from typing import Annotated
 
 from fastapi import Depends, Request
+from sqlalchemy.orm import Session
 
 from falaj.artifacts import ArtifactStore, open_home_store
 from falaj.encryption import KeyChest, home_scope, open_chest
+from falaj.evidence import Keyring, open_keyring
 from falaj.governance.identity import Doorkeeper, Passwords
 from falaj.governance.keys import Vault
 from falaj.home import Home
 from falaj.processes import ProcessTable
+from falaj.release import changes
 from falaj.release import lifecycle as deployments
 from falaj.runs import lifecycle as runs
 from falaj.storage import Database
@@ -35,7 +38,17 @@ class Platform:
     @cached_property
     def processes(self) -> ProcessTable:
         """The process table with the transitions of all kinds."""
-        return ProcessTable(self.database, {"run": runs.transition, "deployment": deployments.transition})
+        transitions = {"run": runs.transition, "deployment": deployments.transition, "change": changes.transition}
+        return ProcessTable(self.database, transitions)
+
+    @cached_property
+    def keyring(self) -> Keyring:
+        """The signing keys of the installation."""
+        return open_keyring(self.home.keys)
+
+    def turn(self, session: Session) -> changes.Turn:
+        """What decisions about changes need, in a transaction."""
+        return changes.Turn(session, self.processes, self.keyring, self.now())
 
     @cached_property
     def keys(self) -> KeyChest:

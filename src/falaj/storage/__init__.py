@@ -5,6 +5,8 @@ through `Database.transaction`, so that a state change and what follows from it 
 """
 
 from falaj.storage import (
+    audit_tables,
+    change_tables,
     identity_tables,
     key_tables,
     lineage_tables,
@@ -39,6 +41,8 @@ __all__ = [
     "ReleaseRow",
     "RunRow",
     "StepRunRow",
+    "audit_tables",
+    "change_tables",
     "identity_tables",
     "key_tables",
     "lineage_tables",

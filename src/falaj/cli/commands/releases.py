@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,11 @@ NameArgument = Annotated[str, typer.Argument(help="MODEL@NUMBER, or MODEL for th
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command("releases")(list_releases)
+    group = typer.Typer(help="Releases; alone, a list of the newest.", invoke_without_command=True)
+    group.callback()(list_releases)
+    for event, text in _EVENTS.items():
+        group.command(event, help=text)(_ending(event))
+    app.add_typer(group, name="releases")
     app.command("release")(show)
     app.command("models")(models)
     app.command()(verify)
@@ -23,10 +28,22 @@ def register(app: typer.Typer) -> None:
     app.command("gc")(collect)
 
 
+_EVENTS = {
+    "archive": "Put a release away that serves nowhere.",
+    "restore": "Bring an archived release back.",
+    "retire": "End a release that serves nowhere, for good.",
+    "revoke": "Forbid a release for ever: every location stops serving it.",
+}
+
+
 def list_releases(
-    model: Annotated[str, typer.Option(help="Of this model only.")] = "", json: JsonOption = False
+    context: typer.Context,
+    model: Annotated[str, typer.Option(help="Of this model only.")] = "",
+    json: JsonOption = False,
 ) -> None:
     """List the newest releases."""
+    if context.invoked_subcommand:
+        return
     from falaj.client import Client
 
     found = Client.from_home().releases(model or None)
@@ -60,6 +77,23 @@ def show(
         emit_json(release)
     else:
         print_release(release, envelopes)
+
+
+def _ending(event: str) -> Callable[..., None]:
+    def end(
+        name: Annotated[str, typer.Argument(help="MODEL@NUMBER.")],
+        reason: Annotated[str, typer.Option("--reason", "-m", help="Why; it goes into the audit log.")],
+        json: JsonOption = False,
+    ) -> None:
+        from falaj.client import Client
+
+        release = Client.from_home().changes.end(event, name, reason)
+        if json:
+            emit_json(release)
+        else:
+            emit(f"{release.model}@{release.number} is {release.state}")
+
+    return end
 
 
 def models(json: JsonOption = False) -> None:

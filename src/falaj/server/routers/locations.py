@@ -10,12 +10,13 @@ from fastapi import APIRouter
 from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, StringConstraints
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
 
 from falaj import release
 from falaj.artifacts import parse_digest
+from falaj.governance import audit
 from falaj.governance.policy import Decision, ForbiddenError, Resource
 from falaj.governance.principal import Principal, PrincipalKind
+from falaj.release import changes
 from falaj.server.access import Caller
 from falaj.server.actions import Action, action
 from falaj.server.platform import Platform, Shared
@@ -56,7 +57,7 @@ def desired(location: str, platform: Shared, after: int = -1) -> dict[str, Any]:
         with platform.database.reading() as session:
             version = session.scalar(newest) or 0
             if version != after or time.monotonic() > deadline:
-                return {"version": version, "endpoints": _plans(session, location)}
+                return {"version": version, "endpoints": _plans(platform.turn(session), location)}
         time.sleep(_POLL_STEP_S)
 
 
@@ -65,7 +66,8 @@ def status(location: str, report: Report, platform: Shared) -> None:
     """Take an agent's report."""
     with platform.database.transaction() as session:
         endpoints = [each.model_dump() for each in report.endpoints]
-        release.observe(session, platform.processes, location, endpoints, platform.now())
+        for change in release.observe(session, platform.processes, location, endpoints, platform.now()):
+            changes.conclude(platform.turn(session), change)
 
 
 @router.get("/artifacts/{digest}/manifest", **action(Action.SERVE))
@@ -102,19 +104,25 @@ def _require_planned(platform: Platform, caller: Principal, digest: str) -> None
     raise ForbiddenError(caller, Action.SERVE, Resource("artifact", digest), denied)
 
 
-def _plans(session: Session, location: str) -> list[dict[str, Any]]:
-    rows = session.scalars(select(EndpointRow).where(EndpointRow.location == location))
-    return [_plan(session, row) for row in rows]
+def _plans(turn: changes.Turn, location: str) -> list[dict[str, Any]]:
+    """Every endpoint of a location, all with proofs from the same newest checkpoint of the audit log."""
+    rows = turn.session.scalars(select(EndpointRow).where(EndpointRow.location == location)).all()
+    checkpoint = audit.newest_checkpoint(turn.session)
+    return [_plan(turn, row, checkpoint) for row in rows if not row.plan.get("withdrawn")]
 
 
-def _plan(session: Session, row: EndpointRow) -> dict[str, Any]:
-    served = session.get_one(ReleaseRow, (row.model, row.release))
-    envelopes = [item.envelope for item in release.evidence_of(session, served)]
+def _plan(turn: changes.Turn, row: EndpointRow, checkpoint: str | None) -> dict[str, Any]:
+    served = turn.session.get_one(ReleaseRow, (row.model, row.release))
+    envelopes = [item.envelope for item in release.evidence_of(turn.session, served)]
+    decisions = changes.decisions_for(turn, row.plan["change"], row.location)
+    log = audit.proofs_for(turn.session, [*envelopes, *decisions], checkpoint) if checkpoint else {}
     return {
         "endpoint": f"{row.environment}/{row.model}",
         "environment": row.environment,
         "model": row.model,
         "release": row.release,
         "evidence": envelopes,
+        "admission": decisions,
+        "log": log,
         **row.plan,
     }

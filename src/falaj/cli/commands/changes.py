@@ -1,0 +1,206 @@
+"""Changes: promote, changes, change, approve, reject, cancel-change, review, rollback."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from falaj.cli.commands.projects import JsonOption
+from falaj.cli.output import ago, clock, emit, emit_json, emit_table, styled
+
+if TYPE_CHECKING:
+    from falaj.documents.changes import Change, ToSign
+
+ChangeArgument = Annotated[str, typer.Argument(help="Id of the change.")]
+ReasonOption = Annotated[str, typer.Option("--reason", "-m", help="Why; it goes into the audit log.")]
+WaitOption = Annotated[bool, typer.Option("--wait", help="Wait until the change has ended, or waits for people.")]
+ENDED = ("done", "failed", "rejected", "expired", "void", "cancelled", "review-due", "reviewed", "rolled-back")
+_COLOURS = {"done": "green", "reviewed": "green", "failed": "red", "void": "red", "rejected": "red", "expired": "red"}
+_POLL_S = 0.3
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (promote, approve, reject, review, rollback):
+        app.command()(command)
+    app.command("changes")(list_changes)
+    app.command("change")(show)
+    app.command("cancel-change")(cancel)
+
+
+def promote(
+    release: Annotated[str, typer.Argument(help="MODEL@NUMBER, or MODEL for the latest.")],
+    to: Annotated[str, typer.Option("--to", help="The environment.")],
+    kind: Annotated[str, typer.Option(help="standard, normal or emergency.")] = "normal",
+    reason: ReasonOption = "",
+    at: Annotated[str, typer.Option(help="Not before this time, as 2026-12-05T09:00+04:00.")] = "",
+    wait: WaitOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Ask for a release in an environment."""
+    from falaj.client import Client
+
+    client = Client.from_home()
+    change = client.changes.request(release, to, kind, reason, _moment(at) if at else None)
+    _told(_awaited(client.changes.show, change) if wait else change, json)
+
+
+def list_changes(
+    unfinished: Annotated[bool, typer.Option("--open", help="Only those that are not over.")] = False,
+    environment: Annotated[str, typer.Option(help="Of this environment only.")] = "",
+    json: JsonOption = False,
+) -> None:
+    """List the newest changes."""
+    from falaj.client import Client
+
+    found = Client.from_home().changes.list(open_only=unfinished, environment=environment)
+    if json:
+        emit_json(found)
+        return
+    rows = [
+        (each.id, f"{each.model}@{each.release}", each.environment, each.kind, each.state, _approvals(each),
+         each.requester.partition(":")[2], ago(each.created_at))
+        for each in found
+    ]  # fmt: skip
+    header = ("change", "release", "to", "kind", "state", "approvals", "asked by", "asked")
+    emit_table(header, rows, empty="no changes yet: falaj promote RELEASE --to ENVIRONMENT asks for one")
+
+
+def show(change: ChangeArgument, wait: WaitOption = False, json: JsonOption = False) -> None:
+    """Show a change: what is asked for, who approved it, how far it is."""
+    from falaj.client import Client
+
+    calls = Client.from_home().changes
+    found = calls.show(change)
+    _told(_awaited(calls.show, found) if wait else found, json)
+
+
+def approve(
+    change: ChangeArgument,
+    yes: Annotated[bool, typer.Option("--yes", help="Sign without asking once more.")] = False,
+    password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read the password from there.")] = False,
+    otp: Annotated[str, typer.Option(help="One-time password, where one is enrolled.")] = "",
+    wait: WaitOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Approve a change: sign with your own key what it says, after seeing it."""
+    from falaj.client import Client
+    from falaj.client.credentials import Credentials
+    from falaj.home import Home
+
+    client = Client.from_home()
+    key = Credentials.of(Home.from_environment()).approval_key()
+    wanted = client.changes.to_sign(change)
+    if not json:
+        _show_what_is_signed(wanted)
+    if not yes and not typer.confirm("Sign this?"):
+        raise typer.Exit(1)
+    if password_stdin or otp:
+        client.identity.step_up(sys.stdin.readline().rstrip("\n") if password_stdin else "", otp)
+    approved = client.changes.approve(change, wanted, key)
+    _told(_awaited(client.changes.show, approved) if wait else approved, json)
+
+
+def reject(change: ChangeArgument, reason: ReasonOption, json: JsonOption = False) -> None:
+    """Refuse a change for good."""
+    from falaj.client import Client
+
+    _told(Client.from_home().changes.reject(change, reason), json)
+
+
+def cancel(change: ChangeArgument, reason: ReasonOption = "", json: JsonOption = False) -> None:
+    """Withdraw a change that has not been carried out."""
+    from falaj.client import Client
+
+    _told(Client.from_home().changes.cancel(change, reason), json)
+
+
+def review(
+    change: ChangeArgument,
+    findings: Annotated[str, typer.Option("--findings", "-m", help="What the review found.")],
+    json: JsonOption = False,
+) -> None:
+    """Review an emergency change that was carried out, so that it may stay."""
+    from falaj.client import Client
+
+    _told(Client.from_home().changes.review(change, findings), json)
+
+
+def rollback(
+    endpoint: Annotated[str, typer.Argument(help="ENVIRONMENT/MODEL.")],
+    reason: ReasonOption,
+    wait: WaitOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Bring back what an endpoint served before."""
+    from falaj.client import Client
+    from falaj.errors import UsageError
+
+    environment, slash, model = endpoint.partition("/")
+    if not slash or not environment or not model:
+        raise UsageError(f"'{endpoint}' is not ENVIRONMENT/MODEL", hint="for example prod/flight-delay")
+    calls = Client.from_home().changes
+    change = calls.roll_back(environment, model, reason)
+    _told(_awaited(calls.show, change) if wait else change, json)
+
+
+def _moment(text: str) -> float:
+    from datetime import datetime
+
+    from falaj.errors import UsageError
+
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"'{text}' is no time", hint="for example 2026-12-05T09:00+04:00") from error
+    return found.timestamp()  # a time without a zone is meant here
+
+
+def _awaited(look: object, change: Change) -> Change:
+    """Look at a change until it has ended, or until people must act."""
+    import time
+
+    while change.state not in (*ENDED, "awaiting-approval", "scheduled"):
+        time.sleep(_POLL_S)
+        change = look(change.id)  # type: ignore[operator]
+    return change
+
+
+def _told(change: Change, json: bool) -> None:
+    if json:
+        emit_json(change)
+        return
+    emit(f"change {change.id}: {change.model}@{change.release} to {change.environment}, {change.kind}")
+    emit(f"  state      {styled(change.state, _COLOURS.get(change.state, 'yellow'))}{_because(change)}")
+    emit(f"  risk       {change.risk or '-'}")
+    emit(f"  asked by   {change.requester}{f': {change.reason}' if change.reason else ''}")
+    emit(f"  approvals  {_approvals(change)}")
+    for given in change.approvals:
+        emit(f"             {given.approver} at {clock(given.approved_at)} with key {given.key_id[:16]}")
+    if change.state == "awaiting-approval":
+        emit(f"  next       falaj approve {change.id}, before {clock(change.expires_at)}")
+
+
+def _because(change: Change) -> str:
+    if change.note:
+        return f": {change.note}"
+    return f" until {clock(change.wakes_at)}" if change.state in ("scheduled", "review-due") and change.wakes_at else ""
+
+
+def _approvals(change: Change) -> str:
+    return f"{len(change.approvals)} of {change.quorum}"
+
+
+def _show_what_is_signed(wanted: ToSign) -> None:
+    said = wanted.approval
+    emit(f"You sign that {said['release']} may serve in {said['environment']} (rank {said['rank']}):")
+    emit(f"  digest     {said['digest']}")
+    emit(f"  commit     {said['commit']}")
+    for snapshot in said["snapshots"]:
+        emit(f"  data       {snapshot['name']} {snapshot['digest'][:19]}")
+    for gate in wanted.gates:
+        emit(f"  gate       {'passed' if gate['passed'] else 'FAILED'}  {gate['text']}: {gate['value']}")
+    emit(f"  asked by   {said['requester']}, as a {said['kind']} change")
+    emit(f"  until      {clock(said['expires_at'])}")

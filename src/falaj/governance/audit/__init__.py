@@ -1,0 +1,33 @@
+"""The audit log: a Merkle tree of everything that was changed, decided, signed or refused (RFC 6962).
+
+An entry is appended in the transaction of what it records. Checkpoints say, signed, how long the log is and what its
+root is; proofs show that an entry stands in it, and that a later log continues an earlier one. Entries hold pseudonyms
+and salted hashes, so that what they tell can be erased and what they prove cannot.
+"""
+
+from falaj.governance.audit.log import (
+    Entry,
+    append,
+    append_evidence,
+    checkpoint,
+    consistency,
+    newest_checkpoint,
+    proofs_for,
+    root_at,
+    size_of,
+)
+from falaj.governance.audit.pseudonyms import forget, names_of
+
+__all__ = [
+    "Entry",
+    "append",
+    "append_evidence",
+    "checkpoint",
+    "consistency",
+    "forget",
+    "names_of",
+    "newest_checkpoint",
+    "proofs_for",
+    "root_at",
+    "size_of",
+]

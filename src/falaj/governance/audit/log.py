@@ -1,0 +1,199 @@
+"""Appending to the log, in the transaction of what is recorded, and proving what is in it."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from sqlalchemy import insert, select, tuple_, update
+from sqlalchemy.orm import Session
+
+from falaj.evidence import Signer, canonical, envelope_digest
+from falaj.evidence.checkpoint import Checkpoint, parse_checkpoint, sign_checkpoint
+from falaj.evidence.merkle import leaf_hash
+from falaj.evidence.predicates import plain
+from falaj.governance.audit import tree
+from falaj.governance.audit.pseudonyms import pseudonyms
+from falaj.storage.audit_tables import AuditCheckpointRow, AuditDetailRow, AuditHeadRow, AuditLeafRow, AuditNodeRow
+
+EMPTY_ROOT = hashlib.sha256(b"").digest()
+_HEAD = 1
+_AT_ONCE = 500
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Something that happened, or that was tried and refused.
+
+    Args:
+        kind: What, such as `change.approved`.
+        actor: Principal id of who did it; the log holds a pseudonym.
+        subject: What it is about, such as `release/flight-delay@3`; people, as `user:ana`, become pseudonyms.
+        details: What else to remember; the log holds its salted hash, so that it can be erased. No secrets.
+        outcome: `denied` for an attempt that was refused.
+        envelope: `envelope_digest` of a signed statement that this entry shows.
+    """
+
+    kind: str
+    actor: str
+    subject: str
+    details: Mapping[str, Any] = field(default_factory=dict)
+    outcome: Literal["done", "denied"] = "done"
+    envelope: str | None = None
+
+
+def append(session: Session, entries: Entry | Sequence[Entry], now: float) -> list[int]:
+    """Write entries to the end of the log; the caller's transaction fails where this fails.
+
+    Args:
+        session: The transaction of what is recorded.
+        entries: In the order in which they are to stand.
+        now: Unix seconds.
+
+    Returns:
+        The index of each.
+    """
+    wanted = [entries] if isinstance(entries, Entry) else list(entries)
+    if not wanted:
+        return []
+    head = session.scalars(select(AuditHeadRow).with_for_update()).one()
+    size = head.size
+    names = pseudonyms(session, {name for entry in wanted for name in (entry.actor, entry.subject)})
+    leaves = [_leaf(entry, names, now) for entry in wanted]
+    hashes = [leaf_hash(leaf["text"].encode()) for leaf in leaves]
+    made = tree.grow(size, _read_nodes(session, tree.frontier(size)), hashes)
+    rows = zip(leaves, hashes, range(size, size + len(leaves)), strict=True)
+    records = [{**leaf, "hash": value, "index": index} for leaf, value, index in rows]
+    session.execute(insert(AuditLeafRow), [{k: v for k, v in each.items() if k not in _DETAIL} for each in records])
+    session.execute(insert(AuditDetailRow), [{k: each[k] for k in ("index", *_DETAIL)} for each in records])
+    nodes = [{"level": level, "position": place, "hash": value} for (level, place), value in made.items() if level]
+    if nodes:
+        session.execute(insert(AuditNodeRow), nodes)
+    session.execute(update(AuditHeadRow).where(AuditHeadRow.id == _HEAD).values(size=size + len(leaves)))
+    session.expire(head)
+    return [each["index"] for each in records]
+
+
+def append_evidence(
+    session: Session, envelopes: Iterable[Mapping[str, Any]], subject: str, actor: str, now: float
+) -> list[int]:
+    """Write signed statements into the log, one entry each, so that verifiers can ask whether they stand in it."""
+    entries = [Entry("evidence.signed", actor, subject, envelope=envelope_digest(each)) for each in envelopes]
+    return append(session, entries, now)
+
+
+def size_of(session: Session) -> int:
+    """How many entries there are."""
+    return session.scalars(select(AuditHeadRow.size)).one()
+
+
+def checkpoint(session: Session, signer: Signer, now: float) -> str:
+    """Sign how long the log is and what its root is; a log that has not grown keeps its checkpoint.
+
+    Args:
+        session: The transaction that keeps it.
+        signer: The log's key.
+        now: Unix seconds.
+
+    Returns:
+        A C2SP tlog-checkpoint as a signed note.
+    """
+    session.flush()
+    size = session.scalars(select(AuditHeadRow).with_for_update().execution_options(populate_existing=True)).one().size
+    kept = session.get(AuditCheckpointRow, size)
+    if kept is not None:
+        return kept.text
+    origin = f"falaj/audit/{signer.key_id[:16]}"
+    text = sign_checkpoint(Checkpoint(origin, size, root_at(session, size)), signer)
+    session.add(AuditCheckpointRow(size=size, at=now, text=text))
+    session.flush()
+    return text
+
+
+def newest_checkpoint(session: Session) -> str | None:
+    """The checkpoint of the longest log that was signed; None before the first."""
+    return session.scalar(select(AuditCheckpointRow.text).order_by(AuditCheckpointRow.size.desc()).limit(1))
+
+
+def root_at(session: Session, size: int) -> bytes:
+    """The root of the log when it had so many entries."""
+    return _computed(session, lambda lookup: tree.span(0, size, lookup)) if size else EMPTY_ROOT
+
+
+def consistency(session: Session, first: int, second: int) -> list[str]:
+    """The proof, in hex, that the log of `second` entries continues the one of `first`; empty where there is none."""
+    if not 0 < first < second <= size_of(session):
+        return []
+    return [value.hex() for value in _computed(session, lambda lookup: tree.consistency(first, second, lookup))]
+
+
+def proofs_for(session: Session, envelopes: Iterable[Mapping[str, Any]], text: str) -> dict[str, Any]:
+    """What a verifier needs to see that the log of a checkpoint holds envelopes; those that it does not are left out.
+
+    Returns:
+        As `falaj.evidence.logproof` reads it: `checkpoint`, and `inclusion` by envelope digest.
+    """
+    size = parse_checkpoint(text).size
+    wanted = list(dict.fromkeys(envelope_digest(each) for each in envelopes))
+    query = select(AuditLeafRow).where(AuditLeafRow.envelope.in_(wanted), AuditLeafRow.index < size)
+    found = {row.envelope: row for row in session.scalars(query.order_by(AuditLeafRow.index.desc()))}
+
+    def paths(lookup: tree.Lookup) -> dict[str, list[bytes]]:
+        return {str(name): tree.inclusion(row.index, size, lookup) for name, row in found.items()}
+
+    proofs = _computed(session, paths)
+    inclusion = {
+        name: {"index": found[name].index, "leaf": found[name].text, "proof": [value.hex() for value in proof]}
+        for name, proof in proofs.items()
+    }
+    return {"checkpoint": text, "inclusion": inclusion}
+
+
+_DETAIL = ("salt", "details")
+
+
+def _leaf(entry: Entry, names: Mapping[str, str], now: float) -> dict[str, Any]:
+    salt, details = secrets.token_hex(16), plain(dict(entry.details))
+    said = {
+        "at": now, "kind": entry.kind, "actor": names.get(entry.actor, entry.actor),
+        "subject": names.get(entry.subject, entry.subject), "outcome": entry.outcome,
+        "details": hidden(salt, details),
+    }  # fmt: skip
+    if entry.envelope:
+        said["envelope"] = entry.envelope
+    columns = {name: said[name] for name in ("at", "kind", "actor", "subject")}
+    text = canonical(said).decode()
+    return {**columns, "envelope": entry.envelope, "text": text, "salt": salt, "details": details}
+
+
+def hidden(salt: str, details: Mapping[str, Any]) -> str:
+    """The salted hash that a leaf holds of its details."""
+    return "sha256:" + hashlib.sha256(bytes.fromhex(salt) + canonical(details)).hexdigest()
+
+
+def _computed(session: Session, compute: Callable[[tree.Lookup], Any]) -> Any:
+    """Compute something from nodes that are read at once."""
+    nodes = _read_nodes(session, tree.needed(compute))
+    return compute(nodes.__getitem__)
+
+
+def _read_nodes(session: Session, places: Iterable[tree.Place]) -> dict[tree.Place, bytes]:
+    wanted = sorted(places)
+    leaves = [position for level, position in wanted if level == 0]
+    inner = [place for place in wanted if place[0]]
+    found: dict[tree.Place, bytes] = {}
+    for part in _parts(leaves):
+        query = select(AuditLeafRow.index, AuditLeafRow.hash).where(AuditLeafRow.index.in_(part))
+        found |= {(0, index): value for index, value in session.execute(query)}
+    for part in _parts(inner):
+        columns = (AuditNodeRow.level, AuditNodeRow.position)
+        nodes = select(*columns, AuditNodeRow.hash).where(tuple_(*columns).in_(part))
+        found |= {(level, position): value for level, position, value in session.execute(nodes)}
+    return found
+
+
+def _parts(values: Sequence[Any]) -> list[Sequence[Any]]:
+    return [values[start : start + _AT_ONCE] for start in range(0, len(values), _AT_ONCE)]

@@ -1,0 +1,41 @@
+"""Changes: who asked for a release in an environment, who approved it, and how it was carried out.
+
+A change is a row with a state. Policy decides about every step of it with the facts as they are then; the controller
+carries out what was approved by signing an admission for each location, and nothing is served without one.
+"""
+
+from falaj.release.changes.approving import ApprovalError, approve, cancel, reject, review, to_sign
+from falaj.release.changes.carrying_out import carry_out, conclude, decisions_for, renew
+from falaj.release.changes.requesting import Wish, request, request_automatic
+from falaj.release.changes.states import OPEN, PASSED, ChangeState, transition
+from falaj.release.changes.taking_back import archive, restore, retire, revoke, roll_back
+from falaj.release.changes.turn import CONTROLLER, Turn
+from falaj.release.changes.waking import wake
+
+__all__ = [
+    "CONTROLLER",
+    "OPEN",
+    "PASSED",
+    "ApprovalError",
+    "ChangeState",
+    "Turn",
+    "Wish",
+    "approve",
+    "archive",
+    "cancel",
+    "carry_out",
+    "conclude",
+    "decisions_for",
+    "reject",
+    "renew",
+    "request",
+    "request_automatic",
+    "restore",
+    "retire",
+    "review",
+    "revoke",
+    "roll_back",
+    "to_sign",
+    "transition",
+    "wake",
+]

@@ -1,0 +1,182 @@
+"""Carrying out what was approved: the admission of a release by each location, its deployment, and what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import select
+
+from falaj.evidence import ADMISSION, Admission, Role, sign_statement
+from falaj.governance import audit, trail
+from falaj.governance.policy import Action, ChangeFacts, ForbiddenError, SignedFacts, require
+from falaj.processes import Event
+from falaj.release.calendar import next_opening, open_at
+from falaj.release.changes.findings import facts_of
+from falaj.release.changes.requesting import context, resource_of
+from falaj.release.changes.states import ChangeState
+from falaj.release.changes.turn import CONTROLLER, Turn
+from falaj.release.lifecycle import DeploymentState
+from falaj.release.registry import Grant, deploy, endpoints_of, move, next_version
+from falaj.storage import EndpointRow, ProcessRow, ReleaseRow
+from falaj.storage.change_tables import AdmissionRow, ChangeRow
+from falaj.storage.identity_tables import ApprovalKeyRow
+
+ADMISSION_LIFE_S = 24 * 3_600.0
+"""How long a location may serve without hearing again that it may; renewed at half of it."""
+
+
+def carry_out(turn: Turn, row: ChangeRow) -> None:
+    """Take an approved change as far as it goes now: void, expired, scheduled, or admitted and being deployed."""
+    if turn.now >= row.expires_at:
+        turn.advance(row, Event("expired", {"reason": "it was not carried out in time"}), CONTROLLER.id)
+        return
+    if (opening := _opening(turn, row)) > turn.now:
+        if row.state != ChangeState.SCHEDULED or row.data.get("scheduled_for") != opening:
+            row.data = {**row.data, "scheduled_for": opening}
+        turn.advance(row, Event("scheduled", {"at": opening}), CONTROLLER.id)
+        return
+    try:
+        granted = _admitted(turn, row)
+    except ForbiddenError as error:
+        turn.advance(row, Event("voided", {"reason": error.decision.reason}), CONTROLLER.id)
+        return
+    release, grant = turn.release(row), Grant(granted, row.id)
+    deployments = [
+        deploy(turn.session, turn.processes, release, (row.environment, location), grant, turn.now)
+        for location in turn.environment(row.environment).locations
+    ]
+    row.data = {**row.data, "deployments": deployments}
+    turn.advance(row, Event("opened"), CONTROLLER.id)
+
+
+def _admitted(turn: Turn, row: ChangeRow) -> str:
+    """Admit the release of a change; return the change that was admitted: for a rollback, the one it takes up again."""
+    if row.restores is None:
+        admit(turn, row, facts_of(turn, row))
+        return row.id
+    restored = turn.change(row.restores)
+    admit(turn, restored, facts_of(turn, restored, renewal=True))
+    return restored.id
+
+
+def admit(turn: Turn, row: ChangeRow, facts: ChangeFacts, locations: Sequence[str] | None = None) -> None:
+    """Sign that locations of an environment may serve the release of a change, and write that into the audit log.
+
+    Args:
+        turn: The transaction.
+        row: The change.
+        facts: What is the case now.
+        locations: Which ones; all of the environment by default.
+
+    Raises:
+        ForbiddenError: Policy does not permit it.
+    """
+    signer = turn.keyring.signer_for(ADMISSION)
+    said = SignedFacts(row.id, row.kind, row.digest, row.environment, facts.rank, signer.key_id)
+    require(turn.session, CONTROLLER, Action.ADMIT, resource_of(row), {**context(turn, facts), "signed": said})
+    for location in locations if locations is not None else turn.environment(row.environment).locations:
+        admission = _admission(turn, row, facts.rank, location)
+        envelope = sign_statement(admission.statement(), signer)
+        turn.session.add(
+            AdmissionRow(
+                change_id=row.id,
+                location=location,
+                envelope=dict(envelope),
+                not_before=admission.not_before,
+                expires_at=admission.expires_at,
+            )
+        )
+        trail.write_evidence(turn.session, envelope, f"change/{row.id}", CONTROLLER.id, turn.now)
+    audit.checkpoint(turn.session, turn.keyring.signer(Role.LOG), turn.now)  # locations ask for proofs from it at once
+
+
+def conclude(turn: Turn, change_id: str) -> None:
+    """End a change whose deployments have all ended: done when each is live, failed when one is not."""
+    row = turn.change(change_id)
+    if row.state != ChangeState.DEPLOYING:
+        return
+    processes = [turn.session.get_one(ProcessRow, each) for each in row.data["deployments"]]
+    states = {each.state for each in processes}
+    if states & {DeploymentState.PENDING, DeploymentState.CONVERGING}:
+        return
+    if states == {DeploymentState.LIVE}:
+        _went_live(turn, row)
+        turn.advance(row, Event("deployed"), CONTROLLER.id)
+        return
+    reasons = [str(each.data.get("message") or each.state) for each in processes if each.state != DeploymentState.LIVE]
+    turn.advance(row, Event("failed", {"reason": "; ".join(reasons)}), CONTROLLER.id)
+
+
+def renew(turn: Turn) -> int:
+    """Admit again what is live and whose admission has passed half of its life; return how many were renewed."""
+    renewed = 0
+    for endpoint in turn.session.scalars(select(EndpointRow)):
+        change_id = endpoint.plan.get("change")
+        if change_id is None or endpoint.plan.get("withdrawn"):
+            continue
+        newest = newest_admission(turn, change_id, endpoint.location)
+        if newest is not None and newest.expires_at - turn.now < ADMISSION_LIFE_S / 2:
+            row = turn.change(change_id)
+            admit(turn, row, facts_of(turn, row, renewal=True), [endpoint.location])
+            endpoint.version = next_version(turn.session, endpoint.location)
+            renewed += 1
+    return renewed
+
+
+def decisions_for(turn: Turn, change_id: str, location: str) -> list[Mapping[str, Any]]:
+    """The envelopes that let a location serve by a change: admission, approvals, and whose keys signed those."""
+    admission = newest_admission(turn, change_id, location)
+    approvals = turn.approvals(turn.session.get_one(ChangeRow, change_id))
+    keys = [turn.session.get(ApprovalKeyRow, each.key_id) for each in approvals]
+    return [
+        *([admission.envelope] if admission else []),
+        *(each.envelope for each in approvals),
+        *(key.envelope for key in keys if key is not None),
+    ]
+
+
+def newest_admission(turn: Turn, change_id: str, location: str) -> AdmissionRow | None:
+    """The admission of a location by a change that was signed last."""
+    query = select(AdmissionRow).where(AdmissionRow.change_id == change_id, AdmissionRow.location == location)
+    return turn.session.scalar(query.order_by(AdmissionRow.id.desc()).limit(1))
+
+
+def _admission(turn: Turn, row: ChangeRow, rank: int, location: str) -> Admission:
+    earlier = newest_admission(turn, row.id, location)
+    return Admission(
+        change=row.id, kind=row.kind, model=row.model, release=row.release, digest=row.digest,
+        environment=row.environment, rank=rank, location=location,
+        jurisdiction=turn.spec.locations[location].jurisdiction, quorum=row.data["quorum"],
+        approvals=tuple(each.digest for each in turn.approvals(row)),
+        not_before=earlier.not_before if earlier else turn.now, expires_at=turn.now + ADMISSION_LIFE_S,
+    )  # fmt: skip
+
+
+def _opening(turn: Turn, row: ChangeRow) -> float:
+    """When a change may be carried out: its own time, and those of the environment.
+
+    Emergencies and rollbacks pass windows and freezes.
+    """
+    start = max(turn.now, row.opens_at or turn.now)
+    environment = turn.environment(row.environment)
+    if row.kind == "emergency" or row.restores or open_at(environment, start)[0]:
+        return start
+    opening = next_opening(environment, start)
+    return row.expires_at if opening is None else opening
+
+
+def _went_live(turn: Turn, row: ChangeRow) -> None:
+    """The release is live; what served before and serves nowhere now is superseded."""
+    release = turn.release(row)
+    move(turn.session, release, "serve", CONTROLLER.id, turn.now)
+    for number in {endpoint.previous for endpoint in endpoints_of(turn.session, row.model, row.environment)}:
+        if number is not None and number != row.release:
+            leave(turn, turn.session.get_one(ReleaseRow, (row.model, number), with_for_update=True))
+
+
+def leave(turn: Turn, release: ReleaseRow) -> None:
+    """Note that a release serves nowhere any more, if that is so."""
+    serving = {row.release for row in endpoints_of(turn.session, release.model)}
+    if release.state in ("live", "revoked") and release.number not in serving:
+        move(turn.session, release, "leave", CONTROLLER.id, turn.now)

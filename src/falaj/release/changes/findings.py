@@ -1,0 +1,166 @@
+"""What is the case about a release that somebody wants somewhere: the facts that policy decides by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+
+from falaj.evidence import (
+    DATASET,
+    EVAL,
+    TRAIN,
+    Dataset,
+    Release,
+    Snapshot,
+    Verification,
+    bundle_of,
+    gates_digest,
+    verify_release,
+)
+from falaj.evidence.admission import PINNED
+from falaj.evidence.people import address_of
+from falaj.governance.policy import ChangeFacts, Signature, count_holders
+from falaj.release.calendar import open_at
+from falaj.release.changes.risk import RiskFactors, risk_of
+from falaj.release.changes.states import PASSED
+from falaj.release.changes.turn import Turn
+from falaj.release.registry import evidence_of
+from falaj.storage import EndpointRow, ReleaseRow
+from falaj.storage.change_tables import ApprovalRow, ChangeRow
+from falaj.storage.identity_tables import AccountRow, ApprovalKeyRow
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was signed about a release, as far as the installation believes it.
+
+    Args:
+        problems: What is wrong or missing; none when it is complete.
+        author: Address of who wrote the commit; empty when it is not told.
+        snapshots: The pinned data that reached the model.
+        gates: Digest of the results of the gates; empty when there are none.
+        datasets: What is said of the data that reached the model.
+    """
+
+    problems: tuple[str, ...]
+    author: str
+    snapshots: tuple[Snapshot, ...]
+    gates: str
+    datasets: tuple[Dataset, ...]
+
+
+def evidence_for(turn: Turn, release: ReleaseRow) -> Evidence:
+    """Verify everything that was signed about a release; of its files, the digest alone is asked for."""
+    envelopes = [dict(item.envelope) for item in evidence_of(turn.session, release)]
+    named = Release(release.model, release.number, release.digest, release.run_id, release.commit)
+    bundle = bundle_of(named, envelopes, {})
+    found = verify_release(bundle, turn.keyring.trusted(), Path(), digest_of=lambda _: release.digest)
+    return _read(found)
+
+
+def _read(found: Verification) -> Evidence:
+    by_type: dict[str, list[Any]] = {}
+    for item in found.statements:
+        by_type.setdefault(item.statement.predicate_type, []).append(item)
+    trained, evaluated = by_type.get(TRAIN, []), by_type.get(EVAL, [])
+    return Evidence(
+        problems=tuple(str(problem) for problem in found.problems),
+        author=address_of(trained[0].content.author) if trained else "",
+        snapshots=trained[0].content.snapshots if trained else (),
+        gates=gates_digest(evaluated[0].statement.predicate) if evaluated else "",
+        datasets=tuple(item.content for item in by_type.get(DATASET, [])),
+    )
+
+
+def risk_for(turn: Turn, release: ReleaseRow, environment: str, evidence: Evidence) -> str:
+    """How risky it is to bring a release into an environment."""
+    wanted = turn.environment(environment)
+    served = serving(turn, release.model, environment)
+    tier = release.data.get("risk", "high")  # a release that does not say is not trusted to be harmless
+    factors = RiskFactors(
+        tier,
+        {item.classification for item in evidence.datasets},
+        wanted.rank,
+        len(wanted.locations),
+        served.data if served else None,
+        release.data,
+    )
+    return risk_of(factors)
+
+
+def serving(turn: Turn, model: str, environment: str) -> ReleaseRow | None:
+    """The release that an environment is to serve now, or None."""
+    query = select(EndpointRow).where(EndpointRow.model == model, EndpointRow.environment == environment)
+    rows = [row for row in turn.session.scalars(query) if not row.plan.get("withdrawn")]
+    return turn.session.get(ReleaseRow, (model, rows[0].release)) if rows else None
+
+
+def facts_of(turn: Turn, row: ChangeRow, *, renewal: bool = False) -> ChangeFacts:
+    """The facts of a change as they are now.
+
+    Args:
+        turn: The transaction.
+        row: The change.
+        renewal: Whether its admission is renewed: approvals count as they did when it was first admitted.
+    """
+    release, wanted = turn.release(row), turn.environment(row.environment)
+    evidence = evidence_for(turn, release)
+    approvals = turn.approvals(row)
+    counted = approvals if renewal else [each for each in approvals if _still_counts(turn, each)]
+    authors = frozenset(filter(None, (evidence.author,)))
+    barred = {row.requester, *_accounts_of(turn, authors)}
+    holders = count_holders((Signature(each.approver, each.key_id) for each in counted), barred)
+    return ChangeFacts(
+        id=row.id, kind=row.kind, state=row.state, requester=row.requester, digest=row.digest,
+        environment=row.environment, rank=wanted.rank, risk=risk_for(turn, release, row.environment, evidence),
+        release_state=release.state, expires_at=row.expires_at, rung_passed=rung_passed(turn, release, row.environment),
+        evidence_complete=not evidence.problems, residency_allowed=residency_allowed(turn, evidence, row.environment),
+        quorum_met=holders >= row.data["quorum"], opens_at=row.opens_at,
+        frozen=row.kind != "emergency" and not open_at(wanted, turn.now)[0], renewal=renewal, tenant=row.tenant,
+        authors=authors, approvers=frozenset(each.approver for each in approvals),
+        approval_keys=frozenset(each.key_id for each in approvals),
+    )  # fmt: skip
+
+
+def rung_passed(turn: Turn, release: ReleaseRow, environment: str) -> bool:
+    """Whether a release was live on the rung below, by a change that stands; nothing is below the lowest."""
+    below = turn.spec.below(environment)
+    if below is None:
+        return True
+    query = select(ChangeRow.id).where(
+        ChangeRow.model == release.model, ChangeRow.release == release.number, ChangeRow.environment == below.name,
+        ChangeRow.state.in_(PASSED),
+    )  # fmt: skip
+    return turn.session.scalar(query.limit(1)) is not None
+
+
+def residency_allowed(turn: Turn, evidence: Evidence, environment: str) -> bool:
+    """Whether the data in a release may be in every location of an environment."""
+    jurisdictions = {turn.spec.locations[name].jurisdiction for name in turn.environment(environment).locations}
+    origins = {item.origin for item in evidence.datasets if item.classification in PINNED}
+    return all(origin == jurisdiction for origin in origins for jurisdiction in jurisdictions)
+
+
+def _still_counts(turn: Turn, approval: ApprovalRow) -> bool:
+    """Whether the approver may still act, and the key is still good."""
+    account = turn.session.get(AccountRow, approval.approver)
+    key = turn.session.get(ApprovalKeyRow, approval.key_id)
+    return (
+        account is not None and account.locked_at is None
+        and key is not None and key.revoked_at is None and key.not_before <= approval.approved_at <= key.not_after
+    )  # fmt: skip
+
+
+def _accounts_of(turn: Turn, addresses: frozenset[str]) -> set[str]:
+    """Principal ids of the accounts with these addresses."""
+    rows = turn.session.execute(select(AccountRow.id, AccountRow.email).where(AccountRow.email.is_not(None)))
+    return {account for account, email in rows if email and email.casefold() in addresses}
+
+
+def as_details(facts: ChangeFacts) -> Mapping[str, Any]:
+    """What of the facts people are shown of a request."""
+    return {"risk": facts.risk, "kind": facts.kind, "digest": facts.digest, "rank": facts.rank}

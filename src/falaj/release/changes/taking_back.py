@@ -1,0 +1,136 @@
+"""Taking back: the release before, an endpoint that must not serve at all, a release that must serve nowhere."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from falaj.errors import ConflictError
+from falaj.governance.policy import Action, Resource, require
+from falaj.governance.principal import Principal
+from falaj.ids import new_id
+from falaj.processes import Event
+from falaj.release.changes.carrying_out import leave
+from falaj.release.changes.requesting import resource_of
+from falaj.release.changes.states import OPEN, PASSED, ChangeState
+from falaj.release.changes.turn import CONTROLLER, Turn
+from falaj.release.registry import endpoints_of, find, move, withdraw
+from falaj.release.states import WITHDRAWN
+from falaj.storage import ReleaseRow
+from falaj.storage.change_tables import ChangeRow
+
+ROLLBACK_LIFE_S = 3_600.0
+
+
+def roll_back(turn: Turn, principal: Principal, environment: str, model: str, reason: str) -> ChangeRow:
+    """Bring back what an environment served before, by the approvals that it was given then.
+
+    It passes freezes and windows, needs nobody's approval, and is a change of its own.
+
+    Raises:
+        ConflictError: There is nothing to go back to (`change.no-previous`).
+        ForbiddenError: Policy does not permit it.
+    """
+    rank = turn.environment(environment).rank
+    restored = _previous(turn, environment, model)
+    if restored is None:
+        raise ConflictError(
+            f"{environment}/{model} has no earlier release that may serve",
+            hint="falaj releases revoke takes a release away without putting another in its place",
+            code="change.no-previous",
+        )
+    row = ChangeRow(
+        id=new_id(turn.now), project=restored.project, model=model, release=restored.release, digest=restored.digest,
+        environment=environment, rank=rank, kind="standard", state=ChangeState.REQUESTED, requester=principal.id,
+        reason=reason, restores=restored.id, opens_at=None, expires_at=turn.now + ROLLBACK_LIFE_S, data={"quorum": 0},
+        created_at=turn.now, updated_at=turn.now, tenant="default",
+    )  # fmt: skip
+    require(turn.session, principal, Action.ROLLBACK, resource_of(row), {"now": turn.now})
+    _take_back_current(turn, environment, model, principal, reason)
+    turn.session.add(row)
+    turn.session.flush()
+    data = {"kind": row.kind, "quorum": 0, "expires_at": row.expires_at, "review_within_s": 0}
+    turn.processes.start(turn.session, "change", row.id, ChangeState.REQUESTED, data, turn.now)
+    turn.tell(row, "change.requested", principal.id, {"reason": reason, "restores": restored.id})
+    turn.advance(row, Event("submitted"), principal.id)
+    return row
+
+
+def undo_unreviewed(turn: Turn, row: ChangeRow) -> None:
+    """Take an emergency change back that nobody reviewed in time; without an earlier release, the endpoint goes."""
+    reason = f"emergency change {row.id} was not reviewed in time"
+    if _previous(turn, row.environment, row.model) is not None:
+        roll_back(turn, CONTROLLER, row.environment, row.model, reason)
+    else:
+        _withdraw_all(turn, turn.release(row), reason, row.environment)
+    if row.state == ChangeState.REVIEW_DUE:  # something else serves there by now
+        turn.advance(row, Event("taken-back", {"reason": reason}), CONTROLLER.id)
+
+
+def revoke(turn: Turn, principal: Principal, name: str, reason: str) -> ReleaseRow:
+    """Forbid a release for ever: every location stops serving it, and every change about it is void.
+
+    Raises:
+        ForbiddenError: Policy does not permit it.
+        IllegalTransitionError: It was retired or rejected (`release.state`).
+    """
+    release = _ended(turn, principal, Action.REVOKE_RELEASE, name, "revoke", reason)
+    query = select(ChangeRow).where(
+        ChangeRow.model == release.model, ChangeRow.release == release.number, ChangeRow.state.in_(list(OPEN))
+    )
+    for row in turn.session.scalars(query).all():
+        turn.advance(row, Event("voided", {"reason": f"the release was revoked: {reason}"}), principal.id)
+    _withdraw_all(turn, release, f"release {release.number} was revoked: {reason}")
+    return release
+
+
+def archive(turn: Turn, principal: Principal, name: str, reason: str) -> ReleaseRow:
+    """Put a release away that serves nowhere; `restore` brings it back."""
+    return _ended(turn, principal, Action.ARCHIVE_RELEASE, name, "archive", reason)
+
+
+def restore(turn: Turn, principal: Principal, name: str, reason: str) -> ReleaseRow:
+    """Bring an archived release back."""
+    return _ended(turn, principal, Action.ARCHIVE_RELEASE, name, "restore", reason)
+
+
+def retire(turn: Turn, principal: Principal, name: str, reason: str) -> ReleaseRow:
+    """End a release that serves nowhere, for good."""
+    return _ended(turn, principal, Action.RETIRE_RELEASE, name, "retire", reason)
+
+
+def _ended(turn: Turn, principal: Principal, action: Action, name: str, event: str, reason: str) -> ReleaseRow:
+    found = find(turn.session, name)
+    release = turn.session.get_one(ReleaseRow, (found.model, found.number), with_for_update=True)
+    resource = Resource("release", f"{release.model}@{release.number}", project=release.project)
+    require(turn.session, principal, action, resource, {"now": turn.now})
+    move(turn.session, release, event, principal.id, turn.now, reason)
+    return release
+
+
+def _previous(turn: Turn, environment: str, model: str) -> ChangeRow | None:
+    """The newest change that stands and brought another release there than the one that serves now."""
+    serving = {row.release for row in endpoints_of(turn.session, model, environment)}
+    query = select(ChangeRow).where(
+        ChangeRow.model == model, ChangeRow.environment == environment, ChangeRow.restores.is_(None),
+        ChangeRow.state.in_(list(PASSED)),
+    )  # fmt: skip
+    for row in turn.session.scalars(query.order_by(ChangeRow.updated_at.desc())):
+        if row.release not in serving and turn.release(row).state not in WITHDRAWN:
+            return row
+    return None
+
+
+def _take_back_current(turn: Turn, environment: str, model: str, principal: Principal, reason: str) -> None:
+    """The changes that brought what serves now stand no longer: the release did not pass this rung."""
+    current = {row.plan.get("change") for row in endpoints_of(turn.session, model, environment)}
+    for change_id in sorted(filter(None, current)):
+        row = turn.change(change_id)
+        if row.state in PASSED:
+            turn.advance(row, Event("taken-back", {"reason": reason}), principal.id)
+
+
+def _withdraw_all(turn: Turn, release: ReleaseRow, reason: str, environment: str | None = None) -> None:
+    for endpoint in endpoints_of(turn.session, release.model, environment):
+        if endpoint.release == release.number:
+            withdraw(turn.session, endpoint, reason, turn.now)
+    leave(turn, release)
