@@ -145,6 +145,7 @@ def deploy(
 def point_endpoint(session: Session, data: Mapping[str, Any], now: float) -> None:
     """Make a deployment's release what its endpoint must serve; agents see a new version of their desired state."""
     location = data["location"]
+    version = next_version(session, location)
     key = (location, data["environment"], data["model"])
     release = session.get_one(ReleaseRow, (data["model"], data["release"]))
     row = session.get(EndpointRow, key)
@@ -153,7 +154,7 @@ def point_endpoint(session: Session, data: Mapping[str, Any], now: float) -> Non
         session.add(row)
     elif row.release != release.number:
         row.previous = row.release
-    row.release, row.version, row.updated_at = release.number, next_version(session, location), now
+    row.release, row.version, row.updated_at = release.number, version, now
     row.plan = {"digest": release.digest, "change": data["change"], **release.data.get("serving", {})}
 
 

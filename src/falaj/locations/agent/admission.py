@@ -23,7 +23,6 @@ from falaj.evidence import (
     tree_digest,
     verify_admission,
     verify_envelope,
-    verify_release,
 )
 from falaj.evidence.logproof import sizes
 from falaj.locations.agent.fetching import Fetcher
@@ -88,8 +87,7 @@ class Admission:
         """
         now, seen = self._now(), self._memory.checkpoint()
         servable, verification = self._judged(endpoint, self._continued(endpoint.log, seen), seen, now)
-        if verification.checkpoint:
-            self._memory.keep_checkpoint(verification.checkpoint)
+        self._memory.keep_checkpoint(verification.checkpoint)
         return servable
 
     def readmit(self, remembered: Remembered) -> Servable:
@@ -109,10 +107,8 @@ class Admission:
         model_dir, digest = self._copy(endpoint.digest)
         try:
             keys, rules = trusted_keys(self._site.keys), read_rules(self._site.folder, self._site.location)
-            if not endpoint.admission:  # a control plane that does not issue admissions yet
-                return Servable(endpoint, model_dir, self._python(endpoint, model_dir), now), verify_release(
-                    _bundle(endpoint, log, keys), keys, model_dir, digest_of=lambda _: digest
-                ).require()
+            if not endpoint.admission:
+                raise EvidenceError("the control plane sent no admission", code="admission.missing")
             verification = verify_admission(
                 _bundle(endpoint, log, keys), keys, model_dir,
                 log_key=log_key_of(keys), last_seen_checkpoint=seen, environment=endpoint.environment,

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, StringConstraints
 from sqlalchemy import func, select
@@ -26,6 +26,7 @@ router = APIRouter(prefix="/api/v1", tags=["locations"])
 _LONG_POLL_S = 20.0
 _POLL_STEP_S = 0.2
 _CHUNK_BYTES = 1 << 20
+LogSize = Annotated[int, Query(ge=0, le=2**62)]
 
 
 class EndpointReport(BaseModel):
@@ -68,6 +69,13 @@ def status(location: str, report: Report, platform: Shared) -> None:
         endpoints = [each.model_dump() for each in report.endpoints]
         for change in release.observe(session, platform.processes, location, endpoints, platform.now()):
             changes.conclude(platform.turn(session), change)
+
+
+@router.get("/locations/{location}/log/consistency", **action(Action.SERVE))
+def consistency(location: str, first: LogSize, second: LogSize, platform: Shared) -> dict[str, list[str]]:
+    """The proof that the audit log of `second` entries continues the one of `first`."""
+    with platform.database.reading() as session:
+        return {"proof": audit.consistency(session, first, second)}
 
 
 @router.get("/artifacts/{digest}/manifest", **action(Action.SERVE))
