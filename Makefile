@@ -25,8 +25,8 @@ demo: install
 test: lint types contracts unit e2e
 
 lint: install
-	$(RUN)/ruff format --check src tests benchmarks examples docs
-	$(RUN)/ruff check src tests benchmarks examples docs
+	$(RUN)/ruff format --check src tests benchmarks examples docs auditors
+	$(RUN)/ruff check src tests benchmarks examples docs auditors
 
 types: install
 	$(RUN)/mypy

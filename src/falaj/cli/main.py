@@ -10,6 +10,7 @@ import typer
 
 from falaj.cli.commands import (
     accounts,
+    audit,
     changes,
     evidence,
     identity,
@@ -58,6 +59,7 @@ for group in (
     releases,
     changes,
     evidence,
+    audit,
     serving,
     settings,
     keys,

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from falaj import api
+from falaj.client.audit import AuditCalls
 from falaj.client.bundles import BundleCalls
 from falaj.client.changes import ChangeCalls
 from falaj.client.credentials import token_for
@@ -53,6 +54,11 @@ class Client:
     def bundles(self) -> BundleCalls:
         """What was signed about releases."""
         return BundleCalls(self._transport)
+
+    @cached_property
+    def audit(self) -> AuditCalls:
+        """The audit log."""
+        return AuditCalls(self._transport)
 
     @cached_property
     def changes(self) -> ChangeCalls:

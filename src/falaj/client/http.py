@@ -69,6 +69,12 @@ class Transport:
         with self._answer("GET", path, None, None) as response:
             return response.read().decode()
 
+    def lines(self, path: str) -> Iterator[str]:
+        """The lines of a long answer, as they come."""
+        with self._answer("GET", path, None, None) as response:
+            for line in response:
+                yield line.decode()
+
     def events(self, path: str, query: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Server-sent events of a GET, until the server closes the stream."""
         with self._answer("GET", path, None, query) as response:

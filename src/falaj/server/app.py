@@ -21,6 +21,7 @@ from falaj.server.controller import Controller
 from falaj.server.platform import Platform
 from falaj.server.routers import (
     accounts,
+    audit,
     auth,
     changes,
     credentials,
@@ -70,6 +71,7 @@ def create_app(platform: Platform, *, controllers: bool = True) -> FastAPI:
         projects.router,
         releases.router,
         changes.router,
+        audit.router,
         evidence.router,
         locations.router,
         settings.router,

@@ -201,6 +201,6 @@ def _show_what_is_signed(wanted: ToSign) -> None:
     for snapshot in said["snapshots"]:
         emit(f"  data       {snapshot['name']} {snapshot['digest'][:19]}")
     for gate in wanted.gates:
-        emit(f"  gate       {'passed' if gate['passed'] else 'FAILED'}  {gate['text']}: {gate['value']}")
+        emit(f"  gate       {gate['text']}: {gate['reason']}")
     emit(f"  asked by   {said['requester']}, as a {said['kind']} change")
     emit(f"  until      {clock(said['expires_at'])}")

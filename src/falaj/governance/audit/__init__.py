@@ -17,13 +17,18 @@ from falaj.governance.audit.log import (
     size_of,
 )
 from falaj.governance.audit.pseudonyms import forget, names_of
+from falaj.governance.audit.reading import Shown, Wanted, entries, export_lines
 
 __all__ = [
     "Entry",
+    "Shown",
+    "Wanted",
     "append",
     "append_evidence",
     "checkpoint",
     "consistency",
+    "entries",
+    "export_lines",
     "forget",
     "names_of",
     "newest_checkpoint",

@@ -158,8 +158,8 @@ _DETAIL = ("salt", "details")
 def _leaf(entry: Entry, names: Mapping[str, str], now: float) -> dict[str, Any]:
     salt, details = secrets.token_hex(16), plain(dict(entry.details))
     said = {
-        "at": now, "kind": entry.kind, "actor": names.get(entry.actor, entry.actor),
-        "subject": names.get(entry.subject, entry.subject), "outcome": entry.outcome,
+        "at": now, "kind": entry.kind, "actor": names[entry.actor],
+        "subject": names[entry.subject], "outcome": entry.outcome,
         "details": hidden(salt, details),
     }  # fmt: skip
     if entry.envelope:

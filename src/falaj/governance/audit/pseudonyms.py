@@ -3,19 +3,42 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from falaj.storage.audit_tables import AuditPseudonymRow
 
-_PERSON = "user:"
+_PERSON, _ACCOUNT = "user:", "account/"
 
 
 def pseudonyms(session: Session, names: Collection[str]) -> dict[str, str]:
-    """The pseudonym of each person among names, made where there is none; services and workloads keep their names."""
-    people = sorted(name for name in names if name.startswith(_PERSON))
+    """What stands in the log in place of names.
+
+    Args:
+        session: Keeps a new pseudonym for each person that had none.
+        names: Principal ids and subjects. People (`user:ana`) and their accounts (`account/ana`) become pseudonyms,
+            everything else stays as it is.
+    """
+    known = _of_people(session, sorted({person for name in names if (person := _person(name))}))
+    return {name: _written(name, known) for name in names}
+
+
+def _person(name: str) -> str | None:
+    if name.startswith(_ACCOUNT):
+        return _PERSON + name.removeprefix(_ACCOUNT)
+    return name if name.startswith(_PERSON) else None
+
+
+def _written(name: str, known: Mapping[str, str]) -> str:
+    person = _person(name)
+    if person is None:
+        return name
+    return f"{_ACCOUNT}{known[person]}" if name.startswith(_ACCOUNT) else known[person]
+
+
+def _of_people(session: Session, people: Sequence[str]) -> dict[str, str]:
     if not people:
         return {}
     query = select(AuditPseudonymRow).where(AuditPseudonymRow.principal.in_(people))
@@ -35,6 +58,17 @@ def forget(session: Session, person: str) -> bool:
 
 
 def names_of(session: Session, found: Collection[str]) -> dict[str, str]:
-    """Who pseudonyms are, as far as that is still known."""
-    query = select(AuditPseudonymRow).where(AuditPseudonymRow.pseudonym.in_(set(found)))
-    return {row.pseudonym: row.principal for row in session.scalars(query)}
+    """Who pseudonyms are, or their accounts, as far as that is still known."""
+    bare = {name.removeprefix(_ACCOUNT) for name in found}
+    query = select(AuditPseudonymRow).where(AuditPseudonymRow.pseudonym.in_(bare))
+    names = {row.pseudonym: row.principal for row in session.scalars(query)}
+    accounts = {f"{_ACCOUNT}{each}": f"{_ACCOUNT}{who.removeprefix(_PERSON)}" for each, who in names.items()}
+    return names | accounts
+
+
+def hidden_name(session: Session, name: str) -> str:
+    """What stands in the log for a name; the name itself where nobody is hidden by it."""
+    person = _person(name)
+    query = select(AuditPseudonymRow).where(AuditPseudonymRow.principal == person)
+    known = {row.principal: row.pseudonym for row in session.scalars(query)}
+    return _written(name, known) if person in known else name

@@ -5,7 +5,7 @@ carries out what was approved by signing an admission for each location, and not
 """
 
 from falaj.release.changes.approving import ApprovalError, approve, cancel, reject, review, to_sign
-from falaj.release.changes.carrying_out import carry_out, conclude, decisions_for, renew
+from falaj.release.changes.carrying_out import carry_out, conclude, decisions_about, decisions_for, renew
 from falaj.release.changes.requesting import Wish, request, request_automatic
 from falaj.release.changes.states import OPEN, PASSED, ChangeState, transition
 from falaj.release.changes.taking_back import archive, restore, retire, revoke, roll_back
@@ -25,6 +25,7 @@ __all__ = [
     "cancel",
     "carry_out",
     "conclude",
+    "decisions_about",
     "decisions_for",
     "reject",
     "renew",

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from falaj.evidence import ADMISSION, Admission, Role, sign_statement
+from falaj.evidence import ADMISSION, Admission, Role, envelope_digest, sign_statement
 from falaj.governance import audit, trail
 from falaj.governance.policy import Action, ChangeFacts, ForbiddenError, SignedFacts, require
 from falaj.processes import Event
@@ -134,6 +134,17 @@ def decisions_for(turn: Turn, change_id: str, location: str) -> list[Mapping[str
         *(each.envelope for each in approvals),
         *(key.envelope for key in keys if key is not None),
     ]
+
+
+def decisions_about(turn: Turn, release: ReleaseRow) -> list[Mapping[str, Any]]:
+    """The envelopes of every decision that lets a release serve somewhere, each once."""
+    query = select(AdmissionRow.change_id, AdmissionRow.location).join(
+        ChangeRow, ChangeRow.id == AdmissionRow.change_id
+    )
+    mine = query.where(ChangeRow.model == release.model, ChangeRow.release == release.number).distinct()
+    rows = turn.session.execute(mine.order_by(AdmissionRow.change_id, AdmissionRow.location))
+    found = [envelope for change, location in rows for envelope in decisions_for(turn, change, location)]
+    return list({envelope_digest(envelope): envelope for envelope in found}.values())
 
 
 def newest_admission(turn: Turn, change_id: str, location: str) -> AdmissionRow | None:

@@ -6,6 +6,8 @@ from fastapi import APIRouter
 
 from falaj import release
 from falaj.documents.evidence import ReleaseBundle
+from falaj.governance import audit
+from falaj.release import changes
 from falaj.server.actions import Action, action
 from falaj.server.platform import Shared
 
@@ -17,5 +19,8 @@ def bundle(name: str, platform: Shared) -> ReleaseBundle:
     """All envelopes about a release, with the audit log's newest proof."""
     with platform.database.reading() as session:
         found = release.find(session, name)
-        envelopes = [row.envelope for row in release.evidence_of(session, found)]
-        return ReleaseBundle(envelopes, {}, found.data.get("model_signature") or {})
+        decided = changes.decisions_about(platform.turn(session), found)
+        envelopes = [*(row.envelope for row in release.evidence_of(session, found)), *map(dict, decided)]
+        checkpoint = audit.newest_checkpoint(session)
+        log = audit.proofs_for(session, envelopes, checkpoint) if checkpoint else {}
+        return ReleaseBundle(envelopes, log, found.data.get("model_signature") or {})

@@ -1,0 +1,98 @@
+"""The audit log: show, checkpoint, export, verify."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from falaj.cli.commands.projects import JsonOption
+from falaj.cli.output import clock, emit, emit_json, emit_table, shortened, styled
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    group = typer.Typer(help="The audit log: everything that was changed, decided, signed or refused.")
+    for command in (show, checkpoint, export, verify):
+        group.command()(command)
+    app.add_typer(group, name="audit")
+
+
+def show(
+    kind: Annotated[str, typer.Option(help="What begins so, such as change. or account.locked.")] = "",
+    subject: Annotated[str, typer.Option(help="About this, such as change/0gq3bd857fxj.")] = "",
+    actor: Annotated[str, typer.Option(help="By this one, such as user:ana.")] = "",
+    before: Annotated[int | None, typer.Option(help="Entries before this number: the next page.")] = None,
+    limit: Annotated[int, typer.Option(help="How many.")] = 30,
+    json: JsonOption = False,
+) -> None:
+    """Show the newest entries."""
+    from falaj.client import Client
+
+    filters = {"kind": kind, "subject": subject, "actor": actor, "before": before, "limit": limit}
+    found = Client.from_home().audit.entries({name: value or None for name, value in filters.items()})
+    if json:
+        emit_json(found)
+        return
+    rows = [
+        (str(each.index), clock(each.at), each.kind, each.actor, each.subject, _outcome(each.outcome),
+         "erased" if each.details is None else shortened(_details(each.details)))
+        for each in found
+    ]  # fmt: skip
+    emit_table(("entry", "at", "what", "who", "about", "outcome", "details"), rows, empty="no entries")
+
+
+def checkpoint(json: JsonOption = False) -> None:
+    """Sign and print how long the log is now and what its root is; keep it, to see later that the log only grew."""
+    from falaj.client import Client
+
+    found = Client.from_home().audit.checkpoint()
+    if json:
+        emit_json(found)
+    else:
+        emit(found.text.rstrip("\n"))
+
+
+def export(
+    folder: Annotated[Path, typer.Argument(help="Folder to write; must not exist.")],
+    key: Annotated[Path | None, typer.Option(help="Write the log's public key here as well.")] = None,
+) -> None:
+    """Write the whole log to a folder, for someone who checks it without this installation."""
+    from falaj.client import Client
+    from falaj.errors import UsageError
+
+    if folder.exists():
+        raise UsageError(f"{folder} is there already", hint="name a folder that is not there")
+    calls = Client.from_home().audit
+    count = calls.export(folder)
+    if key is not None:
+        key.write_text(calls.checkpoint().public_key)
+    emit(f"wrote {count} entries to {folder}: python auditors/verify_log.py {folder} KEY checks them anywhere")
+
+
+def verify(
+    folder: Annotated[Path | None, typer.Argument(help="An export; by default the log of this installation.")] = None,
+    key: Annotated[Path | None, typer.Option(help="The log's public key, PEM; by default the installation's.")] = None,
+) -> None:
+    """Check that the log is what was signed."""
+    from tempfile import TemporaryDirectory
+
+    from falaj.cli.verified_log import verify_export
+    from falaj.client import Client
+
+    pem = key.read_text() if key else Client.from_home().audit.checkpoint().public_key
+    with TemporaryDirectory() as scratch:
+        target = folder or Path(scratch) / "log"
+        if folder is None:
+            Client.from_home().audit.export(target)
+        count = verify_export(target, pem)
+    emit(f"{styled('verified', 'green')}: {count} entries are what was signed")
+
+
+def _outcome(outcome: str) -> str:
+    return styled(outcome, "red") if outcome == "denied" else outcome
+
+
+def _details(details: dict[str, object]) -> str:
+    return " ".join(f"{name}={value}" for name, value in details.items())

@@ -1,0 +1,28 @@
+"""What travels of the audit log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class AuditEntry:
+    """An entry; `details` is None where it was erased, `envelope` the digest of a signed statement that it shows."""
+
+    index: int
+    at: float
+    kind: str
+    actor: str
+    subject: str
+    outcome: str
+    details: dict[str, Any] | None
+    envelope: str | None
+
+
+@dataclass(frozen=True)
+class LogCheckpoint:
+    """A signed checkpoint, and the public key that signed it; whoever verifies gets the key from someone else."""
+
+    text: str
+    public_key: str
