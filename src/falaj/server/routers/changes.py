@@ -127,10 +127,10 @@ def reject(change_id: str, why: Because, platform: Shared, caller: Caller) -> do
 
 
 @router.post(
-    "/changes/{change_id}/cancel", response_model=documents.Change, **action(Action.CANCEL_CHANGE, refined=True)
+    "/changes/{change_id}/cancel", response_model=documents.Change, **action(Action.REQUEST_CHANGE, refined=True)
 )
 def cancel(change_id: str, why: Because, platform: Shared, caller: Caller) -> documents.Change:
-    """Withdraw a change."""
+    """Withdraw a change; who may ask may withdraw, each their own, and release managers any."""
     with platform.database.transaction() as session:
         return document(session, changes.cancel(platform.turn(session), caller, change_id, why.reason))
 

@@ -1,0 +1,305 @@
+"""Attacks on changes and approvals: each is refused, and changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from falaj.errors import FalajError
+from falaj.evidence import sign_statement, statement
+from falaj.governance import audit
+from falaj.governance.identity import administration, revoke_key
+from falaj.governance.policy import ForbiddenError
+from falaj.governance.principal import HOME, Principal, PrincipalKind
+from falaj.release import changes
+from falaj.release.changes import ApprovalError
+from falaj.storage import Database
+from falaj.storage.change_tables import AdmissionRow, ApprovalRow, ChangeRow
+from falaj.storage.identity_tables import AccountRow, ApprovalKeyRow
+from tests.release.scene import MODEL, Scene, open_scene
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    database = Database(f"sqlite:///{tmp_path / 'falaj.db'}")
+    database.migrate()
+    yield open_scene(tmp_path, database)
+    database.close()
+
+
+@pytest.fixture
+def asked(scene: Scene) -> ChangeRow:
+    """Omar asks for pre-prod, where one person must approve."""
+    omar, made = scene.person("omar", "ml-engineer"), scene.release()
+    scene.to_dev(made)
+    scene.promoted(omar, made, "test")
+    return scene.request(omar, made, "pre-prod")
+
+
+def refused(scene: Scene, who: Principal, change: ChangeRow, code: str, envelope: Any = None) -> None:
+    """The approval is refused with a policy or an error, and nothing came of it."""
+    with pytest.raises(FalajError) as caught:
+        scene.approve(who, change.id, envelope)
+    policies = caught.value.decision.policy_ids if isinstance(caught.value, ForbiddenError) else ()
+    assert code == caught.value.code or code in policies, caught.value
+    with scene.platform.database.reading() as session:
+        assert session.query(ApprovalRow).count() == 0
+    assert scene.change(change.id).state == "awaiting-approval"
+
+
+def test_the_requester_approves(scene: Scene) -> None:
+    ana, made = scene.person("ana", "release-manager"), scene.release()
+    scene.to_dev(made)
+    scene.promoted(ana, made, "test")
+    refused(scene, ana, scene.request(ana, made, "pre-prod"), "sod-self-approve")
+
+
+def test_the_author_of_the_commit_approves(scene: Scene, asked: ChangeRow) -> None:
+    refused(scene, scene.person("amal", "release-manager", email="Amal@Example.org"), asked, "sod-author-approves")
+
+
+def test_an_administrator_who_is_also_a_release_manager_approves(scene: Scene, asked: ChangeRow) -> None:
+    refused(scene, scene.person("root", "admin", "release-manager"), asked, "sod-admin")
+
+
+def test_someone_without_the_role_approves(scene: Scene, asked: ChangeRow) -> None:
+    refused(scene, scene.person("eve", "data-scientist"), asked, "auth.forbidden")
+
+
+def test_one_person_approves_twice(scene: Scene) -> None:
+    omar, made = scene.person("omar", "ml-engineer"), scene.release()
+    ana = scene.person("ana", "release-manager")
+    scene.to_dev(made)
+    scene.promoted(omar, made, "test")
+    scene.promoted(omar, made, "pre-prod", ana)
+    change = scene.request(omar, made, "prod")
+    scene.approve(ana, change.id)
+    with pytest.raises(ForbiddenError, match="sod-approve-twice"):
+        scene.approve(ana, change.id)
+    assert scene.change(change.id).state == "awaiting-approval"
+
+
+def test_an_approval_signed_with_the_key_of_another(scene: Scene, asked: ChangeRow) -> None:
+    ana, ben = scene.person("ana", "release-manager"), scene.person("ben", "release-manager")
+    refused(scene, ben, asked, "change.approval", scene.signed(ana, asked.id))
+
+
+def test_an_approval_signed_with_a_key_of_the_platform(scene: Scene, asked: ChangeRow) -> None:
+    ana = scene.person("ana", "release-manager")
+    scene.keys[ana.id] = scene.platform.keyring.signer_for("https://falaj.dev/evidence/scan/v1")
+    refused(scene, ana, asked, "change.approval")
+
+
+def test_an_approval_signed_with_a_revoked_key(scene: Scene, asked: ChangeRow) -> None:
+    ana = scene.person("ana", "release-manager")
+    with scene.platform.database.transaction() as session:
+        revoke_key(session, scene.keys[ana.id].key_id, scene.now, person=ana.id)
+    refused(scene, ana, asked, "change.approval")
+
+
+@pytest.mark.parametrize(
+    ("edits", "code"),
+    [
+        ({"digest": "sha256:" + "0" * 64}, "signed-for-another-digest"),
+        ({"environment": "prod"}, "signed-for-another-environment"),
+        ({"rank": 3}, "signed-for-another-environment"),
+        ({"kind": "standard"}, "signed-for-another-change"),
+        ({"change": "another"}, "signed-for-another-change"),
+        ({"commit": "0" * 40}, "change.approval"),
+        ({"snapshots": []}, "change.approval"),
+        ({"gates_digest": "sha256:" + "0" * 64}, "change.approval"),
+        ({"requester": "user:ben"}, "change.approval"),
+        ({"approver": "user:ben"}, "change.approval"),
+        ({"release": f"{MODEL}@2"}, "change.approval"),
+        ({"expires_at": 2e9}, "change.approval"),
+        ({"approved_at": 1_800_000_100.0}, "change.approval"),
+        ({"approved_at": 1_799_999_000.0}, "change.approval"),
+    ],
+    ids=str,
+)
+def test_an_approval_of_something_else(scene: Scene, asked: ChangeRow, edits: dict[str, Any], code: str) -> None:
+    ana = scene.person("ana", "release-manager")
+    refused(scene, ana, asked, code, scene.signed(ana, asked.id, **edits))
+
+
+def test_an_approval_of_another_change_is_sent_again(scene: Scene, asked: ChangeRow) -> None:
+    ana, omar = scene.person("ana", "release-manager"), scene.fresh(Principal("user:omar", PrincipalKind.USER))
+    kept = scene.signed(ana, asked.id)
+    with scene.platform.database.transaction() as session:
+        changes.cancel(scene.platform.turn(session), omar, asked.id, "again")
+    with scene.platform.database.reading() as session:
+        made = scene.platform.turn(session).release(asked)
+    refused(scene, ana, scene.request(omar, made, "pre-prod"), "signed-for-another-change", kept)
+
+
+def test_another_statement_is_signed_with_the_persons_key(scene: Scene, asked: ChangeRow) -> None:
+    ana = scene.person("ana", "release-manager")
+    forged = sign_statement(
+        statement("https://falaj.dev/evidence/admission/v1", [("m", asked.digest)], {}), scene.keys[ana.id]
+    )
+    refused(scene, ana, asked, "change.approval", forged)
+
+
+def test_an_envelope_that_was_changed_after_it_was_signed(scene: Scene, asked: ChangeRow) -> None:
+    ana = scene.person("ana", "release-manager")
+    envelope = dict(scene.signed(ana, asked.id))
+    payload = str(envelope["payload"])
+    refused(scene, ana, asked, "change.approval", {**envelope, "payload": payload[:-8] + "AAAA" + payload[-4:]})
+
+
+@pytest.mark.parametrize("age", [301.0, -6.0, None], ids=["stale", "future", "never"])
+def test_no_fresh_proof_of_identity(scene: Scene, asked: ChangeRow, age: float | None) -> None:
+    ana = scene.person("ana", "release-manager")
+    envelope = scene.signed(ana, asked.id)
+    stepped = None if age is None else scene.now - age
+    who = replace(ana, step_up_at=stepped, step_up_method="login" if stepped else None)
+    with pytest.raises(ForbiddenError, match="step-up-missing"), scene.platform.database.transaction() as session:
+        changes.approve(scene.platform.turn(session), who, asked.id, envelope)
+
+
+@pytest.mark.parametrize(
+    "who", [Principal(HOME, PrincipalKind.SERVICE), changes.CONTROLLER], ids=["home", "controller"]
+)
+def test_a_machine_approves(scene: Scene, asked: ChangeRow, who: Principal) -> None:
+    scene.keys[who.id] = scene.platform.keyring.signer_for("https://falaj.dev/evidence/scan/v1")
+    envelope = scene.signed(who, asked.id)
+    with pytest.raises(FalajError), scene.platform.database.transaction() as session:
+        changes.approve(scene.platform.turn(session), who, asked.id, envelope)
+
+
+def test_a_rung_is_skipped(scene: Scene) -> None:
+    omar, made = scene.person("omar", "ml-engineer"), scene.release()
+    with pytest.raises(ForbiddenError, match="rung-skipped"):
+        scene.request(omar, made, "test")
+    scene.to_dev(made)
+    for environment in ("pre-prod", "prod"):
+        with pytest.raises(ForbiddenError, match="rung-skipped"):
+            scene.request(omar, made, environment, "emergency")
+
+
+def test_a_standard_change_of_a_model_that_is_not_low_risk(scene: Scene) -> None:
+    omar, made = scene.person("omar", "ml-engineer"), scene.release(risk="medium")
+    with pytest.raises(ForbiddenError, match="standard-needs-low-risk"):
+        scene.request(omar, made, "dev", "standard")
+
+
+def test_evidence_is_missing(scene: Scene) -> None:
+    omar, made = scene.person("omar", "ml-engineer"), scene.release()
+    with scene.platform.database.transaction() as session:
+        session.execute(text("DELETE FROM evidence WHERE id = (SELECT max(id) FROM evidence)"))
+    with pytest.raises(ForbiddenError, match="evidence-missing"):
+        scene.request(omar, made, "dev")
+
+
+def test_the_digest_of_a_release_is_changed_in_the_database(scene: Scene, asked: ChangeRow) -> None:
+    ana = scene.person("ana", "release-manager")
+    with scene.platform.database.transaction() as session:
+        session.execute(text("UPDATE releases SET digest = :digest"), {"digest": "sha256:" + "0" * 64})
+    refused(scene, ana, asked, "evidence-missing", scene.signed(ana, asked.id))
+
+
+def test_health_data_leaves_its_jurisdiction(scene: Scene) -> None:
+    from falaj.project.platform_spec import LocationSpec, PlatformSpec
+
+    spec = PlatformSpec.default()
+    scene.settle(replace(spec, locations={"local": LocationSpec("local", jurisdiction="DE")}))
+    made = scene.release(health=True)
+    with pytest.raises(ForbiddenError, match="residency"):
+        scene.request(scene.person("omar", "ml-engineer"), made, "dev")
+
+
+def test_an_approval_counts_no_more_when_the_approver_was_locked_before_it_is_carried_out(
+    scene: Scene, asked: ChangeRow
+) -> None:
+    ana = scene.person("ana", "release-manager")
+    scene.approve(ana, asked.id)
+    with scene.platform.database.transaction() as session:
+        administration.lock(session, session.get_one(AccountRow, "user:ana"), "left", "user:root", scene.now)
+    assert scene.deployed(asked.id).state == "void"
+    assert scene.serving("pre-prod") is None
+
+
+def test_an_approval_is_changed_in_the_database(scene: Scene, asked: ChangeRow) -> None:
+    """The quorum of the row is lowered by hand: no approval is there, and the location asks for its own number."""
+    with scene.platform.database.transaction() as session:
+        session.execute(text("UPDATE changes SET state = 'approved' WHERE id = :id"), {"id": asked.id})
+        session.execute(text("UPDATE processes SET state = 'approved', wake_at = 0 WHERE id = :id"), {"id": asked.id})
+    assert scene.deployed(asked.id).state == "void"
+    assert scene.serving("pre-prod") is None
+
+
+def test_approve_and_revoke_at_once(tmp_path: Path, database: Database) -> None:
+    """Whichever comes first, a revoked release does not serve."""
+    scene = open_scene(tmp_path, database)
+    omar, ana, made = scene.person("omar", "ml-engineer"), scene.person("ana", "release-manager"), scene.release()
+    scene.to_dev(made)
+    scene.promoted(omar, made, "test")
+    asked = scene.request(omar, made, "pre-prod")
+    envelope = scene.signed(ana, asked.id)
+
+    def revoke() -> None:
+        with scene.platform.database.transaction() as session:
+            changes.revoke(scene.platform.turn(session), ana, f"{MODEL}@1", "leak")
+
+    def approve() -> None:
+        try:
+            scene.approve(ana, asked.id, envelope)
+            scene.work()
+        except FalajError:
+            return
+
+    with ThreadPoolExecutor(2) as pool:
+        for each in [pool.submit(approve), pool.submit(revoke)]:
+            each.result()
+    scene.deployed(asked.id)
+    assert scene.state(made) == "revoked"
+    assert [scene.serving(rung) for rung in ("dev", "test", "pre-prod")] == [None, None, None]
+
+
+def test_nothing_is_admitted_when_the_log_cannot_be_written(scene: Scene, asked: ChangeRow) -> None:
+    ana = scene.person("ana", "release-manager")
+    scene.approve(ana, asked.id)
+    with scene.platform.database.transaction() as session:
+        session.execute(
+            text("CREATE TRIGGER full BEFORE INSERT ON audit_leaves BEGIN SELECT RAISE(ABORT, 'full'); END")
+        )
+    with pytest.raises(Exception, match="full"):
+        scene.work()
+    with scene.platform.database.reading() as session:
+        assert session.query(AdmissionRow).filter_by(change_id=asked.id).count() == 0
+    assert scene.serving("pre-prod") is None
+
+
+def test_names_with_quotes_newlines_and_bidi_stand_in_the_log_as_they_are(scene: Scene) -> None:
+    omar, made = scene.person("omar", "ml-engineer"), scene.release()
+    reason = 'x"}\n{"kind":"change.approved"}\u202e\u0000 \'; DROP TABLE changes; --'.replace("\u0000", "")
+    asked = scene.request(omar, made, "dev", reason=reason)
+    with scene.platform.database.reading() as session:
+        entry = audit.entries(session, audit.Wanted(kind="change.requested", subject=f"change/{asked.id}"))[0]
+        assert entry.details is not None
+        assert entry.details["reason"] == reason
+        assert all("\n" not in leaf for leaf in session.scalars(text("SELECT text FROM audit_leaves")))
+
+
+def test_a_key_of_two_people_is_not_registered(scene: Scene) -> None:
+    from falaj.governance.identity.errors import IdentityTakenError
+
+    scene.person("ana", "release-manager")
+    (scene.folder / "ana.pem").rename(scene.folder / "ben.pem")
+    (scene.folder / "ana.pem.pub").unlink(missing_ok=True)
+    with pytest.raises(IdentityTakenError):
+        scene.person("ben", "release-manager")
+    with scene.platform.database.reading() as session:
+        assert session.query(ApprovalKeyRow).count() == 1
+
+
+def test_the_approval_error_says_what_differs(scene: Scene, asked: ChangeRow) -> None:
+    ana = scene.person("ana", "release-manager")
+    with pytest.raises(ApprovalError, match="commit, snapshots"):
+        scene.approve(ana, asked.id, scene.signed(ana, asked.id, commit="0" * 40, snapshots=[]))
