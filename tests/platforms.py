@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import uvicorn
+from sqlalchemy.orm import Session
 
 from falaj import evidence, release
 from falaj.artifacts import Digest
@@ -21,7 +22,8 @@ from falaj.server import create_app
 from falaj.server.platform import Platform
 from falaj.serving.predictionlog import LogWriter, SegmentHeader
 from falaj.serving.predictionlog.format import encode_record
-from falaj.storage import Database, ProjectRow, RunRow, StepRunRow
+from falaj.storage import Database, ProjectRow, ReleaseRow, RunRow, StepRunRow
+from falaj.storage.change_tables import ChangeRow
 from tests.servers import free_ports
 
 COMMIT = "2c" * 20
@@ -138,12 +140,39 @@ def _release(platform: Platform, run_id: str, model: Digest) -> None:
     )  # fmt: skip
     with platform.database.transaction() as session:
         made = release.publish(session, session.get_one(RunRow, run_id), candidate, 1012.0)
-        release.deploy(session, platform.processes, made, "dev", "local", 1013.0)
+        _change(platform, session, made)
+        grant = release.Grant("change1", "change1")
+        release.deploy(session, platform.processes, made, ("dev", "local"), grant, 1013.0)
         place = {"model": made.model, "release": made.number, "environment": "dev", "location": "local"}
-        release.point_endpoint(session, place, 1013.0)
+        release.point_endpoint(session, {**place, "change": "change1"}, 1013.0)
         report = {"endpoint": "dev/flight-delay", "release": 1, "state": "ready", "replicas_ready": 2}
         url = f"http://127.0.0.1:{platform.home.ports()['envoy']}/dev/flight-delay"
         release.observe(session, platform.processes, "local", [{**report, "url": url}], 1014.0)
+
+
+def _change(platform: Platform, session: Session, made: ReleaseRow) -> None:
+    """The change that brought the release to dev, as if it had been carried out."""
+    session.add(
+        ChangeRow(
+            id="change1",
+            tenant="default",
+            project=made.project,
+            model=made.model,
+            release=made.number,
+            digest=made.digest,
+            environment="dev",
+            rank=0,
+            kind="standard",
+            state="done",
+            requester=release.WORKER,
+            reason="run succeeded",
+            expires_at=9e9,
+            data={"quorum": 0, "risk": "low"},
+            created_at=1013.0,
+            updated_at=1013.0,
+        )
+    )
+    platform.processes.start(session, "change", "change1", "done", {}, 1013.0)
 
 
 def _predict(platform: Platform) -> None:

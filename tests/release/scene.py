@@ -161,7 +161,7 @@ class Scene:
         while controller.advance_change() or controller.advance_deployment():
             pass
 
-    def report(self, state: str = "ready") -> None:
+    def report(self, state: str = "ready", *, conclude: bool = True) -> None:
         """Every agent says the same of every endpoint that it is to serve."""
         with self.platform.database.transaction() as session:
             rows = [row for row in session.query(EndpointRow) if not row.plan.get("withdrawn")]
@@ -173,7 +173,8 @@ class Scene:
                     "message": "m",
                 }
                 for change in release.observe(session, self.platform.processes, row.location, [said], self.now):
-                    changes.conclude(self.platform.turn(session), change)
+                    if conclude:
+                        changes.conclude(self.platform.turn(session), change)
 
     def deployed(self, change_id: str) -> ChangeRow:
         """The change after the controller and the agents have done their part."""

@@ -11,6 +11,7 @@ from falaj.processes import Event, ProcessTable
 from falaj.release.lifecycle import transition
 from falaj.storage import Database, EndpointRow, OutboxRow, ProcessRow, ProjectRow, ReleaseRow, RunRow
 
+ENDPOINT, GRANT = ("dev", "local"), release.Grant("c1", "c2")
 DIGEST = "sha256:" + "a" * 64
 
 
@@ -39,7 +40,7 @@ def publish(database: Database, run_id: str) -> ReleaseRow:
 
 def live_at(database: Database, table: ProcessTable, number: int, now: float) -> None:
     with database.transaction() as session:
-        deployment = release.deploy(session, table, release.find(session, f"m@{number}"), "dev", "local", now)
+        deployment = release.deploy(session, table, release.find(session, f"m@{number}"), ENDPOINT, GRANT, now)
     lease = table.claim("deployment", "c", 10, now)
     assert lease is not None and lease.process_id == deployment
     with database.transaction() as session:
@@ -97,14 +98,14 @@ def test_a_report_about_an_unknown_endpoint_is_ignored(database: Database, table
 def test_a_failed_report_ends_the_deployment_with_its_reason(database: Database, table: ProcessTable) -> None:
     publish(database, "r1")
     with database.transaction() as session:
-        release.deploy(session, table, release.find(session, "m@1"), "dev", "local", 10.0)
+        release.deploy(session, table, release.find(session, "m@1"), ENDPOINT, GRANT, 10.0)
     lease = table.claim("deployment", "c", 10, 10.0)
     assert lease is not None
     with database.transaction() as session:
         release.point_endpoint(session, lease.data, 10.0)
         table.advance(session, lease, Event("start"), 10.0)
         report = {"endpoint": "dev/m", "release": 1, "state": "failed", "message": "digest differs"}
-        release.observe(session, table, "local", [report], 11.0)
+        assert release.observe(session, table, "local", [report], 11.0) == ["c2"]
     with database.reading() as session:
         row = session.get_one(ProcessRow, lease.process_id)
         assert (row.state, row.data["message"]) == ("failed", "digest differs")

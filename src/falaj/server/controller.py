@@ -81,7 +81,8 @@ class Controller:
             if event.name == "start":
                 release.point_endpoint(session, lease.data, now)
             processes.advance(session, lease, event, now)
-            if event.name == "timeout":
+        if event.name == "timeout":
+            with self._platform.database.transaction() as session:
                 changes.conclude(self._platform.turn(session), lease.data["concludes"])
         return True
 

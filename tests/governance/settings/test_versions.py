@@ -12,7 +12,7 @@ from sqlalchemy import select
 from falaj.evidence import SETTINGS, Role, open_keyring, verify_envelope
 from falaj.evidence.envelope import sign_statement
 from falaj.evidence.errors import EvidenceError
-from falaj.governance import settings
+from falaj.governance import audit, settings
 from falaj.governance.policy import PolicyError
 from falaj.governance.settings import Origin, PlatformChangedError, PlatformInUseError
 from falaj.project.platform_spec import BindingSpec, LocationSpec, PlatformSpec
@@ -187,7 +187,6 @@ def test_a_replaced_key_is_a_difference_that_an_apply_accepts(database: Database
 def test_an_apply_is_written_to_the_audit_log_or_does_not_happen(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    audit = pytest.importorskip("falaj.governance.audit")
     written: list[str] = []
     append = audit.append
 

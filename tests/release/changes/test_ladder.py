@@ -213,6 +213,20 @@ def test_a_deployment_that_fails_ends_its_change(scene: Scene) -> None:
         scene.request(omar, made, "pre-prod")
 
 
+def test_a_change_ends_although_the_server_died_when_it_heard_of_the_deployment(scene: Scene) -> None:
+    made = scene.release()
+    asked = scene.request(scene.person("omar", "ml-engineer"), made, "dev")
+    scene.work()
+    scene.wait(31)
+    scene.work()
+    assert scene.change(asked.id).state == "deploying"
+    scene.report(conclude=False)
+    assert scene.change(asked.id).state == "deploying"
+    scene.wait(31)
+    scene.work()
+    assert scene.change(asked.id).state == "done"
+
+
 def test_admissions_are_renewed_while_the_endpoint_serves(scene: Scene) -> None:
     made = scene.release()
     scene.to_dev(made)

@@ -81,9 +81,9 @@ def test_a_release_that_was_ended_for_good_stays_so(events: list[str]) -> None:
     [
         ({}, "low"),
         ({"tier": "medium"}, "medium"),
-        ({"classifications": {"public", "personal"}}, "medium"),
-        ({"classifications": {"health"}}, "high"),
-        ({"classifications": {"something-new"}}, "high"),
+        ({"classifications": ["public", "personal"]}, "medium"),
+        ({"classifications": ["health"]}, "high"),
+        ({"classifications": ["something-new"]}, "high"),
         ({"served": None}, "medium"),
         ({"served": None, "rank": 0}, "low"),
         ({"served": {"snapshots": {"b": "1"}}}, "medium"),

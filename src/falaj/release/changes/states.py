@@ -45,8 +45,22 @@ OPEN = frozenset({_S.REQUESTED, _S.AWAITING_APPROVAL, _S.APPROVED, _S.SCHEDULED}
 PASSED = frozenset({_S.DONE, _S.REVIEW_DUE, _S.REVIEWED})
 """The release went live in the environment by this change, and it stands."""
 
+LOOK_EVERY_S = 30.0
+"""How often to look whether a deployment has ended whose end nobody told: a process may die before it does."""
+
 _ENDS = {"rejected": _S.REJECTED, "cancelled": _S.CANCELLED, "expired": _S.EXPIRED, "voided": _S.VOID}
-EVENTS = ("submitted", "approved", "scheduled", "opened", "deployed", "failed", "reviewed", "taken-back", *_ENDS)
+EVENTS = (
+    "submitted",
+    "approved",
+    "scheduled",
+    "opened",
+    "looked-at",
+    "deployed",
+    "failed",
+    "reviewed",
+    "taken-back",
+    *_ENDS,
+)
 
 
 def transition(state: str, data: Mapping[str, Any], event: Event, now: float) -> Step:
@@ -70,8 +84,8 @@ def transition(state: str, data: Mapping[str, Any], event: Event, now: float) ->
             return Step(_S.APPROVED, wake_at=now)
         case _S.APPROVED | _S.SCHEDULED, "scheduled":
             return Step(_S.SCHEDULED, wake_at=min(event.data["at"], data["expires_at"]))
-        case _S.APPROVED | _S.SCHEDULED, "opened":
-            return Step(_S.DEPLOYING)
+        case (_S.APPROVED | _S.SCHEDULED, "opened") | (_S.DEPLOYING, "looked-at"):
+            return Step(_S.DEPLOYING, wake_at=now + LOOK_EVERY_S)
     return _after_opening(ChangeState(state), data, event, now)
 
 

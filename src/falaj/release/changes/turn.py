@@ -61,12 +61,16 @@ class Turn:
     def change(self, change_id: str) -> ChangeRow:
         """A change by id, locked until the transaction ends.
 
+        Its release is locked before it, as everywhere: whoever revokes a release goes on to its changes.
+
         Raises:
             NotFoundError: There is none (`change.unknown`).
         """
-        row = self.session.get(ChangeRow, change_id, with_for_update=True)
+        row = self.session.get(ChangeRow, change_id)
         if row is None:
             raise NotFoundError(f"no change '{change_id}'", hint="falaj changes lists them", code="change.unknown")
+        self.release(row)
+        self.session.refresh(row, with_for_update=True)
         return row
 
     def release(self, row: ChangeRow) -> ReleaseRow:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from falaj.processes import Event, Lease
-from falaj.release.changes.carrying_out import carry_out
+from falaj.release.changes.carrying_out import carry_out, conclude
 from falaj.release.changes.states import ChangeState
 from falaj.release.changes.taking_back import undo_unreviewed
 from falaj.release.changes.turn import CONTROLLER, Turn
@@ -18,5 +18,9 @@ def wake(turn: Turn, lease: Lease) -> None:
             carry_out(turn, row)
         case ChangeState.AWAITING_APPROVAL:
             turn.advance(row, Event("expired", {"reason": "not enough people approved it in time"}), CONTROLLER.id)
+        case ChangeState.DEPLOYING:
+            conclude(turn, row.id)
+            if row.state == ChangeState.DEPLOYING:
+                turn.processes.send(turn.session, row.id, Event("looked-at"), turn.now)
         case ChangeState.REVIEW_DUE:
             undo_unreviewed(turn, row)

@@ -67,7 +67,9 @@ def status(location: str, report: Report, platform: Shared) -> None:
     """Take an agent's report."""
     with platform.database.transaction() as session:
         endpoints = [each.model_dump() for each in report.endpoints]
-        for change in release.observe(session, platform.processes, location, endpoints, platform.now()):
+        settled = release.observe(session, platform.processes, location, endpoints, platform.now())
+    for change in settled:  # each in a transaction of its own: a change is locked before its deployments
+        with platform.database.transaction() as session:
             changes.conclude(platform.turn(session), change)
 
 
