@@ -10,32 +10,38 @@ import argparse
 import json
 import os
 import shutil
-import socket
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from rich.console import Console
+from demo_people import appoint, climb, look_as_auditor, take_back
+from demo_stage import (
+    CHECKOUT,
+    FALAJ,
+    PROJECT,
+    SCRATCH,
+    chapter,
+    commit,
+    console,
+    falaj,
+    free_ports,
+    git,
+    read_json,
+    show_command,
+    wait_for,
+)
 from rich.markup import escape
 from rich.table import Table
 
 from falaj.client import Client, Endpoint
 from falaj.home import Home
 
-CHECKOUT = Path(__file__).resolve().parents[1]
-SCRATCH = CHECKOUT / ".demo"
-PROJECT = SCRATCH / "flights"
-FALAJ = Path(sys.executable).with_name("falaj")
 UNSEEN_FROM = "2013-03-08"  # the day after the week that the gates judge on
 FLIGHTS = 5000
-
-console = Console(highlight=False)
 
 
 @dataclass(frozen=True)
@@ -103,18 +109,34 @@ def show() -> None:
     with chapter("Trace one prediction", "from the answer back to the commit and the bytes of the data"):
         falaj("trace", answers.last)
 
+    with chapter("Appoint people", "no password is built in: the first administrator comes by a one-time link"):
+        appoint()
+
+    with chapter("Climb the ladder", "dev -> test -> pre-prod -> prod, with the approvals that policy asks for"):
+        climb()
+
+    with chapter("Look as an auditor", "evidence, approvals and the audit log, checked offline; changed copies fail"):
+        look_as_auditor()
+
     with chapter("Change one parameter", "the steps that it does not touch are not run again"):
         change_learning_rate()
         second = follow_run()
         wait_until_live(2)
         falaj("releases")
 
+    with chapter("Take a release back", "release 2 goes one rung up, and back again"):
+        take_back()
+
     summarise(first, second, answers)
 
 
 def prepare_scratch() -> None:
     """Point this process and its children at a fresh home; stop what an earlier demo left running."""
-    os.environ |= {"FALAJ_HOME": str(SCRATCH / "home"), "UV_PYTHON_DOWNLOADS": "never"}
+    os.environ |= {
+        "FALAJ_HOME": str(SCRATCH / "home"),
+        "FALAJ_CREDENTIALS": str(SCRATCH / "people"),
+        "UV_PYTHON_DOWNLOADS": "never",
+    }
     os.environ.setdefault("UV_CACHE_DIR", str(CHECKOUT / ".cache" / "uv"))
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # every step would compile its libraries anew
     if SCRATCH.exists():
@@ -128,8 +150,8 @@ def commit_project() -> None:
     leave_out = shutil.ignore_patterns(".*_cache", "__pycache__", ".venv", "mlflow.db")
     shutil.copytree(CHECKOUT / "examples" / "flights", PROJECT, ignore=leave_out)
     git("init", "--quiet", "--initial-branch=main")
-    git("config", "user.name", "Demo")
-    git("config", "user.email", "demo@example.org")
+    git("config", "user.name", "Sara")
+    git("config", "user.email", "sara@example.org")
     commit("Predict late arrivals")
 
 
@@ -273,78 +295,6 @@ def say_what_next(keep: bool) -> None:
         if command != "falaj up" or not keep:
             console.print(f"  {escape(command):44} [dim]{what}[/]", soft_wrap=True)
     console.print("\nThen build your own: docs/tutorial/first-project.md")
-
-
-@contextmanager
-def chapter(title: str, what: str) -> Iterator[None]:
-    """Print a heading, and after what follows how long it took."""
-    console.print()
-    console.rule(f"[bold]{title}[/]", align="left", style="dim")
-    console.print(f"[dim]{what}[/]")
-    began = time.monotonic()
-    yield
-    console.print(f"[dim]{time.monotonic() - began:.1f} s[/]", justify="right")
-
-
-def falaj(*arguments: object, quiet: bool = False) -> None:
-    """Run a `falaj` command as a user would; end the demo when it fails."""
-    command = [str(FALAJ), *map(str, arguments)]
-    if quiet:
-        subprocess.run(command, check=False, capture_output=True)
-        return
-    show_command("falaj", *arguments)
-    if subprocess.run(command, check=False).returncode:
-        sys.exit(f"falaj {' '.join(command[1:])} failed; {SCRATCH}/home/logs says more")
-
-
-def read_json(*arguments: str) -> Any:
-    """The answer of a `falaj` command as JSON."""
-    command = [str(FALAJ), *arguments, "--json"]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-
-
-def commit(message: str) -> None:
-    """Commit everything in the project."""
-    git("add", "--all")
-    git("commit", "--quiet", "--message", message)
-
-
-def git(*arguments: object, quiet: bool = False) -> str:
-    """Run a git command in the project; return what it printed."""
-    if not quiet:
-        show_command("git", *arguments)
-    done = subprocess.run(["git", *map(str, arguments)], cwd=PROJECT, check=True, text=True, stdout=subprocess.PIPE)
-    if done.stdout and not quiet:
-        console.print(escape(done.stdout.rstrip()))
-    return done.stdout
-
-
-def show_command(*words: object, prompt: str = "$") -> None:
-    """Print a command as it would be typed."""
-    alone = len(words) == 1
-    text = " ".join(str(word) if alone or " " not in str(word) else f"'{word}'" for word in words)
-    line = escape(text.replace(f"{CHECKOUT}/", ""))
-    console.print(f"[bold cyan]{prompt}[/] [bold]{line}[/]", soft_wrap=True)
-
-
-def wait_for(what: str, ready: Callable[[], Any], timeout_s: float = 60.0) -> Any:
-    """Ask again and again until the answer is not empty; end the demo after the time."""
-    deadline = time.monotonic() + timeout_s
-    with console.status(f"waiting for {what}"):
-        while time.monotonic() < deadline:
-            if answer := ready():
-                return answer
-            time.sleep(0.2)
-    sys.exit(f"waited {timeout_s:.0f} s for {what}; {SCRATCH}/home/logs says more")
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports on the loopback interface that nobody listens on."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 if __name__ == "__main__":
