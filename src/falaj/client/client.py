@@ -15,6 +15,7 @@ from falaj.client.credentials import token_for
 from falaj.client.http import Transport
 from falaj.client.identity import AccountCalls, IdentityCalls
 from falaj.client.keys import KeyCalls, SecretCalls
+from falaj.client.lineage import LineageCalls
 from falaj.client.policy import PolicyCalls
 from falaj.client.settings import SettingsCalls
 from falaj.home import Home
@@ -64,6 +65,11 @@ class Client:
     def changes(self) -> ChangeCalls:
         """Changes: requests, approvals, rollbacks."""
         return ChangeCalls(self._transport)
+
+    @cached_property
+    def lineage(self) -> LineageCalls:
+        """What came from what, and why endpoints serve what they serve."""
+        return LineageCalls(self._transport)
 
     @cached_property
     def policy(self) -> PolicyCalls:

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from falaj.errors import NotFoundError, UsageError
-from falaj.governance import settings, trail
+from falaj.governance import lineage, settings, trail
 from falaj.ids import new_id
 from falaj.processes import Effect, Event, Outbox, ProcessTable
 from falaj.release import states
@@ -166,6 +166,7 @@ def withdraw(session: Session, row: EndpointRow, reason: str, now: float) -> Non
     row.plan = {**row.plan, "withdrawn": reason}
     row.status = {"release": row.release, "state": "withdrawn", "message": reason}
     row.version, row.updated_at = next_version(session, row.location), now
+    lineage.ended(session, row.environment, row.model, row.location, now)
 
 
 def next_version(session: Session, location: str) -> int:

@@ -207,6 +207,7 @@ class _Run:
 
     def _attested(self, findings: Any, packaged: Any, outcome: Outcome) -> Outcome:
         from falaj.runs.attest import attest, believable
+        from falaj.runs.derivation import edges_of_run
 
         keys = self.around.keys()
         envelopes = attest(findings, self.around.store, keys)
@@ -219,6 +220,7 @@ class _Run:
             "checks": [{"name": check.name, "summary": check.summary} for check in findings.checks],
             "deploy": sorted(self.spec.deploy or ("dev",)),
             "risk": self.spec.risk,
+            "packaged_from": str(findings.pipeline.outputs.get(self.spec.model_step or "", "")) or None,
             "serving": {
                 "replicas": self.spec.serving.replicas,
                 "latency_budget_ms": self.spec.serving.latency_budget_ms,
@@ -231,7 +233,8 @@ class _Run:
             "artifacts": [lock] if lock else [],
             "reproducible": findings.environment.reproducible and not self.order.commit.endswith("-dirty"),
         }
-        return replace(outcome, digest=packaged.digest, envelopes=envelopes, data=data)
+        edges = tuple(edges_of_run(self.order, self.spec, findings.pipeline, lock))
+        return replace(outcome, digest=packaged.digest, envelopes=envelopes, data=data, edges=edges)
 
     def _signature(self, model: Digest) -> dict[str, Any]:
         """A signature over the files of the model that other tools understand."""

@@ -87,6 +87,7 @@ class Outcome:
         data: What the release remembers.
         metrics: Values of the gates and numbers of the reports, for the tracker.
         steps: State of each step.
+        edges: What came from what, for the lineage; empty without a release.
     """
 
     state: str
@@ -97,6 +98,7 @@ class Outcome:
     data: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
     steps: Mapping[str, str] = field(default_factory=dict)
+    edges: Sequence[Any] = ()
 
     @property
     def ok(self) -> bool:

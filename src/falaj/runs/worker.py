@@ -6,7 +6,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -14,7 +14,8 @@ from falaj import release
 from falaj.artifacts import open_home_store, parse_digest
 from falaj.encryption import home_scope, open_chest
 from falaj.errors import FalajError
-from falaj.evidence import open_keyring
+from falaj.evidence import envelope_digest, open_keyring
+from falaj.governance import lineage
 from falaj.governance.keys import Vault, secret_values, synchronise
 from falaj.governance.principal import Principal, PrincipalKind
 from falaj.home import Home
@@ -25,6 +26,7 @@ from falaj.release.lifecycle import transition as deployment_transition
 from falaj.runs import bill, queue
 from falaj.runs.checkout import checked_out
 from falaj.runs.conduct import conduct
+from falaj.runs.derivation import edges_of_release
 from falaj.runs.journal import Journal
 from falaj.runs.lifecycle import RunState, transition
 from falaj.runs.outcome import LiveRelease, Order, Outcome, Surroundings
@@ -147,6 +149,7 @@ class Worker:
                     outcome.model, outcome.digest, outcome.envelopes, outcome.data, run.mlflow_run
                 )
                 made = release.publish(session, run, candidate, now)
+                lineage.record(session, [*outcome.edges, *_edges_of(made, outcome)], now)
                 self._ask_for_lowest_rung(
                     changes.Turn(session, self._processes, open_keyring(self._home.keys), now), made
                 )
@@ -204,6 +207,12 @@ class Worker:
 
     def _alias(self, message: Mapping[str, Any]) -> None:
         self._tracking.alias(message["model"], message["release"], message["alias"])
+
+
+def _edges_of(made: ReleaseRow, outcome: Outcome) -> Iterator[lineage.Edge]:
+    evidence = [envelope_digest(envelope) for _, envelope in outcome.envelopes]
+    name = f"{made.model}@{made.number}"
+    return edges_of_release(name, made.run_id, made.digest, outcome.data.get("packaged_from"), evidence)
 
 
 class _Heartbeat:

@@ -43,7 +43,7 @@ def promote(
     from falaj.client import Client
 
     client = Client.from_home()
-    change = client.changes.request(release, to, kind, reason, _moment(at) if at else None)
+    change = client.changes.request(release, to, kind, reason, moment(at) if at else None)
     _told(_awaited(client.changes.show, change) if wait else change, json)
 
 
@@ -136,17 +136,25 @@ def rollback(
 ) -> None:
     """Bring back what an endpoint served before."""
     from falaj.client import Client
-    from falaj.errors import UsageError
 
-    environment, slash, model = endpoint.partition("/")
-    if not slash or not environment or not model:
-        raise UsageError(f"'{endpoint}' is not ENVIRONMENT/MODEL", hint="for example prod/flight-delay")
+    environment, model = endpoint_of(endpoint)
     calls = Client.from_home().changes
     change = calls.roll_back(environment, model, reason)
     _told(_awaited(calls.show, change) if wait else change, json)
 
 
-def _moment(text: str) -> float:
+def endpoint_of(text: str) -> tuple[str, str]:
+    """Environment and model of `ENVIRONMENT/MODEL`."""
+    from falaj.errors import UsageError
+
+    environment, slash, model = text.partition("/")
+    if not slash or not environment or not model:
+        raise UsageError(f"'{text}' is not ENVIRONMENT/MODEL", hint="for example prod/flight-delay")
+    return environment, model
+
+
+def moment(text: str) -> float:
+    """A time that somebody typed, in unix seconds; without a zone it is local time."""
     from datetime import datetime
 
     from falaj.errors import UsageError
@@ -155,7 +163,7 @@ def _moment(text: str) -> float:
         found = datetime.fromisoformat(text)
     except ValueError as error:
         raise UsageError(f"'{text}' is no time", hint="for example 2026-12-05T09:00+04:00") from error
-    return found.timestamp()  # a time without a zone is meant here
+    return found.timestamp()
 
 
 def _awaited(look: object, change: Change) -> Change:

@@ -1,0 +1,34 @@
+"""Lineage and the stories of endpoints."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from falaj import api
+from falaj.client.http import Transport
+from falaj.documents.lineage import LineageEdge, Why
+
+_PREFIX = "/api/v1"
+
+
+class LineageCalls:
+    """The calls about lineage.
+
+    Args:
+        transport: How the server is reached.
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def walk(self, node: str, *, down: bool = False) -> list[LineageEdge]:
+        """Every edge from a node to where it came from, or with `down` to what it reached."""
+        query = {"node": node, "direction": "down" if down else "up"}
+        return [
+            api.decode(LineageEdge, item) for item in self._transport.json("GET", f"{_PREFIX}/lineage", query=query)
+        ]
+
+    def why(self, environment: str, model: str, at: float | None = None) -> list[Why]:
+        """Why an endpoint serves what it serves, or served at a moment (unix seconds)."""
+        path = f"{_PREFIX}/why/{quote(environment, safe='')}/{quote(model, safe='')}"
+        return [api.decode(Why, item) for item in self._transport.json("GET", path, query={"at": at})]
