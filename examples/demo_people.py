@@ -54,6 +54,7 @@ def climb() -> None:
     refused(FALAJ, "--as", "rashid", "approve", change, "--yes")
     falaj("--as", "rania", "approve", change, "--yes", "--wait")
     falaj("endpoints")
+    falaj("--as", "noor", "why", "prod/flight-delay")
 
 
 def asked_for(who: str, environment: str) -> Any:
@@ -114,3 +115,4 @@ def take_back() -> None:
     falaj("--as", "omar", "rollback", "test/flight-delay", "--reason", "more late calls than before", "--wait")
     refused(FALAJ, "--as", "omar", "promote", "flight-delay@2", "--to", "pre-prod")
     falaj("changes")
+    falaj("--as", "noor", "why", "test/flight-delay")

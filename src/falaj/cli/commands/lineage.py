@@ -58,6 +58,7 @@ def _tell(story: Why) -> None:
     served, release, run = story.served, story.release, story.run
     until = f" until {clock(served.ended_at)}" if served.ended_at else ""
     emit(styled(f"{story.endpoint} at {served.location} serves release {served.release}", "bold"))
+    before = ((each.release, clock(each.began_at), clock(each.ended_at)) for each in story.before)
     lines = [
         ("since", f"{clock(served.began_at)}{until}"),
         ("trigger", f"{run.trigger} of {run.project} {run.ref or ''}".rstrip()),
@@ -68,10 +69,7 @@ def _tell(story: Why) -> None:
         ("model", release.digest),
         *_of_change("change", story.change),
         *_of_change("restores", story.restored),
-        *(
-            ("before", f"release {each.release}, {clock(each.began_at)} to {clock(each.ended_at)}")
-            for each in story.before
-        ),
+        *(("before", f"release {number}, {began} to {ended}") for number, began, ended in before),
     ]
     for name, value in lines:
         emit(f"  {name:9} {value}")
