@@ -80,7 +80,7 @@ def test_the_worker_asks_for_the_lowest_rung_and_no_other() -> None:
     lowest = REQUEST.but(principal=worker, bindings=(), change={"kind": "standard", "risk": "low", "rank": 0})
     assert lowest.ask(built_in()).allowed
     assert not lowest.but(change={"rank": 1}).ask(built_in()).allowed
-    assert not lowest.but(change={"kind": "normal"}).ask(built_in()).allowed
+    assert not lowest.but(change={"kind": "emergency"}).ask(built_in()).allowed
     assert not lowest.but(principal=CONTROLLER).ask(built_in()).allowed
 
 
