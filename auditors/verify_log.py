@@ -111,7 +111,7 @@ def check_details(path: Path, leaves: "list[str]") -> int:
     """Compare every detail with its salted hash in the leaf."""
     seen: set[int] = set()
     for row in read_lines(path):
-        index, salt, details = row["index"], bytes.fromhex(row["salt"]), row["canonical"].encode()
+        index, salt, details = row["index"], bytes.fromhex(row["salt"]), row["text"].encode()
         if index in seen or not 0 <= index < len(leaves):
             raise WrongError(f"the details of entry {index} are there twice, or there is no such entry")
         seen.add(index)

@@ -11,11 +11,15 @@ from falaj.storage.tables import Base
 
 
 class AuditHeadRow(Base):
-    """How many leaves there are; whoever appends holds this row, so that there is one log and no gap in it."""
+    """How many leaves there are, and the hashes of the complete subtrees that they make, from left to right.
+
+    Whoever appends holds this row, so that there is one log and no gap in it.
+    """
 
     __tablename__ = "audit_head"
     id: Mapped[int] = mapped_column(primary_key=True)
     size: Mapped[int] = mapped_column(BigInteger)
+    edge: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class AuditLeafRow(Base):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,17 +12,22 @@ from typing import Any, Literal
 from sqlalchemy import insert, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from falaj.evidence import Signer, canonical, envelope_digest
+from falaj.evidence import Signer, envelope_digest
 from falaj.evidence.checkpoint import Checkpoint, parse_checkpoint, sign_checkpoint
 from falaj.evidence.merkle import leaf_hash
 from falaj.evidence.predicates import plain
 from falaj.governance.audit import tree
 from falaj.governance.audit.pseudonyms import pseudonyms
 from falaj.storage.audit_tables import AuditCheckpointRow, AuditDetailRow, AuditHeadRow, AuditLeafRow, AuditNodeRow
+from falaj.storage.tables import Base
 
 EMPTY_ROOT = hashlib.sha256(b"").digest()
-_HEAD = 1
 _AT_ONCE = 500
+_HEAD, _LEAVES, _DETAILS, _NODES = (
+    Base.metadata.tables[row.__tablename__] for row in (AuditHeadRow, AuditLeafRow, AuditDetailRow, AuditNodeRow)
+)
+_LEAF_COLUMNS = ("index", "at", "kind", "actor", "subject", "envelope", "text", "hash")
+_DETAIL_COLUMNS = ("index", "salt", "details")
 
 
 @dataclass(frozen=True)
@@ -59,22 +65,25 @@ def append(session: Session, entries: Entry | Sequence[Entry], now: float) -> li
     wanted = [entries] if isinstance(entries, Entry) else list(entries)
     if not wanted:
         return []
-    head = session.scalars(select(AuditHeadRow).with_for_update()).one()
-    size = head.size
+    session.flush()  # what the caller wrote comes first, and is not in the way of what follows
+    size, edge = session.execute(select(_HEAD.c.size, _HEAD.c.edge).with_for_update()).one()
     names = pseudonyms(session, {name for entry in wanted for name in (entry.actor, entry.subject)})
-    leaves = [_leaf(entry, names, now) for entry in wanted]
-    hashes = [leaf_hash(leaf["text"].encode()) for leaf in leaves]
-    made = tree.grow(size, _read_nodes(session, tree.frontier(size)), hashes)
-    rows = zip(leaves, hashes, range(size, size + len(leaves)), strict=True)
-    records = [{**leaf, "hash": value, "index": index} for leaf, value, index in rows]
-    session.execute(insert(AuditLeafRow), [{k: v for k, v in each.items() if k not in _DETAIL} for each in records])
-    session.execute(insert(AuditDetailRow), [{k: each[k] for k in ("index", *_DETAIL)} for each in records])
+    leaves = [_leaf(entry, names, now, index) for index, entry in enumerate(wanted, start=size)]
+    made = tree.grow(size, _edge(size, edge), [leaf["hash"] for leaf in leaves])
+    session.execute(insert(_LEAVES), [{name: leaf[name] for name in _LEAF_COLUMNS} for leaf in leaves])
+    session.execute(insert(_DETAILS), [{name: leaf[name] for name in _DETAIL_COLUMNS} for leaf in leaves])
     nodes = [{"level": level, "position": place, "hash": value} for (level, place), value in made.items() if level]
     if nodes:
-        session.execute(insert(AuditNodeRow), nodes)
-    session.execute(update(AuditHeadRow).where(AuditHeadRow.id == _HEAD).values(size=size + len(leaves)))
-    session.expire(head)
-    return [each["index"] for each in records]
+        session.execute(insert(_NODES), nodes)
+    grown = size + len(leaves)
+    known = {**_edge(size, edge), **made}
+    session.execute(update(_HEAD).values(size=grown, edge=b"".join(known[place] for place in tree.frontier(grown))))
+    return list(range(size, grown))
+
+
+def _edge(size: int, edge: bytes) -> dict[tree.Place, bytes]:
+    """The hashes of the frontier, as the head keeps them."""
+    return {place: edge[32 * n : 32 * n + 32] for n, place in enumerate(tree.frontier(size))}
 
 
 def append_evidence(
@@ -87,7 +96,7 @@ def append_evidence(
 
 def size_of(session: Session) -> int:
     """How many entries there are."""
-    return session.scalars(select(AuditHeadRow.size)).one()
+    return int(session.scalars(select(_HEAD.c.size)).one())
 
 
 def checkpoint(session: Session, signer: Signer, now: float) -> str:
@@ -102,7 +111,7 @@ def checkpoint(session: Session, signer: Signer, now: float) -> str:
         A C2SP tlog-checkpoint as a signed note.
     """
     session.flush()
-    size = session.scalars(select(AuditHeadRow).with_for_update().execution_options(populate_existing=True)).one().size
+    size = session.scalars(select(_HEAD.c.size).with_for_update()).one()
     kept = session.get(AuditCheckpointRow, size)
     if kept is not None:
         return kept.text
@@ -152,26 +161,27 @@ def proofs_for(session: Session, envelopes: Iterable[Mapping[str, Any]], text: s
     return {"checkpoint": text, "inclusion": inclusion}
 
 
-_DETAIL = ("salt", "details")
-
-
-def _leaf(entry: Entry, names: Mapping[str, str], now: float) -> dict[str, Any]:
-    salt, details = secrets.token_hex(16), plain(dict(entry.details))
-    said = {
-        "at": now, "kind": entry.kind, "actor": names[entry.actor],
-        "subject": names[entry.subject], "outcome": entry.outcome,
-        "details": hidden(salt, details),
-    }  # fmt: skip
-    if entry.envelope:
-        said["envelope"] = entry.envelope
-    columns = {name: said[name] for name in ("at", "kind", "actor", "subject")}
-    text = canonical(said).decode()
-    return {**columns, "envelope": entry.envelope, "text": text, "salt": salt, "details": details}
+def written(value: Mapping[str, Any]) -> str:
+    """JSON as the log writes it: one line of ASCII, sorted; the same value always gives the same text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def hidden(salt: str, details: Mapping[str, Any]) -> str:
     """The salted hash that a leaf holds of its details."""
-    return "sha256:" + hashlib.sha256(bytes.fromhex(salt) + canonical(details)).hexdigest()
+    return "sha256:" + hashlib.sha256(bytes.fromhex(salt) + written(details).encode()).hexdigest()
+
+
+def _leaf(entry: Entry, names: Mapping[str, str], now: float, index: int) -> dict[str, Any]:
+    salt, details = secrets.token_hex(16), plain(dict(entry.details))
+    said = {
+        "at": now, "kind": entry.kind, "actor": names[entry.actor], "subject": names[entry.subject],
+        "outcome": entry.outcome, "details": hidden(salt, details),
+    }  # fmt: skip
+    if entry.envelope:
+        said["envelope"] = entry.envelope
+    text = written(said)
+    found = {"envelope": entry.envelope, "text": text, "hash": leaf_hash(text.encode())}
+    return {**said, **found, "index": index, "salt": salt, "details": details}
 
 
 def _computed(session: Session, compute: Callable[[tree.Lookup], Any]) -> Any:

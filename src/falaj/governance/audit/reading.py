@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from falaj.evidence import canonical
 from falaj.evidence.checkpoint import parse_checkpoint
+from falaj.governance.audit.log import written
 from falaj.governance.audit.pseudonyms import hidden_name, names_of
 from falaj.storage.audit_tables import AuditCheckpointRow, AuditDetailRow, AuditLeafRow
 
@@ -88,7 +88,7 @@ def export_lines(session: Session, checkpoint: str) -> Iterator[tuple[str, Any]]
         checkpoint: The newest one that the export is to hold.
 
     Yields:
-        A file's name and an object of it: `leaves` exactly as they are hashed, `details` in canonical JSON with their
+        A file's name and an object of it: `leaves` exactly as they are hashed, `details` as they are hashed, with their
         salt, `checkpoints` as they were signed.
     """
     size = parse_checkpoint(checkpoint).size
@@ -104,5 +104,5 @@ def export_lines(session: Session, checkpoint: str) -> Iterator[tuple[str, Any]]
         yield from (("leaves", text) for text in session.scalars(texts.order_by(AuditLeafRow.index)))
         found = select(AuditDetailRow).where(AuditDetailRow.index >= start, AuditDetailRow.index < end)
         for row in session.scalars(found.order_by(AuditDetailRow.index)):
-            said = {"index": row.index, "salt": row.salt, "canonical": canonical(row.details).decode()}
+            said = {"index": row.index, "salt": row.salt, "text": written(row.details)}
             yield "details", said

@@ -15,9 +15,10 @@ def upgrade() -> None:
         'audit_head',
         sa.Column('id', sa.Integer(), nullable=False),
         sa.Column('size', sa.BigInteger(), nullable=False),
+        sa.Column('edge', sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint('id'),
     )
-    op.bulk_insert(head, [{'id': 1, 'size': 0}])
+    op.bulk_insert(head, [{'id': 1, 'size': 0, 'edge': b''}])
     op.create_table(
         'audit_leaves',
         sa.Column('index', sa.BigInteger(), autoincrement=False, nullable=False),
