@@ -46,7 +46,7 @@ unit: install
 	$(RUN)/coverage report --fail-under=90 --include='$(shell tr '\n' ',' < tests/pure_cores.txt)'
 
 e2e: install
-	$(RUN)/pytest -q -m "e2e or faults"
+	$(RUN)/pytest -q -n 2 --dist loadfile -m "e2e or faults"
 
 docs: install
 	$(RUN)/python docs/generate.py

@@ -37,6 +37,8 @@ def slow_project(installation: Installation, tmp_path: Path) -> Path:
                     marks.write("x")
                 subprocess.Popen(["sleep", "300"], start_new_session=True)
                 time.sleep(0.6)
+                while os.path.exists("{tmp_path}/hold-" + str(number)):
+                    time.sleep(0.05)
                 return number
 
             def first(number: int) -> int:
