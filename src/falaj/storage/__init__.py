@@ -12,6 +12,7 @@ from falaj.storage import (
     lineage_tables,
     policy_tables,
     settings_tables,
+    workload_tables,
 )
 from falaj.storage.database import Database
 from falaj.storage.tables import (
@@ -48,4 +49,5 @@ __all__ = [
     "lineage_tables",
     "policy_tables",
     "settings_tables",
+    "workload_tables",
 ]

@@ -22,6 +22,7 @@ class BearerKind(StrEnum):
     SESSION = "session"
     TOKEN = "token"  # noqa: S105
     LINK = "link"
+    ENROL = "enrol"
 
 
 @dataclass(frozen=True)
