@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import quote
 
 from falaj import api
@@ -27,6 +28,11 @@ class LineageCalls:
         return [
             api.decode(LineageEdge, item) for item in self._transport.json("GET", f"{_PREFIX}/lineage", query=query)
         ]
+
+    def open_lineage(self, run: str) -> list[dict[str, Any]]:
+        """The OpenLineage events of a run."""
+        found: list[dict[str, Any]] = self._transport.json("GET", f"{_PREFIX}/runs/{quote(run, safe='')}/openlineage")
+        return found
 
     def why(self, environment: str, model: str, at: float | None = None) -> list[Why]:
         """Why an endpoint serves what it serves, or served at a moment (unix seconds)."""

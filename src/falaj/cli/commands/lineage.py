@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json as jsonlib
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -39,13 +40,18 @@ def why(
 
 
 def lineage(
-    node: Annotated[str, typer.Argument(help="KIND:NAME, such as release:flight-delay@1 or commit:3f2a...")],
+    node: Annotated[str, typer.Argument(help="KIND:NAME, such as release:flight-delay@1 or commit:3f2a...")] = "",
     down: Annotated[bool, typer.Option("--down", help="What it reached, not where it came from.")] = False,
+    open_lineage: Annotated[str, typer.Option(help="Print the OpenLineage events of this run, one a line.")] = "",
     json: JsonOption = False,
 ) -> None:
     """Show where something came from, or what it reached."""
     from falaj.client import Client
 
+    if open_lineage:
+        for event in Client.from_home().lineage.open_lineage(open_lineage):
+            emit(jsonlib.dumps(event))
+        return
     found = Client.from_home().lineage.walk(node, down=down)
     if json:
         emit_json(found)

@@ -7,7 +7,8 @@ Upward leads to where something came from, downward to everything that it reache
 endpoint served when, so that the past can be asked about as well as the present.
 """
 
-from falaj.governance.lineage.graph import Edge, Node, downstream, names_of, node, record, upstream
+from falaj.governance.lineage.graph import Edge, Node, downstream, names_of, node, record, steps_of, upstream
+from falaj.governance.lineage.open_lineage import events_of
 from falaj.governance.lineage.served import Served, began, ended, history, served_at
 
 __all__ = [
@@ -17,10 +18,12 @@ __all__ = [
     "began",
     "downstream",
     "ended",
+    "events_of",
     "history",
     "names_of",
     "node",
     "record",
     "served_at",
+    "steps_of",
     "upstream",
 ]

@@ -88,6 +88,16 @@ def downstream(session: Session, start: Node) -> list[Edge]:
     return _walk(session, start, LineageEdgeRow.origin, LineageEdgeRow.derived)
 
 
+def steps_of(session: Session, run: str) -> list[Edge]:
+    """What the steps of a run read and made."""
+    begin, end = f"step:{run}/", f"step:{run}0"  # `0` comes after `/`
+    query = select(LineageEdgeRow).where(
+        ((LineageEdgeRow.derived > begin) & (LineageEdgeRow.derived < end))
+        | ((LineageEdgeRow.origin > begin) & (LineageEdgeRow.origin < end))
+    )
+    return sorted(_edge(row) for row in session.scalars(query))
+
+
 def names_of(edges: Sequence[Edge], kind: str) -> list[str]:
     """Names of the nodes of one kind among the edges, each once, in the order of the walk."""
     nodes = (item for edge in edges for item in (edge.derived, edge.origin))

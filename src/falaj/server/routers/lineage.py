@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from sqlalchemy.orm import Session
@@ -12,6 +12,7 @@ from falaj.documents.changes import Change
 from falaj.errors import NotFoundError
 from falaj.governance import lineage
 from falaj.governance.policy import Resource
+from falaj.runs import queue
 from falaj.server import access, views
 from falaj.server.access import Caller
 from falaj.server.actions import Action, action
@@ -34,6 +35,16 @@ def walk(
     with platform.database.reading() as session:
         found = lineage.upstream(session, start) if direction == "up" else lineage.downstream(session, start)
     return [documents.LineageEdge(str(each.derived), each.relation, str(each.origin)) for each in found]
+
+
+@router.get("/runs/{run_id}/openlineage", response_model=list[dict[str, Any]], **action(Action.READ))
+def open_lineage(run_id: str, platform: Shared) -> list[dict[str, Any]]:
+    """The OpenLineage events of a run that made a release; none while it has not ended."""
+    with platform.database.reading() as session:
+        run = queue.find(session, run_id)
+        if run.started_at is None or run.ended_at is None:
+            return []
+        return lineage.events_of(run.id, run.project, lineage.steps_of(session, run.id), run.started_at, run.ended_at)
 
 
 @router.get("/why/{environment}/{model}", response_model=list[documents.Why], **action(Action.READ, refined=True))
