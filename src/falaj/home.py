@@ -109,7 +109,7 @@ class Home:
         return self
 
     def ports(self) -> dict[str, int]:
-        """The ports that this installation listens on: `server` and `envoy`."""
+        """The ports that this installation listens on: `server`, `envoy`, and `agents` where that one is open."""
         defaults = {"server": DEFAULT_SERVER_PORT, "envoy": DEFAULT_ENVOY_PORT}
         if self._ports_file.exists():
             defaults.update(json.loads(self._ports_file.read_text()))

@@ -14,18 +14,19 @@ _LOOK_AGAIN_S = 0.1
 
 
 def require_ports(home: Home, ports: Mapping[str, int]) -> None:
-    """Make sure that the server's port is free, and that the gateway's is free or held by the Envoy of this home.
+    """Make sure that the server's ports are free, and that the gateway's is free or held by the Envoy of this home.
 
     Args:
         home: The installation; its Envoy may still serve after the rest was stopped or killed.
-        ports: `server` and `envoy`.
+        ports: `server` and `envoy`, and `agents` where agents elsewhere are let in.
 
     Raises:
         UnavailableError: Another program listens on one of them (`server.port-in-use`, `location.port-in-use`).
     """
     from falaj.locations.agent import require_gateway_port
 
-    _require_server_port(ports["server"])
+    for name in ports.keys() & {"server", "agents"}:
+        _require_server_port(ports[name])
     require_gateway_port(home.root, "local", ports["envoy"])
 
 

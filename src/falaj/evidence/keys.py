@@ -194,6 +194,12 @@ def create_once(path: Path, make: Callable[[], bytes]) -> bytes:
     return path.read_bytes()
 
 
+def replace_private(path: Path, content: bytes) -> None:
+    """Replace a file that the owner alone may read, complete or not at all."""
+    fresh = _write_fresh(path, content)
+    fresh.replace(path)
+
+
 def _new_key() -> bytes:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -201,19 +207,28 @@ def _new_key() -> bytes:
 
 
 def _write_once(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    fresh = _write_fresh(path, data)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
         path.hardlink_to(fresh)
     except FileExistsError:
         pass  # another process was first; its key is the key
     finally:
         fresh.unlink()
+
+
+def _write_fresh(path: Path, data: bytes) -> Path:
+    """Write beside a path, for the owner alone."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
+    return fresh
 
 
 def _private_pem(key: Ed25519PrivateKey) -> bytes:

@@ -18,6 +18,7 @@ from falaj.server import problems
 from falaj.server.access import gate
 from falaj.server.actions import require_actions
 from falaj.server.controller import Controller
+from falaj.server.mutual_tls import agents_let_in
 from falaj.server.platform import Platform
 from falaj.server.routers import (
     accounts,
@@ -35,6 +36,7 @@ from falaj.server.routers import (
     runs,
     settings,
     system,
+    workloads,
 )
 from falaj.storage import Database
 
@@ -76,6 +78,7 @@ def create_app(platform: Platform, *, controllers: bool = True) -> FastAPI:
         lineage.router,
         evidence.router,
         locations.router,
+        workloads.router,
         settings.router,
         policy.router,
         keys.router,
@@ -104,15 +107,17 @@ def serve(home: Home, port: int) -> None:
     platform = Platform(home, database)
     synchronise(database, platform.keys)
     offer_setup(database, home.root, f"http://127.0.0.1:{port}", platform.now())
+    app = create_app(platform)
     config = uvicorn.Config(
-        create_app(platform),
+        app,
         host="127.0.0.1",
         port=port,
         log_level="warning",
         timeout_graceful_shutdown=2,
     )
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor decides; a Ctrl-C reaches the whole group
-    uvicorn.Server(config).run()
+    with agents_let_in(platform, app):
+        uvicorn.Server(config).run()
     database.close()
 
 

@@ -15,6 +15,7 @@ from falaj.encryption import KeyChest, home_scope, open_chest
 from falaj.evidence import Keyring, open_keyring
 from falaj.governance.identity import Doorkeeper, Passwords
 from falaj.governance.keys import Vault
+from falaj.governance.workload.authority import LIFE_S, Authority, open_authority
 from falaj.home import Home
 from falaj.processes import ProcessTable
 from falaj.release import changes
@@ -45,6 +46,12 @@ class Platform:
     def keyring(self) -> Keyring:
         """The signing keys of the installation."""
         return open_keyring(self.home.keys)
+
+    @cached_property
+    def authority(self) -> Authority:
+        """Issues the certificates of agents elsewhere."""
+        life_s = float(self.home.settings.get("FALAJ_CERTIFICATE_LIFE_S") or LIFE_S)
+        return open_authority(self.home.keys, self.now, life_s)
 
     def turn(self, session: Session) -> changes.Turn:
         """What decisions about changes need, in a transaction."""

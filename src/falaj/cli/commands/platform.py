@@ -27,6 +27,9 @@ def register(app: typer.Typer) -> None:
 def up(
     port: Annotated[int, typer.Option(help="Port of the server's API; 0 keeps the last one.")] = 0,
     envoy_port: Annotated[int, typer.Option(help="Port of the endpoints; 0 keeps the last one.")] = 0,
+    agents_port: Annotated[
+        int, typer.Option(help="TLS port for agents of other locations; 0 keeps the last one, -1 closes it.")
+    ] = 0,
     foreground: Annotated[bool, typer.Option("--foreground", help="Stay until Ctrl-C.")] = False,
 ) -> None:
     """Start server, worker and agent on this machine."""
@@ -34,12 +37,17 @@ def up(
 
     home = Home.from_environment().prepare()
     ports = home.ports()
-    ports |= {name: chosen for name, chosen in (("server", port), ("envoy", envoy_port)) if chosen}
+    wanted = (("server", port), ("envoy", envoy_port), ("agents", agents_port))
+    ports |= {name: chosen for name, chosen in wanted if chosen}
+    if agents_port < 0:
+        del ports["agents"]
     if foreground:
         supervisor.Supervisor(home, ports).run()
         return
     supervisor.start_in_background(home, ports)
     emit(f"falaj is up: API http://127.0.0.1:{ports['server']}, endpoints http://127.0.0.1:{ports['envoy']}")
+    if "agents" in ports:
+        emit(f"agents of other locations: port {ports['agents']} (TLS); falaj locations enrol NAME")
     emit(f"home {home.root}; falaj status, falaj down")
     link = home.root / "setup-link"
     if link.exists():
