@@ -51,7 +51,7 @@ def refused(*command: object) -> None:
     done = subprocess.run([*map(str, command)], check=False, text=True, capture_output=True)
     if done.returncode == 0:
         sys.exit("that should have been refused")
-    lines = (done.stderr or done.stdout).rstrip().splitlines()
+    lines = [line for line in (done.stderr or done.stdout).rstrip().splitlines() if not line.startswith("ok ")]
     console.print(escape("\n".join(lines[-3:])), style="yellow", soft_wrap=True)
 
 

@@ -9,7 +9,7 @@ from falaj.release.changes.carrying_out import carry_out, conclude, decisions_ab
 from falaj.release.changes.requesting import Wish, request, request_automatic
 from falaj.release.changes.states import OPEN, PASSED, ChangeState, transition
 from falaj.release.changes.taking_back import archive, restore, retire, revoke, roll_back
-from falaj.release.changes.turn import CONTROLLER, Turn
+from falaj.release.changes.turn import CONTROLLER, Turn, unknown
 from falaj.release.changes.waking import wake
 
 __all__ = [
@@ -38,5 +38,6 @@ __all__ = [
     "roll_back",
     "to_sign",
     "transition",
+    "unknown",
     "wake",
 ]

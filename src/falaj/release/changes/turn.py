@@ -23,6 +23,11 @@ CONTROLLER = Principal("workload:controller/local", PrincipalKind.WORKLOAD)
 """Who carries out what was approved."""
 
 
+def unknown(change_id: str) -> NotFoundError:
+    """What is said of an id that no change has."""
+    return NotFoundError(f"no change '{change_id}'", hint="falaj changes lists them", code="change.unknown")
+
+
 @dataclass(frozen=True)
 class Turn:
     """What every decision needs.
@@ -68,7 +73,7 @@ class Turn:
         """
         row = self.session.get(ChangeRow, change_id)
         if row is None:
-            raise NotFoundError(f"no change '{change_id}'", hint="falaj changes lists them", code="change.unknown")
+            raise unknown(change_id)
         self.release(row)
         self.session.refresh(row, with_for_update=True)
         return row
