@@ -9,6 +9,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from falaj.storage.tables import Base
 
+ACTOR_LENGTH, SUBJECT_LENGTH = 40, 300
+
 
 class AuditHeadRow(Base):
     """How many leaves there are, and the hashes of the complete subtrees that they make, from left to right.
@@ -23,15 +25,18 @@ class AuditHeadRow(Base):
 
 
 class AuditLeafRow(Base):
-    """A leaf: `text` is exactly what is hashed, the other columns repeat of it what is searched for."""
+    """A leaf: `text` is exactly what is hashed, the other columns repeat of it what is searched for.
+
+    `actor` and `subject` are cut to their length; what a database does not take of them is replaced.
+    """
 
     __tablename__ = "audit_leaves"
     __table_args__ = (Index("audit_leaves_by_subject", "subject"), Index("audit_leaves_by_actor", "actor"))
     index: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     at: Mapped[float]
     kind: Mapped[str] = mapped_column(String(60))
-    actor: Mapped[str] = mapped_column(String(40))
-    subject: Mapped[str] = mapped_column(String(300))
+    actor: Mapped[str] = mapped_column(String(ACTOR_LENGTH))
+    subject: Mapped[str] = mapped_column(String(SUBJECT_LENGTH))
     envelope: Mapped[str | None] = mapped_column(String(80), index=True)
     text: Mapped[str]
     hash: Mapped[bytes] = mapped_column(LargeBinary(32))

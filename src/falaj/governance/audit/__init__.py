@@ -5,6 +5,7 @@ root is; proofs show that an entry stands in it, and that a later log continues 
 and salted hashes, so that what they tell can be erased and what they prove cannot.
 """
 
+from falaj.governance.audit.erasure import erase_details, forget
 from falaj.governance.audit.log import (
     Entry,
     append,
@@ -16,7 +17,7 @@ from falaj.governance.audit.log import (
     root_at,
     size_of,
 )
-from falaj.governance.audit.pseudonyms import forget, names_of
+from falaj.governance.audit.pseudonyms import names_of
 from falaj.governance.audit.reading import Shown, Wanted, entries, export_lines
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "checkpoint",
     "consistency",
     "entries",
+    "erase_details",
     "export_lines",
     "forget",
     "names_of",

@@ -12,13 +12,22 @@ from typing import Any, Literal
 from sqlalchemy import insert, select, tuple_, update
 from sqlalchemy.orm import Session
 
+from falaj.errors import UsageError
 from falaj.evidence import Signer, envelope_digest
 from falaj.evidence.checkpoint import Checkpoint, parse_checkpoint, sign_checkpoint
 from falaj.evidence.merkle import leaf_hash
 from falaj.evidence.predicates import plain
 from falaj.governance.audit import tree
 from falaj.governance.audit.pseudonyms import pseudonyms
-from falaj.storage.audit_tables import AuditCheckpointRow, AuditDetailRow, AuditHeadRow, AuditLeafRow, AuditNodeRow
+from falaj.storage.audit_tables import (
+    ACTOR_LENGTH,
+    SUBJECT_LENGTH,
+    AuditCheckpointRow,
+    AuditDetailRow,
+    AuditHeadRow,
+    AuditLeafRow,
+    AuditNodeRow,
+)
 from falaj.storage.tables import Base
 
 EMPTY_ROOT = hashlib.sha256(b"").digest()
@@ -61,6 +70,9 @@ def append(session: Session, entries: Entry | Sequence[Entry], now: float) -> li
 
     Returns:
         The index of each.
+
+    Raises:
+        UsageError: The details of an entry are no JSON, or nested too deeply (`audit.entry`).
     """
     wanted = [entries] if isinstance(entries, Entry) else list(entries)
     if not wanted:
@@ -171,17 +183,32 @@ def hidden(salt: str, details: Mapping[str, Any]) -> str:
     return "sha256:" + hashlib.sha256(bytes.fromhex(salt) + written(details).encode()).hexdigest()
 
 
+def searchable(name: str, length: int) -> str:
+    """A name as a column holds it to be searched for; the leaf's text holds it whole.
+
+    A column takes less than JSON does: PostgreSQL no NUL, no half of a surrogate pair, and no more than fits. An
+    attempt that could not be logged because of its name would be an attempt without a trace.
+    """
+    return "".join(char if char.isprintable() else "\ufffd" for char in name[:length])
+
+
 def _leaf(entry: Entry, names: Mapping[str, str], now: float, index: int) -> dict[str, Any]:
-    salt, details = secrets.token_hex(16), plain(dict(entry.details))
-    said = {
-        "at": now, "kind": entry.kind, "actor": names[entry.actor], "subject": names[entry.subject],
-        "outcome": entry.outcome, "details": hidden(salt, details),
-    }  # fmt: skip
+    salt = secrets.token_hex(16)
+    actor, subject = names[entry.actor], names[entry.subject]
+    try:
+        details = plain(dict(entry.details))
+        said = {
+            "at": now, "kind": entry.kind, "actor": actor, "subject": subject, "outcome": entry.outcome,
+            "details": hidden(salt, details),
+        }  # fmt: skip
+    except (RecursionError, TypeError, ValueError) as error:
+        raise UsageError(f"this cannot be logged: {error}", where=entry.kind, code="audit.entry") from error
     if entry.envelope:
         said["envelope"] = entry.envelope
     text = written(said)
+    columns = {"actor": searchable(actor, ACTOR_LENGTH), "subject": searchable(subject, SUBJECT_LENGTH)}
     found = {"envelope": entry.envelope, "text": text, "hash": leaf_hash(text.encode())}
-    return {**said, **found, "index": index, "salt": salt, "details": details}
+    return {**said, **columns, **found, "index": index, "salt": salt, "details": details}
 
 
 def _computed(session: Session, compute: Callable[[tree.Lookup], Any]) -> Any:

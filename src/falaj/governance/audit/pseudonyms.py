@@ -1,11 +1,11 @@
-"""Names for people that stand in the log in their place, and that can be forgotten."""
+"""Names for people that stand in the log in their place, and that can be forgotten (`erasure`)."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Mapping, Sequence
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from falaj.storage.audit_tables import AuditPseudonymRow
@@ -49,12 +49,6 @@ def _of_people(session: Session, people: Sequence[str]) -> dict[str, str]:
             session.add(AuditPseudonymRow(pseudonym=known[person], principal=person))
     session.flush()
     return known
-
-
-def forget(session: Session, person: str) -> bool:
-    """Erase who a pseudonym is; entries and proofs stay as they are. False when nothing was known."""
-    statement = delete(AuditPseudonymRow).where(AuditPseudonymRow.principal == person)
-    return bool(session.execute(statement).rowcount)  # type: ignore[attr-defined]
 
 
 def names_of(session: Session, found: Collection[str]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,9 +11,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from falaj.evidence.checkpoint import parse_checkpoint
-from falaj.governance.audit.log import written
+from falaj.governance.audit.log import searchable, written
 from falaj.governance.audit.pseudonyms import hidden_name, names_of
-from falaj.storage.audit_tables import AuditCheckpointRow, AuditDetailRow, AuditLeafRow
+from falaj.storage.audit_tables import (
+    ACTOR_LENGTH,
+    SUBJECT_LENGTH,
+    AuditCheckpointRow,
+    AuditDetailRow,
+    AuditLeafRow,
+)
 
 _PAGE = 5_000
 
@@ -54,17 +61,15 @@ class Shown:
 
 def entries(session: Session, wanted: Wanted) -> list[Shown]:
     """The newest entries first."""
-    from json import loads
-
     query = select(AuditLeafRow, AuditDetailRow.details).outerjoin(
         AuditDetailRow, AuditDetailRow.index == AuditLeafRow.index
     )
     if wanted.kind:
         query = query.where(AuditLeafRow.kind.startswith(wanted.kind, autoescape=True))
     if wanted.subject:
-        query = query.where(AuditLeafRow.subject == hidden_name(session, wanted.subject))
+        query = query.where(AuditLeafRow.subject == searchable(hidden_name(session, wanted.subject), SUBJECT_LENGTH))
     if wanted.actor:
-        query = query.where(AuditLeafRow.actor == hidden_name(session, wanted.actor))
+        query = query.where(AuditLeafRow.actor == searchable(hidden_name(session, wanted.actor), ACTOR_LENGTH))
     if wanted.since:
         query = query.where(AuditLeafRow.at >= wanted.since)
     if wanted.before is not None:
@@ -74,7 +79,7 @@ def entries(session: Session, wanted: Wanted) -> list[Shown]:
     return [
         Shown(
             leaf.index, leaf.at, leaf.kind, names.get(leaf.actor, leaf.actor), names.get(leaf.subject, leaf.subject),
-            loads(leaf.text)["outcome"], details, leaf.envelope,
+            json.loads(leaf.text)["outcome"], details, leaf.envelope,
         )
         for leaf, details in rows
     ]  # fmt: skip
