@@ -7,6 +7,7 @@ through `Database.transaction`, so that a state change and what follows from it 
 from falaj.storage import (
     audit_tables,
     change_tables,
+    federation_tables,
     identity_tables,
     key_tables,
     lineage_tables,
@@ -44,6 +45,7 @@ __all__ = [
     "StepRunRow",
     "audit_tables",
     "change_tables",
+    "federation_tables",
     "identity_tables",
     "key_tables",
     "lineage_tables",
