@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
+from falaj.artifacts import Digest
 from falaj.governance.lineage import Edge, Node
+from falaj.pipeline import PipelineResult, StepResult, StepState
 from falaj.project.spec import StepSpec
 from falaj.runs.derivation import edges_of_release, edges_of_run
 from falaj.runs.outcome import Order
@@ -22,15 +25,14 @@ def test_steps_come_from_what_they_read_and_artifacts_from_the_steps_that_made_t
         "choose": StepSpec("choose", inputs=("fit",)),
     }
     spec: Any = SimpleNamespace(model="m", steps=steps)
-    outputs = {
-        "flights": "sha256:f", "prepare.train": "sha256:tr", "prepare.test": "sha256:te", "fit[depth=1]": "sha256:1",
-        "fit[depth=2]": "sha256:2", "choose": "sha256:c",
-    }  # fmt: skip
     nodes = ("prepare", "fit[depth=1]", "fit[depth=2]", "choose")
-    pipeline: Any = SimpleNamespace(
-        outputs=outputs, steps=dict.fromkeys(nodes), snapshots={"flights": SimpleNamespace(digest="sha256:f")}
+    results = (
+        done("prepare", {"train": "sha256:tr", "test": "sha256:te"}),
+        done("fit", {"output": "sha256:1"}, node="fit[depth=1]"),
+        done("fit", {"output": "sha256:2"}, node="fit[depth=2]"),
+        done("choose", {"output": "sha256:c"}),
     )
-    found = set(edges_of_run(ORDER, spec, pipeline, "sha256:lock"))
+    found = set(edges_of_run(ORDER, spec, ran(results, {"flights": "sha256:f"}), "sha256:lock"))
     run = Node("run", "r1")
 
     def step(name: str) -> Node:
@@ -52,6 +54,40 @@ def test_steps_come_from_what_they_read_and_artifacts_from_the_steps_that_made_t
         Edge(step("choose"), "read", artifact("2")),
         Edge(artifact("c"), "made by", step("choose")),
     }
+
+
+def test_a_result_from_the_cache_is_reused_and_a_step_that_was_not_reached_has_read_nothing() -> None:
+    steps = {
+        "prepare": StepSpec("prepare", inputs=("flights",)),
+        "fit": StepSpec("fit", inputs=("prepare",)),
+        "choose": StepSpec("choose", inputs=("prepare",)),
+    }
+    spec: Any = SimpleNamespace(model="m", steps=steps)
+    results = (
+        done("prepare", {"output": "sha256:p"}, cached=True),
+        StepResult("fit", "fit", StepState.FAILED),
+        StepResult("choose", "choose", StepState.SKIPPED),
+    )
+    found = set(edges_of_run(ORDER, spec, ran(results, {"flights": "sha256:f"}), None))
+    prepare, fit = Node("step", "r1/prepare"), Node("step", "r1/fit")
+    assert {edge for edge in found if edge.derived.kind != "run"} == {
+        Edge(artifact("f"), "snapshot of", Node("source", "m/flights")),
+        Edge(prepare, "part of", Node("run", "r1")),
+        Edge(prepare, "read", artifact("f")),
+        Edge(prepare, "reused", artifact("p")),
+        Edge(fit, "part of", Node("run", "r1")),
+        Edge(fit, "read", artifact("p")),
+    }
+
+
+def done(step: str, outputs: Mapping[str, str], *, node: str = "", cached: bool = False) -> StepResult:
+    digests = {name: Digest(digest) for name, digest in outputs.items()}
+    return StepResult(node or step, step, StepState.SUCCEEDED, cached=cached, outputs=digests)
+
+
+def ran(results: Sequence[StepResult], snapshots: Mapping[str, str]) -> PipelineResult:
+    read: Any = {name: SimpleNamespace(digest=digest) for name, digest in snapshots.items()}
+    return PipelineResult({result.node: result for result in results}, read)
 
 
 def test_a_release_leads_to_its_run_its_model_and_its_evidence() -> None:

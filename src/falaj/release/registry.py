@@ -20,6 +20,8 @@ from falaj.storage import EndpointRow, EventRow, EvidenceRow, ProcessRow, Releas
 
 WORKER = "workload:worker/local"
 """Who publishes what runs make, as the audit log names it."""
+CONTROLLER = "workload:controller/local"
+"""Who carries out what was decided."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ def publish(session: Session, run: RunRow, candidate: Candidate, now: float) -> 
         digest=candidate.digest, state=ReleaseState.CANDIDATE, data=dict(candidate.data), created_at=now,
     )  # fmt: skip
     session.add(release)
+    name, about = f"release/{release.model}@{release.number}", {"digest": release.digest, "commit": release.commit}
+    trail.write(session, "release.published", WORKER, name, now, {"run": run.id, **about})
     for predicate_type, envelope in candidate.envelopes:
         session.add(
             EvidenceRow(
@@ -59,7 +63,7 @@ def publish(session: Session, run: RunRow, candidate: Candidate, now: float) -> 
                 envelope=dict(envelope),
             )
         )
-        trail.write_evidence(session, envelope, f"release/{release.model}@{release.number}", WORKER, now)
+        trail.write_evidence(session, envelope, name, WORKER, now)
     run.release = release.number
     move(session, release, "verify", WORKER, now, "what the run signed was verified before it was offered")
     if candidate.mlflow_run:
@@ -156,6 +160,8 @@ def point_endpoint(session: Session, data: Mapping[str, Any], now: float) -> Non
         row.previous = row.release
     row.release, row.version, row.updated_at = release.number, version, now
     row.plan = {"digest": release.digest, "change": data["change"], **release.data.get("serving", {})}
+    said = {"location": location, "release": release.number, "digest": release.digest, "change": data["change"]}
+    trail.write(session, "endpoint.pointed", CONTROLLER, _endpoint(row), now, {**said, "previous": row.previous})
 
 
 def withdraw(session: Session, row: EndpointRow, reason: str, now: float) -> None:
@@ -166,6 +172,8 @@ def withdraw(session: Session, row: EndpointRow, reason: str, now: float) -> Non
     row.plan = {**row.plan, "withdrawn": reason}
     row.status = {"release": row.release, "state": "withdrawn", "message": reason}
     row.version, row.updated_at = next_version(session, row.location), now
+    said = {"location": row.location, "release": row.release, "reason": reason}
+    trail.write(session, "endpoint.withdrawn", CONTROLLER, _endpoint(row), now, said)
     lineage.ended(session, row.environment, row.model, row.location, now)
 
 
@@ -198,9 +206,23 @@ def move(session: Session, release: ReleaseRow, event: str, actor: str, now: flo
 
 
 def observe(
-    session: Session, table: ProcessTable, location: str, endpoints: Sequence[Mapping[str, Any]], now: float
+    session: Session,
+    table: ProcessTable,
+    location: str,
+    endpoints: Sequence[Mapping[str, Any]],
+    now: float,
+    *,
+    reporter: str = "",
 ) -> list[str]:
     """Take what an agent reports of its endpoints; deployments become live or failed by it.
+
+    Args:
+        session: The caller's transaction.
+        table: The process table.
+        location: Whose endpoints.
+        endpoints: What is said of each.
+        now: Unix seconds.
+        reporter: Principal id of who says so; by default the agent of the location.
 
     Returns:
         Ids of the changes that a deployment ended of.
@@ -214,19 +236,29 @@ def observe(
         row.status, row.updated_at = dict(report), now
         outcome = {"ready": "ready", "failed": "failed"}.get(report["state"])
         if outcome and report["release"] == row.release:
-            settled += _settle(session, table, row, Event(outcome, {"message": report.get("message", "")}), now)
+            event = Event(outcome, {"message": report.get("message", "")})
+            settled += _settle(session, table, row, event, now, reporter or f"workload:agent/{location}")
     return settled
 
 
-def _settle(session: Session, table: ProcessTable, row: EndpointRow, event: Event, now: float) -> Iterator[str]:
+def _settle(
+    session: Session, table: ProcessTable, row: EndpointRow, event: Event, now: float, reporter: str
+) -> Iterator[str]:
     for process in _deployments(session, row.model, row.environment, row.location):
         if process.state == DeploymentState.CONVERGING and process.data["release"] == row.release:
             table.send(session, process.id, event, now)
-            subject = f"endpoint/{row.environment}/{row.model}"
             kind = "deployment.live" if event.name == "ready" else "deployment.failed"
             data = {"release": row.release, "location": row.location, **event.data}
-            session.add(EventRow(at=now, subject=subject, kind=kind, data=data))
+            session.add(EventRow(at=now, subject=_endpoint(row), kind=kind, data=data))
+            trail.write(session, kind, reporter, _endpoint(row), now, data)
+            if event.name == "ready":
+                served = (row.environment, row.model, row.location, row.release, process.data["concludes"], now)
+                lineage.began(session, lineage.Served(*served))
             yield process.data["concludes"]
+
+
+def _endpoint(row: EndpointRow) -> str:
+    return f"endpoint/{row.environment}/{row.model}"
 
 
 def _deployments(session: Session, model: str, environment: str, location: str) -> list[ProcessRow]:

@@ -56,7 +56,7 @@ class _Run:
             early = self._start_checks(pool, self._wanted(_BEFORE_TRAINING), environment, {})
             pipeline = self._execute(environment, tracking, early)
             if not pipeline.ok:
-                return self._stopped(pipeline, early)
+                return self._with_edges(self._stopped(pipeline, early), pipeline)
             outputs = dict(pipeline.outputs)
             packaged = self._package(environment, outputs)
             late = self._start_checks(pool, self._wanted_after(), environment, outputs)
@@ -64,12 +64,12 @@ class _Run:
             checks = tuple(future.result() for future in (*early, *late))
         states = {name: str(step.state) for name, step in pipeline.steps.items()}
         if self.around.cancelled():
-            return Outcome("cancelled", "cancelled", steps=states)
+            return self._with_edges(Outcome("cancelled", "cancelled", steps=states), pipeline)
         metrics = {gate.gate.text: gate.value for gate in gates if gate.value is not None}
         if reason := _first_refusal(checks, gates):
-            return Outcome("rejected", reason, metrics=_named(metrics), steps=states)
+            return self._with_edges(Outcome("rejected", reason, metrics=_named(metrics), steps=states), pipeline)
         if packaged is None:
-            return Outcome("succeeded", steps=states)
+            return self._with_edges(Outcome("succeeded", steps=states), pipeline)
         findings = self._findings(environment, pipeline, checks, gates, packaged, started_at, tracking)
         return self._attested(findings, packaged, Outcome("succeeded", metrics=_named(metrics), steps=states))
 
@@ -207,12 +207,12 @@ class _Run:
 
     def _attested(self, findings: Any, packaged: Any, outcome: Outcome) -> Outcome:
         from falaj.runs.attest import attest, believable
-        from falaj.runs.derivation import edges_of_run
 
         keys = self.around.keys()
         envelopes = attest(findings, self.around.store, keys)
         if problems := believable(findings, envelopes, keys):
-            return replace(outcome, state="rejected", reason="; ".join(problems))
+            refused = replace(outcome, state="rejected", reason="; ".join(problems))
+            return self._with_edges(refused, findings.pipeline)
         lock = self._keep_lock(findings.environment)
         data = {
             "snapshots": {name: item.digest for name, item in findings.pipeline.snapshots.items()},
@@ -233,8 +233,14 @@ class _Run:
             "artifacts": [lock] if lock else [],
             "reproducible": findings.environment.reproducible and not self.order.commit.endswith("-dirty"),
         }
-        edges = tuple(edges_of_run(self.order, self.spec, findings.pipeline, lock))
-        return replace(outcome, digest=packaged.digest, envelopes=envelopes, data=data, edges=edges)
+        made = replace(outcome, digest=packaged.digest, envelopes=envelopes, data=data)
+        return self._with_edges(made, findings.pipeline, lock)
+
+    def _with_edges(self, outcome: Outcome, pipeline: PipelineResult, lock: str | None = None) -> Outcome:
+        """What came from what is told of every run whose steps read data, released or not."""
+        from falaj.runs.derivation import edges_of_run
+
+        return replace(outcome, edges=tuple(edges_of_run(self.order, self.spec, pipeline, lock)))
 
     def _signature(self, model: Digest) -> dict[str, Any]:
         """A signature over the files of the model that other tools understand."""

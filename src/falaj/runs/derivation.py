@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from falaj.governance.lineage import Edge, Node
-from falaj.pipeline import PipelineResult
+from falaj.governance.lineage import MADE_BY, REUSED, Edge, Node
+from falaj.pipeline import PipelineResult, StepState
 from falaj.project.spec import ProjectSpec
 from falaj.runs.outcome import Order
 
@@ -13,11 +13,14 @@ from falaj.runs.outcome import Order
 def edges_of_run(order: Order, spec: ProjectSpec, pipeline: PipelineResult, lock: str | None) -> Iterator[Edge]:
     """Every edge of a run, from what is later to what it came from.
 
+    A step whose result an earlier run had made it reused: only who really made an artifact is its maker. A walk up
+    would else lead from one release into every run that ever found the same artifact in the cache.
+
     Args:
         order: The run and its commit.
         spec: The project file of that commit.
-        pipeline: What became of its steps.
-        lock: Digest of the environment's lockfile; None without one.
+        pipeline: What became of its steps; those that were not reached have read nothing.
+        lock: Digest of the environment's lockfile; None where none was kept.
     """
     run = Node("run", order.run_id)
     yield Edge(run, "ran", Node("commit", order.commit))
@@ -26,12 +29,16 @@ def edges_of_run(order: Order, spec: ProjectSpec, pipeline: PipelineResult, lock
     for source, snapshot in pipeline.snapshots.items():
         yield Edge(Node("artifact", str(snapshot.digest)), "snapshot of", Node("source", f"{spec.model}/{source}"))
     outputs = {name: str(digest) for name, digest in pipeline.outputs.items()}
-    for name in pipeline.steps:
+    for name, result in pipeline.steps.items():
+        if result.state is StepState.SKIPPED:
+            continue
         step = Node("step", f"{order.run_id}/{name}")
         yield Edge(step, "part of", run)
-        inputs = spec.steps[name.partition("[")[0]].inputs
-        yield from (Edge(step, "read", Node("artifact", digest)) for digest in _read(outputs, inputs))
-        yield from (Edge(Node("artifact", digest), "made by", step) for digest in _made(outputs, name))
+        yield from (
+            Edge(step, "read", Node("artifact", each)) for each in _read(outputs, spec.steps[result.step].inputs)
+        )
+        made = [Node("artifact", str(digest)) for digest in result.outputs.values()]
+        yield from (Edge(step, REUSED, each) if result.cached else Edge(each, MADE_BY, step) for each in made)
 
 
 def edges_of_release(name: str, run: str, digest: str, packaged: str | None, evidence: Sequence[str]) -> Iterator[Edge]:
@@ -45,7 +52,7 @@ def edges_of_release(name: str, run: str, digest: str, packaged: str | None, evi
         evidence: Digests of the envelopes that speak of it.
     """
     release, model = Node("release", name), Node("artifact", digest)
-    yield Edge(release, "made by", Node("run", run))
+    yield Edge(release, MADE_BY, Node("run", run))
     yield Edge(release, "serves", model)
     if packaged and packaged != digest:
         yield Edge(model, "packaged from", Node("artifact", packaged))
@@ -58,10 +65,3 @@ def _read(outputs: Mapping[str, str], inputs: Sequence[str]) -> Iterator[str]:
         for name, digest in outputs.items():
             if name == wanted or name.startswith(f"{wanted}["):
                 yield digest
-
-
-def _made(outputs: Mapping[str, str], node: str) -> Iterator[str]:
-    """Digests of what a step, or a cell of its matrix, made."""
-    for name, digest in outputs.items():
-        if name == node or name.startswith(f"{node}."):
-            yield digest

@@ -87,7 +87,7 @@ class Outcome:
         data: What the release remembers.
         metrics: Values of the gates and numbers of the reports, for the tracker.
         steps: State of each step.
-        edges: What came from what, for the lineage; empty without a release.
+        edges: What came from what, for the lineage; empty when it ended before its steps.
     """
 
     state: str

@@ -10,8 +10,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from falaj.errors import NotFoundError
+from falaj.governance import trail
 from falaj.ids import new_id
 from falaj.processes import Event, ProcessTable
+from falaj.release.registry import CONTROLLER
 from falaj.runs.lifecycle import ENDED
 from falaj.storage import EventRow, ProjectRow, RunRow
 
@@ -27,6 +29,7 @@ class RunOrder:
         ref: The branch that moved, when one did.
         params: Overrides, `{step: {parameter: value}}`.
         once: One run a commit, however often it is announced.
+        actor: Principal id of who wants it; the controller where no request does.
     """
 
     project: str
@@ -35,6 +38,7 @@ class RunOrder:
     ref: str | None = None
     params: Mapping[str, Mapping[str, Any]] | None = None
     once: bool = True
+    actor: str = CONTROLLER
 
 
 def enqueue(session: Session, table: ProcessTable, order: RunOrder, now: float) -> tuple[RunRow, bool]:
@@ -61,11 +65,20 @@ def enqueue(session: Session, table: ProcessTable, order: RunOrder, now: float) 
     data = {"run_id": run.id, "commit_status": project.vendor is not None}
     table.start(session, "run", run.id, "queued", data, now)
     record(session, f"run/{run.id}", "run.queued", {"trigger": order.trigger, "commit": order.commit}, now)
+    about = {"project": run.project, "commit": run.commit, "ref": run.ref, "trigger": run.trigger}
+    trail.write(session, "run.queued", order.actor, f"run/{run.id}", now, about)
     return run, True
 
 
-def cancel(session: Session, table: ProcessTable, run_id: str, now: float) -> RunRow:
+def cancel(session: Session, table: ProcessTable, run_id: str, actor: str, now: float) -> RunRow:
     """Ask for the end of a run; a run that has ended stays as it is.
+
+    Args:
+        session: The caller's transaction.
+        table: The process table.
+        run_id: As `find` takes it.
+        actor: Principal id of who wants it.
+        now: Unix seconds.
 
     Raises:
         NotFoundError: There is no such run.
@@ -75,6 +88,7 @@ def cancel(session: Session, table: ProcessTable, run_id: str, now: float) -> Ru
         table.send(session, run.id, Event("cancel"), now)
         run.state = "cancelling"
         record(session, f"run/{run.id}", "run.cancelling", {}, now)
+        trail.write(session, "run.cancelled", actor, f"run/{run.id}", now)
     return run
 
 

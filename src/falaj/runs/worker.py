@@ -15,7 +15,7 @@ from falaj.artifacts import open_home_store, parse_digest
 from falaj.encryption import home_scope, open_chest
 from falaj.errors import FalajError
 from falaj.evidence import envelope_digest, open_keyring
-from falaj.governance import lineage
+from falaj.governance import lineage, trail
 from falaj.governance.keys import Vault, secret_values, synchronise
 from falaj.governance.principal import Principal, PrincipalKind
 from falaj.home import Home
@@ -107,6 +107,7 @@ class Worker:
             run.state = "running" if run.state == "queued" else run.state
             run.started_at = run.started_at or now
             queue.record(session, f"run/{run.id}", "run.started", {"commit": run.commit}, now)
+            trail.write(session, "run.started", release.WORKER, f"run/{run.id}", now, {"commit": run.commit})
             order = Order(
                 run.id, project.repository, run.ref or "", run.commit, author="", params=run.params, trigger=run.trigger
             )
@@ -144,17 +145,19 @@ class Worker:
             event = Event("finished", {"outcome": outcome.state, "reason": outcome.reason})
             step = self._processes.advance(session, lease, event, now)
             run.state, run.reason, run.model, run.ended_at = step.state, outcome.reason, outcome.model, now
+            lineage.record(session, outcome.edges, now)
             if step.state == RunState.SUCCEEDED and outcome.digest and outcome.model:
                 candidate = release.Candidate(
                     outcome.model, outcome.digest, outcome.envelopes, outcome.data, run.mlflow_run
                 )
                 made = release.publish(session, run, candidate, now)
-                lineage.record(session, [*outcome.edges, *_edges_of(made, outcome)], now)
+                lineage.record(session, _edges_of(made, outcome), now)
                 self._ask_for_lowest_rung(
                     changes.Turn(session, self._processes, open_keyring(self._home.keys), now), made
                 )
             data = {"state": step.state, "reason": outcome.reason, "release": run.release}
             queue.record(session, f"run/{run.id}", "run.ended", data, now)
+            trail.write(session, "run.ended", release.WORKER, f"run/{run.id}", now, data)
         if run.mlflow_run:
             with suppress(Exception):  # the tracker may be away; what matters is in the run's row
                 self._tracking.close_run(run.mlflow_run, run.state, outcome.metrics)

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from falaj.errors import UsageError
-from falaj.governance.lineage import Edge, Node, downstream, names_of, node, record, upstream
+from falaj.governance.lineage import Edge, Node, downstream, edges_of_steps, names_of, node, record, upstream
 from falaj.storage import Database
 
 
@@ -44,6 +44,43 @@ def test_an_edge_is_stored_once(database: Database) -> None:
             record(session, [*CHAIN, *CHAIN], now)
     with database.reading() as session:
         assert len(upstream(session, Node("release", "m@1"))) == 6
+
+
+def run_of(name: str, table: Node, model: Node, *, cached: bool) -> list[Edge]:
+    """A run that prepares a table and fits a model from it; the table may come from the cache."""
+    run, prepare, fit = Node("run", name), Node("step", f"{name}/prepare"), Node("step", f"{name}/fit")
+    return [
+        Edge(run, "ran", Node("commit", f"of {name}")),
+        Edge(prepare, "part of", run),
+        Edge(fit, "part of", run),
+        Edge(prepare, "reused", table) if cached else Edge(table, "made by", prepare),
+        Edge(fit, "read", table),
+        Edge(model, "made by", fit),
+    ]
+
+
+def test_an_artifact_that_many_runs_reused_leads_to_the_run_that_made_it_alone(database: Database) -> None:
+    table = artifact("sha256:table")
+    with database.transaction() as session:
+        record(session, run_of("r1", table, artifact("m1"), cached=False), 1.0)
+        for number in range(2, 6):
+            record(session, run_of(f"r{number}", table, artifact(f"m{number}"), cached=True), float(number))
+    with database.reading() as session:
+        assert names_of(upstream(session, artifact("m5")), "run") == ["r5", "r1"]
+        assert set(edges_of_steps(session, "r5")) == set(run_of("r5", table, artifact("m5"), cached=True)[1:])
+        assert {edge.derived for edge in downstream(session, table) if edge.derived.kind == "artifact"} == {
+            artifact(f"m{number}") for number in range(1, 6)
+        }
+
+
+def test_what_nobody_is_known_to_have_made_was_made_by_the_first_that_reused_it(database: Database) -> None:
+    table = artifact("table")
+    for name in ("r1", "r2"):  # the run that made it ended before it could say so
+        with database.transaction() as session:
+            record(session, run_of(name, table, artifact(name), cached=True), 1.0)
+    with database.reading() as session:
+        assert names_of(upstream(session, table), "step") == ["r1/prepare"]
+        assert Edge(Node("step", "r2/prepare"), "reused", table) in edges_of_steps(session, "r2")
 
 
 def test_what_is_unknown_has_no_lineage(database: Database) -> None:

@@ -3,20 +3,39 @@
     prediction -> release -> run -> commit, environment lock
                           -> model artifact -> step -> artifact -> ... -> snapshot -> source
 
+Artifacts are named by what is in them, so that one may be known to many runs; a step that found its result made is no
+maker of it.
+
 Upward leads to where something came from, downward to everything that it reached. `served` remembers which release each
 endpoint served when, so that the past can be asked about as well as the present.
 """
 
-from falaj.governance.lineage.graph import Edge, Node, downstream, names_of, node, record, steps_of, upstream
+from falaj.governance.lineage.graph import (
+    MADE_BY,
+    PART_OF,
+    REUSED,
+    Edge,
+    Node,
+    downstream,
+    edges_of_steps,
+    names_of,
+    node,
+    record,
+    upstream,
+)
 from falaj.governance.lineage.open_lineage import events_of
 from falaj.governance.lineage.served import Served, began, ended, history, served_at
 
 __all__ = [
+    "MADE_BY",
+    "PART_OF",
+    "REUSED",
     "Edge",
     "Node",
     "Served",
     "began",
     "downstream",
+    "edges_of_steps",
     "ended",
     "events_of",
     "history",
@@ -24,6 +43,5 @@ __all__ = [
     "node",
     "record",
     "served_at",
-    "steps_of",
     "upstream",
 ]

@@ -14,6 +14,12 @@ from falaj.errors import UsageError
 from falaj.storage.lineage_tables import LineageEdgeRow
 
 KINDS = frozenset({"artifact", "commit", "evidence", "lock", "release", "run", "source", "step", "subject"})
+MADE_BY = "made by"
+"""How an artifact leads to the step that made it, and a release to its run."""
+REUSED = "reused"
+"""How a step leads to an artifact that it would have made, had an earlier one not made the same."""
+PART_OF = "part of"
+"""How a step leads to its run."""
 _LONGEST = 300
 
 
@@ -65,6 +71,9 @@ def node(text: str) -> Node:
 def record(session: Session, edges: Iterable[Edge], now: float) -> None:
     """Write edges in the transaction of what they tell of; an edge that is known is left alone.
 
+    A step that reused an artifact which nothing is known to have made counts as its maker: the run that made it ended
+    before it could say so, or it was this very run, before its worker was restarted.
+
     Args:
         session: The caller's transaction.
         edges: What came from what.
@@ -72,7 +81,7 @@ def record(session: Session, edges: Iterable[Edge], now: float) -> None:
     """
     rows = [
         {"derived": str(edge.derived), "origin": str(edge.origin), "relation": edge.relation, "at": now}
-        for edge in sorted(set(edges))
+        for edge in sorted(_adopted(session, set(edges)))
     ]
     if rows:
         session.execute(_insert_new(session), rows)
@@ -88,14 +97,14 @@ def downstream(session: Session, start: Node) -> list[Edge]:
     return _walk(session, start, LineageEdgeRow.origin, LineageEdgeRow.derived)
 
 
-def steps_of(session: Session, run: str) -> list[Edge]:
-    """What the steps of a run read and made."""
-    begin, end = f"step:{run}/", f"step:{run}0"  # `0` comes after `/`
-    query = select(LineageEdgeRow).where(
-        ((LineageEdgeRow.derived > begin) & (LineageEdgeRow.derived < end))
-        | ((LineageEdgeRow.origin > begin) & (LineageEdgeRow.origin < end))
+def edges_of_steps(session: Session, run: str) -> list[Edge]:
+    """What the steps of a run read, made and reused, whatever other runs did with the same artifacts."""
+    mine = select(LineageEdgeRow.derived).where(
+        LineageEdgeRow.origin == str(Node("run", run)), LineageEdgeRow.relation == PART_OF
     )
-    return sorted(_edge(row) for row in session.scalars(query))
+    outward = select(LineageEdgeRow).where(LineageEdgeRow.derived.in_(mine))
+    inward = select(LineageEdgeRow).where(LineageEdgeRow.origin.in_(mine))
+    return sorted(_edge(row) for query in (outward, inward) for row in session.scalars(query))
 
 
 def names_of(edges: Sequence[Edge], kind: str) -> list[str]:
@@ -127,6 +136,19 @@ def _nearest_first(edges: Sequence[Edge], start: Node, *, upward: bool) -> list[
         ordered.update(dict.fromkeys(found))
         frontier = [edge.origin if upward else edge.derived for edge in found]
     return list(ordered)
+
+
+def _adopted(session: Session, edges: set[Edge]) -> set[Edge]:
+    """The edges, where the first step that reused an artifact without a maker is its maker."""
+    reused = {edge.origin: edge for edge in sorted(edges, reverse=True) if edge.relation == REUSED}
+    if not reused:
+        return set(edges)
+    named = select(LineageEdgeRow.derived).where(
+        LineageEdgeRow.derived.in_([str(each) for each in reused]), LineageEdgeRow.relation == MADE_BY
+    )
+    made = {str(edge.derived) for edge in edges if edge.relation == MADE_BY} | set(session.scalars(named))
+    orphans = [edge for artifact, edge in reused.items() if str(artifact) not in made]
+    return (edges - set(orphans)) | {Edge(edge.origin, MADE_BY, edge.derived) for edge in orphans}
 
 
 def _edge(row: LineageEdgeRow) -> Edge:

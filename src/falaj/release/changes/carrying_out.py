@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import select
 
 from falaj.evidence import ADMISSION, Admission, Role, envelope_digest, sign_statement
-from falaj.governance import audit, lineage, trail
+from falaj.governance import audit, trail
 from falaj.governance.policy import Action, ChangeFacts, ForbiddenError, SignedFacts, require
 from falaj.processes import Event
 from falaj.release.calendar import next_opening, open_at
@@ -181,9 +181,6 @@ def _went_live(turn: Turn, row: ChangeRow) -> None:
     """The release is live; what served before and serves nowhere now is superseded."""
     release = turn.release(row)
     move(turn.session, release, "serve", CONTROLLER.id, turn.now)
-    for endpoint in endpoints_of(turn.session, row.model, row.environment):
-        served = (row.environment, row.model, endpoint.location, row.release, row.id, turn.now)
-        lineage.began(turn.session, lineage.Served(*served))
     for number in {endpoint.previous for endpoint in endpoints_of(turn.session, row.model, row.environment)}:
         if number is not None and number != row.release:
             leave(turn, turn.session.get_one(ReleaseRow, (row.model, number), with_for_update=True))

@@ -44,7 +44,8 @@ def open_lineage(run_id: str, platform: Shared) -> list[dict[str, Any]]:
         run = queue.find(session, run_id)
         if run.started_at is None or run.ended_at is None:
             return []
-        return lineage.events_of(run.id, run.project, lineage.steps_of(session, run.id), run.started_at, run.ended_at)
+        edges = lineage.edges_of_steps(session, run.id)
+        return lineage.events_of(run.id, run.project, edges, run.started_at, run.ended_at)
 
 
 @router.get("/why/{environment}/{model}", response_model=list[documents.Why], **action(Action.READ, refined=True))
