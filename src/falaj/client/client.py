@@ -18,6 +18,7 @@ from falaj.client.keys import KeyCalls, SecretCalls
 from falaj.client.lineage import LineageCalls
 from falaj.client.policy import PolicyCalls
 from falaj.client.settings import SettingsCalls
+from falaj.client.workload import LocationCalls
 from falaj.home import Home
 
 _PREFIX = "/api/v1"
@@ -100,6 +101,11 @@ class Client:
     def secrets(self) -> SecretCalls:
         """Secrets of steps."""
         return SecretCalls(self._transport)
+
+    @cached_property
+    def locations(self) -> LocationCalls:
+        """Locations and their agents."""
+        return LocationCalls(self._transport)
 
     def health(self) -> api.Health:
         """Whether the server answers."""

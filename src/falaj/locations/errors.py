@@ -2,6 +2,7 @@
 
 UnavailableError
 └── LocationError                 location.unavailable
+    ├── LocationRefusedError      location.refused          the control plane answers, and refuses
     ├── PortInUseError            location.port-in-use
     ├── GatewayError              location.gateway          Envoy did not start or does not answer
     └── ConfigRejectedError       location.config-rejected  Envoy refused a configuration; the last good one serves
@@ -23,6 +24,12 @@ class LocationError(UnavailableError):
     """A part of the location cannot do its work now."""
 
     code = "location.unavailable"
+
+
+class LocationRefusedError(LocationError):
+    """The control plane answered that it will not do this."""
+
+    code = "location.refused"
 
 
 class PortInUseError(LocationError):

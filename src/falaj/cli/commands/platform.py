@@ -9,7 +9,10 @@ import typer
 
 from falaj.cli.commands.projects import JsonOption
 from falaj.cli.output import emit, emit_json, emit_table, state_styled
+from falaj.errors import UsageError
 from falaj.home import Home
+
+_ENROL = "falaj locations enrol NAME, at the control plane, prints the whole command"
 
 
 def register(app: typer.Typer) -> None:
@@ -131,11 +134,23 @@ def worker() -> None:
     running.run()
 
 
-def agent(location: Annotated[str, typer.Option(help="The location that it serves.")] = "local") -> None:
-    """Run the agent of a location alone."""
-    from falaj.locations.agent import run
+def agent(
+    location: Annotated[str, typer.Option(help="The location that it serves.")] = "local",
+    server: Annotated[str, typer.Option(help="To enrol: the control plane, https://HOST:PORT.")] = "",
+    enrol: Annotated[str, typer.Option(help="To enrol: the one-time token.", envvar="FALAJ_ENROL")] = "",
+    ca_fingerprint: Annotated[str, typer.Option(help="To enrol: what the server's authority is known by.")] = "",
+    envoy_port: Annotated[int, typer.Option(help="Port of the endpoints; 0 keeps the last one.")] = 0,
+) -> None:
+    """Run the agent of a location alone; a location elsewhere enrols the first time."""
+    from falaj.locations.agent import enrol_location, run
 
     home = Home.from_environment().prepare()
+    if envoy_port:
+        home.save_ports(home.ports() | {"envoy": envoy_port})
+    if enrol:
+        if not server.startswith("https://") or not ca_fingerprint:
+            raise UsageError("to enrol takes --server https://HOST:PORT, --enrol and --ca-fingerprint", hint=_ENROL)
+        enrol_location(home, location, server, enrol, ca_fingerprint)
     run(
         home=home.root,
         server_url=home.server_url,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from falaj.locations.agent.loop import require_gateway_port, run, stop_location
+    from falaj.locations.agent.loop import enrol_location, require_gateway_port, run, stop_location
 
-__all__ = ["require_gateway_port", "run", "stop_location"]
+__all__ = ["enrol_location", "require_gateway_port", "run", "stop_location"]
 
 
 def __getattr__(name: str) -> Any:

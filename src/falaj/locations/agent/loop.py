@@ -16,15 +16,20 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
+
 from falaj.artifacts import open_store
 from falaj.encryption import open_chest
 from falaj.errors import FalajError
 from falaj.home import Home
 from falaj.locations.agent.admission import Admission, Site
-from falaj.locations.agent.control_plane import ControlPlane
+from falaj.locations.agent.control_plane import ControlPlane, with_token
+from falaj.locations.agent.enrolling import enrol
 from falaj.locations.agent.fetching import Fetcher, HttpFetcher
 from falaj.locations.agent.intake import RETRY_AFTER_S, Intake, Offer
+from falaj.locations.agent.membership import membership_of
 from falaj.locations.agent.memory import Memory
+from falaj.locations.agent.renewal import Renewal, RenewedTransport
 from falaj.locations.agent.rules import read_rules
 from falaj.locations.desired import EndpointState, EndpointStatus
 from falaj.locations.errors import AgentRunningError, LocationError
@@ -37,6 +42,7 @@ _SETTLED_PASS_S = 0.25
 _REPORT_EVERY_S = 10.0
 _RETRY_SERVER_S = 1.0
 _log = logging.getLogger(__name__)
+Background = Callable[[threading.Event], None]
 
 
 def run(
@@ -52,9 +58,12 @@ def run(
 ) -> None:
     """Keep a location as the control plane wants it, until SIGTERM or SIGINT.
 
+    An enrolled location asks the server that it was enrolled with, by its certificate; any other one is on the machine
+    of the control plane and asks by the installation's token.
+
     Args:
         home: Folder of the installation.
-        server_url: Base URL of the server.
+        server_url: Base URL of the server, for a location that is not enrolled.
         token: Bearer token for it.
         location: Name of the location.
         envoy_port: Port of the gateway, on 127.0.0.1.
@@ -69,17 +78,38 @@ def run(
     """
     place = _place(home, location)
     with _alone(place.folder):
-        control = ControlPlane(server_url, token, location)
+        http, background = _connection(place, location, server_url, token)
+        control = ControlPlane(http, location)
         runtime = ProcessRuntime(place, port=envoy_port, command=command, log_key=_log_keys(home, location, place))
         runtime.gateway.require_port()
         memory = Memory(place.folder)
         site = Site(location, place.folder, Home(home, os.environ).keys)
-        agent = Agent(runtime, control, _admission(home, site, memory, control, store_url), memory)
+        agent = Agent(runtime, control, _admission(home, site, memory, control, store_url), memory, background)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: agent.stop())
         agent.serve()
         if stop_data_plane:
             runtime.stop()
+
+
+def enrol_location(home: Home, location: str, url: str, token: str, fingerprint: str) -> None:
+    """Enrol a location with a control plane elsewhere; see `enrolling.enrol`.
+
+    Args:
+        home: This machine's folder.
+        location: Name of the location.
+        url: Base URL of the server's port for agents.
+        token: One-time token.
+        fingerprint: SHA-256 of the authority's certificate in hex.
+
+    Raises:
+        AgentRunningError: The location has an agent.
+        AuthorityError: The server belongs to another authority.
+        LocationError: The server cannot be reached, or refuses.
+    """
+    folder = home.location_dir(location)
+    with _alone(folder):
+        enrol(folder, home.keys, location, url, token, fingerprint)
 
 
 def require_gateway_port(home: Path, location: str, port: int) -> None:
@@ -106,10 +136,19 @@ class Agent:
         control: The control plane.
         admission: Decides what may be served.
         memory: What is remembered on disk.
+        background: What else to do, each in a thread of its own, until it is told to stop.
     """
 
-    def __init__(self, runtime: ProcessRuntime, control: ControlPlane, admission: Admission, memory: Memory) -> None:
+    def __init__(
+        self,
+        runtime: ProcessRuntime,
+        control: ControlPlane,
+        admission: Admission,
+        memory: Memory,
+        background: Sequence[Background] = (),
+    ) -> None:
         self._runtime = runtime
+        self._background = background
         self._control = control
         self._stopping = threading.Event()
         self._wake = threading.Event()
@@ -130,6 +169,7 @@ class Agent:
         self._intake.recall()
         self._to_admit.set()
         threads = [threading.Thread(target=each, daemon=True) for each in (self._listen, self._admit, self._report)]
+        threads += [threading.Thread(target=each, args=(self._stopping,), daemon=True) for each in self._background]
         for thread in threads:
             thread.start()
         while not self._stopping.is_set():
@@ -202,6 +242,15 @@ def _admission(home: Path, site: Site, memory: Memory, control: ControlPlane, st
     installation = Home(home, os.environ)
     fetcher: Fetcher = open_store(store_url) if store_url else HttpFetcher(control.http)
     return Admission(site, memory, fetcher, control.consistency, lambda folder: build(folder, installation).python)
+
+
+def _connection(place: Place, location: str, url: str, token: str) -> tuple[httpx.Client, Sequence[Background]]:
+    """How the control plane is reached, and what keeps it so."""
+    member = membership_of(place.folder, location)
+    if member is None:
+        return with_token(url, token), ()
+    transport = RenewedTransport(member)
+    return member.client(transport), (Renewal(member, transport).run,)
 
 
 def _log_keys(home: Path, location: str, place: Place) -> Callable[[], bytes] | None:

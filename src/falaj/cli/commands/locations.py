@@ -1,0 +1,61 @@
+"""Locations: list, enrol, forget."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from falaj.cli.commands.projects import JsonOption
+from falaj.cli.output import ago, clock, emit, emit_json, emit_table
+
+NameArgument = Annotated[str, typer.Argument(help="A location of platform.yaml.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    locations = typer.Typer(help="Places where endpoints run, and their agents.", no_args_is_help=True)
+    locations.command("list")(list_locations)
+    locations.command("enrol")(enrol)
+    locations.command("forget")(forget)
+    app.add_typer(locations, name="locations", rich_help_panel=None)
+
+
+def list_locations(json: JsonOption = False) -> None:
+    """List locations with the state of their agents."""
+    from falaj.client import Client
+
+    found = Client.from_home().locations.list()
+    if json:
+        emit_json(found)
+        return
+    rows = [(each.location, each.state, ago(each.seen_at), clock(each.certified_until)) for each in found]
+    emit_table(("location", "agent", "last seen", "certificate until"), rows, empty="no locations")
+
+
+def enrol(
+    name: NameArgument,
+    address: Annotated[str, typer.Option(help="Host of this machine, as the agent reaches it.")] = "",
+    hours: Annotated[float, typer.Option(help="How long the token is good.", min=0.01, max=168)] = 1.0,
+    json: JsonOption = False,
+) -> None:
+    """Make a one-time token for the agent of a location, and print the command that uses it there."""
+    import socket
+
+    from falaj.client import Client
+
+    made = Client.from_home().locations.enrol(name, hours * 3600)
+    if json:
+        emit_json(made)
+        return
+    server = f"https://{address or socket.gethostname()}:{made.port}"
+    emit(f"on the machine of '{name}', once, before {clock(made.expires_at)}:")
+    emit(f"falaj agent --location {name} --server {server} --enrol {made.token} --ca-fingerprint {made.fingerprint}")
+
+
+def forget(name: NameArgument) -> None:
+    """Put the agent of a location out; its certificates are refused from now on."""
+    from falaj.client import Client
+
+    Client.from_home().locations.forget(name)
+    emit(f"the agent of '{name}' is refused from now on; what it serves there goes on until it is stopped there")
