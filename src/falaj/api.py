@@ -158,7 +158,8 @@ def _hints(kind: Any) -> dict[str, Any]:
 
 def _decode_value(hint: Any, value: Any) -> Any:
     if isinstance(hint, types.UnionType):
-        return value
+        named = next((kind for kind in typing.get_args(hint) if is_dataclass(kind)), None)
+        return value if named is None or value is None else _decode_value(named, value)
     if is_dataclass(hint):
         return decode(typing.cast("type", hint), value)
     if typing.get_origin(hint) is list and is_dataclass(typing.get_args(hint)[0]):

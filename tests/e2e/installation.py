@@ -33,18 +33,24 @@ class Installation:
     @property
     def environment(self) -> dict[str, str]:
         cache = os.environ.get("UV_CACHE_DIR", str(ROOT / ".cache" / "uv"))
-        return {**os.environ, **_GIT_IDENTITY, "FALAJ_HOME": str(self.home), "UV_CACHE_DIR": cache}
+        own = {
+            "FALAJ_HOME": str(self.home),
+            "FALAJ_CREDENTIALS": str(self.home.with_name("people")),
+            "UV_CACHE_DIR": cache,
+        }
+        return {**os.environ, **_GIT_IDENTITY, **own}
 
-    def falaj(self, *arguments: str, cwd: Path | None = None, timeout_s: float = 240) -> Completed:
+    def falaj(self, *arguments: str, cwd: Path | None = None, timeout_s: float = 240, given: str = "") -> Completed:
         """Run the command and give back what it printed, whatever its exit code."""
         command = [sys.executable, "-m", "falaj.cli.main", *arguments]
         return subprocess.run(
-            command, cwd=cwd, env=self.environment, capture_output=True, text=True, timeout=timeout_s, check=False
-        )
+            command, cwd=cwd, env=self.environment, capture_output=True, text=True, timeout=timeout_s, check=False,
+            input=given,
+        )  # fmt: skip
 
-    def ok(self, *arguments: str, cwd: Path | None = None) -> str:
+    def ok(self, *arguments: str, cwd: Path | None = None, given: str = "") -> str:
         """Run the command, which must succeed."""
-        done = self.falaj(*arguments, cwd=cwd)
+        done = self.falaj(*arguments, cwd=cwd, given=given)
         assert done.returncode == 0, f"falaj {' '.join(arguments)}: {done.stdout}\n{done.stderr}\n{self.logs()}"
         return done.stdout
 

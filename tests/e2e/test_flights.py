@@ -7,6 +7,8 @@ import os
 import shutil
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -161,3 +163,60 @@ def test_the_same_project_runs_without_a_server(installation: Installation, proj
     assert done.returncode == 0, done.stdout + done.stderr
     outcome = json.loads(done.stdout)
     assert outcome["state"] == "succeeded" and outcome["digest"].startswith("sha256:")
+
+
+PASSWORD = "correct horse battery"
+
+
+def invite(installation: Installation, name: str, *roles: str) -> None:
+    given = [word for role in roles for word in ("--role", role)]
+    made = installation.ok("--as", "root", "accounts", "add", name, "--email", f"{name}@example.org", "--json", *given)
+    installation.ok("password", json.loads(made)["link"], "--password-stdin", given=PASSWORD)
+    installation.ok("--as", name, "login", "--password-stdin", given=PASSWORD)
+
+
+def asked(installation: Installation, who: str, release: str, environment: str) -> str:
+    made = installation.ok("--as", who, "promote", release, "--to", environment, "--json")
+    change: str = json.loads(made)["id"]
+    return change
+
+
+def test_people_bring_a_release_to_prod_and_a_revoked_one_serves_nowhere(
+    installation: Installation, first: dict[str, Any], tmp_path: Path
+) -> None:
+    link = (installation.home / "setup-link").read_text().strip()
+    person = ("--name", "root", "--email", "root@example.org", "--password-stdin")
+    installation.ok("setup", link, *person, given=PASSWORD)
+    invite(installation, "omar", "ml-engineer")
+    for name in ("rania", "rashid", "aisha"):  # Aisha wrote the commits
+        invite(installation, name, "release-manager")
+    invite(installation, "noor", "auditor")
+    name = "flight-delay@1"
+    assert "rung-skipped" in installation.falaj("--as", "omar", "promote", name, "--to", "prod").stderr
+    installation.ok("--as", "omar", "promote", name, "--to", "test", "--wait")
+    change = asked(installation, "omar", name, "pre-prod")
+    assert "sod-author-approves" in installation.falaj("--as", "aisha", "approve", change, "--yes").stderr
+    installation.ok("--as", "rania", "approve", change, "--yes", "--wait")
+    change = asked(installation, "omar", name, "prod")
+    installation.ok("--as", "rania", "approve", change, "--yes")
+    assert "done" in installation.ok("--as", "rashid", "approve", change, "--yes", "--wait")
+    live = {each["endpoint"]: each for each in installation.json("endpoints")}["prod/flight-delay"]
+    assert (live["release"], live["state"]) == (1, "ready")
+    why = installation.ok("--as", "noor", "why", "prod/flight-delay")
+    assert "user:rania" in why and "user:rashid" in why and first["commit"] in why
+    log, key = tmp_path / "log", tmp_path / "log.pem"
+    installation.ok("--as", "noor", "audit", "export", str(log), "--key", str(key))
+    verifier = Path(__file__).parents[2] / "auditors" / "verify_log.py"
+    checked = subprocess.run([sys.executable, "-I", verifier, log, key], capture_output=True, text=True, check=False)
+    assert checked.stdout.startswith("ACCEPTED"), checked.stdout
+    installation.ok("--as", "rania", "releases", "revoke", name, "--reason", "leak")
+
+    def gone() -> bool:
+        request = urllib.request.Request(f"{live['url']}/v2/health/ready")
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                return bool(answer.status != 200)
+        except urllib.error.HTTPError as error:
+            return error.code == 404
+
+    wait_for(gone, 10, installation.logs)

@@ -77,6 +77,18 @@ def test_the_story_of_an_endpoint_now_and_then(scene: Scene, app: FastAPI) -> No
     assert (nothing.status_code, nothing.json()["code"]) == (404, "lineage.nothing-served")
 
 
+def test_the_story_is_told_in_one_screen(scene: Scene, app: FastAPI, capsys: pytest.CaptureFixture[str]) -> None:
+    from falaj import api
+    from falaj.cli.commands.lineage import tell
+    from falaj.documents.lineage import Why
+
+    (story,) = acting_as(app, "noor").get(f"/api/v1/why/test/{MODEL}").json()
+    tell(api.decode(Why, story))
+    said = capsys.readouterr().out
+    for part in ("serves release 2", "push of flights", "change", "user:omar: because", "release 1, "):
+        assert part in said
+
+
 def test_a_release_bundle_holds_the_decisions_and_their_proofs(app: FastAPI) -> None:
     bundle = acting_as(app, "noor").get(f"/api/v1/releases/{MODEL}@2/bundle").json()
     assert len(bundle["evidence"]) > 8

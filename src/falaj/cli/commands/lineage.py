@@ -36,7 +36,7 @@ def why(
         emit_json(found)
         return
     for story in found:
-        _tell(story)
+        tell(story)
 
 
 def lineage(
@@ -60,7 +60,8 @@ def lineage(
         emit_table(("this", "", "that"), rows, empty=f"nothing is known of {node}")
 
 
-def _tell(story: Why) -> None:
+def tell(story: Why) -> None:
+    """Print the story of an endpoint at one location."""
     served, release, run = story.served, story.release, story.run
     until = f" until {clock(served.ended_at)}" if served.ended_at else ""
     emit(styled(f"{story.endpoint} at {served.location} serves release {served.release}", "bold"))
