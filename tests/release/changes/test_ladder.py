@@ -310,7 +310,9 @@ def test_every_decision_stands_in_the_audit_log(scene: Scene) -> None:
     assert [each.kind for each in reversed(about)] == [
         "change.requested", "change.submitted", "evidence.signed", "change.opened", "change.deployed",
     ]  # fmt: skip
-    assert [each.kind for each in reversed(of_release)] == [*["evidence.signed"] * 8, "release.verify", "release.serve"]
+    assert [each.kind for each in reversed(of_release)] == [
+        "release.published", *["evidence.signed"] * 8, "release.verify", "release.serve",
+    ]  # fmt: skip
 
 
 def frozen(spec: PlatformSpec, environment: str, until: float = START + 365 * DAY_S) -> PlatformSpec:

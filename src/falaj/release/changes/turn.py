@@ -16,10 +16,11 @@ from falaj.governance import settings, trail
 from falaj.governance.principal import Principal, PrincipalKind
 from falaj.processes import Event, ProcessTable
 from falaj.project.platform_spec import EnvironmentSpec, PlatformSpec
+from falaj.release import registry
 from falaj.storage import EventRow, ReleaseRow
 from falaj.storage.change_tables import ApprovalRow, ChangeRow
 
-CONTROLLER = Principal("workload:controller/local", PrincipalKind.WORKLOAD)
+CONTROLLER = Principal(registry.CONTROLLER, PrincipalKind.WORKLOAD)
 """Who carries out what was approved."""
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr, StringConstraints
 
 from falaj.documents import keys as documents
 from falaj.encryption import Scope, WrappedKey, home_scope
-from falaj.governance import keys
+from falaj.governance import keys, trail
 from falaj.runs import queue
 from falaj.server.access import Caller
 from falaj.server.actions import Action, action
@@ -62,6 +62,14 @@ def rotate(wish: ScopeWish, platform: Shared, caller: Caller) -> documents.Key:
         changed = keys.rotate(session, platform.keys, scope)
         for key in changed:
             queue.record(session, f"key/{key.id}", f"key.{key.state}", {"by": caller.id}, platform.now())
+            trail.write(
+                session,
+                f"key.{key.state}",
+                caller.id,
+                f"key/{key.id}",
+                platform.now(),
+                {"tenant": scope.tenant, "jurisdiction": scope.jurisdiction},
+            )
     platform.keys.learn(changed)
     return _document(changed[-1])
 
@@ -74,6 +82,7 @@ def destroy(key_id: KeyId, wish: DestroyWish, platform: Shared, caller: Caller) 
     with platform.database.transaction() as session:
         gone = keys.destroy(session, key_id, now)
         queue.record(session, f"key/{key_id}", "key.destroyed", why, now)
+        trail.write(session, "key.destroyed", caller.id, f"key/{key_id}", now, {"reason": wish.reason})
     platform.keys.learn([gone])
     return documents.Destroyed(_document(gone), platform.store.remove_erased({key_id}))
 
@@ -93,14 +102,20 @@ def set_secret(
     note = keys.SecretNote(project, name, platform.now(), caller.id)
     with platform.database.transaction() as session:
         keys.set_secret(session, platform.vault, note, wish.value.get_secret_value())
+        trail.write(session, "secret.set", caller.id, _secret(project, name), note.updated_at)
     return documents.Secret(**vars(note))
 
 
 @router.delete("/projects/{project}/secrets/{name}", status_code=204, **action(Action.CONFIGURE_PROJECT))
-def remove_secret(project: ProjectName, name: SecretName, platform: Shared) -> None:
+def remove_secret(project: ProjectName, name: SecretName, platform: Shared, caller: Caller) -> None:
     """Forget a secret."""
     with platform.database.transaction() as session:
         keys.remove_secret(session, project, name)
+        trail.write(session, "secret.removed", caller.id, _secret(project, name), platform.now())
+
+
+def _secret(project: str, name: str) -> str:
+    return f"project/{project}/secret/{name}"
 
 
 def _document(key: WrappedKey) -> documents.Key:

@@ -63,11 +63,12 @@ def desired(location: str, platform: Shared, after: int = -1) -> dict[str, Any]:
 
 
 @router.put("/locations/{location}/status", status_code=204, **action(Action.SERVE))
-def status(location: str, report: Report, platform: Shared) -> None:
+def status(location: str, report: Report, platform: Shared, caller: Caller) -> None:
     """Take an agent's report."""
     with platform.database.transaction() as session:
         endpoints = [each.model_dump() for each in report.endpoints]
-        settled = release.observe(session, platform.processes, location, endpoints, platform.now())
+        now = platform.now()
+        settled = release.observe(session, platform.processes, location, endpoints, now, reporter=caller.id)
     for change in settled:  # each in a transaction of its own: a change is locked before its deployments
         with platform.database.transaction() as session:
             changes.conclude(platform.turn(session), change)

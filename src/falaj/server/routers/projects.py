@@ -12,8 +12,11 @@ from sqlalchemy.orm import Session
 
 from falaj import api
 from falaj.errors import ConflictError, NotFoundError
+from falaj.governance import trail
 from falaj.governance.keys import is_sealed
 from falaj.governance.policy import Resource
+from falaj.integrations.git.naming import redact
+from falaj.release.registry import CONTROLLER
 from falaj.runs import queue
 from falaj.server import access, views
 from falaj.server.access import Caller
@@ -64,6 +67,7 @@ def register(wish: NewProject, platform: Shared, caller: Caller) -> api.Project:
         if wish.webhook_secret or not row.webhook_secret:
             secret = wish.webhook_secret or secrets.token_urlsafe(24)
             row.webhook_secret = platform.vault.seal(secret, _webhook(wish.name))
+        _note_registered(session, row, caller.id, platform.now())
         return views.project(row)
 
 
@@ -82,7 +86,7 @@ def push(announced: Push, platform: Shared, caller: Caller) -> api.Triggered:
     """A hook of a repository on this machine says that a branch moved."""
     project = announced.project
     access.require(platform, caller, Action.TRIGGER, Resource("project", project, project=project))
-    return announce(platform, announced, trigger="push")
+    return announce(platform, announced, trigger="push", actor=caller.id)
 
 
 @router.post("/webhooks/{vendor}/{project}", response_model=api.Triggered, **action(Action.PUBLIC))
@@ -96,7 +100,7 @@ async def webhook(vendor: str, project: str, request: Request, platform: Shared)
     return await run_in_threadpool(_receive, platform, vendor, project, dict(request.headers), body)
 
 
-def announce(platform: Platform, push: Push, trigger: str, sender: str = "") -> api.Triggered:
+def announce(platform: Platform, push: Push, trigger: str, sender: str = "", actor: str = CONTROLLER) -> api.Triggered:
     """Queue a run for a branch that moved, unless it is another branch, was deleted, or has its run already.
 
     A delivery of a sender is remembered in the same transaction: it is refused the second time, and only if the first
@@ -107,6 +111,7 @@ def announce(platform: Platform, push: Push, trigger: str, sender: str = "") -> 
         push: What moved.
         trigger: How it became known.
         sender: The git host, when `push.delivery` is one of its delivery ids.
+        actor: Principal id of who announces it; the controller where no principal does.
 
     Raises:
         NotFoundError: The project is not registered.
@@ -121,9 +126,18 @@ def announce(platform: Platform, push: Push, trigger: str, sender: str = "") -> 
         if refusal := _why_ignored(project, push):
             queue.record(session, f"project/{project.name}", "push.ignored", {"ref": push.ref, "reason": refusal}, now)
             return api.Triggered(None, created=False, reason=refusal)
-        order = queue.RunOrder(project.name, push.after, trigger=trigger, ref=push.ref)
+        order = queue.RunOrder(project.name, push.after, trigger=trigger, ref=push.ref, actor=actor)
         run, created = queue.enqueue(session, platform.processes, order, now)
+        if created:
+            said = {"ref": push.ref, "commit": push.after, "trigger": trigger, "sender": sender, "run": run.id}
+            trail.write(session, "push.announced", actor, f"project/{project.name}", now, said)
         return api.Triggered(run.id, created, "a new run" if created else "this commit has its run already")
+
+
+def _note_registered(session: Session, row: ProjectRow, actor: str, now: float) -> None:
+    said = {"repository": redact(row.repository), "branch": row.branch, "vendor": row.vendor}
+    details = {**said, "poll_every_s": row.poll_every_s}
+    trail.write(session, "project.registered", actor, f"project/{row.name}", now, details)
 
 
 def _why_ignored(project: ProjectRow, push: Push) -> str:

@@ -35,7 +35,7 @@ class NewRun(BaseModel):
 def start(wish: NewRun, platform: Shared, caller: Caller) -> api.Run:
     """Queue a run; every call makes a new one."""
     access.require(platform, caller, Action.RUN, Resource("project", wish.project, project=wish.project))
-    order = queue.RunOrder(wish.project, wish.commit, trigger="manual", params=wish.params, once=False)
+    order = queue.RunOrder(wish.project, wish.commit, trigger="manual", params=wish.params, once=False, actor=caller.id)
     with platform.database.transaction() as session:
         return views.run(queue.enqueue(session, platform.processes, order, platform.now())[0])
 
@@ -64,10 +64,10 @@ def show(run_id: str, platform: Shared) -> api.Run:
 
 
 @router.post("/{run_id}/cancel", response_model=api.Run, **action(Action.RUN))
-def cancel(run_id: str, platform: Shared) -> api.Run:
+def cancel(run_id: str, platform: Shared, caller: Caller) -> api.Run:
     """Ask for the end of a run."""
     with platform.database.transaction() as session:
-        return views.run(queue.cancel(session, platform.processes, run_id, platform.now()))
+        return views.run(queue.cancel(session, platform.processes, run_id, caller.id, platform.now()))
 
 
 @router.get("/{run_id}/logs/{node:path}", response_class=PlainTextResponse, **action(Action.READ))

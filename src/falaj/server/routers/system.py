@@ -15,7 +15,9 @@ from starlette.concurrency import run_in_threadpool
 
 from falaj import __version__, api
 from falaj.artifacts import Digest
+from falaj.governance import trail
 from falaj.server import views
+from falaj.server.access import Caller
 from falaj.server.actions import Action, action
 from falaj.server.platform import Platform, Shared
 from falaj.storage import EventRow, ReleaseRow, StepRunRow
@@ -55,11 +57,18 @@ def last_event(platform: Shared) -> int:
 
 
 @router.post("/artifacts/collect", response_model=api.Collected, **action(Action.OPERATE))
-def collect(platform: Shared, grace_s: float = 86_400.0) -> api.Collected:
+def collect(platform: Shared, caller: Caller, grace_s: float = 86_400.0) -> api.Collected:
     """Remove artifacts that no release, run or cached step reaches and that are older than the grace period."""
+    _note(platform, caller.id, "artifacts.collecting", {"grace_s": grace_s})  # no file goes before this is logged
     roots = _roots(platform)
     collected = platform.store.collect(roots, grace_s=grace_s, now=platform.now())
+    _note(platform, caller.id, "artifacts.collected", {"blobs": collected.blobs, "bytes": collected.bytes})
     return api.Collected(collected.blobs, collected.bytes)
+
+
+def _note(platform: Platform, actor: str, kind: str, details: dict[str, Any]) -> None:
+    with platform.database.transaction() as session:
+        trail.write(session, kind, actor, "artifacts", platform.now(), details)
 
 
 def _roots(platform: Platform) -> set[Digest]:
