@@ -122,6 +122,16 @@ class Home:
         temporary.replace(self._ports_file)
 
     @property
+    def public_url(self) -> str:
+        """Base URL at which browsers reach the server, `FALAJ_PUBLIC_URL`; logins and security keys are bound to it."""
+        return (self.settings.get("FALAJ_PUBLIC_URL") or f"http://localhost:{self.ports()['server']}").rstrip("/")
+
+    @property
+    def oidc_secret(self) -> Path:
+        """The platform's own secret at the identity provider, where it has one; readable by the owner alone."""
+        return self.root / "oidc-secret"
+
+    @property
     def server_url(self) -> str:
         """Base URL of the server's REST API, or what `FALAJ_SERVER` says."""
         return self.settings.get("FALAJ_SERVER") or f"http://127.0.0.1:{self.ports()['server']}"

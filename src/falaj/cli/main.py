@@ -13,6 +13,7 @@ from falaj.cli.commands import (
     audit,
     changes,
     evidence,
+    federation,
     identity,
     keys,
     lineage,
@@ -69,6 +70,7 @@ for group in (
     keys,
     policy,
     identity,
+    federation,
     accounts,
 ):
     group.register(app)

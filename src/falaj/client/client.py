@@ -12,6 +12,7 @@ from falaj.client.audit import AuditCalls
 from falaj.client.bundles import BundleCalls
 from falaj.client.changes import ChangeCalls
 from falaj.client.credentials import token_for
+from falaj.client.federation import FederationCalls
 from falaj.client.http import Transport
 from falaj.client.identity import AccountCalls, IdentityCalls
 from falaj.client.keys import KeyCalls, SecretCalls
@@ -96,6 +97,11 @@ class Client:
     def accounts(self) -> AccountCalls:
         """Accounts of people and services."""
         return AccountCalls(self._transport)
+
+    @cached_property
+    def federation(self) -> FederationCalls:
+        """The identity provider, and security keys."""
+        return FederationCalls(self._transport)
 
     @cached_property
     def secrets(self) -> SecretCalls:

@@ -21,6 +21,7 @@ from falaj.processes import ProcessTable
 from falaj.release import changes
 from falaj.release import lifecycle as deployments
 from falaj.runs import lifecycle as runs
+from falaj.server.federation import Federation
 from falaj.storage import Database
 
 
@@ -76,6 +77,11 @@ class Platform:
     def doorkeeper(self) -> Doorkeeper:
         """Judges passwords and one-time passwords."""
         return Doorkeeper(self.database, Passwords(), self.vault)
+
+    @cached_property
+    def federation(self) -> Federation:
+        """Logins by the identity provider, and security keys."""
+        return Federation(self.home, self.database)
 
     @staticmethod
     def now() -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy import BigInteger, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from falaj.storage.tables import Base
@@ -57,7 +57,7 @@ class SecurityKeyRow(Base):
     account: Mapped[str] = mapped_column(ForeignKey("accounts.id"))
     credential: Mapped[str]
     public_key: Mapped[str]
-    sign_count: Mapped[int]
+    sign_count: Mapped[int] = mapped_column(BigInteger)
     label: Mapped[str] = mapped_column(String(100))
     created_at: Mapped[float]
     used_at: Mapped[float | None]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from falaj.cli.commands.federation import log_in_by_browser
 from falaj.cli.commands.projects import JsonOption
 from falaj.cli.output import clock, emit, emit_json, emit_table
 from falaj.errors import UsageError
@@ -58,8 +59,13 @@ def log_in(
     name: Annotated[str, typer.Option(help="Name of the account; by default the profile.")] = "",
     otp: Annotated[str, typer.Option(help="One-time password of the application.")] = "",
     password_stdin: StdinOption = False,
+    oidc: Annotated[bool, typer.Option("--oidc", help="By the identity provider, in a browser.")] = False,
+    browser: Annotated[bool, typer.Option(help="Open the browser; the address is printed anyway.")] = True,
 ) -> None:
     """Log in; commands act as you from now on, and your approval key is registered."""
+    if oidc:
+        _entered_by_provider(name, log_in_by_browser(_nobody(), open_browser=browser))
+        return
     chosen = name or _credentials().current or _asked("name")
     password = _password(password_stdin)
     _entered(chosen, _with_code(_nobody(), chosen, password, otp))
@@ -202,6 +208,22 @@ def _entered(name: str, opened: LoggedIn) -> None:
     key = client.identity.register_key(credentials.approval_key(name), opened.person)
     emit(f"logged in as {opened.person} until {clock(opened.expires_at)}")
     emit(f"approval key {key.key_id[:16]} in {credentials.approval_key(name)}, good until {clock(key.not_after)}")
+
+
+def _entered_by_provider(name: str, opened: LoggedIn) -> None:
+    """Keep the session of whom the provider vouched for; when somebody else was named, nobody is logged in."""
+    from falaj.client import Client
+
+    person, named = opened.person.partition(":")[2], name or _credentials().profile
+    if named and named != person:
+        Client(_home().server_url, opened.token).identity.log_out()
+        raise UsageError(f"the identity provider says that you are {person}, not {named}")
+    if opened.step_up_method is not None:
+        _entered(person, opened)
+        return
+    _credentials().keep(person, opened)
+    emit(f"logged in as {opened.person} until {clock(opened.expires_at)}")
+    emit("no approval key: the identity provider does not say that you proved just now who you are")
 
 
 def _with_code(client: Client, name: str, password: str, otp: str) -> LoggedIn:

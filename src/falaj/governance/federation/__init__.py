@@ -3,3 +3,29 @@
 A login by the provider ends in a session of `governance.identity`; a security key's answer is a fresh proof for it,
 bound to the one statement that is approved.
 """
+
+from falaj.governance.federation import security_keys
+from falaj.governance.federation.errors import NoProviderError
+from falaj.governance.federation.logins import LOGIN_S, Answer, Logins, Started
+from falaj.governance.federation.provider import Provider, ProviderSettings
+from falaj.governance.federation.security_keys import RelyingParty
+from falaj.governance.federation.step_up import WEBAUTHN, Asserted, begin_step_up, finish_step_up, require_asserted
+from falaj.governance.federation.web import Web
+
+__all__ = [
+    "LOGIN_S",
+    "WEBAUTHN",
+    "Answer",
+    "Asserted",
+    "Logins",
+    "NoProviderError",
+    "Provider",
+    "ProviderSettings",
+    "RelyingParty",
+    "Started",
+    "Web",
+    "begin_step_up",
+    "finish_step_up",
+    "require_asserted",
+    "security_keys",
+]

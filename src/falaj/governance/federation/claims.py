@@ -19,6 +19,9 @@ LEEWAY_S = 30.0
 MAX_AGE_S = 600.0
 """How old an ID token may be: it is fetched by the platform itself, seconds after it was made."""
 
+TOKEN_REFUSED = "federation.token"  # noqa: S105 - a code of an error
+"""Code of the refusal of a token."""
+
 _MAX_SUBJECT = 255
 _MAX_GROUPS = 500
 _MAX_GROUP = 100
@@ -104,7 +107,7 @@ def person_of(claims: Mapping[str, Any], group_claim: str) -> Person:
 
 def refused(why: str) -> FederatedLoginError:
     """The refusal of a token."""
-    return FederatedLoginError(f"the provider's token is not accepted: {why}", code="federation.token")
+    return FederatedLoginError(f"the provider's token is not accepted: {why}", code=TOKEN_REFUSED)
 
 
 def _check_audience(claims: Mapping[str, Any], client_id: str) -> None:

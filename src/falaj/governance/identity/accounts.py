@@ -26,7 +26,7 @@ class NewAccount:
         kind: user or service.
         name: Unique and never reused.
         source: `local`, `oidc` or `token`.
-        email: Address of a person; None for a service.
+        email: Address of a person; None for a service, and where an identity provider verified none.
         groups: Groups that roles may be bound to.
     """
 
@@ -153,6 +153,8 @@ def group_list(groups: Iterable[str]) -> list[str]:
 def _required_email(wish: NewAccount) -> str | None:
     if wish.kind is not PrincipalKind.USER:
         return None
+    if not wish.email and wish.source == OIDC:
+        return None  # the provider vouches for no address; who has none approves nothing
     if not wish.email:
         raise IdentityInputError("a person needs an e-mail address", hint="it joins approvers with authors of commits")
     return names.email_address(wish.email)

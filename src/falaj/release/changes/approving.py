@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
@@ -13,6 +15,7 @@ from falaj.evidence import APPROVAL, Approval, EvidenceError, TrustedKey, envelo
 from falaj.evidence.envelope import verify_signed
 from falaj.evidence.verification import read_content
 from falaj.governance import trail
+from falaj.governance.federation import require_asserted
 from falaj.governance.policy import Action, SignedFacts, require
 from falaj.governance.principal import Principal
 from falaj.processes import Event
@@ -54,6 +57,7 @@ def approve(turn: Turn, principal: Principal, change_id: str, envelope: Mapping[
 
     Raises:
         ApprovalError: The signature, the key or what was signed is not right (`change.approval`).
+        AssertionNeededError: The sender proved it with a security key, and for something else.
         ForbiddenError: Policy does not permit it; the reason names the rule.
     """
     row = turn.change(change_id)
@@ -61,6 +65,7 @@ def approve(turn: Turn, principal: Principal, change_id: str, envelope: Mapping[
     signed, key_id = _signed(turn, principal, envelope)
     said = SignedFacts(signed.change, signed.kind, signed.digest, signed.environment, signed.rank, key_id)
     require(turn.session, principal, Action.APPROVE_CHANGE, resource_of(row), {**context(turn, facts), "signed": said})
+    require_asserted(turn.session, principal, _payload_digest(envelope), turn.now)
     _refuse_difference(signed, to_sign(turn, row, principal.id), turn.now)
     digest = envelope_digest(envelope)
     turn.session.add(
@@ -127,6 +132,11 @@ def _signed(turn: Turn, principal: Principal, envelope: Mapping[str, Any]) -> tu
             hint="falaj approval-key list shows your keys; falaj login registers one",
         ) from error
     return content, next(iter(signed.key_ids))
+
+
+def _payload_digest(envelope: Mapping[str, Any]) -> str:
+    """SHA-256 of the canonical statement, which a security key signs too."""
+    return hashlib.sha256(base64.b64decode(envelope["payload"])).hexdigest()
 
 
 def _refuse_difference(signed: Approval, expected: Approval, now: float) -> None:

@@ -1,0 +1,67 @@
+"""Logging in by an identity provider in the browser; security keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from falaj.cli.commands.projects import JsonOption
+from falaj.cli.output import clock, emit, emit_json, emit_table
+
+if TYPE_CHECKING:
+    from falaj.client import Client
+    from falaj.documents.identity import LoggedIn
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    keys = typer.Typer(help="Your security keys.", no_args_is_help=True)
+    keys.command("list")(list_keys)
+    keys.command("remove")(remove_key)
+    app.add_typer(keys, name="security-key", rich_help_panel=None)
+
+
+def log_in_by_browser(client: Client, *, open_browser: bool) -> LoggedIn:
+    """Log in by the identity provider; the address is printed, for a browser that does not open by itself.
+
+    Args:
+        client: One that carries nothing.
+        open_browser: Open it in the browser of this machine.
+    """
+    from falaj.client.loopback import BrowserLogin
+
+    with BrowserLogin(client.federation.provider().start) as login:
+        emit(f"log in at {login.address}")
+        if open_browser:
+            import webbrowser
+
+            webbrowser.open(login.address)
+        return client.federation.redeem(login.code(), login.verifier)
+
+
+def list_keys(json: JsonOption = False) -> None:
+    """List your security keys."""
+    from falaj.client import Client
+
+    found = Client.from_home().federation.security_keys()
+    if json:
+        emit_json(found)
+        return
+    rows = [
+        (key.id[:16], key.label, clock(key.created_at), clock(key.used_at) if key.used_at else "-") for key in found
+    ]
+    emit_table(("key", "label", "since", "last used"), rows, empty="no security keys")
+
+
+def remove_key(key: Annotated[str, typer.Argument(help="Id of the key, or its beginning.")]) -> None:
+    """Forget a security key; needs a login of the last five minutes."""
+    from falaj.client import Client
+    from falaj.errors import UsageError
+
+    calls = Client.from_home().federation
+    named = [found.id for found in calls.security_keys() if found.id.startswith(key)]
+    if len(named) != 1:
+        raise UsageError(f"{len(named)} of your security keys begin with '{key}'", hint="falaj security-key list")
+    calls.remove_key(named[0])
+    emit(f"{named[0][:16]} is removed")
