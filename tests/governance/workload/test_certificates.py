@@ -91,13 +91,15 @@ def forged(
     ca: bool = False,
     signs: bool = True,
     dns: str = "",
+    holder: ec.EllipticCurvePublicKey | None = None,
+    now: float = NOW,
 ) -> bytes:
     """A certificate as an attacker, or an authority with a bug, would make it."""
-    begin, end = (datetime.fromtimestamp(NOW + offset, UTC) for offset in (-60, 600))
+    begin, end = (datetime.fromtimestamp(now + offset, UTC) for offset in (-60, 600))
     names: list[x509.GeneralName] = [x509.UniformResourceIdentifier(uri) for uri in uris]
     names += [x509.DNSName(dns)] if dns else []
     made = x509.CertificateBuilder().subject_name(x509.Name([])).issuer_name(authority.certificate.subject)
-    made = made.public_key(certificates.new_key().public_key()).serial_number(7)
+    made = made.public_key(holder or certificates.new_key().public_key()).serial_number(7)
     made = made.not_valid_before(begin).not_valid_after(end)
     made = made.add_extension(x509.BasicConstraints(ca, 0 if ca else None), True)
     made = made.add_extension(
