@@ -45,8 +45,8 @@ def main() -> int:
     except WrongError as error:
         print(f"REJECTED: {error}")
         return 1
-    except (OSError, ValueError) as error:
-        print(f"REJECTED: the export cannot be read: {error}")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        print(f"REJECTED: the export cannot be read: {type(error).__name__}: {error}")
         return 1
     print(f"ACCEPTED: {leaves} entries are what was signed; {details} of them still tell their details")
     return 0

@@ -56,6 +56,10 @@ def test_the_log_is_shown_exported_and_verified(falaj_served: Command, tmp_path:
     broken = falaj_served("audit", "verify", str(log), "--key", str(key))
     assert (broken.returncode, "are not those that were signed" in broken.stderr) == (5, True)
     assert falaj_served("audit", "checkpoint").stdout.startswith("falaj/audit/")
+    assert "no entries" in falaj_served("audit", "show", "--since", "2126-01-01").stdout
+    refused = falaj_served("audit", "erase", "0", "--reason", "a request")
+    assert (refused.returncode, "manage-privacy" in refused.stderr) == (7, True)
+    assert falaj_served("audit", "erase", "0").returncode == 2
 
 
 def test_lineage_of_what_is_not_known(falaj_served: Command) -> None:

@@ -17,6 +17,7 @@ from falaj.evidence.merkle import (
     inclusion_proof,
     leaf_hash,
     root,
+    roots_at,
     verify_consistency,
     verify_inclusion,
 )
@@ -97,3 +98,9 @@ def test_another_implementation_agrees() -> None:
     for index in (0, 5, 31, 36):
         peer_inclusion(found[index], root(found), tree.prove_inclusion(index + 1, 37))
     peer_consistency(tree.get_root(5), root(found), tree.prove_consistency(5, 37))
+
+
+@given(st.lists(st.binary(max_size=3), max_size=70), st.sets(st.integers(0, 80)))
+def test_the_roots_of_one_pass_are_those_of_each_size(data: list[bytes], sizes: set[int]) -> None:
+    hashes = [leaf_hash(each) for each in data]
+    assert roots_at(sizes, iter(hashes)) == {size: root(hashes[:size]) for size in sizes if size <= len(hashes)}

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from falaj import api
 from falaj.client.http import Transport
-from falaj.documents.audit import AuditEntry, LogCheckpoint
+from falaj.documents.audit import AuditEntry, Erased, LogCheckpoint, LogConsistency
 
 _PREFIX = "/api/v1/audit"
 FILES = ("leaves", "details", "checkpoints")
@@ -34,6 +34,17 @@ class AuditCalls:
     def checkpoint(self) -> LogCheckpoint:
         """A signed checkpoint of the log as it is now."""
         return api.decode(LogCheckpoint, self._transport.json("POST", f"{_PREFIX}/checkpoint"))
+
+    def consistency(self, first: int, second: int) -> list[str]:
+        """The proof, in hex, that the log of `second` entries continues the one of `first`."""
+        sizes = {"first": first, "second": second}
+        found = self._transport.json("GET", f"{_PREFIX}/consistency", query=sizes)
+        return api.decode(LogConsistency, found).proof
+
+    def erase(self, reason: str, entries: Sequence[int] = (), person: str = "") -> Erased:
+        """Erase the details of entries, and who a person is; what the log proves stays."""
+        wish = {"reason": reason, "entries": list(entries), "person": person}
+        return api.decode(Erased, self._transport.json("POST", f"{_PREFIX}/erase", body=wish))
 
     def export(self, folder: Path) -> int:
         """Write the whole log into a folder that is made for it; return the number of entries."""

@@ -26,3 +26,18 @@ class LogCheckpoint:
 
     text: str
     public_key: str
+
+
+@dataclass(frozen=True)
+class LogConsistency:
+    """Hashes, in hex, that prove that a log continues a shorter one; empty where there is nothing to prove."""
+
+    proof: list[str]
+
+
+@dataclass(frozen=True)
+class Erased:
+    """How many entries lost their details by their number, and whether a person was known and is forgotten."""
+
+    entries: int
+    forgotten: bool

@@ -5,8 +5,9 @@ Source: RFC 6962 section 2.1 (hashes and proofs), RFC 9162 sections 2.1.3.2 and 
 
 from __future__ import annotations
 
+import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 
@@ -30,6 +31,25 @@ def root(hashes: Sequence[bytes]) -> bytes:
         paired = [node_hash(level[at], level[at + 1]) for at in range(0, len(level) - 1, 2)]
         level = [*paired, *level[len(paired) * 2 :]]
     return level[0]
+
+
+def roots_at(sizes: Collection[int], hashes: Iterable[bytes]) -> dict[int, bytes]:
+    """Return the roots of a growing list of leaf hashes when it had these sizes, in one pass over it.
+
+    Args:
+        sizes: Those that the list never reaches are left out.
+        hashes: All leaf hashes.
+    """
+    found = {0: EMPTY_ROOT} if 0 in sizes else {}
+    edge: list[tuple[int, bytes]] = []  # complete subtrees from left to right: widths and hashes
+    for size, leaf in enumerate(hashes, start=1):
+        width, value = 1, leaf
+        while edge and edge[-1][0] == width:
+            width, value = 2 * width, node_hash(edge.pop()[1], value)
+        edge.append((width, value))
+        if size in sizes:
+            found[size] = functools.reduce(lambda right, left: node_hash(left[1], right), edge[-2::-1], edge[-1][1])
+    return found
 
 
 def inclusion_proof(index: int, hashes: Sequence[bytes]) -> list[bytes]:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from falaj.cli.commands.changes import moment
 from falaj.cli.commands.projects import JsonOption
 from falaj.cli.output import clock, emit, emit_json, emit_table, shortened, styled
 
@@ -14,7 +15,7 @@ from falaj.cli.output import clock, emit, emit_json, emit_table, shortened, styl
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     group = typer.Typer(help="The audit log: everything that was changed, decided, signed or refused.")
-    for command in (show, checkpoint, export, verify):
+    for command in (show, checkpoint, export, verify, erase):
         group.command()(command)
     app.add_typer(group, name="audit")
 
@@ -23,6 +24,7 @@ def show(
     kind: Annotated[str, typer.Option(help="What begins so, such as change. or account.locked.")] = "",
     subject: Annotated[str, typer.Option(help="About this, such as change/0gq3bd857fxj.")] = "",
     actor: Annotated[str, typer.Option(help="By this one, such as user:ana.")] = "",
+    since: Annotated[str, typer.Option(help="Not before this time, as 2026-12-05T09:00+04:00.")] = "",
     before: Annotated[int | None, typer.Option(help="Entries before this number: the next page.")] = None,
     limit: Annotated[int, typer.Option(help="How many.")] = 30,
     json: JsonOption = False,
@@ -30,8 +32,9 @@ def show(
     """Show the newest entries."""
     from falaj.client import Client
 
-    filters = {"kind": kind, "subject": subject, "actor": actor, "before": before, "limit": limit}
-    found = Client.from_home().audit.entries({name: value or None for name, value in filters.items()})
+    names = {"kind": kind or None, "subject": subject or None, "actor": actor or None}
+    bounds = {"since": moment(since) if since else None, "before": before, "limit": limit}
+    found = Client.from_home().audit.entries({**names, **bounds})
     if json:
         emit_json(found)
         return
@@ -88,6 +91,23 @@ def verify(
             Client.from_home().audit.export(target)
         count = verify_export(target, pem)
     emit(f"{styled('verified', 'green')}: {count} entries are what was signed")
+
+
+def erase(
+    entries: Annotated[list[int] | None, typer.Argument(help="Numbers of entries whose details are erased.")] = None,
+    person: Annotated[
+        str, typer.Option(help="Forget who this is, such as user:ana, with all details by or about them.")
+    ] = "",
+    reason: Annotated[str, typer.Option(help="Why; this is logged.")] = "",
+) -> None:
+    """Erase what the log tells of entries or of a person; what it proves stays."""
+    from falaj.client import Client
+    from falaj.errors import UsageError
+
+    if not reason or not (entries or person):
+        raise UsageError("nothing was erased: name entries or a --person, and a --reason")
+    erased = Client.from_home().audit.erase(reason, entries or (), person)
+    emit(f"erased the details of {erased.entries} entries{', and forgot the person' if erased.forgotten else ''}")
 
 
 def _outcome(outcome: str) -> str:

@@ -9,15 +9,27 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from falaj.documents import audit as documents
 from falaj.evidence import Role
-from falaj.governance import audit
+from falaj.governance import audit, trail
+from falaj.server.access import Caller
 from falaj.server.actions import Action, action
 from falaj.server.platform import Platform, Shared
 
 router = APIRouter(prefix="/api/v1/audit", tags=["audit"])
 Text = Annotated[str, Query(max_length=300)]
+LogSize = Annotated[int, Query(ge=0, le=2**62)]
+
+
+class Erasure(BaseModel):
+    """What to erase, and why; the reason is logged, whom it was about is not."""
+
+    model_config = ConfigDict(extra="forbid")
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+    entries: Annotated[list[Annotated[int, Field(ge=0, le=2**62)]], Field(max_length=1000)] = []
+    person: Annotated[str, StringConstraints(pattern=r"^(user:.*)?$", max_length=200)] = ""
 
 
 @router.get("/entries", response_model=list[documents.AuditEntry], **action(Action.READ_AUDIT))
@@ -53,6 +65,24 @@ def export(platform: Shared) -> StreamingResponse:
                 yield json.dumps({"file": file, "line": line}) + "\n"
 
     return StreamingResponse(lines(), media_type="application/x-ndjson")
+
+
+@router.get("/consistency", response_model=documents.LogConsistency, **action(Action.READ_AUDIT))
+def consistency(first: LogSize, second: LogSize, platform: Shared) -> documents.LogConsistency:
+    """The proof that the log of `second` entries continues the one of `first` (RFC 6962, 2.1.2)."""
+    with platform.database.reading() as session:
+        return documents.LogConsistency(audit.consistency(session, first, second))
+
+
+@router.post("/erase", response_model=documents.Erased, **action(Action.MANAGE_PRIVACY))
+def erase(wish: Erasure, platform: Shared, caller: Caller) -> documents.Erased:
+    """Erase the details of entries, or who a person is and all details of entries by or about them."""
+    with platform.database.transaction() as session:
+        known = bool(wish.person) and audit.forget(session, wish.person)
+        erased = documents.Erased(audit.erase_details(session, wish.entries), known)
+        details = {"reason": wish.reason, "entries": wish.entries, "forgotten": known}
+        trail.write(session, "audit.erased", caller.id, "audit", platform.now(), details)
+    return erased
 
 
 def _signed(platform: Platform) -> str:
