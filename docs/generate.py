@@ -144,7 +144,7 @@ def _route(method: str, path: str, operation: Mapping[str, Any]) -> tuple[str, .
     takes = [f"`?{each['name']}`" for each in operation.get("parameters", []) if each["in"] == "query"]
     if body := operation.get("requestBody"):
         takes.insert(0, _kind(body["content"]["application/json"]["schema"]))
-    status, answer = next(item for item in operation["responses"].items() if item[0].startswith("2"))
+    status, answer = next(item for item in operation["responses"].items() if item[0].startswith(("2", "3")))
     kinds = [_kind(content.get("schema", {})) for content in answer.get("content", {}).values()]
     said = operation["description"].partition("\n\n")[0].replace("\n", " ")
     answers = f"{status} {kinds[0] if kinds else ''}".strip()
