@@ -121,17 +121,6 @@ class Triggered:
 
 
 @dataclass(frozen=True)
-class Trace:
-    """Where a prediction comes from, back to the commit and the data."""
-
-    prediction: dict[str, Any]
-    endpoint: str
-    release: Release
-    run: Run
-    snapshots: dict[str, str]
-
-
-@dataclass(frozen=True)
 class Collected:
     """What garbage collection removed."""
 

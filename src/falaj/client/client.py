@@ -20,6 +20,7 @@ from falaj.client.lineage import LineageCalls
 from falaj.client.policy import PolicyCalls
 from falaj.client.settings import SettingsCalls
 from falaj.client.workload import LocationCalls
+from falaj.documents.lineage import Trace
 from falaj.home import Home
 
 _PREFIX = "/api/v1"
@@ -178,9 +179,9 @@ class Client:
         """The endpoint `environment/model`, or None."""
         return next((item for item in self.endpoints() if item.endpoint == name), None)
 
-    def trace(self, prediction_id: str) -> api.Trace:
+    def trace(self, prediction_id: str) -> Trace:
         """Where a prediction comes from."""
-        return api.decode(api.Trace, self._get(f"/predictions/{quote(prediction_id)}"))
+        return api.decode(Trace, self._get(f"/predictions/{quote(prediction_id)}"))
 
     def collect(self, grace_s: float) -> api.Collected:
         """Remove artifacts that nothing reaches."""

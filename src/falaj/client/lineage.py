@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from falaj import api
 from falaj.client.http import Transport
-from falaj.documents.lineage import LineageEdge, Why
+from falaj.documents.lineage import LineageWalk, Why
 
 _PREFIX = "/api/v1"
 
@@ -22,12 +22,10 @@ class LineageCalls:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def walk(self, node: str, *, down: bool = False) -> list[LineageEdge]:
-        """Every edge from a node to where it came from, or with `down` to what it reached."""
-        query = {"node": node, "direction": "down" if down else "up"}
-        return [
-            api.decode(LineageEdge, item) for item in self._transport.json("GET", f"{_PREFIX}/lineage", query=query)
-        ]
+    def walk(self, node: str, *, down: bool = False, limit: int | None = None) -> LineageWalk:
+        """The edges from a node to where it came from, or with `down` to what it reached; nearest first."""
+        query = {"node": node, "direction": "down" if down else "up", "limit": limit}
+        return api.decode(LineageWalk, self._transport.json("GET", f"{_PREFIX}/lineage", query=query))
 
     def open_lineage(self, run: str) -> list[dict[str, Any]]:
         """The OpenLineage events of a run."""

@@ -1,4 +1,4 @@
-"""Lineage: why, lineage."""
+"""Lineage: why, lineage, trace."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ import typer
 
 from falaj.cli.commands.changes import endpoint_of, moment
 from falaj.cli.commands.projects import JsonOption
-from falaj.cli.output import clock, emit, emit_json, emit_table, styled
+from falaj.cli.output import clock, duration, emit, emit_json, emit_table, styled
 
 if TYPE_CHECKING:
     from falaj.documents.changes import Change
-    from falaj.documents.lineage import Why
+    from falaj.documents.lineage import TracedData, TracedStep, Why
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(why)
     app.command()(lineage)
+    app.command()(trace)
 
 
 def why(
@@ -42,6 +43,7 @@ def why(
 def lineage(
     node: Annotated[str, typer.Argument(help="KIND:NAME, such as release:flight-delay@1 or commit:3f2a...")] = "",
     down: Annotated[bool, typer.Option("--down", help="What it reached, not where it came from.")] = False,
+    limit: Annotated[int, typer.Option(help="How many edges at most, the nearest first.")] = 1_000,
     open_lineage: Annotated[str, typer.Option(help="Print the OpenLineage events of this run, one a line.")] = "",
     json: JsonOption = False,
 ) -> None:
@@ -52,34 +54,93 @@ def lineage(
         for event in Client.from_home().lineage.open_lineage(open_lineage):
             emit(jsonlib.dumps(event))
         return
-    found = Client.from_home().lineage.walk(node, down=down)
+    found = Client.from_home().lineage.walk(node, down=down, limit=limit)
     if json:
         emit_json(found)
-    else:
-        rows = [(each.derived, each.relation, each.origin) for each in found]
-        emit_table(("this", "", "that"), rows, empty=f"nothing is known of {node}")
+        return
+    rows = [(each.derived, each.relation, each.origin) for each in found.edges]
+    emit_table(("this", "", "that"), rows, empty=f"nothing is known of {node}")
+    if not found.complete:
+        emit(f"there is more; --limit {10 * limit} shows more of it")
+
+
+def trace(prediction: Annotated[str, typer.Argument(help="Prediction id.")], json: JsonOption = False) -> None:
+    """Show where a prediction comes from, back to the commit, the steps, the data and its sources."""
+    from falaj.client import Client
+
+    found = Client.from_home().trace(prediction)
+    if json:
+        emit_json(found)
+        return
+    release, run, served = found.release, found.run, found.served
+    lines = [
+        ("prediction", f"{prediction} at {clock(found.prediction.get('at'))}"),
+        ("answer", jsonlib.dumps(found.prediction.get("prediction"))),
+        (
+            "endpoint",
+            f"{found.endpoint} at {served.location} since {clock(served.began_at)}" if served else found.endpoint,
+        ),
+        *_of_change("change", found.change),
+        ("release", f"{release.model}@{release.number}  {release.digest}"),
+        ("evidence", ", ".join(each.kind for each in found.evidence) or "-"),
+        ("run", f"{run.id} ({run.trigger}), MLflow run {run.mlflow_run or '-'}"),
+        ("commit", f"{run.commit} of {run.project}"),
+        *_of_steps(found.steps, run.id, found.snapshots),
+        *_of_data(found.data),
+    ]
+    _emit_lines(lines)
 
 
 def tell(story: Why) -> None:
     """Print the story of an endpoint at one location."""
-    served, release, run = story.served, story.release, story.run
+    served, release, run, rollout = story.served, story.release, story.run, story.rollout
+    serves = "served" if served.ended_at else "serves"
     until = f" until {clock(served.ended_at)}" if served.ended_at else ""
-    emit(styled(f"{story.endpoint} at {served.location} serves release {served.release}", "bold"))
+    emit(styled(f"{story.endpoint} at {served.location} {serves} release {served.release}", "bold"))
+    took = f", {duration(rollout.began_at, rollout.live_at)} after it began" if rollout.began_at else ""
+    replicas = f" with {rollout.replicas} replicas" if rollout.replicas else ""
     before = ((each.release, clock(each.began_at), clock(each.ended_at)) for each in story.before)
     lines = [
         ("since", f"{clock(served.began_at)}{until}"),
         ("trigger", f"{run.trigger} of {run.project} {run.ref or ''}".rstrip()),
-        ("commit", run.commit),
+        ("commit", f"{run.commit}{f' by {story.author}' if story.author else ''}"),
         ("run", f"{run.id}, ended {clock(run.ended_at)}"),
-        *(("data", each) for each in story.snapshots),
+        *_of_data(story.data),
         *(("gate", f"{gate['text']}: {gate['reason']}") for gate in release.data.get("gates", ())),
-        ("model", release.digest),
+        ("model", f"{release.model}@{release.number}  {release.digest}"),
         *_of_change("change", story.change),
         *_of_change("restores", story.restored),
+        ("rollout", f"{rollout.strategy}{replicas}, live {clock(rollout.live_at)}{took}"),
         *(("before", f"release {number}, {began} to {ended}") for number, began, ended in before),
     ]
+    _emit_lines(lines)
+
+
+def _emit_lines(lines: list[tuple[str, str]]) -> None:
+    """Print names and values, a name that repeats only once."""
+    width = max(len(name) for name, _ in lines)
+    shown = ""
     for name, value in lines:
-        emit(f"  {name:9} {value}")
+        emit(f"{styled(('' if name == shown else name).ljust(width), 'bold')}  {value}")
+        shown = name
+
+
+def _of_data(data: list[TracedData]) -> list[tuple[str, str]]:
+    told = (f"{each.name} {each.digest}  {' '.join((each.source, each.pinned, each.classification))}" for each in data)
+    return [("data", each.rstrip()) for each in told]
+
+
+def _of_steps(steps: list[TracedStep], run: str, snapshots: dict[str, str]) -> list[tuple[str, str]]:
+    """A line a step, which names what it read by the source or step that it came from."""
+    names = {digest: name for name, digest in snapshots.items()}
+    names |= {digest: step.name for step in steps for digest in step.made}
+    return [("step", _step(each, run, names)) for each in steps]
+
+
+def _step(step: TracedStep, run: str, names: dict[str, str]) -> str:
+    read = ", ".join(dict.fromkeys(names.get(digest, digest) for digest in step.read))
+    elsewhere = [each for each in step.made_in if each != run]
+    return f"{step.name}{f' of {read}' if read else ''}{f', made in {elsewhere[0]}' if elsewhere else ''}"
 
 
 def _of_change(name: str, change: Change | None) -> list[tuple[str, str]]:

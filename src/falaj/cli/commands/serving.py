@@ -1,4 +1,4 @@
-"""Predictions: predict, trace, endpoints."""
+"""Predictions: predict, endpoints."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from typing import Annotated
 import typer
 
 from falaj.cli.commands.projects import JsonOption
-from falaj.cli.output import clock, emit, emit_json, emit_table, styled
+from falaj.cli.output import emit, emit_json, emit_table, styled
 from falaj.errors import NotFoundError, UsageError
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(predict)
-    app.command()(trace)
     app.command("endpoints")(endpoints)
 
 
@@ -44,29 +43,6 @@ def predict(
     for value in answer.predictions:
         emit(str(value))
     emit(styled(f"prediction {answer.id} by {answer.release}", "dim"))
-
-
-def trace(prediction: Annotated[str, typer.Argument(help="Prediction id.")], json: JsonOption = False) -> None:
-    """Show where a prediction comes from, back to the commit and the data."""
-    from falaj.client import Client
-
-    found = Client.from_home().trace(prediction)
-    if json:
-        emit_json(found)
-        return
-    release = found.release
-    lines = [
-        ("prediction", f"{prediction} at {clock(found.prediction.get('at'))}"),
-        ("answer", jsonlib.dumps(found.prediction.get("prediction"))),
-        ("endpoint", found.endpoint),
-        ("release", f"{release.model}@{release.number}  {release.digest}"),
-        ("run", f"{found.run.id} ({found.run.trigger}), MLflow run {found.run.mlflow_run or '-'}"),
-        ("commit", f"{found.run.commit} of {found.run.project}"),
-        *((f"data {name}", digest) for name, digest in sorted(found.snapshots.items())),
-    ]
-    width = max(len(name) for name, _ in lines)
-    for name, value in lines:
-        emit(f"{styled(name.ljust(width), 'bold')}  {value}")
 
 
 def endpoints(json: JsonOption = False) -> None:

@@ -18,13 +18,15 @@ from falaj.governance.lineage.graph import (
     Node,
     downstream,
     edges_of_steps,
+    makers_of,
     names_of,
     node,
     record,
     upstream,
 )
 from falaj.governance.lineage.open_lineage import events_of
-from falaj.governance.lineage.served import Served, began, ended, history, served_at
+from falaj.governance.lineage.scope import told
+from falaj.governance.lineage.served import Served, before, began, ended, history, served_at
 
 __all__ = [
     "MADE_BY",
@@ -33,15 +35,18 @@ __all__ = [
     "Edge",
     "Node",
     "Served",
+    "before",
     "began",
     "downstream",
     "edges_of_steps",
     "ended",
     "events_of",
     "history",
+    "makers_of",
     "names_of",
     "node",
     "record",
     "served_at",
+    "told",
     "upstream",
 ]

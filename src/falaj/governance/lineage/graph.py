@@ -87,14 +87,14 @@ def record(session: Session, edges: Iterable[Edge], now: float) -> None:
         session.execute(_insert_new(session), rows)
 
 
-def upstream(session: Session, start: Node) -> list[Edge]:
-    """Every edge on a way from `start` to where it came from, nearest first."""
-    return _walk(session, start, LineageEdgeRow.derived, LineageEdgeRow.origin)
+def upstream(session: Session, start: Node, limit: int | None = None) -> list[Edge]:
+    """Every edge on a way from `start` to where it came from, nearest first; at most `limit` of them."""
+    return _walk(session, start, LineageEdgeRow.derived, LineageEdgeRow.origin, limit)
 
 
-def downstream(session: Session, start: Node) -> list[Edge]:
-    """Every edge on a way from `start` to what it reached, nearest first."""
-    return _walk(session, start, LineageEdgeRow.origin, LineageEdgeRow.derived)
+def downstream(session: Session, start: Node, limit: int | None = None) -> list[Edge]:
+    """Every edge on a way from `start` to what it reached, nearest first; at most `limit` of them."""
+    return _walk(session, start, LineageEdgeRow.origin, LineageEdgeRow.derived, limit)
 
 
 def edges_of_steps(session: Session, run: str) -> list[Edge]:
@@ -107,6 +107,16 @@ def edges_of_steps(session: Session, run: str) -> list[Edge]:
     return sorted(_edge(row) for query in (outward, inward) for row in session.scalars(query))
 
 
+def makers_of(session: Session, artifacts: Iterable[Node]) -> dict[Node, list[Node]]:
+    """The steps that made artifacts, whichever run they were of."""
+    wanted = LineageEdgeRow.derived.in_(sorted({str(each) for each in artifacts}))
+    found: dict[Node, list[Node]] = {}
+    for row in session.scalars(select(LineageEdgeRow).where(wanted, LineageEdgeRow.relation == MADE_BY)):
+        edge = _edge(row)
+        found.setdefault(edge.derived, []).append(edge.origin)
+    return found
+
+
 def names_of(edges: Sequence[Edge], kind: str) -> list[str]:
     """Names of the nodes of one kind among the edges, each once, in the order of the walk."""
     nodes = (item for edge in edges for item in (edge.derived, edge.origin))
@@ -114,13 +124,17 @@ def names_of(edges: Sequence[Edge], kind: str) -> list[str]:
 
 
 def _walk(
-    session: Session, start: Node, near: InstrumentedAttribute[str], far: InstrumentedAttribute[str]
+    session: Session,
+    start: Node,
+    near: InstrumentedAttribute[str],
+    far: InstrumentedAttribute[str],
+    limit: int | None,
 ) -> list[Edge]:
     """One recursive query; UNION drops what was reached before, so that it ends on any graph."""
     reached = select(literal(str(start)).label("name")).cte("reached", recursive=True)
     step: Select[Any] | CompoundSelect[Any] = select(far).join(reached, near == reached.c.name)
     reached = reached.union(step)
-    query = select(LineageEdgeRow).join(reached, near == reached.c.name)
+    query = select(LineageEdgeRow).join(reached, near == reached.c.name).limit(limit)
     edges = [_edge(row) for row in session.scalars(query)]
     return _nearest_first(edges, start, upward=near is LineageEdgeRow.derived)
 

@@ -68,6 +68,17 @@ def history(session: Session, environment: str, model: str, limit: int = 50) -> 
     return [_served(row) for row in session.scalars(newest)]
 
 
+def before(session: Session, served: Served, limit: int = 5) -> list[Served]:
+    """What an endpoint served at the same location before, the newest first."""
+    query = select(ServedRow).where(
+        ServedRow.environment == served.environment,
+        ServedRow.model == served.model,
+        ServedRow.location == served.location,
+        ServedRow.began_at < served.began_at,
+    )
+    return [_served(row) for row in session.scalars(query.order_by(ServedRow.began_at.desc()).limit(limit))]
+
+
 def _current(session: Session, environment: str, model: str, location: str) -> list[ServedRow]:
     query = select(ServedRow).where(
         ServedRow.environment == environment,

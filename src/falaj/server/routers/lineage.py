@@ -2,39 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from falaj import release
 from falaj.documents import lineage as documents
 from falaj.documents.changes import Change
 from falaj.errors import NotFoundError
 from falaj.governance import lineage
 from falaj.governance.policy import Resource
+from falaj.locations.log_keys import reader_keys
 from falaj.runs import queue
-from falaj.server import access, views
+from falaj.server import access, stories, views
 from falaj.server.access import Caller
 from falaj.server.actions import Action, action
-from falaj.server.platform import Shared
+from falaj.server.platform import Platform, Shared
 from falaj.server.routers.changes import document
-from falaj.storage import ReleaseRow, RunRow
+from falaj.serving.predictionlog import PredictionRecord, find_prediction
+from falaj.storage import ProcessRow, ReleaseRow, RunRow, StepRunRow
 from falaj.storage.change_tables import ChangeRow
 
 router = APIRouter(prefix="/api/v1", tags=["lineage"])
 
 
-@router.get("/lineage", response_model=list[documents.LineageEdge], **action(Action.READ))
+@router.get("/lineage", response_model=documents.LineageWalk, **action(Action.READ, refined=True))
 def walk(
     platform: Shared,
+    caller: Caller,
     node: Annotated[str, Query(max_length=320)],
     direction: Literal["up", "down"] = "up",
-) -> list[documents.LineageEdge]:
-    """Every edge on a way from a node to where it came from, or to what it reached; nearest first."""
-    start = lineage.node(node)
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 1_000,
+) -> documents.LineageWalk:
+    """The edges on the ways from a node to where it came from, or to what it reached; nearest first.
+
+    Of what belongs to projects that the caller may not read, and of what only that leads to, nothing is told.
+    """
+    start, readable = lineage.node(node), access.readable(platform, caller)
     with platform.database.reading() as session:
-        found = lineage.upstream(session, start) if direction == "up" else lineage.downstream(session, start)
-    return [documents.LineageEdge(str(each.derived), each.relation, str(each.origin)) for each in found]
+        take = lineage.upstream if direction == "up" else lineage.downstream
+        found = take(session, start, limit + 1)
+        edges = found[:limit]
+        if readable is not None:
+            edges = lineage.told(edges, start, _projects_of(session, edges, start), readable, upward=direction == "up")
+    shown = [documents.LineageEdge(str(each.derived), each.relation, str(each.origin)) for each in edges]
+    return documents.LineageWalk(str(start), shown, complete=len(found) <= limit)
 
 
 @router.get("/runs/{run_id}/openlineage", response_model=list[dict[str, Any]], **action(Action.READ))
@@ -58,7 +73,6 @@ def why(
 ) -> list[documents.Why]:
     """Why an endpoint serves what it serves, or served at a moment: one story a location."""
     with platform.database.reading() as session:
-        history = lineage.history(session, environment, model)
         found = lineage.served_at(session, environment, model, platform.now() if at is None else at)
         if not found:
             raise NotFoundError(
@@ -66,7 +80,7 @@ def why(
                 hint="falaj endpoints lists what serves now",
                 code="lineage.nothing-served",
             )
-        stories = [_story(session, each, history) for each in found]
+        stories = [_story(session, each) for each in found]
     for story in stories:
         access.require(
             platform, caller, Action.READ, Resource("endpoint", story.endpoint, project=story.release.project)
@@ -74,28 +88,100 @@ def why(
     return stories
 
 
-def _story(session: Session, served: lineage.Served, history: list[lineage.Served]) -> documents.Why:
-    name = f"{served.model}@{served.release}"
-    release = session.get_one(ReleaseRow, (served.model, served.release))
-    change = session.get(ChangeRow, served.change_id) if served.change_id else None
-    restored = session.get(ChangeRow, change.restores) if change and change.restores else None
-    sources = lineage.upstream(session, lineage.Node("release", name))
-    earlier = [each for each in history if each.location == served.location and each.began_at < served.began_at]
-    return documents.Why(
-        endpoint=f"{served.environment}/{served.model}",
-        served=_time(served),
-        release=views.release(release),
-        run=views.run(session.get_one(RunRow, release.run_id)),
-        change=_change(session, change),
-        restored=_change(session, restored),
-        snapshots=[f"{each.origin.name} {each.derived.name}" for each in sources if each.relation == "snapshot of"],
-        before=[_time(each) for each in earlier],
+@router.get("/predictions/{prediction_id}", response_model=documents.Trace, **action(Action.READ, refined=True))
+def trace(prediction_id: str, platform: Shared, caller: Caller) -> documents.Trace:
+    """Where a prediction comes from: change, release, evidence, run, commit, steps, snapshots and their sources."""
+    location, record = _logged(platform, prediction_id)
+    with platform.database.reading() as session:
+        made = release.find(session, record.header.release)
+        access.require(platform, caller, Action.READ, Resource("prediction", prediction_id, project=made.project))
+        return _traced(session, location, record, made)
+
+
+def _logged(platform: Platform, prediction_id: str) -> tuple[str, PredictionRecord]:
+    """The location whose log holds a prediction, and what it holds."""
+    for log_dir in sorted(platform.home.root.glob("locations/*/predictions")):
+        keys = reader_keys(platform.home, platform.keys, log_dir)
+        if record := find_prediction(log_dir, prediction_id, keys):
+            return log_dir.parent.name, record
+    raise NotFoundError(
+        f"no prediction '{prediction_id}' in the prediction logs of this machine",
+        hint="the id is the x-request-id header of the answer",
+        code="prediction.unknown",
     )
 
 
-def _change(session: Session, row: ChangeRow | None) -> Change | None:
+def _traced(session: Session, location: str, record: PredictionRecord, made: ReleaseRow) -> documents.Trace:
+    environment, _, model = record.header.endpoint.partition("/")
+    then = lineage.served_at(session, environment, model, record.at)
+    served = next((each for each in then if (each.location, each.release) == (location, made.number)), None)
+    said = list(stories.statements(row.envelope for row in release.evidence_of(session, made)))
+    return documents.Trace(
+        prediction=views.prediction(record),
+        endpoint=record.header.endpoint,
+        served=stories.served_time(served) if served else None,
+        change=_change(session, served.change_id if served else None),
+        release=views.release(made),
+        evidence=stories.evidence_of(said),
+        run=views.run(session.get_one(RunRow, made.run_id)),
+        steps=_steps(session, made.run_id),
+        snapshots=made.data.get("snapshots", {}),
+        data=stories.data_of(made.data.get("snapshots", {}), said),
+    )
+
+
+def _steps(session: Session, run: str) -> list[documents.TracedStep]:
+    rows = session.scalars(select(StepRunRow).where(StepRunRow.run_id == run).order_by(StepRunRow.position)).all()
+    edges = lineage.edges_of_steps(session, run)
+    reused = [edge.origin for edge in edges if edge.relation == lineage.REUSED]
+    makers = lineage.makers_of(session, reused)
+    return stories.steps_of(run, rows, edges, makers)
+
+
+def _story(session: Session, served: lineage.Served) -> documents.Why:
+    made = session.get_one(ReleaseRow, (served.model, served.release))
+    change = session.get(ChangeRow, served.change_id) if served.change_id else None
+    said = list(stories.statements(row.envelope for row in release.evidence_of(session, made)))
+    return documents.Why(
+        endpoint=f"{served.environment}/{served.model}",
+        served=stories.served_time(served),
+        release=views.release(made),
+        run=views.run(session.get_one(RunRow, made.run_id)),
+        author=stories.author_of(said),
+        data=stories.data_of(made.data.get("snapshots", {}), said),
+        change=_change(session, served.change_id),
+        restored=_change(session, change.restores if change else None),
+        rollout=_rollout(session, served, made, change),
+        before=[stories.served_time(each) for each in lineage.before(session, served)],
+    )
+
+
+def _rollout(session: Session, served: lineage.Served, made: ReleaseRow, change: ChangeRow | None) -> documents.Rollout:
+    ids = change.data.get("deployments", ()) if change else ()
+    deployments = session.scalars(select(ProcessRow).where(ProcessRow.id.in_(ids)))
+    began = (each.created_at for each in deployments if each.data.get("location") == served.location)
+    serving = made.data.get("serving", {})
+    return documents.Rollout(
+        serving.get("strategy", "recreate"), serving.get("replicas"), next(began, None), served.began_at
+    )
+
+
+def _change(session: Session, change_id: str | None) -> Change | None:
+    row = session.get(ChangeRow, change_id) if change_id else None
     return None if row is None else document(session, row)
 
 
-def _time(served: lineage.Served) -> documents.ServedTime:
-    return documents.ServedTime(served.location, served.release, served.change_id, served.began_at, served.ended_at)
+def _projects_of(
+    session: Session, edges: Sequence[lineage.Edge], start: lineage.Node
+) -> dict[lineage.Node, str | None]:
+    """The projects of the nodes that belong to one; None where it is not known, or more than one."""
+    nodes = {start, *(node for edge in edges for node in (edge.derived, edge.origin))}
+    runs = {node: node.name.partition("/")[0] for node in nodes if node.kind in ("run", "step")}
+    models = {node: node.name.partition("@")[0] for node in nodes if node.kind == "release"}
+    models |= {node: node.name.partition("/")[0] for node in nodes if node.kind == "source"}
+    of_run = select(RunRow.id, func.max(RunRow.project)).where(RunRow.id.in_(set(runs.values()))).group_by(RunRow.id)
+    of_model = select(ReleaseRow.model, func.max(ReleaseRow.project)).where(ReleaseRow.model.in_(set(models.values())))
+    of_model = of_model.group_by(ReleaseRow.model).having(func.count(ReleaseRow.project.distinct()) == 1)
+    by_run, by_model = (dict(session.execute(query).tuples().all()) for query in (of_run, of_model))
+    return {**{node: by_run.get(run) for node, run in runs.items()},
+            **{node: by_model.get(model) for node, model in models.items()}}  # fmt: skip

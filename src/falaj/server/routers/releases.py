@@ -1,4 +1,4 @@
-"""Models, releases, their evidence; endpoints and traces of predictions."""
+"""Releases, their evidence, and endpoints."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from fastapi import APIRouter
 from sqlalchemy import select
 
 from falaj import api, release
-from falaj.errors import NotFoundError
-from falaj.governance.policy import Resource
 from falaj.server import access, views
 from falaj.server.access import Caller
 from falaj.server.actions import Action, action
 from falaj.server.platform import Shared
-from falaj.storage import EndpointRow, ReleaseRow, RunRow
+from falaj.storage import EndpointRow, ReleaseRow
 
 router = APIRouter(prefix="/api/v1", tags=["releases"])
 
@@ -53,29 +51,3 @@ def endpoints(platform: Shared, caller: Caller) -> list[api.Endpoint]:
         query = query.where(EndpointRow.model.in_(select(ReleaseRow.model).where(ReleaseRow.project.in_(readable))))
     with platform.database.reading() as session:
         return [views.endpoint(row) for row in session.scalars(query)]
-
-
-@router.get("/predictions/{prediction_id}", response_model=api.Trace, **action(Action.READ, refined=True))
-def trace(prediction_id: str, platform: Shared, caller: Caller) -> api.Trace:
-    """Where a prediction comes from: release, run, commit and data snapshots."""
-    from falaj.locations.log_keys import reader_keys
-    from falaj.serving.predictionlog import find_prediction
-
-    for log_dir in sorted(platform.home.root.glob("locations/*/predictions")):
-        keys = reader_keys(platform.home, platform.keys, log_dir)
-        if record := find_prediction(log_dir, prediction_id, keys):
-            break
-    else:
-        raise NotFoundError(
-            f"no prediction '{prediction_id}' in the prediction logs of this machine",
-            hint="the id is the x-request-id header of the answer",
-            code="prediction.unknown",
-        )
-    with platform.database.reading() as session:
-        found = release.find(session, record.header.release)
-        access.require(platform, caller, Action.READ, Resource("prediction", prediction_id, project=found.project))
-        run = session.get_one(RunRow, found.run_id)
-        return api.Trace(
-            prediction=views.prediction(record), endpoint=record.header.endpoint, release=views.release(found),
-            run=views.run(run), snapshots=found.data.get("snapshots", {}),
-        )  # fmt: skip
