@@ -11,6 +11,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from falaj.governance.federation.errors import FederatedLoginError, ProviderErro
 from falaj.governance.federation.logins import LOGIN_S, Answer, Logins, s256
 from falaj.governance.federation.provider import Attempt, Provider, ProviderSettings
 from falaj.governance.federation.web import Web
-from falaj.governance.identity import NewAccount, accounts
+from falaj.governance.identity import NewAccount, accounts, authenticate
 from falaj.governance.identity.errors import IdentityTakenError
 from falaj.governance.principal import PrincipalKind
 from falaj.storage import Database
@@ -294,12 +295,12 @@ def logins(fake: FakeProvider, provider: Provider, tmp_path: Path) -> Iterator[L
     database.close()
 
 
-def begun(fake: FakeProvider, logins: Logins, now: float = NOW) -> Answer:
+def begun(fake: FakeProvider, logins: Logins, said: Claims | None = None) -> Answer:
     """Begin a login, let the provider make an honest token for it, and return its answer."""
-    started = logins.start(s256(VERIFIER), RETURN, now)
+    started = logins.start(s256(VERIFIER), RETURN, NOW)
     asked = dict(parse_qsl(urlsplit(started.address).query))
     assert asked["code_challenge_method"] == "S256"
-    fake.token = signed({**claims_of(fake), "nonce": asked["nonce"]})
+    fake.token = signed({**claims_of(fake), "nonce": asked["nonce"], **(said or {})})
     return Answer(asked["state"], started.browser, "code")
 
 
@@ -330,7 +331,7 @@ def test_a_state_expires(fake: FakeProvider, logins: Logins) -> None:
 def test_a_state_in_another_browser_is_refused_and_stays_good_in_its_own(fake: FakeProvider, logins: Logins) -> None:
     answer = begun(fake, logins)
     for browser in ("", "another"):
-        refused_as("federation.state", lambda browser=browser: logins.finish(replace(answer, browser=browser), NOW))
+        refused_as("federation.state", partial(logins.finish, replace(answer, browser=browser), NOW))
     assert "code" in returned(logins.finish(answer, NOW))
 
 
@@ -357,13 +358,29 @@ def test_a_code_expires(fake: FakeProvider, logins: Logins) -> None:
     refused_as("federation.code", lambda: logins.redeem(code, VERIFIER, NOW + 60.0))
 
 
-def test_a_local_account_is_not_taken_over_by_its_name_or_address(fake: FakeProvider, logins: Logins) -> None:
+def local_account(logins: Logins) -> None:
+    """An account of the platform's own, of ana."""
     with logins.database.transaction() as session:
         wish = NewAccount(PrincipalKind.USER, "ana", accounts.LOCAL, "ana@example.org")
         accounts.create(session, wish, "user:ana", NOW)
+
+
+def test_a_local_account_is_not_taken_over_by_its_address(fake: FakeProvider, logins: Logins) -> None:
+    local_account(logins)
     code = returned(logins.finish(begun(fake, logins), NOW))["code"]
     with pytest.raises(IdentityTakenError):
         logins.redeem(code, VERIFIER, NOW)
+
+
+def test_a_local_account_is_not_taken_over_by_its_name(fake: FakeProvider, logins: Logins) -> None:
+    local_account(logins)
+    answer = begun(fake, logins, {"preferred_username": "ana", "email_verified": False})
+    secret = logins.redeem(returned(logins.finish(answer, NOW))["code"], VERIFIER, NOW)
+    with logins.database.reading() as session:
+        person = authenticate(session, secret, NOW)
+    assert person is not None
+    assert person.id.startswith("user:ana-")
+    assert person.email is None
 
 
 def refused(provider: Provider, why: str = "", now: float = NOW) -> None:
