@@ -6,7 +6,7 @@ What evidence says is read here without its signatures being verified again: tha
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from falaj.documents.lineage import ServedTime, TracedData, TracedEvidence, TracedStep
@@ -54,7 +54,11 @@ def data_of(snapshots: Mapping[str, str], said: Iterable[tuple[Statement, str]])
 
 
 def steps_of(
-    run: str, rows: Sequence[StepRunRow], edges: Iterable[Edge], makers: Mapping[Node, Sequence[Node]]
+    run: str,
+    rows: Sequence[StepRunRow],
+    edges: Iterable[Edge],
+    makers: Mapping[Node, Sequence[Node]],
+    named: Collection[str],
 ) -> list[TracedStep]:
     """The steps of a run in the order in which they came up.
 
@@ -63,6 +67,7 @@ def steps_of(
         rows: What became of its steps, checks and gates, in order.
         edges: What its steps read, made and reused.
         makers: The steps that are known to have made an artifact, whichever run they were of.
+        named: Ids of the runs that may be named as makers; those of other projects may not.
     """
     read: dict[Node, list[Node]] = {}
     made: dict[Node, list[Node]] = {}
@@ -73,17 +78,17 @@ def steps_of(
             made.setdefault(edge.derived, []).append(edge.origin)
         if edge.relation == MADE_BY and edge.derived.kind == "artifact":
             made.setdefault(edge.origin, []).append(edge.derived)
-    nodes = {row.node: Node("step", f"{run}/{row.node}") for row in rows if row.kind == "step"}
     return [
         TracedStep(
             name=row.node,
             state=row.state,
-            read=[each.name for each in read.get(nodes[row.node], ())],
-            made=[each.name for each in made.get(nodes[row.node], ())],
-            made_in=_runs_of(nodes[row.node], made.get(nodes[row.node], ()), makers),
+            read=[each.name for each in read.get(node, ())],
+            made=[each.name for each in made.get(node, ())],
+            made_in=[each for each in _runs_of(node, made.get(node, ()), makers) if each in named],
         )
         for row in rows
-        if row.node in nodes
+        if row.kind == "step"
+        for node in [Node("step", f"{run}/{row.node}")]
     ]
 
 

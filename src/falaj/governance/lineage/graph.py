@@ -117,6 +117,11 @@ def makers_of(session: Session, artifacts: Iterable[Node]) -> dict[Node, list[No
     return found
 
 
+def artifacts_of(edges: Iterable[Edge]) -> set[Node]:
+    """The artifacts at either end of edges."""
+    return {each for edge in edges for each in (edge.derived, edge.origin) if each.kind == "artifact"}
+
+
 def names_of(edges: Sequence[Edge], kind: str) -> list[str]:
     """Names of the nodes of one kind among the edges, each once, in the order of the walk."""
     nodes = (item for edge in edges for item in (edge.derived, edge.origin))

@@ -124,18 +124,19 @@ def _traced(session: Session, location: str, record: PredictionRecord, made: Rel
         release=views.release(made),
         evidence=stories.evidence_of(said),
         run=views.run(session.get_one(RunRow, made.run_id)),
-        steps=_steps(session, made.run_id),
+        steps=_steps(session, made),
         snapshots=made.data.get("snapshots", {}),
         data=stories.data_of(made.data.get("snapshots", {}), said),
     )
 
 
-def _steps(session: Session, run: str) -> list[documents.TracedStep]:
-    rows = session.scalars(select(StepRunRow).where(StepRunRow.run_id == run).order_by(StepRunRow.position)).all()
-    edges = lineage.edges_of_steps(session, run)
-    reused = [edge.origin for edge in edges if edge.relation == lineage.REUSED]
-    makers = lineage.makers_of(session, reused)
-    return stories.steps_of(run, rows, edges, makers)
+def _steps(session: Session, made: ReleaseRow) -> list[documents.TracedStep]:
+    rows = session.scalars(select(StepRunRow).where(StepRunRow.run_id == made.run_id).order_by(StepRunRow.position))
+    edges = lineage.edges_of_steps(session, made.run_id)
+    makers = lineage.makers_of(session, lineage.artifacts_of(edges))
+    runs = {maker.name.partition("/")[0] for each in makers.values() for maker in each}
+    mine = set(session.scalars(select(RunRow.id).where(RunRow.id.in_(runs), RunRow.project == made.project)))
+    return stories.steps_of(made.run_id, rows.all(), edges, makers, mine)
 
 
 def _story(session: Session, served: lineage.Served) -> documents.Why:
@@ -182,6 +183,6 @@ def _projects_of(
     of_run = select(RunRow.id, func.max(RunRow.project)).where(RunRow.id.in_(set(runs.values()))).group_by(RunRow.id)
     of_model = select(ReleaseRow.model, func.max(ReleaseRow.project)).where(ReleaseRow.model.in_(set(models.values())))
     of_model = of_model.group_by(ReleaseRow.model).having(func.count(ReleaseRow.project.distinct()) == 1)
-    by_run, by_model = (dict(session.execute(query).tuples().all()) for query in (of_run, of_model))
+    by_run, by_model = ({name: project for name, project in session.execute(query)} for query in (of_run, of_model))  # noqa: C416
     return {**{node: by_run.get(run) for node, run in runs.items()},
             **{node: by_model.get(model) for node, model in models.items()}}  # fmt: skip
