@@ -167,7 +167,7 @@ class _LiarHandler(BaseHTTPRequestHandler):
 
 def _settings(issuer: str, port: int, callback: str) -> dict[str, Any]:
     public = {"client_id": "falaj", "token_endpoint_auth_method": "none", "redirect_uris": [callback]}
-    confidential = {"client_id": "falaj-secret", "client_secret": "s3cret/+", "redirect_uris": [callback]}
+    confidential = {"client_id": "falaj-secret", "client_secret": "s3cret", "redirect_uris": [callback]}
     return {
         "config_version": 1,
         "server": {"host": "127.0.0.1", "port": port},

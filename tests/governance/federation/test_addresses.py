@@ -42,7 +42,7 @@ def test_a_login_returns_to_this_machine_or_this_server(text: str) -> None:
     [
         "https://evil.example/", "http://127.0.0.1.evil.example:80/", "http://127.0.0.1@evil.example:80/",
         "//evil.example",
-        "/\\evil.example", "http://localhost:80/", "http://127.0.0.1/", "http://127.0.0.1:80/?a=b", 
+        "/\\evil.example", "http://localhost:80/", "http://127.0.0.1/", "http://127.0.0.1:80/?a=b",
         "http://127.0.0.1:80/#a",
         "javascript:alert(1)", "", "x", "/a\r\nSet-Cookie: b", "/../x", "http://127.0.0.1:80/" + "a" * 500, "/\u2028",
     ],

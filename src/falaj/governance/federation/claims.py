@@ -11,16 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from falaj.governance.federation.errors import FederatedLoginError
+from falaj.governance.federation.errors import TokenRefusedError
 
 LEEWAY_S = 30.0
 """How far the clocks of the provider and of the platform may differ."""
 
 MAX_AGE_S = 600.0
 """How old an ID token may be: it is fetched by the platform itself, seconds after it was made."""
-
-TOKEN_REFUSED = "federation.token"  # noqa: S105 - a code of an error
-"""Code of the refusal of a token."""
 
 _MAX_SUBJECT = 255
 _MAX_GROUPS = 500
@@ -72,7 +69,7 @@ def check(claims: Mapping[str, Any], expected: Expected, now: float) -> None:
         now: Unix seconds.
 
     Raises:
-        FederatedLoginError: Names the claim that does not hold (`federation.token`).
+        TokenRefusedError: Names the claim that does not hold.
     """
     if claims.get("iss") != expected.issuer:
         raise refused("it is of another issuer")
@@ -105,9 +102,9 @@ def person_of(claims: Mapping[str, Any], group_claim: str) -> Person:
     )
 
 
-def refused(why: str) -> FederatedLoginError:
+def refused(why: str) -> TokenRefusedError:
     """The refusal of a token."""
-    return FederatedLoginError(f"the provider's token is not accepted: {why}", code=TOKEN_REFUSED)
+    return TokenRefusedError(f"the provider's token is not accepted: {why}")
 
 
 def _check_audience(claims: Mapping[str, Any], client_id: str) -> None:

@@ -2,7 +2,8 @@
 
 FalajError
 ├── RefusedError
-│   ├── FederatedLoginError  the provider's answer does not hold   (401 federation.refused, .state, .token, .code)
+│   ├── FederatedLoginError  the provider's answer does not hold   (401 federation.refused, .state, .code)
+│   │   └── TokenRefusedError  nor does its token                  (401 federation.token)
 │   └── SecurityKeyError     the security key's answer does not hold (401 security-key.refused, .counter)
 ├── StepUpNeededError
 │   └── AssertionNeededError the key signed for something else      (403 security-key.assertion-needed)
@@ -25,6 +26,12 @@ class FederatedLoginError(RefusedError):
     """What came back from the identity provider proves nothing."""
 
     code = "federation.refused"
+
+
+class TokenRefusedError(FederatedLoginError):
+    """The provider's token does not hold, or was not made for this login."""
+
+    code = "federation.token"
 
 
 class SecurityKeyError(RefusedError):

@@ -21,8 +21,8 @@ from sqlalchemy.orm import Session
 
 from falaj.errors import FalajError
 from falaj.governance.federation.addresses import return_address
-from falaj.governance.federation.claims import TOKEN_REFUSED, Person
-from falaj.governance.federation.errors import FederatedLoginError, FederationBusyError
+from falaj.governance.federation.claims import Person
+from falaj.governance.federation.errors import FederatedLoginError, FederationBusyError, TokenRefusedError
 from falaj.governance.federation.provider import Attempt, Provider
 from falaj.governance.federation.subjects import principal_of
 from falaj.governance.identity import accounts, open_session
@@ -136,7 +136,9 @@ class Logins:
         try:
             person = self._person(login, answer, now)
         except FalajError as error:
-            if error.code == TOKEN_REFUSED:  # anybody can send a code that is none; a token is made by the provider
+            if isinstance(
+                error, TokenRefusedError
+            ):  # anybody can send a code that is none; a token is made by the provider
                 self._refused(error, now)
             return _to(login.return_to, {"error": error.code, "error_description": error.message})
         code = _secret()

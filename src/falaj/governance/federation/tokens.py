@@ -52,7 +52,7 @@ class KeyCache:
             now: Unix seconds.
 
         Raises:
-            FederatedLoginError: There is none (`federation.token`).
+            TokenRefusedError: There is none.
             ProviderError: The provider does not tell its keys.
         """
         with self._lock:
@@ -70,7 +70,7 @@ def verify(token: object, keys: KeyCache, now: float) -> dict[str, Any]:
     """Return the claims of a token that one of the provider's keys signed; nobody has judged them yet.
 
     Raises:
-        FederatedLoginError: It is no token, or the signature is not the provider's (`federation.token`).
+        TokenRefusedError: It is no token, or the signature is not the provider's.
         ProviderError: The provider does not tell its keys.
 
     Source: RFC 8725, sections 3.1 to 3.3.
