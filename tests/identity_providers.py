@@ -43,7 +43,7 @@ def run_nanoidp(folder: Path, callback: str) -> Iterator[str]:
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [str(NANOIDP), "--config", str(folder), "--profile", "oauth21", "--port", str(port)],
-            stdout=log, stderr=log, preexec_fn=_die_with_parent,
+            stdout=log, stderr=log, preexec_fn=_die_with_parent, cwd=folder,
         )  # fmt: skip
     try:
         _await(f"{issuer}/.well-known/openid-configuration", process, folder / "log")

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
+from falaj.governance.policy.organisation import with_organisation
 from tests.governance.federation.conftest import PUBLIC, Door, bearer
 from tests.security_keys import SoftwareKey
 
@@ -84,3 +87,9 @@ def test_a_key_is_registered_once_and_a_removed_one_proves_nothing(person: Perso
     assert api.delete(f"/api/v1/auth/security-keys/{known['id']}", headers=person.headers).status_code == 204
     assert person.finish(person.key.get(options)).json()["code"] == "security-key.refused"
     assert person.post("step-up/security-key/begin", statement=STATEMENT).json()["code"] == "identity.unknown"
+
+
+def test_the_policy_in_the_documentation_loads() -> None:
+    page = Path(__file__).parents[3] / "docs" / "how-to" / "oidc.md"
+    [text] = re.findall(r"```cedar\n(.*?)```", page.read_text(), re.DOTALL)
+    assert "prod-by-security-key" in str(with_organisation({"security-keys": text}).texts)

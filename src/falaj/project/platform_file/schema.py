@@ -207,7 +207,7 @@ class Oidc(Strict):
 
     issuer: Issuer = Field(description="The provider's issuer, exactly as its tokens say it.")
     client_id: NonEmpty = Field(description="The id under which the provider knows this platform.")
-    group_claim: NonEmpty = Field(default="groups", description="The claim that lists a person's groups.")
+    group_claim: NonEmpty = Field(default="groups", description="The claim of ID tokens that lists a person's groups.")
 
 
 class Identity(Strict):
