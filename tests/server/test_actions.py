@@ -8,6 +8,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.testclient import TestClient
 
 from falaj.server.actions import Action, action, declared, require_actions, walk
+from falaj.server.doorway import AUTHORITY_PATH, ENROL_PATH, RETURN_PATH
 from falaj.server.platform import Platform
 
 OPEN = {
@@ -16,6 +17,13 @@ OPEN = {
     ("POST", "/api/v1/auth/setup"),
     ("POST", "/api/v1/auth/login"),
     ("POST", "/api/v1/auth/password"),
+    ("GET", "/api/v1/auth/oidc"),
+    ("GET", "/api/v1/auth/oidc/start"),
+    ("GET", "/api/v1/auth/oidc/callback"),
+    ("POST", "/api/v1/auth/oidc/redeem"),
+    ("GET", AUTHORITY_PATH),
+    ("POST", ENROL_PATH),
+    ("POST", RETURN_PATH),
 }
 
 
