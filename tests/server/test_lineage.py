@@ -42,8 +42,11 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         )
         for position, (node, kind) in enumerate([("prepare", "step"), ("fit", "step"), ("tests", "check")]):
             session.add(
-                StepRunRow(run_id="run1", node=node, kind=kind, state="succeeded", position=position, detail={})
-            )
+                StepRunRow(run_id="run1", node=node, kind=kind, state="succeeded", position=position, detail={},
+                           started_at=START, ended_at=START + 1)
+            )  # fmt: skip
+        run = session.get_one(RunRow, "run1")
+        run.started_at, run.ended_at, run.model = START, START + 2, MODEL
         lineage.record(session, [*edges_of("run1", cached=True), *edges_of("r9", cached=False)], START)
         lineage.record(session, _of_release(session.query(EvidenceRow).all(), release), START)
     made.to_dev(release)
@@ -129,3 +132,10 @@ def test_the_story_names_author_data_and_rollout(app: FastAPI) -> None:
     assert [each["name"] for each in story["data"]] == ["flights", "weather"]
     assert story["rollout"] == {"strategy": "recreate", "replicas": 1, "began_at": START, "live_at": START}
     assert acting_as(app, "yara").get(f"/api/v1/why/dev/{MODEL}").status_code == 403
+
+
+def test_a_run_is_exported_as_events_of_openlineage(app: FastAPI) -> None:
+    events = acting_as(app, "zaid").get("/api/v1/runs/run1/openlineage").json()
+    assert [each["eventType"] for each in events] == ["START", "START", "COMPLETE", "START", "COMPLETE", "COMPLETE"]
+    assert [each["name"] for each in events[-1]["inputs"]] == ["flights"]
+    assert acting_as(app, "yara").get("/api/v1/runs/run1/openlineage").status_code == 403

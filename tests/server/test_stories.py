@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from falaj.evidence import DATASET, TRAIN, Statement, Subject
 from falaj.governance.lineage import Edge, Node
-from falaj.server.stories import author_of, data_of, evidence_of, statements, steps_of
-from falaj.storage import StepRunRow
+from falaj.server.stories import author_of, data_of, evidence_of, execution_of, statements, steps_of
+from falaj.storage import RunRow, StepRunRow
 
 DIGEST, OTHER = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 
@@ -50,3 +50,21 @@ def test_evidence_that_says_nothing_readable_is_left_out() -> None:
     spoken = [said(DATASET, DIGEST), said(TRAIN, DIGEST, author="Amal <amal@example.org>")]
     assert [each.kind for each in evidence_of(spoken)] == ["dataset", "train"]
     assert (author_of(spoken), author_of([])) == ("Amal <amal@example.org>", "")
+
+
+def test_a_run_is_exported_once_it_has_ended_with_the_sources_of_its_own_model() -> None:
+    raw = Node("artifact", "raw")
+    run = RunRow(id="r2", project="p", model="m", commit="c", state="succeeded", started_at=1.0, ended_at=None)
+    edges = [Edge(Node("step", "r2/fit"), "read", raw)]
+    sources = {raw: [Node("source", "m/flights"), Node("source", "theirs/copy")]}
+    fit, waiting = row("fit"), row("choose", state="queued")
+    fit.detail, fit.started_at, fit.ended_at = {"outputs": {"output": "fitted"}}, 2.0, 3.0
+    assert execution_of(run, "/r", [fit, waiting], edges, sources) is None
+    run.ended_at = 4.0
+    found = execution_of(run, "/r", [fit, waiting, row("tests", "check")], edges, sources)
+    assert found is not None
+    assert dict(found.snapshots) == {"flights": "raw"}
+    (job,) = found.steps
+    assert (job.name, list(job.read), dict(job.made), job.began_at, job.ended_at) == (
+        "fit", ["raw"], {"output": "fitted"}, 2.0, 3.0,
+    )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from falaj.governance.lineage import MADE_BY, REUSED, Edge, Node
+from falaj.governance.lineage import MADE_BY, PART_OF, REUSED, SNAPSHOT_OF, Edge, Node
 from falaj.pipeline import PipelineResult, StepState
 from falaj.project.spec import ProjectSpec
 from falaj.runs.outcome import Order
@@ -27,13 +27,13 @@ def edges_of_run(order: Order, spec: ProjectSpec, pipeline: PipelineResult, lock
     if lock:
         yield Edge(run, "ran in", Node("lock", lock))
     for source, snapshot in pipeline.snapshots.items():
-        yield Edge(Node("artifact", str(snapshot.digest)), "snapshot of", Node("source", f"{spec.model}/{source}"))
+        yield Edge(Node("artifact", str(snapshot.digest)), SNAPSHOT_OF, Node("source", f"{spec.model}/{source}"))
     outputs = {name: str(digest) for name, digest in pipeline.outputs.items()}
     for name, result in pipeline.steps.items():
         if result.state is StepState.SKIPPED:
             continue
         step = Node("step", f"{order.run_id}/{name}")
-        yield Edge(step, "part of", run)
+        yield Edge(step, PART_OF, run)
         yield from (
             Edge(step, "read", Node("artifact", each)) for each in _read(outputs, spec.steps[result.step].inputs)
         )

@@ -13,8 +13,8 @@ from falaj.documents.lineage import ServedTime, TracedData, TracedEvidence, Trac
 from falaj.evidence import DATASET, TRAIN, Envelope, EvidenceError, Statement, envelope_digest, short
 from falaj.evidence.envelope import decode
 from falaj.evidence.statement import parse_statement
-from falaj.governance.lineage import MADE_BY, REUSED, Edge, Node, Served
-from falaj.storage import StepRunRow
+from falaj.governance.lineage import MADE_BY, REUSED, Edge, Execution, Job, Node, Served
+from falaj.storage import RunRow, StepRunRow
 
 
 def statements(envelopes: Iterable[Envelope]) -> Iterator[tuple[Statement, str]]:
@@ -90,6 +90,48 @@ def steps_of(
         if row.kind == "step"
         for node in [Node("step", f"{run}/{row.node}")]
     ]
+
+
+def execution_of(
+    run: RunRow,
+    repository: str,
+    rows: Sequence[StepRunRow],
+    edges: Iterable[Edge],
+    sources: Mapping[Node, Sequence[Node]],
+) -> Execution | None:
+    """A run as OpenLineage tells of it; None while it has not ended.
+
+    Args:
+        run: The run.
+        repository: Where its project is.
+        rows: What became of its steps, checks and gates, in order.
+        edges: What its steps read.
+        sources: The sources that artifacts are snapshots of.
+    """
+    if run.started_at is None or run.ended_at is None:
+        return None
+    read: dict[str, list[str]] = {}
+    for edge in edges:
+        if edge.relation == "read":
+            read.setdefault(edge.derived.name.partition("/")[2], []).append(edge.origin.name)
+    snapshots = {
+        source.name.partition("/")[2]: artifact.name
+        for artifact, found in sources.items()
+        for source in found
+        if source.name.partition("/")[0] == run.model and any(artifact.name in each for each in read.values())
+    }
+    steps = [
+        Job(row.node, row.state, row.started_at or row.ended_at, row.ended_at, read.get(row.node, ()), _outputs(row))
+        for row in rows
+        if row.kind == "step" and row.ended_at is not None
+    ]
+    return Execution(
+        run.id, run.project, repository, run.commit, run.state, run.started_at, run.ended_at, snapshots, steps
+    )
+
+
+def _outputs(row: StepRunRow) -> Mapping[str, str]:
+    return dict(row.detail.get("outputs", {}))
 
 
 def served_time(served: Served) -> ServedTime:

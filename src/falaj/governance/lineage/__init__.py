@@ -14,6 +14,7 @@ from falaj.governance.lineage.graph import (
     MADE_BY,
     PART_OF,
     REUSED,
+    SNAPSHOT_OF,
     Edge,
     Node,
     artifacts_of,
@@ -23,9 +24,10 @@ from falaj.governance.lineage.graph import (
     names_of,
     node,
     record,
+    sources_of,
     upstream,
 )
-from falaj.governance.lineage.open_lineage import events_of
+from falaj.governance.lineage.open_lineage import Execution, Job, events_of
 from falaj.governance.lineage.scope import told
 from falaj.governance.lineage.served import Served, before, began, ended, history, served_at
 
@@ -33,7 +35,10 @@ __all__ = [
     "MADE_BY",
     "PART_OF",
     "REUSED",
+    "SNAPSHOT_OF",
     "Edge",
+    "Execution",
+    "Job",
     "Node",
     "Served",
     "artifacts_of",
@@ -49,6 +54,7 @@ __all__ = [
     "node",
     "record",
     "served_at",
+    "sources_of",
     "told",
     "upstream",
 ]

@@ -18,6 +18,8 @@ MADE_BY = "made by"
 """How an artifact leads to the step that made it, and a release to its run."""
 REUSED = "reused"
 """How a step leads to an artifact that it would have made, had an earlier one not made the same."""
+SNAPSHOT_OF = "snapshot of"
+"""How an artifact leads to the source that it was read of."""
 PART_OF = "part of"
 """How a step leads to its run."""
 _LONGEST = 300
@@ -109,12 +111,12 @@ def edges_of_steps(session: Session, run: str) -> list[Edge]:
 
 def makers_of(session: Session, artifacts: Iterable[Node]) -> dict[Node, list[Node]]:
     """The steps that made artifacts, whichever run they were of."""
-    wanted = LineageEdgeRow.derived.in_(sorted({str(each) for each in artifacts}))
-    found: dict[Node, list[Node]] = {}
-    for row in session.scalars(select(LineageEdgeRow).where(wanted, LineageEdgeRow.relation == MADE_BY)):
-        edge = _edge(row)
-        found.setdefault(edge.derived, []).append(edge.origin)
-    return found
+    return _origins(session, artifacts, MADE_BY)
+
+
+def sources_of(session: Session, artifacts: Iterable[Node]) -> dict[Node, list[Node]]:
+    """The sources that artifacts are snapshots of."""
+    return _origins(session, artifacts, SNAPSHOT_OF)
 
 
 def artifacts_of(edges: Iterable[Edge]) -> set[Node]:
@@ -126,6 +128,15 @@ def names_of(edges: Sequence[Edge], kind: str) -> list[str]:
     """Names of the nodes of one kind among the edges, each once, in the order of the walk."""
     nodes = (item for edge in edges for item in (edge.derived, edge.origin))
     return list(dict.fromkeys(item.name for item in nodes if item.kind == kind))
+
+
+def _origins(session: Session, nodes: Iterable[Node], relation: str) -> dict[Node, list[Node]]:
+    wanted = LineageEdgeRow.derived.in_(sorted({str(each) for each in nodes}))
+    found: dict[Node, list[Node]] = {}
+    for row in session.scalars(select(LineageEdgeRow).where(wanted, LineageEdgeRow.relation == relation)):
+        edge = _edge(row)
+        found.setdefault(edge.derived, []).append(edge.origin)
+    return found
 
 
 def _walk(

@@ -23,7 +23,7 @@ from falaj.server.actions import Action, action
 from falaj.server.platform import Platform, Shared
 from falaj.server.routers.changes import document
 from falaj.serving.predictionlog import PredictionRecord, find_prediction
-from falaj.storage import ProcessRow, ReleaseRow, RunRow, StepRunRow
+from falaj.storage import ProcessRow, ProjectRow, ReleaseRow, RunRow, StepRunRow
 from falaj.storage.change_tables import ChangeRow
 
 router = APIRouter(prefix="/api/v1", tags=["lineage"])
@@ -54,13 +54,14 @@ def walk(
 
 @router.get("/runs/{run_id}/openlineage", response_model=list[dict[str, Any]], **action(Action.READ))
 def open_lineage(run_id: str, platform: Shared) -> list[dict[str, Any]]:
-    """The OpenLineage events of a run that made a release; none while it has not ended."""
+    """The OpenLineage events of a run; none while it has not ended."""
     with platform.database.reading() as session:
         run = queue.find(session, run_id)
-        if run.started_at is None or run.ended_at is None:
-            return []
         edges = lineage.edges_of_steps(session, run.id)
-        return lineage.events_of(run.id, run.project, edges, run.started_at, run.ended_at)
+        sources = lineage.sources_of(session, lineage.artifacts_of(edges))
+        repository = session.get_one(ProjectRow, run.project).repository
+        found = stories.execution_of(run, repository, _rows_of(session, run.id), edges, sources)
+    return lineage.events_of(found) if found else []
 
 
 @router.get("/why/{environment}/{model}", response_model=list[documents.Why], **action(Action.READ, refined=True))
@@ -131,12 +132,15 @@ def _traced(session: Session, location: str, record: PredictionRecord, made: Rel
 
 
 def _steps(session: Session, made: ReleaseRow) -> list[documents.TracedStep]:
-    rows = session.scalars(select(StepRunRow).where(StepRunRow.run_id == made.run_id).order_by(StepRunRow.position))
     edges = lineage.edges_of_steps(session, made.run_id)
     makers = lineage.makers_of(session, lineage.artifacts_of(edges))
     runs = {maker.name.partition("/")[0] for each in makers.values() for maker in each}
     mine = set(session.scalars(select(RunRow.id).where(RunRow.id.in_(runs), RunRow.project == made.project)))
-    return stories.steps_of(made.run_id, rows.all(), edges, makers, mine)
+    return stories.steps_of(made.run_id, _rows_of(session, made.run_id), edges, makers, mine)
+
+
+def _rows_of(session: Session, run: str) -> Sequence[StepRunRow]:
+    return session.scalars(select(StepRunRow).where(StepRunRow.run_id == run).order_by(StepRunRow.position)).all()
 
 
 def _story(session: Session, served: lineage.Served) -> documents.Why:
