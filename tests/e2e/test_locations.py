@@ -1,0 +1,159 @@
+"""A location elsewhere: its agent enrols, serves over mutual TLS, changes certificates, comes back, and is put out."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+
+from falaj.locations.agent import stop_location
+from tests.e2e.installation import Installation, free_port, wait_for
+
+pytestmark = pytest.mark.e2e
+PASSWORD = "correct horse battery"
+PLATFORM = """\
+environments:
+  dev: {rank: 0, locations: [edge-1]}
+locations:
+  local: {jurisdiction: AE}
+  edge-1: {kind: edge, jurisdiction: AE}
+"""
+
+
+@dataclass
+class Edge:
+    """The machine of `edge-1`: another folder, and an agent that is started by a command."""
+
+    home: Path
+    envoy: int = field(default_factory=free_port)
+    agent: subprocess.Popen[bytes] | None = None
+
+    def start(self, *options: str) -> None:
+        environment = {**os.environ, "FALAJ_HOME": str(self.home)}
+        command = [sys.executable, "-m", "falaj.cli.main", "agent", "--location", "edge-1", *options]
+        with (self.home.parent / "edge.log").open("ab") as log:
+            self.agent = subprocess.Popen(
+                [*command, "--envoy-port", str(self.envoy)], env=environment, stdout=log, stderr=log
+            )
+
+    def stop(self) -> None:
+        if self.agent is not None:
+            self.agent.terminate()
+            self.agent.wait(20)
+
+    def said(self) -> str:
+        return (self.home.parent / "edge.log").read_text()[-3000:]
+
+    def serial(self) -> int:
+        path = self.home / "locations" / "edge-1" / "membership" / "agent.pem"
+        return x509.load_pem_x509_certificate(path.read_bytes()).serial_number if path.exists() else 0
+
+
+@pytest.fixture
+def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Installation]:
+    """An installation with the port for agents, whose certificates are good for six seconds."""
+    monkeypatch.setenv("FALAJ_AGENTS_HOST", "127.0.0.1")
+    monkeypatch.setenv("FALAJ_CERTIFICATE_LIFE_S", "6")
+    made = Installation(tmp_path / "home", (free_port(), free_port()))
+    ports = ("--port", str(made.ports[0]), "--envoy-port", str(made.ports[1]), "--agents-port", str(free_port()))
+    assert "agents of other locations" in made.ok("up", *ports)
+    try:
+        yield made
+    finally:
+        made.falaj("down")
+
+
+@pytest.fixture
+def edge(tmp_path: Path) -> Iterator[Edge]:
+    made = Edge(tmp_path / "edge")
+    made.home.mkdir()
+    try:
+        yield made
+    finally:
+        made.stop()
+        stop_location(made.home, "edge-1")
+
+
+def test_a_location_elsewhere(platform: Installation, edge: Edge, tmp_path: Path) -> None:
+    become_administrator(platform)
+    (tmp_path / "platform.yaml").write_text(PLATFORM)
+    platform.ok("apply", "-f", str(tmp_path / "platform.yaml"))
+    edge.start(*enrolment(platform))
+    wait_for(lambda: location(platform)["state"] == "enrolled", 30, edge.said)
+    assert not (edge.home / "keys" / "ca.pem").exists()
+    serves_what_is_pushed(platform, edge, tmp_path / "tumours")
+    changes_certificates_while_it_runs(platform, edge)
+    comes_back_after_its_certificate_ran_out(platform, edge)
+    is_put_out(platform, edge)
+
+
+def become_administrator(platform: Installation) -> None:
+    link = (platform.home / "setup-link").read_text().strip()
+    person = ("--name", "root", "--email", "root@example.org", "--password-stdin")
+    platform.ok("setup", link, *person, given=PASSWORD)
+
+
+def enrolment(platform: Installation) -> list[str]:
+    """The options of the command that an administrator is told to run on the other machine."""
+    command = platform.ok("locations", "enrol", "edge-1", "--address", "127.0.0.1").splitlines()[-1]
+    options = shlex.split(command)
+    assert options[:4] == ["falaj", "agent", "--location", "edge-1"]
+    return options[4:]
+
+
+def location(platform: Installation) -> dict[str, Any]:
+    listed = platform.falaj("locations", "list", "--json")
+    found = json.loads(listed.stdout) if listed.returncode == 0 else []
+    return next((each for each in found if each["location"] == "edge-1"), {"state": ""})
+
+
+def serves_what_is_pushed(platform: Installation, edge: Edge, folder: Path) -> None:
+    project = platform.template(folder)
+    platform.ok("logout")  # the installation itself follows the run
+    run = platform.ended(platform.push(platform.repository(project, "tumours")))
+    assert run["state"] == "succeeded", run["reason"] + platform.logs()
+
+    def ready() -> list[dict[str, Any]]:
+        return [e for e in platform.json("endpoints") if (e["location"], e["state"]) == ("edge-1", "ready")]
+
+    found = wait_for(ready, 60, lambda: edge.said() + str(platform.json("endpoints")))
+    assert f":{edge.envoy}/" in found[0]["url"]
+    with (project / "data" / "tumours.csv").open() as table:
+        row = {name: float(value) for name, value in next(csv.DictReader(table)).items() if name != "malignant"}
+    assert platform.json("predict", "dev/tumours", "--row", json.dumps(row))["release"] == "tumours@1"
+
+
+def changes_certificates_while_it_runs(platform: Installation, edge: Edge) -> None:
+    seen = {edge.serial()}
+    wait_for(lambda: seen.add(edge.serial()) or len(seen) >= 3, 30, edge.said)
+    assert edge.agent is not None and edge.agent.poll() is None
+    assert location(platform)["state"] == "enrolled"
+    platform.kill("server")  # the next one has the same authority
+    before = edge.serial()
+    wait_for(lambda: edge.serial() != before, 30, edge.said)
+
+
+def comes_back_after_its_certificate_ran_out(platform: Installation, edge: Edge) -> None:
+    edge.stop()
+    wait_for(lambda: location(platform)["state"] == "silent", 20)
+    before = edge.serial()
+    edge.start()  # without a token
+    wait_for(lambda: edge.serial() != before and location(platform)["state"] == "enrolled", 20, edge.said)
+
+
+def is_put_out(platform: Installation, edge: Edge) -> None:
+    assert platform.falaj("locations", "forget", "edge-1").returncode != 0  # the installation itself may not
+    platform.ok("login", "--name", "root", "--password-stdin", given=PASSWORD)
+    platform.ok("locations", "forget", "edge-1")
+    assert location(platform)["state"] == "not-enrolled"
+    wait_for(lambda: "workload.certificate" in edge.said(), 20, edge.said)
