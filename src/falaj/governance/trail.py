@@ -1,4 +1,4 @@
-"""What rooms write to the audit log, in the transaction of the change that is recorded."""
+"""What rooms write to the audit log, at the end of the transaction of the change that is recorded."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def write(
         details: What else to say; no secrets.
         outcome: `denied` for an attempt that was refused.
     """
-    audit.append(session, audit.Entry(kind, actor, subject, dict(details or {}), outcome), now)
+    audit.defer(session, [audit.Entry(kind, actor, subject, dict(details or {}), outcome)], now)
 
 
 def write_evidence(session: Session, envelope: Mapping[str, Any], subject: str, actor: str, now: float) -> None:
@@ -46,4 +46,4 @@ def write_evidence(session: Session, envelope: Mapping[str, Any], subject: str, 
         actor: Principal id of who caused it.
         now: Unix seconds.
     """
-    audit.append_evidence(session, [envelope], subject, actor, now)
+    audit.defer(session, [audit.Entry.of_envelope(envelope, subject, actor)], now)

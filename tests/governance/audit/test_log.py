@@ -129,7 +129,7 @@ def test_what_is_recorded_is_not_done_when_the_log_cannot_be_written(database: D
         assert audit.size_of(session) == 0
 
 
-def test_two_processes_that_append_at_once_leave_no_gap_and_no_fork(database: Database) -> None:
+def test_threads_that_append_at_once_leave_no_gap_and_no_fork(database: Database) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(4) as pool:

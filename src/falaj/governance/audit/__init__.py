@@ -6,10 +6,9 @@ and salted hashes, so that what they tell can be erased and what they prove cann
 """
 
 from falaj.governance.audit.erasure import erase_details, forget
-from falaj.governance.audit.log import (
-    Entry,
-    append,
-    append_evidence,
+from falaj.governance.audit.log import Entry, append, append_evidence
+from falaj.governance.audit.pending import defer
+from falaj.governance.audit.proving import (
     checkpoint,
     consistency,
     newest_checkpoint,
@@ -28,6 +27,7 @@ __all__ = [
     "append_evidence",
     "checkpoint",
     "consistency",
+    "defer",
     "entries",
     "erase_details",
     "export_lines",
