@@ -146,11 +146,16 @@ def _walk(
     far: InstrumentedAttribute[str],
     limit: int | None,
 ) -> list[Edge]:
-    """One recursive query; UNION drops what was reached before, so that it ends on any graph."""
+    """One recursive query; UNION drops what was reached before, so that it ends on any graph.
+
+    Databases count up what is reached nearest first, and only as far as somebody reads: a limited walk from a node that
+    reached half of everything costs no more than its limit. So many nodes have at least so many edges but one.
+    """
     reached = select(literal(str(start)).label("name")).cte("reached", recursive=True)
     step: Select[Any] | CompoundSelect[Any] = select(far).join(reached, near == reached.c.name)
     reached = reached.union(step)
-    query = select(LineageEdgeRow).join(reached, near == reached.c.name).limit(limit)
+    nearest = select(reached.c.name).limit(None if limit is None else limit + 1).subquery("nearest")
+    query = select(LineageEdgeRow).join_from(nearest, LineageEdgeRow, near == nearest.c.name).limit(limit)
     edges = [_edge(row) for row in session.scalars(query)]
     return _nearest_first(edges, start, upward=near is LineageEdgeRow.derived)
 
