@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from fastapi import Request
+from sqlalchemy.exc import SQLAlchemyError
 
 from falaj.errors import FalajError
 from falaj.governance import audit
@@ -32,5 +33,5 @@ def record(request: Request, error: ForbiddenError) -> None:
         entry = audit.Entry("access.denied", error.principal.id, str(error.resource), details, "denied")
         with platform.database.transaction() as session:
             audit.append(session, entry, platform.now())
-    except FalajError:
+    except (FalajError, SQLAlchemyError):
         logger.exception("a refused attempt could not be written to the audit log")

@@ -1,0 +1,239 @@
+"""Attacks on the audit log: attempts that are not to be seen, forged lines, a past that is rewritten."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import text
+
+from falaj.errors import UsageError
+from falaj.evidence import Role
+from falaj.evidence.checkpoint import Checkpoint, sign_checkpoint
+from falaj.evidence.merkle import leaf_hash
+from falaj.governance import audit, trail
+from falaj.governance.audit import tree
+from falaj.home import Home
+from falaj.server import create_app
+from falaj.server.platform import Platform
+from falaj.storage import Database, EventRow, ProjectRow
+from falaj.storage.audit_tables import AuditDetailRow, AuditHeadRow, AuditLeafRow, AuditNodeRow
+from tests.server.people import acting_as, grant
+
+VERIFIER = Path(__file__).resolve().parents[2] / "auditors" / "verify_log.py"
+NOW = 1_800_000_000.0
+FORGED = '{"kind":"change.approved"}'
+ODD = {
+    "newline": f"x\n{FORGED}\n",
+    "quotes": 'x"},' + FORGED,
+    "bidi": "x\u202ednapxe\u2066",
+    "NUL": "x\x00y",
+    "half a pair": "x\ud800",
+    "long": "x" * 5_000,
+    "SQL": "x'; DROP TABLE audit_leaves; --",
+    "markup": "<script>alert(1)</script>",
+}
+
+
+@pytest.fixture
+def platform(tmp_path: Path, database: Database) -> Platform:
+    return Platform(Home(tmp_path / "home", {}).prepare(), database)
+
+
+@pytest.fixture
+def client(platform: Platform) -> Iterator[TestClient]:
+    with TestClient(create_app(platform, controllers=False), raise_server_exceptions=False) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def verifier() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("verify_log", VERIFIER)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def filled(platform: Platform, count: int = 9) -> str:
+    """A log of so many entries; its checkpoint."""
+    with platform.database.transaction() as session:
+        audit.append(session, [audit.Entry("k", "user:ana", f"x/{n}", {"n": n}) for n in range(count)], NOW)
+        return audit.checkpoint(session, platform.keyring.signer(Role.LOG), NOW)
+
+
+def export(platform: Platform, folder: Path) -> Path:
+    folder.mkdir()
+    signer = platform.keyring.signer(Role.LOG)
+    (folder / "key.pem").write_text(signer.public_pem)
+    texts = {"leaves": "", "details": "", "checkpoints": ""}
+    with platform.database.transaction() as session:
+        newest = audit.checkpoint(session, signer, NOW)
+        for file, line in audit.export_lines(session, newest):
+            texts[file] += (line if file == "leaves" else json.dumps(line)) + "\n"
+    for name, lines in texts.items():
+        (folder / f"{name}.jsonl").write_text(lines)
+    return folder
+
+
+def rejected(verifier: ModuleType, folder: Path, earlier: Path | None = None) -> str:
+    """Why the auditor's script rejects an export; empty where it accepts it."""
+    try:
+        verifier.check(folder, folder / "key.pem", earlier)
+    except verifier.WrongError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("name", ODD.values(), ids=ODD.keys())
+def test_a_refused_attempt_is_logged_whatever_name_it_carries(
+    client: TestClient, platform: Platform, name: str
+) -> None:
+    grant(platform.database, "lina", "ml-engineer", project="flights")
+    body = json.dumps({"project": name, "commit": "1" * 40}).encode()
+    lina = acting_as(client.app, "lina")  # type: ignore[arg-type]
+    answer = lina.post("/api/v1/runs", content=body, headers={"content-type": "application/json"})
+    with platform.database.reading() as session:
+        leaves = session.query(AuditLeafRow).all()
+    if name != ODD["half a pair"]:  # what no answer can repeat is refused as the caller's mistake
+        assert (answer.status_code, answer.json()["code"]) == (403, "auth.forbidden")
+    assert answer.status_code in (400, 403)
+    assert [json.loads(leaf.text)["subject"] for leaf in leaves] == [f"project/{name}"]
+    assert leaves[0].text.isascii() and "\n" not in leaves[0].text
+    with platform.database.reading() as session:
+        assert len(audit.entries(session, audit.Wanted(subject=f"project/{name}"))) == 1
+
+
+@pytest.mark.parametrize("name", ODD.values(), ids=ODD.keys())
+def test_no_text_in_an_entry_forges_another_or_hides_it(platform: Platform, name: str) -> None:
+    database = platform.database
+    with database.transaction() as session:
+        audit.append(session, audit.Entry("k", "service:home", name, {"text": name, name: [name]}), NOW)
+        newest = audit.checkpoint(session, platform.keyring.signer(Role.LOG), NOW)
+    with database.reading() as session:
+        (leaf,) = session.query(AuditLeafRow).all()
+        (shown,) = audit.entries(session, audit.Wanted())
+        lines = [line for file, line in audit.export_lines(session, newest) if file == "leaves"]
+    assert lines == [leaf.text] and leaf.text.isascii() and leaf.text.isprintable()
+    assert json.loads(leaf.text)["subject"] == name
+    assert shown.details == {"text": name, name: [name]}
+
+
+def test_filters_are_no_sql_and_no_pattern(client: TestClient, platform: Platform) -> None:
+    filled(platform)
+    client.headers["authorization"] = f"Bearer {platform.home.token}"
+    for value in ("' OR 1=1 --", "%", "_", "k' UNION SELECT 1 --", "\\"):
+        for field in ("kind", "subject", "actor"):
+            answer = client.get("/api/v1/audit/entries", params={field: value})
+            assert (answer.status_code, answer.json()) == (200, [])
+
+
+def test_details_that_are_too_deep_are_refused_with_what_they_tell_of(database: Database) -> None:
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(UsageError) as refused, database.transaction() as session:
+        session.add(EventRow(at=NOW, subject="x", kind="y", data={}))
+        trail.write(session, "k", "service:home", "x", NOW, {"deep": deep})
+    assert refused.value.code == "audit.entry"
+    with database.reading() as session:
+        assert (session.query(EventRow).count(), audit.size_of(session)) == (0, 0)
+    while deep:  # as deep a thing cannot be freed in one go either
+        (deep,) = deep
+
+
+@pytest.mark.parametrize("table", ["audit_leaves", "audit_details", "audit_head", "audit_pseudonyms"])
+def test_nothing_changes_and_nobody_gets_in_when_the_log_cannot_be_written(
+    client: TestClient, platform: Platform, table: str
+) -> None:
+    grant(platform.database, "lina", "ml-engineer")
+    with platform.database.transaction() as session:
+        session.execute(text(f"ALTER TABLE {table} RENAME TO gone"))
+    lina = acting_as(client.app, "lina")  # type: ignore[arg-type]
+    answer = lina.post("/api/v1/projects", json={"name": "flights", "repository": "/r"})
+    assert answer.status_code >= 500
+    refused = acting_as(client.app, "stranger").get("/api/v1/projects/x/secrets")  # type: ignore[arg-type]
+    assert (refused.status_code, refused.json()["code"]) == (403, "auth.forbidden")
+    with platform.database.reading() as session:
+        assert session.query(ProjectRow).count() == 0
+
+
+def test_an_entry_that_is_changed_in_the_database_is_found(
+    platform: Platform, verifier: ModuleType, tmp_path: Path
+) -> None:
+    filled(platform)
+    assert rejected(verifier, export(platform, tmp_path / "true")) == ""
+    with platform.database.transaction() as session:
+        leaf = session.get_one(AuditLeafRow, 4)
+        leaf.text = leaf.text.replace('"done"', '"denied"')
+    assert "the first 9 entries are not those of their checkpoint" in rejected(
+        verifier, export(platform, tmp_path / "changed")
+    )
+
+
+def test_details_that_are_changed_in_the_database_are_found(
+    platform: Platform, verifier: ModuleType, tmp_path: Path
+) -> None:
+    filled(platform)
+    with platform.database.transaction() as session:
+        session.get_one(AuditDetailRow, 4).details = {"n": 5}
+    assert "the details of entry 4" in rejected(verifier, export(platform, tmp_path / "changed"))
+
+
+def rewrite(platform: Platform, texts: list[str]) -> None:
+    """What someone with the database and the log's key can do: another past, consistent in itself."""
+    leaves = [leaf_hash(each.encode()) for each in texts]
+    nodes = tree.grow(0, {}, leaves)
+    with platform.database.transaction() as session:
+        for table in ("leaves", "details", "nodes", "checkpoints"):
+            session.execute(text(f"DELETE FROM audit_{table}"))
+        for index, (value, said) in enumerate(zip(leaves, texts, strict=True)):
+            row = {"at": NOW, "kind": "k", "actor": "a", "subject": "s"}
+            session.add(AuditLeafRow(index=index, text=said, hash=value, **row))
+        session.add_all(AuditNodeRow(level=at[0], position=at[1], hash=value) for at, value in nodes.items() if at[0])
+        head = session.get_one(AuditHeadRow, 1)
+        head.size, head.edge = len(leaves), b"".join(nodes[at] for at in tree.frontier(len(leaves)))
+
+
+@pytest.mark.parametrize("kept", [4, 9, 12], ids=["shorter", "as long", "longer"])
+def test_a_past_that_was_rewritten_and_signed_again_does_not_hold_a_kept_checkpoint(
+    platform: Platform, verifier: ModuleType, tmp_path: Path, kept: int
+) -> None:
+    earlier = tmp_path / "kept.txt"
+    earlier.write_text(filled(platform))
+    true = export(platform, tmp_path / "true")
+    assert rejected(verifier, true, earlier) == ""
+    texts = (true / "leaves.jsonl").read_text().splitlines()
+    rewrite(platform, [texts[0], *texts[2:], *texts[:4]][:kept])
+    forged = export(platform, tmp_path / "forged")
+    assert rejected(verifier, forged) == ""  # in itself it is a log that the key signed
+    assert "its past was replaced" in rejected(verifier, forged, earlier)
+
+
+def test_a_checkpoint_of_another_key_or_another_log_is_not_believed(
+    platform: Platform, verifier: ModuleType, tmp_path: Path
+) -> None:
+    filled(platform)
+    folder = export(platform, tmp_path / "log")
+    (line,) = (folder / "checkpoints.jsonl").read_text().splitlines()
+    origin = json.loads(line)["text"].split("\n")[0]
+    with platform.database.reading() as session:
+        true = Checkpoint(origin, 9, audit.root_at(session, 9))
+        shorter = Checkpoint("another/log", 5, audit.root_at(session, 5))
+    log, other = platform.keyring.signer(Role.LOG), platform.keyring.signer(Role.ADMISSION)
+
+    def with_checkpoints(*texts: str) -> str:
+        lines = [json.dumps({"size": 0, "text": each}) + "\n" for each in texts]
+        (folder / "checkpoints.jsonl").write_text("".join(lines))
+        return rejected(verifier, folder)
+
+    assert with_checkpoints(sign_checkpoint(true, log)) == ""
+    assert "is not signed by this key" in with_checkpoints(sign_checkpoint(true, other))
+    assert "of different logs" in with_checkpoints(sign_checkpoint(shorter, log), sign_checkpoint(true, log))
+    assert "there is no checkpoint" in with_checkpoints()
