@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
+from falaj.project.cron import Cron, CronError
 from falaj.project.errors import nearest
 from falaj.project.fields import Duration, NonEmpty, Or, Share, Strict, problem
 from falaj.project.quantities import parse_duration, parse_share
@@ -25,8 +25,6 @@ RolloutMetric = Literal[
     "mse",
 ]
 KINDS: tuple[Kind, ...] = ("recreate", "blue_green", "canary", "shadow")
-_CRON_FIELD = re.compile(r"(\*|[0-9]{1,2}(-[0-9]{1,2})?)(/[0-9]{1,2})?")
-_CRON_RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
 
 
 class NoOptions(Strict):
@@ -131,23 +129,12 @@ _EXAMPLES = {"labels": "{on: labels, every: 50000}", "schedule": '{on: schedule,
 def _check_cron(cron: str | None) -> None:
     if cron is None:
         return
-    fields = cron.split()
-    valid = len(fields) == len(_CRON_RANGES) and all(map(_valid_cron_field, fields, _CRON_RANGES))
-    if not valid:
-        raise problem(f"{cron[:60]!r} is not a cron line", 'minute, hour, day, month, weekday, such as "0 3 1 * *"')
-
-
-def _valid_cron_field(field: str, bounds: tuple[int, int]) -> bool:
-    return all(_valid_cron_part(part, bounds) for part in field.split(","))
-
-
-def _valid_cron_part(part: str, bounds: tuple[int, int]) -> bool:
-    if not _CRON_FIELD.fullmatch(part):
-        return False
-    span, _, step = part.partition("/")
-    low, _, high = span.partition("-")
-    numbers = [int(number) for number in (low, high) if number.isdigit()]
-    return numbers == sorted(numbers) and all(bounds[0] <= n <= bounds[1] for n in numbers) and step not in {"0", "00"}
+    try:
+        Cron.parse(cron).after(0.0)
+    except CronError as error:
+        raise problem(
+            f"{cron[:60]!r} is not a cron line: {error}", 'minute, hour, day, month, weekday, such as "0 3 1 * *"'
+        ) from None
 
 
 def _check_timezone(name: str | None) -> None:

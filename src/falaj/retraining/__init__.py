@@ -1,5 +1,5 @@
 """What starts a training again: today the schedules of the project file."""
 
-from falaj.retraining.cron import Cron, CronError
+from falaj.retraining.schedules import start_due
 
-__all__ = ["Cron", "CronError"]
+__all__ = ["start_due"]

@@ -220,6 +220,7 @@ class _Run:
             "checks": [{"name": check.name, "summary": check.summary} for check in findings.checks],
             "deploy": sorted(self.spec.deploy or ("dev",)),
             "risk": self.spec.risk,
+            "retrain": [dict(wish) for wish in self.spec.retrain],
             "packaged_from": str(findings.pipeline.outputs.get(self.spec.model_step or "", "")) or None,
             "serving": {
                 "replicas": self.spec.serving.replicas,

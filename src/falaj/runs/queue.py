@@ -25,10 +25,11 @@ class RunOrder:
     Args:
         project: Name of a registered project.
         commit: Full commit id.
-        trigger: Why: push, webhook, poll or manual.
+        trigger: Why: push, webhook, poll, schedule or manual.
         ref: The branch that moved, when one did.
         params: Overrides, `{step: {parameter: value}}`.
         once: One run a commit, however often it is announced.
+        occasion: One run an occasion, such as a tick of a schedule, instead of one a commit.
         actor: Principal id of who wants it; the controller where no request does.
     """
 
@@ -38,6 +39,7 @@ class RunOrder:
     ref: str | None = None
     params: Mapping[str, Mapping[str, Any]] | None = None
     once: bool = True
+    occasion: str | None = None
     actor: str = CONTROLLER
 
 
@@ -52,7 +54,7 @@ def enqueue(session: Session, table: ProcessTable, order: RunOrder, now: float) 
         raise NotFoundError(
             f"no project '{order.project}'", hint="falaj remote add NAME registers one", code="project.unknown"
         )
-    dedupe = f"{order.project}/{order.commit}" if order.once else None
+    dedupe = order.occasion or (f"{order.project}/{order.commit}" if order.once else None)
     if dedupe and (known := session.scalar(select(RunRow).where(RunRow.dedupe == dedupe))):
         return known, False
     run = RunRow(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from falaj.retraining import Cron, CronError
+from falaj.project.cron import Cron, CronError
 
 
 def _at(text: str, zone: str = "UTC") -> float:

@@ -21,7 +21,7 @@ _LONGEST_GAP_DAYS = 8 * 366 + 1
 class CronError(UsageError):
     """A cron line cannot be read, or no day ever meets it."""
 
-    code = "retraining.cron"
+    code = "project.cron"
 
 
 @dataclass(frozen=True)
