@@ -1,0 +1,13 @@
+"""Is the candidate worse than stable? Evidence that may be looked at after every request (pure).
+
+`Analysis.start(plan)`, then `update` with batches of requests and `observe_*` with labels as they come; `verdict()` at
+any time. Whatever the weights do and however often one looks, a candidate that is not worse than tolerated is rolled
+back with probability at most `plan.alpha`.
+"""
+
+from falaj.rollout.analysis.analysis import Analysis
+from falaj.rollout.analysis.batch import Batch
+from falaj.rollout.analysis.plan import AnalysisPlan, MetricKind, MetricSpec
+from falaj.rollout.analysis.verdict import MetricVerdict, Verdict
+
+__all__ = ["Analysis", "AnalysisPlan", "Batch", "MetricKind", "MetricSpec", "MetricVerdict", "Verdict"]

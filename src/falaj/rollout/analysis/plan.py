@@ -1,0 +1,178 @@
+"""What is judged, how strictly, and what was fixed before the first request: cuts, bins, tolerances, weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+LATENCY_QUANTILES = (0.5, 0.9, 0.99)
+FIRST_START = 0.6  # share of the belief that a fault is there from the first step on
+
+
+class MetricKind(StrEnum):
+    """What of a request or of a label is compared between the arms."""
+
+    ERRORS = "errors"
+    LATENCY = "latency"
+    DISTRIBUTION = "distribution"
+    QUALITY = "quality"
+    QUALITY_PAIRED = "quality_paired"
+    DISAGREEMENT = "disagreement"
+
+
+@dataclass(frozen=True)
+class MetricSpec:
+    """One metric and what is tolerated of it.
+
+    Attributes:
+        name: Unique within the plan; used in verdicts.
+        kind: What is compared.
+        tolerated: Rates: the ratio canary/stable that is still no harm (rho0, at least 1). Distribution: shifts within
+            [1/tolerated, tolerated] are none. Paired quality: the mean loss difference that is no harm, in [0, 1).
+            Disagreement: the rate of disagreement that is no harm, in (0, 1).
+        margin: What must be ruled out before promotion (rho1): a ratio above `tolerated`; paired quality: a mean
+            difference in (tolerated, 1); disagreement: a rate in (tolerated, 1).
+        weight: Share of the false-alarm budget, relative to the other metrics.
+        floor: Rates: a stable rate below this counts as this in tests for promotion, so that two arms without any
+            error can be told to be equally good; 0 turns it off.
+        cuts: Latency: one cut a quantile, ms. Distribution: inner edges of the score bins, ascending; a class number
+            as score with cuts at 0.5, 1.5, ... gives a bin to each class.
+        expected_rate: Rate of the event in past stable traffic; above 0.2 the requests without the event are bet on
+            too. A wrong value costs power, not validity.
+        binary: Paired quality: losses are 0 or 1, and `tolerated` is 0.
+    """
+
+    name: str
+    kind: MetricKind
+    tolerated: float
+    margin: float
+    weight: float = 1.0
+    floor: float = 0.0
+    cuts: tuple[float, ...] = ()
+    expected_rate: float | None = None
+    binary: bool = False
+
+    def __post_init__(self) -> None:
+        bounded = self.kind in (MetricKind.QUALITY_PAIRED, MetricKind.DISAGREEMENT)
+        lowest = {MetricKind.QUALITY_PAIRED: 0.0, MetricKind.DISAGREEMENT: 1e-9}.get(self.kind, 1.0)
+        if not (lowest <= self.tolerated < self.margin) or (bounded and self.margin >= 1):
+            raise ValueError(f"metric {self.name}: tolerated {self.tolerated} and margin {self.margin} do not fit")
+        if self.weight <= 0 or not 0 <= self.floor < 0.5:
+            raise ValueError(f"metric {self.name}: the weight must be positive and the floor in [0, 0.5)")
+        if self.kind in (MetricKind.LATENCY, MetricKind.DISTRIBUTION) and not self.cuts:
+            raise ValueError(f"metric {self.name}: a {self.kind} metric needs cuts, fixed from past stable traffic")
+        if list(self.cuts) != sorted(set(self.cuts)):
+            raise ValueError(f"metric {self.name}: cuts must ascend")
+        if self.binary and self.tolerated != 0:
+            raise ValueError(f"metric {self.name}: pairs of 0/1 losses are judged by odds with nothing tolerated")
+
+    @staticmethod
+    def errors(name: str = "errors", *, tolerated: float = 1.0, margin: float = 1.5, **more: Any) -> MetricSpec:
+        """Errors, timeouts, NaN outputs: anything that must not happen to a request."""
+        return MetricSpec(name, MetricKind.ERRORS, tolerated, margin, **{"floor": 0.001, **more})
+
+    @staticmethod
+    def latency(cuts: tuple[float, ...], name: str = "latency", *, tolerated: float = 1.0, margin: float = 1.5,
+                **more: Any) -> MetricSpec:  # fmt: skip
+        """Latency above the quantiles 0.5, 0.9 and 0.99 of past stable traffic."""
+        return MetricSpec(name, MetricKind.LATENCY, tolerated, margin, cuts=cuts, **more)
+
+    @staticmethod
+    def distribution(cuts: tuple[float, ...], name: str = "predictions", *, tolerated: float = 1.2,
+                     **more: Any) -> MetricSpec:  # fmt: skip
+        """Scores or classes of predictions; pauses, never rolls back."""
+        return MetricSpec(name, MetricKind.DISTRIBUTION, tolerated, tolerated + 1, cuts=cuts, **more)
+
+    @staticmethod
+    def quality(name: str = "quality", *, tolerated: float = 1.0, margin: float = 1.25, **more: Any) -> MetricSpec:
+        """Losses in [0, 1] by delayed labels; each request was answered by one arm."""
+        return MetricSpec(name, MetricKind.QUALITY, tolerated, margin, **more)
+
+    @staticmethod
+    def quality_paired(name: str = "quality", *, tolerated: float = 0.0, margin: float = 0.02,
+                       **more: Any) -> MetricSpec:  # fmt: skip
+        """Losses in [0, 1] by delayed labels; both models scored each request."""
+        return MetricSpec(name, MetricKind.QUALITY_PAIRED, tolerated, margin, **more)
+
+    @staticmethod
+    def disagreement(tolerated: float, name: str = "disagreement", *, margin: float | None = None,
+                     **more: Any) -> MetricSpec:  # fmt: skip
+        """Share of mirrored requests that the candidate answers differently."""
+        return MetricSpec(name, MetricKind.DISAGREEMENT, tolerated, margin or min(2 * tolerated, 0.999), **more)
+
+
+@dataclass(frozen=True)
+class AnalysisPlan:
+    """Everything that must be fixed before the first request is judged.
+
+    Attributes:
+        metrics: What is judged.
+        alpha: Bound of the probability that a candidate that is not worse is ever rolled back.
+        alpha_promote: Bound of the probability that a candidate worse than a margin is promoted.
+        alpha_pause: Bound of a false pause because of shifted predictions.
+        alpha_routing: Bound of a false pause because of arm counts that do not fit the weights.
+        starts: How many steps will be entered; each starts evidence anew for faults that come late.
+    """
+
+    metrics: tuple[MetricSpec, ...]
+    alpha: float = 0.01
+    alpha_promote: float = 0.05
+    alpha_pause: float = 0.01
+    alpha_routing: float = 0.001
+    starts: int = 1
+
+    def __post_init__(self) -> None:
+        names = [metric.name for metric in self.metrics]
+        if len(set(names)) != len(names):
+            raise ValueError("two metrics have one name")
+        levels = (self.alpha, self.alpha_promote, self.alpha_pause, self.alpha_routing)
+        if not all(0 < level < 1 for level in levels) or self.starts < 1:
+            raise ValueError("error bounds are in (0, 1) and there is at least one start")
+
+    def of_kind(self, *kinds: MetricKind) -> tuple[MetricSpec, ...]:
+        """The metrics of some kinds, in the plan's order."""
+        return tuple(metric for metric in self.metrics if metric.kind in kinds)
+
+    def named(self, name: str) -> MetricSpec:
+        """The metric of this name.
+
+        Raises:
+            KeyError: There is none.
+        """
+        return next((metric for metric in self.metrics if metric.name == name), None) or _missing(name)
+
+    def start_weight(self, step: int) -> float:
+        """Share of the evidence that starts at a step; all shares sum to 1."""
+        if self.starts == 1 or step >= self.starts:
+            return float(step == 0 and self.starts == 1)
+        return FIRST_START if step == 0 else (1 - FIRST_START) / (self.starts - 1)
+
+    @property
+    def line(self) -> float:
+        """Log10 of the evidence that rolls back."""
+        return -math.log10(self.alpha)
+
+    @property
+    def promotion_line(self) -> float:
+        """Log10 of the evidence that a metric needs for promotion."""
+        return -math.log10(self.alpha_promote)
+
+    def to_json(self) -> dict[str, Any]:
+        """A document of plain values."""
+        return asdict(self)
+
+    @staticmethod
+    def from_json(document: Mapping[str, Any]) -> AnalysisPlan:
+        """The plan of a document made by `to_json`, also after it went through JSON."""
+        metrics = tuple(
+            MetricSpec(**{**metric, "kind": MetricKind(metric["kind"]), "cuts": tuple(metric["cuts"])})
+            for metric in document["metrics"]
+        )
+        return AnalysisPlan(**{**document, "metrics": metrics})
+
+
+def _missing(name: str) -> MetricSpec:
+    raise KeyError(name)
