@@ -4,6 +4,7 @@
     approval     a person permits one change, having seen what is named here; the subject is the model
     admission    the control plane permits one location to serve the release in an environment; the subject is the model
     settings     these are the platform's settings from now on; the subject is the settings, and no release is meant
+    privacy      this document permits a transfer or assesses a model, until then; the subject is the document
 
 A person signs approvals with a key that the platform never holds. Nothing trusts such a key by itself: the identity
 statement, signed by the identity authority, says whose it is and for how long.
@@ -24,6 +25,7 @@ IDENTITY = "https://falaj.dev/evidence/identity/v1"
 APPROVAL = "https://falaj.dev/evidence/approval/v1"
 ADMISSION = "https://falaj.dev/evidence/admission/v1"
 SETTINGS = "https://falaj.dev/evidence/settings/v1"
+PRIVACY = "https://falaj.dev/evidence/privacy/v1"
 
 CHANGE_KINDS = ("standard", "normal", "emergency")
 

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from falaj.evidence.decisions import ADMISSION, IDENTITY, SETTINGS
+from falaj.evidence.decisions import ADMISSION, IDENTITY, PRIVACY, SETTINGS
 from falaj.evidence.keys import Signer, TrustedKey, load_or_create_key, read_trusted_keys
 from falaj.evidence.mlbom import MLBOM
 from falaj.evidence.predicates import DATASET, EVAL, PROVENANCE, SCAN, TESTS, TRAIN
+from falaj.evidence.rollouts import ROLLOUT
 
 CHECKPOINT = "https://c2sp.org/tlog-checkpoint"
 """What the log's key is believed about: no evidence, only the size and root of the audit log."""
@@ -43,8 +44,8 @@ SIGNS: Mapping[Role, frozenset[str]] = {
     Role.CHECKER: frozenset({EVAL, TESTS}),
     Role.SCANNER: frozenset({SCAN}),
     Role.IDENTITY: frozenset({IDENTITY}),
-    Role.ADMISSION: frozenset({ADMISSION}),
-    Role.PLATFORM: frozenset({SETTINGS}),
+    Role.ADMISSION: frozenset({ADMISSION, ROLLOUT}),
+    Role.PLATFORM: frozenset({SETTINGS, PRIVACY}),
     Role.LOG: frozenset({CHECKPOINT}),
 }
 """The predicate types of each role; no type has two roles."""

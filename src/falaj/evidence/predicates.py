@@ -8,7 +8,7 @@
     scan         the checks of content: static analysis, secrets, dependencies, model files
 
 What people decide about a release (identity, approval, admission) is in `decisions.py`, its bill of materials in
-`mlbom.py`. A later predicate type (rollout) is one more class and one more entry in `rules.CONTENT`.
+`mlbom.py`. A later predicate type is one more class and one more entry in `rules.CONTENT`.
 """
 
 from __future__ import annotations
@@ -62,6 +62,8 @@ class Dataset:
         origin: Country of origin, ISO 3166-1 alpha-2.
         files: Number of files.
         size: Bytes.
+        sector: The business whose law covers it, where the classification does not tell; else empty.
+        subject_key: The column that says whose each row is; empty when none does.
     """
 
     name: str
@@ -71,6 +73,8 @@ class Dataset:
     origin: str
     files: int
     size: int
+    sector: str = ""
+    subject_key: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the predicate."""
@@ -92,6 +96,9 @@ class Train:
         parameters: Step parameters by step.
         metrics: What the steps reported.
         mlflow_run: Id of the MLflow run.
+        purpose: Why the data is processed, as the project says; empty when it does not.
+        automated_decisions: Whether decisions about people follow from predictions alone; None when it is not told.
+        human_review: Where a person asks a human to look again; empty when nowhere.
     """
 
     model: str
@@ -104,6 +111,9 @@ class Train:
     parameters: Mapping[str, Any]
     metrics: Mapping[str, float | None]
     mlflow_run: str | None = None
+    purpose: str = ""
+    automated_decisions: bool | None = None
+    human_review: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the predicate."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from falaj.project.spec import GateSpec, ProjectSpec, ServingSpec, SourceSpec, StepSpec, StrategySpec
+from falaj.project.spec import GateSpec, PrivacySpec, ProjectSpec, ServingSpec, SourceSpec, StepSpec, StrategySpec
 
 if TYPE_CHECKING:
     from falaj.project.create import create_project
@@ -22,6 +22,7 @@ __all__ = [
     "GateSpec",
     "GateSyntaxError",
     "Issue",
+    "PrivacySpec",
     "Project",
     "ProjectError",
     "ProjectSpec",

@@ -67,10 +67,11 @@ def _issue(error: dict[str, Any], document: Document, schema: Mapping[str, Any])
 
 
 def _unknown_item(document: Document, path: Path, valid: list[str]) -> Issue:
-    """An item of the short form of a mapping: a check in a list of checks."""
+    """An item of the short form of a mapping: a check in a list of checks, a pack in a list of packs."""
     name = str(_value(document.value, path))
+    what = "pack" if path[0] == "policy_packs" else "check"
     expected = f"one of {', '.join(valid)}"
-    return document.issue(path, f"there is no check {name[:60]!r}", expected, nearest(name, valid))
+    return document.issue(path, f"there is no {what} {name[:60]!r}", expected, nearest(name, valid))
 
 
 def _value(value: Any, path: Path) -> Any:

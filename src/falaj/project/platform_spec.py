@@ -76,6 +76,8 @@ class EnvironmentSpec:
         review_within_s: An emergency change is rolled back when nobody has reviewed it after so many seconds.
         approval_expires_s: A normal change is void when it was not deployed so many seconds after its request.
         emergency_expires_s: The same for an emergency change.
+        rollout: Strategy of every deployment here, `kind` and `options`; None leaves it to the projects.
+        bake_s: How long a candidate is live at one location before the next one begins.
     """
 
     name: str
@@ -88,6 +90,8 @@ class EnvironmentSpec:
     review_within_s: float = DEFAULT_REVIEW_WITHIN_S
     approval_expires_s: float = DEFAULT_APPROVAL_EXPIRES_S
     emergency_expires_s: float = DEFAULT_EMERGENCY_EXPIRES_S
+    rollout: Mapping[str, Any] | None = None
+    bake_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -158,6 +162,7 @@ class PlatformSpec:
         locations: By name.
         roles: Who has which role where.
         policy_packs: Names of the packs of rules that hold, such as `uae`.
+        pack_settings: What is set of them, by name of the pack; what is not set has the pack's own default.
         policies: The organisation's own policies: Cedar text by name.
         standard_changes: What is approved in advance.
         entity: The legal entity: `name`, `jurisdiction`, `regime`, `sector`, where they are given.
@@ -168,6 +173,7 @@ class PlatformSpec:
     locations: Mapping[str, LocationSpec]
     roles: tuple[BindingSpec, ...] = ()
     policy_packs: tuple[str, ...] = ()
+    pack_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     policies: Mapping[str, str] = field(default_factory=dict)
     standard_changes: tuple[StandardChangeSpec, ...] = ()
     entity: Mapping[str, str] = field(default_factory=dict)
@@ -215,6 +221,7 @@ class PlatformSpec:
             locations={name: LocationSpec(**each) for name, each in value["locations"].items()},
             roles=tuple(BindingSpec(**each) for each in value["roles"]),
             policy_packs=tuple(value["policy_packs"]),
+            pack_settings=dict(value.get("pack_settings", {})),
             policies=dict(value["policies"]),
             standard_changes=tuple(_standard_change(each) for each in value["standard_changes"]),
             entity=dict(value["entity"]),

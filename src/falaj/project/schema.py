@@ -29,9 +29,10 @@ from falaj.project.fields import (
     Url,
     problem,
 )
-from falaj.project.spec import ProjectSpec, ServingSpec, SourceSpec, StepSpec
+from falaj.project.spec import PrivacySpec, ProjectSpec, ServingSpec, SourceSpec, StepSpec
 
 Classification = Literal["public", "internal", "confidential", "personal", "health", "banking", "government"]
+Sector = Literal["general", "health", "banking", "insurance", "government"]
 
 _TAKEN = ("FALAJ_", "MLFLOW_", "PYTHON", "LD_")
 _TAKEN_ALONE = ("PATH", "HOME", "TMPDIR", "VIRTUAL_ENV")
@@ -45,6 +46,16 @@ class DataSource(Strict):
     classification: Classification = Field(description="How sensitive the data is.")
     origin: Origin = Field(description="ISO 3166 code of the jurisdiction that the data comes from.")
     read: dict[str, Any] = Field(default={}, description="Options of the reader, such as `separator`.")
+    sector: Sector | None = Field(
+        default=None,
+        description="The business whose law covers the data, where the classification does not tell; policy packs "
+        "read it.",
+    )
+    subject_key: NonEmpty | None = Field(
+        default=None,
+        description="The column that says whose each row is. Snapshots then enter the index of subjects, so that "
+        "`falaj privacy find` knows where a person's data went.",
+    )
 
 
 class Resources(Strict):
@@ -152,6 +163,25 @@ class Monitoring(Strict):
     label_delay: Duration | None = Field(default=None, description="When the truth is known, after the prediction.")
 
 
+class Privacy(Strict):
+    """What the model is for, as far as people are concerned; policy packs read it."""
+
+    purpose: Name | None = Field(
+        default=None,
+        description="Why the data is processed, in one word; a transfer abroad is permitted for a purpose.",
+    )
+    automated_decisions: bool | None = Field(
+        default=None, description="Whether decisions about people follow from predictions alone."
+    )
+    human_review: NonEmpty | None = Field(
+        default=None, description="Where a person asks a human to look again: an address or a URL."
+    )
+
+    def to_spec(self) -> PrivacySpec:
+        """The same as other rooms consume it."""
+        return PrivacySpec(self.purpose or "", self.automated_decisions, self.human_review or "")
+
+
 class Project(Strict):
     """What a project asks of Falaj: where its data is, how its model is made, and when it is good enough."""
 
@@ -175,6 +205,7 @@ class Project(Strict):
     )
     monitoring: Monitoring = Field(default=Monitoring(), description="What is known after the prediction.")
     retrain: list[Retrain] = Field(default=[], description="What starts a new training.")
+    privacy: Privacy = Field(default=Privacy(), description="What the model is for, as far as people are concerned.")
 
     def to_spec(self, text_sha256: str = "") -> ProjectSpec:
         """The project as the other rooms consume it.
@@ -187,7 +218,9 @@ class Project(Strict):
             model=self.model,
             owner=self.owner,
             risk=self.risk,
-            data={name: SourceSpec(name=name, **each.model_dump()) for name, each in self.data.items()},
+            data={
+                name: SourceSpec(name=name, **each.model_dump(exclude_none=True)) for name, each in self.data.items()
+            },
             steps={name: step.to_spec(name) for name, step in self.pipeline.items()},
             checks=self.checks.to_spec(),
             expect={name: table.to_spec() for name, table in self.expect.items()},
@@ -196,6 +229,7 @@ class Project(Strict):
             deploy={name: strategy.to_spec() for name, strategy in self.deploy.items()},
             monitoring={key: value for key, value in monitoring.items() if value is not None},
             retrain=tuple(trigger.model_dump(exclude_none=True) for trigger in self.retrain),
+            privacy=self.privacy.to_spec(),
             text_sha256=text_sha256,
         )
 

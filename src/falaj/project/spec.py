@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-SPEC_VERSION = 2
+SPEC_VERSION = 3
 """Raised whenever the JSON form changes, so that an older cache entry is not read."""
 
 Risk = Literal["low", "medium", "high"]
@@ -28,6 +28,9 @@ class SourceSpec:
         classification: How sensitive it is, such as `public` or `personal`.
         origin: ISO 3166 country code of the jurisdiction that the data comes from.
         read: Options of the reader; empty for the defaults of the format.
+        sector: The business whose law covers the data: `health`, `banking`, ...; empty when only the classification
+            tells.
+        subject_key: The column that says whose each row is; empty when none does.
     """
 
     name: str
@@ -35,6 +38,8 @@ class SourceSpec:
     classification: str
     origin: str
     read: Mapping[str, Any] = field(default_factory=dict)
+    sector: str = ""
+    subject_key: str = ""
 
 
 @dataclass(frozen=True)
@@ -123,6 +128,21 @@ class ServingSpec:
 
 
 @dataclass(frozen=True)
+class PrivacySpec:
+    """What the model is for, as far as people are concerned.
+
+    Attributes:
+        purpose: Why the data is processed; transfers abroad are permitted for a purpose. Empty when it is not told.
+        automated_decisions: Whether decisions about people follow from predictions alone; None when it is not told.
+        human_review: Where a person asks a human to look again: an address or a URL; empty when nowhere.
+    """
+
+    purpose: str = ""
+    automated_decisions: bool | None = None
+    human_review: str = ""
+
+
+@dataclass(frozen=True)
 class StrategySpec:
     """How a candidate replaces the stable release in one environment.
 
@@ -152,6 +172,7 @@ class ProjectSpec:
         deploy: Strategy by environment.
         monitoring: `label` and `label_delay_s`.
         retrain: Triggers; each a mapping with `on`.
+        privacy: What the model is for, as far as people are concerned.
         text_sha256: Hex digest of the file's bytes; empty when it was not read from a file.
     """
 
@@ -167,6 +188,7 @@ class ProjectSpec:
     deploy: Mapping[str, StrategySpec] = field(default_factory=dict)
     monitoring: Mapping[str, Any] = field(default_factory=dict)
     retrain: tuple[Mapping[str, Any], ...] = ()
+    privacy: PrivacySpec = field(default_factory=PrivacySpec)
     text_sha256: str = ""
 
     @property
@@ -197,6 +219,7 @@ class ProjectSpec:
                 "serving": ServingSpec(**value["serving"]),
                 "deploy": {name: StrategySpec(**strategy) for name, strategy in value["deploy"].items()},
                 "retrain": tuple(value["retrain"]),
+                "privacy": PrivacySpec(**value["privacy"]),
             }
         )
 

@@ -96,6 +96,8 @@ def _datasets(found: Findings, store: ArtifactStore) -> list[tuple[ev.Snapshot, 
             pinned=snapshot.description,
             classification=source.classification,
             origin=source.origin,
+            sector=source.sector,
+            subject_key=source.subject_key,
             files=len(manifest.files),
             size=manifest.size,
         )
@@ -158,6 +160,9 @@ def _train(found: Findings) -> ev.Train:
         parameters=parameters,
         metrics=metrics,
         mlflow_run=found.mlflow_run,
+        purpose=found.spec.privacy.purpose,
+        automated_decisions=found.spec.privacy.automated_decisions,
+        human_review=found.spec.privacy.human_review,
     )
 
 

@@ -115,7 +115,7 @@ CASES = [
     ("environment: prod}", "environment: pord}", "roles[1].scope.environment", "no environment 'pord'", "prod"),
     ("project: flight-delay}", "project: a, environment: dev}", "roles[0].scope", "one thing", None),
     ("environments: [test]", "environments: [tset]", "standard_changes.retrained.environments[0]", "no env", "test"),
-    ("[uae]", "[uea]", "policy_packs[0]", "not known", "uae"),
+    ("[uae]", "[uea]", "policy_packs[0]", "no pack 'uea'", "uae"),
     ("policy_packs: [uae]", "policies: {mine: ../mine.cedar}", "policies.mine", "not valid", None),
     ("sector: general", "sector: genral", "entity.sector", "not known", "general"),
     ('"https://login.example.org"', "login.example.org", "identity.oidc.issuer", "not valid", None),

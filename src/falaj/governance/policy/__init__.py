@@ -8,7 +8,7 @@ from falaj.governance.policy.actions import Action, Role
 from falaj.governance.policy.bindings import Binding, bindings_of
 from falaj.governance.policy.decision import authorize
 from falaj.governance.policy.errors import ForbiddenError, PolicyError
-from falaj.governance.policy.facts import ChangeFacts, SignedFacts
+from falaj.governance.policy.facts import ChangeFacts, PrivacyFacts, SignedFacts
 from falaj.governance.policy.organisation import with_organisation
 from falaj.governance.policy.permission import decide, in_force, require
 from falaj.governance.policy.policyset import PolicySet, Rule, built_in
@@ -24,6 +24,7 @@ __all__ = [
     "ForbiddenError",
     "PolicyError",
     "PolicySet",
+    "PrivacyFacts",
     "Resource",
     "Role",
     "Rule",

@@ -7,13 +7,14 @@ skips a policy that fails, so that a forbid that fails would permit.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import cedarpy
 
 from falaj.governance.policy.actions import Action
 from falaj.governance.policy.bindings import Binding, held_roles, roles_for
-from falaj.governance.policy.facts import record
+from falaj.governance.policy.facts import notes_in, record
 from falaj.governance.policy.policyset import PolicySet
 from falaj.governance.policy.resources import Decision, Resource
 from falaj.governance.principal import Principal
@@ -37,7 +38,8 @@ def authorize(
         principal: Who asks.
         action: What it wants to do.
         resource: To what.
-        context: `now` (unix seconds); for changes `change` (ChangeFacts) and `signed` (SignedFacts).
+        context: `now` (unix seconds); for changes `change` (ChangeFacts) and `signed` (SignedFacts); for a training
+            `privacy` (PrivacyFacts); for what erases `locked_until` (unix seconds).
         policies: Those in force.
         bindings: What the principal was granted.
         anywhere: True asks whether it may do so in any scope; whoever asks that must ask again for the resource.
@@ -56,12 +58,13 @@ def authorize(
     if answer.allowed:
         return Decision(True, f"permitted by {_explained(ids, policies)}", ids)
     if ids:
-        return Decision(False, f"denied by {_explained(ids, policies)}", ids)
+        return Decision(False, f"denied by {_explained(ids, policies, notes_in(context))}", ids)
     return Decision(False, _no_permit(action, resource, roles))
 
 
-def _explained(ids: tuple[str, ...], policies: PolicySet) -> str:
-    return "; ".join(f"{name}: {policies.rules[name].explanation}" for name in ids)
+def _explained(ids: tuple[str, ...], policies: PolicySet, notes: Mapping[str, str] = MappingProxyType({})) -> str:
+    said = ((name, policies.rules[name].explanation, notes.get(name)) for name in ids)
+    return "; ".join(f"{name}: {rule} ({note})" if note else f"{name}: {rule}" for name, rule, note in said)
 
 
 def _no_permit(action: Action, resource: Resource, roles: frozenset[str]) -> str:

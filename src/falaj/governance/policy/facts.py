@@ -3,8 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
+
+
+@dataclass(frozen=True)
+class PrivacyFacts:
+    """What rules of privacy and residency ask for; `privacy` of a change or of a training.
+
+    Args:
+        regimes: The laws that the data is under, such as `pdpl`.
+        transfer_allowed: Whether personal data may go where the environment runs.
+        health_allowed: The same for health data.
+        banking_allowed: The same for data of banks and insurers.
+        government_allowed: The same for data of government.
+        dpia_current: Whether an impact assessment of this model counts, or none is needed.
+        human_review: Whether people can ask a human to look again, or nothing is decided about them.
+        bias_current: Whether a bias evaluation of this model counts, or none is needed.
+        officer_approved: Whether the data protection officer approved, or need not.
+        notes: What is missing and how to put it right, by `@id` of the policy; people read it, Cedar does not.
+    """
+
+    regimes: frozenset[str] = frozenset()
+    transfer_allowed: bool = True
+    health_allowed: bool = True
+    banking_allowed: bool = True
+    government_allowed: bool = True
+    dpia_current: bool = True
+    human_review: bool = True
+    bias_current: bool = True
+    officer_approved: bool = True
+    notes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -33,6 +62,7 @@ class ChangeFacts:
         authors: Principal ids and addresses of those who wrote what is released.
         approvers: Principal ids of those who have approved.
         approval_keys: Ids of the keys that those approvals were signed with.
+        privacy: What rules of privacy ask for; None where no pack of such rules is on.
     """
 
     id: str
@@ -56,6 +86,7 @@ class ChangeFacts:
     authors: frozenset[str] = frozenset()
     approvers: frozenset[str] = frozenset()
     approval_keys: frozenset[str] = frozenset()
+    privacy: PrivacyFacts | None = None
 
 
 @dataclass(frozen=True)
@@ -81,10 +112,17 @@ class SignedFacts:
     tenant: str = "default"
 
 
-def record(facts: Mapping[str, Any] | ChangeFacts | SignedFacts) -> dict[str, Any]:
-    """Facts as a Cedar record: times in whole seconds, sets as sorted lists, what is None left out."""
+def record(facts: Mapping[str, Any] | ChangeFacts | SignedFacts | PrivacyFacts) -> dict[str, Any]:
+    """Facts as a Cedar record: times in whole seconds, sets as sorted lists, what is None or only told left out."""
     named = facts.items() if isinstance(facts, Mapping) else ((f.name, getattr(facts, f.name)) for f in fields(facts))
-    return {name: _value(value) for name, value in named if value is not None}
+    return {name: _value(value) for name, value in named if value is not None and name != "notes"}
+
+
+def notes_in(context: Mapping[str, Any]) -> Mapping[str, str]:
+    """What people are told beside the explanation of a policy, by its `@id`."""
+    change = context.get("change")
+    privacy = change.privacy if isinstance(change, ChangeFacts) else context.get("privacy")
+    return privacy.notes if isinstance(privacy, PrivacyFacts) else {}
 
 
 def _value(value: Any) -> Any:
@@ -93,6 +131,6 @@ def _value(value: Any) -> Any:
             return int(value)
         case set() | frozenset():
             return sorted(value)
-        case Mapping() | ChangeFacts() | SignedFacts():
+        case Mapping() | ChangeFacts() | SignedFacts() | PrivacyFacts():
             return record(value)
     return value

@@ -20,19 +20,19 @@ from falaj.project.platform_spec import PlatformSpec
 
 
 def in_force(session: Session) -> PolicySet:
-    """The built-in policies and those of the organisation that platform.yaml names; parsed once a version."""
+    """The built-in policies, and the packs and own policies that platform.yaml names; parsed once a version."""
     from falaj.governance import settings
 
     return _in(settings.current(session))
 
 
 def _in(spec: PlatformSpec) -> PolicySet:
-    return _compiled(tuple(sorted(spec.policies.items())))
+    return _compiled(tuple(sorted(spec.policies.items())), spec.policy_packs)
 
 
 @lru_cache(maxsize=8)
-def _compiled(texts: tuple[tuple[str, str], ...]) -> PolicySet:
-    return with_organisation(dict(texts))
+def _compiled(texts: tuple[tuple[str, str], ...], packs: tuple[str, ...]) -> PolicySet:
+    return with_organisation(dict(texts), packs)
 
 
 def decide(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -14,6 +14,8 @@ import cedarpy
 from falaj.governance.policy.errors import PolicyError
 
 BUILT_IN = ("permits", "forbids")
+PACKS = ("uae",)
+"""Sources that hold where platform.yaml turns them on under `policy_packs`."""
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|//[^\n]*|;')
 _LEADING_COMMENTS = re.compile(r"\A(?:\s+|//[^\n]*\n)+")
 
@@ -58,6 +60,11 @@ class PolicySet:
 def built_in() -> PolicySet:
     """The policies that Falaj ships."""
     return load({name: rule_text(f"{name}.cedar") for name in BUILT_IN})
+
+
+def pack_texts(names: Collection[str]) -> dict[str, str]:
+    """The Cedar texts of packs by their names."""
+    return {name: rule_text(f"{name}.cedar") for name in PACKS if name in names}
 
 
 def load(texts: Mapping[str, str]) -> PolicySet:

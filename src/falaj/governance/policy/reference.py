@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from falaj.governance.policy.actions import Action, Role
 from falaj.governance.policy.bindings import Binding
 from falaj.governance.policy.decision import authorize
-from falaj.governance.policy.policyset import built_in, rule_text
+from falaj.governance.policy.organisation import with_organisation
+from falaj.governance.policy.policyset import PACKS, Rule, built_in, pack_texts, rule_text
 from falaj.governance.policy.resources import Resource
 from falaj.governance.principal import Principal, PrincipalKind
 
@@ -27,13 +28,20 @@ def policy_reference_page() -> str:
         *_table(("policy", "a refused person reads"), forbids),
         "## What permits\n",
         *_table(("policy", "says"), permits),
+        _PACKS,
+        *_table(("policy", "a refused person reads"), ((f"`{each.id}`", each.explanation) for each in _of_packs())),
         _ORGANISATION,
         "## The schema\n",
         f"```cedar\n{rule_text('schema.cedarschema')}```\n",
         "## The policies\n",
-        *(f"```cedar\n{each.text}\n```\n" for each in policies),
+        *(f"```cedar\n{each.text}\n```\n" for each in (*policies, *_of_packs())),
     ]
     return "\n".join(parts)
+
+
+def _of_packs() -> list[Rule]:
+    """The policies of packs, in their order."""
+    return [rule for rule in with_organisation({}, PACKS).rules.values() if rule.source in pack_texts(PACKS)]
 
 
 def _by_role() -> Iterator[tuple[str, ...]]:
@@ -71,6 +79,12 @@ processes, git hooks, the command line before anyone logs in) holds `service`, `
 
 `falaj policy show` lists what is in force, `falaj policy explain ID` shows one policy, and `falaj policy ask ACTION`
 asks for yourself.
+"""
+
+_PACKS = """\
+## What packs forbid
+
+While `policy_packs: [uae]` stands in platform.yaml, these hold too. They are configuration, not legal advice.
 """
 
 _ORGANISATION = """\

@@ -26,7 +26,7 @@ def accept(session: Session, old: PlatformSpec, new: PlatformSpec) -> None:
             location would move to another jurisdiction under them.
         PolicyError: `policy.invalid`, when a policy of the organisation does not load.
     """
-    policy.with_organisation(new.policies)
+    policy.with_organisation(new.policies, new.policy_packs)
     reasons = [reason for row in session.scalars(select(EndpointRow)) for reason in _objections(row, old, new)]
     if reasons:
         more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""

@@ -68,6 +68,7 @@ def _leaves(spec: PlatformSpec, whole: Set[str]) -> dict[str, Any]:
         found |= _named(f"locations.{location.name}", dict(_given(asdict(location), "name")), whole)
     found |= {f"roles.{binding_words(binding)}": True for binding in spec.roles}
     found |= {f"policy_packs.{pack}": True for pack in spec.policy_packs}
+    found |= dict(_flat("pack_settings", json.loads(json.dumps(dict(spec.pack_settings)))))
     found |= {f"policies.{name}": text for name, text in spec.policies.items()}
     found |= {f"standard_changes.{each.name}": dict(_given(asdict(each), "name")) for each in spec.standard_changes}
     return found | dict(_flat("entity", spec.entity)) | dict(_flat("identity", spec.identity))
@@ -119,6 +120,8 @@ def _loosens(path: str, kind: Kind, before: Any, after: Any) -> bool:
             return kind == "added" or (kind == "changed" and not _narrower(after, before))
         case "policies" | "policy_packs":
             return kind != "added"
+        case "pack_settings":
+            return _pack_loosens(rest.rpartition(".")[2], kind, before, after)
         case "environments":
             _, _, setting = rest.partition(".")
             return _environment_loosens(setting, kind, before, after) if setting else kind == "removed"
@@ -133,6 +136,16 @@ def _environment_loosens(setting: str, kind: Kind, before: Any, after: Any) -> b
     if setting in {"review_within_s", "approval_expires_s", "emergency_expires_s"}:
         return kind == "changed" and bool(after > before)
     return (setting == "windows" and kind != "added") or (setting == "rank" and kind == "changed")
+
+
+def _pack_loosens(setting: str, kind: Kind, before: Any, after: Any) -> bool:
+    """Whether a pack asks for less: what has a default counts as looser unless it is surely not."""
+    if setting == "adequate_countries":
+        return not set(after or ()) <= set(before or ())
+    if setting == "dpo":
+        return kind != "added"
+    longer_is_stricter = setting.endswith("_retention_years")
+    return kind != "changed" or bool(after < before if longer_is_stricter else after > before)
 
 
 def _covers(after: Sequence[Sequence[float]], before: Sequence[Sequence[float]]) -> bool:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from falaj.project.fields import Duration, ModelName, Name, NonEmpty, Origin, Strict, problem
+from falaj.project.fields import Duration, ModelName, Name, NonEmpty, Or, Origin, Strict, problem
 from falaj.project.platform_file.fields import DAYS, Clock, Day, Issuer, Moment, PolicyPath, TimeZone, minute_of, unix_s
+from falaj.project.platform_file.packs import PACK_LIST, Packs, as_mapping
 from falaj.project.platform_spec import (
     DEFAULT_APPROVAL_EXPIRES_S,
     DEFAULT_EMERGENCY_EXPIRES_S,
@@ -232,7 +233,9 @@ class Platform(Strict):
     standard_changes: dict[Name, StandardChange] = Field(
         default={}, description="What is approved in advance, by name."
     )
-    policy_packs: list[Literal["uae"]] = Field(default=[], description="Packs of rules that hold.")
+    policy_packs: Annotated[Packs, BeforeValidator(as_mapping), Or(PACK_LIST)] = Field(
+        default=Packs(), description="Packs of rules that hold: a list of names, or a mapping of names to settings."
+    )
     policies: dict[Name, PolicyPath] = Field(
         default={}, description="The organisation's own Cedar policies, by name; they add to the platform's."
     )
@@ -251,7 +254,8 @@ class Platform(Strict):
             environments=self._environments() or default.environments,
             locations=located or default.locations,
             roles=tuple(binding.to_spec() for binding in self.roles),
-            policy_packs=tuple(self.policy_packs),
+            policy_packs=self.policy_packs.names(),
+            pack_settings=self.policy_packs.settings(),
             policies=dict(policies),
             standard_changes=tuple(
                 StandardChangeSpec(name, tuple(each.environments), tuple(each.projects))
