@@ -6,6 +6,8 @@ export UV_CACHE_DIR := $(CURDIR)/.cache/uv
 export UV_PYTHON_DOWNLOADS := never
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
+# With it, as containers often set it, each of the hundreds of processes of the tests compiles all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: install demo test lint types contracts unit e2e docs bench clean
 
