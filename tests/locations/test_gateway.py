@@ -109,5 +109,5 @@ def test_the_access_log_does_not_grow_without_end(
     until(lambda: log.stat().st_size > 100)
     gateway.apply(table_of(arms[1], live=arms[1].name))
     ask(gateway.port, "/dev/m")
-    until(lambda: log.exists() and "m@2" in log.read_text())
-    assert "m@1" in log.with_name(f"{log.name}.1").read_text() and "m@1" not in log.read_text()
+    until(lambda: log.exists() and '"release":2' in log.read_text())
+    assert '"release":1' in log.with_name(f"{log.name}.1").read_text() and '"release":1' not in log.read_text()

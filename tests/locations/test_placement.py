@@ -36,8 +36,8 @@ def situations(draw: st.DrawFn) -> tuple[Servable, list[Replica], RoutingTable]:
             new = replica(wanted.endpoint.release, index, ready=draw(st.booleans()))
             replicas[new.slot.id] = new
         if draw(st.booleans()):
-            before, live = placement.routing_table([wanted], list(replicas.values()), before)
-            for extra in placement.surplus([wanted], list(replicas.values()), live):
+            before = placement.routing_table([wanted], list(replicas.values()), before)
+            for extra in placement.surplus([wanted], list(replicas.values()), before):
                 replicas[extra.slot.id] = replace(extra, retired_at=1.0)
     return wanted, list(replicas.values()), before
 
@@ -45,7 +45,7 @@ def situations(draw: st.DrawFn) -> tuple[Servable, list[Replica], RoutingTable]:
 @given(situations())
 def test_every_route_leads_to_an_arm_that_is_there(situation: tuple[Servable, list[Replica], RoutingTable]) -> None:
     wanted, replicas, before = situation
-    table, _ = placement.routing_table([wanted], replicas, before)
+    table = placement.routing_table([wanted], replicas, before)
     for route in table.routes.values():
         assert set(route.weights) <= table.arms.keys()
         assert sum(route.weights.values()) in (0, TOTAL_WEIGHT)
@@ -55,16 +55,16 @@ def test_every_route_leads_to_an_arm_that_is_there(situation: tuple[Servable, li
 @given(situations())
 def test_nothing_that_is_routed_to_is_ended(situation: tuple[Servable, list[Replica], RoutingTable]) -> None:
     wanted, replicas, before = situation
-    table, live = placement.routing_table([wanted], replicas, before)
-    ended = {r.slot.arm for r in placement.surplus([wanted], replicas, live) if r.slot.arm != arm_name(wanted)}
+    table = placement.routing_table([wanted], replicas, before)
+    ended = {r.slot.arm for r in placement.surplus([wanted], replicas, table) if r.slot.arm != arm_name(wanted)}
     assert not ended & {name for route in table.routes.values() for name in route.weights}
 
 
 @given(situations())
 def test_deciding_again_decides_the_same(situation: tuple[Servable, list[Replica], RoutingTable]) -> None:
     wanted, replicas, before = situation
-    table, live = placement.routing_table([wanted], replicas, before)
-    assert placement.routing_table([wanted], replicas, table) == (table, live)
+    table = placement.routing_table([wanted], replicas, before)
+    assert placement.routing_table([wanted], replicas, table) == table
 
 
 @given(situations())
@@ -72,8 +72,8 @@ def test_ready_means_that_the_wanted_release_answers(
     situation: tuple[Servable, list[Replica], RoutingTable],
 ) -> None:
     wanted, replicas, before = situation
-    _, live = placement.routing_table([wanted], replicas, before)
-    status = placement.status(wanted, replicas, live.get("dev/m"), "")
+    table = placement.routing_table([wanted], replicas, before)
+    status = placement.status(wanted, replicas, table, "")
     if status.state is EndpointState.READY:
         assert status.serving == wanted.endpoint.release
         assert status.replicas_ready >= wanted.endpoint.replicas
@@ -81,20 +81,20 @@ def test_ready_means_that_the_wanted_release_answers(
 
 def test_the_old_release_serves_until_every_new_replica_is_ready() -> None:
     old, new = servable(1), servable(2, replicas=2)
-    first, _ = placement.routing_table([old], [replica(1, 0, ready=True)], EMPTY)
+    first = placement.routing_table([old], [replica(1, 0, ready=True)], EMPTY)
     half = [replica(1, 0, ready=True), replica(2, 0, ready=True), replica(2, 1, ready=False)]
-    table, live = placement.routing_table([new], half, first)
-    assert live == {"dev/m": arm_name(old)} and table.routes["dev/m"].weights == {arm_name(old): TOTAL_WEIGHT}
+    table = placement.routing_table([new], half, first)
+    assert table.routes["dev/m"].weights == {arm_name(old): TOTAL_WEIGHT}
     full = [*half[:2], replica(2, 1, ready=True)]
-    table, live = placement.routing_table([new], full, table)
-    assert live == {"dev/m": arm_name(new)}
-    assert [r.slot.release for r in placement.surplus([new], full, live)] == ["m@1"]
+    table = placement.routing_table([new], full, table)
+    assert table.routes["dev/m"].weights == {arm_name(new): TOTAL_WEIGHT}
+    assert [r.slot.release for r in placement.surplus([new], full, table)] == ["m@1"]
     assert arm_name(old) in table.arms  # stays until its replica has drained
 
 
 def test_a_fallen_replica_stays_in_its_arm() -> None:
     wanted = servable(1, replicas=2)
     both = [replica(1, 0, ready=True), replica(1, 1, ready=True)]
-    table, _ = placement.routing_table([wanted], both, EMPTY)
+    table = placement.routing_table([wanted], both, EMPTY)
     fallen = [both[0], replace(both[1], process=None, ready_at=None)]
-    assert placement.routing_table([wanted], fallen, table)[0] == table
+    assert placement.routing_table([wanted], fallen, table) == table

@@ -1,8 +1,6 @@
-"""What Envoy is told, as its API v3 wants it (pure).
+"""What Envoy is told once, as its API v3 wants it: who it is, where it listens, what it logs (pure).
 
-Sources: Envoy API v3 reference; the choices follow measurements: endpoints inline in the clusters (a file per endpoint
-set costs an inotify instance each), a retry budget instead of the default breakers (which lose half of the requests
-when a replica dies under load), `validate_clusters` so that no route can name a missing cluster.
+Source: Envoy API v3 reference. What changes with the releases is in `envoy_clusters` and `envoy_routes`.
 """
 
 from __future__ import annotations
@@ -14,15 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from falaj.locations.runtimes.process.routing import Arm, Route, RoutingTable
-
 MAX_REQUEST_BYTES = 32 * 1024 * 1024
 """Larger predictions are refused with 413: they are a batch job, and retries must be able to hold the body."""
 ROUTE_TIMEOUT_S = 60
 NAME = "edge"
-_TYPE = "type.googleapis.com/envoy"
-_HTTP_FILTERS = f"{_TYPE}.extensions.filters.http"
-_PROBLEM_CONTENT_TYPE = "application/problem+json"
+ARM_HEADER = "falaj-arm"
+"""Tells a replica how its request came to it: `canary;w=500`, `stable;w=500` or `forced`; w of 10,000."""
+UNIT_HEADER = "falaj-unit"
+"""Carries the value of the header that keeps a unit on one arm."""
+TYPE = "type.googleapis.com/envoy"
+HTTP_FILTERS = f"{TYPE}.extensions.filters.http"
+_PROBLEM_CONTENTTYPE = "application/problem+json"
+
+MAX_UNIT = 128
+"""Characters of a unit's value that are logged."""
 
 Resource = dict[str, Any]
 
@@ -72,7 +75,7 @@ def bootstrap(layout: Layout, *, node_id: str) -> Resource:
                 {
                     "name": "envoy.resource_monitors.global_downstream_max_connections",
                     "typed_config": {
-                        "@type": f"{_TYPE}.extensions.resource_monitors.downstream_connections.v3"
+                        "@type": f"{TYPE}.extensions.resource_monitors.downstream_connections.v3"
                         ".DownstreamConnectionsConfig",
                         "max_active_downstream_connections": 10_000,
                     },
@@ -93,137 +96,12 @@ def discovery(resources: Sequence[Resource]) -> tuple[str, bytes]:
     return version, f'{{"version_info": "{version}", "resources": {body}}}\n'.encode()
 
 
-def clusters(table: RoutingTable) -> list[Resource]:
-    """One cluster an arm."""
-    return [_cluster(table.arms[name]) for name in sorted(table.arms)]
-
-
-def _cluster(arm: Arm) -> Resource:
-    endpoints = [{"endpoint": {"address": {"pipe": {"path": path}}}} for path in sorted(arm.sockets)]
-    many = 65_536
-    return {
-        "@type": f"{_TYPE}.config.cluster.v3.Cluster",
-        "name": arm.name,
-        "type": "STATIC",
-        "lb_policy": "LEAST_REQUEST",
-        "connect_timeout": "1s",
-        "load_assignment": {"cluster_name": arm.name, "endpoints": [{"lb_endpoints": endpoints}]},
-        "metadata": {"filter_metadata": {"falaj": {"release": arm.release}}},
-        "circuit_breakers": {
-            "thresholds": [
-                {
-                    "max_connections": many,
-                    "max_pending_requests": many,
-                    "max_requests": many,
-                    "retry_budget": {"budget_percent": {"value": 100}, "min_retry_concurrency": 256},
-                }
-            ]
-        },
-        # With two replicas, one that was started again may still be ejected when the other dies: then ask both. A
-        # request that meets the dead one is refused at once and goes to the other.
-        "common_lb_config": {"healthy_panic_threshold": {"value": 51}},
-        "outlier_detection": {
-            "consecutive_gateway_failure": 5,
-            "enforcing_consecutive_gateway_failure": 100,
-            "enforcing_consecutive_5xx": 0,
-            "enforcing_success_rate": 0,
-            "split_external_local_origin_errors": True,
-            "consecutive_local_origin_failure": 3,
-            "enforcing_local_origin_success_rate": 0,
-            "interval": "0.5s",
-            "base_ejection_time": "1s",
-            "max_ejection_time": "5s",
-            "max_ejection_percent": 50,
-        },
-    }
-
-
-def routes(table: RoutingTable) -> list[Resource]:
-    """The one route configuration: a prefix an endpoint, and problem details for everything else."""
-    found = [item for name in sorted(table.routes) for item in _endpoint_routes(table, table.routes[name])]
-    unknown = {"match": {"prefix": "/"}, "direct_response": {"status": 404}}
-    host = {
-        "name": NAME,
-        "domains": ["*"],
-        "routes": [_too_large(), *found, unknown],
-        "include_request_attempt_count": True,
-        "request_body_buffer_limit": MAX_REQUEST_BYTES,
-    }
-    return [
-        {
-            "@type": f"{_TYPE}.config.route.v3.RouteConfiguration",
-            "name": NAME,
-            "virtual_hosts": [host],
-            "validate_clusters": True,
-        }
-    ]
-
-
-def _too_large() -> Resource:
-    """Refuse by the announced length, before the body is read."""
-    announced = {"name": "content-length", "range_match": {"start": MAX_REQUEST_BYTES + 1, "end": 2**62}}
-    unread = {"@type": f"{_HTTP_FILTERS}.buffer.v3.BufferPerRoute", "disabled": True}
-    return {
-        "match": {"prefix": "/", "headers": [announced]},
-        "direct_response": {"status": 413},
-        "typed_per_filter_config": {"buffer": unread},
-    }
-
-
-def _endpoint_routes(table: RoutingTable, route: Route) -> list[Resource]:
-    prefix = f"/{route.endpoint}"
-    matches = ({"prefix": f"{prefix}/"}, {"path": prefix})
-    if not route.weights:
-        return [{"match": match, "direct_response": {"status": 503}} for match in matches]
-    return [{"match": match, **_forward(table, route)} for match in matches]
-
-
-def _forward(table: RoutingTable, route: Route) -> Resource:
-    arms = {name: table.arms[name] for name in sorted(route.weights)}
-    weights = {arms[name].release: weight for name, weight in sorted(route.weights.items())}
-    return {
-        "metadata": {"filter_metadata": {"falaj": {"endpoint": route.endpoint, "weights": weights}}},
-        "route": {
-            "prefix_rewrite": "/",
-            "timeout": f"{ROUTE_TIMEOUT_S}s",
-            "weighted_clusters": {
-                "clusters": [_share(arm, route.weights[name]) for name, arm in arms.items()],
-            },
-            "retry_policy": _RETRIES,
-        },
-    }
-
-
-_RETRIES: Resource = {
-    "retry_on": "connect-failure,refused-stream,reset,retriable-status-codes",
-    "retriable_status_codes": [503],
-    "num_retries": 4,
-    "retry_host_predicate": [
-        {
-            "name": "envoy.retry_host_predicates.previous_hosts",
-            "typed_config": {
-                "@type": f"{_TYPE}.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate",
-            },
-        }
-    ],
-    # A dead replica has the fewest requests, so of two it is drawn 3 times in 4. Eight draws miss the living one in 10%
-    # of the retries, which under load lost a request; 64 miss it in 1 of 10^8.
-    "host_selection_retry_max_attempts": 64,
-    "retry_back_off": {"base_interval": "0.005s", "max_interval": "0.25s"},
-}
-
-
-def _share(arm: Arm, weight: int) -> Resource:
-    header = {"header": {"key": "falaj-release", "value": arm.release}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
-    return {"name": arm.name, "weight": weight, "response_headers_to_add": [header]}
-
-
 def listeners(layout: Layout, *, port: int) -> list[Resource]:
     """The one listener, on the loopback interface; named by its port so that a new port is a new listener."""
     manager = _connection_manager(layout)
     return [
         {
-            "@type": f"{_TYPE}.config.listener.v3.Listener",
+            "@type": f"{TYPE}.config.listener.v3.Listener",
             "name": f"{NAME}-{port}",
             "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}},
             "per_connection_buffer_limit_bytes": 1024 * 1024,
@@ -234,7 +112,7 @@ def listeners(layout: Layout, *, port: int) -> list[Resource]:
 
 def _connection_manager(layout: Layout) -> Resource:
     return {
-        "@type": f"{_TYPE}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "@type": f"{TYPE}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": NAME,
         "server_name": "falaj",
         "use_remote_address": True,
@@ -244,10 +122,20 @@ def _connection_manager(layout: Layout) -> Resource:
         "always_set_request_id_in_response": True,
         "request_id_extension": {
             "typed_config": {
-                "@type": f"{_TYPE}.extensions.request_id.uuid.v3.UuidRequestIdConfig",
+                "@type": f"{TYPE}.extensions.request_id.uuid.v3.UuidRequestIdConfig",
                 "pack_trace_reason": False,
             }
         },
+        # Before anything else, so that no filter, route or log ever sees a client's own.
+        "early_header_mutation_extensions": [
+            {
+                "name": "envoy.http.early_header_mutation.header_mutation",
+                "typed_config": {
+                    "@type": f"{TYPE}.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
+                    "mutations": [{"remove": name} for name in (ARM_HEADER, UNIT_HEADER)],
+                },
+            }
+        ],
         "request_headers_timeout": "10s",
         "stream_idle_timeout": "75s",
         "common_http_protocol_options": {"idle_timeout": "300s"},
@@ -255,9 +143,9 @@ def _connection_manager(layout: Layout) -> Resource:
         "http_filters": [
             {
                 "name": "buffer",
-                "typed_config": {"@type": f"{_HTTP_FILTERS}.buffer.v3.Buffer", "max_request_bytes": MAX_REQUEST_BYTES},
+                "typed_config": {"@type": f"{HTTP_FILTERS}.buffer.v3.Buffer", "max_request_bytes": MAX_REQUEST_BYTES},
             },
-            {"name": "router", "typed_config": {"@type": f"{_HTTP_FILTERS}.router.v3.Router"}},
+            {"name": "router", "typed_config": {"@type": f"{HTTP_FILTERS}.router.v3.Router"}},
         ],
         "access_log": [_access_log(layout.access_log)],
         "local_reply_config": _local_replies(),
@@ -269,14 +157,19 @@ def _access_log(path: Path) -> Resource:
         "at": "%START_TIME(%s.%6f)%",
         "request_id": "%REQ(X-REQUEST-ID)%",
         "endpoint": "%METADATA(ROUTE:falaj:endpoint)%",
-        "release": "%METADATA(CLUSTER:falaj:release)%",
+        # All of one route, which is the one that was in force for this request, whatever came since.
         "weights": "%METADATA(ROUTE:falaj:weights)%",
+        "canary": "%METADATA(ROUTE:falaj:canary)%",
+        "forced": "%METADATA(ROUTE:falaj:forced)%",
+        "assigned": "%METADATA(CLUSTER:falaj:release)%",
+        "release": "%METADATA(UPSTREAM_HOST:falaj:release)%",
+        "unit": f"%REQ({UNIT_HEADER}):{MAX_UNIT}%",
         "method": "%REQ(:METHOD)%",
         "path": "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",
         "status": "%RESPONSE_CODE%",
         "flags": "%RESPONSE_FLAGS%",
         "details": "%RESPONSE_CODE_DETAILS%",
-        "latency_ms": "%DURATION%",
+        "latency_us": "%COMMON_DURATION(DS_RX_BEG:DS_TX_END:us)%",
         "upstream_ms": "%RESPONSE_DURATION%",
         "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
         "bytes_in": "%BYTES_RECEIVED%",
@@ -286,7 +179,7 @@ def _access_log(path: Path) -> Resource:
     return {
         "name": "file",
         "typed_config": {
-            "@type": f"{_TYPE}.extensions.access_loggers.file.v3.FileAccessLog",
+            "@type": f"{TYPE}.extensions.access_loggers.file.v3.FileAccessLog",
             "path": str(path),
             "log_format": {"json_format": fields},
         },
@@ -328,5 +221,5 @@ def _problem(code: str, title: str, detail: str) -> Resource:
             "instance": "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",
             "request_id": "%REQ(X-REQUEST-ID)%",
         },
-        "content_type": _PROBLEM_CONTENT_TYPE,
+        "content_type": _PROBLEM_CONTENTTYPE,
     }

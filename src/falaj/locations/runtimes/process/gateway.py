@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from falaj.locations.errors import ConfigRejectedError, GatewayError
-from falaj.locations.runtimes.process import envoy_config
+from falaj.locations.runtimes.process import envoy_clusters, envoy_config, envoy_routes
 from falaj.locations.runtimes.process.envoy_config import Layout, Resource
 from falaj.locations.runtimes.process.envoy_process import EnvoyProcess
 from falaj.locations.runtimes.process.files import read_json, write_atomically, write_json
@@ -160,7 +160,7 @@ class Gateway:
             time.sleep(0.001)
 
     def _wait_for_hosts(self, table: RoutingTable) -> None:
-        wanted = {arm.name: frozenset(arm.sockets) for arm in table.arms.values()}
+        wanted = table.clusters()
         deadline = time.monotonic() + _CONFIRM_WITHIN_S
         while not wanted.items() <= self.process.admin.hosts().items():
             if time.monotonic() > deadline:
@@ -225,11 +225,11 @@ class Gateway:
 
 
 def _clusters(table: RoutingTable) -> _Wanted:
-    return _wanted("clusters", envoy_config.clusters(table))
+    return _wanted("clusters", envoy_clusters.clusters(table))
 
 
 def _routes(table: RoutingTable) -> _Wanted:
-    return _wanted("routes", envoy_config.routes(table))
+    return _wanted("routes", envoy_routes.routes(table))
 
 
 def _wanted(kind: str, resources: Sequence[Resource]) -> _Wanted:

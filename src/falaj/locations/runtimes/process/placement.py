@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from falaj.locations.desired import EndpointState, EndpointStatus, Servable
-from falaj.locations.runtimes.process import backoff
+from falaj.locations.runtimes.process import backoff, steering
 from falaj.locations.runtimes.process.replica import Replica, arm_name, arm_of
 from falaj.locations.runtimes.process.routing import TOTAL_WEIGHT, Arm, Route, RoutingTable
+from falaj.locations.traffic import Traffic
 
 
 @dataclass(frozen=True)
@@ -39,28 +40,76 @@ def live_arm(servable: Servable, replicas: Sequence[Replica], before: RoutingTab
         before: The table in force.
     """
     wanted = group(replicas, arm_name(servable))
-    known = before.routes.get(servable.endpoint.name)
-    live = next(iter(known.weights), None) if known else None
+    live = _main(servable.endpoint.name, before)
     if live == wanted.arm or (wanted.ready and wanted.ready >= servable.endpoint.replicas):
         return wanted.arm
     return live if live and group(replicas, live).replicas else None
 
 
 def routing_table(
-    servables: Sequence[Servable], replicas: Sequence[Replica], before: RoutingTable
-) -> tuple[RoutingTable, Mapping[str, str]]:
-    """The table that should be in force, and the live arm of each endpoint.
+    servables: Sequence[Servable],
+    replicas: Sequence[Replica],
+    before: RoutingTable,
+    traffic: Mapping[str, Traffic] | None = None,
+) -> RoutingTable:
+    """The table that should be in force.
 
     A fallen replica stays in its arm while it is restarted: Envoy tries another one, and needs no new configuration.
     A replica that has not been ready yet is not in it. An arm without a route stays until its replicas have drained.
+
+    Args:
+        servables: What is wanted; several of one endpoint where it has a traffic.
+        replicas: All that run.
+        before: The table in force.
+        traffic: By endpoint; an endpoint without one moves to its servable as a whole.
     """
-    live = {s.endpoint.name: live_arm(s, replicas, before) for s in servables}
-    chosen = {name: arm for name, arm in live.items() if arm}
-    arms = {arm.name: arm for name in chosen.values() if (arm := _routable(replicas, name, before))}
+    arms: dict[str, Arm] = {}
+    routes: dict[str, Route] = {}
+    for name, wanted in _by_endpoint(servables).items():
+        if traffic and name in traffic:
+            found, routes[name] = _steered(name, wanted, replicas, before, traffic[name])
+        else:
+            found, routes[name] = _whole(name, wanted, replicas, before)
+        arms |= found
     draining = {r.slot.arm for r in replicas} & before.arms.keys() - arms.keys()
-    arms |= {name: before.arms[name] for name in draining}
-    routes = {s.endpoint.name: Route(s.endpoint.name, _weights(chosen.get(s.endpoint.name), arms)) for s in servables}
-    return RoutingTable(arms, routes), chosen
+    arms |= {name: replace(before.arms[name], spares=(), mirrored=False) for name in draining}
+    return RoutingTable(arms, routes)
+
+
+def _by_endpoint(servables: Sequence[Servable]) -> dict[str, list[Servable]]:
+    found: dict[str, list[Servable]] = {}
+    for servable in servables:
+        found.setdefault(servable.endpoint.name, []).append(servable)
+    return found
+
+
+def _whole(
+    name: str, wanted: Sequence[Servable], replicas: Sequence[Replica], before: RoutingTable
+) -> tuple[dict[str, Arm], Route]:
+    """One arm has all requests; of several servables, which nobody shared them between, the one that has them now."""
+    main = _main(name, before)
+    chosen = live_arm(next((s for s in wanted if arm_name(s) == main), wanted[0]), replicas, before)
+    arm = _routable(replicas, chosen, before) if chosen else None
+    return ({arm.name: arm}, Route(name, {arm.name: TOTAL_WEIGHT})) if arm else ({}, Route(name, {}))
+
+
+def _steered(
+    name: str, wanted: Sequence[Servable], replicas: Sequence[Replica], before: RoutingTable, traffic: Traffic
+) -> tuple[dict[str, Arm], Route]:
+    """The arms of a traffic share the requests; until one of them was ready, what answered before goes on."""
+    names = {servable.endpoint.release: arm_name(servable) for servable in wanted}
+    found = {release: arm for release, n in names.items() if (arm := _routable(replicas, n, before))}
+    if not found:
+        main = _main(name, before)
+        arm = _routable(replicas, main, before) if main else None
+        return ({arm.name: arm}, Route(name, {arm.name: TOTAL_WEIGHT})) if arm else ({}, Route(name, {}))
+    ready = frozenset(release for release, arm in found.items() if group(replicas, arm.name).ready)
+    return steering.arms(traffic, found), steering.route(name, traffic, found, ready)
+
+
+def _main(endpoint: str, before: RoutingTable) -> str | None:
+    known = before.routes.get(endpoint)
+    return known.main if known else None
 
 
 def _routable(replicas: Sequence[Replica], arm: str, before: RoutingTable) -> Arm | None:
@@ -69,28 +118,35 @@ def _routable(replicas: Sequence[Replica], arm: str, before: RoutingTable) -> Ar
     return arm_of(members) if members else None
 
 
-def _weights(arm: str | None, arms: Mapping[str, Arm]) -> dict[str, int]:
-    return {arm: TOTAL_WEIGHT} if arm in arms and arm else {}
-
-
-def surplus(servables: Sequence[Servable], replicas: Sequence[Replica], live: Mapping[str, str]) -> list[Replica]:
-    """Replicas that nobody needs: of arms neither wanted nor live, and beyond the wanted number."""
-    limits = dict.fromkeys(live.values(), 1 << 30)
+def surplus(servables: Sequence[Servable], replicas: Sequence[Replica], table: RoutingTable) -> list[Replica]:
+    """Replicas that nobody needs: of arms neither wanted nor routed to, and beyond the wanted number."""
+    limits = {name: 1 << 30 for route in table.routes.values() for name in route.weights}
     limits |= {arm_name(servable): servable.endpoint.replicas for servable in servables}
     return [r for r in replicas if r.retired_at is None and r.slot.index >= limits.get(r.slot.arm, 0)]
 
 
-def status(servable: Servable, replicas: Sequence[Replica], live: str | None, url: str) -> EndpointStatus:
-    """What to report of an endpoint."""
+def status(
+    servable: Servable, replicas: Sequence[Replica], table: RoutingTable, url: str, *, steered: bool = False
+) -> EndpointStatus:
+    """What to report of a servable.
+
+    Args:
+        servable: What is wanted.
+        replicas: All that run.
+        table: The table in force.
+        url: Where predictions are made.
+        steered: Whether its endpoint has a traffic: then it is ready without having all requests, or any.
+    """
     endpoint = servable.endpoint
     wanted = group(replicas, arm_name(servable))
+    main = _main(endpoint.name, table)
     looping = [r for r in wanted.replicas if backoff.is_crash_loop(r.deaths)]
     state, message = EndpointState.STARTING, ""
-    if live == wanted.arm and wanted.ready >= endpoint.replicas:
+    if (steered or main == wanted.arm) and wanted.ready >= endpoint.replicas:
         state = EndpointState.READY
     elif looping and not wanted.ready:
         state, message = EndpointState.FAILED, f"the replica falls again and again: {looping[0].message}"
     elif fallen := [r for r in wanted.replicas if r.message]:
         message = f"a replica fell and is started again: {fallen[-1].message}"
-    serving = next((int(r.slot.release.rpartition("@")[2]) for r in replicas if r.slot.arm == live), None)
+    serving = table.arms[main].number if main in table.arms and main else None
     return EndpointStatus(endpoint.name, endpoint.release, state, wanted.ready, message, url, serving)

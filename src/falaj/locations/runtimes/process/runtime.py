@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -27,6 +27,7 @@ from falaj.locations.runtimes.process.replica import (
     modelserver_command,
 )
 from falaj.locations.runtimes.process.supervision import Supervisor
+from falaj.locations.traffic import Traffic
 
 _LONGEST_SOCKET = 107  # bytes of a Unix socket's path, from sockaddr_un
 _log = logging.getLogger(__name__)
@@ -96,11 +97,17 @@ class ProcessRuntime:
         """Take over what an earlier agent left running; to be called once, before the first pass."""
         self.supervisor.end_strays()
 
-    def converge(self, servables: Sequence[Servable]) -> tuple[EndpointStatus, ...]:
+    def converge(
+        self, servables: Sequence[Servable], traffic: Mapping[str, Traffic] | None = None
+    ) -> tuple[EndpointStatus, ...]:
         """Do the next steps towards serving exactly these endpoints; idempotent, and safe to kill anywhere.
 
+        Args:
+            servables: What to serve; several of one endpoint where it has a traffic.
+            traffic: By endpoint (`environment/model`): how its releases share the requests.
+
         Returns:
-            How each endpoint is doing.
+            How each servable is doing, in their order.
 
         Raises:
             PortInUseError: Another program has the gateway's port; replicas were looked after nevertheless.
@@ -110,16 +117,21 @@ class ProcessRuntime:
         self._place.predictions.mkdir(parents=True, exist_ok=True)
         replicas = self._tended(servables)
         self.gateway.ensure()
-        table, live = placement.routing_table(servables, replicas, self.gateway.table())
+        table = placement.routing_table(servables, replicas, self.gateway.table(), traffic)
         self.gateway.apply(table)
-        replicas = self._retired(replicas, placement.surplus(servables, replicas, live))
-        return tuple(placement.status(s, replicas, live.get(s.endpoint.name), self._url(s)) for s in servables)
+        replicas = self._retired(replicas, placement.surplus(servables, replicas, table))
+        steered = frozenset(traffic or ())
+        return tuple(
+            placement.status(s, replicas, table, self._url(s), steered=s.endpoint.name in steered) for s in servables
+        )
 
-    def settle(self, servables: Sequence[Servable], *, timeout_s: float) -> tuple[EndpointStatus, ...]:
+    def settle(
+        self, servables: Sequence[Servable], traffic: Mapping[str, Traffic] | None = None, *, timeout_s: float
+    ) -> tuple[EndpointStatus, ...]:
         """Repeat passes until every endpoint is ready or failed and nothing is draining, or the time is over."""
         deadline = time.monotonic() + timeout_s
         while True:
-            statuses = self.converge(servables)
+            statuses = self.converge(servables, traffic)
             done = all(s.state in (EndpointState.READY, EndpointState.FAILED) for s in statuses)
             draining = any(replica.retired_at is not None for replica in self._records)
             if (done and not draining) or time.monotonic() > deadline:
