@@ -13,13 +13,16 @@ import msgspec
 from falaj import __version__
 from falaj.serving.modelserver import errors
 from falaj.serving.modelserver.backends import Backend
+from falaj.serving.modelserver.feedback import Feedback
 from falaj.serving.modelserver.invocations import InvocationDecoder
 from falaj.serving.modelserver.metrics import Metrics
 from falaj.serving.modelserver.oip import InferDecoder
 from falaj.serving.modelserver.oip_response import datatype_of, encode_response, model_metadata
+from falaj.serving.modelserver.origin import origins
 from falaj.serving.modelserver.predictor import Outputs, Predictor
 from falaj.serving.modelserver.settings import ServerSettings
 from falaj.serving.modelserver.signature import Signature
+from falaj.serving.predictionlog.routing import SHADOW
 
 Headers = list[tuple[str, str]]
 Answer = tuple[int, Headers, bytes]
@@ -36,10 +39,19 @@ class ModelServer:
         signature: Inputs of the model.
         predictor: The prediction thread.
         metrics: What is counted.
+        feedback: What keeps labels; None when there is no log to keep them in.
     """
 
-    def __init__(self, settings: ServerSettings, signature: Signature, predictor: Predictor, metrics: Metrics) -> None:
-        self._settings, self._signature = settings, signature
+    def __init__(
+        self,
+        settings: ServerSettings,
+        signature: Signature,
+        predictor: Predictor,
+        metrics: Metrics,
+        feedback: Feedback | None = None,
+    ) -> None:
+        self._settings, self._signature, self._feedback = settings, signature, feedback
+        self._origin = origins(settings.endpoint)
         self._predictor, self._metrics = predictor, metrics
         self._invocations, self._infers = InvocationDecoder(signature), InferDecoder(signature)
         self._release_header = ("falaj-release", settings.release)
@@ -81,6 +93,8 @@ class ModelServer:
             gets[model] = self._metadata
             gets[f"{model}/ready"] = self._readiness
             posts[f"{model}/infer"] = self._infer
+        if self._feedback is not None:
+            posts["/feedback"] = self._label
         return gets, posts
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
@@ -103,11 +117,12 @@ class ModelServer:
         post = self._posts.get(scope.path)
         if post is None or scope.method != "POST":
             return self._get(scope)
-        if self._backend is None:
+        if self._backend is None and scope.path != "/feedback":
             raise errors.NotReadyError("the model is still loading")
         body = await _read(protocol, scope.headers.get("content-length"), self._settings.max_body_bytes)
-        answer = await post(scope.headers, body, request_id)
-        self._metrics.finished("ok", time.perf_counter() - started)
+        answer = await post(scope.headers, body, request_id, started)
+        if answer[0] == 200:
+            self._metrics.finished("ok", time.perf_counter() - started)
         return answer
 
     def _get(self, scope: Any) -> Answer:
@@ -118,21 +133,28 @@ class ModelServer:
             raise errors.MethodNotAllowedError(f"{scope.path} does not take {scope.method}")
         return found()
 
-    async def _invoke(self, headers: Any, body: bytes, request_id: str) -> Answer:
-        payload = self._invocations.decode(body)
-        outputs = await self._predictor.predict(request_id, payload, _timeout_s(headers))
+    async def _invoke(self, headers: Any, body: bytes, request_id: str, started: float) -> Answer:
+        payload, origin = self._invocations.decode(body), self._origin(headers, started)
+        outputs = await self._predictor.predict(request_id, payload, _timeout_s(headers), origin)
         answer = outputs[self._backend.answer]  # type: ignore[union-attr]
         return 200, _JSON, b'{"predictions":%b}' % msgspec.json.encode(answer.tolist())
 
-    async def _infer(self, headers: Any, body: bytes, request_id: str) -> Answer:
+    async def _infer(self, headers: Any, body: bytes, request_id: str, started: float) -> Answer:
         request = self._infers.decode(body, _length(headers.get("inference-header-content-length")))
-        outputs = await self._predictor.predict(request_id, request.payload, _timeout_s(headers))
+        origin = self._origin(headers, started)
+        outputs = await self._predictor.predict(request_id, request.payload, _timeout_s(headers), origin)
         content, head = encode_response(
             request, outputs, model=self._settings.name, version=self._settings.version, request_id=request_id
         )
         if head is None:
             return 200, _JSON, content
         return 200, [*_BINARY, ("inference-header-content-length", str(head))], content
+
+    async def _label(self, headers: Any, body: bytes, request_id: str, started: float) -> Answer:
+        assert self._feedback is not None
+        if self._origin(headers, started).flags & SHADOW:
+            return 202, _JSON, b'{"accepted":0}'  # the original is kept by the replica that it went to
+        return 202, _JSON, b'{"accepted":%d}' % await self._feedback.keep(request_id, body)
 
     def _readiness(self) -> Answer:
         if not self.is_ready:

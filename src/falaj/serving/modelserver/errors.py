@@ -27,13 +27,14 @@ class RequestError(FalajError):
 
     Args:
         message: What is wrong, in one sentence.
-        row: Zero-based row of the request's table, when one is to blame.
+        row: Zero-based row of the request's table, when one is to blame; of its labels in a `FeedbackError`.
         field: Column or member, when one is to blame.
     """
 
     code, status, title = "serving.failed", 500, "The prediction failed"
     outcome = "failed"
     retry_after_s: float | None = None
+    row_name = "row"
 
     def __init__(self, message: str, *, row: int | None = None, field: str | None = None) -> None:
         super().__init__(message)
@@ -46,6 +47,27 @@ class InvalidInputError(RequestError):
 
     code, status, title = "serving.invalid-input", 400, "The input does not fit the model's signature"
     outcome = "invalid"
+
+
+class FeedbackError(RequestError):
+    """The body is no list of labels, or one of them is not of the form of a label."""
+
+    code, status, title = "serving.invalid-feedback", 400, "The labels are not in the form that is asked for"
+    outcome = "invalid"
+    row_name = "item"
+
+
+class LabelError(FeedbackError):
+    """A label that is of the right form and cannot be true."""
+
+    code, status, title = "serving.impossible-label", 422, "A label cannot be right"
+
+
+class FeedbackUnavailableError(RequestError):
+    """Labels cannot be kept now; none of the request's were."""
+
+    code, status, title, outcome = "serving.feedback-unavailable", 503, "Labels cannot be kept now", "unavailable"
+    retry_after_s = 5.0
 
 
 class RouteNotFoundError(RequestError):
@@ -98,7 +120,7 @@ def problem(error: RequestError, request_id: str) -> bytes:
         "request_id": request_id,
     }
     if error.row is not None:
-        document["row"] = error.row
+        document[error.row_name] = error.row
     if error.field is not None:
         document["field"] = error.field
     return msgspec.json.encode(document)

@@ -46,6 +46,7 @@ class Metrics:
         self.latency = Histogram(LATENCY_BUCKETS_S)
         self.batch = Histogram(BATCH_BUCKETS_ROWS)
         self.unlogged = 0
+        self.labels = 0
 
     def finished(self, outcome: str, seconds: float) -> None:
         """Count one answered request.
@@ -72,6 +73,7 @@ class Metrics:
         ]
         lines += self._single("falaj_rows_total", "counter", "Rows predicted.", self.rows)
         lines += self._single("falaj_unlogged_total", "counter", "Predictions the log could not hold.", self.unlogged)
+        lines += self._single("falaj_labels_total", "counter", "Labels accepted.", self.labels)
         lines += self._single("falaj_queue_rows", "gauge", "Rows waiting or being predicted.", queued_rows)
         lines += self._single("falaj_in_flight", "gauge", "Requests being answered.", in_flight)
         lines += self._single("falaj_ready", "gauge", "1 when the model answers.", int(ready))

@@ -11,6 +11,7 @@ from queue import Empty, SimpleQueue
 
 from falaj.serving.modelserver.backends import Backend
 from falaj.serving.modelserver.errors import DeadlineError, QueueFullError, RequestError
+from falaj.serving.modelserver.origin import Origin
 from falaj.serving.modelserver.signature import Signature
 from falaj.serving.modelserver.tables import Array, Payload, union
 
@@ -25,12 +26,14 @@ class Work:
         request_id: Prediction id.
         payload: Validated rows.
         deadline: `time.monotonic()` after which nobody waits for it.
+        origin: Where it came from.
         future: Resolves to the outputs of its rows.
     """
 
     request_id: str
     payload: Payload
     deadline: float
+    origin: Origin
     future: asyncio.Future[Outputs] = field(repr=False)
 
 
@@ -81,13 +84,16 @@ class Predictor:
         self._thread.start()
         return self._loaded
 
-    async def predict(self, request_id: str, payload: Payload, timeout_s: float | None) -> Outputs:
+    async def predict(
+        self, request_id: str, payload: Payload, timeout_s: float | None, origin: Origin | None = None
+    ) -> Outputs:
         """Compute the outputs of a request's rows.
 
         Args:
             request_id: Prediction id.
             payload: Validated rows.
             timeout_s: How long the caller waits at most, if it said so.
+            origin: Where the request came from; None for here and now.
 
         Raises:
             QueueFullError: Too many rows wait; a request of any size is taken by an empty queue.
@@ -98,7 +104,8 @@ class Predictor:
         if self.queued_rows and self.queued_rows + rows > self._limits.queue_rows:
             raise QueueFullError(f"{self.queued_rows} rows wait; the limit is {self._limits.queue_rows}")
         wait_s = self._limits.deadline_s if timeout_s is None else min(timeout_s, self._limits.deadline_s)
-        work = Work(request_id, payload, time.monotonic() + wait_s, self._loop.create_future())
+        origin = origin or Origin(time.perf_counter())
+        work = Work(request_id, payload, time.monotonic() + wait_s, origin, self._loop.create_future())
         self.queued_rows += rows
         self._waiting.add(work)
         self._queue.put(work)

@@ -31,8 +31,11 @@ class Recorder:
 
     def __call__(self, answered: Sequence[tuple[Work, Outputs]]) -> None:
         """Append the records of one batch."""
-        now = self._clock_ns()
-        answers = [(work.request_id, now, _features(work.payload), _lists(outputs)) for work, outputs in answered]
+        now, tick = self._clock_ns(), time.perf_counter()
+        answers = [
+            (work.request_id, now, _features(work.payload), _lists(outputs), work.origin.facts(tick))
+            for work, outputs in answered
+        ]
         try:
             self._writer.write(answers)
         except LogUnavailableError as error:

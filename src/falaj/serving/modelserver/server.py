@@ -19,13 +19,14 @@ from falaj.errors import FalajError, UnavailableError
 from falaj.serving.modelserver.app import ModelServer
 from falaj.serving.modelserver.backends import Backend, open_backend
 from falaj.serving.modelserver.errors import ModelError
+from falaj.serving.modelserver.feedback import Feedback
 from falaj.serving.modelserver.metrics import Metrics
 from falaj.serving.modelserver.model_folder import ModelFolder, read_model_folder
 from falaj.serving.modelserver.predictor import Outputs, Predictor, Work
 from falaj.serving.modelserver.recording import Recorder
 from falaj.serving.modelserver.settings import ServerSettings
 from falaj.serving.modelserver.tables import Array, Rows
-from falaj.serving.predictionlog import LogWriter, SegmentHeader
+from falaj.serving.predictionlog import LABELS, LogWriter, SegmentHeader
 
 _QUIET_S = 0.25
 
@@ -67,7 +68,8 @@ async def _serve(settings: ServerSettings) -> None:
         record=_recorder(settings, folder, metrics),
         observe=metrics.computed,
     )
-    app = ModelServer(settings, folder.signature, predictor, metrics)
+    feedback = _feedback(settings, metrics)
+    app = ModelServer(settings, folder.signature, predictor, metrics, feedback)
     _claim(settings.socket)
     _confine(settings)
     server = Server(
@@ -89,6 +91,8 @@ async def _serve(settings: ServerSettings) -> None:
         server.stop()
         await listening
         predictor.stop()
+        if feedback is not None:
+            feedback.stop()
 
 
 async def _first(
@@ -134,6 +138,14 @@ def _recorder(
         return lambda _answered: None
     header = SegmentHeader(settings.release, settings.endpoint, folder.signature.names, 0)
     return Recorder(LogWriter(settings.log, header, time.time_ns, key=settings.log_key), metrics)
+
+
+def _feedback(settings: ServerSettings, metrics: Metrics) -> Feedback | None:
+    if settings.log is None:
+        return None
+    header = SegmentHeader(settings.release, settings.endpoint, (), 0, kind=LABELS)
+    log, key = settings.log, settings.log_key
+    return Feedback(lambda: LogWriter(log, header, time.time_ns, key=key, synced=True), metrics, time.time_ns)
 
 
 def _claim(path: Path) -> None:

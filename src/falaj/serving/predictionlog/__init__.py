@@ -5,20 +5,35 @@ since a completed write is in the kernel's hands. (A loss of power may cost the 
 Files are readable by their owner only, because they hold features; with a key their records are encrypted one by one.
 """
 
-from falaj.serving.predictionlog.format import PredictionRecord, SegmentHeader
+from falaj.serving.predictionlog.columns import PredictionColumns, columns_of
+from falaj.serving.predictionlog.format import LABELS, PREDICTIONS, PredictionRecord, SegmentHeader
+from falaj.serving.predictionlog.labels import LabelRecord, labels_of
 from falaj.serving.predictionlog.reader import LogSealedError, find_prediction, read_segment, segments
+from falaj.serving.predictionlog.routing import Routing
 from falaj.serving.predictionlog.sealing import LogKey, LogKeys, new_log_key
+from falaj.serving.predictionlog.tailing import Entry, Position, follow, tail
 from falaj.serving.predictionlog.writer import LogWriter
 
 __all__ = [
+    "LABELS",
+    "PREDICTIONS",
+    "Entry",
+    "LabelRecord",
     "LogKey",
     "LogKeys",
     "LogSealedError",
     "LogWriter",
+    "Position",
+    "PredictionColumns",
     "PredictionRecord",
+    "Routing",
     "SegmentHeader",
+    "columns_of",
     "find_prediction",
+    "follow",
+    "labels_of",
     "new_log_key",
     "read_segment",
     "segments",
+    "tail",
 ]

@@ -5,7 +5,8 @@ r"""Bytes of a segment.
 
 Numbers are little-endian; a record's crc covers everything after it. The key is the request id's UUID, or the first
 16 bytes of its BLAKE2b digest when it is no UUID (the text is then in the payload). A header with a `seal` says that
-the records are encrypted; `sealing` has their form.
+the records are encrypted; `sealing` has their form. The payload of a prediction is the request id (or nil), features,
+outputs, and since there are rollouts the facts of its routing; that of a batch of labels is in `labels`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any
 import msgspec
 
 from falaj.errors import IntegrityError
+from falaj.serving.predictionlog.routing import UNKNOWN, Facts, Routing, routing_of
 from falaj.serving.predictionlog.sealing import RECORD, Seal
 
 MAGIC = b"FALAJWAL1\n"
@@ -30,6 +32,16 @@ _PREAMBLE = struct.Struct("<II")
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
 _crc = partial(zlib.crc32)
+
+
+PREDICTIONS, LABELS = "predictions", "labels"
+"""Kinds of segments."""
+
+SUFFIXES = {PREDICTIONS: ".wal", LABELS: ".labels"}
+"""How the names of their files end."""
+
+Raw = tuple[str, int, tuple[Any, ...], int]
+"""A record as it lies: request id, Unix time in nanoseconds, the values of its payload, and the offset behind it."""
 
 
 class LogFormatError(IntegrityError):
@@ -48,6 +60,8 @@ class SegmentHeader:
         features: Feature names in the order of the rows.
         created_ns: Unix time in nanoseconds.
         seal: How its records are encrypted; None when they are not.
+        kind: What its records are.
+        held: Its writer holds a lock on the file for as long as it may write, so that a reader knows when it ended.
     """
 
     release: str
@@ -55,6 +69,8 @@ class SegmentHeader:
     features: tuple[str, ...]
     created_ns: int
     seal: Seal | None = None
+    kind: str = PREDICTIONS
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +83,7 @@ class PredictionRecord:
         header: Release, endpoint and feature names.
         rows: Features, one tuple a row; None is a missing value.
         outputs: The model's outputs by name, one value (or list) a row.
+        routing: How the request came to this release.
     """
 
     request_id: str
@@ -74,6 +91,7 @@ class PredictionRecord:
     header: SegmentHeader
     rows: tuple[tuple[Any, ...], ...]
     outputs: Mapping[str, Sequence[Any]]
+    routing: Routing = UNKNOWN
 
 
 def key_of(request_id: str) -> bytes:
@@ -98,6 +116,12 @@ def encode_header(header: SegmentHeader) -> bytes:
     return MAGIC + _PREAMBLE.pack(len(text), _crc(text)) + text
 
 
+def header_size(data: bytes) -> int:
+    """How long a segment's header is, from its first bytes; 0 when they are none of a header."""
+    start = len(MAGIC) + _PREAMBLE.size
+    return start + _PREAMBLE.unpack_from(data, len(MAGIC))[0] if data.startswith(MAGIC) and len(data) >= start else 0
+
+
 def decode_header(data: Any) -> tuple[SegmentHeader, int]:
     """Read a segment's header.
 
@@ -120,24 +144,44 @@ def decode_header(data: Any) -> tuple[SegmentHeader, int]:
     return msgspec.json.decode(text, type=SegmentHeader), start + length
 
 
-def encode_record(request_id: str, at_ns: int, features: Any, outputs: Mapping[str, Any]) -> bytes:
+def encode_record(request_id: str, at_ns: int, *values: Any) -> bytes:
     """Return one record.
 
     Args:
         request_id: The prediction id.
         at_ns: Unix time in nanoseconds.
-        features: Rows (list of tuples), or `{"columns": [...]}` with one entry a feature.
-        outputs: Lists by output name.
+        values: Of a prediction: features as rows (list of tuples), or `{"columns": [...]}` with one entry a feature;
+            outputs as lists by output name; and the facts of its routing.
     """
     found = _uuid(request_id)
     key = found.bytes if found else key_of(request_id)
-    payload = _encode((None if found else request_id, features, outputs))
+    payload = _encode((None if found else request_id, *values))
     body = RECORD.pack(0, len(payload), key, at_ns)[4:] + payload
     return _crc(body).to_bytes(4, "little") + body
 
 
+def decode_raw(data: Any, offset: int) -> Raw | None:
+    """Read the record at an offset of a segment in the clear.
+
+    Args:
+        data: Bytes of the segment.
+        offset: Where in them the record may start.
+
+    Returns:
+        None if no whole, undamaged record starts here.
+    """
+    if offset < 0 or offset + RECORD.size > len(data):
+        return None
+    crc, length, key, at_ns = RECORD.unpack(data[offset : offset + RECORD.size])
+    end = offset + RECORD.size + length
+    if end > len(data) or _crc(data[offset + 4 : end]) != crc:
+        return None
+    request_id, *values = _decode(data[offset + RECORD.size : end])
+    return request_id or str(uuid.UUID(bytes=key)), at_ns, tuple(values), end
+
+
 def decode_record(data: Any, offset: int, header: SegmentHeader) -> tuple[PredictionRecord, int] | None:
-    """Read the record at an offset.
+    """Read the prediction at an offset.
 
     Args:
         data: The segment's bytes.
@@ -147,22 +191,16 @@ def decode_record(data: Any, offset: int, header: SegmentHeader) -> tuple[Predic
     Returns:
         The record and the offset after it; None if no whole, undamaged record starts here.
     """
-    if offset < 0 or offset + RECORD.size > len(data):
-        return None
-    crc, length, key, at_ns = RECORD.unpack(data[offset : offset + RECORD.size])
-    end = offset + RECORD.size + length
-    if end > len(data) or _crc(data[offset + 4 : end]) != crc:
-        return None
-    request_id, features, outputs = _decode(data[offset + RECORD.size : end])
-    return record_of(request_id or str(uuid.UUID(bytes=key)), at_ns, header, features, outputs), end
+    found = decode_raw(data, offset)
+    return None if found is None else (record_of(header, found), found[3])
 
 
-def record_of(
-    request_id: str, at_ns: int, header: SegmentHeader, features: Any, outputs: Mapping[str, Any]
-) -> PredictionRecord:
-    """The record that was written with these values; see `encode_record`."""
+def record_of(header: SegmentHeader, raw: Raw) -> PredictionRecord:
+    """The prediction that a record holds."""
+    request_id, at_ns, (features, outputs, *more), _ = raw
     rows = tuple(zip(*map(_column, features["columns"]), strict=True)) if isinstance(features, dict) else features
-    return PredictionRecord(request_id, at_ns / 1e9, header, tuple(map(tuple, rows)), outputs)
+    facts: Facts | None = more[0] if more else None
+    return PredictionRecord(request_id, at_ns / 1e9, header, tuple(map(tuple, rows)), outputs, routing_of(facts))
 
 
 def _column(stored: Any) -> Sequence[Any]:

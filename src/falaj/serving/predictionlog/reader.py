@@ -9,17 +9,20 @@ from pathlib import Path
 from falaj.encryption.errors import KeyGoneError
 from falaj.serving.predictionlog.format import (
     KEY_OFFSET,
+    PREDICTIONS,
+    SUFFIXES,
     LogFormatError,
     PredictionRecord,
+    Raw,
     SegmentHeader,
     decode_header,
-    decode_record,
+    decode_raw,
     key_of,
     record_of,
 )
 from falaj.serving.predictionlog.sealing import LogKeys
 
-_Read = Callable[[int], tuple[PredictionRecord, int] | None]
+_Read = Callable[[mmap.mmap | bytes, int, int], Raw | None]
 
 
 class LogSealedError(LogFormatError):
@@ -28,9 +31,9 @@ class LogSealedError(LogFormatError):
     code = "serving.log-sealed"
 
 
-def segments(folder: Path) -> list[Path]:
+def segments(folder: Path, kind: str = PREDICTIONS) -> list[Path]:
     """Return the segments of a log folder and the folders below it (one a replica), oldest first."""
-    return sorted(folder.rglob("*.wal"), key=lambda path: path.name)
+    return sorted(folder.rglob(f"*{SUFFIXES[kind]}"), key=lambda path: path.name)
 
 
 def read_segment(path: Path, keys: LogKeys | None = None) -> Iterator[PredictionRecord]:
@@ -50,10 +53,10 @@ def read_segment(path: Path, keys: LogKeys | None = None) -> Iterator[Prediction
         if not data:
             return
         header, offset = decode_header(data)
-        _, read = _reading(data, header, offset, keys, path)
-        while (found := read(offset)) is not None:
-            record, offset = found
-            yield record
+        _, read = reading(bytes(data[:offset]), header, keys, path)
+        while (found := read(data, offset, 0)) is not None:
+            yield record_of(header, found)
+            offset = found[3]
 
 
 def find_prediction(folder: Path, request_id: str, keys: LogKeys | None = None) -> PredictionRecord | None:
@@ -68,55 +71,63 @@ def find_prediction(folder: Path, request_id: str, keys: LogKeys | None = None) 
         keys: For encrypted segments.
 
     Returns:
-        The newest such record; None if there is none.
+        The newest such record whose answer somebody got, else the newest of a shadow; None if there is none.
 
     Raises:
         LogSealedError: As for `read_segment`.
         DamagedCiphertextError: As for `read_segment`.
     """
+    shadow = None
     for path in reversed(segments(folder)):
         with _mapped(path) as data:
-            found = _find(data, request_id, keys, path) if data else None
-        if found is not None:
-            return found
-    return None
+            for found in _find(data, request_id, keys, path) if data else ():
+                if not found.routing.shadow:
+                    return found
+                shadow = shadow or found
+    return shadow
 
 
-def _find(data: mmap.mmap | bytes, request_id: str, keys: LogKeys | None, path: Path) -> PredictionRecord | None:
+def _find(data: mmap.mmap | bytes, request_id: str, keys: LogKeys | None, path: Path) -> Iterator[PredictionRecord]:
+    """The records of a request in a segment, newest first."""
     header, start = _header_or_none(data)
     if header is None:
-        return None
+        return
     try:
-        name, read = _reading(data, header, start, keys, path)
+        name, read = reading(bytes(data[:start]), header, keys, path)
     except KeyGoneError:
-        return None  # erased: what it held was never there for anybody
+        return  # erased: what it held was never there for anybody
     key = name(request_id)
     at = data.rfind(key, start)
     while at >= 0:
-        found = read(at - KEY_OFFSET)
-        if found is not None and found[0].request_id == request_id:
-            return found[0]
+        found = read(data, at - KEY_OFFSET, 0)
+        if found is not None and found[0] == request_id:
+            yield record_of(header, found)
         at = data.rfind(key, start, at + len(key) - 1)
-    return None
 
 
-def _reading(
-    data: mmap.mmap | bytes, header: SegmentHeader, start: int, keys: LogKeys | None, path: Path
+def reading(
+    head: bytes, header: SegmentHeader, keys: LogKeys | None, path: Path
 ) -> tuple[Callable[[str], bytes], _Read]:
-    """How requests are named in a segment, and what reads the record at an offset."""
+    """How requests are named in a segment, and what reads the record at an offset of bytes that begin at a base.
+
+    Args:
+        head: The bytes before the first record.
+        header: What they say.
+        keys: For encrypted segments.
+        path: Of the segment.
+
+    Raises:
+        LogSealedError: As for `read_segment`.
+        KeyGoneError: As for `read_segment`.
+    """
     if header.seal is None:
         if keys is not None and keys.only_sealed:
             raise LogSealedError("this segment is in the clear, where all must be encrypted", where=str(path))
-        return key_of, lambda offset: decode_record(data, offset, header)
+        return key_of, lambda data, offset, _base: decode_raw(data, offset)
     if keys is None:
         raise LogSealedError("this segment is encrypted, and no keys were given", where=str(path))
-    cipher = keys.cipher(header.seal, bytes(data[:start]))
-
-    def read(offset: int) -> tuple[PredictionRecord, int] | None:
-        found = cipher.open(data, offset)
-        return None if found is None else (record_of(found[0], found[1], header, found[2], found[3]), found[4])
-
-    return cipher.name, read
+    cipher = keys.cipher(header.seal, head)
+    return cipher.name, cipher.open
 
 
 def _header_or_none(data: mmap.mmap | bytes) -> tuple[SegmentHeader | None, int]:

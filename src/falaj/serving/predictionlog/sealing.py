@@ -18,7 +18,7 @@ import hashlib
 import json
 import os
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -116,22 +116,26 @@ class SegmentCipher:
         """The 16 bytes by which a request is found in this segment."""
         return hashlib.blake2b(request_id.encode(), digest_size=16, key=self._names).digest()
 
-    def seal(self, offset: int, request_id: str, at_ns: int, features: Any, outputs: Mapping[str, Any]) -> bytes:
+    def seal(self, offset: int, request_id: str, at_ns: int, *values: Any) -> bytes:
         """One record.
 
         Args:
             offset: Where in the segment it will stand.
             request_id: The prediction id.
             at_ns: Unix time in nanoseconds.
-            features: See `encode_record`.
-            outputs: Lists by output name.
+            values: See `encode_record`.
         """
-        payload, name = _encode((request_id, features, outputs)), self.name(request_id)
+        payload, name = _encode((request_id, *values)), self.name(request_id)
         sealed = self._cipher.encrypt(_nonce(offset), payload, _HEAD.pack(name, at_ns))
         return RECORD.pack(0, len(sealed), name, at_ns) + sealed
 
-    def open(self, data: Any, offset: int) -> tuple[str, int, Any, Any, int] | None:
-        """The record at an offset: request id, time, features, outputs, and the offset behind it.
+    def open(self, data: Any, offset: int, base: int = 0) -> tuple[str, int, tuple[Any, ...], int] | None:
+        """The record at an offset: request id, time, values, and the offset behind it.
+
+        Args:
+            data: Bytes of the segment.
+            offset: Where in them the record may start.
+            base: Where in the segment they begin.
 
         Returns:
             None when the segment ends here, or was torn here.
@@ -145,14 +149,15 @@ class SegmentCipher:
         end = offset + RECORD.size + length
         if end > len(data) or length < _TAG:
             return None
+        sealed, place = data[offset + RECORD.size : end], base + offset
         try:
-            payload = self._cipher.decrypt(_nonce(offset), data[offset + RECORD.size : end], _HEAD.pack(name, at_ns))
+            payload = self._cipher.decrypt(_nonce(place), sealed, _HEAD.pack(name, at_ns))
         except Exception as error:  # InvalidTag has no base of its own
             raise DamagedCiphertextError(
-                "a record of the prediction log is not what was written there", where=f"offset {offset}"
+                "a record of the prediction log is not what was written there", where=f"offset {place}"
             ) from error
-        request_id, features, outputs = _decode(payload)
-        return request_id, at_ns, features, outputs, end
+        request_id, *values = _decode(payload)
+        return request_id, at_ns, tuple(values), end
 
 
 @dataclass(frozen=True)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from falaj.errors import UnavailableError
-from falaj.serving.predictionlog.format import SegmentHeader, encode_header, encode_record
+from falaj.serving.predictionlog.format import SUFFIXES, SegmentHeader, encode_header, encode_record
 from falaj.serving.predictionlog.sealing import LogKey, SegmentCipher
 
 DEFAULT_SEGMENT_BYTES = 64 << 20
 
-Answer = tuple[str, int, Any, Mapping[str, Any]]
-"""Request id, Unix time in nanoseconds, features and outputs of one answered request; see `encode_record`."""
+Answer = tuple[Any, ...]
+"""Request id, Unix time in nanoseconds, features, outputs and facts of one answered request; see `encode_record`."""
 
 
 class LogUnavailableError(UnavailableError):
@@ -33,6 +34,7 @@ class LogWriter:
         clock_ns: Unix time in nanoseconds.
         segment_bytes: A segment that would grow beyond this is followed by a new one.
         key: Encrypts what is written; None for a log in the clear.
+        synced: A write returns when it is on the disk, so that it outlives a loss of power as well.
 
     Raises:
         LogUnavailableError: The folder cannot be written.
@@ -46,9 +48,10 @@ class LogWriter:
         segment_bytes: int = DEFAULT_SEGMENT_BYTES,
         *,
         key: LogKey | None = None,
+        synced: bool = False,
     ) -> None:
         self._folder, self._header, self._clock_ns, self._limit = folder, header, clock_ns, segment_bytes
-        self._key = key
+        self._key, self._synced = key, synced
         self._cipher: SegmentCipher | None = None
         self._fd: int | None = None
         self._size = 0
@@ -107,15 +110,24 @@ class LogWriter:
 
     def _open(self) -> None:
         self.close()
+        # The time orders segments by name, also when a clock was set back; the process id keeps replicas that share the
+        # folder apart.
         now = self._clock_ns()
-        # The time orders segments by name; the process id keeps replicas that share the folder apart.
-        path = self._folder / f"{now:020d}-{os.getpid()}.wal"
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        name = f"{max(now, _newest(self._folder) + 1):020d}-{os.getpid()}{SUFFIXES[self._header.kind]}"
+        path, unready = self._folder / name, self._folder / f"{name}.new"
+        self._fd = os.open(unready, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._size = 0
         seal = self._key.new_seal() if self._key else None
-        header = encode_header(replace(self._header, created_ns=now, seal=seal))
+        header = encode_header(replace(self._header, created_ns=now, seal=seal, held=True))
         self._cipher = SegmentCipher(self._key, header, seal.segment) if self._key and seal else None
-        self._write(header)
+        try:
+            # Who reads finds the file with its lock and its header, or not at all. The lock goes with this process.
+            fcntl.flock(self._fd, fcntl.LOCK_EX)
+            self._write(header)
+            unready.rename(path)
+        except OSError:
+            unready.unlink(missing_ok=True)
+            raise
 
     def _sealed(self, answers: Sequence[Answer]) -> bytes:
         assert self._cipher is not None
@@ -129,11 +141,17 @@ class LogWriter:
         if self._fd is None:
             raise OSError("no segment is open")
         written = os.write(self._fd, data)
+        if written == len(data) and self._synced:
+            os.fdatasync(self._fd)
         if written != len(data):
             # A half record would hide nothing (its crc fails) but would end the reading of what follows.
             os.ftruncate(self._fd, self._size)
             raise OSError(f"only {written} of {len(data)} bytes could be written")
         self._size += written
+
+
+def _newest(folder: Path) -> int:
+    return max((int(path.name[:20]) for path in folder.iterdir() if path.name[:20].isdecimal()), default=-1)
 
 
 def _unavailable(folder: Path, error: OSError) -> LogUnavailableError:

@@ -1,0 +1,49 @@
+"""Where a request came from: what of it goes into the prediction log beside rows and answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from falaj.serving.predictionlog.routing import SHADOW, flags_of, is_shadow_host, unit_number
+
+
+class Origin(NamedTuple):
+    """The facts of one request; see `predictionlog.routing`.
+
+    Args:
+        started: `time.perf_counter()` at its arrival.
+        flags: Arm, forced, shadow.
+        weight: Canary weight in force, in 1/10,000.
+        unit: Number of its sticky unit.
+    """
+
+    started: float
+    flags: int = 0
+    weight: int | None = None
+    unit: int | None = None
+
+    def facts(self, now: float) -> tuple[int, int | None, int | None, int]:
+        """What the log holds of it.
+
+        Args:
+            now: `time.perf_counter()` when it is answered.
+        """
+        return self.flags, self.weight, self.unit, int((now - self.started) * 1e6)
+
+
+def origins(endpoint: str) -> Callable[[Any, float], Origin]:
+    """What reads the origin of a request from its headers and the time of its arrival.
+
+    Args:
+        endpoint: `environment/model`.
+    """
+
+    def origin(headers: Any, started: float) -> Origin:
+        arm, unit, host = headers.get("falaj-arm"), headers.get("falaj-unit"), headers.get("host")
+        flags, weight = (0, None) if arm is None else flags_of(arm)
+        if host is not None and is_shadow_host(host):
+            flags |= SHADOW
+        return Origin(started, flags, weight, unit_number(unit, endpoint) if unit else None)
+
+    return origin

@@ -1,0 +1,105 @@
+"""How a request came to a release: the facts of its routing, as the gateway tells them and as a record keeps them.
+
+The gateway says in the header `falaj-arm` what it knew when it chose: `canary;w=500`, `stable;w=500` or `forced`, with
+the canary weight in force in 1/10,000. It overwrites the header, so clients cannot set it. A mirrored request has the
+host of the original with `-shadow` behind its name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+TOTAL_WEIGHT = 10_000
+STABLE, CANARY, FORCED, SHADOW = 1, 2, 4, 8
+"""Flags of a record."""
+
+_FLAGS = {"stable": STABLE, "canary": CANARY, "forced": FORCED}
+_SHADOW_HOST = "-shadow"
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """The facts of one record.
+
+    Args:
+        arm: `stable`, `canary`, or `shadow` for a copy whose answer nobody got; empty where the gateway said nothing.
+        weight: Canary weight in force when the request was routed, in 1/10,000; None when there was none.
+        forced: A match sent the request here whatever the weights, so it is not in the statistics.
+        unit: Number of the sticky unit, the same for the same unit of an endpoint; None without one.
+        latency_s: From the request's arrival at the replica to its answer, in seconds; None in older records.
+    """
+
+    arm: str = ""
+    weight: int | None = None
+    forced: bool = False
+    unit: int | None = None
+    latency_s: float | None = None
+
+    @property
+    def shadow(self) -> bool:
+        """Whether nobody got the answer."""
+        return self.arm == "shadow"
+
+
+UNKNOWN = Routing()
+"""Of a record that says nothing of it."""
+
+
+@lru_cache(maxsize=1024)
+def flags_of(arm: str) -> tuple[int, int | None]:
+    """What the header `falaj-arm` says: flags, and the weight.
+
+    Args:
+        arm: Its value; what is not understood is passed over.
+    """
+    flags, weight = 0, None
+    for part in arm.split(";"):
+        word = part.strip()
+        flags |= _FLAGS.get(word, 0)
+        if word.startswith("w=") and word[2:].isdecimal() and int(word[2:]) <= TOTAL_WEIGHT:
+            weight = int(word[2:])
+    return flags, weight
+
+
+@lru_cache(maxsize=1024)
+def is_shadow_host(host: str) -> bool:
+    """Whether the gateway marked a request as a copy; it puts the mark behind the name and before a port."""
+    name, colon, port = host.rpartition(":")
+    return host.endswith(_SHADOW_HOST) or (bool(colon) and port.isdecimal() and name.endswith(_SHADOW_HOST))
+
+
+def unit_number(unit: str, endpoint: str) -> int:
+    """A number for a sticky unit, so that the log does not hold who it was.
+
+    The same unit has unrelated numbers at two endpoints. Whoever can guess the unit can compute its number: it is a
+    pseudonym, and as personal as the unit is.
+
+    Args:
+        unit: Value of the sticky header.
+        endpoint: `environment/model`.
+    """
+    key = hashlib.blake2b(endpoint.encode(), digest_size=32).digest() if len(endpoint) > 64 else endpoint.encode()
+    digest = hashlib.blake2b(unit.encode("utf-8", "surrogateescape"), digest_size=8, key=key).digest()
+    return int.from_bytes(digest, "little")
+
+
+Facts = Sequence[Any]
+"""Flags, weight, unit and latency in microseconds, as a record holds them."""
+
+
+def routing_of(facts: Facts | None) -> Routing:
+    """Read what a record holds.
+
+    Args:
+        facts: None in records from before there were any.
+    """
+    if not facts:
+        return UNKNOWN
+    flags, weight, unit, latency_us = facts
+    arm = "shadow" if flags & SHADOW else "canary" if flags & CANARY else "stable" if flags & STABLE else ""
+    latency_s = None if latency_us is None else latency_us / 1e6
+    return Routing(arm, weight, bool(flags & FORCED), unit, latency_s)

@@ -1,0 +1,179 @@
+"""Reading a log as it grows, from where an earlier reader stopped."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from falaj.encryption.errors import DamagedCiphertextError, KeyGoneError
+from falaj.serving.predictionlog.format import (
+    PREDICTIONS,
+    LogFormatError,
+    PredictionRecord,
+    Raw,
+    SegmentHeader,
+    decode_header,
+    header_size,
+    record_of,
+)
+from falaj.serving.predictionlog.reader import reading, segments
+from falaj.serving.predictionlog.sealing import RECORD, LogKeys
+
+_WINDOW = 1 << 20
+_PREAMBLE = 64
+_DONE = -1
+_DONE_KEPT = 64
+_log = logging.getLogger(__name__)
+
+Position = Mapping[str, Any]
+"""Where a reader is: plain JSON, `{}` at the beginning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A record and where it lies.
+
+    Args:
+        segment: Path of its segment below the folder.
+        offset: In the segment, in bytes.
+        header: Of the segment.
+        raw: What the record holds.
+    """
+
+    segment: str
+    offset: int
+    header: SegmentHeader
+    raw: Raw
+
+
+def tail(
+    folder: Path, position: Position, keys: LogKeys | None = None, *, limit: int = 10_000
+) -> tuple[list[PredictionRecord], dict[str, Any]]:
+    """Read the predictions that were logged since a position.
+
+    Args:
+        folder: The log folder of a replica, or one that holds several.
+        position: What the last call returned; `{}` for everything from the beginning.
+        keys: For encrypted segments.
+        limit: How many records at most; as many as that means that there may be more at once.
+
+    Returns:
+        The records, in order within each replica, and the position behind them. A record is returned once it is whole,
+        so one that a killed writer tore is not. Segments that are damaged, erased or not to be believed are passed over
+        and reported in the process's log.
+    """
+    entries, after = follow(folder, position, keys, limit=limit)
+    return [record_of(each.header, each.raw) for each in entries], after
+
+
+def follow(
+    folder: Path, position: Position, keys: LogKeys | None = None, *, kind: str = PREDICTIONS, limit: int = 10_000
+) -> tuple[list[Entry], dict[str, Any]]:
+    """As `tail`, of either kind of segments and with the place of each record.
+
+    Args:
+        folder: As for `tail`.
+        position: As for `tail`.
+        keys: As for `tail`.
+        kind: Kind of the segments.
+        limit: As for `tail`.
+    """
+    before, known = position.get("before", ""), dict(position.get("segments", {}))
+    there = {str(path.relative_to(folder)): path for path in segments(folder, kind) if path.name >= before}
+    found: list[Entry] = []
+    offsets = {name: known.get(name, 0) for name in there}
+    for name, path in there.items():
+        if offsets[name] != _DONE and len(found) < limit:
+            entries, offsets[name] = _read(name, path, offsets[name], keys, limit - len(found))
+            found += entries
+    return found, _pruned(offsets, before)
+
+
+def _pruned(offsets: Mapping[str, int], before: str) -> dict[str, Any]:
+    """Forget finished segments that are older than every one that may still grow, up to some of the newest.
+
+    Those are kept since a replica that starts at the same moment may show its first segment a little later than another
+    one that has begun after it and has already ended.
+    """
+    names = list(offsets)
+    first = next((index for index, name in enumerate(names) if offsets[name] != _DONE), len(names))
+    gone = max(0, min(first, len(names) - _DONE_KEPT))
+    kept = names[gone:]
+    return {
+        "before": Path(kept[0]).name if gone else before,
+        "segments": {name: offsets[name] for name in kept},
+    }
+
+
+def _read(name: str, path: Path, offset: int, keys: LogKeys | None, limit: int) -> tuple[list[Entry], int]:
+    """The records of a segment from an offset on, and where to go on; `_DONE` where nothing will come."""
+    found: list[Entry] = []
+    try:
+        with _opened(path) as file:
+            ended = _is_free(file)  # looked at before the end is: what was written before it ended is then read
+            head = os.pread(file, header_size(os.pread(file, _PREAMBLE, 0)), 0)
+            header, start = decode_header(head)
+            _, read = reading(head, header, keys, path)
+            place = max(offset, start)
+            for raw, after in _records(file, place, read, limit):
+                found.append(Entry(name, place, header, raw))
+                place = after
+            return found, _DONE if ended and header.held and len(found) < limit else place
+    except FileNotFoundError:
+        return found, _DONE
+    except (LogFormatError, DamagedCiphertextError) as error:
+        _log.warning("prediction-log.passed-over code=%s segment=%s reason=%s", error.code, path, error)
+    except KeyGoneError:
+        _log.info("prediction-log.erased segment=%s", path)
+    return found, _DONE
+
+
+def _records(
+    file: int, place: int, read: Callable[[Any, int, int], Raw | None], limit: int
+) -> Iterator[tuple[Raw, int]]:
+    """Up to `limit` records from a place on, each with the place behind it."""
+    while limit > 0:
+        window, at = _window(file, place), 0
+        while limit > 0 and (raw := read(window, at, place)) is not None:
+            at, limit = raw[3], limit - 1
+            yield raw, place + at
+        if at == 0:
+            return
+        place += at
+
+
+def _window(file: int, place: int) -> bytes:
+    """Bytes from a place on: at least the whole record that begins there, if it is whole.
+
+    They are copied out of the file and not mapped, since a writer that meets a full disk shortens it.
+    """
+    window = os.pread(file, _WINDOW, place)
+    if len(window) < _WINDOW:
+        return window
+    size = RECORD.size + RECORD.unpack_from(window)[1]
+    return os.pread(file, size, place) if size > len(window) else window
+
+
+def _is_free(file: int) -> bool:
+    """Whether nobody writes to a segment any more; its writer holds a lock until it ends, however it does."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    fcntl.flock(file, fcntl.LOCK_UN)
+    return True
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield file
+    finally:
+        os.close(file)
