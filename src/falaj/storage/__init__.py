@@ -12,6 +12,7 @@ from falaj.storage import (
     key_tables,
     lineage_tables,
     policy_tables,
+    privacy_tables,
     settings_tables,
     workload_tables,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "key_tables",
     "lineage_tables",
     "policy_tables",
+    "privacy_tables",
     "settings_tables",
     "workload_tables",
 ]
