@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from falaj.rollout.analysis.look import Look
+
 
 @dataclass(frozen=True)
 class Peaks:
@@ -28,16 +30,16 @@ class Peaks:
     at_most: Mapping[str, float] = field(default_factory=dict)
     culprits: tuple[str, ...] = ()
 
-    def raised(self, *, harm: float, shift: float, routing: float, safe: Mapping[str, float],
-               at_most: Mapping[str, float], culprits: tuple[str, ...]) -> Peaks:  # fmt: skip
+    def raised(self, look: Look) -> Peaks:
         """The peaks after one more look."""
+        judged = look.judged()
         return Peaks(
-            max(self.harm, harm),
-            max(self.shift, shift),
-            max(self.routing, routing),
-            {name: max(value, self.safe.get(name, 0.0)) for name, value in safe.items()},
-            {name: min(value, self.at_most.get(name, math.inf)) for name, value in at_most.items()},
-            self.culprits + tuple(name for name in culprits if name not in self.culprits),
+            max(self.harm, look.harm()),
+            max(self.shift, look.shift()),
+            max(self.routing, look.routing),
+            {name: max(look.metrics[name].safe, self.safe.get(name, 0.0)) for name in judged},
+            {name: min(look.metrics[name].at_most, self.at_most.get(name, math.inf)) for name in judged},
+            self.culprits + tuple(name for name in look.culprits() if name not in self.culprits),
         )
 
     def to_json(self) -> dict[str, Any]:

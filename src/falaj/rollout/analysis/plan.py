@@ -8,6 +8,10 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+import numpy as np
+
+from falaj.rollout.analysis.batch import Numbers
+
 LATENCY_QUANTILES = (0.5, 0.9, 0.99)
 FIRST_START = 0.6  # share of the belief that a fault is there from the first step on
 
@@ -25,24 +29,24 @@ class MetricKind(StrEnum):
 
 @dataclass(frozen=True)
 class MetricSpec:
-    """One metric and what is tolerated of it.
+    """One metric and what is tolerated of it; make one by `errors`, `latency`, `quality`, ...
+
+    Tolerances are ratios canary/stable of rates, but for mean losses (`quality`, `quality_paired`) differences
+    candidate - stable, and for `disagreement` rates.
 
     Attributes:
         name: Unique within the plan; used in verdicts.
         kind: What is compared.
-        tolerated: Rates: the ratio canary/stable that is still no harm (rho0, at least 1). Distribution: shifts within
-            [1/tolerated, tolerated] are none. Paired quality: the mean loss difference that is no harm, in [0, 1).
-            Disagreement: the rate of disagreement that is no harm, in (0, 1).
-        margin: What must be ruled out before promotion (rho1): a ratio above `tolerated`; paired quality: a mean
-            difference in (tolerated, 1); disagreement: a rate in (tolerated, 1).
+        tolerated: What is still no harm; ratios at least 1. Predictions: shifts within [1/tolerated, tolerated].
+        margin: What must be ruled out before promotion; larger than `tolerated`.
         weight: Share of the false-alarm budget, relative to the other metrics.
         floor: Rates: a stable rate below this counts as this in tests for promotion, so that two arms without any
             error can be told to be equally good; 0 turns it off.
-        cuts: Latency: one cut a quantile, ms. Distribution: inner edges of the score bins, ascending; a class number
+        cuts: Latency: one cut a quantile, ms. Predictions: inner edges of the score bins, ascending; a class number
             as score with cuts at 0.5, 1.5, ... gives a bin to each class.
         expected_rate: Rate of the event in past stable traffic; above 0.2 the requests without the event are bet on
             too. A wrong value costs power, not validity.
-        binary: Paired quality: losses are 0 or 1, and `tolerated` is 0.
+        binary: Losses are 0 or 1: unpaired ones are judged by the ratio of their rates, pairs by their odds.
     """
 
     name: str
@@ -56,9 +60,8 @@ class MetricSpec:
     binary: bool = False
 
     def __post_init__(self) -> None:
-        bounded = self.kind in (MetricKind.QUALITY_PAIRED, MetricKind.DISAGREEMENT)
-        lowest = {MetricKind.QUALITY_PAIRED: 0.0, MetricKind.DISAGREEMENT: 1e-9}.get(self.kind, 1.0)
-        if not (lowest <= self.tolerated < self.margin) or (bounded and self.margin >= 1):
+        lowest, highest = _TOLERANCES["ratio" if self.is_ratio else self.kind.value]
+        if not (lowest <= self.tolerated < self.margin < highest):
             raise ValueError(f"metric {self.name}: tolerated {self.tolerated} and margin {self.margin} do not fit")
         if self.weight <= 0 or not 0 <= self.floor < 0.5:
             raise ValueError(f"metric {self.name}: the weight must be positive and the floor in [0, 0.5)")
@@ -66,42 +69,67 @@ class MetricSpec:
             raise ValueError(f"metric {self.name}: a {self.kind} metric needs cuts, fixed from past stable traffic")
         if list(self.cuts) != sorted(set(self.cuts)):
             raise ValueError(f"metric {self.name}: cuts must ascend")
-        if self.binary and self.tolerated != 0:
-            raise ValueError(f"metric {self.name}: pairs of 0/1 losses are judged by odds with nothing tolerated")
+        if self.expected_rate is not None and not 0 < self.expected_rate < 1:
+            raise ValueError(f"metric {self.name}: the expected rate must be in (0, 1)")
+        if self.binary and self.kind is MetricKind.QUALITY_PAIRED and self.tolerated != 0:
+            raise ValueError(f"metric {self.name}: pairs of 0/1 losses are judged by odds, with nothing tolerated")
+
+    @property
+    def is_ratio(self) -> bool:
+        """Whether tolerances are ratios of rates."""
+        events = (MetricKind.ERRORS, MetricKind.LATENCY, MetricKind.DISTRIBUTION)
+        return self.kind in events or (self.kind is MetricKind.QUALITY and self.binary)
 
     @staticmethod
-    def errors(name: str = "errors", *, tolerated: float = 1.0, margin: float = 1.5, **more: Any) -> MetricSpec:
+    def errors(name: str = "errors", *, tolerated: float = 1.0, margin: float = 1.5, floor: float = 0.001,
+               weight: float = 1.0, expected_rate: float | None = None) -> MetricSpec:  # fmt: skip
         """Errors, timeouts, NaN outputs: anything that must not happen to a request."""
-        return MetricSpec(name, MetricKind.ERRORS, tolerated, margin, **{"floor": 0.001, **more})
+        return MetricSpec(name, MetricKind.ERRORS, tolerated, margin, weight, floor, expected_rate=expected_rate)
 
     @staticmethod
     def latency(cuts: tuple[float, ...], name: str = "latency", *, tolerated: float = 1.0, margin: float = 1.5,
-                **more: Any) -> MetricSpec:  # fmt: skip
-        """Latency above the quantiles 0.5, 0.9 and 0.99 of past stable traffic."""
-        return MetricSpec(name, MetricKind.LATENCY, tolerated, margin, cuts=cuts, **more)
+                weight: float = 1.0) -> MetricSpec:  # fmt: skip
+        """Requests slower than the quantiles 0.5, 0.9 and 0.99 of past stable traffic (`cuts`, ms)."""
+        return MetricSpec(name, MetricKind.LATENCY, tolerated, margin, weight, cuts=tuple(cuts))
 
     @staticmethod
     def distribution(cuts: tuple[float, ...], name: str = "predictions", *, tolerated: float = 1.2,
-                     **more: Any) -> MetricSpec:  # fmt: skip
-        """Scores or classes of predictions; pauses, never rolls back."""
-        return MetricSpec(name, MetricKind.DISTRIBUTION, tolerated, tolerated + 1, cuts=cuts, **more)
+                     weight: float = 1.0) -> MetricSpec:  # fmt: skip
+        """Scores or classes of predictions; pauses, never rolls back: a better model may well predict differently."""
+        return MetricSpec(name, MetricKind.DISTRIBUTION, tolerated, 2 * tolerated, weight, cuts=tuple(cuts))
 
     @staticmethod
-    def quality(name: str = "quality", *, tolerated: float = 1.0, margin: float = 1.25, **more: Any) -> MetricSpec:
-        """Losses in [0, 1] by delayed labels; each request was answered by one arm."""
-        return MetricSpec(name, MetricKind.QUALITY, tolerated, margin, **more)
+    def quality(name: str, *, tolerated: float = 0.0, margin: float = 0.02, weight: float = 1.0) -> MetricSpec:
+        """Mean of losses in [0, 1] by delayed labels, each request answered by one arm; a difference of means."""
+        return MetricSpec(name, MetricKind.QUALITY, tolerated, margin, weight)
 
     @staticmethod
-    def quality_paired(name: str = "quality", *, tolerated: float = 0.0, margin: float = 0.02,
-                       **more: Any) -> MetricSpec:  # fmt: skip
-        """Losses in [0, 1] by delayed labels; both models scored each request."""
-        return MetricSpec(name, MetricKind.QUALITY_PAIRED, tolerated, margin, **more)
+    def wrong_answers(name: str, *, tolerated: float = 1.0, margin: float = 1.25, weight: float = 1.0,
+                      expected_rate: float | None = None) -> MetricSpec:  # fmt: skip
+        """Losses of 0 or 1 by delayed labels, each request answered by one arm; a ratio of rates."""
+        kind = MetricKind.QUALITY
+        return MetricSpec(name, kind, tolerated, margin, weight, expected_rate=expected_rate, binary=True)
+
+    @staticmethod
+    def quality_paired(name: str, *, tolerated: float = 0.0, margin: float = 0.02, binary: bool = False,
+                       weight: float = 1.0) -> MetricSpec:  # fmt: skip
+        """Mean of losses in [0, 1] by delayed labels, both models scored each request; a difference of means."""
+        return MetricSpec(name, MetricKind.QUALITY_PAIRED, tolerated, margin, weight, binary=binary)
 
     @staticmethod
     def disagreement(tolerated: float, name: str = "disagreement", *, margin: float | None = None,
-                     **more: Any) -> MetricSpec:  # fmt: skip
-        """Share of mirrored requests that the candidate answers differently."""
-        return MetricSpec(name, MetricKind.DISAGREEMENT, tolerated, margin or min(2 * tolerated, 0.999), **more)
+                     weight: float = 1.0) -> MetricSpec:  # fmt: skip
+        """Share of mirrored requests that the candidate answers differently; the margin is twice as many."""
+        twice = 2 * tolerated if tolerated < 0.5 else (1 + tolerated) / 2
+        return MetricSpec(name, MetricKind.DISAGREEMENT, tolerated, twice if margin is None else margin, weight)
+
+
+_TOLERANCES = {
+    "ratio": (1.0, math.inf),
+    "quality": (0.0, 1.0),
+    "quality_paired": (0.0, 1.0),
+    "disagreement": (1e-9, 1.0),
+}
 
 
 @dataclass(frozen=True)
@@ -149,6 +177,10 @@ class AnalysisPlan:
         if self.starts == 1 or step >= self.starts:
             return float(step == 0 and self.starts == 1)
         return FIRST_START if step == 0 else (1 - FIRST_START) / (self.starts - 1)
+
+    def shares_until(self, step: int) -> Numbers:
+        """The shares of the starts up to a step."""
+        return np.array([self.start_weight(start) for start in range(step + 1)])
 
     @property
     def line(self) -> float:

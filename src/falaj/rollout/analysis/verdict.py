@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from falaj.rollout.analysis.evidence import Evidence, ratio_bounds
+from falaj.rollout.analysis.look import Look, names_of, weights_of
+from falaj.rollout.analysis.plan import MetricKind, MetricSpec
+
+if TYPE_CHECKING:
+    from falaj.rollout.analysis.analysis import Analysis
+
+SHIFTED = "predictions shifted"
+MISROUTED = "traffic is not split as the weights say"
 
 
 @dataclass(frozen=True)
@@ -67,3 +79,74 @@ class Verdict:
     exposed: int
     metrics: tuple[MetricVerdict, ...]
     at_s: float
+
+
+def verdict_of(analysis: Analysis) -> Verdict:
+    """What follows from the evidence now and from what it reached at earlier looks."""
+    look, plan, peaks = analysis.evidence(), analysis.plan, analysis.peaks
+    judged, ramps = names_of(plan, shift=False), plan.of_kind(MetricKind.ERRORS, MetricKind.LATENCY)
+    roll_back, pause = peaks.harm >= -math.log(plan.alpha), _pause(analysis)
+    safe = bool(judged) and all(peaks.safe.get(name, 0.0) >= -math.log(plan.alpha_promote) for name in judged)
+    return Verdict(
+        roll_back=roll_back,
+        promote=safe and not roll_back and pause is None,
+        pause=pause,
+        leave_step=max((peaks.at_most.get(metric.name, math.inf) for metric in ramps), default=1.0),
+        culprits=peaks.culprits,
+        foremost=look.foremost(),
+        harm=look.harm() / _LN10,
+        harm_line=plan.line,
+        routing=look.routing / _LN10,
+        exposed=analysis.exposed,
+        metrics=tuple(_of_metric(analysis, look, spec) for spec in plan.metrics),
+        at_s=analysis.updated_s,
+    )
+
+
+def _pause(analysis: Analysis) -> str | None:
+    plan, peaks = analysis.plan, analysis.peaks
+    if peaks.routing >= -math.log(plan.alpha_routing):
+        return MISROUTED
+    return SHIFTED if peaks.shift >= -math.log(plan.alpha_pause) else None
+
+
+def _of_metric(analysis: Analysis, look: Look, spec: MetricSpec) -> MetricVerdict:
+    plan, peaks, now = analysis.plan, analysis.peaks, look.metrics[spec.name]
+    shift = spec.kind is MetricKind.DISTRIBUTION
+    weights = weights_of(plan)
+    share = spec.weight / sum(weights[name] for name in names_of(plan, shift=shift))
+    tally = analysis.labels.get(spec.name, analysis.requests)
+    counts = tally.total()
+    events, requests = counts[now.shown], counts[0]
+    ratio, at_least = _estimate(analysis, spec, now)
+    return MetricVerdict(
+        name=spec.name,
+        kind=spec.kind.value,
+        harm=now.harm / _LN10,
+        harm_line=-math.log10(share * (plan.alpha_pause if shift else plan.alpha)),
+        safe=peaks.safe.get(spec.name, 0.0) / _LN10,
+        safe_line=plan.promotion_line,
+        events=(int(events[0]), int(events[1])),
+        requests=(int(requests[0]), int(requests[1])),
+        ratio=ratio,
+        at_least=at_least,
+        at_most=peaks.at_most.get(spec.name, math.inf),
+    )
+
+
+def _estimate(analysis: Analysis, spec: MetricSpec, now: Evidence) -> tuple[float | None, float | None]:
+    """The estimate of what the metric compares, and its lower bound."""
+    plan, tally = analysis.plan, analysis.labels.get(spec.name, analysis.requests)
+    if spec.is_ratio:
+        ratio, lowest = ratio_bounds(tally, now.shown, plan, analysis.step)
+        return ratio, None if spec.kind is MetricKind.DISTRIBUTION else lowest
+    at_least = spec.tolerated if now.harm >= -math.log(plan.alpha) else None
+    if spec.kind is MetricKind.DISAGREEMENT:
+        _, pairs = tally.total()[0]
+        return (float(tally.total()[1, 1] / pairs) if pairs else None), at_least
+    bets = analysis.bets[spec.name]
+    means = [total / count if count else 0.0 for total, count in zip(bets.total, bets.count, strict=True)]
+    return (means[1] - means[0] if bets.count[1] else None), at_least
+
+
+_LN10 = math.log(10)
