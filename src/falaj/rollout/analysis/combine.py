@@ -5,16 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-import numpy as np
-
 
 def log_combined(evidence: Mapping[str, float], weights: Mapping[str, float]) -> float:
     """Log of the weighted mean of e-values given as logs: an e-value under any dependence of the metrics."""
     if not evidence:
         return 0.0
-    whole = sum(weights[name] for name in evidence)
-    terms = [value + math.log(weights[name] / whole) for name, value in evidence.items()]
-    return float(np.logaddexp.reduce(terms))
+    highest = max(evidence.values())
+    terms = sum(weights[name] * math.exp(value - highest) for name, value in evidence.items())
+    return highest + math.log(terms / sum(weights[name] for name in evidence))
 
 
 def culprits(evidence: Mapping[str, float], weights: Mapping[str, float], line: float) -> tuple[str, ...]:

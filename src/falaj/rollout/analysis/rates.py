@@ -78,6 +78,7 @@ def width(spec: MetricSpec) -> int:
     return at_once.get(spec.kind, 0)
 
 
+@lru_cache(maxsize=64)
 def nulls_of(spec: MetricSpec) -> Numbers:
     """Ratios that are tried to be ruled out, ascending: the margin, the gates of ramps, and a grid for the bound."""
     grid = arms.GRID[(arms.GRID > 1.05) & (arms.GRID < 65)]
