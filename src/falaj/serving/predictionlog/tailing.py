@@ -5,8 +5,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,14 +17,14 @@ from falaj.serving.predictionlog.format import (
     PredictionRecord,
     Raw,
     SegmentHeader,
-    decode_header,
-    header_size,
     record_of,
 )
-from falaj.serving.predictionlog.reader import reading, segments
+from falaj.serving.predictionlog.lookup import Read, head_of, opened
+from falaj.serving.predictionlog.reader import segments
 from falaj.serving.predictionlog.sealing import RECORD, LogKeys
 
 _WINDOW = 1 << 20
+_MOST_BYTES = 16 << 20
 _PREAMBLE = 64
 _DONE = -1
 _DONE_KEPT = 64
@@ -61,7 +60,8 @@ def tail(
         folder: The log folder of a replica, or one that holds several.
         position: What the last call returned; `{}` for everything from the beginning.
         keys: For encrypted segments.
-        limit: How many records at most; as many as that means that there may be more at once.
+        limit: How many records at most. Fewer are returned where they are large; only none means that there are no
+            more at once.
 
     Returns:
         The records, in order within each replica, and the position behind them. A record is returned once it is whole,
@@ -87,12 +87,28 @@ def follow(
     before, known = position.get("before", ""), dict(position.get("segments", {}))
     there = {str(path.relative_to(folder)): path for path in segments(folder, kind) if path.name >= before}
     found: list[Entry] = []
+    room = _Room(limit, _MOST_BYTES)
     offsets = {name: known.get(name, 0) for name in there}
     for name, path in there.items():
-        if offsets[name] != _DONE and len(found) < limit:
-            entries, offsets[name] = _read(name, path, offsets[name], keys, limit - len(found))
+        if offsets[name] != _DONE and room:
+            entries, offsets[name] = _read(name, path, offsets[name], keys, room)
             found += entries
     return found, _pruned(offsets, before)
+
+
+@dataclass(slots=True)
+class _Room:
+    """What else may be read in this call, so that it holds no more than that in memory."""
+
+    records: int
+    size: int
+
+    def __bool__(self) -> bool:
+        return self.records > 0 and self.size > 0
+
+    def take(self, size: int) -> None:
+        self.records -= 1
+        self.size -= size
 
 
 def _pruned(offsets: Mapping[str, int], before: str) -> dict[str, Any]:
@@ -111,20 +127,18 @@ def _pruned(offsets: Mapping[str, int], before: str) -> dict[str, Any]:
     }
 
 
-def _read(name: str, path: Path, offset: int, keys: LogKeys | None, limit: int) -> tuple[list[Entry], int]:
+def _read(name: str, path: Path, offset: int, keys: LogKeys | None, room: _Room) -> tuple[list[Entry], int]:
     """The records of a segment from an offset on, and where to go on; `_DONE` where nothing will come."""
     found: list[Entry] = []
     try:
-        with _opened(path) as file:
+        with opened(path) as file:
             ended = _is_free(file)  # looked at before the end is: what was written before it ended is then read
-            head = os.pread(file, header_size(os.pread(file, _PREAMBLE, 0)), 0)
-            header, start = decode_header(head)
-            _, read = reading(head, header, keys, path)
+            header, start, read = head_of(file, path, keys)
             place = max(offset, start)
-            for raw, after in _records(file, place, read, limit):
+            for raw, after in _records(file, place, read, room):
                 found.append(Entry(name, place, header, raw))
                 place = after
-            return found, _DONE if ended and header.held and len(found) < limit else place
+            return found, _DONE if ended and header.held and room else place
     except FileNotFoundError:
         return found, _DONE
     except (LogFormatError, DamagedCiphertextError) as error:
@@ -134,14 +148,13 @@ def _read(name: str, path: Path, offset: int, keys: LogKeys | None, limit: int) 
     return found, _DONE
 
 
-def _records(
-    file: int, place: int, read: Callable[[Any, int, int], Raw | None], limit: int
-) -> Iterator[tuple[Raw, int]]:
-    """Up to `limit` records from a place on, each with the place behind it."""
-    while limit > 0:
+def _records(file: int, place: int, read: Read, room: _Room) -> Iterator[tuple[Raw, int]]:
+    """The records from a place on for which there is room, each with the place behind it."""
+    while room:
         window, at = _window(file, place), 0
-        while limit > 0 and (raw := read(window, at, place)) is not None:
-            at, limit = raw[3], limit - 1
+        while room and (raw := read(window, at, place)) is not None:
+            room.take(raw[3] - at)
+            at = raw[3]
             yield raw, place + at
         if at == 0:
             return
@@ -168,12 +181,3 @@ def _is_free(file: int) -> bool:
         return False
     fcntl.flock(file, fcntl.LOCK_UN)
     return True
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[int]:
-    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        yield file
-    finally:
-        os.close(file)
