@@ -9,7 +9,7 @@ M_t - t is not expected to grow, so that the mean number of rounds until M_t rea
 distribution of the losses. The mean over several lambda has the same promise and is near the best of them.
 
 Source: J. Shin, A. Ramdas and A. Rinaldo, "E-detectors: a nonparametric framework for sequential change detection",
-New England Journal of Statistics in Data Science 2 (2024), definition 2.2 and theorem 2.4 (Shiryaev-Roberts type).
+New England Journal of Statistics in Data Science 2 (2024): e-detectors of Shiryaev-Roberts type and their mixtures.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Blocks, not rows, are taken to be independent: all rows of a day share the day's weather. The standard error is the one
 of a difference of two ratio means over clusters; a row without a block is a block of its own.
 
-Source: W. Cochran, "Sampling Techniques" (3rd ed., 1977), section 6.3 and 9A.1 (ratio means, variance over clusters);
+Source: W. Cochran, "Sampling Techniques" (3rd ed., 1977), chapters 6 and 9 (ratio means, variance over clusters);
 Abramowitz and Stegun, "Handbook of Mathematical Functions", 26.7.3-4 (Student's t for whole degrees of freedom).
 """
 
