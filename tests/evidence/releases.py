@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from falaj.evidence import (
@@ -138,8 +139,13 @@ def make(
     run: str = RUN,
     author: str = TRAIN_OF_RUN.author,
     health: bool = False,
+    flights: Mapping[str, Any] = MappingProxyType({}),
+    trained: Mapping[str, Any] = MappingProxyType({}),
 ) -> Made:
-    """Write an honest release, signed by one key or by each role's own; with `health` its flights are health data."""
+    """Write an honest release, signed by one key or by each role's own.
+
+    With `health` its flights are health data; `flights` and `trained` change what is said of them and of the training.
+    """
     model = folder / "model"
     (model / "data").mkdir(parents=True)
     (model / "MLmodel").write_text("flavors: {}\n")
@@ -147,7 +153,7 @@ def make(
     digest = tree_digest(model)
     about_model = [
         (PROVENANCE, replace(PROVENANCE_OF_RUN, run=run).as_dict()),
-        (TRAIN, replace(TRAIN_OF_RUN, run=run, author=author).as_dict()),
+        (TRAIN, replace(TRAIN_OF_RUN, run=run, author=author, **trained).as_dict()),
         (EVAL, replace(EVAL_OF_RUN, run=run).as_dict()),
         (TESTS, replace(TESTS_OF_RUN, run=run).as_dict()),
         (SCAN, replace(SCAN_OF_RUN, run=run).as_dict()),
@@ -155,7 +161,8 @@ def make(
     ]
     described = [(FLIGHTS, dataset(FLIGHTS)), (WEATHER, dataset(WEATHER))]
     if health:
-        described[0] = (FLIGHTS, replace(dataset(FLIGHTS), classification="health", origin="AE"))
+        flights = {"classification": "health", "origin": "AE", **flights}
+    described[0] = (FLIGHTS, replace(dataset(FLIGHTS), **flights))
     statements = [statement(DATASET, [(s.name, s.digest)], said.as_dict()) for s, said in described]
     statements += [statement(kind, [("model", digest)], predicate) for kind, predicate in about_model]
     envelopes = [sign_statement(item, _signer(keys, item.predicate_type)) for item in statements]

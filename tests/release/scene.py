@@ -98,15 +98,16 @@ class Scene:
         return replace(who, authenticated_at=self.now, step_up_at=self.now, step_up_method="login")
 
     def release(
-        self, *, risk: str = "low", author: str = "Amal <amal@example.org>", health: bool = False
+        self, *, risk: str = "low", author: str = "Amal <amal@example.org>", health: bool = False, **said: Any
     ) -> ReleaseRow:
         """A finished run publishes a release."""
         self.made += 1
         run_id = f"run{self.made}"
         weights = f"weights {self.made}".encode()
         made = make(
-            self.folder / run_id, self.platform.keyring, weights=weights, run=run_id, author=author, health=health
-        )
+            self.folder / run_id, self.platform.keyring, weights=weights, run=run_id, author=author, health=health,
+            **said,
+        )  # fmt: skip
         files = sorted((made.folder / "evidence").iterdir())
         envelopes = [("type", json.loads(file.read_text())) for file in files]
         data = {

@@ -10,13 +10,14 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from falaj.project.fields import Duration, NonEmpty, Origin, Strict, problem
+from falaj.project.uae import DAY_S, UaeSettings
 
-DAY_S = 86_400.0
+_DEFAULT = UaeSettings()
 Years = Annotated[int, Field(ge=0, le=100)]
 
 
-def _days(days: int) -> Any:
-    return {"default": days * DAY_S, "json_schema_extra": {"default": f"{days}d"}}
+def _days(seconds: float) -> Any:
+    return {"default": seconds, "json_schema_extra": {"default": f"{seconds / DAY_S:.0f}d"}}
 
 
 class Uae(Strict):
@@ -29,15 +30,28 @@ class Uae(Strict):
         default=None,
         description="User who is the data protection officer: one of those who approve what holds personal data.",
     )
-    breach_notify_within: Duration = Field(**_days(3), description="From learning of a breach until it is notified.")
-    subject_request_within: Duration = Field(**_days(30), description="From a person's request until it is answered.")
-    dpia_valid_for: Duration = Field(**_days(365), description="How long an impact assessment counts at most.")
-    bias_evaluation_every: Duration = Field(**_days(365), description="How long a bias evaluation counts at most.")
-    transfer_valid_for: Duration = Field(**_days(365), description="How long a transfer basis counts at most.")
-    health_retention_years: Years = Field(
-        default=25, description="Snapshots of health data are kept so many years, whoever asks for their erasure."
+    breach_notify_within: Duration = Field(
+        **_days(_DEFAULT.breach_notify_within), description="From learning of a breach until it is notified."
     )
-    banking_retention_years: Years = Field(default=5, description="The same for data of banks and insurers.")
+    subject_request_within: Duration = Field(
+        **_days(_DEFAULT.subject_request_within), description="From a person's request until it is answered."
+    )
+    dpia_valid_for: Duration = Field(
+        **_days(_DEFAULT.dpia_valid_for), description="How long an impact assessment counts at most."
+    )
+    bias_evaluation_every: Duration = Field(
+        **_days(_DEFAULT.bias_evaluation_every), description="How long a bias evaluation counts at most."
+    )
+    transfer_valid_for: Duration = Field(
+        **_days(_DEFAULT.transfer_valid_for), description="How long a transfer basis counts at most."
+    )
+    health_retention_years: Years = Field(
+        default=_DEFAULT.health_retention_years,
+        description="Snapshots of health data are kept so many years, whoever asks for their erasure.",
+    )
+    banking_retention_years: Years = Field(
+        default=_DEFAULT.banking_retention_years, description="The same for data of banks and insurers."
+    )
 
 
 class Packs(Strict):

@@ -109,7 +109,10 @@ def conclude(turn: Turn, change_id: str) -> None:
 
 
 def renew(turn: Turn) -> int:
-    """Admit again what is live and whose admission has passed half of its life; return how many were renewed."""
+    """Admit again what is live and whose admission has passed half of its life; return how many were renewed.
+
+    What policy does not permit any more is left to end by itself, and keeps nothing else from being renewed.
+    """
     renewed = 0
     for endpoint in turn.session.scalars(select(EndpointRow)):
         change_id = endpoint.plan.get("change")
@@ -117,11 +120,22 @@ def renew(turn: Turn) -> int:
             continue
         newest = newest_admission(turn, change_id, endpoint.location)
         if newest is not None and newest.expires_at - turn.now < ADMISSION_LIFE_S / 2:
-            row = turn.change(change_id)
-            admit(turn, row, facts_of(turn, row, renewal=True), [endpoint.location])
-            endpoint.version = next_version(turn.session, endpoint.location)
-            renewed += 1
+            renewed += _renewed(turn, turn.change(change_id), endpoint)
     return renewed
+
+
+def _renewed(turn: Turn, row: ChangeRow, endpoint: EndpointRow) -> bool:
+    """Admit one location again, or tell once why it is not."""
+    try:
+        admit(turn, row, facts_of(turn, row, renewal=True), [endpoint.location])
+    except ForbiddenError as error:
+        if row.data.get("renewal_refused") != error.decision.reason:
+            row.data = {**row.data, "renewal_refused": error.decision.reason}
+            turn.tell(row, "change.renewal-refused", CONTROLLER.id, {"reason": error.decision.reason})
+        return False
+    row.data = {name: value for name, value in row.data.items() if name != "renewal_refused"}
+    endpoint.version = next_version(turn.session, endpoint.location)
+    return True
 
 
 def decisions_for(turn: Turn, change_id: str, location: str) -> list[Mapping[str, Any]]:

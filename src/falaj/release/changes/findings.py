@@ -16,6 +16,7 @@ from falaj.evidence import (
     Dataset,
     Release,
     Snapshot,
+    Train,
     Verification,
     bundle_of,
     gates_digest,
@@ -25,6 +26,7 @@ from falaj.evidence.admission import PINNED
 from falaj.evidence.people import address_of
 from falaj.governance.policy import ChangeFacts, Signature, count_holders
 from falaj.release.calendar import open_at
+from falaj.release.changes.privacy import place_of, privacy_facts, subject_of
 from falaj.release.changes.risk import RiskFactors, risk_of
 from falaj.release.changes.states import PASSED
 from falaj.release.changes.turn import Turn
@@ -44,6 +46,7 @@ class Evidence:
         snapshots: The pinned data that reached the model.
         gates: Digest of the results of the gates; empty when there are none.
         datasets: What is said of the data that reached the model.
+        trained: What is said of its training; None when nothing believable is.
     """
 
     problems: tuple[str, ...]
@@ -51,6 +54,7 @@ class Evidence:
     snapshots: tuple[Snapshot, ...]
     gates: str
     datasets: tuple[Dataset, ...]
+    trained: Train | None = None
 
 
 def evidence_for(turn: Turn, release: ReleaseRow) -> Evidence:
@@ -73,6 +77,7 @@ def _read(found: Verification) -> Evidence:
         snapshots=trained[0].content.snapshots if trained else (),
         gates=gates_digest(evaluated[0].statement.predicate) if evaluated else "",
         datasets=tuple(item.content for item in by_type.get(DATASET, [])),
+        trained=trained[0].content if trained else None,
     )
 
 
@@ -114,15 +119,18 @@ def facts_of(turn: Turn, row: ChangeRow, *, renewal: bool = False) -> ChangeFact
     authors = frozenset(filter(None, (evidence.author,)))
     barred = {row.requester, *_accounts_of(turn, authors)}
     holders = count_holders((Signature(each.approver, each.key_id) for each in counted), barred)
+    place = place_of(turn, row.environment, row.data["quorum"], frozenset(each.approver for each in counted))
+    privacy = privacy_facts(turn, subject_of(release, evidence.datasets, evidence.trained), place)
+    officer_approved = renewal or privacy is None or privacy.officer_approved
     return ChangeFacts(
         id=row.id, kind=row.kind, state=row.state, requester=row.requester, digest=row.digest,
         environment=row.environment, rank=wanted.rank, risk=risk_for(turn, release, row.environment, evidence),
         release_state=release.state, expires_at=row.expires_at, rung_passed=rung_passed(turn, release, row.environment),
         evidence_complete=not evidence.problems, residency_allowed=residency_allowed(turn, evidence, row.environment),
-        quorum_met=holders >= row.data["quorum"], opens_at=row.opens_at,
+        quorum_met=holders >= row.data["quorum"] and officer_approved, opens_at=row.opens_at,
         frozen=row.kind != "emergency" and not open_at(wanted, turn.now)[0], renewal=renewal, tenant=row.tenant,
         authors=authors, approvers=frozenset(each.approver for each in approvals),
-        approval_keys=frozenset(each.key_id for each in approvals),
+        approval_keys=frozenset(each.key_id for each in approvals), privacy=privacy,
     )  # fmt: skip
 
 

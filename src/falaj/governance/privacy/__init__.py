@@ -1,0 +1,127 @@
+"""Privacy and residency: what data is and which law it is under, what that asks for, and what people may ask for.
+
+Labels are written on sources and follow lineage; regimes are found out before any policy is asked; gates say what of a
+release in an environment is not as a pack of rules asks, and Cedar decides by that. Records permit transfers and assess
+models, until they expire. People are found by an index of hashes, and erased with what holds them. It is configuration
+for those who know their law, not legal advice.
+"""
+
+from falaj.governance.privacy import compliance, incidents, requests
+from falaj.governance.privacy.erasing import FLAG, Reach, flag, keys_of_person, models_of, reach_of, tombstone
+from falaj.governance.privacy.errors import (
+    BadRecordError,
+    PackOffError,
+    PrivacyStateError,
+    UnknownPrivacyError,
+    UnreadableError,
+)
+from falaj.governance.privacy.gates import (
+    Place,
+    Rules,
+    Subject,
+    facts_of_change,
+    facts_of_training,
+    needs_assessment,
+    needs_bias_evaluation,
+    transfers_of,
+)
+from falaj.governance.privacy.labels import Label, country_of, label_of, labels_of
+from falaj.governance.privacy.records import (
+    MECHANISMS,
+    Record,
+    RecordKind,
+    Transfer,
+    basis_for,
+    current,
+    why_not,
+)
+from falaj.governance.privacy.regimes import LAWS, Entity, Regime, entity_of, leaves, regimes_of, regimes_of_all
+from falaj.governance.privacy.register import believed, envelopes, register, withdraw
+from falaj.governance.privacy.retention import Kept, locked_until, locks
+from falaj.governance.privacy.rules import locks_now, rules_in_force
+from falaj.governance.privacy.scanning import rows_of, subject_of
+from falaj.governance.privacy.snapshots import Taken, keep_labels, kept, label_of_row, labels_reaching
+from falaj.governance.privacy.subjects import (
+    Searched,
+    erased_at,
+    export,
+    hashed,
+    note_erased,
+    remember,
+    returned,
+    search,
+    secret_of,
+    snapshots_of,
+    unsearched,
+)
+
+__all__ = [
+    "FLAG",
+    "LAWS",
+    "MECHANISMS",
+    "BadRecordError",
+    "Entity",
+    "Kept",
+    "Label",
+    "PackOffError",
+    "Place",
+    "PrivacyStateError",
+    "Reach",
+    "Record",
+    "RecordKind",
+    "Regime",
+    "Rules",
+    "Searched",
+    "Subject",
+    "Taken",
+    "Transfer",
+    "UnknownPrivacyError",
+    "UnreadableError",
+    "basis_for",
+    "believed",
+    "compliance",
+    "country_of",
+    "current",
+    "entity_of",
+    "envelopes",
+    "erased_at",
+    "export",
+    "facts_of_change",
+    "facts_of_training",
+    "flag",
+    "hashed",
+    "incidents",
+    "keep_labels",
+    "kept",
+    "keys_of_person",
+    "label_of",
+    "label_of_row",
+    "labels_of",
+    "labels_reaching",
+    "leaves",
+    "locked_until",
+    "locks",
+    "locks_now",
+    "models_of",
+    "needs_assessment",
+    "needs_bias_evaluation",
+    "note_erased",
+    "reach_of",
+    "regimes_of",
+    "regimes_of_all",
+    "register",
+    "remember",
+    "requests",
+    "returned",
+    "rows_of",
+    "rules_in_force",
+    "search",
+    "secret_of",
+    "snapshots_of",
+    "subject_of",
+    "tombstone",
+    "transfers_of",
+    "unsearched",
+    "why_not",
+    "withdraw",
+]

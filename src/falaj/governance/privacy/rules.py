@@ -1,0 +1,37 @@
+"""The rules that hold now: the settings in force, and the records that the installation believes."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from falaj.evidence import Keyring
+from falaj.governance import settings
+from falaj.governance.privacy.gates import Rules
+from falaj.governance.privacy.regimes import entity_of
+from falaj.governance.privacy.register import believed
+from falaj.governance.privacy.retention import locks
+from falaj.governance.privacy.snapshots import kept
+from falaj.project.uae import uae_settings
+
+
+def rules_in_force(session: Session, keyring: Keyring, now: float, model: str | None = None) -> Rules | None:
+    """By what releases and trainings are judged; None where the pack is not on.
+
+    Args:
+        session: Reads settings and records.
+        keyring: Of the installation, for the signatures of records.
+        now: Unix seconds.
+        model: Only records about this model, or about every one.
+    """
+    spec = settings.current(session)
+    pack = uae_settings(spec)
+    if pack is None:
+        return None
+    return Rules(entity_of(spec.entity), pack, believed(session, keyring, model), now)
+
+
+def locks_now(session: Session, now: float) -> dict[str, float]:
+    """Snapshots that must be kept now, with the time until when; none where the pack is not on."""
+    spec = settings.current(session)
+    pack = uae_settings(spec)
+    return {} if pack is None else locks(kept(session), entity_of(spec.entity), pack, now)
