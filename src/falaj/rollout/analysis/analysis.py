@@ -12,6 +12,7 @@ import numpy as np
 from falaj.rollout.analysis import evidence, rates
 from falaj.rollout.analysis.batch import Batch, Flags, Numbers
 from falaj.rollout.analysis.betting import Bets
+from falaj.rollout.analysis.carrying import carry
 from falaj.rollout.analysis.evidence import Evidence
 from falaj.rollout.analysis.look import Look
 from falaj.rollout.analysis.peaks import Peaks
@@ -50,17 +51,24 @@ class Analysis:
     peaks: Peaks = field(default_factory=Peaks)
 
     @staticmethod
-    def start(plan: AnalysisPlan) -> Analysis:
-        """The state before the first request."""
+    def start(plan: AnalysisPlan, carried: Analysis | None = None) -> Analysis:
+        """The state before the first request.
+
+        Args:
+            plan: What is to be judged.
+            carried: The state at the end of a phase before, such as a shadow; for metrics of the same specification
+                its evidence goes on.
+        """
         later = plan.of_kind(MetricKind.QUALITY, MetricKind.QUALITY_PAIRED, MetricKind.DISAGREEMENT)
         losses = plan.of_kind(MetricKind.QUALITY, MetricKind.QUALITY_PAIRED)
         first = Bets().start(plan.start_weight(0))
-        return Analysis(
+        fresh = Analysis(
             plan,
             Tally(1 + sum(rates.width(metric) for metric in plan.metrics)),
             {metric.name: Tally(2) for metric in later},
             {metric.name: first for metric in losses},
         )
+        return fresh if carried is None else carry(carried, fresh)
 
     def enter_step(self) -> Analysis:
         """Begin another step or the holdback: evidence starts anew for faults that begin now, and the old goes on.

@@ -55,10 +55,7 @@ class Table:
 @lru_cache(maxsize=64)
 def request_table(plan: AnalysisPlan) -> Table:
     """The bets on what is seen at once, metric by metric; the last two rows are the split of the traffic."""
-    rows, first = [], 1
-    for spec in plan.metrics:
-        rows += _rows(spec, first)
-        first += width(spec)
+    rows = [row for spec in plan.metrics for row in _rows(spec, first_series(plan, spec))]
     return _table([*rows, *_both_sides(0, 1.0)])
 
 
@@ -76,6 +73,11 @@ def width(spec: MetricSpec) -> int:
         MetricKind.DISTRIBUTION: len(spec.cuts) + 1,
     }
     return at_once.get(spec.kind, 0)
+
+
+def first_series(plan: AnalysisPlan, spec: MetricSpec) -> int:
+    """Where a metric's series begin among those of requests; series 0 is all of them."""
+    return 1 + sum(width(before) for before in plan.metrics[: plan.metrics.index(spec)])
 
 
 @lru_cache(maxsize=64)
@@ -116,7 +118,7 @@ def log_restarted(steps: Counts, factors: Numbers, plan: AnalysisPlan, step: int
 
     Args:
         steps: Step of each cell.
-        factors: Log factors, cells x series x bets.
+        factors: Log factors of the bets on FASTER, cells x series x bets.
         plan: Has the shares of the starts.
         step: The current one; starts of later steps keep their share.
 
@@ -126,7 +128,7 @@ def log_restarted(steps: Counts, factors: Numbers, plan: AnalysisPlan, step: int
     shares = plan.shares_until(step)
     started = np.flatnonzero(shares)
     since = np.array([factors[steps >= start].sum(axis=0) for start in started])  # starts x series x bets
-    logs = arms.log_mean_exp(since) + np.log(shares[started])[:, None]
+    logs = np.logaddexp.reduce(since + arms.LOG_SHARES, axis=-1) + np.log(shares[started])[:, None]
     unspent = 1 - shares.sum()
     mixed: Numbers = np.logaddexp.reduce(logs, axis=0)
     return np.logaddexp(mixed, math.log(unspent)) if unspent > 1e-12 else mixed
