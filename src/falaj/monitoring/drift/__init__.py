@@ -1,0 +1,21 @@
+"""Data drift: a window's profiles beside the reference's, with effect, evidence and a promise about false alarms.
+
+`judge_window` reports one window, `DriftMonitor` adds up its evidence over time and raises the alarms.
+"""
+
+from falaj.monitoring.drift.dependence import DependenceShift
+from falaj.monitoring.drift.judging import DriftReport, FeatureDrift, Verdict, judge_window
+from falaj.monitoring.drift.monitor import DriftAlarm, DriftMonitor, MonitorStateError
+from falaj.monitoring.drift.shifts import Shift
+
+__all__ = [
+    "DependenceShift",
+    "DriftAlarm",
+    "DriftMonitor",
+    "DriftReport",
+    "FeatureDrift",
+    "MonitorStateError",
+    "Shift",
+    "Verdict",
+    "judge_window",
+]

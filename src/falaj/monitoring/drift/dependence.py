@@ -1,0 +1,128 @@
+"""Did features change how they depend on each other? The largest move among all correlations of rank scores."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from falaj.monitoring.drift.distributions import student_tail
+from falaj.monitoring.profiles import JointSums
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+
+
+@dataclass(frozen=True)
+class DependenceShift:
+    """The pair of features whose dependence moved most beyond chance.
+
+    Args:
+        pair: Their names; empty where nothing could be compared.
+        effect: Change of their rank correlation.
+        p_value: Chance of such a largest move among all pairs when nothing changed.
+        beyond: The same when the true moves are just the minimum that matters.
+    """
+
+    pair: tuple[str, ...]
+    effect: float
+    p_value: float
+    beyond: float
+
+
+NOTHING = DependenceShift((), 0.0, 1.0, 1.0)
+
+
+def dependence_shift(
+    names: Sequence[str],
+    reference: Sequence[JointSums],
+    window: Sequence[JointSums],
+    minimum: float,
+    calibrated: bool,
+) -> DependenceShift:
+    """Compare the correlations of all pairs.
+
+    Args:
+        names: Of the features, in the order of the sums.
+        reference: Sums of its blocks.
+        window: Sums of its blocks.
+        minimum: Smallest change of a correlation that matters.
+        calibrated: Whether blocks differ by more than their rows.
+    """
+    reference = [sums for sums in reference if sums.rows > 1]
+    window = [sums for sums in window if sums.rows > 1]
+    if len(names) < 2 or not reference or not window:
+        return NOTHING
+    before, after = _total(reference), _total(window)
+    base, now = _Moments.of(before, len(names)), _Moments.of(after, len(names))
+    moved = now.covariances - base.covariances
+    error = np.sqrt(base.variances * (1 / before.rows + 1 / after.rows))
+    freedom = math.inf
+    if calibrated:
+        between = _between(reference, base, len(names))
+        error = np.sqrt(error**2 + between * (1 / _effective(window) + 1 / _effective(reference)))
+        freedom = len(reference) - 1
+    return _largest(names, base, moved, error, freedom, minimum)
+
+
+def _largest(
+    names: Sequence[str], base: _Moments, moved: Array, error: Array, freedom: float, minimum: float
+) -> DependenceShift:
+    usable = (error > 0) & (base.scale > 0)
+    if not usable.any():
+        return NOTHING
+    sizes = np.where(usable, np.abs(moved), 0.0)
+    beyond = np.where(usable, (sizes - minimum * base.scale) / np.where(usable, error, 1.0), -np.inf)
+    place = int(np.argmax(beyond))
+    pairs = int(usable.sum())
+    p_value = 2 * pairs * student_tail(float(sizes[place] / error[place]), freedom)
+    p_beyond = 2 * pairs * student_tail(float(beyond[place]), freedom)
+    first, second = (int(index[place]) for index in np.triu_indices(len(names), 1))
+    effect = float(sizes[place] / base.scale[place])
+    return DependenceShift((names[first], names[second]), effect, min(1.0, p_value), min(1.0, p_beyond))
+
+
+@dataclass(frozen=True)
+class _Moments:
+    """Of every pair: covariance, variance of the product over rows, and the product of deviations."""
+
+    covariances: Array
+    variances: Array
+    scale: Array
+
+    @classmethod
+    def of(cls, sums: JointSums, features: int) -> _Moments:
+        upper, pairs = np.triu_indices(features), np.triu_indices(features, 1)
+        products, squares = np.zeros((features, features)), np.zeros((features, features))
+        products[upper] = np.array(sums.products, np.float64) / sums.rows
+        squares[upper] = np.array(sums.squares, np.float64) / sums.rows
+        means = np.array(sums.scores, np.float64) / sums.rows
+        deviations = np.sqrt(np.maximum(0.0, np.diag(products) - means**2))
+        covariances = products - np.outer(means, means)
+        variances = np.maximum(0.0, squares - products**2)
+        return cls(covariances[pairs], variances[pairs], np.outer(deviations, deviations)[pairs])
+
+
+def _total(blocks: Sequence[JointSums]) -> JointSums:
+    total = JointSums()
+    for sums in blocks:
+        total = total.merge(sums)
+    return total
+
+
+def _effective(blocks: Sequence[JointSums]) -> float:
+    rows = np.array([sums.rows for sums in blocks], np.float64)
+    return float(rows.sum() ** 2 / (rows**2).sum())
+
+
+def _between(blocks: Sequence[JointSums], base: _Moments, features: int) -> Array:
+    rows = np.array([sums.rows for sums in blocks], np.float64)
+    covariances = np.stack([_Moments.of(sums, features).covariances for sums in blocks])
+    freedom = len(blocks) - 1
+    center = rows @ covariances / rows.sum()
+    observed = rows @ (covariances - center) ** 2 / freedom
+    size = (rows.sum() - (rows**2).sum() / rows.sum()) / freedom
+    between: Array = np.maximum(0.0, (observed - base.variances) / size)
+    return between
