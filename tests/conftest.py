@@ -1,10 +1,6 @@
 """Fixtures for every room."""
 
-from hypothesis import settings
-
 from tests.databases import database, postgres
+from tests.tracing import pytest_runtest_call
 
-__all__ = ["database", "postgres"]
-
-settings.register_profile("busy-machine", deadline=None)  # an import in the first example takes longer than any test
-settings.load_profile("busy-machine")
+__all__ = ["database", "postgres", "pytest_runtest_call"]
