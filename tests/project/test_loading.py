@@ -55,7 +55,7 @@ def test_every_key_becomes_its_unit(tmp_path: Path) -> None:
         "code": {"values": [0, "a"], "missing": 0.05, "unique": True},
     }
     assert [strategy.kind for strategy in spec.deploy.values()] == ["recreate", "blue_green", "shadow", "canary"]
-    assert spec.deploy["pre-prod"].options == {"for_s": 7200.0}
+    assert spec.deploy["pre-prod"].options["for_s"] == 7200.0
     assert spec.deploy["prod"].options["steps"] == [0.01, 0.05, 0.25, 0.5]
     assert spec.deploy["prod"].options["holdback"] == {"share": 0.02, "for_s": 86400.0}
     assert spec.monitoring == {"label": "late", "label_delay_s": 86400.0}

@@ -35,7 +35,7 @@ def test_the_short_forms_are_in_it() -> None:
     short, full = schema["properties"]["checks"]["anyOf"]
     assert (short["type"], full) == ("array", {"$ref": "#/$defs/Checks"})
     (strategy,) = schema["properties"]["deploy"]["patternProperties"].values()
-    assert {"enum": ["recreate", "blue_green"]} in strategy["anyOf"]
+    assert {"enum": ["recreate", "blue_green", "canary", "shadow"]} in strategy["anyOf"]
 
 
 def test_the_committed_page_is_the_generated_one() -> None:

@@ -44,10 +44,10 @@ def emit_table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, emp
         emit("  ".join(cells).rstrip())
 
 
-def emit(line: str = "") -> None:
-    """Print one line."""
+def emit(line: str = "", *, end: str = "\n") -> None:
+    """Print one line, or with another end a piece of one."""
     try:
-        print(line, file=sys.stdout, flush=True)  # noqa: T201
+        print(line, file=sys.stdout, flush=True, end=end)  # noqa: T201
     except BrokenPipeError:  # a reader such as `head` has what it wanted
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)

@@ -18,6 +18,7 @@ from falaj.client.identity import AccountCalls, IdentityCalls
 from falaj.client.keys import KeyCalls, SecretCalls
 from falaj.client.lineage import LineageCalls
 from falaj.client.policy import PolicyCalls
+from falaj.client.rollouts import RolloutCalls
 from falaj.client.settings import SettingsCalls
 from falaj.client.workload import LocationCalls
 from falaj.documents.lineage import Trace
@@ -68,6 +69,11 @@ class Client:
     def changes(self) -> ChangeCalls:
         """Changes: requests, approvals, rollbacks."""
         return ChangeCalls(self._transport)
+
+    @cached_property
+    def rollouts(self) -> RolloutCalls:
+        """Rollouts: how candidates are doing."""
+        return RolloutCalls(self._transport)
 
     @cached_property
     def lineage(self) -> LineageCalls:

@@ -43,6 +43,7 @@ from falaj.evidence.predicates import (
     Train,
 )
 from falaj.evidence.provenance import Provenance
+from falaj.evidence.rollouts import ROLLOUT, RolloutRecord
 from falaj.evidence.rules import Problem, Verified, short
 from falaj.evidence.statement import Statement, Subject, statement
 from falaj.evidence.tree import tree_digest
@@ -59,6 +60,7 @@ __all__ = [
     "MLBOM",
     "PRIVACY",
     "PROVENANCE",
+    "ROLLOUT",
     "SCAN",
     "SETTINGS",
     "TESTS",
@@ -79,6 +81,7 @@ __all__ = [
     "Provenance",
     "Release",
     "Role",
+    "RolloutRecord",
     "Scan",
     "Signer",
     "Snapshot",

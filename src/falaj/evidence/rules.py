@@ -29,6 +29,7 @@ from falaj.evidence.predicates import (
     Train,
 )
 from falaj.evidence.provenance import ProvenanceFacts
+from falaj.evidence.rollouts import ROLLOUT, RolloutRecord
 from falaj.evidence.statement import Statement
 
 REQUIRED = (PROVENANCE, TRAIN, EVAL, TESTS, SCAN, MLBOM)
@@ -187,6 +188,7 @@ CONTENT: Mapping[str, type[Any]] = {
     IDENTITY: Identity,
     APPROVAL: Approval,
     ADMISSION: Admission,
+    ROLLOUT: RolloutRecord,
 }
 """The class of each predicate but provenance, whose shape is SLSA's, and mlbom, whose shape is CycloneDX's."""
 

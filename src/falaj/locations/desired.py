@@ -12,14 +12,26 @@ from typing import Any
 from falaj.artifacts.digest import Digest, parse_digest
 from falaj.errors import UsageError
 from falaj.locations.errors import DesiredStateError
+from falaj.rollout import Asked, Command, RolloutPlan
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9_.-]{0,61}[a-z0-9])?")
 MAX_REPLICAS = 64
 
 
+class Role(StrEnum):
+    """What a release is to its endpoint."""
+
+    PRIMARY = "primary"
+    """What the endpoint is to serve; while it rolls out, the candidate."""
+    STABLE = "stable"
+    """What the endpoint served before, while the primary one rolls out."""
+    CHALLENGER = "challenger"
+    """Gets a copy of the requests, for comparison."""
+
+
 @dataclass(frozen=True)
 class Endpoint:
-    """One endpoint as the control plane wants it.
+    """One release of an endpoint as the control plane wants it.
 
     Args:
         environment: Rung of the ladder.
@@ -27,7 +39,7 @@ class Endpoint:
         release: Number of the release to serve.
         digest: Its model artifact.
         replicas: How many processes serve it.
-        strategy: How to move there; `recreate` is start, wait until ready, switch, drain.
+        role: What it is to the endpoint.
         evidence: DSSE envelopes of the release.
         admission: DSSE envelopes of what was decided: admission, approvals, and whose keys signed those.
         log: Checkpoint of the audit log and the proof that it holds each envelope.
@@ -39,7 +51,7 @@ class Endpoint:
     release: int
     digest: Digest
     replicas: int = 1
-    strategy: str = "recreate"
+    role: Role = Role.PRIMARY
     evidence: tuple[Mapping[str, Any], ...] = ()
     admission: tuple[Mapping[str, Any], ...] = ()
     log: Mapping[str, Any] = field(default_factory=dict)
@@ -64,7 +76,7 @@ class Endpoint:
                 release=_whole(value["release"], "release", 1, 2**31),
                 digest=parse_digest(value["digest"]),
                 replicas=_whole(value.get("replicas", 1), "replicas", 1, MAX_REPLICAS),
-                strategy=str(value.get("strategy", "recreate")),
+                role=Role(value.get("role", Role.PRIMARY)),
                 evidence=tuple(value.get("evidence", ())),
                 admission=tuple(value.get("admission", ())),
                 log=dict(value.get("log") or {}),
@@ -78,10 +90,41 @@ class Endpoint:
         """Write it as the control plane sends it."""
         return {
             "endpoint": self.name, "environment": self.environment, "model": self.model, "release": self.release,
-            "digest": self.digest, "replicas": self.replicas, "strategy": self.strategy,
+            "digest": self.digest, "replicas": self.replicas, "role": str(self.role),
             "evidence": list(self.evidence), "admission": list(self.admission), "log": dict(self.log),
             "environment_lock": self.environment_lock,
         }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RolloutWish:
+    """A rollout that the control plane wants, and what people asked of it.
+
+    Args:
+        plan: What it is to do.
+        asked: What was asked for, the first first; agents remember how many they have done.
+    """
+
+    plan: RolloutPlan
+    asked: tuple[Asked, ...] = ()
+
+    @classmethod
+    def from_json(cls, value: Any) -> RolloutWish:
+        """Read a wish.
+
+        Raises:
+            DesiredStateError: It is not one.
+        """
+        try:
+            asked = [Asked(Command(each["command"]), each["by"], each["reason"]) for each in value["asked"]]
+            return cls(RolloutPlan.from_json(value["plan"]), tuple(asked))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise DesiredStateError(f"a rollout of the desired state is wrong: {error!r}") from error
+
+    def to_json(self) -> dict[str, Any]:
+        """Write it as the control plane sends it."""
+        asked = [{"command": str(each.command), "by": each.by, "reason": each.reason} for each in self.asked]
+        return {"plan": self.plan.to_json(), "asked": asked}
 
 
 @dataclass(frozen=True)
@@ -90,11 +133,14 @@ class DesiredState:
 
     Args:
         version: Grows with every change; -1 before anything was heard.
-        endpoints: Each name once.
+        endpoints: Each release of an endpoint once; one of them is the primary one.
+        rollouts: By endpoint name: how its primary and its challengers come in; several rollouts of an endpoint
+            differ in their candidates.
     """
 
     version: int = -1
     endpoints: tuple[Endpoint, ...] = ()
+    rollouts: Mapping[str, tuple[RolloutWish, ...]] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, value: Any) -> DesiredState:
@@ -106,13 +152,23 @@ class DesiredState:
         if not isinstance(value, Mapping) or not isinstance(value.get("version"), int):
             raise DesiredStateError("the desired state needs a version and endpoints")
         endpoints = tuple(Endpoint.from_json(item) for item in value.get("endpoints", ()))
-        if len({endpoint.name for endpoint in endpoints}) != len(endpoints):
+        primary = [endpoint.name for endpoint in endpoints if endpoint.role is Role.PRIMARY]
+        arms = {(endpoint.name, endpoint.release) for endpoint in endpoints}
+        if len(set(primary)) != len(primary) or len(arms) != len(endpoints):
             raise DesiredStateError("the desired state names an endpoint twice")
-        return cls(value["version"], endpoints)
+        rollouts = {
+            name: tuple(RolloutWish.from_json(item) for item in items)
+            for name, items in (value.get("rollouts") or {}).items()
+        }
+        return cls(value["version"], endpoints, rollouts)
 
     def to_json(self) -> dict[str, Any]:
         """Write it as the control plane sends it."""
-        return {"version": self.version, "endpoints": [endpoint.to_json() for endpoint in self.endpoints]}
+        return {
+            "version": self.version,
+            "endpoints": [endpoint.to_json() for endpoint in self.endpoints],
+            "rollouts": {name: [wish.to_json() for wish in wishes] for name, wishes in self.rollouts.items()},
+        }
 
 
 @dataclass(frozen=True)
@@ -137,6 +193,7 @@ class EndpointState(StrEnum):
 
     PENDING = "pending"
     STARTING = "starting"
+    ROLLING = "rolling"
     READY = "ready"
     FAILED = "failed"
 
@@ -153,6 +210,7 @@ class EndpointStatus:
         message: Why, when it is not ready.
         url: Where predictions are made.
         serving: The release that answers now; None when none does.
+        rollouts: How its rollouts are doing; see `agent.rollouts.Record.report`.
     """
 
     endpoint: str
@@ -162,12 +220,14 @@ class EndpointStatus:
     message: str = ""
     url: str = ""
     serving: int | None = None
+    rollouts: tuple[Mapping[str, Any], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Write it as the agent sends it."""
         return {
             "endpoint": self.endpoint, "release": self.release, "state": str(self.state),
             "replicas_ready": self.replicas_ready, "message": self.message, "url": self.url, "serving": self.serving,
+            "rollouts": [dict(each) for each in self.rollouts],
         }  # fmt: skip
 
 

@@ -59,16 +59,24 @@ class ProcessTable:
         self._transitions = transitions
 
     def start(
-        self, session: Session, kind: str, process_id: str, state: str, data: Mapping[str, Any], now: float
+        self,
+        session: Session,
+        kind: str,
+        process_id: str,
+        state: str,
+        data: Mapping[str, Any],
+        now: float,
+        *,
+        due: bool = True,
     ) -> None:
-        """Add a process in the caller's transaction; it is due at once."""
+        """Add a process in the caller's transaction; it is due at once, or waits for an event."""
         session.add(
             ProcessRow(
                 id=process_id,
                 kind=kind,
                 state=state,
                 data=dict(data),
-                wake_at=now,
+                wake_at=now if due else None,
                 created_at=now,
                 updated_at=now,
             )

@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from falaj.project.check_options import CHECK_LIST, Checks, as_mapping
-from falaj.project.deploy import Retrain, StrategyField
 from falaj.project.expectations import TableExpectation
 from falaj.project.fields import (
     Duration,
@@ -29,7 +28,9 @@ from falaj.project.fields import (
     Url,
     problem,
 )
+from falaj.project.retrain import Retrain
 from falaj.project.spec import PrivacySpec, ProjectSpec, ServingSpec, SourceSpec, StepSpec
+from falaj.project.strategies import StrategyField
 
 Classification = Literal["public", "internal", "confidential", "personal", "health", "banking", "government"]
 Sector = Literal["general", "health", "banking", "insurance", "government"]

@@ -3,26 +3,28 @@
 A release comes into an environment by a change (`release.changes`), and by nothing else.
 """
 
-from falaj.release.registry import (
-    WORKER,
-    Candidate,
+from falaj.release.endpoints import (
+    Arm,
     Grant,
+    arms_of,
     deploy,
     endpoints_of,
-    evidence_of,
-    find,
     live,
     observe,
     point_endpoint,
-    publish,
+    rollouts_of,
+    take_back,
 )
+from falaj.release.registry import WORKER, Candidate, evidence_of, find, publish
 from falaj.release.states import ReleaseState
 
 __all__ = [
     "WORKER",
+    "Arm",
     "Candidate",
     "Grant",
     "ReleaseState",
+    "arms_of",
     "deploy",
     "endpoints_of",
     "evidence_of",
@@ -31,4 +33,6 @@ __all__ = [
     "observe",
     "point_endpoint",
     "publish",
+    "rollouts_of",
+    "take_back",
 ]

@@ -1,9 +1,11 @@
 """The life of a deployment as a pure transition: one release moving into one endpoint.
 
-pending ──start──> converging ──ready──> live
-   │                   ├──failed──> failed
-   │                   └──timeout──> failed
-   └────── superseded (a later deployment of the endpoint) ──> superseded
+waiting ──queued──> pending ──start──> converging ─────ready──────────────> live
+(for the location before)                  ├──rolling──> rolling ──ready──> live
+                                           │                └──failed──> failed
+                                           ├──failed──> failed
+                                           └──timeout──> failed
+everything but failed ── superseded (by a later deployment of the endpoint, or by a failed one elsewhere) ──> superseded
 """
 
 from __future__ import annotations
@@ -20,14 +22,19 @@ CONVERGE_TIMEOUT_S = 300.0
 class DeploymentState(StrEnum):
     """Where a deployment is."""
 
+    WAITING = "waiting"
     PENDING = "pending"
     CONVERGING = "converging"
+    ROLLING = "rolling"
     LIVE = "live"
     FAILED = "failed"
     SUPERSEDED = "superseded"
 
 
-EVENTS = ("start", "ready", "failed", "timeout", "superseded")
+UNDECIDED = frozenset({DeploymentState.PENDING, DeploymentState.CONVERGING, DeploymentState.ROLLING})
+"""It is under way."""
+SUPERSEDABLE = UNDECIDED | {DeploymentState.WAITING, DeploymentState.LIVE}
+EVENTS = ("queued", "start", "rolling", "ready", "failed", "timeout", "superseded")
 
 
 def transition(state: str, data: Mapping[str, Any], event: Event, now: float) -> Step:
@@ -36,26 +43,36 @@ def transition(state: str, data: Mapping[str, Any], event: Event, now: float) ->
     Args:
         state: A `DeploymentState`.
         data: `model`, `release`, `environment`, `location`, `digest`.
-        event: `start`, `ready`, `failed` with `message`, `timeout` or `superseded`.
+        event: `queued` with `at`, `start`, `rolling`, `ready`, `failed` with `message`, `timeout` or `superseded`;
+            the ends of a rollout carry its `record`.
         now: Unix seconds.
 
     Raises:
         IllegalTransitionError: The event means nothing in this state.
     """
     match DeploymentState(state), event.name:
+        case DeploymentState.WAITING, "queued":
+            return Step(DeploymentState.PENDING, wake_at=event.data["at"])
         case DeploymentState.PENDING, "start":
             return Step(DeploymentState.CONVERGING, wake_at=now + CONVERGE_TIMEOUT_S)
-        case DeploymentState.CONVERGING, "ready":
-            return Step(DeploymentState.LIVE, effects=_alias(data))
-        case DeploymentState.CONVERGING, "failed":
-            return Step(DeploymentState.FAILED, data={**data, "message": event.data["message"]})
+        case DeploymentState.CONVERGING | DeploymentState.ROLLING, "rolling":
+            return Step(DeploymentState.ROLLING)  # the agent ends it, however long that takes
+        case DeploymentState.CONVERGING | DeploymentState.ROLLING, "ready":
+            return Step(DeploymentState.LIVE, data=_recorded(data, event), effects=_alias(data))
+        case DeploymentState.CONVERGING | DeploymentState.ROLLING, "failed":
+            return Step(DeploymentState.FAILED, data={**_recorded(data, event), "message": event.data["message"]})
         case DeploymentState.CONVERGING, "timeout":
             message = f"not ready after {CONVERGE_TIMEOUT_S:.0f} s"
             return Step(DeploymentState.FAILED, data={**data, "message": message})
-        case DeploymentState.PENDING | DeploymentState.CONVERGING | DeploymentState.LIVE, "superseded":
+        case before, "superseded" if before in SUPERSEDABLE:
             return Step(DeploymentState.SUPERSEDED)
         case _:
             raise IllegalTransitionError(f"a {state} deployment cannot take '{event.name}'")
+
+
+def _recorded(data: Mapping[str, Any], event: Event) -> Mapping[str, Any]:
+    record = event.data.get("record")
+    return {**data, "record": record} if record else data
 
 
 def _alias(data: Mapping[str, Any]) -> tuple[Effect, ...]:

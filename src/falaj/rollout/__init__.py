@@ -3,4 +3,46 @@
 Pure: counts and times come in, decisions go out. The agent beside the traffic carries them out.
 """
 
-__all__: list[str] = []
+from falaj.rollout.machine import (
+    ENDED,
+    Applied,
+    Asked,
+    Command,
+    Event,
+    Failed,
+    Judged,
+    Ready,
+    Rollout,
+    RolloutState,
+    Started,
+    allowed,
+    mirror_of,
+    ratio_to_leave,
+    transition,
+    weight_of,
+)
+from falaj.rollout.plan import WHOLE, MetricPlan, RolloutPlan, Strategy, plan_of
+
+__all__ = [
+    "ENDED",
+    "WHOLE",
+    "Applied",
+    "Asked",
+    "Command",
+    "Event",
+    "Failed",
+    "Judged",
+    "MetricPlan",
+    "Ready",
+    "Rollout",
+    "RolloutPlan",
+    "RolloutState",
+    "Started",
+    "Strategy",
+    "allowed",
+    "mirror_of",
+    "plan_of",
+    "ratio_to_leave",
+    "transition",
+    "weight_of",
+]

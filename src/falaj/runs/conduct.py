@@ -32,6 +32,8 @@ def conduct(order: Order, worktree: Path, around: Surroundings) -> Outcome:
         spec = load_project_cached(worktree, around.home.plan_cache)
     except FalajError as error:
         return Outcome("failed", str(error))
+    if reason := around.refusal(spec):
+        return Outcome("rejected", reason, model=spec.model)
     try:
         outcome = _Run(order, worktree, around, spec).outcome()
     except FalajError as error:
@@ -219,13 +221,14 @@ class _Run:
             "gates": [_shown(gate) for gate in findings.gates],
             "checks": [{"name": check.name, "summary": check.summary} for check in findings.checks],
             "deploy": sorted(self.spec.deploy or ("dev",)),
+            "strategies": {name: asdict(strategy) for name, strategy in self.spec.deploy.items()},
+            "label": dict(self.spec.monitoring),
             "risk": self.spec.risk,
             "retrain": [dict(wish) for wish in self.spec.retrain],
             "packaged_from": str(findings.pipeline.outputs.get(self.spec.model_step or "", "")) or None,
             "serving": {
                 "replicas": self.spec.serving.replicas,
                 "latency_budget_ms": self.spec.serving.latency_budget_ms,
-                "strategy": self.spec.deploy["dev"].kind if "dev" in self.spec.deploy else "recreate",
                 "environment_lock": lock,
                 "backend": packaged.result.flavor,
             },
@@ -240,8 +243,10 @@ class _Run:
     def _with_edges(self, outcome: Outcome, pipeline: PipelineResult, lock: str | None = None) -> Outcome:
         """What came from what is told of every run whose steps read data, released or not."""
         from falaj.runs.derivation import edges_of_run
+        from falaj.runs.subjects import taken_of
 
-        return replace(outcome, edges=tuple(edges_of_run(self.order, self.spec, pipeline, lock)))
+        edges = tuple(edges_of_run(self.order, self.spec, pipeline, lock))
+        return replace(outcome, edges=edges, taken=tuple(taken_of(self.spec, pipeline.snapshots)))
 
     def _signature(self, model: Digest) -> dict[str, Any]:
         """A signature over the files of the model that other tools understand."""

@@ -19,6 +19,8 @@ _ASKED_AGAIN = frozenset(
         Action.CANCEL_CHANGE,
         Action.REVIEW_CHANGE,
         Action.ROLLBACK,
+        Action.STEER_ROLLOUT,
+        Action.OVERRIDE_ROLLOUT,
         Action.ARCHIVE_RELEASE,
         Action.RETIRE_RELEASE,
         Action.REVOKE_RELEASE,

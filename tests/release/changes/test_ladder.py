@@ -208,7 +208,7 @@ def test_a_deployment_that_fails_ends_its_change(scene: Scene) -> None:
     asked = scene.request(omar, made, "test")
     scene.work()
     scene.report("failed")
-    assert (scene.change(asked.id).state, scene.change(asked.id).data["ended_because"]) == ("failed", "m")
+    assert (scene.change(asked.id).state, scene.change(asked.id).data["ended_because"]) == ("failed", "local: m")
     with pytest.raises(ForbiddenError, match="rung-skipped"):
         scene.request(omar, made, "pre-prod")
 

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 
 from falaj.errors import FalajError
 from falaj.locations.agent.memory import Memory, Remembered
-from falaj.locations.desired import DesiredState, Endpoint, EndpointState, EndpointStatus, Servable
+from falaj.locations.desired import DesiredState, Endpoint, EndpointState, EndpointStatus, Role, Servable
 from falaj.locations.errors import NotAdmittedError
 
+Arm = tuple[str, int]
+"""Name of an endpoint and number of a release."""
 RETRY_AFTER_S = 5.0
 _log = logging.getLogger(__name__)
 
@@ -21,14 +23,15 @@ class Offer:
     """What the runtime may serve now, and what stands in the way of the rest.
 
     Args:
-        version: Of the desired state that this belongs to.
-        servables: The newest admitted release of every wanted endpoint that has one.
-        obstacles: By endpoint: what to report while the wanted release is not among the servables.
+        desired: The desired state that this belongs to.
+        servables: What is wanted and admitted, in order; of an endpoint whose primary release is not, what it served
+            before as well.
+        obstacles: What to report of the wanted releases that are not among the servables.
     """
 
-    version: int = -1
+    desired: DesiredState = field(default_factory=DesiredState)
     servables: tuple[Servable, ...] = ()
-    obstacles: dict[str, EndpointStatus] = field(default_factory=dict)
+    obstacles: dict[Arm, EndpointStatus] = field(default_factory=dict)
 
 
 class Intake:
@@ -54,23 +57,22 @@ class Intake:
         self._changed = changed
         self._lock = threading.Lock()
         self._wanted = memory.desired()
-        self._admitted: dict[str, Servable] = {}
-        self._obstacles: dict[str, EndpointStatus] = {}
+        self._admitted: dict[Arm, Servable] = {}
+        self._obstacles: dict[Arm, EndpointStatus] = {}
 
     def recall(self) -> None:
         """Admit again what was admitted before the restart, so that nothing that serves is taken for superfluous."""
         wanted = {endpoint.name for endpoint in self._wanted.endpoints}
-        known = {item.endpoint.name: item for item in self._memory.admitted() if item.endpoint.name in wanted}
-        self._try((item.endpoint for item in known.values()), lambda endpoint: self._readmit(known[endpoint.name]))
+        known = {_arm(item.endpoint): item for item in self._memory.admitted() if item.endpoint.name in wanted}
+        self._try((item.endpoint for item in known.values()), lambda endpoint: self._readmit(known[_arm(endpoint)]))
 
     def want(self, desired: DesiredState) -> None:
         """Take a new desired state; endpoints that are not in it end at once."""
         self._memory.keep_desired(desired)
-        names = {endpoint.name for endpoint in desired.endpoints}
         with self._lock:
             self._wanted = desired
-            self._admitted = {name: item for name, item in self._admitted.items() if name in names}
-            self._obstacles = {e.name: _waiting(e) for e in desired.endpoints if not self._is_admitted(e)}
+            self._admitted = self._needed()
+            self._obstacles = {_arm(e): _waiting(e) for e in desired.endpoints if not self._is_admitted(e)}
         self._changed()
 
     def admit_missing(self) -> bool:
@@ -81,12 +83,18 @@ class Intake:
     def offer(self) -> Offer:
         """What may be served now."""
         with self._lock:
-            servables = tuple(self._admitted[name] for name in sorted(self._admitted))
-            return Offer(self._wanted.version, servables, dict(self._obstacles))
+            servables = tuple(self._admitted[arm] for arm in sorted(self._admitted))
+            return Offer(self._wanted, servables, dict(self._obstacles))
 
     def _is_admitted(self, endpoint: Endpoint) -> bool:
-        known = self._admitted.get(endpoint.name)
+        known = self._admitted.get(_arm(endpoint))
         return known is not None and known.endpoint == endpoint
+
+    def _needed(self) -> dict[Arm, Servable]:
+        """What of the admitted is still needed: what is wanted, and what an endpoint served while its primary waits."""
+        wanted = {_arm(endpoint): endpoint for endpoint in self._wanted.endpoints}
+        waiting = {e.name for arm, e in wanted.items() if e.role is Role.PRIMARY and arm not in self._admitted}
+        return {arm: item for arm, item in self._admitted.items() if arm in wanted or arm[0] in waiting}
 
     def _try(self, endpoints: Iterable[Endpoint], admit: Callable[[Endpoint], Servable]) -> None:
         for endpoint in list(endpoints):
@@ -103,8 +111,9 @@ class Intake:
         with self._lock:
             if endpoint.name not in {wanted.name for wanted in self._wanted.endpoints}:
                 return  # no longer wanted; admitting took longer than that
-            self._admitted[endpoint.name] = servable
-            self._obstacles.pop(endpoint.name, None)
+            self._admitted[_arm(endpoint)] = servable
+            self._admitted = self._needed()
+            self._obstacles.pop(_arm(endpoint), None)
             self._memory.keep_admitted(self._admitted.values())
 
     def _note(self, endpoint: Endpoint, error: Exception) -> None:
@@ -112,7 +121,11 @@ class Intake:
         final = isinstance(error, NotAdmittedError)
         state = EndpointState.FAILED if final else EndpointState.PENDING
         with self._lock:
-            self._obstacles[endpoint.name] = EndpointStatus(endpoint.name, endpoint.release, state, 0, str(error))
+            self._obstacles[_arm(endpoint)] = EndpointStatus(endpoint.name, endpoint.release, state, 0, str(error))
+
+
+def _arm(endpoint: Endpoint) -> Arm:
+    return endpoint.name, endpoint.release
 
 
 def _waiting(endpoint: Endpoint) -> EndpointStatus:

@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,6 +23,7 @@ from falaj.artifacts import open_store
 from falaj.encryption import open_chest
 from falaj.errors import FalajError
 from falaj.home import Home
+from falaj.locations.accesslog import AccessLog
 from falaj.locations.agent.admission import Admission, Site
 from falaj.locations.agent.control_plane import ControlPlane, with_token
 from falaj.locations.agent.enrolling import enrol
@@ -30,12 +32,14 @@ from falaj.locations.agent.intake import RETRY_AFTER_S, Intake, Offer
 from falaj.locations.agent.membership import membership_of
 from falaj.locations.agent.memory import Memory
 from falaj.locations.agent.renewal import Renewal, RenewedTransport
+from falaj.locations.agent.rollouts import Rollouts
 from falaj.locations.agent.rules import read_rules
-from falaj.locations.desired import EndpointState, EndpointStatus
+from falaj.locations.desired import EndpointState, EndpointStatus, Role
 from falaj.locations.errors import AgentRunningError, LocationError
 from falaj.locations.log_keys import writer_keys
 from falaj.locations.runtimes.process.replica import ReplicaCommand, modelserver_command
 from falaj.locations.runtimes.process.runtime import Place, ProcessRuntime
+from falaj.rollout import RolloutState
 
 _PASS_S = 0.1
 _SETTLED_PASS_S = 0.25
@@ -84,7 +88,9 @@ def run(
         runtime.gateway.require_port()
         memory = Memory(place.folder)
         site = Site(location, place.folder, Home(home, os.environ).keys)
-        agent = Agent(runtime, control, _admission(home, site, memory, control, store_url), memory, background)
+        rollouts = Rollouts(place.folder, AccessLog(place.layout.access_log), time.time)
+        admission = _admission(home, site, memory, control, store_url)
+        agent = Agent(runtime, control, admission, memory, rollouts, background)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: agent.stop())
         agent.serve()
@@ -136,6 +142,7 @@ class Agent:
         control: The control plane.
         admission: Decides what may be served.
         memory: What is remembered on disk.
+        rollouts: The rollouts under way.
         background: What else to do, each in a thread of its own, until it is told to stop.
     """
 
@@ -145,9 +152,11 @@ class Agent:
         control: ControlPlane,
         admission: Admission,
         memory: Memory,
+        rollouts: Rollouts,
         background: Sequence[Background] = (),
     ) -> None:
         self._runtime = runtime
+        self._rollouts = rollouts
         self._background = background
         self._control = control
         self._stopping = threading.Event()
@@ -175,14 +184,16 @@ class Agent:
         while not self._stopping.is_set():
             self._pass()
             settled = all(status.state is EndpointState.READY for status in self._statuses)
-            self._wake.wait(_SETTLED_PASS_S if settled else _PASS_S)
+            self._wake.wait(_SETTLED_PASS_S if settled and not self._rollouts.active else _PASS_S)
             self._wake.clear()
         self._control.close()
 
     def _pass(self) -> None:
         offer = self._intake.offer()
+        self._rollouts.want(offer.desired)
         try:
-            statuses: Sequence[EndpointStatus] = self._runtime.converge(offer.servables)
+            statuses: Sequence[EndpointStatus] = self._runtime.converge(offer.servables, self._rollouts.traffic())
+            self._rollouts.observe(offer, statuses)
         except (LocationError, OSError) as error:
             _log.warning("location.pass-failed reason=%s", error)
             self._stopping.wait(0.5)
@@ -190,7 +201,7 @@ class Agent:
                 EndpointStatus(s.endpoint.name, s.endpoint.release, EndpointState.STARTING, 0, str(error))
                 for s in offer.servables
             ]
-        found = merged(offer, statuses)
+        found = rolling(merged(offer, statuses), self._rollouts)
         if found != self._statuses:
             self._statuses = found
             self._reported.set()
@@ -221,19 +232,43 @@ class Agent:
             self._reported.wait(_REPORT_EVERY_S)
             self._reported.clear()
             try:
-                self._control.report(self._intake.offer().version, self._statuses, os.getpid())
+                self._control.report(self._intake.offer().desired.version, self._statuses, os.getpid())
             except FalajError:
                 self._stopping.wait(_RETRY_SERVER_S)
                 self._reported.set()
 
 
 def merged(offer: Offer, statuses: Sequence[EndpointStatus]) -> tuple[EndpointStatus, ...]:
-    """What to report: of an endpoint whose wanted release is not admitted, why, and what serves meanwhile."""
-    found = {status.endpoint: status for status in statuses}
-    for name, obstacle in offer.obstacles.items():
-        known = found.get(name)
-        found[name] = replace(obstacle, url=known.url, serving=known.serving) if known else obstacle
+    """What to report of each endpoint: how its primary release is doing, or why it is not admitted; what serves."""
+    told = {(status.endpoint, status.release): status for status in statuses}
+    serving = {status.endpoint: status for status in statuses}
+    found = dict(serving)  # of an endpoint whose primary release is unknown, whatever it runs
+    for endpoint in (each for each in offer.desired.endpoints if each.role is Role.PRIMARY):
+        arm = (endpoint.name, endpoint.release)
+        status, known = offer.obstacles.get(arm) or told.get(arm), serving.get(endpoint.name)
+        if status is not None:
+            found[endpoint.name] = replace(status, url=known.url, serving=known.serving) if known else status
     return tuple(found[name] for name in sorted(found))
+
+
+def rolling(statuses: Sequence[EndpointStatus], rollouts: Rollouts) -> tuple[EndpointStatus, ...]:
+    """What to report of endpoints with rollouts: an endpoint is ready when its rollout has succeeded, not before."""
+    return tuple(_rolling(status, rollouts) for status in statuses)
+
+
+def _rolling(status: EndpointStatus, rollouts: Rollouts) -> EndpointStatus:
+    reports, main = rollouts.reports(status.endpoint), rollouts.main(status.endpoint)
+    status = replace(status, rollouts=reports)
+    if main is None or main.plan.candidate != status.release:
+        return status
+    match main.rollout.state:
+        case RolloutState.SUCCEEDED:
+            return status
+        case RolloutState.ROLLED_BACK | RolloutState.ABORTED:
+            return replace(status, state=EndpointState.FAILED, message=f"{main.rollout.state}: {main.rollout.reason}")
+        case RolloutState.PENDING | RolloutState.WARMING:
+            return status if status.state is not EndpointState.READY else replace(status, state=EndpointState.STARTING)
+    return replace(status, state=EndpointState.ROLLING, message=main.rollout.reason)
 
 
 def _admission(home: Path, site: Site, memory: Memory, control: ControlPlane, store_url: str | None) -> Admission:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -25,6 +26,7 @@ from falaj.project.platform_spec import (
     WindowSpec,
     default_approvals,
 )
+from falaj.project.strategies import StrategyField
 
 Count = Annotated[int, Field(ge=0, le=20)]
 
@@ -106,6 +108,15 @@ class Environment(Strict):
         description="An emergency change that is not reviewed in this time is rolled back.",
     )
 
+    rollout: StrategyField | None = Field(
+        default=None, description="How every candidate comes in here; by default the project's file says it."
+    )
+    bake: Duration = Field(
+        default=0.0,
+        json_schema_extra={"default": "0s"},
+        description="How long a candidate is live at one location before the next one begins.",
+    )
+
     def to_spec(self, name: str, timezone: str, place: int, rungs: int) -> EnvironmentSpec:
         """The environment as other rooms consume it.
 
@@ -127,6 +138,8 @@ class Environment(Strict):
             review_within_s=self.review_within,
             approval_expires_s=self.approval_expires,
             emergency_expires_s=self.emergency_expires,
+            rollout=asdict(self.rollout.to_spec()) if self.rollout else None,
+            bake_s=self.bake,
         )
 
 

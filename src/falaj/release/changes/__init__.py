@@ -8,6 +8,7 @@ from falaj.release.changes.approving import ApprovalError, approve, cancel, reje
 from falaj.release.changes.carrying_out import carry_out, conclude, decisions_about, decisions_for, renew
 from falaj.release.changes.requesting import Wish, request, request_automatic
 from falaj.release.changes.states import OPEN, PASSED, ChangeState, transition
+from falaj.release.changes.steering import Steering, find_rollout, rollouts, steer, unknown_rollout
 from falaj.release.changes.taking_back import archive, restore, retire, revoke, roll_back
 from falaj.release.changes.turn import CONTROLLER, Turn, unknown
 from falaj.release.changes.waking import wake
@@ -18,6 +19,7 @@ __all__ = [
     "PASSED",
     "ApprovalError",
     "ChangeState",
+    "Steering",
     "Turn",
     "Wish",
     "approve",
@@ -27,6 +29,7 @@ __all__ = [
     "conclude",
     "decisions_about",
     "decisions_for",
+    "find_rollout",
     "reject",
     "renew",
     "request",
@@ -36,8 +39,11 @@ __all__ = [
     "review",
     "revoke",
     "roll_back",
+    "rollouts",
+    "steer",
     "to_sign",
     "transition",
     "unknown",
+    "unknown_rollout",
     "wake",
 ]

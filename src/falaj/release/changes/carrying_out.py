@@ -14,10 +14,13 @@ from falaj.processes import Event
 from falaj.release.calendar import next_opening, open_at
 from falaj.release.changes.findings import facts_of
 from falaj.release.changes.requesting import context, resource_of
+from falaj.release.changes.rollouts import record_rollouts, strategy_for
 from falaj.release.changes.states import ChangeState
 from falaj.release.changes.turn import CONTROLLER, Turn
-from falaj.release.lifecycle import DeploymentState
-from falaj.release.registry import Grant, deploy, endpoints_of, move, next_version
+from falaj.release.endpoints import Grant, deploy, endpoints_of, next_version, take_back
+from falaj.release.lifecycle import UNDECIDED, DeploymentState
+from falaj.release.registry import move
+from falaj.rollout import Strategy
 from falaj.storage import EndpointRow, ProcessRow, ReleaseRow
 from falaj.storage.change_tables import AdmissionRow, ChangeRow
 from falaj.storage.identity_tables import ApprovalKeyRow
@@ -41,13 +44,27 @@ def carry_out(turn: Turn, row: ChangeRow) -> None:
     except ForbiddenError as error:
         turn.advance(row, Event("voided", {"reason": error.decision.reason}), CONTROLLER.id)
         return
-    release, grant = turn.release(row), Grant(granted, row.id)
-    deployments = [
-        deploy(turn.session, turn.processes, release, (row.environment, location), grant, turn.now)
-        for location in turn.environment(row.environment).locations
-    ]
-    row.data = {**row.data, "deployments": deployments}
+    row.data = {**row.data, "deployments": _deployed(turn, row, granted)}
     turn.advance(row, Event("opened"), CONTROLLER.id)
+
+
+def _deployed(turn: Turn, row: ChangeRow, granted: str) -> list[str]:
+    """Start the deployments: location after location where the candidate is judged, else all at once."""
+    release = turn.release(row)
+    kind, options = strategy_for(row, release, turn.environment(row.environment))
+    grant, waves = Grant(granted, row.id, kind, options), kind != Strategy.RECREATE
+    return [
+        deploy(
+            turn.session,
+            turn.processes,
+            release,
+            (row.environment, location),
+            grant,
+            turn.now,
+            waits=waves and place > 0,
+        )
+        for place, location in enumerate(turn.environment(row.environment).locations)
+    ]
 
 
 def _admitted(turn: Turn, row: ChangeRow) -> str:
@@ -92,20 +109,41 @@ def admit(turn: Turn, row: ChangeRow, facts: ChangeFacts, locations: Sequence[st
 
 
 def conclude(turn: Turn, change_id: str) -> None:
-    """End a change whose deployments have all ended: done when each is live, failed when one is not."""
+    """End a change whose deployments have all ended: done when each is live, failed when one is not.
+
+    Where locations follow each other, the next one begins when the one before is live; one that fails stops the rest,
+    and those that were live already go back as well: the change stands everywhere or nowhere.
+    """
     row = turn.change(change_id)
     if row.state != ChangeState.DEPLOYING:
         return
     processes = [turn.session.get_one(ProcessRow, each) for each in row.data["deployments"]]
-    states = {each.state for each in processes}
-    if states & {DeploymentState.PENDING, DeploymentState.CONVERGING}:
+    record_rollouts(turn, row, processes)
+    if any(each.state in UNDECIDED for each in processes):
         return
-    if states == {DeploymentState.LIVE}:
+    waiting = [each for each in processes if each.state == DeploymentState.WAITING]
+    failed = [each for each in processes if each.state not in (DeploymentState.LIVE, DeploymentState.WAITING)]
+    if failed:
+        _give_up(turn, row, processes)
+        reasons = [f"{each.data['location']}: {each.data.get('message') or each.state}" for each in failed]
+        turn.advance(row, Event("failed", {"reason": "; ".join(reasons)}), CONTROLLER.id)
+    elif waiting:
+        bake = turn.environment(row.environment).bake_s
+        turn.processes.send(turn.session, waiting[0].id, Event("queued", {"at": turn.now + bake}), turn.now)
+    else:
         _went_live(turn, row)
         turn.advance(row, Event("deployed"), CONTROLLER.id)
-        return
-    reasons = [str(each.data.get("message") or each.state) for each in processes if each.state != DeploymentState.LIVE]
-    turn.advance(row, Event("failed", {"reason": "; ".join(reasons)}), CONTROLLER.id)
+
+
+def _give_up(turn: Turn, row: ChangeRow, processes: Sequence[ProcessRow]) -> None:
+    """Stop what has not begun, and take back what is live already."""
+    locations = {each.data["location"] for each in processes if each.state == DeploymentState.LIVE}
+    for endpoint in endpoints_of(turn.session, row.model, row.environment):
+        if endpoint.location in locations and endpoint.release == row.release:
+            take_back(turn.session, endpoint, f"change {row.id} failed elsewhere", turn.now)
+    for process in processes:
+        if process.state == DeploymentState.WAITING:
+            turn.processes.send(turn.session, process.id, Event("superseded"), turn.now)
 
 
 def renew(turn: Turn) -> int:

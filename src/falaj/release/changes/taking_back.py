@@ -13,7 +13,8 @@ from falaj.release.changes.carrying_out import leave
 from falaj.release.changes.requesting import resource_of
 from falaj.release.changes.states import OPEN, PASSED, ChangeState
 from falaj.release.changes.turn import CONTROLLER, Turn
-from falaj.release.registry import endpoints_of, find, move, withdraw
+from falaj.release.endpoints import endpoints_of, withdraw
+from falaj.release.registry import find, move
 from falaj.release.states import WITHDRAWN
 from falaj.storage import ReleaseRow
 from falaj.storage.change_tables import ChangeRow

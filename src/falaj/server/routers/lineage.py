@@ -164,11 +164,10 @@ def _story(session: Session, served: lineage.Served) -> documents.Why:
 def _rollout(session: Session, served: lineage.Served, made: ReleaseRow, change: ChangeRow | None) -> documents.Rollout:
     ids = change.data.get("deployments", ()) if change else ()
     deployments = session.scalars(select(ProcessRow).where(ProcessRow.id.in_(ids)))
-    began = (each.created_at for each in deployments if each.data.get("location") == served.location)
-    serving = made.data.get("serving", {})
-    return documents.Rollout(
-        serving.get("strategy", "recreate"), serving.get("replicas"), next(began, None), served.began_at
-    )
+    mine = [each for each in deployments if each.data.get("location") == served.location]
+    strategy = mine[0].data.get("strategy", {}).get("kind", "recreate") if mine else "recreate"
+    began = mine[0].created_at if mine else None
+    return documents.Rollout(strategy, made.data.get("serving", {}).get("replicas"), began, served.began_at)
 
 
 def _change(session: Session, change_id: str | None) -> Change | None:

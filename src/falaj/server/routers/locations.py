@@ -58,7 +58,7 @@ def desired(location: str, platform: Shared, after: int = -1) -> dict[str, Any]:
         with platform.database.reading() as session:
             version = session.scalar(newest) or 0
             if version != after or time.monotonic() > deadline:
-                return {"version": version, "endpoints": _plans(platform.turn(session), location)}
+                return {"version": version, **_plans(platform.turn(session), location)}
         time.sleep(_POLL_STEP_S)
 
 
@@ -107,33 +107,38 @@ def _require_planned(platform: Platform, caller: Principal, digest: str) -> None
     if caller.kind is not PrincipalKind.WORKLOAD:
         return
     with platform.database.reading() as session:
-        plans = session.scalars(select(EndpointRow.plan).where(EndpointRow.location == caller.location))
-        if any(digest in plan.values() for plan in plans):
+        rows = session.scalars(select(EndpointRow).where(EndpointRow.location == caller.location))
+        if any(digest in arm.plan.values() for row in rows for arm in release.arms_of(row)):
             return
     reason = f"other-location: the artifact is no part of what {caller.location} is to serve"
     denied = Decision(False, reason, ("other-location",))
     raise ForbiddenError(caller, Action.SERVE, Resource("artifact", digest), denied)
 
 
-def _plans(turn: changes.Turn, location: str) -> list[dict[str, Any]]:
+def _plans(turn: changes.Turn, location: str) -> dict[str, Any]:
     """Every endpoint of a location, all with proofs from the same newest checkpoint of the audit log."""
     rows = turn.session.scalars(select(EndpointRow).where(EndpointRow.location == location)).all()
     checkpoint = audit.newest_checkpoint(turn.session)
-    return [_plan(turn, row, checkpoint) for row in rows if not row.plan.get("withdrawn")]
+    serving = [row for row in rows if not row.plan.get("withdrawn")]
+    return {
+        "endpoints": [_plan(turn, row, arm, checkpoint) for row in serving for arm in release.arms_of(row)],
+        "rollouts": {f"{row.environment}/{row.model}": found for row in serving if (found := release.rollouts_of(row))},
+    }
 
 
-def _plan(turn: changes.Turn, row: EndpointRow, checkpoint: str | None) -> dict[str, Any]:
-    served = turn.session.get_one(ReleaseRow, (row.model, row.release))
+def _plan(turn: changes.Turn, row: EndpointRow, arm: release.Arm, checkpoint: str | None) -> dict[str, Any]:
+    served = turn.session.get_one(ReleaseRow, (row.model, arm.release))
     envelopes = [item.envelope for item in release.evidence_of(turn.session, served)]
-    decisions = changes.decisions_for(turn, row.plan["change"], row.location)
+    decisions = changes.decisions_for(turn, arm.plan["change"], row.location)
     log = audit.proofs_for(turn.session, [*envelopes, *decisions], checkpoint) if checkpoint else {}
     return {
         "endpoint": f"{row.environment}/{row.model}",
         "environment": row.environment,
         "model": row.model,
-        "release": row.release,
+        "release": arm.release,
+        "role": arm.role,
         "evidence": envelopes,
         "admission": decisions,
         "log": log,
-        **row.plan,
+        **arm.plan,
     }

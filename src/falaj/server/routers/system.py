@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 
 from falaj import __version__, api
 from falaj.artifacts import Digest
-from falaj.governance import trail
+from falaj.governance import privacy, trail
 from falaj.server import views
 from falaj.server.access import Caller
 from falaj.server.actions import Action, action
@@ -72,13 +72,14 @@ def _note(platform: Platform, actor: str, kind: str, details: dict[str, Any]) ->
 
 
 def _roots(platform: Platform) -> set[Digest]:
-    """Digests that must stay: releases and their snapshots, logs of steps, outputs of cached steps."""
+    """Digests that must stay: releases and their snapshots, logs of steps, outputs of cached steps, what law keeps."""
     roots: set[str] = set()
     with platform.database.reading() as session:
         for row in session.scalars(select(ReleaseRow)):
             roots |= {row.digest, *row.data.get("snapshots", {}).values(), *row.data.get("artifacts", [])}
         for step in session.scalars(select(StepRunRow)):
             roots |= {step.detail["log"]} if step.detail.get("log") else set()
+        roots |= privacy.locks_now(session, platform.now()).keys()
     for name in (*platform.store.refs("steps/"), *platform.store.refs("packaging/"), *platform.store.refs("sources/")):
         roots |= set(_digests(json.loads(platform.store.get_ref(name) or b"{}")))
     return {Digest(root) for root in roots}

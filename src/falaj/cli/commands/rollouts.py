@@ -1,0 +1,128 @@
+"""Rollouts: rollout list, status, watch, pause, resume, promote, skip, abort."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from falaj.cli.commands.projects import JsonOption
+from falaj.cli.output import ago, emit, emit_json, emit_table
+from falaj.cli.rollout_view import ENDED, lines_of, verdict
+
+if TYPE_CHECKING:
+    from falaj.documents.rollouts import Rollout
+
+NameArgument = Annotated[str, typer.Argument(help="Id of the rollout, or its endpoint as environment/model.")]
+ReasonOption = Annotated[str, typer.Option("--reason", "-m", help="Why; it goes into the audit log.")]
+_POLL_S = 0.5
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    group = typer.Typer(
+        name="rollout", help="How a candidate is doing beside the stable release.", no_args_is_help=True
+    )
+    for command in (status, watch, pause, resume, promote, skip, abort):
+        group.command()(command)
+    group.command("list")(list_rollouts)
+    app.add_typer(group)
+
+
+def list_rollouts(
+    endpoint: Annotated[str, typer.Option(help="Of this endpoint only, as environment/model.")] = "",
+    json: JsonOption = False,
+) -> None:
+    """List the newest rollouts."""
+    from falaj.client import Client
+
+    found = Client.from_home().rollouts.list(endpoint)
+    if json:
+        emit_json(found)
+        return
+    rows = [
+        (each.id, each.endpoint, each.location, f"{each.stable or '-'} -> {each.candidate}", each.strategy, each.state,
+         f"{each.weight / 100:g}%", ago(each.since), verdict(each)[:70])
+        for each in found
+    ]  # fmt: skip
+    header = ("rollout", "endpoint", "location", "releases", "strategy", "state", "weight", "since", "verdict")
+    emit_table(header, rows, empty="no rollouts yet: `deploy:` in falaj.yaml says how candidates come in")
+
+
+def status(name: NameArgument, json: JsonOption = False) -> None:
+    """Show a rollout: weights, requests, the evidence against its lines, the verdict in words."""
+    from falaj.client import Client
+
+    _told(Client.from_home().rollouts.show(name), json)
+
+
+def watch(name: NameArgument) -> None:
+    """Follow a rollout until it has ended; exit code 1 when the candidate did not get through."""
+    import time
+
+    from falaj.client import Client
+
+    calls = Client.from_home().rollouts
+    found, shown = calls.show(name), 0
+    while True:
+        shown = _redrawn(found, shown)
+        if found.state in ENDED:
+            raise typer.Exit(0 if found.state in ("succeeded", "live") else 1)
+        time.sleep(_POLL_S)
+        found = calls.show(found.id)
+
+
+def pause(name: NameArgument, reason: ReasonOption = "", json: JsonOption = False) -> None:
+    """Keep the weights as they are; evidence of harm still rolls back."""
+    _ask(name, "pause", reason, json)
+
+
+def resume(name: NameArgument, reason: ReasonOption = "", json: JsonOption = False) -> None:
+    """Go on where it was paused, or give an inconclusive one its time again."""
+    _ask(name, "resume", reason, json)
+
+
+def promote(name: NameArgument, reason: ReasonOption = "", json: JsonOption = False) -> None:
+    """Give the candidate all requests now, without the evidence that is missing."""
+    _ask(name, "promote", reason, json)
+
+
+def skip(name: NameArgument, reason: ReasonOption = "", json: JsonOption = False) -> None:
+    """Go to the next step now, without the evidence that this one lacks."""
+    _ask(name, "skip", reason, json)
+
+
+def abort(name: NameArgument, reason: ReasonOption = "", json: JsonOption = False) -> None:
+    """Give all requests back to the stable release."""
+    _ask(name, "abort", reason, json)
+
+
+def _ask(name: str, command: str, reason: str, json: bool) -> None:
+    from falaj.client import Client
+
+    calls = Client.from_home().rollouts
+    _told(calls.ask(calls.show(name).id, command, reason), json)
+
+
+def _told(found: Rollout, json: bool) -> None:
+    if json:
+        emit_json(found)
+        return
+    for line in lines_of(found):
+        emit(line)
+
+
+def _redrawn(found: Rollout, shown: int) -> int:
+    """Draw over what was drawn before on a terminal; elsewhere one line whenever the state or weight changes."""
+    lines = lines_of(found)
+    if sys.stdout.isatty():
+        if shown:
+            emit(f"\x1b[{shown}A\x1b[J", end="")
+        for line in lines:
+            emit(line)
+        return len(lines)
+    key = hash((found.state, found.weight))
+    if key != shown:
+        emit(f"{found.state}  {found.weight / 100:g}%  {verdict(found)}")
+    return key

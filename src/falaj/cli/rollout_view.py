@@ -1,0 +1,95 @@
+"""A rollout as a person reads it in a terminal: how far each piece of evidence is from its line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from falaj.cli.output import ago, styled
+
+if TYPE_CHECKING:
+    from falaj.documents.rollouts import Rollout
+
+ENDED = ("succeeded", "rolled_back", "aborted", "live", "failed", "superseded")
+_COLOURS = {
+    "succeeded": "green", "rolled_back": "red", "aborted": "magenta", "rolling_back": "red", "paused": "yellow",
+    "inconclusive": "yellow",
+}  # fmt: skip
+_WIDTH = 24
+
+
+def lines_of(found: Rollout) -> list[str]:
+    """The lines of the single view."""
+    versions = f"{found.endpoint}: release {found.candidate} beside {found.stable or 'nothing'} at {found.location}"
+    asked = found.requests
+    return [
+        styled(f"rollout {found.id}  {versions}", "bold"),
+        f"  {found.strategy}  {styled(found.state, _COLOURS.get(found.state, ''))}  since {ago(found.since)}",
+        f"  weight     {_weight(found)}",
+        f"  requests   stable {asked.get('stable', 0):,}, candidate {asked.get('candidate', 0):,}",
+        *_evidence(found),
+        f"  verdict    {verdict(found)}",
+        *([f"  it can be asked to: {', '.join(found.allowed)}"] if found.allowed else []),
+    ]
+
+
+def verdict(found: Rollout) -> str:
+    """The verdict in words."""
+    match found.state:
+        case "rolled_back" | "aborted" | "inconclusive" | "paused" | "rolling_back":
+            return f"{found.state.replace('_', ' ')}: {found.reason}" if found.reason else found.state
+        case "succeeded":
+            return f"the candidate serves all requests{f': {found.reason}' if found.reason else ''}"
+        case "failed" | "superseded":
+            return f"{found.state}: {found.reason}"
+    missing = [metric["name"] for metric in found.metrics if _judges(metric) and not _good_enough(metric)]
+    return (
+        f"nothing speaks against it; not yet known to be good enough: {', '.join(missing)}"
+        if missing
+        else "good so far"
+    )
+
+
+def _weight(found: Rollout) -> str:
+    share = found.weight / 100
+    copies = f", copies of {found.mirror:.0%}" if found.mirror else ""
+    filled = round(found.weight / 10_000 * _WIDTH)
+    return f"{'█' * filled}{'·' * (_WIDTH - filled)} {share:g}%{copies}"
+
+
+def _evidence(found: Rollout) -> list[str]:
+    if not found.metrics:
+        return []
+    head = f"  {'evidence':10} {'of harm':{_WIDTH + 14}} {'of being good enough':{_WIDTH + 14}} candidate/stable"
+    rows = [
+        f"  {metric['name'][:10]:10} {_bar(metric['harm'], metric['harm_line'], 'red')} "
+        f"{_bar(metric['safe'], metric['safe_line'], 'green')} {_ratio(metric)}"
+        for metric in found.metrics
+    ]
+    return [styled(head, "dim"), *rows]
+
+
+def _bar(value: float | None, line: float | None, colour: str) -> str:
+    """How far evidence is from its line, on the scale of log10: `████····  1.20 of 2.00`."""
+    if value is None or not line:
+        return " " * (_WIDTH + 14)
+    filled = min(_WIDTH, max(0, round(value / line * _WIDTH)))
+    bar = styled("█" * filled, colour if filled == _WIDTH else "") + "·" * (_WIDTH - filled)
+    return f"{bar} {max(value, 0.0):5.2f} of {line:4.2f}"
+
+
+def _ratio(metric: Mapping[str, Any]) -> str:
+    if metric.get("ratio") is None:
+        return "nothing happened yet"
+    least, most = metric.get("at_least"), metric.get("at_most")
+    bounds = [f"at least {least:.2g}" if least is not None else "", f"at most {most:.2g}" if most is not None else ""]
+    said = ", ".join(each for each in bounds if each)
+    return f"{metric['ratio']:.2g}{f' ({said})' if said else ''}"
+
+
+def _judges(metric: Mapping[str, Any]) -> bool:
+    return bool(metric["kind"] != "distribution")
+
+
+def _good_enough(metric: Mapping[str, Any]) -> bool:
+    return bool(metric["safe"] is not None and metric["safe"] >= metric["safe_line"])

@@ -1,0 +1,63 @@
+"""Rollouts as the API tells of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """How a candidate is doing beside the stable release at one location.
+
+    `weight` is the candidate's share in 1/10,000, `mirror` the share of requests that it gets a copy of. `metrics` hold
+    log10 of the evidence of harm (`harm` against `harm_line`) and of being good enough (`safe` against `safe_line`).
+    `allowed` says what can be asked of it now.
+    """
+
+    id: str
+    change: str
+    endpoint: str
+    location: str
+    strategy: str
+    candidate: int
+    stable: int | None
+    state: str
+    step: int
+    weight: int
+    mirror: float
+    since: float | None
+    reason: str
+    culprits: list[str]
+    requests: dict[str, int]
+    harm: float
+    harm_line: float | None
+    metrics: list[dict[str, Any]]
+    allowed: list[str]
+    plan: dict[str, Any]
+    trajectory: list[dict[str, Any]]
+
+
+def rollout_of(known: Any) -> Rollout:
+    """The document of what the control plane knows of a rollout (`release.changes.Steering`)."""
+    data, report = known.process.data, known.report
+    return Rollout(
+        id=known.process.id, change=known.change.id, endpoint=known.endpoint, location=data["location"],
+        strategy=data["strategy"]["kind"], candidate=data["release"], stable=report.get("stable"),
+        state=_state(known.process.state, report), step=report.get("step", 0), weight=report.get("weight", 0),
+        mirror=report.get("mirror", 0.0), since=report.get("since"), reason=_reason(data, report),
+        culprits=list(report.get("culprits", ())), requests=dict(report.get("requests", {})),
+        harm=report.get("harm") or 0.0, harm_line=report.get("harm_line"), metrics=list(report.get("metrics", ())),
+        allowed=list(report.get("allowed", ())), plan=dict(report.get("plan", {})),
+        trajectory=list(report.get("trajectory", ())),
+    )  # fmt: skip
+
+
+def _state(deployment: str, report: Mapping[str, Any]) -> str:
+    """Before its location has said anything, and when it was never heard, the deployment's own state tells more."""
+    return str(report["state"]) if report else deployment
+
+
+def _reason(data: Mapping[str, Any], report: Mapping[str, Any]) -> str:
+    return str(report.get("reason") or data.get("message") or "")

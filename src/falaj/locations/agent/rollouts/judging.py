@@ -1,0 +1,93 @@
+"""From the plan of a rollout to what is judged, and from a verdict to words (pure)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from falaj.rollout import Judged, MetricPlan, RolloutPlan, Strategy
+from falaj.rollout.analysis import AnalysisPlan, MetricKind, MetricSpec, MetricVerdict, Verdict
+from falaj.rollout.analysis.plan import LATENCY_QUANTILES
+
+MIN_PAST = 50
+"""So many requests of the past must be known to take cuts from them."""
+DEFAULT_CUTS_MS = (5.0, 25.0, 100.0)
+"""Cuts of an endpoint without a past; any cut that is fixed in advance is valid, these may see less."""
+LOSSES = ("accuracy", "brier", "log_loss")
+_PAIRED = (Strategy.SHADOW, Strategy.CHALLENGER)
+
+
+def analysis_plan(plan: RolloutPlan, past_latency_ms: Sequence[float], past_scores: Sequence[float]) -> AnalysisPlan:
+    """What is judged, with every cut fixed before the first request of the candidate.
+
+    Args:
+        plan: Of the rollout.
+        past_latency_ms: Latencies of the stable release before the rollout.
+        past_scores: Scores that the stable release predicted before the rollout.
+    """
+    specs = [_spec(metric, plan, past_latency_ms, past_scores) for metric in plan.metrics]
+    return AnalysisPlan(
+        metrics=tuple(spec for spec in specs if spec is not None),
+        alpha=plan.false_alarm,
+        alpha_promote=plan.false_promotion,
+        starts=max(1, len(plan.steps)) + (1 if plan.holdback_s else 0),
+    )
+
+
+def _spec(
+    metric: MetricPlan, plan: RolloutPlan, past_ms: Sequence[float], scores: Sequence[float]
+) -> MetricSpec | None:
+    given = {"tolerated": metric.tolerate, "margin": metric.margin}
+    own: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    match metric.name:
+        case "errors":
+            return MetricSpec.errors(**own)
+        case "latency":
+            return MetricSpec.latency(cuts_of(past_ms, LATENCY_QUANTILES) or DEFAULT_CUTS_MS, **own)
+        case "predictions":
+            cuts = cuts_of(scores, np.arange(0.1, 1.0, 0.1))
+            own.pop("margin", None)
+            return MetricSpec.distribution(cuts, **own) if cuts else None
+        case name if plan.strategy in _PAIRED:
+            return MetricSpec.quality_paired(name, **own)
+        case name:
+            return MetricSpec.quality(name, **own)
+
+
+def cuts_of(past: Sequence[float], quantiles: Sequence[float] | np.ndarray) -> tuple[float, ...]:
+    """The quantiles of past values, ascending and each once; empty when too few are known."""
+    values = np.asarray([value for value in past if math.isfinite(value)], dtype=float)
+    if len(values) < MIN_PAST:
+        return ()
+    return tuple(sorted({float(value) for value in np.quantile(values, quantiles)}))
+
+
+def judged(verdict: Verdict, plan: RolloutPlan) -> Judged:
+    """What the state machine is told."""
+    return Judged(
+        harm=harm_in_words(verdict, plan) if verdict.roll_back else "",
+        culprits=verdict.culprits or tuple(filter(None, [verdict.foremost])) if verdict.roll_back else (),
+        doubt=verdict.pause or "",
+        ruled_out=verdict.leave_step,
+        acceptable=verdict.promote,
+    )
+
+
+def harm_in_words(verdict: Verdict, plan: RolloutPlan) -> str:
+    """Why a candidate goes: `after 412 canary requests: errors, at least 2.1 times stable; false-alarm bound 1%`."""
+    names = verdict.culprits or tuple(filter(None, [verdict.foremost]))
+    culprits = [metric for metric in verdict.metrics if metric.name in names]
+    said = ", ".join(_worse(metric) for metric in culprits) or "all metrics together"
+    return f"after {verdict.exposed:,} candidate requests: {said}; false-alarm bound {plan.false_alarm:.3g}"
+
+
+def _worse(metric: MetricVerdict) -> str:
+    paired = metric.kind in (MetricKind.QUALITY_PAIRED, MetricKind.DISAGREEMENT)
+    if metric.at_least is not None and (paired or metric.at_least > 1):
+        return f"{metric.name} at least {metric.at_least:.2g}{' higher' if paired else ' times stable'}"
+    if metric.ratio is not None:
+        return f"{metric.name} about {metric.ratio:.2g}{' higher' if paired else ' times stable'}"
+    return metric.name

@@ -1,0 +1,158 @@
+"""One rollout at one location, with everything that its agent must remember of it (pure)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from falaj.locations.agent.rollouts.judging import judged
+from falaj.rollout import Asked, Event, Rollout, RolloutPlan, RolloutState, allowed, mirror_of, transition, weight_of
+from falaj.rollout.analysis import Analysis, Verdict
+
+SHOWN_POINTS = 60
+"""So many of them are told while it goes on."""
+POINTS = 240
+"""A trajectory never has more points; when it would, every second one goes and the next ones are half as dense."""
+_FIRST_INTERVAL_S = 0.5
+
+
+@dataclass(frozen=True)
+class Record:
+    """Where a rollout is, what was seen, and how it came there.
+
+    Args:
+        plan: What it is to do.
+        rollout: Where it is.
+        analysis: The evidence; None before the candidate was ready.
+        ready_at: When it was, unix seconds.
+        asked: How many of the wishes of people were done.
+        answered: Requests that the stable release and the candidate answered.
+        trajectory: Points in time: when, state, weight, evidence by metric.
+        interval_s: Least time between two points.
+    """
+
+    plan: RolloutPlan
+    rollout: Rollout = field(default_factory=Rollout)
+    analysis: Analysis | None = None
+    ready_at: float | None = None
+    asked: int = 0
+    answered: tuple[int, int] = (0, 0)
+    trajectory: tuple[Mapping[str, Any], ...] = ()
+    interval_s: float = _FIRST_INTERVAL_S
+
+    def happened(self, event: Event, now: float) -> Record:
+        """The record after an event; evidence starts anew where another share of the traffic is risked."""
+        after = transition(self.plan, self.rollout, event, now)
+        if after is self.rollout:
+            return self
+        analysis = self.analysis
+        if analysis is not None and _another_share(self.rollout, after):
+            analysis = analysis.enter_step()
+        return replace(self, rollout=after, analysis=analysis).noted(now, always=True)
+
+    def heard(self, wishes: Sequence[Asked], now: float) -> Record:
+        """The record after doing what people asked for since the last time."""
+        record = self
+        for wish in wishes[self.asked :]:
+            record = record.happened(wish, now)
+        return replace(record, asked=max(self.asked, len(wishes)))
+
+    def verdict(self) -> Verdict | None:
+        """What the evidence says now."""
+        return None if self.analysis is None else self.analysis.verdict()
+
+    def judged(self, now: float) -> Record:
+        """The record after looking at the evidence and at the clock."""
+        from falaj.rollout import Judged
+
+        found = self.verdict()
+        event = Judged() if found is None else judged(found, self.plan)
+        return self.happened(event, now).noted(now)
+
+    @property
+    def weight(self) -> int:
+        """The candidate's share of the requests in 1/10,000."""
+        return weight_of(self.plan, self.rollout)
+
+    @property
+    def mirror(self) -> float:
+        """The share of the requests that the candidate gets a copy of."""
+        return mirror_of(self.plan, self.rollout)
+
+    def noted(self, now: float, *, always: bool = False) -> Record:
+        """The record with a point of its trajectory, if the last one is old enough."""
+        last = self.trajectory[-1]["at"] if self.trajectory else -math.inf
+        if not always and (now - last < self.interval_s or self.rollout.ended):
+            return self
+        points = (*self.trajectory, self._point(now))
+        if len(points) <= POINTS:
+            return replace(self, trajectory=points)
+        return replace(self, trajectory=(*points[:-1:2], points[-1]), interval_s=2 * self.interval_s)
+
+    def _point(self, now: float) -> Mapping[str, Any]:
+        found = self.verdict()
+        metrics = {m.name: [_short(m.harm), _short(m.safe)] for m in found.metrics} if found else {}
+        harm = _short(found.harm) if found else 0.0
+        return {
+            "at": round(now, 3), "state": str(self.rollout.state), "weight": self.weight, "harm": harm,
+            "metrics": metrics, "answered": list(self.answered),
+        }  # fmt: skip
+
+    def report(self) -> dict[str, Any]:
+        """What the control plane is told, and what is signed in the end."""
+        found, rollout, plan = self.verdict(), self.rollout, self.plan
+        return {
+            "id": plan.id, "strategy": str(plan.strategy), "candidate": plan.candidate, "stable": plan.stable,
+            "state": str(rollout.state), "step": rollout.step, "weight": self.weight, "mirror": self.mirror,
+            "since": rollout.since, "reason": rollout.reason, "culprits": list(rollout.culprits), "by": rollout.by,
+            "requests": {"stable": self.answered[0], "candidate": self.answered[1]},
+            "harm": _short(found.harm) if found else 0.0, "harm_line": _short(found.harm_line) if found else None,
+            "metrics": [_metric(metric) for metric in found.metrics] if found else [],
+            "allowed": sorted(allowed(rollout.state, plan.strategy)), "asked": self.asked,
+            "plan": plan.to_json(), "trajectory": list(self.trajectory if rollout.ended else thinned(self.trajectory)),
+        }  # fmt: skip
+
+    def to_json(self) -> dict[str, Any]:
+        """The record for a file."""
+        return {
+            "plan": self.plan.to_json(), "rollout": self.rollout.to_json(),
+            "analysis": self.analysis.to_json() if self.analysis else None, "ready_at": self.ready_at,
+            "asked": self.asked, "answered": list(self.answered), "trajectory": list(self.trajectory),
+            "interval_s": self.interval_s,
+        }  # fmt: skip
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Record:
+        """Read it back."""
+        stable, candidate = value["answered"]
+        return cls(
+            plan=RolloutPlan.from_json(value["plan"]), rollout=Rollout.from_json(value["rollout"]),
+            analysis=Analysis.from_json(value["analysis"]) if value["analysis"] else None,
+            ready_at=value["ready_at"], asked=value["asked"], answered=(stable, candidate),
+            trajectory=tuple(value["trajectory"]), interval_s=value["interval_s"],
+        )  # fmt: skip
+
+
+def _another_share(before: Rollout, after: Rollout) -> bool:
+    return after.step != before.step or after.state is RolloutState.HOLDBACK
+
+
+def thinned(points: Sequence[Mapping[str, Any]], most: int = SHOWN_POINTS) -> Sequence[Mapping[str, Any]]:
+    """At most so many of the points, evenly spread, the last one among them."""
+    if len(points) <= most:
+        return points
+    return [points[round(place * (len(points) - 1) / (most - 1))] for place in range(most)]
+
+
+def _metric(found: Any) -> dict[str, Any]:
+    numbers = ("harm", "harm_line", "safe", "safe_line", "ratio", "at_least", "at_most")
+    said = {name: _short(getattr(found, name)) for name in numbers}
+    counts = {"events": list(found.events), "requests": list(found.requests)}
+    return {"name": found.name, "kind": found.kind, **counts, **said}
+
+
+def _short(value: float | None) -> float | None:
+    """A number that JSON can hold, with as many digits as a person reads."""
+    return None if value is None or not math.isfinite(value) else round(value, 4)

@@ -1,0 +1,52 @@
+"""How a change comes in: the strategy of its deployments, and the signed record of what a rollout found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from falaj.evidence import ROLLOUT, RolloutRecord, sign_statement
+from falaj.governance import trail
+from falaj.project.platform_spec import EnvironmentSpec
+from falaj.release.changes.turn import CONTROLLER, Turn
+from falaj.rollout import Strategy
+from falaj.storage import EvidenceRow, ProcessRow, ReleaseRow
+from falaj.storage.change_tables import ChangeRow
+
+Chosen = tuple[Strategy, Mapping[str, Any]]
+
+
+def strategy_for(row: ChangeRow, release: ReleaseRow, environment: EnvironmentSpec) -> Chosen:
+    """The strategy of a change's deployments and its options.
+
+    A rollback and an emergency change come in at once: whoever needs one cannot wait for evidence. Where the platform's
+    team asks for a strategy, that one holds, else the one of the project's file.
+    """
+    if row.restores or row.kind == "emergency":
+        return Strategy.RECREATE, {}
+    wished = release.data.get("strategies", {}).get(environment.name) or {"kind": "recreate", "options": {}}
+    asked = environment.rollout or wished
+    label = {"label": release.data["label"]} if release.data.get("label") else {}
+    return Strategy(asked["kind"]), {**asked.get("options", {}), **label}
+
+
+def record_rollouts(turn: Turn, row: ChangeRow, processes: Sequence[ProcessRow]) -> None:
+    """Sign what the rollouts of a change found, each once, as evidence of its release."""
+    for process in processes:
+        record = process.data.get("record")
+        if record is None or process.data.get("signed"):
+            continue
+        found = RolloutRecord.of(row.id, process.data, record)
+        signer = turn.keyring.signer_for(ROLLOUT)
+        envelope = sign_statement(found.statement(), signer)
+        turn.session.add(
+            EvidenceRow(
+                model=row.model,
+                number=row.release,
+                run_id=turn.release(row).run_id,
+                predicate_type=ROLLOUT,
+                envelope=dict(envelope),
+            )
+        )
+        trail.write_evidence(turn.session, envelope, f"change/{row.id}", CONTROLLER.id, turn.now)
+        process.data = {**process.data, "signed": True}

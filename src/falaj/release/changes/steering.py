@@ -1,0 +1,146 @@
+"""Rollouts as the control plane knows them: how they are doing, and what people ask of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from falaj.errors import ConflictError, NotFoundError
+from falaj.governance.policy import Action, require
+from falaj.governance.principal import Principal
+from falaj.release.changes.findings import facts_of
+from falaj.release.changes.requesting import context, resource_of
+from falaj.release.changes.turn import Turn
+from falaj.release.endpoints import next_version
+from falaj.rollout import Command, RolloutState, Strategy, allowed
+from falaj.storage import EndpointRow, ProcessRow
+from falaj.storage.change_tables import ChangeRow
+
+OVERRIDES = frozenset({Command.PROMOTE, Command.SKIP})
+"""What spares a candidate the evidence."""
+
+
+def unknown_rollout(rollout_id: str) -> NotFoundError:
+    """What is said of an id that no rollout has."""
+    return NotFoundError(f"no rollout '{rollout_id}'", hint="falaj rollout list shows them", code="rollout.unknown")
+
+
+@dataclass(frozen=True)
+class Steering:
+    """One rollout and what is known of it.
+
+    Args:
+        process: Its deployment.
+        change: What it is part of.
+        report: What its location said last, and in the end what was signed; empty before anything was said.
+    """
+
+    process: ProcessRow
+    change: ChangeRow
+    report: Mapping[str, Any]
+
+    @property
+    def endpoint(self) -> str:
+        """`environment/model`."""
+        return f"{self.process.data['environment']}/{self.process.data['model']}"
+
+    @property
+    def state(self) -> RolloutState:
+        """As its location said last."""
+        return RolloutState(self.report.get("state", RolloutState.PENDING))
+
+
+def rollouts(session: Session, endpoint: str | None = None, limit: int = 50) -> list[Steering]:
+    """The newest rollouts first, of all endpoints or of one."""
+    query = select(ProcessRow).where(ProcessRow.kind == "deployment").order_by(ProcessRow.created_at.desc())
+    found = (_known(session, process) for process in session.scalars(query) if _judges(process))
+    mine = (each for each in found if endpoint is None or each.endpoint == endpoint)
+    return [each for _, each in zip(range(limit), mine, strict=False)]
+
+
+def find_rollout(session: Session, rollout_id: str) -> Steering:
+    """A rollout by its id, or the newest one of an endpoint.
+
+    Raises:
+        NotFoundError: There is none (`rollout.unknown`).
+    """
+    if "/" in rollout_id:
+        newest = rollouts(session, rollout_id, 1)
+        if newest:
+            return newest[0]
+    process = session.get(ProcessRow, rollout_id)
+    if process is None or process.kind != "deployment" or not _judges(process):
+        raise unknown_rollout(rollout_id)
+    return _known(session, process)
+
+
+def steer(turn: Turn, principal: Principal, rollout_id: str, command: Command, reason: str) -> Steering:
+    """Ask something of a rollout; its location does it within a second, or when it is heard of again.
+
+    Raises:
+        NotFoundError: There is none.
+        ConflictError: It cannot be asked for now (`rollout.state`).
+        ForbiddenError: Policy does not permit it.
+    """
+    found = find_rollout(turn.session, rollout_id)
+    action = Action.OVERRIDE_ROLLOUT if command in OVERRIDES else Action.STEER_ROLLOUT
+    facts = facts_of(turn, found.change, renewal=True)
+    require(turn.session, principal, action, resource_of(found.change), context(turn, facts))
+    data = found.process.data
+    row = turn.session.get_one(
+        EndpointRow, (data["location"], data["environment"], data["model"]), with_for_update=True
+    )
+    _require_possible(found, command, _wish_of(row, found.process.id))
+    asked = {"command": str(command), "by": principal.id, "reason": reason}
+    row.plan = _with_wish(row.plan, found.process.id, asked)
+    row.version = next_version(turn.session, row.location)
+    turn.tell(found.change, f"rollout.{command}", principal.id, {"rollout": found.process.id, "reason": reason})
+    return found
+
+
+def _judges(process: ProcessRow) -> bool:
+    return bool(process.data.get("strategy", {}).get("kind", Strategy.RECREATE) != Strategy.RECREATE)
+
+
+def _known(session: Session, process: ProcessRow) -> Steering:
+    change = session.get_one(ChangeRow, process.data["concludes"])
+    return Steering(process, change, process.data.get("record") or _told(session, process))
+
+
+def _told(session: Session, process: ProcessRow) -> Mapping[str, Any]:
+    data = process.data
+    row = session.get(EndpointRow, (data["location"], data["environment"], data["model"]))
+    told: Iterator[Mapping[str, Any]] = iter(row.status.get("rollouts") or () if row else ())
+    return next((each for each in told if each.get("id") == process.id), {})
+
+
+def _wish_of(row: EndpointRow, rollout_id: str) -> Mapping[str, Any] | None:
+    """What is wanted of a rollout that its endpoint still has."""
+    found = [row.plan.get("rollout"), *(each["rollout"] for each in row.plan.get("challengers", ()))]
+    return next((each for each in found if each and each["plan"]["id"] == rollout_id), None)
+
+
+def _with_wish(plan: Mapping[str, Any], rollout_id: str, asked: Mapping[str, str]) -> dict[str, Any]:
+    def with_asked(wish: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        mine = wish is not None and wish["plan"]["id"] == rollout_id
+        return {**wish, "asked": [*wish["asked"], asked]} if mine and wish else wish
+
+    challengers = [{**each, "rollout": with_asked(each["rollout"])} for each in plan.get("challengers", ())]
+    changed = {"rollout": with_asked(plan["rollout"])} if plan.get("rollout") else {}
+    return {**plan, **changed, **({"challengers": challengers} if challengers else {})}
+
+
+def _require_possible(found: Steering, command: Command, wish: Mapping[str, Any] | None) -> None:
+    strategy = Strategy(found.process.data["strategy"]["kind"])
+    possible = allowed(found.state, strategy) if wish is not None else frozenset[Command]()
+    if command not in possible:
+        can = ", ".join(sorted(possible)) or "nothing more"
+        raise ConflictError(
+            f"rollout {found.process.id} is {found.state} and cannot be asked to {command}",
+            hint=f"it can be asked to: {can}",
+            code="rollout.state",
+        )

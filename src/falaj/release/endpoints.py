@@ -1,0 +1,306 @@
+"""Endpoints: what each must serve, how a deployment brings a release in, and what agents report of it.
+
+The plan of an endpoint says everything that its location needs: the release with its change, and while it rolls out,
+the plan of the rollout. `before` is what the endpoint served before and goes back to when the deployment fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from falaj.governance import lineage, settings, trail
+from falaj.ids import new_id
+from falaj.processes import Event, ProcessTable
+from falaj.release.lifecycle import DeploymentState
+from falaj.release.registry import CONTROLLER
+from falaj.rollout import Strategy, plan_of
+from falaj.storage import EndpointRow, EventRow, ProcessRow, ReleaseRow
+
+_OURS = ("before", "rollout", "challengers", "withdrawn")
+"""Keys of a plan that are about the endpoint and not about the release that it serves."""
+
+
+@dataclass(frozen=True)
+class Grant:
+    """By what a release may be deployed, and how.
+
+    Args:
+        change: Id of the change whose admission the location is shown.
+        concludes: Id of the change that ends with the deployment; another one when it is a rollback.
+        strategy: Name of the strategy; `recreate` where there is nothing to compare with.
+        options: Of the strategy; see `rollout.plan_of`.
+    """
+
+    change: str
+    concludes: str
+    strategy: str = Strategy.RECREATE
+    options: Mapping[str, Any] | None = None
+
+
+def deploy(
+    session: Session,
+    table: ProcessTable,
+    release: ReleaseRow,
+    endpoint: tuple[str, str],
+    grant: Grant,
+    now: float,
+    *,
+    waits: bool = False,
+) -> str:
+    """Start the deployment of a release into an endpoint; an unfinished one of the same endpoint is superseded.
+
+    Args:
+        session: The caller's transaction.
+        table: The process table.
+        release: What is to serve.
+        endpoint: Environment and location.
+        grant: By what it may.
+        now: Unix seconds.
+        waits: It begins when another location is done.
+
+    Returns:
+        Id of the deployment.
+    """
+    environment, location = endpoint
+    if grant.strategy != Strategy.CHALLENGER:
+        for older in deployments(session, release.model, environment, location):
+            table.send(session, older.id, Event("superseded"), now)
+    deployment_id = new_id(now)
+    data = {
+        "deployment_id": deployment_id, "model": release.model, "release": release.number,
+        "environment": environment, "location": location, "digest": release.digest,
+        "change": grant.change, "concludes": grant.concludes,
+        "strategy": {"kind": str(grant.strategy), "options": dict(grant.options or {})},
+    }  # fmt: skip
+    state = DeploymentState.WAITING if waits else DeploymentState.PENDING
+    table.start(session, "deployment", deployment_id, state, data, now, due=not waits)
+    return deployment_id
+
+
+def point_endpoint(session: Session, data: Mapping[str, Any], now: float) -> None:
+    """Make a deployment's release what its endpoint must serve; agents see a new version of their desired state."""
+    location = data["location"]
+    version = next_version(session, location)
+    key = (location, data["environment"], data["model"])
+    release = session.get_one(ReleaseRow, (data["model"], data["release"]))
+    row = session.get(EndpointRow, key)
+    before = _before(row, release)
+    if row is None:
+        row = EndpointRow(location=location, environment=data["environment"], model=data["model"], status={}, plan={})
+        session.add(row)
+    elif row.release != release.number:
+        row.previous = row.release
+    served = {"digest": release.digest, "change": data["change"], **release.data.get("serving", {})}
+    kept = {"challengers": row.plan["challengers"]} if row.plan.get("challengers") else {}
+    row.release, row.version, row.updated_at = release.number, version, now
+    row.plan = {**served, **kept, "before": before, **_rollout(data, before)}
+    said = {"location": location, "release": release.number, "digest": release.digest, "change": data["change"]}
+    trail.write(session, "endpoint.pointed", CONTROLLER, subject(row), now, {**said, "previous": row.previous})
+
+
+def _before(row: EndpointRow | None, release: ReleaseRow) -> Mapping[str, Any] | None:
+    """What the endpoint serves now, if that may come back: a candidate that did not get through is not it."""
+    if row is None or row.plan.get("withdrawn"):
+        return None
+    proven = row.status.get("state") == "ready" and row.status.get("release") == row.release
+    if row.plan.get("rollout") or row.release == release.number or not proven:
+        found: Mapping[str, Any] | None = row.plan.get("before")
+        return found if found and found["release"] != release.number else None
+    return {"release": row.release, **{key: value for key, value in row.plan.items() if key not in _OURS}}
+
+
+def _rollout(data: Mapping[str, Any], before: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    strategy = data.get("strategy") or {"kind": Strategy.RECREATE}
+    if before is None or strategy["kind"] == Strategy.RECREATE:
+        return {}
+    plan = plan_of(
+        data["deployment_id"],
+        strategy["kind"],
+        strategy["options"],
+        candidate=data["release"],
+        stable=before["release"],
+    )
+    return {"rollout": {"plan": plan.to_json(), "asked": []}}
+
+
+def take_back(session: Session, row: EndpointRow, reason: str, now: float) -> None:
+    """Let an endpoint serve again what it served before; does nothing where there was nothing before."""
+    before = row.plan.get("before")
+    if not before:
+        return
+    failed = row.release
+    kept = {"challengers": row.plan["challengers"]} if row.plan.get("challengers") else {}
+    row.release, row.previous = before["release"], failed
+    row.plan = {**{key: value for key, value in before.items() if key != "release"}, **kept, "before": None}
+    row.version, row.updated_at = next_version(session, row.location), now
+    said = {"location": row.location, "release": row.release, "instead_of": failed, "reason": reason}
+    trail.write(session, "endpoint.taken-back", CONTROLLER, subject(row), now, said)
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One release that an endpoint runs.
+
+    Args:
+        release: Its number.
+        role: `primary`, `stable` while the primary one rolls out, or `challenger`.
+        plan: What its location needs for it: digest, change, and how it is served.
+    """
+
+    release: int
+    role: str
+    plan: Mapping[str, Any]
+
+
+def arms_of(row: EndpointRow) -> list[Arm]:
+    """The releases that an endpoint runs: what it serves, what it goes back to, and what is compared with them."""
+    found = [Arm(row.release, "primary", _served(row.plan))]
+    before = row.plan.get("before")
+    if row.plan.get("rollout") and before:
+        found.append(Arm(before["release"], "stable", _served(before)))
+    return found + [Arm(each["release"], "challenger", _served(each)) for each in row.plan.get("challengers", ())]
+
+
+def _served(plan: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {key: value for key, value in plan.items() if key not in (*_OURS, "release")}
+
+
+def rollouts_of(row: EndpointRow) -> list[Mapping[str, Any]]:
+    """The rollouts of an endpoint as agents are told: plan and what people asked for."""
+    own = [row.plan["rollout"]] if row.plan.get("rollout") else []
+    return own + [each["rollout"] for each in row.plan.get("challengers", ())]
+
+
+def withdraw(session: Session, row: EndpointRow, reason: str, now: float) -> None:
+    """Take an endpoint away: its location stops serving it as soon as it hears of that, within seconds.
+
+    The row stays, so that the version of the location's desired state never goes back.
+    """
+    row.plan = {**row.plan, "withdrawn": reason}
+    row.status = {"release": row.release, "state": "withdrawn", "message": reason}
+    row.version, row.updated_at = next_version(session, row.location), now
+    said = {"location": row.location, "release": row.release, "reason": reason}
+    trail.write(session, "endpoint.withdrawn", CONTROLLER, subject(row), now, said)
+    lineage.ended(session, row.environment, row.model, row.location, now)
+
+
+def next_version(session: Session, location: str) -> int:
+    """The version that the desired state of a location has after its next change."""
+    newest = select(func.max(EndpointRow.version)).where(EndpointRow.location == location)
+    return (session.scalar(newest) or 0) + 1
+
+
+def endpoints_of(session: Session, model: str, environment: str | None = None) -> list[EndpointRow]:
+    """The endpoints that serve a model, in all environments or in one."""
+    query = select(EndpointRow).where(EndpointRow.model == model)
+    if environment is not None:
+        query = query.where(EndpointRow.environment == environment)
+    rows = session.scalars(query.order_by(EndpointRow.environment, EndpointRow.location))
+    return [row for row in rows if not row.plan.get("withdrawn")]
+
+
+def observe(
+    session: Session,
+    table: ProcessTable,
+    location: str,
+    endpoints: Sequence[Mapping[str, Any]],
+    now: float,
+    *,
+    reporter: str = "",
+) -> list[str]:
+    """Take what an agent reports of its endpoints; deployments become live or failed by it.
+
+    Args:
+        session: The caller's transaction.
+        table: The process table.
+        location: Whose endpoints.
+        endpoints: What is said of each.
+        now: Unix seconds.
+        reporter: Principal id of who says so; by default the agent of the location.
+
+    Returns:
+        Ids of the changes that a deployment ended of.
+    """
+    settled: list[str] = []
+    for report in endpoints:
+        environment, _, model = report["endpoint"].partition("/")
+        row = session.get(EndpointRow, (location, environment, model))
+        if row is None or row.plan.get("withdrawn"):
+            continue
+        row.status, row.updated_at = dict(report), now
+        if report["release"] == row.release and (event := _event(row, report)):
+            settled += _settle(session, table, row, event, now, reporter or f"workload:agent/{location}")
+    return settled
+
+
+def _event(row: EndpointRow, report: Mapping[str, Any]) -> Event | None:
+    """What a report means for the deployment of the endpoint's release."""
+    if report["state"] not in ("ready", "failed", "rolling"):
+        return None
+    wanted = (row.plan.get("rollout") or {}).get("plan", {}).get("id")
+    record = next((each for each in report.get("rollouts", ()) if each.get("id") == wanted), None)
+    if wanted and record is None and report["state"] != "failed":
+        return None  # the report is older than the rollout
+    return Event(report["state"], {"message": report.get("message", ""), **({"record": record} if record else {})})
+
+
+def _settle(
+    session: Session, table: ProcessTable, row: EndpointRow, event: Event, now: float, reporter: str
+) -> Iterator[str]:
+    for process in deployments(session, row.model, row.environment, row.location):
+        if process.state not in _MOVING or process.data["release"] != row.release:
+            continue
+        if event.name == "rolling" and process.state == DeploymentState.ROLLING:
+            continue
+        table.send(session, process.id, event, now)
+        kind = {"ready": "deployment.live", "failed": "deployment.failed"}.get(event.name, "deployment.rolling")
+        data = {"release": row.release, "location": row.location, "message": event.data["message"]}
+        session.add(EventRow(at=now, subject=subject(row), kind=kind, data=data))
+        trail.write(session, kind, reporter, subject(row), now, data)
+        if event.name == "rolling":
+            continue
+        if event.name == "ready":
+            _arrived(session, row, process, now)
+        else:
+            take_back(session, row, event.data["message"], now)
+        yield process.data["concludes"]
+
+
+def _arrived(session: Session, row: EndpointRow, process: ProcessRow, now: float) -> None:
+    """The release is what the endpoint serves; its rollout, if there was one, is over."""
+    if row.plan.get("rollout"):
+        row.plan = {key: value for key, value in row.plan.items() if key != "rollout"}
+        row.version = next_version(session, row.location)
+    served = (row.environment, row.model, row.location, row.release, process.data["concludes"], now)
+    lineage.began(session, lineage.Served(*served))
+
+
+def subject(row: EndpointRow) -> str:
+    """An endpoint as the audit log names it."""
+    return f"endpoint/{row.environment}/{row.model}"
+
+
+_MOVING = (DeploymentState.CONVERGING, DeploymentState.ROLLING)
+
+
+def deployments(session: Session, model: str, environment: str, location: str) -> list[ProcessRow]:
+    """The deployments of an endpoint that are under way or live."""
+    active = (*_MOVING, DeploymentState.WAITING, DeploymentState.PENDING, DeploymentState.LIVE)
+    rows = session.scalars(select(ProcessRow).where(ProcessRow.kind == "deployment", ProcessRow.state.in_(active)))
+    wanted = (model, environment, location)
+    return [row for row in rows if (row.data["model"], row.data["environment"], row.data["location"]) == wanted]
+
+
+def live(session: Session, model: str) -> ReleaseRow | None:
+    """The release that serves on the highest rung where the model is live, or None."""
+    rows = endpoints_of(session, model)
+    serving = {row.environment: row for row in rows if row.status.get("state") == "ready"}
+    for environment in reversed(settings.current(session).ladder):
+        if environment.name in serving:
+            return session.get(ReleaseRow, (model, serving[environment.name].status["release"]))
+    return None

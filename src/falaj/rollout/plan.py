@@ -1,0 +1,146 @@
+"""What a rollout is to do: the strategy of an environment, made concrete for one candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+WHOLE = 10_000
+"""All of the traffic: shares are counted in 1/10,000."""
+
+
+class Strategy(StrEnum):
+    """How a candidate replaces the stable release."""
+
+    RECREATE = "recreate"
+    BLUE_GREEN = "blue_green"
+    CANARY = "canary"
+    SHADOW = "shadow"
+    CHALLENGER = "challenger"
+    """Gets a copy of the traffic for comparison and never answers anybody."""
+
+
+@dataclass(frozen=True)
+class MetricPlan:
+    """One metric that a candidate is judged by.
+
+    Args:
+        name: `errors`, `latency`, `predictions`, or a loss such as `brier`.
+        tolerate: Ratio to the stable release (in a shadow, difference of the losses) that counts as no harm; None for
+            the metric's own.
+        margin: Ratio (in a shadow, difference) that must be ruled out before the candidate is promoted; None for the
+            metric's own.
+    """
+
+    name: str
+    tolerate: float | None = None
+    margin: float | None = None
+
+
+@dataclass(frozen=True)
+class RolloutPlan:
+    """All that the agent must know to carry a rollout out alone.
+
+    Args:
+        id: Of the deployment that it belongs to.
+        strategy: The movement.
+        candidate: Number of the release that comes.
+        stable: Number of the release that is there.
+        steps: Weights of a canary in 1/10,000, growing.
+        hold_s: Least time of each step; of a shadow, how long it lasts; of a preview, how long it stays open.
+        max_s: A step or shadow that lasts longer is inconclusive, and a person decides.
+        holdback: Share in 1/10,000 that stays with the stable release after the last step.
+        holdback_s: How long the way back stays open after the promotion.
+        warm_up_s: A candidate that is not ready by then is given up.
+        burn_in_s: Requests so soon after the candidate's start are not judged: caches are cold.
+        metrics: What is judged.
+        false_alarm: Bound on the probability that a candidate which is no worse is rolled back.
+        false_promotion: Bound on the probability that one that is worse by the margin is promoted.
+        sticky: Request header whose value keeps a unit on one side; None for none.
+        matches: Requests that go to the candidate whatever the weight: `kind`, `name`, `value`.
+        mirror: Share 0..1 of the requests that a shadow gets a copy of.
+        label: Name of the output whose losses are judged, and `kind` of the loss; empty without labels.
+    """
+
+    id: str
+    strategy: Strategy
+    candidate: int
+    stable: int
+    steps: tuple[int, ...] = ()
+    hold_s: float = 0.0
+    max_s: float = 7 * 86_400.0
+    holdback: int = 0
+    holdback_s: float = 0.0
+    warm_up_s: float = 300.0
+    burn_in_s: float = 0.0
+    metrics: tuple[MetricPlan, ...] = ()
+    false_alarm: float = 0.01
+    false_promotion: float = 0.05
+    sticky: str | None = None
+    matches: tuple[Mapping[str, str], ...] = ()
+    mirror: float = 1.0
+    label: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> RolloutPlan:
+        """Read the plan back.
+
+        Raises:
+            TypeError: A field is missing or unknown.
+            ValueError: A field has no such value.
+        """
+        return cls(
+            **{
+                **value,
+                "strategy": Strategy(value["strategy"]),
+                "steps": tuple(value.get("steps", ())),
+                "metrics": tuple(MetricPlan(**each) for each in value.get("metrics", ())),
+                "matches": tuple(value.get("matches", ())),
+            }
+        )
+
+
+def plan_of(rollout_id: str, kind: str, options: Mapping[str, Any], candidate: int, stable: int) -> RolloutPlan:
+    """The plan of a rollout.
+
+    Args:
+        rollout_id: Id of the deployment.
+        kind: Name of the strategy.
+        options: Its options as the project file gives them: shares 0..1, durations in seconds.
+        candidate: Release that comes.
+        stable: Release that is there.
+    """
+    strategy = Strategy(kind)
+    holdback = options.get("holdback") or {}
+    metrics = options.get("metrics") or _METRICS.get(strategy, ())
+    return RolloutPlan(
+        id=rollout_id, strategy=strategy, candidate=candidate, stable=stable,
+        steps=tuple(round(share * WHOLE) for share in options.get("steps", ())),
+        hold_s=float(options.get("hold_s", options.get("for_s", options.get("preview_s", 0.0)))),
+        max_s=float(options.get("max_s", 7 * 86_400.0)),
+        holdback=round(float(holdback.get("share", 0.0)) * WHOLE),
+        holdback_s=float(holdback.get("for_s", options.get("way_back_s", 0.0))),
+        burn_in_s=float(options.get("burn_in_s", 0.0)),
+        metrics=tuple(_metric(each) for each in metrics),
+        false_alarm=float(options.get("false_alarm", 0.01)),
+        sticky=options.get("sticky"), matches=tuple(options.get("matches", ())),
+        mirror=float(options.get("mirror", 1.0)), label=dict(options.get("label", {})),
+    )  # fmt: skip
+
+
+_METRICS: Mapping[Strategy, tuple[str, ...]] = {
+    Strategy.CANARY: ("errors", "latency"),
+    Strategy.BLUE_GREEN: ("errors", "latency"),
+    Strategy.SHADOW: ("errors",),
+    Strategy.CHALLENGER: ("errors",),
+}
+
+
+def _metric(value: str | Mapping[str, Any]) -> MetricPlan:
+    return MetricPlan(value) if isinstance(value, str) else MetricPlan(**value)
