@@ -22,6 +22,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     name = ""
     ready = True
     open_requests = 0
+    copies = Path()
 
     def address_string(self) -> str:
         return "unix"
@@ -38,8 +39,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
             os._exit(9)
         if self.path.startswith("/slow"):
             time.sleep(2.0)
+        told = {"request_id": self.headers.get("x-request-id"), "host": self.headers.get("host")}
+        told |= {"arm": self.headers.get("falaj-arm"), "unit": self.headers.get("falaj-unit")}
+        if str(told["host"]).endswith("-shadow"):
+            with self.copies.open("a") as file:
+                file.write(json.dumps(told) + "\n")
+            if self.path.startswith("/hang"):
+                time.sleep(8)
         healthy = self.ready or not self.path.startswith("/v2/health")
-        self.answer(200 if healthy else 503, {"name": self.name, "path": self.path, "pid": os.getpid()})
+        self.answer(200 if healthy else 503, {"name": self.name, "path": self.path, "pid": os.getpid(), **told})
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
@@ -47,13 +55,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def answer(self, status: int, value: dict[str, object]) -> None:
         body = json.dumps(value).encode()
-        self.send_response(status)
-        self.send_header("content-length", str(len(body)))
-        self.send_header("content-type", "application/json")
-        self.end_headers()
-        self.wfile.write(body)
-        self.wfile.flush()
-        Handler.open_requests -= 1
+        try:
+            self.send_response(status)
+            self.send_header("content-length", str(len(body)))
+            self.send_header("content-type", "application/json")
+            self.end_headers()
+            self.wfile.write(body)
+            self.wfile.flush()
+        finally:
+            Handler.open_requests -= 1
 
 
 def main() -> None:
@@ -66,6 +76,7 @@ def main() -> None:
     if options.crash:
         raise SystemExit("ValueError: the model cannot be loaded")
     Handler.name, Handler.ready = options.name, not options.never_ready
+    Handler.copies = Path(f"{options.socket}.copies")
     Path(options.socket).unlink(missing_ok=True)
     server = Server(options.socket, Handler)
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())

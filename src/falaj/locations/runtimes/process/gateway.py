@@ -2,7 +2,8 @@
 
 The order is what makes it safe. Clusters with old and new arms first; then wait until Envoy shows the endpoints; then
 the routes; then the clusters without the old arms. In any other order some requests meet a route to a cluster that is
-not there. Killed between any two steps, the files on disk are a state that Envoy can start from.
+not there. Killed between any two steps, the files on disk are a state that Envoy can start from. When only weights
+change, the clusters stay as they are and the routes are the one file that is written.
 """
 
 from __future__ import annotations
@@ -103,21 +104,24 @@ class Gateway:
         clusters, routes = _clusters(table), _routes(table)
         if self._file_is(clusters) and self._file_is(routes) and not self._audit_is_due():
             return
-        before = self.table()
+        stored = before = self.table()
+        both = None
         try:
             if not (self._file_is(routes) and self._confirmed(routes)):
-                both = table.with_arms(before)
-                self._put(_clusters(both))
+                stored = table.with_arms(before)
+                both = _clusters(stored)
+                self._put(both)
                 self._wait_for_hosts(table)
-                write_json(self._table_file, both.to_json())  # first, so that no crash forgets an arm in use
+                write_json(self._table_file, stored.to_json())  # first, so that no crash forgets an arm in use
                 self._put(routes)
-            self._put(clusters)
-            self._wait_for_hosts(table)
+            if clusters != both:
+                self._put(clusters)
+                self._wait_for_hosts(table)
         except ConfigRejectedError:
             write_json(self._table_file, before.to_json())
             self._write_back(before)
             raise
-        if table != before:
+        if table != stored:
             write_json(self._table_file, table.to_json())
         self._rotate_access_log()
         self._audited_at = time.monotonic()

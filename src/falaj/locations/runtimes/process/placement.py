@@ -119,10 +119,16 @@ def _routable(replicas: Sequence[Replica], arm: str, before: RoutingTable) -> Ar
 
 
 def surplus(servables: Sequence[Servable], replicas: Sequence[Replica], table: RoutingTable) -> list[Replica]:
-    """Replicas that nobody needs: of arms neither wanted nor routed to, and beyond the wanted number."""
-    limits = {name: 1 << 30 for route in table.routes.values() for name in route.weights}
-    limits |= {arm_name(servable): servable.endpoint.replicas for servable in servables}
-    return [r for r in replicas if r.retired_at is None and r.slot.index >= limits.get(r.slot.arm, 0)]
+    """Replicas that nobody needs: of arms neither wanted nor routed to, and beyond the wanted number.
+
+    Those beyond the number stay while none of the others answers, because the requests are theirs.
+    """
+    routed = {name for route in table.routes.values() for name in route.weights}
+    limits = dict.fromkeys(routed, 1 << 30) | {arm_name(s): s.endpoint.replicas for s in servables}
+    kept = [r for r in replicas if r.retired_at is None]
+    within = {r.slot.arm for r in kept if r.ready and r.slot.index < limits.get(r.slot.arm, 0)}
+    beyond = [r for r in kept if r.slot.index >= limits.get(r.slot.arm, 0)]
+    return [r for r in beyond if r.slot.arm in within or r.slot.arm not in routed]
 
 
 def status(

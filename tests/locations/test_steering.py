@@ -1,0 +1,233 @@
+"""Releases that share an endpoint: who is routed to and who is kept, over every mixture of replicas."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from falaj.locations.desired import EndpointState, Servable
+from falaj.locations.runtimes.process import placement
+from falaj.locations.runtimes.process.os_process import OsProcess
+from falaj.locations.runtimes.process.replica import Replica, Slot, arm_name
+from falaj.locations.runtimes.process.routing import EMPTY, TOTAL_WEIGHT, Arm, Route, RoutingTable
+from falaj.locations.traffic import Match, Traffic
+from tests.locations.conftest import servable
+from tests.locations.test_traffic import traffics
+
+FEW = settings(max_examples=40)
+RELEASES = (1, 2, 3, 4, 5)
+ENDPOINT = "dev/m"
+
+
+def replica(release: int, index: int = 0, *, ready: bool = True) -> Replica:
+    slot = Slot(arm_of(release), ENDPOINT, f"m@{release}", index, f"/s/{release}-{index}", ("x",))
+    return Replica(slot, OsProcess(1, 1), 0.0, 1.0 if ready else None)
+
+
+def fallen(item: Replica) -> Replica:
+    return replace(item, process=None, ready_at=None)
+
+
+def arm_of(release: int) -> str:
+    return arm_name(servable(release))
+
+
+@dataclass
+class Location:
+    """The decisions of a location over time, as the runtime makes them."""
+
+    replicas: dict[str, Replica]
+    table: RoutingTable = EMPTY
+
+    def run(self, servables: list[Servable], traffic: Traffic | None) -> Route:
+        shared = {ENDPOINT: traffic} if traffic else {}
+        self.table = placement.routing_table(servables, list(self.replicas.values()), self.table, shared)
+        for extra in placement.surplus(servables, list(self.replicas.values()), self.table):
+            self.replicas[extra.slot.id] = replace(extra, retired_at=1.0)
+        return self.table.routes[ENDPOINT]
+
+    def set(self, *items: Replica) -> None:
+        self.replicas |= {item.slot.id: item for item in items}
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[Location, list[Servable], Traffic]:
+    location = Location({})
+    wanted, traffic = [servable(1)], Traffic({1: TOTAL_WEIGHT})
+    for _ in range(draw(st.integers(1, 4))):
+        releases = draw(st.lists(st.sampled_from(RELEASES), min_size=1, max_size=3, unique=True))
+        wanted = [servable(release, replicas=draw(st.integers(1, 2))) for release in releases]
+        for item in wanted:
+            for index in range(item.endpoint.replicas):
+                location.set(replica(item.endpoint.release, index, ready=draw(st.booleans())))
+        for item in list(location.replicas.values()):
+            if item.retired_at is None and draw(st.integers(0, 4)) == 0:
+                location.set(fallen(item))
+        traffic = draw(traffics())
+        location.run(wanted, traffic)
+    return location, wanted, traffic
+
+
+@FEW
+@given(histories())
+def test_every_route_leads_to_arms_that_are_there(history: tuple[Location, list[Servable], Traffic]) -> None:
+    location, _, _ = history
+    route, table = location.table.routes[ENDPOINT], location.table
+    named = {*route.weights, *route.mirrors, *(rule.arm for rule in route.rules)}
+    assert named <= table.arms.keys() and all(table.arms[name].sockets for name in named)
+    assert sum(route.weights.values()) in (0, TOTAL_WEIGHT)
+    assert all(table.arms[name].mirrored for name in route.mirrors)
+
+
+@FEW
+@given(histories())
+def test_nobody_who_is_routed_to_or_wanted_is_ended(history: tuple[Location, list[Servable], Traffic]) -> None:
+    location, wanted, _ = history
+    kept = {r.slot.arm for r in location.replicas.values() if r.retired_at is None}
+    assert set(location.table.routes[ENDPOINT].weights) <= kept
+    assert {arm_name(item) for item in wanted} <= kept
+
+
+@FEW
+@given(histories())
+def test_deciding_again_decides_the_same(history: tuple[Location, list[Servable], Traffic]) -> None:
+    location, wanted, traffic = history
+    location.run(wanted, traffic)  # without what was surplus the time before
+    before = location.table
+    location.run(wanted, traffic)
+    assert location.table == before
+
+
+@FEW
+@given(histories())
+def test_requests_go_where_somebody_answers_if_anybody_does(
+    history: tuple[Location, list[Servable], Traffic],
+) -> None:
+    location, wanted, _ = history
+    ready = {r.slot.arm for r in location.replicas.values() if r.ready and r.retired_at is None}
+    if ready & {arm_name(item) for item in wanted}:
+        assert set(location.table.routes[ENDPOINT].weights) <= ready
+
+
+@FEW
+@given(histories())
+def test_a_table_survives_its_file(history: tuple[Location, list[Servable], Traffic]) -> None:
+    table = history[0].table
+    read = RoutingTable.from_json(json.loads(json.dumps(table.to_json(), sort_keys=True)))
+    assert read == table
+    assert [list(route.weights) for route in read.routes.values()] == [list(r.weights) for r in table.routes.values()]
+
+
+def test_the_file_of_an_earlier_version_is_read() -> None:
+    value = {"arms": [{"name": "a", "release": "m@1", "sockets": ["/s"]}], "routes": {"dev/m": {"a": TOTAL_WEIGHT}}}
+    assert RoutingTable.from_json(value) == RoutingTable(
+        {"a": Arm("a", "m@1", ("/s",))}, {"dev/m": Route("dev/m", {"a": TOTAL_WEIGHT})}
+    )
+    empty = {"arms": [], "routes": {"dev/m": {}}}
+    assert RoutingTable.from_json(empty).routes["dev/m"] == Route("dev/m", {})
+
+
+CANARY = Traffic({1: 9_000, 2: 1_000}, canary=2)
+BOTH = [servable(1), servable(2)]
+
+
+def test_an_arm_that_never_was_ready_gets_nothing() -> None:
+    location = Location({})
+    location.set(replica(1), replica(2, ready=False))
+    assert location.run(BOTH, CANARY).weights == {arm_of(1): TOTAL_WEIGHT}
+    assert location.table.arms.keys() == {arm_of(1)}
+    location.set(replica(2))
+    route = location.run(BOTH, CANARY)
+    assert route.weights == {arm_of(2): 1_000, arm_of(1): 9_000} and route.canary_weight == 1_000
+
+
+def test_an_arm_that_fell_gives_its_weight_away_and_keeps_its_cluster() -> None:
+    location = Location({})
+    location.set(replica(1), replica(2))
+    location.run(BOTH, CANARY)
+    arms = location.table.arms
+    location.set(fallen(replica(2)))
+    assert location.run(BOTH, CANARY).weights == {arm_of(1): TOTAL_WEIGHT}
+    assert location.table.arms == arms  # so no connection of the other arm is touched
+    location.set(fallen(replica(1)))
+    assert location.run(BOTH, CANARY).weights == {arm_of(2): 1_000, arm_of(1): 9_000}  # a retry may outlast a restart
+
+
+def test_warm_releases_stay_and_are_reached_by_name_alone() -> None:
+    location = Location({})
+    location.set(replica(1), replica(2))
+    route = location.run(BOTH, Traffic({1: TOTAL_WEIGHT, 2: 0}, canary=2))
+    assert route.weights == {arm_of(1): TOTAL_WEIGHT}
+    assert [(rule.name, rule.value, rule.arm) for rule in route.rules] == [
+        ("falaj-use-release", "1", arm_of(1)),
+        ("falaj-use-release", "2", arm_of(2)),
+    ]
+    assert all(item.retired_at is None for item in location.replicas.values())
+
+
+def test_mirrors_and_matches_lead_to_ready_arms_only() -> None:
+    traffic = Traffic({1: TOTAL_WEIGHT}, {2: 0.5}, matches=(Match("query", "beta", "yes", 2),))
+    location = Location({})
+    location.set(replica(1), replica(2))
+    route = location.run(BOTH, traffic)
+    assert route.mirrors == {arm_of(2): 0.5} and route.rules[-1].arm == arm_of(2)
+    location.set(fallen(replica(2)))
+    route = location.run(BOTH, traffic)
+    assert route.mirrors == {} and {rule.arm for rule in route.rules} == {arm_of(1)}
+
+
+def test_spares_are_releases_with_requests_and_the_stable_one() -> None:
+    location = Location({})
+    location.set(replica(1), replica(2), replica(3))
+    wanted = [*BOTH, servable(3)]
+    for weights, spares in (
+        ({1: 9_000, 2: 1_000, 3: 0}, {1: (2,), 2: (1,), 3: ()}),
+        ({1: 0, 2: TOTAL_WEIGHT, 3: 0}, {1: (), 2: (1,), 3: ()}),
+        ({1: TOTAL_WEIGHT, 2: 0, 3: 0}, {1: (), 2: (), 3: ()}),
+    ):
+        location.run(wanted, Traffic(weights, {3: 1.0}, canary=2))
+        found = {
+            arm.number: tuple(s.number for s in location.table.spares(arm)) for arm in location.table.arms.values()
+        }
+        assert found == spares
+
+
+def test_the_old_release_answers_until_one_of_the_traffic_can() -> None:
+    location = Location({})
+    location.set(replica(1))
+    location.run([servable(1)], None)
+    location.set(replica(2, ready=False))
+    assert location.run([servable(2)], Traffic({2: TOTAL_WEIGHT})).weights == {arm_of(1): TOTAL_WEIGHT}
+    location.set(replica(2))
+    assert location.run([servable(2)], Traffic({2: TOTAL_WEIGHT})).weights == {arm_of(2): TOTAL_WEIGHT}
+    assert [r.slot.release for r in location.replicas.values() if r.retired_at is not None] == ["m@1"]
+
+
+def test_the_end_of_a_rollout_leaves_its_winner() -> None:
+    location = Location({})
+    location.set(replica(1), replica(2))
+    location.run(BOTH, Traffic({1: 0, 2: TOTAL_WEIGHT}, canary=2))
+    assert location.run([servable(2)], None).weights == {arm_of(2): TOTAL_WEIGHT}
+    assert [r.slot.release for r in location.replicas.values() if r.retired_at is not None] == ["m@1"]
+
+
+def test_a_servable_is_ready_by_its_own_replicas() -> None:
+    location = Location({})
+    location.set(replica(1), replica(2), replica(3, ready=False))
+    wanted = [*BOTH, servable(3)]
+    location.run(wanted, CANARY)
+    found = [
+        placement.status(item, list(location.replicas.values()), location.table, "", steered=True) for item in wanted
+    ]
+    assert [status.state for status in found] == [EndpointState.READY, EndpointState.READY, EndpointState.STARTING]
+    assert [status.serving for status in found] == [1, 1, 1]
+
+
+def test_servables_that_nobody_shared_stay_with_who_answers() -> None:
+    location = Location({})
+    location.set(replica(1), replica(2))
+    location.run([servable(2)], None)
+    assert location.run(BOTH, None).weights == {arm_of(2): TOTAL_WEIGHT}
