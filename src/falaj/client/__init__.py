@@ -12,6 +12,7 @@ and the usual client library takes longer to import than the server takes to ans
 
 from falaj.client.client import Client
 from falaj.client.http import ProblemError, ServerUnreachableError
+from falaj.client.labels import Label, read_labels
 from falaj.client.prediction import Endpoint, Prediction
 
-__all__ = ["Client", "Endpoint", "Prediction", "ProblemError", "ServerUnreachableError"]
+__all__ = ["Client", "Endpoint", "Label", "Prediction", "ProblemError", "ServerUnreachableError", "read_labels"]

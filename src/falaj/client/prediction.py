@@ -1,15 +1,19 @@
-"""Predictions through an endpoint."""
+"""Predictions through an endpoint, and labels for them."""
 
 from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from falaj.client.http import ProblemError, ServerUnreachableError, parse_problem
+from falaj.client.labels import Label, batches
+
+LABELS_AT_ONCE = 5_000
+"""Labels of one request; an endpoint takes twice as many."""
 
 
 @dataclass(frozen=True)
@@ -57,15 +61,52 @@ class Endpoint:
             ProblemError: The model server refused the rows; the message names field and row.
             ServerUnreachableError: Nothing answers at the endpoint.
         """
-        body = json.dumps({"dataframe_records": list(rows)})
-        try:
-            self._connection.request("POST", f"{self._path}/invocations", body, {"Content-Type": "application/json"})
-            response = self._connection.getresponse()
-            content = response.read()
-        except (OSError, http.client.HTTPException) as error:
-            self._connection.close()
-            raise ServerUnreachableError(f"nothing answers at {self._url}", hint="falaj status shows why") from error
+        response, content = self._post("/invocations", {"dataframe_records": list(rows)})
         if response.status != 200:
             raise ProblemError(response.status, parse_problem(content))
         identity, release = response.headers["x-request-id"], response.headers["falaj-release"]
         return Prediction(identity, release, json.loads(content)["predictions"])
+
+    def feedback(self, labels: Iterable[Label], progress: Callable[[int], None] = lambda _accepted: None) -> int:
+        """Send labels of predictions. When this returns they are on the disk of the location.
+
+        Sending a label again changes nothing; another value with a later time corrects it.
+
+        Args:
+            labels: As many as there are; they go in requests of some thousands.
+            progress: Told after each request how many labels were accepted so far.
+
+        Returns:
+            How many labels were accepted.
+
+        Raises:
+            ProblemError: The model server refused a request, of which then nothing was kept.
+            ServerUnreachableError: Nothing answers at the endpoint.
+        """
+        accepted = 0
+        for batch in batches(labels, LABELS_AT_ONCE):
+            response, content = self._post("/feedback", {"labels": [label.to_json() for label in batch]})
+            if response.status != 202:
+                raise ProblemError(response.status, _with_item(parse_problem(content), accepted))
+            accepted += json.loads(content)["accepted"]
+            progress(accepted)
+        return accepted
+
+    def _post(self, path: str, body: Any) -> tuple[http.client.HTTPResponse, bytes]:
+        headers = {"Content-Type": "application/json"}
+        try:
+            self._connection.request("POST", f"{self._path}{path}", json.dumps(body), headers)
+            response = self._connection.getresponse()
+            return response, response.read()
+        except (OSError, http.client.HTTPException) as error:
+            self._connection.close()
+            raise ServerUnreachableError(f"nothing answers at {self._url}", hint="falaj status shows why") from error
+
+
+def _with_item(document: dict[str, Any], accepted: int) -> dict[str, Any]:
+    """Say which label it was, counted over all requests, and that what went before it is kept."""
+    if "item" in document:
+        document["where"] = f"label {accepted + document['item'] + 1}, {document.get('field', '')}".rstrip(", ")
+    if accepted and "hint" not in document:
+        document["hint"] = f"{accepted} labels before were accepted; sending them again changes nothing"
+    return document
