@@ -1,5 +1,43 @@
-"""What starts a training again: today the schedules of the project file."""
+"""What starts a training again, on which rows, and whether it was worth it.
 
+The judgement of a candidate (`falaj.retraining.backtest`) needs numpy and is imported where it is used.
+"""
+
+from falaj.retraining.feedback import FeedbackWish, feedback_trigger
 from falaj.retraining.schedules import start_due
+from falaj.retraining.trainings import Outcome, PastTraining, RetrainingPolicy, Trigger, TriggerError, TriggerKind
+from falaj.retraining.triggers import Decision, Refuse, Start, Wait, decide, decide_all
+from falaj.retraining.windows import (
+    Strategy,
+    TooShort,
+    TrainingWindow,
+    TrainingWindowError,
+    WindowPlan,
+    plan_from_mapping,
+    training_window,
+)
 
-__all__ = ["start_due"]
+__all__ = [
+    "Decision",
+    "FeedbackWish",
+    "Outcome",
+    "PastTraining",
+    "Refuse",
+    "RetrainingPolicy",
+    "Start",
+    "Strategy",
+    "TooShort",
+    "TrainingWindow",
+    "TrainingWindowError",
+    "Trigger",
+    "TriggerError",
+    "TriggerKind",
+    "Wait",
+    "WindowPlan",
+    "decide",
+    "decide_all",
+    "feedback_trigger",
+    "plan_from_mapping",
+    "start_due",
+    "training_window",
+]
