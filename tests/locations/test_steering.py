@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from itertools import pairwise
+from random import Random
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from falaj.locations.desired import EndpointState, Servable
-from falaj.locations.runtimes.process import placement
+from falaj.locations.runtimes.process import envoy_clusters, envoy_routes, placement
 from falaj.locations.runtimes.process.os_process import OsProcess
 from falaj.locations.runtimes.process.replica import Replica, Slot, arm_name
 from falaj.locations.runtimes.process.routing import EMPTY, TOTAL_WEIGHT, Arm, Route, RoutingTable
 from falaj.locations.traffic import Match, Traffic
 from tests.locations.conftest import servable
-from tests.locations.test_traffic import traffics
 
-FEW = settings(max_examples=40)
 RELEASES = (1, 2, 3, 4, 5)
 ENDPOINT = "dev/m"
 
@@ -53,28 +53,41 @@ class Location:
         self.replicas |= {item.slot.id: item for item in items}
 
 
-@st.composite
-def histories(draw: st.DrawFn) -> tuple[Location, list[Servable], Traffic]:
+def traffic_by(choose: Random) -> Traffic:
+    releases = choose.sample(RELEASES, choose.randint(1, 4))
+    cuts = sorted(choose.choice([0, 1, 500, 5_000, 9_999, TOTAL_WEIGHT]) for _ in releases[1:])
+    weights = [high - low for low, high in pairwise([0, *cuts, TOTAL_WEIGHT])]
+    mirrors = {release: choose.choice([0.1, 1.0]) for release in choose.sample(RELEASES, choose.randint(0, 2))}
+    matches = (Match("query", "beta", "yes", choose.choice(RELEASES)),) if choose.random() < 0.3 else ()
+    canary, sticky = choose.choice([None, *RELEASES]), choose.choice([None, "x-customer"])
+    return Traffic(dict(zip(releases, weights, strict=True)), mirrors, canary, sticky, matches)
+
+
+def history(seed: int) -> tuple[Location, list[Servable], Traffic]:
+    """A location after some changes of what is wanted, starts and falls; from a seed, because drawing each is slow."""
+    choose = Random(seed)
     location = Location({})
     wanted, traffic = [servable(1)], Traffic({1: TOTAL_WEIGHT})
-    for _ in range(draw(st.integers(1, 4))):
-        releases = draw(st.lists(st.sampled_from(RELEASES), min_size=1, max_size=3, unique=True))
-        wanted = [servable(release, replicas=draw(st.integers(1, 2))) for release in releases]
+    for _ in range(choose.randint(1, 4)):
+        releases = choose.sample(RELEASES, choose.randint(1, 3))
+        wanted = [servable(release, replicas=choose.randint(1, 2)) for release in releases]
         for item in wanted:
             for index in range(item.endpoint.replicas):
-                location.set(replica(item.endpoint.release, index, ready=draw(st.booleans())))
+                location.set(replica(item.endpoint.release, index, ready=choose.random() < 0.5))
         for item in list(location.replicas.values()):
-            if item.retired_at is None and draw(st.integers(0, 4)) == 0:
+            if item.retired_at is None and choose.random() < 0.2:
                 location.set(fallen(item))
-        traffic = draw(traffics())
+        traffic = traffic_by(choose)
         location.run(wanted, traffic)
     return location, wanted, traffic
 
 
-@FEW
-@given(histories())
-def test_every_route_leads_to_arms_that_are_there(history: tuple[Location, list[Servable], Traffic]) -> None:
-    location, _, _ = history
+HISTORIES = st.integers(0, 1 << 32).map(history)
+
+
+@given(HISTORIES)
+def test_every_route_leads_to_arms_that_are_there(found: tuple[Location, list[Servable], Traffic]) -> None:
+    location, _, _ = found
     route, table = location.table.routes[ENDPOINT], location.table
     named = {*route.weights, *route.mirrors, *(rule.arm for rule in route.rules)}
     assert named <= table.arms.keys() and all(table.arms[name].sockets for name in named)
@@ -82,43 +95,54 @@ def test_every_route_leads_to_arms_that_are_there(history: tuple[Location, list[
     assert all(table.arms[name].mirrored for name in route.mirrors)
 
 
-@FEW
-@given(histories())
-def test_nobody_who_is_routed_to_or_wanted_is_ended(history: tuple[Location, list[Servable], Traffic]) -> None:
-    location, wanted, _ = history
+@given(HISTORIES)
+def test_nobody_who_is_routed_to_or_wanted_is_ended(found: tuple[Location, list[Servable], Traffic]) -> None:
+    location, wanted, _ = found
     kept = {r.slot.arm for r in location.replicas.values() if r.retired_at is None}
     assert set(location.table.routes[ENDPOINT].weights) <= kept
     assert {arm_name(item) for item in wanted} <= kept
 
 
-@FEW
-@given(histories())
-def test_deciding_again_decides_the_same(history: tuple[Location, list[Servable], Traffic]) -> None:
-    location, wanted, traffic = history
+@given(HISTORIES)
+def test_deciding_again_decides_the_same(found: tuple[Location, list[Servable], Traffic]) -> None:
+    location, wanted, traffic = found
     location.run(wanted, traffic)  # without what was surplus the time before
     before = location.table
     location.run(wanted, traffic)
     assert location.table == before
 
 
-@FEW
-@given(histories())
+@given(HISTORIES)
 def test_requests_go_where_somebody_answers_if_anybody_does(
-    history: tuple[Location, list[Servable], Traffic],
+    found: tuple[Location, list[Servable], Traffic],
 ) -> None:
-    location, wanted, _ = history
+    location, wanted, _ = found
     ready = {r.slot.arm for r in location.replicas.values() if r.ready and r.retired_at is None}
     if ready & {arm_name(item) for item in wanted}:
         assert set(location.table.routes[ENDPOINT].weights) <= ready
 
 
-@FEW
-@given(histories())
-def test_a_table_survives_its_file(history: tuple[Location, list[Servable], Traffic]) -> None:
-    table = history[0].table
+@given(HISTORIES)
+def test_a_table_survives_its_file(found: tuple[Location, list[Servable], Traffic]) -> None:
+    table = found[0].table
     read = RoutingTable.from_json(json.loads(json.dumps(table.to_json(), sort_keys=True)))
     assert read == table
     assert [list(route.weights) for route in read.routes.values()] == [list(r.weights) for r in table.routes.values()]
+
+
+@given(HISTORIES)
+def test_what_envoy_is_told_fits_together(found: tuple[Location, list[Servable], Traffic]) -> None:
+    table = found[0].table
+    clusters = {item["name"]: item["load_assignment"]["endpoints"] for item in envoy_clusters.clusters(table)}
+    assert clusters.keys() == table.clusters().keys()
+    for name, levels in clusters.items():
+        sockets = {e["endpoint"]["address"]["pipe"]["path"] for level in levels for e in level["lb_endpoints"]}
+        assert sockets == table.clusters()[name]
+    for item in envoy_routes.routes(table)[0]["virtual_hosts"][0]["routes"]:
+        if action := item.get("route"):
+            shares = {share["name"]: share["weight"] for share in action["weighted_clusters"]["clusters"]}
+            mirrors = {mirror["cluster"] for mirror in action.get("request_mirror_policies", ())}
+            assert sum(shares.values()) in (1, TOTAL_WEIGHT) and shares.keys() | mirrors <= clusters.keys()
 
 
 def test_the_file_of_an_earlier_version_is_read() -> None:
