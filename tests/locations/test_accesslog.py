@@ -19,7 +19,7 @@ def line(number: int, **facts: object) -> str:
 
 
 def numbers(accesses: list[Access]) -> list[int]:
-    return [int(access.request_id) for access in accesses]
+    return [int(access.request_id or -1) for access in accesses]
 
 
 class Writer:
@@ -55,7 +55,7 @@ def test_a_line_of_envoy_is_a_request() -> None:
     assert (access.arm, access.weight, access.failed_over) == ("canary", 1000, True)
     (other,) = _read_text(line(7, **facts | {"release": 1, "forced": True}))
     assert (other.arm, other.failed_over) == ("forced", False)
-    (nobody,) = _read_text(line(7))
+    (nobody,) = _read_text(line(7, request_id=None, method=None))
     assert (nobody.arm, nobody.weight, nobody.failed_over, nobody.latency_ms) == (None, 0, False, math.inf)
 
 

@@ -30,7 +30,7 @@ class Access:
 
     Args:
         at: When it came, Unix seconds.
-        request_id: The gateway's own; a copy that went to a mirror has the same.
+        request_id: The gateway's own; a copy that went to a mirror has the same. None when it was no HTTP.
         status: HTTP status; 0 when the client left before there was one.
         flags: Envoy's response flags, such as `UF`; `-` without any.
         latency_us: From its first byte to the last byte of the answer, microseconds; None when there was no whole one.
@@ -45,7 +45,7 @@ class Access:
     """
 
     at: float
-    request_id: str
+    request_id: str | None
     status: int
     flags: str = "-"
     latency_us: int | None = None
