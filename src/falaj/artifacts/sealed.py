@@ -73,6 +73,13 @@ class SealedBackend:
         """See `Backend.remove_leftovers`."""
         self._inner.remove_leftovers(cutoff)
 
+    def key_of(self, key: str) -> str:
+        """Id of the data key that an object is encrypted with; empty when there is no such object."""
+        try:
+            return key_id_of(self._inner.read(key)) or ""
+        except FileNotFoundError:
+            return ""
+
     def remove_erased(self, key_ids: Collection[str]) -> int:
         """Remove every object of destroyed keys, which nobody can read, so that the same content can be put again.
 

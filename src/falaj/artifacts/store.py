@@ -173,6 +173,40 @@ class ArtifactStore:
 
         return self._backend.remove_erased(key_ids) if isinstance(self._backend, SealedBackend) else 0
 
+    def erase(self, digests: Iterable[Digest], *, keep: Iterable[Digest] = ()) -> int:
+        """Remove artifacts at once, however young they are, with every file of theirs that no kept one has.
+
+        In an encrypted store this destroys the key of each object, which is derived from a salt that lies in it alone.
+        An artifact of neither list that shares a file with an erased one is incomplete afterwards.
+
+        Args:
+            digests: What must go; what is not there is left out.
+            keep: Whose files stay.
+
+        Returns:
+            How many objects were removed.
+        """
+        kept = {key for digest in keep for key in self._keys_of(digest)}
+        gone = {key for digest in digests for key in self._keys_of(digest)} - kept
+        for key in sorted(gone):  # blobs before manifests: whoever is interrupted can begin again
+            self._backend.delete(key)
+        return len(gone)
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether what is put is encrypted at rest."""
+        from falaj.artifacts.sealed import SealedBackend
+
+        return isinstance(self._backend, SealedBackend)
+
+    def encrypted_by(self, digest: Digest) -> set[str]:
+        """Ids of the data keys without which an artifact cannot be read; none where the store is not encrypted."""
+        from falaj.artifacts.sealed import SealedBackend
+
+        backend = self._backend
+        keys = self._keys_of(digest)
+        return {backend.key_of(key) for key in keys} - {""} if isinstance(backend, SealedBackend) else set()
+
     def set_ref(self, name: str, data: bytes) -> None:
         """Write a small mutable record; readers see the old or the new one, never a mixture.
 
@@ -235,6 +269,14 @@ class ArtifactStore:
         if self._backend.renew(key) != len(data):
             self._backend.write(key, [data], len(data))
         return Artifact(digest, manifest.size, len(manifest.files))
+
+    def _keys_of(self, digest: Digest) -> set[str]:
+        """Where an artifact lies; nowhere when it is gone."""
+        try:
+            manifest = self.manifest(digest)
+        except (ArtifactMissingError, ArtifactCorruptError, ArtifactErasedError):
+            return set()
+        return {manifest_key(parse_digest(digest)), *(blob_key(entry.blob) for entry in manifest.files)}
 
     def _is_complete(self, entry: FileEntry) -> bool:
         return self._backend.size(blob_key(entry.blob)) == entry.size

@@ -18,6 +18,7 @@ from falaj.client.identity import AccountCalls, IdentityCalls
 from falaj.client.keys import KeyCalls, SecretCalls
 from falaj.client.lineage import LineageCalls
 from falaj.client.policy import PolicyCalls
+from falaj.client.privacy import PrivacyCalls
 from falaj.client.rollouts import RolloutCalls
 from falaj.client.settings import SettingsCalls
 from falaj.client.workload import LocationCalls
@@ -84,6 +85,11 @@ class Client:
     def policy(self) -> PolicyCalls:
         """Permission: the policies in force."""
         return PolicyCalls(self._transport)
+
+    @cached_property
+    def privacy(self) -> PrivacyCalls:
+        """Privacy: records, breaches, requests of people, compliance."""
+        return PrivacyCalls(self._transport)
 
     @cached_property
     def settings(self) -> SettingsCalls:

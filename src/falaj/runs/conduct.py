@@ -224,6 +224,7 @@ class _Run:
             "strategies": {name: asdict(strategy) for name, strategy in self.spec.deploy.items()},
             "label": dict(self.spec.monitoring),
             "risk": self.spec.risk,
+            "owner": self.spec.owner,
             "retrain": [dict(wish) for wish in self.spec.retrain],
             "packaged_from": str(findings.pipeline.outputs.get(self.spec.model_step or "", "")) or None,
             "serving": {

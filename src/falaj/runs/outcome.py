@@ -62,6 +62,7 @@ class Surroundings:
         live: Finds the live release of a model, or None.
         tracking: Opens the tracking run and returns the environment variables that steps need for it.
         secrets: Gives the values of those of the named secrets that are set.
+        refusal: Says why the model of a project file may not be trained; empty when it may.
     """
 
     home: Home
@@ -72,6 +73,7 @@ class Surroundings:
     live: Callable[[str], LiveRelease | None]
     tracking: Callable[[str, Path], Mapping[str, str]]
     secrets: Callable[[Collection[str]], Mapping[str, str]] = lambda _names: {}
+    refusal: Callable[[Any], str] = lambda _spec: ""
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ class Outcome:
         metrics: Values of the gates and numbers of the reports, for the tracker.
         steps: State of each step.
         edges: What came from what, for the lineage; empty when it ended before its steps.
+        taken: What was read of the sources, with their labels.
     """
 
     state: str
@@ -99,6 +102,7 @@ class Outcome:
     metrics: Mapping[str, float] = field(default_factory=dict)
     steps: Mapping[str, str] = field(default_factory=dict)
     edges: Sequence[Any] = ()
+    taken: Sequence[Any] = ()
 
     @property
     def ok(self) -> bool:

@@ -6,7 +6,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -18,12 +18,14 @@ from falaj.evidence import envelope_digest, open_keyring
 from falaj.governance import lineage, trail
 from falaj.governance.keys import Vault, secret_values, synchronise
 from falaj.governance.principal import Principal, PrincipalKind
+from falaj.governance.privacy import Searched
 from falaj.home import Home
 from falaj.pipeline import orphans
 from falaj.processes import Event, Lease, LeaseLostError, Outbox, ProcessTable
+from falaj.project.spec import ProjectSpec
 from falaj.release import changes
 from falaj.release.lifecycle import transition as deployment_transition
-from falaj.runs import bill, queue
+from falaj.runs import bill, queue, subjects
 from falaj.runs.checkout import checked_out
 from falaj.runs.conduct import conduct
 from falaj.runs.derivation import edges_of_release
@@ -94,7 +96,8 @@ class Worker:
             orphans.sweep(self._home.root, order.run_id)  # what a step left running in a session of its own
         if heartbeat.lost or (self._stopping.is_set() and not heartbeat.cancel_wanted):
             return  # the state stays `running`; whoever claims it next finds the finished steps in the cache
-        self._finish(lease, outcome)
+        outcome, searched = subjects.search(self._database, self._vault, self._store, outcome)
+        self._finish(lease, outcome, searched)
 
     def _begin(self, lease: Lease) -> tuple[Order, str | None]:
         now = time.time()
@@ -128,6 +131,7 @@ class Worker:
             live=self._live,
             tracking=open_tracking,
             secrets=lambda names: self._secrets(order.run_id, names),
+            refusal=lambda spec: self._refusal(order.run_id, spec),
         )
         try:
             with checked_out(order, self._home) as (full_order, worktree):
@@ -138,7 +142,7 @@ class Worker:
             logger.exception("run failed unexpectedly")
             return Outcome(RunState.FAILED, f"unexpected {type(error).__name__}: {error}; the worker's log says where")
 
-    def _finish(self, lease: Lease, outcome: Outcome) -> None:
+    def _finish(self, lease: Lease, outcome: Outcome, searched: Sequence[Searched]) -> None:
         now = time.time()
         with self._database.transaction() as session:
             run = session.get_one(RunRow, lease.process_id, with_for_update=True)
@@ -146,6 +150,7 @@ class Worker:
             step = self._processes.advance(session, lease, event, now)
             run.state, run.reason, run.model, run.ended_at = step.state, outcome.reason, outcome.model, now
             lineage.record(session, outcome.edges, now)
+            subjects.keep(session, run, outcome, searched, now)
             if step.state == RunState.SUCCEEDED and outcome.digest and outcome.model:
                 candidate = release.Candidate(
                     outcome.model, outcome.digest, outcome.envelopes, outcome.data, run.mlflow_run
@@ -181,10 +186,17 @@ class Worker:
             found = release.live(session, model)
             return LiveRelease(found.number, found.digest) if found else None
 
+    @property
+    def _vault(self) -> Vault:
+        return Vault(self._keys, home_scope(self._home.settings))
+
+    def _refusal(self, run_id: str, spec: ProjectSpec) -> str:
+        """Why a model may not be trained; empty when it may."""
+        return subjects.refusal(self._database, open_keyring(self._home.keys), _WORKER, run_id, spec, time.time())
+
     def _secrets(self, run_id: str, names: Collection[str]) -> Mapping[str, str]:
-        vault = Vault(self._keys, home_scope(self._home.settings))
         with self._database.reading() as session:
-            return secret_values(session, vault, session.get_one(RunRow, run_id).project, names)
+            return secret_values(session, self._vault, session.get_one(RunRow, run_id).project, names)
 
     def _mirror(self) -> None:
         """Import what is slow early, then do what the outbox asks of it."""

@@ -39,7 +39,7 @@ def authorize(
         action: What it wants to do.
         resource: To what.
         context: `now` (unix seconds); for changes `change` (ChangeFacts) and `signed` (SignedFacts); for a training
-            `privacy` (PrivacyFacts); for what erases `locked_until` (unix seconds).
+            `privacy` (PrivacyFacts); for what erases `locked_until` (unix seconds) and `notes` on it by `@id`.
         policies: Those in force.
         bindings: What the principal was granted.
         anywhere: True asks whether it may do so in any scope; whoever asks that must ask again for the resource.

@@ -122,7 +122,7 @@ def notes_in(context: Mapping[str, Any]) -> Mapping[str, str]:
     """What people are told beside the explanation of a policy, by its `@id`."""
     change = context.get("change")
     privacy = change.privacy if isinstance(change, ChangeFacts) else context.get("privacy")
-    return privacy.notes if isinstance(privacy, PrivacyFacts) else {}
+    return privacy.notes if isinstance(privacy, PrivacyFacts) else context.get("notes", {})
 
 
 def _value(value: Any) -> Any:

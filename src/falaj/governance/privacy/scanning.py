@@ -10,6 +10,7 @@ import gzip
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import PurePosixPath
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 _SEPARATORS = ",;\t|"
 _TEXT = {".csv", ".tsv", ".txt", ".jsonl", ".ndjson"}
-_SPOOLED = {".zip", ".parquet"}
+_BROKEN = (ValueError, EOFError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error, csv.Error)
+"""What readers raise for bytes that are not what the name says, or that are locked by a password."""
 
 
 def rows_of(store: ArtifactStore, digest: Digest, filename: str, column: str) -> Iterator[Row]:
@@ -37,13 +39,16 @@ def rows_of(store: ArtifactStore, digest: Digest, filename: str, column: str) ->
         column: The column that says whose a row is.
 
     Raises:
-        UnreadableError: The format is another one, or there is no such column.
+        UnreadableError: The format is another one, the bytes are not of it, or there is no such column.
         ArtifactError: The snapshot is gone, erased or damaged.
     """
     for entry in store.manifest(digest).files:
         name = entry.path or filename
         with store.open(digest, entry.path) as file:
-            yield from _rows(file, name, column)
+            try:
+                yield from _rows(file, name, column)
+            except _BROKEN as error:
+                raise UnreadableError(f"{name} cannot be read: {type(error).__name__}") from error
 
 
 def subject_of(row: Row, column: str) -> str:

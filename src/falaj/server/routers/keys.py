@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr, StringConstraints
 from falaj.documents import keys as documents
 from falaj.encryption import Scope, WrappedKey, home_scope
 from falaj.governance import keys, trail
+from falaj.server import subjects
 from falaj.runs import queue
 from falaj.server.access import Caller
 from falaj.server.actions import Action, action
@@ -76,9 +77,10 @@ def rotate(wish: ScopeWish, platform: Shared, caller: Caller) -> documents.Key:
 
 @router.post("/keys/{key_id}/destroy", response_model=documents.Destroyed, **action(Action.MANAGE_KEYS))
 def destroy(key_id: KeyId, wish: DestroyWish, platform: Shared, caller: Caller) -> documents.Destroyed:
-    """Destroy a key, and with it all that it encrypted. Nothing brings it back."""
+    """Destroy a key, and with it all that it encrypted. Nothing brings it back; what law keeps forbids it."""
     now, why = platform.now(), {"by": caller.id, "reason": wish.reason}
     keys.synchronise(platform.database, platform.keys)
+    subjects.refuse_locked_key(platform, caller, key_id)
     with platform.database.transaction() as session:
         gone = keys.destroy(session, key_id, now)
         queue.record(session, f"key/{key_id}", "key.destroyed", why, now)

@@ -1,0 +1,368 @@
+"""Privacy and compliance: privacy records, incidents, requests, find, export, erase; compliance report."""
+
+from __future__ import annotations
+
+import hashlib
+import json as json_text
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from falaj.cli.commands.projects import JsonOption
+from falaj.cli.output import clock, emit, emit_json, emit_table
+from falaj.errors import UsageError
+
+if TYPE_CHECKING:
+    from falaj.documents.privacy import SnapshotWithPerson
+
+SubjectArgument = Annotated[
+    str, typer.Argument(help="What the column `subject_key` holds of the person; `-` reads it from standard input.")
+]
+ReasonOption = Annotated[str, typer.Option("--reason", "-m", help="Why; without personal data, since it is logged.")]
+DocumentOption = Annotated[
+    Path, typer.Option(exists=True, dir_okay=False, help="The document; only its digest is sent.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    privacy = typer.Typer(help="Data of people: where it is, what permits it, what they ask for.", no_args_is_help=True)
+    for command in (record, withdraw, find, export, erase, index, labels, processing):
+        privacy.command()(command)
+    privacy.command("records")(list_records)
+    privacy.command("verify-document")(verify_document)
+    incident = typer.Typer(help="Breaches and their clock.", no_args_is_help=True)
+    incident.command("list")(list_incidents)
+    incident.command("open")(open_incident)
+    incident.command("notify")(notify)
+    incident.command("close")(close_incident)
+    privacy.add_typer(incident, name="incident")
+    request = typer.Typer(help="What people ask for, and by when it is due.", no_args_is_help=True)
+    request.command("list")(list_requests)
+    request.command("receive")(receive)
+    request.command("close")(close_request)
+    privacy.add_typer(request, name="request")
+    app.add_typer(privacy, name="privacy", rich_help_panel=None)
+    compliance = typer.Typer(help="Rules of policy packs, held against what is.", no_args_is_help=True)
+    compliance.command("report")(report)
+    app.add_typer(compliance, name="compliance", rich_help_panel=None)
+
+
+def record(
+    kind: Annotated[Literal["transfer", "impact-assessment", "bias-evaluation"], typer.Argument(help="What it is.")],
+    document: DocumentOption,
+    expires: Annotated[str, typer.Option(help="Until when it counts, as 2027-06-30.")],
+    model: Annotated[str, typer.Option(help="The model; a transfer without one is for all.")] = "",
+    regime: Annotated[str, typer.Option(help="Of a transfer: pdpl, difc, adgm, health or cbuae.")] = "",
+    to: Annotated[str, typer.Option(help="Of a transfer: the country, as its ISO 3166 code.")] = "",
+    purpose: Annotated[str, typer.Option(help="Of a transfer: the purpose that falaj.yaml declares.")] = "",
+    mechanism: Annotated[str, typer.Option(help="Of a transfer: contract, consent, exception, approval, ...")] = "",
+    authority: Annotated[str, typer.Option(help="Reference of the authority's approval.")] = "",
+    consent: Annotated[bool, typer.Option("--consent", help="The people concerned consented.")] = False,
+    note: Annotated[str, typer.Option(help="Which exception is relied on, or what else to say.")] = "",
+) -> None:
+    """Record, signed, that a document permits a transfer or assesses a model."""
+    from falaj.client import Client
+
+    said = {
+        "model": model, "regime": regime, "destination": to, "purpose": purpose, "mechanism": mechanism,
+        "authority": authority, "consent": consent, "note": note,
+    }  # fmt: skip
+    made = Client.from_home().privacy.record(
+        kind, _digest(document), _moment(expires), document_name=document.name, **said
+    )
+    emit(f"record {made.id}: {made.kind}, document {made.document}, counts until {clock(made.counts_until)}")
+
+
+def list_records(json: JsonOption = False) -> None:
+    """List the records that nobody withdrew."""
+    from falaj.client import Client
+
+    found = Client.from_home().privacy.records()
+    if json:
+        emit_json(found)
+        return
+    now = time.time()
+    rows = [
+        (each.id, each.kind, each.model or "every model", each.regime or "-", each.destination or "-",
+         each.purpose or "-", "expired" if each.counts_until <= now else "counts", clock(each.counts_until),
+         each.document_name)
+        for each in found
+    ]  # fmt: skip
+    headings = ("record", "kind", "model", "regime", "to", "purpose", "state", "until", "document")
+    emit_table(headings, rows, empty="no records; falaj privacy record KIND makes one")
+
+
+def withdraw(
+    record: Annotated[str, typer.Argument(help="Id of the record.")],
+    reason: ReasonOption,
+) -> None:
+    """Let a record count no more."""
+    from falaj.client import Client
+
+    Client.from_home().privacy.withdraw(record, reason)
+    emit(f"record {record} counts no more")
+
+
+def verify_document(
+    record: Annotated[str, typer.Argument(help="Id of the record.")],
+    document: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The document.")],
+) -> None:
+    """Tell whether a document is the one that a record names."""
+    from falaj.client import Client
+
+    found = next((each for each in Client.from_home().privacy.records() if each.id == record), None)
+    if found is None:
+        raise UsageError(
+            f"there is no record {record}", hint="falaj privacy records lists them", code="privacy.unknown"
+        )
+    if found.document != _digest(document):
+        raise UsageError(
+            f"{document} is another document than record {record} names", where=found.document, code="privacy.document"
+        )
+    emit(f"{document} is the document of record {record}")
+
+
+def list_incidents(json: JsonOption = False) -> None:
+    """List breaches, those that are not closed first; what is overdue says so."""
+    from falaj.client import Client
+
+    found = Client.from_home().privacy.incidents()
+    if json:
+        emit_json(found)
+        return
+    rows = [
+        (each.id, each.state, "OVERDUE" if each.overdue else "in time", clock(each.notify_by), clock(each.notified_at),
+         each.title)
+        for each in found
+    ]  # fmt: skip
+    emit_table(("incident", "state", "clock", "notify by", "notified", "title"), rows, empty="no incidents")
+
+
+def open_incident(
+    title: Annotated[str, typer.Argument(help="One line, without personal data.")],
+    description: Annotated[str, typer.Option(help="What is known.")] = "",
+    learned_at: Annotated[str, typer.Option(help="When it was learned of, as 2026-12-05T09:00+04:00.")] = "",
+) -> None:
+    """Open an incident; its clock runs from when the breach was learned of."""
+    from falaj.client import Client
+
+    made = Client.from_home().privacy.open_incident(title, description, _moment(learned_at) if learned_at else None)
+    emit(f"incident {made.id} is to be notified by {clock(made.notify_by)}")
+
+
+def notify(
+    incident: Annotated[str, typer.Argument(help="Id of the incident.")],
+    whom: Annotated[str, typer.Option(help="Who was notified; `none required` with the reason where nobody must be.")],
+) -> None:
+    """Note that somebody was notified of an incident."""
+    from falaj.client import Client
+
+    made = Client.from_home().privacy.notify(incident, whom)
+    emit(f"incident {incident} was notified {'too late' if made.overdue else 'in time'}")
+
+
+def close_incident(
+    incident: Annotated[str, typer.Argument(help="Id of the incident.")],
+    findings: Annotated[str, typer.Option(help="What was found out.")],
+) -> None:
+    """End an incident."""
+    from falaj.client import Client
+
+    Client.from_home().privacy.close_incident(incident, findings)
+    emit(f"incident {incident} is closed")
+
+
+def list_requests(json: JsonOption = False) -> None:
+    """List what people asked for, the open requests first; what is overdue says so."""
+    from falaj.client import Client
+
+    found = Client.from_home().privacy.requests()
+    if json:
+        emit_json(found)
+        return
+    rows = [
+        (each.id, each.kind, each.state, "OVERDUE" if each.overdue else "in time", clock(each.due_at),
+         clock(each.closed_at))
+        for each in found
+    ]  # fmt: skip
+    emit_table(("request", "kind", "state", "clock", "due", "closed"), rows, empty="no requests")
+
+
+def receive(
+    kind: Annotated[
+        Literal["access", "export", "erasure", "correction", "objection"], typer.Argument(help="What is asked for.")
+    ],
+    received: Annotated[str, typer.Option(help="When it came in, as 2026-12-05.")] = "",
+) -> None:
+    """Register what a person asked for, without who it was."""
+    from falaj.client import Client
+
+    made = Client.from_home().privacy.receive(kind, _moment(received) if received else None)
+    emit(f"request {made.id} is due {clock(made.due_at)}")
+
+
+def close_request(
+    request: Annotated[str, typer.Argument(help="Id of the request.")],
+    answer: Annotated[str, typer.Option(help="What was answered, without personal data.")],
+) -> None:
+    """Close a request."""
+    from falaj.client import Client
+
+    Client.from_home().privacy.close_request(request, answer)
+    emit(f"request {request} is closed")
+
+
+def find(subject: SubjectArgument, json: JsonOption = False) -> None:
+    """Find every snapshot and release that a person's data reached."""
+    from falaj.client import Client
+
+    found = Client.from_home().privacy.find(_subject(subject))
+    if json:
+        emit_json(found)
+        return
+    snapshots = [(each.source, each.digest, clock(each.first_at), _fate(each)) for each in found.snapshots]
+    emit_table(("source", "snapshot", "first read", "state"), snapshots, empty="in no snapshot of the index")
+    emit(f"made of them by steps: {found.derived} artifacts")
+    releases = [(each.name, each.state, ", ".join(each.serves) or "-", each.flagged or "-") for each in found.releases]
+    emit_table(("release", "state", "serves", "flagged"), releases, empty="reached no release")
+    if found.unsearched:
+        emit(f"not searched, though people are in it: {', '.join(found.unsearched)} (falaj privacy index)")
+    if found.erased_at is not None:
+        emit(f"erased {clock(found.erased_at)}")
+
+
+def export(
+    subject: SubjectArgument,
+    to: Annotated[Path | None, typer.Option(help="Write into this file, readable by you alone.")] = None,
+) -> None:
+    """Export a person's rows as JSON."""
+    from dataclasses import asdict
+
+    from falaj.client import Client
+
+    rows = [asdict(each) for each in Client.from_home().privacy.export(_subject(subject))]
+    text = json_text.dumps(rows, indent=2, sort_keys=True, default=str)
+    if to is None:
+        emit(text)
+        return
+    to.touch(mode=0o600)
+    to.write_text(text + "\n")
+    emit(f"{len(rows)} rows in {to}")
+
+
+def erase(
+    subject: SubjectArgument,
+    reason: ReasonOption,
+    request: Annotated[str, typer.Option(help="Id of the request that it answers.")] = "",
+    confirm: Annotated[str, typer.Option(help="The subject again, instead of being asked for it.")] = "",
+) -> None:
+    """Erase what holds a person; nothing brings it back."""
+    from falaj.client import Client
+
+    named = _subject(subject)
+    given = confirm or (typer.prompt("this erases data for good; the subject again") if sys.stdin.isatty() else "")
+    if given != named:
+        raise UsageError("the subject was not repeated", hint="--confirm SUBJECT", code="privacy.not-confirmed")
+    done = Client.from_home().privacy.erase(named, reason, request or None)
+    counts = f"{len(done.snapshots)} snapshots, {done.derived} artifacts made of them, {done.keys} keys"
+    emit(f"request {done.request} erased {counts}")
+    if done.flagged:
+        emit(f"train again: {', '.join(done.flagged)}")
+    emit(done.note)
+
+
+def index(json: JsonOption = False) -> None:
+    """Search the pinned snapshots that the index of subjects does not know yet."""
+    from falaj.client import Client
+
+    found = Client.from_home().privacy.index()
+    if json:
+        emit_json(found)
+        return
+    emit(f"{found.indexed} snapshots are in the index now")
+    emit_table(("source", "why not"), sorted(found.failed.items()), empty="all could be searched")
+
+
+def labels(
+    node: Annotated[str, typer.Argument(help="A release as MODEL@NUMBER, or a lineage node as artifact:sha256:...")],
+    json: JsonOption = False,
+) -> None:
+    """Tell what the data is that reached something, and which laws it is under."""
+    from falaj.client import Client
+
+    found = Client.from_home().privacy.labels(node if ":" in node else f"release:{node}")
+    if json:
+        emit_json(found)
+        return
+    rows = [
+        (each.name, each.classification, each.sector, each.origin, each.subject_key or "-", ", ".join(each.regimes))
+        for each in found
+    ]
+    emit_table(("source", "classification", "sector", "origin", "subject key", "laws"), rows, empty="no labelled data")
+
+
+def processing(json: JsonOption = False) -> None:
+    """Show the records of processing, generated from lineage."""
+    from falaj.client import Client
+
+    found = Client.from_home().privacy.processing()
+    if json:
+        emit_json(found)
+        return
+    rows = [
+        (each.release, each.purpose or "not declared", ", ".join(each.regimes), "; ".join(each.serves) or "-",
+         "; ".join(each.transfers) or "none")
+        for each in found
+    ]  # fmt: skip
+    emit_table(("release", "purpose", "laws", "processed", "transfers"), rows, empty="no data under a law")
+
+
+def report(
+    pack: Annotated[str, typer.Option(help="The policy pack.")] = "uae",
+    html: Annotated[Path | None, typer.Option(help="Write the report as HTML into this file.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Write the report as Markdown into this file.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Hold what is against the rules of a pack; without a file, the Markdown is printed."""
+    from falaj.client import Client
+
+    made = Client.from_home().privacy.report(pack)
+    for path, text in ((html, made.html), (markdown, made.markdown)):
+        if path is not None:
+            path.write_text(text, encoding="utf-8")
+            emit(f"wrote {path}")
+    if json:
+        emit_json(made.findings)
+    elif html is None and markdown is None:
+        emit(made.markdown)
+
+
+def _fate(snapshot: SnapshotWithPerson) -> str:
+    if snapshot.erased_at:
+        return f"erased {clock(snapshot.erased_at)}"
+    return f"kept by law until {clock(snapshot.locked_until)}" if snapshot.locked_until else "there"
+
+
+def _subject(given: str) -> str:
+    """The subject; an argument is seen by others on this machine, standard input is not."""
+    return sys.stdin.readline().strip() if given == "-" else given
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+
+
+def _moment(text: str) -> float:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(
+            f"'{text}' is no time", hint="2027-06-30 or 2026-12-05T09:00+04:00", code="usage.time"
+        ) from None
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
