@@ -145,6 +145,25 @@ def test_a_slow_candidate_is_rolled_back_by_latency():
     assert state.verdict().culprits == ("latency",)
 
 
+def test_a_common_event_is_found_sooner_when_it_is_expected_to_be_common():
+    rng = np.random.default_rng(16)
+    batch = requests(rng, 3000, errors=(0.5, 0.7))
+    known, unknown = (only(MetricSpec.errors(expected_rate=rate)).update(batch, 1.0) for rate in (0.5, None))
+    assert known.evidence().metrics["errors"].harm > unknown.evidence().metrics["errors"].harm + 1
+
+
+@pytest.mark.parametrize("cuts", [(20.0,), (20.0, 30.0), CUTS, (10.0, 20.0, 30.0, 40.0, 60.0)])
+def test_latency_is_judged_with_any_cuts(cuts):
+    rng, state = np.random.default_rng(17), only(MetricSpec.latency(cuts))
+    assert not state.update(requests(rng, 3000), 1.0).verdict().roll_back
+    assert state.update(requests(rng, 3000, slower=2.0), 1.0).verdict().roll_back
+
+
+def test_latency_without_a_cut_in_the_tail_is_judged_by_shifts():
+    rng, state = np.random.default_rng(18), only(MetricSpec.latency((15.0, 20.0), quantiles=(0.3, 0.5)))
+    assert state.update(requests(rng, 3000, slower=2.0), 1.0).verdict().roll_back
+
+
 def test_a_good_candidate_leaves_its_steps_one_by_one_and_is_promoted():
     rng, state = np.random.default_rng(3), only(MetricSpec.errors(), MetricSpec.latency(CUTS), starts=5)
     left = []
@@ -268,6 +287,7 @@ def test_each_kind_of_label_can_roll_back(metric):
     verdict = state.verdict()
     told = next(told for told in verdict.metrics if told.name == metric)
     assert verdict.roll_back and verdict.culprits == (metric,)
+    assert told.compares == {"wrong": "ratio", "disagreement": "rate"}.get(metric, "difference")
     assert told.at_least is not None and told.ratio > told.at_least and told.harm > told.harm_line
 
 

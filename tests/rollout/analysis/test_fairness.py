@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from falaj.rollout.analysis import arms, rates
+from falaj.rollout.analysis import arms, latency, rates
 from falaj.rollout.analysis.betting import Bets
 from falaj.rollout.analysis.plan import AnalysisPlan, MetricSpec
 from falaj.rollout.analysis.tally import Tally
@@ -174,3 +174,31 @@ def test_a_tally_adds_up():
     tally = Tally(1).add(0, 0.1, np.array([[1, 2]])).add(0, 0.2, np.array([[3, 4]])).add(0, 0.1, np.array([[5, 6]]))
     assert [cell.weight for cell in tally.cells] == [0.1, 0.2]
     assert tally.total().tolist() == [[9, 12]]
+
+
+def latency_tally(rng, stable, canary):
+    """A tally of requests and of what is above six cuts; `stable` and `canary` are chances of the seven classes."""
+    tally = Tally(7)
+    for weight in (0.05, 0.25, 0.5):
+        size = rng.binomial(400, weight)
+        rows = [rng.multinomial(400 - size, stable), rng.multinomial(size, canary)]
+        tally = tally.add(0, weight, np.stack(rows, axis=-1)[::-1].cumsum(axis=0)[::-1])
+    return tally
+
+
+@pytest.mark.parametrize("tolerated", [1.0, 1.3])
+def test_bets_on_a_slower_candidate_are_fair_and_win_when_it_is(tolerated):
+    rng = np.random.default_rng(11)
+    spec = MetricSpec.latency((1, 2, 3, 4, 5, 6), tolerated=tolerated, margin=2.0)
+    plan = AnalysisPlan((spec,))
+    above = np.array([1.0, 0.6, 0.5, 0.25, 0.1, 0.05, 0.01, 0.0])  # not what the quantiles promise
+    border = np.array([1.0, *(above[1:] * tolerated)])
+    slower = np.array([1.0, *np.minimum(above[1:] * tolerated * 1.5, 0.99)])
+
+    def wealth(canary):
+        tallies = (latency_tally(rng, -np.diff(above), -np.diff(canary)) for _ in range(400))
+        return np.exp([latency.log_shift(tally, 1, spec, plan, 0) for tally in tallies])
+
+    null = np.minimum(wealth(border), 50)
+    assert null.mean() <= 1 + 4 * null.std() / 20
+    assert np.median(wealth(slower)) > 50

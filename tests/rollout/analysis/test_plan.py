@@ -19,6 +19,8 @@ from .streams import everything
         lambda: MetricSpec.errors(expected_rate=1.0),
         lambda: MetricSpec.latency(()),
         lambda: MetricSpec.latency((2.0, 1.0)),
+        lambda: MetricSpec.latency(tuple(range(7))),
+        lambda: MetricSpec.latency((1.0, 2.0), quantiles=(0.9, 0.5)),
         lambda: MetricSpec.quality("loss", margin=1.0),
         lambda: MetricSpec.quality_paired("loss", tolerated=0.01, binary=True),
         lambda: MetricSpec.disagreement(0.0),

@@ -7,7 +7,16 @@ back with probability at most `plan.alpha`.
 
 from falaj.rollout.analysis.analysis import Analysis
 from falaj.rollout.analysis.batch import Batch
-from falaj.rollout.analysis.plan import AnalysisPlan, MetricKind, MetricSpec
+from falaj.rollout.analysis.plan import LATENCY_QUANTILES, AnalysisPlan, MetricKind, MetricSpec
 from falaj.rollout.analysis.verdict import MetricVerdict, Verdict
 
-__all__ = ["Analysis", "AnalysisPlan", "Batch", "MetricKind", "MetricSpec", "MetricVerdict", "Verdict"]
+__all__ = [
+    "LATENCY_QUANTILES",
+    "Analysis",
+    "AnalysisPlan",
+    "Batch",
+    "MetricKind",
+    "MetricSpec",
+    "MetricVerdict",
+    "Verdict",
+]

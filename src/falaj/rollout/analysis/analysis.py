@@ -138,7 +138,7 @@ class Analysis:
         harm = rates.request_table(self.plan).log_harm(self.requests, self.plan, self.step)
         found, first, row = {}, 1, 0
         for spec in self.plan.metrics:
-            rows = rates.width(spec) * (2 if spec.kind is MetricKind.DISTRIBUTION else 1)
+            rows = rates.rows_of(spec)
             found[spec.name] = self._evidence_of(spec, harm[row : row + rows], first)
             first, row = first + rates.width(spec), row + rows
         return Look(self.plan, found, float(np.logaddexp(harm[-2], harm[-1]) - math.log(2)))
@@ -184,8 +184,10 @@ class Analysis:
     def _evidence_of(self, spec: MetricSpec, harm: Numbers, first: int) -> Evidence:
         plan, step = self.plan, self.step
         match spec.kind:
-            case MetricKind.ERRORS | MetricKind.LATENCY:
-                return evidence.of_latency(harm, self.requests, first, spec, plan)
+            case MetricKind.ERRORS:
+                return evidence.of_errors(harm, self.requests, first, spec, plan)
+            case MetricKind.LATENCY:
+                return evidence.of_latency(harm, self.requests, first, spec, plan, step)
             case MetricKind.DISTRIBUTION:
                 return evidence.of_distribution(harm, first)
             case MetricKind.DISAGREEMENT:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from falaj.rollout.analysis import arms, rates
+from falaj.rollout.analysis import arms, latency, rates
 from falaj.rollout.analysis.batch import Numbers
 from falaj.rollout.analysis.betting import Bets
 from falaj.rollout.analysis.plan import AnalysisPlan, MetricSpec
@@ -31,19 +31,27 @@ class Evidence:
     shown: int = 1
 
 
-def of_latency(harm: Numbers, tally: Tally, first: int, spec: MetricSpec, plan: AnalysisPlan) -> Evidence:
-    """The mean of the evidence of harm over the cuts; for promotion, the cut that is furthest from it.
+def of_errors(harm: Numbers, tally: Tally, first: int, spec: MetricSpec, plan: AnalysisPlan) -> Evidence:
+    """Of one series of events, whose log e-value of harm is given."""
+    return Evidence(float(harm[0]), *of_rates(tally, slice(first, first + 1), spec, plan), first)
+
+
+def of_latency(tails: Numbers, tally: Tally, first: int, spec: MetricSpec, plan: AnalysisPlan, step: int) -> Evidence:
+    """Of all cuts together; for promotion, of the cut that is furthest from it.
 
     Args:
-        harm: Log e-value of each cut (of errors: of the one series).
+        tails: Log e-value of each cut in the tail.
         tally: The counts.
-        first: Series of the first cut.
+        first: Series of the lowest cut.
         spec: The metric.
         plan: Its plan.
+        step: The current one.
     """
-    series = slice(first, first + len(harm))
-    safe, at_most = of_rates(tally, series, spec, plan)
-    return Evidence(float(arms.log_mean_exp(harm)), safe, at_most, first + int(np.argmax(harm)))
+    harm = latency.log_harm(tails, tally, first, spec, plan, step)
+    tail = rates.tail_of(spec)
+    in_tail = len(tail) > 0 and float(tails.max()) > harm
+    shown = tail[int(np.argmax(tails))] if in_tail else (len(spec.cuts) - 1) // 2
+    return Evidence(harm, *of_rates(tally, slice(first, first + len(spec.cuts)), spec, plan), first + shown)
 
 
 def of_distribution(harm: Numbers, first: int) -> Evidence:

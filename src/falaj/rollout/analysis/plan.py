@@ -12,7 +12,10 @@ import numpy as np
 
 from falaj.rollout.analysis.batch import Numbers
 
-LATENCY_QUANTILES = (0.5, 0.9, 0.99)
+LATENCY_QUANTILES = (0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
+"""Of past stable traffic: where latency is best cut; three of them (0.5, 0.9, 0.99) do with less."""
+TAIL = 0.9
+"""Cuts at this quantile and above are also bet on alone."""
 FIRST_START = 0.6  # share of the belief that a fault is there from the first step on
 
 
@@ -42,6 +45,7 @@ class MetricSpec:
         weight: Share of the false-alarm budget, relative to the other metrics.
         floor: Rates: a stable rate below this counts as this in tests for promotion, so that two arms without any
             error can be told to be equally good; 0 turns it off.
+        quantiles: Latency: which quantile of past stable traffic each cut is.
         cuts: Latency: one cut a quantile, ms. Predictions: inner edges of the score bins, ascending; a class number
             as score with cuts at 0.5, 1.5, ... gives a bin to each class.
         expected_rate: Rate of the event in past stable traffic; above 0.2 the requests without the event are bet on
@@ -56,6 +60,7 @@ class MetricSpec:
     weight: float = 1.0
     floor: float = 0.0
     cuts: tuple[float, ...] = ()
+    quantiles: tuple[float, ...] = ()
     expected_rate: float | None = None
     binary: bool = False
 
@@ -67,8 +72,10 @@ class MetricSpec:
             raise ValueError(f"metric {self.name}: the weight must be positive and the floor in [0, 0.5)")
         if self.kind in (MetricKind.LATENCY, MetricKind.DISTRIBUTION) and not self.cuts:
             raise ValueError(f"metric {self.name}: a {self.kind} metric needs cuts, fixed from past stable traffic")
-        if list(self.cuts) != sorted(set(self.cuts)):
-            raise ValueError(f"metric {self.name}: cuts must ascend")
+        if any(list(values) != sorted(set(values)) for values in (self.cuts, self.quantiles)):
+            raise ValueError(f"metric {self.name}: cuts and quantiles must ascend")
+        if self.kind is MetricKind.LATENCY and len(self.quantiles) != len(self.cuts):
+            raise ValueError(f"metric {self.name}: each cut needs the quantile that it is")
         if self.expected_rate is not None and not 0 < self.expected_rate < 1:
             raise ValueError(f"metric {self.name}: the expected rate must be in (0, 1)")
         if self.binary and self.kind is MetricKind.QUALITY_PAIRED and self.tolerated != 0:
@@ -80,6 +87,13 @@ class MetricSpec:
         events = (MetricKind.ERRORS, MetricKind.LATENCY, MetricKind.DISTRIBUTION)
         return self.kind in events or (self.kind is MetricKind.QUALITY and self.binary)
 
+    @property
+    def compares(self) -> str:
+        """What tolerances and estimates of this metric are: `ratio`, `difference` or `rate`."""
+        if self.is_ratio:
+            return "ratio"
+        return "rate" if self.kind is MetricKind.DISAGREEMENT else "difference"
+
     @staticmethod
     def errors(name: str = "errors", *, tolerated: float = 1.0, margin: float = 1.5, floor: float = 0.001,
                weight: float = 1.0, expected_rate: float | None = None) -> MetricSpec:  # fmt: skip
@@ -88,9 +102,15 @@ class MetricSpec:
 
     @staticmethod
     def latency(cuts: tuple[float, ...], name: str = "latency", *, tolerated: float = 1.0, margin: float = 1.5,
-                weight: float = 1.0) -> MetricSpec:  # fmt: skip
-        """Requests slower than the quantiles 0.5, 0.9 and 0.99 of past stable traffic (`cuts`, ms)."""
-        return MetricSpec(name, MetricKind.LATENCY, tolerated, margin, weight, cuts=tuple(cuts))
+                weight: float = 1.0, quantiles: tuple[float, ...] | None = None) -> MetricSpec:  # fmt: skip
+        """Requests slower than quantiles of past stable traffic (`cuts`, ms).
+
+        Without `quantiles`, three cuts are 0.5, 0.9 and 0.99, and others the upper ones of LATENCY_QUANTILES; which
+        quantile a cut really is changes how much is seen, not how often a false alarm is raised.
+        """
+        usual = (0.5, 0.9, 0.99) if len(cuts) == 3 else LATENCY_QUANTILES[-len(cuts) :]
+        chosen = usual if quantiles is None else tuple(quantiles)
+        return MetricSpec(name, MetricKind.LATENCY, tolerated, margin, weight, cuts=tuple(cuts), quantiles=chosen)
 
     @staticmethod
     def distribution(cuts: tuple[float, ...], name: str = "predictions", *, tolerated: float = 1.2,
@@ -200,10 +220,14 @@ class AnalysisPlan:
     def from_json(document: Mapping[str, Any]) -> AnalysisPlan:
         """The plan of a document made by `to_json`, also after it went through JSON."""
         metrics = tuple(
-            MetricSpec(**{**metric, "kind": MetricKind(metric["kind"]), "cuts": tuple(metric["cuts"])})
+            MetricSpec(**{**metric, "kind": MetricKind(metric["kind"]), **_tuples(metric)})
             for metric in document["metrics"]
         )
         return AnalysisPlan(**{**document, "metrics": metrics})
+
+
+def _tuples(metric: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(metric[name]) for name in ("cuts", "quantiles")}
 
 
 def _missing(name: str) -> MetricSpec:

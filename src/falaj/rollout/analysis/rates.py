@@ -1,7 +1,7 @@
 """All bets of a plan on the arms of events, as one table, so that one look is a few array operations.
 
-A row of the table bets on one series of a tally. Errors are one row; latency is a row a cut; a score bin is two rows,
-for more and for fewer; the split of the traffic is two rows on the series of all requests.
+A row of the table bets on one series of a tally. Errors are one row; latency is a row a cut in the tail; a score bin
+is two rows, for more and for fewer; the split of the traffic is two rows on the series of all requests.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from falaj.rollout.analysis import arms
 from falaj.rollout.analysis.batch import Numbers
-from falaj.rollout.analysis.plan import LATENCY_QUANTILES, AnalysisPlan, MetricKind, MetricSpec
+from falaj.rollout.analysis.plan import TAIL, AnalysisPlan, MetricKind, MetricSpec
 from falaj.rollout.analysis.tally import Counts, Tally
 
 COMMON_EVENT = 0.2  # above this rate, requests without the event say enough to be bet on
@@ -52,6 +52,11 @@ class Table:
         return log_restarted(steps, factors, plan, step)
 
 
+def rows_of(spec: MetricSpec) -> int:
+    """How many rows of the table of requests are a metric's."""
+    return len(_rows(spec, 0))
+
+
 @lru_cache(maxsize=64)
 def request_table(plan: AnalysisPlan) -> Table:
     """The bets on what is seen at once, metric by metric; the last two rows are the split of the traffic."""
@@ -78,6 +83,11 @@ def width(spec: MetricSpec) -> int:
 def first_series(plan: AnalysisPlan, spec: MetricSpec) -> int:
     """Where a metric's series begin among those of requests; series 0 is all of them."""
     return 1 + sum(width(before) for before in plan.metrics[: plan.metrics.index(spec)])
+
+
+def tail_of(spec: MetricSpec) -> list[int]:
+    """Which cuts of a latency metric are in the tail."""
+    return [index for index, quantile in enumerate(spec.quantiles) if quantile >= TAIL]
 
 
 @lru_cache(maxsize=64)
@@ -113,14 +123,17 @@ def log_ruled_out(weights: Numbers, events: Counts, rows: Counts, nulls: Numbers
     return halved
 
 
-def log_restarted(steps: Counts, factors: Numbers, plan: AnalysisPlan, step: int) -> Numbers:
+def log_restarted(
+    steps: Counts, factors: Numbers, plan: AnalysisPlan, step: int, log_shares: Numbers = arms.LOG_SHARES
+) -> Numbers:
     """Log of the mixture over starts and bets: each start bets on what came at its step and after.
 
     Args:
         steps: Step of each cell.
-        factors: Log factors of the bets on FASTER, cells x series x bets.
+        factors: Log factors of the bets, cells x series x bets.
         plan: Has the shares of the starts.
         step: The current one; starts of later steps keep their share.
+        log_shares: Of the stake on each bet.
 
     Returns:
         One a series.
@@ -128,7 +141,7 @@ def log_restarted(steps: Counts, factors: Numbers, plan: AnalysisPlan, step: int
     shares = plan.shares_until(step)
     started = np.flatnonzero(shares)
     since = np.array([factors[steps >= start].sum(axis=0) for start in started])  # starts x series x bets
-    logs = np.logaddexp.reduce(since + arms.LOG_SHARES, axis=-1) + np.log(shares[started])[:, None]
+    logs = np.logaddexp.reduce(since + log_shares, axis=-1) + np.log(shares[started])[:, None]
     unspent = 1 - shares.sum()
     mixed: Numbers = np.logaddexp.reduce(logs, axis=0)
     return np.logaddexp(mixed, math.log(unspent)) if unspent > 1e-12 else mixed
@@ -139,9 +152,7 @@ def _rows(spec: MetricSpec, first: int) -> list[tuple[int, Numbers, float, Numbe
         case MetricKind.ERRORS:
             return [_more(first, spec.tolerated, spec.expected_rate)]
         case MetricKind.LATENCY:
-            usual = len(spec.cuts) == len(LATENCY_QUANTILES)
-            rates = [1 - quantile for quantile in LATENCY_QUANTILES] if usual else [None] * len(spec.cuts)
-            return [_more(first + index, spec.tolerated, rates[index]) for index in range(len(spec.cuts))]
+            return [_more(first + index, spec.tolerated, None) for index in tail_of(spec)]
         case MetricKind.DISTRIBUTION:
             bins = range(first, first + len(spec.cuts) + 1)
             return [row for series in bins for row in _both_sides(series, spec.tolerated)]

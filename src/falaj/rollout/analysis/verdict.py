@@ -24,19 +24,21 @@ class MetricVerdict:
     Attributes:
         name: Of the metric.
         kind: Of the metric.
+        compares: What `ratio`, `at_least` and `at_most` are: `ratio`, `difference` (of mean losses) or `rate`.
         harm: Log10 of the evidence that it is worse than tolerated.
         harm_line: Log10 of the evidence at which this metric alone rolls back.
         safe: Log10 of the evidence that it is not worse by the margin; the largest so far.
         safe_line: What `safe` must reach for promotion.
         events: Events of (stable, canary); pairs: (candidate better, candidate worse) or (0, disagreements).
         requests: Requests of (stable, canary); pairs: the pairs, twice.
-        ratio: Most likely canary/stable (pairs: mean difference; disagreement: rate); None when nothing happened.
+        ratio: The estimate of what is compared; None when nothing happened.
         at_least: Lower bound of it that holds at all times with probability 1 - alpha; None when there is none.
         at_most: Upper bound of it at 1 - alpha_promote, the least so far; infinite while nothing is ruled out.
     """
 
     name: str
     kind: str
+    compares: str
     harm: float
     harm_line: float
     safe: float
@@ -122,6 +124,7 @@ def _of_metric(analysis: Analysis, look: Look, spec: MetricSpec) -> MetricVerdic
     return MetricVerdict(
         name=spec.name,
         kind=spec.kind.value,
+        compares=spec.compares,
         harm=now.harm / _LN10,
         harm_line=-math.log10(share * (plan.alpha_pause if shift else plan.alpha)),
         safe=peaks.safe.get(spec.name, 0.0) / _LN10,
