@@ -7,12 +7,19 @@ from pathlib import Path
 
 from falaj.errors import FalajError
 from falaj.locations import agent
+from falaj.locations.runtimes.process.replica import ReplicaOptions
 from tests.locations.conftest import stub_command
 
 if __name__ == "__main__":
     options = json.loads(sys.argv[1])
     logging.basicConfig(level=logging.INFO)
+    behaviour: dict[str, list[str]] = options.pop("behaviour")
+
+    def command(replica: ReplicaOptions) -> list[str]:
+        """The stand-in of a release, and what it does wrong."""
+        return stub_command(replica, *behaviour.get(str(replica.servable.endpoint.release), ()))
+
     try:
-        agent.run(Path(options.pop("home")), **options, command=stub_command)
+        agent.run(Path(options.pop("home")), **options, command=command)
     except FalajError as error:
         sys.exit(f"{error.code}: {error}")

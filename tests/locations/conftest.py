@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -130,3 +131,11 @@ def until(condition: Callable[[], bool], *, timeout_s: float = 20.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.02)
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Any]:
+    """An agent between a control plane and Envoy; see `agent_scene`."""
+    from tests.locations.agent_scene import scene_in
+
+    yield from scene_in(tmp_path)

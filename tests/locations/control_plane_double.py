@@ -52,8 +52,9 @@ class ControlPlaneDouble:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self._thread.start()
 
-    def want(self, *endpoints: dict[str, Any]) -> None:
-        self.desired = {"version": self.desired["version"] + 1, "endpoints": list(endpoints)}
+    def want(self, *endpoints: dict[str, Any], rollouts: Mapping[str, Any] | None = None) -> None:
+        version = self.desired["version"] + 1
+        self.desired = {"version": version, "endpoints": list(endpoints), "rollouts": rollouts or {}}
 
     def answer(self, path: str) -> bytes:
         url = urlsplit(path)

@@ -4,6 +4,7 @@ import argparse
 import http.server
 import json
 import os
+import random
 import signal
 import socketserver
 import threading
@@ -21,6 +22,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     name = ""
     ready = True
+    fails = 0.0
+    slow_s = 0.0
     open_requests = 0
     copies = Path()
 
@@ -46,6 +49,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 file.write(json.dumps(told) + "\n")
             if self.path.startswith("/hang"):
                 time.sleep(8)
+        if self.path == "/v2":
+            time.sleep(self.slow_s)
+            if random.random() < self.fails:
+                self.answer(500, told)
+                return
         healthy = self.ready or not self.path.startswith("/v2/health")
         self.answer(200 if healthy else 503, {"name": self.name, "path": self.path, "pid": os.getpid(), **told})
 
@@ -72,10 +80,13 @@ def main() -> None:
     parser.add_argument("--name", required=True)
     parser.add_argument("--crash", action="store_true")
     parser.add_argument("--never-ready", action="store_true")
+    parser.add_argument("--fails", type=float, default=0.0, help="share of the requests that it answers with 500")
+    parser.add_argument("--slow-ms", type=float, default=0.0, help="how long each answer takes longer")
     options = parser.parse_args()
     if options.crash:
         raise SystemExit("ValueError: the model cannot be loaded")
     Handler.name, Handler.ready = options.name, not options.never_ready
+    Handler.fails, Handler.slow_s = options.fails, options.slow_ms / 1000
     Handler.copies = Path(f"{options.socket}.copies")
     Path(options.socket).unlink(missing_ok=True)
     server = Server(options.socket, Handler)

@@ -41,13 +41,14 @@ def counted(record: Record, accesses: Sequence[Access], now: float) -> Record:
     client left say nothing about the release: neither is judged.
     """
     plan = record.plan
-    mine = [access for access in accesses if access.release in (plan.stable, plan.candidate)]
+    both = (plan.stable, plan.candidate)
+    mine = [access for access in accesses if access.canary == plan.candidate and access.release in both]
     if not mine:
         return record
     canary = np.array([access.release == plan.candidate for access in mine], dtype=bool)
     answered = (record.answered[0] + int((~canary).sum()), record.answered[1] + int(canary.sum()))
     record = replace(record, answered=answered)
-    fair = np.array([_fair(access, plan.candidate) for access in mine], dtype=bool)
+    fair = np.array([_fair(access) for access in mine], dtype=bool)
     if record.analysis is None or not fair.any():
         return record
     return replace(record, analysis=record.analysis.update(_batch(record, mine, canary).rows(fair), now))
@@ -64,9 +65,9 @@ def _batch(record: Record, accesses: Sequence[Access], canary: np.ndarray) -> Ba
     )
 
 
-def _fair(access: Access, candidate: int) -> bool:
+def _fair(access: Access) -> bool:
     """Whether chance alone decided which release was asked, and the release alone how it ended."""
-    return access.canary == candidate and not access.forced and CLIENT_WENT not in access.flags
+    return not access.forced and CLIENT_WENT not in access.flags
 
 
 def _failed(access: Access) -> bool:
