@@ -20,7 +20,7 @@ _WIDTH = 24
 
 def lines_of(found: Rollout) -> list[str]:
     """The lines of the single view."""
-    versions = f"{found.endpoint}: release {found.candidate} beside {found.stable or 'nothing'} at {found.location}"
+    versions = f"{found.endpoint}: release {found.candidate} beside {found.stable} at {found.location}"
     asked = found.requests
     return [
         styled(f"rollout {found.id}  {versions}", "bold"),

@@ -22,7 +22,7 @@ class Rollout:
     location: str
     strategy: str
     candidate: int
-    stable: int | None
+    stable: int
     state: str
     step: int
     weight: int
@@ -42,14 +42,15 @@ class Rollout:
 def rollout_of(known: Any) -> Rollout:
     """The document of what the control plane knows of a rollout (`release.changes.Steering`)."""
     data, report = known.process.data, known.report
+    plan = report.get("plan") or data["plan"]
     return Rollout(
         id=known.process.id, change=known.change.id, endpoint=known.endpoint, location=data["location"],
-        strategy=data["strategy"]["kind"], candidate=data["release"], stable=report.get("stable"),
+        strategy=data["strategy"]["kind"], candidate=data["release"], stable=plan["stable"],
         state=_state(known.process.state, report), step=report.get("step", 0), weight=report.get("weight", 0),
         mirror=report.get("mirror", 0.0), since=report.get("since"), reason=_reason(data, report),
         culprits=list(report.get("culprits", ())), requests=dict(report.get("requests", {})),
         harm=report.get("harm") or 0.0, harm_line=report.get("harm_line"), metrics=list(report.get("metrics", ())),
-        allowed=list(report.get("allowed", ())), plan=dict(report.get("plan", {})),
+        allowed=list(report.get("allowed", ())), plan=dict(plan),
         trajectory=list(report.get("trajectory", ())),
     )  # fmt: skip
 

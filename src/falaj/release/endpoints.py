@@ -82,8 +82,12 @@ def deploy(
     return deployment_id
 
 
-def point_endpoint(session: Session, data: Mapping[str, Any], now: float) -> None:
-    """Make a deployment's release what its endpoint must serve; agents see a new version of their desired state."""
+def point_endpoint(session: Session, data: Mapping[str, Any], now: float) -> Mapping[str, Any] | None:
+    """Make a deployment's release what its endpoint must serve; agents see a new version of their desired state.
+
+    Returns:
+        The plan of its rollout; None when the release takes over at once.
+    """
     location = data["location"]
     version = next_version(session, location)
     key = (location, data["environment"], data["model"])
@@ -98,9 +102,11 @@ def point_endpoint(session: Session, data: Mapping[str, Any], now: float) -> Non
     served = {"digest": release.digest, "change": data["change"], **release.data.get("serving", {})}
     kept = {"challengers": row.plan["challengers"]} if row.plan.get("challengers") else {}
     row.release, row.version, row.updated_at = release.number, version, now
-    row.plan = {**served, **kept, "before": before, **_rollout(data, before)}
+    plan = _rollout(data, before)
+    row.plan = {**served, **kept, "before": before, **({"rollout": {"plan": plan, "asked": []}} if plan else {})}
     said = {"location": location, "release": release.number, "digest": release.digest, "change": data["change"]}
     trail.write(session, "endpoint.pointed", CONTROLLER, subject(row), now, {**said, "previous": row.previous})
+    return plan
 
 
 def _before(row: EndpointRow | None, release: ReleaseRow) -> Mapping[str, Any] | None:
@@ -114,10 +120,10 @@ def _before(row: EndpointRow | None, release: ReleaseRow) -> Mapping[str, Any] |
     return {"release": row.release, **{key: value for key, value in row.plan.items() if key not in _OURS}}
 
 
-def _rollout(data: Mapping[str, Any], before: Mapping[str, Any] | None) -> Mapping[str, Any]:
+def _rollout(data: Mapping[str, Any], before: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     strategy = data.get("strategy") or {"kind": Strategy.RECREATE}
     if before is None or strategy["kind"] == Strategy.RECREATE:
-        return {}
+        return None
     plan = plan_of(
         data["deployment_id"],
         strategy["kind"],
@@ -125,7 +131,7 @@ def _rollout(data: Mapping[str, Any], before: Mapping[str, Any] | None) -> Mappi
         candidate=data["release"],
         stable=before["release"],
     )
-    return {"rollout": {"plan": plan.to_json(), "asked": []}}
+    return plan.to_json()
 
 
 def take_back(session: Session, row: EndpointRow, reason: str, now: float) -> None:

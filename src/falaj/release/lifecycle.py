@@ -43,8 +43,8 @@ def transition(state: str, data: Mapping[str, Any], event: Event, now: float) ->
     Args:
         state: A `DeploymentState`.
         data: `model`, `release`, `environment`, `location`, `digest`.
-        event: `queued` with `at`, `start`, `rolling`, `ready`, `failed` with `message`, `timeout` or `superseded`;
-            the ends of a rollout carry its `record`.
+        event: `queued` with `at`, `start` with the `plan` of a rollout, `rolling`, `ready`, `failed` with `message`,
+            `timeout` or `superseded`; the ends of a rollout carry its `record`.
         now: Unix seconds.
 
     Raises:
@@ -54,7 +54,8 @@ def transition(state: str, data: Mapping[str, Any], event: Event, now: float) ->
         case DeploymentState.WAITING, "queued":
             return Step(DeploymentState.PENDING, wake_at=event.data["at"])
         case DeploymentState.PENDING, "start":
-            return Step(DeploymentState.CONVERGING, wake_at=now + CONVERGE_TIMEOUT_S)
+            wake_at = now + CONVERGE_TIMEOUT_S
+            return Step(DeploymentState.CONVERGING, data={**data, "plan": event.data.get("plan")}, wake_at=wake_at)
         case DeploymentState.CONVERGING | DeploymentState.ROLLING, "rolling":
             return Step(DeploymentState.ROLLING)  # the agent ends it, however long that takes
         case DeploymentState.CONVERGING | DeploymentState.ROLLING, "ready":

@@ -79,12 +79,11 @@ class Controller:
         lease = processes.claim("deployment", self._name, _LEASE_S, now)
         if lease is None:
             return False
-        event = Event("start" if lease.state == DeploymentState.PENDING else "timeout")
+        starting = lease.state == DeploymentState.PENDING
         with self._platform.database.transaction() as session:
-            if event.name == "start":
-                release.point_endpoint(session, lease.data, now)
-            processes.advance(session, lease, event, now)
-        if event.name == "timeout":
+            plan = release.point_endpoint(session, lease.data, now) if starting else None
+            processes.advance(session, lease, Event("start", {"plan": plan}) if starting else Event("timeout"), now)
+        if not starting:
             with self._platform.database.transaction() as session:
                 changes.conclude(self._platform.turn(session), lease.data["concludes"])
         return True

@@ -42,7 +42,7 @@ def list_rollouts(
         emit_json(found)
         return
     rows = [
-        (each.id, each.endpoint, each.location, f"{each.stable or '-'} -> {each.candidate}", each.strategy, each.state,
+        (each.id, each.endpoint, each.location, f"{each.stable} -> {each.candidate}", each.strategy, each.state,
          f"{each.weight / 100:g}%", ago(each.since), verdict(each)[:70])
         for each in found
     ]  # fmt: skip

@@ -136,8 +136,8 @@ def conclude(turn: Turn, change_id: str) -> None:
 
 
 def _give_up(turn: Turn, row: ChangeRow, processes: Sequence[ProcessRow]) -> None:
-    """Stop what has not begun, and take back what is live already."""
-    locations = {each.data["location"] for each in processes if each.state == DeploymentState.LIVE}
+    """Stop what has not begun, and take back what is live already or was never heard of."""
+    locations = {each.data["location"] for each in processes if each.state != DeploymentState.WAITING}
     for endpoint in endpoints_of(turn.session, row.model, row.environment):
         if endpoint.location in locations and endpoint.release == row.release:
             take_back(turn.session, endpoint, f"change {row.id} failed elsewhere", turn.now)

@@ -103,7 +103,7 @@ def steer(turn: Turn, principal: Principal, rollout_id: str, command: Command, r
 
 
 def _judges(process: ProcessRow) -> bool:
-    return bool(process.data.get("strategy", {}).get("kind", Strategy.RECREATE) != Strategy.RECREATE)
+    return process.data.get("plan") is not None
 
 
 def _known(session: Session, process: ProcessRow) -> Steering:
