@@ -18,6 +18,7 @@ from falaj.client.identity import AccountCalls, IdentityCalls
 from falaj.client.keys import KeyCalls, SecretCalls
 from falaj.client.lineage import LineageCalls
 from falaj.client.policy import PolicyCalls
+from falaj.client.predictions import PredictionCalls
 from falaj.client.privacy import PrivacyCalls
 from falaj.client.rollouts import RolloutCalls
 from falaj.client.settings import SettingsCalls
@@ -80,6 +81,11 @@ class Client:
     def lineage(self) -> LineageCalls:
         """What came from what, and why endpoints serve what they serve."""
         return LineageCalls(self._transport)
+
+    @cached_property
+    def predictions(self) -> PredictionCalls:
+        """Predictions as data."""
+        return PredictionCalls(self._transport)
 
     @cached_property
     def policy(self) -> PolicyCalls:

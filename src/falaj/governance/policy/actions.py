@@ -38,6 +38,8 @@ class Action(StrEnum):
     REVOKE_RELEASE = "revoke-release"
     SERVE = "serve"
     """What agents ask for their location."""
+    EXPORT_PREDICTIONS = "export-predictions"
+    """Take logged predictions, their features and labels, out of the log of a location."""
     MANAGE_KEYS = "manage-keys"
     MANAGE_PRIVACY = "manage-privacy"
     PUBLIC = "public"

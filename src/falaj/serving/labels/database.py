@@ -28,8 +28,9 @@ CREATE TABLE joined(number INTEGER PRIMARY KEY AUTOINCREMENT, arm INTEGER NOT NU
     segment INTEGER NOT NULL, place INTEGER NOT NULL, label_segment INTEGER NOT NULL, label_place INTEGER NOT NULL,
     item INTEGER NOT NULL, correction INTEGER NOT NULL);
 """
-# What one step brings, before it is known what of it is new.
+# What one step brings, before it is known what of it is new; and the keys that somebody asks for.
 _FRESH = """
+CREATE TEMP TABLE wanted(key INTEGER PRIMARY KEY);
 CREATE TEMP TABLE fresh(key INTEGER NOT NULL, arm INTEGER NOT NULL, segment INTEGER NOT NULL, place INTEGER NOT NULL,
     size INTEGER NOT NULL, PRIMARY KEY(key, arm)) WITHOUT ROWID;
 CREATE TEMP TABLE best(key INTEGER PRIMARY KEY, at REAL NOT NULL, digest INTEGER NOT NULL, segment INTEGER NOT NULL,

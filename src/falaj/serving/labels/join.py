@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from falaj.serving.predictionlog import (
     LABELS,
     PREDICTIONS,
     Entry,
+    LabelRecord,
     LogKeys,
     Lookup,
     PredictionRecord,
@@ -185,6 +186,21 @@ class LabelJoin:
         ).fetchall()
         return [record_of(*found) for place in places if (found := self._lookup.read(*place))]
 
+    def labels(self, endpoint: str, request_ids: Sequence[str]) -> dict[str, LabelRecord]:
+        """The labels in force of some requests, by their ids; without those that have none."""
+        names = self._register.known_names()
+        if names is None:
+            return {}
+        keys = {names.prediction(endpoint, request_id): request_id for request_id in request_ids}
+        self._db.execute("DELETE FROM wanted")
+        self._db.executemany("INSERT OR IGNORE INTO wanted VALUES(?)", ((key,) for key in keys))
+        rows = self._db.execute(
+            "SELECT l.key, s.path, l.place, l.item FROM wanted JOIN label l USING(key)"
+            " JOIN segment s ON s.id = l.segment ORDER BY l.segment, l.place"
+        ).fetchall()
+        sent = self._sent({(row[1], row[2]) for row in rows})
+        return {keys[key]: sent[path, place][item] for key, path, place, item in rows if (path, place) in sent}
+
     def counts(self) -> JoinCounts:
         """What was seen since the beginning."""
         pending = self._db.execute("SELECT count(*) FROM label WHERE pending").fetchone()[0]
@@ -193,12 +209,16 @@ class LabelJoin:
     def _joined(self, rows: Sequence[Any]) -> Iterator[Joined]:
         """Records are read in the order in which they lie, and yielded in that of the rows."""
         predictions = {place: self._lookup.read(*place) for place in sorted({(row[1], row[2]) for row in rows})}
-        labels = {place: self._lookup.read(*place) for place in sorted({(row[3], row[4]) for row in rows})}
-        sent = {place: list(labels_of(*found)) for place, found in labels.items() if found}
+        sent = self._sent({(row[3], row[4]) for row in rows})
         for number, segment, place, label_segment, label_place, item, correction in rows:
             prediction, label = predictions[segment, place], sent.get((label_segment, label_place))
             if prediction and label:
                 yield Joined(number, record_of(*prediction), label[item], bool(correction))
+
+    def _sent(self, places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], list[LabelRecord]]:
+        """The labels of the requests that lie at some places."""
+        found = {place: self._lookup.read(*place) for place in sorted(places)}
+        return {place: list(labels_of(*record)) for place, record in found.items() if record}
 
     def _follow(self, kind: str) -> list[Entry]:
         position = json.loads(self._register.get(kind) or "{}")

@@ -1,0 +1,50 @@
+"""Predictions as data: export."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from falaj.cli.commands.changes import endpoint_of, moment
+from falaj.cli.commands.projects import JsonOption
+from falaj.cli.output import emit, emit_json, emit_table
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    predictions = typer.Typer(help="Predictions as data, on the machine of a location.", no_args_is_help=True)
+    predictions.command("export")(export)
+    app.add_typer(predictions, name="predictions", rich_help_panel=None)
+
+
+def export(
+    endpoint: Annotated[str, typer.Argument(help="ENVIRONMENT/MODEL.")],
+    out: Annotated[str, typer.Option(help="A new or empty folder of this machine.")],
+    since: Annotated[str, typer.Option(help="From this time on, as 2026-12-05T09:00+04:00.")] = "",
+    until: Annotated[str, typer.Option(help="Before this time; by default now.")] = "",
+    location: Annotated[str, typer.Option(help="The location, which must be on this machine.")] = "local",
+    json: JsonOption = False,
+) -> None:
+    """Write predictions with their labels to Parquet, a file a release; what leaves the log is in the audit log."""
+    import time
+
+    from falaj.client import Client
+    from falaj.encryption import open_chest
+    from falaj.home import Home
+    from falaj.locations.exporting import export_location, require_local, residency_of
+    from falaj.serving.export import Selection
+
+    endpoint_of(endpoint)
+    folder, home = require_local(out), Home.from_environment()
+    selection = Selection(endpoint, moment(since) if since else 0.0, moment(until) if until else time.time())
+    residency = residency_of(home, location)
+    permit = Client.from_home(home).predictions.permit_export(endpoint, location, selection.since, selection.until)
+    done = export_location(home, open_chest(home), location, selection, folder, permit.exported_by)
+    if json:
+        files = [str(path) for path in done.files]
+        emit_json({"files": files, "predictions": done.predictions, "labelled": done.labelled, "residency": residency})
+        return
+    emit_table(("file",), [(path,) for path in done.files], empty=f"no predictions of {endpoint} in that time")
+    if done.files:
+        emit(f"{done.predictions} predictions, {done.labelled} with a label; they may not leave {residency}")

@@ -1,0 +1,48 @@
+"""The kind of a column, found from its values (pure)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+BOOLEAN, WHOLE, NUMBER, TEXT, NUMBERS, MIXED = "boolean", "whole", "number", "text", "numbers", "mixed"
+
+_NUMERIC = frozenset({bool, int, float})
+
+
+class ColumnKinds:
+    """What was seen in the columns of a table, as its rows come by."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, set[type]] = {}
+        self._inner: dict[str, set[type]] = {}
+
+    def see(self, column: str, values: Iterable[Any]) -> None:
+        """Look at some values of a column."""
+        seen = self._seen.setdefault(column, set())
+        for value in values:
+            seen.add(type(value))
+            if isinstance(value, list):
+                self._inner.setdefault(column, set()).update(map(type, value))
+
+    def kinds(self) -> dict[str, str]:
+        """The kind of each column that was seen, in the order in which they first were."""
+        return {column: self._kind(column, seen - {type(None)}) for column, seen in self._seen.items()}
+
+    def _kind(self, column: str, seen: set[type]) -> str:
+        if not seen:
+            return NUMBER  # nothing but missing values, which any kind holds
+        if seen == {list} and self._inner.get(column, set()) <= _NUMERIC | {type(None)}:
+            return NUMBERS
+        for kind, types in ((BOOLEAN, {bool}), (WHOLE, {int}), (NUMBER, _NUMERIC), (TEXT, {str})):
+            if seen <= types:
+                return kind
+        return MIXED
+
+
+def as_kind(values: Sequence[Any], kind: str) -> list[Any]:
+    """The values as the kind holds them: mixed ones are written as JSON."""
+    if kind != MIXED:
+        return list(values)
+    return [None if value is None else json.dumps(value) for value in values]
