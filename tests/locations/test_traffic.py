@@ -111,6 +111,8 @@ WRONG: list[dict[str, Any]] = [
     {"weights": {"1": 10_000}, "sticky": "x-request-id"},
     {"weights": {"1": 10_000}, "sticky": "x%REQ(a)%"},
     {"weights": {"1": 10_000}, "sticky": "falaj-arm"},
+    {"weights": {"1": 10_000}, "sticky": "Authorization"},
+    {"weights": {"1": 10_000}, "matches": [{"kind": "header", "name": "cookie", "value": "b", "release": 1}]},
     {"weights": {"1": 10_000}, "matches": [{"kind": "cookie", "name": "a", "value": "b", "release": 1}]},
     {"weights": {"1": 10_000}, "matches": [{"kind": "header", "name": ":path", "value": "b", "release": 1}]},
     {"weights": {"1": 10_000}, "matches": [{"kind": "query", "name": "a b", "value": "b", "release": 1}]},

@@ -24,6 +24,8 @@ _NOT_OF_A_UNIT = frozenset({
     "connection", "content-length", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade",
     "x-request-id",
 })  # fmt: skip
+_SECRETS = frozenset({"authorization", "cookie", "proxy-authorization"})
+"""Never in a log or a routing table."""
 _OURS = ("falaj-", "x-envoy-")
 
 
@@ -176,6 +178,8 @@ def _header(name: Any) -> str:
     lower = name.lower() if isinstance(name, str) else ""
     if not _HEADER.fullmatch(lower) or lower.startswith(_OURS):
         raise DesiredStateError(f"{name!r} is not a request header of yours (letters, digits, - _)")
+    if lower in _SECRETS:
+        raise DesiredStateError(f"the header {lower!r} holds a secret, which must not get into logs and routes")
     return lower
 
 
