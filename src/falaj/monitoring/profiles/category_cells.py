@@ -64,9 +64,9 @@ class CategoryCells:
 
     def place(self, value: Any) -> int:
         """Which count a value, not a missing one, belongs to."""
-        if self.types and type_of(value) not in self.types:
+        kind, text = ("text", value) if type(value) is str else (type_of(value), text_of(value))
+        if self.types and kind not in self.types:
             return self.valued + 2
-        text = text_of(value)
         known = self._places.get(text)
         if known is not None:
             return known

@@ -105,7 +105,7 @@ def numbers(column: Column) -> Numbers:
 def distinct_values(column: Column) -> tuple[dict[Any, int], int]:
     """Each value of a column with its count, and the number of missing ones."""
     if isinstance(column, Coded):
-        counts = np.bincount(np.maximum(column.codes, -1) + 1, minlength=len(column.levels) + 1)
+        counts = np.bincount(_shifted(column.codes), minlength=len(column.levels) + 1)
         if len(counts) > len(column.levels) + 1:
             raise ProfileError(f"a code is not below the {len(column.levels)} levels")
         found = {value: int(count) for value, count in zip(column.levels, counts[1:], strict=True) if count}
@@ -117,6 +117,12 @@ def distinct_values(column: Column) -> tuple[dict[Any, int], int]:
         found = _counted(column)
     absent = [value for value in found if missing(value)]
     return {value: count for value, count in found.items() if not missing(value)}, sum(found[key] for key in absent)
+
+
+def _shifted(codes: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Codes that begin at 0, which is missing."""
+    above: np.ndarray[Any, Any] = np.maximum(codes, -1) + np.intp(1)
+    return above
 
 
 def _counted(column: np.ndarray[Any, Any]) -> dict[Any, int]:

@@ -15,17 +15,36 @@ from typing import Any, Protocol
 import numpy as np
 
 FINE = 1024
-CHUNK = 1 << 14  # rows; three arrays of them stay in the cache
+CHUNK = 1 << 15  # rows; three arrays of them stay in the cache
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 Indices = np.ndarray[Any, np.dtype[np.intp]]
 
 
+@dataclass(frozen=True)
+class Room:
+    """Arrays to work in, made once for all chunks of a column: fresh memory costs more than the arithmetic.
+
+    Args:
+        places: Floats of a chunk.
+        cells: Its indices.
+    """
+
+    places: Floats
+    cells: Indices
+
+    @classmethod
+    def of(cls, rows: int) -> Room:
+        """Room for chunks of a column of so many rows."""
+        size = min(rows, CHUNK)
+        return cls(np.empty(size), np.empty(size, np.intp))
+
+
 class Grid(Protocol):
     """Where a value lies among fine cells."""
 
-    def index(self, values: Floats) -> Indices:
-        """Fine index of each value; NaN must have been left out."""
+    def index(self, values: np.ndarray[Any, Any], room: Room | None = None) -> Indices:
+        """Fine index of each value; NaN must have been left out. What is in the room is overwritten by the next."""
 
     def value(self, index: float) -> float:
         """The value in the middle of a fine cell."""
@@ -43,15 +62,17 @@ class LinearGrid:
     low: float
     high: float
 
-    def index(self, values: Floats) -> Indices:
+    def index(self, values: np.ndarray[Any, Any], room: Room | None = None) -> Indices:
         """Fine index of each value."""
+        place, cells = _taken(room or Room.of(len(values)), values)
         width = (self.high - self.low) / FINE
         with np.errstate(over="ignore"):  # what overflows is above the grid anyway
-            place = np.subtract(values, self.low - width, dtype=np.float64)
+            np.subtract(values, self.low - width, out=place)
             np.multiply(place, 1 / width, out=place)
         np.maximum(place, 0, out=place)
         np.minimum(place, FINE + 1, out=place)
-        return place.astype(np.intp)
+        np.copyto(cells, place, casting="unsafe")
+        return cells
 
     def value(self, index: float) -> float:
         """The value in the middle of a fine cell."""
@@ -74,16 +95,19 @@ class LogGrid:
     first: int
     shift: int
 
-    def index(self, values: Floats) -> Indices:
+    def index(self, values: np.ndarray[Any, Any], room: Room | None = None) -> Indices:
         """Fine index of each value."""
+        distance, cells = _taken(room or Room.of(len(values)), values)
         with np.errstate(over="ignore"):
-            distance = np.multiply(np.subtract(values, self.origin, dtype=np.float64), self.sign)
-        place = distance.view(np.int64)
-        np.right_shift(place, self.shift, out=place)
-        np.subtract(place, self.first - 1, out=place)
-        np.maximum(place, 0, out=place)
-        np.minimum(place, FINE + 1, out=place)
-        return place if self.sign > 0 else (FINE + 1) - place
+            np.subtract(values, self.origin, out=distance)
+            np.multiply(distance, self.sign, out=distance)
+        np.right_shift(distance.view(np.int64), self.shift, out=cells)
+        np.subtract(cells, self.first - 1, out=cells)
+        np.maximum(cells, 0, out=cells)
+        np.minimum(cells, FINE + 1, out=cells)
+        if self.sign < 0:
+            np.subtract(FINE + 1, cells, out=cells)
+        return cells
 
     def value(self, index: float) -> float:
         """The value in the middle of a fine cell."""
@@ -97,6 +121,12 @@ def log_grid(origin: float, sign: int, near: float, far: float) -> LogGrid:
     bits = [int(np.float64(distance).view(np.int64)) for distance in (near, far)]
     shift = max(0, math.ceil(math.log2(max(1.0, (bits[1] - bits[0]) / (FINE - 2)))))
     return LogGrid(origin, sign, bits[0] >> shift, shift)
+
+
+def _taken(room: Room, values: np.ndarray[Any, Any]) -> tuple[Floats, Indices]:
+    if len(values) > len(room.places):
+        room = Room(np.empty(len(values)), np.empty(len(values), np.intp))
+    return room.places[: len(values)], room.cells[: len(values)]
 
 
 def chunks(values: np.ndarray[Any, Any]) -> Iterator[np.ndarray[Any, Any]]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-MOST_ROWS = 4096
+MOST_ROWS = 2048
 MOST_FEATURES = 32
 
 

@@ -6,7 +6,6 @@ atom, one exact value that many reference rows have, is counted there and not in
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -15,7 +14,7 @@ import numpy as np
 
 from falaj.monitoring.profiles.columns import Column, Kind, numbers
 from falaj.monitoring.profiles.counts import FeatureCounts, Moments
-from falaj.monitoring.profiles.grids import FINE, Grid, Indices, LinearGrid, LogGrid, chunks, log_grid, present
+from falaj.monitoring.profiles.grids import FINE, Grid, Indices, LinearGrid, LogGrid, Room, chunks, log_grid, present
 
 CELLS = 32
 MOST_ATOMS = 8
@@ -73,35 +72,37 @@ class NumberCells:
     def count(self, column: Column) -> FeatureCounts:
         """Count the values of a block."""
         read = numbers(column)
-        places, tails = np.zeros(FINE + 2 + len(self.atoms), np.int64), dict[int, int]()
-        seen = infinite = 0
+        places = np.zeros(FINE + 2 + len(self.atoms), np.int64)
+        far: list[np.ndarray[Any, Any]] = []
+        room, seen = Room.of(len(column)), 0
         for chunk in chunks(read.values):
             values = present(chunk)
             seen += len(values)
-            index = self._index(values)
+            index = self._index(values, room)
             part = np.bincount(index, minlength=len(places))
             if part[0] or part[FINE + 1]:
-                outside = values[(index == 0) | (index == FINE + 1)].astype(np.float64)
-                infinite += _take_infinite(part, outside)
-                _add_tails(tails, outside[np.isfinite(outside)])
+                far.append(values[np.flatnonzero((index == 0) | (index == FINE + 1))])
             places += part
+        outside = np.concatenate([np.empty(0), *far])
+        infinite = _take_infinite(places, outside)
+        tails = _tails(outside[np.isfinite(outside)])
         return self._counts(places, tails, (len(column) - seen - read.wrong_type, infinite, read.wrong_type))
 
-    def _index(self, values: np.ndarray[Any, Any]) -> Indices:
+    def _index(self, values: np.ndarray[Any, Any], room: Room | None = None) -> Indices:
         """Fine index of each value; an atom's is past those of the grid."""
-        index = self.grid.index(values)
+        index = self.grid.index(values, room)
         for number, atom in enumerate(self.atoms):
             width = abs(atom) * ATOM_WIDTH
             index[(values >= atom - width) & (values <= atom + width)] = FINE + 2 + number
         return index
 
-    def _counts(self, places: Ints, tails: Mapping[int, int], extra: tuple[int, int, int]) -> FeatureCounts:
+    def _counts(self, places: Ints, tails: dict[int, int], extra: tuple[int, int, int]) -> FeatureCounts:
         fine, atoms = places[1 : FINE + 1], places[FINE + 2 :]
         cells = np.add.reduceat(fine, np.array(self.starts) - 1)
         counts = (places[0], *cells, places[FINE + 1], *atoms, *extra)
         everywhere = fine.copy()
         np.add.at(everywhere, np.clip(self.grid.index(np.array(self.atoms)), 1, FINE) - 1, atoms)
-        return FeatureCounts(tuple(int(count) for count in counts), Moments.of(everywhere), dict(sorted(tails.items())))
+        return FeatureCounts(tuple(int(count) for count in counts), Moments.of(everywhere), tails)
 
     def row_scores(self, column: Column) -> np.ndarray[Any, Any]:
         """Rank score of each row; 0, the middle, where there is no value."""
@@ -124,13 +125,13 @@ def _take_infinite(part: Ints, outside: np.ndarray[Any, Any]) -> int:
     return low + high
 
 
-def _add_tails(tails: dict[int, int], outside: np.ndarray[Any, Any]) -> None:
+def _tails(outside: np.ndarray[Any, Any]) -> dict[int, int]:
     """Count finite values outside the grid by sign and size."""
     size = np.maximum(np.abs(outside), 2.0**-64)
     steps = np.clip(np.floor(np.log2(size) * OCTAVE_PARTS), -64 * OCTAVE_PARTS, 128 * OCTAVE_PARTS)
     keys = (steps + 64 * OCTAVE_PARTS + 1) * np.where(outside < 0, -1, 1)
-    for key, count in zip(*np.unique(keys.astype(np.int64), return_counts=True), strict=True):
-        tails[int(key)] = tails.get(int(key), 0) + int(count)
+    found, counts = np.unique(keys.astype(np.int64), return_counts=True)
+    return dict(zip(found.tolist(), counts.tolist(), strict=True))
 
 
 def tail_value(key: int) -> float:

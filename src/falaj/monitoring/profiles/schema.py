@@ -99,7 +99,7 @@ class ProfileSchema:
             ProfileError: Columns differ in length.
         """
         rows = rows_of(columns)
-        complete = {name: columns.get(name, _absent(rows)) for name in self.names}
+        complete = {name: columns[name] if name in columns else _absent(rows) for name in self.names}
         return Profile(
             self.digest,
             block_start,
@@ -159,8 +159,8 @@ def _strided(column: Column, step: int) -> Column:
     return column.strided(step) if isinstance(column, Coded) else column[::step]
 
 
-def choose_rows(columns: Columns, rows: np.ndarray[Any, Any]) -> dict[str, Column]:
-    """The columns with only some rows: a mask, or their places."""
+def choose_rows(columns: Columns, rows: np.ndarray[Any, Any] | slice) -> dict[str, Column]:
+    """The columns with only some rows: a mask, their places, or from one to another."""
     return {
         name: Coded(column.codes[rows], column.levels) if isinstance(column, Coded) else column[rows]
         for name, column in columns.items()
