@@ -1,6 +1,6 @@
 """What the prediction log costs a replica, with and without the facts of routing.
 
-    python benchmarks/serving/log_cost.py [--rounds 3] [--requests 6000] [--connections 16]
+    python benchmarks/serving/log_cost.py [--rounds 3] [--requests 6000] [--connections 32]
 
 The same packaged model (100-tree HistGradientBoosting, 20 numbers) served by a process each: without a log, with one,
 with a sealed one; each asked without the gateway's headers and with them. What is compared is the CPU time of the
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import socket
 import statistics
 import subprocess
 import sys
@@ -19,12 +20,11 @@ import tempfile
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
-from http.client import HTTPConnection
 from pathlib import Path
 
 from throughput import HERE, Contender, free_port, payload, wait_answer
 
-HEADERS = {"content-type": "application/json"}
+HEADERS = {"host": "falaj", "content-type": "application/json", "x-request-id": "0b7c1f0e-1111-4222-8333-444455556666"}
 ROUTED = {"falaj-arm": "canary;w=500", "falaj-unit": "customer-7843"}
 LOGS: Sequence[tuple[str, Sequence[str]]] = (("no log", ()), ("log", ("log",)), ("sealed log", ("sealed", "sealed")))
 
@@ -34,18 +34,22 @@ def cpu_s(process: subprocess.Popen[bytes]) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def ask(port: int, body: bytes, count: int, headers: dict[str, str]) -> None:
-    connection = HTTPConnection("127.0.0.1", port)
-    for number in range(count):
-        connection.request("POST", "/invocations", body, {**headers, "x-request-id": f"{port}-{number}"})
-        if connection.getresponse().read()[:1] != b"{":
-            raise SystemExit("the replica refused")
-    connection.close()
+def ask(port: int, request: bytes, count: int) -> None:
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        for _ in range(count):
+            connection.sendall(request)
+            answer = connection.recv(1 << 16)
+            while not answer.endswith(b"]}"):
+                answer += connection.recv(1 << 16)
+            if not answer.startswith(b"HTTP/1.1 200"):
+                raise SystemExit(f"the replica refused: {answer!r}")
 
 
 def load(port: int, body: bytes, headers: dict[str, str], options: argparse.Namespace) -> None:
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    request = f"POST /invocations HTTP/1.1\r\n{lines}content-length: {len(body)}\r\n\r\n".encode() + body
     each = options.requests // options.connections
-    threads = [threading.Thread(target=ask, args=(port, body, each, headers)) for _ in range(options.connections)]
+    threads = [threading.Thread(target=ask, args=(port, request, each)) for _ in range(options.connections)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -56,7 +60,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--requests", type=int, default=6_000)
-    parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--connections", type=int, default=32)
     options = parser.parse_args()
     os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "OMP_NUM_THREADS": "1"}
     with tempfile.TemporaryDirectory() as folder, ExitStack() as running:

@@ -24,7 +24,7 @@ from falaj.serving.predictionlog import (
     tail,
 )
 from falaj.serving.predictionlog.format import encode_record
-from falaj.serving.predictionlog.routing import is_shadow_host, routing_of, unit_number
+from falaj.serving.predictionlog.routing import is_shadow_host, routing_of, unit_numbers
 
 from .conftest import Replica
 
@@ -69,9 +69,9 @@ def test_a_copy_is_told_by_its_host(host: str, shadow: bool) -> None:
 
 
 def test_a_unit_has_one_number_an_endpoint_and_is_not_in_the_log() -> None:
-    number = unit_number("784-1990-1", "prod/credit")
-    assert number == unit_number("784-1990-1", "prod/credit")
-    others = {unit_number("784-1990-2", "prod/credit"), unit_number("784-1990-1", f"prod/{'x' * 70}")}
+    number = unit_numbers("prod/credit")("784-1990-1")
+    assert number == unit_numbers("prod/credit")("784-1990-1")
+    others = {unit_numbers("prod/credit")("784-1990-2"), unit_numbers(f"prod/{'x' * 70}")("784-1990-1")}
     assert number not in others and len(others) == 2
     record = encode_record("a", 1, [(1,)], {}, Origin(0.0, 1, 500, number).facts(1.0))
     assert b"784" not in record
@@ -144,7 +144,7 @@ def test_a_real_replica_logs_them(
     assert replica.invoke(body, headers={"x-request-id": "b"}).status_code == 200
     assert replica.invoke(body, headers={**routed, "x-request-id": "c", "host": "x-shadow:80"}).status_code == 200
     found = {one.request_id: one.routing for one in read_segment(segments(replica.log)[0])}
-    unit = unit_number("customer-9", "dev/flight-delay")
+    unit = unit_numbers("dev/flight-delay")("customer-9")
     assert (found["a"].arm, found["a"].weight, found["a"].unit, found["a"].forced) == ("canary", 250, unit, False)
     assert (found["b"].arm, found["b"].weight, found["b"].unit) == ("", None, None)
     assert (found["c"].arm, found["c"].weight, found["c"].shadow) == ("shadow", 250, True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from falaj.serving.predictionlog.routing import SHADOW, flags_of, is_shadow_host, unit_number
+from falaj.serving.predictionlog.routing import SHADOW, flags_of, is_shadow_host, unit_numbers
 
 
 class Origin(NamedTuple):
@@ -38,12 +38,13 @@ def origins(endpoint: str) -> Callable[[Any, float], Origin]:
     Args:
         endpoint: `environment/model`.
     """
+    number = unit_numbers(endpoint)
 
     def origin(headers: Any, started: float) -> Origin:
         arm, unit, host = headers.get("falaj-arm"), headers.get("falaj-unit"), headers.get("host")
         flags, weight = (0, None) if arm is None else flags_of(arm)
         if host is not None and is_shadow_host(host):
             flags |= SHADOW
-        return Origin(started, flags, weight, unit_number(unit, endpoint) if unit else None)
+        return Origin(started, flags, weight, number(unit) if unit else None)
 
     return origin

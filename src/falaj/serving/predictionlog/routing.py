@@ -8,7 +8,7 @@ host of the original with `-shadow` behind its name.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -72,19 +72,24 @@ def is_shadow_host(host: str) -> bool:
     return host.endswith(_SHADOW_HOST) or (bool(colon) and port.isdecimal() and name.endswith(_SHADOW_HOST))
 
 
-def unit_number(unit: str, endpoint: str) -> int:
-    """A number for a sticky unit, so that the log does not hold who it was.
+def unit_numbers(endpoint: str) -> Callable[[str], int]:
+    """What gives a sticky unit of an endpoint its number, so that the log does not hold who it was.
 
     The same unit has unrelated numbers at two endpoints. Whoever can guess the unit can compute its number: it is a
     pseudonym, and as personal as the unit is.
 
     Args:
-        unit: Value of the sticky header.
         endpoint: `environment/model`.
     """
-    key = hashlib.blake2b(endpoint.encode(), digest_size=32).digest() if len(endpoint) > 64 else endpoint.encode()
-    digest = hashlib.blake2b(unit.encode("utf-8", "surrogateescape"), digest_size=8, key=key).digest()
-    return int.from_bytes(digest, "little")
+    key = hashlib.blake2b(endpoint.encode(), digest_size=32).digest()
+    keyed = hashlib.blake2b(digest_size=8, key=key)
+
+    def number(unit: str) -> int:
+        digest = keyed.copy()
+        digest.update(unit.encode("utf-8", "surrogateescape"))
+        return int.from_bytes(digest.digest(), "little")
+
+    return number
 
 
 Facts = Sequence[Any]
