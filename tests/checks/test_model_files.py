@@ -116,7 +116,11 @@ def test_any_bytes_are_read_or_refused_but_never_loaded(data):
         return
 
 
-@given(st.recursive(st.none() | st.integers() | st.text() | st.binary(), lambda kids: st.lists(kids) | st.tuples(kids)))
+@given(
+    st.recursive(
+        st.none() | st.integers() | st.text() | st.binary(), lambda kids: st.lists(kids) | st.tuples(kids), max_leaves=8
+    )
+)
 def test_plain_data_imports_nothing_of_note(value):
     for protocol in (0, 2, 4, 5):
         data = pickle.dumps(value, protocol)

@@ -11,7 +11,8 @@ from falaj.pipeline.fingerprint import StepFacts, digests, fingerprint
 FACTS = StepFacts("m:f", {"m.py": "a"}, {"x": 1}, [["raw", False, [["raw", "sha256:1", "file"]]]], ["kind=None"], "e")
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,  # trees of a hundred leaves take most of a minute to draw and reach nothing else
 )
 
 
@@ -35,7 +36,7 @@ def test_everything_counts(change: dict[str, object]) -> None:
     assert fingerprint(replace(FACTS, **change)) != fingerprint(FACTS)
 
 
-@given(st.dictionaries(st.text(), json_values), st.randoms())
+@given(st.dictionaries(st.text(), json_values, max_size=5), st.randoms())
 def test_the_order_of_names_does_not_count(params: dict[str, object], random: object) -> None:
     names = list(params)
     random.shuffle(names)  # type: ignore[attr-defined]

@@ -49,7 +49,7 @@ scalars = st.one_of(
     st.none(), st.booleans(), st.integers(-5, 2**53), st.floats(-9, 9), st.sampled_from(["", "x", "5%", "1h"])
 )
 values = st.recursive(
-    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abrun"), inner)
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abrun"), inner), max_leaves=6
 )
 
 
