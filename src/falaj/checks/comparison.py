@@ -146,11 +146,10 @@ def bootstrap_bounds(
     sign = -1.0 if metric.higher_is_better else 1.0
     candidate_value, live_value = metric.by_weight(label, candidate), metric.by_weight(label, live)
     differences = np.empty(RESAMPLES)
-    for index in range(RESAMPLES):
-        weight = np.bincount(rng.integers(0, len(label), len(label)), minlength=len(label)).astype(np.float64)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            gain = candidate_value(weight) - live_value(weight)
-        differences[index] = sign * gain
+    with np.errstate(invalid="ignore", divide="ignore"):
+        for index in range(RESAMPLES):
+            weight = np.bincount(rng.integers(0, len(label), len(label)), minlength=len(label)).astype(np.float64)
+            differences[index] = sign * (candidate_value(weight) - live_value(weight))
     known = differences[np.isfinite(differences)]
     if len(known) < 0.9 * RESAMPLES:
         raise MetricError(f"{metric.name} has no value on most resamples of these {len(label)} rows")
