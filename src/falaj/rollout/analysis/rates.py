@@ -52,6 +52,7 @@ class Table:
         return log_restarted(steps, factors, plan, step)
 
 
+@lru_cache(maxsize=64)
 def rows_of(spec: MetricSpec) -> int:
     """How many rows of the table of requests are a metric's."""
     return len(_rows(spec, 0))
