@@ -17,10 +17,11 @@ from falaj.home import Home
 from falaj.locations.agent.enrolling import enrol
 from falaj.locations.agent.membership import Membership
 from falaj.project.platform_spec import LocationSpec, PlatformSpec
-from falaj.server import create_app
 from falaj.server.mutual_tls import Listener
 from falaj.server.platform import Platform
 from falaj.storage import Database
+from tests.apps import app_of
+from tests.databases import migrated_sqlite
 from tests.servers import free_ports
 
 LOCATIONS = ("edge-1", "edge-2")
@@ -63,12 +64,11 @@ class AgentsPort:
 def agents_port(folder: Path, life_s: float = 600.0) -> Iterator[AgentsPort]:
     """Open the port of an installation with two locations elsewhere."""
     home = Home(folder / "home", {"FALAJ_CERTIFICATE_LIFE_S": str(life_s)}).prepare()
-    database = Database(f"sqlite:///{folder / 'falaj.db'}")
-    database.migrate()
+    database = migrated_sqlite(folder / "falaj.db")
     platform = Platform(home, database)
     name_locations(database)
     port = free_ports(1)[0]
-    listener = Listener(platform, create_app(platform, controllers=False), "127.0.0.1", port)
+    listener = Listener(platform, app_of(platform), "127.0.0.1", port)
     listener.start()
     yield AgentsPort(platform, f"https://127.0.0.1:{port}")
     listener.stop()

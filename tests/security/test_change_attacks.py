@@ -22,13 +22,13 @@ from falaj.release.changes import ApprovalError
 from falaj.storage import Database
 from falaj.storage.change_tables import AdmissionRow, ApprovalRow, ChangeRow
 from falaj.storage.identity_tables import AccountRow, ApprovalKeyRow
+from tests.databases import migrated_sqlite
 from tests.release.scene import MODEL, Scene, open_scene
 
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Scene]:
-    database = Database(f"sqlite:///{tmp_path / 'falaj.db'}")
-    database.migrate()
+    database = migrated_sqlite(tmp_path / "falaj.db")
     yield open_scene(tmp_path, database)
     database.close()
 

@@ -22,7 +22,7 @@ from falaj.governance.federation import RelyingParty, logins, security_keys
 from falaj.governance.federation.errors import AssertionNeededError, ProviderError
 from falaj.governance.federation.web import Web
 from falaj.governance.principal import Principal
-from falaj.storage import Database
+from tests.databases import migrated_sqlite
 from tests.governance.federation.conftest import PUBLIC, VERIFIER, Door, api, door, liar, platform, query
 from tests.governance.federation.test_security_keys import OTHER, STATEMENT, Person, person
 from tests.release.scene import Scene, open_scene
@@ -374,8 +374,7 @@ def test_what_is_no_answer_of_a_key(person: Person, response: dict[str, Any]) ->
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Scene]:
-    database = Database(f"sqlite:///{tmp_path / 'falaj.db'}")
-    database.migrate()
+    database = migrated_sqlite(tmp_path / "falaj.db")
     yield open_scene(tmp_path, database)
     database.close()
 

@@ -29,7 +29,7 @@ from falaj.governance.federation.web import Web
 from falaj.governance.identity import NewAccount, accounts, authenticate
 from falaj.governance.identity.errors import IdentityTakenError
 from falaj.governance.principal import PrincipalKind
-from falaj.storage import Database
+from tests.databases import migrated_sqlite
 
 NOW = 1_900_000_000.0
 CLIENT = "falaj"
@@ -289,8 +289,7 @@ def test_a_login_returns_to_no_foreign_address(address: str) -> None:
 def logins(fake: FakeProvider, provider: Provider, tmp_path: Path) -> Iterator[Logins]:
     """The logins of an installation without people."""
     fake.token = ""
-    database = Database(f"sqlite:///{tmp_path / 'falaj.db'}")
-    database.migrate()
+    database = migrated_sqlite(tmp_path / "falaj.db")
     yield Logins(database, provider, ATTEMPT.callback)
     database.close()
 

@@ -41,10 +41,10 @@ from falaj.governance.identity.tokens import NEVER_BY_TOKEN
 from falaj.governance.policy import Role
 from falaj.governance.principal import Principal, PrincipalKind
 from falaj.home import Home
-from falaj.server import create_app
 from falaj.server.platform import Platform
 from falaj.storage import Database
 from falaj.storage.policy_tables import RoleBindingRow
+from tests.apps import app_of
 from tests.governance.identity.conftest import CHEAP, NOW, PASSWORD, authority, keeper, person, proof_of, vault
 from tests.governance.identity.test_login import code, enrolled
 
@@ -66,7 +66,7 @@ def platform(tmp_path: Path, database: Database) -> Platform:
 
 @pytest.fixture
 def client(platform: Platform) -> Iterator[TestClient]:
-    with TestClient(create_app(platform, controllers=False), raise_server_exceptions=False) as made:
+    with TestClient(app_of(platform), raise_server_exceptions=False) as made:
         yield made
 
 

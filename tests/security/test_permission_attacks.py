@@ -11,11 +11,11 @@ from fastapi.testclient import TestClient
 from falaj.governance import policy
 from falaj.governance.principal import Principal, PrincipalKind
 from falaj.home import Home
-from falaj.server import create_app
 from falaj.server.actions import require_actions
 from falaj.server.authentication import PEER
 from falaj.server.platform import Platform
-from falaj.storage import Database
+from tests.apps import app_of
+from tests.databases import migrated_sqlite
 from tests.governance.policy.scenes import APPROVE, ATTACKS, PEOPLE_ADMIT, Scene
 from tests.server.people import acting_as, grant, person
 
@@ -24,14 +24,13 @@ NAMES = ['"quoted"', "two\nlines", "‮abnormal", 'x" || true || "', "a\\u0000b"
 
 @pytest.fixture
 def platform(tmp_path: Path) -> Platform:
-    database = Database(f"sqlite:///{tmp_path / 'falaj.db'}")
-    database.migrate()
+    database = migrated_sqlite(tmp_path / "falaj.db")
     return Platform(Home(tmp_path / "home", {}).prepare(), database)
 
 
 @pytest.fixture
 def app(platform: Platform) -> FastAPI:
-    return create_app(platform, controllers=False)
+    return app_of(platform)
 
 
 def refused(client: TestClient, method: str, path: str, **sent: object) -> str:

@@ -7,9 +7,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from falaj.home import Home
-from falaj.server import create_app
 from falaj.server.platform import Platform
 from falaj.storage import Database
+from tests.apps import app_of
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def platform(tmp_path: Path, database: Database) -> Platform:
 
 @pytest.fixture
 def anonymous(platform: Platform) -> Iterator[TestClient]:
-    with TestClient(create_app(platform, controllers=False), raise_server_exceptions=False) as client:
+    with TestClient(app_of(platform), raise_server_exceptions=False) as client:
         yield client
 
 

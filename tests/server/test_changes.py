@@ -13,8 +13,8 @@ from fastapi import FastAPI
 
 from falaj.client.audit import FILES
 from falaj.evidence import Role
-from falaj.server import create_app
-from falaj.storage import Database
+from tests.apps import app_of
+from tests.databases import migrated_sqlite
 from tests.release.scene import MODEL, Scene, open_scene
 from tests.server.people import acting_as
 
@@ -25,8 +25,7 @@ VERIFIER = Path(__file__).resolve().parents[2] / "auditors" / "verify_log.py"
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """Release 1 went to test; somebody asks for pre-prod."""
     folder = tmp_path_factory.mktemp("changes")
-    database = Database(f"sqlite:///{folder / 'falaj.db'}")
-    database.migrate()
+    database = migrated_sqlite(folder / "falaj.db")
     made = open_scene(folder, database)
     omar, release = made.person("omar", "ml-engineer"), made.release()
     made.person("rania", "release-manager")
@@ -43,7 +42,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 
 @pytest.fixture(scope="module")
 def app(scene: Scene) -> FastAPI:
-    return create_app(scene.platform, controllers=False)
+    return app_of(scene.platform)
 
 
 def test_a_change_is_asked_for_signed_and_approved(scene: Scene, app: FastAPI) -> None:

@@ -12,10 +12,11 @@ from falaj.evidence import envelope_digest
 from falaj.governance import lineage
 from falaj.governance.lineage import Edge, Node
 from falaj.runs.derivation import edges_of_release
-from falaj.server import create_app
 from falaj.serving.predictionlog import LogWriter, SegmentHeader
 from falaj.serving.predictionlog.format import encode_record
-from falaj.storage import Database, EvidenceRow, ProjectRow, ReleaseRow, RunRow, StepRunRow
+from falaj.storage import EvidenceRow, ProjectRow, ReleaseRow, RunRow, StepRunRow
+from tests.apps import app_of
+from tests.databases import migrated_sqlite
 from tests.release.scene import MODEL, START, Scene, open_scene
 from tests.server.people import acting_as, grant
 
@@ -27,8 +28,7 @@ TABLE, FITTED = Node("artifact", "sha256:table"), Node("artifact", "sha256:fitte
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """Release 1 is live in dev and answered once; its table was made in a run of another project."""
     folder = tmp_path_factory.mktemp("lineage")
-    database = Database(f"sqlite:///{folder / 'falaj.db'}")
-    database.migrate()
+    database = migrated_sqlite(folder / "falaj.db")
     made = open_scene(folder, database)
     made.person("noor", "auditor")
     release = made.release()
@@ -81,7 +81,7 @@ def _of_release(evidence: list[EvidenceRow], release: ReleaseRow) -> list[Edge]:
 
 @pytest.fixture(scope="module")
 def app(scene: Scene) -> FastAPI:
-    return create_app(scene.platform, controllers=False)
+    return app_of(scene.platform)
 
 
 def nodes(app: FastAPI, who: str, node: str, direction: str = "up") -> set[str]:

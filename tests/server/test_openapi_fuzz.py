@@ -15,10 +15,10 @@ from schemathesis.generation import GenerationMode
 
 from falaj.governance.principal import HOME, Principal, PrincipalKind
 from falaj.home import Home
-from falaj.server import create_app
 from falaj.server.authentication import PEER
 from falaj.server.platform import Platform
 from falaj.storage import Database
+from tests.apps import app_of
 from tests.server.people import grant, person
 
 pytestmark = pytest.mark.e2e
@@ -37,7 +37,7 @@ CALLERS = {
 def app(tmp_path: Path, database: Database) -> FastAPI:
     grant(database, "admin", "admin")
     grant(database, "manager", "release-manager")
-    made = create_app(Platform(Home(tmp_path / "home", {}).prepare(), database), controllers=False)
+    made = app_of(Platform(Home(tmp_path / "home", {}).prepare(), database))
     made.state.platform.home.token  # noqa: B018 - made once, before the clock starts
     return made
 

@@ -10,6 +10,7 @@ import io
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,13 +23,14 @@ from fastapi.testclient import TestClient
 from falaj.governance.policy import Role
 from falaj.governance.principal import HOME, Principal, PrincipalKind
 from falaj.home import Home
-from falaj.server import create_app, problems
+from falaj.server import problems
 from falaj.server.access import gate
 from falaj.server.actions import declared, walk
 from falaj.server.authentication import PEER
 from falaj.server.platform import Platform
 from falaj.storage import Database
 from falaj.storage.policy_tables import RoleBindingRow
+from tests.apps import app_of
 
 TABLE = Path(__file__).with_name("routes_by_role.csv")
 PEOPLE = {role.value: Principal(f"user:{role}", PrincipalKind.USER) for role in Role}
@@ -47,7 +49,9 @@ CALLERS: dict[str, Principal | None] = {
 def table(app: FastAPI) -> str:
     """Each route with its action, and y for each caller that the gate lets through."""
     doors = same_doors(app)
-    rows = [row for path, route in walk(app) for row in _rows(doors, path, route)]
+    with ExitStack() as stack:  # a client that is open keeps one event loop for all it asks
+        clients = [stack.enter_context(_client(doors, caller)) for caller in CALLERS.values()]
+        rows = [row for path, route in walk(app) for row in _rows(clients, path, route)]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["method", "path", "action", *CALLERS])
@@ -68,17 +72,21 @@ def same_doors(app: FastAPI) -> FastAPI:
 async def _nothing() -> None: ...
 
 
-def _rows(doors: FastAPI, path: str, route: Any) -> Iterator[list[str]]:
+def _rows(clients: list[TestClient], path: str, route: Any) -> Iterator[list[str]]:
     for method in sorted(route.methods):
-        answers = [_asked(doors, caller, method, re.sub(r"\{[^}]+\}", "x", path)) for caller in CALLERS.values()]
+        answers = [_asked(client, method, re.sub(r"\{[^}]+\}", "x", path)) for client in clients]
         yield [method, path, str(declared(route)), *answers]
 
 
-def _asked(doors: FastAPI, caller: Principal | None, method: str, path: str) -> str:
+def _client(doors: FastAPI, caller: Principal | None) -> TestClient:
     async def behind_a_certificate(scope: Any, receive: Any, send: Any) -> None:
         await doors(scope if caller is None else {**scope, PEER: caller}, receive, send)
 
-    status = TestClient(behind_a_certificate).request(method, path).status_code
+    return TestClient(behind_a_certificate)
+
+
+def _asked(client: TestClient, method: str, path: str) -> str:
+    status = client.request(method, path).status_code
     assert status in (200, 401, 403), f"{method} {path}: {status}"
     return "y" if status == 200 else "-"
 
@@ -91,7 +99,7 @@ def installation(folder: Path, database: Database) -> FastAPI:
                 session.add(
                     RoleBindingRow(tenant=tenant, principal=person.id, role=role, granted_by="test", granted_at=0.0)
                 )
-    return create_app(Platform(Home(folder, {}).prepare(), database), controllers=False)
+    return app_of(Platform(Home(folder, {}).prepare(), database))
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)

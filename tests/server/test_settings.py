@@ -12,12 +12,12 @@ from falaj.governance import settings
 from falaj.governance.policy import Role
 from falaj.governance.principal import Principal, PrincipalKind
 from falaj.project.platform_spec import PlatformSpec
-from falaj.server import create_app
 from falaj.server.authentication import PEER
 from falaj.server.drift import DriftWatch, platform_file
 from falaj.server.platform import Platform
 from falaj.storage import EndpointRow, EventRow
 from falaj.storage.policy_tables import RoleBindingRow
+from tests.apps import app_of
 
 FILE = "policy_packs: [uae]\nroles: [{group: audit, role: auditor}]\n"
 As = Callable[[str], TestClient]
@@ -27,7 +27,7 @@ As = Callable[[str], TestClient]
 def client_as(platform: Platform) -> Iterator[As]:
     """A client whose requests come from a user with one role."""
     opened: list[TestClient] = []
-    app = create_app(platform, controllers=False)
+    app = app_of(platform)
 
     def as_role(role: str) -> TestClient:
         principal = Principal(f"user:{role}", PrincipalKind.USER, email=f"{role}@example.org")

@@ -55,11 +55,11 @@ def create_app(platform: Platform, *, controllers: bool = True) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        controller = Controller(platform, f"server:{os.getpid()}")
-        if controllers:
+        controller = Controller(platform, f"server:{os.getpid()}") if controllers else None
+        if controller is not None:
             controller.start()
         yield
-        if controllers:
+        if controller is not None:
             controller.stop()
 
     app = FastAPI(

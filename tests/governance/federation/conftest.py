@@ -15,9 +15,9 @@ from falaj.governance.audit.reading import Shown, Wanted, entries
 from falaj.governance.federation.logins import s256
 from falaj.home import Home
 from falaj.project.platform_spec import BindingSpec, PlatformSpec
-from falaj.server import create_app
 from falaj.server.platform import Platform
-from falaj.storage import Database
+from tests.apps import app_of
+from tests.databases import migrated_sqlite
 from tests.identity_providers import Liar, run_liar
 
 VERIFIER = "a-verifier-that-the-beginner-of-a-login-keeps-0123456789"
@@ -103,8 +103,7 @@ def liar() -> Iterator[Liar]:
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory, liar: Liar) -> Iterator[Platform]:
     folder = tmp_path_factory.mktemp("federation")
-    database = Database(f"sqlite:///{folder / 'falaj.db'}")
-    database.migrate()
+    database = migrated_sqlite(folder / "falaj.db")
     made = Platform(Home(folder / "home", {"FALAJ_PUBLIC_URL": PUBLIC}).prepare(), database)
     with_provider(made, liar.issuer)
     yield made
@@ -113,7 +112,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory, liar: Liar) -> Iterator[P
 
 @pytest.fixture(scope="module")
 def api(platform: Platform) -> Iterator[TestClient]:
-    app = create_app(platform, controllers=False)
+    app = app_of(platform)
     with TestClient(app, base_url=PUBLIC, raise_server_exceptions=False) as client:
         yield client
 

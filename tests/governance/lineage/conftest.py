@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from falaj.storage import Database
+from tests.databases import migrated_sqlite
 
 
 @pytest.fixture(scope="module")
 def sqlite_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     """One database for many examples."""
     path: Path = tmp_path_factory.mktemp("lineage") / "falaj.db"
-    made = Database(f"sqlite:///{path}")
-    made.migrate()
+    made = migrated_sqlite(path)
     yield made
     made.close()

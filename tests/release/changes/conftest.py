@@ -5,13 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from falaj.storage import Database
+from tests.databases import migrated_sqlite
 from tests.release.scene import Scene, open_scene
 
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Scene]:
-    database = Database(f"sqlite:///{tmp_path / 'falaj.db'}")
-    database.migrate()
+    database = migrated_sqlite(tmp_path / "falaj.db")
     yield open_scene(tmp_path, database)
     database.close()
