@@ -62,6 +62,7 @@ class _Run:
             outputs = dict(pipeline.outputs)
             packaged = self._package(environment, outputs)
             late = self._start_checks(pool, self._wanted_after(), environment, outputs)
+            referenced = pool.submit(self._reference, environment, outputs, packaged) if packaged else None
             gates = self._judge(environment, outputs)
             checks = tuple(future.result() for future in (*early, *late))
         states = {name: str(step.state) for name, step in pipeline.steps.items()}
@@ -73,7 +74,8 @@ class _Run:
         if packaged is None:
             return self._with_edges(Outcome("succeeded", steps=states), pipeline)
         findings = self._findings(environment, pipeline, checks, gates, packaged, started_at, tracking)
-        return self._attested(findings, packaged, Outcome("succeeded", metrics=_named(metrics), steps=states))
+        made = Outcome("succeeded", metrics=_named(metrics), steps=states)
+        return self._attested(findings, packaged, referenced.result() if referenced else None, made)
 
     def _tracking(self, environment: Environment) -> Mapping[str, str]:
         return self.around.tracking(self.spec.model, environment.python)
@@ -153,6 +155,17 @@ class _Run:
         self._emit("check.finished", "packaging", data)
         return packaged
 
+    def _reference(self, environment: Environment, outputs: Mapping[str, Digest], packaged: Any) -> Any:
+        """What monitors of the release will compare with; a run goes without it rather than fail."""
+        from falaj.runs.reference import reference_of
+
+        self._emit("check.started", "reference")
+        started_at = time.time()
+        made = reference_of(self._context(environment, outputs), packaged.features)
+        data = {"passed": True, "summary": made.summary, "started_at": started_at}
+        self._emit("check.finished", "reference", data)
+        return made
+
     def _judge(self, environment: Environment, outputs: Mapping[str, Digest]) -> tuple[Any, ...]:
         if not self.spec.gates:
             return ()
@@ -207,7 +220,7 @@ class _Run:
             ended_at=time.time(),
         )
 
-    def _attested(self, findings: Any, packaged: Any, outcome: Outcome) -> Outcome:
+    def _attested(self, findings: Any, packaged: Any, referenced: Any, outcome: Outcome) -> Outcome:
         from falaj.runs.attest import attest, believable
 
         keys = self.around.keys()
@@ -216,6 +229,7 @@ class _Run:
             refused = replace(outcome, state="rejected", reason="; ".join(problems))
             return self._with_edges(refused, findings.pipeline)
         lock = self._keep_lock(findings.environment)
+        reference = referenced.digest if referenced else None
         data = {
             "snapshots": {name: item.digest for name, item in findings.pipeline.snapshots.items()},
             "gates": [_shown(gate) for gate in findings.gates],
@@ -232,14 +246,18 @@ class _Run:
                 "latency_budget_ms": self.spec.serving.latency_budget_ms,
                 "environment_lock": lock,
                 "backend": packaged.result.flavor,
+                "reference": reference,
             },
+            "reference": reference,
+            "monitoring": {"watched": bool(reference), "notes": list(referenced.notes if referenced else ())},
             "packaging": packaged.summary,
             "model_signature": self._signature(packaged.digest),
-            "artifacts": [lock] if lock else [],
+            "artifacts": [each for each in (lock, reference) if each],
             "reproducible": findings.environment.reproducible and not self.order.commit.endswith("-dirty"),
         }
         made = replace(outcome, digest=packaged.digest, envelopes=envelopes, data=data)
-        return self._with_edges(made, findings.pipeline, lock)
+        told = self._with_edges(made, findings.pipeline, lock)
+        return replace(told, edges=(*told.edges, *(referenced.edges() if referenced else ())))
 
     def _with_edges(self, outcome: Outcome, pipeline: PipelineResult, lock: str | None = None) -> Outcome:
         """What came from what is told of every run whose steps read data, released or not."""

@@ -1,0 +1,130 @@
+"""Take out of tables what a reference is built from: one `.npz` of features, labels, scores and times for each.
+
+Task: `model` (folder), `tables` {name: path}, `label` (or null), `time` (or null), `features` [name], `most` (rows),
+`out` (folder).
+Result: `tables` {name: {"file": path, "problem": text, "levels": {feature: [text]}, "score": problem text or "",
+"probabilities": bool}}.
+
+Numbers are float64 with NaN for missing ones; categories are codes into levels, -1 for missing ones.
+"""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .models import LoadedModel, model_folder
+from .problems import ProblemError
+from .score import _labels
+from .tables import column, column_names, is_polars, read_table
+
+
+def main(task: dict[str, Any]) -> dict[str, Any]:
+    """Take out every table."""
+    model = _load(Path(task["model"]))
+    return {"tables": {name: _taken(name, index, model, task) for index, name in enumerate(task["tables"])}}
+
+
+def _load(path: Path) -> LoadedModel | str:
+    try:
+        return LoadedModel(model_folder(path))
+    except Exception as error:  # the project's own code may raise anything; the reference goes without scores
+        return f"the model cannot be loaded: {type(error).__name__}: {error}"
+
+
+def _taken(name: str, index: int, model: LoadedModel | str, task: dict[str, Any]) -> dict[str, Any]:
+    file, levels = Path(task["out"]) / f"{index}.npz", {}
+    try:
+        table = _thinned(read_table(Path(task["tables"][name])), task["most"])
+        arrays: dict[str, np.ndarray[Any, Any]] = {}
+        for feature in task["features"]:
+            arrays[f"feature:{feature}"], levels[feature] = _feature(column(table, feature))
+        classes = model.classes if isinstance(model, LoadedModel) else None
+        if task["label"] in column_names(table):
+            arrays["label"] = _labels(column(table, task["label"]), classes)
+        at = _times(table, task["time"])
+        if at is not None:
+            arrays["at"] = at
+    except ProblemError as problem:
+        return {"file": "", "problem": f"{name}: {problem}"}
+    unscored = _scored(model, table, task["label"], arrays)
+    np.savez(file, allow_pickle=False, **arrays)
+    known = {feature: found for feature, found in levels.items() if found is not None}
+    return {
+        "file": str(file), "problem": "", "levels": known, "score": unscored, "probabilities": bool(classes),
+    }  # fmt: skip
+
+
+def _thinned(table: Any, most: int) -> Any:
+    """Every n-th row of a long table, so that what is taken out stays small."""
+    step = -(-len(table) // most) if most else 1
+    if step <= 1:
+        return table
+    return table.gather_every(step) if is_polars(table) else table.iloc[::step]
+
+
+def _feature(values: list[Any]) -> tuple[np.ndarray[Any, Any], list[str | bool | float] | None]:
+    """A column as numbers, or as codes and the levels that they stand for."""
+    present = [value for value in values if value is not None]
+    if all(_is_number(value) for value in present):
+        return np.array([np.nan if value is None else float(value) for value in values], dtype=np.float64), None
+    levels: dict[Any, int] = {}
+    codes = [-1 if value is None else levels.setdefault(_plain(value), len(levels)) for value in values]
+    return np.array(codes, dtype=np.int32), list(levels)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool | np.bool_)
+
+
+def _plain(value: Any) -> Any:
+    return bool(value) if isinstance(value, bool | np.bool_) else str(value)
+
+
+def _times(table: Any, named: str | None) -> np.ndarray[Any, Any] | None:
+    """Event times as Unix seconds: the named column, else the finest column of dates; None where there is none."""
+    if named is not None:
+        return _seconds(column(table, named))
+    best: np.ndarray[Any, Any] | None = None
+    for name in column_names(table):
+        first = next((value for value in table[name].head(100).to_list() if value is not None), None)
+        if not isinstance(first, datetime.date):
+            continue
+        found = _seconds(column(table, name))
+        if best is None or isinstance(first, datetime.datetime):
+            best = found
+    return best
+
+
+def _seconds(values: list[Any]) -> np.ndarray[Any, Any]:
+    try:
+        return np.array([_second(value) for value in values], dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ProblemError(f"the event times cannot be read: {error}") from error
+
+
+def _second(value: Any) -> float:
+    if value is None:
+        return float("nan")
+    if isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
+        value = datetime.datetime.combine(value, datetime.time())
+    if isinstance(value, datetime.datetime):
+        return (value if value.tzinfo else value.replace(tzinfo=datetime.UTC)).timestamp()
+    return float(value)
+
+
+def _scored(model: LoadedModel | str, table: Any, label: str | None, arrays: dict[str, np.ndarray[Any, Any]]) -> str:
+    """Add the model's scores; answers with the problem, empty when there is none."""
+    if isinstance(model, str):
+        return model
+    try:
+        scores = model.score(model.features(table, label=label))
+    except Exception as error:  # the project's own code may raise anything
+        return f"the model cannot predict these rows: {type(error).__name__}: {error}"
+    if len(scores) != len(table):
+        return f"the model gave {len(scores)} predictions for {len(table)} rows"
+    arrays["score"] = scores
+    return ""
