@@ -14,7 +14,7 @@ signature: {inputs: '[{"type": "double", "name": "x", "required": true}]'}
 SERVING = {"flavor": "onnx", "answer": "prediction", "outputs": {"prediction": "y"}, "layout": "matrix"}
 
 
-def make_model(folder: Path, release: int) -> Path:
+def make_model(folder: Path, release: float) -> Path:
     folder.mkdir(parents=True)
     constants = [
         helper.make_tensor(name, TensorProto.DOUBLE, [1], [value])

@@ -23,6 +23,7 @@ from falaj.cli.commands import (
     policy,
     predictions,
     privacy,
+    profile,
     projects,
     releases,
     rollouts,
@@ -80,6 +81,7 @@ for group in (
     identity,
     federation,
     accounts,
+    profile,
 ):
     group.register(app)
 

@@ -16,6 +16,8 @@ _COLOURS = {
     "inconclusive": "yellow",
 }  # fmt: skip
 _WIDTH = 24
+_RATIOS = ("errors", "latency", "distribution")
+"""Kinds of metrics that compare by a ratio; the others compare by a difference."""
 
 
 def lines_of(found: Rollout) -> list[str]:
@@ -60,7 +62,7 @@ def _weight(found: Rollout) -> str:
 def _evidence(found: Rollout) -> list[str]:
     if not found.metrics:
         return []
-    head = f"  {'evidence':10} {'of harm':{_WIDTH + 14}} {'of being good enough':{_WIDTH + 14}} candidate/stable"
+    head = f"  {'evidence':10} {'of harm':{_WIDTH + 14}} {'of being good enough':{_WIDTH + 14}} candidate beside stable"
     rows = [
         f"  {metric['name'][:10]:10} {_bar(metric['harm'], metric['harm_line'], 'red')} "
         f"{_bar(metric['safe'], metric['safe_line'], 'green')} {_ratio(metric)}"
@@ -84,7 +86,8 @@ def _ratio(metric: Mapping[str, Any]) -> str:
     least, most = metric.get("at_least"), metric.get("at_most")
     bounds = [f"at least {least:.2g}" if least is not None else "", f"at most {most:.2g}" if most is not None else ""]
     said = ", ".join(each for each in bounds if each)
-    return f"{metric['ratio']:.2g}{f' ({said})' if said else ''}"
+    sign = "" if metric["kind"] in _RATIOS else "+"
+    return f"{metric['ratio']:{sign}.2g}{f' ({said})' if said else ''}"
 
 
 def _judges(metric: Mapping[str, Any]) -> bool:

@@ -11,7 +11,6 @@ import logging
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -32,14 +31,16 @@ from falaj.locations.agent.intake import RETRY_AFTER_S, Intake, Offer
 from falaj.locations.agent.membership import membership_of
 from falaj.locations.agent.memory import Memory
 from falaj.locations.agent.renewal import Renewal, RenewedTransport
-from falaj.locations.agent.rollouts import Rollouts
+from falaj.locations.agent.rollouts import Predictions, Rollouts
 from falaj.locations.agent.rules import read_rules
 from falaj.locations.desired import EndpointState, EndpointStatus, Role
 from falaj.locations.errors import AgentRunningError, LocationError
-from falaj.locations.log_keys import writer_keys
+from falaj.locations.labels import keep_joined, open_labels
+from falaj.locations.log_keys import reader_keys, writer_keys
 from falaj.locations.runtimes.process.replica import ReplicaCommand, modelserver_command
 from falaj.locations.runtimes.process.runtime import Place, ProcessRuntime
 from falaj.rollout import RolloutState
+from falaj.serving.labels import LabelJoin
 
 _PASS_S = 0.1
 _SETTLED_PASS_S = 0.25
@@ -88,7 +89,8 @@ def run(
         runtime.gateway.require_port()
         memory = Memory(place.folder)
         site = Site(location, place.folder, Home(home, os.environ).keys)
-        rollouts = Rollouts(place.folder, AccessLog(place.layout.access_log), time.time)
+        rollouts = _rollouts(home, place, runtime)
+        background = (*background, keep_joined(lambda: _labels(home, place)))
         admission = _admission(home, site, memory, control, store_url)
         agent = Agent(runtime, control, admission, memory, rollouts, background)
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -286,6 +288,18 @@ def _connection(place: Place, location: str, url: str, token: str) -> tuple[http
         return with_token(url, token), ()
     transport = RenewedTransport(member)
     return member.client(transport), (Renewal(member, transport).run,)
+
+
+def _rollouts(home: Path, place: Place, runtime: ProcessRuntime) -> Rollouts:
+    installation = Home(home.absolute(), os.environ)
+    keys = reader_keys(installation, open_chest(installation), place.predictions)
+    predictions = Predictions(place.predictions, keys, lambda: _labels(home, place))
+    return Rollouts(place.folder, AccessLog(place.layout.access_log), predictions, runtime.copies)
+
+
+def _labels(home: Path, place: Place) -> LabelJoin:
+    installation = Home(home.absolute(), os.environ)
+    return open_labels(installation, open_chest(installation), place.folder)
 
 
 def _log_keys(home: Path, location: str, place: Place) -> Callable[[], bytes] | None:

@@ -164,6 +164,11 @@ class LabelJoin:
             last = self._db.execute("SELECT max(number) FROM joined").fetchone()[0]
         return list(self._joined(rows)), rows[-1][0] if len(rows) == limit else max(after, last or 0)
 
+    def last(self) -> int:
+        """The number behind everything that was joined until now; where a reader begins who wants the future only."""
+        with reading(self._db):
+            return int(self._db.execute("SELECT max(number) FROM joined").fetchone()[0] or 0)
+
     def batches(self, after: int = 0, *, endpoint: str | None = None, limit: int = 1_000) -> Iterator[Sequence[Joined]]:
         """All that was joined behind a number, as far as there is any now; see `read`."""
         while True:

@@ -34,6 +34,11 @@ def latencies(accesses: Sequence[Access], endpoint: str, release: int) -> list[f
     ]
 
 
+def failures(accesses: Sequence[Access], release: int) -> int:
+    """How many requests a release did not answer, of those that its callers waited for."""
+    return sum(1 for each in accesses if each.release == release and _fair(each) and _failed(each))
+
+
 def counted(record: Record, accesses: Sequence[Access], now: float) -> Record:
     """The record after counting requests of its endpoint.
 

@@ -16,7 +16,6 @@ MIN_PAST = 50
 """So many requests of the past must be known to take cuts from them."""
 DEFAULT_CUTS_MS = (5.0, 25.0, 100.0)
 """Cuts of an endpoint without a past; any cut that is fixed in advance is valid, these may see less."""
-LOSSES = ("accuracy", "brier", "log_loss")
 _PAIRED = (Strategy.SHADOW, Strategy.CHALLENGER)
 
 
@@ -85,9 +84,8 @@ def harm_in_words(verdict: Verdict, plan: RolloutPlan) -> str:
 
 
 def _worse(metric: MetricVerdict) -> str:
-    paired = metric.kind in (MetricKind.QUALITY_PAIRED, MetricKind.DISAGREEMENT)
-    if metric.at_least is not None and (paired or metric.at_least > 1):
-        return f"{metric.name} at least {metric.at_least:.2g}{' higher' if paired else ' times stable'}"
-    if metric.ratio is not None:
-        return f"{metric.name} about {metric.ratio:.2g}{' higher' if paired else ' times stable'}"
-    return metric.name
+    is_ratio = metric.kind in (MetricKind.ERRORS, MetricKind.LATENCY)
+    words = "times stable" if is_ratio else "more than stable"
+    if metric.at_least is not None and metric.at_least > (1 if is_ratio else 0):
+        return f"{metric.name} at least {metric.at_least:.2g} {words}"
+    return metric.name if metric.ratio is None else f"{metric.name} about {metric.ratio:.2g} {words}"

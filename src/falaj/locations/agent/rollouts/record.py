@@ -27,6 +27,9 @@ class Record:
         rollout: Where it is.
         analysis: The evidence; None before the candidate was ready.
         ready_at: When it was, unix seconds.
+        labels_after: Up to which number of the label join labels were counted.
+        log_position: Up to where copies in the prediction log were counted.
+        copies: Copies that the candidate answered and failed to, as the gateway counted them.
         asked: How many of the wishes of people were done.
         answered: Requests that the stable release and the candidate answered.
         trajectory: Points in time: when, state, weight, evidence by metric.
@@ -37,6 +40,9 @@ class Record:
     rollout: Rollout = field(default_factory=Rollout)
     analysis: Analysis | None = None
     ready_at: float | None = None
+    labels_after: int = 0
+    log_position: Mapping[str, Any] = field(default_factory=dict)
+    copies: tuple[int, int] = (0, 0)
     asked: int = 0
     answered: tuple[int, int] = (0, 0)
     trajectory: tuple[Mapping[str, Any], ...] = ()
@@ -119,6 +125,7 @@ class Record:
         return {
             "plan": self.plan.to_json(), "rollout": self.rollout.to_json(),
             "analysis": self.analysis.to_json() if self.analysis else None, "ready_at": self.ready_at,
+            "labels_after": self.labels_after, "log_position": dict(self.log_position), "copies": list(self.copies),
             "asked": self.asked, "answered": list(self.answered), "trajectory": list(self.trajectory),
             "interval_s": self.interval_s,
         }  # fmt: skip
@@ -127,10 +134,12 @@ class Record:
     def from_json(cls, value: Mapping[str, Any]) -> Record:
         """Read it back."""
         stable, candidate = value["answered"]
+        copied, failed = value["copies"]
         return cls(
             plan=RolloutPlan.from_json(value["plan"]), rollout=Rollout.from_json(value["rollout"]),
             analysis=Analysis.from_json(value["analysis"]) if value["analysis"] else None,
-            ready_at=value["ready_at"], asked=value["asked"], answered=(stable, candidate),
+            ready_at=value["ready_at"], labels_after=value["labels_after"], log_position=value["log_position"],
+            copies=(copied, failed), asked=value["asked"], answered=(stable, candidate),
             trajectory=tuple(value["trajectory"]), interval_s=value["interval_s"],
         )  # fmt: skip
 

@@ -8,21 +8,27 @@ it was about to do.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from falaj.locations.accesslog import AccessLog, Position
+from falaj.locations.accesslog import Access, AccessLog, Position
 from falaj.locations.agent.intake import Offer
 from falaj.locations.agent.rollouts import counting
 from falaj.locations.agent.rollouts.judging import analysis_plan
+from falaj.locations.agent.rollouts.labelled import quality_of, with_labels, with_pairs
+from falaj.locations.agent.rollouts.predictions import Predictions
 from falaj.locations.agent.rollouts.record import Record
+from falaj.locations.agent.rollouts.units import Units
 from falaj.locations.desired import DesiredState, EndpointState, EndpointStatus, RolloutWish
 from falaj.locations.runtimes.process.files import read_json, write_json
 from falaj.locations.traffic import Match, Traffic
 from falaj.rollout import WHOLE, Applied, Failed, Ready, RolloutState, Started, Strategy
 from falaj.rollout.analysis import Analysis
+from falaj.serving.losses import score_of
+from falaj.serving.predictionlog import PredictionRecord
 
 SAVE_EVERY_S = 0.5
 REPORT_EVERY_S = 1.0
@@ -40,19 +46,26 @@ class Rollouts:
     Args:
         folder: The location's folder.
         access_log: Of the gateway.
+        predictions: What was predicted, and the labels.
+        copies: How many copies a release of an endpoint answered and failed to answer, since the gateway started.
         clock: Unix time.
     """
 
-    def __init__(self, folder: Path, access_log: AccessLog, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        access_log: AccessLog,
+        predictions: Predictions,
+        copies: Callable[[str, int], tuple[int, int]],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._file = folder / "rollouts.json"
         self._access_log = access_log
+        self._predictions = predictions
+        self._copies = copies
         self._clock = clock
-        stored = read_json(self._file) or {}
-        self._position = Position.from_json(stored["position"]) if stored.get("position") else None
-        self._records: dict[Key, Record] = {
-            (item["endpoint"], item["record"]["plan"]["id"]): Record.from_json(item["record"])
-            for item in stored.get("records", ())
-        }
+        self._units = Units(folder / "units")
+        self._position, self._records = _stored(read_json(self._file) or {})
         self._saved_at = 0.0
         self._dirty = False
         self._reports: dict[Key, dict[str, Any]] = {}
@@ -122,32 +135,93 @@ class Rollouts:
         if candidate.state is EndpointState.FAILED:
             return record.happened(Failed(candidate.message or "the candidate does not run"), now)
         if candidate.state is EndpointState.READY and record.ready_at is None:
-            record = replace(record, ready_at=now, analysis=self._analysis(endpoint, record))
+            before = f"{int((now - record.plan.warm_up_s) * 1e9):020d}"  # the candidate has logged nothing before
+            record = replace(
+                record,
+                ready_at=now,
+                analysis=self._analysis(endpoint, record),
+                labels_after=self._predictions.newest_label(),
+                log_position={"before": before},
+                copies=self._copies(endpoint, record.plan.candidate),
+            )
         return record.happened(Ready(), now) if candidate.state is EndpointState.READY else record
 
     def _analysis(self, endpoint: str, record: Record) -> Analysis:
         past, end = self._access_log.recent(PAST_BYTES)
         self._position = self._position or end
         latency = counting.latencies(past, endpoint, record.plan.stable)
-        return Analysis.start(analysis_plan(record.plan, latency, ()))
+        scores: list[float] = []
+        if any(metric.name == "predictions" for metric in record.plan.metrics):
+            answers = self._predictions.recent(endpoint, record.plan.stable)
+            scores = [score_of(each.outputs, row) for each in answers for row in range(len(each.rows))]
+        return Analysis.start(analysis_plan(record.plan, latency, scores))
 
     def _count(self, now: float) -> None:
         """Count what was answered since the last time."""
-        if self._position is None:
+        if all(record.analysis is None for record in self._records.values()):
             return
         accesses, position = self._access_log.read(self._position)
         if position != self._position:
             self._position, self._dirty = position, True
         by_endpoint = counting.by_endpoint(accesses)
         for key, record in self._records.items():
-            if found := by_endpoint.get(key[0]):
-                self._records[key] = counting.counted(record, found, now)
+            if record.analysis is None or record.rollout.ended:
+                continue
+            found = by_endpoint.get(key[0], [])
+            counted = self._shadowed(key[0], record, found, now) if record.mirror else self._routed(key, found, now)
+            self._records[key] = self._labelled(key[0], counted, now)
+
+    def _routed(self, key: Key, accesses: Sequence[Access], now: float) -> Record:
+        record = self._records[key]
+        if record.plan.sticky:
+            accesses = self._units.first(f"{record.plan.id}.{record.rollout.step}", accesses)
+        return counting.counted(record, accesses, now) if accesses else record
+
+    def _shadowed(self, endpoint: str, record: Record, accesses: Sequence[Access], now: float) -> Record:
+        """Count copies: what both answered, what the shadow failed to answer, and what the stable release did."""
+        plan = record.plan
+        pairs, position = self._predictions.pairs(endpoint, (plan.stable, plan.candidate), record.log_position)
+        copies = self._copies(endpoint, plan.candidate)
+        failed = copies[1] - (record.copies[1] if copies >= record.copies else 0)  # a new gateway counts from 0
+        refused = counting.failures(accesses, plan.stable)
+        counted = with_pairs(record, pairs, max(0, failed), refused, now)
+        return replace(counted, log_position=position, copies=copies)
+
+    def _labelled(self, endpoint: str, record: Record, now: float) -> Record:
+        if not quality_of(record):
+            return record
+        joined, after = self._predictions.labelled(endpoint, record.labels_after)
+        if not joined:
+            return replace(record, labels_after=after)
+
+        def stable_answer(request_id: str) -> PredictionRecord | None:
+            return self._predictions.answer(endpoint, request_id, record.plan.stable)
+
+        return replace(with_labels(record, joined, stable_answer, now), labels_after=after)
 
     def _save(self) -> None:
         records = [{"endpoint": key[0], "record": record.to_json()} for key, record in self._records.items()]
         position = self._position.to_json() if self._position else None
         write_json(self._file, {"position": position, "records": records})
         self._saved_at, self._dirty = self._clock(), False
+
+
+def _stored(value: Mapping[str, Any]) -> tuple[Position | None, dict[Key, Record]]:
+    """What was written last.
+
+    Evidence that another version of the agent wrote and this one cannot read begins anew, with the candidate out of
+    the traffic.
+    """
+    position = Position.from_json(value["position"]) if value.get("position") else None
+    found: dict[Key, Record] = {}
+    for item in value.get("records", ()):
+        try:
+            record = Record.from_json(item["record"])
+        except (KeyError, TypeError, ValueError) as error:
+            _log.warning("rollout.begins-anew endpoint=%s reason=%r", item.get("endpoint"), error)
+            continue
+        found[item["endpoint"], record.plan.id] = record
+    return position, found
 
 
 def _traffic(records: Sequence[Record]) -> Traffic:

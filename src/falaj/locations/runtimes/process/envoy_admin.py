@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,8 @@ _PREFIX = {
     "routes": f"http.{NAME}.rds.{NAME}",
     "listeners": "listener_manager.lds",
 }
+
+_FAILURES = ("upstream_rq_4xx", "upstream_rq_5xx")
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,19 @@ class EnvoyAdmin:
             hosts = cluster.get("host_statuses", ())
             found[cluster["name"]] = frozenset(host["address"]["pipe"]["path"] for host in hosts)
         return found
+
+    def answered(self, cluster: str) -> tuple[int, int]:
+        """How many requests a cluster has completed since Envoy started, and how many of them failed or never came.
+
+        Raises:
+            GatewayError: Envoy does not answer.
+        """
+        name = re.escape(cluster).replace("\\", "%5C").replace("/", "%2F")
+        wanted = "|".join(("upstream_rq_completed", *_FAILURES))
+        text = self._get(f"/stats?filter=^cluster%5C.{name}%5C.({wanted})$").decode()
+        lines = (line.rpartition(".")[2].partition(": ") for line in text.splitlines())
+        counts = {counter: int(value) for counter, _, value in lines}
+        return counts.get("upstream_rq_completed", 0), sum(counts.get(each, 0) for each in _FAILURES)
 
     def listening(self) -> frozenset[str]:
         """Addresses that are listened on, such as `127.0.0.1:8480`.

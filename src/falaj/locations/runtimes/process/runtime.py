@@ -26,6 +26,7 @@ from falaj.locations.runtimes.process.replica import (
     arm_name,
     modelserver_command,
 )
+from falaj.locations.runtimes.process.routing import mirror_of
 from falaj.locations.runtimes.process.supervision import Supervisor
 from falaj.locations.traffic import Traffic
 
@@ -137,6 +138,12 @@ class ProcessRuntime:
             if (done and not draining) or time.monotonic() > deadline:
                 return statuses
             time.sleep(0.05)
+
+    def copies(self, endpoint: str, release: int) -> tuple[int, int]:
+        """How many copies of requests a release of an endpoint got since Envoy started, and how many it failed."""
+        prefix = f"{endpoint}@{release}."
+        name = next((name for name in self.gateway.table().arms if name.startswith(prefix)), None)
+        return self.gateway.process.admin.answered(mirror_of(name)) if name else (0, 0)
 
     def stop(self) -> None:
         """End Envoy and all replicas."""

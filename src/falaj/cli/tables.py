@@ -1,0 +1,134 @@
+"""Parquet and CSV files as columns for profiles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from falaj.errors import MissingExtraError, NotFoundError, UsageError
+from falaj.monitoring.profiles import Coded, Column
+
+DAY_S = 86_400.0
+
+
+@dataclass(frozen=True)
+class Table:
+    """A file's columns.
+
+    Args:
+        name: Of the file.
+        rows: Their number.
+        columns: Values by name, without times.
+        times: Unix seconds of each row; None when no column of times was named.
+        left_out: Columns that are not profiled, with the reason.
+    """
+
+    name: str
+    rows: int
+    columns: dict[str, Column]
+    times: np.ndarray[Any, Any] | None
+    left_out: dict[str, str]
+
+    @property
+    def days(self) -> np.ndarray[Any, Any] | None:
+        """The day of each row; None without times."""
+        return None if self.times is None else np.floor(self.times / DAY_S)
+
+
+def read_table(path: Path, time: str = "", ignored: Sequence[str] = ()) -> Table:
+    """Read a file.
+
+    Args:
+        path: Ends with `.parquet` or `.csv`.
+        time: Column of times; empty when there is none. Rows are sorted by it, and those without a time are left out.
+        ignored: Columns to leave out.
+
+    Raises:
+        NotFoundError: There is no such file.
+        UsageError: The file cannot be read, or has no such column of times.
+        MissingExtraError: The library that reads tables is not installed.
+    """
+    frame = _read(path)
+    if time and time not in frame.column_names:
+        known = ", ".join(frame.column_names)
+        raise UsageError(f"there is no column {time}", where=str(path), hint=f"it has {known}", code="profile.no-time")
+    times = None
+    if time:
+        times = _seconds(frame[time], path)
+        order = np.argsort(times, kind="stable")
+        order = order[: int(np.count_nonzero(times == times))]
+        frame, times = frame.take(order), times[order]
+    columns, left_out = {}, {}
+    for name in frame.column_names:
+        reason = "ignored" if name in ignored else _unusable(frame[name])
+        if reason and name != time:
+            left_out[name] = reason
+        elif name != time:
+            columns[name] = _column(frame[name])
+    return Table(path.name, frame.num_rows, columns, times, left_out)
+
+
+def _read(path: Path) -> Any:
+    try:
+        import pyarrow
+        from pyarrow import csv, parquet
+    except ImportError as error:
+        raise MissingExtraError("parquet", "reading tables") from error
+    if not path.is_file():
+        raise NotFoundError(f"there is no file {path}", code="profile.no-file")
+    nulls = csv.ConvertOptions(null_values=["", "NA"], strings_can_be_null=True)
+    try:
+        return parquet.read_table(path) if path.suffix == ".parquet" else csv.read_csv(path, convert_options=nulls)
+    except (pyarrow.ArrowException, OSError) as error:
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        message = f"{path.name} cannot be read: {first}"
+        hint = "name a Parquet or CSV file"
+        raise UsageError(message, where=str(path), hint=hint, code="profile.unreadable") from error
+
+
+def _seconds(column: Any, path: Path) -> np.ndarray[Any, Any]:
+    """Times as Unix seconds; NaN where there is none."""
+    import pyarrow as pa
+
+    try:
+        if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
+            return _floats(column.cast(pa.float64()))
+        texts = column if pa.types.is_temporal(column.type) else column.cast(pa.string())
+        try:
+            milliseconds = texts.cast(pa.timestamp("ms", "UTC"))
+        except pa.ArrowInvalid:  # texts without a zone are taken as UTC
+            milliseconds = texts.cast(pa.timestamp("ms"))
+        return _floats(milliseconds.cast(pa.int64()).cast(pa.float64())) / 1000
+    except pa.ArrowException as error:
+        hint = "times are timestamps, dates, ISO 8601 texts or Unix seconds"
+        raise UsageError("the column of times has none", where=str(path), hint=hint, code="profile.no-time") from error
+
+
+def _floats(column: Any) -> np.ndarray[Any, Any]:
+    values: np.ndarray[Any, Any] = column.to_numpy()
+    return values
+
+
+def _unusable(column: Any) -> str:
+    import pyarrow as pa
+
+    if pa.types.is_temporal(column.type):
+        return "times drift by themselves"
+    return "a nested type" if pa.types.is_nested(column.type) else ""
+
+
+def _column(column: Any) -> Column:
+    import pyarrow as pa
+
+    numeric = pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_decimal(column.type)
+    if numeric:
+        return _floats(column.cast(pa.float64()))
+    if pa.types.is_null(column.type):
+        return np.full(len(column), np.nan)
+    coded = column.cast(pa.string()).combine_chunks().dictionary_encode()
+    codes = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    return Coded(codes, tuple(coded.dictionary.to_pylist()))

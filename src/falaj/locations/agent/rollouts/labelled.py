@@ -1,0 +1,118 @@
+"""From labels and from the answers of a shadow to what the analysis counts (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from statistics import fmean
+
+import numpy as np
+
+from falaj.locations.agent.rollouts.record import Record
+from falaj.rollout import WHOLE, Strategy
+from falaj.rollout.analysis import Batch, MetricKind
+from falaj.serving.labels import Joined
+from falaj.serving.losses import losses
+from falaj.serving.predictionlog import PredictionRecord
+
+Answer = Callable[[str], PredictionRecord | None]
+"""What the stable release answered to a request."""
+Pair = tuple[PredictionRecord, PredictionRecord]
+"""The answers of the stable release and of the shadow to one request."""
+SHADOWED = (Strategy.SHADOW, Strategy.CHALLENGER)
+
+
+def quality_of(record: Record) -> list[str]:
+    """Names of the losses that a rollout is judged by."""
+    kinds = (MetricKind.QUALITY, MetricKind.QUALITY_PAIRED)
+    return [spec.name for spec in record.analysis.plan.of_kind(*kinds)] if record.analysis else []
+
+
+def with_labels(record: Record, joined: Sequence[Joined], stable_answer: Answer, now: float) -> Record:
+    """The record after counting labels, in the order in which they came.
+
+    A request counts once: what a later correction says is for the monitors. A request with many rows is one, with the
+    mean of their losses.
+
+    Args:
+        record: Of a rollout with an analysis.
+        joined: Labels of its endpoint with what they are about.
+        stable_answer: Finds the other answer to a request that was copied.
+        now: Unix seconds.
+    """
+    fresh = [each for each in joined if not each.correction and not each.forced]
+    if record.plan.strategy in SHADOWED:
+        return _paired(record, fresh, stable_answer, now)
+    return _unpaired(record, fresh, now)
+
+
+def release_of(record: PredictionRecord) -> int:
+    """Number of the release that made a prediction."""
+    return int(record.header.release.rpartition("@")[2])
+
+
+def _unpaired(record: Record, joined: Sequence[Joined], now: float) -> Record:
+    judged_from = (record.ready_at or 0.0) + record.plan.burn_in_s
+    mine = [
+        each
+        for each in joined
+        if each.arm in ("stable", "canary") and each.weight and each.predicted_at >= judged_from
+        and release_of(each.prediction) in (record.plan.stable, record.plan.candidate)
+    ]  # fmt: skip
+    analysis = record.analysis
+    for metric in quality_of(record) if mine else ():
+        assert analysis is not None
+        loss = np.array([_loss(metric, each) for each in mine])
+        canary = np.array([each.arm == "canary" for each in mine], dtype=bool)
+        weight = np.array([(each.weight or 0) / WHOLE for each in mine])
+        known = ~np.isnan(loss)
+        analysis = analysis.observe_losses(metric, canary[known], weight[known], loss[known], now)
+    return replace(record, analysis=analysis)
+
+
+def _paired(record: Record, joined: Sequence[Joined], stable_answer: Answer, now: float) -> Record:
+    copies = [each for each in joined if each.shadow and release_of(each.prediction) == record.plan.candidate]
+    both = [(each, other) for each in copies if (other := stable_answer(each.request_id)) is not None]
+    analysis = record.analysis
+    for metric in quality_of(record) if both else ():
+        assert analysis is not None
+        mine = np.array([_loss(metric, each) for each, _ in both])
+        theirs = np.array([_mean(losses(metric, other.outputs, each.label)) for each, other in both])
+        known = ~np.isnan(mine) & ~np.isnan(theirs)
+        if known.any():
+            analysis = analysis.observe_paired(metric, theirs[known], mine[known], now)
+    return replace(record, analysis=analysis)
+
+
+def with_pairs(record: Record, pairs: Sequence[Pair], failed: int, refused: int, now: float) -> Record:
+    """The record after comparing answers to the same requests.
+
+    Args:
+        record: Of a shadow.
+        pairs: What both answered.
+        failed: Copies that the shadow did not answer.
+        refused: Requests that the stable release did not answer.
+        now: Unix seconds.
+    """
+    if record.analysis is None or not (pairs or failed or refused):
+        return record
+    error_stable = np.repeat([False, False, True], [len(pairs), failed, refused])
+    error_shadow = np.repeat([False, True, False], [len(pairs), failed, refused])
+    unknown = np.full(failed + refused, np.nan)  # where only one of them answered, no latencies are compared
+    stable_ms = np.concatenate(([_latency_ms(stable) for stable, _ in pairs], unknown))
+    shadow_ms = np.concatenate(([_latency_ms(shadow) for _, shadow in pairs], unknown))
+    batch = Batch.of_pairs(error_stable, error_shadow, stable_ms, shadow_ms)
+    answered = (record.answered[0] + len(error_stable), record.answered[1] + len(error_stable))
+    return replace(record, answered=answered, analysis=record.analysis.update(batch, now))
+
+
+def _latency_ms(record: PredictionRecord) -> float:
+    return float("nan") if record.routing.latency_s is None else 1000 * record.routing.latency_s
+
+
+def _loss(metric: str, joined: Joined) -> float:
+    return _mean(losses(metric, joined.outputs, joined.label))
+
+
+def _mean(values: Sequence[float]) -> float:
+    return fmean(values) if values else float("nan")
