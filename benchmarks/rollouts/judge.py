@@ -5,11 +5,13 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from streams import Counts
+from streams import Counts, Stream
 
 from falaj.rollout.analysis import Analysis, AnalysisPlan, Batch, MetricSpec, arms
 
 EVEN = np.array([1.15, 1.3, 1.5, 2, 3, 5, 10, 30])  # the mixture that was proposed first, with even shares
+
+LINE = 100.0
 
 
 def evidence(counts: Counts, bets: np.ndarray = arms.FASTER, shares: np.ndarray | None = None) -> np.ndarray:
@@ -26,17 +28,29 @@ def evidence(counts: Counts, bets: np.ndarray = arms.FASTER, shares: np.ndarray 
     return total
 
 
-def rolls_back(counts: Counts, line: float) -> np.ndarray:
-    """Whether the evidence reaches the line at any look, one a run.
+def alarms(stream: Stream, rng: np.random.Generator, runs: int) -> np.ndarray:
+    """Whether runs of a healthy stream are rolled back, looked at after every event.
 
-    Under one weight it depends on two counts only, and grows with the canary's events: for each number of events there
-    is a least number on the canary.
+    Between events nothing changes, so only they are drawn: how many come under each weight, and the arm of each.
     """
-    if not (counts.weight == counts.weight[0]).all():
-        return (evidence(counts) >= line).any(axis=1)
-    seen = (counts.canary_events + counts.stable_events).cumsum(axis=1)
-    least = least_hits(int(seen.max()), float(counts.weight[0]), line)
-    return (counts.canary_events.cumsum(axis=1) >= least[seen]).any(axis=1)
+    if stream.ratio != 1:
+        raise ValueError("a healthy stream has a ratio of 1")
+    carried, alarmed = np.zeros((runs, len(arms.FASTER))), np.zeros(runs, dtype=bool)
+    for weight, events in stream.events(rng, runs):
+        ahead = np.arange(1, int(events.max()) + 1)
+        hits = (rng.random((runs, len(ahead)), dtype=np.float32) < weight).cumsum(axis=1, dtype=np.int32)
+        real = ahead <= events[:, None]
+        if not carried.any():
+            alarmed |= ((hits >= least_hits(len(ahead), weight, LINE)[1 : len(ahead) + 1]) & real).any(axis=1)
+        else:
+            total = sum(
+                np.exp(before[:, None] + hits * np.log(bet) - ahead * np.log1p(weight * (bet - 1)) + share)
+                for before, bet, share in zip(carried.T, arms.FASTER, arms.LOG_SHARES, strict=True)
+            )
+            alarmed |= ((total >= LINE) & real).any(axis=1)
+        last = np.where(events > 0, hits[np.arange(runs), np.maximum(events, 1) - 1], 0)
+        carried += last[:, None] * np.log(arms.FASTER) - events[:, None] * np.log1p(weight * (arms.FASTER - 1))
+    return alarmed
 
 
 @lru_cache(maxsize=8)

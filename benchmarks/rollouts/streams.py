@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,6 +76,14 @@ class Stream:
             weight, canary, stable,
             rng.binomial(canary, canary_rate).astype(np.int32), rng.binomial(stable, stable_rate).astype(np.int32),
         )  # fmt: skip
+
+    def events(self, rng: np.random.Generator, runs: int) -> Iterator[tuple[float, np.ndarray]]:
+        """Weights in order, and how many units with the event each run has under them; both arms at one rate."""
+        weight, (rate, _) = self.weight(), self.rates()
+        units = max(self.per_s // self.session, 1)
+        for value in dict.fromkeys(weight.tolist()):
+            rates, seconds = np.unique(rate[weight == value], return_counts=True)
+            yield value, rng.binomial(units * seconds, rates, (runs, len(rates))).sum(axis=1)
 
 
 def entropy(probabilities: np.ndarray) -> float:

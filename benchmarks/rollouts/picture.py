@@ -1,0 +1,129 @@
+"""Draws the evidence of two simulated rollouts for docs/explanation/how-rollouts-are-judged.md.
+
+python benchmarks/rollouts/picture.py docs/explanation/rollout-evidence.svg
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from falaj.rollout.analysis import LATENCY_QUANTILES, Analysis, AnalysisPlan, Batch, MetricSpec
+
+WIDTH, HEIGHT, LEFT, TOP, GAP = 400, 220, 46, 46, 70
+COLOURS = {"errors: harm": "#c0392b", "latency: harm": "#d68910", "errors: safe": "#1e8449", "latency: safe": "#2874a6"}
+STEPS = (0.01, 0.05, 0.25, 0.5)
+GATES = (5.0, 3.0, 2.0, 1.5)
+
+
+@dataclass
+class Course:
+    """One rollout: evidence over the requests that were seen.
+
+    Attributes:
+        title: Above the panel.
+        seen: Thousands of requests at each look.
+        lines: Log10 of the evidence, by name.
+        steps: Where weights changed: thousands of requests and the new weight.
+        end: What happened.
+    """
+
+    title: str
+    seen: list[float] = field(default_factory=list)
+    lines: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in COLOURS})
+    steps: list[tuple[float, float]] = field(default_factory=list)
+    end: str = ""
+
+
+def rollout(title: str, seed: int, ratio: float, slower: float) -> Course:
+    """A ramp that leaves each step when its gate is ruled out, at 100 requests a second."""
+    rng, course = np.random.default_rng(seed), Course(title)
+    cuts = tuple(float(cut) for cut in np.quantile(20 * np.exp(rng.normal(0, 0.5, 100_000)), LATENCY_QUANTILES))
+    state = Analysis.start(AnalysisPlan((MetricSpec.errors(), MetricSpec.latency(cuts)), starts=len(STEPS)))
+    step, seen = 0, 0
+    course.steps.append((0.0, STEPS[0]))
+    while not course.end and seen < 300_000:
+        canary = rng.random(500) < STEPS[step]
+        error = rng.random(500) < np.where(canary, 0.01 * ratio, 0.01)
+        took = 20 * np.exp(rng.normal(0, 0.5, 500)) * np.where(canary, slower, 1)
+        state, seen = state.update(Batch(canary, np.full(500, STEPS[step]), error, took), seen / 100), seen + 500
+        verdict = state.verdict()
+        course.seen.append(seen / 1000)
+        for metric, spec in zip(verdict.metrics, state.plan.metrics, strict=True):
+            course.lines[f"{metric.name}: harm"].append(metric.harm)
+            course.lines[f"{metric.name}: safe"].append(state.evidence().metrics[spec.name].safe / np.log(10))
+        if verdict.roll_back:
+            course.end = f"rolled back after {verdict.exposed:,} canary requests: {', '.join(verdict.culprits)}"
+        elif step == len(STEPS) - 1 and verdict.promote:
+            course.end = f"promoted after {seen:,} requests"
+        elif step < len(STEPS) - 1 and verdict.leave_step <= GATES[step]:
+            step, state = step + 1, state.enter_step()
+            course.steps.append((seen / 1000, STEPS[step]))
+    return course
+
+
+def panel(course: Course, left: int, harm_line: float, safe_line: float) -> list[str]:
+    """SVG of one rollout."""
+    most = course.seen[-1]
+
+    def x(thousands: float) -> float:
+        return left + WIDTH * thousands / most
+
+    def y(log10: float) -> float:
+        return TOP + HEIGHT * (4 - min(max(log10, -2), 4)) / 6
+
+    parts = [f'<text x="{left}" y="{TOP - 26}" font-weight="bold">{course.title}</text>',
+             f'<text x="{left}" y="{TOP - 10}" class="small">{course.end}</text>',
+             f'<rect x="{left}" y="{TOP}" width="{WIDTH}" height="{HEIGHT}" fill="none" stroke="#999"/>']  # fmt: skip
+    parts += [
+        f'<text x="{left - 6}" y="{y(value) + 4:.0f}" class="small" text-anchor="end">{value}</text>'
+        for value in range(-2, 5)
+    ]
+    for value, name in ((harm_line, "roll back"), (safe_line, "promote")):
+        parts.append(f'<path d="M{left} {y(value):.1f}h{WIDTH}" stroke="#444" stroke-dasharray="5 3"/>')
+        parts.append(f'<text x="{left + 6}" y="{y(value) - 4:.0f}" class="small">{name}</text>')
+    for begin, weight in course.steps:
+        parts.append(f'<path d="M{x(begin):.1f} {TOP}v{HEIGHT}" stroke="#ddd"/>')
+        parts.append(f'<text x="{x(begin) + 2:.0f}" y="{TOP + HEIGHT - 5}" class="small">{weight:.0%}</text>')
+    for name, values in course.lines.items():
+        points = " ".join(f"{x(at):.1f},{y(value):.1f}" for at, value in zip(course.seen, values, strict=True))
+        parts.append(f'<polyline points="{points}" fill="none" stroke="{COLOURS[name]}" stroke-width="1.6"/>')
+    middle, under = left + WIDTH / 2, TOP + HEIGHT + 16
+    parts.append(
+        f'<text x="{middle}" y="{under}" class="small" text-anchor="middle">0 to {most:,.1f} thousand requests</text>'
+    )
+    return parts
+
+
+def drawing(courses: Sequence[Course], harm_line: float, safe_line: float) -> str:
+    """The whole picture."""
+    width = LEFT + len(courses) * (WIDTH + GAP)
+    parts = [part for index, course in enumerate(courses)
+             for part in panel(course, LEFT + index * (WIDTH + GAP), harm_line, safe_line)]  # fmt: skip
+    for index, (name, colour) in enumerate(COLOURS.items()):
+        place, under = LEFT + index * 140, TOP + HEIGHT + 40
+        parts.append(f'<path d="M{place} {under - 4}h22" stroke="{colour}" stroke-width="3"/>')
+        parts.append(f'<text x="{place + 28}" y="{under}" class="small">{name}</text>')
+    style = "<style>text{font:13px sans-serif;fill:#222}.small{font-size:11px}</style>"
+    background = f'<rect width="{width}" height="{TOP + HEIGHT + 56}" fill="#fff"/>'
+    box = f'viewBox="0 0 {width} {TOP + HEIGHT + 56}"'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {box}>{style}{background}\n' + "\n".join(parts) + "\n</svg>\n"
+
+
+def main() -> int:
+    courses = [
+        rollout("A candidate as good as stable", 3, 1.0, 1.0),
+        rollout("A candidate with three times the errors", 6, 3.0, 1.0),
+    ]
+    Path(sys.argv[1]).write_text(drawing(courses, -np.log10(0.01 / 2), -np.log10(0.05)))
+    for course in courses:
+        print(f"{course.title}: {course.end}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
