@@ -263,12 +263,17 @@ def test_evidence_of_two_phases_multiplies():
     assert safe[2] == pytest.approx(safe[0] + safe[1])
 
 
-def test_labels_and_pairs_go_on_with_a_carried_state():
+@pytest.mark.parametrize(("before", "after"), [(1, 1), (1, 5), (5, 1), (5, 3)])
+def test_labels_and_pairs_go_on_with_a_carried_state_at_the_worth_that_they_had(before, after):
+    """Shares of starts differ between plans: what is carried must not count for more than was won."""
     rng = np.random.default_rng(12)
-    before = fed(rng, everything())
-    after = Analysis.start(everything(), carried=before)
-    assert after.bets == before.bets
-    assert after.labels["wrong"].total().tolist() == before.labels["wrong"].total().tolist()
+    earlier = fed(rng, everything(starts=before))
+    later = Analysis.start(everything(starts=after), carried=earlier)
+    assert later.labels["wrong"].total().tolist() == earlier.labels["wrong"].total().tolist()
+    share = later.plan.start_weight(0)
+    for metric in ("brier", "paired"):
+        won = math.exp(earlier.evidence().metrics[metric].harm)
+        assert math.exp(later.evidence().metrics[metric].harm) == pytest.approx(share * won + 1 - share)
 
 
 @pytest.mark.parametrize("metric", ["brier", "wrong", "paired", "paired_wrong", "disagreement"])

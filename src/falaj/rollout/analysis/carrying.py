@@ -6,12 +6,14 @@ wealth goes on. A metric is the same when its whole specification is.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from falaj.rollout.analysis import rates
+from falaj.rollout.analysis.betting import Bets
 from falaj.rollout.analysis.plan import MetricSpec
 from falaj.rollout.analysis.tally import Counts, Tally
 
@@ -34,13 +36,20 @@ def carry(earlier: Analysis, fresh: Analysis) -> Analysis:
             name: _from_the_start(earlier.labels[name]) if name in names else tally
             for name, tally in fresh.labels.items()
         },
-        bets={name: earlier.bets[name] if name in names else bets for name, bets in fresh.bets.items()},
+        bets={name: _wealth(earlier, fresh, name) if name in names else bets for name, bets in fresh.bets.items()},
         peaks=replace(
             fresh.peaks,
             safe={name: value for name, value in earlier.peaks.safe.items() if name in names},
             at_most={name: value for name, value in earlier.peaks.at_most.items() if name in names},
         ),
     )
+
+
+def _wealth(earlier: Analysis, fresh: Analysis, name: str) -> Bets:
+    """The earlier bets, with the share of the first start in all that was won: what is not yet at risk counts too."""
+    bets, kept = earlier.bets[name], earlier.plan.unspent(earlier.step)
+    won = float(np.logaddexp(bets.log_harm, math.log(kept))) if kept > 0 else bets.log_harm
+    return replace(bets, log_harm=won + math.log(fresh.plan.start_weight(0)))
 
 
 def _carried(earlier: Analysis, fresh: Analysis, same: list[MetricSpec]) -> Tally:

@@ -78,8 +78,8 @@ def of_wrong_answers(tally: Tally, spec: MetricSpec, plan: AnalysisPlan, step: i
 
 def of_bets(bets: Bets, spec: MetricSpec, plan: AnalysisPlan, step: int) -> Evidence:
     """Of bets on mean differences."""
-    unspent = 1 - plan.shares_until(step).sum()
-    harm = float(np.logaddexp(bets.log_harm, math.log(unspent))) if unspent > 1e-12 else bets.log_harm
+    kept = plan.unspent(step)
+    harm = float(np.logaddexp(bets.log_harm, math.log(kept))) if kept > 0 else bets.log_harm
     return Evidence(harm, bets.log_safe, _margin_if(bets.log_safe, spec, plan))
 
 

@@ -202,6 +202,11 @@ class AnalysisPlan:
         """The shares of the starts up to a step."""
         return np.array([self.start_weight(start) for start in range(step + 1)])
 
+    def unspent(self, step: int) -> float:
+        """The share of starts after a step: a stake that is kept, and counts as it is."""
+        kept = 1 - float(self.shares_until(step).sum())
+        return kept if kept > 1e-12 else 0.0
+
     @property
     def line(self) -> float:
         """Log10 of the evidence that rolls back."""

@@ -143,9 +143,9 @@ def log_restarted(
     started = np.flatnonzero(shares)
     since = np.array([factors[steps >= start].sum(axis=0) for start in started])  # starts x series x bets
     logs = np.logaddexp.reduce(since + log_shares, axis=-1) + np.log(shares[started])[:, None]
-    unspent = 1 - shares.sum()
+    kept = plan.unspent(step)
     mixed: Numbers = np.logaddexp.reduce(logs, axis=0)
-    return np.logaddexp(mixed, math.log(unspent)) if unspent > 1e-12 else mixed
+    return np.logaddexp(mixed, math.log(kept)) if kept > 0 else mixed
 
 
 def _rows(spec: MetricSpec, first: int) -> list[tuple[int, Numbers, float, Numbers]]:
