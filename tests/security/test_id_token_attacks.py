@@ -1,12 +1,10 @@
-"""Attacks on a login by an identity provider: what the provider did not say for this login, and logins of others.
+"""Attacks by people of an identity provider on accounts of others; attacks on the login itself are beside this file.
 
 The provider is a real server on loopback whose token endpoint hands out whatever the attack wants.
 """
 
 from __future__ import annotations
 
-import base64
-import hmac
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -21,9 +19,8 @@ import pytest
 from joserfc import jws
 from joserfc.jwk import RSAKey
 
-from falaj.governance.federation.addresses import endpoint, return_address
-from falaj.governance.federation.errors import FederatedLoginError, ProviderError, ReturnAddressError
-from falaj.governance.federation.logins import LOGIN_S, Answer, Logins, s256
+from falaj.governance.federation.errors import FederatedLoginError
+from falaj.governance.federation.logins import Answer, Logins, s256
 from falaj.governance.federation.provider import Attempt, Provider, ProviderSettings
 from falaj.governance.federation.web import Web
 from falaj.governance.identity import NewAccount, accounts, authenticate
@@ -48,7 +45,6 @@ class FakeProvider:
 
     url: str = ""
     token: str = ""
-    moved: str = ""
     asked: list[str] = field(default_factory=list)
 
     def answer(self, path: str) -> dict[str, Any]:
@@ -73,12 +69,6 @@ def listening() -> Iterator[FakeProvider]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             fake.asked.append(self.path)
-            if fake.moved == self.path:
-                self.send_response(302)
-                self.send_header("Location", f"{fake.url}/elsewhere")
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-                return
             content = json.dumps(fake.answer(self.path)).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(content)))
@@ -105,7 +95,7 @@ def listening() -> Iterator[FakeProvider]:
 @pytest.fixture
 def fake(listening: FakeProvider) -> FakeProvider:
     """The server, as it is before an attack."""
-    listening.moved, listening.token = "", ""
+    listening.token = ""
     listening.asked.clear()
     return listening
 
@@ -127,85 +117,10 @@ def signed(claims: Claims, key: RSAKey = KEY, kid: str = "one") -> str:
     return jws.serialize_compact({"alg": "RS256", "kid": kid}, json.dumps(claims), key)
 
 
-def b64(content: bytes) -> str:
-    """Base64url without padding."""
-    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
-
-
-def test_an_honest_token_is_believed(fake: FakeProvider, provider: Provider) -> None:
-    fake.token = signed(claims_of(fake))
-    person = provider.person("code", ATTEMPT, None, NOW)
-    assert (person.issuer, person.subject, person.email, person.groups) == (
-        fake.url,
-        "u-1",
-        "ana@example.org",
-        ("team",),
-    )
-
-
 @pytest.mark.parametrize("said", [False, None, "true", 1])
 def test_an_address_that_is_not_verified_is_nobodys(fake: FakeProvider, provider: Provider, said: object) -> None:
     fake.token = signed({**claims_of(fake), "email_verified": said})
     assert provider.person("code", ATTEMPT, None, NOW).email is None
-
-
-CHANGES: dict[str, tuple[Callable[[FakeProvider], Claims], str]] = {
-    "issuer": (lambda _: {"iss": "https://evil.example"}, "another issuer"),
-    "issuer with a slash": (lambda fake: {"iss": f"{fake.url}/"}, "another issuer"),
-    "audience": (lambda _: {"aud": "another"}, "another audience"),
-    "no audience": (lambda _: {"aud": []}, "another audience"),
-    "two audiences, no party": (lambda _: {"aud": [CLIENT, "another"]}, "another party"),
-    "another party": (lambda _: {"aud": [CLIENT, "another"], "azp": "another"}, "another party"),
-    "expired": (lambda _: {"iat": NOW - 500, "exp": NOW - 61}, "expired"),
-    "never expires": (lambda _: {"exp": None}, "'exp' is no time"),
-    "made in the future": (lambda _: {"iat": NOW + 61}, "not made just now"),
-    "no time of making": (lambda _: {"iat": None}, "'iat' is no time"),
-    "not valid yet": (lambda _: {"nbf": NOW + 61}, "not valid yet"),
-    "time as text": (lambda _: {"exp": str(NOW + 300)}, "'exp' is no time"),
-    "nonce of another login": (lambda _: {"nonce": "another"}, "another login"),
-    "no nonce": (lambda _: {"nonce": None}, "another login"),
-    "nobody": (lambda _: {"sub": ""}, "names nobody"),
-}
-
-
-@pytest.mark.parametrize("change", CHANGES)
-def test_a_claim_that_does_not_hold_is_refused(fake: FakeProvider, provider: Provider, change: str) -> None:
-    changed, why = CHANGES[change]
-    fake.token = signed({**claims_of(fake), **changed(fake)})
-    refused(provider, why)
-
-
-def test_a_token_by_alg_none_is_refused(fake: FakeProvider, provider: Provider) -> None:
-    for name in ("none", "None", "NONE", ""):
-        header = b64(json.dumps({"alg": name, "kid": "one"}).encode())
-        fake.token = f"{header}.{b64(json.dumps(claims_of(fake)).encode())}."
-        refused(provider, "algorithm")
-
-
-def test_the_public_key_as_a_shared_secret_is_refused(fake: FakeProvider, provider: Provider) -> None:
-    signing_input = (
-        f"{b64(json.dumps({'alg': 'HS256', 'kid': 'one'}).encode())}.{b64(json.dumps(claims_of(fake)).encode())}"
-    )
-    for secret in (KEY.as_pem(private=False), json.dumps(KEY.as_dict(private=False)).encode()):
-        fake.token = f"{signing_input}.{b64(hmac.digest(secret, signing_input.encode(), 'sha256'))}"
-        refused(provider, "algorithm")
-
-
-def test_a_strangers_key_of_the_same_id_is_refused(fake: FakeProvider, provider: Provider) -> None:
-    fake.token = signed(claims_of(fake), STRANGER)
-    refused(provider, "signature")
-
-
-def test_a_key_that_the_token_brings_along_is_refused(fake: FakeProvider, provider: Provider) -> None:
-    header = {"alg": "RS256", "kid": "one", "jwk": STRANGER.as_dict(private=False)}
-    fake.token = jws.serialize_compact(header, json.dumps(claims_of(fake)), STRANGER)
-    refused(provider, "signature")
-
-
-def test_changed_claims_are_refused(fake: FakeProvider, provider: Provider) -> None:
-    header, _, signature = signed(claims_of(fake)).split(".")
-    fake.token = f"{header}.{b64(json.dumps({**claims_of(fake), 'sub': 'u-2'}).encode())}.{signature}"
-    refused(provider, "signature")
 
 
 def test_unknown_keys_do_not_make_the_platform_hammer_the_provider(fake: FakeProvider, provider: Provider) -> None:
@@ -219,70 +134,12 @@ def test_unknown_keys_do_not_make_the_platform_hammer_the_provider(fake: FakePro
     assert fake.asked.count("/keys") == 2
 
 
-@pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/keys"])
-def test_a_provider_that_leads_elsewhere_is_not_followed(fake: FakeProvider, provider: Provider, path: str) -> None:
-    fake.token, fake.moved = signed(claims_of(fake)), path
-    with pytest.raises(ProviderError) as caught:
-        provider.person("code", ATTEMPT, None, NOW)
-    assert caught.value.code == "federation.provider"
-    assert "/elsewhere" not in fake.asked
-
-
 def test_an_answer_of_another_issuer_is_refused_before_its_code_is_sent(fake: FakeProvider, provider: Provider) -> None:
     fake.token = signed(claims_of(fake))
     with pytest.raises(FederatedLoginError) as caught:
         provider.person("code", ATTEMPT, "https://evil.example", NOW)
     assert caught.value.code == "federation.token"
     assert "/token" not in fake.asked
-
-
-def test_a_description_of_another_issuer_is_refused(fake: FakeProvider) -> None:
-    with pytest.raises(ProviderError, match="another issuer"):
-        Provider(ProviderSettings(f"{fake.url}/", CLIENT), Web(timeout_s=5.0)).metadata(NOW)
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        "http://idp.example",
-        "http://127.0.0.1.evil.example",
-        "http://localhost@evil.example",
-        "ftp://127.0.0.1",
-        "https://169.254.169.254",
-        "https://[fe80::1]",
-        "//idp.example",
-        "",
-        None,
-    ],
-)
-def test_only_tls_or_this_machine_is_asked(address: object) -> None:
-    with pytest.raises(ProviderError):
-        endpoint(address, "issuer")
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        "https://evil.example/",
-        "http://evil.example:80/",
-        "http://127.0.0.1:80@evil.example/",
-        "http://127.0.0.1.evil.example:80/",
-        "http://127.0.0.1:8000\\@evil.example/",
-        "http://127.0.0.1:8000/\n",
-        "http://127.0.0.1:8000/?next=x",
-        "http://127.0.0.1/",
-        "http://localhost:8000/",
-        "//evil.example/",
-        "/../\\evil.example",
-        "/\\evil.example",
-        "javascript:alert(1)",
-        "",
-    ],
-)
-def test_a_login_returns_to_no_foreign_address(address: str) -> None:
-    with pytest.raises(ReturnAddressError) as caught:
-        return_address(address)
-    assert caught.value.code == "federation.return-address"
 
 
 @pytest.fixture
@@ -316,45 +173,11 @@ def refused_as(code: str, attack: Callable[[], object]) -> None:
     assert caught.value.code == code
 
 
-def test_a_state_is_good_once(fake: FakeProvider, logins: Logins) -> None:
-    answer = begun(fake, logins)
-    assert "code" in returned(logins.finish(answer, NOW))
-    refused_as("federation.state", lambda: logins.finish(answer, NOW))
-
-
-def test_a_state_expires(fake: FakeProvider, logins: Logins) -> None:
-    answer = begun(fake, logins)
-    refused_as("federation.state", lambda: logins.finish(answer, NOW + LOGIN_S))
-
-
 def test_a_state_in_another_browser_is_refused_and_stays_good_in_its_own(fake: FakeProvider, logins: Logins) -> None:
     answer = begun(fake, logins)
     for browser in ("", "another"):
         refused_as("federation.state", partial(logins.finish, replace(answer, browser=browser), NOW))
     assert "code" in returned(logins.finish(answer, NOW))
-
-
-def test_a_token_of_another_login_is_refused(fake: FakeProvider, logins: Logins) -> None:
-    first = begun(fake, logins)
-    begun(fake, logins)  # the provider now hands out the token of this one
-    assert returned(logins.finish(first, NOW))["error"] == "federation.token"
-
-
-def test_a_code_opens_one_session_for_whoever_began_the_login(fake: FakeProvider, logins: Logins) -> None:
-    code = returned(logins.finish(begun(fake, logins), NOW))["code"]
-    assert logins.redeem(code, VERIFIER, NOW)
-    refused_as("federation.code", lambda: logins.redeem(code, VERIFIER, NOW))
-
-
-def test_a_stolen_code_is_worth_nothing_and_used_up(fake: FakeProvider, logins: Logins) -> None:
-    code = returned(logins.finish(begun(fake, logins), NOW))["code"]
-    refused_as("federation.code", lambda: logins.redeem(code, "w" * 43, NOW))
-    refused_as("federation.code", lambda: logins.redeem(code, VERIFIER, NOW))
-
-
-def test_a_code_expires(fake: FakeProvider, logins: Logins) -> None:
-    code = returned(logins.finish(begun(fake, logins), NOW))["code"]
-    refused_as("federation.code", lambda: logins.redeem(code, VERIFIER, NOW + 60.0))
 
 
 def local_account(logins: Logins) -> None:
