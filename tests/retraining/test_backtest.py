@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
 
 from falaj.retraining.backtest import CapturedGate, backtest
-from falaj.retraining.paired import ScoredRows, paired, student_quantile
+from falaj.retraining.paired import ScoredRows, paired
 
 DAYS = 24
 
@@ -118,12 +117,6 @@ def test_a_metric_without_a_value_on_resamples_has_no_bounds() -> None:
     result = paired("auc", given_, rng=np.random.default_rng(0))
     assert result.bounds is None
     assert result.better_by < 0
-
-
-@given(st.floats(0.51, 0.999), st.integers(1, 400))
-def test_the_quantile_is_that_of_students_t(confidence: float, freedom: int) -> None:
-    expected = float(stats.t.ppf(confidence, freedom) if freedom < 300 else stats.norm.ppf(confidence))
-    assert student_quantile(confidence, freedom) == pytest.approx(expected, rel=1e-6, abs=1e-9)
 
 
 @settings(max_examples=40)

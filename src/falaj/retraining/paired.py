@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from falaj.checks.metrics import Metric, MetricError, Vector, check_rows, named
-from falaj.rollout.segments.confirmation import student_tail
+from falaj.rollout.segments.student import student_quantile
 
 FEWEST_BLOCKS = 8
 RESAMPLES = 400
-BISECTIONS = 60
 
 
 @dataclass(frozen=True)
@@ -112,15 +111,6 @@ def _by_block_means(
         return mean, None
     reach = student_quantile(confidence, len(means) - 1) * float(means.std(ddof=1)) / len(means) ** 0.5
     return mean, (mean - reach, mean + reach)
-
-
-def student_quantile(confidence: float, freedom: int) -> float:
-    """The t that Student's t exceeds with probability 1 - confidence."""
-    low, high = 0.0, 1000.0
-    for _ in range(BISECTIONS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if student_tail(middle, freedom) > 1 - confidence else (low, middle)
-    return high
 
 
 def _by_resampled_blocks(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from falaj.rollout.segments import Predicate, SearchLimits, SegmentRowsError, contrast_arms, find_segment
-from falaj.rollout.segments.confirmation import contrast, student_tail
+from falaj.rollout.segments.confirmation import contrast
 
 ROWS = 8000
 
@@ -150,15 +150,6 @@ def test_arms_that_cannot_be_compared_are_refused() -> None:
         contrast_arms({"x": [1]}, one, {"y": [1]}, one)
     with pytest.raises(SegmentRowsError, match="no rows"):
         contrast_arms({"x": [1]}, one, {"x": [1]}, none)
-
-
-@given(st.floats(-20, 20), st.integers(1, 299))
-def test_the_tail_is_that_of_students_t(t: float, freedom: int) -> None:
-    assert student_tail(t, freedom) == pytest.approx(float(stats.t.sf(t, freedom)), abs=1e-12)
-
-
-def test_the_tail_goes_over_into_the_normal_one() -> None:
-    assert student_tail(2.0, 300) == pytest.approx(float(stats.norm.sf(2.0)), abs=1e-12)
 
 
 def test_independent_rows_are_compared_as_by_welch() -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from falaj.checks.comparison import upper_bound
 from falaj.monitoring.concept.blocks import LossBlocks, Vector
 from falaj.monitoring.concept.errors import BaselineError
+from falaj.rollout.segments.student import student_quantile
 
 FEWEST_BLOCKS = 8
 BELOW, ABOVE = 2.0, 4.0  # standard deviations of block means that the scale reaches to; beyond, they are clipped
@@ -69,7 +70,7 @@ class Baseline:
 
 
 def calibrate(
-    reference: LossBlocks, *, run_length: float = 1000.0, tolerance: float = 0.0, confidence: float = 0.95
+    reference: LossBlocks, *, run_length: float = 1000.0, tolerance: float = 0.0, confidence: float = 0.9
 ) -> Baseline:
     """Take the loss of a reference as what is expected.
 
@@ -78,7 +79,8 @@ def calibrate(
             those that will be judged.
         run_length: Promised blocks from one false alarm to the next, on average, at least.
         tolerance: By how much the mean loss may rise without an alarm.
-        confidence: That the limit is above the true mean of the reference.
+        confidence: That the limit is above the true mean of the reference, at least 0.5. More of it makes false alarms
+            rarer than promised and delays longer, much longer where the reference is short.
 
     Raises:
         BaselineError: There are fewer than `FEWEST_BLOCKS` blocks, or no loss could be above the limit.
@@ -88,8 +90,8 @@ def calibrate(
             f"the reference has {len(reference)} blocks of losses, and {FEWEST_BLOCKS} are needed",
             hint="shorter blocks, or a longer reference",
         )
-    if not (run_length >= 1 and tolerance >= 0 and 0.5 < confidence < 1):
-        raise BaselineError("run_length is at least 1, tolerance at least 0, confidence between 0.5 and 1")
+    if not (run_length >= 1 and tolerance >= 0 and 0.5 <= confidence < 1):
+        raise BaselineError("run_length is at least 1, tolerance at least 0, confidence from 0.5 to below 1")
     rows = float(np.median(reference.rows))
     mean, low, high = float(np.average(reference.mean, weights=reference.stake)), 0.0, 1.0
     if rows > 1:
@@ -97,15 +99,24 @@ def calibrate(
         low, high = max(0.0, mean - BELOW * spread), min(1.0, mean + ABOVE * spread)
         if not low < high:  # nothing varied: no scale to go by
             low, high = 0.0, 1.0
-    limit = _limit(reference, low, high, 1 - confidence) + tolerance / (high - low)
+    bound = _bound_of_rows if rows == 1 else _bound_of_blocks
+    limit = bound(reference, low, high, confidence) + tolerance / (high - low)
     if not limit < 1:
         raise BaselineError(f"no loss could show that {mean:.4g} is exceeded by more than {tolerance:g}")
     return Baseline(mean, max(limit, math.ulp(1.0)), low, high, tolerance, run_length, len(reference), rows)
 
 
-def _limit(reference: LossBlocks, low: float, high: float, error: float) -> float:
-    """Upper bound of the mean on the scale, where each block has the stake that it will be bet with."""
+def _bound_of_rows(reference: LossBlocks, low: float, high: float, confidence: float) -> float:
+    """By betting, right for any distribution; where each row has the stake that it will be bet with."""
     scaled = np.clip((reference.mean - low) / (high - low), 0, 1)
     centre = float(np.average(scaled, weights=reference.stake))
-    bound = upper_bound(centre + reference.stake * (scaled - centre), error)
+    bound = upper_bound(centre + reference.stake * (scaled - centre), 1 - confidence)
     return centre + (bound - centre) / float(reference.stake.mean())
+
+
+def _bound_of_blocks(reference: LossBlocks, low: float, high: float, confidence: float) -> float:
+    """By Student's t: blocks are few and their means near to normal, and betting would need ten times as many."""
+    scaled = np.clip((reference.mean - low) / (high - low), 0, 1)
+    error = float(scaled.std(ddof=1)) / len(scaled) ** 0.5
+    bound: float = scaled.mean() + student_quantile(confidence, len(scaled) - 1) * error
+    return bound

@@ -3,8 +3,7 @@
 Blocks, not rows, are taken to be independent: all rows of a day share the day's weather. The standard error is the one
 of a difference of two ratio means over clusters; a row without a block is a block of its own.
 
-Source: W. Cochran, "Sampling Techniques" (3rd ed., 1977), chapters 6 and 9 (ratio means, variance over clusters);
-Abramowitz and Stegun, "Handbook of Mathematical Functions", 26.7.3-4 (Student's t for whole degrees of freedom).
+Source: W. Cochran, "Sampling Techniques" (3rd ed., 1977), chapters 6 and 9 (ratio means, variance over clusters).
 """
 
 from __future__ import annotations
@@ -15,9 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from falaj.rollout.segments.student import student_tail
+
 Vector = NDArray[np.float64]
 FEWEST_BLOCKS = 8
-NORMAL_FROM = 300
 
 
 @dataclass(frozen=True)
@@ -70,20 +70,3 @@ def _tail(difference: float, error: float, blocks: int) -> float:
     if error == 0:
         return least if difference > 0 else 1.0
     return max(student_tail(difference / error, blocks - 1), least)
-
-
-def student_tail(t: float, freedom: int) -> float:
-    """P(T > t) of Student's t with whole degrees of freedom; the normal one from `NORMAL_FROM` on."""
-    if freedom >= NORMAL_FROM:
-        return 0.5 * math.erfc(t / math.sqrt(2))
-    angle = math.atan(t / math.sqrt(freedom))
-    cosine2 = math.cos(angle) ** 2
-    odd = freedom % 2
-    term, total = 1.0, 0.0
-    for step in range(freedom // 2):
-        total += term
-        term *= cosine2 * ((2 * step + 2) / (2 * step + 3) if odd else (2 * step + 1) / (2 * step + 2))
-    within = math.sin(angle) * total
-    if odd:
-        within = 2 / math.pi * (angle + within * math.cos(angle))
-    return min(1.0, max(0.0, (1 - within) / 2))
