@@ -44,7 +44,7 @@ contracts: install
 
 unit: install
 	@$(MAKE) --no-print-directory .tools/softhsm || echo "no SoftHSM: tests of root keys in an HSM are skipped"
-	$(RUN)/pytest -q -n 2 -m "not e2e and not faults" --cov --cov-report=
+	$(RUN)/pytest -q -n 2 --dist worksteal -m "not e2e and not faults" --cov --cov-report=
 	$(RUN)/coverage report --fail-under=90 --include='$(shell tr '\n' ',' < tests/pure_cores.txt)'
 
 e2e: install
