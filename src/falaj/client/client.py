@@ -13,6 +13,7 @@ from falaj.client.bundles import BundleCalls
 from falaj.client.changes import ChangeCalls
 from falaj.client.credentials import token_for
 from falaj.client.federation import FederationCalls
+from falaj.client.gates import GateCalls
 from falaj.client.http import Transport
 from falaj.client.identity import AccountCalls, IdentityCalls
 from falaj.client.keys import KeyCalls, SecretCalls
@@ -71,6 +72,11 @@ class Client:
     def changes(self) -> ChangeCalls:
         """Changes: requests, approvals, rollbacks."""
         return ChangeCalls(self._transport)
+
+    @cached_property
+    def gates(self) -> GateCalls:
+        """Gates that failures left behind."""
+        return GateCalls(self._transport)
 
     @cached_property
     def rollouts(self) -> RolloutCalls:

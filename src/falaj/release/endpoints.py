@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 
 from falaj.governance import lineage, settings, trail
 from falaj.ids import new_id
-from falaj.processes import Event, ProcessTable
+from falaj.processes import Event, Outbox, ProcessTable
+from falaj.release.captured import to_keep
 from falaj.release.lifecycle import DeploymentState
 from falaj.release.registry import CONTROLLER
 from falaj.rollout import Strategy, plan_of
@@ -238,10 +239,19 @@ def observe(
         row = session.get(EndpointRow, (location, environment, model))
         if row is None or row.plan.get("withdrawn"):
             continue
-        row.status, row.updated_at = dict(report), now
+        row.status, row.updated_at = _without_rows(report), now
+        for told in report.get("rollouts", ()):
+            if told.get("captured"):
+                Outbox.add(session, to_keep(row, told), now)
         if report["release"] == row.release and (event := _event(row, report)):
             settled += _settle(session, table, row, event, now, reporter or f"workload:agent/{location}")
     return settled
+
+
+def _without_rows(report: Mapping[str, Any]) -> dict[str, Any]:
+    """What is remembered of a report: the failing rows of a rollout go their own way."""
+    told = [{key: value for key, value in each.items() if key != "captured"} for each in report.get("rollouts", ())]
+    return {**report, "rollouts": told} if told else dict(report)
 
 
 def _event(row: EndpointRow, report: Mapping[str, Any]) -> Event | None:
@@ -252,6 +262,7 @@ def _event(row: EndpointRow, report: Mapping[str, Any]) -> Event | None:
     record = next((each for each in report.get("rollouts", ()) if each.get("id") == wanted), None)
     if wanted and record is None and report["state"] != "failed":
         return None  # the report is older than the rollout
+    record = {key: value for key, value in record.items() if key != "captured"} if record else None
     return Event(report["state"], {"message": report.get("message", ""), **({"record": record} if record else {})})
 
 

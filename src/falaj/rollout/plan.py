@@ -61,6 +61,7 @@ class RolloutPlan:
         sticky: Request header whose value keeps a unit on one side; None for none.
         matches: Requests that go to the candidate whatever the weight: `kind`, `name`, `value`.
         mirror: Share 0..1 of the requests that a shadow gets a copy of.
+        capture: Whether rows of a failing slice may leave the location: `rows`, or `summary` where they may not.
         label: Name of the output whose losses are judged, and `kind` of the loss; empty without labels.
     """
 
@@ -81,7 +82,8 @@ class RolloutPlan:
     sticky: str | None = None
     matches: tuple[Mapping[str, str], ...] = ()
     mirror: float = 1.0
-    label: Mapping[str, str] = field(default_factory=dict)
+    capture: str = "rows"
+    label: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The plan as JSON values."""
@@ -130,7 +132,8 @@ def plan_of(rollout_id: str, kind: str, options: Mapping[str, Any], candidate: i
         metrics=tuple(_metric(each) for each in metrics),
         false_alarm=float(options.get("false_alarm", 0.01)),
         sticky=options.get("sticky"), matches=tuple(options.get("matches", ())),
-        mirror=float(options.get("mirror", 1.0)), label=dict(options.get("label", {})),
+        mirror=float(options.get("mirror", 1.0)), capture=options.get("capture", "rows"),
+        label=dict(options.get("label", {})),
     )  # fmt: skip
 
 

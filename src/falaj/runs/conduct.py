@@ -63,7 +63,7 @@ class _Run:
             packaged = self._package(environment, outputs)
             late = self._start_checks(pool, self._wanted_after(), environment, outputs)
             referenced = pool.submit(self._reference, environment, outputs, packaged) if packaged else None
-            gates = self._judge(environment, outputs)
+            gates = self._judge(environment, outputs | self._take_captured())
             checks = tuple(future.result() for future in (*early, *late))
         states = {name: str(step.state) for name, step in pipeline.steps.items()}
         if self.around.cancelled():
@@ -76,6 +76,12 @@ class _Run:
         findings = self._findings(environment, pipeline, checks, gates, packaged, started_at, tracking)
         made = Outcome("succeeded", metrics=_named(metrics), steps=states)
         return self._attested(findings, packaged, referenced.result() if referenced else None, made)
+
+    def _take_captured(self) -> dict[str, Digest]:
+        """Hold the candidate against what earlier ones failed on, too; the rows by the names that those gates use."""
+        captured = self.around.captured(self.spec.model)
+        self.spec = replace(self.spec, gates=(*self.spec.gates, *(gate.spec() for gate in captured)))
+        return {gate.table: Digest(gate.digest) for gate in captured}
 
     def _tracking(self, environment: Environment) -> Mapping[str, str]:
         return self.around.tracking(self.spec.model, environment.python)

@@ -11,6 +11,7 @@ from falaj.artifacts import ArtifactStore
 from falaj.evidence import Keyring
 from falaj.home import Home
 from falaj.pipeline.events import Emit
+from falaj.project.spec import GateSpec
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,37 @@ class LiveRelease:
 
 
 @dataclass(frozen=True)
+class CapturedGate:
+    """A gate that an earlier failure left behind, and a person has accepted.
+
+    Args:
+        id: Its id.
+        metric: The loss that must not be too large.
+        limit: How large it may be.
+        predicate: Which requests the rows were, in words.
+        digest: The snapshot of the rows.
+    """
+
+    id: str
+    metric: str
+    limit: float
+    predicate: str
+    digest: str
+
+    @property
+    def table(self) -> str:
+        """The name of the rows among the outputs of a run."""
+        return f"captured.{self.id}"
+
+    def spec(self) -> GateSpec:
+        """The gate as those of the project file are."""
+        metric, op, limit = ("accuracy", ">=", 1 - self.limit) if self.metric == "accuracy" else (
+            self.metric, "<=", self.limit)  # fmt: skip
+        text = f"{metric} {op} {limit:g} on {self.table} ({self.predicate})"
+        return GateSpec(text, metric, op, limit, self.table)
+
+
+@dataclass(frozen=True)
 class Surroundings:
     """What a run works with.
 
@@ -60,6 +92,7 @@ class Surroundings:
         emit: Receives the events.
         cancelled: True once the run should end.
         live: Finds the live release of a model, or None.
+        captured: Finds the gates that failures of a model left behind.
         tracking: Opens the tracking run and returns the environment variables that steps need for it.
         secrets: Gives the values of those of the named secrets that are set.
         refusal: Says why the model of a project file may not be trained; empty when it may.
@@ -72,6 +105,7 @@ class Surroundings:
     cancelled: Callable[[], bool]
     live: Callable[[str], LiveRelease | None]
     tracking: Callable[[str, Path], Mapping[str, str]]
+    captured: Callable[[str], Sequence[CapturedGate]] = lambda _model: ()
     secrets: Callable[[Collection[str]], Mapping[str, str]] = lambda _names: {}
     refusal: Callable[[Any], str] = lambda _spec: ""
 

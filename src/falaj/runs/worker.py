@@ -23,7 +23,7 @@ from falaj.home import Home
 from falaj.pipeline import orphans
 from falaj.processes import Event, Lease, LeaseLostError, Outbox, ProcessTable
 from falaj.project.spec import ProjectSpec
-from falaj.release import changes
+from falaj.release import captured, changes
 from falaj.release.lifecycle import transition as deployment_transition
 from falaj.runs import bill, queue, subjects
 from falaj.runs.checkout import checked_out
@@ -31,7 +31,7 @@ from falaj.runs.conduct import conduct
 from falaj.runs.derivation import edges_of_release
 from falaj.runs.journal import Journal
 from falaj.runs.lifecycle import RunState, transition
-from falaj.runs.outcome import LiveRelease, Order, Outcome, Surroundings
+from falaj.runs.outcome import CapturedGate, LiveRelease, Order, Outcome, Surroundings
 from falaj.runs.tracking import Tracking
 from falaj.storage import Database, ProjectRow, ReleaseRow, RunRow
 
@@ -129,6 +129,7 @@ class Worker:
             emit=journal.emit,
             cancelled=heartbeat.should_end,
             live=self._live,
+            captured=self._captured,
             tracking=open_tracking,
             secrets=lambda names: self._secrets(order.run_id, names),
             refusal=lambda spec: self._refusal(order.run_id, spec),
@@ -185,6 +186,15 @@ class Worker:
         with self._database.reading() as session:
             found = release.live(session, model)
             return LiveRelease(found.number, found.digest) if found else None
+
+    def _captured(self, model: str) -> list[CapturedGate]:
+        """The accepted gates of a model, but for those whose rows had to stay at their location."""
+        with self._database.reading() as session:
+            return [
+                CapturedGate(row.id, row.metric, row.limit, row.predicate, row.digest)
+                for row in captured.gates(session, model, "accepted")
+                if row.digest
+            ]
 
     @property
     def _vault(self) -> Vault:

@@ -21,6 +21,7 @@ _ASKED_AGAIN = frozenset(
         Action.ROLLBACK,
         Action.STEER_ROLLOUT,
         Action.OVERRIDE_ROLLOUT,
+        Action.DECIDE_GATE,
         Action.ARCHIVE_RELEASE,
         Action.RETIRE_RELEASE,
         Action.REVOKE_RELEASE,

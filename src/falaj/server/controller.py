@@ -13,7 +13,7 @@ from sqlalchemy import select
 from falaj import release, retraining
 from falaj.errors import FalajError
 from falaj.processes import Event, Outbox
-from falaj.release import changes
+from falaj.release import captured, changes
 from falaj.release.lifecycle import DeploymentState
 from falaj.server.drift import DriftWatch
 from falaj.server.platform import Platform
@@ -41,7 +41,8 @@ class Controller:
         self._platform, self._name = platform, name
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="controller", daemon=True)
-        self._outbox = Outbox(platform.database, {"commit-status": self._report_status})
+        handlers = {"commit-status": self._report_status, captured.KEEP: self._keep_capture}
+        self._outbox = Outbox(platform.database, handlers)
         self._polled: dict[str, float] = {}
         self._next_drain = 0.0
         self._next_renewal = 0.0
@@ -152,6 +153,11 @@ class Controller:
         if time.monotonic() >= self._next_drain:
             self._next_drain = time.monotonic() + _DRAIN_EVERY_S
             drain(self._platform.home.root, take)
+
+    def _keep_capture(self, message: Mapping[str, Any]) -> None:
+        platform = self._platform
+        with platform.database.transaction() as session:
+            captured.keep(session, platform.store, platform.turn(session).keyring, message, platform.now())
 
     def _report_status(self, message: Mapping[str, Any]) -> None:
         from falaj.integrations.git import reporter_for

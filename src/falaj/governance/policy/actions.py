@@ -33,6 +33,8 @@ class Action(StrEnum):
     """Pause, resume or abort: what can only make a rollout more careful."""
     OVERRIDE_ROLLOUT = "override-rollout"
     """Promote or skip without the evidence that the plan asks for."""
+    DECIDE_GATE = "decide-gate"
+    """Accept, reject or retire a gate that a failure left behind."""
     ARCHIVE_RELEASE = "archive-release"
     RETIRE_RELEASE = "retire-release"
     REVOKE_RELEASE = "revoke-release"

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, SecretStr, StringConstraints
 from falaj.documents import keys as documents
 from falaj.encryption import Scope, WrappedKey, home_scope
 from falaj.governance import keys, trail
-from falaj.server import subjects
 from falaj.runs import queue
+from falaj.server import subjects
 from falaj.server.access import Caller
 from falaj.server.actions import Action, action
 from falaj.server.platform import Shared

@@ -15,6 +15,7 @@ from falaj.serving.predictionlog import LogKeys, Position, PredictionRecord, tai
 
 _LABELS_AT_ONCE = 2_000
 _COPIES_AT_ONCE = 500
+_CAPTURED = 20_000
 _WAITING = 5_000
 """So many copies may wait for the other answer to be logged; beyond that the oldest are given up."""
 _log = logging.getLogger(__name__)
@@ -41,6 +42,15 @@ class Predictions:
         except (FalajError, OSError, sqlite3.Error) as error:
             _log.warning("rollout.labels-waiting reason=%s", error)
             return (), after
+
+    def all_labelled(self, endpoint: str) -> Sequence[Joined]:
+        """The labelled requests of an endpoint that are remembered, the newest last, up to 20,000."""
+        try:
+            join = self._opened_join()
+            batches = join.batches(max(0, join.last() - _CAPTURED), endpoint=endpoint)
+            return [each for batch in batches for each in batch]
+        except (FalajError, OSError, sqlite3.Error):
+            return ()
 
     def newest_label(self) -> int:
         """The number behind everything that was joined until now."""

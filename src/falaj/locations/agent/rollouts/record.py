@@ -32,6 +32,7 @@ class Record:
         copies: Copies that the candidate answered and failed to, as the gateway counted them.
         asked: How many of the wishes of people were done.
         answered: Requests that the stable release and the candidate answered.
+        captured: The slice on which the candidate failed, as it is told; None before, and where there is none.
         trajectory: Points in time: when, state, weight, evidence by metric.
         interval_s: Least time between two points.
     """
@@ -45,6 +46,7 @@ class Record:
     copies: tuple[int, int] = (0, 0)
     asked: int = 0
     answered: tuple[int, int] = (0, 0)
+    captured: Mapping[str, Any] | None = None
     trajectory: tuple[Mapping[str, Any], ...] = ()
     interval_s: float = _FIRST_INTERVAL_S
 
@@ -117,7 +119,8 @@ class Record:
             "harm": _short(found.harm) if found else 0.0, "harm_line": _short(found.harm_line) if found else None,
             "metrics": [_metric(metric) for metric in found.metrics] if found else [],
             "allowed": sorted(allowed(rollout.state, plan.strategy)), "asked": self.asked,
-            "plan": plan.to_json(), "trajectory": list(self.trajectory if rollout.ended else thinned(self.trajectory)),
+            "plan": plan.to_json(), "captured": self.captured,
+            "trajectory": list(self.trajectory if rollout.ended else thinned(self.trajectory)),
         }  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
@@ -126,8 +129,8 @@ class Record:
             "plan": self.plan.to_json(), "rollout": self.rollout.to_json(),
             "analysis": self.analysis.to_json() if self.analysis else None, "ready_at": self.ready_at,
             "labels_after": self.labels_after, "log_position": dict(self.log_position), "copies": list(self.copies),
-            "asked": self.asked, "answered": list(self.answered), "trajectory": list(self.trajectory),
-            "interval_s": self.interval_s,
+            "captured": self.captured, "asked": self.asked, "answered": list(self.answered),
+            "trajectory": list(self.trajectory), "interval_s": self.interval_s,
         }  # fmt: skip
 
     @classmethod
@@ -140,7 +143,7 @@ class Record:
             analysis=Analysis.from_json(value["analysis"]) if value["analysis"] else None,
             ready_at=value["ready_at"], labels_after=value["labels_after"], log_position=value["log_position"],
             copies=(copied, failed), asked=value["asked"], answered=(stable, candidate),
-            trajectory=tuple(value["trajectory"]), interval_s=value["interval_s"],
+            captured=value["captured"], trajectory=tuple(value["trajectory"]), interval_s=value["interval_s"],
         )  # fmt: skip
 
 

@@ -17,8 +17,9 @@ from typing import Any
 from falaj.locations.accesslog import Access, AccessLog, Position
 from falaj.locations.agent.intake import Offer
 from falaj.locations.agent.rollouts import counting
+from falaj.locations.agent.rollouts.capture import capture
 from falaj.locations.agent.rollouts.judging import analysis_plan
-from falaj.locations.agent.rollouts.labelled import quality_of, with_labels, with_pairs
+from falaj.locations.agent.rollouts.labelled import Answer, quality_of, with_labels, with_pairs
 from falaj.locations.agent.rollouts.predictions import Predictions
 from falaj.locations.agent.rollouts.record import Record
 from falaj.locations.agent.rollouts.units import Units
@@ -28,7 +29,6 @@ from falaj.locations.traffic import Match, Traffic
 from falaj.rollout import WHOLE, Applied, Failed, Ready, RolloutState, Started, Strategy
 from falaj.rollout.analysis import Analysis
 from falaj.serving.losses import score_of
-from falaj.serving.predictionlog import PredictionRecord
 
 SAVE_EVERY_S = 0.5
 REPORT_EVERY_S = 1.0
@@ -109,6 +109,7 @@ class Rollouts:
         self._records = {key: self._told(key[0], record, told, now) for key, record in before.items()}
         self._count(now)
         self._records = {key: record.judged(now) for key, record in self._records.items()}
+        self._records = {key: self._captured(key[0], record, before[key]) for key, record in self._records.items()}
         moved = any(before[key].rollout != record.rollout for key, record in self._records.items())
         self._dirty = self._dirty or self._records != before
         if moved or now - self._reported_at >= REPORT_EVERY_S:
@@ -187,17 +188,28 @@ class Rollouts:
         counted = with_pairs(record, pairs, max(0, failed), refused, now)
         return replace(counted, log_position=position, copies=copies)
 
+    def _captured(self, endpoint: str, record: Record, before: Record) -> Record:
+        """Cut out what a candidate failed on, in the moment in which it is rolled back."""
+        if record.rollout.state is not RolloutState.ROLLING_BACK or before.rollout.state is RolloutState.ROLLING_BACK:
+            return record
+        if not set(record.rollout.culprits) & set(quality_of(record)):
+            return record
+        joined = self._predictions.all_labelled(endpoint)
+        found = capture(record, joined, self._stable_answer(endpoint, record))
+        said = found.to_json(with_rows=record.plan.capture == "rows") if found else None
+        return replace(record, captured=said)
+
+    def _stable_answer(self, endpoint: str, record: Record) -> Answer:
+        return lambda request_id: self._predictions.answer(endpoint, request_id, record.plan.stable)
+
     def _labelled(self, endpoint: str, record: Record, now: float) -> Record:
         if not quality_of(record):
             return record
         joined, after = self._predictions.labelled(endpoint, record.labels_after)
         if not joined:
             return replace(record, labels_after=after)
-
-        def stable_answer(request_id: str) -> PredictionRecord | None:
-            return self._predictions.answer(endpoint, request_id, record.plan.stable)
-
-        return replace(with_labels(record, joined, stable_answer, now), labels_after=after)
+        counted = with_labels(record, joined, self._stable_answer(endpoint, record), now)
+        return replace(counted, labels_after=after)
 
     def _save(self) -> None:
         records = [{"endpoint": key[0], "record": record.to_json()} for key, record in self._records.items()]

@@ -1,0 +1,71 @@
+"""Captured gates: gates list, accept, reject, retire."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from falaj.cli.commands.projects import JsonOption
+from falaj.cli.output import ago, emit, emit_json, emit_table
+
+if TYPE_CHECKING:
+    from falaj.documents.gates import CapturedGate
+
+GateArgument = Annotated[str, typer.Argument(help="Id of the gate.")]
+ReasonOption = Annotated[str, typer.Option("--reason", "-m", help="Why; it goes into the audit log.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    group = typer.Typer(name="gates", help="Gates that failures left behind.", no_args_is_help=True)
+    group.command("list")(list_gates)
+    for command in (accept, reject, retire):
+        group.command()(command)
+    app.add_typer(group)
+
+
+def list_gates(
+    model: Annotated[str, typer.Option(help="Of this model only.")] = "",
+    json: JsonOption = False,
+) -> None:
+    """List captured gates."""
+    from falaj.client import Client
+
+    found = Client.from_home().gates.list(model)
+    if json:
+        emit_json(found)
+        return
+    rows = [(each.id, each.model, each.state, _condition(each), each.rows, ago(each.created_at)) for each in found]
+    header = ("gate", "model", "state", "every candidate must have", "rows", "captured")
+    emit_table(header, rows, empty="no captured gates: a candidate that labels show to be worse leaves one")
+
+
+def accept(gate: GateArgument, json: JsonOption = False) -> None:
+    """Hold every later candidate of the model against a gate."""
+    _decide(gate, "accept", "", json)
+
+
+def reject(gate: GateArgument, reason: ReasonOption, json: JsonOption = False) -> None:
+    """Refuse a proposed gate."""
+    _decide(gate, "reject", reason, json)
+
+
+def retire(gate: GateArgument, reason: ReasonOption, json: JsonOption = False) -> None:
+    """End a gate that was accepted."""
+    _decide(gate, "retire", reason, json)
+
+
+def _decide(gate: str, decision: str, reason: str, json: bool) -> None:
+    from falaj.client import Client
+
+    found = Client.from_home().gates.decide(gate, decision, reason)
+    if json:
+        emit_json(found)
+        return
+    emit(f"gate {found.id} of {found.model} is {found.state}: {_condition(found)} on {found.rows} rows")
+    emit(f"  the stable release had {found.stable:g} there, the failed candidate {found.candidate:g}")
+
+
+def _condition(found: CapturedGate) -> str:
+    return f"{found.metric} loss <= {found.limit:g} where {found.predicate}"
