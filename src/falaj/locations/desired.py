@@ -44,6 +44,7 @@ class Endpoint:
         admission: DSSE envelopes of what was decided: admission, approvals, and whose keys signed those.
         log: Checkpoint of the audit log and the proof that it holds each envelope.
         environment_lock: Digest of the lockfile of the project environment; None when it needs none.
+        reference: Digest of what its monitors compare with; None when there is nothing.
     """
 
     environment: str
@@ -56,6 +57,7 @@ class Endpoint:
     admission: tuple[Mapping[str, Any], ...] = ()
     log: Mapping[str, Any] = field(default_factory=dict)
     environment_lock: str | None = None
+    reference: str | None = None
 
     @property
     def name(self) -> str:
@@ -81,6 +83,7 @@ class Endpoint:
                 admission=tuple(value.get("admission", ())),
                 log=dict(value.get("log") or {}),
                 environment_lock=value.get("environment_lock"),
+                reference=parse_digest(value["reference"]) if value.get("reference") else None,
             )
         except (KeyError, TypeError, ValueError, UsageError) as error:
             raise DesiredStateError(f"an endpoint of the desired state is wrong: {error!r}") from error
@@ -92,7 +95,7 @@ class Endpoint:
             "endpoint": self.name, "environment": self.environment, "model": self.model, "release": self.release,
             "digest": self.digest, "replicas": self.replicas, "role": str(self.role),
             "evidence": list(self.evidence), "admission": list(self.admission), "log": dict(self.log),
-            "environment_lock": self.environment_lock,
+            "environment_lock": self.environment_lock, "reference": self.reference,
         }  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -42,6 +42,14 @@ class ControlPlane:
         """
         body = {"version": version, "endpoints": [status.to_json() for status in statuses], "pid": pid}
         self._json("PUT", "status", body)
+
+    def profiles(self, report: Mapping[str, Any]) -> None:
+        """Tell what was counted of the prediction log.
+
+        Raises:
+            LocationError: The server cannot be reached or refuses.
+        """
+        self._json("PUT", "profiles", report)
 
     def consistency(self, first: int, second: int) -> list[str]:
         """The proof that the audit log of size `second` continues the one of size `first`: hashes in hex.

@@ -30,6 +30,7 @@ from falaj.locations.agent.fetching import Fetcher, HttpFetcher
 from falaj.locations.agent.intake import RETRY_AFTER_S, Intake, Offer
 from falaj.locations.agent.membership import membership_of
 from falaj.locations.agent.memory import Memory
+from falaj.locations.agent.profiling import keep_profiles, open_profiling
 from falaj.locations.agent.renewal import Renewal, RenewedTransport
 from falaj.locations.agent.rollouts import Predictions, Rollouts
 from falaj.locations.agent.rules import read_rules
@@ -90,8 +91,11 @@ def run(
         memory = Memory(place.folder)
         site = Site(location, place.folder, Home(home, os.environ).keys)
         rollouts = _rollouts(home, place, runtime)
-        background = (*background, keep_joined(lambda: _labels(home, place)))
-        admission = _admission(home, site, memory, control, store_url)
+        fetcher: Fetcher = open_store(store_url) if store_url else HttpFetcher(control.http)
+        installation = Home(home.absolute(), os.environ)
+        profiles = keep_profiles(lambda: open_profiling(installation, place.folder, control, fetcher, memory))
+        background = (*background, keep_joined(lambda: _labels(home, place)), profiles)
+        admission = _admission(home, site, memory, control, fetcher)
         agent = Agent(runtime, control, admission, memory, rollouts, background)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: agent.stop())
@@ -273,11 +277,10 @@ def _rolling(status: EndpointStatus, rollouts: Rollouts) -> EndpointStatus:
     return replace(status, state=EndpointState.ROLLING, message=main.rollout.reason)
 
 
-def _admission(home: Path, site: Site, memory: Memory, control: ControlPlane, store_url: str | None) -> Admission:
+def _admission(home: Path, site: Site, memory: Memory, control: ControlPlane, fetcher: Fetcher) -> Admission:
     from falaj.pipeline.environment import build
 
     installation = Home(home, os.environ)
-    fetcher: Fetcher = open_store(store_url) if store_url else HttpFetcher(control.http)
     return Admission(site, memory, fetcher, control.consistency, lambda folder: build(folder, installation).python)
 
 
