@@ -115,7 +115,7 @@ def _forward(table: RoutingTable, route: Route, action: Mapping[str, Any], *, fo
             "prefix_rewrite": "/",
             "host_rewrite_literal": HOST,
             "timeout": f"{ROUTE_TIMEOUT_S}s",
-            "retry_policy": _RETRIES,
+            "retry_policy": _retries(table, route),
             **action,
         },
     }
@@ -138,6 +138,18 @@ def _header(name: str, value: str) -> Resource:
     return {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
 
 
+def _retries(table: RoutingTable, route: Route) -> Resource:
+    """Two attempts at the arm that the weights chose; where an arm has spares, the next ones go to these."""
+    if not any(table.arms[name].spares for name in route.weights):
+        return _RETRIES
+    plugin = f"{TYPE}.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig"
+    priority = {
+        "name": "envoy.retry_priorities.previous_priorities",
+        "typed_config": {"@type": plugin, "update_frequency": 2},
+    }
+    return {**_RETRIES, "retry_priority": priority}
+
+
 _RETRIES: Resource = {
     "retry_on": "connect-failure,refused-stream,reset,retriable-status-codes",
     "retriable_status_codes": [503],
@@ -150,14 +162,6 @@ _RETRIES: Resource = {
             },
         }
     ],
-    # Two attempts at the arm that the weights chose; where it has spares, the next ones go to these.
-    "retry_priority": {
-        "name": "envoy.retry_priorities.previous_priorities",
-        "typed_config": {
-            "@type": f"{TYPE}.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig",
-            "update_frequency": 2,
-        },
-    },
     # A dead replica has the fewest requests, so of two it is drawn 3 times in 4. Eight draws miss the living one in 10%
     # of the retries, which under load lost a request; 64 miss it in 1 of 10^8.
     "host_selection_retry_max_attempts": 64,
