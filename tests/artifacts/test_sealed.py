@@ -138,3 +138,21 @@ def test_the_setting_is_one_of_three() -> None:
     assert mode({}) is Mode.AUTO and mode({"FALAJ_ENCRYPTION": "on"}) is Mode.ON
     with pytest.raises(UsageError, match="no way to encrypt"):
         mode({"FALAJ_ENCRYPTION": "yes"})
+
+
+def test_an_erased_artifact_is_gone_and_what_it_shares_with_a_kept_one_stays(
+    home: Home, store: ArtifactStore, tmp_path: Path
+) -> None:
+    for name, rows in (("kept", "shared"), ("erased", "a person")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "common").write_text("shared")
+        (tmp_path / name / "rows").write_text(rows)
+    kept, erased = store.put(tmp_path / "kept").digest, store.put(tmp_path / "erased").digest
+    assert store.is_encrypted
+    assert store.encrypted_by(erased) == {open_chest(home).current(home_scope(home.settings)).id}
+    assert store.erase([erased, erased], keep=[kept]) == 2
+    assert not store.has(erased) and store.encrypted_by(erased) == set()
+    store.verify(kept)
+    assert store.erase([erased]) == 0
+    assert store.put(tmp_path / "erased").digest == erased
+    store.verify(erased)

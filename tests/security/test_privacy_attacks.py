@@ -27,11 +27,12 @@ from falaj.release.changes.carrying_out import ADMISSION_LIFE_S
 from falaj.release.compliance import posture_of
 from falaj.runs import subjects as runs
 from falaj.runs.outcome import Outcome
-from falaj.server import create_app
 from falaj.server.routers.system import _roots
-from falaj.storage import Database, EventRow, ReleaseRow
+from falaj.storage import EventRow, ReleaseRow
 from falaj.storage.change_tables import ChangeRow
 from falaj.storage.privacy_tables import PrivacyRecordRow
+from tests.apps import app_of
+from tests.databases import migrated_sqlite
 from tests.governance.privacy.people import LABEL, ROWS, learned, released, snapshot
 from tests.release.scene import MODEL, Scene, open_scene
 from tests.security.test_audit_attacks import export, rejected, verifier
@@ -62,8 +63,7 @@ def spec(**settings: Any) -> PlatformSpec:
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Scene]:
-    database = Database(f"sqlite:///{tmp_path / 'falaj.db'}")
-    database.migrate()
+    database = migrated_sqlite(tmp_path / "falaj.db")
     made = open_scene(tmp_path, database)
     made.settle(spec())
     yield made
@@ -219,8 +219,7 @@ def test_a_basis_that_is_changed_in_the_database(scene: Scene, omar: Principal) 
 
 
 def test_while_the_pack_is_off_only_the_fixed_rule_holds(tmp_path: Path) -> None:
-    database = Database(f"sqlite:///{tmp_path / 'falaj.db'}")
-    database.migrate()
+    database = migrated_sqlite(tmp_path / "falaj.db")
     scene = open_scene(tmp_path, database)
     scene.settle(replace(spec(), policy_packs=(), pack_settings={}))
     omar, made = scene.person("omar", "ml-engineer"), in_dev(scene, PERSONAL, assessed=False)
@@ -277,8 +276,7 @@ def test_a_bias_evaluation_of_another_model_or_of_last_year(scene: Scene, omar: 
 
 
 def test_what_the_officer_did_not_approve_waits(tmp_path: Path) -> None:
-    database = Database(f"sqlite:///{tmp_path / 'falaj.db'}")
-    database.migrate()
+    database = migrated_sqlite(tmp_path / "falaj.db")
     scene = open_scene(tmp_path, database)
     scene.settle(spec(dpo="noor"))
     omar, ana = scene.person("omar", "ml-engineer"), scene.person("ana", "release-manager")
@@ -298,7 +296,7 @@ def test_what_the_officer_did_not_approve_waits(tmp_path: Path) -> None:
 def app(scene: Scene) -> FastAPI:
     grant(scene.platform.database, "root", "admin")
     grant(scene.platform.database, "eve", "ml-engineer")
-    return create_app(scene.platform, controllers=False)
+    return app_of(scene.platform)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from falaj.governance.privacy import Record, incidents, requests
 from falaj.project.uae import DAY_S
 from falaj.storage import Database
 from falaj.storage.privacy_tables import PrivacyRecordRow
+from tests.databases import migrated_sqlite
 from tests.governance.privacy.cases import ASSESSED, NOW, basis
 
 
@@ -62,16 +63,14 @@ def test_a_record_is_signed_logged_believed_and_withdrawn(database: Database, ke
     ],
 )  # fmt: skip
 def test_a_record_that_says_too_little_is_not_signed(tmp_path: Path, keyring: Keyring, wrong: Record) -> None:
-    database = Database(f"sqlite:///{tmp_path / 'falaj.db'}")
-    database.migrate()
+    database = migrated_sqlite(tmp_path / "falaj.db")
     with pytest.raises(privacy.BadRecordError):
         registered(database, keyring, wrong)
     assert believed(database, keyring) == () and kinds(database) == []
 
 
 def test_a_row_that_was_changed_is_believed_by_nobody(tmp_path: Path, keyring: Keyring) -> None:
-    database = Database(f"sqlite:///{tmp_path / 'falaj.db'}")
-    database.migrate()
+    database = migrated_sqlite(tmp_path / "falaj.db")
     made, other = registered(database, keyring, basis()), registered(database, keyring, ASSESSED)
     with database.transaction() as session:
         row, donor = session.get_one(PrivacyRecordRow, made.id), session.get_one(PrivacyRecordRow, other.id)

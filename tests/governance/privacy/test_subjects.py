@@ -17,6 +17,7 @@ from falaj.home import Home
 from falaj.server.platform import Platform
 from falaj.storage import Database
 from falaj.storage.privacy_tables import LabelledSnapshotRow, SubjectRow, SubjectSecretRow
+from tests.databases import migrated_sqlite
 from tests.governance.privacy.people import LABEL, ROWS, learned, released, snapshot
 
 NOW = 1_800_000_000.0
@@ -29,8 +30,7 @@ def platform(tmp_path: Path, database: Database) -> Platform:
 
 @pytest.fixture
 def local(tmp_path: Path) -> Platform:
-    database = Database(f"sqlite:///{tmp_path / 'falaj.db'}")
-    database.migrate()
+    database = migrated_sqlite(tmp_path / "falaj.db")
     return Platform(Home(tmp_path / "home", {}).prepare(), database)
 
 
