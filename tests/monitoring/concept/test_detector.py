@@ -87,6 +87,9 @@ def test_a_rise_is_found_with_its_onset_and_delay() -> None:
     assert alarm.detector_delay_s == alarm.at - alarm.since
     assert 0.3 < alarm.mean <= 0.7
     assert alarm.block == alarm.at + 1
+    words = replace(alarm, since=0.0, at=2 * 86_400.0, known_at=3 * 86_400.0, mean=0.4).in_words("error", baseline)
+    assert words.startswith("error is 0.4 since 1970-01-01T00:00+00:00, 0.2")
+    assert words.endswith("in the reference (2 days of evidence, 1 days for labels)")
 
 
 def test_an_alarm_stays_when_the_loss_falls_again() -> None:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from falaj.monitoring.concept.errors import BaselineError
 BETS = 10
 LARGEST_SHARE = 0.95  # of what one block may lose
 VERSION = 1
+DAY_S = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,12 @@ class ConceptAlarm:
     since: float
     block: int
     mean: float
+
+    def in_words(self, metric: str, baseline: Baseline) -> str:
+        """What it says, for an alert: the metric's name, its loss since when, and the two parts of the delay."""
+        since = datetime.fromtimestamp(self.since, UTC).isoformat(timespec="minutes")
+        delay = f"{self.detector_delay_s / DAY_S:.3g} days of evidence, {self.label_lag_s / DAY_S:.3g} days for labels"
+        return f"{metric} is {self.mean:.3g} since {since}, {baseline.mean:.3g} in the reference ({delay})"
 
     @property
     def label_lag_s(self) -> float:

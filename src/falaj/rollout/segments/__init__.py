@@ -3,10 +3,11 @@
 A predicate is text that a person can read in a gate, and that can be asked of any later rows.
 """
 
+from falaj.rollout.segments.arms import contrast_arms
 from falaj.rollout.segments.columns import Columns
 from falaj.rollout.segments.errors import PredicateError, SegmentRowsError
 from falaj.rollout.segments.predicate import ALL_ROWS, Condition, Predicate
-from falaj.rollout.segments.search import SearchLimits, Segment, contrast_arms, find_segment
+from falaj.rollout.segments.search import SearchLimits, Segment, find_segment
 
 __all__ = [
     "ALL_ROWS",

@@ -240,36 +240,3 @@ def _without_redundant(predicate: Predicate) -> Predicate:
     for condition in predicate.conditions:
         kept[condition.column, condition.op] = condition  # the search only ever narrows, so the later is stricter
     return Predicate(tuple(kept.values()))
-
-
-def contrast_arms(
-    candidate: Columns, candidate_loss: Vector, stable: Columns, stable_loss: Vector
-) -> tuple[Columns, Vector]:
-    """Rows of both arms as one table, with a value whose mean in any segment is how much worse the candidate is there.
-
-    Each row's loss, less the mean of all, is weighted by one over the share of its arm, negative for the stable arm.
-    Rows must have gone to the arms by chance, with the same weight throughout.
-
-    Args:
-        candidate: Columns of the rows that the candidate answered.
-        candidate_loss: One a row; NaN where it is not known yet.
-        stable: Columns of the rows that the stable release answered; the same names.
-        stable_loss: One a row.
-
-    Returns:
-        What `find_segment` takes.
-
-    Raises:
-        SegmentRowsError: The arms have different columns, or one has no rows with a loss.
-
-    Source: inverse propensity weighting, D. Horvitz and D. Thompson, JASA 47 (1952), 663-685.
-    """
-    if set(candidate) != set(stable):
-        raise SegmentRowsError("the arms have different columns", hint=", ".join(sorted(set(candidate) ^ set(stable))))
-    known = [int(np.isfinite(loss).sum()) for loss in (candidate_loss, stable_loss)]
-    if not all(known):
-        raise SegmentRowsError("an arm has no rows with a loss")
-    share = known[0] / sum(known)
-    middle = float(np.nanmean(np.concatenate([candidate_loss, stable_loss])))
-    value = np.concatenate([(candidate_loss - middle) / share, (middle - stable_loss) / (1 - share)])
-    return {name: [*candidate[name], *stable[name]] for name in candidate}, value
