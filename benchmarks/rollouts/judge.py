@@ -28,7 +28,7 @@ def evidence(counts: Counts, bets: np.ndarray = arms.FASTER, shares: np.ndarray 
     return total
 
 
-def alarms(stream: Stream, rng: np.random.Generator, runs: int) -> np.ndarray:
+def alarms(stream: Stream, rng: np.random.Generator, runs: int, line: float = LINE) -> np.ndarray:
     """Whether runs of a healthy stream are rolled back, looked at after every event.
 
     Between events nothing changes, so only they are drawn: how many come under each weight, and the arm of each.
@@ -41,15 +41,28 @@ def alarms(stream: Stream, rng: np.random.Generator, runs: int) -> np.ndarray:
         hits = (rng.random((runs, len(ahead)), dtype=np.float32) < weight).cumsum(axis=1, dtype=np.int32)
         real = ahead <= events[:, None]
         if not carried.any():
-            alarmed |= ((hits >= least_hits(len(ahead), weight, LINE)[1 : len(ahead) + 1]) & real).any(axis=1)
+            alarmed |= ((hits >= least_hits(len(ahead), weight, line)[1 : len(ahead) + 1]) & real).any(axis=1)
         else:
             total = sum(
                 np.exp(before[:, None] + hits * np.log(bet) - ahead * np.log1p(weight * (bet - 1)) + share)
                 for before, bet, share in zip(carried.T, arms.FASTER, arms.LOG_SHARES, strict=True)
             )
-            alarmed |= ((total >= LINE) & real).any(axis=1)
+            alarmed |= ((total >= line) & real).any(axis=1)
         last = np.where(events > 0, hits[np.arange(runs), np.maximum(events, 1) - 1], 0)
         carried += last[:, None] * np.log(arms.FASTER) - events[:, None] * np.log1p(weight * (arms.FASTER - 1))
+    return alarmed
+
+
+def promoted(stream: Stream, rng: np.random.Generator, runs: int, line: float) -> np.ndarray:
+    """Whether candidates at the margin, the ratio of the stream, are ever promoted; looked at after every event."""
+    carried, alarmed = np.zeros(runs), np.zeros(runs, dtype=bool)
+    for weight, events in stream.events(rng, runs):
+        ahead = np.arange(1, int(events.max()) + 1)
+        theta, spread = weight * stream.ratio / (1 + weight * (stream.ratio - 1)), np.log1p(weight * (stream.ratio - 1))
+        hits = (rng.random((runs, len(ahead)), dtype=np.float32) < theta).cumsum(axis=1, dtype=np.int32)
+        logs = carried[:, None] + ahead * spread - hits * np.log(stream.ratio)
+        alarmed |= ((logs >= np.log(line)) & (ahead <= events[:, None])).any(axis=1)
+        carried = np.where(events > 0, logs[np.arange(runs), np.maximum(events, 1) - 1], carried)
     return alarmed
 
 

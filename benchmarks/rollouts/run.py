@@ -37,7 +37,7 @@ HEALTHY = {
     "1,000 requests/s": Stream(per_s=1000),
 }
 
-MANY = ("constant", "ramp 1, 5, 25, 50%", "diurnal", "shared incident")
+MANY = ("constant", "base 5%", "ramp 1, 5, 25, 50%", "diurnal", "shared incident", "1,000 requests/s")
 """Streams with the full number of runs; the others have a quarter."""
 
 
@@ -91,28 +91,31 @@ def against_others(runs: int, powered: int) -> None:
             alarms = [(baseline.stops(counts, knob) >= 0).mean() for counts in (healthy, incident)]
             found = [_exposed(counts, baseline.stops(counts, knob)) for counts in bad.values()]
             rows.append([baseline.name + label, *(f"{alarm:.1%}" for alarm in alarms), *found])
-    rows.append(_ours(runs, powered))
+    rows.append(_ours("**Falaj**, every second", runs, powered, 1 / ALPHA))
+    reached = [judge.evidence(chunk).max(axis=1) for chunk in chunks(Stream(), min(runs, 2000), 200)]
+    line = float(np.quantile(np.concatenate(reached), 1 - ALPHA, method="higher"))
+    rows.append(_ours("**Falaj**, at 1%", runs, powered, line))
     head = ["rule", "false alarms", "in a shared incident", *(f"ratio {ratio}: exposed (missed)" for ratio in bad)]
     table("Beside other tools: 100 requests/s, 10% canary, base 1%, one hour", head, rows)
     least = ", ".join(f"{rate_bound(0.1, 0.01, ratio, ALPHA):,.0f}" for ratio in bad)
     print(f"\nLeast possible mean: {least}. An hour exposes 36,000. A miss counts with all of them.")
 
 
-def _ours(runs: int, powered: int) -> list[str]:
+def _ours(name: str, runs: int, powered: int, line: float) -> list[str]:
     alarms = []
     for shape in ("constant", "incident"):
         rng = np.random.default_rng(200)
-        found = [judge.alarms(Stream(shape=shape), rng, CHUNK) for _ in range(runs // CHUNK)]
+        found = [judge.alarms(Stream(shape=shape), rng, CHUNK, line) for _ in range(runs // CHUNK)]
         alarms.append(f"{np.concatenate(found).mean():.1%}")
     cells = []
     for ratio in (1.5, 2.0, 5.0):
         exposed, missed = [], 0
         for chunk in chunks(Stream(ratio=ratio), min(powered, 1000), 300 + int(10 * ratio)):
-            at = judge.first(judge.evidence(chunk) >= 1 / ALPHA)
+            at = judge.first(judge.evidence(chunk) >= line)
             missed += int((at < 0).sum())
             exposed.append(chunk.canary.cumsum(axis=1)[np.arange(len(at)), at])
         cells.append(_cell(np.concatenate(exposed), missed / sum(map(len, exposed))))
-    return ["**Falaj**, every second", *alarms, *cells]
+    return [name, *alarms, *cells]
 
 
 def _exposed(counts: Counts, at: np.ndarray) -> str:
@@ -223,9 +226,9 @@ def of_promotion(runs: int) -> None:
     """Candidates at the margin that are promoted, and what an equal one takes."""
     rows, margin, line = [], 1.5, 20.0
     for shape in ("constant", "ramp"):
-        promoted, exposed, requests, undecided = 0, [], [], 0
-        for chunk in chunks(Stream(shape=shape, ratio=margin), runs, 800):
-            promoted += int((judge.safety(chunk, margin) >= line).any(axis=1).sum())
+        exposed, requests, undecided, rng = [], [], 0, np.random.default_rng(800)
+        worse = Stream(shape=shape, ratio=margin)
+        promoted = sum(int(judge.promoted(worse, rng, CHUNK, line).sum()) for _ in range(runs // CHUNK))
         for chunk in chunks(Stream(shape=shape), min(runs, 1000), 801):
             at = judge.first(judge.safety(chunk, margin) >= line)
             undecided += int((at < 0).sum())
@@ -272,7 +275,7 @@ def main() -> int:
         "pairs": lambda: of_pairs(single),
         "errors": lambda: to_the_bound(single),
         "many": lambda: of_many(single),
-        "promotion": lambda: of_promotion(min(runs, 5000)),
+        "promotion": lambda: of_promotion(runs),
         "others": lambda: against_others(min(runs, 4000), powered),
         "alarms": lambda: false_alarms(runs),
     }

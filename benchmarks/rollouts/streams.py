@@ -78,11 +78,11 @@ class Stream:
         )  # fmt: skip
 
     def events(self, rng: np.random.Generator, runs: int) -> Iterator[tuple[float, np.ndarray]]:
-        """Weights in order, and how many units with the event each run has under them; both arms at one rate."""
-        weight, (rate, _) = self.weight(), self.rates()
-        units = max(self.per_s // self.session, 1)
+        """Weights in order, and how many units with the event, of either arm, each run has under them."""
+        weight, (stable, canary) = self.weight(), self.rates()
+        units, mean = max(self.per_s // self.session, 1), weight * canary + (1 - weight) * stable
         for value in dict.fromkeys(weight.tolist()):
-            rates, seconds = np.unique(rate[weight == value], return_counts=True)
+            rates, seconds = np.unique(mean[weight == value], return_counts=True)
             yield value, rng.binomial(units * seconds, rates, (runs, len(rates))).sum(axis=1)
 
 
