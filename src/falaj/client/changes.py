@@ -34,11 +34,21 @@ class ChangeCalls:
         return self._change("GET", _path(change_id))
 
     def request(
-        self, release: str, environment: str, kind: str = "normal", reason: str = "", opens_at: float | None = None
+        self,
+        release: str,
+        environment: str,
+        kind: str = "normal",
+        reason: str = "",
+        opens_at: float | None = None,
+        *,
+        challenge: bool = False,
     ) -> Change:
-        """Ask for a release in an environment; not before `opens_at` (unix seconds)."""
+        """Ask for a release in an environment; not before `opens_at` (unix seconds).
+
+        With `challenge` it gets copies of the requests there, for comparison, and answers nobody.
+        """
         wish = {"release": release, "environment": environment, "kind": kind, "reason": reason, "opens_at": opens_at}
-        return self._change("POST", "/changes", wish)
+        return self._change("POST", "/changes", {**wish, **({"challenge": True} if challenge else {})})
 
     def to_sign(self, change_id: str) -> ToSign:
         """What one would sign to approve a change."""

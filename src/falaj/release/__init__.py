@@ -10,12 +10,12 @@ from falaj.release.endpoints import (
     deploy,
     endpoints_of,
     live,
-    observe,
     point_endpoint,
     rollouts_of,
     take_back,
 )
 from falaj.release.registry import WORKER, Candidate, evidence_of, find, publish
+from falaj.release.reports import observe
 from falaj.release.states import ReleaseState
 
 __all__ = [

@@ -6,7 +6,7 @@ the plan of the rollout. `before` is what the endpoint served before and goes ba
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +15,11 @@ from sqlalchemy.orm import Session
 
 from falaj.governance import lineage, settings, trail
 from falaj.ids import new_id
-from falaj.processes import Event, Outbox, ProcessTable
-from falaj.release.captured import to_keep
+from falaj.processes import Event, ProcessTable
 from falaj.release.lifecycle import DeploymentState
 from falaj.release.registry import CONTROLLER
 from falaj.rollout import Strategy, plan_of
-from falaj.storage import EndpointRow, EventRow, ProcessRow, ReleaseRow
+from falaj.storage import EndpointRow, ProcessRow, ReleaseRow
 
 _OURS = ("before", "rollout", "challengers", "withdrawn")
 """Keys of a plan that are about the endpoint and not about the release that it serves."""
@@ -70,7 +69,8 @@ def deploy(
     environment, location = endpoint
     if grant.strategy != Strategy.CHALLENGER:
         for older in deployments(session, release.model, environment, location):
-            table.send(session, older.id, Event("superseded"), now)
+            if not challenges(older):
+                table.send(session, older.id, Event("superseded"), now)
     deployment_id = new_id(now)
     data = {
         "deployment_id": deployment_id, "model": release.model, "release": release.number,
@@ -95,6 +95,8 @@ def point_endpoint(session: Session, data: Mapping[str, Any], now: float) -> Map
     release = session.get_one(ReleaseRow, (data["model"], data["release"]))
     row = session.get(EndpointRow, key)
     before = _before(row, release)
+    if data.get("strategy", {}).get("kind") == Strategy.CHALLENGER:
+        return _challenge(session, row, release, data, now)
     if row is None:
         row = EndpointRow(location=location, environment=data["environment"], model=data["model"], status={}, plan={})
         session.add(row)
@@ -107,6 +109,27 @@ def point_endpoint(session: Session, data: Mapping[str, Any], now: float) -> Map
     row.plan = {**served, **kept, "before": before, **({"rollout": {"plan": plan, "asked": []}} if plan else {})}
     said = {"location": location, "release": release.number, "digest": release.digest, "change": data["change"]}
     trail.write(session, "endpoint.pointed", CONTROLLER, subject(row), now, {**said, "previous": row.previous})
+    return plan
+
+
+def _challenge(
+    session: Session, row: EndpointRow | None, release: ReleaseRow, data: Mapping[str, Any], now: float
+) -> Mapping[str, Any] | None:
+    """Run a release beside what an endpoint serves, for comparison; another challenge by it is replaced."""
+    if row is None or row.plan.get("withdrawn"):
+        return None  # what it was to challenge is gone; its deployment fails when its time is up
+    strategy = data["strategy"]
+    plan = plan_of(data["deployment_id"], strategy["kind"], strategy["options"], release.number, row.release).to_json()
+    entry = {"release": release.number, "digest": release.digest, "change": data["change"],
+             **release.data.get("serving", {}), "rollout": {"plan": plan, "asked": []}}  # fmt: skip
+    others = [each for each in row.plan.get("challengers", ()) if each["release"] != release.number]
+    row.plan, row.version, row.updated_at = (
+        {**row.plan, "challengers": [*others, entry]},
+        next_version(session, row.location),
+        now,
+    )
+    said = {"location": row.location, "release": release.number, "champion": row.release, "change": data["change"]}
+    trail.write(session, "endpoint.challenged", CONTROLLER, subject(row), now, said)
     return plan
 
 
@@ -211,90 +234,9 @@ def endpoints_of(session: Session, model: str, environment: str | None = None) -
     return [row for row in rows if not row.plan.get("withdrawn")]
 
 
-def observe(
-    session: Session,
-    table: ProcessTable,
-    location: str,
-    endpoints: Sequence[Mapping[str, Any]],
-    now: float,
-    *,
-    reporter: str = "",
-) -> list[str]:
-    """Take what an agent reports of its endpoints; deployments become live or failed by it.
-
-    Args:
-        session: The caller's transaction.
-        table: The process table.
-        location: Whose endpoints.
-        endpoints: What is said of each.
-        now: Unix seconds.
-        reporter: Principal id of who says so; by default the agent of the location.
-
-    Returns:
-        Ids of the changes that a deployment ended of.
-    """
-    settled: list[str] = []
-    for report in endpoints:
-        environment, _, model = report["endpoint"].partition("/")
-        row = session.get(EndpointRow, (location, environment, model))
-        if row is None or row.plan.get("withdrawn"):
-            continue
-        row.status, row.updated_at = _without_rows(report), now
-        for told in report.get("rollouts", ()):
-            if told.get("captured"):
-                Outbox.add(session, to_keep(row, told), now)
-        if report["release"] == row.release and (event := _event(row, report)):
-            settled += _settle(session, table, row, event, now, reporter or f"workload:agent/{location}")
-    return settled
-
-
-def _without_rows(report: Mapping[str, Any]) -> dict[str, Any]:
-    """What is remembered of a report: the failing rows of a rollout go their own way."""
-    told = [{key: value for key, value in each.items() if key != "captured"} for each in report.get("rollouts", ())]
-    return {**report, "rollouts": told} if told else dict(report)
-
-
-def _event(row: EndpointRow, report: Mapping[str, Any]) -> Event | None:
-    """What a report means for the deployment of the endpoint's release."""
-    if report["state"] not in ("ready", "failed", "rolling"):
-        return None
-    wanted = (row.plan.get("rollout") or {}).get("plan", {}).get("id")
-    record = next((each for each in report.get("rollouts", ()) if each.get("id") == wanted), None)
-    if wanted and record is None and report["state"] != "failed":
-        return None  # the report is older than the rollout
-    record = {key: value for key, value in record.items() if key != "captured"} if record else None
-    return Event(report["state"], {"message": report.get("message", ""), **({"record": record} if record else {})})
-
-
-def _settle(
-    session: Session, table: ProcessTable, row: EndpointRow, event: Event, now: float, reporter: str
-) -> Iterator[str]:
-    for process in deployments(session, row.model, row.environment, row.location):
-        if process.state not in _MOVING or process.data["release"] != row.release:
-            continue
-        if event.name == "rolling" and process.state == DeploymentState.ROLLING:
-            continue
-        table.send(session, process.id, event, now)
-        kind = {"ready": "deployment.live", "failed": "deployment.failed"}.get(event.name, "deployment.rolling")
-        data = {"release": row.release, "location": row.location, "message": event.data["message"]}
-        session.add(EventRow(at=now, subject=subject(row), kind=kind, data=data))
-        trail.write(session, kind, reporter, subject(row), now, data)
-        if event.name == "rolling":
-            continue
-        if event.name == "ready":
-            _arrived(session, row, process, now)
-        else:
-            take_back(session, row, event.data["message"], now)
-        yield process.data["concludes"]
-
-
-def _arrived(session: Session, row: EndpointRow, process: ProcessRow, now: float) -> None:
-    """The release is what the endpoint serves; its rollout, if there was one, is over."""
-    if row.plan.get("rollout"):
-        row.plan = {key: value for key, value in row.plan.items() if key != "rollout"}
-        row.version = next_version(session, row.location)
-    served = (row.environment, row.model, row.location, row.release, process.data["concludes"], now)
-    lineage.began(session, lineage.Served(*served))
+def challenges(process: ProcessRow) -> bool:
+    """Whether a deployment brings a challenger."""
+    return bool(process.data.get("strategy", {}).get("kind") == Strategy.CHALLENGER)
 
 
 def subject(row: EndpointRow) -> str:
@@ -302,12 +244,12 @@ def subject(row: EndpointRow) -> str:
     return f"endpoint/{row.environment}/{row.model}"
 
 
-_MOVING = (DeploymentState.CONVERGING, DeploymentState.ROLLING)
+MOVING = (DeploymentState.CONVERGING, DeploymentState.ROLLING)
 
 
 def deployments(session: Session, model: str, environment: str, location: str) -> list[ProcessRow]:
     """The deployments of an endpoint that are under way or live."""
-    active = (*_MOVING, DeploymentState.WAITING, DeploymentState.PENDING, DeploymentState.LIVE)
+    active = (*MOVING, DeploymentState.WAITING, DeploymentState.PENDING, DeploymentState.LIVE)
     rows = session.scalars(select(ProcessRow).where(ProcessRow.kind == "deployment", ProcessRow.state.in_(active)))
     wanted = (model, environment, location)
     return [row for row in rows if (row.data["model"], row.data["environment"], row.data["location"]) == wanted]

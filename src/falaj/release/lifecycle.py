@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 from falaj.processes.transition import Effect, Event, IllegalTransitionError, Step
+from falaj.rollout import Strategy
 
 CONVERGE_TIMEOUT_S = 300.0
 
@@ -77,6 +78,9 @@ def _recorded(data: Mapping[str, Any], event: Event) -> Mapping[str, Any]:
 
 
 def _alias(data: Mapping[str, Any]) -> tuple[Effect, ...]:
+    """MLflow's alias of the environment, but for a challenger, which does not serve it."""
+    if data.get("strategy", {}).get("kind") == Strategy.CHALLENGER:
+        return ()
     model, release, environment = data["model"], data["release"], data["environment"]
     message = {"model": model, "release": release, "alias": environment}
     return (Effect("mlflow-alias", f"mlflow-alias/{environment}/{data['deployment_id']}", message),)

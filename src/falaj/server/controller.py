@@ -65,7 +65,7 @@ class Controller:
                     pass
                 self._renew_admissions()
                 self._start_scheduled()
-                self._outbox.run_due(self._platform.now())
+                self.advance_outbox()
                 self._poll_repositories()
                 self._take_spooled()
                 self._drift.turn(self._platform.now())
@@ -88,6 +88,10 @@ class Controller:
             with self._platform.database.transaction() as session:
                 changes.conclude(self._platform.turn(session), lease.data["concludes"])
         return True
+
+    def advance_outbox(self) -> int:
+        """Do every effect that is due; return how many."""
+        return self._outbox.run_due(self._platform.now())
 
     def advance_change(self) -> bool:
         """Take one change that is due one step further; False when none was due."""

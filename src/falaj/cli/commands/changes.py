@@ -35,6 +35,9 @@ def promote(
     to: Annotated[str, typer.Option("--to", help="The environment.")],
     kind: Annotated[str, typer.Option(help="standard, normal or emergency.")] = "normal",
     reason: ReasonOption = "",
+    challenge: Annotated[
+        bool, typer.Option("--challenge", help="Only copy requests to it, beside what serves there, and compare.")
+    ] = False,
     at: Annotated[str, typer.Option(help="Not before this time, as 2026-12-05T09:00+04:00.")] = "",
     wait: WaitOption = False,
     json: JsonOption = False,
@@ -43,7 +46,7 @@ def promote(
     from falaj.client import Client
 
     client = Client.from_home()
-    change = client.changes.request(release, to, kind, reason, moment(at) if at else None)
+    change = client.changes.request(release, to, kind, reason, moment(at) if at else None, challenge=challenge)
     _told(_awaited(client.changes.show, change) if wait else change, json)
 
 

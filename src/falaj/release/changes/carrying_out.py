@@ -131,7 +131,8 @@ def conclude(turn: Turn, change_id: str) -> None:
         bake = turn.environment(row.environment).bake_s
         turn.processes.send(turn.session, waiting[0].id, Event("queued", {"at": turn.now + bake}), turn.now)
     else:
-        _went_live(turn, row)
+        if not row.data.get("challenge"):
+            _went_live(turn, row)
         turn.advance(row, Event("deployed"), CONTROLLER.id)
 
 

@@ -39,6 +39,7 @@ class Wish:
     kind: str = "normal"
     reason: str = ""
     opens_at: float | None = None
+    challenge: bool = False
 
 
 def request(turn: Turn, principal: Principal, wish: Wish) -> ChangeRow:
@@ -108,6 +109,12 @@ def _check(turn: Turn, wish: Wish, release: ReleaseRow) -> None:
             code="change.no-template",
         )
     served = serving(turn, release.model, environment.name)
+    if wish.challenge and served is None:
+        raise ConflictError(
+            f"{environment.name} serves no release of {release.model} that could be challenged",
+            hint="ask for it without --challenge",
+            code="change.no-champion",
+        )
     if served is not None and served.number == release.number:
         raise ConflictError(f"{wish.release} is what {environment.name} serves already", code="change.already-live")
     _refuse_twice(turn, release, environment.name)
@@ -126,6 +133,10 @@ def _refuse_twice(turn: Turn, release: ReleaseRow, environment: str) -> None:
         )
 
 
+def _first_data(wish: Wish, quorum: int) -> dict[str, object]:
+    return {"quorum": quorum, **({"challenge": True} if wish.challenge else {})}
+
+
 def _made(turn: Turn, principal: Principal, wish: Wish, release: ReleaseRow) -> ChangeRow:
     environment = turn.environment(wish.environment)
     emergency = wish.kind == "emergency"
@@ -136,6 +147,6 @@ def _made(turn: Turn, principal: Principal, wish: Wish, release: ReleaseRow) -> 
         id=new_id(turn.now), project=release.project, model=release.model, release=release.number,
         digest=release.digest, environment=environment.name, rank=environment.rank, kind=wish.kind,
         state=ChangeState.REQUESTED, requester=principal.id, reason=wish.reason, restores=None,
-        opens_at=wish.opens_at, expires_at=start + life, data={"quorum": quorum}, created_at=turn.now,
+        opens_at=wish.opens_at, expires_at=start + life, data=_first_data(wish, quorum), created_at=turn.now,
         updated_at=turn.now, tenant="default",
     )  # fmt: skip

@@ -37,6 +37,7 @@ class Promotion(BaseModel):
     kind: Literal["standard", "normal", "emergency"] = "normal"
     reason: Reason = ""
     opens_at: Annotated[float, Field(ge=0, le=1e11)] | None = None
+    challenge: bool = False
 
 
 class Because(BaseModel):
@@ -87,7 +88,7 @@ def request(wish: Promotion, platform: Shared, caller: Caller) -> documents.Chan
     """Ask for a release in an environment."""
     with platform.database.transaction() as session:
         turn = platform.turn(session)
-        wanted = changes.Wish(wish.release, wish.environment, wish.kind, wish.reason, wish.opens_at)
+        wanted = changes.Wish(wish.release, wish.environment, wish.kind, wish.reason, wish.opens_at, wish.challenge)
         return document(session, changes.request(turn, caller, wanted))
 
 
