@@ -56,12 +56,12 @@ def dependence_shift(
     if len(names) < 2 or not reference or not window:
         return NOTHING
     before, after = _total(reference), _total(window)
-    base, now = _Moments.of(before, len(names)), _Moments.of(after, len(names))
-    moved = now.covariances - base.covariances
+    base = _Moments.of(before, len(names))
+    moved = _covariances(after, base.means) - base.covariances
     error = np.sqrt(base.variances * (1 / before.rows + 1 / after.rows))
     freedom = math.inf
     if calibrated:
-        between = _between(reference, base, len(names))
+        between = _between(reference, window, base)
         error = np.sqrt(error**2 + between * (1 / _effective(window) + 1 / _effective(reference)))
         freedom = len(reference) - 1
     return _largest(names, base, moved, error, freedom, minimum)
@@ -86,23 +86,38 @@ def _largest(
 
 @dataclass(frozen=True)
 class _Moments:
-    """Of every pair: covariance, variance of the product over rows, and the product of deviations."""
+    """Of every feature: mean; of every pair: covariance, variance of the product, product of deviations."""
 
+    means: Array
     covariances: Array
     variances: Array
     scale: Array
 
     @classmethod
     def of(cls, sums: JointSums, features: int) -> _Moments:
-        upper, pairs = np.triu_indices(features), np.triu_indices(features, 1)
-        products, squares = np.zeros((features, features)), np.zeros((features, features))
-        products[upper] = np.array(sums.products, np.float64) / sums.rows
-        squares[upper] = np.array(sums.squares, np.float64) / sums.rows
         means = np.array(sums.scores, np.float64) / sums.rows
+        products, squares = (_square(part, features) / sums.rows for part in (sums.products, sums.squares))
         deviations = np.sqrt(np.maximum(0.0, np.diag(products) - means**2))
-        covariances = products - np.outer(means, means)
-        variances = np.maximum(0.0, squares - products**2)
-        return cls(covariances[pairs], variances[pairs], np.outer(deviations, deviations)[pairs])
+        pairs = np.triu_indices(features, 1)
+        variances = np.maximum(0.0, squares - products**2)[pairs]
+        return cls(means, _covariances(sums, means), variances, np.outer(deviations, deviations)[pairs])
+
+
+def _covariances(sums: JointSums, means: Array) -> Array:
+    """Mean product of every pair's distances from the reference's means.
+
+    Means of the block itself would hide how blocks differ: days on which two features were both high by chance.
+    """
+    own, products = np.array(sums.scores, np.float64) / sums.rows, _square(sums.products, len(means)) / sums.rows
+    centered = products - np.outer(means, own) - np.outer(own, means) + np.outer(means, means)
+    found: Array = centered[np.triu_indices(len(means), 1)]
+    return found
+
+
+def _square(upper: Sequence[int], features: int) -> Array:
+    square = np.zeros((features, features))
+    square[np.triu_indices(features)] = upper
+    return square
 
 
 def _total(blocks: Sequence[JointSums]) -> JointSums:
@@ -117,12 +132,18 @@ def _effective(blocks: Sequence[JointSums]) -> float:
     return float(rows.sum() ** 2 / (rows**2).sum())
 
 
-def _between(blocks: Sequence[JointSums], base: _Moments, features: int) -> Array:
+def _between(reference: Sequence[JointSums], window: Sequence[JointSums], base: _Moments) -> Array:
+    """Variance of block covariances that rows do not explain; the window's blocks count where it grows by them."""
+    parts = [_spread(blocks, base.means) for blocks in (reference, window)]
+    found: Array = np.zeros_like(base.variances)
+    for used in (parts[:1], parts):
+        squares, freedom, size = (sum(part) for part in zip(*used, strict=True))
+        found = np.maximum(found, (squares / freedom - base.variances) / (size / freedom))
+    return found
+
+
+def _spread(blocks: Sequence[JointSums], means: Array) -> tuple[Array, int, float]:
     rows = np.array([sums.rows for sums in blocks], np.float64)
-    covariances = np.stack([_Moments.of(sums, features).covariances for sums in blocks])
-    freedom = len(blocks) - 1
+    covariances = np.stack([_covariances(sums, means) for sums in blocks])
     center = rows @ covariances / rows.sum()
-    observed = rows @ (covariances - center) ** 2 / freedom
-    size = (rows.sum() - (rows**2).sum() / rows.sum()) / freedom
-    between: Array = np.maximum(0.0, (observed - base.variances) / size)
-    return between
+    return rows @ (covariances - center) ** 2, len(blocks) - 1, float(rows.sum() - (rows**2).sum() / rows.sum())

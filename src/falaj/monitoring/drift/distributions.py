@@ -24,9 +24,9 @@ def normal_tail(value: float) -> float:
 
 def chi_square_tail(value: float, freedom: float, noncentrality: float = 0.0) -> float:
     """P(X > value) of the chi-square with `freedom` > 0 degrees, central or not."""
-    if value <= 0:
+    if value < _TINY:
         return 1.0
-    if noncentrality <= 0:
+    if noncentrality < _TINY:
         return _gamma_tail(freedom / 2, value / 2)
     first, weights = _poisson(noncentrality / 2)
     shape, half = freedom / 2 + first, value / 2
@@ -40,13 +40,13 @@ def chi_square_tail(value: float, freedom: float, noncentrality: float = 0.0) ->
 
 def f_tail(value: float, freedom: float, below: float, noncentrality: float = 0.0) -> float:
     """P(X > value) of the F distribution with `freedom` over `below` degrees, central or not."""
-    if value <= 0:
+    if value < _TINY:
         return 1.0
     if math.isinf(below):
         return chi_square_tail(value * freedom, freedom, noncentrality)
     odds = freedom * value / below
     share, rest = odds / (1 + odds), 1 / (1 + odds)
-    if noncentrality <= 0:
+    if noncentrality < _TINY:
         return _beta(below / 2, freedom / 2, rest)
     first, weights = _poisson(noncentrality / 2)
     shape, other = freedom / 2 + first, below / 2

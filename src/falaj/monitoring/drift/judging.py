@@ -166,10 +166,16 @@ def _of_shifts(name: str, shifts: Sequence[Shift]) -> FeatureDrift:
     if not shifts:
         return replace(_nothing(name), verdict=Verdict.STEADY)
     beyond, p_value = cauchy(shift.beyond for shift in shifts), cauchy(shift.p_value for shift in shifts)
-    leading = min(shifts, key=lambda shift: (shift.beyond, shift.p_value))
+    leading = _leading(shifts)
     return FeatureDrift(
         name, Verdict.STEADY, leading.effect, p_value, beyond, evidence(beyond), leading.name, tuple(shifts)
     )
+
+
+def _leading(shifts: Sequence[Shift]) -> Shift:
+    """The part that moved most surely; cells, which move with every other part, only where nothing else did."""
+    named = [shift for shift in shifts if shift.name != "cells" and shift.beyond <= 0.01]
+    return min(named or shifts, key=lambda shift: (shift.beyond, shift.p_value))
 
 
 def _of_dependence(found: DependenceShift) -> FeatureDrift:

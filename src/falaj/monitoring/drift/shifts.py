@@ -95,10 +95,8 @@ def mean_shift(
         minimum: Smallest move that matters, in standard deviations of the value.
         calibrated: Whether blocks differ by more than their rows.
     """
-    means = reference.counts @ values / reference.rows
-    center = float(means @ reference.rows / reference.total)
-    moved = float(window.shares @ values) - center
-    between = _between(means - center, reference, variance) if calibrated else 0.0
+    moved = float(window.shares @ values - reference.shares @ values)
+    between = _between(values, variance, reference, window) if calibrated else 0.0
     error = math.sqrt(
         between * (1 / window.effective + 1 / reference.effective) + variance * (1 / window.total + 1 / reference.total)
     )
@@ -110,12 +108,22 @@ def mean_shift(
     return Shift(name, abs(moved) / deviation, min(1.0, p_value), min(1.0, beyond))
 
 
-def _between(differences: Array, blocks: Blocks, variance: float) -> float:
-    """Variance of block means that their rows do not explain."""
-    freedom = len(blocks.rows) - 1
-    size = (blocks.total - blocks.spread) / freedom
-    observed = float(blocks.rows @ differences**2) / freedom
-    return max(0.0, (observed - variance) / size)
+def _between(values: Array, variance: float, reference: Blocks, window: Blocks) -> float:
+    """Variance of block means that their rows do not explain.
+
+    The window's blocks count too where that makes it larger: means of some values have a long tail, and a reference
+    without a block from the tail would take a window with one for a change.
+    """
+    parts = [_spread_of_means(values, blocks) for blocks in (reference, window)]
+    alone, both = parts[0], [sum(part) for part in zip(*parts, strict=True)]
+    return max(0.0, *((squares / freedom - variance) / (size / freedom) for squares, freedom, size in (alone, both)))
+
+
+def _spread_of_means(values: Array, blocks: Blocks) -> tuple[float, int, float]:
+    """Sum of squares between blocks, degrees of freedom, and rows that a block mean rests on times the latter."""
+    means = blocks.counts @ values / blocks.rows
+    differences = means - float(blocks.shares @ values)
+    return float(blocks.rows @ differences**2), len(blocks.rows) - 1, blocks.total - blocks.spread
 
 
 def share_shift(name: str, reference: Blocks, window: Blocks, minimum: float, calibrated: bool) -> Shift | None:
@@ -123,6 +131,8 @@ def share_shift(name: str, reference: Blocks, window: Blocks, minimum: float, ca
 
     A share that the reference hardly has is compared by the exact binomial test, upwards only.
     """
+    if reference.counts[:, 0].sum() > reference.total / 2:  # the rare side is the one that can be counted
+        reference, window = (Blocks(blocks.rows, blocks.counts[:, ::-1]) for blocks in (reference, window))
     before, after = float(reference.counts[:, 0].sum()), float(window.counts[:, 0].sum())
     pooled = (before + after) / (reference.total + window.total)
     if not after and not before:
@@ -150,7 +160,7 @@ def cell_shift(name: str, reference: Blocks, window: Blocks, minimum: float, cal
     rows = reference.total * window.total / (reference.total + window.total)
     pooled = (reference.counts.sum(axis=0) + window.counts.sum(axis=0)) / (reference.total + window.total)
     statistic = rows * float(((window.shares - reference.shares) ** 2 / pooled).sum())
-    design, freedom = _design(reference) if calibrated else (1.0, cells - 1.0)
+    design, freedom = _design(reference, window) if calibrated else (1.0, cells - 1.0)
     inflation = rows * (_scaled(design, reference, window) / window.total + design / reference.total)
     below = freedom * (len(reference.rows) - 1) if calibrated else math.inf
     ratio = statistic / (cells - 1) / inflation
@@ -175,21 +185,28 @@ def _pooled_cells(reference: Blocks, window: Blocks) -> Array:
     return groups
 
 
-def _design(reference: Blocks) -> tuple[float, float]:
+def _design(reference: Blocks, window: Blocks) -> tuple[float, float]:
     """By how much blocks vary more than rows, and the degrees of freedom that are left of the cells."""
-    shares, cells, freedom = reference.shares, reference.counts.shape[1], len(reference.rows) - 1
-    known = shares > 0
-    expected = np.outer(reference.rows, shares[known])
-    residuals = (reference.counts[:, known] - expected) / np.sqrt(expected)
-    products = residuals @ residuals.T / freedom
-    trace = float(np.trace(products))
-    design = trace / (cells - 1)
+    cells = reference.counts.shape[1]
+    alone = _residuals(reference, reference.shares)
+    both = np.concatenate([alone, _residuals(window, reference.shares)])
+    freedom = len(alone) - 1
+    design = max(float((alone**2).sum()) / freedom, float((both**2).sum()) / (len(both) - 2)) / (cells - 1)
     if design <= 1:
         return 1.0, cells - 1.0
-    squares = float((products**2).sum()) - trace**2 / freedom
-    squares *= freedom**2 / ((freedom - 1) * (freedom + 2))
+    products = alone @ alone.T / freedom
+    trace = float(np.trace(products))
+    squares = (float((products**2).sum()) - trace**2 / freedom) * freedom**2 / ((freedom - 1) * (freedom + 2))
     left = trace**2 / squares if squares > 0 else math.inf
     return design, float(np.clip(left, 1.0, cells - 1.0))
+
+
+def _residuals(blocks: Blocks, shares: Array) -> Array:
+    """How far each block is from its sample's shares, in standard deviations of rows with the reference's shares."""
+    known = shares > 0
+    expected = np.outer(blocks.rows, blocks.shares[known])
+    found: Array = (blocks.counts[:, known] - expected) / np.sqrt(np.outer(blocks.rows, shares[known]))
+    return found
 
 
 def _scaled(design: float, reference: Blocks, window: Blocks) -> float:

@@ -12,6 +12,7 @@ from falaj.monitoring.profiles.errors import ProfileError, ProfileFormatError
 from falaj.monitoring.profiles.joint import JointSums
 from falaj.monitoring.profiles.number_cells import NumberCells
 from falaj.monitoring.profiles.profile import Profile, merged
+from falaj.monitoring.profiles.quantiles import quantile
 from falaj.monitoring.profiles.reference import ReferenceProfile, block_profiles
 from falaj.monitoring.profiles.schema import ProfileSchema
 
@@ -33,4 +34,5 @@ __all__ = [
     "ReferenceProfile",
     "block_profiles",
     "merged",
+    "quantile",
 ]

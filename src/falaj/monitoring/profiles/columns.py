@@ -98,8 +98,15 @@ def numbers(column: Column) -> Numbers:
         return Numbers(np.full(len(column), np.nan), len(column))
     values = column.tolist()
     wrong = sum(not missing(value) and not is_number(value) for value in values)
-    readable = (float(value) if is_number(value) else np.nan for value in values)
+    readable = (_float(value) if is_number(value) else np.nan for value in values)
     return Numbers(np.fromiter(readable, np.float64, len(values)), wrong)
+
+
+def _float(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # whole numbers of Python have no largest one
+        return np.inf if value > 0 else -np.inf
 
 
 def distinct_values(column: Column) -> tuple[dict[Any, int], int]:

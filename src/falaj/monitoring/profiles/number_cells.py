@@ -14,9 +14,10 @@ import numpy as np
 
 from falaj.monitoring.profiles.columns import Column, Kind, numbers
 from falaj.monitoring.profiles.counts import FeatureCounts, Moments
-from falaj.monitoring.profiles.grids import FINE, Grid, Indices, LinearGrid, LogGrid, Room, chunks, log_grid, present
+from falaj.monitoring.profiles.grids import FINE, Indices, LinearGrid, LogGrid, Room, chunks, log_grid, present
 
 CELLS = 32
+OUTER_PARTS = 8  # of the first and of the last of them
 MOST_ATOMS = 8
 ATOM_SHARE = 1 / 64  # of the rows: half a cell
 ATOM_WIDTH = 1e-6  # relative; an atom is the same value in 32 and 64 bits
@@ -134,10 +135,10 @@ def _tails(outside: np.ndarray[Any, Any]) -> dict[int, int]:
     return dict(zip(found.tolist(), counts.tolist(), strict=True))
 
 
-def tail_value(key: int) -> float:
-    """The value in the middle of a tail count's eighth of an octave."""
-    size: float = 2.0 ** ((abs(key) - 0.5) / OCTAVE_PARTS - 64)
-    return size if key > 0 else -size
+def tail_range(key: int) -> tuple[float, float]:
+    """The values, from and to, that a tail count is of."""
+    low, high = (2.0 ** ((abs(key) - 1 + step) / OCTAVE_PARTS - 64) for step in (0, 1))
+    return (low, high) if key > 0 else (-high, -low)
 
 
 def fit_number(name: str, column: Column, *, least: int) -> NumberCells:
@@ -152,11 +153,12 @@ def fit_number(name: str, column: Column, *, least: int) -> NumberCells:
     finite = values[np.isfinite(values)].astype(np.float64)
     if not len(finite):
         return NumberCells(name, LinearGrid(-1.0, 1.0), (1,), (), (-64, 0, 64))
-    grid = _fitted_grid(finite)
-    fine = np.bincount(grid.index(finite), minlength=FINE + 2)
-    atoms = _atoms(finite, grid, fine, least)
+    atoms = _atoms(finite, least)
+    others = finite[~np.isin(finite, atoms)]
+    grid = _fitted_grid(others if len(others) else finite)
     bare = NumberCells(name, grid, (1,), atoms)
     starts = _starts(np.bincount(bare._index(finite), minlength=FINE + 2)[1 : FINE + 1])
+    fine = np.bincount(grid.index(finite), minlength=FINE + 2)
     cells = np.r_[fine[0], np.add.reduceat(fine[1:-1], np.array(starts) - 1), fine[-1]]
     return NumberCells(name, grid, starts, atoms, rank_scores(cells))
 
@@ -208,19 +210,23 @@ def _coarse(value: float) -> float:
     return float(f"{value:.3g}")
 
 
-def _atoms(finite: np.ndarray[Any, Any], grid: Grid, fine: Ints, least: int) -> tuple[float, ...]:
+def _atoms(finite: np.ndarray[Any, Any], least: int) -> tuple[float, ...]:
+    """Values that many rows have; none where there are so many such values that cells tell them apart anyway."""
     values, counts = np.unique(finite, return_counts=True)
-    frequent = counts >= max(least, ATOM_SHARE * len(finite))
-    values, counts = values[frequent], counts[frequent]
-    among_others = fine[grid.index(values)] > 1.05 * counts
-    order = np.argsort(-counts[among_others], kind="stable")[:MOST_ATOMS]
-    return tuple(sorted(float(value) for value in values[among_others][order]))
+    frequent = values[counts >= max(least, ATOM_SHARE * len(finite))]
+    return tuple(float(value) for value in frequent) if len(frequent) <= min(MOST_ATOMS, len(values) - 1) else ()
 
 
 def _starts(fine: Ints) -> tuple[int, ...]:
-    """Fine index at which each cell begins, such that each holds about the same number of rows."""
+    """Fine index at which each cell begins, such that each holds about the same number of rows.
+
+    The first and the last, which are wide, are cut further: rows that moved to an end can then still be told apart.
+    """
     cumulated = np.cumsum(fine)
     if not cumulated[-1]:
         return (1,)
     ends = np.searchsorted(cumulated, np.arange(1, CELLS) / CELLS * cumulated[-1]) + 2
-    return tuple(int(start) for start in np.unique(np.r_[1, ends[ends <= FINE]]))
+    starts = np.unique(np.r_[1, ends[ends <= FINE]])
+    outer = [(starts[0], starts[1]), (starts[-1], FINE + 1)] if len(starts) > 1 else []
+    parts = [np.linspace(low, high, OUTER_PARTS, endpoint=False).astype(int) for low, high in outer]
+    return tuple(int(start) for start in np.unique(np.concatenate([starts, *parts])))

@@ -99,7 +99,8 @@ def block_profiles(
         blocks: How many parts.
 
     Returns:
-        One profile a block in sorted order. Its start is the block itself where it is a number, else its place.
+        One profile a block in sorted order; none where there are no rows. Its start is the block itself where it is
+        a number, else its place.
 
     Raises:
         ProfileError: There is not one block a row.
@@ -109,6 +110,8 @@ def block_profiles(
         block_of_row = np.arange(rows) * min(blocks, max(rows, 1)) // max(rows, 1)
     if len(block_of_row) != rows:
         raise ProfileError(f"{len(block_of_row)} blocks for {rows} rows", hint="name the block of every row")
+    if not rows:
+        return []
     found, place = np.unique(block_of_row, return_inverse=True)
     in_order = bool((np.diff(place) >= 0).all())  # as a log is: parts of the arrays then need no copy
     order = None if in_order else np.argsort(place, kind="stable")

@@ -1,0 +1,96 @@
+"""`falaj profile`: a table alone and beside another, from Parquet and CSV, without a server."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars
+import pytest
+from typer.testing import CliRunner
+
+from falaj.cli.main import app
+from falaj.errors import FalajError
+
+
+def table(seed: int, rows: int = 3000, shift: float = 0.0) -> polars.DataFrame:
+    rng = np.random.default_rng(seed)
+    day = np.arange(rows) * 30 // rows
+    return polars.DataFrame(
+        {
+            "at": polars.Series(1_700_000_000_000 + day * 86_400_000).cast(polars.Datetime("ms")),
+            "delay": rng.normal(10 + shift * (day >= 15), 4),
+            "carrier": rng.choice(["AA", "UA", "DL"], rows),
+            "flown": rng.random(rows) < 0.9,
+            "empty": polars.Series([None] * rows, dtype=polars.Float64),
+        }
+    )
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    table(1).write_parquet(tmp_path / "reference.parquet")
+    table(2).write_csv(tmp_path / "same.csv")
+    table(3, shift=4.0).write_parquet(tmp_path / "moved.parquet")
+    return tmp_path
+
+
+def run(*arguments: Any) -> str:
+    done = CliRunner().invoke(app, ["profile", *map(str, arguments)])
+    if done.exception and isinstance(done.exception, FalajError):
+        raise done.exception
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_a_table_alone(files: Path) -> None:
+    shown = run(files / "reference.parquet")
+    assert "3000 rows" in shown
+    assert "about 3 different" in shown
+    assert "at (times drift by themselves)" in shown
+    assert "no values" in next(line for line in shown.splitlines() if line.startswith("empty"))
+
+
+def test_a_table_like_the_reference_has_no_alarm(files: Path) -> None:
+    shown = run(files / "same.csv", "--reference", files / "reference.parquet", "--time", "at", "--windows", 5)
+    assert "no alarm" in shown
+    assert "!" not in "".join(line for line in shown.splitlines() if line.startswith("delay"))
+
+
+def test_the_windows_after_a_change_are_marked(files: Path) -> None:
+    arguments = (files / "moved.parquet", "--reference", files / "reference.parquet", "--time", "at", "--windows", 6)
+    shown = run(*arguments)
+    row = next(line for line in shown.splitlines() if line.startswith("delay") and "█!█!" in line)
+    assert row.endswith("█!█!█!")
+    assert "alarm in window 4: delay" in shown
+    found = json.loads(run(*arguments, "--json"))
+    assert [report["drifted"] for report in found["windows"]] == [[], [], [], ["delay"], ["delay"], ["delay"]]
+
+
+def test_json_of_a_table_is_a_profile_that_reads_back(files: Path) -> None:
+    from falaj.monitoring.profiles import Profile, ProfileSchema
+
+    found = json.loads(run(files / "same.csv", "--json", "--ignore", "flown"))
+    assert Profile.from_json(found["profile"]).rows == 3000
+    assert ProfileSchema.from_json(found["schema"]).names == ("delay", "carrier", "empty")
+
+
+def test_what_cannot_be_compared_is_said(files: Path) -> None:
+    with pytest.raises(FalajError, match="no file"):
+        run(files / "nothing.csv")
+    with pytest.raises(FalajError, match="no column when"):
+        run(files / "same.csv", "--time", "when")
+    with pytest.raises(FalajError, match="column of times has none"):
+        run(files / "same.csv", "--time", "carrier")
+    (files / "other.csv").write_text("x,y\n1,2\n")
+    with pytest.raises(FalajError, match="no column in common"):
+        run(files / "other.csv", "--reference", files / "same.csv")
+    (files / "bad.parquet").write_bytes(b"no table")
+    with pytest.raises(FalajError, match="cannot be read"):
+        run(files / "bad.parquet")
+    (files / "none.csv").write_text("delay\n")
+    with pytest.raises(FalajError, match="reference has no rows"):
+        run(files / "same.csv", "--reference", files / "none.csv")
+    assert "unknown" in run(files / "none.csv", "--reference", files / "same.csv")
