@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from falaj.errors import UsageError
-from falaj.serving.export.kinds import ColumnKinds
-from falaj.serving.export.parquet import TIME, ParquetFile, require_parquet
+from falaj.serving.export.kinds import TIME, ColumnKinds
+from falaj.serving.export.parquet import ParquetFile, require_parquet
 from falaj.serving.export.rows import KINDS, columns
 from falaj.serving.predictionlog import LabelRecord, LogKeys, PredictionRecord, tail
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 BOOLEAN, WHOLE, NUMBER, TEXT, NUMBERS, MIXED = "boolean", "whole", "number", "text", "numbers", "mixed"
+TIME, SHORT = "time", "short"
+"""Kinds of columns that no model has: a moment in UTC from Unix seconds, and a small whole number."""
 
 _NUMERIC = frozenset({bool, int, float})
 

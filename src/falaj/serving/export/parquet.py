@@ -8,10 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from falaj.errors import MissingExtraError
-from falaj.serving.export.kinds import BOOLEAN, MIXED, NUMBER, NUMBERS, TEXT, WHOLE, as_kind
-
-TIME, SHORT = "time", "short"
-"""Kinds of columns that no model has: a moment in UTC from Unix seconds, and a small whole number."""
+from falaj.serving.export.kinds import BOOLEAN, MIXED, NUMBER, NUMBERS, SHORT, TEXT, TIME, WHOLE, as_kind
 
 
 class ParquetFile:

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from falaj.serving.export.kinds import BOOLEAN, NUMBER, TEXT
-from falaj.serving.export.parquet import SHORT, TIME
+from falaj.serving.export.kinds import BOOLEAN, NUMBER, SHORT, TEXT, TIME
 from falaj.serving.predictionlog import LabelRecord, PredictionRecord
 
 KINDS: Mapping[str, str] = {

@@ -57,8 +57,8 @@ class JoinCounts:
         predictions: Read from the log; those of shadows are counted as well.
         labels: Read from the log.
         joined: Predictions that got a label or a corrected one.
-        corrected: Labels that took the place of another value.
-        repeated: Labels that changed nothing: said before, or older than the one in force.
+        corrected: Labels that took the place of another value that had been read before.
+        repeated: Labels that changed nothing: said before, older than the one in force, or corrected in the same look.
         misfits: Labels that speak of another number of rows than their prediction has.
         pending: Labels that wait for their prediction now.
         expired: Labels that waited in vain.
