@@ -94,9 +94,9 @@ class Worker:
             with Journal(self._database, order.run_id) as journal:
                 outcome = self._conduct(order, mlflow_run, heartbeat, journal)
             orphans.sweep(self._home.root, order.run_id)  # what a step left running in a session of its own
+            outcome, searched = subjects.search(self._database, self._vault, self._store, outcome)
         if heartbeat.lost or (self._stopping.is_set() and not heartbeat.cancel_wanted):
             return  # the state stays `running`; whoever claims it next finds the finished steps in the cache
-        outcome, searched = subjects.search(self._database, self._vault, self._store, outcome)
         self._finish(lease, outcome, searched)
 
     def _begin(self, lease: Lease) -> tuple[Order, str | None]:

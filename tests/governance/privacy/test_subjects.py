@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
 
-from falaj.governance import privacy
+from falaj.governance import keys, privacy
 from falaj.governance.privacy import Label
 from falaj.home import Home
 from falaj.server.platform import Platform
@@ -129,6 +129,8 @@ def test_people_are_found_in_every_format_that_can_be_searched(local: Platform, 
         (b"not a zip", "c.zip", "cannot be read"),
         (b"\xff\xfe\x00", "c.csv", "cannot be read"),
         (b"{broken", "c.jsonl", "cannot be read"),
+        (b'["customer"]\n', "c.jsonl", "cannot be read"),
+        (b"PAR1 and no more", "c.parquet", "cannot be read"),
     ],
 )
 def test_what_cannot_be_searched_is_said_and_is_not_empty(local: Platform, content: bytes, name: str, why: str) -> None:
@@ -146,3 +148,27 @@ def test_an_export_holds_the_rows_of_one_person(local: Platform) -> None:
     rows = list(privacy.export(local.store, [taken], "A-17"))
     assert [each["row"]["late"] for each in rows] == ["1", "0"]
     assert {each["snapshot"] for each in rows} == {taken.digest}
+
+
+def test_the_index_outlives_a_rotation_and_begins_again_when_its_key_is_gone(platform: Platform) -> None:
+    taken = snapshot(platform)
+    learned(platform, taken, now=NOW)
+    before = person(platform, "A-17")
+    old = platform.keys.current(platform.vault.scope).id
+    with platform.database.transaction() as session:
+        platform.keys.learn(keys.rotate(session, platform.keys, platform.vault.scope))
+    assert person(platform, "A-17") == before
+    destroy(platform, old)
+    assert person(platform, "A-17") == before
+    destroy(platform, platform.keys.current(platform.vault.scope).id)
+    assert person(platform, "A-17") != before
+    with platform.database.reading() as session:
+        assert session.query(SubjectRow).count() == 0
+        assert session.get_one(LabelledSnapshotRow, (taken.digest, taken.source)).indexed_at is None
+
+
+def destroy(platform: Platform, key: str) -> None:
+    keys.synchronise(platform.database, platform.keys)
+    with platform.database.transaction() as session:
+        gone = keys.destroy(session, key, NOW)
+    platform.keys.learn([gone])

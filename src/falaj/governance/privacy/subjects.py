@@ -13,11 +13,12 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import Insert, delete, select
+from sqlalchemy import Insert, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from falaj.artifacts import Digest
+from falaj.encryption import KeyGoneError
 from falaj.errors import FalajError
 from falaj.governance.keys import Vault
 from falaj.governance.privacy.scanning import rows_of, subject_of
@@ -51,13 +52,25 @@ class Searched:
 
 
 def secret_of(session: Session, vault: Vault) -> bytes:
-    """The secret of the hashes; made, in the caller's transaction, when there is none."""
+    """The secret of the hashes; made, in the caller's transaction, when there is none.
+
+    It is encrypted anew when the data key was rotated, so that the old one can be destroyed. Where its key is gone, so
+    are the snapshots that were encrypted by it: the index begins again with another secret.
+    """
     row = session.get(SubjectSecretRow, 1)
     if row is None:
-        fresh = secrets.token_hex(32)
-        session.execute(_insert_new(session, SubjectSecretRow), [{"id": 1, "sealed": vault.seal(fresh, _CONTEXT)}])
+        session.execute(_insert_new(session, SubjectSecretRow), [{"id": 1, "sealed": _sealed(vault)}])
         row = session.get_one(SubjectSecretRow, 1)  # of two that make one, the first stays
-    return bytes.fromhex(vault.open(row.sealed, _CONTEXT))
+    try:
+        secret = vault.open(row.sealed, _CONTEXT)
+    except KeyGoneError:
+        session.execute(delete(SubjectRow))
+        session.execute(update(LabelledSnapshotRow).values(indexed_at=None, subjects=None))
+        row.sealed = _sealed(vault)
+        return bytes.fromhex(vault.open(row.sealed, _CONTEXT))
+    if row.sealed.split(":", 2)[1] != vault.chest.current(vault.scope).id:
+        row.sealed = vault.seal(secret, _CONTEXT)
+    return bytes.fromhex(secret)
 
 
 def hashed(secret: bytes, subject: str) -> str:
@@ -73,6 +86,8 @@ def search(store: ArtifactStore, taken: Taken, secret: bytes) -> Searched:
         found = frozenset(hashed(secret, name) for row in rows if (name := subject_of(row, column)))
     except FalajError as error:
         return Searched(taken.digest, taken.source, None, error.message)
+    except Exception as error:  # whatever a strange file does to a reader must not end the worker
+        return Searched(taken.digest, taken.source, None, f"it cannot be read: {type(error).__name__}")
     return Searched(taken.digest, taken.source, found)
 
 
@@ -126,6 +141,10 @@ def export(store: ArtifactStore, taken: Iterable[Taken], subject: str) -> Iterat
         for row in rows_of(store, Digest(each.digest), each.filename, column):
             if subject_of(row, column) == subject.strip():
                 yield {"source": each.source, "snapshot": each.digest, "row": dict(row)}
+
+
+def _sealed(vault: Vault) -> str:
+    return vault.seal(secrets.token_hex(32), _CONTEXT)
 
 
 def _is_known(session: Session, taken: Taken) -> bool:
