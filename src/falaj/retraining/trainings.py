@@ -38,6 +38,7 @@ class Outcome(StrEnum):
 
     ACTIVE = "active"
     WON = "won"
+    UNCHANGED = "unchanged"
     LOST = "lost"
     FAILED = "failed"
 
@@ -86,6 +87,7 @@ class PastTraining:
         ended_at: Unix seconds; None while it runs.
         outcome: How it ended.
         compute_minutes: Used so far.
+        forgiven: A person has looked at how it ended: it does not count when failures and losses in a row are.
     """
 
     occasion: str
@@ -93,6 +95,7 @@ class PastTraining:
     ended_at: float | None
     outcome: Outcome
     compute_minutes: float = 0.0
+    forgiven: bool = False
 
     def ended(self, outcome: Outcome, compute_minutes: float, now: float) -> PastTraining:
         """The same training when it has ended."""

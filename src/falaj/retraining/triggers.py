@@ -105,7 +105,8 @@ def _known(question: _Question) -> Decision | None:
     trigger, past = question.trigger, question.past
     if any(training.occasion == trigger.occasion for training in past):
         return Refuse(f"there was a training for {trigger.occasion} already")
-    later = [one for one in past if one.started_at >= trigger.at and one.outcome is not Outcome.FAILED]
+    undone = (Outcome.FAILED, Outcome.ACTIVE)
+    later = [one for one in past if one.started_at >= trigger.at and one.outcome not in undone]
     if later and not question.is_manual:
         return Refuse(f"the training for {later[-1].occasion} started after this happened, and has seen its data")
     return None
@@ -128,8 +129,9 @@ def _looping(question: _Question) -> Decision | None:
     if question.is_manual:
         return None
     if policy.failures and failures >= policy.failures:
-        return Refuse(f"the last {failures} trainings failed: look at why, then start one by hand")
-    lost = _in_a_row([one for one in question.past if one.outcome is not Outcome.FAILED], Outcome.LOST)
+        return Refuse(f"the last {failures} trainings failed: look at why, then resume them")
+    neither = (Outcome.FAILED, Outcome.UNCHANGED)
+    lost = _in_a_row([one for one in question.past if one.outcome not in neither], Outcome.LOST)
     hopes = question.trigger.kind in (TriggerKind.DRIFT, TriggerKind.FEEDBACK)  # others bring new data or code
     if hopes and policy.fruitless and lost >= policy.fruitless:
         return Refuse(f"the last {lost} candidates did not beat the champion: retraining is not the remedy")
@@ -182,7 +184,7 @@ def _in_a_row(past: Sequence[PastTraining], outcome: Outcome) -> int:
     """How many of the last trainings that ended did so like this."""
     count = 0
     for training in reversed([one for one in past if one.outcome is not Outcome.ACTIVE]):
-        if training.outcome is not outcome:
+        if training.outcome is not outcome or training.forgiven:
             break
         count += 1
     return count

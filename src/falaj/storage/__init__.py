@@ -15,6 +15,7 @@ from falaj.storage import (
     monitoring_tables,
     policy_tables,
     privacy_tables,
+    retraining_tables,
     settings_tables,
     workload_tables,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "monitoring_tables",
     "policy_tables",
     "privacy_tables",
+    "retraining_tables",
     "settings_tables",
     "workload_tables",
 ]
