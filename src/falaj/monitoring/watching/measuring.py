@@ -1,0 +1,99 @@
+"""The loss of a window: by its labels where there are enough, else by what scores meant in the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from falaj.checks.comparison import upper_bound
+from falaj.monitoring.performance import Calibration, Measured, Window, estimate, unknown
+from falaj.monitoring.profiles import NumberCells, Profile, ReferenceProfile
+from falaj.monitoring.reference import PREDICTION, ReleaseReference
+
+FEWEST_LABELS = 100
+FEWEST_BLOCKS = 8
+MOST_VALUES = 20_000
+CONFIDENCE = 0.95
+RESAMPLES = 400
+Vector = NDArray[np.float64]
+Tally = Mapping[str, Any]
+
+
+def measured_loss(
+    reference: ReleaseReference,
+    tallies: Sequence[Tally | None],
+    predictions: Sequence[Profile | None],
+    *,
+    far: bool,
+    seed: int,
+) -> Measured:
+    """The loss of a window with its interval.
+
+    Args:
+        reference: Of the release.
+        tallies: Losses of each block: `labelled`, `total` and `cells`.
+        predictions: Profile of the predictions of each block.
+        far: Whether inputs are so unlike the reference's that scores may mean anything.
+        seed: Of the order in which rows are bet on, or of resamples.
+    """
+    if reference.loss is None:
+        return unknown("loss", "the release came without an expected loss")
+    known = [tally for tally in tallies if tally and tally["labelled"]]
+    rng = np.random.default_rng(seed)
+    if sum(tally["labelled"] for tally in known) >= FEWEST_LABELS:
+        return _by_labels(reference.loss.metric, known, rng)
+    if reference.calibration is None or reference.predictions is None:
+        return unknown(reference.loss.metric, "too few labels have come, and what scores mean is not known")
+    return _by_scores(reference.calibration, reference.predictions, predictions, far=far, rng=rng)
+
+
+def _by_labels(metric: str, tallies: Sequence[Tally], rng: np.random.Generator) -> Measured:
+    rows = np.array([tally["labelled"] for tally in tallies], dtype=np.float64)
+    means = np.array([tally["total"] for tally in tallies]) / rows
+    value, reason = float(np.average(means, weights=rows)), f"{int(rows.sum())} labels"
+    if len(tallies) >= FEWEST_BLOCKS:
+        chosen = rng.integers(0, len(tallies), (RESAMPLES, len(tallies)))
+        found = (means[chosen] * rows[chosen]).sum(axis=1) / rows[chosen].sum(axis=1)
+        low, high = np.quantile(found, ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2))
+        return Measured(metric, value, (float(low), float(high)), "bootstrap", reason)
+    values = rng.permutation(_values(tallies))
+    error = (1 - CONFIDENCE) / 2
+    low, high = 1 - upper_bound(1 - values, error), upper_bound(values, error)
+    return Measured(metric, value, (min(low, value), max(high, value)), "betting", reason)
+
+
+def _values(tallies: Sequence[Tally]) -> Vector:
+    """Losses in the middle of the cells that they were counted in; of very many, fewer."""
+    cells = np.sum([tally["cells"] for tally in tallies], axis=0)
+    if cells.sum() > MOST_VALUES:
+        cells = (cells * (MOST_VALUES / cells.sum())).astype(np.int64)
+    return np.repeat((np.arange(len(cells)) + 0.5) / len(cells), cells)
+
+
+def _by_scores(
+    calibration: Calibration,
+    reference: ReferenceProfile,
+    predictions: Sequence[Profile | None],
+    *,
+    far: bool,
+    rng: np.random.Generator,
+) -> Measured:
+    cells = reference.schema[PREDICTION]
+    known = [profile for profile in predictions if profile is not None and profile.rows]
+    if not isinstance(cells, NumberCells) or not known:
+        return unknown("brier", "the window has no predictions")
+    parts = [_scores(cells, profile.features[PREDICTION].counts) for profile in known]
+    score, block = np.concatenate(parts), np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+    if not len(score):
+        return unknown("brier", "the window has no predictions that are numbers")
+    window = Window(score, np.full(len(score), np.nan), block.astype(np.intp), far)
+    return estimate("brier", window, calibration, rng=rng, confidence=CONFIDENCE)
+
+
+def _scores(cells: NumberCells, counts: Sequence[int]) -> Vector:
+    """Scores in the middle of the cells that they were counted in."""
+    middle = np.array([cells.grid.value(place) for place in cells.positions], dtype=np.float64)
+    return np.repeat(np.clip(middle, 0.0, 1.0), counts[: cells.valued])
