@@ -108,7 +108,7 @@ def main() -> None:
         rate = options.predictions / take / 1_000
         print(f"{'sealed' if sealed else 'in the clear'}: {statistics.median(ratios):.2f} times the work of a join in"
               f" memory; takes in {rate:.0f} times 1,000 predictions with their labels a second on one core; giving is"
-              f" {give / (take + give):.0%} of it; {grown} MB grew; the file is {size:.0%} of the log")  # fmt: skip
+              f" {give / (take + give):.0%} of it; the peak of memory rose by {grown} MB; the file is {size:.0%} of the log")  # fmt: skip
 
 
 if __name__ == "__main__":
