@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
-from falaj.client import Endpoint
+from falaj.client import Endpoint, Label
 from tests.e2e.installation import ROOT, Installation, installed, wait_for
 
 pytestmark = pytest.mark.e2e
@@ -75,6 +76,22 @@ def test_a_prediction_is_traced_to_commit_and_data(installation: Installation, f
     assert set(trace["snapshots"]) == {"flights", "weather"}
     for digest in trace["snapshots"].values():
         assert installation.json("artifacts", digest)
+
+
+def test_labels_reach_their_predictions_and_leave_with_them(
+    installation: Installation, first: dict[str, Any], tmp_path: Path
+) -> None:
+    with Endpoint(endpoint(installation, 1)["url"]) as opened:
+        ids = [opened.predict([FLIGHT]).id for _ in range(4)]
+        assert opened.feedback([Label(ids[0], 0, 1.0)]) == 1
+    table = tmp_path / "labels.csv"
+    table.write_text("prediction_id,label\n" + "".join(f"{name},1\n" for name in [*ids[:3], "unknown"]))
+    told = installation.json("feedback", "import", str(table), "--endpoint", "dev/flight-delay")
+    assert (told["labels"], told["accepted"]) == (4, 4)
+    told = installation.json("predictions", "export", "dev/flight-delay", "--out", str(tmp_path / "out"))
+    exported = pl.read_parquet(told["files"][0])
+    labels = dict(zip(exported["prediction_id"], exported["label"], strict=True))
+    assert [labels[name] for name in ids] == [1, 1, 1, None] and told["labelled"] == 3
 
 
 def test_a_wrong_field_is_named_and_nothing_breaks(installation: Installation, first: dict[str, Any]) -> None:
