@@ -15,7 +15,7 @@ from falaj.monitoring.concept.errors import LossError
 
 Vector = NDArray[np.float64]
 FEWEST_BLOCKS = 16
-LIKELY_BY_CHANCE = 1.645  # of a correlation of unrelated block means, in its standard errors
+LIKELY_BY_CHANCE = 2.6  # of a correlation of unrelated block means, in its standard errors
 
 
 @dataclass(frozen=True)
@@ -151,10 +151,12 @@ def rows_per_block(loss: Vector, *, largest: int = 4096) -> int:
         1 when single rows are as good as independent. Blocks never get so long that fewer than `FEWEST_BLOCKS` remain:
         a reference that is too short for its own correlation is judged by the longest blocks that it allows.
     """
-    rows = 1
-    while rows < largest and len(loss) // (2 * rows) >= FEWEST_BLOCKS and _follows(loss, rows):
+    lengths, rows = [], 1
+    while rows < largest and len(loss) // (2 * rows) >= FEWEST_BLOCKS:
+        lengths.append(rows)
         rows *= 2
-    return rows
+    # all of them: single rows hardly show what they share, and blocks of some length do
+    return max((2 * length for length in lengths if _follows(loss, length)), default=1)
 
 
 def _follows(loss: Vector, rows: int) -> bool:
