@@ -106,9 +106,10 @@ def main() -> None:
             size = (Path(scratch) / "0.db").stat().st_size / sum(f.stat().st_size for f in folder.iterdir())
         take, give = (statistics.median(each[name] for each in shares) for name in ("take in", "give"))
         rate = options.predictions / take / 1_000
-        print(f"{'sealed' if sealed else 'in the clear'}: {statistics.median(ratios):.2f} times the work of a join in"
-              f" memory; takes in {rate:.0f} times 1,000 predictions with their labels a second on one core; giving is"
-              f" {give / (take + give):.0%} of it; the peak of memory rose by {grown} MB; the file is {size:.0%} of the log")  # fmt: skip
+        print(f"{'sealed' if sealed else 'in the clear'}: {statistics.median(ratios):.2f} times the work in memory")
+        print(f"  takes in {rate:.0f} times 1,000 predictions with their labels a second on one core")
+        print(f"  giving is {give / (take + give):.0%} of the work; the peak of memory rose by {grown} MB")
+        print(f"  the file is {size:.0%} of the log")
 
 
 if __name__ == "__main__":
