@@ -121,10 +121,8 @@ def _square(upper: Sequence[int], features: int) -> Array:
 
 
 def _total(blocks: Sequence[JointSums]) -> JointSums:
-    total = JointSums()
-    for sums in blocks:
-        total = total.merge(sums)
-    return total
+    parts = ([getattr(sums, name) for sums in blocks] for name in ("scores", "products", "squares"))
+    return JointSums(sum(sums.rows for sums in blocks), *(tuple(np.sum(part, axis=0).tolist()) for part in parts))
 
 
 def _effective(blocks: Sequence[JointSums]) -> float:

@@ -28,7 +28,7 @@ class Moments:
     @classmethod
     def of(cls, fine: np.ndarray[Any, Any]) -> Moments:
         """The moments of counts by fine index, which begins at 1."""
-        index = np.arange(1, len(fine) + 1)
+        index = np.arange(1.0, len(fine) + 1)  # sums of floats are exact up to 2^53: eight thousand million rows
         return cls(int(fine.sum()), int(fine @ index), int(fine @ index**2))
 
     def merge(self, other: Moments) -> Moments:

@@ -102,7 +102,8 @@ class NumberCells:
         cells = np.add.reduceat(fine, np.array(self.starts) - 1)
         counts = (places[0], *cells, places[FINE + 1], *atoms, *extra)
         everywhere = fine.copy()
-        np.add.at(everywhere, np.clip(self.grid.index(np.array(self.atoms)), 1, FINE) - 1, atoms)
+        if self.atoms:
+            np.add.at(everywhere, np.clip(self.grid.index(np.array(self.atoms)), 1, FINE) - 1, atoms)
         return FeatureCounts(tuple(int(count) for count in counts), Moments.of(everywhere), tails)
 
     def row_scores(self, column: Column) -> np.ndarray[Any, Any]:
@@ -128,6 +129,8 @@ def _take_infinite(part: Ints, outside: np.ndarray[Any, Any]) -> int:
 
 def _tails(outside: np.ndarray[Any, Any]) -> dict[int, int]:
     """Count finite values outside the grid by sign and size."""
+    if not len(outside):
+        return {}
     size = np.maximum(np.abs(outside), 2.0**-64)
     steps = np.clip(np.floor(np.log2(size) * OCTAVE_PARTS), -64 * OCTAVE_PARTS, 128 * OCTAVE_PARTS)
     keys = (steps + 64 * OCTAVE_PARTS + 1) * np.where(outside < 0, -1, 1)
