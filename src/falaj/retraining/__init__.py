@@ -4,6 +4,7 @@ The judgement of a candidate (`falaj.retraining.backtest`) needs numpy and is im
 """
 
 from falaj.retraining.feedback import FeedbackWish, feedback_trigger
+from falaj.retraining.requesting import Requested, advance, request_training, resume
 from falaj.retraining.schedules import start_due
 from falaj.retraining.trainings import Outcome, PastTraining, RetrainingPolicy, Trigger, TriggerError, TriggerKind
 from falaj.retraining.triggers import Decision, Refuse, Start, Wait, decide, decide_all
@@ -23,6 +24,7 @@ __all__ = [
     "Outcome",
     "PastTraining",
     "Refuse",
+    "Requested",
     "RetrainingPolicy",
     "Start",
     "Strategy",
@@ -34,10 +36,13 @@ __all__ = [
     "TriggerKind",
     "Wait",
     "WindowPlan",
+    "advance",
     "decide",
     "decide_all",
     "feedback_trigger",
     "plan_from_mapping",
+    "request_training",
+    "resume",
     "start_due",
     "training_window",
 ]

@@ -11,6 +11,7 @@ endpoint served when, so that the past can be asked about as well as the present
 """
 
 from falaj.governance.lineage.graph import (
+    CAUSED_BY,
     MADE_BY,
     PART_OF,
     REUSED,
@@ -32,6 +33,7 @@ from falaj.governance.lineage.scope import told
 from falaj.governance.lineage.served import Served, before, began, ended, history, served_at
 
 __all__ = [
+    "CAUSED_BY",
     "MADE_BY",
     "PART_OF",
     "REUSED",

@@ -13,7 +13,9 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from falaj.errors import UsageError
 from falaj.storage.lineage_tables import LineageEdgeRow
 
-KINDS = frozenset({"artifact", "commit", "evidence", "lock", "release", "run", "source", "step", "subject"})
+KINDS = frozenset(
+    {"alert", "artifact", "commit", "evidence", "lock", "release", "run", "source", "step", "subject", "training"}
+)
 MADE_BY = "made by"
 """How an artifact leads to the step that made it, and a release to its run."""
 REUSED = "reused"
@@ -22,6 +24,8 @@ SNAPSHOT_OF = "snapshot of"
 """How an artifact leads to the source that it was read of."""
 PART_OF = "part of"
 """How a step leads to its run."""
+CAUSED_BY = "caused by"
+"""How a run leads to the request for a training that started it, and that to its alert."""
 _LONGEST = 300
 
 

@@ -25,6 +25,8 @@ from falaj.server.routers.changes import document
 from falaj.serving.predictionlog import PredictionRecord, find_prediction
 from falaj.storage import ProcessRow, ProjectRow, ReleaseRow, RunRow, StepRunRow
 from falaj.storage.change_tables import ChangeRow
+from falaj.storage.monitoring_tables import AlertRow
+from falaj.storage.retraining_tables import TrainingRequestRow
 
 router = APIRouter(prefix="/api/v1", tags=["lineage"])
 
@@ -186,6 +188,13 @@ def _projects_of(
     of_run = select(RunRow.id, func.max(RunRow.project)).where(RunRow.id.in_(set(runs.values()))).group_by(RunRow.id)
     of_model = select(ReleaseRow.model, func.max(ReleaseRow.project)).where(ReleaseRow.model.in_(set(models.values())))
     of_model = of_model.group_by(ReleaseRow.model).having(func.count(ReleaseRow.project.distinct()) == 1)
+    alerts = {node: node.name for node in nodes if node.kind == "alert"}
+    trainings = {node: node.name for node in nodes if node.kind == "training"}
+    of_alert = select(AlertRow.id, AlertRow.project).where(AlertRow.id.in_(set(alerts.values())))
+    of_training = select(TrainingRequestRow.id, TrainingRequestRow.project)
+    of_training = of_training.where(TrainingRequestRow.id.in_(set(trainings.values())))
+    known = {name: project for query in (of_alert, of_training) for name, project in session.execute(query)}
     by_run, by_model = ({name: project for name, project in session.execute(query)} for query in (of_run, of_model))  # noqa: C416
     return {**{node: by_run.get(run) for node, run in runs.items()},
-            **{node: by_model.get(model) for node, model in models.items()}}  # fmt: skip
+            **{node: by_model.get(model) for node, model in models.items()},
+            **{node: known.get(name) for node, name in (alerts | trainings).items()}}  # fmt: skip

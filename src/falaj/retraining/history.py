@@ -1,0 +1,101 @@
+"""Requests for trainings as the decision sees them, and what became of those that were started."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from falaj.governance import trail
+from falaj.ids import new_id
+from falaj.release.registry import CONTROLLER
+from falaj.retraining.trainings import Outcome, PastTraining, TriggerKind
+from falaj.runs.lifecycle import ENDED, RunState
+from falaj.storage import ReleaseRow, RunRow
+from falaj.storage.retraining_tables import RetrainingRow, TrainingRequestRow
+
+WAITING, STARTED, REFUSED = "waiting", "started", "refused"
+_RETRIED = (TriggerKind.DRIFT, TriggerKind.FEEDBACK, TriggerKind.EVENT)
+"""Kinds whose reason is still there after a training that broke. A schedule ticks again, and a person asks again."""
+_LOOKED_AT = 50
+"""Trainings that a decision looks at: budgets reach back seven days, failures in a row a few trainings."""
+
+
+def past(session: Session, model: str) -> list[PastTraining]:
+    """The last trainings of a model that a request has started, those under way too."""
+    memory = session.get(RetrainingRow, model)
+    resumed_at = (memory.resumed_at if memory else None) or 0.0
+    query = select(TrainingRequestRow).where(
+        TrainingRequestRow.model == model, TrainingRequestRow.started_at.is_not(None)
+    )
+    rows = session.scalars(query.order_by(TrainingRequestRow.started_at.desc()).limit(_LOOKED_AT))
+    return [_past(row, resumed_at) for row in rows]
+
+
+def _past(row: TrainingRequestRow, resumed_at: float) -> PastTraining:
+    assert row.started_at is not None
+    outcome = Outcome.ACTIVE if row.state == STARTED else Outcome(row.state)
+    minutes = float(row.data.get("minutes", 0.0))
+    return PastTraining(row.occasion, row.started_at, row.ended_at, outcome, minutes, row.started_at < resumed_at)
+
+
+def settle(session: Session, model: str, now: float) -> None:
+    """Write down how the trainings of a model have ended; one that broke is asked for again."""
+    started = select(TrainingRequestRow).where(TrainingRequestRow.model == model, TrainingRequestRow.state == STARTED)
+    for row in session.scalars(started).all():
+        run = session.get(RunRow, row.run_id)
+        if run is not None and run.state in ENDED:
+            _settle(session, row, run, now)
+
+
+def _settle(session: Session, row: TrainingRequestRow, run: RunRow, now: float) -> None:
+    made = session.get(ReleaseRow, (run.model, run.release)) if run.model and run.release else None
+    verdict: Mapping[str, Any] = made.data.get("retraining") or {} if made else {}
+    outcome, reason = _how_it_ended(TriggerKind(row.kind), run, made, verdict)
+    row.state, row.reason = outcome.value, reason
+    row.ended_at = run.ended_at or now
+    minutes = max(0.0, row.ended_at - (run.started_at or row.ended_at)) / 60
+    row.data = {**row.data, "minutes": minutes, "verdict": dict(verdict), "release": run.release}
+    told = {"model": row.model, "run": run.id, "outcome": outcome.value, "reason": reason, **row.cause}
+    trail.write(session, "training.ended", CONTROLLER, f"training/{row.id}", now, told)
+    if outcome is Outcome.FAILED and run.state == RunState.FAILED and TriggerKind(row.kind) in _RETRIED:
+        _again(session, row, now)
+
+
+def _how_it_ended(
+    kind: TriggerKind, run: RunRow, made: ReleaseRow | None, verdict: Mapping[str, Any]
+) -> tuple[Outcome, str]:
+    match RunState(run.state):
+        case RunState.SUCCEEDED if made is None and run.reason:
+            hoped = kind in (TriggerKind.DRIFT, TriggerKind.FEEDBACK)
+            return Outcome.LOST if hoped else Outcome.UNCHANGED, run.reason
+        case RunState.SUCCEEDED:
+            won = bool(verdict.get("wins", True))
+            return Outcome.WON if won else Outcome.LOST, str(verdict.get("reason", ""))
+        case RunState.REJECTED:
+            return Outcome.LOST, run.reason
+        case _:
+            return Outcome.FAILED, run.reason
+
+
+def _again(session: Session, row: TrainingRequestRow, now: float) -> None:
+    """Ask once more; the decision makes it wait, longer after each failure, and in the end refuses."""
+    first, attempt = row.occasion.rpartition("#")[0] or row.occasion, row.attempt + 1
+    kept = {name: row.data[name] for name in ("asked_window",) if name in row.data}
+    session.add(
+        TrainingRequestRow(
+            id=new_id(now), model=row.model, project=row.project, kind=row.kind, occasion=f"{first}#{attempt}",
+            attempt=attempt, times=row.times, state=WAITING, reason=f"again, after: {row.reason}", cause=row.cause,
+            actor=row.actor, at=now, data=kept, requested_at=now,
+        )
+    )  # fmt: skip
+
+
+def requests(session: Session, model: str, limit: int = 20) -> Sequence[TrainingRequestRow]:
+    """The last requests for trainings of a model, the newest first."""
+    query = select(TrainingRequestRow).where(TrainingRequestRow.model == model)
+    return session.scalars(
+        query.order_by(TrainingRequestRow.requested_at.desc(), TrainingRequestRow.id.desc()).limit(limit)
+    ).all()

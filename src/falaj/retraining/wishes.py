@@ -1,0 +1,98 @@
+"""What the project file of a model's newest release says about training it again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import func, select, tuple_
+from sqlalchemy.orm import Session
+
+from falaj.release.states import WITHDRAWN
+from falaj.retraining.trainings import WEEK_S, RetrainingPolicy, TriggerKind
+from falaj.retraining.windows import WindowPlan, plan_from_mapping
+from falaj.storage import ReleaseRow
+
+_ON: Mapping[TriggerKind, str] = {
+    TriggerKind.DRIFT: "drift",
+    TriggerKind.FEEDBACK: "labels",
+    TriggerKind.EVENT: "event",
+    TriggerKind.SCHEDULE: "schedule",
+}
+"""What a kind of trigger is called in the project file; what a person asks for needs no line there."""
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the newest release of a model was built with.
+
+    Args:
+        release: That release.
+    """
+
+    release: ReleaseRow
+
+    @property
+    def all(self) -> tuple[Mapping[str, Any], ...]:
+        """The entries of `retrain`."""
+        return tuple(self.release.data.get("retrain", ()))
+
+    def of(self, kind: TriggerKind, source: str = "") -> Mapping[str, Any] | None:
+        """The entry that lets triggers of a kind start trainings; None when there is none.
+
+        Args:
+            kind: Of the trigger.
+            source: With `event`: the data source that has changed; empty when it is not known.
+        """
+        found = [wish for wish in self.all if wish["on"] == _ON.get(kind)]
+        named = [wish for wish in found if not source or wish.get("source", source) == source]
+        return named[0] if named else None
+
+    def policy(self, kind: TriggerKind, expected_minutes: float = 0.0) -> RetrainingPolicy:
+        """How much training the model is worth to triggers of a kind.
+
+        What a person asks for is held to the first budget that the file names.
+        """
+        patience_s = math.inf if kind is TriggerKind.SCHEDULE else WEEK_S  # the last tick is made up for, however late
+        usual = RetrainingPolicy(expected_minutes=expected_minutes, patience_s=patience_s)
+        wish = self.of(kind) if kind is not TriggerKind.MANUAL else next((w for w in self.all if "budget" in w), None)
+        if wish is None:
+            return usual
+        budget = wish.get("budget") or {}
+        cooldown = wish.get("cooldown_s")
+        return replace(
+            usual,
+            cooldown_s=usual.cooldown_s if cooldown is None else {**usual.cooldown_s, kind: cooldown},
+            runs_a_week=budget.get("runs_a_week", usual.runs_a_week),
+            compute_minutes_a_week=budget.get("compute_s", usual.compute_minutes_a_week * 60) / 60,
+        )
+
+    def plan(self, kind: TriggerKind, asked: Mapping[str, Any] | None = None) -> WindowPlan:
+        """Which rows a training learns from: as asked, else as the file says, else all.
+
+        Raises:
+            TrainingWindowError: What was asked says nothing sensible.
+        """
+        wish = self.of(kind) or {}
+        return plan_from_mapping(asked or wish.get("window") or {})
+
+    @property
+    def label_delay_s(self) -> float:
+        """How long labels take."""
+        return float(self.release.data.get("label", {}).get("label_delay_s") or 0.0)
+
+
+def wishes_of(session: Session, model: str) -> Wishes | None:
+    """The wishes of a model; None when it has no release that may be served."""
+    newest = select(ReleaseRow).where(ReleaseRow.model == model).order_by(ReleaseRow.number.desc()).limit(1)
+    found = session.scalar(newest)
+    return Wishes(found) if found is not None and found.state not in WITHDRAWN else None
+
+
+def all_wishes(session: Session) -> Iterator[Wishes]:
+    """The wishes of every model."""
+    newest = select(ReleaseRow.model, func.max(ReleaseRow.number)).group_by(ReleaseRow.model)
+    rows = session.scalars(select(ReleaseRow).where(tuple_(ReleaseRow.model, ReleaseRow.number).in_(newest)))
+    yield from (Wishes(row) for row in rows if row.state not in WITHDRAWN)
