@@ -6,27 +6,17 @@ and in the gateway is the same number.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from falaj.locations.errors import DesiredStateError
+from falaj.rollout.headers import header_fault, query_fault, unit_fault, value_fault
 
 TOTAL_WEIGHT = 10_000
 """All requests."""
 USE_RELEASE = "falaj-use-release"
 """Request header by which a tester asks for a release by its number."""
-_HEADER = re.compile(r"[a-z0-9_-]{1,64}")
-_QUERY = re.compile(r"[A-Za-z0-9_.~-]{1,64}")
-_VALUE = re.compile(r"[\x20-\x7e]{1,256}")
-_NOT_OF_A_UNIT = frozenset({
-    "connection", "content-length", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade",
-    "x-request-id",
-})  # fmt: skip
-_SECRETS = frozenset({"authorization", "cookie", "proxy-authorization"})
-"""Never in a log or a routing table."""
-_OURS = ("falaj-", "x-envoy-")
 
 
 @dataclass(frozen=True)
@@ -52,11 +42,11 @@ class Match:
         if self.kind not in ("header", "query"):
             raise DesiredStateError(f"a match looks at a header or a query parameter, not at {self.kind!r}")
         if self.kind == "header":
-            object.__setattr__(self, "name", _header(self.name))
-        elif not isinstance(self.name, str) or not _QUERY.fullmatch(self.name):
-            raise DesiredStateError(f"{self.name!r} is not a name of a query parameter")
-        if not isinstance(self.value, str) or not _VALUE.fullmatch(self.value):
-            raise DesiredStateError(f"a match needs a value of 1 to 256 printable characters, not {self.value!r}")
+            object.__setattr__(self, "name", _lower(self.name, header_fault(self.name)))
+        elif fault := query_fault(self.name):
+            raise DesiredStateError(fault)
+        if fault := value_fault(self.value):
+            raise DesiredStateError(fault)
         _release(self.release)
 
     def to_json(self) -> dict[str, Any]:
@@ -95,7 +85,7 @@ class Traffic:
         if any(not _number(share) or not 0 < share <= 1 for share in self.mirrors.values()):
             raise DesiredStateError(f"a mirror gets a share above 0 and up to 1, not {dict(self.mirrors)}")
         if self.sticky is not None:
-            object.__setattr__(self, "sticky", _unit_header(self.sticky))
+            object.__setattr__(self, "sticky", _lower(self.sticky, unit_fault(self.sticky)))
 
     @property
     def stable(self) -> int | None:
@@ -174,20 +164,10 @@ def _ordered(releases: Collection[int], first: int | None, second: int | None) -
     return tuple(sorted(releases, key=lambda release: (release != first, release != second, release)))
 
 
-def _header(name: Any) -> str:
-    lower = name.lower() if isinstance(name, str) else ""
-    if not _HEADER.fullmatch(lower) or lower.startswith(_OURS):
-        raise DesiredStateError(f"{name!r} is not a request header of yours (letters, digits, - _)")
-    if lower in _SECRETS:
-        raise DesiredStateError(f"the header {lower!r} holds a secret, which must not get into logs and routes")
-    return lower
-
-
-def _unit_header(name: Any) -> str:
-    lower = _header(name)
-    if lower in _NOT_OF_A_UNIT:
-        raise DesiredStateError(f"the header {lower!r} does not name a unit")
-    return lower
+def _lower(name: str, fault: str) -> str:
+    if fault:
+        raise DesiredStateError(fault)
+    return name.lower()
 
 
 def _release(value: Any) -> None:

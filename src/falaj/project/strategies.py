@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from falaj.project.errors import nearest
 from falaj.project.fields import Duration, NonEmpty, Or, Share, Strict, problem
 from falaj.project.quantities import parse_duration, parse_share
 from falaj.project.spec import Strategy as Kind
 from falaj.project.spec import StrategySpec
+from falaj.rollout.headers import header_fault, query_fault, unit_fault, value_fault
 
 RolloutMetric = Literal["errors", "latency", "predictions", "accuracy", "brier", "log_loss"]
 METRICS = get_args(RolloutMetric)
+RATIOS = ("errors", "latency", "predictions")
+SMALLEST = 0.0001
+"""The smallest share that traffic is divided by."""
 KINDS: tuple[Kind, ...] = ("recreate", "blue_green", "canary", "shadow")
 
 
@@ -25,10 +31,10 @@ class Tolerance(Strict):
     """How much worse a candidate may be in one metric."""
 
     tolerate: float | None = Field(
-        default=None, ge=0, description="Times the stable release (in a shadow: added loss) that is no harm."
+        default=None, ge=0, description="Times the stable release (of a loss: how much more) that is no harm."
     )
     margin: float | None = Field(
-        default=None, gt=0, description="Times the stable release (in a shadow: added loss) to rule out first."
+        default=None, gt=0, description="Times the stable release (of a loss: how much more) to rule out first."
     )
 
 
@@ -44,19 +50,56 @@ def _metrics(value: Any) -> Any:
     return value
 
 
+def _possible(metrics: dict[str, Tolerance]) -> dict[str, Tolerance]:
+    """Refuse bounds that no candidate could be judged by."""
+    for name, bounds in metrics.items():
+        least, most, words = (1.0, math.inf, "a ratio of 1 or more") if name in RATIOS else (
+            0.0, 1.0, "a difference of losses, from 0 to less than 1")  # fmt: skip
+        tolerated = least if bounds.tolerate is None else bounds.tolerate
+        if not least <= tolerated < most or (bounds.margin or 0.0) >= most:
+            raise problem(f"{name} cannot be judged by these bounds", words)
+        if bounds.margin is not None and bounds.margin <= tolerated:
+            raise problem(f"the margin of {name} is not above what is tolerated", f"more than {tolerated:g}")
+    return metrics
+
+
 Metrics = Annotated[
     dict[RolloutMetric, Tolerance],
     BeforeValidator(_metrics),
+    AfterValidator(_possible),
     Or({"type": "array", "items": {"enum": list(METRICS)}, "minItems": 1}),
 ]
+
+
+def _sound(fault_of: Callable[[str], str]) -> AfterValidator:
+    def checked(value: str) -> str:
+        if fault := fault_of(value):
+            raise problem(fault)
+        return value
+
+    return AfterValidator(checked)
+
+
+def _part(value: float) -> float:
+    if not SMALLEST <= value < 1:
+        raise problem(f"{value:.4%} is not a part of the requests", "at least 0.01% and less than 100%")
+    return value
+
+
+Part = Annotated[Share, AfterValidator(_part)]
+"""Some of the requests, and not all of them."""
 
 
 class Match(Strict):
     """Requests that go to the candidate whatever the weights are; they are not judged."""
 
-    header: NonEmpty | None = Field(default=None, description="Name of a request header.")
-    query: NonEmpty | None = Field(default=None, description="Name of a query parameter.")
-    is_: NonEmpty = Field(alias="is", description="Its value.")
+    header: Annotated[NonEmpty, _sound(header_fault)] | None = Field(
+        default=None, description="Name of a request header."
+    )
+    query: Annotated[NonEmpty, _sound(query_fault)] | None = Field(
+        default=None, description="Name of a query parameter."
+    )
+    is_: Annotated[NonEmpty, _sound(value_fault)] = Field(alias="is", description="Its value.")
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -75,16 +118,27 @@ def _holdback(value: Any) -> Any:
         share, word, duration = value.split()
         if word != "for":
             raise ValueError
-        return {"share": parse_share(share), "for_s": parse_duration(duration)}
+        found = {"share": parse_share(share), "for_s": parse_duration(duration)}
     except (AttributeError, ValueError):
         raise problem("the holdback cannot be read", "a share and a duration, such as `2% for 24h`") from None
+    return {**found, "share": _part(found["share"])}
 
 
-class Judged(Strict):
+class Routed(Strict):
+    """What every strategy that runs both releases at once can be told."""
+
+    match: list[Match] = Field(default=[], description="Requests that go to the candidate whatever the weights are.")
+
+    def options(self) -> dict[str, Any]:
+        """The common options as plans hold them."""
+        return {"matches": [each.to_json() for each in self.match]} if self.match else {}
+
+
+class Judged(Routed):
     """What every strategy that judges the candidate can be told."""
 
     metrics: Metrics = Field(default={}, description="What the candidate is judged by; by default errors and latency.")
-    false_alarm: Share = Field(
+    false_alarm: Part = Field(
         default=0.01,
         json_schema_extra={"default": "1%"},
         description="How often a candidate that is no worse may be rolled back.",
@@ -92,8 +146,9 @@ class Judged(Strict):
     burn_in: Duration = Field(
         default=0.0, json_schema_extra={"default": "0s"}, description="Not judged after the start: caches are cold."
     )
-    sticky: NonEmpty | None = Field(default=None, description="Request header whose value keeps a unit on one side.")
-    match: list[Match] = Field(default=[], description="Requests that go to the candidate whatever the weights are.")
+    sticky: Annotated[NonEmpty, _sound(unit_fault)] | None = Field(
+        default=None, description="Request header whose value keeps a unit on one side."
+    )
     max_: Duration = Field(
         alias="max",
         default=7 * 86_400.0,
@@ -104,20 +159,20 @@ class Judged(Strict):
     def options(self) -> dict[str, Any]:
         """The common options as plans hold them."""
         metrics = [{"name": name, **each.model_dump(exclude_none=True)} for name, each in self.metrics.items()]
-        found: dict[str, Any] = {"false_alarm": self.false_alarm, "burn_in_s": self.burn_in, "max_s": self.max_}
+        found = {
+            **super().options(), "false_alarm": self.false_alarm, "burn_in_s": self.burn_in, "max_s": self.max_,
+        }  # fmt: skip
         if metrics:
             found["metrics"] = metrics
         if self.sticky:
             found["sticky"] = self.sticky
-        if self.match:
-            found["matches"] = [each.to_json() for each in self.match]
         return found
 
 
 class Canary(Judged):
     """The candidate gets a growing share of the traffic."""
 
-    steps: list[Share] = Field(
+    steps: list[Part] = Field(
         default=[0.01, 0.05, 0.25, 0.5],
         min_length=1,
         json_schema_extra={"default": ["1%", "5%", "25%", "50%"]},
@@ -142,8 +197,11 @@ class Canary(Judged):
         return {**super().options(), "steps": self.steps, "hold_s": self.hold, **holdback}
 
 
-class BlueGreen(Judged):
-    """The candidate starts beside the stable release and takes all of the traffic at once."""
+class BlueGreen(Routed):
+    """The candidate starts beside the stable release and takes all of the traffic at once.
+
+    Nothing is judged: after the switch there is no traffic on the stable release to compare with.
+    """
 
     preview: Duration = Field(
         default=0.0,
@@ -161,13 +219,19 @@ class BlueGreen(Judged):
         return {**super().options(), "preview_s": self.preview, "way_back_s": self.way_back}
 
 
+def _copied(value: float) -> float:
+    if value < SMALLEST:
+        raise problem("a shadow without copies sees nothing", "a share of at least 0.01%")
+    return value
+
+
 class Shadow(Judged):
     """The candidate gets a copy of the traffic; its answers are compared and thrown away."""
 
     for_: Duration = Field(
         alias="for", default=3_600.0, json_schema_extra={"default": "1h"}, description="How long at least."
     )
-    share: Share = Field(
+    share: Annotated[Share, AfterValidator(_copied)] = Field(
         default=1.0, json_schema_extra={"default": "100%"}, description="Share of the requests that is copied."
     )
 
@@ -194,7 +258,7 @@ class Strategy(Strict):
         """The strategy with durations in seconds and shares between 0 and 1."""
         kind: Kind = next(each for each in KINDS if getattr(self, each) is not None)
         chosen = getattr(self, kind)
-        return StrategySpec(kind, chosen.options() if isinstance(chosen, Judged) else {})
+        return StrategySpec(kind, chosen.options() if isinstance(chosen, Routed) else {})
 
 
 def _named(value: Any) -> Any:

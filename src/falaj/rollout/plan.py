@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -28,10 +28,10 @@ class MetricPlan:
 
     Args:
         name: `errors`, `latency`, `predictions`, or a loss such as `brier`.
-        tolerate: Ratio to the stable release (in a shadow, difference of the losses) that counts as no harm; None for
-            the metric's own.
-        margin: Ratio (in a shadow, difference) that must be ruled out before the candidate is promoted; None for the
-            metric's own.
+        tolerate: Ratio to the stable release (of a loss, the difference) that counts as no harm; None for the metric's
+            own.
+        margin: Ratio (of a loss, the difference) that must be ruled out before the candidate is promoted; None for
+            the metric's own, which lies as far above what is tolerated as it usually does.
     """
 
     name: str
@@ -62,7 +62,6 @@ class RolloutPlan:
         matches: Requests that go to the candidate whatever the weight: `kind`, `name`, `value`.
         mirror: Share 0..1 of the requests that a shadow gets a copy of.
         capture: Whether rows of a failing slice may leave the location: `rows`, or `summary` where they may not.
-        label: Name of the output whose losses are judged, and `kind` of the loss; empty without labels.
     """
 
     id: str
@@ -83,7 +82,6 @@ class RolloutPlan:
     matches: tuple[Mapping[str, str], ...] = ()
     mirror: float = 1.0
     capture: str = "rows"
-    label: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The plan as JSON values."""
@@ -133,13 +131,12 @@ def plan_of(rollout_id: str, kind: str, options: Mapping[str, Any], candidate: i
         false_alarm=float(options.get("false_alarm", 0.01)),
         sticky=options.get("sticky"), matches=tuple(options.get("matches", ())),
         mirror=float(options.get("mirror", 1.0)), capture=options.get("capture", "rows"),
-        label=dict(options.get("label", {})),
     )  # fmt: skip
 
 
+# A switch to green has no traffic on blue to compare it with: nothing is judged.
 _METRICS: Mapping[Strategy, tuple[str, ...]] = {
     Strategy.CANARY: ("errors", "latency"),
-    Strategy.BLUE_GREEN: ("errors", "latency"),
     Strategy.SHADOW: ("errors",),
     Strategy.CHALLENGER: ("errors",),
 }

@@ -25,18 +25,14 @@ def strategy_for(row: ChangeRow, release: ReleaseRow, environment: EnvironmentSp
     if row.restores or row.kind == "emergency":
         return Strategy.RECREATE, {}
     if row.data.get("challenge"):
-        return Strategy.CHALLENGER, {"metrics": _compared(release, environment), **_label(release)}
+        return Strategy.CHALLENGER, {"metrics": _compared(release, environment)}
     wished = release.data.get("strategies", {}).get(environment.name) or {"kind": "recreate", "options": {}}
     asked = environment.rollout or wished
-    return Strategy(asked["kind"]), {**asked.get("options", {}), **_label(release)}
-
-
-def _label(release: ReleaseRow) -> Mapping[str, Any]:
-    return {"label": release.data["label"]} if release.data.get("label") else {}
+    return Strategy(asked["kind"]), dict(asked.get("options", {}))
 
 
 def _compared(release: ReleaseRow, environment: EnvironmentSpec) -> list[Any]:
-    """What a challenger is compared by: what candidates are judged by there, or else errors and the Brier score."""
+    """What a challenger is compared by: what candidates are judged by there, or else errors, latency and `brier`."""
     wished = release.data.get("strategies", {}).get(environment.name) or {}
     asked = environment.rollout or wished
     return list(asked.get("options", {}).get("metrics") or ("errors", "latency", "brier"))
