@@ -52,7 +52,7 @@ def keep(session: Session, store: ArtifactStore, keyring: Keyring, message: Mapp
     found = message["captured"]
     release = session.get_one(ReleaseRow, (message["model"], message["release"]))
     jurisdiction = _jurisdiction(session, message["location"])
-    digest = _snapshot(store, found, release.data["label"]["label"]) if found["rows"] else ""
+    digest = _snapshot(store, found, _label_of(release)) if found["rows"] else ""
     envelope = _signed(keyring, digest, found, message, jurisdiction) if digest else None
     session.add(
         CapturedGateRow(
@@ -67,6 +67,11 @@ def keep(session: Session, store: ArtifactStore, keyring: Keyring, message: Mapp
         trail.write_evidence(session, envelope, f"gate/{gate_id}", CONTROLLER, now)
     said = {"model": release.model, "metric": found["metric"], "predicate": found["predicate"], "digest": digest}
     trail.write(session, "gate.proposed", CONTROLLER, f"gate/{gate_id}", now, said)
+
+
+def _label_of(release: ReleaseRow) -> str:
+    """The column of what really happened; labels may be sent for a model whose project does not name one."""
+    return str((release.data.get("label") or {}).get("label", "label"))
 
 
 def gates(session: Session, model: str | None = None, state: str | None = None) -> list[CapturedGateRow]:
@@ -85,7 +90,7 @@ def gate(session: Session, gate_id: str) -> CapturedGateRow:
     """
     row = session.get(CapturedGateRow, gate_id)
     if row is None:
-        raise NotFoundError(f"no captured gate '{gate_id}'", hint="falaj gates lists them", code="gate.unknown")
+        raise NotFoundError(f"no captured gate '{gate_id}'", hint="falaj gates list shows them", code="gate.unknown")
     return row
 
 
@@ -107,7 +112,7 @@ def decide(
     if row.state != before:
         raise ConflictError(
             f"gate {row.id} is {row.state}, not {before}: it cannot be asked to {decision}",
-            hint="falaj gates show tells who decided that",
+            hint="falaj gates list shows in which state each is",
             code="gate.state",
         )
     if decision != "accept" and not reason.strip():

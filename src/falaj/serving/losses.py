@@ -21,10 +21,10 @@ def losses(metric: str, outputs: Mapping[str, Sequence[Any]], labels: Sequence[A
     Args:
         metric: One of `LOSSES`; `accuracy` is 1 for a wrong decision and 0 for a right one.
         outputs: The model's outputs by name, one value (or list of values) a row.
-        labels: What really happened, one value a row.
+        labels: What really happened, one value a row; None for a row of which nothing was said.
 
     Returns:
-        A number from 0 to 1 a row; NaN where the outputs say nothing that this loss can be taken of.
+        A number from 0 to 1 a row; NaN where the label or the outputs say nothing that this loss can be taken of.
     """
     rows = [probabilities_of(outputs, row) for row in range(len(labels))]
     decided = [_decision(outputs, row, found) for row, found in enumerate(rows)]
@@ -68,6 +68,8 @@ def _decision(outputs: Mapping[str, Sequence[Any]], row: int, probabilities: Seq
 
 
 def _loss(metric: str, probabilities: Sequence[float], decision: Any, label: Any) -> float:
+    if label is None:
+        return math.nan
     if metric == "accuracy":
         return float(not _same(decision, label))
     place = int(label) if isinstance(label, bool | int | float) and float(label).is_integer() else -1

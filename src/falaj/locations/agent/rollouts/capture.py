@@ -65,7 +65,7 @@ def capture(record: Record, joined: Sequence[Joined], stable_answer: Answer) -> 
         None when no loss was the culprit or too few rows are known.
     """
     metric = next((name for name in record.rollout.culprits if name in LOSSES), None)
-    mine = [each for each in joined if _belongs(record, each)]
+    mine = _in_force([each for each in joined if _belongs(record, each)])
     if metric is None or len(mine) < LEAST_ROWS:
         return None
     names = tuple(mine[0].prediction.header.features)
@@ -86,6 +86,11 @@ def capture(record: Record, joined: Sequence[Joined], stable_answer: Answer) -> 
 def _belongs(record: Record, joined: Joined) -> bool:
     plan, since = record.plan, record.ready_at or math.inf
     return joined.predicted_at >= since and release_of(joined.prediction) in (plan.stable, plan.candidate)
+
+
+def _in_force(joined: Sequence[Joined]) -> list[Joined]:
+    """Each prediction once, with the label that was said last."""
+    return list({(each.request_id, each.release): each for each in joined}.values())
 
 
 def _segment(columns: Columns, contrast: np.ndarray) -> Segment | None:
@@ -115,30 +120,35 @@ class _Answers:
 def _answers(metric: str, joined: Sequence[Joined]) -> _Answers:
     rows = tuple(tuple(row) for each in joined for row in each.features)
     labels = tuple(label for each in joined for label in each.label)
-    loss = [value for each in joined for value in losses(metric, each.outputs, each.label)]
-    return _Answers(rows, labels, np.array(loss))
+    loss = np.array([value for each in joined for value in losses(metric, each.outputs, each.label)], dtype=float)
+    found = _Answers(rows, labels, loss)
+    return found.within(~np.isnan(loss))
 
 
 def _paired(metric: str, joined: Sequence[Joined], stable_answer: Answer) -> tuple[_Answers, _Answers]:
     """The answers of a shadow, and those of the stable release to the same requests."""
     both = [(each, other) for each in joined if each.shadow and (other := stable_answer(each.request_id))]
-    bad = _answers(metric, [each for each, _ in both])
-    theirs = [value for each, other in both for value in losses(metric, other.outputs, each.label)]
-    return bad, _Answers(bad.rows, bad.labels, np.array(theirs))
+    rows = tuple(tuple(row) for each, _ in both for row in each.features)
+    labels = tuple(label for each, _ in both for label in each.label)
+    bad, good = (
+        np.array([value for outputs, label in answers for value in losses(metric, outputs, label)], dtype=float)
+        for answers in ([(each.outputs, each.label) for each, _ in both], [(o.outputs, e.label) for e, o in both])
+    )
+    known = ~(np.isnan(bad) | np.isnan(good))
+    return _Answers(rows, labels, bad).within(known), _Answers(rows, labels, good).within(known)
 
 
 def _cut(
     metric: str, predicate: Predicate, p: float, names: tuple[str, ...], bad: _Answers, good: _Answers
 ) -> Capture | None:
     inside = [each.within(np.asarray(predicate.mask(each.columns(names)))) for each in (bad, good)]
-    means = [float(np.nanmean(each.loss)) if len(each.loss) else math.nan for each in inside]
-    if not all(map(math.isfinite, means)):
+    if not all(each.rows for each in inside):
         return None
+    candidate, stable = (float(each.loss.mean()) for each in inside)
     rows, labels = (inside[0].rows, inside[0].labels) if bad.rows == good.rows else (
         inside[0].rows + inside[1].rows, inside[0].labels + inside[1].labels)  # fmt: skip
     if len(rows) < LEAST_ROWS:
         return None
-    candidate, stable = means
     return Capture(
         metric, predicate.text, round((candidate + stable) / 2, 4), round(stable, 4), round(candidate, 4), p, names,
         rows[-MOST_ROWS:], labels[-MOST_ROWS:],

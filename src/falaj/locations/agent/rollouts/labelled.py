@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from statistics import fmean
@@ -32,7 +33,7 @@ def with_labels(record: Record, joined: Sequence[Joined], stable_answer: Answer,
     """The record after counting labels, in the order in which they came.
 
     A request counts once: what a later correction says is for the monitors. A request with many rows is one, with the
-    mean of their losses.
+    mean loss of those that have a label.
 
     Args:
         record: Of a rollout with an analysis.
@@ -107,7 +108,7 @@ def with_pairs(record: Record, pairs: Sequence[Pair], failed: int, refused: int,
 
 
 def _latency_ms(record: PredictionRecord) -> float:
-    return float("nan") if record.routing.latency_s is None else 1000 * record.routing.latency_s
+    return math.nan if record.routing.latency_s is None else 1000 * record.routing.latency_s
 
 
 def _loss(metric: str, joined: Joined) -> float:
@@ -115,4 +116,5 @@ def _loss(metric: str, joined: Joined) -> float:
 
 
 def _mean(values: Sequence[float]) -> float:
-    return fmean(values) if values else float("nan")
+    known = [value for value in values if not math.isnan(value)]
+    return fmean(known) if known else math.nan
