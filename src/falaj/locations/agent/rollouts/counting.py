@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,8 @@ from falaj.rollout.analysis import Batch
 
 CLIENT_WENT = "DC"
 """Envoy's flag of a request whose client left before the answer; that says nothing about the release."""
+Once = Callable[[Sequence[Access]], Sequence[Access]]
+"""Leaves one request of each unit."""
 
 
 def by_endpoint(accesses: Sequence[Access]) -> Mapping[str, list[Access]]:
@@ -34,35 +37,49 @@ def latencies(accesses: Sequence[Access], endpoint: str, release: int) -> list[f
     ]
 
 
-def failures(accesses: Sequence[Access], release: int) -> int:
-    """How many requests a release did not answer, of those that its callers waited for."""
-    return sum(1 for each in accesses if each.release == release and _fair(each) and _failed(each))
+def failures(accesses: Sequence[Access], release: int, share: float = 1.0) -> int:
+    """How many requests a release did not answer, of those that its callers waited for.
+
+    Args:
+        accesses: Requests of one endpoint.
+        release: Its number.
+        share: Of the requests, 0..1, that is looked at: the ids choose which. A shadow that gets a tenth of the
+            requests is compared with a tenth of the failures of the stable release.
+    """
+    mine = (each for each in accesses if each.release == release and _fair(each) and _failed(each))
+    return sum(1 for each in mine if _chosen(each, share))
 
 
-def counted(record: Record, accesses: Sequence[Access], now: float) -> Record:
+def counted(record: Record, accesses: Sequence[Access], now: float, once: Once = list) -> Record:
     """The record after counting requests of its endpoint.
 
     Requests that were sent to a release by a header or another rule say nothing about a random sample, and those whose
     client left say nothing about the release: neither is judged.
+
+    Args:
+        record: Of the rollout.
+        accesses: Requests of its endpoint, in order.
+        now: Unix seconds.
+        once: Leaves of the requests that can be judged those that are observations of their own.
     """
     plan = record.plan
     both = (plan.stable, plan.candidate)
     mine = [access for access in accesses if access.canary == plan.candidate and access.release in both]
     if not mine:
         return record
-    canary = np.array([access.release == plan.candidate for access in mine], dtype=bool)
-    answered = (record.answered[0] + int((~canary).sum()), record.answered[1] + int(canary.sum()))
+    rolled = sum(access.release == plan.candidate for access in mine)
+    answered = (record.answered[0] + len(mine) - rolled, record.answered[1] + rolled)
     record = replace(record, answered=answered)
-    fair = np.array([_fair(access) for access in mine], dtype=bool)
-    if record.analysis is None or not fair.any():
+    judged = once([access for access in mine if _fair(access)])
+    if record.analysis is None or not judged:
         return record
-    return replace(record, analysis=record.analysis.update(_batch(record, mine, canary).rows(fair), now))
+    return replace(record, analysis=record.analysis.update(_batch(record, judged), now))
 
 
-def _batch(record: Record, accesses: Sequence[Access], canary: np.ndarray) -> Batch:
+def _batch(record: Record, accesses: Sequence[Access]) -> Batch:
     judged_from = (record.ready_at or 0.0) + record.plan.burn_in_s
     return Batch(
-        canary=canary,
+        canary=np.array([access.release == record.plan.candidate for access in accesses], dtype=bool),
         weight=np.array([access.weight / WHOLE for access in accesses]),
         error=np.array([_failed(access) for access in accesses], dtype=bool),
         latency_ms=np.array([access.latency_ms for access in accesses], dtype=float),
@@ -73,6 +90,11 @@ def _batch(record: Record, accesses: Sequence[Access], canary: np.ndarray) -> Ba
 def _fair(access: Access) -> bool:
     """Whether chance alone decided which release was asked, and the release alone how it ended."""
     return not access.forced and CLIENT_WENT not in access.flags
+
+
+def _chosen(access: Access, share: float) -> bool:
+    number = hashlib.blake2b((access.request_id or "").encode(), digest_size=8).digest()
+    return int.from_bytes(number, "little") < share * 2**64
 
 
 def _failed(access: Access) -> bool:

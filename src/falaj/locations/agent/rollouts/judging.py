@@ -9,13 +9,17 @@ from typing import Any
 import numpy as np
 
 from falaj.rollout import Judged, MetricPlan, RolloutPlan, Strategy
-from falaj.rollout.analysis import AnalysisPlan, MetricKind, MetricSpec, MetricVerdict, Verdict
+from falaj.rollout.analysis import AnalysisPlan, MetricSpec, MetricVerdict, Verdict
 from falaj.rollout.analysis.plan import LATENCY_QUANTILES
 
 MIN_PAST = 50
 """So many requests of the past must be known to take cuts from them."""
 DEFAULT_CUTS_MS = (5.0, 25.0, 100.0)
 """Cuts of an endpoint without a past; any cut that is fixed in advance is valid, these may see less."""
+ERROR_FLOOR = 0.005
+"""Where the stable release has fewer errors than this, a candidate is good enough with as few."""
+RATIOS = ("errors", "latency", "predictions")
+"""Metrics that compare by a ratio of rates; losses are compared by the difference of their means."""
 _PAIRED = (Strategy.SHADOW, Strategy.CHALLENGER)
 
 
@@ -39,11 +43,10 @@ def analysis_plan(plan: RolloutPlan, past_latency_ms: Sequence[float], past_scor
 def _spec(
     metric: MetricPlan, plan: RolloutPlan, past_ms: Sequence[float], scores: Sequence[float]
 ) -> MetricSpec | None:
-    given = {"tolerated": metric.tolerate, "margin": metric.margin}
-    own: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    own = _bounds(metric)
     match metric.name:
         case "errors":
-            return MetricSpec.errors(**own)
+            return MetricSpec.errors(floor=ERROR_FLOOR, **own)
         case "latency":
             return MetricSpec.latency(cuts_of(past_ms, LATENCY_QUANTILES) or DEFAULT_CUTS_MS, **own)
         case "predictions":
@@ -54,6 +57,15 @@ def _spec(
             return MetricSpec.quality_paired(name, **own)
         case name:
             return MetricSpec.quality(name, **own)
+
+
+def _bounds(metric: MetricPlan) -> dict[str, Any]:
+    """The bounds that were asked for; where more is tolerated, the margin goes up with it."""
+    margin = metric.margin
+    if margin is None and metric.tolerate is not None:
+        margin = 1.5 * metric.tolerate if metric.name in RATIOS else metric.tolerate + 0.02
+    given = {"tolerated": metric.tolerate, "margin": margin}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def cuts_of(past: Sequence[float], quantiles: Sequence[float] | np.ndarray) -> tuple[float, ...]:
@@ -68,7 +80,7 @@ def judged(verdict: Verdict, plan: RolloutPlan) -> Judged:
     """What the state machine is told."""
     return Judged(
         harm=harm_in_words(verdict, plan) if verdict.roll_back else "",
-        culprits=verdict.culprits or tuple(filter(None, [verdict.foremost])) if verdict.roll_back else (),
+        culprits=_culprits(verdict) if verdict.roll_back else (),
         doubt=verdict.pause or "",
         ruled_out=verdict.leave_step,
         acceptable=verdict.promote,
@@ -77,14 +89,18 @@ def judged(verdict: Verdict, plan: RolloutPlan) -> Judged:
 
 def harm_in_words(verdict: Verdict, plan: RolloutPlan) -> str:
     """Why a candidate goes: `after 412 canary requests: errors, at least 2.1 times stable; false-alarm bound 1%`."""
-    names = verdict.culprits or tuple(filter(None, [verdict.foremost]))
-    culprits = [metric for metric in verdict.metrics if metric.name in names]
+    culprits = [metric for metric in verdict.metrics if metric.name in _culprits(verdict)]
     said = ", ".join(_worse(metric) for metric in culprits) or "all metrics together"
     return f"after {verdict.exposed:,} candidate requests: {said}; false-alarm bound {plan.false_alarm:.3g}"
 
 
+def _culprits(verdict: Verdict) -> tuple[str, ...]:
+    """What the harm is shown for; where it is shown for all together only, what speaks loudest."""
+    return verdict.culprits or tuple(filter(None, [verdict.foremost]))
+
+
 def _worse(metric: MetricVerdict) -> str:
-    is_ratio = metric.kind in (MetricKind.ERRORS, MetricKind.LATENCY)
+    is_ratio = metric.compares == "ratio"
     words = "times stable" if is_ratio else "more than stable"
     if metric.at_least is not None and metric.at_least > (1 if is_ratio else 0):
         return f"{metric.name} at least {metric.at_least:.2g} {words}"

@@ -6,6 +6,7 @@ import logging
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 
 from falaj.errors import FalajError
@@ -17,7 +18,7 @@ _LABELS_AT_ONCE = 2_000
 _COPIES_AT_ONCE = 500
 _CAPTURED = 20_000
 _WAITING = 5_000
-"""So many copies may wait for the other answer to be logged; beyond that the oldest are given up."""
+"""So many copies may wait for the other answer to be logged; beyond that, those that were looked for longest ago go."""
 _log = logging.getLogger(__name__)
 
 
@@ -33,7 +34,7 @@ class Predictions:
     def __init__(self, folder: Path, keys: LogKeys | None, opened: Callable[[], LabelJoin]) -> None:
         self._folder, self._keys, self._opened = folder, keys, opened
         self._join: LabelJoin | None = None
-        self._waiting: OrderedDict[tuple[str, str], PredictionRecord] = OrderedDict()
+        self._waiting: OrderedDict[tuple[str, int, str], PredictionRecord] = OrderedDict()
 
     def labelled(self, endpoint: str, after: int) -> tuple[Sequence[Joined], int]:
         """The labels of an endpoint behind a number, and the number to go on from; see `LabelJoin.read`."""
@@ -98,15 +99,21 @@ class Predictions:
         for record in records:
             mine = record.header.endpoint == endpoint and record.header.release.endswith(f"@{shadow}")
             if mine and record.routing.shadow:
-                self._waiting[endpoint, record.request_id] = record
+                self._waiting[endpoint, shadow, record.request_id] = record
         while len(self._waiting) > _WAITING:
             self._waiting.popitem(last=False)
+        return self._met(endpoint, stable, shadow), position
+
+    def _met(self, endpoint: str, stable: int, shadow: int) -> list[Pair]:
+        """Of the copies that wait, those whose other answer is there; one that is not goes to the end of the line."""
         found: list[Pair] = []
-        for key, record in list(self._waiting.items())[:_COPIES_AT_ONCE]:
-            if key[0] == endpoint and (other := self.answer(endpoint, key[1], stable)) is not None:
-                found.append((other, record))
-                del self._waiting[key]
-        return found, position
+        mine = (key for key in list(self._waiting) if key[:2] == (endpoint, shadow))
+        for key in islice(mine, _COPIES_AT_ONCE):
+            if (other := self.answer(endpoint, key[2], stable)) is None:
+                self._waiting.move_to_end(key)
+                continue
+            found.append((other, self._waiting.pop(key)))
+        return found
 
     def _opened_join(self) -> LabelJoin:
         self._join = self._join or self._opened()

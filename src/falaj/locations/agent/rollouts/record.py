@@ -85,6 +85,11 @@ class Record:
         return weight_of(self.plan, self.rollout)
 
     @property
+    def given_up(self) -> bool:
+        """Whether no request goes to the candidate any more, not even one that asks for it by a match."""
+        return self.rollout.state in (RolloutState.ROLLING_BACK, RolloutState.ROLLED_BACK, RolloutState.ABORTED)
+
+    @property
     def mirror(self) -> float:
         """The share of the requests that the candidate gets a copy of."""
         return mirror_of(self.plan, self.rollout)
@@ -148,7 +153,8 @@ class Record:
 
 
 def _another_share(before: Rollout, after: Rollout) -> bool:
-    return after.step != before.step or after.state is RolloutState.HOLDBACK
+    entered = after.state is RolloutState.HOLDBACK and before.state is RolloutState.PROMOTING
+    return after.step != before.step or entered
 
 
 def thinned(points: Sequence[Mapping[str, Any]], most: int = SHOWN_POINTS) -> Sequence[Mapping[str, Any]]:

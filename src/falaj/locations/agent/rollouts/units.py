@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from falaj.locations.accesslog import Access
@@ -48,6 +48,12 @@ class Units:
                 found.append(access)
         self._append(fresh)
         return found
+
+    def keep(self, rollouts: Collection[str]) -> None:
+        """Forget the units of all rollouts but these."""
+        for path in self._folder.glob("*") if self._folder.exists() else ():
+            if path.name.partition(".")[0] not in rollouts:
+                path.unlink()
 
     def _turn_to(self, step: str) -> None:
         if step == self._step:

@@ -24,6 +24,7 @@ from falaj.locations.agent.rollouts.predictions import Predictions
 from falaj.locations.agent.rollouts.record import Record
 from falaj.locations.agent.rollouts.units import Units
 from falaj.locations.desired import DesiredState, EndpointState, EndpointStatus, RolloutWish
+from falaj.locations.errors import DesiredStateError
 from falaj.locations.runtimes.process.files import read_json, write_json
 from falaj.locations.traffic import Match, Traffic
 from falaj.rollout import WHOLE, Applied, Failed, Ready, RolloutState, Started, Strategy
@@ -83,9 +84,11 @@ class Rollouts:
         }
         now, before = self._clock(), self._records
         self._records = {
-            key: before.get(key, Record(wish.plan)).happened(Started(), now).heard(wish.asked, now)
+            key: (before.get(key) or _begun(wish, now)).happened(Started(), now).heard(wish.asked, now)
             for key, wish in wishes.items()
         }
+        if before.keys() - wishes.keys():
+            self._units.keep({record.plan.id for record in self._records.values()})
         self._reports = {key: report for key, report in self._reports.items() if key in self._records}
         if not self._records:
             self._position = None
@@ -174,18 +177,20 @@ class Rollouts:
 
     def _routed(self, key: Key, accesses: Sequence[Access], now: float) -> Record:
         record = self._records[key]
-        if record.plan.sticky:
-            accesses = self._units.first(f"{record.plan.id}.{record.rollout.step}", accesses)
-        return counting.counted(record, accesses, now) if accesses else record
+        if not (record.plan.sticky and record.analysis):
+            return counting.counted(record, accesses, now)
+        step = f"{record.plan.id}.{record.analysis.step}"  # evidence starts anew with each, the holdback too
+        return counting.counted(record, accesses, now, lambda judged: self._units.first(step, judged))
 
     def _shadowed(self, endpoint: str, record: Record, accesses: Sequence[Access], now: float) -> Record:
         """Count copies: what both answered, what the shadow failed to answer, and what the stable release did."""
         plan = record.plan
         pairs, position = self._predictions.pairs(endpoint, (plan.stable, plan.candidate), record.log_position)
         copies = self._copies(endpoint, plan.candidate)
-        failed = copies[1] - (record.copies[1] if copies >= record.copies else 0)  # a new gateway counts from 0
-        refused = counting.failures(accesses, plan.stable)
-        counted = with_pairs(record, pairs, max(0, failed), refused, now)
+        begun_anew = any(now < then for now, then in zip(copies, record.copies, strict=True))  # another gateway
+        failed = copies[1] - (0 if begun_anew else record.copies[1])
+        refused = counting.failures(accesses, plan.stable, record.mirror)
+        counted = with_pairs(record, pairs, failed, refused, now)
         return replace(counted, log_position=position, copies=copies)
 
     def _captured(self, endpoint: str, record: Record, before: Record) -> Record:
@@ -236,12 +241,25 @@ def _stored(value: Mapping[str, Any]) -> tuple[Position | None, dict[Key, Record
     return position, found
 
 
+def _begun(wish: RolloutWish, now: float) -> Record:
+    """A new record; a plan that cannot be carried out is given up, and the location goes on with all others."""
+    record = Record(wish.plan)
+    try:
+        analysis_plan(wish.plan, (), ())
+        _traffic([record])
+    except (DesiredStateError, TypeError, ValueError) as error:
+        return record.happened(Failed(f"the plan cannot be carried out: {error}"), now)
+    return record
+
+
 def _traffic(records: Sequence[Record]) -> Traffic:
     main = next((record for record in records if record.plan.strategy is not Strategy.CHALLENGER), None)
     mirrors = {record.plan.candidate: record.mirror for record in records if record.mirror > 0}
     if main is None:
         return Traffic({records[0].plan.stable: WHOLE}, mirrors)
     plan, weight = main.plan, main.weight
-    matches = tuple(Match(**{**match, "release": plan.candidate}) for match in plan.matches)  # type: ignore[arg-type]
     weights = {plan.stable: WHOLE - weight, plan.candidate: weight}
+    if main.given_up:
+        return Traffic(weights, mirrors, canary=plan.candidate)
+    matches = tuple(Match(**{**match, "release": plan.candidate}) for match in plan.matches)  # type: ignore[arg-type]
     return Traffic(weights, mirrors, canary=plan.candidate, sticky=plan.sticky, matches=matches)
