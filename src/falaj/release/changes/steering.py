@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,11 +54,21 @@ class Steering:
         return RolloutState(self.report.get("state", RolloutState.PENDING))
 
 
-def rollouts(session: Session, endpoint: str | None = None, limit: int = 50) -> list[Steering]:
-    """The newest rollouts first, of all endpoints or of one."""
+def rollouts(
+    session: Session, endpoint: str | None = None, limit: int = 50, projects: Collection[str] | None = None
+) -> list[Steering]:
+    """The newest rollouts first.
+
+    Args:
+        session: The caller's transaction.
+        endpoint: Of this endpoint only, `environment/model`.
+        limit: How many at most.
+        projects: Of these only; None for all.
+    """
     query = select(ProcessRow).where(ProcessRow.kind == "deployment").order_by(ProcessRow.created_at.desc())
     found = (_known(session, process) for process in session.scalars(query) if _judges(process))
-    mine = (each for each in found if endpoint is None or each.endpoint == endpoint)
+    of_projects = (each for each in found if projects is None or each.change.project in projects)
+    mine = (each for each in of_projects if endpoint is None or each.endpoint == endpoint)
     return [each for _, each in zip(range(limit), mine, strict=False)]
 
 

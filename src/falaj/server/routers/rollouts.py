@@ -37,8 +37,7 @@ def list_rollouts(
     """The newest rollouts first, of the projects that the caller may read; of one endpoint, if one is named."""
     readable = access.readable(platform, caller)
     with platform.database.reading() as session:
-        found = changes.rollouts(session, endpoint, limit)
-        return [documents.rollout_of(each) for each in found if readable is None or each.change.project in readable]
+        return [documents.rollout_of(each) for each in changes.rollouts(session, endpoint, limit, readable)]
 
 
 @router.get("/rollouts/{rollout_id:path}", response_model=documents.Rollout, **action(Action.READ, refined=True))
