@@ -36,7 +36,7 @@ deploy:
 monitoring: {label: late, label_delay: 1d}
 retrain:
   - on: drift
-  - {on: labels, every: 50000}
+  - {on: labels, every: 50000, window: sliding 90d, cooldown: 1d, budget: {runs_a_week: 2, compute: 4h}}
   - {on: schedule, cron: "0 3 1 * *", timezone: Asia/Dubai}
 """
 
@@ -60,6 +60,13 @@ def test_every_key_becomes_its_unit(tmp_path: Path) -> None:
     assert spec.deploy["prod"].options["holdback"] == {"share": 0.02, "for_s": 86400.0}
     assert spec.monitoring == {"label": "late", "label_delay_s": 86400.0}
     assert [trigger["on"] for trigger in spec.retrain] == ["drift", "labels", "schedule"]
+    assert spec.retrain[1] == {
+        "on": "labels",
+        "every": 50000,
+        "window": {"strategy": "sliding", "length_s": 90 * 86400.0},
+        "cooldown_s": 86400.0,
+        "budget": {"runs_a_week": 2, "compute_s": 4 * 3600.0},
+    }
 
 
 @pytest.mark.skipif(not EXAMPLE.exists(), reason="the example is not in this checkout")
@@ -147,6 +154,38 @@ CASES = [
     ("radius: {min: 0,", "radius: {min: 5, max: 1,", "expect.tumours.radius", "greater than", None),
     ("monitoring: {label: malignant}", "monitoring: {}", "gates", "label", None),
     ("monitoring:", "retrain: [{on: drift, every: 5}]\nmonitoring:", "retrain[0]", "does not belong", None),
+    ("monitoring:", "retrain: [{on: event}]\nmonitoring:", "retrain[0]", "needs `source` or `upstream`", None),
+    (
+        "monitoring:",
+        "retrain: [{on: event, source: tumors}]\nmonitoring:",
+        "retrain[0].source",
+        "no data source",
+        "tumours",
+    ),
+    (
+        "monitoring:",
+        "retrain: [{on: event, source: tumours, upstream: m}]\nmonitoring:",
+        "retrain[0]",
+        "not of both",
+        None,
+    ),
+    (
+        "monitoring:",
+        "retrain: [{on: drift, window: slding 9d}]\nmonitoring:",
+        "retrain[0].window",
+        "no window",
+        "sliding",
+    ),
+    ("monitoring:", "retrain: [{on: drift, window: sliding 9d}]\nmonitoring:", "retrain[0].window", "no window", None),
+    ("monitoring:", "retrain: [{on: drift, window: 3}]\nmonitoring:", "retrain[0].window", "is text", None),
+    (
+        "monitoring:",
+        "retrain: [{on: event, source: tumours, poll: 1s}]\nmonitoring:",
+        "retrain[0].poll",
+        "once a minute",
+        None,
+    ),
+    ("monitoring:", "retrain: [{on: drift, budget: {runs: 1}}]\nmonitoring:", "retrain[0].budget.runs", "no key", None),
     ("monitoring:", "retrain: [{on: labels}]\nmonitoring:", "retrain[0]", "needs `every`", None),
     ("monitoring:", 'retrain: [{on: schedule, cron: "61 * * * *"}]\nmonitoring:', "retrain[0]", "cron", None),
     (

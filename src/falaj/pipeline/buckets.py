@@ -38,8 +38,7 @@ def snapshot(source: SourceSpec, store: ArtifactStore) -> Snapshot:
         objects = _objects(bucket, prefix)
         if not objects:
             raise SourceError(f"data source `{source.name}`: there is nothing below `{prefix}`", where=source.source)
-        state = "\n".join(f"{each['path']} {each['e_tag']} {each['size']}" for each in objects)
-        return pinned(store, source.source, state, lambda: _read(source, bucket, prefix, objects, store))
+        return pinned(store, source.source, _state(objects), lambda: _read(source, bucket, prefix, objects, store))
     except (SourceError, MissingExtraError):
         raise
     except OSError:
@@ -48,6 +47,21 @@ def snapshot(source: SourceSpec, store: ArtifactStore) -> Snapshot:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         hint = "check the address and the AWS_* variables"
         raise SourceError(f"data source `{source.name}`: {reason}", where=source.source, hint=hint) from error
+
+
+def state_of(url: str) -> str:
+    """A text that changes whenever objects below a prefix do; only their list is asked for.
+
+    Raises:
+        MissingExtraError: The extra `s3` is not installed.
+        Exception: What the bucket's client raises when it cannot be reached.
+    """
+    address = urlsplit(url)
+    return _state(_objects(_bucket(address.netloc, dict(parse_qsl(address.query))), address.path.strip("/")))
+
+
+def _state(objects: list[Mapping[str, Any]]) -> str:
+    return "\n".join(f"{each['path']} {each['e_tag']} {each['size']}" for each in objects)
 
 
 def _bucket(name: str, options: Mapping[str, str]) -> Any:

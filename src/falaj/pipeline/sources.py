@@ -70,6 +70,29 @@ def resolve(source: SourceSpec, environment: Environment, worktree: Path, store:
     )
 
 
+def fingerprint(url: str) -> str | None:
+    """A digest that changes whenever a source has something new, without reading it.
+
+    None for a source that changes only with a commit, because it is a file of the project or of a package, and for one
+    of which nothing can be said cheaply.
+
+    Args:
+        url: Of the source.
+
+    Raises:
+        OSError: It is not there.
+        Exception: What the client of a bucket raises.
+    """
+    scheme, _, rest = url.partition("://")
+    if scheme == "s3":
+        from falaj.pipeline.buckets import state_of
+
+        return hashlib.sha256(state_of(url).encode()).hexdigest()
+    if scheme == "file" and rest.startswith("/"):
+        return hashlib.sha256("\n".join(_states(Path(rest))).encode()).hexdigest()
+    return None
+
+
 def forget(source: SourceSpec, store: ArtifactStore) -> None:
     """Make the next `resolve` read the source anew, because its snapshot is damaged."""
     for ref in [*store.refs(f"sources/{_name_key(source.source)}/")]:

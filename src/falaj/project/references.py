@@ -21,6 +21,7 @@ def reference_issues(spec: ProjectSpec, document: Document, checkout: Checkout) 
         checkout: The project's code.
     """
     found = [*_name_issues(spec, document), *_data_issues(spec, document), *_gate_issues(spec, document)]
+    found += _retrain_issues(spec, document)
     for step in spec.steps.values():
         found += [*_step_issues(spec, step, document), *_file_issues(step, document, checkout.root)]
         found += function_issues(step, document, checkout)
@@ -110,6 +111,16 @@ def _data_issues(spec: ProjectSpec, document: Document) -> Iterator[Issue]:
             yield Issue(
                 issue.file, place.line, place.column, issue.field, issue.message, issue.expected, issue.suggestion
             )
+
+
+def _retrain_issues(spec: ProjectSpec, document: Document) -> Iterator[Issue]:
+    for index, wish in enumerate(spec.retrain):
+        if (name := wish.get("source")) and name not in spec.data:
+            expected = f"one of {', '.join(spec.data)}" if spec.data else "a source under `data`"
+            place = ("retrain", index, "source")
+            yield document.issue(place, f"there is no data source {name!r}", expected, nearest(name, spec.data))
+        if wish["on"] == "labels" and "label" not in spec.monitoring:
+            yield document.issue(("retrain", index), "labels need a name", "`monitoring.label` names their column")
 
 
 def _gate_issues(spec: ProjectSpec, document: Document) -> Iterator[Issue]:

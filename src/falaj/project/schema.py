@@ -229,7 +229,7 @@ class Project(Strict):
             serving=ServingSpec(self.serving.replicas, self.serving.latency_budget_ms),
             deploy={name: strategy.to_spec() for name, strategy in self.deploy.items()},
             monitoring={key: value for key, value in monitoring.items() if value is not None},
-            retrain=tuple(trigger.model_dump(exclude_none=True) for trigger in self.retrain),
+            retrain=tuple(trigger.to_spec() for trigger in self.retrain),
             privacy=self.privacy.to_spec(),
             text_sha256=text_sha256,
         )
