@@ -169,7 +169,9 @@ def test_no_accepted_label_is_lost_when_the_replica_is_killed(replica: Replica) 
 
     with ThreadPoolExecutor(4) as pool:
         sending = [pool.submit(send) for _ in range(4)]
-        time.sleep(1.0)
+        until = time.monotonic() + 30
+        while len(accepted) < 400 and time.monotonic() < until:
+            time.sleep(0.05)
         replica.process.send_signal(signal.SIGKILL)
     assert all(each.exception() is None for each in sending)
     found = {one.prediction_id for one in kept(replica.log)}
