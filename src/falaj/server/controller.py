@@ -16,6 +16,7 @@ from falaj.processes import Event, Outbox
 from falaj.release import captured, changes
 from falaj.release.lifecycle import DeploymentState
 from falaj.server.drift import DriftWatch
+from falaj.server.monitors import MonitorWatch
 from falaj.server.platform import Platform
 from falaj.server.routers.projects import Push, announce
 from falaj.storage import ProjectRow, RunRow
@@ -48,6 +49,7 @@ class Controller:
         self._next_renewal = 0.0
         self._next_schedules = 0.0
         self._drift = DriftWatch(platform)
+        self._monitors = MonitorWatch(platform)
 
     def start(self) -> None:
         """Begin."""
@@ -69,6 +71,7 @@ class Controller:
                 self._poll_repositories()
                 self._take_spooled()
                 self._drift.turn(self._platform.now())
+                self._monitors.turn(self._platform.now())
             except FalajError as error:
                 logger.warning("controller", extra={"error": str(error)})
             except Exception:  # the loop outlives whatever one turn meets; the row is still there for the next

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -11,77 +10,10 @@ import numpy as np
 import pytest
 
 from falaj.monitoring.profiles import Profile
-from falaj.monitoring.reference import (
-    PREDICTION,
-    MonitoringSettings,
-    ReferenceRows,
-    ReleaseReference,
-    build_reference,
-)
+from falaj.monitoring.reference import ReleaseReference
 from falaj.monitoring.triage import Action, Cause
-from falaj.monitoring.watching import Judged, MonitorState, Run, WindowBlock, judge, measured_loss, restored
-
-ROWS = 300
-Change = Callable[[np.random.Generator, dict[str, Any]], None]
-SETTINGS = MonitoringSettings(block=ROWS, window=1, sources={"temp": "weather", "wind": "weather"})
-
-
-def drawn(rng: np.random.Generator, count: int) -> dict[str, Any]:
-    """Features of which two say how likely a 1 is."""
-    return {
-        "temp": rng.normal(15, 6, count),
-        "wind": rng.gamma(3, 3, count),
-        "distance": rng.normal(1000, 300, count),
-        "carrier": np.array(["AA", "UA", "DL"], dtype=object)[rng.integers(0, 3, count)],
-    }
-
-
-def score_of(columns: dict[str, Any]) -> np.ndarray:
-    return 1 / (1 + np.exp(-(np.nan_to_num(columns["distance"], nan=1000) - 1000) / 300))
-
-
-def reference_rows(seed: int = 1, count: int = 12_000) -> ReferenceRows:
-    rng = np.random.default_rng(seed)
-    columns = drawn(rng, count)
-    score = score_of(columns)
-    label = (rng.random(count) < score).astype(float)
-    return ReferenceRows(columns, held_out=True, label=label, score=score, probabilities=True)
-
-
-REFERENCE = build_reference([reference_rows()], SETTINGS)
-
-
-def window(
-    seed: int, change: Change | None = None, *, labelled: int = 0, flipped: float = 0.0
-) -> tuple[list[WindowBlock], np.ndarray]:
-    """One window as a location tells of it, and the losses of its rows."""
-    rng = np.random.default_rng(seed)
-    columns = drawn(rng, ROWS)
-    if change:
-        change(rng, columns)
-    score = score_of(columns)
-    label = (rng.random(ROWS) < score).astype(float)
-    turned = rng.random(ROWS) < flipped
-    label = np.where(turned, 1 - label, label)
-    loss = (score - label) ** 2
-    start = 1000.0 * seed
-    features = REFERENCE.features.schema.profile(columns, start, start + 999)
-    assert REFERENCE.predictions is not None
-    predictions = REFERENCE.predictions.schema.profile({PREDICTION: score}, start, start + 999)
-    return [WindowBlock(start, start + 999, ROWS, features, predictions, tally(loss[:labelled]))], loss
-
-
-def tally(loss: np.ndarray) -> dict[str, Any]:
-    cells = np.bincount(np.minimum(49, (loss * 50).astype(int)), minlength=50)
-    return {"labelled": len(loss), "total": float(loss.sum()), "cells": cells.tolist(), "wrong": None}
-
-
-def runs(losses: list[np.ndarray]) -> Iterator[Run]:
-    assert REFERENCE.loss is not None
-    size, all_of_them = REFERENCE.loss.block_rows, np.concatenate(losses)
-    for number in range(len(all_of_them) // size):
-        part = all_of_them[number * size : (number + 1) * size]
-        yield Run(number, size, float(part.mean()), number * 10.0, number * 10.0 + 9, number * 10.0 + 20)
+from falaj.monitoring.watching import Judged, MonitorState, WindowBlock, judge, measured_loss, restored
+from tests.monitoring.watching.scene import REFERENCE, ROWS, Change, drawn, missing, runs, shifted, tally, window
 
 
 def watched(windows: int, change: Change | None = None, **more: Any) -> list[Judged]:
@@ -95,14 +27,6 @@ def watched(windows: int, change: Change | None = None, **more: Any) -> list[Jud
         json.dumps(judged.report)
         found.append(judged)
     return found
-
-
-def shifted(rng: np.random.Generator, columns: dict[str, Any]) -> None:
-    columns["temp"] += 4
-
-
-def missing(rng: np.random.Generator, columns: dict[str, Any]) -> None:
-    columns["wind"][: ROWS // 4] = np.nan
 
 
 def actions(found: list[Judged]) -> list[Action]:
@@ -141,7 +65,7 @@ def test_missing_values_are_an_incident_at_once() -> None:
 
 
 def test_losses_that_rise_ask_for_a_retraining() -> None:
-    found = watched(12, labelled=ROWS, flipped=0.35)
+    found = watched(12, labelled=ROWS, flipped=0.7)
     assert actions(found)[0] is Action.RETRAIN
     assert found[-1].verdict.cause is Cause.CONCEPT_DRIFT and "concept" in found[-1].fired
     assert "brier has risen" in found[-1].facts.loss_alarm
@@ -159,7 +83,7 @@ def test_what_is_over_is_over() -> None:
 
 
 def test_another_release_begins_anew_and_remembers_the_last_retraining() -> None:
-    before = watched(12, labelled=ROWS, flipped=0.35)[-1].state
+    before = watched(12, labelled=ROWS, flipped=0.7)[-1].state
     after = MonitorState.begin(4, 100, 50_000.0, before)
     assert after.concept.alarm is None and not after.drifting and after.windows == 0
     assert after.episode.cause is Cause.NONE and "retrain" in after.episode.last_done

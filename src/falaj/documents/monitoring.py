@@ -1,0 +1,98 @@
+"""Monitors, windows and alerts as the API tells of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Monitor:
+    """How the monitors of an endpoint stand.
+
+    `status` is `ok`, `waiting` before the first window, `unknown` where a release has no reference, `fired`,
+    `drifting`, or the cause that triage acts on. `guarantee` says what drift and concept monitors promise.
+    """
+
+    endpoint: str
+    location: str
+    release: int
+    status: str
+    reason: str
+    windows: int
+    drifting: list[str]
+    concept: float
+    last_window: float | None
+    updated_at: float
+    guarantee: str
+
+
+@dataclass(frozen=True)
+class DriftWindow:
+    """What the monitors found in one window; `report` has each feature with its effect and evidence."""
+
+    location: str
+    release: int
+    number: int
+    start: float
+    end: float
+    rows: int
+    report: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class PerformanceWindow:
+    """The loss of one window: measured by labels or estimated without them, with its interval."""
+
+    location: str
+    release: int
+    number: int
+    start: float
+    end: float
+    rows: int
+    labelled: int
+    metric: str
+    value: float | None
+    low: float | None
+    high: float | None
+    expected: float | None
+    method: str
+    reason: str
+    wrong: float | None
+
+
+@dataclass(frozen=True)
+class AlertNote:
+    """What was said or done about an alert."""
+
+    at: float
+    by: str
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Alert:
+    """What monitors of one release at one endpoint raised, and what triage says of it.
+
+    `data` holds the facts, the evidence by feature, the promises of the monitors that fired, and what was done.
+    """
+
+    id: str
+    project: str
+    endpoint: str
+    location: str
+    release: int
+    state: str
+    cause: str
+    severity: str
+    opened_at: float
+    updated_at: float
+    resolved_at: float | None
+    muted_until: float | None
+    fired: list[str]
+    features: dict[str, float]
+    reasons: list[str]
+    action: str
+    data: dict[str, Any]
+    notes: list[AlertNote] = field(default_factory=list)

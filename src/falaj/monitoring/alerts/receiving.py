@@ -1,0 +1,123 @@
+"""Taking what a location counted: idempotent, so that it may be told again whatever died when."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from falaj.errors import FalajError, UsageError
+from falaj.monitoring.profiles import Profile
+from falaj.storage import EndpointRow
+from falaj.storage.monitoring_tables import LossRunRow, ProfileBlockRow
+
+ARMS = ("answered", "shadow")
+MOST_NUMBER = 2**53
+
+
+@dataclass(frozen=True)
+class Received:
+    """What became of a report.
+
+    Args:
+        taken: Blocks and losses that are new.
+        refused: Why others were not taken; telling them again would not help.
+    """
+
+    taken: int
+    refused: tuple[str, ...] = ()
+
+
+def receive(
+    session: Session,
+    location: str,
+    blocks: Iterable[Mapping[str, Any]],
+    losses: Iterable[Mapping[str, Any]],
+    now: float,
+) -> Received:
+    """Keep what is new of a report.
+
+    Args:
+        session: The caller's transaction.
+        location: Who reports.
+        blocks: As `locations.agent.profiling` tells of them.
+        losses: The same.
+        now: Unix seconds.
+    """
+    taken, refused = 0, []
+    for keep, items in ((_keep_block, blocks), (_keep_losses, losses)):
+        for item in items:
+            try:
+                key = _key(session, location, item)
+                with session.begin_nested():
+                    taken += keep(session, key, item, now)
+            except (FalajError, KeyError, TypeError, ValueError) as error:
+                refused.append(f"{item.get('endpoint')} {item.get('release')} {item.get('number')}: {error}")
+    return Received(taken, tuple(refused))
+
+
+_Key = tuple[str, str, str, int, str, int]
+
+
+def _key(session: Session, location: str, item: Mapping[str, Any]) -> _Key:
+    environment, _, model = str(item["endpoint"]).partition("/")
+    name, _, release = str(item["release"]).rpartition("@")
+    number = int(item["number"])
+    if session.get(EndpointRow, (location, environment, model)) is None:
+        raise UsageError(f"{location} has no endpoint {environment}/{model}")
+    if name != model or not release.isdecimal() or item["arm"] not in ARMS or not 0 <= number < MOST_NUMBER:
+        raise UsageError(f"these are no counts of {model}")
+    return location, environment, model, int(release), str(item["arm"]), number
+
+
+def _keep_block(session: Session, key: _Key, item: Mapping[str, Any], now: float) -> int:
+    start, end, rows, revision = float(item["start"]), float(item["end"]), int(item["rows"]), int(item["revision"])
+    if not (math.isfinite(start) and math.isfinite(end)) or start > end or rows < 0:
+        raise UsageError("the block has no sensible time or rows")
+    row = session.get(ProfileBlockRow, key)
+    if row is not None and revision <= row.revision:
+        return 0
+    told = {name: _profile(item.get(name)) for name in ("features", "predictions")}
+    if row is None:
+        names = ("location", "environment", "model", "release", "arm", "number")
+        row = ProfileBlockRow(**dict(zip(names, key, strict=True)), features=None, predictions=None, losses=None)
+        session.add(row)
+    row.start, row.end, row.rows, row.final = start, end, rows, bool(item["final"])
+    row.revision, row.least, row.received_at = revision, int(item.get("least", 0)), now
+    for name, document in told.items():
+        if document is not None:  # a location that was told is sent no more does not keep it, and tells labels alone
+            setattr(row, name, document)
+    row.losses = _tally(item.get("losses")) or row.losses
+    return 1
+
+
+def _profile(document: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if document is None:
+        return None
+    Profile.from_json(document)
+    return dict(document)
+
+
+def _tally(document: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if not document:
+        return None
+    labelled, total = int(document["labelled"]), float(document["total"])
+    cells = [int(count) for count in document["cells"]]
+    if labelled < 0 or not 0 <= total <= labelled or min(cells) < 0 or len(cells) > 1_000:
+        raise UsageError("the losses do not add up")
+    return {**document, "labelled": labelled, "total": total, "cells": cells}
+
+
+def _keep_losses(session: Session, key: _Key, item: Mapping[str, Any], _now: float) -> int:
+    if session.get(LossRunRow, key) is not None:
+        return 0
+    numbers = {name: float(item[name]) for name in ("mean", "start", "end", "labelled_at")}
+    if not all(map(math.isfinite, numbers.values())) or not 0 <= numbers["mean"] <= 1 or int(item["rows"]) < 1:
+        raise UsageError("the losses are no mean of losses")
+    names = ("location", "environment", "model", "release", "arm", "number")
+    session.add(LossRunRow(**dict(zip(names, key, strict=True)), rows=int(item["rows"]), **numbers))
+    session.flush()
+    return 1
