@@ -84,6 +84,9 @@ REVIEW = Scene(
     MARIAM, Action.REVIEW_CHANGE, PROD, RELEASE_MANAGER, replace(CHANGE, kind="emergency", state="review-due")
 )
 REJECT = Scene(MARIAM, Action.REJECT_CHANGE, PROD, RELEASE_MANAGER, CHANGE)
+OVERRIDE = Scene(MARIAM, Action.OVERRIDE_ROLLOUT, PROD, RELEASE_MANAGER, replace(CHANGE, state="deploying"))
+STEER = Scene(MARIAM, Action.STEER_ROLLOUT, PROD, (Binding(Role.ML_ENGINEER),), replace(CHANGE, state="deploying"))
+GATE = Scene(MARIAM, Action.DECIDE_GATE, Resource("gate", "r1", project="flights"), RELEASE_MANAGER)
 RUN = Scene(MARIAM, Action.RUN, Resource("project", "flights", project="flights"), (Binding(Role.DATA_SCIENTIST),))
 SERVE = Scene(AGENT, Action.SERVE, Resource("location", "dubai"))
 ACCOUNTS = Scene(MARIAM, Action.MANAGE_ACCOUNTS, TENANT, (Binding(Role.ADMIN),))
@@ -95,6 +98,10 @@ GOOD = {
     "request": REQUEST,
     "review": REVIEW,
     "reject": REJECT,
+    "override": OVERRIDE,
+    "steer": STEER,
+    "steer one's own": STEER.but(change={"requester": "user:mariam"}),
+    "decide about a gate": GATE,
     "run": RUN,
     "serve": SERVE,
     "accounts": ACCOUNTS,
@@ -136,7 +143,15 @@ ATTACKS: list[tuple[str, Scene]] = [
     ("sod-admin", RUN.but(bindings=(*RUN.bindings, Binding(Role.ADMIN)))),
     ("sod-admin", REQUEST.but(bindings=(*REQUEST.bindings, Binding(Role.ADMIN)))),
     ("sod-admin", ADMIT.but(principal=MARIAM, bindings=(*RELEASE_MANAGER, Binding(Role.ADMIN)))),
+    ("sod-admin", STEER.but(bindings=(*STEER.bindings, Binding(Role.ADMIN)))),
+    ("sod-admin", OVERRIDE.but(bindings=(*RELEASE_MANAGER, Binding(Role.ADMIN)))),
+    ("sod-admin", GATE.but(bindings=(*RELEASE_MANAGER, Binding(Role.ADMIN)))),
+    ("sod-self-override", OVERRIDE.but(change={"requester": "user:mariam"})),
+    ("sod-self-override", OVERRIDE.but(change={"authors": frozenset({"mariam@example.ae"})})),
+    ("sod-self-override", OVERRIDE.but(change={"authors": frozenset({"user:mariam"})})),
     ("decided-by-people", REJECT.but(principal=TOKEN)),
+    ("decided-by-people", OVERRIDE.but(principal=TOKEN)),
+    ("decided-by-people", GATE.but(principal=TOKEN)),
     ("managed-by-people", ACCOUNTS.but(principal=TOKEN)),
     ("step-up-missing", APPROVE.but(by={"step_up_at": None})),
     ("step-up-missing", APPROVE.but(by={"step_up_method": None})),

@@ -30,7 +30,7 @@ class Action(StrEnum):
     """Let an approved change take effect. No route performs it: the controller does."""
     ROLLBACK = "rollback"
     STEER_ROLLOUT = "steer-rollout"
-    """Pause, resume or abort: what can only make a rollout more careful."""
+    """Pause, resume or abort: what spares a candidate no evidence."""
     OVERRIDE_ROLLOUT = "override-rollout"
     """Promote or skip without the evidence that the plan asks for."""
     DECIDE_GATE = "decide-gate"
