@@ -10,23 +10,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from falaj.checks.results import CheckResult, CheckValue, Finding, GateResult, SliceResult
+from falaj.checks.results import ChampionVerdict, CheckResult, CheckValue, Finding, GateResult, SliceResult
 
 if TYPE_CHECKING:
+    from falaj.checks.champion import against_champion
     from falaj.checks.context import CheckContext, LiveModel
-    from falaj.checks.gates import run_gates
+    from falaj.checks.gates import judge_all, run_gates
     from falaj.checks.registry import CHECK_NAMES, run_check
 
 _WHERE = {
     "CHECK_NAMES": "registry",
     "CheckContext": "context",
     "LiveModel": "context",
+    "against_champion": "champion",
+    "judge_all": "gates",
     "run_check": "registry",
     "run_gates": "gates",
 }
 
 __all__ = [
     "CHECK_NAMES",
+    "ChampionVerdict",
     "CheckContext",
     "CheckResult",
     "CheckValue",
@@ -34,6 +38,8 @@ __all__ = [
     "GateResult",
     "LiveModel",
     "SliceResult",
+    "against_champion",
+    "judge_all",
     "run_check",
     "run_gates",
 ]

@@ -56,6 +56,8 @@ class CheckContext:
         workdir: Scratch folder of the caller; checks write only below it.
         outputs: Digest by `step`, `step.output` or source name.
         live: The release to compare with; None before the first one.
+        champion: Whether the candidate is held beside the live release although no gate asks for it.
+        blocks: The column whose values keep rows together, such as their day; None where rows are independent.
         seed: Seed of every random choice.
         now: Seconds since the epoch, for freshness.
         process_environment: Variables that every started process carries, so that orphans can be found.
@@ -69,6 +71,8 @@ class CheckContext:
     workdir: Path
     outputs: Mapping[str, Digest]
     live: LiveModel | None = None
+    champion: bool = False
+    blocks: str | None = None
     seed: int = 0
     now: float = field(default_factory=time.time)
     process_environment: Mapping[str, str] = field(default_factory=dict)

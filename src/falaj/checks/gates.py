@@ -8,7 +8,7 @@ several looks is needed: passing all of them by chance is less likely than passi
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,28 +38,40 @@ def run_gates(context: CheckContext) -> tuple[GateResult, ...]:
 
     Nothing is raised for a candidate that cannot be judged: its gates have failed with the reason.
     """
+    return judge_all(context)[0]
+
+
+def judge_all(context: CheckContext) -> tuple[tuple[GateResult, ...], Scoring | None]:
+    """Judge every gate, and give back the scores that they were judged by; None when nothing could be scored."""
     gates = context.spec.gates
     context.workdir.mkdir(parents=True, exist_ok=True)
     try:
         scoring = _score(context)
     except FalajError as error:
-        return tuple(_unjudged(gate, str(error)) for gate in gates)
-    return tuple(judge(gate, scoring, context) for gate in gates)
+        return tuple(_unjudged(gate, str(error)) for gate in gates), None
+    return tuple(judge(gate, scoring, context) for gate in gates), scoring
 
 
 def _score(context: CheckContext) -> Scoring:
     tables: dict[str, set[str]] = {}
     for gate in context.spec.gates:
         tables.setdefault(gate.data, set()).update({gate.by} if gate.by else ())
+    if context.champion and context.blocks and (judging := champion_gate(context.spec.gates)):
+        tables[judging.data].add(context.blocks)
     if not tables:
         return Scoring({}, {}, {})
     label = context.spec.monitoring.get("label")
     if not label:
         raise CheckError("gates need the name of the label column", hint="set monitoring.label in falaj.yaml")
     models = {CANDIDATE: context.fetch_digest(context.model_digest())}
-    if context.live and any(gate.not_worse_than for gate in context.spec.gates):
+    if context.live and (context.champion or any(gate.not_worse_than for gate in context.spec.gates)):
         models[LIVE] = context.fetch_digest(context.live.digest)
     return score(context, models, tables, label=label)
+
+
+def champion_gate(gates: Sequence[GateSpec]) -> GateSpec | None:
+    """The gate whose metric and rows say which model is better: the first comparison with live, else the first gate."""
+    return next((gate for gate in gates if gate.not_worse_than), gates[0] if gates else None)
 
 
 def judge(gate: GateSpec, scoring: Scoring, context: CheckContext) -> GateResult:

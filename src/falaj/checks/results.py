@@ -138,3 +138,28 @@ class GateResult:
     reason: str
     method: str = ""
     slices: tuple[SliceResult, ...] = ()
+
+
+@dataclass(frozen=True)
+class ChampionVerdict:
+    """Whether a retrained candidate takes the way of the champion.
+
+    Attributes:
+        wins: Whether it does; one that does not is kept, and goes nowhere by itself.
+        reason: In words.
+        metric: Compared; empty when nothing was.
+        candidate: Its value.
+        champion: The live release's value.
+        better_by: Two one-sided bounds of how much better the candidate is; None when they cannot be told.
+        rows: Compared.
+        blocks: Compared.
+    """
+
+    wins: bool
+    reason: str
+    metric: str = ""
+    candidate: float | None = None
+    champion: float | None = None
+    better_by: tuple[float, float] | None = None
+    rows: int = 0
+    blocks: int = 0

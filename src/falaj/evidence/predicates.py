@@ -154,12 +154,14 @@ class Eval:
         commit: Full commit id.
         gates: Every gate of the project.
         live: Digest of the live model it was compared with.
+        champion: Of a retrained model: whether it wins against the live one, why, and the comparison; else None.
     """
 
     run: str
     commit: str
     gates: tuple[GateRecord, ...]
     live: str | None = None
+    champion: Mapping[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the predicate."""

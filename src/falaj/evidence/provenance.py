@@ -6,7 +6,7 @@ Source: SLSA v1.0 provenance (https://slsa.dev/spec/v1.0/provenance).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,6 +34,8 @@ class Provenance:
         version: Version of Falaj.
         started_at: Unix time in seconds.
         ended_at: Unix time in seconds.
+        trigger: Why it was built: push, schedule, drift, ...; empty when it is not told.
+        cause: Of a training that something asked for: what happened, such as the alert and its reason.
     """
 
     run: str
@@ -49,6 +51,8 @@ class Provenance:
     version: str
     started_at: float
     ended_at: float
+    trigger: str = ""
+    cause: Mapping[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the predicate."""
@@ -61,6 +65,8 @@ class Provenance:
                 "repository": self.repository,
                 "ref": self.ref,
                 "parameters": plain(self.parameters),
+                **({"trigger": self.trigger} if self.trigger else {}),
+                **({"cause": plain(self.cause)} if self.cause else {}),
             },
             "internalParameters": {"reproducible": self.reproducible, "reason": self.reason},
             "resolvedDependencies": self._dependencies(),

@@ -105,6 +105,10 @@ class Retrain(Strict):
     window: Window | None = Field(
         default=None, description="Rows to learn from: `all`, `sliding 90d`, `since drift`, `weighted 60d`."
     )
+    blocks: NonEmpty | None = Field(
+        default=None,
+        description="Column whose values keep rows together, such as their day: candidates are compared by blocks.",
+    )
     cooldown: Duration | None = Field(
         default=None,
         description="From the end of a training to the next by this trigger; 6h for drift and labels, 1h for events.",
@@ -139,7 +143,7 @@ class Retrain(Strict):
         return found
 
 
-_COMMON = {"on", "window", "cooldown", "budget"}
+_COMMON = {"on", "window", "blocks", "cooldown", "budget"}
 _ALLOWED: dict[str, set[str]] = {
     "drift": set(),
     "labels": {"every", "loss_above"},

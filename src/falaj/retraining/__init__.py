@@ -1,6 +1,7 @@
-"""What starts a training again, on which rows, and whether it was worth it.
+"""What starts a training again, when, and on which rows.
 
-The judgement of a candidate (`falaj.retraining.backtest`) needs numpy and is imported where it is used.
+Whatever asks goes through `request_training`. Whether the candidate was worth it is judged in its run, by
+`falaj.checks.champion`.
 """
 
 from falaj.retraining.feedback import FeedbackWish, feedback_trigger

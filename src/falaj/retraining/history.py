@@ -14,6 +14,7 @@ from falaj.release.registry import CONTROLLER
 from falaj.retraining.trainings import Outcome, PastTraining, TriggerKind
 from falaj.runs.lifecycle import ENDED, RunState
 from falaj.storage import ReleaseRow, RunRow
+from falaj.storage.monitoring_tables import AlertNoteRow, AlertRow
 from falaj.storage.retraining_tables import RetrainingRow, TrainingRequestRow
 
 WAITING, STARTED, REFUSED = "waiting", "started", "refused"
@@ -59,9 +60,23 @@ def _settle(session: Session, row: TrainingRequestRow, run: RunRow, now: float) 
     minutes = max(0.0, row.ended_at - (run.started_at or row.ended_at)) / 60
     row.data = {**row.data, "minutes": minutes, "verdict": dict(verdict), "release": run.release}
     told = {"model": row.model, "run": run.id, "outcome": outcome.value, "reason": reason, **row.cause}
+    _tell_alert(session, row, now)
     trail.write(session, "training.ended", CONTROLLER, f"training/{row.id}", now, told)
     if outcome is Outcome.FAILED and run.state == RunState.FAILED and TriggerKind(row.kind) in _RETRIED:
         _again(session, row, now)
+
+
+def _tell_alert(session: Session, row: TrainingRequestRow, now: float) -> None:
+    """Say at the alert that asked for a training whether it helped, and why not."""
+    alert = session.get(AlertRow, str(row.cause.get("alert") or ""))
+    if alert is None:
+        return
+    made = f"{row.model}@{row.data['release']}" if row.data.get("release") else "no release"
+    words = {
+        Outcome.WON: f"the retraining made {made}: {row.reason}",
+        Outcome.LOST: f"retraining did not help ({made}): {row.reason}",
+    }.get(Outcome(row.state), f"the retraining broke: {row.reason}")
+    session.add(AlertNoteRow(alert=alert.id, at=now, by=CONTROLLER, kind="retraining", text=words))
 
 
 def _how_it_ended(

@@ -10,7 +10,7 @@ from typing import Any
 from falaj import __version__
 from falaj import evidence as ev
 from falaj.artifacts import ArtifactStore, Digest
-from falaj.checks import CheckResult, GateResult
+from falaj.checks import ChampionVerdict, CheckResult, GateResult
 from falaj.pipeline.environment import Environment
 from falaj.pipeline.result import PipelineResult
 from falaj.project.spec import ProjectSpec
@@ -40,6 +40,7 @@ class Findings:
         mlflow_run: Tracking run.
         started_at: Unix seconds.
         ended_at: Unix seconds.
+        champion: How a retrained candidate did beside the live release; None for other runs.
     """
 
     order: Order
@@ -56,6 +57,7 @@ class Findings:
     mlflow_run: str | None
     started_at: float
     ended_at: float
+    champion: ChampionVerdict | None = None
 
 
 def attest(found: Findings, store: ArtifactStore, keys: ev.Keyring) -> list[tuple[str, Mapping[str, Any]]]:
@@ -112,7 +114,7 @@ def _about_the_model(found: Findings, datasets: list[tuple[ev.Snapshot, ev.Datas
     run, commit = found.order.run_id, found.order.commit
     live = found.live.digest if found.live else None
     gates = tuple(_gate(gate) for gate in found.gates)
-    yield ev.statement(ev.EVAL, about, ev.Eval(run, commit, gates, live).as_dict())
+    yield ev.statement(ev.EVAL, about, ev.Eval(run, commit, gates, live, _champion(found)).as_dict())
     behaviour = tuple(_check(check) for check in found.checks if check.name in BEHAVIOUR)
     content = tuple(_check(check) for check in found.checks if check.name not in BEHAVIOUR)
     yield ev.statement(ev.TESTS, about, ev.Tests(run, commit, behaviour).as_dict())
@@ -141,6 +143,8 @@ def _provenance(found: Findings) -> ev.Provenance:
         version=__version__,
         started_at=found.started_at,
         ended_at=found.ended_at,
+        trigger=found.order.trigger,
+        cause=found.order.training.evidence() if found.order.training else {},
     )
 
 
@@ -164,6 +168,10 @@ def _train(found: Findings) -> ev.Train:
         automated_decisions=found.spec.privacy.automated_decisions,
         human_review=found.spec.privacy.human_review,
     )
+
+
+def _champion(found: Findings) -> dict[str, Any] | None:
+    return None if found.champion is None else asdict(found.champion)
 
 
 def _gate(gate: GateResult) -> ev.GateRecord:

@@ -18,6 +18,7 @@ from falaj.pipeline.events import Event, EventKind
 from falaj.project import load_project_cached
 from falaj.project.spec import ProjectSpec
 from falaj.runs.outcome import Order, Outcome, Surroundings
+from falaj.runs.training import blocks_of, with_window
 
 _BEFORE_TRAINING = ("static", "tests", "secrets", "dependencies")
 
@@ -34,6 +35,8 @@ def conduct(order: Order, worktree: Path, around: Surroundings) -> Outcome:
         return Outcome("failed", str(error))
     if reason := around.refusal(spec):
         return Outcome("rejected", reason, model=spec.model)
+    if order.training:
+        order = replace(order, params=with_window(order.params, order.training, spec))
     try:
         outcome = _Run(order, worktree, around, spec).outcome()
     except FalajError as error:
@@ -61,9 +64,12 @@ class _Run:
                 return self._with_edges(self._stopped(pipeline, early), pipeline)
             outputs = dict(pipeline.outputs)
             packaged = self._package(environment, outputs)
+            if packaged and (known := self._nothing_new(packaged)):
+                states = {name: str(step.state) for name, step in pipeline.steps.items()}
+                return self._with_edges(Outcome("succeeded", known, steps=states), pipeline)
             late = self._start_checks(pool, self._wanted_after(), environment, outputs)
             referenced = pool.submit(self._reference, environment, outputs, packaged) if packaged else None
-            gates = self._judge(environment, outputs | self._take_captured())
+            gates, champion = self._judge(environment, outputs | self._take_captured())
             checks = tuple(future.result() for future in (*early, *late))
         states = {name: str(step.state) for name, step in pipeline.steps.items()}
         if self.around.cancelled():
@@ -74,8 +80,14 @@ class _Run:
         if packaged is None:
             return self._with_edges(Outcome("succeeded", steps=states), pipeline)
         findings = self._findings(environment, pipeline, checks, gates, packaged, started_at, tracking)
+        findings = replace(findings, champion=champion)
         made = Outcome("succeeded", metrics=_named(metrics), steps=states)
         return self._attested(findings, packaged, referenced.result() if referenced else None, made)
+
+    def _nothing_new(self, packaged: Any) -> str:
+        """That a training gave the bytes of a release that there is; empty when it gave others, or was a push."""
+        known = self.around.known(self.spec.model, str(packaged.digest)) if self.order.training else None
+        return f"nothing new: the training gave the model of {known} again" if known else ""
 
     def _take_captured(self) -> dict[str, Digest]:
         """Hold the candidate against what earlier ones failed on, too; the rows by the names that those gates use."""
@@ -172,21 +184,26 @@ class _Run:
         self._emit("check.finished", "reference", data)
         return made
 
-    def _judge(self, environment: Environment, outputs: Mapping[str, Digest]) -> tuple[Any, ...]:
-        if not self.spec.gates:
-            return ()
-        from falaj.checks import run_gates
+    def _judge(self, environment: Environment, outputs: Mapping[str, Digest]) -> tuple[tuple[Any, ...], Any]:
+        """What the gates say and, of a training, whether the candidate wins against the release that is live."""
+        training = self.order.training
+        if not self.spec.gates and training is None:
+            return (), None
+        from falaj.checks import against_champion, judge_all
 
         names = [gate.text for gate in self.spec.gates]
         started_at = time.time()
         for name in names:
             self._emit("gate.started", name)
-        gates = run_gates(self._context(environment, outputs))
+        context = self._context(environment, outputs)
+        if training:
+            context = replace(context, champion=True, blocks=blocks_of(training, self.spec))
+        gates, scoring = judge_all(context)
         for gate in gates:
             shown = ("passed", "value", "limit", "rows", "slice", "reason", "interval")
             data = {field: getattr(gate, field) for field in shown} | {"started_at": started_at}
             self._emit("gate.finished", gate.gate.text, data)
-        return gates
+        return gates, against_champion(context, scoring, training.hope) if training else None
 
     def _context(self, environment: Environment, outputs: Mapping[str, Digest]) -> Any:
         from falaj.checks import CheckContext, LiveModel
@@ -259,11 +276,19 @@ class _Run:
             "packaging": packaged.summary,
             "model_signature": self._signature(packaged.digest),
             "artifacts": [each for each in (lock, reference) if each],
+            "retraining": self._retraining(findings.champion),
             "reproducible": findings.environment.reproducible and not self.order.commit.endswith("-dirty"),
         }
         made = replace(outcome, digest=packaged.digest, envelopes=envelopes, data=data)
         told = self._with_edges(made, findings.pipeline, lock)
         return replace(told, edges=(*told.edges, *(referenced.edges() if referenced else ())))
+
+    def _retraining(self, champion: Any) -> dict[str, Any] | None:
+        """Why the release was trained, on which rows, and how it did beside the one that was live."""
+        training = self.order.training
+        if training is None:
+            return None
+        return {**asdict(champion), "kind": training.kind, "because": training.evidence(), "window": training.window}
 
     def _with_edges(self, outcome: Outcome, pipeline: PipelineResult, lock: str | None = None) -> Outcome:
         """What came from what is told of every run whose steps read data, released or not."""

@@ -12,6 +12,7 @@ from falaj.evidence import Keyring
 from falaj.home import Home
 from falaj.pipeline.events import Emit
 from falaj.project.spec import GateSpec
+from falaj.runs.training import Training
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Order:
         author: Author of the commit, `Name <address>`.
         params: Overrides, `{step: {parameter: value}}`.
         trigger: Why the run started.
+        training: The request for a training that started it; None for a push and the like.
     """
 
     run_id: str
@@ -35,6 +37,7 @@ class Order:
     author: str
     params: Mapping[str, Mapping[str, Any]]
     trigger: str
+    training: Training | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,7 @@ class Surroundings:
         captured: Finds the gates that failures of a model left behind.
         tracking: Opens the tracking run and returns the environment variables that steps need for it.
         secrets: Gives the values of those of the named secrets that are set.
+        known: Finds the release of a model that has these bytes, as `model@number`; None when there is none.
         refusal: Says why the model of a project file may not be trained; empty when it may.
     """
 
@@ -106,6 +110,7 @@ class Surroundings:
     live: Callable[[str], LiveRelease | None]
     tracking: Callable[[str, Path], Mapping[str, str]]
     captured: Callable[[str], Sequence[CapturedGate]] = lambda _model: ()
+    known: Callable[[str, str], str | None] = lambda _model, _digest: None
     secrets: Callable[[Collection[str]], Mapping[str, str]] = lambda _names: {}
     refusal: Callable[[Any], str] = lambda _spec: ""
 

@@ -10,6 +10,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
 from falaj import release
 from falaj.artifacts import open_home_store, parse_digest
 from falaj.encryption import home_scope, open_chest
@@ -25,6 +28,7 @@ from falaj.processes import Event, Lease, LeaseLostError, Outbox, ProcessTable
 from falaj.project.spec import ProjectSpec
 from falaj.release import captured, changes
 from falaj.release.lifecycle import transition as deployment_transition
+from falaj.release.states import WITHDRAWN
 from falaj.runs import bill, queue, subjects
 from falaj.runs.checkout import checked_out
 from falaj.runs.conduct import conduct
@@ -33,7 +37,9 @@ from falaj.runs.journal import Journal
 from falaj.runs.lifecycle import RunState, transition
 from falaj.runs.outcome import CapturedGate, LiveRelease, Order, Outcome, Surroundings
 from falaj.runs.tracking import Tracking
+from falaj.runs.training import Training
 from falaj.storage import Database, ProjectRow, ReleaseRow, RunRow
+from falaj.storage.retraining_tables import TrainingRequestRow
 
 _LEASE_S = 15.0
 _RENEW_EVERY_S = 1.0
@@ -112,8 +118,9 @@ class Worker:
             queue.record(session, f"run/{run.id}", "run.started", {"commit": run.commit}, now)
             trail.write(session, "run.started", release.WORKER, f"run/{run.id}", now, {"commit": run.commit})
             order = Order(
-                run.id, project.repository, run.ref or "", run.commit, author="", params=run.params, trigger=run.trigger
-            )
+                run.id, project.repository, run.ref or "", run.commit, author="", params=run.params,
+                trigger=run.trigger, training=_training_of(session, run.id),
+            )  # fmt: skip
             return order, run.mlflow_run
 
     def _conduct(self, order: Order, known: str | None, heartbeat: _Heartbeat, journal: Journal) -> Outcome:
@@ -129,6 +136,7 @@ class Worker:
             emit=journal.emit,
             cancelled=heartbeat.should_end,
             live=self._live,
+            known=self._known,
             captured=self._captured,
             tracking=open_tracking,
             secrets=lambda names: self._secrets(order.run_id, names),
@@ -174,6 +182,11 @@ class Worker:
         lowest = turn.spec.ladder[0].name
         if lowest not in made.data.get("deploy", ()):
             return
+        verdict = made.data.get("retraining") or {}
+        if not verdict.get("wins", True):
+            data = {"environment": lowest, "reason": f"the retraining did not help: {verdict['reason']}"}
+            queue.record(turn.session, f"run/{made.run_id}", "deployment.withheld", data, turn.now)
+            return
         try:
             with turn.session.begin_nested():
                 changes.request_automatic(turn, _WORKER, made, lowest)
@@ -186,6 +199,13 @@ class Worker:
         with self._database.reading() as session:
             found = release.live(session, model)
             return LiveRelease(found.number, found.digest) if found else None
+
+    def _known(self, model: str, digest: str) -> str | None:
+        """The newest release of a model that has these bytes and could still be served."""
+        mine = (ReleaseRow.model == model, ReleaseRow.digest == digest, ReleaseRow.state.not_in(list(WITHDRAWN)))
+        with self._database.reading() as session:
+            number = session.scalar(select(func.max(ReleaseRow.number)).where(*mine))
+        return None if number is None else f"{model}@{number}"
 
     def _captured(self, model: str) -> list[CapturedGate]:
         """The accepted gates of a model, but for those whose rows had to stay at their location."""
@@ -232,6 +252,13 @@ class Worker:
 
     def _alias(self, message: Mapping[str, Any]) -> None:
         self._tracking.alias(message["model"], message["release"], message["alias"])
+
+
+def _training_of(session: Session, run_id: str) -> Training | None:
+    row = session.scalar(select(TrainingRequestRow).where(TrainingRequestRow.run_id == run_id))
+    if row is None:
+        return None
+    return Training(row.id, row.kind, row.cause, row.data.get("window", {}).get("parameters", {}))
 
 
 def _edges_of(made: ReleaseRow, outcome: Outcome) -> Iterator[lineage.Edge]:

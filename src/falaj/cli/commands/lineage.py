@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json as jsonlib
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -103,6 +104,7 @@ def tell(story: Why) -> None:
     lines = [
         ("since", f"{clock(served.began_at)}{until}"),
         ("trigger", f"{run.trigger} of {run.project} {run.ref or ''}".rstrip()),
+        *_of_training(release.data.get("retraining")),
         ("commit", f"{run.commit}{f' by {story.author}' if story.author else ''}"),
         ("run", f"{run.id}, ended {clock(run.ended_at)}"),
         *_of_data(story.data),
@@ -114,6 +116,15 @@ def tell(story: Why) -> None:
         *(("before", f"release {number}, {began} to {ended}") for number, began, ended in before),
     ]
     _emit_lines(lines)
+
+
+def _of_training(told: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """Why the model was trained again, and how it did beside the one that was live."""
+    if not told:
+        return []
+    because = told.get("because", {})
+    alert = f" (alert {because['alert']})" if because.get("alert") else ""
+    return [("because", f"{because.get('reason', '')}{alert}"), ("champion", str(told.get("reason", "")))]
 
 
 def _emit_lines(lines: list[tuple[str, str]]) -> None:

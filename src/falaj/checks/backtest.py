@@ -13,7 +13,7 @@ import numpy as np
 
 from falaj.checks.comparison import compare
 from falaj.checks.metrics import MetricError, check_rows, named
-from falaj.retraining.paired import FEWEST_BLOCKS, PairedResult, ScoredRows, paired
+from falaj.checks.paired import FEWEST_BLOCKS, PairedResult, ScoredRows, paired
 
 FEWEST_GATE_ROWS = 30
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from falaj.retraining.backtest import CapturedGate, backtest
-from falaj.retraining.paired import ScoredRows, paired
+from falaj.checks.backtest import CapturedGate, backtest
+from falaj.checks.paired import ScoredRows, paired
 
 DAYS = 24
 
