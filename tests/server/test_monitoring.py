@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import types
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select
 
 from falaj.errors import ConflictError
+from falaj.retraining import requesting
 from falaj.server.platform import Platform
 from falaj.storage import EventRow
 from falaj.storage.audit_tables import AuditLeafRow
@@ -31,13 +30,13 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
     """What trainings were asked for, where another room decides about them."""
     found: list[tuple[str, dict[str, Any]]] = []
 
-    def request_training(session: Any, processes: Any, model: str, cause: Any, now: float) -> str:
-        found.append((model, dict(cause)))
-        return "run 12"
+    really = requesting.request_training
 
-    module = types.ModuleType("falaj.retraining.requesting")
-    module.request_training = request_training  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "falaj.retraining.requesting", module)
+    def request_training(session: Any, processes: Any, model: str, cause: Any, now: float) -> requesting.Requested:
+        found.append((model, dict(cause)))
+        return really(session, processes, model, cause, now)
+
+    monkeypatch.setattr(requesting, "request_training", request_training)
     return found
 
 
@@ -80,7 +79,7 @@ def test_a_loss_asks_for_a_training_once_in_a_cooldown(place: Monitored, asked: 
     alert = place.alert()
     assert alert["cause"] == "concept-drift"
     assert [(model, cause["kind"], cause["alert"]) for model, cause in asked] == [("delay", "drift", alert["id"])]
-    assert "a retraining was asked for (run 12)" in alert["data"]["actions"][0]["text"]
+    assert "a retraining was asked for and is started, run " in alert["data"]["actions"][0]["text"]
     place.now += 90_000
     place.windows(1, flipped=0.7)
     assert len(asked) == 2
@@ -93,7 +92,7 @@ def test_without_somebody_who_trains_and_when_it_is_refused_the_alert_says_so(
     def refuse(*_: Any) -> None:
         raise ConflictError("the budget does not allow a single training")
 
-    monkeypatch.setattr(sys.modules["falaj.retraining.requesting"], "request_training", refuse)
+    monkeypatch.setattr(requesting, "request_training", refuse)
     place.windows(12, flipped=0.7)
     assert "no retraining was started: the budget does not allow" in place.alert()["data"]["actions"][0]["text"]
 

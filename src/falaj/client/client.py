@@ -18,6 +18,7 @@ from falaj.client.http import Transport
 from falaj.client.identity import AccountCalls, IdentityCalls
 from falaj.client.keys import KeyCalls, SecretCalls
 from falaj.client.lineage import LineageCalls
+from falaj.client.monitoring import MonitoringCalls
 from falaj.client.policy import PolicyCalls
 from falaj.client.predictions import PredictionCalls
 from falaj.client.privacy import PrivacyCalls
@@ -87,6 +88,11 @@ class Client:
     def lineage(self) -> LineageCalls:
         """What came from what, and why endpoints serve what they serve."""
         return LineageCalls(self._transport)
+
+    @cached_property
+    def monitoring(self) -> MonitoringCalls:
+        """Monitors, drift, performance and alerts."""
+        return MonitoringCalls(self._transport)
 
     @cached_property
     def predictions(self) -> PredictionCalls:

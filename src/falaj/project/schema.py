@@ -28,6 +28,7 @@ from falaj.project.fields import (
     Url,
     problem,
 )
+from falaj.project.monitoring import Monitoring
 from falaj.project.retrain import Retrain
 from falaj.project.spec import PrivacySpec, ProjectSpec, ServingSpec, SourceSpec, StepSpec
 from falaj.project.strategies import StrategyField
@@ -157,13 +158,6 @@ class Serving(Strict):
     )
 
 
-class Monitoring(Strict):
-    """The truth that arrives after a prediction."""
-
-    label: NonEmpty | None = Field(default=None, description="The column that holds the truth; gates need it.")
-    label_delay: Duration | None = Field(default=None, description="When the truth is known, after the prediction.")
-
-
 class Privacy(Strict):
     """What the model is for, as far as people are concerned; policy packs read it."""
 
@@ -204,7 +198,7 @@ class Project(Strict):
     deploy: dict[ModelName, StrategyField] = Field(
         default={}, description="How a candidate replaces the stable release, by environment."
     )
-    monitoring: Monitoring = Field(default=Monitoring(), description="What is known after the prediction.")
+    monitoring: Monitoring = Field(default=Monitoring(), description="How releases are watched.")
     retrain: list[Retrain] = Field(default=[], description="What starts a new training.")
     privacy: Privacy = Field(default=Privacy(), description="What the model is for, as far as people are concerned.")
 
@@ -214,7 +208,6 @@ class Project(Strict):
         Args:
             text_sha256: Hex digest of the file's bytes.
         """
-        monitoring = {"label": self.monitoring.label, "label_delay_s": self.monitoring.label_delay}
         return ProjectSpec(
             model=self.model,
             owner=self.owner,
@@ -228,7 +221,7 @@ class Project(Strict):
             gates=tuple(self.gates),
             serving=ServingSpec(self.serving.replicas, self.serving.latency_budget_ms),
             deploy={name: strategy.to_spec() for name, strategy in self.deploy.items()},
-            monitoring={key: value for key, value in monitoring.items() if value is not None},
+            monitoring=self.monitoring.to_spec(),
             retrain=tuple(trigger.to_spec() for trigger in self.retrain),
             privacy=self.privacy.to_spec(),
             text_sha256=text_sha256,

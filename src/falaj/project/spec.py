@@ -170,7 +170,8 @@ class ProjectSpec:
         gates: Conditions on the model, in the order of the file.
         serving: How endpoints are run.
         deploy: Strategy by environment.
-        monitoring: `label` and `label_delay_s`.
+        monitoring: What differs from the defaults: `label`, `label_delay_s`, `block`, `window`, ...; see
+            `falaj.project.monitoring`.
         retrain: Triggers; each a mapping with `on`.
         privacy: What the model is for, as far as people are concerned.
         text_sha256: Hex digest of the file's bytes; empty when it was not read from a file.

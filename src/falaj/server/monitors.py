@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import shutil
 from collections.abc import Mapping
@@ -177,15 +176,17 @@ def carry_out(session: Session, platform: Platform, carried: Carried, now: float
 
 def _retrain(session: Session, platform: Platform, alert: AlertRow, reasons: str, now: float) -> Mapping[str, Any]:
     """Ask for a training; whether and when it starts is decided where trainings are decided about."""
-    since = alert.data.get("since", alert.opened_at)
-    cause = {"kind": "drift", "alert": alert.id, "reason": reasons, "since": since, "location": alert.location}
+    from falaj.retraining.requesting import request_training
+
+    asked = sum(each["action"] == Action.RETRAIN for each in alert.data.get("actions", ()))
+    cause = {
+        "kind": "performance" if alert.cause == "performance-loss" else "drift", "alert": alert.id, "reason": reasons,
+        "occasion": f"alert/{alert.id}/{asked + 1}", "since": alert.data.get("since", alert.opened_at),
+    }  # fmt: skip
     try:
         with session.begin_nested():
-            requesting = importlib.import_module("falaj.retraining.requesting")
-            answer = requesting.request_training(session, platform.processes, alert.model, cause, now)
-    except ModuleNotFoundError:
-        return {"text": f"a retraining is needed, and this installation cannot start one: {reasons}"}
+            answer = request_training(session, platform.processes, alert.model, cause, now)
     except FalajError as error:
         return {"text": f"no retraining was started: {error.message} ({reasons})"}
-    told = f" ({answer})" if isinstance(answer, str) else ""
-    return {"text": f"a retraining was asked for{told}: {reasons}"}
+    run = f", run {answer.run}" if answer.run else f": {answer.reason}"
+    return {"text": f"a retraining was asked for and is {answer.state}{run} ({reasons})"}

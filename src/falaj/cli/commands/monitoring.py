@@ -1,0 +1,243 @@
+"""Monitors, drift, performance, alerts and triage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from falaj.cli.commands.projects import JsonOption
+from falaj.cli.output import ago, clock, emit, emit_json, emit_table, shortened, styled
+
+if TYPE_CHECKING:
+    from falaj.documents.monitoring import Alert, DriftWindow
+
+ModelArgument = Annotated[str, typer.Argument(help="Name of the model.")]
+AlertArgument = Annotated[str, typer.Argument(help="Id of the alert.")]
+EnvironmentOption = Annotated[str, typer.Option("--env", "-e", help="The environment.")]
+WindowsOption = Annotated[int, typer.Option("--windows", "-n", min=1, max=500, help="So many of the last windows.")]
+ReasonOption = Annotated[str, typer.Option("--reason", "-m", help="Why; it goes into the audit log.")]
+_COLOURS = {"critical": "red", "warning": "yellow", "info": "cyan"}
+CAUSES = ("none", "covariate-shift", "unknown", "performance-loss", "concept-drift", "upstream-fault")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(monitors)
+    app.command()(drift)
+    app.command()(performance)
+    app.command()(triage)
+    group = typer.Typer(name="alerts", help="What monitors raised.", invoke_without_command=True)
+    group.callback()(list_alerts)
+    for command in (show, ack, resolve, mute):
+        group.command()(command)
+    app.add_typer(group)
+
+
+def monitors(
+    environment: EnvironmentOption = "",
+    model: Annotated[str, typer.Option(help="Of this model only.")] = "",
+    json: JsonOption = False,
+) -> None:
+    """Show how the monitors of each endpoint stand."""
+    from falaj.client import Client
+
+    found = Client.from_home().monitoring.monitors(environment, model)
+    if json:
+        emit_json(found)
+        return
+    rows = [
+        (each.endpoint, each.location, each.release, each.status, each.windows, ago(each.last_window),
+         ", ".join(each.drifting) or "-", shortened(each.reason, 60))
+        for each in found
+    ]  # fmt: skip
+    header = ("endpoint", "location", "release", "status", "windows", "last window", "drifting", "reason")
+    emit_table(header, rows, empty="no endpoint is watched yet: a release is, from when it serves")
+    for promise in sorted({each.guarantee for each in found if each.guarantee}):
+        emit(f"promise: {promise}")
+
+
+def drift(
+    model: ModelArgument, environment: EnvironmentOption = "prod", windows: WindowsOption = 30, json: JsonOption = False
+) -> None:
+    """Show how each feature compares with the reference, and over time."""
+    from falaj.cli.heat_map import heat_map
+    from falaj.client import Client
+
+    found = Client.from_home().monitoring.drift(model, environment, windows)
+    if json:
+        emit_json(found)
+        return
+    if not found:
+        emit(f"no window of {model} in {environment} has been judged yet")
+        return
+    _last_window(found[-1])
+    for location in sorted({each.location for each in found}):
+        mine = [each for each in found if each.location == location]
+        emit()
+        emit(styled(f"{len(mine)} windows at {location}, until {clock(mine[-1].end)}", "bold"))
+        for line in heat_map(mine):
+            emit(line)
+
+
+def _last_window(window: DriftWindow) -> None:
+    emit(styled(f"release {window.release}, {clock(window.start)} to {clock(window.end)}, {window.rows} rows", "bold"))
+    ordered = sorted(window.report["features"], key=lambda each: (each["verdict"] != "drifted", -each["effect"]))
+    rows = [
+        (each["feature"], each["verdict"], f"{each['effect']:.3g}", each["leading"] or "-",
+         f"{each['p_value']:.2g}", f"{each['evidence']:.3g}")
+        for each in ordered
+    ]  # fmt: skip
+    emit_table(("feature", "verdict", "effect", "moved", "p", "evidence"), rows, empty="this window has no profile")
+    for each in window.report["quality"]:
+        emit(f"quality: {each['rule']}: {each['message']}")
+    verdict = window.report["verdict"]
+    emit(f"verdict: {verdict['cause']}, {verdict['action']}: {'; '.join(verdict['reasons'])}")
+
+
+def performance(
+    model: ModelArgument, environment: EnvironmentOption = "prod", windows: WindowsOption = 30, json: JsonOption = False
+) -> None:
+    """Show the loss of each window: by labels, or estimated while they are still to come."""
+    from falaj.client import Client
+
+    found = Client.from_home().monitoring.performance(model, environment, windows)
+    if json:
+        emit_json(found)
+        return
+    rows = [
+        (clock(each.end), each.location, each.release, each.rows, each.labelled, each.metric, _number(each.value),
+         f"{_number(each.low)} to {_number(each.high)}" if each.low is not None else "-", _number(each.expected),
+         each.method, shortened(each.reason, 60))
+        for each in found
+    ]  # fmt: skip
+    header = (
+        "until", "location", "release", "rows", "labels", "metric", "value", "interval", "expected", "by", "rests on",
+    )  # fmt: skip
+    emit_table(header, rows, empty=f"no window of {model} in {environment} has been judged yet")
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"
+
+
+def list_alerts(
+    context: typer.Context,
+    everything: Annotated[bool, typer.Option("--all", "-a", help="Also those that are over.")] = False,
+    environment: EnvironmentOption = "",
+    model: Annotated[str, typer.Option(help="Of this model only.")] = "",
+    json: JsonOption = False,
+) -> None:
+    """What monitors raised; without a command, list the alerts that are not over."""
+    if context.invoked_subcommand is not None:
+        return
+    from falaj.client import Client
+
+    found = Client.from_home().monitoring.alerts(open_only=not everything, environment=environment, model=model)
+    if json:
+        emit_json(found)
+        return
+    rows = [
+        (each.id, each.severity, each.state, each.endpoint, each.location, each.release, each.cause, each.action,
+         ago(each.opened_at), shortened("; ".join(each.reasons), 60))
+        for each in found
+    ]  # fmt: skip
+    header = (
+        "alert", "severity", "state", "endpoint", "location", "release", "cause", "action", "opened", "reasons",
+    )  # fmt: skip
+    emit_table(header, rows, empty="no alerts")
+
+
+def show(alert: AlertArgument, json: JsonOption = False) -> None:
+    """Show an alert: why, how sure, and what was done."""
+    from falaj.client import Client
+
+    _told(Client.from_home().monitoring.alert(alert), json)
+
+
+def ack(alert: AlertArgument, reason: ReasonOption = "", json: JsonOption = False) -> None:
+    """Say that you look after it."""
+    from falaj.client import Client
+
+    _told(Client.from_home().monitoring.acknowledge(alert, reason), json)
+
+
+def resolve(alert: AlertArgument, reason: ReasonOption = "", json: JsonOption = False) -> None:
+    """Say that it is over; its monitors begin anew."""
+    from falaj.client import Client
+
+    _told(Client.from_home().monitoring.resolve(alert, reason), json)
+
+
+def mute(
+    alert: AlertArgument,
+    duration: Annotated[str, typer.Option("--for", help="For how long, such as 2h or 3d.")] = "1d",
+    reason: ReasonOption = "",
+    json: JsonOption = False,
+) -> None:
+    """Keep an alert from telling anybody for a time; monitors and triage go on."""
+    from falaj.client import Client
+    from falaj.project.quantities import parse_duration
+
+    try:
+        seconds = parse_duration(duration)
+    except ValueError:
+        raise typer.BadParameter(f"{duration!r} is no duration such as 30m, 2h or 3d") from None
+    _told(Client.from_home().monitoring.mute(alert, seconds, reason), json)
+
+
+def triage(
+    alert: AlertArgument,
+    overrule: Annotated[str, typer.Option(help=f"Your verdict instead: {', '.join(CAUSES)}.")] = "",
+    reason: ReasonOption = "",
+    json: JsonOption = False,
+) -> None:
+    """Show what triage says of an alert and why; with --overrule, put your own verdict in its place."""
+    from falaj.client import Client
+
+    calls = Client.from_home().monitoring
+    if not overrule:
+        _told(calls.alert(alert), json, facts=True)
+        return
+    if overrule not in CAUSES:
+        raise typer.BadParameter(f"a verdict is one of {', '.join(CAUSES)}")
+    if not reason.strip():
+        raise typer.BadParameter("--reason says why; a verdict is not overruled without one")
+    _told(calls.overrule(alert, overrule, reason), json, facts=True)
+
+
+def _told(found: Alert, json: bool, *, facts: bool = False) -> None:
+    if json:
+        emit_json(found)
+        return
+    severity = styled(found.severity, _COLOURS.get(found.severity, ""))
+    emit(styled(f"alert {found.id}  {found.endpoint} release {found.release} at {found.location}", "bold"))
+    muted = f" until {clock(found.muted_until)}" if found.muted_until else ""
+    emit(f"  {severity}  {found.state}{muted}  since {clock(found.opened_at)}  monitors: {', '.join(found.fired)}")
+    emit(f"  verdict   {found.cause}" + (f" -> {found.action}" if found.action else ""))
+    for reason in found.reasons:
+        emit(f"            {reason}")
+    if facts:
+        _facts(found)
+    for name, effect in sorted(found.features.items(), key=lambda each: -each[1]):
+        proof = found.data.get("evidence", {}).get(name, {})
+        moved = f", {proof['leading']}" if proof.get("leading") else ""
+        emit(f"  feature   {name}: effect {effect:.3g}{moved}")
+    for promise in found.data.get("promises", ()):
+        emit(f"  promise   {promise}")
+    for note in found.notes:
+        emit(f"  {clock(note.at)}  {note.kind} by {note.by}: {note.text}")
+
+
+def _facts(found: Alert) -> None:
+    facts = found.data.get("facts", {})
+    emit(f"  window    {clock(facts.get('start'))} to {clock(facts.get('end'))}, {facts.get('rows', 0)} rows")
+    for each in facts.get("quality", ()):
+        emit(f"  quality   {each['rule']}: {each['text']}" + (f" ({each['source']})" if each["source"] else ""))
+    loss = facts.get("loss")
+    if loss and loss["excess"]:
+        low, high = loss["excess"]
+        worse = f"worse than the reference by {low:.3g} to {high:.3g}, tolerated {facts['tolerance']:.3g}"
+        emit(f"  loss      {loss['metric']} is {worse} ({loss['method']})")
+    elif loss:
+        emit(f"  loss      {loss['metric']} is not known: {loss['reason']}")
