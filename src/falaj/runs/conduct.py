@@ -262,6 +262,7 @@ class _Run:
             "label": dict(self.spec.monitoring),
             "risk": self.spec.risk,
             "owner": self.spec.owner,
+            "sources": {name: source.source for name, source in self.spec.data.items()},
             "retrain": [dict(wish) for wish in self.spec.retrain],
             "packaged_from": str(findings.pipeline.outputs.get(self.spec.model_step or "", "")) or None,
             "serving": {

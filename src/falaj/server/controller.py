@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from falaj import release, retraining
+from falaj import release
 from falaj.errors import FalajError
 from falaj.processes import Event, Outbox
 from falaj.release import captured, changes
@@ -19,13 +19,13 @@ from falaj.server.drift import DriftWatch
 from falaj.server.monitors import MonitorWatch
 from falaj.server.platform import Platform
 from falaj.server.routers.projects import Push, announce
+from falaj.server.trainings import TrainingWatch
 from falaj.storage import ProjectRow, RunRow
 
 _TICK_S = 0.2
 _LEASE_S = 30.0
 _DRAIN_EVERY_S = 2.0
 _RENEW_EVERY_S = 60.0
-_SCHEDULES_EVERY_S = 5.0
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class Controller:
         self._polled: dict[str, float] = {}
         self._next_drain = 0.0
         self._next_renewal = 0.0
-        self._next_schedules = 0.0
+        self._trainings = TrainingWatch(platform)
         self._drift = DriftWatch(platform)
         self._monitors = MonitorWatch(platform)
 
@@ -66,7 +66,7 @@ class Controller:
                 while self.advance_deployment() or self.advance_change():
                     pass
                 self._renew_admissions()
-                self._start_scheduled()
+                self._trainings.turn(self._platform.now())
                 self.advance_outbox()
                 self._poll_repositories()
                 self._take_spooled()
@@ -113,14 +113,6 @@ class Controller:
         self._next_renewal = time.monotonic() + _RENEW_EVERY_S
         with self._platform.database.transaction() as session:
             changes.renew(self._platform.turn(session))
-
-    def _start_scheduled(self) -> None:
-        """Queue the trainings that schedules ask for."""
-        if time.monotonic() < self._next_schedules:
-            return
-        self._next_schedules = time.monotonic() + _SCHEDULES_EVERY_S
-        with self._platform.database.transaction() as session:
-            retraining.start_due(session, self._platform.processes, self._platform.now())
 
     def _poll_repositories(self) -> None:
         now = self._platform.now()
