@@ -32,6 +32,7 @@ from falaj.server.routers import (
     keys,
     lineage,
     locations,
+    metrics,
     monitoring,
     policy,
     predictions,
@@ -99,6 +100,7 @@ def create_app(platform: Platform, *, controllers: bool = True) -> FastAPI:
         accounts.router,
         accounts.services,
         system.router,
+        metrics.router,
     ):
         app.include_router(router)
     require_actions(app)
