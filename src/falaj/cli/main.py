@@ -21,6 +21,7 @@ from falaj.cli.commands import (
     lineage,
     locations,
     monitoring,
+    notifications,
     platform,
     policy,
     predictions,
@@ -32,6 +33,7 @@ from falaj.cli.commands import (
     runs,
     serving,
     settings,
+    trainings,
 )
 from falaj.errors import FalajError
 
@@ -66,6 +68,7 @@ for group in (
     projects,
     platform,
     runs,
+    trainings,
     releases,
     changes,
     rollouts,
@@ -80,6 +83,7 @@ for group in (
     monitoring,
     settings,
     keys,
+    notifications,
     policy,
     privacy,
     identity,

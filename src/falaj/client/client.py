@@ -19,11 +19,13 @@ from falaj.client.identity import AccountCalls, IdentityCalls
 from falaj.client.keys import KeyCalls, SecretCalls
 from falaj.client.lineage import LineageCalls
 from falaj.client.monitoring import MonitoringCalls
+from falaj.client.notifications import NotificationCalls
 from falaj.client.policy import PolicyCalls
 from falaj.client.predictions import PredictionCalls
 from falaj.client.privacy import PrivacyCalls
 from falaj.client.rollouts import RolloutCalls
 from falaj.client.settings import SettingsCalls
+from falaj.client.trainings import TrainingCalls
 from falaj.client.workload import LocationCalls
 from falaj.documents.lineage import Trace
 from falaj.home import Home
@@ -78,6 +80,11 @@ class Client:
     def gates(self) -> GateCalls:
         """Gates that failures left behind."""
         return GateCalls(self._transport)
+
+    @cached_property
+    def trainings(self) -> TrainingCalls:
+        """What starts trainings, and asking for one."""
+        return TrainingCalls(self._transport)
 
     @cached_property
     def rollouts(self) -> RolloutCalls:
@@ -135,8 +142,13 @@ class Client:
         return FederationCalls(self._transport)
 
     @cached_property
+    def notifications(self) -> NotificationCalls:
+        """Systems that are told of events."""
+        return NotificationCalls(self._transport)
+
+    @cached_property
     def secrets(self) -> SecretCalls:
-        """Secrets of steps."""
+        """Secrets of steps and of the platform."""
         return SecretCalls(self._transport)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Data keys and secrets of steps."""
+"""Data keys, and secrets of steps and of the platform."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class KeyCalls:
 
 
 class SecretCalls:
-    """The calls about secrets of steps. No value comes back.
+    """The calls about secrets. No value comes back.
 
     Args:
         transport: How the server is reached.
@@ -51,19 +51,21 @@ class SecretCalls:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def list(self, project: str) -> list[Secret]:
-        """The secrets of a project."""
+    def list(self, project: str | None) -> list[Secret]:
+        """The secrets of a project; of the platform for None."""
         return [api.decode(Secret, item) for item in self._transport.json("GET", _path(project))]
 
-    def set(self, project: str, name: str, value: str) -> Secret:
-        """Keep a secret, replacing the one of that name."""
+    def set(self, project: str | None, name: str, value: str) -> Secret:
+        """Keep a secret of a project, or of the platform for None, replacing the one of that name."""
         path = f"{_path(project)}/{quote(name, safe='')}"
         return api.decode(Secret, self._transport.json("PUT", path, {"value": value}))
 
-    def remove(self, project: str, name: str) -> None:
+    def remove(self, project: str | None, name: str) -> None:
         """Forget a secret."""
         self._transport.json("DELETE", f"{_path(project)}/{quote(name, safe='')}")
 
 
-def _path(project: str) -> str:
+def _path(project: str | None) -> str:
+    if project is None:
+        return f"{_PREFIX}/platform/secrets"
     return f"{_PREFIX}/projects/{quote(project, safe='')}/secrets"

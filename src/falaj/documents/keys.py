@@ -29,7 +29,7 @@ class Destroyed:
 
 @dataclass(frozen=True)
 class Secret:
-    """A secret of a project's steps, without its value."""
+    """A secret of a project's steps, or of the platform when its project is empty, without its value."""
 
     project: str
     name: str

@@ -1,7 +1,7 @@
 """What the platform's team asks for, as plain frozen dataclasses.
 
 `falaj.project.platform_file` reads them from platform.yaml; `falaj.governance.settings` keeps what was applied. Only
-the standard library is imported here. Mappings inside hold JSON values only.
+the standard library is imported here, and modules like this one. Mappings inside hold JSON values only.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
+
+from falaj.project.notifications import NotificationSpec
 
 PLATFORM_SPEC_VERSION = 1
 """Raised whenever the JSON form changes in a way that an older reader would misread."""
@@ -167,6 +169,7 @@ class PlatformSpec:
         standard_changes: What is approved in advance.
         entity: The legal entity: `name`, `jurisdiction`, `regime`, `sector`, where they are given.
         identity: `oidc` with `issuer`, `client_id` and `group_claim`, where people come from such a provider.
+        notifications: Who is told of which events.
     """
 
     environments: Mapping[str, EnvironmentSpec]
@@ -178,6 +181,7 @@ class PlatformSpec:
     standard_changes: tuple[StandardChangeSpec, ...] = ()
     entity: Mapping[str, str] = field(default_factory=dict)
     identity: Mapping[str, Any] = field(default_factory=dict)
+    notifications: tuple[NotificationSpec, ...] = ()
 
     @classmethod
     def default(cls) -> PlatformSpec:
@@ -226,6 +230,7 @@ class PlatformSpec:
             standard_changes=tuple(_standard_change(each) for each in value["standard_changes"]),
             entity=dict(value["entity"]),
             identity=dict(value["identity"]),
+            notifications=tuple(_notification(each) for each in value.get("notifications", ())),
         )
 
 
@@ -257,3 +262,7 @@ def _environment(value: Mapping[str, Any]) -> EnvironmentSpec:
 def _standard_change(value: Mapping[str, Any]) -> StandardChangeSpec:
     tuples = {key: tuple(value[key]) for key in ("environments", "projects")}
     return StandardChangeSpec(**{**value, **tuples})
+
+
+def _notification(value: Mapping[str, Any]) -> NotificationSpec:
+    return NotificationSpec(**{**value, "events": tuple(value["events"])})

@@ -14,7 +14,7 @@ from falaj.governance import trail
 from falaj.processes import Effect, Outbox
 from falaj.release import states
 from falaj.release.states import ReleaseState
-from falaj.storage import EvidenceRow, ReleaseRow, RunRow
+from falaj.storage import EventRow, EvidenceRow, ReleaseRow, RunRow
 
 WORKER = "workload:worker/local"
 """Who publishes what runs make, as the audit log names it."""
@@ -51,6 +51,7 @@ def publish(session: Session, run: RunRow, candidate: Candidate, now: float) -> 
     session.add(release)
     name, about = f"release/{release.model}@{release.number}", {"digest": release.digest, "commit": release.commit}
     trail.write(session, "release.published", WORKER, name, now, {"run": run.id, **about})
+    session.add(EventRow(at=now, subject=name, kind="release.published", data={"run": run.id, **about}))
     for predicate_type, envelope in candidate.envelopes:
         session.add(
             EvidenceRow(
@@ -98,7 +99,7 @@ def evidence_of(session: Session, release: ReleaseRow) -> Sequence[EvidenceRow]:
 
 
 def move(session: Session, release: ReleaseRow, event: str, actor: str, now: float, reason: str = "") -> None:
-    """Let something happen to a release, and write it into the audit log.
+    """Let something happen to a release, and write it into the audit log and the stream of events.
 
     Raises:
         IllegalTransitionError: It cannot happen to a release in this state (`release.state`).
@@ -108,3 +109,4 @@ def move(session: Session, release: ReleaseRow, event: str, actor: str, now: flo
         subject = f"release/{release.model}@{release.number}"
         details = {"from": before, "to": str(release.state), "reason": reason}
         trail.write(session, f"release.{event}", actor, subject, now, details)
+        session.add(EventRow(at=now, subject=subject, kind=f"release.{event}", data={"actor": actor, **details}))

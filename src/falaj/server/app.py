@@ -19,6 +19,7 @@ from falaj.server.access import gate
 from falaj.server.actions import require_actions
 from falaj.server.controller import Controller
 from falaj.server.mutual_tls import agents_let_in
+from falaj.server.notifier import Notifier
 from falaj.server.platform import Platform
 from falaj.server.routers import (
     accounts,
@@ -34,6 +35,7 @@ from falaj.server.routers import (
     locations,
     metrics,
     monitoring,
+    notifications,
     policy,
     predictions,
     privacy,
@@ -58,12 +60,14 @@ def create_app(platform: Platform, *, controllers: bool = True) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        controller = Controller(platform, f"server:{os.getpid()}") if controllers else None
-        if controller is not None:
+        controller, notifier = Controller(platform, f"server:{os.getpid()}"), Notifier(platform)
+        if controllers:
             controller.start()
+            notifier.start()
         yield
-        if controller is not None:
+        if controllers:
             controller.stop()
+            notifier.stop()
 
     app = FastAPI(
         title="Falaj",
@@ -94,6 +98,7 @@ def create_app(platform: Platform, *, controllers: bool = True) -> FastAPI:
         predictions.router,
         privacy.router,
         keys.router,
+        notifications.router,
         auth.router,
         credentials.router,
         federation.router,

@@ -1,4 +1,4 @@
-"""The tables of keys at rest and the secrets of steps."""
+"""The tables of keys at rest, and of the secrets of steps and of the platform."""
 
 from __future__ import annotations
 
@@ -29,6 +29,16 @@ class SecretRow(Base):
 
     __tablename__ = "step_secrets"
     project: Mapped[str] = mapped_column(ForeignKey("projects.name"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(63), primary_key=True)
+    sealed: Mapped[str] = mapped_column(Text)
+    updated_at: Mapped[float]
+    updated_by: Mapped[str] = mapped_column(String(200))
+
+
+class PlatformSecretRow(Base):
+    """A secret of the platform itself, such as one that signs notifications, encrypted; no step can ask for it."""
+
+    __tablename__ = "platform_secrets"
     name: Mapped[str] = mapped_column(String(63), primary_key=True)
     sealed: Mapped[str] = mapped_column(Text)
     updated_at: Mapped[float]

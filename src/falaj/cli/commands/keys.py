@@ -1,4 +1,4 @@
-"""Keys at rest and secrets of steps: keys list, rotate, destroy, rewrap; secrets set, list, remove."""
+"""Keys at rest, and secrets: keys list, rotate, destroy, rewrap; secrets set, list, remove."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from falaj.cli.output import clock, emit, emit_json, emit_table
 from falaj.errors import ConflictError, UsageError
 
 ProjectOption = Annotated[str, typer.Option("--project", "-p", help="The project; by default that of this folder.")]
+PlatformOption = Annotated[bool, typer.Option("--platform", help="Of the platform itself, not of a project.")]
 NameArgument = Annotated[str, typer.Argument(help="Name of the secret and of its variable, such as DB_PASSWORD.")]
 
 
@@ -24,7 +25,7 @@ def register(app: typer.Typer) -> None:
     keys.command("destroy")(destroy)
     keys.command("rewrap")(rewrap)
     app.add_typer(keys, name="keys", rich_help_panel=None)
-    secrets = typer.Typer(help="Secrets of steps.", no_args_is_help=True)
+    secrets = typer.Typer(help="Secrets of steps and of the platform.", no_args_is_help=True)
     secrets.command("set")(set_secret)
     secrets.command("list")(list_secrets)
     secrets.command("remove")(remove_secret)
@@ -92,19 +93,21 @@ def set_secret(
     name: NameArgument,
     project: ProjectOption = "",
     file: Annotated[Path | None, typer.Option(help="Take the value from this file.")] = None,
+    platform: PlatformOption = False,
 ) -> None:
     """Keep a secret; its value is asked for, or read from standard input, and never an argument."""
     from falaj.client import Client
 
-    Client.from_home().secrets.set(_project(project), name, _value(file))
-    emit(f"{name} is set; a step gets it by `secrets: [{name}]`")
+    Client.from_home().secrets.set(_owner(project, platform), name, _value(file))
+    use = "platform.yaml names it" if platform else f"a step gets it by `secrets: [{name}]`"
+    emit(f"{name} is set; {use}")
 
 
-def list_secrets(project: ProjectOption = "", json: JsonOption = False) -> None:
-    """List the secrets of a project; their values are shown to nobody."""
+def list_secrets(project: ProjectOption = "", json: JsonOption = False, platform: PlatformOption = False) -> None:
+    """List the secrets of a project or of the platform; their values are shown to nobody."""
     from falaj.client import Client
 
-    found = Client.from_home().secrets.list(_project(project))
+    found = Client.from_home().secrets.list(_owner(project, platform))
     if json:
         emit_json(found)
         return
@@ -112,11 +115,11 @@ def list_secrets(project: ProjectOption = "", json: JsonOption = False) -> None:
     emit_table(("secret", "set", "by"), rows, empty="no secrets; falaj secrets set NAME")
 
 
-def remove_secret(name: NameArgument, project: ProjectOption = "") -> None:
+def remove_secret(name: NameArgument, project: ProjectOption = "", platform: PlatformOption = False) -> None:
     """Forget a secret."""
     from falaj.client import Client
 
-    Client.from_home().secrets.remove(_project(project), name)
+    Client.from_home().secrets.remove(_owner(project, platform), name)
     emit(f"{name} is gone")
 
 
@@ -126,6 +129,13 @@ def _value(file: Path | None) -> str:
     if sys.stdin.isatty():
         return str(typer.prompt("value", hide_input=True, confirmation_prompt=True))
     return sys.stdin.read().rstrip("\n")
+
+
+def _owner(named: str, platform: bool) -> str | None:
+    """The project whose secret is meant; None for the platform."""
+    if platform and named:
+        raise UsageError("a secret is of a project or of the platform", hint="--project or --platform, not both")
+    return None if platform else _project(named)
 
 
 def _project(named: str) -> str:

@@ -1,10 +1,17 @@
 """Keys and secrets as the control plane sees them: rows, with rotation and destruction.
 
 Data keys are kept wrapped by the root key, in the database and in a list on each machine; the rows are the truth.
-Secrets of steps are kept encrypted under them.
+Secrets of steps and of the platform are kept encrypted under them.
 """
 
 from falaj.governance.keys.errors import BadSecretError, UnknownKeyError, UnknownSecretError
+from falaj.governance.keys.platform_secrets import (
+    PLATFORM,
+    list_platform_secrets,
+    platform_secret,
+    remove_platform_secret,
+    set_platform_secret,
+)
 from falaj.governance.keys.registry import destroy, known, rotate, subject_key, synchronise
 from falaj.governance.keys.secrets import (
     SecretNote,
@@ -17,6 +24,7 @@ from falaj.governance.keys.secrets import (
 )
 
 __all__ = [
+    "PLATFORM",
     "BadSecretError",
     "SecretNote",
     "UnknownKeyError",
@@ -25,10 +33,14 @@ __all__ = [
     "destroy",
     "is_sealed",
     "known",
+    "list_platform_secrets",
     "list_secrets",
+    "platform_secret",
+    "remove_platform_secret",
     "remove_secret",
     "rotate",
     "secret_values",
+    "set_platform_secret",
     "set_secret",
     "subject_key",
     "synchronise",

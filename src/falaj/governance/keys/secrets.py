@@ -73,6 +73,20 @@ def is_sealed(text: str) -> bool:
     return text.startswith("sealed:")
 
 
+def require_value(name: str, value: str) -> None:
+    """Refuse what cannot be kept as a secret.
+
+    Raises:
+        BadSecretError: The value is shorter than 8 characters, longer than 32,768, or has a zero byte.
+    """
+    if not LEAST_CHARACTERS <= len(value) <= MOST_CHARACTERS or "\0" in value:
+        raise BadSecretError(
+            f"a secret has {LEAST_CHARACTERS} to {MOST_CHARACTERS:,} characters and no zero byte",
+            where=name,
+            hint="a shorter one could not be kept out of logs: it appears everywhere by accident",
+        )
+
+
 def set_secret(session: Session, vault: Vault, note: SecretNote, value: str) -> None:
     """Keep a secret, replacing the one of that name.
 
@@ -80,12 +94,7 @@ def set_secret(session: Session, vault: Vault, note: SecretNote, value: str) -> 
         NotFoundError: There is no such project.
         BadSecretError: The value is shorter than 8 characters, longer than 32,768, or cannot be a variable.
     """
-    if not LEAST_CHARACTERS <= len(value) <= MOST_CHARACTERS or "\0" in value:
-        raise BadSecretError(
-            f"a secret has {LEAST_CHARACTERS} to {MOST_CHARACTERS:,} characters and no zero byte",
-            where=note.name,
-            hint="a shorter one could not be kept out of logs: it appears everywhere by accident",
-        )
+    require_value(note.name, value)
     if session.get(ProjectRow, note.project) is None:
         raise NotFoundError(f"there is no project '{note.project}'", hint="falaj projects", code="project.unknown")
     sealed = vault.seal(value, _context(note.project, note.name))

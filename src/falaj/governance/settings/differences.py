@@ -21,7 +21,8 @@ class Difference:
         path: What it is, such as `environments.prod.approvals.normal`.
         before: Its value now; None when it is added.
         after: Its value then; None when it is removed.
-        loosens: It asks for less than before: fewer approvals, no freeze, a role more, a policy less.
+        loosens: It asks for less than before: fewer approvals, no freeze, a role more, a policy less;
+            or it tells others more.
     """
 
     kind: Kind
@@ -71,6 +72,7 @@ def _leaves(spec: PlatformSpec, whole: Set[str]) -> dict[str, Any]:
     found |= dict(_flat("pack_settings", json.loads(json.dumps(dict(spec.pack_settings)))))
     found |= {f"policies.{name}": text for name, text in spec.policies.items()}
     found |= {f"standard_changes.{each.name}": dict(_given(asdict(each), "name")) for each in spec.standard_changes}
+    found |= {f"notifications.{each.url}": dict(_given(asdict(each), "url")) for each in spec.notifications}
     return found | dict(_flat("entity", spec.entity)) | dict(_flat("identity", spec.identity))
 
 
@@ -122,6 +124,8 @@ def _loosens(path: str, kind: Kind, before: Any, after: Any) -> bool:
             return kind != "added"
         case "pack_settings":
             return _pack_loosens(rest.rpartition(".")[2], kind, before, after)
+        case "notifications":
+            return kind != "removed"  # somebody else learns of something
         case "environments":
             _, _, setting = rest.partition(".")
             return _environment_loosens(setting, kind, before, after) if setting else kind == "removed"

@@ -50,6 +50,8 @@ policy_packs: [uae]
 entity: {name: Example Airports, jurisdiction: AE, sector: general}
 identity:
   oidc: {issuer: "https://login.example.org", client_id: falaj}
+notifications:
+  - {url: "https://tickets.example.org/hooks/falaj", events: [change.*, rollout.*], secret: TICKETS_KEY}
 """
 
 

@@ -16,7 +16,12 @@ def reference_issues(spec: PlatformSpec, document: Document) -> list[Issue]:
         spec: The platform, valid by its schema.
         document: The file, for places.
     """
-    return [*_location_issues(spec, document), *_rank_issues(spec, document), *_environment_issues(spec, document)]
+    return [
+        *_location_issues(spec, document),
+        *_rank_issues(spec, document),
+        *_environment_issues(spec, document),
+        *_notification_issues(spec, document),
+    ]
 
 
 def _location_issues(spec: PlatformSpec, document: Document) -> Iterator[Issue]:
@@ -50,6 +55,14 @@ def _environment_issues(spec: PlatformSpec, document: Document) -> Iterator[Issu
     for change in spec.standard_changes:
         path = ("standard_changes", change.name, "environments")
         yield from _unknown(document, path, change.environments, spec.environments, "environment")
+
+
+def _notification_issues(spec: PlatformSpec, document: Document) -> Iterator[Issue]:
+    seen: set[str] = set()
+    for index, each in enumerate(spec.notifications):
+        if each.url in seen:
+            yield document.issue(("notifications", index, "url"), "the address is given twice", "one entry an address")
+        seen.add(each.url)
 
 
 def _unknown(

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from falaj.project.fields import Duration, ModelName, Name, NonEmpty, Or, Origin, Strict, problem
 from falaj.project.platform_file.fields import DAYS, Clock, Day, Issuer, Moment, PolicyPath, TimeZone, minute_of, unix_s
+from falaj.project.platform_file.notifications import Notification
 from falaj.project.platform_file.packs import PACK_LIST, Packs, as_mapping
 from falaj.project.platform_spec import (
     DEFAULT_APPROVAL_EXPIRES_S,
@@ -254,6 +255,9 @@ class Platform(Strict):
     )
     entity: Entity | None = Field(default=None, description="The legal entity that runs the platform.")
     identity: Identity = Field(default=Identity(), description="Where people come from, besides local accounts.")
+    notifications: list[Notification] = Field(
+        default=[], max_length=20, description="Systems that are told of events by webhook."
+    )
 
     def to_spec(self, policies: Mapping[str, str]) -> PlatformSpec:
         """The platform as other rooms consume it.
@@ -276,6 +280,7 @@ class Platform(Strict):
             ),
             entity={} if self.entity is None else self.entity.model_dump(exclude_none=True),
             identity=self.identity.model_dump(exclude_none=True),
+            notifications=tuple(each.to_spec() for each in self.notifications),
         )
 
     def _environments(self) -> dict[str, EnvironmentSpec]:

@@ -1,4 +1,4 @@
-"""Data keys and secrets of steps. No route answers with a key or a value."""
+"""Data keys, and secrets of steps and of the platform. No route answers with a key or a value."""
 
 from __future__ import annotations
 
@@ -114,6 +114,31 @@ def remove_secret(project: ProjectName, name: SecretName, platform: Shared, call
     with platform.database.transaction() as session:
         keys.remove_secret(session, project, name)
         trail.write(session, "secret.removed", caller.id, _secret(project, name), platform.now())
+
+
+@router.get("/platform/secrets", response_model=list[documents.Secret], **action(Action.READ))
+def list_platform_secrets(platform: Shared) -> list[documents.Secret]:
+    """The secrets of the platform, without their values."""
+    with platform.database.reading() as session:
+        return [documents.Secret(**vars(note)) for note in keys.list_platform_secrets(session)]
+
+
+@router.put("/platform/secrets/{name}", response_model=documents.Secret, **action(Action.MANAGE_PLATFORM))
+def set_platform_secret(name: SecretName, wish: SecretValue, platform: Shared, caller: Caller) -> documents.Secret:
+    """Keep a secret for what the platform file names, replacing the one of that name."""
+    note = keys.SecretNote(keys.PLATFORM, name, platform.now(), caller.id)
+    with platform.database.transaction() as session:
+        keys.set_platform_secret(session, platform.vault, note, wish.value.get_secret_value())
+        trail.write(session, "secret.set", caller.id, f"platform/secret/{name}", note.updated_at)
+    return documents.Secret(**vars(note))
+
+
+@router.delete("/platform/secrets/{name}", status_code=204, **action(Action.MANAGE_PLATFORM))
+def remove_platform_secret(name: SecretName, platform: Shared, caller: Caller) -> None:
+    """Forget a secret of the platform."""
+    with platform.database.transaction() as session:
+        keys.remove_platform_secret(session, name)
+        trail.write(session, "secret.removed", caller.id, f"platform/secret/{name}", platform.now())
 
 
 def _secret(project: str, name: str) -> str:

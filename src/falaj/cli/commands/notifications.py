@@ -1,0 +1,67 @@
+"""Systems that are told of events: notifications, notifications resend."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from falaj.cli.commands.projects import JsonOption
+from falaj.cli.output import ago, emit, emit_json, emit_table
+
+if TYPE_CHECKING:
+    from falaj.documents.notifications import Subscriber
+
+_REMOVED = "(not in the platform file)"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    group = typer.Typer(name="notifications", help="Systems that are told of events by webhook.")
+    group.callback(invoke_without_command=True)(show)
+    group.command()(resend)
+    app.add_typer(group)
+
+
+def show(context: typer.Context, json: JsonOption = False) -> None:
+    """List who is told of what, when it last was, and what did not arrive."""
+    if context.invoked_subcommand is not None:
+        return
+    from falaj.client import Client
+
+    found = Client.from_home().notifications.list()
+    if json:
+        emit_json(found)
+        return
+    rows = [
+        (
+            each.id, each.url or _REMOVED, " ".join(each.events), each.delivered, each.waiting, each.failed,
+            "-" if each.last_delivery is None else ago(each.last_delivery),
+        )
+        for each in found
+    ]  # fmt: skip
+    header = ("subscriber", "address", "events", "delivered", "waiting", "failed", "last")
+    emit_table(header, rows, empty="nobody is told of anything; `notifications` in platform.yaml says who is")
+    for each in found:
+        _show_trouble(each)
+
+
+def resend(
+    subscriber: Annotated[str, typer.Argument(help="Id of the subscriber.")],
+    event: Annotated[int, typer.Option(help="This event alone; by default all that were given up.")] = 0,
+) -> None:
+    """Send again what was given up, under the same ids."""
+    from falaj.client import Client
+
+    count = Client.from_home().notifications.resend(subscriber, event or None)
+    emit(f"{count} event{'' if count == 1 else 's'} on the way again")
+
+
+def _show_trouble(subscriber: Subscriber) -> None:
+    if subscriber.last_error and (subscriber.waiting or subscriber.failed):
+        emit(f"{subscriber.id}: {subscriber.last_error}")
+    for failure in subscriber.failures:
+        what = f"event {failure.event}, {failure.kind} of {failure.subject}"
+        emit(f"  {what}: given up after {failure.attempts} attempts, {ago(failure.at)}")
+    if subscriber.failures:
+        emit(f"  falaj notifications resend {subscriber.id} sends them again")

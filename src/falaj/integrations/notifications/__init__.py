@@ -1,0 +1,41 @@
+"""Notifications: other systems are told of changes, rollouts, releases and alerts by signed webhooks, as CloudEvents.
+
+Each event that may leave is remembered in its own transaction (`storage.notification_tables`), offered once to the
+subscribers of the settings in force (`announce`), and delivered through the outbox by a `Courier`, at least once and
+under the same id. Receivers are chosen by people, so the `Postman` trusts neither their addresses nor their answers.
+"""
+
+from falaj.integrations.notifications.cloud_event import CONTENT_TYPE, Happened, encode
+from falaj.integrations.notifications.courier import MOST_ATTEMPTS, Courier, Subscription
+from falaj.integrations.notifications.errors import (
+    ForbiddenAddressError,
+    NobodyAnsweredError,
+    UndeliveredError,
+    UnknownSubscriberError,
+)
+from falaj.integrations.notifications.ledger import announce, effect_of, resend, unannounced, waiting
+from falaj.integrations.notifications.overview import overview
+from falaj.integrations.notifications.posting import Postman
+from falaj.integrations.notifications.signature import REPLAY_WINDOW_S, sign
+
+__all__ = [
+    "CONTENT_TYPE",
+    "MOST_ATTEMPTS",
+    "REPLAY_WINDOW_S",
+    "Courier",
+    "ForbiddenAddressError",
+    "Happened",
+    "NobodyAnsweredError",
+    "Postman",
+    "Subscription",
+    "UndeliveredError",
+    "UnknownSubscriberError",
+    "announce",
+    "effect_of",
+    "encode",
+    "overview",
+    "resend",
+    "sign",
+    "unannounced",
+    "waiting",
+]
