@@ -33,7 +33,6 @@ from falaj.cli.commands import (
     runs,
     serving,
     settings,
-    trainings,
 )
 from falaj.errors import FalajError
 
@@ -68,7 +67,6 @@ for group in (
     projects,
     platform,
     runs,
-    trainings,
     releases,
     changes,
     rollouts,
