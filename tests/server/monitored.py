@@ -47,7 +47,7 @@ class Monitored:
             session.add(
                 ReleaseRow(
                     model="delay", number=number, project="delays", run_id=f"run{number}", commit="c", digest="d",
-                    state="live", data={"reference": digest}, created_at=0.0,
+                    state="live", data={"reference": digest, "retrain": [{"on": "drift"}]}, created_at=0.0,
                 )
             )  # fmt: skip
             row = session.get(EndpointRow, ("local", "prod", "delay"))

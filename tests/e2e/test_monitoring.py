@@ -1,0 +1,137 @@
+"""A release that is watched: a shift is a note, a fault upstream an incident, a loss a training; time is compressed."""
+
+from __future__ import annotations
+
+import csv
+import random
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from falaj.client import Endpoint, Label
+from tests.e2e.installation import Installation, installed, wait_for
+
+pytestmark = pytest.mark.e2e
+BLOCK, LABEL = 120, "malignant"
+
+
+def project(installation: Installation, folder: Path) -> Path:
+    """The template's project, some of whose measurements are missing, watched by blocks of 120 rows."""
+    installation.template(folder)
+    file = folder / "falaj.yaml"
+    text = file.read_text().replace("model: tumours", "model: tumour-risk")
+    text = text.replace("checks: [static, tests, secrets, model-files]", "checks: [model-files]")
+    watched = f"{{label: {LABEL}, block: {BLOCK}, tolerance: 0.1}}\nretrain:\n  - {{on: drift}}"
+    file.write_text(text.replace(f"{{label: {LABEL}}}", watched))
+    data = folder / "data" / "tumours.csv"
+    lines = data.read_text().splitlines()
+    for place in range(1, len(lines), 11):
+        radius, _texture, *others = lines[place].split(",")
+        lines[place] = ",".join([radius, "", *others])
+    data.write_text("\n".join(lines) + "\n")
+    return folder
+
+
+@dataclass
+class Clinic:
+    """Rows as they come in service."""
+
+    rows: list[dict[str, float | None]]
+    endpoint: Endpoint
+    chance: random.Random = field(default_factory=lambda: random.Random(7))
+
+    @classmethod
+    def of(cls, folder: Path, url: str) -> Clinic:
+        with (folder / "data" / "tumours.csv").open() as file:
+            rows = [
+                {name: float(value) if value else None for name, value in row.items()} for row in csv.DictReader(file)
+            ]
+        return cls(rows, Endpoint(url))
+
+    def window(self, *, large: bool = False, lost: float = 0.0, truth: bool | None = None) -> None:
+        """One block of rows; `large` prefers large tumours, `lost` loses a measurement, `truth` sends labels."""
+        weights = [row["radius"] ** 3 if large else 1.0 for row in self.rows]  # type: ignore[operator]
+        drawn = [dict(row) for row in self.chance.choices(self.rows, weights, k=BLOCK)]
+        labels = [row.pop(LABEL) for row in drawn]
+        for row in drawn:
+            if self.chance.random() < lost:
+                row["texture"] = None
+        answer = self.endpoint.predict(drawn)
+        if truth is not None:
+            self.endpoint.feedback([Label(answer.id, [int(label == truth) for label in labels])])
+
+
+def test_a_shift_is_noted_a_fault_is_an_incident_and_a_loss_is_trained_for(tmp_path: Path) -> None:
+    with installed(tmp_path / "home") as platform:
+        folder = project(platform, tmp_path / "tumours")
+        platform.repository(folder, "tumours")
+        run = platform.ended(platform.push(folder, "First"))
+        assert run["state"] == "succeeded", run["reason"] + platform.logs()
+        clinic = Clinic.of(folder, _ready(platform)["url"])
+        for _ in range(2):
+            clinic.window()
+        _judged(platform, 2)
+        assert platform.json("monitors")[0]["status"] == "ok"
+
+        for _ in range(4):
+            clinic.window(large=True)
+        shift = _alert(platform, "covariate-shift")
+        assert "radius" in shift["features"] and shift["severity"] == "info"
+        assert [note["kind"] for note in shift["notes"]] == ["note"]
+        assert "at most 1 false alarm in 100 windows" in platform.ok("triage", shift["id"])
+
+        clinic.window(lost=0.5)
+        fault = _alert(platform, "upstream-fault")
+        assert fault["id"] == shift["id"] and fault["notes"][-1]["kind"] == "incident"
+        assert "texture are missing" in platform.ok("alerts", "show", fault["id"])
+        assert not [run for run in platform.json("runs") if run["trigger"] == "drift"]
+        assert platform.json("alerts", "resolve", fault["id"], "-m", "the sensor was replaced")["state"] == "resolved"
+
+        for _ in range(4):
+            clinic.window(truth=False)  # what the model says is the opposite of what is
+        wait_for(lambda: _labelled(platform) >= 4 * BLOCK, 60, platform.logs)
+        clinic.window()
+        loss = _alert(platform, "concept-drift")
+        assert loss["id"] != fault["id"]
+        assert any("a retraining was asked for and is started" in note["text"] for note in loss["notes"])
+        started = [run for run in platform.json("runs") if run["trigger"] == "drift"]
+        assert len(started) == 1
+        windows = platform.json("drift", "tumour-risk", "--env", "dev")
+        assert [window["number"] for window in windows] == list(range(len(windows)))
+        assert "radius" in platform.ok("drift", "tumour-risk", "--env", "dev")
+        assert "labels" in platform.ok("performance", "tumour-risk", "--env", "dev")
+        clinic.endpoint.close()
+
+
+def _ready(platform: Installation) -> dict[str, Any]:
+    def found() -> dict[str, Any] | None:
+        return next((each for each in platform.json("endpoints") if each["state"] == "ready"), None)
+
+    ready: dict[str, Any] = wait_for(found, 120, platform.logs)
+    return ready
+
+
+def _judged(platform: Installation, windows: int) -> None:
+    def enough() -> bool:
+        found = platform.json("monitors")
+        return bool(found) and found[0]["windows"] >= windows
+
+    wait_for(enough, 60, platform.logs)
+
+
+def _alert(platform: Installation, cause: str) -> dict[str, Any]:
+    def found() -> dict[str, Any] | None:
+        listed = platform.json("alerts")
+        return platform.json("alerts", "show", listed[0]["id"]) if listed and listed[0]["cause"] == cause else None
+
+    def explain() -> str:
+        return f"{platform.ok('alerts')}\n{platform.ok('monitors')}\n{platform.logs()}"
+
+    alert: dict[str, Any] = wait_for(found, 60, explain)
+    return alert
+
+
+def _labelled(platform: Installation) -> int:
+    return sum(each["labelled"] for each in platform.json("performance", "tumour-risk", "--env", "dev"))
