@@ -33,6 +33,7 @@ from falaj.cli.commands import (
     runs,
     serving,
     settings,
+    trainings,
 )
 from falaj.errors import FalajError
 
@@ -67,6 +68,7 @@ for group in (
     projects,
     platform,
     runs,
+    trainings,
     releases,
     changes,
     rollouts,

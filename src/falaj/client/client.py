@@ -25,6 +25,7 @@ from falaj.client.predictions import PredictionCalls
 from falaj.client.privacy import PrivacyCalls
 from falaj.client.rollouts import RolloutCalls
 from falaj.client.settings import SettingsCalls
+from falaj.client.trainings import TrainingCalls
 from falaj.client.workload import LocationCalls
 from falaj.documents.lineage import Trace
 from falaj.home import Home
@@ -79,6 +80,11 @@ class Client:
     def gates(self) -> GateCalls:
         """Gates that failures left behind."""
         return GateCalls(self._transport)
+
+    @cached_property
+    def trainings(self) -> TrainingCalls:
+        """What starts trainings, and asking for one."""
+        return TrainingCalls(self._transport)
 
     @cached_property
     def rollouts(self) -> RolloutCalls:

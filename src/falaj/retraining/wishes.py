@@ -22,6 +22,8 @@ _ON: Mapping[TriggerKind, str] = {
     TriggerKind.SCHEDULE: "schedule",
 }
 """What a kind of trigger is called in the project file; what a person asks for needs no line there."""
+KIND_OF: Mapping[str, TriggerKind] = {**{on: kind for kind, on in _ON.items()}, "manual": TriggerKind.MANUAL}
+"""The kind of trigger of an entry of the project file."""
 
 
 @dataclass(frozen=True)

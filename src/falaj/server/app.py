@@ -45,6 +45,7 @@ from falaj.server.routers import (
     runs,
     settings,
     system,
+    trainings,
     workloads,
 )
 from falaj.storage import Database
@@ -93,6 +94,7 @@ def create_app(platform: Platform, *, controllers: bool = True) -> FastAPI:
         locations.router,
         monitoring.router,
         workloads.router,
+        trainings.router,
         settings.router,
         policy.router,
         predictions.router,

@@ -66,7 +66,7 @@ def register(wish: NewProject, platform: Shared, caller: Caller) -> api.Project:
         row.branch, row.vendor, row.poll_every_s = wish.branch, wish.vendor, wish.poll_every_s
         if wish.webhook_secret or not row.webhook_secret:
             secret = wish.webhook_secret or secrets.token_urlsafe(24)
-            row.webhook_secret = platform.vault.seal(secret, _webhook(wish.name))
+            row.webhook_secret = platform.vault.seal(secret, webhook_purpose(wish.name))
         _note_registered(session, row, caller.id, platform.now())
         return views.project(row)
 
@@ -96,7 +96,7 @@ async def webhook(vendor: str, project: str, request: Request, platform: Shared)
 
     from falaj.integrations.git import MAX_BODY_BYTES
 
-    body = await _bounded(request, MAX_BODY_BYTES)
+    body = await bounded(request, MAX_BODY_BYTES)
     return await run_in_threadpool(_receive, platform, vendor, project, dict(request.headers), body)
 
 
@@ -148,7 +148,8 @@ def _why_ignored(project: ProjectRow, push: Push) -> str:
     return ""
 
 
-async def _bounded(request: Request, limit: int) -> bytes:
+async def bounded(request: Request, limit: int) -> bytes:
+    """The body of a request, which is refused when it is larger than `limit` bytes."""
     from falaj.integrations.git import WebhookRefusedError
 
     body = bytearray()
@@ -169,7 +170,7 @@ def _receive(platform: Platform, vendor: str, name: str, headers: dict[str, str]
         raise NotFoundError(f"no project '{name}'", code="project.unknown")
     secret = project.webhook_secret
     if is_sealed(secret):  # others are from before there was encryption
-        secret = platform.vault.open(secret, _webhook(name))
+        secret = platform.vault.open(secret, webhook_purpose(name))
     event = verify_and_parse(vendor, headers, body, secret, platform.now())
     if event is None:
         return api.Triggered(None, created=False, reason="not a push of a branch")
@@ -177,7 +178,7 @@ def _receive(platform: Platform, vendor: str, name: str, headers: dict[str, str]
     return announce(platform, moved, trigger="webhook", sender=vendor)
 
 
-def _webhook(project: str) -> str:
+def webhook_purpose(project: str) -> str:
     """What the sealed secret of a webhook is for."""
     return f"falaj/webhook|{project}"
 
