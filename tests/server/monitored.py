@@ -26,7 +26,7 @@ class Monitored:
 
     platform: Platform
     client: TestClient
-    now: float = 50_000.0
+    now: float = 1_700_000_000.0
     told: dict[int, int] = field(default_factory=dict)
     losses: list[np.ndarray] = field(default_factory=list)
 
