@@ -19,6 +19,7 @@ from statistics import mean
 from typing import Any
 
 from demo_people import appoint, climb, look_as_auditor, take_back
+from demo_rollouts import compare_in_the_shadow, let_candidates_prove_themselves, turn_a_failure_into_a_gate
 from demo_stage import (
     CHECKOUT,
     FALAJ,
@@ -126,6 +127,15 @@ def show() -> None:
 
     with chapter("Take a release back", "release 2 goes one rung up, and back again"):
         take_back()
+
+    with chapter("Let candidates prove themselves", "a canary under real departures: errors, latency, and labels"):
+        let_candidates_prove_themselves(follow_run, flights)
+
+    with chapter("Turn a failure into a gate", "wrong about one carrier: found by labels, held against the next ones"):
+        turn_a_failure_into_a_gate(follow_run, flights)
+
+    with chapter("Compare in the shadow", "two releases get copies of the requests and are compared pair by pair"):
+        compare_in_the_shadow(flights)
 
     summarise(first, second, answers)
 

@@ -42,6 +42,7 @@ class Access:
         canary: The canary at that moment.
         forced: Whether a match chose the release; such requests are no part of a random sample.
         unit: Value of the sticky header, its first 128 characters.
+        path: As the caller wrote it.
     """
 
     at: float
@@ -57,6 +58,12 @@ class Access:
     canary: int | None = None
     forced: bool | None = None
     unit: str | None = None
+    path: str | None = None
+
+    @property
+    def is_feedback(self) -> bool:
+        """Whether it brought labels, and asked for nothing."""
+        return (self.path or "").partition("?")[0].endswith("/feedback")
 
     @property
     def weight(self) -> int:

@@ -23,7 +23,7 @@ def by_endpoint(accesses: Sequence[Access]) -> Mapping[str, list[Access]]:
     """The lines of each endpoint, in order."""
     found: dict[str, list[Access]] = {}
     for access in accesses:
-        if access.endpoint:
+        if access.endpoint and not access.is_feedback:
             found.setdefault(access.endpoint, []).append(access)
     return found
 
@@ -32,8 +32,8 @@ def latencies(accesses: Sequence[Access], endpoint: str, release: int) -> list[f
     """Milliseconds of the answers of one release of an endpoint."""
     return [
         access.latency_ms
-        for access in accesses
-        if access.endpoint == endpoint and access.release == release and not _failed(access)
+        for access in by_endpoint(accesses).get(endpoint, ())
+        if access.release == release and not _failed(access)
     ]
 
 

@@ -36,6 +36,7 @@ REPORT_EVERY_S = 1.0
 PAST_BYTES = 2 << 20
 """So much of the access log before a rollout tells how fast the stable release was."""
 _log = logging.getLogger(__name__)
+_NOTHING: Mapping[str, Any] = {"position": None, "records": []}
 Arm = tuple[str, int]
 Key = tuple[str, str]
 """Endpoint and id of a rollout."""
@@ -66,7 +67,7 @@ class Rollouts:
         self._copies = copies
         self._clock = clock
         self._units = Units(folder / "units")
-        self._position, self._records = _stored(read_json(self._file) or {})
+        self._position, self._records = _stored(read_json(self._file) or _NOTHING)
         self._saved_at = 0.0
         self._dirty = False
         self._reports: dict[Key, dict[str, Any]] = {}
@@ -138,7 +139,7 @@ class Rollouts:
             return record
         if candidate.state is EndpointState.FAILED:
             return record.happened(Failed(candidate.message or "the candidate does not run"), now)
-        if candidate.state is EndpointState.READY and record.ready_at is None:
+        if candidate.state is EndpointState.READY and record.ready_at is None and not record.given_up:
             before = f"{int((now - record.plan.warm_up_s) * 1e9):020d}"  # the candidate has logged nothing before
             record = replace(
                 record,
@@ -223,21 +224,25 @@ class Rollouts:
         self._saved_at, self._dirty = self._clock(), False
 
 
-def _stored(value: Mapping[str, Any]) -> tuple[Position | None, dict[Key, Record]]:
+def _stored(value: Any) -> tuple[Position | None, dict[Key, Record]]:
     """What was written last.
 
     Evidence that another version of the agent wrote and this one cannot read begins anew, with the candidate out of
     the traffic.
     """
-    position = Position.from_json(value["position"]) if value.get("position") else None
     found: dict[Key, Record] = {}
-    for item in value.get("records", ()):
+    try:
+        position = Position.from_json(value["position"]) if value["position"] else None
+        items = list(value["records"])
+    except (KeyError, TypeError, ValueError) as error:
+        _log.warning("rollouts.begin-anew reason=%r", error)
+        return None, found
+    for item in items:
         try:
             record = Record.from_json(item["record"])
-        except (KeyError, TypeError, ValueError) as error:
-            _log.warning("rollout.begins-anew endpoint=%s reason=%r", item.get("endpoint"), error)
-            continue
-        found[item["endpoint"], record.plan.id] = record
+            found[item["endpoint"], record.plan.id] = record
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            _log.warning("rollout.begins-anew reason=%r", error)
     return position, found
 
 
