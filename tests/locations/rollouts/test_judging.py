@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from falaj.locations.agent.rollouts.counting import counted
+from falaj.locations.agent.rollouts.judging import DEFAULT_CUTS_MS, analysis_plan, cuts_of, judged
+from falaj.rollout.analysis import MetricKind
+from tests.locations.rollouts.made import access, judged_record, plan
+
+PAST = list(np.linspace(1, 100, 200))
+
+
+def test_cuts_are_quantiles_of_the_past_and_usual_ones_where_little_is_known() -> None:
+    known, unknown = (analysis_plan(plan(), past, ()).named("latency").cuts for past in (PAST, PAST[:49]))
+    assert unknown == DEFAULT_CUTS_MS
+    assert known == pytest.approx(tuple(np.quantile(PAST, [0.25, 0.5, 0.75, 0.9, 0.95, 0.99])))
+    assert cuts_of([7.0] * 60, [0.5, 0.9]) == (7.0,), "each cut once"
+    assert cuts_of([float("nan")] * 60, [0.5]) == ()
+
+
+def test_predictions_are_compared_only_where_a_past_fixes_the_bins() -> None:
+    asked = plan(metrics=["errors", "predictions"])
+    assert [metric.name for metric in analysis_plan(asked, (), PAST).metrics] == ["errors", "predictions"]
+    assert [metric.name for metric in analysis_plan(asked, (), ()).metrics] == ["errors"]
+
+
+@pytest.mark.parametrize(("kind", "quality"), [("canary", MetricKind.QUALITY), ("shadow", MetricKind.QUALITY_PAIRED)])
+def test_a_loss_is_judged_in_pairs_where_both_answered(kind: str, quality: MetricKind) -> None:
+    assert analysis_plan(plan(kind, metrics=["brier"]), (), ()).named("brier").kind is quality
+
+
+@pytest.mark.parametrize(
+    ("metric", "wanted"),
+    [
+        ({"name": "errors"}, (1.0, 1.5)),
+        ({"name": "errors", "tolerate": 2.0}, (2.0, 3.0)),
+        ({"name": "latency", "margin": 1.2}, (1.0, 1.2)),
+        ({"name": "predictions", "tolerate": 1.5}, (1.5, 3.0)),
+        ({"name": "brier", "tolerate": 0.01}, (0.01, 0.03)),
+        ({"name": "brier", "tolerate": 0.01, "margin": 0.2}, (0.01, 0.2)),
+    ],
+)
+def test_bounds_are_those_of_the_plan_and_a_tolerance_takes_the_margin_along(metric, wanted) -> None:
+    spec = analysis_plan(plan(metrics=[metric]), PAST, PAST).named(metric["name"])
+    assert (spec.tolerated, spec.margin) == pytest.approx(wanted)
+
+
+def test_evidence_starts_anew_at_each_step_and_in_the_holdback() -> None:
+    assert analysis_plan(plan(), (), ()).starts == 2
+    assert analysis_plan(plan(holdback={"share": 0.1, "for_s": 60.0}), (), ()).starts == 3
+    assert analysis_plan(plan("shadow"), (), ()).starts == 1
+
+
+def failing(kind: str = "errors", count: int = 200):
+    """A record whose candidate failed half of its requests."""
+    bad = {"errors": {"status": 500}, "latency": {"latency_us": 900_000}}[kind]
+    requests = [access(2, **(bad if number % 2 else {})) for number in range(count)]
+    requests += [access(1) for _ in range(9 * count)]
+    of = plan(metrics=[kind], false_alarm=0.001)
+    return of, counted(judged_record(of, past=PAST), requests, 300.0)
+
+
+@pytest.mark.parametrize("kind", ["errors", "latency"])
+def test_harm_is_said_with_its_size_its_exposure_and_its_bound(kind: str) -> None:
+    of, record = failing(kind)
+    found = judged(record.verdict(), of)
+    assert found.culprits == (kind,)
+    assert found.harm.startswith(f"after 200 candidate requests: {kind} at least ")
+    assert found.harm.endswith("times stable; false-alarm bound 0.001")
+
+
+def test_where_nothing_is_known_nothing_is_said() -> None:
+    of = plan()
+    found = judged(judged_record(of).verdict(), of)
+    assert (found.harm, found.culprits, found.doubt, found.acceptable) == ("", (), "", False)
+    assert found.ruled_out == float("inf")
+
+
+def test_a_loss_is_said_as_a_difference() -> None:
+    of = plan(metrics=["brier"])
+    record = judged_record(of)
+    rng = np.random.default_rng(1)
+    canary = rng.random(4_000) < 0.3
+    loss = np.where(canary, 0.6, 0.2)
+    analysis = record.analysis.observe_losses("brier", canary, np.full(4_000, 0.3), loss, 300.0)
+    said = judged(analysis.verdict(), of).harm
+    assert "brier about 0.4 more than stable" in said

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from falaj.locations.agent.rollouts.labelled import quality_of, with_labels, with_pairs
+from falaj.rollout import RolloutState
+from tests.locations.rollouts.made import joined, judged_record, plan, prediction
+
+CANARY = judged_record(plan(metrics=["brier"]))
+SHADOW = judged_record(plan("shadow", metrics=["errors", "latency", "brier"]), RolloutState.SHADOWING)
+GOOD, BAD = {"probability": [0.9]}, {"probability": [0.1]}
+
+
+def nothing(_):
+    return None
+
+
+def means(record, metric="brier"):
+    """How many labels each arm has, and its mean loss."""
+    bets = record.analysis.bets[metric]
+    return [(count, total / count if count else None) for count, total in zip(bets.count, bets.total, strict=True)]
+
+
+def test_labels_count_for_the_arm_that_answered_under_the_weight_of_then() -> None:
+    labels = [joined(prediction("a", 1, GOOD), 1), joined(prediction("b", 2, BAD), 1)]
+    assert means(with_labels(CANARY, labels, nothing, 300.0)) == [(1, pytest.approx(0.01)), (1, pytest.approx(0.81))]
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        joined(prediction("a", 2, BAD), 1, correction=True),
+        joined(prediction("a", 2, BAD, forced=True), 1),
+        joined(prediction("a", 2, BAD, weight=None), 1),
+        joined(prediction("a", 2, BAD, arm="shadow"), 1),
+        joined(prediction("a", 2, BAD, at=99.0), 1),
+        joined(prediction("a", 7, BAD, arm="canary"), 1),
+        joined(prediction("a", 2, BAD), None),
+        joined(prediction("a", 2, {"label": ["yes"]}), 1),
+    ],
+    ids=["corrected", "forced", "no weight", "a shadow", "too early", "another release", "no label", "no loss"],
+)
+def test_labels_that_say_nothing_fair_are_left_out(label) -> None:
+    assert means(with_labels(CANARY, [label], nothing, 300.0)) == [(0, None), (0, None)]
+
+
+def test_a_request_with_many_rows_is_one_with_the_mean_of_the_labelled_ones() -> None:
+    many = prediction("a", 2, {"probability": [0.9, 0.1, 0.5]}, rows=(("AA", 1.0),) * 3)
+    assert means(with_labels(CANARY, [joined(many, [1, 1, None])], nothing, 300.0))[1] == (1, pytest.approx(0.41))
+
+
+def test_a_shadow_is_compared_with_the_stable_answer_to_the_same_request() -> None:
+    copies = [joined(prediction(name, 2, BAD, arm="shadow"), 1) for name in ("a", "unanswered")]
+    answers = {"a": prediction("a", 1, GOOD)}
+    found = with_labels(SHADOW, [*copies, joined(prediction("a", 1, GOOD), 1)], answers.get, 300.0)
+    bets = found.analysis.bets["brier"]
+    assert (bets.count[1], bets.total[1]) == (1, pytest.approx(0.8)), "one pair, worse by 0.8"
+
+
+def test_of_two_answers_both_failures_and_latencies_are_counted() -> None:
+    pair = (prediction("a", 1, GOOD), prediction("a", 2, GOOD, arm="shadow", latency_s=None))
+    found = with_pairs(SHADOW, [pair] * 3, failed=2, refused=1, now=300.0)
+    errors = found.verdict().metrics[0]
+    assert (errors.events, errors.requests, found.answered) == ((1, 2), (6, 6), (6, 6))
+    assert with_pairs(SHADOW, [], 0, 0, 300.0) is SHADOW
+
+
+def test_only_losses_are_quality() -> None:
+    assert quality_of(SHADOW) == ["brier"]
+    assert quality_of(replace(SHADOW, analysis=None)) == []
