@@ -42,8 +42,15 @@ contracts: install
 	cd $@.new && apt-get download -qq softhsm2 libsofthsm2 && for package in *.deb; do dpkg -x $$package .; done
 	mv $@.new $@
 
+# A real Prometheus with promtool, for the tests of metrics and alert rules.
+.tools/prometheus:
+	rm -rf $@.new && mkdir -p $@.new
+	cd $@.new && apt-get download -qq prometheus && dpkg -x *.deb . && rm *.deb
+	mv $@.new $@
+
 unit: install
 	@$(MAKE) --no-print-directory .tools/softhsm || echo "no SoftHSM: tests of root keys in an HSM are skipped"
+	@$(MAKE) --no-print-directory .tools/prometheus || echo "no Prometheus: tests of metrics and alert rules are skipped"
 	$(RUN)/pytest -q -n 2 --dist worksteal -m "not e2e and not faults" --cov --cov-report=
 	$(RUN)/coverage report --fail-under=90 --include='$(shell tr '\n' ',' < tests/pure_cores.txt)'
 

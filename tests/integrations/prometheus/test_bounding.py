@@ -32,7 +32,7 @@ def test_something_that_is_called_other_joins_the_rest() -> None:
     assert {each.labels["model"]: each.value for each in bounded(samples, ("model",), 2)} == {"a": 1.0, OTHER: 2.0}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(SAMPLES, st.integers(0, 4), st.booleans())
 def test_the_bound_holds_no_series_comes_twice_and_nothing_is_lost(
     samples: list[Sample], most: int, strongest: bool

@@ -71,7 +71,7 @@ LABELS = st.dictionaries(st.sampled_from(["a", "b", "le"]), st.text(st.character
 VALUES = (st.floats() | st.integers(-(2**40), 2**40)).map(lambda value: value + 0.0)  # no -0.0, which is written 0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.dictionaries(NAMES, st.lists(st.tuples(LABELS, VALUES), min_size=1), max_size=4), st.text())
 def test_what_is_written_is_read_back(pages: dict[str, list[tuple[dict[str, str], float]]], said: str) -> None:
     said = said.encode(errors="ignore").decode().strip()
