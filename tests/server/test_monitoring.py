@@ -238,3 +238,14 @@ def test_one_endpoint_that_cannot_be_judged_does_not_keep_others_waiting(place: 
             )
         )  # fmt: skip
     assert place.windows(1)[0]["status"] == "ok"
+
+
+@sqlite_only
+def test_old_counts_are_forgotten_and_what_was_found_is_not(place: Monitored) -> None:
+    place.windows(1)
+    place.now += 91 * 86_400
+    place.tell([document(replace(window(7)[0][0], start=place.now - 20, end=place.now - 10), 1)])
+    place.judge()
+    with place.platform.database.reading() as session:
+        assert [row.number for row in session.scalars(select(ProfileBlockRow))] == [1]
+    assert len(place.client.get("/api/v1/models/delay/drift", params={"environment": "prod"}).json()) == 2

@@ -26,6 +26,9 @@ from falaj.storage import EndpointRow, ReleaseRow
 from falaj.storage.monitoring_tables import AlertRow, MonitorRow
 
 _EVERY_S = 1.0
+_FORGET_EVERY_S = 3600.0
+_KEPT_DAYS = 90.0
+"""Blocks of counts are kept so long; what windows found, and alerts, are kept for good."""
 _MOST_WINDOWS = 50
 _MOST_OPEN = 32
 NO_REFERENCE = "the release came without a reference: what its inputs should look like is not known"
@@ -36,13 +39,15 @@ class MonitorWatch:
     """Looks for windows that can be judged.
 
     Args:
-        platform: The installation; `FALAJ_MONITOR_EVERY_S` of its settings says how often, 1 by default.
+        platform: The installation; `FALAJ_MONITOR_EVERY_S` of its settings says how often, 1 by default, and
+            `FALAJ_PROFILES_KEPT_DAYS` for how long blocks of counts are kept, 90 by default.
     """
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self._every_s = float(platform.home.settings.get("FALAJ_MONITOR_EVERY_S") or _EVERY_S)
-        self._next = 0.0
+        self._kept_s = 86_400.0 * float(platform.home.settings.get("FALAJ_PROFILES_KEPT_DAYS") or _KEPT_DAYS)
+        self._next = self._next_forgetting = 0.0
         self._references: dict[str, ReleaseReference] = {}
 
     def turn(self, now: float) -> int:
@@ -57,6 +62,10 @@ class MonitorWatch:
         if now < self._next:
             return 0
         self._next = now + self._every_s
+        if now >= self._next_forgetting:
+            self._next_forgetting = now + _FORGET_EVERY_S
+            with self._platform.database.transaction() as session:
+                alerts.forget(session, now - self._kept_s)
         with self._platform.database.reading() as session:
             places = [
                 (Place(row.location, row.environment, row.model), serving_release(row))

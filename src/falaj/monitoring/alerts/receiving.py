@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from falaj.errors import FalajError, UsageError
@@ -121,3 +122,9 @@ def _keep_losses(session: Session, key: _Key, item: Mapping[str, Any], _now: flo
     session.add(LossRunRow(**dict(zip(names, key, strict=True)), rows=int(item["rows"]), **numbers))
     session.flush()
     return 1
+
+
+def forget(session: Session, before: float) -> None:
+    """Drop blocks and losses that are known since before a time; what was found in them is kept with the windows."""
+    session.execute(delete(ProfileBlockRow).where(ProfileBlockRow.received_at < before))
+    session.execute(delete(LossRunRow).where(LossRunRow.labelled_at < before))

@@ -173,7 +173,7 @@ def _calibration(
 
 def _expected(metric: str, loss: Vector, at: Vector, scale: float, settings: MonitoringSettings) -> ExpectedLoss:
     ordered = loss[np.argsort(at, kind="stable")]
-    usual = max(1, min(USUAL_LOSS_BLOCK, len(loss) // FEWEST_LOSS_BLOCKS))
+    usual = max(1, settings.least, min(USUAL_LOSS_BLOCK, len(loss) // FEWEST_LOSS_BLOCKS))
     rows = max(usual, rows_per_block(ordered))
     mean = float(loss.mean())
     try:
