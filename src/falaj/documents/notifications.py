@@ -62,13 +62,13 @@ class Subscriber:
 
     id: str
     url: str
-    events: tuple[str, ...]
+    events: list[str]
     delivered: int
     waiting: int
     failed: int
     last_delivery: float | None
     last_error: str
-    failures: tuple[FailedNotification, ...] = ()
+    failures: list[FailedNotification]
 
 
 @dataclass(frozen=True)

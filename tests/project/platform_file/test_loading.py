@@ -63,6 +63,23 @@ def test_every_key_becomes_its_unit() -> None:
     assert spec.identity["oidc"]["group_claim"] == "groups"
 
 
+def test_who_is_told_of_what() -> None:
+    (told,) = parsed(EXAMPLE).notifications
+    assert (told.secret, told.allow_private) == ("TICKETS_KEY", False)
+    assert told.wants("change.admitted") and told.wants("rollout.paused")
+    assert not told.wants("changes.x") and not told.wants("run.ended")
+    own = "notifications: [{url: 'http://10.0.0.7:8080/x', events: [run.ended], secret: K, allow_private: true}]"
+    (inner,) = parsed(own).notifications
+    assert inner.wants("run.ended") and not inner.wants("run.started") and inner.id != told.id
+
+
+def test_an_address_is_told_once() -> None:
+    entry = "{url: 'https://a.example.org/x', events: [run.*], secret: K}"
+    with pytest.raises(PlatformFileError) as raised:
+        parsed(f"notifications:\n  - {entry}\n  - {entry}\n")
+    assert raised.value.issues[0].where.startswith("platform.yaml:3:") and "twice" in raised.value.issues[0].message
+
+
 def test_what_is_not_said_has_the_embedded_defaults() -> None:
     assert parsed("timezone: UTC") == PlatformSpec.default()
 
@@ -119,6 +136,16 @@ CASES = [
     ("policy_packs: [uae]", "policies: {mine: ../mine.cedar}", "policies.mine", "not valid", None),
     ("sector: general", "sector: genral", "entity.sector", "not known", "general"),
     ('"https://login.example.org"', "login.example.org", "identity.oidc.issuer", "not valid", None),
+    ("change.*", "chnage.*", "notifications[0].events[0]", "no events 'chnage.*'", "change.*"),
+    ("rollout.*", "step.*", "notifications[0].events[1]", "no events 'step.*'", None),
+    ("rollout.*", "rollout", "notifications[0].events[1]", "not valid", None),
+    ("secret: TICKETS_KEY", "secret: tickets", "notifications[0].secret", "not valid", None),
+    ("TICKETS_KEY}", "TICKETS_KEY, evnts: []}", "notifications[0].evnts", "no key", "events"),
+    ("https://tickets.", "http://tickets.", "notifications[0]", "not https", None),
+    ("tickets.example.org", "10.0.0.7", "notifications[0]", "not a public one", None),
+    ("tickets.example.org", "[::1]:8443", "notifications[0]", "not a public one", None),
+    ("https://tickets.", "https://me:pw@tickets.", "notifications[0].url", "no address", None),
+    ("tickets.example.org", "tickets.example.org:x", "notifications[0].url", "no address", None),
 ]
 
 

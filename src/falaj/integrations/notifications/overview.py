@@ -34,13 +34,13 @@ def _subscriber(session: Session, name: str, spec: NotificationSpec | None) -> S
     return Subscriber(
         id=name,
         url="" if spec is None else _without_query(spec.url),
-        events=() if spec is None else spec.events,
+        events=[] if spec is None else [*spec.events],
         delivered=counts.get(DELIVERED, 0),
         waiting=counts.get(WAITING, 0),
         failed=counts.get(FAILED, 0),
         last_delivery=session.scalar(last),
         last_error=session.scalar(wrong.order_by(NotificationRow.updated_at.desc()).limit(1)) or "",
-        failures=tuple(_failures(session, name)),
+        failures=_failures(session, name),
     )
 
 
