@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from demo_stage import PROJECT, commit, console, falaj, git, read_json, wait_for
+from demo_stage import PROJECT, SCRATCH, commit, console, falaj, git, read_json, wait_for
 
 from falaj.client import Client, Endpoint, Label, ProblemError, ServerUnreachableError
 
@@ -142,7 +142,7 @@ def compare_in_the_shadow(flights: Sequence[dict[str, Any]]) -> None:
             wait_for(f"enough pairs of {release}", lambda number=number: enough_pairs(number), 120)
     shown = [each for each in read_json("rollout", "list") if each["strategy"] == "challenger"]
     for each in shown:
-        falaj("rollout", "status", each["id"])
+        falaj("rollout", "status", each["id"], "--svg", SCRATCH / f"challenge-of-{each['candidate']}.svg")
 
 
 def enough_pairs(candidate: int) -> bool:
@@ -164,7 +164,7 @@ def push(message: str, follow: Callable[[], Any], wanted: str) -> None:
     wait_for("the rollout to begin", lambda: newest().get("candidate") == release, 60)
     wait_for("the verdict", lambda: newest()["state"] in ("succeeded", "rolled_back", "aborted", "inconclusive"), 240)
     found = newest()
-    falaj("rollout", "status", found["id"])
+    falaj("rollout", "status", found["id"], "--svg", SCRATCH / f"rollout-of-{release}.svg")
     assert found["state"] == wanted, f"{found['state']}: {found['reason']}"
     wait_for("the endpoint to settle", lambda: state_of(ENDPOINT) == "ready")
 

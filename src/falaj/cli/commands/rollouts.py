@@ -1,4 +1,4 @@
-"""Rollouts: rollout list, status, watch, pause, resume, promote, skip, abort."""
+"""Rollouts: rollout list, status, watch, pause, resume, promote, skip, abort, dry-run."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from falaj.cli.commands.projects import JsonOption
+from falaj.cli.commands.rehearsals import dry_run
 from falaj.cli.output import ago, emit, emit_json, emit_table
 from falaj.cli.rollout_view import ENDED, lines_of, verdict
 
@@ -27,6 +28,7 @@ def register(app: typer.Typer) -> None:
     for command in (status, watch, pause, resume, promote, skip, abort):
         group.command()(command)
     group.command("list")(list_rollouts)
+    group.command("dry-run")(dry_run)
     app.add_typer(group)
 
 
@@ -50,11 +52,22 @@ def list_rollouts(
     emit_table(header, rows, empty="no rollouts yet: `deploy:` in falaj.yaml says how candidates come in")
 
 
-def status(name: NameArgument, json: JsonOption = False) -> None:
+def status(
+    name: NameArgument,
+    svg: Annotated[str, typer.Option(help="Draw how the evidence grew into this file, too.")] = "",
+    json: JsonOption = False,
+) -> None:
     """Show a rollout: weights, requests, the evidence against its lines, the verdict in words."""
     from falaj.client import Client
 
-    _told(Client.from_home().rollouts.show(name), json)
+    found = Client.from_home().rollouts.show(name)
+    if svg:
+        from pathlib import Path
+
+        from falaj.cli.rollout_picture import picture_of
+
+        Path(svg).write_text(picture_of(found), encoding="utf-8")
+    _told(found, json)
 
 
 def watch(name: NameArgument) -> None:

@@ -1,0 +1,103 @@
+"""A rollout as a picture: how the evidence grew against its lines, and how the weight moved (SVG, no library)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+from falaj.cli.rollout_view import verdict
+
+if TYPE_CHECKING:
+    from falaj.documents.rollouts import Rollout
+
+_LEFT, _TOP, _WIDTH, _HEIGHT, _LEGEND = 52, 64, 640, 240, 22
+_LOW, _HIGH = -1.0, 4.0
+_COLOURS = ("#c0392b", "#d68910", "#2874a6", "#1e8449", "#7d3c98", "#5d6d7e")
+_STYLE = "text{font:13px sans-serif;fill:#222}.small{font-size:11px;fill:#555}"
+
+
+def picture_of(found: Rollout) -> str:
+    """The picture of a rollout.
+
+    Solid lines are log10 of the evidence of harm, dashed ones of the evidence of being good enough; the grey steps are
+    the candidate's weight.
+    """
+    points = found.trajectory
+    names = [metric["name"] for metric in found.metrics]
+    height = _TOP + _HEIGHT + 44 + _LEGEND * len(names)
+    parts = [_frame(found, height)]
+    if points:
+        times = _positions([point["at"] for point in points])
+        parts += [_weights(times, [point["weight"] for point in points]), *_lines(found)]
+        for place, name in enumerate(names):
+            colour = _COLOURS[place % len(_COLOURS)]
+            series = [point["metrics"].get(name, (0.0, 0.0)) for point in points]
+            parts.append(_curve(times, [harm or 0.0 for harm, _ in series], colour))
+            parts.append(_curve(times, [safe or 0.0 for _, safe in series], colour, dashed=True))
+            parts.append(_legend(place, name, colour))
+        took = points[-1]["at"] - points[0]["at"]
+        parts.append(_text(_LEFT + _WIDTH / 2, _TOP + _HEIGHT + 18, f"{took:,.0f} s", "small", "middle"))
+    return "\n".join([*parts, "</svg>\n"])
+
+
+def _frame(found: Rollout, height: int) -> str:
+    title = f"{found.endpoint}: release {found.candidate} beside {found.stable}, {found.strategy}"
+    width = _LEFT + _WIDTH + 24
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"><style>{_STYLE}</style>',
+            f'<rect width="{width}" height="{height}" fill="#fff"/>',
+            _text(_LEFT, 22, title, "", "start", bold=True),
+            _text(_LEFT, 42, verdict(found), "small", "start"),
+            f'<rect x="{_LEFT}" y="{_TOP}" width="{_WIDTH}" height="{_HEIGHT}" fill="none" stroke="#999"/>',
+            *(_text(_LEFT - 8, _y(value) + 4, f"{value:.0f}", "small", "end") for value in range(-1, 5)),
+        ]
+    )
+
+
+def _lines(found: Rollout) -> list[str]:
+    judged = [metric for metric in found.metrics if metric["kind"] != "distribution"]
+    named = {"roll back": max((m["harm_line"] for m in judged), default=None),
+             "good enough": max((m["safe_line"] for m in judged), default=None)}  # fmt: skip
+    return [
+        f'<path d="M{_LEFT} {_y(value):.1f}h{_WIDTH}" stroke="#444" stroke-dasharray="6 3"/>'
+        + _text(_LEFT + 6, _y(value) - 4, name, "small", "start")
+        for name, value in named.items()
+        if value is not None
+    ]
+
+
+def _weights(times: Sequence[float], weights: Sequence[int]) -> str:
+    corners = []
+    for at, weight, after in zip(times, weights, [*times[1:], times[-1]], strict=True):
+        level = _TOP + _HEIGHT * (1 - weight / 10_000)
+        corners += [f"{at:.1f},{level:.1f}", f"{after:.1f},{level:.1f}"]
+    return f'<polyline points="{" ".join(corners)}" fill="none" stroke="#ccc" stroke-width="6"/>'
+
+
+def _curve(times: Sequence[float], values: Sequence[float], colour: str, *, dashed: bool = False) -> str:
+    points = " ".join(f"{at:.1f},{_y(value):.1f}" for at, value in zip(times, values, strict=True))
+    dash = ' stroke-dasharray="5 4"' if dashed else ""
+    return f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.8"{dash}/>'
+
+
+def _legend(place: int, name: str, colour: str) -> str:
+    height = _TOP + _HEIGHT + 44 + _LEGEND * place
+    return f'<path d="M{_LEFT} {height - 4}h26" stroke="{colour}" stroke-width="3"/>' + _text(
+        _LEFT + 34, height, f"{name}: solid harm, dashed good enough", "small", "start"
+    )
+
+
+def _positions(times: Sequence[float]) -> list[float]:
+    span = max(times[-1] - times[0], 1e-9)
+    return [_LEFT + _WIDTH * (at - times[0]) / span for at in times]
+
+
+def _y(log10: float) -> float:
+    return _TOP + _HEIGHT * (_HIGH - min(max(log10, _LOW), _HIGH)) / (_HIGH - _LOW)
+
+
+def _text(x: float, y: float, text: str, style: str, anchor: str, *, bold: bool = False) -> str:
+    weight = ' font-weight="bold"' if bold else ""
+    return f'<text x="{x:.0f}" y="{y:.0f}" class="{style}" text-anchor="{anchor}"{weight}>{escape(text)}</text>'
