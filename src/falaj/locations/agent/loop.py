@@ -30,6 +30,7 @@ from falaj.locations.agent.fetching import Fetcher, HttpFetcher
 from falaj.locations.agent.intake import RETRY_AFTER_S, Intake, Offer
 from falaj.locations.agent.membership import membership_of
 from falaj.locations.agent.memory import Memory
+from falaj.locations.agent.metrics import metrics_port, serve_metrics
 from falaj.locations.agent.profiling import keep_profiles, open_profiling
 from falaj.locations.agent.renewal import Renewal, RenewedTransport
 from falaj.locations.agent.rollouts import Predictions, Rollouts
@@ -94,7 +95,7 @@ def run(
         fetcher: Fetcher = open_store(store_url) if store_url else HttpFetcher(control.http)
         installation = Home(home.absolute(), os.environ)
         profiles = keep_profiles(lambda: open_profiling(installation, place.folder, control, fetcher, memory))
-        background = (*background, keep_joined(lambda: _labels(home, place)), profiles)
+        background = (*background, keep_joined(lambda: _labels(home, place)), profiles, *_metrics(installation, place))
         admission = _admission(home, site, memory, control, fetcher)
         agent = Agent(runtime, control, admission, memory, rollouts, background)
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -309,6 +310,11 @@ def _log_keys(home: Path, location: str, place: Place) -> Callable[[], bytes] | 
     installation = Home(home.absolute(), os.environ)
     jurisdiction = read_rules(place.folder, location).jurisdiction
     return writer_keys(installation, open_chest(installation), place.predictions, jurisdiction)
+
+
+def _metrics(home: Home, place: Place) -> Sequence[Background]:
+    port = metrics_port(home)
+    return () if port is None else (serve_metrics(place, port),)
 
 
 def _place(home: Path, location: str) -> Place:
