@@ -1,0 +1,88 @@
+"""Monitors and alerts in the terminal, of a server that watches something."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from falaj.cli.heat_map import heat_map
+from falaj.documents.monitoring import DriftWindow
+from falaj.home import Home
+from falaj.server.platform import Platform
+from tests.apps import app_of
+from tests.cli.conftest import Command, _command
+from tests.databases import migrated_sqlite
+from tests.monitoring.watching.scene import missing, shifted
+from tests.platforms import answering
+from tests.server.monitored import Monitored, monitored
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitored]:
+    folder = tmp_path_factory.mktemp("watched")
+    database = migrated_sqlite(folder / "falaj.db")
+    platform = Platform(Home(folder / "home", {}).prepare(), database)
+    with TestClient(app_of(platform)) as client:
+        client.headers["authorization"] = f"Bearer {platform.home.token}"
+        made = monitored(platform, client, folder)
+        made.windows(2)
+        made.windows(3, shifted)
+        made.windows(1, missing)
+    with answering(platform):
+        yield made
+    database.close()
+
+
+@pytest.fixture
+def falaj(place: Monitored, tmp_path: Path) -> Command:
+    return _command(place.platform.home.root, tmp_path)
+
+
+def test_monitors_drift_and_performance_are_shown(falaj: Command) -> None:
+    monitors = falaj("monitors").stdout
+    assert "prod/delay" in monitors and "upstream-fault" in monitors and "at most 1 false alarm" in monitors
+    drift = falaj("drift", "delay", "--env", "prod").stdout
+    assert "quality: missing:" in drift and "6 windows at local" in drift and "verdict: upstream-fault" in drift
+    assert len(json.loads(falaj("drift", "delay", "-n", "2", "--json").stdout)) == 2
+    assert "300 labels" in falaj("performance", "delay").stdout
+    assert "has been judged yet" in falaj("drift", "delay", "--env", "dev").stdout
+    assert falaj("performance", "nothing").returncode == 3
+
+
+def test_an_alert_is_looked_after_overruled_and_resolved(falaj: Command) -> None:
+    (alert,) = json.loads(falaj("alerts", "--json").stdout)
+    assert alert["id"] in falaj("alerts").stdout
+    assert "no retraining" in falaj("alerts", "show", alert["id"]).stdout
+    assert "quality   missing:" in falaj("triage", alert["id"]).stdout
+    assert "acknowledged" in falaj("alerts", "ack", alert["id"], "-m", "looking").stdout
+    assert "muted until" in falaj("alerts", "mute", alert["id"], "--for", "2h").stdout
+    assert falaj("alerts", "mute", alert["id"], "--for", "soon").returncode == 2
+    assert falaj("triage", alert["id"], "--overrule", "bad-luck", "--reason", "x").returncode == 2
+    assert falaj("triage", alert["id"], "--overrule", "covariate-shift").returncode == 2
+    told = falaj("triage", alert["id"], "--overrule", "covariate-shift", "--reason", "the season").stdout
+    assert "upstream-fault -> covariate-shift: the season" in told
+    assert json.loads(falaj("alerts", "resolve", alert["id"], "--json").stdout)["state"] == "resolved"
+    assert "no alerts" in falaj("alerts").stdout and alert["id"] in falaj("alerts", "--all").stdout
+    assert falaj("alerts", "ack", "nothing").returncode == 3
+
+
+def window(number: int, *features: tuple[str, str, float]) -> DriftWindow:
+    found = [{"feature": name, "verdict": verdict, "effect": effect} for name, verdict, effect in features]
+    return DriftWindow("local", 3, number, float(number), number + 1.0, 100, {"features": found})
+
+
+def test_the_map_has_a_line_a_feature_those_that_moved_first() -> None:
+    windows = [
+        window(0, ("a", "steady", 0.05), ("b", "unknown", 0.0)),
+        window(1, ("a", "steady", 0.15), ("b", "drifted", 0.5), ("c", "drifted", 0.05)),
+        window(2, ("a", "steady", 0.3), ("b", "drifted", 0.9)),
+    ]
+    *lines, scale = heat_map(windows)
+    assert [(line.split()[0], line[25:]) for line in lines] == [("b", "?▓█"), ("c", "?░?"), ("a", " ░▒")]
+    assert scale.endswith("█ >= 0.8")
+    assert heat_map([]) == []
+    assert heat_map(windows, most=1)[0].endswith("█")
