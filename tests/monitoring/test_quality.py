@@ -135,3 +135,15 @@ def test_first_windows_that_differ_are_a_skew() -> None:
     report = judge_window(REFERENCE, window(moved))
     assert (Rule.SKEW, ("temp",)) in rules(moved, report=report, first=True)
     assert (Rule.SKEW, ("temp",)) not in rules(moved, report=report)
+
+
+def test_what_windows_of_the_reference_break_themselves_is_no_fault() -> None:
+    """Dry days are usual, dry sensors are not: the rain gauge may stand still for a day, the thermometer may not."""
+    rng, days = np.random.default_rng(5), np.repeat(np.arange(40), 200)
+    rain = np.where(days % 3 == 0, rng.gamma(1, 3, len(days)), 0.0)
+    reference = ReferenceProfile.build(
+        {"rain": rain, "temp": rng.normal(15, 6, len(days))}, {"rain": "number", "temp": "number"}, block_of_row=days
+    )
+    still = {"rain": np.zeros(200), "temp": np.full(200, 15.0)}
+    broken = judge_quality(reference, [reference.schema.profile(still, 0.0, 3600.0)], now=NOW)
+    assert {(each.rule, each.features) for each in broken} == {(Rule.STUCK, ("temp",))}

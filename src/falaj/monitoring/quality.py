@@ -7,7 +7,7 @@ these findings go before drift when an alert is looked into.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from falaj.monitoring.drift import DriftReport, Verdict
@@ -15,6 +15,9 @@ from falaj.monitoring.profiles import CategoryCells, NumberCells, Profile, Refer
 from falaj.monitoring.units import unit_change
 
 LEAST_ROWS = 30
+USUAL = 0.05
+"""Share of the reference's own windows that break a rule, from which on breaking it is no sign of a fault."""
+MOST_OWN_WINDOWS = 40
 STUCK_CELLS = 0.5  # standard deviation, in fine cells, below which a value does not move
 MOVING_CELLS = 5.0
 
@@ -127,7 +130,7 @@ def judge_quality(
     if looked.window.rows:
         for cells in reference.schema.features:
             if cells.name not in looked.window.absent:
-                found += _of_feature(looked, cells)
+                found += _unusual(looked, cells, len(window))
     if report is not None:
         found += _of_sources(report, sources or {})
         found += _of_skew(report, looked.limits.skew) if first else ()
@@ -154,6 +157,29 @@ def _of_window(looked: _Looked, newest: float | None, now: float) -> Iterator[Qu
         yield QualityFinding(Rule.SCHEMA, f"no column {', '.join(names)}", names, len(names))
     if window.unexpected:
         yield QualityFinding(Rule.SCHEMA, f"{len(window.unexpected)} columns that the release does not know")
+
+
+def _unusual(looked: _Looked, cells: NumberCells | CategoryCells, blocks: int) -> Iterator[QualityFinding]:
+    """What a feature breaks, but not what windows of as many blocks break in the reference itself.
+
+    A week without rain is no stuck gauge where the reference has such weeks.
+    """
+    found = list(_of_feature(looked, cells))
+    if not found:
+        return
+    own = [replace(looked, window=each) for each in _own_windows(looked.reference, blocks)]
+    broken = [{finding.rule for finding in _of_feature(each, cells)} for each in own]
+    for finding in found:
+        if not own or sum(finding.rule in each for each in broken) < USUAL * len(own):
+            yield finding
+
+
+def _own_windows(reference: ReferenceProfile, blocks: int) -> list[Profile]:
+    """Windows of so many blocks of the reference, half overlapping; none where it has fewer."""
+    with_rows = [block for block in reference.blocks if block.rows]
+    starts = range(0, len(with_rows) - blocks + 1, max(1, blocks // 2))
+    step = -(-len(starts) // MOST_OWN_WINDOWS) or 1
+    return [merged(with_rows[start : start + blocks]) for start in starts[::step]]
 
 
 def _of_feature(looked: _Looked, cells: NumberCells | CategoryCells) -> Iterator[QualityFinding]:
