@@ -43,6 +43,9 @@ class Access:
         forced: Whether a match chose the release; such requests are no part of a random sample.
         unit: Value of the sticky header, its first 128 characters.
         path: As the caller wrote it.
+        asked_us: When the first byte went to the replica that was asked last, microseconds after `at`.
+        replied_us: When its last byte came.
+        traceparent: What the caller said of its trace.
     """
 
     at: float
@@ -59,6 +62,9 @@ class Access:
     forced: bool | None = None
     unit: str | None = None
     path: str | None = None
+    asked_us: int | None = None
+    replied_us: int | None = None
+    traceparent: str | None = None
 
     @property
     def is_feedback(self) -> bool:

@@ -48,6 +48,7 @@ from falaj.server.routers import (
     trainings,
     workloads,
 )
+from falaj.server.tracing import traced
 from falaj.storage import Database
 
 
@@ -137,7 +138,7 @@ def serve(home: Home, port: int) -> None:
         timeout_graceful_shutdown=2,
     )
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor decides; a Ctrl-C reaches the whole group
-    with agents_let_in(platform, app):
+    with agents_let_in(platform, app), traced(platform):
         uvicorn.Server(config).run()
     database.close()
 

@@ -22,6 +22,7 @@ from falaj.artifacts import open_store
 from falaj.encryption import open_chest
 from falaj.errors import FalajError
 from falaj.home import Home
+from falaj.integrations.otlp import exporter_of
 from falaj.locations.accesslog import AccessLog
 from falaj.locations.agent.admission import Admission, Site
 from falaj.locations.agent.control_plane import ControlPlane, with_token
@@ -35,6 +36,7 @@ from falaj.locations.agent.profiling import keep_profiles, open_profiling
 from falaj.locations.agent.renewal import Renewal, RenewedTransport
 from falaj.locations.agent.rollouts import Predictions, Rollouts
 from falaj.locations.agent.rules import read_rules
+from falaj.locations.agent.tracing import trace_requests
 from falaj.locations.desired import EndpointState, EndpointStatus, Role
 from falaj.locations.errors import AgentRunningError, LocationError
 from falaj.locations.labels import keep_joined, open_labels
@@ -95,7 +97,8 @@ def run(
         fetcher: Fetcher = open_store(store_url) if store_url else HttpFetcher(control.http)
         installation = Home(home.absolute(), os.environ)
         profiles = keep_profiles(lambda: open_profiling(installation, place.folder, control, fetcher, memory))
-        background = (*background, keep_joined(lambda: _labels(home, place)), profiles, *_metrics(installation, place))
+        background = (*background, keep_joined(lambda: _labels(home, place)), profiles)
+        background = (*background, *_metrics(installation, place), *_traces(installation, location, place))
         admission = _admission(home, site, memory, control, fetcher)
         agent = Agent(runtime, control, admission, memory, rollouts, background)
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -315,6 +318,11 @@ def _log_keys(home: Path, location: str, place: Place) -> Callable[[], bytes] | 
 def _metrics(home: Home, place: Place) -> Sequence[Background]:
     port = metrics_port(home)
     return () if port is None else (serve_metrics(place, port),)
+
+
+def _traces(home: Home, location: str, place: Place) -> Sequence[Background]:
+    exporter = exporter_of(home.settings, "falaj-gateway", falaj_location=location)
+    return () if exporter is None else trace_requests(AccessLog(place.layout.access_log), exporter)
 
 
 def _place(home: Path, location: str) -> Place:
