@@ -145,7 +145,7 @@ def announce_event(
         if wishes.release.project != project:
             continue
         source = told.get("source") or _source_of(wishes.release, str(told.get("url", "")))
-        if not source or wishes.of(TriggerKind.EVENT, str(source)) is None:
+        if not source or wishes.of(TriggerKind.EVENT, {"source": source}) is None:
             continue
         reason = told.get("reason") or f"something new was announced for the data source {source}"
         occasion = f"event/{source}/{told['id']}"

@@ -49,17 +49,18 @@ def _states(
     sources = (memory.seen if memory else {}).get("sources", {})
     for wish in (*wishes.all, {"on": "manual"}):
         kind = KIND_OF[wish["on"]]
-        would, why, until = _would(wishes, kind, past, now)
+        would, why, until = _would(wishes, wish, past, now)
         asked, started = _last(session, wishes.release.model, kind)
         problem = sources.get(wish.get("source"), {}).get("problem", "") or _unwatched(wishes, wish)
         yield TriggerState(wish["on"], dict(wish), would, why, until, asked, started, problem)
 
 
 def _would(
-    wishes: Wishes, kind: TriggerKind, past: Sequence[PastTraining], now: float
+    wishes: Wishes, wish: Mapping[str, Any], past: Sequence[PastTraining], now: float
 ) -> tuple[str, str, float | None]:
+    kind = KIND_OF[wish["on"]]
     trigger = Trigger(kind, wishes.release.model, "now", now, "nothing keeps it")
-    match decide(trigger, past, wishes.policy(kind), now):
+    match decide(trigger, past, wishes.policy(kind, wish), now):
         case Start(reason):
             return "start", reason, None
         case Wait(reason, until):

@@ -243,14 +243,14 @@ def _decide(
     row: TrainingRequestRow, wishes: Wishes, trainings: list[PastTraining], busy: str | None, now: float
 ) -> Decision:
     kind = TriggerKind(row.kind)
-    wish = wishes.of(kind, str(row.cause.get("source") or ""))
+    wish = wishes.of(kind, row.cause)
     if kind is not TriggerKind.MANUAL and wish is None:
         return Refuse(f"the project file of {wishes.release.model}@{wishes.release.number} asks for no such training")
     ended = [training.compute_minutes for training in trainings if training.ended_at is not None]
     trigger = Trigger(
         kind, row.model, row.occasion, row.at, row.cause["reason"], bool(row.data.get("beyond_budget", False))
     )
-    decision = decide(trigger, trainings, wishes.policy(kind, ended[0] if ended else 0.0), now)
+    decision = decide(trigger, trainings, wishes.policy(kind, row.cause, ended[0] if ended else 0.0), now)
     if busy and isinstance(decision, Start):
         return Wait(f"run {busy} of the project is under way", None)
     return decision
@@ -270,7 +270,7 @@ def _busy(session: Session, project: str, own: set[str | None]) -> str | None:
 def _start(session: Session, processes: ProcessTable, wishes: Wishes, row: TrainingRequestRow, now: float) -> Decision:
     """Queue the run, unless the window that it is to learn from is too short."""
     kind, cause = TriggerKind(row.kind), row.cause
-    plan = wishes.plan(kind, row.data.get("asked_window"))
+    plan = wishes.plan(kind, cause, row.data.get("asked_window"))
     until = float(cause.get("until") or now)
     since = cause.get("since")
     window = training_window(

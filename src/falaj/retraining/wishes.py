@@ -25,6 +25,9 @@ _ON: Mapping[TriggerKind, str] = {
 KIND_OF: Mapping[str, TriggerKind] = {**{on: kind for kind, on in _ON.items()}, "manual": TriggerKind.MANUAL}
 """The kind of trigger of an entry of the project file."""
 
+_EVENT = ("source", "upstream")
+"""What tells one entry for events from another."""
+
 
 @dataclass(frozen=True)
 class Wishes:
@@ -41,25 +44,31 @@ class Wishes:
         """The entries of `retrain`."""
         return tuple(self.release.data.get("retrain", ()))
 
-    def of(self, kind: TriggerKind, source: str = "") -> Mapping[str, Any] | None:
+    def of(self, kind: TriggerKind, cause: Mapping[str, Any] | None = None) -> Mapping[str, Any] | None:
         """The entry that lets triggers of a kind start trainings; None when there is none.
 
         Args:
             kind: Of the trigger.
-            source: With `event`: the data source that has changed; empty when it is not known.
+            cause: What happened; of an event, its `source` or `upstream` is that of the entry.
         """
         found = [wish for wish in self.all if wish["on"] == _ON.get(kind)]
-        named = [wish for wish in found if not source or wish.get("source", source) == source]
-        return named[0] if named else None
+        if kind is TriggerKind.EVENT and cause is not None:
+            found = [wish for wish in found if all(wish.get(name) == cause.get(name) for name in _EVENT)]
+        return found[0] if found else None
 
-    def policy(self, kind: TriggerKind, expected_minutes: float = 0.0) -> RetrainingPolicy:
+    def policy(
+        self, kind: TriggerKind, cause: Mapping[str, Any] | None = None, expected_minutes: float = 0.0
+    ) -> RetrainingPolicy:
         """How much training the model is worth to triggers of a kind.
 
         What a person asks for is held to the first budget that the file names.
         """
         patience_s = math.inf if kind is TriggerKind.SCHEDULE else WEEK_S  # the last tick is made up for, however late
         usual = RetrainingPolicy(expected_minutes=expected_minutes, patience_s=patience_s)
-        wish = self.of(kind) if kind is not TriggerKind.MANUAL else next((w for w in self.all if "budget" in w), None)
+        if kind is TriggerKind.MANUAL:
+            wish = next((each for each in self.all if "budget" in each), None)
+        else:
+            wish = self.of(kind, cause)
         if wish is None:
             return usual
         budget = wish.get("budget") or {}
@@ -71,13 +80,13 @@ class Wishes:
             compute_minutes_a_week=budget.get("compute_s", usual.compute_minutes_a_week * 60) / 60,
         )
 
-    def plan(self, kind: TriggerKind, asked: Mapping[str, Any] | None = None) -> WindowPlan:
+    def plan(self, kind: TriggerKind, cause: Mapping[str, Any], asked: Mapping[str, Any] | None = None) -> WindowPlan:
         """Which rows a training learns from: as asked, else as the file says, else all.
 
         Raises:
             TrainingWindowError: What was asked says nothing sensible.
         """
-        wish = self.of(kind) or {}
+        wish = self.of(kind, cause) or {}
         return plan_from_mapping(asked or wish.get("window") or {})
 
     @property

@@ -1,0 +1,162 @@
+"""Trainings on a real platform: by a person, by an event, by labels; nothing new is no release, a storm is one run."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import hmac
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from falaj.client import Client, Endpoint, Label
+from falaj.documents.retraining import ModelTriggers
+from falaj.home import Home
+from tests.e2e.installation import Installation, installed, wait_for
+
+pytestmark = pytest.mark.e2e
+SECRET = "a secret of both sides"
+ENDED = ("won", "unchanged", "lost", "failed", "refused")
+RETRAIN = """
+retrain:
+  - {on: event, source: tumours, cooldown: 1h, window: sliding 90d, budget: {runs_a_week: 20}}
+  - {on: labels, every: 40, cooldown: 1s}
+"""
+SPLIT = "def split(tumours: pd.DataFrame, test_every: int)"
+
+
+@dataclass
+class Lab:
+    """An installation whose project reads a table outside of its repository."""
+
+    platform: Installation
+    rows: Path
+
+    @property
+    def client(self) -> Client:
+        home = Home(self.platform.home, {})
+        return Client(home.server_url, home.token)
+
+    def known(self) -> ModelTriggers:
+        return self.client.trainings.triggers("tumours")[0]
+
+    def ended(self, kind: str) -> Any:
+        """The first request of a kind, once its training has ended."""
+
+        def found() -> Any:
+            mine = [each for each in self.known().requests if each.kind == kind and each.state in ENDED]
+            return mine[-1] if mine else None
+
+        return wait_for(found, 120, lambda: str(self.known()) + self.platform.logs())
+
+    def releases(self) -> list[int]:
+        return sorted(each.number for each in self.client.releases("tumours"))
+
+    def announce(self, session: httpx.Client, event: str) -> Any:
+        body = json.dumps({"source": "tumours", "id": event}).encode()
+        signature = "sha256=" + hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
+        url = f"{Home(self.platform.home, {}).server_url}/api/v1/projects/tumours/events"
+        answer = session.post(url, content=body, headers={"x-hub-signature-256": signature}).raise_for_status()
+        return answer.json()["requests"][0]["state"]
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    with installed(tmp_path / "home") as platform:
+        folder = platform.template(tmp_path / "tumours")
+        rows = tmp_path / "rows.csv"
+        shutil.copyfile(folder / "data" / "tumours.csv", rows)
+        spec = folder / "falaj.yaml"
+        text = spec.read_text().replace("file://data/tumours.csv", f"file://{rows}")
+        text = text.replace("checks: [static, tests, secrets, model-files]", "checks: [model-files]")
+        spec.write_text(text.replace("{test_every: 4}", "{test_every: 4, train_until: null}") + RETRAIN)
+        code = folder / "src" / "tumours" / "features.py"
+        code.write_text(code.read_text().replace(SPLIT, SPLIT[:-1] + ", train_until: str | None = None)"))
+        repository = platform.repository(folder, "tumours")
+        made = Lab(platform, rows)
+        origin = next(each.repository for each in made.client.projects())
+        made.client.register_project("tumours", origin, branch="main", webhook_secret=SECRET)
+        run = platform.ended(platform.push(repository))
+        assert run["state"] == "succeeded", run["reason"] + platform.logs()
+        yield made
+
+
+def test_trainings(lab: Lab) -> None:
+    nothing_new_is_no_release(lab)
+    a_storm_of_events_is_one_run_that_says_why(lab)
+    labels_start_a_training(lab)
+
+
+def nothing_new_is_no_release(lab: Lab) -> None:
+    said = lab.platform.ok("retrain", "tumours", "--reason", "a look at it")
+    assert "a look at it" in said
+    asked = lab.ended("manual")
+    assert asked.state == "unchanged", asked
+    run = lab.client.run(asked.run)
+    assert (run.state, run.trigger, run.release) == ("succeeded", "manual", None)
+    assert run.reason == "nothing new: the training gave the model of tumours@1 again"
+    assert lab.releases() == [1]
+
+
+def a_storm_of_events_is_one_run_that_says_why(lab: Lab) -> None:
+    lines = lab.rows.read_text().splitlines(keepends=True)
+    lab.rows.write_text("".join(lines[:-20]))
+    with httpx.Client() as session:
+        states = [lab.announce(session, str(index)) for index in range(100)]
+    assert (states[0], set(states[1:])) == ("started", {"waiting"})
+    asked = lab.ended("event")
+    assert (asked.state, asked.release) == ("won", 2), asked
+    assert lab.releases() == [1, 2]
+    assert [each.trigger for each in lab.client.runs()].count("event") == 1
+    waiting = next(each for each in lab.known().requests if each.state == "waiting")
+    assert waiting.times == 99
+    said = dict(predicates(lab, "tumours@2"))
+    external = said["provenance"]["buildDefinition"]["externalParameters"]
+    assert external["cause"]["reason"] == "something new was announced for the data source tumours"
+    assert external["parameters"]["split"]["train_until"].startswith("20")
+    assert said["eval"]["champion"]["wins"]
+    wait_for(lambda: served(lab) == "tumours@2", 60, lab.platform.logs)
+    assert "something new was announced" in lab.platform.ok("why", "dev/tumours")
+
+
+def labels_start_a_training(lab: Lab) -> None:
+    with lab.rows.open() as table:
+        known = list(csv.DictReader(table))[:60]
+    served_at = lab.client.endpoint("dev/tumours")
+    assert served_at is not None and served_at.url
+    with Endpoint(served_at.url) as endpoint:
+        features = [{name: float(value) for name, value in row.items() if name != "malignant"} for row in known]
+        labels = [
+            Label(endpoint.predict([row]).id, int(truth["malignant"]))
+            for row, truth in zip(features, known, strict=True)
+        ]
+        endpoint.feedback(labels)
+    asked = lab.ended("feedback")
+    assert asked.run and "labels" in asked.cause["reason"]
+    assert lab.client.run(asked.run).trigger == "feedback"
+    assert asked.state == "lost", asked  # labels alone are no new rows: the same model again
+    assert "feedback" in lab.platform.ok("triggers")
+
+
+def predicates(lab: Lab, release: str) -> Iterator[tuple[str, Any]]:
+    import base64
+
+    for envelope in lab.client.evidence(release):
+        statement = json.loads(base64.b64decode(envelope["envelope"]["payload"]))
+        yield statement["predicateType"].split("/")[-2], statement["predicate"]
+
+
+def served(lab: Lab) -> str:
+    with lab.rows.open() as table:
+        row = {name: float(value) for name, value in next(csv.DictReader(table)).items() if name != "malignant"}
+    found = lab.client.endpoint("dev/tumours")
+    if found is None or not found.url:
+        return ""
+    with Endpoint(found.url) as endpoint:
+        return endpoint.predict([row]).release
