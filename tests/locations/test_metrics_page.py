@@ -20,6 +20,8 @@ from falaj.locations.desired import EndpointState
 from falaj.locations.runtimes.process import envoy_stats
 from falaj.locations.runtimes.process.replica import ReplicaRecords
 from falaj.locations.runtimes.process.runtime import Place, ProcessRuntime
+from tests.integrations.otlp.collector import collecting
+from tests.locations.agent_scene import Scene
 from tests.locations.conftest import ask, free_port, servable, until
 from tests.locations.constant_model import make_model
 from tests.locations.test_traffic_of_model_servers import BODY
@@ -67,6 +69,23 @@ def test_replicas_and_the_gateway_are_on_one_page(place: Place, asked: int, tmp_
         until(lambda: sorted(value for _, value in scrape(asked)["falaj_replica_up"]) == [0, 1])
     finally:
         runtime.stop()
+
+
+@pytest.mark.e2e
+def test_an_agent_tells_what_its_settings_ask_for(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    port = free_port()
+    with collecting() as collector:
+        monkeypatch.setenv(SETTING, str(port))
+        monkeypatch.setenv("FALAJ_OTLP_URL", collector.url)
+        scene.start()
+        scene.plane.want(scene.release(1))
+        scene.until_serving(1)
+        told = scrape(port)
+        assert [value for _, value in told["falaj_gateway_up"]] == [1]
+        assert [value for _, value in told["falaj_replica_up"]] == [0], "what stands in for a replica tells no counts"
+        until(lambda: bool(collector.spans) or not scene.answer())
+        assert {span.name for span in collector.spans} == {"predict", "model server"}
+        scene.kill()
 
 
 def test_a_location_that_runs_nothing_says_so(asked: int, place: Place) -> None:
