@@ -19,7 +19,7 @@ from falaj.monitoring import alerts
 from falaj.monitoring.alerts import Carried, Place
 from falaj.monitoring.alerts.raising import CONTROLLER, tell
 from falaj.monitoring.reference import ReleaseReference
-from falaj.monitoring.triage import Action
+from falaj.monitoring.triage import Action, TriagePolicy
 from falaj.monitoring.watching import MonitorState, judge
 from falaj.server.platform import Platform
 from falaj.storage import EndpointRow, ReleaseRow
@@ -40,13 +40,16 @@ class MonitorWatch:
 
     Args:
         platform: The installation; `FALAJ_MONITOR_EVERY_S` of its settings says how often, 1 by default, and
-            `FALAJ_PROFILES_KEPT_DAYS` for how long blocks of counts are kept, 90 by default.
+            `FALAJ_PROFILES_KEPT_DAYS` for how long blocks of counts are kept, 90 by default. `FALAJ_TRIAGE_COOLDOWN_S`
+            is how long triage repeats no action, a day by default: shorter where blocks are rows that come fast.
     """
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self._every_s = float(platform.home.settings.get("FALAJ_MONITOR_EVERY_S") or _EVERY_S)
         self._kept_s = 86_400.0 * float(platform.home.settings.get("FALAJ_PROFILES_KEPT_DAYS") or _KEPT_DAYS)
+        patience_s = float(platform.home.settings.get("FALAJ_TRIAGE_COOLDOWN_S") or TriagePolicy.cooldown_s)
+        self._policy = TriagePolicy(cooldown_s=patience_s)
         self._next = self._next_forgetting = 0.0
         self._references: dict[str, ReleaseReference] = {}
 
@@ -117,7 +120,7 @@ class MonitorWatch:
             if found is None or state.release != row.release:
                 return False
             number, blocks, runs = found
-            judged = judge(reference, blocks, runs, _moved_on(state, number), now)
+            judged = judge(reference, blocks, runs, _moved_on(state, number), now, self._policy)
             project = session.get_one(ReleaseRow, (place.model, state.release)).project
             carry_out(session, self._platform, alerts.follow(session, place, number, judged, project, now), now)
         return True
