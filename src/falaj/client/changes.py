@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -54,18 +57,21 @@ class ChangeCalls:
         """What one would sign to approve a change."""
         return api.decode(ToSign, self._transport.json("GET", f"{_PREFIX}{_path(change_id)}/approval"))
 
-    def approve(self, change_id: str, wanted: ToSign, key: Path) -> Change:
+    def approve(self, change_id: str, wanted: ToSign, key: Path, prove: Callable[[str], None] | None = None) -> Change:
         """Sign an approval and send it; the key never leaves this machine.
 
         Args:
             change_id: The change.
             wanted: As `to_sign` gave it and the person saw it.
             key: PEM file of the person's approval key.
+            prove: Called with the SHA-256 in hex of the signed statement, for a security key to be touched for it.
         """
         from falaj.evidence.approval import sign_approval
         from falaj.evidence.keys import load_or_create_key
 
         envelope = sign_approval(wanted.approval, load_or_create_key(key))
+        if prove is not None:
+            prove(hashlib.sha256(base64.b64decode(envelope["payload"])).hexdigest())
         return self._change("POST", f"{_path(change_id)}/approve", {"envelope": envelope})
 
     def reject(self, change_id: str, reason: str) -> Change:

@@ -43,6 +43,10 @@ class FederationCalls:
         found = self._transport.json("GET", f"{_AUTH}/security-keys")
         return [api.decode(documents.SecurityKey, item) for item in found]
 
+    def key_page(self) -> str:
+        """Where a browser asks for a security key."""
+        return api.decode(documents.KeyPage, self._transport.json("GET", f"{_AUTH}/security-keys/page")).url
+
     def begin_registration(self) -> dict[str, Any]:
         """Begin to register a security key; what `navigator.credentials.create` needs."""
         options: dict[str, Any] = self._transport.json("POST", f"{_AUTH}/security-keys/begin")

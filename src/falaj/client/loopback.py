@@ -1,4 +1,4 @@
-"""Logging in through a browser on this machine: a listener that the browser comes back to, once.
+"""What a browser on this machine does for a command: a listener that it comes back to, once.
 
 Source: RFC 8252 (OAuth 2.0 for native apps), section 7.3.
 """
@@ -25,6 +25,33 @@ class BrowserLoginError(FalajError):
     code, status, exit_code = "federation.refused", 401, 2
 
 
+class Comeback:
+    """The address on this machine that a browser comes back to, and the listener behind it."""
+
+    def __init__(self) -> None:
+        path = f"/{secrets.token_urlsafe(16)}"  # whoever comes without it was not sent by us
+        self._listener = _Listener(path)
+        self.address = f"http://127.0.0.1:{self._listener.server_port}{path}"
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._listener.server_close()
+
+    def wait(self, wait_s: float) -> dict[str, str]:
+        """Wait for the browser; return what it brought.
+
+        Raises:
+            BrowserLoginError: It did not come.
+        """
+        deadline = time.monotonic() + wait_s
+        while not self._listener.brought:
+            self._listener.timeout = deadline - time.monotonic()
+            if self._listener.timeout <= 0:
+                raise BrowserLoginError("the browser did not come back", hint="the command begins again")
+            self._listener.handle_request()
+        return self._listener.brought
+
+
 class BrowserLogin:
     """One login: the address for the browser, and the listener that it comes back to. Use it in a `with` block.
 
@@ -34,19 +61,15 @@ class BrowserLogin:
 
     def __init__(self, start: str) -> None:
         self.verifier = secrets.token_urlsafe(48)
-        self._path = f"/{secrets.token_urlsafe(16)}"  # whoever comes without it was not sent by our login
-        self._listener = _Listener(self._path)
-        wanted = {
-            "challenge": _s256(self.verifier),
-            "return_to": f"http://127.0.0.1:{self._listener.server_port}{self._path}",
-        }
+        self._comeback = Comeback()
+        wanted = {"challenge": _s256(self.verifier), "return_to": self._comeback.address}
         self.address = f"{start}?{urlencode(wanted)}"
 
     def __enter__(self) -> BrowserLogin:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._listener.server_close()
+        self._comeback.close()
 
     def code(self, wait_s: float = WAIT_S) -> str:
         """Wait for the browser; return the one-time code.
@@ -54,13 +77,7 @@ class BrowserLogin:
         Raises:
             BrowserLoginError: It brought a refusal, or did not come.
         """
-        deadline = time.monotonic() + wait_s
-        while not self._listener.brought:
-            self._listener.timeout = deadline - time.monotonic()
-            if self._listener.timeout <= 0:
-                raise BrowserLoginError("the browser did not come back", hint="falaj login --oidc begins again")
-            self._listener.handle_request()
-        brought = self._listener.brought
+        brought = self._comeback.wait(wait_s)
         if "code" not in brought:
             why = brought.get("error_description", "the login was refused")
             raise BrowserLoginError(why[:300], code=brought.get("error", "federation.refused")[:60])

@@ -24,6 +24,13 @@ class SecurityKey:
 
 
 @dataclass(frozen=True)
+class KeyPage:
+    """Where a browser asks for a security key."""
+
+    url: str
+
+
+@dataclass(frozen=True)
 class AssertedStepUp:
     """A fresh proof by a security key, for one statement alone."""
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from falaj.cli.commands.federation import BrowserOption, prove_by_key
 from falaj.cli.commands.projects import JsonOption
 from falaj.cli.output import ago, clock, emit, emit_json, emit_table, styled
 
@@ -85,6 +86,8 @@ def approve(
     yes: Annotated[bool, typer.Option("--yes", help="Sign without asking once more.")] = False,
     password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read the password from there.")] = False,
     otp: Annotated[str, typer.Option(help="One-time password, where one is enrolled.")] = "",
+    security_key: Annotated[bool, typer.Option("--security-key", help="Touch your security key for it.")] = False,
+    browser: BrowserOption = True,
     wait: WaitOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -102,7 +105,8 @@ def approve(
         raise typer.Exit(1)
     if password_stdin or otp:
         client.identity.step_up(sys.stdin.readline().rstrip("\n") if password_stdin else "", otp)
-    approved = client.changes.approve(change, wanted, key)
+    prove = (lambda digest: prove_by_key(client, digest, open_browser=browser)) if security_key else None
+    approved = client.changes.approve(change, wanted, key, prove)
     _told(_awaited(client.changes.show, approved) if wait else approved, json)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -14,9 +14,13 @@ if TYPE_CHECKING:
     from falaj.documents.identity import LoggedIn
 
 
+BrowserOption = Annotated[bool, typer.Option("--browser/--no-browser", help="Open it by itself, or print it only.")]
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     keys = typer.Typer(help="Your security keys.", no_args_is_help=True)
+    keys.command("register")(register_key)
     keys.command("list")(list_keys)
     keys.command("remove")(remove_key)
     app.add_typer(keys, name="security-key", rich_help_panel=None)
@@ -38,6 +42,47 @@ def log_in_by_browser(client: Client, *, open_browser: bool) -> LoggedIn:
 
             webbrowser.open(login.address)
         return client.federation.redeem(login.code(), login.verifier)
+
+
+def register_key(
+    label: Annotated[str, typer.Option(help="What you will recognise the key by.")] = "security key",
+    browser: BrowserOption = True,
+) -> None:
+    """Register a security key or passkey, in a browser on this machine; needs a login of the last five minutes."""
+    from falaj.client import Client
+
+    calls = Client.from_home().federation
+    answer = _touched(calls.key_page(), "create", calls.begin_registration(), browser=browser)
+    made = calls.register_key(label, answer)
+    emit(f"{made.id[:16]} is registered as {made.label!r}")
+
+
+def prove_by_key(client: Client, statement: str, *, open_browser: bool) -> None:
+    """Let the person touch a security key for one statement.
+
+    Args:
+        client: The person's.
+        statement: SHA-256 in hex of what is going to be approved.
+        open_browser: Open the page in the browser of this machine.
+    """
+    calls = client.federation
+    emit(f"statement {statement}")
+    options = calls.begin_step_up(statement)
+    calls.finish_step_up(_touched(calls.key_page(), "get", options, statement, browser=open_browser))
+
+
+def _touched(
+    page: str, action: Literal["create", "get"], options: dict[str, Any], statement: str = "", *, browser: bool
+) -> dict[str, Any]:
+    from falaj.client.key_page import KeyCeremony
+
+    with KeyCeremony(page, action, options, statement) as ceremony:
+        emit(f"open {ceremony.address}")
+        if browser:
+            import webbrowser
+
+            webbrowser.open(ceremony.address)
+        return ceremony.answer()
 
 
 def list_keys(json: JsonOption = False) -> None:

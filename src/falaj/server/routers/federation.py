@@ -20,6 +20,7 @@ from falaj.server.actions import Action, action
 from falaj.server.federation import PREFIX
 from falaj.server.platform import Platform, Shared
 from falaj.server.routers.auth import bearer_of
+from falaj.server.routers.pages import SECURITY_KEY
 from falaj.storage.federation_tables import SecurityKeyRow
 
 router = APIRouter(prefix="/api/v1/auth", tags=["identity"])
@@ -124,6 +125,12 @@ def list_keys(caller: Caller, platform: Shared) -> list[documents.SecurityKey]:
     """One's own security keys."""
     with platform.database.reading() as session:
         return [_document(row) for row in federation.security_keys.keys_of(session, caller.id)]
+
+
+@router.get("/security-keys/page", response_model=documents.KeyPage, **action(Action.MANAGE_OWN))
+def key_page(platform: Shared) -> documents.KeyPage:
+    """Where a browser asks for a security key; keys are bound to that address."""
+    return documents.KeyPage(f"{platform.home.public_url}{SECURITY_KEY}")
 
 
 @router.post("/security-keys/begin", response_model=dict[str, Any], **action(Action.MANAGE_OWN))

@@ -1,0 +1,109 @@
+"""A real Chromium without a window, steered over a pipe, with a security key in software; where one is installed.
+
+Source: Chrome DevTools Protocol, domains Target, Page, Runtime and WebAuthn; `--remote-debugging-pipe`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any, BinaryIO
+
+CHROMIUM = os.environ.get("FALAJ_TEST_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome") or ""
+_FLAGS = (
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--remote-debugging-pipe", "about:blank",
+)  # fmt: skip
+
+
+@dataclass
+class Page:
+    """A tab.
+
+    Attributes:
+        said: What the browser complained about, such as a policy that was broken.
+    """
+
+    to: BinaryIO
+    out: BinaryIO
+    session: str = ""
+    said: list[str] = field(default_factory=list)
+    numbers: Iterator[int] = field(default_factory=lambda: count(1))
+
+    def call(self, method: str, **params: Any) -> dict[str, Any]:
+        """Call the browser and wait for its answer."""
+        number = next(self.numbers)
+        message = {"id": number, "method": method, "params": params}
+        if self.session:
+            message["sessionId"] = self.session
+        self.to.write(json.dumps(message).encode() + b"\0")
+        self.to.flush()
+        while (answer := self._next()).get("id") != number:
+            happened, about = answer.get("method"), answer.get("params", {})
+            if happened == "Runtime.exceptionThrown" or about.get("entry", {}).get("source") == "security":
+                self.said.append(json.dumps(about))
+        assert "error" not in answer, answer
+        return dict(answer["result"])
+
+    def run(self, script: str) -> Any:
+        """What an expression is in the page."""
+        found = self.call("Runtime.evaluate", expression=script, userGesture=True, awaitPromise=True)
+        assert "exceptionDetails" not in found, found
+        return found["result"].get("value")
+
+    def _next(self) -> dict[str, Any]:
+        text = bytearray()
+        while (char := self.out.read(1)) != b"\0":
+            assert char, "the browser is gone"
+            text += char
+        return dict(json.loads(text))
+
+
+@contextmanager
+def browsing(folder: Path) -> Iterator[Page]:
+    """Open a browser with a security key that its person touches at once.
+
+    Args:
+        folder: For its profile.
+    """
+    read_by, write_to = os.pipe()
+    read_from, written_by = os.pipe()
+
+    def hand_over() -> None:
+        os.dup2(read_by, 103)
+        os.dup2(written_by, 104)
+        os.dup2(103, 3)
+        os.dup2(104, 4)
+
+    process = subprocess.Popen(
+        [CHROMIUM, f"--user-data-dir={folder}", *_FLAGS],
+        preexec_fn=hand_over, close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    os.close(read_by)
+    os.close(written_by)
+    with os.fdopen(write_to, "wb") as to, os.fdopen(read_from, "rb") as out:
+        page = Page(to, out)
+        target = page.call("Target.createTarget", url="about:blank")["targetId"]
+        page.session = page.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Log"):
+            page.call(f"{domain}.enable")
+        page.call("WebAuthn.enable")
+        page.call(
+            "WebAuthn.addVirtualAuthenticator",
+            options={
+                "protocol": "ctap2", "transport": "internal", "hasUserVerification": True, "isUserVerified": True,
+                "automaticPresenceSimulation": True,
+            },
+        )  # fmt: skip
+        try:
+            yield page
+        finally:
+            process.kill()
+            process.wait()
