@@ -17,6 +17,7 @@ from falaj.errors import NotFoundError
 from falaj.governance import lineage
 from falaj.processes import ProcessTable
 from falaj.retraining import Requested, TrainingWindowError, TriggerError, advance, request_training, resume
+from falaj.retraining.history import models_to_advance
 from falaj.storage import Database, ReleaseRow, RunRow
 from falaj.storage.audit_tables import AuditLeafRow
 from falaj.storage.monitoring_tables import AlertNoteRow, AlertRow
@@ -244,6 +245,22 @@ def test_requests_that_say_nothing_sensible_leave_nothing(door: Door) -> None:
     with pytest.raises(NotFoundError):
         door.ask(MANUAL)
     assert door.rows() == []
+
+
+def test_what_waits_is_looked_at_only_when_it_may_be_decided_otherwise(door: Door) -> None:
+    def due(now: float) -> list[str]:
+        with door.session() as session:
+            return models_to_advance(session, now)
+
+    first = door.ask(alert("a0"))
+    door.ask(alert("a1"), NOW + 1)
+    assert due(NOW + DAY) == []
+    with door.database.transaction() as session:
+        end_run(session, first.run, "succeeded", NOW + HOUR)
+    assert due(NOW + HOUR) == ["m"]
+    door.advance(NOW + HOUR)
+    assert due(NOW + 6 * HOUR) == []  # the pause goes on
+    assert due(NOW + 7 * HOUR) == ["m"]
 
 
 def test_of_requests_in_the_same_moment_one_starts(each_door: Door) -> None:

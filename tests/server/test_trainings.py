@@ -141,8 +141,6 @@ def test_odd_events_are_read_without_harm(database: Database) -> None:
 
 
 def test_a_storm_of_events_is_one_run(client: TestClient, project: str) -> None:
-    states = [
-        tell(client, {"source": "sales", "id": str(index)}).json()["requests"][0]["state"] for index in range(100)
-    ]
+    states = [tell(client, {"source": "sales", "id": str(index)}).json()["requests"][0]["state"] for index in range(20)]
     assert states == ["started"] + ["waiting"] * 19
     assert len(client.get("/api/v1/runs").json()) == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from falaj.governance import trail
@@ -40,6 +40,21 @@ def _past(row: TrainingRequestRow, resumed_at: float) -> PastTraining:
     outcome = Outcome.ACTIVE if row.state == STARTED else Outcome(row.state)
     minutes = float(row.data.get("minutes", 0.0))
     return PastTraining(row.occasion, row.started_at, row.ended_at, outcome, minutes, row.started_at < resumed_at)
+
+
+def models_to_advance(session: Session, now: float) -> list[str]:
+    """Models of which a training has ended that was not settled yet, or a waiting request could be decided otherwise.
+
+    While a run is under way nothing can change for those that wait for its end, so that they cost nothing.
+    """
+    request, run = TrainingRequestRow, RunRow
+    ended = select(request.model).join(run, run.id == request.run_id).where(
+        request.state == STARTED, run.state.in_(list(ENDED))
+    )  # fmt: skip
+    busy = exists().where(run.project == request.project, run.state.not_in(list(ENDED)))
+    free = request.wake_at.is_(None) & ~busy
+    waiting = select(request.model).where(request.state == WAITING, (request.wake_at <= now) | free)
+    return sorted({*session.scalars(ended), *session.scalars(waiting)})
 
 
 def settle(session: Session, model: str, now: float) -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
-
 from falaj import retraining
 from falaj.pipeline.sources import fingerprint
-from falaj.retraining import events, labels
+from falaj.retraining import events, history, labels
 from falaj.server.platform import Platform
-from falaj.storage.retraining_tables import TrainingRequestRow
 
 EVERY_S = 5.0
 
@@ -42,9 +39,8 @@ class TrainingWatch:
         self._look_at_sources(now)
 
     def _go_on(self, now: float) -> None:
-        open_ones = select(TrainingRequestRow.model).where(TrainingRequestRow.state.in_(("waiting", "started")))
         with self._platform.database.reading() as session:
-            models = sorted(set(session.scalars(open_ones)))
+            models = history.models_to_advance(session, now)
         for model in models:
             with self._platform.database.transaction() as session:
                 retraining.advance(session, self._platform.processes, model, now)
