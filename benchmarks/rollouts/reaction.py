@@ -25,11 +25,11 @@ from falaj.locations.accesslog import Access, AccessLog
 from falaj.locations.agent.intake import Offer
 from falaj.locations.agent.rollouts import Predictions, Rollouts
 from falaj.locations.agent.rollouts.counting import counted
-from falaj.locations.agent.rollouts.judging import analysis_plan
 from falaj.locations.agent.rollouts.record import Record
 from falaj.locations.desired import DesiredState, RolloutWish
 from falaj.rollout import plan_of
 from falaj.rollout.analysis import Analysis
+from falaj.rollout.judging import analysis_plan
 from falaj.serving.labels import LabelJoin
 
 PROMISED_S = 1.0

@@ -15,6 +15,16 @@ _COLOURS = {
     "succeeded": "green", "rolled_back": "red", "aborted": "magenta", "rolling_back": "red", "paused": "yellow",
     "inconclusive": "yellow",
 }  # fmt: skip
+_WORDS = {
+    "pending": "it has not begun",
+    "waiting": "another location is first",
+    "converging": "its location has not reported yet",
+    "rolling": "its location has not reported yet",
+    "warming": "the candidate starts; it gets no requests yet",
+    "promoting": "the candidate gets all requests now",
+    "holdback": "the candidate serves; the way back is still open",
+    "live": "the candidate serves all requests",
+}
 _WIDTH = 24
 _RATIOS = ("errors", "latency", "distribution")
 """Kinds of metrics that compare by a ratio; the others compare by a difference."""
@@ -43,13 +53,19 @@ def verdict(found: Rollout) -> str:
         case "succeeded":
             return f"the candidate serves all requests{f': {found.reason}' if found.reason else ''}"
         case "failed" | "superseded":
-            return f"{found.state}: {found.reason}"
+            return f"{found.state}: {found.reason}" if found.reason else found.state
+    if found.state in _WORDS:
+        return _WORDS[found.state]
+    if not found.metrics:
+        return "nothing is judged: time alone decides"
     missing = [metric["name"] for metric in found.metrics if _judges(metric) and not _good_enough(metric)]
-    return (
-        f"nothing speaks against it; not yet known to be good enough: {', '.join(missing)}"
-        if missing
-        else "good so far"
-    )
+    if found.strategy == "challenger":
+        return "nothing speaks against it; a challenger is compared and never promoted from here"
+    return f"nothing speaks against it; {_missing(missing)}"
+
+
+def _missing(names: list[str]) -> str:
+    return f"not yet known to be good enough: {', '.join(names)}" if names else "it is known to be good enough"
 
 
 def _weight(found: Rollout) -> str:

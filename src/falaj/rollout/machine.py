@@ -190,6 +190,12 @@ def ratio_to_leave(weight: int) -> float | None:
     return next((ratio for upto, ratio in ((100, 5.0), (500, 3.0), (2_500, 2.0)) if weight <= upto), None)
 
 
+def another_share(before: Rollout, after: Rollout) -> bool:
+    """Whether another share of the traffic is risked from now on: evidence starts anew for faults that begin there."""
+    entered = after.state is _S.HOLDBACK and before.state is _S.PROMOTING
+    return after.step != before.step or entered
+
+
 def transition(plan: RolloutPlan, rollout: Rollout, event: Event, now: float) -> Rollout:
     """Decide what an event does to a rollout.
 

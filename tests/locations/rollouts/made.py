@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from falaj.locations.accesslog import Access
-from falaj.locations.agent.rollouts.judging import analysis_plan
 from falaj.locations.agent.rollouts.record import Record
 from falaj.rollout import Rollout, RolloutPlan, RolloutState, plan_of
 from falaj.rollout.analysis import Analysis
+from falaj.rollout.judging import analysis_plan
 from falaj.serving.labels import Joined
 from falaj.serving.predictionlog import LabelRecord, PredictionRecord, Routing, SegmentHeader
 

@@ -7,9 +7,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from falaj.locations.agent.rollouts.judging import judged
-from falaj.rollout import Asked, Event, Rollout, RolloutPlan, RolloutState, allowed, mirror_of, transition, weight_of
+from falaj.rollout import (
+    Asked,
+    Event,
+    Rollout,
+    RolloutPlan,
+    RolloutState,
+    allowed,
+    another_share,
+    mirror_of,
+    transition,
+    weight_of,
+)
 from falaj.rollout.analysis import Analysis, Verdict
+from falaj.rollout.judging import judged
 
 SHOWN_POINTS = 60
 """So many of them are told while it goes on."""
@@ -56,7 +67,7 @@ class Record:
         if after is self.rollout:
             return self
         analysis = self.analysis
-        if analysis is not None and _another_share(self.rollout, after):
+        if analysis is not None and another_share(self.rollout, after):
             analysis = analysis.enter_step()
         return replace(self, rollout=after, analysis=analysis).noted(now, always=True)
 
@@ -150,11 +161,6 @@ class Record:
             copies=(copied, failed), asked=value["asked"], answered=(stable, candidate),
             captured=value["captured"], trajectory=tuple(value["trajectory"]), interval_s=value["interval_s"],
         )  # fmt: skip
-
-
-def _another_share(before: Rollout, after: Rollout) -> bool:
-    entered = after.state is RolloutState.HOLDBACK and before.state is RolloutState.PROMOTING
-    return after.step != before.step or entered
 
 
 def thinned(points: Sequence[Mapping[str, Any]], most: int = SHOWN_POINTS) -> Sequence[Mapping[str, Any]]:

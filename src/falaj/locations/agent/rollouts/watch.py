@@ -18,7 +18,6 @@ from falaj.locations.accesslog import Access, AccessLog, Position
 from falaj.locations.agent.intake import Offer
 from falaj.locations.agent.rollouts import counting
 from falaj.locations.agent.rollouts.capture import capture
-from falaj.locations.agent.rollouts.judging import analysis_plan
 from falaj.locations.agent.rollouts.labelled import Answer, quality_of, with_labels, with_pairs
 from falaj.locations.agent.rollouts.predictions import Predictions
 from falaj.locations.agent.rollouts.record import Record
@@ -29,6 +28,7 @@ from falaj.locations.runtimes.process.files import read_json, write_json
 from falaj.locations.traffic import Match, Traffic
 from falaj.rollout import WHOLE, Applied, Failed, Ready, RolloutState, Started, Strategy
 from falaj.rollout.analysis import Analysis
+from falaj.rollout.judging import analysis_plan
 from falaj.serving.losses import score_of
 
 SAVE_EVERY_S = 0.5

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from falaj.locations.agent.rollouts.counting import counted
-from falaj.locations.agent.rollouts.judging import DEFAULT_CUTS_MS, analysis_plan, cuts_of, judged
 from falaj.rollout.analysis import MetricKind
+from falaj.rollout.judging import DEFAULT_CUTS_MS, analysis_plan, cuts_of, judged
 from tests.locations.rollouts.made import access, judged_record, plan
 
 PAST = list(np.linspace(1, 100, 200))

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from falaj.rollout import Judged, MetricPlan, RolloutPlan, Strategy
 from falaj.rollout.analysis import AnalysisPlan, MetricSpec, MetricVerdict, Verdict
 from falaj.rollout.analysis.plan import LATENCY_QUANTILES
+from falaj.rollout.machine import Judged
+from falaj.rollout.plan import MetricPlan, RolloutPlan, Strategy
 
 MIN_PAST = 50
 """So many requests of the past must be known to take cuts from them."""

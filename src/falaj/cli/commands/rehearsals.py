@@ -1,0 +1,152 @@
+"""Rollouts before there are any: rollout dry-run."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from falaj.cli.commands.projects import JsonOption
+from falaj.cli.output import emit, emit_json
+from falaj.errors import UsageError
+
+if TYPE_CHECKING:
+    from falaj.rollout import RolloutPlan
+    from falaj.rollout.rehearsal import Rehearsal, Stream
+
+TIMES = 3
+"""So often a worse candidate is rehearsed: chance decides how soon it is found."""
+_RATE = re.compile(r"([0-9]+(?:\.[0-9]+)?)/(s|min|h)")
+_SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
+_PHASES = {"blue_green": "preview", "shadow": "shadow", "challenger": "shadow"}
+_ENDS = {"promoting": "promoted", "rolling_back": "rolled back"}
+
+
+def dry_run(
+    endpoint: Annotated[str, typer.Argument(help="Rehearse the newest rollout of this endpoint again.")] = "",
+    file: Annotated[Path, typer.Option(help="Take the strategy from this project file.")] = Path("falaj.yaml"),
+    environment: Annotated[str, typer.Option(help="Of this environment in the file.")] = "prod",
+    rate: Annotated[str, typer.Option(help="Requests that come: 50/s, 200/min or 1000/h.")] = "50/s",
+    errors: Annotated[str, typer.Option(help="Share of them that the stable release fails.")] = "1%",
+    worse: Annotated[str, typer.Option(help="How many times as often a worse candidate fails.")] = "2x",
+    json: JsonOption = False,
+) -> None:
+    """Rehearse a rollout on simulated requests: when each step would be left, and when a worse candidate goes."""
+    from falaj.rollout.rehearsal import Stream, rehearsable
+
+    plan, left_out = rehearsable(_again(endpoint) if endpoint else _of_file(file, environment))
+    if left_out and not plan.metrics:
+        raise UsageError(
+            f"the rollout is judged by {', '.join(left_out)} alone, which a rehearsal cannot know",
+            hint="add errors or latency to its metrics", code="rollout.dry-run",
+        )  # fmt: skip
+    stream = Stream(_rate(rate), _share(errors), 1.0)
+    found = _rehearsed(plan, stream, _times(worse))
+    if json:
+        good, bad = found["as_good"], found["worse"]
+        emit_json({"as_good": asdict(good), "worse": [asdict(each) for each in bad], "left_out": left_out})
+        return
+    for line in _lines(plan, stream, _times(worse), found, left_out):
+        emit(line)
+
+
+def _rehearsed(plan: RolloutPlan, stream: Stream, worse: float) -> dict[str, Any]:
+    from dataclasses import replace
+
+    import numpy as np
+
+    from falaj.rollout.rehearsal import rehearse
+
+    bad = replace(stream, worse=worse)
+    good = rehearse(plan, stream, np.random.default_rng(0))
+    seeds = range(1, 1 + TIMES) if plan.metrics else range(0)
+    return {"as_good": good, "worse": [rehearse(plan, bad, np.random.default_rng(seed)) for seed in seeds]}
+
+
+def _again(endpoint: str) -> RolloutPlan:
+    from falaj.client import Client
+    from falaj.rollout import RolloutPlan
+
+    return RolloutPlan.from_json(Client.from_home().rollouts.show(endpoint).plan)
+
+
+def _of_file(file: Path, environment: str) -> RolloutPlan:
+    from falaj.project import load_spec
+    from falaj.rollout import plan_of
+
+    deploy = load_spec(file.parent if file.name == "falaj.yaml" else file).deploy
+    spec = deploy.get(environment)
+    if spec is None or spec.kind == "recreate":
+        known = ", ".join(name for name, each in deploy.items() if each.kind != "recreate") or "no environment"
+        raise UsageError(
+            f"{file} has no rollout for {environment}", hint=f"it has one for: {known}", code="rollout.dry-run"
+        )
+    return plan_of("rehearsal", spec.kind, spec.options, candidate=2, stable=1)
+
+
+def _rate(text: str) -> float:
+    match = _RATE.fullmatch(text)
+    if match is None or float(match[1]) == 0:
+        raise UsageError(f"'{text}' is not a rate", hint="such as 50/s, 200/min or 1000/h", code="rollout.dry-run")
+    return float(match[1]) / _SECONDS[match[2]]
+
+
+def _share(text: str) -> float:
+    from falaj.project.quantities import parse_share
+
+    try:
+        return parse_share(text)
+    except ValueError:
+        raise UsageError(f"'{text}' is not a share", hint="such as 1%", code="rollout.dry-run") from None
+
+
+def _times(text: str) -> float:
+    number = text.removesuffix("x")
+    try:
+        found = float(number)
+    except ValueError:
+        found = 0.0
+    if not 1 < found < 1e6:
+        raise UsageError(f"'{text}' is not worse", hint="such as 2x or 1.5x", code="rollout.dry-run")
+    return found
+
+
+def _lines(
+    plan: RolloutPlan, stream: Stream, worse: float, found: dict[str, Any], left_out: tuple[str, ...]
+) -> list[str]:
+    metrics = ", ".join(metric.name for metric in plan.metrics) or "nothing"
+    lines = [
+        f"{plan.strategy.replace('_', '/')} at {stream.rate:g} requests a second, {100 * stream.errors:g}% errors",
+        f"  judged by {metrics}, false-alarm bound {100 * plan.false_alarm:g}%",
+        "a candidate as good as the stable release",
+        *_as_good(found["as_good"], _PHASES.get(plan.strategy, "step")),
+    ]
+    if found["worse"]:
+        lines += [f"one with {worse:g} times as many errors", *map(_as_bad, found["worse"])]
+    if left_out:
+        lines.append(f"not rehearsed: {', '.join(left_out)}, which waits for what really happens")
+    return lines
+
+
+def _as_good(found: Rehearsal, phase: str) -> list[str]:
+    phases = [
+        f"  {phase} {each.weight / 100:>5g}%  left after {_lasting(each.at_s):>8}, {each.requests:,} candidate requests"
+        for each in found.left
+    ]
+    return [*phases, _as_bad(found)]
+
+
+def _as_bad(found: Rehearsal) -> str:
+    end = _ENDS.get(found.end, f"still {found.end.replace('_', ' ')}")
+    reason = f": {found.reason.partition(': ')[2] or found.reason}" if found.reason else ""
+    return f"  {end} after {found.requests:,} candidate requests, {_lasting(found.at_s)}{reason}"
+
+
+def _lasting(seconds: float) -> str:
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.0f} s"
