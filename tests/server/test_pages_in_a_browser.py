@@ -54,8 +54,8 @@ def test_a_key_is_registered_and_touched(platform: Platform, page: Page, tmp_pat
         [FALAJ, "security-key", "register", "--label", "blue", "--no-browser"],
         env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    assert command.stdout is not None
-    address = command.stdout.readline().removeprefix("open ").strip()
+    assert command.stderr is not None
+    address = command.stderr.readline().removeprefix("open ").strip()
     assert _shown(page, address) == f"For root at {httpx.URL(address).netloc.decode()}."
     page.run("document.getElementById('touch').click()")
     out, err = command.communicate(timeout=30)

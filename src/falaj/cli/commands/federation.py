@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from falaj.cli.commands.projects import JsonOption
-from falaj.cli.output import clock, emit, emit_json, emit_table
+from falaj.cli.output import clock, emit, emit_error, emit_json, emit_table
 
 if TYPE_CHECKING:
     from falaj.client import Client
@@ -66,7 +66,7 @@ def prove_by_key(client: Client, statement: str, *, open_browser: bool) -> None:
         open_browser: Open the page in the browser of this machine.
     """
     calls = client.federation
-    emit(f"statement {statement}")
+    emit_error(f"statement {statement}")
     options = calls.begin_step_up(statement)
     calls.finish_step_up(_touched(calls.key_page(), "get", options, statement, browser=open_browser))
 
@@ -77,7 +77,7 @@ def _touched(
     from falaj.client.key_page import KeyCeremony
 
     with KeyCeremony(page, action, options, statement) as ceremony:
-        emit(f"open {ceremony.address}")
+        emit_error(f"open {ceremony.address}")  # the output is the result alone
         if browser:
             import webbrowser
 
