@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,8 @@ import pytest
 
 from falaj import release
 from falaj.errors import ConflictError, NotFoundError, UsageError
-from falaj.evidence import ROLLOUT, verify_envelope
+from falaj.evidence import ROLLOUT, envelope_digest, verify_envelope
+from falaj.governance import audit
 from falaj.governance.policy import ForbiddenError
 from falaj.project.platform_spec import LocationSpec, PlatformSpec
 from falaj.release import captured, changes
@@ -94,6 +96,8 @@ def test_a_rollback_brings_the_stable_release_back_and_signs_why(scene: Scene) -
         rows = session.query(EvidenceRow).where(EvidenceRow.predicate_type == ROLLOUT).all()
         [envelope] = [row.envelope for row in rows]
         [known] = changes.rollouts(session)
+        shown = audit.proofs_for(session, [envelope], audit.newest_checkpoint(session) or "")
+    assert envelope_digest(envelope) in json.dumps(shown), "locations ask for proofs from the newest checkpoint"
     statement = verify_envelope(envelope, scene.platform.keyring.trusted(), where="rollout")
     assert statement.predicate["decision"] == "rolled_back"
     assert statement.predicate["culprits"] == ["brier"]

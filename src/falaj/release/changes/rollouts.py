@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from falaj.evidence import ROLLOUT, RolloutRecord, sign_statement
-from falaj.governance import trail
+from falaj.evidence import ROLLOUT, Role, RolloutRecord, sign_statement
+from falaj.governance import audit, trail
 from falaj.project.platform_spec import EnvironmentSpec
 from falaj.release.changes.turn import CONTROLLER, Turn
 from falaj.rollout import Strategy
@@ -40,10 +40,9 @@ def _compared(release: ReleaseRow, environment: EnvironmentSpec) -> list[Any]:
 
 def record_rollouts(turn: Turn, row: ChangeRow, processes: Sequence[ProcessRow]) -> None:
     """Sign what the rollouts of a change found, each once, as evidence of its release."""
-    for process in processes:
-        record = process.data.get("record")
-        if record is None or process.data.get("signed"):
-            continue
+    fresh = [each for each in processes if each.data.get("record") and not each.data.get("signed")]
+    for process in fresh:
+        record = process.data["record"]
         found = RolloutRecord.of(row.id, process.data, record)
         signer = turn.keyring.signer_for(ROLLOUT)
         envelope = sign_statement(found.statement(), signer)
@@ -58,3 +57,5 @@ def record_rollouts(turn: Turn, row: ChangeRow, processes: Sequence[ProcessRow])
         )
         trail.write_evidence(turn.session, envelope, f"change/{row.id}", CONTROLLER.id, turn.now)
         process.data = {**process.data, "signed": True}
+    if fresh:  # locations believe evidence that the log shows, and ask for the release again
+        audit.checkpoint(turn.session, turn.keyring.signer(Role.LOG), turn.now)
