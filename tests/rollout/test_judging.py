@@ -67,7 +67,7 @@ def test_harm_is_said_with_its_size_its_exposure_and_its_bound(kind: str) -> Non
     found = judged(record.verdict(), of)
     assert found.culprits == (kind,)
     assert found.harm.startswith(f"after 200 candidate requests: {kind} at least ")
-    assert found.harm.endswith("times stable; false-alarm bound 0.001")
+    assert found.harm.endswith("times stable; false-alarm bound 0.1%")
 
 
 def test_where_nothing_is_known_nothing_is_said() -> None:

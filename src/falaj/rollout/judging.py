@@ -92,7 +92,7 @@ def harm_in_words(verdict: Verdict, plan: RolloutPlan) -> str:
     """Why a candidate goes: `after 412 canary requests: errors, at least 2.1 times stable; false-alarm bound 1%`."""
     culprits = [metric for metric in verdict.metrics if metric.name in _culprits(verdict)]
     said = ", ".join(_worse(metric) for metric in culprits) or "all metrics together"
-    return f"after {verdict.exposed:,} candidate requests: {said}; false-alarm bound {plan.false_alarm:.3g}"
+    return f"after {verdict.exposed:,} candidate requests: {said}; false-alarm bound {100 * plan.false_alarm:.3g}%"
 
 
 def _culprits(verdict: Verdict) -> tuple[str, ...]:
