@@ -6,11 +6,18 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 
 from falaj.integrations.prometheus.errors import ExpositionError
 
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+
+
+@cache
+def _is_label(name: str) -> bool:
+    """Asked once a name, of which there are few, and not once a series, of which there are thousands."""
+    return _LABEL.fullmatch(name) is not None and not name.startswith("__")
 
 
 class Kind(StrEnum):
@@ -42,7 +49,7 @@ class Sample:
 
     def __post_init__(self) -> None:
         for name in self.labels:
-            if not _LABEL.fullmatch(name) or name.startswith("__"):
+            if not _is_label(name):
                 raise ExpositionError(f"a label cannot be called {name!r}")
 
 
