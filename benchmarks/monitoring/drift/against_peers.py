@@ -47,7 +47,8 @@ def speed(folder: Path) -> None:
 
 def false(folder: Path) -> None:
     print(
-        "without drift, 50 windows (20 for peers): share of windows with an alarm, of streams with one, findings a window"
+        "without drift, 50 windows (20 for peers): share of windows with an alarm, of streams with one, "
+        "findings a window"
     )
     for stream in STREAMS:
         for name in (*OURS, *PEERS):
