@@ -67,7 +67,7 @@ def test_a_shift_is_noted_a_fault_is_an_incident_and_a_loss_is_trained_for(tmp_p
     with installed(tmp_path / "home") as platform:
         folder = project(platform, tmp_path / "tumours")
         platform.repository(folder, "tumours")
-        run = platform.ended(platform.push(folder, "First"))
+        run = platform.ended(platform.push(folder, "First"), timeout_s=400)
         assert run["state"] == "succeeded", run["reason"] + platform.logs()
         clinic = Clinic.of(folder, _ready(platform)["url"])
         for _ in range(2):

@@ -104,3 +104,8 @@ def test_a_release_leads_to_its_run_its_model_and_its_evidence() -> None:
 def test_a_model_that_is_served_as_it_was_made_is_packaged_from_nothing() -> None:
     relations = [edge.relation for edge in edges_of_release("m@1", "r1", "sha256:x", "sha256:x", [])]
     assert relations == ["made by", "serves"]
+
+
+def test_a_release_leads_to_what_its_monitors_compare_with() -> None:
+    found = set(edges_of_release("m@1", "r1", "sha256:x", "sha256:x", [], "sha256:ref"))
+    assert Edge(Node("release", "m@1"), "compared with", Node("artifact", "sha256:ref")) in found

@@ -41,7 +41,9 @@ def edges_of_run(order: Order, spec: ProjectSpec, pipeline: PipelineResult, lock
         yield from (Edge(step, REUSED, each) if result.cached else Edge(each, MADE_BY, step) for each in made)
 
 
-def edges_of_release(name: str, run: str, digest: str, packaged: str | None, evidence: Sequence[str]) -> Iterator[Edge]:
+def edges_of_release(
+    name: str, run: str, digest: str, packaged: str | None, evidence: Sequence[str], reference: str | None = None
+) -> Iterator[Edge]:
     """The edges of a release.
 
     Args:
@@ -50,12 +52,15 @@ def edges_of_release(name: str, run: str, digest: str, packaged: str | None, evi
         digest: Its model artifact.
         packaged: The artifact that the model was packaged from; None when it is not known.
         evidence: Digests of the envelopes that speak of it.
+        reference: The artifact that its monitors compare with; None when there is none.
     """
     release, model = Node("release", name), Node("artifact", digest)
     yield Edge(release, MADE_BY, Node("run", run))
     yield Edge(release, "serves", model)
     if packaged and packaged != digest:
         yield Edge(model, "packaged from", Node("artifact", packaged))
+    if reference:
+        yield Edge(release, "compared with", Node("artifact", reference))
     yield from (Edge(release, "proved by", Node("evidence", each)) for each in evidence)
 
 

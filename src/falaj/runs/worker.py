@@ -264,7 +264,8 @@ def _training_of(session: Session, run_id: str) -> Training | None:
 def _edges_of(made: ReleaseRow, outcome: Outcome) -> Iterator[lineage.Edge]:
     evidence = [envelope_digest(envelope) for _, envelope in outcome.envelopes]
     name = f"{made.model}@{made.number}"
-    return edges_of_release(name, made.run_id, made.digest, outcome.data.get("packaged_from"), evidence)
+    data = outcome.data
+    return edges_of_release(name, made.run_id, made.digest, data.get("packaged_from"), evidence, data.get("reference"))
 
 
 class _Heartbeat:
