@@ -21,7 +21,8 @@ CANARY = """\
     canary:
       steps: [20%, 50%]
       hold: 2s
-      metrics: {errors: {margin: 3}, latency: {tolerate: 1.2, margin: 2}, brier: {margin: 0.05}}
+      metrics: {errors: {margin: 3}, latency: {tolerate: 2, margin: 4}, brier: {margin: 0.05}}
+      burn_in: 2s
       holdback: 10% for 5s
 """
 LABELS_AT_ONCE = 100

@@ -10,7 +10,7 @@ from falaj.project import Issue, load_spec
 from falaj.project.strategies import METRICS
 from falaj.rollout import Strategy, plan_of
 
-COMMON = {"false_alarm": 0.01, "burn_in_s": 0.0, "max_s": 604800.0}
+COMMON = {"false_alarm": 0.01, "burn_in_s": 10.0, "max_s": 604800.0}
 
 
 @pytest.fixture
@@ -34,9 +34,9 @@ def written(project: Path) -> Callable[[str], None]:
         ("blue_green: {preview: 5m, way_back: 1h}", "blue_green", {"preview_s": 300.0, "way_back_s": 3600.0}),
         ("canary", "canary", {**COMMON, "steps": [0.01, 0.05, 0.25, 0.5], "hold_s": 60.0}),
         (
-            "canary: {steps: [10%, 50%], hold: 5m, holdback: 2% for 24h, false_alarm: 0.1%, burn_in: 10s, max: 2d}",
+            "canary: {steps: [10%, 50%], hold: 5m, holdback: 2% for 24h, false_alarm: 0.1%, burn_in: 5s, max: 2d}",
             "canary",
-            {"false_alarm": 0.001, "burn_in_s": 10.0, "max_s": 172800.0, "steps": [0.1, 0.5], "hold_s": 300.0,
+            {"false_alarm": 0.001, "burn_in_s": 5.0, "max_s": 172800.0, "steps": [0.1, 0.5], "hold_s": 300.0,
              "holdback": {"share": 0.02, "for_s": 86400.0}},
         ),
         (

@@ -35,7 +35,9 @@ def test_a_loss_is_judged_in_pairs_where_both_answered(kind: str, quality: Metri
     [
         ({"name": "errors"}, (1.0, 1.5)),
         ({"name": "errors", "tolerate": 2.0}, (2.0, 3.0)),
-        ({"name": "latency", "margin": 1.2}, (1.0, 1.2)),
+        ({"name": "latency"}, (1.25, 2.0)),
+        ({"name": "latency", "margin": 1.2}, (1.1, 1.2)),
+        ({"name": "latency", "tolerate": 2.0}, (2.0, 3.0)),
         ({"name": "predictions", "tolerate": 1.5}, (1.5, 3.0)),
         ({"name": "brier", "tolerate": 0.01}, (0.01, 0.03)),
         ({"name": "brier", "tolerate": 0.01, "margin": 0.2}, (0.01, 0.2)),

@@ -144,7 +144,7 @@ class Judged(Routed):
         description="How often a candidate that is no worse may be rolled back.",
     )
     burn_in: Duration = Field(
-        default=0.0, json_schema_extra={"default": "0s"}, description="Not judged after the start: caches are cold."
+        default=10.0, json_schema_extra={"default": "10s"}, description="Not judged after the start: caches are cold."
     )
     sticky: Annotated[NonEmpty, _sound(unit_fault)] | None = Field(
         default=None, description="Request header whose value keeps a unit on one side."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,8 @@ MIN_PAST = 50
 """So many requests of the past must be known to take cuts from them."""
 DEFAULT_CUTS_MS = (5.0, 25.0, 100.0)
 """Cuts of an endpoint without a past; any cut that is fixed in advance is valid, these may see less."""
+LATENCY_TOLERATED, LATENCY_MARGIN = 1.25, 2.0
+"""A replica with less traffic is a little slower for that alone: its caches are colder. That is no harm."""
 ERROR_FLOOR = 0.005
 """Where the stable release has fewer errors than this, a candidate is good enough with as few."""
 RATIOS = ("errors", "latency", "predictions")
@@ -49,7 +51,8 @@ def _spec(
         case "errors":
             return MetricSpec.errors(floor=ERROR_FLOOR, **own)
         case "latency":
-            return MetricSpec.latency(cuts_of(past_ms, LATENCY_QUANTILES) or DEFAULT_CUTS_MS, **own)
+            cuts = cuts_of(past_ms, LATENCY_QUANTILES) or DEFAULT_CUTS_MS
+            return MetricSpec.latency(cuts, **_latency_bounds(own))
         case "predictions":
             cuts = cuts_of(scores, np.arange(0.1, 1.0, 0.1))
             own.pop("margin", None)
@@ -67,6 +70,12 @@ def _bounds(metric: MetricPlan) -> dict[str, Any]:
         margin = 1.5 * metric.tolerate if metric.name in RATIOS else metric.tolerate + 0.02
     given = {"tolerated": metric.tolerate, "margin": margin}
     return {name: value for name, value in given.items() if value is not None}
+
+
+def _latency_bounds(own: Mapping[str, float]) -> dict[str, float]:
+    """The bounds that were asked for, or the usual ones; a narrow margin tolerates half of itself."""
+    margin = own.get("margin", LATENCY_MARGIN)
+    return {"tolerated": own.get("tolerated", min(LATENCY_TOLERATED, (1 + margin) / 2)), "margin": margin}
 
 
 def cuts_of(past: Sequence[float], quantiles: Sequence[float] | np.ndarray) -> tuple[float, ...]:
