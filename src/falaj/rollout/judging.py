@@ -72,7 +72,7 @@ def _bounds(metric: MetricPlan) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _latency_bounds(own: Mapping[str, float]) -> dict[str, float]:
+def _latency_bounds(own: Mapping[str, float]) -> dict[str, Any]:
     """The bounds that were asked for, or the usual ones; a narrow margin tolerates half of itself."""
     margin = own.get("margin", LATENCY_MARGIN)
     return {"tolerated": own.get("tolerated", min(LATENCY_TOLERATED, (1 + margin) / 2)), "margin": margin}
