@@ -126,6 +126,8 @@ def test_telling_twice_and_late_changes_nothing_but_labels(place: Monitored) -> 
         {"endpoint": "prod/other"}, {"release": "other@3"}, {"release": "delay@x"}, {"arm": "left"}, {"number": -1},
         {"start": 9.0, "end": 1.0}, {"rows": -5}, {"features": {"form": 7}}, {"losses": {"labelled": 3}},
         {"losses": {"labelled": 1, "total": 5.0, "cells": [1]}}, {"number": "many"}, {"revision": None},
+        {"rows": 10**30}, {"number": 2**60}, {"least": -1},
+        {"endpoint": "prod/de\x00lay"}, {"release": "delay@99999999999"},
     ],
 )  # fmt: skip
 def test_what_is_no_count_is_refused_and_the_rest_is_taken(place: Monitored, wrong: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from falaj.storage import EndpointRow
 from falaj.storage.monitoring_tables import LossRunRow, ProfileBlockRow
 
 ARMS = ("answered", "shadow")
-MOST_NUMBER = 2**53
+MOST_NUMBER, MOST_ROWS = 2**53, 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def receive(
                 key = _key(session, location, item)
                 with session.begin_nested():
                     taken += keep(session, key, item, now)
-            except (FalajError, KeyError, TypeError, ValueError) as error:
+            except (FalajError, KeyError, TypeError, ValueError, ArithmeticError) as error:
                 refused.append(f"{item.get('endpoint')} {item.get('release')} {item.get('number')}: {error}")
     return Received(taken, tuple(refused))
 
@@ -66,18 +66,26 @@ _Key = tuple[str, str, str, int, str, int]
 def _key(session: Session, location: str, item: Mapping[str, Any]) -> _Key:
     environment, _, model = str(item["endpoint"]).partition("/")
     name, _, release = str(item["release"]).rpartition("@")
-    number = int(item["number"])
-    if session.get(EndpointRow, (location, environment, model)) is None:
+    number = _whole(item["number"])
+    if "\x00" in f"{environment}{model}" or session.get(EndpointRow, (location, environment, model)) is None:
         raise UsageError(f"{location} has no endpoint {environment}/{model}")
-    if name != model or not release.isdecimal() or item["arm"] not in ARMS or not 0 <= number < MOST_NUMBER:
+    if name != model or item["arm"] not in ARMS:
         raise UsageError(f"these are no counts of {model}")
-    return location, environment, model, int(release), str(item["arm"]), number
+    return location, environment, model, _whole(release, MOST_ROWS), str(item["arm"]), number
+
+
+def _whole(value: Any, most: int = MOST_NUMBER) -> int:
+    found = int(value)
+    if not 0 <= found <= most:
+        raise UsageError(f"{found} is out of its range")
+    return found
 
 
 def _keep_block(session: Session, key: _Key, item: Mapping[str, Any], now: float) -> int:
-    start, end, rows, revision = float(item["start"]), float(item["end"]), int(item["rows"]), int(item["revision"])
-    if not (math.isfinite(start) and math.isfinite(end)) or start > end or rows < 0:
-        raise UsageError("the block has no sensible time or rows")
+    start, end = float(item["start"]), float(item["end"])
+    rows, revision = _whole(item["rows"], MOST_ROWS), _whole(item["revision"])
+    if not (math.isfinite(start) and math.isfinite(end)) or start > end:
+        raise UsageError("the block has no sensible time")
     row = session.get(ProfileBlockRow, key)
     if row is not None and revision <= row.revision:
         return 0
@@ -87,7 +95,7 @@ def _keep_block(session: Session, key: _Key, item: Mapping[str, Any], now: float
         row = ProfileBlockRow(**dict(zip(names, key, strict=True)), features=None, predictions=None, losses=None)
         session.add(row)
     row.start, row.end, row.rows, row.final = start, end, rows, bool(item["final"])
-    row.revision, row.least, row.received_at = revision, int(item.get("least", 0)), now
+    row.revision, row.least, row.received_at = revision, _whole(item.get("least", 0), MOST_ROWS), now
     for name, document in told.items():
         if document is not None:  # a location that was told is sent no more does not keep it, and tells labels alone
             setattr(row, name, document)
@@ -98,25 +106,33 @@ def _keep_block(session: Session, key: _Key, item: Mapping[str, Any], now: float
 def _profile(document: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if document is None:
         return None
-    Profile.from_json(document)
-    return dict(document)
+    found = Profile.from_json(document)
+    if not (math.isfinite(found.start) and math.isfinite(found.end)):
+        raise UsageError("the profile has no sensible time")
+    return found.to_json()  # what was understood, and nothing else
 
 
 def _tally(document: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if not document:
         return None
-    labelled, total = int(document["labelled"]), float(document["total"])
-    cells = [int(count) for count in document["cells"]]
-    if labelled < 0 or not 0 <= total <= labelled or min(cells) < 0 or len(cells) > 1_000:
+    labelled, total = _whole(document["labelled"], MOST_ROWS), float(document["total"])
+    cells = [_whole(count, MOST_ROWS) for count in document["cells"]]
+    wrong = document.get("wrong")
+    if not 0 <= total <= labelled or len(cells) > 1_000:
         raise UsageError("the losses do not add up")
-    return {**document, "labelled": labelled, "total": total, "cells": cells}
+    told = {"labelled": labelled, "total": total, "cells": cells}
+    return {**told, "wrong": None if wrong is None else _whole(wrong, labelled)}
 
 
 def _keep_losses(session: Session, key: _Key, item: Mapping[str, Any], _now: float) -> int:
     if session.get(LossRunRow, key) is not None:
         return 0
     numbers = {name: float(item[name]) for name in ("mean", "start", "end", "labelled_at")}
-    if not all(map(math.isfinite, numbers.values())) or not 0 <= numbers["mean"] <= 1 or int(item["rows"]) < 1:
+    if (
+        not all(map(math.isfinite, numbers.values()))
+        or not 0 <= numbers["mean"] <= 1
+        or _whole(item["rows"], MOST_ROWS) < 1
+    ):
         raise UsageError("the losses are no mean of losses")
     names = ("location", "environment", "model", "release", "arm", "number")
     session.add(LossRunRow(**dict(zip(names, key, strict=True)), rows=int(item["rows"]), **numbers))
