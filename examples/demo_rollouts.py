@@ -93,9 +93,14 @@ def let_candidates_prove_themselves(follow: Callable[[], Any], flights: Sequence
             push("Use the minute of departure", follow, "rolled_back")
         say("a candidate that is as good and takes longer: four models in one, which answer one after the other")
         with undone("src/flights/training.py"):
-            votes = 'VotingClassifier([(str(place), trees) for place in range(4)], voting="soft")'
-            edit("src/flights/training.py", ("import HistGradient", "import VotingClassifier, HistGradient"))
-            edit("src/flights/training.py", ('("trees", trees)', f'("trees", {votes})'))
+            sole = 'return Pipeline([("columns", columns), ("trees", trees)])'
+            four = """voters = [(str(place), trees) for place in range(4)]
+    return Pipeline([("columns", columns), ("trees", VotingClassifier(voters, voting="soft"))])"""
+            edit(
+                "src/flights/training.py",
+                ("BoostingClassifier\n", "BoostingClassifier, VotingClassifier\n"),
+                (sole, four),
+            )
             push("Let four models vote", follow, "rolled_back")
 
 
