@@ -105,7 +105,7 @@ def point_endpoint(session: Session, data: Mapping[str, Any], now: float) -> Map
     served = {"digest": release.digest, "change": data["change"], **release.data.get("serving", {})}
     kept = {"challengers": row.plan["challengers"]} if row.plan.get("challengers") else {}
     row.release, row.version, row.updated_at = release.number, version, now
-    plan = _rollout(data, before)
+    plan = _rollout(data, before, _capture(session, location))
     row.plan = {**served, **kept, "before": before, **({"rollout": {"plan": plan, "asked": []}} if plan else {})}
     said = {"location": location, "release": release.number, "digest": release.digest, "change": data["change"]}
     trail.write(session, "endpoint.pointed", CONTROLLER, subject(row), now, {**said, "previous": row.previous})
@@ -119,7 +119,8 @@ def _challenge(
     if row is None or row.plan.get("withdrawn"):
         return None  # what it was to challenge is gone; its deployment fails when its time is up
     strategy = data["strategy"]
-    plan = plan_of(data["deployment_id"], strategy["kind"], strategy["options"], release.number, row.release).to_json()
+    options = {**strategy["options"], "capture": _capture(session, row.location)}
+    plan = plan_of(data["deployment_id"], strategy["kind"], options, release.number, row.release).to_json()
     entry = {"release": release.number, "digest": release.digest, "change": data["change"],
              **release.data.get("serving", {}), "rollout": {"plan": plan, "asked": []}}  # fmt: skip
     others = [each for each in row.plan.get("challengers", ()) if each["release"] != release.number]
@@ -144,14 +145,25 @@ def _before(row: EndpointRow | None, release: ReleaseRow) -> Mapping[str, Any] |
     return {"release": row.release, **{key: value for key, value in row.plan.items() if key not in _OURS}}
 
 
-def _rollout(data: Mapping[str, Any], before: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+def _capture(session: Session, location: str) -> str:
+    """Whether rows on which a candidate fails may come from a location: only from under the platform's own law.
+
+    The installation is where the platform's own entity is, or else where the location `local` is.
+    """
+    spec = settings.current(session)
+    there, own = spec.locations.get(location), spec.locations.get("local")
+    home = spec.entity.get("jurisdiction") or (own.jurisdiction if own else None)
+    return "rows" if there is None or home is None or there.jurisdiction == home else "summary"
+
+
+def _rollout(data: Mapping[str, Any], before: Mapping[str, Any] | None, capture: str) -> Mapping[str, Any] | None:
     strategy = data.get("strategy") or {"kind": Strategy.RECREATE}
     if before is None or strategy["kind"] == Strategy.RECREATE:
         return None
     plan = plan_of(
         data["deployment_id"],
         strategy["kind"],
-        strategy["options"],
+        {**strategy["options"], "capture": capture},
         candidate=data["release"],
         stable=before["release"],
     )

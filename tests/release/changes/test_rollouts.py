@@ -214,6 +214,29 @@ def test_a_challenger_is_compared_and_never_becomes_what_serves(scene: Scene) ->
     assert scene.state(second) != "live" or scene.serving("test") == 1
 
 
+@pytest.mark.parametrize(("jurisdiction", "wanted"), [("AE", "rows"), ("SA", "summary")])
+def test_rows_come_from_a_location_under_the_law_of_the_platform_alone(
+    scene: Scene, jurisdiction: str, wanted: str
+) -> None:
+    scene.to_dev(scene.release())
+    spec = PlatformSpec.default()
+    dev = replace(spec.environments["dev"], rollout=CANARY)
+    local = LocationSpec("local", jurisdiction=jurisdiction)
+    scene.settle(
+        replace(
+            spec,
+            environments={**spec.environments, "dev": dev},
+            locations={**spec.locations, "local": local},
+            entity={"jurisdiction": "AE"},
+        )
+    )
+    made = scene.release()
+    with scene.platform.database.transaction() as session:
+        changes.request_automatic(scene.platform.turn(session), _WORKER, made, "dev")
+    scene.work()
+    assert release.rollouts_of(row_of(scene))[0]["plan"]["capture"] == wanted
+
+
 CAPTURED = {
     "metric": "brier", "predicate": 'carrier == "EV"', "limit": 0.21, "stable": 0.15, "candidate": 0.27,
     "held_out_p": 1e-6, "columns": ["carrier", "distance"], "rows": [["EV", 500.0]] * 40, "labels": [1] * 40,
