@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from demo_stage import PROJECT, SCRATCH, commit, console, falaj, git, read_json, wait_for
+from demo_stage import FALAJ, PROJECT, SCRATCH, commit, console, falaj, git, read_json, refused, wait_for
 
 from falaj.client import Client, Endpoint, Label, ProblemError, ServerUnreachableError
 
@@ -126,7 +126,9 @@ def wrong_about(carrier: str, train: pl.DataFrame) -> object:
         edit("falaj.yaml", ("learning_rate: 0.05", "learning_rate: 0.06"))
         commit("Tidy up the labels, again")
         git("push", "--quiet", "falaj", "main")
-        assert follow()["state"] == "rejected"
+        head = git("rev-parse", "HEAD", quiet=True).strip()
+        run = wait_for("the push to start a run", lambda: run_of(head))
+        refused(FALAJ, "runs", "watch", run["id"])
     with replayed(flights):
         push("Leave the labels as they are", follow, "succeeded")
 
@@ -168,6 +170,11 @@ def push(message: str, follow: Callable[[], Any], wanted: str) -> None:
     falaj("rollout", "status", found["id"], "--svg", SCRATCH / f"rollout-of-{release}.svg")
     assert found["state"] == wanted, f"{found['state']}: {found['reason']}"
     wait_for("the endpoint to settle", lambda: state_of(ENDPOINT) == "ready")
+
+
+def run_of(commit_id: str) -> dict[str, Any] | None:
+    """The run of a commit, or None when there is none yet."""
+    return next((run for run in read_json("runs") if run["commit"] == commit_id), None)
 
 
 def newest() -> dict[str, Any]:
