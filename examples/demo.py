@@ -32,6 +32,7 @@ from demo_stage import (
     free_ports,
     git,
     read_json,
+    run_of,
     show_command,
     wait_for,
 )
@@ -187,11 +188,6 @@ def follow_run() -> Any:
     run = wait_for("the push to start a run", lambda: run_of(head))
     falaj("runs", "watch", run["id"])
     return read_json("runs", "show", run["id"])
-
-
-def run_of(commit_id: str) -> Any:
-    """The run of a commit, or None when there is none yet."""
-    return next((run for run in read_json("runs") if run["commit"] == commit_id), None)
 
 
 def wait_until_live(release: int) -> None:

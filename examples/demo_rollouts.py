@@ -11,7 +11,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from demo_stage import FALAJ, PROJECT, SCRATCH, commit, console, falaj, git, read_json, refused, wait_for
+from demo_stage import (
+    FALAJ,
+    PROJECT,
+    SCRATCH,
+    commit,
+    console,
+    falaj,
+    git,
+    read_json,
+    refused,
+    run_of,
+    wait_for,
+)
 
 from falaj.client import Client, Endpoint, Label, ProblemError, ServerUnreachableError
 
@@ -170,11 +182,6 @@ def push(message: str, follow: Callable[[], Any], wanted: str) -> None:
     falaj("rollout", "status", found["id"], "--svg", SCRATCH / f"rollout-of-{release}.svg")
     assert found["state"] == wanted, f"{found['state']}: {found['reason']}"
     wait_for("the endpoint to settle", lambda: state_of(ENDPOINT) == "ready")
-
-
-def run_of(commit_id: str) -> dict[str, Any] | None:
-    """The run of a commit, or None when there is none yet."""
-    return next((run for run in read_json("runs") if run["commit"] == commit_id), None)
 
 
 def newest() -> dict[str, Any]:

@@ -62,6 +62,11 @@ def read_json(*arguments: str, given: str = "") -> Any:
     return json.loads(done.stdout)
 
 
+def run_of(commit_id: str) -> Any:
+    """The run of a commit, or None when there is none yet."""
+    return next((run for run in read_json("runs") if run["commit"] == commit_id), None)
+
+
 def commit(message: str) -> None:
     """Commit everything in the project."""
     git("add", "--all")
