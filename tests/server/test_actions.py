@@ -14,6 +14,7 @@ from falaj.server.platform import Platform
 OPEN = {
     ("GET", "/api/v1/health"),
     ("POST", "/api/v1/webhooks/{vendor}/{project}"),
+    ("POST", "/api/v1/projects/{project}/events"),
     ("POST", "/api/v1/auth/setup"),
     ("POST", "/api/v1/auth/login"),
     ("POST", "/api/v1/auth/password"),
