@@ -22,6 +22,7 @@ OPEN = {
     ("GET", "/api/v1/auth/oidc/start"),
     ("GET", "/api/v1/auth/oidc/callback"),
     ("POST", "/api/v1/auth/oidc/redeem"),
+    ("GET", "/security-key"),
     ("GET", AUTHORITY_PATH),
     ("POST", ENROL_PATH),
     ("POST", RETURN_PATH),
