@@ -1,7 +1,8 @@
 """The demo's year: flights of March to December 2013 pass the endpoint in order, and labels follow as they land.
 
 Time is compressed: a day is over in a second, so blocks of the monitors are counted in rows. Every fourth flight is
-taken. While a model is trained, the replay stands still: in the year, that is a minute.
+taken. While a model is trained, the replay stands still: in the year, that is a minute. `demo.py` does not call it yet;
+who does sets FALAJ_TRIAGE_COOLDOWN_S=1 before `falaj up`, or triage trains once in a day of the real clock.
 """
 
 from __future__ import annotations
