@@ -125,7 +125,7 @@ def test_offering_never_waits_and_the_queue_is_bounded() -> None:
         began = time.monotonic()
         for _ in range(3):
             exporter.offer(span(number + 1) for number in range(exporting.MOST_WAITING))
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 20, "waiting for nobody would take minutes"
     assert exporter.dropped >= 2 * exporting.MOST_WAITING and exporter.sent == 0
 
 
