@@ -20,23 +20,28 @@ STEP, HOME, ENGINE = "FALAJ_STEP", "FALAJ_HOME", "FALAJ_ENGINE"
 _PATIENCE_S = 5.0
 
 
+CHECKS = "checks"
+"""What checks are marked with instead of the name of a step; they may outlast the pipeline."""
+
+
 def marks(home: Path, run_id: str, node: str) -> dict[str, str]:
     """The variables that a step's processes carry."""
     return {HOME: str(home), STEP: f"{run_id}/{node}", ENGINE: _own_identity(os.getpid())}
 
 
-def sweep(home: Path, run_id: str | None = None) -> list[int]:
+def sweep(home: Path, run_id: str | None = None, *, but: str = "") -> list[int]:
     """End leftovers of steps.
 
     Args:
         home: Only processes of this home.
         run_id: Every step process of this run, whoever started it; None for those whose engine is dead.
+        but: Name of a node whose processes are spared.
 
     Returns:
         Ids of the processes that were ended.
     """
     ended: list[int] = []
-    while found := [pid for pid in _leftovers(home, run_id) if pid not in ended]:
+    while found := [pid for pid in _leftovers(home, run_id, but) if pid not in ended]:
         ended += found
         for pid in found:  # a fork that happened meanwhile is found in the next round
             end(pid)
@@ -54,18 +59,19 @@ def end(pid: int) -> None:
             os.close(handle)
 
 
-def _leftovers(home: Path, run_id: str | None) -> list[int]:
+def _leftovers(home: Path, run_id: str | None, but: str) -> list[int]:
     """Marked processes; the environment of those of the kernel, of other users and of the dead reads as empty."""
     own = os.getpid()
     found = ((pid, procfs.environment(pid, STEP)) for pid in procfs.ids() if pid != own)
-    return [pid for pid, environ in found if _belongs(environ, home, run_id)]
+    return [pid for pid, environ in found if _belongs(environ, home, run_id, but)]
 
 
-def _belongs(environ: Mapping[str, str], home: Path, run_id: str | None) -> bool:
+def _belongs(environ: Mapping[str, str], home: Path, run_id: str | None, but: str) -> bool:
     if STEP not in environ or environ.get(HOME) != str(home):
         return False
     if run_id is not None:
-        return environ[STEP].partition("/")[0] == run_id
+        run, _, node = environ[STEP].partition("/")
+        return run == run_id and (not but or node != but)
     engine = environ.get(ENGINE, "")
     return _identity(int(engine.partition(":")[0] or 0)) != engine
 

@@ -100,7 +100,7 @@ class Worker:
         if self._used:
             import shutil
 
-            orphans.sweep(self._home, self.run_dir.name)
+            orphans.sweep(self._home, self.run_dir.name, but=orphans.CHECKS)
             for name in ("inputs", "steps"):
                 shutil.rmtree(self.run_dir / name, ignore_errors=True)
 

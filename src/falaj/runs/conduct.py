@@ -218,7 +218,7 @@ class _Run:
             workdir=run_dir / "checks",
             outputs=outputs,
             live=LiveModel(live.number, Digest(live.digest)) if live else None,
-            process_environment=orphans.marks(self.around.home.root, self.order.run_id, "checks"),
+            process_environment=orphans.marks(self.around.home.root, self.order.run_id, orphans.CHECKS),
         )
 
     def _findings(self, environment: Environment, pipeline: PipelineResult, checks: Any, gates: Any,
