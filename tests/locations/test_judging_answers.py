@@ -16,7 +16,7 @@ from falaj.locations.accesslog import AccessLog
 from falaj.locations.agent.intake import Offer
 from falaj.locations.agent.rollouts import Predictions, Rollouts
 from falaj.locations.agent.rollouts.watch import SAVE_EVERY_S
-from falaj.locations.desired import DesiredState, RolloutWish
+from falaj.locations.desired import DesiredState, EndpointState, RolloutWish
 from falaj.locations.labels import keep_joined
 from falaj.locations.runtimes.process.runtime import Place, ProcessRuntime
 from falaj.rollout import plan_of
@@ -38,6 +38,8 @@ class Location:
         values = {1: 0.2, 2: 0.25, 3: 0.8}
         models = {release: make_model(folder / str(release), value) for release, value in values.items()}
         self.servables = [replace(servable(release), model_dir=model) for release, model in models.items()]
+        [stable] = self.runtime.settle(self.servables[:1], timeout_s=60)  # it serves before anything rolls out
+        assert stable.state is EndpointState.READY
         self.rollouts = self.new_rollouts()
         self.wishes: tuple[RolloutWish, ...] = ()
         self._stopping = threading.Event()

@@ -10,6 +10,7 @@ from typing import Any
 from falaj.rollout import (
     Asked,
     Event,
+    Judged,
     Rollout,
     RolloutPlan,
     RolloutState,
@@ -73,10 +74,10 @@ class Record:
 
     def heard(self, wishes: Sequence[Asked], now: float) -> Record:
         """The record after doing what people asked for since the last time."""
-        record = self
-        for wish in wishes[self.asked :]:
+        fresh, record = wishes[self.asked :], self
+        for wish in fresh:
             record = record.happened(wish, now)
-        return replace(record, asked=max(self.asked, len(wishes)))
+        return replace(record, asked=len(wishes)) if fresh else self
 
     def verdict(self) -> Verdict | None:
         """What the evidence says now."""
@@ -84,8 +85,6 @@ class Record:
 
     def judged(self, now: float) -> Record:
         """The record after looking at the evidence and at the clock."""
-        from falaj.rollout import Judged
-
         found = self.verdict()
         event = Judged() if found is None else judged(found, self.plan)
         return self.happened(event, now).noted(now)

@@ -93,7 +93,7 @@ class Rollouts:
         self._reports = {key: report for key, report in self._reports.items() if key in self._records}
         if not self._records:
             self._position = None
-        if self._records != before:
+        if _changed(self._records, before):
             self._save()
 
     def traffic(self) -> dict[str, Traffic]:
@@ -115,7 +115,7 @@ class Rollouts:
         self._records = {key: record.judged(now) for key, record in self._records.items()}
         self._records = {key: self._captured(key[0], record, before[key]) for key, record in self._records.items()}
         moved = any(before[key].rollout != record.rollout for key, record in self._records.items())
-        self._dirty = self._dirty or self._records != before
+        self._dirty = self._dirty or _changed(self._records, before)
         if moved or now - self._reported_at >= REPORT_EVERY_S:
             self._reports = {key: record.report() for key, record in self._records.items()}
             self._reported_at = now
@@ -213,7 +213,7 @@ class Rollouts:
             return record
         joined, after = self._predictions.labelled(endpoint, record.labels_after)
         if not joined:
-            return replace(record, labels_after=after)
+            return record if after == record.labels_after else replace(record, labels_after=after)
         counted = with_labels(record, joined, self._stable_answer(endpoint, record), now)
         return replace(counted, labels_after=after)
 
@@ -222,6 +222,11 @@ class Rollouts:
         position = self._position.to_json() if self._position else None
         write_json(self._file, {"position": position, "records": records})
         self._saved_at, self._dirty = self._clock(), False
+
+
+def _changed(records: Mapping[Key, Record], before: Mapping[Key, Record]) -> bool:
+    """Whether anything happened: records are never changed, only replaced, and evidence is dear to compare."""
+    return records.keys() != before.keys() or any(record is not before[key] for key, record in records.items())
 
 
 def _stored(value: Any) -> tuple[Position | None, dict[Key, Record]]:
