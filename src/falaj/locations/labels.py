@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import logging
-import sqlite3
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from falaj.encryption import KeyChest
-from falaj.errors import FalajError
 from falaj.home import Home
+from falaj.locations.background import Background, kept_open
 from falaj.locations.log_keys import reader_keys
 from falaj.serving.labels import LabelJoin
 
 FILE = "labels.db"
 _LOOK_S = 0.5
 _FORGET_S = 60.0
-_log = logging.getLogger(__name__)
 
 
 def open_labels(home: Home, chest: KeyChest, location: Path) -> LabelJoin:
@@ -33,29 +30,14 @@ def open_labels(home: Home, chest: KeyChest, location: Path) -> LabelJoin:
     return LabelJoin(location / FILE, log, reader_keys(home, chest, log))
 
 
-def keep_joined(opened: Callable[[], LabelJoin], *, look_s: float = _LOOK_S) -> Callable[[threading.Event], None]:
+def keep_joined(opened: Callable[[], LabelJoin], *, look_s: float = _LOOK_S) -> Background:
     """What an agent does beside everything else: take in what was logged, and forget what is too old.
-
-    A disk that is full costs nothing but time: the log is still there when there is room again.
 
     Args:
         opened: Opens the join, in the thread that uses it.
         look_s: How often to look, in seconds.
-
-    Returns:
-        Runs until it is told to stop.
     """
-
-    def run(stopping: threading.Event) -> None:
-        while not stopping.is_set():
-            try:
-                with opened() as join:
-                    _follow(join, stopping, look_s)
-            except (FalajError, OSError, sqlite3.Error) as error:
-                _log.warning("labels.waiting reason=%s", error)
-                stopping.wait(10 * look_s)
-
-    return run
+    return kept_open(opened, lambda join, stopping: _follow(join, stopping, look_s), name="labels", again_s=10 * look_s)
 
 
 def _follow(join: LabelJoin, stopping: threading.Event, look_s: float) -> None:

@@ -1,4 +1,4 @@
-"""Endpoints: what each must serve, how a deployment brings a release in, and what agents report of it.
+"""Endpoints: what each must serve, and how a deployment brings a release in.
 
 The plan of an endpoint says everything that its location needs: the release with its change, and while it rolls out,
 the plan of the rollout. `before` is what the endpoint served before and goes back to when the deployment fails.
@@ -103,10 +103,14 @@ def point_endpoint(session: Session, data: Mapping[str, Any], now: float) -> Map
     elif row.release != release.number:
         row.previous = row.release
     served = {"digest": release.digest, "change": data["change"], **release.data.get("serving", {})}
-    kept = {"challengers": row.plan["challengers"]} if row.plan.get("challengers") else {}
     row.release, row.version, row.updated_at = release.number, version, now
     plan = _rollout(data, before, _capture(session, location))
-    row.plan = {**served, **kept, "before": before, **({"rollout": {"plan": plan, "asked": []}} if plan else {})}
+    row.plan = {
+        **served,
+        **_challengers(row),
+        "before": before,
+        **({"rollout": {"plan": plan, "asked": []}} if plan else {}),
+    }
     said = {"location": location, "release": release.number, "digest": release.digest, "change": data["change"]}
     trail.write(session, "endpoint.pointed", CONTROLLER, subject(row), now, {**said, "previous": row.previous})
     return plan
@@ -124,11 +128,8 @@ def _challenge(
     entry = {"release": release.number, "digest": release.digest, "change": data["change"],
              **release.data.get("serving", {}), "rollout": {"plan": plan, "asked": []}}  # fmt: skip
     others = [each for each in row.plan.get("challengers", ()) if each["release"] != release.number]
-    row.plan, row.version, row.updated_at = (
-        {**row.plan, "challengers": [*others, entry]},
-        next_version(session, row.location),
-        now,
-    )
+    row.plan = {**row.plan, "challengers": [*others, entry]}
+    row.version, row.updated_at = next_version(session, row.location), now
     said = {"location": row.location, "release": release.number, "champion": row.release, "change": data["change"]}
     trail.write(session, "endpoint.challenged", CONTROLLER, subject(row), now, said)
     return plan
@@ -142,7 +143,7 @@ def _before(row: EndpointRow | None, release: ReleaseRow) -> Mapping[str, Any] |
     if row.plan.get("rollout") or row.release == release.number or not proven:
         found: Mapping[str, Any] | None = row.plan.get("before")
         return found if found and found["release"] != release.number else None
-    return {"release": row.release, **{key: value for key, value in row.plan.items() if key not in _OURS}}
+    return {"release": row.release, **_served(row.plan)}
 
 
 def _capture(session: Session, location: str) -> str:
@@ -176,9 +177,8 @@ def take_back(session: Session, row: EndpointRow, reason: str, now: float) -> No
     if not before:
         return
     failed = row.release
-    kept = {"challengers": row.plan["challengers"]} if row.plan.get("challengers") else {}
     row.release, row.previous = before["release"], failed
-    row.plan = {**{key: value for key, value in before.items() if key != "release"}, **kept, "before": None}
+    row.plan = {**_served(before), **_challengers(row), "before": None}
     row.version, row.updated_at = next_version(session, row.location), now
     said = {"location": row.location, "release": row.release, "instead_of": failed, "reason": reason}
     trail.write(session, "endpoint.taken-back", CONTROLLER, subject(row), now, said)
@@ -209,7 +209,13 @@ def arms_of(row: EndpointRow) -> list[Arm]:
 
 
 def _served(plan: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The part of a plan that is about the release: digest, change, and how it is served."""
     return {key: value for key, value in plan.items() if key not in (*_OURS, "release")}
+
+
+def _challengers(row: EndpointRow) -> Mapping[str, Any]:
+    """What of a plan stays when the endpoint serves another release."""
+    return {"challengers": row.plan["challengers"]} if row.plan.get("challengers") else {}
 
 
 def rollouts_of(row: EndpointRow) -> list[Mapping[str, Any]]:

@@ -58,8 +58,12 @@ def observe(
 
 def _without_rows(report: Mapping[str, Any]) -> dict[str, Any]:
     """What is remembered of a report: the failing rows of a rollout go their own way."""
-    told = [{key: value for key, value in each.items() if key != "captured"} for each in report.get("rollouts", ())]
+    told = [_without_capture(each) for each in report.get("rollouts", ())]
     return {**report, "rollouts": told} if told else dict(report)
+
+
+def _without_capture(told: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in told.items() if key != "captured"}
 
 
 def _event(row: EndpointRow, report: Mapping[str, Any]) -> Event | None:
@@ -70,8 +74,8 @@ def _event(row: EndpointRow, report: Mapping[str, Any]) -> Event | None:
     record = next((each for each in report.get("rollouts", ()) if each.get("id") == wanted), None)
     if wanted and record is None and report["state"] != "failed":
         return None  # the report is older than the rollout
-    record = {key: value for key, value in record.items() if key != "captured"} if record else None
-    return Event(report["state"], {"message": report.get("message", ""), **({"record": record} if record else {})})
+    said = {"record": _without_capture(record)} if record else {}
+    return Event(report["state"], {"message": report.get("message", ""), **said})
 
 
 def _settle(
@@ -103,7 +107,7 @@ def _settle_challenge(
     process = session.get(ProcessRow, told["id"])
     if process is None:
         return
-    record = {key: value for key, value in told.items() if key != "captured"}
+    record = _without_capture(told)
     ended = told["state"] in ("rolled_back", "aborted")
     if process.state == DeploymentState.CONVERGING and (ended or told["state"] == "shadowing"):
         message = f"{told['state']}: {told['reason']}"

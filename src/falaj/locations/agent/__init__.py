@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from falaj.locations.agent.loop import enrol_location, require_gateway_port, run, stop_location
+    from falaj.locations.agent.assembly import enrol_location, require_gateway_port, run, stop_location
 
 __all__ = ["enrol_location", "require_gateway_port", "run", "stop_location"]
 
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        from falaj.locations.agent import loop
+        from falaj.locations.agent import assembly
 
-        return getattr(loop, name)
+        return getattr(assembly, name)
     raise AttributeError(name)

@@ -15,7 +15,7 @@ from falaj.governance.principal import Principal
 from falaj.release.changes.findings import facts_of
 from falaj.release.changes.requesting import context, resource_of
 from falaj.release.changes.turn import Turn
-from falaj.release.endpoints import next_version
+from falaj.release.endpoints import next_version, rollouts_of
 from falaj.rollout import Command, RolloutState, Strategy, allowed
 from falaj.storage import EndpointRow, ProcessRow
 from falaj.storage.change_tables import ChangeRow
@@ -104,7 +104,8 @@ def steer(turn: Turn, principal: Principal, rollout_id: str, command: Command, r
     row = turn.session.get_one(
         EndpointRow, (data["location"], data["environment"], data["model"]), with_for_update=True
     )
-    _require_possible(found, command, _wish_of(row, found.process.id))
+    wanted = any(wish["plan"]["id"] == found.process.id for wish in rollouts_of(row))
+    _require_possible(found, command, wanted)
     asked = {"command": str(command), "by": principal.id, "reason": reason}
     row.plan = _with_wish(row.plan, found.process.id, asked)
     row.version = next_version(turn.session, row.location)
@@ -128,25 +129,18 @@ def _told(session: Session, process: ProcessRow) -> Mapping[str, Any]:
     return next((each for each in told if each.get("id") == process.id), {})
 
 
-def _wish_of(row: EndpointRow, rollout_id: str) -> Mapping[str, Any] | None:
-    """What is wanted of a rollout that its endpoint still has."""
-    found = [row.plan.get("rollout"), *(each["rollout"] for each in row.plan.get("challengers", ()))]
-    return next((each for each in found if each and each["plan"]["id"] == rollout_id), None)
-
-
 def _with_wish(plan: Mapping[str, Any], rollout_id: str, asked: Mapping[str, str]) -> dict[str, Any]:
-    def with_asked(wish: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-        mine = wish is not None and wish["plan"]["id"] == rollout_id
-        return {**wish, "asked": [*wish["asked"], asked]} if mine and wish else wish
+    def with_asked(wish: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {**wish, "asked": [*wish["asked"], asked]} if wish["plan"]["id"] == rollout_id else wish
 
     challengers = [{**each, "rollout": with_asked(each["rollout"])} for each in plan.get("challengers", ())]
     changed = {"rollout": with_asked(plan["rollout"])} if plan.get("rollout") else {}
     return {**plan, **changed, **({"challengers": challengers} if challengers else {})}
 
 
-def _require_possible(found: Steering, command: Command, wish: Mapping[str, Any] | None) -> None:
+def _require_possible(found: Steering, command: Command, wanted: bool) -> None:
     strategy = Strategy(found.process.data["strategy"]["kind"])
-    possible = allowed(found.state, strategy) if wish is not None else frozenset[Command]()
+    possible = allowed(found.state, strategy) if wanted else frozenset[Command]()
     if command not in possible:
         can = ", ".join(sorted(possible)) or "nothing more"
         raise ConflictError(

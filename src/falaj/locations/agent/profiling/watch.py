@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from falaj.locations.agent.profiling.book import Book
 from falaj.locations.agent.profiling.message import message_of
 from falaj.locations.agent.profiling.references import References
 from falaj.locations.agent.profiling.tallies import losses_of, mistakes_of
+from falaj.locations.background import Background, kept_open
 from falaj.monitoring.reference import ReleaseReference
 from falaj.serving.labels import Joined, LabelJoin
 from falaj.serving.predictionlog import LogKeys, PredictionRecord, columns_of, tail
@@ -210,34 +211,19 @@ def _grouped(records: Sequence[PredictionRecord]) -> Mapping[Any, list[Predictio
     return found
 
 
-def keep_profiles(opened: Callable[[], Profiling], *, look_s: float = LOOK_S) -> Callable[[threading.Event], None]:
+def keep_profiles(opened: Callable[[], Profiling], *, look_s: float = LOOK_S) -> Background:
     """What an agent does beside everything else: count the log, and tell what was counted.
 
     Args:
         opened: Opens the profiling, in the thread that uses it.
         look_s: How often to look, in seconds.
-
-    Returns:
-        Runs until it is told to stop.
     """
-
-    def run(stopping: threading.Event) -> None:
-        while not stopping.is_set():
-            try:
-                profiling = opened()
-            except (FalajError, OSError, sqlite3.Error) as error:
-                _log.warning("profiles.waiting reason=%s", error)
-                stopping.wait(10 * look_s)
-                continue
-            try:
-                _look(profiling, stopping, look_s)
-            except (OSError, sqlite3.Error) as error:  # a full disk, say; what was counted is read again
-                _log.warning("profiles.waiting reason=%s", error)
-                stopping.wait(10 * look_s)
-            finally:
-                profiling.close()
-
-    return run
+    return kept_open(
+        lambda: closing(opened()),
+        lambda profiling, stopping: _look(profiling, stopping, look_s),
+        name="profiles",
+        again_s=10 * look_s,
+    )
 
 
 def _look(profiling: Profiling, stopping: threading.Event, look_s: float) -> None:

@@ -1,0 +1,188 @@
+"""Putting an agent together from its parts, for `falaj agent` and those who start and end locations."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from falaj.artifacts import open_store
+from falaj.encryption import open_chest
+from falaj.home import Home
+from falaj.integrations.otlp import exporter_of
+from falaj.locations.accesslog import AccessLog
+from falaj.locations.agent.admission import Admission, Site
+from falaj.locations.agent.control_plane import ControlPlane, with_token
+from falaj.locations.agent.enrolling import enrol
+from falaj.locations.agent.fetching import Fetcher, HttpFetcher
+from falaj.locations.agent.loop import Agent
+from falaj.locations.agent.membership import membership_of
+from falaj.locations.agent.memory import Memory
+from falaj.locations.agent.metrics import metrics_port, serve_metrics
+from falaj.locations.agent.profiling import keep_profiles, open_profiling
+from falaj.locations.agent.renewal import Renewal, RenewedTransport
+from falaj.locations.agent.rollouts import Predictions, Rollouts
+from falaj.locations.agent.rules import read_rules
+from falaj.locations.agent.tracing import trace_requests
+from falaj.locations.background import Background
+from falaj.locations.errors import AgentRunningError
+from falaj.locations.labels import keep_joined, open_labels
+from falaj.locations.log_keys import reader_keys, writer_keys
+from falaj.locations.runtimes.process.replica import ReplicaCommand, modelserver_command
+from falaj.locations.runtimes.process.runtime import Place, ProcessRuntime
+from falaj.serving.labels import LabelJoin
+
+
+def run(
+    home: Path,
+    server_url: str,
+    token: str,
+    location: str,
+    envoy_port: int,
+    store_url: str | None = None,
+    *,
+    command: ReplicaCommand = modelserver_command,
+    stop_data_plane: bool = False,
+) -> None:
+    """Keep a location as the control plane wants it, until SIGTERM or SIGINT.
+
+    An enrolled location asks the server that it was enrolled with, by its certificate; any other one is on the machine
+    of the control plane and asks by the installation's token.
+
+    Args:
+        home: Folder of the installation.
+        server_url: Base URL of the server, for a location that is not enrolled.
+        token: Bearer token for it.
+        location: Name of the location.
+        envoy_port: Port of the gateway, on 127.0.0.1.
+        store_url: Artifact store to fetch from; None fetches through the server.
+        command: What starts a replica.
+        stop_data_plane: End Envoy and replicas at the end; by default they keep serving, and the next agent
+            takes them over.
+
+    Raises:
+        PortInUseError: Another program has the gateway's port.
+        AgentRunningError: The location has an agent.
+    """
+    installation = _installation(home)
+    place = _place(installation, location)
+    with _alone(place.folder):
+        http, background = _connection(place, location, server_url, token)
+        control = ControlPlane(http, location)
+        runtime = ProcessRuntime(
+            place, port=envoy_port, command=command, log_key=_log_keys(installation, location, place)
+        )
+        runtime.gateway.require_port()
+        memory = Memory(place.folder)
+        fetcher: Fetcher = open_store(store_url) if store_url else HttpFetcher(control.http)
+        profiles = keep_profiles(lambda: open_profiling(installation, place.folder, control, fetcher, memory))
+        background = (*background, keep_joined(lambda: _labels(installation, place)), profiles)
+        background = (*background, *_metrics(installation, place), *_traces(installation, location, place))
+        admission = _admission(installation, Site(location, place.folder, installation.keys), memory, control, fetcher)
+        agent = Agent(runtime, control, admission, memory, _rollouts(installation, place, runtime), background)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: agent.stop())
+        agent.serve()
+        if stop_data_plane:
+            runtime.stop()
+
+
+def enrol_location(home: Home, location: str, url: str, token: str, fingerprint: str) -> None:
+    """Enrol a location with a control plane elsewhere; see `enrolling.enrol`.
+
+    Args:
+        home: This machine's folder.
+        location: Name of the location.
+        url: Base URL of the server's port for agents.
+        token: One-time token.
+        fingerprint: SHA-256 of the authority's certificate in hex.
+
+    Raises:
+        AgentRunningError: The location has an agent.
+        AuthorityError: The server belongs to another authority.
+        LocationError: The server cannot be reached, or refuses.
+    """
+    folder = home.location_dir(location)
+    with _alone(folder):
+        enrol(folder, home.keys, location, url, token, fingerprint)
+
+
+def require_gateway_port(home: Path, location: str, port: int) -> None:
+    """Make sure that a location's gateway has its port or can have it.
+
+    Raises:
+        PortInUseError: Another program listens there.
+    """
+    ProcessRuntime(_place(_installation(home), location), port=port).gateway.require_port()
+
+
+def stop_location(home: Path, location: str) -> None:
+    """End Envoy and all replicas of a location, whose agent must have been stopped before."""
+    place = _place(_installation(home), location)
+    with _alone(place.folder):
+        ProcessRuntime(place, port=0).stop()
+
+
+def _installation(home: Path) -> Home:
+    return Home(home.absolute(), os.environ)
+
+
+def _admission(home: Home, site: Site, memory: Memory, control: ControlPlane, fetcher: Fetcher) -> Admission:
+    from falaj.pipeline.environment import build
+
+    return Admission(site, memory, fetcher, control.consistency, lambda folder: build(folder, home).python)
+
+
+def _connection(place: Place, location: str, url: str, token: str) -> tuple[httpx.Client, Sequence[Background]]:
+    """How the control plane is reached, and what keeps it so."""
+    member = membership_of(place.folder, location)
+    if member is None:
+        return with_token(url, token), ()
+    transport = RenewedTransport(member)
+    return member.client(transport), (Renewal(member, transport).run,)
+
+
+def _rollouts(home: Home, place: Place, runtime: ProcessRuntime) -> Rollouts:
+    keys = reader_keys(home, open_chest(home), place.predictions)
+    predictions = Predictions(place.predictions, keys, lambda: _labels(home, place))
+    return Rollouts(place.folder, AccessLog(place.layout.access_log), predictions, runtime.copies)
+
+
+def _labels(home: Home, place: Place) -> LabelJoin:
+    return open_labels(home, open_chest(home), place.folder)
+
+
+def _log_keys(home: Home, location: str, place: Place) -> Callable[[], bytes] | None:
+    jurisdiction = read_rules(place.folder, location).jurisdiction
+    return writer_keys(home, open_chest(home), place.predictions, jurisdiction)
+
+
+def _metrics(home: Home, place: Place) -> Sequence[Background]:
+    port = metrics_port(home)
+    return () if port is None else (serve_metrics(place, port),)
+
+
+def _traces(home: Home, location: str, place: Place) -> Sequence[Background]:
+    exporter = exporter_of(home.settings, "falaj-gateway", falaj_location=location)
+    return () if exporter is None else trace_requests(AccessLog(place.layout.access_log), exporter)
+
+
+def _place(home: Home, location: str) -> Place:
+    return Place(home.location_dir(location), home.logs)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the location; the lock goes with the process that holds it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "agent.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AgentRunningError("this location has an agent already", where=str(folder)) from None
+        yield
