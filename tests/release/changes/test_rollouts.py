@@ -15,8 +15,10 @@ from falaj.governance import audit
 from falaj.governance.policy import ForbiddenError
 from falaj.project.platform_spec import LocationSpec, PlatformSpec
 from falaj.release import captured, changes
+from falaj.release.changes.carrying_out import ADMISSION_LIFE_S
 from falaj.rollout import Command
 from falaj.storage import EndpointRow, EvidenceRow, ReleaseRow
+from falaj.storage.change_tables import AdmissionRow, ChangeRow
 from tests.release.scene import MODEL, Scene
 from tests.release.scene import WORKER as _WORKER
 
@@ -177,6 +179,18 @@ def test_who_asked_for_a_change_may_not_skip_its_evidence(scene: Scene) -> None:
         changes.steer(scene.platform.turn(session), rania, known.process.id, Command.PROMOTE, "")
 
 
+def test_every_release_of_a_long_rollout_stays_admitted(scene: Scene) -> None:
+    _, second, _ = rolling(scene)
+    scene.wait(ADMISSION_LIFE_S / 2 + 1)
+    with scene.platform.database.transaction() as session:
+        turn = scene.platform.turn(session)
+        assert changes.renew(turn) == 2
+        assert changes.renew(turn) == 0
+        rows = session.query(AdmissionRow).order_by(AdmissionRow.id.desc()).limit(2)
+        renewed = {session.get_one(ChangeRow, row.change_id).release: row.expires_at for row in rows}
+    assert renewed == dict.fromkeys((1, second.number), scene.now + ADMISSION_LIFE_S)
+
+
 def test_emergencies_and_rollbacks_come_in_at_once(scene: Scene) -> None:
     rolling(scene)
     told(scene, "succeeded", "ready")
@@ -209,6 +223,9 @@ def test_a_challenger_is_compared_and_never_becomes_what_serves(scene: Scene) ->
             for change in release.observe(session, scene.platform.processes, "local", [said], scene.now):
                 changes.conclude(scene.platform.turn(session), change)
         assert [arm.release for arm in release.arms_of(row)] == [1]
+        [signed] = session.query(EvidenceRow).where(EvidenceRow.predicate_type == ROLLOUT).all()
+        said = verify_envelope(signed.envelope, scene.platform.keyring.trusted(), where="rollout").predicate
+        assert (said["decision"], said["release"], said["stable"]) == ("aborted", 2, 1)
     assert scene.change(asked.id).state == "done"
     assert scene.serving("test") == 1
 

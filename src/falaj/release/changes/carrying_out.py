@@ -17,7 +17,7 @@ from falaj.release.changes.requesting import context, resource_of
 from falaj.release.changes.rollouts import record_rollouts, strategy_for
 from falaj.release.changes.states import ChangeState
 from falaj.release.changes.turn import CONTROLLER, Turn
-from falaj.release.endpoints import Grant, deploy, endpoints_of, next_version, take_back
+from falaj.release.endpoints import Grant, arms_of, deploy, endpoints_of, next_version, take_back
 from falaj.release.lifecycle import UNDECIDED, DeploymentState
 from falaj.release.registry import move
 from falaj.rollout import Strategy
@@ -115,10 +115,10 @@ def conclude(turn: Turn, change_id: str) -> None:
     and those that were live already go back as well: the change stands everywhere or nowhere.
     """
     row = turn.change(change_id)
+    processes = [turn.session.get_one(ProcessRow, each) for each in row.data["deployments"]]
+    record_rollouts(turn, row, processes)  # also of a challenge, which ends long after its change
     if row.state != ChangeState.DEPLOYING:
         return
-    processes = [turn.session.get_one(ProcessRow, each) for each in row.data["deployments"]]
-    record_rollouts(turn, row, processes)
     if any(each.state in UNDECIDED for each in processes):
         return
     waiting = [each for each in processes if each.state == DeploymentState.WAITING]
@@ -150,16 +150,17 @@ def _give_up(turn: Turn, row: ChangeRow, processes: Sequence[ProcessRow]) -> Non
 def renew(turn: Turn) -> int:
     """Admit again what is live and whose admission has passed half of its life; return how many were renewed.
 
+    While a rollout lasts, that is every release that the endpoint runs: the stable one and challengers, too.
     What policy does not permit any more is left to end by itself, and keeps nothing else from being renewed.
     """
     renewed = 0
     for endpoint in turn.session.scalars(select(EndpointRow)):
-        change_id = endpoint.plan.get("change")
-        if change_id is None or endpoint.plan.get("withdrawn"):
+        if endpoint.plan.get("withdrawn"):
             continue
-        newest = newest_admission(turn, change_id, endpoint.location)
-        if newest is not None and newest.expires_at - turn.now < ADMISSION_LIFE_S / 2:
-            renewed += _renewed(turn, turn.change(change_id), endpoint)
+        for change_id in sorted({arm.plan["change"] for arm in arms_of(endpoint) if arm.plan.get("change")}):
+            newest = newest_admission(turn, change_id, endpoint.location)
+            if newest is not None and newest.expires_at - turn.now < ADMISSION_LIFE_S / 2:
+                renewed += _renewed(turn, turn.change(change_id), endpoint)
     return renewed
 
 
