@@ -31,7 +31,11 @@ _MAGIC = b"FALAJENC"
 _FORMAT = 1
 _HEADER = struct.Struct(">8sB16s32s")
 _TAG = 16
+HEADER_BYTES = _HEADER.size
+SEALED_FRAME = FRAME + _TAG
 _PURPOSE = b"falaj/object/v1"
+OpenFrame = Callable[[int, "bytes | memoryview", bool], bytes]
+"""Decrypts a frame, from its number, its bytes, and whether it is the last one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +95,35 @@ def unseal(chunks: Iterable[bytes], find: Callable[[str], DataKey], name: str) -
     """
     pieces = iter(chunks)
     header, rest = _head(pieces, name)
+    open_frame = opening(header, find, name)
+    for number, (block, last) in enumerate(_blocks(_after(rest, pieces), FRAME + _TAG)):
+        yield open_frame(number, block, last)
+
+
+def opening(header: bytes, find: Callable[[str], DataKey], name: str) -> OpenFrame:
+    """What decrypts single frames of an object, in any order.
+
+    Args:
+        header: Its first `HEADER_BYTES` bytes.
+        find: As for `unseal`.
+        name: As for `unseal`.
+
+    Raises:
+        DamagedCiphertextError: The header is none; and from what is returned, as from `unseal`.
+        KeyGoneError: From `find`.
+    """
+    header, _ = _head(iter([header]), name)
     _, _, key_id, salt = _HEADER.unpack(header)
     key = find(key_id.hex())
     cipher, about = _cipher(key, salt), _about(key.tenant, name, header)
-    for number, (block, last) in enumerate(_blocks(_after(rest, pieces), FRAME + _TAG)):
+
+    def open_frame(number: int, block: bytes | memoryview, last: bool) -> bytes:
         try:
-            yield cipher.decrypt(_nonce(number), block, about + _place(number, last))
+            return cipher.decrypt(_nonce(number), block, about + _place(number, last))
         except Exception as error:  # InvalidTag, or ValueError of a block shorter than a tag
             raise _damaged(name) from error
+
+    return open_frame
 
 
 def key_id_of(chunks: Iterable[bytes]) -> str | None:
