@@ -140,6 +140,7 @@ class LabelJoin:
     def forget(self) -> None:
         """Forget a little of what is too old; to be called every minute or so, as a whole round is 1,024 calls."""
         now = self._clock()
+        self._lookup.let_go()
         with writing(self._db):
             self._register.count({"expired": steps.forget_pending(self._db, now - self._limits.pending_s)})
             part = int(self._register.get("part") or 0) % _PARTS

@@ -7,13 +7,15 @@ Files are readable by their owner only, because they hold features; with a key t
 
 from falaj.serving.predictionlog.columns import PredictionColumns, columns_of
 from falaj.serving.predictionlog.format import LABELS, PREDICTIONS, PredictionRecord, SegmentHeader
+from falaj.serving.predictionlog.forms import segments
 from falaj.serving.predictionlog.labels import LabelRecord, labels_of
 from falaj.serving.predictionlog.lookup import Lookup
-from falaj.serving.predictionlog.reader import LogSealedError, find_prediction, read_segment, segments
+from falaj.serving.predictionlog.reader import find_prediction, read_segment
 from falaj.serving.predictionlog.routing import Routing
 from falaj.serving.predictionlog.sealing import LogKey, LogKeys, new_log_key
 from falaj.serving.predictionlog.tailing import Entry, Position, follow, tail
 from falaj.serving.predictionlog.writer import LogWriter
+from falaj.serving.predictionlog.written import LogSealedError
 
 __all__ = [
     "LABELS",

@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -202,9 +202,16 @@ def decode_record(data: Any, offset: int, header: SegmentHeader) -> tuple[Predic
 def record_of(header: SegmentHeader, raw: Raw) -> PredictionRecord:
     """The prediction that a record holds."""
     request_id, at_ns, (features, outputs, *more), _ = raw
-    rows = tuple(zip(*map(_column, features["columns"]), strict=True)) if isinstance(features, dict) else features
     facts: Facts | None = more[0] if more else None
-    return PredictionRecord(request_id, at_ns / 1e9, header, tuple(map(tuple, rows)), outputs, routing_of(facts))
+    rows = tuple(map(tuple, rows_of(features)))
+    return PredictionRecord(request_id, at_ns / 1e9, header, rows, outputs, routing_of(facts))
+
+
+def rows_of(features: Any) -> Sequence[Sequence[Any]]:
+    """The features of a record, one sequence a row, whichever way they are stored."""
+    if not isinstance(features, dict):
+        return cast("Sequence[Sequence[Any]]", features)
+    return tuple(zip(*map(_column, features["columns"]), strict=True))
 
 
 def _column(stored: Any) -> Sequence[Any]:

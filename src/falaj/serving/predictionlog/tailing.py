@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,13 +17,11 @@ from falaj.serving.predictionlog.format import (
     SegmentHeader,
     record_of,
 )
-from falaj.serving.predictionlog.lookup import Read, head_of, opened
-from falaj.serving.predictionlog.reader import segments
-from falaj.serving.predictionlog.sealing import RECORD, LogKeys
+from falaj.serving.predictionlog.forms import segments
+from falaj.serving.predictionlog.sealing import LogKeys
+from falaj.serving.predictionlog.segment import open_segment
 
-_WINDOW = 1 << 20
 _MOST_BYTES = 16 << 20
-_PREAMBLE = 64
 _DONE = -1
 _DONE_KEPT = 64
 _log = logging.getLogger(__name__)
@@ -39,8 +35,8 @@ class Entry:
     """A record and where it lies.
 
     Args:
-        segment: Path of its segment below the folder.
-        offset: In the segment, in bytes.
+        segment: Path below the folder under which its segment was written.
+        offset: In the segment as it was written, in bytes.
         header: Of the segment.
         raw: What the record holds.
     """
@@ -131,14 +127,16 @@ def _read(name: str, path: Path, offset: int, keys: LogKeys | None, room: _Room)
     """The records of a segment from an offset on, and where to go on; `_DONE` where nothing will come."""
     found: list[Entry] = []
     try:
-        with opened(path) as file:
-            ended = _is_free(file)  # looked at before the end is: what was written before it ended is then read
-            header, start, read = head_of(file, path, keys)
-            place = max(offset, start)
-            for raw, after in _records(file, place, read, room):
-                found.append(Entry(name, place, header, raw))
-                place = after
-            return found, _DONE if ended and header.held and room else place
+        segment, ended = open_segment(path, keys)
+        with segment:
+            place = max(offset, segment.start)
+            for raw in segment.records(place):
+                found.append(Entry(name, place, segment.header, raw))
+                room.take(raw[3] - place)
+                place = raw[3]
+                if not room:
+                    return found, place
+            return found, _DONE if ended else place
     except FileNotFoundError:
         return found, _DONE
     except (LogFormatError, DamagedCiphertextError) as error:
@@ -146,38 +144,3 @@ def _read(name: str, path: Path, offset: int, keys: LogKeys | None, room: _Room)
     except KeyGoneError:
         _log.info("prediction-log.erased segment=%s", path)
     return found, _DONE
-
-
-def _records(file: int, place: int, read: Read, room: _Room) -> Iterator[tuple[Raw, int]]:
-    """The records from a place on for which there is room, each with the place behind it."""
-    while room:
-        window, at = _window(file, place), 0
-        while room and (raw := read(window, at, place)) is not None:
-            room.take(raw[3] - at)
-            at = raw[3]
-            yield raw, place + at
-        if at == 0:
-            return
-        place += at
-
-
-def _window(file: int, place: int) -> bytes:
-    """Bytes from a place on: at least the whole record that begins there, if it is whole.
-
-    They are copied out of the file and not mapped, since a writer that meets a full disk shortens it.
-    """
-    window = os.pread(file, _WINDOW, place)
-    if len(window) < _WINDOW:
-        return window
-    size = RECORD.size + RECORD.unpack_from(window)[1]
-    return os.pread(file, size, place) if size > len(window) else window
-
-
-def _is_free(file: int) -> bool:
-    """Whether nobody writes to a segment any more; its writer holds a lock until it ends, however it does."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    fcntl.flock(file, fcntl.LOCK_UN)
-    return True
