@@ -16,6 +16,7 @@ from falaj.rollout import Asked, Command, RolloutPlan
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9_.-]{0,61}[a-z0-9])?")
 MAX_REPLICAS = 64
+LEAST_KEPT_S, MOST_KEPT_S = 86_400, 10**10
 
 
 class Role(StrEnum):
@@ -139,11 +140,13 @@ class DesiredState:
         endpoints: Each release of an endpoint once; one of them is the primary one.
         rollouts: By endpoint name: how its primary and its challengers come in; several rollouts of an endpoint
             differ in their candidates.
+        keep_predictions_s: How long the prediction log is kept, in seconds; None for ever.
     """
 
     version: int = -1
     endpoints: tuple[Endpoint, ...] = ()
     rollouts: Mapping[str, tuple[RolloutWish, ...]] = field(default_factory=dict)
+    keep_predictions_s: float | None = None
 
     @classmethod
     def from_json(cls, value: Any) -> DesiredState:
@@ -163,7 +166,7 @@ class DesiredState:
             name: tuple(RolloutWish.from_json(item) for item in items)
             for name, items in (value.get("rollouts") or {}).items()
         }
-        return cls(value["version"], endpoints, rollouts)
+        return cls(value["version"], endpoints, rollouts, _kept(value.get("keep_predictions_s")))
 
     def to_json(self) -> dict[str, Any]:
         """Write it as the control plane sends it."""
@@ -171,6 +174,7 @@ class DesiredState:
             "version": self.version,
             "endpoints": [endpoint.to_json() for endpoint in self.endpoints],
             "rollouts": {name: [wish.to_json() for wish in wishes] for name, wishes in self.rollouts.items()},
+            "keep_predictions_s": self.keep_predictions_s,
         }
 
 
@@ -232,6 +236,13 @@ class EndpointStatus:
             "replicas_ready": self.replicas_ready, "message": self.message, "url": self.url, "serving": self.serving,
             "rollouts": [dict(each) for each in self.rollouts],
         }  # fmt: skip
+
+
+def _kept(value: Any) -> float | None:
+    """A log that goes within a day is no wish but a mistake, which would be too late to notice."""
+    if value is None or (isinstance(value, int | float) and LEAST_KEPT_S <= value <= MOST_KEPT_S):
+        return value
+    raise DesiredStateError(f"`keep_predictions_s` is nothing, or a day at least in seconds, not {value!r}")
 
 
 def _name(value: Any) -> str:

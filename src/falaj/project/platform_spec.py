@@ -107,6 +107,7 @@ class LocationSpec:
         runtime: What starts the model servers.
         latency_class: How near to its callers it is, such as `near` or `regional`; free text.
         context: Name of the Kubernetes context; None for other runtimes.
+        keep_predictions_s: How long its prediction log is kept, in seconds; None for ever.
     """
 
     name: str
@@ -115,6 +116,7 @@ class LocationSpec:
     runtime: Runtime = "process"
     latency_class: str | None = None
     context: str | None = None
+    keep_predictions_s: float | None = None
 
 
 @dataclass(frozen=True)

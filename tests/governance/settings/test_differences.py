@@ -48,6 +48,11 @@ def prod(**changes: object) -> PlatformSpec:
     return replace(DEFAULT, environments={**DEFAULT.environments, "prod": changed})
 
 
+def keeping(seconds: float) -> PlatformSpec:
+    local = replace(DEFAULT.locations["local"], keep_predictions_s=seconds)
+    return replace(DEFAULT, locations={"local": local})
+
+
 def standard(environments: tuple[str, ...] = ("test",), projects: tuple[str, ...] = ()) -> PlatformSpec:
     return replace(DEFAULT, standard_changes=(StandardChangeSpec("again", environments, projects),))
 
@@ -64,6 +69,8 @@ def test_each_setting_that_differs_is_named_with_its_values() -> None:
         (DEFAULT, prod(approvals={"normal": 1, "emergency": 2}), "environments.prod.approvals.normal"),
         (DEFAULT, prod(review_within_s=PROD.review_within_s + 1), "environments.prod.review_within_s"),
         (DEFAULT, prod(rank=9), "environments.prod.rank"),
+        (DEFAULT, keeping(86_400.0), "locations.local.keep_predictions_s"),
+        (keeping(2 * 86_400.0), keeping(86_400.0), "locations.local.keep_predictions_s"),
         (
             prod(windows=(WindowSpec((0,), 0, 60),)),
             prod(windows=(WindowSpec((0,), 0, 60),), timezone="Asia/Dubai"),
@@ -97,6 +104,8 @@ def test_what_asks_for_less_is_marked(old: PlatformSpec, new: PlatformSpec, path
     [
         (prod(approvals={"normal": 1, "emergency": 2}), DEFAULT),
         (DEFAULT, prod(freeze=(FREEZE,))),
+        (keeping(86_400.0), keeping(2 * 86_400.0)),
+        (keeping(86_400.0), DEFAULT),
         (prod(freeze=(FREEZE,)), prod(freeze=(FREEZE, AGAIN))),
         (standard(), standard(projects=("a",))),
         (standard(environments=("dev", "test")), standard()),

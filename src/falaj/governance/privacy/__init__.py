@@ -37,8 +37,8 @@ from falaj.governance.privacy.records import (
 )
 from falaj.governance.privacy.regimes import LAWS, Entity, Regime, entity_of, leaves, regimes_of, regimes_of_all
 from falaj.governance.privacy.register import believed, envelopes, register, withdraw
-from falaj.governance.privacy.retention import Kept, locked_until, locks
-from falaj.governance.privacy.rules import locks_now, rules_in_force
+from falaj.governance.privacy.retention import Kept, locked_until, locks, longest_s
+from falaj.governance.privacy.rules import locks_now, predictions_locked_s, rules_in_force
 from falaj.governance.privacy.scanning import rows_of, subject_of
 from falaj.governance.privacy.snapshots import Taken, keep_labels, kept, label_of_row, labels_reaching
 from falaj.governance.privacy.subjects import (
@@ -102,10 +102,12 @@ __all__ = [
     "locked_until",
     "locks",
     "locks_now",
+    "longest_s",
     "models_of",
     "needs_assessment",
     "needs_bias_evaluation",
     "note_erased",
+    "predictions_locked_s",
     "reach_of",
     "regimes_of",
     "regimes_of_all",

@@ -36,6 +36,12 @@ def locked_until(kept: Kept, entity: Entity, settings: UaeSettings) -> float | N
     return kept.first_at + max(found) * YEAR_S if found else None
 
 
+def longest_s(labels: Iterable[Label], entity: Entity, settings: UaeSettings) -> float:
+    """How long anything must be kept that was made of data with such labels, in seconds; 0 when no law asks for it."""
+    found = (locked_until(Kept("", label, 0.0), entity, settings) for label in labels)
+    return max((until for until in found if until is not None), default=0.0)
+
+
 def locks(snapshots: Iterable[Kept], entity: Entity, settings: UaeSettings, now: float) -> dict[str, float]:
     """Snapshots that must be kept now, with the time until when."""
     found: dict[str, float] = {}

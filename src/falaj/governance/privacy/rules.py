@@ -7,9 +7,10 @@ from sqlalchemy.orm import Session
 from falaj.evidence import Keyring
 from falaj.governance import settings
 from falaj.governance.privacy.gates import Rules
+from falaj.governance.privacy.labels import Label
 from falaj.governance.privacy.regimes import entity_of
 from falaj.governance.privacy.register import believed
-from falaj.governance.privacy.retention import locks
+from falaj.governance.privacy.retention import locks, longest_s
 from falaj.governance.privacy.snapshots import kept
 from falaj.project.uae import uae_settings
 
@@ -35,3 +36,18 @@ def locks_now(session: Session, now: float) -> dict[str, float]:
     spec = settings.current(session)
     pack = uae_settings(spec)
     return {} if pack is None else locks(kept(session), entity_of(spec.entity), pack, now)
+
+
+def predictions_locked_s(session: Session) -> float:
+    """How long every prediction must be kept, in seconds; 0 where no law asks for it.
+
+    A log holds features of all models of a location, so the strictest law holds for all of it: that of what the entity
+    does with people's data, and that of any data that was ever labelled.
+    """
+    spec = settings.current(session)
+    pack = uae_settings(spec)
+    if pack is None:
+        return 0.0
+    entity = entity_of(spec.entity)
+    of_people = Label("predictions", "personal", "general", entity.jurisdiction)
+    return longest_s([of_people, *(each.label for each in kept(session))], entity, pack)

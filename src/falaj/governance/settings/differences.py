@@ -126,6 +126,8 @@ def _loosens(path: str, kind: Kind, before: Any, after: Any) -> bool:
             return _pack_loosens(rest.rpartition(".")[2], kind, before, after)
         case "notifications":
             return kind != "removed"  # somebody else learns of something
+        case "locations":
+            return rest.endswith(".keep_predictions_s") and (kind == "added" or (kind == "changed" and after < before))
         case "environments":
             _, _, setting = rest.partition(".")
             return _environment_loosens(setting, kind, before, after) if setting else kind == "removed"

@@ -33,6 +33,7 @@ from falaj.locations.background import Background
 from falaj.locations.errors import AgentRunningError
 from falaj.locations.labels import keep_joined, open_labels
 from falaj.locations.log_keys import reader_keys, writer_keys
+from falaj.locations.log_upkeep import LogUpkeep, keep_log, open_upkeep
 from falaj.locations.runtimes.process.replica import ReplicaCommand, modelserver_command
 from falaj.locations.runtimes.process.runtime import Place, ProcessRuntime
 from falaj.serving.labels import LabelJoin
@@ -83,6 +84,7 @@ def run(
         profiles = keep_profiles(lambda: open_profiling(installation, place.folder, control, fetcher, memory))
         background = (*background, keep_joined(lambda: _labels(installation, place)), profiles)
         background = (*background, *_metrics(installation, place), *_traces(installation, location, place))
+        background = (*background, keep_log(lambda: _upkeep(installation, location, place, memory)))
         admission = _admission(installation, Site(location, place.folder, installation.keys), memory, control, fetcher)
         agent = Agent(runtime, control, admission, memory, _rollouts(installation, place, runtime), background)
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -155,6 +157,10 @@ def _rollouts(home: Home, place: Place, runtime: ProcessRuntime) -> Rollouts:
 
 def _labels(home: Home, place: Place) -> LabelJoin:
     return open_labels(home, open_chest(home), place.folder)
+
+
+def _upkeep(home: Home, location: str, place: Place, memory: Memory) -> LogUpkeep:
+    return open_upkeep(home, open_chest(home), place.folder, location, lambda: memory.desired().keep_predictions_s)
 
 
 def _log_keys(home: Home, location: str, place: Place) -> Callable[[], bytes] | None:

@@ -104,7 +104,8 @@ class Agent:
             self._reported.set()
 
     def _listen(self) -> None:
-        version = self._memory.desired().version
+        last = self._memory.desired()
+        version, kept = last.version, last.keep_predictions_s
         while not self._stopping.is_set():
             try:
                 desired = self._control.desired(version)
@@ -112,8 +113,8 @@ class Agent:
                 _log.warning("control-plane.silent reason=%s", error)
                 self._stopping.wait(_RETRY_SERVER_S)
                 continue
-            if desired.version != version:
-                version = desired.version
+            if desired.version != version or desired.keep_predictions_s != kept:
+                version, kept = desired.version, desired.keep_predictions_s
                 self._intake.want(desired)
                 self._to_admit.set()
 

@@ -13,6 +13,7 @@ from falaj.evidence.keyring import TRUSTED
 from falaj.locations.errors import LocationRulesError
 
 FILE = "rules.json"
+DAY_S = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -23,17 +24,19 @@ class LocationRules:
         location: Its name.
         jurisdiction: Where it lies, such as `AE`; None when it was not told, and then an admission says it.
         floors: The least number of approvals by environment, whatever an admission asks for.
+        keep_predictions_s: The least time that predictions are kept, whatever the control plane says, in seconds.
     """
 
     location: str
     jurisdiction: str | None = None
     floors: Mapping[str, int] = field(default_factory=dict)
+    keep_predictions_s: float = 0.0
 
 
 def read_rules(folder: Path, location: str) -> LocationRules:
     """Read `rules.json` of a location's folder; without one the location asks for nothing more than is signed.
 
-    Example: `{"jurisdiction": "AE", "floors": {"prod": 2}}`
+    Example: `{"jurisdiction": "AE", "floors": {"prod": 2}, "keep_predictions_days": 1825}`
 
     Raises:
         LocationRulesError: The file is there and cannot be understood; then nothing is admitted.
@@ -46,10 +49,15 @@ def read_rules(folder: Path, location: str) -> LocationRules:
     except EvidenceError as error:
         raise LocationRulesError(error.message, where=str(path)) from error
     match value:
-        case {**rest} if not rest.keys() - {"jurisdiction", "floors"}:
-            return LocationRules(location, _text(rest.get("jurisdiction"), path), _floors(rest.get("floors"), path))
+        case {**rest} if not rest.keys() - {"jurisdiction", "floors", "keep_predictions_days"}:
+            return LocationRules(
+                location,
+                _text(rest.get("jurisdiction"), path),
+                _floors(rest.get("floors"), path),
+                _days(rest.get("keep_predictions_days"), path) * DAY_S,
+            )
         case _:
-            raise _wrong("expected `jurisdiction` and `floors`, and nothing else", path)
+            raise _wrong("expected `jurisdiction`, `floors` and `keep_predictions_days`, and nothing else", path)
 
 
 def trusted_keys(folder: Path) -> Mapping[str, TrustedKey]:
@@ -78,6 +86,16 @@ def _floors(value: Any, path: Path) -> Mapping[str, int]:
             return value
         case _:
             raise _wrong("`floors` are whole numbers by environment", path)
+
+
+def _days(value: Any, path: Path) -> int:
+    match value:
+        case None:
+            return 0
+        case int() if type(value) is int and value >= 0:
+            return value
+        case _:
+            raise _wrong("`keep_predictions_days` is a whole number", path)
 
 
 def _wrong(reason: str, path: Path) -> LocationRulesError:

@@ -38,7 +38,7 @@ environments:
     freeze: [{from: 2026-12-01, to: 2026-12-03, reason: National Day}]
     review_within: 12h
 locations:
-  local:          {jurisdiction: AE}
+  local:          {predictions: {keep: 400d}, jurisdiction: AE}
   dubai-dc:       {kind: cloud, jurisdiction: AE, runtime: kubernetes, context: dubai, latency_class: regional}
   abu-dhabi-edge: {kind: edge, jurisdiction: AE, latency_class: near}
 roles:

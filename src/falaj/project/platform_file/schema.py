@@ -144,6 +144,16 @@ class Environment(Strict):
         )
 
 
+class Predictions(Strict):
+    """The log of what was predicted at a location."""
+
+    keep: Annotated[Duration, Field(ge=86_400)] | None = Field(
+        default=None,
+        description="How long predictions and their labels are kept, a day at least; for ever by default. What a law "
+        "of a policy pack or the location itself asks to keep longer is kept longer.",
+    )
+
+
 class Location(Strict):
     """A place where endpoints run; its agent gives the same name."""
 
@@ -152,12 +162,20 @@ class Location(Strict):
     runtime: Runtime = Field(default="process", description="What starts the model servers.")
     context: NonEmpty | None = Field(default=None, description="With `kubernetes`: the context of its API server.")
     latency_class: Name | None = Field(default=None, description="How near to its callers it is, in your own words.")
+    predictions: Predictions = Field(default=Predictions(), description="The log of what was predicted there.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if (self.runtime == "kubernetes") != (self.context is not None):
             raise problem("`runtime: kubernetes` and `context` go together", "both or neither")
         return self
+
+    def to_spec(self, name: str) -> LocationSpec:
+        """The location as other rooms consume it."""
+        kept = self.predictions.keep
+        return LocationSpec(
+            name, self.kind, self.jurisdiction, self.runtime, self.latency_class, self.context, keep_predictions_s=kept
+        )
 
 
 class Scope(Strict):
@@ -266,7 +284,7 @@ class Platform(Strict):
             policies: The texts of the policies by name.
         """
         default = PlatformSpec.default()
-        located = {name: LocationSpec(name, **each.model_dump()) for name, each in (self.locations or {}).items()}
+        located = {name: each.to_spec(name) for name, each in (self.locations or {}).items()}
         return PlatformSpec(
             environments=self._environments() or default.environments,
             locations=located or default.locations,

@@ -10,10 +10,11 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, StringConstraints
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from falaj import release
 from falaj.artifacts import parse_digest
-from falaj.governance import audit
+from falaj.governance import audit, privacy, settings
 from falaj.governance.policy import Decision, ForbiddenError, Resource
 from falaj.governance.principal import Principal, PrincipalKind
 from falaj.release import changes
@@ -57,9 +58,9 @@ def desired(location: str, platform: Shared, after: int = -1) -> dict[str, Any]:
     while True:
         with platform.database.reading() as session:
             version = session.scalar(newest) or 0
-            if version != after or time.monotonic() > deadline:
+            if version != after or time.monotonic() > deadline or platform.stopping.is_set():
                 return {"version": version, **_plans(platform.turn(session), location)}
-        time.sleep(_POLL_STEP_S)
+        platform.stopping.wait(_POLL_STEP_S)
 
 
 @router.put("/locations/{location}/status", status_code=204, **action(Action.SERVE))
@@ -123,7 +124,15 @@ def _plans(turn: changes.Turn, location: str) -> dict[str, Any]:
     return {
         "endpoints": [_plan(turn, row, arm, checkpoint) for row in serving for arm in release.arms_of(row)],
         "rollouts": {f"{row.environment}/{row.model}": found for row in serving if (found := release.rollouts_of(row))},
+        "keep_predictions_s": _keep_predictions_s(turn.session, location),
     }
+
+
+def _keep_predictions_s(session: Session, location: str) -> float | None:
+    """How long the location keeps its prediction log: never less than a law asks for."""
+    place = settings.current(session).locations.get(location)
+    wanted = place.keep_predictions_s if place else None
+    return None if wanted is None else max(wanted, privacy.predictions_locked_s(session))
 
 
 def _plan(turn: changes.Turn, row: EndpointRow, arm: release.Arm, checkpoint: str | None) -> dict[str, Any]:
