@@ -71,7 +71,7 @@ class Supervisor:
         self._ports = ports
 
     def run(self) -> None:
-        """Supervise until SIGTERM or SIGINT, then stop the parts in the reverse order of their start.
+        """Supervise until SIGTERM or SIGINT, then stop the parts, the server last.
 
         Raises:
             ConflictError: Another supervisor holds this home (`platform.running`).
@@ -86,8 +86,9 @@ class Supervisor:
                 for part in self._parts:
                     self._keep_running(part)
                 time.sleep(_TICK_S)
-            for part in reversed(self._parts):
-                _stop(part.process)
+            server, *others = self._parts
+            _stop(*(part.process for part in others))  # while there is a server that takes their last words
+            _stop(server.process)
             _state_file(self._home).unlink(missing_ok=True)
 
     def _keep_running(self, part: _Part) -> None:
@@ -235,15 +236,17 @@ def _not_ready(home: Home) -> UnavailableError:
     )
 
 
-def _stop(process: subprocess.Popen[bytes] | None) -> None:
-    if process is None or process.poll() is not None:
-        return
-    process.terminate()
-    try:
-        process.wait(_STOP_WAIT_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+def _stop(*processes: subprocess.Popen[bytes] | None) -> None:
+    """Ask processes to end, all at once, and wait until they have."""
+    alive = [process for process in processes if process is not None and process.poll() is None]
+    for process in alive:
+        process.terminate()
+    for process in alive:
+        try:
+            process.wait(_STOP_WAIT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _die_with_parent() -> Callable[[], None]:

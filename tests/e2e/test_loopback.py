@@ -62,6 +62,7 @@ def test_from_a_push_to_a_prediction_only_loopback_is_contacted(tmp_path: Path, 
         assert listeners() == {"127.0.0.1"}
         assert watch.addresses_elsewhere() == set()
         platform.down()
+        assert "Traceback" not in platform.home.joinpath("logs", "server.log").read_text(), "the end of a quiet server"
     assert watch.addresses_elsewhere() == set(), "contacted while it stopped"
     assert listeners() == set()
 

@@ -6,7 +6,9 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import FrameType
 
+import uvicorn
 from fastapi import Depends, FastAPI
 
 from falaj import __version__
@@ -123,8 +125,6 @@ def serve(home: Home, port: int) -> None:
     Raises:
         UnavailableError: The port is taken (`server.port-in-use`).
     """
-    import uvicorn
-
     _refuse_taken_port(port)
     database = Database(home.prepare().database_url)
     database.migrate()
@@ -141,8 +141,20 @@ def serve(home: Home, port: int) -> None:
     )
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor decides; a Ctrl-C reaches the whole group
     with agents_let_in(platform, app), traced(platform):
-        uvicorn.Server(config).run()
+        _Server(config, platform).run()
     database.close()
+
+
+class _Server(uvicorn.Server):
+    """A server that ends at once: whoever waits for news, as agents do all the time, is answered without."""
+
+    def __init__(self, config: uvicorn.Config, platform: Platform) -> None:
+        super().__init__(config)
+        self._platform = platform
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._platform.stopping.set()
+        super().handle_exit(sig, frame)
 
 
 def _refuse_taken_port(port: int) -> None:

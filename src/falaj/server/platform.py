@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from threading import Event
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -32,10 +33,12 @@ class Platform:
     Args:
         home: Its folder and settings.
         database: The control plane's database, migrated.
+        stopping: Set when the server is to end: requests that wait for news are answered without.
     """
 
     home: Home
     database: Database
+    stopping: Event = field(default_factory=Event)
 
     @cached_property
     def processes(self) -> ProcessTable:

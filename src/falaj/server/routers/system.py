@@ -96,7 +96,7 @@ def _digests(value: Any) -> Iterator[str]:
 
 async def _follow(request: Request, platform: Platform, subject: str, after: int) -> AsyncIterator[str]:
     quiet_s = 0.0
-    while not await request.is_disconnected():
+    while not platform.stopping.is_set() and not await request.is_disconnected():
         batch = await run_in_threadpool(_read_events, platform, subject, after)
         for event in batch:
             after = event.id
