@@ -22,6 +22,7 @@ FACTORS = {
     33.8639: "33.9, as of inches of mercury and hectopascal",
 }
 TOLERANCE = math.log(1.07)  # tails are known within 5%
+QUARTILE_TOLERANCE = math.log(1.12)  # a season moves the median as far as from miles to kilometres, and no quartile
 SPREAD_TOLERANCE = math.log(1.25)
 
 
@@ -55,7 +56,9 @@ def unit_change(cells: NumberCells, before: FeatureCounts, after: FeatureCounts)
         ratio = math.log(new[1] / old[1])
         steps = [(sign * math.log(factor), meaning) for factor, meaning in FACTORS.items() for sign in (1, -1)]
         step, meaning = min(steps, key=lambda each: abs(ratio - each[0]))
-        if abs(ratio - step) < TOLERANCE and abs(spread - step) < SPREAD_TOLERANCE:
+        moved = [abs(math.log(late / early) - step) for early, late in zip(old, new, strict=True) if early * late > 0]
+        together = max(moved) < QUARTILE_TOLERANCE and abs(spread - step) < SPREAD_TOLERANCE
+        if abs(ratio - step) < TOLERANCE and together:
             return UnitChange(math.exp(step), meaning)
     return _temperature(old[1], new[1], spread)
 
