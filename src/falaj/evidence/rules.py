@@ -159,10 +159,11 @@ def every_gate_passed(facts: Facts) -> Iterator[Problem]:
 
 def every_check_passed(facts: Facts) -> Iterator[Problem]:
     """Demand that tests and scans looked at something and passed."""
-    for item in (*facts.of(TESTS), *facts.of(SCAN)):
+    kinds = {"behaviour (`tests`, `model`, or what `expect` says of data)": TESTS, "content": SCAN}
+    for kind, item in ((kind, item) for kind, type_ in kinds.items() for item in facts.of(type_)):
         checks: tuple[CheckRecord, ...] = item.content.checks
         if not checks:
-            yield Problem("evidence.nothing-checked", item.where, "no check ran")
+            yield Problem("evidence.nothing-checked", item.where, f"no check of {kind} ran")
         for check in checks:
             if check.checked < 1:
                 yield Problem("evidence.nothing-checked", item.where, f"the check `{check.name}` looked at nothing")
