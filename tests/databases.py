@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, create_engine, event, text
 
 from falaj.storage import Database
 
@@ -61,7 +61,14 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
 def migrated_sqlite(path: Path) -> Database:
     """A migrated, empty SQLite database in a new file."""
     path.write_bytes(_migrated_file())
-    return Database(f"sqlite:///{path}")
+    made = Database(f"sqlite:///{path}")
+    event.listen(made.engine, "connect", _forget_the_disk)
+    return made
+
+
+def _forget_the_disk(connection: Any, _record: object) -> None:
+    """Like `_NEVER_CUT_OFF` of PostgreSQL."""
+    connection.execute("PRAGMA synchronous=OFF")
 
 
 @cache

@@ -114,7 +114,7 @@ def _parts(schema: Any) -> Iterator[dict[str, Any]]:
 
 
 def test_the_completion_script_is_printed(falaj: Command) -> None:
-    ended = falaj("--show-completion", "bash", SHELL="/bin/bash")
+    ended = falaj("--show-completion", "bash", _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1")
     assert ended.returncode == 0
     assert "_FALAJ_COMPLETE=complete_bash" in ended.stdout
 

@@ -20,6 +20,8 @@ from falaj.errors import FalajError
 from falaj.home import Home
 
 ROOT = Path(__file__).parents[2]
+ENVIRONMENTS = "FALAJ_TESTS_ENVIRONMENTS"
+"""Variable that names where the homes of a test session keep the environments of projects."""
 Completed = subprocess.CompletedProcess[str]
 _GIT_IDENTITY = {
     "GIT_AUTHOR_NAME": "Aisha", "GIT_AUTHOR_EMAIL": "aisha@example.org",
@@ -163,7 +165,13 @@ def free_port() -> int:
 
 @contextmanager
 def installed(home: Path) -> Iterator[Installation]:
-    """A running installation that is stopped at the end."""
+    """A running installation that is stopped at the end.
+
+    All homes of a test session share the environments of projects: one is built once for each lock anyway, and the
+    libraries in it would be compiled anew for each home.
+    """
+    home.mkdir(exist_ok=True)
+    home.joinpath("envs").symlink_to(os.environ[ENVIRONMENTS], target_is_directory=True)
     made = Installation(home, (free_port(), free_port()))
     made.up()
     try:

@@ -5,20 +5,19 @@ A line that changes in the table is a change of who may do what, and is reviewed
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import re
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import httpx
 import pytest
 from fastapi import Depends, FastAPI
-from fastapi.testclient import TestClient
 
 from falaj.governance.policy import Role
 from falaj.governance.principal import HOME, Principal, PrincipalKind
@@ -48,10 +47,7 @@ CALLERS: dict[str, Principal | None] = {
 
 def table(app: FastAPI) -> str:
     """Each route with its action, and y for each caller that the gate lets through."""
-    doors = same_doors(app)
-    with ExitStack() as stack:  # a client that is open keeps one event loop for all it asks
-        clients = [stack.enter_context(_client(doors, caller)) for caller in CALLERS.values()]
-        rows = [row for path, route in walk(app) for row in _rows(clients, path, route)]
+    rows = asyncio.run(_rows(app))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["method", "path", "action", *CALLERS])
@@ -72,21 +68,25 @@ def same_doors(app: FastAPI) -> FastAPI:
 async def _nothing() -> None: ...
 
 
-def _rows(clients: list[TestClient], path: str, route: Any) -> Iterator[list[str]]:
-    for method in sorted(route.methods):
-        answers = [_asked(client, method, re.sub(r"\{[^}]+\}", "x", path)) for client in clients]
-        yield [method, path, str(declared(route)), *answers]
+async def _rows(app: FastAPI) -> list[list[str]]:
+    doors = same_doors(app)
+    clients = [_client(doors, caller) for caller in CALLERS.values()]
+    return [
+        [method, path, str(declared(route)), *[await _asked(client, method, path) for client in clients]]
+        for path, route in walk(app)
+        for method in sorted(route.methods)
+    ]
 
 
-def _client(doors: FastAPI, caller: Principal | None) -> TestClient:
+def _client(doors: FastAPI, caller: Principal | None) -> httpx.AsyncClient:
     async def behind_a_certificate(scope: Any, receive: Any, send: Any) -> None:
         await doors(scope if caller is None else {**scope, PEER: caller}, receive, send)
 
-    return TestClient(behind_a_certificate)
+    return httpx.AsyncClient(transport=httpx.ASGITransport(behind_a_certificate), base_url="http://testserver")
 
 
-def _asked(client: TestClient, method: str, path: str) -> str:
-    status = client.request(method, path).status_code
+async def _asked(client: httpx.AsyncClient, method: str, path: str) -> str:
+    status = (await client.request(method, re.sub(r"\{[^}]+\}", "x", path))).status_code
     assert status in (200, 401, 403), f"{method} {path}: {status}"
     return "y" if status == 200 else "-"
 
