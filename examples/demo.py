@@ -36,6 +36,7 @@ from demo_stage import (
     show_command,
     wait_for,
 )
+from demo_year import live_through_the_year
 from rich.markup import escape
 from rich.table import Table
 
@@ -138,6 +139,7 @@ def show() -> None:
     with chapter("Compare in the shadow", "two releases get copies of the requests and are compared pair by pair"):
         compare_in_the_shadow(flights)
 
+    live_through_the_year(follow_run)
     summarise(first, second, answers)
 
 
@@ -146,6 +148,8 @@ def prepare_scratch() -> None:
     os.environ |= {
         "FALAJ_HOME": str(SCRATCH / "home"),
         "FALAJ_CREDENTIALS": str(SCRATCH / "people"),
+        "FALAJ_TRIAGE_COOLDOWN_S": "1",  # the year is over in minutes
+        "FALAJ_MONITOR_EVERY_S": "0.3",
         "UV_PYTHON_DOWNLOADS": "never",
     }
     os.environ.setdefault("UV_CACHE_DIR", str(CHECKOUT / ".cache" / "uv"))

@@ -1,8 +1,8 @@
 """The demo's year: flights of March to December 2013 pass the endpoint in order, and labels follow as they land.
 
 Time is compressed: a day is over in a second, so blocks of the monitors are counted in rows. Every fourth flight is
-taken. While a model is trained, the replay stands still: in the year, that is a minute. `demo.py` does not call it yet;
-who does sets FALAJ_TRIAGE_COOLDOWN_S=1 before `falaj up`, or triage trains once in a day of the real clock.
+taken. While a model is trained, the replay stands still: in the year, that is a minute. Triage is told to wait a second
+between trainings where it would wait a day.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import polars as pl
 from demo_rollouts import say
 from demo_stage import CHECKOUT, PROJECT, SCRATCH, chapter, commit, console, falaj, git, wait_for
 from rich.table import Table
@@ -30,6 +31,7 @@ ENDPOINT = f"dev/{MODEL}"
 EVERY = 4
 ROWS_OF_A_DAY = 225
 DAYS_OF_A_WINDOW = 7
+PICTURE = SCRATCH / "year.svg"
 LANDED = SCRATCH / "warehouse" / "landed.parquet"
 ENDED = ("succeeded", "rejected", "failed", "cancelled")
 
@@ -80,6 +82,11 @@ pipeline:
 
 checks: [static, model-files]
 
+expect:
+  landed:
+    rows: {{min: 10000}}
+    arrived_late: {{missing: 0, values: [0, 1]}}
+
 gates:
   - auc >= 0.55 on split.test
   - brier not worse than live by 0.01 on split.acceptance
@@ -107,14 +114,17 @@ class Lived:
     """What happened in the year.
 
     Args:
-        scores: Of every flight, by the release that answered it.
-        trainings: Month and day, state and reason of each training.
-        answers: Requests that were answered.
+        answers: Id of each answer, with the places of its flights in the year.
+        trainings: Day of the year and state of each training.
     """
 
-    scores: np.ndarray
-    trainings: list[tuple[str, str, str]] = field(default_factory=list)
-    answers: int = 0
+    answers: dict[str, list[int]] = field(default_factory=dict)
+    trainings: list[tuple[int, str]] = field(default_factory=list)
+
+    @property
+    def came_in(self) -> list[int]:
+        """Days on which a retrained model took over."""
+        return [day for day, state in self.trainings if state == "won"]
 
 
 def live_through_the_year(follow: Callable[[], Any]) -> None:
@@ -130,9 +140,9 @@ def live_through_the_year(follow: Callable[[], Any]) -> None:
         falaj("alerts")
         for alert in asking(MODEL)[:1]:
             falaj("triage", alert.id)
-        falaj("triggers", MODEL)
+        falaj("triggers", "list", MODEL)
     with chapter("Compare", "the same year without retraining, and with one every month"):
-        compare(year, lived)
+        compare(year, lived, logged_scores(year, lived))
 
 
 def flights_folder() -> Path:
@@ -179,18 +189,18 @@ def replay(year: Year) -> Lived:
     """Ask about every departure, label it after its day, and look every week whether a training was asked for."""
     from year_flights import FIRST_SERVED, LAST
 
-    lived, client = Lived(np.full(len(year.day), np.nan)), Client.from_home()
+    lived, client = Lived(), Client.from_home()
     endpoint = open_endpoint(client)
     for day in range(FIRST_SERVED, LAST + 1):
         labels = list(asked_of(year, day, endpoint, lived))
+        land(year, day)
         endpoint.feedback(labels)
         if (day - FIRST_SERVED + 1) % DAYS_OF_A_WINDOW == 0:
             settle(client, day_name(year, day))
             if training := under_way(client):
-                land(year, day)
-                wait_out(client, training, day_name(year, day), lived)
+                lived.trainings.append((day, wait_out(client, training, day_name(year, day))))
                 endpoint = open_endpoint(client)
-    console.print(f"{lived.answers:,} requests answered, {len(lived.trainings)} trainings")
+    console.print(f"{len(lived.answers):,} requests answered, {len(lived.trainings)} trainings")
     return lived
 
 
@@ -210,14 +220,8 @@ def asked_of(year: Year, day: int, endpoint: Endpoint, lived: Lived) -> Iterator
     for _, group in groupby(zip(hours, places, strict=True), key=lambda pair: pair[0]):
         chosen = [int(place) for _, place in group]
         answer = endpoint.predict(year.table[chosen].select(FEATURES).to_dicts())
-        lived.scores[chosen] = [probability(value) for value in answer.predictions]
-        lived.answers += 1
+        lived.answers[answer.id] = chosen
         yield Label(answer.id, [int(label) for label in year.label[chosen]])
-
-
-def probability(value: Any) -> float:
-    """That a flight is late: a probability for each class, or of `late` alone."""
-    return float(value[-1] if isinstance(value, list) else value)
 
 
 def settle(client: Client, day: str) -> None:
@@ -228,7 +232,7 @@ def settle(client: Client, day: str) -> None:
         nonlocal seen, steady
         count = next((each.windows for each in client.monitoring.monitors(model=MODEL)), 0)
         seen, steady = count, steady + 1 if count == seen else 0
-        return steady >= 12
+        return steady >= 8
 
     wait_for(f"the week before {day} to be judged", still)
 
@@ -239,8 +243,8 @@ def under_way(client: Client) -> Any:
     return next((request for request in found if request.state == "started"), None)
 
 
-def wait_out(client: Client, training: Any, day: str, lived: Lived) -> None:
-    """Let a training end, and a candidate that won come in."""
+def wait_out(client: Client, training: Any, day: str) -> str:
+    """Let a training end, and a candidate that won come in; return how it ended."""
     wait_for("the training", lambda: client.run(training.run).state in ENDED, 240)
 
     def settled() -> Any:
@@ -251,9 +255,9 @@ def wait_out(client: Client, training: Any, day: str, lived: Lived) -> None:
     if ended.state == "won" and ended.release:
         wait_for("the candidate to come in", lambda: serves(ended.release), 180)
     verdict = ended.verdict.get("reason") or ended.reason
-    lived.trainings.append((day, ended.state, verdict))
     console.print(f"{day}: {ended.cause['reason'].split(';')[0][:150]}")
     console.print(f"[dim]  a training: {ended.state}; {verdict}[/]")
+    return str(ended.state)
 
 
 def day_name(year: Year, day: int) -> str:
@@ -267,21 +271,35 @@ def asking(model: str) -> list[Any]:
     return [alert for alert in found if any(each["action"] == "retrain" for each in alert.data.get("actions", ()))]
 
 
-def compare(year: Year, lived: Lived) -> None:
-    """One table: Brier score by month of the three, and how much was trained and raised."""
-    from year import MONTHS, brier, by_month, monthly, never
+def logged_scores(year: Year, lived: Lived) -> np.ndarray:
+    """Of every flight, the probability of `late` that the prediction log holds: callers were told the class alone."""
+    out = SCRATCH / "predictions"
+    falaj("predictions", "export", ENDPOINT, "--out", out)
+    table = pl.read_parquet(out / "*.parquet", columns=["prediction_id", "row", "output_probability"])
+    scores = np.full(len(year.day), np.nan)
+    for answer, row, probabilities in table.iter_rows():
+        scores[lived.answers[answer][row]] = probabilities[-1]
+    return scores
 
-    lines = {"never": never(year), "monthly": monthly(year), "loop": lived.scores}
+
+def compare(year: Year, lived: Lived, scores: np.ndarray) -> None:
+    """One table and one picture: Brier score by month of the three, and how much was trained and raised."""
+    from year import MONTHS, brier, by_month, monthly, never
+    from year_picture import drawing
+
+    lines = {"never": never(year), "monthly": monthly(year), "loop": scores}
     table = Table(title="Brier score by month (lower is better)", title_justify="left", box=None, padding=(0, 2, 0, 0))
     for name in ("month", *lines):
         table.add_column(name)
-    found = [[score for score, _ in by_month(year, scores)] for scores in lines.values()]
+    found = [[score for score, _ in by_month(year, course)] for course in lines.values()]
     for index, month in enumerate(MONTHS):
         table.add_row(str(month), *(f"{course[index]:.4f}" for course in found))
-    table.add_row("all", *(f"{brier(year, scores):.4f}" for scores in lines.values()))
+    table.add_row("all", *(f"{brier(year, course):.4f}" for course in lines.values()))
     alerts = Client.from_home().monitoring.alerts(model=MODEL)
-    won = sum(state == "won" for _, state, _ in lived.trainings)
-    table.add_row("trainings", "0", str(len(MONTHS) - 1), f"{len(lived.trainings)}, {won} came in")
+    table.add_row("trainings", "0", str(len(MONTHS) - 1), f"{len(lived.trainings)}, {len(lived.came_in)} came in")
     table.add_row("alerts", "", "", f"{len(alerts)}, {len(asking(MODEL))} asked for a training")
     console.print(table)
-    say("never and monthly are computed here, without the platform; benchmarks/README.md has all flights")
+    PICTURE.write_text(drawing(dict(zip(lines, found, strict=True)), MONTHS, lived.came_in))
+    console.print(f"the same as a picture: {PICTURE.relative_to(CHECKOUT)}")
+    say("never and monthly are computed here, without the platform, and learn from every earlier flight;")
+    say("the loop holds some back to judge candidates; benchmarks/README.md has the year with all flights")
