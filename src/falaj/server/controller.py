@@ -12,6 +12,8 @@ from sqlalchemy import select
 
 from falaj import release
 from falaj.errors import FalajError
+from falaj.evidence import Role
+from falaj.governance import audit
 from falaj.processes import Event, Outbox
 from falaj.release import captured, changes
 from falaj.release.lifecycle import DeploymentState
@@ -25,7 +27,7 @@ from falaj.storage import ProjectRow, RunRow
 _TICK_S = 0.2
 _LEASE_S = 30.0
 _DRAIN_EVERY_S = 2.0
-_RENEW_EVERY_S = 60.0
+_SIGN_EVERY_S = 60.0
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +48,7 @@ class Controller:
         self._outbox = Outbox(platform.database, handlers)
         self._polled: dict[str, float] = {}
         self._next_drain = 0.0
-        self._next_renewal = 0.0
+        self._next_signing = 0.0
         self._trainings = TrainingWatch(platform)
         self._drift = DriftWatch(platform)
         self._monitors = MonitorWatch(platform)
@@ -65,7 +67,7 @@ class Controller:
             try:
                 while self.advance_deployment() or self.advance_change():
                     pass
-                self._renew_admissions()
+                self.sign_what_is_due()
                 self._trainings.turn(self._platform.now())
                 self.advance_outbox()
                 self._poll_repositories()
@@ -106,13 +108,16 @@ class Controller:
             changes.wake(self._platform.turn(session), lease)
         return True
 
-    def _renew_admissions(self) -> None:
-        """Sign again, well before they end, the admissions of what is live."""
-        if time.monotonic() < self._next_renewal:
+    def sign_what_is_due(self) -> None:
+        """Sign, every minute, admissions that are about to end, and how far the audit log has grown."""
+        if time.monotonic() < self._next_signing:
             return
-        self._next_renewal = time.monotonic() + _RENEW_EVERY_S
-        with self._platform.database.transaction() as session:
-            changes.renew(self._platform.turn(session))
+        self._next_signing = time.monotonic() + _SIGN_EVERY_S
+        platform = self._platform
+        with platform.database.transaction() as session:
+            changes.renew(platform.turn(session))
+        with platform.database.transaction() as session:
+            audit.checkpoint(session, platform.keyring.signer(Role.LOG), platform.now())
 
     def _poll_repositories(self) -> None:
         now = self._platform.now()
