@@ -1,4 +1,7 @@
-"""A release that is watched: a shift is a note, a fault upstream an incident, a loss a training; time is compressed."""
+"""A release that is watched: a shift is a note or a question, a fault upstream an incident, a loss a training.
+
+Time is compressed: windows are counted in rows.
+"""
 
 from __future__ import annotations
 
@@ -50,12 +53,20 @@ class Clinic:
             ]
         return cls(rows, Endpoint(url))
 
-    def window(self, *, large: bool = False, lost: float = 0.0, truth: bool | None = None) -> None:
-        """One block of rows; `large` prefers large tumours, `lost` loses a measurement, `truth` sends labels."""
+    def window(self, *, large: bool = False, scale: float = 1.0, lost: float = 0.0, truth: bool | None = None) -> None:
+        """One block of rows.
+
+        Args:
+            large: Prefers large tumours.
+            scale: What measurements are multiplied with, so that none is like those of the reference.
+            lost: Share of rows that lose a measurement.
+            truth: Sends labels, which are the right ones or the wrong ones.
+        """
         weights = [row["radius"] ** 3 if large else 1.0 for row in self.rows]  # type: ignore[operator]
         drawn = [dict(row) for row in self.chance.choices(self.rows, weights, k=BLOCK)]
         labels = [row.pop(LABEL) for row in drawn]
         for row in drawn:
+            row.update({name: value and value * scale for name, value in row.items()})
             if self.chance.random() < lost:
                 row["texture"] = None
         answer = self.endpoint.predict(drawn)
@@ -63,7 +74,7 @@ class Clinic:
             self.endpoint.feedback([Label(answer.id, [int(label == truth) for label in labels])])
 
 
-def test_a_shift_is_noted_a_fault_is_an_incident_and_a_loss_is_trained_for(tmp_path: Path) -> None:
+def test_a_shift_is_noted_a_person_asked_a_fault_is_an_incident_and_a_loss_is_trained_for(tmp_path: Path) -> None:
     with installed(tmp_path / "home") as platform:
         folder = project(platform, tmp_path / "tumours")
         platform.repository(folder, "tumours")
@@ -81,6 +92,11 @@ def test_a_shift_is_noted_a_fault_is_an_incident_and_a_loss_is_trained_for(tmp_p
         assert "radius" in shift["features"] and shift["severity"] == "info"
         assert [note["kind"] for note in shift["notes"]] == ["note"]
         assert "at most 1 false alarm in 100 windows" in platform.ok("triage", shift["id"])
+
+        for _ in range(3):
+            clinic.window(scale=1.35)
+        strange = _alert(platform, "unknown")
+        assert strange["id"] == shift["id"] and strange["notes"][-1]["kind"] == "ask"
 
         clinic.window(lost=0.5)
         fault = _alert(platform, "upstream-fault")
