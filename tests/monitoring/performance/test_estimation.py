@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sklearn.isotonic import IsotonicRegression
 
@@ -184,6 +184,7 @@ def test_windows_of_nonsense_are_refused() -> None:
         Window(np.zeros(1), np.zeros(2))
 
 
+@example(67, 67, 24)
 @given(st.integers(1, 300), st.integers(0, 300), st.integers(0, 100))
 def test_an_estimate_is_within_its_interval(rows: int, labelled: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
