@@ -73,7 +73,7 @@ def measure(
         return unknown(name, f"it has no value on these {len(label)} rows")
     if metric.row_loss is not None and block is None:
         low, high = _betting(metric, label, score, confidence, rng)
-        # Bounds hold at any moment, so a lucky beginning may keep one beyond the mean of all; a wider interval holds too.
+        # Bounds hold at any moment, so a lucky beginning may leave the mean outside; wider holds, too.
         return Measured(name, value, (min(low, value), max(high, value)), "betting")
     return _by_bootstrap(metric, value, label, score, confidence, rng, block)
 
