@@ -81,11 +81,16 @@ def family(leader: int) -> list[Process]:
 
 
 def memory_bytes(members: list[Process], limit: int) -> int:
-    """Memory that processes use together; pages they share count once when that decides about the limit."""
+    """Memory that processes use together; pages they share count once when that decides about the limit.
+
+    Processes are read one after the other. What one of them frees, or shares with a child that begins, in between is
+    counted twice; a second reading decides, since such a moment does not last.
+    """
     resident = sum(each.resident_bytes for each in members)
     if resident <= limit:
         return resident
-    return sum(_proportional(each) for each in members)
+    used = sum(_proportional(each) for each in members)
+    return used if used <= limit else min(used, sum(_proportional(each) for each in members))
 
 
 def _proportional(each: Process) -> int:

@@ -11,8 +11,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from falaj.errors import UnavailableError
 from falaj.home import Home
 from falaj.pipeline.surroundings import TELEMETRY_OFF
+
+_NO_SPACE = "database or disk is full"
+
+
+class TrackingUnavailableError(UnavailableError):
+    """MLflow's database cannot be written."""
+
+    code = "tracking.unavailable"
 
 
 class Tracking:
@@ -37,7 +46,19 @@ class Tracking:
         return MlflowClient(self._home.mlflow_uri, self._home.mlflow_uri)
 
     def open_run(self, project: str, run_id: str, commit: str, known: str | None = None) -> str:
-        """Start the tracking run of a run, or go on with the one it has; return its MLflow id."""
+        """Start the tracking run of a run, or go on with the one it has; return its MLflow id.
+
+        Raises:
+            TrackingUnavailableError: There is no space left for it.
+        """
+        try:
+            return self._opened(project, run_id, commit, known)
+        except Exception as error:
+            if _NO_SPACE in str(error):  # MLflow wraps the error of SQLite; its words remain
+                raise TrackingUnavailableError("no space left for MLflow's run", where=self._home.mlflow_uri) from error
+            raise
+
+    def _opened(self, project: str, run_id: str, commit: str, known: str | None) -> str:
         if known:
             self.client.update_run(known, status="RUNNING")
             return known
