@@ -51,7 +51,7 @@ contracts: install
 unit: install
 	@$(MAKE) --no-print-directory .tools/softhsm || echo "no SoftHSM: tests of root keys in an HSM are skipped"
 	@$(MAKE) --no-print-directory .tools/prometheus || echo "no Prometheus: tests of metrics and alert rules are skipped"
-	$(RUN)/pytest -q -n 2 --dist worksteal -m "not e2e and not faults" --cov --cov-report=
+	$(RUN)/pytest -q -n 3 --dist worksteal -m "not e2e and not faults" --cov --cov-report=
 	$(RUN)/coverage report --fail-under=90 --include='$(shell tr '\n' ',' < tests/pure_cores.txt)'
 
 # Much of it is waiting for other processes, so there are more workers than cores; the longest files come first.

@@ -107,6 +107,14 @@ class Installation:
             subprocess.run(sync, cwd=folder, env=environment, check=True)
         return folder
 
+    def plain_template(self, folder: Path) -> Path:
+        """The same project with the checks that a release needs at least, for tests of what comes after a run."""
+        spec = self.template(folder) / "falaj.yaml"
+        text = spec.read_text()
+        spec.write_text(text.replace("[static, tests, secrets, model-files]", "[model-files]"))
+        assert spec.read_text() != text
+        return folder
+
     def push(self, folder: Path, message: str = "Change") -> str:
         """Commit everything and push; return the commit."""
         self.git("add", "-A", cwd=folder)

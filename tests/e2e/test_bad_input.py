@@ -226,7 +226,7 @@ def test_the_port_of_another_installation_is_in_use_too(platform: Installation, 
 @pytest.fixture(scope="module")
 def live(platform: Installation, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The URL of a live model: the project of `falaj init`, pushed."""
-    project = platform.template(tmp_path_factory.mktemp("live") / "tumours")
+    project = platform.plain_template(tmp_path_factory.mktemp("live") / "tumours")
     run = platform.ended(platform.push(platform.repository(project, "tumours")))
     assert run["state"] == "succeeded", run["reason"] + platform.logs()
     ready = wait_for(lambda: [e for e in platform.json("endpoints") if e["state"] == "ready"], 90, platform.logs)

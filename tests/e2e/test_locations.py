@@ -118,7 +118,7 @@ def location(platform: Installation) -> dict[str, Any]:
 
 
 def serves_what_is_pushed(platform: Installation, edge: Edge, folder: Path) -> None:
-    project = platform.template(folder)
+    project = platform.plain_template(folder)
     platform.ok("logout")  # the installation itself follows the run
     run = platform.ended(platform.push(platform.repository(project, "tumours")))
     assert run["state"] == "succeeded", run["reason"] + platform.logs()
