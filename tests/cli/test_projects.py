@@ -119,6 +119,10 @@ def test_the_completion_script_is_printed(falaj: Command) -> None:
     assert "_FALAJ_COMPLETE=complete_bash" in ended.stdout
 
 
+def test_the_version_is_printed(falaj: Command) -> None:
+    assert falaj("--version").stdout == f"falaj {__version__}\n"
+
+
 def test_completion_knows_the_commands(falaj: Command) -> None:
     ended = falaj(_FALAJ_COMPLETE="complete_bash", COMP_WORDS="falaj rel", COMP_CWORD="1")
     assert set(ended.stdout.split()) >= {"release", "releases"}
