@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from falaj import __version__
 from tests.cli.conftest import Command
 
 
