@@ -48,6 +48,7 @@ contracts: install
 	cd $@.new && apt-get download -qq prometheus && dpkg -x *.deb . && rm *.deb
 	mv $@.new $@
 
+# Tests of routes run on one database each; `pytest --every-database` runs them on both.
 unit: install
 	@$(MAKE) --no-print-directory .tools/softhsm || echo "no SoftHSM: tests of root keys in an HSM are skipped"
 	@$(MAKE) --no-print-directory .tools/prometheus || echo "no Prometheus: tests of metrics and alert rules are skipped"

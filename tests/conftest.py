@@ -5,7 +5,7 @@ import os
 import pytest
 from hypothesis import settings
 
-from tests.databases import database, migrated_postgres, postgres
+from tests.databases import database, migrated_postgres, one_database, postgres
 from tests.e2e.installation import ENVIRONMENTS
 from tests.tracing import pytest_runtest_call
 
@@ -15,15 +15,23 @@ __all__ = ["database", "migrated_postgres", "postgres", "pytest_runtest_call"]
 settings.register_profile("falaj", deadline=None, max_examples=40)
 settings.load_profile("falaj")
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that runs every test on both databases."""
+    parser.addoption("--every-database", action="store_true", help="run tests of routes and rooms on both databases")
+
+
 EDGES = {"database", "served"}
 """Fixtures of tests that are not of a pure core: measuring their coverage would take half as long again."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Measure coverage in tests of pure cores alone; `pure_cores.txt` says which those are."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Measure coverage in tests of pure cores alone (`pure_cores.txt`), and leave out what `one_database` does."""
     for item in items:
         if EDGES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.no_cover)
+    if not config.getoption("every_database"):
+        one_database(config, items)
 
 
 @pytest.fixture(scope="session", autouse=True)

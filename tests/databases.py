@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from zlib import crc32
 
 import pytest
 from sqlalchemy import Engine, create_engine, event, text
@@ -79,6 +80,27 @@ def _migrated_file() -> bytes:
         made.migrate()
         made.close()
         return path.read_bytes()
+
+
+ON_EITHER = ("tests/server/", "tests/governance/", "tests/retraining/", "tests/integrations/")
+"""Tests of what is built on the process table and the audit log, which themselves are always tested on both."""
+
+
+def one_database(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run each test of `ON_EITHER` on one of the two databases, which its name decides; half of them on each."""
+    names = {item.nodeid for item in items}
+    left = [item for item in items if item.nodeid.startswith(ON_EITHER) and _is_left_to_the_other(item.nodeid, names)]
+    config.hook.pytest_deselected(items=left)
+    gone = {item.nodeid for item in left}
+    items[:] = [item for item in items if item.nodeid not in gone]
+
+
+def _is_left_to_the_other(name: str, names: set[str]) -> bool:
+    test, _, parameters = name.partition("[")
+    if "/audit/" in test:
+        return False
+    chosen, other = ("sqlite", "postgres") if crc32(test.encode()) % 2 else ("postgres", "sqlite")
+    return other in parameters and f"{test}[{parameters.replace(other, chosen)}" in names
 
 
 def _fresh(maintenance_url: str) -> str:
