@@ -55,7 +55,7 @@ unit: install
 	$(RUN)/pytest -q -n 3 --dist worksteal -m "not e2e and not faults" --cov --cov-report=
 	$(RUN)/coverage report --fail-under=90 --include='$(shell tr '\n' ',' < tests/pure_cores.txt)'
 
-# Much of it is waiting for other processes, so there are more workers than cores; the longest files come first.
+# Much of it is waiting for other processes, so there are more workers than cores. Names put most of the long files first.
 e2e: install
 	$(RUN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m "e2e or faults"
 
