@@ -164,12 +164,12 @@ def labels_start_a_training(lab: Lab) -> None:
 def the_clock_and_a_look_at_the_data_start_one_too(lab: Lab) -> None:
     spec = lab.project / "falaj.yaml"
     spec.write_text(spec.read_text().replace(RETRAIN, BY_THE_CLOCK))
-    lab.rows.write_text("".join(lab.rows.read_text().splitlines(keepends=True)[:-5]))
+    lab.rows.touch()  # written anew, and with the same rows: what looks at it cannot know
     run = lab.platform.ended(lab.platform.push(lab.project, "Train by the clock"))
     assert run["state"] == "succeeded", run["reason"]
     for kind, reason in (("schedule", "* * * * *"), ("event", "tumours has something new")):
         asked = lab.ended(kind, reason)
-        assert asked.state == "unchanged", asked  # the push has learned from these rows
+        assert asked.state == "unchanged", asked
         assert lab.client.run(asked.run).trigger == kind
 
 
