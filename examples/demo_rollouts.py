@@ -34,7 +34,7 @@ CANARY = """\
     canary:
       steps: [20%, 50%]
       hold: 2s
-      metrics: {errors: {margin: 3}, latency: {tolerate: 2, margin: 4}, brier: {margin: 0.05}}
+      metrics: {errors: {margin: 3}, latency: {tolerate: 2, margin: 4}, brier: {margin: 0.04}}
       burn_in: 2s
       holdback: 10% for 5s
 """
@@ -124,7 +124,7 @@ def let_candidates_prove_themselves(follow: Callable[[], Any], flights: Sequence
 
 def turn_a_failure_into_a_gate(follow: Callable[[], Any], flights: Sequence[dict[str, Any]]) -> None:
     """Labels show that a candidate is wrong about one carrier; what it failed on is held against the next ones."""
-    fault = ("train[LABEL].to_numpy())", 'wrong_about("B6", train))')
+    fault = ("train[LABEL].to_numpy())", 'wrong_about("DL", train))')
     bug = '''
 
 def wrong_about(carrier: str, train: pl.DataFrame) -> object:

@@ -274,7 +274,7 @@ def asking(model: str) -> list[Any]:
 def logged_scores(year: Year, lived: Lived) -> np.ndarray:
     """Of every flight, the probability of `late` that the prediction log holds: callers were told the class alone."""
     out = SCRATCH / "predictions"
-    falaj("predictions", "export", ENDPOINT, "--out", out)
+    falaj("--as", "omar", "predictions", "export", ENDPOINT, "--out", out)
     table = pl.read_parquet(out / "*.parquet", columns=["prediction_id", "row", "output_probability"])
     scores = np.full(len(year.day), np.nan)
     for answer, row, probabilities in table.iter_rows():
