@@ -1,12 +1,13 @@
 """Drift reports beside peers: speed, false alarms, power and delay.
 
-`python benchmarks/monitoring/drift/against_peers.py FOLDER [speed|false|power]`, after `peers.py FOLDER`. A peer that
-is not installed is left out and said to be.
+`python benchmarks/monitoring/drift/against_peers.py FOLDER [speed|false|power]...`, after `peers.py FOLDER`. A peer
+that is not installed is left out and said to be. All are given the same windows.
 """
 
 from __future__ import annotations
 
 import json
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -14,20 +15,23 @@ from pathlib import Path
 HERE = Path(__file__).parent
 PEERS = ("evidently", "nannyml", "alibi-detect", "whylogs")
 OURS = ("falaj", "falaj rows", "falaj over time")
+THEIRS = ("evidently tests", "nannyml", "alibi-detect", "whylogs")  # evidently's tests alone say what its report does
 STREAMS = (
-    "synthetic", "flights rows", "flights days", "bikeshare rows", "bikeshare days", "rainfall rows", "rainfall days",
+    "synthetic", "flights days", "flights rows", "bikeshare days", "bikeshare rows", "rainfall days", "rainfall rows",
 )  # fmt: skip
+REFERENCES, WINDOWS, CHANGED_WINDOWS = 4, 25, 8
+LONGEST = 1500
 
 
 def measured(folder: Path, name: str, *arguments: object) -> object:
-    own = folder / name / "bin/python"
-    python = own if name in PEERS else Path(sys.executable)
-    if not python.exists():
+    own = next((folder / peer / "bin/python" for peer in PEERS if name.startswith(peer)), Path(sys.executable))
+    if not own.exists():
         return None
-    command = [str(python), str(HERE / "run_one.py"), name, *map(str, arguments)]
+    command = [str(own), str(HERE / "run_one.py"), name, *map(str, arguments)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=1500)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST)
     except subprocess.TimeoutExpired:
+        print(f"  {name} {arguments}: longer than {LONGEST} s", file=sys.stderr)
         return None
     lines = [line for line in done.stdout.splitlines() if line.startswith("ANSWER ")]
     if not lines:
@@ -36,33 +40,50 @@ def measured(folder: Path, name: str, *arguments: object) -> object:
     return json.loads(lines[-1].removeprefix("ANSWER "))
 
 
-def speed(folder: Path) -> None:
-    print("CPU of a report over 20 features, times the numpy limit, by rows of the window")
-    for rows, rounds in ((10_000, 5), (100_000, 3), (1_000_000, 2)):
-        limit = measured(folder, "numpy limit", "speed", rows, 2 * rounds)
-        for name in ("falaj", *PEERS):
-            spent = measured(folder, name, "speed", rows, rounds)
-            print(f"{rows:>9} {name:14}", "not measured" if spent is None else f"{spent / limit:.2f}", flush=True)
+def speed(folder: Path, sizes: tuple[int, ...] = (10_000, 100_000, 1_000_000), runs: int = 3) -> None:
+    names = ("numpy limit", "falaj", "falaj rows", "evidently", "nannyml chunks", *THEIRS)
+    print("CPU of a report over 20 features: median (least to most, runs), each beside the others of its run")
+    for rows in sizes:
+        spent: list[dict] = []
+        for _ in range(runs):
+            spent.append({})
+            for name in names:
+                spent[-1][name] = measured(folder, name, "speed", rows, 3)
+                print(f"{rows:>9} {name:14} {spent[-1][name]} seconds", flush=True)
+        for name in names[1:]:
+            shown = [
+                _spread([run[name] / run[beside] for run in spent if run[name] and run[beside]])
+                for beside in ("numpy limit", "falaj", "falaj rows")
+            ]
+            print(f"{rows:>9} {name:14}", " / ".join(shown), flush=True)
+
+
+def _spread(ratios: list[float]) -> str:
+    if not ratios:
+        return "not measured"
+    return f"{statistics.median(ratios):.3g} ({min(ratios):.3g} to {max(ratios):.3g}, {len(ratios)})"
 
 
 def false(folder: Path) -> None:
     print(
-        "without drift, 50 windows (20 for peers): share of windows with an alarm, of streams with one, "
-        "findings a window"
+        f"without drift, {REFERENCES} references with {WINDOWS} windows each: share of windows with an alarm, of "
+        "references with one, findings a window"
     )
     for stream in STREAMS:
-        for name in (*OURS, *PEERS):
-            streams, windows = (4, 50) if name in OURS else (1, 20)  # peers take minutes where ours take seconds
-            found = measured(folder, name, "false", stream, folder / "data", streams, windows)
+        for name in (*OURS, *THEIRS):
+            found = measured(folder, name, "false", stream, folder / "data", REFERENCES, WINDOWS)
             shown = "not measured" if found is None else "  ".join(f"{value:.3f}" for value in found)
             print(f"{stream:15} {name:16} {shown}", flush=True)
 
 
 def power(folder: Path) -> None:
-    print("share of windows that find the change, and mean windows until it is found")
-    for name in (*OURS, *PEERS):
-        found = measured(folder, name, "power", 60 if name in OURS else 10)
-        shown = {change: f"{hit:.2f}/{delay:.1f}" for change, (hit, delay) in (found or {}).items()}
+    print(
+        f"{REFERENCES} references with {CHANGED_WINDOWS} windows each: share of windows in which what changed is named "
+        "/ anything is; gradual: windows until it is named / share of runs in which it is not"
+    )
+    for name in (*OURS, *THEIRS):
+        found = measured(folder, name, "power", REFERENCES, CHANGED_WINDOWS)
+        shown = {change: "/".join(f"{share:.2f}" for share in shares) for change, shares in (found or {}).items()}
         print(name, shown or "not measured", flush=True)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import warnings
-from itertools import pairwise
 
 import numpy as np
 from scenarios import Table, is_category
@@ -15,8 +14,19 @@ os.environ.setdefault("NML_DISABLE_USAGE_LOGGING", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
-class Falaj:
-    """Cells of the reference, calibrated by its blocks; `rows` takes rows as independent."""
+class Detector:
+    """What is made from a reference and says what a window holds that has drifted."""
+
+    def prepare(self, window: Table, blocks: np.ndarray):
+        """The window in the form that the detector takes; not timed, for nobody's rows come as this script's do."""
+        return window
+
+    def found(self, window) -> list[str]:
+        raise NotImplementedError
+
+
+class Falaj(Detector):
+    """Cells of the reference, calibrated by its blocks; `rows` takes rows, all in one block, as independent."""
 
     def __init__(self, reference: Table, blocks: np.ndarray, *, by_rows: bool = False) -> None:
         from falaj.monitoring.profiles import ReferenceProfile
@@ -33,51 +43,45 @@ class Falaj:
             for name, column in table.items()
         }
 
-    def report(self, window: Table, blocks: np.ndarray):
+    def prepare(self, window: Table, blocks: np.ndarray):
+        # an agent has the rows of a block together: cutting them apart is no part of its work
+        if self.by_rows:
+            return [self.columns(window)]
+        order = np.argsort(blocks, kind="stable")
+        cuts = np.flatnonzero(np.diff(blocks[order])) + 1
+        return [self.columns({name: column[part] for name, column in window.items()}) for part in np.split(order, cuts)]
+
+    def report(self, parts):
         from falaj.monitoring.drift import judge_window
 
-        # an agent has the rows of a block together, as these are: cutting them apart is no part of its work
-        order = np.flatnonzero(np.diff(blocks, prepend=blocks[0])) if (np.diff(blocks) >= 0).all() else None
-        if order is None:
-            place = np.argsort(blocks, kind="stable")
-            return self.report({name: column[place] for name, column in window.items()}, blocks[place])
-        ends = [0, *order.tolist(), len(blocks)]
-        profiles = [
-            self.reference.schema.profile(
-                self.columns({name: column[low:high] for name, column in window.items()}), low, high
-            )
-            for low, high in pairwise(ends)
-        ]
+        profiles = [self.reference.schema.profile(part, place, place + 1) for place, part in enumerate(parts)]
         return judge_window(self.reference, profiles, by_rows=self.by_rows)
 
-    def found(self, window: Table, blocks: np.ndarray) -> list[str]:
-        return list(self.report(window, blocks).drifted)
+    def found(self, window) -> list[str]:
+        return list(self.report(window).drifted)
 
 
 class FalajMonitor(Falaj):
     """The alarms over time, promised at most once in 100 windows."""
 
     def __init__(self, reference: Table, blocks: np.ndarray) -> None:
-        super().__init__(reference, blocks)
-        self.restart()
-
-    def restart(self) -> None:
         from falaj.monitoring.drift import DriftMonitor
 
+        super().__init__(reference, blocks)
         self.monitor = DriftMonitor(run_length=100)
 
-    def found(self, window: Table, blocks: np.ndarray) -> list[str]:
-        self.monitor, alarm = self.monitor.step(self.report(window, blocks))
+    def found(self, window) -> list[str]:
+        self.monitor, alarm = self.monitor.step(self.report(window))
         return list(alarm.features) if alarm else []
 
 
-class NumpyLimit:
+class NumpyLimit(Detector):
     """Only counting over fixed cells, nothing judged: what no detector that reads the rows can beat by much."""
 
     def __init__(self, reference: Table, blocks: np.ndarray) -> None:
         self.ranges = {name: np.nanquantile(column, (0.001, 0.999)) for name, column in reference.items()}
 
-    def found(self, window: Table, blocks: np.ndarray) -> list[str]:
+    def found(self, window: Table) -> list[str]:
         for name, column in window.items():
             counts = np.zeros(1026, np.int64)
             low, high = self.ranges[name]
@@ -95,6 +99,7 @@ class NumpyLimit:
 
 
 def frame(table: Table):
+    """A data frame whose categories are categories of pandas and whose missing category is one of its own."""
     import pandas
 
     columns = {
@@ -104,25 +109,26 @@ def frame(table: Table):
     return pandas.DataFrame(columns)
 
 
-class Evidently:
+class Evidently(Detector):
     def __init__(self, reference: Table, blocks: np.ndarray) -> None:
-        from evidently import DataDefinition, Dataset
+        from evidently import DataDefinition
 
         self.definition = DataDefinition(
             numerical_columns=[name for name in reference if not is_category(name)],
             categorical_columns=[name for name in reference if is_category(name)],
         )
-        self.reference = Dataset.from_pandas(frame(reference), data_definition=self.definition)
+        self.reference = self.prepare(reference, blocks)
 
-    def prepare(self, window: Table):
-        return frame(window)
+    def prepare(self, window: Table, blocks: np.ndarray):
+        from evidently import Dataset
 
-    def found(self, window, blocks: np.ndarray) -> list[str]:
-        from evidently import Dataset, Report
+        return Dataset.from_pandas(frame(window), data_definition=self.definition)
+
+    def found(self, window) -> list[str]:
+        from evidently import Report
         from evidently.presets import DataDriftPreset
 
-        current = Dataset.from_pandas(window, data_definition=self.definition)
-        result = Report([DataDriftPreset()]).run(current, self.reference).dict()
+        result = Report([DataDriftPreset()]).run(window, self.reference).dict()
         found = []
         for metric in result["metrics"]:
             config = metric.get("config", {})
@@ -135,60 +141,97 @@ class Evidently:
         return found
 
 
-class Nannyml:
+class EvidentlyTests(Detector):
+    """The tests of its report as the report chooses and calls them, without its histograms and pictures."""
+
     def __init__(self, reference: Table, blocks: np.ndarray) -> None:
+        self.reference = frame(reference)
+
+    def prepare(self, window: Table, blocks: np.ndarray):
+        return frame(window)
+
+    def found(self, window) -> list[str]:
+        from evidently.legacy.calculations.stattests import get_stattest
+        from evidently.legacy.core import ColumnType
+
+        found = []
+        for name in window.columns:
+            kind = ColumnType.Categorical if is_category(name) else ColumnType.Numerical
+            before, after = (
+                table[name].replace([-np.inf, np.inf], np.nan).dropna() for table in (self.reference, window)
+            )
+            if get_stattest(before, after, kind, None)(before, after, kind, None).drifted:
+                found.append(name)
+        return found
+
+
+class Nannyml(Detector):
+    """One chunk, so that it too says one thing of a window, and chunks of the same size in the reference."""
+
+    def __init__(self, reference: Table, blocks: np.ndarray) -> None:
+        self.rows, self.reference, self.names = 0, frame(reference), list(reference)
+
+    def chunker(self, rows: int):
+        from nannyml.chunk import SizeBasedChunker
+
+        # what is left of the reference is no chunk: one of a few rows would widen what counts as usual
+        return SizeBasedChunker(rows, incomplete="keep" if rows > len(self.reference) else "drop")
+
+    def prepare(self, window: Table, blocks: np.ndarray):
         import nannyml
 
-        self.size = None
-        self.nannyml, self.reference, self.names = nannyml, frame(reference), list(reference)
-
-    def prepare(self, window: Table):
-        rows = len(next(iter(window.values())))
-        if self.size is None or abs(rows - self.size) > 0.5 * self.size:
-            self.size = rows
-            chunk = max(1, min(rows, len(self.reference) // 5))
-            self.calculator = self.nannyml.UnivariateDriftCalculator(column_names=self.names, chunk_size=chunk)
+        rows = len(blocks)
+        if rows != self.rows:
+            self.rows = rows
+            self.calculator = nannyml.UnivariateDriftCalculator(column_names=self.names, chunker=self.chunker(rows))
             self.calculator.fit(self.reference)
         return frame(window)
 
-    def found(self, window, blocks: np.ndarray) -> list[str]:
+    def found(self, window) -> list[str]:
         result = self.calculator.calculate(window).filter(period="analysis").to_df()
         return [name for name in self.names for column in result.columns if column[0] == name and column[-1] == "alert"
                 and bool(result[column].any())]  # fmt: skip
 
 
-class Alibi:
+class NannymlChunks(Nannyml):
+    """Its own default of ten chunks, in the reference and in the window."""
+
+    def chunker(self, rows: int) -> None:
+        return None
+
+
+class Alibi(Detector):
     def __init__(self, reference: Table, blocks: np.ndarray) -> None:
         from alibi_detect.cd import TabularDrift
 
         self.names = list(reference)
         self.middles = {name: np.nanmedian(column) for name, column in reference.items()}
         levels = {place: None for place, name in enumerate(self.names) if is_category(name)}
-        self.detector = TabularDrift(self.prepare(reference), p_val=0.05, categories_per_feature=levels or None)
+        self.detector = TabularDrift(self.prepare(reference, blocks), p_val=0.05, categories_per_feature=levels or None)
 
-    def prepare(self, window: Table):
+    def prepare(self, window: Table, blocks: np.ndarray):
         # it has no missing values: the middle of the reference's column stands for them
         filled = [np.where(np.isnan(column), self.middles[name], column) for name, column in window.items()]
         return np.stack(filled, axis=1).astype(np.float64)
 
-    def found(self, window, blocks: np.ndarray) -> list[str]:
+    def found(self, window) -> list[str]:
         result = self.detector.predict(window, drift_type="batch")["data"]
         if not result["is_drift"]:
             return []
         return [self.names[int(np.argmin(result["p_val"]))]]
 
 
-class Whylogs:
+class Whylogs(Detector):
     def __init__(self, reference: Table, blocks: np.ndarray) -> None:
         import whylogs
 
         self.whylogs = whylogs
         self.reference = whylogs.log(frame(reference)).view()
 
-    def prepare(self, window: Table):
+    def prepare(self, window: Table, blocks: np.ndarray):
         return frame(window)
 
-    def found(self, window, blocks: np.ndarray) -> list[str]:
+    def found(self, window) -> list[str]:
         from whylogs.viz.drift.column_drift_algorithms import calculate_drift_scores
 
         target = self.whylogs.log(window).view()
@@ -202,7 +245,9 @@ DETECTORS = {
     "falaj over time": FalajMonitor,
     "numpy limit": NumpyLimit,
     "evidently": Evidently,
+    "evidently tests": EvidentlyTests,
     "nannyml": Nannyml,
+    "nannyml chunks": NannymlChunks,
     "alibi-detect": Alibi,
     "whylogs": Whylogs,
 }

