@@ -12,11 +12,11 @@ from typing import Any
 from falaj.artifacts.digest import Digest, parse_digest
 from falaj.errors import UsageError
 from falaj.locations.errors import DesiredStateError
+from falaj.project.platform_spec import LEAST_KEPT_S, MOST_KEPT_S
 from falaj.rollout import Asked, Command, RolloutPlan
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9_.-]{0,61}[a-z0-9])?")
 MAX_REPLICAS = 64
-LEAST_KEPT_S, MOST_KEPT_S = 86_400, 10**10
 
 
 class Role(StrEnum):
@@ -239,7 +239,6 @@ class EndpointStatus:
 
 
 def _kept(value: Any) -> float | None:
-    """A log that goes within a day is no wish but a mistake, which would be too late to notice."""
     if value is None or (isinstance(value, int | float) and LEAST_KEPT_S <= value <= MOST_KEPT_S):
         return value
     raise DesiredStateError(f"`keep_predictions_s` is nothing, or a day at least in seconds, not {value!r}")

@@ -96,6 +96,10 @@ class EnvironmentSpec:
     bake_s: float = 0.0
 
 
+LEAST_KEPT_S, MOST_KEPT_S = 86_400, 10**10
+"""How long a prediction log may be kept, in seconds: what goes within a day goes before a mistake is noticed."""
+
+
 @dataclass(frozen=True)
 class LocationSpec:
     """A place where endpoints run.

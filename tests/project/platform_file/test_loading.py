@@ -127,6 +127,7 @@ CASES = [
     ("kind: edge", "kind: egde", "locations.abu-dhabi-edge.kind", "not known", "edge"),
     ("jurisdiction: AE}", "jurisdiction: UAE}", "locations.local.jurisdiction", "not valid", None),
     ("keep: 400d", "keep: 23h", "locations.local.predictions.keep", "not valid", None),
+    ("keep: 400d", "keep: 999999d", "locations.local.predictions.keep", "not valid", None),
     ("runtime: kubernetes, ", "", "locations.dubai-dc", "go together", None),
     ("group: data-science,", "user: noor, group: data-science,", "roles[0]", "names who has the role", None),
     ("role: data-scientist", "role: data-scientits", "roles[0].role", "not known", "data-scientist"),

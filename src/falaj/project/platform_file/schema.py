@@ -16,6 +16,8 @@ from falaj.project.platform_spec import (
     DEFAULT_APPROVAL_EXPIRES_S,
     DEFAULT_EMERGENCY_EXPIRES_S,
     DEFAULT_REVIEW_WITHIN_S,
+    LEAST_KEPT_S,
+    MOST_KEPT_S,
     BindingSpec,
     EnvironmentSpec,
     FreezeSpec,
@@ -147,7 +149,7 @@ class Environment(Strict):
 class Predictions(Strict):
     """The log of what was predicted at a location."""
 
-    keep: Annotated[Duration, Field(ge=86_400)] | None = Field(
+    keep: Annotated[Duration, Field(ge=LEAST_KEPT_S, le=MOST_KEPT_S)] | None = Field(
         default=None,
         description="How long predictions and their labels are kept, a day at least; for ever by default. What a law "
         "of a policy pack or the location itself asks to keep longer is kept longer.",
@@ -172,10 +174,8 @@ class Location(Strict):
 
     def to_spec(self, name: str) -> LocationSpec:
         """The location as other rooms consume it."""
-        kept = self.predictions.keep
-        return LocationSpec(
-            name, self.kind, self.jurisdiction, self.runtime, self.latency_class, self.context, keep_predictions_s=kept
-        )
+        told = self.model_dump(exclude={"predictions"})
+        return LocationSpec(name, **told, keep_predictions_s=self.predictions.keep)
 
 
 class Scope(Strict):
