@@ -19,10 +19,10 @@ _log = logging.getLogger(__name__)
 
 def kept_open(
     opened: Callable[[], AbstractContextManager[T]],
-    follow: Callable[[T, threading.Event], None],
+    follow: Callable[[T, threading.Event, float], None],
     *,
     name: str,
-    again_s: float,
+    look_s: float,
 ) -> Background:
     """Open something and follow it until told to stop; what breaks on the way is opened again after a pause.
 
@@ -30,18 +30,18 @@ def kept_open(
 
     Args:
         opened: Opens it, in the thread that uses it; closed when it was followed.
-        follow: Uses it until the event is set.
+        follow: Uses it until the event is set, and looks every so many seconds.
         name: What the log calls it.
-        again_s: The pause, in seconds.
+        look_s: How often `follow` looks, in seconds; the pause is ten times as long.
     """
 
     def run(stopping: threading.Event) -> None:
         while not stopping.is_set():
             try:
                 with opened() as thing:
-                    follow(thing, stopping)
+                    follow(thing, stopping, look_s)
             except (FalajError, OSError, sqlite3.Error) as error:
                 _log.warning("%s.waiting reason=%s", name, error)
-                stopping.wait(again_s)
+                stopping.wait(10 * look_s)
 
     return run

@@ -37,7 +37,7 @@ def keep_joined(opened: Callable[[], LabelJoin], *, look_s: float = _LOOK_S) -> 
         opened: Opens the join, in the thread that uses it.
         look_s: How often to look, in seconds.
     """
-    return kept_open(opened, lambda join, stopping: _follow(join, stopping, look_s), name="labels", again_s=10 * look_s)
+    return kept_open(opened, _follow, name="labels", look_s=look_s)
 
 
 def _follow(join: LabelJoin, stopping: threading.Event, look_s: float) -> None:

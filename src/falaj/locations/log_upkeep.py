@@ -151,12 +151,7 @@ def keep_log(opened: Callable[[], LogUpkeep], *, look_s: float = _LOOK_S) -> Bac
         opened: Makes the upkeep, in the thread that uses it.
         look_s: How often to look, in seconds.
     """
-    return kept_open(
-        lambda: nullcontext(opened()),
-        lambda upkeep, stopping: _look(upkeep, stopping, look_s),
-        name="prediction-log",
-        again_s=10 * look_s,
-    )
+    return kept_open(lambda: nullcontext(opened()), _look, name="prediction-log", look_s=look_s)
 
 
 def _look(upkeep: LogUpkeep, stopping: threading.Event, look_s: float) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from falaj.errors import MissingExtraError
 from falaj.serving.export.kinds import BOOLEAN, MIXED, NUMBER, NUMBERS, SHORT, TEXT, TIME, WHOLE, as_kind
+from falaj.serving.predictionlog.columnar import arrow_and_parquet
 
 
 class ParquetFile:
@@ -75,9 +75,4 @@ def _plain(values: Sequence[Any], kind: str) -> list[Any]:
 
 
 def _arrow() -> tuple[Any, Any]:
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError as error:
-        raise MissingExtraError("parquet", "writing predictions to Parquet") from error
-    return pyarrow, parquet
+    return arrow_and_parquet("writing predictions to Parquet")

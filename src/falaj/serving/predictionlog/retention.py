@@ -6,10 +6,11 @@ import os
 from pathlib import Path
 
 from falaj.errors import FalajError
-from falaj.serving.predictionlog.format import LABELS, PREDICTIONS, LogFormatError, decode_header, header_size
+from falaj.serving.predictionlog.format import LABELS, PREDICTIONS, LogFormatError, decode_header
 from falaj.serving.predictionlog.forms import COLUMNS, forms, segments
 from falaj.serving.predictionlog.sealing import RECORD, LogKeys
 from falaj.serving.predictionlog.segment import is_free
+from falaj.serving.predictionlog.written import head_of
 
 _WINDOW = 1 << 20
 
@@ -74,7 +75,7 @@ def _newest_in_columns(form: Path, keys: LogKeys | None) -> int | None:
 def _newest_written(file: int) -> int | None:
     """Time of the newest record, which is not encrypted; None where there is no header."""
     try:
-        _, place = decode_header(os.pread(file, header_size(os.pread(file, 64, 0)), 0))
+        _, place = decode_header(head_of(file))
     except LogFormatError:
         return None
     newest, size = 0, os.fstat(file).st_size

@@ -46,7 +46,7 @@ class WrittenSegment:
     """
 
     def __init__(self, path: Path, file: int, keys: LogKeys | None) -> None:
-        head = os.pread(file, header_size(os.pread(file, _PREAMBLE, 0)), 0)
+        head = head_of(file)
         self.header, self.start = decode_header(head)
         self._name, self._read = _reading(head, self.header, keys, path)
         self._file = file
@@ -127,6 +127,18 @@ class WrittenSegment:
             return window
         size = RECORD.size + RECORD.unpack_from(window)[1]
         return os.pread(self._file, size, place) if size > len(window) else window
+
+
+def head_of(file: int) -> bytes:
+    """The bytes of a segment before its first record, for `decode_header`.
+
+    Args:
+        file: Its descriptor.
+
+    Raises:
+        LogFormatError: It is not a segment.
+    """
+    return os.pread(file, header_size(os.pread(file, _PREAMBLE, 0)), 0)
 
 
 def _reading(

@@ -218,12 +218,7 @@ def keep_profiles(opened: Callable[[], Profiling], *, look_s: float = LOOK_S) ->
         opened: Opens the profiling, in the thread that uses it.
         look_s: How often to look, in seconds.
     """
-    return kept_open(
-        lambda: closing(opened()),
-        lambda profiling, stopping: _look(profiling, stopping, look_s),
-        name="profiles",
-        again_s=10 * look_s,
-    )
+    return kept_open(lambda: closing(opened()), _look, name="profiles", look_s=look_s)
 
 
 def _look(profiling: Profiling, stopping: threading.Event, look_s: float) -> None:

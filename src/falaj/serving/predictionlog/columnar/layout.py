@@ -128,8 +128,11 @@ def encodings(schema: Any) -> dict[str, Any]:
     }
 
 
-def arrow_and_parquet() -> tuple[Any, Any]:
+def arrow_and_parquet(purpose: str = "the prediction log in columns") -> tuple[Any, Any]:
     """`pyarrow` and its Parquet module.
+
+    Args:
+        purpose: What they are needed for, as an error says it.
 
     Raises:
         MissingExtraError: They are not installed.
@@ -138,5 +141,5 @@ def arrow_and_parquet() -> tuple[Any, Any]:
         import pyarrow
         from pyarrow import parquet
     except ImportError as error:
-        raise MissingExtraError("parquet", "the prediction log in columns") from error
+        raise MissingExtraError("parquet", purpose) from error
     return pyarrow, parquet
