@@ -159,16 +159,21 @@ def every_gate_passed(facts: Facts) -> Iterator[Problem]:
 
 def every_check_passed(facts: Facts) -> Iterator[Problem]:
     """Demand that tests and scans looked at something and passed."""
-    kinds = {"behaviour (`tests`, `model`, or what `expect` says of data)": TESTS, "content": SCAN}
-    for kind, item in ((kind, item) for kind, type_ in kinds.items() for item in facts.of(type_)):
-        checks: tuple[CheckRecord, ...] = item.content.checks
-        if not checks:
-            yield Problem("evidence.nothing-checked", item.where, f"no check of {kind} ran")
-        for check in checks:
-            if check.checked < 1:
-                yield Problem("evidence.nothing-checked", item.where, f"the check `{check.name}` looked at nothing")
-            elif not check.passed:
-                yield Problem("evidence.check-failed", item.where, f"the check `{check.name}` failed: {check.summary}")
+    for item in facts.of(TESTS):
+        yield from _unpassed(item, "behaviour (`tests`, `model`, or what `expect` says of data)")
+    for item in facts.of(SCAN):
+        yield from _unpassed(item, "content")
+
+
+def _unpassed(item: Verified, kind: str) -> Iterator[Problem]:
+    checks: tuple[CheckRecord, ...] = item.content.checks
+    if not checks:
+        yield Problem("evidence.nothing-checked", item.where, f"no check of {kind} ran")
+    for check in checks:
+        if check.checked < 1:
+            yield Problem("evidence.nothing-checked", item.where, f"the check `{check.name}` looked at nothing")
+        elif not check.passed:
+            yield Problem("evidence.check-failed", item.where, f"the check `{check.name}` failed: {check.summary}")
 
 
 RULES: tuple[Rule, ...] = (
