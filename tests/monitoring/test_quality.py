@@ -99,6 +99,15 @@ def test_a_change_of_unit_is_told_by_its_factor(factor: float) -> None:
     assert finding.value == pytest.approx(factor, rel=0.01)
 
 
+def test_a_season_that_moves_the_median_as_far_is_no_change_of_unit() -> None:
+    def wind(*quantiles: float) -> dict[str, Any]:
+        return rows(2) | {"wind": np.interp(np.linspace(0, 1, 2000), (0, 0.25, 0.5, 0.75, 1), quantiles)}
+
+    reference = ReferenceProfile.build(wind(5, 25, 37, 41, 50))
+    spring = [reference.schema.profile(wind(20, 46, 59.5, 67, 80), 0.0, 3600.0)]
+    assert Rule.UNIT not in {each.rule for each in judge_quality(reference, spring, now=NOW)}
+
+
 def test_celsius_and_fahrenheit() -> None:
     changed = rows(2) | {"temp": rows(2)["temp"] * 1.8 + 32}
     assert (Rule.UNIT, ("temp",)) in rules(changed)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from pathlib import Path
 
 import pytest
+from fastapi import Request
 
 from falaj.home import Home
 from falaj.server.platform import Platform
 from falaj.server.routers.locations import desired
+from falaj.server.routers.system import events
 from falaj.storage import Database
 
 
@@ -21,4 +24,22 @@ def test_an_agent_that_waits_for_news_is_answered_at_once(tmp_path: Path, databa
     threading.Timer(0.3, platform.stopping.set).start()
     began = time.monotonic()
     assert desired("local", platform, after=version)["version"] == version
+    assert 0.3 <= time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_who_follows_events_is_let_go(tmp_path: Path, database: Database) -> None:
+    platform = Platform(Home(tmp_path / "home", {}).prepare(), database)
+
+    async def silent() -> dict[str, str]:
+        await asyncio.sleep(60)
+        return {"type": "http.disconnect"}
+
+    async def followed() -> list[object]:
+        answer = await events(Request({"type": "http", "headers": []}, silent), platform)
+        return [event async for event in answer.body_iterator]
+
+    threading.Timer(0.3, platform.stopping.set).start()
+    began = time.monotonic()
+    assert asyncio.run(followed()) == []
     assert 0.3 <= time.monotonic() - began < 5

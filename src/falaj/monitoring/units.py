@@ -22,7 +22,7 @@ FACTORS = {
     33.8639: "33.9, as of inches of mercury and hectopascal",
 }
 TOLERANCE = math.log(1.07)  # tails are known within 5%
-QUARTILE_TOLERANCE = math.log(1.12)  # a season moves the median as far as from miles to kilometres, and no quartile
+QUARTILE_TOLERANCE = math.log(1.12)  # a season may move the median by such a factor, and the quartiles by others
 SPREAD_TOLERANCE = math.log(1.25)
 
 
