@@ -82,6 +82,8 @@ def _migrated_file() -> bytes:
         return path.read_bytes()
 
 
+ON_BOTH = ("/audit/", "at_once", "retraining/test_requesting.py")
+"""What in them is about the databases themselves: how they keep transactions apart."""
 ON_EITHER = ("tests/server/", "tests/governance/", "tests/retraining/", "tests/integrations/")
 """Tests of what is built on the process table and the audit log, which themselves are always tested on both."""
 
@@ -97,7 +99,7 @@ def one_database(config: pytest.Config, items: list[pytest.Item]) -> None:
 
 def _is_left_to_the_other(name: str, names: set[str]) -> bool:
     test, _, parameters = name.partition("[")
-    if "/audit/" in test:
+    if any(each in test for each in ON_BOTH):
         return False
     chosen, other = ("sqlite", "postgres") if crc32(test.encode()) % 2 else ("postgres", "sqlite")
     return other in parameters and f"{test}[{parameters.replace(other, chosen)}" in names

@@ -40,6 +40,53 @@ def write(folder: Path, *answers: Answer, header: SegmentHeader = HEADER, sealed
     return segments(folder)[-1]
 
 
+def writer(folder: Path, *, sealed: bool = True, start: int = 1, **options: Any) -> LogWriter:
+    """A log whose segments are begun at one nanosecond after the other, so that their names are in order."""
+    ticks = iter(range(start, start + 100_000))
+    return LogWriter(folder, HEADER, lambda: next(ticks), key=new_log_key(DATA_KEY) if sealed else None, **options)
+
+
+class Replicas:
+    """Replicas that write and end as a test says.
+
+    Args:
+        folder: The log folder.
+        sealed: Whether they encrypt.
+        segment_bytes: As for `LogWriter`.
+    """
+
+    def __init__(self, folder: Path, *, sealed: bool, segment_bytes: int) -> None:
+        self._folder, self._sealed, self._segment_bytes = folder, sealed, segment_bytes
+        self._logs: dict[int, LogWriter] = {}
+        self._written: dict[int, list[str]] = {}
+
+    def write(self, number: int, count: int) -> None:
+        """Write so many answers; a replica that has ended, or is new, begins a segment."""
+        if number not in self._logs:
+            folder = self._folder / str(number)
+            self._logs[number] = writer(folder, sealed=self._sealed, segment_bytes=self._segment_bytes)
+        done = self._written.setdefault(number, [])
+        fresh = [f"{number}-{len(done) + index}" for index in range(count)]
+        self._logs[number].write([answer(name) for name in fresh])
+        done += fresh
+
+    def end(self, number: int) -> None:
+        """End a replica, if it is there."""
+        if number in self._logs:
+            self._logs.pop(number).close()
+
+    def close(self) -> None:
+        """End all."""
+        for number in list(self._logs):
+            self.end(number)
+
+    def were_read(self, read: list[str]) -> None:
+        """Everything was read once, and in order within its replica."""
+        for number, expected in self._written.items():
+            assert [name for name in read if name.startswith(f"{number}-")] == expected
+        assert len(read) == sum(map(len, self._written.values()))
+
+
 def compacted(path: Path, keys: LogKeys | None = KEYS) -> None:
     assert compact(path, keys, SAID) is Outcome.DONE
     assert not path.exists()

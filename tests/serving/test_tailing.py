@@ -30,15 +30,7 @@ from falaj.serving.predictionlog import (
     tail,
 )
 from falaj.serving.predictionlog.format import encode_header
-
-HEADER = SegmentHeader("flight-delay@7", "dev/flight-delay", ("hour", "carrier"), 0)
-DATA_KEY = DataKey("ab" * 16, "default", bytes(range(32)))
-KEYS = LogKeys(lambda _id: DATA_KEY)
-
-
-def writer(folder: Path, *, sealed: bool = True, start: int = 1, **options: Any) -> LogWriter:
-    ticks = iter(range(start, start + 100_000))
-    return LogWriter(folder, HEADER, lambda: next(ticks), key=new_log_key(DATA_KEY) if sealed else None, **options)
+from tests.serving.log_cases import DATA_KEY, HEADER, KEYS, Replicas, writer
 
 
 def answer(name: str, hour: int = 5) -> tuple[Any, ...]:
@@ -71,31 +63,23 @@ def test_every_record_is_read_once_and_in_order_within_its_replica(
     tmp_path_factory: pytest.TempPathFactory, done: list[tuple[str, int, int]], sealed: bool
 ) -> None:
     folder = tmp_path_factory.mktemp("log")
-    logs: dict[int, LogWriter] = {}
-    written: dict[int, list[str]] = {0: [], 1: [], 2: []}
+    replicas = Replicas(folder, sealed=sealed, segment_bytes=600)
     read: list[str] = []
     position: dict[str, Any] = {}
     for step, number, count in done:
         if step == "write":
-            if number not in logs:
-                logs[number] = writer(folder / str(number), sealed=sealed, segment_bytes=600)
-            fresh = [f"{number}-{len(written[number]) + index}" for index in range(count)]
-            logs[number].write([answer(name) for name in fresh])
-            written[number] += fresh
-        elif step == "end" and number in logs:
-            logs.pop(number).close()
+            replicas.write(number, count)
+        elif step == "end":
+            replicas.end(number)
         elif step == "read":
             found, position = tail(folder, saved(position), KEYS, limit=number)
             assert len(found) <= number
             read += names(found)
-    for log in logs.values():
-        log.close()
+    replicas.close()
     while (step_found := tail(folder, saved(position), KEYS, limit=3))[0]:
         read, position = read + names(step_found[0]), step_found[1]
     position = step_found[1]
-    for number, expected in written.items():
-        assert [name for name in read if name.startswith(f"{number}-")] == expected
-    assert len(read) == sum(map(len, written.values()))
+    replicas.were_read(read)
     assert set(position["segments"].values()) <= {-1}
 
 
