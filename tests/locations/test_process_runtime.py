@@ -19,6 +19,7 @@ from falaj.locations.runtimes.process.envoy_admin import EnvoyAdmin
 from falaj.locations.runtimes.process.os_process import tagged
 from falaj.locations.runtimes.process.replica import TAG, ReplicaRecords
 from falaj.locations.runtimes.process.runtime import Place, ProcessRuntime
+from falaj.locations.traffic import Traffic
 from tests.locations.conftest import Load, MakeRuntime, ask, servable, until
 
 pytestmark = pytest.mark.e2e
@@ -197,6 +198,31 @@ def test_another_agent_adopts_what_runs(make_runtime: MakeRuntime, place: Place)
         (status,) = second.converge(wanted)
     assert status.state is EndpointState.READY and load.failures == {}
     assert records(place) == before and second.gateway.process.current() == envoy
+
+
+@pytest.mark.faults
+def test_after_a_restart_of_the_machine_a_candidate_waits_for_the_stable_release(
+    make_runtime: MakeRuntime, place: Place
+) -> None:
+    first, wanted = make_runtime(), [servable(1), servable(2)]
+    rollout = {"dev/m": Traffic({1: 9_999, 2: 1}, canary=2)}
+    first.settle(wanted, rollout, timeout_s=20)
+    envoy = first.gateway.process.current()
+    assert envoy
+    for pid in (*records(place).values(), envoy.pid):
+        os.kill(pid, signal.SIGKILL)
+    second = make_runtime()
+    second.converge(wanted, rollout)
+    stable = next(pid for slot, pid in records(place).items() if "m@1" in slot)
+    os.kill(stable, signal.SIGSTOP)  # it is slow to start
+    until(lambda: second.converge(wanted, rollout)[1].replicas_ready == 1)
+    with Load(second.gateway.port) as load:
+        time.sleep(0.5)
+        assert load.answers["m@2"] == 0
+        os.kill(stable, signal.SIGCONT)
+        until(lambda: second.converge(wanted, rollout)[0].replicas_ready == 1)
+        until(lambda: load.answers["m@1"] > 100)
+    assert load.answers["m@2"] < 5
 
 
 @pytest.mark.faults

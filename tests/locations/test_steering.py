@@ -28,7 +28,7 @@ def replica(release: int, index: int = 0, *, ready: bool = True) -> Replica:
 
 
 def fallen(item: Replica) -> Replica:
-    return replace(item, process=None, ready_at=None)
+    return replace(item, process=None, ready_at=None, deaths=(2.0,))
 
 
 def arm_of(release: int) -> str:
@@ -113,13 +113,33 @@ def test_deciding_again_decides_the_same(found: tuple[Location, list[Servable], 
 
 
 @given(HISTORIES)
-def test_requests_go_where_somebody_answers_if_anybody_does(
+def test_requests_go_where_somebody_answers_if_anybody_does_and_the_stable_release_is_not_just_starting(
     found: tuple[Location, list[Servable], Traffic],
 ) -> None:
-    location, wanted, _ = found
+    location, wanted, traffic = found
+    if starts(location, wanted, traffic):
+        return
     ready = {r.slot.arm for r in location.replicas.values() if r.ready and r.retired_at is None}
     if ready & {arm_name(item) for item in wanted}:
         assert set(location.table.routes[ENDPOINT].weights) <= ready
+
+
+@given(HISTORIES)
+def test_a_candidate_gets_nothing_while_the_stable_release_starts(
+    found: tuple[Location, list[Servable], Traffic],
+) -> None:
+    location, wanted, traffic = found
+    if starts(location, wanted, traffic):
+        candidates = {arm_name(item) for item in wanted if item.endpoint.release != traffic.stable}
+        assert not candidates & location.table.routes[ENDPOINT].weights.keys()
+
+
+def starts(location: Location, wanted: list[Servable], traffic: Traffic) -> bool:
+    """Whether the stable release is wanted, has a share, and none of its replicas has answered or fallen yet."""
+    if traffic.stable not in {item.endpoint.release for item in wanted} or not traffic.weights[traffic.stable]:
+        return False
+    mine = [r for r in location.replicas.values() if r.slot.arm == arm_of(traffic.stable) and r.retired_at is None]
+    return all(r.ready_at is None and not r.deaths for r in mine)
 
 
 @given(HISTORIES)
@@ -166,6 +186,23 @@ def test_an_arm_that_never_was_ready_gets_nothing() -> None:
     location.set(replica(2))
     route = location.run(BOTH, CANARY)
     assert route.weights == {arm_of(2): 1_000, arm_of(1): 9_000} and route.canary_weight == 1_000
+
+
+def test_a_candidate_that_is_ready_first_after_a_restart_waits_for_the_stable_release() -> None:
+    location = Location({})
+    location.set(replica(1, ready=False), replica(2))
+    assert location.run(BOTH, CANARY).weights == {}
+    assert location.run(BOTH, Traffic({1: TOTAL_WEIGHT}, {2: 1.0})).weights == {}
+    location.set(fallen(replica(1)))  # it does not come: better the candidate than nobody
+    assert location.run(BOTH, CANARY).weights == {arm_of(2): TOTAL_WEIGHT}
+    location.set(replica(1))
+    assert location.run(BOTH, CANARY).weights == {arm_of(2): 1_000, arm_of(1): 9_000}
+
+
+def test_nobody_waits_for_a_stable_release_without_requests() -> None:
+    location = Location({})
+    location.set(replica(1, ready=False), replica(2))
+    assert location.run(BOTH, Traffic({1: 0, 2: TOTAL_WEIGHT}, canary=2)).weights == {arm_of(2): TOTAL_WEIGHT}
 
 
 def test_an_arm_that_fell_gives_its_weight_away_and_keeps_its_cluster() -> None:

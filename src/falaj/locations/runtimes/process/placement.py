@@ -24,6 +24,11 @@ class Group:
         """How many answer."""
         return sum(replica.ready for replica in self.replicas)
 
+    @property
+    def starting(self) -> bool:
+        """Whether none answers yet, and none has fallen."""
+        return not self.ready and not any(replica.deaths for replica in self.replicas)
+
 
 def group(replicas: Iterable[Replica], arm: str) -> Group:
     """The replicas of an arm in order of their index."""
@@ -96,12 +101,18 @@ def _whole(
 def _steered(
     name: str, wanted: Sequence[Servable], replicas: Sequence[Replica], before: RoutingTable, traffic: Traffic
 ) -> tuple[dict[str, Arm], Route]:
-    """The arms of a traffic share the requests; until one of them was ready, what answered before goes on."""
+    """The arms of a traffic share the requests; until the stable one was ready, what answered before goes on.
+
+    A candidate that is ready first, as after a restart in mid-rollout, waits: it would have all requests otherwise. It
+    takes them over from a stable release that fell.
+    """
     names = {servable.endpoint.release: arm_name(servable) for servable in wanted}
     found = {release: arm for release, n in names.items() if (arm := _routable(replicas, n, before))}
-    if not found:
+    stable = traffic.stable if traffic.stable in names and traffic.weights.get(traffic.stable or 0) else None
+    if not found or (stable and group(replicas, names[stable]).starting):
         main = _main(name, before)
-        arm = _routable(replicas, main, before) if main else None
+        others = {n for release, n in names.items() if release != stable}
+        arm = _routable(replicas, main, before) if main and main not in others else None
         return ({arm.name: arm}, Route(name, {arm.name: TOTAL_WEIGHT})) if arm else ({}, Route(name, {}))
     ready = frozenset(release for release, arm in found.items() if group(replicas, arm.name).ready)
     return steering.arms(traffic, found), steering.route(name, traffic, found, ready)

@@ -97,6 +97,7 @@ class ProcessRuntime:
     def adopt(self) -> None:
         """Take over what an earlier agent left running; to be called once, before the first pass."""
         self.supervisor.end_strays()
+        self.supervisor.forget_ended()
 
     def converge(
         self, servables: Sequence[Servable], traffic: Mapping[str, Traffic] | None = None

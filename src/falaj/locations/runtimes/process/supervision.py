@@ -85,6 +85,12 @@ class Supervisor:
         _log.info("replica.ended slot=%s", replica.slot.id)
         return True
 
+    def forget_ended(self) -> None:
+        """Begin anew with replicas that fell while there was no agent, as in a restart of the machine."""
+        for replica in list(self.records):
+            if replica.process and replica.retired_at is None and not replica.process.alive():
+                self._saved(replace(replica, process=None, ready_at=None, deaths=()))
+
     def end_strays(self) -> None:
         """Kill processes of this location that no record knows: their agent died between start and record."""
         sessions = {r.process.pid for r in self.records if r.process and r.process.alive()}
