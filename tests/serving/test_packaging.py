@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -76,3 +77,53 @@ def test_a_folder_without_a_model_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(PackagingError, match="no MLmodel"):
         package_model(tmp_path / "empty", tmp_path / "target", python=Path(sys.executable), table=None)
+
+
+@pytest.mark.parametrize("name", ["flights", "poisson", "linear"])
+def test_gates_score_what_serves_and_score_it_alike(packaged: Packaged, models: Path, name: str) -> None:
+    import pandas as pd
+    import polars as pl
+
+    from falaj.checks.in_project.models import LoadedModel
+
+    table = pl.read_parquet(models / "held-out.parquet")
+    missing = pd.DataFrame(table.to_dict(as_series=False))
+    conversion, original = LoadedModel(packaged(name)[0]), LoadedModel(models / name)
+    assert (conversion.flavor, original.flavor) == ("onnx", "sklearn")
+    assert conversion.classes == original.classes
+    wanted = original.score(original.features(missing))
+    for rows in (table, missing):
+        assert conversion.score(conversion.features(rows)) == pytest.approx(wanted, rel=1e-4, abs=1e-4)
+
+
+def test_a_conversion_of_a_tensor_scores_the_matrix_of_a_table(packaged: Packaged, models: Path) -> None:
+    import pandas as pd
+    import polars as pl
+
+    from falaj.checks.in_project.models import LoadedModel
+
+    table = pl.read_parquet(models / "held-out.parquet", columns=["hour", "distance"]).cast(pl.Float64)
+    conversion, original = LoadedModel(packaged("tensor")[0]), LoadedModel(models / "tensor")
+    wanted = original.score(pd.DataFrame(table.to_dict(as_series=False)).to_numpy())
+    assert conversion.flavor == "onnx"
+    assert conversion.score(conversion.features(table)) == pytest.approx(wanted, abs=1e-4)
+
+
+def test_a_conversion_without_its_classes_is_scored_by_the_original(packaged: Packaged, tmp_path: Path) -> None:
+    from falaj.checks.in_project.models import LoadedModel
+
+    folder = shutil.copytree(packaged("linear")[0], tmp_path / "earlier")
+    record = json.loads((folder / "serving.json").read_text())
+    assert record.pop("classes") == [0, 1]
+    (folder / "serving.json").write_text(json.dumps(record))
+    assert LoadedModel(folder).flavor == "sklearn"
+
+
+def test_a_broken_conversion_is_a_reason(packaged: Packaged, tmp_path: Path) -> None:
+    from falaj.checks.in_project.models import LoadedModel
+    from falaj.checks.in_project.problems import ProblemError
+
+    folder = shutil.copytree(packaged("linear")[0], tmp_path / "broken")
+    (folder / "model.onnx").write_bytes(b"no graph")
+    with pytest.raises(ProblemError, match="ONNX model cannot be loaded"):
+        LoadedModel(folder)

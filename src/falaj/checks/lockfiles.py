@@ -46,6 +46,18 @@ def find_lockfile(worktree: Path) -> Path | None:
     return next((worktree / name for name in LOCKFILES if (worktree / name).is_file()), None)
 
 
+def locked_packages(worktree: Path) -> tuple[tuple[str, str], ...]:
+    """Name and exact version of what the project's lockfile names; empty without a lockfile.
+
+    Raises:
+        CheckError: The lockfile cannot be read.
+    """
+    lockfile = find_lockfile(worktree)
+    if lockfile is None:
+        return ()
+    return tuple((item.name, item.version) for item in read_lockfile(lockfile) if item.version)
+
+
 def read_lockfile(path: Path) -> tuple[LockedPackage, ...]:
     """The packages of a `uv.lock` or a pip requirements file.
 

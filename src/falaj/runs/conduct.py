@@ -223,8 +223,8 @@ class _Run:
 
     def _findings(self, environment: Environment, pipeline: PipelineResult, checks: Any, gates: Any,
                   packaged: Any, started_at: float, tracking: Mapping[str, str]) -> Any:  # fmt: skip
+        from falaj.checks.lockfiles import locked_packages
         from falaj.runs.attest import Findings
-        from falaj.runs.bill import locked_packages
 
         return Findings(
             order=self.order,

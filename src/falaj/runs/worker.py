@@ -29,7 +29,7 @@ from falaj.project.spec import ProjectSpec
 from falaj.release import captured, changes
 from falaj.release.lifecycle import transition as deployment_transition
 from falaj.release.states import WITHDRAWN
-from falaj.runs import bill, queue, subjects
+from falaj.runs import queue, subjects
 from falaj.runs.checkout import checked_out
 from falaj.runs.conduct import conduct
 from falaj.runs.derivation import edges_of_release
@@ -144,7 +144,7 @@ class Worker:
         )
         try:
             with checked_out(order, self._home) as (full_order, worktree):
-                return bill.keeps_schema(conduct(full_order, worktree, surroundings))
+                return conduct(full_order, worktree, surroundings)
         except FalajError as error:
             return Outcome(RunState.FAILED, str(error))
         except Exception as error:  # a defect of ours must end this run with a reason, not the worker
@@ -233,7 +233,6 @@ class Worker:
         while not self._stopping.is_set():
             try:
                 self._tracking.client  # noqa: B018 - the first use imports MLflow and creates its database
-                bill.validator()  # as slow to import
                 self._outbox.run_due(time.time())
             except Exception:
                 logger.exception("MLflow mirror")

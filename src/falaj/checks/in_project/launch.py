@@ -24,7 +24,7 @@ def main(module: str, task_file: str, result_file: str) -> None:
     sys.modules[PACKAGE] = package
     problems = importlib.import_module(f"{PACKAGE}.problems")
     task = json.loads(Path(task_file).read_text())
-    sys.path.extend(task.get("site", []))
+    sys.path.extend([*task.get("site", []), str(here.parents[2])])
     try:
         result = importlib.import_module(f"{PACKAGE}.{module}").main(task)
     except problems.ProblemError as problem:

@@ -1,4 +1,4 @@
-"""Loading an MLflow model by its native flavor and scoring rows with it."""
+"""Loading a packaged model and scoring rows with it: by its conversion where there is one, else natively."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .converted import converted
 from .problems import ProblemError
 from .tables import column_names, is_polars
 
@@ -38,12 +39,13 @@ class LoadedModel:
         described = yaml.safe_load((folder / "MLmodel").read_text())
         flavors = described.get("flavors", {})
         native = next((flavor for flavor in NATIVE_FLAVORS if flavor in flavors), None)
-        self.flavor = native or "pyfunc"
-        loaded = _load(folder, self.flavor, flavors.get(self.flavor, {}))
-        raw = loaded.get_raw_model() if native is None and hasattr(loaded, "get_raw_model") else None
+        conversion = converted(folder)
+        self.flavor = "onnx" if conversion else native or "pyfunc"
+        self.needs_pandas = self.flavor == "pyfunc"
+        loaded = conversion or _load(folder, self.flavor, flavors.get(self.flavor, {}))
+        raw = loaded.get_raw_model() if self.needs_pandas and hasattr(loaded, "get_raw_model") else None
         # pyfunc of a classifier answers with classes; its raw model, where there is one, has the probabilities
         self.model: Any = raw if hasattr(raw, "predict_proba") else loaded
-        self.needs_pandas = native is None
         self.columns = self._columns(described)
 
     def _columns(self, described: dict[str, Any]) -> list[str]:
@@ -88,10 +90,14 @@ class LoadedModel:
 
 
 def _load(folder: Path, flavor: str, described: dict[str, Any]) -> Any:
-    """The model; a pickled one is read directly, because importing MLflow for that takes seconds."""
-    if described.get("serialization_format") in ("pickle", "cloudpickle"):
+    """The model; a file of one estimator is read directly, because importing MLflow for that takes seconds."""
+    form = described.get("serialization_format")
+    if form in ("pickle", "cloudpickle"):
         with (folder / described["pickled_model"]).open("rb") as file:
             return pickle.load(file)  # noqa: S301 - the project's own model in the project's own process
+    if form == "skops":
+        trusted = described.get("skops_trusted_types")
+        return importlib.import_module("skops.io").load(folder / described["pickled_model"], trusted=trusted)
     return importlib.import_module(f"mlflow.{flavor}").load_model(str(folder))
 
 

@@ -29,7 +29,7 @@ def main(task: dict[str, Any]) -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Versions of the libraries that predictions depend on, where they are installed."""
-    names = ("mlflow-skinny", "mlflow", "numpy", "scikit-learn", "lightgbm", "polars", "pandas")
+    names = ("mlflow-skinny", "mlflow", "numpy", "scikit-learn", "lightgbm", "onnxruntime", "polars", "pandas")
     found = {}
     for name in names:
         try:

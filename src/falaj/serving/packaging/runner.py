@@ -80,7 +80,7 @@ def _keep_if_equal(folder: Any, native: Any, conversion: Any, columns: Any, prob
         (folder.path / "model.onnx").unlink()
         return PackagingResult("native", "the conversion to ONNX answers differently", parity, _versions())
     result = PackagingResult("onnx", "", parity, _versions())
-    record = _record(conversion, text) | {"packaging": result.to_json()}
+    record = _record(conversion, text) | _classes(native.estimator) | {"packaging": result.to_json()}
     (folder.path / "serving.json").write_text(json.dumps(record, indent=1, sort_keys=False))
     return result
 
@@ -110,6 +110,13 @@ def _record(conversion: Any, missing_text: str) -> dict[str, Any]:
         "outputs": conversion.outputs,
         "answer": conversion.answer,
     }
+
+
+def _classes(estimator: Any) -> dict[str, Any]:
+    """What the outputs stand for: a classifier's classes, None for numbers; nothing where there are classes alone."""
+    if not hasattr(estimator, "classes_"):
+        return {"classes": None}
+    return {"classes": estimator.classes_.tolist()} if hasattr(estimator, "predict_proba") else {}
 
 
 def _versions() -> dict[str, str]:
