@@ -47,9 +47,9 @@ def cli_page() -> str:
     """Commands with their arguments and options, and the exit codes."""
     from typer.main import get_command
 
-    from falaj.cli.main import app
+    from falaj.cli.main import application
 
-    root = get_command(app)
+    root = get_command(application())
     parts = [MARK, "# The command line\n", f"{root.help}\n", *_command(root, "falaj")]
     codes = [(f"`{code}`", meaning) for code, meaning in exit_codes().items()]
     return "\n".join([*parts, "## Exit codes\n", *table(("code", "meaning"), codes)])

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from fastapi.testclient import TestClient
 
 from falaj.cli.heat_map import heat_map
+from falaj.cli.heat_picture import heat_picture
 from falaj.documents.monitoring import DriftWindow
 from falaj.home import Home
 from falaj.server.platform import Platform
@@ -19,6 +22,8 @@ from tests.databases import migrated_sqlite
 from tests.monitoring.watching.scene import missing, shifted
 from tests.platforms import answering
 from tests.server.monitored import Monitored, monitored
+
+SVG = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +75,13 @@ def test_an_alert_is_looked_after_overruled_and_resolved(falaj: Command) -> None
     assert falaj("alerts", "ack", "nothing").returncode == 3
 
 
+def test_the_picture_is_drawn_beside_the_table(falaj: Command, tmp_path: Path) -> None:
+    picture = tmp_path / "drift.svg"
+    assert falaj("drift", "delay", "--env", "prod", "--svg", str(picture)).returncode == 0
+    texts = [each.text or "" for each in ElementTree.parse(picture).iter(f"{SVG}text")]
+    assert "delay at local: drift by feature and window" in texts and "6 windows" in texts
+
+
 def window(number: int, *features: tuple[str, str, float]) -> DriftWindow:
     found = [{"feature": name, "verdict": verdict, "effect": effect} for name, verdict, effect in features]
     return DriftWindow("local", 3, number, float(number), number + 1.0, 100, {"features": found})
@@ -86,3 +98,17 @@ def test_the_map_has_a_line_a_feature_those_that_moved_first() -> None:
     assert scale.endswith("█ >= 0.8")
     assert heat_map([]) == []
     assert heat_map(windows, most=1)[0].endswith("█")
+
+
+def test_the_picture_has_a_cell_for_each_feature_and_window_and_a_line_for_each_release() -> None:
+    windows = [
+        window(0, ("a", "steady", 0.05), ("<b>", "unknown", 0.0)),
+        replace(window(1, ("a", "steady", 0.15), ("<b>", "drifted", 0.9)), release=4),
+    ]
+    root = ElementTree.fromstring(heat_picture("m", windows))
+    assert len(root.findall(f"{SVG}path")) == 2
+    texts = [each.text or "" for each in root.iter(f"{SVG}text")]
+    assert [name for name in texts if name in ("a", "<b>")] == ["<b>", "a"]
+    assert {"release 3", "release 4", "2 windows", ">= 0.8"} <= set(texts)
+    drawn = [each.get("fill") for each in root.findall(f"{SVG}rect") if each.get("height") == "17"]
+    assert drawn == ["#ffffff", "#8e0b0b", "#f4f4f4", "#dcdcdc"]

@@ -11,7 +11,7 @@ import polars
 import pytest
 from typer.testing import CliRunner
 
-from falaj.cli.main import app
+from falaj.cli.main import application
 from falaj.errors import FalajError
 
 
@@ -38,7 +38,7 @@ def files(tmp_path: Path) -> Path:
 
 
 def run(*arguments: Any) -> str:
-    done = CliRunner().invoke(app, ["profile", *map(str, arguments)])
+    done = CliRunner().invoke(application(), ["profile", *map(str, arguments)])
     if done.exception and isinstance(done.exception, FalajError):
         raise done.exception
     assert done.exit_code == 0, done.output

@@ -10,6 +10,8 @@ from falaj.cli.output import styled
 if TYPE_CHECKING:
     from falaj.documents.monitoring import DriftWindow
 
+Found = dict[str, Any]
+"""What a report says of one feature."""
 SHADES = " ░▒▓█"
 _STEPS = (0.1, 0.2, 0.4, 0.8)
 _NAME_WIDTH = 24
@@ -25,33 +27,42 @@ def heat_map(windows: Sequence[DriftWindow], most: int = 60) -> list[str]:
         windows: The earliest first.
         most: So many of the last are shown.
     """
-    shown = windows[-most:]
-    found = [{each["feature"]: each for each in window.report["features"]} for window in shown]
-    names = sorted({name for window in found for name in window}, key=lambda name: (-_largest(found, name), name))
-    lines = [f"{_cut(name):<{_NAME_WIDTH}} {''.join(_mark(window.get(name)) for window in found)}" for name in names]
-    scale = "  ".join(f"{shade} {_range(place)}" for place, shade in enumerate(SHADES))
+    found = by_feature(windows[-most:])
+    lines = [f"{_cut(name):<{_NAME_WIDTH}} {''.join(map(_mark, marks))}" for name, marks in found.items()]
+    scale = "  ".join(f"{mark} {range_of(place)}" for place, mark in enumerate(SHADES))
     return [*lines, f"{'effect':<{_NAME_WIDTH}} {scale}"] if lines else []
 
 
-def _largest(found: Sequence[dict[str, Any]], name: str) -> float:
+def by_feature(windows: Sequence[DriftWindow]) -> dict[str, list[Found | None]]:
+    """What was found of each feature in each window, those that moved most first."""
+    found = [{each["feature"]: each for each in window.report["features"]} for window in windows]
+    names = sorted({name for window in found for name in window}, key=lambda name: (-_largest(found, name), name))
+    return {name: [window.get(name) for window in found] for name in names}
+
+
+def shade(found: Found) -> int:
+    """The place of its effect in the scale."""
+    return sum(found["effect"] >= step for step in _STEPS)
+
+
+def range_of(place: int) -> str:
+    """The effects of a place in the scale."""
+    return f"< {_STEPS[0]:g}" if place == 0 else f">= {_STEPS[place - 1]:g}"
+
+
+def _largest(found: Sequence[dict[str, Found]], name: str) -> float:
     drifted = [window[name]["effect"] for window in found if name in window and window[name]["verdict"] == "drifted"]
     return max(drifted, default=0.0)
 
 
-def _mark(found: dict[str, Any] | None) -> str:
+def _mark(found: Found | None) -> str:
     if found is None or found["verdict"] == "unknown":
         return styled("?", "dim")
-    shade = SHADES[sum(found["effect"] >= step for step in _STEPS)]
+    mark = SHADES[shade(found)]
     if found["verdict"] != "drifted":
-        return styled(shade, "dim")
-    return styled("░" if shade == " " else shade, "red")
+        return styled(mark, "dim")
+    return styled("░" if mark == " " else mark, "red")
 
 
 def _cut(name: str) -> str:
     return name if len(name) <= _NAME_WIDTH else f"{name[: _NAME_WIDTH - 1]}…"
-
-
-def _range(place: int) -> str:
-    if place == 0:
-        return f"< {_STEPS[0]:g}"
-    return f">= {_STEPS[place - 1]:g}"

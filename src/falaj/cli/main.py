@@ -4,50 +4,36 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
+from importlib import import_module
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from falaj import __version__
-from falaj.cli.commands import (
-    accounts,
-    audit,
-    changes,
-    evidence,
-    federation,
-    feedback,
-    gates,
-    identity,
-    keys,
-    lineage,
-    locations,
-    monitoring,
-    notifications,
-    platform,
-    policy,
-    predictions,
-    privacy,
-    profile,
-    projects,
-    releases,
-    rollouts,
-    runs,
-    serving,
-    settings,
-    trainings,
-)
+from falaj.cli.tree import COMMANDS, modules_for
 from falaj.errors import FalajError
 
 if TYPE_CHECKING:
     from falaj.project.errors import ProjectError
 
-app = typer.Typer(
-    name="falaj",
-    help="From a git commit to governed production and back.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
+
+def application(modules: Iterable[str] = COMMANDS) -> typer.Typer:
+    """The command with the commands of some modules of `commands`.
+
+    Building all of them takes longer than most of them take to answer.
+    """
+    app = typer.Typer(
+        name="falaj",
+        help="From a git commit to governed production and back.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(options)
+    for module in modules:
+        import_module(f"falaj.cli.commands.{module}").register(app)
+    return app
 
 
 def _say_version(wanted: bool) -> None:
@@ -56,7 +42,6 @@ def _say_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def options(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     home: Annotated[str, typer.Option(help="Folder of the installation.", envvar="FALAJ_HOME")] = "",
@@ -74,40 +59,11 @@ def options(
         os.environ["FALAJ_PROFILE"] = profile
 
 
-for group in (
-    projects,
-    platform,
-    runs,
-    trainings,
-    releases,
-    changes,
-    rollouts,
-    gates,
-    evidence,
-    audit,
-    lineage,
-    locations,
-    serving,
-    feedback,
-    predictions,
-    monitoring,
-    settings,
-    keys,
-    notifications,
-    policy,
-    privacy,
-    identity,
-    federation,
-    accounts,
-    profile,
-):
-    group.register(app)
-
-
 def main() -> None:
     """Run the command line; a `FalajError` becomes three lines and its exit code."""
+    completing = any(name.endswith("_COMPLETE") for name in os.environ)
     try:
-        app()
+        application(COMMANDS if completing else modules_for(sys.argv[1:]))()
     except FalajError as error:
         _end(error)
     except KeyboardInterrupt:

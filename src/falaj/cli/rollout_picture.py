@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from typing import TYPE_CHECKING
 
 from falaj.cli.rollout_view import verdict
+from falaj.cli.svg import sheet, text
 
 if TYPE_CHECKING:
     from falaj.documents.rollouts import Rollout
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 _LEFT, _TOP, _WIDTH, _HEIGHT, _LEGEND = 52, 64, 640, 240, 22
 _LOW, _HIGH = -1.0, 4.0
 _COLOURS = ("#c0392b", "#d68910", "#2874a6", "#1e8449", "#7d3c98", "#5d6d7e")
-_STYLE = "text{font:13px sans-serif;fill:#222}.small{font-size:11px;fill:#555}"
 
 
 def picture_of(found: Rollout) -> str:
@@ -26,7 +25,7 @@ def picture_of(found: Rollout) -> str:
     points = found.trajectory
     names = [metric["name"] for metric in found.metrics]
     height = _TOP + _HEIGHT + 44 + _LEGEND * len(names)
-    parts = [_frame(found, height)]
+    parts = [_frame(found)]
     if points:
         times = _positions([point["at"] for point in points])
         parts += [_weights(times, [point["weight"] for point in points]), *_lines(found)]
@@ -37,21 +36,18 @@ def picture_of(found: Rollout) -> str:
             parts.append(_curve(times, [safe or 0.0 for _, safe in series], colour, dashed=True))
             parts.append(_legend(place, name, colour))
         took = points[-1]["at"] - points[0]["at"]
-        parts.append(_text(_LEFT + _WIDTH / 2, _TOP + _HEIGHT + 18, f"{took:,.0f} s", "small", "middle"))
-    return "\n".join([*parts, "</svg>\n"])
+        parts.append(text(_LEFT + _WIDTH / 2, _TOP + _HEIGHT + 18, f"{took:,.0f} s", "small", "middle"))
+    return sheet(_LEFT + _WIDTH + 24, height, "\n".join(parts))
 
 
-def _frame(found: Rollout, height: int) -> str:
+def _frame(found: Rollout) -> str:
     title = f"{found.endpoint}: release {found.candidate} beside {found.stable}, {found.strategy}"
-    width = _LEFT + _WIDTH + 24
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"><style>{_STYLE}</style>',
-            f'<rect width="{width}" height="{height}" fill="#fff"/>',
-            _text(_LEFT, 22, title, "", "start", bold=True),
-            _text(_LEFT, 42, verdict(found), "small", "start"),
+            text(_LEFT, 22, title, "", "start", bold=True),
+            text(_LEFT, 42, verdict(found), "small", "start"),
             f'<rect x="{_LEFT}" y="{_TOP}" width="{_WIDTH}" height="{_HEIGHT}" fill="none" stroke="#999"/>',
-            *(_text(_LEFT - 8, _y(value) + 4, f"{value:.0f}", "small", "end") for value in range(-1, 5)),
+            *(text(_LEFT - 8, _y(value) + 4, f"{value:.0f}", "small", "end") for value in range(-1, 5)),
         ]
     )
 
@@ -62,7 +58,7 @@ def _lines(found: Rollout) -> list[str]:
              "good enough": max((m["safe_line"] for m in judged), default=None)}  # fmt: skip
     return [
         f'<path d="M{_LEFT} {_y(value):.1f}h{_WIDTH}" stroke="#444" stroke-dasharray="6 3"/>'
-        + _text(_LEFT + 6, _y(value) - 4, name, "small", "start")
+        + text(_LEFT + 6, _y(value) - 4, name, "small", "start")
         for name, value in named.items()
         if value is not None
     ]
@@ -84,7 +80,7 @@ def _curve(times: Sequence[float], values: Sequence[float], colour: str, *, dash
 
 def _legend(place: int, name: str, colour: str) -> str:
     height = _TOP + _HEIGHT + 44 + _LEGEND * place
-    return f'<path d="M{_LEFT} {height - 4}h26" stroke="{colour}" stroke-width="3"/>' + _text(
+    return f'<path d="M{_LEFT} {height - 4}h26" stroke="{colour}" stroke-width="3"/>' + text(
         _LEFT + 34, height, f"{name}: solid harm, dashed good enough", "small", "start"
     )
 
@@ -96,8 +92,3 @@ def _positions(times: Sequence[float]) -> list[float]:
 
 def _y(log10: float) -> float:
     return _TOP + _HEIGHT * (_HIGH - min(max(log10, _LOW), _HIGH)) / (_HIGH - _LOW)
-
-
-def _text(x: float, y: float, text: str, style: str, anchor: str, *, bold: bool = False) -> str:
-    weight = ' font-weight="bold"' if bold else ""
-    return f'<text x="{x:.0f}" y="{y:.0f}" class="{style}" text-anchor="{anchor}"{weight}>{escape(text)}</text>'

@@ -1,34 +1,39 @@
-"""The calls, one method per operation of the API."""
+"""The calls, one method per operation of the API.
+
+The calls of a room and its documents are imported at their first use, as a command needs those of one room.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from falaj import api
-from falaj.client.audit import AuditCalls
-from falaj.client.bundles import BundleCalls
-from falaj.client.changes import ChangeCalls
 from falaj.client.credentials import token_for
-from falaj.client.federation import FederationCalls
-from falaj.client.gates import GateCalls
 from falaj.client.http import Transport
-from falaj.client.identity import AccountCalls, IdentityCalls
-from falaj.client.keys import KeyCalls, SecretCalls
-from falaj.client.lineage import LineageCalls
-from falaj.client.monitoring import MonitoringCalls
-from falaj.client.notifications import NotificationCalls
-from falaj.client.policy import PolicyCalls
-from falaj.client.predictions import PredictionCalls
-from falaj.client.privacy import PrivacyCalls
-from falaj.client.rollouts import RolloutCalls
-from falaj.client.settings import SettingsCalls
-from falaj.client.trainings import TrainingCalls
-from falaj.client.workload import LocationCalls
-from falaj.documents.lineage import Trace
 from falaj.home import Home
+
+if TYPE_CHECKING:
+    from falaj.client.audit import AuditCalls
+    from falaj.client.bundles import BundleCalls
+    from falaj.client.changes import ChangeCalls
+    from falaj.client.federation import FederationCalls
+    from falaj.client.gates import GateCalls
+    from falaj.client.identity import AccountCalls, IdentityCalls
+    from falaj.client.keys import KeyCalls, SecretCalls
+    from falaj.client.lineage import LineageCalls
+    from falaj.client.monitoring import MonitoringCalls
+    from falaj.client.notifications import NotificationCalls
+    from falaj.client.policy import PolicyCalls
+    from falaj.client.predictions import PredictionCalls
+    from falaj.client.privacy import PrivacyCalls
+    from falaj.client.rollouts import RolloutCalls
+    from falaj.client.settings import SettingsCalls
+    from falaj.client.trainings import TrainingCalls
+    from falaj.client.workload import LocationCalls
+    from falaj.documents.lineage import Trace
 
 _PREFIX = "/api/v1"
 
@@ -64,96 +69,134 @@ class Client:
     @cached_property
     def bundles(self) -> BundleCalls:
         """What was signed about releases."""
+        from falaj.client.bundles import BundleCalls
+
         return BundleCalls(self._transport)
 
     @cached_property
     def audit(self) -> AuditCalls:
         """The audit log."""
+        from falaj.client.audit import AuditCalls
+
         return AuditCalls(self._transport)
 
     @cached_property
     def changes(self) -> ChangeCalls:
         """Changes: requests, approvals, rollbacks."""
+        from falaj.client.changes import ChangeCalls
+
         return ChangeCalls(self._transport)
 
     @cached_property
     def gates(self) -> GateCalls:
         """Gates that failures left behind."""
+        from falaj.client.gates import GateCalls
+
         return GateCalls(self._transport)
 
     @cached_property
     def trainings(self) -> TrainingCalls:
         """What starts trainings, and asking for one."""
+        from falaj.client.trainings import TrainingCalls
+
         return TrainingCalls(self._transport)
 
     @cached_property
     def rollouts(self) -> RolloutCalls:
         """Rollouts: how candidates are doing."""
+        from falaj.client.rollouts import RolloutCalls
+
         return RolloutCalls(self._transport)
 
     @cached_property
     def lineage(self) -> LineageCalls:
         """What came from what, and why endpoints serve what they serve."""
+        from falaj.client.lineage import LineageCalls
+
         return LineageCalls(self._transport)
 
     @cached_property
     def monitoring(self) -> MonitoringCalls:
         """Monitors, drift, performance and alerts."""
+        from falaj.client.monitoring import MonitoringCalls
+
         return MonitoringCalls(self._transport)
 
     @cached_property
     def predictions(self) -> PredictionCalls:
         """Predictions as data."""
+        from falaj.client.predictions import PredictionCalls
+
         return PredictionCalls(self._transport)
 
     @cached_property
     def policy(self) -> PolicyCalls:
         """Permission: the policies in force."""
+        from falaj.client.policy import PolicyCalls
+
         return PolicyCalls(self._transport)
 
     @cached_property
     def privacy(self) -> PrivacyCalls:
         """Privacy: records, breaches, requests of people, compliance."""
+        from falaj.client.privacy import PrivacyCalls
+
         return PrivacyCalls(self._transport)
 
     @cached_property
     def settings(self) -> SettingsCalls:
         """The platform's settings."""
+        from falaj.client.settings import SettingsCalls
+
         return SettingsCalls(self._transport)
 
     @cached_property
     def keys(self) -> KeyCalls:
         """Data keys."""
+        from falaj.client.keys import KeyCalls
+
         return KeyCalls(self._transport)
 
     @cached_property
     def identity(self) -> IdentityCalls:
         """Who one is: sessions, tokens, approval keys."""
+        from falaj.client.identity import IdentityCalls
+
         return IdentityCalls(self._transport)
 
     @cached_property
     def accounts(self) -> AccountCalls:
         """Accounts of people and services."""
+        from falaj.client.identity import AccountCalls
+
         return AccountCalls(self._transport)
 
     @cached_property
     def federation(self) -> FederationCalls:
         """The identity provider, and security keys."""
+        from falaj.client.federation import FederationCalls
+
         return FederationCalls(self._transport)
 
     @cached_property
     def notifications(self) -> NotificationCalls:
         """Systems that are told of events."""
+        from falaj.client.notifications import NotificationCalls
+
         return NotificationCalls(self._transport)
 
     @cached_property
     def secrets(self) -> SecretCalls:
         """Secrets of steps and of the platform."""
+        from falaj.client.keys import SecretCalls
+
         return SecretCalls(self._transport)
 
     @cached_property
     def locations(self) -> LocationCalls:
         """Locations and their agents."""
+        from falaj.client.workload import LocationCalls
+
         return LocationCalls(self._transport)
 
     def health(self) -> api.Health:
@@ -223,6 +266,8 @@ class Client:
 
     def trace(self, prediction_id: str) -> Trace:
         """Where a prediction comes from."""
+        from falaj.documents.lineage import Trace
+
         return api.decode(Trace, self._get(f"/predictions/{quote(prediction_id)}"))
 
     def collect(self, grace_s: float) -> api.Collected:

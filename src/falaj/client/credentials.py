@@ -17,11 +17,13 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from falaj.documents.identity import LoggedIn
 from falaj.errors import FalajError, UsageError
 from falaj.home import Home
+
+if TYPE_CHECKING:
+    from falaj.documents.identity import LoggedIn
 
 _PROFILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,62}", re.ASCII)
 

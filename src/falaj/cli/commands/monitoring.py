@@ -10,6 +10,8 @@ from falaj.cli.commands.projects import JsonOption
 from falaj.cli.output import ago, clock, emit, emit_json, emit_table, shortened, styled
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from falaj.documents.monitoring import Alert, DriftWindow
 
 ModelArgument = Annotated[str, typer.Argument(help="Name of the model.")]
@@ -58,13 +60,19 @@ def monitors(
 
 
 def drift(
-    model: ModelArgument, environment: EnvironmentOption = "prod", windows: WindowsOption = 30, json: JsonOption = False
+    model: ModelArgument,
+    environment: EnvironmentOption = "prod",
+    windows: WindowsOption = 30,
+    svg: Annotated[str, typer.Option(help="Draw the windows of the location into this file, too.")] = "",
+    json: JsonOption = False,
 ) -> None:
     """Show how each feature compares with the reference, and over time."""
     from falaj.cli.heat_map import heat_map
     from falaj.client import Client
 
     found = Client.from_home().monitoring.drift(model, environment, windows)
+    if svg and found:
+        _draw(svg, model, found)
     if json:
         emit_json(found)
         return
@@ -78,6 +86,16 @@ def drift(
         emit(styled(f"{len(mine)} windows at {location}, until {clock(mine[-1].end)}", "bold"))
         for line in heat_map(mine):
             emit(line)
+
+
+def _draw(svg: str, model: str, found: Sequence[DriftWindow]) -> None:
+    """Draw the windows of the location that was heard of last."""
+    from pathlib import Path
+
+    from falaj.cli.heat_picture import heat_picture
+
+    mine = [each for each in found if each.location == found[-1].location]
+    Path(svg).write_text(heat_picture(model, mine), encoding="utf-8")
 
 
 def _last_window(window: DriftWindow) -> None:
