@@ -57,7 +57,7 @@ unit: install
 
 # Much of it is waiting for other processes, so there are more workers than cores. Names put most of the long files first.
 e2e: install
-	$(RUN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m "e2e or faults"
+	$(RUN)/pytest -q -n 4 --dist loadfile --no-loadscope-reorder -m "e2e or faults"
 
 docs: install
 	$(RUN)/python docs/generate.py

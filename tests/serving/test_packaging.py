@@ -29,7 +29,7 @@ def test_a_conversion_that_agrees_on_real_rows_and_probes_is_kept(packaged: Pack
     assert (folder / "model.onnx").stat().st_size > 0
 
 
-@pytest.mark.parametrize("seed", ["1", "2", "3", "4"])
+@pytest.mark.parametrize("seed", ["1", "2"])
 def test_packaging_again_gives_the_same_bytes(
     packaged: Packaged, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: str
 ) -> None:
