@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import polars
 import pytest
 
+from falaj.checks.in_project.models import LoadedModel
 from falaj.client import Endpoint, Label
 from tests.e2e.installation import Installation, installed, wait_for
 
@@ -25,7 +27,7 @@ def project(installation: Installation, folder: Path) -> Path:
     installation.plain_template(folder)
     file = folder / "falaj.yaml"
     text = file.read_text().replace("model: tumours", "model: tumour-risk")
-    watched = f"{{label: {LABEL}, block: {BLOCK}, tolerance: 0.1}}\nretrain:\n  - {{on: drift}}"
+    watched = f"{{label: {LABEL}, block: {BLOCK}, tolerance: 0.08}}\nretrain:\n  - {{on: drift}}"
     file.write_text(text.replace(f"{{label: {LABEL}}}", watched))
     data = folder / "data" / "tumours.csv"
     lines = data.read_text().splitlines()
@@ -36,11 +38,14 @@ def project(installation: Installation, folder: Path) -> Path:
     return folder
 
 
+Row = dict[str, float | None]
+
+
 @dataclass
 class Clinic:
     """Rows as they come in service."""
 
-    rows: list[dict[str, float | None]]
+    rows: list[Row]
     endpoint: Endpoint
     chance: random.Random = field(default_factory=lambda: random.Random(7))
 
@@ -52,25 +57,47 @@ class Clinic:
             ]
         return cls(rows, Endpoint(url))
 
-    def window(self, *, large: bool = False, scale: float = 1.0, lost: float = 0.0, truth: bool | None = None) -> None:
+    def window(self, *, large: bool = False, scale: float = 1.0, lost: float = 0.0, opposite: bool = False) -> None:
         """One block of rows.
 
         Args:
             large: Prefers large tumours.
             scale: What measurements are multiplied with, so that none is like those of the reference.
             lost: Share of rows that lose a measurement.
-            truth: Sends labels, which are the right ones or the wrong ones.
+            opposite: Sends labels, and they are the opposite of the truth.
         """
         weights = [row["radius"] ** 3 if large else 1.0 for row in self.rows]  # type: ignore[operator]
-        drawn = [dict(row) for row in self.chance.choices(self.rows, weights, k=BLOCK)]
+        self.send(
+            [dict(row) for row in self.chance.choices(self.rows, weights, k=BLOCK)], scale, lost, opposite=opposite
+        )
+
+    def doubtful(self, model: LoadedModel) -> list[Row]:
+        """One block of rows between those of two classes, of which the model is not sure."""
+        whole = [row for row in self.rows if row["texture"] is not None]
+        sides = [[row for row in whole if row[LABEL] == label] for label in (0.0, 1.0)]
+        found: list[Row] = []
+        while len(found) < BLOCK:
+            mixed = [self._between(*map(self.chance.choice, sides)) for _ in range(20 * BLOCK)]
+            scores = model.score(model.features(polars.DataFrame(mixed)))
+            found += [row for row, score in zip(mixed, scores, strict=True) if 0.3 < score < 0.7]
+        for row in found[::11]:
+            row["texture"] = None
+        return found[:BLOCK]
+
+    def _between(self, one: Row, other: Row) -> Row:
+        share = self.chance.random()
+        return {name: share * (one[name] or 0.0) + (1 - share) * (other[name] or 0.0) for name in one}
+
+    def send(self, drawn: list[Row], scale: float = 1.0, lost: float = 0.0, *, opposite: bool = False) -> None:
+        """Ask about rows, changed as `window` says."""
         labels = [row.pop(LABEL) for row in drawn]
         for row in drawn:
             row.update({name: value and value * scale for name, value in row.items()})
             if self.chance.random() < lost:
                 row["texture"] = None
         answer = self.endpoint.predict(drawn)
-        if truth is not None:
-            self.endpoint.feedback([Label(answer.id, [int(label == truth) for label in labels])])
+        if opposite:
+            self.endpoint.feedback([Label(answer.id, [int(not label) for label in labels])])
 
 
 def test_a_shift_is_noted_a_person_asked_a_fault_is_an_incident_and_a_loss_is_trained_for(tmp_path: Path) -> None:
@@ -104,15 +131,20 @@ def test_a_shift_is_noted_a_person_asked_a_fault_is_an_incident_and_a_loss_is_tr
         assert not [run for run in platform.json("runs") if run["trigger"] == "drift"]
         assert platform.json("alerts", "resolve", fault["id"], "-m", "the sensor was replaced")["state"] == "resolved"
 
-        for _ in range(4):
-            clinic.window(truth=False)  # what the model says is the opposite of what is
-        wait_for(lambda: _labelled(platform) >= 4 * BLOCK, 60, platform.logs)
-        clinic.window()
-        loss = _alert(platform, "concept-drift")
+        model = LoadedModel(next((platform.home / "locations" / "local" / "models").iterdir()))
+        for _ in range(3):
+            clinic.send(clinic.doubtful(model))
+        loss = _alert(platform, "performance-loss")
         assert loss["id"] != fault["id"]
         assert any("a retraining was asked for and is started" in note["text"] for note in loss["notes"])
-        started = [run for run in platform.json("runs") if run["trigger"] == "drift"]
-        assert len(started) == 1
+        assert "estimated without labels" in platform.ok("triage", loss["id"])
+        assert [run["trigger"] for run in platform.json("runs")].count("drift") == 1
+
+        for _ in range(4):
+            clinic.window(opposite=True)
+        wait_for(lambda: _labelled(platform) >= 4 * BLOCK, 60, platform.logs)
+        clinic.window()
+        assert _alert(platform, "concept-drift")["id"] == loss["id"]
         windows = platform.json("drift", "tumour-risk", "--env", "dev")
         assert [window["number"] for window in windows] == list(range(len(windows)))
         assert "radius" in platform.ok("drift", "tumour-risk", "--env", "dev")

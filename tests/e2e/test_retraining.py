@@ -1,4 +1,4 @@
-"""Trainings on a real platform: by a person, by an event, by labels; nothing new is no release, a storm is one run."""
+"""Trainings on a real platform, by each kind of trigger; nothing new is no release, and a storm is one run."""
 
 from __future__ import annotations
 
@@ -13,15 +13,21 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import obstore
 import pytest
+from obstore.store import S3Store
 
 from falaj.client import Client, Endpoint, Label
 from falaj.documents.retraining import ModelTriggers
 from falaj.home import Home
 from tests.e2e.installation import Installation, installed, wait_for
+from tests.servers import BUCKET, S3Server, s3_server
+
+__all__ = ["s3_server"]
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 SECRET = "a secret of both sides"
+KEY = "clinic/tumours.csv"
 ENDED = ("won", "unchanged", "lost", "failed", "refused")
 RETRAIN = """
 retrain:
@@ -33,16 +39,26 @@ retrain:
   - {on: schedule, cron: "* * * * *", cooldown: 1s, budget: {runs_a_week: 50}}
   - {on: event, source: tumours, poll: 1m, cooldown: 1s, budget: {runs_a_week: 50}}
 """
+BY_OTHERS = """
+retrain:
+  - {on: event, upstream: scans, cooldown: 1s, budget: {runs_a_week: 50}}
+  - {on: labels, loss_above: 0.5, cooldown: 1s, budget: {runs_a_week: 50}}
+"""
 SPLIT = "def split(tumours: pd.DataFrame, test_every: int)"
 
 
 @dataclass
 class Lab:
-    """An installation whose project reads a table outside of its repository."""
+    """An installation whose project reads a table of a bucket."""
 
     platform: Installation
     project: Path
-    rows: Path
+    bucket: S3Server
+
+    @property
+    def table(self) -> Path:
+        """The rows with their right labels."""
+        return self.project / "data" / "tumours.csv"
 
     @property
     def client(self) -> Client:
@@ -65,43 +81,54 @@ class Lab:
     def releases(self) -> list[int]:
         return sorted(each.number for each in self.client.releases("tumours"))
 
-    def announce(self, session: httpx.Client, event: str) -> Any:
-        body = json.dumps({"source": "tumours", "id": event}).encode()
+    def put(self, table: str) -> None:
+        """Write the bucket's table anew."""
+        store = S3Store(
+            BUCKET, endpoint=self.bucket.endpoint, region="us-east-1", virtual_hosted_style_request=False,
+            client_options={"allow_http": True},
+        )  # fmt: skip
+        obstore.put(store, KEY, table.encode())
+
+    def announce(self, session: httpx.Client, told: dict[str, Any]) -> Any:
+        body = json.dumps(told).encode()
         signature = "sha256=" + hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
         url = f"{Home(self.platform.home, {}).server_url}/api/v1/projects/tumours/events"
         answer = session.post(url, content=body, headers={"x-hub-signature-256": signature}).raise_for_status()
         return answer.json()["requests"][0]["state"]
 
 
-def mislabel(table: Path, changed: Path) -> None:
-    """Give a fifth of the rows to learn from the wrong label: what is trained on them can be beaten."""
-    head, *rows = table.read_text().splitlines()
+def mislabelled(table: str) -> str:
+    """The table with the wrong label for a fifth of the rows to learn from: what is trained on them can be beaten."""
+    head, *rows = table.splitlines()
     wrong = [index % 4 != 0 and index % 5 == 1 for index in range(len(rows))]
     said = [f"{row[:-1]}{1 - int(row[-1])}" if lies else row for row, lies in zip(rows, wrong, strict=True)]
-    changed.write_text("\n".join([head, *said]) + "\n")
+    return "\n".join([head, *said]) + "\n"
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Lab]:
+def lab(tmp_path: Path, s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+    for name, value in s3_server.environment.items():
+        monkeypatch.setenv(name, value)
     with installed(tmp_path / "home") as platform:
         folder = platform.plain_template(tmp_path / "tumours")
-        rows = tmp_path / "rows.csv"
-        mislabel(folder / "data" / "tumours.csv", rows)
-        spec = folder / "falaj.yaml"
-        text = spec.read_text().replace("file://data/tumours.csv", f"file://{rows}")
-        text = text.replace("{test_every: 4}", "{test_every: 4, train_until: null}").replace(
-            "auc >= 0.95", "auc >= 0.9"
-        )
-        spec.write_text(text + RETRAIN)
-        code = folder / "src" / "tumours" / "features.py"
-        code.write_text(code.read_text().replace(SPLIT, SPLIT[:-1] + ", train_until: str | None = None)"))
-        repository = platform.repository(folder, "tumours")
-        made = Lab(platform, repository, rows)
+        made = Lab(platform, platform.repository(folder, "tumours"), s3_server)
+        made.put(mislabelled(made.table.read_text()))
+        read_from(folder, s3_server.url(KEY))
         origin = next(each.repository for each in made.client.projects())
         made.client.register_project("tumours", origin, branch="main", webhook_secret=SECRET)
-        run = platform.ended(platform.push(repository))
+        run = platform.ended(platform.push(folder))
         assert run["state"] == "succeeded", run["reason"] + platform.logs()
         yield made
+
+
+def read_from(folder: Path, url: str) -> None:
+    """Let the template read its table from elsewhere and learn of the window of a training."""
+    spec = folder / "falaj.yaml"
+    text = spec.read_text().replace("file://data/tumours.csv", url)
+    text = text.replace("{test_every: 4}", "{test_every: 4, train_until: null}").replace("auc >= 0.95", "auc >= 0.9")
+    spec.write_text(text + RETRAIN)
+    code = folder / "src" / "tumours" / "features.py"
+    code.write_text(code.read_text().replace(SPLIT, SPLIT[:-1] + ", train_until: str | None = None)"))
 
 
 def test_trainings(lab: Lab) -> None:
@@ -109,6 +136,7 @@ def test_trainings(lab: Lab) -> None:
     nothing_new_is_no_release(lab)
     labels_start_a_training(lab)
     the_clock_and_a_look_at_the_data_start_one_too(lab)
+    a_release_upstream_and_a_loss_start_one_too(lab)
 
 
 def nothing_new_is_no_release(lab: Lab) -> None:
@@ -123,9 +151,11 @@ def nothing_new_is_no_release(lab: Lab) -> None:
 
 
 def a_storm_of_events_is_one_run_that_says_why(lab: Lab) -> None:
-    shutil.copyfile(lab.project / "data" / "tumours.csv", lab.rows)
+    lab.put(lab.table.read_text())
+    written = {"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": BUCKET}, "object": {"key": KEY}}}
     with httpx.Client() as session:
-        states = [lab.announce(session, str(index)) for index in range(100)]
+        states = [lab.announce(session, {"Records": [written]})]
+        states += [lab.announce(session, {"source": "tumours", "id": str(index)}) for index in range(99)]
     assert (states[0], set(states[1:])) == ("started", {"waiting"})
     asked = lab.ended("event")
     assert (asked.state, asked.release) == ("won", 2), asked
@@ -143,17 +173,7 @@ def a_storm_of_events_is_one_run_that_says_why(lab: Lab) -> None:
 
 
 def labels_start_a_training(lab: Lab) -> None:
-    with lab.rows.open() as table:
-        known = list(csv.DictReader(table))[:60]
-    served_at = lab.client.endpoint("dev/tumours")
-    assert served_at is not None and served_at.url
-    with Endpoint(served_at.url) as endpoint:
-        features = [{name: float(value) for name, value in row.items() if name != "malignant"} for row in known]
-        labels = [
-            Label(endpoint.predict([row]).id, int(truth["malignant"]))
-            for row, truth in zip(features, known, strict=True)
-        ]
-        endpoint.feedback(labels)
+    answer_and_label(lab, right=True)
     asked = lab.ended("feedback")
     assert asked.run and "labels" in asked.cause["reason"]
     assert lab.client.run(asked.run).trigger == "feedback"
@@ -164,13 +184,49 @@ def labels_start_a_training(lab: Lab) -> None:
 def the_clock_and_a_look_at_the_data_start_one_too(lab: Lab) -> None:
     spec = lab.project / "falaj.yaml"
     spec.write_text(spec.read_text().replace(RETRAIN, BY_THE_CLOCK))
-    lab.rows.touch()  # written anew, and with the same rows: what looks at it cannot know
+    lab.put(lab.table.read_text().replace("\n", "\r\n"))  # the same rows: what looks at the bucket cannot know
     run = lab.platform.ended(lab.platform.push(lab.project, "Train by the clock"))
     assert run["state"] == "succeeded", run["reason"]
     for kind, reason in (("schedule", "* * * * *"), ("event", "tumours has something new")):
         asked = lab.ended(kind, reason)
         assert asked.state == "unchanged", asked
         assert lab.client.run(asked.run).trigger == kind
+
+
+def a_release_upstream_and_a_loss_start_one_too(lab: Lab) -> None:
+    spec = lab.project / "falaj.yaml"
+    spec.write_text(spec.read_text().replace(BY_THE_CLOCK, BY_OTHERS))
+    run = lab.platform.ended(lab.platform.push(lab.project, "Train by what others do"))
+    assert run["state"] == "succeeded", run["reason"]
+    wait_for(lambda: served(lab) == f"tumours@{run['release']}", 60, lab.platform.logs)
+    answer_and_label(lab, right=False)
+    asked = lab.ended("feedback", "0.5 is the bound")
+    assert asked.state == "lost", asked
+    upstream = lab.project.with_name("scans")
+    shutil.copytree(lab.project, upstream, ignore=shutil.ignore_patterns(".git"))
+    (upstream / "falaj.yaml").write_text(
+        spec.read_text().replace("model: tumours", "model: scans").replace(BY_OTHERS, "")
+    )
+    lab.platform.repository(upstream, "scans")
+    above = lab.platform.ended(lab.platform.push(upstream))
+    assert above["state"] == "succeeded", above["reason"]
+    asked = lab.ended("event", "scans@1 was released")
+    assert asked.state == "unchanged", asked
+
+
+def answer_and_label(lab: Lab, *, right: bool) -> None:
+    """Ask the live release about 60 tumours and send their labels, or about all and send the opposite ones."""
+    with lab.table.open() as table:
+        known = list(csv.DictReader(table))[: 60 if right else None]
+    served_at = lab.client.endpoint("dev/tumours")
+    assert served_at is not None and served_at.url
+    with Endpoint(served_at.url) as endpoint:
+        labels = []
+        for row in known:
+            truth = int(row.pop("malignant"))
+            answer = endpoint.predict([{name: float(value) for name, value in row.items()}])
+            labels.append(Label(answer.id, truth if right else 1 - truth))
+        endpoint.feedback(labels)
 
 
 def predicates(lab: Lab, release: str) -> Iterator[tuple[str, Any]]:
@@ -182,7 +238,7 @@ def predicates(lab: Lab, release: str) -> Iterator[tuple[str, Any]]:
 
 
 def served(lab: Lab) -> str:
-    with lab.rows.open() as table:
+    with lab.table.open() as table:
         row = {name: float(value) for name, value in next(csv.DictReader(table)).items() if name != "malignant"}
     found = lab.client.endpoint("dev/tumours")
     if found is None or not found.url:

@@ -25,6 +25,7 @@ def rows(seed: int, count: int = 2000) -> dict[str, Any]:
 
 
 REFERENCE = ReferenceProfile.build(rows(1, 8000))
+ONE_COLUMN = ReferenceProfile.build({"temp": rows(1, 8000)["temp"]})
 
 
 def window(columns: dict[str, Any], ids: list[int] | None = None) -> list[Profile]:
@@ -55,6 +56,23 @@ def test_missing_values() -> None:
     broken = rows(2)
     broken["temp"][:200] = np.nan
     assert rules(broken) == {(Rule.MISSING, ("temp",))}
+
+
+def test_shares_of_a_small_window_that_chance_explains_break_no_rule() -> None:
+    """5% of 120 rows are allowed: 11 of them are missing by chance in one window of 20, 19 never."""
+    few, many = rows(2, 120), rows(2, 120)
+    few["temp"][:11], many["temp"][:19] = np.nan, np.nan
+    assert found(few) == []
+    assert rules(many) == {(Rule.MISSING, ("temp",))}
+
+
+def test_a_share_at_its_limit_breaks_the_rule_as_rarely_as_promised() -> None:
+    rng, broken = np.random.default_rng(5), 0
+    for missing in rng.binomial(60, 0.05, 3000):
+        columns = {"temp": np.where(np.arange(60) < missing, np.nan, 15.0 + np.arange(60) % 7)}
+        profiles = [ONE_COLUMN.schema.profile(columns, 0.0, 3600.0)]
+        broken += any(each.rule is Rule.MISSING for each in judge_quality(ONE_COLUMN, profiles, now=NOW))
+    assert broken <= 10  # 3 are allowed on average
 
 
 def test_infinite_values() -> None:

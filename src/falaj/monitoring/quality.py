@@ -6,6 +6,7 @@ these findings go before drift when an alert is looked into.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -18,6 +19,8 @@ LEAST_ROWS = 30
 USUAL = 0.05
 """Share of the reference's own windows that break a rule, from which on breaking it is no sign of a fault."""
 MOST_OWN_WINDOWS = 40
+CHANCE = 0.001
+"""Chance, at most, that a window breaks a rule of shares although the share of its source is at the limit."""
 STUCK_CELLS = 0.5  # standard deviation, in fine cells, below which a value does not move
 MOVING_CELLS = 5.0
 
@@ -209,9 +212,22 @@ def _risen(
     looked: _Looked, name: str, rule: Rule, shares: tuple[float, float], limit: float
 ) -> Iterator[QualityFinding]:
     before, after = shares
-    if after > before + limit and after * looked.window.rows >= 2:
+    if after * looked.window.rows >= 2 and _beyond_chance(after, before + limit, looked.window.rows):
         message = f"{after:.1%} of {name} are {_WORDS[rule]}, {before:.1%} in the reference"
         yield QualityFinding(rule, message, (name,), after, before + limit)
+
+
+def _beyond_chance(share: float, limit: float, rows: int) -> bool:
+    """Whether rows of which at most the limit are to be expected would have this share in 1 of 1,000 windows at most.
+
+    By Chernoff's bound on a binomial's tail: exp(-rows KL(share, limit)).
+    """
+    if share <= limit:
+        return False
+    if limit <= 0:
+        return True
+    rest = (1 - share) * math.log((1 - share) / (1 - limit)) if share < 1 else 0.0
+    return rows * (share * math.log(share / limit) + rest) >= -math.log(CHANCE)
 
 
 def _of_number(looked: _Looked, cells: NumberCells) -> Iterator[QualityFinding]:
