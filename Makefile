@@ -9,7 +9,7 @@ export DO_NOT_TRACK := true
 # With it, as containers often set it, each of the hundreds of processes of the tests compiles all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo test lint types contracts unit e2e docs bench clean
+.PHONY: install demo test lint types contracts tools tests unit e2e docs clean
 
 install: .venv/installed
 
@@ -24,7 +24,7 @@ install: .venv/installed
 demo: install
 	$(RUN)/python examples/demo.py $(if $(KEEP),--keep)
 
-test: lint types contracts unit e2e
+test: lint types contracts tests
 
 lint: install
 	$(RUN)/ruff format --check src tests benchmarks examples docs auditors
@@ -48,16 +48,25 @@ contracts: install
 	cd $@.new && apt-get download -qq prometheus && dpkg -x *.deb . && rm *.deb
 	mv $@.new $@
 
-# Tests of routes run on one database each; `pytest --every-database` runs them on both.
-unit: install
+tools: install
 	@$(MAKE) --no-print-directory .tools/softhsm || echo "no SoftHSM: tests of root keys in an HSM are skipped"
 	@$(MAKE) --no-print-directory .tools/prometheus || echo "no Prometheus: tests of metrics and alert rules are skipped"
-	$(RUN)/pytest -q -n 3 --dist worksteal -m "not e2e and not faults" --cov --cov-report=
-	$(RUN)/coverage report --fail-under=90 --include='$(shell tr '\n' ',' < tests/pure_cores.txt)'
 
-# Much of it is waiting for other processes, so there are more workers than cores. Names put most of the long files first.
+# Slow tests wait much for other processes, and the others fill the gaps; so there are more workers than cores.
+# Tests of routes run on one database each; `pytest --every-database` runs them on both.
+PYTEST := $(RUN)/pytest -q -n 4 --dist loadgroup --no-loadscope-reorder
+CORES = $(shell tr '\n' ',' < tests/pure_cores.txt)
+
+tests: tools
+	$(PYTEST) --cov --cov-report=
+	$(RUN)/coverage report --fail-under=90 --include='$(CORES)'
+
+unit: tools
+	$(PYTEST) -m "not e2e and not faults" --cov --cov-report=
+	$(RUN)/coverage report --fail-under=90 --include='$(CORES)'
+
 e2e: install
-	$(RUN)/pytest -q -n 4 --dist loadfile --no-loadscope-reorder -m "e2e or faults"
+	$(PYTEST) -m "e2e or faults"
 
 docs: install
 	$(RUN)/python docs/generate.py

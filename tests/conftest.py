@@ -28,14 +28,44 @@ CORES = {line.split("/")[2] for line in Path(__file__).with_name("pure_cores.txt
 """Rooms that have pure cores."""
 
 
+SLOW = {"e2e", "faults"}
+LONGEST = (
+    "test_flights", "test_retraining", "test_kill", "test_locations", "test_bad_input", "test_loopback",
+    "test_monitoring", "test_database", "test_disk", "test_privacy",
+)  # fmt: skip
+"""Files of slow tests, the longest first, so that none is left over at the end."""
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Measure coverage in tests of pure cores alone (`pure_cores.txt`), and leave out what `one_database` does."""
-    for item in items:
-        room = item.nodeid.split("/")[1]
-        if room not in CORES or EDGES.intersection(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.no_cover)
+    """Order and group tests, measure coverage in those of pure cores alone, and leave out what `one_database` does."""
     if not config.getoption("every_database"):
         one_database(config, items)
+    for item in items:
+        room, slow = item.nodeid.split("/")[1], _is_slow(item)
+        if slow or room not in CORES or EDGES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.no_cover)
+        if group := _group(item, room, slow=slow):
+            item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=_place)
+
+
+def _is_slow(item: pytest.Item) -> bool:
+    return any(item.get_closest_marker(name) for name in SLOW)
+
+
+def _group(item: pytest.Item, room: str, *, slow: bool) -> str:
+    """Tests that one process runs: of one installation, or with models that take long to make."""
+    if "models" in getattr(item, "fixturenames", ()):
+        return f"models of {room}"
+    return item.nodeid.partition("::")[0] if slow else ""
+
+
+def _place(item: pytest.Item) -> int:
+    """Slow tests come first, the longest files of them before the others."""
+    name = Path(item.nodeid.partition("::")[0]).stem
+    if not _is_slow(item):
+        return len(LONGEST) + 1
+    return LONGEST.index(name) if name in LONGEST else len(LONGEST)
 
 
 @pytest.fixture(scope="session", autouse=True)

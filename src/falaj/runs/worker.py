@@ -43,7 +43,8 @@ from falaj.storage.retraining_tables import TrainingRequestRow
 
 _LEASE_S = 15.0
 _RENEW_EVERY_S = 1.0
-_IDLE_S = 0.15
+_IDLE_S = 0.25
+_MIRROR_EVERY_S = 0.5
 _WORKER = Principal(release.WORKER, PrincipalKind.WORKLOAD)
 
 logger = logging.getLogger(__name__)
@@ -237,7 +238,7 @@ class Worker:
             except Exception:
                 logger.exception("MLflow mirror")
                 self._stopping.wait(5.0)
-            self._stopping.wait(_IDLE_S)
+            self._stopping.wait(_MIRROR_EVERY_S)
 
     def _register(self, message: Mapping[str, Any]) -> None:
         from tempfile import TemporaryDirectory

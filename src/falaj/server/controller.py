@@ -24,7 +24,7 @@ from falaj.server.routers.projects import Push, announce
 from falaj.server.trainings import TrainingWatch
 from falaj.storage import ProjectRow, RunRow
 
-_TICK_S = 0.2
+_TICK_S = 0.25
 _LEASE_S = 30.0
 _DRAIN_EVERY_S = 2.0
 _SIGN_EVERY_S = 60.0

@@ -14,7 +14,7 @@ from falaj.integrations import notifications
 from falaj.processes import Outbox
 from falaj.server.platform import Platform
 
-_TICK_S = 0.5
+_TICK_S = 1.0
 
 logger = logging.getLogger(__name__)
 

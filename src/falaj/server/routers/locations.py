@@ -25,7 +25,7 @@ from falaj.storage import EndpointRow, ReleaseRow
 
 router = APIRouter(prefix="/api/v1", tags=["locations"])
 _LONG_POLL_S = 20.0
-_POLL_STEP_S = 0.2
+_POLL_STEP_S = 0.25
 _CHUNK_BYTES = 1 << 20
 LogSize = Annotated[int, Query(ge=0, le=2**62)]
 
