@@ -119,6 +119,13 @@ def test_a_conversion_without_its_classes_is_scored_by_the_original(packaged: Pa
     assert LoadedModel(folder).flavor == "sklearn"
 
 
+def test_a_project_without_the_runtime_scores_the_original(packaged: Packaged, monkeypatch: pytest.MonkeyPatch) -> None:
+    from falaj.checks.in_project.models import LoadedModel
+
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    assert LoadedModel(packaged("linear")[0]).flavor == "sklearn"
+
+
 def test_a_broken_conversion_is_a_reason(packaged: Packaged, tmp_path: Path) -> None:
     from falaj.checks.in_project.models import LoadedModel
     from falaj.checks.in_project.problems import ProblemError

@@ -17,12 +17,19 @@ from .tables import column, is_polars
 
 
 def converted(folder: Path) -> Any:
-    """The conversion in a packaged folder; None where there is none, or it does not say what its outputs are."""
+    """The conversion in a packaged folder.
+
+    None where there is none, where it does not say what its outputs are, and where the project's Python is another one
+    than that for which ONNX Runtime was installed; the project's own library has the original then.
+    """
     file = folder / "serving.json"
     record = json.loads(file.read_text()) if file.is_file() else {}
     if record.get("flavor") != "onnx" or "classes" not in record:
         return None
-    return _Regressor(folder) if record["classes"] is None else _Classifier(folder, record["classes"])
+    try:
+        return _Regressor(folder) if record["classes"] is None else _Classifier(folder, record["classes"])
+    except ImportError:
+        return None
 
 
 class _Regressor:
@@ -32,6 +39,7 @@ class _Regressor:
         folder: Holds `model.onnx`, its record and `MLmodel`.
 
     Raises:
+        ImportError: There is no ONNX Runtime for this Python.
         ProblemError: It cannot be loaded.
     """
 
@@ -44,7 +52,8 @@ class _Regressor:
             read = read_model_folder(folder)
             self._session = OnnxBackend(read, threads=1)
         except ModelError as error:
-            raise ProblemError(str(error)) from error
+            absent = isinstance(error.__cause__, ImportError)
+            raise (ImportError if absent else ProblemError)(str(error)) from error
         self._signature = read.signature
         self.feature_names_in_ = list(read.signature.names) if read.signature.columns else None
 
