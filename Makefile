@@ -24,7 +24,7 @@ install: .venv/installed
 demo: install
 	$(RUN)/python examples/demo.py $(if $(KEEP),--keep)
 
-test: lint types contracts tests
+test: lint types contracts unit e2e
 
 lint: install
 	$(RUN)/ruff format --check src tests benchmarks examples docs auditors
@@ -52,21 +52,14 @@ tools: install
 	@$(MAKE) --no-print-directory .tools/softhsm || echo "no SoftHSM: tests of root keys in an HSM are skipped"
 	@$(MAKE) --no-print-directory .tools/prometheus || echo "no Prometheus: tests of metrics and alert rules are skipped"
 
-# Slow tests wait much for other processes, and the others fill the gaps; so there are more workers than cores.
 # Tests of routes run on one database each; `pytest --every-database` runs them on both.
-PYTEST := $(RUN)/pytest -q -n 4 --dist loadgroup --no-loadscope-reorder
-CORES = $(shell tr '\n' ',' < tests/pure_cores.txt)
-
-tests: tools
-	$(PYTEST) --cov --cov-report=
-	$(RUN)/coverage report --fail-under=90 --include='$(CORES)'
-
 unit: tools
-	$(PYTEST) -m "not e2e and not faults" --cov --cov-report=
-	$(RUN)/coverage report --fail-under=90 --include='$(CORES)'
+	$(RUN)/pytest -q -n 3 --dist loadgroup -m "not e2e and not faults" --cov --cov-report=
+	$(RUN)/coverage report --fail-under=90 --include='$(shell tr '\n' ',' < tests/pure_cores.txt)'
 
+# Much of it is waiting for other processes, so there are more workers than cores; `tests/conftest.py` puts long files first.
 e2e: install
-	$(PYTEST) -m "e2e or faults"
+	$(RUN)/pytest -q -n 4 --dist loadgroup --no-loadscope-reorder -m "e2e or faults"
 
 docs: install
 	$(RUN)/python docs/generate.py

@@ -13,7 +13,7 @@ from tests.tracing import pytest_runtest_call
 __all__ = ["database", "migrated_postgres", "postgres", "pytest_runtest_call"]
 
 # One slow example on a busy machine is no defect; every run draws others, so that fewer of them find as much in time.
-settings.register_profile("falaj", deadline=None, max_examples=40)
+settings.register_profile("falaj", deadline=None, max_examples=25)
 settings.load_profile("falaj")
 
 
@@ -36,6 +36,7 @@ LONGEST = (
 """Files of slow tests, the longest first, so that none is left over at the end."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Order and group tests, measure coverage in those of pure cores alone, and leave out what `one_database` does."""
     if not config.getoption("every_database"):
