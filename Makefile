@@ -54,12 +54,12 @@ tools: install
 
 # Tests of routes run on one database each; `pytest --every-database` runs them on both.
 unit: tools
-	$(RUN)/pytest -q -n 3 --dist loadgroup -m "not e2e and not faults" --cov --cov-report=
+	$(RUN)/pytest -q -n 3 --dist worksteal -m "not e2e and not faults" --cov --cov-report=
 	$(RUN)/coverage report --fail-under=90 --include='$(shell tr '\n' ',' < tests/pure_cores.txt)'
 
 # Much of it is waiting for other processes, so there are more workers than cores; `tests/conftest.py` puts long files first.
 e2e: install
-	$(RUN)/pytest -q -n 4 --dist loadgroup --no-loadscope-reorder -m "e2e or faults"
+	$(RUN)/pytest -q -n 4 --dist loadfile --no-loadscope-reorder -m "e2e or faults"
 
 docs: install
 	$(RUN)/python docs/generate.py

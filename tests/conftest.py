@@ -36,29 +36,19 @@ LONGEST = (
 """Files of slow tests, the longest first, so that none is left over at the end."""
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Order and group tests, measure coverage in those of pure cores alone, and leave out what `one_database` does."""
+    """Put long files first, measure coverage in tests of pure cores alone, and leave out what `one_database` does."""
     if not config.getoption("every_database"):
         one_database(config, items)
     for item in items:
-        room, slow = item.nodeid.split("/")[1], _is_slow(item)
-        if slow or room not in CORES or EDGES.intersection(getattr(item, "fixturenames", ())):
+        room = item.nodeid.split("/")[1]
+        if _is_slow(item) or room not in CORES or EDGES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.no_cover)
-        if group := _group(item, room, slow=slow):
-            item.add_marker(pytest.mark.xdist_group(group))
     items.sort(key=_place)
 
 
 def _is_slow(item: pytest.Item) -> bool:
     return any(item.get_closest_marker(name) for name in SLOW)
-
-
-def _group(item: pytest.Item, room: str, *, slow: bool) -> str:
-    """Tests that one process runs: of one installation, or with models that take long to make."""
-    if "models" in getattr(item, "fixturenames", ()):
-        return f"models of {room}"
-    return item.nodeid.partition("::")[0] if slow else ""
 
 
 def _place(item: pytest.Item) -> int:
