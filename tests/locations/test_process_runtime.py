@@ -209,8 +209,10 @@ def test_after_a_restart_of_the_machine_a_candidate_waits_for_the_stable_release
     first.settle(wanted, rollout, timeout_s=20)
     envoy = first.gateway.process.current()
     assert envoy
-    for pid in (*records(place).values(), envoy.pid):
-        os.kill(pid, signal.SIGKILL)
+    replicas = [each.process for each in ReplicaRecords(place.folder / "replicas") if each.process]
+    for process in (*replicas, envoy):
+        os.kill(process.pid, signal.SIGKILL)
+    assert all(process.wait(5) for process in (*replicas, envoy))
     second = make_runtime()
 
     def passed() -> bool:

@@ -41,9 +41,11 @@ class Location:
 
     replicas: dict[str, Replica]
     table: RoutingTable = EMPTY
+    decided_on: tuple[Replica, ...] = ()
 
     def run(self, servables: list[Servable], traffic: Traffic | None) -> Route:
         shared = {ENDPOINT: traffic} if traffic else {}
+        self.decided_on = tuple(self.replicas.values())
         self.table = placement.routing_table(servables, list(self.replicas.values()), self.table, shared)
         for extra in placement.surplus(servables, list(self.replicas.values()), self.table):
             self.replicas[extra.slot.id] = replace(extra, retired_at=1.0)
@@ -138,7 +140,7 @@ def starts(location: Location, wanted: list[Servable], traffic: Traffic) -> bool
     """Whether the stable release is wanted, has a share, and none of its replicas has answered or fallen yet."""
     if traffic.stable not in {item.endpoint.release for item in wanted} or not traffic.weights[traffic.stable]:
         return False
-    mine = [r for r in location.replicas.values() if r.slot.arm == arm_of(traffic.stable) and r.retired_at is None]
+    mine = [r for r in location.decided_on if r.slot.arm == arm_of(traffic.stable) and r.retired_at is None]
     return all(r.ready_at is None and not r.deaths for r in mine)
 
 
