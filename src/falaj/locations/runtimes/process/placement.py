@@ -94,7 +94,11 @@ def _whole(
     """One arm has all requests; of several servables, which nobody shared them between, the one that has them now."""
     main = _main(name, before)
     chosen = live_arm(next((s for s in wanted if arm_name(s) == main), wanted[0]), replicas, before)
-    arm = _routable(replicas, chosen, before) if chosen else None
+    return _alone(name, _routable(replicas, chosen, before) if chosen else None)
+
+
+def _alone(name: str, arm: Arm | None) -> tuple[dict[str, Arm], Route]:
+    """All requests for one arm; nobody answers where there is none."""
     return ({arm.name: arm}, Route(name, {arm.name: TOTAL_WEIGHT})) if arm else ({}, Route(name, {}))
 
 
@@ -108,12 +112,11 @@ def _steered(
     """
     names = {servable.endpoint.release: arm_name(servable) for servable in wanted}
     found = {release: arm for release, n in names.items() if (arm := _routable(replicas, n, before))}
-    stable = traffic.stable if traffic.stable in names and traffic.weights.get(traffic.stable or 0) else None
-    if not found or (stable and group(replicas, names[stable]).starting):
+    stable = names.get(traffic.stable) if traffic.stable and traffic.weights[traffic.stable] else None
+    if not found or (stable and group(replicas, stable).starting):
         main = _main(name, before)
-        others = {n for release, n in names.items() if release != stable}
-        arm = _routable(replicas, main, before) if main and main not in others else None
-        return ({arm.name: arm}, Route(name, {arm.name: TOTAL_WEIGHT})) if arm else ({}, Route(name, {}))
+        candidates = {*names.values()} - {stable}
+        return _alone(name, _routable(replicas, main, before) if main and main not in candidates else None)
     ready = frozenset(release for release, arm in found.items() if group(replicas, arm.name).ready)
     return steering.arms(traffic, found), steering.route(name, traffic, found, ready)
 
