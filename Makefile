@@ -9,7 +9,7 @@ export DO_NOT_TRACK := true
 # With it, as containers often set it, each of the hundreds of processes of the tests compiles all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo test lint types contracts tools tests unit e2e docs clean
+.PHONY: install demo test lint types contracts tools unit e2e docs clean
 
 install: .venv/installed
 
