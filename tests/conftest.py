@@ -26,8 +26,6 @@ EDGES = {"database", "served"}
 """Fixtures of tests that are not of a pure core: measuring their coverage would take half as long again."""
 CORES = {line.split("/")[2] for line in Path(__file__).with_name("pure_cores.txt").read_text().split()}
 """Rooms that have pure cores."""
-
-
 SLOW = {"e2e", "faults"}
 LONGEST = (
     "test_flights", "test_retraining", "test_kill", "test_locations", "test_bad_input", "test_loopback",

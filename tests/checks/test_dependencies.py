@@ -9,7 +9,7 @@ import pytest
 
 from falaj.checks import run_check
 from falaj.checks.advisories import parse_advisory
-from falaj.checks.lockfiles import parse_requirements, parse_uv_lock
+from falaj.checks.lockfiles import locked_packages, parse_requirements, parse_uv_lock
 
 UV_LOCK = """
 version = 1
@@ -177,3 +177,9 @@ def test_no_lockfile_and_an_empty_or_broken_one_are_failures(bench):
     assert "no lockfile" in run_check("dependencies", bench.context()).summary
     assert not audit(bench, "version = 1\n").passed
     assert "cannot be read" in audit(bench, "[[package]\n").summary
+
+
+def test_packages_are_those_of_the_lockfile(tmp_path):
+    assert locked_packages(tmp_path) == ()
+    (tmp_path / "requirements.txt").write_text("NumPy==2.1.0 --hash=sha256:00\nscipy\n")
+    assert locked_packages(tmp_path) == (("numpy", "2.1.0"),)

@@ -9,7 +9,7 @@ import typer
 from typer.main import get_command
 
 from falaj.cli.main import application
-from falaj.cli.tree import COMMANDS, modules_for
+from falaj.cli.tree import COMMANDS, VALUED, modules_for
 from tests.cli.conftest import Command
 
 
@@ -24,6 +24,11 @@ def test_the_table_names_what_a_module_has(module: str) -> None:
 def test_every_command_belongs_to_one_module() -> None:
     names = [name for names in COMMANDS.values() for name in names]
     assert len(names) == len(set(names)) == len(get_command(application()).commands)  # type: ignore[attr-defined]
+
+
+def test_the_options_with_a_value_are_those_of_every_command() -> None:
+    named = {name for option in get_command(application(())).params if not option.is_flag for name in option.opts}  # type: ignore[attr-defined]
+    assert {name for name in named if name not in ("--install-completion", "--show-completion")} == set(VALUED)
 
 
 @pytest.mark.parametrize(

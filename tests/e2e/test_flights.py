@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
@@ -15,8 +16,12 @@ from typing import Any
 
 import polars as pl
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 
-from falaj.client import Endpoint, Label
+from falaj.client import Client, Endpoint, Label
+from falaj.evidence import MLBOM
+from falaj.home import Home
 from tests.e2e.installation import ROOT, Installation, installed, wait_for
 
 pytestmark = pytest.mark.e2e
@@ -119,6 +124,16 @@ def test_a_release_verifies_offline_and_a_changed_byte_does_not(
     model.write_bytes(content)
     refused = installation.falaj("verify", str(bundle), "--keys", str(keys))
     assert refused.returncode == 5 and "a file was changed" in refused.stdout
+
+
+def test_the_bill_of_materials_of_a_real_run_keeps_its_schema(
+    installation: Installation, first: dict[str, Any]
+) -> None:
+    home = Home(installation.home, {})
+    envelopes = Client(home.server_url, home.token).evidence("flight-delay@1")
+    statements = [json.loads(base64.b64decode(each["payload"])) for each in envelopes]
+    (bill,) = [each["predicate"] for each in statements if each["predicateType"] == MLBOM]
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(bill)) is None
 
 
 def test_mlflow_serves_the_release_by_alias_and_holds_the_run(
