@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,6 +50,26 @@ class S3Server:
     def url(self, prefix: str, bucket: str = BUCKET) -> str:
         """Address of an artifact store in a folder of a bucket."""
         return f"s3://{bucket}/{prefix}?endpoint={self.endpoint}&region=us-east-1"
+
+
+class Bucket:
+    """Objects below a prefix of a bucket, written by another program than the one that reads them."""
+
+    def __init__(self, server: S3Server, prefix: str) -> None:
+        from obstore.store import S3Store
+
+        plain: dict[str, Any] = {"client_options": {"allow_http": True}, "virtual_hosted_style_request": False}
+        self._store = S3Store(BUCKET, endpoint=server.endpoint, region="us-east-1", **plain)
+        self._server = server
+        self._prefix = prefix
+
+    def put(self, name: str, text: str) -> None:
+        import obstore
+
+        obstore.put(self._store, f"{self._prefix}/{name}", text.encode())
+
+    def url(self, name: str = "") -> str:
+        return self._server.url(f"{self._prefix}/{name}".rstrip("/"))
 
 
 @pytest.fixture(scope="session")

@@ -13,21 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import obstore
 import pytest
-from obstore.store import S3Store
 
 from falaj.client import Client, Endpoint, Label
 from falaj.documents.retraining import ModelTriggers
 from falaj.home import Home
 from tests.e2e.installation import Installation, installed, wait_for
-from tests.servers import BUCKET, S3Server, s3_server
+from tests.servers import BUCKET, Bucket, S3Server, s3_server
 
 __all__ = ["s3_server"]
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 SECRET = "a secret of both sides"
-KEY = "clinic/tumours.csv"
+FOLDER, OBJECT = "clinic", "tumours.csv"
 ENDED = ("won", "unchanged", "lost", "failed", "refused")
 RETRAIN = """
 retrain:
@@ -53,7 +51,7 @@ class Lab:
 
     platform: Installation
     project: Path
-    bucket: S3Server
+    bucket: Bucket
 
     @property
     def table(self) -> Path:
@@ -83,11 +81,7 @@ class Lab:
 
     def put(self, table: str) -> None:
         """Write the bucket's table anew."""
-        store = S3Store(
-            BUCKET, endpoint=self.bucket.endpoint, region="us-east-1", virtual_hosted_style_request=False,
-            client_options={"allow_http": True},
-        )  # fmt: skip
-        obstore.put(store, KEY, table.encode())
+        self.bucket.put(OBJECT, table)
 
     def announce(self, session: httpx.Client, told: dict[str, Any]) -> Any:
         body = json.dumps(told).encode()
@@ -111,9 +105,9 @@ def lab(tmp_path: Path, s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setenv(name, value)
     with installed(tmp_path / "home") as platform:
         folder = platform.plain_template(tmp_path / "tumours")
-        made = Lab(platform, platform.repository(folder, "tumours"), s3_server)
+        made = Lab(platform, platform.repository(folder, "tumours"), Bucket(s3_server, FOLDER))
         made.put(mislabelled(made.table.read_text()))
-        read_from(folder, s3_server.url(KEY))
+        read_from(folder, made.bucket.url(OBJECT))
         origin = next(each.repository for each in made.client.projects())
         made.client.register_project("tumours", origin, branch="main", webhook_secret=SECRET)
         run = platform.ended(platform.push(folder))
@@ -152,7 +146,10 @@ def nothing_new_is_no_release(lab: Lab) -> None:
 
 def a_storm_of_events_is_one_run_that_says_why(lab: Lab) -> None:
     lab.put(lab.table.read_text())
-    written = {"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": BUCKET}, "object": {"key": KEY}}}
+    written = {
+        "eventName": "ObjectCreated:Put",
+        "s3": {"bucket": {"name": BUCKET}, "object": {"key": f"{FOLDER}/{OBJECT}"}},
+    }
     with httpx.Client() as session:
         states = [lab.announce(session, {"Records": [written]})]
         states += [lab.announce(session, {"source": "tumours", "id": str(index)}) for index in range(99)]

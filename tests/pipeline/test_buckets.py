@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -11,7 +10,7 @@ from falaj.pipeline import Snapshot, buckets, resolve
 from falaj.pipeline.errors import SourceError
 from falaj.project import SourceSpec, StepSpec
 from tests.pipeline.conftest import Project
-from tests.servers import BUCKET, S3Server, s3_server
+from tests.servers import BUCKET, Bucket, S3Server, s3_server
 
 __all__ = ["s3_server"]
 
@@ -26,26 +25,6 @@ SUM = """
     def folder(raw: Path) -> list[str]:
         return sorted(str(each.relative_to(raw)) for each in raw.rglob("*") if each.is_file())
 """
-
-
-class Bucket:
-    """Objects below a prefix of a bucket, written by another program than the one that reads them."""
-
-    def __init__(self, server: S3Server, prefix: str) -> None:
-        from obstore.store import S3Store
-
-        plain: dict[str, Any] = {"client_options": {"allow_http": True}, "virtual_hosted_style_request": False}
-        self._store = S3Store(BUCKET, endpoint=server.endpoint, region="us-east-1", **plain)
-        self._server = server
-        self._prefix = prefix
-
-    def put(self, name: str, text: str) -> None:
-        import obstore
-
-        obstore.put(self._store, f"{self._prefix}/{name}", text.encode())
-
-    def url(self, name: str = "") -> str:
-        return self._server.url(f"{self._prefix}/{name}".rstrip("/"))
 
 
 @pytest.fixture
