@@ -12,7 +12,6 @@ from falaj.release.endpoints import (
     live,
     point_endpoint,
     rollouts_of,
-    take_back,
 )
 from falaj.release.registry import WORKER, Candidate, evidence_of, find, publish
 from falaj.release.reports import observe
@@ -34,5 +33,4 @@ __all__ = [
     "point_endpoint",
     "publish",
     "rollouts_of",
-    "take_back",
 ]

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from falaj.governance import lineage, settings, trail
+from falaj.governance import settings, trail
 from falaj.ids import new_id
 from falaj.processes import Event, ProcessTable
 from falaj.release.lifecycle import DeploymentState
@@ -92,7 +92,7 @@ def point_endpoint(session: Session, data: Mapping[str, Any], now: float) -> Map
     location = data["location"]
     version = next_version(session, location)
     key = (location, data["environment"], data["model"])
-    release = session.get_one(ReleaseRow, (data["model"], data["release"]))
+    release = session.get_one(ReleaseRow, (data["model"], data["release"]), with_for_update=True)
     row = session.get(EndpointRow, key)
     before = _before(row, release)
     if data.get("strategy", {}).get("kind") == Strategy.CHALLENGER:
@@ -107,7 +107,7 @@ def point_endpoint(session: Session, data: Mapping[str, Any], now: float) -> Map
     plan = _rollout(data, before, _capture(session, location))
     row.plan = {
         **served,
-        **_challengers(row),
+        **challengers_part(row),
         "before": before,
         **({"rollout": {"plan": plan, "asked": []}} if plan else {}),
     }
@@ -143,7 +143,7 @@ def _before(row: EndpointRow | None, release: ReleaseRow) -> Mapping[str, Any] |
     if row.plan.get("rollout") or row.release == release.number or not proven:
         found: Mapping[str, Any] | None = row.plan.get("before")
         return found if found and found["release"] != release.number else None
-    return {"release": row.release, **_served(row.plan)}
+    return {"release": row.release, **served_part(row.plan)}
 
 
 def _capture(session: Session, location: str) -> str:
@@ -171,19 +171,6 @@ def _rollout(data: Mapping[str, Any], before: Mapping[str, Any] | None, capture:
     return plan.to_json()
 
 
-def take_back(session: Session, row: EndpointRow, reason: str, now: float) -> None:
-    """Let an endpoint serve again what it served before; does nothing where there was nothing before."""
-    before = row.plan.get("before")
-    if not before:
-        return
-    failed = row.release
-    row.release, row.previous = before["release"], failed
-    row.plan = {**_served(before), **_challengers(row), "before": None}
-    row.version, row.updated_at = next_version(session, row.location), now
-    said = {"location": row.location, "release": row.release, "instead_of": failed, "reason": reason}
-    trail.write(session, "endpoint.taken-back", CONTROLLER, subject(row), now, said)
-
-
 @dataclass(frozen=True)
 class Arm:
     """One release that an endpoint runs.
@@ -201,19 +188,19 @@ class Arm:
 
 def arms_of(row: EndpointRow) -> list[Arm]:
     """The releases that an endpoint runs: what it serves, what it goes back to, and what is compared with them."""
-    found = [Arm(row.release, "primary", _served(row.plan))]
+    found = [Arm(row.release, "primary", served_part(row.plan))]
     before = row.plan.get("before")
     if row.plan.get("rollout") and before:
-        found.append(Arm(before["release"], "stable", _served(before)))
-    return found + [Arm(each["release"], "challenger", _served(each)) for each in row.plan.get("challengers", ())]
+        found.append(Arm(before["release"], "stable", served_part(before)))
+    return found + [Arm(each["release"], "challenger", served_part(each)) for each in row.plan.get("challengers", ())]
 
 
-def _served(plan: Mapping[str, Any]) -> Mapping[str, Any]:
+def served_part(plan: Mapping[str, Any]) -> Mapping[str, Any]:
     """The part of a plan that is about the release: digest, change, and how it is served."""
     return {key: value for key, value in plan.items() if key not in (*_OURS, "release")}
 
 
-def _challengers(row: EndpointRow) -> Mapping[str, Any]:
+def challengers_part(row: EndpointRow) -> Mapping[str, Any]:
     """What of a plan stays when the endpoint serves another release."""
     return {"challengers": row.plan["challengers"]} if row.plan.get("challengers") else {}
 
@@ -222,19 +209,6 @@ def rollouts_of(row: EndpointRow) -> list[Mapping[str, Any]]:
     """The rollouts of an endpoint as agents are told: plan and what people asked for."""
     own = [row.plan["rollout"]] if row.plan.get("rollout") else []
     return own + [each["rollout"] for each in row.plan.get("challengers", ())]
-
-
-def withdraw(session: Session, row: EndpointRow, reason: str, now: float) -> None:
-    """Take an endpoint away: its location stops serving it as soon as it hears of that, within seconds.
-
-    The row stays, so that the version of the location's desired state never goes back.
-    """
-    row.plan = {**row.plan, "withdrawn": reason}
-    row.status = {"release": row.release, "state": "withdrawn", "message": reason}
-    row.version, row.updated_at = next_version(session, row.location), now
-    said = {"location": row.location, "release": row.release, "reason": reason}
-    trail.write(session, "endpoint.withdrawn", CONTROLLER, subject(row), now, said)
-    lineage.ended(session, row.environment, row.model, row.location, now)
 
 
 def next_version(session: Session, location: str) -> int:

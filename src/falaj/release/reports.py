@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 from falaj.governance import lineage, trail
 from falaj.processes import Event, Outbox, ProcessTable
 from falaj.release.captured import to_keep
-from falaj.release.endpoints import MOVING, challenges, deployments, next_version, subject, take_back
+from falaj.release.endpoints import MOVING, challenges, deployments, next_version, subject
+from falaj.release.leaving import take_back
 from falaj.release.lifecycle import DeploymentState
 from falaj.release.registry import CONTROLLER
 from falaj.rollout import Strategy

@@ -17,7 +17,8 @@ from falaj.release.changes.requesting import context, resource_of
 from falaj.release.changes.rollouts import record_rollouts, strategy_for
 from falaj.release.changes.states import ChangeState
 from falaj.release.changes.turn import CONTROLLER, Turn
-from falaj.release.endpoints import Grant, arms_of, deploy, endpoints_of, next_version, take_back
+from falaj.release.endpoints import Grant, arms_of, deploy, endpoints_of, next_version
+from falaj.release.leaving import take_back
 from falaj.release.lifecycle import UNDECIDED, DeploymentState
 from falaj.release.registry import move
 from falaj.rollout import Strategy
@@ -124,9 +125,8 @@ def conclude(turn: Turn, change_id: str) -> None:
     waiting = [each for each in processes if each.state == DeploymentState.WAITING]
     failed = [each for each in processes if each.state not in (DeploymentState.LIVE, DeploymentState.WAITING)]
     if failed:
-        _give_up(turn, row, processes)
         reasons = [f"{each.data['location']}: {each.data.get('message') or each.state}" for each in failed]
-        turn.advance(row, Event("failed", {"reason": "; ".join(reasons)}), CONTROLLER.id)
+        give_up(turn, row, "; ".join(reasons), CONTROLLER.id)
     elif waiting:
         bake = turn.environment(row.environment).bake_s
         turn.processes.send(turn.session, waiting[0].id, Event("queued", {"at": turn.now + bake}), turn.now)
@@ -136,15 +136,21 @@ def conclude(turn: Turn, change_id: str) -> None:
         turn.advance(row, Event("deployed"), CONTROLLER.id)
 
 
-def _give_up(turn: Turn, row: ChangeRow, processes: Sequence[ProcessRow]) -> None:
-    """Stop what has not begun, and take back what is live already or was never heard of."""
+def give_up(turn: Turn, row: ChangeRow, reason: str, actor: str) -> None:
+    """Fail a change that is being deployed: what came in by it goes back, and what is under way stops.
+
+    Endpoints come before deployments, as in an agent's report, so that the two never wait for each other.
+    """
+    processes = [turn.session.get_one(ProcessRow, each) for each in row.data["deployments"]]
     locations = {each.data["location"] for each in processes if each.state != DeploymentState.WAITING}
     for endpoint in endpoints_of(turn.session, row.model, row.environment):
         if endpoint.location in locations and endpoint.release == row.release:
-            take_back(turn.session, endpoint, f"change {row.id} failed elsewhere", turn.now)
+            take_back(turn.session, endpoint, f"change {row.id} failed: {reason}", turn.now)
+    turn.session.flush()
     for process in processes:
-        if process.state == DeploymentState.WAITING:
+        if process.state in (*UNDECIDED, DeploymentState.WAITING):
             turn.processes.send(turn.session, process.id, Event("superseded"), turn.now)
+    turn.advance(row, Event("failed", {"reason": reason}), actor)
 
 
 def renew(turn: Turn) -> int:

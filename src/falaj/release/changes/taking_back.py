@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import select
 
 from falaj.errors import ConflictError
@@ -9,11 +11,12 @@ from falaj.governance.policy import Action, Resource, require
 from falaj.governance.principal import Principal
 from falaj.ids import new_id
 from falaj.processes import Event
-from falaj.release.changes.carrying_out import leave
+from falaj.release.changes.carrying_out import give_up, leave
 from falaj.release.changes.requesting import resource_of
 from falaj.release.changes.states import OPEN, PASSED, ChangeState
 from falaj.release.changes.turn import CONTROLLER, Turn
-from falaj.release.endpoints import endpoints_of, withdraw
+from falaj.release.endpoints import endpoints_of
+from falaj.release.leaving import forget, withdraw
 from falaj.release.registry import find, move
 from falaj.release.states import WITHDRAWN
 from falaj.storage import ReleaseRow
@@ -68,24 +71,35 @@ def undo_unreviewed(turn: Turn, row: ChangeRow) -> None:
 
 
 def revoke(turn: Turn, principal: Principal, name: str, reason: str) -> ReleaseRow:
-    """Forbid a release for ever: every location stops serving it, and every change about it is void.
+    """Forbid a release for ever: every location stops serving it, and every change about it is void or fails.
+
+    An endpoint that was about to take it keeps what it served before. One that serves it is taken away.
 
     Raises:
         ForbiddenError: Policy does not permit it.
         IllegalTransitionError: It was retired or rejected (`release.state`).
     """
     release = _ended(turn, principal, Action.REVOKE_RELEASE, name, "revoke", reason)
-    query = select(ChangeRow).where(
-        ChangeRow.model == release.model, ChangeRow.release == release.number, ChangeRow.state.in_(list(OPEN))
-    )
-    for row in turn.session.scalars(query).all():
-        turn.advance(row, Event("voided", {"reason": f"the release was revoked: {reason}"}), principal.id)
-    _withdraw_all(turn, release, f"release {release.number} was revoked: {reason}")
+    because = f"release {release.number} was revoked: {reason}"
+    for row in _unfinished(turn, release):
+        if row.state in OPEN:
+            turn.advance(row, Event("voided", {"reason": because}), principal.id)
+        else:
+            give_up(turn, row, because, principal.id)
+    _withdraw_all(turn, release, because)
+    for endpoint in endpoints_of(turn.session, release.model):
+        forget(turn.session, endpoint, release.number, because, turn.now)
     return release
 
 
 def archive(turn: Turn, principal: Principal, name: str, reason: str) -> ReleaseRow:
-    """Put a release away that serves nowhere; `restore` brings it back."""
+    """Put a release away that serves nowhere; `restore` brings it back.
+
+    Raises:
+        ConflictError: It is being deployed (`release.deploying`).
+        ForbiddenError: Policy does not permit it.
+        IllegalTransitionError: It serves, or was put away before (`release.state`).
+    """
     return _ended(turn, principal, Action.ARCHIVE_RELEASE, name, "archive", reason)
 
 
@@ -95,7 +109,7 @@ def restore(turn: Turn, principal: Principal, name: str, reason: str) -> Release
 
 
 def retire(turn: Turn, principal: Principal, name: str, reason: str) -> ReleaseRow:
-    """End a release that serves nowhere, for good."""
+    """End a release that serves nowhere, for good; raises as `archive` does."""
     return _ended(turn, principal, Action.RETIRE_RELEASE, name, "retire", reason)
 
 
@@ -104,8 +118,24 @@ def _ended(turn: Turn, principal: Principal, action: Action, name: str, event: s
     release = turn.session.get_one(ReleaseRow, (found.model, found.number), with_for_update=True)
     resource = Resource("release", f"{release.model}@{release.number}", project=release.project)
     require(turn.session, principal, action, resource, {"now": turn.now})
+    deploying = [row for row in _unfinished(turn, release) if row.state == ChangeState.DEPLOYING]
+    if deploying and event != "revoke":
+        raise ConflictError(
+            f"release {release.model}@{release.number} is being deployed to {deploying[0].environment}",
+            hint=f"wait for change {deploying[0].id}, or revoke the release",
+            code="release.deploying",
+        )
     move(turn.session, release, event, principal.id, turn.now, reason)
     return release
+
+
+def _unfinished(turn: Turn, release: ReleaseRow) -> Sequence[ChangeRow]:
+    """The changes about a release that have not ended."""
+    query = select(ChangeRow).where(
+        ChangeRow.model == release.model, ChangeRow.release == release.number,
+        ChangeRow.state.in_([*OPEN, ChangeState.DEPLOYING]),
+    )  # fmt: skip
+    return turn.session.scalars(query.order_by(ChangeRow.id)).all()
 
 
 def _previous(turn: Turn, environment: str, model: str) -> ChangeRow | None:
