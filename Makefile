@@ -58,8 +58,10 @@ unit: tools
 	$(RUN)/coverage report --fail-under=90 --include='$(shell tr '\n' ',' < tests/pure_cores.txt)'
 
 # Much of it is waiting for other processes, so there are more workers than cores; `tests/conftest.py` puts long files first.
+# Only folders with such tests are named: each worker collects on its own, and the others would cost it ten seconds.
 e2e: install
-	$(RUN)/pytest -q -n 4 --dist loadfile --no-loadscope-reorder -m "e2e or faults"
+	$(RUN)/pytest -q -n 4 --dist loadfile --no-loadscope-reorder -m "e2e or faults" \
+	    $(shell grep -rlE --include='*.py' 'mark\.(e2e|faults)' tests | xargs dirname | sort -u)
 
 docs: install
 	$(RUN)/python docs/generate.py

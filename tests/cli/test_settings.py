@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import jsonschema_rs
 import pytest
-from jsonschema import Draft202012Validator
 
 from falaj.client import Client
 from falaj.governance import settings
@@ -105,7 +105,7 @@ def test_drift_ends_with_its_own_code(served: Served, falaj_served: Command) -> 
 
 def test_the_schema_for_editors(falaj: Command) -> None:
     schema = json.loads(falaj("schema", "--platform").stdout)
-    Draft202012Validator.check_schema(schema)
+    jsonschema_rs.meta.validate(schema)
     assert "environments" in schema["properties"]
     assert "pipeline" in json.loads(falaj("schema").stdout)["properties"]
 

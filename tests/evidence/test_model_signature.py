@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import pytest
-from model_signing.verifying import Config
 
 from falaj.artifacts import open_store
 from falaj.evidence import EvidenceError, load_or_create_key
@@ -29,6 +28,8 @@ def signed(made: Made, tmp_path: Path) -> Path:
 
 
 def check(folder: Path, public: Path) -> None:
+    from model_signing.verifying import Config  # takes a second to import
+
     verifier = Config().use_elliptic_key_verifier(public_key=public)
     verifier.verify(folder / "release" / "model", folder / "model.sig")
 
