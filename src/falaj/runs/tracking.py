@@ -1,13 +1,14 @@
 """MLflow as tracker and registry: runs, registered versions that mirror releases, aliases that mirror environments.
 
-MLflow takes seconds to import, so only a worker's process and a run that trains do.
+MLflow takes seconds to import, so only a worker that has something to do and a run that trains do.
 """
 
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping
-from functools import cached_property
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,17 @@ class Tracking:
 
     def __init__(self, home: Home) -> None:
         self._home = home
+        self._opening = threading.Lock()
+        self._client: Any = None
 
-    @cached_property
+    @property
     def client(self) -> Any:
         """MLflow's client; the first use imports it and creates the embedded database."""
+        with self._opening:
+            self._client = self._client or self._open()
+            return self._client
+
+    def _open(self) -> Any:
         os.environ.update(TELEMETRY_OFF)
         import logging
 
@@ -44,6 +52,11 @@ class Tracking:
         from mlflow import MlflowClient
 
         return MlflowClient(self._home.mlflow_uri, self._home.mlflow_uri)
+
+    def warm_up(self) -> None:
+        """Let the first use happen while a run still prepares; what fails here fails again when it is needed."""
+        with suppress(Exception):
+            self.client  # noqa: B018
 
     def open_run(self, project: str, run_id: str, commit: str, known: str | None = None) -> str:
         """Start the tracking run of a run, or go on with the one it has; return its MLflow id.

@@ -96,6 +96,7 @@ class Worker:
                 self._stopping.wait(1.0)
 
     def _work(self, lease: Lease) -> None:
+        threading.Thread(target=self._tracking.warm_up, name="mlflow-warm-up", daemon=True).start()
         with _Heartbeat(self._processes, lease, self._stopping) as heartbeat:
             order, mlflow_run = self._begin(lease)
             with Journal(self._database, order.run_id) as journal:
@@ -230,10 +231,9 @@ class Worker:
             return secret_values(session, self._vault, session.get_one(RunRow, run_id).project, names)
 
     def _mirror(self) -> None:
-        """Import what is slow early, then do what the outbox asks of it."""
+        """Do what the outbox asks of MLflow."""
         while not self._stopping.is_set():
             try:
-                self._tracking.client  # noqa: B018 - the first use imports MLflow and creates its database
                 self._outbox.run_due(time.time())
             except Exception:
                 logger.exception("MLflow mirror")
