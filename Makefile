@@ -54,7 +54,7 @@ tools: install
 
 # Tests of routes run on one database each; `pytest --every-database` runs them on both.
 unit: tools
-	$(RUN)/pytest -q -n 3 --dist worksteal -m "not e2e and not faults" --cov --cov-report=
+	$(RUN)/pytest -q -n 2 --dist worksteal -m "not e2e and not faults" --cov --cov-report=
 	$(RUN)/coverage report --fail-under=90 --include='$(shell tr '\n' ',' < tests/pure_cores.txt)'
 
 # Much of it is waiting for other processes, so there are more workers than cores; `tests/conftest.py` puts long files first.

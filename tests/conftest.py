@@ -8,6 +8,7 @@ from hypothesis import settings
 
 from tests.databases import database, migrated_postgres, one_database, postgres
 from tests.e2e.installation import ENVIRONMENTS
+from tests.sharing import session_folder
 from tests.tracing import pytest_runtest_call
 
 __all__ = ["database", "migrated_postgres", "postgres", "pytest_runtest_call"]
@@ -60,8 +61,6 @@ def _place(item: pytest.Item) -> int:
 
 @pytest.fixture(scope="session", autouse=True)
 def _environments(tmp_path_factory: pytest.TempPathFactory) -> None:
-    base = tmp_path_factory.getbasetemp()
-    session = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    folder = session / "environments"
+    folder = session_folder(tmp_path_factory) / "environments"
     folder.mkdir(exist_ok=True)
     os.environ[ENVIRONMENTS] = str(folder)

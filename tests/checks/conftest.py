@@ -19,6 +19,7 @@ from falaj.checks import CheckContext, LiveModel
 from falaj.checks.context import CheckError
 from falaj.checks.in_project.problems import ProblemError
 from falaj.project.spec import GateSpec, ProjectSpec, StepSpec
+from tests.sharing import made_once
 
 FEATURES = ["distance", "hour", "noise"]
 
@@ -138,12 +139,16 @@ def same_process(monkeypatch):
 @pytest.fixture(scope="session")
 def models(tmp_path_factory):
     """MLflow folders by name, as the flavor saves them: a good classifier, one trained on noise, a regression."""
+    root = made_once(tmp_path_factory, "checked-models", _make_models)
+    return {folder.name: folder for folder in root.iterdir()}
+
+
+def _make_models(root):
     import mlflow.sklearn
     import pandas as pd
     from mlflow.models import infer_signature
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-    root = tmp_path_factory.mktemp("models")
     table = flights(3000, seed=9)
     features, label = table.select(FEATURES), table["late"].to_numpy()
     shuffled = np.random.default_rng(0).permutation(label)
@@ -161,4 +166,3 @@ def models(tmp_path_factory):
             mlflow.sklearn.save_model(
                 model, root / name, signature=signature, serialization_format="cloudpickle", pip_requirements=[]
             )
-    return {name: root / name for name in made}

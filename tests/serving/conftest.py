@@ -18,46 +18,40 @@ import httpx
 import pytest
 
 from falaj.serving import PackagingResult, package_model
+from tests.sharing import made_once
 
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of MLflow model folders and `held-out.parquet`."""
-    folder = tmp_path_factory.mktemp("models")
+    return made_once(tmp_path_factory, "models", _make_models)
+
+
+def _make_models(folder: Path) -> None:
     script = Path(__file__).with_name("make_models.py")
-    environment = os.environ | {
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "GIT_PYTHON_REFRESH": "quiet",
-        "OMP_NUM_THREADS": "1",
-    }
+    own = {"MLFLOW_DISABLE_TELEMETRY": "true", "GIT_PYTHON_REFRESH": "quiet", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-W", "ignore", script, folder]
-    made = subprocess.run(
-        command,
-        env=environment,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    made = subprocess.run(command, env=os.environ | own, cwd=folder, capture_output=True, text=True, check=False)
     assert made.returncode == 0, made.stderr
-    return folder
 
 
 @pytest.fixture(scope="session")
 def packaged(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path, PackagingResult]]:
     """Package a model once a session: name to (folder, result)."""
-    done: dict[str, tuple[Path, PackagingResult]] = {}
 
     def package(name: str) -> tuple[Path, PackagingResult]:
-        if name not in done:
-            target = tmp_path_factory.mktemp("packaged") / name
-            table = None if name == "tensor" else models / "held-out.parquet"
-            if name in ("linear", "poisson", "imprecise"):
-                table = _numbers(models, target.parent, scale=1e6 if name == "imprecise" else 1.0)
-            done[name] = target, package_model(models / name, target, python=Path(sys.executable), table=table)
-        return done[name]
+        folder = made_once(tmp_path_factory, f"packaged-{name}", lambda making: _package(models, name, making))
+        return folder / name, PackagingResult.from_json(json.loads((folder / "result.json").read_text()))
 
     return package
+
+
+def _package(models: Path, name: str, folder: Path) -> None:
+    table = None if name == "tensor" else models / "held-out.parquet"
+    if name in ("linear", "poisson", "imprecise"):
+        table = _numbers(models, folder, scale=1e6 if name == "imprecise" else 1.0)
+    result = package_model(models / name, folder / name, python=Path(sys.executable), table=table)
+    (folder / "result.json").write_text(json.dumps(result.to_json()))
 
 
 def _numbers(models: Path, folder: Path, scale: float) -> Path:
