@@ -24,7 +24,10 @@ install: .venv/installed
 demo: install
 	$(RUN)/python examples/demo.py $(if $(KEEP),--keep)
 
-test: lint types contracts unit e2e
+test: install
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync lint types contracts
+	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory e2e
 
 lint: install
 	$(RUN)/ruff format --check src tests benchmarks examples docs auditors

@@ -111,8 +111,8 @@ def test_a_slow_candidate_is_rolled_back(scene: Scene) -> None:
 def test_an_agent_that_was_killed_ends_the_rollout_alone_and_counts_no_request_twice(scene: Scene) -> None:
     rolling = Rolling(scene, metrics=["errors"], steps=[0.5], max_s=1e6)
     rolling.begin()
+    rolling.until("stepping")  # what comes before is no part of the evidence
     with rolling.load():
-        rolling.until("stepping")
         until(lambda: rolling.remembered()["answered"][1] > 50)
         scene.kill()
         scene.plane.close()  # nobody tells the next agent anything
@@ -120,13 +120,16 @@ def test_an_agent_that_was_killed_ends_the_rollout_alone_and_counts_no_request_t
         time.sleep(0.5)
         scene.start()
         until(lambda: rolling.remembered()["answered"][1] > before["answered"][1] + 50)
-    time.sleep(1.5)
+
+    def answered() -> list[int]:
+        log = (scene.home / "logs" / "predictions-access.jsonl").read_text().splitlines()
+        rolled = [line for line in map(json.loads, log) if line.get("canary") == 2]
+        return [sum(each["release"] == release for each in rolled) for release in (1, 2)]
+
+    until(lambda: rolling.remembered()["answered"] == answered())
+    time.sleep(1.5)  # long enough for another look at the log
     scene.kill()
-    log = (scene.home / "logs" / "predictions-access.jsonl").read_text().splitlines()
-    rolled = [line for line in map(json.loads, log) if line.get("canary") == 2]
-    assert rolling.remembered()["answered"] == [
-        sum(each["release"] == release for each in rolled) for release in (1, 2)
-    ]
+    assert rolling.remembered()["answered"] == answered()
 
 
 @pytest.mark.faults

@@ -28,6 +28,13 @@ def deployments(scene: Scene, change_id: str) -> list[str]:
         return [session.get_one(ProcessRow, each).state for each in ids]
 
 
+def rollout(scene: Scene) -> tuple[str, str]:
+    """The state of the newest rollout and why."""
+    with scene.platform.database.reading() as session:
+        known = changes.rollouts(session)[0]
+        return known.state, known.report["reason"]
+
+
 def test_what_was_admitted_and_not_yet_pointed_at_never_comes(scene: Scene) -> None:
     made, omar = scene.release(), scene.person("omar", "ml-engineer")
     asked = scene.request(omar, made, "dev")
@@ -48,6 +55,7 @@ def test_a_candidate_gives_way_to_the_stable_release(scene: Scene) -> None:
     assert scene.change(scene.asked).state == "failed"  # type: ignore[attr-defined]
     scene.report()
     assert (scene.serving("dev"), scene.state(second), scene.state(first)) == (1, "revoked", "live")
+    assert rollout(scene) == ("aborted", "release 2 was revoked: label leak")
 
 
 def test_without_its_stable_release_a_candidate_goes_on_alone(scene: Scene) -> None:
@@ -58,6 +66,7 @@ def test_without_its_stable_release_a_candidate_goes_on_alone(scene: Scene) -> N
     scene.report()
     assert scene.change(scene.asked).state == "done"  # type: ignore[attr-defined]
     assert (scene.serving("dev"), scene.state(first), scene.state(second)) == (2, "revoked", "live")
+    assert rollout(scene) == ("succeeded", "the release that it was compared with was revoked")
 
 
 def test_nothing_falls_back_to_it(scene: Scene) -> None:
@@ -66,6 +75,7 @@ def test_nothing_falls_back_to_it(scene: Scene) -> None:
     scene.report("failed")
     assert scene.serving("dev") == 2, "nothing else may serve there"
     assert row_of(scene).plan["before"] is None
+    assert rollout(scene)[0] == "aborted"
 
 
 def test_a_challenger_is_dropped(scene: Scene) -> None:

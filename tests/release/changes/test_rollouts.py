@@ -109,11 +109,15 @@ def test_a_rollback_brings_the_stable_release_back_and_signs_why(scene: Scene) -
 
 def test_the_next_candidate_is_compared_with_what_was_proven(scene: Scene) -> None:
     rolling(scene)
+    scene.wait(1)
     third = scene.release()
     with scene.platform.database.transaction() as session:
         changes.request_automatic(scene.platform.turn(session), _WORKER, third, "dev")
     scene.work()
     assert [(arm.release, arm.role) for arm in release.arms_of(row_of(scene))] == [(3, "primary"), (1, "stable")]
+    with scene.platform.database.reading() as session:
+        found = [(each.state, each.report.get("reason")) for each in changes.rollouts(session)]
+    assert found == [("pending", None), ("aborted", "another release came in")]
 
 
 def test_locations_follow_each_other_and_one_that_rolls_back_takes_the_others_along(scene: Scene) -> None:

@@ -16,6 +16,7 @@ from falaj.release.changes.findings import facts_of
 from falaj.release.changes.requesting import context, resource_of
 from falaj.release.changes.turn import Turn
 from falaj.release.endpoints import next_version, rollouts_of
+from falaj.release.lifecycle import DeploymentState
 from falaj.rollout import Command, RolloutState, Strategy, allowed
 from falaj.storage import EndpointRow, ProcessRow
 from falaj.storage.change_tables import ChangeRow
@@ -119,7 +120,20 @@ def _judges(process: ProcessRow) -> bool:
 
 def _known(session: Session, process: ProcessRow) -> Steering:
     change = session.get_one(ChangeRow, process.data["concludes"])
-    return Steering(process, change, process.data.get("record") or _told(session, process))
+    report = process.data.get("record") or {**_told(session, process), **_ended_early(process, change)}
+    return Steering(process, change, report)
+
+
+def _ended_early(process: ProcessRow, change: ChangeRow) -> Mapping[str, str]:
+    """How a rollout ended that its location never judged to its end; empty while it lasts."""
+    match process.state:
+        case DeploymentState.SUPERSEDED:
+            return {"state": RolloutState.ABORTED, "reason": change.data.get("ended_because") or "another release came in"}
+        case DeploymentState.FAILED:
+            return {"state": RolloutState.ABORTED, "reason": process.data["message"]}
+        case DeploymentState.LIVE if process.data["strategy"]["kind"] != Strategy.CHALLENGER:
+            return {"state": RolloutState.SUCCEEDED, "reason": "the release that it was compared with was revoked"}
+    return {}
 
 
 def _told(session: Session, process: ProcessRow) -> Mapping[str, Any]:
