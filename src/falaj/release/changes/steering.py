@@ -128,7 +128,10 @@ def _ended_early(process: ProcessRow, change: ChangeRow) -> Mapping[str, str]:
     """How a rollout ended that its location never judged to its end; empty while it lasts."""
     match process.state:
         case DeploymentState.SUPERSEDED:
-            return {"state": RolloutState.ABORTED, "reason": change.data.get("ended_because") or "another release came in"}
+            return {
+                "state": RolloutState.ABORTED,
+                "reason": change.data.get("ended_because") or "another release came in",
+            }
         case DeploymentState.FAILED:
             return {"state": RolloutState.ABORTED, "reason": process.data["message"]}
         case DeploymentState.LIVE if process.data["strategy"]["kind"] != Strategy.CHALLENGER:
