@@ -116,7 +116,7 @@ def conclude(turn: Turn, change_id: str) -> None:
     and those that were live already go back as well: the change stands everywhere or nowhere.
     """
     row = turn.change(change_id)
-    processes = [turn.session.get_one(ProcessRow, each) for each in row.data["deployments"]]
+    processes = _deployments(turn, row)
     record_rollouts(turn, row, processes)  # also of a challenge, which ends long after its change
     if row.state != ChangeState.DEPLOYING:
         return
@@ -141,7 +141,7 @@ def give_up(turn: Turn, row: ChangeRow, reason: str, actor: str) -> None:
 
     Endpoints come before deployments, as in an agent's report, so that the two never wait for each other.
     """
-    processes = [turn.session.get_one(ProcessRow, each) for each in row.data["deployments"]]
+    processes = _deployments(turn, row)
     locations = {each.data["location"] for each in processes if each.state != DeploymentState.WAITING}
     for endpoint in endpoints_of(turn.session, row.model, row.environment):
         if endpoint.location in locations and endpoint.release == row.release:
@@ -151,6 +151,11 @@ def give_up(turn: Turn, row: ChangeRow, reason: str, actor: str) -> None:
         if process.state in (*UNDECIDED, DeploymentState.WAITING):
             turn.processes.send(turn.session, process.id, Event("superseded"), turn.now)
     turn.advance(row, Event("failed", {"reason": reason}), actor)
+
+
+def _deployments(turn: Turn, row: ChangeRow) -> list[ProcessRow]:
+    """The deployments of a change, in the order of its locations."""
+    return [turn.session.get_one(ProcessRow, each) for each in row.data["deployments"]]
 
 
 def renew(turn: Turn) -> int:

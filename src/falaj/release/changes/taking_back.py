@@ -79,7 +79,8 @@ def revoke(turn: Turn, principal: Principal, name: str, reason: str) -> ReleaseR
         ForbiddenError: Policy does not permit it.
         IllegalTransitionError: It was retired or rejected (`release.state`).
     """
-    release = _ended(turn, principal, Action.REVOKE_RELEASE, name, "revoke", reason)
+    release = _permitted(turn, principal, Action.REVOKE_RELEASE, name)
+    move(turn.session, release, "revoke", principal.id, turn.now, reason)
     because = f"release {release.number} was revoked: {reason}"
     for row in _unfinished(turn, release):
         if row.state in OPEN:
@@ -100,32 +101,40 @@ def archive(turn: Turn, principal: Principal, name: str, reason: str) -> Release
         ForbiddenError: Policy does not permit it.
         IllegalTransitionError: It serves, or was put away before (`release.state`).
     """
-    return _ended(turn, principal, Action.ARCHIVE_RELEASE, name, "archive", reason)
+    return _put_away(turn, principal, Action.ARCHIVE_RELEASE, name, "archive", reason)
 
 
 def restore(turn: Turn, principal: Principal, name: str, reason: str) -> ReleaseRow:
     """Bring an archived release back."""
-    return _ended(turn, principal, Action.ARCHIVE_RELEASE, name, "restore", reason)
+    release = _permitted(turn, principal, Action.ARCHIVE_RELEASE, name)
+    move(turn.session, release, "restore", principal.id, turn.now, reason)
+    return release
 
 
 def retire(turn: Turn, principal: Principal, name: str, reason: str) -> ReleaseRow:
     """End a release that serves nowhere, for good; raises as `archive` does."""
-    return _ended(turn, principal, Action.RETIRE_RELEASE, name, "retire", reason)
+    return _put_away(turn, principal, Action.RETIRE_RELEASE, name, "retire", reason)
 
 
-def _ended(turn: Turn, principal: Principal, action: Action, name: str, event: str, reason: str) -> ReleaseRow:
-    found = find(turn.session, name)
-    release = turn.session.get_one(ReleaseRow, (found.model, found.number), with_for_update=True)
-    resource = Resource("release", f"{release.model}@{release.number}", project=release.project)
-    require(turn.session, principal, action, resource, {"now": turn.now})
+def _put_away(turn: Turn, principal: Principal, action: Action, name: str, event: str, reason: str) -> ReleaseRow:
+    release = _permitted(turn, principal, action, name)
     deploying = [row for row in _unfinished(turn, release) if row.state == ChangeState.DEPLOYING]
-    if deploying and event != "revoke":
+    if deploying:
         raise ConflictError(
             f"release {release.model}@{release.number} is being deployed to {deploying[0].environment}",
             hint=f"wait for change {deploying[0].id}, or revoke the release",
             code="release.deploying",
         )
     move(turn.session, release, event, principal.id, turn.now, reason)
+    return release
+
+
+def _permitted(turn: Turn, principal: Principal, action: Action, name: str) -> ReleaseRow:
+    """The release of that name, locked until the transaction ends, with which somebody may do that."""
+    found = find(turn.session, name)
+    release = turn.session.get_one(ReleaseRow, (found.model, found.number), with_for_update=True)
+    resource = Resource("release", f"{release.model}@{release.number}", project=release.project)
+    require(turn.session, principal, action, resource, {"now": turn.now})
     return release
 
 
