@@ -11,11 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from falaj.checks.block_means import FEWEST_BLOCKS
 from falaj.checks.comparison import compare
 from falaj.checks.metrics import MetricError, check_rows, named
-from falaj.checks.paired import FEWEST_BLOCKS, PairedResult, ScoredRows, paired
+from falaj.checks.paired import PairedResult, Power, ScoredRows, paired
 
 FEWEST_GATE_ROWS = 30
+WORTH_SEEING = 0.03
+"""Share of the champion's value that a gain is worth seeing from on, where the project names no margin."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +64,14 @@ class BacktestVerdict:
         reasons: In words; they stand in the alert when it does not.
         result: The comparison; None when there was nothing to compare.
         gates: One a captured gate.
+        power: What the comparison could have seen; None when there was none.
     """
 
     wins: bool
     reasons: tuple[str, ...]
     result: PairedResult | None
     gates: tuple[GateOutcome, ...]
+    power: Power | None = None
 
 
 def backtest(
@@ -77,6 +82,7 @@ def backtest(
     rng: np.random.Generator,
     confidence: float = 0.95,
     at_least: float = 0.0,
+    worth: float | None = None,
 ) -> BacktestVerdict:
     """Judge a candidate.
 
@@ -84,23 +90,25 @@ def backtest(
         metric: The one that counts, from `falaj.checks.metrics.METRICS`.
         rows: Of the post-drift window, that neither model has been trained on.
         gates: All that were captured and accepted for this model.
-        rng: Source of resamples.
+        rng: Source of the order in which captured gates look at rows.
         confidence: With which it must be better.
         at_least: By how much it must be better to be worth the change.
+        worth: A gain that the project would not like to miss, of which the verdict says how likely it would have been
+            seen; by default `WORTH_SEEING` of the champion's value.
     """
-    result, reason = _compared(metric, rows, rng, confidence)
+    result, reason = _compared(metric, rows, confidence)
     better = result is not None and result.bounds is not None and result.bounds[0] > at_least
     outcomes = tuple(_gate(gate, rng, confidence) for gate in gates)
     failed = [f"gate {outcome.name}: {outcome.reason}" for outcome in outcomes if not outcome.passed]
-    return BacktestVerdict(better and not failed, (reason or _in_words(result, at_least), *failed), result, outcomes)
+    power = None if result is None else result.power(worth or WORTH_SEEING * abs(result.champion))
+    reasons = (reason or _in_words(result, at_least) + _power_in_words(power), *failed)
+    return BacktestVerdict(better and not failed, reasons, result, outcomes, power)
 
 
-def _compared(
-    name: str, rows: ScoredRows, rng: np.random.Generator, confidence: float
-) -> tuple[PairedResult | None, str]:
+def _compared(name: str, rows: ScoredRows, confidence: float) -> tuple[PairedResult | None, str]:
     """The comparison, or why there is none."""
     try:
-        return paired(name, rows, rng=rng, confidence=confidence), ""
+        return paired(name, rows, confidence=confidence), ""
     except MetricError as error:
         return None, f"nothing could be compared: {error.message}"
 
@@ -108,14 +116,29 @@ def _compared(
 def _in_words(result: PairedResult | None, at_least: float) -> str:
     assert result is not None
     values = f"{result.metric} {result.candidate:.4g} beside the champion's {result.champion:.4g}"
+    if result.bounds is None or result.mean is None:
+        return f"{values}, but {_no_bounds(result)}"
     on = f"on {result.rows} rows in {result.blocks} blocks"
-    if result.bounds is None:
-        return f"{values}, but {result.blocks} blocks are too few to tell; {FEWEST_BLOCKS} are needed"
+    if result.mean.effective < result.blocks - 0.5:
+        on += f", worth {result.mean.effective:.0f} independent ones"
     if result.bounds[0] > at_least:
         return f"better by at least {result.bounds[0]:.3g}: {values}, {on}"
     if result.bounds[1] < 0:
         return f"worse by at least {-result.bounds[1]:.3g}: {values}, {on}"
     return f"not shown to be better: {values}, a gain of {result.bounds[0]:.3g} to {result.bounds[1]:.3g}, {on}"
+
+
+def _no_bounds(result: PairedResult) -> str:
+    if result.blocks < FEWEST_BLOCKS:
+        return f"{result.blocks} blocks are too few to tell; {FEWEST_BLOCKS} are needed"
+    return f"the {result.blocks} blocks cannot tell: without one of them {result.metric} has no value"
+
+
+def _power_in_words(power: Power | None) -> str:
+    if power is None:
+        return ""
+    seen = f"a gain of {power.gain:.2g} would have been seen in {power.probability:.0%} of such comparisons"
+    return f"; {seen}, one of {power.detectable:.2g} in 80%"
 
 
 def _gate(gate: CapturedGate, rng: np.random.Generator, confidence: float) -> GateOutcome:

@@ -37,7 +37,8 @@ def against_champion(context: CheckContext, scoring: Scoring | None, hope: Hope)
     rows, missing = _rows(context, scoring, gate)
     if gate is None or rows is None:
         return ChampionVerdict(hope == "not worse", f"it could not be held beside live: {missing}")
-    found = backtest(gate.metric, rows, [], rng=np.random.default_rng(context.seed), confidence=gate.confidence)
+    rng = np.random.default_rng(context.seed)
+    found = backtest(gate.metric, rows, [], rng=rng, confidence=gate.confidence, worth=gate.margin)
     return _verdict(found, gate, hope)
 
 
@@ -70,5 +71,6 @@ def _verdict(found: BacktestVerdict, gate: GateSpec, hope: Hope) -> ChampionVerd
     elif hope == "as good" and not wins and bounds is not None and bounds[0] >= -margin and margin:
         wins, reason = True, f"as good as live within {margin:g}, and it has learned from the new days ({reason})"
     return ChampionVerdict(
-        wins, reason, gate.metric, result.candidate, result.champion, bounds, result.rows, result.blocks
-    )
+        wins, reason, gate.metric, result.candidate, result.champion, bounds, result.rows, result.blocks,
+        result.mean.effective if result.mean else None, found.power,
+    )  # fmt: skip

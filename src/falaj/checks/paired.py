@@ -1,8 +1,11 @@
 """Two models on the same rows, by whole blocks.
 
 Rows of a day share the day's weather, so days are compared and not rows: with thousands of rows in twenty days there
-are twenty observations. A mean loss is compared by Student's t on the differences of the blocks' means; a metric that
-is no mean (auc, f1) by resampling whole blocks.
+are twenty observations, and fewer where neighbouring days are alike (`falaj.checks.block_means`). A mean loss is
+compared by the differences of the blocks' means; a metric that is no mean (auc, f1) by the jackknife, which says what
+each block contributes to the difference.
+
+Source of the jackknife: B. Efron and R. Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 11.
 """
 
 from __future__ import annotations
@@ -12,11 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from falaj.checks.block_means import FEWEST_BLOCKS, BlockMean, block_mean
 from falaj.checks.metrics import Metric, MetricError, Vector, check_rows, named
-from falaj.rollout.segments.student import student_quantile
 
-FEWEST_BLOCKS = 8
-RESAMPLES = 400
+USUAL_POWER = 0.8
+MOST_GROUPS = 200
+"""How often a metric that is no mean is computed at most to see what blocks contribute."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,21 @@ class ScoredRows:
 
 
 @dataclass(frozen=True)
+class Power:
+    """What a comparison could have seen.
+
+    Attributes:
+        gain: A true gain that is worth seeing.
+        probability: Of seeing it in a comparison such as this one.
+        detectable: The true gain that would be seen in four of five such comparisons.
+    """
+
+    gain: float
+    probability: float
+    detectable: float
+
+
+@dataclass(frozen=True)
 class PairedResult:
     """Candidate beside champion.
 
@@ -54,6 +73,8 @@ class PairedResult:
         bounds: Two one-sided bounds of the true `better_by`; None when there are too few blocks.
         blocks: Compared.
         rows: Compared.
+        mean: The gain by blocks with its error; None when there are too few blocks.
+        confidence: Of each bound.
     """
 
     metric: str
@@ -63,15 +84,23 @@ class PairedResult:
     bounds: tuple[float, float] | None
     blocks: int
     rows: int
+    mean: BlockMean | None = None
+    confidence: float = 0.95
+
+    def power(self, gain: float) -> Power | None:
+        """What the comparison could have seen, for a gain that is worth seeing; None when there are too few blocks."""
+        if self.mean is None:
+            return None
+        seen, detectable = self.mean.power(gain, self.confidence), self.mean.detectable(USUAL_POWER, self.confidence)
+        return Power(gain, seen, detectable)
 
 
-def paired(name: str, rows: ScoredRows, *, rng: np.random.Generator, confidence: float = 0.95) -> PairedResult:
+def paired(name: str, rows: ScoredRows, *, confidence: float = 0.95) -> PairedResult:
     """Compare two models on the same rows, by whole blocks.
 
     Args:
         name: Of the metric.
         rows: That both have scored.
-        rng: Source of resamples.
         confidence: Of each bound, one-sided.
 
     Raises:
@@ -87,45 +116,50 @@ def paired(name: str, rows: ScoredRows, *, rng: np.random.Generator, confidence:
     candidate, champion = (
         float(metric.compute(rows.label, score, weight)) for score in (rows.candidate, rows.champion)
     )
-    block = np.arange(len(weight)) if rows.block is None else np.unique(rows.block, return_inverse=True)[1]
+    block = np.arange(len(weight)) if rows.block is None else _places(rows.block)
     blocks = int(block.max()) + 1
-    if metric.row_loss is not None:
-        gain, bounds = _by_block_means(metric, rows, block, confidence)
-    else:
-        gain = candidate - champion if metric.higher_is_better else champion - candidate
-        bounds = _by_resampled_blocks(metric, rows, block, confidence, rng)
+    gain = (candidate - champion) * (1.0 if metric.higher_is_better else -1.0)
+    mean = None
+    if blocks >= FEWEST_BLOCKS:
+        gains = _gains(metric, rows, block, gain)
+        mean = None if gains is None else block_mean(gains, ordered=rows.block is not None)
+    bounds = mean.bounds(confidence) if mean else None
     return PairedResult(
-        name, candidate, champion, gain, bounds if blocks >= FEWEST_BLOCKS else None, blocks, len(weight)
+        name, candidate, champion, mean.mean if mean else gain, bounds, blocks, len(weight), mean, confidence
     )
 
 
-def _by_block_means(
-    metric: Metric, rows: ScoredRows, block: NDArray[np.intp], confidence: float
-) -> tuple[float, tuple[float, float] | None]:
-    """Student's t on the mean gain of each block."""
-    assert metric.row_loss is not None
-    gain = metric.row_loss(rows.label, rows.champion) - metric.row_loss(rows.label, rows.candidate)
-    means = np.bincount(block, weights=gain) / np.bincount(block)
-    mean = float(means.mean())
-    if len(means) < FEWEST_BLOCKS:
-        return mean, None
-    reach = student_quantile(confidence, len(means) - 1) * float(means.std(ddof=1)) / len(means) ** 0.5
-    return mean, (mean - reach, mean + reach)
+def _places(block: NDArray[np.generic]) -> NDArray[np.intp]:
+    """The place of each row's block in the order of blocks: by number where all are numbers, else as text sorts."""
+    levels, place = np.unique(block, return_inverse=True)
+    try:
+        order = np.argsort(levels.astype(np.float64), kind="stable")
+    except ValueError:
+        return place
+    rank = np.empty(len(levels), dtype=np.intp)
+    rank[order] = np.arange(len(levels))
+    return rank[place]
 
 
-def _by_resampled_blocks(
-    metric: Metric, rows: ScoredRows, block: NDArray[np.intp], confidence: float, rng: np.random.Generator
-) -> tuple[float, float] | None:
-    blocks = int(block.max()) + 1
+def _gains(metric: Metric, rows: ScoredRows, block: NDArray[np.intp], gain: float) -> Vector | None:
+    """What each block says of the gain; None where the metric has no value without one of them."""
+    if metric.row_loss is None:
+        return _pseudo_values(metric, rows, block, gain)
+    gains = metric.row_loss(rows.label, rows.champion) - metric.row_loss(rows.label, rows.candidate)
+    means: Vector = np.bincount(block, weights=gains) / np.bincount(block)
+    return means
+
+
+def _pseudo_values(metric: Metric, rows: ScoredRows, block: NDArray[np.intp], gain: float) -> Vector | None:
+    whole = int(block.max()) + 1
+    blocks = min(whole, MOST_GROUPS)
+    block = block * blocks // whole  # of very many blocks, neighbours go together
     candidate, champion = metric.by_weight(rows.label, rows.candidate), metric.by_weight(rows.label, rows.champion)
     sign = 1.0 if metric.higher_is_better else -1.0
-    gains = np.empty(RESAMPLES)
+    without = np.empty(blocks)
     with np.errstate(invalid="ignore", divide="ignore"):
-        for index in range(RESAMPLES):
-            weight = rng.multinomial(blocks, np.full(blocks, 1 / blocks))[block].astype(np.float64)
-            gains[index] = sign * (candidate(weight) - champion(weight))
-    known = gains[np.isfinite(gains)]
-    if len(known) < 0.9 * RESAMPLES:
-        return None
-    low, high = np.quantile(known, [1 - confidence, confidence])
-    return float(low), float(high)
+        for index in range(blocks):
+            weight = (block != index).astype(np.float64)
+            without[index] = sign * (candidate(weight) - champion(weight))
+    values: Vector = blocks * gain - (blocks - 1) * without
+    return values if np.isfinite(values).all() else None

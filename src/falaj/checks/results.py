@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from falaj.checks.paired import Power
     from falaj.project.spec import GateSpec
 
 NOTHING_WAS_CHECKED = "nothing was checked"
@@ -153,6 +154,8 @@ class ChampionVerdict:
         better_by: Two one-sided bounds of how much better the candidate is; None when they cannot be told.
         rows: Compared.
         blocks: Compared.
+        effective_blocks: So many independent blocks would tell as much; None when there are too few.
+        power: What the comparison could have seen; None when nothing could be compared.
     """
 
     wins: bool
@@ -163,3 +166,5 @@ class ChampionVerdict:
     better_by: tuple[float, float] | None = None
     rows: int = 0
     blocks: int = 0
+    effective_blocks: float | None = None
+    power: Power | None = None
