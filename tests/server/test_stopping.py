@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from fastapi import Request
 
+from falaj.governance.principal import HOME, Principal, PrincipalKind
 from falaj.home import Home
 from falaj.server.platform import Platform
 from falaj.server.routers.locations import desired
@@ -36,7 +37,9 @@ def test_who_follows_events_is_let_go(tmp_path: Path, database: Database) -> Non
         return {"type": "http.disconnect"}
 
     async def followed() -> list[object]:
-        answer = await events(Request({"type": "http", "headers": []}, silent), platform)
+        answer = events(
+            Request({"type": "http", "headers": []}, silent), platform, Principal(HOME, PrincipalKind.SERVICE)
+        )
         return [event async for event in answer.body_iterator]
 
     threading.Timer(0.3, platform.stopping.set).start()

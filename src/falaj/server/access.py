@@ -7,18 +7,24 @@ judged for the whole tenant, unless it declares that its handler asks again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
+from sqlalchemy.orm import Session
 
+from falaj import api
 from falaj.governance.policy import Action, ForbiddenError, Resource, bindings_of, decide
 from falaj.governance.policy import require as require_in
 from falaj.governance.principal import Principal
 from falaj.server.actions import asks_again, declared
 from falaj.server.authentication import UnauthenticatedError, authenticate
 from falaj.server.platform import Platform
-from falaj.server.resources import resource_of
+from falaj.server.resources import resource_of, resource_of_subject
+
+_DECISION_LIFE_S = 5.0
+"""How long a decision about events of a subject holds; a role that was taken away ends within this time."""
 
 
 def gate(request: Request) -> None:
@@ -69,6 +75,41 @@ def require(
     """
     with platform.database.reading() as session:
         require_in(session, principal, action, resource, {"now": platform.now(), **(context or {})})
+
+
+class EventPermission:
+    """Which events the sender of a request may read, for as long as its token holds.
+
+    Args:
+        platform: The installation.
+        request: Of the reader.
+        principal: Who reads.
+    """
+
+    def __init__(self, platform: Platform, request: Request, principal: Principal) -> None:
+        self._platform, self._request, self._principal = platform, request, principal
+        self._decisions: dict[str, bool] = {}
+        self._decided_at = 0.0
+
+    def permitted(self, session: Session, events: Sequence[api.Event]) -> list[api.Event]:
+        """The events about what the reader may read."""
+        return [event for event in events if self._may_read(session, event.subject)]
+
+    def still_valid(self) -> bool:
+        """Whether the request would be let in again."""
+        with suppress(UnauthenticatedError):
+            return authenticate(self._request, self._platform).id == self._principal.id
+        return False
+
+    def _may_read(self, session: Session, subject: str) -> bool:
+        now = self._platform.now()
+        if now - self._decided_at > _DECISION_LIFE_S:
+            self._decisions, self._decided_at = {}, now
+        if subject not in self._decisions:
+            resource = resource_of_subject(session, subject)
+            decision = decide(session, self._principal, Action.READ, resource, {"now": now})
+            self._decisions[subject] = decision.allowed
+        return self._decisions[subject]
 
 
 def readable(platform: Platform, principal: Principal) -> frozenset[str] | None:

@@ -22,6 +22,7 @@ from falaj.processes import ProcessTable
 from falaj.release import changes
 from falaj.release import lifecycle as deployments
 from falaj.runs import lifecycle as runs
+from falaj.server.event_stream import EventFanOut
 from falaj.server.federation import Federation
 from falaj.storage import Database
 
@@ -85,6 +86,11 @@ class Platform:
     def federation(self) -> Federation:
         """Logins by the identity provider, and security keys."""
         return Federation(self.home, self.database)
+
+    @cached_property
+    def event_fan_out(self) -> EventFanOut:
+        """Offers new events to all who follow them."""
+        return EventFanOut(self.database, self.stopping)
 
     @staticmethod
     def now() -> float:

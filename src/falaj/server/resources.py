@@ -6,12 +6,22 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from fastapi import Request
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from falaj import release
-from falaj.errors import NotFoundError
+from falaj.errors import NotFoundError, UsageError
 from falaj.governance.policy import Resource
 from falaj.runs import queue
+from falaj.storage import RunRow
+from falaj.storage.change_tables import ChangeRow
+from falaj.storage.monitoring_tables import AlertRow
+
+_ROWS_WITH_PROJECT: dict[str, type[RunRow | ChangeRow | AlertRow]] = {
+    "run": RunRow,
+    "change": ChangeRow,
+    "alert": AlertRow,
+}
 
 TENANT = "default"
 """Whose everything is that this database holds; never taken from the principal, who may be of another one."""
@@ -28,19 +38,42 @@ def resource_of(session: Session, request: Request) -> Resource:
     """
     named = _named(request)
     path = request.url.path
-    subject, _, subject_id = named.get("subject", "").partition("/")
     environment = named.get("environment")
-    if run_id := named.get("run_id") or (subject_id if subject == "run" else ""):
+    if run_id := named.get("run_id"):
         return Resource("run", run_id, TENANT, _project_of_run(session, run_id))
     if path.startswith("/api/v1/releases/") and (name := named.get("name") or named.get("release")):
         return Resource("release", name, TENANT, _project_of_release(session, name), environment)
     if location := request.path_params.get("location"):
         return Resource("location", location, TENANT)
-    if project := named.get("project") or (subject_id if subject == "project" else ""):
+    if project := named.get("project"):
         return Resource("project", project, TENANT, project, environment)
     if environment:
         return Resource("environment", environment, TENANT, environment=environment)
     return Resource("tenant", TENANT, TENANT)
+
+
+def resource_of_subject(session: Session, subject: str) -> Resource:
+    """What an event is about, with the project that it belongs to; what belongs to none is the tenant's.
+
+    Args:
+        session: Finds the project.
+        subject: As events carry it, such as `run/0abc`, exactly.
+    """
+    kind, _, name = subject.partition("/")
+    if not name:
+        return Resource("tenant", TENANT, TENANT)
+    return Resource(kind, name, TENANT, _project_of_subject(session, kind, name))
+
+
+def _project_of_subject(session: Session, kind: str, name: str) -> str | None:
+    if kind == "project":
+        return name
+    if kind == "release":
+        return _project_of_release(session, name)
+    if kind == "endpoint":
+        return _project_of_release(session, name.partition("/")[2])
+    table = _ROWS_WITH_PROJECT.get(kind)
+    return session.scalar(select(table.project).where(table.id == name)) if table else None
 
 
 def _named(request: Request) -> Mapping[str, str]:
@@ -58,6 +91,6 @@ def _project_of_run(session: Session, run_id: str) -> str | None:
 
 
 def _project_of_release(session: Session, name: str) -> str | None:
-    with suppress(NotFoundError):
+    with suppress(NotFoundError, UsageError):
         return release.find(session, name).project
     return None

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Iterator
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
-from sqlalchemy import func, select
-from starlette.concurrency import run_in_threadpool
+from sqlalchemy import select
 
 from falaj import __version__, api
 from falaj.artifacts import Digest
+from falaj.errors import UsageError
 from falaj.governance import privacy, trail
-from falaj.server import views
-from falaj.server.access import Caller
+from falaj.ids import parse_number
+from falaj.server import event_stream
+from falaj.server.access import Caller, EventPermission, require
 from falaj.server.actions import Action, action
 from falaj.server.platform import Platform, Shared
-from falaj.storage import EventRow, ReleaseRow, StepRunRow
+from falaj.server.resources import resource_of_subject
+from falaj.storage import ReleaseRow, StepRunRow
 
 router = APIRouter(prefix="/api/v1", tags=["system"])
-_STREAM_STEP_S = 0.15
-_STREAM_BATCH = 500
-_KEEP_ALIVE_S = 10.0
+Subject = Annotated[str, Query(max_length=200)]
+EventId = Annotated[int, Query(ge=0, le=event_stream.MAX_EVENT_ID)]
 
 
 @router.get("/health", response_model=api.Health, **action(Action.PUBLIC))
@@ -38,22 +37,38 @@ def health(platform: Shared) -> api.Health:
     return api.Health("ok", __version__, dialect, kind)
 
 
-@router.get("/events", **action(Action.READ))
-async def events(request: Request, platform: Shared, subject: str = "", after: int | None = None) -> StreamingResponse:
+@router.get("/events", **action(Action.READ, refined=True))
+def events(
+    request: Request, platform: Shared, caller: Caller, subject: Subject = "", after: EventId | None = None
+) -> StreamingResponse:
     """Events as they happen (server-sent events), from `after` or `Last-Event-ID`, else from the beginning.
 
-    `subject` selects those whose subject begins with it, e.g. `run/0abc`.
+    `subject` selects those of one subject, e.g. `run/0abc1def2ghi`. A stream goes back 10,000 events at most, and
+    holds what the caller may read, judged event by event.
     """
-    resumed = request.headers.get("last-event-id", "")
-    start = after if after is not None else int(resumed) if resumed.isdigit() else 0
-    return StreamingResponse(_follow(request, platform, subject, start), media_type="text/event-stream")
+    start = after if after is not None else _resumed_at(request.headers.get("last-event-id"))
+    if subject:
+        with platform.database.reading() as session:
+            resource = resource_of_subject(session, subject)
+        require(platform, caller, Action.READ, resource)
+    reader = EventPermission(platform, request, caller)
+    content = event_stream.stream(platform.event_fan_out, platform.database, subject, start, reader)
+    return StreamingResponse(content, media_type="text/event-stream")
 
 
 @router.get("/events/last", response_model=int, **action(Action.READ))
 def last_event(platform: Shared) -> int:
     """Id of the newest event; 0 when there is none."""
-    with platform.database.reading() as session:
-        return session.scalar(select(func.max(EventRow.id))) or 0
+    return event_stream.newest(platform.database)
+
+
+def _resumed_at(last_event_id: str | None) -> int:
+    if last_event_id is None:
+        return 0
+    found = parse_number(last_event_id, digits=18)
+    if found is None:
+        raise UsageError(f"'{last_event_id[:40]}' is not the id of an event", where="Last-Event-ID")
+    return found
 
 
 @router.post("/artifacts/collect", response_model=api.Collected, **action(Action.OPERATE))
@@ -92,26 +107,3 @@ def _digests(value: Any) -> Iterator[str]:
     elif isinstance(value, dict | list):
         for item in value.values() if isinstance(value, dict) else value:
             yield from _digests(item)
-
-
-async def _follow(request: Request, platform: Platform, subject: str, after: int) -> AsyncIterator[str]:
-    quiet_s = 0.0
-    while not platform.stopping.is_set() and not await request.is_disconnected():
-        batch = await run_in_threadpool(_read_events, platform, subject, after)
-        for event in batch:
-            after = event.id
-            yield f"id: {event.id}\nevent: {event.kind}\ndata: {json.dumps(asdict(event))}\n\n"
-        quiet_s = 0.0 if batch else quiet_s + _STREAM_STEP_S
-        if quiet_s > _KEEP_ALIVE_S:
-            quiet_s = 0.0
-            yield ": still here\n\n"
-        if not batch:
-            await asyncio.sleep(_STREAM_STEP_S)
-
-
-def _read_events(platform: Platform, subject: str, after: int) -> list[api.Event]:
-    query = select(EventRow).where(EventRow.id > after).order_by(EventRow.id).limit(_STREAM_BATCH)
-    if subject:
-        query = query.where(EventRow.subject.startswith(subject, autoescape=True))
-    with platform.database.reading() as session:
-        return [views.event(row) for row in session.scalars(query)]
