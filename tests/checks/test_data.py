@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
 
 import pandas as pd
 import polars as pl
 import pytest
+import yaml
 
 from falaj.checks import run_check
 from falaj.checks.in_project import describe
+from falaj.project.expectations import ColumnExpectation, TableExpectation
 from tests.checks.conftest import flights
 
 NOW = datetime(2013, 3, 8, tzinfo=UTC).timestamp()
@@ -41,20 +44,20 @@ def expecting(bench, same_process):
     [
         ("rows", {"min": 4, "max": 4}, {"min": 5}),
         ("rows", {"max": 10}, {"max": 3}),
-        ("id", {"type": "integer", "min": 1, "max": 3}, {"type": "text"}),
+        ("id", {"type": "int", "min": 1, "max": 3}, {"type": "string"}),
         ("id", {"values": [1, 2, 3]}, {"values": [1, 2]}),
         ("id", {}, {"unique": True}),
         ("distance", {"min": 100, "max": 2500, "missing": 0.25}, {"max": 2499}),
         ("distance", {"missing": 0.3}, {"missing": 0.2}),
-        ("distance", {"type": "number"}, {"min": 100.5}),
+        ("distance", {"type": "float"}, {"min": 100.5}),
         ("distance", {"unique": True}, {"min": "100"}),
-        ("carrier", {"type": "text", "missing": 0.25}, {"missing": 0}),
+        ("carrier", {"type": "string", "missing": 0.25}, {"missing": 0}),
         ("carrier", {"values": ["AA", "UA", "ZZ"]}, {"values": ["AA", "UA"]}),
         ("at", {"type": "datetime", "min": "2013-03-01"}, {"max": "2013-03-06"}),
-        ("at", {"newer_than_s": 172_800}, {"newer_than_s": 43_200}),
-        ("at", {"newer_than_s": 90_000}, {"newer_than_s": 80_000}),
-        ("carrier", {}, {"newer_than_s": 100}),
-        ("late", {"type": "boolean", "values": [True, False]}, {"values": [True]}),
+        ("at", {"freshness_s": 172_800}, {"freshness_s": 43_200}),
+        ("at", {"freshness_s": 90_000}, {"freshness_s": 80_000}),
+        ("carrier", {}, {"freshness_s": 100}),
+        ("late", {"type": "bool", "values": [True, False]}, {"values": [True]}),
         ("id", {}, {"wheels": 3}),
     ],
 )
@@ -74,6 +77,66 @@ def test_the_summary_counts_and_names_the_first_problem(expecting):
     assert found.checked == 3
     assert found.tools == {"polars": pl.__version__}
     assert found.values[2].value == "ZZ"
+
+
+WORDS = """
+prepare:
+  rows: {min: 4, max: 4}
+  id: {type: int, min: 1, max: 3, missing: 0%, unique: false, values: [1, 2, 3]}
+  distance: {type: float, missing: 25%}
+  carrier: {type: string, values: [AA, UA, ZZ]}
+  at: {type: datetime, min: "2013-03-01", freshness: 2d}
+  day: {type: date, freshness: 2d}
+  late: {type: bool}
+"""
+
+
+def test_every_word_of_the_project_file_means_something_to_the_check(bench, same_process):
+    bench.keep_table("prepare", TABLE.with_columns(day=pl.col("at").dt.date()))
+    tables = {name: TableExpectation(**given) for name, given in yaml.safe_load(WORDS).items()}
+    given = {word for table in tables.values() for column in table.to_spec().values() for word in column}
+    assert {"freshness_s" if word == "freshness" else word for word in ColumnExpectation.model_fields} == given
+    expect = {name: table.to_spec() for name, table in tables.items()}
+    bench.spec = replace(bench.spec, expect=expect)
+    found = run_check("data", bench.context(now=NOW))
+    assert found.passed, found.summary
+
+
+def test_times_in_text_have_an_age_and_other_text_is_said_to_have_none(expecting):
+    assert describe._epoch_s("2013-03-07T00:00:00Z") == NOW - 86_400
+    assert "its values are no times" in expecting(carrier={"freshness_s": 100}).summary
+
+
+VALUES = {
+    "decimal": ([Decimal("1.10"), Decimal("2.20")], "float"),
+    "lists": ([[1, 2], [1, 2], None], "list"),
+    "structures": ([{"k": 1}, {"k": 1}], "struct"),
+    "binary": ([b"\xff\x00", b"a"], "b"),
+    "nothing": ([None, None], ""),
+    "large": ([2**63, 2**63 + 1], "int"),
+    "durations": ([timedelta(seconds=1)], ""),
+    "clock": ([time(1, 2)], ""),
+    "gaps": ([True, None], "bool"),
+}
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_no_type_of_a_table_is_too_odd_to_describe(name):
+    values, kind = VALUES[name]
+    table = pl.DataFrame({"x": pl.Series(values, dtype=pl.UInt64 if name == "large" else None)})
+    for each in (table, table.to_pandas(), pd.DataFrame({"x": pd.Series(values, dtype=object)})):
+        found = describe._column(each, "x", {"values": ["z"]})
+        assert found["missing"] == values.count(None)
+        assert found["outside"] == len(values) - values.count(None)
+        if each is table:
+            assert found["kind"].lower().startswith(kind)
+
+
+def test_values_that_have_no_order_and_categories_of_pandas_are_described():
+    mixed = describe._column(pd.DataFrame({"x": [1, "a", None]}), "x", {})
+    assert (mixed["min"], mixed["max"], mixed["missing"]) == (None, None, 1)
+    coded = describe._column(pd.DataFrame({"x": pd.Series(["b", "a"], dtype="category")}), "x", {"values": ["a"]})
+    assert (coded["kind"], coded["min"], coded["outside_values"]) == ("string", "a", ["b"])
 
 
 def test_a_column_that_is_not_there_is_named(expecting):

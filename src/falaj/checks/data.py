@@ -1,8 +1,8 @@
 """Data validation: the tables of the run beside what the project expects of them (`expect` in falaj.yaml).
 
 An expectation of a column may say `min`, `max`, `missing` (largest share of missing values), `unique`, `values` (the
-allowed ones), `type` (integer, number, text, boolean, date, datetime) and `newer_than_s` (largest age of the newest
-value); `rows` in place of a column stands for their number.
+allowed ones), `type` (int, float, string, bool, date, datetime) and `freshness_s` (largest age of the newest value);
+`rows` in place of a column stands for their number.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def judge_column(
     if unknown:
         raise CheckError(f"an expectation has no {', '.join(sorted(unknown))}", where=f"expect.{where}")
     if "type" in wanted:
-        kinds = {found["kind"]} | ({"number"} if found["kind"] == "integer" else set())
+        kinds = {found["kind"]} | ({"float"} if found["kind"] == "int" else set())
         yield CheckValue("type", found["kind"], wanted["type"], "==", wanted["type"] in kinds, where)
     if "min" in wanted:
         yield _compared("min", found["min"], wanted["min"], ">=", where)
@@ -104,13 +104,14 @@ def judge_column(
         allowed = ", ".join(map(str, wanted["values"]))
         shown = ", ".join(found["outside_values"]) or None
         yield CheckValue("values", shown, allowed, "in", found["outside"] == 0, where)
-    if "newer_than_s" in wanted:
+    if "freshness_s" in wanted:
         age = None if found["newest_s"] is None else now - found["newest_s"]
-        fresh = age is not None and age <= wanted["newer_than_s"]
-        yield CheckValue("age_s", age, wanted["newer_than_s"], "<=", fresh, where)
+        fresh = age is not None and age <= wanted["freshness_s"]
+        shown = "not known: its values are no times" if age is None else age
+        yield CheckValue("age_s", shown, wanted["freshness_s"], "<=", fresh, where)
 
 
-_KNOWN = {"type", "min", "max", "missing", "unique", "values", "newer_than_s"}
+_KNOWN = {"type", "min", "max", "missing", "unique", "values", "freshness_s"}
 
 
 def _bounds(name: str, value: float, wanted: Mapping[str, Any], where: str) -> Iterator[CheckValue]:
