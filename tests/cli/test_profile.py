@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 from typer.testing import CliRunner
 
 from falaj.cli.main import application
@@ -94,3 +98,36 @@ def test_what_cannot_be_compared_is_said(files: Path) -> None:
     with pytest.raises(FalajError, match="reference has no rows"):
         run(files / "same.csv", "--reference", files / "none.csv")
     assert "unknown" in run(files / "none.csv", "--reference", files / "same.csv")
+
+
+ODD = {
+    "decimal": (pa.array([Decimal("1.10")] * 60, pa.decimal128(12, 2)), "number"),
+    "half": (pa.array(np.arange(60, dtype="float16")), "number"),
+    "beyond 2^53": (pa.array(np.arange(60, dtype="uint64") + 2**63), "number"),
+    "coded numbers": (pa.array([1, 2] * 30).dictionary_encode(), "number"),
+    "nothing": (pa.nulls(60), "number"),
+    "text": (pa.array(["a"] * 60, pa.large_string()), "category"),
+    "coded text": (pa.array(["a", "b"] * 30).dictionary_encode(), "category"),
+    "bytes": (pa.array([b"\xff\x00"] * 60), "bytes, not text"),
+    "coded bytes": (pa.array([b"\xff", b"a"] * 30).dictionary_encode(), "bytes, not text"),
+    "view": (pa.array([b"\xff"] * 60, pa.binary_view()), "bytes, not text"),
+    "fixed": (pa.array([b"ab"] * 60, pa.binary(2)), "fixed_size_binary"),
+    "zone": (pa.array([datetime(2024, 1, 1, tzinfo=UTC)] * 60), "times drift by themselves"),
+    "lists": (pa.array([[1]] * 60), "a nested type"),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_column_of_any_type_has_a_line_or_is_left_out_with_a_reason(tmp_path: Path, name: str) -> None:
+    column, shown = ODD[name]
+    parquet.write_table(pa.table({"odd": column, "x": np.arange(60.0)}), tmp_path / "odd.parquet")
+    for more in ((), ("--reference", tmp_path / "odd.parquet")):
+        lines = run(tmp_path / "odd.parquet", *more).splitlines()
+        line = next(line for line in lines if "odd" in line.split(": ")[-1])
+        assert shown in line or more
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1", "utf-16"])
+def test_a_csv_of_any_usual_encoding_is_read(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "names.csv").write_bytes(("id,name\r\n" + "1,José\r\n" * 20).encode(encoding))
+    assert "José 100%" in run(tmp_path / "names.csv")

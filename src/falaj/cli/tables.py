@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,12 +83,32 @@ def _read(path: Path) -> Any:
         raise NotFoundError(f"there is no file {path}", code="profile.no-file")
     nulls = csv.ConvertOptions(null_values=["", "NA"], strings_can_be_null=True)
     try:
-        return parquet.read_table(path) if path.suffix == ".parquet" else csv.read_csv(path, convert_options=nulls)
-    except (pyarrow.ArrowException, OSError) as error:
+        if path.suffix == ".parquet":
+            return parquet.read_table(path)
+        read = csv.ReadOptions(encoding=_encoding(path))
+        return csv.read_csv(path, read_options=read, convert_options=nulls)
+    except (pyarrow.ArrowException, OSError, UnicodeError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
         message = f"{path.name} cannot be read: {first}"
         hint = "name a Parquet or CSV file"
         raise UsageError(message, where=str(path), hint=hint, code="profile.unreadable") from error
+
+
+def _encoding(path: Path) -> str:
+    """What the text of a file is written in: what its first bytes say, UTF-8 if it reads as that, else Latin-1."""
+    with path.open("rb") as file:
+        first = file.read(4)
+        if first[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            return "utf-16"
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        try:
+            decoder.decode(first)
+            while part := file.read(1 << 20):
+                decoder.decode(part)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return "latin-1"
+    return "utf-8"
 
 
 def _seconds(column: Any, path: Path) -> np.ndarray[Any, Any]:
@@ -96,7 +117,7 @@ def _seconds(column: Any, path: Path) -> np.ndarray[Any, Any]:
 
     try:
         if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
-            return _floats(column.cast(pa.float64()))
+            return _floats(column.cast(pa.float64(), safe=False))
         texts = column if pa.types.is_temporal(column.type) else column.cast(pa.string())
         try:
             milliseconds = texts.cast(pa.timestamp("ms", "UTC"))
@@ -116,17 +137,29 @@ def _floats(column: Any) -> np.ndarray[Any, Any]:
 def _unusable(column: Any) -> str:
     import pyarrow as pa
 
-    if pa.types.is_temporal(column.type):
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if pa.types.is_temporal(kind):
         return "times drift by themselves"
-    return "a nested type" if pa.types.is_nested(column.type) else ""
+    if pa.types.is_nested(kind):
+        return "a nested type"
+    if any(is_bytes(kind) for is_bytes in (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view)):
+        return "bytes, not text"
+    plain = _is_number(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind)
+    text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    return "" if plain or text else f"values of the type {kind}"
+
+
+def _is_number(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 
 def _column(column: Any) -> Column:
     import pyarrow as pa
 
-    numeric = pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_decimal(column.type)
-    if numeric:
-        return _floats(column.cast(pa.float64()))
+    if _is_number(column.type):
+        return _floats(column.cast(pa.float64(), safe=False))  # whole numbers beyond 2^53 lose their last digits
     if pa.types.is_null(column.type):
         return np.full(len(column), np.nan)
     coded = column.cast(pa.string()).combine_chunks().dictionary_encode()
