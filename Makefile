@@ -22,7 +22,7 @@ install: .venv/installed
 	touch $@
 
 demo: install
-	$(RUN)/python examples/demo.py $(if $(KEEP),--keep)
+	PYTHONPATH=examples $(RUN)/python -m demo $(CHAPTER) $(if $(KEEP),--keep) $(if $(DEBUG),--debug)
 
 test: install
 	@$(MAKE) --no-print-directory --jobs=3 --output-sync lint types contracts
