@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from falaj.processes import ProcessTable
 from falaj.runs import lifecycle
 from falaj.storage import Database, ProjectRow, ReleaseRow, RunRow
+from tests.owners import own
 
 HOUR, DAY = 3600.0, 86_400.0
 MADE = 1_000 * DAY
@@ -21,7 +22,7 @@ def registered(database: Database, *retrain: dict[str, Any]) -> ProcessTable:
         session.add(
             ProjectRow(name="p", repository="/r", branch="main", vendor=None, last_commit="b" * 40, created_at=MADE)
         )
-        session.flush()
+        own(session, "m", "p")
         session.add(release(1, *retrain))
     return ProcessTable(database, {"run": lifecycle.transition})
 

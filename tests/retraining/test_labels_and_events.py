@@ -17,6 +17,7 @@ from falaj.storage import Database, EndpointRow, ReleaseRow
 from falaj.storage.monitoring_tables import LossRunRow, ProfileBlockRow
 from falaj.storage.retraining_tables import RetrainingRow
 from tests.databases import database, migrated_postgres, migrated_sqlite, postgres
+from tests.owners import own
 from tests.retraining.projects import DAY, NOW, registered, release
 
 __all__ = ["database", "migrated_postgres", "postgres"]
@@ -151,6 +152,7 @@ def test_a_newer_release_upstream_starts_a_training_once(sqlite: Database) -> No
         with sqlite.transaction() as session:
             row = release(number, made=at)
             row.model, row.run_id = "above", f"above{number}"
+            own(session, row.model, row.project)
             session.add(row)
 
     assert ask(NOW) == []

@@ -12,6 +12,7 @@ from falaj.processes import ProcessTable
 from falaj.runs import lifecycle
 from falaj.storage import Database, ProjectRow, ReleaseRow, RunRow
 from tests.databases import database, postgres
+from tests.owners import own
 
 __all__ = ["database", "postgres"]
 
@@ -32,7 +33,7 @@ def table(database: Database) -> ProcessTable:
         session.add(
             ProjectRow(name="p", repository="/r", branch="main", vendor=None, last_commit="b" * 40, created_at=MADE)
         )
-        session.flush()
+        own(session, "m", "p")
         _release(session, 1, [MONTHLY])
     return ProcessTable(database, {"run": lifecycle.transition})
 

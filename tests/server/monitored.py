@@ -16,6 +16,7 @@ from falaj.server.monitors import MonitorWatch
 from falaj.server.platform import Platform
 from falaj.storage import EndpointRow, ProjectRow, ReleaseRow
 from tests.monitoring.watching.scene import REFERENCE, ROWS, Change, runs, window
+from tests.owners import own
 
 COUNTS = "/api/v1/locations/local/profiles"
 
@@ -43,7 +44,7 @@ class Monitored:
         with self.platform.database.transaction() as session:
             if session.get(ProjectRow, "delays") is None:
                 session.add(ProjectRow(name="delays", repository="r", branch="main", created_at=0.0))
-                session.flush()
+                own(session, "delay", "delays")
             session.add(
                 ReleaseRow(
                     model="delay", number=number, project="delays", run_id=f"run{number}", commit="c", digest="d",

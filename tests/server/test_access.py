@@ -8,6 +8,7 @@ from falaj.governance.principal import Principal, PrincipalKind
 from falaj.project.platform_spec import BindingSpec, PlatformSpec
 from falaj.server.platform import Platform
 from falaj.storage import EndpointRow, ReleaseRow
+from tests.owners import own
 from tests.server.people import acting_as, grant, person
 
 COMMIT = "2" * 40
@@ -21,6 +22,7 @@ def two_projects(client: TestClient, platform: Platform) -> dict[str, str]:
         client.post("/api/v1/projects", json={"name": name, "repository": f"/{name}"})
         runs[name] = client.post("/api/v1/runs", json={"project": name, "commit": COMMIT}).json()["id"]
         with platform.database.transaction() as session:
+            own(session, f"{name}-model", name)
             session.add(
                 ReleaseRow(
                     model=f"{name}-model", number=1, project=name, run_id=runs[name], commit=COMMIT, digest="sha256:aa",

@@ -17,6 +17,7 @@ from falaj.storage import EventRow
 from falaj.storage.audit_tables import AuditLeafRow
 from falaj.storage.monitoring_tables import ProfileBlockRow
 from tests.monitoring.watching.scene import REFERENCE, ROWS, missing, shifted, window
+from tests.owners import own
 from tests.server.monitored import Monitored, document, key, monitored
 
 
@@ -227,6 +228,7 @@ def test_one_endpoint_that_cannot_be_judged_does_not_keep_others_waiting(place: 
     from falaj.storage import EndpointRow, ReleaseRow
 
     with platform.database.transaction() as session:
+        own(session, "broken", "delays")
         session.add(
             ReleaseRow(
                 model="broken", number=1, project="delays", run_id="run9", commit="c", digest="d", state="live",

@@ -14,6 +14,7 @@ from falaj.server.platform import Platform
 from falaj.server.routers.trainings import EventRefusedError, told_events
 from falaj.server.trainings import TrainingWatch
 from falaj.storage import Database, ProjectRow, RunRow
+from tests.owners import own
 from tests.retraining.projects import release
 
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # `request_training` is tried on both
@@ -32,6 +33,7 @@ def project(client: TestClient, platform: Platform) -> str:
     assert client.post("/api/v1/projects", json=wish).status_code == 201
     with platform.database.transaction() as session:
         session.get_one(ProjectRow, "p").last_commit = "b" * 40
+        own(session, "m", "p")
         session.add(release(1, *WISHES, made=platform.now(), sources={"sales": URL, "weather": "package://w/w.csv"}))
     return "p"
 

@@ -13,6 +13,7 @@ from falaj.release.endpoints import (
     point_endpoint,
     rollouts_of,
 )
+from falaj.release.owners import ForeignModelError, move_model, owned_by, owner_of, require_owner
 from falaj.release.registry import WORKER, Candidate, evidence_of, find, publish
 from falaj.release.reports import observe
 from falaj.release.states import ReleaseState
@@ -21,6 +22,7 @@ __all__ = [
     "WORKER",
     "Arm",
     "Candidate",
+    "ForeignModelError",
     "Grant",
     "ReleaseState",
     "arms_of",
@@ -29,8 +31,12 @@ __all__ = [
     "evidence_of",
     "find",
     "live",
+    "move_model",
     "observe",
+    "owned_by",
+    "owner_of",
     "point_endpoint",
     "publish",
+    "require_owner",
     "rollouts_of",
 ]

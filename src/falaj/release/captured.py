@@ -24,6 +24,7 @@ from falaj.governance import trail
 from falaj.governance.policy import Action, Resource, require
 from falaj.governance.principal import Principal
 from falaj.processes import Effect
+from falaj.release.owners import require_owner
 from falaj.release.registry import CONTROLLER
 from falaj.storage import EndpointRow, ReleaseRow
 from falaj.storage.captured_tables import CapturedGateRow
@@ -54,9 +55,10 @@ def keep(session: Session, store: ArtifactStore, keyring: Keyring, message: Mapp
     jurisdiction = _jurisdiction(session, message["location"])
     digest = _snapshot(store, found, _label_of(release)) if found["rows"] else ""
     envelope = _signed(keyring, digest, found, message, jurisdiction) if digest else None
+    project = require_owner(session, release.model)
     session.add(
         CapturedGateRow(
-            id=gate_id, model=release.model, project=release.project, state="proposed", metric=found["metric"],
+            id=gate_id, model=release.model, project=project, state="proposed", metric=found["metric"],
             limit=found["limit"], predicate=found["predicate"], digest=digest, location=message["location"],
             jurisdiction=jurisdiction, cause=f"rollout/{gate_id}", created_at=now, updated_at=now,
             data={"rows": len(found["rows"]), "stable": found["stable"], "candidate": found["candidate"],

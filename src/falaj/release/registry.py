@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from falaj.errors import NotFoundError, UsageError
 from falaj.governance import trail
 from falaj.processes import Effect, Outbox
-from falaj.release import states
+from falaj.release import owners, states
 from falaj.release.states import ReleaseState
 from falaj.storage import EventRow, EvidenceRow, ReleaseRow, RunRow
 
@@ -42,7 +42,12 @@ class Candidate:
 
 
 def publish(session: Session, run: RunRow, candidate: Candidate, now: float) -> ReleaseRow:
-    """Give the candidate the next number of its model, in the caller's transaction."""
+    """Give the candidate the next number of its model, in the caller's transaction.
+
+    Raises:
+        ForeignModelError: The model belongs to another project (`model.foreign`).
+    """
+    owners.claim(session, candidate.model, run.project, WORKER, now)
     newest = session.scalar(select(func.max(ReleaseRow.number)).where(ReleaseRow.model == candidate.model))
     release = ReleaseRow(
         model=candidate.model, number=(newest or 0) + 1, project=run.project, run_id=run.id, commit=run.commit,

@@ -69,7 +69,7 @@ def _due(session: Session, wishes: Wishes, now: float) -> Iterator[Look]:
         name = str(wish.get("source", ""))
         url = made.data.get("sources", {}).get(name)
         if wish["on"] == "event" and url and now - seen.get(name, {}).get("at", 0.0) >= wish.get("poll_s", POLL_S):
-            yield Look(made.model, made.project, name, url)
+            yield Look(made.model, wishes.project, name, url)
 
 
 def look_at(look: Look, fingerprint: Callable[[str], str | None]) -> Seen:
@@ -142,7 +142,7 @@ def announce_event(
     """
     asked = []
     for wishes in all_wishes(session):
-        if wishes.release.project != project:
+        if wishes.project != project:
             continue
         source = told.get("source") or _source_of(wishes.release, str(told.get("url", "")))
         if not source or wishes.of(TriggerKind.EVENT, {"source": source}) is None:

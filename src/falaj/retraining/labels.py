@@ -61,7 +61,7 @@ def new_labels(session: Session, wishes: Wishes, now: float) -> int:
     memory = session.get(RetrainingRow, model)
     before = (memory.seen if memory else {}).get("labels", {})
     if before.get("release") != number or before.get("total", 0) > total:
-        memory = lock(session, model, wishes.release.project, now)
+        memory = lock(session, model, wishes.project, now)
         memory.seen = {**memory.seen, "labels": {"release": number, "total": total}}
         return 0
     return total - int(before["total"])

@@ -31,7 +31,7 @@ def overview(session: Session, wishes: Wishes, now: float) -> ModelTriggers:
     memory = session.get(RetrainingRow, made.model)
     return ModelTriggers(
         model=made.model,
-        project=made.project,
+        project=wishes.project,
         release=made.number,
         triggers=[*_states(session, wishes, past, memory, now)],
         runs_in_week=len(week),

@@ -105,7 +105,7 @@ def request_training(
     trigger = _trigger(model, cause, now, beyond_budget)
     if window:
         plan_from_mapping(window)
-    lock(session, model, wishes.release.project, now)
+    lock(session, model, wishes.project, now)
     history.settle(session, model, now)
     row = _row(session, wishes, trigger, cause, window, actor, now)
     if row.state == WAITING:
@@ -125,7 +125,7 @@ def advance(session: Session, processes: ProcessTable, model: str, now: float) -
     wishes = wishes_of(session, model)
     if wishes is None:
         return
-    lock(session, model, wishes.release.project, now)
+    lock(session, model, wishes.project, now)
     history.settle(session, model, now)
     _decide_waiting(session, processes, wishes, now)
 
@@ -139,7 +139,7 @@ def resume(session: Session, model: str, actor: str, now: float) -> None:
     wishes = wishes_of(session, model)
     if wishes is None:
         raise NotFoundError(f"model '{model}' has no release that could be trained again", code="retraining.model")
-    memory = lock(session, model, wishes.release.project, now)
+    memory = lock(session, model, wishes.project, now)
     memory.resumed_at, memory.resumed_by, memory.updated_at = now, actor, now
     trail.write(session, "training.resumed", actor, f"model/{model}", now)
 
@@ -180,7 +180,7 @@ def _row(
         return _merged(row, trigger)
     data = {"asked_window": dict(window)} if window else {}
     row = TrainingRequestRow(
-        id=new_id(now), model=trigger.model, project=wishes.release.project, kind=trigger.kind.value,
+        id=new_id(now), model=trigger.model, project=wishes.project, kind=trigger.kind.value,
         occasion=trigger.occasion, attempt=1, times=1, state=WAITING, reason=trigger.reason,
         cause={**cause, "reason": trigger.reason}, actor=actor, at=trigger.at,
         data={**data, **({"beyond_budget": True} if trigger.beyond_budget else {})}, requested_at=now,
@@ -229,7 +229,7 @@ def _decide_waiting(session: Session, processes: ProcessTable, wishes: Wishes, n
     if not rows:
         return
     trainings = history.past(session, model)
-    busy = _busy(session, wishes.release.project, {row.run_id for row in rows} | _own_runs(session, model))
+    busy = _busy(session, wishes.project, {row.run_id for row in rows} | _own_runs(session, model))
     for row in sorted(rows, key=lambda each: (TriggerKind(each.kind).urgency, each.at, each.id)):
         decision = _decide(row, wishes, trainings, busy, now)
         if isinstance(decision, Start):
@@ -287,7 +287,7 @@ def _start(session: Session, processes: ProcessTable, wishes: Wishes, row: Train
         **row.data,
         "window": {"strategy": plan.strategy.value, "reason": window.reason, "parameters": parameters},
     }
-    project = session.get_one(ProjectRow, wishes.release.project)
+    project = session.get_one(ProjectRow, wishes.project)
     commit = project.last_commit or wishes.release.commit
     order = queue.RunOrder(project.name, commit, trigger=kind.value, occasion=f"training/{row.id}", actor=row.actor)
     run, _ = queue.enqueue(session, processes, order, now)

@@ -10,10 +10,12 @@ from typing import Any
 from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
+from falaj.release.owners import owner_of
 from falaj.release.states import WITHDRAWN
 from falaj.retraining.trainings import WEEK_S, RetrainingPolicy, TriggerKind
 from falaj.retraining.windows import WindowPlan, plan_from_mapping
 from falaj.storage import ReleaseRow
+from falaj.storage.ownership_tables import ModelOwnerRow
 
 _ON: Mapping[TriggerKind, str] = {
     TriggerKind.DRIFT: "drift",
@@ -35,9 +37,11 @@ class Wishes:
 
     Args:
         release: That release.
+        project: The project that the model belongs to.
     """
 
     release: ReleaseRow
+    project: str
 
     @property
     def all(self) -> tuple[Mapping[str, Any], ...]:
@@ -98,12 +102,15 @@ class Wishes:
 def wishes_of(session: Session, model: str) -> Wishes | None:
     """The wishes of a model; None when it has no release that may be served."""
     newest = select(ReleaseRow).where(ReleaseRow.model == model).order_by(ReleaseRow.number.desc()).limit(1)
-    found = session.scalar(newest)
-    return Wishes(found) if found is not None and found.state not in WITHDRAWN else None
+    found, owner = session.scalar(newest), owner_of(session, model)
+    if found is None or owner is None or found.state in WITHDRAWN:
+        return None
+    return Wishes(found, owner)
 
 
 def all_wishes(session: Session) -> Iterator[Wishes]:
     """The wishes of every model."""
     newest = select(ReleaseRow.model, func.max(ReleaseRow.number)).group_by(ReleaseRow.model)
-    rows = session.scalars(select(ReleaseRow).where(tuple_(ReleaseRow.model, ReleaseRow.number).in_(newest)))
-    yield from (Wishes(row) for row in rows if row.state not in WITHDRAWN)
+    query = select(ReleaseRow, ModelOwnerRow.project).join(ModelOwnerRow, ModelOwnerRow.model == ReleaseRow.model)
+    rows = session.execute(query.where(tuple_(ReleaseRow.model, ReleaseRow.number).in_(newest)))
+    yield from (Wishes(row, project) for row, project in rows if row.state not in WITHDRAWN)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from falaj.home import Home
-from falaj.integrations.git import author, mirror, pin
+from falaj.integrations.git import author, mirror, pin, require_own
 from falaj.pipeline.workspace import workspace
 from falaj.runs.outcome import Order
 
@@ -20,9 +20,11 @@ def checked_out(order: Order, home: Home) -> Iterator[tuple[Order, Path]]:
     A repository elsewhere is mirrored first; only the mirror is read.
 
     Raises:
+        GitInputError: The repository is another project's (`git.foreign-repository`).
         WorkspaceError: The repository has no such commit.
         GitError: The repository cannot be reached.
     """
+    require_own(home, order.project, order.repository)
     repository = _local(order.repository, home)
     with workspace(repository, order.commit, home.run_dir(order.run_id) / "worktree") as worktree:
         if repository.is_relative_to(home.repos):

@@ -28,6 +28,7 @@ class Order:
         params: Overrides, `{step: {parameter: value}}`.
         trigger: Why the run started.
         training: The request for a training that started it; None for a push and the like.
+        project: Name of the registered project; empty for a checkout that is run by hand.
     """
 
     run_id: str
@@ -38,6 +39,7 @@ class Order:
     params: Mapping[str, Mapping[str, Any]]
     trigger: str
     training: Training | None = None
+    project: str = ""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import func, select
@@ -26,7 +27,7 @@ from falaj.home import Home
 from falaj.pipeline import orphans
 from falaj.processes import Event, Lease, LeaseLostError, Outbox, ProcessTable
 from falaj.project.spec import ProjectSpec
-from falaj.release import captured, changes
+from falaj.release import captured, changes, owners
 from falaj.release.lifecycle import transition as deployment_transition
 from falaj.release.states import WITHDRAWN
 from falaj.runs import queue, subjects
@@ -121,7 +122,7 @@ class Worker:
             trail.write(session, "run.started", release.WORKER, f"run/{run.id}", now, {"commit": run.commit})
             order = Order(
                 run.id, project.repository, run.ref or "", run.commit, author="", params=run.params,
-                trigger=run.trigger, training=_training_of(session, run.id),
+                trigger=run.trigger, training=_training_of(session, run.id), project=project.name,
             )  # fmt: skip
             return order, run.mlflow_run
 
@@ -157,6 +158,7 @@ class Worker:
         now = time.time()
         with self._database.transaction() as session:
             run = session.get_one(RunRow, lease.process_id, with_for_update=True)
+            outcome = _of_own_model(session, run, outcome)
             event = Event("finished", {"outcome": outcome.state, "reason": outcome.reason})
             step = self._processes.advance(session, lease, event, now)
             run.state, run.reason, run.model, run.ended_at = step.state, outcome.reason, outcome.model, now
@@ -224,6 +226,10 @@ class Worker:
 
     def _refusal(self, run_id: str, spec: ProjectSpec) -> str:
         """Why a model may not be trained; empty when it may."""
+        with self._database.reading() as session:
+            project = session.get_one(RunRow, run_id).project
+            if foreign := owners.refusal(session, spec.model, project):
+                return foreign
         return subjects.refusal(self._database, open_keyring(self._home.keys), _WORKER, run_id, spec, time.time())
 
     def _secrets(self, run_id: str, names: Collection[str]) -> Mapping[str, str]:
@@ -252,6 +258,12 @@ class Worker:
 
     def _alias(self, message: Mapping[str, Any]) -> None:
         self._tracking.alias(message["model"], message["release"], message["alias"])
+
+
+def _of_own_model(session: Session, run: RunRow, outcome: Outcome) -> Outcome:
+    """The outcome, rejected where another project published a release of the model while the run was under way."""
+    reason = owners.refusal(session, outcome.model, run.project) if outcome.model and outcome.digest else ""
+    return replace(outcome, state="rejected", reason=reason, digest=None) if reason else outcome
 
 
 def _training_of(session: Session, run_id: str) -> Training | None:

@@ -9,9 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from falaj.documents import monitoring as documents
-from falaj.errors import NotFoundError
 from falaj.monitoring.alerts import state_of
-from falaj.storage import ReleaseRow
+from falaj.release import require_owner
 from falaj.storage.monitoring_tables import (
     AlertNoteRow,
     AlertRow,
@@ -27,10 +26,7 @@ def project_of(session: Session, model: str) -> str:
     Raises:
         NotFoundError: There is no such model.
     """
-    found = session.scalar(select(ReleaseRow.project).where(ReleaseRow.model == model).limit(1))
-    if found is None:
-        raise NotFoundError(f"no model '{model}'", hint="falaj releases lists them", code="model.unknown")
-    return found
+    return require_owner(session, model)
 
 
 def monitors(

@@ -21,6 +21,7 @@ from falaj.monitoring.alerts.raising import CONTROLLER, tell
 from falaj.monitoring.reference import ReleaseReference
 from falaj.monitoring.triage import Action, TriagePolicy
 from falaj.monitoring.watching import MonitorState, judge
+from falaj.release import require_owner
 from falaj.server.platform import Platform
 from falaj.storage import EndpointRow, ReleaseRow
 from falaj.storage.monitoring_tables import AlertRow, MonitorRow
@@ -121,7 +122,7 @@ class MonitorWatch:
                 return False
             number, blocks, runs = found
             judged = judge(reference, blocks, runs, _moved_on(state, number), now, self._policy)
-            project = session.get_one(ReleaseRow, (place.model, state.release)).project
+            project = require_owner(session, place.model)
             carry_out(session, self._platform, alerts.follow(session, place, number, judged, project, now), now)
         return True
 

@@ -92,5 +92,5 @@ def _project_of_run(session: Session, run_id: str) -> str | None:
 
 def _project_of_release(session: Session, name: str) -> str | None:
     with suppress(NotFoundError, UsageError):
-        return release.find(session, name).project
+        return release.owner_of(session, release.find(session, name).model)
     return None

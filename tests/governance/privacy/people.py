@@ -10,6 +10,7 @@ from falaj.governance.lineage import Edge, Node
 from falaj.governance.privacy import Label, Searched, Taken
 from falaj.server.platform import Platform
 from falaj.storage import ProjectRow, ReleaseRow, RunRow
+from tests.owners import own
 
 ROWS = "customer;city;late\nA-17;Dubai;1\nB-23;Sharjah;0\n A-17 ;Dubai;0\n"
 LABEL = Label("customers", "personal", "general", "AE", "customer")
@@ -57,7 +58,7 @@ def released(platform: Platform, taken: Taken, folder: Path, now: float, number:
     with platform.database.transaction() as session:
         if session.get(ProjectRow, "retail") is None:
             session.add(ProjectRow(name="retail", repository="/r", branch="main", created_at=now))
-            session.flush()
+            own(session, "churn", "retail")
         session.add(
             RunRow(
                 id=f"run{number}", project="retail", commit="1" * 40, trigger="push", params={}, state="succeeded",

@@ -7,8 +7,9 @@ call of git goes through `command.git`.
 
 from falaj.integrations.git.errors import GitInputError, GitMissingError, GitUnavailableError, WebhookRefusedError
 from falaj.integrations.git.fetch import Author, author, mirror, pin, resolve
+from falaj.integrations.git.naming import local_path, require_url
 from falaj.integrations.git.polling import poll
-from falaj.integrations.git.remote import create_remote, install_hook
+from falaj.integrations.git.remote import create_remote, install_hook, require_own
 from falaj.integrations.git.spool import SpooledPush, drain
 from falaj.integrations.git.status import STATES, CommitStatus, reporter_for
 from falaj.integrations.git.webhooks import MAX_BODY_BYTES, PushEvent, verify_and_parse
@@ -28,10 +29,13 @@ __all__ = [
     "create_remote",
     "drain",
     "install_hook",
+    "local_path",
     "mirror",
     "pin",
     "poll",
     "reporter_for",
+    "require_own",
+    "require_url",
     "resolve",
     "verify_and_parse",
 ]

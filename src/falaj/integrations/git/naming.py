@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit, urlunsplit
+from pathlib import Path
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from falaj.integrations.git.errors import GitInputError
 
@@ -81,6 +82,13 @@ def require_url(url: str) -> str:
         hint="https://, ssh://, file://, user@host:path or an absolute path",
         code="git.url",
     )
+
+
+def local_path(url: str) -> Path | None:
+    """The folder on this machine that the URL of a repository names; None for a repository elsewhere."""
+    if url.startswith("file:"):
+        return Path(unquote(urlsplit(url).path))
+    return Path(url) if url.startswith("/") else None
 
 
 def redact(url: str) -> str:

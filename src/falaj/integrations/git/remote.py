@@ -11,8 +11,8 @@ from falaj.errors import ConflictError
 from falaj.home import Home
 from falaj.integrations.git import post_receive
 from falaj.integrations.git.command import git
-from falaj.integrations.git.errors import GitMissingError, GitUnavailableError
-from falaj.integrations.git.naming import require_name
+from falaj.integrations.git.errors import GitInputError, GitMissingError, GitUnavailableError
+from falaj.integrations.git.naming import local_path, require_name
 
 SCRIPT_NAME = "falaj-post-receive.py"
 _MARK = "# Written by falaj."
@@ -41,6 +41,35 @@ def create_remote(home: Home, name: str) -> Path:
         git("config", "core.hooksPath", str(repository / "hooks"), cwd=repository)
     install_hook(home, repository, name)
     return repository
+
+
+def is_foreign(home: Home, name: str, repository: str) -> bool:
+    """Whether a repository lies in the installation's folder and is not the one of that project.
+
+    Args:
+        home: The installation.
+        name: Of the project.
+        repository: Its URL or path, symbolic links included.
+    """
+    folder = local_path(repository)
+    if folder is None:
+        return False
+    inside = folder.resolve().is_relative_to(home.root.resolve())
+    return inside and folder.resolve() != (home.repos / f"{name}.git").resolve()
+
+
+def require_own(home: Home, name: str, repository: str) -> None:
+    """Refuse a project that names a folder of the installation other than its own bare repository.
+
+    Raises:
+        GitInputError: `git.foreign-repository`.
+    """
+    if is_foreign(home, name, repository):
+        raise GitInputError(
+            f"project '{name}' may not build another project's repository",
+            hint=f"falaj remote add {name} makes its own",
+            code="git.foreign-repository",
+        )
 
 
 def install_hook(home: Home, repository: Path, project: str) -> Path:

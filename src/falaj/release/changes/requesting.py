@@ -15,6 +15,7 @@ from falaj.processes import Event
 from falaj.release.changes.findings import as_details, evidence_for, facts_of, risk_for, serving
 from falaj.release.changes.states import OPEN, ChangeState
 from falaj.release.changes.turn import Turn
+from falaj.release.owners import require_owner
 from falaj.release.registry import find
 from falaj.storage import ReleaseRow
 from falaj.storage.change_tables import ChangeRow
@@ -101,7 +102,8 @@ def _check(turn: Turn, wish: Wish, release: ReleaseRow) -> None:
     if len(wish.reason) > MAX_REASON or (wish.kind == "emergency" and not wish.reason.strip()):
         message = "an emergency change says why" if not wish.reason.strip() else "the reason is too long"
         raise UsageError(message, hint=f"--reason, at most {MAX_REASON} characters", code="change.reason")
-    templates = [each for each in turn.spec.standard_changes if each.covers(environment.name, release.project)]
+    owner = require_owner(turn.session, release.model)
+    templates = [each for each in turn.spec.standard_changes if each.covers(environment.name, owner)]
     if wish.kind == "standard" and environment.rank > 0 and not templates:
         raise UsageError(
             f"no standard change for {environment.name} was approved in advance",
@@ -139,12 +141,13 @@ def _first_data(wish: Wish, quorum: int) -> dict[str, object]:
 
 def _made(turn: Turn, principal: Principal, wish: Wish, release: ReleaseRow) -> ChangeRow:
     environment = turn.environment(wish.environment)
+    owner = require_owner(turn.session, release.model)
     emergency = wish.kind == "emergency"
     life = environment.emergency_expires_s if emergency else environment.approval_expires_s
     start = max(turn.now, wish.opens_at or turn.now)
     quorum = 0 if wish.kind == "standard" else environment.approvals.get(wish.kind, 0)
     return ChangeRow(
-        id=new_id(turn.now), project=release.project, model=release.model, release=release.number,
+        id=new_id(turn.now), project=owner, model=release.model, release=release.number,
         digest=release.digest, environment=environment.name, rank=environment.rank, kind=wish.kind,
         state=ChangeState.REQUESTED, requester=principal.id, reason=wish.reason, restores=None,
         opens_at=wish.opens_at, expires_at=start + life, data=_first_data(wish, quorum), created_at=turn.now,

@@ -17,6 +17,7 @@ from falaj.release.changes.states import OPEN, PASSED, ChangeState
 from falaj.release.changes.turn import CONTROLLER, Turn
 from falaj.release.endpoints import endpoints_of
 from falaj.release.leaving import forget, withdraw
+from falaj.release.owners import owner_of, require_owner
 from falaj.release.registry import find, move
 from falaj.release.states import WITHDRAWN
 from falaj.storage import ReleaseRow
@@ -42,8 +43,9 @@ def roll_back(turn: Turn, principal: Principal, environment: str, model: str, re
             hint="falaj releases revoke takes a release away without putting another in its place",
             code="change.no-previous",
         )
+    owner = require_owner(turn.session, model)
     row = ChangeRow(
-        id=new_id(turn.now), project=restored.project, model=model, release=restored.release, digest=restored.digest,
+        id=new_id(turn.now), project=owner, model=model, release=restored.release, digest=restored.digest,
         environment=environment, rank=rank, kind="standard", state=ChangeState.REQUESTED, requester=principal.id,
         reason=reason, restores=restored.id, opens_at=None, expires_at=turn.now + ROLLBACK_LIFE_S, data={"quorum": 0},
         created_at=turn.now, updated_at=turn.now, tenant="default",
@@ -133,7 +135,7 @@ def _permitted(turn: Turn, principal: Principal, action: Action, name: str) -> R
     """The release of that name, locked until the transaction ends, with which somebody may do that."""
     found = find(turn.session, name)
     release = turn.session.get_one(ReleaseRow, (found.model, found.number), with_for_update=True)
-    resource = Resource("release", f"{release.model}@{release.number}", project=release.project)
+    resource = Resource("release", f"{release.model}@{release.number}", project=owner_of(turn.session, release.model))
     require(turn.session, principal, action, resource, {"now": turn.now})
     return release
 

@@ -26,6 +26,7 @@ from falaj.serving.predictionlog import PredictionRecord, find_prediction
 from falaj.storage import ProcessRow, ProjectRow, ReleaseRow, RunRow, StepRunRow
 from falaj.storage.change_tables import ChangeRow
 from falaj.storage.monitoring_tables import AlertRow
+from falaj.storage.ownership_tables import ModelOwnerRow
 from falaj.storage.retraining_tables import TrainingRequestRow
 
 router = APIRouter(prefix="/api/v1", tags=["lineage"])
@@ -84,10 +85,8 @@ def why(
                 code="lineage.nothing-served",
             )
         stories = [_story(session, each) for each in found]
-    for story in stories:
-        access.require(
-            platform, caller, Action.READ, Resource("endpoint", story.endpoint, project=story.release.project)
-        )
+        owner = release.owner_of(session, model)
+    access.require(platform, caller, Action.READ, Resource("endpoint", f"{environment}/{model}", project=owner))
     return stories
 
 
@@ -97,7 +96,8 @@ def trace(prediction_id: str, platform: Shared, caller: Caller) -> documents.Tra
     location, record = _logged(platform, prediction_id)
     with platform.database.reading() as session:
         made = release.find(session, record.header.release)
-        access.require(platform, caller, Action.READ, Resource("prediction", prediction_id, project=made.project))
+        owner = release.owner_of(session, made.model)
+        access.require(platform, caller, Action.READ, Resource("prediction", prediction_id, project=owner))
         return _traced(session, location, record, made)
 
 
@@ -186,8 +186,8 @@ def _projects_of(
     models = {node: node.name.partition("@")[0] for node in nodes if node.kind == "release"}
     models |= {node: node.name.partition("/")[0] for node in nodes if node.kind == "source"}
     of_run = select(RunRow.id, func.max(RunRow.project)).where(RunRow.id.in_(set(runs.values()))).group_by(RunRow.id)
-    of_model = select(ReleaseRow.model, func.max(ReleaseRow.project)).where(ReleaseRow.model.in_(set(models.values())))
-    of_model = of_model.group_by(ReleaseRow.model).having(func.count(ReleaseRow.project.distinct()) == 1)
+    of_model = select(ModelOwnerRow.model, ModelOwnerRow.project)
+    of_model = of_model.where(ModelOwnerRow.model.in_(set(models.values())))
     alerts = {node: node.name for node in nodes if node.kind == "alert"}
     trainings = {node: node.name for node in nodes if node.kind == "training"}
     of_alert = select(AlertRow.id, AlertRow.project).where(AlertRow.id.in_(set(alerts.values())))

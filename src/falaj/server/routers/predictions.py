@@ -43,7 +43,7 @@ def permit_export(wish: ExportWish, platform: Shared, caller: Caller) -> documen
     """
     environment, _, model = wish.endpoint.partition("/")
     with platform.database.reading() as session:
-        project = release.find(session, model).project
+        project = release.require_owner(session, model)
     access.require(
         platform,
         caller,

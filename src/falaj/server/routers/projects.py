@@ -15,6 +15,7 @@ from falaj.errors import ConflictError, NotFoundError
 from falaj.governance import trail
 from falaj.governance.keys import is_sealed
 from falaj.governance.policy import Resource
+from falaj.governance.principal import HOME, Principal
 from falaj.integrations.git.naming import redact
 from falaj.release.registry import CONTROLLER
 from falaj.runs import queue
@@ -22,6 +23,7 @@ from falaj.server import access, views
 from falaj.server.access import Caller
 from falaj.server.actions import Action, action
 from falaj.server.platform import Platform, Shared
+from falaj.server.resources import TENANT
 from falaj.storage import Delivery, ProjectRow
 
 router = APIRouter(prefix="/api/v1", tags=["projects"])
@@ -56,6 +58,7 @@ class Push(BaseModel):
 def register(wish: NewProject, platform: Shared, caller: Caller) -> api.Project:
     """Register a project; registering it again with the same repository changes its settings."""
     access.require(platform, caller, Action.CONFIGURE_PROJECT, Resource("project", wish.name, project=wish.name))
+    _require_repository(platform, caller, wish)
     with platform.database.transaction() as session:
         row = session.get(ProjectRow, wish.name)
         if row is not None and row.repository != wish.repository:
@@ -132,6 +135,21 @@ def announce(platform: Platform, push: Push, trigger: str, sender: str = "", act
             said = {"ref": push.ref, "commit": push.after, "trigger": trigger, "sender": sender, "run": run.id}
             trail.write(session, "push.announced", actor, f"project/{project.name}", now, said)
         return api.Triggered(run.id, created, "a new run" if created else "this commit has its run already")
+
+
+def _require_repository(platform: Platform, caller: Principal, wish: NewProject) -> None:
+    """Refuse a repository of another project, and folders of the machine but to who administers it.
+
+    A folder of the machine is read with the rights of the installation, whoever names it.
+    """
+    from falaj.integrations.git import local_path, require_own, require_url
+
+    require_url(wish.repository)
+    require_own(platform.home, wish.name, wish.repository)
+    folder = local_path(wish.repository)
+    own = platform.home.repos / f"{wish.name}.git"
+    if folder is not None and folder.resolve() != own.resolve() and caller.id != HOME:
+        access.require(platform, caller, Action.MANAGE_PLATFORM, Resource("tenant", TENANT, TENANT))
 
 
 def _note_registered(session: Session, row: ProjectRow, actor: str, now: float) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, StringConstraints
 from sqlalchemy import select
 
 from falaj import api, release
+from falaj.governance.identity import require_fresh
 from falaj.server import access, views
 from falaj.server.access import Caller
 from falaj.server.actions import Action, action
@@ -15,6 +17,22 @@ from falaj.server.platform import Shared
 from falaj.storage import EndpointRow, ReleaseRow
 
 router = APIRouter(prefix="/api/v1", tags=["releases"])
+ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$")]
+
+
+class OwnerUpdate(BaseModel):
+    """To whom a model goes, and why."""
+
+    model_config = ConfigDict(extra="forbid")
+    project: Annotated[str, StringConstraints(max_length=200)]
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
+
+
+class ModelOwner(BaseModel):
+    """The project that a model belongs to."""
+
+    model: str
+    project: str
 
 
 @router.get("/releases", response_model=list[api.Release], **action(Action.READ, refined=True))
@@ -24,7 +42,7 @@ def list_releases(platform: Shared, caller: Caller, model: str | None = None) ->
     if model:
         query = query.where(ReleaseRow.model == model)
     if (readable := access.readable(platform, caller)) is not None:
-        query = query.where(ReleaseRow.project.in_(readable))
+        query = query.where(ReleaseRow.model.in_(release.owned_by(readable)))
     with platform.database.reading() as session:
         return [views.release(row) for row in session.scalars(query)]
 
@@ -43,11 +61,21 @@ def evidence(name: str, platform: Shared) -> list[dict[str, Any]]:
         return [row.envelope for row in release.evidence_of(session, release.find(session, name))]
 
 
+@router.put("/models/{model}/owner", response_model=ModelOwner, **action(Action.MANAGE_PLATFORM))
+def move(model: ModelName, wish: OwnerUpdate, platform: Shared, caller: Caller) -> ModelOwner:
+    """Give a model to another project, whose roles decide about it from now on."""
+    now = platform.now()
+    require_fresh(caller, "moving a model to another project", now)
+    with platform.database.transaction() as session:
+        release.move_model(session, model, wish.project, caller.id, wish.reason, now)
+    return ModelOwner(model=model, project=wish.project)
+
+
 @router.get("/endpoints", response_model=list[api.Endpoint], **action(Action.READ, refined=True))
 def endpoints(platform: Shared, caller: Caller) -> list[api.Endpoint]:
     """Every endpoint with what it serves, of the projects that the caller may read."""
     query = select(EndpointRow).order_by(EndpointRow.environment, EndpointRow.model, EndpointRow.location)
     if (readable := access.readable(platform, caller)) is not None:
-        query = query.where(EndpointRow.model.in_(select(ReleaseRow.model).where(ReleaseRow.project.in_(readable))))
+        query = query.where(EndpointRow.model.in_(release.owned_by(readable)))
     with platform.database.reading() as session:
         return [views.endpoint(row) for row in session.scalars(query)]

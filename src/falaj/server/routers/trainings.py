@@ -56,7 +56,7 @@ def list_triggers(
     readable = access.readable(platform, caller)
     with platform.database.reading() as session:
         found = [each for each in all_wishes(session) if model in (None, each.release.model)]
-        told = [each for each in found if readable is None or each.release.project in readable]
+        told = [each for each in found if readable is None or each.project in readable]
         if model and not told:
             raise NotFoundError(f"no model '{model}' that could be trained again", code="retraining.model")
         return [overview(session, each, platform.now()) for each in told]
@@ -190,7 +190,7 @@ def _window(text: str) -> dict[str, Any] | None:
 
 def _permitted(platform: Platform, caller: Principal, model: str, wanted: Action) -> None:
     with platform.database.reading() as session:
-        project = _known(wishes_of(session, model), model).release.project
+        project = _known(wishes_of(session, model), model).project
     access.require(platform, caller, wanted, Resource("model", model, project=project))
 
 

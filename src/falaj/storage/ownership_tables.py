@@ -1,0 +1,18 @@
+"""Which project a line of releases belongs to."""
+
+from __future__ import annotations
+
+from sqlalchemy import ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from falaj.storage.tables import Base
+
+
+class ModelOwnerRow(Base):
+    """The one project that may publish releases of a model: the first that did, or where an administrator moved it."""
+
+    __tablename__ = "model_owners"
+    model: Mapped[str] = mapped_column(String(200), primary_key=True)
+    project: Mapped[str] = mapped_column(ForeignKey("projects.name"))
+    since: Mapped[float]
+    decided_by: Mapped[str] = mapped_column(String(200))
