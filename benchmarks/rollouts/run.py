@@ -16,7 +16,6 @@ from dataclasses import replace
 
 import judge
 import numpy as np
-import pairs
 import until
 from baselines import all_baselines
 from streams import HOUR_S, Counts, Stream, rate_bound
@@ -170,25 +169,6 @@ def of_latency(runs: int) -> None:
     table("Latency, 10% canary", ["fault", "least possible", "mean / least", "median / least"], rows)
 
 
-def of_pairs(runs: int) -> None:
-    rng, rows = np.random.default_rng(600), []
-    for points in (0.005, 0.01, 0.03):
-        found, least = pairs.discordant(rng, 0.02, 0.02 + points, min(runs, 400) if points < 0.01 else runs)
-        rows.append(_pairs_row(f"0/1, +{100 * points:g} points, 2% fixed", found, least))
-    for points, spread in ((0.005, 0.05), (0.01, 0.1), (0.03, 0.3)):
-
-        def draw(rng: np.random.Generator, count: int, mean: float = points, sd: float = spread) -> np.ndarray:
-            return np.clip(rng.normal(mean, sd, count), -1, 1)
-
-        found, least = pairs.betting(rng, draw, min(runs, 300))
-        rows.append(_pairs_row(f"real, +{100 * points:g} points, spread {spread:g}", found, least))
-    table("Labelled pairs until rollback", ["loss", "least possible", "mean / least", "median / least"], rows)
-
-
-def _pairs_row(name: str, found: np.ndarray, least: float) -> list[str]:
-    return [name, f"{least:,.0f}", f"{found.mean() / least:.2f}", f"{np.median(found) / least:.2f}"]
-
-
 def of_many(runs: int) -> None:
     """What more metrics, later faults and slower traffic cost."""
     rng, rows = np.random.default_rng(700), []
@@ -272,7 +252,6 @@ def main() -> int:
     sections = {
         "cost": of_cost,
         "latency": lambda: of_latency(min(single, 500)),
-        "pairs": lambda: of_pairs(single),
         "errors": lambda: to_the_bound(single),
         "many": lambda: of_many(single),
         "promotion": lambda: of_promotion(runs),

@@ -11,6 +11,7 @@ from falaj.project.strategies import METRICS
 from falaj.rollout import Strategy, plan_of
 
 COMMON = {"false_alarm": 0.01, "burn_in_s": 10.0, "max_s": 604800.0}
+LABELLED = {**COMMON, "max_s": 30 * 86_400.0, "label_block_s": 86_400.0}
 
 
 @pytest.fixture
@@ -49,15 +50,26 @@ def written(project: Path) -> Callable[[str], None]:
         (
             "canary: {steps: [10%], metrics: {errors: {tolerate: 2}, brier: {tolerate: 0.01, margin: 0.05}}}",
             "canary",
-            {**COMMON, "steps": [0.1], "hold_s": 60.0, "metrics": [
+            {**LABELLED, "steps": [0.1], "hold_s": 60.0, "metrics": [
                 {"name": "errors", "tolerate": 2.0}, {"name": "brier", "tolerate": 0.01, "margin": 0.05},
             ]},
+        ),
+        (
+            "canary: {steps: [10%], metrics: [brier], label_block: 5s}",
+            "canary",
+            {**COMMON, "steps": [0.1], "hold_s": 60.0, "metrics": [{"name": "brier"}], "label_block_s": 5.0},
+        ),
+        (
+            "canary: {steps: [10%], metrics: [brier], label_block: 5s, max: 1m}",
+            "canary",
+            {**COMMON, "steps": [0.1], "hold_s": 60.0, "metrics": [{"name": "brier"}], "label_block_s": 5.0,
+             "max_s": 60.0},
         ),
         ("shadow: {for: 2h, share: 20%}", "shadow", {**COMMON, "for_s": 7200.0, "mirror": 0.2}),
         (
             f"shadow: {{metrics: [{', '.join(METRICS)}]}}",
             "shadow",
-            {**COMMON, "for_s": 3600.0, "mirror": 1.0, "metrics": [{"name": name} for name in METRICS]},
+            {**LABELLED, "for_s": 3600.0, "mirror": 1.0, "metrics": [{"name": name} for name in METRICS]},
         ),
     ],
 )  # fmt: skip
@@ -86,6 +98,8 @@ def test_every_option_becomes_its_unit(written, project: Path, strategy: str, ki
         ("canary: {steps: [0%, 10%]}", "is not a part of the requests", None),
         ("canary: {steps: [10]}", "has no unit", None),
         ("canary: {steps: []}", "", None),
+        ("canary: {metrics: [brier], max: 7d}", "no loss can be judged in so short a time", None),
+        ("canary: {metrics: [brier], label_block: 0s}", "", None),
         ("canary: {holdback: 2%}", "the holdback cannot be read", None),
         ("canary: {holdback: 100% for 1h}", "is not a part of the requests", None),
         ("canary: {false_alarm: 0%}", "is not a part of the requests", None),

@@ -39,6 +39,8 @@ def test_a_loss_is_judged_in_pairs_where_both_answered(kind: str, quality: Metri
         ({"name": "latency", "margin": 1.2}, (1.1, 1.2)),
         ({"name": "latency", "tolerate": 2.0}, (2.0, 3.0)),
         ({"name": "predictions", "tolerate": 1.5}, (1.5, 3.0)),
+        ({"name": "brier"}, (0.005, 0.02)),
+        ({"name": "brier", "margin": 0.04}, (0.01, 0.04)),
         ({"name": "brier", "tolerate": 0.01}, (0.01, 0.03)),
         ({"name": "brier", "tolerate": 0.01, "margin": 0.2}, (0.01, 0.2)),
     ],
@@ -80,11 +82,11 @@ def test_where_nothing_is_known_nothing_is_said() -> None:
 
 
 def test_a_loss_is_said_as_a_difference() -> None:
-    of = plan(metrics=["brier"])
+    of = plan(metrics=["brier"], label_block_s=10.0)
     record = judged_record(of)
     rng = np.random.default_rng(1)
-    canary = rng.random(4_000) < 0.3
+    canary, at_s = rng.random(4_000) < 0.3, np.linspace(200, 300, 4_000)
     loss = np.where(canary, 0.6, 0.2)
-    analysis = record.analysis.observe_losses("brier", canary, np.full(4_000, 0.3), loss, 300.0)
+    analysis = record.analysis.observe_losses("brier", canary, np.full(4_000, 0.3), loss, 300.0, at_s)
     said = judged(analysis.verdict(), of).harm
     assert "brier about 0.4 more than stable" in said

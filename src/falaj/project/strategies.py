@@ -20,6 +20,9 @@ METRICS = get_args(RolloutMetric)
 RATIOS = ("errors", "latency", "predictions")
 SMALLEST = 0.0001
 """The smallest share that traffic is divided by."""
+WEEK = 7 * 86_400.0
+LEAST_BLOCKS, USUAL_BLOCKS = 8, 30
+"""Of labels: with fewer nothing can be told, and with so many a difference of the usual size is."""
 KINDS: tuple[Kind, ...] = ("recreate", "blue_green", "canary", "shadow")
 
 
@@ -134,6 +137,12 @@ class Routed(Strict):
         return {"matches": [each.to_json() for each in self.match]} if self.match else {}
 
 
+def _block(value: float) -> float:
+    if value < 1:
+        raise problem("a block of labels is at least a second long")
+    return value
+
+
 class Judged(Routed):
     """What every strategy that judges the candidate can be told."""
 
@@ -149,21 +158,46 @@ class Judged(Routed):
     sticky: Annotated[NonEmpty, _sound(unit_fault)] | None = Field(
         default=None, description="Request header whose value keeps a unit on one side."
     )
-    max_: Duration = Field(
+    max_: Duration | None = Field(
         alias="max",
-        default=7 * 86_400.0,
-        json_schema_extra={"default": "7d"},
-        description="A step that takes longer is inconclusive, and a person decides.",
+        default=None,
+        description="A step that takes longer is inconclusive, and a person decides. By default 7 days, or 30 blocks"
+        " of labels where a loss is judged and that is longer.",
     )
+    label_block: Annotated[Duration, AfterValidator(_block)] = Field(
+        default=86_400.0,
+        json_schema_extra={"default": "1d"},
+        description="Labels of predictions of so long are one observation: a day, since days differ.",
+    )
+
+    @model_validator(mode="after")
+    def _decidable(self) -> Self:
+        if self.max_ is not None and self._has_losses and self.max_ < LEAST_BLOCKS * self.label_block:
+            raise problem(
+                "no loss can be judged in so short a time",
+                f"a `max` of at least {LEAST_BLOCKS} blocks of labels, or a shorter `label_block`",
+            )
+        return self
+
+    @property
+    def _has_losses(self) -> bool:
+        return any(name not in RATIOS for name in self.metrics)
+
+    @property
+    def _longest(self) -> float:
+        usual = max(WEEK, USUAL_BLOCKS * self.label_block) if self._has_losses else WEEK
+        return usual if self.max_ is None else self.max_
 
     def options(self) -> dict[str, Any]:
         """The common options as plans hold them."""
         metrics = [{"name": name, **each.model_dump(exclude_none=True)} for name, each in self.metrics.items()]
         found = {
-            **super().options(), "false_alarm": self.false_alarm, "burn_in_s": self.burn_in, "max_s": self.max_,
+            **super().options(), "false_alarm": self.false_alarm, "burn_in_s": self.burn_in, "max_s": self._longest,
         }  # fmt: skip
         if metrics:
             found["metrics"] = metrics
+        if self._has_losses:
+            found["label_block_s"] = self.label_block
         if self.sticky:
             found["sticky"] = self.sticky
         return found

@@ -40,6 +40,7 @@ def analysis_plan(plan: RolloutPlan, past_latency_ms: Sequence[float], past_scor
         alpha=plan.false_alarm,
         alpha_promote=plan.false_promotion,
         starts=max(1, len(plan.steps)) + (1 if plan.holdback_s else 0),
+        label_block_s=plan.label_block_s,
     )
 
 
@@ -112,6 +113,6 @@ def _culprits(verdict: Verdict) -> tuple[str, ...]:
 def _worse(metric: MetricVerdict) -> str:
     is_ratio = metric.compares == "ratio"
     words = "times stable" if is_ratio else "more than stable"
-    if metric.at_least is not None and metric.at_least > (1 if is_ratio else 0):
+    if is_ratio and metric.at_least is not None and metric.at_least > 1:
         return f"{metric.name} at least {metric.at_least:.2g} {words}"
     return metric.name if metric.ratio is None else f"{metric.name} about {metric.ratio:.2g} {words}"

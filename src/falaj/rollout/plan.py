@@ -62,6 +62,7 @@ class RolloutPlan:
         matches: Requests that go to the candidate whatever the weight: `kind`, `name`, `value`.
         mirror: Share 0..1 of the requests that a shadow gets a copy of.
         capture: Whether rows of a failing slice may leave the location: `rows`, or `summary` where they may not.
+        label_block_s: Labels of predictions of so many seconds are one observation.
     """
 
     id: str
@@ -82,6 +83,7 @@ class RolloutPlan:
     matches: tuple[Mapping[str, str], ...] = ()
     mirror: float = 1.0
     capture: str = "rows"
+    label_block_s: float = 86_400.0
 
     def to_json(self) -> dict[str, Any]:
         """The plan as JSON values."""
@@ -131,6 +133,7 @@ def plan_of(rollout_id: str, kind: str, options: Mapping[str, Any], candidate: i
         false_alarm=float(options.get("false_alarm", 0.01)),
         sticky=options.get("sticky"), matches=tuple(options.get("matches", ())),
         mirror=float(options.get("mirror", 1.0)), capture=options.get("capture", "rows"),
+        label_block_s=float(options.get("label_block_s", 86_400.0)),
     )  # fmt: skip
 
 

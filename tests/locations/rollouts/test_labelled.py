@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from falaj.locations.agent.rollouts.labelled import quality_of, with_labels, with_pairs
+from falaj.locations.agent.rollouts.labelled import quality_of, with_blocks_closed, with_labels, with_pairs
 from falaj.rollout import RolloutState
+from falaj.rollout.analysis.label_blocks import LabelSums
 from tests.locations.rollouts.made import joined, judged_record, plan, prediction
 
 CANARY = judged_record(plan(metrics=["brier"]))
@@ -18,9 +19,9 @@ def nothing(_):
 
 
 def means(record, metric="brier"):
-    """How many labels each arm has, and its mean loss."""
-    bets = record.analysis.bets[metric]
-    return [(count, total / count if count else None) for count, total in zip(bets.count, bets.total, strict=True)]
+    """How many labels each arm has that wait for their block to close, and its mean loss."""
+    sums = sum((part for block in record.analysis.blocks[metric].open for part in block.sums.values()), LabelSums())
+    return [(count, total / count if count else None) for count, total in zip(sums.count, sums.total, strict=True)]
 
 
 def test_labels_count_for_the_arm_that_answered_under_the_weight_of_then() -> None:
@@ -55,8 +56,20 @@ def test_a_shadow_is_compared_with_the_stable_answer_to_the_same_request() -> No
     copies = [joined(prediction(name, 2, BAD, arm="shadow"), 1) for name in ("a", "unanswered")]
     answers = {"a": prediction("a", 1, GOOD)}
     found = with_labels(SHADOW, [*copies, joined(prediction("a", 1, GOOD), 1)], answers.get, 300.0)
-    bets = found.analysis.bets["brier"]
-    assert (bets.count[1], bets.total[1]) == (1, pytest.approx(0.8)), "one pair, worse by 0.8"
+    assert means(found) == [(1, pytest.approx(0.01)), (1, pytest.approx(0.81))], "one pair"
+
+
+def test_labels_belong_to_the_block_in_which_was_predicted_and_wait_for_it_to_close() -> None:
+    record = judged_record(plan(metrics=["brier"], label_block_s=10.0))
+    labels = [
+        joined(prediction(f"{at}-{release}", release, GOOD, at=at), 1) for at in (201.0, 215.0) for release in (1, 2)
+    ]
+    waiting = with_labels(record, labels, nothing, 219.0)
+    assert waiting.analysis.bets["brier"].past.blocks == 1, "of the block that is over"
+    assert means(waiting) == [(1, pytest.approx(0.01))] * 2
+    assert with_blocks_closed(waiting, 219.5) is waiting
+    later = with_blocks_closed(waiting, 230.0)
+    assert later.analysis.bets["brier"].past.blocks == 2, "no label came for half a block"
 
 
 def test_of_two_answers_both_failures_and_latencies_are_counted() -> None:

@@ -17,9 +17,7 @@ def everything(**more):
         MetricSpec.latency(CUTS),
         MetricSpec.distribution(BINS),
         MetricSpec.quality("brier"),
-        MetricSpec.wrong_answers("wrong"),
         MetricSpec.quality_paired("paired"),
-        MetricSpec.quality_paired("paired_wrong", binary=True),
         MetricSpec.disagreement(0.05),
     )
     return AnalysisPlan(metrics, **more)

@@ -12,7 +12,6 @@ import ville.evalues
 from hypothesis import given
 from hypothesis import strategies as st
 
-from falaj.rollout.analysis.betting import Bets
 from falaj.rollout.analysis.combine import culprits, log_combined
 
 LINE = math.log(100)
@@ -50,17 +49,3 @@ def test_whoever_is_named_has_brought_the_whole_above_the_line(evidence, weights
 def test_nothing_to_combine_is_no_evidence():
     assert log_combined({}, {}) == 0
     assert log_combined({"a": 10_000.0, "b": 0.0}, {"a": 1.0, "b": 1.0}) == pytest.approx(10_000 - math.log(2))
-
-
-def test_bets_on_pairs_decide_about_when_those_of_ville_do():
-    """The same martingale with other stakes: the same direction, and a decision after about as many pairs."""
-    rng, ours, theirs = np.random.default_rng(1), [], []
-    for _ in range(40):
-        difference = np.clip(rng.normal(0.05, 0.3, 4000), -1, 1)
-        test = ville.BettingTest(0.0, bounds=(-1, 1), alternative="greater", alpha=0.01)
-        theirs.append(test.fit(difference).stopping_time())
-        bets, count = Bets().start(1.0), 0
-        while bets.log_harm < LINE:
-            bets, count = bets.observe_pairs(difference[count : count + 10], 0.0, 0.5), count + 10
-        ours.append(count)
-    assert 0.5 < np.median(ours) / np.median(theirs) < 1.5

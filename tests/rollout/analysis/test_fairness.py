@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from falaj.rollout.analysis import arms, latency, rates
-from falaj.rollout.analysis.betting import Bets
 from falaj.rollout.analysis.plan import AnalysisPlan, MetricSpec
 from falaj.rollout.analysis.tally import Tally
 
@@ -123,51 +122,6 @@ def test_the_lower_bound_of_the_ratio_is_rarely_above_it():
     ])  # fmt: skip
     assert (bounds.max(axis=1) > 1.5).mean() <= ALPHA + 3 * np.sqrt(ALPHA / 150)
     assert np.median(bounds[:, -1]) > 1.0
-
-
-def difference_of(rng, count, mean):
-    """Differences of losses in [-1, 1] of this mean, skewed: mostly a little better, sometimes far worse."""
-    jump = rng.random(count) < 0.05
-    return np.where(jump, rng.uniform(0.2, 1.0, count), -0.6 * 0.05 / 0.95) + mean
-
-
-@pytest.mark.parametrize(("mean", "tolerated"), [(0.0, 0.0), (0.02, 0.02), (-0.01, 0.0)])
-def test_bets_on_pairs_are_fair(mean, tolerated):
-    rng, crossed = np.random.default_rng(8), 0
-    for _ in range(300):
-        bets, highest = Bets().start(1.0), 0.0
-        for _ in range(10):
-            bets = bets.observe_pairs(difference_of(rng, 50, mean), tolerated, tolerated + 0.05)
-            highest = max(highest, bets.log_harm)
-        crossed += highest >= -np.log(ALPHA)
-    assert crossed / 300 <= ALPHA + 3 * np.sqrt(ALPHA / 300)
-
-
-@pytest.mark.parametrize(("apart", "tolerated"), [(0.0, 0.0), (0.05, 0.05)])
-def test_bets_on_losses_of_one_arm_are_fair(apart, tolerated):
-    rng, crossed, promoted = np.random.default_rng(9), 0, 0
-    for _ in range(300):
-        bets, highest, safest = Bets().start(1.0), 0.0, 0.0
-        for weight in (0.05, 0.2, 0.5):
-            weights = np.full(400, weight)
-            canary = rng.random(400) < weights
-            loss = rng.beta(1, 8, 400) * 0.9 + apart * canary
-            bets = bets.observe_arms(canary, weights, loss, tolerated, tolerated + 0.0001)
-            highest, safest = max(highest, bets.log_harm), max(safest, bets.log_safe)
-        crossed += highest >= -np.log(ALPHA)
-        promoted += safest >= -np.log(ALPHA)
-    assert max(crossed, promoted) / 300 <= ALPHA + 3 * np.sqrt(ALPHA / 300)
-
-
-def test_bets_find_a_difference_of_means():
-    rng, found = np.random.default_rng(10), []
-    for _ in range(50):
-        bets = Bets().start(1.0).observe_pairs(difference_of(rng, 2000, 0.03), 0.0, 0.02)
-        weights = np.full(4000, 0.3)
-        canary = rng.random(4000) < weights
-        apart = Bets().start(1.0).observe_arms(canary, weights, rng.beta(1, 8, 4000) + 0.05 * canary * 0.9, 0.0, 0.2)
-        found.append((bets.log_harm > np.log(100), apart.log_harm > np.log(100), apart.log_safe > np.log(20)))
-    assert (np.mean(found, axis=0) > 0.9).all()
 
 
 def test_a_tally_adds_up():

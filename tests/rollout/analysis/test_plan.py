@@ -22,7 +22,7 @@ from .streams import everything
         lambda: MetricSpec.latency(tuple(range(7))),
         lambda: MetricSpec.latency((1.0, 2.0), quantiles=(0.9, 0.5)),
         lambda: MetricSpec.quality("loss", margin=1.0),
-        lambda: MetricSpec.quality_paired("loss", tolerated=0.01, binary=True),
+        lambda: AnalysisPlan((), label_block_s=0.0),
         lambda: MetricSpec.disagreement(0.0),
         lambda: AnalysisPlan((MetricSpec.errors(), MetricSpec.errors())),
         lambda: AnalysisPlan((), alpha=0.0),
@@ -45,7 +45,7 @@ def test_shares_of_starts_sum_to_one_and_end(starts):
 def test_a_plan_knows_its_metrics():
     plan = everything(alpha=0.1)
     assert plan.named("errors").kind is MetricKind.ERRORS
-    assert [metric.name for metric in plan.of_kind(MetricKind.QUALITY)] == ["brier", "wrong"]
+    assert [metric.name for metric in plan.of_kind(MetricKind.QUALITY)] == ["brier"]
     assert plan.line == pytest.approx(1)
     assert plan.promotion_line == pytest.approx(1.30103)
     with pytest.raises(KeyError):

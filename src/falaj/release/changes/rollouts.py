@@ -25,17 +25,18 @@ def strategy_for(row: ChangeRow, release: ReleaseRow, environment: EnvironmentSp
     if row.restores or row.kind == "emergency":
         return Strategy.RECREATE, {}
     if row.data.get("challenge"):
-        return Strategy.CHALLENGER, {"metrics": _compared(release, environment)}
+        return Strategy.CHALLENGER, _comparison(release, environment)
     wished = release.data.get("strategies", {}).get(environment.name) or {"kind": "recreate", "options": {}}
     asked = environment.rollout or wished
     return Strategy(asked["kind"]), dict(asked.get("options", {}))
 
 
-def _compared(release: ReleaseRow, environment: EnvironmentSpec) -> list[Any]:
-    """What a challenger is compared by: what candidates are judged by there, or else errors, latency and `brier`."""
+def _comparison(release: ReleaseRow, environment: EnvironmentSpec) -> dict[str, Any]:
+    """By what a challenger is compared: as candidates are judged there, or else by errors, latency and `brier`."""
     wished = release.data.get("strategies", {}).get(environment.name) or {}
-    asked = environment.rollout or wished
-    return list(asked.get("options", {}).get("metrics") or ("errors", "latency", "brier"))
+    options = (environment.rollout or wished).get("options", {})
+    block = {"label_block_s": options["label_block_s"]} if "label_block_s" in options else {}
+    return {"metrics": list(options.get("metrics") or ("errors", "latency", "brier")), **block}
 
 
 def record_rollouts(turn: Turn, row: ChangeRow, processes: Sequence[ProcessRow]) -> None:

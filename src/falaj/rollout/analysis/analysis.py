@@ -14,6 +14,7 @@ from falaj.rollout.analysis.batch import Batch, Flags, Numbers
 from falaj.rollout.analysis.betting import Bets
 from falaj.rollout.analysis.carrying import carry
 from falaj.rollout.analysis.evidence import Evidence
+from falaj.rollout.analysis.label_blocks import LabelBlocks, LabelSums, by_block
 from falaj.rollout.analysis.look import Look
 from falaj.rollout.analysis.peaks import Peaks
 from falaj.rollout.analysis.plan import AnalysisPlan, MetricKind, MetricSpec
@@ -35,6 +36,7 @@ class Analysis:
         requests: Counts of what was seen at once: rows, errors, latency cuts, score bins.
         labels: Counts of what labels and comparisons said, by metric.
         bets: Wealth of bets on mean losses, by metric.
+        blocks: Labels that were not bet on yet, by metric.
         step: The current one, from 0.
         exposed: Requests that the canary answered.
         updated_s: When something was last taken in, unix seconds.
@@ -45,6 +47,7 @@ class Analysis:
     requests: Tally
     labels: Mapping[str, Tally] = field(default_factory=dict)
     bets: Mapping[str, Bets] = field(default_factory=dict)
+    blocks: Mapping[str, LabelBlocks] = field(default_factory=dict)
     step: int = 0
     exposed: int = 0
     updated_s: float = 0.0
@@ -67,6 +70,7 @@ class Analysis:
             Tally(1 + sum(rates.width(metric) for metric in plan.metrics)),
             {metric.name: Tally(2) for metric in later},
             {metric.name: first for metric in losses},
+            {metric.name: LabelBlocks() for metric in losses},
         )
         return fresh if carried is None else carry(carried, fresh)
 
@@ -87,8 +91,10 @@ class Analysis:
         exposed = self.exposed + int(np.count_nonzero(batch.canary))
         return replace(self, requests=requests, exposed=exposed)._looked_at(now_s)
 
-    def observe_losses(self, metric: str, canary: Flags, weight: Numbers, loss: Numbers, now_s: float) -> Analysis:
-        """Take in labels of requests that one arm answered, in the order in which the labels arrived.
+    def observe_losses(
+        self, metric: str, canary: Flags, weight: Numbers, loss: Numbers, now_s: float, at_s: Numbers | None = None
+    ) -> Analysis:
+        """Take in labels of requests that one arm answered.
 
         Args:
             metric: Name of a `quality` metric.
@@ -96,26 +102,35 @@ class Analysis:
             weight: In force when the request was routed; rows with 0 or 1 say nothing.
             loss: In [0, 1].
             now_s: Unix seconds.
+            at_s: When each was predicted; None for now.
         """
         spec = self._of_kind(metric, MetricKind.QUALITY)
         _check_losses(loss, spec)
         chance = (weight > 0) & (weight < 1)
+        at_s = None if at_s is None else at_s[chance]
         canary, weight, loss = canary[chance], weight[chance], loss[chance]
         tally = self.labels[metric]
         for value, rows in by_weight(weight).items():
             arm, lost = canary[rows], loss[rows] > 0
             tally = tally.add(self.step, value, np.array([count_arms(arm, np.ones_like(arm)), count_arms(arm, lost)]))
-        bets = self.bets[metric].observe_arms(canary, weight, loss, *_differences(spec))
-        return self._with_labels(metric, tally, bets)._looked_at(now_s)
+        blocks = self.blocks[metric]
+        for number, of_block in by_block(_times(at_s, now_s, weight), now_s, self.plan.label_block_s):
+            of_weight = {value: of_block & (weight == value) for value in np.unique(weight[of_block]).tolist()}
+            sums = {value: LabelSums.of_arms(canary[rows], loss[rows]) for value, rows in of_weight.items()}
+            blocks = blocks.add(number, sums, now_s)
+        return self._with_labels(metric, tally, blocks).close_blocks(now_s)
 
-    def observe_paired(self, metric: str, loss_stable: Numbers, loss_candidate: Numbers, now_s: float) -> Analysis:
-        """Take in labels of requests that both models scored, in the order in which the labels arrived.
+    def observe_paired(
+        self, metric: str, loss_stable: Numbers, loss_candidate: Numbers, now_s: float, at_s: Numbers | None = None
+    ) -> Analysis:
+        """Take in labels of requests that both models scored.
 
         Args:
             metric: Name of a `quality_paired` metric.
             loss_stable: In [0, 1].
             loss_candidate: In [0, 1].
             now_s: Unix seconds.
+            at_s: When each was predicted; None for now.
         """
         spec = self._of_kind(metric, MetricKind.QUALITY_PAIRED)
         _check_losses(loss_stable, spec)
@@ -123,8 +138,26 @@ class Analysis:
         difference = loss_candidate - loss_stable
         discordant = count_arms(difference > 0, difference != 0)
         tally = self.labels[metric].add(self.step, PAIRS_WEIGHT, np.array([[len(difference)] * 2, discordant]))
-        bets = self.bets[metric].observe_pairs(difference, spec.tolerated, spec.margin)
-        return self._with_labels(metric, tally, bets)._looked_at(now_s)
+        blocks = self.blocks[metric]
+        for number, rows in by_block(_times(at_s, now_s, loss_stable), now_s, self.plan.label_block_s):
+            sums = {PAIRS_WEIGHT: LabelSums.of_pairs(loss_stable[rows], loss_candidate[rows])}
+            blocks = blocks.add(number, sums, now_s)
+        return self._with_labels(metric, tally, blocks).close_blocks(now_s)
+
+    def close_blocks(self, now_s: float) -> Analysis:
+        """Bet on the blocks of labels that are complete now.
+
+        Args:
+            now_s: Unix seconds.
+        """
+        bets, blocks = dict(self.bets), dict(self.blocks)
+        for name, of_metric in self.blocks.items():
+            spec = self.plan.named(name)
+            paired = spec.kind is MetricKind.QUALITY_PAIRED
+            blocks[name], closed = of_metric.close(now_s, self.plan.label_block_s, paired=paired)
+            for difference in closed:
+                bets[name] = bets[name].on(difference, spec.tolerated, spec.margin)
+        return self if blocks == self.blocks else replace(self, bets=bets, blocks=blocks)._looked_at(now_s)
 
     def observe_disagreements(self, metric: str, differs: Flags, now_s: float) -> Analysis:
         """Take in mirrored requests: whether the candidate answered differently from stable."""
@@ -154,6 +187,7 @@ class Analysis:
             "requests": self.requests.to_json(),
             "labels": {name: tally.to_json() for name, tally in self.labels.items()},
             "bets": {name: bets.to_json() for name, bets in self.bets.items()},
+            "blocks": {name: blocks.to_json() for name, blocks in self.blocks.items()},
             "step": self.step,
             "exposed": self.exposed,
             "updated_s": self.updated_s,
@@ -169,6 +203,7 @@ class Analysis:
             requests=Tally.from_json(empty.requests.series, document["requests"]),
             labels={name: Tally.from_json(2, tally) for name, tally in document["labels"].items()},
             bets={name: Bets.from_json(bets) for name, bets in document["bets"].items()},
+            blocks={name: LabelBlocks.from_json(blocks) for name, blocks in document["blocks"].items()},
             step=document["step"],
             exposed=document["exposed"],
             updated_s=document["updated_s"],
@@ -178,8 +213,8 @@ class Analysis:
     def _looked_at(self, now_s: float) -> Analysis:
         return replace(self, updated_s=now_s, peaks=self.peaks.raised(self.evidence()))
 
-    def _with_labels(self, metric: str, tally: Tally, bets: Bets) -> Analysis:
-        return replace(self, labels={**self.labels, metric: tally}, bets={**self.bets, metric: bets})
+    def _with_labels(self, metric: str, tally: Tally, blocks: LabelBlocks) -> Analysis:
+        return replace(self, labels={**self.labels, metric: tally}, blocks={**self.blocks, metric: blocks})
 
     def _evidence_of(self, spec: MetricSpec, harm: Numbers, first: int) -> Evidence:
         plan, step = self.plan, self.step
@@ -192,10 +227,6 @@ class Analysis:
                 return evidence.of_distribution(harm, first)
             case MetricKind.DISAGREEMENT:
                 return evidence.of_disagreement(self.labels[spec.name], spec, plan, step)
-            case MetricKind.QUALITY if spec.binary:
-                return evidence.of_wrong_answers(self.labels[spec.name], spec, plan, step)
-            case MetricKind.QUALITY_PAIRED if spec.binary:
-                return evidence.of_discordant(self.labels[spec.name], self.bets[spec.name], spec, plan, step)
         return evidence.of_bets(self.bets[spec.name], spec, plan, step)
 
     def _of_kind(self, name: str, kind: MetricKind) -> MetricSpec:
@@ -220,13 +251,10 @@ def _count(batch: Batch, plan: AnalysisPlan) -> Counts:
     return np.concatenate(counts)
 
 
-def _differences(spec: MetricSpec) -> tuple[float, float]:
-    """What bets on mean losses are to tolerate; of 0/1 losses only their sums are used."""
-    return (0.0, 0.5) if spec.binary else (spec.tolerated, spec.margin)
+def _times(at_s: Numbers | None, now_s: float, like: Numbers) -> Numbers:
+    return np.full(len(like), now_s) if at_s is None else at_s
 
 
 def _check_losses(loss: Numbers, spec: MetricSpec) -> None:
     if not ((loss >= 0) & (loss <= 1)).all():
         raise ValueError(f"metric {spec.name}: losses are to be in [0, 1]")
-    if spec.binary and not ((loss == 0) | (loss == 1)).all():
-        raise ValueError(f"metric {spec.name}: losses are to be 0 or 1")

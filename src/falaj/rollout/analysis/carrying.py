@@ -6,7 +6,6 @@ wealth goes on. A metric is the same when its whole specification is.
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -37,6 +36,7 @@ def carry(earlier: Analysis, fresh: Analysis) -> Analysis:
             for name, tally in fresh.labels.items()
         },
         bets={name: _wealth(earlier, fresh, name) if name in names else bets for name, bets in fresh.bets.items()},
+        blocks={name: earlier.blocks[name] if name in names else blocks for name, blocks in fresh.blocks.items()},
         peaks=replace(
             fresh.peaks,
             safe={name: value for name, value in earlier.peaks.safe.items() if name in names},
@@ -47,9 +47,7 @@ def carry(earlier: Analysis, fresh: Analysis) -> Analysis:
 
 def _wealth(earlier: Analysis, fresh: Analysis, name: str) -> Bets:
     """The earlier bets, with the share of the first start in all that was won: what is not yet at risk counts too."""
-    bets, kept = earlier.bets[name], earlier.plan.unspent(earlier.step)
-    won = float(np.logaddexp(bets.log_harm, math.log(kept))) if kept > 0 else bets.log_harm
-    return replace(bets, log_harm=won + math.log(fresh.plan.start_weight(0)))
+    return earlier.bets[name].carried(earlier.plan.unspent(earlier.step), fresh.plan.start_weight(0))
 
 
 def _carried(earlier: Analysis, fresh: Analysis, same: list[MetricSpec]) -> Tally:

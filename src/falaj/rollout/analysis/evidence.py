@@ -9,7 +9,7 @@ import numpy as np
 
 from falaj.rollout.analysis import arms, latency, rates
 from falaj.rollout.analysis.batch import Numbers
-from falaj.rollout.analysis.betting import Bets
+from falaj.rollout.analysis.betting import MULTIPLES, Bets
 from falaj.rollout.analysis.plan import AnalysisPlan, MetricSpec
 from falaj.rollout.analysis.tally import Counts, Tally
 
@@ -70,23 +70,11 @@ def of_rates(tally: Tally, series: slice, spec: MetricSpec, plan: AnalysisPlan) 
     return float(ruled_out[np.searchsorted(nulls, spec.margin)]), at_most
 
 
-def of_wrong_answers(tally: Tally, spec: MetricSpec, plan: AnalysisPlan, step: int) -> Evidence:
-    """Of 0/1 losses of requests that one arm answered."""
-    harm = rates.loss_table(spec).log_harm(tally, plan, step)
-    return Evidence(float(harm[0]), *of_rates(tally, slice(1, 2), spec, plan))
-
-
 def of_bets(bets: Bets, spec: MetricSpec, plan: AnalysisPlan, step: int) -> Evidence:
     """Of bets on mean differences."""
-    kept = plan.unspent(step)
-    harm = float(np.logaddexp(bets.log_harm, math.log(kept))) if kept > 0 else bets.log_harm
-    return Evidence(harm, bets.log_safe, _margin_if(bets.log_safe, spec, plan))
-
-
-def of_discordant(pairs: Tally, bets: Bets, spec: MetricSpec, plan: AnalysisPlan, step: int) -> Evidence:
-    """Of pairs of 0/1 losses: equal models are equally often the one that is wrong alone."""
-    harm = rates.DISCORDANT.log_harm(pairs, plan, step)
-    return Evidence(float(harm[0]), bets.log_safe, _margin_if(bets.log_safe, spec, plan))
+    safe, line = bets.log_safe(), -math.log(plan.alpha_promote)
+    at_most = (spec.margin * times for times, log in zip(MULTIPLES, safe, strict=True) if log >= line)
+    return Evidence(bets.log_harm(plan.unspent(step)), safe[0], min(at_most, default=math.inf))
 
 
 def of_disagreement(tally: Tally, spec: MetricSpec, plan: AnalysisPlan, step: int) -> Evidence:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -16,6 +16,8 @@ LATENCY_QUANTILES = (0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 """Of past stable traffic: where latency is best cut; three of them (0.5, 0.9, 0.99) do with less."""
 TAIL = 0.9
 """Cuts at this quantile and above are also bet on alone."""
+LOSS_MARGIN = 0.02
+"""Of a loss: difference of means that is ruled out before a promotion."""
 FIRST_START = 0.6  # share of the belief that a fault is there from the first step on
 
 
@@ -50,7 +52,6 @@ class MetricSpec:
             as score with cuts at 0.5, 1.5, ... gives a bin to each class.
         expected_rate: Rate of the event in past stable traffic; above 0.2 the requests without the event are bet on
             too. A wrong value costs power, not validity.
-        binary: Losses are 0 or 1: unpaired ones are judged by the ratio of their rates, pairs by their odds.
     """
 
     name: str
@@ -62,7 +63,6 @@ class MetricSpec:
     cuts: tuple[float, ...] = ()
     quantiles: tuple[float, ...] = ()
     expected_rate: float | None = None
-    binary: bool = False
 
     def __post_init__(self) -> None:
         lowest, highest = _TOLERANCES["ratio" if self.is_ratio else self.kind.value]
@@ -78,14 +78,11 @@ class MetricSpec:
             raise ValueError(f"metric {self.name}: each cut needs the quantile that it is")
         if self.expected_rate is not None and not 0 < self.expected_rate < 1:
             raise ValueError(f"metric {self.name}: the expected rate must be in (0, 1)")
-        if self.binary and self.kind is MetricKind.QUALITY_PAIRED and self.tolerated != 0:
-            raise ValueError(f"metric {self.name}: pairs of 0/1 losses are judged by odds, with nothing tolerated")
 
     @property
     def is_ratio(self) -> bool:
         """Whether tolerances are ratios of rates."""
-        events = (MetricKind.ERRORS, MetricKind.LATENCY, MetricKind.DISTRIBUTION)
-        return self.kind in events or (self.kind is MetricKind.QUALITY and self.binary)
+        return self.kind in (MetricKind.ERRORS, MetricKind.LATENCY, MetricKind.DISTRIBUTION)
 
     @property
     def compares(self) -> str:
@@ -119,22 +116,22 @@ class MetricSpec:
         return MetricSpec(name, MetricKind.DISTRIBUTION, tolerated, 2 * tolerated, weight, cuts=tuple(cuts))
 
     @staticmethod
-    def quality(name: str, *, tolerated: float = 0.0, margin: float = 0.02, weight: float = 1.0) -> MetricSpec:
-        """Mean of losses in [0, 1] by delayed labels, each request answered by one arm; a difference of means."""
-        return MetricSpec(name, MetricKind.QUALITY, tolerated, margin, weight)
+    def quality(name: str, *, tolerated: float | None = None, margin: float = LOSS_MARGIN,
+                weight: float = 1.0) -> MetricSpec:  # fmt: skip
+        """Mean of losses in [0, 1] by delayed labels, each request answered by one arm; a difference of means.
+
+        A quarter of the margin is tolerated: two trainings of one recipe are never equally good, and which is the
+        better one is luck.
+        """
+        return MetricSpec(name, MetricKind.QUALITY, margin / 4 if tolerated is None else tolerated, margin, weight)
 
     @staticmethod
-    def wrong_answers(name: str, *, tolerated: float = 1.0, margin: float = 1.25, weight: float = 1.0,
-                      expected_rate: float | None = None) -> MetricSpec:  # fmt: skip
-        """Losses of 0 or 1 by delayed labels, each request answered by one arm; a ratio of rates."""
-        kind = MetricKind.QUALITY
-        return MetricSpec(name, kind, tolerated, margin, weight, expected_rate=expected_rate, binary=True)
-
-    @staticmethod
-    def quality_paired(name: str, *, tolerated: float = 0.0, margin: float = 0.02, binary: bool = False,
+    def quality_paired(name: str, *, tolerated: float | None = None, margin: float = LOSS_MARGIN,
                        weight: float = 1.0) -> MetricSpec:  # fmt: skip
-        """Mean of losses in [0, 1] by delayed labels, both models scored each request; a difference of means."""
-        return MetricSpec(name, MetricKind.QUALITY_PAIRED, tolerated, margin, weight, binary=binary)
+        """The same, where both models scored each request."""
+        return replace(
+            MetricSpec.quality(name, tolerated=tolerated, margin=margin, weight=weight), kind=MetricKind.QUALITY_PAIRED
+        )
 
     @staticmethod
     def disagreement(tolerated: float, name: str = "disagreement", *, margin: float | None = None,
@@ -163,6 +160,7 @@ class AnalysisPlan:
         alpha_pause: Bound of a false pause because of shifted predictions.
         alpha_routing: Bound of a false pause because of arm counts that do not fit the weights.
         starts: How many steps will be entered; each starts evidence anew for faults that come late.
+        label_block_s: Labels of predictions of so many seconds are bet on at once; see `betting`.
     """
 
     metrics: tuple[MetricSpec, ...]
@@ -171,6 +169,7 @@ class AnalysisPlan:
     alpha_pause: float = 0.01
     alpha_routing: float = 0.001
     starts: int = 1
+    label_block_s: float = 86_400.0
 
     def __post_init__(self) -> None:
         names = [metric.name for metric in self.metrics]
@@ -179,6 +178,8 @@ class AnalysisPlan:
         levels = (self.alpha, self.alpha_promote, self.alpha_pause, self.alpha_routing)
         if not all(0 < level < 1 for level in levels) or self.starts < 1:
             raise ValueError("error bounds are in (0, 1) and there is at least one start")
+        if not self.label_block_s > 0:
+            raise ValueError("a block of labels has a length")
 
     def of_kind(self, *kinds: MetricKind) -> tuple[MetricSpec, ...]:
         """The metrics of some kinds, in the plan's order."""

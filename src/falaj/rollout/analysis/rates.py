@@ -65,12 +65,6 @@ def request_table(plan: AnalysisPlan) -> Table:
     return _table([*rows, *_both_sides(0, 1.0)])
 
 
-@lru_cache(maxsize=64)
-def loss_table(spec: MetricSpec) -> Table:
-    """The bet on wrong answers."""
-    return _table([_more(1, spec.tolerated, spec.expected_rate)])
-
-
 def width(spec: MetricSpec) -> int:
     """How many series of requests a metric has."""
     at_once = {
@@ -178,7 +172,3 @@ def _both_sides(series: int, tolerated: float) -> list[tuple[int, Numbers, float
 def _table(rows: list[tuple[int, Numbers, float, Numbers]]) -> Table:
     series, ratios, tolerated, without = zip(*rows, strict=True)
     return Table(np.array(series), np.array(ratios), np.array(tolerated)[:, None], np.array(without))
-
-
-DISCORDANT = _table([_more(1, 1.0, None)])
-"""The bet on which of two models is the one that is wrong alone: the event test at weight one half."""

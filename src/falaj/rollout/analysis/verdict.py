@@ -58,7 +58,8 @@ class Verdict:
         roll_back: The combined evidence of harm has reached 1/alpha, now or at an earlier look.
         promote: Every metric has ruled its margin out, and nothing asks to roll back or to pause.
         pause: Why a person should look before anything moves; None if nothing.
-        leave_step: The ratio that errors and latency have ruled out so far; infinite while none is.
+        leave_step: The ratio that every metric has ruled out so far, of losses times the margin; infinite while one of
+            them has ruled out none.
         culprits: Metrics that are named at the same error bound when rolled back; may be none.
         foremost: The metric with the largest share of the evidence of harm.
         harm: Log10 of the combined evidence of harm.
@@ -86,14 +87,14 @@ class Verdict:
 def verdict_of(analysis: Analysis) -> Verdict:
     """What follows from the evidence now and from what it reached at earlier looks."""
     look, plan, peaks = analysis.evidence(), analysis.plan, analysis.peaks
-    judged, ramps = names_of(plan, shift=False), plan.of_kind(MetricKind.ERRORS, MetricKind.LATENCY)
+    judged = names_of(plan, shift=False)
     roll_back, pause = peaks.harm >= -math.log(plan.alpha), _pause(analysis)
     safe = bool(judged) and all(peaks.safe.get(name, 0.0) >= -math.log(plan.alpha_promote) for name in judged)
     return Verdict(
         roll_back=roll_back,
         promote=safe and not roll_back and pause is None,
         pause=pause,
-        leave_step=max((peaks.at_most.get(metric.name, math.inf) for metric in ramps), default=1.0),
+        leave_step=_ruled_out(analysis),
         culprits=peaks.culprits,
         foremost=look.foremost(),
         harm=look.harm() / _LN10,
@@ -102,6 +103,15 @@ def verdict_of(analysis: Analysis) -> Verdict:
         exposed=analysis.exposed,
         metrics=tuple(_of_metric(analysis, look, spec) for spec in plan.metrics),
         at_s=analysis.updated_s,
+    )
+
+
+def _ruled_out(analysis: Analysis) -> float:
+    """No step is left without evidence of each metric that the candidate is judged by."""
+    at_most = analysis.peaks.at_most
+    judged = (spec for spec in analysis.plan.metrics if spec.kind is not MetricKind.DISTRIBUTION)
+    return max(
+        (at_most.get(spec.name, math.inf) / (1.0 if spec.is_ratio else spec.margin) for spec in judged), default=1.0
     )
 
 
@@ -147,9 +157,8 @@ def _estimate(analysis: Analysis, spec: MetricSpec, now: Evidence) -> tuple[floa
     if spec.kind is MetricKind.DISAGREEMENT:
         _, pairs = tally.total()[0]
         return (float(tally.total()[1, 1] / pairs) if pairs else None), at_least
-    bets = analysis.bets[spec.name]
-    means = [total / count if count else 0.0 for total, count in zip(bets.total, bets.count, strict=True)]
-    return (means[1] - means[0] if bets.count[1] else None), at_least
+    past = analysis.bets[spec.name].past
+    return (past.total / past.blocks if past.blocks else None), at_least
 
 
 _LN10 = math.log(10)

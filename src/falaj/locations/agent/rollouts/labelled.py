@@ -47,6 +47,12 @@ def with_labels(record: Record, joined: Sequence[Joined], stable_answer: Answer,
     return _unpaired(record, fresh, now)
 
 
+def with_blocks_closed(record: Record, now: float) -> Record:
+    """The record after betting on the blocks of labels that are complete: some are for no more labels coming."""
+    closed = record.analysis.close_blocks(now) if record.analysis else None
+    return record if closed is record.analysis else replace(record, analysis=closed)
+
+
 def release_of(record: PredictionRecord) -> int:
     """Number of the release that made a prediction."""
     return int(record.header.release.rpartition("@")[2])
@@ -66,8 +72,9 @@ def _unpaired(record: Record, joined: Sequence[Joined], now: float) -> Record:
         loss = np.array([_loss(metric, each) for each in mine])
         canary = np.array([each.arm == "canary" for each in mine], dtype=bool)
         weight = np.array([(each.weight or 0) / WHOLE for each in mine])
+        at_s = np.array([each.predicted_at for each in mine])
         known = ~np.isnan(loss)
-        analysis = analysis.observe_losses(metric, canary[known], weight[known], loss[known], now)
+        analysis = analysis.observe_losses(metric, canary[known], weight[known], loss[known], now, at_s[known])
     return replace(record, analysis=analysis)
 
 
@@ -81,7 +88,8 @@ def _paired(record: Record, joined: Sequence[Joined], stable_answer: Answer, now
         theirs = np.array([_mean(losses(metric, other.outputs, each.label)) for each, other in both])
         known = ~np.isnan(mine) & ~np.isnan(theirs)
         if known.any():
-            analysis = analysis.observe_paired(metric, theirs[known], mine[known], now)
+            at_s = np.array([each.predicted_at for each, _ in both])
+            analysis = analysis.observe_paired(metric, theirs[known], mine[known], now, at_s[known])
     return replace(record, analysis=analysis)
 
 

@@ -18,7 +18,7 @@ from falaj.locations.accesslog import Access, AccessLog, Position
 from falaj.locations.agent.intake import Offer
 from falaj.locations.agent.rollouts import counting
 from falaj.locations.agent.rollouts.capture import capture
-from falaj.locations.agent.rollouts.labelled import Answer, quality_of, with_labels, with_pairs
+from falaj.locations.agent.rollouts.labelled import Answer, quality_of, with_blocks_closed, with_labels, with_pairs
 from falaj.locations.agent.rollouts.predictions import Predictions
 from falaj.locations.agent.rollouts.record import Record
 from falaj.locations.agent.rollouts.units import Units
@@ -213,6 +213,7 @@ class Rollouts:
             return record
         joined, after = self._predictions.labelled(endpoint, record.labels_after)
         if not joined:
+            record = with_blocks_closed(record, now)
             return record if after == record.labels_after else replace(record, labels_after=after)
         counted = with_labels(record, joined, self._stable_answer(endpoint, record), now)
         return replace(counted, labels_after=after)
