@@ -20,7 +20,9 @@ def nothing(_):
 
 def means(record, metric="brier"):
     """How many labels each arm has that wait for their block to close, and its mean loss."""
-    sums = sum((part for block in record.analysis.blocks[metric].open for part in block.sums.values()), LabelSums())
+    sums = sum(
+        (part for block in record.analysis.label_blocks[metric].open for part in block.sums.values()), LabelSums()
+    )
     return [(count, total / count if count else None) for count, total in zip(sums.count, sums.total, strict=True)]
 
 

@@ -88,7 +88,7 @@ def test_labels_of_open_blocks_may_be_cut_anywhere_too(seed, cut):
         for part in parts:
             state = state.observe_losses("brier", canary[part], weight[part], loss[part], 0.95, at_s[part])
             state = state.observe_paired("paired", loss[part], other[part], 0.95, at_s[part])
-        return state.close_blocks(10.0)
+        return state.close_label_blocks(10.0)
 
     assert _close(observed(slice(None)), observed(slice(cut), slice(cut, None)))
 
@@ -269,7 +269,7 @@ def test_labels_and_pairs_go_on_with_a_carried_state_at_the_worth_that_they_had(
     assert earlier.bets["brier"].past.blocks > 2
     later = Analysis.start(everything(starts=after, label_block_s=1.0), carried=earlier)
     assert later.labels["brier"].total().tolist() == earlier.labels["brier"].total().tolist()
-    assert later.blocks == earlier.blocks, "labels that wait go on waiting"
+    assert later.label_blocks == earlier.label_blocks, "labels that wait go on waiting"
     share = later.plan.start_weight(0)
     for metric in ("brier", "paired"):
         won = math.exp(earlier.evidence().metrics[metric].harm)

@@ -36,7 +36,7 @@ class Analysis:
         requests: Counts of what was seen at once: rows, errors, latency cuts, score bins.
         labels: Counts of what labels and comparisons said, by metric.
         bets: Wealth of bets on mean losses, by metric.
-        blocks: Labels that were not bet on yet, by metric.
+        label_blocks: Labels that were not bet on yet, by metric.
         step: The current one, from 0.
         exposed: Requests that the canary answered.
         updated_s: When something was last taken in, unix seconds.
@@ -47,7 +47,7 @@ class Analysis:
     requests: Tally
     labels: Mapping[str, Tally] = field(default_factory=dict)
     bets: Mapping[str, Bets] = field(default_factory=dict)
-    blocks: Mapping[str, LabelBlocks] = field(default_factory=dict)
+    label_blocks: Mapping[str, LabelBlocks] = field(default_factory=dict)
     step: int = 0
     exposed: int = 0
     updated_s: float = 0.0
@@ -113,12 +113,12 @@ class Analysis:
         for value, rows in by_weight(weight).items():
             arm, lost = canary[rows], loss[rows] > 0
             tally = tally.add(self.step, value, np.array([count_arms(arm, np.ones_like(arm)), count_arms(arm, lost)]))
-        blocks = self.blocks[metric]
+        blocks = self.label_blocks[metric]
         for number, of_block in by_block(_times(at_s, now_s, weight), now_s, self.plan.label_block_s):
             of_weight = {value: of_block & (weight == value) for value in np.unique(weight[of_block]).tolist()}
             sums = {value: LabelSums.of_arms(canary[rows], loss[rows]) for value, rows in of_weight.items()}
             blocks = blocks.add(number, sums, now_s)
-        return self._with_labels(metric, tally, blocks).close_blocks(now_s)
+        return self._with_labels(metric, tally, blocks).close_label_blocks(now_s)
 
     def observe_paired(
         self, metric: str, loss_stable: Numbers, loss_candidate: Numbers, now_s: float, at_s: Numbers | None = None
@@ -138,26 +138,26 @@ class Analysis:
         difference = loss_candidate - loss_stable
         discordant = count_arms(difference > 0, difference != 0)
         tally = self.labels[metric].add(self.step, PAIRS_WEIGHT, np.array([[len(difference)] * 2, discordant]))
-        blocks = self.blocks[metric]
+        blocks = self.label_blocks[metric]
         for number, rows in by_block(_times(at_s, now_s, loss_stable), now_s, self.plan.label_block_s):
             sums = {PAIRS_WEIGHT: LabelSums.of_pairs(loss_stable[rows], loss_candidate[rows])}
             blocks = blocks.add(number, sums, now_s)
-        return self._with_labels(metric, tally, blocks).close_blocks(now_s)
+        return self._with_labels(metric, tally, blocks).close_label_blocks(now_s)
 
-    def close_blocks(self, now_s: float) -> Analysis:
+    def close_label_blocks(self, now_s: float) -> Analysis:
         """Bet on the blocks of labels that are complete now.
 
         Args:
             now_s: Unix seconds.
         """
-        bets, blocks = dict(self.bets), dict(self.blocks)
-        for name, of_metric in self.blocks.items():
+        bets, blocks = dict(self.bets), dict(self.label_blocks)
+        for name, of_metric in self.label_blocks.items():
             spec = self.plan.named(name)
             paired = spec.kind is MetricKind.QUALITY_PAIRED
             blocks[name], closed = of_metric.close(now_s, self.plan.label_block_s, paired=paired)
             for difference in closed:
                 bets[name] = bets[name].on(difference, spec.tolerated, spec.margin)
-        return self if blocks == self.blocks else replace(self, bets=bets, blocks=blocks)._looked_at(now_s)
+        return self if blocks == self.label_blocks else replace(self, bets=bets, label_blocks=blocks)._looked_at(now_s)
 
     def observe_disagreements(self, metric: str, differs: Flags, now_s: float) -> Analysis:
         """Take in mirrored requests: whether the candidate answered differently from stable."""
@@ -187,7 +187,7 @@ class Analysis:
             "requests": self.requests.to_json(),
             "labels": {name: tally.to_json() for name, tally in self.labels.items()},
             "bets": {name: bets.to_json() for name, bets in self.bets.items()},
-            "blocks": {name: blocks.to_json() for name, blocks in self.blocks.items()},
+            "label_blocks": {name: blocks.to_json() for name, blocks in self.label_blocks.items()},
             "step": self.step,
             "exposed": self.exposed,
             "updated_s": self.updated_s,
@@ -203,7 +203,7 @@ class Analysis:
             requests=Tally.from_json(empty.requests.series, document["requests"]),
             labels={name: Tally.from_json(2, tally) for name, tally in document["labels"].items()},
             bets={name: Bets.from_json(bets) for name, bets in document["bets"].items()},
-            blocks={name: LabelBlocks.from_json(blocks) for name, blocks in document["blocks"].items()},
+            label_blocks={name: LabelBlocks.from_json(blocks) for name, blocks in document["label_blocks"].items()},
             step=document["step"],
             exposed=document["exposed"],
             updated_s=document["updated_s"],
@@ -214,7 +214,7 @@ class Analysis:
         return replace(self, updated_s=now_s, peaks=self.peaks.raised(self.evidence()))
 
     def _with_labels(self, metric: str, tally: Tally, blocks: LabelBlocks) -> Analysis:
-        return replace(self, labels={**self.labels, metric: tally}, blocks={**self.blocks, metric: blocks})
+        return replace(self, labels={**self.labels, metric: tally}, label_blocks={**self.label_blocks, metric: blocks})
 
     def _evidence_of(self, spec: MetricSpec, harm: Numbers, first: int) -> Evidence:
         plan, step = self.plan, self.step

@@ -36,7 +36,9 @@ def carry(earlier: Analysis, fresh: Analysis) -> Analysis:
             for name, tally in fresh.labels.items()
         },
         bets={name: _wealth(earlier, fresh, name) if name in names else bets for name, bets in fresh.bets.items()},
-        blocks={name: earlier.blocks[name] if name in names else blocks for name, blocks in fresh.blocks.items()},
+        label_blocks={
+            name: earlier.label_blocks[name] if name in names else blocks for name, blocks in fresh.label_blocks.items()
+        },
         peaks=replace(
             fresh.peaks,
             safe={name: value for name, value in earlier.peaks.safe.items() if name in names},

@@ -49,7 +49,7 @@ def with_labels(record: Record, joined: Sequence[Joined], stable_answer: Answer,
 
 def with_blocks_closed(record: Record, now: float) -> Record:
     """The record after betting on the blocks of labels that are complete: some are for no more labels coming."""
-    closed = record.analysis.close_blocks(now) if record.analysis else None
+    closed = record.analysis.close_label_blocks(now) if record.analysis else None
     return record if closed is record.analysis else replace(record, analysis=closed)
 
 
