@@ -47,7 +47,7 @@ class Monitored:
                 own(session, "delay", "delays")
             session.add(
                 ReleaseRow(
-                    model="delay", number=number, project="delays", run_id=f"run{number}", commit="c", digest="d",
+                    model="delay", number=number, project="delays", run_id=f"run{number}", commit="c" * 40, digest="d",
                     state="live", data={"reference": digest, "retrain": [{"on": "drift"}]}, created_at=0.0,
                 )
             )  # fmt: skip

@@ -231,7 +231,7 @@ def test_one_endpoint_that_cannot_be_judged_does_not_keep_others_waiting(place: 
         own(session, "broken", "delays")
         session.add(
             ReleaseRow(
-                model="broken", number=1, project="delays", run_id="run9", commit="c", digest="d", state="live",
+                model="broken", number=1, project="delays", run_id="run9", commit="c" * 40, digest="d", state="live",
                 data={"reference": "sha256:" + "00" * 32}, created_at=0.0,
             )
         )  # fmt: skip

@@ -68,3 +68,13 @@ def test_garbage_collection_keeps_what_a_step_reaches(client: TestClient, run_id
     removed = client.post("/api/v1/artifacts/collect", params={"grace_s": 0}).json()
     assert removed["blobs"] == 1
     assert platform.store.has(kept) and not platform.store.has(lost)
+
+
+@pytest.mark.parametrize("commit", ["--upload-pack=x", "x" * 40, "HEAD", "2" * 39, "٢" * 40, ""], ids=ascii)
+def test_a_commit_that_is_none_is_not_queued(client: TestClient, commit: str) -> None:
+    client.post("/api/v1/projects", json={"name": "p", "repository": "/r"})
+    answer = client.post("/api/v1/runs", json={"project": "p", "commit": commit})
+    assert (answer.status_code, answer.json()["code"]) == (400, "git.commit")
+    announced = {"project": "p", "ref": "refs/heads/main", "after": commit}
+    assert client.post("/api/v1/triggers/push", json=announced).status_code == 400
+    assert client.get("/api/v1/runs").json() == []

@@ -27,6 +27,7 @@ from falaj.serving.predictionlog import LABELS, LabelRecord, follow, labels_of
 from .conftest import Replica
 
 NOW = 1_700_000_000.0
+JSON = {"content-type": "application/json"}
 LONG = "x" * 129
 
 
@@ -109,10 +110,14 @@ def kept(folder: Path) -> list[LabelRecord]:
 def test_labels_are_accepted_counted_and_joined(replica: Replica, tmp_path: Path) -> None:
     answered = replica.invoke({"instances": [[5.0, 700.0], [6.0, 80.0]]}, headers={"x-request-id": "order-17"})
     assert answered.status_code == 200
-    sent = replica.client.post("/feedback", content=body(label(prediction_id="order-17", label=[12.5, None], at=NOW)))
+    sent = replica.client.post(
+        "/feedback", content=body(label(prediction_id="order-17", label=[12.5, None], at=NOW)), headers=JSON
+    )
     assert (sent.status_code, sent.json()) == (202, {"accepted": 1})
     assert sent.headers["falaj-release"] == "flight-delay@7"
-    refused = replica.client.post("/feedback", content=body(label(), label(at=-5)), headers={"x-request-id": "bad"})
+    refused = replica.client.post(
+        "/feedback", content=body(label(), label(at=-5)), headers={**JSON, "x-request-id": "bad"}
+    )
     assert refused.status_code == 422 and refused.headers["content-type"] == "application/problem+json"
     assert refused.json()["item"] == 1 and refused.json()["request_id"] == "bad"
     assert replica.client.get("/feedback").status_code == 405
@@ -127,9 +132,22 @@ def test_labels_are_accepted_counted_and_joined(replica: Replica, tmp_path: Path
     assert answered.json()["predictions"] in joined.outputs.values()
 
 
+def test_a_web_page_cannot_send_labels(replica: Replica) -> None:
+    for odd in ({"content-type": "text/plain"}, {}, {"content-type": "application/jsonx"}):
+        answer = replica.client.post("/feedback", content=body(label()), headers=odd)
+        assert (answer.status_code, answer.json()["code"]) == (415, "serving.feedback-type")
+    for origin in ("https://evil.example", "null", "http://localhost"):
+        answer = replica.client.post("/feedback", content=body(label()), headers={**JSON, "origin": origin})
+        assert (answer.status_code, answer.json()["code"]) == (403, "serving.foreign-origin")
+    utf8 = {"content-type": "Application/JSON; charset=utf-8"}
+    assert replica.client.post("/feedback", content=body(label()), headers=utf8).status_code == 202
+
+
 def test_a_copy_of_labels_is_not_kept_twice(replica: Replica) -> None:
     for host in ("falaj", "falaj-shadow"):
-        assert replica.client.post("/feedback", content=body(label()), headers={"host": host}).status_code == 202
+        assert (
+            replica.client.post("/feedback", content=body(label()), headers={**JSON, "host": host}).status_code == 202
+        )
     assert len(kept(replica.log)) == 1
 
 
@@ -138,7 +156,7 @@ def test_without_a_log_there_is_nowhere_to_keep_labels(serve: Serve, packaged: P
 
     line = (sys.executable, "-c", WITHOUT_LOG)
     replica = serve(packaged("linear")[0], command=line)
-    assert replica.client.post("/feedback", content=body(label())).status_code == 404
+    assert replica.client.post("/feedback", content=body(label()), headers=JSON).status_code == 404
     assert not (tmp_path / "log").exists()
 
 
@@ -162,7 +180,9 @@ def test_no_accepted_label_is_lost_when_the_replica_is_killed(replica: Replica) 
         with httpx.Client(transport=transport, base_url="http://r") as client, ended:
             for _ in range(10_000):
                 names = [str(uuid.uuid4()) for _ in range(20)]
-                answer = client.post("/feedback", content=body(*(label(prediction_id=name) for name in names)))
+                answer = client.post(
+                    "/feedback", content=body(*(label(prediction_id=name) for name in names)), headers=JSON
+                )
                 assert answer.json() == {"accepted": 20}
                 with lock:
                     accepted.update(names)
@@ -183,7 +203,7 @@ def test_ten_thousand_labels_at_once_do_not_hold_up_predictions(replica: Replica
 
     def send() -> Any:
         with httpx.Client(transport=httpx.HTTPTransport(uds=str(replica.socket)), base_url="http://r") as client:
-            return client.post("/feedback", content=many, timeout=60).json()
+            return client.post("/feedback", content=many, headers=JSON, timeout=60).json()
 
     longest = 0.0
     with ThreadPoolExecutor(2) as pool:

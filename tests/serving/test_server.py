@@ -136,6 +136,28 @@ ADDRESSES = [
 ]
 
 
+@pytest.mark.parametrize("depth", [900, 1_100, 50_000])
+def test_json_of_any_depth_is_the_callers_mistake(replica: Replica, depth: int) -> None:
+    deep = {
+        "/invocations": ["dataframe_records", "instances", "inputs", "params", "dataframe_split"],
+        "/v2/models/flight-delay/infer": ["inputs", "parameters", "outputs"],
+        "/feedback": ["labels"],
+    }
+    for path, names in deep.items():
+        nested = [b'{"%s": %s}' % (name.encode(), b"[" * depth + b"]" * depth) for name in names]
+        for content in (*nested, b"[" * depth, b'{"a":' * depth):
+            answer = replica.client.post(path, content=content, headers={"content-type": "application/json"})
+            assert 400 <= answer.status_code < 500, (path, content[:40], answer.text)
+    assert replica.client.get("/v2/health/ready").status_code == 200
+
+
+def test_odd_lengths_are_the_callers_mistake(replica: Replica) -> None:
+    for odd in ("\u00b2", "-1", "9" * 30, ""):
+        headers = {b"inference-header-content-length": odd.encode("latin1")}
+        answer = replica.client.post("/v2/models/flight-delay/infer", content=b"{}", headers=headers)
+        assert answer.status_code == 400
+
+
 def test_addresses(replica: Replica) -> None:
     found = [(m, p, replica.client.request(m, p).status_code) for m, p, _status in ADDRESSES]
     assert found == ADDRESSES

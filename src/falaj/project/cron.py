@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from falaj.errors import UsageError
+from falaj.ids import parse_number
 
 _RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
 _LONGEST_GAP_DAYS = 8 * 366 + 1
@@ -130,13 +131,20 @@ def _values(field: str, bounds: tuple[int, int]) -> frozenset[int]:
     return frozenset(value for part in field.split(",") for value in _part(part, bounds))
 
 
+def _number(text: str) -> int:
+    number = parse_number(text)
+    if number is None:
+        raise ValueError(text)
+    return number
+
+
 def _part(part: str, bounds: tuple[int, int]) -> range:
     span, _, step = part.partition("/")
     low, _, high = span.partition("-")
     try:
-        start = bounds[0] if span == "*" else int(low)
-        end = int(high) if high else bounds[1] if span == "*" or step else start
-        found = range(start, end + 1, int(step) if step else 1)
+        start = bounds[0] if span == "*" else _number(low)
+        end = _number(high) if high else bounds[1] if span == "*" or step else start
+        found = range(start, end + 1, _number(step) if step else 1)
     except ValueError:
         raise CronError(f"{part[:20]!r} is not a part of a cron line", hint="a number, a-b, * or */n") from None
     if not found or start < bounds[0] or end > bounds[1]:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from falaj.errors import NotFoundError, UsageError
 from falaj.governance import trail
+from falaj.ids import parse_number
 from falaj.processes import Effect, Outbox
 from falaj.release import owners, states
 from falaj.release.states import ReleaseState
@@ -85,12 +86,13 @@ def find(session: Session, name: str) -> ReleaseRow:
         UsageError: The name is not of that form.
         NotFoundError: There is no such release.
     """
-    model, _, number = name.partition("@")
-    if number not in ("", "latest") and not number.isdigit():
+    model, _, given = name.partition("@")
+    number = parse_number(given)
+    if number is None and given not in ("", "latest"):
         raise UsageError(f"'{name}' is not MODEL@NUMBER", hint="for example flight-delay@3", code="release.name")
     query = select(ReleaseRow).where(ReleaseRow.model == model).order_by(ReleaseRow.number.desc())
-    if number.isdigit():
-        query = query.where(ReleaseRow.number == int(number))
+    if number is not None:
+        query = query.where(ReleaseRow.number == number)
     release = session.scalar(query.limit(1))
     if release is None:
         raise NotFoundError(f"no release '{name}'", hint="falaj releases lists them", code="release.unknown")

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from falaj.errors import NotFoundError
 from falaj.governance import trail
 from falaj.ids import new_id
+from falaj.integrations.git import require_commit, require_ref
 from falaj.processes import Event, ProcessTable
 from falaj.release.registry import CONTROLLER
 from falaj.runs.lifecycle import ENDED
@@ -47,8 +48,12 @@ def enqueue(session: Session, table: ProcessTable, order: RunOrder, now: float) 
     """Queue a run in the caller's transaction; return it and whether it is new.
 
     Raises:
+        GitInputError: The commit is not a full commit id, or the ref is not one: git never sees either.
         NotFoundError: The project is not registered (`project.unknown`).
     """
+    require_commit(order.commit)
+    if order.ref is not None:
+        require_ref(order.ref)
     project = session.get(ProjectRow, order.project)
     if project is None:
         raise NotFoundError(

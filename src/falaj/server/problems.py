@@ -31,8 +31,9 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ForbiddenError, _forbidden)
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http_error)
-    for refused in (DataError, UnicodeEncodeError):  # the database takes less than JSON and addresses can carry
+    for refused in (DataError, UnicodeEncodeError, OverflowError):  # the database takes less than JSON can carry
         app.add_exception_handler(refused, _text_refused)
+    app.add_exception_handler(RecursionError, _too_deep)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -61,6 +62,11 @@ def _http_error(request: Request, error: Exception) -> JSONResponse:
 
 def _text_refused(request: Request, _error: Exception) -> JSONResponse:
     title = "the request holds text or a number that cannot be kept, such as a NUL character or half a surrogate pair"
+    return problem(400, "request.invalid", title, where=f"{request.method} {request.scope['route'].path}")
+
+
+def _too_deep(request: Request, _error: Exception) -> JSONResponse:
+    title = "the request is nested too deeply"
     return problem(400, "request.invalid", title, where=f"{request.method} {request.scope['route'].path}")
 
 

@@ -7,7 +7,7 @@ call of git goes through `command.git`.
 
 from falaj.integrations.git.errors import GitInputError, GitMissingError, GitUnavailableError, WebhookRefusedError
 from falaj.integrations.git.fetch import Author, author, mirror, pin, resolve
-from falaj.integrations.git.naming import local_path, require_url
+from falaj.integrations.git.naming import local_path, require_commit, require_ref, require_url
 from falaj.integrations.git.polling import poll
 from falaj.integrations.git.remote import create_remote, install_hook, require_own
 from falaj.integrations.git.spool import SpooledPush, drain
@@ -34,7 +34,9 @@ __all__ = [
     "pin",
     "poll",
     "reporter_for",
+    "require_commit",
     "require_own",
+    "require_ref",
     "require_url",
     "resolve",
     "verify_and_parse",

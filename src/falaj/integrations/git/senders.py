@@ -9,6 +9,7 @@ import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from falaj.ids import parse_number
 from falaj.integrations.git.errors import WebhookRefusedError
 
 Headers = Mapping[str, str]
@@ -76,7 +77,8 @@ def _check_standard_webhook(headers: Headers, body: bytes, secret: str, now: flo
     given = [part for part in headers.get("webhook-signature", "").split(" ")[:8] if part.startswith("v1,")]
     if not any([_same(part, f"v1,{expected}") for part in given]):  # noqa: C419 - compare all, whichever fits
         raise _wrong_signature()
-    if not sent_at.isdecimal() or len(sent_at) > 12 or abs(now - int(sent_at)) > TOLERANCE_S:
+    sent_s = parse_number(sent_at, digits=12)
+    if sent_s is None or abs(now - sent_s) > TOLERANCE_S:
         raise WebhookRefusedError("the webhook was signed too long ago", code="git.webhook-stale", status=401)
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from falaj.errors import UsageError
 from falaj.home import Home
+from falaj.ids import parse_number
 from falaj.integrations.prometheus import (
     CONTENT_TYPE,
     ExpositionError,
@@ -60,9 +61,10 @@ def metrics_port(home: Home) -> int | None:
     said = home.settings.get(SETTING, "").strip()
     if not said or said == "0":
         return None
-    if not said.isdigit() or not 0 < int(said) < 65_536:
+    port = parse_number(said)
+    if port is None or not 0 < port < 65_536:
         raise MetricsPortError(f"{SETTING} is not a port: {said!r}", where=SETTING)
-    return int(said)
+    return port
 
 
 def page(place: Place) -> str:

@@ -11,6 +11,7 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from falaj.errors import FalajError, UsageError
+from falaj.ids import parse_number
 from falaj.monitoring.profiles import Profile
 from falaj.storage import EndpointRow
 from falaj.storage.monitoring_tables import LossRunRow, ProfileBlockRow
@@ -71,14 +72,13 @@ def _key(session: Session, location: str, item: Mapping[str, Any]) -> _Key:
         raise UsageError(f"{location} has no endpoint {environment}/{model}")
     if name != model or item["arm"] not in ARMS:
         raise UsageError(f"these are no counts of {model}")
-    return location, environment, model, _whole(release, MOST_ROWS), str(item["arm"]), number
+    return location, environment, model, _whole(parse_number(release), MOST_ROWS), str(item["arm"]), number
 
 
 def _whole(value: Any, most: int = MOST_NUMBER) -> int:
-    found = int(value)
-    if not 0 <= found <= most:
-        raise UsageError(f"{found} is out of its range")
-    return found
+    if type(value) is not int or not 0 <= value <= most:
+        raise UsageError(f"{str(value)[:40]} is not a whole number from 0 to {most}")
+    return value
 
 
 def _keep_block(session: Session, key: _Key, item: Mapping[str, Any], now: float) -> int:
@@ -135,7 +135,7 @@ def _keep_losses(session: Session, key: _Key, item: Mapping[str, Any], _now: flo
     ):
         raise UsageError("the losses are no mean of losses")
     names = ("location", "environment", "model", "release", "arm", "number")
-    session.add(LossRunRow(**dict(zip(names, key, strict=True)), rows=int(item["rows"]), **numbers))
+    session.add(LossRunRow(**dict(zip(names, key, strict=True)), rows=item["rows"], **numbers))
     session.flush()
     return 1
 

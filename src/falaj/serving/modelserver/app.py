@@ -6,11 +6,12 @@ import asyncio
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from falaj import __version__
+from falaj.ids import parse_number
 from falaj.serving.modelserver import errors
 from falaj.serving.modelserver.backends import Backend
 from falaj.serving.modelserver.feedback import Feedback
@@ -24,6 +25,7 @@ from falaj.serving.modelserver.settings import ServerSettings
 from falaj.serving.modelserver.signature import Signature
 from falaj.serving.predictionlog.routing import SHADOW
 
+_Decoded = TypeVar("_Decoded")
 Headers = list[tuple[str, str]]
 Answer = tuple[int, Headers, bytes]
 
@@ -134,13 +136,13 @@ class ModelServer:
         return found()
 
     async def _invoke(self, headers: Any, body: bytes, request_id: str, started: float) -> Answer:
-        payload, origin = self._invocations.decode(body), self._origin(headers, started)
+        payload, origin = _decoded(self._invocations.decode, body), self._origin(headers, started)
         outputs = await self._predictor.predict(request_id, payload, _timeout_s(headers), origin)
         answer = outputs[self._backend.answer]  # type: ignore[union-attr]
         return 200, _JSON, b'{"predictions":%b}' % msgspec.json.encode(answer.tolist())
 
     async def _infer(self, headers: Any, body: bytes, request_id: str, started: float) -> Answer:
-        request = self._infers.decode(body, _length(headers.get("inference-header-content-length")))
+        request = _decoded(self._infers.decode, body, _length(headers.get("inference-header-content-length")))
         origin = self._origin(headers, started)
         outputs = await self._predictor.predict(request_id, request.payload, _timeout_s(headers), origin)
         content, head = encode_response(
@@ -152,6 +154,7 @@ class ModelServer:
 
     async def _label(self, headers: Any, body: bytes, request_id: str, started: float) -> Answer:
         assert self._feedback is not None
+        _refuse_pages(headers)
         if self._origin(headers, started).flags & SHADOW:
             return 202, _JSON, b'{"accepted":0}'  # the original is kept by the replica that it went to
         return 202, _JSON, b'{"accepted":%d}' % await self._feedback.keep(request_id, body)
@@ -191,6 +194,14 @@ class ModelServer:
 _BINARY: Headers = [("content-type", "application/octet-stream")]
 
 
+def _decoded(decode: Callable[..., _Decoded], *body: Any) -> _Decoded:
+    """What a decoder makes of a body; JSON that is nested too deeply for it is the caller's mistake."""
+    try:
+        return decode(*body)
+    except RecursionError:
+        raise errors.InvalidInputError("the body is nested too deeply") from None
+
+
 def _request_id(given: str | None) -> str:
     """The client's id if it is short and printable, else a new one."""
     if given and len(given) <= _MAX_ID and given.isascii() and given.isprintable():
@@ -201,22 +212,38 @@ def _request_id(given: str | None) -> str:
 def _timeout_s(headers: Any) -> float | None:
     """What the proxy in front still waits, which Envoy says in milliseconds."""
     given = headers.get("x-envoy-expected-rq-timeout-ms")
-    return int(given) / 1000 if given is not None and given.isdigit() else None
+    milliseconds = None if given is None else parse_number(given)
+    return None if milliseconds is None else milliseconds / 1000
+
+
+def _refuse_pages(headers: Any) -> None:
+    """Refuse labels that a browser sends for a page that somebody happens to look at.
+
+    Raises:
+        ForeignOriginError: A page sends them.
+        FeedbackTypeError: A browser would send them without asking the server first.
+    """
+    if headers.get("origin") is not None:
+        raise errors.ForeignOriginError("labels are not taken from web pages")
+    if (headers.get("content-type") or "").partition(";")[0].strip().lower() != "application/json":
+        raise errors.FeedbackTypeError("the content type of labels is application/json")
 
 
 def _length(given: str | None) -> int | None:
     if given is None:
         return None
-    if not given.isdigit():
-        raise errors.InvalidInputError(f"Inference-Header-Content-Length is not a number: {given!r}")
-    return int(given)
+    length = parse_number(given, digits=18)
+    if length is None:
+        raise errors.InvalidInputError(f"Inference-Header-Content-Length is not a number: {given[:40]!r}")
+    return length
 
 
 async def _read(protocol: Any, declared: str | None, limit: int) -> bytes:
     """Read a body of at most `limit` bytes; a longer one is refused before or while it arrives."""
-    if declared is not None and declared.isdigit():
-        if int(declared) > limit:
-            raise errors.BodyTooLargeError(f"the body has {declared} bytes; the limit is {limit}")
+    length = None if declared is None else parse_number(declared, digits=18)
+    if length is not None:
+        if length > limit:
+            raise errors.BodyTooLargeError(f"the body has {length} bytes; the limit is {limit}")
         whole: bytes = await protocol()
         return whole
     parts, size = [], 0

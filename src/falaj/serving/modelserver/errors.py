@@ -57,6 +57,18 @@ class FeedbackError(RequestError):
     row_name = "item"
 
 
+class FeedbackTypeError(FeedbackError):
+    """Labels of another content type: what a page of another site can send without asking first."""
+
+    code, status, title = "serving.feedback-type", 415, "Labels are sent as application/json"
+
+
+class ForeignOriginError(FeedbackError):
+    """Labels sent by a page: no page of this server sends any."""
+
+    code, status, title = "serving.foreign-origin", 403, "A page of another site may not send labels"
+
+
 class LabelError(FeedbackError):
     """A label that is of the right form and cannot be true."""
 

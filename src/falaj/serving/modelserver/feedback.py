@@ -108,6 +108,8 @@ def decode_labels(body: bytes, now: float) -> list[tuple[str, Any, float | None]
         items = _decode(body).labels
     except msgspec.ValidationError as error:
         raise _misformed(str(error)) from error
+    except RecursionError as error:
+        raise FeedbackError(f"the body is nested too deeply; the form is {_FORM}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise FeedbackError(f"the body is not JSON: {error}; the form is {_FORM}") from error
     return [

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from falaj.ids import parse_number
+
 TOTAL_WEIGHT = 10_000
 STABLE, CANARY, FORCED, SHADOW = 1, 2, 4, 8
 """Flags of a record."""
@@ -60,8 +62,8 @@ def flags_of(arm: str) -> tuple[int, int | None]:
     for part in arm.split(";"):
         word = part.strip()
         flags |= _FLAGS.get(word, 0)
-        if word.startswith("w=") and word[2:].isdecimal() and int(word[2:]) <= TOTAL_WEIGHT:
-            weight = int(word[2:])
+        given = parse_number(word[2:]) if word.startswith("w=") else None
+        weight = given if given is not None and given <= TOTAL_WEIGHT else weight
     return flags, weight
 
 

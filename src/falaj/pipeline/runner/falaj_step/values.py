@@ -17,7 +17,7 @@ def read_json(path: str) -> Any:
     """The value in a JSON file."""
     with open(path, encoding="utf-8") as file:
         text = file.read()
-    if text.isdigit():
+    if text.isdigit() and text.isascii():
         return int(text)
     import json
 
