@@ -19,7 +19,7 @@ from falaj.storage.audit_tables import AuditLeafRow
 from falaj.storage.notification_tables import NotificationRow
 from tests.apps import app_of
 from tests.receivers import Receiver, answer, receiving
-from tests.server.people import acting_as, grant
+from tests.server.people import acting_as, grant, person
 
 VALUE = "correct horse battery staple"
 NOTIFICATIONS = "/api/v1/notifications"
@@ -34,7 +34,7 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture
 def admin(platform: Platform) -> Iterator[TestClient]:
     grant(platform.database, "admin", "admin")
-    with acting_as(app_of(platform), "admin") as client:
+    with acting_as(app_of(platform), person("admin", step_up_at=platform.now(), step_up_method="login")) as client:
         yield client
 
 

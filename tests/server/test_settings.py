@@ -20,7 +20,7 @@ from falaj.storage.policy_tables import RoleBindingRow
 from tests.apps import app_of
 
 FILE = "policy_packs: [uae]\nroles: [{group: audit, role: auditor}]\n"
-As = Callable[[str], TestClient]
+As = Callable[..., TestClient]
 
 
 @pytest.fixture
@@ -29,8 +29,9 @@ def client_as(platform: Platform) -> Iterator[As]:
     opened: list[TestClient] = []
     app = app_of(platform)
 
-    def as_role(role: str) -> TestClient:
-        principal = Principal(f"user:{role}", PrincipalKind.USER, email=f"{role}@example.org")
+    def as_role(role: str, kind: PrincipalKind = PrincipalKind.USER, proved_s_ago: float = 1.0) -> TestClient:
+        proved_at = platform.now() - proved_s_ago if kind is PrincipalKind.USER else None
+        principal = Principal(f"{kind}:{role}", kind, step_up_at=proved_at, step_up_method="login")
         row = RoleBindingRow(principal=principal.id, role=role, granted_by="test", granted_at=0.0)
         with platform.database.transaction() as session:
             session.add(row)
@@ -91,6 +92,21 @@ def test_the_home_token_does_not_apply(client: TestClient) -> None:
     assert client.post("/api/v1/platform/plan", json=sent(FILE)).status_code == 200
     answer = client.post("/api/v1/platform/apply", json=sent(FILE))
     assert (answer.status_code, answer.json()["code"]) == (403, "auth.forbidden")
+
+
+def test_what_loosens_needs_a_person_who_has_just_proved_who_it_is(client_as: As) -> None:
+    service = client_as("admin", PrincipalKind.SERVICE)
+    tighter, looser = sent("policy_packs: [uae]\n"), sent("policy_packs: []\n")
+    assert service.post("/api/v1/platform/apply", json=tighter).status_code == 200
+    refused = service.post("/api/v1/platform/apply", json=looser)
+    assert (refused.status_code, refused.json()["code"]) == (403, "platform.person-needed")
+    assert "policy_packs.uae" in refused.json()["title"]
+    tired = client_as("admin", proved_s_ago=301.0)
+    refused = tired.post("/api/v1/platform/apply", json=looser)
+    assert (refused.status_code, refused.json()["code"]) == (403, "identity.step-up-needed")
+    assert tired.get("/api/v1/platform").json()["version"] == 1
+    awake = client_as("admin")
+    assert awake.post("/api/v1/platform/apply", json=looser).json()["version"] == 2
 
 
 def test_an_old_plan_is_refused(admin: TestClient) -> None:

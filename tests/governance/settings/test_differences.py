@@ -53,6 +53,10 @@ def keeping(seconds: float) -> PlatformSpec:
     return replace(DEFAULT, locations={"local": local})
 
 
+def abroad() -> PlatformSpec:
+    return replace(DEFAULT, locations={"local": replace(DEFAULT.locations["local"], jurisdiction="US")})
+
+
 def standard(environments: tuple[str, ...] = ("test",), projects: tuple[str, ...] = ()) -> PlatformSpec:
     return replace(DEFAULT, standard_changes=(StandardChangeSpec("again", environments, projects),))
 
@@ -88,6 +92,13 @@ def test_each_setting_that_differs_is_named_with_its_values() -> None:
         (replace(DEFAULT, policies={"mine": "x"}), DEFAULT, "policies.mine"),
         (replace(DEFAULT, policies={"mine": "x"}), replace(DEFAULT, policies={"mine": "y"}), "policies.mine"),
         (replace(DEFAULT, policy_packs=("uae",)), DEFAULT, "policy_packs.uae"),
+        (DEFAULT, replace(DEFAULT, policies={"mine": "permit (principal, action, resource);"}), "policies.mine"),
+        (DEFAULT, replace(DEFAULT, identity={"oidc": {"issuer": "https://b"}}), "identity.oidc.issuer"),
+        (prod(bake_s=60.0), prod(bake_s=30.0), "environments.prod.bake_s"),
+        (prod(rollout={"kind": "canary"}), prod(rollout={"kind": "recreate"}), "environments.prod.rollout"),
+        (prod(rollout={"kind": "canary"}), DEFAULT, "environments.prod.rollout"),
+        (DEFAULT, prod(locations=("local", "abroad")), "environments.prod.locations"),
+        (DEFAULT, abroad(), "locations.local.jurisdiction"),
         (
             DEFAULT,
             replace(DEFAULT, standard_changes=(StandardChangeSpec("again", ("test",)),)),
@@ -110,6 +121,9 @@ def test_what_asks_for_less_is_marked(old: PlatformSpec, new: PlatformSpec, path
         (standard(), standard(projects=("a",))),
         (standard(environments=("dev", "test")), standard()),
         (standard(), DEFAULT),
+        (prod(bake_s=30.0), prod(bake_s=60.0)),
+        (DEFAULT, prod(rollout={"kind": "canary"})),
+        (replace(DEFAULT, identity={"oidc": {"issuer": "https://b"}}), DEFAULT),
         (replace(DEFAULT, roles=(BINDING,)), DEFAULT),
         (DEFAULT, replace(DEFAULT, policies={"mine": "x"}, policy_packs=("uae",))),
     ],

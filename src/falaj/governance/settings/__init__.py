@@ -6,9 +6,10 @@ nothing was applied it is `PlatformSpec.default()`.
 
 from falaj.governance.settings.differences import Difference, differences
 from falaj.governance.settings.drift import Finding, Surroundings, look, remember
-from falaj.governance.settings.errors import PlatformChangedError, PlatformInUseError
+from falaj.governance.settings.errors import PersonNeededError, PlatformChangedError, PlatformInUseError
 from falaj.governance.settings.evidence import digest
 from falaj.governance.settings.keys import exposed, fingerprints
+from falaj.governance.settings.loosening import require_person
 from falaj.governance.settings.versions import Applied, Origin, apply, current, history, newest, plan
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Difference",
     "Finding",
     "Origin",
+    "PersonNeededError",
     "PlatformChangedError",
     "PlatformInUseError",
     "Surroundings",
@@ -30,4 +32,5 @@ __all__ = [
     "newest",
     "plan",
     "remember",
+    "require_person",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -10,6 +11,8 @@ from typing import Any, Literal
 from falaj.project.platform_spec import BindingSpec, EnvironmentSpec, PlatformSpec
 
 Kind = Literal["added", "removed", "changed"]
+
+_PERMITS = re.compile(r"\bpermit\b")
 
 
 @dataclass(frozen=True)
@@ -120,14 +123,18 @@ def _loosens(path: str, kind: Kind, before: Any, after: Any) -> bool:
             return kind == "added"
         case "standard_changes":
             return kind == "added" or (kind == "changed" and not _narrower(after, before))
-        case "policies" | "policy_packs":
+        case "policies":
+            return kind != "added" or _PERMITS.search(str(after)) is not None
+        case "policy_packs":
             return kind != "added"
+        case "identity":
+            return kind != "removed"  # others may come in, or with other groups
         case "pack_settings":
             return _pack_loosens(rest.rpartition(".")[2], kind, before, after)
         case "notifications":
             return kind != "removed"  # somebody else learns of something
         case "locations":
-            return rest.endswith(".keep_predictions_s") and (kind == "added" or (kind == "changed" and after < before))
+            return _location_loosens(rest.partition(".")[2], kind, before, after)
         case "environments":
             _, _, setting = rest.partition(".")
             return _environment_loosens(setting, kind, before, after) if setting else kind == "removed"
@@ -141,7 +148,18 @@ def _environment_loosens(setting: str, kind: Kind, before: Any, after: Any) -> b
         return kind == "changed" and bool(after < before)
     if setting in {"review_within_s", "approval_expires_s", "emergency_expires_s"}:
         return kind == "changed" and bool(after > before)
-    return (setting == "windows" and kind != "added") or (setting == "rank" and kind == "changed")
+    if setting == "bake_s":
+        return bool(after < before)
+    if setting == "locations":
+        return not set(after or ()) <= set(before or ())
+    return (setting in {"windows", "rollout"} and kind != "added") or (setting == "rank" and kind == "changed")
+
+
+def _location_loosens(setting: str, kind: Kind, before: Any, after: Any) -> bool:
+    """Whether data may be elsewhere than before, or its log goes sooner."""
+    if setting == "keep_predictions_s":
+        return kind == "added" or (kind == "changed" and bool(after < before))
+    return setting == "jurisdiction"
 
 
 def _pack_loosens(setting: str, kind: Kind, before: Any, after: Any) -> bool:

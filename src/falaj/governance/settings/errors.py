@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from falaj.errors import ConflictError
+from falaj.errors import ConflictError, FalajError
 
 
 class PlatformInUseError(ConflictError):
@@ -15,3 +15,9 @@ class PlatformChangedError(ConflictError):
     """Another apply came between the plan and this one."""
 
     code = "platform.changed"
+
+
+class PersonNeededError(FalajError):
+    """The file asks for less than before, and no person is there to answer for it."""
+
+    code, status, exit_code = "platform.person-needed", 403, 7

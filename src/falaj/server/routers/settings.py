@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -78,10 +78,16 @@ def plan(file: SentFile, platform: Shared) -> documents.SettingsPlan:
 
 @router.post("/apply", response_model=documents.SettingsPlan, **action(Action.MANAGE_PLATFORM))
 def apply(wish: Wish, caller: Caller, platform: Shared) -> documents.SettingsPlan:
-    """Make a file the one that holds: a new version with signed evidence, unless it changes nothing."""
-    file, origin = wish.parsed(), _origin(platform, wish)
+    """Make a file the one that holds: a new version with signed evidence, unless it changes nothing.
+
+    What asks for less than before needs a person who has just proved who it is; what asks for more does not.
+    """
+    file, origin, now = wish.parsed(), _origin(platform, wish), platform.now()
     with platform.database.transaction() as session:
-        return _plan(settings.apply(session, file.spec, caller.id, platform.now(), origin))
+        planned = settings.plan(session, file.spec, origin.keys)
+        settings.require_person(caller, planned.differences, now)
+        checked = origin if origin.base is not None else replace(origin, base=planned.version)
+        return _plan(settings.apply(session, file.spec, caller.id, now, checked))
 
 
 @router.get("/drift", response_model=documents.Drift, **action(Action.READ))
