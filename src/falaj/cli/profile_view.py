@@ -19,6 +19,7 @@ from falaj.monitoring.profiles import (
     ProfileSchema,
     ReferenceProfile,
     block_profiles,
+    digits,
     quantile,
 )
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 BLOCKS_A_WINDOW = 7  # where no times say what a block is
 SHADES = " ░▒▓█"
+QUANTILES = {"5%": 0.05, "25%": 0.25, "50%": 0.5, "75%": 0.75, "95%": 0.95}
 STEPS = (0.05, 0.15, 0.3, 0.6)  # effects at which the shade grows
 
 
@@ -126,9 +128,11 @@ def _described(found: Described, name: str) -> tuple[str, str, str, str]:
     place = cells.labels.index("missing", cells.valued)
     missing = f"{counts.counts[place] / max(1, found.table.rows):.1%}"
     if isinstance(cells, NumberCells):
-        points = [quantile(cells, counts, share) for share in (0.05, 0.25, 0.5, 0.75, 0.95)]
-        values = "no values" if math.isnan(points[0]) else "5% {:.4g}  25% {:.4g}  50% {:.4g}  75% {:.4g}  95% {:.4g}"
-        return name, "number", missing, values.format(*points)
+        points = [quantile(cells, counts, share) for share in QUANTILES.values()]
+        if math.isnan(points[0]):
+            return name, "number", missing, "no values"
+        shown = (f"{share} {value:.{digits(points)}g}" for share, value in zip(QUANTILES, points, strict=True))
+        return name, "number", missing, "  ".join(shown)
     top = [
         f"{level} {counts.counts[rank] / max(1, found.table.rows):.0%}" for rank, level in enumerate(cells.levels[:4])
     ]

@@ -10,7 +10,7 @@ from falaj.monitoring.profiles.counts import FeatureCounts, Moments
 from falaj.monitoring.profiles.distinct import Distinct
 from falaj.monitoring.profiles.errors import ProfileError, ProfileFormatError
 from falaj.monitoring.profiles.joint import JointSums
-from falaj.monitoring.profiles.number_cells import NumberCells
+from falaj.monitoring.profiles.number_cells import NumberCells, digits
 from falaj.monitoring.profiles.profile import Profile, merged
 from falaj.monitoring.profiles.quantiles import quantile
 from falaj.monitoring.profiles.reference import ReferenceProfile, block_profiles
@@ -33,6 +33,7 @@ __all__ = [
     "ProfileSchema",
     "ReferenceProfile",
     "block_profiles",
+    "digits",
     "merged",
     "quantile",
 ]

@@ -57,7 +57,7 @@ class FeatureCounts:
     Args:
         counts: In the order that the feature's cells name.
         moments: Of numbers on the grid.
-        tails: Values outside the grid, by sign and eighth of an octave.
+        tails: Values outside the grid, by side, distance and size; see `tails`.
         distinct: Estimate of the number of different categories.
         frequent: Unseen categories that several rows have, with their counts; never leaves a location.
     """

@@ -15,6 +15,8 @@ from typing import Any, Protocol
 import numpy as np
 
 FINE = 1024
+SMALLEST = 1e-300  # a width below it has no reciprocal
+NEAREST = 1e-90  # of the farthest distance on a logarithmic grid
 CHUNK = 1 << 15  # rows; three arrays of them stay in the cache
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -67,7 +69,7 @@ class LinearGrid:
         place, cells = _taken(room or Room.of(len(values)), values)
         width = (self.high - self.low) / FINE
         with np.errstate(over="ignore"):  # what overflows is above the grid anyway
-            np.subtract(values, self.low - width, out=place)
+            np.subtract(values, np.float64(self.low - width), out=place)  # in 64 bits whatever the values have
             np.multiply(place, 1 / width, out=place)
         np.maximum(place, 0, out=place)
         np.minimum(place, FINE + 1, out=place)
@@ -99,7 +101,7 @@ class LogGrid:
         """Fine index of each value."""
         distance, cells = _taken(room or Room.of(len(values)), values)
         with np.errstate(over="ignore"):
-            np.subtract(values, self.origin, out=distance)
+            np.subtract(values, np.float64(self.origin), out=distance)
             np.multiply(distance, self.sign, out=distance)
         np.right_shift(distance.view(np.int64), self.shift, out=cells)
         np.subtract(cells, self.first - 1, out=cells)
@@ -116,9 +118,18 @@ class LogGrid:
         return self.origin + self.sign * float(bits.view(np.float64))
 
 
+def linear_grid(low: float, high: float) -> LinearGrid:
+    """Equal cells from one value to another, at least two floats wide each, so that arithmetic tells them apart."""
+    least = FINE * 2 * max(float(np.spacing(max(abs(low), abs(high)))), SMALLEST)
+    if high - low >= least:
+        return LinearGrid(low, high)
+    middle = low / 2 + high / 2
+    return LinearGrid(middle - least / 2, middle + least / 2)
+
+
 def log_grid(origin: float, sign: int, near: float, far: float) -> LogGrid:
     """The finest logarithmic grid that reaches from distance `near` to distance `far` of an origin."""
-    bits = [int(np.float64(distance).view(np.int64)) for distance in (near, far)]
+    bits = [int(np.float64(max(distance, SMALLEST)).view(np.int64)) for distance in (max(near, far * NEAREST), far)]
     shift = max(0, math.ceil(math.log2(max(1.0, (bits[1] - bits[0]) / (FINE - 2)))))
     return LogGrid(origin, sign, bits[0] >> shift, shift)
 

@@ -6,6 +6,8 @@ atom, one exact value that many reference rows have, is counted there and not in
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -14,14 +16,25 @@ import numpy as np
 
 from falaj.monitoring.profiles.columns import Column, Kind, numbers
 from falaj.monitoring.profiles.counts import FeatureCounts, Moments
-from falaj.monitoring.profiles.grids import FINE, Indices, LinearGrid, LogGrid, Room, chunks, log_grid, present
+from falaj.monitoring.profiles.grids import (
+    FINE,
+    SMALLEST,
+    Indices,
+    LinearGrid,
+    LogGrid,
+    Room,
+    chunks,
+    linear_grid,
+    log_grid,
+    present,
+)
+from falaj.monitoring.profiles.tails import count_tails, tail_range
 
 CELLS = 32
 OUTER_PARTS = 8  # of the first and of the last of them
 MOST_ATOMS = 8
 ATOM_SHARE = 1 / 64  # of the rows: half a cell
-ATOM_WIDTH = 1e-6  # relative; an atom is the same value in 32 and 64 bits
-OCTAVE_PARTS = 8  # tail values are counted by eighths of an octave
+LARGEST = 1e150  # of what a grid reaches to; beyond it ranges have no width
 EXTRA_CELLS = 3  # missing, not finite, wrong type
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
@@ -51,10 +64,10 @@ class NumberCells:
     def labels(self) -> tuple[str, ...]:
         """What each count is of."""
         ends = [*self.starts, FINE + 1]
-        cells = (
-            f"{self.grid.value(low - 0.5):.4g} to {self.grid.value(high - 0.5):.4g}" for low, high in pairwise(ends)
-        )
-        atoms = (f"= {value:.6g}" for value in self.atoms)
+        borders = [self.grid.value(end - 0.5) for end in ends]
+        shown = [f"{value:.{digits(borders)}g}" for value in borders]
+        cells = (f"{low} to {high}" for low, high in pairwise(shown))
+        atoms = (f"= {value:.{digits(borders) + 2}g}" for value in self.atoms)
         return ("below", *cells, "above", *atoms, "missing", "not finite", "wrong type")
 
     @property
@@ -86,16 +99,39 @@ class NumberCells:
             places += part
         outside = np.concatenate([np.empty(0), *far])
         infinite = _take_infinite(places, outside)
-        tails = _tails(outside[np.isfinite(outside)])
+        tails = count_tails(outside[np.isfinite(outside)], *self.ends)
         return self._counts(places, tails, (len(column) - seen - read.wrong_type, infinite, read.wrong_type))
 
     def _index(self, values: np.ndarray[Any, Any], room: Room | None = None) -> Indices:
         """Fine index of each value; an atom's is past those of the grid."""
         index = self.grid.index(values, room)
         for number, atom in enumerate(self.atoms):
-            width = abs(atom) * ATOM_WIDTH
-            index[(values >= atom - width) & (values <= atom + width)] = FINE + 2 + number
+            index[self._is_atom(values, atom)] = FINE + 2 + number
         return index
+
+    def _is_atom(self, values: np.ndarray[Any, Any], atom: float) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Which values are an atom, also where one of the two went through 32 bits.
+
+        A tolerance by size alone would take 1,000,000,500 for 1,000,000,000.
+        """
+        with np.errstate(over="ignore"):
+            single = np.float32(atom)
+        if atom.is_integer() or not np.isfinite(single) or float(single) != atom:
+            exact = np.asarray(values == atom)
+            return exact | (values == float(single)) if np.isfinite(single) else exact
+        place = int(self.grid.index(np.array([atom]))[0])
+        cell = self.grid.value(place + 0.5) - self.grid.value(place - 0.5)
+        width = min(float(np.spacing(np.abs(single))) / 2, cell / 4)
+        return np.asarray((values >= atom - width) & (values <= atom + width))
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """From where to where the grid reaches."""
+        return self.grid.value(0.5), self.grid.value(FINE + 0.5)
+
+    def tail_range(self, key: int) -> tuple[float, float]:
+        """The values, from and to, that a tail count is of."""
+        return tail_range(key, *self.ends)
 
     def _counts(self, places: Ints, tails: dict[int, int], extra: tuple[int, int, int]) -> FeatureCounts:
         fine, atoms = places[1 : FINE + 1], places[FINE + 2 :]
@@ -127,21 +163,10 @@ def _take_infinite(part: Ints, outside: np.ndarray[Any, Any]) -> int:
     return low + high
 
 
-def _tails(outside: np.ndarray[Any, Any]) -> dict[int, int]:
-    """Count finite values outside the grid by sign and size."""
-    if not len(outside):
-        return {}
-    size = np.maximum(np.abs(outside), 2.0**-64)
-    steps = np.clip(np.floor(np.log2(size) * OCTAVE_PARTS), -64 * OCTAVE_PARTS, 128 * OCTAVE_PARTS)
-    keys = (steps + 64 * OCTAVE_PARTS + 1) * np.where(outside < 0, -1, 1)
-    found, counts = np.unique(keys.astype(np.int64), return_counts=True)
-    return dict(zip(found.tolist(), counts.tolist(), strict=True))
-
-
-def tail_range(key: int) -> tuple[float, float]:
-    """The values, from and to, that a tail count is of."""
-    low, high = (2.0 ** ((abs(key) - 1 + step) / OCTAVE_PARTS - 64) for step in (0, 1))
-    return (low, high) if key > 0 else (-high, -low)
+def digits(values: Sequence[float]) -> int:
+    """How many digits tell values apart that lie far from zero beside their spread."""
+    size, spread = max(map(abs, values)), max(values) - min(values)
+    return 4 if size <= 0 or spread <= 0 else int(min(17, 4 + max(0, math.floor(math.log10(size / spread)))))
 
 
 def fit_number(name: str, column: Column, *, least: int) -> NumberCells:
@@ -175,49 +200,54 @@ def rank_scores(counts: Ints) -> tuple[int, ...]:
 
 def _fitted_grid(finite: np.ndarray[Any, Any]) -> LinearGrid | LogGrid:
     """The first grid that tells the reference's quantiles apart, else the one that tells most."""
-    low, high = finite.min(), finite.max()
-    if low == high:
-        width = max(abs(low) * ATOM_WIDTH, ATOM_WIDTH)
-        return LinearGrid(float(low - width), float(high + width))
-    wanted = len(np.unique(np.quantile(finite, np.arange(1, CELLS) / CELLS)))
-    best, most = None, 0
-    for grid in _candidates(finite):
-        told = len(np.unique(grid.index(np.unique(np.quantile(finite, np.arange(1, CELLS) / CELLS)))))
-        if told >= 0.75 * wanted:
-            return grid
-        if best is None or told > most:
-            best, most = grid, told
-    assert best is not None
-    return best
+    finite = np.clip(finite, -LARGEST, LARGEST)
+    low, high = float(finite.min()), float(finite.max())
+    if low == high:  # there is no spread to go by
+        half = abs(low) / 2 or 1.0
+        return linear_grid(low - half, high + half)
+    points = np.unique(np.quantile(finite, np.arange(1, CELLS) / CELLS))
+    grids = _candidates(finite)
+    apart = [len(np.unique(grid.index(points))) for grid in grids]
+    enough = [grid for grid, count in zip(grids, apart, strict=True) if count >= 0.75 * len(points)]
+    return enough[0] if enough else grids[int(np.argmax(apart))]
 
 
 def _candidates(finite: np.ndarray[Any, Any]) -> list[LinearGrid | LogGrid]:
     tails = (0.001, 0.02)
-    found: list[LinearGrid | LogGrid] = []
+    grids: list[LinearGrid | LogGrid] = []
     for tail in tails:
         low, middle, high = (float(value) for value in np.quantile(finite, (tail, 0.5, 1 - tail)))
+        spread = high - low
         if low < high:
-            margin = 0.01 * (high - low)
-            found.append(LinearGrid(_coarse(low - margin), _coarse(high + margin)))
+            grids.append(linear_grid(_rounded(low - 0.01 * spread, spread), _rounded(high + 0.01 * spread, spread)))
         if low < middle:
             near = (middle - low) / 64
-            found.append(log_grid(_coarse(low - near), 1, near / 2, high - low + near))
+            grids.append(log_grid(_rounded(low - near, near), 1, near / 2, spread + near))
         if middle < high:
             near = (high - middle) / 64
-            found.append(log_grid(_coarse(high + near), -1, near / 2, high - low + near))
-    return found or [LinearGrid(float(finite.min()), float(finite.max()))]
+            grids.append(log_grid(_rounded(high + near, near), -1, near / 2, spread + near))
+    return grids or [linear_grid(float(finite.min()), float(finite.max()))]
 
 
-def _coarse(value: float) -> float:
-    """Three digits of a value, so that no exact value of a row is kept in the schema."""
-    return float(f"{value:.3g}")
+def _rounded(value: float, scale: float) -> float:
+    """A value to about a hundredth of a scale, so that no exact value of a row is kept in the schema.
+
+    Rounding to digits of the value itself would put 1,000,000,001 and 1,000,000,002 on one place.
+    """
+    step = 2.0 ** (math.floor(math.log2(max(scale, SMALLEST))) - 7)
+    steps = value / step
+    return round(steps) * step if math.isfinite(steps) else value
 
 
 def _atoms(finite: np.ndarray[Any, Any], least: int) -> tuple[float, ...]:
-    """Values that many rows have; none where there are so many such values that cells tell them apart anyway."""
+    """Values that many rows have; none where there are so many such values that cells tell them apart anyway.
+
+    A single value is one: whatever differs from it, by however little, is then seen.
+    """
     values, counts = np.unique(finite, return_counts=True)
     frequent = values[counts >= max(least, ATOM_SHARE * len(finite))]
-    return tuple(float(value) for value in frequent) if len(frequent) <= min(MOST_ATOMS, len(values) - 1) else ()
+    most = min(MOST_ATOMS, max(1, len(values) - 1))
+    return tuple(float(value) for value in frequent) if len(frequent) <= most else ()
 
 
 def _starts(fine: Ints) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from falaj.monitoring.profiles.counts import FeatureCounts
 from falaj.monitoring.profiles.grids import FINE
-from falaj.monitoring.profiles.number_cells import NumberCells, tail_range
+from falaj.monitoring.profiles.number_cells import NumberCells
 
 
 def quantile(cells: NumberCells, found: FeatureCounts, share: float) -> float:
@@ -38,4 +38,4 @@ def _pieces(cells: NumberCells, found: FeatureCounts) -> Iterator[tuple[float, f
     for value, count in zip(cells.atoms, found.counts[len(cells.starts) + 2 :], strict=False):
         yield value, value, count
     for key, count in found.tails.items():
-        yield *tail_range(key), count
+        yield *cells.tail_range(key), count
