@@ -50,9 +50,9 @@ def test_bounds_are_those_of_the_plan_and_a_tolerance_takes_the_margin_along(met
     assert (spec.tolerated, spec.margin) == pytest.approx(wanted)
 
 
-def test_evidence_starts_anew_at_each_step_and_in_the_holdback() -> None:
+def test_evidence_starts_anew_at_each_step() -> None:
     assert analysis_plan(plan(), (), ()).starts == 2
-    assert analysis_plan(plan(holdback={"share": 0.1, "for_s": 60.0}), (), ()).starts == 3
+    assert analysis_plan(plan(holdback={"share": 0.1, "for_s": 60.0}), (), ()).starts == 2
     assert analysis_plan(plan("shadow"), (), ()).starts == 1
 
 

@@ -219,6 +219,12 @@ class Canary(Judged):
         WithJsonSchema({"type": "string", "examples": ["2% for 24h"]}),
     ] = Field(default=None, description="Traffic that stays with the stable release after the last step.")
 
+    no_new_units: Literal["wait", "leave"] = Field(
+        default="wait",
+        description="What becomes of a step whose `sticky` users were all counted before: `wait` for new ones, or"
+        " `leave` it after `hold`. The last step always waits.",
+    )
+
     @model_validator(mode="after")
     def _growing(self) -> Self:
         if any(later <= earlier for earlier, later in zip(self.steps, self.steps[1:], strict=False)):
@@ -227,8 +233,10 @@ class Canary(Judged):
 
     def options(self) -> dict[str, Any]:
         """The options as plans hold them."""
-        holdback = {"holdback": self.holdback} if self.holdback else {}
-        return {**super().options(), "steps": self.steps, "hold_s": self.hold, **holdback}
+        more: dict[str, Any] = {"holdback": self.holdback} if self.holdback else {}
+        if self.no_new_units != "wait":
+            more["no_new_units"] = self.no_new_units
+        return {**super().options(), "steps": self.steps, "hold_s": self.hold, **more}
 
 
 class BlueGreen(Routed):

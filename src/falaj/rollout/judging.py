@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ LATENCY_TOLERATED, LATENCY_MARGIN = 1.25, 2.0
 """A replica with less traffic is a little slower for that alone: its caches are colder. That is no harm."""
 ERROR_FLOOR = 0.005
 """Where the stable release has fewer errors than this, a candidate is good enough with as few."""
+OF_HOLDBACK = 0.25
+"""Share of the bound that is the holdback's; the steps have the rest."""
 RATIOS = ("errors", "latency", "predictions")
 """Metrics that compare by a ratio of rates; losses are compared by the difference of their means."""
 _PAIRED = (Strategy.SHADOW, Strategy.CHALLENGER)
@@ -37,11 +40,20 @@ def analysis_plan(plan: RolloutPlan, past_latency_ms: Sequence[float], past_scor
     specs = [_spec(metric, plan, past_latency_ms, past_scores) for metric in plan.metrics]
     return AnalysisPlan(
         metrics=tuple(spec for spec in specs if spec is not None),
-        alpha=plan.false_alarm,
+        alpha=plan.false_alarm * (1 - OF_HOLDBACK if plan.holdback_s else 1),
         alpha_promote=plan.false_promotion,
-        starts=max(1, len(plan.steps)) + (1 if plan.holdback_s else 0),
+        starts=max(1, len(plan.steps)),
         label_block_s=plan.label_block_s,
     )
+
+
+def of_holdback(ramp: AnalysisPlan, plan: RolloutPlan) -> AnalysisPlan:
+    """What the holdback is judged by: a test of its own, with its own share of the bound.
+
+    Sticky units count once more in it. Evidence of two tests that share units cannot be added up, so the bound is
+    divided between them before the rollout.
+    """
+    return replace(ramp, alpha=plan.false_alarm * OF_HOLDBACK, starts=1)
 
 
 def _spec(

@@ -38,6 +38,7 @@ class RolloutState(StrEnum):
     ABORTED = "aborted"
 
 
+NO_NEW_UNITS = "this step gets no more evidence: its users were counted before, in this step or in an earlier one"
 _S = RolloutState
 ENDED = frozenset({_S.SUCCEEDED, _S.ROLLED_BACK, _S.ABORTED})
 """Nothing happens after these."""
@@ -107,6 +108,7 @@ class Judged:
         doubt: Why a person should look, in words; empty for no doubt.
         ruled_out: Every metric is shown to be less than this many times worse; infinite before anything is known.
         acceptable: Every metric is shown to be within its margin.
+        exhausted: Why this step gets no more evidence, in words; empty while it does.
     """
 
     harm: str = ""
@@ -114,6 +116,7 @@ class Judged:
     doubt: str = ""
     ruled_out: float = float("inf")
     acceptable: bool = False
+    exhausted: str = ""
 
 
 Event = Started | Ready | Failed | Applied | Asked | Judged
@@ -270,9 +273,18 @@ def _in_time(plan: RolloutPlan, rollout: Rollout, found: Judged, now: float) -> 
             return _next(plan, rollout, now)
         case _S.STEPPING | _S.SHADOWING if _enough(plan, rollout, found):
             return _held(plan, rollout, lasted, now)
+        case _S.STEPPING if found.exhausted and lasted >= plan.hold_s and _may_leave(plan, rollout):
+            return replace(_next(plan, rollout, now), reason=f"the step before was left by time: {found.exhausted}")
         case _S.STEPPING | _S.SHADOWING if lasted >= plan.max_s and plan.strategy is not Strategy.CHALLENGER:
             return _pause(rollout, _S.INCONCLUSIVE, now, "the evidence was not enough in the time that was given", "")
+        case _S.STEPPING if bool(found.exhausted) != (rollout.reason == NO_NEW_UNITS):
+            return replace(rollout, reason=NO_NEW_UNITS if found.exhausted else "")
     return rollout
+
+
+def _may_leave(plan: RolloutPlan, rollout: Rollout) -> bool:
+    """Whether time alone may end a step without new units: never the last one, which promotes."""
+    return plan.no_new_units == "leave" and rollout.step + 1 < len(plan.steps)
 
 
 def _held(plan: RolloutPlan, rollout: Rollout, lasted: float, now: float) -> Rollout:

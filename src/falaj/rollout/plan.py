@@ -62,6 +62,8 @@ class RolloutPlan:
         matches: Requests that go to the candidate whatever the weight: `kind`, `name`, `value`.
         mirror: Share 0..1 of the requests that a shadow gets a copy of.
         capture: Whether rows of a failing slice may leave the location: `rows`, or `summary` where they may not.
+        no_new_units: What becomes of a step whose sticky units were all counted before: `wait` for new ones until
+            the step is inconclusive, or `leave` it by time; the last step always waits.
         label_block_s: Labels of predictions of so many seconds are one observation.
     """
 
@@ -84,6 +86,7 @@ class RolloutPlan:
     mirror: float = 1.0
     capture: str = "rows"
     label_block_s: float = 86_400.0
+    no_new_units: str = "wait"
 
     def to_json(self) -> dict[str, Any]:
         """The plan as JSON values."""
@@ -133,6 +136,7 @@ def plan_of(rollout_id: str, kind: str, options: Mapping[str, Any], candidate: i
         false_alarm=float(options.get("false_alarm", 0.01)),
         sticky=options.get("sticky"), matches=tuple(options.get("matches", ())),
         mirror=float(options.get("mirror", 1.0)), capture=options.get("capture", "rows"),
+        no_new_units=options.get("no_new_units", "wait"),
         label_block_s=float(options.get("label_block_s", 86_400.0)),
     )  # fmt: skip
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from falaj.locations.accesslog import Access
 from falaj.locations.agent.rollouts.counting import by_endpoint, counted, failures, latencies
 from falaj.locations.agent.rollouts.units import Units
 from tests.locations.rollouts.made import ENDPOINT, access, judged_record, plan
@@ -39,31 +40,39 @@ def test_requests_of_other_rollouts_and_before_the_burn_in_are_no_evidence() -> 
     assert record.analysis is not None and record.analysis.exposed == 1
 
 
+def unit_of(request: Access) -> str | None:
+    return request.unit
+
+
 def test_a_unit_is_one_observation_and_a_testers_request_does_not_spend_it(tmp_path: Path) -> None:
     units = Units(tmp_path)
     requests = [access(2, forced=True, unit="u"), *(access(2, unit="u", status=500) for _ in range(5)), access(1)]
-    assert seen(*requests, once=lambda judged: units.first("r1.0", judged)) == ((0, 1), (1, 1), (1, 6))
+    assert seen(*requests, once=lambda judged: units.first("r1.requests", judged, unit_of)) == ((0, 1), (1, 1), (1, 6))
 
 
-def test_units_count_once_across_restarts_and_anew_in_the_next_step(tmp_path: Path) -> None:
-    def count(step: str, *names: str | None) -> int:
-        return len(Units(tmp_path).first(step, [access(unit=name) for name in names]))
+def test_units_count_once_in_a_test_across_restarts(tmp_path: Path) -> None:
+    def count(test: str, *names: str | None) -> int:
+        return len(Units(tmp_path).first(test, [access(unit=name) for name in names], unit_of))
 
-    assert count("r1.0", "a", "b", "a", None, None) == 4
-    assert count("r1.0", "b", "c") == 1
-    (tmp_path / "r1.0").write_bytes((tmp_path / "r1.0").read_bytes() + b"\x01\x02")  # it was killed while it wrote
-    assert count("r1.0", "a", "c") == 0
-    assert count("r1.1", "a") == 1
-    assert [path.name for path in tmp_path.iterdir()] == ["r1.1"]
-    Units(tmp_path).keep({"r2"})
-    assert list(tmp_path.iterdir()) == []
+    file = tmp_path / "r1.requests"
+    assert count("r1.requests", "a", "b", "a", None, None) == 4
+    assert count("r1.requests", "b", "c") == 1
+    file.write_bytes(file.read_bytes() + b"\x01\x02")  # it was killed while it wrote
+    assert count("r1.requests", "a", "c") == 0
+    assert count("r1.holdback", "a") == 1, "a test of its own"
+    assert count("r2.labels", "a") == 1
+    units = Units(tmp_path)
+    units.first("r1.requests", [access(unit="a")], unit_of)
+    units.keep({"r2"})
+    assert [path.name for path in tmp_path.iterdir()] == ["r2.labels"]
+    assert len(units.first("r1.requests", [access(unit="a")], unit_of)) == 1, "nothing is left of it"
 
 
 def test_more_units_than_are_remembered_are_left_out(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr("falaj.locations.agent.rollouts.units.MOST", 2)
     units = Units(tmp_path)
-    assert len(units.first("r1.0", [access(unit=name) for name in "abcd"])) == 2
-    assert len(units.first("r1.0", [access(unit=name) for name in "cab"])) == 0
+    assert len(units.first("r1.requests", [access(unit=name) for name in "abcd"], unit_of)) == 2
+    assert len(units.first("r1.requests", [access(unit=name) for name in "cab"], unit_of)) == 0
 
 
 def test_latencies_are_those_of_good_answers_of_one_release() -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from falaj.locations.agent.rollouts.labelled import quality_of, with_blocks_closed, with_labels, with_pairs
+from falaj.locations.agent.rollouts.units import Units
 from falaj.rollout import RolloutState
 from falaj.rollout.analysis.label_blocks import LabelSums
 from tests.locations.rollouts.made import joined, judged_record, plan, prediction
@@ -59,6 +60,22 @@ def test_a_shadow_is_compared_with_the_stable_answer_to_the_same_request() -> No
     answers = {"a": prediction("a", 1, GOOD)}
     found = with_labels(SHADOW, [*copies, joined(prediction("a", 1, GOOD), 1)], answers.get, 300.0)
     assert means(found) == [(1, pytest.approx(0.01)), (1, pytest.approx(0.81))], "one pair"
+
+
+def test_a_sticky_unit_has_one_label_in_a_rollout(tmp_path) -> None:
+    units = Units(tmp_path)
+
+    def once(test, labels):
+        return units.first(f"r1.{test}", labels, lambda each: each.unit)
+
+    def labels(at, count):
+        return [joined(prediction(f"{at}-{n}", 1 + n % 2, GOOD, at=at, unit=n % 4), 1) for n in range(count)]
+
+    record = with_labels(CANARY, labels(200.0, 40), nothing, 300.0, once)
+    assert means(record) == [(2, pytest.approx(0.01))] * 2
+    assert means(with_labels(record, labels(250.0, 8), nothing, 300.0, once)) == means(record)
+    held = replace(record, ramp=record.analysis, analysis=record.analysis, holdback_at=260.0)
+    assert with_labels(held, labels(270.0, 8), nothing, 300.0, once).analysis.labels["brier"].total()[0].sum() == 8
 
 
 def test_labels_belong_to_the_block_in_which_was_predicted_and_wait_for_it_to_close() -> None:

@@ -3,12 +3,16 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from falaj.locations.agent.rollouts.counting import counted
+from falaj.locations.agent.rollouts.labelled import with_labels
 from falaj.locations.agent.rollouts.record import POINTS, SHOWN_POINTS, Record, thinned
 from falaj.rollout import Applied, Asked, Command, Failed, Judged, Ready, Rollout, RolloutState, Started
-from tests.locations.rollouts.made import access, judged_record, plan
+from falaj.rollout.analysis.betting import Bets, Past
+from falaj.rollout.machine import NO_NEW_UNITS
+from tests.locations.rollouts.made import access, joined, judged_record, plan, prediction
 
 S = RolloutState
 HELD = plan(metrics=["errors"], holdback={"share": 0.1, "for_s": 60.0})
@@ -41,8 +45,60 @@ def test_evidence_starts_anew_where_another_share_is_risked_and_not_after_a_paus
         record = record.happened(event, 110.0)
         assert record.analysis is not None
         steps.append((str(record.rollout.state), record.analysis.step))
-    assert steps == [("stepping", 1), ("paused", 1), ("stepping", 1), ("promoting", 1), ("holdback", 2),
-                     ("paused", 2), ("holdback", 2)]  # fmt: skip
+    assert steps == [("stepping", 1), ("paused", 1), ("stepping", 1), ("promoting", 1), ("holdback", 0),
+                     ("paused", 0), ("holdback", 0)]  # fmt: skip
+
+
+def in_holdback(record: Record) -> Record:
+    for event in (Asked(Command.PROMOTE, "omar"), Applied()):
+        record = record.happened(event, 110.0)
+    return record
+
+
+def test_the_holdback_is_a_test_of_its_own_with_a_quarter_of_the_bound() -> None:
+    ramp = counted(judged_record(HELD), [access(2, status=500), access(1)], 105.0)
+    record = in_holdback(ramp)
+    assert record.analysis is not None and record.analysis.exposed == 0
+    assert [each.plan.alpha for each in (record.ramp, record.analysis) if each] == pytest.approx([0.0075, 0.0025])
+    assert record.holdback_at == 110.0
+    failing = [access(2, status=500), *(access(1, status=500) for _ in range(9))]
+    after = counted(record, failing * 20, 111.0).judged(111.0)
+    assert after.rollout.state is S.HOLDBACK, "both fail alike"
+    assert after.ramp is not None and after.ramp.exposed == 1, "what the steps showed is left as it was"
+
+
+def test_late_labels_of_the_steps_roll_back_out_of_the_holdback() -> None:
+    of = plan(metrics=["brier"], holdback={"share": 0.1, "for_s": 1e6}, label_block_s=10.0)
+    record = in_holdback(judged_record(of))
+    for block in range(12):
+        labels = [joined(prediction(f"{block}-{n}", 1 + n % 2, {"probability": [0.5 + 0.4 * (-1) ** n]},
+                                    at=100.5 + block * 0.75), 1) for n in range(40)]  # fmt: skip
+        record = with_labels(record, labels, lambda _: None, 200.0)
+    assert record.ramp is not None and record.ramp.labels["brier"].total()[0].tolist() == [240, 240]
+    of_holdback = [joined(prediction(f"h{n}", 1 + n % 2, {"probability": [0.9]}, at=115.0), 1) for n in range(4)]
+    record = with_labels(record, of_holdback, lambda _: None, 200.0)
+    assert record.analysis is not None and record.analysis.labels["brier"].total()[0].tolist() == [2, 2]
+    past = Past(12, 12 * 0.6, 12 * 0.36, 1.0, 1.0, 400, 10.0)
+    shown = replace(record.ramp, bets={"brier": Bets(past, (9.0, 9.0, 9.0))})
+    bad = replace(record, ramp=shown.observe_losses("brier", *(np.zeros(0) for _ in range(3)), 201.0)._looked_at(201.0))
+    assert bad.judged(201.0).rollout.state is S.ROLLING_BACK
+    assert bad.judged(201.0).rollout.culprits == ("brier",)
+
+
+def test_a_step_without_new_units_says_so_and_is_left_by_time_only_if_the_plan_says_so() -> None:
+    waiting, leaving = (
+        judged_record(plan(metrics=["errors"], sticky="x-customer", no_new_units=word, hold_s=60.0))
+        .counted_units(400, 0).counted_units(3, 20_000).counted_units(0, 900)
+        for word in ("wait", "leave")
+    )  # fmt: skip
+    assert "came from users who were counted before" in waiting.exhausted
+    assert waiting.judged(161.0).rollout.reason == NO_NEW_UNITS
+    assert waiting.judged(161.0).counted_units(900, 0).judged(162.0).rollout.reason == "", "new ones came after all"
+    assert leaving.judged(159.0).rollout.step == 0
+    left = leaving.judged(161.0)
+    assert (left.rollout.step, left.units) == (1, (0, 0))
+    assert left.rollout.reason.startswith("the step before was left by time: of the last ")
+    assert left.counted_units(0, 900).judged(1_000.0).rollout.step == 1, "the last step promotes by evidence alone"
 
 
 def test_each_wish_is_done_once_also_when_the_list_is_told_again() -> None:

@@ -11,13 +11,15 @@ import numpy as np
 
 from falaj.locations.agent.rollouts.record import Record
 from falaj.rollout import WHOLE, Strategy
-from falaj.rollout.analysis import Batch, MetricKind
+from falaj.rollout.analysis import Analysis, Batch, MetricKind
 from falaj.serving.labels import Joined
 from falaj.serving.losses import losses
 from falaj.serving.predictionlog import PredictionRecord
 
 Answer = Callable[[str], PredictionRecord | None]
 """What the stable release answered to a request."""
+Once = Callable[[str, Sequence[Joined]], Sequence[Joined]]
+"""Leaves of the labels of a test one of each sticky unit."""
 Pair = tuple[PredictionRecord, PredictionRecord]
 """The answers of the stable release and of the shadow to one request."""
 SHADOWED = (Strategy.SHADOW, Strategy.CHALLENGER)
@@ -29,28 +31,46 @@ def quality_of(record: Record) -> list[str]:
     return [spec.name for spec in record.analysis.plan.of_kind(*kinds)] if record.analysis else []
 
 
-def with_labels(record: Record, joined: Sequence[Joined], stable_answer: Answer, now: float) -> Record:
-    """The record after counting labels, in the order in which they came.
+def with_labels(
+    record: Record,
+    joined: Sequence[Joined],
+    stable_answer: Answer,
+    now: float,
+    once: Once = lambda _test, labels: labels,
+) -> Record:
+    """The record after counting labels.
 
     A request counts once: what a later correction says is for the monitors. A request with many rows is one, with the
-    mean loss of those that have a label.
+    mean loss of those that have a label. Labels of what was predicted before the holdback count for the steps.
 
     Args:
         record: Of a rollout with an analysis.
         joined: Labels of its endpoint with what they are about.
         stable_answer: Finds the other answer to a request that was copied.
         now: Unix seconds.
+        once: Leaves of the labels of a test, by its name, one of each sticky unit.
     """
-    fresh = [each for each in joined if not each.correction and not each.forced]
+    fresh = [each for each in joined if not each.correction and not each.forced and _is_labelled(each)]
     if record.plan.strategy in SHADOWED:
-        return _paired(record, fresh, stable_answer, now)
-    return _unpaired(record, fresh, now)
+        return _paired(record, fresh, stable_answer, now, once)
+    begins = math.inf if record.holdback_at is None else record.holdback_at
+    mine = _of_arms(record, fresh)
+    of_steps = once("labels", [each for each in mine if each.predicted_at < begins])
+    of_holdback = once("holdback-labels", [each for each in mine if each.predicted_at >= begins])
+    steps = record.analysis if record.ramp is None else record.ramp
+    if record.ramp is None:
+        return replace(record, analysis=_unpaired(record, steps, of_steps, now))
+    return replace(
+        record,
+        ramp=_unpaired(record, steps, of_steps, now),
+        analysis=_unpaired(record, record.analysis, of_holdback, now),
+    )
 
 
 def with_blocks_closed(record: Record, now: float) -> Record:
     """The record after betting on the blocks of labels that are complete: some are for no more labels coming."""
-    closed = record.analysis.close_label_blocks(now) if record.analysis else None
-    return record if closed is record.analysis else replace(record, analysis=closed)
+    closed, ramp = (each.close_label_blocks(now) if each else None for each in (record.analysis, record.ramp))
+    return record if closed is record.analysis and ramp is record.ramp else replace(record, analysis=closed, ramp=ramp)
 
 
 def release_of(record: PredictionRecord) -> int:
@@ -58,15 +78,22 @@ def release_of(record: PredictionRecord) -> int:
     return int(record.header.release.rpartition("@")[2])
 
 
-def _unpaired(record: Record, joined: Sequence[Joined], now: float) -> Record:
+def _is_labelled(joined: Joined) -> bool:
+    return any(label is not None for label in joined.label)
+
+
+def _of_arms(record: Record, joined: Sequence[Joined]) -> list[Joined]:
+    """The labels of what one arm answered by chance, once it was warm."""
     judged_from = (record.ready_at or 0.0) + record.plan.burn_in_s
-    mine = [
+    return [
         each
         for each in joined
         if each.arm in ("stable", "canary") and each.weight and each.predicted_at >= judged_from
         and release_of(each.prediction) in (record.plan.stable, record.plan.candidate)
     ]  # fmt: skip
-    analysis = record.analysis
+
+
+def _unpaired(record: Record, analysis: Analysis | None, mine: Sequence[Joined], now: float) -> Analysis | None:
     for metric in quality_of(record) if mine else ():
         assert analysis is not None
         loss = np.array([_loss(metric, each) for each in mine])
@@ -75,12 +102,14 @@ def _unpaired(record: Record, joined: Sequence[Joined], now: float) -> Record:
         at_s = np.array([each.predicted_at for each in mine])
         known = ~np.isnan(loss)
         analysis = analysis.observe_losses(metric, canary[known], weight[known], loss[known], now, at_s[known])
-    return replace(record, analysis=analysis)
+    return analysis
 
 
-def _paired(record: Record, joined: Sequence[Joined], stable_answer: Answer, now: float) -> Record:
+def _paired(record: Record, joined: Sequence[Joined], stable_answer: Answer, now: float, once: Once) -> Record:
     copies = [each for each in joined if each.shadow and release_of(each.prediction) == record.plan.candidate]
-    both = [(each, other) for each in copies if (other := stable_answer(each.request_id)) is not None]
+    answers = {each.request_id: other for each in copies if (other := stable_answer(each.request_id)) is not None}
+    both = [(each, answers[each.request_id])
+            for each in once("labels", [each for each in copies if each.request_id in answers])]  # fmt: skip
     analysis = record.analysis
     for metric in quality_of(record) if both else ():
         assert analysis is not None

@@ -21,13 +21,15 @@ from falaj.rollout import (
     weight_of,
 )
 from falaj.rollout.analysis import Analysis, Verdict
-from falaj.rollout.judging import judged
+from falaj.rollout.judging import judged, of_holdback
 
 SHOWN_POINTS = 60
 """So many of them are told while it goes on."""
 POINTS = 240
 """A trajectory never has more points; when it would, every second one goes and the next ones are half as dense."""
 _FIRST_INTERVAL_S = 0.5
+FEWEST_OF_UNITS, FEWEST_NEW = 500, 0.01
+"""Of so many requests of sticky units, fewer than this share from new ones: a step gets no more evidence."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,9 @@ class Record:
         rollout: Where it is.
         analysis: The evidence; None before the candidate was ready.
         ready_at: When it was, unix seconds.
+        ramp: The evidence of the steps, once the holdback has its own; late labels of theirs still count there.
+        holdback_at: When the holdback began, unix seconds.
+        units: Requests of the current step that came from sticky units counted first and counted before.
         labels_after: Up to which number of the label join labels were counted.
         log_position: Up to where copies in the prediction log were counted.
         copies: Copies that the candidate answered and failed to, as the gateway counted them.
@@ -53,6 +58,9 @@ class Record:
     rollout: Rollout = field(default_factory=Rollout)
     analysis: Analysis | None = None
     ready_at: float | None = None
+    ramp: Analysis | None = None
+    holdback_at: float | None = None
+    units: tuple[int, int] = (0, 0)
     labels_after: int = 0
     log_position: Mapping[str, Any] = field(default_factory=dict)
     copies: tuple[int, int] = (0, 0)
@@ -69,8 +77,32 @@ class Record:
             return self
         analysis = self.analysis
         if analysis is not None and another_share(self.rollout, after):
-            analysis = analysis.enter_step()
+            if after.state is RolloutState.HOLDBACK:
+                return self._held_back(after, analysis, now)
+            return replace(self, rollout=after, analysis=analysis.enter_step(), units=(0, 0)).noted(now, always=True)
         return replace(self, rollout=after, analysis=analysis).noted(now, always=True)
+
+    def _held_back(self, after: Rollout, ramp: Analysis, now: float) -> Record:
+        """The record in its holdback, which is a test of its own: sticky units count once more there."""
+        fresh = Analysis.start(of_holdback(ramp.plan, self.plan))
+        record = replace(self, rollout=after, analysis=fresh, ramp=ramp, holdback_at=now, units=(0, 0))
+        return record.noted(now, always=True)
+
+    def counted_units(self, first: int, repeated: int) -> Record:
+        """The record after requests of sticky units, of which so many were counted before."""
+        units = (self.units[0] + first, self.units[1] + repeated)
+        if (total := sum(units)) > 2 * FEWEST_OF_UNITS:  # what came lately decides
+            new = units[0] * FEWEST_OF_UNITS // total
+            units = (new, FEWEST_OF_UNITS - new)
+        return self if units == self.units else replace(self, units=units)
+
+    @property
+    def exhausted(self) -> str:
+        """Why the current step gets no more evidence, in words; empty while it does."""
+        first, repeated = self.units
+        if first + repeated < FEWEST_OF_UNITS or first >= FEWEST_NEW * (first + repeated):
+            return ""
+        return f"of the last {first + repeated} requests {repeated} came from users who were counted before"
 
     def heard(self, wishes: Sequence[Asked], now: float) -> Record:
         """The record after doing what people asked for since the last time."""
@@ -87,6 +119,10 @@ class Record:
         """The record after looking at the evidence and at the clock."""
         found = self.verdict()
         event = Judged() if found is None else judged(found, self.plan)
+        if self.ramp is not None and not event.harm:
+            late = judged(self.ramp.verdict(), self.plan)  # by union: each of the two has its share of the bound
+            event = replace(event, harm=late.harm, culprits=late.culprits)
+        event = replace(event, exhausted=self.exhausted)
         return self.happened(event, now).noted(now)
 
     @property
@@ -143,6 +179,8 @@ class Record:
         return {
             "plan": self.plan.to_json(), "rollout": self.rollout.to_json(),
             "analysis": self.analysis.to_json() if self.analysis else None, "ready_at": self.ready_at,
+            "ramp": self.ramp.to_json() if self.ramp else None, "holdback_at": self.holdback_at,
+            "units": list(self.units),
             "labels_after": self.labels_after, "log_position": dict(self.log_position), "copies": list(self.copies),
             "captured": self.captured, "asked": self.asked, "answered": list(self.answered),
             "trajectory": list(self.trajectory), "interval_s": self.interval_s,
@@ -153,9 +191,12 @@ class Record:
         """Read it back."""
         stable, candidate = value["answered"]
         copied, failed = value["copies"]
+        first, repeated = value["units"]
         return cls(
             plan=RolloutPlan.from_json(value["plan"]), rollout=Rollout.from_json(value["rollout"]),
             analysis=Analysis.from_json(value["analysis"]) if value["analysis"] else None,
+            ramp=Analysis.from_json(value["ramp"]) if value["ramp"] else None, holdback_at=value["holdback_at"],
+            units=(first, repeated),
             ready_at=value["ready_at"], labels_after=value["labels_after"], log_position=value["log_position"],
             copies=(copied, failed), asked=value["asked"], answered=(stable, candidate),
             captured=value["captured"], trajectory=tuple(value["trajectory"]), interval_s=value["interval_s"],

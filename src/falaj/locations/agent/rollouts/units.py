@@ -1,21 +1,24 @@
-"""Which sticky units were counted: the many requests of one unit are one observation, and not independent ones."""
+"""Which sticky units were counted: a unit is one observation in a rollout, whatever it asks and how often.
+
+Its requests are not independent of each other, and neither are those that it makes in another step.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
-
-from falaj.locations.accesslog import Access
+from typing import TypeVar
 
 MOST = 200_000
-"""So many units are remembered for a step; later ones are not counted, which costs power and no validity."""
+"""So many units are remembered for a test; later ones are not counted, which costs power and no validity."""
 _NUMBER = struct.Struct("<Q")
+Observation = TypeVar("Observation")
 
 
 class Units:
-    """The units that were counted, a file for each step of a rollout; numbers alone, not who they are.
+    """The units that were counted, a file for each test of a rollout; numbers alone, not who they are.
 
     The file is ahead of what was counted after a kill: then a few units are not counted at all.
 
@@ -25,55 +28,56 @@ class Units:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._step = ""
-        self._known: set[int] = set()
+        self._counted: dict[str, set[int]] = {}
 
-    def first(self, step: str, accesses: Iterable[Access]) -> Sequence[Access]:
-        """The first request of each unit that has not been counted in a step; requests without a unit count each.
+    def first(
+        self, test: str, observations: Iterable[Observation], unit_of: Callable[[Observation], str | int | None]
+    ) -> Sequence[Observation]:
+        """The first observation of each unit that has not been counted in a test; those without a unit count each.
 
         Args:
-            step: Names the step on this machine.
-            accesses: Requests in order.
+            test: Names it on this machine: `ROLLOUT.requests`, `ROLLOUT.labels`, and both of the holdback.
+            observations: In order.
+            unit_of: The unit of one.
         """
-        self._turn_to(step)
-        found, fresh = [], []
-        for access in accesses:
-            if access.unit is None:
-                found.append(access)
-                continue
-            number = _number(access.unit)
-            if number not in self._known and len(self._known) < MOST:
-                self._known.add(number)
+        counted, chosen, fresh = self._of(test), [], []
+        for observation in observations:
+            unit = unit_of(observation)
+            number = None if unit is None else _number(str(unit))
+            if number is None:
+                chosen.append(observation)
+            elif number not in counted and len(counted) < MOST:
+                counted.add(number)
                 fresh.append(number)
-                found.append(access)
-        self._append(fresh)
-        return found
+                chosen.append(observation)
+        self._append(test, fresh)
+        return chosen
 
     def keep(self, rollouts: Collection[str]) -> None:
         """Forget the units of all rollouts but these."""
+        self._counted = {test: units for test, units in self._counted.items() if _rollout_of(test) in rollouts}
         for path in self._folder.glob("*") if self._folder.exists() else ():
-            if path.name.partition(".")[0] not in rollouts:
+            if _rollout_of(path.name) not in rollouts:
                 path.unlink()
 
-    def _turn_to(self, step: str) -> None:
-        if step == self._step:
-            return
-        self._step, self._known = step, set()
-        path = self._folder / step
-        for other in self._folder.glob("*") if self._folder.exists() else ():
-            if other != path and other.name.partition(".")[0] == step.partition(".")[0]:
-                other.unlink()
-        if path.exists():
-            data = path.read_bytes()
+    def _of(self, test: str) -> set[int]:
+        if test not in self._counted:
+            path = self._folder / test
+            data = path.read_bytes() if path.exists() else b""
             whole = len(data) - len(data) % _NUMBER.size
-            self._known = {number for (number,) in _NUMBER.iter_unpack(data[:whole])}
+            self._counted[test] = {number for (number,) in _NUMBER.iter_unpack(data[:whole])}
+        return self._counted[test]
 
-    def _append(self, numbers: Sequence[int]) -> None:
+    def _append(self, test: str, numbers: Sequence[int]) -> None:
         if not numbers:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / self._step).open("ab") as file:
+        with (self._folder / test).open("ab") as file:
             file.write(b"".join(map(_NUMBER.pack, numbers)))
+
+
+def _rollout_of(test: str) -> str:
+    return test.rpartition(".")[0]
 
 
 def _number(unit: str) -> int:

@@ -18,7 +18,14 @@ from falaj.locations.accesslog import Access, AccessLog, Position
 from falaj.locations.agent.intake import Offer
 from falaj.locations.agent.rollouts import counting
 from falaj.locations.agent.rollouts.capture import capture
-from falaj.locations.agent.rollouts.labelled import Answer, quality_of, with_blocks_closed, with_labels, with_pairs
+from falaj.locations.agent.rollouts.labelled import (
+    Answer,
+    Once,
+    quality_of,
+    with_blocks_closed,
+    with_labels,
+    with_pairs,
+)
 from falaj.locations.agent.rollouts.predictions import Predictions
 from falaj.locations.agent.rollouts.record import Record
 from falaj.locations.agent.rollouts.units import Units
@@ -180,8 +187,16 @@ class Rollouts:
         record = self._records[key]
         if not (record.plan.sticky and record.analysis):
             return counting.counted(record, accesses, now)
-        step = f"{record.plan.id}.{record.analysis.step}"  # evidence starts anew with each, the holdback too
-        return counting.counted(record, accesses, now, lambda judged: self._units.first(step, judged))
+        test = f"{record.plan.id}.{'requests' if record.ramp is None else 'holdback'}"
+        seen: list[int] = []
+
+        def once(judged: Sequence[Access]) -> Sequence[Access]:
+            first = self._units.first(test, judged, lambda access: access.unit)
+            seen.extend((len(first), len(judged)))
+            return first
+
+        counted = counting.counted(record, accesses, now, once)
+        return counted.counted_units(seen[0], seen[1] - seen[0]) if seen else counted
 
     def _shadowed(self, endpoint: str, record: Record, accesses: Sequence[Access], now: float) -> Record:
         """Count copies: what both answered, what the shadow failed to answer, and what the stable release did."""
@@ -215,8 +230,14 @@ class Rollouts:
         if not joined:
             record = with_blocks_closed(record, now)
             return record if after == record.labels_after else replace(record, labels_after=after)
-        counted = with_labels(record, joined, self._stable_answer(endpoint, record), now)
+        counted = with_labels(record, joined, self._stable_answer(endpoint, record), now, self._once(record))
         return replace(counted, labels_after=after)
+
+    def _once(self, record: Record) -> Once:
+        """Leaves one label of each unit of a sticky rollout, in the steps and in the holdback."""
+        if not record.plan.sticky:
+            return lambda _test, labels: labels
+        return lambda test, labels: self._units.first(f"{record.plan.id}.{test}", labels, lambda each: each.unit)
 
     def _save(self) -> None:
         records = [{"endpoint": key[0], "record": record.to_json()} for key, record in self._records.items()]
