@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from falaj.pipeline.sources import fingerprint
@@ -15,7 +16,7 @@ from falaj.retraining import events, labels
 from falaj.retraining.wishes import wishes_of
 from falaj.storage import Database, EndpointRow, ReleaseRow
 from falaj.storage.monitoring_tables import LossRunRow, ProfileBlockRow
-from falaj.storage.retraining_tables import RetrainingRow
+from falaj.storage.retraining_tables import RetrainingRow, TrainingRequestRow
 from tests.databases import database, migrated_postgres, migrated_sqlite, postgres
 from tests.owners import own
 from tests.retraining.projects import DAY, NOW, registered, release
@@ -181,3 +182,43 @@ def test_other_systems_tell_of_events(sqlite: Database, told: dict[str, Any], st
     with sqlite.transaction() as session:
         assert [each.state for each in events.announce_event(session, table, "p", told, NOW)] == states
         assert events.announce_event(session, table, "other", told, NOW) == []
+
+
+def test_labelled_rows_that_have_grown_start_a_training(database: Database) -> None:
+    table = registered(database, {"on": "growth", "factor": 2.0})
+    with database.transaction() as session:
+        made = session.get_one(ReleaseRow, ("m", 1))
+        made.data = {**made.data, "learned_rows": 100}
+
+    def ask(now: float) -> list[str]:
+        with database.transaction() as session:
+            return [each.reason for each in labels.ask_for_growth(session, table, now)]
+
+    with database.transaction() as session:
+        session.add(block(0, 70))
+    assert ask(NOW) == []  # what was there when the release was first looked at is counted in what it learned from
+    with database.transaction() as session:
+        session.add(block(1, 99))
+    assert ask(NOW + 1) == []
+    with database.transaction() as session:
+        session.add(block(2, 1))
+    assert ask(NOW + 2) == ["labelled rows have grown from 100 to 200, 2 times as many"]
+    with database.reading() as session:
+        (row,) = session.scalars(select(TrainingRequestRow))
+    assert (row.kind, row.state, row.data["rows"]) == ("growth", "started", 200)
+
+
+def test_a_model_of_an_age_is_trained_again_once_it_has_new_labels(sqlite: Database) -> None:
+    table = registered(sqlite, {"on": "growth", "max_age_s": 20 * DAY})
+
+    def ask() -> int:
+        with sqlite.transaction() as session:
+            return len(labels.ask_for_growth(session, table, NOW))
+
+    assert ask() == 0
+    with sqlite.transaction() as session:
+        session.add(block(1, 5))
+    assert ask() == 1
+    assert ask() == 1  # the same occasion, the same answer
+    with sqlite.reading() as session:
+        assert len(list(session.scalars(select(TrainingRequestRow)))) == 1

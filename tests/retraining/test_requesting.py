@@ -188,14 +188,34 @@ def test_a_training_that_breaks_is_tried_again_later_each_time_until_a_person_re
     assert door.ask(alert("a3"), now + 2).state == "started"
 
 
-def test_candidates_that_do_not_win_stop_trainings_for_drift_and_say_why(door: Door) -> None:
-    for index in range(3):
-        at = NOW + index * DAY
-        verdict = {"wins": False, "reason": "not shown to be better"}
-        door.end(door.ask(alert(f"a{index}"), at).run, "succeeded", at + HOUR, retraining=verdict)
-    assert {(row.state, row.reason) for row in door.rows()} == {("lost", "not shown to be better")}
-    assert "not the remedy" in door.ask(alert("a3"), NOW + 3 * DAY).reason
-    assert door.ask(MANUAL, NOW + 3 * DAY + 1).state == "started"
+LOST = {"wins": False, "reason": "not shown to be better"}
+
+
+def test_after_candidates_that_do_not_win_the_next_one_waits_longer_each_time_and_none_stops_for_good(
+    door: Door,
+) -> None:
+    at, pauses = NOW, []
+    for index in range(4):
+        at += 60
+        asked = door.ask(alert(f"a{index}"), at)
+        if asked.until is not None:
+            pauses.append(round((asked.until - at) / DAY))
+            assert "did not win" in asked.reason
+            at = asked.until
+            door.advance(at)
+        row = next(row for row in door.rows() if row.occasion == f"alert/a{index}")
+        door.end(row.run_id, "succeeded", at, retraining=LOST)
+    assert pauses == [1, 2, 4]
+
+
+def test_after_a_candidate_that_lost_its_rows_are_counted(door: Door) -> None:
+    with door.database.transaction() as session:
+        made = session.get_one(ReleaseRow, ("m", 1))
+        made.data = {**made.data, "learned_rows": 1000}
+    door.end(door.ask(alert("a0")).run, "succeeded", NOW + HOUR, retraining=LOST, learned_rows=1000)
+    asked = door.ask(alert("a1"), NOW + 30 * DAY)
+    assert asked.state == "waiting"
+    assert "waits for 1200; there are 1000" in asked.reason
 
 
 @pytest.mark.parametrize(("cause", "outcome"), [(alert(), "lost"), (MANUAL, "unchanged")])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -66,13 +68,20 @@ LOST, FAILED = Outcome.LOST, Outcome.FAILED
         (trigger(), [ended(day * DAY, FAILED) for day in (1, 2, 3)], Refuse("the last 3 trainings failed")),
         (trigger(TriggerKind.MANUAL), [ended(day * DAY, FAILED) for day in (1, 2, 3)], Start("the loss has risen")),
         (trigger(), [ended(DAY), ended(2 * DAY, FAILED), ended(3 * DAY, FAILED)], Start("the loss has risen")),
-        (trigger(), [ended(day * DAY, LOST) for day in (1, 2, 3)], Refuse("not the remedy")),
         (
             trigger(),
-            [ended(DAY, LOST), ended(2 * DAY, FAILED), ended(3 * DAY, LOST), ended(4 * DAY, LOST)][:4],
-            Refuse("not the"),
+            [ended(day * DAY, LOST) for day in (1, 2, 3)],
+            Wait("the last 3 candidates", NOW + 3 * DAY + HOUR / 2),
         ),
-        (trigger(TriggerKind.FEEDBACK), [ended(day * DAY, LOST) for day in (1, 2, 3)], Refuse("not the remedy")),
+        (trigger(), [ended(5 * DAY, LOST), ended(6 * DAY, LOST)], Start("the loss has risen")),
+        (
+            trigger(),
+            [ended(DAY, LOST), ended(2 * DAY, FAILED), ended(3 * DAY, LOST)],
+            Wait("the last 2 candidates", NOW + DAY + HOUR / 2),
+        ),
+        (trigger(TriggerKind.FEEDBACK), [ended(HOUR, LOST)], Wait("the last 1 candidates", NOW + 23.5 * HOUR)),
+        (trigger(TriggerKind.GROWTH), [ended(HOUR, LOST)], Wait("not counted", NOW + 23.5 * HOUR)),
+        (trigger(TriggerKind.EVENT), [ended(2 * HOUR, LOST)], Start("the loss has risen")),
         (trigger(TriggerKind.SCHEDULE), [ended(day * DAY, LOST) for day in (1, 2, 3)], Start("the loss has risen")),
         (trigger(), [ended(day * DAY) for day in (1, 2, 3, 5)], Wait("4 trainings in seven days", NOW + 2 * DAY)),
         (trigger(), [ended(day * DAY) for day in (1, 2, 3, 8)], Start("the loss has risen")),
@@ -126,13 +135,36 @@ def test_a_loop_of_failures_ends() -> None:
     assert starts[2] - starts[1] > 1.8 * (starts[1] - starts[0])
 
 
-def test_a_loop_of_candidates_that_do_not_help_ends() -> None:
+def losing(hours: int, rows_at: Callable[[int], int]) -> list[PastTraining]:
+    """Trainings of a model whose candidates never win, with an alert an hour."""
     history: list[PastTraining] = []
-    for index in range(500):
-        asked = trigger(at=index * HOUR, name=f"alert {index}")
-        if isinstance(decide(asked, history, RetrainingPolicy(), index * HOUR), Start):
-            history.append(asked.started(index * HOUR).ended(LOST, 1.0, index * HOUR + 60))
-    assert len(history) == 3
+    for index in range(hours):
+        asked, rows = trigger(at=index * HOUR, name=f"alert {index}"), rows_at(index)
+        if isinstance(decide(asked, history, RetrainingPolicy(), index * HOUR, rows), Start):
+            lost = asked.started(index * HOUR).ended(LOST, 1.0, index * HOUR + 60)
+            history.append(replace(lost, rows=rows))
+    return history
+
+
+def test_candidates_that_do_not_help_become_rarer_and_never_stop() -> None:
+    without_rows = losing(2000, lambda _: 0)
+    assert 5 <= len(without_rows) <= 9
+    assert not losing(2000, lambda _: 1000)[1:]
+    growing = losing(2000, lambda hour: 1000 + hour)
+    assert [one.rows for one in growing] == [1000, 1200, 1440, 1728, 2074, 2489, 2987]
+
+
+@pytest.mark.parametrize("kind", [TriggerKind.DRIFT, TriggerKind.FEEDBACK, TriggerKind.GROWTH])
+def test_after_a_candidate_that_lost_rows_have_to_grow(kind: TriggerKind) -> None:
+    lost = replace(ended(10 * DAY, LOST), rows=1000)
+    waits = decide(trigger(kind, at=NOW - 9 * DAY), [lost], POLICY, NOW, 1199)
+    assert isinstance(waits, Wait) and "waits for 1200; there are 1199" in waits.reason
+    assert waits.until is not None and waits.until > NOW
+    assert isinstance(decide(trigger(kind, at=NOW - 9 * DAY), [lost], POLICY, NOW, 1200), Start)
+    forgiven = replace(lost, forgiven=True)
+    assert isinstance(decide(trigger(kind), [forgiven], POLICY, NOW, 1000), Start)
+    won_since = [lost, replace(ended(2 * DAY), rows=1000)]
+    assert isinstance(decide(trigger(kind), won_since, POLICY, NOW, 1000), Start)
 
 
 kinds = st.sampled_from(list(TriggerKind))

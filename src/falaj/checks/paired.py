@@ -131,7 +131,8 @@ def paired(name: str, rows: ScoredRows, *, confidence: float = 0.95) -> PairedRe
 
 def _places(block: NDArray[np.generic]) -> NDArray[np.intp]:
     """The place of each row's block in the order of blocks: by number where all are numbers, else as text sorts."""
-    levels, place = np.unique(block, return_inverse=True)
+    levels, inverse = np.unique(block, return_inverse=True)
+    place: NDArray[np.intp] = inverse
     try:
         order = np.argsort(levels.astype(np.float64), kind="stable")
     except ValueError:

@@ -65,6 +65,12 @@ def _once_a_minute(value: float) -> float:
     return value
 
 
+def _a_day_or_more(value: float) -> float:
+    if value < _DAY_S:
+        raise problem("a model is not old before a day has passed", "1d or more")
+    return value
+
+
 Window = Annotated[
     dict[str, Any],
     BeforeValidator(_window),
@@ -86,8 +92,18 @@ class Budget(Strict):
 class Retrain(Strict):
     """A trigger of a new training."""
 
-    on: Literal["drift", "labels", "schedule", "event"] = Field(
-        description="`drift` that triage confirms, `labels` that came, a `schedule`, or an `event`: new data."
+    on: Literal["drift", "growth", "labels", "schedule", "event"] = Field(
+        description="`drift` that triage confirms, `growth` of the labelled rows, `labels` that came, a `schedule`, "
+        "or an `event`: new data."
+    )
+    factor: float | None = Field(
+        default=None,
+        gt=1,
+        le=1000,
+        description="With `growth`: so many times the rows that the live model learned from; 1.5 by default.",
+    )
+    max_age: Annotated[Duration, AfterValidator(_a_day_or_more)] | None = Field(
+        default=None, description="With `growth`: a model that was trained longer ago is trained again; 60d by default."
     )
     every: int | None = Field(default=None, ge=1, description="With `labels`: how many new ones.")
     loss_above: float | None = Field(
@@ -135,7 +151,7 @@ class Retrain(Strict):
     def to_spec(self) -> dict[str, Any]:
         """The trigger as other rooms read it, durations in seconds."""
         found = self.model_dump(exclude_none=True)
-        for name in ("poll", "cooldown"):
+        for name in ("poll", "cooldown", "max_age"):
             if name in found:
                 found[f"{name}_s"] = found.pop(name)
         if "compute" in (budget := found.get("budget", {})):
@@ -146,12 +162,14 @@ class Retrain(Strict):
 _COMMON = {"on", "window", "blocks", "cooldown", "budget"}
 _ALLOWED: dict[str, set[str]] = {
     "drift": set(),
+    "growth": {"factor", "max_age"},
     "labels": {"every", "loss_above"},
     "schedule": {"cron", "timezone"},
     "event": {"source", "upstream", "poll"},
 }
 _NEEDED: dict[str, tuple[str, ...]] = {
-    "drift": (), "labels": ("every", "loss_above"), "schedule": ("cron",), "event": ("source", "upstream"),
+    "drift": (), "growth": (), "labels": ("every", "loss_above"), "schedule": ("cron",),
+    "event": ("source", "upstream"),
 }  # fmt: skip
 _EXAMPLES = {
     "labels": "{on: labels, every: 50000}",

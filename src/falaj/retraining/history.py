@@ -18,7 +18,7 @@ from falaj.storage.monitoring_tables import AlertNoteRow, AlertRow
 from falaj.storage.retraining_tables import RetrainingRow, TrainingRequestRow
 
 WAITING, STARTED, REFUSED = "waiting", "started", "refused"
-_RETRIED = (TriggerKind.DRIFT, TriggerKind.FEEDBACK, TriggerKind.EVENT)
+_RETRIED = (TriggerKind.DRIFT, TriggerKind.FEEDBACK, TriggerKind.EVENT, TriggerKind.GROWTH)
 """Kinds whose reason is still there after a training that broke. A schedule ticks again, and a person asks again."""
 _LOOKED_AT = 50
 """Trainings that a decision looks at: budgets reach back seven days, failures in a row a few trainings."""
@@ -38,8 +38,8 @@ def past(session: Session, model: str) -> list[PastTraining]:
 def _past(row: TrainingRequestRow, resumed_at: float) -> PastTraining:
     assert row.started_at is not None
     outcome = Outcome.ACTIVE if row.state == STARTED else Outcome(row.state)
-    minutes = float(row.data.get("minutes", 0.0))
-    return PastTraining(row.occasion, row.started_at, row.ended_at, outcome, minutes, row.started_at < resumed_at)
+    minutes, rows = float(row.data.get("minutes", 0.0)), int(row.data.get("rows", 0))
+    return PastTraining(row.occasion, row.started_at, row.ended_at, outcome, minutes, row.started_at < resumed_at, rows)
 
 
 def models_to_advance(session: Session, now: float) -> list[str]:

@@ -1,23 +1,24 @@
-"""Labels as a reason for a training: how many came since the newest release, and the loss that they show.
-
-The only module of the room that reads what locations counted.
-"""
+"""Labels as a reason for a training: how many came, how rows have grown with them, and the loss that they show."""
 
 from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Mapping
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from falaj import release as releases
 from falaj.processes import ProcessTable
 from falaj.retraining.feedback import FeedbackWish, feedback_trigger
+from falaj.retraining.growth import GrowthPolicy, growth_occasion, growth_reason
 from falaj.retraining.requesting import Requested, lock, request_training
+from falaj.retraining.rows import growth_of, known_labels
 from falaj.retraining.wishes import Wishes, all_wishes
 from falaj.rollout.segments.student import student_quantile
-from falaj.storage.monitoring_tables import LossRunRow, ProfileBlockRow
+from falaj.storage.monitoring_tables import LossRunRow
 from falaj.storage.retraining_tables import RetrainingRow
 
 _CONFIDENCE = 0.975
@@ -43,6 +44,42 @@ def ask_for_labels(session: Session, processes: ProcessTable, now: float) -> lis
     return asked
 
 
+def ask_for_growth(session: Session, processes: ProcessTable, now: float) -> list[Requested]:
+    """Ask for a training of each model whose labelled rows have grown enough, or that has become old.
+
+    Args:
+        session: The caller's transaction.
+        processes: The process table.
+        now: Unix seconds.
+    """
+    asked = []
+    for wishes in all_wishes(session):
+        for wish in wishes.all:
+            if wish["on"] == "growth":
+                found = _ask_by_growth(session, processes, wishes, growth_policy(wish), now)
+                asked += [found] if found else []
+    return asked
+
+
+def growth_policy(wish: Mapping[str, Any]) -> GrowthPolicy:
+    """The policy that an entry of the project file is."""
+    usual = GrowthPolicy()
+    return GrowthPolicy(wish.get("factor", usual.factor), wish.get("max_age_s", usual.max_age_s))
+
+
+def _ask_by_growth(
+    session: Session, processes: ProcessTable, wishes: Wishes, policy: GrowthPolicy, now: float
+) -> Requested | None:
+    new_labels(session, wishes, now)  # the newest release is looked at: from here on its labels count
+    growth, made = growth_of(session, wishes), wishes.release
+    reason = growth_reason(policy, growth, now)
+    if not reason:
+        return None
+    occasion = growth_occasion(made.run_id, growth)
+    cause = {"kind": "growth", "occasion": occasion, "reason": reason, "rows": growth.now, "learned": growth.learned}
+    return request_training(session, processes, made.model, cause, now)
+
+
 def _ask(session: Session, processes: ProcessTable, wishes: Wishes, wish: FeedbackWish, now: float) -> Requested | None:
     model, made = wishes.release.model, wishes.release
     count = new_labels(session, wishes, now)
@@ -65,13 +102,6 @@ def new_labels(session: Session, wishes: Wishes, now: float) -> int:
         memory.seen = {**memory.seen, "labels": {"release": number, "total": total}}
         return 0
     return total - int(before["total"])
-
-
-def known_labels(session: Session, model: str) -> int:
-    """Labels of answers of all releases of a model, of which locations have told."""
-    labelled = ProfileBlockRow.losses["labelled"].as_integer()
-    query = select(func.sum(labelled)).where(ProfileBlockRow.model == model, ProfileBlockRow.arm == "answered")
-    return int(session.scalar(query) or 0)
 
 
 def loss_of_live(session: Session, model: str) -> tuple[float, float] | None:

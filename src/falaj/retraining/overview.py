@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from falaj.documents.retraining import ModelTriggers, TriggerState, request_of
 from falaj.retraining import history
+from falaj.retraining.rows import labelled_rows
 from falaj.retraining.trainings import WEEK_S, PastTraining, Trigger, TriggerKind
 from falaj.retraining.triggers import Start, Wait, decide
 from falaj.retraining.wishes import KIND_OF, Wishes
@@ -47,20 +48,21 @@ def _states(
     session: Session, wishes: Wishes, past: Sequence[PastTraining], memory: RetrainingRow | None, now: float
 ) -> Iterator[TriggerState]:
     sources = (memory.seen if memory else {}).get("sources", {})
+    rows = labelled_rows(session, wishes)
     for wish in (*wishes.all, {"on": "manual"}):
         kind = KIND_OF[wish["on"]]
-        would, why, until = _would(wishes, wish, past, now)
+        would, why, until = _would(wishes, wish, past, now, rows)
         asked, started = _last(session, wishes.release.model, kind)
         problem = sources.get(wish.get("source"), {}).get("problem", "") or _unwatched(wishes, wish)
         yield TriggerState(wish["on"], dict(wish), would, why, until, asked, started, problem)
 
 
 def _would(
-    wishes: Wishes, wish: Mapping[str, Any], past: Sequence[PastTraining], now: float
+    wishes: Wishes, wish: Mapping[str, Any], past: Sequence[PastTraining], now: float, rows: int
 ) -> tuple[str, str, float | None]:
     kind = KIND_OF[wish["on"]]
     trigger = Trigger(kind, wishes.release.model, "now", now, "nothing keeps it")
-    match decide(trigger, past, wishes.policy(kind, wish), now):
+    match decide(trigger, past, wishes.policy(kind, wish), now, rows):
         case Start(reason):
             return "start", reason, None
         case Wait(reason, until):

@@ -21,6 +21,7 @@ from falaj.processes import ProcessTable
 from falaj.release.registry import CONTROLLER
 from falaj.retraining import history
 from falaj.retraining.history import REFUSED, STARTED, WAITING
+from falaj.retraining.rows import labelled_rows
 from falaj.retraining.trainings import Outcome, PastTraining, Trigger, TriggerError, TriggerKind
 from falaj.retraining.triggers import Decision, Refuse, Start, Wait, decide
 from falaj.retraining.windows import Strategy, TooShort, plan_from_mapping, training_window
@@ -80,11 +81,11 @@ def request_training(
         session: The caller's transaction.
         processes: The process table.
         model: To be trained.
-        cause: What happened. `kind` is drift, performance, feedback, event, schedule or manual, and `reason` says it
-            in words. Also, where known: `alert` (its id), `occasion` (a name that no other occasion has; by default
-            made of the alert), `source` (the data source that changed), `at` (when it happened; by default now),
-            `since` (event time at which drift is thought to have begun) and `until` (event time of the newest rows;
-            by default now), all in unix seconds.
+        cause: What happened. `kind` is drift, performance, feedback, event, growth, schedule or manual, and `reason`
+            says it in words. Also, where known: `alert` (its id), `occasion` (a name that no other occasion has; by
+            default made of the alert), `source` (the data source that changed), `at` (when it happened; by default
+            now), `since` (event time at which drift is thought to have begun) and `until` (event time of the newest
+            rows; by default now), all in unix seconds.
         now: Unix seconds.
         actor: Principal id of who asks.
         window: Which rows to learn from, as `plan_from_mapping` takes it; by default what the project file says.
@@ -228,19 +229,19 @@ def _decide_waiting(session: Session, processes: ProcessTable, wishes: Wishes, n
     ).all()
     if not rows:
         return
-    trainings = history.past(session, model)
+    trainings, labelled = history.past(session, model), labelled_rows(session, wishes)
     busy = _busy(session, wishes.project, {row.run_id for row in rows} | _own_runs(session, model))
     for row in sorted(rows, key=lambda each: (TriggerKind(each.kind).urgency, each.at, each.id)):
-        decision = _decide(row, wishes, trainings, busy, now)
+        decision = _decide(row, wishes, trainings, busy, now, labelled)
         if isinstance(decision, Start):
-            decision = _start(session, processes, wishes, row, now)
+            decision = _start(session, processes, wishes, row, now, labelled)
         if isinstance(decision, Start):
-            trainings.append(PastTraining(row.occasion, now, None, Outcome.ACTIVE))
+            trainings.append(PastTraining(row.occasion, now, None, Outcome.ACTIVE, rows=labelled))
         _answer(session, row, decision, now)
 
 
 def _decide(
-    row: TrainingRequestRow, wishes: Wishes, trainings: list[PastTraining], busy: str | None, now: float
+    row: TrainingRequestRow, wishes: Wishes, trainings: list[PastTraining], busy: str | None, now: float, rows: int
 ) -> Decision:
     kind = TriggerKind(row.kind)
     wish = wishes.of(kind, row.cause)
@@ -250,7 +251,8 @@ def _decide(
     trigger = Trigger(
         kind, row.model, row.occasion, row.at, row.cause["reason"], bool(row.data.get("beyond_budget", False))
     )
-    decision = decide(trigger, trainings, wishes.policy(kind, row.cause, ended[0] if ended else 0.0), now)
+    policy = wishes.policy(kind, row.cause, ended[0] if ended else 0.0)
+    decision = decide(trigger, trainings, policy, now, rows)
     if busy and isinstance(decision, Start):
         return Wait(f"run {busy} of the project is under way", None)
     return decision
@@ -267,7 +269,9 @@ def _busy(session: Session, project: str, own: set[str | None]) -> str | None:
     return next((run for run in session.scalars(query) if run not in own), None)
 
 
-def _start(session: Session, processes: ProcessTable, wishes: Wishes, row: TrainingRequestRow, now: float) -> Decision:
+def _start(
+    session: Session, processes: ProcessTable, wishes: Wishes, row: TrainingRequestRow, now: float, rows: int
+) -> Decision:
     """Queue the run, unless the window that it is to learn from is too short."""
     kind, cause = TriggerKind(row.kind), row.cause
     plan = wishes.plan(kind, cause, row.data.get("asked_window"))
@@ -285,6 +289,7 @@ def _start(session: Session, processes: ProcessTable, wishes: Wishes, row: Train
     }
     row.data = {
         **row.data,
+        "rows": rows,
         "window": {"strategy": plan.strategy.value, "reason": window.reason, "parameters": parameters},
     }
     project = session.get_one(ProjectRow, wishes.project)

@@ -9,7 +9,9 @@ from enum import StrEnum
 
 from falaj.errors import UsageError
 
-WEEK_S = 7 * 86_400.0
+DAY_S = 86_400.0
+REGROWTH = 1.2
+WEEK_S = 7 * DAY_S
 
 
 class TriggerError(UsageError):
@@ -25,6 +27,7 @@ class TriggerKind(StrEnum):
     DRIFT = "drift"
     FEEDBACK = "feedback"
     EVENT = "event"
+    GROWTH = "growth"
     SCHEDULE = "schedule"
 
     @property
@@ -88,6 +91,7 @@ class PastTraining:
         outcome: How it ended.
         compute_minutes: Used so far.
         forgiven: A person has looked at how it ended: it does not count when failures and losses in a row are.
+        rows: Labelled rows that there were when it started; 0 when they were not counted.
     """
 
     occasion: str
@@ -96,6 +100,7 @@ class PastTraining:
     outcome: Outcome
     compute_minutes: float = 0.0
     forgiven: bool = False
+    rows: int = 0
 
     def ended(self, outcome: Outcome, compute_minutes: float, now: float) -> PastTraining:
         """The same training when it has ended."""
@@ -116,7 +121,8 @@ class RetrainingPolicy:
         compute_minutes_a_week: Most minutes of compute in seven days.
         expected_minutes: What one training is expected to take.
         failures: So many failed trainings in a row stop all but a manual one.
-        fruitless: So many candidates in a row that did not beat the champion stop those for drift and feedback.
+        regrowth: After a candidate that did not win, labelled rows have to grow by this factor before drift, labels
+            or growth start another.
         patience_s: A trigger that has waited longer is not worth a training any more.
 
     Raises:
@@ -128,10 +134,10 @@ class RetrainingPolicy:
     compute_minutes_a_week: float = 600.0
     expected_minutes: float = 0.0
     failures: int = 3
-    fruitless: int = 3
+    regrowth: float = REGROWTH
     patience_s: float = WEEK_S
 
     def __post_init__(self) -> None:
         numbers = (self.compute_minutes_a_week, self.expected_minutes, self.patience_s, *self.cooldown_s.values())
-        if not all(number >= 0 for number in (*numbers, self.runs_a_week, self.failures, self.fruitless)):
+        if not all(number >= 0 for number in (*numbers, self.runs_a_week, self.failures, self.regrowth)):
             raise TriggerError("a policy of retraining has a number that is negative or not a number")

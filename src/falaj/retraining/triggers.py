@@ -2,7 +2,7 @@
 
 A trigger says that something happened; the decision looks at what has been trained already. Storms end in one run: of
 all that happened before a run started, that run is the answer. Loops end too: failures wait twice as long each time
-and stop, and where candidates do not beat the champion several times in a row, drift starts no more of them.
+and stop, and after a candidate that did not win the next one waits until there is more to learn from.
 """
 
 from __future__ import annotations
@@ -10,9 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from falaj.retraining.growth import rows_to_wait_for
 from falaj.retraining.trainings import WEEK_S, Outcome, PastTraining, RetrainingPolicy, Trigger, TriggerKind
 
 LONGEST_WAIT_FACTOR = 64.0
+LOOK_AGAIN_S = 600.0
+"""When rows are counted again of which there were too few."""
+WITHOUT_ROWS_S = 86_400.0
+"""The wait after a candidate that did not win where nobody counts rows; doubled by each further one in a row."""
+_HOPEFUL = (TriggerKind.DRIFT, TriggerKind.FEEDBACK, TriggerKind.GROWTH)
+"""Kinds that another candidate is hoped for by; the others bring new data or code, or are a person's business."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,9 @@ class Refuse:
 Decision = Start | Wait | Refuse
 
 
-def decide(trigger: Trigger, history: Sequence[PastTraining], policy: RetrainingPolicy, now: float) -> Decision:
+def decide(
+    trigger: Trigger, history: Sequence[PastTraining], policy: RetrainingPolicy, now: float, rows: int = 0
+) -> Decision:
     """Decide what a trigger does.
 
     Args:
@@ -53,10 +62,11 @@ def decide(trigger: Trigger, history: Sequence[PastTraining], policy: Retraining
         history: Trainings of the same model, those under way too; at least of the last week, in any order.
         policy: How much training the model is worth.
         now: Unix seconds.
+        rows: Labelled rows that a training could learn from now; 0 when nobody counts them.
     """
     past = sorted(history, key=lambda training: training.started_at)
-    question = _Question(trigger, past, policy, now)
-    for rule in (_known, _untimely, _under_way, _looping, _cooling, _over_budget):
+    question = _Question(trigger, past, policy, now, rows)
+    for rule in (_known, _untimely, _under_way, _failing, _losing, _cooling, _over_budget):
         decision = rule(question)
         if decision is not None:
             return decision
@@ -64,7 +74,7 @@ def decide(trigger: Trigger, history: Sequence[PastTraining], policy: Retraining
 
 
 def decide_all(
-    triggers: Sequence[Trigger], history: Sequence[PastTraining], policy: RetrainingPolicy, now: float
+    triggers: Sequence[Trigger], history: Sequence[PastTraining], policy: RetrainingPolicy, now: float, rows: int = 0
 ) -> list[tuple[Trigger, Decision]]:
     """Decide about all that is waiting for one model: at most one starts, the most urgent.
 
@@ -74,7 +84,7 @@ def decide_all(
     decided: list[tuple[Trigger, Decision]] = []
     past = list(history)
     for trigger in sorted(triggers, key=lambda one: (one.kind.urgency, one.at, one.occasion)):
-        decision = decide(trigger, past, policy, now)
+        decision = decide(trigger, past, policy, now, rows)
         decided.append((trigger, decision))
         if isinstance(decision, Start):
             past.append(trigger.started(now))
@@ -89,6 +99,7 @@ class _Question:
     past: Sequence[PastTraining]
     policy: RetrainingPolicy
     now: float
+    rows: int = 0
 
     @property
     def is_manual(self) -> bool:
@@ -98,6 +109,19 @@ class _Question:
     def failures(self) -> int:
         """How many of the last trainings failed, one after another."""
         return _in_a_row(self.past, Outcome.FAILED)
+
+    @property
+    def losses(self) -> Sequence[PastTraining]:
+        """The last candidates, the earliest first, that did not win one after another and are not forgiven."""
+        neither = (Outcome.FAILED, Outcome.UNCHANGED)
+        shown = [training for training in self.past if training.outcome not in neither]
+        count = _in_a_row(shown, Outcome.LOST)
+        return [one for one in shown if one.outcome is not Outcome.ACTIVE][-count:] if count else ()
+
+    @property
+    def waits_for_rows(self) -> bool:
+        """Whether a candidate of this kind needs more rows than the last one that did not win."""
+        return self.trigger.kind in _HOPEFUL and bool(self.losses)
 
 
 def _known(question: _Question) -> Decision | None:
@@ -116,6 +140,8 @@ def _untimely(question: _Question) -> Decision | None:
     age = question.now - question.trigger.at
     if age < 0:
         return Wait("it has not happened yet, by this clock", question.trigger.at)
+    if question.waits_for_rows:  # which may take months, and does not make the reason go away
+        return None
     return Refuse(f"it happened {age:.0f} s ago, which is too long") if age > question.policy.patience_s else None
 
 
@@ -124,18 +150,33 @@ def _under_way(question: _Question) -> Decision | None:
     return Wait(f"the training for {active[-1].occasion} is under way", None) if active else None
 
 
-def _looping(question: _Question) -> Decision | None:
+def _failing(question: _Question) -> Decision | None:
     policy, failures = question.policy, question.failures
-    if question.is_manual:
-        return None
-    if policy.failures and failures >= policy.failures:
+    if not question.is_manual and policy.failures and failures >= policy.failures:
         return Refuse(f"the last {failures} trainings failed: look at why, then resume them")
-    neither = (Outcome.FAILED, Outcome.UNCHANGED)
-    lost = _in_a_row([one for one in question.past if one.outcome not in neither], Outcome.LOST)
-    hopes = question.trigger.kind in (TriggerKind.DRIFT, TriggerKind.FEEDBACK)  # others bring new data or code
-    if hopes and policy.fruitless and lost >= policy.fruitless:
-        return Refuse(f"the last {lost} candidates did not beat the champion: retraining is not the remedy")
     return None
+
+
+def _losing(question: _Question) -> Decision | None:
+    """After a candidate that did not win, another waits until there is more to learn from."""
+    if not question.waits_for_rows:
+        return None
+    last = question.losses[-1]
+    if not (last.rows and question.rows):
+        return _losing_uncounted(question)
+    needed = rows_to_wait_for(last.rows, question.policy.regrowth)
+    if question.rows >= needed:
+        return None
+    reason = f"the last candidate did not win with {last.rows} labelled rows, so that the next one waits for {needed}"
+    return Wait(f"{reason}; there are {question.rows}", question.now + LOOK_AGAIN_S)
+
+
+def _losing_uncounted(question: _Question) -> Decision | None:
+    last, count = question.losses[-1], len(question.losses)
+    until = (last.ended_at or last.started_at) + WITHOUT_ROWS_S * min(2.0 ** (count - 1), LONGEST_WAIT_FACTOR)
+    if question.now >= until:
+        return None
+    return Wait(f"the last {count} candidates did not win, and labelled rows are not counted: it waits longer", until)
 
 
 def _cooling(question: _Question) -> Decision | None:

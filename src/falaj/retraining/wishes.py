@@ -21,6 +21,7 @@ _ON: Mapping[TriggerKind, str] = {
     TriggerKind.DRIFT: "drift",
     TriggerKind.FEEDBACK: "labels",
     TriggerKind.EVENT: "event",
+    TriggerKind.GROWTH: "growth",
     TriggerKind.SCHEDULE: "schedule",
 }
 """What a kind of trigger is called in the project file; what a person asks for needs no line there."""

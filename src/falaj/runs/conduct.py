@@ -273,6 +273,7 @@ class _Run:
                 "reference": reference,
             },
             "reference": reference,
+            "learned_rows": referenced.learned_rows if referenced else 0,
             "monitoring": {"watched": bool(reference), "notes": list(referenced.notes if referenced else ())},
             "packaging": packaged.summary,
             "model_signature": self._signature(packaged.digest),

@@ -34,11 +34,13 @@ class Referenced:
         digest: Artifact of the reference; None when there is none.
         notes: What is missing, and why.
         tables: Digests of the tables that it was built from.
+        learned_rows: Rows of the tables that the model was trained on; 0 when they are not known.
     """
 
     digest: str | None
     notes: tuple[str, ...] = ()
     tables: tuple[str, ...] = ()
+    learned_rows: int = 0
 
     @property
     def summary(self) -> str:
@@ -71,13 +73,14 @@ def reference_of(context: CheckContext, features: Sequence[str]) -> Referenced:
     tables = tuple(str(context.outputs[name]) for name in names)
     known = context.store.get_ref(ref)
     if known is not None and context.store.has(parse_digest((entry := json.loads(known))["digest"])):
-        return Referenced(entry["digest"], tuple(entry["notes"]), tables)
+        return Referenced(entry["digest"], tuple(entry["notes"]), tables, entry["learned_rows"])
     try:
         made = _built(context, names, accepted, features, settings)
     except (FalajError, OSError, ValueError) as error:
         return Referenced(None, (f"no reference could be built: {error}",))
     if made.digest:
-        context.store.set_ref(ref, json.dumps({"digest": made.digest, "notes": made.notes}).encode())
+        entry = {"digest": made.digest, "notes": made.notes, "learned_rows": made.learned_rows}
+        context.store.set_ref(ref, json.dumps(entry).encode())
     return replace(made, tables=tables)
 
 
@@ -94,15 +97,15 @@ def _built(
     features: Sequence[str],
     settings: MonitoringSettings,
 ) -> Referenced:
-    rows, notes = _rows(context, names, accepted, features)
+    rows, notes, learned = _rows(context, names, accepted, features)
     if not rows:
-        return Referenced(None, notes)
+        return Referenced(None, notes, learned_rows=learned)
     salt = hashlib.blake2b(context.model_digest().encode(), digest_size=8).digest()
     built = build_reference(rows, settings, salt=salt)
     folder = context.workdir / "reference-artifact"
     shutil.rmtree(folder, ignore_errors=True)
     built.write(folder)
-    return Referenced(str(context.store.put(folder).digest), (*notes, *built.notes))
+    return Referenced(str(context.store.put(folder).digest), (*notes, *built.notes), learned_rows=learned)
 
 
 def tables_of(spec: ProjectSpec, outputs: Mapping[str, Digest]) -> tuple[list[str], list[str]]:
@@ -116,7 +119,8 @@ def tables_of(spec: ProjectSpec, outputs: Mapping[str, Digest]) -> tuple[list[st
 
 def _rows(
     context: CheckContext, names: Sequence[str], accepted: Sequence[str], features: Sequence[str]
-) -> tuple[list[ReferenceRows], tuple[str, ...]]:
+) -> tuple[list[ReferenceRows], tuple[str, ...], int]:
+    """The rows of the tables, what is missing of them, and how many were learned from."""
     out = context.workdir / "reference"
     out.mkdir(parents=True, exist_ok=True)
     task = {
@@ -132,7 +136,8 @@ def _rows(
     notes = [entry["problem"] for entry in found.values() if entry["problem"]]
     notes += [f"{name}: {entry['score']}" for name, entry in found.items() if entry.get("score")]
     rows = [_read(entry, name in accepted) for name, entry in found.items() if entry["file"]]
-    return [each for each in rows if len(each)], tuple(notes)
+    learned = sum(entry["rows"] for name, entry in found.items() if name not in accepted)
+    return [each for each in rows if len(each)], tuple(notes), learned
 
 
 def _read(entry: Mapping[str, Any], held_out: bool) -> ReferenceRows:

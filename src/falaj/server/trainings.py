@@ -35,6 +35,7 @@ class TrainingWatch:
         with database.transaction() as session:
             retraining.start_due(session, processes, now)
             labels.ask_for_labels(session, processes, now)
+            labels.ask_for_growth(session, processes, now)
             events.ask_for_upstream(session, processes, now)
         self._look_at_sources(now)
 

@@ -3,7 +3,7 @@
 Task: `model` (folder), `tables` {name: path}, `label` (or null), `time` (or null), `features` [name], `most` (rows),
 `out` (folder).
 Result: `tables` {name: {"file": path, "problem": text, "levels": {feature: [text]}, "score": problem text or "",
-"probabilities": bool}}.
+"probabilities": bool, "rows": of the whole table}}.
 
 Numbers are float64 with NaN for missing ones; categories are codes into levels, -1 for missing ones.
 """
@@ -38,7 +38,8 @@ def _load(path: Path) -> LoadedModel | str:
 def _taken(name: str, index: int, model: LoadedModel | str, task: dict[str, Any]) -> dict[str, Any]:
     file, levels = Path(task["out"]) / f"{index}.npz", {}
     try:
-        table = _thinned(read_table(Path(task["tables"][name])), task["most"])
+        whole = read_table(Path(task["tables"][name]))
+        table = _thinned(whole, task["most"])
         arrays: dict[str, np.ndarray[Any, Any]] = {}
         for feature in task["features"]:
             arrays[f"feature:{feature}"], levels[feature] = _feature(column(table, feature))
@@ -49,12 +50,13 @@ def _taken(name: str, index: int, model: LoadedModel | str, task: dict[str, Any]
         if at is not None:
             arrays["at"] = at
     except ProblemError as problem:
-        return {"file": "", "problem": f"{name}: {problem}"}
+        return {"file": "", "problem": f"{name}: {problem}", "rows": 0}
     unscored = _scored(model, table, task["label"], arrays)
     np.savez(file, allow_pickle=False, **arrays)
     known = {feature: found for feature, found in levels.items() if found is not None}
     return {
         "file": str(file), "problem": "", "levels": known, "score": unscored, "probabilities": bool(classes),
+        "rows": len(whole),
     }  # fmt: skip
 
 
