@@ -78,6 +78,16 @@ def test_a_sticky_unit_has_one_label_in_a_rollout(tmp_path) -> None:
     assert with_labels(held, labels(270.0, 8), nothing, 300.0, once).analysis.labels["brier"].total()[0].sum() == 8
 
 
+def test_which_arm_labels_come_from_is_tested_by_their_age_and_outcome() -> None:
+    labels = [
+        joined(prediction("a", 1, GOOD), 1),
+        joined(prediction("b", 2, BAD), 1),
+        joined(prediction("c", 2, BAD), 0),
+    ]
+    found = with_labels(CANARY, labels, nothing, 300.0).analysis.arrivals
+    assert found.counts == {(4, 1): {0.1: (1, 1)}, (4, 0): {0.1: (0, 1)}}
+
+
 def test_labels_belong_to_the_block_in_which_was_predicted_and_wait_for_it_to_close() -> None:
     record = judged_record(plan(metrics=["brier"], label_block_s=10.0))
     labels = [

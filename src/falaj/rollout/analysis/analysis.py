@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from falaj.rollout.analysis import evidence, rates
+from falaj.rollout.analysis.arrivals import Arrivals
 from falaj.rollout.analysis.batch import Batch, Flags, Numbers
 from falaj.rollout.analysis.betting import Bets
 from falaj.rollout.analysis.carrying import carry
@@ -37,6 +38,7 @@ class Analysis:
         labels: Counts of what labels and comparisons said, by metric.
         bets: Wealth of bets on mean losses, by metric.
         label_blocks: Labels that were not bet on yet, by metric.
+        arrivals: Which arm labels came from, by age and outcome.
         step: The current one, from 0.
         exposed: Requests that the canary answered.
         updated_s: When something was last taken in, unix seconds.
@@ -48,6 +50,7 @@ class Analysis:
     labels: Mapping[str, Tally] = field(default_factory=dict)
     bets: Mapping[str, Bets] = field(default_factory=dict)
     label_blocks: Mapping[str, LabelBlocks] = field(default_factory=dict)
+    arrivals: Arrivals = field(default_factory=lambda: Arrivals({}))
     step: int = 0
     exposed: int = 0
     updated_s: float = 0.0
@@ -144,12 +147,28 @@ class Analysis:
             blocks = blocks.add(number, sums, now_s)
         return self._with_labels(metric, tally, blocks).close_label_blocks(now_s)
 
+    def observe_arrivals(
+        self, canary: Flags, weight: Numbers, age_s: Numbers, outcome: Sequence[Any], now_s: float
+    ) -> Analysis:
+        """Take in which arm labels come from, before what they say is taken in: see `Arrivals.observe`."""
+        chance = (weight > 0) & (weight < 1)
+        chosen = [each for each, is_chance in zip(outcome, chance, strict=True) if is_chance]
+        arrivals = self.arrivals.observe(canary[chance], weight[chance], age_s[chance], chosen)
+        return replace(self, arrivals=arrivals)._looked_at(now_s)
+
+    @property
+    def labels_arrive_alike(self) -> bool:
+        """Whether nothing shows that the arms get their labels differently."""
+        return self.arrivals.highest < -math.log(self.plan.alpha_routing)
+
     def close_label_blocks(self, now_s: float) -> Analysis:
-        """Bet on the blocks of labels that are complete now.
+        """Bet on the blocks of labels that are complete now; on none any more where labels do not arrive alike.
 
         Args:
             now_s: Unix seconds.
         """
+        if not self.labels_arrive_alike:
+            return self
         bets, blocks = dict(self.bets), dict(self.label_blocks)
         for name, of_metric in self.label_blocks.items():
             spec = self.plan.named(name)
@@ -188,6 +207,7 @@ class Analysis:
             "labels": {name: tally.to_json() for name, tally in self.labels.items()},
             "bets": {name: bets.to_json() for name, bets in self.bets.items()},
             "label_blocks": {name: blocks.to_json() for name, blocks in self.label_blocks.items()},
+            "arrivals": self.arrivals.to_json(),
             "step": self.step,
             "exposed": self.exposed,
             "updated_s": self.updated_s,
@@ -204,6 +224,7 @@ class Analysis:
             labels={name: Tally.from_json(2, tally) for name, tally in document["labels"].items()},
             bets={name: Bets.from_json(bets) for name, bets in document["bets"].items()},
             label_blocks={name: LabelBlocks.from_json(blocks) for name, blocks in document["label_blocks"].items()},
+            arrivals=Arrivals.from_json(document["arrivals"]),
             step=document["step"],
             exposed=document["exposed"],
             updated_s=document["updated_s"],

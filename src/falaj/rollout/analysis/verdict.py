@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from falaj.rollout.analysis.analysis import Analysis
 
 SHIFTED = "predictions shifted"
+UNLIKE = "labels do not arrive alike: one arm gets them earlier, or for other cases, so losses are not judged"
 MISROUTED = "traffic is not split as the weights say"
 
 
@@ -119,6 +120,8 @@ def _pause(analysis: Analysis) -> str | None:
     plan, peaks = analysis.plan, analysis.peaks
     if peaks.routing >= -math.log(plan.alpha_routing):
         return MISROUTED
+    if not analysis.labels_arrive_alike:
+        return UNLIKE
     return SHIFTED if peaks.shift >= -math.log(plan.alpha_pause) else None
 
 

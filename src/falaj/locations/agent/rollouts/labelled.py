@@ -88,17 +88,21 @@ def _of_arms(record: Record, joined: Sequence[Joined]) -> list[Joined]:
     return [
         each
         for each in joined
-        if each.arm in ("stable", "canary") and each.weight and each.predicted_at >= judged_from
+        if not each.shadow and each.weight and each.predicted_at >= judged_from
         and release_of(each.prediction) in (record.plan.stable, record.plan.candidate)
     ]  # fmt: skip
 
 
 def _unpaired(record: Record, analysis: Analysis | None, mine: Sequence[Joined], now: float) -> Analysis | None:
+    canary = np.array([release_of(each.prediction) == record.plan.candidate for each in mine], dtype=bool)
+    weight = np.array([(each.weight or 0) / WHOLE for each in mine])
+    if mine and analysis is not None:
+        age_s = np.array([each.sent.received_at - each.predicted_at for each in mine])
+        outcome = [next(label for label in each.label if label is not None) for each in mine]
+        analysis = analysis.observe_arrivals(canary, weight, age_s, outcome, now)
     for metric in quality_of(record) if mine else ():
         assert analysis is not None
         loss = np.array([_loss(metric, each) for each in mine])
-        canary = np.array([each.arm == "canary" for each in mine], dtype=bool)
-        weight = np.array([(each.weight or 0) / WHOLE for each in mine])
         at_s = np.array([each.predicted_at for each in mine])
         known = ~np.isnan(loss)
         analysis = analysis.observe_losses(metric, canary[known], weight[known], loss[known], now, at_s[known])
