@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -80,16 +81,38 @@ def _answers() -> dict[str, Said]:
 
 def _made(path: Path, classes: Mapping[str, type[FalajError]]) -> Iterator[tuple[str, Said]]:
     """The errors of one module that are made with a code of their own."""
+    for code, message, kind, status in _places(path, classes):
+        yield code, _said(message, kind, status)
+
+
+def places_of(code: str) -> list[tuple[type[FalajError], int | None]]:
+    """Each place that makes an error with this code: the error's class, and its status where the place gives one."""
+    return _all_places().get(code, [])
+
+
+@cache
+def _all_places() -> dict[str, list[tuple[type[FalajError], int | None]]]:
+    places: dict[str, list[tuple[type[FalajError], int | None]]] = {}
+    classes = error_classes()
+    for path in sorted(SOURCES.rglob("*.py")):
+        for code, _, kind, status in _places(path, classes):
+            places.setdefault(code, []).append((kind, status))
+    return places
+
+
+def _places(
+    path: Path, classes: Mapping[str, type[FalajError]]
+) -> Iterator[tuple[str, ast.expr, type[FalajError], int | None]]:
     in_evidence = "evidence" in path.parts
     for call in ast.walk(_Inline().visit(ast.parse(path.read_text(encoding="utf-8")))):
         match call:
             case ast.Call(func=ast.Name(id=name), args=[message, *_], keywords=keywords) if name in classes:
                 named = {keyword.arg: _text(keyword.value) for keyword in keywords}
                 if isinstance(code := named.get("code"), str) and "." in code:
-                    yield code, _said(message, classes[name], named.get("status"))
+                    yield code, message, classes[name], named.get("status")
             case ast.Call(func=ast.Name(id="Problem"), args=[ast.Constant(value=str(code)), *rest]):
                 kind = classes["EvidenceError" if in_evidence else "StepError"]  # what a problem becomes at last
-                yield code, _said(rest[1 if in_evidence else 0], kind, None)
+                yield code, rest[1 if in_evidence else 0], kind, None
 
 
 class _Inline(ast.NodeTransformer):

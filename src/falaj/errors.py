@@ -15,6 +15,9 @@ Rooms subclass these beside their domain and give each error a stable `code` suc
 
 from __future__ import annotations
 
+EXIT_CODES = {400: 2, 401: 2, 403: 7, 404: 3, 409: 4, 413: 2, 422: 5, 429: 6, 501: 2, 503: 6}
+"""The exit code of a command by the HTTP status of an answer that does not name one; others are 1."""
+
 
 class FalajError(Exception):
     """Base of every error that Falaj raises on purpose.

@@ -9,9 +9,9 @@ from contextlib import closing, contextmanager
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from falaj.errors import FalajError, UnavailableError
+from falaj.errors import EXIT_CODES, FalajError, UnavailableError
 
-_EXIT_CODES = {400: 2, 401: 2, 403: 7, 404: 3, 409: 4, 422: 5, 501: 2, 503: 6}
+_LARGEST_EXIT_CODE = 7
 
 
 class ServerUnreachableError(UnavailableError):
@@ -32,8 +32,14 @@ class ProblemError(FalajError):
             code=document.get("code", f"http.{status}"),
         )
         self.status = status
-        failed_run = status == 422 and self.code.startswith("run.")
-        self.exit_code = 1 if failed_run else _EXIT_CODES.get(status, 1)
+        self.exit_code = _exit_code(status, document.get("exit_code"))
+
+
+def _exit_code(status: int, given: object) -> int:
+    """What the server says of its error; of an answer that something in between gave, what the status says."""
+    if type(given) is int and 1 <= given <= _LARGEST_EXIT_CODE:
+        return given
+    return EXIT_CODES.get(status, 1)
 
 
 class Transport:

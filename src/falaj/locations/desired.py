@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -13,10 +13,12 @@ from falaj.artifacts.digest import Digest, parse_digest
 from falaj.errors import UsageError
 from falaj.locations.errors import DesiredStateError
 from falaj.project.platform_spec import LEAST_KEPT_S, MOST_KEPT_S
+from falaj.project.spec import MAX_REPLICAS
 from falaj.rollout import Asked, Command, RolloutPlan
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9_.-]{0,61}[a-z0-9])?")
-MAX_REPLICAS = 64
+_NAMELESS = "?"
+_MAX_REASON = 500
 
 
 class Role(StrEnum):
@@ -86,7 +88,7 @@ class Endpoint:
                 environment_lock=value.get("environment_lock"),
                 reference=parse_digest(value["reference"]) if value.get("reference") else None,
             )
-        except (KeyError, TypeError, ValueError, UsageError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, UsageError) as error:
             raise DesiredStateError(f"an endpoint of the desired state is wrong: {error!r}") from error
         return endpoint
 
@@ -132,6 +134,19 @@ class RolloutWish:
 
 
 @dataclass(frozen=True)
+class RefusedEndpoint:
+    """An endpoint whose description could not be read; what it serves already goes on.
+
+    Args:
+        release: Number of its release, as far as it can be read; else 0.
+        reason: What is wrong.
+    """
+
+    release: int
+    reason: str
+
+
+@dataclass(frozen=True)
 class DesiredState:
     """All endpoints of a location.
 
@@ -141,32 +156,34 @@ class DesiredState:
         rollouts: By endpoint name: how its primary and its challengers come in; several rollouts of an endpoint
             differ in their candidates.
         keep_predictions_s: How long the prediction log is kept, in seconds; None for ever.
+        refused: Endpoints that are described wrongly, by name: they cost themselves alone.
     """
 
     version: int = -1
     endpoints: tuple[Endpoint, ...] = ()
     rollouts: Mapping[str, tuple[RolloutWish, ...]] = field(default_factory=dict)
     keep_predictions_s: float | None = None
+    refused: Mapping[str, RefusedEndpoint] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, value: Any) -> DesiredState:
-        """Read a desired state.
+        """Read a desired state; an endpoint that cannot be read, or is named twice, is refused and the rest holds.
 
         Raises:
-            DesiredStateError: It is not one, or names an endpoint twice.
+            DesiredStateError: It is not one.
         """
         if not isinstance(value, Mapping) or not isinstance(value.get("version"), int):
             raise DesiredStateError("the desired state needs a version and endpoints")
-        endpoints = tuple(Endpoint.from_json(item) for item in value.get("endpoints", ()))
-        primary = [endpoint.name for endpoint in endpoints if endpoint.role is Role.PRIMARY]
-        arms = {(endpoint.name, endpoint.release) for endpoint in endpoints}
-        if len(set(primary)) != len(primary) or len(arms) != len(endpoints):
-            raise DesiredStateError("the desired state names an endpoint twice")
-        rollouts = {
-            name: tuple(RolloutWish.from_json(item) for item in items)
-            for name, items in (value.get("rollouts") or {}).items()
-        }
-        return cls(value["version"], endpoints, rollouts, _kept(value.get("keep_predictions_s")))
+        refused = _refused_before(value.get("refused"))
+        endpoints = _endpoints(_items(value.get("endpoints")), refused)
+        rollouts = _rollouts(value.get("rollouts"), refused)
+        return cls(
+            value["version"],
+            tuple(endpoint for endpoint in endpoints if endpoint.name not in refused),
+            {name: wishes for name, wishes in rollouts.items() if name not in refused},
+            _kept(value.get("keep_predictions_s")),
+            refused,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Write it as the control plane sends it."""
@@ -175,6 +192,7 @@ class DesiredState:
             "endpoints": [endpoint.to_json() for endpoint in self.endpoints],
             "rollouts": {name: [wish.to_json() for wish in wishes] for name, wishes in self.rollouts.items()},
             "keep_predictions_s": self.keep_predictions_s,
+            "refused": {name: {"release": each.release, "reason": each.reason} for name, each in self.refused.items()},
         }
 
 
@@ -236,6 +254,65 @@ class EndpointStatus:
             "replicas_ready": self.replicas_ready, "message": self.message, "url": self.url, "serving": self.serving,
             "rollouts": [dict(each) for each in self.rollouts],
         }  # fmt: skip
+
+
+def _items(value: Any) -> list[Any]:
+    if value is not None and not isinstance(value, list | tuple):
+        raise DesiredStateError("the endpoints of the desired state are a list")
+    return list(value or ())
+
+
+def _refused_before(value: Any) -> dict[str, RefusedEndpoint]:
+    """What a remembered desired state says of endpoints that were refused when it came."""
+    items = value.items() if isinstance(value, Mapping) else ()
+    return {
+        str(name): RefusedEndpoint(_release_of(each), str(each.get("reason", ""))[:_MAX_REASON])
+        for name, each in items
+        if isinstance(each, Mapping)
+    }
+
+
+def _endpoints(items: Iterable[Any], refused: dict[str, RefusedEndpoint]) -> list[Endpoint]:
+    """Those that can be read; the names of the others are added to `refused`."""
+    endpoints: list[Endpoint] = []
+    arms: set[tuple[str, int]] = set()
+    primaries: set[str] = set()
+    for item in items:
+        try:
+            endpoint = Endpoint.from_json(item)
+        except DesiredStateError as error:
+            refused[_name_of(item)] = RefusedEndpoint(_release_of(item), error.message[:_MAX_REASON])
+            continue
+        again = endpoint.role is Role.PRIMARY and endpoint.name in primaries
+        if again or (endpoint.name, endpoint.release) in arms:
+            refused[endpoint.name] = RefusedEndpoint(endpoint.release, "the desired state names the endpoint twice")
+        arms.add((endpoint.name, endpoint.release))
+        primaries |= {endpoint.name} if endpoint.role is Role.PRIMARY else set()
+        endpoints.append(endpoint)
+    return endpoints
+
+
+def _rollouts(value: Any, refused: dict[str, RefusedEndpoint]) -> dict[str, tuple[RolloutWish, ...]]:
+    found = {}
+    for name, items in value.items() if isinstance(value, Mapping) else ():
+        try:
+            found[str(name)] = tuple(RolloutWish.from_json(item) for item in items)
+        except (DesiredStateError, TypeError) as error:
+            refused[str(name)] = RefusedEndpoint(0, str(error)[:_MAX_REASON])
+    return found
+
+
+def _name_of(item: Any) -> str:
+    """The name of an endpoint that cannot be read, as far as it has one."""
+    try:
+        return f"{_name(item['environment'])}/{_name(item['model'])}"
+    except (KeyError, TypeError, ValueError, IndexError):
+        return _NAMELESS
+
+
+def _release_of(item: Any) -> int:
+    release = item.get("release") if isinstance(item, Mapping) else None
+    return release if type(release) is int and 0 <= release < 2**31 else 0
 
 
 def _kept(value: Any) -> float | None:

@@ -30,7 +30,7 @@ from falaj.project.fields import (
 )
 from falaj.project.monitoring import Monitoring
 from falaj.project.retrain import Retrain
-from falaj.project.spec import PrivacySpec, ProjectSpec, ServingSpec, SourceSpec, StepSpec
+from falaj.project.spec import MAX_REPLICAS, PrivacySpec, ProjectSpec, ServingSpec, SourceSpec, StepSpec
 from falaj.project.strategies import StrategyField
 
 Classification = Literal["public", "internal", "confidential", "personal", "health", "banking", "government"]
@@ -152,7 +152,7 @@ class Step(Strict):
 class Serving(Strict):
     """How an endpoint is run."""
 
-    replicas: int = Field(default=1, ge=1, le=1000, description="Model servers behind one endpoint.")
+    replicas: int = Field(default=1, ge=1, le=MAX_REPLICAS, description="Model servers behind one endpoint.")
     latency_budget_ms: float | None = Field(
         default=None, gt=0, description="99th percentile that one prediction may take, in milliseconds."
     )

@@ -17,7 +17,7 @@ from falaj.governance.workload.certificates import Peer
 from falaj.governance.workload.errors import PeerRefusedError
 from falaj.server.authentication import PEER
 from falaj.server.platform import Platform
-from falaj.server.problems import problem
+from falaj.server.problems import problem_of
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -115,4 +115,4 @@ class _Standing:
 
 
 def _refusal(error: FalajError) -> Any:
-    return problem(error.status, error.code, error.message, where=error.where, hint=error.hint)
+    return problem_of(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -11,18 +12,36 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
-from falaj.errors import FalajError
+from falaj.errors import EXIT_CODES, FalajError
 from falaj.governance.policy import ForbiddenError
 from falaj.server import denials
 
 logger = logging.getLogger(__name__)
 
 
-def problem(status: int, code: str, title: str, **details: Any) -> JSONResponse:
-    """A problem document; `code` is stable, `title` is for people."""
-    document = {"type": f"https://falaj.dev/problems/{code}", "title": title, "status": status, "code": code}
+def problem(
+    status: int, code: str, title: str, *, exit_code: int | None = None, headers: Mapping[str, str] | None = None,
+    **details: Any,
+) -> JSONResponse:  # fmt: skip
+    """A problem document; `code` is stable, `title` is for people, `exit_code` is what a command ends with."""
+    ends_with = EXIT_CODES.get(status, 1) if exit_code is None else exit_code
+    kind = f"https://falaj.dev/problems/{code}"
+    document = {"type": kind, "title": title, "status": status, "code": code, "exit_code": ends_with}
     shown = {name: value for name, value in details.items() if value}
-    return JSONResponse(document | shown, status_code=status, media_type="application/problem+json")
+    return JSONResponse(document | shown, status, headers, media_type="application/problem+json")
+
+
+def problem_of(error: FalajError, **details: Any) -> JSONResponse:
+    """The problem document of an error."""
+    return problem(
+        error.status,
+        error.code,
+        error.message,
+        exit_code=error.exit_code,
+        where=error.where,
+        hint=error.hint,
+        **details,
+    )
 
 
 def install(app: FastAPI) -> None:
@@ -39,13 +58,13 @@ def install(app: FastAPI) -> None:
 
 def _falaj_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, FalajError)
-    return problem(error.status, error.code, error.message, where=error.where, hint=error.hint)
+    return problem_of(error)
 
 
 def _forbidden(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ForbiddenError)
     denials.record(request, error)
-    return problem(error.status, error.code, error.message, where=error.where, hint=error.hint)
+    return problem_of(error)
 
 
 def _invalid_request(_request: Request, error: Exception) -> JSONResponse:

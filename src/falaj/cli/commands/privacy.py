@@ -14,7 +14,7 @@ import typer
 
 from falaj.cli.commands.projects import JsonOption
 from falaj.cli.output import clock, emit, emit_json, emit_table
-from falaj.errors import UsageError
+from falaj.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from falaj.documents.privacy import SnapshotWithPerson
@@ -117,7 +117,7 @@ def verify_document(
 
     found = next((each for each in Client.from_home().privacy.records() if each.id == record), None)
     if found is None:
-        raise UsageError(
+        raise NotFoundError(
             f"there is no record {record}", hint="falaj privacy records lists them", code="privacy.unknown"
         )
     if found.document != _digest(document):

@@ -62,13 +62,15 @@ class Intake:
 
     def recall(self) -> None:
         """Admit again what was admitted before the restart, so that nothing that serves is taken for superfluous."""
-        wanted = {endpoint.name for endpoint in self._wanted.endpoints}
+        wanted = {endpoint.name for endpoint in self._wanted.endpoints} | self._wanted.refused.keys()
         known = {_arm(item.endpoint): item for item in self._memory.admitted() if item.endpoint.name in wanted}
         self._try((item.endpoint for item in known.values()), lambda endpoint: self._readmit(known[_arm(endpoint)]))
 
     def want(self, desired: DesiredState) -> None:
         """Take a new desired state; endpoints that are not in it end at once."""
         self._memory.keep_desired(desired)
+        for name, each in desired.refused.items():
+            _log.error("endpoint.unreadable endpoint=%s release=%d reason=%s", name, each.release, each.reason)
         with self._lock:
             self._wanted = desired
             self._admitted = self._needed()
@@ -94,6 +96,7 @@ class Intake:
         """What of the admitted is still needed: what is wanted, and what an endpoint served while its primary waits."""
         wanted = {_arm(endpoint): endpoint for endpoint in self._wanted.endpoints}
         waiting = {e.name for arm, e in wanted.items() if e.role is Role.PRIMARY and arm not in self._admitted}
+        waiting |= self._wanted.refused.keys()  # what is described wrongly is no wish to stop what serves
         return {arm: item for arm, item in self._admitted.items() if arm in wanted or arm[0] in waiting}
 
     def _try(self, endpoints: Iterable[Endpoint], admit: Callable[[Endpoint], Servable]) -> None:
@@ -109,7 +112,8 @@ class Intake:
     def _accept(self, endpoint: Endpoint, servable: Servable) -> None:
         _log.info("endpoint.admitted endpoint=%s release=%d", endpoint.name, endpoint.release)
         with self._lock:
-            if endpoint.name not in {wanted.name for wanted in self._wanted.endpoints}:
+            names = {wanted.name for wanted in self._wanted.endpoints} | self._wanted.refused.keys()
+            if endpoint.name not in names:
                 return  # no longer wanted; admitting took longer than that
             self._admitted[_arm(endpoint)] = servable
             self._admitted = self._needed()

@@ -146,7 +146,11 @@ def merged(offer: Offer, statuses: Sequence[EndpointStatus]) -> tuple[EndpointSt
         status, known = offer.obstacles.get(arm) or told.get(arm), serving.get(endpoint.name)
         if status is not None:
             found[endpoint.name] = replace(status, url=known.url, serving=known.serving) if known else status
-    return tuple(found[name] for name in sorted(found))
+    for name, refused in offer.desired.refused.items():
+        failed = EndpointStatus(name, refused.release, EndpointState.FAILED, 0, refused.reason)
+        known = serving.get(name)
+        found[name] = replace(failed, url=known.url, serving=known.serving) if known else failed
+    return tuple(found[name] for name in sorted(found) if "/" in name)
 
 
 def rolling(statuses: Sequence[EndpointStatus], rollouts: Rollouts) -> tuple[EndpointStatus, ...]:
