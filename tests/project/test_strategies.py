@@ -100,6 +100,7 @@ def test_every_option_becomes_its_unit(written, project: Path, strategy: str, ki
         ("canary: {steps: []}", "", None),
         ("canary: {metrics: [brier], max: 7d}", "no loss can be judged in so short a time", None),
         ("canary: {metrics: [brier], label_block: 0s}", "", None),
+        ("canary: {metrics: {mae: {quantile: 0.9}}}", "mae is not about a quantile", None),
         ("canary: {holdback: 2%}", "the holdback cannot be read", None),
         ("canary: {holdback: 100% for 1h}", "is not a part of the requests", None),
         ("canary: {false_alarm: 0%}", "is not a part of the requests", None),

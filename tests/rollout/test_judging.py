@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from falaj.locations.agent.rollouts.counting import counted
 from falaj.rollout.analysis import MetricKind
-from falaj.rollout.judging import DEFAULT_CUTS_MS, analysis_plan, cuts_of, judged
+from falaj.rollout.judging import DEFAULT_CUTS_MS, analysis_plan, cuts_of, judged, limit_of
 from tests.locations.rollouts.made import access, judged_record, plan
 
 PAST = list(np.linspace(1, 100, 200))
@@ -50,6 +52,16 @@ def test_bounds_are_those_of_the_plan_and_a_tolerance_takes_the_margin_along(met
     assert (spec.tolerated, spec.margin) == pytest.approx(wanted)
 
 
+def test_errors_of_numbers_are_cut_off_at_a_quantile_of_the_past() -> None:
+    metrics = [{"name": "mae"}, {"name": "pinball", "quantile": 0.9}, {"name": "brier"}]
+    errors = list(np.linspace(0, 20, 200))
+    mae, pinball, brier = analysis_plan(plan(metrics=metrics), (), PAST, errors).metrics
+    assert (mae.limit, pinball.quantile, brier.limit) == (pytest.approx(19.8), 0.9, None)
+    assert limit_of([1.0] * 10, PAST) == pytest.approx(np.quantile(PAST, 0.99) - np.quantile(PAST, 0.01))
+    assert limit_of([0.0] * 60, PAST) is not None, "a stable release that is always right says nothing of errors"
+    assert limit_of([], []) is None
+
+
 def test_evidence_starts_anew_at_each_step() -> None:
     assert analysis_plan(plan(), (), ()).starts == 2
     assert analysis_plan(plan(holdback={"share": 0.1, "for_s": 60.0}), (), ()).starts == 2
@@ -90,3 +102,5 @@ def test_a_loss_is_said_as_a_difference() -> None:
     analysis = record.analysis.observe_losses("brier", canary, np.full(4_000, 0.3), loss, 300.0, at_s)
     said = judged(analysis.verdict(), of).harm
     assert "brier about 0.4 more than stable" in said
+    verdict = replace(analysis.verdict(), metrics=(replace(analysis.verdict().metrics[0], limit=12.5),))
+    assert "(errors are cut off at 12.5 and counted as shares of it)" in judged(verdict, of).harm

@@ -23,6 +23,7 @@ import polars as pl
 import pytest
 
 from falaj.serving import PackagingResult, find_prediction, read_segment
+from falaj.serving.losses import LossContext, losses
 from falaj.serving.modelserver import launch
 from falaj.serving.predictionlog import segments
 
@@ -72,6 +73,45 @@ def test_onnx_and_native_servers_give_the_same_answers(
     infers = [r.client.post("/v2/models/flight-delay/infer", json={"inputs": inputs}).json() for r in (onnx, native)]
     labels = [{o["name"]: o for o in infer["outputs"]}["label"] for infer in infers]
     assert labels[0] == labels[1] and set(labels[0]["data"]) == {"early", "ok", "late"}
+
+
+def answered(replica: Replica, rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
+    """The outputs as the log has them."""
+    replica.invoke(split(rows)).raise_for_status()
+    replica.process.terminate()
+    replica.process.wait(30)
+    [record] = [each for path in segments(replica.log) for each in read_segment(path)]
+    return dict(record.outputs)
+
+
+def test_losses_of_named_classes_are_those_of_the_library(
+    serve: Serve, packaged: Packaged, table: list[dict[str, Any]]
+) -> None:
+    outputs = answered(serve(packaged("three-classes")[0]), table[:60])
+    labels = ["early", "late", "ok"] * 20
+    context = LossContext().meeting([*labels, *outputs["label"]])
+    probability = np.array(outputs["probability"])
+    assert np.mean(losses("accuracy", outputs, labels, context)) == np.mean(np.array(outputs["label"]) != labels)
+    truth = np.array([[name == label for name in ("early", "late", "ok")] for label in labels], dtype=float)
+    brier = ((probability - truth) ** 2).sum(axis=1) / 2
+    assert losses("brier", outputs, labels, context) == pytest.approx(brier.tolist())
+    chosen = np.maximum((probability * truth).sum(axis=1), 0.01)
+    assert losses("log_loss", outputs, labels, context) == pytest.approx((np.log(chosen) / np.log(0.01)).tolist())
+
+
+def test_errors_of_a_regression_are_shares_of_their_limit(
+    serve: Serve, packaged: Packaged, table: list[dict[str, Any]]
+) -> None:
+    rows = [{"hour": float(row["hour"]), "distance": float(row["distance"])} for row in table[:50]]
+    outputs = answered(serve(packaged("poisson")[0]), rows)
+    labels = [row["distance"] / 100 for row in rows]
+    errors = np.array(labels) - np.ravel(next(iter(outputs.values())))
+    context = LossContext(limit=float(np.quantile(np.abs(errors), 0.9)), quantile=0.8)
+    share = np.minimum(np.abs(errors) / context.limit, 1)
+    assert losses("mae", outputs, labels, context) == pytest.approx(share.tolist())
+    assert losses("rmse", outputs, labels, context) == pytest.approx((share**2).tolist())
+    sides = np.where(errors > 0, 1.0, 0.25)
+    assert losses("pinball", outputs, labels, context) == pytest.approx((share * sides).tolist())
 
 
 @pytest.mark.e2e

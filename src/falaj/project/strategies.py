@@ -15,7 +15,7 @@ from falaj.project.spec import Strategy as Kind
 from falaj.project.spec import StrategySpec
 from falaj.rollout.headers import header_fault, query_fault, unit_fault, value_fault
 
-RolloutMetric = Literal["errors", "latency", "predictions", "accuracy", "brier", "log_loss"]
+RolloutMetric = Literal["errors", "latency", "predictions", "accuracy", "brier", "log_loss", "mae", "rmse", "pinball"]
 METRICS = get_args(RolloutMetric)
 RATIOS = ("errors", "latency", "predictions")
 SMALLEST = 0.0001
@@ -39,6 +39,9 @@ class Tolerance(Strict):
     margin: float | None = Field(
         default=None, gt=0, description="Times the stable release (of a loss: how much more) to rule out first."
     )
+    quantile: float | None = Field(
+        default=None, gt=0, lt=1, description="Of `pinball`: which quantile is predicted; 0.5 by default."
+    )
 
 
 def _metrics(value: Any) -> Any:
@@ -56,6 +59,8 @@ def _metrics(value: Any) -> Any:
 def _possible(metrics: dict[str, Tolerance]) -> dict[str, Tolerance]:
     """Refuse bounds that no candidate could be judged by."""
     for name, bounds in metrics.items():
+        if bounds.quantile is not None and name != "pinball":
+            raise problem(f"{name} is not about a quantile", "`quantile` with `pinball`")
         least, most, words = (1.0, math.inf, "a ratio of 1 or more") if name in RATIOS else (
             0.0, 1.0, "a difference of losses, from 0 to less than 1")  # fmt: skip
         tolerated = least if bounds.tolerate is None else bounds.tolerate

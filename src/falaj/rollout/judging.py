@@ -13,6 +13,7 @@ from falaj.rollout.analysis import AnalysisPlan, MetricSpec, MetricVerdict, Verd
 from falaj.rollout.analysis.plan import LATENCY_QUANTILES
 from falaj.rollout.machine import Judged
 from falaj.rollout.plan import MetricPlan, RolloutPlan, Strategy
+from falaj.serving.losses import OF_NUMBERS
 
 MIN_PAST = 50
 """So many requests of the past must be known to take cuts from them."""
@@ -29,15 +30,23 @@ RATIOS = ("errors", "latency", "predictions")
 _PAIRED = (Strategy.SHADOW, Strategy.CHALLENGER)
 
 
-def analysis_plan(plan: RolloutPlan, past_latency_ms: Sequence[float], past_scores: Sequence[float]) -> AnalysisPlan:
+def analysis_plan(
+    plan: RolloutPlan,
+    past_latency_ms: Sequence[float],
+    past_scores: Sequence[float],
+    past_errors: Sequence[float] = (),
+) -> AnalysisPlan:
     """What is judged, with every cut fixed before the first request of the candidate.
 
     Args:
         plan: Of the rollout.
         past_latency_ms: Latencies of the stable release before the rollout.
         past_scores: Scores that the stable release predicted before the rollout.
+        past_errors: By how much numbers were off that the stable release predicted before the rollout.
     """
     specs = [_spec(metric, plan, past_latency_ms, past_scores) for metric in plan.metrics]
+    limit = limit_of(past_errors, past_scores)
+    specs = [replace(spec, limit=limit) if spec and spec.name in OF_NUMBERS else spec for spec in specs]
     return AnalysisPlan(
         metrics=tuple(spec for spec in specs if spec is not None),
         alpha=plan.false_alarm * (1 - OF_HOLDBACK if plan.holdback_s else 1),
@@ -70,10 +79,9 @@ def _spec(
             cuts = cuts_of(scores, np.arange(0.1, 1.0, 0.1))
             own.pop("margin", None)
             return MetricSpec.distribution(cuts, **own) if cuts else None
-        case name if plan.strategy in _PAIRED:
-            return MetricSpec.quality_paired(name, **own)
         case name:
-            return MetricSpec.quality(name, **own)
+            quality = MetricSpec.quality_paired if plan.strategy in _PAIRED else MetricSpec.quality
+            return replace(quality(name, **own), quantile=metric.quantile or 0.5)
 
 
 def _bounds(metric: MetricPlan) -> dict[str, Any]:
@@ -97,6 +105,19 @@ def cuts_of(past: Sequence[float], quantiles: Sequence[float] | np.ndarray) -> t
     if len(values) < MIN_PAST:
         return ()
     return tuple(sorted({float(value) for value in np.quantile(values, quantiles)}))
+
+
+def limit_of(past_errors: Sequence[float], past_scores: Sequence[float]) -> float | None:
+    """What errors of numbers are cut off at: 99 of 100 were smaller.
+
+    Where too few labels are known, the spread of what was predicted says how large an error can be; None where that
+    is not known either.
+    """
+    of_errors = cuts_of(past_errors, [0.99])
+    if of_errors and of_errors[-1] > 0:
+        return of_errors[-1]
+    of_scores = cuts_of(past_scores, [0.01, 0.99])
+    return of_scores[-1] - of_scores[0] if len(of_scores) > 1 else None
 
 
 def judged(verdict: Verdict, plan: RolloutPlan) -> Judged:
@@ -127,4 +148,11 @@ def _worse(metric: MetricVerdict) -> str:
     words = "times stable" if is_ratio else "more than stable"
     if is_ratio and metric.at_least is not None and metric.at_least > 1:
         return f"{metric.name} at least {metric.at_least:.2g} {words}"
-    return metric.name if metric.ratio is None else f"{metric.name} about {metric.ratio:.2g} {words}"
+    return metric.name if metric.ratio is None else f"{metric.name} about {metric.ratio:.2g} {words}{_cut_off(metric)}"
+
+
+def _cut_off(metric: MetricVerdict) -> str:
+    if metric.limit is None:
+        return ""
+    unit = "its square" if metric.name == "rmse" else "it"
+    return f" (errors are cut off at {metric.limit:.4g} and counted as shares of {unit})"

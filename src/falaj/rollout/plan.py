@@ -32,11 +32,13 @@ class MetricPlan:
             own.
         margin: Ratio (of a loss, the difference) that must be ruled out before the candidate is promoted; None for
             the metric's own, which lies as far above what is tolerated as it usually does.
+        quantile: Of `pinball`, which quantile is predicted; None for the median.
     """
 
     name: str
     tolerate: float | None = None
     margin: float | None = None
+    quantile: float | None = None
 
 
 @dataclass(frozen=True)

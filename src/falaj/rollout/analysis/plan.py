@@ -52,6 +52,8 @@ class MetricSpec:
             as score with cuts at 0.5, 1.5, ... gives a bin to each class.
         expected_rate: Rate of the event in past stable traffic; above 0.2 the requests without the event are bet on
             too. A wrong value costs power, not validity.
+        limit: Losses of numbers: errors above this count like this, and are divided by it.
+        quantile: Of `pinball`: which quantile is predicted.
     """
 
     name: str
@@ -63,6 +65,8 @@ class MetricSpec:
     cuts: tuple[float, ...] = ()
     quantiles: tuple[float, ...] = ()
     expected_rate: float | None = None
+    limit: float | None = None
+    quantile: float = 0.5
 
     def __post_init__(self) -> None:
         lowest, highest = _TOLERANCES["ratio" if self.is_ratio else self.kind.value]

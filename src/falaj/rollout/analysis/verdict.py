@@ -35,6 +35,7 @@ class MetricVerdict:
         ratio: The estimate of what is compared; None when nothing happened.
         at_least: Lower bound of it that holds at all times with probability 1 - alpha; None when there is none.
         at_most: Upper bound of it at 1 - alpha_promote, the least so far; infinite while nothing is ruled out.
+        limit: What errors of numbers were cut off at, and divided by.
     """
 
     name: str
@@ -49,6 +50,7 @@ class MetricVerdict:
     ratio: float | None
     at_least: float | None
     at_most: float
+    limit: float | None = None
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,7 @@ def _of_metric(analysis: Analysis, look: Look, spec: MetricSpec) -> MetricVerdic
         ratio=ratio,
         at_least=at_least,
         at_most=peaks.at_most.get(spec.name, math.inf),
+        limit=spec.limit,
     )
 
 

@@ -13,7 +13,7 @@ from falaj.locations.agent.rollouts.labelled import SHADOWED, Answer, release_of
 from falaj.locations.agent.rollouts.record import Record
 from falaj.rollout.segments import Columns, Predicate, Segment, SegmentRowsError, contrast_arms, find_segment
 from falaj.serving.labels import Joined
-from falaj.serving.losses import LOSSES, losses
+from falaj.serving.losses import OF_CLASSES, losses
 
 MOST_ROWS = 2_000
 LEAST_ROWS = 30
@@ -64,7 +64,7 @@ def capture(record: Record, joined: Sequence[Joined], stable_answer: Answer) -> 
     Returns:
         None when no loss was the culprit or too few rows are known.
     """
-    metric = next((name for name in record.rollout.culprits if name in LOSSES), None)
+    metric = next((name for name in record.rollout.culprits if name in OF_CLASSES), None)
     mine = _in_force([each for each in joined if _belongs(record, each)])
     if metric is None or len(mine) < LEAST_ROWS:
         return None

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from statistics import fmean
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from falaj.locations.agent.rollouts.record import Record
 from falaj.rollout import WHOLE, Strategy
 from falaj.rollout.analysis import Analysis, Batch, MetricKind
 from falaj.serving.labels import Joined
-from falaj.serving.losses import losses
+from falaj.serving.losses import OF_CLASSES, LossContext, losses
 from falaj.serving.predictionlog import PredictionRecord
 
 Answer = Callable[[str], PredictionRecord | None]
@@ -50,6 +51,8 @@ def with_labels(
         now: Unix seconds.
         once: Leaves of the labels of a test, by its name, one of each sticky unit.
     """
+    if any(metric in OF_CLASSES for metric in quality_of(record)):
+        record = replace(record, classes=classes_met(record.classes, joined))
     fresh = [each for each in joined if not each.correction and not each.forced and _is_labelled(each)]
     if record.plan.strategy in SHADOWED:
         return _paired(record, fresh, stable_answer, now, once)
@@ -65,6 +68,18 @@ def with_labels(
         ramp=_unpaired(record, steps, of_steps, now),
         analysis=_unpaired(record, record.analysis, of_holdback, now),
     )
+
+
+def context_of(record: Record, metric: str) -> LossContext:
+    """What is known beside the answers."""
+    spec = record.analysis.plan.named(metric) if record.analysis else None
+    return LossContext(record.classes, spec.limit, spec.quantile) if spec else LossContext(record.classes)
+
+
+def classes_met(classes: Sequence[Any], joined: Sequence[Joined]) -> tuple[Any, ...]:
+    """The classes of a model after more labels and answers; a number of many is no class."""
+    met = (value for each in joined for values in (each.label, each.outputs.get("label", ())) for value in values)
+    return LossContext(tuple(classes)).meeting(met).classes
 
 
 def with_blocks_closed(record: Record, now: float) -> Record:
@@ -102,7 +117,8 @@ def _unpaired(record: Record, analysis: Analysis | None, mine: Sequence[Joined],
         analysis = analysis.observe_arrivals(canary, weight, age_s, outcome, now)
     for metric in quality_of(record) if mine else ():
         assert analysis is not None
-        loss = np.array([_loss(metric, each) for each in mine])
+        context = context_of(record, metric)
+        loss = np.array([_loss(metric, each, context) for each in mine])
         at_s = np.array([each.predicted_at for each in mine])
         known = ~np.isnan(loss)
         analysis = analysis.observe_losses(metric, canary[known], weight[known], loss[known], now, at_s[known])
@@ -117,8 +133,9 @@ def _paired(record: Record, joined: Sequence[Joined], stable_answer: Answer, now
     analysis = record.analysis
     for metric in quality_of(record) if both else ():
         assert analysis is not None
-        mine = np.array([_loss(metric, each) for each, _ in both])
-        theirs = np.array([_mean(losses(metric, other.outputs, each.label)) for each, other in both])
+        context = context_of(record, metric)
+        mine = np.array([_loss(metric, each, context) for each, _ in both])
+        theirs = np.array([_mean(losses(metric, other.outputs, each.label, context)) for each, other in both])
         known = ~np.isnan(mine) & ~np.isnan(theirs)
         if known.any():
             at_s = np.array([each.predicted_at for each, _ in both])
@@ -152,8 +169,8 @@ def _latency_ms(record: PredictionRecord) -> float:
     return math.nan if record.routing.latency_s is None else 1000 * record.routing.latency_s
 
 
-def _loss(metric: str, joined: Joined) -> float:
-    return _mean(losses(metric, joined.outputs, joined.label))
+def _loss(metric: str, joined: Joined, context: LossContext) -> float:
+    return _mean(losses(metric, joined.outputs, joined.label, context))
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -43,6 +43,7 @@ class Record:
         ready_at: When it was, unix seconds.
         ramp: The evidence of the steps, once the holdback has its own; late labels of theirs still count there.
         holdback_at: When the holdback began, unix seconds.
+        classes: Classes of the model that were met.
         units: Requests of the current step that came from sticky units counted first and counted before.
         labels_after: Up to which number of the label join labels were counted.
         log_position: Up to where copies in the prediction log were counted.
@@ -60,6 +61,7 @@ class Record:
     ready_at: float | None = None
     ramp: Analysis | None = None
     holdback_at: float | None = None
+    classes: tuple[Any, ...] = ()
     units: tuple[int, int] = (0, 0)
     labels_after: int = 0
     log_position: Mapping[str, Any] = field(default_factory=dict)
@@ -180,7 +182,7 @@ class Record:
             "plan": self.plan.to_json(), "rollout": self.rollout.to_json(),
             "analysis": self.analysis.to_json() if self.analysis else None, "ready_at": self.ready_at,
             "ramp": self.ramp.to_json() if self.ramp else None, "holdback_at": self.holdback_at,
-            "units": list(self.units),
+            "classes": list(self.classes), "units": list(self.units),
             "labels_after": self.labels_after, "log_position": dict(self.log_position), "copies": list(self.copies),
             "captured": self.captured, "asked": self.asked, "answered": list(self.answered),
             "trajectory": list(self.trajectory), "interval_s": self.interval_s,
@@ -196,7 +198,7 @@ class Record:
             plan=RolloutPlan.from_json(value["plan"]), rollout=Rollout.from_json(value["rollout"]),
             analysis=Analysis.from_json(value["analysis"]) if value["analysis"] else None,
             ramp=Analysis.from_json(value["ramp"]) if value["ramp"] else None, holdback_at=value["holdback_at"],
-            units=(first, repeated),
+            classes=tuple(value["classes"]), units=(first, repeated),
             ready_at=value["ready_at"], labels_after=value["labels_after"], log_position=value["log_position"],
             copies=(copied, failed), asked=value["asked"], answered=(stable, candidate),
             captured=value["captured"], trajectory=tuple(value["trajectory"]), interval_s=value["interval_s"],

@@ -21,7 +21,9 @@ from falaj.locations.agent.rollouts.capture import capture
 from falaj.locations.agent.rollouts.labelled import (
     Answer,
     Once,
+    classes_met,
     quality_of,
+    release_of,
     with_blocks_closed,
     with_labels,
     with_pairs,
@@ -36,7 +38,8 @@ from falaj.locations.traffic import Match, Traffic
 from falaj.rollout import WHOLE, Applied, Failed, Ready, RolloutState, Started, Strategy
 from falaj.rollout.analysis import Analysis
 from falaj.rollout.judging import analysis_plan
-from falaj.serving.losses import score_of
+from falaj.serving.labels import Joined
+from falaj.serving.losses import LOSSES, OF_NUMBERS, error_of, score_of
 
 SAVE_EVERY_S = 0.5
 REPORT_EVERY_S = 1.0
@@ -148,25 +151,38 @@ class Rollouts:
             return record.happened(Failed(candidate.message or "the candidate does not run"), now)
         if candidate.state is EndpointState.READY and record.ready_at is None and not record.given_up:
             before = f"{int((now - record.plan.warm_up_s) * 1e9):020d}"  # the candidate has logged nothing before
+            past_labels = self._past_labels(endpoint, record)
             record = replace(
                 record,
                 ready_at=now,
-                analysis=self._analysis(endpoint, record),
+                analysis=self._analysis(endpoint, record, past_labels),
+                classes=classes_met((), past_labels),
                 labels_after=self._predictions.newest_label(),
                 log_position={"before": before},
                 copies=self._copies(endpoint, record.plan.candidate),
             )
         return record.happened(Ready(), now) if candidate.state is EndpointState.READY else record
 
-    def _analysis(self, endpoint: str, record: Record) -> Analysis:
+    def _analysis(self, endpoint: str, record: Record, past_labels: Sequence[Joined]) -> Analysis:
         past, end = self._access_log.recent(PAST_BYTES)
         self._position = self._position or end
         latency = counting.latencies(past, endpoint, record.plan.stable)
         scores: list[float] = []
-        if any(metric.name == "predictions" for metric in record.plan.metrics):
+        if any(metric.name in ("predictions", *OF_NUMBERS) for metric in record.plan.metrics):
             answers = self._predictions.recent(endpoint, record.plan.stable)
             scores = [score_of(each.outputs, row) for each in answers for row in range(len(each.rows))]
-        return Analysis.start(analysis_plan(record.plan, latency, scores))
+        errors = [
+            error_of(each.outputs, row, label)
+            for each in past_labels
+            if release_of(each.prediction) == record.plan.stable
+            for row, label in enumerate(each.label)
+        ]
+        return Analysis.start(analysis_plan(record.plan, latency, scores, errors))
+
+    def _past_labels(self, endpoint: str, record: Record) -> Sequence[Joined]:
+        """What losses are scaled by; nothing where none is judged."""
+        is_judged = any(metric.name in LOSSES for metric in record.plan.metrics)
+        return self._predictions.all_labelled(endpoint) if is_judged else ()
 
     def _count(self, now: float) -> None:
         """Count what was answered since the last time."""
