@@ -25,7 +25,7 @@ CANARY = """\
       hold: 2s
       metrics: {errors: {margin: 3}, latency: {tolerate: 2, margin: 4}, brier: {margin: 0.04}}
       burn_in: 2s
-      label_block: 2s
+      label_block: 1s
       holdback: 10% for 5s
       max: 5m
 """

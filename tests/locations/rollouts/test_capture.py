@@ -13,7 +13,7 @@ from tests.locations.rollouts.made import joined, judged_record, plan, predictio
 
 def failed(kind: str = "canary", culprits: tuple[str, ...] = ("errors", "brier")):
     """A rollout that its loss ended."""
-    record = judged_record(plan(kind, metrics=["brier"]))
+    record = judged_record(plan(kind, metrics=["brier"], label_block_s=1.0))
     return replace(record, rollout=Rollout(RolloutState.ROLLING_BACK, culprits=culprits))
 
 
@@ -26,7 +26,9 @@ def labels(count: int = 1_200, worse: float = 0.5, only: str = "EV", arm: str = 
         bad = release == 2 and only in ("", carrier)
         sure = 0.8 - (worse if bad else 0.0) + rng.normal(0, 0.02)
         outputs = {"probability": [sure if late else 1 - sure]}
-        answered = prediction(f"q{number}", release, outputs, arm, rows=((carrier, float(rng.integers(100, 900))),))
+        weighted = {} if arm == "shadow" else {"weight": 5_000}
+        rows = ((carrier, float(rng.integers(100, 900))),)
+        answered = prediction(f"q{number}", release, outputs, arm, rows, at=200.0 + number % 40, **weighted)
         found.append(joined(answered, late, number=number))
     return found
 
@@ -66,13 +68,22 @@ def test_a_shadow_is_cut_by_the_difference_to_the_stable_answer() -> None:
     assert capture(failed("shadow"), copies, nothing) is None
 
 
+def test_few_blocks_have_no_segment_and_rows_that_chance_did_not_route_none_at_all() -> None:
+    of_days = replace(failed(), plan=plan("canary", metrics=["brier"]))
+    found = capture(of_days, labels(), nothing)
+    assert found is not None and found.predicate == "all rows", "one day shows no segment"
+    sent = [joined(replace(each.prediction, routing=replace(each.prediction.routing, forced=True)), each.label[0])
+            for each in labels()]  # fmt: skip
+    assert capture(failed(), sent, nothing) is None
+
+
 @pytest.mark.parametrize(
     ("record", "rows"),
     [
         (failed(culprits=("errors",)), labels()),
         (failed(), labels(LEAST_ROWS - 1)),
         (failed(), [each for each in labels() if each.prediction.header.release.endswith("@2")]),
-        (replace(failed(), ready_at=201.0), labels()),
+        (replace(failed(), ready_at=240.0), labels()),
         (replace(failed(), ready_at=None), labels()),
         (failed(), [joined(each.prediction, None) for each in labels(100)]),
     ],

@@ -137,7 +137,9 @@ def test_arms_are_compared_where_each_request_went_to_one() -> None:
     loss[:100] = math.nan
     sides = [{name: np.asarray(column)[side] for name, column in columns.items()} for side in (arm, ~arm)]
 
-    segment = find_segment(*contrast_arms(sides[0], loss[arm], sides[1], loss[~arm]), rng=rng)
+    share = np.full(20000, 0.2)
+    contrasted = contrast_arms(sides[0], loss[arm], share[arm], sides[1], loss[~arm], share[~arm])
+    segment = find_segment(*contrasted, rng=rng)
 
     assert segment is not None
     assert segment.text == 'carrier == "EV"'
@@ -147,9 +149,26 @@ def test_arms_are_compared_where_each_request_went_to_one() -> None:
 def test_arms_that_cannot_be_compared_are_refused() -> None:
     one, none = np.ones(1), np.full(1, math.nan)
     with pytest.raises(SegmentRowsError, match="different columns"):
-        contrast_arms({"x": [1]}, one, {"y": [1]}, one)
+        contrast_arms({"x": [1]}, one, one / 2, {"y": [1]}, one, one / 2)
     with pytest.raises(SegmentRowsError, match="no rows"):
-        contrast_arms({"x": [1]}, one, {"x": [1]}, none)
+        contrast_arms({"x": [1]}, one, one / 2, {"x": [1]}, none, one / 2)
+
+
+def test_rows_of_a_ramp_count_by_their_own_chance() -> None:
+    """Two equal arms, while the share grows and losses do: nowhere is the candidate worse."""
+    rng, rows = np.random.default_rng(10), 40_000
+    late = np.arange(rows) % 2 == 1
+    weight = np.where(late, 0.5, 0.05)
+    arm, loss = rng.random(rows) < weight, np.where(late, 0.5, 0.1) + rng.normal(0, 0.1, rows)
+
+    def means(share: np.ndarray) -> list[float]:
+        sides = [{"late": late[side]} for side in (arm, ~arm)]
+        columns, value = contrast_arms(sides[0], loss[arm], share[arm], sides[1], loss[~arm], share[~arm])
+        inside = np.asarray(columns["late"], dtype=bool)
+        return [float(value[inside].mean()), float(value[~inside].mean())]
+
+    assert means(weight) == pytest.approx([0.0, 0.0], abs=0.03)
+    assert max(map(abs, means(np.full(rows, arm.mean())))) > 0.1, "what one share for the whole ramp would show"
 
 
 def test_independent_rows_are_compared_as_by_welch() -> None:

@@ -12,18 +12,26 @@ Vector = NDArray[np.float64]
 
 
 def contrast_arms(
-    candidate: Columns, candidate_loss: Vector, stable: Columns, stable_loss: Vector
+    candidate: Columns,
+    candidate_loss: Vector,
+    candidate_weight: Vector,
+    stable: Columns,
+    stable_loss: Vector,
+    stable_weight: Vector,
 ) -> tuple[Columns, Vector]:
     """Rows of both arms as one table, with a value whose mean in any segment is how much worse the candidate is there.
 
-    Each row's loss, less the mean of all, is weighted by one over the share of its arm, negative for the stable arm.
-    Rows must have gone to the arms by chance, with the same weight throughout.
+    Each row's loss, less the mean of all, is weighted by one over the chance of its arm when it was routed, negative
+    for the stable arm. A share over the whole of a ramp is nobody's chance: losses of its first days would count for
+    one arm and those of its last for the other.
 
     Args:
         candidate: Columns of the rows that the candidate answered.
         candidate_loss: One a row; NaN where it is not known yet.
+        candidate_weight: The candidate's weight when each was routed, in (0, 1).
         stable: Columns of the rows that the stable release answered; the same names.
         stable_loss: One a row.
+        stable_weight: The candidate's weight when each was routed, in (0, 1).
 
     Returns:
         What `find_segment` takes.
@@ -38,7 +46,6 @@ def contrast_arms(
     known = [int(np.isfinite(loss).sum()) for loss in (candidate_loss, stable_loss)]
     if not all(known):
         raise SegmentRowsError("an arm has no rows with a loss")
-    share = known[0] / sum(known)
     middle = float(np.nanmean(np.concatenate([candidate_loss, stable_loss])))
-    value = np.concatenate([(candidate_loss - middle) / share, (middle - stable_loss) / (1 - share)])
+    value = np.concatenate([(candidate_loss - middle) / candidate_weight, (middle - stable_loss) / (1 - stable_weight)])
     return {name: [*candidate[name], *stable[name]] for name in candidate}, value

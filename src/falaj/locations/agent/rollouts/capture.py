@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from falaj.locations.agent.rollouts.labelled import SHADOWED, Answer, release_of
+from falaj.locations.agent.rollouts.labelled import SHADOWED, Answer, context_of, release_of
 from falaj.locations.agent.rollouts.record import Record
+from falaj.rollout import WHOLE
 from falaj.rollout.segments import Columns, Predicate, Segment, SegmentRowsError, contrast_arms, find_segment
 from falaj.serving.labels import Joined
 from falaj.serving.losses import OF_CLASSES, losses
@@ -68,17 +69,20 @@ def capture(record: Record, joined: Sequence[Joined], stable_answer: Answer) -> 
     mine = _in_force([each for each in joined if _belongs(record, each)])
     if metric is None or len(mine) < LEAST_ROWS:
         return None
-    names = tuple(mine[0].prediction.header.features)
+    names, losses_of = tuple(mine[0].prediction.header.features), _Losses(record, metric)
     if record.plan.strategy in SHADOWED:
-        bad, good = _paired(metric, mine, stable_answer)
-        columns, contrast = bad.columns(names), bad.loss - good.loss
+        bad, good = losses_of.pairs(mine, stable_answer)
+        columns, contrast, block = bad.columns(names), bad.loss - good.loss, bad.block
     else:
-        bad, good = (_answers(metric, [each for each in mine if release_of(each.prediction) == number])
+        bad, good = (losses_of.answers([each for each in mine if release_of(each.prediction) == number])
                      for number in (record.plan.candidate, record.plan.stable))  # fmt: skip
         if not bad.rows or not good.rows:
             return None
-        columns, contrast = contrast_arms(bad.columns(names), bad.loss, good.columns(names), good.loss)
-    segment = _segment(columns, contrast)
+        columns, contrast = contrast_arms(
+            bad.columns(names), bad.loss, bad.weight, good.columns(names), good.loss, good.weight
+        )
+        block = np.concatenate([bad.block, good.block])
+    segment = _segment(columns, contrast, block)
     predicate = segment.predicate if segment else Predicate(())
     return _cut(metric, predicate, segment.held_out_p if segment else 1.0, names, bad, good)
 
@@ -93,20 +97,22 @@ def _in_force(joined: Sequence[Joined]) -> list[Joined]:
     return list({(each.request_id, each.release): each for each in joined}.values())
 
 
-def _segment(columns: Columns, contrast: np.ndarray) -> Segment | None:
-    try:
-        return find_segment(columns, contrast, rng=np.random.default_rng(0))  # the same rows give the same segment
+def _segment(columns: Columns, contrast: np.ndarray, block: np.ndarray) -> Segment | None:
+    try:  # the same rows give the same segment
+        return find_segment(columns, contrast, rng=np.random.default_rng(0), blocks=block)
     except SegmentRowsError:
         return None
 
 
 @dataclass(frozen=True)
 class _Answers:
-    """Rows that one release answered, what really happened, and how wrong it was."""
+    """Rows that one release answered, what really happened, how wrong that was, its chance to be asked, and when."""
 
     rows: tuple[tuple[Any, ...], ...]
     labels: tuple[Any, ...]
     loss: np.ndarray
+    weight: np.ndarray
+    block: np.ndarray
 
     def columns(self, names: Sequence[str]) -> Columns:
         return {name: [row[place] for row in self.rows] for place, name in enumerate(names)}
@@ -114,28 +120,42 @@ class _Answers:
     def within(self, inside: np.ndarray) -> _Answers:
         chosen = np.flatnonzero(inside)
         rows, labels = (tuple(values[place] for place in chosen) for values in (self.rows, self.labels))
-        return _Answers(rows, labels, self.loss[chosen])
+        return _Answers(rows, labels, self.loss[chosen], self.weight[chosen], self.block[chosen])
 
 
-def _answers(metric: str, joined: Sequence[Joined]) -> _Answers:
-    rows = tuple(tuple(row) for each in joined for row in each.features)
-    labels = tuple(label for each in joined for label in each.label)
-    loss = np.array([value for each in joined for value in losses(metric, each.outputs, each.label)], dtype=float)
-    found = _Answers(rows, labels, loss)
-    return found.within(~np.isnan(loss))
+@dataclass(frozen=True)
+class _Losses:
+    """How labelled requests become rows with a loss."""
 
+    record: Record
+    metric: str
 
-def _paired(metric: str, joined: Sequence[Joined], stable_answer: Answer) -> tuple[_Answers, _Answers]:
-    """The answers of a shadow, and those of the stable release to the same requests."""
-    both = [(each, other) for each in joined if each.shadow and (other := stable_answer(each.request_id))]
-    rows = tuple(tuple(row) for each, _ in both for row in each.features)
-    labels = tuple(label for each, _ in both for label in each.label)
-    bad, good = (
-        np.array([value for outputs, label in answers for value in losses(metric, outputs, label)], dtype=float)
-        for answers in ([(each.outputs, each.label) for each, _ in both], [(o.outputs, e.label) for e, o in both])
-    )
-    known = ~(np.isnan(bad) | np.isnan(good))
-    return _Answers(rows, labels, bad).within(known), _Answers(rows, labels, good).within(known)
+    def answers(self, joined: Sequence[Joined]) -> _Answers:
+        """What one release answered by chance."""
+        by_chance = [each for each in joined if not each.forced and 0 < (each.weight or 0) < WHOLE]
+        found = self._rows(by_chance, [each.outputs for each in by_chance])
+        return found.within(~np.isnan(found.loss))
+
+    def pairs(self, joined: Sequence[Joined], stable_answer: Answer) -> tuple[_Answers, _Answers]:
+        """The answers of a shadow, and those of the stable release to the same requests."""
+        both = [(each, other) for each in joined if each.shadow and (other := stable_answer(each.request_id))]
+        copies = [each for each, _ in both]
+        bad = self._rows(copies, [each.outputs for each in copies])
+        good = self._rows(copies, [other.outputs for _, other in both])
+        known = ~(np.isnan(bad.loss) | np.isnan(good.loss))
+        return bad.within(known), good.within(known)
+
+    def _rows(self, joined: Sequence[Joined], outputs: Sequence[Mapping[str, Sequence[Any]]]) -> _Answers:
+        context, length_s = context_of(self.record, self.metric), self.record.plan.label_block_s
+        loss = [losses(self.metric, of, each.label, context) for each, of in zip(joined, outputs, strict=True)]
+        labelled = [len(each.label) for each in joined]
+        return _Answers(
+            tuple(tuple(row) for each in joined for row in each.features),
+            tuple(label for each in joined for label in each.label),
+            np.array([value for of_request in loss for value in of_request], dtype=float),
+            np.repeat([(each.weight or 0) / WHOLE for each in joined], labelled),
+            np.repeat([int(each.predicted_at // length_s) for each in joined], labelled),
+        )
 
 
 def _cut(
