@@ -34,7 +34,7 @@ from typing import Any
 from falaj.artifacts.digest import parse_digest
 from falaj.locations.accesslog import Access, AccessLog, Position
 from falaj.locations.desired import Endpoint, EndpointState, Servable
-from falaj.locations.runtimes.process.replica import ReplicaRecords
+from falaj.locations.runtimes.process.replica import ReplicaCommand, ReplicaRecords, modelserver_command
 from falaj.locations.runtimes.process.runtime import Place, ProcessRuntime
 from falaj.locations.traffic import TOTAL_WEIGHT, Traffic
 
@@ -94,19 +94,21 @@ class Location:
     clients: int
 
     @classmethod
-    def start(cls, folder: Path, clients: int) -> Location:
+    def start(cls, folder: Path, clients: int, command: ReplicaCommand = modelserver_command) -> Location:
         place = Place(folder / "location", folder / "logs")
         servables = [servable(make_model(folder / f"model-{release}", release), release) for release in (1, 2)]
-        runtime = ProcessRuntime(place, port=free_port())
+        runtime = ProcessRuntime(place, port=free_port(), command=command)
         found = cls(runtime, servables, AccessLog(place.layout.access_log), clients)
         statuses = runtime.settle(servables, {"dev/m": Traffic({1: TOTAL_WEIGHT})}, timeout_s=60)
         assert all(status.state is EndpointState.READY for status in statuses), statuses
         return found
 
-    def steer(self, canary: int, **more: Any) -> None:
-        self.runtime.converge(
-            self.servables, {"dev/m": Traffic({1: TOTAL_WEIGHT - canary, 2: canary}, canary=2, **more)}
-        )
+    def steer(self, canary: int, *, only: int | None = None, **more: Any) -> None:
+        """Share the requests; `only` keeps just the servers of that release."""
+        shares = Traffic({1: TOTAL_WEIGHT - canary, 2: canary}, canary=2, **more)
+        if only is not None:
+            shares = Traffic({only: TOTAL_WEIGHT})
+        self.runtime.converge([s for s in self.servables if only in (None, s.endpoint.release)], {"dev/m": shares})
 
     def change_weights(self, changes: int) -> dict[str, Any]:
         """Random weights; every line must hold the weight that chose its release."""
@@ -215,11 +217,12 @@ class Location:
             os.kill(process, signal.SIGKILL)
 
     @contextmanager
-    def load(self) -> Iterator[Counted]:
-        """Clients that ask without a pause while the block runs; counted when it has ended."""
+    def load(self, rate: float = 0.0) -> Iterator[Counted]:
+        """Clients that ask while the block runs, without a pause or so often a second; counted when it has ended."""
         context = multiprocessing.get_context("spawn")
         end, results = context.Event(), context.Queue()
-        arguments = [(self.runtime.gateway.port, number, end, results) for number in range(self.clients)]
+        pause = self.clients / rate if rate else 0.0
+        arguments = [(self.runtime.gateway.port, number, end, results, pause) for number in range(self.clients)]
         processes = [context.Process(target=ask_on, args=each) for each in arguments]
         for process in processes:
             process.start()
@@ -235,11 +238,14 @@ class Location:
             process.join()
 
 
-def ask_on(port: int, number: int, end: Event, results: multiprocessing.Queue[Any]) -> None:
+def ask_on(port: int, number: int, end: Event, results: multiprocessing.Queue[Any], pause_s: float = 0.0) -> None:
     connection = HTTPConnection("127.0.0.1", port, timeout=30)
     counts: Counter[str] = Counter()
     results.put(number)
+    due = time.monotonic()
     while not end.is_set():
+        due = max(due + pause_s, time.monotonic())
+        time.sleep(due - time.monotonic() if pause_s and due > time.monotonic() else 0)
         headers = {"content-type": "application/json", "x-unit": f"{number}-{counts.total() % 100}"}
         try:
             connection.request("POST", "/dev/m/v2/models/m/infer", BODY, headers)

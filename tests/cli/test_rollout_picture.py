@@ -16,7 +16,7 @@ def rollout(points: int, reason: str = "") -> Rollout:
     ]
     return Rollout(
         "r1", "c1", "prod/m", "local", "canary", 2, 1, "rolled_back", 0, 0, 0.0, 1.0, reason, ["errors"], {}, 3.0, 2.0,
-        [metric], [], {}, trajectory,
+        [metric], [], [], {}, trajectory,
     )  # fmt: skip
 
 

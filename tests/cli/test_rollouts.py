@@ -28,7 +28,7 @@ BRIER = {**ERRORS, "name": "brier", "kind": "quality", "harm": -0.2, "safe": 1.4
          "at_most": 0.02}  # fmt: skip
 STEPPING = Rollout(
     "r1", "c1", "prod/flight-delay", "local", "canary", 4, 3, "stepping", 1, 500, 0.0, 0.0, "", [],
-    {"stable": 3708, "candidate": 412}, 1.0, 2.0, [ERRORS, BRIER], ["abort", "pause"], {}, [],
+    {"stable": 3708, "candidate": 412}, 1.0, 2.0, [ERRORS, BRIER], [], ["abort", "pause"], {}, [],
 )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from tests.locations.agent_scene import NAME, Scene
 from tests.locations.conftest import Load, ask, until
 
 pytestmark = pytest.mark.e2e
-CANARY = {"steps": [0.2, 0.5], "hold_s": 0.3, "holdback": {"share": 0.1, "for_s": 0.5}}
+CANARY = {"steps": [0.2, 0.5], "hold_s": 0.3, "burn_in_max_s": 2.0, "holdback": {"share": 0.1, "for_s": 0.5}}
 
 
 class Rolling:
@@ -48,7 +48,7 @@ class Rolling:
         found = self.scene.plane.statuses.get(NAME, {}).get("rollouts") or [{}]
         return dict(found[0])
 
-    def until(self, *states: str, timeout_s: float = 40.0) -> dict[str, Any]:
+    def until(self, *states: str, timeout_s: float = 240.0) -> dict[str, Any]:
         until(lambda: self.told.get("state") in states, timeout_s=timeout_s)
         return self.told
 
@@ -91,8 +91,8 @@ def test_a_candidate_that_fails_is_rolled_back_alone_and_the_verdict_says_why(sc
         time.sleep(0.5)
         seen = [ask(scene.port, f"/{NAME}/v2")[0] for _ in range(30)]
     assert told["culprits"] == ["errors"]
-    assert told["reason"].startswith("after ") and "errors at least" in told["reason"]
-    assert told["requests"]["candidate"] < 400, "it was exposed to few requests"
+    assert told["reason"].startswith("after ") and "errors" in told["reason"]
+    assert told["step"] == 0, "it never got more than the first share"
     assert set(seen) == {200}, "all traffic is on the stable release"
     assert scene.plane.statuses[NAME]["state"] == "failed"
     assert scene.plane.statuses[NAME]["serving"] == 1

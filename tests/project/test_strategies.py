@@ -10,7 +10,8 @@ from falaj.project import Issue, load_spec
 from falaj.project.strategies import METRICS
 from falaj.rollout import Strategy, plan_of
 
-COMMON = {"false_alarm": 0.01, "burn_in_s": 10.0, "max_s": 604800.0}
+COMMON = {"false_alarm": 0.01, "burn_in_s": 10.0, "burn_in_max_s": 300.0, "max_s": 604800.0}
+CANARY = {**COMMON, "baseline": True}
 LABELLED = {**COMMON, "max_s": 30 * 86_400.0, "label_block_s": 86_400.0}
 
 
@@ -33,37 +34,45 @@ def written(project: Path) -> Callable[[str], None]:
         ("recreate", "recreate", {}),
         ("blue_green: {}", "blue_green", {"preview_s": 0.0, "way_back_s": 900.0}),
         ("blue_green: {preview: 5m, way_back: 1h}", "blue_green", {"preview_s": 300.0, "way_back_s": 3600.0}),
-        ("canary", "canary", {**COMMON, "steps": [0.01, 0.05, 0.25, 0.5], "hold_s": 60.0}),
+        ("canary", "canary", {**CANARY, "steps": [0.01, 0.05, 0.25, 0.5], "hold_s": 60.0}),
         (
             "canary: {steps: [10%, 50%], hold: 5m, holdback: 2% for 24h, false_alarm: 0.1%, burn_in: 5s, max: 2d}",
             "canary",
-            {"false_alarm": 0.001, "burn_in_s": 5.0, "max_s": 172800.0, "steps": [0.1, 0.5], "hold_s": 300.0,
+            {**CANARY, "false_alarm": 0.001, "burn_in_s": 5.0, "max_s": 172800.0, "steps": [0.1, 0.5], "hold_s": 300.0,
              "holdback": {"share": 0.02, "for_s": 86400.0}},
         ),
         (
             "canary: {steps: [10%], sticky: X-Customer, match: [{header: x-tester, is: 'yes'}, {query: try, is: '2'}]}",
             "canary",
-            {**COMMON, "steps": [0.1], "hold_s": 60.0, "sticky": "X-Customer", "matches": [
+            {**CANARY, "steps": [0.1], "hold_s": 60.0, "sticky": "X-Customer", "matches": [
                 {"kind": "header", "name": "x-tester", "value": "yes"}, {"kind": "query", "name": "try", "value": "2"},
             ]},
         ),
         (
             "canary: {steps: [10%], metrics: {errors: {tolerate: 2}, brier: {tolerate: 0.01, margin: 0.05}}}",
             "canary",
-            {**LABELLED, "steps": [0.1], "hold_s": 60.0, "metrics": [
+            {**LABELLED, "baseline": True, "steps": [0.1], "hold_s": 60.0, "metrics": [
                 {"name": "errors", "tolerate": 2.0}, {"name": "brier", "tolerate": 0.01, "margin": 0.05},
             ]},
         ),
         (
             "canary: {steps: [10%], metrics: [brier], label_block: 5s}",
             "canary",
-            {**COMMON, "steps": [0.1], "hold_s": 60.0, "metrics": [{"name": "brier"}], "label_block_s": 5.0},
+            {**CANARY, "steps": [0.1], "hold_s": 60.0, "metrics": [{"name": "brier"}], "label_block_s": 5.0},
         ),
         (
             "canary: {steps: [10%], metrics: [brier], label_block: 5s, max: 1m}",
             "canary",
-            {**COMMON, "steps": [0.1], "hold_s": 60.0, "metrics": [{"name": "brier"}], "label_block_s": 5.0,
+            {**CANARY, "steps": [0.1], "hold_s": 60.0, "metrics": [{"name": "brier"}], "label_block_s": 5.0,
              "max_s": 60.0},
+        ),
+        (
+            "canary: {steps: [10%], baseline: false, burn_in_max: 1m,"
+            " metrics: {latency: {tolerate: 20%, at_least: 2ms}}}",
+            "canary",
+            {**CANARY, "burn_in_max_s": 60.0, "baseline": False, "steps": [0.1], "hold_s": 60.0, "metrics": [
+                {"name": "latency", "tolerate": 0.2, "at_least_ms": 2.0},
+            ]},
         ),
         ("shadow: {for: 2h, share: 20%}", "shadow", {**COMMON, "for_s": 7200.0, "mirror": 0.2}),
         (
@@ -93,6 +102,9 @@ def test_every_option_becomes_its_unit(written, project: Path, strategy: str, ki
         ("canary: {metrics: {brier: {tolerate: 1.5}}}", "brier cannot be judged by these bounds", None),
         ("canary: {metrics: {brier: {margin: 1}}}", "brier cannot be judged by these bounds", None),
         ("canary: {metrics: {errors: {tolerate: 2, margin: 1.5}}}", "margin of errors is not above", None),
+        ("canary: {metrics: {errors: {at_least: 1ms}}}", "errors has no least difference in time", None),
+        ("canary: {metrics: {latency: {tolerate: much}}}", "'much' is not a bound", None),
+        ("canary: {metrics: {latency: {tolerate: 60%, margin: 50%}}}", "margin of latency is not above", None),
         ("canary: {steps: [5%, 1%]}", "the shares do not grow", None),
         ("canary: {steps: [50%, 100%]}", "is not a part of the requests", None),
         ("canary: {steps: [0%, 10%]}", "is not a part of the requests", None),

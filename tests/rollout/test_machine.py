@@ -16,8 +16,10 @@ from falaj.rollout import (
     Command,
     Event,
     Failed,
+    Hindered,
     Judged,
     MetricPlan,
+    Pair,
     Ready,
     Rollout,
     RolloutPlan,
@@ -26,6 +28,7 @@ from falaj.rollout import (
     Strategy,
     allowed,
     mirror_of,
+    pair_of,
     plan_of,
     transition,
     weight_of,
@@ -48,6 +51,7 @@ EVENTS: dict[str, Event] = {
     "started": Started(),
     "ready": Ready(),
     "failed": Failed("it fell"),
+    "hindered": Hindered("there is no baseline"),
     "applied": Applied(),
     "harm": Judged("errors", ("errors",), ruled_out=1.2, acceptable=True),
     "doubt": Judged(doubt="shifted"),
@@ -60,7 +64,7 @@ EVENTS: dict[str, Event] = {
 # 5 s later, and, after the slash, 20 s later, where that differs. A dash says that nothing changes.
 LEADS = {
     S.PENDING: "started:warming failed:rolling_back abort:rolling_back",
-    S.WARMING: "ready:stepping failed:rolling_back abort:rolling_back",
+    S.WARMING: "ready:stepping failed:rolling_back hindered:paused abort:rolling_back",
     S.SHADOWING: "failed:rolling_back harm:rolling_back doubt:paused good:-/promoting pause:paused "
     "promote:promoting skip:promoting abort:rolling_back",
     S.STEPPING: "failed:rolling_back harm:rolling_back doubt:paused some:holding/stepping good:holding/stepping "
@@ -235,3 +239,44 @@ def test_plans_go_through_json_and_come_from_the_options_of_the_project_file() -
     assert RolloutPlan.from_json(plan.to_json()) == plan
     shadow = plan_of("r", "shadow", {"for_s": 7200.0}, candidate=4, stable=3)
     assert (shadow.hold_s, [metric.name for metric in shadow.metrics]) == (7200.0, ["errors"])
+
+
+TWINS = replace(PLANS["canary"], steps=(100, 2_500, 5_000, 8_000), baseline=True)
+
+
+@pytest.mark.parametrize(
+    ("state", "step", "pair"),
+    [
+        (S.PENDING, 0, Pair(1, 0)),
+        (S.WARMING, 0, Pair(1, 0)),
+        (S.STEPPING, 0, Pair(1, 100)),
+        (S.HOLDING, 1, Pair(1, 2_500)),
+        (S.STEPPING, 2, Pair(1, 5_000)),
+        (S.STEPPING, 3, Pair(2, 2_000)),
+        (S.HOLDBACK, 3, Pair(2, 200)),
+        (S.SUCCEEDED, 3, None),
+        (S.ROLLING_BACK, 1, None),
+        (S.ROLLED_BACK, 1, None),
+    ],
+)
+def test_the_release_with_the_smaller_share_is_compared_with_as_much_of_the_other(state, step, pair) -> None:
+    assert pair_of(TWINS, Rollout(state, step)) == pair
+    if state in (S.STEPPING, S.HOLDBACK):
+        paused = Rollout(S.PAUSED, step, resumes=state)
+        assert pair_of(TWINS, paused) == pair, "a pause keeps both arms as they are"
+
+
+@pytest.mark.parametrize("kind", ["blue_green", "shadow", "challenger"])
+def test_only_canaries_have_a_baseline(kind: str) -> None:
+    plan = replace(PLANS[kind], baseline=True)
+    assert all(pair_of(plan, Rollout(state)) is None for state in S)
+    assert not plan_of("r", kind, {}, 2, 1).baseline and plan_of("r", "canary", {"steps": [0.1]}, 2, 1).baseline
+
+
+def test_a_candidate_without_a_baseline_waits_for_a_person_and_is_not_rolled_back() -> None:
+    warming = transition(TWINS, Rollout(), Started(), 0.0)
+    paused = transition(TWINS, warming, Hindered("no memory"), 400.0)
+    assert (paused.state, paused.resumes, paused.reason) == (S.PAUSED, S.WARMING, "no memory")
+    assert transition(TWINS, paused, Judged(), 9_999.0).state is S.PAUSED
+    assert {Command.RESUME, Command.PROMOTE, Command.ABORT} <= allowed(paused.state, TWINS.strategy)
+    assert transition(TWINS, paused, Asked(Command.RESUME, "omar"), 500.0).state is S.WARMING

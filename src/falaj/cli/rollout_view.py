@@ -26,7 +26,7 @@ _WORDS = {
     "live": "the candidate serves all requests",
 }
 _WIDTH = 24
-_RATIOS = ("errors", "latency", "distribution")
+_RATIOS = ("errors", "latency", "error_blocks", "latency_blocks", "distribution")
 """Kinds of metrics that compare by a ratio; the others compare by a difference."""
 
 
@@ -41,6 +41,7 @@ def lines_of(found: Rollout) -> list[str]:
         f"  requests   stable {asked.get('stable', 0):,}, candidate {asked.get('candidate', 0):,}",
         *_evidence(found),
         f"  verdict    {verdict(found)}",
+        *(f"  note       {note}" for note in found.notes),
         *([f"  it can be asked to: {', '.join(found.allowed)}"] if found.allowed else []),
     ]
 

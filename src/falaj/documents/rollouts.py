@@ -13,7 +13,7 @@ class Rollout:
 
     `weight` is the candidate's share in 1/10,000, `mirror` the share of requests that it gets a copy of. `metrics` hold
     log10 of the evidence of harm (`harm` against `harm_line`) and of being good enough (`safe` against `safe_line`).
-    `allowed` says what can be asked of it now.
+    `notes` say what limits the judgement, and what is not promised. `allowed` says what can be asked of it now.
     """
 
     id: str
@@ -34,6 +34,7 @@ class Rollout:
     harm: float
     harm_line: float | None
     metrics: list[dict[str, Any]]
+    notes: list[str]
     allowed: list[str]
     plan: dict[str, Any]
     trajectory: list[dict[str, Any]]
@@ -50,7 +51,7 @@ def rollout_of(known: Any) -> Rollout:
         mirror=report.get("mirror", 0.0), since=report.get("since"), reason=_reason(data, report),
         culprits=list(report.get("culprits", ())), requests=dict(report.get("requests", {})),
         harm=report.get("harm") or 0.0, harm_line=report.get("harm_line"), metrics=list(report.get("metrics", ())),
-        allowed=list(report.get("allowed", ())), plan=dict(plan),
+        notes=list(report.get("notes", ())), allowed=list(report.get("allowed", ())), plan=dict(plan),
         trajectory=list(report.get("trajectory", ())),
     )  # fmt: skip
 

@@ -38,14 +38,18 @@ class Access:
         endpoint: `environment/model`; None when the path names none.
         release: The release that the weights or a match chose; None when nothing could answer.
         answered: The release whose replica was asked last: another one when the chosen one could not answer.
+        baseline: Whether the chosen arm is the baseline of its endpoint.
+        answered_baseline: Whether the replica that was asked last is one of the baseline.
         weights: Weights in force for this request, by release, of 10,000; those of the route that it took.
         canary: The canary at that moment.
+        baseline_weight: Weight of the baseline in force for this request, of 10,000; a part of its release's.
         forced: Whether a match chose the release; such requests are no part of a random sample.
         unit: Value of the sticky header, its first 128 characters.
         path: As the caller wrote it.
         asked_us: When the first byte went to the replica that was asked last, microseconds after `at`.
         replied_us: When its last byte came.
         traceparent: What the caller said of its trace.
+        replica: Address of the replica that was asked last.
     """
 
     at: float
@@ -57,14 +61,18 @@ class Access:
     endpoint: str | None = None
     release: int | None = None
     answered: int | None = None
+    baseline: bool | None = None
+    answered_baseline: bool | None = None
     weights: Mapping[int, int] | None = None
     canary: int | None = None
+    baseline_weight: int | None = None
     forced: bool | None = None
     unit: str | None = None
     path: str | None = None
     asked_us: int | None = None
     replied_us: int | None = None
     traceparent: str | None = None
+    replica: str | None = None
 
     @property
     def is_feedback(self) -> bool:
@@ -78,15 +86,19 @@ class Access:
 
     @property
     def arm(self) -> str | None:
-        """`canary`, `stable` or `forced`, as the replica was told; None when none was chosen."""
+        """`canary`, `stable`, `baseline` or `forced`; None when none was chosen."""
         if self.release is None:
             return None
-        return "forced" if self.forced else "canary" if self.release == self.canary else "stable"
+        if self.forced:
+            return "forced"
+        return "baseline" if self.baseline else "canary" if self.release == self.canary else "stable"
 
     @property
     def failed_over(self) -> bool:
-        """Whether the chosen release could not answer and another one did: a failure that the caller did not see."""
-        return self.answered is not None and self.release is not None and self.release != self.answered
+        """Whether the chosen arm could not answer and another one did: a failure that the caller did not see."""
+        if self.answered is None or self.release is None:
+            return False
+        return (self.release, bool(self.baseline)) != (self.answered, bool(self.answered_baseline))
 
     @property
     def latency_ms(self) -> float:

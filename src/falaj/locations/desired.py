@@ -30,6 +30,8 @@ class Role(StrEnum):
     """What the endpoint served before, while the primary one rolls out."""
     CHALLENGER = "challenger"
     """Gets a copy of the requests, for comparison."""
+    BASELINE = "baseline"
+    """More replicas of a release, which another one is judged against; agents make these themselves."""
 
 
 @dataclass(frozen=True)
@@ -213,6 +215,19 @@ class Servable:
     admitted_at: float = 0.0
 
 
+@dataclass(frozen=True)
+class BaselineStatus:
+    """How the baseline of an endpoint is doing.
+
+    Args:
+        state: Of all its replicas together.
+        message: Why, when it is not ready.
+    """
+
+    state: EndpointState
+    message: str = ""
+
+
 class EndpointState(StrEnum):
     """How far an endpoint is from what is wanted."""
 
@@ -236,6 +251,9 @@ class EndpointStatus:
         url: Where predictions are made.
         serving: The release that answers now; None when none does.
         rollouts: How its rollouts are doing; see `agent.rollouts.Record.report`.
+        baseline: The replicas beside it that another release is judged against; None where there are none. Known to
+            the agent alone.
+        in_flight: Requests that its arm works on; known to the agent alone, of the canary.
     """
 
     endpoint: str
@@ -246,6 +264,8 @@ class EndpointStatus:
     url: str = ""
     serving: int | None = None
     rollouts: tuple[Mapping[str, Any], ...] = ()
+    baseline: BaselineStatus | None = None
+    in_flight: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Write it as the agent sends it."""

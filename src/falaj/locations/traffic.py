@@ -55,6 +55,26 @@ class Match:
 
 
 @dataclass(frozen=True)
+class Baseline:
+    """An arm that another one is judged against: more replicas of a release, with a part of its requests.
+
+    A replica that is asked less is slower for that alone. So an arm with few requests is compared with one of as many
+    replicas, started at the same time, that gets as many.
+
+    Args:
+        release: Whose replicas; there are as many as of the arm that is judged.
+        weight: What it gets of 10,000, out of the weight of its release; with 0 it stays warm.
+    """
+
+    release: int
+    weight: int
+
+    def to_json(self) -> dict[str, int]:
+        """Write it as a member of a traffic."""
+        return {"release": self.release, "weight": self.weight}
+
+
+@dataclass(frozen=True)
 class Traffic:
     """Who gets the requests of an endpoint.
 
@@ -64,6 +84,7 @@ class Traffic:
         canary: The release whose weight is the canary weight of the statistics.
         sticky: Request header, in lower case, whose value keeps a unit (such as a customer) on one release.
         matches: Requests that go to a release whatever the weights; the first that fits counts.
+        baseline: The arm beside those of the releases; None for none.
 
     Raises:
         DesiredStateError: Naming what is wrong.
@@ -74,6 +95,7 @@ class Traffic:
     canary: int | None = None
     sticky: str | None = None
     matches: tuple[Match, ...] = ()
+    baseline: Baseline | None = None
 
     def __post_init__(self) -> None:
         for release in (*self.weights, *self.mirrors, *([] if self.canary is None else [self.canary])):
@@ -86,6 +108,8 @@ class Traffic:
             raise DesiredStateError(f"a mirror gets a share above 0 and up to 1, not {dict(self.mirrors)}")
         if self.sticky is not None:
             object.__setattr__(self, "sticky", _lower(self.sticky, unit_fault(self.sticky)))
+        if self.baseline and not 0 <= self.baseline.weight <= self.weights.get(self.baseline.release, -1):
+            raise DesiredStateError(f"the baseline's weight is not a part of its release's: {self.baseline}")
 
     @property
     def stable(self) -> int | None:
@@ -139,6 +163,7 @@ class Traffic:
             "canary": self.canary,
             "sticky": self.sticky,
             "matches": [match.to_json() for match in self.matches],
+            "baseline": self.baseline.to_json() if self.baseline else None,
         }
 
     @classmethod
@@ -155,6 +180,7 @@ class Traffic:
                 value.get("canary"),
                 value.get("sticky"),
                 tuple(Match(**match) for match in value.get("matches") or ()),
+                Baseline(**value["baseline"]) if value.get("baseline") else None,
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DesiredStateError(f"the traffic of an endpoint is wrong: {error!r}") from error

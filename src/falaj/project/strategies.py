@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 
 from falaj.project.errors import nearest
 from falaj.project.fields import Duration, NonEmpty, Or, Share, Strict, problem
-from falaj.project.quantities import parse_duration, parse_share
+from falaj.project.quantities import SHARE_PATTERN, parse_duration, parse_share
 from falaj.project.spec import Strategy as Kind
 from falaj.project.spec import StrategySpec
 from falaj.rollout.headers import header_fault, query_fault, unit_fault, value_fault
@@ -30,18 +30,44 @@ class NoOptions(Strict):
     """The strategy has no options."""
 
 
+def _fraction(value: Any) -> Any:
+    """`10%` as 0.1; numbers stay."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return parse_share(value)
+    except ValueError:
+        raise problem(f"'{value[:60]}' is not a bound", "a number, or a share such as 10%") from None
+
+
+Bound = Annotated[
+    float, BeforeValidator(_fraction), Or({"type": "string", "pattern": SHARE_PATTERN, "examples": ["10%"]})
+]
+
+
 class Tolerance(Strict):
     """How much worse a candidate may be in one metric."""
 
-    tolerate: float | None = Field(
-        default=None, ge=0, description="Times the stable release (of a loss: how much more) that is no harm."
+    tolerate: Bound | None = Field(
+        default=None,
+        ge=0,
+        description="What is no harm. Errors and predictions: times the stable release. Latency: the share of time that"
+        " may be added, by default 10%. A loss: how much may be added.",
     )
-    margin: float | None = Field(
-        default=None, gt=0, description="Times the stable release (of a loss: how much more) to rule out first."
+    margin: Bound | None = Field(
+        default=None, gt=0, description="The same, for what must be ruled out before the candidate gets all traffic."
     )
     quantile: float | None = Field(
         default=None, gt=0, lt=1, description="Of `pinball`: which quantile is predicted; 0.5 by default."
     )
+    at_least: Duration | None = Field(
+        default=None, description="Of latency: a smaller difference is no harm, by default 0.2ms."
+    )
+
+    def options(self) -> dict[str, Any]:
+        """The bounds as plans hold them."""
+        found = self.model_dump(exclude_none=True, exclude={"at_least"})
+        return found if self.at_least is None else {**found, "at_least_ms": 1000 * self.at_least}
 
 
 def _metrics(value: Any) -> Any:
@@ -61,8 +87,9 @@ def _possible(metrics: dict[str, Tolerance]) -> dict[str, Tolerance]:
     for name, bounds in metrics.items():
         if bounds.quantile is not None and name != "pinball":
             raise problem(f"{name} is not about a quantile", "`quantile` with `pinball`")
-        least, most, words = (1.0, math.inf, "a ratio of 1 or more") if name in RATIOS else (
-            0.0, 1.0, "a difference of losses, from 0 to less than 1")  # fmt: skip
+        least, most, words = _SHARE_OF_TIME if name == "latency" else _RATIO if name in RATIOS else _DIFFERENCE
+        if bounds.at_least is not None and name != "latency":
+            raise problem(f"{name} has no least difference in time", "`at_least` belongs to latency")
         tolerated = least if bounds.tolerate is None else bounds.tolerate
         if not least <= tolerated < most or (bounds.margin or 0.0) >= most:
             raise problem(f"{name} cannot be judged by these bounds", words)
@@ -70,6 +97,10 @@ def _possible(metrics: dict[str, Tolerance]) -> dict[str, Tolerance]:
             raise problem(f"the margin of {name} is not above what is tolerated", f"more than {tolerated:g}")
     return metrics
 
+
+_SHARE_OF_TIME = (0.0, math.inf, "a share of time that may be added, such as 10%")
+_RATIO = (1.0, math.inf, "a ratio of 1 or more")
+_DIFFERENCE = (0.0, 1.0, "a difference of losses, from 0 to less than 1")
 
 Metrics = Annotated[
     dict[RolloutMetric, Tolerance],
@@ -158,7 +189,12 @@ class Judged(Routed):
         description="How often a candidate that is no worse may be rolled back.",
     )
     burn_in: Duration = Field(
-        default=10.0, json_schema_extra={"default": "10s"}, description="Not judged after the start: caches are cold."
+        default=10.0,
+        json_schema_extra={"default": "10s"},
+        description="Latency is not judged so soon after the start, and longer until the candidate has settled.",
+    )
+    burn_in_max: Duration = Field(
+        default=300.0, json_schema_extra={"default": "5m"}, description="By then latency is judged in any case."
     )
     sticky: Annotated[NonEmpty, _sound(unit_fault)] | None = Field(
         default=None, description="Request header whose value keeps a unit on one side."
@@ -195,9 +231,10 @@ class Judged(Routed):
 
     def options(self) -> dict[str, Any]:
         """The common options as plans hold them."""
-        metrics = [{"name": name, **each.model_dump(exclude_none=True)} for name, each in self.metrics.items()]
+        metrics = [{"name": name, **each.options()} for name, each in self.metrics.items()]
         found = {
-            **super().options(), "false_alarm": self.false_alarm, "burn_in_s": self.burn_in, "max_s": self._longest,
+            **super().options(), "false_alarm": self.false_alarm, "burn_in_s": self.burn_in,
+            "burn_in_max_s": max(self.burn_in, self.burn_in_max), "max_s": self._longest,
         }  # fmt: skip
         if metrics:
             found["metrics"] = metrics
@@ -218,6 +255,11 @@ class Canary(Judged):
         description="Shares of the traffic, growing.",
     )
     hold: Duration = Field(default=60.0, json_schema_extra={"default": "1m"}, description="Least time of each step.")
+    baseline: bool = Field(
+        default=True,
+        description="Compare with as many new replicas of the stable release, with as much traffic. Without them no"
+        " bound on false alarms is promised for latency.",
+    )
     holdback: Annotated[
         dict[str, float] | None,
         BeforeValidator(_holdback),
@@ -241,7 +283,7 @@ class Canary(Judged):
         more: dict[str, Any] = {"holdback": self.holdback} if self.holdback else {}
         if self.no_new_units != "wait":
             more["no_new_units"] = self.no_new_units
-        return {**super().options(), "steps": self.steps, "hold_s": self.hold, **more}
+        return {**super().options(), "steps": self.steps, "hold_s": self.hold, "baseline": self.baseline, **more}
 
 
 class BlueGreen(Routed):

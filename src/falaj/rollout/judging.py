@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from falaj.rollout.analysis import AnalysisPlan, MetricSpec, MetricVerdict, Verdict
+from falaj.rollout.analysis import AnalysisPlan, MetricKind, MetricSpec, MetricVerdict, Verdict
 from falaj.rollout.analysis.plan import LATENCY_QUANTILES
 from falaj.rollout.machine import Judged
 from falaj.rollout.plan import MetricPlan, RolloutPlan, Strategy
@@ -19,9 +19,11 @@ MIN_PAST = 50
 """So many requests of the past must be known to take cuts from them."""
 DEFAULT_CUTS_MS = (5.0, 25.0, 100.0)
 """Cuts of an endpoint without a past; any cut that is fixed in advance is valid, these may see less."""
+MAX_SLOWER, SLOWER_MARGIN = 0.1, 0.5
+"""Of the baseline's time: how much may be added, and what must be ruled out before promotion."""
 LATENCY_TOLERATED, LATENCY_MARGIN = 1.25, 2.0
 """A replica with less traffic is a little slower for that alone: its caches are colder. That is no harm."""
-ERROR_FLOOR = 0.005
+ERROR_FLOOR = 0.01
 """Where the stable release has fewer errors than this, a candidate is good enough with as few."""
 OF_HOLDBACK = 0.25
 """Share of the bound that is the holdback's; the steps have the rest."""
@@ -53,6 +55,8 @@ def analysis_plan(
         alpha_promote=plan.false_promotion,
         starts=max(1, len(plan.steps)),
         label_block_s=plan.label_block_s,
+        burn_in_s=plan.burn_in_s,
+        burn_in_max_s=plan.burn_in_max_s,
     )
 
 
@@ -70,11 +74,15 @@ def _spec(
 ) -> MetricSpec | None:
     own = _bounds(metric)
     match metric.name:
+        case "errors" if plan.baseline:
+            return MetricSpec.error_blocks(floor=ERROR_FLOOR, **own)
+        case "latency" if plan.strategy is Strategy.CANARY:
+            return MetricSpec.latency_blocks(**_time_bounds(metric))
         case "errors":
             return MetricSpec.errors(floor=ERROR_FLOOR, **own)
         case "latency":
             cuts = cuts_of(past_ms, LATENCY_QUANTILES) or DEFAULT_CUTS_MS
-            return MetricSpec.latency(cuts, **_latency_bounds(own))
+            return MetricSpec.latency(cuts, **_latency_bounds(metric))
         case "predictions":
             cuts = cuts_of(scores, np.arange(0.1, 1.0, 0.1))
             own.pop("margin", None)
@@ -93,10 +101,18 @@ def _bounds(metric: MetricPlan) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _latency_bounds(own: Mapping[str, float]) -> dict[str, Any]:
-    """The bounds that were asked for, or the usual ones; a narrow margin tolerates half of itself."""
-    margin = own.get("margin", LATENCY_MARGIN)
-    return {"tolerated": own.get("tolerated", min(LATENCY_TOLERATED, (1 + margin) / 2)), "margin": margin}
+def _time_bounds(metric: MetricPlan) -> dict[str, Any]:
+    """Tolerance and margin as ratios of times; a margin that is not given lies as far above as it usually does."""
+    given = {} if metric.at_least_ms is None else {"at_least_ms": metric.at_least_ms}
+    tolerate = MAX_SLOWER if metric.tolerate is None else metric.tolerate
+    margin = max(SLOWER_MARGIN, 2 * tolerate) if metric.margin is None else metric.margin
+    return {"tolerated": 1 + min(tolerate, margin / 2), "margin": 1 + margin, **given}
+
+
+def _latency_bounds(metric: MetricPlan) -> dict[str, Any]:
+    """Of a shadow, whose latencies are compared by how many are above quantiles of the past: at least the usual."""
+    margin = max(LATENCY_MARGIN, 1 + (metric.margin or 0.0))
+    return {"tolerated": max(LATENCY_TOLERATED, 1 + (metric.tolerate or 0.0)), "margin": margin}
 
 
 def cuts_of(past: Sequence[float], quantiles: Sequence[float] | np.ndarray) -> tuple[float, ...]:
@@ -145,7 +161,8 @@ def _culprits(verdict: Verdict) -> tuple[str, ...]:
 
 def _worse(metric: MetricVerdict) -> str:
     is_ratio = metric.compares == "ratio"
-    words = "times stable" if is_ratio else "more than stable"
+    blocks = metric.kind in (MetricKind.ERROR_BLOCKS, MetricKind.LATENCY_BLOCKS)
+    words = "times the baseline" if blocks else "times stable" if is_ratio else "more than stable"
     if is_ratio and metric.at_least is not None and metric.at_least > 1:
         return f"{metric.name} at least {metric.at_least:.2g} {words}"
     return metric.name if metric.ratio is None else f"{metric.name} about {metric.ratio:.2g} {words}{_cut_off(metric)}"

@@ -119,7 +119,14 @@ class Judged:
     exhausted: str = ""
 
 
-Event = Started | Ready | Failed | Applied | Asked | Judged
+@dataclass(frozen=True)
+class Hindered:
+    """The candidate runs, and cannot be compared with anything, so a person decides."""
+
+    reason: str
+
+
+Event = Started | Ready | Failed | Hindered | Applied | Asked | Judged
 
 
 @dataclass(frozen=True)
@@ -188,6 +195,34 @@ def mirror_of(plan: RolloutPlan, rollout: Rollout) -> float:
     return plan.mirror if (rollout.resumes or rollout.state) is _S.SHADOWING else 0.0
 
 
+@dataclass(frozen=True)
+class Pair:
+    """The two arms of equal size that are compared.
+
+    Args:
+        baseline_of: Number of the release that has the larger share, and the baseline beside it.
+        weight: Share of either arm in 1/10,000; 0 while both only warm up.
+    """
+
+    baseline_of: int
+    weight: int
+
+
+def pair_of(plan: RolloutPlan, rollout: Rollout) -> Pair | None:
+    """What is compared with what: the release with the smaller share, with as much of the other one.
+
+    Up to half of the traffic that is the whole candidate, against a baseline of the stable release; above, as in the
+    holdback, it is all that stays with the stable release, against a baseline of the candidate.
+    """
+    state = rollout.resumes or rollout.state
+    if not plan.baseline or plan.strategy is not Strategy.CANARY or state in ENDED | {_S.ROLLING_BACK}:
+        return None
+    weight = weight_of(plan, rollout)
+    if weight <= WHOLE // 2:
+        return Pair(plan.stable, weight)
+    return Pair(plan.candidate, WHOLE - weight) if weight < WHOLE else None
+
+
 def ratio_to_leave(weight: int) -> float | None:
     """How many times worse must be ruled out before a larger share is risked; None asks for the margin itself."""
     return next((ratio for upto, ratio in ((100, 5.0), (500, 3.0), (2_500, 2.0)) if weight <= upto), None)
@@ -220,6 +255,8 @@ def transition(plan: RolloutPlan, rollout: Rollout, event: Event, now: float) ->
             return _judged(plan, rollout, event, now)
         case Failed() if rollout.state not in ENDED | {_S.ROLLING_BACK}:
             return _enter(rollout, _S.ROLLING_BACK, now, event.reason)
+        case Hindered() if rollout.state is _S.WARMING:
+            return _pause(rollout, _S.PAUSED, now, event.reason, "")
         case Started() if rollout.state is _S.PENDING:
             return _enter(rollout, _S.WARMING, now)
         case Ready() if rollout.state is _S.WARMING:

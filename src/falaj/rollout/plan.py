@@ -28,10 +28,11 @@ class MetricPlan:
 
     Args:
         name: `errors`, `latency`, `predictions`, or a loss such as `brier`.
-        tolerate: Ratio to the stable release (of a loss, the difference) that counts as no harm; None for the metric's
-            own.
-        margin: Ratio (of a loss, the difference) that must be ruled out before the candidate is promoted; None for
-            the metric's own, which lies as far above what is tolerated as it usually does.
+        tolerate: Ratio to the stable release that counts as no harm; of latency, the share of time that may be added;
+            of a loss, the difference. None for the metric's own.
+        margin: The same, for what must be ruled out before the candidate is promoted; None for the metric's own,
+            which lies as far above what is tolerated as it usually does.
+        at_least_ms: Of latency: a smaller difference is no harm; None for the metric's own.
         quantile: Of `pinball`, which quantile is predicted; None for the median.
     """
 
@@ -39,6 +40,7 @@ class MetricPlan:
     tolerate: float | None = None
     margin: float | None = None
     quantile: float | None = None
+    at_least_ms: float | None = None
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,11 @@ class RolloutPlan:
         holdback: Share in 1/10,000 that stays with the stable release after the last step.
         holdback_s: How long the way back stays open after the promotion.
         warm_up_s: A candidate that is not ready by then is given up.
-        burn_in_s: Requests so soon after the candidate's start are not judged: caches are cold.
+        burn_in_s: Latencies are not judged so soon after the candidate's start: caches are cold.
+        burn_in_max_s: By then they are, whether the candidate has settled or not.
+        baseline: Whether a canary is compared with replicas of the stable release that are as many, started with it,
+            and get as much of the traffic. Without, arms of different size are compared, and no bound is promised for
+            latency.
         metrics: What is judged.
         false_alarm: Bound on the probability that a candidate which is no worse is rolled back.
         false_promotion: Bound on the probability that one that is worse by the margin is promoted.
@@ -80,6 +86,8 @@ class RolloutPlan:
     holdback_s: float = 0.0
     warm_up_s: float = 300.0
     burn_in_s: float = 0.0
+    burn_in_max_s: float = 300.0
+    baseline: bool = False
     metrics: tuple[MetricPlan, ...] = ()
     false_alarm: float = 0.01
     false_promotion: float = 0.05
@@ -133,7 +141,8 @@ def plan_of(rollout_id: str, kind: str, options: Mapping[str, Any], candidate: i
         max_s=float(options.get("max_s", 7 * 86_400.0)),
         holdback=round(float(holdback.get("share", 0.0)) * WHOLE),
         holdback_s=float(holdback.get("for_s", options.get("way_back_s", 0.0))),
-        burn_in_s=float(options.get("burn_in_s", 0.0)),
+        burn_in_s=float(options.get("burn_in_s", 0.0)), burn_in_max_s=float(options.get("burn_in_max_s", 300.0)),
+        baseline=strategy is Strategy.CANARY and bool(options.get("baseline", True)),
         metrics=tuple(_metric(each) for each in metrics),
         false_alarm=float(options.get("false_alarm", 0.01)),
         sticky=options.get("sticky"), matches=tuple(options.get("matches", ())),

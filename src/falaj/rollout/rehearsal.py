@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from falaj.rollout.analysis import Analysis, Batch
+from falaj.rollout.analysis import Analysis, Batch, Block
 from falaj.rollout.judging import analysis_plan, judged
 from falaj.rollout.machine import (
     Ready,
@@ -27,6 +27,7 @@ _MOST_AT_ONCE = 100_000
 _PATIENCE = 0.15
 _SOONEST_S = 2.0
 """Looks become rarer while a step lasts, by this share of its time; an agent looks more often and decides no later."""
+_FEWEST = 5  # requests of an arm in a block, as agents have it
 _TICK_S = 1e-3
 _MEDIAN_MS = 20.0
 _SPREAD = 0.5
@@ -142,10 +143,39 @@ def _answered(
         stable, shadow = rng.random(copies) < stream.errors, rng.random(copies) < bad
         pairs = Batch.of_pairs(stable, shadow, _latencies(copies, rng), _latencies(copies, rng))
         return analysis.update(pairs, now)
+    if analysis.blocks:
+        return _by_blocks(analysis, plan, rollout, stream, count, now, rng)
     canary = rng.random(count) < weight
     failed = rng.random(count) < np.where(canary, bad, stream.errors)
     cold = np.full(count, now <= plan.burn_in_s)
     return analysis.update(Batch(canary, np.full(count, weight), failed, _latencies(count, rng), burn_in=cold), now)
+
+
+def _by_blocks(
+    analysis: Analysis, plan: RolloutPlan, rollout: Rollout, stream: Stream, count: int, now: float,
+    rng: np.random.Generator,
+) -> Analysis:  # fmt: skip
+    """The evidence after so many more requests of a canary with a baseline, one block of time after another."""
+    weight = weight_of(plan, rollout) / WHOLE
+    share = min(weight, 1 - weight)
+    length = max(1.0, np.ceil(_FEWEST / (stream.rate * share)))
+    blocks = max(1, int(count / (stream.rate * length)))
+    for number in range(blocks):
+        asked = int(rng.poisson(count / blocks))
+        canary = rng.random(asked) < weight
+        cold = np.ones(asked, dtype=bool)
+        latency = _latencies(asked, rng)
+        analysis = analysis.update(Batch(canary, np.full(asked, weight), ~cold, latency), now)
+        analysis = analysis.observe_block(_block(asked, share, stream, rng), now - (blocks - 1 - number) * length, now)
+    return analysis
+
+
+def _block(asked: int, share: float, stream: Stream, rng: np.random.Generator) -> Block:
+    count = int(rng.binomial(asked, min(1.0, 2 * share)))
+    candidate = rng.random(count) < 0.5
+    bad = min(1.0, stream.errors * stream.worse)
+    failed = rng.random(count) < np.where(candidate, bad, stream.errors)
+    return Block(candidate, ("",) * count, _latencies(count, rng), failed, failed)
 
 
 def _latencies(count: int, rng: np.random.Generator) -> np.ndarray:

@@ -7,7 +7,7 @@ from falaj.locations.agent.rollouts.counting import by_endpoint, counted, failur
 from falaj.locations.agent.rollouts.units import Units
 from tests.locations.rollouts.made import ENDPOINT, access, judged_record, plan
 
-ERRORS = plan(metrics=["errors"])
+ERRORS = plan(metrics=["errors"], baseline=False)
 
 
 def seen(*accesses, once=list, of=ERRORS):
@@ -32,7 +32,7 @@ def test_a_request_that_another_release_answered_is_a_failure_of_the_chosen_one(
 
 
 def test_requests_of_other_rollouts_and_before_the_burn_in_are_no_evidence() -> None:
-    burning = plan(metrics=["errors"], burn_in_s=60.0)
+    burning = plan(metrics=["errors"], burn_in_s=60.0, baseline=False)
     others = (access(2, canary=3), access(7), access(1, canary=None))
     assert seen(*others)[2] == (0, 0)
     assert seen(access(2, at=159.0, status=500), access(2, at=161.0), of=burning) == ((0, 0), (0, 1), (0, 2))

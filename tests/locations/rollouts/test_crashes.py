@@ -18,12 +18,13 @@ from hypothesis import strategies as st
 from falaj.locations.accesslog import AccessLog
 from falaj.locations.agent.intake import Offer
 from falaj.locations.agent.rollouts import Rollouts, watch
-from falaj.locations.desired import DesiredState, EndpointState, EndpointStatus, RolloutWish
+from falaj.locations.desired import BaselineStatus, DesiredState, EndpointState, EndpointStatus, RolloutWish
 from falaj.locations.traffic import Traffic
 from falaj.rollout import WHOLE, Asked, Command, RolloutPlan
 from tests.locations.rollouts.made import ENDPOINT, plan
 
-READY = (EndpointStatus(ENDPOINT, 2, EndpointState.READY),)
+BASELINE = BaselineStatus(EndpointState.READY)
+READY = tuple(EndpointStatus(ENDPOINT, release, EndpointState.READY, baseline=BASELINE) for release in (1, 2))
 HELD = plan(metrics=[{"name": "errors", "margin": 8.0}], hold_s=1.0, holdback={"share": 0.1, "for_s": 2.0})
 EFFECTS = 4
 """Where a pass can be interrupted: before the file, behind it, before the data plane and behind it."""
@@ -76,7 +77,7 @@ class Place:
             self.looks()
         except KilledError:
             self.agent = self.started()
-        self.now += 0.3
+        self.now += 1.0
         self.requests()
 
     def looks(self) -> None:
@@ -98,18 +99,22 @@ class Place:
     def requests(self) -> None:
         if not self.told:
             return
-        weight = self.told[-1].weights.get(2, 0)
+        weight, baseline = self.told[-1].weights.get(2, 0), self.told[-1].baseline
+        of, share = (baseline.release, baseline.weight) if baseline else (0, 0)
         with self.log.open("a") as file:
             for _ in range(self.per_pass):
-                release = 2 if self.rng.random() * WHOLE < weight else 1
+                point = self.rng.random() * WHOLE
+                release = 2 if point < weight else 1
+                is_baseline = release == of and (point < share if of == 2 else point >= WHOLE - share)
                 fails = release == 2 and self.rng.random() < self.errors
                 line = {"at": str(self.now), "request_id": "q", "status": 500 if fails else 200, "flags": "-",
                         "latency_us": 9000, "attempts": 1, "endpoint": ENDPOINT, "release": release,
                         "answered": release, "weights": {"1": WHOLE - weight, "2": weight}, "canary": 2,
-                        "forced": False, "unit": None}  # fmt: skip
+                        "forced": False, "unit": None, "baseline": is_baseline, "answered_baseline": is_baseline,
+                        "baseline_weight": share}  # fmt: skip
                 file.write(json.dumps(line) + "\n")
 
-    def runs(self, kills: dict[int, int], most: int = 120) -> dict[str, Any]:
+    def runs(self, kills: dict[int, int], most: int = 200) -> dict[str, Any]:
         """Until it has ended; then the report."""
         for number in range(most):
             self.passes(kills.get(number))
@@ -163,7 +168,7 @@ def test_a_bad_one_goes_whoever_is_killed_and_no_request_counts_twice(kills: dic
 @given(kills)
 def test_every_request_is_counted_once_whoever_is_killed(kills: dict[int, int]) -> None:
     """A plan that never gets enough evidence stays in its step, so that all that was logged must be counted."""
-    endless = plan(metrics=[{"name": "latency", "margin": 1.001}], steps=[0.1], max_s=1e9)
+    endless = plan(metrics=[{"name": "latency", "margin": 0.001}], steps=[0.1], max_s=1e9)
     with TemporaryDirectory() as folder:
         place = Place(Path(folder), errors=0.0, plan=endless, per_pass=30)
         place.passes(None)  # the agent has seen that the candidate is ready: from here on requests count

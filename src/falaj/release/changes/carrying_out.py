@@ -51,8 +51,9 @@ def carry_out(turn: Turn, row: ChangeRow) -> None:
 
 def _deployed(turn: Turn, row: ChangeRow, granted: str) -> list[str]:
     """Start the deployments: location after location where the candidate is judged, else all at once."""
-    release = turn.release(row)
-    kind, options = strategy_for(row, release, turn.environment(row.environment))
+    release, environment = turn.release(row), turn.environment(row.environment)
+    kind, options = strategy_for(row, release, environment)
+    options = _of_each_location(options, len(environment.locations))
     grant, waves = Grant(granted, row.id, kind, options), kind != Strategy.RECREATE
     return [
         deploy(
@@ -64,8 +65,15 @@ def _deployed(turn: Turn, row: ChangeRow, granted: str) -> list[str]:
             turn.now,
             waits=waves and place > 0,
         )
-        for place, location in enumerate(turn.environment(row.environment).locations)
+        for place, location in enumerate(environment.locations)
     ]
+
+
+def _of_each_location(options: Mapping[str, Any], locations: int) -> Mapping[str, Any]:
+    """Options of one location: a change goes back everywhere when one location rolls it back, so they share a bound."""
+    if "false_alarm" not in options:
+        return options
+    return {**options, "false_alarm": options["false_alarm"] / locations}
 
 
 def _admitted(turn: Turn, row: ChangeRow) -> str:

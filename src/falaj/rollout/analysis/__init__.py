@@ -7,6 +7,7 @@ back with probability at most `plan.alpha`.
 
 from falaj.rollout.analysis.analysis import Analysis
 from falaj.rollout.analysis.batch import Batch
+from falaj.rollout.analysis.block import Block
 from falaj.rollout.analysis.plan import LATENCY_QUANTILES, AnalysisPlan, MetricKind, MetricSpec
 from falaj.rollout.analysis.verdict import MetricVerdict, Verdict
 
@@ -15,6 +16,7 @@ __all__ = [
     "Analysis",
     "AnalysisPlan",
     "Batch",
+    "Block",
     "MetricKind",
     "MetricSpec",
     "MetricVerdict",

@@ -13,15 +13,19 @@ from falaj.rollout.analysis import evidence, rates
 from falaj.rollout.analysis.arrivals import Arrivals
 from falaj.rollout.analysis.batch import Batch, Flags, Numbers
 from falaj.rollout.analysis.betting import Bets
+from falaj.rollout.analysis.block import Block
 from falaj.rollout.analysis.carrying import carry
+from falaj.rollout.analysis.error_blocks import ErrorBlocks
 from falaj.rollout.analysis.evidence import Evidence
 from falaj.rollout.analysis.label_blocks import LabelBlocks, LabelSums, by_block
+from falaj.rollout.analysis.latency_blocks import LatencyBlocks
 from falaj.rollout.analysis.look import Look
 from falaj.rollout.analysis.peaks import Peaks
 from falaj.rollout.analysis.plan import AnalysisPlan, MetricKind, MetricSpec
 from falaj.rollout.analysis.tally import Counts, Tally, by_weight, count_above, count_arms, count_bins
 from falaj.rollout.analysis.verdict import Verdict, verdict_of
 
+_BY_BLOCKS = (MetricKind.ERROR_BLOCKS, MetricKind.LATENCY_BLOCKS)
 PAIRS_WEIGHT = 0.5  # of two answers to one request, either is as likely to be the worse one when the models are equal
 
 
@@ -39,6 +43,7 @@ class Analysis:
         bets: Wealth of bets on mean losses, by metric.
         label_blocks: Labels that were not bet on yet, by metric.
         arrivals: Which arm labels came from, by age and outcome.
+        blocks: What blocks of time said of errors and latency of two arms of equal size, by metric.
         step: The current one, from 0.
         exposed: Requests that the canary answered.
         updated_s: When something was last taken in, unix seconds.
@@ -51,6 +56,7 @@ class Analysis:
     bets: Mapping[str, Bets] = field(default_factory=dict)
     label_blocks: Mapping[str, LabelBlocks] = field(default_factory=dict)
     arrivals: Arrivals = field(default_factory=lambda: Arrivals({}))
+    blocks: Mapping[str, ErrorBlocks | LatencyBlocks] = field(default_factory=dict)
     step: int = 0
     exposed: int = 0
     updated_s: float = 0.0
@@ -74,17 +80,40 @@ class Analysis:
             {metric.name: Tally(2) for metric in later},
             {metric.name: first for metric in losses},
             {metric.name: LabelBlocks() for metric in losses},
+            blocks={metric.name: _empty(metric, plan) for metric in plan.of_kind(*_BY_BLOCKS)},
         )
         return fresh if carried is None else carry(carried, fresh)
 
-    def enter_step(self) -> Analysis:
+    def enter_step(self, *, another_pair: bool = False) -> Analysis:
         """Begin another step or the holdback: evidence starts anew for faults that begin now, and the old goes on.
 
         Steps beyond `plan.starts` change nothing but the step's number.
+
+        Args:
+            another_pair: Other arms are compared from now on, so that they have to settle.
         """
         step = self.step + 1
         share = self.plan.start_weight(step)
-        return replace(self, step=step, bets={name: bets.start(share) for name, bets in self.bets.items()})
+        bets = {name: each.start(share) for name, each in self.bets.items()}
+        blocks = {name: _started(each, share, another_pair) for name, each in self.blocks.items()}
+        return replace(self, step=step, bets=bets, blocks=blocks)
+
+    def observe_block(self, block: Block, at_s: float, now_s: float) -> Analysis:
+        """Take in what two arms of equal size did in one block of time; each block once, in order.
+
+        Args:
+            block: Its requests.
+            at_s: When it ended, unix seconds.
+            now_s: Unix seconds.
+        """
+        blocks: dict[str, ErrorBlocks | LatencyBlocks] = {}
+        for name, state in self.blocks.items():
+            spec = self.plan.named(name)
+            if isinstance(state, ErrorBlocks):
+                blocks[name] = state.observe(block, spec, self.step)
+            else:
+                blocks[name] = state.observe(block, at_s, spec, self.plan)
+        return replace(self, blocks=blocks)._looked_at(now_s)
 
     def update(self, batch: Batch, now_s: float) -> Analysis:
         """Take requests in, in the order in which they were answered."""
@@ -208,6 +237,7 @@ class Analysis:
             "bets": {name: bets.to_json() for name, bets in self.bets.items()},
             "label_blocks": {name: blocks.to_json() for name, blocks in self.label_blocks.items()},
             "arrivals": self.arrivals.to_json(),
+            "blocks": {name: state.to_json() for name, state in self.blocks.items()},
             "step": self.step,
             "exposed": self.exposed,
             "updated_s": self.updated_s,
@@ -225,6 +255,7 @@ class Analysis:
             bets={name: Bets.from_json(bets) for name, bets in document["bets"].items()},
             label_blocks={name: LabelBlocks.from_json(blocks) for name, blocks in document["label_blocks"].items()},
             arrivals=Arrivals.from_json(document["arrivals"]),
+            blocks={name: type(empty.blocks[name]).from_json(state) for name, state in document["blocks"].items()},
             step=document["step"],
             exposed=document["exposed"],
             updated_s=document["updated_s"],
@@ -235,10 +266,13 @@ class Analysis:
         return replace(self, updated_s=now_s, peaks=self.peaks.raised(self.evidence()))
 
     def _with_labels(self, metric: str, tally: Tally, blocks: LabelBlocks) -> Analysis:
-        return replace(self, labels={**self.labels, metric: tally}, label_blocks={**self.label_blocks, metric: blocks})
+        labels, waiting = {**self.labels, metric: tally}, {**self.label_blocks, metric: blocks}
+        return replace(self, labels=labels, label_blocks=waiting)
 
     def _evidence_of(self, spec: MetricSpec, harm: Numbers, first: int) -> Evidence:
         plan, step = self.plan, self.step
+        if spec.name in self.blocks:
+            return self.blocks[spec.name].evidence(spec, plan, step)
         match spec.kind:
             case MetricKind.ERRORS:
                 return evidence.of_errors(harm, self.requests, first, spec, plan)
@@ -255,6 +289,14 @@ class Analysis:
         if spec.kind is not kind:
             raise ValueError(f"metric {name} is judged as {spec.kind}, not as {kind}")
         return spec
+
+
+def _empty(spec: MetricSpec, plan: AnalysisPlan) -> ErrorBlocks | LatencyBlocks:
+    return (ErrorBlocks if spec.kind is MetricKind.ERROR_BLOCKS else LatencyBlocks).of(plan, spec)
+
+
+def _started(state: ErrorBlocks | LatencyBlocks, share: float, another_pair: bool) -> ErrorBlocks | LatencyBlocks:
+    return state.start(share) if isinstance(state, ErrorBlocks) else state.start(share, another_pair=another_pair)
 
 
 def _count(batch: Batch, plan: AnalysisPlan) -> Counts:

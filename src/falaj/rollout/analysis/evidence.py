@@ -31,6 +31,19 @@ class Evidence:
     shown: int = 1
 
 
+def at_most_of(ratios: Numbers, safe: Numbers, plan: AnalysisPlan) -> float:
+    """The smallest ratio that is ruled out together with all above it; infinite while none is.
+
+    Args:
+        ratios: Ascending.
+        safe: Log e-value against each.
+        plan: Has the error bound.
+    """
+    open_ = np.flatnonzero(safe < -math.log(plan.alpha_promote))
+    lowest = int(open_[-1]) + 1 if len(open_) else 0
+    return float(ratios[lowest]) if lowest < len(ratios) else math.inf
+
+
 def of_errors(harm: Numbers, tally: Tally, first: int, spec: MetricSpec, plan: AnalysisPlan) -> Evidence:
     """Of one series of events, whose log e-value of harm is given."""
     return Evidence(float(harm[0]), *of_rates(tally, slice(first, first + 1), spec, plan), first)
@@ -64,10 +77,7 @@ def of_rates(tally: Tally, series: slice, spec: MetricSpec, plan: AnalysisPlan) 
     _, weights, counts = tally.arrays()
     nulls = rates.nulls_of(spec)
     ruled_out = rates.log_ruled_out(weights, counts[:, series], counts[:, 0], nulls, spec.floor).min(axis=0)
-    kept = np.flatnonzero(ruled_out < -math.log(plan.alpha_promote))
-    lowest = int(kept[-1]) + 1 if len(kept) else 0
-    at_most = float(nulls[lowest]) if lowest < len(nulls) else math.inf
-    return float(ruled_out[np.searchsorted(nulls, spec.margin)]), at_most
+    return float(ruled_out[np.searchsorted(nulls, spec.margin)]), at_most_of(nulls, ruled_out, plan)
 
 
 def of_bets(bets: Bets, spec: MetricSpec, plan: AnalysisPlan, step: int) -> Evidence:

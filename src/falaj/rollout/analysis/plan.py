@@ -26,6 +26,8 @@ class MetricKind(StrEnum):
 
     ERRORS = "errors"
     LATENCY = "latency"
+    ERROR_BLOCKS = "error_blocks"
+    LATENCY_BLOCKS = "latency_blocks"
     DISTRIBUTION = "distribution"
     QUALITY = "quality"
     QUALITY_PAIRED = "quality_paired"
@@ -54,6 +56,7 @@ class MetricSpec:
             too. A wrong value costs power, not validity.
         limit: Losses of numbers: errors above this count like this, and are divided by it.
         quantile: Of `pinball`: which quantile is predicted.
+        at_least_ms: Latency by blocks: a difference below this, in milliseconds, is no harm, however fast both are.
     """
 
     name: str
@@ -67,6 +70,7 @@ class MetricSpec:
     expected_rate: float | None = None
     limit: float | None = None
     quantile: float = 0.5
+    at_least_ms: float = 0.0
 
     def __post_init__(self) -> None:
         lowest, highest = _TOLERANCES["ratio" if self.is_ratio else self.kind.value]
@@ -86,7 +90,7 @@ class MetricSpec:
     @property
     def is_ratio(self) -> bool:
         """Whether tolerances are ratios of rates."""
-        return self.kind in (MetricKind.ERRORS, MetricKind.LATENCY, MetricKind.DISTRIBUTION)
+        return self.kind in _RATIOS
 
     @property
     def compares(self) -> str:
@@ -112,6 +116,19 @@ class MetricSpec:
         usual = (0.5, 0.9, 0.99) if len(cuts) == 3 else LATENCY_QUANTILES[-len(cuts) :]
         chosen = usual if quantiles is None else tuple(quantiles)
         return MetricSpec(name, MetricKind.LATENCY, tolerated, margin, weight, cuts=tuple(cuts), quantiles=chosen)
+
+    @staticmethod
+    def error_blocks(name: str = "errors", *, tolerated: float = 1.0, margin: float = 1.5, floor: float = 0.01,
+                     weight: float = 1.0) -> MetricSpec:  # fmt: skip
+        """Errors of two arms of equal size, compared by blocks of time."""
+        return MetricSpec(name, MetricKind.ERROR_BLOCKS, tolerated, margin, weight, floor)
+
+    @staticmethod
+    def latency_blocks(name: str = "latency", *, tolerated: float = 1.1, margin: float = 1.5,
+                       at_least_ms: float = 0.2, weight: float = 1.0) -> MetricSpec:  # fmt: skip
+        """Latency of two arms of equal size, compared by blocks of time; ratios are of times."""
+        kind = MetricKind.LATENCY_BLOCKS
+        return MetricSpec(name, kind, tolerated, margin, weight, at_least_ms=at_least_ms)
 
     @staticmethod
     def distribution(cuts: tuple[float, ...], name: str = "predictions", *, tolerated: float = 1.2,
@@ -145,6 +162,9 @@ class MetricSpec:
         return MetricSpec(name, MetricKind.DISAGREEMENT, tolerated, twice if margin is None else margin, weight)
 
 
+_RATIOS = frozenset({
+    MetricKind.ERRORS, MetricKind.LATENCY, MetricKind.ERROR_BLOCKS, MetricKind.LATENCY_BLOCKS, MetricKind.DISTRIBUTION,
+})  # fmt: skip
 _TOLERANCES = {
     "ratio": (1.0, math.inf),
     "quality": (0.0, 1.0),
@@ -165,6 +185,8 @@ class AnalysisPlan:
         alpha_routing: Bound of a false pause because of arm counts that do not fit the weights.
         starts: How many steps will be entered; each starts evidence anew for faults that come late.
         label_block_s: Labels of predictions of so many seconds are bet on at once; see `betting`.
+        burn_in_s: So long after two arms have begun to be compared no latencies are judged, at least.
+        burn_in_max_s: And no longer than this.
     """
 
     metrics: tuple[MetricSpec, ...]
@@ -174,6 +196,8 @@ class AnalysisPlan:
     alpha_routing: float = 0.001
     starts: int = 1
     label_block_s: float = 86_400.0
+    burn_in_s: float = 0.0
+    burn_in_max_s: float = 300.0
 
     def __post_init__(self) -> None:
         names = [metric.name for metric in self.metrics]

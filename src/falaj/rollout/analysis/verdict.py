@@ -6,9 +6,11 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from falaj.rollout.analysis.error_blocks import ErrorBlocks
 from falaj.rollout.analysis.evidence import Evidence, ratio_bounds
+from falaj.rollout.analysis.latency_blocks import LatencyBlocks
 from falaj.rollout.analysis.look import Look, names_of, weights_of
-from falaj.rollout.analysis.plan import MetricKind, MetricSpec
+from falaj.rollout.analysis.plan import AnalysisPlan, MetricKind, MetricSpec
 
 if TYPE_CHECKING:
     from falaj.rollout.analysis.analysis import Analysis
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 SHIFTED = "predictions shifted"
 UNLIKE = "labels do not arrive alike: one arm gets them earlier, or for other cases, so losses are not judged"
 MISROUTED = "traffic is not split as the weights say"
+NOISY = "this machine is too noisy to compare latencies: replicas of one release differ from each other"
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ class Verdict:
         routing: Log10 of the evidence that traffic was not split as the weights say.
         exposed: Requests that the canary has answered, burn-in included.
         metrics: By metric, in the plan's order.
+        notes: What limits this judgement, in words: burn-in, spread between processes.
         at_s: When the newest request was seen, unix seconds.
     """
 
@@ -85,6 +89,7 @@ class Verdict:
     exposed: int
     metrics: tuple[MetricVerdict, ...]
     at_s: float
+    notes: tuple[str, ...] = ()
 
 
 def verdict_of(analysis: Analysis) -> Verdict:
@@ -106,6 +111,7 @@ def verdict_of(analysis: Analysis) -> Verdict:
         exposed=analysis.exposed,
         metrics=tuple(_of_metric(analysis, look, spec) for spec in plan.metrics),
         at_s=analysis.updated_s,
+        notes=tuple(note for state in analysis.blocks.values() for note in _notes(state, plan)),
     )
 
 
@@ -118,12 +124,25 @@ def _ruled_out(analysis: Analysis) -> float:
     )
 
 
+def _notes(state: ErrorBlocks | LatencyBlocks, plan: AnalysisPlan) -> list[str]:
+    if isinstance(state, ErrorBlocks) or state.began_s is None:
+        return []
+    if state.settled_s is None:
+        return [f"latency is not judged yet: burn-in lasts {plan.burn_in_s:.0f} to {plan.burn_in_max_s:.0f} s"]
+    spread = f"processes of one release may differ by {100 * state.tolerated[0]:.0f}% of the requests"
+    alone = "" if state.selves else ", which one replica an arm cannot tell"
+    return [f"burn-in took {state.settled_s - state.began_s:.0f} s", spread + alone]
+
+
 def _pause(analysis: Analysis) -> str | None:
     plan, peaks = analysis.plan, analysis.peaks
     if peaks.routing >= -math.log(plan.alpha_routing):
         return MISROUTED
     if not analysis.labels_arrive_alike:
         return UNLIKE
+    noise = max((state.noise for state in analysis.blocks.values() if isinstance(state, LatencyBlocks)), default=0.0)
+    if noise >= -math.log(plan.alpha_pause):
+        return NOISY
     return SHIFTED if peaks.shift >= -math.log(plan.alpha_pause) else None
 
 
@@ -132,9 +151,7 @@ def _of_metric(analysis: Analysis, look: Look, spec: MetricSpec) -> MetricVerdic
     shift = spec.kind is MetricKind.DISTRIBUTION
     weights = weights_of(plan)
     share = spec.weight / sum(weights[name] for name in names_of(plan, shift=shift))
-    tally = analysis.labels.get(spec.name, analysis.requests)
-    counts = tally.total()
-    events, requests = counts[now.shown], counts[0]
+    events, requests = _counts(analysis, spec, now)
     ratio, at_least = _estimate(analysis, spec, now)
     return MetricVerdict(
         name=spec.name,
@@ -144,8 +161,8 @@ def _of_metric(analysis: Analysis, look: Look, spec: MetricSpec) -> MetricVerdic
         harm_line=-math.log10(share * (plan.alpha_pause if shift else plan.alpha)),
         safe=peaks.safe.get(spec.name, 0.0) / _LN10,
         safe_line=plan.promotion_line,
-        events=(int(events[0]), int(events[1])),
-        requests=(int(requests[0]), int(requests[1])),
+        events=events,
+        requests=requests,
         ratio=ratio,
         at_least=at_least,
         at_most=peaks.at_most.get(spec.name, math.inf),
@@ -153,9 +170,35 @@ def _of_metric(analysis: Analysis, look: Look, spec: MetricSpec) -> MetricVerdic
     )
 
 
+def _counts(analysis: Analysis, spec: MetricSpec, now: Evidence) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Events and requests of (stable, canary)."""
+    state = analysis.blocks.get(spec.name)
+    if isinstance(state, ErrorBlocks):
+        return state.failed, state.requests
+    if isinstance(state, LatencyBlocks):
+        requests = (state.baseline.count, state.candidate.count)
+        return requests, requests
+    counts = analysis.labels.get(spec.name, analysis.requests).total()
+    (stable, canary), (all_stable, all_canary) = counts[now.shown], counts[0]
+    return (int(stable), int(canary)), (int(all_stable), int(all_canary))
+
+
+def _compared(state: ErrorBlocks | LatencyBlocks) -> float | None:
+    """How many times as often the candidate fails, or as slow as its baseline it is."""
+    if isinstance(state, LatencyBlocks):
+        return state.slowdown
+    shares = [
+        count / requests if requests else 0.0 for count, requests in zip(state.failed, state.requests, strict=True)
+    ]
+    return shares[1] / shares[0] if shares[0] else None
+
+
 def _estimate(analysis: Analysis, spec: MetricSpec, now: Evidence) -> tuple[float | None, float | None]:
     """The estimate of what the metric compares, and its lower bound."""
     plan, tally = analysis.plan, analysis.labels.get(spec.name, analysis.requests)
+    if spec.name in analysis.blocks:
+        proven = now.harm >= -math.log(plan.alpha)
+        return _compared(analysis.blocks[spec.name]), spec.tolerated if proven else None
     if spec.is_ratio:
         ratio, lowest = ratio_bounds(tally, now.shown, plan, analysis.step)
         return ratio, None if spec.kind is MetricKind.DISTRIBUTION else lowest

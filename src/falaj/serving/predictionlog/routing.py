@@ -1,8 +1,8 @@
 """How a request came to a release: the facts of its routing, as the gateway tells them and as a record keeps them.
 
-The gateway says in the header `falaj-arm` what it knew when it chose: `canary;w=500`, `stable;w=500` or `forced`, with
-the canary weight in force in 1/10,000. It overwrites the header, so clients cannot set it. A mirrored request has the
-host of the original with `-shadow` behind its name.
+The gateway says in the header `falaj-arm` what it knew when it chose: `canary;w=500`, `stable;w=500`,
+`stable;baseline;w=500` or `forced`, with the canary weight in force in 1/10,000. It overwrites the header, so clients
+cannot set it. A mirrored request has the host of the original with `-shadow` behind its name.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import Any
 from falaj.ids import parse_number
 
 TOTAL_WEIGHT = 10_000
-STABLE, CANARY, FORCED, SHADOW = 1, 2, 4, 8
+STABLE, CANARY, FORCED, SHADOW, BASELINE = 1, 2, 4, 8, 16
 """Flags of a record."""
 
-_FLAGS = {"stable": STABLE, "canary": CANARY, "forced": FORCED}
+_FLAGS = {"stable": STABLE, "canary": CANARY, "forced": FORCED, "baseline": BASELINE}
 _SHADOW_HOST = "-shadow"
 
 
@@ -33,6 +33,7 @@ class Routing:
         forced: A match sent the request here whatever the weights, so it is not in the statistics.
         unit: Number of the sticky unit, the same for the same unit of an endpoint; None without one.
         latency_s: From the request's arrival at the replica to its answer, in seconds; None in older records.
+        baseline: Whether the replica is one of those that another release is judged against.
     """
 
     arm: str = ""
@@ -40,6 +41,7 @@ class Routing:
     forced: bool = False
     unit: int | None = None
     latency_s: float | None = None
+    baseline: bool = False
 
     @property
     def shadow(self) -> bool:
@@ -109,4 +111,4 @@ def routing_of(facts: Facts | None) -> Routing:
     flags, weight, unit, latency_us = facts
     arm = "shadow" if flags & SHADOW else "canary" if flags & CANARY else "stable" if flags & STABLE else ""
     latency_s = None if latency_us is None else latency_us / 1e6
-    return Routing(arm, weight, bool(flags & FORCED), unit, latency_s)
+    return Routing(arm, weight, bool(flags & FORCED), unit, latency_s, bool(flags & BASELINE))

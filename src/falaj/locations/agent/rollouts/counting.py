@@ -9,9 +9,12 @@ from dataclasses import replace
 import numpy as np
 
 from falaj.locations.accesslog import Access
+from falaj.locations.agent.rollouts.blocks import failed, rows_of
 from falaj.locations.agent.rollouts.record import Record
-from falaj.rollout import WHOLE
+from falaj.locations.agent.rollouts.vitals import Vitals
+from falaj.rollout import WHOLE, pair_of
 from falaj.rollout.analysis import Batch
+from falaj.rollout.judging import MIN_PAST
 
 CLIENT_WENT = "DC"
 """Envoy's flag of a request whose client left before the answer; that says nothing about the release."""
@@ -33,8 +36,21 @@ def latencies(accesses: Sequence[Access], endpoint: str, release: int) -> list[f
     return [
         access.latency_ms
         for access in by_endpoint(accesses).get(endpoint, ())
-        if access.release == release and not _failed(access)
+        if access.release == release and not failed(access)
     ]
+
+
+def rate(accesses: Sequence[Access], endpoint: str) -> float | None:
+    """Requests a second to an endpoint; None where too few are known to tell."""
+    began = [access.at for access in by_endpoint(accesses).get(endpoint, ())]
+    lasted = max(began) - min(began) if len(began) >= MIN_PAST else 0.0
+    return len(began) / lasted if lasted else None
+
+
+def patience_s(latency_ms: Sequence[float]) -> float:
+    """So long a request may take until it counts as not answered: 20 times what 99 of 100 took in the past."""
+    finite = [each for each in latency_ms if np.isfinite(each)]
+    return 20 * float(np.quantile(finite, 0.99)) / 1000 if len(finite) >= MIN_PAST else 0.0
 
 
 def failures(accesses: Sequence[Access], release: int, share: float = 1.0) -> int:
@@ -46,7 +62,7 @@ def failures(accesses: Sequence[Access], release: int, share: float = 1.0) -> in
         share: Of the requests, 0..1, that is looked at: the ids choose which. A shadow that gets a tenth of the
             requests is compared with a tenth of the failures of the stable release.
     """
-    mine = (each for each in accesses if each.release == release and _fair(each) and _failed(each))
+    mine = (each for each in accesses if each.release == release and _fair(each) and failed(each))
     return sum(1 for each in mine if _chosen(each, share))
 
 
@@ -69,11 +85,23 @@ def counted(record: Record, accesses: Sequence[Access], now: float, once: Once =
         return record
     rolled = sum(access.release == plan.candidate for access in mine)
     answered = (record.answered[0] + len(mine) - rolled, record.answered[1] + rolled)
-    record = replace(record, answered=answered)
-    judged = once([access for access in mine if _fair(access)])
+    fair = [access for access in mine if _fair(access)]
+    record = replace(record, answered=answered, vitals=_vitals(record, fair, now))
+    judged = once(fair)
     if record.analysis is None or not judged:
         return record
-    return replace(record, analysis=record.analysis.update(_batch(record, judged), now))
+    rows = rows_of(plan, pair_of(plan, record.rollout), judged)
+    return replace(
+        record,
+        analysis=record.analysis.update(_batch(record, judged), now),
+        blocks=record.blocks.add(rows, now) if record.analysis.blocks else record.blocks,
+    )
+
+
+def _vitals(record: Record, accesses: Sequence[Access], now: float) -> Vitals:
+    candidate = [access for access in accesses if access.release == record.plan.candidate]
+    others = [access for access in accesses if access.release == record.plan.stable]
+    return record.vitals.after(candidate, others, now)
 
 
 def _batch(record: Record, accesses: Sequence[Access]) -> Batch:
@@ -81,7 +109,7 @@ def _batch(record: Record, accesses: Sequence[Access]) -> Batch:
     return Batch(
         canary=np.array([access.release == record.plan.candidate for access in accesses], dtype=bool),
         weight=np.array([access.weight / WHOLE for access in accesses]),
-        error=np.array([_failed(access) for access in accesses], dtype=bool),
+        error=np.array([failed(access) for access in accesses], dtype=bool),
         latency_ms=np.array([access.latency_ms for access in accesses], dtype=float),
         burn_in=np.array([access.at < judged_from for access in accesses], dtype=bool),
     )
@@ -95,11 +123,3 @@ def _fair(access: Access) -> bool:
 def _chosen(access: Access, share: float) -> bool:
     number = hashlib.blake2b((access.request_id or "").encode(), digest_size=8).digest()
     return int.from_bytes(number, "little") < share * 2**64
-
-
-def _failed(access: Access) -> bool:
-    """Whether the release gave no answer, also where another one gave it instead.
-
-    Refused requests count, and cancel out where both sides refuse them.
-    """
-    return access.status >= 400 or access.status == 0 or access.failed_over

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from falaj.locations.agent.rollouts.blocks import OpenBlocks, Row, block_of
+from falaj.locations.agent.rollouts.vitals import Vitals
 from falaj.rollout import (
     Asked,
     Event,
@@ -14,9 +16,11 @@ from falaj.rollout import (
     Rollout,
     RolloutPlan,
     RolloutState,
+    Strategy,
     allowed,
     another_share,
     mirror_of,
+    pair_of,
     transition,
     weight_of,
 )
@@ -45,6 +49,12 @@ class Record:
         holdback_at: When the holdback began, unix seconds.
         classes: Classes of the model that were met.
         units: Requests of the current step that came from sticky units counted first and counted before.
+        blocks: Requests of the two arms that are compared, whose block of time is not over.
+        lengths_s: How long a block is in each step and in the holdback, in seconds; the last one counts on.
+        candidate_down_s: When the candidate was last seen with a replica that did not run, unix seconds.
+        baseline_down_s: The same of its baseline.
+        vitals: Whether the candidate answers at all.
+        patience_s: So long a request may take until it counts as not answered.
         labels_after: Up to which number of the label join labels were counted.
         log_position: Up to where copies in the prediction log were counted.
         copies: Copies that the candidate answered and failed to, as the gateway counted them.
@@ -63,6 +73,12 @@ class Record:
     holdback_at: float | None = None
     classes: tuple[Any, ...] = ()
     units: tuple[int, int] = (0, 0)
+    blocks: OpenBlocks = field(default_factory=OpenBlocks)
+    lengths_s: tuple[float, ...] = (1.0,)
+    candidate_down_s: float = 0.0
+    baseline_down_s: float = 0.0
+    vitals: Vitals = field(default_factory=Vitals)
+    patience_s: float = 0.0
     labels_after: int = 0
     log_position: Mapping[str, Any] = field(default_factory=dict)
     copies: tuple[int, int] = (0, 0)
@@ -77,18 +93,22 @@ class Record:
         after = transition(self.plan, self.rollout, event, now)
         if after is self.rollout:
             return self
-        analysis = self.analysis
-        if analysis is not None and another_share(self.rollout, after):
-            if after.state is RolloutState.HOLDBACK:
-                return self._held_back(after, analysis, now)
-            return replace(self, rollout=after, analysis=analysis.enter_step(), units=(0, 0)).noted(now, always=True)
-        return replace(self, rollout=after, analysis=analysis).noted(now, always=True)
+        if self.analysis is not None and another_share(self.rollout, after):
+            return self._entering(after, now).noted(now, always=True)
+        return replace(self, rollout=after).noted(now, always=True)
+
+    def closed(self, now: float) -> Record:
+        """The record after judging the blocks that are over."""
+        if self.analysis is None or not self.analysis.blocks:
+            return self
+        over, kept = self.blocks.close(now)
+        return replace(self, blocks=kept)._observed(over, now)
 
     def _held_back(self, after: Rollout, ramp: Analysis, now: float) -> Record:
         """The record in its holdback, which is a test of its own: sticky units count once more there."""
         fresh = Analysis.start(of_holdback(ramp.plan, self.plan))
-        record = replace(self, rollout=after, analysis=fresh, ramp=ramp, holdback_at=now, units=(0, 0))
-        return record.noted(now, always=True)
+        blocks = OpenBlocks(self.lengths_s[-1], looked_s=now)
+        return replace(self, rollout=after, analysis=fresh, ramp=ramp, holdback_at=now, units=(0, 0), blocks=blocks)
 
     def counted_units(self, first: int, repeated: int) -> Record:
         """The record after requests of sticky units, of which so many were counted before."""
@@ -125,6 +145,8 @@ class Record:
             late = judged(self.ramp.verdict(), self.plan)  # by union: each of the two has its share of the bound
             event = replace(event, harm=late.harm, culprits=late.culprits)
         event = replace(event, exhausted=self.exhausted)
+        if dead := self.vitals.dead(self.patience_s, now) if self.weight > 0 else "":
+            event = replace(event, harm=f"the candidate {dead}", culprits=("errors",))
         return self.happened(event, now).noted(now)
 
     @property
@@ -141,6 +163,32 @@ class Record:
     def mirror(self) -> float:
         """The share of the requests that the candidate gets a copy of."""
         return mirror_of(self.plan, self.rollout)
+
+    def _entering(self, after: Rollout, now: float) -> Record:
+        """The record in another step; what came before it is judged as it was."""
+        assert self.analysis is not None
+        record = self._observed(self.blocks.all(), now)
+        assert record.analysis is not None
+        if after.state is RolloutState.HOLDBACK:
+            return record._held_back(after, record.analysis, now)
+        pairs = [pair_of(self.plan, rollout) for rollout in (self.rollout, after)]
+        another_pair = (pairs[0] and pairs[0].baseline_of) != (pairs[1] and pairs[1].baseline_of)
+        analysis = record.analysis.enter_step(another_pair=another_pair)
+        length_s = self.lengths_s[min(analysis.step, len(self.lengths_s) - 1)]
+        blocks = OpenBlocks(length_s, looked_s=now)
+        return replace(record, rollout=after, analysis=analysis, blocks=blocks, units=(0, 0))
+
+    def _observed(self, blocks: Sequence[tuple[float, Sequence[Row]]], now: float) -> Record:
+        """The record after judging some blocks; those in which the baseline did not run whole say nothing."""
+        analysis = self.analysis
+        for end_s, rows in blocks if analysis is not None else ():
+            began_s = end_s - self.blocks.length_s
+            if self.baseline_down_s >= began_s:
+                continue
+            warm = max(self.candidate_down_s, self.baseline_down_s) < began_s - self.plan.burn_in_s
+            assert analysis is not None
+            analysis = analysis.observe_block(block_of(rows, whole=warm), end_s, now)
+        return replace(self, analysis=analysis)
 
     def noted(self, now: float, *, always: bool = False) -> Record:
         """The record with a point of its trajectory, if the last one is old enough."""
@@ -171,10 +219,18 @@ class Record:
             "requests": {"stable": self.answered[0], "candidate": self.answered[1]},
             "harm": _short(found.harm) if found else 0.0, "harm_line": _short(found.harm_line) if found else None,
             "metrics": [_metric(metric) for metric in found.metrics] if found else [],
+            "notes": [*self._promise(), *(found.notes if found else ())],
             "allowed": sorted(allowed(rollout.state, plan.strategy)), "asked": self.asked,
             "plan": plan.to_json(), "captured": self.captured,
             "trajectory": list(self.trajectory if rollout.ended else thinned(self.trajectory)),
         }  # fmt: skip
+
+    def _promise(self) -> list[str]:
+        """What is not promised of this rollout, in words."""
+        judged_by = {metric.name for metric in self.plan.metrics}
+        if self.plan.strategy is not Strategy.CANARY or self.plan.baseline or "latency" not in judged_by:
+            return []
+        return ["without a baseline no bound on false alarms is promised for latency: arms of unequal size differ"]
 
     def to_json(self) -> dict[str, Any]:
         """The record for a file."""
@@ -183,6 +239,9 @@ class Record:
             "analysis": self.analysis.to_json() if self.analysis else None, "ready_at": self.ready_at,
             "ramp": self.ramp.to_json() if self.ramp else None, "holdback_at": self.holdback_at,
             "classes": list(self.classes), "units": list(self.units),
+            "blocks": self.blocks.to_json(), "lengths_s": list(self.lengths_s),
+            "candidate_down_s": self.candidate_down_s, "baseline_down_s": self.baseline_down_s,
+            "vitals": self.vitals.to_json(), "patience_s": self.patience_s,
             "labels_after": self.labels_after, "log_position": dict(self.log_position), "copies": list(self.copies),
             "captured": self.captured, "asked": self.asked, "answered": list(self.answered),
             "trajectory": list(self.trajectory), "interval_s": self.interval_s,
@@ -199,6 +258,9 @@ class Record:
             analysis=Analysis.from_json(value["analysis"]) if value["analysis"] else None,
             ramp=Analysis.from_json(value["ramp"]) if value["ramp"] else None, holdback_at=value["holdback_at"],
             classes=tuple(value["classes"]), units=(first, repeated),
+            blocks=OpenBlocks.from_json(value["blocks"]), lengths_s=tuple(value["lengths_s"]),
+            candidate_down_s=value["candidate_down_s"], baseline_down_s=value["baseline_down_s"],
+            vitals=Vitals.from_json(value["vitals"]), patience_s=value["patience_s"],
             ready_at=value["ready_at"], labels_after=value["labels_after"], log_position=value["log_position"],
             copies=(copied, failed), asked=value["asked"], answered=(stable, candidate),
             captured=value["captured"], trajectory=tuple(value["trajectory"]), interval_s=value["interval_s"],

@@ -17,6 +17,7 @@ from typing import Any
 from falaj.locations.accesslog import Access, AccessLog, Position
 from falaj.locations.agent.intake import Offer
 from falaj.locations.agent.rollouts import counting
+from falaj.locations.agent.rollouts.blocks import OpenBlocks, block_length_s
 from falaj.locations.agent.rollouts.capture import capture
 from falaj.locations.agent.rollouts.labelled import (
     Answer,
@@ -31,11 +32,11 @@ from falaj.locations.agent.rollouts.labelled import (
 from falaj.locations.agent.rollouts.predictions import Predictions
 from falaj.locations.agent.rollouts.record import Record
 from falaj.locations.agent.rollouts.units import Units
-from falaj.locations.desired import DesiredState, EndpointState, EndpointStatus, RolloutWish
+from falaj.locations.desired import BaselineStatus, DesiredState, EndpointState, EndpointStatus, RolloutWish
 from falaj.locations.errors import DesiredStateError
 from falaj.locations.runtimes.process.files import read_json, write_json
-from falaj.locations.traffic import Match, Traffic
-from falaj.rollout import WHOLE, Applied, Failed, Ready, RolloutState, Started, Strategy
+from falaj.locations.traffic import Baseline, Match, Traffic
+from falaj.rollout import WHOLE, Applied, Failed, Hindered, Ready, RolloutPlan, RolloutState, Started, Strategy, pair_of
 from falaj.rollout.analysis import Analysis
 from falaj.rollout.judging import analysis_plan
 from falaj.serving.labels import Joined
@@ -119,7 +120,8 @@ class Rollouts:
             return
         now, before = self._clock(), self._records
         told: dict[Arm, EndpointStatus] = {(status.endpoint, status.release): status for status in statuses}
-        told |= {arm: status for arm, status in offer.obstacles.items() if status.state is EndpointState.FAILED}
+        refused = {arm: status for arm, status in offer.obstacles.items() if status.state is EndpointState.FAILED}
+        told |= {arm: _refused(status, told.get(arm)) for arm, status in refused.items()}
         self._records = {key: self._told(key[0], record, told, now) for key, record in before.items()}
         self._count(now)
         self._records = {key: record.judged(now) for key, record in self._records.items()}
@@ -143,6 +145,7 @@ class Rollouts:
 
     def _told(self, endpoint: str, record: Record, told: Mapping[Arm, EndpointStatus], now: float) -> Record:
         candidate = told.get((endpoint, record.plan.candidate))
+        record = _seen(record, endpoint, told, now)
         if record.rollout.state in (RolloutState.PROMOTING, RolloutState.ROLLING_BACK):
             record = record.happened(Applied(), now)  # the data plane converged with the traffic of this state
         if candidate is None:
@@ -150,22 +153,30 @@ class Rollouts:
         if candidate.state is EndpointState.FAILED:
             return record.happened(Failed(candidate.message or "the candidate does not run"), now)
         if candidate.state is EndpointState.READY and record.ready_at is None and not record.given_up:
+            past, end = self._access_log.recent(PAST_BYTES)
+            self._position = self._position or end
             before = f"{int((now - record.plan.warm_up_s) * 1e9):020d}"  # the candidate has logged nothing before
             past_labels = self._past_labels(endpoint, record)
+            lengths = block_lengths(record.plan, counting.rate(past, endpoint))
             record = replace(
                 record,
                 ready_at=now,
-                analysis=self._analysis(endpoint, record, past_labels),
+                analysis=self._analysis(endpoint, record, past, past_labels),
                 classes=classes_met((), past_labels),
+                blocks=OpenBlocks(lengths[0], looked_s=now),
+                lengths_s=lengths,
+                patience_s=counting.patience_s(counting.latencies(past, endpoint, record.plan.stable)),
                 labels_after=self._predictions.newest_label(),
                 log_position={"before": before},
                 copies=self._copies(endpoint, record.plan.candidate),
             )
-        return record.happened(Ready(), now) if candidate.state is EndpointState.READY else record
+        if candidate.state is not EndpointState.READY:
+            return record
+        return _compared(record, _baseline_of(record, endpoint, told), now)
 
-    def _analysis(self, endpoint: str, record: Record, past_labels: Sequence[Joined]) -> Analysis:
-        past, end = self._access_log.recent(PAST_BYTES)
-        self._position = self._position or end
+    def _analysis(
+        self, endpoint: str, record: Record, past: Sequence[Access], past_labels: Sequence[Joined]
+    ) -> Analysis:
         latency = counting.latencies(past, endpoint, record.plan.stable)
         scores: list[float] = []
         if any(metric.name in ("predictions", *OF_NUMBERS) for metric in record.plan.metrics):
@@ -197,7 +208,7 @@ class Rollouts:
                 continue
             found = by_endpoint.get(key[0], [])
             counted = self._shadowed(key[0], record, found, now) if record.mirror else self._routed(key, found, now)
-            self._records[key] = self._labelled(key[0], counted, now)
+            self._records[key] = self._labelled(key[0], counted.closed(now), now)
 
     def _routed(self, key: Key, accesses: Sequence[Access], now: float) -> Record:
         record = self._records[key]
@@ -262,6 +273,51 @@ class Rollouts:
         self._saved_at, self._dirty = self._clock(), False
 
 
+def block_lengths(plan: RolloutPlan, rate: float | None) -> tuple[float, ...]:
+    """How long a block is in each step and in the holdback, in seconds.
+
+    Args:
+        plan: Of the rollout.
+        rate: Requests a second to its endpoint in the past; None where that is not known.
+    """
+    shares = [min(step, WHOLE - step) for step in (*plan.steps, *([WHOLE - plan.holdback] if plan.holdback_s else []))]
+    return tuple(block_length_s(rate, share / WHOLE) for share in shares) or (1.0,)
+
+
+def _refused(obstacle: EndpointStatus, running: EndpointStatus | None) -> EndpointStatus:
+    """The status of a release that is not admitted again; what runs of it for comparison goes on."""
+    return obstacle if running is None else replace(obstacle, baseline=running.baseline, in_flight=running.in_flight)
+
+
+def _baseline_of(record: Record, endpoint: str, told: Mapping[Arm, EndpointStatus]) -> BaselineStatus | None:
+    pair = pair_of(record.plan, record.rollout)
+    status = told.get((endpoint, pair.baseline_of)) if pair else None
+    return status.baseline if status else None
+
+
+def _seen(record: Record, endpoint: str, told: Mapping[Arm, EndpointStatus], now: float) -> Record:
+    """The record after seeing which replicas run, and how many requests the candidate works on."""
+    candidate, baseline = told.get((endpoint, record.plan.candidate)), _baseline_of(record, endpoint, told)
+    vitals = record.vitals.working(candidate.in_flight if candidate else 0, now)
+    if candidate is None or candidate.state is not EndpointState.READY:
+        record = replace(record, candidate_down_s=now)
+    if pair_of(record.plan, record.rollout) and (baseline is None or baseline.state is not EndpointState.READY):
+        record = replace(record, baseline_down_s=now)
+    return record if vitals == record.vitals else replace(record, vitals=vitals)
+
+
+def _compared(record: Record, baseline: BaselineStatus | None, now: float) -> Record:
+    """The record of a candidate that runs: it begins when there is something to compare it with."""
+    waits = record.rollout.state is RolloutState.WARMING and pair_of(record.plan, record.rollout) is not None
+    if not waits or (baseline and baseline.state is EndpointState.READY):
+        return record.happened(Ready(), now)
+    late = now - record.rollout.since >= record.plan.warm_up_s
+    if late or (baseline and baseline.state is EndpointState.FAILED):
+        why = baseline.message if baseline and baseline.message else f"not ready after {record.plan.warm_up_s:.0f} s"
+        return record.happened(Hindered(f"the baseline does not run, so nothing can be compared: {why}"), now)
+    return record
+
+
 def _changed(records: Mapping[Key, Record], before: Mapping[Key, Record]) -> bool:
     """Whether anything happened: records are never changed, only replaced, and evidence is dear to compare."""
     return records.keys() != before.keys() or any(record is not before[key] for key, record in records.items())
@@ -305,9 +361,10 @@ def _traffic(records: Sequence[Record]) -> Traffic:
     mirrors = {record.plan.candidate: record.mirror for record in records if record.mirror > 0}
     if main is None:
         return Traffic({records[0].plan.stable: WHOLE}, mirrors)
-    plan, weight = main.plan, main.weight
+    plan, weight, pair = main.plan, main.weight, pair_of(main.plan, main.rollout)
     weights = {plan.stable: WHOLE - weight, plan.candidate: weight}
     if main.given_up:
         return Traffic(weights, mirrors, canary=plan.candidate)
     matches = tuple(Match(**{**match, "release": plan.candidate}) for match in plan.matches)  # type: ignore[arg-type]
-    return Traffic(weights, mirrors, canary=plan.candidate, sticky=plan.sticky, matches=matches)
+    baseline = Baseline(pair.baseline_of, pair.weight) if pair else None
+    return Traffic(weights, mirrors, plan.candidate, plan.sticky, matches, baseline)

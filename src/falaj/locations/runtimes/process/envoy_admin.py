@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,18 +81,28 @@ class EnvoyAdmin:
             found[cluster["name"]] = frozenset(host["address"]["pipe"]["path"] for host in hosts)
         return found
 
+    def in_flight(self, cluster: str) -> int:
+        """How many requests a cluster works on now.
+
+        Raises:
+            GatewayError: Envoy does not answer.
+        """
+        return self._counters(cluster, ("upstream_rq_active",)).get("upstream_rq_active", 0)
+
     def answered(self, cluster: str) -> tuple[int, int]:
         """How many requests a cluster has completed since Envoy started, and how many of them failed or never came.
 
         Raises:
             GatewayError: Envoy does not answer.
         """
-        name = re.escape(cluster).replace("\\", "%5C").replace("/", "%2F")
-        wanted = "|".join(("upstream_rq_completed", *_FAILURES))
-        text = self._get(f"/stats?filter=^cluster%5C.{name}%5C.({wanted})$").decode()
-        lines = (line.rpartition(".")[2].partition(": ") for line in text.splitlines())
-        counts = {counter: int(value) for counter, _, value in lines}
+        counts = self._counters(cluster, ("upstream_rq_completed", *_FAILURES))
         return counts.get("upstream_rq_completed", 0), sum(counts.get(each, 0) for each in _FAILURES)
+
+    def _counters(self, cluster: str, names: Sequence[str]) -> dict[str, int]:
+        name = re.escape(cluster).replace("\\", "%5C").replace("/", "%2F")
+        text = self._get(f"/stats?filter=^cluster%5C.{name}%5C.({'|'.join(names)})$").decode()
+        lines = (line.rpartition(".")[2].partition(": ") for line in text.splitlines())
+        return {counter: int(value) for counter, _, value in lines}
 
     def listening(self) -> frozenset[str]:
         """Addresses that are listened on, such as `127.0.0.1:8480`.

@@ -93,4 +93,4 @@ def _endpoints(arm: Arm) -> list[Resource]:
 
 
 def _metadata(arm: Arm) -> Resource:
-    return {"filter_metadata": {"falaj": {"release": arm.number, "name": arm.release}}}
+    return {"filter_metadata": {"falaj": {"release": arm.number, "name": arm.release, "baseline": arm.baseline}}}

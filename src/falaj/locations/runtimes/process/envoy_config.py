@@ -17,7 +17,8 @@ MAX_REQUEST_BYTES = 32 * 1024 * 1024
 ROUTE_TIMEOUT_S = 60
 NAME = "edge"
 ARM_HEADER = "falaj-arm"
-"""Tells a replica how its request came to it: `canary;w=500`, `stable;w=500` or `forced`; w of 10,000."""
+"""Tells a replica how its request came to it: `canary;w=500`, `stable;w=500`, `stable;baseline;w=500` or `forced`; w is
+the candidate's share of 10,000."""
 UNIT_HEADER = "falaj-unit"
 """Carries the value of the header that keeps a unit on one arm."""
 TYPE = "type.googleapis.com/envoy"
@@ -160,9 +161,12 @@ def _access_log(path: Path) -> Resource:
         # All of one route, which is the one that was in force for this request, whatever came since.
         "weights": "%METADATA(ROUTE:falaj:weights)%",
         "canary": "%METADATA(ROUTE:falaj:canary)%",
+        "baseline_weight": "%METADATA(ROUTE:falaj:baseline_weight)%",
         "forced": "%METADATA(ROUTE:falaj:forced)%",
         "release": "%METADATA(CLUSTER:falaj:release)%",
         "answered": "%METADATA(UPSTREAM_HOST:falaj:release)%",
+        "baseline": "%METADATA(CLUSTER:falaj:baseline)%",
+        "answered_baseline": "%METADATA(UPSTREAM_HOST:falaj:baseline)%",
         "unit": f"%REQ({UNIT_HEADER}):{MAX_UNIT}%",
         "method": "%REQ(:METHOD)%",
         "path": "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",

@@ -79,11 +79,9 @@ def _forced(table: RoutingTable, route: Route, rule: Rule) -> Resource:
 
 
 def _shared(table: RoutingTable, route: Route) -> Resource:
-    weight = route.canary_weight
-    shares = [
-        _share(name, share, f"{'canary' if name == route.canary else 'stable'};w={weight}")
-        for name, share in route.weights.items()
-    ]
+    by_release = _by_release(table, route)
+    weight = by_release.get(table.arms[route.canary].number, 0) if route.canary in table.arms and route.canary else 0
+    shares = [_share(name, share, f"{_arm(table, route, name)};w={weight}") for name, share in route.weights.items()]
     weighted: Resource = {"clusters": shares}
     action: Resource = {"weighted_clusters": weighted}
     if route.sticky:
@@ -92,6 +90,22 @@ def _shared(table: RoutingTable, route: Route) -> Resource:
     if route.mirrors:
         action["request_mirror_policies"] = [_mirror(name, share) for name, share in sorted(route.mirrors.items())]
     return _forward(table, route, action)
+
+
+def _by_release(table: RoutingTable, route: Route) -> dict[int, int]:
+    """The weights of the releases; a baseline counts for its own."""
+    found: dict[int, int] = {}
+    for name, weight in sorted(route.weights.items()):
+        number = table.arms[name].number
+        found[number] = found.get(number, 0) + weight
+    return found
+
+
+def _arm(table: RoutingTable, route: Route, name: str) -> str:
+    """What a replica is told of its arm."""
+    arm, canary = table.arms[name], table.arms.get(route.canary or "")
+    side = "canary" if canary and arm.number == canary.number else "stable"
+    return f"{side};baseline" if arm.baseline else side
 
 
 def _unit_hash(route: Route, header: str) -> Resource:
@@ -106,9 +120,10 @@ def _mirror(arm: str, share: float) -> Resource:
 
 
 def _forward(table: RoutingTable, route: Route, action: Mapping[str, Any], *, forced: bool = False) -> Resource:
-    weights = {str(table.arms[name].number): weight for name, weight in sorted(route.weights.items())}
+    weights = {str(number): weight for number, weight in _by_release(table, route).items()}
     canary = {"canary": table.arms[route.canary].number} if route.canary in table.arms and route.canary else {}
-    facts = {"endpoint": route.endpoint, "weights": weights, "forced": forced, **canary}
+    baseline = {"baseline_weight": sum(w for name, w in route.weights.items() if table.arms[name].baseline)}
+    facts = {"endpoint": route.endpoint, "weights": weights, "forced": forced, **baseline, **canary}
     found: Resource = {
         "metadata": {"filter_metadata": {"falaj": facts}},
         "route": {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from falaj.locations.desired import EndpointState, EndpointStatus, Servable
+from falaj.locations.desired import BaselineStatus, EndpointState, EndpointStatus, Role, Servable
 from falaj.locations.runtimes.process import backoff, steering
 from falaj.locations.runtimes.process.replica import Replica, arm_name, arm_of
 from falaj.locations.runtimes.process.routing import TOTAL_WEIGHT, Arm, Route, RoutingTable
@@ -28,6 +28,43 @@ class Group:
     def starting(self) -> bool:
         """Whether none answers yet, and none has fallen."""
         return not self.ready and not any(replica.deaths for replica in self.replicas)
+
+
+def baselines(servables: Sequence[Servable], traffic: Mapping[str, Traffic]) -> list[Servable]:
+    """The servables of the baselines that the traffic of the endpoints asks for.
+
+    A baseline has as many replicas as the release that is compared with it: the canary, or the other one where the
+    baseline is of the canary itself.
+    """
+    found = []
+    for name, wanted in _by_endpoint(servables).items():
+        baseline = traffic[name].baseline if name in traffic else None
+        own = next((s for s in wanted if baseline and s.endpoint.release == baseline.release), None)
+        if baseline is None or own is None:
+            continue
+        compared = traffic[name].stable if baseline.release == traffic[name].canary else traffic[name].canary
+        replicas = next((s.endpoint.replicas for s in wanted if s.endpoint.release == compared), own.endpoint.replicas)
+        found.append(replace(own, endpoint=replace(own.endpoint, role=Role.BASELINE, replicas=replicas)))
+    return found
+
+
+def with_baselines(servables: Sequence[Servable], statuses: Sequence[EndpointStatus]) -> list[EndpointStatus]:
+    """The statuses of the releases, each with that of its baseline.
+
+    Args:
+        servables: What was wanted, baselines among them.
+        statuses: One each, in the same order.
+    """
+    states = {
+        (status.endpoint, status.release): BaselineStatus(status.state, status.message)
+        for servable, status in zip(servables, statuses, strict=True)
+        if servable.endpoint.role is Role.BASELINE
+    }
+    return [
+        replace(status, baseline=states.get((status.endpoint, status.release)))
+        for servable, status in zip(servables, statuses, strict=True)
+        if servable.endpoint.role is not Role.BASELINE
+    ]
 
 
 def group(replicas: Iterable[Replica], arm: str) -> Group:
@@ -110,7 +147,7 @@ def _steered(
     A candidate that is ready first, as after a restart in mid-rollout, waits: it would have all requests otherwise. It
     takes them over from a stable release that fell.
     """
-    names = {servable.endpoint.release: arm_name(servable) for servable in wanted}
+    names = {s.endpoint.release: arm_name(s) for s in wanted if s.endpoint.role is not Role.BASELINE}
     found = {release: arm for release, n in names.items() if (arm := _routable(replicas, n, before))}
     stable = names.get(traffic.stable) if traffic.stable and traffic.weights[traffic.stable] else None
     if not found or (stable and group(replicas, stable).starting):
@@ -118,7 +155,19 @@ def _steered(
         candidates = {*names.values()} - {stable}
         return _alone(name, _routable(replicas, main, before) if main and main not in candidates else None)
     ready = frozenset(release for release, arm in found.items() if group(replicas, arm.name).ready)
-    return steering.arms(traffic, found), steering.route(name, traffic, found, ready)
+    baseline = _baseline(name, wanted, replicas, before)
+    return steering.arms(traffic, found, baseline), steering.route(name, traffic, found, ready, baseline)
+
+
+def _baseline(name: str, wanted: Sequence[Servable], replicas: Sequence[Replica], before: RoutingTable) -> Arm | None:
+    """The baseline's arm, from the moment at which all of its replicas are ready until none is."""
+    servable = next((s for s in wanted if s.endpoint.role is Role.BASELINE), None)
+    if servable is None:
+        return None
+    arm = _routable(replicas, arm_name(servable), before)
+    ready = group(replicas, arm_name(servable)).ready
+    routed = name in before.routes and arm_name(servable) in before.routes[name].weights
+    return arm if ready >= (1 if routed else servable.endpoint.replicas) else None
 
 
 def _main(endpoint: str, before: RoutingTable) -> str | None:

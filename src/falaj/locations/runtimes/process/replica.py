@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import falaj
-from falaj.locations.desired import Servable
+from falaj.locations.desired import Role, Servable
 from falaj.locations.runtimes.process.files import read_json, write_json
 from falaj.locations.runtimes.process.os_process import GIVEN, OsProcess
 from falaj.locations.runtimes.process.routing import Arm
@@ -34,6 +34,7 @@ class Slot:
         index: Its number in the arm, from 0.
         socket: Unix socket it listens on.
         command: What starts it.
+        baseline: Whether its arm is there for another one to be judged against.
     """
 
     arm: str
@@ -42,6 +43,7 @@ class Slot:
     index: int
     socket: str
     command: tuple[str, ...]
+    baseline: bool = False
 
     @property
     def id(self) -> str:
@@ -119,13 +121,16 @@ def arm_name(servable: Servable) -> str:
     """Name of the arm that serves exactly these bytes in exactly this environment."""
     endpoint = servable.endpoint
     content = f"{endpoint.digest} {servable.python or ''}"
+    if endpoint.role is Role.BASELINE:
+        content += " baseline"
     return f"{endpoint.name}@{endpoint.release}.{hashlib.sha256(content.encode()).hexdigest()[:8]}"
 
 
 def arm_of(replicas: Sequence[Replica]) -> Arm:
     """The arm that some replicas of the same arm make."""
     slot = replicas[0].slot
-    return Arm(slot.arm, slot.release, tuple(sorted(replica.slot.socket for replica in replicas)))
+    sockets = tuple(sorted(replica.slot.socket for replica in replicas))
+    return Arm(slot.arm, slot.release, sockets, baseline=slot.baseline)
 
 
 class ReplicaRecords:

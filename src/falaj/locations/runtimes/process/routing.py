@@ -21,6 +21,7 @@ class Arm:
         sockets: Unix sockets of the replicas.
         spares: Names of arms that answer what this one fails to answer, best first.
         mirrored: Whether it also gets copies of requests.
+        baseline: Whether it is there for another arm to be judged against.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Arm:
     sockets: tuple[str, ...]
     spares: tuple[str, ...] = ()
     mirrored: bool = False
+    baseline: bool = False
 
     @property
     def number(self) -> int:
@@ -77,11 +79,6 @@ class Route:
     def main(self) -> str | None:
         """The arm with the largest weight; None while nothing can answer."""
         return max(self.weights, key=lambda name: self.weights[name], default=None)
-
-    @property
-    def canary_weight(self) -> int:
-        """Share of the canary, of 10,000."""
-        return self.weights.get(self.canary, 0) if self.canary else 0
 
 
 @dataclass(frozen=True)
@@ -141,13 +138,14 @@ def mirror_of(arm: str) -> str:
 def _arm_to_json(arm: Arm) -> dict[str, Any]:
     return {
         "name": arm.name, "release": arm.release, "sockets": list(arm.sockets), "spares": list(arm.spares),
-        "mirrored": arm.mirrored,
+        "mirrored": arm.mirrored, "baseline": arm.baseline,
     }  # fmt: skip
 
 
 def _arm(value: Any) -> Arm:
     spares = tuple(value.get("spares", ()))
-    return Arm(value["name"], value["release"], tuple(value["sockets"]), spares, value.get("mirrored", False))
+    mirrored, baseline = value.get("mirrored", False), value.get("baseline", False)
+    return Arm(value["name"], value["release"], tuple(value["sockets"]), spares, mirrored, baseline)
 
 
 def _route_to_json(route: Route) -> dict[str, Any]:

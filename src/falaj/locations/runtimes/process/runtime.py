@@ -8,11 +8,11 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
-from falaj.locations.desired import EndpointState, EndpointStatus, Servable
+from falaj.locations.desired import EndpointState, EndpointStatus, Role, Servable
 from falaj.locations.errors import LocationError
 from falaj.locations.runtimes.process import placement
 from falaj.locations.runtimes.process.envoy_config import Layout
@@ -117,15 +117,17 @@ class ProcessRuntime:
         """
         _private_folder(self._place.sockets)
         self._place.predictions.mkdir(parents=True, exist_ok=True)
-        replicas = self._tended(servables)
+        traffic = traffic or {}
+        everything = (*servables, *placement.baselines(servables, traffic))
+        replicas = self._tended(everything)
         self.gateway.ensure()
-        table = placement.routing_table(servables, replicas, self.gateway.table(), traffic)
+        table = placement.routing_table(everything, replicas, self.gateway.table(), traffic)
         self.gateway.apply(table)
-        replicas = self._retired(replicas, placement.surplus(servables, replicas, table))
-        steered = frozenset(traffic or ())
-        return tuple(
-            placement.status(s, replicas, table, self._url(s), steered=s.endpoint.name in steered) for s in servables
-        )
+        replicas = self._retired(replicas, placement.surplus(everything, replicas, table))
+        statuses = [
+            placement.status(s, replicas, table, self._url(s), steered=s.endpoint.name in traffic) for s in everything
+        ]
+        return tuple(self._with_in_flight(status, traffic) for status in placement.with_baselines(everything, statuses))
 
     def settle(
         self, servables: Sequence[Servable], traffic: Mapping[str, Traffic] | None = None, *, timeout_s: float
@@ -145,6 +147,16 @@ class ProcessRuntime:
         prefix = f"{endpoint}@{release}."
         name = next((name for name in self.gateway.table().arms if name.startswith(prefix)), None)
         return self.gateway.process.admin.answered(mirror_of(name)) if name else (0, 0)
+
+    def _with_in_flight(self, status: EndpointStatus, traffic: Mapping[str, Traffic]) -> EndpointStatus:
+        """The status of a canary with the requests that it works on: a candidate that hangs answers nothing else."""
+        steered = traffic.get(status.endpoint)
+        if steered is None or steered.canary != status.release or not steered.weights.get(status.release):
+            return status
+        arms = self.gateway.table().arms.values()
+        prefix = f"{status.endpoint}@{status.release}."
+        names = [arm.name for arm in arms if arm.name.startswith(prefix) and not arm.baseline]
+        return replace(status, in_flight=sum(self.gateway.process.admin.in_flight(name) for name in names))
 
     def stop(self) -> None:
         """End Envoy and all replicas."""
@@ -183,8 +195,9 @@ class ProcessRuntime:
         arm = arm_name(servable)
         socket = self._place.sockets / f"{sha256(arm.encode()).hexdigest()[:16]}-{index}.sock"
         command = tuple(self._command(ReplicaOptions(servable, socket, self._place.predictions, self._log_sealed)))
-        release = f"{servable.endpoint.model}@{servable.endpoint.release}"
-        return Slot(arm, servable.endpoint.name, release, index, str(socket), command)
+        endpoint = servable.endpoint
+        release, baseline = f"{endpoint.model}@{endpoint.release}", endpoint.role is Role.BASELINE
+        return Slot(arm, endpoint.name, release, index, str(socket), command, baseline)
 
     def _url(self, servable: Servable) -> str:
         return f"http://127.0.0.1:{self.gateway.port}/{servable.endpoint.name}"
