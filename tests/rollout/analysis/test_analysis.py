@@ -308,6 +308,13 @@ def test_a_paired_quality_that_is_equal_is_safe():
     assert verdict.leave_step == 1.0, "the margin itself is ruled out"
 
 
+def test_no_step_is_left_for_how_predictions_are_distributed():
+    state = only(MetricSpec.distribution((0.5,)))
+    state = state.update(requests(np.random.default_rng(16), 2_000), 1.0)
+    assert state.verdict().leave_step == math.inf and not state.verdict().promote
+    assert only().verdict().leave_step == 1.0, "where nothing is judged, time decides"
+
+
 def test_labels_are_refused_that_cannot_be_losses_of_the_metric():
     state, ones = Analysis.start(everything()), np.ones(1)
     arm = np.ones(1, dtype=bool)

@@ -118,10 +118,10 @@ def verdict_of(analysis: Analysis) -> Verdict:
 def _ruled_out(analysis: Analysis) -> float:
     """No step is left without evidence of each metric that the candidate is judged by."""
     at_most = analysis.peaks.at_most
-    judged = (spec for spec in analysis.plan.metrics if spec.kind is not MetricKind.DISTRIBUTION)
-    return max(
-        (at_most.get(spec.name, math.inf) / (1.0 if spec.is_ratio else spec.margin) for spec in judged), default=1.0
-    )
+    judged = [spec for spec in analysis.plan.metrics if spec.kind is not MetricKind.DISTRIBUTION]
+    if not judged:  # how predictions are distributed rules nothing out
+        return math.inf if analysis.plan.metrics else 1.0
+    return max(at_most.get(spec.name, math.inf) / (1.0 if spec.is_ratio else spec.margin) for spec in judged)
 
 
 def _notes(state: ErrorBlocks | LatencyBlocks, plan: AnalysisPlan) -> list[str]:
