@@ -26,6 +26,13 @@ class Health:
 
 
 @dataclass(frozen=True)
+class InstallationProof:
+    """Which installation answers, shown to whoever has its token."""
+
+    proof: str
+
+
+@dataclass(frozen=True)
 class Project:
     """A repository that Falaj builds."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import os
 import secrets
@@ -100,6 +101,10 @@ class Home:
             finally:
                 fresh.unlink()
         return path.read_text()
+
+    def proof(self, nonce: str) -> str:
+        """What only this installation can answer to a nonce: it shows the token to nobody who does not have it."""
+        return hmac.new(self.token.encode(), f"falaj-installation {nonce}".encode(), "sha256").hexdigest()
 
     def prepare(self) -> Home:
         """Create the folders that every process expects; return self."""

@@ -12,6 +12,7 @@ import pytest
 
 from falaj import __version__
 from tests.cli.conftest import Command
+from tests.platforms import Served
 
 
 @pytest.fixture
@@ -127,3 +128,17 @@ def test_the_version_is_printed(falaj: Command) -> None:
 def test_completion_knows_the_commands(falaj: Command) -> None:
     ended = falaj(_FALAJ_COMPLETE="complete_bash", COMP_WORDS="falaj rel", COMP_CWORD="1")
     assert set(ended.stdout.split()) >= {"release", "releases"}
+
+
+def test_a_refused_remote_leaves_no_repository_behind(
+    falaj_served: Command, falaj: Command, served: Served, tmp_path: Path
+) -> None:
+    for refused in (
+        falaj_served("remote", "add", "theirs", FALAJ_TOKEN="not one"),
+        falaj_served("remote", "add", "theirs", "--vendor", "github"),
+        falaj("remote", "add", "theirs", FALAJ_SERVER="http://127.0.0.1:9"),
+    ):
+        assert refused.returncode != 0
+    assert not [*served.home.repos.glob("theirs*"), *tmp_path.rglob("theirs.git")]
+    assert falaj_served("remote", "add", "theirs").returncode == 0
+    assert (served.home.repos / "theirs.git" / "hooks" / "post-receive").exists()

@@ -8,11 +8,16 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from falaj.client import Client, ProblemError, ServerUnreachableError
-from falaj.client.http import Transport
+from falaj.client.http import NotUpError, Transport
+from falaj.home import Home
+from tests.platforms import Served
 
 
 @contextmanager
@@ -30,6 +35,48 @@ def saying(answer: bytes) -> Iterator[str]:
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         thread.join(5)
+
+
+def test_a_token_is_sent_to_its_own_installation_alone(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = Home(tmp_path / "mine", {}).prepare()
+    mine.save_ports(served.home.ports())  # as where this one failed to start, and the other has the port
+    with (
+        watching(monkeypatch) as sent,
+        pytest.raises(NotUpError, match="this installation is not up") as caught,
+    ):
+        Client.from_home(mine).runs()
+    assert (sent, caught.value.exit_code) == ([("/api/v1/installation", None)], 6)
+    with watching(monkeypatch) as sent:
+        Client.from_home(served.home).runs()
+    assert sent == [("/api/v1/installation", None), ("/api/v1/runs", f"Bearer {served.home.token}")]
+
+
+def test_a_server_that_is_named_is_sent_a_token_of_its_own_and_never_that_of_another_home(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = {"FALAJ_SERVER": served.home.server_url, "FALAJ_CREDENTIALS": str(tmp_path / "credentials")}
+    with watching(monkeypatch) as sent, pytest.raises(ProblemError, match="no valid token"):
+        Client.from_home(Home(tmp_path / "mine", named).prepare()).runs()
+    assert sent == [("/api/v1/installation", None), ("/api/v1/runs", None)]
+    token = {"FALAJ_TOKEN": served.home.token}
+    assert Client.from_home(Home(tmp_path / "mine", named | token)).runs()
+
+
+@contextmanager
+def watching(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, str | None]]]:
+    """Remember path and token of the requests that are sent."""
+    sent: list[tuple[str, str | None]] = []
+    request = HTTPConnection.request
+
+    def remember(self: Any, method: str, url: str, body: Any = None, headers: Any = None, **others: Any) -> None:
+        sent.append((url.partition("?")[0], (headers or {}).get("Authorization")))
+        request(self, method, url, body, headers or {}, **others)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(HTTPConnection, "request", remember)
+        yield sent
 
 
 def http(status: str, body: bytes, kind: str = "text/html", length: int | None = None) -> bytes:

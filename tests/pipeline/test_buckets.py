@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,6 +73,37 @@ def test_objects_are_read_again_only_when_they_changed(
     bucket.put("a.csv", "x\n2\n")  # the same size
     assert snapshot(project, bucket.url("a.csv")).digest != first.digest
     assert len(read) == 2
+
+
+def test_an_object_that_changes_between_list_and_read_is_not_remembered_under_its_old_tag(
+    project: Project, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket.put("days/a.csv", "x\n1\n")
+    objects, listed = buckets._objects, 0
+
+    def list_and_change(*how: Any) -> Any:
+        nonlocal listed
+        found, listed = objects(*how), listed + 1
+        if listed == 1:
+            bucket.put("days/a.csv", "x\n2\n")
+        return found
+
+    monkeypatch.setattr(buckets, "_objects", list_and_change)
+    found = snapshot(project, bucket.url("days"))
+    assert (listed, project.store.open(found.digest, "a.csv").read()) == (2, b"x\n2\n")
+    bucket.put("days/a.csv", "x\n1\n")  # the tag of its first content
+    assert project.store.open(snapshot(project, bucket.url("days")).digest, "a.csv").read() == b"x\n1\n"
+
+
+def test_a_source_that_never_rests_fails_its_reader(
+    project: Project, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket.put("a.csv", "0")
+    objects, written = buckets._objects, count(1)
+    monkeypatch.setattr(buckets, "_objects", lambda *how: (objects(*how), bucket.put("a.csv", f"{next(written)}"))[0])
+    with pytest.raises(SourceError, match="changed during each of 3 attempts"):
+        snapshot(project, bucket.url("a.csv"))
+    assert not [*project.store.refs("sources/")]
 
 
 def test_what_cannot_be_read_says_so(project: Project, bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from falaj.errors import MissingExtraError
-from falaj.pipeline import Environment, resolve
+from falaj.pipeline import Environment, resolve, sources
 from falaj.pipeline.errors import SourceError
 from falaj.project import SourceSpec, StepSpec
 from tests.pipeline.conftest import Project
@@ -100,3 +101,19 @@ def test_s3_that_nobody_serves(project: Project, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(SourceError) as caught:
         snapshot(project, "s3://bucket/prefix?endpoint=http://127.0.0.1:9")
     assert "raw" in caught.value.message
+
+
+def test_a_file_that_changes_while_it_is_read_is_read_again(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = project.worktree / "a.csv"
+    path.write_text("x\n1\n")
+    put, changes = sources._put, iter([b"x\n22\n"])
+
+    def put_and_change(*how: Any) -> Any:
+        found = put(*how)
+        path.write_bytes(next(changes, path.read_bytes()))
+        return found
+
+    monkeypatch.setattr(sources, "_put", put_and_change)
+    monkeypatch.setattr(sources, "_states", lambda file: iter([file.read_text()]))
+    found = snapshot(project, "file://a.csv")
+    assert project.store.read_bytes(found.digest) == b"x\n22\n"  # type: ignore[attr-defined]

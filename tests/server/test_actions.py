@@ -13,6 +13,7 @@ from falaj.server.platform import Platform
 
 OPEN = {
     ("GET", "/api/v1/health"),
+    ("GET", "/api/v1/installation"),
     ("POST", "/api/v1/webhooks/{vendor}/{project}"),
     ("POST", "/api/v1/projects/{project}/events"),
     ("POST", "/api/v1/auth/setup"),

@@ -44,10 +44,11 @@ class Client:
     Args:
         url: Base URL of the server.
         token: Bearer token.
+        installation: The home whose server this must be, before it is sent the token; None for any server.
     """
 
-    def __init__(self, url: str, token: str) -> None:
-        self._transport = Transport(url, token)
+    def __init__(self, url: str, token: str, installation: Home | None = None) -> None:
+        self._transport = Transport(url, token, installation=installation)
 
     @classmethod
     def from_home(cls, home: Home | None = None) -> Client:
@@ -55,16 +56,21 @@ class Client:
 
         It acts as who is logged in there (`falaj login`), else with the installation's own token.
 
+        Nothing secret is sent before the server has proved to be this installation's; `FALAJ_SERVER` names another one
+        to whoever has a session or a token of it.
+
         Raises:
             NotLoggedInError: The session of the person that was named, or of who logged in last, has ended.
         """
         chosen = home or Home.from_environment()
-        return cls(chosen.server_url, token_for(chosen))
+        token = token_for(chosen)
+        local = not chosen.settings.get("FALAJ_SERVER") or token == chosen.token
+        return cls(chosen.server_url, token, chosen if local else None)
 
     @classmethod
     def of_installation(cls, home: Home) -> Client:
         """The client that acts as the installation itself, whoever is logged in."""
-        return cls(home.server_url, home.token)
+        return cls(home.server_url, home.token, home)
 
     @cached_property
     def bundles(self) -> BundleCalls:

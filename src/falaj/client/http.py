@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import hmac
 import http.client
 import json
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 from falaj.errors import EXIT_CODES, FalajError, UnavailableError
+
+if TYPE_CHECKING:
+    from falaj.home import Home
 
 _LARGEST_EXIT_CODE = 7
 
@@ -18,6 +23,12 @@ class ServerUnreachableError(UnavailableError):
     """Nothing answers at the server's address."""
 
     code = "server.unreachable"
+
+
+class NotUpError(UnavailableError):
+    """Another installation answers where this one would."""
+
+    code = "server.not-up"
 
 
 class ProblemError(FalajError):
@@ -49,10 +60,11 @@ class Transport:
         url: Base URL, `http://host:port`.
         token: Bearer token of the installation; empty for none.
         timeout_s: For connecting and for each read.
+        installation: The home whose server this must be; the token is sent to no other. None for any server.
     """
 
-    def __init__(self, url: str, token: str, timeout_s: float = 60.0) -> None:
-        self._url = urlsplit(url)
+    def __init__(self, url: str, token: str, timeout_s: float = 60.0, installation: Home | None = None) -> None:
+        self._url, self._unproved = urlsplit(url), installation
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._timeout_s = timeout_s
 
@@ -93,10 +105,45 @@ class Transport:
         self, method: str, path: str, body: Any, query: Mapping[str, Any] | None
     ) -> Iterator[http.client.HTTPResponse]:
         """Send a request; the connection is given back when the block ends, however it ends."""
+        self._require_installation()
+        with self._exchange(method, self._request(path, body, query)) as response:
+            yield response
+
+    def _require_installation(self) -> None:
+        """Have the server prove, once, that it is of the installation, before it is sent the token.
+
+        Raises:
+            NotUpError: It is not, and no other server was named.
+        """
+        home, self._unproved = self._unproved, None
+        if home is None:
+            return
+        nonce = secrets.token_hex(16)
+        try:
+            with self._exchange("GET", (f"{self._url.path}/api/v1/installation?nonce={nonce}", None, {})) as response:
+                proof = json.loads(response.read())["proof"]
+        except (ProblemError, ValueError, LookupError, TypeError):
+            proof = ""
+        if hmac.compare_digest(str(proof).encode(), home.proof(nonce).encode()):
+            return
+        if home.settings.get("FALAJ_SERVER"):  # another one was asked for by name: it may be asked, without the token
+            self._headers = {}
+        else:
+            self._unproved = home
+            raise NotUpError(
+                f"this installation is not up: what answers at {self._url.geturl()} is another one",
+                where=str(home.root),
+                hint="falaj up starts it, on other ports with --port and --envoy-port; FALAJ_HOME names another one",
+            )
+
+    @contextmanager
+    def _exchange(
+        self, method: str, request: tuple[str, bytes | None, dict[str, str]]
+    ) -> Iterator[http.client.HTTPResponse]:
         connection_class = http.client.HTTPSConnection if self._url.scheme == "https" else http.client.HTTPConnection
         with closing(connection_class(self._url.netloc, timeout=self._timeout_s)) as connection:
             try:
-                connection.request(method, *self._request(path, body, query))
+                connection.request(method, *request)
                 with connection.getresponse() as response:
                     if response.status >= 400:
                         raise ProblemError(response.status, parse_problem(response.read()))

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from falaj.errors import MissingExtraError
 from falaj.pipeline.errors import SourceError
-from falaj.pipeline.sources import Snapshot, pinned
+from falaj.pipeline.sources import Snapshot, SourceChangedError, pinned, unchanged
 from falaj.project.spec import SourceSpec
 
 if TYPE_CHECKING:
@@ -35,10 +35,7 @@ def snapshot(source: SourceSpec, store: ArtifactStore) -> Snapshot:
     prefix = address.path.strip("/")
     try:
         bucket = _bucket(address.netloc, dict(parse_qsl(address.query)))
-        objects = _objects(bucket, prefix)
-        if not objects:
-            raise SourceError(f"data source `{source.name}`: there is nothing below `{prefix}`", where=source.source)
-        return pinned(store, source.source, _state(objects), lambda: _read(source, bucket, prefix, objects, store))
+        return unchanged(source, lambda: _pinned(source, bucket, prefix, store))
     except (SourceError, MissingExtraError):
         raise
     except OSError:
@@ -47,6 +44,13 @@ def snapshot(source: SourceSpec, store: ArtifactStore) -> Snapshot:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         hint = "check the address and the AWS_* variables"
         raise SourceError(f"data source `{source.name}`: {reason}", where=source.source, hint=hint) from error
+
+
+def _pinned(source: SourceSpec, bucket: Any, prefix: str, store: ArtifactStore) -> Snapshot:
+    objects = _objects(bucket, prefix)
+    if not objects:
+        raise SourceError(f"data source `{source.name}`: there is nothing below `{prefix}`", where=source.source)
+    return pinned(store, source.source, _state(objects), lambda: _read(source, bucket, prefix, objects, store))
 
 
 def state_of(url: str) -> str:
@@ -98,16 +102,26 @@ def _read(
     with tempfile.TemporaryDirectory(prefix="falaj-source-") as scratch:
         for each in objects:
             below = PurePosixPath(each["path"]).relative_to(prefix or ".")
-            _download(bucket, str(each["path"]), Path(scratch, name, below))
+            _download(bucket, str(each["path"]), Path(scratch, name, below), each["e_tag"])
         single = Path(scratch, name).is_file()
         digest = store.put(Path(scratch, name)).digest
     return Snapshot(digest, source.source, name, "file" if single else "folder")
 
 
-def _download(bucket: Any, key: str, target: Path) -> None:
+def _download(bucket: Any, key: str, target: Path, e_tag: str | None) -> None:
+    """Write an object as it was listed, or none: its tag goes with the request.
+
+    Raises:
+        SourceChangedError: Another one is there now, or none.
+    """
     import obstore
+    from obstore.exceptions import PreconditionError
 
     target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        listed = obstore.get(bucket, key, options={"if_match": e_tag} if e_tag else None)
+    except (PreconditionError, FileNotFoundError) as error:
+        raise SourceChangedError(key) from error
     with target.open("wb") as file:
-        for chunk in obstore.get(bucket, key):
+        for chunk in listed:
             file.write(chunk)

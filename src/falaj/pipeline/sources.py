@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from falaj.artifacts import ArtifactStore, Digest
 
 
+_ATTEMPTS = 3
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """The content of a source at one moment.
@@ -99,7 +102,35 @@ def forget(source: SourceSpec, store: ArtifactStore) -> None:
         store.delete_ref(ref)
 
 
-def pinned(store: ArtifactStore, url: str, state: str, read: Callable[[], Snapshot]) -> Snapshot:
+class SourceChangedError(Exception):
+    """A source changed while it was read; reading it anew helps."""
+
+
+def unchanged(source: SourceSpec, attempt: Callable[[], Snapshot]) -> Snapshot:
+    """Read a source until it did not change meanwhile.
+
+    Raises:
+        SourceError: It changed during each of three attempts.
+    """
+    for _ in range(_ATTEMPTS):
+        try:
+            return attempt()
+        except SourceChangedError:
+            continue
+    raise SourceError(
+        f"data source `{source.name}`: it changed during each of {_ATTEMPTS} attempts to read it",
+        where=source.source,
+        hint="read a prefix or a folder that is written once",
+    )
+
+
+def pinned(
+    store: ArtifactStore,
+    url: str,
+    state: str,
+    read: Callable[[], Snapshot],
+    state_now: Callable[[], str] | None = None,
+) -> Snapshot:
     """The snapshot taken when the source was in this state before, or a new one.
 
     Args:
@@ -107,6 +138,10 @@ def pinned(store: ArtifactStore, url: str, state: str, read: Callable[[], Snapsh
         url: The source.
         state: A text that changes whenever its content does.
         read: Takes the snapshot.
+        state_now: Asked again after reading; None where the reading itself notices a change.
+
+    Raises:
+        SourceChangedError: The source changed while it was read; nothing is remembered.
     """
     ref = f"sources/{_name_key(url)}/{hashlib.sha256(state.encode()).hexdigest()}"
     known = store.get_ref(ref)
@@ -115,6 +150,8 @@ def pinned(store: ArtifactStore, url: str, state: str, read: Callable[[], Snapsh
         if store.has(snapshot.digest):
             return snapshot
     snapshot = read()
+    if state_now is not None and state_now() != state:  # what was read may be neither what was there nor what is
+        raise SourceChangedError(url)
     store.set_ref(ref, json.dumps(asdict(snapshot)).encode())
     return snapshot
 
@@ -136,11 +173,13 @@ def _in_package(source: SourceSpec, rest: str, environment: Environment, worktre
 
 
 def _local(source: SourceSpec, path: Path, store: ArtifactStore) -> Snapshot:
-    try:
-        state = "\n".join(_states(path))
-    except OSError as error:
-        raise _unreadable(source, path, error) from error
-    return pinned(store, source.source, f"{path}\n{state}", lambda: _put(source, path, store))
+    def state() -> str:
+        try:
+            return "\n".join([str(path), *_states(path)])
+        except OSError as error:
+            raise _unreadable(source, path, error) from error
+
+    return unchanged(source, lambda: pinned(store, source.source, state(), lambda: _put(source, path, store), state))
 
 
 def _put(source: SourceSpec, path: Path, store: ArtifactStore) -> Snapshot:

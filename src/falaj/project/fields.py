@@ -109,8 +109,8 @@ Reference = Annotated[
 Url = Annotated[
     str,
     text_like(
-        r"^(package|file|s3|sql|feast|delta|iceberg)://\S+$",
-        "a URL of one of the kinds package, file, s3, sql, feast, delta, iceberg; such as file://data/rows.csv",
+        r"^(package|file|s3)://\S+$",
+        "a URL of one of the kinds that can be read, package, file and s3; such as file://data/rows.csv",
         2000,
     ),
 ]

@@ -19,7 +19,8 @@ ROLES = ("data-scientist", "ml-engineer", "release-manager", "auditor", "admin",
 """The roles that a binding can give."""
 
 LocationKind = Literal["on-prem", "cloud", "edge"]
-Runtime = Literal["process", "kubernetes"]
+Runtime = Literal["process"]
+"""What starts model servers: what a platform file may name is what works."""
 
 _DAY_NAMES = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
@@ -110,7 +111,6 @@ class LocationSpec:
         jurisdiction: ISO 3166 code of the law that holds there, such as `AE` or `AE-DU`.
         runtime: What starts the model servers.
         latency_class: How near to its callers it is, such as `near` or `regional`; free text.
-        context: Name of the Kubernetes context; None for other runtimes.
         keep_predictions_s: How long its prediction log is kept, in seconds; None for ever.
     """
 
@@ -119,7 +119,6 @@ class LocationSpec:
     jurisdiction: str = "AE"
     runtime: Runtime = "process"
     latency_class: str | None = None
-    context: str | None = None
     keep_predictions_s: float | None = None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import threading
@@ -49,9 +50,11 @@ class Receiver:
     """An HTTP server on loopback."""
 
     server: HTTPServer
+    home: Home
     answers: list[int] = field(default_factory=list)
     body: bytes = b"{}"
     location: str = ""
+    questions: list[dict[str, str]] = field(default_factory=list)
     requests: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
     arrived: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
 
@@ -69,8 +72,16 @@ class Receiver:
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
+def receiver(home: Home) -> Iterator[Receiver]:
     class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            found.questions.append(dict(self.headers))
+            content = json.dumps({"proof": found.home.proof(self.path.rpartition("=")[2])}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             found.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
@@ -86,7 +97,7 @@ def receiver() -> Iterator[Receiver]:
             pass
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        found = Receiver(server)
+        found = Receiver(server, home)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         yield found

@@ -12,7 +12,7 @@ import pytest
 
 from falaj.errors import ConflictError
 from falaj.home import Home
-from falaj.integrations.git import GitMissingError, SpooledPush, create_remote, drain, install_hook
+from falaj.integrations.git import GitMissingError, SpooledPush, create_remote, drain, install_hook, post_receive
 from falaj.integrations.git.post_receive import deliver
 
 from .conftest import Checkout, Receiver
@@ -116,6 +116,20 @@ def test_a_broken_hook_never_fails_the_push(home: Home, checkout: Checkout, dama
     commit = checkout.commit("one")
     checkout.git("push", str(remote), "main")
     assert checkout.git("ls-remote", str(remote), "refs/heads/main").startswith(commit)
+
+
+def test_another_installation_on_the_port_is_not_sent_the_token(
+    home: Home, checkout: Checkout, receiver: Receiver, tmp_path: Path
+) -> None:
+    receiver.home = Home(tmp_path / "another", {}).prepare()
+    home.save_ports({"server": receiver.port})
+    post_receive.spool(home.root, {"project": "p", "delivery": "d"})
+    assert home.token
+    with pytest.raises(OSError, match="another installation"):
+        post_receive.deliver(home.root)
+    assert not receiver.requests
+    assert [each for each in receiver.questions if "Authorization" in each] == []
+    assert [path.name for path in (home.root / "spool" / "pushes").iterdir()] == ["d.json"]
 
 
 def test_what_the_server_refuses_is_set_aside_and_holds_up_nothing(home: Home, receiver: Receiver) -> None:

@@ -55,7 +55,6 @@ def test_every_key_becomes_its_unit() -> None:
     assert (prod.locations, prod.review_within_s) == (("dubai-dc", "abu-dhabi-edge"), 12 * 3600.0)
     assert prod.windows == (WindowSpec((0, 1, 2, 3), 9 * 60, 16 * 60),)
     assert [(each.start, each.end) for each in prod.freeze] == [(dubai(2026, 12, 1), dubai(2026, 12, 4))]
-    assert spec.locations["dubai-dc"].context == "dubai"
     assert [spec.locations[each].keep_predictions_s for each in ("local", "dubai-dc")] == [400 * 86_400.0, None]
     assert spec.roles[0] == BindingSpec("data-scientist", group="data-science", project="flight-delay")
     assert spec.standard_changes[0].covers("test", "flight-delay")
@@ -128,7 +127,8 @@ CASES = [
     ("jurisdiction: AE}", "jurisdiction: UAE}", "locations.local.jurisdiction", "not valid", None),
     ("keep: 400d", "keep: 23h", "locations.local.predictions.keep", "not valid", None),
     ("keep: 400d", "keep: 999999d", "locations.local.predictions.keep", "not valid", None),
-    ("runtime: kubernetes, ", "", "locations.dubai-dc", "go together", None),
+    ("runtime: process", "runtime: kubernetes", "locations.dubai-dc.runtime", "not known", None),
+    ("runtime: process", "context: dubai", "locations.dubai-dc.context", "no key `context`", None),
     ("group: data-science,", "user: noor, group: data-science,", "roles[0]", "names who has the role", None),
     ("role: data-scientist", "role: data-scientits", "roles[0].role", "not known", "data-scientist"),
     ("role: data-scientist", "role: admin", "roles[0]", "of the whole platform", None),

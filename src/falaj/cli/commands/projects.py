@@ -86,18 +86,20 @@ def remote_add(
     """Register a repository; print the address to push to, or the webhook to set up."""
     from falaj.client import Client
     from falaj.home import Home
-    from falaj.integrations.git import create_remote
+    from falaj.integrations.git import create_remote, remote_path
 
     if poll < 0:
         raise UsageError(f"--poll is {poll}", hint="seconds, or 0 for never")
     home = Home.from_environment()
-    repository = url or str(create_remote(home, name))
+    repository = url or str(remote_path(home, name))
     if vendor and not secret:
         raise UsageError(
             f"webhooks of {vendor} need a secret", hint='--secret "$(openssl rand -hex 24)", and give it to the host'
         )
     settings = {"vendor": vendor or None, "webhook_secret": secret or None, "poll_every_s": poll or None}
     project = Client.from_home(home).register_project(name, repository, branch=branch, **settings)
+    if not url:
+        create_remote(home, name)  # last: a repository that nobody builds would take pushes and lose them
     if json:
         emit_json(project)
     elif url:
@@ -117,9 +119,10 @@ def remote_hook(
     """Register a bare repository of another git server by a post-receive hook."""
     from falaj.client import Client
     from falaj.home import Home
-    from falaj.integrations.git import install_hook
+    from falaj.integrations.git import install_hook, require_hookable
 
     home = Home.from_environment()
-    install_hook(home, repository, name)
+    require_hookable(repository)
     Client.from_home(home).register_project(name, str(repository.resolve()), branch=branch)
+    install_hook(home, repository, name)
     emit(f"registered {name}: pushes to {branch} of {repository} start runs")

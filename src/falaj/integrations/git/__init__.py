@@ -9,7 +9,7 @@ from falaj.integrations.git.errors import GitInputError, GitMissingError, GitUna
 from falaj.integrations.git.fetch import Author, author, mirror, pin, resolve
 from falaj.integrations.git.naming import local_path, require_commit, require_ref, require_url
 from falaj.integrations.git.polling import poll
-from falaj.integrations.git.remote import create_remote, install_hook, require_own
+from falaj.integrations.git.remote import create_remote, install_hook, remote_path, require_hookable, require_own
 from falaj.integrations.git.spool import SpooledPush, drain
 from falaj.integrations.git.status import STATES, CommitStatus, reporter_for
 from falaj.integrations.git.webhooks import MAX_BODY_BYTES, PushEvent, verify_and_parse
@@ -33,8 +33,10 @@ __all__ = [
     "mirror",
     "pin",
     "poll",
+    "remote_path",
     "reporter_for",
     "require_commit",
+    "require_hookable",
     "require_own",
     "require_ref",
     "require_url",

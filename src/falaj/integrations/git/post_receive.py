@@ -10,6 +10,7 @@ has it. Whatever is left when the server was down is read by the server when it 
 
 from __future__ import annotations
 
+import hmac
 import http.client
 import json
 import os
@@ -89,13 +90,25 @@ def deliver(home: Path) -> None:
 
 def post(home: Path, body: bytes) -> int:
     """Return the status that the server answers; no answer is an error, and everything stays in the spool."""
-    headers = {"Authorization": f"Bearer {(home / 'token').read_text().strip()}", "Content-Type": "application/json"}
+    token = (home / "token").read_text().strip()
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     connection = http.client.HTTPConnection("127.0.0.1", server_port(home), timeout=TIMEOUT_S)
     try:
+        require_installation(connection, token)
         connection.request("POST", "/api/v1/triggers/push", body, headers)
         return connection.getresponse().status
     finally:
         connection.close()
+
+
+def require_installation(connection: http.client.HTTPConnection, token: str) -> None:
+    """Have the server prove that it is this installation's before it is sent the token."""
+    nonce = uuid.uuid4().hex
+    connection.request("GET", f"/api/v1/installation?nonce={nonce}")
+    answer = json.loads(connection.getresponse().read())
+    expected = hmac.new(token.encode(), f"falaj-installation {nonce}".encode(), "sha256").hexdigest()
+    if not hmac.compare_digest(str(answer.get("proof")), expected):
+        raise OSError("another installation answers on the port of this one")
 
 
 def server_port(home: Path) -> int:

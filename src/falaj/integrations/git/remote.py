@@ -18,6 +18,15 @@ SCRIPT_NAME = "falaj-post-receive.py"
 _MARK = "# Written by falaj."
 
 
+def remote_path(home: Home, name: str) -> Path:
+    """Where the bare repository of a project is, or will be.
+
+    Raises:
+        GitInputError: `git.name`.
+    """
+    return home.repos / f"{require_name(name)}.git"
+
+
 def create_remote(home: Home, name: str) -> Path:
     """Make a bare repository that announces pushes, or bring the hook of an existing one up to date.
 
@@ -32,7 +41,7 @@ def create_remote(home: Home, name: str) -> Path:
         GitInputError: `git.name`.
         GitUnavailableError: Git could not make it.
     """
-    repository = home.repos / f"{require_name(name)}.git"
+    repository = remote_path(home, name)
     if not (repository / "HEAD").exists():
         home.repos.mkdir(parents=True, exist_ok=True)
         git("init", "--quiet", "--bare", "--initial-branch=main", "--end-of-options", str(repository))
@@ -87,21 +96,32 @@ def install_hook(home: Home, repository: Path, project: str) -> Path:
         GitMissingError: `git.no-repository`.
         ConflictError: `git.foreign-hook`, when there is a hook already that Falaj did not write; it is left as it is.
     """
-    folder = _git_folder(repository)
+    folder = require_hookable(repository)
     hook, script = folder / "hooks" / "post-receive", folder / "hooks" / SCRIPT_NAME
-    line = hook_line(script)
+    hook.parent.mkdir(exist_ok=True)
+    _write(folder / "falaj.json", json.dumps({"home": str(home.root), "project": project}), 0o644)
+    _write(script, Path(post_receive.__file__).read_text(), 0o644)
+    _write(hook, f"#!/bin/sh\n{_MARK}\n{hook_line(script)}\n", 0o755)
+    return hook
+
+
+def require_hookable(repository: Path) -> Path:
+    """The git folder of a repository whose hook is none, or ours.
+
+    Raises:
+        GitMissingError: `git.no-repository`.
+        ConflictError: `git.foreign-hook`.
+    """
+    folder = _git_folder(repository)
+    hook = folder / "hooks" / "post-receive"
     if hook.exists() and _MARK not in hook.read_text(errors="replace"):
         raise ConflictError(
             "the repository has a post-receive hook already",
             where=str(hook),
-            hint=f"make it end with: {line}",
+            hint=f"make it end with: {hook_line(folder / 'hooks' / SCRIPT_NAME)}",
             code="git.foreign-hook",
         )
-    hook.parent.mkdir(exist_ok=True)
-    _write(folder / "falaj.json", json.dumps({"home": str(home.root), "project": project}), 0o644)
-    _write(script, Path(post_receive.__file__).read_text(), 0o644)
-    _write(hook, f"#!/bin/sh\n{_MARK}\n{line}\n", 0o755)
-    return hook
+    return folder
 
 
 def hook_line(script: Path) -> str:

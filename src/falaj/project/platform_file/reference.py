@@ -39,7 +39,7 @@ environments:
     review_within: 12h
 locations:
   local:          {predictions: {keep: 400d}, jurisdiction: AE}
-  dubai-dc:       {kind: cloud, jurisdiction: AE, runtime: kubernetes, context: dubai, latency_class: regional}
+  dubai-dc:       {kind: cloud, jurisdiction: AE, runtime: process, latency_class: regional}
   abu-dhabi-edge: {kind: edge, jurisdiction: AE, latency_class: near}
 roles:
   - {group: data-science, role: data-scientist, scope: {project: flight-delay}}

@@ -162,15 +162,8 @@ class Location(Strict):
     kind: LocationKind = Field(default="on-prem", description="What sort of place it is.")
     jurisdiction: Origin = Field(description="ISO 3166 code of the law that holds there.")
     runtime: Runtime = Field(default="process", description="What starts the model servers.")
-    context: NonEmpty | None = Field(default=None, description="With `kubernetes`: the context of its API server.")
     latency_class: Name | None = Field(default=None, description="How near to its callers it is, in your own words.")
     predictions: Predictions = Field(default=Predictions(), description="The log of what was predicted there.")
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if (self.runtime == "kubernetes") != (self.context is not None):
-            raise problem("`runtime: kubernetes` and `context` go together", "both or neither")
-        return self
 
     def to_spec(self, name: str) -> LocationSpec:
         """The location as other rooms consume it."""

@@ -23,6 +23,7 @@ from falaj.server.resources import resource_of_subject
 from falaj.storage import ReleaseRow, StepRunRow
 
 router = APIRouter(prefix="/api/v1", tags=["system"])
+Nonce = Annotated[str, Query(pattern=r"^[0-9a-f]{32}$")]
 Subject = Annotated[str, Query(max_length=200)]
 EventId = Annotated[int, Query(ge=0, le=event_stream.MAX_EVENT_ID)]
 
@@ -35,6 +36,12 @@ def health(platform: Shared) -> api.Health:
     dialect = platform.database.engine.dialect.name
     kind = "s3" if platform.home.store_url.startswith("s3:") else "folder"
     return api.Health("ok", __version__, dialect, kind)
+
+
+@router.get("/installation", response_model=api.InstallationProof, **action(Action.PUBLIC))
+def installation(platform: Shared, nonce: Nonce) -> api.InstallationProof:
+    """Prove which installation this is, so that nobody sends its token to another one."""
+    return api.InstallationProof(platform.home.proof(nonce))
 
 
 @router.get("/events", **action(Action.READ, refined=True))
