@@ -89,13 +89,13 @@ def round_of(location: Location, folder: Path, number: int) -> dict[str, float]:
 
 
 def crossing(record: Record, lines: Sequence[Access]) -> int:
-    """The place of the request at which evidence that is looked at after every request reaches its line."""
+    """The place of the request after which an agent that looks at each one would know that nobody is answered."""
     for place, line in enumerate(lines):
-        record = counted(replace(record), [line], line.at)
+        record = counted(replace(record), [line], line.at).closed(line.at)
         assert record.analysis is not None
-        if record.analysis.verdict().roll_back:
+        if record.vitals.dead(record.patience_s, line.at) or record.analysis.verdict().roll_back:
             return place
-    raise AssertionError("the evidence never reached its line")
+    raise AssertionError("the candidate was never found out")
 
 
 if __name__ == "__main__":

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
-from falaj.locations.desired import EndpointState, Role, Servable
+from falaj.locations.desired import BaselineStatus, EndpointState, Role, Servable
 from falaj.locations.errors import DesiredStateError
 from falaj.locations.runtimes.process import envoy_clusters, envoy_routes, placement
+from falaj.locations.runtimes.process.memory import available_bytes, resident_bytes, shortage
 from falaj.locations.runtimes.process.os_process import OsProcess
 from falaj.locations.runtimes.process.replica import Replica, Slot, arm_name
 from falaj.locations.runtimes.process.routing import EMPTY, RoutingTable
@@ -101,12 +105,31 @@ def test_its_state_is_told_with_that_of_its_release_and_it_goes_when_nobody_want
     servables, running = everything(TENTH), replicas(everything(TENTH))
     table = table_of(TENTH, running)
     statuses = [placement.status(each, running, table, "", steered=True) for each in servables]
-    first, second = placement.with_baselines(servables, statuses)
+    first, second = placement.with_baselines(servables, statuses, {})
     assert first.baseline is not None and first.baseline.state is EndpointState.READY
     assert second.baseline is None and "baseline" not in first.to_json()
     alone = Traffic({1: 0, 2: 10_000}, canary=2)
     after = table_of(alone, running, table)
     assert {each.slot.arm for each in placement.surplus(BOTH, running, after)} == {arm_name(servables[2])}
+
+
+def test_a_baseline_that_there_is_no_memory_for_is_not_started_and_says_what_is_short() -> None:
+    mine = resident_bytes(os.getpid())
+    assert mine > 10 << 20 and resident_bytes(2**22 + 1) == 0
+    assert shortage([os.getpid()], 2, None) == "" == shortage([os.getpid()], 2, 3 * mine)
+    assert "2 more replicas need about" in shortage([os.getpid()], 2, mine)
+    first, _ = placement.with_baselines(BOTH, [
+        placement.status(each, [], EMPTY, "", steered=True) for each in BOTH
+    ], {(ENDPOINT, 1): "too little"})  # fmt: skip
+    assert first.baseline == BaselineStatus(EndpointState.FAILED, "too little")
+
+
+def test_a_container_with_less_memory_than_the_machine_counts(tmp_path: Path) -> None:
+    (tmp_path / "memory.max").write_text("1000000\n")
+    (tmp_path / "memory.current").write_text("400000\n")
+    assert available_bytes(tmp_path) == 600_000
+    (tmp_path / "memory.max").write_text("max\n")
+    assert (available_bytes(tmp_path) or 0) > 600_000
 
 
 @pytest.mark.parametrize("baseline", [Baseline(1, 9_001), Baseline(3, 1), Baseline(1, -1)])

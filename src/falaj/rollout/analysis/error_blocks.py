@@ -124,6 +124,12 @@ def ratios_of(spec: MetricSpec) -> Numbers:
     return np.unique(np.array([spec.margin, *rates.GATES]))
 
 
+def blocks_to_rule_out(spec: MetricSpec, ratio: float, alpha: float) -> float:
+    """In how many blocks without a failure a multiple of the floor is ruled out at an error bound."""
+    floor = min(ratio * spec.floor, 0.5)
+    return math.log(1 / (alpha * _OWN)) / math.log1p(_CERTAIN * floor / (1 - floor))
+
+
 def _signs(failed: list[int], tolerated: float) -> Any:
     excess = failed[1] - tolerated * failed[0]
     return np.array([[1, 1], [int(excess < 0), int(excess > 0)]], dtype=np.int64)

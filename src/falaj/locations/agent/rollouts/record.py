@@ -51,6 +51,7 @@ class Record:
         units: Requests of the current step that came from sticky units counted first and counted before.
         blocks: Requests of the two arms that are compared, whose block of time is not over.
         lengths_s: How long a block is in each step and in the holdback, in seconds; the last one counts on.
+        expected: How long it will take at the traffic of the past, in words; empty where that is not known.
         candidate_down_s: When the candidate was last seen with a replica that did not run, unix seconds.
         baseline_down_s: The same of its baseline.
         vitals: Whether the candidate answers at all.
@@ -75,6 +76,7 @@ class Record:
     units: tuple[int, int] = (0, 0)
     blocks: OpenBlocks = field(default_factory=OpenBlocks)
     lengths_s: tuple[float, ...] = (1.0,)
+    expected: str = ""
     candidate_down_s: float = 0.0
     baseline_down_s: float = 0.0
     vitals: Vitals = field(default_factory=Vitals)
@@ -219,7 +221,7 @@ class Record:
             "requests": {"stable": self.answered[0], "candidate": self.answered[1]},
             "harm": _short(found.harm) if found else 0.0, "harm_line": _short(found.harm_line) if found else None,
             "metrics": [_metric(metric) for metric in found.metrics] if found else [],
-            "notes": [*self._promise(), *(found.notes if found else ())],
+            "notes": [*([self.expected] if self.expected else []), *self._promise(), *(found.notes if found else ())],
             "allowed": sorted(allowed(rollout.state, plan.strategy)), "asked": self.asked,
             "plan": plan.to_json(), "captured": self.captured,
             "trajectory": list(self.trajectory if rollout.ended else thinned(self.trajectory)),
@@ -239,7 +241,7 @@ class Record:
             "analysis": self.analysis.to_json() if self.analysis else None, "ready_at": self.ready_at,
             "ramp": self.ramp.to_json() if self.ramp else None, "holdback_at": self.holdback_at,
             "classes": list(self.classes), "units": list(self.units),
-            "blocks": self.blocks.to_json(), "lengths_s": list(self.lengths_s),
+            "blocks": self.blocks.to_json(), "lengths_s": list(self.lengths_s), "expected": self.expected,
             "candidate_down_s": self.candidate_down_s, "baseline_down_s": self.baseline_down_s,
             "vitals": self.vitals.to_json(), "patience_s": self.patience_s,
             "labels_after": self.labels_after, "log_position": dict(self.log_position), "copies": list(self.copies),
@@ -259,6 +261,7 @@ class Record:
             ramp=Analysis.from_json(value["ramp"]) if value["ramp"] else None, holdback_at=value["holdback_at"],
             classes=tuple(value["classes"]), units=(first, repeated),
             blocks=OpenBlocks.from_json(value["blocks"]), lengths_s=tuple(value["lengths_s"]),
+            expected=value["expected"],
             candidate_down_s=value["candidate_down_s"], baseline_down_s=value["baseline_down_s"],
             vitals=Vitals.from_json(value["vitals"]), patience_s=value["patience_s"],
             ready_at=value["ready_at"], labels_after=value["labels_after"], log_position=value["log_position"],

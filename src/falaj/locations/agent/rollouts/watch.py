@@ -38,6 +38,7 @@ from falaj.locations.runtimes.process.files import read_json, write_json
 from falaj.locations.traffic import Baseline, Match, Traffic
 from falaj.rollout import WHOLE, Applied, Failed, Hindered, Ready, RolloutPlan, RolloutState, Started, Strategy, pair_of
 from falaj.rollout.analysis import Analysis
+from falaj.rollout.forecast import forecast, in_words, refusal
 from falaj.rollout.judging import analysis_plan
 from falaj.serving.labels import Joined
 from falaj.serving.losses import LOSSES, OF_NUMBERS, error_of, score_of
@@ -157,7 +158,11 @@ class Rollouts:
             self._position = self._position or end
             before = f"{int((now - record.plan.warm_up_s) * 1e9):020d}"  # the candidate has logged nothing before
             past_labels = self._past_labels(endpoint, record)
-            lengths = block_lengths(record.plan, counting.rate(past, endpoint))
+            rate = counting.rate(past, endpoint)
+            lengths = block_lengths(record.plan, rate)
+            expected = forecast(record.plan, lengths) if rate else None
+            if expected and rate and (why := refusal(record.plan, expected, rate)):
+                return record.happened(Failed(why), now)
             record = replace(
                 record,
                 ready_at=now,
@@ -165,6 +170,7 @@ class Rollouts:
                 classes=classes_met((), past_labels),
                 blocks=OpenBlocks(lengths[0], looked_s=now),
                 lengths_s=lengths,
+                expected=in_words(expected, rate) if expected and rate else "",
                 patience_s=counting.patience_s(counting.latencies(past, endpoint, record.plan.stable)),
                 labels_after=self._predictions.newest_label(),
                 log_position={"before": before},

@@ -48,14 +48,18 @@ def baselines(servables: Sequence[Servable], traffic: Mapping[str, Traffic]) -> 
     return found
 
 
-def with_baselines(servables: Sequence[Servable], statuses: Sequence[EndpointStatus]) -> list[EndpointStatus]:
+def with_baselines(
+    servables: Sequence[Servable], statuses: Sequence[EndpointStatus], short: Mapping[tuple[str, int], str]
+) -> list[EndpointStatus]:
     """The statuses of the releases, each with that of its baseline.
 
     Args:
         servables: What was wanted, baselines among them.
         statuses: One each, in the same order.
+        short: By endpoint and release, why its baseline was not even started.
     """
-    states = {
+    states = {key: BaselineStatus(EndpointState.FAILED, why) for key, why in short.items()}
+    states |= {
         (status.endpoint, status.release): BaselineStatus(status.state, status.message)
         for servable, status in zip(servables, statuses, strict=True)
         if servable.endpoint.role is Role.BASELINE

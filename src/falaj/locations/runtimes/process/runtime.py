@@ -17,6 +17,7 @@ from falaj.locations.errors import LocationError
 from falaj.locations.runtimes.process import placement
 from falaj.locations.runtimes.process.envoy_config import Layout
 from falaj.locations.runtimes.process.gateway import Gateway
+from falaj.locations.runtimes.process.memory import available_bytes, shortage
 from falaj.locations.runtimes.process.replica import (
     Replica,
     ReplicaCommand,
@@ -118,7 +119,8 @@ class ProcessRuntime:
         _private_folder(self._place.sockets)
         self._place.predictions.mkdir(parents=True, exist_ok=True)
         traffic = traffic or {}
-        everything = (*servables, *placement.baselines(servables, traffic))
+        baselines, short = self._fitting(placement.baselines(servables, traffic))
+        everything = (*servables, *baselines)
         replicas = self._tended(everything)
         self.gateway.ensure()
         table = placement.routing_table(everything, replicas, self.gateway.table(), traffic)
@@ -127,7 +129,8 @@ class ProcessRuntime:
         statuses = [
             placement.status(s, replicas, table, self._url(s), steered=s.endpoint.name in traffic) for s in everything
         ]
-        return tuple(self._with_in_flight(status, traffic) for status in placement.with_baselines(everything, statuses))
+        told = placement.with_baselines(everything, statuses, short)
+        return tuple(self._with_in_flight(status, traffic) for status in told)
 
     def settle(
         self, servables: Sequence[Servable], traffic: Mapping[str, Traffic] | None = None, *, timeout_s: float
@@ -147,6 +150,24 @@ class ProcessRuntime:
         prefix = f"{endpoint}@{release}."
         name = next((name for name in self.gateway.table().arms if name.startswith(prefix)), None)
         return self.gateway.process.admin.answered(mirror_of(name)) if name else (0, 0)
+
+    def _fitting(self, baselines: Sequence[Servable]) -> tuple[list[Servable], dict[tuple[str, int], str]]:
+        """The baselines that run or that there is memory for; of the others, by endpoint and release, what is short."""
+        running: dict[str, list[int]] = {}
+        for replica in self._records:
+            if replica.process is not None:
+                running.setdefault(replica.slot.release, []).append(replica.process.pid)
+        arms = {replica.slot.arm for replica in self._records}
+        fitting, short = [], {}
+        for servable in baselines:
+            endpoint = servable.endpoint
+            like = running.get(f"{endpoint.model}@{endpoint.release}", [])
+            why = "" if arm_name(servable) in arms else shortage(like, endpoint.replicas, available_bytes())
+            if why:
+                short[endpoint.name, endpoint.release] = why
+            else:
+                fitting.append(servable)
+        return fitting, short
 
     def _with_in_flight(self, status: EndpointStatus, traffic: Mapping[str, Traffic]) -> EndpointStatus:
         """The status of a canary with the requests that it works on: a candidate that hangs answers nothing else."""
