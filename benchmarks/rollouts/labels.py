@@ -64,8 +64,9 @@ def pairs_of(count: int) -> Block:
     """A shadow: both models score each request."""
 
     def block(rng: np.random.Generator, _: int, worse: float) -> LabelSums:
-        stable = rng.beta(0.8, 3.2, count)
-        return LabelSums.of_pairs(stable, np.clip(stable + rng.normal(worse, 0.08, count), 0, 1))
+        case = rng.beta(0.8, 3.2, count)
+        stable, candidate = (np.clip(case + rng.normal(mean, 0.06, count), 0, 1) for mean in (0.0, worse))
+        return LabelSums.of_pairs(stable, candidate)
 
     return block
 
