@@ -111,34 +111,39 @@ def metric(told: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def test_a_candidate_that_answers_worse_is_rolled_back_by_labels_that_come_late(location: Location) -> None:
-    location.roll("canary", 3, steps=[0.5], hold_s=0, metrics=["brier"])
+    location.roll("canary", 3, steps=[0.5], hold_s=0, metrics=["brier"], label_block_s=1.0)
     location.until(3, "stepping")
-    ids = location.predict(200)
+    location.predict(200)
     for _ in range(3):
         location.step()
     assert location.told(3)["state"] == "stepping", "without labels nothing speaks against it"
-    location.label(ids, 0)  # the candidate said 0.8
-    told = location.until(3, "rolled_back")
+
+    def rolled_back() -> bool:
+        location.label(location.predict(10), 0)  # the candidate said 0.8
+        location.step()
+        return location.told(3).get("state") == "rolled_back"
+
+    until(rolled_back, timeout_s=240)
+    told = location.told(3)
     assert told["culprits"] == ["brier"] and "more than stable" in told["reason"]
 
 
 def test_a_shadow_is_compared_pair_by_pair_beside_a_challenger(location: Location) -> None:
-    location.roll("shadow", 2, for_s=0.1, metrics=["errors", "brier"])
-    location.roll("challenger", 3, metrics=["errors", "brier"])
+    location.roll("shadow", 2, for_s=1e6, metrics=["errors", "brier"], label_block_s=1.0)
+    location.roll("challenger", 3, metrics=["errors", "brier"], label_block_s=1.0)
     location.until(2, "shadowing")
     location.until(3, "shadowing")
-    ids = location.predict(250)
     assert {location.runtime.gateway.table().routes[NAME].main} == {
         name for name in location.runtime.gateway.table().arms if name.startswith(f"{NAME}@1.")
     }
-    location.label(ids, 0)
 
     def compared() -> bool:
+        location.label(location.predict(10), 0)
         location.step()
         enough = [metric(location.told(each), "brier")["requests"][0] > 200 for each in (2, 3) if location.told(each)]
         return location.told(3).get("state") == "rolled_back" and enough == [True, True]
 
-    until(compared, timeout_s=60)
+    until(compared, timeout_s=240)
     near, far = location.told(2), location.told(3)
     assert far["culprits"] == ["brier"], "0.8 is worse than 0.2 on every request"
     assert near["state"] == "shadowing" and near["culprits"] == []
