@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from blocks import HOUR, PLAN, Traffic, block
 
-from falaj.rollout.analysis import LATENCY_QUANTILES, Analysis, AnalysisPlan, Batch, MetricSpec
+from falaj.rollout.analysis import Analysis
 
 WIDTH, HEIGHT, LEFT, TOP, GAP = 400, 220, 46, 46, 70
 COLOURS = {"errors: harm": "#c0392b", "latency: harm": "#d68910", "errors: safe": "#1e8449", "latency: safe": "#2874a6"}
@@ -22,13 +23,13 @@ GATES = (5.0, 3.0, 2.0, 1.5)
 
 @dataclass
 class Course:
-    """One rollout: evidence over the requests that were seen.
+    """One rollout: evidence over time.
 
     Attributes:
         title: Above the panel.
-        seen: Thousands of requests at each look.
+        seen: Minutes at each look.
         lines: Log10 of the evidence, by name.
-        steps: Where weights changed: thousands of requests and the new weight.
+        steps: Where weights changed: minutes and the new weight.
         end: What happened.
     """
 
@@ -39,30 +40,28 @@ class Course:
     end: str = ""
 
 
-def rollout(title: str, seed: int, ratio: float, slower: float) -> Course:
-    """A ramp that leaves each step when its gate is ruled out, at 100 requests a second."""
+def rollout(title: str, seed: int, traffic: Traffic) -> Course:
+    """A ramp that leaves each step when its gate is ruled out, with 50 requests a second for either arm."""
     rng, course = np.random.default_rng(seed), Course(title)
-    cuts = tuple(float(cut) for cut in np.quantile(20 * np.exp(rng.normal(0, 0.5, 100_000)), LATENCY_QUANTILES))
-    state = Analysis.start(AnalysisPlan((MetricSpec.errors(), MetricSpec.latency(cuts)), starts=len(STEPS)))
-    step, seen = 0, 0
+    state = Analysis.start(replace(PLAN, starts=len(STEPS)))
+    step, second = 0, 0
     course.steps.append((0.0, STEPS[0]))
-    while not course.end and seen < 300_000:
-        canary = rng.random(500) < STEPS[step]
-        error = rng.random(500) < np.where(canary, 0.01 * ratio, 0.01)
-        took = 20 * np.exp(rng.normal(0, 0.5, 500)) * np.where(canary, slower, 1)
-        state, seen = state.update(Batch(canary, np.full(500, STEPS[step]), error, took), seen / 100), seen + 500
-        verdict = state.verdict()
-        course.seen.append(seen / 1000)
+    while not course.end and second < HOUR:
+        block_ = block(traffic, np.ones(4), np.zeros(4), np.zeros(2), rng)
+        second += 1
+        state = state.observe_block(block_, float(second), float(second))
+        verdict, evidence = state.verdict(), state.evidence()
+        course.seen.append(second / 60)
         for metric, spec in zip(verdict.metrics, state.plan.metrics, strict=True):
             course.lines[f"{metric.name}: harm"].append(metric.harm)
-            course.lines[f"{metric.name}: safe"].append(state.evidence().metrics[spec.name].safe / np.log(10))
+            course.lines[f"{metric.name}: safe"].append(evidence.metrics[spec.name].safe / np.log(10))
         if verdict.roll_back:
-            course.end = f"rolled back after {verdict.exposed:,} canary requests: {', '.join(verdict.culprits)}"
+            course.end = f"rolled back after {second} s: {', '.join(verdict.culprits)}"
         elif step == len(STEPS) - 1 and verdict.promote:
-            course.end = f"promoted after {seen:,} requests"
+            course.end = f"promoted after {second} s"
         elif step < len(STEPS) - 1 and verdict.leave_step <= GATES[step]:
             step, state = step + 1, state.enter_step()
-            course.steps.append((seen / 1000, STEPS[step]))
+            course.steps.append((second / 60, STEPS[step]))
     return course
 
 
@@ -70,8 +69,8 @@ def panel(course: Course, left: int, harm_line: float, safe_line: float) -> list
     """SVG of one rollout."""
     most = course.seen[-1]
 
-    def x(thousands: float) -> float:
-        return left + WIDTH * thousands / most
+    def x(minutes: float) -> float:
+        return left + WIDTH * minutes / most
 
     def y(log10: float) -> float:
         return TOP + HEIGHT * (4 - min(max(log10, -2), 4)) / 6
@@ -93,9 +92,7 @@ def panel(course: Course, left: int, harm_line: float, safe_line: float) -> list
         points = " ".join(f"{x(at):.1f},{y(value):.1f}" for at, value in zip(course.seen, values, strict=True))
         parts.append(f'<polyline points="{points}" fill="none" stroke="{COLOURS[name]}" stroke-width="1.6"/>')
     middle, under = left + WIDTH / 2, TOP + HEIGHT + 16
-    parts.append(
-        f'<text x="{middle}" y="{under}" class="small" text-anchor="middle">0 to {most:,.1f} thousand requests</text>'
-    )
+    parts.append(f'<text x="{middle}" y="{under}" class="small" text-anchor="middle">0 to {most:.1f} minutes</text>')
     return parts
 
 
@@ -116,8 +113,8 @@ def drawing(courses: Sequence[Course], harm_line: float, safe_line: float) -> st
 
 def main() -> int:
     courses = [
-        rollout("A candidate as good as stable", 3, 1.0, 1.0),
-        rollout("A candidate with three times the errors", 6, 3.0, 1.0),
+        rollout("A candidate as good as stable", 3, Traffic(errors=0.0)),
+        rollout("A candidate that is 1.6 times slower", 6, Traffic(times=1.6)),
     ]
     Path(sys.argv[1]).write_text(drawing(courses, -np.log10(0.01 / 2), -np.log10(0.05)))
     for course in courses:

@@ -305,6 +305,8 @@ def _seen(record: Record, endpoint: str, told: Mapping[Arm, EndpointStatus], now
     """The record after seeing which replicas run, and how many requests the candidate works on."""
     candidate, baseline = told.get((endpoint, record.plan.candidate)), _baseline_of(record, endpoint, told)
     vitals = record.vitals.working(candidate.in_flight if candidate else 0, now)
+    if record.rollout.state in (RolloutState.PENDING, RolloutState.WARMING):
+        return record  # burn-in begins with the first requests
     if candidate is None or candidate.state is not EndpointState.READY:
         record = replace(record, candidate_down_s=now)
     if pair_of(record.plan, record.rollout) and (baseline is None or baseline.state is not EndpointState.READY):
