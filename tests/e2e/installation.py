@@ -8,8 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 from falaj.client import Client
 from falaj.errors import FalajError
 from falaj.home import Home
+from tests.waiting import HANGS_AFTER_S, until
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = "FALAJ_TESTS_ENVIRONMENTS"
@@ -46,11 +46,11 @@ class Installation:
         }
         return {**os.environ, **_GIT_IDENTITY, **own}
 
-    def falaj(self, *arguments: str, cwd: Path | None = None, timeout_s: float = 240, given: str = "") -> Completed:
+    def falaj(self, *arguments: str, cwd: Path | None = None, given: str = "") -> Completed:
         """Run the command and give back what it printed, whatever its exit code."""
         command = [sys.executable, "-m", "falaj.cli.main", *arguments]
         return subprocess.run(
-            command, cwd=cwd, env=self.environment, capture_output=True, text=True, timeout=timeout_s, check=False,
+            command, cwd=cwd, env=self.environment, capture_output=True, text=True, timeout=HANGS_AFTER_S, check=False,
             input=given,
         )  # fmt: skip
 
@@ -136,11 +136,11 @@ class Installation:
             return None
         return next((asdict(run) for run in runs if run.commit == commit), None)
 
-    def ended(self, commit: str, timeout_s: float = 180) -> dict[str, Any]:
+    def ended(self, commit: str) -> dict[str, Any]:
         """Wait for the run of a commit to end; return it with its steps."""
         ends = ("succeeded", "failed", "rejected", "cancelled")
-        run: dict[str, Any] = wait_for(
-            lambda: found if (found := self.run_of(commit)) and found["state"] in ends else None, timeout_s, self.logs
+        run: dict[str, Any] = until(
+            lambda: found if (found := self.run_of(commit)) and found["state"] in ends else None, self.logs
         )
         shown: dict[str, Any] = self.json("runs", "show", run["id"])
         return shown
@@ -149,20 +149,6 @@ class Installation:
         """The ends of the processes' logs, for a failing test."""
         logs = sorted((self.home / "logs").glob("*.log"))
         return "\n".join(f"--- {log.name}\n{log.read_text(errors='replace')[-1500:]}" for log in logs)
-
-
-def wait_for(condition: Callable[[], Any], timeout_s: float = 60, explain: Callable[[], str] = str) -> Any:
-    """The first true value of a condition.
-
-    Raises:
-        AssertionError: It did not become true in time.
-    """
-    deadline = time.monotonic() + timeout_s
-    while (asked := time.monotonic()) < deadline:
-        if found := condition():
-            return found
-        time.sleep(max(0.1, 2 * (time.monotonic() - asked)))  # what is waited for needs the cores more than asking does
-    raise AssertionError(f"not true within {timeout_s} s\n{explain()}")
 
 
 def free_port() -> int:

@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.e2e.installation import Installation, free_port, installed, processes_of, wait_for
+from tests.e2e.installation import Installation, free_port, installed, processes_of
+from tests.waiting import HANGS_AFTER_S, until
 
 pytestmark = pytest.mark.e2e
 
@@ -140,7 +141,7 @@ def test_a_step_that_goes_wrong_fails_its_run_with_the_reason(
     assert platform.json("releases") == []
     alone = platform.falaj("run", str(checkout))
     assert alone.returncode == 1 and says(alone.stdout + alone.stderr, *mistake.said)
-    wait_for(lambda: not [c for c in processes_of(platform.home).values() if "task.json" in c], 10)
+    until(lambda: not [c for c in processes_of(platform.home).values() if "task.json" in c])
 
 
 def test_a_good_push_after_all_of_them_succeeds(platform: Installation, checkout: Path) -> None:
@@ -189,7 +190,7 @@ def test_what_does_not_exist_is_said_to(platform: Installation, checkout: Path) 
 
 def test_a_run_of_an_unknown_commit_fails_and_says_so(platform: Installation, checkout: Path) -> None:
     started = platform.json("runs", "start", "bad", "0123456789" * 4)
-    run = wait_for(lambda: r if (r := platform.json("runs", "show", started["id"]))["state"] == "failed" else None)
+    run = until(lambda: r if (r := platform.json("runs", "show", started["id"]))["state"] == "failed" else None)
     assert says(run["reason"], "0123456789", "commit")
 
 
@@ -229,7 +230,7 @@ def live(platform: Installation, tmp_path_factory: pytest.TempPathFactory) -> st
     project = platform.plain_template(tmp_path_factory.mktemp("live") / "tumours")
     run = platform.ended(platform.push(platform.repository(project, "tumours")))
     assert run["state"] == "succeeded", run["reason"] + platform.logs()
-    ready = wait_for(lambda: [e for e in platform.json("endpoints") if e["state"] == "ready"], 90, platform.logs)
+    ready = until(lambda: [e for e in platform.json("endpoints") if e["state"] == "ready"], platform.logs)
     return str(ready[0]["url"])
 
 
@@ -262,7 +263,7 @@ def test_a_wrong_row_is_refused_by_field(platform: Installation, live: str, row:
 
 def test_a_body_of_100_mb_is_refused_and_the_next_row_is_answered(platform: Installation, live: str) -> None:
     where = urlsplit(live)
-    connection = http.client.HTTPConnection(where.netloc, timeout=60)
+    connection = http.client.HTTPConnection(where.netloc, timeout=HANGS_AFTER_S)
     body = b'{"dataframe_records": ["' + b"x" * 100_000_000 + b'"]}'
     with suppress(BrokenPipeError, ConnectionResetError):  # refused while it was being sent
         connection.request("POST", f"{where.path}/invocations", body, {"Content-Type": "application/json"})

@@ -22,7 +22,8 @@ from cyclonedx.validation.json import JsonStrictValidator
 from falaj.client import Client, Endpoint, Label
 from falaj.evidence import MLBOM
 from falaj.home import Home
-from tests.e2e.installation import ROOT, Installation, installed, wait_for
+from tests.e2e.installation import ROOT, Installation, installed
+from tests.waiting import HANGS_AFTER_S, until
 
 pytestmark = pytest.mark.e2e
 CHECKS = "checks: [static, tests, secrets, dependencies, model-files]"
@@ -51,7 +52,7 @@ def project(installation: Installation, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture(scope="module")
 def first(installation: Installation, project: Path) -> dict[str, Any]:
-    run = installation.ended(installation.push(project, "First"), timeout_s=600)
+    run = installation.ended(installation.push(project, "First"))
     assert run["state"] == "succeeded", run["reason"] + installation.logs()
     return run
 
@@ -61,7 +62,7 @@ def endpoint(installation: Installation, release: int) -> dict[str, Any]:
         found: list[dict[str, Any]] = installation.json("endpoints")
         return next((e for e in found if e["release"] == release and e["state"] == "ready"), None)
 
-    found: dict[str, Any] = wait_for(live, 120, installation.logs)
+    found: dict[str, Any] = until(live, installation.logs)
     return found
 
 
@@ -156,10 +157,10 @@ def test_mlflow_serves_the_release_by_alias_and_holds_the_run(
     command = [str(python), "-c", script, json.dumps(FLIGHT | {"pressure": 1012.0})]
 
     def mirrored() -> dict[str, Any] | None:
-        done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=120)
+        done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=HANGS_AFTER_S)
         return json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else None
 
-    seen = wait_for(mirrored, 90, installation.logs)
+    seen = until(mirrored, installation.logs)
     assert seen["tags"]["falaj.commit"] == first["commit"] and seen["tags"]["falaj.release"] == "1"
     assert seen["run"] == first["mlflow_run"] and seen["status"] == "FINISHED"
     assert seen["params"]["iterations"] == "60", "what the step logged itself is in the same tracking run"
@@ -173,7 +174,7 @@ def test_a_changed_parameter_repeats_only_what_it_touches(
     path = project / "falaj.yaml"
     text = path.read_text().replace("learning_rate: 0.1", "learning_rate: 0.08")
     path.write_text(text.replace(CHECKS, "checks: [model-files]"))  # the others say what they said of the first push
-    second = installation.ended(installation.push(project, "Learn more slowly"), timeout_s=600)
+    second = installation.ended(installation.push(project, "Learn more slowly"))
     states = {step["node"]: step["state"] for step in second["steps"] if step["kind"] == "step"}
     assert states == {"prepare": "cached", "split": "cached", "fit": "succeeded", "evaluate": "succeeded"}
     assert second["release"] == 2
@@ -186,7 +187,7 @@ def test_a_candidate_that_is_worse_is_rejected_and_releases_nothing(
     before = len(installation.json("releases"))
     path = project / "falaj.yaml"
     path.write_text(path.read_text().replace("iterations: 60", "iterations: 1"))
-    third = installation.ended(installation.push(project, "Hardly learn"), timeout_s=600)
+    third = installation.ended(installation.push(project, "Hardly learn"))
     assert third["state"] == "rejected"
     assert third["reason"].startswith("gate auc >= 0.62 on split.test: auc ") and " misses " in third["reason"]
     assert third["release"] is None and len(installation.json("releases")) == before
@@ -195,7 +196,9 @@ def test_a_candidate_that_is_worse_is_rejected_and_releases_nothing(
 def test_the_same_project_runs_without_a_server(installation: Installation, project: Path) -> None:
     command = [sys.executable, "-m", "falaj.cli.main", "run", "--json", "--set", "fit.iterations=60"]
     alone = installation.environment | {"FALAJ_SERVER": "http://127.0.0.1:9"}
-    done = subprocess.run(command, cwd=project, env=alone, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        command, cwd=project, env=alone, capture_output=True, text=True, timeout=HANGS_AFTER_S, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     outcome = json.loads(done.stdout)
     assert outcome["state"] == "succeeded" and outcome["digest"].startswith("sha256:")
@@ -250,9 +253,9 @@ def test_people_bring_a_release_to_prod_and_a_revoked_one_serves_nowhere(
     def gone() -> bool:
         request = urllib.request.Request(f"{live['url']}/v2/health/ready")
         try:
-            with urllib.request.urlopen(request, timeout=5) as answer:
+            with urllib.request.urlopen(request, timeout=HANGS_AFTER_S) as answer:
                 return bool(answer.status != 200)
         except urllib.error.HTTPError as error:
             return error.code == 404
 
-    wait_for(gone, 10, installation.logs)
+    until(gone, installation.logs)

@@ -17,7 +17,8 @@ import pytest
 from cryptography import x509
 
 from falaj.locations.agent import stop_location
-from tests.e2e.installation import Installation, free_port, wait_for
+from tests.e2e.installation import Installation, free_port
+from tests.waiting import until
 
 pytestmark = pytest.mark.e2e
 PASSWORD = "correct horse battery"
@@ -89,7 +90,7 @@ def test_a_location_elsewhere(platform: Installation, edge: Edge, tmp_path: Path
     (tmp_path / "platform.yaml").write_text(PLATFORM)
     platform.ok("apply", "-f", str(tmp_path / "platform.yaml"))
     edge.start(*enrolment(platform))
-    wait_for(lambda: location(platform)["state"] == "enrolled", 30, edge.said)
+    until(lambda: location(platform)["state"] == "enrolled", edge.said)
     assert not (edge.home / "keys" / "ca.pem").exists()
     serves_what_is_pushed(platform, edge, tmp_path / "tumours")
     changes_certificates_while_it_runs(platform, edge)
@@ -126,7 +127,7 @@ def serves_what_is_pushed(platform: Installation, edge: Edge, folder: Path) -> N
     def ready() -> list[dict[str, Any]]:
         return [e for e in platform.json("endpoints") if (e["location"], e["state"]) == ("edge-1", "ready")]
 
-    found = wait_for(ready, 60, lambda: edge.said() + str(platform.json("endpoints")))
+    found = until(ready, lambda: edge.said() + str(platform.json("endpoints")))
     assert f":{edge.envoy}/" in found[0]["url"]
     with (project / "data" / "tumours.csv").open() as table:
         row = {name: float(value) for name, value in next(csv.DictReader(table)).items() if name != "malignant"}
@@ -135,20 +136,20 @@ def serves_what_is_pushed(platform: Installation, edge: Edge, folder: Path) -> N
 
 def changes_certificates_while_it_runs(platform: Installation, edge: Edge) -> None:
     seen = {edge.serial()}
-    wait_for(lambda: seen.add(edge.serial()) or len(seen) >= 3, 30, edge.said)
+    until(lambda: seen.add(edge.serial()) or len(seen) >= 3, edge.said)
     assert edge.agent is not None and edge.agent.poll() is None
-    assert location(platform)["state"] == "enrolled"
+    until(lambda: location(platform)["state"] == "enrolled", edge.said)
     platform.kill("server")  # the next one has the same authority
     before = edge.serial()
-    wait_for(lambda: edge.serial() != before, 30, edge.said)
+    until(lambda: edge.serial() != before, edge.said)
 
 
 def comes_back_after_its_certificate_ran_out(platform: Installation, edge: Edge) -> None:
     edge.stop()
-    wait_for(lambda: location(platform)["state"] == "silent", 20)
+    until(lambda: location(platform)["state"] == "silent")
     before = edge.serial()
     edge.start()  # without a token
-    wait_for(lambda: edge.serial() != before and location(platform)["state"] == "enrolled", 20, edge.said)
+    until(lambda: edge.serial() != before and location(platform)["state"] == "enrolled", edge.said)
 
 
 def is_put_out(platform: Installation, edge: Edge) -> None:
@@ -156,4 +157,4 @@ def is_put_out(platform: Installation, edge: Edge) -> None:
     platform.ok("login", "--name", "root", "--password-stdin", given=PASSWORD)
     platform.ok("locations", "forget", "edge-1")
     assert location(platform)["state"] == "not-enrolled"
-    wait_for(lambda: "workload.certificate" in edge.said(), 20, edge.said)
+    until(lambda: "workload.certificate" in edge.said(), edge.said)

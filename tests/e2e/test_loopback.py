@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.installation import Installation, installed, wait_for
+from tests.e2e.installation import Installation, installed
 from tests.e2e.loopback import Watch, everything_is_here, listeners, why_not
+from tests.waiting import until
 
 _REASON = why_not()
 pytestmark = [
@@ -71,7 +72,7 @@ def _whole_way(platform: Installation, project: Path) -> None:
     """A push, its release, a prediction, what a person looks at, and a stand-alone run."""
     run = platform.ended(platform.push(platform.repository(project, "tumours")))
     assert run["state"] == "succeeded", run["reason"] + platform.logs()
-    wait_for(lambda: [e["state"] for e in platform.json("endpoints")] == ["ready"], 60, platform.logs)
+    until(lambda: [e["state"] for e in platform.json("endpoints")] == ["ready"], platform.logs)
     with (project / "data" / "tumours.csv").open() as table:
         row = {name: float(value) for name, value in next(csv.DictReader(table)).items() if name != "malignant"}
     answer = platform.json("predict", "dev/tumours", "--row", json.dumps(row))

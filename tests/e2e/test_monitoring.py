@@ -16,7 +16,8 @@ import pytest
 
 from falaj.checks.in_project.models import LoadedModel
 from falaj.client import Endpoint, Label
-from tests.e2e.installation import Installation, installed, wait_for
+from tests.e2e.installation import Installation, installed
+from tests.waiting import until
 
 pytestmark = pytest.mark.e2e
 BLOCK, LABEL = 120, "malignant"
@@ -104,7 +105,7 @@ def test_a_shift_is_noted_a_person_asked_a_fault_is_an_incident_and_a_loss_is_tr
     with installed(tmp_path / "home") as platform:
         folder = project(platform, tmp_path / "tumours")
         platform.repository(folder, "tumours")
-        run = platform.ended(platform.push(folder, "First"), timeout_s=400)
+        run = platform.ended(platform.push(folder, "First"))
         assert run["state"] == "succeeded", run["reason"] + platform.logs()
         clinic = Clinic.of(folder, _ready(platform)["url"])
         for _ in range(2):
@@ -142,7 +143,7 @@ def test_a_shift_is_noted_a_person_asked_a_fault_is_an_incident_and_a_loss_is_tr
 
         for _ in range(4):
             clinic.window(opposite=True)
-        wait_for(lambda: _labelled(platform) >= 4 * BLOCK, 60, platform.logs)
+        until(lambda: _labelled(platform) >= 4 * BLOCK, platform.logs)
         clinic.window()
         assert _alert(platform, "concept-drift")["id"] == loss["id"]
         windows = platform.json("drift", "tumour-risk", "--env", "dev")
@@ -156,7 +157,7 @@ def _ready(platform: Installation) -> dict[str, Any]:
     def found() -> dict[str, Any] | None:
         return next((each for each in platform.json("endpoints") if each["state"] == "ready"), None)
 
-    ready: dict[str, Any] = wait_for(found, 120, platform.logs)
+    ready: dict[str, Any] = until(found, platform.logs)
     return ready
 
 
@@ -165,7 +166,7 @@ def _judged(platform: Installation, windows: int) -> None:
         found = platform.json("monitors")
         return bool(found) and found[0]["windows"] >= windows
 
-    wait_for(enough, 60, platform.logs)
+    until(enough, platform.logs)
 
 
 def _alert(platform: Installation, cause: str) -> dict[str, Any]:
@@ -176,7 +177,7 @@ def _alert(platform: Installation, cause: str) -> dict[str, Any]:
     def explain() -> str:
         return f"{platform.ok('alerts')}\n{platform.ok('monitors')}\n{platform.logs()}"
 
-    alert: dict[str, Any] = wait_for(found, 60, explain)
+    alert: dict[str, Any] = until(found, explain)
     return alert
 
 

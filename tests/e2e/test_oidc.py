@@ -22,6 +22,7 @@ from tests.databases import migrated_sqlite
 from tests.governance.federation.conftest import VERIFIER, query, with_provider
 from tests.identity_providers import prove_at_nanoidp, run_nanoidp
 from tests.platforms import answering
+from tests.waiting import HANGS_AFTER_S
 
 pytestmark = pytest.mark.e2e
 
@@ -66,7 +67,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 @pytest.fixture
 def browser() -> Iterator[httpx.Client]:
-    with httpx.Client(trust_env=False, timeout=10.0) as client:
+    with httpx.Client(trust_env=False, timeout=HANGS_AFTER_S) as client:
         yield client
 
 
@@ -79,11 +80,11 @@ def test_a_person_logs_in_by_the_command_line_and_has_an_approval_key(place: Pla
     assert loopback.startswith("http://127.0.0.1:")
     assert browser.get(loopback.partition("?")[0].rpartition("/")[0] + "/guess?code=x").status_code == 404
     assert "close this window" in browser.get(loopback).text
-    said, complaint = login.communicate(timeout=20)
+    said, complaint = login.communicate(timeout=HANGS_AFTER_S)
     assert login.returncode == 0, complaint
     assert "logged in as user:mariam" in said and "approval key" in said
     assert (place.people / "mariam" / "approval.pem").exists()
-    shown, _ = place.command("whoami", "--json").communicate(timeout=20)
+    shown, _ = place.command("whoami", "--json").communicate(timeout=HANGS_AFTER_S)
     me: dict[str, Any] = json.loads(shown)
     assert (me["id"], me["email"], me["groups"]) == ("user:mariam", "mariam@example.org", ["ml", "release-managers"])
     assert {role["role"] for role in me["roles"]} == {"data-scientist", "release-manager"}
@@ -95,7 +96,7 @@ def test_somebody_else_than_was_named_is_not_logged_in(place: Place, browser: ht
     assert login.stdout is not None
     address = re.sub(r"^log in at ", "", login.stdout.readline().strip())
     browser.get(browser.get(prove_at_nanoidp(browser, browser.get(address).headers["location"])).headers["location"])
-    _, complaint = login.communicate(timeout=20)
+    _, complaint = login.communicate(timeout=HANGS_AFTER_S)
     assert login.returncode == 2 and "says that you are mariam, not omar" in complaint
     assert not (place.people / "omar").exists()
 

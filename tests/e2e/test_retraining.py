@@ -18,8 +18,9 @@ import pytest
 from falaj.client import Client, Endpoint, Label
 from falaj.documents.retraining import ModelTriggers
 from falaj.home import Home
-from tests.e2e.installation import Installation, installed, wait_for
+from tests.e2e.installation import Installation, installed
 from tests.servers import BUCKET, Bucket, S3Server, s3_server
+from tests.waiting import until
 
 __all__ = ["s3_server"]
 
@@ -74,7 +75,7 @@ class Lab:
             done = [each for each in mine if each.state in ENDED]
             return done[-1] if done else None
 
-        return wait_for(found, 120, lambda: str(self.known()) + self.platform.logs())
+        return until(found, lambda: str(self.known()) + self.platform.logs())
 
     def releases(self) -> list[int]:
         return sorted(each.number for each in self.client.releases("tumours"))
@@ -165,7 +166,7 @@ def a_storm_of_events_is_one_run_that_says_why(lab: Lab) -> None:
     assert external["cause"]["reason"] == "something new was announced for the data source tumours"
     assert external["parameters"]["split"]["train_until"].startswith("20")
     assert said["eval"]["champion"]["wins"]
-    wait_for(lambda: served(lab) == "tumours@2", 60, lab.platform.logs)
+    until(lambda: served(lab) == "tumours@2", lab.platform.logs)
     assert "something new was announced" in lab.platform.ok("why", "dev/tumours")
 
 
@@ -195,7 +196,7 @@ def a_release_upstream_and_a_loss_start_one_too(lab: Lab) -> None:
     spec.write_text(spec.read_text().replace(BY_THE_CLOCK, BY_OTHERS))
     run = lab.platform.ended(lab.platform.push(lab.project, "Train by what others do"))
     assert run["state"] == "succeeded", run["reason"]
-    wait_for(lambda: served(lab) == f"tumours@{run['release']}", 60, lab.platform.logs)
+    until(lambda: served(lab) == f"tumours@{run['release']}", lab.platform.logs)
     answer_and_label(lab, right=False)
     asked = lab.ended("feedback", "0.5 is the bound")
     assert asked.state == "lost", asked

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -15,8 +16,9 @@ from hypothesis import strategies as st
 from falaj.processes import Event, Lease, LeaseLostError, ProcessTable, Step
 from falaj.storage import Database
 from tests.databases import migrated_sqlite
-from tests.e2e.installation import Installation, wait_for
+from tests.e2e.installation import Installation
 from tests.faults.conftest import STEPS
+from tests.waiting import HANGS_AFTER_S, until
 
 pytestmark = pytest.mark.faults
 
@@ -26,22 +28,23 @@ LEASE_S = 15.0
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Keep every other writer of a database away for 20 s, however soon the block ends."""
+    """Keep every other writer of a database away until the block ends."""
     began, done = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as connection:
+        with closing(sqlite3.connect(path, timeout=HANGS_AFTER_S, isolation_level=None)) as connection:
             connection.execute("BEGIN EXCLUSIVE")
             began.set()
-            done.wait(LOCKED_S)
+            done.wait()
             connection.execute("ROLLBACK")
 
     holder = threading.Thread(target=hold)
     holder.start()
-    assert began.wait(30)
+    assert began.wait(HANGS_AFTER_S)
     try:
         yield
     finally:
+        done.set()
         holder.join()
 
 
@@ -51,9 +54,9 @@ def executions(marks: Path) -> dict[int, int]:
 
 def test_a_run_outlives_a_locked_database(installation: Installation, slow_project: Path, marks: Path) -> None:
     commit = installation.push(slow_project)
-    wait_for((marks / "1").exists, 60, installation.logs)
+    until((marks / "1").exists, installation.logs)
     with locked(installation.home / "falaj.db"):
-        pass
+        time.sleep(LOCKED_S)
     run = installation.ended(commit)
     assert run["state"] == "succeeded", run["reason"] + installation.logs()
     steps = [step for step in run["steps"] if step["kind"] == "step"]
@@ -65,6 +68,7 @@ def test_a_run_outlives_a_locked_database(installation: Installation, slow_proje
 def test_a_push_to_a_locked_database_is_not_lost(installation: Installation, slow_project: Path, marks: Path) -> None:
     with locked(installation.home / "falaj.db"):
         commit = installation.push(slow_project)
+        time.sleep(LOCKED_S)
     run = installation.ended(commit)
     assert run["state"] == "succeeded", run["reason"] + installation.logs()
     assert executions(marks) == dict.fromkeys(range(STEPS), 1)

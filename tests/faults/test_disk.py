@@ -12,7 +12,8 @@ from textwrap import dedent
 
 import pytest
 
-from tests.e2e.installation import Installation, installed, wait_for
+from tests.e2e.installation import Installation, installed
+from tests.waiting import until
 
 MB = 1 << 20
 DISK_MB = 96
@@ -113,9 +114,7 @@ def write_project(checkout: Path, *steps: str) -> None:
 def succeeds_now(small: Installation, commit: str) -> None:
     started = small.json("runs", "start", "big", commit)
     ends = ("succeeded", "failed", "rejected", "cancelled")
-    shown = wait_for(
-        lambda: r if (r := small.json("runs", "show", started["id"]))["state"] in ends else None, 120, small.logs
-    )
+    shown = until(lambda: r if (r := small.json("runs", "show", started["id"]))["state"] in ends else None, small.logs)
     assert shown["state"] == "succeeded", shown["reason"] + small.logs()
 
 
@@ -127,7 +126,7 @@ def test_a_step_that_fills_the_disk_fails_its_run_and_leaves_the_room(
     run = small.ended(small.push(checkout))
     assert run["state"] == "failed"
     assert "space" in run["reason"] and "big" in run["reason"], run["reason"]
-    wait_for(lambda: before - free_bytes(disk) < 8 * MB, 20)
+    until(lambda: before - free_bytes(disk) < 8 * MB)
     assert small.json("status")["server"] == "ok"
 
 
@@ -162,7 +161,7 @@ def test_a_disk_that_is_full_for_a_while_during_a_run_stops_nobody_for_ever(
         "after: {run: 'big.steps:after', inputs: [slow]}",
     )
     commit = small.push(checkout)
-    wait_for(lambda: (small.run_of(commit) or {}).get("state") == "running", 30, small.logs)
+    until(lambda: (small.run_of(commit) or {}).get("state") == "running", small.logs)
     with filled(disk):
         refused = small.falaj("remote", "add", "meanwhile")
         assert refused.returncode == 6 and "No space left" in refused.stderr, refused.stderr

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.installation import Installation, processes_of, wait_for
+from tests.e2e.installation import Installation, processes_of
 from tests.faults.conftest import STEPS
+from tests.waiting import until
 
 pytestmark = pytest.mark.faults
 
@@ -26,7 +27,7 @@ def steps_of(installation: Installation) -> dict[int, str]:
 
 
 def wait_for_step(installation: Installation, marks: Path, number: int) -> None:
-    wait_for((marks / str(number)).exists, 60, installation.logs)
+    until((marks / str(number)).exists, installation.logs)
 
 
 def finished_cleanly(installation: Installation, commit: str, marks: Path, interrupted: int | None) -> None:
@@ -36,7 +37,7 @@ def finished_cleanly(installation: Installation, commit: str, marks: Path, inter
     assert set(executions) == set(range(STEPS))
     for number, times in executions.items():
         assert times == 1 or (number == interrupted and times == 2), f"step {number} was executed {times} times"
-    wait_for(lambda: not steps_of(installation), 10)
+    until(lambda: not steps_of(installation))
 
 
 @pytest.mark.parametrize("part", ["worker", "server", "agent"])
@@ -44,7 +45,7 @@ def test_a_killed_process_loses_nothing(installation: Installation, slow_project
     commit = installation.push(slow_project)
     wait_for_step(installation, marks, 2)
     killed = installation.kill(part)
-    wait_for(lambda: installation.pid(part) != killed, 30)
+    until(lambda: installation.pid(part) != killed)
     finished_cleanly(installation, commit, marks, interrupted=2 if part == "worker" else None)
 
 
@@ -66,7 +67,7 @@ def test_everything_killed_at_once_goes_on_after_up(
     for part in ("supervisor", "server", "worker", "agent"):
         with suppress(ProcessLookupError):
             installation.kill(part)
-    wait_for(lambda: "falaj.cli.main" not in " ".join(processes_of(installation.home).values()), 15)
+    until(lambda: "falaj.cli.main" not in " ".join(processes_of(installation.home).values()))
     installation.up()
     finished_cleanly(installation, commit, marks, interrupted=1)
 
@@ -101,5 +102,5 @@ def test_a_cancelled_run_ends_its_processes(installation: Installation, slow_pro
     assert run is not None
     installation.ok("runs", "cancel", run["id"])
     assert installation.ended(commit)["state"] == "cancelled"
-    wait_for(lambda: not steps_of(installation), 10)
+    until(lambda: not steps_of(installation))
     assert not (marks / "2").exists()

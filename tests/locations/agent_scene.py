@@ -26,8 +26,9 @@ from falaj.locations.runtimes.process.os_process import tagged
 from falaj.locations.runtimes.process.replica import TAG
 from tests.evidence import releases
 from tests.evidence.admitted import Log
-from tests.locations.conftest import ask, free_port, until
+from tests.locations.conftest import ask, free_port
 from tests.locations.control_plane_double import TOKEN, ControlPlaneDouble
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 NAME = "dev/flight-delay"
@@ -91,11 +92,11 @@ class Scene:
         return self.agents[-1]
 
     def until_serving(self, release: int) -> None:
-        until(lambda: self.plane.statuses.get(NAME, {}).get("serving") == release, timeout_s=30)
+        until(lambda: self.plane.statuses.get(NAME, {}).get("serving") == release)
         assert self.answer() == f"flight-delay@{release}"
 
     def until_refused(self) -> str:
-        until(lambda: self.plane.statuses.get(NAME, {}).get("state") == "failed", timeout_s=30)
+        until(lambda: self.plane.statuses.get(NAME, {}).get("state") == "failed")
         return str(self.plane.statuses[NAME]["message"])
 
     def answer(self) -> object:

@@ -7,7 +7,6 @@ import json
 import socket
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from falaj.artifacts.digest import parse_digest
 from falaj.locations.desired import Endpoint, Servable
 from falaj.locations.runtimes.process.replica import ReplicaOptions
 from falaj.locations.runtimes.process.runtime import Place, ProcessRuntime
+from tests.waiting import HANGS_AFTER_S, until
 
 STUB = Path(__file__).with_name("stub_replica.py")
 
@@ -72,7 +72,7 @@ def runtime(make_runtime: MakeRuntime) -> ProcessRuntime:
 def ask(
     port: int, path: str, method: str = "GET", body: bytes | None = None, headers: dict[str, str] | None = None
 ) -> tuple[int, dict[str, str], dict[str, object]]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=HANGS_AFTER_S)
     try:
         connection.request(method, path, body, headers or {})
         answer = connection.getresponse()
@@ -93,14 +93,20 @@ class Load:
     def __enter__(self) -> Load:
         for thread in self._threads:
             thread.start()
-        time.sleep(0.2)
+        self._until_each_answered(1)
         return self
 
-    def __exit__(self, *_: object) -> None:
-        time.sleep(0.2)
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            self._until_each_answered(2)  # the second was asked for after what the block did
         self._end.set()
         for thread in self._threads:
             thread.join()
+
+    def _until_each_answered(self, more: int) -> None:
+        """Wait until each thread had so many answers, or failures, more than now."""
+        before = [counts.total() for counts in self._counts]
+        until(lambda: all(counts.total() >= n + more for counts, n in zip(self._counts, before, strict=True)))
 
     @property
     def answers(self) -> Counter[str]:
@@ -111,26 +117,19 @@ class Load:
         return {what: count for what, count in self.answers.items() if what.startswith("!")}
 
     def _ask(self, counts: Counter[str]) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=HANGS_AFTER_S)
         while not self._end.is_set():
             try:
                 connection.request("GET", self._path)
                 answer = connection.getresponse()
                 body = answer.read()
                 counts[json.loads(body)["name"] if answer.status == 200 else f"!{answer.status} {body[:200]!r}"] += 1
-            except OSError as error:
+            except (OSError, ValueError, http.client.HTTPException) as error:
                 counts[f"!{error!r}"] += 1
                 connection.close()
             if not self._keep_alive:
                 connection.close()
         connection.close()
-
-
-def until(condition: Callable[[], bool], *, timeout_s: float = 20.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.02)
 
 
 @pytest.fixture

@@ -48,7 +48,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             with self.copies.open("a") as file:
                 file.write(json.dumps(told) + "\n")
             if self.path.startswith("/hang"):
-                time.sleep(8)
+                while not Path(f"{self.copies}.go").exists():
+                    time.sleep(0.05)
         if self.path == "/v2":
             time.sleep(self.slow_s)
             if random.random() < self.fails:

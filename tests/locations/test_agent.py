@@ -17,7 +17,8 @@ from falaj.locations import agent
 from falaj.locations.runtimes.process.os_process import tagged
 from falaj.locations.runtimes.process.replica import TAG
 from tests.locations.agent_scene import NAME, Scene
-from tests.locations.conftest import Load, ask, until
+from tests.locations.conftest import Load, ask
+from tests.waiting import HANGS_AFTER_S, until
 
 ROOT = Path(__file__).parents[2]
 
@@ -74,7 +75,7 @@ def test_evidence_that_does_not_hold_is_refused(scene: Scene, tmp_path: Path) ->
     for text, wanted in cases.items():
         scene.plane.want(wanted)
         name = wanted["endpoint"]
-        until(lambda name=name: scene.plane.statuses.get(name, {}).get("state") == "failed", timeout_s=30)
+        until(lambda name=name: scene.plane.statuses.get(name, {}).get("state") == "failed")
         until(lambda name=name, text=text: text in scene.plane.statuses.get(name, {}).get("message", ""))
         assert ask(scene.port, f"/{name}/v2")[0] == 404
     scene.plane.want(scene.logged(honest))
@@ -116,10 +117,10 @@ def test_sigterm_leaves_the_data_plane_and_stop_ends_it(scene: Scene) -> None:
     scene.plane.want(scene.release(1))
     scene.until_serving(1)
     second = scene.start()
-    assert second.wait(20) == 1
+    assert second.wait(HANGS_AFTER_S) == 1
     assert "location.agent-running" in (scene.home.parent / "agent.log").read_text()
     process.terminate()
-    assert process.wait(20) == 0
+    assert process.wait(HANGS_AFTER_S) == 0
     assert scene.answer() == "flight-delay@1"
     agent.stop_location(scene.home, "local")
     with pytest.raises(ConnectionRefusedError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -22,6 +21,7 @@ from falaj.serving import PackagingResult
 from falaj.serving.labels import Joined, LabelJoin
 from tests.locations.conftest import free_port, servable
 from tests.serving.conftest import models, packaged
+from tests.waiting import HANGS_AFTER_S, until
 
 __all__ = ["models", "packaged"]
 pytestmark = pytest.mark.e2e
@@ -50,18 +50,20 @@ def runtime(home: Home, chest: KeyChest, tmp_path: Path) -> Iterator[ProcessRunt
 
 
 def settled(runtime: ProcessRuntime, servables: list[Servable]) -> str:
-    statuses = runtime.settle(servables, {"dev/m": TRAFFIC}, timeout_s=90)
+    statuses = runtime.settle(servables, {"dev/m": TRAFFIC}, timeout_s=HANGS_AFTER_S)
     assert {str(status.state) for status in statuses} == {"ready"}, statuses
     return statuses[0].url
 
 
 def joined(join: LabelJoin, count: int) -> list[Joined]:
     """All that was joined, once there are as many; copies are written a moment after the answer."""
-    deadline = time.monotonic() + 30
-    while len(found := join.read(limit=10_000)[0]) < count and time.monotonic() < deadline:
+
+    def enough() -> list[Joined] | None:
         join.advance()
-        time.sleep(0.05)
-    return found
+        found = join.read(limit=10_000)[0]
+        return found if len(found) >= count else None
+
+    return until(enough)
 
 
 def test_labels_find_the_arm_that_answered_and_the_shadow(

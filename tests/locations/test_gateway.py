@@ -16,7 +16,8 @@ from falaj.locations.runtimes.process import gateway as gateway_module
 from falaj.locations.runtimes.process.gateway import Gateway
 from falaj.locations.runtimes.process.routing import TOTAL_WEIGHT, Arm, Route, RoutingTable
 from falaj.locations.runtimes.process.runtime import Place
-from tests.locations.conftest import STUB, Load, ask, free_port, until
+from tests.locations.conftest import STUB, Load, ask, free_port
+from tests.waiting import until
 
 pytestmark = pytest.mark.e2e
 
@@ -66,7 +67,7 @@ def test_a_switch_is_in_force_when_apply_returns(gateway: Gateway, arms: tuple[A
     for arm in (*arms, *arms):
         gateway.apply(table_of(*arms, live=arm.name))
         assert gateway.process.admin.hosts().keys() == {"dev/m@1", "dev/m@2"}
-        until(lambda name=arm.release: ask(gateway.port, "/dev/m")[2]["name"] == name, timeout_s=1)
+        until(lambda name=arm.release: ask(gateway.port, "/dev/m")[2]["name"] == name)
 
 
 @pytest.mark.parametrize("what", ["clusters", "routes"])
@@ -87,7 +88,7 @@ def test_a_refused_table_leaves_the_last_good_one(gateway: Gateway, arms: tuple[
     gateway.ensure()  # starts from the files on disk
     assert ask(gateway.port, "/dev/m")[2]["name"] == "m@1"
     gateway.apply(table_of(arms[1], live=arms[1].name))
-    until(lambda: ask(gateway.port, "/dev/m")[2]["name"] == "m@2", timeout_s=1)
+    until(lambda: ask(gateway.port, "/dev/m")[2]["name"] == "m@2")
 
 
 def test_the_port_can_be_changed_while_it_serves(gateway: Gateway, arms: tuple[Arm, Arm], place: Place) -> None:

@@ -21,8 +21,9 @@ from falaj.locations.labels import keep_joined
 from falaj.locations.runtimes.process.runtime import Place, ProcessRuntime
 from falaj.rollout import plan_of
 from falaj.serving.labels import LabelJoin
-from tests.locations.conftest import ask, free_port, servable, until
+from tests.locations.conftest import ask, free_port, servable
 from tests.locations.constant_model import make_model
+from tests.waiting import HANGS_AFTER_S, until
 
 pytestmark = pytest.mark.e2e
 NAME = "dev/m"
@@ -38,7 +39,9 @@ class Location:
         values = {1: 0.2, 2: 0.25, 3: 0.8}
         models = {release: make_model(folder / str(release), value) for release, value in values.items()}
         self.servables = [replace(servable(release), model_dir=model) for release, model in models.items()]
-        [stable] = self.runtime.settle(self.servables[:1], timeout_s=60)  # it serves before anything rolls out
+        [stable] = self.runtime.settle(
+            self.servables[:1], timeout_s=HANGS_AFTER_S
+        )  # it serves before anything rolls out
         assert stable.state is EndpointState.READY
         self.rollouts = self.new_rollouts()
         self.wishes: tuple[RolloutWish, ...] = ()
@@ -75,7 +78,7 @@ class Location:
             self.step()
             return self.told(candidate).get("state") in states
 
-        until(reached, timeout_s=60)
+        until(reached)
         self.step()  # the gateway does what the state asks for
         return self.told(candidate)
 
@@ -123,7 +126,7 @@ def test_a_candidate_that_answers_worse_is_rolled_back_by_labels_that_come_late(
         location.step()
         return location.told(3).get("state") == "rolled_back"
 
-    until(rolled_back, timeout_s=240)
+    until(rolled_back)
     told = location.told(3)
     assert told["culprits"] == ["brier"] and "more than stable" in told["reason"]
 
@@ -143,7 +146,7 @@ def test_a_shadow_is_compared_pair_by_pair_beside_a_challenger(location: Locatio
         enough = [metric(location.told(each), "brier")["requests"][0] > 200 for each in (2, 3) if location.told(each)]
         return location.told(3).get("state") == "rolled_back" and enough == [True, True]
 
-    until(compared, timeout_s=240)
+    until(compared)
     near, far = location.told(2), location.told(3)
     assert far["culprits"] == ["brier"], "0.8 is worse than 0.2 on every request"
     assert near["state"] == "shadowing" and near["culprits"] == []
@@ -177,12 +180,12 @@ def test_a_restarted_agent_counts_each_label_once(location: Location) -> None:
         location.step()
         return sum(metric(location.told(2), "brier")["requests"]) >= count
 
-    until(lambda: counted(30), timeout_s=60)
+    until(lambda: counted(30))
     time.sleep(SAVE_EVERY_S)
     location.step()
     location.rollouts = location.new_rollouts()
     location.label(ids[20:], 0)
-    until(lambda: counted(60), timeout_s=60)
+    until(lambda: counted(60))
     for _ in range(5):
         location.step()
     assert sum(metric(location.told(2), "brier")["requests"]) == 60

@@ -17,6 +17,7 @@ from falaj.locations.log_keys import writer_keys
 from falaj.serving.export import Selection
 from falaj.serving.labels import LabelJoin
 from falaj.serving.predictionlog import LABELS, LogKey, LogWriter, SegmentHeader
+from tests.waiting import HANGS_AFTER_S, until
 
 
 @pytest.fixture
@@ -58,12 +59,10 @@ def test_an_agent_keeps_the_join_up_to_date_and_comes_back_after_a_bad_disk(home
     with open_labels(home, chest, home.location_dir("local")) as reading:
         for count, name in enumerate(("a", "b"), start=1):
             write(home, chest, name)
-            deadline = time.monotonic() + 20
-            while len(reading.read()[0]) < count and time.monotonic() < deadline:
-                time.sleep(0.01)
+            until(lambda count=count: len(reading.read()[0]) >= count)
         assert [(one.request_id, one.label) for one in reading.read()[0]] == [("a", (1.5,)), ("b", (1.5,))]
     stopping.set()
-    thread.join(20)
+    thread.join(HANGS_AFTER_S)
     assert not thread.is_alive() and len(opened) == 2
 
 

@@ -22,8 +22,8 @@ from falaj.locations.log_keys import reader_keys, writer_keys
 from falaj.locations.log_upkeep import LogUpkeep, keep_log, open_upkeep
 from falaj.serving.predictionlog import LogKey, LogWriter, SegmentHeader, find_prediction
 from tests.locations.agent_scene import Scene
-from tests.locations.conftest import until
 from tests.serving.log_cases import KEYS, answer, files, write
+from tests.waiting import until
 
 DAY = 86_400.0
 NEW = threading.Event

@@ -22,9 +22,10 @@ from falaj.locations.runtimes.process.replica import ReplicaRecords
 from falaj.locations.runtimes.process.runtime import Place, ProcessRuntime
 from tests.integrations.otlp.collector import collecting
 from tests.locations.agent_scene import Scene
-from tests.locations.conftest import ask, free_port, servable, until
+from tests.locations.conftest import ask, free_port, servable
 from tests.locations.constant_model import make_model
 from tests.locations.test_traffic_of_model_servers import BODY
+from tests.waiting import HANGS_AFTER_S, until
 
 Series = dict[str, list[tuple[dict[str, str], float]]]
 
@@ -47,7 +48,7 @@ def test_replicas_and_the_gateway_are_on_one_page(place: Place, asked: int, tmp_
     runtime = ProcessRuntime(place, port=free_port())
     wanted = [replace(servable(1, replicas=2), model_dir=make_model(tmp_path / "model", 1))]
     try:
-        assert {each.state for each in runtime.settle(wanted, timeout_s=60)} == {EndpointState.READY}
+        assert {each.state for each in runtime.settle(wanted, timeout_s=HANGS_AFTER_S)} == {EndpointState.READY}
         for _ in range(20):
             assert ask(runtime.gateway.port, "/dev/m/v2/models/m/infer", "POST", BODY)[0] == 200
         told = scrape(asked)
@@ -158,7 +159,7 @@ def scrape(port: int) -> Series:
 
 def _read(port: int, path: str, host: str) -> str:
     request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers={"host": f"{host}:{port}"})
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=HANGS_AFTER_S) as answer:
         return str(answer.read().decode())
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import http.client
+import itertools
 import json
 import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -19,10 +20,12 @@ import pytest
 from falaj.locations.accesslog import Access, AccessLog
 from falaj.locations.desired import EndpointState, Servable
 from falaj.locations.runtimes.process import gateway as gateway_module
+from falaj.locations.runtimes.process.envoy_clusters import MAX_COPIES
 from falaj.locations.runtimes.process.replica import ReplicaRecords
 from falaj.locations.runtimes.process.runtime import Place, ProcessRuntime
 from falaj.locations.traffic import Match, Traffic
-from tests.locations.conftest import ask, free_port, servable, stub_command, until
+from tests.locations.conftest import ask, free_port, servable, stub_command
+from tests.waiting import HANGS_AFTER_S, until
 
 pytestmark = pytest.mark.e2e
 
@@ -35,7 +38,7 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessRuntime
     folder = tmp_path_factory.mktemp("location")
     runtime = ProcessRuntime(Place(folder / "location", folder / "logs"), port=free_port(), command=stub_command)
     runtime.adopt()
-    runtime.settle(THREE, traffic_of({1: 10_000}), timeout_s=20)
+    runtime.settle(THREE, traffic_of({1: 10_000}), timeout_s=HANGS_AFTER_S)
     yield runtime
     runtime.stop()
 
@@ -46,17 +49,11 @@ def traffic_of(
     return {"dev/m": Traffic(weights, mirrors or {}, **{"canary": 2, **more})}
 
 
-def steer(runtime: ProcessRuntime, weights: Mapping[int, int], mirrors: Any = None, **more: Any) -> None:
-    statuses = runtime.converge(THREE, traffic_of(weights, mirrors, **more))
-    assert [status.state for status in statuses] == [EndpointState.READY] * len(THREE)
-    time.sleep(0.02)  # Envoy has the routes; its workers take them a moment later
-
-
 class Client:
     """One connection that asks and reads."""
 
     def __init__(self, port: int) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=HANGS_AFTER_S)
 
     def get(self, path: str = "/dev/m/v2", **headers: str) -> dict[str, Any]:
         """What the replica said that it got, and `status` and `release` of the answer."""
@@ -78,9 +75,27 @@ def client(runtime: ProcessRuntime) -> Iterator[Client]:
         yield client
 
 
+_steered = itertools.count()
+
+
+def steer(
+    runtime: ProcessRuntime, client: Client, weights: Mapping[int, int], mirrors: Any = None,
+    matches: tuple[Match, ...] = (), **more: Any,
+) -> None:  # fmt: skip
+    """Share the requests, and wait until the client meets it: Envoy's workers take routes a moment after it has them.
+
+    Only the routes of this call force a request that names its number.
+    """
+    number = str(next(_steered))
+    forced = Match("header", "x-steered", number, min(weights))
+    statuses = runtime.converge(THREE, traffic_of(weights, mirrors, matches=(*matches, forced), **more))
+    assert [status.state for status in statuses] == [EndpointState.READY] * len(THREE)
+    until(lambda: client.get(x_steered=number)["arm"] == "forced")
+
+
 @contextmanager
 def asking(runtime: ProcessRuntime, threads: int = 2) -> Iterator[list[dict[str, Any]]]:
-    """Answers of clients that ask without a pause; complete when the block has ended."""
+    """Answers of clients that ask without a pause, each at least once; complete when the block has ended."""
     answers: list[dict[str, Any]] = []
     end = threading.Event()
 
@@ -94,6 +109,7 @@ def asking(runtime: ProcessRuntime, threads: int = 2) -> Iterator[list[dict[str,
     for client in clients:
         client.start()
     try:
+        until(lambda: len(answers) >= threads)
         yield answers
     finally:
         end.set()
@@ -101,27 +117,32 @@ def asking(runtime: ProcessRuntime, threads: int = 2) -> Iterator[list[dict[str,
             client.join()
 
 
+class Logged:
+    """The log lines of requests since the test began."""
+
+    def __init__(self, log: AccessLog) -> None:
+        self._log, self._start = log, log.end()
+
+    def __call__(self, ids: set[str]) -> dict[str, Access]:
+        """Those of some requests by their id, when all are there."""
+        lines = until(lambda: found if (found := self.so_far()).keys() >= ids else None)
+        return {name: lines[name] for name in ids}
+
+    def so_far(self) -> dict[str, Access]:
+        return {access.request_id: access for access in self._log.read(self._start)[0]}
+
+    def until(self, holds: Callable[[Access], bool]) -> None:
+        """Wait for a line of which something holds."""
+        until(lambda: any(map(holds, self.so_far().values())))
+
+
 @pytest.fixture
-def logged(runtime: ProcessRuntime) -> Iterator[Any]:
-    """Waits for the log lines of some requests since the test began: by request id."""
-    log = AccessLog(runtime.gateway.layout.access_log)
-    start = log.end()
-
-    def lines(ids: set[str]) -> dict[str, Access]:
-        found: dict[str, Access] = {}
-
-        def complete() -> bool:
-            found.update({access.request_id: access for access in log.read(start)[0]})
-            return ids <= found.keys()
-
-        until(complete, timeout_s=5)
-        return {name: found[name] for name in ids}
-
-    return lines
+def logged(runtime: ProcessRuntime) -> Logged:
+    return Logged(AccessLog(runtime.gateway.layout.access_log))
 
 
-def test_weights_are_obeyed_and_told(runtime: ProcessRuntime, client: Client, logged: Any) -> None:
-    steer(runtime, {1: 7_500, 2: 2_000, 3: 500})
+def test_weights_are_obeyed_and_told(runtime: ProcessRuntime, client: Client, logged: Logged) -> None:
+    steer(runtime, client, {1: 7_500, 2: 2_000, 3: 500})
     answers = [client.get(falaj_arm="canary;w=1", falaj_unit="me") for _ in range(800)]
     for name, share in (("m@1", 0.75), ("m@2", 0.2), ("m@3", 0.05)):
         count, spread = sum(a["name"] == name for a in answers), (800 * share * (1 - share)) ** 0.5
@@ -137,11 +158,11 @@ def test_weights_are_obeyed_and_told(runtime: ProcessRuntime, client: Client, lo
         assert line.weights == {1: 7_500, 2: 2_000, 3: 500} and not line.forced and line.unit is None
 
 
-def test_units_stay_and_move_one_way_only(runtime: ProcessRuntime, client: Client, logged: Any) -> None:
+def test_units_stay_and_move_one_way_only(runtime: ProcessRuntime, client: Client, logged: Logged) -> None:
     units = [f"customer-{number}" for number in range(100)]
     owners: list[dict[str, str]] = []
     for weight in (0, 500, 2_500, 5_000, 10_000):
-        steer(runtime, {1: 10_000 - weight, 2: weight}, sticky="X-Customer")
+        steer(runtime, client, {1: 10_000 - weight, 2: weight}, sticky="X-Customer")
         answers = [{unit: client.get(x_customer=unit) for unit in units} for _ in range(2)]
         assert all(a["unit"] == unit for unit, a in answers[0].items())
         first, second = ({unit: a["name"] for unit, a in found.items()} for found in answers)
@@ -154,63 +175,81 @@ def test_units_stay_and_move_one_way_only(runtime: ProcessRuntime, client: Clien
     assert abs(counts[2] - 25) < 5 * (100 * 0.25 * 0.75) ** 0.5 and counts[1] < counts[2] < counts[3]
     last = client.get(x_customer="customer-0")
     assert logged({last["id"]})[last["id"]].unit == "customer-0"
-    steer(runtime, {1: 5_000, 2: 5_000}, sticky="x-customer")
+    steer(runtime, client, {1: 5_000, 2: 5_000}, sticky="x-customer")
     assert len({client.get()["name"] for _ in range(30)}) == 2  # without a unit: at random
 
 
 def test_a_mirror_gets_copies_of_the_same_id(runtime: ProcessRuntime, client: Client) -> None:
-    copies = copies_of(runtime, "m@3")
-    copies.unlink(missing_ok=True)
-    steer(runtime, {1: 10_000}, {3: 1.0})
+    steer(runtime, client, {1: 10_000}, {3: 1.0})
     answers = [client.get(Host="clients-shadow") for _ in range(50)]
-    until(lambda: len(copies.read_text().splitlines()) >= 50)
-    told = [json.loads(text) for text in copies.read_text().splitlines()]
-    assert sorted(copy["request_id"] for copy in told) == sorted(a["id"] for a in answers)
+    copies = copies_of(runtime, answers)
+    until(lambda: len(copies()) >= 50)
+    assert sorted(copy["request_id"] for copy in copies()) == sorted(a["id"] for a in answers)
     assert all(a["request_id"] == a["id"] for a in answers)
-    assert {copy["host"] for copy in told} == {"falaj-shadow"} and {a["host"] for a in answers} == {"falaj"}
+    assert {copy["host"] for copy in copies()} == {"falaj-shadow"} and {a["host"] for a in answers} == {"falaj"}
     assert {a["name"] for a in answers} == {"m@1"}
-    steer(runtime, {1: 10_000}, {3: 0.2})
-    copies.unlink()
-    for _ in range(400):
-        client.get()
-    time.sleep(0.2)
-    assert abs(len(copies.read_text().splitlines()) - 80) < 5 * (400 * 0.2 * 0.8) ** 0.5
 
 
-def copies_of(runtime: ProcessRuntime, release: str) -> Path:
+def test_a_mirror_gets_its_share(runtime: ProcessRuntime, client: Client) -> None:
+    steer(runtime, client, {1: 10_000}, {3: 0.2})
+    copies = copies_of(runtime, [client.get() for _ in range(400)])
+    steer(runtime, client, {1: 10_000}, {3: 1.0})
+    last = copies_of(runtime, [client.get()])
+    until(last)  # nothing that was asked before is still on its way
+    assert abs(len(copies()) - 80) < 5 * (400 * 0.2 * 0.8) ** 0.5
+
+
+def copies_of(runtime: ProcessRuntime, answers: list[dict[str, Any]]) -> Callable[[], list[dict[str, Any]]]:
+    """What release 3 was sent of some requests."""
+    file, ids = copies_file(runtime), {answer["id"] for answer in answers}
+
+    def copies() -> list[dict[str, Any]]:
+        lines = file.read_text().splitlines(keepends=True) if file.exists() else []
+        return [
+            copy for copy in (json.loads(line) for line in lines if line.endswith("\n")) if copy["request_id"] in ids
+        ]
+
+    return copies
+
+
+def copies_file(runtime: ProcessRuntime) -> Path:
+    """Where release 3 writes the copies that it gets."""
     folder = runtime.gateway.layout.root.parent / "replicas"
-    slot = next(replica.slot for replica in ReplicaRecords(folder) if replica.slot.release == release)
+    slot = next(replica.slot for replica in ReplicaRecords(folder) if replica.slot.release == "m@3")
     return Path(f"{slot.socket}.copies")
 
 
+@contextmanager
+def hanging(runtime: ProcessRuntime) -> Iterator[None]:
+    """Copies of requests for `/hang` wait until the block has ended."""
+    go = Path(f"{copies_file(runtime)}.go")
+    go.unlink(missing_ok=True)
+    try:
+        yield
+    finally:
+        go.touch()
+
+
 def test_a_mirror_that_hangs_costs_nothing(runtime: ProcessRuntime, client: Client) -> None:
-    copies = copies_of(runtime, "m@3")
-
-    def median_of_200() -> float:
-        times = []
-        for _ in range(200):
-            started = time.perf_counter()
-            assert client.get("/dev/m/hang")["status"] == 200
-            times.append(time.perf_counter() - started)
-        assert max(times) < 1.0
-        return sorted(times)[100]
-
-    steer(runtime, {1: 10_000})
-    alone = median_of_200()
-    copies.unlink(missing_ok=True)
-    steer(runtime, {1: 10_000}, {3: 1.0})
-    assert median_of_200() < 3 * alone
-    assert len(copies.read_text().splitlines()) == 16  # the breaker; none was tried again
-    steer(runtime, {1: 9_000, 3: 1_000})
-    assert all(client.get()["status"] == 200 for _ in range(100))  # the hanging copies take no place of real requests
+    steer(runtime, client, {1: 10_000}, {3: 1.0})
+    with hanging(runtime):
+        answers = [client.get("/dev/m/hang") for _ in range(200)]  # none waits for its copy
+        assert {a["status"] for a in answers} == {200}
+        copies = copies_of(runtime, answers)
+        until(copies)
+        assert len({copy["request_id"] for copy in copies()}) == len(copies()) <= MAX_COPIES  # none was tried again
+        steer(runtime, client, {1: 9_000, 3: 1_000})
+        assert all(client.get()["status"] == 200 for _ in range(100))  # copies take no place of real requests
 
 
-def test_requests_that_ask_for_a_release_get_it(runtime: ProcessRuntime, client: Client, logged: Any) -> None:
+def test_requests_that_ask_for_a_release_get_it(runtime: ProcessRuntime, client: Client, logged: Logged) -> None:
     steer(
-        runtime, {1: 10_000}, {3: 1.0}, matches=(Match("query", "beta", "yes", 2), Match("header", "X-Group", "b", 3))
+        runtime,
+        client,
+        {1: 10_000},
+        {3: 1.0},
+        matches=(Match("query", "beta", "yes", 2), Match("header", "X-Group", "b", 3)),
     )
-    copies = copies_of(runtime, "m@3")
-    copies.unlink(missing_ok=True)
     forced = [
         client.get(falaj_use_release="2"),
         client.get("/dev/m/v2?a=1&beta=yes"),
@@ -224,10 +263,11 @@ def test_requests_that_ask_for_a_release_get_it(runtime: ProcessRuntime, client:
     assert {(a["name"], a["arm"]) for a in plain} == {("m@1", "stable;w=0")}
     lines = logged({a["id"] for a in (*forced, *plain)})
     assert [lines[a["id"]].arm for a in forced] == ["forced"] * 5 and lines[plain[0]["id"]].arm == "stable"
-    until(lambda: len(copies.read_text().splitlines()) == 2)  # forced requests are not copied
+    until(lambda: len(copies_of(runtime, plain)()) == 2)
+    assert copies_of(runtime, forced)() == []
 
 
-def test_what_never_reached_a_route_says_nothing_of_an_arm(runtime: ProcessRuntime, logged: Any) -> None:
+def test_what_never_reached_a_route_says_nothing_of_an_arm(runtime: ProcessRuntime, logged: Logged) -> None:
     code, headers, _ = ask(runtime.gateway.port, "/dev/other", headers={"falaj-arm": "canary;w=1", "falaj-unit": "x"})
     line = logged({headers["x-request-id"]})[headers["x-request-id"]]
     assert code == 404 and (line.arm, line.unit, line.endpoint) == (None, None, None)
@@ -235,21 +275,22 @@ def test_what_never_reached_a_route_says_nothing_of_an_arm(runtime: ProcessRunti
 
 @pytest.mark.faults
 def test_200_weight_changes_under_load_lose_nothing_and_every_line_is_true(
-    runtime: ProcessRuntime, logged: Any
+    runtime: ProcessRuntime, client: Client, logged: Logged
 ) -> None:
-    steer(runtime, {1: 10_000, 2: 0})  # from zero on, release 2 is a spare of release 1
-    steer(runtime, {1: 9_999, 2: 1})
+    steer(runtime, client, {1: 10_000, 2: 0})  # from zero on, release 2 is a spare of release 1
+    steer(runtime, client, {1: 9_999, 2: 1})
     clusters = runtime.gateway.layout.file("clusters").stat().st_ino
+    changes = 0
     with asking(runtime) as answers:
-        for number in range(200):
-            weight = 1 + (number * 37) % 9_998
+        while changes < 200 or len({a["arm"] for a in tuple(answers)}) < 200:  # each weight has two arms
+            weight = 1 + (changes * 37) % 9_998
             runtime.converge(THREE, traffic_of({1: 10_000 - weight, 2: weight}))
-    assert {a["status"] for a in answers} == {200} and len(answers) > 200
+            changes += 1
+    assert {a["status"] for a in answers} == {200}
     assert (
         runtime.gateway.layout.file("clusters").stat().st_ino == clusters
     )  # one file was written a change: the routes
     lines = logged({a["id"] for a in answers})
-    assert len({line.weight for line in lines.values()}) > 100
     for a in answers:
         line = lines[a["id"]]
         assert a["arm"] == f"{line.arm};w={line.weight}" and a["name"] == f"m@{line.release}"
@@ -260,71 +301,72 @@ def test_rotations_lose_no_line(runtime: ProcessRuntime, monkeypatch: pytest.Mon
     monkeypatch.setattr(gateway_module, "MAX_ACCESS_LOG_BYTES", 50_000)
     log = AccessLog(runtime.gateway.layout.access_log)
     position, found = log.end(), set()
-    rotations, weight, deadline = 0, 0, time.monotonic() + 20
-    with asking(runtime) as answers:
-        while rotations < 3 and time.monotonic() < deadline:
-            weight += 1
-            runtime.converge(THREE, traffic_of({1: 10_000 - weight, 2: weight}))
-            before = position.inode if position else 0
-            accesses, position = log.read(position)
-            rotations += position is not None and position.inode != before
-            found |= {access.request_id for access in accesses}
-    wanted = {a["id"] for a in answers}
+    rotations = weight = 0
+
+    def rotated() -> bool:
+        nonlocal position, rotations, weight
+        weight = (weight + 1) % 10_000
+        runtime.converge(THREE, traffic_of({1: 10_000 - weight, 2: weight}))
+        before = position.inode if position else 0
+        accesses, position = log.read(position)
+        rotations += position is not None and position.inode != before
+        found.update(access.request_id for access in accesses)
+        return rotations >= 3
 
     def complete() -> bool:
         nonlocal position
         accesses, position = log.read(position)
         found.update(access.request_id for access in accesses)
-        return wanted <= found
+        return {a["id"] for a in answers} <= found
 
-    until(complete, timeout_s=5)
-    assert rotations == 3 and position is not None and position.skipped == 0
+    with asking(runtime) as answers:
+        until(rotated)
+    until(complete)
+    assert position is not None and position.skipped == 0
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize("victim", [2, 1])
 def test_an_arm_whose_replicas_are_all_killed_loses_no_request(
-    runtime: ProcessRuntime, logged: Any, victim: int
+    runtime: ProcessRuntime, client: Client, logged: Logged, victim: int
 ) -> None:
-    steer(runtime, {1: 6_000, 2: 4_000})
-    shared = traffic_of({1: 6_000, 2: 4_000})
+    steer(runtime, client, {1: 6_000, 2: 4_000})
+    shared, other = traffic_of({1: 6_000, 2: 4_000}), 3 - victim
     with asking(runtime) as answers:
-        time.sleep(0.2)
+        logged.until(lambda line: line.release == victim)
         kill(runtime, victim)
-        time.sleep(0.5)  # nobody has noticed yet: Envoy is alone
+        logged.until(lambda line: line.failed_over)  # nobody has noticed yet: Envoy is alone
         until(lambda: runtime.converge(THREE, shared)[victim - 1].replicas_ready == 0)
-        noticed = time.time()
-        time.sleep(0.3)
+        logged.until(lambda line: not (line.weights or {}).get(victim))  # the weights went to the other one
         until(lambda: runtime.converge(THREE, shared)[victim - 1].replicas_ready == 1)
-        time.sleep(0.2)
+        back = time.time()
+        logged.until(lambda line: line.at > back and line.answered == victim)
     assert {a["status"] for a in answers} == {200}
     lines = logged({a["id"] for a in answers})
     helped = [line for line in lines.values() if line.failed_over]
-    assert helped and {(line.release, line.answered) for line in helped} == {(victim, 3 - victim)}
-    later = [line for line in lines.values() if noticed + 0.05 < line.at < noticed + 0.3]
-    assert {line.release for line in later} == {3 - victim}  # then the weights went to the other one
+    assert {line.release for line in helped} == {victim}
+    assert other in {line.answered for line in helped}  # the spare may help as well when that one is slow to connect
+    assert all(line.release == other for line in lines.values() if not (line.weights or {}).get(victim))
     names = {a["id"]: (a["name"], a["release"]) for a in answers}
     assert all(names[key] == (f"m@{line.answered}",) * 2 for key, line in lines.items())
 
 
 @pytest.mark.faults
-def test_a_replica_that_falls_leaves_its_requests_to_its_own_arm(runtime: ProcessRuntime, logged: Any) -> None:
+def test_a_replica_that_falls_leaves_its_requests_to_its_own_arm(runtime: ProcessRuntime, logged: Logged) -> None:
     wanted, shared = [servable(1), servable(2, replicas=2), servable(3)], traffic_of({1: 5_000, 2: 5_000})
     until(lambda: runtime.converge(wanted, shared)[1].replicas_ready == 2)
     with asking(runtime) as answers:
-        time.sleep(0.2)
         kill(runtime, 2, index=1)
-        time.sleep(0.5)
+        logged.until(lambda line: line.attempts == 2)
     assert {a["status"] for a in answers} == {200}
-    lines = logged({a["id"] for a in answers})
-    assert any(line.attempts == 2 for line in lines.values()) and not any(line.failed_over for line in lines.values())
-    runtime.settle(THREE, shared, timeout_s=20)
+    assert not any(line.failed_over for line in logged({a["id"] for a in answers}).values())
+    runtime.settle(THREE, shared, timeout_s=HANGS_AFTER_S)
 
 
 @pytest.mark.faults
 def test_a_new_envoy_keeps_units_where_they_were(runtime: ProcessRuntime, client: Client) -> None:
     units = [f"customer-{number}" for number in range(60)]
-    steer(runtime, {1: 5_000, 2: 4_000, 3: 1_000}, sticky="x-customer")
+    steer(runtime, client, {1: 5_000, 2: 4_000, 3: 1_000}, sticky="x-customer")
     before = {unit: client.get(x_customer=unit)["name"] for unit in units}
     client.close()
     runtime.gateway.process.kill()

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from falaj.rollout import plan_of
+from falaj.rollout.machine import ENDED
 from tests.locations.agent_scene import NAME, Scene
-from tests.locations.conftest import Load, ask, until
+from tests.locations.conftest import Load, ask
+from tests.waiting import until
 
 pytestmark = pytest.mark.e2e
 CANARY = {"steps": [0.2, 0.5], "hold_s": 0.3, "burn_in_max_s": 2.0, "holdback": {"share": 0.1, "for_s": 0.5}}
@@ -48,14 +50,20 @@ class Rolling:
         found = self.scene.plane.statuses.get(NAME, {}).get("rollouts") or [{}]
         return dict(found[0])
 
-    def until(self, *states: str, timeout_s: float = 240.0) -> dict[str, Any]:
-        until(lambda: self.told.get("state") in states, timeout_s=timeout_s)
+    def until(self, *states: str) -> dict[str, Any]:
+        """What is told once a state is reached; nothing follows on an end."""
+        state = until(lambda: told if (told := self.told.get("state")) in {*states, *ENDED} else None)
+        assert state in states, self.told
         return self.told
 
     @contextmanager
     def load(self) -> Iterator[Load]:
         with Load(self.scene.port, f"/{NAME}/v2") as load:
             yield load
+
+    def answering(self) -> set[str]:
+        """Who answers some requests; what has failed has no name."""
+        return {str(ask(self.scene.port, f"/{NAME}/v2")[2].get("name")) for _ in range(30)}
 
     def remembered(self) -> dict[str, Any]:
         """What the agent has on its disk."""
@@ -79,7 +87,7 @@ def test_without_metrics_time_alone_moves_a_canary_and_no_request_fails(scene: S
     assert {"flight-delay@1", "flight-delay@2"} == set(load.answers)
     scene.plane.want(rolling.candidate)  # the control plane has heard of the end
     until(lambda: scene.plane.statuses[NAME].get("rollouts") == [])
-    assert {scene.answer() for _ in range(20)} == {"flight-delay@2"}
+    until(lambda: rolling.answering() == {"flight-delay@2"})
 
 
 def test_a_candidate_that_fails_is_rolled_back_alone_and_the_verdict_says_why(scene: Scene) -> None:
@@ -88,12 +96,12 @@ def test_a_candidate_that_fails_is_rolled_back_alone_and_the_verdict_says_why(sc
     rolling.begin()
     with rolling.load():
         told = rolling.until("rolled_back")
-        time.sleep(0.5)
+        until(lambda: rolling.answering() == {"flight-delay@1"})  # all traffic is on the stable release
         seen = [ask(scene.port, f"/{NAME}/v2")[0] for _ in range(30)]
     assert told["culprits"] == ["errors"]
     assert told["reason"].startswith("after ") and "errors" in told["reason"]
     assert told["step"] == 0, "it never got more than the first share"
-    assert set(seen) == {200}, "all traffic is on the stable release"
+    assert set(seen) == {200}
     assert scene.plane.statuses[NAME]["state"] == "failed"
     assert scene.plane.statuses[NAME]["serving"] == 1
 
@@ -143,15 +151,14 @@ def test_a_bad_candidate_is_rolled_back_while_the_control_plane_is_gone(scene: S
     scene.start()
     with rolling.load():
         until(lambda: rolling.remembered()["rollout"]["state"] == "rolled_back")
-        seen = {str(ask(scene.port, f"/{NAME}/v2")[2].get("name")) for _ in range(30)}
-    assert seen == {"flight-delay@1"}
+        until(lambda: rolling.answering() == {"flight-delay@1"})
 
 
 def test_people_pause_resume_and_abort_it(scene: Scene) -> None:
-    rolling = Rolling(scene, steps=[0.2], max_s=1e6)
+    rolling = Rolling(scene, steps=[0.2], hold_s=1e6, max_s=1e6, metrics=["errors"])  # people are faster than it
     rolling.begin()
     with rolling.load() as load:
-        rolling.until("stepping")
+        rolling.until("stepping", "holding")
         rolling.ask("pause")
         assert "resume" in rolling.until("paused")["allowed"]
         rolling.ask("resume")
@@ -173,7 +180,7 @@ def test_a_candidate_that_does_not_start_is_given_up_and_nobody_notices(scene: S
 
 
 def test_a_preview_is_for_testers_and_the_switch_is_at_once_with_a_way_back(scene: Scene) -> None:
-    rolling = Rolling(scene, preview_s=2.0, way_back_s=600.0, metrics=["errors"])
+    rolling = Rolling(scene, preview_s=1e6, way_back_s=1e6, metrics=["errors"])
     rolling.options = {
         key: value for key, value in rolling.options.items() if key not in ("steps", "hold_s", "holdback")
     }
@@ -182,9 +189,10 @@ def test_a_preview_is_for_testers_and_the_switch_is_at_once_with_a_way_back(scen
         rolling.until("holding")
         forced = ask(scene.port, f"/{NAME}/v2", headers={"falaj-use-release": "2"})[2]["name"]
         assert (forced, scene.answer()) == ("flight-delay@2", "flight-delay@1")
+        rolling.ask("promote")
         rolling.until("holdback")
-        assert {scene.answer() for _ in range(20)} == {"flight-delay@2"}
+        until(lambda: rolling.answering() == {"flight-delay@2"})
         rolling.ask("abort")
         rolling.until("aborted")
-        assert {scene.answer() for _ in range(20)} == {"flight-delay@1"}
+        until(lambda: rolling.answering() == {"flight-delay@1"})
     assert load.failures == {}

@@ -13,9 +13,10 @@ from falaj.locations.agent.tracing import chosen, spans_of, trace_requests
 from falaj.locations.desired import EndpointState
 from falaj.locations.runtimes.process.runtime import Place, ProcessRuntime
 from tests.integrations.otlp.collector import attributes, collecting, running
-from tests.locations.conftest import ask, free_port, servable, until
+from tests.locations.conftest import ask, free_port, servable
 from tests.locations.constant_model import make_model
 from tests.locations.test_traffic_of_model_servers import BODY
+from tests.waiting import HANGS_AFTER_S, until
 
 ID = "0190f3a2-7b1c-7d4e-8f5a-6b7c8d9e0f1a"
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -60,7 +61,7 @@ def test_a_prediction_through_envoy_is_traced(place: Place, tmp_path: Path) -> N
     runtime = ProcessRuntime(place, port=free_port())
     wanted = [replace(servable(1), model_dir=make_model(tmp_path / "model", 1))]
     try:
-        assert runtime.settle(wanted, timeout_s=60)[0].state is EndpointState.READY
+        assert runtime.settle(wanted, timeout_s=HANGS_AFTER_S)[0].state is EndpointState.READY
         log = AccessLog(place.layout.access_log)
         with collecting() as collector:
             exporter = Exporter(collector.url, {"service.name": "falaj-gateway"}, every_s=0.05)

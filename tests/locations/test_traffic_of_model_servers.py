@@ -18,8 +18,9 @@ from falaj.locations.runtimes.process.replica import ReplicaRecords
 from falaj.locations.runtimes.process.runtime import Place, ProcessRuntime
 from falaj.locations.traffic import Traffic
 from falaj.serving.predictionlog import PredictionRecord, read_segment, segments
-from tests.locations.conftest import ask, free_port, servable, until
+from tests.locations.conftest import ask, free_port, servable
 from tests.locations.constant_model import make_model
+from tests.waiting import HANGS_AFTER_S, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.faults]
 
@@ -42,7 +43,7 @@ def servables(tmp_path_factory: pytest.TempPathFactory) -> list[Servable]:
 @pytest.fixture(scope="module")
 def runtime(place: Place, servables: list[Servable]) -> Iterator[ProcessRuntime]:
     runtime = ProcessRuntime(place, port=free_port())
-    statuses = runtime.settle(servables, SHARED, timeout_s=60)
+    statuses = runtime.settle(servables, SHARED, timeout_s=HANGS_AFTER_S)
     assert {status.state for status in statuses} == {EndpointState.READY}
     yield runtime
     runtime.stop()

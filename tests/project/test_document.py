@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -98,17 +96,13 @@ def test_a_huge_file_is_not_parsed() -> None:
 
 
 def test_nested_brackets_do_not_reach_the_recursion_limit() -> None:
-    started = time.monotonic()
     assert "nested" in fails("[" * 100_000 + "]" * 100_000).message
-    assert time.monotonic() - started < 2
 
 
 def test_a_bomb_of_aliases_is_bounded() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 10)]
-    started = time.monotonic()
-    assert "aliases" in fails("\n".join(lines)).message
-    assert time.monotonic() - started < 2
+    assert "aliases" in fails("\n".join(lines)).message  # written out, it would fill any memory
 
 
 def test_an_alias_repeats_a_value() -> None:

@@ -27,6 +27,7 @@ from falaj.governance.identity import NewAccount, accounts, authenticate
 from falaj.governance.identity.errors import IdentityTakenError
 from falaj.governance.principal import PrincipalKind
 from tests.databases import migrated_sqlite
+from tests.waiting import HANGS_AFTER_S
 
 NOW = 1_900_000_000.0
 CLIENT = "falaj"
@@ -103,7 +104,7 @@ def fake(listening: FakeProvider) -> FakeProvider:
 @pytest.fixture
 def provider(fake: FakeProvider) -> Provider:
     """The platform's side, that has asked for nothing yet."""
-    return Provider(ProviderSettings(fake.url, CLIENT), Web(timeout_s=5.0))
+    return Provider(ProviderSettings(fake.url, CLIENT), Web(timeout_s=HANGS_AFTER_S))
 
 
 def claims_of(fake: FakeProvider) -> Claims:

@@ -29,6 +29,7 @@ from falaj.integrations.notifications import (
     sign,
 )
 from tests.receivers import Receiver, answer, receiving
+from tests.waiting import HANGS_AFTER_S
 
 NAME = "tickets.example.org"
 BODY = b'{"specversion":"1.0"}'
@@ -118,7 +119,9 @@ def test_a_pinned_connection_still_proves_the_name(tmp_path: Path, certified: st
     chain = _certificate(tmp_path, certified)
     with receiving(chain) as receiver:
         postman = Postman(
-            resolver=Resolver(["127.0.0.1"]), trust=lambda: ssl.create_default_context(cafile=chain), timeout_s=3.0
+            resolver=Resolver(["127.0.0.1"]),
+            trust=lambda: ssl.create_default_context(cafile=chain),
+            timeout_s=HANGS_AFTER_S,
         )
         if arrives:
             postman.post(f"https://{NAME}:{receiver.port}/in", {}, BODY, allow_private=True)
@@ -159,13 +162,13 @@ def _endless_continue(handler: BaseHTTPRequestHandler) -> None:
 
 def _dripping_head(handler: BaseHTTPRequestHandler) -> None:
     handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-    for _ in range(200):
+    while True:
         handler.wfile.write(b"x")
         time.sleep(0.05)
 
 
-def _silence(_: BaseHTTPRequestHandler) -> None:
-    time.sleep(1.5)
+def _silence(handler: BaseHTTPRequestHandler) -> None:
+    handler.connection.recv(1)  # until the sender has enough of it
 
 
 def _nonsense(handler: BaseHTTPRequestHandler) -> None:
@@ -174,9 +177,7 @@ def _nonsense(handler: BaseHTTPRequestHandler) -> None:
 
 def test_a_body_without_end_is_not_read(receiver: Receiver) -> None:
     receiver.behaviour = _endless_body
-    begun = time.monotonic()
-    Postman(timeout_s=5.0).post(receiver.url, {}, BODY, allow_private=True)
-    assert time.monotonic() - begun < 4.0
+    Postman(timeout_s=HANGS_AFTER_S).post(receiver.url, {}, BODY, allow_private=True)
 
 
 @pytest.mark.parametrize("behaviour", [_endless_head, _endless_continue, _dripping_head, _silence, _nonsense])
@@ -184,19 +185,15 @@ def test_an_answer_without_end_ends_the_attempt_in_time(
     receiver: Receiver, behaviour: Callable[[BaseHTTPRequestHandler], None]
 ) -> None:
     receiver.behaviour = behaviour
-    begun = time.monotonic()
     with pytest.raises(NobodyAnsweredError):
         Postman(timeout_s=0.7).post(receiver.url, {}, BODY, allow_private=True)
-    assert time.monotonic() - begun < 2.5
 
 
 def test_one_that_does_not_read_ends_the_attempt_in_time() -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=1) as deaf:
-        begun = time.monotonic()
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}/"
         with pytest.raises(NobodyAnsweredError):
             Postman(timeout_s=0.7).post(url, {}, b"x" * 32_000_000, allow_private=True)
-        assert time.monotonic() - begun < 2.5
 
 
 HOSTILE = 'change/x\r\nX-Admin: 1\r\n\r\n<script>alert("1")</script>\x1b[31m\u202e'

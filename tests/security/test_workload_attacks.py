@@ -31,6 +31,7 @@ from falaj.locations.errors import LocationError, LocationRefusedError
 from falaj.storage import EndpointRow
 from tests.agents_port import AgentsPort, agents_port
 from tests.governance.workload.test_certificates import forged
+from tests.waiting import HANGS_AFTER_S
 
 DESIRED = "/api/v1/locations/edge-1/desired"
 REPORT = {"version": 0, "endpoints": []}
@@ -103,7 +104,7 @@ def test_tls_1_2(port: AgentsPort, tmp_path: Path) -> None:
 
 def test_no_tls(port: AgentsPort) -> None:
     address = urlsplit(port.url)
-    with socket.create_connection((address.hostname, address.port or 0), timeout=5) as connection:
+    with socket.create_connection((address.hostname, address.port or 0), timeout=HANGS_AFTER_S) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
         connection.settimeout(5)
         assert not connection.recv(100).startswith(b"HTTP")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -20,6 +19,7 @@ from falaj.storage.notification_tables import NotificationRow
 from tests.apps import app_of
 from tests.receivers import Receiver, answer, receiving
 from tests.server.people import acting_as, grant, person
+from tests.waiting import HANGS_AFTER_S, until
 
 VALUE = "correct horse battery staple"
 NOTIFICATIONS = "/api/v1/notifications"
@@ -78,14 +78,11 @@ def test_what_happens_to_a_release_arrives_signed(told: TestClient, platform: Pl
 
 
 def test_the_thread_delivers_by_itself(told: TestClient, platform: Platform, receiver: Receiver) -> None:
-    notifier = Notifier(platform, Postman(timeout_s=2.0))
+    notifier = Notifier(platform, Postman(timeout_s=HANGS_AFTER_S))
     notifier.start()
     try:
         archive(platform)
-        deadline = time.monotonic() + 20
-        while told.get(NOTIFICATIONS).json()[0]["delivered"] != 1:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        until(lambda: told.get(NOTIFICATIONS).json()[0]["delivered"] == 1)
     finally:
         notifier.stop()
     assert len(receiver.requests) == 1

@@ -15,6 +15,7 @@ from fastapi.testclient import TestClient
 from falaj.client.key_page import KeyCeremony
 from falaj.client.loopback import BrowserLoginError
 from tests.security_keys import SoftwareKey
+from tests.waiting import HANGS_AFTER_S
 
 PAGE = "http://localhost:8470/security-key"
 
@@ -60,7 +61,7 @@ def test_a_key_that_a_browser_asked_for_comes_back_to_the_command() -> None:
     with KeyCeremony(PAGE, "create", {"challenge": "abc", "rp": {"id": "localhost"}}) as ceremony:
         browser = threading.Thread(target=_browse, args=(ceremony.address, key))
         browser.start()
-        answer = ceremony.answer(wait_s=20)
+        answer = ceremony.answer(wait_s=HANGS_AFTER_S)
         browser.join()
     assert set(answer["response"]) == {"clientDataJSON", "attestationObject"} and answer["type"] == "public-key"
 
@@ -69,7 +70,7 @@ def test_a_key_that_a_browser_asked_for_comes_back_to_the_command() -> None:
 def test_what_is_no_answer_is_not_taken_for_one(brought: str) -> None:
     with KeyCeremony(PAGE, "get", {}) as ceremony:
         back = _wish(ceremony.address.partition("#")[2])["return_to"]
-        browser = threading.Thread(target=httpx.get, args=(f"{back}?{brought}",), kwargs={"timeout": 20.0})
+        browser = threading.Thread(target=httpx.get, args=(f"{back}?{brought}",), kwargs={"timeout": HANGS_AFTER_S})
         browser.start()
         with pytest.raises(BrowserLoginError):
             ceremony.answer(wait_s=2)
@@ -91,4 +92,4 @@ def _browse(address: str, key: SoftwareKey) -> None:
     wish = _wish(address.partition("#")[2])
     answer = key.create(wish["options"])
     text = base64.urlsafe_b64encode(json.dumps(answer).encode()).rstrip(b"=").decode()
-    httpx.get(wish["return_to"], params={"answer": text}, timeout=20.0)
+    httpx.get(wish["return_to"], params={"answer": text}, timeout=HANGS_AFTER_S)

@@ -10,7 +10,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from falaj.server.platform import Platform
 from tests.browsers import CHROMIUM, Page, browsing
 from tests.databases import migrated_sqlite
 from tests.platforms import answering
+from tests.waiting import HANGS_AFTER_S, until
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed")
 
@@ -58,14 +58,14 @@ def test_a_key_is_registered_and_touched(platform: Platform, page: Page, tmp_pat
     address = command.stderr.readline().removeprefix("open ").strip()
     assert _shown(page, address) == f"For root at {httpx.URL(address).netloc.decode()}."
     page.run("document.getElementById('touch').click()")
-    out, err = command.communicate(timeout=30)
+    out, err = command.communicate(timeout=HANGS_AFTER_S)
     assert command.returncode == 0 and "is registered as 'blue'" in out, err
     client = Client(platform.home.server_url, variables["FALAJ_TOKEN"])
     options = client.federation.begin_step_up(STATEMENT)
     with KeyCeremony(client.federation.key_page(), "get", options, STATEMENT) as ceremony:
         assert STATEMENT in str(_shown(page, ceremony.address))
         page.run("document.getElementById('touch').click()")
-        proved = client.federation.finish_step_up(ceremony.answer(wait_s=20))
+        proved = client.federation.finish_step_up(ceremony.answer(wait_s=HANGS_AFTER_S))
     assert proved.statement == STATEMENT and proved.method == "webauthn"
     assert not page.said, "the page kept to its own policy"
 
@@ -90,10 +90,7 @@ def _shown(page: Page, address: str) -> Any:
     """Open an address; what the page says that it is about."""
     page.call("Page.navigate", url="about:blank")
     page.call("Page.navigate", url=address)
-    deadline = time.monotonic() + 20
-    while page.run("document.readyState") != "complete" or page.run("location.pathname") != "/security-key":
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: page.run("document.readyState + location.pathname") == "complete/security-key")
     return page.run("document.getElementById('about').textContent")
 
 

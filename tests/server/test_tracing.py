@@ -14,9 +14,9 @@ from falaj.server.platform import Platform
 from falaj.server.tracing import RunTraces, spans_of, traced
 from falaj.storage import RunRow, StepRunRow
 from tests.integrations.otlp.collector import attributes, collecting
-from tests.locations.conftest import until
 from tests.platforms import Served, fill
 from tests.servers import free_ports
+from tests.waiting import until
 
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 

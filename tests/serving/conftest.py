@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ import pytest
 
 from falaj.serving import PackagingResult, package_model
 from tests.sharing import made_once
+from tests.waiting import HANGS_AFTER_S, until
 
 
 @pytest.fixture(scope="session")
@@ -70,23 +70,19 @@ class Replica:
     process: subprocess.Popen[str]
     socket: Path
     log: Path
-    started: float
-    ready_s: float = 0.0
     client: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
         transport = httpx.HTTPTransport(uds=str(self.socket))
-        self.client = httpx.Client(transport=transport, base_url="http://replica", timeout=30)
+        self.client = httpx.Client(transport=transport, base_url="http://replica", timeout=HANGS_AFTER_S)
 
-    def wait_ready(self, timeout_s: float = 60.0) -> None:
-        while time.monotonic() - self.started < timeout_s:
-            if self.process.poll() is not None:
-                raise AssertionError(f"ended with {self.process.returncode}: {self.process.stderr.read()}")  # type: ignore[union-attr]
-            if self.accepts() and self.client.get("/v2/health/ready").status_code == 200:
-                self.ready_s = time.monotonic() - self.started
-                return
-            time.sleep(0.02)
-        raise AssertionError("not ready in time")
+    def wait_ready(self) -> None:
+        until(self._ready)
+
+    def _ready(self) -> bool:
+        if self.process.poll() is not None:
+            raise AssertionError(f"ended with {self.process.returncode}: {self.process.stderr.read()}")  # type: ignore[union-attr]
+        return self.accepts() and self.client.get("/v2/health/ready").status_code == 200
 
     def accepts(self) -> bool:
         with socket.socket(socket.AF_UNIX) as probe:
@@ -120,7 +116,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Replica]]:
             stderr=subprocess.PIPE,
             text=True,
         )
-        replica = Replica(process, path, log, time.monotonic())
+        replica = Replica(process, path, log)
         running.append(replica)
         if wait:
             replica.wait_ready()

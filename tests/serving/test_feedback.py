@@ -6,7 +6,6 @@ import contextlib
 import json
 import signal
 import threading
-import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +22,7 @@ from falaj.serving.labels import LabelJoin
 from falaj.serving.modelserver.errors import RequestError, problem
 from falaj.serving.modelserver.feedback import MOST_LABELS, decode_labels
 from falaj.serving.predictionlog import LABELS, LabelRecord, follow, labels_of
+from tests.waiting import HANGS_AFTER_S, until
 
 from .conftest import Replica
 
@@ -189,9 +189,7 @@ def test_no_accepted_label_is_lost_when_the_replica_is_killed(replica: Replica) 
 
     with ThreadPoolExecutor(4) as pool:
         sending = [pool.submit(send) for _ in range(4)]
-        until = time.monotonic() + 30
-        while len(accepted) < 400 and time.monotonic() < until:
-            time.sleep(0.05)
+        until(lambda: len(accepted) >= 400)
         replica.process.send_signal(signal.SIGKILL)
     assert all(each.exception() is None for each in sending)
     found = {one.prediction_id for one in kept(replica.log)}
@@ -203,14 +201,16 @@ def test_ten_thousand_labels_at_once_do_not_hold_up_predictions(replica: Replica
 
     def send() -> Any:
         with httpx.Client(transport=httpx.HTTPTransport(uds=str(replica.socket)), base_url="http://r") as client:
-            return client.post("/feedback", content=many, headers=JSON, timeout=60).json()
+            return [
+                client.post("/feedback", content=many, headers=JSON, timeout=HANGS_AFTER_S).json() for _ in range(2)
+            ]
 
-    longest = 0.0
+    answered = 0
     with ThreadPoolExecutor(2) as pool:
         sending = [pool.submit(send) for _ in range(2)]
         while not all(each.done() for each in sending):
-            began = time.monotonic()
             assert replica.invoke({"instances": [[5.0, 700.0]]}).status_code == 200
-            longest = max(longest, time.monotonic() - began)
-    assert [each.result() for each in sending] == [{"accepted": MOST_LABELS}] * 2
-    assert longest < 2.0 and len(kept(replica.log)) == 2 * MOST_LABELS
+            answered += 1
+    assert [each.result() for each in sending] == [[{"accepted": MOST_LABELS}] * 2] * 2
+    assert answered > 4  # held up, each would wait for one of the four
+    assert len(kept(replica.log)) == 4 * MOST_LABELS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -26,6 +27,7 @@ from falaj.serving import PackagingResult, find_prediction, read_segment
 from falaj.serving.losses import LossContext, losses
 from falaj.serving.modelserver import launch
 from falaj.serving.predictionlog import segments
+from tests.waiting import HANGS_AFTER_S, until
 
 from .conftest import Replica
 
@@ -47,8 +49,14 @@ def split(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {"dataframe_split": {"columns": list(rows[0]), "data": [list(row.values()) for row in rows]}}
 
 
+def cpu_s(pid: int) -> float:
+    """Processor time that a process has used, in seconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def test_it_is_ready_soon_and_lean(replica: Replica) -> None:
-    assert replica.ready_s < 1.5
+    assert cpu_s(replica.process.pid) < 3  # of its own: what else the machine does is no part of it
     status = Path(f"/proc/{replica.process.pid}/status").read_text()
     resident_kb = int(status.partition("VmRSS:")[2].split()[0])
     assert resident_kb < 100_000
@@ -255,9 +263,7 @@ def test_every_answered_request_is_in_the_log_after_kill_9(replica: Replica, tab
     with ThreadPoolExecutor(8) as pool:
         for worker in range(8):
             pool.submit(ask, worker)
-        until = time.monotonic() + 30
-        while len(answered) < 200 and time.monotonic() < until:
-            time.sleep(0.05)
+        until(lambda: len(answered) >= 200)
         replica.process.send_signal(signal.SIGKILL)
     logged = {one.request_id: one for file in segments(replica.log) for one in read_segment(file)}
     assert len(answered) > 50 and answered.keys() <= logged.keys()
@@ -279,7 +285,7 @@ def test_sigterm_finishes_what_is_in_flight_and_refuses_nothing(replica: Replica
 
     def ask() -> None:
         with httpx.Client(
-            transport=httpx.HTTPTransport(uds=str(replica.socket)), base_url="http://r", timeout=20
+            transport=httpx.HTTPTransport(uds=str(replica.socket)), base_url="http://r", timeout=HANGS_AFTER_S
         ) as client:
             reply = client.post("/invocations", json=split(table * 3))
             with lock:
@@ -292,9 +298,9 @@ def test_sigterm_finishes_what_is_in_flight_and_refuses_nothing(replica: Replica
         time.sleep(0.001)
     replica.process.terminate()
     for thread in threads:
-        thread.join(20)
+        thread.join(HANGS_AFTER_S)
     assert statuses == [200] * 6
-    assert replica.process.wait(15) == 0
+    assert replica.process.wait(HANGS_AFTER_S) == 0
     assert not replica.socket.exists()
 
 
@@ -305,7 +311,7 @@ def test_a_left_over_socket_is_replaced_and_a_live_one_is_not(serve: Serve, pack
     assert replica.socket.stat().st_mode & 0o077 == 0
     line = [sys.executable, "-m", "falaj.serving.modelserver", "--model", str(packaged("flights")[0])]
     options = ["--socket", str(replica.socket), "--name", "a", "--version", "1", "--endpoint", "dev/a"]
-    second = subprocess.run([*line, *options], capture_output=True, text=True, timeout=60, check=False)
+    second = subprocess.run([*line, *options], capture_output=True, text=True, timeout=HANGS_AFTER_S, check=False)
     assert second.returncode == 6 and "serving.socket-in-use" in second.stderr
     assert replica.client.get("/v2/health/ready").status_code == 200
 

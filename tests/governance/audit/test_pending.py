@@ -11,6 +11,7 @@ from falaj.evidence import Role, open_keyring
 from falaj.evidence.checkpoint import parse_checkpoint
 from falaj.governance import audit, trail
 from falaj.storage import Database, EventRow
+from tests.waiting import HANGS_AFTER_S
 
 NOW = 1_800_000_000.0
 
@@ -66,7 +67,7 @@ def test_transactions_that_log_early_and_lock_late_do_not_wait_for_each_other_in
     """One logs and then changes a row that the other one changed before it logs."""
     with database.transaction() as session:
         session.add(EventRow(id=1, at=NOW, subject="x", kind="y", data={}))
-    both, failures = threading.Barrier(2, timeout=10), []
+    both, failures = threading.Barrier(2, timeout=HANGS_AFTER_S), []
     at_once = database.engine.dialect.name != "sqlite"  # on SQLite one transaction begins when the other has ended
 
     def change(log_first: bool) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 from sqlalchemy import func, select
@@ -14,6 +13,7 @@ from falaj.evidence.merkle import leaf_hash, root
 from falaj.governance import audit
 from falaj.storage import Database, EventRow
 from falaj.storage.audit_tables import AuditDetailRow, AuditLeafRow
+from tests.waiting import HANGS_AFTER_S, until
 
 WRITER = """
 import sys
@@ -43,17 +43,14 @@ def test_processes_that_append_at_once_and_one_that_is_killed_leave_one_log(data
     acknowledged = [int(victim.stdout.readline()) for _ in range(25)][-1]
     victim.send_signal(signal.SIGKILL)
     acknowledged = max([acknowledged, *(int(line) for line in victim.stdout if line.endswith("\n"))])
-    victim.wait(10)
+    victim.wait(HANGS_AFTER_S)
     for other in others:
         assert other.stdout is not None
         assert len(other.stdout.read().split()) == 60
-        assert other.wait(30) == 0
+        assert other.wait(HANGS_AFTER_S) == 0
         other.stdout.close()
     victim.stdout.close()
-    deadline = time.monotonic() + 10  # PostgreSQL may take a moment to notice that the killed one is gone
-    while time.monotonic() < deadline and not whole(database, acknowledged):
-        time.sleep(0.1)
-    assert whole(database, acknowledged)
+    until(lambda: whole(database, acknowledged))  # PostgreSQL may take a moment to notice that the killed one is gone
 
 
 def whole(database: Database, acknowledged: int) -> bool:

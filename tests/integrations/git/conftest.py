@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from falaj.home import Home
+from tests.waiting import HANGS_AFTER_S
 
 AUTHOR = {
     "GIT_AUTHOR_NAME": "Amal Saif",
@@ -68,7 +69,7 @@ class Receiver:
 
     def wait(self, count: int = 1) -> None:
         for _ in range(count):
-            assert self.arrived.acquire(timeout=15), "nothing was sent"
+            assert self.arrived.acquire(timeout=HANGS_AFTER_S), "nothing was sent"
 
 
 @pytest.fixture

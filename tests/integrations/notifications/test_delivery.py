@@ -29,6 +29,7 @@ from falaj.project.notifications import NotificationSpec
 from falaj.storage import Database, EventRow, OutboxRow
 from falaj.storage.notification_tables import AnnouncementRow, NotificationRow
 from tests.receivers import Receiver, answer, receiving
+from tests.waiting import HANGS_AFTER_S
 
 SECRET = "correct horse battery staple"
 SOURCE = "https://falaj.example.org"
@@ -51,7 +52,7 @@ class Office:
     courier: Courier = field(init=False)
 
     def __post_init__(self) -> None:
-        postman = Postman(timeout_s=2.0)
+        postman = Postman(timeout_s=HANGS_AFTER_S)
         self.courier = Courier(self.database, SOURCE, self._find, lambda: self.now, postman)
 
     def _find(self, _session: Session, subscriber: str) -> Subscription | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -22,8 +21,7 @@ from tests.integrations.prometheus.test_rules import RULES
 from tests.platforms import Served
 from tests.server.people import acting_as, grant, person
 from tests.servers import free_ports
-
-WITHIN_S = 30.0
+from tests.waiting import HANGS_AFTER_S, until
 
 
 def test_promtool_finds_no_fault_in_the_page(served: Served, promtool: str) -> None:
@@ -36,13 +34,13 @@ def test_promtool_finds_no_fault_in_the_page(served: Served, promtool: str) -> N
 def test_prometheus_scrapes_the_server_and_a_rule_fires(served: Served, prometheus: str, tmp_path: Path) -> None:
     (tmp_path / "token").write_text(token_of_the_guide(served))
     with running(prometheus, served.home.server_url, tmp_path) as url:
-        until(lambda: [each["health"] for each in told(url, "targets")["activeTargets"]] == ["up"], url)
-        until(lambda: value(url, "falaj_endpoint_up") == 1, url)
+        until_scraped(lambda: [each["health"] for each in told(url, "targets")["activeTargets"]] == ["up"], url)
+        until_scraped(lambda: value(url, "falaj_endpoint_up") == 1, url)
         assert "FalajEndpointDown" not in firing(url)
         with served.platform.database.transaction() as session:
             row = session.get_one(EndpointRow, ("local", "dev", "flight-delay"))
             row.status = {"release": 1, "state": "failed", "serving": None}
-        until(lambda: "FalajEndpointDown" in firing(url), url)
+        until_scraped(lambda: "FalajEndpointDown" in firing(url), url)
         found = firing(url)["FalajEndpointDown"]
         assert found["annotations"]["summary"] == "No release answers at dev/flight-delay in local"
         assert "FalajWorkerGone" in firing(url), "the run that waits since the year 1970"
@@ -91,16 +89,14 @@ def running(program: str, server: str, folder: Path) -> Iterator[str]:
         process.wait()
 
 
-def until(holds: Callable[[], bool], url: str) -> None:
-    deadline = time.monotonic() + WITHIN_S
-    while time.monotonic() < deadline:
+def until_scraped(holds: Callable[[], bool], url: str) -> None:
+    def scraped() -> bool:
         try:
-            if holds():
-                return
+            return holds()
         except OSError:  # it does not listen yet
-            pass
-        time.sleep(0.1)
-    pytest.fail(f"targets {told(url, 'targets')}, alerts {told(url, 'alerts')}")
+            return False
+
+    until(scraped, lambda: f"targets {told(url, 'targets')}, alerts {told(url, 'alerts')}")
 
 
 def firing(url: str) -> dict[str, Any]:
@@ -119,6 +115,6 @@ def told(url: str, what: str) -> Any:
 
 def ask(url: str, token: str) -> bytes:
     request = urllib.request.Request(url, headers={"authorization": f"Bearer {token}"} if token else {})
-    with urllib.request.urlopen(request, timeout=5) as answer:
+    with urllib.request.urlopen(request, timeout=HANGS_AFTER_S) as answer:
         body: bytes = answer.read()
     return body

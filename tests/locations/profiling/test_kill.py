@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from tests.locations.profiling.scene import RELEASE, Scene, reference
+from tests.waiting import until
 
 KILLS, ROWS = 3, 3_000
 
@@ -21,7 +22,7 @@ def test_a_killed_agent_counts_every_row_once(tmp_path: Path) -> None:
             [sys.executable, "-m", "tests.locations.profiling.counting_process", tmp_path]
         ) as process:
             try:
-                _wait_for(tmp_path / "started")
+                until((tmp_path / "started").exists)
                 while written < ROWS * (kill + 1):  # it counts while more comes
                     scene.predict(50, time.time(), seed=1000 + written)
                     written += 50
@@ -37,10 +38,3 @@ def test_a_killed_agent_counts_every_row_once(tmp_path: Path) -> None:
     blocks = scene.blocks()
     assert sorted(blocks) == [(RELEASE, "answered", number) for number in range(written // 100)]
     assert all(block["rows"] == block["features"]["rows"] == 100 for block in blocks.values())
-
-
-def _wait_for(path: Path) -> None:
-    deadline = time.monotonic() + 60
-    while not path.exists():
-        assert time.monotonic() < deadline, "the process did not start"
-        time.sleep(0.02)
