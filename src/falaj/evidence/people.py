@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from falaj.evidence.decisions import APPROVAL, IDENTITY, Admission, Approval, Identity, gates_digest
 from falaj.evidence.errors import EvidenceError
 from falaj.evidence.keys import TrustedKey, key_id_of
-from falaj.evidence.predicates import EVAL, TRAIN, Snapshot
+from falaj.evidence.predicates import EVAL, TRAIN, Snapshot, Train
 from falaj.evidence.rules import Facts, Problem, Verified
 
 CLOCK_SKEW_S = 60.0
@@ -141,9 +141,16 @@ def _separate(facts: Facts, approval: Approval, identities: Sequence[Identity], 
         yield Problem("admission.self-approval", where, f"{approval.approver} requested the change and approved it")
     addresses = {identity.email.casefold() for identity in identities}
     for train in facts.of(TRAIN):
-        author = address_of(train.content.author)
-        if author and author in addresses:
+        if addresses_of(train.content) & addresses:
             yield Problem("admission.self-approval", where, f"{approval.approver} wrote the commit and approved it")
+        if approval.approver == train.content.started_by:
+            yield Problem("admission.self-approval", where, f"{approval.approver} pushed the commit and approved it")
+
+
+def addresses_of(train: Train) -> frozenset[str]:
+    """The addresses of everyone who wrote what a run built, in lower case."""
+    found = map(address_of, (train.author, *train.contributors))
+    return frozenset(address for address in found if address)
 
 
 def address_of(author: str) -> str:

@@ -91,6 +91,9 @@ class Train:
         commit: Full commit id.
         step: The step that returned the model.
         author: Author of the commit, `Name <address>`.
+        contributors: Authors, committers and co-authors of every commit since that of the release before.
+        since: Commit of the release before; empty for the first.
+        started_by: Principal id of who pushed the commit; empty where nobody proved who they are.
         snapshots: Every snapshot that reached the model.
         features: Names of the model's inputs, in order.
         parameters: Step parameters by step.
@@ -114,6 +117,9 @@ class Train:
     purpose: str = ""
     automated_decisions: bool | None = None
     human_review: str = ""
+    contributors: tuple[str, ...] = ()
+    since: str = ""
+    started_by: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the predicate."""

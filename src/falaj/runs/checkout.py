@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from falaj.home import Home
-from falaj.integrations.git import author, mirror, pin, require_own
+from falaj.integrations.git import author, contributors, mirror, pin, require_own
 from falaj.pipeline.workspace import workspace
 from falaj.runs.outcome import Order
 
 
 @contextmanager
-def checked_out(order: Order, home: Home) -> Iterator[tuple[Order, Path]]:
-    """The files of the order's commit in a clean folder, and the order with the commit's author.
+def checked_out(
+    order: Order, home: Home, since_of: Callable[[Path], str] = lambda _worktree: ""
+) -> Iterator[tuple[Order, Path]]:
+    """The files of the order's commit in a clean folder, and the order with who wrote it.
 
     A repository elsewhere is mirrored first; only the mirror is read.
+
+    Args:
+        order: What to run.
+        home: The installation.
+        since_of: Gives the commit of the release before, of the model that a project file names; empty for none.
 
     Raises:
         GitInputError: The repository is another project's (`git.foreign-repository`).
@@ -30,7 +37,9 @@ def checked_out(order: Order, home: Home) -> Iterator[tuple[Order, Path]]:
         if repository.is_relative_to(home.repos):
             pin(repository, order.commit)
         found = author(repository, order.commit)
-        yield replace(order, author=str(found)), worktree
+        since = since_of(worktree)
+        people = contributors(repository, order.commit, since)
+        yield replace(order, author=str(found), contributors=people, since=since), worktree
 
 
 def _local(repository: str, home: Home) -> Path:

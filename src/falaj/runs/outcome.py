@@ -28,6 +28,9 @@ class Order:
         params: Overrides, `{step: {parameter: value}}`.
         trigger: Why the run started.
         training: The request for a training that started it; None for a push and the like.
+        since: Commit of the release before; empty for the first.
+        contributors: Authors, committers and co-authors of what came after it, `Name <address>`.
+        started_by: Principal id of who pushed the commit; empty where nobody proved who they are.
         project: Name of the registered project; empty for a checkout that is run by hand.
     """
 
@@ -40,6 +43,9 @@ class Order:
     trigger: str
     training: Training | None = None
     project: str = ""
+    since: str = ""
+    contributors: tuple[str, ...] = ()
+    started_by: str = ""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from falaj.errors import NotFoundError
 from falaj.governance import trail
+from falaj.governance.principal import HOME
 from falaj.ids import new_id
 from falaj.integrations.git import require_commit, require_ref
 from falaj.processes import Event, ProcessTable
@@ -65,7 +66,7 @@ def enqueue(session: Session, table: ProcessTable, order: RunOrder, now: float) 
     run = RunRow(
         id=new_id(now), project=order.project, commit=order.commit, ref=order.ref, trigger=order.trigger,
         params={step: dict(values) for step, values in (order.params or {}).items()},
-        dedupe=dedupe, state="queued", reason="", created_at=now,
+        dedupe=dedupe, started_by=_pusher(order), state="queued", reason="", created_at=now,
     )  # fmt: skip
     session.add(run)
     project.last_commit = order.commit
@@ -75,6 +76,11 @@ def enqueue(session: Session, table: ProcessTable, order: RunOrder, now: float) 
     about = {"project": run.project, "commit": run.commit, "ref": run.ref, "trigger": run.trigger}
     trail.write(session, "run.queued", order.actor, f"run/{run.id}", now, about)
     return run, True
+
+
+def _pusher(order: RunOrder) -> str:
+    """Who proved who they are when they announced the commit; the controller and the token of the home are nobody."""
+    return order.actor if order.trigger == "push" and order.actor not in (CONTROLLER, HOME) else ""
 
 
 def cancel(session: Session, table: ProcessTable, run_id: str, actor: str, now: float) -> RunRow:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, select
@@ -26,6 +27,7 @@ from falaj.governance.privacy import Searched
 from falaj.home import Home
 from falaj.pipeline import orphans
 from falaj.processes import Event, Lease, LeaseLostError, Outbox, ProcessTable
+from falaj.project import load_project_cached
 from falaj.project.spec import ProjectSpec
 from falaj.release import captured, changes, owners
 from falaj.release.lifecycle import transition as deployment_transition
@@ -123,6 +125,7 @@ class Worker:
             order = Order(
                 run.id, project.repository, run.ref or "", run.commit, author="", params=run.params,
                 trigger=run.trigger, training=_training_of(session, run.id), project=project.name,
+                started_by=run.started_by,
             )  # fmt: skip
             return order, run.mlflow_run
 
@@ -146,7 +149,7 @@ class Worker:
             refusal=lambda spec: self._refusal(order.run_id, spec),
         )
         try:
-            with checked_out(order, self._home) as (full_order, worktree):
+            with checked_out(order, self._home, self._previous_commit) as (full_order, worktree):
                 return conduct(full_order, worktree, surroundings)
         except FalajError as error:
             return Outcome(RunState.FAILED, str(error))
@@ -210,6 +213,16 @@ class Worker:
         with self._database.reading() as session:
             number = session.scalar(select(func.max(ReleaseRow.number)).where(*mine))
         return None if number is None else f"{model}@{number}"
+
+    def _previous_commit(self, worktree: Path) -> str:
+        """The commit of the newest release of the model that a project file names; empty before the first."""
+        try:
+            model = load_project_cached(worktree, self._home.plan_cache).model
+        except FalajError:
+            return ""  # the run will say what is wrong with the file
+        newest = select(ReleaseRow.commit).where(ReleaseRow.model == model).order_by(ReleaseRow.number.desc())
+        with self._database.reading() as session:
+            return session.scalar(newest.limit(1)) or ""
 
     def _captured(self, model: str) -> list[CapturedGate]:
         """The accepted gates of a model, but for those whose rows had to stay at their location."""

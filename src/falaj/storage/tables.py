@@ -86,6 +86,7 @@ class RunRow(Base):
     trigger: Mapped[str]
     params: Mapped[dict[str, Any]]
     dedupe: Mapped[str | None] = mapped_column(String(200), unique=True)
+    started_by: Mapped[str] = mapped_column(String(200), default="", server_default="")
     state: Mapped[str]
     reason: Mapped[str] = mapped_column(default="")
     release: Mapped[int | None]

@@ -6,7 +6,7 @@ call of git goes through `command.git`.
 """
 
 from falaj.integrations.git.errors import GitInputError, GitMissingError, GitUnavailableError, WebhookRefusedError
-from falaj.integrations.git.fetch import Author, author, mirror, pin, resolve
+from falaj.integrations.git.fetch import Author, author, contributors, mirror, pin, resolve
 from falaj.integrations.git.naming import local_path, require_commit, require_ref, require_url
 from falaj.integrations.git.polling import poll
 from falaj.integrations.git.remote import create_remote, install_hook, remote_path, require_hookable, require_own
@@ -26,6 +26,7 @@ __all__ = [
     "SpooledPush",
     "WebhookRefusedError",
     "author",
+    "contributors",
     "create_remote",
     "drain",
     "install_hook",

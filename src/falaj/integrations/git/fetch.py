@@ -5,16 +5,18 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from falaj.integrations.git.command import git
-from falaj.integrations.git.errors import GitMissingError, GitUnavailableError
+from falaj.integrations.git.errors import GitInputError, GitMissingError, GitUnavailableError
 from falaj.integrations.git.naming import branch_ref, is_zero, redact, require_commit, require_url
 
 FETCH_TIMEOUT_S = 600.0
+_PERSON = re.compile(r"^[^<\n]*<(?P<address>[^<>\n]+)>", re.MULTILINE)
 _HEADS_AND_TAGS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 
 
@@ -135,6 +137,42 @@ def author(repository: Path, commit: str) -> Author:
     )
     name, email, at = shown.split("\0")
     return Author(name, email, int(at))
+
+
+def contributors(repository: Path, commit: str, since: str = "") -> tuple[str, ...]:
+    """Everyone who wrote or committed what came after another commit, co-authors of trailers with them.
+
+    Args:
+        repository: A bare repository or a checkout.
+        commit: The last commit.
+        since: Commits that this one holds do not count; empty for all, as when it is not there any more.
+
+    Returns:
+        `Name <address>`, each address once, sorted.
+
+    Raises:
+        GitMissingError: `git.no-commit`.
+    """
+    found = resolve(repository, require_commit(commit))
+    form = "--format=%an <%ae>%n%cn <%ce>%n%(trailers:key=Co-authored-by,valueonly=true,unfold=true)"
+    shown = git(
+        *("log", "--no-notes", "--no-show-signature", "--no-mailmap", form),
+        *_range(repository, found, since),
+        "--",
+        cwd=repository,
+    )
+    people = {match["address"].casefold(): match[0].strip() for match in _PERSON.finditer(shown)}
+    return tuple(sorted(people.values()))
+
+
+def _range(repository: Path, commit: str, since: str) -> tuple[str, ...]:
+    """The commits after one that is there; all where it was rewritten away, since nobody knows then what is new."""
+    if not since:
+        return (commit,)
+    try:
+        return (commit, f"^{resolve(repository, require_commit(since))}")
+    except (GitMissingError, GitInputError):
+        return (commit,)
 
 
 @contextmanager

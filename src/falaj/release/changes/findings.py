@@ -23,7 +23,7 @@ from falaj.evidence import (
     verify_release,
 )
 from falaj.evidence.admission import PINNED
-from falaj.evidence.people import address_of
+from falaj.evidence.people import addresses_of
 from falaj.governance.policy import ChangeFacts, Signature, count_holders
 from falaj.release.calendar import open_at
 from falaj.release.changes.privacy import place_of, privacy_facts, subject_of
@@ -42,7 +42,7 @@ class Evidence:
 
     Args:
         problems: What is wrong or missing; none when it is complete.
-        author: Address of who wrote the commit; empty when it is not told.
+        authors: Addresses of everyone who wrote what came after the release before, and who pushed it.
         snapshots: The pinned data that reached the model.
         gates: Digest of the results of the gates; empty when there are none.
         datasets: What is said of the data that reached the model.
@@ -50,7 +50,7 @@ class Evidence:
     """
 
     problems: tuple[str, ...]
-    author: str
+    authors: frozenset[str]
     snapshots: tuple[Snapshot, ...]
     gates: str
     datasets: tuple[Dataset, ...]
@@ -73,12 +73,27 @@ def _read(found: Verification) -> Evidence:
     trained, evaluated = by_type.get(TRAIN, []), by_type.get(EVAL, [])
     return Evidence(
         problems=tuple(str(problem) for problem in found.problems),
-        author=address_of(trained[0].content.author) if trained else "",
+        authors=_authors(trained[0].content) if trained else frozenset(),
         snapshots=trained[0].content.snapshots if trained else (),
         gates=gates_digest(evaluated[0].statement.predicate) if evaluated else "",
         datasets=tuple(item.content for item in by_type.get(DATASET, [])),
         trained=trained[0].content if trained else None,
     )
+
+
+def _authors(train: Train) -> frozenset[str]:
+    """Addresses, and the principal who pushed it."""
+    return addresses_of(train) | {name for name in (train.started_by,) if name}
+
+
+def _authors_before(turn: Turn, release: ReleaseRow, environment: str) -> frozenset[str]:
+    """Who wrote the releases between the one that stands in an environment and this one; all before where none does."""
+    standing = serving(turn, release.model, environment)
+    between = select(ReleaseRow).where(
+        ReleaseRow.model == release.model, ReleaseRow.number < release.number,
+        ReleaseRow.number > (standing.number if standing else 0),
+    )  # fmt: skip
+    return frozenset(who for row in turn.session.scalars(between) for who in evidence_for(turn, row).authors)
 
 
 def risk_for(turn: Turn, release: ReleaseRow, environment: str, evidence: Evidence) -> str:
@@ -116,8 +131,8 @@ def facts_of(turn: Turn, row: ChangeRow, *, renewal: bool = False) -> ChangeFact
     evidence = evidence_for(turn, release)
     approvals = turn.approvals(row)
     counted = approvals if renewal else [each for each in approvals if _still_counts(turn, each)]
-    authors = frozenset(filter(None, (evidence.author,)))
-    barred = {row.requester, *_accounts_of(turn, authors)}
+    authors = evidence.authors | _authors_before(turn, release, row.environment)
+    barred = {row.requester, *authors, *_accounts_of(turn, authors)}
     holders = count_holders((Signature(each.approver, each.key_id) for each in counted), barred)
     place = place_of(turn, row.environment, row.data["quorum"], frozenset(each.approver for each in counted))
     privacy = privacy_facts(turn, subject_of(release, evidence.datasets, evidence.trained), place)
