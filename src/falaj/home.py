@@ -88,19 +88,12 @@ class Home:
     @cached_property
     def token(self) -> str:
         """The bearer token of this installation, made at first use and readable by the owner alone."""
-        path = self.root / "token"
-        if not path.exists():
-            self.root.mkdir(parents=True, exist_ok=True)
-            fresh = path.with_name(f".token-{secrets.token_hex(4)}")
-            fresh.touch(mode=0o600)
-            fresh.write_text(secrets.token_urlsafe(32))
-            try:
-                os.link(fresh, path)  # fails if another process was first, so both read the same token
-            except FileExistsError:
-                pass
-            finally:
-                fresh.unlink()
-        return path.read_text()
+        return _token(self.root / "token")
+
+    @cached_property
+    def label_token(self) -> str:
+        """What this installation's people show with labels, so that these may move answers; good for nothing else."""
+        return _token(self.root / "label-token")
 
     def proof(self, nonce: str) -> str:
         """What only this installation can answer to a nonce: it shows the token to nobody who does not have it."""
@@ -140,3 +133,19 @@ class Home:
     def server_url(self) -> str:
         """Base URL of the server's REST API, or what `FALAJ_SERVER` says."""
         return self.settings.get("FALAJ_SERVER") or f"http://127.0.0.1:{self.ports()['server']}"
+
+
+def _token(path: Path) -> str:
+    """A secret of its own file, made at first use and readable by the owner alone."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+        fresh.touch(mode=0o600)
+        fresh.write_text(secrets.token_urlsafe(32))
+        try:
+            os.link(fresh, path)  # fails if another process was first, so both read the same token
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink()
+    return path.read_text()

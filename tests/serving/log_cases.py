@@ -26,9 +26,12 @@ def find_key(key_id: str) -> DataKey:
 KEYS = LogKeys(find_key)
 
 
-def answer(name: str, rows: Any = ((5, "UA"),), outputs: Any = None, facts: Any = (2, 500, 9, 1500)) -> Answer:
+def answer(
+    name: str, rows: Any = ((5, "UA"),), outputs: Any = None, facts: Any = (2, 500, 9, 1500), applied: Any = None
+) -> Answer:
     rows = [tuple(row) for row in rows] if not isinstance(rows, dict) else rows
-    return name, AT_NS, rows, {"label": [1] * len(rows)} if outputs is None else outputs, facts
+    values = (rows, {"label": [1] * len(rows)} if outputs is None else outputs, facts)
+    return name, AT_NS, *values, *(() if applied is None else (applied,))
 
 
 def write(folder: Path, *answers: Answer, header: SegmentHeader = HEADER, sealed: bool = False, now: int = 1) -> Path:

@@ -30,7 +30,7 @@ from falaj.serving.predictionlog import (
     tail,
 )
 from falaj.serving.predictionlog.columnar.kinds import Kind, KindSurvey
-from falaj.serving.predictionlog.format import LogFormatError
+from falaj.serving.predictionlog.format import AppliedOffset, LogFormatError
 from tests.serving.log_cases import AT_NS, DATA_KEY, ENDPOINT, KEYS, answer, compacted, files, find_key, write
 
 encode = msgspec.msgpack.Encoder().encode
@@ -38,7 +38,9 @@ encode = msgspec.msgpack.Encoder().encode
 
 def exactly(records: list[PredictionRecord]) -> list[bytes]:
     """Records as bytes, which differ where types do and are the same for the same NaN."""
-    return [encode((r.request_id, r.at, r.header, r.rows, r.outputs, r.routing)) for r in records]
+    return [
+        encode((r.request_id, r.at, r.header, r.rows, r.outputs, r.routing, r.recalibration, r.bare)) for r in records
+    ]
 
 
 def same_after_compaction(path: Path) -> list[PredictionRecord]:
@@ -93,6 +95,27 @@ def test_records_that_fit_no_table_are_kept_whole(tmp_path: Path) -> None:
     table = pl.read_parquet(path.with_suffix(".parquet"))
     kept = table.filter(pl.col("rest").is_not_null())["prediction_id"].to_list()
     assert kept == ["short", "other-outputs", "two-outputs", "no-outputs", "odd-facts"]
+
+
+def test_answers_that_were_recalibrated_come_back_with_what_the_model_gave(tmp_path: Path) -> None:
+    outputs = {"label": [1], "bare_label": [0], "p": [[0.4, 0.6]], "bare_p": [[0.6, 0.4]]}
+    path = write(
+        tmp_path,
+        answer("moved", outputs=outputs, applied=(1_796_446_800, -0.25)),
+        answer("no-facts", outputs=outputs, facts=None, applied=(2, 0.5)),
+        answer("odd", outputs=outputs, applied=(2, 1)),
+        answer("bare", outputs={"label": [1], "p": [[0.4, 0.6]]}),
+    )
+    moved, no_facts, odd, bare = same_after_compaction(path)
+    assert moved.recalibration == AppliedOffset(1_796_446_800, -0.25)
+    assert (moved.outputs, moved.bare_outputs) == (
+        {"label": [1], "p": [[0.4, 0.6]]}, {"label": [0], "p": [[0.6, 0.4]]},
+    )  # fmt: skip
+    assert no_facts.recalibration == AppliedOffset(2, 0.5) and odd.recalibration == AppliedOffset(2, 1)
+    assert bare.recalibration is None and bare.bare_outputs is bare.outputs
+    table = pl.read_parquet(path.with_suffix(".parquet")).row(0, named=True)
+    assert (table["recalibration_version"], table["recalibration_offset"]) == (1_796_446_800, -0.25)
+    assert (table["output_p"], table["output_bare_p"]) == ([0.4, 0.6], [0.6, 0.4])
 
 
 def test_features_that_were_stored_as_arrays_come_back(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from falaj.serving.modelserver.errors import DeadlineError, QueueFullError, RequestError
-from falaj.serving.modelserver.predictor import BatchLimits, Outputs, Predictor, Work
+from falaj.serving.modelserver.predictor import Answered, BatchLimits, Outputs, Predictor
 from falaj.serving.modelserver.signature import Feature, Signature
 from falaj.serving.modelserver.tables import Array, Columns, Rows
 
@@ -47,8 +47,8 @@ class Bench:
             lambda: self.model, SIGNATURE, BatchLimits(**limits), record=self.record, observe=lambda _rows: None
         )
 
-    def record(self, answered: Sequence[tuple[Work, Outputs]]) -> None:
-        self.recorded += [(work.request_id, outputs["prediction"].tolist()) for work, outputs in answered]
+    def record(self, answered: Sequence[Answered]) -> None:
+        self.recorded += [(each.work.request_id, each.outputs["prediction"].tolist()) for each in answered]
 
     async def __aenter__(self) -> Bench:
         await self.predictor.start(asyncio.get_running_loop())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -254,6 +254,7 @@ class EndpointStatus:
         baseline: The replicas beside it that another release is judged against; None where there are none. Known to
             the agent alone.
         in_flight: Requests that its arm works on; known to the agent alone, of the canary.
+        recalibrations: By what the answers of its releases are moved; see `agent.recalibration.report_of`.
     """
 
     endpoint: str
@@ -266,6 +267,7 @@ class EndpointStatus:
     rollouts: tuple[Mapping[str, Any], ...] = ()
     baseline: BaselineStatus | None = None
     in_flight: int = 0
+    recalibrations: Sequence[Mapping[str, Any]] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Write it as the agent sends it."""
@@ -273,6 +275,7 @@ class EndpointStatus:
             "endpoint": self.endpoint, "release": self.release, "state": str(self.state),
             "replicas_ready": self.replicas_ready, "message": self.message, "url": self.url, "serving": self.serving,
             "rollouts": [dict(each) for each in self.rollouts],
+            "recalibrations": [dict(each) for each in self.recalibrations],
         }  # fmt: skip
 
 

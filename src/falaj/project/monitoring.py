@@ -52,6 +52,17 @@ class Monitoring(Strict):
         description="The smallest change that counts, about in standard deviations. By default two standard errors of "
         "the reference, and at least 0.02.",
     )
+    recalibrate: Literal["on", "off"] | None = Field(
+        default=None,
+        description="Whether answers are moved a little each day by what labels show. By default `on`, and `off` for "
+        "`risk: high`, where `on` is part of what a change approves.",
+    )
+    threshold: float = Field(
+        default=0.5,
+        gt=0,
+        lt=1,
+        description="A probability from here on is the second class; labels of answers that are moved follow it.",
+    )
     missing: Fraction = Field(
         default=0.05, description="So much more missing than in the reference is taken for a fault."
     )
@@ -69,4 +80,6 @@ class Monitoring(Strict):
         written = self.model_dump(exclude_defaults=True)
         if "label_delay" in written:
             written["label_delay_s"] = written.pop("label_delay")
+        if "recalibrate" in written:
+            written["recalibrate"] = written["recalibrate"] == "on"
         return written

@@ -68,7 +68,7 @@ def reference_of(context: CheckContext, features: Sequence[str]) -> Referenced:
     if not trained and not accepted:
         return Referenced(None, ("no table is known that the model was trained or accepted on",))
     names = [*trained, *accepted]
-    settings = MonitoringSettings.of(spec.monitoring, {source.classification for source in spec.data.values()})
+    settings = MonitoringSettings.of(spec.monitoring, {each.classification for each in spec.data.values()}, spec.risk)
     ref = f"reference/{_key(context, names, accepted, settings)}"
     tables = tuple(str(context.outputs[name]) for name in names)
     known = context.store.get_ref(ref)

@@ -25,6 +25,7 @@ from falaj.locations.agent.membership import membership_of
 from falaj.locations.agent.memory import Memory
 from falaj.locations.agent.metrics import metrics_port, serve_metrics
 from falaj.locations.agent.profiling import keep_profiles, open_profiling
+from falaj.locations.agent.recalibration import Reports, keep_recalibrated, open_recalibration, public_key_of
 from falaj.locations.agent.renewal import Renewal, RenewedTransport
 from falaj.locations.agent.rollouts import Predictions, Rollouts
 from falaj.locations.agent.rules import read_rules
@@ -34,7 +35,7 @@ from falaj.locations.errors import AgentRunningError
 from falaj.locations.labels import keep_joined, open_labels
 from falaj.locations.log_keys import reader_keys, writer_keys
 from falaj.locations.log_upkeep import LogUpkeep, keep_log, open_upkeep
-from falaj.locations.runtimes.process.replica import ReplicaCommand, modelserver_command
+from falaj.locations.runtimes.process.replica import RecalibrationFiles, ReplicaCommand, modelserver_command
 from falaj.locations.runtimes.process.runtime import Place, ProcessRuntime
 from falaj.serving.labels import LabelJoin
 
@@ -76,17 +77,23 @@ def run(
         http, background = _connection(place, location, server_url, token)
         control = ControlPlane(http, location)
         runtime = ProcessRuntime(
-            place, port=envoy_port, command=command, log_key=_log_keys(installation, location, place)
-        )
+            place, port=envoy_port, command=command, log_key=_log_keys(installation, location, place),
+            recalibration=RecalibrationFiles(place.recalibration, public_key_of(installation)),
+        )  # fmt: skip
         runtime.gateway.require_port()
         memory = Memory(place.folder)
         fetcher: Fetcher = open_store(store_url) if store_url else HttpFetcher(control.http)
         profiles = keep_profiles(lambda: open_profiling(installation, place.folder, control, fetcher, memory))
         background = (*background, keep_joined(lambda: _labels(installation, place)), profiles)
+        reports = Reports()
+        background = (*background, keep_recalibrated(
+            lambda: open_recalibration(installation, location, place.folder, place.recalibration, memory, reports)
+        ))  # fmt: skip
         background = (*background, *_metrics(installation, place), *_traces(installation, location, place))
         background = (*background, keep_log(lambda: _upkeep(installation, location, place, memory)))
         admission = _admission(installation, Site(location, place.folder, installation.keys), memory, control, fetcher)
-        agent = Agent(runtime, control, admission, memory, _rollouts(installation, place, runtime), background)
+        rollouts = _rollouts(installation, place, runtime)
+        agent = Agent(runtime, control, admission, memory, rollouts, background, reports.of)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: agent.stop())
         agent.serve()

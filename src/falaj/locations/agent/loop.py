@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from falaj.errors import FalajError
 from falaj.locations.agent.admission import Admission
@@ -41,6 +42,7 @@ class Agent:
         memory: What is remembered on disk.
         rollouts: The rollouts under way.
         background: What else to do, each in a thread of its own, until it is told to stop.
+        recalibrations: What is told of the recalibration of an endpoint's releases.
     """
 
     def __init__(
@@ -51,9 +53,10 @@ class Agent:
         memory: Memory,
         rollouts: Rollouts,
         background: Sequence[Background] = (),
+        recalibrations: Callable[[str], Sequence[Mapping[str, Any]]] = lambda _endpoint: (),
     ) -> None:
         self._runtime = runtime
-        self._rollouts = rollouts
+        self._rollouts, self._recalibrations = rollouts, recalibrations
         self._background = background
         self._control = control
         self._stopping = threading.Event()
@@ -130,7 +133,10 @@ class Agent:
             self._reported.wait(_REPORT_EVERY_S)
             self._reported.clear()
             try:
-                self._control.report(self._intake.offer().desired.version, self._statuses, os.getpid())
+                statuses = [
+                    replace(each, recalibrations=self._recalibrations(each.endpoint)) for each in self._statuses
+                ]
+                self._control.report(self._intake.offer().desired.version, statuses, os.getpid())
             except FalajError:
                 self._stopping.wait(_RETRY_SERVER_S)
                 self._reported.set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from falaj.locations.errors import LocationRulesError
 
 FILE = "rules.json"
 DAY_S = 86_400.0
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -25,12 +27,14 @@ class LocationRules:
         jurisdiction: Where it lies, such as `AE`; None when it was not told, and then an admission says it.
         floors: The least number of approvals by environment, whatever an admission asks for.
         keep_predictions_s: The least time that predictions are kept, whatever the control plane says, in seconds.
+        label_senders: SHA-256 in hex of the tokens of those whose labels may move answers, by name.
     """
 
     location: str
     jurisdiction: str | None = None
     floors: Mapping[str, int] = field(default_factory=dict)
     keep_predictions_s: float = 0.0
+    label_senders: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_rules(folder: Path, location: str) -> LocationRules:
@@ -49,15 +53,18 @@ def read_rules(folder: Path, location: str) -> LocationRules:
     except EvidenceError as error:
         raise LocationRulesError(error.message, where=str(path)) from error
     match value:
-        case {**rest} if not rest.keys() - {"jurisdiction", "floors", "keep_predictions_days"}:
+        case {**rest} if not rest.keys() - {"jurisdiction", "floors", "keep_predictions_days", "label_senders"}:
             return LocationRules(
                 location,
                 _text(rest.get("jurisdiction"), path),
                 _floors(rest.get("floors"), path),
                 _days(rest.get("keep_predictions_days"), path) * DAY_S,
+                _senders(rest.get("label_senders"), path),
             )
         case _:
-            raise _wrong("expected `jurisdiction`, `floors` and `keep_predictions_days`, and nothing else", path)
+            raise _wrong(
+                "expected `jurisdiction`, `floors`, `keep_predictions_days` and `label_senders`, and nothing else", path
+            )
 
 
 def trusted_keys(folder: Path) -> Mapping[str, TrustedKey]:
@@ -86,6 +93,16 @@ def _floors(value: Any, path: Path) -> Mapping[str, int]:
             return value
         case _:
             raise _wrong("`floors` are whole numbers by environment", path)
+
+
+def _senders(value: Any, path: Path) -> Mapping[str, str]:
+    match value:
+        case None:
+            return {}
+        case dict() if all(isinstance(digest, str) and _SHA256.fullmatch(digest) for digest in value.values()):
+            return value
+        case _:
+            raise _wrong("`label_senders` are SHA-256 digests of tokens in hex, by name", path)
 
 
 def _days(value: Any, path: Path) -> int:

@@ -17,6 +17,7 @@ from falaj.monitoring.concept import Baseline
 from falaj.monitoring.performance import Calibration
 from falaj.monitoring.profiles import ReferenceProfile
 from falaj.monitoring.reference.settings import MonitoringSettings
+from falaj.serving.recalibration import AnswerKind
 
 FORM = "falaj/release-reference/1"
 FILE = "reference.json"
@@ -69,6 +70,12 @@ class ReleaseReference:
     calibration: Calibration | None = None
     loss: ExpectedLoss | None = None
     notes: tuple[str, ...] = field(default=())
+
+    @property
+    def answer_kind(self) -> AnswerKind | None:
+        """What the release answers with, as far as it can be recalibrated; None where it cannot."""
+        kinds = {"brier": AnswerKind.BINARY, "absolute": AnswerKind.REGRESSION}
+        return kinds.get(self.loss.metric) if self.loss else None
 
     def to_json(self) -> dict[str, Any]:
         """The reference as a JSON document."""

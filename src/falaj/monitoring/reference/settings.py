@@ -27,6 +27,8 @@ class MonitoringSettings:
         missing: So much more of a feature missing than in the reference is a fault.
         label_delay_s: When the truth is known, after the prediction.
         least: Smallest count that leaves a location; 0 where the data may be told as it is.
+        recalibrate: Whether answers are moved each day by what labels show.
+        threshold: A probability from here on is the second class.
     """
 
     block: str | int = "hour"
@@ -39,6 +41,8 @@ class MonitoringSettings:
     missing: float = 0.05
     label_delay_s: float | None = None
     least: int = 0
+    recalibrate: bool = True
+    threshold: float = 0.5
 
     @property
     def width_s(self) -> float | None:
@@ -50,12 +54,15 @@ class MonitoringSettings:
         return max(0.01, 0.1 * expected) if self.tolerance is None else self.tolerance
 
     @classmethod
-    def of(cls, wishes: Mapping[str, Any], classifications: Collection[str] = ()) -> MonitoringSettings:
+    def of(
+        cls, wishes: Mapping[str, Any], classifications: Collection[str] = (), risk: str = "medium"
+    ) -> MonitoringSettings:
         """The settings of a project.
 
         Args:
             wishes: `monitoring` of the project's specification.
             classifications: Of its data sources; one that is restricted is enough to hold small counts back.
+            risk: Of the project: answers of a model of high risk are moved only where the project says so.
         """
         block = wishes.get("block", "hour")
         sources = {name: source for source, names in (wishes.get("sources") or {}).items() for name in names}
@@ -70,6 +77,8 @@ class MonitoringSettings:
             missing=wishes.get("missing", 0.05),
             label_delay_s=wishes.get("label_delay_s"),
             least=LEAST if RESTRICTED & set(classifications) else 0,
+            recalibrate=wishes.get("recalibrate", risk != "high"),
+            threshold=wishes.get("threshold", 0.5),
         )
 
     def to_json(self) -> dict[str, Any]:

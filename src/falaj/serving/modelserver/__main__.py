@@ -49,6 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             limits=BatchLimits(given.batch_rows, given.queue_rows, given.deadline_ms / 1000),
             max_body_bytes=given.max_body_mb << 20,
             grace_s=given.grace_s,
+            recalibration=given.recalibration,
+            recalibration_key=bytes.fromhex(given.recalibration_key),
         )
     )
 
@@ -78,6 +80,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--deadline-ms", type=int, default=10_000, help="longest time to an answer")
     add("--max-body-mb", type=int, default=32, help="longest request body in MiB")
     add("--grace-s", type=float, default=10.0, help="longest wait for what is in flight at the end")
+    add("--recalibration", type=Path, help="file that says by what answers are moved; it may be missing")
+    add("--recalibration-key", default="", help="public key of the location that signs it, in hex")
     return parser
 
 

@@ -14,13 +14,14 @@ from falaj import __version__
 from falaj.ids import parse_number
 from falaj.serving.modelserver import errors
 from falaj.serving.modelserver.backends import Backend
-from falaj.serving.modelserver.feedback import Feedback
+from falaj.serving.modelserver.feedback import Feedback, sender_of
 from falaj.serving.modelserver.invocations import InvocationDecoder
 from falaj.serving.modelserver.metrics import Metrics
 from falaj.serving.modelserver.oip import InferDecoder
 from falaj.serving.modelserver.oip_response import datatype_of, encode_response, model_metadata
 from falaj.serving.modelserver.origin import origins
 from falaj.serving.modelserver.predictor import Outputs, Predictor
+from falaj.serving.modelserver.recalibration import Recalibration
 from falaj.serving.modelserver.settings import ServerSettings
 from falaj.serving.modelserver.signature import Signature
 from falaj.serving.predictionlog.routing import SHADOW
@@ -42,6 +43,7 @@ class ModelServer:
         predictor: The prediction thread.
         metrics: What is counted.
         feedback: What keeps labels; None when there is no log to keep them in.
+        recalibration: What moves answers; None where nothing does.
     """
 
     def __init__(
@@ -51,10 +53,11 @@ class ModelServer:
         predictor: Predictor,
         metrics: Metrics,
         feedback: Feedback | None = None,
+        recalibration: Recalibration | None = None,
     ) -> None:
         self._settings, self._signature, self._feedback = settings, signature, feedback
         self._origin = origins(settings.endpoint)
-        self._predictor, self._metrics = predictor, metrics
+        self._predictor, self._metrics, self._recalibration = predictor, metrics, recalibration
         self._invocations, self._infers = InvocationDecoder(signature), InferDecoder(signature)
         self._release_header = ("falaj-release", settings.release)
         self._backend: Backend | None = None
@@ -157,7 +160,8 @@ class ModelServer:
         _refuse_pages(headers)
         if self._origin(headers, started).flags & SHADOW:
             return 202, _JSON, b'{"accepted":0}'  # the original is kept by the replica that it went to
-        return 202, _JSON, b'{"accepted":%d}' % await self._feedback.keep(request_id, body)
+        sender = sender_of(headers.get("authorization"))
+        return 202, _JSON, b'{"accepted":%d}' % await self._feedback.keep(request_id, body, sender)
 
     def _readiness(self) -> Answer:
         if not self.is_ready:
@@ -182,6 +186,10 @@ class ModelServer:
         text = self._metrics.render(
             ready=self.is_ready, queued_rows=self._predictor.queued_rows, in_flight=self.in_flight - 1
         )
+        if self._recalibration is not None:
+            current = self._recalibration.current
+            applied = current.applied if current else None
+            text += self._metrics.recalibrated(applied, believed=not self._recalibration.problem)
         return 200, [("content-type", "text/plain; version=0.0.4")], text.encode()
 
     async def watch_deadlines(self, interval_s: float = 0.1) -> None:

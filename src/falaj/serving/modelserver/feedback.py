@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -57,12 +58,13 @@ class Feedback:
         self._log: LogWriter | None = None
         self._thread = ThreadPoolExecutor(1, "labels")  # waiting for the disk must not stop predictions
 
-    async def keep(self, request_id: str, body: bytes) -> int:
+    async def keep(self, request_id: str, body: bytes, sender: str = "") -> int:
         """Keep the labels of one request, all or none.
 
         Args:
             request_id: Of the request that brought them.
             body: JSON.
+            sender: Digest of the token that was shown; empty where none was.
 
         Returns:
             How many there were.
@@ -74,7 +76,7 @@ class Feedback:
         """
         now_ns = self._clock_ns()
         items = decode_labels(body, now_ns / 1e9)
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._write, request_id, now_ns, items)
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._write, request_id, now_ns, items, sender)
         self._metrics.labels += len(items)
         return len(items)
 
@@ -82,12 +84,24 @@ class Feedback:
         """Finish what was begun."""
         self._thread.shutdown()
 
-    def _write(self, request_id: str, now_ns: int, items: list[tuple[str, Any, float | None]]) -> None:
+    def _write(self, request_id: str, now_ns: int, items: list[tuple[str, Any, float | None]], sender: str) -> None:
         try:
             self._log = self._log or self._open_log()
-            self._log.write([(request_id, now_ns, items)])
+            self._log.write([(request_id, now_ns, items, *([sender] if sender else []))])
         except LogUnavailableError as error:
             raise FeedbackUnavailableError(error.message) from error
+
+
+def sender_of(authorization: str | None) -> str:
+    """What is kept of who sent labels: the digest of the token that was shown, and never the token.
+
+    Args:
+        authorization: The header; only `Bearer TOKEN` says something.
+    """
+    scheme, _, token = (authorization or "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        return ""
+    return hashlib.sha256(token.strip().encode()).hexdigest()
 
 
 def decode_labels(body: bytes, now: float) -> list[tuple[str, Any, float | None]]:

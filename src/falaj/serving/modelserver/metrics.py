@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import accumulate
 
+from falaj.serving.predictionlog.format import AppliedOffset
+
 LATENCY_BUCKETS_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 BATCH_BUCKETS_ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 1024)
 
@@ -79,6 +81,21 @@ class Metrics:
         lines += self._single("falaj_ready", "gauge", "1 when the model answers.", int(ready))
         lines += self._histogram("falaj_request_seconds", "Time to answer a request.", self.latency)
         lines += self._histogram("falaj_batch_rows", "Rows of one model call.", self.batch)
+        return "\n".join(lines) + "\n"
+
+    def recalibrated(self, applied: AppliedOffset | None, *, believed: bool) -> str:
+        """Lines that say by what answers are moved.
+
+        Args:
+            applied: What moves them; None when nothing does.
+            believed: Whether the file that says so could be read and believed, or there is none.
+        """
+        offset, version = (applied.offset, applied.version) if applied else (0.0, 0)
+        lines = self._single("falaj_recalibration_offset", "gauge", "Offset that moves answers.", offset)
+        lines += self._single(
+            "falaj_recalibration_version", "gauge", "Version of it; 0 when answers are bare.", version
+        )
+        lines += self._single("falaj_recalibration_believed", "gauge", "0 when its file is damaged.", int(believed))
         return "\n".join(lines) + "\n"
 
     def _single(self, name: str, kind: str, text: str, value: float) -> list[str]:

@@ -8,14 +8,43 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
+from typing import NamedTuple
 
 from falaj.serving.modelserver.backends import Backend
 from falaj.serving.modelserver.errors import DeadlineError, QueueFullError, RequestError
 from falaj.serving.modelserver.origin import Origin
+from falaj.serving.modelserver.recalibration import Recalibration
 from falaj.serving.modelserver.signature import Signature
 from falaj.serving.modelserver.tables import Array, Payload, union
+from falaj.serving.predictionlog.format import AppliedOffset
 
 Outputs = Mapping[str, Array]
+
+
+class Moved(NamedTuple):
+    """That an answer was recalibrated.
+
+    Args:
+        applied: By what.
+        bare: The outputs that were moved, as the model gave them.
+    """
+
+    applied: AppliedOffset
+    bare: Outputs
+
+
+class Answered(NamedTuple):
+    """A request with its answer.
+
+    Args:
+        work: The request.
+        outputs: What its caller gets.
+        moved: That it was recalibrated; None when it was not.
+    """
+
+    work: Work
+    outputs: Outputs
+    moved: Moved | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -55,6 +84,7 @@ class Predictor:
         limits: Bounds.
         record: Called in the thread with the answered requests of a batch before any of them is answered.
         observe: Called in the thread with the number of rows of each batch.
+        recalibration: What answers are moved by; read once a batch. None where nothing moves them.
     """
 
     def __init__(
@@ -63,11 +93,12 @@ class Predictor:
         signature: Signature,
         limits: BatchLimits,
         *,
-        record: Callable[[Sequence[tuple[Work, Outputs]]], None],
+        record: Callable[[Sequence[Answered]], None],
         observe: Callable[[int], None],
+        recalibration: Recalibration | None = None,
     ) -> None:
         self._load, self._signature, self._limits = load, signature, limits
-        self._record, self._observe = record, observe
+        self._record, self._observe, self._recalibration = record, observe, recalibration
         self._queue: SimpleQueue[Work | None] = SimpleQueue()
         self._held: Work | None = None
         self._waiting: set[Work] = set()
@@ -180,31 +211,41 @@ class Predictor:
         self._record(answered)
         self._loop.call_soon_threadsafe(_resolve, answered)
 
-    def _compute(self, backend: Backend, works: Sequence[Work]) -> list[tuple[Work, Outputs]]:
+    def _compute(self, backend: Backend, works: Sequence[Work]) -> list[Answered]:
         outputs = backend.predict(union([work.payload for work in works], self._signature))
         rows = sum(work.payload.count for work in works)
         self._observe(rows)
         if any(len(values) != rows for values in outputs.values()):
             raise RequestError(f"the model answered another number of rows than the {rows} it was given")
-        return list(_split(works, outputs))
+        offset = self._recalibration.current if self._recalibration is not None else None
+        moved = None if offset is None else offset.move(outputs)
+        if offset is None or moved is None:
+            return _split(works, outputs, None)
+        bare = {name: outputs[name] for name in moved}
+        return _split(works, {**outputs, **moved}, Moved(offset.applied, bare))
 
 
-def _split(works: Sequence[Work], outputs: Outputs) -> list[tuple[Work, Outputs]]:
+def _split(works: Sequence[Work], outputs: Outputs, moved: Moved | None) -> list[Answered]:
     if len(works) == 1:
-        return [(works[0], outputs)]
-    found: list[tuple[Work, Outputs]] = []
+        return [Answered(works[0], outputs, moved)]
+    found: list[Answered] = []
     start = 0
     for work in works:
         end = start + work.payload.count
-        found.append((work, {name: values[start:end] for name, values in outputs.items()}))
+        mine = moved and Moved(moved.applied, _rows(moved.bare, start, end))
+        found.append(Answered(work, _rows(outputs, start, end), mine))
         start = end
     return found
 
 
-def _resolve(answered: Sequence[tuple[Work, Outputs]]) -> None:
-    for work, outputs in answered:
-        if not work.future.done():
-            work.future.set_result(outputs)
+def _rows(outputs: Outputs, start: int, end: int) -> Outputs:
+    return {name: values[start:end] for name, values in outputs.items()}
+
+
+def _resolve(answered: Sequence[Answered]) -> None:
+    for each in answered:
+        if not each.work.future.done():
+            each.work.future.set_result(each.outputs)
 
 
 def _fail(work: Work, error: Exception) -> None:

@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from falaj.serving.modelserver.metrics import Metrics
-from falaj.serving.modelserver.predictor import Outputs, Work
+from falaj.serving.modelserver.predictor import Answered, Outputs
 from falaj.serving.modelserver.tables import Array, Payload, Rows
 from falaj.serving.predictionlog import LogWriter
+from falaj.serving.predictionlog.format import BARE
 from falaj.serving.predictionlog.writer import LogUnavailableError
 
 _REPORT_EVERY_S = 60.0
@@ -29,13 +30,10 @@ class Recorder:
         self._writer, self._metrics, self._clock_ns = writer, metrics, clock_ns
         self._reported = -_REPORT_EVERY_S
 
-    def __call__(self, answered: Sequence[tuple[Work, Outputs]]) -> None:
+    def __call__(self, answered: Sequence[Answered]) -> None:
         """Append the records of one batch."""
         now, tick = self._clock_ns(), time.perf_counter()
-        answers = [
-            (work.request_id, now, _features(work.payload), _lists(outputs), work.origin.facts(tick))
-            for work, outputs in answered
-        ]
+        answers = [_record(each, now, tick) for each in answered]
         try:
             self._writer.write(answers)
         except LogUnavailableError as error:
@@ -46,6 +44,16 @@ class Recorder:
         if time.monotonic() - self._reported >= _REPORT_EVERY_S:
             self._reported = time.monotonic()
             print(f"{error.code}: {error}", file=sys.stderr, flush=True)  # noqa: T201 (the process's log)
+
+
+def _record(answered: Answered, now: int, tick: float) -> tuple[Any, ...]:
+    work, outputs, moved = answered
+    facts = work.origin.facts(tick)
+    if moved is None:
+        return work.request_id, now, _features(work.payload), _lists(outputs), facts
+    bare = {f"{BARE}{name}": values for name, values in moved.bare.items()}
+    applied = (moved.applied.version, moved.applied.offset)
+    return work.request_id, now, _features(work.payload), _lists({**outputs, **bare}), facts, applied
 
 
 def _features(payload: Payload) -> Any:

@@ -22,7 +22,8 @@ from falaj.serving.modelserver.errors import ModelError
 from falaj.serving.modelserver.feedback import Feedback
 from falaj.serving.modelserver.metrics import Metrics
 from falaj.serving.modelserver.model_folder import ModelFolder, read_model_folder
-from falaj.serving.modelserver.predictor import Outputs, Predictor, Work
+from falaj.serving.modelserver.predictor import Answered, Predictor
+from falaj.serving.modelserver.recalibration import LOOK_S, Recalibration
 from falaj.serving.modelserver.recording import Recorder
 from falaj.serving.modelserver.settings import ServerSettings
 from falaj.serving.modelserver.tables import Array, Rows
@@ -61,23 +62,27 @@ async def _serve(settings: ServerSettings) -> None:
     folder = read_model_folder(settings.model)
     metrics = Metrics(settings.release, settings.endpoint)
     warmed: dict[str, Array] = {}
+    recalibration = _recalibration(settings)
     predictor = Predictor(
         lambda: _load(folder, settings.threads, warmed),
         folder.signature,
         settings.limits,
         record=_recorder(settings, folder, metrics),
         observe=metrics.computed,
+        recalibration=recalibration,
     )
     feedback = _feedback(settings, metrics)
-    app = ModelServer(settings, folder.signature, predictor, metrics, feedback)
+    app = ModelServer(settings, folder.signature, predictor, metrics, feedback, recalibration)
     _claim(settings.socket)
     _confine(settings)
+    if recalibration is not None:
+        recalibration.look()
     server = Server(
         app, uds=settings.socket, interface=Interfaces.RSGI, websockets=False, backlog=1024, log_enabled=False
     )
     listening = asyncio.create_task(server.serve())
     loading = predictor.start(asyncio.get_running_loop())
-    watching = asyncio.create_task(app.watch_deadlines())
+    watching = asyncio.gather(app.watch_deadlines(), _follow(recalibration))
     stop = _stop_event()
     try:
         backend = await _first(loading, listening, stop)
@@ -93,6 +98,21 @@ async def _serve(settings: ServerSettings) -> None:
         predictor.stop()
         if feedback is not None:
             feedback.stop()
+
+
+async def _follow(recalibration: Recalibration | None) -> None:
+    """Look at the file of recalibration until cancelled."""
+    while recalibration is not None:
+        await asyncio.sleep(LOOK_S)
+        recalibration.look()
+
+
+def _recalibration(settings: ServerSettings) -> Recalibration | None:
+    if settings.recalibration is None:
+        return None
+    return Recalibration(
+        settings.recalibration, settings.recalibration_key, settings.endpoint, settings.release, time.time
+    )
 
 
 async def _first(
@@ -131,9 +151,7 @@ def _stop_event() -> asyncio.Event:
     return stop
 
 
-def _recorder(
-    settings: ServerSettings, folder: ModelFolder, metrics: Metrics
-) -> Callable[[Sequence[tuple[Work, Outputs]]], None]:
+def _recorder(settings: ServerSettings, folder: ModelFolder, metrics: Metrics) -> Callable[[Sequence[Answered]], None]:
     if settings.log is None:
         return lambda _answered: None
     header = SegmentHeader(settings.release, settings.endpoint, folder.signature.names, 0)
@@ -173,7 +191,10 @@ def _confine(settings: ServerSettings) -> None:
     writable = [settings.socket.parent, *([settings.log] if settings.log else [])]
     for folder in writable:
         folder.mkdir(parents=True, exist_ok=True)
-    confinement = confine(readable=[settings.model], writable=writable)
+    readable = [settings.model]
+    if settings.recalibration is not None and settings.recalibration.parent.is_dir():
+        readable.append(settings.recalibration.parent)
+    confinement = confine(readable=readable, writable=writable)
     print(confinement, flush=True)  # noqa: T201 (the process's log)
 
 

@@ -25,6 +25,8 @@ class ServerSettings:
         limits: Bounds of queue and batch.
         max_body_bytes: Longest request body.
         grace_s: How long an ending server waits for what is in flight.
+        recalibration: The file that says by what answers are moved; None where nothing moves them.
+        recalibration_key: The location's public key that signs it, 32 bytes.
     """
 
     model: Path
@@ -38,6 +40,8 @@ class ServerSettings:
     limits: BatchLimits = field(default_factory=BatchLimits)
     max_body_bytes: int = 32 << 20
     grace_s: float = 10.0
+    recalibration: Path | None = None
+    recalibration_key: bytes = b""
 
     @property
     def release(self) -> str:

@@ -51,11 +51,12 @@ class PredictionColumns:
     outputs: Mapping[str, Array]
 
 
-def columns_of(records: Sequence[PredictionRecord]) -> PredictionColumns:
+def columns_of(records: Sequence[PredictionRecord], *, bare: bool = False) -> PredictionColumns:
     """Put predictions into arrays.
 
     Args:
         records: At least one, all of the same release and endpoint.
+        bare: Outputs as the model gave them, and not as they were answered.
 
     Raises:
         UsageError: They are of several releases, or there are none.
@@ -79,12 +80,12 @@ def columns_of(records: Sequence[PredictionRecord]) -> PredictionColumns:
         units=np.array([r.unit or 0 for r in routings], dtype=np.uint64),
         request=np.repeat(np.arange(len(records)), [len(record.rows) for record in records]),
         features={name: _array(values) for name, values in zip(header.features, rows, strict=False)},
-        outputs={name: _output(records, name) for name in records[0].outputs},
+        outputs=_outputs([record.bare_outputs if bare else record.outputs for record in records]),
     )
 
 
-def _output(records: Sequence[PredictionRecord], name: str) -> Array:
-    return _array(tuple(chain.from_iterable(record.outputs[name] for record in records)))
+def _outputs(outputs: Sequence[Mapping[str, Sequence[Any]]]) -> dict[str, Array]:
+    return {name: _array(tuple(chain.from_iterable(each[name] for each in outputs))) for name in outputs[0]}
 
 
 def _array(values: Sequence[Any]) -> Array:

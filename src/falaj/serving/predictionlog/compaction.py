@@ -161,7 +161,7 @@ def _verify(part: Path, segment: Segment, keys: LogKeys | None, pause: Pause) ->
 def _exact(raw: Raw) -> bytes:
     """All that readers see of a record, as bytes, which differ where types do."""
     found = flat(raw)
-    return _pack((found.request_id, found.at_ns, found.rows, found.outputs, found.facts, found.end))
+    return _pack((found.request_id, found.at_ns, found.rows, found.outputs, found.facts, found.applied, found.end))
 
 
 def _sync_folder(folder: Path) -> None:

@@ -6,7 +6,9 @@ r"""Bytes of a segment.
 Numbers are little-endian; a record's crc covers everything after it. The key is the request id's UUID, or the first
 16 bytes of its BLAKE2b digest when it is no UUID (the text is then in the payload). A header with a `seal` says that
 the records are encrypted; `sealing` has their form. The payload of a prediction is the request id (or nil), features,
-outputs, and since there are rollouts the facts of its routing; that of a batch of labels is in `labels`.
+outputs, and since there are rollouts the facts of its routing; that of a batch of labels is in `labels`. An answer that
+was recalibrated has one value more, `[version, offset]`, and beside each output that was moved what the model gave, as
+`bare_NAME`.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import hashlib
 import struct
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, cast
 
@@ -72,6 +74,23 @@ class SegmentHeader:
     held: bool = False
 
 
+BARE = "bare_"
+"""Before the name of an output as the model gave it, where the answer was recalibrated."""
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedOffset:
+    """What moved an answer.
+
+    Attributes:
+        version: Of the release's recalibration.
+        offset: In log-odds, or in the unit of the answer.
+    """
+
+    version: int
+    offset: float
+
+
 @dataclass(frozen=True, slots=True)
 class PredictionRecord:
     """One answered request.
@@ -81,8 +100,10 @@ class PredictionRecord:
         at: Unix time in seconds when the model had answered.
         header: Release, endpoint and feature names.
         rows: Features, one tuple a row; None is a missing value.
-        outputs: The model's outputs by name, one value (or list) a row.
+        outputs: What was answered, by name of the output, one value (or list) a row.
         routing: How the request came to this release.
+        recalibration: What moved the answer; None where nothing did.
+        bare: Outputs that were moved, as the model gave them.
     """
 
     request_id: str
@@ -91,6 +112,13 @@ class PredictionRecord:
     rows: tuple[tuple[Any, ...], ...]
     outputs: Mapping[str, Sequence[Any]]
     routing: Routing = UNKNOWN
+    recalibration: AppliedOffset | None = None
+    bare: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+
+    @property
+    def bare_outputs(self) -> Mapping[str, Sequence[Any]]:
+        """What the model gave, whatever was answered."""
+        return {**self.outputs, **self.bare} if self.bare else self.outputs
 
 
 def key_of(request_id: str) -> bytes:
@@ -155,7 +183,7 @@ def encode_record(request_id: str, at_ns: int, *values: Any) -> bytes:
         request_id: The prediction id.
         at_ns: Unix time in nanoseconds.
         values: Of a prediction: features as rows (list of tuples), or `{"columns": [...]}` with one entry a feature;
-            outputs as lists by output name; and the facts of its routing.
+            outputs as lists by output name; the facts of its routing; and what moved the answer, if anything did.
     """
     found = _uuid(request_id)
     key = found or key_of(request_id)
@@ -204,7 +232,15 @@ def record_of(header: SegmentHeader, raw: Raw) -> PredictionRecord:
     request_id, at_ns, (features, outputs, *more), _ = raw
     facts: Facts | None = more[0] if more else None
     rows = tuple(map(tuple, rows_of(features)))
-    return PredictionRecord(request_id, at_ns / 1e9, header, rows, outputs, routing_of(facts))
+    record = PredictionRecord(request_id, at_ns / 1e9, header, rows, outputs, routing_of(facts))
+    return _recalibrated(record, more[1]) if len(more) > 1 else record
+
+
+def _recalibrated(record: PredictionRecord, applied: Sequence[Any]) -> PredictionRecord:
+    """The record with what was answered and what the model gave told apart."""
+    bare = {name.removeprefix(BARE): values for name, values in record.outputs.items() if name.startswith(BARE)}
+    answered = {name: values for name, values in record.outputs.items() if not name.startswith(BARE)}
+    return replace(record, outputs=answered, bare=bare, recalibration=AppliedOffset(*applied))
 
 
 def rows_of(features: Any) -> Sequence[Sequence[Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,7 +107,8 @@ def moved(kind: AnswerKind, score: Vector, offset: float) -> Vector:
         return score
     if kind is AnswerKind.REGRESSION:
         return score + offset
-    return probability(log_odds(score) + offset)
+    times = math.exp(offset)  # of the odds; probabilities of 0 and 1 stay what they are
+    return score * times / (1 + score * (times - 1))
 
 
 def log_odds(score: Vector) -> Vector:

@@ -12,9 +12,11 @@ from falaj.monitoring.profiles import Profile
 from falaj.monitoring.reference import PREDICTION, ReleaseReference
 from falaj.serving.losses import score_of
 from falaj.serving.predictionlog import PredictionColumns
+from falaj.serving.recalibration.selection import ScoreDay, scale_of
 
 ANSWERED, SHADOW = "answered", "shadow"
 UNKNOWN_WIDTH_S = 3600.0
+DAY_S = 86_400.0
 _PROBABILITIES = ("probability", "probabilities", "predict_proba", "proba")
 Vector = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -181,6 +183,16 @@ def closed(arm: Arm, until: float, reference: ReleaseReference | None) -> Arm:
 def without_final(arm: Arm) -> Arm:
     """The arm without the blocks that nothing will be added to."""
     return replace(arm, open={number: block for number, block in arm.open.items() if not block.final})
+
+
+def score_days(columns: PredictionColumns, reference: ReleaseReference | None) -> list[ScoreDay]:
+    """Scores of predictions by day, so that labelled rows can be compared with all; empty where nothing is compared."""
+    kind = reference.answer_kind if reference else None
+    if kind is None or not len(columns.request):
+        return []
+    scores = scale_of(kind, scores_of(columns.outputs, len(columns.request)))
+    days = np.floor(columns.at[columns.request] / DAY_S)
+    return [ScoreDay(int(day)).added(scores[days == day]) for day in np.unique(days)]
 
 
 def scores_of(outputs: Mapping[str, Any], rows: int) -> Vector:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 from falaj.locations.agent.profiling.blocks import Arm, ArmKey, Block
 from falaj.locations.agent.profiling.tallies import LossRun, LossTally
 from falaj.monitoring.profiles import Profile
+from falaj.serving.recalibration.selection import ScoreDay
 
 FILE = "profiles.db"
 MOST_UNSENT = 2_000
@@ -29,6 +30,8 @@ CREATE TABLE block(id INTEGER PRIMARY KEY, endpoint TEXT NOT NULL, release TEXT 
     features BLOB, predictions BLOB, tally TEXT, revision INTEGER NOT NULL DEFAULT 1, sent INTEGER NOT NULL DEFAULT 0,
     UNIQUE(endpoint, release, arm, number));
 CREATE INDEX unsent ON block(final, id) WHERE revision > sent;
+CREATE TABLE score_day(endpoint TEXT NOT NULL, release TEXT NOT NULL, day INTEGER NOT NULL, rows INTEGER NOT NULL,
+    total REAL NOT NULL, squares REAL NOT NULL, PRIMARY KEY(endpoint, release, day)) WITHOUT ROWID;
 CREATE TABLE run(id INTEGER PRIMARY KEY, endpoint TEXT NOT NULL, release TEXT NOT NULL, arm TEXT NOT NULL,
     number INTEGER NOT NULL, value TEXT NOT NULL, UNIQUE(endpoint, release, arm, number));
 """
@@ -37,6 +40,11 @@ INSERT INTO block(endpoint, release, arm, number, start, end, rows, final, featu
 VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(endpoint, release, arm, number) DO UPDATE SET start = excluded.start,
 end = excluded.end, rows = excluded.rows, final = excluded.final, features = excluded.features,
 predictions = excluded.predictions, revision = revision + 1
+"""
+SCORE_DAYS = 100
+_ADD_SCORES = """
+INSERT INTO score_day VALUES(?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET rows = rows + excluded.rows,
+total = total + excluded.total, squares = squares + excluded.squares
 """
 _DROP_UNSENT = """
 DELETE FROM block WHERE revision > sent AND final AND features IS NOT NULL AND id NOT IN (SELECT id FROM block
@@ -157,6 +165,17 @@ class Book:
         """Write the losses of a block."""
         value = json.dumps(tally.to_json())
         self._db.execute("UPDATE block SET tally = ?, revision = revision + 1 WHERE id = ?", (value, block))
+
+    def add_scores(self, endpoint: str, release: str, days: Iterable[ScoreDay]) -> None:
+        """Add to the scores of days; those of 100 days ago go."""
+        for day in days:
+            self._db.execute(_ADD_SCORES, (endpoint, release, day.day, day.rows, day.total, day.squares))
+            self._db.execute("DELETE FROM score_day WHERE day < ?", (day.day - SCORE_DAYS,))
+
+    def score_days(self, endpoint: str, release: str) -> list[ScoreDay]:
+        """Scores of all rows of a release, by day."""
+        query = "SELECT day, rows, total, squares FROM score_day WHERE endpoint = ? AND release = ? ORDER BY day"
+        return [ScoreDay(*row) for row in self._db.execute(query, (endpoint, release))]
 
     def unsent(self, limit: int, *, final: bool = True) -> list[Unsent]:
         """Blocks that the control plane does not have as they are, the oldest first."""

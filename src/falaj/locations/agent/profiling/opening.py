@@ -30,12 +30,12 @@ def open_profiling(home: Home, folder: Path, control: ControlPlane, fetcher: Fet
         memory: What the location is to serve.
     """
     chest, log = open_chest(home), folder / "predictions"
-    references = References(folder / "references", fetcher, time.time, _when_changed(memory, folder))
+    references = References(folder / "references", fetcher, time.time, when_changed(memory, folder))
     join = open_labels(home, chest, folder)
     return Profiling(Book(folder / FILE), log, reader_keys(home, chest, log), join, references, control.profiles)
 
 
-def _when_changed(memory: Memory, folder: Path) -> Callable[[], DesiredState | None]:
+def when_changed(memory: Memory, folder: Path) -> Callable[[], DesiredState | None]:
     """The desired state when it is another one than at the last call, else None; to read it takes long."""
     seen = -1
 

@@ -18,6 +18,29 @@ _MOST_OPEN = 16
 _log = logging.getLogger(__name__)
 
 
+def known_references(folder: Path) -> Callable[[str], ReleaseReference | None]:
+    """What gives the reference of a release (`name@version`), as far as it was fetched already; nothing is fetched.
+
+    Args:
+        folder: Where `References` keeps them.
+    """
+    opened: dict[str, ReleaseReference] = {}
+
+    def known(release: str) -> ReleaseReference | None:
+        if release not in opened:
+            digest = (read_json(folder / "index.json") or {}).get(release)
+            try:
+                found = ReleaseReference.read(folder / digest.replace(":", "-")) if digest else None
+            except FalajError:
+                found = None  # it is being fetched
+            if found is None:
+                return None
+            opened[release] = found
+        return opened[release]
+
+    return known
+
+
 class ReferenceAwaitedError(FalajError):
     """A release has a reference that could not be fetched yet."""
 

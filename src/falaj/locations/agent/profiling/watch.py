@@ -23,6 +23,7 @@ from falaj.locations.background import Background, kept_open
 from falaj.monitoring.reference import ReleaseReference
 from falaj.serving.labels import Joined, LabelJoin
 from falaj.serving.predictionlog import LogKeys, PredictionRecord, columns_of, tail
+from falaj.serving.recalibration.selection import ScoreDay
 
 LOOK_S = 1.0
 SETTLE_S = 5.0
@@ -102,10 +103,12 @@ class Profiling:
         if behind == position:
             return 0
         arms, now = dict(self._arms), self._clock()
+        scores: list[tuple[ArmKey, list[ScoreDay]]] = []
         for (key, _), part in _grouped(records).items():
-            reference = self._references.of(key.release)
-            arms[key] = counting.counted(arms.get(key, Arm()), columns_of(part), reference, now)
-        self._keep(arms, {"position": behind})
+            reference, columns = self._references.of(key.release), columns_of(part, bare=True)
+            arms[key] = counting.counted(arms.get(key, Arm()), columns, reference, now)
+            scores.append((key, counting.score_days(columns, reference)))
+        self._keep(arms, {"position": behind}, scores)
         return len(records)
 
     def _close(self, until: float) -> None:
@@ -116,11 +119,18 @@ class Profiling:
     def _known(self, key: ArmKey) -> ReleaseReference | None:
         return self._references.of(key.release)
 
-    def _keep(self, arms: Mapping[ArmKey, Arm], meta: Mapping[str, Any]) -> None:
+    def _keep(
+        self,
+        arms: Mapping[ArmKey, Arm],
+        meta: Mapping[str, Any],
+        scores: Sequence[tuple[ArmKey, Sequence[ScoreDay]]] = (),
+    ) -> None:
         with self._book.writing():
             for key, arm in arms.items():
                 if arm != self._arms.get(key):
                     self._book.keep(key, arm, self._arms.get(key))
+            for key, days in scores:
+                self._book.add_scores(key.endpoint, key.release, days)
             for name, value in meta.items():
                 self._book.remember(name, value)
         self._arms = {key: counting.without_final(arm) for key, arm in arms.items()}
@@ -153,11 +163,12 @@ class Profiling:
         if expected is None or key not in self._arms:
             return
         labels = joined.label[: len(joined.features)]
-        found = losses_of(expected, joined.outputs, labels)
+        outputs = joined.prediction.bare_outputs  # monitors watch the model, whatever was made of its answers
+        found = losses_of(expected, outputs, labels)
         place = self._book.block_at(key, joined.predicted_at)
         if place is not None:
             number, tally = place
-            self._book.keep_tally(number, tally.added(found, mistakes_of(expected, joined.outputs, labels)))
+            self._book.keep_tally(number, tally.added(found, mistakes_of(expected, outputs, labels)))
         times = (joined.predicted_at, joined.labelled_at)
         run, full = self._book.run_of(key).added(found, *times, expected.block_rows)
         self._book.keep_run(key, run, full)

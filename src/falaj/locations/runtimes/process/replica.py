@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import falaj
-from falaj.locations.desired import Role, Servable
+from falaj.locations.desired import Endpoint, Role, Servable
 from falaj.locations.runtimes.process.files import read_json, write_json
 from falaj.locations.runtimes.process.os_process import GIVEN, OsProcess
 from falaj.locations.runtimes.process.routing import Arm
+from falaj.serving.recalibration.document import file_name
 
 TAG = "FALAJ_REPLICA_OF"
 SLOT_TAG = "FALAJ_REPLICA"
@@ -84,6 +85,24 @@ class Replica:
 
 
 @dataclass(frozen=True)
+class RecalibrationFiles:
+    """Files of an agent that say by what answers are moved.
+
+    Args:
+        folder: Where they lie, a file a release at an endpoint.
+        public_key: What their signatures are checked with, 32 bytes.
+    """
+
+    folder: Path
+    public_key: bytes
+
+    def options(self, endpoint: Endpoint) -> list[str]:
+        """What the command line of a replica says of them."""
+        name = file_name(endpoint.name, f"{endpoint.model}@{endpoint.release}")
+        return ["--recalibration", str(self.folder / name), "--recalibration-key", self.public_key.hex()]
+
+
+@dataclass(frozen=True)
 class ReplicaOptions:
     """All that a command line for a replica is made of.
 
@@ -92,12 +111,14 @@ class ReplicaOptions:
         socket: Unix socket to listen on.
         log_dir: Folder of the prediction log.
         log_sealed: Whether the replica is given a key for it.
+        recalibration: Where the agent says by what answers are moved; None where nothing moves them.
     """
 
     servable: Servable
     socket: Path
     log_dir: Path
     log_sealed: bool = False
+    recalibration: RecalibrationFiles | None = None
 
 
 ReplicaCommand = Callable[[ReplicaOptions], Sequence[str]]
@@ -110,6 +131,7 @@ def modelserver_command(options: ReplicaOptions) -> list[str]:
         "--model", str(options.servable.model_dir), "--socket", str(options.socket), "--name", endpoint.model,
         "--version", str(endpoint.release), "--endpoint", endpoint.name, "--log", str(options.log_dir),
         *(LOG_KEY if options.log_sealed else ()),
+        *(options.recalibration.options(endpoint) if options.recalibration else ()),
     ]  # fmt: skip
     if options.servable.python is None:
         return [sys.executable, "-m", "falaj.serving.modelserver", *arguments]

@@ -19,6 +19,7 @@ from falaj.locations.runtimes.process.envoy_config import Layout
 from falaj.locations.runtimes.process.gateway import Gateway
 from falaj.locations.runtimes.process.memory import available_bytes, shortage
 from falaj.locations.runtimes.process.replica import (
+    RecalibrationFiles,
     Replica,
     ReplicaCommand,
     ReplicaOptions,
@@ -62,6 +63,11 @@ class Place:
         return self.folder / "predictions"
 
     @property
+    def recalibration(self) -> Path:
+        """Folder of the files that say by what answers are moved; model servers may read it."""
+        return self.folder / "recalibration"
+
+    @property
     def layout(self) -> Layout:
         """Files of the gateway."""
         return Layout(self.folder / "envoy", self.sockets / "admin.sock", self.logs / "predictions-access.jsonl")
@@ -76,6 +82,7 @@ class ProcessRuntime:
         command: What starts a replica.
         clock: Unix time.
         log_key: Gives a replica the key of its prediction log; None for logs in the clear.
+        recalibration: Where the agent says by what answers are moved; None where nothing moves them.
     """
 
     def __init__(
@@ -86,8 +93,9 @@ class ProcessRuntime:
         command: ReplicaCommand = modelserver_command,
         clock: Callable[[], float] = time.time,
         log_key: Callable[[], bytes] | None = None,
+        recalibration: RecalibrationFiles | None = None,
     ) -> None:
-        self._place = place
+        self._place, self._recalibration = place, recalibration
         self._log_sealed = log_key is not None
         self._command = command
         self._clock = clock
@@ -118,6 +126,7 @@ class ProcessRuntime:
         """
         _private_folder(self._place.sockets)
         self._place.predictions.mkdir(parents=True, exist_ok=True)
+        self._place.recalibration.mkdir(parents=True, exist_ok=True, mode=0o700)
         traffic = traffic or {}
         baselines, short = self._fitting(placement.baselines(servables, traffic))
         everything = (*servables, *baselines)
@@ -215,7 +224,8 @@ class ProcessRuntime:
     def _slot(self, servable: Servable, index: int) -> Slot:
         arm = arm_name(servable)
         socket = self._place.sockets / f"{sha256(arm.encode()).hexdigest()[:16]}-{index}.sock"
-        command = tuple(self._command(ReplicaOptions(servable, socket, self._place.predictions, self._log_sealed)))
+        log, sealed = self._place.predictions, self._log_sealed
+        command = tuple(self._command(ReplicaOptions(servable, socket, log, sealed, self._recalibration)))
         endpoint = servable.endpoint
         release, baseline = f"{endpoint.model}@{endpoint.release}", endpoint.role is Role.BASELINE
         return Slot(arm, endpoint.name, release, index, str(socket), command, baseline)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from falaj.serving.predictionlog.columnar.kinds import Kind
-from falaj.serving.predictionlog.columnar.layout import FACTS, ID, OFFSET, REST, Layout
+from falaj.serving.predictionlog.columnar.layout import APPLIED, FACTS, ID, OFFSET, REST, Layout
 from falaj.serving.predictionlog.columnar.survey import Flat, is_regular
 from falaj.serving.predictionlog.routing import routing_of
 
@@ -28,7 +28,10 @@ def columns_of(layout: Layout, records: Sequence[Flat], place: int) -> dict[str,
     """
     regular = [is_regular(each, len(layout.features), list(layout.outputs)) for each in records]
     table = _facts(layout, records, place, regular)
-    inexact = [not fits or not _plain_facts(each.facts) for each, fits in zip(records, regular, strict=True)]
+    inexact = [
+        not (fits and _plain_facts(each.facts) and _plain_applied(each.applied))
+        for each, fits in zip(records, regular, strict=True)
+    ]
     for name, kind, values in _values(layout, records, regular):
         if kind is Kind.MIXED:
             table[name], lost = _as_json(values)
@@ -45,12 +48,14 @@ def columns_of(layout: Layout, records: Sequence[Flat], place: int) -> dict[str,
 def _facts(layout: Layout, records: Sequence[Flat], place: int, regular: Sequence[bool]) -> dict[str, list[Any]]:
     """What is the same for all rows of a record."""
     header = layout.header
-    names = (ID, "row", "predicted_at", "endpoint", "release", "arm", *FACTS, OFFSET)
+    names = (ID, "row", "predicted_at", "endpoint", "release", "arm", *FACTS, *APPLIED, OFFSET)
     found: dict[str, list[Any]] = {name: [] for name in names}
     for record, fits in zip(records, regular, strict=True):
         facts = record.facts if record.facts is not None and _plain_facts(record.facts) else (None,) * len(FACTS)
         arm = routing_of(facts).arm if facts[0] is not None else None
-        values = (record.request_id, record.at_ns, header.endpoint, header.release, arm, *facts, place)
+        plain = record.applied is not None and _plain_applied(record.applied)
+        applied = record.applied if record.applied is not None and plain else (None,) * len(APPLIED)
+        values = (record.request_id, record.at_ns, header.endpoint, header.release, arm, *facts, *applied, place)
         count = len(record.rows) if fits else 0
         found["row"] += range(count) if count else [None]
         for name, value in zip((ID, *names[2:]), values, strict=True):
@@ -67,6 +72,14 @@ def _plain_facts(facts: Sequence[Any] | None) -> bool:
         return False
     numbers = all(value is None or (type(value) is int and 0 <= value < _UINT64) for value in facts)
     return numbers and all(value is None or value < _UINT64 // 2 for value in (facts[0], facts[1], facts[3]))
+
+
+def _plain_applied(applied: Sequence[Any] | None) -> bool:
+    """Whether the columns of what moved an answer hold it."""
+    if applied is None:
+        return True
+    kinds = [type(value) for value in applied]
+    return kinds == [int, float] and 0 <= applied[0] < _UINT64 // 2
 
 
 def _values(
@@ -116,6 +129,11 @@ def _rest(records: Sequence[Flat], inexact: Sequence[bool], rows: Sequence[int |
     """For the first row of each record that columns do not hold, the record."""
     if not any(inexact):
         return [None] * len(rows)
-    kept = [_pack((each.rows, each.outputs, each.facts)) if lost else None
-            for each, lost in zip(records, inexact, strict=True)]  # fmt: skip
+    kept = [_pack(_whole(each)) if lost else None for each, lost in zip(records, inexact, strict=True)]
     return [None if row else kept[number] for row, number in zip(rows, _record_numbers(rows), strict=True)]
+
+
+def _whole(record: Flat) -> tuple[Any, ...]:
+    """The values of a record."""
+    values = (record.rows, record.outputs, record.facts)
+    return values if record.applied is None else (*values, record.applied)

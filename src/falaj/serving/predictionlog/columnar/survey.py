@@ -21,6 +21,7 @@ class Flat:
         outputs: As the record has them.
         facts: Of its routing; None when it has none.
         end: The place behind it.
+        applied: What moved the answer; None when nothing did.
     """
 
     request_id: str
@@ -29,12 +30,14 @@ class Flat:
     outputs: Any
     facts: Sequence[Any] | None
     end: int
+    applied: Sequence[Any] | None = None
 
 
 def flat(raw: Raw) -> Flat:
     """What a record holds, whichever way its features were stored."""
     request_id, at_ns, (features, outputs, *more), end = raw
-    return Flat(request_id, at_ns, rows_of(features), outputs, more[0] if more and more[0] else None, end)
+    facts, applied = more[0] if more and more[0] else None, more[1] if len(more) > 1 else None
+    return Flat(request_id, at_ns, rows_of(features), outputs, facts, end, applied)
 
 
 def is_regular(record: Flat, features: int, outputs: Sequence[str]) -> bool:
