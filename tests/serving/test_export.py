@@ -44,6 +44,7 @@ def test_predictions_are_read_with_their_labels_and_facts(tmp_path: Path) -> Non
         "prediction_id": "a", "row": 0, "predicted_at": None, "release": "flight-delay@8", "arm": "canary",
         "canary_weight": 0.025, "forced": False, "unit": "00000000000000ff", "latency_ms": 1.0, "feature_hour": 0,
         "output_label": 1, "label": 1, "labelled_at": None,
+        "recalibration_version": None, "recalibration_offset": None, "bare_score": None,
     }  # fmt: skip
     assert canary["labelled_at"].dt.timestamp("ms").to_list() == [6000]
     said = pq.read_schema(done.files[1]).metadata

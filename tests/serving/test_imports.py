@@ -7,8 +7,13 @@ import subprocess
 import sys
 
 ENCRYPTION = {f"falaj.encryption{name}" for name in ("", ".derivation", ".errors", ".stream")}
-ALLOWED = {"falaj", "falaj.errors", "falaj.serving"} | ENCRYPTION
-ALLOWED_BELOW = ("falaj.confinement", "falaj.serving.modelserver", "falaj.serving.predictionlog")
+ALLOWED = {"falaj", "falaj.errors", "falaj.serving", "falaj.serving.file_identity"} | ENCRYPTION
+ALLOWED_BELOW = (
+    "falaj.confinement",
+    "falaj.serving.modelserver",
+    "falaj.serving.predictionlog",
+    "falaj.serving.recalibration",
+)
 HEAVY = {"mlflow", "pandas", "polars", "sklearn", "fastapi", "sqlalchemy", "pydantic", "httpx", "starlette", "scipy"}
 
 SCRIPT = """

@@ -229,11 +229,9 @@ def _datatype(value: Any) -> str:
     return {int: "INT64", float: "FP64", str: "BYTES"}[type(value)]
 
 
-def until(replica: Replica, version: int) -> None:
-    deadline = time.monotonic() + 30
-    while f'falaj_recalibration_version{{release="{RELEASE}",endpoint="{ENDPOINT}"}} {version}\n' not in (
-        text := replica.client.get("/metrics").text
-    ):
+def until(replica: Replica, version: int, about: str = f'release="{RELEASE}",endpoint="{ENDPOINT}"') -> None:
+    deadline = time.monotonic() + 60
+    while f"falaj_recalibration_version{{{about}}} {version}\n" not in (text := replica.client.get("/metrics").text):
         assert time.monotonic() < deadline, text
         time.sleep(0.05)
 
@@ -329,3 +327,38 @@ def test_labels_are_kept_with_the_digest_of_the_token_that_was_shown(packaged: P
     entries, _ = follow(replica.log, {}, kind=LABELS)
     senders = [label.sender for entry in entries for label in labels_of(entry.header, entry.raw)]
     assert senders == ["", sha256(b"secret").hexdigest(), ""]
+
+
+@pytest.mark.e2e
+def test_what_an_agent_fits_to_real_labels_moves_the_answers_of_a_running_replica(
+    packaged: Packaged, serve: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Labels in a real log, joined, fitted and signed by the agent's own code; read by a real model server."""
+    from falaj.locations.agent.recalibration.watch import raw_public_key
+    from tests.locations.recalibration import scene as location
+
+    monkeypatch.setattr(location, "FIRST", int(time.time() // 86_400) - 5)
+    scene = location.Scene(tmp_path / "location", now=time.time() - 5 * 86_400)
+    watch = scene.open()
+    path = scene.documents / file_name(location.ENDPOINT, "delay@3")
+    path.parent.mkdir(parents=True)
+    named = ("--name", "delay", "--version", "3", "--endpoint", location.ENDPOINT)
+    key = raw_public_key(scene.signer).hex()
+    replica = serve(packaged("flights")[0], *named, "--recalibration", str(path), "--recalibration-key", key)
+    bare = _ask(replica)
+    for day in range(1, 6):
+        scene.day(day - 1, 1.0)
+        scene.morning(day, watch)
+    watch.close()
+    document = scene.document()
+    assert document.offset > 0.2
+    until(replica, document.version, about=f'release="delay@3",endpoint="{location.ENDPOINT}"')
+    assert _ask(replica) == pytest.approx(moved(AnswerKind.BINARY, np.array([bare]), document.offset)[0], abs=1e-6)
+
+
+def _ask(replica: Replica) -> float:
+    answer = replica.client.post("/v2/models/delay/infer", json={
+        "inputs": [{"name": n, "shape": [1], "datatype": _datatype(v), "data": [v]} for n, v in ROW.items()]
+    })  # fmt: skip
+    assert answer.status_code == 200, answer.text
+    return float(next(each["data"][1] for each in answer.json()["outputs"] if each["name"] == "probability"))

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from falaj.cli.recalibration_view import months_line
+
+if TYPE_CHECKING:
+    from falaj.documents.monitoring import Recalibration
 
 _PREFIX = "falaj:"
+_RECALIBRATED = ("endpoint", "location", "offset", "strength", "bound", "months")
 
 
-def markdown(document: Mapping[str, Any], release: str) -> str:
+def markdown(document: Mapping[str, Any], release: str, recalibrations: Sequence[Recalibration] = ()) -> str:
     """Return the card as Markdown.
 
     Args:
         document: A CycloneDX document of a model, as the `mlbom` evidence holds it.
         release: `model@number`.
+        recalibrations: By what its answers are moved now, where it is served; not part of what was signed.
     """
     component = document["metadata"]["component"]
     said = _said(component["properties"])
@@ -24,6 +31,8 @@ def markdown(document: Mapping[str, Any], release: str) -> str:
         _section("Data", ("name", "version", "classification", "origin", "digest"), _data(document)),
         _section("Inputs", ("name",), [(entry["value"],) for entry in component["modelCard"]["properties"]]),
         _section("Packages", ("name", "version"), _packages(document)),
+        _section("Recalibration", _RECALIBRATED, _moved(recalibrations)),
+        "Gates and figures above are of the bare model; answers are moved after it." if recalibrations else "",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
@@ -66,6 +75,14 @@ def _data(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 def _packages(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
     return [(item["name"], item["version"]) for item in _of_type(document, "library")]
+
+
+def _moved(recalibrations: Sequence[Recalibration]) -> list[tuple[str, ...]]:
+    return [
+        (each.endpoint, each.location, each.reason or f"{each.offset:+.3g}", f"{each.strength:.2f}",
+         f"{each.bound:.3g}", months_line(each))
+        for each in recalibrations
+    ]  # fmt: skip
 
 
 def _of_type(document: Mapping[str, Any], kind: str) -> Iterator[Mapping[str, Any]]:

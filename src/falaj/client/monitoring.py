@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from falaj import api
 from falaj.client.http import Transport
-from falaj.documents.monitoring import Alert, DriftWindow, Monitor, PerformanceWindow
+from falaj.documents.monitoring import Alert, DriftWindow, Monitor, PerformanceWindow, Recalibration
 
 _PREFIX = "/api/v1"
 
@@ -35,6 +35,11 @@ class MonitoringCalls:
         """The loss of the last windows, the earliest first."""
         found = self._of_model(model, "performance", environment, windows)
         return [api.decode(PerformanceWindow, item) for item in found]
+
+    def recalibrations(self, model: str, environment: str = "") -> list[Recalibration]:
+        """By what the answers of a model's releases are moved, at each endpoint and location."""
+        path, query = f"{_PREFIX}/models/{quote(model)}/recalibrations", {"environment": environment or None}
+        return [api.decode(Recalibration, item) for item in self._transport.json("GET", path, query=query)]
 
     def alerts(
         self, *, open_only: bool = False, environment: str = "", model: str = "", limit: int = 50

@@ -6,6 +6,7 @@ import http.client
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -37,11 +38,13 @@ class Endpoint:
     Args:
         url: Its base URL, as `Client.endpoint(name).url` gives it.
         timeout_s: For connecting and for each answer.
+        label_token: Shown with labels: those of a sender with the right to it move answers where the model is
+            recalibrated. Labels without one are taken as well, for monitors and rollouts alone.
     """
 
-    def __init__(self, url: str, timeout_s: float = 30.0) -> None:
+    def __init__(self, url: str, timeout_s: float = 30.0, *, label_token: str = "") -> None:
         parts = urlsplit(url)
-        self._url, self._path = url, parts.path.rstrip("/")
+        self._url, self._path, self._label_token = url, parts.path.rstrip("/"), label_token
         self._connection = http.client.HTTPConnection(parts.netloc, timeout=timeout_s)
 
     def __enter__(self) -> Endpoint:
@@ -84,16 +87,19 @@ class Endpoint:
             ServerUnreachableError: Nothing answers at the endpoint.
         """
         accepted = 0
+        shown = {"Authorization": f"Bearer {self._label_token}"} if self._label_token else {}
         for batch in batches(labels, LABELS_AT_ONCE):
-            response, content = self._post("/feedback", {"labels": [label.to_json() for label in batch]})
+            response, content = self._post("/feedback", {"labels": [label.to_json() for label in batch]}, shown)
             if response.status != 202:
                 raise ProblemError(response.status, _with_item(parse_problem(content), accepted))
             accepted += json.loads(content)["accepted"]
             progress(accepted)
         return accepted
 
-    def _post(self, path: str, body: Any) -> tuple[http.client.HTTPResponse, bytes]:
-        headers = {"Content-Type": "application/json"}
+    def _post(
+        self, path: str, body: Any, shown: Mapping[str, str] = MappingProxyType({})
+    ) -> tuple[http.client.HTTPResponse, bytes]:
+        headers = {"Content-Type": "application/json", **shown}
         try:
             self._connection.request("POST", f"{self._path}{path}", json.dumps(body), headers)
             response = self._connection.getresponse()

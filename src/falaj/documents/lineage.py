@@ -7,6 +7,7 @@ from typing import Any
 
 from falaj.api import Release, Run
 from falaj.documents.changes import Change
+from falaj.documents.monitoring import Recalibration
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,8 @@ class Why:
     """Why an endpoint serves what it serves at a location: the release, its run, the change, and what was before.
 
     `author` wrote the commit. `change` brought the release there; `restored` is the change whose approvals hold, where
-    it was a rollback. `before` begins with what was served last.
+    it was a rollback. `before` begins with what was served last. `recalibration` is by what its answers are moved now;
+    None where nothing was told, and of what is not served any more.
     """
 
     endpoint: str
@@ -119,3 +121,4 @@ class Why:
     restored: Change | None
     rollout: Rollout
     before: list[ServedTime]
+    recalibration: Recalibration | None = None

@@ -62,6 +62,35 @@ class PerformanceWindow:
 
 
 @dataclass(frozen=True)
+class Recalibration:
+    """By what the answers of a release are moved at a location.
+
+    `offset` is in log-odds for `binary` answers and in the unit of the answer for `regression`: `strength` times
+    `proposed`, within `bound` either way and a third of it a day; `limit` says what it met. `reason` says why nothing
+    is moved, and is empty where something is or could be. `days` are the last days with the offset of each, as days
+    since 1970; `months` are means of them over all releases of the endpoint.
+    """
+
+    endpoint: str
+    location: str
+    release: int
+    version: int
+    kind: str
+    offset: float
+    proposed: float
+    strength: float
+    bound: float
+    threshold: float
+    limit: str
+    reason: str
+    rows: int
+    fitted_at: float
+    expires_at: float
+    days: list[list[float]]
+    months: dict[str, float]
+
+
+@dataclass(frozen=True)
 class AlertNote:
     """What was said or done about an alert."""
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from falaj.documents import monitoring as documents
 from falaj.monitoring.alerts import state_of
 from falaj.release import require_owner
+from falaj.storage import EndpointRow
 from falaj.storage.monitoring_tables import (
     AlertNoteRow,
     AlertRow,
@@ -111,6 +112,23 @@ def _labels_since(session: Session, row: MonitorWindowRow) -> tuple[int, float, 
     wrong = [each["wrong"] for each in tallies if each.get("wrong") is not None]
     labelled = sum(each["labelled"] for each in tallies)
     return labelled, sum(each["total"] for each in tallies), sum(wrong) if wrong else None
+
+
+def recalibrations(session: Session, model: str, environment: str | None = None) -> list[documents.Recalibration]:
+    """By what the answers of a model's releases are moved, by endpoint and location."""
+    query = select(EndpointRow).where(EndpointRow.model == model)
+    if environment:
+        query = query.where(EndpointRow.environment == environment)
+    rows = session.scalars(query.order_by(EndpointRow.environment, EndpointRow.location))
+    return [each for row in rows if not row.plan.get("withdrawn") for each in recalibrations_of(row)]
+
+
+def recalibrations_of(row: EndpointRow) -> list[documents.Recalibration]:
+    """What the agent of an endpoint told of the recalibration of its releases."""
+    return [
+        documents.Recalibration(f"{row.environment}/{row.model}", row.location, **report)
+        for report in row.status.get("recalibrations", ())
+    ]
 
 
 def alert(row: AlertRow, notes: Sequence[AlertNoteRow] = ()) -> documents.Alert:

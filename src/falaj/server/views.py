@@ -55,4 +55,8 @@ def event(row: EventRow) -> api.Event:
 def prediction(record: PredictionRecord) -> dict[str, Any]:
     """An answered request: its rows as mappings, and the model's outputs."""
     rows = [dict(zip(record.header.features, row, strict=True)) for row in record.rows]
-    return {"id": record.request_id, "at": record.at, "rows": rows, "prediction": dict(record.outputs)}
+    answer = {"id": record.request_id, "at": record.at, "rows": rows, "prediction": dict(record.outputs)}
+    if record.recalibration is None:
+        return answer
+    applied = {"version": record.recalibration.version, "offset": record.recalibration.offset}
+    return {**answer, "recalibration": applied, "bare": dict(record.bare)}

@@ -60,4 +60,9 @@ def model_card(name: NameArgument, keys: KeysOption = None, json: JsonOption = F
     client = Client.from_home()
     release = client.release(name)
     document = bill_of(client.bundles.of(name), release.digest, trusted(Home.from_environment(), keys))
-    emit_json(document) if json else emit(markdown(document, f"{release.model}@{release.number}"))
+    if json:
+        emit_json(document)
+        return
+    moved = client.monitoring.recalibrations(release.model)
+    mine = [each for each in moved if each.release == release.number]
+    emit(markdown(document, f"{release.model}@{release.number}", mine))

@@ -28,6 +28,7 @@ def import_labels(
 ) -> None:
     """Send the labels of a file to an endpoint; the whole file is read before anything is sent."""
     from falaj.client import Client, Endpoint, read_labels
+    from falaj.home import Home
 
     found = Client.from_home().endpoint(endpoint)
     if found is None or not found.url:
@@ -39,7 +40,7 @@ def import_labels(
         ids.add(hash(label.prediction_id))
         if isinstance(label.at, float):
             times = [min(label.at, *times[:1]), max(label.at, *times[1:])]
-    with Endpoint(found.url) as opened:
+    with Endpoint(found.url, label_token=Home.from_environment().label_token) as opened:
         accepted = opened.feedback(read_labels(file))
     first, last = times or (None, None)
     if json:

@@ -11,6 +11,7 @@ import typer
 from falaj.cli.commands.changes import endpoint_of, moment
 from falaj.cli.commands.projects import JsonOption
 from falaj.cli.output import clock, duration, emit, emit_json, emit_table, styled
+from falaj.cli.recalibration_view import recalibration_lines
 
 if TYPE_CHECKING:
     from falaj.documents.changes import Change
@@ -77,6 +78,7 @@ def trace(prediction: Annotated[str, typer.Argument(help="Prediction id.")], jso
     lines = [
         ("prediction", f"{prediction} at {clock(found.prediction.get('at'))}"),
         ("answer", jsonlib.dumps(found.prediction.get("prediction"))),
+        *_of_recalibrated(found.prediction),
         (
             "endpoint",
             f"{found.endpoint} at {served.location} since {clock(served.began_at)}" if served else found.endpoint,
@@ -113,9 +115,19 @@ def tell(story: Why) -> None:
         *_of_change("change", story.change),
         *_of_change("restores", story.restored),
         ("rollout", f"{rollout.strategy}{replicas}, live {clock(rollout.live_at)}{took}"),
+        *(("recalibrated", line) for line in recalibration_lines(story.recalibration)),
         *(("before", f"release {number}, {began} to {ended}") for number, began, ended in before),
     ]
     _emit_lines(lines)
+
+
+def _of_recalibrated(prediction: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """By what an answer was moved, and what the model gave."""
+    applied = prediction.get("recalibration")
+    if not applied:
+        return []
+    moved = f"by {applied['offset']:+.4g}, version {applied['version']}"
+    return [("recalibrated", moved), ("bare answer", jsonlib.dumps(prediction.get("bare")))]
 
 
 def _of_training(told: Mapping[str, Any] | None) -> list[tuple[str, str]]:

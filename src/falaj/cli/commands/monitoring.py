@@ -8,11 +8,12 @@ import typer
 
 from falaj.cli.commands.projects import JsonOption
 from falaj.cli.output import ago, clock, emit, emit_json, emit_table, shortened, styled
+from falaj.cli.recalibration_view import recalibration_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from falaj.documents.monitoring import Alert, DriftWindow
+    from falaj.documents.monitoring import Alert, DriftWindow, Recalibration
 
 ModelArgument = Annotated[str, typer.Argument(help="Name of the model.")]
 AlertArgument = Annotated[str, typer.Argument(help="Id of the alert.")]
@@ -119,7 +120,8 @@ def performance(
     """Show the loss of each window: by labels, or estimated while they are still to come."""
     from falaj.client import Client
 
-    found = Client.from_home().monitoring.performance(model, environment, windows)
+    calls = Client.from_home().monitoring
+    found = calls.performance(model, environment, windows)
     if json:
         emit_json(found)
         return
@@ -133,6 +135,15 @@ def performance(
         "until", "location", "release", "rows", "labels", "metric", "value", "interval", "expected", "by", "rests on",
     )  # fmt: skip
     emit_table(header, rows, empty=f"no window of {model} in {environment} has been judged yet")
+    _recalibrations(calls.recalibrations(model, environment))
+
+
+def _recalibrations(found: Sequence[Recalibration]) -> None:
+    for each in found:
+        for line in recalibration_lines(each):
+            emit(f"recalibrated: release {each.release} at {each.location}: {line}")
+    if found:
+        emit("the losses above are those of the bare model, before recalibration")
 
 
 def _number(value: float | None) -> str:

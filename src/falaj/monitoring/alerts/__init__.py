@@ -7,6 +7,7 @@ the same transaction.
 from falaj.monitoring.alerts.errors import AlertStateError, UnknownAlertError
 from falaj.monitoring.alerts.persons import acknowledge, find, mute, overrule_verdict, require_alert, resolve
 from falaj.monitoring.alerts.raising import Carried, begin_monitor, follow, leave_release, note
+from falaj.monitoring.alerts.recalibration import follow_recalibrations
 from falaj.monitoring.alerts.receiving import Received, forget, receive
 from falaj.monitoring.alerts.windows import Place, next_window, state_of
 
@@ -20,6 +21,7 @@ __all__ = [
     "begin_monitor",
     "find",
     "follow",
+    "follow_recalibrations",
     "forget",
     "leave_release",
     "mute",

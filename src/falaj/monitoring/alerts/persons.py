@@ -8,7 +8,16 @@ from sqlalchemy.orm import Session
 
 from falaj.governance import trail
 from falaj.monitoring.alerts.errors import AlertStateError, UnknownAlertError
-from falaj.monitoring.alerts.raising import ACKNOWLEDGED, MUTED, RESOLVED, SEVERITY, Carried, note, tell
+from falaj.monitoring.alerts.raising import (
+    ACKNOWLEDGED,
+    MUTED,
+    RECALIBRATION_BOUND,
+    RESOLVED,
+    SEVERITY,
+    Carried,
+    note,
+    tell,
+)
 from falaj.monitoring.alerts.windows import state_of
 from falaj.monitoring.concept import ConceptState
 from falaj.monitoring.drift import DriftMonitor
@@ -66,7 +75,8 @@ def resolve(session: Session, alert: AlertRow, by: str, reason: str, now: float)
     _require_open(alert)
     alert.state, alert.resolved_at, alert.muted_until = RESOLVED, now, None
     row = session.get(MonitorRow, (alert.location, alert.environment, alert.model), with_for_update=True)
-    if row is not None and row.state and row.release == alert.release:
+    mine = alert.cause != RECALIBRATION_BOUND
+    if mine and row is not None and row.state and row.release == alert.release:
         state = state_of(row)
         episode = Episode(
             state.episode.release, last_done=state.episode.last_done, overrulings=state.episode.overrulings
@@ -98,6 +108,8 @@ def overrule_verdict(session: Session, alert: AlertRow, by: str, cause: Cause, r
         OverrulingError: There is no verdict yet, it says the same, or there is no reason.
     """
     _require_open(alert)
+    if alert.cause == RECALIBRATION_BOUND:
+        raise AlertStateError("triage says nothing of this alert", hint="acknowledge, mute or resolve it")
     row = session.get(MonitorRow, (alert.location, alert.environment, alert.model), with_for_update=True)
     if row is None or not row.state or row.release != alert.release:
         raise AlertStateError("the release of this alert is not watched any more")

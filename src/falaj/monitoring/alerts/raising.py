@@ -29,6 +29,8 @@ SEVERITY = {
 }
 QUIET_WINDOWS = 3
 LOOKING = "being looked at"
+RECALIBRATION_BOUND = "recalibration-bound"
+"""The cause of alerts that agents' offsets raise, and no monitor; see `alerts.recalibration`."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,9 @@ def leave_release(session: Session, place: Place, release: int, now: float) -> N
     """End the alerts of releases that an endpoint no longer serves."""
     for alert in _alerts(session, place):
         if alert.release != release:
-            _close(session, alert, f"release {release} serves now, and monitors begin anew with its reference", now)
+            close_alert(
+                session, alert, f"release {release} serves now, and monitors begin anew with its reference", now
+            )
 
 
 def follow(session: Session, place: Place, number: int, judged: Judged, project: str, now: float) -> Carried:
@@ -100,7 +104,7 @@ def follow(session: Session, place: Place, number: int, judged: Judged, project:
         return Carried(alert, judged.verdict.action)
     over = judged.state.episode.cause is Cause.NONE and judged.state.quiet >= QUIET_WINDOWS
     if over:
-        _close(session, alert, f"nothing has fired in {judged.state.quiet} windows", now)
+        close_alert(session, alert, f"nothing has fired in {judged.state.quiet} windows", now)
     return Carried(alert)
 
 
@@ -125,6 +129,7 @@ def _alerts(session: Session, place: Place) -> list[AlertRow]:
         AlertRow.environment == place.environment,
         AlertRow.model == place.model,
         AlertRow.state != RESOLVED,
+        AlertRow.cause != RECALIBRATION_BOUND,
     )
     return list(session.scalars(query.with_for_update()))
 
@@ -185,7 +190,8 @@ def _data(before: Mapping[str, Any], judged: Judged) -> dict[str, Any]:
     }
 
 
-def _close(session: Session, alert: AlertRow, reason: str, now: float) -> None:
+def close_alert(session: Session, alert: AlertRow, reason: str, now: float) -> None:
+    """End an alert."""
     alert.state, alert.resolved_at, alert.updated_at = RESOLVED, now, now
     note(session, alert, CONTROLLER, "resolved", reason, now)
     trail.write(session, "alert.resolved", CONTROLLER, f"alert/{alert.id}", now, {"reason": reason})

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from falaj import release
 from falaj.documents import lineage as documents
 from falaj.documents.changes import Change
+from falaj.documents.monitoring import Recalibration
 from falaj.errors import NotFoundError
 from falaj.governance import lineage
 from falaj.governance.policy import Resource
@@ -20,10 +21,11 @@ from falaj.runs import queue
 from falaj.server import access, stories, views
 from falaj.server.access import Caller
 from falaj.server.actions import Action, action
+from falaj.server.monitoring_views import recalibrations_of
 from falaj.server.platform import Platform, Shared
 from falaj.server.routers.changes import document
 from falaj.serving.predictionlog import PredictionRecord, find_prediction
-from falaj.storage import ProcessRow, ProjectRow, ReleaseRow, RunRow, StepRunRow
+from falaj.storage import EndpointRow, ProcessRow, ProjectRow, ReleaseRow, RunRow, StepRunRow
 from falaj.storage.change_tables import ChangeRow
 from falaj.storage.monitoring_tables import AlertRow
 from falaj.storage.ownership_tables import ModelOwnerRow
@@ -160,7 +162,16 @@ def _story(session: Session, served: lineage.Served) -> documents.Why:
         restored=_change(session, change.restores if change else None),
         rollout=_rollout(session, served, made, change),
         before=[stories.served_time(each) for each in lineage.before(session, served)],
+        recalibration=_recalibration(session, served),
     )
+
+
+def _recalibration(session: Session, served: lineage.Served) -> Recalibration | None:
+    """By what the answers of a release are moved that is served now."""
+    row = session.get(EndpointRow, (served.location, served.environment, served.model))
+    if row is None or served.ended_at is not None:
+        return None
+    return next((each for each in recalibrations_of(row) if each.release == served.release), None)
 
 
 def _rollout(session: Session, served: lineage.Served, made: ReleaseRow, change: ChangeRow | None) -> documents.Rollout:

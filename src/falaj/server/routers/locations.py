@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response, StreamingResponse
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -17,6 +17,7 @@ from falaj.artifacts import parse_digest
 from falaj.governance import audit, privacy, settings
 from falaj.governance.policy import Decision, ForbiddenError, Resource
 from falaj.governance.principal import Principal, PrincipalKind
+from falaj.monitoring import alerts
 from falaj.release import changes
 from falaj.server.access import Caller
 from falaj.server.actions import Action, action
@@ -30,6 +31,27 @@ _CHUNK_BYTES = 1 << 20
 LogSize = Annotated[int, Query(ge=0, le=2**62)]
 
 
+class RecalibrationReport(BaseModel):
+    """By what an agent moves the answers of a release."""
+
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
+    release: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    version: Annotated[int, Field(ge=0, le=2**53)]
+    kind: Literal["binary", "regression"]
+    offset: float
+    proposed: float
+    strength: float
+    bound: float
+    threshold: float
+    limit: Literal["none", "daily_step", "bound"]
+    reason: Annotated[str, StringConstraints(max_length=500)] = ""
+    rows: Annotated[int, Field(ge=0, le=2**53)]
+    fitted_at: float
+    expires_at: float
+    days: Annotated[list[Annotated[list[float], Field(min_length=2, max_length=2)]], Field(max_length=400)] = []
+    months: Annotated[dict[Annotated[str, StringConstraints(max_length=10)], float], Field(max_length=60)] = {}
+
+
 class EndpointReport(BaseModel):
     """What an agent says of one endpoint; what later agents add is kept as well."""
 
@@ -40,6 +62,7 @@ class EndpointReport(BaseModel):
     replicas_ready: int = 0
     message: str = ""
     url: str | None = None
+    recalibrations: Annotated[list[RecalibrationReport], Field(max_length=64)] = []
 
 
 class Report(BaseModel):
@@ -70,6 +93,11 @@ def status(location: str, report: Report, platform: Shared, caller: Caller) -> N
         endpoints = [each.model_dump() for each in report.endpoints]
         now = platform.now()
         settled = release.observe(session, platform.processes, location, endpoints, now, reporter=caller.id)
+        for each in endpoints:
+            environment, _, model = each["endpoint"].partition("/")
+            if session.get(EndpointRow, (location, environment, model)) is not None:
+                place = alerts.Place(location, environment, model)
+                alerts.follow_recalibrations(session, place, each["recalibrations"], now)
     for change in settled:  # each in a transaction of its own: a change is locked before its deployments
         with platform.database.transaction() as session:
             changes.conclude(platform.turn(session), change)

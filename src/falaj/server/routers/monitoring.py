@@ -108,6 +108,19 @@ def performance(
         return monitoring_views.performance(session, model, environment, windows)
 
 
+@router.get(
+    "/models/{model}/recalibrations", response_model=list[documents.Recalibration],
+    **action(Action.READ, refined=True),
+)  # fmt: skip
+def recalibrations(
+    model: str, platform: Shared, caller: Caller, environment: Filter = None
+) -> list[documents.Recalibration]:
+    """By what the answers of a model's releases are moved, at each endpoint and location."""
+    with platform.database.reading() as session:
+        _require_readable(platform, session, caller, model)
+        return monitoring_views.recalibrations(session, model, environment)
+
+
 @router.get("/alerts", response_model=list[documents.Alert], **action(Action.READ, refined=True))
 def list_alerts(
     platform: Shared,

@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Any
 
 from falaj.serving.export.kinds import BOOLEAN, NUMBER, SHORT, TEXT, TIME
+from falaj.serving.losses import score_of
 from falaj.serving.predictionlog import LabelRecord, PredictionRecord
 
 KINDS: Mapping[str, str] = {
@@ -19,6 +20,9 @@ KINDS: Mapping[str, str] = {
     "forced": BOOLEAN,
     "unit": TEXT,
     "latency_ms": NUMBER,
+    "recalibration_version": NUMBER,
+    "recalibration_offset": NUMBER,
+    "bare_score": NUMBER,
 }
 """Columns that every table has; those of features and outputs and the label follow."""
 
@@ -54,7 +58,16 @@ def _facts(record: PredictionRecord, row: int) -> tuple[Any, ...]:
     unit = None if routing.unit is None else f"{routing.unit:016x}"
     latency_ms = None if routing.latency_s is None else routing.latency_s * 1e3
     arm = routing.arm or None
-    return record.request_id, row, record.at, record.header.release, arm, weight, routing.forced, unit, latency_ms
+    of_request = (record.header.release, arm, weight, routing.forced, unit, latency_ms)
+    return record.request_id, row, record.at, *of_request, *_recalibration(record, row)
+
+
+def _recalibration(record: PredictionRecord, row: int) -> tuple[Any, ...]:
+    """What moved an answer, and the score that the model gave; nothing where it is what was answered."""
+    applied = record.recalibration
+    if applied is None:
+        return None, None, None
+    return float(applied.version), applied.offset, score_of(record.bare_outputs, row)
 
 
 def _labels(record: PredictionRecord, label: LabelRecord | None) -> Sequence[Any]:

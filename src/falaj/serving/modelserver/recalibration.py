@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from falaj.errors import FalajError
+from falaj.serving.file_identity import identity_of
 from falaj.serving.modelserver.tables import Array
 from falaj.serving.predictionlog.format import AppliedOffset
 from falaj.serving.recalibration.document import (
@@ -24,7 +25,6 @@ from falaj.serving.recalibration.records import AnswerKind
 
 Outputs = Mapping[str, Array]
 LOOK_S = 1.0
-_ABSENT = (0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +96,17 @@ class Recalibration:
     ) -> None:
         self._path, self._key, self._clock = path, public_key, clock
         self._about = (endpoint, release)
-        self._seen: tuple[int, int, int] = _ABSENT
+        self._seen: tuple[int, int, int] | None = None
         self._read: Offset | None = None
         self.problem = ""
         self.current: Offset | None = None
 
     def look(self) -> None:
         """Read the file if it is another one than before; one that cannot be believed leaves answers bare."""
-        seen = _identity(self._path)
+        seen = identity_of(self._path)
         if seen != self._seen:
-            self._seen = seen
-            self._read = None if seen == _ABSENT else self._opened()
+            self._seen, self.problem = seen, ""
+            self._read = self._opened() if seen else None
         offset = self._read
         self.current = offset if offset is not None and self._clock() < offset.expires_at else None
 
@@ -117,7 +117,6 @@ class Recalibration:
             self.problem = str(error)
             print(f"serving.recalibration-file: answers are bare: {error}", file=sys.stderr, flush=True)  # noqa: T201 (the process's log)
             return None
-        self.problem = ""
         print(f"recalibration: version {document.version}, offset {document.offset:+.4g}", flush=True)  # noqa: T201 (the process's log)
         if document.reason or document.offset == 0:
             return None
@@ -131,14 +130,3 @@ class Recalibration:
         if (document.endpoint, document.release) != self._about:
             raise RecalibrationFileError(f"the file speaks of {document.release} at {document.endpoint}")
         return document
-
-
-def _identity(path: Path) -> tuple[int, int, int]:
-    """What differs when a file was replaced."""
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return _ABSENT
-    except OSError:
-        return (-1, -1, -1)
-    return found.st_ino, found.st_mtime_ns, found.st_size

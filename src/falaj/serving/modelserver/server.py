@@ -82,7 +82,7 @@ async def _serve(settings: ServerSettings) -> None:
     )
     listening = asyncio.create_task(server.serve())
     loading = predictor.start(asyncio.get_running_loop())
-    watching = asyncio.gather(app.watch_deadlines(), _follow(recalibration))
+    watching = [asyncio.create_task(each) for each in (app.watch_deadlines(), _follow(recalibration))]
     stop = _stop_event()
     try:
         backend = await _first(loading, listening, stop)
@@ -92,7 +92,8 @@ async def _serve(settings: ServerSettings) -> None:
             await asyncio.wait([asyncio.create_task(stop.wait()), listening], return_when="FIRST_COMPLETED")
         await _drain(app, settings.grace_s)
     finally:
-        watching.cancel()
+        for task in watching:
+            task.cancel()
         server.stop()
         await listening
         predictor.stop()

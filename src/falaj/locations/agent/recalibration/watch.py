@@ -17,6 +17,7 @@ from falaj.locations.agent.recalibration.rows_file import DAY_S, RowsFile
 from falaj.locations.desired import DesiredState
 from falaj.locations.runtimes.process.files import write_atomically
 from falaj.monitoring.reference import ReleaseReference
+from falaj.serving.file_identity import identity_of
 from falaj.serving.labels import Joined, LabelJoin
 from falaj.serving.recalibration import Limit, RecalibrationSettings, RecalibrationState
 from falaj.serving.recalibration.document import (
@@ -74,6 +75,8 @@ class RecalibrationWatch:
         self._signer, self._reports, self._clock = signer, reports, clock
         self._public_key = raw_public_key(signer)
         self._documents: dict[tuple[str, str], RecalibrationDocument] = {}
+        self._told: dict[tuple[str, str], Mapping[str, Any]] = {}
+        self._seen: dict[tuple[str, str], tuple[int, int, int] | None] = {}
 
     def close(self) -> None:
         """Close the files."""
@@ -97,7 +100,9 @@ class RecalibrationWatch:
                 document = self._fit(subject, document)
                 fitted += 1
             assert document is not None
-            told[key] = report_of(document, least)
+            if key not in self._told or self._told[key]["version"] != document.version:
+                self._told[key] = report_of(document, least)
+            told[key] = self._told[key]
         self._reports.put(told)
         if fitted:
             self._rows.forget(self._clock() - _KEPT_DAYS * DAY_S)
@@ -138,7 +143,7 @@ class RecalibrationWatch:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         data = seal_document(document, self._signer.sign, self._signer.key_id)
         write_atomically(self._path(document.endpoint, document.release), data)
-        self._documents[document.endpoint, document.release] = document
+        self._remember(document)
 
     def _learned(self, subject: Subject) -> RecalibrationState:
         """The state of the release that was fitted last at the endpoint, before this one."""
@@ -154,12 +159,19 @@ class RecalibrationWatch:
 
     def _document(self, key: tuple[str, str]) -> RecalibrationDocument | None:
         """The document in force; a file that was damaged since this agent wrote it is written again."""
-        found, remembered = self._read(self._path(*key)), self._documents.get(key)
+        path, remembered = self._path(*key), self._documents.get(key)
+        if remembered is not None and identity_of(path) == self._seen.get(key):
+            return remembered
+        found = self._read(path)
         if found is not None and (found.endpoint, found.release) == key:
-            self._documents[key] = found
+            self._remember(found)
         elif remembered is not None:
             self._write(remembered)
         return self._documents.get(key)
+
+    def _remember(self, document: RecalibrationDocument) -> None:
+        key = (document.endpoint, document.release)
+        self._documents[key], self._seen[key] = document, identity_of(self._path(*key))
 
     def _read(self, path: Path) -> RecalibrationDocument | None:
         """A document that this location signed; another one is taken for none, and said."""
