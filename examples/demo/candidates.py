@@ -23,11 +23,15 @@ CANARY = """\
     canary:
       steps: [20%, 50%]
       hold: 2s
-      metrics: {errors: {margin: 3}, latency: {tolerate: 2, margin: 4}, brier: {margin: 0.04}}
+      metrics:
+        errors: {margin: 3}
+        latency: {tolerate: 0.5, margin: 1.5}
+        brier: {margin: 0.04}
+      label_block: 1s    # departures are replayed in random order: a second is as good as another
       burn_in: 2s
-      label_block: 1s
+      burn_in_max: 20s
       holdback: 10% for 5s
-      max: 5m
+      max: 10m
 """
 DECIDED = ("succeeded", "rolled_back", "aborted")
 FOR_A_PERSON = ("inconclusive", "paused")

@@ -1,5 +1,6 @@
 """How the demo ends, whatever its chapters do."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from demo.outcomes import (
     with_prerequisites,
 )
 from demo.runner import INTERRUPTED, conclude, play
+from falaj.project.loading import load_project
 
 Played = list[str]
 
@@ -189,3 +191,17 @@ class TestChaptersOfTheDemo:
             text = (project / name).read_text()
             for old, _ in changes:
                 assert old in text, (name, old)
+
+    @pytest.mark.parametrize("chapter", ["canary", "year"])
+    def test_what_the_demo_pushes_is_a_valid_project(self, chapter: str, tmp_path: Path) -> None:
+        from demo import candidates
+
+        examples = Path(candidates.__file__).parents[1]
+        project = shutil.copytree(examples / "flights", tmp_path / "project")
+        file, year = project / "falaj.yaml", examples / "demo" / "year_project"
+        if chapter == "canary":
+            file.write_text(file.read_text().replace("  dev: recreate\n", candidates.CANARY))
+        else:
+            file.write_text((year / "falaj.yaml").read_text().replace("LANDED", "/data/landed.parquet"))
+            shutil.copy(year / "lately.py", project / "src" / "flights")
+        assert load_project(project)  # and no problem with it
