@@ -24,7 +24,7 @@ CANARY = """\
       steps: [20%, 50%]
       hold: 2s
       metrics:
-        errors: {margin: 3}
+        errors: {margin: 6}
         latency: {tolerate: 0.5, margin: 1.5}
         brier: {margin: 0.04}
       label_block: 1s    # departures are replayed in random order: a second is as good as another
