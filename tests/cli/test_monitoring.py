@@ -89,20 +89,20 @@ def window(number: int, *features: tuple[str, str, float]) -> DriftWindow:
 
 def test_the_map_has_a_line_a_feature_those_that_moved_first() -> None:
     windows = [
-        window(0, ("a", "steady", 0.05), ("b", "unknown", 0.0)),
+        window(0, ("a", "steady", 0.05), ("b", "not_tested", 0.0)),
         window(1, ("a", "steady", 0.15), ("b", "drifted", 0.5), ("c", "drifted", 0.05)),
         window(2, ("a", "steady", 0.3), ("b", "drifted", 0.9)),
     ]
     *lines, scale = heat_map(windows)
     assert [(line.split()[0], line[25:]) for line in lines] == [("b", "?▓█"), ("c", "?░?"), ("a", " ░▒")]
-    assert scale.endswith("█ >= 0.8")
+    assert scale.endswith("█ >= 0.8  ? not tested")
     assert heat_map([]) == []
     assert heat_map(windows, most=1)[0].endswith("█")
 
 
 def test_the_picture_has_a_cell_for_each_feature_and_window_and_a_line_for_each_release() -> None:
     windows = [
-        window(0, ("a", "steady", 0.05), ("<b>", "unknown", 0.0)),
+        window(0, ("a", "steady", 0.05), ("<b>", "not_tested", 0.0)),
         replace(window(1, ("a", "steady", 0.15), ("<b>", "drifted", 0.9)), release=4),
     ]
     root = ElementTree.fromstring(heat_picture("m", windows))

@@ -222,7 +222,9 @@ def _monitor(platform: Platform, evidence: dict[str, float]) -> None:
     with platform.database.transaction() as session:
         session.add(MonitorRow(**PLACE, release=1, status="drifting", reason="", state=document, updated_at=1_900.0))
         session.add(
-            MonitorRow(**{**PLACE, "model": "bare"}, release=1, status="unknown", reason="", state={}, updated_at=1.0)
+            MonitorRow(
+                **{**PLACE, "model": "bare"}, release=1, status="not_tested", reason="", state={}, updated_at=1.0
+            )
         )
 
 

@@ -181,7 +181,7 @@ def test_a_release_without_a_reference_is_unknown(platform: Platform, client: Te
     place.tell([document(replace(window(5)[0][0], features=None, predictions=None), 0)])
     assert place.judge() == 0
     (found,) = client.get("/api/v1/monitors").json()
-    assert found["status"] == "unknown" and "without a reference" in found["reason"] and not found["guarantee"]
+    assert found["status"] == "not_tested" and "without a reference" in found["reason"] and not found["guarantee"]
 
 
 @sqlite_only

@@ -20,8 +20,8 @@ _NAME_WIDTH = 24
 def heat_map(windows: Sequence[DriftWindow], most: int = 60) -> list[str]:
     """A line for each feature, those that moved most first; the last windows are on the right.
 
-    The shade is the effect, about in standard deviations. Red is a change beyond doubt in that window, and `?` a window
-    that had too few rows.
+    The shade is the effect, about in standard deviations. Red is a change beyond doubt in that window, and `?` one in
+    which it was not tested.
 
     Args:
         windows: The earliest first.
@@ -30,7 +30,7 @@ def heat_map(windows: Sequence[DriftWindow], most: int = 60) -> list[str]:
     found = by_feature(windows[-most:])
     lines = [f"{_cut(name):<{_NAME_WIDTH}} {''.join(map(_mark, marks))}" for name, marks in found.items()]
     scale = "  ".join(f"{mark} {range_of(place)}" for place, mark in enumerate(SHADES))
-    return [*lines, f"{'effect':<{_NAME_WIDTH}} {scale}"] if lines else []
+    return [*lines, f"{'effect':<{_NAME_WIDTH}} {scale}  ? not tested"] if lines else []
 
 
 def by_feature(windows: Sequence[DriftWindow]) -> dict[str, list[Found | None]]:
@@ -56,7 +56,7 @@ def _largest(found: Sequence[dict[str, Found]], name: str) -> float:
 
 
 def _mark(found: Found | None) -> str:
-    if found is None or found["verdict"] == "unknown":
+    if found is None or found["verdict"] == "not_tested":
         return styled("?", "dim")
     mark = SHADES[shade(found)]
     if found["verdict"] != "drifted":

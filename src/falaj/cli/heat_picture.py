@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 _LEFT, _TOP, _ROW, _WIDTH = 150, 84, 18, 640
 _STEADY = ("#f4f4f4", "#dcdcdc", "#bdbdbd", "#969696", "#6b6b6b")
 _DRIFTED = ("#fde0d9", "#fbb4a0", "#f4785c", "#d7301f", "#8e0b0b")
-_UNKNOWN = "#ffffff"
+_NOT_TESTED = "#ffffff"
 
 
 def heat_picture(model: str, windows: Sequence[DriftWindow]) -> str:
     """The windows of one location, the earliest on the left; features that moved most are on top.
 
-    The shade is the effect, about in standard deviations. Red is a change beyond doubt in that window, white a window
-    that had too few rows. Lines between columns are new releases, with whose own reference monitors begin anew.
+    The shade is the effect, about in standard deviations. Red is a change beyond doubt in that window, white one in
+    which it was not tested. Lines between columns are new releases, with whose own reference monitors begin anew.
 
     Args:
         model: Whose they are.
@@ -41,9 +41,9 @@ def heat_picture(model: str, windows: Sequence[DriftWindow]) -> str:
 
 
 def _cell(x: float, y: float, width: float, found: Found | None) -> str:
-    known = found if found and found["verdict"] != "unknown" else None
+    known = found if found and found["verdict"] != "not_tested" else None
     colours = _DRIFTED if known and known["verdict"] == "drifted" else _STEADY
-    colour = colours[shade(known)] if known else _UNKNOWN
+    colour = colours[shade(known)] if known else _NOT_TESTED
     return f'<rect x="{x:.1f}" y="{y}" width="{width:.1f}" height="{_ROW - 1}" fill="{colour}"/>'
 
 

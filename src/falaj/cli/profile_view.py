@@ -169,6 +169,8 @@ def show_comparison(found: Compared) -> None:
 
 def _line(found: FeatureDrift) -> tuple[str, ...]:
     p_value = f"{found.p_value:.2g}" if found.p_value >= 1e-12 else "<1e-12"
+    if found.verdict is Verdict.NOT_TESTED:
+        return found.feature, "not tested", "-", "-", found.reason
     return found.feature, found.verdict.value, f"{found.effect:.2f}", p_value, found.leading or "-"
 
 
@@ -186,13 +188,13 @@ def _show_heat_map(found: Compared, order: Sequence[str]) -> None:
             line.append_text(_cell(judged[name]))
         console.print(line)
     steps = "  ".join(f"{shade}{shade} from {step}" for shade, step in zip(SHADES[1:], STEPS, strict=True))
-    console.print(Text(f"{steps}  ! drifted  ?? too few rows", style="dim"))
+    console.print(Text(f"{steps}  ! drifted  ?? not tested", style="dim"))
 
 
 def _cell(found: FeatureDrift) -> Text:
     from rich.text import Text
 
-    if found.verdict is Verdict.UNKNOWN:
+    if found.verdict is Verdict.NOT_TESTED:
         return Text("??", style="dim")
     drifted = found.verdict is Verdict.DRIFTED
     shade = SHADES[sum(found.effect >= step for step in STEPS)]

@@ -10,8 +10,9 @@ from typing import Any
 class Monitor:
     """How the monitors of an endpoint stand.
 
-    `status` is `ok`, `waiting` before the first window, `unknown` where a release has no reference, `fired`,
-    `drifting`, or the cause that triage acts on. `guarantee` says what drift and concept monitors promise.
+    `status` is `ok`, `waiting` before the first window, `not_tested` with the reason where nothing could be compared
+    (no reference, too few rows), `fired`, `drifting`, or the cause that triage acts on. `guarantee` says what drift and
+    concept monitors promise.
     """
 
     endpoint: str

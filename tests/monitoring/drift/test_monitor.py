@@ -50,15 +50,45 @@ def test_an_alarm_names_what_the_evidence_is_on_and_begins_anew() -> None:
     assert (monitor.windows, dict(monitor.evidence)) == (0, {})
 
 
+def test_an_alarm_that_lasts_is_one_alarm_and_another_one_after_it_was_over() -> None:
+    monitor, alarms = DriftMonitor(run_length=50), []
+    for number in range(30):
+        monitor, alarm = monitor.step(report(1e-6, 0.4 + 0.02 * (number % 3), 0.6))
+        alarms += [alarm] if alarm else []
+    assert [alarm.features for alarm in alarms] == [("f0",)]
+    assert set(monitor.lasting) == {"f0"}
+    monitor, alarm = monitor.step(report(1e-6, 1e-40, 0.6))
+    assert alarm and alarm.features == ("f1",)
+    for _ in range(3):
+        monitor, alarm = monitor.step(report(0.5, 1e-6, 0.6))
+        assert alarm is None
+    assert set(monitor.lasting) == {"f1"}
+    for _ in range(4):
+        monitor, alarm = monitor.step(report(1e-6, 1e-6, 0.6))
+        if alarm:
+            break
+    assert alarm and alarm.features == ("f0",)
+
+
+def test_a_feature_that_was_not_tested_keeps_its_evidence() -> None:
+    monitor, _ = DriftMonitor().step(report(0.001, 0.5))
+    silent = replace(report(0.001, 0.5).features[0], verdict=Verdict.NOT_TESTED)
+    after, _ = monitor.step(replace(report(0.5, 0.5), features=(silent, feature("f1", 0.5))))
+    assert after.evidence["f0"] == monitor.evidence["f0"]
+
+
 def test_a_window_that_says_nothing_changes_nothing() -> None:
     monitor, _ = DriftMonitor().step(report(0.01))
-    unknown = tuple(replace(each, verdict=Verdict.UNKNOWN) for each in report(0.01).judged)
+    unknown = tuple(replace(each, verdict=Verdict.NOT_TESTED) for each in report(0.01).judged)
     silent = replace(report(0.01), features=unknown[:-1], joint=unknown[-1])
     assert monitor.step(silent) == (monitor, None)
 
 
 def test_the_state_survives_a_restart() -> None:
     monitor, _ = DriftMonitor(run_length=77).step(report(0.01, 0.2))
+    assert DriftMonitor.from_json(json.loads(json.dumps(monitor.to_json()))) == monitor
+    monitor, alarm = monitor.step(report(1e-30, 0.2))
+    assert alarm and monitor.lasting
     assert DriftMonitor.from_json(json.loads(json.dumps(monitor.to_json()))) == monitor
     assert "1 false alarm in 77 windows" in monitor.guarantee
     with pytest.raises(MonitorStateError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -50,7 +50,7 @@ def monitors(
         emit_json(found)
         return
     rows = [
-        (each.endpoint, each.location, each.release, each.status, each.windows, ago(each.last_window),
+        (each.endpoint, each.location, each.release, each.status.replace("_", " "), each.windows, ago(each.last_window),
          ", ".join(each.drifting) or "-", shortened(each.reason, 60))
         for each in found
     ]  # fmt: skip
@@ -101,17 +101,24 @@ def _draw(svg: str, model: str, found: Sequence[DriftWindow]) -> None:
 
 def _last_window(window: DriftWindow) -> None:
     emit(styled(f"release {window.release}, {clock(window.start)} to {clock(window.end)}, {window.rows} rows", "bold"))
-    ordered = sorted(window.report["features"], key=lambda each: (each["verdict"] != "drifted", -each["effect"]))
-    rows = [
-        (each["feature"], each["verdict"], f"{each['effect']:.3g}", each["leading"] or "-",
-         f"{each['p_value']:.2g}", f"{each['evidence']:.3g}")
-        for each in ordered
-    ]  # fmt: skip
-    emit_table(("feature", "verdict", "effect", "moved", "p", "evidence"), rows, empty="this window has no profile")
+    order = ("drifted", "steady", "not_tested")
+    features = sorted(window.report["features"], key=lambda each: (order.index(each["verdict"]), -each["effect"]))
+    header = ("feature", "verdict", "effect", "least", "moved", "p", "evidence")
+    emit_table(header, [_feature(each) for each in features], empty="this window has no profile")
     for each in window.report["quality"]:
         emit(f"quality: {each['rule']}: {each['message']}")
     verdict = window.report["verdict"]
     emit(f"verdict: {verdict['cause']}, {verdict['action']}: {'; '.join(verdict['reasons'])}")
+
+
+def _feature(found: dict[str, Any]) -> tuple[str, ...]:
+    if found["verdict"] == "not_tested":
+        return found["feature"], "not tested", "-", "-", found["reason"], "-", "-"
+    numbers = (f"{found['effect']:.3g}", f"{found['least']:.3g}")
+    return (
+        found["feature"], found["verdict"], *numbers, found["leading"] or "-", f"{found['p_value']:.2g}",
+        f"{found['evidence']:.3g}",
+    )  # fmt: skip
 
 
 def performance(

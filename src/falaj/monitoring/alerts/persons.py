@@ -14,6 +14,7 @@ from falaj.monitoring.alerts.raising import (
     RECALIBRATION_BOUND,
     RESOLVED,
     SEVERITY,
+    WAITING,
     Carried,
     note,
     tell,
@@ -82,10 +83,10 @@ def resolve(session: Session, alert: AlertRow, by: str, reason: str, now: float)
             state.episode.release, last_done=state.episode.last_done, overrulings=state.episode.overrulings
         )
         fresh = replace(
-            state, drifting={}, concept=ConceptState(), quiet=0, episode=episode,
+            state, concept=ConceptState(), quiet=0, episode=episode,
             features=DriftMonitor(state.features.run_length), predictions=DriftMonitor(state.predictions.run_length),
         )  # fmt: skip
-        row.state, row.status, row.updated_at = fresh.to_json(), "ok", now
+        row.state, row.status, row.updated_at = fresh.to_json(), WAITING, now
     _done(session, alert, by, "resolved", reason, now)
 
 

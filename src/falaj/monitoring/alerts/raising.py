@@ -27,6 +27,7 @@ SEVERITY = {
     Cause.CONCEPT_DRIFT: "critical",
     Cause.UPSTREAM_FAULT: "critical",
 }
+OK, WAITING, NOT_TESTED = "ok", "waiting", "not_tested"
 QUIET_WINDOWS = 3
 LOOKING = "being looked at"
 RECALIBRATION_BOUND = "recalibration-bound"
@@ -65,7 +66,7 @@ def begin_monitor(
         row = MonitorRow(location=place.location, environment=place.environment, model=place.model)
         session.add(row)
     row.release, row.reason, row.updated_at = release, reason, now
-    row.status = "waiting" if state else "unknown"
+    row.status = WAITING if state else NOT_TESTED
     row.state = state.to_json() if state else {}
     told = {"location": place.location, "release": release, "instead_of": before, "reason": reason}
     trail.write(session, "monitor.begun", CONTROLLER, place.subject, now, told)
@@ -111,8 +112,10 @@ def follow(session: Session, place: Place, number: int, judged: Judged, project:
 def _keep(session: Session, place: Place, number: int, judged: Judged, now: float) -> None:
     row = session.get_one(MonitorRow, place.key)
     status = str(judged.state.episode.cause) if judged.state.episode.cause is not Cause.NONE else ""
-    row.status = status or ("drifting" if judged.state.drifting else "fired" if judged.fired else "ok")
+    row.status = status or ("drifting" if judged.state.drifting else "fired" if judged.fired else OK)
     row.reason, row.state, row.updated_at = "; ".join(judged.verdict.reasons), judged.state.to_json(), now
+    if row.status == OK and (reason := not_tested(judged.report)):
+        row.status, row.reason = NOT_TESTED, reason
     facts = judged.facts
     session.merge(
         MonitorWindowRow(
@@ -121,6 +124,15 @@ def _keep(session: Session, place: Place, number: int, judged: Judged, now: floa
             report=dict(judged.report), judged_at=now,
         )
     )  # fmt: skip
+
+
+def not_tested(report: Mapping[str, Any]) -> str:
+    """Why a window says nothing of drift; empty when something was compared."""
+    features = report["features"]
+    if not features:
+        return "the location told no profile of this window"
+    reasons = [each["reason"] for each in features if each["verdict"] == NOT_TESTED]
+    return reasons[0] if len(reasons) == len(features) else ""
 
 
 def _alerts(session: Session, place: Place) -> list[AlertRow]:

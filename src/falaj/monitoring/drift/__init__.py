@@ -5,7 +5,7 @@
 
 from falaj.monitoring.drift.dependence import DependenceShift
 from falaj.monitoring.drift.judging import DriftReport, FeatureDrift, Verdict, judge_window
-from falaj.monitoring.drift.monitor import DriftAlarm, DriftMonitor, MonitorStateError
+from falaj.monitoring.drift.monitor import DriftAlarm, DriftMonitor, Lasting, MonitorStateError
 from falaj.monitoring.drift.shifts import Shift
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "DriftMonitor",
     "DriftReport",
     "FeatureDrift",
+    "Lasting",
     "MonitorStateError",
     "Shift",
     "Verdict",

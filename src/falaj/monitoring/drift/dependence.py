@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from falaj.monitoring.drift.distributions import student_tail
+from falaj.monitoring.drift.shifts import ERRORS
 from falaj.monitoring.profiles import JointSums
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
@@ -59,22 +60,24 @@ def dependence_shift(
     base = _Moments.of(before, len(names))
     moved = _covariances(after, base.means) - base.covariances
     error = np.sqrt(base.variances * (1 / before.rows + 1 / after.rows))
-    freedom = math.inf
+    freedom, own_error = math.inf, np.sqrt(base.variances / before.rows)
     if calibrated:
         between = _between(reference, window, base)
         error = np.sqrt(error**2 + between * (1 / _effective(window) + 1 / _effective(reference)))
+        own_error = np.sqrt(own_error**2 + between / _effective(reference))
         freedom = len(reference) - 1
-    return _largest(names, base, moved, error, freedom, minimum)
+    least = np.maximum(minimum * base.scale, ERRORS * own_error)
+    return _largest(names, base, moved, error, freedom, least)
 
 
 def _largest(
-    names: Sequence[str], base: _Moments, moved: Array, error: Array, freedom: float, minimum: float
+    names: Sequence[str], base: _Moments, moved: Array, error: Array, freedom: float, least: Array
 ) -> DependenceShift:
     usable = (error > 0) & (base.scale > 0)
     if not usable.any():
         return NOTHING
     sizes = np.where(usable, np.abs(moved), 0.0)
-    beyond = np.where(usable, (sizes - minimum * base.scale) / np.where(usable, error, 1.0), -np.inf)
+    beyond = np.where(usable, (sizes - least) / np.where(usable, error, 1.0), -np.inf)
     place = int(np.argmax(beyond))
     pairs = int(usable.sum())
     p_value = 2 * pairs * student_tail(float(sizes[place] / error[place]), freedom)

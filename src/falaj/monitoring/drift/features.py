@@ -6,10 +6,29 @@ from typing import Any
 
 import numpy as np
 
-from falaj.monitoring.drift.shifts import Array, Blocks, Shift, cell_shift, mean_shift, share_shift
+from falaj.monitoring.drift.shifts import Array, Blocks, Shift, cell_shift, level_shift, mean_shift, share_shift
 from falaj.monitoring.profiles import CategoryCells, NumberCells
 
 COMPONENTS = ("location", "scale", "skew")
+
+
+NEW_SHARE = 0.9
+"""Share of the reference's values that no other block has, from which on values are not compared."""
+
+
+def untested(cells: NumberCells | CategoryCells, reference: Array) -> str:
+    """Why a feature's values cannot be compared, whatever the window holds; empty when they can.
+
+    Args:
+        cells: Of the feature.
+        reference: Counts, one row a block.
+    """
+    counts = reference.sum(axis=0)
+    values = float(counts[: cells.valued].sum())
+    fresh = float(counts[cells.valued]) if isinstance(cells, CategoryCells) else 0.0
+    if not values + fresh:
+        return "the reference has no values"
+    return "nearly every value is new" if fresh >= NEW_SHARE * (values + fresh) else ""
 
 
 def feature_shifts(
@@ -24,18 +43,21 @@ def feature_shifts(
         minimum: Smallest effect that counts.
         calibrated: Whether blocks differ by more than their rows.
     """
-    found = [*_value_shifts(cells, reference, window, minimum, calibrated)]
+    reason = untested(cells, reference)
+    shifts = [] if reason else [*_value_shifts(cells, reference, window, minimum, calibrated)]
     for place, name in enumerate(_extras(cells), start=cells.valued):
-        before, after = (Blocks.of(_with_and_without(counts, place)) for counts in (reference, window))
-        found.append(share_shift(name, before, after, minimum, calibrated))
-    return tuple(shift for shift in found if shift is not None)
+        if not (reason and name == "unseen"):
+            before, after = (Blocks.of(_beside(counts, place)) for counts in (reference, window))
+            shifts.append(share_shift(name, before, after, minimum, calibrated))
+    return tuple(shift for shift in shifts if shift is not None)
 
 
 def _extras(cells: NumberCells | CategoryCells) -> tuple[str, ...]:
     return cells.labels[cells.valued :]
 
 
-def _with_and_without(counts: Array, place: int) -> Array:
+def _beside(counts: Array, place: int) -> Array:
+    """Rows of a cell, and all other rows."""
     rows = counts.sum(axis=1)
     return np.stack([counts[:, place], rows - counts[:, place]], axis=1)
 
@@ -44,17 +66,40 @@ def _value_shifts(
     cells: NumberCells | CategoryCells, reference: Array, window: Array, minimum: float, calibrated: bool
 ) -> list[Shift | None]:
     before, after = (Blocks.of(counts[:, : cells.valued]) for counts in (reference, window))
-    if not len(before.rows) or not len(after.rows):
+    if np.count_nonzero(before.shares) == 1 and not _only_others(cells, before):
+        return [_constant_shift(cells, reference, window, minimum, calibrated)]
+    if not len(after.rows):
         return []
     calibrated = calibrated and len(before.rows) > 2
-    found = [cell_shift("cells", before, after, minimum, calibrated)]
-    if isinstance(cells, NumberCells):
-        components = smooth_components(np.array(cells.positions), before.shares)
-        found += [
-            mean_shift(name, values, 1.0, before, after, minimum, calibrated)
-            for name, values in zip(COMPONENTS, components, strict=False)
-        ]
-    return found
+    shifts = [cell_shift("cells", before, after, minimum, calibrated)]
+    if isinstance(cells, CategoryCells):
+        return [*shifts, level_shift(before, after, minimum, calibrated)]
+    components = smooth_components(np.array(cells.positions), before.shares)
+    for name, values in zip(COMPONENTS, components, strict=False):
+        shifts.append(mean_shift(name, values, 1.0, before, after, minimum, calibrated))
+    return shifts
+
+
+def _only_others(cells: NumberCells | CategoryCells, reference: Blocks) -> bool:
+    """Whether no level is frequent enough to have a count of its own: many levels are no constant."""
+    return isinstance(cells, CategoryCells) and not reference.counts[:, : len(cells.levels)].any()
+
+
+def _constant_shift(
+    cells: NumberCells | CategoryCells, reference: Array, window: Array, minimum: float, calibrated: bool
+) -> Shift | None:
+    """Rows that are not the reference's only value.
+
+    Where they are most of the window they count as rows: what never moved and is another now is seen at once. Fewer
+    count by blocks, as other rare values do: rain after two weeks without any is no fault.
+    """
+    values = cells.valued + isinstance(cells, CategoryCells)  # unseen ones are values as well
+    place = int(np.argmax(reference[:, : cells.valued].sum(axis=0)))
+    before, after = (Blocks.of(_beside(counts[:, :values], place)[:, ::-1]) for counts in (reference, window))
+    if not len(after.rows):
+        return None
+    most = after.shares[0] > 0.5
+    return share_shift("constant", before, after, minimum, calibrated and not most)
 
 
 def smooth_components(positions: Array, shares: Array) -> list[np.ndarray[Any, np.dtype[np.float64]]]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from falaj.monitoring.drift.combining import cauchy, discoveries, evidence
 from falaj.monitoring.drift.dependence import NOTHING, DependenceShift, dependence_shift
-from falaj.monitoring.drift.features import feature_shifts
+from falaj.monitoring.drift.features import feature_shifts, untested
 from falaj.monitoring.drift.shifts import LEAST_BLOCKS, Shift
 from falaj.monitoring.profiles import Profile, ProfileError, ProfileSchema, ReferenceProfile, merged
 
@@ -27,7 +27,7 @@ class Verdict(StrEnum):
 
     STEADY = "steady"
     DRIFTED = "drifted"
-    UNKNOWN = "unknown"
+    NOT_TESTED = "not_tested"
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,16 @@ class FeatureDrift:
 
     Args:
         feature: Its name.
-        verdict: Drifted when it is a discovery among those of the window and exceeds the minimum effect.
+        verdict: Drifted when it is a discovery among those of the window and exceeds the minimum effect; not tested
+            where there was nothing to compare, with the reason.
         effect: w of the part that moved most surely, about a shift in standard deviations.
         p_value: Of no change, over all parts.
         beyond: p-value of the minimum effect, over all parts.
         evidence: e-value of `beyond`.
         leading: The part that moved most surely: location, scale, skew, cells, missing, unseen, ...
         shifts: Every part.
+        reason: Why it was not tested, or which of it was not.
+        least: The smallest effect of the leading part that counts.
     """
 
     feature: str
@@ -53,6 +56,13 @@ class FeatureDrift:
     evidence: float
     leading: str
     shifts: tuple[Shift, ...] = ()
+    reason: str = ""
+    least: float = 0.0
+
+    @property
+    def tested(self) -> bool:
+        """Whether anything of it was compared."""
+        return bool(self.shifts) or self.verdict is not Verdict.NOT_TESTED
 
 
 @dataclass(frozen=True)
@@ -127,24 +137,26 @@ def judge_window(
     filled = [profile for profile in window if profile.rows]
     calibrated = not by_rows and len(blocks) >= LEAST_BLOCKS
     least = max(LEAST_EFFECT, 2 / math.sqrt(max(1, reference.total.rows))) if minimum is None else minimum
-    if total.rows < LEAST_ROWS or not blocks:
-        features, joint, dependence = _unknown(reference.schema), _nothing(JOINT), NOTHING
+    if reason := _too_little(total.rows, blocks):
+        features, dependence = [_nothing(name, reason) for name in reference.schema.names], NOTHING
+        joint = _nothing(JOINT, reason)
     else:
         features, dependence = _compared(reference.schema, blocks, filled, least, calibrated)
-        joint = _of_dependence(dependence)
-        *features, joint = _decided([*features, joint], discovery_rate)
+        *features, joint = _decided([*features, _of_dependence(dependence)], discovery_rate)
     calibration = "blocks" if calibrated else "rows"
     return DriftReport(
         total.start, total.end, total.rows, len(filled), calibration, least, tuple(features), joint, dependence
     )
 
 
-def _unknown(schema: ProfileSchema) -> list[FeatureDrift]:
-    return [_nothing(name) for name in schema.names]
+def _too_little(rows: int, reference: Sequence[Profile]) -> str:
+    if not reference:
+        return "the reference has no rows"
+    return f"too few rows: {rows} of {LEAST_ROWS}" if rows < LEAST_ROWS else ""
 
 
-def _nothing(name: str) -> FeatureDrift:
-    return FeatureDrift(name, Verdict.UNKNOWN, 0.0, 1.0, 1.0, evidence(1.0), "")
+def _nothing(name: str, reason: str) -> FeatureDrift:
+    return FeatureDrift(name, Verdict.NOT_TESTED, 0.0, 1.0, 1.0, evidence(1.0), "", (), reason)
 
 
 def _compared(
@@ -153,7 +165,8 @@ def _compared(
     features = []
     for cells in schema.features:
         before, after = (_counts(part, cells.name) for part in (blocks, window))
-        features.append(_of_shifts(cells.name, feature_shifts(cells, before, after, minimum, calibrated)))
+        shifts = feature_shifts(cells, before, after, minimum, calibrated)
+        features.append(_of_shifts(cells.name, shifts, untested(cells, before)))
     before_joint, after_joint = ([block.joint for block in part] for part in (blocks, window))
     return features, dependence_shift(schema.joint, before_joint, after_joint, minimum, calibrated)
 
@@ -162,23 +175,26 @@ def _counts(blocks: Sequence[Profile], name: str) -> np.ndarray[Any, np.dtype[np
     return np.array([block.features[name].counts for block in blocks], dtype=np.float64)
 
 
-def _of_shifts(name: str, shifts: Sequence[Shift]) -> FeatureDrift:
+def _of_shifts(name: str, shifts: Sequence[Shift], reason: str) -> FeatureDrift:
     if not shifts:
-        return replace(_nothing(name), verdict=Verdict.STEADY)
+        return _nothing(name, reason or "the window has no values")
     beyond, p_value = cauchy(shift.beyond for shift in shifts), cauchy(shift.p_value for shift in shifts)
     leading = _leading(shifts)
     return FeatureDrift(
-        name, Verdict.STEADY, leading.effect, p_value, beyond, evidence(beyond), leading.name, tuple(shifts)
-    )
+        name, Verdict.NOT_TESTED if reason else Verdict.STEADY, leading.effect, p_value, beyond, evidence(beyond),
+        leading.name, tuple(shifts), reason, leading.least,
+    )  # fmt: skip
 
 
 def _leading(shifts: Sequence[Shift]) -> Shift:
     """The part that moved most surely; cells, which move with every other part, only where nothing else did."""
-    named = [shift for shift in shifts if shift.name != "cells" and shift.beyond <= 0.01]
+    named = [shift for shift in shifts if shift.name not in ("cells", "level") and shift.beyond <= 0.01]
     return min(named or shifts, key=lambda shift: (shift.beyond, shift.p_value))
 
 
 def _of_dependence(found: DependenceShift) -> FeatureDrift:
+    if not found.pair:
+        return _nothing(JOINT, "there are no two features whose rows are counted together")
     leading = " and ".join(found.pair)
     return FeatureDrift(
         JOINT, Verdict.STEADY, found.effect, found.p_value, found.beyond, evidence(found.beyond), leading

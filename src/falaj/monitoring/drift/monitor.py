@@ -5,6 +5,9 @@ expectation, and so does its mean over the features. The mean is expected to nee
 Roberts): that is the promise, whatever the features' dependence. The step from "expectation at most 1" to the windows
 rests on p-values that hold beyond the minimum effect, which leaves room for the reference's own error.
 
+An alarm that lasts is one alarm: what it named is not gathered evidence of again until it was like the reference for
+some windows in a row.
+
 Sources: J. Shin, A. Ramdas, A. Rinaldo, "E-detectors: a nonparametric framework for sequential change detection"
 (2023); the e-value p^(-1/2)/2 is a calibrator of V. Vovk, R. Wang, "E-values: calibration, combination and
 applications", Annals of Statistics 49 (2021).
@@ -14,14 +17,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from typing import Any
 
 from falaj.errors import IntegrityError
-from falaj.monitoring.drift.judging import DriftReport, Verdict
+from falaj.monitoring.drift.judging import DriftReport, FeatureDrift
 
 FORM = "falaj/drift-monitor/1"
 RUN_LENGTH = 100
 LARGEST = 1e100
+CALM_WINDOWS = 3
+CALM_EVIDENCE = 1.0
+"""Evidence of a window below which it speaks for the reference: without a change three of four windows are so."""
 
 
 class MonitorStateError(IntegrityError):
@@ -48,6 +55,25 @@ class DriftAlarm:
 
 
 @dataclass(frozen=True)
+class Lasting:
+    """A feature that an alarm named and that is not like the reference again.
+
+    Args:
+        since: End of the window that completed the evidence, Unix seconds.
+        calm: Windows in a row, the last ones, in which it was like the reference.
+    """
+
+    since: float
+    calm: int = 0
+
+    def after(self, found: FeatureDrift | None) -> Lasting:
+        """After another window; one that tested nothing changes nothing."""
+        if found is None or not found.tested:
+            return self
+        return replace(self, calm=self.calm + 1 if found.evidence < CALM_EVIDENCE else 0)
+
+
+@dataclass(frozen=True)
 class DriftMonitor:
     """What a monitor of a release remembers.
 
@@ -55,11 +81,13 @@ class DriftMonitor:
         run_length: N of the promise: windows until a false alarm, on average at least.
         evidence: R by feature.
         windows: Windows seen since the beginning or the last alarm.
+        lasting: What alarms named and is not like the reference again, by feature.
     """
 
     run_length: int = RUN_LENGTH
     evidence: Mapping[str, float] = field(default_factory=dict)
     windows: int = 0
+    lasting: Mapping[str, Lasting] = field(default_factory=dict)
 
     @property
     def guarantee(self) -> str:
@@ -71,20 +99,24 @@ class DriftMonitor:
 
         Returns:
             The monitor after it, and an alarm if the evidence is complete; the evidence then begins anew. A window
-            that says nothing (too few rows) changes nothing.
+            or a feature that was not tested changes nothing.
         """
-        if all(found.verdict is Verdict.UNKNOWN for found in report.judged):
+        tested = {found.feature: found for found in report.judged if found.tested}
+        if not tested:
             return self, None
-        grown = {
-            found.feature: min(LARGEST, (1 + self.evidence.get(found.feature, 0.0)) * found.evidence)
-            for found in report.judged
-        }
+        after = {name: each.after(tested.get(name)) for name, each in self.lasting.items()}
+        lasting = {name: each for name, each in after.items() if each.calm < CALM_WINDOWS}
+        grown = {**self.evidence, **{name: self._grown(found) for name, found in tested.items()}}
+        grown |= dict.fromkeys(lasting, 0.0)
         windows, mean = self.windows + 1, sum(grown.values()) / len(grown)
         if mean < self.run_length:
-            return replace(self, evidence=grown, windows=windows), None
-        order = sorted(grown, key=lambda name: -grown[name])
-        blamed = [name for name in order if grown[name] >= self.run_length]
-        return replace(self, evidence={}, windows=0), DriftAlarm(report.end, windows, tuple(blamed), mean)
+            return replace(self, evidence=grown, windows=windows, lasting=lasting), None
+        blamed = _blamed(grown, self.run_length)
+        lasting |= {name: Lasting(report.end) for name in blamed}
+        return DriftMonitor(self.run_length, lasting=lasting), DriftAlarm(report.end, windows, blamed, mean)
+
+    def _grown(self, found: FeatureDrift) -> float:
+        return min(LARGEST, (1 + self.evidence.get(found.feature, 0.0)) * found.evidence)
 
     def to_json(self) -> dict[str, Any]:
         """The state as a JSON document."""
@@ -93,6 +125,7 @@ class DriftMonitor:
             "run_length": self.run_length,
             "evidence": dict(self.evidence),
             "windows": self.windows,
+            "lasting": {name: [each.since, each.calm] for name, each in self.lasting.items()},
         }
 
     @classmethod
@@ -105,4 +138,15 @@ class DriftMonitor:
         if document.get("form") != FORM:
             raise MonitorStateError(f"this is no monitor state of the form {FORM}: {document.get('form')!r}")
         evidence = {str(name): float(value) for name, value in document["evidence"].items()}
-        return cls(int(document["run_length"]), evidence, int(document["windows"]))
+        lasting = {str(name): Lasting(float(since), int(calm)) for name, (since, calm) in document["lasting"].items()}
+        return cls(int(document["run_length"]), evidence, int(document["windows"]), lasting)
+
+
+def _blamed(grown: Mapping[str, float], line: float) -> tuple[str, ...]:
+    """What the evidence is on, strongest first: each that reaches the line, or the fewest with half of it all."""
+    order = sorted(grown, key=lambda name: -grown[name])
+    strong = [name for name in order if grown[name] >= line]
+    if strong:
+        return tuple(strong)
+    total, parts = sum(grown.values()), list(accumulate(grown[name] for name in order))
+    return tuple(order[: 1 + sum(part < total / 2 for part in parts)])

@@ -12,16 +12,24 @@ noncentral distributions.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from falaj.monitoring.drift.distributions import binomial_tail, f_tail, student_tail
+from falaj.monitoring.drift.combining import cauchy
+from falaj.monitoring.drift.distributions import binomial_tail, f_tail, normal_tail, student_tail
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 LEAST_BLOCKS = 5
 LEAST_EXPECTED = 5.0
+ERRORS = 2.0
+"""Standard errors of the reference, by its blocks, below which no move counts.
+
+A reference of two weeks has an error of its own, and that error is in every window that is compared with it: not
+chance that evens out over windows, but one mistake that they all repeat.
+"""
 
 
 @dataclass(frozen=True)
@@ -33,12 +41,14 @@ class Shift:
         effect: Size of the move, w: about how many standard deviations.
         p_value: Chance of a move like it when nothing changed.
         beyond: Chance of it when the true move is just the minimum that matters.
+        least: That minimum: as asked for, and at least two standard errors of the reference.
     """
 
     name: str
     effect: float
     p_value: float
     beyond: float
+    least: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -75,6 +85,11 @@ class Blocks:
         return self.total / self.spread
 
     @property
+    def having(self) -> int:
+        """How many blocks have rows of the first cell."""
+        return int(np.count_nonzero(self.counts[:, 0]))
+
+    @property
     def shares(self) -> Array:
         """Share of each cell in all rows."""
         found: Array = self.counts.sum(axis=0) / self.total
@@ -102,10 +117,11 @@ def mean_shift(
     )
     freedom = len(reference.rows) - 1 if calibrated else math.inf
     deviation = math.sqrt(variance)
-    margin = minimum * deviation
+    own_error = math.sqrt(between / reference.effective + variance / reference.total)
+    margin = max(minimum * deviation, ERRORS * own_error)
     p_value = 2 * student_tail(abs(moved) / error, freedom)
     beyond = student_tail((abs(moved) - margin) / error, freedom) + student_tail((abs(moved) + margin) / error, freedom)
-    return Shift(name, abs(moved) / deviation, min(1.0, p_value), min(1.0, beyond))
+    return Shift(name, abs(moved) / deviation, min(1.0, p_value), min(1.0, beyond), margin / deviation)
 
 
 def _between(values: Array, variance: float, reference: Blocks, window: Blocks) -> float:
@@ -126,27 +142,85 @@ def _spread_of_means(values: Array, blocks: Blocks) -> tuple[float, int, float]:
     return float(blocks.rows @ differences**2), len(blocks.rows) - 1, blocks.total - blocks.spread
 
 
-def share_shift(name: str, reference: Blocks, window: Blocks, minimum: float, calibrated: bool) -> Shift | None:
-    """Compare a share: counts have two columns, of rows with and without. None where neither has any.
+def share_shift(name: str, reference: Blocks, window: Blocks, minimum: float, calibrated: bool) -> Shift:
+    """Compare a share: counts have two columns, of rows with and without.
 
-    A share that the reference hardly has is compared by the exact binomial test, upwards only.
+    A share that the reference hardly has is compared upwards only: by the blocks that have it where blocks differ (a
+    day without a gauge is one event, however many rows it has), else exactly by rows.
     """
     if reference.counts[:, 0].sum() > reference.total / 2:  # the rare side is the one that can be counted
         reference, window = (Blocks(blocks.rows, blocks.counts[:, ::-1]) for blocks in (reference, window))
     before, after = float(reference.counts[:, 0].sum()), float(window.counts[:, 0].sum())
     pooled = (before + after) / (reference.total + window.total)
     if not after and not before:
-        return None
+        return Shift(name, 0.0, 1.0, 1.0, minimum)
     variance = max(pooled * (1 - pooled), 1e-12)
-    if min(before, reference.total - before) >= LEAST_EXPECTED:
-        values = np.array([1.0, 0.0])
-        return mean_shift(name, values, variance, reference, window, minimum, calibrated)
-    part = window.total / (window.total + reference.total)
-    tail = binomial_tail(int(after), int(after + before), part)
-    floor = (before + 1) / (reference.total + 2) + minimum**2 if before else minimum**2
-    beyond = max(tail, binomial_tail(int(after), int(window.total), floor))
+    if (reference.having if calibrated else min(before, reference.total - before)) >= LEAST_EXPECTED:
+        return mean_shift(name, np.array([1.0, 0.0]), variance, reference, window, minimum, calibrated)
     effect = abs(after / window.total - before / reference.total) / math.sqrt(variance)
-    return Shift(name, effect, tail, beyond)
+    p_value, beyond = _rare_by_rows(before, after, reference.total, window.total, minimum)
+    if calibrated:
+        by_blocks = _rare_by_blocks(reference, window)
+        p_value, beyond = max(p_value, by_blocks[0]), max(beyond, by_blocks[1])
+    return Shift(name, effect, p_value, beyond, minimum)
+
+
+def _rare_by_rows(before: float, after: float, rows_before: float, rows: float, minimum: float) -> tuple[float, float]:
+    """Chance of as many rows in the window, and of as many beyond the minimum effect."""
+    tail = binomial_tail(int(after), int(after + before), rows / (rows + rows_before))
+    floor = (before + 1) / (rows_before + 2) + minimum**2 if before else minimum**2
+    return tail, max(tail, binomial_tail(int(after), int(rows), floor))
+
+
+def _rare_by_blocks(reference: Blocks, window: Blocks) -> tuple[float, float]:
+    """The same of blocks that have such rows; beyond what the reference's blocks leave possible."""
+    before, after, blocks = reference.having, window.having, len(window.rows)
+    tail = binomial_tail(after, after + before, blocks / (blocks + len(reference.rows)))
+    return tail, max(tail, binomial_tail(after, blocks, _upper_share(before, len(reference.rows))))
+
+
+@lru_cache(4096)
+def _upper_share(count: int, blocks: int) -> float:
+    """The share at which so few of the blocks, or fewer, are as improbable as two standard errors: 2.3%.
+
+    Source: C. Clopper, E. Pearson, "The use of confidence or fiducial limits" (1934).
+    """
+    low, high = count / blocks, 1.0
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (
+            (middle, high) if 1 - binomial_tail(count + 1, blocks, middle) > normal_tail(ERRORS) else (low, middle)
+        )
+    return high
+
+
+def level_shift(reference: Blocks, window: Blocks, minimum: float, calibrated: bool) -> Shift | None:
+    """The level whose share moved most surely, judged for all levels; None where none has enough rows.
+
+    Beside the cells at once: of forty levels one that gains four points is one part in forty of their sum.
+    """
+    levels = np.flatnonzero(_expected(reference, window) >= LEAST_EXPECTED)
+    shifts = [_of_level(int(place), reference, window, minimum, calibrated) for place in levels]
+    if not shifts:
+        return None
+    surest = min(shifts, key=lambda shift: (shift.beyond, shift.p_value))
+    p_value, beyond = cauchy(shift.p_value for shift in shifts), cauchy(shift.beyond for shift in shifts)
+    return replace(surest, p_value=p_value, beyond=beyond)
+
+
+def _expected(reference: Blocks, window: Blocks) -> Array:
+    """Rows of each cell that the smaller of two like samples would have."""
+    counts: Array = reference.counts.sum(axis=0) + window.counts.sum(axis=0)
+    return counts * min(reference.total, window.total) / (reference.total + window.total)
+
+
+def _of_level(place: int, reference: Blocks, window: Blocks, minimum: float, calibrated: bool) -> Shift:
+    values = np.zeros(reference.counts.shape[1])
+    values[place] = 1.0
+    rows = reference.counts[:, place].sum() + window.counts[:, place].sum()
+    share = float(rows) / (reference.total + window.total)
+    variance = max(share * (1 - share), 1e-12)
+    return mean_shift("level", values, variance, reference, window, minimum, calibrated)
 
 
 def cell_shift(name: str, reference: Blocks, window: Blocks, minimum: float, calibrated: bool) -> Shift | None:
@@ -165,8 +239,19 @@ def cell_shift(name: str, reference: Blocks, window: Blocks, minimum: float, cal
     below = freedom * (len(reference.rows) - 1) if calibrated else math.inf
     ratio = statistic / (cells - 1) / inflation
     effect = math.sqrt(max(0.0, (statistic - (cells - 1) * inflation) / rows))
-    noncentrality = rows * minimum**2 / inflation * freedom / (cells - 1)
-    return Shift(name, effect, f_tail(ratio, freedom, below), f_tail(ratio, freedom, below, noncentrality))
+    own_error = design * (cells - 1) / reference.total * _upper_mean(freedom)
+    least = max(minimum**2, own_error)
+    noncentrality = rows * least / inflation * freedom / (cells - 1)
+    beyond = f_tail(ratio, freedom, below, noncentrality)
+    return Shift(name, effect, f_tail(ratio, freedom, below), beyond, math.sqrt(least))
+
+
+def _upper_mean(freedom: float) -> float:
+    """The value that a mean of so many squares of standard errors exceeds as seldom as one does `ERRORS` squared.
+
+    Source: E. Wilson, M. Hilferty, "The distribution of chi-square" (1931).
+    """
+    return float((1 - 2 / (9 * freedom) + 1.69 * math.sqrt(2 / (9 * freedom))) ** 3)
 
 
 def _pooled_cells(reference: Blocks, window: Blocks) -> Array:

@@ -5,7 +5,7 @@ log with the reference's schema (numpy alone); counts of blocks add up. Nothing 
 """
 
 from falaj.monitoring.profiles.category_cells import CategoryCells
-from falaj.monitoring.profiles.columns import Coded, Column, Columns, Kind
+from falaj.monitoring.profiles.columns import Coded, Column, Columns, Kind, coded_column
 from falaj.monitoring.profiles.counts import FeatureCounts, Moments
 from falaj.monitoring.profiles.distinct import Distinct
 from falaj.monitoring.profiles.errors import ProfileError, ProfileFormatError
@@ -13,7 +13,7 @@ from falaj.monitoring.profiles.joint import JointSums
 from falaj.monitoring.profiles.number_cells import NumberCells, digits
 from falaj.monitoring.profiles.profile import Profile, merged
 from falaj.monitoring.profiles.quantiles import quantile
-from falaj.monitoring.profiles.reference import ReferenceProfile, block_profiles
+from falaj.monitoring.profiles.reference import ReferenceProfile, block_profiles, reference_blocks
 from falaj.monitoring.profiles.schema import ProfileSchema
 
 __all__ = [
@@ -33,7 +33,9 @@ __all__ = [
     "ProfileSchema",
     "ReferenceProfile",
     "block_profiles",
+    "coded_column",
     "digits",
     "merged",
     "quantile",
+    "reference_blocks",
 ]

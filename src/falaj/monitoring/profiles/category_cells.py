@@ -8,14 +8,25 @@ rows have.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from falaj.monitoring.profiles.columns import Coded, Column, Kind, distinct_values, hashable, missing, text_of, type_of
+from falaj.monitoring.profiles.columns import (
+    Coded,
+    Column,
+    Kind,
+    coded_column,
+    distinct_values,
+    hashable,
+    missing,
+    text_of,
+    type_of,
+)
 from falaj.monitoring.profiles.counts import FeatureCounts, Moments
 from falaj.monitoring.profiles.distinct import Distinct
 from falaj.monitoring.profiles.number_cells import rank_scores
@@ -99,6 +110,16 @@ class CategoryCells:
         )
         return np.fromiter(places_of_rows, np.intp, len(column))
 
+    def rare_codes(self, column: Column) -> tuple[np.ndarray[Any, np.dtype[np.intp]], int]:
+        """A number of each row's level where it is a rare one of the reference, else -1; and how many there are."""
+        coded = column if isinstance(column, Coded) else coded_column(column)
+        numbers: dict[str, int] = {}
+        codes = [
+            numbers.setdefault(text_of(level), len(numbers)) if self.place(level) == self.valued - 1 else -1
+            for level in coded.levels
+        ]
+        return np.array([*codes, -1], np.intp)[np.where(coded.codes < 0, -1, coded.codes)], len(numbers)
+
     def row_scores(self, column: Column) -> np.ndarray[Any, Any]:
         """Rank score of each row; 0, the middle, where there is no value or an unseen one."""
         scores: np.ndarray[Any, Any] = np.array([*self.scores, 0, 0, 0], np.float64)[self.row_places(column)]
@@ -108,6 +129,18 @@ class CategoryCells:
 def hashed(text: str, salt: bytes) -> str:
     """A level as its salted hash of 64 bits."""
     return hashlib.blake2b(text.encode(), digest_size=8, salt=salt).hexdigest()
+
+
+def _least_named(counts: Sequence[int]) -> float:
+    """Rows from which on a level would be among the most frequent ones of other rows as well.
+
+    The first forty of four hundred that are equally frequent are those that were so by chance, and would lose a third
+    of their rows in every window.
+    """
+    if len(counts) <= LEVELS:
+        return 0.0
+    first_left_out = counts[LEVELS]
+    return first_left_out + 3 * math.sqrt(first_left_out) + 4.5
 
 
 def fit_category(name: str, column: Column, *, least: int, salt: bytes) -> CategoryCells:
@@ -124,7 +157,7 @@ def fit_category(name: str, column: Column, *, least: int, salt: bytes) -> Categ
     for value, count in found.items():
         rows[text_of(value)] = rows.get(text_of(value), 0) + count
     order = sorted(rows.items(), key=lambda item: (-item[1], item[0]))
-    named = [level for level, count in order[:LEVELS] if count >= least]
+    named = [level for level, count in order[:LEVELS] if count >= max(least, _least_named([rows for _, rows in order]))]
     rest = order[len(named) :]
     others = frozenset(hashed(level, salt) for level, _ in rest[:MOST_OTHERS])
     counts = np.array([*(rows[level] for level in named), sum(count for _, count in rest)])

@@ -109,6 +109,14 @@ def _float(value: Any) -> float:
         return np.inf if value > 0 else -np.inf
 
 
+def coded_column(column: np.ndarray[Any, Any]) -> Coded:
+    """A plain column of categories as codes, in the order in which its levels come."""
+    levels: dict[Any, int] = {}
+    values = (value if hashable(value) else repr(value) for value in column.tolist())
+    codes = [-1 if missing(value) else levels.setdefault(value, len(levels)) for value in values]
+    return Coded(np.array(codes, np.int64), tuple(levels))
+
+
 def distinct_values(column: Column) -> tuple[dict[Any, int], int]:
     """Each value of a column with its count, and the number of missing ones."""
     if isinstance(column, Coded):

@@ -7,14 +7,15 @@ the same customer), so that a window of 1,000 of them says less than 1,000 indep
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from falaj.monitoring.profiles import encoding
-from falaj.monitoring.profiles.columns import Columns, Kind, rows_of
+from falaj.monitoring.profiles.category_cells import CategoryCells
+from falaj.monitoring.profiles.columns import Column, Columns, Kind, rows_of
 from falaj.monitoring.profiles.errors import ProfileError, ProfileFormatError
 from falaj.monitoring.profiles.profile import Profile, merged
 from falaj.monitoring.profiles.schema import LEAST_ROWS, ProfileSchema, choose_rows
@@ -59,7 +60,7 @@ class ReferenceProfile:
             ProfileError: There are no rows, or columns differ in length.
         """
         schema = ProfileSchema.from_reference(columns, kinds, salt=salt, least=least)
-        return cls(schema, tuple(block_profiles(schema, columns, block_of_row)))
+        return cls(schema, tuple(reference_blocks(schema, columns, block_of_row)))
 
     @cached_property
     def total(self) -> Profile:
@@ -87,6 +88,59 @@ class ReferenceProfile:
         return cls(schema, blocks)
 
 
+def reference_blocks(
+    schema: ProfileSchema, columns: Columns, block_of_row: np.ndarray[Any, Any] | None = None
+) -> list[Profile]:
+    """Profile the reference's own rows, each block as if it were a window of a reference without it.
+
+    A rare level that no other block has is counted as unseen: whoever counts it as known expects of later windows that
+    nothing is new in them, and order numbers or customers, of which every day has new ones, would drift forever.
+
+    Args:
+        schema: Fixed from these rows.
+        columns: Values by feature.
+        block_of_row: What block each row is of; None cuts the rows into parts.
+    """
+    place = _places(rows_of(columns), block_of_row)
+    profiles = block_profiles(schema, columns, block_of_row)
+    for cells in schema.features:
+        if isinstance(cells, CategoryCells) and cells.others:
+            fresh = _own_rows(cells, columns[cells.name], place, len(profiles))
+            profiles = [_with_unseen(each, cells, int(rows)) for each, rows in zip(profiles, fresh, strict=True)]
+    return profiles
+
+
+def _places(rows: int, block_of_row: np.ndarray[Any, Any] | None, blocks: int = BLOCKS) -> np.ndarray[Any, Any]:
+    """The number of each row's block, from 0, in sorted order of the blocks."""
+    if block_of_row is None:
+        block_of_row = np.arange(rows) * min(blocks, max(rows, 1)) // max(rows, 1)
+    if len(block_of_row) != rows:
+        raise ProfileError(f"{len(block_of_row)} blocks for {rows} rows", hint="name the block of every row")
+    return np.unique(block_of_row, return_inverse=True)[1]
+
+
+def _own_rows(
+    cells: CategoryCells, column: Column, place: np.ndarray[Any, Any], blocks: int
+) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Rows by block whose level is a rare one that no other block has; in a single block, that no other row has."""
+    codes, rare = cells.rare_codes(column)
+    chosen = codes >= 0
+    codes, place = codes[chosen], place[chosen]
+    first, last = np.full(rare, blocks), np.full(rare, -1)
+    np.minimum.at(first, codes, place)
+    np.maximum.at(last, codes, place)
+    alone = first == last if blocks > 1 else np.bincount(codes, minlength=rare) == 1
+    return np.bincount(place[alone[codes]], minlength=blocks)
+
+
+def _with_unseen(profile: Profile, cells: CategoryCells, rows: int) -> Profile:
+    found = profile.features[cells.name]
+    counts = list(found.counts)
+    counts[cells.valued - 1] -= rows
+    counts[cells.valued] += rows
+    return replace(profile, features={**profile.features, cells.name: replace(found, counts=tuple(counts))})
+
+
 def block_profiles(
     schema: ProfileSchema, columns: Columns, block_of_row: np.ndarray[Any, Any] | None = None, *, blocks: int = BLOCKS
 ) -> list[Profile]:
@@ -106,13 +160,10 @@ def block_profiles(
         ProfileError: There is not one block a row.
     """
     rows = rows_of(columns)
-    if block_of_row is None:
-        block_of_row = np.arange(rows) * min(blocks, max(rows, 1)) // max(rows, 1)
-    if len(block_of_row) != rows:
-        raise ProfileError(f"{len(block_of_row)} blocks for {rows} rows", hint="name the block of every row")
+    place = _places(rows, block_of_row, blocks)
     if not rows:
         return []
-    found, place = np.unique(block_of_row, return_inverse=True)
+    found = np.unique(block_of_row) if block_of_row is not None else np.arange(place.max() + 1)
     in_order = bool((np.diff(place) >= 0).all())  # as a log is: parts of the arrays then need no copy
     order = None if in_order else np.argsort(place, kind="stable")
     ends = np.cumsum(np.bincount(place, minlength=len(found)))

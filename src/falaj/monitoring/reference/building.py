@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from falaj.errors import UsageError
 from falaj.monitoring.concept import Losses, by_count, calibrate, rows_per_block
 from falaj.monitoring.performance import Calibration, fit_calibration
-from falaj.monitoring.profiles import Coded, Column, ProfileSchema, ReferenceProfile, block_profiles
+from falaj.monitoring.profiles import Coded, Column, ProfileSchema, ReferenceProfile, coded_column, reference_blocks
 from falaj.monitoring.reference.bundle import PREDICTION, ExpectedLoss, ReleaseReference
 from falaj.monitoring.reference.settings import MonitoringSettings
 
@@ -87,16 +87,10 @@ def joined(columns: Sequence[Column]) -> Column:
     levels: dict[object, int] = {}
     parts = []
     for column in columns:
-        coded = column if isinstance(column, Coded) else _coded(column)
+        coded = column if isinstance(column, Coded) else coded_column(column)
         places = np.array([levels.setdefault(level, len(levels)) for level in coded.levels] + [-1], np.int64)
         parts.append(places[np.where(coded.codes < 0, len(coded.levels), coded.codes)])
     return Coded(np.concatenate(parts), tuple(levels))
-
-
-def _coded(column: NDArray[np.object_]) -> Coded:
-    levels: dict[object, int] = {}
-    codes = [-1 if value is None else levels.setdefault(value, len(levels)) for value in column.tolist()]
-    return Coded(np.array(codes, np.int64), tuple(levels))
 
 
 def _profiled(
@@ -104,7 +98,7 @@ def _profiled(
 ) -> ReferenceProfile:
     schema = ProfileSchema.from_reference(columns, salt=salt, least=max(settings.least, 2))
     rows = len(next(iter(columns.values())))
-    blocks = [block for block in block_profiles(schema, columns, blocks_of(rows, at, settings)) if block.rows]
+    blocks = [block for block in reference_blocks(schema, columns, blocks_of(rows, at, settings)) if block.rows]
     chosen = np.unique(np.linspace(0, len(blocks) - 1, min(len(blocks), MOST_BLOCKS)).round().astype(int))
     return ReferenceProfile(schema, tuple(blocks[index] for index in chosen))
 

@@ -28,7 +28,7 @@ from falaj.monitoring.triage import (
 )
 from falaj.monitoring.watching.measuring import measured_loss
 from falaj.monitoring.watching.restoring import restored
-from falaj.monitoring.watching.state import STEADY_WINDOWS, Drifting, MonitorState, Run
+from falaj.monitoring.watching.state import MonitorState, Run
 
 FAR_EFFECT = 1.0
 NEWS = frozenset({Rule.UNSEEN, Rule.RANGE, Rule.VOLUME, Rule.SKEW})
@@ -172,19 +172,8 @@ class _Looked:
     def after_drift(self) -> tuple[MonitorState, DriftAlarm | None]:
         """What the drift monitors remember after the window, and the alarm of inputs if there is one."""
         features, alarm = _step(self.before.features, self.drift)
-        predictions, other = _step(self.before.predictions, self.predicted)
-        drifting = {
-            name: replace(found, steady=found.steady + 1 if self._steady(name) else 0)
-            for name, found in self.before.drifting.items()
-        }
-        for each in filter(None, (alarm, other)):
-            named = each.features or tuple(found.feature for found in self.judged if found.verdict is Drift.DRIFTED)
-            drifting |= {name: drifting.get(name, Drifting(each.at)) for name in named}
-        drifting = {name: found for name, found in drifting.items() if found.steady < STEADY_WINDOWS}
-        return replace(self.before, features=features, predictions=predictions, drifting=drifting), alarm
-
-    def _steady(self, name: str) -> bool:
-        return any(found.feature == name and found.verdict is Drift.STEADY for found in self.judged)
+        predictions, _ = _step(self.before.predictions, self.predicted)
+        return replace(self.before, features=features, predictions=predictions), alarm
 
     def facts(self, state: MonitorState, loss: Measured) -> Facts:
         """What triage looks at."""
@@ -301,7 +290,7 @@ def _feature(found: FeatureDrift, evidence: Mapping[str, float], state: MonitorS
     return {
         "feature": found.feature, "verdict": str(found.verdict), "effect": _rounded(found.effect),
         "p_value": found.p_value, "leading": found.leading, "evidence": _rounded(evidence.get(found.feature, 0.0)),
-        "drifting": found.feature in state.drifting,
+        "drifting": found.feature in state.drifting, "reason": found.reason, "least": _rounded(found.least),
     }  # fmt: skip
 
 

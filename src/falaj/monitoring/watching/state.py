@@ -7,23 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from falaj.monitoring.concept import ConceptState
-from falaj.monitoring.drift import DriftMonitor
+from falaj.monitoring.drift import DriftMonitor, Lasting
 from falaj.monitoring.triage import Episode, rebaseline
-
-STEADY_WINDOWS = 3
-
-
-@dataclass(frozen=True)
-class Drifting:
-    """A feature that the drift monitor raised an alarm of.
-
-    Args:
-        since: End of the window that completed the evidence, Unix seconds.
-        steady: For how many windows in a row it has looked like the reference again.
-    """
-
-    since: float
-    steady: int = 0
 
 
 @dataclass(frozen=True)
@@ -55,7 +40,6 @@ class MonitorState:
         release: Its number.
         features: Evidence of drift of inputs.
         predictions: Evidence of drift of predictions.
-        drifting: Features of which the monitor raised an alarm, until they are steady again.
         concept: Evidence that losses have risen.
         next_run: The first losses that were not judged.
         next_window: The first window that was not judged; None before the first.
@@ -67,13 +51,17 @@ class MonitorState:
     release: int
     features: DriftMonitor = field(default_factory=DriftMonitor)
     predictions: DriftMonitor = field(default_factory=DriftMonitor)
-    drifting: Mapping[str, Drifting] = field(default_factory=dict)
     concept: ConceptState = field(default_factory=ConceptState)
     next_run: int = 0
     next_window: int | None = None
     windows: int = 0
     quiet: int = 0
     episode: Episode = field(default_factory=lambda: Episode(""))
+
+    @property
+    def drifting(self) -> Mapping[str, Lasting]:
+        """What an alarm of either monitor named and that is not like the reference again."""
+        return {**self.features.lasting, **self.predictions.lasting}
 
     @classmethod
     def begin(cls, release: int, run_length: int, now: float, before: MonitorState | None = None) -> MonitorState:
@@ -98,7 +86,6 @@ class MonitorState:
             "release": self.release,
             "features": self.features.to_json(),
             "predictions": self.predictions.to_json(),
-            "drifting": {name: [found.since, found.steady] for name, found in self.drifting.items()},
             "concept": self.concept.as_json(),
             "next_run": self.next_run,
             "next_window": self.next_window,
@@ -115,7 +102,6 @@ class MonitorState:
             **plain,
             features=DriftMonitor.from_json(document["features"]),
             predictions=DriftMonitor.from_json(document["predictions"]),
-            drifting={name: Drifting(*found) for name, found in document["drifting"].items()},
             concept=ConceptState.from_json(document["concept"]),
             episode=Episode.from_json(document["episode"]),
         )
