@@ -104,7 +104,8 @@ def test_telling_twice_and_late_changes_nothing_but_labels(place: Monitored) -> 
     first = document(blocks[0], 0)
     assert place.tell([first])["taken"] == 1
     assert place.tell([first])["taken"] == 0
-    tally = {"labelled": 40, "total": 8.0, "cells": [40] + [0] * 49, "wrong": 4}
+    tally = {"labelled": 40, "total": 8.0, "cells": [40] + [0] * 49, "wrong": 4, "score_rows": [40] + [0] * 19,
+             "score_losses": [8.0] + [0.0] * 19}  # fmt: skip
     later = {**first, "revision": 2, "features": None, "predictions": None, "losses": tally}
     assert place.tell([later])["taken"] == 1
     assert place.tell([{**first, "revision": 1}])["taken"] == 0

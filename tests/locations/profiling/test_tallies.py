@@ -37,6 +37,15 @@ def test_a_tally_is_told_only_of_enough_rows() -> None:
     assert LossTally.from_json(tally.to_json()) == tally
 
 
+def test_labelled_scores_are_counted_by_strip_and_told_only_where_many_rows_are() -> None:
+    tally = LossTally().added([0.1] * 12 + [0.5, math.nan], [], [0.97] * 12 + [0.02, 0.5])
+    assert (tally.score_rows[19], tally.score_rows[0], sum(tally.score_rows)) == (12, 1, 13)
+    assert tally.score_losses[19] == pytest.approx(1.2)
+    coarse = told(tally, 10)
+    assert coarse is not None and sum(coarse.score_rows) == 10 and sum(coarse.score_losses) == pytest.approx(1.0)
+    assert LossTally.from_json(tally.to_json()) == tally
+
+
 def test_losses_are_cut_into_equal_numbers_of_rows() -> None:
     run, full = LossRun().added([0.5] * 7 + [math.nan], 100.0, 200.0, 3)
     assert (run.number, run.rows) == (2, 1) and [each.rows for each in full] == [3, 3]

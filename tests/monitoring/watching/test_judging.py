@@ -13,7 +13,18 @@ from falaj.monitoring.profiles import Profile
 from falaj.monitoring.reference import ReleaseReference
 from falaj.monitoring.triage import Action, Cause
 from falaj.monitoring.watching import Judged, MonitorState, WindowBlock, judge, measured_loss, restored
-from tests.monitoring.watching.scene import REFERENCE, ROWS, Change, drawn, missing, runs, shifted, tally, window
+from tests.monitoring.watching.scene import (
+    REFERENCE,
+    ROWS,
+    Change,
+    drawn,
+    missing,
+    runs,
+    score_of,
+    shifted,
+    tally,
+    window,
+)
 
 
 def watched(windows: int, change: Change | None = None, **more: Any) -> list[Judged]:
@@ -150,3 +161,25 @@ def test_a_release_without_an_expected_loss_says_so() -> None:
     judged = judge(bare, window(11)[0], [], MonitorState.begin(3, 100, 0.0), 5.0)
     assert judged.report["loss"]["reason"] == "the release came without an expected loss"
     assert measured_loss(replace(REFERENCE, calibration=None), [None], [None], far=False, seed=0).value is None
+
+
+def test_labels_of_high_scores_only_leave_the_loss_unknown_and_are_no_evidence() -> None:
+    blocks, loss = window(3)
+    counts = blocks[0].predictions.features["prediction"].counts if blocks[0].predictions else ()
+    assert sum(counts) == ROWS
+    rng = np.random.default_rng(3)
+    score = score_of(drawn(rng, ROWS))
+    chosen = score > 0.6
+    strip = np.minimum(19, (score * 20).astype(int))
+    by_score = {
+        "score_rows": np.bincount(strip[chosen], minlength=20).tolist(),
+        "score_losses": np.bincount(strip[chosen], weights=loss[chosen], minlength=20).tolist(),
+    }
+    blocks = [replace(blocks[0], losses={**tally(loss[chosen]), **by_score})]
+    worse = list(runs([np.ones(600)]))
+    judged = judge(REFERENCE, blocks, worse, MonitorState.begin(1, 100, 0.0), 0.0)
+    assert chosen.sum() >= 100
+    assert judged.report["loss"]["method"] == "unknown"
+    assert "labels come for some scores only" in judged.report["loss"]["reason"]
+    assert judged.state.concept == MonitorState.begin(1, 100, 0.0).concept
+    assert judged.state.next_run == len(worse)

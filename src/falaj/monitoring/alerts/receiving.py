@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from falaj.errors import FalajError, UsageError
 from falaj.ids import parse_number
+from falaj.monitoring.performance import STRIPS
 from falaj.monitoring.profiles import Profile
 from falaj.storage import EndpointRow
 from falaj.storage.monitoring_tables import LossRunRow, ProfileBlockRow
@@ -120,8 +121,18 @@ def _tally(document: Mapping[str, Any] | None) -> dict[str, Any] | None:
     wrong = document.get("wrong")
     if not 0 <= total <= labelled or len(cells) > 1_000:
         raise UsageError("the losses do not add up")
-    told = {"labelled": labelled, "total": total, "cells": cells}
+    told = {"labelled": labelled, "total": total, "cells": cells, **_strips(document, labelled)}
     return {**told, "wrong": None if wrong is None else _whole(wrong, labelled)}
+
+
+def _strips(document: Mapping[str, Any], labelled: int) -> dict[str, Any]:
+    """Losses by strip of scores; nothing of a model whose scores are no probabilities."""
+    rows = [_whole(count, labelled) for count in document.get("score_rows", ())]
+    losses = [float(total) for total in document.get("score_losses", ())]
+    fit = len(rows) == len(losses) and len(rows) in (0, STRIPS) and sum(rows) <= labelled
+    if not fit or not all(0 <= loss <= count + 1e-6 for loss, count in zip(losses, rows, strict=False)):
+        raise UsageError("the losses by score do not add up")
+    return {"score_rows": rows, "score_losses": losses}
 
 
 def _keep_losses(session: Session, key: _Key, item: Mapping[str, Any], _now: float) -> int:

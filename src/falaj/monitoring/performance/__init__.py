@@ -5,10 +5,22 @@ from falaj.monitoring.performance.estimation import Window, estimate
 from falaj.monitoring.performance.intervals import Measured, Method, measure, unknown
 from falaj.monitoring.performance.isotonic import IsotonicMap, fit_isotonic
 from falaj.monitoring.performance.joining import Joined, Labels, PerformanceRowsError, join
+from falaj.monitoring.performance.selection import (
+    STRIPS,
+    UNCOVERED,
+    Strips,
+    is_selective,
+    strip_of,
+    uncovered,
+    weighted_by,
+    weighted_loss,
+)
 from falaj.monitoring.performance.windows import WindowPerformance, performance_windows
 
 __all__ = [
     "ESTIMATED",
+    "STRIPS",
+    "UNCOVERED",
     "Calibration",
     "IsotonicMap",
     "Joined",
@@ -16,13 +28,19 @@ __all__ = [
     "Measured",
     "Method",
     "PerformanceRowsError",
+    "Strips",
     "Window",
     "WindowPerformance",
     "estimate",
     "fit_calibration",
     "fit_isotonic",
+    "is_selective",
     "join",
     "measure",
     "performance_windows",
+    "strip_of",
+    "uncovered",
     "unknown",
+    "weighted_by",
+    "weighted_loss",
 ]

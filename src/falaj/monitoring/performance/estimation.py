@@ -3,7 +3,8 @@
 Without labels: confidence that was calibrated on the reference (CBPE, as in NannyML). It is right as long as
 scores mean what they meant, and cannot see a change of concept. With 100 labels or more: prediction-powered inference,
 which is right whatever the scores mean, because the labelled rows correct the estimate; it needs the labelled rows to
-be a fair sample of the window. Inputs far from the reference and no labels: unknown, and that is what it says.
+be a fair sample of the window, so their scores are compared with those of the others (see `selection`). Inputs far
+from the reference and no labels: unknown, and that is what it says.
 
 Sources: NannyML's documentation, "Performance estimation" (CBPE); A. Angelopoulos, S. Bates, C. Fannjiang, M. Jordan
 and T. Zrnic, "Prediction-powered inference", Science 382 (2023); A. Angelopoulos, J. Duchi and T. Zrnic, "PPI++:
@@ -13,7 +14,7 @@ efficient prediction-powered inference", arXiv 2311.01453 (the tuning).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
@@ -22,6 +23,17 @@ from numpy.typing import NDArray
 from falaj.monitoring.performance.calibration import ESTIMATED, Calibration, expected_loss, fitted_variance, true_loss
 from falaj.monitoring.performance.intervals import Measured, Method, measure, unknown
 from falaj.monitoring.performance.joining import PerformanceRowsError
+from falaj.monitoring.performance.selection import (
+    STRIPS,
+    UNCOVERED,
+    Strips,
+    is_selective,
+    strip_of,
+    uncovered,
+    weighted_by,
+    weighted_loss,
+)
+from falaj.rollout.segments.student import student_quantile
 
 Vector = NDArray[np.float64]
 FEWEST_LABELS = 100
@@ -115,6 +127,9 @@ def _between_blocks(metric: str, window: Window, calibration: Calibration) -> fl
 def _prediction_powered(metric: str, window: Window, calibration: Calibration, confidence: float) -> Measured:
     """The mean loss of the labelled rows, corrected by what is expected of the others."""
     labelled = window.labelled
+    strips = _strips(metric, window)
+    if is_selective(strips):
+        return _by_strips(metric, window, strips, confidence)
     expected = expected_loss(metric, calibration.map(window.score), window.score)[0]
     true = true_loss(metric, window.label[labelled], window.score[labelled])
     trust = _trust(true, expected[labelled], int((~labelled).sum()))
@@ -124,7 +139,47 @@ def _prediction_powered(metric: str, window: Window, calibration: Calibration, c
         pull[side] = (part - part.mean()) / len(part)
     rests_on = f"{labelled.sum()} labels, if the labelled rows are a fair sample"
     loss = float(parts[0].mean() + parts[1].mean())
-    return _measured(metric, loss, _error(pull, window.block), confidence, "prediction-powered", rests_on)
+    freedom = None if window.block is None else len(np.unique(window.block)) - 1
+    if freedom == 0:
+        return unknown(metric, "rows of a block are alike, and a single block says nothing of others")
+    error = _error(pull, window.block)
+    return _measured(metric, loss, error, confidence, "prediction-powered", rests_on, freedom=freedom)
+
+
+def _strips(metric: str, window: Window) -> Strips:
+    strip, labelled = strip_of(window.score), window.labelled
+    losses = true_loss(metric, window.label[labelled], window.score[labelled])
+    return Strips(
+        np.bincount(strip, minlength=STRIPS).astype(np.float64),
+        np.bincount(strip[labelled], minlength=STRIPS).astype(np.float64),
+        np.bincount(strip[labelled], weights=losses, minlength=STRIPS).astype(np.float64),
+    )
+
+
+def _by_strips(metric: str, window: Window, strips: Strips, confidence: float) -> Measured:
+    """By labels that do not come for all scores alike."""
+    if (left_out := uncovered(strips)) > UNCOVERED:
+        return unknown(metric, f"labels come for some scores only: {left_out:.0%} of the rows have scores without any")
+    loss, interval = weighted_loss(strips, confidence)
+    found = _measured(metric, loss, 0.0, confidence, "score-weighted", weighted_by(strips))
+    blocks = 0 if window.block is None else len(np.unique(window.block[window.labelled]))
+    if blocks > 1:
+        reach = student_quantile((1 + confidence) / 2, blocks - 1) * _error(_pull(metric, window, strips), window.block)
+        interval = min(interval[0], max(0.0, loss - reach)), max(interval[1], min(1.0, loss + reach))
+    low, high = interval if metric not in HIGHER_IS_BETTER else (1 - interval[1], 1 - interval[0])
+    return replace(found, interval=(low, high))
+
+
+def _pull(metric: str, window: Window, strips: Strips) -> Vector:
+    """How much each labelled row moves the weighted mean; 0 for the others."""
+    labelled = window.labelled
+    strip = strip_of(window.score[labelled])
+    count = np.maximum(1.0, strips.labelled)
+    weight = strips.rows / strips.rows.sum() / count
+    loss = true_loss(metric, window.label[labelled], window.score[labelled])
+    pull = np.zeros(len(labelled))
+    pull[labelled] = weight[strip] * (loss - (strips.losses / count)[strip])
+    return pull
 
 
 def _trust(true: Vector, expected: Vector, others: int) -> float:
@@ -142,8 +197,12 @@ def _error(pull: Vector, block: NDArray[np.intp] | None) -> float:
     return math.sqrt(float(totals @ totals) * len(totals) / max(len(totals) - 1, 1))
 
 
-def _measured(metric: str, loss: float, error: float, confidence: float, method: Method, reason: str) -> Measured:
-    reach = NormalDist().inv_cdf((1 + confidence) / 2) * error
+def _measured(
+    metric: str, loss: float, error: float, confidence: float, method: Method, reason: str, freedom: int | None = None
+) -> Measured:
+    """The metric with an interval: by Student's t where the error is known from some blocks, else the normal one."""
+    upper = (1 + confidence) / 2
+    reach = (NormalDist().inv_cdf(upper) if freedom is None else student_quantile(upper, freedom)) * error
     low, high = max(0.0, loss - reach), min(1.0, loss + reach)
     value = min(1.0, max(0.0, loss))
     if metric in HIGHER_IS_BETTER:

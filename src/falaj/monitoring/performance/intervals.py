@@ -14,7 +14,7 @@ from falaj.checks.metrics import Metric, MetricError, Vector, check_rows, named
 RESAMPLES = 400
 FEWEST_BLOCKS = 8
 
-Method = Literal["betting", "bootstrap", "prediction-powered", "calibrated-confidence", "unknown"]
+Method = Literal["betting", "bootstrap", "prediction-powered", "score-weighted", "calibrated-confidence", "unknown"]
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from falaj.monitoring.triage import (
     look,
     loss_fact,
 )
-from falaj.monitoring.watching.measuring import measured_loss
+from falaj.monitoring.watching.measuring import labels_are_selective, measured_loss
 from falaj.monitoring.watching.restoring import restored
 from falaj.monitoring.watching.state import MonitorState, Run
 
@@ -102,14 +102,10 @@ def judge(
     """
     looked = _Looked(reference, blocks, state, now)
     state, alarm = looked.after_drift()
-    state = _after_losses(reference, state, runs)
-    loss = measured_loss(
-        reference,
-        [block.losses for block in blocks],
-        [_restored(block.predictions, reference.predictions, block.least) for block in blocks],
-        far=looked.far,
-        seed=state.windows,
-    )
+    tallies = [block.losses for block in blocks]
+    predictions = [_restored(block.predictions, reference.predictions, block.least) for block in blocks]
+    state = _after_losses(reference, state, runs, selective=labels_are_selective(reference, tallies, predictions))
+    loss = measured_loss(reference, tallies, predictions, far=looked.far, seed=state.windows)
     facts = looked.facts(state, loss)
     episode, verdict = look(state.episode, assess(facts), policy or TriagePolicy(), now)
     fired = _fired(facts, looked.quality)
@@ -230,11 +226,16 @@ def _step(monitor: DriftMonitor, report: DriftReport | None) -> tuple[DriftMonit
     return monitor.step(report) if report else (monitor, None)
 
 
-def _after_losses(reference: ReleaseReference, state: MonitorState, runs: Sequence[Run]) -> MonitorState:
+def _after_losses(
+    reference: ReleaseReference, state: MonitorState, runs: Sequence[Run], *, selective: bool
+) -> MonitorState:
+    """Losses of rows that were chosen by their scores are no evidence beside a limit that is of all rows."""
     baseline = reference.loss.baseline if reference.loss else None
     fresh = sorted((run for run in runs if run.number >= state.next_run), key=lambda run: run.number)
     if baseline is None or not fresh:
         return state
+    if selective:
+        return replace(state, next_run=fresh[-1].number + 1)
     blocks = LossBlocks(
         mean=np.array([run.mean for run in fresh]),
         rows=np.array([run.rows for run in fresh], dtype=np.int64),

@@ -9,7 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from falaj.checks.comparison import upper_bound
-from falaj.monitoring.performance import Calibration, Measured, Window, estimate, unknown
+from falaj.monitoring.performance import (
+    STRIPS,
+    UNCOVERED,
+    Calibration,
+    Measured,
+    Strips,
+    Window,
+    estimate,
+    is_selective,
+    strip_of,
+    uncovered,
+    unknown,
+    weighted_by,
+    weighted_loss,
+)
 from falaj.monitoring.profiles import NumberCells, Profile, ReferenceProfile
 from falaj.monitoring.reference import PREDICTION, ReleaseReference
 
@@ -44,10 +58,46 @@ def measured_loss(
     known = [tally for tally in tallies if tally and tally["labelled"]]
     rng = np.random.default_rng(seed)
     if sum(tally["labelled"] for tally in known) >= FEWEST_LABELS:
+        strips = labelled_strips(reference, tallies, predictions)
+        if strips is not None and is_selective(strips):
+            return _by_strips(reference.loss.metric, strips)
         return _by_labels(reference.loss.metric, known, rng)
     if reference.calibration is None or reference.predictions is None:
         return unknown(reference.loss.metric, "too few labels have come, and what scores mean is not known")
     return _by_scores(reference.calibration, reference.predictions, predictions, far=far, rng=rng)
+
+
+def labelled_strips(
+    reference: ReleaseReference, tallies: Sequence[Tally | None], predictions: Sequence[Profile | None]
+) -> Strips | None:
+    """Labelled rows, and all rows, by their scores; None where scores are no probabilities or were not told."""
+    known = [tally for tally in tallies if tally and tally.get("score_rows")]
+    cells = reference.predictions.schema[PREDICTION] if reference.predictions else None
+    profiles = [profile for profile in predictions if profile is not None and profile.rows]
+    if not known or not profiles or not isinstance(cells, NumberCells):
+        return None
+    scores = np.concatenate([_scores(cells, profile.features[PREDICTION].counts) for profile in profiles])
+    rows, losses = (np.array([tally[name] for tally in known], np.float64).sum(axis=0) for name in _BY_SCORE)
+    return Strips(np.bincount(strip_of(scores), minlength=STRIPS).astype(np.float64), rows, losses)
+
+
+def labels_are_selective(
+    reference: ReleaseReference, tallies: Sequence[Tally | None], predictions: Sequence[Profile | None]
+) -> bool:
+    """Whether labels come for some scores more often than for others."""
+    strips = labelled_strips(reference, tallies, predictions)
+    return strips is not None and is_selective(strips)
+
+
+_BY_SCORE = ("score_rows", "score_losses")
+
+
+def _by_strips(metric: str, strips: Strips) -> Measured:
+    """By labels that do not come for all scores alike, such as of predicted positives only."""
+    if (left_out := uncovered(strips)) > UNCOVERED:
+        return unknown(metric, f"labels come for some scores only: {left_out:.0%} of the rows have scores without any")
+    value, interval = weighted_loss(strips, CONFIDENCE)
+    return Measured(metric, value, interval, "score-weighted", weighted_by(strips))
 
 
 def _by_labels(metric: str, tallies: Sequence[Tally], rng: np.random.Generator) -> Measured:

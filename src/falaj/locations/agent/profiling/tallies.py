@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from falaj.monitoring.performance import STRIPS
 from falaj.monitoring.reference import ExpectedLoss
 from falaj.serving.losses import losses, score_of
 
@@ -23,6 +24,8 @@ class LossTally:
         cells: Rows by loss, in 50 cells of equal width.
         wrong: Rows that were decided wrongly; None where nothing is decided.
         unusable: Rows whose label says nothing that a loss can be taken of.
+        score_rows: The labelled rows by strip of their score, of a probability; empty where scores are none.
+        score_losses: Sums of their losses.
     """
 
     labelled: int = 0
@@ -30,8 +33,10 @@ class LossTally:
     cells: tuple[int, ...] = (0,) * CELLS
     wrong: int | None = None
     unusable: int = 0
+    score_rows: tuple[int, ...] = ()
+    score_losses: tuple[float, ...] = ()
 
-    def added(self, found: Sequence[float], wrong: Sequence[float]) -> LossTally:
+    def added(self, found: Sequence[float], wrong: Sequence[float], scores: Sequence[float] = ()) -> LossTally:
         """The tally with the losses of more rows; NaN where there is none."""
         known = [loss for loss in found if not math.isnan(loss)]
         cells = list(self.cells)
@@ -40,16 +45,32 @@ class LossTally:
         mistakes = [each for each in wrong if not math.isnan(each)]
         count = None if self.wrong is None and not mistakes else (self.wrong or 0) + int(sum(mistakes))
         unusable = self.unusable + len(found) - len(known)
-        return LossTally(self.labelled + len(known), self.total + sum(known), tuple(cells), count, unusable)
+        strips = self._strips(found, scores)
+        return LossTally(self.labelled + len(known), self.total + sum(known), tuple(cells), count, unusable, *strips)
+
+    def _strips(self, found: Sequence[float], scores: Sequence[float]) -> tuple[tuple[int, ...], tuple[float, ...]]:
+        if not scores:
+            return self.score_rows, self.score_losses
+        rows, losses = list(self.score_rows or (0,) * STRIPS), list(self.score_losses or (0.0,) * STRIPS)
+        for loss, score in zip(found, scores, strict=False):
+            if not math.isnan(loss) and 0 <= score <= 1:
+                strip = min(STRIPS - 1, int(score * STRIPS))
+                rows[strip] += 1
+                losses[strip] += loss
+        return tuple(rows), tuple(losses)
 
     def to_json(self) -> dict[str, Any]:
         """What `from_json` reads."""
-        return {**asdict(self), "cells": list(self.cells)}
+        lists = {name: list(getattr(self, name)) for name in ("cells", "score_rows", "score_losses")}
+        return {**asdict(self), **lists}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any] | None) -> LossTally:
         """Read what `to_json` wrote; None is an empty tally."""
-        return cls(**{**document, "cells": tuple(document["cells"])}) if document else cls()
+        if not document:
+            return cls()
+        lists = {name: tuple(document[name]) for name in ("cells", "score_rows", "score_losses")}
+        return cls(**{**document, **lists})
 
 
 @dataclass(frozen=True)
@@ -140,4 +161,13 @@ def told(tally: LossTally, least: int) -> LossTally | None:
         return tally
     cells = tuple(count // least * least for count in tally.cells)
     wrong = None if tally.wrong is None else tally.wrong // least * least
-    return replace(tally, cells=cells, wrong=wrong, unusable=0)
+    large = [rows >= least for rows in tally.score_rows]
+    rows = tuple(rows // least * least for rows in tally.score_rows)
+    means = (loss / max(1, count) for loss, count in zip(tally.score_losses, tally.score_rows, strict=True))
+    losses = tuple(mean * count if told else 0.0 for mean, count, told in zip(means, rows, large, strict=True))
+    return replace(tally, cells=cells, wrong=wrong, unusable=0, score_rows=rows, score_losses=losses)
+
+
+def scores_of(expected: ExpectedLoss, outputs: Mapping[str, Sequence[Any]], labels: Sequence[Any]) -> list[float]:
+    """The score of each row where it is a probability; none where it is not."""
+    return [] if expected.metric == "absolute" else [score_of(outputs, row) for row in range(len(labels))]

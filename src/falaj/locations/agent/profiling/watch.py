@@ -18,7 +18,7 @@ from falaj.locations.agent.profiling.blocks import ANSWERED, SHADOW, Arm, ArmKey
 from falaj.locations.agent.profiling.book import Book
 from falaj.locations.agent.profiling.message import message_of
 from falaj.locations.agent.profiling.references import References
-from falaj.locations.agent.profiling.tallies import losses_of, mistakes_of
+from falaj.locations.agent.profiling.tallies import losses_of, mistakes_of, scores_of
 from falaj.locations.background import Background, kept_open
 from falaj.monitoring.reference import ReleaseReference
 from falaj.serving.labels import Joined, LabelJoin
@@ -168,7 +168,8 @@ class Profiling:
         place = self._book.block_at(key, joined.predicted_at)
         if place is not None:
             number, tally = place
-            self._book.keep_tally(number, tally.added(found, mistakes_of(expected, outputs, labels)))
+            more = (each(expected, outputs, labels) for each in (mistakes_of, scores_of))
+            self._book.keep_tally(number, tally.added(found, *more))
         times = (joined.predicted_at, joined.labelled_at)
         run, full = self._book.run_of(key).added(found, *times, expected.block_rows)
         self._book.keep_run(key, run, full)
