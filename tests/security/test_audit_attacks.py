@@ -156,7 +156,7 @@ def test_nothing_changes_and_nobody_gets_in_when_the_log_cannot_be_written(
     with platform.database.transaction() as session:
         session.execute(text(f"ALTER TABLE {table} RENAME TO gone"))
     lina = acting_as(client.app, "lina")  # type: ignore[arg-type]
-    answer = lina.post("/api/v1/projects", json={"name": "flights", "repository": "/r"})
+    answer = lina.post("/api/v1/projects", json={"name": "flights", "repository": "https://git.example.org/f.git"})
     assert answer.status_code >= 500
     refused = acting_as(client.app, "stranger").get("/api/v1/projects/x/secrets")  # type: ignore[arg-type]
     assert (refused.status_code, refused.json()["code"]) == (403, "auth.forbidden")

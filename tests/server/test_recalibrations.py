@@ -81,7 +81,7 @@ def test_people_resolve_it_and_do_not_overrule_it(place: Monitored):
     "wrong", [{"offset": "much"}, {"limit": "far"}, {"rows": -1}, {"days": [[1]]}, {"kind": "ranking"}]
 )
 def test_what_is_no_report_is_refused(place: Monitored, wrong: dict[str, Any]):
-    assert tell(place, report(**wrong)) == 422
+    assert tell(place, report(**wrong)) == 400
     assert place.client.get(SHOWN).json() == []
 
 

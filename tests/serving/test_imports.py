@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 ENCRYPTION = {f"falaj.encryption{name}" for name in ("", ".derivation", ".errors", ".stream")}
-ALLOWED = {"falaj", "falaj.errors", "falaj.serving", "falaj.serving.file_identity"} | ENCRYPTION
+ALLOWED = {"falaj", "falaj.errors", "falaj.ids", "falaj.serving", "falaj.serving.file_identity"} | ENCRYPTION
 ALLOWED_BELOW = (
     "falaj.confinement",
     "falaj.serving.modelserver",

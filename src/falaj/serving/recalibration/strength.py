@@ -8,6 +8,9 @@ import numpy as np
 
 from falaj.serving.recalibration.records import DayRecord
 
+_NOTHING = 1e-9
+"""A smaller offset moves no answer, and its square is lost in rounding."""
+
 
 def learned_strength(days: Sequence[DayRecord], first: float, prior_days: float) -> float:
     """The share of what is proposed that days turned out to need.
@@ -28,7 +31,7 @@ def learned_strength(days: Sequence[DayRecord], first: float, prior_days: float)
     Returns:
         From 0 to 1.
     """
-    heard = [day for day in days if day.needed is not None and day.information > 0 and day.proposed != 0]
+    heard = [day for day in days if day.needed is not None and day.information > 0 and abs(day.proposed) > _NOTHING]
     if not heard:
         return first
     information = np.array([day.information for day in heard])
