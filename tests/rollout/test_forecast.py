@@ -47,6 +47,7 @@ def test_a_plan_that_cannot_end_is_refused_with_what_would_work() -> None:
 def test_labels_decide_by_their_own_blocks() -> None:
     found = forecast(canary(metrics=["errors", "brier"]), (1.0,) * 4)
     assert isinstance(found, Forecast) and found.decides == "brier" and found.total_s >= 30 * 86_400
+    assert refusal(canary(metrics=["errors", "brier"], max_s=30 * 86_400.0), found, 100.0) == "", "labels come late"
 
 
 @pytest.mark.parametrize("options", [{"baseline": False}, {"metrics": [{"name": "predictions"}]}])

@@ -28,10 +28,12 @@ class Forecast:
 
     Args:
         steps_s: Seconds of each step.
-        decides: Name of the metric that takes longest in the last one.
+        traffic_s: Seconds of each step for what requests alone decide; labels come when they come.
+        decides: Name of the metric that takes longest.
     """
 
     steps_s: tuple[float, ...]
+    traffic_s: tuple[float, ...]
     decides: str
 
     @property
@@ -54,24 +56,25 @@ def forecast(plan: RolloutPlan, lengths_s: Sequence[float]) -> Forecast | None:
     if not plan.baseline or not plan.steps or not judged_by:
         return None
     needs = {name: _needs(name, plan) for name in judged_by}
-    passed, steps, waited = 0.0, list[float](), dict.fromkeys(needs, 0.0)
+    passed, steps, traffic, waited = 0.0, list[float](), list[float](), dict.fromkeys(needs, 0.0)
     for place in range(len(plan.steps)):
         left = {name: max(0.0, blocks[place] - passed) * _block_s(name, plan, lengths_s[place])
                 for name, blocks in needs.items()}  # fmt: skip
         waited = {name: waited[name] + left[name] for name in needs}
+        traffic.append(max((seconds for name, seconds in left.items() if name in RATIOS), default=0.0))
         steps.append(max(plan.hold_s, *left.values()) + (plan.burn_in_s if place == 0 else 0.0))
         passed += steps[-1] / lengths_s[place]
-    return Forecast(tuple(steps), max(waited, key=lambda name: waited[name]))
+    return Forecast(tuple(steps), tuple(traffic), max(waited, key=lambda name: waited[name]))
 
 
 def refusal(plan: RolloutPlan, found: Forecast, rate: float) -> str:
     """Why a plan cannot end in time, and what would work; empty where it can."""
-    place = next((place for place, seconds in enumerate(found.steps_s) if seconds > plan.max_s), None)
+    place = next((place for place, seconds in enumerate(found.traffic_s) if seconds > plan.max_s), None)
     if place is None:
         return ""
     return (
         f"the plan cannot end: at {rate:.3g} requests a second, a step of {plan.steps[place] / WHOLE:.2%} takes about "
-        f"{_words(found.steps_s[place])}, and `max` is {_words(plan.max_s)}; begin with a larger step, compare by a "
+        f"{_words(found.traffic_s[place])}, and `max` is {_words(plan.max_s)}; begin with a larger step, compare by a "
         "shadow or a challenger first, or allow more time"
     )
 
