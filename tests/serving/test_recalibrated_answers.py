@@ -323,7 +323,8 @@ def test_labels_are_kept_with_the_digest_of_the_token_that_was_shown(packaged: P
     replica = serve(packaged("flights")[0])
     body = json.dumps({"labels": [{"prediction_id": "a", "label": 1}]})
     for headers in ({}, {"authorization": "Bearer secret"}, {"authorization": "Basic x"}):
-        assert replica.client.post("/feedback", content=body, headers=headers).status_code == 202
+        given = {"content-type": "application/json", **headers}
+        assert replica.client.post("/feedback", content=body, headers=given).status_code == 202
     entries, _ = follow(replica.log, {}, kind=LABELS)
     senders = [label.sender for entry in entries for label in labels_of(entry.header, entry.raw)]
     assert senders == ["", sha256(b"secret").hexdigest(), ""]
