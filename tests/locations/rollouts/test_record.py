@@ -15,6 +15,7 @@ from falaj.rollout.machine import NO_NEW_UNITS
 from tests.locations.rollouts.made import access, joined, judged_record, plan, prediction
 
 S = RolloutState
+TENTH = {"weights": {1: 9_000, 2: 1_000}, "baseline_weight": 1_000}
 HELD = plan(metrics=["errors"], holdback={"share": 0.1, "for_s": 60.0})
 
 
@@ -132,3 +133,15 @@ def test_a_trajectory_is_bounded_keeps_its_ends_and_every_change_of_state() -> N
     shown = record.report()["trajectory"]
     assert len(shown) <= SHOWN_POINTS and shown[-1] == record.trajectory[-1]
     assert thinned([{"at": 1}]) == [{"at": 1}]
+
+
+def test_in_the_holdback_it_is_still_told_that_the_steps_have_shown_the_candidate_to_be_good() -> None:
+    record = judged_record(HELD)
+    for second in range(260):
+        requests = [access(2, at=200.5 + second, **TENTH) for _ in range(10)]
+        requests += [access(1, at=200.5 + second, baseline=True, answered_baseline=True, **TENTH) for _ in range(10)]
+        record = counted(record, requests, 200.9 + second).closed(202.0 + second)
+    record = record.happened(Asked(Command.PROMOTE, "omar"), 470.0).happened(Applied(), 471.0)
+    [metric] = record.report()["metrics"]
+    assert (record.rollout.state, metric["requests"]) == (S.HOLDBACK, [0, 0])
+    assert metric["safe"] >= metric["safe_line"] and metric["at_most"] == 1.5

@@ -24,7 +24,7 @@ from falaj.rollout import (
     transition,
     weight_of,
 )
-from falaj.rollout.analysis import Analysis, Verdict
+from falaj.rollout.analysis import Analysis, MetricVerdict, Verdict
 from falaj.rollout.judging import judged, of_holdback
 
 SHOWN_POINTS = 60
@@ -220,12 +220,19 @@ class Record:
             "since": rollout.since, "reason": rollout.reason, "culprits": list(rollout.culprits), "by": rollout.by,
             "requests": {"stable": self.answered[0], "candidate": self.answered[1]},
             "harm": _short(found.harm) if found else 0.0, "harm_line": _short(found.harm_line) if found else None,
-            "metrics": [_metric(metric) for metric in found.metrics] if found else [],
+            "metrics": [_metric(metric) for metric in self._shown(found)] if found else [],
             "notes": [*([self.expected] if self.expected else []), *self._promise(), *(found.notes if found else ())],
             "allowed": sorted(allowed(rollout.state, plan.strategy)), "asked": self.asked,
             "plan": plan.to_json(), "captured": self.captured,
             "trajectory": list(self.trajectory if rollout.ended else thinned(self.trajectory)),
         }  # fmt: skip
+
+    def _shown(self, found: Verdict) -> Sequence[MetricVerdict]:
+        """The metrics as the test in force has them; that a candidate is good enough was shown by the steps."""
+        if self.ramp is None:
+            return found.metrics
+        steps = {metric.name: metric for metric in self.ramp.verdict().metrics}
+        return [replace(each, safe=steps[each.name].safe, at_most=steps[each.name].at_most) for each in found.metrics]
 
     def _promise(self) -> list[str]:
         """What is not promised of this rollout, in words."""
