@@ -152,6 +152,12 @@ def test_nothing_played_is_as_expected() -> None:
     assert (closing_line([]), exit_code([])) == ("0 of 0 as expected", 0)
 
 
+def test_an_end_that_is_as_likely_as_not_is_told_and_is_no_failure_beside_a_rare_one() -> None:
+    endings = [Ending("canary", "rolled_back", 1 / 100), Ending("compare", "no_better", 1 / 2)]
+    assert exit_code(endings) == 0 and closing_line(endings).endswith("compare no better (expected in 1 of 2)")
+    assert exit_code([*endings, Ending("slow", "succeeded", 1 / 50)]) == 1
+
+
 class TestChaptersOfTheDemo:
     """The table itself."""
 
@@ -176,7 +182,8 @@ class TestChaptersOfTheDemo:
     def test_the_expected_outcome_is_none_of_the_unlikely_ones(self) -> None:
         for each in self.chapters:
             assert each.expected not in each.unlikely
-            assert all(0 < chance <= 0.05 for chance in each.unlikely.values()), each.name
+            most = 0.5 if each.name == "compare" else 0.05  # whether a year pays is no judgement with an error bound
+            assert all(0 < chance <= most for chance in each.unlikely.values()), each.name
 
     def test_what_the_demo_edits_is_in_the_example(self) -> None:
         from demo import candidates
