@@ -72,7 +72,7 @@ def test_quantiles_are_right_within_the_spread_wherever_a_block_has_moved(
     cells = fitted(values)
     found = [quantile(cells, cells.count(block), share) for share in (0.1, 0.5, 0.9)]
     real = np.quantile(block, (0.1, 0.5, 0.9))
-    tolerance = 0.15 * (np.ptp(values) + scale * abs(moved))
+    tolerance = 0.2 * (np.ptp(values) + scale * abs(moved))  # cells beyond the reference are as wide as its range
     assert np.abs(found - real).max() <= tolerance
 
 
