@@ -25,7 +25,7 @@ from falaj.rollout.machine import (
     transition,
     weight_of,
 )
-from falaj.rollout.plan import WHOLE, MetricPlan, RolloutPlan, Strategy, plan_of
+from falaj.rollout.plan import WHOLE, MetricPlan, RolloutPlan, Strategy, block_length_s, plan_of
 
 __all__ = [
     "ENDED",
@@ -47,6 +47,7 @@ __all__ = [
     "Strategy",
     "allowed",
     "another_share",
+    "block_length_s",
     "mirror_of",
     "pair_of",
     "plan_of",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -9,6 +10,10 @@ from typing import Any
 
 WHOLE = 10_000
 """All of the traffic: shares are counted in 1/10,000."""
+
+LONGEST_BLOCK_S = 60.0
+FEWEST_IN_BLOCK = 5
+"""A block of time is longer than a second only where an arm would have fewer requests in it."""
 
 
 class Strategy(StrEnum):
@@ -119,6 +124,18 @@ class RolloutPlan:
                 "matches": tuple(value.get("matches", ())),
             }
         )
+
+
+def block_length_s(rate: float | None, share: float) -> float:
+    """How long a block of time is that two arms are compared in, in seconds; to be fixed before the first one.
+
+    Args:
+        rate: Requests a second to the endpoint in the past; None where that is not known.
+        share: Of one arm, 0..1.
+    """
+    if not rate or not share:
+        return 1.0
+    return float(min(LONGEST_BLOCK_S, max(1.0, math.ceil(FEWEST_IN_BLOCK / (rate * share)))))
 
 
 def plan_of(rollout_id: str, kind: str, options: Mapping[str, Any], candidate: int, stable: int) -> RolloutPlan:

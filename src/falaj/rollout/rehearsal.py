@@ -18,7 +18,7 @@ from falaj.rollout.machine import (
     transition,
     weight_of,
 )
-from falaj.rollout.plan import WHOLE, RolloutPlan, Strategy
+from falaj.rollout.plan import WHOLE, RolloutPlan, Strategy, block_length_s
 
 REHEARSED = ("errors", "latency")
 """Metrics that are known with the answer; labels come when they come."""
@@ -27,7 +27,6 @@ _MOST_AT_ONCE = 100_000
 _PATIENCE = 0.15
 _SOONEST_S = 2.0
 """Looks become rarer while a step lasts, by this share of its time; an agent looks more often and decides no later."""
-_FEWEST = 5  # requests of an arm in a block, as agents have it
 _TICK_S = 1e-3
 _MEDIAN_MS = 20.0
 _SPREAD = 0.5
@@ -158,7 +157,7 @@ def _by_blocks(
     """The evidence after so many more requests of a canary with a baseline, one block of time after another."""
     weight = weight_of(plan, rollout) / WHOLE
     share = min(weight, 1 - weight)
-    length = max(1.0, np.ceil(_FEWEST / (stream.rate * share)))
+    length = block_length_s(stream.rate, share)
     blocks = max(1, int(count / (stream.rate * length)))
     for number in range(blocks):
         asked = int(rng.poisson(count / blocks))

@@ -5,10 +5,10 @@ import math
 
 import pytest
 
-from falaj.locations.agent.rollouts.blocks import OpenBlocks, block_length_s, rows_of
+from falaj.locations.agent.rollouts.blocks import OpenBlocks, rows_of
 from falaj.locations.agent.rollouts.counting import counted
 from falaj.locations.agent.rollouts.vitals import Vitals
-from falaj.rollout import Pair, RolloutState
+from falaj.rollout import Pair, RolloutState, block_length_s
 from tests.locations.rollouts.made import access, judged_record, plan
 
 ROW = (True, "a.sock", 3.0, False, False)

@@ -15,23 +15,8 @@ from falaj.rollout.analysis import Block
 
 GRACE_S = 1.0
 """A block is closed so long after its end; what is answered later counts in the next one, with the time it took."""
-LONGEST_S = 60.0
-FEWEST = 5
-"""A block is longer than a second only where an arm would have fewer requests in it."""
 Row = tuple[bool, str, float, bool, bool]
 """Candidate's arm, replica, milliseconds (infinite without a whole answer), failed, by the release's own fault."""
-
-
-def block_length_s(rate: float | None, share: float) -> float:
-    """How long a block is, in seconds; to be fixed before the first one.
-
-    Args:
-        rate: Requests a second to the endpoint in the past; None where that is not known.
-        share: Of one arm, 0..1.
-    """
-    if not rate or not share:
-        return 1.0
-    return float(min(LONGEST_S, max(1.0, math.ceil(FEWEST / (rate * share)))))
 
 
 @dataclass(frozen=True)

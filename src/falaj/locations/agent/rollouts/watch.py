@@ -17,7 +17,7 @@ from typing import Any
 from falaj.locations.accesslog import Access, AccessLog, Position
 from falaj.locations.agent.intake import Offer
 from falaj.locations.agent.rollouts import counting
-from falaj.locations.agent.rollouts.blocks import OpenBlocks, block_length_s
+from falaj.locations.agent.rollouts.blocks import OpenBlocks
 from falaj.locations.agent.rollouts.capture import capture
 from falaj.locations.agent.rollouts.labelled import (
     Answer,
@@ -36,7 +36,19 @@ from falaj.locations.desired import BaselineStatus, DesiredState, EndpointState,
 from falaj.locations.errors import DesiredStateError
 from falaj.locations.runtimes.process.files import read_json, write_json
 from falaj.locations.traffic import Baseline, Match, Traffic
-from falaj.rollout import WHOLE, Applied, Failed, Hindered, Ready, RolloutPlan, RolloutState, Started, Strategy, pair_of
+from falaj.rollout import (
+    WHOLE,
+    Applied,
+    Failed,
+    Hindered,
+    Ready,
+    RolloutPlan,
+    RolloutState,
+    Started,
+    Strategy,
+    block_length_s,
+    pair_of,
+)
 from falaj.rollout.analysis import Analysis
 from falaj.rollout.forecast import forecast, in_words, refusal
 from falaj.rollout.judging import analysis_plan
