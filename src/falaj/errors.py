@@ -32,6 +32,7 @@ class FalajError(Exception):
     code = "falaj.error"
     status = 500
     exit_code = 1
+    retry_after_s: float | None = None
 
     def __init__(self, message: str, *, where: str = "", hint: str = "", code: str = "") -> None:
         super().__init__(message)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from sqlalchemy.orm import Session
 
@@ -32,7 +34,7 @@ def test_the_strictest_law_of_any_data_holds(entity: Entity, labels: list[Label]
 
 
 def kept_by(platform: Platform) -> object:
-    return desired("local", platform)["keep_predictions_s"]
+    return asyncio.run(desired("local", platform))["keep_predictions_s"]
 
 
 @pytest.fixture

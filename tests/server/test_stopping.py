@@ -25,9 +25,9 @@ def test_an_agent_that_waits_for_news_is_answered(
 ) -> None:
     monkeypatch.setattr(locations, "_LONG_POLL_S", math.inf)  # nothing else would end it
     platform = Platform(Home(tmp_path / "home", {}).prepare(), database)
-    version = desired("local", platform)["version"]
+    version = asyncio.run(desired("local", platform))["version"]
     threading.Timer(0.3, platform.stopping.set).start()
-    assert desired("local", platform, after=version)["version"] == version
+    assert asyncio.run(desired("local", platform, after=version))["version"] == version
     assert platform.stopping.is_set()
 
 

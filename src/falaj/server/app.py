@@ -19,6 +19,8 @@ from falaj.home import Home
 from falaj.server import problems
 from falaj.server.access import gate
 from falaj.server.actions import require_actions
+from falaj.server.body_limit import BodyLimit
+from falaj.server.connections import options, raise_file_limit
 from falaj.server.controller import Controller
 from falaj.server.mutual_tls import agents_let_in
 from falaj.server.notifier import Notifier
@@ -84,6 +86,7 @@ def create_app(platform: Platform, *, controllers: bool = True) -> FastAPI:
         dependencies=[Depends(gate)],
     )
     app.state.platform = platform
+    app.add_middleware(BodyLimit)
     problems.install(app)
     for router in (
         runs.router,
@@ -132,13 +135,8 @@ def serve(home: Home, port: int) -> None:
     synchronise(database, platform.keys)
     offer_setup(database, home.root, f"http://127.0.0.1:{port}", platform.now())
     app = create_app(platform)
-    config = uvicorn.Config(
-        app,
-        host="127.0.0.1",
-        port=port,
-        log_level="warning",
-        timeout_graceful_shutdown=2,
-    )
+    raise_file_limit()
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, **options())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor decides; a Ctrl-C reaches the whole group
     with agents_let_in(platform, app), traced(platform):
         _Server(config, platform).run()

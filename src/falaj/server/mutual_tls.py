@@ -16,10 +16,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
-from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from falaj.errors import FalajError, UnavailableError
 from falaj.evidence.keys import replace_private
+from falaj.server.connections import BoundedProtocol, options
 from falaj.server.doorway import CERTIFICATE, Doorway
 from falaj.server.platform import Platform
 
@@ -47,12 +47,9 @@ class Listener:
             Doorway(app, platform),
             host=host,
             port=port,
-            http=_PeerProtocol,
-            ws="none",
             lifespan="off",
             proxy_headers=False,
-            log_level="warning",
-            timeout_graceful_shutdown=2,
+            **{**options(), "http": _PeerProtocol},
         )
         config.load()
         config.ssl = self._context.ssl
@@ -137,12 +134,12 @@ class _Server(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-class _PeerProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # one of two classes, chosen at import
+class _PeerProtocol(BoundedProtocol):
     """HTTP on a TLS connection; its requests know the peer's certificate."""
 
     app: Any
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         connection: ssl.SSLObject = transport.get_extra_info("ssl_object")
         self.app = _presenting(self.app, connection.getpeercert(binary_form=True))

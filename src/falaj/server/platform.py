@@ -24,6 +24,8 @@ from falaj.release import lifecycle as deployments
 from falaj.runs import lifecycle as runs
 from falaj.server.event_stream import EventFanOut
 from falaj.server.federation import Federation
+from falaj.server.password_queue import PasswordQueue
+from falaj.server.version_feed import VersionFeed
 from falaj.storage import Database
 
 
@@ -86,6 +88,16 @@ class Platform:
     def federation(self) -> Federation:
         """Logins by the identity provider, and security keys."""
         return Federation(self.home, self.database)
+
+    @cached_property
+    def version_feed(self) -> VersionFeed:
+        """Wakes agents that wait for a newer desired state."""
+        return VersionFeed(self.database, self.stopping)
+
+    @cached_property
+    def password_queue(self) -> PasswordQueue:
+        """Where passwords are verified and hashed."""
+        return PasswordQueue()
 
     @cached_property
     def event_fan_out(self) -> EventFanOut:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,15 +34,9 @@ def problem(
 
 def problem_of(error: FalajError, **details: Any) -> JSONResponse:
     """The problem document of an error."""
-    return problem(
-        error.status,
-        error.code,
-        error.message,
-        exit_code=error.exit_code,
-        where=error.where,
-        hint=error.hint,
-        **details,
-    )
+    wait = None if error.retry_after_s is None else {"retry-after": str(math.ceil(error.retry_after_s))}
+    about = {"where": error.where, "hint": error.hint, **details}
+    return problem(error.status, error.code, error.message, exit_code=error.exit_code, headers=wait, **about)
 
 
 def install(app: FastAPI) -> None:

@@ -12,7 +12,7 @@ from falaj.integrations.git.polling import poll
 from falaj.integrations.git.remote import create_remote, install_hook, remote_path, require_hookable, require_own
 from falaj.integrations.git.spool import SpooledPush, drain
 from falaj.integrations.git.status import STATES, CommitStatus, reporter_for
-from falaj.integrations.git.webhooks import MAX_BODY_BYTES, PushEvent, verify_and_parse
+from falaj.integrations.git.webhooks import MAX_BODY_BYTES, PushEvent, carries_signature, verify_and_parse
 
 __all__ = [
     "MAX_BODY_BYTES",
@@ -26,6 +26,7 @@ __all__ = [
     "SpooledPush",
     "WebhookRefusedError",
     "author",
+    "carries_signature",
     "contributors",
     "create_remote",
     "drain",

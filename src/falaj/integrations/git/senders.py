@@ -27,12 +27,14 @@ class Sender:
         event_header: Header that names the event, in lower case.
         events: Events that move a ref.
         delivery_headers: Headers with an id that a repeated delivery keeps, best first.
+        signature_headers: Headers of which one carries the proof.
         check: Raises `WebhookRefusedError` for headers, body, secret and time that do not fit.
     """
 
     event_header: str
     events: frozenset[str]
     delivery_headers: tuple[str, ...]
+    signature_headers: tuple[str, ...]
     check: Callable[[Headers, bytes, str, float], None]
 
 
@@ -100,12 +102,17 @@ def _wrong_signature() -> WebhookRefusedError:
 
 
 SENDERS: Mapping[str, Sender] = {
-    "github": Sender("x-github-event", frozenset({"push"}), ("x-github-delivery",), check_github),
+    "github": Sender(
+        "x-github-event", frozenset({"push"}), ("x-github-delivery",), ("x-hub-signature-256",), check_github
+    ),
     "gitlab": Sender(
         "x-gitlab-event",
         frozenset({"Push Hook", "Tag Push Hook"}),
         ("idempotency-key", "webhook-id", "x-gitlab-event-uuid"),
+        ("x-gitlab-token", "webhook-signature"),
         check_gitlab,
     ),
-    "gitea": Sender("x-gitea-event", frozenset({"push", "delete"}), ("x-gitea-delivery",), check_gitea),
+    "gitea": Sender(
+        "x-gitea-event", frozenset({"push", "delete"}), ("x-gitea-delivery",), ("x-gitea-signature",), check_gitea
+    ),
 }

@@ -84,6 +84,11 @@ def verify_and_parse(vendor: str, headers: Mapping[str, str], body: bytes, secre
     return _push(vendor, event, _delivery_id(sender.delivery_headers, given), _payload(given, body))
 
 
+def carries_signature(vendor: str, headers: Mapping[str, str]) -> bool:
+    """Whether the headers have a proof of this git host at all; its worth shows with the whole body."""
+    return vendor in SENDERS and any(name in headers for name in SENDERS[vendor].signature_headers)
+
+
 def _delivery_id(names: tuple[str, ...], headers: Headers) -> str:
     for name in names:
         if value := headers.get(name, ""):

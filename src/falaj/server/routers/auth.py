@@ -61,8 +61,12 @@ class StepUpWish(_Secretive):
 
 
 @router.post("/setup", status_code=201, response_model=documents.LoggedIn, **action(Action.PUBLIC))
-def set_up(wish: SetupWish, platform: Shared) -> documents.LoggedIn:
+async def set_up(wish: SetupWish, platform: Shared) -> documents.LoggedIn:
     """Make the first administrator with the one-time link of the installation, and log in."""
+    return await platform.password_queue.run(_set_up, wish, platform)
+
+
+def _set_up(wish: SetupWish, platform: Platform) -> documents.LoggedIn:
     newcomer = identity.Newcomer(wish.name, wish.email, wish.password.get_secret_value())
     keeper, now = platform.doorkeeper, platform.now()
     link = wish.link.get_secret_value()
@@ -72,25 +76,32 @@ def set_up(wish: SetupWish, platform: Shared) -> documents.LoggedIn:
 
 
 @router.post("/login", response_model=documents.LoggedIn, **action(Action.PUBLIC))
-def log_in(wish: LoginWish, platform: Shared) -> documents.LoggedIn:
-    """Open a session with a name and a password, and a one-time password when an application is enrolled."""
+async def log_in(wish: LoginWish, platform: Shared) -> documents.LoggedIn:
+    """Open a session with a name and a password, and a one-time password when an application is enrolled.
+
+    Whoever finds the queue of logins full is answered 503 at once, with the time to wait.
+    """
+    return await platform.password_queue.run(_log_in, wish, platform)
+
+
+def _log_in(wish: LoginWish, platform: Platform) -> documents.LoggedIn:
     proof = identity.Proof(wish.password.get_secret_value(), wish.otp.get_secret_value())
     return _opened(platform, platform.doorkeeper.log_in(wish.name, proof, platform.now()))
 
 
 @router.post("/password", status_code=204, **action(Action.PUBLIC))
-def choose_password(wish: PasswordWish, platform: Shared) -> None:
+async def choose_password(wish: PasswordWish, platform: Shared) -> None:
     """Choose a password with the one-time link that an administrator handed over."""
     link, password = wish.link.get_secret_value(), wish.password.get_secret_value()
-    platform.doorkeeper.choose_password(link, password, platform.now())
+    await platform.password_queue.run(platform.doorkeeper.choose_password, link, password, platform.now())
 
 
 @router.post("/step-up", response_model=documents.SteppedUp, **action(Action.MANAGE_OWN))
-def step_up(wish: StepUpWish, request: Request, caller: Caller, platform: Shared) -> documents.SteppedUp:
+async def step_up(wish: StepUpWish, request: Request, caller: Caller, platform: Shared) -> documents.SteppedUp:
     """Prove again who one is, as approvals and new keys ask for."""
-    proof = identity.Proof(wish.password.get_secret_value(), wish.otp.get_secret_value())
-    now = platform.now()
-    return documents.SteppedUp(platform.doorkeeper.prove_again(caller, bearer_of(request), proof, now), now)
+    proof, now = identity.Proof(wish.password.get_secret_value(), wish.otp.get_secret_value()), platform.now()
+    prove = platform.doorkeeper.prove_again
+    return documents.SteppedUp(await platform.password_queue.run(prove, caller, bearer_of(request), proof, now), now)
 
 
 @router.post("/logout", status_code=204, **action(Action.MANAGE_OWN))

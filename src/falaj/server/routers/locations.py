@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
 
 from falaj import release
 from falaj.artifacts import parse_digest
@@ -26,8 +26,8 @@ from falaj.storage import EndpointRow, ReleaseRow
 
 router = APIRouter(prefix="/api/v1", tags=["locations"])
 _LONG_POLL_S = 20.0
-_POLL_STEP_S = 0.25
 _CHUNK_BYTES = 1 << 20
+Version = Annotated[int, Query(ge=-1, le=2**62)]
 LogSize = Annotated[int, Query(ge=0, le=2**62)]
 
 
@@ -74,16 +74,26 @@ class Report(BaseModel):
 
 
 @router.get("/locations/{location}/desired", **action(Action.SERVE))
-def desired(location: str, platform: Shared, after: int = -1) -> dict[str, Any]:
+async def desired(location: str, platform: Shared, after: Version = -1) -> dict[str, Any]:
     """What a location must serve; waits up to 20 s for something newer than version `after`."""
-    deadline = time.monotonic() + _LONG_POLL_S
-    newest = select(func.max(EndpointRow.version)).where(EndpointRow.location == location)
-    while True:
-        with platform.database.reading() as session:
-            version = session.scalar(newest) or 0
-            if version != after or time.monotonic() > deadline or platform.stopping.is_set():
-                return {"version": version, **_plans(platform.turn(session), location)}
-        platform.stopping.wait(_POLL_STEP_S)
+    if after >= 0 and await run_in_threadpool(_version, platform, location) == after:
+        await platform.version_feed.wait(location, after, _LONG_POLL_S)
+    return await run_in_threadpool(_desired, platform, location)
+
+
+def _desired(platform: Platform, location: str) -> dict[str, Any]:
+    with platform.database.reading() as session:
+        version = session.scalar(_newest(location)) or 0
+        return {"version": version, **_plans(platform.turn(session), location)}
+
+
+def _version(platform: Platform, location: str) -> int:
+    with platform.database.reading() as session:
+        return session.scalar(_newest(location)) or 0
+
+
+def _newest(location: str) -> Select[Any]:
+    return select(func.max(EndpointRow.version)).where(EndpointRow.location == location)
 
 
 @router.put("/locations/{location}/status", status_code=204, **action(Action.SERVE))
