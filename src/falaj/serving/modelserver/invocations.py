@@ -10,7 +10,14 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from falaj.serving.modelserver.decoding import compile_decoder, record_type, row_type, value_type, without_nan
+from falaj.serving.modelserver.casting import compile_cast
+from falaj.serving.modelserver.decoding import (
+    column_decoder,
+    record_decoder,
+    row_decoder,
+    whole_values,
+    without_nan,
+)
 from falaj.serving.modelserver.errors import InvalidInputError
 from falaj.serving.modelserver.signature import Feature, Signature
 from falaj.serving.modelserver.tables import Array, Columns, Payload, Rows
@@ -46,7 +53,7 @@ class InvocationDecoder:
         self._split = msgspec.json.Decoder(_Split)
         self._rows_of = lru_cache(maxsize=64)(self._compile_rows)
         if signature.columns:
-            self._records = self._compile_records()
+            self._records = record_decoder(signature.features)
             self._by_column = self._compile_by_column()
 
     def decode(self, body: bytes) -> Payload:
@@ -98,24 +105,14 @@ class InvocationDecoder:
     def _compile_rows(self, names: tuple[str, ...]) -> Callable[[Any], Payload]:
         """Decoder of list rows whose columns come in the given order."""
         features, order = _arrange(self._signature, names)
-        decode = compile_decoder(list[row_type(features)], _by_position(names))  # type: ignore[misc]
+        decode = row_decoder(features, _by_position(names))
         if order is None:
             return lambda raw: Rows(decode(raw))
         pick, padded = order, (None,)
         return lambda raw: Rows([pick(row + padded) for row in decode(raw)])
 
-    def _compile_records(self) -> Callable[[Any], list[tuple[Any, ...]]]:
-        record = record_type(self._signature.features)
-        decode = compile_decoder(list[record], lambda rest: rest.removeprefix(".") or None)  # type: ignore[valid-type]
-        by_name = dict(zip(record.__struct_encode_fields__, record.__struct_fields__, strict=True))
-        fields = [by_name[name] for name in self._signature.names]
-        return lambda raw: [tuple(getattr(found, field) for field in fields) for found in decode(raw)]
-
     def _compile_by_column(self) -> dict[str, Callable[[Any], list[Any]]]:
-        return {
-            feature.name: compile_decoder(list[value_type(feature)], lambda _rest, name=feature.name: name)  # type: ignore[misc]
-            for feature in self._signature.features
-        }
+        return {feature.name: column_decoder(feature) for feature in self._signature.features}
 
     def _columns(self, raw: msgspec.Raw) -> Payload:
         """Decode `inputs` of a column signature: an object of equally long lists."""
@@ -153,16 +150,34 @@ def tensor_of(feature: Feature, values: Any) -> Array:
     Raises:
         InvalidInputError: Values of another type, ragged lists, or another shape.
     """
+    return checked_shape(feature, array_of(feature, values))
+
+
+def array_of(feature: Feature, values: Any) -> Array:
+    """Make an array of nested lists, of any shape.
+
+    Raises:
+        InvalidInputError: Values of another type, or ragged lists.
+    """
     name = feature.name or "input"
     try:
-        array = np.asarray(values)
-        fits = np.can_cast(array.dtype, feature.dtype, "same_kind") or array.dtype.kind in "iu"
-        if feature.kind != "string" and not (fits and array.dtype.kind != "O"):
-            raise ValueError(f"values of type {array.dtype}")
-        array = array.astype(feature.dtype)
+        array = _untyped_array(feature, values)
     except (ValueError, TypeError) as error:
         raise InvalidInputError(f"tensor {name!r} must hold {feature.kind} values: {error}", field=name) from None
-    return checked_shape(feature, array)
+    return compile_cast(feature, missing=True)(array)
+
+
+def _untyped_array(feature: Feature, values: Any) -> Array:
+    """Nested lists as an array of the type that they have; null is NaN among floats."""
+    if feature.kind == "string":
+        return np.asarray(values, dtype="O")
+    array = np.asarray(values)
+    if array.dtype.kind == "O" and not feature.whole:
+        return np.asarray(np.where(array == np.array(None), np.nan, array).tolist())
+    if array.dtype.kind == "f" and feature.whole:  # also what whole numbers become beside others, and lose digits
+        exact = np.asarray(values, dtype="O")
+        return np.array(whole_values(feature, exact.reshape(-1).tolist()), feature.dtype).reshape(exact.shape)
+    return array
 
 
 def checked_shape(feature: Feature, array: Array) -> Array:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 import numpy as np
 
-from falaj.serving.modelserver.decoding import compile_decoder, value_type, without_nan
+from falaj.serving.modelserver.casting import compile_cast
+from falaj.serving.modelserver.decoding import column_decoder, without_nan
 from falaj.serving.modelserver.errors import InvalidInputError
-from falaj.serving.modelserver.invocations import checked_shape, same_length, tensor_of
-from falaj.serving.modelserver.signature import Feature, Signature
+from falaj.serving.modelserver.invocations import array_of, checked_shape, same_length
+from falaj.serving.modelserver.signature import KIND_OF_DATATYPE, KINDS, Feature, Signature
 from falaj.serving.modelserver.tables import Array, Columns, Payload
 
 DTYPES: Mapping[str, str] = {
@@ -85,10 +86,15 @@ class InferDecoder:
         self._signature = signature
         self._by_name = {feature.name: feature for feature in signature.features}
         self._request = msgspec.json.Decoder(_Request)
-        self._values = {
-            f.name: compile_decoder(list[value_type(f)], lambda _rest, name=f.name: name)  # type: ignore[misc]
-            for f in signature.features
-        }
+        self._values = {f.name: column_decoder(f) for f in signature.features} if signature.columns else {}
+        self._casts = {f.name: self._compile_cast(f) for f in signature.features}
+
+    def _compile_cast(self, feature: Feature) -> Callable[[Array], Array]:
+        if not self._signature.columns:
+            cast = compile_cast(feature, missing=True)
+            return lambda array: checked_shape(feature, cast(array))
+        cast = compile_cast(feature, missing=not feature.required)
+        return lambda array: cast(_one_value_a_row(feature, array))
 
     def decode(self, body: bytes, header_length: int | None) -> InferRequest:
         """Turn a body into a request.
@@ -142,20 +148,26 @@ class InferDecoder:
         if given.data is msgspec.UNSET:
             raise InvalidInputError(f"input {given.name!r} has no data", field=given.name)
         feature = self._by_name.get(given.name)
-        if feature is not None and self._signature.columns:
-            values = self._values[given.name](given.data)
-            return _reshaped(given, np.array(values, dtype=feature.dtype))
-        return _reshaped(given, _flat_json(given, given.data))
+        if feature is None or not self._signature.columns:
+            return _reshaped(given, _flat_json(given, given.data))
+        values = self._values[given.name](given.data)
+        array = _reshaped(given, np.array(values, dtype=feature.dtype))
+        if given.datatype not in _PLAIN[feature.kind]:
+            _check_declared(given, feature, array)
+        return array
 
     def _arranged(self, inputs: Sequence[_Input], arrays: Sequence[Array]) -> list[Array]:
         """Arrays in signature order, types checked."""
         if self._is_whole_table(inputs, arrays):
-            return [_column(f, arrays[0][:, index]) for index, f in enumerate(self._signature.features)]
+            matrix = arrays[0]
+            return [cast(matrix[:, index]) for index, cast in enumerate(self._casts.values())]
         given = self._named(inputs, arrays)
         same_length(tuple(given), list(given.values()))
         count = len(arrays[0]) if arrays else 0
-        check = _column if self._signature.columns else _tensor
-        return [check(f, given[f.name]) if f.name in given else _left_out(f, count) for f in self._signature.features]
+        return [
+            self._casts[f.name](given[f.name]) if f.name in given else _left_out(f, count)
+            for f in self._signature.features
+        ]
 
     def _is_whole_table(self, inputs: Sequence[_Input], arrays: Sequence[Array]) -> bool:
         """One [n, k] tensor stands for the k columns of an all-numeric table, as KServe's clients send it."""
@@ -198,15 +210,31 @@ def _binary(request: _Request) -> frozenset[str] | None:
 
 
 def _flat_json(given: _Input, data: msgspec.Raw) -> Array:
-    feature = Feature(given.name, _KIND_OF[given.datatype], shape=())
-    values = np.asarray(msgspec.json.decode(data), dtype="O" if given.datatype == "BYTES" else None)
-    return tensor_of(feature, values.reshape(-1)).astype(DTYPES[given.datatype])
+    """Values as the request declares them, where it does not speak of columns by name."""
+    declared = Feature(given.name, KIND_OF_DATATYPE[given.datatype])
+    try:
+        return array_of(declared, msgspec.json.decode(data)).reshape(-1)
+    except msgspec.DecodeError as error:
+        raise InvalidInputError(f"input {given.name!r}: {error}", field=given.name) from None
 
 
-_KIND_OF = {
-    name: "string" if name == "BYTES" else "boolean" if name == "BOOL" else "double" if name[0] == "F" else "long"
-    for name in DTYPES
+# Datatypes that hold every value of a column's kind, so that values of that kind need no second look.
+_PLAIN = {
+    kind: ("BYTES",) if kind == "string" else (datatype, "FP64", "FP32") for kind, (_dtype, datatype) in KINDS.items()
 }
+
+
+def _check_declared(given: _Input, feature: Feature, array: Array) -> None:
+    """Refuse values of another type than the request declares, as their bytes could not be sent."""
+    declared = Feature(given.name, KIND_OF_DATATYPE[given.datatype], feature.required)
+    if "string" in (feature.kind, declared.kind):
+        raise _another_type(feature, given.datatype)
+    if feature.whole and declared.whole:
+        compile_cast(declared, missing=not feature.required)(array)
+
+
+def _another_type(feature: Feature, datatype: str) -> InvalidInputError:
+    return InvalidInputError(f"input {feature.name!r} must be {feature.datatype}, not {datatype}", field=feature.name)
 
 
 def _from_binary(given: _Input, data: memoryview, size: int) -> Array:
@@ -253,35 +281,9 @@ def _left_out(feature: Feature, count: int) -> Array:
     return np.full(count, None if feature.kind == "string" else np.nan, feature.dtype)
 
 
-def _column(feature: Feature, array: Array) -> Array:
-    """A table's column: one value a row, of the signature's type, missing only where allowed."""
-    if array.ndim == 2 and array.shape[1] == 1:
-        array = array[:, 0]
-    if array.ndim != 1:
-        raise InvalidInputError(f"input {feature.name!r} must have shape [n] or [n, 1]", field=feature.name)
-    return _finite(feature, _typed(feature, array))
-
-
-def _tensor(feature: Feature, array: Array) -> Array:
-    return checked_shape(feature, _typed(feature, array))
-
-
-def _typed(feature: Feature, array: Array) -> Array:
-    """The array in the feature's dtype when that loses nothing but precision of floats."""
-    wanted = np.dtype(feature.dtype)
-    lossless = array.dtype == wanted or (array.dtype.kind in "biu" and wanted.kind == "f" and array.dtype != np.bool_)
-    if lossless or (array.dtype.kind != "O" and wanted.kind != "O" and np.can_cast(array.dtype, wanted, "same_kind")):
-        return array.astype(wanted, copy=False)
-    raise InvalidInputError(f"input {feature.name!r} must be {feature.datatype}, not {array.dtype}", field=feature.name)
-
-
-def _finite(feature: Feature, array: Array) -> Array:
-    if array.dtype.kind != "f":
+def _one_value_a_row(feature: Feature, array: Array) -> Array:
+    if array.ndim == 1:
         return array
-    bad = np.isinf(array) if not feature.required else ~np.isfinite(array)
-    if bad.any():
-        row = int(bad.argmax())
-        raise InvalidInputError(
-            f"row {row}, column {feature.name!r}: {array[row]} is not allowed", row=row, field=feature.name
-        )
-    return array
+    if array.ndim == 2 and array.shape[1] == 1:
+        return array[:, 0]
+    raise InvalidInputError(f"input {feature.name!r} must have shape [n] or [n, 1]", field=feature.name)

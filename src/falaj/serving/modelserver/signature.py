@@ -18,6 +18,17 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "double": ("<f8", "FP64"),
     "string": ("O", "BYTES"),
 }
+# Types that columns do not have and tensors may.
+_TENSOR_ONLY: Mapping[str, tuple[str, str]] = {
+    "int8": ("|i1", "INT8"),
+    "int16": ("<i2", "INT16"),
+    "uint8": ("|u1", "UINT8"),
+    "uint16": ("<u2", "UINT16"),
+    "uint32": ("<u4", "UINT32"),
+    "uint64": ("<u8", "UINT64"),
+    "float16": ("<f2", "FP16"),
+}
+_ALL: Mapping[str, tuple[str, str]] = {**KINDS, **_TENSOR_ONLY}
 _TENSOR_KINDS = {
     "bool": "boolean",
     "int32": "integer",
@@ -26,7 +37,24 @@ _TENSOR_KINDS = {
     "float64": "double",
     "str": "string",
     "object": "string",
+    **{name: name for name in _TENSOR_ONLY},
 }
+_EXACT_IN_A_FLOAT = (-(2**53), 2**53 - 1)
+
+
+def _bounds(dtype: str) -> tuple[int, int]:
+    """Least and greatest whole number of a NumPy dtype, by its letter and its bytes."""
+    bits = 8 * int(dtype[2])
+    return (0, 2**bits - 1) if dtype[1] == "u" else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+
+
+_BOUNDS = {kind: _bounds(dtype) for kind, (dtype, _datatype) in _ALL.items() if dtype[1:2] in ("i", "u")}
+_DTYPES = {
+    (kind, required): dtype if required or not (kind in _BOUNDS or kind == "boolean") else "<f8"
+    for kind, (dtype, _datatype) in _ALL.items()
+    for required in (True, False)
+}
+KIND_OF_DATATYPE: Mapping[str, str] = {datatype: kind for kind, (_dtype, datatype) in _ALL.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +63,7 @@ class Feature:
 
     Attributes:
         name: Column or tensor name; "" for the only, unnamed tensor.
-        kind: MLflow type: boolean, integer, long, float, double, string.
+        kind: MLflow type: boolean, integer, long, float, double, string; of a tensor also the other NumPy types.
         required: A required column may be neither left out nor missing in a row.
         shape: Dimensions after the row dimension; () for a column, -1 for any length.
     """
@@ -48,14 +76,25 @@ class Feature:
     @property
     def dtype(self) -> str:
         """NumPy dtype of the array given to the model; whole numbers that may be missing become float64."""
-        if not self.required and self.kind in ("boolean", "integer", "long"):
-            return "<f8"
-        return KINDS[self.kind][0]
+        return _DTYPES[self.kind, self.required]
 
     @property
     def datatype(self) -> str:
         """Open Inference Protocol datatype."""
-        return KINDS[self.kind][1]
+        return _ALL[self.kind][1]
+
+    @property
+    def whole(self) -> bool:
+        """True for whole numbers."""
+        return self.kind in _BOUNDS
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """Least and greatest whole number; of those that may be missing only what a float holds exactly."""
+        low, high = _BOUNDS[self.kind]
+        if self.required:
+            return low, high
+        return max(low, _EXACT_IN_A_FLOAT[0]), min(high, _EXACT_IN_A_FLOAT[1])
 
 
 @dataclass(frozen=True, slots=True)
