@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
@@ -13,6 +14,7 @@ import yaml
 
 from falaj.checks import run_check
 from falaj.checks.in_project import describe
+from falaj.project import SourceSpec
 from falaj.project.expectations import ColumnExpectation, TableExpectation
 from tests.checks.conftest import flights
 
@@ -184,3 +186,20 @@ def test_in_the_projects_environment(bench):
     bench.keep_table("prepare", TABLE)
     bench.spec = replace(bench.spec, expect={"prepare": {"rows": {"min": 4}}})
     assert run_check("data", bench.context()).passed
+
+
+@pytest.mark.parametrize("packing", ["csv", "csv.gz"])
+def test_a_source_is_read_as_steps_read_it(bench, same_process, packing):
+    text = "Straße;zip\nA;01234\nÖ;00501\n".encode("latin-1")
+    path = bench.root / f"rows.{packing}"
+    path.write_bytes(gzip.compress(text) if packing == "csv.gz" else text)
+    bench.keep("raw", path)
+    read = {"separator": ";", "encoding": "latin-1", "types": {"zip": "text"}}
+    source = SourceSpec("raw", f"file://{path.name}", "public", "AE", read)
+    expect = {"raw": {"zip": {"values": ["01234", "00501"]}, "Straße": {"values": ["A", "Ö"]}}}
+    bench.spec = replace(bench.spec, expect=expect, data={"raw": source})
+    assert run_check("data", bench.context(now=NOW)).passed
+    bench.spec = replace(bench.spec, data={"raw": replace(source, read={"separator": ";"})})
+    summary = run_check("data", bench.context(now=NOW)).summary
+    assert "the byte 0x" in summary
+    assert "encoding: latin-1" in summary

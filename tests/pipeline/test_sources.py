@@ -3,6 +3,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -117,3 +118,16 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(project: Project, mo
     monkeypatch.setattr(sources, "_states", lambda file: iter([file.read_text()]))
     found = snapshot(project, "file://a.csv")
     assert project.store.read_bytes(found.digest) == b"x\n22\n"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", ["with space/naïve file.csv", "50%20off.csv", 'o\'brien "q".v1.csv', "سرعة#1?.csv"])
+@pytest.mark.parametrize("encoded", [False, True])
+def test_any_name_of_a_file_is_found_plain_and_percent_encoded(project: Project, name: str, encoded: bool) -> None:
+    project.write(f"data/{name}", "x\n1\n")
+    project.write("steps.py", "import polars as pl\n\ndef f(raw: pl.DataFrame) -> int:\n    return raw.height\n")
+    url = f"file://data/{quote(name) if encoded else name}"
+    result = project.run(StepSpec("f", run="steps:f", inputs=("raw",)), data={"raw": url})
+    assert result.ok, result.steps["f"].error
+    assert project.value(result, "f") == 1
+    absolute = url.replace("file://", f"file://{project.worktree}/")
+    assert sources.fingerprint(absolute) == sources.fingerprint(f"file://{project.worktree}/data/{name}")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from falaj.artifacts import ArtifactStore, Digest
@@ -14,6 +15,8 @@ from falaj.errors import RunFailedError
 from falaj.project.spec import ProjectSpec
 
 _FETCHING = threading.Lock()
+READING = ".read"
+"""Ending of the note beside a data source that says how it is read."""
 
 
 class CheckError(RunFailedError):
@@ -92,11 +95,23 @@ class CheckContext:
             raise CheckError(
                 f"the run has no output {name!r}", hint=f"it has {', '.join(sorted(self.outputs)) or 'none'}"
             )
-        return self.fetch_digest(self.outputs[name])
+        source = self.spec.data.get(name)
+        if source is None:
+            return self.fetch_digest(self.outputs[name])
+        filename = PurePosixPath(source.source.partition("?")[0]).name or "data"
+        path = self.fetch_digest(self.outputs[name], f"{name}-{filename}")
+        path.with_name(f"{path.name}{READING}").write_text(json.dumps(dict(source.read)))
+        return path
 
-    def fetch_digest(self, digest: Digest) -> Path:
-        """An artifact on disk, fetched once."""
+    def fetch_digest(self, digest: Digest, filename: str = "") -> Path:
+        """An artifact on disk, fetched once.
+
+        Args:
+            digest: Which.
+            filename: Its name where the ending says what it is; empty for that of the digest.
+        """
         target = self.workdir / "artifacts" / digest.replace(":", "-")
+        target = target.with_name(f"{target.name}-{filename}") if filename else target
         with _FETCHING:  # checks of one run go on in several threads
             if not target.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from falaj.errors import MissingExtraError
 from falaj.pipeline.errors import SourceError
@@ -32,10 +32,9 @@ def snapshot(source: SourceSpec, store: ArtifactStore) -> Snapshot:
         MissingExtraError: The extra `s3` is not installed.
     """
     address = urlsplit(source.source)
-    prefix = address.path.strip("/")
     try:
         bucket = _bucket(address.netloc, dict(parse_qsl(address.query)))
-        return unchanged(source, lambda: _pinned(source, bucket, prefix, store))
+        return unchanged(source, lambda: _pinned(source, bucket, address.path, store))
     except (SourceError, MissingExtraError):
         raise
     except OSError:
@@ -46,8 +45,8 @@ def snapshot(source: SourceSpec, store: ArtifactStore) -> Snapshot:
         raise SourceError(f"data source `{source.name}`: {reason}", where=source.source, hint=hint) from error
 
 
-def _pinned(source: SourceSpec, bucket: Any, prefix: str, store: ArtifactStore) -> Snapshot:
-    objects = _objects(bucket, prefix)
+def _pinned(source: SourceSpec, bucket: Any, path: str, store: ArtifactStore) -> Snapshot:
+    prefix, objects = _listed(bucket, path)
     if not objects:
         raise SourceError(f"data source `{source.name}`: there is nothing below `{prefix}`", where=source.source)
     return pinned(store, source.source, _state(objects), lambda: _read(source, bucket, prefix, objects, store))
@@ -61,7 +60,14 @@ def state_of(url: str) -> str:
         Exception: What the bucket's client raises when it cannot be reached.
     """
     address = urlsplit(url)
-    return _state(_objects(_bucket(address.netloc, dict(parse_qsl(address.query))), address.path.strip("/")))
+    return _state(_listed(_bucket(address.netloc, dict(parse_qsl(address.query))), address.path)[1])
+
+
+def _listed(bucket: Any, path: str) -> tuple[str, list[Mapping[str, Any]]]:
+    """The prefix that a URL names, as it is written or percent-encoded, and the objects below it."""
+    prefix, decoded = path.strip("/"), unquote(path).strip("/")
+    objects = _objects(bucket, prefix)
+    return (decoded, _objects(bucket, decoded)) if not objects and decoded != prefix else (prefix, objects)
 
 
 def _state(objects: list[Mapping[str, Any]]) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from falaj.errors import FalajError
 from falaj.pipeline.environment import Environment
@@ -61,7 +62,7 @@ def resolve(source: SourceSpec, environment: Environment, worktree: Path, store:
         case "package":
             return _local(source, _in_package(source, rest, environment, worktree), store)
         case "file":
-            return _local(source, worktree / rest, store)
+            return _local(source, plain_path(worktree, rest), store)
         case "s3":
             from falaj.pipeline.buckets import snapshot
 
@@ -91,9 +92,21 @@ def fingerprint(url: str) -> str | None:
         from falaj.pipeline.buckets import state_of
 
         return hashlib.sha256(state_of(url).encode()).hexdigest()
+    path = plain_path(Path("/"), rest)
     if scheme == "file" and rest.startswith("/"):
-        return hashlib.sha256("\n".join(_states(Path(rest))).encode()).hexdigest()
+        return hashlib.sha256("\n".join(_states(path)).encode()).hexdigest()
     return None
+
+
+def plain_path(folder: Path, rest: str) -> Path:
+    """The file that a URL names, written as it is or percent-encoded; the first where both or neither are there.
+
+    Args:
+        folder: What a relative path begins at.
+        rest: The URL behind its `//`.
+    """
+    as_written, decoded = folder / rest, folder / unquote(rest)
+    return decoded if not os.path.lexists(as_written) and os.path.lexists(decoded) else as_written
 
 
 def forget(source: SourceSpec, store: ArtifactStore) -> None:
@@ -163,8 +176,8 @@ def _name_key(url: str) -> str:
 def _in_package(source: SourceSpec, rest: str, environment: Environment, worktree: Path) -> Path:
     places = [*environment.site_packages, worktree / "src", worktree]
     for place in places:
-        if (place / rest).exists():
-            return place / rest
+        if (path := plain_path(place, rest)).exists():
+            return path
     package = rest.partition("/")[0]
     installed = any((place / package).is_dir() for place in places)
     what = f"`{package}` is installed but has no such file" if installed else f"`{package}` is not installed"

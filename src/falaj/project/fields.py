@@ -109,7 +109,7 @@ Reference = Annotated[
 Url = Annotated[
     str,
     text_like(
-        r"^(package|file|s3)://\S+$",
+        r"^(package|file|s3)://\S([^\x00-\x1f\x7f]*\S)?$",
         "a URL of one of the kinds that can be read, package, file and s3; such as file://data/rows.csv",
         2000,
     ),

@@ -29,6 +29,7 @@ from falaj.project.fields import (
     problem,
 )
 from falaj.project.monitoring import Monitoring
+from falaj.project.reading import Reading
 from falaj.project.retrain import Retrain
 from falaj.project.spec import MAX_REPLICAS, PrivacySpec, ProjectSpec, ServingSpec, SourceSpec, StepSpec
 from falaj.project.strategies import StrategyField
@@ -47,7 +48,7 @@ class DataSource(Strict):
     source: Url = Field(description="Where the data is, as a URL; `file://` is relative to the project.")
     classification: Classification = Field(description="How sensitive the data is.")
     origin: Origin = Field(description="ISO 3166 code of the jurisdiction that the data comes from.")
-    read: dict[str, Any] = Field(default={}, description="Options of the reader, such as `separator`.")
+    read: Reading = Field(default=Reading(), description="How the file is read, where it is not as its ending says.")
     sector: Sector | None = Field(
         default=None,
         description="The business whose law covers the data, where the classification does not tell; policy packs "
@@ -58,6 +59,16 @@ class DataSource(Strict):
         description="The column that says whose each row is. Snapshots then enter the index of subjects, so that "
         "`falaj privacy find` knows where a person's data went.",
     )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        self.read.require_fits(self.source)
+        return self
+
+    def to_spec(self, name: str) -> SourceSpec:
+        """The source as the pipeline consumes it."""
+        rest = self.model_dump(exclude_none=True, exclude={"read"})
+        return SourceSpec(name=name, **rest, read=self.read.model_dump(exclude_none=True))
 
 
 class Resources(Strict):
@@ -212,9 +223,7 @@ class Project(Strict):
             model=self.model,
             owner=self.owner,
             risk=self.risk,
-            data={
-                name: SourceSpec(name=name, **each.model_dump(exclude_none=True)) for name, each in self.data.items()
-            },
+            data={name: each.to_spec(name) for name, each in self.data.items()},
             steps={name: step.to_spec(name) for name, step in self.pipeline.items()},
             checks=self.checks.to_spec(),
             expect={name: table.to_spec() for name, table in self.expect.items()},

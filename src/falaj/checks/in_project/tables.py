@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+import json
+import sys
+import types
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +46,28 @@ def read_table(path: Path, *, pandas: bool | None = None) -> Any:
         path: File or folder of the output.
         pandas: True forces pandas; None takes pandas for what pandas wrote, else polars where it is installed.
     """
-    file = table_file(path)
+    note = path.with_name(f"{path.name}.read")
+    file = path if note.exists() else table_file(path)
     if pandas is None:
         pandas = installed("pandas") and (written_by_pandas(file) or not installed("polars"))
     try:
+        if note.exists():
+            return _read_source(file, json.loads(note.read_text()), "pandas" if pandas else "polars")
         return _read_pandas(file) if pandas else _read_polars(file)
     except ImportError as error:
         raise ProblemError(f"the project's environment cannot read tables: {error}") from error
+
+
+def _read_source(path: Path, read: dict[str, Any], form: str) -> Any:
+    """A data source, in the way that steps read it."""
+    package = types.ModuleType("falaj_step")
+    package.__path__ = [str(Path(__file__).resolve().parents[2] / "pipeline" / "runner" / "falaj_step")]
+    sys.modules.setdefault(package.__name__, package)
+    problem = importlib.import_module("falaj_step.problem").Problem
+    try:
+        return importlib.import_module("falaj_step.tables").read_table(str(path), form, read)
+    except problem as error:
+        raise ProblemError(f"{error}; {error.hint}" if error.hint else str(error)) from error
 
 
 def _read_pandas(file: Path) -> Any:

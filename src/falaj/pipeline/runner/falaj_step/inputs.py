@@ -69,4 +69,5 @@ def _table(path: str, form: str, read: dict[str, Any]) -> Any:
         raise
     except Exception as error:
         name = os.path.basename(path)
-        raise Problem("step.wrong-input", f"`{name}` cannot be read as a table: {error}") from error
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise Problem("step.wrong-input", f"`{name}` cannot be read as a table: {reason}") from error

@@ -1,5 +1,5 @@
 # pathlib takes longer to import than a small step takes to run.
-# ruff: noqa: PTH112, PTH118, PTH119
+# ruff: noqa: PTH112, PTH118, PTH119, PTH123
 """Reads and writes tables with the library that a step asks for; results are Parquet."""
 
 from __future__ import annotations
@@ -22,14 +22,20 @@ def read_table(path: str, form: str, read: dict[str, Any]) -> Any:
     Args:
         path: The file or folder.
         form: `polars`, `polars-lazy`, `pandas` or `arrow`.
-        read: Options of the source: `format`, `separator`, `null_values`, `columns`.
+        read: Options of the source, as `falaj.project.reading` describes them.
 
     Raises:
         Problem: The format is not one of these.
     """
     kind = read.get("format") or _format(path)
     readers = {"polars": _polars, "polars-lazy": _polars_lazy, "pandas": _pandas, "arrow": _arrow}
-    return readers[form](path, kind, read)
+    try:
+        return readers[form](path, kind, read)
+    except (ImportError, OSError, Problem):
+        raise
+    except Exception as error:
+        problem = _json_problem(path) if kind == "jsonl" else None
+        raise problem or error from error
 
 
 def write_table(table: Any, folder: str) -> None:
@@ -91,8 +97,72 @@ def _unpacked(path: str) -> Any:
     return path
 
 
-def _csv_options(kind: str, read: dict[str, Any]) -> tuple[str, list[str]]:
-    return read.get("separator") or ("\t" if kind == "tsv" else ","), read.get("null_values") or NULLS
+def _json_problem(path: str) -> Problem | None:
+    """The first line of a file of JSON lines that is none; None when each is."""
+    import io
+    import json
+
+    source, name = _unpacked(path), os.path.basename(path)
+    with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                value = json.loads(line) if line.strip() else {}
+            except ValueError as error:  # bytes that are no UTF-8 among them
+                return Problem("step.wrong-input", f"`{name}` line {number} is no JSON: {error}", "mend the line")
+            if not isinstance(value, dict):
+                return Problem("step.wrong-input", f"`{name}` line {number} is no object", "one `{...}` a line")
+    return None
+
+
+def _csv(path: str, form: str, kind: str, read: dict[str, Any]) -> Any:
+    """A CSV file: looked over, then read by the library; what that refuses is said by line and column."""
+    from .csv_columns import Columns, explanation
+    from .csv_survey import rewritten, survey
+
+    name, nulls = os.path.basename(path), read.get("null_values") or NULLS
+    separator = read.get("separator") or ("\t" if kind == "tsv" else ",")
+    source = _in_utf8(_unpacked(path), name, read.get("encoding") or "utf-8")
+    found = survey(source, name, separator, read)
+    columns = Columns(found.header, read, name)
+    if not found.plain:
+        source = rewritten(source, separator)
+    try:
+        return _csv_reader(form)(source, separator, nulls, columns)
+    except (ImportError, OSError):
+        raise
+    except Exception as error:
+        raise explanation(source, name, separator, columns, nulls) or error from error
+
+
+def _csv_reader(form: str) -> Any:
+    if form == "pandas":
+        from .csv_pandas import read_pandas
+
+        return read_pandas
+    if form == "arrow":
+        from .csv_arrow import read_arrow
+
+        return read_arrow
+    from .csv_polars import read_polars
+
+    return read_polars
+
+
+def _in_utf8(source: Any, name: str, encoding: str) -> Any:
+    """The source itself where it is in UTF-8, else its text in it."""
+    import codecs
+
+    if codecs.lookup(encoding).name in ("utf-8", "utf-8-sig", "ascii"):
+        return source
+    if not isinstance(source, bytes):
+        with open(source, "rb") as file:
+            source = file.read()
+    try:
+        return source.decode(encoding).encode()
+    except UnicodeDecodeError as error:
+        line = source.count(b"\n", 0, error.start) + 1
+        message = f"`{name}` line {line}: the byte 0x{source[error.start]:02x} is not in {encoding}"
+        raise Problem("step.wrong-input", message, "`read: {encoding: ...}` in falaj.yaml names another") from None
 
 
 def _polars(path: str, kind: str, read: dict[str, Any]) -> Any:
@@ -100,23 +170,46 @@ def _polars(path: str, kind: str, read: dict[str, Any]) -> Any:
 
     columns = read.get("columns")
     if kind == "parquet":
-        return pl.read_parquet(os.path.join(path, "**/*.parquet") if os.path.isdir(path) else path, columns=columns)
+        table = pl.read_parquet(_parquet_files(path), columns=columns)
+        return table.drop(_index_columns(path, table.columns, columns))
     if kind == "arrow":
         return pl.read_ipc(path, columns=columns, memory_map=False)
     if kind == "jsonl":
-        return pl.read_ndjson(_unpacked(path))
-    separator, nulls = _csv_options(kind, read)
-    return pl.read_csv(
-        _unpacked(path), separator=separator, null_values=nulls, columns=columns, infer_schema_length=10_000
-    )
+        table = pl.read_ndjson(_unpacked(path))
+        return table if columns is None else table.select(columns)
+    return _csv(path, "polars", kind, read)
 
 
 def _polars_lazy(path: str, kind: str, read: dict[str, Any]) -> Any:
     import polars as pl
 
     if kind == "parquet":
-        return pl.scan_parquet(os.path.join(path, "**/*.parquet") if os.path.isdir(path) else path)
+        table, columns = pl.scan_parquet(_parquet_files(path)), read.get("columns")
+        table = table if columns is None else table.select(columns)
+        return table.drop(_index_columns(path, table.collect_schema().names(), columns))
     return _polars(path, kind, read).lazy()
+
+
+def _parquet_files(path: str) -> str:
+    return os.path.join(path, "**/*.parquet") if os.path.isdir(path) else path
+
+
+def _index_columns(path: str, names: list[str], asked: list[str] | None) -> list[str]:
+    """Columns in which pandas keeps an index without a name, which no other library has.
+
+    Raises:
+        Problem: The index has a name and is not asked for: leaving it out could lose something.
+    """
+    from .pandas_index import index_of
+
+    index = [name for name in index_of(path) if name in names and name not in (asked or ())]
+    named = [name for name in index if not name.startswith("__index_level_")]
+    if named:
+        shown = f"`{os.path.basename(path)}` has the pandas index {', '.join(f'`{name}`' for name in named)}"
+        listed = ", ".join(names)
+        hint = f"`reset_index()` in the step that returns it, or `read: {{columns: [{listed}]}}` of a data source"
+        raise Problem("step.wrong-input", f"{shown}, which becomes a column only when it is asked for", hint)
+    return index
 
 
 def _pandas(path: str, kind: str, read: dict[str, Any]) -> Any:
@@ -128,9 +221,9 @@ def _pandas(path: str, kind: str, read: dict[str, Any]) -> Any:
     if kind == "arrow":
         return pd.read_feather(path, columns=columns)
     if kind == "jsonl":
-        return pd.read_json(path, lines=True)
-    separator, nulls = _csv_options(kind, read)
-    return pd.read_csv(path, sep=separator, na_values=nulls, keep_default_na=False, usecols=columns)
+        table = pd.read_json(path, lines=True)
+        return table if columns is None else table[columns]
+    return _csv(path, "pandas", kind, read)
 
 
 def _arrow(path: str, kind: str, read: dict[str, Any]) -> Any:
@@ -140,23 +233,16 @@ def _arrow(path: str, kind: str, read: dict[str, Any]) -> Any:
     if kind == "parquet":
         import pyarrow.parquet as parquet
 
-        return parquet.read_table(path, columns=columns)
+        table = parquet.read_table(path, columns=columns)
+        return table.drop_columns(_index_columns(path, table.column_names, columns))
     if kind == "arrow":
         import pyarrow.feather as feather
 
         return feather.read_table(path, columns=columns)
-    source = _unpacked(path)
-    stream = pa.BufferReader(source) if isinstance(source, bytes) else source
     if kind == "jsonl":
         import pyarrow.json
 
-        return pyarrow.json.read_json(stream)
-    return _arrow_csv(stream, kind, read)
-
-
-def _arrow_csv(stream: Any, kind: str, read: dict[str, Any]) -> Any:
-    from pyarrow import csv
-
-    separator, nulls = _csv_options(kind, read)
-    convert = csv.ConvertOptions(null_values=nulls, strings_can_be_null=True, include_columns=read.get("columns"))
-    return csv.read_csv(stream, parse_options=csv.ParseOptions(delimiter=separator), convert_options=convert)
+        source = _unpacked(path)
+        table = pyarrow.json.read_json(pa.BufferReader(source) if isinstance(source, bytes) else source)
+        return table if columns is None else table.select(columns)
+    return _csv(path, "arrow", kind, read)
