@@ -99,8 +99,9 @@ def test_s3_without_the_extra(project: Project, monkeypatch: pytest.MonkeyPatch)
 def test_s3_that_nobody_serves(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with pytest.raises(SourceError) as caught:
-        snapshot(project, "s3://bucket/prefix?endpoint=http://127.0.0.1:9")
+        snapshot(project, "s3://bucket/prefix")
     assert "raw" in caught.value.message
 
 

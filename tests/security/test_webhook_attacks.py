@@ -19,8 +19,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from falaj.egress import ForbiddenAddressError
 from falaj.integrations.notifications import (
-    ForbiddenAddressError,
     Happened,
     NobodyAnsweredError,
     Postman,

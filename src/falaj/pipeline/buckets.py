@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def snapshot(source: SourceSpec, store: ArtifactStore) -> Snapshot:
-    """Pin the objects of `s3://bucket/prefix?endpoint=...&region=...`; credentials come from `AWS_*` variables.
+    """Pin the objects of `s3://bucket/prefix?region=...`; endpoint and credentials come from `AWS_*` variables.
 
     Objects whose ETag and size are those of an earlier reading are not read again.
 
@@ -79,7 +79,7 @@ def _bucket(name: str, options: Mapping[str, str]) -> Any:
         from obstore.store import S3Store
     except ImportError:
         raise MissingExtraError("s3", "reading s3:// data sources") from None
-    endpoint = options.get("endpoint") or os.environ.get("AWS_ENDPOINT_URL")
+    endpoint = os.environ.get("AWS_ENDPOINT_URL")  # the credentials go there: no project names it
     plain = {"endpoint": endpoint, "virtual_hosted_style_request": False} if endpoint else {}
     client = {"allow_http": True} if endpoint and endpoint.startswith("http://") else {}
     region = options.get("region") or os.environ.get("AWS_REGION", "us-east-1")

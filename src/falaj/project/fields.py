@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, GetJsonSchemaHandler, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetJsonSchemaHandler,
+    StringConstraints,
+    WithJsonSchema,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
@@ -92,6 +101,17 @@ _gate_schema = WithJsonSchema(
     }
 )
 
+_S3 = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^?#]*)?(\?region=[a-z0-9-]{1,40})?")
+
+
+def _without_endpoint(url: str) -> str:
+    """Which server a bucket is asked at, and as whom, is not for a project to say: it would be sent the credentials."""
+    if url.startswith("s3://") and not _S3.fullmatch(url):
+        expected = "s3://BUCKET/PREFIX, `?region=` at most; AWS_ENDPOINT_URL names a server where the worker runs"
+        raise problem("this is not a bucket and a prefix alone", expected)
+    return url
+
+
 ModelName = Annotated[
     str, text_like(r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", "lower-case words joined by hyphens, such as flight-delay", 63)
 ]
@@ -113,6 +133,7 @@ Url = Annotated[
         "a URL of one of the kinds that can be read, package, file and s3; such as file://data/rows.csv",
         2000,
     ),
+    AfterValidator(_without_endpoint),
 ]
 Origin = Annotated[str, text_like(r"^[A-Z]{2}(-[A-Z0-9]{1,4})?$", "an ISO 3166 code such as AE or US")]
 ProjectPath = Annotated[

@@ -175,6 +175,7 @@ class PlatformSpec:
         entity: The legal entity: `name`, `jurisdiction`, `regime`, `sector`, where they are given.
         identity: `oidc` with `issuer`, `client_id` and `group_claim`, where people come from such a provider.
         notifications: Who is told of which events.
+        private_egress: Hosts and networks that the platform connects to although they are not public.
     """
 
     environments: Mapping[str, EnvironmentSpec]
@@ -187,6 +188,7 @@ class PlatformSpec:
     entity: Mapping[str, str] = field(default_factory=dict)
     identity: Mapping[str, Any] = field(default_factory=dict)
     notifications: tuple[NotificationSpec, ...] = ()
+    private_egress: tuple[str, ...] = ()
 
     @classmethod
     def default(cls) -> PlatformSpec:
@@ -236,6 +238,7 @@ class PlatformSpec:
             entity=dict(value["entity"]),
             identity=dict(value["identity"]),
             notifications=tuple(_notification(each) for each in value.get("notifications", ())),
+            private_egress=tuple(value.get("private_egress", ())),
         )
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from falaj.egress import OWN_MACHINE, EgressRules
 from falaj.home import Home
 from falaj.integrations.git import author, contributors, mirror, pin, require_own
 from falaj.pipeline.workspace import workspace
@@ -15,7 +16,10 @@ from falaj.runs.outcome import Order
 
 @contextmanager
 def checked_out(
-    order: Order, home: Home, since_of: Callable[[Path], str] = lambda _worktree: ""
+    order: Order,
+    home: Home,
+    since_of: Callable[[Path], str] = lambda _worktree: "",
+    rules: EgressRules = OWN_MACHINE,
 ) -> Iterator[tuple[Order, Path]]:
     """The files of the order's commit in a clean folder, and the order with who wrote it.
 
@@ -25,14 +29,16 @@ def checked_out(
         order: What to run.
         home: The installation.
         since_of: Gives the commit of the release before, of the model that a project file names; empty for none.
+        rules: What the platform connects to.
 
     Raises:
+        ForbiddenAddressError: The repository is where the platform does not connect to.
         GitInputError: The repository is another project's (`git.foreign-repository`).
         WorkspaceError: The repository has no such commit.
         GitError: The repository cannot be reached.
     """
     require_own(home, order.project, order.repository)
-    repository = _local(order.repository, home)
+    repository = _local(order.repository, home, rules)
     with workspace(repository, order.commit, home.run_dir(order.run_id) / "worktree") as worktree:
         if repository.is_relative_to(home.repos):
             pin(repository, order.commit)
@@ -42,7 +48,9 @@ def checked_out(
         yield replace(order, author=str(found), contributors=people, since=since), worktree
 
 
-def _local(repository: str, home: Home) -> Path:
+def _local(repository: str, home: Home, rules: EgressRules) -> Path:
     """A repository on this machine that has the commits; those of the installation's own are mirrored nowhere."""
     path = Path(repository)
-    return path if path.is_absolute() and path.is_dir() else mirror(repository, home.repos / "mirrors")
+    if path.is_absolute() and path.is_dir():
+        return path
+    return mirror(repository, home.repos / "mirrors", rules=rules)

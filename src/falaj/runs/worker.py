@@ -17,10 +17,11 @@ from sqlalchemy.orm import Session
 
 from falaj import release
 from falaj.artifacts import open_home_store, parse_digest
+from falaj.egress import EgressRules
 from falaj.encryption import home_scope, open_chest
 from falaj.errors import FalajError
 from falaj.evidence import envelope_digest, open_keyring
-from falaj.governance import lineage, trail
+from falaj.governance import lineage, settings, trail
 from falaj.governance.keys import Vault, secret_values, synchronise
 from falaj.governance.principal import Principal, PrincipalKind
 from falaj.governance.privacy import Searched
@@ -149,13 +150,17 @@ class Worker:
             refusal=lambda spec: self._refusal(order.run_id, spec),
         )
         try:
-            with checked_out(order, self._home, self._previous_commit) as (full_order, worktree):
+            with checked_out(order, self._home, self._previous_commit, self._egress()) as (full_order, worktree):
                 return conduct(full_order, worktree, surroundings)
         except FalajError as error:
             return Outcome(RunState.FAILED, str(error))
         except Exception as error:  # a defect of ours must end this run with a reason, not the worker
             logger.exception("run failed unexpectedly")
             return Outcome(RunState.FAILED, f"unexpected {type(error).__name__}: {error}; the worker's log says where")
+
+    def _egress(self) -> EgressRules:
+        with self._database.reading() as session:
+            return settings.egress(session)
 
     def _finish(self, lease: Lease, outcome: Outcome, searched: Sequence[Searched]) -> None:
         now = time.time()

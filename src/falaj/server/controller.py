@@ -13,7 +13,7 @@ from sqlalchemy import select
 from falaj import release
 from falaj.errors import FalajError
 from falaj.evidence import Role
-from falaj.governance import audit
+from falaj.governance import audit, settings
 from falaj.processes import Event, Outbox
 from falaj.release import captured, changes
 from falaj.release.lifecycle import DeploymentState
@@ -131,8 +131,10 @@ class Controller:
     def _poll(self, project: ProjectRow) -> None:
         from falaj.integrations.git import poll
 
+        with self._platform.database.reading() as session:
+            rules = settings.egress(session)
         try:
-            commit = poll(project.repository, project.branch)
+            commit = poll(project.repository, project.branch, rules=rules)
         except FalajError as error:  # one repository that is away must not keep the others waiting
             logger.warning("polling %s: %s", project.name, error)
             return

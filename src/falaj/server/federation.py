@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import stat
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from urllib.parse import urlsplit
 
+from falaj.egress import EgressRules
 from falaj.errors import UnavailableError
 from falaj.governance import federation, settings
 from falaj.home import Home
@@ -30,7 +32,7 @@ class Federation:
 
     home: Home
     database: Database
-    _known: dict[federation.ProviderSettings, federation.Provider] = field(default_factory=dict)
+    _known: dict[tuple[federation.ProviderSettings, EgressRules], federation.Provider] = field(default_factory=dict)
 
     def logins(self) -> federation.Logins:
         """The logins by the provider that is configured now.
@@ -40,13 +42,21 @@ class Federation:
             SecretExposedError: The file of the platform's secret is open to others.
         """
         wanted = self._settings()
-        provider = self._known.setdefault(wanted, federation.Provider(wanted, federation.Web()))
+        rules = self._rules(wanted)
+        provider = self._known.setdefault((wanted, rules), federation.Provider(wanted, federation.Web(rules=rules)))
         return federation.Logins(self.database, provider, f"{self.home.public_url}{PREFIX}/callback")
 
     @property
     def party(self) -> federation.RelyingParty:
         """The platform, as security keys know it."""
         return federation.RelyingParty.at(self.home.public_url)
+
+    def _rules(self, wanted: federation.ProviderSettings) -> EgressRules:
+        """The platform file names the issuer, which may be in a private network; what the issuer names is judged."""
+        issuer = urlsplit(wanted.issuer).hostname or ""
+        with self.database.reading() as session:
+            rules = settings.egress(session)
+        return replace(rules, private=(issuer, *rules.private))
 
     def _settings(self) -> federation.ProviderSettings:
         with self.database.reading() as session:

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from falaj.governance.federation.addresses import endpoint, reachable, return_address
+from falaj.governance.federation.addresses import endpoint, return_address
 from falaj.governance.federation.errors import ProviderError, ReturnAddressError
+from falaj.governance.federation.web import Web
 
 
 @pytest.mark.parametrize(
@@ -27,9 +28,9 @@ def test_other_addresses_are_not(address: object) -> None:
 
 
 def test_a_name_that_leads_to_the_metadata_service_is_not_asked() -> None:
+    web = Web(resolver=lambda _host, _port: ["93.184.216.34", "169.254.169.254"])
     with pytest.raises(ProviderError, match=r"169\.254\.169\.254"):
-        reachable(["93.184.216.34", "169.254.169.254"], "keys")
-    reachable(["127.0.0.1", "10.1.2.3", "2001:db8::1"], "keys")  # providers are often inside
+        web.get("https://login.example.org/keys", "keys")
 
 
 @pytest.mark.parametrize("text", ["http://127.0.0.1:4711/abc-_~", "http://[::1]:1", "/", "/login/done"])

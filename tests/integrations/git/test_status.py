@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from falaj.integrations.git import STATES, GitInputError, GitMissingError, GitUnavailableError, reporter_for
-from falaj.integrations.git.status import GiteaStatus, GitHubStatus, GitLabStatus, Unreported
+from falaj.integrations.git.status import GitHubStatus, GitLabStatus, Unreported
 
 from .conftest import Receiver
 
@@ -123,9 +123,9 @@ def test_an_unknown_state_or_commit_is_never_sent(receiver: Receiver) -> None:
     [
         ("github", "https://github.com/a/b.git", GitHubStatus("https://api.github.com", "a/b", "t")),
         ("github", "git@github.com:a/b.git", GitHubStatus("https://api.github.com", "a/b", "t")),
-        ("github", "https://git.example.org/a/b", GitHubStatus("https://git.example.org/api/v3", "a/b", "t")),
+        ("github", "https://git.example.org/a/b", Unreported()),
         ("gitlab", "ssh://git@gitlab.com:22/g/s/n.git", GitLabStatus("https://gitlab.com/api/v4", "g/s/n", "t")),
-        ("gitea", "https://me:pw@host:3000/a/b.git", GiteaStatus("https://host:3000/api/v1", "a/b", "t")),
+        ("gitea", "https://me:pw@host:3000/a/b.git", Unreported()),
     ],
 )
 def test_where_a_host_has_its_api(vendor: str, url: str, expected: object) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable
 from urllib.parse import urlsplit
 
+from falaj.egress import EgressRules, ForbiddenAddressError
 from falaj.governance.federation.errors import ProviderError, ReturnAddressError
 
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -31,22 +31,8 @@ def endpoint(address: object, what: str) -> str:
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK_NAMES):
         raise ProviderError(f"the provider's {what} is not https", hint="http is for providers on this machine")
     if _is_literal(parts.hostname):
-        reachable([parts.hostname], what)
+        _require_reachable(parts.hostname, what)
     return parts.geturl()
-
-
-def reachable(hosts: Iterable[str], what: str) -> None:
-    """Refuse IP addresses behind which no provider is, such as those of a cloud's metadata service.
-
-    Raises:
-        ProviderError: One is link-local, multicast or unspecified.
-    """
-    for host in hosts:
-        found = ipaddress.ip_address(host.partition("%")[0])
-        mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-        plain = mapped or found
-        if plain.is_link_local or plain.is_multicast or plain.is_unspecified:
-            raise ProviderError(f"the provider's {what} leads to {plain}, where no provider is")
 
 
 def return_address(text: str) -> str:
@@ -66,6 +52,14 @@ def return_address(text: str) -> str:
             f"a login does not return to {text[:80]!r}", hint="http://127.0.0.1:PORT/... or a path of this server"
         )
     return text
+
+
+def _require_reachable(host: str, what: str) -> None:
+    """Refuse IP addresses behind which no provider is, such as those of a cloud's metadata service."""
+    try:
+        EgressRules(any_private=True).require(host, [host])
+    except ForbiddenAddressError as error:
+        raise ProviderError(f"the provider's {what} leads to {host}, where no provider is") from error
 
 
 def _is_literal(host: str) -> bool:

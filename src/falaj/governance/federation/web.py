@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import httpx
 
-from falaj.governance.federation.addresses import endpoint, reachable
+from falaj.egress import OWN_MACHINE, EgressRules, ForbiddenAddressError, Resolver, destination, is_proxied, resolve
+from falaj.governance.federation.addresses import endpoint
 from falaj.governance.federation.errors import ProviderError
 
 _MAX_BYTES = 512 * 1024
@@ -37,9 +37,13 @@ class Web:
 
     Args:
         timeout_s: For the whole of an answer.
+        rules: Where a provider may be.
+        resolver: Finds addresses.
     """
 
     timeout_s: float = 10.0
+    rules: EgressRules = OWN_MACHINE
+    resolver: Resolver = resolve
 
     def get(self, address: str, what: str) -> Mapping[str, Any]:
         """Fetch a JSON object.
@@ -63,21 +67,45 @@ class Web:
     def _ask(self, method: str, address: str, what: str, **content: Any) -> Answer:
         parts = urlsplit(endpoint(address, what))
         deadline = time.monotonic() + self.timeout_s
-        headers = {"Accept": "application/json"}
-        remote = parts.scheme == "https"  # proxies and authorities of the environment are not for this machine's own
         try:
-            reachable(_resolved(parts.hostname or "", parts.port or (443 if remote else 80)), what)
-            with (
-                httpx.Client(timeout=self.timeout_s, trust_env=remote, follow_redirects=False) as client,
-                client.stream(method, address, headers=headers, **content) as response,
-            ):
-                return Answer(response.status_code, _object(_read(response, deadline)))
+            if parts.scheme == "https" and is_proxied(address):  # proxies are not for this machine's own
+                return self._send(method, address, "", parts.netloc, deadline, **content)
+            found = destination(address, self.rules, self.resolver)
+            return self._send_to_first(method, parts, found.addresses, deadline, **content)
+        except ForbiddenAddressError as error:
+            raise ProviderError(f"the provider's {what}: {error.message}", hint=error.hint) from error
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise ProviderError(f"the provider's {what} does not answer: {type(error).__name__}") from error
 
+    def _send_to_first(
+        self, method: str, parts: SplitResult, addresses: Sequence[str], deadline: float, **content: Any
+    ) -> Answer:
+        """Send to the first of the judged addresses that takes a connection; the name is not looked up again."""
+        failure: httpx.HTTPError = httpx.ConnectError("there is no address")
+        for each in addresses:
+            try:
+                return self._send(method, _at(parts, each), parts.hostname or "", parts.netloc, deadline, **content)
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                failure = error
+        raise failure
 
-def _resolved(host: str, port: int) -> list[str]:
-    return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    def _send(self, method: str, url: str, name: str, host: str, deadline: float, **content: Any) -> Answer:
+        """Send to a URL; with a name, its host is an address, and TLS proves the name."""
+        headers = {"Accept": "application/json", "Host": host}
+        named = {"sni_hostname": name} if name else {}
+        with (
+            httpx.Client(
+                timeout=self.timeout_s, trust_env=not name, verify=httpx.create_ssl_context(), follow_redirects=False
+            ) as client,
+            client.stream(method, url, headers=headers, extensions=named, **content) as response,
+        ):
+            return Answer(response.status_code, _object(_read(response, deadline)))
+
+
+def _at(parts: SplitResult, address: str) -> str:
+    """The URL with an address in place of its host."""
+    host = f"[{address}]" if ":" in address else address
+    return parts._replace(netloc=host if parts.port is None else f"{host}:{parts.port}").geturl()
 
 
 def _read(response: httpx.Response, deadline: float) -> bytes:

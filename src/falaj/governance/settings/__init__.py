@@ -10,7 +10,7 @@ from falaj.governance.settings.errors import PersonNeededError, PlatformChangedE
 from falaj.governance.settings.evidence import digest
 from falaj.governance.settings.keys import exposed, fingerprints
 from falaj.governance.settings.loosening import require_person
-from falaj.governance.settings.versions import Applied, Origin, apply, current, history, newest, plan
+from falaj.governance.settings.versions import Applied, Origin, apply, current, egress, history, newest, plan
 
 __all__ = [
     "Applied",
@@ -25,6 +25,7 @@ __all__ = [
     "current",
     "differences",
     "digest",
+    "egress",
     "exposed",
     "fingerprints",
     "history",

@@ -76,6 +76,7 @@ def _leaves(spec: PlatformSpec, whole: Set[str]) -> dict[str, Any]:
     found |= {f"policies.{name}": text for name, text in spec.policies.items()}
     found |= {f"standard_changes.{each.name}": dict(_given(asdict(each), "name")) for each in spec.standard_changes}
     found |= {f"notifications.{each.url}": dict(_given(asdict(each), "url")) for each in spec.notifications}
+    found |= {f"egress.{each}": True for each in spec.private_egress}
     return found | dict(_flat("entity", spec.entity)) | dict(_flat("identity", spec.identity))
 
 
@@ -119,7 +120,7 @@ def _loosens(path: str, kind: Kind, before: Any, after: Any) -> bool:
     """Whether less is asked for than before; what is new in the ladder asks for nothing that held before."""
     section, _, rest = path.partition(".")
     match section:
-        case "roles":
+        case "roles" | "egress":
             return kind == "added"
         case "standard_changes":
             return kind == "added" or (kind == "changed" and not _narrower(after, before))

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from falaj.egress import EgressRules
 from falaj.evidence import Signer
 from falaj.governance.settings.acceptance import accept
 from falaj.governance.settings.differences import Difference, differences
@@ -67,6 +68,11 @@ def current(session: Session) -> PlatformSpec:
         return _DEFAULT
     found = _parsed.get(held)
     return _remember(newest(session)) if found is None else found
+
+
+def egress(session: Session) -> EgressRules:
+    """What the platform connects to: public addresses, this machine, and what the platform file names."""
+    return EgressRules(current(session).private_egress, loopback=True)
 
 
 def plan(session: Session, spec: PlatformSpec, keys: Mapping[str, str] | None = None) -> Applied:

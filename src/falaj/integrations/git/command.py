@@ -21,6 +21,7 @@ _SETTINGS = (
     "advice.detachedHead=false",
     "gc.autoDetach=false",
     "fetch.recurseSubmodules=no",
+    "http.followRedirects=false",  # and no alternates: both lead where nobody looked
 )
 # What a caller may have set on purpose; every other GIT_* variable (GIT_DIR inside a hook!) is dropped.
 _KEPT = frozenset({"GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "GIT_CONFIG_GLOBAL"})
@@ -28,13 +29,14 @@ _KEPT = frozenset({"GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSL_CAINFO", "GIT_SSL_CAPA
 TIMEOUT_S = 60.0
 
 
-def git(*arguments: str, cwd: Path | None = None, timeout_s: float = TIMEOUT_S) -> str:
+def git(*arguments: str, cwd: Path | None = None, timeout_s: float = TIMEOUT_S, settings: tuple[str, ...] = ()) -> str:
     """Run git and return what it printed.
 
     Args:
         arguments: Subcommand and its arguments; whatever a user gave comes after `--end-of-options` or `--`.
         cwd: The repository.
         timeout_s: After this many seconds git and everything that it started is killed.
+        settings: `name=value`, besides those that always hold.
 
     Returns:
         Standard output, without the last newline.
@@ -42,7 +44,7 @@ def git(*arguments: str, cwd: Path | None = None, timeout_s: float = TIMEOUT_S) 
     Raises:
         GitUnavailableError: `git.failed` with git's own last words, `git.timeout` or `git.not-installed`.
     """
-    process = _start(arguments, cwd)
+    process = _start(arguments, cwd, settings)
     try:
         output, errors = process.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired:
@@ -78,11 +80,11 @@ def environment(outer: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _start(arguments: tuple[str, ...], cwd: Path | None) -> subprocess.Popen[bytes]:
-    settings = [part for setting in _SETTINGS for part in ("-c", setting)]
+def _start(arguments: tuple[str, ...], cwd: Path | None, settings: tuple[str, ...]) -> subprocess.Popen[bytes]:
+    given = [part for setting in (*_SETTINGS, *settings) for part in ("-c", setting)]
     try:
         return subprocess.Popen(
-            ["git", *settings, *arguments],
+            ["git", *given, *arguments],
             cwd=cwd,
             env=environment(os.environ),
             stdin=subprocess.DEVNULL,

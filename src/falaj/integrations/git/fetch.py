@@ -11,9 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from falaj.egress import OWN_MACHINE, EgressRules, Resolver
+from falaj.egress import resolve as look_up
 from falaj.integrations.git.command import git
 from falaj.integrations.git.errors import GitInputError, GitMissingError, GitUnavailableError
 from falaj.integrations.git.naming import branch_ref, is_zero, redact, require_commit, require_url
+from falaj.integrations.git.pinning import settings_of
 
 FETCH_TIMEOUT_S = 600.0
 _PERSON = re.compile(r"^[^<\n]*<(?P<address>[^<>\n]+)>", re.MULTILINE)
@@ -39,7 +42,14 @@ class Author:
         return f"{self.name} <{self.email}>"
 
 
-def mirror(url: str, cache_dir: Path, *, timeout_s: float = FETCH_TIMEOUT_S) -> Path:
+def mirror(
+    url: str,
+    cache_dir: Path,
+    *,
+    rules: EgressRules = OWN_MACHINE,
+    resolver: Resolver = look_up,
+    timeout_s: float = FETCH_TIMEOUT_S,
+) -> Path:
     """Bring the mirror of a remote up to date, making it the first time.
 
     Branches that were deleted there are deleted here; pinned commits stay. Processes that mirror the same URL wait
@@ -48,12 +58,15 @@ def mirror(url: str, cache_dir: Path, *, timeout_s: float = FETCH_TIMEOUT_S) -> 
     Args:
         url: Any URL that `require_url` accepts.
         cache_dir: Where mirrors live, one folder a URL.
+        rules: What the platform connects to.
+        resolver: Finds addresses.
         timeout_s: Seconds for the transfer.
 
     Returns:
         Path of the bare repository.
 
     Raises:
+        ForbiddenAddressError: The host leads where the platform does not connect to.
         GitInputError: `git.url`.
         GitUnavailableError: The remote did not answer; the mirror is as it was.
     """
@@ -67,6 +80,7 @@ def mirror(url: str, cache_dir: Path, *, timeout_s: float = FETCH_TIMEOUT_S) -> 
             *("--end-of-options", url, *_HEADS_AND_TAGS),
             cwd=repository,
             timeout_s=timeout_s,
+            settings=settings_of(url, rules, resolver),
         )
     return repository
 

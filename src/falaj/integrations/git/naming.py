@@ -14,6 +14,10 @@ _SCP = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*@[A-Za-z0-9][A-Za-z0-9.-]*:[^-\s\
 # What `git check-ref-format` refuses anywhere in a ref.
 _BAD_IN_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(?:/|$)")
 _SCHEMES = frozenset({"https", "http", "ssh", "file"})
+_AUTHORITY = re.compile(
+    r"([^@/\\?#\s]*@)?([A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
+)
+"""What every reader of URLs takes for the same host: no escapes, no trailing dot, one `@`."""
 
 
 def require_ref(ref: str) -> str:
@@ -91,6 +95,15 @@ def local_path(url: str) -> Path | None:
     return Path(url) if url.startswith("/") else None
 
 
+def remote_host(url: str) -> str:
+    """The URL of a repository elsewhere as `ssh://` or `http(s)://`; empty for a folder of this machine."""
+    if local_path(url) is not None:
+        return ""
+    if "://" in url:
+        return url
+    return f"ssh://{url.partition(':')[0]}"
+
+
 def redact(url: str) -> str:
     """Return the URL without its user and password, fit for errors and logs."""
     try:
@@ -115,7 +128,7 @@ def _is_plain(url: str) -> bool:
     return (
         parts.scheme in _SCHEMES
         and bool(host)
-        and not host.startswith("-")
+        and _AUTHORITY.fullmatch(parts.netloc) is not None
         and not (parts.username or "").startswith("-")
     )
 

@@ -22,6 +22,12 @@ TIMEOUT_S = 15.0
 MAX_DESCRIPTION = 140
 """GitHub refuses a longer one."""
 
+_PUBLIC_APIS = {
+    ("github", "github.com"): "https://api.github.com",
+    ("gitlab", "gitlab.com"): "https://gitlab.com/api/v4",
+}
+"""Where a token goes unasked. Whoever registers a repository names its host, and must not be sent the token for it."""
+
 STATES = ("pending", "running", "success", "failure", "error", "cancelled")
 
 
@@ -129,20 +135,14 @@ def reporter_for(vendor: str | None, repository_url: str, settings: Mapping[str,
         vendor: github, gitlab, gitea, or None.
         repository_url: As the project was registered.
         settings: Environment variables: `FALAJ_GITHUB_TOKEN`, `FALAJ_GITLAB_TOKEN`, `FALAJ_GITEA_TOKEN`, and
-            `FALAJ_<VENDOR>_API` where the API is not at the host's usual address.
+            `FALAJ_<VENDOR>_API`, without which only github.com and gitlab.com are told.
 
     Returns:
-        A reporter; one that does nothing when there is no vendor or no token.
+        A reporter; one that does nothing when there is no vendor, no token, or no address to send it to.
     """
     token = settings.get(f"FALAJ_{vendor.upper()}_TOKEN", "") if vendor else ""
     if not vendor or not token:
         return Unreported()
-    host, path = _host_and_path(repository_url)
-    bases = {
-        "github": "https://api.github.com" if host == "github.com" else f"https://{host}/api/v3",
-        "gitlab": f"https://{host}/api/v4",
-        "gitea": f"https://{host}/api/v1",
-    }
     reporters: Mapping[str, Callable[[str, str, str], CommitStatus]] = {
         "github": GitHubStatus,
         "gitlab": GitLabStatus,
@@ -152,8 +152,9 @@ def reporter_for(vendor: str | None, repository_url: str, settings: Mapping[str,
         raise GitInputError(
             f"unknown git host {vendor!r}", hint=f"one of {', '.join(reporters)}", code="git.status-refused"
         )
-    api_url = settings.get(f"FALAJ_{vendor.upper()}_API") or bases[vendor]
-    return reporters[vendor](api_url.rstrip("/"), path, token)
+    host, path = _host_and_path(repository_url)
+    api_url = settings.get(f"FALAJ_{vendor.upper()}_API") or _PUBLIC_APIS.get((vendor, host), "")
+    return reporters[vendor](api_url.rstrip("/"), path, token) if api_url else Unreported()
 
 
 def _host_and_path(url: str) -> tuple[str, str]:

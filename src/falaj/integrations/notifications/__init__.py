@@ -8,7 +8,6 @@ under the same id. Receivers are chosen by people, so the `Postman` trusts neith
 from falaj.integrations.notifications.cloud_event import CONTENT_TYPE, Happened, encode
 from falaj.integrations.notifications.courier import MOST_ATTEMPTS, Courier, Subscription
 from falaj.integrations.notifications.errors import (
-    ForbiddenAddressError,
     NobodyAnsweredError,
     UndeliveredError,
     UnknownSubscriberError,
@@ -23,7 +22,6 @@ __all__ = [
     "MOST_ATTEMPTS",
     "REPLAY_WINDOW_S",
     "Courier",
-    "ForbiddenAddressError",
     "Happened",
     "NobodyAnsweredError",
     "Postman",

@@ -2,13 +2,12 @@
 
 UnavailableError  └── UndeliveredError          notifications.undelivered
                       └── NobodyAnsweredError   notifications.no-answer
-UsageError        └── ForbiddenAddressError     notifications.address
 NotFoundError     └── UnknownSubscriberError    notifications.unknown
 """
 
 from __future__ import annotations
 
-from falaj.errors import NotFoundError, UnavailableError, UsageError
+from falaj.errors import NotFoundError, UnavailableError
 
 
 class UndeliveredError(UnavailableError):
@@ -21,12 +20,6 @@ class NobodyAnsweredError(UndeliveredError):
     """Nothing answered at the subscriber's address in time."""
 
     code = "notifications.no-answer"
-
-
-class ForbiddenAddressError(UsageError):
-    """The subscriber's name leads to an address where notifications are not sent."""
-
-    code = "notifications.address"
 
 
 class UnknownSubscriberError(NotFoundError):

@@ -7,7 +7,6 @@ environment is used, no redirect is followed, and the answer's body is not read.
 
 from __future__ import annotations
 
-import socket
 import ssl
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,10 +17,8 @@ from urllib.parse import urlsplit
 
 import httpcore
 
-from falaj.integrations.notifications.addresses import permitted
+from falaj.egress import EgressRules, Resolver, destination, resolve
 from falaj.integrations.notifications.errors import NobodyAnsweredError, UndeliveredError
-
-Resolver = Callable[[str, int], Sequence[str]]
 
 MOST_ANSWERED_BYTES = 64 * 1024
 TIMEOUT_S = 10.0
@@ -33,16 +30,6 @@ _NO_ANSWER = (
     OSError,
     UnicodeError,
 )
-
-
-def resolve(host: str, port: int) -> Sequence[str]:
-    """The addresses of a name, each once, as the machine finds them.
-
-    Raises:
-        OSError: There are none.
-    """
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(each[4][0]) for each in found))
 
 
 @dataclass(frozen=True)
@@ -75,15 +62,13 @@ class Postman:
             raise UndeliveredError(f"it answered {status}")
 
     def _status(self, url: str, headers: Mapping[str, str], body: bytes, allow_private: bool, deadline: float) -> int:
-        parts = urlsplit(url)
-        port = parts.port or (443 if parts.scheme == "https" else 80)
         try:
-            found = self.resolver(parts.hostname or "", port)
-            backend = _Pinned(permitted(found, allow_private=allow_private), deadline)
+            found = destination(url, EgressRules(any_private=allow_private), self.resolver)
+            backend = _Pinned(found.addresses, deadline)
             with httpcore.ConnectionPool(
                 ssl_context=(self.trust or _machine_trust)(), network_backend=backend, max_connections=1
             ) as pool:
-                given = {"Host": parts.netloc, **headers, "Connection": "close"}
+                given = {"Host": urlsplit(url).netloc, **headers, "Connection": "close"}
                 with pool.stream("POST", url, headers=list(given.items()), content=body) as response:
                     return int(response.status)
         except _NO_ANSWER as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, available_timezones
@@ -60,6 +62,16 @@ def _timezone(text: str) -> str:
     return text
 
 
+def _private_host(text: str) -> str:
+    """A network must be one; a name is not looked up here."""
+    if not re.search(r"[/:]", text):
+        return text
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError:
+        raise problem(f"{text!r} is not a network", "such as 10.20.0.0/16") from None
+
+
 Moment = Annotated[
     str,
     text_like(
@@ -77,3 +89,8 @@ PolicyPath = Annotated[
     str, text_like(r"^[^/\\~.][^\\]*\.cedar$", "a path of a .cedar file, relative to the platform file")
 ]
 Issuer = Annotated[str, text_like(r"^https?://\S+$", "the https:// address of the provider", 500)]
+PrivateHost = Annotated[
+    str,
+    text_like(r"^[a-z0-9][a-z0-9.:/-]*$", "a host such as git.corp.example, or a network such as 10.20.0.0/16", 253),
+    AfterValidator(_private_host),
+]

@@ -52,6 +52,7 @@ identity:
   oidc: {issuer: "https://login.example.org", client_id: falaj}
 notifications:
   - {url: "https://tickets.example.org/hooks/falaj", events: [change.*, rollout.*], secret: TICKETS_KEY}
+egress: {private: [git.corp.example, 10.20.0.0/16]}
 """
 
 

@@ -9,7 +9,18 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from falaj.project.fields import Duration, ModelName, Name, NonEmpty, Or, Origin, Strict, problem
-from falaj.project.platform_file.fields import DAYS, Clock, Day, Issuer, Moment, PolicyPath, TimeZone, minute_of, unix_s
+from falaj.project.platform_file.fields import (
+    DAYS,
+    Clock,
+    Day,
+    Issuer,
+    Moment,
+    PolicyPath,
+    PrivateHost,
+    TimeZone,
+    minute_of,
+    unix_s,
+)
 from falaj.project.platform_file.notifications import Notification
 from falaj.project.platform_file.packs import PACK_LIST, Packs, as_mapping
 from falaj.project.platform_spec import (
@@ -242,6 +253,17 @@ class Identity(Strict):
     oidc: Oidc | None = Field(default=None, description="An OpenID Connect provider.")
 
 
+class Egress(Strict):
+    """Where the platform connects to besides public addresses: repositories, and what an identity provider names."""
+
+    private: list[PrivateHost] = Field(
+        default=[],
+        max_length=100,
+        description="Hosts that may have private addresses, and networks such as 10.20.0.0/16. This machine is "
+        "permitted; link-local addresses and the metadata services of clouds never are.",
+    )
+
+
 class Platform(Strict):
     """What the platform consists of, and the rules that hold in it."""
 
@@ -269,6 +291,7 @@ class Platform(Strict):
     notifications: list[Notification] = Field(
         default=[], max_length=20, description="Systems that are told of events by webhook."
     )
+    egress: Egress = Field(default=Egress(), description="Which private addresses the platform connects to.")
 
     def to_spec(self, policies: Mapping[str, str]) -> PlatformSpec:
         """The platform as other rooms consume it.
@@ -292,6 +315,7 @@ class Platform(Strict):
             entity={} if self.entity is None else self.entity.model_dump(exclude_none=True),
             identity=self.identity.model_dump(exclude_none=True),
             notifications=tuple(each.to_spec() for each in self.notifications),
+            private_egress=tuple(dict.fromkeys(self.egress.private)),
         )
 
     def _environments(self) -> dict[str, EnvironmentSpec]:

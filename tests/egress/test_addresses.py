@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from falaj.integrations.notifications import ForbiddenAddressError
-from falaj.integrations.notifications.addresses import permitted
+from falaj.egress import EgressRules, ForbiddenAddressError
 
 PUBLIC = ["93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946"]
 PRIVATE = ["127.0.0.1", "127.9.9.9", "10.0.0.5", "172.16.3.4", "192.168.1.1", "100.64.0.1", "::1", "fd12::1"]
@@ -19,32 +18,57 @@ NOWHERE = [
 
 @pytest.mark.parametrize("address", PUBLIC)
 def test_public_addresses_are_permitted(address: str) -> None:
-    assert permitted([address], allow_private=False) == (address,)
+    assert EgressRules(any_private=False).require("h.example", [address]) == (address,)
 
 
 @pytest.mark.parametrize("address", PRIVATE)
 def test_private_addresses_are_for_who_asks_for_them(address: str) -> None:
     with pytest.raises(ForbiddenAddressError, match="allow_private"):
-        permitted([address], allow_private=False)
-    assert permitted([address], allow_private=True) == (address,)
+        EgressRules(any_private=False).require("h.example", [address])
+    assert EgressRules(any_private=True).require("h.example", [address]) == (address,)
 
 
 @pytest.mark.parametrize("allow_private", [False, True])
 @pytest.mark.parametrize("address", NOWHERE)
 def test_where_no_receiver_is_nothing_is_sent(address: str, allow_private: bool) -> None:
     with pytest.raises(ForbiddenAddressError):
-        permitted([address], allow_private=allow_private)
+        EgressRules(any_private=allow_private).require("h.example", [address])
 
 
 @pytest.mark.parametrize("bad", ["10.0.0.5", "169.254.169.254", "::ffff:127.0.0.1"])
 def test_one_bad_address_refuses_the_name(bad: str) -> None:
     with pytest.raises(ForbiddenAddressError):
-        permitted([*PUBLIC, bad], allow_private=False)
+        EgressRules(any_private=False).require("h.example", [*PUBLIC, bad])
+
+
+@pytest.mark.parametrize(
+    ("rules", "host", "address", "expected"),
+    [
+        (EgressRules(loopback=True), "localhost", "127.0.0.1", True),
+        (EgressRules(loopback=True), "h.example", "10.0.0.5", False),
+        (EgressRules(("git.example",)), "Git.Example", "10.0.0.5", True),
+        (EgressRules(("git.example",)), "h.example", "10.0.0.5", False),
+        (EgressRules(("git.example",)), "git.example", "169.254.169.254", False),
+        (EgressRules(("10.0.0.0/24",)), "h.example", "10.0.0.5", True),
+        (EgressRules(("10.0.0.0/24",)), "h.example", "::ffff:10.0.0.5", True),
+        (EgressRules(("10.0.0.0/24",)), "h.example", "10.0.1.5", False),
+        (EgressRules(("fd12::/16",)), "h.example", "fd12::1", True),
+        (EgressRules(("0.0.0.0/0",)), "h.example", "169.254.169.254", False),
+    ],
+)
+def test_what_the_platform_file_names_may_be_private(
+    rules: EgressRules, host: str, address: str, expected: bool
+) -> None:
+    if expected:
+        assert rules.require(host, [address]) == (address,)
+    else:
+        with pytest.raises(ForbiddenAddressError):
+            rules.require(host, [address])
 
 
 def test_a_name_without_addresses_is_refused() -> None:
     with pytest.raises(ForbiddenAddressError):
-        permitted([], allow_private=True)
+        EgressRules(any_private=True).require("h.example", [])
 
 
 @given(st.ip_addresses(v=4), st.sampled_from(["::ffff:0:0", "64:ff9b::", "::"]), st.booleans())
@@ -64,7 +88,7 @@ def test_6to4_of_an_address_that_is_not_public_is_refused(inner: ipaddress.IPv4A
 
 def _refused(address: str, allow_private: bool) -> bool:
     try:
-        permitted([address], allow_private=allow_private)
+        EgressRules(any_private=allow_private).require("h.example", [address])
     except ForbiddenAddressError:
         return True
     return False
