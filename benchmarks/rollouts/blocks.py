@@ -35,7 +35,8 @@ class Traffic:
         stalls: Stalls a minute of each process, of one to five seconds, in which it takes five times as long.
         spread: Standard deviation of the logarithm of a process's own speed.
         errors: Share that fails.
-        bursts: Bursts of failures an hour and arm, of ten seconds, in which 60% fail.
+        bursts: Bursts of failures an hour and arm, in which 60% fail.
+        lasting: Seconds that a burst lasts.
         times: The candidate takes so many times as long.
         worse: The candidate fails so many times as often.
     """
@@ -46,6 +47,7 @@ class Traffic:
     spread: float = 0.0
     errors: float = 0.001
     bursts: float = 0.0
+    lasting: int = 10
     times: float = 1.0
     worse: float = 1.0
 
@@ -53,7 +55,10 @@ class Traffic:
 ALIKE = {
     "independent requests": Traffic(),
     "stalls": Traffic(stalls=2.0),
-    "bursts of failures": Traffic(bursts=6.0),
+    "bursts of 3 s, 20 an hour": Traffic(bursts=20.0, lasting=3),
+    "bursts of 10 s, 6 an hour": Traffic(bursts=6.0),
+    "bursts of 10 s, 30 an hour": Traffic(bursts=30.0),
+    "bursts of 30 s, 3 an hour": Traffic(bursts=3.0, lasting=30),
     "5 requests a second": Traffic(rate=5.0, stalls=1.0),
     "10% errors": Traffic(errors=0.1),
     "processes 5% apart": Traffic(spread=0.05),
@@ -68,6 +73,7 @@ FAULTS = {
     "0.1% to 1% errors": Traffic(worse=10.0),
     "1% to 5% errors": Traffic(errors=0.01, worse=5.0),
     "0.1% to 50% errors": Traffic(worse=500.0),
+    "1% to 5% errors, bursts": Traffic(errors=0.01, worse=5.0, bursts=6.0),
 }
 
 
@@ -112,7 +118,7 @@ def run(traffic: Traffic, seconds: int, rng: np.random.Generator, until: Callabl
     for second in range(seconds):
         hit = rng.random(4) < traffic.stalls / 60
         stalled = np.where(hit, rng.integers(1, 6, 4), np.maximum(stalled - 1, 0))
-        burst = np.where(rng.random(2) < traffic.bursts / HOUR, 10, np.maximum(burst - 1, 0))
+        burst = np.where(rng.random(2) < traffic.bursts / HOUR, traffic.lasting, np.maximum(burst - 1, 0))
         analysis = analysis.observe_block(block(traffic, speeds, stalled, burst, rng), second + 1.0, second + 1.0)
         verdict = analysis.verdict()
         if until(verdict):

@@ -292,11 +292,11 @@ class Analysis:
 
 
 def _empty(spec: MetricSpec, plan: AnalysisPlan) -> ErrorBlocks | LatencyBlocks:
-    return (ErrorBlocks if spec.kind is MetricKind.ERROR_BLOCKS else LatencyBlocks).of(plan, spec)
+    return ErrorBlocks.of(spec) if spec.kind is MetricKind.ERROR_BLOCKS else LatencyBlocks.of(plan, spec)
 
 
 def _started(state: ErrorBlocks | LatencyBlocks, share: float, another_pair: bool) -> ErrorBlocks | LatencyBlocks:
-    return state.start(share) if isinstance(state, ErrorBlocks) else state.start(share, another_pair=another_pair)
+    return state if isinstance(state, ErrorBlocks) else state.start(share, another_pair=another_pair)
 
 
 def _count(batch: Batch, plan: AnalysisPlan) -> Counts:

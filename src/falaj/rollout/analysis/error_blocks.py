@@ -1,7 +1,7 @@
 """Is the candidate failing more often than its baseline? By blocks, so that a burst of failures is one observation.
 
 Harm: of the blocks in which the arms differ, in how many did the candidate fail more? Where both are alike it is one
-half, whatever a burst looks like. Bets on the difference of the shares join in, for rates that are high.
+half, whatever a burst looks like, and a burst longer than a block is about one observation (see `sign_runs`).
 
 Good enough: bets that the candidate's share of failures is below a multiple of the baseline's, or of a floor. These are
 about means, so a block in which everything fails counts as much as it weighs.
@@ -22,9 +22,8 @@ from falaj.rollout.analysis.block import Block
 from falaj.rollout.analysis.bounded import BoundedBets
 from falaj.rollout.analysis.evidence import Evidence, at_most_of
 from falaj.rollout.analysis.plan import AnalysisPlan, MetricSpec
-from falaj.rollout.analysis.tally import Tally
+from falaj.rollout.analysis.sign_runs import SignRuns
 
-_EVEN = 0.5  # the chance that the candidate is the arm with more failures, when both are alike
 _OWN = 0.75
 """Share of the stake on the floor: most releases fail less, and then nothing else can tell that they are good."""
 _CERTAIN = 0.98
@@ -36,32 +35,24 @@ class ErrorBlocks:
     """What blocks have said of failures.
 
     Attributes:
-        signs: Series 0: blocks; series 1: blocks in which one arm failed more, by that arm.
-        harm: The bet on the difference of the shares.
+        signs: Which arm failed more.
         relative: Bets on a multiple of the baseline's share, one a ratio of `ratios_of`.
         own: Bets on a multiple of the floor.
         failed: Failures of (baseline, candidate).
         requests: Of (baseline, candidate).
     """
 
-    signs: Tally
-    harm: BoundedBets
+    signs: SignRuns
     relative: BoundedBets
     own: BoundedBets
     failed: tuple[int, int] = (0, 0)
     requests: tuple[int, int] = (0, 0)
 
     @staticmethod
-    def of(plan: AnalysisPlan, spec: MetricSpec) -> ErrorBlocks:
+    def of(spec: MetricSpec) -> ErrorBlocks:
         """The state before the first block."""
         ratios = len(ratios_of(spec))
-        return ErrorBlocks(
-            Tally(2), BoundedBets.of(1, plan.start_weight(0)), BoundedBets.of(ratios), BoundedBets.of(ratios)
-        )
-
-    def start(self, share: float) -> ErrorBlocks:
-        """Evidence starts anew for faults that begin now, with a share of the stake."""
-        return replace(self, harm=self.harm.start(share))
+        return ErrorBlocks(SignRuns({}), BoundedBets.of(ratios), BoundedBets.of(ratios))
 
     def observe(self, block: Block, spec: MetricSpec, step: int) -> ErrorBlocks:
         """Take one closed block in."""
@@ -70,7 +61,7 @@ class ErrorBlocks:
         failed = [int(np.count_nonzero(arm & block.failed)) for arm in arms]
         totals = replace(
             self,
-            signs=self.signs.add(step, _EVEN, _signs(failed, spec.tolerated)),
+            signs=self.signs.add(step, _more(failed, spec.tolerated)),
             failed=(self.failed[0] + failed[0], self.failed[1] + failed[1]),
             requests=(self.requests[0] + requests[0], self.requests[1] + requests[1]),
         )
@@ -82,11 +73,8 @@ class ErrorBlocks:
 
     def evidence(self, spec: MetricSpec, plan: AnalysisPlan, step: int) -> Evidence:
         """What all blocks say together."""
-        kept = plan.unspent(step)
-        wealth = float(self.harm.log_wealth[0])
-        bounded = float(np.logaddexp(wealth, math.log(kept))) if kept > 0 else wealth
-        signs = float(rates.UNEQUAL.log_harm(self.signs, plan, step)[0])
-        harm = float(np.logaddexp(signs, bounded)) - math.log(2)
+        even = spec.tolerated / (1 + spec.tolerated)
+        harm = self.signs.log_harm(even, plan, step)
         own, relative = math.log(_OWN), math.log(1 - _OWN)
         safe = np.logaddexp(relative + self.relative.log_wealth, own + self.own.log_wealth)
         ratios = ratios_of(spec)
@@ -95,25 +83,23 @@ class ErrorBlocks:
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         return {
-            "signs": self.signs.to_json(), "harm": self.harm.to_json(), "relative": self.relative.to_json(),
+            "signs": self.signs.to_json(), "relative": self.relative.to_json(),
             "own": self.own.to_json(), "failed": list(self.failed), "requests": list(self.requests),
         }  # fmt: skip
 
     @staticmethod
     def from_json(document: Mapping[str, Any]) -> ErrorBlocks:
         """What `to_json` made."""
-        harm, relative, own = (BoundedBets.from_json(document[name]) for name in ("harm", "relative", "own"))
+        relative, own = (BoundedBets.from_json(document[name]) for name in ("relative", "own"))
         (stable, candidate), (of_stable, of_candidate) = document["failed"], document["requests"]
-        signs = Tally.from_json(2, document["signs"])
-        return ErrorBlocks(signs, harm, relative, own, (stable, candidate), (of_stable, of_candidate))
+        signs = SignRuns.from_json(document["signs"])
+        return ErrorBlocks(signs, relative, own, (stable, candidate), (of_stable, of_candidate))
 
     def _with_bets(self, shares: tuple[float, float], own: float, spec: MetricSpec) -> ErrorBlocks:
         ratios = ratios_of(spec)
         floors = np.minimum(ratios * spec.floor, 0.5)
-        difference = np.array([shares[1] - spec.tolerated * shares[0]])
         return replace(
             self,
-            harm=self.harm.play(difference, spec.tolerated),
             relative=self.relative.play(ratios * shares[0] - shares[1], 1.0, _CERTAIN),
             own=self.own.play(floors - own, 1 - floors, _CERTAIN),
         )
@@ -130,6 +116,6 @@ def blocks_to_rule_out(spec: MetricSpec, ratio: float, alpha: float) -> float:
     return math.log(1 / (alpha * _OWN)) / math.log1p(_CERTAIN * floor / (1 - floor))
 
 
-def _signs(failed: list[int], tolerated: float) -> Any:
+def _more(failed: list[int], tolerated: float) -> int:
     excess = failed[1] - tolerated * failed[0]
-    return np.array([[1, 1], [int(excess < 0), int(excess > 0)]], dtype=np.int64)
+    return (excess > 0) - (excess < 0)

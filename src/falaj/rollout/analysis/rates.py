@@ -172,7 +172,3 @@ def _both_sides(series: int, tolerated: float) -> list[tuple[int, Numbers, float
 def _table(rows: list[tuple[int, Numbers, float, Numbers]]) -> Table:
     series, ratios, tolerated, without = zip(*rows, strict=True)
     return Table(np.array(series), np.array(ratios), np.array(tolerated)[:, None], np.array(without))
-
-
-UNEQUAL = _table([_more(1, 1.0, None)])
-"""The bet on which of two equal arms had more events in a block: the event test at weight one half."""
