@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import os
 import signal
@@ -81,6 +82,60 @@ def test_onnx_and_native_servers_give_the_same_answers(
     infers = [r.client.post("/v2/models/flight-delay/infer", json={"inputs": inputs}).json() for r in (onnx, native)]
     labels = [{o["name"]: o for o in infer["outputs"]}["label"] for infer in infers]
     assert labels[0] == labels[1] and set(labels[0]["data"]) == {"early", "ok", "late"}
+
+
+@pytest.mark.e2e
+def test_labels_and_probabilities_are_answered_as_they_are_asked_for(
+    serve: Serve, packaged: Packaged, models: Path, table: list[dict[str, Any]]
+) -> None:
+    rows = split(table[:3])
+    infer = "/v2/models/flight-delay/infer"
+    metadata_inputs: list[dict[str, Any]] = []
+    answers = []
+    for replica in (serve(packaged("three-classes")[0]), serve(models / "three-classes")):
+        plain, both = replica.invoke(rows).json(), replica.invoke(rows | {"params": {"answer": "both"}}).json()
+        assert plain == {"predictions": both["probabilities"], "classes": both["classes"]}  # `predict_proba` in MLmodel
+        assert both["classes"] == ["early", "late", "ok"]
+        likeliest = [both["classes"][int(np.argmax(row))] for row in both["probabilities"]]
+        assert both["predictions"] == likeliest
+        assert replica.invoke(rows | {"params": {"answer": "label"}}).json() == {"predictions": likeliest}
+        refused = replica.invoke(rows | {"params": {"answer": "odds"}})
+        assert (refused.status_code, refused.json()["field"]) == (400, "answer")
+        metadata_inputs = replica.client.get("/v2/models/flight-delay").json()["inputs"]
+        inputs = [
+            {"name": name, "shape": [3], "datatype": kind, "data": [row[name] for row in table[:3]]}
+            for name, kind in ((each["name"], each["datatype"]) for each in metadata_inputs)
+        ]
+        for answer, names in (
+            (None, ["label", "probability"]),
+            ("label", ["label"]),
+            ("probabilities", ["probability"]),
+        ):
+            asked = {"inputs": inputs} | ({"parameters": {"answer": answer}} if answer else {})
+            assert [o["name"] for o in replica.client.post(infer, json=asked).json()["outputs"]] == names
+        answers.append(likeliest)
+    assert answers[0] == answers[1]
+
+
+def test_bodies_of_another_type_are_refused_and_compressed_ones_taken(
+    replica: Replica, table: list[dict[str, Any]]
+) -> None:
+    body = json.dumps(split(table[:2])).encode()
+    expected = replica.invoke(body).json()
+    compressed = replica.invoke(gzip.compress(body), headers={"content-encoding": "gzip"})
+    assert compressed.json() == expected
+    large = json.dumps(split(table * 5)).encode()
+    assert len(gzip.compress(large)) > 4096  # expanded in a thread
+    assert len(replica.invoke(gzip.compress(large), headers={"content-encoding": "gzip"}).json()["predictions"]) == 2000
+    bomb = replica.invoke(gzip.compress(bytes(33 << 20)), headers={"content-encoding": "gzip"})
+    assert bomb.status_code == 413
+    csv = replica.invoke(b"hour\n5\n", headers={"content-type": "text/csv"})
+    assert (csv.status_code, csv.headers["accept"]) == (415, "application/json")
+    assert csv.json()["code"] == "serving.content-type"
+    infer = replica.client.post(
+        "/v2/models/flight-delay/infer", content=b"{}", headers={"content-type": "application/octet-stream"}
+    )
+    assert infer.status_code == 400  # taken, and not what was expected
 
 
 def answered(replica: Replica, rows: list[dict[str, Any]]) -> dict[str, list[Any]]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from falaj.client.http import ProblemError, ServerUnreachableError, parse_problem
 from falaj.client.labels import Label, batches
+from falaj.client.rows import request_body
 
+Answer = Literal["label", "probabilities", "both"]
 LABELS_AT_ONCE = 5_000
 """Labels of one request; an endpoint takes twice as many."""
 
@@ -24,12 +26,16 @@ class Prediction:
     Args:
         id: The prediction id; `falaj trace ID` says where it comes from.
         release: `model@number` that answered.
-        predictions: One value a row.
+        predictions: One value a row: a label or a number; a list of probabilities where those alone were asked for.
+        probabilities: One list a row, a probability for each of the classes; None where they were not asked for.
+        classes: What the probabilities are of, in their order; None where the model does not say.
     """
 
     id: str
     release: str
     predictions: list[Any]
+    probabilities: list[Any] | None = None
+    classes: list[Any] | None = None
 
 
 class Endpoint:
@@ -57,18 +63,44 @@ class Endpoint:
         """Give the connection back."""
         self._connection.close()
 
-    def predict(self, rows: Sequence[Mapping[str, Any]]) -> Prediction:
-        """Predict rows, each a mapping from column to value; a missing value is None.
+    def predict(self, rows: Any, *, answer: Answer | None = None) -> Prediction:
+        """Predict rows.
+
+        Args:
+            rows: A pandas or polars frame or series, an array, a list of mappings (one a row) or of lists (values in
+                the order of the model's columns), a mapping of columns to lists, or one row as a mapping. A missing
+                value is None or NaN.
+            answer: `label`, `probabilities` or `both`; what the project says where it is None.
 
         Raises:
             ProblemError: The model server refused the rows; the message names field and row.
             ServerUnreachableError: Nothing answers at the endpoint.
+            UsageError: The rows are of none of these forms.
         """
-        response, content = self._post("/invocations", {"dataframe_records": list(rows)})
+        response, content = self._post("/invocations", request_body(rows, {"answer": answer} if answer else {}))
         if response.status != 200:
             raise ProblemError(response.status, parse_problem(content))
         identity, release = response.headers["x-request-id"], response.headers["falaj-release"]
-        return Prediction(identity, release, json.loads(content)["predictions"])
+        document = json.loads(content)
+        predictions = document["predictions"]
+        probabilities = predictions if answer == "probabilities" else document.get("probabilities")
+        return Prediction(identity, release, predictions, probabilities, document.get("classes"))
+
+    def predict_proba(self, rows: Any) -> Prediction:
+        """Predict the probability of each class.
+
+        Args:
+            rows: As for `predict`.
+
+        Returns:
+            An answer whose `probabilities` hold one list a row, in the order of its `classes`.
+
+        Raises:
+            ProblemError: The model gives no probabilities, or the model server refused the rows.
+            ServerUnreachableError: Nothing answers at the endpoint.
+            UsageError: The rows are of a form that cannot be sent.
+        """
+        return self.predict(rows, answer="probabilities")
 
     def feedback(self, labels: Iterable[Label], progress: Callable[[int], None] = lambda _accepted: None) -> int:
         """Send labels of predictions. When this returns they are on the disk of the location.
@@ -89,7 +121,8 @@ class Endpoint:
         accepted = 0
         shown = {"Authorization": f"Bearer {self._label_token}"} if self._label_token else {}
         for batch in batches(labels, LABELS_AT_ONCE):
-            response, content = self._post("/feedback", {"labels": [label.to_json() for label in batch]}, shown)
+            body = json.dumps({"labels": [label.to_json() for label in batch]}).encode()
+            response, content = self._post("/feedback", body, shown)
             if response.status != 202:
                 raise ProblemError(response.status, _with_item(parse_problem(content), accepted))
             accepted += json.loads(content)["accepted"]
@@ -97,11 +130,11 @@ class Endpoint:
         return accepted
 
     def _post(
-        self, path: str, body: Any, shown: Mapping[str, str] = MappingProxyType({})
+        self, path: str, body: bytes, shown: Mapping[str, str] = MappingProxyType({})
     ) -> tuple[http.client.HTTPResponse, bytes]:
         headers = {"Content-Type": "application/json", **shown}
         try:
-            self._connection.request("POST", f"{self._path}{path}", json.dumps(body), headers)
+            self._connection.request("POST", f"{self._path}{path}", body, headers)
             response = self._connection.getresponse()
             return response, response.read()
         except (OSError, http.client.HTTPException) as error:

@@ -31,7 +31,7 @@ from falaj.project.fields import (
 from falaj.project.monitoring import Monitoring
 from falaj.project.reading import Reading
 from falaj.project.retrain import Retrain
-from falaj.project.spec import MAX_REPLICAS, PrivacySpec, ProjectSpec, ServingSpec, SourceSpec, StepSpec
+from falaj.project.spec import MAX_REPLICAS, Answer, PrivacySpec, ProjectSpec, ServingSpec, SourceSpec, StepSpec
 from falaj.project.strategies import StrategyField
 
 Classification = Literal["public", "internal", "confidential", "personal", "health", "banking", "government"]
@@ -167,6 +167,11 @@ class Serving(Strict):
     latency_budget_ms: float | None = Field(
         default=None, gt=0, description="99th percentile that one prediction may take, in milliseconds."
     )
+    answer: Answer | None = Field(
+        default=None,
+        description="What a response holds where its caller does not say; without this, both in the Open Inference "
+        "Protocol, and what MLflow's `pyfunc_predict_fn` says at `/invocations`.",
+    )
 
 
 class Privacy(Strict):
@@ -228,7 +233,7 @@ class Project(Strict):
             checks=self.checks.to_spec(),
             expect={name: table.to_spec() for name, table in self.expect.items()},
             gates=tuple(self.gates),
-            serving=ServingSpec(self.serving.replicas, self.serving.latency_budget_ms),
+            serving=ServingSpec(**self.serving.model_dump()),
             deploy={name: strategy.to_spec() for name, strategy in self.deploy.items()},
             monitoring=self.monitoring.to_spec(),
             retrain=tuple(trigger.to_spec() for trigger in self.retrain),

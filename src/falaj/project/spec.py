@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-SPEC_VERSION = 3
+SPEC_VERSION = 4
 """Raised whenever the JSON form changes, so that an older cache entry is not read."""
 
 MAX_REPLICAS = 64
@@ -19,6 +19,7 @@ MAX_REPLICAS = 64
 
 Risk = Literal["low", "medium", "high"]
 Strategy = Literal["recreate", "blue_green", "canary", "shadow"]
+Answer = Literal["label", "probabilities", "both"]
 
 
 @dataclass(frozen=True)
@@ -124,10 +125,12 @@ class ServingSpec:
     Attributes:
         replicas: Model servers behind one endpoint.
         latency_budget_ms: 99th percentile that one prediction may take; None is no budget.
+        answer: What a response holds where its caller does not say; None for what the protocol and MLflow say.
     """
 
     replicas: int = 1
     latency_budget_ms: float | None = None
+    answer: Answer | None = None
 
 
 @dataclass(frozen=True)

@@ -167,7 +167,9 @@ class _Run:
         started_at = time.time()
         rows = next((outputs[gate.data] for gate in self.spec.gates if gate.data in outputs), None)
         folder = self.around.home.run_dir(self.order.run_id) / "packaging"
-        packaged = package_model(self.around.store, outputs[step], rows, environment, folder)
+        packaged = package_model(
+            self.around.store, outputs[step], rows, environment, folder, answer=self.spec.serving.answer
+        )
         outputs[step] = packaged.digest
         data = {"passed": True, "summary": packaged.summary, "started_at": started_at}
         self._emit("check.finished", "packaging", data)

@@ -41,7 +41,13 @@ class Packaged:
 
 
 def package_model(
-    store: ArtifactStore, model: Digest, rows: Digest | None, environment: Environment, folder: Path
+    store: ArtifactStore,
+    model: Digest,
+    rows: Digest | None,
+    environment: Environment,
+    folder: Path,
+    *,
+    answer: str | None = None,
 ) -> Packaged:
     """Make a model servable in the project's environment, or take the result of an earlier run.
 
@@ -51,23 +57,29 @@ def package_model(
         rows: Digest of a table that the model was not trained on, for the comparison; None compares on the example.
         environment: The project's python.
         folder: Scratch folder, made anew.
+        answer: What responses of its endpoints hold by default: label, probabilities or both.
 
     Raises:
         PackagingError: The folder is not a model that could be served.
     """
-    ref = f"packaging/{_key(model, rows, environment)}"
+    ref = f"packaging/{_key(model, rows, environment, answer)}"
     if (known := store.get_ref(ref)) is not None and store.has(parse_digest(json.loads(known)["digest"])):
         entry = json.loads(known)
         result = PackagingResult.from_json(entry["result"])
         return Packaged(parse_digest(entry["digest"]), result, tuple(entry["features"]))
-    packaged = _package(store, model, rows, environment, folder)
+    packaged = _package(store, model, rows, environment, folder, answer)
     entry = {"digest": packaged.digest, "result": packaged.result.to_json(), "features": packaged.features}
     store.set_ref(ref, json.dumps(entry).encode())
     return packaged
 
 
 def _package(
-    store: ArtifactStore, model: Digest, rows: Digest | None, environment: Environment, folder: Path
+    store: ArtifactStore,
+    model: Digest,
+    rows: Digest | None,
+    environment: Environment,
+    folder: Path,
+    answer: str | None,
 ) -> Packaged:
     from falaj.serving.modelserver.model_folder import read_model_folder
 
@@ -77,16 +89,16 @@ def _package(
     table = store.fetch(rows, folder / "rows") if rows else None
     if table is not None and table.is_dir():
         table = table / _TABLE if (table / _TABLE).is_file() else None
-    result = package_folder(source, target, python=environment.python, table=table)
+    result = package_folder(source, target, python=environment.python, table=table, answer=answer)
     features = read_model_folder(target).signature.names
     packaged = Packaged(store.put(target).digest, result, features)
     shutil.rmtree(folder, ignore_errors=True)
     return packaged
 
 
-def _key(model: Digest, rows: Digest | None, environment: Environment) -> str:
+def _key(model: Digest, rows: Digest | None, environment: Environment, answer: str | None) -> str:
     import hashlib
 
     from falaj import __version__
 
-    return hashlib.sha256(canonical([model, rows, environment.digest, __version__])).hexdigest()
+    return hashlib.sha256(canonical([model, rows, environment.digest, answer, __version__])).hexdigest()

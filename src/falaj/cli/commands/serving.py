@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json as jsonlib
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from falaj.cli.commands.projects import JsonOption
 from falaj.cli.output import emit, emit_json, emit_table, styled
 from falaj.errors import NotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from falaj.client import Prediction
 
 
 def register(app: typer.Typer) -> None:
@@ -26,6 +30,9 @@ def predict(
     data: Annotated[
         Path | None, typer.Option(help="File of rows: a JSON list of objects; '-' reads standard input.")
     ] = None,
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="The probability of each class as well.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Predict through an endpoint; prints the predictions and their id."""
@@ -36,13 +43,29 @@ def predict(
     if found is None or not found.url:
         raise NotFoundError(f"no endpoint '{endpoint}' serves now", hint="falaj endpoints lists them")
     with Endpoint(found.url) as opened:
-        answer = opened.predict(rows)
+        answer = opened.predict(rows, answer="both" if probabilities else None)
+    if probabilities and answer.probabilities is None:
+        raise UsageError(f"{answer.release} gives no probabilities", where=endpoint)
     if json:
         emit_json(answer)
         return
-    for value in answer.predictions:
-        emit(str(value))
+    for line in _lines(answer):
+        emit(line)
     emit(styled(f"prediction {answer.id} by {answer.release}", "dim"))
+
+
+def _lines(answer: Prediction) -> list[str]:
+    """One line a row: the prediction, and what each class is given where that was asked for."""
+    if answer.probabilities is None:
+        return [str(value) for value in answer.predictions]
+    return [
+        f"{value}  {_by_class(answer.classes or range(len(shares)), shares)}"
+        for value, shares in zip(answer.predictions, answer.probabilities, strict=True)
+    ]
+
+
+def _by_class(classes: Sequence[object], shares: Sequence[float]) -> str:
+    return ", ".join(f"{name} {share:.4f}" for name, share in zip(classes, shares, strict=True))
 
 
 def endpoints(json: JsonOption = False) -> None:

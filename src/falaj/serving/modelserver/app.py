@@ -13,6 +13,7 @@ import msgspec
 from falaj import __version__
 from falaj.ids import parse_number
 from falaj.serving.modelserver import errors
+from falaj.serving.modelserver.answers import AnswerForms
 from falaj.serving.modelserver.backends import Backend
 from falaj.serving.modelserver.feedback import Feedback, sender_of
 from falaj.serving.modelserver.invocations import InvocationDecoder
@@ -22,6 +23,7 @@ from falaj.serving.modelserver.oip_response import datatype_of, encode_response,
 from falaj.serving.modelserver.origin import origins
 from falaj.serving.modelserver.predictor import Outputs, Predictor
 from falaj.serving.modelserver.recalibration import Recalibration
+from falaj.serving.modelserver.request_body import BINARY, JSON, check_content_type, read_body
 from falaj.serving.modelserver.settings import ServerSettings
 from falaj.serving.modelserver.signature import Signature
 from falaj.serving.predictionlog.routing import SHADOW
@@ -62,18 +64,24 @@ class ModelServer:
         self._release_header = ("falaj-release", settings.release)
         self._backend: Backend | None = None
         self._outputs: Mapping[str, Any] = {}
+        self._answers = AnswerForms((), "")
         self.draining = False
         self.in_flight = 0
         self._gets, self._posts = self._routes()
 
-    def ready(self, backend: Backend, example_outputs: Outputs) -> None:
+    def ready(self, backend: Backend, example_outputs: Outputs, answer: str | None = None) -> None:
         """Start to answer predictions.
 
         Args:
             backend: The loaded, warm model.
             example_outputs: What it gave for its example; their types and shapes go into the metadata.
+            answer: What responses hold where the caller does not say; None for what the protocol and MLflow say.
+
+        Raises:
+            ModelError: The model cannot answer so.
         """
         self._outputs = {name: (datatype_of(array), array.shape[1:]) for name, array in example_outputs.items()}
+        self._answers = AnswerForms(example_outputs, backend.answer, answer, backend.classes)
         self._backend = backend
 
     @property
@@ -94,10 +102,12 @@ class ModelServer:
             "/version": lambda: (200, [("content-type", "text/plain")], __version__.encode()),
         }
         posts: dict[str, Callable[..., Awaitable[Answer]]] = {"/invocations": self._invoke}
+        self._content_types: dict[str, tuple[str, ...]] = {"/invocations": (JSON,)}
         for model in models:
             gets[model] = self._metadata
             gets[f"{model}/ready"] = self._readiness
             posts[f"{model}/infer"] = self._infer
+            self._content_types[f"{model}/infer"] = (JSON, BINARY)
         if self._feedback is not None:
             posts["/feedback"] = self._label
         return gets, posts
@@ -124,8 +134,12 @@ class ModelServer:
             return self._get(scope)
         if self._backend is None and scope.path != "/feedback":
             raise errors.NotReadyError("the model is still loading")
-        body = await _read(protocol, scope.headers.get("content-length"), self._settings.max_body_bytes)
-        answer = await post(scope.headers, body, request_id, started)
+        headers = scope.headers
+        accepted = self._content_types.get(scope.path)
+        if accepted is not None:
+            check_content_type(headers.get("content-type"), accepted)
+        body = await read_body(protocol, headers, self._settings.max_body_bytes)
+        answer = await post(headers, body, request_id, started)
         if answer[0] == 200:
             self._metrics.finished("ok", time.perf_counter() - started)
         return answer
@@ -139,17 +153,18 @@ class ModelServer:
         return found()
 
     async def _invoke(self, headers: Any, body: bytes, request_id: str, started: float) -> Answer:
-        payload, origin = _decoded(self._invocations.decode, body), self._origin(headers, started)
-        outputs = await self._predictor.predict(request_id, payload, _timeout_s(headers), origin)
-        answer = outputs[self._backend.answer]  # type: ignore[union-attr]
-        return 200, _JSON, b'{"predictions":%b}' % msgspec.json.encode(answer.tolist())
+        request, origin = _decoded(self._invocations.decode_request, body), self._origin(headers, started)
+        encode = self._answers.invocations(request.answer)
+        outputs = await self._predictor.predict(request_id, request.payload, _timeout_s(headers), origin)
+        return 200, _JSON, encode(outputs)
 
     async def _infer(self, headers: Any, body: bytes, request_id: str, started: float) -> Answer:
         request = _decoded(self._infers.decode, body, _length(headers.get("inference-header-content-length")))
-        origin = self._origin(headers, started)
+        origin, names = self._origin(headers, started), self._answers.output_names(request.answer)
         outputs = await self._predictor.predict(request_id, request.payload, _timeout_s(headers), origin)
+        model, version = self._settings.name, self._settings.version
         content, head = encode_response(
-            request, outputs, model=self._settings.name, version=self._settings.version, request_id=request_id
+            request, outputs, model=model, version=version, request_id=request_id, default=names
         )
         if head is None:
             return 200, _JSON, content
@@ -244,20 +259,3 @@ def _length(given: str | None) -> int | None:
     if length is None:
         raise errors.InvalidInputError(f"Inference-Header-Content-Length is not a number: {given[:40]!r}")
     return length
-
-
-async def _read(protocol: Any, declared: str | None, limit: int) -> bytes:
-    """Read a body of at most `limit` bytes; a longer one is refused before or while it arrives."""
-    length = None if declared is None else parse_number(declared, digits=18)
-    if length is not None:
-        if length > limit:
-            raise errors.BodyTooLargeError(f"the body has {length} bytes; the limit is {limit}")
-        whole: bytes = await protocol()
-        return whole
-    parts, size = [], 0
-    async for part in protocol:
-        size += len(part)
-        if size > limit:
-            raise errors.BodyTooLargeError(f"the body has more than {limit} bytes")
-        parts.append(part)
-    return b"".join(parts)

@@ -35,6 +35,7 @@ class RequestError(FalajError):
     outcome = "failed"
     retry_after_s: float | None = None
     row_name = "row"
+    headers: tuple[tuple[str, str], ...] = ()
 
     def __init__(self, message: str, *, row: int | None = None, field: str | None = None) -> None:
         super().__init__(message)
@@ -94,6 +95,28 @@ class MethodNotAllowedError(RequestError):
     code, status, title, outcome = "serving.method", 405, "This address takes another method", "invalid"
 
 
+class ContentTypeError(RequestError):
+    """The body is of a content type that is not taken.
+
+    Args:
+        message: What is wrong.
+        accepted: The content types that are taken.
+    """
+
+    code, status, title, outcome = "serving.content-type", 415, "The content type is not taken", "invalid"
+
+    def __init__(self, message: str, accepted: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.headers = (("accept", ", ".join(accepted)),)
+
+
+class ContentEncodingError(RequestError):
+    """The body is compressed in a way that is not taken."""
+
+    code, status, title, outcome = "serving.content-encoding", 415, "The content encoding is not taken", "invalid"
+    headers = (("accept-encoding", "gzip, identity"),)
+
+
 class BodyTooLargeError(RequestError):
     """The body is longer than the server reads."""
 
@@ -140,7 +163,7 @@ def problem(error: RequestError, request_id: str) -> bytes:
 
 def headers(error: RequestError) -> list[tuple[str, str]]:
     """Return the headers that belong to the error's status."""
-    found = [("content-type", "application/problem+json")]
+    found = [("content-type", "application/problem+json"), *error.headers]
     if error.retry_after_s is not None:
         found.append(("retry-after", str(math.ceil(error.retry_after_s))))
     return found

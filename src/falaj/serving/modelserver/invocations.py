@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any
@@ -26,18 +27,37 @@ _FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 _UNSET = msgspec.UNSET
 
 
+class _Params(msgspec.Struct):
+    """What is asked of the server; other parameters are the model's own."""
+
+    answer: str | None = None
+
+
 class _Body(msgspec.Struct, forbid_unknown_fields=True):
     dataframe_split: msgspec.Raw | msgspec.UnsetType = _UNSET
     dataframe_records: msgspec.Raw | msgspec.UnsetType = _UNSET
     instances: msgspec.Raw | msgspec.UnsetType = _UNSET
     inputs: msgspec.Raw | msgspec.UnsetType = _UNSET
-    params: msgspec.Raw | msgspec.UnsetType = _UNSET
+    params: _Params | None = None
 
 
 class _Split(msgspec.Struct, forbid_unknown_fields=True):
     data: msgspec.Raw
     columns: tuple[str, ...] | msgspec.UnsetType = _UNSET
     index: msgspec.Raw | msgspec.UnsetType = _UNSET
+
+
+@dataclass(frozen=True, slots=True)
+class InvokeRequest:
+    """A decoded request.
+
+    Attributes:
+        payload: Validated rows.
+        answer: What the caller asked for: label, probabilities, both; None where it did not say.
+    """
+
+    payload: Payload
+    answer: str | None
 
 
 class InvocationDecoder:
@@ -57,33 +77,41 @@ class InvocationDecoder:
             self._by_column = self._compile_by_column()
 
     def decode(self, body: bytes) -> Payload:
-        """Turn a body into validated rows.
+        """Turn a body into its rows, at least one, in signature order; see `decode_request`."""
+        return self.decode_request(body).payload
+
+    def decode_request(self, body: bytes) -> InvokeRequest:
+        """Turn a body into a request.
 
         Args:
             body: JSON text; NaN is read as null.
 
         Returns:
-            At least one row, in signature order.
+            The request, its rows validated and in signature order.
 
         Raises:
             InvalidInputError: The body does not fit; names row and column where there is one to blame.
         """
         try:
-            payload = self._decode(body)
+            request = self._decode(body)
         except msgspec.DecodeError as error:
-            payload = self._decode_strict(without_nan(body, error))
-        if payload.count == 0:
+            request = self._decode_strict(without_nan(body, error))
+        if request.payload.count == 0:
             raise InvalidInputError("the request has no rows")
-        return payload
+        return request
 
-    def _decode_strict(self, body: bytes) -> Payload:
+    def _decode_strict(self, body: bytes) -> InvokeRequest:
         try:
             return self._decode(body)
         except msgspec.DecodeError as error:
             raise InvalidInputError(f"the body is not what was expected: {error}") from None
 
-    def _decode(self, body: bytes) -> Payload:
+    def _decode(self, body: bytes) -> InvokeRequest:
         members = self._body.decode(body)
+        answer = members.params.answer if members.params else None
+        return InvokeRequest(self._payload(members), answer)
+
+    def _payload(self, members: _Body) -> Payload:
         given = [form for form in _FORMS if getattr(members, form) is not _UNSET]
         if len(given) != 1:
             raise InvalidInputError(f"the body must have exactly one of {', '.join(_FORMS)}; it has {len(given)}")

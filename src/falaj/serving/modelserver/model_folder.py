@@ -34,6 +34,11 @@ class ModelFolder:
     example: tuple[tuple[Any, ...], ...]
 
     @property
+    def answer(self) -> str | None:
+        """What the project wants responses to hold: label, probabilities or both; None where it does not say."""
+        return self.packaging.get("responses")
+
+    @property
     def predict_method(self) -> str:
         """The estimator's method that `/invocations` answers with: `predict` or `predict_proba`."""
         return str(self.flavors.get("python_function", {}).get("predict_fn") or "predict")

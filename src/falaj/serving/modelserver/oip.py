@@ -38,6 +38,10 @@ class _Parameters(msgspec.Struct):
     binary_data_output: bool | None = None
 
 
+class _RequestParameters(_Parameters):
+    answer: str | None = None
+
+
 class _Input(msgspec.Struct):
     name: str
     shape: list[int]
@@ -55,7 +59,7 @@ class _Request(msgspec.Struct):
     inputs: list[_Input]
     id: str | None = None
     outputs: list[_Output] | None = None
-    parameters: _Parameters | None = None
+    parameters: _RequestParameters | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +71,14 @@ class InferRequest:
         id: The request's own id, if it gave one in the body.
         outputs: Names of the outputs asked for; None for all.
         binary: Names of the outputs wanted as binary tensors; None for all of them.
+        answer: Which of label and probabilities where `outputs` does not say; None where the caller did not.
     """
 
     payload: Payload
     id: str | None
     outputs: tuple[str, ...] | None
     binary: frozenset[str] | None
+    answer: str | None = None
 
 
 class InferDecoder:
@@ -117,7 +123,8 @@ class InferDecoder:
         payload = Columns(self._arranged(request.inputs, arrays))
         if payload.count == 0:
             raise InvalidInputError("the request has no rows")
-        return InferRequest(payload, request.id, _asked(request), _binary(request))
+        answer = request.parameters.answer if request.parameters else None
+        return InferRequest(payload, request.id, _asked(request), _binary(request), answer)
 
     def _parse(self, head: bytes) -> _Request:
         try:

@@ -17,7 +17,13 @@ _DATATYPES = {np.dtype(dtype): name for name, dtype in DTYPES.items() if dtype !
 
 
 def encode_response(
-    request: InferRequest, outputs: Mapping[str, Array], *, model: str, version: str, request_id: str
+    request: InferRequest,
+    outputs: Mapping[str, Array],
+    *,
+    model: str,
+    version: str,
+    request_id: str,
+    default: tuple[str, ...] | None = None,
 ) -> tuple[bytes, int | None]:
     """Encode the outputs of one request.
 
@@ -27,6 +33,7 @@ def encode_response(
         model: Model name.
         version: Release number as text.
         request_id: Id of the prediction.
+        default: Names of the outputs where the request does not name any; None for all.
 
     Returns:
         The body, and the length of its JSON part when binary tensors follow.
@@ -34,7 +41,7 @@ def encode_response(
     Raises:
         InvalidInputError: An output was asked for that the model does not give.
     """
-    names = tuple(outputs) if request.outputs is None else request.outputs
+    names = next((each for each in (request.outputs, default) if each is not None), tuple(outputs))
     for name in names:
         if name not in outputs:
             raise InvalidInputError(f"there is no output {name!r}: {', '.join(outputs)}", field=name)

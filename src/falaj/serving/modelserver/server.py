@@ -87,7 +87,7 @@ async def _serve(settings: ServerSettings) -> None:
     try:
         backend = await _first(loading, listening, stop)
         if backend is not None:
-            app.ready(backend, warmed)
+            app.ready(backend, warmed, folder.answer)
             print(f"ready: {settings.release} with {backend.platform} on {settings.socket}", flush=True)  # noqa: T201
             await asyncio.wait([asyncio.create_task(stop.wait()), listening], return_when="FIRST_COMPLETED")
         await _drain(app, settings.grace_s)

@@ -7,15 +7,24 @@ import shutil
 import subprocess
 import sysconfig
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 
+from falaj.serving.modelserver.model_folder import SERVING_FILE
 from falaj.serving.packaging.result import PackagingError, PackagingResult
 
 RUNNER = Path(__file__).with_name("runner.py")
 
 
 def package_model(
-    model: Path, target: Path, *, python: Path, table: Path | None, rows: int = 5000, timeout_s: float = 300.0
+    model: Path,
+    target: Path,
+    *,
+    python: Path,
+    table: Path | None,
+    rows: int = 5000,
+    timeout_s: float = 300.0,
+    answer: str | None = None,
 ) -> PackagingResult:
     """Copy a model folder and make the copy ready to serve.
 
@@ -26,6 +35,7 @@ def package_model(
         table: Parquet file of real rows that the model was not trained on; None compares on the input example only.
         rows: Most rows of the table to compare on.
         timeout_s: Longest time of the conversion.
+        answer: What responses hold by default: label, probabilities or both; None for what the protocol says.
 
     Returns:
         The flavor the copy will be served with, and the comparison. A conversion that fails, crashes or takes too
@@ -43,12 +53,23 @@ def package_model(
         raise PackagingError(error.message, where=error.where, hint=error.hint) from error
     shutil.copytree(model, target)
     target.chmod(0o755)  # a folder of the artifact store may be read-only
-    result = _run(target, python, table, rows, timeout_s)
+    result = _result(target, folder.flavors, _run(target, python, table, rows, timeout_s))
+    if answer is not None:
+        _keep_answer(target / SERVING_FILE, answer)
+    return result
+
+
+def _keep_answer(file: Path, answer: str) -> None:
+    record = json.loads(file.read_text()) if file.exists() else {}
+    file.write_text(json.dumps(record | {"responses": answer}, indent=1))
+
+
+def _result(target: Path, flavors: Collection[str], result: PackagingResult | str) -> PackagingResult:
     if isinstance(result, PackagingResult):
         return result
-    for name in ("model.onnx", "serving.json"):
+    for name in ("model.onnx", SERVING_FILE):
         (target / name).unlink(missing_ok=True)
-    native = {"sklearn", "lightgbm", "xgboost"} & set(folder.flavors)
+    native = {"sklearn", "lightgbm", "xgboost"} & set(flavors)
     return PackagingResult("native" if native else "pyfunc", result)
 
 

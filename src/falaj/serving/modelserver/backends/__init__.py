@@ -20,10 +20,12 @@ class Backend(Protocol):
     Attributes:
         platform: What computes, for the metadata.
         answer: Name of the output that `/invocations` gives as `predictions`.
+        classes: What the columns of the output `probability` stand for; None where that is not known.
     """
 
     platform: str
     answer: str
+    classes: Sequence[Any] | None
 
     def predict(self, columns: Sequence[Array]) -> Mapping[str, Array]:
         """Compute the outputs of a batch.

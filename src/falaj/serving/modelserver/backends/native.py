@@ -31,6 +31,7 @@ class NativeBackend:
         self._frame = _frame_builder(self.estimator, folder)
         self._classifies = hasattr(self.estimator, "predict_proba")
         self.answer = _answer(folder.predict_method, self._classifies)
+        self.classes: Sequence[Any] | None = _classes(self.estimator) if self._classifies else None
 
     def predict(self, columns: Sequence[Array]) -> Mapping[str, Array]:
         """Compute the outputs of a batch."""
@@ -49,6 +50,15 @@ def _answer(method: str, classifies: bool) -> str:
     if not classifies:
         return "prediction"
     return "probability" if method == "predict_proba" else "label"
+
+
+def _classes(estimator: Any) -> Sequence[Any] | None:
+    """Classes in the order of the probabilities; None where there are several outputs of their own classes each."""
+    classes = getattr(estimator, "classes_", None)
+    if not isinstance(classes, np.ndarray) or classes.ndim != 1:
+        return None
+    found: list[Any] = classes.tolist()
+    return found
 
 
 def load_estimator(path: Path, flavor: Mapping[str, Any], name: str) -> Any:

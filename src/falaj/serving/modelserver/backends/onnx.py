@@ -39,6 +39,7 @@ class OnnxBackend:
         self._session = _session(str(folder.path / "model.onnx"), threads)
         record = folder.packaging
         self.answer = str(record["answer"])
+        self.classes: Sequence[Any] | None = record.get("classes")
         self._missing_text = str(record.get("missing_text", ""))
         self._outputs = dict(record["outputs"])
         self._inputs = [(given.name, _DTYPES[given.type]) for given in self._session.get_inputs()]

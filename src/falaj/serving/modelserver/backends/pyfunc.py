@@ -21,6 +21,7 @@ class PyfuncBackend:
 
     platform = "mlflow"
     answer = "prediction"
+    classes: Sequence[Any] | None = None
 
     def __init__(self, folder: ModelFolder) -> None:
         try:
