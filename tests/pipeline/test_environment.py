@@ -107,11 +107,20 @@ def test_a_lock_that_cannot_be_installed(locked: Path, home: Home) -> None:
 
 def test_threads_follow_the_cores(tmp_path: Path) -> None:
     environment = Environment(Path("/env/bin/python"), "x", reproducible=True)
-    seen = step_environ(environment, tmp_path, 0.5, {"A": "b"}, {"PATH": "/bin", "SECRET": "x", "LC_ALL": "C"})
+    outer = {
+        "PATH": "/bin",
+        "SECRET": "x",
+        "LC_ALL": "ar_AE.UTF-8",
+        "LC_TIME": "de_DE",
+        "TZ": "Asia/Dubai",
+        "HOME": "/me",
+    }
+    seen = step_environ(environment, tmp_path, 0.5, {"A": "b"}, outer)
     assert seen["OMP_NUM_THREADS"] == "1"
     assert seen["PATH"] == f"/env/bin{os.pathsep}/bin"
-    assert (seen["A"], seen["LC_ALL"], seen["VIRTUAL_ENV"]) == ("b", "C", "/env")
-    assert "SECRET" not in seen
+    assert (seen["A"], seen["VIRTUAL_ENV"]) == ("b", "/env")
+    assert (seen["TZ"], seen["LANG"], seen["LC_ALL"]) == ("UTC", "C.UTF-8", "C.UTF-8")
+    assert not {"SECRET", "LC_TIME", "HOME"} & seen.keys()
 
 
 def git(folder: Path, *arguments: str) -> str:

@@ -73,7 +73,7 @@ def family(project: Project) -> Iterator[Project]:
 
 
 HANG = StepSpec("hang", run="steps:hang", inputs=("ready",))
-READY = StepSpec("ready", run="steps:ready")
+READY = StepSpec("ready", run="steps:ready", files=("steps.py",))  # the family writes into the project
 
 
 def test_a_timeout_ends_the_whole_family(family: Project) -> None:
@@ -131,7 +131,7 @@ ENGINE = """
     from falaj.project import ProjectSpec, StepSpec
     root = Path(sys.argv[1])
     steps = {
-        "ready": StepSpec("ready", run="steps:ready"),
+        "ready": StepSpec("ready", run="steps:ready", files=("steps.py",)),
         "hang": StepSpec("hang", run="steps:hang", inputs=("ready",)),
     }
     execute(

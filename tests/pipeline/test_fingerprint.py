@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from falaj.pipeline.fingerprint import StepFacts, digests, fingerprint
+from falaj.pipeline.fingerprint import StepFacts, fingerprint
 
 FACTS = StepFacts("m:f", {"m.py": "a"}, {"x": 1}, [["raw", False, [["raw", "sha256:1", "file"]]]], ["kind=None"], "e")
 json_values = st.recursive(
@@ -60,7 +60,3 @@ def test_another_format_of_results_counts() -> None:
     changed = replace(FACTS)
     object.__setattr__(changed, "format", FACTS.format + 1)
     assert fingerprint(changed) != fingerprint(FACTS)
-
-
-def test_digests_are_of_content() -> None:
-    assert digests({"a": b"x"})["a"] == digests({"b": b"x"})["b"] != digests({"a": b"y"})["a"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from falaj.checks.context import CheckContext, CheckError
 from falaj.pipeline.process import Ending, Limits, run_process
-from falaj.pipeline.surroundings import TELEMETRY_OFF
+from falaj.pipeline.surroundings import SAME_EVERYWHERE, TELEMETRY_OFF
 
 LOG_TAIL = 20_000
 """Characters of a tool's output that evidence keeps: the end, where tools say what went wrong."""
@@ -104,6 +104,7 @@ def _variables(context: CheckContext) -> dict[str, str]:
     }
     return {
         **inherited,
+        **SAME_EVERYWHERE,
         "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "PYTHONPATH": os.pathsep.join(map(str, modules)),
         **TELEMETRY_OFF,

@@ -38,12 +38,14 @@ class Progress:
         if event.kind == "step.log":
             for line in event.data["lines"]:
                 emit(styled(f"      {event.node} | {line}", "dim"))
+        elif event.kind == "run.warning":
+            emit(f"  {styled('warning', 'yellow')}           {event.data['message']}")
         elif event.kind in _SHOWN:
             self._show_state(event)
 
     def show_stored(self, event: api.Event) -> None:
         """Print one event as the server keeps it."""
-        known = event.kind in _SHOWN or event.kind in ("step.log", "check.started", "gate.started")
+        known = event.kind in _SHOWN or event.kind in ("step.log", "run.warning", "check.started", "gate.started")
         if known:
             self.show(Event(event.kind, event.at, event.data.get("node", ""), event.data))  # type: ignore[arg-type]
 

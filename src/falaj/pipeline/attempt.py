@@ -137,9 +137,9 @@ class Bench:
 
 
 def _own_variables(node: StepNode, folder: Path) -> dict[str, str]:
-    """A scratch folder of its own; and no compiled files of the project, which could be taken for current later."""
+    """A scratch folder and a home of its own; no compiled files of the project, which could be taken for current."""
     compiled = {"PYTHONDONTWRITEBYTECODE": "1"} if node.step.command is not None else {}
-    return {"TMPDIR": str(folder / "tmp"), **compiled}
+    return {"TMPDIR": str(folder / "tmp"), "HOME": str(folder / "home"), **compiled}
 
 
 def safe_name(node: str) -> str:
@@ -169,7 +169,7 @@ def _written_kinds(node: StepNode, folder: Path) -> dict[str, str]:
 def _scratch(folder: Path) -> Iterator[None]:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for name in ("outputs", "tmp"):
+    for name in ("outputs", "tmp", "home"):
         (folder / name).mkdir()
     try:
         yield

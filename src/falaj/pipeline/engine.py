@@ -114,7 +114,8 @@ class _Execution:
         self._params = params
         self._cpus = cpus
         self._nodes = expand(spec.steps, spec.data)
-        self._facts = Facts(self._bench.worktree, self._bench.environment, worker.run_dir.name)
+        self._facts = Facts(self._bench.worktree, self._bench.environment, worker.run_dir.name, spec.steps)
+        self._noticed: set[str] = set()
         self._waiting = dict(self._nodes)
         self._ready: dict[str, Job] = {}
         self._running: dict[str, Job] = {}
@@ -176,7 +177,15 @@ class _Execution:
     def _job(self, node: StepNode) -> Job:
         params = json.loads(json.dumps({**node.step.params, **self._params.get(node.step.name, {}), **node.cell}))
         inputs = tuple(tuple(self._parts(entry)) for entry in node.inputs)
+        self._notice(node)
         return Job(node, self._facts.fingerprint(node, params, inputs), params, inputs)
+
+    def _notice(self, node: StepNode) -> None:
+        """Say once of a place in the code that it cannot be followed."""
+        unknown = self._facts.reach(node.step).unknown
+        if not self._noticed.issuperset(unknown) and (notice := self._facts.notice(node.step)):
+            self._noticed.update(unknown)
+            self._worker.tell("run.warning", "", message=notice)
 
     def _parts(self, entry: NodeInput) -> Iterator[Part]:
         if entry.source is not None:

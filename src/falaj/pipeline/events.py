@@ -20,6 +20,7 @@ EventKind = Literal[
     "gate.started",
     "gate.finished",
     "run.finished",
+    "run.warning",
 ]
 
 
@@ -32,7 +33,7 @@ class Event:
         at: When, in unix seconds.
         node: The step, check or gate that it happened to; empty for the run itself.
         data: The particulars, JSON values only. `step.log` has `lines`; `step.failed` has `code`, `message`,
-            `where` and `hint`; `step.retried` also `attempt` and `wait_s`.
+            `where` and `hint`; `step.retried` also `attempt` and `wait_s`; `run.warning` has `message`.
     """
 
     kind: EventKind

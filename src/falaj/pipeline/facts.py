@@ -8,12 +8,16 @@ from typing import Any
 
 from falaj.pipeline.environment import Environment
 from falaj.pipeline.errors import PipelineError
-from falaj.pipeline.fingerprint import StepFacts, digests, fingerprint
+from falaj.pipeline.fingerprint import StepFacts, fingerprint
 from falaj.pipeline.graph import StepNode
-from falaj.pipeline.imports import Checkout, closure, script_closure
+from falaj.pipeline.imports import Checkout, Reach, closure, digest_of, files_below, script_closure, text_closure
 from falaj.pipeline.jobs import Part
+from falaj.pipeline.source_facts import is_python, starts_unknown
 from falaj.pipeline.surroundings import source_roots
 from falaj.project.spec import StepSpec
+
+_OBJECTS = ("model", "file", "folder")
+"""Kinds of results that may hold objects of classes of the project, by the name of the class alone."""
 
 
 class Facts:
@@ -23,14 +27,19 @@ class Facts:
         worktree: The project's folder.
         environment: The project's python.
         run_id: Binds the results of steps with `cache: false` to this run.
+        steps: The pipeline by step name.
     """
 
-    def __init__(self, worktree: Path, environment: Environment, run_id: str) -> None:
+    def __init__(
+        self, worktree: Path, environment: Environment, run_id: str, steps: Mapping[str, StepSpec] | None = None
+    ) -> None:
         self._worktree = worktree
         self._environment = environment
         self._run_id = run_id
+        self._steps = steps or {}
         self._code = Checkout(worktree, source_roots(worktree))
-        self._known: dict[object, dict[str, str]] = {}
+        self._reaches: dict[object, Reach] = {}
+        self._whole: dict[str, str] | None = None
 
     def fingerprint(self, node: StepNode, params: Mapping[str, Any], inputs: tuple[tuple[Part, ...], ...]) -> str:
         """Name of a node's result.
@@ -52,10 +61,15 @@ class Facts:
             ]
             for entry, each in zip(node.inputs, inputs, strict=True)
         ]
+        code = dict(self.reach(step).files)
+        for entry, each in zip(node.inputs, inputs, strict=True):
+            writer = self._steps.get(entry.name.partition(".")[0]) if entry.source is None else None
+            if writer is not None and any(part.kind in _OBJECTS for part in each):
+                code |= self.reach(writer).files  # what a pickle names is imported where it is read
         return fingerprint(
             StepFacts(
                 call=step.run or list(step.command or ()),
-                code=self._digests(step),
+                code=code,
                 params=params,
                 inputs=parts,
                 outputs=[*step.outputs, f"kind={step.output}"],
@@ -64,24 +78,71 @@ class Facts:
             )
         )
 
-    def _digests(self, step: StepSpec) -> dict[str, str]:
-        key = (step.run and step.run.partition(":")[0], step.command, step.files)
-        if key not in self._known:
-            self._known[key] = digests({**self._reached(step), **dict(self._declared(step))})
-        return self._known[key]
+    def reach(self, step: StepSpec) -> Reach:
+        """The project's files that a step can read, so far as the text of its code tells, and those that it declares.
 
-    def _reached(self, step: StepSpec) -> dict[str, bytes]:
+        Where the code cannot be followed and the step declares no `files`, that is every file of the project.
+
+        Raises:
+            PipelineError: A declared file does not exist.
+        """
+        key = (step.run and step.run.partition(":")[0], step.command, step.files)
+        if key not in self._reaches:
+            found = self._followed(step)
+            declared = dict(self._declared(step))
+            rest = self._everything() if found.unknown and not declared else {}
+            self._reaches[key] = found | Reach(declared | rest)
+        return self._reaches[key]
+
+    def notice(self, step: StepSpec) -> str:
+        """What to tell of a step whose code cannot be followed; empty when it can, or its files are declared."""
+        unknown = self.reach(step).unknown
+        if not unknown or step.files:
+            return ""
+        more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
+        place = unknown[0].partition(":")[0]
+        folder = place.rpartition("/")[0] if (self._worktree / place).is_file() else ""
+        line = f"files: [{folder or '...'}]"
+        return (
+            f"{unknown[0]}{more} cannot be followed, so every file of the project counts for the result of "
+            f"`{step.name}` and of steps like it; `{line}` in the step names those that do"
+        )
+
+    def _everything(self) -> dict[str, str]:
+        if self._whole is None:
+            paths = [path for path in files_below(self._worktree) if path.is_file()]
+            self._whole = {path.relative_to(self._worktree).as_posix(): digest_of(path) for path in paths}
+        return self._whole
+
+    def _followed(self, step: StepSpec) -> Reach:
         if step.run:
             return closure(step.run.partition(":")[0], self._code)
-        found: dict[str, bytes] = {}
-        for before, argument in zip(("", *(step.command or ())), step.command or (), strict=False):
-            if before == "-m":
-                found |= closure(argument, self._code) | closure(f"{argument}.__main__", self._code)
-            elif (self._worktree / argument).is_file():
-                found |= script_closure(self._worktree, argument, self._code)
-        return found
+        command = step.command or ()
+        named = Reach()
+        for argument in command:
+            if self._is_inside(argument):
+                named |= script_closure(argument, self._code)
+        if command and is_python(command[0]):
+            return named | self._python(command)
+        if starts_unknown(command) and not self._is_inside(command[0] if command else ""):
+            named |= Reach(unknown=(f"the command `{command[0] if command else ''}`",))
+        return named
 
-    def _declared(self, step: StepSpec) -> Iterator[tuple[str, bytes]]:
+    def _python(self, command: tuple[str, ...]) -> Reach:
+        """What Python runs by the arguments that it is given."""
+        option, argument = (*command[1:3], "", "")[:2]
+        if option == "-m":
+            reach = closure(argument, self._code) | closure(f"{argument}.__main__", self._code)
+            return reach if reach.files else Reach(unknown=(f"the command `python -m {argument}`",))
+        if option == "-c":
+            return text_closure(argument, self._code)
+        return Reach() if self._is_inside(option) else Reach(unknown=(f"the command `python {option}`",))
+
+    def _is_inside(self, argument: str) -> bool:
+        path = self._worktree / argument
+        return bool(argument) and path.is_file() and path.resolve().is_relative_to(self._worktree.resolve())
+
+    def _declared(self, step: StepSpec) -> Iterator[tuple[str, str]]:
         for pattern in step.files:
             paths = sorted(path for path in self._worktree.glob(pattern) if path.is_file())
             folders = [path for path in self._worktree.glob(pattern) if path.is_dir()]
@@ -90,4 +151,4 @@ class Facts:
             if not paths:
                 raise PipelineError(f"step `{step.name}` declares the file `{pattern}`, which does not exist")
             for path in paths:
-                yield path.relative_to(self._worktree).as_posix(), path.read_bytes()
+                yield path.relative_to(self._worktree).as_posix(), digest_of(path)

@@ -46,8 +46,3 @@ def fingerprint(facts: StepFacts) -> str:
     """64 hex digits that name the result of a step with these facts."""
     text = json.dumps({**vars(facts), "format": facts.format}, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def digests(files: Mapping[str, bytes]) -> dict[str, str]:
-    """Hex SHA-256 of each file's content, by path."""
-    return {path: hashlib.sha256(content).hexdigest() for path, content in files.items()}

@@ -10,11 +10,17 @@ from falaj.pipeline.environment import Environment
 
 _PASSED = frozenset(
     {
-        "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR",
+        "SSL_CERT_FILE", "SSL_CERT_DIR",
         "REQUESTS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
         "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES",
     }
 )  # fmt: skip
+SAME_EVERYWHERE = {"TZ": "UTC", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
+"""Time zone and language, on which results can depend, for everything that runs the project's code."""
+
+_NOBODY = {"USER": "falaj", "LOGNAME": "falaj", "SHELL": "/bin/sh"}
+"""Whoever runs the engine is nothing to a step; `HOME` is an empty folder of each attempt."""
+
 TELEMETRY_OFF = {"MLFLOW_DISABLE_TELEMETRY": "true", "ORT_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "true"}
 """Variables with which the libraries of models tell nobody that they are used."""
 
@@ -35,8 +41,9 @@ def step_environ(
 ) -> dict[str, str]:
     """The environment variables of a step.
 
-    Only what a program needs to find its home, language, proxy and devices is taken from outside; credentials and
-    Python's own settings are not. Libraries are told to use as many threads as the step reserves.
+    Only what a program needs to find its certificates, proxy and devices is taken from outside; credentials and
+    Python's own settings are not, and time zone and language are always the same. Libraries are told to use as many
+    threads as the step reserves.
 
     Args:
         environment: The project's python; its programs come first on the path.
@@ -48,7 +55,9 @@ def step_environ(
     threads = str(max(1, int(cpu)))
     programs = environment.python.parent
     return {
-        **{name: value for name, value in outer.items() if name in _PASSED or name.startswith("LC_")},
+        **{name: value for name, value in outer.items() if name in _PASSED},
+        **SAME_EVERYWHERE,
+        **_NOBODY,
         **{f"{name}_NUM_THREADS": threads for name in _THREADS},
         "POLARS_MAX_THREADS": threads,
         "OMP_WAIT_POLICY": "PASSIVE",  # waiting threads that spin make a fit many times slower on shared cores
