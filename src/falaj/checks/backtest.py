@@ -13,7 +13,7 @@ import numpy as np
 
 from falaj.checks.block_means import FEWEST_BLOCKS
 from falaj.checks.comparison import compare
-from falaj.checks.metrics import MetricError, check_rows, named
+from falaj.checks.metrics import MetricError, check_rows, metric_for
 from falaj.checks.paired import PairedResult, Power, ScoredRows, paired
 
 FEWEST_GATE_ROWS = 30
@@ -152,7 +152,7 @@ def _gate(gate: CapturedGate, rng: np.random.Generator, confidence: float) -> Ga
 
 
 def _against_limit(gate: CapturedGate, rows: ScoredRows) -> GateOutcome:
-    metric = named(gate.metric)
+    metric = metric_for(gate.metric, rows.candidate)
     check_rows(metric, rows.label, rows.candidate)
     value = float(metric.compute(rows.label, rows.candidate, np.ones(len(rows.label))))
     limit = gate.limit if gate.limit is not None else float("nan")

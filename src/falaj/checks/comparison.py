@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from falaj.checks.metrics import Metric, MetricError, Vector, check_rows, named
+from falaj.checks.metrics import Metric, MetricError, Vector, check_rows, metric_for
 
 LARGEST_BET = 0.75  # share of the stake that one row may lose; the paper proposes 1/2 or 3/4
 RESAMPLES = 2000
@@ -65,7 +65,7 @@ def compare(
     Raises:
         MetricError: The metric has no value on these rows.
     """
-    metric = named(metric_name)
+    metric = metric_for(metric_name, candidate)
     check_rows(metric, label, candidate)
     check_rows(metric, label, live)
     weight = np.ones(len(label))

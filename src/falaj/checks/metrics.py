@@ -1,24 +1,29 @@
 """The metrics that gates speak of, in plain numpy.
 
-Every metric takes the labels, the scores and row weights. Classification labels are 0 and 1 and the score is the
-probability of 1; a regression's score is the prediction. A metric that has no value (no rows, NaN, one class only)
-raises `MetricError` with the reason; it never returns NaN.
+Every metric takes the labels, the scores and row weights. Labels of two classes are 0 and 1 and the score is the
+probability of 1; labels of more classes are their indices and the score is one number a class; a regression's score is
+the prediction, or the two ends of an interval. A metric that has no value (no rows, NaN, one class only) raises
+`MetricError` with the reason; it never returns NaN.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from falaj.checks import class_metrics
 from falaj.errors import RunFailedError
 
 Vector = NDArray[np.float64]
-Task = Literal["binary", "regression", "any"]
+Task = Literal["binary", "classes", "regression", "interval"]
 
+_ROUNDING = 1e-3  # how far probabilities in single precision may sum to something else than 1
 PROBABILITY_FLOOR = float(np.finfo(np.float64).eps)  # a certain and wrong prediction keeps a finite log_loss
 
 
@@ -72,7 +77,7 @@ def evaluate(name: str, label: Vector, score: Vector, weight: Vector | None = No
     Raises:
         MetricError: No such metric, or it has no value on these rows.
     """
-    metric = named(name)
+    metric = metric_for(name, score)
     check_rows(metric, label, score)
     weights = np.ones(len(label)) if weight is None else weight
     value = float(metric.compute(label, score, weights))
@@ -82,14 +87,38 @@ def evaluate(name: str, label: Vector, score: Vector, weight: Vector | None = No
 
 
 def named(name: str) -> Metric:
-    """The metric of that name.
+    """The metric of that name, of one score a row.
 
     Raises:
         MetricError: There is none.
     """
-    if name not in METRICS:
-        raise MetricError(f"there is no metric {name!r}", hint=f"known: {', '.join(sorted(METRICS))}")
-    return METRICS[name]
+    metric = METRICS.get(name) or _with_number(name)
+    if metric is None:
+        raise _unknown(name, METRICS)
+    return metric
+
+
+def metric_for(name: str, score: Vector) -> Metric:
+    """The metric of that name for such scores: one number a row, or one a class and row, or the ends of an interval.
+
+    Raises:
+        MetricError: There is none.
+    """
+    if score.ndim == 1:
+        return named(name)
+    if name == COVERAGE.name:
+        return COVERAGE
+    metric = CLASS_METRICS.get(name) or _of_top(name)
+    if metric is None:
+        raise _unknown(name, CLASS_METRICS)
+    return metric
+
+
+def _unknown(name: str, known: dict[str, Metric]) -> MetricError:
+    if name in METRICS.keys() | CLASS_METRICS.keys() or _of_top(name) or _with_number(name):
+        models = "models of numbers or two classes" if known is METRICS else "models of several classes"
+        return MetricError(f"{name} is no metric of {models}", hint=f"there are {', '.join(sorted(known))}")
+    return MetricError(f"there is no metric {name!r}", hint=f"known: {', '.join(sorted(known))}")
 
 
 def check_rows(metric: Metric, label: Vector, score: Vector) -> None:
@@ -106,10 +135,17 @@ def check_rows(metric: Metric, label: Vector, score: Vector) -> None:
     _refuse_non_finite("label", label)
     if metric.task == "binary":
         _refuse_non_binary(metric, label, score)
+    elif metric.task == "classes":
+        _refuse_non_classes(metric, label, score)
+    elif metric.task == "interval" and score.shape[1] != 2:
+        raise MetricError(f"{metric.name} needs the two ends of an interval a row, the model gives {score.shape[1]}")
+    elif metric.name == "mape" and (zeros := int(np.count_nonzero(label == 0))):
+        raise MetricError(f"mape has no value where a label is 0; {zeros} of {len(label)} labels are")
 
 
 def _refuse_non_finite(what: str, values: Vector) -> None:
-    bad = int(np.count_nonzero(~np.isfinite(values)))
+    finite = np.isfinite(values)
+    bad = int(np.count_nonzero(~(finite if values.ndim == 1 else finite.all(axis=1))))
     if bad:
         raise MetricError(f"{bad} of {len(values)} {what}s are missing or not finite")
 
@@ -124,6 +160,20 @@ def _refuse_non_binary(metric: Metric, label: Vector, score: Vector) -> None:
         raise MetricError(
             f"{metric.name} needs probabilities, scores reach from {score.min():.4g} to {score.max():.4g}"
         )
+
+
+def _refuse_non_classes(metric: Metric, label: Vector, score: Vector) -> None:
+    indices = np.isin(label, np.arange(score.shape[1]))
+    if not indices.all():
+        raise MetricError(f"{metric.name} needs labels of the {score.shape[1]} classes, found {label[~indices][0]:g}")
+    if metric.both_classes and len(np.unique(label)) < 2:
+        raise MetricError(f"{metric.name} needs two classes or more, all {len(label)} labels are of one")
+    if metric.ranks_only:
+        return
+    sums = score.sum(axis=1)
+    if score.min() < -_ROUNDING or score.max() > 1 + _ROUNDING or np.abs(sums - 1).max() > _ROUNDING:
+        ends = f"from {score.min():.4g} to {score.max():.4g}, their sums from {sums.min():.4g} to {sums.max():.4g}"
+        raise MetricError(f"{metric.name} needs probabilities, scores reach {ends}")
 
 
 def _shown(values: Vector) -> str:
@@ -225,20 +275,106 @@ def _squared(label: Vector, score: Vector) -> Vector:
     return losses
 
 
+def _relative(label: Vector, score: Vector) -> Vector:
+    losses: Vector = np.abs(label - score) / np.abs(label)
+    return losses
+
+
+def _pinball(label: Vector, score: Vector, weight: Vector, quantile: float) -> float:
+    """Mean loss of predictions of a quantile: too low costs its share, too high the rest."""
+    error = label - score
+    return _mean(np.maximum(quantile * error, (quantile - 1) * error), weight)
+
+
+def _pinball_metric(quantile: float, name: str) -> Metric:
+    return Metric(name, False, "regression", partial(_pinball, quantile=quantile))
+
+
+def _below(label: Vector, score: Vector) -> Vector:
+    return np.asarray(label > score, dtype=np.float64)
+
+
+def _outside(label: Vector, score: Vector) -> Vector:
+    """One for each row whose label is outside its interval, whichever end comes first."""
+    low, high = score.min(axis=1), score.max(axis=1)
+    return np.asarray((label < low) | (label > high), dtype=np.float64)
+
+
+def _share_right(losses: Callable[[Vector, Vector], Vector]) -> Callable[[Vector, Vector, Vector], float]:
+    return lambda label, score, weight: 1 - _mean(losses(label, score), weight)
+
+
+def _by_weight(weighted: Callable[[Vector, Vector], Callable[[Vector], float]]) -> Callable[..., float]:
+    return lambda label, score, weight: weighted(label, score)(weight)
+
+
+_balanced = class_metrics.balanced_accuracy_by_weight
+_f1_macro = partial(class_metrics.f1_by_weight, by_rows=False)
+_f1_weighted = partial(class_metrics.f1_by_weight, by_rows=True)
+_auc_of_classes = partial(class_metrics.auc_by_weight, of_two=auc_by_weight)
+_class_log_losses = partial(class_metrics.log_losses, floor=PROBABILITY_FLOOR)
+
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
         Metric("auc", True, "binary", auc, both_classes=True, ranks_only=True, weighted=auc_by_weight),
         Metric("average_precision", True, "binary", average_precision, both_classes=True, ranks_only=True),
-        Metric("accuracy", True, "binary", lambda y, s, w: 1 - _mean(_wrong(y, s), w), _wrong),
+        Metric("accuracy", True, "binary", _share_right(_wrong), _wrong),
+        Metric("balanced_accuracy", True, "binary", _by_weight(_balanced), weighted=_balanced),
         Metric("brier", False, "binary", lambda y, s, w: _mean(_squared(y, s), w), _squared),
         Metric("log_loss", False, "binary", lambda y, s, w: _mean(_log_losses(y, s), w)),
         Metric("precision", True, "binary", precision),
         Metric("recall", True, "binary", recall, both_classes=True),
         Metric("f1", True, "binary", f1),
+        Metric("f1_macro", True, "binary", _by_weight(_f1_macro), weighted=_f1_macro),
+        Metric("f1_weighted", True, "binary", _by_weight(_f1_weighted), weighted=_f1_weighted),
         Metric("mae", False, "regression", lambda y, s, w: _mean(np.abs(y - s), w)),
         Metric("mse", False, "regression", lambda y, s, w: _mean(_squared(y, s), w)),
         Metric("rmse", False, "regression", lambda y, s, w: _mean(_squared(y, s), w) ** 0.5),
+        Metric("mape", False, "regression", lambda y, s, w: _mean(_relative(y, s), w)),
         Metric("r2", True, "regression", r2),
+        _pinball_metric(0.5, "pinball"),
+        Metric("coverage", True, "regression", _share_right(_below), _below),
     )
 }
+"""Of one score a row. `coverage` is then of a quantile: the share of labels that are not above it."""
+
+CLASS_METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("accuracy", True, "classes", _share_right(class_metrics.wrong), class_metrics.wrong, ranks_only=True),
+        Metric("balanced_accuracy", True, "classes", _by_weight(_balanced), ranks_only=True, weighted=_balanced),
+        Metric("f1_macro", True, "classes", _by_weight(_f1_macro), ranks_only=True, weighted=_f1_macro),
+        Metric("f1_weighted", True, "classes", _by_weight(_f1_weighted), ranks_only=True, weighted=_f1_weighted),
+        Metric(
+            "auc", True, "classes", _by_weight(_auc_of_classes), both_classes=True, ranks_only=True,
+            weighted=_auc_of_classes,
+        ),
+        Metric(
+            "brier", False, "classes", lambda y, s, w: _mean(class_metrics.squared_errors(y, s), w),
+            class_metrics.squared_errors,
+        ),
+        Metric("log_loss", False, "classes", lambda y, s, w: _mean(_class_log_losses(y, s), w)),
+    )
+}  # fmt: skip
+"""Of one score a class and row."""
+
+COVERAGE = Metric("coverage", True, "interval", _share_right(_outside), _outside)
+
+TOP = re.compile(r"top_([2-9]|[1-9][0-9]{1,2})_accuracy")
+QUANTILE = re.compile(r"pinball_(0\.[0-9]{1,4})")
+
+
+def _of_top(name: str) -> Metric | None:
+    """`top_3_accuracy`: the share of rows whose class is among the three with the highest scores."""
+    match = TOP.fullmatch(name)
+    if match is None:
+        return None
+    losses = partial(class_metrics.missed_by_top, k=int(match[1]))
+    return Metric(name, True, "classes", _share_right(losses), losses, ranks_only=True)
+
+
+def _with_number(name: str) -> Metric | None:
+    """`pinball_0.9`: the loss of predictions of that quantile."""
+    match = QUANTILE.fullmatch(name)
+    return _pinball_metric(float(match[1]), name) if match and float(match[1]) > 0 else None

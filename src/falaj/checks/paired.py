@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from falaj.checks.block_means import FEWEST_BLOCKS, BlockMean, block_mean
-from falaj.checks.metrics import Metric, MetricError, Vector, check_rows, named
+from falaj.checks.metrics import Metric, MetricError, Vector, check_rows, metric_for
 
 USUAL_POWER = 0.8
 MOST_GROUPS = 200
@@ -106,7 +106,7 @@ def paired(name: str, rows: ScoredRows, *, confidence: float = 0.95) -> PairedRe
     Raises:
         MetricError: The metric has no value on these rows.
     """
-    metric = named(name)
+    metric = metric_for(name, rows.candidate)
     if not len(rows.label) == len(rows.candidate) == len(rows.champion):
         raise MetricError("labels and scores have different lengths")
     rows = rows.labelled()

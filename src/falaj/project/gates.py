@@ -20,17 +20,28 @@ METRICS = (
     "auc",
     "average_precision",
     "accuracy",
+    "balanced_accuracy",
     "brier",
     "log_loss",
     "precision",
     "recall",
     "f1",
+    "f1_macro",
+    "f1_weighted",
     "mae",
     "mse",
     "rmse",
+    "mape",
     "r2",
+    "pinball",
+    "coverage",
 )
 """The metrics that `falaj.checks.metrics` computes."""
+
+NUMBERED_METRICS = ("top_K_accuracy", "pinball_Q")
+"""More of them, with a number of classes from 2 to 999, and a quantile between 0 and 1, in their names."""
+
+_NUMBERED = re.compile(r"top_([2-9]|[1-9][0-9]{1,2})_accuracy|pinball_0\.(?=[0-9]*[1-9])[0-9]{1,4}")
 
 OPERATORS = (">=", ">", "<=", "<")
 NOT_WORSE = "not worse than"
@@ -148,8 +159,8 @@ class _Words:
     def metric(self) -> str:
         """The name of a known metric."""
         found = self.take(FORM).text
-        if found not in METRICS:
-            expected = f"one of {', '.join(METRICS)}"
+        if found not in METRICS and not _NUMBERED.fullmatch(found):
+            expected = f"one of {', '.join((*METRICS, *NUMBERED_METRICS))}"
             raise self.wrong(f"there is no metric {found!r}", expected, nearest(found, METRICS), back=1)
         return found
 

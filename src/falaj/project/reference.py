@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import Any
 
 from falaj.project.fields import PATTERN_WORDS
-from falaj.project.gates import METRICS
+from falaj.project.gates import METRICS, NUMBERED_METRICS
 from falaj.project.quantities import DURATION_PATTERN, SHARE_PATTERN, SIZE_PATTERN
 from falaj.project.schema import json_schema
 
@@ -53,7 +53,7 @@ def reference_page() -> str:
     """The page as Markdown."""
     template = files("falaj.project") / "template" / "falaj.yaml.template"
     example = template.read_text(encoding="utf-8").replace("{{name}}", "my-model")
-    gates = _GATES.format(metrics=", ".join(f"`{metric}`" for metric in METRICS))
+    gates = _GATES.format(metrics=", ".join(f"`{metric}`" for metric in (*METRICS, *NUMBERED_METRICS)))
     return "\n".join([_INTRODUCTION.format(example=example), *sections(json_schema()), gates])
 
 
