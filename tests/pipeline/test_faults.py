@@ -56,7 +56,9 @@ FAMILY = """
             return 1
         time.sleep(3600)
         return 0
+"""
 
+FIRST = """
     def ready() -> int:
         with open("calls", "a") as file:
             file.write("x")
@@ -67,13 +69,14 @@ FAMILY = """
 @pytest.fixture
 def family(project: Project) -> Iterator[Project]:
     project.write("steps.py", FAMILY)
+    project.write("first.py", FIRST)  # by itself: the family reads files that it writes
     yield project
     for pid in pids(project):
         orphans.end(pid)
 
 
 HANG = StepSpec("hang", run="steps:hang", inputs=("ready",))
-READY = StepSpec("ready", run="steps:ready", files=("steps.py",))  # the family writes into the project
+READY = StepSpec("ready", run="first:ready")
 
 
 def test_a_timeout_ends_the_whole_family(family: Project) -> None:
@@ -131,7 +134,7 @@ ENGINE = """
     from falaj.project import ProjectSpec, StepSpec
     root = Path(sys.argv[1])
     steps = {
-        "ready": StepSpec("ready", run="steps:ready", files=("steps.py",)),
+        "ready": StepSpec("ready", run="first:ready"),
         "hang": StepSpec("hang", run="steps:hang", inputs=("ready",)),
     }
     execute(

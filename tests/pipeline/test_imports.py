@@ -128,6 +128,7 @@ PLAIN = {
     "an own function": "def compile(x):\n    return x\ncompile(3)",
     "a harmless program": "import subprocess\nsubprocess.run(['git', 'log'])",
     "an installed module": "import importlib\nimportlib.import_module('numpy.linalg')",
+    "a file that is written": "open('conf/settings.json', 'w')\nPath('conf/settings.json').write_text('{}')",
     "a word": "x = {'conf': 1, 'tools': 2}",
     "an absolute path": "open('/etc/passwd')",
 }

@@ -59,6 +59,7 @@ _PATHS = frozenset(
 _KEEPING = frozenset({"str", "Path", "PurePath", "fspath", "join", "dirname", "abspath", "realpath", "joinpath"})
 _OF_A_PATH = _KEEPING | {"resolve", "absolute", "with_name", "with_suffix", "as_posix", "parent", "parents", "split"}
 _BY_NAME = ("getattr", "attrgetter", "methodcaller", "__getattribute__")
+_WRITING = frozenset({"write_text", "write_bytes", "touch", "mkdir", "unlink"})
 _SHELL = frozenset("|;&$`<>(){}\n")
 _HARMLESS = frozenset(
     {
@@ -119,8 +120,9 @@ class _Reader:
         names = {name for _, name in uses}
         unknown = [f"{node.lineno} ({name})" for node, name in uses if not self._is_followed(node, name)]
         unknown += [f"{node.lineno} ({what})" for node, what in self._indirect()]
-        texts = {text for node in self._nodes if (text := self._text(node)) and len(text) < 1000}
-        paths = {text for node in self._nodes if self._is_path(node) and (text := self._text(node))}
+        read = [node for node in self._nodes if not self._is_written(node)]
+        texts = {text for node in read if (text := self._text(node)) and len(text) < 1000}
+        paths = {text for node in read if self._is_path(node) and (text := self._text(node))}
         words = {word for node, name in uses if name in _STARTERS for word in self._words(node)}
         return SourceFacts(
             texts=frozenset(texts | words),
@@ -333,6 +335,18 @@ class _Reader:
                 module = isinstance(value, ast.Name | ast.Attribute) and bool(self._dotted(value))
                 return attribute in _OF_A_PATH and (module or self._known(value))
         return False
+
+    def _is_written(self, node: ast.AST) -> bool:
+        """Whether an expression names a file that is only written."""
+        parent = self._parents.get(node)
+        if isinstance(parent, ast.Attribute) and parent.attr in _WRITING:
+            return True
+        if not isinstance(parent, ast.Call) or not parent.args or node is not parent.args[0]:
+            return False
+        if isinstance(parent.func, ast.Name) and parent.func.id == "open" and len(parent.args) > 1:
+            mode = self._text(parent.args[1]) or ""
+            return mode[:1] in ("w", "a", "x") and "+" not in mode
+        return isinstance(parent.func, ast.Name) and parent.func.id in ("Path", "str") and self._is_written(parent)
 
     def _is_path(self, node: ast.AST) -> bool:
         """Whether an expression stands where a path is built."""
