@@ -18,6 +18,7 @@ from falaj.artifacts import open_store
 from falaj.checks import CheckContext, LiveModel
 from falaj.checks.context import CheckError
 from falaj.checks.in_project.problems import ProblemError
+from falaj.confinement import Confinement
 from falaj.project.spec import GateSpec, ProjectSpec, StepSpec
 from tests.sharing import made_once
 
@@ -123,13 +124,14 @@ def versus_live(metric, margin, data="split.test", **more):
 def same_process(monkeypatch):
     """Run tasks in this process: the same code on the same files, without the start of an interpreter."""
 
-    def run(context, module, task, *, timeout_s):
+    def run(context, module, task, *, timeout_s, readable=(), writable=()):
         try:
             with threadpool_limits(1):
                 return json.loads(json.dumps(import_module(f"falaj.checks.in_project.{module}").main(task)))
         except ProblemError as problem:
             raise CheckError(str(problem)) from problem
 
+    monkeypatch.setattr("falaj.confinement.in_force", lambda: Confinement(files=True, network=True))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     users = [import_module(f"falaj.checks.{name}") for name in ("scoring", "data", "model")]
     for user in users:  # all imported before the first is patched, so that none keeps the patch for good

@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from falaj.checks import run_check
-from falaj.checks.pickle_scan import NotAPickleError, forbidden, imports
+from falaj.models import NotAPickleError, forbidden
+from falaj.models import pickle_imports as imports
 
 
 class Harm:
@@ -104,8 +105,8 @@ def test_functions_of_allowed_libraries_and_code_by_value_are_refused():
 def test_the_projects_own_modules_can_be_allowed():
     data = b"\x80\x04\x8c\x10flights.features\x8c\x05Delay\x93."
     assert reached(data) == ["flights.features.Delay"]
-    assert reached(data, allow=("flights",)) == []
-    assert reached(data, allow=("flight",)) == ["flights.features.Delay"]
+    assert reached(data, own=("flights",)) == []
+    assert reached(data, own=("flight",)) == ["flights.features.Delay"]
 
 
 @given(st.binary(max_size=200))

@@ -10,6 +10,7 @@ ENCRYPTION = {f"falaj.encryption{name}" for name in ("", ".derivation", ".errors
 ALLOWED = {"falaj", "falaj.errors", "falaj.ids", "falaj.serving", "falaj.serving.file_identity"} | ENCRYPTION
 ALLOWED_BELOW = (
     "falaj.confinement",
+    "falaj.models",
     "falaj.serving.modelserver",
     "falaj.serving.predictionlog",
     "falaj.serving.recalibration",

@@ -8,6 +8,7 @@ allowed ones), `type` (int, float, string, bool, date, datetime) and `freshness_
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from falaj.checks.context import CheckContext, CheckError
@@ -28,7 +29,8 @@ def check(context: CheckContext) -> CheckResult:
         table: {name: {"values": wanted.get("values")} for name, wanted in expected.items() if name != ROWS}
         for table, expected in expect.items()
     }
-    result = run_in_project(context, "describe", {"tables": tables, "columns": columns}, timeout_s=TIMEOUT_S)
+    result = run_in_project(context, "describe", {"tables": tables, "columns": columns}, timeout_s=TIMEOUT_S,
+                            readable=map(Path, tables.values()))  # fmt: skip
     values = tuple(
         value
         for table, expected in expect.items()

@@ -19,6 +19,7 @@ and directional expectation tests).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from falaj.checks.context import CheckContext, CheckError
@@ -34,9 +35,11 @@ OPTIONS = ("data", "rows", "invariance", "tolerance", "direction", "missing", "l
 def check(context: CheckContext) -> CheckResult:
     """Try the model in the ways that the options name."""
     options = _options(context)
+    task = _task(context, options)
     found = run_in_project(
-        context, "behave", _task(context, options), timeout_s=float(options.get("timeout_s", TIMEOUT_S))
-    )
+        context, "behave", task, timeout_s=float(options.get("timeout_s", TIMEOUT_S)),
+        readable=[Path(task["model"]), Path(task["table"])],
+    )  # fmt: skip
     values = tuple(judge(options, found))
     findings = tuple(Finding(value.where, 0, value.name, _told(value)) for value in values if not value.passed)
     first = f": {findings[0].rule} {findings[0].message}" if findings else ""

@@ -1,15 +1,27 @@
-"""The scan of the model artifact: would loading it run anything that a model has no business with?"""
+"""The scan of the model artifact: would loading it run anything that a model has no business with?
+
+It reads the files and loads none of them, by the same list as the loader (`falaj.models`).
+"""
 
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from falaj.checks.context import CheckContext
-from falaj.checks.pickle_scan import NotAPickleError, forbidden, imports
 from falaj.checks.results import CheckResult, CheckValue, Finding
+from falaj.models import (
+    Import,
+    NotAPickleError,
+    NotASkopsFileError,
+    forbidden,
+    pickle_imports,
+    skops_imports,
+    top_level_modules,
+)
 
 PICKLE_SUFFIXES = (".pkl", ".pickle", ".joblib", ".cloudpickle", ".dill")
 PICKLE_HEADS = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
@@ -21,6 +33,8 @@ EXECUTABLES = {
     b"#!": "script",
 }
 LARGEST_PICKLE_BYTES = 2_000_000_000
+MOST_MEMBERS = 100_000
+NPY_HEADER_BYTES = 4_096
 NATIVE_FILES = ("pickled_model", "data", "model_path")
 """Entries of a flavor in `MLmodel` that name a file of the model."""
 
@@ -48,11 +62,7 @@ def check(context: CheckContext) -> CheckResult:
 
 def project_modules(worktree: Path) -> tuple[str, ...]:
     """Top-level modules of the project; their code is in the commit, where the other checks look at it."""
-    found = set()
-    for root in (worktree, worktree / "src"):
-        found |= {path.parent.name for path in root.glob("*/__init__.py")}
-        found |= {path.stem for path in root.glob("*.py")}
-    return tuple(sorted(name for name in found if name.isidentifier()))
+    return tuple(sorted(top_level_modules([worktree, worktree / "src"])))
 
 
 def _name(path: Path, folder: Path) -> str:
@@ -87,24 +97,52 @@ def _scan_pickle(path: Path, name: str, allow: tuple[str, ...]) -> Iterator[Find
 
 def _scan_bytes(data: bytes, name: str, allow: tuple[str, ...]) -> Iterator[Finding]:
     try:
-        found = list(imports(data))
+        found = list(pickle_imports(data))
     except NotAPickleError as error:
         yield Finding(name, 0, "not-a-plain-pickle", f"cannot be looked into: {error}")
         return
-    for one in dict.fromkeys(map(str, forbidden(found, allow=allow))):
+    yield from _forbidden(found, name, allow)
+
+
+def _forbidden(found: Iterable[Import], name: str, allow: tuple[str, ...]) -> Iterator[Finding]:
+    for one in dict.fromkeys(map(str, forbidden(found, own=allow))):
         yield Finding(name, 0, "forbidden-import", f"loading it would reach {one}")
 
 
 def _scan_zip(path: Path, name: str, allow: tuple[str, ...]) -> Iterator[Finding]:
-    """Pickles inside archives, as PyTorch writes them."""
+    """Pickles inside archives, as PyTorch writes them, and the schema of a skops file."""
     try:
         with zipfile.ZipFile(path) as archive:
-            for member in archive.infolist():
-                data = archive.read(member)
-                if member.filename.endswith(PICKLE_SUFFIXES) or data.startswith(PICKLE_HEADS):
-                    yield from _scan_bytes(data, f"{name}!{member.filename}", allow)
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+            members = archive.infolist()
+            if sum(member.file_size for member in members) > LARGEST_PICKLE_BYTES or len(members) > MOST_MEMBERS:
+                yield Finding(name, 0, "archive-too-large", "the archive is too large to be looked into")
+                return
+            for member in members:
+                yield from _scan_member(archive, member, f"{name}!{member.filename}", allow)
+        if path.suffix == ".skops" or any(member.filename == "schema.json" for member in members):
+            yield from _scan_skops(path, name, allow)
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, zlib.error) as error:
         yield Finding(name, 0, "bad-archive", f"cannot be looked into: {error}")
+
+
+def _scan_member(
+    archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, allow: tuple[str, ...]
+) -> Iterator[Finding]:
+    """Look at the beginning of a member, and unpack it only if it is a pickle."""
+    with archive.open(member) as stream:
+        head = stream.read(4)
+        if member.filename.endswith(PICKLE_SUFFIXES) or head.startswith(PICKLE_HEADS):
+            yield from _scan_bytes(head + stream.read(LARGEST_PICKLE_BYTES), name, allow)
+        elif member.filename.endswith(".npy") and b"'O'" in stream.read(NPY_HEADER_BYTES):
+            yield Finding(name, 0, "objects-in-array", "the array holds Python objects, which are a pickle")
+
+
+def _scan_skops(path: Path, name: str, allow: tuple[str, ...]) -> Iterator[Finding]:
+    try:
+        with path.open("rb") as file:
+            yield from _forbidden(list(skops_imports(file)), name, allow)
+    except NotASkopsFileError as error:
+        yield Finding(name, 0, "not-a-skops-file", f"cannot be looked into: {error}")
 
 
 def check_mlmodel(folder: Path) -> list[Finding]:

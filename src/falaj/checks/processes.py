@@ -43,7 +43,9 @@ class Finished:
         return lines[-1] if lines else f"it ended with {self.code} without a word"
 
 
-def run_tool(context: CheckContext, name: str, *command: str | Path, timeout_s: float) -> Finished:
+def run_tool(
+    context: CheckContext, name: str, *command: str | Path, timeout_s: float, folder: Path | None = None
+) -> Finished:
     """Run a tool in the worktree and wait for it.
 
     Args:
@@ -51,6 +53,7 @@ def run_tool(context: CheckContext, name: str, *command: str | Path, timeout_s: 
         name: What errors call it.
         command: Program and arguments.
         timeout_s: Seconds after which it is killed.
+        folder: Run it there instead, with nothing of the worktree on its path.
 
     Raises:
         CheckError: It could not be started, took too long, or the run was cancelled.
@@ -60,7 +63,7 @@ def run_tool(context: CheckContext, name: str, *command: str | Path, timeout_s: 
         try:
             ending = run_process(
                 [str(part) for part in command],
-                folder=context.worktree,
+                folder=folder or context.worktree,
                 environ=_variables(context),
                 limits=Limits(timeout_s=timeout_s),
                 stop=stop,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sysconfig
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from falaj.checks.context import CheckContext, CheckError
+from falaj.checks.context import READING, CheckContext, CheckError
 from falaj.checks.metrics import Vector
 from falaj.checks.processes import run_tool
 
@@ -53,19 +54,37 @@ class Scoring:
     versions: Mapping[str, str]
 
 
-def run_in_project(context: CheckContext, module: str, task: Mapping[str, Any], *, timeout_s: float) -> dict[str, Any]:
-    """Run a module of `in_project` in the project's environment.
+def run_in_project(
+    context: CheckContext,
+    module: str,
+    task: Mapping[str, Any],
+    *,
+    timeout_s: float,
+    readable: Iterable[Path] = (),
+    writable: Iterable[Path] = (),
+) -> dict[str, Any]:
+    """Run a module of `in_project` in the project's environment, with nothing of the worktree in reach.
 
-    Falaj's own packages come last on the path, so that a project without MLflow can still load its model.
+    Falaj's own packages come last on the path, so that a project without MLflow can still load its model. The process
+    is confined to what is named here, its own folder and what Python needs.
+
+    Args:
+        context: Gives the environment.
+        module: Which.
+        task: What its `main` is given.
+        timeout_s: Seconds after which it is killed.
+        readable: What it may read, beside its own folder.
+        writable: Folders that it may write to.
 
     Raises:
         CheckError: The task could not be done; the message has the reason.
     """
-    task_file, result_file = context.workdir / f"{module}-task.json", context.workdir / f"{module}-result.json"
-    result_file.unlink(missing_ok=True)
-    task_file.write_text(json.dumps({**task, "site": [sysconfig.get_paths()["purelib"]]}))
-    python = context.environment.python
-    done = run_tool(context, module, python, LAUNCHER, module, task_file, result_file, timeout_s=timeout_s)
+    folder = Path(tempfile.mkdtemp(prefix=f"{module}-", dir=context.workdir))
+    task_file, result_file = folder / "task.json", folder / "result.json"
+    reach = {"readable": [*_with_notes(readable)], "writable": [str(folder), *map(str, writable)]}
+    task_file.write_text(json.dumps({**task, **reach, "site": [sysconfig.get_paths()["purelib"]]}))
+    command = (context.environment.python, "-I", LAUNCHER, module, task_file, result_file)
+    done = run_tool(context, module, *command, timeout_s=timeout_s, folder=folder)
     if done.code != 0 or not result_file.exists():
         raise CheckError(f"{module} failed in the project's environment: {done.last_line}")
     result: dict[str, Any] = json.loads(result_file.read_text())
@@ -74,8 +93,17 @@ def run_in_project(context: CheckContext, module: str, task: Mapping[str, Any], 
     return result
 
 
+def _with_notes(paths: Iterable[Path]) -> Iterator[str]:
+    """Paths, and beside each the note that says how a data source is read."""
+    for path in paths:
+        yield from (str(path), f"{path}{READING}")
+
+
 def score(context: CheckContext, models: Mapping[str, Path], tables: Mapping[str, set[str]], *, label: str) -> Scoring:
     """Score tables with models in the project's environment.
+
+    One process parts the tables; another one loads the models and is given the columns that they read. The labels meet
+    the scores here, where nothing of the project runs.
 
     Args:
         context: Gives environment and outputs.
@@ -86,20 +114,80 @@ def score(context: CheckContext, models: Mapping[str, Path], tables: Mapping[str
     Raises:
         CheckError: Nothing could be scored.
     """
-    out = context.workdir / "scores"
-    out.mkdir(parents=True, exist_ok=True)
+    out = Path(tempfile.mkdtemp(prefix="judge-", dir=context.workdir))
+    judge, features, scores = (out / name for name in ("labels", "features", "scores"))
+    for folder in (judge, features, scores):
+        folder.mkdir()
     paths, problems = _fetched(context, tables)
+    parted = _parted(context, models, tables, paths, label, (judge, features))
+    problems |= {name: entry["problem"] for name, entry in parted.items() if entry["problem"]}
     task = {
         "models": {name: str(path) for name, path in models.items()},
+        "tables": {name: entry["features"] for name, entry in parted.items() if entry["features"]},
+        "out": str(scores),
+    }
+    result = run_in_project(
+        context, "score", task, timeout_s=TIMEOUT_S, readable=[*models.values(), features], writable=[scores]
+    )
+    found, unscored = _joined(parted, result)
+    return Scoring(found, problems | unscored, result["versions"])
+
+
+def _parted(
+    context: CheckContext,
+    models: Mapping[str, Path],
+    tables: Mapping[str, set[str]],
+    paths: Mapping[str, str],
+    label: str,
+    folders: tuple[Path, Path],
+) -> Mapping[str, Mapping[str, str]]:
+    judge, features = folders
+    task = {
         "tables": paths,
         "slices": {name: sorted(columns) for name, columns in tables.items()},
         "label": label,
-        "out": str(out),
+        "columns": _columns_of(models.values()),
+        "judge": str(judge),
+        "features": str(features),
     }
-    result = run_in_project(context, "score", task, timeout_s=TIMEOUT_S)
-    found = {name: _read(entry) for name, entry in result["scores"].items() if entry["file"]}
-    problems |= {name: entry["problem"] for name, entry in result["scores"].items() if entry["problem"]}
-    return Scoring(found, problems, result["versions"])
+    result = run_in_project(
+        context, "separate", task, timeout_s=TIMEOUT_S, readable=map(Path, paths.values()), writable=folders
+    )
+    found: Mapping[str, Mapping[str, str]] = result["tables"]
+    return found
+
+
+def _columns_of(models: Iterable[Path]) -> list[str] | None:
+    """The columns that the signatures of models name; None where one names none."""
+    from falaj.serving.modelserver.errors import ModelError
+    from falaj.serving.modelserver.model_folder import read_model_folder
+
+    names: set[str] = set()
+    for path in models:
+        try:
+            signature = read_model_folder(path).signature
+        except ModelError:
+            return None
+        if not signature.columns:
+            return None
+        names |= set(signature.names)
+    return sorted(names)
+
+
+def _joined(
+    parted: Mapping[str, Mapping[str, str]], result: Mapping[str, Any]
+) -> tuple[dict[str, Scores], dict[str, str]]:
+    """Labels and scores of each table, and why some have none."""
+    classes = next((each for each in result["classes"].values() if each), None)
+    found, problems = {}, {}
+    for name, entry in result["scores"].items():
+        try:
+            if entry["problem"]:
+                raise CheckError(entry["problem"])
+            found[name] = _read(Path(parted[name]["labels"]), entry, classes, name)
+        except CheckError as problem:
+            problems[name] = problem.message
+    return found, problems
 
 
 def _fetched(context: CheckContext, tables: Mapping[str, set[str]]) -> tuple[dict[str, str], dict[str, str]]:
@@ -112,15 +200,42 @@ def _fetched(context: CheckContext, tables: Mapping[str, set[str]]) -> tuple[dic
     return paths, problems
 
 
-def _read(entry: Mapping[str, Any]) -> Scores:
+def _read(labels: Path, entry: Mapping[str, Any], classes: Sequence[Any] | None, table: str) -> Scores:
+    with np.load(labels, allow_pickle=False) as kept:
+        label = numbered({name: kept[name] for name in kept.files}, classes, table)
+        slices = {name.removeprefix("slice:"): kept[name] for name in kept.files if name.startswith("slice:")}
     with np.load(entry["file"], allow_pickle=False) as arrays:
-        return Scores(
-            label=arrays["label"],
-            scores=_with_prefix(arrays, "score:"),
-            slices=_with_prefix(arrays, "slice:"),
-            problems={name: problem for name, problem in entry["models"].items() if problem},
-        )
+        scores = {name: np.asarray(arrays[name], dtype=np.float64) for name in arrays.files}
+    problems = {name: problem for name, problem in entry["models"].items() if problem}
+    problems |= {name: "its scores are not one a row" for name, each in scores.items() if each.shape != label.shape}
+    return Scores(label, scores, slices, problems)
 
 
-def _with_prefix(arrays: Any, prefix: str) -> dict[str, Any]:
-    return {name.removeprefix(prefix): arrays[name] for name in arrays.files if name.startswith(prefix)}
+def _shown(label: object) -> str:
+    return f"{label:g}" if isinstance(label, float) else repr(label)
+
+
+def numbered(kept: Mapping[str, NDArray[Any]], classes: Sequence[Any] | None, table: str) -> Vector:
+    """Labels as numbers: 1 for a classifier's second class, 0 for its first, NaN where missing.
+
+    Args:
+        kept: `label` (numbers) or `text`, and `absent`.
+        classes: Of the model, in the order of its probabilities; None for other models.
+        table: For errors.
+
+    Raises:
+        CheckError: A label is no number and no class.
+    """
+    if classes is None or len(classes) != 2:
+        if "label" not in kept:
+            raise CheckError(f"{table}: the labels are not numbers: {kept['text'][~kept['absent']][:1]}")
+        return np.asarray(kept["label"], dtype=np.float64)
+    text = isinstance(classes[0], str)
+    if ("text" if text else "label") not in kept:
+        raise CheckError(f"{table}: the labels are not classes of the model ({classes[0]!r}, {classes[1]!r})")
+    values, absent = kept["text" if text else "label"], kept["absent"]
+    first, second = (values == (each if text else float(each)) for each in classes)
+    if len(unknown := values[~(first | second | absent)]):
+        shown = f"{classes[0]!r}, {classes[1]!r}"
+        raise CheckError(f"{table}: the label {_shown(unknown[0].item())} is not a class of the model ({shown})")
+    return np.where(absent, np.nan, second.astype(np.float64))

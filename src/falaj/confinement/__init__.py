@@ -5,6 +5,6 @@ undone, and hold for every thread and child that comes later. Standard library o
 can use it.
 """
 
-from falaj.confinement.confine import Confinement, available, confine
+from falaj.confinement.confine import Confinement, available, confine, in_force
 
-__all__ = ["Confinement", "available", "confine"]
+__all__ = ["Confinement", "available", "confine", "in_force"]

@@ -39,10 +39,18 @@ class Confinement:
     network: bool
     why_not: str = ""
 
+    @property
+    def complete(self) -> bool:
+        """Whether both hold."""
+        return self.files and self.network
+
     def __str__(self) -> str:
         """For logs: what holds, and what does not."""
         held = [name for name, holds in (("files", self.files), ("network", self.network)) if holds]
         return f"confined: {', '.join(held) or 'nothing'}" + (f" ({self.why_not})" if self.why_not else "")
+
+
+_IN_FORCE: list[Confinement] = []
 
 
 def confine(*, readable: Sequence[Path] = (), writable: Sequence[Path] = ()) -> Confinement:
@@ -68,7 +76,15 @@ def confine(*, readable: Sequence[Path] = (), writable: Sequence[Path] = ()) -> 
             limit()
         except OSError as error:
             missing[name] = f"no {name}: {error.strerror}"
-    return Confinement("Landlock" not in missing, "seccomp" not in missing, "; ".join(missing.values()))
+    held = Confinement("Landlock" not in missing, "seccomp" not in missing, "; ".join(missing.values()))
+    _IN_FORCE.append(held)
+    return held
+
+
+def in_force() -> Confinement:
+    """What this process has given up for good; nothing before the first `confine`."""
+    files, network = (any(getattr(each, part) for each in _IN_FORCE) for part in ("files", "network"))
+    return Confinement(files, network, "" if _IN_FORCE else "the process was not confined")
 
 
 def available() -> Confinement:

@@ -63,6 +63,11 @@ class _Run:
             if not pipeline.ok:
                 return self._with_edges(self._stopped(pipeline, early), pipeline)
             outputs = dict(pipeline.outputs)
+            if refused := self._scan(environment, outputs):
+                checks = (*(future.result() for future in early), refused)
+                states = {name: str(step.state) for name, step in pipeline.steps.items()}
+                reason = _first_refusal(checks, ())
+                return self._with_edges(Outcome("rejected", reason, steps=states), pipeline)
             packaged = self._package(environment, outputs)
             if packaged and (known := self._nothing_new(packaged)):
                 states = {name: str(step.state) for name, step in pipeline.steps.items()}
@@ -83,6 +88,22 @@ class _Run:
         findings = replace(findings, champion=champion)
         made = Outcome("succeeded", metrics=_named(metrics), steps=states)
         return self._attested(findings, packaged, referenced.result() if referenced else None, made)
+
+    def _scan(self, environment: Environment, outputs: Mapping[str, Digest]) -> Any:
+        """What is found in the files of the model ends the run before anything of them is loaded; None is nothing.
+
+        The form in which it is packaged is scanned again, with the other checks.
+        """
+        step = self.spec.model_step
+        if step is None or step not in outputs:
+            return None
+        from falaj.checks import run_check
+
+        result = run_check("model-files", self._context(environment, outputs))
+        if result.passed:
+            return None
+        self._report("model-files", result, time.time())
+        return result
 
     def _nothing_new(self, packaged: Any) -> str:
         """That a training gave the bytes of a release that there is; empty when it gave others, or was a push."""
@@ -121,11 +142,14 @@ class _Run:
         self._emit("check.started", name)
         started_at = time.time()
         result = run_check(name, context)
+        self._report(name, result, started_at)
+        return result
+
+    def _report(self, name: str, result: Any, started_at: float) -> None:
         findings = [str(finding) for finding in result.findings[:20]]
         data = {"passed": result.passed, "summary": result.summary, "checked": result.checked, "findings": findings}
         values = [asdict(value) for value in result.values]
         self._emit("check.finished", name, {**data, "values": values, "started_at": started_at})
-        return result
 
     def _execute(
         self, environment: Environment, tracking: Mapping[str, str], early: list[Future[Any]]

@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -123,16 +124,21 @@ def _rows(
     """The rows of the tables, what is missing of them, and how many were learned from."""
     out = context.workdir / "reference"
     out.mkdir(parents=True, exist_ok=True)
+    tables = {name: str(context.fetch(name)) for name in names}
+    model = context.fetch_digest(context.model_digest())
     task = {
-        "model": str(context.fetch_digest(context.model_digest())),
-        "tables": {name: str(context.fetch(name)) for name in names},
+        "model": str(model),
+        "tables": tables,
         "label": context.spec.monitoring.get("label"),
         "time": context.spec.monitoring.get("time"),
         "features": list(features),
         "most": MOST_ROWS,
         "out": str(out),
     }
-    found = run_in_project(context, "reference", task, timeout_s=TIMEOUT_S)["tables"]
+    found = run_in_project(
+        context, "reference", task, timeout_s=TIMEOUT_S, writable=[out],
+        readable=[model, *map(Path, tables.values())],
+    )["tables"]  # fmt: skip
     notes = [entry["problem"] for entry in found.values() if entry["problem"]]
     notes += [f"{name}: {entry['score']}" for name, entry in found.items() if entry.get("score")]
     rows = [_read(entry, name in accepted) for name, entry in found.items() if entry["file"]]

@@ -25,11 +25,20 @@ def main(module: str, task_file: str, result_file: str) -> None:
     problems = importlib.import_module(f"{PACKAGE}.problems")
     task = json.loads(Path(task_file).read_text())
     sys.path.extend([*task.get("site", []), str(here.parents[2])])
+    _confine(task)
     try:
         result = importlib.import_module(f"{PACKAGE}.{module}").main(task)
     except problems.ProblemError as problem:
         result = {"problem": str(problem)}
     Path(result_file).write_text(json.dumps(result))
+
+
+def _confine(task: dict[str, list[str]]) -> None:
+    """Nothing but what the task names: a model that is loaded may run code of its own."""
+    from falaj.confinement import confine
+
+    readable, writable = task.pop("readable"), task.pop("writable")
+    confine(readable=[Path(path) for path in readable], writable=[Path(path) for path in writable])
 
 
 if __name__ == "__main__":

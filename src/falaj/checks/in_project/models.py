@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from .converted import converted
 from .problems import ProblemError
 from .tables import column_names, is_polars
 
-NATIVE_FLAVORS = ("sklearn", "lightgbm")
+NATIVE_FLAVORS = ("sklearn", "lightgbm", "xgboost")
 
 
 def model_folder(path: Path) -> Path:
@@ -90,14 +89,13 @@ class LoadedModel:
 
 
 def _load(folder: Path, flavor: str, described: dict[str, Any]) -> Any:
-    """The model; a file of one estimator is read directly, because importing MLflow for that takes seconds."""
-    form = described.get("serialization_format")
-    if form in ("pickle", "cloudpickle"):
-        with (folder / described["pickled_model"]).open("rb") as file:
-            return pickle.load(file)  # noqa: S301 - the project's own model in the project's own process
-    if form == "skops":
-        trusted = described.get("skops_trusted_types")
-        return importlib.import_module("skops.io").load(folder / described["pickled_model"], trusted=trusted)
+    """The model, by the loader that serves it; what it has no form for is loaded by MLflow, in a confined process."""
+    from falaj import confinement, models
+
+    if flavor in NATIVE_FLAVORS:
+        return models.load_estimator(folder, described, flavor)
+    if not confinement.in_force().complete:
+        raise ProblemError("the model runs code of its own, which is loaded only by a confined process")
     return importlib.import_module(f"mlflow.{flavor}").load_model(str(folder))
 
 

@@ -18,7 +18,6 @@ import numpy as np
 
 from .models import LoadedModel, model_folder
 from .problems import ProblemError
-from .score import _labels
 from .tables import column, column_names, is_polars, read_table
 
 
@@ -84,6 +83,24 @@ def _is_number(value: Any) -> bool:
 
 def _plain(value: Any) -> Any:
     return bool(value) if isinstance(value, bool | np.bool_) else str(value)
+
+
+def _labels(values: list[Any], classes: list[Any] | None) -> np.ndarray[Any, Any]:
+    """Labels as numbers: 1 for a classifier's second class, 0 for its first, NaN where missing."""
+    if classes is not None and len(classes) == 2:
+        return np.array([_class_number(value, classes) for value in values], dtype=np.float64)
+    try:
+        return np.array([np.nan if value is None else float(value) for value in values], dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ProblemError(f"the labels are not numbers: {error}") from error
+
+
+def _class_number(value: Any, classes: list[Any]) -> float:
+    if value is None:
+        return float("nan")
+    if value not in classes:
+        raise ProblemError(f"the label {value!r} is not a class of the model ({classes[0]!r}, {classes[1]!r})")
+    return float(value == classes[1])
 
 
 def _times(table: Any, named: str | None) -> np.ndarray[Any, Any] | None:

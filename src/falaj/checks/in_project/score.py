@@ -1,7 +1,8 @@
-"""Score tables with models: writes one `.npz` of label, scores and slices for each table.
+"""Score tables with models: writes one `.npz` of each model's scores for each table; no label is in reach.
 
-Task: `models` {name: folder}, `tables` {name: path}, `label`, `slices` {table: [column]}, `out` (folder).
-Result: `scores` {table: {"file": path, "problem": text, "models": {model: problem text or ""}}}, `flavors`, `versions`.
+Task: `models` {name: folder}, `tables` {name: path}, `out` (folder).
+Result: `scores` {table: {"file": path, "problem": text, "models": {model: problem text or ""}}}, `classes`
+{model: [class] or null}, `flavors`, `versions`.
 """
 
 from __future__ import annotations
@@ -14,9 +15,7 @@ import numpy as np
 
 from .models import LoadedModel, model_folder
 from .problems import ProblemError
-from .tables import column, read_table
-
-MISSING = "(missing)"
+from .tables import read_table
 
 
 def main(task: dict[str, Any]) -> dict[str, Any]:
@@ -24,7 +23,8 @@ def main(task: dict[str, Any]) -> dict[str, Any]:
     models: dict[str, LoadedModel | str] = {name: _load(Path(path)) for name, path in task["models"].items()}
     scores = {name: _score_table(name, index, models, task) for index, name in enumerate(task["tables"])}
     flavors = {name: model.flavor for name, model in models.items() if isinstance(model, LoadedModel)}
-    return {"scores": scores, "flavors": flavors, "versions": versions()}
+    classes = {name: model.classes for name, model in models.items() if isinstance(model, LoadedModel)}
+    return {"scores": scores, "classes": classes, "flavors": flavors, "versions": versions()}
 
 
 def versions() -> dict[str, str]:
@@ -53,56 +53,27 @@ def _told(error: Exception) -> str:
 def _score_table(name: str, index: int, models: dict[str, LoadedModel | str], task: dict[str, Any]) -> dict[str, Any]:
     try:
         table = read_table(Path(task["tables"][name]))
-        classes = next((m.classes for m in models.values() if isinstance(m, LoadedModel) and m.classes), None)
-        arrays = {"label": _labels(column(table, task["label"]), classes)}
-        for by in task["slices"].get(name, []):
-            arrays[f"slice:{by}"] = np.array([_slice(value) for value in column(table, by)], dtype=np.str_)
     except ProblemError as problem:
         return {"file": "", "problem": f"{name}: {problem}", "models": {}}
-    problems = {}
-    for model_name, model in models.items():
-        problems[model_name] = _score_model(model_name, model, table, task["label"], arrays)
+    arrays: dict[str, np.ndarray[Any, Any]] = {}
+    problems = {model_name: _score_model(model_name, model, table, arrays) for model_name, model in models.items()}
     file = Path(task["out"]) / f"{index}.npz"
     np.savez(file, allow_pickle=False, **arrays)
     return {"file": str(file), "problem": "", "models": problems}
 
 
-def _score_model(
-    name: str, model: LoadedModel | str, table: Any, label: str, arrays: dict[str, np.ndarray[Any, Any]]
-) -> str:
+def _score_model(name: str, model: LoadedModel | str, table: Any, arrays: dict[str, np.ndarray[Any, Any]]) -> str:
     """Add the model's scores to the arrays; answers with the problem, empty when there is none."""
     if isinstance(model, str):
         return model
-    if len(arrays["label"]) == 0:
-        arrays[f"score:{name}"] = np.empty(0)
+    if len(table) == 0:
+        arrays[name] = np.empty(0)
         return ""
     try:
-        scores = model.score(model.features(table, label=label))
+        scores = model.score(model.features(table))
     except Exception as error:  # the project's own code may raise anything; the gate reports it
         return f"the model cannot predict these rows: {_told(error)}"
-    if len(scores) != len(arrays["label"]):
-        return f"the model gave {len(scores)} predictions for {len(arrays['label'])} rows"
-    arrays[f"score:{name}"] = scores
+    if len(scores) != len(table):
+        return f"the model gave {len(scores)} predictions for {len(table)} rows"
+    arrays[name] = scores
     return ""
-
-
-def _slice(value: Any) -> str:
-    return MISSING if value is None else str(value)
-
-
-def _labels(values: list[Any], classes: list[Any] | None) -> np.ndarray[Any, Any]:
-    """Labels as numbers: 1 for a classifier's second class, 0 for its first, NaN where missing."""
-    if classes is not None and len(classes) == 2:
-        return np.array([_class_number(value, classes) for value in values], dtype=np.float64)
-    try:
-        return np.array([np.nan if value is None else float(value) for value in values], dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ProblemError(f"the labels are not numbers: {error}") from error
-
-
-def _class_number(value: Any, classes: list[Any]) -> float:
-    if value is None:
-        return float("nan")
-    if value not in classes:
-        raise ProblemError(f"the label {value!r} is not a class of the model ({classes[0]!r}, {classes[1]!r})")
-    return float(value == classes[1])

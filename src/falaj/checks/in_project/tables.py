@@ -30,6 +30,11 @@ def table_file(path: Path) -> Path:
     return found[0]
 
 
+def note_of(path: Path) -> Path:
+    """Beside a data source: how it is read."""
+    return path.with_name(f"{path.name}.read")
+
+
 def written_by_pandas(file: Path) -> bool:
     """Whether pandas wrote a Parquet file; its reader then restores categories and the index."""
     if file.suffix != ".parquet" or not installed("pyarrow"):
@@ -46,7 +51,7 @@ def read_table(path: Path, *, pandas: bool | None = None) -> Any:
         path: File or folder of the output.
         pandas: True forces pandas; None takes pandas for what pandas wrote, else polars where it is installed.
     """
-    note = path.with_name(f"{path.name}.read")
+    note = note_of(path)
     file = path if note.exists() else table_file(path)
     if pandas is None:
         pandas = installed("pandas") and (written_by_pandas(file) or not installed("polars"))

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from falaj import models
 from falaj.serving.modelserver.backends import outputs_of_classifier
-from falaj.serving.modelserver.backends.allow_list import load_allowed
 from falaj.serving.modelserver.errors import ModelError
 from falaj.serving.modelserver.model_folder import ModelFolder
 from falaj.serving.modelserver.tables import Array
@@ -75,43 +75,14 @@ def load_estimator(path: Path, flavor: Mapping[str, Any], name: str) -> Any:
     Raises:
         ModelError: Its library is missing or another version than it was saved with, or the file is broken.
     """
-    loaders: Mapping[str, Callable[[Path, Mapping[str, Any]], Any]] = {
-        "sklearn": _load_sklearn,
-        "lightgbm": _load_lightgbm,
-        "xgboost": _load_xgboost,
-    }
     try:
-        return loaders[name](path, flavor)
+        return models.load_estimator(path, flavor, name)
     except Exception as error:  # unpickling runs the library's code, which may raise anything
         raise ModelError(
             f"the {name} model cannot be loaded: {type(error).__name__}: {error}",
             where=str(path),
             hint="run the server in the environment the model was trained in",
         ) from error
-
-
-def _load_sklearn(path: Path, flavor: Mapping[str, Any]) -> Any:
-    return _unpickle(path / flavor["pickled_model"], flavor)
-
-
-def _load_lightgbm(path: Path, flavor: Mapping[str, Any]) -> Any:
-    if flavor.get("model_class", "lightgbm.basic.Booster") == "lightgbm.basic.Booster":
-        return importlib.import_module("lightgbm").Booster(model_file=str(path / flavor["data"]))
-    return _unpickle(path / flavor["data"], flavor)
-
-
-def _load_xgboost(path: Path, flavor: Mapping[str, Any]) -> Any:
-    module, _, name = flavor.get("model_class", "xgboost.core.Booster").rpartition(".")
-    model = getattr(importlib.import_module(module), name)()
-    model.load_model(str(path / flavor["data"]))
-    return model
-
-
-def _unpickle(file: Path, flavor: Mapping[str, Any]) -> Any:
-    form = flavor.get("serialization_format", "cloudpickle")
-    if form == "skops":
-        return importlib.import_module("skops.io").load(file, trusted=flavor.get("skops_trusted_types"))
-    return load_allowed(file)
 
 
 def _frame_builder(model: Any, folder: ModelFolder) -> Callable[[Sequence[Array]], Any]:

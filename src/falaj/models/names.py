@@ -1,0 +1,63 @@
+"""The names that a model file may reach, one by one.
+
+`allowed_names.txt` is written by `python -m tests.models.allowed_names` from what the estimators of the supported
+libraries really contain. A pattern would be shorter and let in what nobody looked at: a class that evaluates its text,
+an archive reader that unpickles.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+UNRESOLVED = "?"
+LIBRARIES = frozenset({"catboost", "lightgbm", "numpy", "pandas", "polars", "pyarrow", "scipy", "sklearn", "xgboost"})
+"""Modules of these names are never a project's own, whatever lies in its folder."""
+
+ALLOWED = frozenset(Path(__file__).with_name("allowed_names.txt").read_text().split())
+
+
+@dataclass(frozen=True)
+class Import:
+    """A name that a model file reaches.
+
+    Attributes:
+        module: The module, or `?` when the file does not say.
+        name: The name within it; dots walk through attributes.
+        position: Byte in a pickle.
+    """
+
+    module: str
+    name: str
+    position: int = 0
+
+    def __str__(self) -> str:
+        """`module.name`."""
+        return f"{self.module}.{self.name}"
+
+
+def forbidden(found: Iterable[Import], *, own: Collection[str] = ()) -> list[Import]:
+    """The names that a model file has no business with.
+
+    Args:
+        found: What it reaches.
+        own: Top-level modules of the project whose model it is; their code runs behind the sandbox.
+    """
+    return [one for one in found if not is_allowed(one, own)]
+
+
+def is_allowed(one: Import, own: Collection[str] = ()) -> bool:
+    """Whether a name is on the list, or one of the project's own code.
+
+    A dotted name walks from an innocent module to whatever that has imported, so none is allowed.
+    """
+    if "." in one.name or UNRESOLVED in (one.module, one.name):
+        return False
+    return str(one) in ALLOWED or one.module.partition(".")[0] in only_own(own)
+
+
+def only_own(modules: Iterable[str]) -> frozenset[str]:
+    """Those that can be a project's own: none that Python or a library of models has."""
+    return frozenset(modules) - sys.stdlib_module_names - LIBRARIES - {"falaj", "__main__"}
