@@ -20,6 +20,7 @@ from falaj.locations.desired import DesiredState, EndpointState, RolloutWish
 from falaj.locations.labels import keep_joined
 from falaj.locations.runtimes.process.runtime import Place, ProcessRuntime
 from falaj.rollout import plan_of
+from falaj.rollout.analysis.verdict import SHIFTED
 from falaj.serving.labels import LabelJoin
 from tests.locations.conftest import ask, free_port, servable
 from tests.locations.constant_model import make_model
@@ -31,12 +32,12 @@ BODY = json.dumps({"inputs": [{"name": "x", "shape": [1], "datatype": "FP64", "d
 
 
 class Location:
-    """A data plane with three releases that predict 0.2, 0.25 and 0.8, whatever they are asked."""
+    """A data plane with four releases that predict 0.2, 0.25, 0.8 and 0.2, whatever they are asked."""
 
     def __init__(self, folder: Path) -> None:
         self.place = Place(folder / "location", folder / "logs")
         self.runtime = ProcessRuntime(self.place, port=free_port())
-        values = {1: 0.2, 2: 0.25, 3: 0.8}
+        values = {1: 0.2, 2: 0.25, 3: 0.8, 4: 0.2}
         models = {release: make_model(folder / str(release), value) for release, value in values.items()}
         self.servables = [replace(servable(release), model_dir=model) for release, model in models.items()]
         [stable] = self.runtime.settle(
@@ -129,6 +130,23 @@ def test_a_candidate_that_answers_worse_is_rolled_back_by_labels_that_come_late(
     until(rolled_back)
     told = location.told(3)
     assert told["culprits"] == ["brier"] and "more than stable" in told["reason"]
+
+
+@pytest.mark.parametrize(("candidate", "ends"), [(3, ("paused", SHIFTED)), (4, ("stepping", ""))])
+def test_a_canary_that_predicts_otherwise_is_paused(location: Location, candidate: int, ends: tuple[str, str]) -> None:
+    location.predict(60)  # what the stable release predicts is known before the rollout
+    location.roll("canary", candidate, steps=[0.5], hold_s=1e6, metrics=["predictions"])
+    location.until(candidate, "stepping")
+
+    def enough() -> bool:
+        location.predict(20)
+        location.step()
+        told = location.told(candidate)
+        return told["state"] == "paused" or sum(told["requests"].values()) > 300
+
+    until(enough)
+    told = location.told(candidate)
+    assert (told["state"], told["reason"]) == ends
 
 
 def test_a_shadow_is_compared_pair_by_pair_beside_a_challenger(location: Location) -> None:

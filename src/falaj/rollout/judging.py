@@ -84,7 +84,7 @@ def _spec(
             cuts = cuts_of(past_ms, LATENCY_QUANTILES) or DEFAULT_CUTS_MS
             return MetricSpec.latency(cuts, **_latency_bounds(metric))
         case "predictions":
-            cuts = cuts_of(scores, np.arange(0.1, 1.0, 0.1))
+            cuts = score_cuts(scores)
             own.pop("margin", None)
             return MetricSpec.distribution(cuts, **own) if cuts else None
         case name:
@@ -121,6 +121,14 @@ def cuts_of(past: Sequence[float], quantiles: Sequence[float] | np.ndarray) -> t
     if len(values) < MIN_PAST:
         return ()
     return tuple(sorted({float(value) for value in np.quantile(values, quantiles)}))
+
+
+def score_cuts(past: Sequence[float]) -> tuple[float, ...]:
+    """Tenths of past scores; a score that is more common than that has a bin of its own."""
+    tenths = np.arange(0.1, 1.0, 0.1)
+    cuts = cuts_of(past, tenths)
+    common = [cut for cut in cuts if np.mean(np.asarray(past) == cut) > 0.1]
+    return tuple(sorted({*cuts, *np.nextafter(common, math.inf).tolist()}))
 
 
 def limit_of(past_errors: Sequence[float], past_scores: Sequence[float]) -> float | None:

@@ -4,10 +4,18 @@ from dataclasses import replace
 
 import pytest
 
-from falaj.locations.agent.rollouts.labelled import quality_of, with_blocks_closed, with_labels, with_pairs
+from falaj.locations.agent.rollouts.labelled import (
+    is_comparable,
+    quality_of,
+    with_blocks_closed,
+    with_labels,
+    with_pairs,
+    with_scores,
+)
 from falaj.locations.agent.rollouts.units import Units
 from falaj.rollout import RolloutState
 from falaj.rollout.analysis.label_blocks import LabelSums
+from falaj.rollout.analysis.verdict import SHIFTED
 from tests.locations.rollouts.made import joined, judged_record, plan, prediction
 
 CANARY = judged_record(plan(metrics=["brier"]))
@@ -107,6 +115,36 @@ def test_of_two_answers_both_failures_and_latencies_are_counted() -> None:
     errors = found.verdict().metrics[0]
     assert (errors.events, errors.requests, found.answered) == ((1, 2), (6, 6), (6, 6))
     assert with_pairs(SHADOW, [], 0, 0, 300.0) is SHADOW
+
+
+PAST = [each / 100 for each in range(100)]
+
+
+def score(of):
+    """Rows of (stable, candidate) in the bins of scores, and in all."""
+    counts = of.analysis.requests.total()
+    return counts[1:].sum(axis=0).tolist(), counts[0].tolist()
+
+
+def test_scores_of_both_arms_are_counted_apart_from_requests() -> None:
+    record = judged_record(plan(metrics=["predictions"]), past=PAST)
+    answers = [prediction("a", 1, GOOD), prediction("b", 2, BAD), prediction("c", 2, {"label": ["x"]})]
+    assert score(with_scores(record, answers, 300.0)) == ([1, 1], [0, 0]), "a label that is no number is in no bin"
+
+
+def test_scores_that_say_nothing_fair_are_left_out() -> None:
+    record = judged_record(plan(metrics=["predictions"], burn_in_s=60.0), past=PAST)
+    unfair = [prediction("a", 2, BAD, forced=True), prediction("b", 2, BAD, weight=None), prediction("c", 7, BAD),
+              prediction("d", 2, BAD, arm="shadow"), prediction("e", 2, BAD, at=159.0)]  # fmt: skip
+    assert [is_comparable(record, each) for each in unfair] == [False] * 5
+    assert is_comparable(record, prediction("f", 2, BAD)) and is_comparable(record, prediction("g", 1, BAD))
+
+
+def test_what_a_shadow_predicts_otherwise_is_noticed() -> None:
+    record = judged_record(plan("shadow", metrics=["errors", "predictions"]), RolloutState.SHADOWING, past=PAST)
+    pairs = [(prediction(str(n), 1, GOOD), prediction(str(n), 2, BAD, arm="shadow")) for n in range(60)]
+    assert with_pairs(record, pairs[:2], 0, 0, 300.0).verdict().pause is None
+    assert with_pairs(record, pairs, 0, 0, 300.0).verdict().pause == SHIFTED
 
 
 def test_only_losses_are_quality() -> None:

@@ -123,6 +123,21 @@ class Analysis:
         exposed = self.exposed + int(np.count_nonzero(batch.canary))
         return replace(self, requests=requests, exposed=exposed)._looked_at(now_s)
 
+    def observe_scores(self, canary: Flags, weight: Numbers, score: Numbers, now_s: float) -> Analysis:
+        """Take in what was predicted; each request once, apart from its outcome.
+
+        Args:
+            canary: Whether the candidate predicted it.
+            weight: In force when the request was routed; rows with 0 or 1 say nothing.
+            score: The predicted score or class number; NaN is in no bin.
+            now_s: Unix seconds.
+        """
+        chance, requests = (weight > 0) & (weight < 1), self.requests
+        canary, weight, score = canary[chance], weight[chance], score[chance]
+        for value, rows in by_weight(weight).items():
+            requests = requests.add(self.step, value, _count_scores(canary[rows], score[rows], self.plan))
+        return self if requests is self.requests else replace(self, requests=requests)._looked_at(now_s)
+
     def observe_losses(
         self, metric: str, canary: Flags, weight: Numbers, loss: Numbers, now_s: float, at_s: Numbers | None = None
     ) -> Analysis:
@@ -312,6 +327,15 @@ def _count(batch: Batch, plan: AnalysisPlan) -> Counts:
                 score = np.full(len(batch), np.nan) if batch.score is None else batch.score
                 counts.append(count_bins(batch.canary, score, spec.cuts))
     return np.concatenate(counts)
+
+
+def _count_scores(canary: Flags, score: Numbers, plan: AnalysisPlan) -> Counts:
+    """Counts of the bins of scores alone: the requests themselves are counted with their outcome."""
+    counts = np.zeros((1 + sum(rates.width(spec) for spec in plan.metrics), 2), dtype=np.int64)
+    for spec in plan.of_kind(MetricKind.DISTRIBUTION):
+        first = rates.first_series(plan, spec)
+        counts[first : first + rates.width(spec)] = count_bins(canary, score, spec.cuts)
+    return counts
 
 
 def _times(at_s: Numbers | None, now_s: float, like: Numbers) -> Numbers:

@@ -14,7 +14,7 @@ from falaj.locations.agent.rollouts.record import Record
 from falaj.rollout import WHOLE, Strategy
 from falaj.rollout.analysis import Analysis, Batch, MetricKind
 from falaj.serving.labels import Joined
-from falaj.serving.losses import OF_CLASSES, LossContext, losses
+from falaj.serving.losses import OF_CLASSES, LossContext, losses, score_of
 from falaj.serving.predictionlog import PredictionRecord
 
 Answer = Callable[[str], PredictionRecord | None]
@@ -162,7 +162,47 @@ def with_pairs(record: Record, pairs: Sequence[Pair], failed: int, refused: int,
     shadow_ms = np.concatenate(([_latency_ms(shadow) for _, shadow in pairs], unknown))
     batch = Batch.of_pairs(error_stable, error_shadow, stable_ms, shadow_ms)
     answered = (record.answered[0] + len(error_stable), record.answered[1] + len(error_stable))
-    return replace(record, answered=answered, analysis=record.analysis.update(batch, now))
+    analysis = record.analysis.update(batch, now)
+    if pairs and is_judged_by_scores(record):
+        analysis = _scores_of(analysis, pairs, now)
+    return replace(record, answered=answered, analysis=analysis)
+
+
+def with_scores(record: Record, answers: Sequence[PredictionRecord], now: float) -> Record:
+    """The record of a canary after comparing what its arms predict.
+
+    Of a request with many rows the first one counts: a request is one observation.
+
+    Args:
+        record: Of a rollout.
+        answers: Predictions of its endpoint that can be judged, each request once.
+        now: Unix seconds.
+    """
+    if record.analysis is None or not answers:
+        return record
+    canary = np.array([release_of(each) == record.plan.candidate for each in answers], dtype=bool)
+    weight = np.array([(each.routing.weight or 0) / WHOLE for each in answers])
+    score = np.array([score_of(each.outputs, 0) for each in answers])
+    return replace(record, analysis=record.analysis.observe_scores(canary, weight, score, now))
+
+
+def is_comparable(record: Record, answer: PredictionRecord) -> bool:
+    """Whether chance alone decided which arm of a canary made a prediction, once the candidate was warm."""
+    routing, plan = answer.routing, record.plan
+    judged_from = (record.ready_at or 0.0) + plan.burn_in_s
+    by_chance = routing.weight is not None and not routing.forced and not routing.shadow
+    return by_chance and release_of(answer) in (plan.stable, plan.candidate) and answer.at >= judged_from
+
+
+def is_judged_by_scores(record: Record) -> bool:
+    """Whether a rollout compares what its arms predict."""
+    return record.analysis is not None and bool(record.analysis.plan.of_kind(MetricKind.DISTRIBUTION))
+
+
+def _scores_of(analysis: Analysis, pairs: Sequence[Pair], now: float) -> Analysis:
+    """The evidence after comparing what both predicted: each pair is a row of either, at weight one half."""
+    score = np.array([score_of(each.outputs, 0) for pair in pairs for each in pair])
+    return analysis.observe_scores(np.tile([False, True], len(pairs)), np.full(len(score), 0.5), score, now)
 
 
 def _latency_ms(record: PredictionRecord) -> float:

@@ -16,6 +16,7 @@ from falaj.serving.predictionlog import LogKeys, Position, PredictionRecord, tai
 
 _LABELS_AT_ONCE = 2_000
 _COPIES_AT_ONCE = 500
+_ANSWERS_AT_ONCE = 2_000
 _CAPTURED = 20_000
 _WAITING = 5_000
 """So many copies may wait for the other answer to be logged; beyond that, those that were looked for longest ago go."""
@@ -85,6 +86,16 @@ class Predictions:
             if len(found) >= limit:
                 break
         return found[-limit:]
+
+    def answers(self, endpoint: str, position: Position) -> tuple[list[PredictionRecord], Position]:
+        """What the releases of an endpoint predicted, behind a place in the log.
+
+        Args:
+            endpoint: `environment/model`.
+            position: Where the last call ended.
+        """
+        records, position = tail(self._folder, position, self._keys, limit=_ANSWERS_AT_ONCE)
+        return [record for record in records if record.header.endpoint == endpoint and record.rows], position
 
     def pairs(self, endpoint: str, arms: tuple[int, int], position: Position) -> tuple[list[Pair], Position]:
         """Both answers to requests that were copied, behind a place in the log.

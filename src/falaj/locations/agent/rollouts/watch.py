@@ -20,14 +20,18 @@ from falaj.locations.agent.rollouts import counting
 from falaj.locations.agent.rollouts.blocks import OpenBlocks
 from falaj.locations.agent.rollouts.capture import capture
 from falaj.locations.agent.rollouts.labelled import (
+    SHADOWED,
     Answer,
     Once,
     classes_met,
+    is_comparable,
+    is_judged_by_scores,
     quality_of,
     release_of,
     with_blocks_closed,
     with_labels,
     with_pairs,
+    with_scores,
 )
 from falaj.locations.agent.rollouts.predictions import Predictions
 from falaj.locations.agent.rollouts.record import Record
@@ -225,7 +229,10 @@ class Rollouts:
             if record.analysis is None or record.rollout.ended:
                 continue
             found = by_endpoint.get(key[0], [])
-            counted = self._shadowed(key[0], record, found, now) if record.mirror else self._routed(key, found, now)
+            if record.mirror:
+                counted = self._shadowed(key[0], record, found, now)
+            else:
+                counted = self._scored(key[0], self._routed(key, found, now), now)
             self._records[key] = self._labelled(key[0], counted.closed(now), now)
 
     def _routed(self, key: Key, accesses: Sequence[Access], now: float) -> Record:
@@ -242,6 +249,17 @@ class Rollouts:
 
         counted = counting.counted(record, accesses, now, once)
         return counted.counted_units(seen[0], seen[1] - seen[0]) if seen else counted
+
+    def _scored(self, endpoint: str, record: Record, now: float) -> Record:
+        """Count what both arms predict, where the plan compares that."""
+        if not is_judged_by_scores(record) or record.plan.strategy in SHADOWED:
+            return record
+        answers, position = self._predictions.answers(endpoint, record.log_position)
+        mine = [answer for answer in answers if is_comparable(record, answer)]
+        if record.plan.sticky:
+            test = f"{record.plan.id}.{'scores' if record.ramp is None else 'holdback-scores'}"
+            mine = list(self._units.first(test, mine, lambda answer: answer.routing.unit))
+        return with_scores(replace(record, log_position=position), mine, now)
 
     def _shadowed(self, endpoint: str, record: Record, accesses: Sequence[Access], now: float) -> Record:
         """Count copies: what both answered, what the shadow failed to answer, and what the stable release did."""
