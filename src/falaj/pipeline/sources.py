@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 
 _ATTEMPTS = 3
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/v1\n"
+_LONGEST_POINTER = 1024
 
 
 @dataclass(frozen=True)
@@ -195,7 +197,21 @@ def _local(source: SourceSpec, path: Path, store: ArtifactStore) -> Snapshot:
     return unchanged(source, lambda: pinned(store, source.source, state(), lambda: _put(source, path, store), state))
 
 
+def is_lfs_pointer(path: Path) -> bool:
+    """Whether a file holds a pointer of Git LFS in place of its content."""
+    if path.stat().st_size > _LONGEST_POINTER:
+        return False
+    with path.open("rb") as file:
+        return file.read(len(_LFS_POINTER)) == _LFS_POINTER
+
+
 def _put(source: SourceSpec, path: Path, store: ArtifactStore) -> Snapshot:
+    if path.is_file() and is_lfs_pointer(path):
+        raise SourceError(
+            f"data source `{source.name}` is a pointer of Git LFS whose content is not fetched",
+            where=str(path),
+            hint="keep the file in git, or in a bucket",
+        )
     try:
         digest = store.put(path).digest
     except OSError as error:

@@ -31,7 +31,16 @@ from falaj.project.fields import (
 from falaj.project.monitoring import Monitoring
 from falaj.project.reading import Reading
 from falaj.project.retrain import Retrain
-from falaj.project.spec import MAX_REPLICAS, Answer, PrivacySpec, ProjectSpec, ServingSpec, SourceSpec, StepSpec
+from falaj.project.spec import (
+    MAX_REPLICAS,
+    Answer,
+    PrivacySpec,
+    ProjectSpec,
+    RepositorySpec,
+    ServingSpec,
+    SourceSpec,
+    StepSpec,
+)
 from falaj.project.strategies import StrategyField
 
 Classification = Literal["public", "internal", "confidential", "personal", "health", "banking", "government"]
@@ -193,6 +202,14 @@ class Privacy(Strict):
         return PrivacySpec(self.purpose or "", self.automated_decisions, self.human_review or "")
 
 
+class Repository(Strict):
+    """What of the repository is fetched besides the commit itself."""
+
+    submodules: bool = Field(
+        default=False, description="`true` fetches submodules, each at the commit that the repository names."
+    )
+
+
 class Project(Strict):
     """What a project asks of Falaj: where its data is, how its model is made, and when it is good enough."""
 
@@ -217,6 +234,7 @@ class Project(Strict):
     monitoring: Monitoring = Field(default=Monitoring(), description="How releases are watched.")
     retrain: list[Retrain] = Field(default=[], description="What starts a new training.")
     privacy: Privacy = Field(default=Privacy(), description="What the model is for, as far as people are concerned.")
+    repository: Repository = Field(default=Repository(), description="What is fetched besides the commit.")
 
     def to_spec(self, text_sha256: str = "") -> ProjectSpec:
         """The project as the other rooms consume it.
@@ -238,6 +256,7 @@ class Project(Strict):
             monitoring=self.monitoring.to_spec(),
             retrain=tuple(trigger.to_spec() for trigger in self.retrain),
             privacy=self.privacy.to_spec(),
+            repository=RepositorySpec(self.repository.submodules),
             text_sha256=text_sha256,
         )
 

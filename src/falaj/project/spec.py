@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-SPEC_VERSION = 4
+SPEC_VERSION = 5
 """Raised whenever the JSON form changes, so that an older cache entry is not read."""
 
 MAX_REPLICAS = 64
@@ -149,6 +149,17 @@ class PrivacySpec:
 
 
 @dataclass(frozen=True)
+class RepositorySpec:
+    """What of the repository is fetched besides the commit itself.
+
+    Attributes:
+        submodules: Whether submodules are.
+    """
+
+    submodules: bool = False
+
+
+@dataclass(frozen=True)
 class StrategySpec:
     """How a candidate replaces the stable release in one environment.
 
@@ -180,6 +191,7 @@ class ProjectSpec:
             `falaj.project.monitoring`.
         retrain: Triggers; each a mapping with `on`.
         privacy: What the model is for, as far as people are concerned.
+        repository: What of the repository is fetched besides the commit itself.
         text_sha256: Hex digest of the file's bytes; empty when it was not read from a file.
     """
 
@@ -196,6 +208,7 @@ class ProjectSpec:
     monitoring: Mapping[str, Any] = field(default_factory=dict)
     retrain: tuple[Mapping[str, Any], ...] = ()
     privacy: PrivacySpec = field(default_factory=PrivacySpec)
+    repository: RepositorySpec = field(default_factory=RepositorySpec)
     text_sha256: str = ""
 
     @property
@@ -227,6 +240,7 @@ class ProjectSpec:
                 "deploy": {name: StrategySpec(**strategy) for name, strategy in value["deploy"].items()},
                 "retrain": tuple(value["retrain"]),
                 "privacy": PrivacySpec(**value["privacy"]),
+                "repository": RepositorySpec(**value["repository"]),
             }
         )
 

@@ -12,6 +12,7 @@ from falaj.home import Home
 from falaj.integrations.git import author, contributors, mirror, pin, require_own
 from falaj.pipeline.workspace import workspace
 from falaj.runs.outcome import Order
+from falaj.runs.repository_parts import complete
 
 
 @contextmanager
@@ -45,7 +46,8 @@ def checked_out(
         found = author(repository, order.commit)
         since = since_of(worktree)
         people = contributors(repository, order.commit, since)
-        yield replace(order, author=str(found), contributors=people, since=since), worktree
+        missing = complete(worktree, repository, order.commit, order.repository, home, rules)
+        yield replace(order, author=str(found), contributors=people, since=since, missing=missing), worktree
 
 
 def _local(repository: str, home: Home, rules: EgressRules) -> Path:

@@ -29,6 +29,15 @@ def conduct(order: Order, worktree: Path, around: Surroundings) -> Outcome:
     A check or gate that does not pass rejects the candidate; a step or tool that breaks fails the run.
     """
     around.emit(Event("run.started", time.time(), data={"commit": order.commit, "trigger": order.trigger}))
+    for sentence in order.missing:
+        around.emit(Event("run.warning", time.time(), data={"message": sentence}))
+    outcome = _conducted(order, worktree, around)
+    if outcome.state == "failed" and order.missing:  # most likely the reason of the reason
+        outcome = replace(outcome, reason=f"{order.missing[0]} ({outcome.reason})")
+    return outcome
+
+
+def _conducted(order: Order, worktree: Path, around: Surroundings) -> Outcome:
     try:
         spec = load_project_cached(worktree, around.home.plan_cache)
     except FalajError as error:

@@ -32,6 +32,7 @@ class Order:
         contributors: Authors, committers and co-authors of what came after it, `Name <address>`.
         started_by: Principal id of who pushed the commit; empty where nobody proved who they are.
         project: Name of the registered project; empty for a checkout that is run by hand.
+        missing: What the commit only points to and is not there, a sentence each.
     """
 
     run_id: str
@@ -46,6 +47,7 @@ class Order:
     since: str = ""
     contributors: tuple[str, ...] = ()
     started_by: str = ""
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from falaj.pipeline.events import Emit
 from falaj.project import load_project_cached
 from falaj.runs.conduct import conduct
 from falaj.runs.outcome import Order, Outcome, Surroundings
+from falaj.runs.repository_parts import missing_here
 
 
 def run_checkout(folder: Path, home: Home, params: Mapping[str, Mapping[str, Any]], emit: Emit) -> Outcome:
@@ -56,6 +57,7 @@ def run_checkout(folder: Path, home: Home, params: Mapping[str, Mapping[str, Any
         _git(worktree, "log", "-1", "--format=%an <%ae>"),
         params,
         "manual",
+        missing=missing_here(worktree),
     )
     tracked = _Tracked(home, order)
     outcome = conduct(order, worktree, _surroundings(home, emit, tracked))

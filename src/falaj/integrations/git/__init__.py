@@ -8,6 +8,7 @@ call of git goes through `command.git`.
 from falaj.integrations.git.errors import GitInputError, GitMissingError, GitUnavailableError, WebhookRefusedError
 from falaj.integrations.git.fetch import Author, author, contributors, mirror, pin, resolve
 from falaj.integrations.git.naming import local_path, require_commit, require_ref, require_url
+from falaj.integrations.git.parts import Submodule, lfs_pointers, submodule_url, submodules
 from falaj.integrations.git.polling import poll
 from falaj.integrations.git.remote import create_remote, install_hook, remote_path, require_hookable, require_own
 from falaj.integrations.git.spool import SpooledPush, drain
@@ -24,6 +25,7 @@ __all__ = [
     "GitUnavailableError",
     "PushEvent",
     "SpooledPush",
+    "Submodule",
     "WebhookRefusedError",
     "author",
     "carries_signature",
@@ -31,6 +33,7 @@ __all__ = [
     "create_remote",
     "drain",
     "install_hook",
+    "lfs_pointers",
     "local_path",
     "mirror",
     "pin",
@@ -43,5 +46,7 @@ __all__ = [
     "require_ref",
     "require_url",
     "resolve",
+    "submodule_url",
+    "submodules",
     "verify_and_parse",
 ]

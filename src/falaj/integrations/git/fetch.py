@@ -20,6 +20,7 @@ from falaj.integrations.git.pinning import settings_of
 
 FETCH_TIMEOUT_S = 600.0
 _PERSON = re.compile(r"^[^<\n]*<(?P<address>[^<>\n]+)>", re.MULTILINE)
+_ANONYMOUS = ("credential.helper=", "http.extraHeader=")
 _HEADS_AND_TAGS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 
 
@@ -49,6 +50,7 @@ def mirror(
     rules: EgressRules = OWN_MACHINE,
     resolver: Resolver = look_up,
     timeout_s: float = FETCH_TIMEOUT_S,
+    anonymous: bool = False,
 ) -> Path:
     """Bring the mirror of a remote up to date, making it the first time.
 
@@ -61,6 +63,7 @@ def mirror(
         rules: What the platform connects to.
         resolver: Finds addresses.
         timeout_s: Seconds for the transfer.
+        anonymous: Whether to fetch without credentials.
 
     Returns:
         Path of the bare repository.
@@ -80,7 +83,7 @@ def mirror(
             *("--end-of-options", url, *_HEADS_AND_TAGS),
             cwd=repository,
             timeout_s=timeout_s,
-            settings=settings_of(url, rules, resolver),
+            settings=(*settings_of(url, rules, resolver), *(_ANONYMOUS if anonymous else ())),
         )
     return repository
 
