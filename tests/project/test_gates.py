@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from falaj.project import GateSpec, GateSyntaxError, parse_gate
-from falaj.project.gates import METRICS, NOT_WORSE, OPERATORS
+from falaj.project.gates import METRICS, NOT_WORSE, NUMBERED_METRICS, OPERATORS
+from falaj.project.reference import reference_page
 
 
 @pytest.mark.parametrize(
@@ -87,3 +88,8 @@ def test_any_text_is_a_gate_or_a_syntax_error(text: str) -> None:
 def test_the_metrics_are_those_that_are_computed() -> None:
     metrics = pytest.importorskip("falaj.checks.metrics")
     assert sorted(METRICS) == sorted(metrics.METRICS.keys() | metrics.CLASS_METRICS.keys())
+
+
+def test_the_reference_page_explains_every_metric() -> None:
+    page = reference_page()
+    assert all(f"`{metric}`" in page for metric in (*METRICS, *NUMBERED_METRICS))

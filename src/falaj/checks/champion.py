@@ -54,7 +54,9 @@ def _rows(context: CheckContext, scoring: Scoring | None, gate: GateSpec | None)
             return None, f"{model}: {scores.problems.get(model, 'it gave no scores')}"
     if context.blocks and context.blocks not in scores.slices:
         return None, f"{gate.data} has no column {context.blocks!r} that keeps rows together"
-    return ScoredRows(scores.label, scores.scores[CANDIDATE], scores.scores[LIVE], _blocks(context, scores)), ""
+    return ScoredRows(
+        scores.label, scores.of(CANDIDATE, gate.metric), scores.of(LIVE, gate.metric), _blocks(context, scores)
+    ), ""
 
 
 def _blocks(context: CheckContext, scores: Scores) -> np.ndarray | None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from falaj.checks.comparison import compare
 from falaj.checks.context import CheckContext, CheckError
-from falaj.checks.metrics import MetricError, evaluate, named
+from falaj.checks.metrics import MetricError, evaluate, metric_for
 from falaj.checks.results import GateResult, SliceResult
 from falaj.checks.scoring import CANDIDATE, LIVE, Scores, Scoring, score
 from falaj.errors import FalajError
@@ -103,7 +103,17 @@ def _judge_slices(gate: GateSpec, scores: Scores, seed: int) -> GateResult:
         return _unjudged(gate, f"nothing was checked: none of {small} slices by {gate.by} has {minimum} rows or more")
     if not gate.by and 0 < judged[0].rows < minimum:
         return _unjudged(gate, f"{judged[0].rows} rows, needed {minimum}")
-    return _conclude(gate, tuple(judged), small)
+    return _conclude(gate, tuple(judged), small, _method(gate, scores))
+
+
+def _method(gate: GateSpec, scores: Scores) -> str:
+    """How the bounds of a comparison are found."""
+    if not gate.not_worse_than:
+        return ""
+    try:
+        return "betting" if metric_for(gate.metric, scores.of(CANDIDATE, gate.metric)).row_loss else "bootstrap"
+    except MetricError:  # which is then the reason of its slices
+        return ""
 
 
 def slices(gate: GateSpec, scores: Scores) -> Iterator[tuple[str, Rows]]:
@@ -120,7 +130,7 @@ def _judge_rows(gate: GateSpec, name: str, scores: Scores, rows: Rows, seed: int
     try:
         if gate.not_worse_than:
             return _compare_rows(gate, name, scores, rows, seed)
-        value = evaluate(gate.metric, scores.label[rows], scores.scores[CANDIDATE][rows])
+        value = evaluate(gate.metric, scores.label[rows], scores.of(CANDIDATE, gate.metric)[rows])
     except MetricError as error:
         return SliceResult(name, count, None, False, reason=error.message)
     return SliceResult(name, count, value, gate.limit is not None and _HOLDS[gate.op](value, gate.limit))
@@ -130,8 +140,8 @@ def _compare_rows(gate: GateSpec, name: str, scores: Scores, rows: Rows, seed: i
     found = compare(
         gate.metric,
         scores.label[rows],
-        scores.scores[CANDIDATE][rows],
-        scores.scores[LIVE][rows],
+        scores.of(CANDIDATE, gate.metric)[rows],
+        scores.of(LIVE, gate.metric)[rows],
         confidence=gate.confidence,
         rng=np.random.default_rng(seed),
     )
@@ -142,16 +152,13 @@ def _compare_rows(gate: GateSpec, name: str, scores: Scores, rows: Rows, seed: i
     return SliceResult(name, found.rows, found.worse_by, passed, found.bounds, reason)
 
 
-def _conclude(gate: GateSpec, judged: tuple[SliceResult, ...], small: int) -> GateResult:
+def _conclude(gate: GateSpec, judged: tuple[SliceResult, ...], small: int, method: str) -> GateResult:
     worst = _worst(gate, judged)
     failing = [result.name for result in judged if not result.passed]
     reason = _reason(gate, worst)
     if gate.by:
         left_out = f", {small} with too few rows left out" if small else ""
         reason += f"; {len(failing)} of {len(judged)} slices fail{left_out}"
-    method = ""
-    if gate.not_worse_than:
-        method = "betting" if named(gate.metric).row_loss else "bootstrap"
     return GateResult(
         gate=gate,
         passed=not failing,

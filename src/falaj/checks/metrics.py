@@ -114,6 +114,12 @@ def metric_for(name: str, score: Vector) -> Metric:
     return metric
 
 
+def is_of_numbers(name: str) -> bool:
+    """Whether it is a metric of predicted numbers."""
+    metric = METRICS.get(name) or _with_number(name)
+    return metric is not None and metric.task == "regression"
+
+
 def _unknown(name: str, known: dict[str, Metric]) -> MetricError:
     if name in METRICS.keys() | CLASS_METRICS.keys() or _of_top(name) or _with_number(name):
         models = "models of numbers or two classes" if known is METRICS else "models of several classes"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sysconfig
 import tempfile
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from falaj.checks.context import READING, CheckContext, CheckError
-from falaj.checks.metrics import Vector
+from falaj.checks.metrics import COVERAGE, Vector, is_of_numbers
 from falaj.checks.processes import run_tool
 
 LAUNCHER = Path(__file__).parent / "in_project" / "launch.py"
 TIMEOUT_S = 1800.0
+MOST_SCORE_BYTES = 2 << 30
 CANDIDATE, LIVE = "candidate", "live"
 
 
@@ -27,16 +29,37 @@ class Scores:
     """One table's rows, scored.
 
     Attributes:
-        label: One label a row; 0 and 1 for classifiers.
-        scores: Model name to one score a row.
+        label: One label a row; of classifiers the index of a class.
+        scores: Model name to one score a row, or one a row and class.
         slices: Column to the value of each row.
         problems: Model name to why it has no scores.
+        classes: What the columns of scores stand for; empty where models give numbers.
     """
 
     label: Vector
     scores: Mapping[str, Vector]
     slices: Mapping[str, NDArray[np.str_]]
     problems: Mapping[str, str]
+    classes: tuple[Any, ...] = ()
+
+    def of(self, model: str, metric: str) -> Vector:
+        """A model's scores as a metric takes them.
+
+        A model that gives two or three numbers a row and has no classes gives an interval, behind its prediction where
+        there are three.
+
+        Args:
+            model: A key of `scores`.
+            metric: Name of the metric.
+        """
+        scores = self.scores[model]
+        if scores.ndim == 1 or self.classes:
+            return scores
+        if metric == COVERAGE.name:
+            return scores[:, -2:] if scores.shape[1] == 3 else scores
+        if scores.shape[1] == 3 and is_of_numbers(metric):
+            return np.ascontiguousarray(scores[:, 0])
+        return np.ascontiguousarray(scores[:, -1]) if scores.shape[1] == 2 else scores
 
 
 @dataclass(frozen=True)
@@ -178,7 +201,7 @@ def _joined(
     parted: Mapping[str, Mapping[str, str]], result: Mapping[str, Any]
 ) -> tuple[dict[str, Scores], dict[str, str]]:
     """Labels and scores of each table, and why some have none."""
-    classes = next((each for each in result["classes"].values() if each), None)
+    classes: Mapping[str, Sequence[Any] | None] = result["classes"]
     found, problems = {}, {}
     for name, entry in result["scores"].items():
         try:
@@ -200,15 +223,47 @@ def _fetched(context: CheckContext, tables: Mapping[str, set[str]]) -> tuple[dic
     return paths, problems
 
 
-def _read(labels: Path, entry: Mapping[str, Any], classes: Sequence[Any] | None, table: str) -> Scores:
+def _read(labels: Path, entry: Mapping[str, Any], classes: Mapping[str, Sequence[Any] | None], table: str) -> Scores:
+    whole = _all_classes(classes)
     with np.load(labels, allow_pickle=False) as kept:
-        label = numbered({name: kept[name] for name in kept.files}, classes, table)
+        label = numbered({name: kept[name] for name in kept.files}, classes.get(CANDIDATE) or whole or None, table)
         slices = {name.removeprefix("slice:"): kept[name] for name in kept.files if name.startswith("slice:")}
-    with np.load(entry["file"], allow_pickle=False) as arrays:
-        scores = {name: np.asarray(arrays[name], dtype=np.float64) for name in arrays.files}
+    scores = {name: _aligned(each, classes.get(name), whole) for name, each in _arrays(entry["file"], table).items()}
     problems = {name: problem for name, problem in entry["models"].items() if problem}
-    problems |= {name: "its scores are not one a row" for name, each in scores.items() if each.shape != label.shape}
-    return Scores(label, scores, slices, problems)
+    problems |= {name: "its scores are not one a row" for name, each in scores.items() if len(each) != len(label)}
+    return Scores(label, scores, slices, problems, whole if len(whole) > 2 else ())
+
+
+def _arrays(file: str, table: str) -> dict[str, Vector]:
+    """What the process of the models wrote; it may have written anything.
+
+    Raises:
+        CheckError: It is no file of numbers, or one that expands to more than there is room for.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            if sum(member.file_size for member in archive.infolist()) > MOST_SCORE_BYTES:
+                raise CheckError(f"{table}: the models gave more scores than {MOST_SCORE_BYTES:,} bytes")
+        with np.load(file, allow_pickle=False) as arrays:
+            return {name: np.asarray(arrays[name], dtype=np.float64) for name in arrays.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise CheckError(f"{table}: the scores cannot be read: {type(error).__name__}") from error
+
+
+def _all_classes(classes: Mapping[str, Sequence[Any] | None]) -> tuple[Any, ...]:
+    """The classes of all models; the candidate's come first, in its order."""
+    known = [each for name in (CANDIDATE, LIVE) for each in classes.get(name) or ()]
+    return tuple(dict.fromkeys(known))
+
+
+def _aligned(score: Vector, own: Sequence[Any] | None, whole: Sequence[Any]) -> Vector:
+    """Scores with a column for each class of all models; those that a model does not know it never gives."""
+    if own is None or len(whole) == 2 or tuple(own) == tuple(whole) or not len(score):
+        return score
+    columns = np.stack([1 - score, score], axis=1) if score.ndim == 1 else score
+    found = np.zeros((len(score), len(whole)))
+    found[:, [whole.index(each) for each in own]] = columns
+    return found
 
 
 def _shown(label: object) -> str:
@@ -216,7 +271,7 @@ def _shown(label: object) -> str:
 
 
 def numbered(kept: Mapping[str, NDArray[Any]], classes: Sequence[Any] | None, table: str) -> Vector:
-    """Labels as numbers: 1 for a classifier's second class, 0 for its first, NaN where missing.
+    """Labels as numbers: the index of a classifier's class, else as they are; NaN where missing.
 
     Args:
         kept: `label` (numbers) or `text`, and `absent`.
@@ -226,16 +281,22 @@ def numbered(kept: Mapping[str, NDArray[Any]], classes: Sequence[Any] | None, ta
     Raises:
         CheckError: A label is no number and no class.
     """
-    if classes is None or len(classes) != 2:
+    if classes is None:
         if "label" not in kept:
             raise CheckError(f"{table}: the labels are not numbers: {kept['text'][~kept['absent']][:1]}")
         return np.asarray(kept["label"], dtype=np.float64)
-    text = isinstance(classes[0], str)
+    text, shown = isinstance(classes[0], str), _list_of(classes)
     if ("text" if text else "label") not in kept:
-        raise CheckError(f"{table}: the labels are not classes of the model ({classes[0]!r}, {classes[1]!r})")
+        raise CheckError(f"{table}: the labels are not classes of the model ({shown})")
     values, absent = kept["text" if text else "label"], kept["absent"]
-    first, second = (values == (each if text else float(each)) for each in classes)
-    if len(unknown := values[~(first | second | absent)]):
-        shown = f"{classes[0]!r}, {classes[1]!r}"
+    places = {each if text else float(each): index for index, each in enumerate(classes)}
+    levels, rows = np.unique(values, return_inverse=True)
+    index = np.array([places.get(each.item(), np.nan) for each in levels], dtype=np.float64)[rows]
+    if len(unknown := values[np.isnan(index) & ~absent]):
         raise CheckError(f"{table}: the label {_shown(unknown[0].item())} is not a class of the model ({shown})")
-    return np.where(absent, np.nan, second.astype(np.float64))
+    return np.where(absent, np.nan, index)
+
+
+def _list_of(classes: Sequence[Any]) -> str:
+    shown = ", ".join(repr(each) for each in classes[:5])
+    return shown if len(classes) <= 5 else f"{shown} and {len(classes) - 5} more"

@@ -8,7 +8,6 @@ from importlib.resources import files
 from typing import Any
 
 from falaj.project.fields import PATTERN_WORDS
-from falaj.project.gates import METRICS, NUMBERED_METRICS
 from falaj.project.quantities import DURATION_PATTERN, SHARE_PATTERN, SIZE_PATTERN
 from falaj.project.schema import json_schema
 
@@ -45,7 +44,21 @@ with fewer rows. `not worse than live` compares the candidate with the live rele
 confidence; `MARGIN` is how much worse is tolerated. A column with spaces stands in double quotes. The label is the
 column that `monitoring.label` names.
 
-Metrics: {metrics}.
+| metric | better | of |
+|---|---|---|
+| `accuracy`, `balanced_accuracy`, `f1_macro`, `f1_weighted` | higher | two or more classes: the likeliest one |
+| `auc` | higher | two classes; of more, the mean over classes of each against the rest |
+| `top_K_accuracy` | higher | three or more classes: the true one is among the K likeliest; `top_3_accuracy` |
+| `log_loss`, `brier` | lower | two or more classes: all of their probabilities; `brier` is from 0 to 1 |
+| `precision`, `recall`, `f1`, `average_precision` | higher | two classes: of the second one |
+| `mae`, `mse`, `rmse`, `mape` | lower | numbers; `mape` has no value where a label is 0 |
+| `r2` | higher | numbers |
+| `pinball`, `pinball_Q` | lower | predictions of a quantile: the median, or Q as in `pinball_0.9` |
+| `coverage` | higher | the share of labels inside a predicted interval; of one number a row, the share not above it |
+
+The values are those of scikit-learn. Classes may be numbers or texts, from 2 to 1,000. A label that is no class of
+the model rejects the run, as do answers that are missing or for another number of rows. A model that gives two numbers
+a row gives the ends of an interval, one that gives three a prediction before them.
 """
 
 
@@ -53,8 +66,7 @@ def reference_page() -> str:
     """The page as Markdown."""
     template = files("falaj.project") / "template" / "falaj.yaml.template"
     example = template.read_text(encoding="utf-8").replace("{{name}}", "my-model")
-    gates = _GATES.format(metrics=", ".join(f"`{metric}`" for metric in (*METRICS, *NUMBERED_METRICS)))
-    return "\n".join([_INTRODUCTION.format(example=example), *sections(json_schema()), gates])
+    return "\n".join([_INTRODUCTION.format(example=example), *sections(json_schema()), _GATES])
 
 
 def sections(schema: Mapping[str, Any]) -> Iterator[str]:

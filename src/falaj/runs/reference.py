@@ -155,5 +155,6 @@ def _read(entry: Mapping[str, Any], held_out: bool) -> ReferenceRows:
         if kind == "feature":
             levels = entry["levels"].get(name)
             columns[name] = values if levels is None else Coded(values, tuple(levels))
-    of = {part: known.get(part) for part in ("label", "score", "at")}
-    return ReferenceRows(columns, held_out, probabilities=entry["probabilities"], **of)
+    of = {part: known.get(part) for part in ("label", "score", "at", "wrong")}
+    decided = Coded(known["decided"], tuple(entry["classes"])) if "decided" in known else None
+    return ReferenceRows(columns, held_out, probabilities=entry["probabilities"], decided=decided, **of)

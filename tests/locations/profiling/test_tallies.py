@@ -9,6 +9,7 @@ import pytest
 
 from falaj.locations.agent.profiling.blocks import scores_of
 from falaj.locations.agent.profiling.tallies import LossRun, LossTally, losses_of, mistakes_of, told
+from falaj.locations.agent.profiling.tallies import scores_of as strips_of
 from falaj.monitoring.reference import ExpectedLoss
 
 ABSOLUTE, BRIER = ExpectedLoss("absolute", 0.2, scale=10.0), ExpectedLoss("brier", 0.2)
@@ -26,6 +27,14 @@ def test_probabilities_lose_by_brier_and_decisions_are_right_or_wrong() -> None:
     assert losses_of(BRIER, outputs, [1, 1]) == pytest.approx([0.16, 0.81])
     assert mistakes_of(BRIER, outputs, [1, 1]) == [0.0, 1.0]
     assert math.isnan(mistakes_of(BRIER, outputs, [1, None])[1])
+
+
+def test_decisions_among_several_classes_are_right_or_wrong() -> None:
+    outputs = {"label": ["low", "mid", "high"], "probability": [[0.1, 0.8, 0.1]] * 3}
+    expected = ExpectedLoss("accuracy", 0.2)
+    assert losses_of(expected, outputs, ["low", "high", None])[:2] == [0.0, 1.0]
+    assert mistakes_of(expected, outputs, ["low", "high", "high"]) == [0.0, 1.0, 0.0]
+    assert strips_of(expected, outputs, ["low", "high", "high"]) == []
 
 
 def test_a_tally_is_told_only_of_enough_rows() -> None:

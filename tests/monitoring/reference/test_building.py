@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from falaj.errors import UsageError
-from falaj.monitoring.profiles import Coded
+from falaj.locations.agent.profiling.blocks import predicted
+from falaj.monitoring.profiles import CategoryCells, Coded
 from falaj.monitoring.reference import (
+    PREDICTION,
     MonitoringSettings,
     ReferenceFormatError,
     ReferenceRows,
@@ -116,3 +118,29 @@ def test_the_most_sensitive_source_decides_about_small_counts() -> None:
     assert (found.least, found.window, found.sources, found.width_s) == (10, 1, {"x": "lab"}, DAY)
     assert MonitoringSettings.of({"block": 500}).width_s is None
     assert MonitoringSettings(tolerance=0.3).tolerated(0.1) == 0.3 and MonitoringSettings().tolerated(0.5) == 0.05
+
+
+def decided(count: int = 1200, *, wrong: Any = "some", **more: Any) -> ReferenceRows:
+    rng = np.random.default_rng(count)
+    codes = rng.choice(3, count, p=[0.6, 0.3, 0.1])
+    known = (rng.random(count) < 0.2).astype(float) if isinstance(wrong, str) else wrong
+    return rows(count, score=None, label=None, decided=Coded(codes, ("high", "low", "mid")), wrong=known, **more)
+
+
+def test_of_several_classes_their_shares_and_wrong_decisions_are_known(tmp_path: Path) -> None:
+    made = build_reference([decided(), decided(800)], MonitoringSettings())
+    assert made.notes == () and made.predictions is not None
+    assert isinstance(made.predictions.schema[PREDICTION], CategoryCells)
+    assert made.loss is not None and made.loss.metric == "accuracy" and 0.15 < made.loss.mean < 0.25
+    assert made.loss.baseline is not None and made.calibration is None and made.answer_kind is None
+    made.write(tmp_path / "reference")
+    assert ReleaseReference.read(tmp_path / "reference").to_json() == made.to_json()
+    block = {"label": np.array(["high", "mid", None], dtype=object), "probability": np.ones((3, 3)) / 3}
+    values = predicted(block, 3, made.predictions.schema)
+    profile = made.predictions.schema.profile({PREDICTION: values}, 0.0, 1.0)
+    assert values.tolist() == ["high", "mid", None] and sum(profile.features[PREDICTION].counts) == 3
+
+
+def test_of_several_classes_without_labels_no_loss_is_watched() -> None:
+    assert "no labels" in build_reference([decided(wrong=None)], MonitoringSettings()).notes[0]
+    assert "has a label" in build_reference([decided(300, wrong=np.full(300, np.nan))], MonitoringSettings()).notes[0]

@@ -15,6 +15,8 @@ from .problems import ProblemError
 from .tables import column_names, is_polars
 
 NATIVE_FLAVORS = ("sklearn", "lightgbm", "xgboost")
+MOST_CLASSES = 1000
+MOST_NUMBERS = 100_000_000
 
 
 def model_folder(path: Path) -> Path:
@@ -74,12 +76,13 @@ class LoadedModel:
         return selected.to_pandas() if self.needs_pandas and is_polars(table) else selected
 
     def score(self, features: Any) -> np.ndarray[Any, Any]:
-        """One number a row: the probability of the second class, or the prediction.
+        """One number a row: the probability of the second class, or the prediction; of more classes one of each.
 
         Raises:
             ProblemError: The model gives something else.
         """
-        return _one_column(np.asarray(self._predictor()(features)), self.classes)
+        raw = np.asarray(self._predictor()(features))
+        return _of_classes(raw, self.classes) if self.classes is not None else _numbers(raw)
 
     def _predictor(self) -> Callable[[Any], Any]:
         for name in ("predict_proba", "decision_function"):
@@ -99,13 +102,26 @@ def _load(folder: Path, flavor: str, described: dict[str, Any]) -> Any:
     return importlib.import_module(f"mlflow.{flavor}").load_model(str(folder))
 
 
-def _one_column(raw: np.ndarray[Any, Any], classes: list[Any] | None) -> np.ndarray[Any, Any]:
-    if classes is not None and len(classes) != 2:
-        raise ProblemError(f"the model has {len(classes)} classes; gates score models of two classes and regressions")
-    if raw.ndim == 2 and raw.shape[1] <= 2:
-        raw = raw[:, -1]
-    if raw.ndim != 1:
-        raise ProblemError(f"the model's predictions have the shape {raw.shape}, needed one number a row")
+def _of_classes(raw: np.ndarray[Any, Any], classes: list[Any]) -> np.ndarray[Any, Any]:
+    """Scores of a classifier: of two classes the second's alone."""
+    if not 2 <= len(classes) <= MOST_CLASSES:
+        raise ProblemError(f"the model has {len(classes)} classes; gates score models of 2 to {MOST_CLASSES:,}")
+    if raw.ndim == 1 and (len(classes) > 2 or raw.dtype.kind not in "fc"):
+        raw = np.stack([raw == each for each in classes], axis=1)  # classes alone: each row is sure of its own
+    if len(classes) == 2:
+        return _numbers(raw if raw.ndim == 1 else raw[:, -1])
+    if raw.ndim != 2 or raw.shape[1] != len(classes):
+        raise ProblemError(f"the model's answer has the shape {raw.shape}, needed one number for each of its classes")
+    return _numbers(raw)
+
+
+def _numbers(raw: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    if raw.ndim == 2 and raw.shape[1] == 1:
+        raw = raw[:, 0]
+    if raw.ndim not in (1, 2):
+        raise ProblemError(f"the model's predictions have the shape {raw.shape}, needed numbers a row")
+    if raw.size > MOST_NUMBERS:
+        raise ProblemError(f"the model gives {raw.size:,} numbers; gates take {MOST_NUMBERS:,}, which is fewer rows")
     try:
         return raw.astype(np.float64)
     except (TypeError, ValueError) as error:

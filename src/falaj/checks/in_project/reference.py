@@ -3,9 +3,11 @@
 Task: `model` (folder), `tables` {name: path}, `label` (or null), `time` (or null), `features` [name], `most` (rows),
 `out` (folder).
 Result: `tables` {name: {"file": path, "problem": text, "levels": {feature: [text]}, "score": problem text or "",
-"probabilities": bool, "rows": of the whole table}}.
+"probabilities": bool, "classes": [text], "rows": of the whole table}}.
 
-Numbers are float64 with NaN for missing ones; categories are codes into levels, -1 for missing ones.
+Numbers are float64 with NaN for missing ones; categories are codes into levels, -1 for missing ones. Of a classifier
+of more than two classes there are no score and label, but what is decided, as a code into its classes, and whether
+that is wrong.
 """
 
 from __future__ import annotations
@@ -43,19 +45,23 @@ def _taken(name: str, index: int, model: LoadedModel | str, task: dict[str, Any]
         for feature in task["features"]:
             arrays[f"feature:{feature}"], levels[feature] = _feature(column(table, feature))
         classes = model.classes if isinstance(model, LoadedModel) else None
+        several = len(classes or ()) > 2
         if task["label"] in column_names(table):
-            arrays["label"] = _labels(column(table, task["label"]), classes)
+            labels = column(table, task["label"])
+            arrays["label"] = _places(labels, classes or []) if several else _labels(labels, classes)
         at = _times(table, task["time"])
         if at is not None:
             arrays["at"] = at
     except ProblemError as problem:
         return {"file": "", "problem": f"{name}: {problem}", "rows": 0}
     unscored = _scored(model, table, task["label"], arrays)
+    if several:
+        _decide(arrays)
     np.savez(file, allow_pickle=False, **arrays)
     known = {feature: found for feature, found in levels.items() if found is not None}
     return {
         "file": str(file), "problem": "", "levels": known, "score": unscored, "probabilities": bool(classes),
-        "rows": len(whole),
+        "classes": [str(each) for each in classes or ()] if several else [], "rows": len(whole),
     }  # fmt: skip
 
 
@@ -93,6 +99,22 @@ def _labels(values: list[Any], classes: list[Any] | None) -> np.ndarray[Any, Any
         return np.array([np.nan if value is None else float(value) for value in values], dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise ProblemError(f"the labels are not numbers: {error}") from error
+
+
+def _places(values: list[Any], classes: list[Any]) -> np.ndarray[Any, Any]:
+    """The place of each label among the classes; NaN for one that is missing or none of them."""
+    places = {each: index for index, each in enumerate(classes)}
+    return np.array([places.get(value, np.nan) for value in values], dtype=np.float64)
+
+
+def _decide(arrays: dict[str, np.ndarray[Any, Any]]) -> None:
+    """Put what is decided, and whether that is wrong, in the place of scores and labels of several classes."""
+    score, label = arrays.pop("score", None), arrays.pop("label", None)
+    if score is None:
+        return
+    arrays["decided"] = np.where(np.isfinite(score).all(axis=1), score.argmax(axis=1), -1).astype(np.int32)
+    if label is not None:
+        arrays["wrong"] = np.where(np.isnan(label), np.nan, arrays["decided"] != label)
 
 
 def _class_number(value: Any, classes: list[Any]) -> float:
@@ -145,5 +167,7 @@ def _scored(model: LoadedModel | str, table: Any, label: str | None, arrays: dic
         return f"the model cannot predict these rows: {type(error).__name__}: {error}"
     if len(scores) != len(table):
         return f"the model gave {len(scores)} predictions for {len(table)} rows"
+    if scores.ndim > 1 and len(model.classes or ()) <= 2:
+        return "the model gives several numbers a row"
     arrays["score"] = scores
     return ""

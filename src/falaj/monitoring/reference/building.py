@@ -33,6 +33,8 @@ class ReferenceRows:
         score: One number a row; None when the model gave none.
         at: Event time, Unix seconds; None when the table does not say it.
         probabilities: Whether scores are probabilities of label 1.
+        decided: The class that the model decides for, of a classifier of several; None of others.
+        wrong: Whether that is wrong, 0 or 1, NaN where the label is not known; None when the table has no labels.
     """
 
     columns: Mapping[str, Column]
@@ -41,6 +43,8 @@ class ReferenceRows:
     score: Vector | None = None
     at: Vector | None = None
     probabilities: bool = False
+    decided: Coded | None = None
+    wrong: Vector | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
@@ -66,12 +70,16 @@ def build_reference(
     }
     if not features:
         raise UsageError("no features are left to look at", hint="monitoring.leave_out names all of them")
-    held_out = [table for table in tables if table.held_out and table.score is not None] or [
-        table for table in tables if table.score is not None
-    ]
+    answered = [table for table in tables if table.score is not None or table.decided is not None]
+    held_out = [table for table in answered if table.held_out] or answered
     notes = [] if held_out else ["the model gave no numbers for these rows: predictions are not watched"]
     predictions, calibration, loss = None, None, None
-    if held_out:
+    if held_out and all(table.decided is not None for table in held_out):
+        decided = joined([table.decided for table in held_out if table.decided is not None])
+        predictions = _profiled({PREDICTION: decided}, _times(held_out), settings, salt)
+        loss, more = _of_decisions(held_out, settings)
+        notes += more
+    elif held_out:
         score = np.concatenate([_known(table.score) for table in held_out])
         predictions = _profiled({PREDICTION: score}, _times(held_out), settings, salt)
         calibration, loss, more = _of_losses(held_out, score, settings)
@@ -151,6 +159,21 @@ def _of_losses(
     when = np.arange(len(loss), dtype=np.float64) if at is None else np.nan_to_num(at[known])
     expected = _expected("brier" if binary else "absolute", loss, when, scale, settings)
     return calibration, expected, notes + ([expected.reason] if expected.reason else [])
+
+
+def _of_decisions(
+    tables: Sequence[ReferenceRows], settings: MonitoringSettings
+) -> tuple[ExpectedLoss | None, list[str]]:
+    """What is expected of a classifier of several classes: the share of its decisions that are wrong."""
+    if any(table.wrong is None for table in tables):
+        return None, ["there are no labels in the reference: losses are not watched"]
+    wrong, at = np.concatenate([_known(table.wrong) for table in tables]), _times(tables)
+    known = ~np.isnan(wrong)
+    if not known.any():
+        return None, ["no row of the reference has a label: losses are not watched"]
+    when = np.arange(int(known.sum()), dtype=np.float64) if at is None else np.nan_to_num(at[known])
+    expected = _expected("accuracy", wrong[known], when, 1.0, settings)
+    return expected, [expected.reason] if expected.reason else []
 
 
 def _calibration(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from falaj.monitoring.profiles import Profile
+from falaj.monitoring.profiles import CategoryCells, Profile, ProfileSchema
 from falaj.monitoring.reference import PREDICTION, ReleaseReference
 from falaj.serving.losses import score_of
 from falaj.serving.predictionlog import PredictionColumns
@@ -17,6 +17,7 @@ from falaj.serving.recalibration.selection import ScoreDay, scale_of
 ANSWERED, SHADOW = "answered", "shadow"
 UNKNOWN_WIDTH_S = 3600.0
 DAY_S = 86_400.0
+_LABELS = ("label", "prediction")
 _PROBABILITIES = ("probability", "probabilities", "predict_proba", "proba")
 Vector = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -105,7 +106,8 @@ def counted(arm: Arm, columns: PredictionColumns, reference: ReleaseReference | 
     if not len(at):
         return arm
     features = _features(columns, reference)
-    scores = scores_of(columns.outputs, len(at)) if reference and reference.predictions else None
+    told = reference.predictions if reference else None
+    scores = predicted(columns.outputs, len(at), told.schema) if told else None
     blocks = dict(arm.open)
     for number, rows in _parts(arm, at, reference):
         part = _block(number, rows, at, features, scores, reference)
@@ -140,7 +142,7 @@ def width_of(reference: ReleaseReference | None) -> float:
 
 
 def _block(
-    number: int, rows: Any, at: Vector, features: Mapping[str, Any], scores: Vector | None,
+    number: int, rows: Any, at: Vector, features: Mapping[str, Any], scores: np.ndarray[Any, Any] | None,
     reference: ReleaseReference | None,
 ) -> Block:  # fmt: skip
     count = int(rows.sum())
@@ -193,6 +195,20 @@ def score_days(columns: PredictionColumns, reference: ReleaseReference | None) -
     scores = scale_of(kind, scores_of(columns.outputs, len(columns.request)))
     days = np.floor(columns.at[columns.request] / DAY_S)
     return [ScoreDay(int(day)).added(scores[days == day]) for day in np.unique(days)]
+
+
+def predicted(outputs: Mapping[str, Any], rows: int, schema: ProfileSchema) -> np.ndarray[Any, Any]:
+    """What is profiled of predictions, one a row: the class where the reference has classes, else the score.
+
+    Args:
+        outputs: By name, one value or list of values a row.
+        rows: How many.
+        schema: Of the reference's predictions.
+    """
+    if not isinstance(schema[PREDICTION], CategoryCells):
+        return scores_of(outputs, rows)
+    labels = next((outputs[name] for name in _LABELS if name in outputs), [None] * rows)
+    return np.array([None if label is None else str(label) for label in list(labels)], dtype=object)
 
 
 def scores_of(outputs: Mapping[str, Any], rows: int) -> Vector:

@@ -170,4 +170,4 @@ def told(tally: LossTally, least: int) -> LossTally | None:
 
 def scores_of(expected: ExpectedLoss, outputs: Mapping[str, Sequence[Any]], labels: Sequence[Any]) -> list[float]:
     """The score of each row where it is a probability; none where it is not."""
-    return [] if expected.metric == "absolute" else [score_of(outputs, row) for row in range(len(labels))]
+    return [] if expected.metric != "brier" else [score_of(outputs, row) for row in range(len(labels))]
