@@ -117,7 +117,7 @@ def test_several_classes_go_from_a_push_to_probabilities(
         assert np.mean(np.array(default.predictions) == table["y"]) > 0.8
         assert endpoint.feedback([Label(default.id, table["y"].tolist())]) == 1
     shown = installation.ok("predict", f"dev/{model}", "--row", '{"a": 3, "b": 3.5}', "--probabilities")
-    assert shown.startswith(f"{classes[2]}  ") and f"{classes[2]} 0.9" in shown
+    assert shown.startswith(f"{classes[2]}  ") and f"{classes[2]} 1.0000" in shown
 
 
 def test_a_regression_goes_from_a_push_to_numbers(installation: Installation, tmp_path: Path) -> None:
