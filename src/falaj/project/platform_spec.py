@@ -81,6 +81,7 @@ class EnvironmentSpec:
         emergency_expires_s: The same for an emergency change.
         rollout: Strategy of every deployment here, `kind` and `options`; None leaves it to the projects.
         bake_s: How long a candidate is live at one location before the next one begins.
+        require_lockfile: Whether a release must have been made with a lockfile; on the lowest rung none needs one.
     """
 
     name: str
@@ -95,6 +96,7 @@ class EnvironmentSpec:
     emergency_expires_s: float = DEFAULT_EMERGENCY_EXPIRES_S
     rollout: Mapping[str, Any] | None = None
     bake_s: float = 0.0
+    require_lockfile: bool = True
 
 
 LEAST_KEPT_S, MOST_KEPT_S = 86_400, 10**10

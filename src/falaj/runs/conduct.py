@@ -65,6 +65,7 @@ class _Run:
     def outcome(self) -> Outcome:
         started_at = time.time()
         environment = build(self.worktree, self.around.home)
+        self._warn_unlocked(environment)
         tracking = self._tracking(environment)
         with ThreadPoolExecutor(max_workers=2) as pool:
             early = self._start_checks(pool, self._wanted(_BEFORE_TRAINING), environment, {})
@@ -113,6 +114,15 @@ class _Run:
             return None
         self._report("model-files", result, time.time())
         return result
+
+    def _warn_unlocked(self, environment: Environment) -> None:
+        """Say at once what would be refused when the release is promoted."""
+        if self.spec.model_step is not None and not environment.reproducible:
+            message = (
+                "the project has no lockfile, so nobody can make its model again and it is not promoted above the "
+                "first environment; `uv lock` in the project writes one"
+            )
+            self.around.emit(Event("run.warning", time.time(), data={"message": message}))
 
     def _nothing_new(self, packaged: Any) -> str:
         """That a training gave the bytes of a release that there is; empty when it gave others, or was a push."""
@@ -314,6 +324,7 @@ class _Run:
             "model_signature": self._signature(packaged.digest),
             "artifacts": [each for each in (lock, reference) if each],
             "retraining": self._retraining(findings.champion),
+            "locked": findings.environment.reproducible,
             "reproducible": findings.environment.reproducible and not self.order.commit.endswith("-dirty"),
         }
         made = replace(outcome, digest=packaged.digest, envelopes=envelopes, data=data)

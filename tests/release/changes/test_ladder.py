@@ -282,6 +282,23 @@ def test_what_makes_no_sense_is_refused_with_a_hint(scene: Scene) -> None:
         scene.request(omar, second, "dev")
 
 
+def test_a_release_without_a_lockfile_stays_on_the_lowest_rung_unless_the_platform_allows_it(scene: Scene) -> None:
+    omar, made = scene.person("omar", "ml-engineer"), scene.release()
+    with scene.platform.database.transaction() as session:
+        row = session.get_one(ReleaseRow, (made.model, made.number))
+        row.data = {**row.data, "locked": False}
+    scene.to_dev(made)
+    assert scene.serving("dev") == 1
+    with pytest.raises(ConflictError, match="without a lockfile") as caught:
+        scene.request(omar, made, "test")
+    assert caught.value.code == "change.no-lockfile"
+    assert "`uv lock`" in caught.value.hint
+    spec = PlatformSpec.default()
+    environments = {**spec.environments, "test": replace(spec.environments["test"], require_lockfile=False)}
+    scene.settle(replace(spec, environments=environments))
+    assert scene.promoted(omar, made, "test").state == "done"
+
+
 def test_people_withdraw_their_own_changes_and_managers_reject_any(scene: Scene) -> None:
     sara, omar = scene.person("sara", "data-scientist"), scene.person("omar", "ml-engineer")
     rania, made = scene.person("rania", "release-manager"), scene.release()

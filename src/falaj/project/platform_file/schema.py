@@ -122,6 +122,10 @@ class Environment(Strict):
         description="An emergency change that is not reviewed in this time is rolled back.",
     )
 
+    require_lockfile: bool = Field(
+        default=True,
+        description="Whether a release must have been made with a lockfile. On the lowest rung none needs one.",
+    )
     rollout: StrategyField | None = Field(
         default=None, description="How every candidate comes in here; by default the project's file says it."
     )
@@ -154,6 +158,7 @@ class Environment(Strict):
             emergency_expires_s=self.emergency_expires,
             rollout=asdict(self.rollout.to_spec()) if self.rollout else None,
             bake_s=self.bake,
+            require_lockfile=self.require_lockfile,
         )
 
 

@@ -51,11 +51,13 @@ def request(turn: Turn, principal: Principal, wish: Wish) -> ChangeRow:
     Raises:
         UsageError: The wish makes no sense (`change.kind`, `change.reason`, `change.no-template`).
         NotFoundError: There is no such release or environment.
-        ConflictError: It serves there already, or the same was asked for before (`change.open`).
+        ConflictError: It serves there already, or the same was asked for before (`change.open`); it was made without a
+            lockfile (`change.no-lockfile`).
         ForbiddenError: Policy does not permit it; the reason names the rule.
     """
     release = find(turn.session, wish.release)
     _check(turn, wish, release)
+    _require_lockfile(turn, wish, release)
     row = _made(turn, principal, wish, release)
     turn.session.add(row)
     turn.session.flush()
@@ -120,6 +122,18 @@ def _check(turn: Turn, wish: Wish, release: ReleaseRow) -> None:
     if served is not None and served.number == release.number:
         raise ConflictError(f"{wish.release} is what {environment.name} serves already", code="change.already-live")
     _refuse_twice(turn, release, environment.name)
+
+
+def _require_lockfile(turn: Turn, wish: Wish, release: ReleaseRow) -> None:
+    """Refuse a release that nobody can make again above the lowest rung."""
+    environment = turn.environment(wish.environment)
+    if environment.rank > 0 and environment.require_lockfile and release.data.get("locked") is False:
+        raise ConflictError(
+            f"{wish.release} was made without a lockfile, so nobody can make it again",
+            where=environment.name,
+            hint="`uv lock` in the project, commit uv.lock and push; or set `require_lockfile: false` in platform.yaml",
+            code="change.no-lockfile",
+        )
 
 
 def _refuse_twice(turn: Turn, release: ReleaseRow, environment: str) -> None:
