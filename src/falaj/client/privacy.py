@@ -28,14 +28,15 @@ class PrivacyCalls:
         return [api.decode(documents.PrivacyRecord, item) for item in found]
 
     def record(self, kind: str, document: str, expires_at: float, **said: Any) -> documents.PrivacyRecord:
-        """Record a transfer basis, an impact assessment or a bias evaluation.
+        """Record a transfer basis, an impact assessment, a bias evaluation, or what data is from now on.
 
         Args:
-            kind: `transfer`, `impact-assessment` or `bias-evaluation`.
+            kind: `transfer`, `impact-assessment`, `bias-evaluation` or `classification`.
             document: `sha256:` of the document's bytes.
             expires_at: Unix seconds.
             said: `model`, `document_name`; for a transfer `regime`, `destination`, `purpose`, `mechanism`,
-                `authority`, `consent`, `note`.
+                `authority`, `consent`, `note`; for a classification `data`, `classification`, `sector`, `origin`,
+                `subject_key`.
         """
         wish = {"kind": kind, "document": document, "expires_at": expires_at, **said}
         return api.decode(documents.PrivacyRecord, self._transport.json("POST", f"{_PREFIX}/records", wish))

@@ -26,6 +26,11 @@ class PrivacyRecord:
     authority: str
     consent: bool
     note: str
+    data: str
+    classification: str
+    sector: str
+    origin: str
+    subject_key: str
 
 
 @dataclass(frozen=True)

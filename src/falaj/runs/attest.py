@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from falaj import __version__
 from falaj import evidence as ev
 from falaj.artifacts import ArtifactStore, Digest
 from falaj.checks import ChampionVerdict, CheckResult, GateResult
+from falaj.governance.privacy import Label, label_of
 from falaj.pipeline.environment import Environment
 from falaj.pipeline.result import PipelineResult
 from falaj.project.spec import ProjectSpec
@@ -41,6 +42,7 @@ class Findings:
         started_at: Unix seconds.
         ended_at: Unix seconds.
         champion: How a retrained candidate did beside the live release; None for other runs.
+        labels: What the data is besides what the project file says, by source; the most sensitive first.
     """
 
     order: Order
@@ -58,6 +60,7 @@ class Findings:
     started_at: float
     ended_at: float
     champion: ChampionVerdict | None = None
+    labels: Mapping[str, Sequence[Label]] = field(default_factory=dict)
 
 
 def attest(found: Findings, store: ArtifactStore, keys: ev.Keyring) -> list[tuple[str, Mapping[str, Any]]]:
@@ -103,8 +106,21 @@ def _datasets(found: Findings, store: ArtifactStore) -> list[tuple[ev.Snapshot, 
             files=len(manifest.files),
             size=manifest.size,
         )
-        described.append((ev.Snapshot(name, snapshot.digest), dataset))
+        pinned = ev.Snapshot(name, snapshot.digest)
+        described += [(pinned, each) for each in labelled(dataset, found.labels.get(name, ()))]
     return described
+
+
+def labelled(dataset: ev.Dataset, labels: Sequence[Label]) -> list[ev.Dataset]:
+    """What is said of a snapshot, once for each label that counts: labels add up, and none replaces another."""
+    own = label_of(dataset)
+    given = [
+        replace(dataset, classification=each.classification, origin=each.origin, sector=each.sector,
+                subject_key=each.subject_key)
+        for each in labels
+        if each != own
+    ]  # fmt: skip
+    return [*given, dataset]
 
 
 def _about_the_model(found: Findings, datasets: list[tuple[ev.Snapshot, ev.Dataset]]) -> Iterator[ev.Statement]:
@@ -202,6 +218,17 @@ def _check(check: CheckResult) -> ev.CheckRecord:
     )
 
 
+def _first_of_each(
+    datasets: list[tuple[ev.Snapshot, ev.Dataset]],
+) -> Iterator[tuple[ev.Snapshot, ev.Dataset]]:
+    """Each snapshot once, by its most sensitive label."""
+    seen: set[ev.Snapshot] = set()
+    for snapshot, dataset in datasets:
+        if snapshot not in seen:
+            seen.add(snapshot)
+            yield snapshot, dataset
+
+
 def bill_of(
     found: Findings, datasets: list[tuple[ev.Snapshot, ev.Dataset]], gates: tuple[ev.GateRecord, ...]
 ) -> ev.MlBom:
@@ -215,7 +242,7 @@ def bill_of(
         commit=found.order.commit,
         flavor=found.flavor,
         features=found.features,
-        datasets=tuple(datasets),
+        datasets=tuple(_first_of_each(datasets)),
         packages=found.packages,
         gates=gates,
         version=__version__,

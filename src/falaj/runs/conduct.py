@@ -286,6 +286,7 @@ class _Run:
             mlflow_run=tracking.get("MLFLOW_RUN_ID"),
             started_at=started_at,
             ended_at=time.time(),
+            labels=self.around.labels(self.spec, {name: str(each.digest) for name, each in pipeline.snapshots.items()}),
         )
 
     def _attested(self, findings: Any, packaged: Any, referenced: Any, outcome: Outcome) -> Outcome:

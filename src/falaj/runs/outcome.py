@@ -110,6 +110,8 @@ class Surroundings:
         secrets: Gives the values of those of the named secrets that are set.
         known: Finds the release of a model that has these bytes, as `model@number`; None when there is none.
         refusal: Says why the model of a project file may not be trained; empty when it may.
+        labels: The labels that the data of a project file has besides those that it says, by source: those that were
+            ever given to the digests of its snapshots, or to the same sources.
     """
 
     home: Home
@@ -123,6 +125,7 @@ class Surroundings:
     known: Callable[[str, str], str | None] = lambda _model, _digest: None
     secrets: Callable[[Collection[str]], Mapping[str, str]] = lambda _names: {}
     refusal: Callable[[Any], str] = lambda _spec: ""
+    labels: Callable[[Any, Mapping[str, str]], Mapping[str, Sequence[Any]]] = lambda _spec, _digests: {}
 
 
 @dataclass(frozen=True)

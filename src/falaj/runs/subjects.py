@@ -23,7 +23,29 @@ def taken_of(spec: ProjectSpec, snapshots: Mapping[str, Snapshot]) -> Iterator[p
     """What a run read of its sources, with what the project file says of them."""
     for name, each in snapshots.items():
         label = privacy.label_of(spec.data[name])
-        yield privacy.Taken(str(each.digest), f"{spec.model}/{name}", each.filename, label)
+        source = f"{spec.model}/{name}"
+        yield privacy.Taken(str(each.digest), source, each.filename, label, everywhere(spec.data[name].source))
+
+
+def everywhere(url: str) -> str:
+    """The URL of a source that means the same in every project; empty for a file of the project."""
+    return url if url.startswith(("s3://", "file:///", "package://")) else ""
+
+
+def labels_given(
+    session: Session, spec: ProjectSpec, digests: Mapping[str, str]
+) -> dict[str, tuple[privacy.Label, ...]]:
+    """By source: the labels that count besides the project file's, since somebody gave them to the same data.
+
+    Args:
+        session: Reads them.
+        spec: The project file.
+        digests: Of the snapshots by source; those that were not read yet are known by their source alone.
+    """
+    return {
+        name: privacy.labels_given(session, f"{spec.model}/{name}", everywhere(data.source), digests.get(name, ""))
+        for name, data in spec.data.items()
+    }
 
 
 def refusal(database: Database, keyring: Keyring, worker: Principal, run_id: str, spec: ProjectSpec, now: float) -> str:
@@ -32,7 +54,8 @@ def refusal(database: Database, keyring: Keyring, worker: Principal, run_id: str
         rules = privacy.rules_in_force(session, keyring, now, spec.model)
         if rules is None:
             return ""
-        facts = privacy.facts_of_training(_subject(spec), rules)
+        given = labels_given(session, spec, {})
+        facts = privacy.facts_of_training(_subject(spec, given), rules)
         project = session.get_one(RunRow, run_id).project
         resource, context = Resource("project", project, project=project), {"now": now, "privacy": facts}
         try:
@@ -69,9 +92,9 @@ def keep(session: Session, run: RunRow, outcome: Outcome, searched: Sequence[pri
     privacy.remember(session, searched, now)
 
 
-def _subject(spec: ProjectSpec) -> privacy.Subject:
+def _subject(spec: ProjectSpec, given: Mapping[str, Sequence[privacy.Label]]) -> privacy.Subject:
     said = spec.privacy
-    labels = privacy.labels_of(spec.data.values())
+    labels = privacy.labels_of([*spec.data.values(), *(label for each in given.values() for label in each)])
     return privacy.Subject(
         spec.model, spec.risk, labels, said.purpose, said.automated_decisions, said.human_review
     )  # fmt: skip

@@ -24,7 +24,7 @@ from falaj.evidence import envelope_digest, open_keyring
 from falaj.governance import lineage, settings, trail
 from falaj.governance.keys import Vault, secret_values, synchronise
 from falaj.governance.principal import Principal, PrincipalKind
-from falaj.governance.privacy import Searched
+from falaj.governance.privacy import Label, Searched
 from falaj.home import Home
 from falaj.pipeline import orphans
 from falaj.processes import Event, Lease, LeaseLostError, Outbox, ProcessTable
@@ -148,6 +148,7 @@ class Worker:
             tracking=open_tracking,
             secrets=lambda names: self._secrets(order.run_id, names),
             refusal=lambda spec: self._refusal(order.run_id, spec),
+            labels=self._labels,
         )
         try:
             with checked_out(order, self._home, self._previous_commit, self._egress()) as (full_order, worktree):
@@ -249,6 +250,10 @@ class Worker:
             if foreign := owners.refusal(session, spec.model, project):
                 return foreign
         return subjects.refusal(self._database, open_keyring(self._home.keys), _WORKER, run_id, spec, time.time())
+
+    def _labels(self, spec: ProjectSpec, digests: Mapping[str, str]) -> Mapping[str, Sequence[Label]]:
+        with self._database.reading() as session:
+            return subjects.labels_given(session, spec, digests)
 
     def _secrets(self, run_id: str, names: Collection[str]) -> Mapping[str, str]:
         with self._database.reading() as session:

@@ -46,6 +46,21 @@ class LabelledSnapshotRow(Base):
     erased_at: Mapped[float | None]
 
 
+class DataLabelRow(Base):
+    """A label that somebody gave data, for good; `lowered_by` is the signed record after which it counts no more."""
+
+    __tablename__ = "data_labels"
+    digest: Mapped[str] = mapped_column(String(80), primary_key=True)
+    source: Mapped[str] = mapped_column(String(300), primary_key=True, index=True)
+    classification: Mapped[str] = mapped_column(String(40), primary_key=True)
+    sector: Mapped[str] = mapped_column(String(40), primary_key=True)
+    origin: Mapped[str] = mapped_column(String(20), primary_key=True)
+    subject_key: Mapped[str] = mapped_column(String(200), primary_key=True)
+    url: Mapped[str] = mapped_column(index=True)
+    first_at: Mapped[float]
+    lowered_by: Mapped[str | None] = mapped_column(String(40), index=True)
+
+
 class SubjectRow(Base):
     """That a snapshot holds data of a person."""
 

@@ -53,7 +53,10 @@ def register(app: typer.Typer) -> None:
 
 
 def record(
-    kind: Annotated[Literal["transfer", "impact-assessment", "bias-evaluation"], typer.Argument(help="What it is.")],
+    kind: Annotated[
+        Literal["transfer", "impact-assessment", "bias-evaluation", "classification"],
+        typer.Argument(help="What it is."),
+    ],
     document: DocumentOption,
     expires: Annotated[str, typer.Option(help="Until when it counts, as 2027-06-30.")],
     model: Annotated[str, typer.Option(help="The model; a transfer without one is for all.")] = "",
@@ -64,13 +67,23 @@ def record(
     authority: Annotated[str, typer.Option(help="Reference of the authority's approval.")] = "",
     consent: Annotated[bool, typer.Option("--consent", help="The people concerned consented.")] = False,
     note: Annotated[str, typer.Option(help="Which exception is relied on, or what else to say.")] = "",
+    data: Annotated[str, typer.Option(help="Of a classification: MODEL/SOURCE, a source's URL, or a digest.")] = "",
+    classification: Annotated[str, typer.Option(help="Of a classification: what the data is from now on.")] = "",
+    origin: Annotated[str, typer.Option(help="Of a classification: where the data comes from, as AE.")] = "",
+    sector: Annotated[str, typer.Option(help="Of a classification: the business whose law covers it.")] = "",
+    subject_key: Annotated[str, typer.Option(help="Of a classification: the column that says whose a row is.")] = "",
 ) -> None:
-    """Record, signed, that a document permits a transfer or assesses a model."""
+    """Record, signed, that a document permits a transfer, assesses a model, or says what data is.
+
+    Labels of data stick: the strictest that bytes, what they were made of, or the same source were ever given counts.
+    A classification is the way to lower one, for the data protection officer where one is named.
+    """
     from falaj.client import Client
 
     said = {
         "model": model, "regime": regime, "destination": to, "purpose": purpose, "mechanism": mechanism,
-        "authority": authority, "consent": consent, "note": note,
+        "authority": authority, "consent": consent, "note": note, "data": data, "classification": classification,
+        "origin": origin, "sector": sector, "subject_key": subject_key,
     }  # fmt: skip
     made = Client.from_home().privacy.record(
         kind, _digest(document), _moment(expires), document_name=document.name, **said

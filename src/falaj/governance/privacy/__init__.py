@@ -40,7 +40,16 @@ from falaj.governance.privacy.register import believed, envelopes, register, wit
 from falaj.governance.privacy.retention import Kept, locked_until, locks, longest_s
 from falaj.governance.privacy.rules import locks_now, predictions_locked_s, rules_in_force
 from falaj.governance.privacy.scanning import rows_of, subject_of
-from falaj.governance.privacy.snapshots import Taken, keep_labels, kept, label_of_row, labels_reaching
+from falaj.governance.privacy.snapshots import (
+    Taken,
+    keep_labels,
+    kept,
+    label_of_row,
+    labels_given,
+    labels_reaching,
+    lower_labels,
+    raise_labels,
+)
 from falaj.governance.privacy.subjects import (
     Searched,
     erased_at,
@@ -96,6 +105,7 @@ __all__ = [
     "keys_of_person",
     "label_of",
     "label_of_row",
+    "labels_given",
     "labels_of",
     "labels_reaching",
     "leaves",
@@ -103,11 +113,13 @@ __all__ = [
     "locks",
     "locks_now",
     "longest_s",
+    "lower_labels",
     "models_of",
     "needs_assessment",
     "needs_bias_evaluation",
     "note_erased",
     "predictions_locked_s",
+    "raise_labels",
     "reach_of",
     "regimes_of",
     "regimes_of_all",

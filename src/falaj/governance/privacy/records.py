@@ -6,6 +6,7 @@ never the document.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,6 +21,7 @@ class RecordKind(StrEnum):
     TRANSFER = "transfer"
     ASSESSMENT = "impact-assessment"
     BIAS = "bias-evaluation"
+    CLASSIFICATION = "classification"
 
 
 MECHANISMS = {
@@ -52,6 +54,11 @@ class Record:
         authority: Reference of an authority's approval; empty when there is none.
         consent: Whether the people concerned consented.
         note: What else people are told, such as the exception that is relied on.
+        data: For a classification, a snapshot's digest, `model/source`, or the URL of a source.
+        classification: For a classification, what the data is from now on.
+        sector: For a classification, the business whose law covers it; empty when none does.
+        origin: For a classification, ISO 3166 code of where the data comes from.
+        subject_key: For a classification, the column that says whose each row is.
     """
 
     id: str
@@ -69,6 +76,11 @@ class Record:
     authority: str = ""
     consent: bool = False
     note: str = ""
+    data: str = ""
+    classification: str = ""
+    sector: str = ""
+    origin: str = ""
+    subject_key: str = ""
 
     def ends_at(self, settings: UaeSettings) -> float:
         """When it stops counting: its own end, or the time that the settings give records of its kind."""
@@ -77,7 +89,7 @@ class Record:
             RecordKind.ASSESSMENT: settings.dpia_valid_for,
             RecordKind.BIAS: settings.bias_evaluation_every,
         }
-        return min(self.expires_at, self.made_at + life[self.kind])
+        return min(self.expires_at, self.made_at + life.get(self.kind, math.inf))
 
 
 def current(

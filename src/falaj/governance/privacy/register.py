@@ -18,8 +18,10 @@ from falaj.evidence import PRIVACY, EvidenceError, Keyring, TrustedKey, sign_sta
 from falaj.evidence.predicates import predicate_of
 from falaj.governance import trail
 from falaj.governance.privacy.errors import BadRecordError, PrivacyStateError, UnknownPrivacyError
+from falaj.governance.privacy.labels import Label, label_of
 from falaj.governance.privacy.records import MECHANISMS, Record, RecordKind
 from falaj.governance.privacy.regimes import Regime
+from falaj.governance.privacy.snapshots import CLASSIFICATIONS, lower_labels, raise_labels
 from falaj.ids import new_id
 from falaj.storage.privacy_tables import PrivacyRecordRow
 
@@ -49,10 +51,23 @@ def register(session: Session, keyring: Keyring, wish: Record, now: float) -> Re
         )
     )  # fmt: skip
     subject = f"privacy-record/{record.id}"
-    shown = {"kind", "model", "document", "expires_at", "regime", "destination", "purpose"}
+    shown = {
+        "kind",
+        "model",
+        "document",
+        "expires_at",
+        "regime",
+        "destination",
+        "purpose",
+        "data",
+        "classification",
+        "origin",
+    }
     details = {name: value for name, value in asdict(record).items() if name in shown}
     trail.write(session, "privacy.recorded", record.made_by, subject, now, details)
     trail.write_evidence(session, envelope, subject, record.made_by, now)
+    if record.kind is RecordKind.CLASSIFICATION:
+        _lower(session, record, now)
     return record
 
 
@@ -69,6 +84,7 @@ def withdraw(session: Session, record_id: str, actor: str, reason: str, now: flo
     if row.withdrawn_at is not None:
         raise PrivacyStateError(f"record {record_id} was withdrawn before")
     row.withdrawn_at, row.withdrawn_by = now, actor
+    raise_labels(session, record_id)
     trail.write(session, "privacy.withdrawn", actor, f"privacy-record/{record_id}", now, {"reason": reason})
 
 
@@ -112,8 +128,25 @@ def _check(wish: Record, now: float) -> None:
         raise BadRecordError("the record has expired already", hint="--expires says until when it counts")
     if wish.kind is RecordKind.TRANSFER:
         _check_transfer(wish)
+    elif wish.kind is RecordKind.CLASSIFICATION:
+        _check_classification(wish)
     elif not wish.model:
         raise BadRecordError(f"an {wish.kind} is of one model", hint="--model NAME")
+
+
+def _lower(session: Session, record: Record, now: float) -> None:
+    label = label_of(Label("", record.classification, record.sector, record.origin, record.subject_key))
+    if not lower_labels(session, record.data, label, record.id, now):
+        raise UnknownPrivacyError(
+            f"no data of '{record.data}' was labelled", hint="a digest, MODEL/SOURCE, or the URL of a source"
+        )
+
+
+def _check_classification(wish: Record) -> None:
+    if wish.classification not in CLASSIFICATIONS:
+        raise BadRecordError("a classification says what the data is", hint=f"one of {', '.join(CLASSIFICATIONS)}")
+    if not wish.data or not wish.origin:
+        raise BadRecordError("a classification names data and its origin", hint="--data MODEL/SOURCE --origin AE")
 
 
 def _check_transfer(wish: Record) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from falaj.evidence import (
 )
 from falaj.evidence.admission import PINNED
 from falaj.evidence.people import addresses_of
+from falaj.governance import privacy
 from falaj.governance.policy import ChangeFacts, Signature, count_holders
 from falaj.release.calendar import open_at
 from falaj.release.changes.privacy import place_of, privacy_facts, subject_of
@@ -62,8 +63,23 @@ def evidence_for(turn: Turn, release: ReleaseRow) -> Evidence:
     envelopes = [dict(item.envelope) for item in evidence_of(turn.session, release)]
     named = Release(release.model, release.number, release.digest, release.run_id, release.commit)
     bundle = bundle_of(named, envelopes, {})
-    found = verify_release(bundle, turn.keyring.trusted(), Path(), digest_of=lambda _: release.digest)
-    return _read(found)
+    found = _read(verify_release(bundle, turn.keyring.trusted(), Path(), digest_of=lambda _: release.digest))
+    return replace(found, datasets=(*found.datasets, *_labelled_since(turn, release, found)))
+
+
+def _labelled_since(turn: Turn, release: ReleaseRow, found: Evidence) -> Iterator[Dataset]:
+    """The data by the labels that it has now besides the signed ones: somebody may have learned what it is."""
+    described = {dataset.name: dataset for dataset in found.datasets}
+    signed = set(privacy.labels_of(found.datasets))
+    for snapshot in found.snapshots:
+        if dataset := described.get(snapshot.name):
+            url = dataset.source if "://" in dataset.source else ""
+            for label in privacy.labels_given(turn.session, f"{release.model}/{snapshot.name}", url, snapshot.digest):
+                if label not in signed:
+                    yield replace(
+                        dataset, classification=label.classification, origin=label.origin, sector=label.sector,
+                        subject_key=label.subject_key,
+                    )  # fmt: skip
 
 
 def _read(found: Verification) -> Evidence:
@@ -135,8 +151,8 @@ def facts_of(turn: Turn, row: ChangeRow, *, renewal: bool = False) -> ChangeFact
     barred = {row.requester, *authors, *_accounts_of(turn, authors)}
     holders = count_holders((Signature(each.approver, each.key_id) for each in counted), barred)
     place = place_of(turn, row.environment, row.data["quorum"], frozenset(each.approver for each in counted))
-    privacy = privacy_facts(turn, subject_of(release, evidence.datasets, evidence.trained), place)
-    officer_approved = renewal or privacy is None or privacy.officer_approved
+    law = privacy_facts(turn, subject_of(release, evidence.datasets, evidence.trained), place)
+    officer_approved = renewal or law is None or law.officer_approved
     return ChangeFacts(
         id=row.id, kind=row.kind, state=row.state, requester=row.requester, digest=row.digest,
         environment=row.environment, rank=wanted.rank, risk=risk_for(turn, release, row.environment, evidence),
@@ -145,7 +161,7 @@ def facts_of(turn: Turn, row: ChangeRow, *, renewal: bool = False) -> ChangeFact
         quorum_met=holders >= row.data["quorum"] and officer_approved, opens_at=row.opens_at,
         frozen=row.kind != "emergency" and not open_at(wanted, turn.now)[0], renewal=renewal, tenant=row.tenant,
         authors=authors, approvers=frozenset(each.approver for each in approvals),
-        approval_keys=frozenset(each.key_id for each in approvals), privacy=privacy,
+        approval_keys=frozenset(each.key_id for each in approvals), privacy=law,
     )  # fmt: skip
 
 

@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session
 from falaj import api
 from falaj.documents import privacy as documents
 from falaj.governance import lineage, privacy, settings
+from falaj.governance.policy import Decision, ForbiddenError, Resource
+from falaj.governance.principal import Principal
 from falaj.governance.privacy import compliance, incidents, requests
 from falaj.project.uae import uae_settings
 from falaj.release.compliance import posture_of
@@ -19,6 +21,7 @@ from falaj.server import subjects
 from falaj.server.access import Caller
 from falaj.server.actions import Action, action
 from falaj.server.platform import Platform, Shared
+from falaj.server.resources import TENANT
 from falaj.storage.privacy_tables import IncidentRow, SubjectRequestRow
 
 router = APIRouter(prefix="/api/v1", tags=["privacy"])
@@ -46,6 +49,11 @@ class RecordWish(BaseModel):
     authority: Line = ""
     consent: bool = False
     note: Line = ""
+    data: Annotated[str, StringConstraints(max_length=2000)] = ""
+    classification: Line = ""
+    sector: Literal["", "general", "health", "banking", "insurance", "government"] = ""
+    origin: Annotated[str, StringConstraints(pattern=r"^([A-Z]{2}(-[A-Z0-9]{1,4})?)?$")] = ""
+    subject_key: Line = ""
 
 
 class Why(BaseModel):
@@ -104,9 +112,14 @@ def list_records(platform: Shared) -> list[documents.PrivacyRecord]:
     "/privacy/records", response_model=documents.PrivacyRecord, status_code=201, **action(Action.MANAGE_PRIVACY)
 )
 def record(wish: RecordWish, platform: Shared, caller: Caller) -> documents.PrivacyRecord:
-    """Sign a transfer basis, an impact assessment or a bias evaluation."""
+    """Sign a transfer basis, an impact assessment, a bias evaluation, or what data is from now on.
+
+    A classification lowers labels that data was given: the data protection officer's act, where one is named.
+    """
     said = privacy.Record(id="", made_by=caller.id, made_at=0.0, **wish.model_dump())
     with platform.database.transaction() as session:
+        if wish.kind is privacy.RecordKind.CLASSIFICATION:
+            _require_officer(session, caller)
         return _record(session, privacy.register(session, platform.keyring, said, platform.now()))
 
 
@@ -254,6 +267,14 @@ def _posture(platform: Platform, session: Session) -> compliance.Posture:
 def _plain(value: dict[str, Any]) -> dict[str, Any]:
     """Tuples as lists."""
     return {name: list(item) if isinstance(item, tuple) else item for name, item in value.items()}
+
+
+def _require_officer(session: Session, caller: Principal) -> None:
+    pack = uae_settings(settings.current(session))
+    if pack is not None and pack.dpo and caller.id != f"user:{pack.dpo}":
+        reason = f"privacy-officer: {pack.dpo} decides what data is"
+        denied = Decision(False, reason, ("privacy-officer",))
+        raise ForbiddenError(caller, Action.MANAGE_PRIVACY, Resource("tenant", TENANT, TENANT), denied)
 
 
 def _record(session: Session, record: privacy.Record) -> documents.PrivacyRecord:
