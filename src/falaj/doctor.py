@@ -68,10 +68,11 @@ def _disk(home: Home) -> Examined:
 
 
 def _home(home: Home) -> Examined:
+    mode = home.root.stat().st_mode & 0o777 if home.root.exists() else 0o700
     home.prepare()
-    mode = home.root.stat().st_mode & 0o777
-    others = mode & 0o022
-    return Examined("home", "warning" if others else "ok", f"{home.root} (mode {mode:o})")
+    if mode & 0o077:
+        return Examined("home", "failed", f"{home.root} was open to others (mode {mode:o}); it is closed now")
+    return Examined("home", "ok", f"{home.root} (mode {mode:o})")
 
 
 def _database(home: Home) -> Examined:

@@ -100,10 +100,11 @@ class Home:
         return hmac.new(self.token.encode(), f"falaj-installation {nonce}".encode(), "sha256").hexdigest()
 
     def prepare(self) -> Home:
-        """Create the folders that every process expects; return self."""
+        """Create the folders that every process expects, for their owner alone; return self."""
         for folder in (self.root, self.keys, self.repos, self.logs, self.root / "runs"):
             folder.mkdir(parents=True, exist_ok=True)
-        self.keys.chmod(0o700)
+        for folder in (self.root, self.keys):
+            folder.chmod(0o700)
         return self
 
     def ports(self) -> dict[str, int]:

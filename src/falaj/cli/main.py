@@ -61,6 +61,7 @@ def options(
 
 def main() -> None:
     """Run the command line; a `FalajError` becomes three lines and its exit code."""
+    os.umask(0o077)  # nothing of an installation is for others on the machine
     completing = any(name.endswith("_COMPLETE") for name in os.environ)
     try:
         application(COMMANDS if completing else modules_for(sys.argv[1:]))()

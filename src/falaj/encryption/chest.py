@@ -10,9 +10,10 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import IO, Any
 from uuid import uuid4
 
 from falaj.encryption.derivation import KEY_BYTES
@@ -21,6 +22,7 @@ from falaj.encryption.root import RootKey
 from falaj.encryption.stream import DataKey
 from falaj.encryption.wrapped import KeyState, Scope, WrappedKey, merged, newest
 
+_READS = 5
 Change = Callable[[tuple[WrappedKey, ...]], Iterable[WrappedKey]]
 
 
@@ -146,12 +148,21 @@ class KeyChest:
         look = (status.st_ino, status.st_size, status.st_mtime_ns)
         if look == self._look:
             return
-        found = [WrappedKey.from_json(value) for value in json.loads(self._path.read_bytes())["keys"]]
+        found = [WrappedKey.from_json(value) for value in self._read()["keys"]]
         self._look, self._keys = look, {key.id: key for key in found}
         usable = {key.id for key in found if key.state is not KeyState.DESTROYED}
         self._opened = {key_id: key for key_id, key in self._opened.items() if key_id in usable}
 
+    def _read(self) -> dict[str, Any]:
+        """The file; another process may overwrite the old one just after it has put a new one in its place."""
+        for _ in range(_READS):
+            with suppress(ValueError):
+                document: dict[str, Any] = json.loads(self._path.read_bytes())
+                return document
+        raise RootKeyError("the list of data keys cannot be read", where=str(self._path))
+
     def _write(self, document: object) -> None:
+        """Put a new file in the old one's place, and overwrite the old one: it may hold a key that is destroyed now."""
         fresh = self._path.with_name(f".{self._path.name}.{secrets.token_hex(4)}")
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
@@ -159,7 +170,11 @@ class KeyChest:
                 json.dump(document, file)
                 file.flush()
                 os.fsync(file.fileno())
-            fresh.replace(self._path)
+            with ExitStack() as stack:
+                before = stack.enter_context(self._path.open("r+b")) if self._path.exists() else None
+                fresh.replace(self._path)
+                if before:
+                    _overwrite(before)
         finally:
             fresh.unlink(missing_ok=True)
 
@@ -169,3 +184,9 @@ class KeyChest:
         with self._path.with_suffix(".lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def _overwrite(file: IO[bytes]) -> None:
+    file.write(bytes(os.fstat(file.fileno()).st_size))
+    file.flush()
+    os.fsync(file.fileno())

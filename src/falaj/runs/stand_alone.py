@@ -17,6 +17,7 @@ from falaj.ids import new_id
 from falaj.pipeline import orphans
 from falaj.pipeline.events import Emit
 from falaj.project import load_project_cached
+from falaj.runs import scratch
 from falaj.runs.conduct import conduct
 from falaj.runs.outcome import Order, Outcome, Surroundings
 from falaj.runs.repository_parts import missing_here
@@ -60,7 +61,10 @@ def run_checkout(folder: Path, home: Home, params: Mapping[str, Mapping[str, Any
         missing=missing_here(worktree),
     )
     tracked = _Tracked(home, order)
-    outcome = conduct(order, worktree, _surroundings(home, emit, tracked))
+    try:
+        outcome = conduct(order, worktree, _surroundings(home, emit, tracked))
+    finally:
+        scratch.clear(home.run_dir(run_id))
     tracked.close(outcome)
     return replace(outcome, data={**outcome.data, "run": run_id})
 

@@ -33,7 +33,7 @@ from falaj.project.spec import ProjectSpec
 from falaj.release import captured, changes, owners
 from falaj.release.lifecycle import transition as deployment_transition
 from falaj.release.states import WITHDRAWN
-from falaj.runs import queue, subjects
+from falaj.runs import queue, scratch, subjects
 from falaj.runs.checkout import checked_out
 from falaj.runs.conduct import conduct
 from falaj.runs.derivation import edges_of_release
@@ -83,6 +83,7 @@ class Worker:
         self._database.migrate()
         open_keyring(self._home.keys)  # the public halves are what agents of this home believe
         orphans.sweep(self._home.root)
+        scratch.sweep(self._home.root / "runs", self._is_open)
         self._processes.release_all(self._name)
         mirror = threading.Thread(target=self._mirror, name="mlflow", daemon=True)
         mirror.start()
@@ -110,6 +111,13 @@ class Worker:
         if heartbeat.lost or (self._stopping.is_set() and not heartbeat.cancel_wanted):
             return  # the state stays `running`; whoever claims it next finds the finished steps in the cache
         self._finish(lease, outcome, searched)
+        scratch.clear(self._home.run_dir(order.run_id))
+
+    def _is_open(self, run_id: str) -> bool:
+        """Whether a run may still be worked on; a folder that no row knows is of a run without the server."""
+        with self._database.reading() as session:
+            run = session.get(RunRow, run_id)
+        return run is not None and run.state in ("queued", "running")
 
     def _begin(self, lease: Lease) -> tuple[Order, str | None]:
         now = time.time()

@@ -129,6 +129,7 @@ def _erased(
         result = {"objects": objects, "keys": len(destroyed), "flagged": list(reach.releases)}
         requests.advance(session, request_id, requests.CLOSED, result, caller.id, now)
     platform.keys.learn(destroyed)
+    platform.database.forget_deleted()
     return documents.ErasedSubject(
         request_id, list(reach.snapshots), len(reach.derived), objects, len(destroyed), list(reach.releases), LIMITS
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,18 @@ class Database:
         with connect as connection, Session(connection, expire_on_commit=False) as session:
             yield session
 
+    def forget_deleted(self) -> bool:
+        """Let nothing that was deleted stay in the write-ahead log of SQLite; other databases have ways of their own.
+
+        Returns:
+            False where somebody read for so long that the log could not be emptied; the next call may do it.
+        """
+        if self.engine.dialect.name != "sqlite":
+            return True
+        with closing(self.engine.raw_connection()) as connection:
+            busy, _, _ = connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not busy
+
     def close(self) -> None:
         """Give the connections back."""
         self.engine.dispose()
@@ -96,6 +108,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
             time.sleep(0.05)
     connection.execute("PRAGMA synchronous=FULL")  # an acknowledged write survives a power cut
     connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten, a destroyed key above all
     connection.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
 
 

@@ -27,6 +27,7 @@ ANNOUNCED = ("refs/heads/", "refs/tags/")
 
 def main() -> int:
     """Announce what git says on standard input, or deliver the spool."""
+    os.umask(0o077)
     try:
         if sys.argv[1:2] == ["deliver"]:
             deliver(Path(sys.argv[2]))

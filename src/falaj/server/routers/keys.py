@@ -86,6 +86,7 @@ def destroy(key_id: KeyId, wish: DestroyWish, platform: Shared, caller: Caller) 
         queue.record(session, f"key/{key_id}", "key.destroyed", why, now)
         trail.write(session, "key.destroyed", caller.id, f"key/{key_id}", now, {"reason": wish.reason})
     platform.keys.learn([gone])
+    platform.database.forget_deleted()
     return documents.Destroyed(_document(gone), platform.store.remove_erased({key_id}))
 
 
