@@ -10,6 +10,8 @@ import pytest
 
 from falaj.serving.modelserver.answers import AnswerForms
 from falaj.serving.modelserver.errors import InvalidInputError, ModelError
+from falaj.serving.modelserver.oip_response import model_metadata
+from falaj.serving.modelserver.signature import Signature
 
 CLASSIFIER = {"label": np.array(["late", "ok"], dtype="O"), "probability": np.array([[0.75, 0.25], [0.5, 0.5]])}
 REGRESSION = {"prediction": np.array([1.5, np.nan])}
@@ -46,6 +48,15 @@ def test_the_project_and_mlflow_say_what_is_answered(
         ("probability",),
         ("label", "probability"),
     ]
+
+
+def test_the_metadata_say_what_probabilities_are_of() -> None:
+    outputs = {"label": ("BYTES", ()), "probability": ("FP64", (2,))}
+    of = {"model": "m", "version": "1", "platform": "sklearn"}
+    document = json.loads(model_metadata(Signature((), columns=True), outputs, classes=CLASSES, **of))
+    label, probability = document["outputs"]
+    assert "parameters" not in label and probability["parameters"] == {"classes": CLASSES}
+    assert "parameters" not in json.loads(model_metadata(Signature((), columns=True), outputs, **of))["outputs"][1]
 
 
 def test_a_model_without_probabilities_says_so() -> None:

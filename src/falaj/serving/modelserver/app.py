@@ -191,9 +191,13 @@ class ModelServer:
         if self._backend is None:
             raise errors.NotReadyError("the model is still loading")
         settings = self._settings
-        platform = self._backend.platform
         content = model_metadata(
-            self._signature, self._outputs, model=settings.name, version=settings.version, platform=platform
+            self._signature,
+            self._outputs,
+            model=settings.name,
+            version=settings.version,
+            platform=self._backend.platform,
+            classes=self._backend.classes,
         )
         return 200, _JSON, content
 

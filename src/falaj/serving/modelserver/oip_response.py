@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from falaj.serving.modelserver.answers import PROBABILITY
 from falaj.serving.modelserver.errors import InvalidInputError
 from falaj.serving.modelserver.oip import DTYPES, InferRequest
 from falaj.serving.modelserver.signature import Signature
@@ -76,7 +77,13 @@ def _bytes_of(array: Array) -> bytes:
 
 
 def model_metadata(
-    signature: Signature, outputs: Mapping[str, tuple[str, Sequence[int]]], *, model: str, version: str, platform: str
+    signature: Signature,
+    outputs: Mapping[str, tuple[str, Sequence[int]]],
+    *,
+    model: str,
+    version: str,
+    platform: str,
+    classes: Sequence[Any] | None = None,
 ) -> bytes:
     """Return the model metadata document.
 
@@ -86,6 +93,7 @@ def model_metadata(
         model: Model name.
         version: Release number as text.
         platform: What computes: `onnx`, `sklearn`, `lightgbm`, `xgboost`, `mlflow`.
+        classes: What the probabilities are of, in their order; None where that is not known.
 
     Returns:
         JSON.
@@ -94,7 +102,12 @@ def model_metadata(
         {"name": feature.name or "input", "datatype": feature.datatype, "shape": [-1, *feature.shape]}
         for feature in signature.features
     ]
-    given = [{"name": name, "datatype": kind, "shape": [-1, *shape]} for name, (kind, shape) in outputs.items()]
+    given: list[dict[str, Any]] = [
+        {"name": name, "datatype": kind, "shape": [-1, *shape]} for name, (kind, shape) in outputs.items()
+    ]
+    for output in given:
+        if output["name"] == PROBABILITY and classes is not None:
+            output["parameters"] = {"classes": classes}
     return msgspec.json.encode(
         {"name": model, "versions": [version], "platform": platform, "inputs": inputs, "outputs": given}
     )
