@@ -13,6 +13,8 @@ from falaj.errors import FalajError
 from falaj.home import Home
 
 _LOW_DISK_BYTES = 2 << 30
+SIGNALS_SCOPED = 6
+"""The version of Landlock that keeps signals to other processes back."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class Examined:
 def examine(home: Home) -> list[Examined]:
     """Look at everything; a check that breaks is a finding of its own."""
     checks: list[Callable[[Home], Examined]] = [
-        _git, _envoy, _disk, _home, _database, _server_port, _envoy_port, _isolation, _extras,
+        _git, _envoy, _disk, _home, _database, _server_port, _envoy_port, _isolation, _namespaces, _landlock, _seccomp,
+        _extras,
     ]  # fmt: skip
     return [_guarded(check, home) for check in checks]
 
@@ -117,6 +120,48 @@ def _isolation(_home: Home) -> Examined:
     active = ", ".join(name for name, holds in held.items() if holds) or "nothing"
     detail = f"model servers and converters have {active}" + (f"; {found.why_not}" if found.why_not else "")
     return Examined("isolation", "ok" if all(held.values()) else "warning", detail)
+
+
+def _namespaces(_home: Home) -> Examined:
+    """Whether steps have processes, mounts, network and shared memory of their own."""
+    from falaj.confinement import offered
+
+    wall = offered()
+    if wall.namespaces:
+        return Examined("namespaces", "ok", "code of projects has processes, files and a network of its own")
+    lost = (
+        "code of projects shares /dev/shm and sees which processes there are; its processes are not counted; "
+        "`network: true` reaches the ports and sockets of this machine"
+    )
+    return Examined("namespaces", "warning", f"none ({wall.why_not}): {lost}")
+
+
+def _landlock(_home: Home) -> Examined:
+    """Whether files that are not named are out of reach."""
+    from falaj.confinement import offered
+
+    wall = offered()
+    if wall.landlock >= SIGNALS_SCOPED:
+        return Examined("landlock", "ok", f"version {wall.landlock}")
+    if wall.landlock:
+        lost = "a model server can send signals to processes of this user"
+        return Examined("landlock", "warning", f"version {wall.landlock}, older than {SIGNALS_SCOPED}: {lost}")
+    if wall.namespaces:
+        return Examined("landlock", "warning", "none: a model server reads every file of this user")
+    lost = "code of projects reads every key of this installation"
+    refused = (
+        "runs are refused where there is more than one project, unless FALAJ_SHARED_TRUST=1 says that this is meant"
+    )
+    return Examined("landlock", "failed", f"none, and no namespaces: projects share one trust: {lost}; {refused}")
+
+
+def _seccomp(_home: Home) -> Examined:
+    """Whether calls that reach other processes and the network are refused."""
+    from falaj.confinement import offered
+
+    if offered().seccomp:
+        return Examined("seccomp", "ok", "calls that reach other processes and the kernel's settings are refused")
+    return Examined("seccomp", "warning", "none: a model server reaches the network")
 
 
 def _extras(_home: Home) -> Examined:

@@ -19,6 +19,7 @@ from falaj.checks import CheckContext, LiveModel
 from falaj.checks.context import CheckError
 from falaj.checks.in_project.problems import ProblemError
 from falaj.confinement import Confinement
+from falaj.pipeline import Environment
 from falaj.project.spec import GateSpec, ProjectSpec, StepSpec
 from tests.sharing import made_once
 
@@ -30,6 +31,10 @@ class ThisEnvironment:
     """The environment of the tests themselves; it has pytest, ruff, mypy, mlflow, polars and scikit-learn."""
 
     python: Path = Path(sys.executable)
+
+    @property
+    def folders(self):
+        return Environment(self.python, "", reproducible=False).folders
 
 
 @dataclass

@@ -93,25 +93,23 @@ def test_the_paths_option_chooses(bench):
 
 
 def test_a_hanging_test_is_stopped_with_what_it_started(bench):
-    pid_file = bench.worktree / "pid"
+    mark = f"{bench.root}/child"
     bench.write(
         "test_model.py",
-        "import subprocess, time, pathlib\n\ndef test_one():\n"
-        "    child = subprocess.Popen(['sleep', '600'])\n"
-        f"    pathlib.Path({str(pid_file)!r}).write_text(str(child.pid))\n    time.sleep(600)\n",
+        "import subprocess, sys, time\n\ndef test_one():\n"
+        f"    subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)', {mark!r}])\n"
+        "    time.sleep(600)\n",
     )
     bench.options(tests={"timeout_s": 12})
     found = outcome(bench)
     assert not found.passed
     assert "pytest took longer than 12 s" in found.summary
-    assert not is_running(int(pid_file.read_text()))
+    assert not running(mark)
 
 
-def is_running(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+def running(mark):
+    arguments = {path: path.read_bytes().split(b"\0") for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()}
+    return [path for path, each in arguments.items() if mark.encode() in each]
 
 
 def test_a_report_that_is_not_xml_is_refused(tmp_path):
@@ -120,7 +118,15 @@ def test_a_report_that_is_not_xml_is_refused(tmp_path):
         read_junit(tmp_path / "junit.xml")
 
 
-def test_libraries_that_only_tests_import_are_compiled_once(bench, monkeypatch):
-    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
-    bench.write("tests/test_flag.py", "import sys\n\ndef test_it():\n    assert not sys.dont_write_bytecode\n")
+def test_tests_write_nothing_but_what_is_theirs(bench):
+    bench.write(
+        "tests/test_place.py",
+        "import pathlib, pytest\n\n"
+        "def test_it(tmp_path):\n    (tmp_path / 'x').touch()\n"
+        "    with pytest.raises(OSError):\n        pathlib.Path(__file__).with_name('x').touch()\n"
+        "    with pytest.raises(OSError):\n"
+        f"        next(pathlib.Path({str(bench.root / 'store')!r}, 'refs').iterdir())\n",
+    )
+    (bench.root / "store" / "refs").mkdir(parents=True, exist_ok=True)
+    (bench.root / "store" / "refs" / "one").touch()
     assert outcome(bench).passed

@@ -12,8 +12,6 @@ from falaj.pipeline import Environment, build
 from falaj.pipeline.errors import EnvironmentBuildError, WorkspaceError
 from falaj.pipeline.surroundings import step_environ
 from falaj.pipeline.workspace import workspace
-from falaj.project import StepSpec
-from tests.pipeline.conftest import Project
 
 LOCKED = """
 [project]
@@ -178,13 +176,3 @@ def test_a_commit_that_is_not_there(repository: Path, tmp_path: Path, commit: st
 def test_a_repository_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(WorkspaceError, match="no repository"), workspace(tmp_path / "x", "main", tmp_path / "w"):
         pass
-
-
-def test_libraries_are_compiled_by_the_first_step_that_imports_them(locked: Path, home: Home, tmp_path: Path) -> None:
-    project = Project(tmp_path, build(locked, home))
-    library = project.environment.site_packages[0] / "library.py"
-    library.write_text("X = 1\n")
-    project.write("steps.py", "import library\ndef f() -> int:\n    return library.X\n")
-    assert project.run(StepSpec("f", run="steps:f")).ok
-    assert [*library.parent.glob("__pycache__/library.*.pyc")]
-    assert not [*project.worktree.rglob("__pycache__")]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from falaj.pipeline import StepState, orphans, procfs, sweep
+from falaj.pipeline import StepState, procfs
 from falaj.project import StepSpec
 from tests.pipeline.conftest import Project
 from tests.waiting import until
@@ -20,39 +20,38 @@ from tests.waiting import until
 pytestmark = pytest.mark.faults
 
 
-def alive(pid: int) -> bool:
-    found = procfs.process(pid)
-    return found is not None and not found.zombie
+def steps_of(project: Project) -> list[procfs.Process]:
+    """Living processes of steps; each has the place of its task among its arguments, with those that it forked."""
+    return [each for each in procfs.processes() if not each.zombie and _is_step(each.pid, project)]
 
 
-def pids(project: Project) -> list[int]:
-    return [int(path.read_text() or 0) for path in project.worktree.glob("*.pid")]
+def _is_step(pid: int, project: Project) -> bool:
+    try:
+        return str(project.home / "runs").encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
 
 
 FAMILY = """
-    import os, pathlib, subprocess, sys, time
-
-    def note(name):
-        new = pathlib.Path(f"new-{os.getpid()}")
-        new.write_text(str(os.getpid()))
-        new.rename(f"{name}.pid")
+    import os, pathlib, sys, time
 
     def hang(ready: int = 0) -> int:
         "A step with a child, and a grandchild that left its session."
         if os.fork() == 0:
-            note("child")
+            print("child", flush=True)
             time.sleep(3600)
         if os.fork() == 0:
             os.setsid()
             if os.fork() == 0:
-                note("escaped")
+                print("escaped", flush=True)
                 for fd in (0, 1, 2):
                     os.close(fd)
                 time.sleep(3600)
             os._exit(0)
         os.wait()
-        note("leader")
+        print("leader", flush=True)
         if pathlib.Path("go").exists():
+            time.sleep(0.2)
             return 1
         time.sleep(3600)
         return 0
@@ -60,8 +59,6 @@ FAMILY = """
 
 FIRST = """
     def ready() -> int:
-        with open("calls", "a") as file:
-            file.write("x")
         return 1
 """
 
@@ -71,8 +68,7 @@ def family(project: Project) -> Iterator[Project]:
     project.write("steps.py", FAMILY)
     project.write("first.py", FIRST)  # by itself: the family reads files that it writes
     yield project
-    for pid in pids(project):
-        orphans.end(pid)
+    assert not steps_of(project)
 
 
 HANG = StepSpec("hang", run="steps:hang", inputs=("ready",))
@@ -82,14 +78,12 @@ READY = StepSpec("ready", run="first:ready")
 def test_a_timeout_ends_the_whole_family(family: Project) -> None:
     for limit_s in (1.5, 6.0, 24.0, 96.0):  # until the family is whole before its time is over
         result = family.run(READY, StepSpec("hang", run="steps:hang", inputs=("ready",), timeout_s=limit_s))
-        error = result.steps["hang"].error
+        error, log = result.steps["hang"].error, result.steps["hang"].log
         assert error is not None
         assert (error.code, error.message) == ("step.timed-out", f"ran longer than {limit_s:g} s")
-        assert not any(alive(pid) for pid in pids(family))
-        if len(pids(family)) == 3:
+        assert not steps_of(family)
+        if log is not None and {*log.read_text().split()} == {"child", "escaped", "leader"}:
             return
-        for path in family.worktree.glob("*.pid"):
-            path.unlink()
     pytest.fail("the family was never whole")
 
 
@@ -105,16 +99,15 @@ def test_a_step_that_ignores_being_asked_is_killed(project: Project) -> None:
 def test_what_a_finished_step_left_running_is_ended(family: Project) -> None:
     (family.worktree / "go").touch()
     assert family.run(READY, HANG).ok
-    assert len(pids(family)) == 3
-    until(lambda: not any(alive(pid) for pid in pids(family)))
+    assert not steps_of(family)
 
 
 def test_a_step_killed_from_outside(family: Project) -> None:
     import threading
 
     def kill() -> None:
-        until(lambda: (family.worktree / "leader.pid").exists())
-        os.kill(int((family.worktree / "leader.pid").read_text()), signal.SIGKILL)
+        until(lambda: len(steps_of(family)) == 3)
+        os.kill(next(each.pid for each in steps_of(family) if each.pid == each.group), signal.SIGKILL)
 
     killer = threading.Thread(target=kill)
     killer.start()
@@ -123,7 +116,7 @@ def test_a_step_killed_from_outside(family: Project) -> None:
     error = result.steps["hang"].error
     assert error is not None
     assert (error.code, error.message) == ("step.killed", "was ended by signal 9")
-    assert not any(alive(pid) for pid in pids(family))
+    assert not steps_of(family)
 
 
 ENGINE = """
@@ -152,33 +145,14 @@ def start_engine(project: Project) -> subprocess.Popen[bytes]:
 
 def test_kill_9_of_the_engine_then_run_again(family: Project) -> None:
     engine = start_engine(family)
-    until(lambda: len(pids(family)) == 3)
-    before = {path.stem: int(path.read_text()) for path in family.worktree.glob("*.pid")}
+    until(lambda: len(steps_of(family)) == 3)
     engine.kill()
     engine.wait()
-    until(lambda: not alive(before["leader"]) and not alive(before["child"]))  # by the kernel
-    assert alive(before["escaped"])  # nobody could know of it yet
+    until(lambda: not steps_of(family))  # by the kernel
     (family.worktree / "go").touch()
     result = family.run(READY, HANG)
     assert result.ok
     assert result.steps["ready"].cached
-    assert (family.worktree / "calls").read_text() == "x"
-    assert not any(alive(pid) for pid in before.values())
-    until(lambda: not any(alive(pid) for pid in pids(family)))
-
-
-def test_sweep_spares_the_living(family: Project) -> None:
-    engine = start_engine(family)
-    try:
-        until(lambda: len(pids(family)) == 3)
-        assert sweep(family.home) == []
-        assert sweep(family.root / "other", "r1") == []
-        assert sweep(family.home, "another-run") == []
-        assert {*pids(family)} <= {*sweep(family.home, "r1")}
-        assert not any(alive(pid) for pid in pids(family))
-    finally:
-        engine.kill()
-        engine.wait()
 
 
 def test_a_step_that_eats_memory_is_stopped(project: Project) -> None:

@@ -26,11 +26,16 @@ class CheckError(RunFailedError):
 
 
 class ProjectEnvironment(Protocol):
-    """The one thing that checks need of a built environment."""
+    """What checks need of a built environment."""
 
     @property
     def python(self) -> Path:
         """The interpreter of the project's environment."""
+        ...
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """What its programs read of it."""
         ...
 
 
@@ -63,7 +68,7 @@ class CheckContext:
         blocks: The column whose values keep rows together, such as their day; None where rows are independent.
         seed: Seed of every random choice.
         now: Seconds since the epoch, for freshness.
-        process_environment: Variables that every started process carries, so that orphans can be found.
+        home: The installation's folder, of which tools see what they are given; None where there is none.
         stop: A file descriptor that becomes readable when the run is cancelled; None when it cannot be.
     """
 
@@ -78,7 +83,7 @@ class CheckContext:
     blocks: str | None = None
     seed: int = 0
     now: float = field(default_factory=time.time)
-    process_environment: Mapping[str, str] = field(default_factory=dict)
+    home: Path | None = None
     stop: int | None = None
 
     def options(self, check: str) -> Mapping[str, Any]:

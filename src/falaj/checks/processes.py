@@ -1,22 +1,25 @@
-"""Running one tool: bounded in time, killed with everything it started, its output kept."""
+"""Running one tool: behind the wall, bounded in time, ended with everything it started, its output kept."""
 
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from falaj.checks.context import CheckContext, CheckError
+from falaj.confinement import Launch, python_folders, scratch_environ
 from falaj.pipeline.process import Ending, Limits, run_process
-from falaj.pipeline.surroundings import SAME_EVERYWHERE, TELEMETRY_OFF
+from falaj.pipeline.surroundings import SAME_EVERYWHERE, TELEMETRY_OFF, source_roots
 
 LOG_TAIL = 20_000
 """Characters of a tool's output that evidence keeps: the end, where tools say what went wrong."""
 
-_NOT_INHERITED = ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT", "FALAJ_TOKEN")
-_SECRET = "FALAJ_ROOT_"  # noqa: S105 - the beginning of variables about the root key, which no tool needs
+_FALAJ = Path(__file__).resolve().parents[2]
+"""The folder that `falaj` is imported from."""
 
 
 @dataclass(frozen=True)
@@ -43,36 +46,75 @@ class Finished:
         return lines[-1] if lines else f"it ended with {self.code} without a word"
 
 
+def scratch_of(context: CheckContext, name: str) -> Path:
+    """The folder that a tool of that name may write to, empty."""
+    folder = context.workdir / "tools" / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def written_by(tool: str, folder: Path, file: str) -> Path:
+    """The file that a tool says it wrote, as it is named from outside of the wall.
+
+    Raises:
+        CheckError: It lies elsewhere than in the folder that the tool was given, or is a link.
+    """
+    path = Path(file)
+    if path.is_symlink() or not path.resolve().is_relative_to(folder.resolve()):
+        raise CheckError(f"{tool} names a file that is not its own", where=file)
+    return path
+
+
 def run_tool(
-    context: CheckContext, name: str, *command: str | Path, timeout_s: float, folder: Path | None = None
+    context: CheckContext,
+    name: str,
+    *command: str | Path,
+    timeout_s: float,
+    scratch: Path | None = None,
+    worktree: bool = True,
+    readable: tuple[Path, ...] = (),
+    writable: tuple[Path, ...] = (),
 ) -> Finished:
-    """Run a tool in the worktree and wait for it.
+    """Run a tool in the worktree, behind the wall, and wait for it.
+
+    It reads the worktree, the project's environment, Falaj's own packages and what is named here; it reaches nobody.
 
     Args:
         context: Gives worktree, environment and the sign to stop.
         name: What errors call it.
         command: Program and arguments.
         timeout_s: Seconds after which it is killed.
-        folder: Run it there instead, with nothing of the worktree on its path.
+        scratch: The folder that it may write to, with its home and temporary files; by default one of its name.
+        worktree: Whether the worktree is there, as the working directory; else that is the scratch folder.
+        readable: More to read.
+        writable: More folders to write to.
 
     Raises:
         CheckError: It could not be started, took too long, or the run was cancelled.
     """
     written: list[bytes] = []
+    own = scratch or scratch_of(context, name)
+    launch = Launch(
+        tuple(str(part) for part in command),
+        context.worktree if worktree else own,
+        {**scratch_environ(own, os.environ), **_variables(context)},
+        (*_readable(context), *([context.worktree] if worktree else []), *readable),
+        own,
+        writable,
+        hidden=(context.home,) if context.home else (),
+    )
     with _stop_sign(context) as stop:
         try:
-            ending = run_process(
-                [str(part) for part in command],
-                folder=folder or context.worktree,
-                environ=_variables(context),
-                limits=Limits(timeout_s=timeout_s),
-                stop=stop,
-                output=written.append,
-            )
+            ending = run_process(launch, limits=Limits(timeout_s=timeout_s), stop=stop, output=written.append)
         except OSError as error:
             raise CheckError(f"{name} cannot be started: {error}", where=str(command[0])) from error
     _refuse_stopped(ending, name, timeout_s)
     return Finished(ending.code, b"".join(written).decode(errors="replace"))
+
+
+def _readable(context: CheckContext) -> tuple[Path, ...]:
+    return (*context.environment.folders, *python_folders(Path(sys.executable)), _FALAJ)
 
 
 def _refuse_stopped(ending: Ending, name: str, timeout_s: float) -> None:
@@ -99,19 +141,14 @@ def _stop_sign(context: CheckContext) -> Iterator[int]:
 
 
 def _variables(context: CheckContext) -> dict[str, str]:
-    """The caller's variables, with the project's programs and modules found first."""
+    """With the project's programs and modules found first."""
     programs = str(context.environment.python.parent)
-    modules = [path for path in (context.worktree / "src", context.worktree) if path.is_dir()]
-    inherited = {
-        name: value for name, value in os.environ.items() if name not in _NOT_INHERITED and not name.startswith(_SECRET)
-    }
     return {
-        **inherited,
         **SAME_EVERYWHERE,
         "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
-        "PYTHONPATH": os.pathsep.join(map(str, modules)),
+        "PYTHONPATH": os.pathsep.join(map(str, source_roots(context.worktree))),
+        "PYTHONDONTWRITEBYTECODE": "1",  # nothing but the scratch folder can be written
         **TELEMETRY_OFF,
         "OMP_NUM_THREADS": "1",  # no core is reserved for a check: more threads only take them from steps
         "OMP_WAIT_POLICY": "PASSIVE",
-        **context.process_environment,
     }

@@ -8,7 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from falaj.checks.context import CheckContext, CheckError
-from falaj.checks.processes import run_tool
+from falaj.checks.processes import run_tool, scratch_of
 from falaj.checks.results import CheckResult, CheckValue, Finding, failed
 
 TIMEOUT_S = 1800.0
@@ -44,14 +44,15 @@ def check(context: CheckContext) -> CheckResult:
     """
     options = context.options("tests")
     version = _pytest_version(context)
-    report_file = context.workdir / "junit.xml"
-    report_file.unlink(missing_ok=True)
+    scratch = scratch_of(context, "pytest")
+    report_file = scratch / "junit.xml"
     paths = [str(path) for path in options.get("paths", [])]
     arguments = ["-q", "-p", "no:cacheprovider", f"--junitxml={report_file}", *paths]
     timeout_s = float(options.get("timeout_s", TIMEOUT_S))
-    done = run_tool(context, "pytest", context.environment.python, "-m", "pytest", *arguments, timeout_s=timeout_s)
+    command: tuple[str | Path, ...] = (context.environment.python, "-m", "pytest", *arguments)
+    done = run_tool(context, "pytest", *command, timeout_s=timeout_s, scratch=scratch)
     tools = {"pytest": version}
-    if done.code == NO_TESTS_COLLECTED or not report_file.exists():
+    if done.code == NO_TESTS_COLLECTED or not report_file.is_file() or report_file.is_symlink():
         reason = "nothing was checked: there are no tests" if done.code == NO_TESTS_COLLECTED else "pytest did not run"
         return failed("tests", f"{reason} (exit code {done.code})", tools=tools, log=done.log)
     return _result(read_junit(report_file), done.code, tools, done.log)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from falaj.checks.context import READING, CheckContext, CheckError
 from falaj.checks.metrics import COVERAGE, Vector, is_of_numbers
-from falaj.checks.processes import run_tool
+from falaj.checks.processes import run_tool, written_by
 
 LAUNCHER = Path(__file__).parent / "in_project" / "launch.py"
 TIMEOUT_S = 1800.0
@@ -104,11 +104,21 @@ def run_in_project(
     """
     folder = Path(tempfile.mkdtemp(prefix=f"{module}-", dir=context.workdir))
     task_file, result_file = folder / "task.json", folder / "result.json"
-    reach = {"readable": [*_with_notes(readable)], "writable": [str(folder), *map(str, writable)]}
+    shown, written = [*_with_notes(readable)], tuple(writable)
+    reach = {"readable": shown, "writable": [str(folder), *map(str, written)]}
     task_file.write_text(json.dumps({**task, **reach, "site": [sysconfig.get_paths()["purelib"]]}))
     command = (context.environment.python, "-I", LAUNCHER, module, task_file, result_file)
-    done = run_tool(context, module, *command, timeout_s=timeout_s, folder=folder)
-    if done.code != 0 or not result_file.exists():
+    done = run_tool(
+        context,
+        module,
+        *command,
+        timeout_s=timeout_s,
+        scratch=folder,
+        worktree=False,
+        readable=tuple(map(Path, shown)),
+        writable=written,
+    )
+    if done.code != 0 or not result_file.is_file() or result_file.is_symlink():
         raise CheckError(f"{module} failed in the project's environment: {done.last_line}")
     result: dict[str, Any] = json.loads(result_file.read_text())
     if "problem" in result:
@@ -152,7 +162,7 @@ def score(context: CheckContext, models: Mapping[str, Path], tables: Mapping[str
     result = run_in_project(
         context, "score", task, timeout_s=TIMEOUT_S, readable=[*models.values(), features], writable=[scores]
     )
-    found, unscored = _joined(parted, result)
+    found, unscored = _joined(parted, result, out)
     return Scoring(found, problems | unscored, result["versions"])
 
 
@@ -198,7 +208,7 @@ def _columns_of(models: Iterable[Path]) -> list[str] | None:
 
 
 def _joined(
-    parted: Mapping[str, Mapping[str, str]], result: Mapping[str, Any]
+    parted: Mapping[str, Mapping[str, str]], result: Mapping[str, Any], out: Path
 ) -> tuple[dict[str, Scores], dict[str, str]]:
     """Labels and scores of each table, and why some have none."""
     classes: Mapping[str, Sequence[Any] | None] = result["classes"]
@@ -207,7 +217,8 @@ def _joined(
         try:
             if entry["problem"]:
                 raise CheckError(entry["problem"])
-            found[name] = _read(Path(parted[name]["labels"]), entry, classes, name)
+            labels = written_by("separate", out, parted[name]["labels"])
+            found[name] = _read(labels, written_by("score", out, entry["file"]), entry, classes, name)
         except CheckError as problem:
             problems[name] = problem.message
     return found, problems
@@ -223,18 +234,20 @@ def _fetched(context: CheckContext, tables: Mapping[str, set[str]]) -> tuple[dic
     return paths, problems
 
 
-def _read(labels: Path, entry: Mapping[str, Any], classes: Mapping[str, Sequence[Any] | None], table: str) -> Scores:
+def _read(
+    labels: Path, file: Path, entry: Mapping[str, Any], classes: Mapping[str, Sequence[Any] | None], table: str
+) -> Scores:
     whole = _all_classes(classes)
     with np.load(labels, allow_pickle=False) as kept:
         label = numbered({name: kept[name] for name in kept.files}, classes.get(CANDIDATE) or whole or None, table)
         slices = {name.removeprefix("slice:"): kept[name] for name in kept.files if name.startswith("slice:")}
-    scores = {name: _aligned(each, classes.get(name), whole) for name, each in _arrays(entry["file"], table).items()}
+    scores = {name: _aligned(each, classes.get(name), whole) for name, each in _arrays(file, table).items()}
     problems = {name: problem for name, problem in entry["models"].items() if problem}
     problems |= {name: "its scores are not one a row" for name, each in scores.items() if len(each) != len(label)}
     return Scores(label, scores, slices, problems, whole if len(whole) > 2 else ())
 
 
-def _arrays(file: str, table: str) -> dict[str, Vector]:
+def _arrays(file: Path, table: str) -> dict[str, Vector]:
     """What the process of the models wrote; it may have written anything.
 
     Raises:

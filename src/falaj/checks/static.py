@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 
 from falaj.checks.context import CheckContext, CheckError
-from falaj.checks.processes import Finished, run_tool
+from falaj.checks.processes import Finished, run_tool, scratch_of
 from falaj.checks.results import CheckResult, CheckValue, Finding
 from falaj.errors import MissingExtraError
 
@@ -62,9 +62,10 @@ def _python_files(context: CheckContext, ruff: Path, timeout_s: float) -> list[s
 
 
 def _ruff_findings(context: CheckContext, ruff: Path, timeout_s: float) -> list[Finding]:
-    report = context.workdir / "ruff.json"
+    scratch = scratch_of(context, "ruff")
+    report = scratch / "ruff.json"
     options = ("--no-cache", "--no-fix", "--output-format=json", f"--output-file={report}")
-    done = run_tool(context, "ruff", ruff, "check", *options, ".", timeout_s=timeout_s)
+    done = run_tool(context, "ruff", ruff, "check", *options, ".", timeout_s=timeout_s, scratch=scratch)
     if done.code not in (0, 1) or not report.exists():
         raise CheckError(f"ruff failed: {done.last_line}")
     rows = json.loads(report.read_text() or "[]")
@@ -111,9 +112,10 @@ def _mypy_version(context: CheckContext, timeout_s: float) -> str | None:
 def _mypy_findings(context: CheckContext, timeout_s: float) -> tuple[list[Finding], str]:
     settings = mypy_settings(context.worktree) or {}
     targets = [] if {"files", "packages", "modules"} & settings.keys() else ["."]
-    options = ("--no-pretty", "--no-color-output", "--cache-dir", str(context.workdir / "mypy-cache"))
+    scratch = scratch_of(context, "mypy")
+    options = ("--no-pretty", "--no-color-output", "--cache-dir", str(scratch / "cache"))
     python = context.environment.python
-    done = run_tool(context, "mypy", python, "-m", "mypy", *options, *targets, timeout_s=timeout_s)
+    done = run_tool(context, "mypy", python, "-m", "mypy", *options, *targets, timeout_s=timeout_s, scratch=scratch)
     findings = [
         Finding(match["path"], int(match["line"]), match["rule"] or "mypy", match["message"])
         for match in map(_MYPY_LINE.match, done.output.splitlines())

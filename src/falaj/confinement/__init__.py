@@ -1,10 +1,32 @@
-"""Confinement of a process by the kernel, before it touches what it cannot trust: no network, no programs, few files.
+"""Confinement by the kernel: of a process that gives up what it does not need, and of code that runs behind a wall.
 
-Landlock limits which files it may read and write, seccomp which calls it may make; both need no privilege, cannot be
-undone, and hold for every thread and child that comes later. Standard library only, so that any environment's Python
-can use it.
+Landlock limits which files are read and written, seccomp which calls are made, namespaces which processes, networks and
+mounts there are; none needs a privilege, none can be undone, and all hold for every thread and child that comes later.
+Standard library only, so that any environment's Python can use it.
+
+`confine` is for Falaj's own processes that load what they do not trust; `start` runs programs of others.
 """
 
 from falaj.confinement.confine import Confinement, available, confine, in_force
+from falaj.confinement.environ import certificate_paths, scratch_environ
+from falaj.confinement.interpreter import added_folders, python_folders
+from falaj.confinement.launch import Ceilings, ExposedHomeError, Launch, Launched, start
+from falaj.confinement.wall import Wall, offered
 
-__all__ = ["Confinement", "available", "confine", "in_force"]
+__all__ = [
+    "Ceilings",
+    "Confinement",
+    "ExposedHomeError",
+    "Launch",
+    "Launched",
+    "Wall",
+    "added_folders",
+    "available",
+    "certificate_paths",
+    "confine",
+    "in_force",
+    "offered",
+    "python_folders",
+    "scratch_environ",
+    "start",
+]

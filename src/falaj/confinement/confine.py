@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from falaj.confinement import landlock, seccomp
 
-_SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/opt", "/nix/store", "/sys")
+_SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/sbin", "/nix/store", "/sys")
 _CONFIGURATION = (
     "ld.so.cache",
     "localtime",
@@ -66,7 +66,7 @@ def confine(*, readable: Sequence[Path] = (), writable: Sequence[Path] = ()) -> 
         What is enforced; a kernel without a part leaves that part out and says so.
     """
     os.environ["JOBLIB_MULTIPROCESSING"] = "0"  # it would try for semaphores, which are shared, and complain
-    limits = {
+    limits: dict[str, Callable[[], None]] = {
         "Landlock": lambda: landlock.restrict([*_python(), *_system(), *readable], [*_devices(), *writable]),
         "seccomp": seccomp.restrict,
     }
@@ -98,6 +98,16 @@ def _python() -> Iterator[Path]:
     """Where this interpreter and its packages are."""
     prefixes = {sys.prefix, sys.base_prefix, sys.exec_prefix, *(path for path in sys.path if path)}
     yield from _existing(prefixes)
+
+
+def system_paths() -> list[str]:
+    """Folders and files of the system that every program may need, as far as they are there."""
+    return [str(path) for path in _existing((*_SYSTEM, *(f"/etc/{name}" for name in _CONFIGURATION)))]
+
+
+def device_paths() -> list[str]:
+    """Device nodes that give nothing away."""
+    return [str(path) for path in _existing(_DEVICES)]
 
 
 def _system() -> Iterator[Path]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import os
-import stat
-from collections.abc import Iterable
-from contextlib import suppress
-from pathlib import Path
 
-from falaj.confinement.libc import checked, give_up_new_privileges, libc
+from .libc import checked, give_up_new_privileges, libc
+
+TYPE_CHECKING = False  # `typing` and `pathlib` take longer to import than Python to start
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    Paths = Iterable[str | os.PathLike[str]]
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # the same on every architecture
 _GET_VERSION, _RULE_PATH_BENEATH = 1, 1
@@ -22,9 +24,11 @@ _REFER, _TRUNCATE, _IOCTL_DEV = 1 << 13, 1 << 14, 1 << 15
 _ALL_OF_VERSION = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 << 15) - 1, 5: (1 << 16) - 1}
 _READ = _READ_FILE | _READ_DIR
 _WRITE = _READ | _WRITE_FILE | _REMOVE_DIR | _REMOVE_FILE | _MAKE_DIR | _MAKE_REG | _MAKE_SOCK | _TRUNCATE | _REFER
+_USE = _WRITE | _EXECUTE | _MAKE_FIFO | _MAKE_SYM
 _OF_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEV
 _BIND_TCP, _CONNECT_TCP = 1 << 0, 1 << 1
 _SCOPE_ABSTRACT_SOCKETS, _SCOPE_SIGNALS = 1 << 0, 1 << 1
+_DIRECTORY = 0o040000
 
 
 class _Ruleset(ctypes.Structure):
@@ -42,46 +46,68 @@ def version() -> int:
     return max(0, found)
 
 
-def restrict(readable: Iterable[Path], writable: Iterable[Path]) -> None:
-    """Allow this process to touch these paths and what is below them, and to start no program.
+def restrict(readable: Paths, writable: Paths) -> None:
+    """Allow this process to touch these paths and what is below them, and to start no program and use no TCP.
 
     Raises:
         OSError: The kernel has no Landlock, or refuses.
     """
+    _restrict([(path, _READ) for path in readable] + [(path, _WRITE) for path in writable], network=False)
+
+
+def restrict_programs(readable: Paths, writable: Paths, devices: Paths, *, network: bool) -> None:
+    """Allow this process and the programs it starts to touch these paths and what is below them.
+
+    Args:
+        readable: To read, list and execute.
+        writable: To do everything in.
+        devices: To read, write and control.
+        network: Whether TCP is left alone.
+
+    Raises:
+        OSError: The kernel has no Landlock, or refuses.
+    """
+    rules = [(path, _READ | _EXECUTE) for path in readable]
+    rules += [(path, _USE) for path in writable]
+    rules += [(path, _READ | _WRITE_FILE | _TRUNCATE | _IOCTL_DEV) for path in devices]
+    _restrict(rules, network=network)
+
+
+def _restrict(rules: list[tuple[str | os.PathLike[str], int]], *, network: bool) -> None:
     offered = version()
     if not offered:
         raise OSError(0, "the kernel does not offer it")
     handled = _ALL_OF_VERSION[min(offered, 5)]
-    ruleset = _create(handled, offered)
+    ruleset = _create(handled, offered, network=network)
     try:
-        for path in readable:
-            _allow(ruleset, path, _READ & handled)
-        for path in writable:
-            _allow(ruleset, path, _WRITE & handled)
+        for path, rights in rules:
+            _allow(ruleset, path, rights & handled)
         give_up_new_privileges()
         checked(libc.syscall(_RESTRICT_SELF, ruleset, 0))
     finally:
         os.close(ruleset)
 
 
-def _create(handled: int, offered: int) -> int:
+def _create(handled: int, offered: int, *, network: bool) -> int:
     """A ruleset that denies everything it handles, TCP and signals to others with it where the kernel can."""
     attributes = _Ruleset(
         handled,
-        _BIND_TCP | _CONNECT_TCP if offered >= 4 else 0,
+        _BIND_TCP | _CONNECT_TCP if offered >= 4 and not network else 0,
         _SCOPE_ABSTRACT_SOCKETS | _SCOPE_SIGNALS if offered >= 6 else 0,
     )
     size = 24 if offered >= 6 else 16 if offered >= 4 else 8
     return checked(libc.syscall(_CREATE_RULESET, ctypes.byref(attributes), ctypes.c_size_t(size), 0))
 
 
-def _allow(ruleset: int, path: Path, rights: int) -> None:
-    with suppress(FileNotFoundError):
+def _allow(ruleset: int, path: str | os.PathLike[str], rights: int) -> None:
+    try:
         descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
-        try:
-            if not stat.S_ISDIR(os.fstat(descriptor).st_mode):
-                rights &= _OF_FILES
-            rule = _PathBeneath(rights, descriptor)
-            checked(libc.syscall(_ADD_RULE, ruleset, _RULE_PATH_BENEATH, ctypes.byref(rule), 0))
-        finally:
-            os.close(descriptor)
+    except FileNotFoundError:
+        return
+    try:
+        if os.fstat(descriptor).st_mode & 0o170000 != _DIRECTORY:
+            rights &= _OF_FILES
+        rule = _PathBeneath(rights, descriptor)
+        checked(libc.syscall(_ADD_RULE, ruleset, _RULE_PATH_BENEATH, ctypes.byref(rule), 0))
+    finally:
+        os.close(descriptor)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ctypes
 import os
 
-_PR_SET_NO_NEW_PRIVS = 38
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_CAPBSET_DROP, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 1, 4, 24, 36, 38
+_CAPSET: dict[str, int] = {"x86_64": 126, "aarch64": 91}
+_CAPABILITIES_VERSION_3 = 0x20080522
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -29,3 +31,53 @@ def give_up_new_privileges() -> None:
         OSError: The kernel refuses.
     """
     checked(libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+
+
+def give_up_capabilities() -> None:
+    """Give up every capability, also for programs that are started later as the user 0.
+
+    Raises:
+        OSError: The kernel refuses.
+    """
+    capability = 0
+    while (
+        libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0) == 0
+    ):  # the first unknown one ends it, or the lack of rights
+        capability += 1
+    header = (ctypes.c_uint32 * 2)(_CAPABILITIES_VERSION_3, 0)
+    none = (ctypes.c_uint32 * 6)()
+    if (number := _CAPSET.get(os.uname().machine)) is not None:
+        checked(libc.syscall(number, header, none))
+
+
+def set_death_signal(number: int, parent: int) -> None:
+    """Ask for a signal when the thread that started this process ends; end at once when it is gone already.
+
+    Args:
+        number: The signal.
+        parent: Process id of the starter as this process sees it.
+
+    Raises:
+        OSError: The kernel refuses.
+    """
+    checked(libc.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0))
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of every descendant whose own parent ends.
+
+    Raises:
+        OSError: The kernel refuses.
+    """
+    checked(libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
+
+
+def hide_memory() -> None:
+    """Let no process of this user read the memory or the environment of this one.
+
+    Raises:
+        OSError: The kernel refuses.
+    """
+    checked(libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0))

@@ -1,38 +1,57 @@
 """seccomp: which calls a process may make of the kernel (`man 2 seccomp`).
 
-A classic BPF program is asked at every call. It refuses with EPERM what a process that only computes and answers on a
-Unix socket never needs: other sockets, outgoing connections, programs, other processes' memory, and the doors around
-those (io_uring makes sockets without `socket`, user namespaces give rights back).
+A classic BPF program is asked at every call. A process that only computes and answers on a Unix socket (`ANSWERING`) is
+refused other sockets, outgoing connections and programs; code of a project (`COMPUTING`, `LOCAL`) may start programs
+and is refused what reaches other processes, the kernel's own settings, and new namespaces, which give rights back.
 """
 
 from __future__ import annotations
 
 import ctypes
 import errno
-import platform
-from collections.abc import Mapping, Sequence
+import os
 
-from falaj.confinement.libc import checked, give_up_new_privileges, libc
+from .libc import checked, give_up_new_privileges, libc
+
+TYPE_CHECKING = False  # `typing` takes longer to import than Python to start
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    Instruction = tuple[int, str | int, str | int, int]
 
 _PR_GET_SECCOMP, _PR_SET_SECCOMP, _MODE_FILTER = 21, 22, 2
-_LOAD_WORD, _JUMP_EQUAL, _JUMP_AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
-_ALLOW, _KILL, _REFUSE = 0x7FFF0000, 0x80000000, 0x00050000 | errno.EPERM
+_LOAD_WORD, _JUMP_EQUAL, _JUMP_AT_LEAST, _JUMP_ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_ALLOW, _KILL, _REFUSE, _ABSENT = 0x7FFF0000, 0x80000000, 0x00050000 | errno.EPERM, 0x00050000 | errno.ENOSYS
 _NUMBER_AT, _ARCHITECTURE_AT, _FIRST_ARGUMENT_AT = 0, 4, 16
-_AF_UNIX = 1
+_AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK = 1, 2, 10, 16
 _X32_BIT = 0x40000000
+_NEW_NAMESPACES = 0x7E020000  # every CLONE_NEW* that the first argument of `clone` can carry
+_CLONE3 = 435  # its flags are behind a pointer: where it is absent, the C library takes `clone`
+
+ANSWERING, COMPUTING, LOCAL = "answering", "computing", "local"
+"""What a process does: answers on a Unix socket; computes; computes without connecting to anything."""
 
 _ARCHITECTURES: Mapping[str, int] = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _SOCKET: Mapping[str, int] = {"x86_64": 41, "aarch64": 198}
+_CLONE: Mapping[str, int] = {"x86_64": 56, "aarch64": 220}
+_CONNECT: Mapping[str, int] = {"x86_64": 42, "aarch64": 203}
+_PROGRAMS: Mapping[str, tuple[int, ...]] = {"x86_64": (59, 322), "aarch64": (221, 281)}
 _REFUSED: Mapping[str, Mapping[str, int]] = {
     "x86_64": {
-        "connect": 42, "execve": 59, "ptrace": 101, "mount": 165, "init_module": 175, "keyctl": 250, "unshare": 272,
-        "perf_event_open": 298, "setns": 308, "process_vm_readv": 310, "process_vm_writev": 311, "bpf": 321,
-        "execveat": 322, "userfaultfd": 323, "io_uring_setup": 425, "pidfd_getfd": 438,
+        "ptrace": 101, "syslog": 103, "pivot_root": 155, "chroot": 161, "mount": 165, "umount2": 166, "swapon": 167,
+        "swapoff": 168, "reboot": 169, "init_module": 175, "delete_module": 176, "kexec_load": 246, "add_key": 248,
+        "request_key": 249, "keyctl": 250, "unshare": 272, "perf_event_open": 298, "open_by_handle_at": 304,
+        "setns": 308, "process_vm_readv": 310, "process_vm_writev": 311, "finit_module": 313, "kexec_file_load": 320,
+        "bpf": 321, "userfaultfd": 323, "io_uring_setup": 425, "open_tree": 428, "move_mount": 429, "fsopen": 430,
+        "fsmount": 432, "pidfd_getfd": 438, "mount_setattr": 442,
     },
     "aarch64": {
-        "mount": 40, "unshare": 97, "init_module": 105, "ptrace": 117, "connect": 203, "keyctl": 219, "execve": 221,
-        "perf_event_open": 241, "setns": 268, "process_vm_readv": 270, "process_vm_writev": 271, "bpf": 280,
-        "execveat": 281, "userfaultfd": 282, "io_uring_setup": 425, "pidfd_getfd": 438,
+        "umount2": 39, "mount": 40, "pivot_root": 41, "chroot": 51, "unshare": 97, "kexec_load": 104,
+        "init_module": 105, "delete_module": 106, "syslog": 116, "ptrace": 117, "reboot": 142, "add_key": 217,
+        "request_key": 218, "keyctl": 219, "swapon": 224, "swapoff": 225, "perf_event_open": 241,
+        "open_by_handle_at": 265, "setns": 268, "process_vm_readv": 270, "process_vm_writev": 271,
+        "finit_module": 273, "bpf": 280, "userfaultfd": 282, "kexec_file_load": 294, "io_uring_setup": 425,
+        "open_tree": 428, "move_mount": 429, "fsopen": 430, "fsmount": 432, "pidfd_getfd": 438, "mount_setattr": 442,
     },
 }  # fmt: skip
 
@@ -47,44 +66,75 @@ class _Program(ctypes.Structure):
 
 def supported() -> bool:
     """Whether the kernel filters calls and this architecture's numbers are known."""
-    return platform.machine() in _ARCHITECTURES and int(libc.prctl(_PR_GET_SECCOMP, 0, 0, 0, 0)) >= 0
+    return os.uname().machine in _ARCHITECTURES and int(libc.prctl(_PR_GET_SECCOMP, 0, 0, 0, 0)) >= 0
 
 
-def restrict() -> None:
-    """Refuse those calls to this process from now on.
+def restrict(purpose: str = ANSWERING) -> None:
+    """Refuse the calls that a purpose does not need to this process from now on.
 
     Raises:
         OSError: The kernel or this architecture does not offer it.
     """
-    machine = platform.machine()
+    machine = os.uname().machine
     if machine not in _ARCHITECTURES:
         raise OSError(0, f"the calls of {machine} are not known")
-    instructions = [_Instruction(*fields) for fields in program(machine)]
+    instructions = [_Instruction(*fields) for fields in program(machine, purpose)]
     array = (_Instruction * len(instructions))(*instructions)
     give_up_new_privileges()
     filtering = _Program(len(instructions), array)
     checked(libc.prctl(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.byref(filtering), 0, 0))
 
 
-def program(machine: str) -> Sequence[tuple[int, int, int, int]]:
+def refused(machine: str, purpose: str) -> list[int]:
+    """Numbers of the calls that are refused whatever their arguments."""
+    more = {ANSWERING: (_CONNECT[machine], *_PROGRAMS[machine]), COMPUTING: (), LOCAL: (_CONNECT[machine],)}[purpose]
+    return sorted([*_REFUSED[machine].values(), *more])
+
+
+def families(purpose: str) -> tuple[int, ...]:
+    """Families of sockets that may be made."""
+    return (_AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK) if purpose == COMPUTING else (_AF_UNIX,)
+
+
+def program(machine: str, purpose: str = ANSWERING) -> Sequence[tuple[int, int, int, int]]:
     """The BPF program of an architecture: operation, jump if true, jump if false, value."""
-    refused = sorted(_REFUSED[machine].values())
-    beginning = [
-        (_LOAD_WORD, 0, 0, _ARCHITECTURE_AT),
-        (_JUMP_EQUAL, 1, 0, _ARCHITECTURES[machine]),
-        (_RETURN, 0, 0, _KILL),
-        (_LOAD_WORD, 0, 0, _NUMBER_AT),
+    return _resolved(
+        [
+            (_LOAD_WORD, 0, 0, _ARCHITECTURE_AT),
+            (_JUMP_EQUAL, 0, "kill", _ARCHITECTURES[machine]),
+            (_LOAD_WORD, 0, 0, _NUMBER_AT),
+            (_JUMP_AT_LEAST, "refuse", 0, _X32_BIT),
+            *((_JUMP_EQUAL, "refuse", 0, number) for number in refused(machine, purpose)),
+            (_JUMP_EQUAL, "socket", 0, _SOCKET[machine]),
+            (_JUMP_EQUAL, "clone", 0, _CLONE[machine]),
+            (_JUMP_EQUAL, "absent", "allow", _CLONE3),
+        ],
+        {
+            "clone": [(_LOAD_WORD, 0, 0, _FIRST_ARGUMENT_AT), (_JUMP_ANY_BIT, "refuse", "allow", _NEW_NAMESPACES)],
+            "socket": [
+                (_LOAD_WORD, 0, 0, _FIRST_ARGUMENT_AT),
+                *((_JUMP_EQUAL, "allow", 0, family) for family in families(purpose)),
+            ],
+            "refuse": [(_RETURN, 0, 0, _REFUSE)],
+            "allow": [(_RETURN, 0, 0, _ALLOW)],
+            "absent": [(_RETURN, 0, 0, _ABSENT)],
+            "kill": [(_RETURN, 0, 0, _KILL)],
+        },
+    )
+
+
+def _resolved(
+    beginning: Sequence[Instruction], blocks: Mapping[str, Sequence[Instruction]]
+) -> list[tuple[int, int, int, int]]:
+    """The blocks behind one another, names of blocks as distances; a block that does not return runs into the next."""
+    places, instructions = {}, [*beginning]
+    for name, block in blocks.items():
+        places[name] = len(instructions)
+        instructions += block
+
+    def distance(target: str | int, at: int) -> int:
+        return places[target] - at - 1 if isinstance(target, str) else target
+
+    return [
+        (code, distance(yes, at), distance(no, at), value) for at, (code, yes, no, value) in enumerate(instructions)
     ]
-    # From here each jump counts the instructions that are left before "refuse", the last but none.
-    end = [
-        (_JUMP_EQUAL, 1, 0, _SOCKET[machine]),
-        (_RETURN, 0, 0, _ALLOW),
-        (_LOAD_WORD, 0, 0, _FIRST_ARGUMENT_AT),
-        (_JUMP_EQUAL, 0, 1, _AF_UNIX),
-        (_RETURN, 0, 0, _ALLOW),
-        (_RETURN, 0, 0, _REFUSE),
-    ]
-    tests = [(_JUMP_AT_LEAST, _X32_BIT), *((_JUMP_EQUAL, number) for number in refused)]
-    distance = len(tests) + len(end) - 2
-    middle = [(code, distance - index, 0, value) for index, (code, value) in enumerate(tests)]
-    return [*beginning, *middle, *end]

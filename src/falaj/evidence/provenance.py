@@ -36,6 +36,7 @@ class Provenance:
         ended_at: Unix time in seconds.
         trigger: Why it was built: push, schedule, drift, ...; empty when it is not told.
         cause: Of a training that something asked for: what happened, such as the alert and its reason.
+        wall: What stood between the project's code and the machine, in the words of `falaj doctor`; `none` for nothing.
     """
 
     run: str
@@ -53,6 +54,7 @@ class Provenance:
     ended_at: float
     trigger: str = ""
     cause: Mapping[str, Any] = field(default_factory=dict)
+    wall: str = "none"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the predicate."""
@@ -68,7 +70,7 @@ class Provenance:
                 **({"trigger": self.trigger} if self.trigger else {}),
                 **({"cause": plain(self.cause)} if self.cause else {}),
             },
-            "internalParameters": {"reproducible": self.reproducible, "reason": self.reason},
+            "internalParameters": {"reproducible": self.reproducible, "reason": self.reason, "wall": self.wall},
             "resolvedDependencies": self._dependencies(),
         }
 

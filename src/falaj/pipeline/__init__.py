@@ -1,7 +1,7 @@
 """From declared steps to results: the graph, the names of results, the environment, and the engine that runs steps.
 
 `execute` runs a project's pipeline on one machine. `graph`, `imports` and `fingerprint` are pure; `environment`,
-`workspace` and `sources` prepare what steps stand on; `orphans` ends what a killed engine left behind.
+`workspace` and `sources` prepare what steps stand on.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from falaj.pipeline.environment import Environment, build
     from falaj.pipeline.events import Emit, Event
     from falaj.pipeline.graph import StepNode, expand
-    from falaj.pipeline.orphans import sweep
     from falaj.pipeline.result import PipelineResult, StepResult, StepState
     from falaj.pipeline.sources import Snapshot, resolve
 
@@ -30,7 +29,6 @@ _PLACES = {
     "execute": "engine",
     "expand": "graph",
     "resolve": "sources",
-    "sweep": "orphans",
 }
 
 __all__ = [
@@ -46,7 +44,6 @@ __all__ = [
     "execute",
     "expand",
     "resolve",
-    "sweep",
 ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import marshal
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,9 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from falaj.confinement import Launch, certificate_paths, scratch_environ
 from falaj.errors import FalajError
 from falaj.pipeline.cache import Output
-from falaj.pipeline.commands import command_kinds, filled
+from falaj.pipeline.commands import command_kinds, filled, refuse_link
 from falaj.pipeline.endings import check_ending
 from falaj.pipeline.environment import Environment
 from falaj.pipeline.errors import DiskFullError, StepError
@@ -23,6 +25,7 @@ from falaj.pipeline.materials import Materials
 from falaj.pipeline.process import Limits, run_process
 from falaj.pipeline.runner import PLACE, PROGRAM
 from falaj.pipeline.secrecy import Secrets
+from falaj.pipeline.tracked import RUN_ID, Recorded, lay_out, read
 
 if TYPE_CHECKING:
     from falaj.artifacts import ArtifactStore, Digest
@@ -55,7 +58,9 @@ class Bench:
         worktree: The project's files; the working directory of steps.
         folder: Each attempt gets a folder below it.
         memory_bytes: Memory that a step without a limit of its own may use.
+        home: The installation's folder, of which steps see what is named here and nothing else.
         secrets: What steps may ask for; a result that holds one is not kept.
+        record: Receives what a step recorded with MLflow, whether it succeeded or not.
     """
 
     store: ArtifactStore
@@ -64,7 +69,9 @@ class Bench:
     worktree: Path
     folder: Path
     memory_bytes: int
+    home: Path
     secrets: Secrets = field(default_factory=Secrets)
+    record: Callable[[Recorded], None] = lambda _recorded: None
 
     def run(
         self, job: Job, environ: Mapping[str, str], stop: int, output: Callable[[bytes], None]
@@ -90,16 +97,33 @@ class Bench:
             inputs = [[self._path(part) for part in parts] for parts in job.inputs]
             command = self._command(job, inputs, folder)
             limits = Limits(job.node.step.timeout_s, job.node.step.memory_bytes or self.memory_bytes)
-            ending = run_process(
-                command,
-                folder=self.worktree,
-                environ={**environ, **_own_variables(job.node, folder), **self.secrets.of(job.node.step.secrets)},
-                limits=limits,
-                stop=stop,
-                output=output,
-            )
+            launch = self._launch(job, command, inputs, environ, folder)
+            ending = run_process(launch, limits=limits, stop=stop, output=output)
+            self._record(launch, folder)
             check_ending(job.node, ending, limits, folder)
             return self._keep(job.node, folder)
+
+    def _launch(
+        self, job: Job, command: list[str], inputs: list[list[Path]], environ: Mapping[str, str], folder: Path
+    ) -> Launch:
+        """The step as an order: it reads its inputs, its project and its environment, and writes into its folder."""
+        step = job.node.step
+        own = scratch_environ(folder, os.environ, network=step.network)
+        tracked = lay_out(folder / "mlflow", environ[RUN_ID]) if RUN_ID in environ else {}
+        readable = [*self.environment.folders, self.worktree, PLACE, *(path for paths in inputs for path in paths)]
+        return Launch(
+            tuple(command),
+            self.worktree,
+            {**own, **environ, **tracked, **self.secrets.of(step.secrets)},
+            (*readable, *certificate_paths(own)),
+            folder,
+            network=step.network,
+            hidden=(self.home,),
+        )
+
+    def _record(self, launch: Launch, folder: Path) -> None:
+        if RUN_ID in launch.environ and (recorded := read(folder / "mlflow", launch.environ[RUN_ID])):
+            self.record(recorded)
 
     def _path(self, part: Part) -> Path:
         try:
@@ -124,22 +148,18 @@ class Bench:
             "output": step.output,
             "folder": str(folder),
             "worktree": str(self.worktree),
-            "compiled": str(self.folder),
         }
         (folder / "task").write_bytes(marshal.dumps(task, 2))  # the version that every Python 3 reads
         return [str(self.environment.python), "-s", "-u", "-c", PROGRAM, str(PLACE), str(folder / "task")]
 
     def _keep(self, node: StepNode, folder: Path) -> dict[str, Output]:
+        refuse_link(folder / "outputs", node.name)
         kinds = command_kinds(node, folder) if node.step.command else _written_kinds(node, folder)
+        for name in kinds:
+            refuse_link(folder / "outputs" / name, node.name)
         if node.step.secrets:
             Secrets(self.secrets.of(node.step.secrets)).refuse_in(folder / "outputs", node.name)
         return {name: Output(self.store.put(folder / "outputs" / name).digest, kind) for name, kind in kinds.items()}
-
-
-def _own_variables(node: StepNode, folder: Path) -> dict[str, str]:
-    """A scratch folder and a home of its own; no compiled files of the project, which could be taken for current."""
-    compiled = {"PYTHONDONTWRITEBYTECODE": "1"} if node.step.command is not None else {}
-    return {"TMPDIR": str(folder / "tmp"), "HOME": str(folder / "home"), **compiled}
 
 
 def safe_name(node: str) -> str:

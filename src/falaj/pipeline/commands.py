@@ -41,9 +41,21 @@ def command_kinds(node: StepNode, folder: Path) -> dict[str, str]:
                 code="step.wrong-output",
             )
         if found:
+            refuse_link(found[0], node.name)
             written = found[0].rename(folder / f"written{found[0].suffix}")
             kinds[name] = _kept(node, str(written), folder / "outputs" / name)
     return kinds
+
+
+def refuse_link(path: Path, step: str) -> None:
+    """Refuse an output that is a link: what reads it stands outside of the wall, and would follow it.
+
+    Raises:
+        StepError: It is one.
+    """
+    if path.is_symlink():
+        hint = "copy what it leads to"
+        raise StepError(f"its output `{path.name}` is a link", where=step, hint=hint, code="step.wrong-output")
 
 
 def _text(value: Any) -> str:

@@ -33,6 +33,8 @@ def check_ending(node: StepNode, ending: Ending, limits: Limits, folder: Path) -
                 hint="raise `resources.memory`, or read less at a time",
                 code="step.out-of-memory",
             )
+        case "too-many-processes":
+            raise StepError("started too many processes", where=step, code="step.too-many-processes")
     if ending.code < 0:
         hint = "perhaps the machine had no memory left" if ending.code == -9 else ""
         raise StepError(f"was ended by signal {-ending.code}", where=step, hint=hint, code="step.killed")

@@ -30,6 +30,7 @@ from falaj.pipeline.outcomes import event_kind, particulars, step_result, was_ca
 from falaj.pipeline.result import PipelineResult, StepResult, StepState
 from falaj.pipeline.secrecy import Secrets
 from falaj.pipeline.sources import Snapshot, forget, resolve
+from falaj.pipeline.tracked import Recorded
 from falaj.pipeline.work import Outcome, Worker
 from falaj.project.spec import ProjectSpec
 
@@ -53,6 +54,7 @@ def execute(
     memory_bytes: int | None = None,
     step_environment: Mapping[str, str] | None = None,
     secrets: Mapping[str, str] | None = None,
+    record: Callable[[Recorded], None] = lambda _recorded: None,
 ) -> PipelineResult:
     """Run every step of a project, or take its result from an earlier run.
 
@@ -71,6 +73,7 @@ def execute(
         memory_bytes: Memory likewise.
         step_environment: Environment variables for the steps.
         secrets: Secrets by name; a step gets those that it declares, as environment variables.
+        record: Receives what each step recorded with MLflow; called by the thread of the step.
 
     Raises:
         PipelineError: The pipeline cannot be run as it is written, or a declared secret is missing.
@@ -87,7 +90,9 @@ def execute(
                 worktree,
                 run_dir / "steps",
                 memory_bytes or machine_memory(),
+                run_dir.parent.parent,
                 known,
+                record,
             ),
             run_dir,
             dict(step_environment or {}),

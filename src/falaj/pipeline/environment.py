@@ -8,13 +8,15 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from falaj.confinement import added_folders, python_folders
 from falaj.home import Home
-from falaj.pipeline.errors import EnvironmentBuildError
+from falaj.pipeline.installer import Installer, locked_sources
 
 _READY = "falaj-ready.json"
 
@@ -34,6 +36,12 @@ class Environment:
     digest: str
     reproducible: bool
     lockfile: str | None = None
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """What steps read of it; of one without a lockfile also the packages that are worked on beside it."""
+        added = () if self.reproducible else added_folders(self.site_packages)
+        return (*python_folders(self.python), *added)
 
     @property
     def site_packages(self) -> tuple[Path, ...]:
@@ -64,7 +72,7 @@ def build(worktree: Path, home: Home) -> Environment:
     if not ready.exists():
         with _alone(folder.with_suffix(".lock")):
             if not ready.exists():
-                _install(worktree, lockfile, folder)
+                _install(worktree, lockfile, folder, home)
     digest = hashlib.sha256(f"{key}\n{ready.read_text()}".encode()).hexdigest()
     return Environment(folder / "bin" / "python", digest, reproducible=True, lockfile=lockfile)
 
@@ -85,7 +93,18 @@ def _lock_digest(worktree: Path, lockfile: str) -> str:
         text = (worktree / name).read_bytes() if (worktree / name).exists() else b""
         if name == ".python-version" or b"[tool.uv" in text:
             found.update(text)
+    for file in _own_packages(worktree, lockfile):
+        found.update(file.relative_to(worktree).as_posix().encode() + hashlib.sha256(file.read_bytes()).digest())
     return found.hexdigest()
+
+
+def _own_packages(worktree: Path, lockfile: str) -> Iterator[Path]:
+    """Files of packages that lie in the project's folder: the lock does not say what is in them."""
+    if lockfile == "uv.lock":
+        for place in sorted({*locked_sources(worktree / lockfile).values()} - {"", "archive"}):
+            folder = (worktree / place).resolve()
+            if folder.is_relative_to(worktree.resolve()):
+                yield from sorted(path for path in (worktree / place).rglob("*") if path.is_file())
 
 
 def _unlocked() -> Environment:
@@ -107,15 +126,17 @@ def _alone(path: Path) -> Iterator[None]:
         yield
 
 
-def _install(worktree: Path, lockfile: str, folder: Path) -> None:
+def _install(worktree: Path, lockfile: str, folder: Path, home: Home) -> None:
     """Build in place, because an environment cannot be moved; the mark at the end says that it is whole."""
     shutil.rmtree(folder, ignore_errors=True)
-    if lockfile == "uv.lock":
-        _uv(["sync", "--frozen", "--no-install-project"], worktree, folder)
-    else:
-        _uv(["venv", str(folder)], worktree, folder)
-        arguments = ["pip", "install", "--require-hashes", "--no-deps", "-r", lockfile]
-        _uv([*arguments, "--python", str(folder / "bin" / "python")], worktree, folder)
+    with tempfile.TemporaryDirectory(prefix=f"{folder.name[:8]}-", dir=folder.parent) as scratch:
+        installer = Installer(worktree, lockfile, folder, Path(scratch), home)
+        if lockfile == "uv.lock":
+            installer.run(["sync", "--frozen", "--no-install-project"])
+        else:
+            installer.run(["venv", str(folder)])
+            arguments = ["pip", "install", "--require-hashes", "--no-deps", "-r", lockfile]
+            installer.run([*arguments, "--python", str(folder / "bin" / "python")])
     _mark_ready(folder)
 
 
@@ -126,24 +147,3 @@ def _mark_ready(folder: Path) -> None:
     temporary = folder / f"{_READY}.new"
     temporary.write_text(text)
     temporary.replace(folder / _READY)
-
-
-def _uv(arguments: list[str], worktree: Path, folder: Path) -> None:
-    """Run uv from its cache alone, and with the network only if that was not enough."""
-    import subprocess
-
-    import uv
-
-    environ = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(folder)}
-    environ.pop("VIRTUAL_ENV", None)
-    for offline in (["--offline"], []):
-        command = [uv.find_uv_bin(), "--no-progress", *offline, *arguments]
-        done = subprocess.run(command, cwd=worktree, env=environ, capture_output=True, text=True, check=False)
-        if done.returncode == 0:
-            return
-    last = done.stderr.strip().splitlines()[-6:]
-    raise EnvironmentBuildError(
-        "the environment could not be built: " + " / ".join(line.strip() for line in last),
-        where=str(worktree),
-        hint="`uv sync` in the project shows the same; commit the lockfile that works",
-    )

@@ -1,33 +1,33 @@
-"""One process of a step: started in a group of its own, watched, and ended with everything it started.
+"""One process of a step: started behind the wall, watched, and ended with everything it started.
 
 Nothing here sleeps and looks again, but for the memory, which the kernel does not announce: the process's end, its
-output and a request to stop are waited for together. When the engine is killed the kernel closes its end of the
-lifeline pipe and thereby kills the step's group; no code has to run for that.
+output and a request to stop are waited for together. When the engine is killed the kernel tells the launcher, which
+ends with everything it started.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import select
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
+from falaj.confinement import Launch, Wall, offered, start
 from falaj.pipeline import procfs
 
 GRACE_S = 2.0
 """How long a step that is asked to stop may take before it is killed."""
 MEMORY_CHECK_S = 0.2
 _CHUNK = 1 << 16
-_SET_SIGNAL = getattr(fcntl, "F_SETSIG", 10)
+_PATIENCE_S = 10.0
+"""How long the launcher may take to end everything before it is killed itself."""
 
-Reason = Literal["exited", "timed-out", "cancelled", "out-of-memory"]
+Reason = Literal["exited", "timed-out", "cancelled", "out-of-memory", "too-many-processes"]
 
 
 @dataclass(frozen=True)
@@ -59,63 +59,63 @@ class Ending:
 
 
 def run_process(
-    command: Sequence[str],
-    *,
-    folder: Path,
-    environ: Mapping[str, str],
-    limits: Limits,
-    stop: int,
-    output: Callable[[bytes], None],
+    launch: Launch, *, limits: Limits, stop: int, output: Callable[[bytes], None], wall: Wall | None = None
 ) -> Ending:
-    """Run a process to its end.
+    """Run a process behind the wall to its end.
 
     Args:
-        command: Program and arguments.
-        folder: Working directory.
-        environ: Its whole environment.
+        launch: What to start and what it may touch.
         limits: Time and memory.
         stop: A file descriptor that becomes readable when the process shall stop.
         output: Receives what it writes to its standard output and error, as it comes.
+        wall: The parts of the wall; by default all that the kernel offers.
 
     Returns:
-        How it ended. Its whole group is gone by then.
+        How it ended. Everything that it started is gone by then.
 
     Raises:
         OSError: It could not be started.
     """
-    with _lifeline() as given:
-        process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env=dict(environ),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            bufsize=0,
-            start_new_session=True,
-            pass_fds=[given],
-        )
-        try:
-            _tie(given, process.pid)
-            return _Watch(process, limits, stop, output).until_end()
-        finally:
-            if process.returncode is None:
-                _kill_group(process.pid)
-                process.wait()
-            assert process.stdout is not None
-            process.stdout.close()
+    launched = start(launch, wall or offered())
+    process = launched.process
+    try:
+        ending = _Watch(process, limits, launch.ceilings.processes, stop, output).until_end()
+        launched.refuse_unstarted()
+        return ending
+    finally:
+        if process.returncode is None:
+            end_launcher(process)
+        assert process.stdout is not None
+        process.stdout.close()
+        os.close(launched.receipt)
+
+
+def end_launcher(process: subprocess.Popen[bytes]) -> None:
+    """Let a launcher end everything it started, and wait for it."""
+    process.send_signal(signal.SIGHUP)
+    try:
+        process.wait(_PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 class _Watch:
     """Waits for whatever comes first: output, the end, the request to stop, the deadline, too much memory."""
 
     def __init__(
-        self, process: subprocess.Popen[bytes], limits: Limits, stop: int, output: Callable[[bytes], None]
+        self,
+        process: subprocess.Popen[bytes],
+        limits: Limits,
+        processes: int,
+        stop: int,
+        output: Callable[[bytes], None],
     ) -> None:
         assert process.stdout is not None
         self._process = process
         self._pipe = process.stdout.fileno()
         self._limits = limits
+        self._processes = processes
         self._stop = stop
         self._output = output
         self._deadline = time.monotonic() + limits.timeout_s if limits.timeout_s is not None else None
@@ -142,7 +142,6 @@ class _Watch:
                 self._check()
         finally:
             os.close(handle)
-        _kill_group(self._process.pid)  # before `wait`, while its id cannot be another's
         code = self._process.wait()
         self._drain()
         return Ending(self._reason, code, self._most)
@@ -161,25 +160,32 @@ class _Watch:
                 self._ask_to_stop("timed-out")
             else:
                 self._deadline = None
-                _kill_group(self._process.pid)
+                self._end()
         watched = self._limits.memory_bytes is not None and self._reason == "exited"
         if watched and time.monotonic() >= self._memory_at:  # every process is looked at: not at each line of output
             self._check_memory(self._limits.memory_bytes or 0)
             self._memory_at = time.monotonic() + MEMORY_CHECK_S
 
     def _check_memory(self, limit: int) -> None:
-        members = procfs.family(self._process.pid)
+        members = [each for each in procfs.family(self._process.pid) if each.pid != self._process.pid]
         used = procfs.memory_bytes(members, limit)
         self._most = max(self._most, used)
         if used > limit:
-            self._reason, self._deadline = "out-of-memory", None
-            _kill_group(self._process.pid)
+            self._end("out-of-memory")
+        elif len(members) > self._processes:
+            self._end("too-many-processes")
 
     def _ask_to_stop(self, reason: Reason) -> None:
         self._reason = reason
         self._deadline = time.monotonic() + GRACE_S
         with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGTERM)
+            self._process.send_signal(signal.SIGTERM)
+
+    def _end(self, reason: Reason | None = None) -> None:
+        if reason is not None:
+            self._reason, self._deadline = reason, None
+        with suppress(ProcessLookupError):
+            self._process.send_signal(signal.SIGHUP)
 
     def _drain(self) -> bool:
         """Pass on what is in the pipe; False when nobody can write to it any more."""
@@ -188,27 +194,3 @@ class _Watch:
                 self._output(chunk)
             return False
         return True
-
-
-@contextmanager
-def _lifeline() -> Iterator[int]:
-    """A pipe of which the engine holds one end open; the other is for the step."""
-    given, held = os.pipe()
-    try:
-        yield given
-    finally:
-        fcntl.fcntl(given, fcntl.F_SETFL, 0)  # the group is gone, and its id may soon be another's
-        os.close(given)
-        os.close(held)
-
-
-def _tie(given: int, group: int) -> None:
-    """Let the kernel kill a group when the other end of the pipe is closed, as it is when its holder dies."""
-    fcntl.fcntl(given, fcntl.F_SETOWN, -group)
-    fcntl.fcntl(given, _SET_SIGNAL, signal.SIGKILL)
-    fcntl.fcntl(given, fcntl.F_SETFL, fcntl.fcntl(given, fcntl.F_GETFL) | os.O_ASYNC)
-
-
-def _kill_group(group: int) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, signal.SIGKILL)

@@ -51,23 +51,6 @@ def process(pid: int) -> Process | None:
     )
 
 
-def environment(pid: int, mark: str = "") -> dict[str, str]:
-    """Environment that a process was started with.
-
-    Args:
-        pid: Which process.
-        mark: A variable without which the others do not matter.
-
-    Returns:
-        Empty when the process is gone, belongs to another user, or has no such variable.
-    """
-    text = _read(pid, "environ")
-    if mark.encode() not in text:
-        return {}
-    pairs = (entry.partition(b"=") for entry in text.split(b"\0") if entry)
-    return {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs}
-
-
 def family(leader: int) -> list[Process]:
     """The leader of a process group, the group, and everything that descends from them."""
     table = [each for each in processes() if not each.zombie]

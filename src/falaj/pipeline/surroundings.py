@@ -8,13 +8,6 @@ from pathlib import Path
 
 from falaj.pipeline.environment import Environment
 
-_PASSED = frozenset(
-    {
-        "SSL_CERT_FILE", "SSL_CERT_DIR",
-        "REQUESTS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
-        "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES",
-    }
-)  # fmt: skip
 SAME_EVERYWHERE = {"TZ": "UTC", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
 """Time zone and language, on which results can depend, for everything that runs the project's code."""
 
@@ -39,23 +32,20 @@ def step_environ(
     extra: Mapping[str, str],
     outer: Mapping[str, str] = os.environ,
 ) -> dict[str, str]:
-    """The environment variables of a step.
+    """The environment variables that steps have beside those of their scratch folder (`scratch_environ`).
 
-    Only what a program needs to find its certificates, proxy and devices is taken from outside; credentials and
-    Python's own settings are not, and time zone and language are always the same. Libraries are told to use as many
-    threads as the step reserves.
+    Time zone and language are always the same. Libraries are told to use as many threads as the step reserves.
 
     Args:
         environment: The project's python; its programs come first on the path.
         worktree: The project's folder.
         cpu: Cores that the step reserves.
-        extra: Added last: tracking server, the run's marks.
-        outer: Variables of the engine.
+        extra: Added last: the tracking run, for one.
+        outer: Variables of the engine, for the path of programs.
     """
     threads = str(max(1, int(cpu)))
     programs = environment.python.parent
     return {
-        **{name: value for name, value in outer.items() if name in _PASSED},
         **SAME_EVERYWHERE,
         **_NOBODY,
         **{f"{name}_NUM_THREADS": threads for name in _THREADS},
@@ -67,6 +57,7 @@ def step_environ(
         "PYTHONHASHSEED": "0",
         "PYTHONUNBUFFERED": "1",
         "PYTHONNOUSERSITE": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",  # nothing but the scratch folder can be written
         **TELEMETRY_OFF,
         **extra,
     }

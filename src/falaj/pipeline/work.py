@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import shutil
 import threading
 import time
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from falaj.errors import FalajError
-from falaj.pipeline import cache, orphans
+from falaj.pipeline import cache
 from falaj.pipeline.attempt import Bench, DamagedInputError, safe_name
 from falaj.pipeline.errors import DiskFullError, StepError, retriable
 from falaj.pipeline.events import Emit, Event, EventKind
@@ -61,10 +62,7 @@ class Worker:
         self._extra = extra
         self._emit = emit
         self._lock = threading.Lock()
-        self._first = threading.Lock()
-        self._used = False
         self._outer = dict(os.environ)  # reading it decodes every variable
-        self._home = Path(extra.get(orphans.HOME) or run_dir.parent.parent)
         self._stopped, self._stopper = os.pipe()
 
     def stop(self) -> None:
@@ -97,17 +95,13 @@ class Worker:
     ) -> None:
         os.close(self._stopped)
         os.close(self._stopper)
-        if self._used:
-            import shutil
-
-            orphans.sweep(self._home, self.run_dir.name, but=orphans.CHECKS)
-            for name in ("inputs", "steps"):
+        for name in ("inputs", "steps"):
+            if (self.run_dir / name).exists():
                 shutil.rmtree(self.run_dir / name, ignore_errors=True)
 
     def _try(self, job: Job, attempt: int, started: float) -> tuple[cache.Entry | None, Exception | None]:
         name = job.node.name
         try:
-            self._end_leftovers()
             self.tell("step.started", name, attempt=attempt)
             with StepLog(self.log_path(name), lambda lines: self._say(name, lines), self._hidden(job)) as log:
                 outputs = self.bench.run(job, self._environ(job), self._stopped, log.write)
@@ -143,17 +137,8 @@ class Worker:
         stopped, _, _ = select.select([self._stopped], [], [], wait_s)
         return not stopped
 
-    def _end_leftovers(self) -> None:
-        """Before the first process of this run: end what a killed engine left."""
-        with self._first:
-            if not self._used:
-                self._used = True
-                orphans.sweep(self._home)
-
     def _environ(self, job: Job) -> dict[str, str]:
-        marks = orphans.marks(self._home, self.run_dir.name, job.node.name)
-        extra = {**self._extra, **marks}
-        return step_environ(self.bench.environment, self.bench.worktree, job.node.step.cpu, extra, self._outer)
+        return step_environ(self.bench.environment, self.bench.worktree, job.node.step.cpu, self._extra, self._outer)
 
     def _metrics(self, job: Job, outputs: Mapping[str, cache.Output]) -> dict[str, float]:
         if job.node.step.output != "report":

@@ -129,6 +129,7 @@ class Step(Strict):
         description="Secrets that the step finds in environment variables of their names. They are kept by "
         "`falaj secrets set` and are in no log, result or evidence.",
     )
+    network: bool = Field(default=False, description="`true` lets the step reach the network; others reach nobody.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -166,6 +167,7 @@ class Step(Strict):
             cache=self.cache,
             files=tuple(self.files),
             secrets=tuple(self.secrets),
+            network=self.network,
         )
 
 

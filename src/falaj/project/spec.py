@@ -68,6 +68,7 @@ class StepSpec:
         cache: False runs the step although nothing it depends on changed.
         files: Extra files, relative to the project's folder, whose content the result depends on.
         secrets: Names of secrets, which the step finds in its environment variables.
+        network: Whether the step reaches the network of the machine that it runs on.
     """
 
     name: str
@@ -87,6 +88,7 @@ class StepSpec:
     cache: bool = True
     files: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
+    network: bool = False
 
 
 @dataclass(frozen=True)

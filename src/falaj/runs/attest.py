@@ -11,6 +11,7 @@ from falaj import __version__
 from falaj import evidence as ev
 from falaj.artifacts import ArtifactStore, Digest
 from falaj.checks import ChampionVerdict, CheckResult, GateResult
+from falaj.confinement import offered
 from falaj.governance.privacy import Label, label_of
 from falaj.pipeline.environment import Environment
 from falaj.pipeline.result import PipelineResult
@@ -161,6 +162,7 @@ def _provenance(found: Findings) -> ev.Provenance:
         ended_at=found.ended_at,
         trigger=found.order.trigger,
         cause=found.order.training.evidence() if found.order.training else {},
+        wall=str(offered()),
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from falaj.artifacts import Digest
 from falaj.errors import FalajError
-from falaj.pipeline import PipelineResult, execute, orphans
+from falaj.pipeline import PipelineResult, execute
 from falaj.pipeline.environment import Environment, build
 from falaj.pipeline.events import Event, EventKind
 from falaj.project import load_project_cached
@@ -186,6 +186,7 @@ class _Run:
             emit=self._emit_step,
             cancelled=lambda: self.around.cancelled() or refused(),
             step_environment=tracking,
+            record=self.around.record,
             secrets=self.around.secrets({name for step in self.spec.steps.values() for name in step.secrets}),
         )
 
@@ -263,7 +264,7 @@ class _Run:
             workdir=run_dir / "checks",
             outputs=outputs,
             live=LiveModel(live.number, Digest(live.digest)) if live else None,
-            process_environment=orphans.marks(self.around.home.root, self.order.run_id, orphans.CHECKS),
+            home=self.around.home.root,
         )
 
     def _findings(self, environment: Environment, pipeline: PipelineResult, checks: Any, gates: Any,

@@ -11,6 +11,7 @@ from falaj.artifacts import ArtifactStore
 from falaj.evidence import Keyring
 from falaj.home import Home
 from falaj.pipeline.events import Emit
+from falaj.pipeline.tracked import Recorded
 from falaj.project.spec import GateSpec
 from falaj.runs.training import Training
 
@@ -107,6 +108,7 @@ class Surroundings:
         live: Finds the live release of a model, or None.
         captured: Finds the gates that failures of a model left behind.
         tracking: Opens the tracking run and returns the environment variables that steps need for it.
+        record: Puts what a step recorded into the tracking run.
         secrets: Gives the values of those of the named secrets that are set.
         known: Finds the release of a model that has these bytes, as `model@number`; None when there is none.
         refusal: Says why the model of a project file may not be trained; empty when it may.
@@ -123,6 +125,7 @@ class Surroundings:
     tracking: Callable[[str, Path], Mapping[str, str]]
     captured: Callable[[str], Sequence[CapturedGate]] = lambda _model: ()
     known: Callable[[str, str], str | None] = lambda _model, _digest: None
+    record: Callable[[Recorded], None] = lambda _recorded: None
     secrets: Callable[[Collection[str]], Mapping[str, str]] = lambda _names: {}
     refusal: Callable[[Any], str] = lambda _spec: ""
     labels: Callable[[Any, Mapping[str, str]], Mapping[str, Sequence[Any]]] = lambda _spec, _digests: {}

@@ -15,6 +15,7 @@ import numpy as np
 from falaj import __version__
 from falaj.artifacts import Digest, parse_digest
 from falaj.checks import CheckContext
+from falaj.checks.processes import written_by
 from falaj.checks.scoring import run_in_project
 from falaj.errors import FalajError
 from falaj.governance.lineage import Edge, Node
@@ -141,13 +142,17 @@ def _rows(
     )["tables"]  # fmt: skip
     notes = [entry["problem"] for entry in found.values() if entry["problem"]]
     notes += [f"{name}: {entry['score']}" for name, entry in found.items() if entry.get("score")]
-    rows = [_read(entry, name in accepted) for name, entry in found.items() if entry["file"]]
+    rows = [
+        _read(written_by("reference", out, entry["file"]), entry, name in accepted)
+        for name, entry in found.items()
+        if entry["file"]
+    ]
     learned = sum(entry["rows"] for name, entry in found.items() if name not in accepted)
     return [each for each in rows if len(each)], tuple(notes), learned
 
 
-def _read(entry: Mapping[str, Any], held_out: bool) -> ReferenceRows:
-    with np.load(entry["file"], allow_pickle=False) as arrays:
+def _read(file: Path, entry: Mapping[str, Any], held_out: bool) -> ReferenceRows:
+    with np.load(file, allow_pickle=False) as arrays:
         known = {name: arrays[name] for name in arrays.files}
     columns: dict[str, Column] = {}
     for key, values in known.items():

@@ -14,8 +14,8 @@ from falaj.artifacts import open_home_store
 from falaj.errors import UsageError
 from falaj.home import Home
 from falaj.ids import new_id
-from falaj.pipeline import orphans
 from falaj.pipeline.events import Emit
+from falaj.pipeline.tracked import Recorded
 from falaj.project import load_project_cached
 from falaj.runs import scratch
 from falaj.runs.conduct import conduct
@@ -48,7 +48,6 @@ def run_checkout(folder: Path, home: Home, params: Mapping[str, Mapping[str, Any
         )
     home.prepare()
     load_project_cached(worktree, home.plan_cache)  # a wrong file is told whole, before anything is begun
-    orphans.sweep(home.root)
     run_id = new_id(time.time())
     order = Order(
         run_id,
@@ -87,6 +86,10 @@ class _Tracked:
         self._mlflow_run = self._tracking.open_run(project, self._order.run_id, self._order.commit)
         return self._tracking.environment(self._mlflow_run)
 
+    def record(self, recorded: Recorded) -> None:
+        if self._mlflow_run:
+            self._tracking.record(self._mlflow_run, recorded)
+
     def close(self, outcome: Outcome) -> None:
         if self._mlflow_run:
             self._tracking.close_run(self._mlflow_run, outcome.state, outcome.metrics)
@@ -106,6 +109,7 @@ def _surroundings(home: Home, emit: Emit, tracked: _Tracked) -> Surroundings:
         cancelled=lambda: False,
         live=lambda _model: None,
         tracking=tracked.open,
+        record=tracked.record,
         secrets=lambda names: {name: os.environ[name] for name in names if name in os.environ},
     )
 

@@ -5,9 +5,10 @@ MLflow takes seconds to import, so only a worker that has something to do and a 
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,12 @@ from typing import Any
 from falaj.errors import UnavailableError
 from falaj.home import Home
 from falaj.pipeline.surroundings import TELEMETRY_OFF
+from falaj.pipeline.tracked import RUN_ID, Recorded
 
 _NO_SPACE = "database or disk is full"
+_MOST_METRICS, _MOST_NAMES = 1000, 100  # that MLflow takes at once
+
+logger = logging.getLogger(__name__)
 
 
 class TrackingUnavailableError(UnavailableError):
@@ -46,8 +51,6 @@ class Tracking:
 
     def _open(self) -> Any:
         os.environ.update(TELEMETRY_OFF)
-        import logging
-
         logging.getLogger("mlflow").setLevel(logging.WARNING)
         from mlflow import MlflowClient
 
@@ -79,8 +82,29 @@ class Tracking:
         return str(self.client.create_run(self._experiment(project), run_name=run_id, tags=tags).info.run_id)
 
     def environment(self, mlflow_run: str) -> dict[str, str]:
-        """Variables with which a step's own `mlflow.log_*` and `mlflow.autolog` write to the run."""
-        return {"MLFLOW_TRACKING_URI": self._home.mlflow_uri, "MLFLOW_RUN_ID": mlflow_run, **TELEMETRY_OFF}
+        """Variables that name the run to steps; where they write is a folder of theirs (`falaj.pipeline.tracked`)."""
+        return {RUN_ID: mlflow_run, **TELEMETRY_OFF}
+
+    def record(self, mlflow_run: str, recorded: Recorded) -> None:
+        """Put what a step recorded into the run; a tracker that is away costs the run nothing."""
+        try:
+            self._record(mlflow_run, recorded)
+        except Exception as error:
+            logger.warning("what a step recorded with MLflow was not kept: %s", error)
+
+    def _record(self, mlflow_run: str, recorded: Recorded) -> None:
+        from mlflow.entities import Metric, Param, RunTag
+
+        metrics = [Metric(each.name, each.value, each.at_ms, each.step) for each in recorded.metrics]
+        for some in _batches(metrics, _MOST_METRICS):
+            self.client.log_batch(mlflow_run, metrics=some)
+        for names in _batches([*recorded.params], _MOST_NAMES):
+            params = [Param(name, recorded.params[name]) for name in names]
+            self.client.log_batch(mlflow_run, params=params)
+        for names in _batches([*recorded.tags], _MOST_NAMES):
+            self.client.log_batch(mlflow_run, tags=[RunTag(name, recorded.tags[name]) for name in names])
+        if recorded.artifacts:
+            self.client.log_artifacts(mlflow_run, str(recorded.artifacts))
 
     def close_run(self, mlflow_run: str, state: str, metrics: Mapping[str, float]) -> None:
         """Record the values of the gates and end the tracking run."""
@@ -131,3 +155,8 @@ class Tracking:
         embedded = self._home.mlflow_uri.startswith("sqlite:")
         location = str(self._home.mlflow_artifacts) if embedded else None
         return str(self.client.create_experiment(project, artifact_location=location))
+
+
+def _batches(values: Sequence[Any], size: int) -> list[Sequence[Any]]:
+    """The values in parts of at most so many."""
+    return [values[start : start + size] for start in range(0, len(values), size)]

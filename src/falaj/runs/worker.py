@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from falaj import release
 from falaj.artifacts import open_home_store, parse_digest
+from falaj.confinement import Wall, offered
 from falaj.egress import EgressRules
 from falaj.encryption import home_scope, open_chest
 from falaj.errors import FalajError
@@ -26,7 +27,6 @@ from falaj.governance.keys import Vault, secret_values, synchronise
 from falaj.governance.principal import Principal, PrincipalKind
 from falaj.governance.privacy import Label, Searched
 from falaj.home import Home
-from falaj.pipeline import orphans
 from falaj.processes import Event, Lease, LeaseLostError, Outbox, ProcessTable
 from falaj.project import load_project_cached
 from falaj.project.spec import ProjectSpec
@@ -82,7 +82,6 @@ class Worker:
         """Work until `stop`."""
         self._database.migrate()
         open_keyring(self._home.keys)  # the public halves are what agents of this home believe
-        orphans.sweep(self._home.root)
         scratch.sweep(self._home.root / "runs", self._is_open)
         self._processes.release_all(self._name)
         mirror = threading.Thread(target=self._mirror, name="mlflow", daemon=True)
@@ -106,7 +105,6 @@ class Worker:
             order, mlflow_run = self._begin(lease)
             with Journal(self._database, order.run_id) as journal:
                 outcome = self._conduct(order, mlflow_run, heartbeat, journal)
-            orphans.sweep(self._home.root, order.run_id)  # what a step left running in a session of its own
             outcome, searched = subjects.search(self._database, self._vault, self._store, outcome)
         if heartbeat.lost or (self._stopping.is_set() and not heartbeat.cancel_wanted):
             return  # the state stays `running`; whoever claims it next finds the finished steps in the cache
@@ -121,7 +119,6 @@ class Worker:
 
     def _begin(self, lease: Lease) -> tuple[Order, str | None]:
         now = time.time()
-        orphans.sweep(self._home.root, lease.process_id)
         synchronise(self._database, self._keys)  # keys may have been made or destroyed on other machines
         with self._database.transaction() as session:
             self._processes.send(session, lease.process_id, Event("claimed"), now)
@@ -139,8 +136,11 @@ class Worker:
             return order, run.mlflow_run
 
     def _conduct(self, order: Order, known: str | None, heartbeat: _Heartbeat, journal: Journal) -> Outcome:
+        opened: list[str] = []
+
         def open_tracking(project: str, _worktree: object) -> Mapping[str, str]:
             mlflow_run = self._tracking.open_run(project, order.run_id, order.commit, known)
+            opened.append(mlflow_run)
             journal.set_mlflow_run(mlflow_run)
             return self._tracking.environment(mlflow_run)
 
@@ -154,6 +154,7 @@ class Worker:
             known=self._known,
             captured=self._captured,
             tracking=open_tracking,
+            record=lambda recorded: self._tracking.record(opened[-1], recorded),
             secrets=lambda names: self._secrets(order.run_id, names),
             refusal=lambda spec: self._refusal(order.run_id, spec),
             labels=self._labels,
@@ -254,6 +255,8 @@ class Worker:
     def _refusal(self, run_id: str, spec: ProjectSpec) -> str:
         """Why a model may not be trained; empty when it may."""
         with self._database.reading() as session:
+            if shared := _shared_trust(session, self._home.settings, offered()):
+                return shared
             project = session.get_one(RunRow, run_id).project
             if foreign := owners.refusal(session, spec.model, project):
                 return foreign
@@ -289,6 +292,18 @@ class Worker:
 
     def _alias(self, message: Mapping[str, Any]) -> None:
         self._tracking.alias(message["model"], message["release"], message["alias"])
+
+
+def _shared_trust(session: Session, settings: Mapping[str, str], wall: Wall) -> str:
+    """Why no project may run where one could read the keys that protect the others; empty when it may."""
+    if wall.hides_files or settings.get("FALAJ_SHARED_TRUST") == "1":
+        return ""
+    if session.scalar(select(func.count()).select_from(ProjectRow)) == 1:
+        return ""
+    return (
+        "this kernel has neither namespaces nor Landlock, so that code of one project could read the keys and data of "
+        "the others; FALAJ_SHARED_TRUST=1 for the worker says that they trust each other"
+    )
 
 
 def _of_own_model(session: Session, run: RunRow, outcome: Outcome) -> Outcome:

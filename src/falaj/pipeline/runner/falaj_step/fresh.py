@@ -1,49 +1,43 @@
 """Imports the project's modules by their text alone.
 
 Python takes compiled files for current when size and modification time in whole seconds agree, so a module that is
-changed twice within a second would run as it was, under the fingerprint of what it is. Here the compiled form is kept
-by a hash of the text, for the steps of one run; nothing is written into the project's folder. Installed packages keep
-their compiled files where they are.
+changed twice within a second would run as it was, under the fingerprint of what it is. Here it is compiled from its
+text by every process; nothing is written into the project's folder, and no step leaves code to the next. Installed
+packages keep their compiled files where they are.
 """
 
 # pathlib takes longer to import than a small step takes to run.
-# ruff: noqa: PTH105, PTH112, PTH123
+# ruff: noqa: PTH112
 
 from __future__ import annotations
 
-import marshal
 import os
 import sys
 
 # `importlib.machinery` gives the same classes, and imports `warnings` for it
-from _frozen_importlib_external import MAGIC_NUMBER, ExtensionFileLoader, FileFinder, SourceFileLoader
-from _imp import extension_suffixes, source_hash
+from _frozen_importlib_external import ExtensionFileLoader, FileFinder, SourceFileLoader
+from _imp import extension_suffixes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType
 
 
-def import_from_text(worktree: str, kept: str) -> None:
-    """Let every module below a folder be compiled from the text that it has when it is imported.
+class FromText(SourceFileLoader):
+    """A loader that reads no compiled file."""
 
-    Processes started from here compile for themselves and keep nothing.
+    def get_code(self, fullname: str) -> CodeType:
+        """Compile the module's text."""
+        path = self.get_filename(fullname)
+        return self.source_to_code(self.get_data(path), path)
+
+
+def import_from_text(worktree: str) -> None:
+    """Let every module below a folder be compiled from the text that it has when it is imported.
 
     Args:
         worktree: The project's folder.
-        kept: Compiled modules of this run; the first `compile` of a process takes as long as a small step.
     """
-
-    class FromText(SourceFileLoader):
-        def get_code(self, fullname: str) -> CodeType:
-            path = self.get_filename(fullname)
-            text = self.get_data(path)
-            note = os.path.join(kept, f"{_hash(path, text)}.code")  # noqa: PTH118
-            code = _read(note)
-            if code is None:
-                code = self.source_to_code(text, path)
-                _write(note, code)
-            return code
 
     def hook(path: str) -> FileFinder:
         inside = path == worktree or path.startswith(worktree + os.sep)
@@ -54,30 +48,3 @@ def import_from_text(worktree: str, kept: str) -> None:
     sys.path_hooks.insert(0, hook)
     for path in [path for path in sys.path_importer_cache if path.startswith(worktree)]:
         del sys.path_importer_cache[path]
-    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
-
-
-def _hash(path: str, text: bytes) -> str:
-    """Names a text at a path, as PEP 552 does; the key is the version of the compiled form."""
-    key = int.from_bytes(MAGIC_NUMBER, "little")
-    return source_hash(key, os.fsencode(path) + b"\0" + text).hex()
-
-
-def _read(note: str) -> CodeType | None:
-    try:
-        with open(note, "rb") as file:
-            code: CodeType = marshal.load(file)  # noqa: S302 - written by a step of this run
-            return code
-    except (OSError, EOFError, ValueError, TypeError):
-        return None
-
-
-def _write(note: str, code: CodeType) -> None:
-    """Keep a compiled module; without it the next step compiles again."""
-    staged = f"{note}.{os.getpid()}"
-    try:
-        with open(staged, "wb") as file:
-            marshal.dump(code, file)
-        os.replace(staged, note)
-    except OSError:
-        return

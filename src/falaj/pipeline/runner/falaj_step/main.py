@@ -43,7 +43,7 @@ def _run(task: dict[str, Any]) -> None:
     from .fresh import import_from_text
     from .outputs import write_all
 
-    import_from_text(task["worktree"], task["compiled"])
+    import_from_text(task["worktree"])
     function = _function(task["run"])
     arguments = bind(function, task["inputs"], task["params"])
     value = function(**arguments)

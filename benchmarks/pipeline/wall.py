@@ -1,0 +1,92 @@
+"""What the wall costs a step, and a run that does something.
+
+    python benchmarks/pipeline/wall.py [--rounds 15]
+
+The same processes are started behind the whole wall, behind one without namespaces, and behind none; the launcher is
+there each time, so `subprocess` alone is given beside it. The ways take turns within a round, and the ratio of each
+round to the unprotected one is taken; medians are given with an interval of 95% by order statistics.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from falaj.confinement import Launch, Wall, offered, python_folders, scratch_environ, start
+
+WORK = {
+    "nothing": "pass",
+    "a fit": "import numpy; from sklearn.ensemble import HistGradientBoostingClassifier as M; "
+    "x = numpy.random.default_rng(0).normal(size=(20000, 10)); M(max_iter=60).fit(x, x[:, 0] > 0)",
+}
+
+
+def behind(wall: Wall, code: str, scratch: Path) -> Callable[[], None]:
+    """Run code behind a wall."""
+    python = Path(sys.executable)
+    environ = {**scratch_environ(scratch, os.environ), "OMP_NUM_THREADS": "1"}
+    launch = Launch((str(python), "-c", code), scratch, environ, python_folders(python), scratch)
+
+    def run() -> None:
+        launched = start(launch, wall, None)
+        if launched.process.wait():
+            raise SystemExit("the work failed")
+        os.close(launched.receipt)
+
+    return run
+
+
+def bare(code: str) -> Callable[[], None]:
+    """Run code without a launcher."""
+    environ = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return lambda: subprocess.run([sys.executable, "-c", code], check=True, env=environ) and None
+
+
+def timed(action: Callable[[], None]) -> float:
+    """Seconds of wall clock."""
+    begin = time.perf_counter()
+    action()
+    return time.perf_counter() - begin
+
+
+def interval(values: list[float]) -> tuple[float, float, float]:
+    """The median and an interval that holds it with 95%."""
+    ordered, count = sorted(values), len(values)
+    reach = 1.96 * math.sqrt(count) / 2
+    low, high = max(0, math.floor(count / 2 - reach)), min(count - 1, math.ceil(count / 2 + reach))
+    return ordered[count // 2], ordered[low], ordered[high]
+
+
+def main() -> None:
+    """Measure and print."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--rounds", type=int, default=15)
+    rounds = options.parse_args().rounds
+    walls = {"whole wall": offered(), "without namespaces": replace(offered(), namespaces=False)}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, code in WORK.items():
+            actions = {wall: behind(which, code, Path(folder)) for wall, which in walls.items()}
+            base, times = bare(code), {wall: [] for wall in walls}
+            for _ in range(rounds):
+                unprotected = timed(base)
+                for wall, action in actions.items():
+                    times[wall].append((timed(action), unprotected))
+            for wall, pairs in times.items():
+                more, low, high = interval([1000 * (own - other) for own, other in pairs])
+                ratio, least, most = interval([own / other for own, other in pairs])
+                print(
+                    f"{name}, {wall}: {more:.0f} ms more [{low:.0f}, {high:.0f}], "
+                    f"ratio {ratio:.2f} [{least:.2f}, {most:.2f}]"
+                )
+
+
+if __name__ == "__main__":
+    main()
