@@ -21,7 +21,7 @@ from falaj.storage import (
     settings_tables,
     workload_tables,
 )
-from falaj.storage.database import Database
+from falaj.storage.database import Database, known_revisions
 from falaj.storage.tables import (
     Base,
     Delivery,
@@ -55,6 +55,7 @@ __all__ = [
     "federation_tables",
     "identity_tables",
     "key_tables",
+    "known_revisions",
     "lineage_tables",
     "monitoring_tables",
     "notification_tables",

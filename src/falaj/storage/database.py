@@ -83,6 +83,14 @@ class Database:
         self.engine.dispose()
 
 
+def known_revisions() -> frozenset[str]:
+    """The revisions of the schema that this version can bring to its own."""
+    from alembic.script import ScriptDirectory
+
+    scripts = ScriptDirectory(str(Path(__file__).parent / "migrations"))
+    return frozenset(each.revision for each in scripts.walk_revisions())
+
+
 def _create_engine(url: str) -> Engine:
     if url.startswith("sqlite"):
         engine = create_engine(url, connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000, "check_same_thread": False})

@@ -1,4 +1,4 @@
-"""The platform's settings: plan, apply, platform show, versions, drift."""
+"""The platform's settings, and it as a whole: plan, apply, platform show, versions, drift, backup, restore."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 
 from falaj.cli.commands.projects import JsonOption
 from falaj.cli.output import clock, emit, emit_json, emit_table, shortened, styled
+from falaj.home import Home
 
 if TYPE_CHECKING:
     from falaj.documents.platform import SettingDifference, SettingsInForce
@@ -23,10 +24,12 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(plan)
     app.command()(apply)
-    platform = typer.Typer(help="What was applied of platform.yaml.", no_args_is_help=True)
+    platform = typer.Typer(help="What was applied of platform.yaml; backup and restore.", no_args_is_help=True)
     platform.command("show")(show)
     platform.command("versions")(versions)
     platform.command("drift")(drift)
+    platform.command("backup")(backup)
+    platform.command("restore")(restore)
     app.add_typer(platform, name="platform", rich_help_panel=None)
 
 
@@ -176,3 +179,47 @@ def _binding(value: dict[str, Any]) -> tuple[str, str, str]:
     who = f"group {value['group']}" if value["group"] else f"user {value['user']}"
     scopes = [f"{kind} {value[kind]}" for kind in ("project", "environment") if value[kind]]
     return value["role"], who, ", ".join(scopes) or "everywhere"
+
+
+PassphraseOption = Annotated[
+    Path | None, typer.Option("--passphrase-file", help="A file with the passphrase; asked for without one.")
+]
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(help="The backup to write; nothing may be there.")],
+    with_artifacts: Annotated[
+        bool, typer.Option("--with-artifacts", help="Also the content of the artifact store, and not its refs alone.")
+    ] = False,
+    passphrase_file: PassphraseOption = None,
+) -> None:
+    """Back up this installation into one file; it may be running. Keys and tokens in it are under a passphrase."""
+    import time
+
+    from falaj.backup import back_up
+
+    passphrase = _passphrase(passphrase_file, confirm=True)
+    made = back_up(Home.from_environment(), file, passphrase, time.time(), with_artifacts=with_artifacts)
+    emit(f"{made.file}: {made.files} files, {made.size / 1e6:.1f} MB")
+    if made.objects_left_out:
+        emit(f"not in it: {made.objects_left_out} objects of the artifact store; copy store/blobs and store/manifests")
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(help="The backup.")],
+    passphrase_file: PassphraseOption = None,
+) -> None:
+    """Restore an installation from a backup, where none is; everything is verified before anything is put in place."""
+    from falaj import backup as backups
+
+    home = Home.from_environment()
+    found = backups.restore(home, file, _passphrase(passphrase_file, confirm=False))
+    emit(f"{home.root}: {found.files} files as of {clock(found.made_at)}; falaj up starts it")
+    if found.objects_missing:
+        emit(f"not in the backup: {found.objects_missing} objects; put store/blobs and store/manifests in place")
+
+
+def _passphrase(file: Path | None, *, confirm: bool) -> str:
+    if file is None:
+        return str(typer.prompt("Passphrase of the backup", hide_input=True, confirmation_prompt=confirm))
+    return file.read_text().rstrip("\n")
