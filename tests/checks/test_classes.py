@@ -21,6 +21,7 @@ from falaj.checks import LiveModel, run_gates
 from falaj.checks.context import CheckError
 from falaj.checks.in_project import reference as in_project
 from falaj.checks.scoring import _arrays, numbered
+from falaj.project import parse_gate
 from tests.checks.conftest import threshold, versus_live
 
 FEATURES = ["a", "b"]
@@ -222,6 +223,64 @@ def test_a_file_of_scores_that_is_none_is_a_reason(tmp_path, monkeypatch):
     monkeypatch.setattr("falaj.checks.scoring.MOST_SCORE_BYTES", 1 << 19)
     with pytest.raises(CheckError, match="more scores than"):
         _arrays(str(large), "t")
+
+
+PROFIT = """
+import numpy as np
+
+def profit(label, prediction):
+    return 10.0 * np.sum(label == prediction) - 5.0 * np.sum(prediction == "high")
+
+def sure(label, prediction, probabilities):
+    return probabilities.max(axis=1).mean()
+
+def broken(label, prediction):
+    raise ValueError("no price\\nfor " + prediction[0])
+
+def nothing(label, prediction):
+    return np.nan
+
+def reads(label, prediction):
+    return open(REACHED).read()
+"""
+
+
+def test_a_function_of_the_project_is_a_metric(bench, judged):
+    table, held_out = rows(TEXTS), rows(TEXTS, 300, seed=1)
+    held_out["site"] = np.array(["x", "y", "z"])[np.arange(len(held_out)) % 3]
+    model = LogisticRegression().fit(table[FEATURES], table["late"])
+    bench.write("src/shop/metrics.py", PROFIT.replace("REACHED", repr(str(bench.root / "secret"))))
+    (bench.root / "secret").write_text("never")
+    names = ("profit", "sure", "broken", "nothing", "reads", "absent")
+    gates = [parse_gate(f"shop.metrics:{name} >= 0.5 on split.test") for name in names]
+    gates[0] = parse_gate("shop.metrics:profit >= 500 on split.test by site")
+    profit, sure, broken, nothing, reads, absent = judged(model, held_out, *gates)
+    predicted = model.predict(held_out[FEATURES])
+    earned = 10.0 * (predicted == held_out["late"]) - 5.0 * (predicted == "high")
+    assert profit.passed and {each.name: each.value for each in profit.slices} == {
+        site: pytest.approx(earned[held_out["site"] == site].sum()) for site in "xyz"
+    }
+    assert sure.value == pytest.approx(model.predict_proba(held_out[FEATURES]).max(axis=1).mean())
+    assert not broken.passed and broken.reason == "the metric failed: ValueError: no price"
+    assert not nothing.passed and "no finite number" in nothing.reason
+    assert not reads.passed and "PermissionError" in reads.reason
+    assert not absent.passed and "cannot be loaded: AttributeError" in absent.reason
+
+
+def test_a_function_of_the_project_gets_numbers_and_two_classes_by_their_names(bench, judged):
+    bench.write("src/shop/metrics.py", "def share(label, prediction): return (prediction == label).mean()")
+    bench.write("src/shop/ends.py", "def worst(label, prediction): return abs(prediction - label).max()")
+    table = rows(["no", "yes"])
+    model = LogisticRegression().fit(table[FEATURES], table["late"])
+    [found] = judged(model, table, parse_gate("shop.metrics:share >= 0.5 on split.test"))
+    assert found.value == pytest.approx(model.score(table[FEATURES], table["late"]))
+    numbers = rows([1.0, 2.0, 3.0])
+    [found] = judged(
+        DummyRegressor().fit(numbers[FEATURES], numbers["late"]),
+        numbers,
+        parse_gate("shop.ends:worst <= 5 on split.test"),
+    )
+    assert found.passed and found.value == pytest.approx(float((numbers["late"] - numbers["late"].mean()).abs().max()))
 
 
 @pytest.mark.parametrize("classes", [TEXTS, NUMBERS])

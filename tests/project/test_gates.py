@@ -93,3 +93,16 @@ def test_the_metrics_are_those_that_are_computed() -> None:
 def test_the_reference_page_explains_every_metric() -> None:
     page = reference_page()
     assert all(f"`{metric}`" in page for metric in (*METRICS, *NUMBERED_METRICS))
+
+
+def test_a_function_of_the_project_is_held_against_a_number_alone() -> None:
+    gate = parse_gate("shop.metrics:profit >= 500 on split.test by site")
+    assert (gate.metric, gate.limit, gate.by) == ("shop.metrics:profit", 500, "site")
+    for text, said in (
+        ("shop.metrics:profit not worse than live on split.test", "is not known of a function"),
+        ("shop.metrics: >= 5 on t", "no metric"),
+        ("shop:a:b >= 5 on t", "no metric"),
+        ("../shop:a >= 5 on t", "no metric"),
+    ):
+        with pytest.raises(GateSyntaxError, match=said):
+            parse_gate(text)

@@ -260,6 +260,27 @@ def test_functions_that_the_text_does_not_show_in_full_are_accepted(project: Pat
     load_project(project)
 
 
+@pytest.mark.parametrize(
+    ("metric", "said"),
+    [
+        ("tumours.training:profit", "no function 'profit'"),
+        ("tumours.money:fit", "no module"),
+        ("tumours.training:fit", ""),
+    ],
+)
+def test_a_metric_of_the_project_must_be_there(
+    issues: Callable[..., tuple[Issue, ...]], project: Path, metric: str, said: str
+) -> None:
+    gates = ("auc >= 0.95 on", f"{metric} >= 1 on")
+    if not said:
+        spec = project / "falaj.yaml"
+        spec.write_text(spec.read_text().replace(*gates))
+        assert load_project(project).to_spec().gates[0].metric == metric
+        return
+    [found] = issues(gates)
+    assert found.field == "gates[0]" and said in found.message
+
+
 def test_the_cache_answers_without_parsers(project: Path, tmp_path: Path) -> None:
     first = load_project_cached(project, tmp_path / "cache")
     code = (

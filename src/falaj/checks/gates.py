@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from falaj.checks.comparison import compare
 from falaj.checks.context import CheckContext, CheckError
 from falaj.checks.metrics import MetricError, evaluate, metric_for
+from falaj.checks.own_metrics import with_own_metrics
 from falaj.checks.results import GateResult, SliceResult
 from falaj.checks.scoring import CANDIDATE, LIVE, Scores, Scoring, score
 from falaj.errors import FalajError
+from falaj.project.gates import is_function
 from falaj.project.spec import GateSpec
 
 NO_LIVE_RELEASE = "no live release yet"
@@ -49,6 +51,7 @@ def judge_all(context: CheckContext) -> tuple[tuple[GateResult, ...], Scoring | 
         scoring = _score(context)
     except FalajError as error:
         return tuple(_unjudged(gate, str(error)) for gate in gates), None
+    scoring = with_own_metrics(context, scoring, slices)
     return tuple(judge(gate, scoring, context) for gate in gates), scoring
 
 
@@ -71,7 +74,8 @@ def _score(context: CheckContext) -> Scoring:
 
 def champion_gate(gates: Sequence[GateSpec]) -> GateSpec | None:
     """The gate whose metric and rows say which model is better: the first comparison with live, else the first gate."""
-    return next((gate for gate in gates if gate.not_worse_than), gates[0] if gates else None)
+    known = [gate for gate in gates if not is_function(gate.metric)]
+    return next((gate for gate in known if gate.not_worse_than), known[0] if known else None)
 
 
 def judge(gate: GateSpec, scoring: Scoring, context: CheckContext) -> GateResult:
@@ -130,10 +134,19 @@ def _judge_rows(gate: GateSpec, name: str, scores: Scores, rows: Rows, seed: int
     try:
         if gate.not_worse_than:
             return _compare_rows(gate, name, scores, rows, seed)
-        value = evaluate(gate.metric, scores.label[rows], scores.of(CANDIDATE, gate.metric)[rows])
+        if is_function(gate.metric):
+            value = _own_value(scores.own.get((gate.text, name), "it was not computed"))
+        else:
+            value = evaluate(gate.metric, scores.label[rows], scores.of(CANDIDATE, gate.metric)[rows])
     except MetricError as error:
         return SliceResult(name, count, None, False, reason=error.message)
     return SliceResult(name, count, value, gate.limit is not None and _HOLDS[gate.op](value, gate.limit))
+
+
+def _own_value(found: float | str) -> float:
+    if isinstance(found, str):
+        raise MetricError(found)
+    return found
 
 
 def _compare_rows(gate: GateSpec, name: str, scores: Scores, rows: Rows, seed: int) -> SliceResult:

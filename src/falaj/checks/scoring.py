@@ -7,7 +7,7 @@ import sysconfig
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,9 @@ class Scores:
         scores: Model name to one score a row, or one a row and class.
         slices: Column to the value of each row.
         problems: Model name to why it has no scores.
-        classes: What the columns of scores stand for; empty where models give numbers.
+        classes: What the columns of scores stand for; empty where models give one score or numbers.
+        names: The classes of models, two or more; empty where models give numbers.
+        own: What functions of the project gave, or why they gave nothing, by gate and slice.
     """
 
     label: Vector
@@ -41,6 +43,8 @@ class Scores:
     slices: Mapping[str, NDArray[np.str_]]
     problems: Mapping[str, str]
     classes: tuple[Any, ...] = ()
+    names: tuple[Any, ...] = ()
+    own: Mapping[tuple[str, str], float | str] = field(default_factory=dict)
 
     def of(self, model: str, metric: str) -> Vector:
         """A model's scores as a metric takes them.
@@ -244,7 +248,7 @@ def _read(
     scores = {name: _aligned(each, classes.get(name), whole) for name, each in _arrays(file, table).items()}
     problems = {name: problem for name, problem in entry["models"].items() if problem}
     problems |= {name: "its scores are not one a row" for name, each in scores.items() if len(each) != len(label)}
-    return Scores(label, scores, slices, problems, whole if len(whole) > 2 else ())
+    return Scores(label, scores, slices, problems, whole if len(whole) > 2 else (), whole)
 
 
 def _arrays(file: Path, table: str) -> dict[str, Vector]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from falaj.project.code import Checkout, Signature
 from falaj.project.document import Document, Path
@@ -14,8 +14,21 @@ def function_issues(step: StepSpec, document: Document, checkout: Checkout) -> I
     """What is wrong with `run`: the module, the function, its parameters."""
     if step.run is None:
         return
-    name, _, function = step.run.partition(":")
-    path: Path = ("pipeline", step.name, "run")
+    signature = yield from _found(step.run, ("pipeline", step.name, "run"), document, checkout)
+    if signature is not None:
+        yield from _argument_issues(step, signature, document)
+
+
+def metric_issues(metric: str, path: Path, document: Document, checkout: Checkout) -> Iterator[Issue]:
+    """What is wrong with a metric that is a function of the project: the module, the function."""
+    yield from _found(metric, path, document, checkout)
+
+
+def _found(
+    reference: str, path: Path, document: Document, checkout: Checkout
+) -> Generator[Issue, None, Signature | None]:
+    """The signature of a function, where there is one to be read; the issues of one that is not there."""
+    name, _, function = reference.partition(":")
     module = checkout.module(name)
     if module is None:
         near = nearest(name, checkout.modules())
@@ -26,8 +39,9 @@ def function_issues(step: StepSpec, document: Document, checkout: Checkout) -> I
     elif function not in module.functions:
         near = nearest(function, module.functions)
         yield document.issue(path, f"there is no function {function!r} in {module.path}", "", near)
-    elif (signature := module.functions[function]) is not None:
-        yield from _argument_issues(step, signature, document)
+    else:
+        return module.functions[function]
+    return None
 
 
 def _argument_issues(step: StepSpec, signature: Signature, document: Document) -> Iterator[Issue]:

@@ -3,6 +3,7 @@
     METRIC (>=|>|<=|<) NUMBER           on DATA [by COLUMN [where rows >= COUNT]]
     METRIC not worse than live [by NUMBER] on DATA [by COLUMN [where rows >= COUNT]]
 
+METRIC is a name, or `module.path:function` for a function of the project, which is held against a number.
 DATA is a source, a step or `step.output`; a column with spaces stands in double quotes.
 """
 
@@ -47,6 +48,7 @@ OPERATORS = (">=", ">", "<=", "<")
 NOT_WORSE = "not worse than"
 FORM = "METRIC >= NUMBER on DATA, or METRIC not worse than live by NUMBER on DATA"
 
+_FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _TOKEN = re.compile(r'"(?P<quoted>[^"]*)"|(?P<op>>=|<=|==|>|<|=)|(?P<word>[^\s<>="]+)|(?P<bad>")')
 _NUMBER = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,3})?")
 
@@ -89,6 +91,9 @@ def parse_gate(text: str) -> GateSpec:
     words = _Words(text)
     metric = words.metric()
     if words.accept("not"):
+        if is_function(metric):
+            message = "whether more of it is better is not known of a function of the project"
+            raise words.wrong(message, "a comparison with a number", back=1)
         words.expect("worse", "`not worse than live`")
         words.expect("than", "`not worse than live`")
         words.expect("live", "`live`, the only release to compare with")
@@ -99,6 +104,11 @@ def parse_gate(text: str) -> GateSpec:
     limit = words.number("the limit")
     data, by, min_rows = _rows(words)
     return GateSpec(text, metric, op, limit, data, by, min_rows)
+
+
+def is_function(metric: str) -> bool:
+    """Whether a metric is a function of the project."""
+    return _FUNCTION.fullmatch(metric) is not None
 
 
 def _rows(words: _Words) -> tuple[str, str | None, int | None]:
@@ -159,8 +169,8 @@ class _Words:
     def metric(self) -> str:
         """The name of a known metric."""
         found = self.take(FORM).text
-        if found not in METRICS and not _NUMBERED.fullmatch(found):
-            expected = f"one of {', '.join((*METRICS, *NUMBERED_METRICS))}"
+        if found not in METRICS and not _NUMBERED.fullmatch(found) and not is_function(found):
+            expected = f"one of {', '.join((*METRICS, *NUMBERED_METRICS))}, or module.path:function"
             raise self.wrong(f"there is no metric {found!r}", expected, nearest(found, METRICS), back=1)
         return found
 

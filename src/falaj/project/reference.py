@@ -59,6 +59,10 @@ column that `monitoring.label` names.
 The values are those of scikit-learn. Classes may be numbers or texts, from 2 to 1,000. A label that is no class of
 the model rejects the run, as do answers that are missing or for another number of rows. A model that gives two numbers
 a row gives the ends of an interval, one that gives three a prediction before them.
+
+A metric may be a function of the project, held against a number: `mypackage.metrics:profit >= 1000 on split.test`. It
+is called with `label` and `prediction`, two arrays of the rows of a slice, and with `probabilities` where it has such a
+parameter, and returns a number. It runs in the project's environment and reads the checkout and these rows alone.
 """
 
 

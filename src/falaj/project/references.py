@@ -8,7 +8,8 @@ from pathlib import Path
 from falaj.project.code import Checkout
 from falaj.project.document import Document
 from falaj.project.errors import Issue, nearest
-from falaj.project.functions import function_issues
+from falaj.project.functions import function_issues, metric_issues
+from falaj.project.gates import is_function
 from falaj.project.spec import ProjectSpec, StepSpec
 
 
@@ -25,6 +26,9 @@ def reference_issues(spec: ProjectSpec, document: Document, checkout: Checkout) 
     for step in spec.steps.values():
         found += [*_step_issues(spec, step, document), *_file_issues(step, document, checkout.root)]
         found += function_issues(step, document, checkout)
+    for index, gate in enumerate(spec.gates):
+        if is_function(gate.metric):
+            found += metric_issues(gate.metric, ("gates", index), document, checkout)
     cycle = find_cycle({name: [*_before(step)] for name, step in spec.steps.items()})
     if cycle:
         found.append(document.issue(("pipeline", cycle[0]), f"the steps wait for each other: {' -> '.join(cycle)}"))
