@@ -77,6 +77,10 @@ class Home:
         """The scratch folder of one run: worktree, logs, step folders."""
         return self.root / "runs" / run_id
 
+    def run_record(self, run_id: str) -> Path:
+        """What stays of a run that was made without a server, as JSON."""
+        return self.run_dir(run_id) / "run.json"
+
     def location_dir(self, location: str) -> Path:
         """What the agent of a location keeps: desired state, sockets, prediction log."""
         return self.root / "locations" / location

@@ -62,8 +62,11 @@ _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "
 
 
 def styled(text: str, style: str) -> str:
-    """The text in a colour or weight when the output is a terminal, else unchanged."""
-    if not style or not sys.stdout.isatty():
+    """The text in a colour or weight when the output is a terminal that wants it, else unchanged.
+
+    Source: https://no-color.org: `NO_COLOR` that is not empty asks for none.
+    """
+    if not style or not sys.stdout.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return text
     return f"\x1b[{_CODES[style]}m{text}\x1b[0m"
 

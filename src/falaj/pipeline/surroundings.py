@@ -8,7 +8,7 @@ from pathlib import Path
 
 from falaj.pipeline.environment import Environment
 
-SAME_EVERYWHERE = {"TZ": "UTC", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
+SAME_EVERYWHERE = {"TZ": "UTC", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "LANGUAGE": ""}
 """Time zone and language, on which results can depend, for everything that runs the project's code."""
 
 _NOBODY = {"USER": "falaj", "LOGNAME": "falaj", "SHELL": "/bin/sh"}

@@ -1,4 +1,4 @@
-"""What a run leaves in its folder: the logs of its steps. Everything else is data in the clear, and goes."""
+"""What a run leaves in its folder: logs of steps and what became of it. All else is data in the clear, and goes."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 LOGS = "logs"
+RECORD = "run.json"
 
 
 def clear(run_dir: Path) -> None:
-    """Remove all that a run worked with, but the logs of its steps."""
+    """Remove all that a run worked with, but its logs and its record."""
     for path in run_dir.iterdir() if run_dir.is_dir() else ():
-        if path.name == LOGS:
+        if path.name in (LOGS, RECORD):
             continue
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)

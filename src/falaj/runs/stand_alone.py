@@ -14,11 +14,12 @@ from falaj.artifacts import open_home_store
 from falaj.errors import UsageError
 from falaj.home import Home
 from falaj.ids import new_id
-from falaj.pipeline.events import Emit
+from falaj.pipeline.events import Emit, Event
 from falaj.pipeline.tracked import Recorded
 from falaj.project import load_project_cached
 from falaj.runs import scratch
 from falaj.runs.conduct import conduct
+from falaj.runs.local_record import LocalRecord
 from falaj.runs.outcome import Order, Outcome, Surroundings
 from falaj.runs.repository_parts import missing_here
 
@@ -60,11 +61,18 @@ def run_checkout(folder: Path, home: Home, params: Mapping[str, Mapping[str, Any
         missing=missing_here(worktree),
     )
     tracked = _Tracked(home, order)
+    record = LocalRecord(home, order)
+
+    def heard(event: Event) -> None:
+        record.take(event)
+        emit(event)
+
     try:
-        outcome = conduct(order, worktree, _surroundings(home, emit, tracked))
+        outcome = conduct(order, worktree, _surroundings(home, heard, tracked))
     finally:
         scratch.clear(home.run_dir(run_id))
     tracked.close(outcome)
+    record.close(outcome)
     return replace(outcome, data={**outcome.data, "run": run_id})
 
 

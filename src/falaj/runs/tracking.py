@@ -51,9 +51,9 @@ class Tracking:
 
     def _open(self) -> Any:
         os.environ.update(TELEMETRY_OFF)
-        logging.getLogger("mlflow").setLevel(logging.WARNING)
         from mlflow import MlflowClient
 
+        logging.getLogger("mlflow").setLevel(logging.WARNING)  # importing it sets the level anew
         return MlflowClient(self._home.mlflow_uri, self._home.mlflow_uri)
 
     def warm_up(self) -> None:

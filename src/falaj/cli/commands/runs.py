@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from falaj.cli.commands.projects import JsonOption
 from falaj.cli.output import ago, duration, emit, emit_json, emit_table, shortened
@@ -20,24 +21,48 @@ SetOption = Annotated[list[str], typer.Option("--set", help="STEP.PARAMETER=VALU
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command()(run)
+    here = typer.Typer(cls=_Here, invoke_without_command=True)
+    here.callback()(run)
     runs = typer.Typer(help="Runs of the platform.", invoke_without_command=True)
     runs.callback()(list_runs)
-    runs.command("show")(show)
-    runs.command("watch")(watch)
-    runs.command("start")(start)
-    runs.command("cancel")(cancel)
+    here.command("list")(list_runs)
+    here.command("logs")(logs)
+    for group in (here, runs):
+        group.command("show")(show)
+        group.command("watch")(watch)
+        group.command("start")(start)
+        group.command("cancel")(cancel)
+    app.add_typer(here, name="run")
     app.add_typer(runs, name="runs")
     app.command()(logs)
 
 
+class _Here(TyperGroup):
+    """`falaj run`: a word that is no command is the folder."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put `-C` before the folder."""
+        words = iter(range(len(args)))
+        for place in words:
+            if args[place] in ("--set", "-C", "--folder"):
+                next(words, None)
+            elif not args[place].startswith("-"):
+                if args[place] not in self.commands:
+                    args = [*args[:place], "-C", *args[place:]]
+                break
+        return list(super().parse_args(ctx, args))
+
+
 def run(
-    folder: Annotated[Path, typer.Argument(help="Project folder.")] = Path(),
+    context: typer.Context,
+    folder: Annotated[Path, typer.Option("-C", "--folder", help="Project folder.")] = Path(),
     settings: SetOption = [],  # noqa: B006 - Typer reads it once and copies
     json: JsonOption = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the result alone.")] = False,
 ) -> None:
     """Run the project in this checkout, without a server; unchanged steps are cache hits."""
+    if context.invoked_subcommand:
+        return
     from falaj.cli.progress import Progress
     from falaj.home import Home
     from falaj.runs.stand_alone import run_checkout
@@ -84,27 +109,37 @@ def list_runs(
     emit_table(headings, rows, empty="no runs yet; git push, or falaj runs start PROJECT COMMIT")
 
 
-def show(run_id: RunArgument = "last", json: JsonOption = False) -> None:
-    """Show a run with its steps, checks and gates."""
+def show(context: typer.Context, run_id: RunArgument = "last", json: JsonOption = False) -> None:
+    """Show a run with its steps, checks and gates; the last one is that of the project in this folder."""
+    from falaj.cli.here import named_run
     from falaj.cli.progress import print_tree
-    from falaj.client import Client
 
-    found = Client.from_home().run(run_id)
+    found = named_run(run_id, _folder(context)).run
     if json:
         emit_json(found)
     else:
         print_tree(found)
 
 
-def watch(run_id: RunArgument = "last") -> None:
+def watch(context: typer.Context, run_id: RunArgument = "last") -> None:
     """Follow a run until it ends; exit 1 unless it succeeded."""
-    from falaj.cli.progress import Progress
-    from falaj.client import Client
+    from falaj.cli.here import named_run
+    from falaj.cli.progress import Progress, print_tree
 
-    client = Client.from_home()
-    found = client.run(run_id)
-    if not _follow(client, found.id, Progress(quiet=False)):
+    found = named_run(run_id, _folder(context))
+    if found.client is None:
+        print_tree(found.run)
+        succeeded = found.run.state == "succeeded"
+    else:
+        succeeded = _follow(found.client, found.run.id, Progress(quiet=False))
+    if not succeeded:
         raise typer.Exit(1)
+
+
+def _folder(context: typer.Context) -> Path:
+    """The project's folder: what `-C` says, else this one."""
+    above = context.parent.params if context.parent else {}
+    return Path(above.get("folder") or ".")
 
 
 def start(
@@ -129,19 +164,20 @@ def cancel(run_id: RunArgument) -> None:
 
 
 def logs(
+    context: typer.Context,
     run_id: RunArgument = "last",
     step: Annotated[str, typer.Argument(help="A step; without it every step.")] = "",
 ) -> None:
     """Print what the steps of a run wrote."""
-    from falaj.client import Client
+    from falaj.cli.here import named_run
 
-    client = Client.from_home()
-    found = client.run(run_id)
+    named = named_run(run_id, _folder(context))
+    found = named.run
     names = [step] if step else [item.node for item in found.steps if item.kind == "step"]
     for name in names:
         if not step:
             emit(f"--- {name}")
-        emit(client.log(found.id, name).rstrip("\n"))
+        emit(named.log(name).rstrip("\n"))
 
 
 def overrides(settings: list[str]) -> dict[str, dict[str, object]]:
