@@ -26,7 +26,7 @@ from falaj.home import Home
 from falaj.runs import scratch
 from falaj.server.platform import Platform
 from falaj.server.routers import keys as router
-from falaj.storage import Database
+from falaj.storage import Database, ProjectRow, ReleaseRow, RunRow
 
 ADMIN = Principal("user:admin", PrincipalKind.USER)
 ROW = b"A-17;Dubai;diabetes"
@@ -163,6 +163,31 @@ def test_after_a_key_is_destroyed_nothing_holds_the_key_or_the_data(platform: Pl
     assert unexplained(platform.home.root) == []
     for path in platform.home.root.rglob("*"):
         assert not path.is_file() or wrapped not in path.read_bytes(), path
+
+
+def test_the_copies_that_mlflow_has_go_with_the_key(platform: Platform) -> None:
+    old = platform.store.put_bytes(ROWS).digest
+    now = platform.now()
+    with platform.database.transaction() as session:
+        session.add(ProjectRow(name="p", repository="/r", branch="main", created_at=now))
+        session.flush()
+        for number, name in enumerate(("released", "rejected", "earlier")):
+            at = now - 1e6 if name == "earlier" else now
+            session.add(
+                RunRow(id=name, project="p", commit=str(number) * 40, trigger="push", params={}, state="succeeded",
+                       created_at=at, mlflow_run=name, release=1 if name == "released" else None)
+            )  # fmt: skip
+            session.flush()
+        session.add(
+            ReleaseRow(model="m", number=1, project="p", run_id="released", commit="0" * 40, digest=str(old),
+                       state="built", data={}, created_at=now)
+        )  # fmt: skip
+    for name in ("released", "rejected", "earlier"):
+        (platform.home.mlflow_artifacts / name / "artifacts" / "model").mkdir(parents=True)
+        _plain(platform.home.mlflow_artifacts / name / "artifacts" / "model")
+    destroyed(platform)
+    left = [path.parts[-4] for path in platform.home.mlflow_artifacts.rglob("*.csv")]
+    assert left == ["earlier"]
 
 
 def test_the_list_of_keys_that_was_replaced_is_overwritten(platform: Platform) -> None:

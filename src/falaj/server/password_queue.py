@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,8 +11,8 @@ from typing import Any, TypeVar
 
 from falaj.errors import UnavailableError
 
-AT_ONCE = 2
-"""Each hash takes 64 MiB and half a core while it lasts."""
+AT_ONCE = 1 if (os.cpu_count() or 1) <= 2 else 2
+"""Each hash takes 64 MiB and more than one core while it lasts; the API keeps one."""
 MAX_WAITING = 16
 
 _Result = TypeVar("_Result")

@@ -11,7 +11,7 @@ from falaj.documents import keys as documents
 from falaj.encryption import Scope, WrappedKey, home_scope
 from falaj.governance import keys, trail
 from falaj.runs import queue
-from falaj.server import subjects
+from falaj.server import mlflow_copies, subjects
 from falaj.server.access import Caller
 from falaj.server.actions import Action, action
 from falaj.server.platform import Shared
@@ -87,7 +87,9 @@ def destroy(key_id: KeyId, wish: DestroyWish, platform: Shared, caller: Caller) 
         trail.write(session, "key.destroyed", caller.id, f"key/{key_id}", now, {"reason": wish.reason})
     platform.keys.learn([gone])
     platform.database.forget_deleted()
-    return documents.Destroyed(_document(gone), platform.store.remove_erased({key_id}))
+    removed = platform.store.remove_erased({key_id})
+    mlflow_copies.remove_copies(platform, gone)
+    return documents.Destroyed(_document(gone), removed)
 
 
 @router.get("/projects/{project}/secrets", response_model=list[documents.Secret], **action(Action.READ))
