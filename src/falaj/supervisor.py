@@ -65,7 +65,7 @@ class Supervisor:
 
     def __init__(self, home: Home, ports: dict[str, int]) -> None:
         self._home = home
-        base = [sys.executable, "-m", "falaj.cli.main"]
+        base = [sys.executable, "-P", "-m", "falaj.cli.main"]
         self._parts = [_Part(name, [*base, name]) for name in PARTS]
         self._stopping = False
         self._ports = ports
@@ -143,7 +143,7 @@ def start_in_background(home: Home, ports: dict[str, int]) -> None:
     home.prepare().save_ports(ports)
     with (home.logs / "supervisor.log").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "falaj.cli.main", "up", "--foreground"],
+            [sys.executable, "-P", "-m", "falaj.cli.main", "up", "--foreground"],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -99,6 +99,28 @@ os.wait()
     assert confined(tmp_path, code) == "refused\nrefused\n"
 
 
+@pytest.mark.parametrize("above", ["other", ""], ids=["the folder itself", "a folder above it"])
+def test_the_folder_that_a_process_was_started_in_is_not_readable(tmp_path: Path, above: str) -> None:
+    """`python -m` puts it on the path, and the home of an installation may lie below it."""
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "f").write_text("secret")
+    code = """
+import os, sys
+from pathlib import Path
+os.chdir(sys.argv[1])
+sys.path.insert(0, os.getcwd())
+from falaj.confinement import confine
+confine()
+try:
+    Path(sys.argv[2]).read_text()
+except PermissionError:
+    print("refused")
+"""
+    arguments = [str(tmp_path / above), str(tmp_path / "other" / "f")]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    assert done.stdout == "refused\n", done.stderr
+
+
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
 def test_every_jump_of_the_filter_lands_on_the_refusal(machine: str) -> None:
     """Run the program by hand for every refused call, and for some that are allowed."""

@@ -228,4 +228,5 @@ def test_the_model_server_understands_its_command_line(scene: Scene, tmp_path: P
         start = command.index("--site") if "--site" in command else command.index("--model")
         given = _parser().parse_args(command[start:])
         assert (given.model, given.endpoint, given.version) == (servable.model_dir, "prod/flight-delay", "1")
-        assert (Path(command[1]).exists() and given.site.is_dir()) if servable.python else command[1] == "-m"
+        assert command[1] == "-I"  # neither variables nor the working directory lead it to code
+        assert (Path(command[2]).exists() and given.site.is_dir()) if servable.python else command[2] == "-m"

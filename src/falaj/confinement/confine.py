@@ -95,9 +95,10 @@ def available() -> Confinement:
 
 
 def _python() -> Iterator[Path]:
-    """Where this interpreter and its packages are."""
-    prefixes = {sys.prefix, sys.base_prefix, sys.exec_prefix, *(path for path in sys.path if path)}
-    yield from _existing(prefixes)
+    """Where this interpreter and its packages are; the folder that it was started in is none of them."""
+    here = os.path.join(os.path.realpath(os.getcwd()), "")  # noqa: PTH109, PTH118 - imported in every replica
+    named = {path for path in sys.path if path and not here.startswith(os.path.join(os.path.realpath(path), ""))}  # noqa: PTH118
+    yield from _existing({sys.prefix, sys.base_prefix, sys.exec_prefix, *named})
 
 
 def system_paths() -> list[str]:

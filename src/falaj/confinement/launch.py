@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import marshal
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 _HERE = Path(__file__).resolve().parent
 _PACKAGE = "falaj_wall"
+_PATIENCE_S = 10.0
+"""How long a launcher may take to end everything before it is killed itself."""
 _PROGRAM = (
     "import sys; package = type(sys)(sys.argv[1]); package.__path__ = [sys.argv[2]]; "
     "sys.modules[sys.argv[1]] = package; "
@@ -92,6 +95,15 @@ class Launched:
     process: subprocess.Popen[bytes]
     receipt: int
 
+    def end(self) -> None:
+        """Let the launcher end everything that it started, and wait for it."""
+        self.process.send_signal(signal.SIGHUP)
+        try:
+            self.process.wait(_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
     def refuse_unstarted(self) -> None:
         """To be called when the launcher has ended.
 
@@ -139,18 +151,23 @@ def start(launch: Launch, wall: Wall, stdout: int | None = subprocess.PIPE) -> L
     return Launched(process, heard)
 
 
-def run_to_end(launch: Launch, wall: Wall) -> int:
-    """Run something short, its output unseen; return its exit code.
+def run_to_end(launch: Launch, wall: Wall, timeout_s: float) -> tuple[int, str]:
+    """Run something to its end; return its exit code and what it wrote.
 
     Raises:
         OSError: It could not be started.
+        subprocess.TimeoutExpired: It took too long, and was ended.
     """
-    launched = start(launch, wall, subprocess.DEVNULL)
+    launched = start(launch, wall)
     try:
-        code = launched.process.wait()
+        written, _ = launched.process.communicate(timeout=timeout_s)
         launched.refuse_unstarted()
-        return code
+        return launched.process.returncode, written.decode(errors="replace")
     finally:
+        if launched.process.returncode is None:
+            launched.end()
+        if launched.process.stdout is not None:
+            launched.process.stdout.close()
         os.close(launched.receipt)
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import functools
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from falaj.confinement import landlock, seccomp
+
+_PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ def _try_namespaces() -> str:
         python = str(Path(sys.executable).resolve())
         launch = Launch((python, "-I", "-S", "-c", ""), folder, {}, (Path(sys.base_prefix),), scratch=folder)
         try:
-            code = run_to_end(launch, wanted)
-        except OSError as error:
+            code, _ = run_to_end(launch, wanted, _PATIENCE_S)
+        except (OSError, subprocess.TimeoutExpired) as error:
             return str(error)
     return f"a process in them ended with {code}" if code else ""

@@ -24,8 +24,6 @@ GRACE_S = 2.0
 """How long a step that is asked to stop may take before it is killed."""
 MEMORY_CHECK_S = 0.2
 _CHUNK = 1 << 16
-_PATIENCE_S = 10.0
-"""How long the launcher may take to end everything before it is killed itself."""
 
 Reason = Literal["exited", "timed-out", "cancelled", "out-of-memory", "too-many-processes"]
 
@@ -84,20 +82,10 @@ def run_process(
         return ending
     finally:
         if process.returncode is None:
-            end_launcher(process)
+            launched.end()
         assert process.stdout is not None
         process.stdout.close()
         os.close(launched.receipt)
-
-
-def end_launcher(process: subprocess.Popen[bytes]) -> None:
-    """Let a launcher end everything it started, and wait for it."""
-    process.send_signal(signal.SIGHUP)
-    try:
-        process.wait(_PATIENCE_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 class _Watch:

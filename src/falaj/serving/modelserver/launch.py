@@ -39,7 +39,8 @@ def main() -> int:
         sys.exit("serving.launcher: --site SITE_PACKAGES is needed")
     site = Path(arguments[arguments.index("--site") + 1])
     _check_version(site)
-    sys.path.pop(0)  # this file's folder, whose module names would hide others
+    own = str(Path(__file__).resolve().parent)  # its module names would hide others
+    sys.path[:] = [path for path in sys.path if path != own]
     add_site(site)
     from falaj.serving.modelserver.__main__ import main as serve
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
+import sys
 import sysconfig
 import tempfile
 from collections.abc import Collection
 from pathlib import Path
 
+from falaj.confinement import Launch, offered, python_folders, run_to_end, scratch_environ
 from falaj.serving.modelserver.model_folder import SERVING_FILE
 from falaj.serving.packaging.result import PackagingError, PackagingResult
 
 RUNNER = Path(__file__).with_name("runner.py")
+_FALAJ = Path(__file__).resolve().parents[3]
+"""The folder that `falaj` is imported from."""
 
 
 def package_model(
@@ -88,12 +93,28 @@ def _run(target: Path, python: Path, table: Path | None, rows: int, timeout_s: f
                 }
             )
         )
-        command = [str(python), str(RUNNER), str(task)]
         try:
-            ended = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
+            code, written = run_to_end(_launch(Path(scratch), target, python, table), offered(), timeout_s)
         except subprocess.TimeoutExpired:
             return f"the conversion took longer than {timeout_s:g} s"
-        if ended.returncode == 0 and found.exists():
+        except OSError as error:
+            return f"the conversion could not be started: {error}"
+        if any(path.is_symlink() for path in (found, *target.rglob("*"))):
+            raise PackagingError("the model's code has left a link in its folder", where=str(target))
+        if code == 0 and found.exists():
             return PackagingResult.from_json(json.loads(found.read_text()))
-        last = (ended.stderr.strip().splitlines() or ["no message"])[-1]
-        return f"the conversion ended with status {ended.returncode}: {last[:300]}"
+        last = (written.strip().splitlines() or ["no message"])[-1]
+        return f"the conversion ended with status {code}: {last[:300]}"
+
+
+def _launch(scratch: Path, target: Path, python: Path, table: Path | None) -> Launch:
+    """Loading a model may run code that it brings: it gets the model and the table."""
+    environ = {**scratch_environ(scratch, os.environ), "PATH": os.defpath, "PYTHONDONTWRITEBYTECODE": "1"}
+    readable = (
+        *python_folders(python),
+        *python_folders(Path(sys.executable)),
+        _FALAJ,
+        *([table.resolve()] if table else []),
+    )
+    command = (str(python), "-I", str(RUNNER), str(scratch / "task.json"))
+    return Launch(command, scratch, environ, readable, scratch, (target.resolve(),))

@@ -18,7 +18,8 @@ from typing import Any
 def main() -> int:
     """Read the task, package, write the result."""
     task = json.loads(Path(sys.argv[1]).read_text())
-    sys.path.pop(0)  # this file's folder, whose module names would hide others
+    own = str(Path(__file__).resolve().parent)  # its module names would hide others
+    sys.path[:] = [path for path in sys.path if path != own]
     for path in (task["site"], str(Path(__file__).resolve().parents[3])):
         if path not in sys.path:
             sys.path.append(path)

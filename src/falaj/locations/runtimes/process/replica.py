@@ -125,7 +125,10 @@ ReplicaCommand = Callable[[ReplicaOptions], Sequence[str]]
 
 
 def modelserver_command(options: ReplicaOptions) -> list[str]:
-    """The command line of the model server; in a project environment it started by path, as Falaj is not there."""
+    """The command line of the model server; in a project environment it started by path, as Falaj is not there.
+
+    Isolated: neither the folder nor the variables of whoever started the platform lead it to code.
+    """
     endpoint = options.servable.endpoint
     arguments = [
         "--model", str(options.servable.model_dir), "--socket", str(options.socket), "--name", endpoint.model,
@@ -134,9 +137,9 @@ def modelserver_command(options: ReplicaOptions) -> list[str]:
         *(options.recalibration.options(endpoint) if options.recalibration else ()),
     ]  # fmt: skip
     if options.servable.python is None:
-        return [sys.executable, "-m", "falaj.serving.modelserver", *arguments]
+        return [sys.executable, "-I", "-m", "falaj.serving.modelserver", *arguments]
     launcher = Path(falaj.__file__).parent / "serving" / "modelserver" / "launch.py"
-    return [str(options.servable.python), str(launcher), "--site", sysconfig.get_paths()["purelib"], *arguments]
+    return [str(options.servable.python), "-I", str(launcher), "--site", sysconfig.get_paths()["purelib"], *arguments]
 
 
 def arm_name(servable: Servable) -> str:

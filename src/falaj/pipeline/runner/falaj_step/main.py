@@ -95,13 +95,23 @@ def _report(task: dict[str, Any], error: BaseException) -> None:
         last = traceback.extract_tb(frames)[-1:] if frames else []
         where = f"{last[0].filename}:{last[0].lineno}" if last else ""
         message = "".join(traceback.format_exception_only(type(error), error)).strip()
-        failure = {"code": "step.failed", "message": message, "hint": "", "where": where}
+        failure = {"code": "step.failed", "message": message, "hint": _hint(error), "where": where}
         traceback.print_exception(type(error), error, frames)
     try:
         with open(os.path.join(task["folder"], "failure.json"), "w") as file:
             json.dump(failure, file)
     except OSError:
         sys.exit(errno.ENOSPC)
+
+
+def _hint(error: BaseException) -> str:
+    """What to do about what the wall refuses."""
+    number = getattr(error, "errno", None)
+    if number in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return "a step writes below TMPDIR alone, and reads its project, its inputs and its environment"
+    if number in (errno.ENETUNREACH, errno.ENETDOWN) or type(error).__name__ in ("gaierror", "URLError"):
+        return "only a step with `network: true` reaches the network"
+    return ""
 
 
 def _disk_is_full(error: BaseException) -> bool:
