@@ -20,7 +20,7 @@ from sklearn.tree import DecisionTreeClassifier
 from falaj.checks import LiveModel, run_gates
 from falaj.checks.context import CheckError
 from falaj.checks.in_project import reference as in_project
-from falaj.checks.scoring import _arrays, numbered
+from falaj.checks.scoring import _are_classes, _arrays, numbered
 from falaj.project import parse_gate
 from tests.checks.conftest import threshold, versus_live
 
@@ -209,6 +209,12 @@ def test_labels_of_many_kinds_are_placed_among_the_classes():
     ]
     with pytest.raises(CheckError, match="'c0', 'c1', 'c2', 'c3', 'c4' and 95 more"):
         numbered(numbers, [f"c{index}" for index in range(100)], "t")
+
+
+@pytest.mark.parametrize("found", [None, [], ["one"], "ab", [["a"], ["b"]], [None, None], {"a": 1, "b": 2}, [0] * 1001])
+def test_what_names_no_classes_is_none(found):
+    assert not _are_classes(found)
+    assert _are_classes(["a", "b"]) and _are_classes([0, 1, 2]) and _are_classes([False, True])
 
 
 def test_a_file_of_scores_that_is_none_is_a_reason(tmp_path, monkeypatch):

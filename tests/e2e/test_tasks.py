@@ -33,6 +33,10 @@ def classes(train: pd.DataFrame) -> LogisticRegression:
     return LogisticRegression().fit(train[["a", "b"]], train["y"])
 
 
+def right(label, prediction):
+    return (label == prediction).mean()
+
+
 def numbers(train: pd.DataFrame) -> LinearRegression:
     return LinearRegression().fit(train[["a", "b"]], train["y"])
 """
@@ -54,7 +58,7 @@ monitoring: {{label: y}}
 """
 OF_CLASSES = [
     "accuracy >= 0.6", "balanced_accuracy >= 0.5", "f1_macro >= 0.5", "f1_weighted >= 0.5", "log_loss <= 1",
-    "brier <= 0.3", "auc >= 0.8", "top_2_accuracy >= 0.9", "brier not worse than live by 0.05",
+    "brier <= 0.3", "auc >= 0.8", "top_2_accuracy >= 0.9", "brier not worse than live by 0.05", "tasks:right >= 0.6",
 ]  # fmt: skip
 OF_NUMBERS = ["mae <= 0.5", "rmse <= 0.5", "r2 >= 0.5", "pinball_0.9 <= 0.5", "mape <= 0.5"]
 

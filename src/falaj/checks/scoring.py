@@ -21,6 +21,7 @@ from falaj.checks.processes import run_tool, written_by
 LAUNCHER = Path(__file__).parent / "in_project" / "launch.py"
 TIMEOUT_S = 1800.0
 MOST_SCORE_BYTES = 2 << 30
+MOST_CLASSES = 1000
 CANDIDATE, LIVE = "candidate", "live"
 
 
@@ -215,7 +216,7 @@ def _joined(
     parted: Mapping[str, Mapping[str, str]], result: Mapping[str, Any], out: Path
 ) -> tuple[dict[str, Scores], dict[str, str]]:
     """Labels and scores of each table, and why some have none."""
-    classes: Mapping[str, Sequence[Any] | None] = result["classes"]
+    classes = {name: each for name, each in result["classes"].items() if _are_classes(each)}
     found, problems = {}, {}
     for name, entry in result["scores"].items():
         try:
@@ -267,6 +268,12 @@ def _arrays(file: Path, table: str) -> dict[str, Vector]:
         raise CheckError(f"{table}: the scores cannot be read: {type(error).__name__}") from error
 
 
+def _are_classes(found: Any) -> bool:
+    """Whether the process of the models named classes; it may have named anything."""
+    kinds = str | int | float
+    return isinstance(found, list) and 2 <= len(found) <= MOST_CLASSES and all(isinstance(e, kinds) for e in found)
+
+
 def _all_classes(classes: Mapping[str, Sequence[Any] | None]) -> tuple[Any, ...]:
     """The classes of all models; the candidate's come first, in its order."""
     known = [each for name in (CANDIDATE, LIVE) for each in classes.get(name) or ()]
@@ -278,6 +285,8 @@ def _aligned(score: Vector, own: Sequence[Any] | None, whole: Sequence[Any]) -> 
     if own is None or len(whole) == 2 or tuple(own) == tuple(whole) or not len(score):
         return score
     columns = np.stack([1 - score, score], axis=1) if score.ndim == 1 else score
+    if columns.shape[1] != len(own):
+        raise CheckError(f"scores of {columns.shape[1]} classes came from a model of {len(own)}")
     found = np.zeros((len(score), len(whole)))
     found[:, [whole.index(each) for each in own]] = columns
     return found
