@@ -43,13 +43,18 @@ def test_missing_values_are_tried_one_column_at_a_time(tried):
 
 
 def test_a_model_that_needs_every_value_fails_robustness(bench, tmp_path):
+    import mlflow.models
     import mlflow.sklearn
+    import numpy as np
     from sklearn.linear_model import LogisticRegression
 
     table = flights(100)
     model = LogisticRegression(max_iter=1000).fit(table.select("hour", "distance").to_numpy(), table["late"].to_numpy())
     model.feature_names_in_ = ["hour", "distance"]
-    mlflow.sklearn.save_model(model, tmp_path / "m", serialization_format="cloudpickle", pip_requirements=[])
+    signature = mlflow.models.infer_signature(table.select("hour", "distance").to_pandas(), np.array([1]))
+    mlflow.sklearn.save_model(
+        model, tmp_path / "m", serialization_format="cloudpickle", pip_requirements=[], signature=signature
+    )
     bench.keep("fit", tmp_path / "m")
     bench.keep_table("split.test", table)
     bench.options(model={"data": "split.test", "missing": ["hour"]})

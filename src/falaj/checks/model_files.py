@@ -14,6 +14,7 @@ from typing import Any
 from falaj.checks.context import CheckContext
 from falaj.checks.results import CheckResult, CheckValue, Finding
 from falaj.models import (
+    BOOSTERS,
     Import,
     NotAPickleError,
     NotASkopsFileError,
@@ -104,8 +105,10 @@ def _scan_bytes(data: bytes, name: str, allow: tuple[str, ...]) -> Iterator[Find
     yield from _forbidden(found, name, allow)
 
 
-def _forbidden(found: Iterable[Import], name: str, allow: tuple[str, ...]) -> Iterator[Finding]:
-    for one in dict.fromkeys(map(str, forbidden(found, own=allow))):
+def _forbidden(
+    found: Iterable[Import], name: str, allow: tuple[str, ...], also: frozenset[str] = frozenset()
+) -> Iterator[Finding]:
+    for one in dict.fromkeys(map(str, forbidden(found, own=allow, also=also))):
         yield Finding(name, 0, "forbidden-import", f"loading it would reach {one}")
 
 
@@ -140,7 +143,7 @@ def _scan_member(
 def _scan_skops(path: Path, name: str, allow: tuple[str, ...]) -> Iterator[Finding]:
     try:
         with path.open("rb") as file:
-            yield from _forbidden(list(skops_imports(file)), name, allow)
+            yield from _forbidden(list(skops_imports(file)), name, allow, BOOSTERS)
     except NotASkopsFileError as error:
         yield Finding(name, 0, "not-a-skops-file", f"cannot be looked into: {error}")
 

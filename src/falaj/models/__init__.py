@@ -5,20 +5,29 @@ exact list; the scan of a run, the gates, packaging and the model server use the
 library only, so that it works in a project's environment; libraries of models are imported when one is loaded.
 """
 
+from falaj.models.families import Estimator, adapter, columns_of_table
 from falaj.models.loading import ModelFileError, load_estimator, own_modules, top_level_modules
-from falaj.models.names import ALLOWED, Import, forbidden
+from falaj.models.names import ALLOWED, BOOSTERS, Import, forbidden
 from falaj.models.pickle_names import NotAPickleError
 from falaj.models.pickle_names import imports as pickle_imports
 from falaj.models.skops_names import NotASkopsFileError
 from falaj.models.skops_names import imports as skops_imports
+from falaj.models.training_table import TrainingTable, describe, from_metadata
 
 __all__ = [
     "ALLOWED",
+    "BOOSTERS",
+    "Estimator",
     "Import",
     "ModelFileError",
     "NotAPickleError",
     "NotASkopsFileError",
+    "TrainingTable",
+    "adapter",
+    "columns_of_table",
+    "describe",
     "forbidden",
+    "from_metadata",
     "load_estimator",
     "own_modules",
     "pickle_imports",

@@ -17,15 +17,10 @@ from typing import Any
 
 from falaj import confinement
 from falaj.models import pickle_names, skops_names
-from falaj.models.names import Import, forbidden, is_allowed, only_own
+from falaj.models.names import BOOSTERS, Import, forbidden, is_allowed, only_own
 
 MAX_FILE_BYTES = 4_000_000_000
-_XGBOOST = frozenset(
-    {
-        "xgboost.core.Booster", "xgboost.sklearn.XGBClassifier", "xgboost.sklearn.XGBRFClassifier",
-        "xgboost.sklearn.XGBRFRegressor", "xgboost.sklearn.XGBRanker", "xgboost.sklearn.XGBRegressor",
-    }
-)  # fmt: skip
+_XGBOOST = frozenset(name for name in BOOSTERS if name.startswith("xgboost."))
 _BOOSTER = "lightgbm.basic.Booster"
 
 
@@ -71,7 +66,9 @@ def _load_lightgbm(folder: Path, flavor: Mapping[str, Any]) -> Any:
     file = _inside(folder, flavor["data"])
     if flavor.get("model_class", _BOOSTER) == _BOOSTER:
         return importlib.import_module("lightgbm").Booster(model_file=str(file))
-    return load_pickle(file, _with_code(folder, flavor))
+    if flavor.get("serialization_format") != "skops":
+        raise ModelFileError("the model of LightGBM is a pickle; return the estimator itself, or save it with skops")
+    return _load_skops(file, _with_code(folder, flavor))
 
 
 def _load_xgboost(folder: Path, flavor: Mapping[str, Any]) -> Any:
@@ -129,7 +126,7 @@ def _load_skops(file: Path, own: Collection[str]) -> Any:
         names = [*skops_names.imports(io.BytesIO(data))]
     except skops_names.NotASkopsFileError as error:
         raise ModelFileError(f"the skops file cannot be looked into: {error}") from error
-    _refuse(forbidden(names, own=own))
+    _refuse(forbidden(names, own=own, also=BOOSTERS))
     return importlib.import_module("skops.io").loads(data, trusted=sorted({str(one) for one in names}))
 
 

@@ -23,7 +23,7 @@ from falaj.pipeline.graph import ONLY_OUTPUT, StepNode
 from falaj.pipeline.jobs import Job, Part
 from falaj.pipeline.materials import Materials
 from falaj.pipeline.process import Limits, run_process
-from falaj.pipeline.runner import PLACE, PROGRAM
+from falaj.pipeline.runner import MODELS, PLACE, PROGRAM
 from falaj.pipeline.secrecy import Secrets
 from falaj.pipeline.tracked import RUN_ID, Recorded, lay_out, read
 
@@ -110,7 +110,8 @@ class Bench:
         step = job.node.step
         own = scratch_environ(folder, os.environ, network=step.network)
         tracked = lay_out(folder / "mlflow", environ[RUN_ID]) if RUN_ID in environ else {}
-        readable = [*self.environment.folders, self.worktree, PLACE, *(path for paths in inputs for path in paths)]
+        ours = (PLACE, MODELS)
+        readable = [*self.environment.folders, self.worktree, *ours, *(path for paths in inputs for path in paths)]
         return Launch(
             tuple(command),
             self.worktree,

@@ -79,6 +79,10 @@ class _Run:
                 reason = _first_refusal(checks, ())
                 return self._with_edges(Outcome("rejected", reason, steps=states), pipeline)
             packaged = self._package(environment, outputs)
+            if packaged and packaged.result.refusal:
+                states = {name: str(step.state) for name, step in pipeline.steps.items()}
+                reason = f"packaging: {packaged.result.refusal}"
+                return self._with_edges(Outcome("rejected", reason, steps=states), pipeline)
             if packaged and (known := self._nothing_new(packaged)):
                 states = {name: str(step.state) for name, step in pipeline.steps.items()}
                 return self._with_edges(Outcome("succeeded", known, steps=states), pipeline)
@@ -215,7 +219,7 @@ class _Run:
             self.around.store, outputs[step], rows, environment, folder, answer=self.spec.serving.answer
         )
         outputs[step] = packaged.digest
-        data = {"passed": True, "summary": packaged.summary, "started_at": started_at}
+        data = {"passed": not packaged.result.refusal, "summary": packaged.summary, "started_at": started_at}
         self._emit("check.finished", "packaging", data)
         return packaged
 
@@ -317,6 +321,7 @@ class _Run:
                 "latency_budget_ms": self.spec.serving.latency_budget_ms,
                 "environment_lock": lock,
                 "backend": packaged.result.flavor,
+                "code": "own" if packaged.result.own_code else "libraries",
                 "reference": reference,
             },
             "reference": reference,

@@ -34,8 +34,11 @@ class Packaged:
     def summary(self) -> str:
         """One line for people: the form, and how the conversion compared or why there is none."""
         parity = self.result.parity
+        if self.result.refusal:
+            return self.result.refusal
         if parity is None:
-            return f"{self.result.flavor}: {self.result.reason}"
+            same = f"; {self.result.compared} rows answered as by the trained model" if self.result.compared else ""
+            return f"{self.result.flavor}: {self.result.reason}{same}"
         compared = f"{parity.rows} rows compared, largest difference {parity.largest_difference:.2g}"
         return f"{self.result.flavor}: {compared}" + (f"; {self.result.reason}" if self.result.reason else "")
 

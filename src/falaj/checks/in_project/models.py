@@ -1,20 +1,15 @@
-"""Loading a packaged model and scoring rows with it: by its conversion where there is one, else natively."""
+"""Loading a packaged model and scoring rows with it: by the backend that is going to answer, in the same way."""
 
 from __future__ import annotations
 
-import importlib
-import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .converted import converted
 from .problems import ProblemError
 from .tables import column_names, is_polars
 
-NATIVE_FLAVORS = ("sklearn", "lightgbm", "xgboost")
 MOST_CLASSES = 1000
 MOST_NUMBERS = 100_000_000
 
@@ -28,38 +23,33 @@ def model_folder(path: Path) -> Path:
 
 
 class LoadedModel:
-    """A model, the columns it reads and the kind of frame it takes.
+    """A model and the columns it reads.
 
     Args:
         folder: The folder with `MLmodel`.
+
+    Raises:
+        ProblemError: It cannot be loaded.
     """
 
     def __init__(self, folder: Path) -> None:
-        import yaml
+        from falaj.serving.modelserver.errors import ModelError
+        from falaj.serving.modelserver.model_folder import read_model_folder
 
-        described = yaml.safe_load((folder / "MLmodel").read_text())
-        flavors = described.get("flavors", {})
-        native = next((flavor for flavor in NATIVE_FLAVORS if flavor in flavors), None)
-        conversion = converted(folder)
-        self.flavor = "onnx" if conversion else native or "pyfunc"
-        self.needs_pandas = self.flavor == "pyfunc"
-        loaded = conversion or _load(folder, self.flavor, flavors.get(self.flavor, {}))
-        raw = loaded.get_raw_model() if self.needs_pandas and hasattr(loaded, "get_raw_model") else None
-        # pyfunc of a classifier answers with classes; its raw model, where there is one, has the probabilities
-        self.model: Any = raw if hasattr(raw, "predict_proba") else loaded
-        self.columns = self._columns(described)
-
-    def _columns(self, described: dict[str, Any]) -> list[str]:
-        named = getattr(self.model, "feature_names_in_", None)
-        if named is not None:
-            return [str(name) for name in named]
-        inputs = json.loads((described.get("signature") or {}).get("inputs") or "[]")
-        return [entry["name"] for entry in inputs if "name" in entry]
+        try:
+            self._folder = read_model_folder(folder)
+            self._backend = _backend(self._folder)
+        except ModelError as error:
+            raise ProblemError(error.message) from error
+        self.flavor = _flavor(self._backend)
+        signature = self._folder.signature
+        self.columns = list(signature.names) if signature.columns else []
 
     @property
     def classes(self) -> list[Any] | None:
         """The classes of a classifier in the order of its probabilities; None for other models."""
-        found = getattr(self.model, "classes_", None)
+        named = getattr(getattr(self._backend, "estimator", None), "classes_", None)
+        found = self._backend.classes if named is None else named
         return None if found is None else [getattr(value, "item", lambda value=value: value)() for value in found]
 
     def features(self, table: Any, *, label: str | None = None) -> Any:
@@ -72,8 +62,7 @@ class LoadedModel:
         absent = [name for name in names if name not in column_names(table)]
         if absent:
             raise ProblemError(f"the model reads columns that the table does not have: {', '.join(absent)}")
-        selected = table[names] if not is_polars(table) else table.select(names)
-        return selected.to_pandas() if self.needs_pandas and is_polars(table) else selected
+        return table.select(names) if is_polars(table) else table[names]
 
     def score(self, features: Any) -> np.ndarray[Any, Any]:
         """One number a row: the probability of the second class, or the prediction; of more classes one of each.
@@ -81,25 +70,57 @@ class LoadedModel:
         Raises:
             ProblemError: The model gives something else.
         """
-        raw = np.asarray(self._predictor()(features))
+        raw = self._scores(features)
         return _of_classes(raw, self.classes) if self.classes is not None else _numbers(raw)
 
-    def _predictor(self) -> Callable[[Any], Any]:
-        for name in ("predict_proba", "decision_function"):
-            if self.classes is not None and hasattr(self.model, name):
-                return getattr(self.model, name)  # type: ignore[no-any-return]
-        return self.model.predict  # type: ignore[no-any-return]
+    def _scores(self, features: Any) -> np.ndarray[Any, Any]:
+        columns = arrays(features, self._folder.signature)
+        outputs = self._backend.predict(columns)
+        if "probability" in outputs:
+            return np.asarray(outputs["probability"]).clip(0.0, 1.0)  # single precision may pass 1 by a hair
+        decision = getattr(self._backend, "decision", lambda _columns: None)(columns)
+        return np.asarray(outputs[self._backend.answer] if decision is None else decision)
 
 
-def _load(folder: Path, flavor: str, described: dict[str, Any]) -> Any:
-    """The model, by the loader that serves it; what it has no form for is loaded by MLflow, in a confined process."""
-    from falaj import confinement, models
+def _flavor(backend: Any) -> str:
+    return "pyfunc" if backend.platform == "mlflow" else str(backend.platform)
 
-    if flavor in NATIVE_FLAVORS:
-        return models.load_estimator(folder, described, flavor)
-    if not confinement.in_force().complete:
+
+def _backend(folder: Any) -> Any:
+    """What answers; the estimator itself where a conversion does not say what its outputs are."""
+    from dataclasses import replace
+
+    from falaj import confinement
+    from falaj.serving.modelserver.backends import open_backend
+    from falaj.serving.modelserver.errors import ModelError
+
+    native = replace(folder, packaging={})
+    if not {"sklearn", "lightgbm", "xgboost"} & {*folder.flavors} and not confinement.in_force().complete:
         raise ProblemError("the model runs code of its own, which is loaded only by a confined process")
-    return importlib.import_module(f"mlflow.{flavor}").load_model(str(folder))
+    if folder.packaging.get("flavor") == "onnx" and "classes" not in folder.packaging:
+        return open_backend(native, threads=1)
+    try:
+        return open_backend(folder, threads=1)
+    except ModelError as error:
+        if not isinstance(error.__cause__, ImportError) or folder.packaging.get("flavor") != "onnx":
+            raise
+        return open_backend(native, threads=1)  # this Python is another one than ONNX Runtime was installed for
+
+
+def arrays(features: Any, signature: Any) -> list[Any]:
+    """A table as replicas are given the rows of a request: one array a feature.
+
+    Raises:
+        ProblemError: A column holds what the model does not read.
+    """
+    from falaj.serving.modelserver.frame_columns import columns_of_frame
+
+    if not signature.columns:
+        return [np.asarray(features)]
+    try:
+        return columns_of_frame(features, signature)
+    except ValueError as error:
+        raise ProblemError(str(error)) from error
 
 
 def _of_classes(raw: np.ndarray[Any, Any], classes: list[Any]) -> np.ndarray[Any, Any]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from falaj.models import TrainingTable, from_metadata
 from falaj.serving.modelserver.errors import ModelError
 from falaj.serving.modelserver.signature import Signature, parse_signature
 
@@ -25,6 +26,7 @@ class ModelFolder:
         flavors: MLmodel's flavors by name.
         packaging: Content of `serving.json`; empty when the model was not packaged.
         example: Rows of the input example in signature order; empty when the model has none.
+        trained_on: The form of the table that the model takes; None where it was not saved by a step.
     """
 
     path: Path
@@ -32,6 +34,7 @@ class ModelFolder:
     flavors: Mapping[str, Mapping[str, Any]]
     packaging: Mapping[str, Any]
     example: tuple[tuple[Any, ...], ...]
+    trained_on: TrainingTable | None = None
 
     @property
     def answer(self) -> str | None:
@@ -67,7 +70,8 @@ def read_model_folder(path: Path) -> ModelFolder:
         )
     signature = parse_signature(inputs)
     example = _example(path, document.get("saved_input_example_info") or {}, signature)
-    return ModelFolder(path, signature, document.get("flavors") or {}, _packaging(path), example)
+    flavors = document.get("flavors") or {}
+    return ModelFolder(path, signature, flavors, _packaging(path), example, from_metadata(document))
 
 
 def _load_mlmodel(path: Path) -> Mapping[str, Any]:

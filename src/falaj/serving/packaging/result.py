@@ -25,12 +25,18 @@ class PackagingResult:
         reason: Why not ONNX; empty when it is.
         parity: Comparison of the conversion with the original; None when nothing was converted.
         versions: Libraries that took part, by name.
+        compared: Rows of which the answers were compared with those of the trained model.
+        refusal: Why it must not be released: it cannot be loaded, or answers otherwise than the trained model.
+        own_code: Whether code of the project is loaded with it.
     """
 
     flavor: str
     reason: str = ""
     parity: Parity | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
+    compared: int = 0
+    refusal: str = ""
+    own_code: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as plain data."""
@@ -45,4 +51,5 @@ class PackagingResult:
         """Read what `to_json` wrote."""
         parity = data.get("parity")
         members = {name: value for name, value in (parity or {}).items() if name != "passed"}
-        return cls(data["flavor"], data["reason"], Parity(**members) if parity else None, data["versions"])
+        compared = {name: data[name] for name in ("compared", "refusal", "own_code")}
+        return cls(data["flavor"], data["reason"], Parity(**members) if parity else None, data["versions"], **compared)

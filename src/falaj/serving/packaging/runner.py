@@ -25,9 +25,25 @@ def main() -> int:
             sys.path.append(path)
     warnings.simplefilter("ignore")
     _confine(task)
-    result = _package(Path(task["model"]), task["table"], task["rows"])
-    Path(task["result"]).write_text(json.dumps(result.to_json()))
+    Path(task["result"]).write_text(json.dumps(_result(task).to_json()))
     return 0
+
+
+def _result(task: dict[str, Any]) -> Any:
+    from dataclasses import replace
+
+    from falaj.serving.modelserver.errors import ModelError
+    from falaj.serving.packaging.compared import compared
+    from falaj.serving.packaging.result import PackagingResult
+
+    model, table = Path(task["model"]), Path(task["table"]) if task["table"] else None
+    own_code = (model / "code").is_dir()
+    try:
+        result = replace(compared(model, _package(model, table, task["rows"]), table), own_code=own_code)
+        _keep(model / "serving.json", result)
+        return result
+    except ModelError as error:
+        return PackagingResult(_flavor_of(model), "it cannot be loaded", refusal=error.message, own_code=own_code)
 
 
 def _confine(task: dict[str, Any]) -> None:
@@ -38,17 +54,29 @@ def _confine(task: dict[str, Any]) -> None:
     confine(readable=[Path(task["table"])] if task["table"] else [], writable=[model, result.parent])
 
 
-def _package(model: Path, table: str | None, limit: int) -> Any:
+def _keep(file: Path, result: Any) -> None:
+    """Write the result into the record of a conversion, where there is one."""
+    if file.exists():
+        record = json.loads(file.read_text()) | {"packaging": result.to_json()}
+        file.write_text(json.dumps(record, indent=1, sort_keys=False))
+
+
+def _flavor_of(model: Path) -> str:
+    from falaj.serving.modelserver.model_folder import read_model_folder
+
+    native = {"sklearn", "lightgbm", "xgboost"} & {*read_model_folder(model).flavors}
+    return "native" if native else "pyfunc"
+
+
+def _package(model: Path, table: Path | None, limit: int) -> Any:
     from falaj.serving.modelserver.model_folder import read_model_folder
     from falaj.serving.packaging.result import PackagingResult
 
     folder = read_model_folder(model)
     if "sklearn" not in folder.flavors:
-        native = any(name in folder.flavors for name in ("lightgbm", "xgboost"))
-        return PackagingResult(
-            "native" if native else "pyfunc", f"no conversion to ONNX of {', '.join(folder.flavors)}"
-        )
-    return _package_sklearn(folder, Path(table) if table else None, limit)
+        named = ", ".join(name for name in folder.flavors if name != "python_function") or "pyfunc"
+        return PackagingResult(_flavor_of(model), f"no conversion to ONNX of {named}")
+    return _package_sklearn(folder, table, limit)
 
 
 def _package_sklearn(folder: Any, table: Path | None, limit: int) -> Any:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 EXAMPLE_ROWS = 5
 _FLAVORS = ("xgboost", "lightgbm", "catboost", "sklearn", "statsmodels", "prophet")
 """Libraries with a way of their own to save a model; a class that is several things is the first of them."""
-_COLUMNS = ("feature_names_in_", "feature_name_", "feature_names_", "feature_names")
 _PINNED = ("mlflow", "mlflow-skinny", "numpy", "pandas", "polars", "scipy", "scikit-learn", "skops", "cloudpickle")
 _ARGUMENTS = {"xgboost": "xgb_model", "lightgbm": "lgb_model", "catboost": "cb_model", "sklearn": "sk_model"}
 
@@ -34,14 +33,14 @@ def load_model(path: str, form: str) -> Any:
     native = next((name for name in _FLAVORS if name in flavors), "pyfunc")
     flavor = "pyfunc" if form == "pyfunc" else native
     described = flavors.get(flavor, {})
-    if described.get("serialization_format") == "skops" and not described.get("code"):
-        return _read_skops(path, described)
+    name = str(described.get("pickled_model") or described.get("data"))
+    if name.endswith(".skops") and not described.get("code"):
+        return _read_skops(os.path.join(path, name), described)
     return import_module(f"mlflow.{flavor}").load_model(path)
 
 
-def _read_skops(path: str, described: dict[str, Any]) -> Any:
+def _read_skops(file: str, described: dict[str, Any]) -> Any:
     """As MLflow reads it, whose import takes longer than all else that a step does with a model."""
-    file = os.path.join(path, described["pickled_model"])
     return import_module("skops.io").load(file, trusted=described.get("skops_trusted_types"))
 
 
@@ -52,22 +51,23 @@ def save_model(value: Any, target: str, arguments: dict[str, Any], worktree: str
         value: An estimator fitted on a table with named columns, or the path of an MLflow model.
         target: The folder to make.
         arguments: What the step's function was called with; the first table that has the model's columns gives the
-            signature and the input example.
+            signature, the input example and the form in which the model takes tables.
         worktree: The project's folder; modules in it that the model refers to are saved with it.
 
     Raises:
-        Problem: The value is no model, or no table has its columns.
+        Problem: The value is no model, cannot be saved, or no table has its columns.
     """
     if hasattr(value, "__fspath__") or isinstance(value, str):
         _keep(os.fspath(value), target)
         return
     flavor = _flavor(value)
-    sample = _sample(_columns(value), arguments)
-    _save(value, flavor, target, sample, [])
+    _refuse_local_functions(value)
+    table = _table(value, arguments)
+    _save(value, flavor, target, table, [])
     code = _project_code(target, worktree)
     if code:
         shutil.rmtree(target)
-        _save(value, flavor, target, sample, code)
+        _save(value, flavor, target, table, code)
 
 
 def _keep(path: str, target: str) -> None:
@@ -90,54 +90,154 @@ def _flavor(value: Any) -> str:
     return found
 
 
-def _columns(value: Any) -> list[str]:
-    for name in _COLUMNS:
-        found = getattr(value, name, None)  # a property that raises AttributeError before `fit`
-        if found is not None and len(found):
-            return [str(each) for each in found]
-    raise Problem(
-        "step.wrong-output",
-        f"the {type(value).__name__} does not know the names of its columns",
-        "fit it on a table with column names, not on an array; or is it not fitted?",
-    )
+def _adapters() -> Any:
+    """The part of Falaj that knows how models of each library are asked; standard library only."""
+    import types
+
+    if "falaj_models" not in sys.modules:
+        package = types.ModuleType("falaj_models")
+        package.__path__ = [os.path.join(os.path.dirname(__file__), "..", "..", "..", "models")]
+        sys.modules["falaj_models"] = package
+    return import_module("falaj_models.families")
 
 
-def _sample(columns: list[str], arguments: dict[str, Any]) -> Any:
-    """The rows of a model's columns as a pandas table, without needing pyarrow."""
-    import pandas as pd
-
+def _table(value: Any, arguments: dict[str, Any]) -> Any:
+    """The model's columns of the step's first table that has them, as the step got it."""
+    families = _adapters()
+    columns = families.adapter(value).columns()
+    if not columns:
+        raise Problem(
+            "step.wrong-output",
+            f"the {type(value).__name__} does not know the names of its columns",
+            "fit it on a table with column names, not on an array; or is it not fitted?",
+        )
     for table in arguments.values():
         form = forms.form(type(table))
+        if form in ("any", "path"):
+            continue
         if form == "polars-lazy":
             table = table.collect()
-        names = getattr(table, "column_names", None) or list(getattr(table, "columns", []))
-        if form not in ("any", "path") and {*columns} <= {*names}:
-            if form == "pandas":
-                return table[columns]
-            chosen = table.select(columns)
-            return pd.DataFrame(chosen.to_pydict() if form == "arrow" else chosen.to_dict(as_series=False))
+        names = [str(each) for each in getattr(table, "column_names", None) or table.columns]
+        chosen = families.columns_of_table(columns, names)
+        if chosen is not None:
+            return table[chosen] if form == "pandas" else table.select(chosen)
     raise Problem(
         "step.wrong-output",
-        "no table among the step's inputs has the columns that the model was fitted on",
+        "no table among the step's inputs has the columns that the model was fitted on: " + ", ".join(columns[:10]),
         "name the table that has them in `inputs`; its rows give the model's signature and input example",
     )
 
 
-def _save(value: Any, flavor: str, target: str, sample: Any, code: list[str]) -> None:
-    form = _format(value) if flavor == "sklearn" else {}  # skops looks through all modules that are there: so first
+def _as_pandas(table: Any) -> Any:
+    """The rows as a pandas table, without needing pyarrow; that is what signatures are made from."""
+    import pandas as pd
+
+    if isinstance(table, pd.DataFrame):
+        sample = table
+    else:
+        columns = table.to_pydict() if hasattr(table, "to_pydict") else table.to_dict(as_series=False)
+        sample = pd.DataFrame(columns)
+    for name in sample.columns:
+        first = next((value for value in sample[name] if value is not None), None)
+        if type(first).__name__ == "Decimal":
+            raise Problem(
+                "step.wrong-output",
+                f"the column `{name}` holds decimals, for which the signature of a model has no type",
+                "cast it to a float where the table is made",
+            )
+    return sample
+
+
+def _refuse_local_functions(value: Any) -> None:
+    """A function that no module has cannot be found again by whoever loads the model.
+
+    Raises:
+        Problem: The model holds one.
+    """
+    holder, function = _local_function(value, set())
+    if function is not None:
+        raise Problem(
+            "step.wrong-output",
+            f"the {holder} holds the function `{function}`, which is in no module and so cannot be saved",
+            "define it with `def` at the top of a module of the project",
+        )
+
+
+def _local_function(value: Any, seen: set[int], holder: str = "") -> tuple[str, str | None]:
+    if id(value) in seen or isinstance(value, (str, bytes, int, float, type)) or value is None:
+        return "", None
+    seen.add(id(value))
+    name = getattr(value, "__qualname__", "")
+    if callable(value) and "<" in name and hasattr(value, "__code__"):
+        return holder, name
+    owner = type(value).__name__ if hasattr(value, "get_params") else holder
+    inside = value if isinstance(value, (list, tuple)) else value.values() if isinstance(value, dict) else None
+    parts = vars(value).values() if inside is None and hasattr(value, "get_params") else inside or ()
+    found = (_local_function(part, seen, owner) for part in parts)
+    return next((each for each in found if each[1] is not None), ("", None))
+
+
+def _save(value: Any, flavor: str, target: str, table: Any, code: list[str]) -> None:
+    # skops looks through all modules that are there: so first
+    form = _format(value) if flavor == "sklearn" or (flavor == "lightgbm" and hasattr(value, "get_params")) else {}
     import mlflow.models
 
-    example = sample.head(EXAMPLE_ROWS).reset_index(drop=True)
+    sample = _as_pandas(table)
+    rows, trained, answers = _answers(value, table)
     options = {
         "path": target,
-        "signature": mlflow.models.infer_signature(sample, value.predict(example)),
-        "input_example": example,
+        "signature": mlflow.models.infer_signature(sample, answers),
+        "input_example": sample.head(rows).reset_index(drop=True),
         "conda_env": _environment(flavor),
         "code_paths": code or None,
+        "metadata": {"falaj": {"table": trained.to_json()}},
         **form,
     }
     model = {_ARGUMENTS.get(flavor, f"{flavor}_model"): value}
     import_module(f"mlflow.{flavor}").save_model(**model, **options)
+
+
+def _answers(value: Any, table: Any) -> tuple[int, Any, Any]:
+    """How many rows the example has, the form in which the model takes tables, and what it says of those rows.
+
+    Raises:
+        Problem: It answers in no form.
+    """
+    families = _adapters()
+    adapter = families.adapter(value)
+    trained = import_module("falaj_models.training_table")
+    rows = table.slice(0, EXAMPLE_ROWS) if hasattr(table, "slice") else table.head(EXAMPLE_ROWS)
+    try:
+        form = adapter.trained_on(trained.describe(table))
+    except ValueError as error:
+        hint = "give the step a table whose columns are of the type category already"
+        raise Problem("step.wrong-output", str(error), hint) from None
+    if form != trained.describe(table):
+        rows = form.frame(_arrays(_as_pandas(rows)))
+    try:
+        return EXAMPLE_ROWS, form, adapter.predict(rows)
+    except Exception as error:
+        if form.library == "pandas":
+            raise Problem(
+                "step.wrong-output",
+                f"the model does not answer the rows of the table that it was fitted on: {error}",
+                "give the step the table in the form in which the model takes it",
+            ) from error
+    rows = _as_pandas(table)
+    return EXAMPLE_ROWS, trained.describe(rows), adapter.predict(rows.head(EXAMPLE_ROWS))
+
+
+def _arrays(sample: Any) -> dict[str, Any]:
+    import numpy as np
+
+    arrays = {}
+    for name in sample.columns:
+        values = sample[name].astype(object).tolist()
+        missing = [value is None or value != value for value in values]
+        text = any(isinstance(value, str) for value in values)
+        plain = [(None if text else np.nan) if gone else value for value, gone in zip(values, missing)]  # noqa: B905
+        arrays[str(name)] = np.array(plain, dtype=object if text or all(missing) else None)
+    return arrays
 
 
 def _environment(flavor: str) -> dict[str, Any]:
@@ -161,10 +261,17 @@ def _pins(flavor: str) -> list[str]:
 
 
 def _format(value: Any) -> dict[str, Any]:
-    """The file format of a scikit-learn model: skops, which runs nothing when read, where it is installed."""
+    """The file format of a scikit-learn model: skops, which runs nothing when read, where it is installed.
+
+    Raises:
+        Problem: It is a model of LightGBM, which is loaded from no pickle.
+    """
     try:
         skops = import_module("skops.io")
     except ImportError:
+        if type(value).__module__.startswith("lightgbm"):
+            hint = "add skops to the dependencies in pyproject.toml, or return the `booster_` of the model"
+            raise Problem("step.wrong-output", f"a {type(value).__name__} is saved with skops", hint) from None
         return {"serialization_format": "cloudpickle"}
     try:
         types = skops.get_untrusted_types(data=skops.dumps(value))

@@ -27,21 +27,30 @@ class NativeBackend:
     def __init__(self, folder: ModelFolder, flavor: str) -> None:
         self.platform = flavor
         self.estimator = load_estimator(folder.path, folder.flavors[flavor], flavor)
-        self._names = folder.signature.names
-        self._frame = _frame_builder(self.estimator, folder)
-        self._classifies = hasattr(self.estimator, "predict_proba")
+        self._adapter = models.adapter(self.estimator)
+        self._frame = _frame_builder(self._adapter, folder)
+        self._classifies = self._adapter.classifies
         self.answer = _answer(folder.predict_method, self._classifies)
         self.classes: Sequence[Any] | None = _classes(self.estimator) if self._classifies else None
 
     def predict(self, columns: Sequence[Array]) -> Mapping[str, Array]:
         """Compute the outputs of a batch."""
-        table = self._frame(columns)
+        return self.answers(self._frame(columns))
+
+    def decision(self, columns: Sequence[Array]) -> Array | None:
+        """What a classifier without probabilities decides by; None of other models."""
+        if self._classifies or not hasattr(self.estimator, "decision_function"):
+            return None
+        return np.asarray(self.estimator.decision_function(self._frame(columns)))
+
+    def answers(self, table: Any) -> Mapping[str, Array]:
+        """The outputs for a table in the form that the model was trained on."""
         if not self._classifies:
-            return {"prediction": np.asarray(self.estimator.predict(table))}
-        probabilities = np.asarray(self.estimator.predict_proba(table))
+            return {"prediction": np.asarray(self._adapter.predict(table))}
+        probabilities = np.asarray(self._adapter.probabilities(table))
         classes = np.asarray(self.estimator.classes_)
         if probabilities.ndim != 2 or probabilities.shape[1] != len(classes):
-            return outputs_of_classifier(np.asarray(self.estimator.predict(table)), probabilities)
+            return outputs_of_classifier(np.asarray(self._adapter.predict(table)), probabilities)
         # One pass through the model instead of two: the label is the likeliest class.
         return outputs_of_classifier(classes[probabilities.argmax(axis=1)], probabilities)
 
@@ -85,15 +94,14 @@ def load_estimator(path: Path, flavor: Mapping[str, Any], name: str) -> Any:
         ) from error
 
 
-def _frame_builder(model: Any, folder: ModelFolder) -> Callable[[Sequence[Array]], Any]:
-    signature = folder.signature
+def _frame_builder(adapter: models.Estimator, folder: ModelFolder) -> Callable[[Sequence[Array]], Any]:
+    signature, trained_on = folder.signature, folder.trained_on
     if not signature.columns:
         return lambda columns: columns[0]
-    booster = type(model).__name__ == "Booster"
-    if booster and type(model).__module__.startswith("xgboost"):
-        matrix = importlib.import_module("xgboost").DMatrix
-        return lambda columns: matrix(np.stack(columns, axis=1), feature_names=list(signature.names))
-    if booster or not hasattr(model, "feature_names_in_"):
+    if trained_on is not None:
+        names = signature.names
+        return lambda columns: trained_on.frame(dict(zip(names, columns, strict=True)))
+    if not adapter.named:
         return lambda columns: np.stack(columns, axis=1)
     return _table_builder(signature.names)
 

@@ -1,0 +1,156 @@
+"""The table that a model was trained on: its library, the types of its columns, categories and their order.
+
+An estimator answers by what it is given: a polars null is another category than a pandas NaN, a category is a number by
+its place in the list of categories. So the form is written down when a model is saved, and whoever asks the model
+(gates, packaging, replicas) gives it tables of that form. What is no known category is missing. Standard library only;
+the library of the table is imported when one is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from typing import Any
+
+METADATA = "falaj"
+"""Entry of `metadata` in MLmodel that holds the record."""
+
+
+@dataclass(frozen=True)
+class TrainingColumn:
+    """One column.
+
+    Attributes:
+        name: Its name.
+        type: The library's name of its type.
+        categories: Values in their order; None for other columns, and where the library orders them by itself.
+        ordered: Whether the order of the categories means something.
+        nan: Whether missing values of an object column were NaN, not None.
+    """
+
+    name: str
+    type: str
+    categories: tuple[Any, ...] | None = None
+    ordered: bool = False
+    nan: bool = False
+
+
+@dataclass(frozen=True)
+class TrainingTable:
+    """The form of a table.
+
+    Attributes:
+        library: `pandas`, `polars` or `pyarrow`.
+        columns: In their order.
+    """
+
+    library: str
+    columns: tuple[TrainingColumn, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for MLmodel; what is as by default is left out."""
+        columns = [{name: value for name, value in asdict(column).items() if value} for column in self.columns]
+        for column in columns:
+            if "categories" in column:
+                column["categories"] = list(column["categories"])
+        return {"library": self.library, "columns": columns}
+
+    def frame(self, arrays: Mapping[str, Any]) -> Any:
+        """A table of this form.
+
+        Args:
+            arrays: One array a column: numbers with NaN for missing ones, texts with None.
+        """
+        return _MAKERS[self.library](self, arrays)
+
+
+def from_metadata(document: Mapping[str, Any]) -> TrainingTable | None:
+    """The record in a parsed MLmodel; None where it has none."""
+    entry = ((document.get("metadata") or {}).get(METADATA) or {}).get("table")
+    if not entry or entry["library"] not in _MAKERS:
+        return None
+    columns = (
+        TrainingColumn(**{**column, "categories": tuple(column["categories"]) if "categories" in column else None})
+        for column in entry["columns"]
+    )
+    return TrainingTable(entry["library"], tuple(columns))
+
+
+def describe(table: Any) -> TrainingTable:
+    """The form of a pandas, polars or Arrow table."""
+    library = type(table).__module__.partition(".")[0]
+    if library == "pandas":
+        return TrainingTable(library, tuple(_of_pandas(table[name], str(name)) for name in table.columns))
+    if library == "polars":
+        return TrainingTable(library, tuple(_of_polars(table[name]) for name in table.columns))
+    return TrainingTable("pyarrow", tuple(TrainingColumn(field.name, str(field.type)) for field in table.schema))
+
+
+def _of_pandas(series: Any, name: str) -> TrainingColumn:
+    dtype = series.dtype
+    if hasattr(dtype, "categories"):
+        return TrainingColumn(name, "category", tuple(dtype.categories.tolist()), bool(dtype.ordered))
+    nan = str(dtype) == "object" and any(isinstance(value, float) and value != value for value in series)
+    return TrainingColumn(name, str(dtype), nan=nan)
+
+
+def _of_polars(series: Any) -> TrainingColumn:
+    dtype = series.dtype
+    categories = tuple(dtype.categories.to_list()) if type(dtype).__name__ == "Enum" else None
+    return TrainingColumn(series.name, type(dtype).__name__ if categories else str(dtype), categories)
+
+
+def _pandas(table: TrainingTable, arrays: Mapping[str, Any]) -> Any:
+    pandas = import_module("pandas")
+    return pandas.DataFrame({each.name: _pandas_column(pandas, each, arrays[each.name]) for each in table.columns})
+
+
+def _pandas_column(pandas: Any, column: TrainingColumn, values: Any) -> Any:
+    if column.categories is not None:
+        dtype = pandas.CategoricalDtype(list(column.categories), ordered=column.ordered)
+        codes = dtype.categories.get_indexer(_plain(values))  # -1, which is missing, for what is none of them
+        return pandas.Categorical.from_codes(codes, dtype=dtype)
+    if column.nan:
+        values = [float("nan") if value is None else value for value in values]
+    try:
+        return pandas.Series(values, dtype=column.type)
+    except (TypeError, ValueError):  # missing numbers in a type that has none
+        return pandas.Series(values)
+
+
+def _plain(values: Any) -> Any:
+    """Floats that are whole as the numbers that the categories are; others as they are."""
+    return values.tolist() if values.dtype.kind == "f" else values
+
+
+def _polars(table: TrainingTable, arrays: Mapping[str, Any]) -> Any:
+    polars = import_module("polars")
+    return polars.DataFrame([_polars_column(polars, column, arrays[column.name]) for column in table.columns])
+
+
+def _polars_column(polars: Any, column: TrainingColumn, values: Any) -> Any:
+    series = polars.Series(column.name, values.tolist() if values.dtype.kind == "O" else values)
+    if series.dtype.is_float():
+        series = series.fill_nan(None)
+    if series.dtype == polars.Null:
+        series = series.cast(polars.String)
+    if column.categories is not None:
+        known = series.is_in(list(column.categories))
+        return series.set(~known.fill_null(False), None).cast(polars.Enum(list(column.categories)))
+    dtype = getattr(polars, column.type.partition("(")[0], None)
+    return series if dtype is None or "(" in column.type else series.cast(dtype, strict=False)
+
+
+def _arrow(table: TrainingTable, arrays: Mapping[str, Any]) -> Any:
+    pyarrow = import_module("pyarrow")
+    made = {each.name: pyarrow.array(arrays[each.name], from_pandas=True) for each in table.columns}
+    for each in table.columns:
+        try:
+            made[each.name] = made[each.name].cast(pyarrow.type_for_alias(each.type))
+        except (ValueError, pyarrow.ArrowInvalid):
+            continue
+    return pyarrow.table(made)
+
+
+_MAKERS = {"pandas": _pandas, "polars": _polars, "pyarrow": _arrow}

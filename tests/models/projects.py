@@ -1,0 +1,108 @@
+"""Models of every family as a step of a project would return them, and the table that the step got."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+import pandas as pd
+import polars as pl
+import xgboost as xgb
+from sklearn.compose import make_column_transformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+CITIES = ["Dubai", "Abu Dhabi", "Sharjah"]
+_FEW = {"n_estimators": 8, "verbose": -1}
+
+
+def rows(seed: int = 0, count: int = 300) -> pd.DataFrame:
+    """Cities, a number whose column has a blank in its name, a whole number, and the label `y`."""
+    random = np.random.default_rng(seed)
+    table = pd.DataFrame(
+        {
+            "city": random.choice(CITIES, count),
+            "flow rate": random.normal(size=count),
+            "k": random.integers(0, 4, count),
+        }
+    )
+    return table.assign(y=((table["city"] == "Dubai") * 1.5 + table["flow rate"] > 0.5).astype(int))
+
+
+def with_categories(table: pd.DataFrame) -> pd.DataFrame:
+    """Cities as a pandas category whose order is not that of the alphabet."""
+    return table.assign(city=pd.Categorical(table["city"], categories=["Sharjah", "Dubai", "Abu Dhabi"]))
+
+
+def with_gaps(table: pd.DataFrame) -> pl.DataFrame:
+    """The same in polars, each seventh city unknown."""
+    cities = [None if index % 7 == 0 else city for index, city in enumerate(table["city"])]
+    return pl.DataFrame({"city": cities, "flow rate": table["flow rate"].to_numpy(), "y": table["y"].to_numpy()})
+
+
+def _numbers(table: pd.DataFrame) -> pd.DataFrame:
+    return table[["flow rate", "k", "y"]]
+
+
+def _features(table: Any) -> Any:
+    return table.drop("y") if isinstance(table, pl.DataFrame) else table.drop(columns="y")
+
+
+def _fitted(model: Any) -> Callable[[Any], Any]:
+    return lambda table: model.fit(_features(table), table["y"])
+
+
+def _fitted_on_own_categories(model: Any) -> Callable[[pd.DataFrame], Any]:
+    return lambda table: model.fit(_features(with_categories(table)), table["y"])
+
+
+def _lightgbm_booster(table: pd.DataFrame) -> Any:
+    return lgb.train({"objective": "binary", "verbose": -1}, lgb.Dataset(_features(table), table["y"]), 8)
+
+
+def _xgboost_booster(table: pd.DataFrame) -> Any:
+    matrix = xgb.DMatrix(_features(table), table["y"], enable_categorical=True)
+    return xgb.train({"objective": "binary:logistic"}, matrix, 8)
+
+
+def _encoded(model: Any) -> Any:
+    encoder = make_column_transformer((OneHotEncoder(handle_unknown="ignore"), ["city"]), remainder="passthrough")
+    return make_pipeline(encoder, model)
+
+
+def _same(table: pd.DataFrame) -> pd.DataFrame:
+    return table
+
+
+_IN_PIPELINE = make_pipeline(StandardScaler(), lgb.LGBMClassifier(**_FEW))
+_CATEGORICAL = xgb.XGBClassifier(n_estimators=8, enable_categorical=True)
+Family = tuple[str, str, Callable[[pd.DataFrame], Any], Callable[[Any], Any]]
+FAMILIES: dict[str, Family] = {
+    "lightgbm-classifier": ("LightGBM", "`LGBMClassifier`", _numbers, _fitted(lgb.LGBMClassifier(**_FEW))),
+    "lightgbm-categories": (
+        "LightGBM", "`LGBMClassifier`, pandas `category` columns", with_categories,
+        _fitted(lgb.LGBMClassifier(**_FEW)),
+    ),
+    "lightgbm-categories-of-the-step": (
+        "LightGBM", "`LGBMClassifier`, categories made in the step", _same,
+        _fitted_on_own_categories(lgb.LGBMClassifier(**_FEW)),
+    ),
+    "lightgbm-booster": ("LightGBM", "`lgb.Booster`", with_categories, _lightgbm_booster),
+    "lightgbm-in-a-pipeline": ("LightGBM", "in a `Pipeline`", _numbers, _fitted(_IN_PIPELINE)),
+    "xgboost-classifier": ("XGBoost", "`XGBClassifier`", _numbers, _fitted(xgb.XGBClassifier(n_estimators=8))),
+    "xgboost-categories": (
+        "XGBoost", "`XGBClassifier(enable_categorical=True)`", with_categories, _fitted(_CATEGORICAL)
+    ),
+    "xgboost-booster": ("XGBoost", "`xgb.Booster`", with_categories, _xgboost_booster),
+    "xgboost-in-a-pipeline": (
+        "XGBoost", "in a `Pipeline`", _same, _fitted(_encoded(xgb.XGBClassifier(n_estimators=4)))
+    ),
+    "sklearn-polars-nulls": (
+        "scikit-learn", "`Pipeline` on a polars table with missing text", with_gaps,
+        _fitted(_encoded(LogisticRegression())),
+    ),
+}  # fmt: skip
+"""Library and form for people; what the step gets of the rows; what it returns."""

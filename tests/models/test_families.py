@@ -1,0 +1,119 @@
+"""Every family from the step that trains it to an answer over HTTP: saved, packaged, judged by a gate, served."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import xgboost as xgb
+
+from falaj.checks import run_gates
+from falaj.checks.model_files import scan_file
+from falaj.models.loading import ModelFileError, load_pickle
+from falaj.pipeline.runner.falaj_step.models import load_model, save_model
+from falaj.pipeline.runner.falaj_step.tables import write_table
+from falaj.serving import package_model
+from tests.checks import conftest as scenes
+from tests.checks.conftest import Bench, threshold
+from tests.models.projects import FAMILIES, rows
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # libraries of models warn of each other's versions
+bench = scenes.bench
+
+
+def saved(name: str, folder: Path) -> tuple[Any, Any]:
+    """The model in memory and the step's table; the model is saved to `folder`."""
+    _, _, table_of, fit = FAMILIES[name]
+    table = table_of(rows())
+    model = fit(table)
+    save_model(model, str(folder), {"train": table}, str(folder.parent / "worktree"))
+    return model, table
+
+
+def unseen_rows(model: Any, name: str) -> tuple[Any, np.ndarray[Any, Any]]:
+    """Rows that the model was not trained on, and what it answers in memory."""
+    table = FAMILIES[name][2](rows(seed=1, count=80))
+    features = table.drop("y") if isinstance(table, pl.DataFrame) else table.drop(columns="y")
+    if name.endswith("of-the-step"):
+        features = features.assign(city=pd.Categorical(features["city"], categories=["Sharjah", "Dubai", "Abu Dhabi"]))
+    if isinstance(model, xgb.Booster):
+        return table, model.predict(xgb.DMatrix(features, enable_categorical=True))
+    answers = model.predict_proba(features)[:, 1] if hasattr(model, "predict_proba") else model.predict(features)
+    return table, np.asarray(answers)
+
+
+def asked(replica: Any, table: Any) -> np.ndarray[Any, Any]:
+    """One probability a row, over HTTP."""
+    columns = [name for name in table.columns if name != "y"]
+    data = list(zip(*(table[name].to_list() for name in columns), strict=True))
+    body = {"dataframe_split": {"columns": columns, "data": data}, "params": {"answer": "both"}}
+    answer = replica.invoke(body)
+    assert answer.status_code == 200, answer.text
+    found = answer.json()
+    return np.array([row[1] for row in found["probabilities"]] if "probabilities" in found else found["predictions"])
+
+
+@pytest.mark.parametrize("name", list(FAMILIES))
+def test_what_was_trained_is_judged_and_answers(
+    bench: Bench, serve: Callable[..., Any], tmp_path: Path, name: str
+) -> None:
+    model, _ = saved(name, tmp_path / "saved")
+    table, expected = unseen_rows(model, name)
+    folder = tmp_path / "rows"
+    folder.mkdir()
+    write_table(table, str(folder))
+    result = package_model(
+        tmp_path / "saved", tmp_path / "packaged", python=Path(sys.executable), table=folder / "data.parquet"
+    )
+    assert not result.refusal and result.compared == 80, result
+    files = [file for file in (tmp_path / "packaged").rglob("*") if file.is_file()]
+    assert not [finding for file in files for finding in scan_file(file, file.name, ())]
+
+    bench.keep("fit", tmp_path / "packaged")
+    bench.keep("split.test", folder)
+    bench.gates(threshold("auc", ">=", 0.6))
+    bench.spec = replace(bench.spec, monitoring={"label": "y"})
+    (gate,) = run_gates(bench.context())
+    assert gate.passed, gate.reason
+
+    tolerance = 1e-5 if result.flavor == "onnx" else 0
+    answers = asked(serve(tmp_path / "packaged"), table)
+    assert np.allclose(answers, expected, rtol=0, atol=tolerance)
+    again = load_model(str(tmp_path / "packaged"), "any")
+    assert type(again).__name__ == type(model).__name__
+
+
+@pytest.mark.parametrize("name", ["lightgbm-categories", "xgboost-categories"])
+def test_a_category_that_was_not_seen_is_answered_as_a_missing_one(
+    serve: Callable[..., Any], tmp_path: Path, name: str
+) -> None:
+    saved(name, tmp_path / "saved")
+    replica = serve(tmp_path / "saved")
+    table = pd.DataFrame({"city": ["Nowhere", "Dubai"], "flow rate": [0.1, 0.1], "k": [1, 1]})
+    unseen, seen = asked(replica, table)
+    missing = unseen_answer(name)
+    assert unseen == missing and seen != missing
+
+
+def unseen_answer(name: str) -> float:
+    _, _, table_of, fit = FAMILIES[name]
+    table = table_of(rows())
+    row = table.drop(columns="y").head(1).assign(city=[None], **{"flow rate": [0.1], "k": [1]})
+    row["city"] = row["city"].astype(table["city"].dtype)
+    return float(fit(table).predict_proba(row)[0, 1])
+
+
+def test_a_booster_in_a_pickle_is_refused(tmp_path: Path) -> None:
+    model, _ = saved("lightgbm-classifier", tmp_path / "saved")
+    (tmp_path / "model.pkl").write_bytes(pickle.dumps(model))
+    assert "lightgbm" in str([*scan_file(tmp_path / "model.pkl", "model.pkl", ())])
+    with pytest.raises(ModelFileError, match="lightgbm"):
+        load_pickle(tmp_path / "model.pkl")
