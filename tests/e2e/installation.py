@@ -175,7 +175,10 @@ def installed(home: Path) -> Iterator[Installation]:
 
 
 def processes_of(home: Path) -> dict[int, str]:
-    """Every process on this machine that belongs to a home, by its environment: id to command line."""
+    """Every process on this machine that belongs to a home, by its environment: id to command line.
+
+    Code of projects has a home of its own below the installation's.
+    """
     found = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit() and int(folder.name) != os.getpid():
@@ -184,6 +187,7 @@ def processes_of(home: Path) -> dict[int, str]:
                 command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
             except OSError:
                 continue
-            if f"FALAJ_HOME={home}".encode() in environ and command:
+            marks = (f"FALAJ_HOME={home}".encode(), f"HOME={home}/".encode())
+            if command and any(item == marks[0] or item.startswith(marks[1]) for item in environ):
                 found[int(folder.name)] = command
     return found

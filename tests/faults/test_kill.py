@@ -21,7 +21,7 @@ def steps_of(installation: Installation) -> dict[int, str]:
     for pid, command in processes_of(installation.home).items():
         with suppress(OSError):
             environ = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-            if any(item.startswith(b"FALAJ_STEP=") for item in environ):
+            if any(item.startswith(f"HOME={installation.home}/runs/".encode()) for item in environ):
                 found[pid] = command
     return found
 
