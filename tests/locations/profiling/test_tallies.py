@@ -31,7 +31,7 @@ def test_probabilities_lose_by_brier_and_decisions_are_right_or_wrong() -> None:
 
 def test_decisions_among_several_classes_are_right_or_wrong() -> None:
     outputs = {"label": ["low", "mid", "high"], "probability": [[0.1, 0.8, 0.1]] * 3}
-    expected = ExpectedLoss("accuracy", 0.2)
+    expected = ExpectedLoss("error_rate", 0.2)
     assert losses_of(expected, outputs, ["low", "high", None])[:2] == [0.0, 1.0]
     assert mistakes_of(expected, outputs, ["low", "high", "high"]) == [0.0, 1.0, 0.0]
     assert strips_of(expected, outputs, ["low", "high", "high"]) == []

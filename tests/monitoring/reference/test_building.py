@@ -131,7 +131,7 @@ def test_of_several_classes_their_shares_and_wrong_decisions_are_known(tmp_path:
     made = build_reference([decided(), decided(800)], MonitoringSettings())
     assert made.notes == () and made.predictions is not None
     assert isinstance(made.predictions.schema[PREDICTION], CategoryCells)
-    assert made.loss is not None and made.loss.metric == "accuracy" and 0.15 < made.loss.mean < 0.25
+    assert made.loss is not None and made.loss.metric == "error_rate" and 0.15 < made.loss.mean < 0.25
     assert made.loss.baseline is not None and made.calibration is None and made.answer_kind is None
     made.write(tmp_path / "reference")
     assert ReleaseReference.read(tmp_path / "reference").to_json() == made.to_json()

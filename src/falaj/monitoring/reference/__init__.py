@@ -2,6 +2,7 @@
 
 from falaj.monitoring.reference.building import ReferenceRows, build_reference
 from falaj.monitoring.reference.bundle import (
+    ERROR_RATE,
     FILE,
     FORM,
     PREDICTION,
@@ -12,6 +13,7 @@ from falaj.monitoring.reference.bundle import (
 from falaj.monitoring.reference.settings import MonitoringSettings
 
 __all__ = [
+    "ERROR_RATE",
     "FILE",
     "FORM",
     "PREDICTION",

@@ -12,7 +12,7 @@ from falaj.errors import UsageError
 from falaj.monitoring.concept import Losses, by_count, calibrate, rows_per_block
 from falaj.monitoring.performance import Calibration, fit_calibration
 from falaj.monitoring.profiles import Coded, Column, ProfileSchema, ReferenceProfile, coded_column, reference_blocks
-from falaj.monitoring.reference.bundle import PREDICTION, ExpectedLoss, ReleaseReference
+from falaj.monitoring.reference.bundle import ERROR_RATE, PREDICTION, ExpectedLoss, ReleaseReference
 from falaj.monitoring.reference.settings import MonitoringSettings
 
 Vector = NDArray[np.float64]
@@ -172,7 +172,7 @@ def _of_decisions(
     if not known.any():
         return None, ["no row of the reference has a label: losses are not watched"]
     when = np.arange(int(known.sum()), dtype=np.float64) if at is None else np.nan_to_num(at[known])
-    expected = _expected("accuracy", wrong[known], when, 1.0, settings)
+    expected = _expected(ERROR_RATE, wrong[known], when, 1.0, settings)
     return expected, [expected.reason] if expected.reason else []
 
 

@@ -22,6 +22,7 @@ from falaj.serving.recalibration import AnswerKind
 FORM = "falaj/release-reference/1"
 FILE = "reference.json"
 PREDICTION = "prediction"
+ERROR_RATE = "error_rate"
 
 
 class ReferenceFormatError(IntegrityError):
@@ -35,7 +36,7 @@ class ExpectedLoss:
     """The loss that a release is expected to have.
 
     Args:
-        metric: `brier`, or `absolute` for numbers.
+        metric: `brier`, `error_rate` for several classes, or `absolute` for numbers.
         mean: On the rows that it was accepted on; in [0, 1].
         scale: What an absolute error is divided by.
         block_rows: So many labelled rows are judged as one.

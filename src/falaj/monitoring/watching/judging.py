@@ -252,8 +252,7 @@ def _loss_alarm(reference: ReleaseReference, state: MonitorState) -> str:
     if alarm is None or expected is None:
         return ""
     rows = f"{expected.block_rows} labelled rows a block"
-    loss = "the share of wrong decisions" if expected.metric == "accuracy" else expected.metric
-    return f"{loss} has risen to about {alarm.mean:.4g} from {expected.mean:.4g}, by labels ({rows})"
+    return f"{expected.metric} has risen to about {alarm.mean:.4g} from {expected.mean:.4g}, by labels ({rows})"
 
 
 def _loss(measured: Measured, expected: float) -> LossFact:

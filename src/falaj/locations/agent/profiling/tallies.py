@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from falaj.monitoring.performance import STRIPS
-from falaj.monitoring.reference import ExpectedLoss
+from falaj.monitoring.reference import ERROR_RATE, ExpectedLoss
 from falaj.serving.losses import losses, score_of
 
 CELLS = 50
@@ -129,7 +129,7 @@ class LossRun:
 def losses_of(expected: ExpectedLoss, outputs: Mapping[str, Sequence[Any]], labels: Sequence[Any]) -> list[float]:
     """The loss of each row of a prediction, as the reference takes it; NaN where there is none."""
     if expected.metric != "absolute":
-        return losses(expected.metric, outputs, labels)
+        return losses("accuracy" if expected.metric == ERROR_RATE else expected.metric, outputs, labels)
     return [_error(outputs, row, label, expected.scale) for row, label in enumerate(labels)]
 
 
