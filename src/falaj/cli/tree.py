@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 COMMANDS: dict[str, tuple[str, ...]] = {
-    "projects": ("init", "validate", "schema", "projects", "remote"),
+    "projects": ("init", "validate", "schema", "projects", "project", "remote"),
     "platform": ("up", "down", "status", "doctor", "server", "worker", "agent", "mlflow"),
     "runs": ("run", "logs", "runs"),
     "trainings": ("retrain", "triggers"),

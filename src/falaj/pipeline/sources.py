@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 from falaj.errors import FalajError
 from falaj.pipeline.environment import Environment
 from falaj.pipeline.errors import SourceError
+from falaj.project.source_files import is_lfs_pointer, plain_path
 from falaj.project.spec import SourceSpec
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 
 _ATTEMPTS = 3
-_LFS_POINTER = b"version https://git-lfs.github.com/spec/v1\n"
-_LONGEST_POINTER = 1024
 
 
 @dataclass(frozen=True)
@@ -98,17 +96,6 @@ def fingerprint(url: str) -> str | None:
     if scheme == "file" and rest.startswith("/"):
         return hashlib.sha256("\n".join(_states(path)).encode()).hexdigest()
     return None
-
-
-def plain_path(folder: Path, rest: str) -> Path:
-    """The file that a URL names, written as it is or percent-encoded; the first where both or neither are there.
-
-    Args:
-        folder: What a relative path begins at.
-        rest: The URL behind its `//`.
-    """
-    as_written, decoded = folder / rest, folder / unquote(rest)
-    return decoded if not os.path.lexists(as_written) and os.path.lexists(decoded) else as_written
 
 
 def forget(source: SourceSpec, store: ArtifactStore) -> None:
@@ -195,14 +182,6 @@ def _local(source: SourceSpec, path: Path, store: ArtifactStore) -> Snapshot:
             raise _unreadable(source, path, error) from error
 
     return unchanged(source, lambda: pinned(store, source.source, state(), lambda: _put(source, path, store), state))
-
-
-def is_lfs_pointer(path: Path) -> bool:
-    """Whether a file holds a pointer of Git LFS in place of its content."""
-    if path.stat().st_size > _LONGEST_POINTER:
-        return False
-    with path.open("rb") as file:
-        return file.read(len(_LFS_POINTER)) == _LFS_POINTER
 
 
 def _put(source: SourceSpec, path: Path, store: ArtifactStore) -> Snapshot:

@@ -19,6 +19,12 @@ def register(app: typer.Typer) -> None:
     app.command()(validate)
     app.command()(schema)
     app.command("projects")(list_projects)
+    project = typer.Typer(help="The project in a folder.", no_args_is_help=True)
+    project.command("init")(init)
+    project.command("validate")(validate)
+    project.command("schema")(schema)
+    project.command("list")(list_projects)
+    app.add_typer(project, name="project")
     remote = typer.Typer(help="Repositories to push to, and repositories elsewhere.", no_args_is_help=True)
     remote.command("add")(remote_add)
     remote.command("hook")(remote_hook)
@@ -26,15 +32,46 @@ def register(app: typer.Typer) -> None:
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(help="Folder to create.")],
-    name: Annotated[str, typer.Option(help="Name of the model; by default the folder's.")] = "",
+    folder: Annotated[Path, typer.Argument(help="Folder to create, or of a repository that there is.")] = Path(),
+    name: Annotated[
+        str, typer.Option(help="Name of the model; by default that in pyproject.toml, or the folder's.")
+    ] = "",
+    template: Annotated[
+        str, typer.Option(help="binary, multiclass, regression, or blank, which goes into a repository that there is.")
+    ] = "binary",
+    check_only: Annotated[
+        bool, typer.Option("--check-only", help="Write nothing; say what the folder still needs, exit 1 if anything.")
+    ] = False,
 ) -> None:
-    """Make a working project from a template."""
+    """Make a working project from a template, or say what a folder needs to be one."""
+    if check_only:
+        _say_what_is_missing(folder)
+        return
     from falaj.project import create_project
 
-    created = create_project(folder, name or folder.resolve().name)
+    created = create_project(folder, name, template)
     emit(f"created {folder} with {len(created)} files")
-    emit(f"next: cd {folder} && uv lock && git init -b main && git add -A && git commit -m 'First' && falaj run")
+    enter = "" if folder == Path() else f"cd {folder} && "
+    start = "" if (folder / ".git").exists() else "git init -b main && "
+    emit(f"next: {enter}uv lock && {start}git add -A && git commit -m 'First' && falaj run")
+
+
+def _say_what_is_missing(folder: Path) -> None:
+    from falaj.project.readiness import requirements
+
+    found = requirements(folder)
+    rows = [
+        (
+            each.name,
+            "ok" if each.met else "optional" if each.optional else "missing",
+            each.detail,
+            "" if each.met else each.fix,
+        )
+        for each in found
+    ]
+    emit_table(("what", "state", "seen", "fix"), rows, empty="")
+    if any(not each.met and not each.optional for each in found):
+        raise typer.Exit(1)
 
 
 def validate(
