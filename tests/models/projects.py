@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import lightgbm as lgb
@@ -106,3 +107,34 @@ FAMILIES: dict[str, Family] = {
     ),
 }  # fmt: skip
 """Library and form for people; what the step gets of the rows; what it returns."""
+
+OWN_CODE = (
+    ("scikit-learn", "`Pipeline` with a transformer class of the project", "skops and the project's code"),
+    ("any", "`Path` of `mlflow.pyfunc.save_model`", "MLflow's, and the project's code"),
+)
+"""What `test_own_code.py` shows."""
+_SAVED = {"`lgb.Booster`": "LightGBM's text", "`xgb.Booster`": "XGBoost's UBJSON", "in a `Pipeline`": "skops"}
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "bring-your-model.md"
+BEGINNING, END = "<!-- the table is written by `python -m tests.models.projects` -->\n", "<!-- its end -->\n"
+
+
+def page_table() -> str:
+    """What the tests of this folder take from a step to an answer over HTTP, as a table."""
+    lines = ["| library | a step returns | saved as |", "|---|---|---|"]
+    lines += [f"| {library} | {form} | {_saved_as(library, form)} |" for library, form, _, _ in FAMILIES.values()]
+    lines += [f"| {library} | {form} | {saved} |" for library, form, saved in OWN_CODE]
+    return "\n".join(lines) + "\n"
+
+
+def _saved_as(library: str, form: str) -> str:
+    return _SAVED.get(form, "XGBoost's UBJSON" if library == "XGBoost" else "skops")
+
+
+def written(page: str) -> str:
+    """The page with the table of today."""
+    before, _, rest = page.partition(BEGINNING)
+    return f"{before}{BEGINNING}{page_table()}{END}{rest.partition(END)[2]}"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(written(PAGE.read_text()))

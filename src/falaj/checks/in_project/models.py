@@ -79,7 +79,15 @@ class LoadedModel:
         if "probability" in outputs:
             return np.asarray(outputs["probability"]).clip(0.0, 1.0)  # single precision may pass 1 by a hair
         decision = getattr(self._backend, "decision", lambda _columns: None)(columns)
-        return np.asarray(outputs[self._backend.answer] if decision is None else decision)
+        return _numbers_of(np.asarray(outputs[self._backend.answer])) if decision is None else np.asarray(decision)
+
+
+def _numbers_of(raw: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Of an answer of several columns the only one that holds numbers; others as they are."""
+    if raw.ndim != 2 or raw.dtype.kind != "O":
+        return raw
+    numeric = [column for column in raw.T if all(isinstance(value, float | int | np.number) for value in column)]
+    return np.asarray(numeric[0], dtype=np.float64) if len(numeric) == 1 else raw
 
 
 def _flavor(backend: Any) -> str:

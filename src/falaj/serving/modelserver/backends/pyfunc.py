@@ -34,7 +34,12 @@ class PyfuncBackend:
 
     def predict(self, columns: Sequence[Array]) -> Mapping[str, Array]:
         """Compute the outputs of a batch."""
-        return {"prediction": _as_array(self._model.predict(self._input(columns)))}
+        return self.answers(self._input(columns))
+
+    def answers(self, table: Any) -> Mapping[str, Array]:
+        """The outputs for a table, or for what else the model takes."""
+        given = table.to_pandas() if hasattr(table, "to_pandas") else table
+        return {"prediction": _as_array(self._model.predict(given))}
 
     def _input(self, columns: Sequence[Array]) -> Any:
         if self._signature.columns:
