@@ -77,7 +77,8 @@ class LoadedModel:
         columns = arrays(features, self._folder.signature)
         outputs = self._backend.predict(columns)
         if "probability" in outputs:
-            return np.asarray(outputs["probability"]).clip(0.0, 1.0)  # single precision may pass 1 by a hair
+            found = np.asarray(outputs["probability"])
+            return found.clip(0.0, 1.0) if found.dtype == np.float32 else found  # which may pass 1 by a hair
         decision = getattr(self._backend, "decision", lambda _columns: None)(columns)
         return _numbers_of(np.asarray(outputs[self._backend.answer])) if decision is None else np.asarray(decision)
 
