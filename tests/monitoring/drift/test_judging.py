@@ -177,6 +177,31 @@ def test_a_category_of_any_cardinality_that_does_not_change_has_no_alarm(levels:
     assert drifted <= 2
 
 
+@settings(max_examples=15, deadline=None)
+@given(
+    common=st.floats(0.0, 1.0),
+    levels=st.integers(1, 60),
+    pool=st.sampled_from([50, 2_000, 30_000, 10**12]),
+    seed=st.integers(0, 2**16),
+)
+def test_text_of_any_share_of_new_values_is_not_unseen_while_it_does_not_change(
+    common: float, levels: int, pool: int, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+
+    def texts(count: int) -> np.ndarray[Any, Any]:
+        frequent, rare = rng.zipf(1.5, count) % levels, rng.integers(0, pool, count)
+        chosen = rng.random(count) < common
+        return np.array([f"w{a}" if one else f"u{b}" for a, b, one in zip(frequent, rare, chosen, strict=True)], object)
+
+    reference = ReferenceProfile.build({"note": texts(3_000)})
+    reports = [
+        judge_window(reference, block_profiles(reference.schema, {"note": texts(900)}, blocks=7)) for _ in range(6)
+    ]
+    unseen = [report for report in reports if report.drifted and of(report, "note").leading == "unseen"]
+    assert len(unseen) <= 1  # at most 5% of windows are promised
+
+
 def test_what_has_no_values_in_the_reference_is_not_tested_until_it_has_some() -> None:
     found = of(judged(rows(5)), "gone")
     assert (found.verdict, found.reason) == (Verdict.NOT_TESTED, "the reference has no values")
