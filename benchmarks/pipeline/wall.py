@@ -2,9 +2,9 @@
 
     python benchmarks/pipeline/wall.py [--rounds 15]
 
-The same processes are started behind the whole wall, behind one without namespaces, and behind none; the launcher is
-there each time, so `subprocess` alone is given beside it. The ways take turns within a round, and the ratio of each
-round to the unprotected one is taken; medians are given with an interval of 95% by order statistics.
+The same processes are started behind the whole wall, behind one without namespaces, and by `subprocess` alone. The ways
+take turns within a round, and each round is compared with its own unprotected one, in seconds and in processor time,
+which says little about other work on the machine. Medians are given with an interval of 95% by order statistics.
 """
 
 from __future__ import annotations
@@ -50,11 +50,13 @@ def bare(code: str) -> Callable[[], None]:
     return lambda: subprocess.run([sys.executable, "-c", code], check=True, env=environ) and None
 
 
-def timed(action: Callable[[], None]) -> float:
-    """Seconds of wall clock."""
-    begin = time.perf_counter()
+def timed(action: Callable[[], None]) -> tuple[float, float]:
+    """Seconds of the wall clock, and of the processor by the children."""
+    begin, before = time.perf_counter(), os.times()
     action()
-    return time.perf_counter() - begin
+    after = os.times()
+    spent = sum(after[2:4]) - sum(before[2:4]) + sum(after[:2]) - sum(before[:2])
+    return time.perf_counter() - begin, spent
 
 
 def interval(values: list[float]) -> tuple[float, float, float]:
@@ -80,12 +82,13 @@ def main() -> None:
                 for wall, action in actions.items():
                     times[wall].append((timed(action), unprotected))
             for wall, pairs in times.items():
-                more, low, high = interval([1000 * (own - other) for own, other in pairs])
-                ratio, least, most = interval([own / other for own, other in pairs])
-                print(
-                    f"{name}, {wall}: {more:.0f} ms more [{low:.0f}, {high:.0f}], "
-                    f"ratio {ratio:.2f} [{least:.2f}, {most:.2f}]"
-                )
+                for kind, unit in enumerate(("seconds", "processor time")):
+                    more, low, high = interval([1000 * (own[kind] - other[kind]) for own, other in pairs])
+                    ratio, least, most = interval([own[kind] / other[kind] for own, other in pairs])
+                    print(
+                        f"{name}, {wall}, {unit}: {more:.0f} ms more [{low:.0f}, {high:.0f}], "
+                        f"ratio {ratio:.2f} [{least:.2f}, {most:.2f}]"
+                    )
 
 
 if __name__ == "__main__":

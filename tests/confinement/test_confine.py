@@ -46,6 +46,7 @@ REFUSED = {
     "an IPv6 socket": "socket.socket(socket.AF_INET6)",
     "a netlink socket": "socket.socket(socket.AF_NETLINK)",
     "a connection over a Unix socket": "socket.socket(socket.AF_UNIX).connect(str(writable / 's'))",
+    "a datagram, which reaches a named socket": "socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)",
     "a program": "os.execv('/bin/true', ['true'])",
     "a program in a child": "import subprocess; subprocess.run(['/bin/true'], check=True)",
     "another process's memory": "open('/proc/1/environ').read()",
@@ -135,7 +136,12 @@ def test_every_jump_of_the_filter_lands_on_the_refusal(machine: str) -> None:
 
 
 def interpret(machine: str, number: int, argument: int, architecture: int | None = None) -> int:
-    data = {0: number, 4: seccomp._ARCHITECTURES[machine] if architecture is None else architecture, 16: argument}
+    data = {
+        0: number,
+        4: seccomp._ARCHITECTURES[machine] if architecture is None else architecture,
+        16: argument,
+        24: 1,
+    }
     at, accumulator, code = 0, 0, seccomp.program(machine)
     while True:
         operation, yes, no, value = code[at]
@@ -147,5 +153,7 @@ def interpret(machine: str, number: int, argument: int, architecture: int | None
                 at += yes if accumulator == value else no
             case 0x35:
                 at += yes if accumulator >= value else no
+            case 0x54:
+                accumulator &= value
             case 0x06:
                 return value

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     Instruction = tuple[int, str | int, str | int, int]
 
 _PR_GET_SECCOMP, _PR_SET_SECCOMP, _MODE_FILTER = 21, 22, 2
-_LOAD_WORD, _JUMP_EQUAL, _JUMP_AT_LEAST, _JUMP_ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_LOAD_WORD, _JUMP_EQUAL, _JUMP_AT_LEAST, _JUMP_ANY_BIT, _AND, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
 _ALLOW, _KILL, _REFUSE, _ABSENT = 0x7FFF0000, 0x80000000, 0x00050000 | errno.EPERM, 0x00050000 | errno.ENOSYS
-_NUMBER_AT, _ARCHITECTURE_AT, _FIRST_ARGUMENT_AT = 0, 4, 16
+_NUMBER_AT, _ARCHITECTURE_AT, _FIRST_ARGUMENT_AT, _SECOND_ARGUMENT_AT = 0, 4, 16, 24
+_SOCK_STREAM, _SOCK_TYPE = 1, 0xF
 _AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK = 1, 2, 10, 16
 _X32_BIT = 0x40000000
 _NEW_NAMESPACES = 0x7E020000  # every CLONE_NEW* that the first argument of `clone` can carry
@@ -113,14 +114,27 @@ def program(machine: str, purpose: str = ANSWERING) -> Sequence[tuple[int, int, 
             "clone": [(_LOAD_WORD, 0, 0, _FIRST_ARGUMENT_AT), (_JUMP_ANY_BIT, "refuse", "allow", _NEW_NAMESPACES)],
             "socket": [
                 (_LOAD_WORD, 0, 0, _FIRST_ARGUMENT_AT),
-                *((_JUMP_EQUAL, "allow", 0, family) for family in families(purpose)),
+                *((_JUMP_EQUAL, "type", 0, family) for family in families(purpose)),
+                (_JUMP_EQUAL, "refuse", "refuse", 0),
             ],
+            "type": _of_types(purpose),
             "refuse": [(_RETURN, 0, 0, _REFUSE)],
             "allow": [(_RETURN, 0, 0, _ALLOW)],
             "absent": [(_RETURN, 0, 0, _ABSENT)],
             "kill": [(_RETURN, 0, 0, _KILL)],
         },
     )
+
+
+def _of_types(purpose: str) -> Sequence[Instruction]:
+    """Who only answers makes no datagrams: these reach a named socket without a connection."""
+    if purpose != ANSWERING:
+        return [(_RETURN, 0, 0, _ALLOW)]
+    return [
+        (_LOAD_WORD, 0, 0, _SECOND_ARGUMENT_AT),
+        (_AND, 0, 0, _SOCK_TYPE),
+        (_JUMP_EQUAL, "allow", "refuse", _SOCK_STREAM),
+    ]
 
 
 def _resolved(
