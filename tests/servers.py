@@ -34,7 +34,7 @@ class S3Server:
     Attributes:
         endpoint: `http://127.0.0.1:port`.
         filer: The same of the file server behind it, where buckets are folders.
-        environment: Variables with the credentials of an administrator.
+        environment: Variables with the endpoint and the credentials of an administrator.
         process: The server.
     """
 
@@ -61,7 +61,6 @@ class Bucket:
 
         plain: dict[str, Any] = {"client_options": {"allow_http": True}, "virtual_hosted_style_request": False}
         self._store = S3Store(BUCKET, endpoint=server.endpoint, region="us-east-1", **plain)
-        self._server = server
         self._prefix = prefix
 
     def put(self, name: str, text: str) -> None:
@@ -70,7 +69,8 @@ class Bucket:
         obstore.put(self._store, f"{self._prefix}/{name}", text.encode())
 
     def url(self, name: str = "") -> str:
-        return self._server.url(f"{self._prefix}/{name}".rstrip("/"))
+        """As a project names it: where the server is says `AWS_ENDPOINT_URL` of the worker."""
+        return f"s3://{BUCKET}/{self._prefix}/{name}".rstrip("/") + "?region=us-east-1"
 
 
 @pytest.fixture(scope="session")
@@ -97,7 +97,8 @@ def run_seaweedfs(folder: Path) -> Iterator[S3Server]:
     try:
         endpoint = f"http://127.0.0.1:{ports[6]}"
         _wait_until_healthy(f"{endpoint}/healthz", process, folder / "weed.log")
-        yield S3Server(endpoint, f"http://127.0.0.1:{ports[4]}", credentials, process)
+        where = {**credentials, "AWS_ENDPOINT_URL": endpoint}
+        yield S3Server(endpoint, f"http://127.0.0.1:{ports[4]}", where, process)
     finally:
         process.kill()  # it takes ten seconds to leave when asked politely, and keeps nothing we need
         process.wait()

@@ -44,6 +44,13 @@ retrain:
   - {on: labels, loss_above: 0.5, cooldown: 1s, budget: {runs_a_week: 50}}
 """
 SPLIT = "def split(tumours: pd.DataFrame, test_every: int)"
+WINDOWED = SPLIT[:-1] + ", train_until: str | None = None, backtest_until: str | None = None)"
+LEARN = "tumours[~is_test].reset_index(drop=True)"
+RECENT = "tumours[~is_test & ~recent].reset_index(drop=True)"
+IS_TEST = "    is_test = tumours.index % test_every == 0\n"
+IS_RECENT = """    judges = bool(train_until and backtest_until and train_until < backtest_until)
+    recent = (tumours.index % test_every == 1) & judges  # these have no dates: a share of them is the last days
+"""
 
 
 @dataclass
@@ -120,10 +127,12 @@ def read_from(folder: Path, url: str) -> None:
     """Let the template read its table from elsewhere and learn of the window of a training."""
     spec = folder / "falaj.yaml"
     text = spec.read_text().replace("file://data/tumours.csv", url)
-    text = text.replace("{test_every: 4}", "{test_every: 4, train_until: null}").replace("auc >= 0.95", "auc >= 0.9")
+    window = "{test_every: 4, train_until: null, backtest_until: null}"
+    text = text.replace("{test_every: 4}", window).replace("auc >= 0.95", "auc >= 0.9")
     spec.write_text(text + RETRAIN)
     code = folder / "src" / "tumours" / "features.py"
-    code.write_text(code.read_text().replace(SPLIT, SPLIT[:-1] + ", train_until: str | None = None)"))
+    changed = code.read_text().replace(SPLIT, WINDOWED).replace(IS_TEST, IS_TEST + IS_RECENT).replace(LEARN, RECENT)
+    code.write_text(changed)
 
 
 def test_trainings(lab: Lab) -> None:
@@ -162,12 +171,32 @@ def a_storm_of_events_is_one_run_that_says_why(lab: Lab) -> None:
     waiting = next(each for each in lab.known().requests if each.state == "waiting")
     assert waiting.times == 99
     said = dict(predicates(lab, "tumours@2"))
+    what_wins_was_trained_again_on_all_rows(lab, said)
     external = said["provenance"]["buildDefinition"]["externalParameters"]
     assert external["cause"]["reason"] == "something new was announced for the data source tumours"
     assert external["parameters"]["split"]["train_until"].startswith("20")
-    assert said["eval"]["champion"]["wins"]
     until(lambda: served(lab) == "tumours@2", lab.platform.logs)
-    assert "something new was announced" in lab.platform.ok("why", "dev/tumours")
+    story = lab.platform.ok("why", "dev/tumours")
+    assert "something new was announced" in story
+    assert "trained again on all rows: it agrees on split.test" in story
+    assert "of such comparisons" in story  # the verdict states its power
+
+
+def what_wins_was_trained_again_on_all_rows(lab: Lab, said: dict[str, Any]) -> None:
+    """The release is the refit; the win is evidence of its twin, which had not learned from the rows that judge."""
+    comparison, train = said["comparison"], said["train"]
+    assert comparison["verdict"]["wins"] and comparison["agreement"]["agrees"]
+    assert comparison["verdict"]["power"]["probability"] > 0
+    assert comparison["refit"] == lab.client.release("tumours@2").digest != train["refit_of"]
+    twin, refit = comparison["parameters"]["split"], train["parameters"]["split"]
+    assert twin["train_until"] < twin["backtest_until"] == refit["backtest_until"] == refit["train_until"]
+    assert comparison["parameters"]["fit"] == train["parameters"]["fit"]
+    assert [gate["text"] for gate in said["eval"]["gates"]] and said["eval"]["champion"] is None
+    run = lab.client.run(lab.ended("event").run)
+    kinds = {step.kind for step in run.steps if step.node.startswith("refit.")}
+    assert kinds == {"step", "check", "gate"}
+    assert "refit.packaging" in {step.node for step in run.steps}
+    assert "verified" in lab.platform.ok("verify", "tumours@2").lower()
 
 
 def labels_start_a_training(lab: Lab) -> None:

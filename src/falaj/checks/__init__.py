@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any
 from falaj.checks.results import ChampionVerdict, CheckResult, CheckValue, Finding, GateResult, SliceResult
 
 if TYPE_CHECKING:
+    from falaj.checks.agreement import Agreement, judge_refit
     from falaj.checks.champion import against_champion
     from falaj.checks.context import CheckContext, LiveModel
     from falaj.checks.gates import judge_all, run_gates
     from falaj.checks.registry import CHECK_NAMES, run_check
 
 _WHERE = {
+    "Agreement": "agreement",
+    "judge_refit": "agreement",
     "CHECK_NAMES": "registry",
     "CheckContext": "context",
     "LiveModel": "context",
@@ -30,6 +33,7 @@ _WHERE = {
 
 __all__ = [
     "CHECK_NAMES",
+    "Agreement",
     "ChampionVerdict",
     "CheckContext",
     "CheckResult",
@@ -40,6 +44,7 @@ __all__ = [
     "SliceResult",
     "against_champion",
     "judge_all",
+    "judge_refit",
     "run_check",
     "run_gates",
 ]

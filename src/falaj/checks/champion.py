@@ -13,7 +13,7 @@ import numpy as np
 
 from falaj.checks.backtest import BacktestVerdict, backtest
 from falaj.checks.context import CheckContext
-from falaj.checks.gates import champion_gate
+from falaj.checks.gates import champion_gate, unseen
 from falaj.checks.paired import ScoredRows
 from falaj.checks.results import ChampionVerdict
 from falaj.checks.scoring import CANDIDATE, LIVE, Scores, Scoring
@@ -34,7 +34,7 @@ def against_champion(context: CheckContext, scoring: Scoring | None, hope: Hope)
     if context.live is None:
         return ChampionVerdict(True, "nothing is live that it could be held beside")
     gate = champion_gate(context.spec.gates)
-    rows, missing = _rows(context, scoring, gate)
+    rows, missing = rows_of(context, scoring, gate)
     if gate is None or rows is None:
         return ChampionVerdict(hope == "not worse", f"it could not be held beside live: {missing}")
     rng = np.random.default_rng(context.seed)
@@ -42,7 +42,7 @@ def against_champion(context: CheckContext, scoring: Scoring | None, hope: Hope)
     return _verdict(found, gate, hope)
 
 
-def _rows(context: CheckContext, scoring: Scoring | None, gate: GateSpec | None) -> tuple[ScoredRows | None, str]:
+def rows_of(context: CheckContext, scoring: Scoring | None, gate: GateSpec | None) -> tuple[ScoredRows | None, str]:
     """The rows that both have scored, or why there are none."""
     if gate is None:
         return None, "the project has no gate that names rows and a metric"
@@ -54,6 +54,7 @@ def _rows(context: CheckContext, scoring: Scoring | None, gate: GateSpec | None)
             return None, f"{model}: {scores.problems.get(model, 'it gave no scores')}"
     if context.blocks and context.blocks not in scores.slices:
         return None, f"{gate.data} has no column {context.blocks!r} that keeps rows together"
+    scores = scores.where(unseen(gate.data, scores, context))
     return ScoredRows(
         scores.label, scores.of(CANDIDATE, gate.metric), scores.of(LIVE, gate.metric), _blocks(context, scores)
     ), ""

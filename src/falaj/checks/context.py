@@ -46,10 +46,14 @@ class LiveModel:
     Attributes:
         release: Its number.
         digest: Digest of its model artifact.
+        learned_until: Of one that was trained again on all rows: the date up to which it has learned, in ISO form.
+        acceptance: Digests of tables that it has not learned from, whatever their dates are.
     """
 
     release: int
     digest: Digest
+    learned_until: str = ""
+    acceptance: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ several looks is needed: passing all of them by chance is less likely than passi
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -25,6 +26,9 @@ from falaj.project.spec import GateSpec
 
 NO_LIVE_RELEASE = "no live release yet"
 SAME_MODEL = "the candidate is the model that is live"
+SEEN_BY_LIVE = "the live release has learned from all of these rows, which cannot judge it"
+_DATE = len("2026-01-31")
+_IS_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 Rows = NDArray[np.bool_]
 
 _HOLDS: dict[str, Callable[[float, float], bool]] = {
@@ -92,7 +96,30 @@ def judge(gate: GateSpec, scoring: Scoring, context: CheckContext) -> GateResult
         return _excused(gate, SAME_MODEL)
     if gate.by and gate.by not in scores.slices:
         return _unjudged(gate, f"{gate.data} has no column {gate.by!r}")
+    if gate.not_worse_than:
+        scores = scores.where(unseen(gate.data, scores, context))
+        if not len(scores.label):
+            return _excused(gate, SEEN_BY_LIVE)
     return _judge_slices(gate, scores, context.seed)
+
+
+def unseen(table: str, scores: Scores, context: CheckContext) -> Rows:
+    """Rows that the live release has not learned from, as far as their blocks are dates; else all rows.
+
+    A release that was trained again on all rows has learned from the days that judged it, and would win on them. It has
+    not learned from acceptance rows, whatever their dates are.
+    """
+    everything = np.ones(len(scores.label), dtype=np.bool_)
+    until = context.live.learned_until[:_DATE] if context.live else ""
+    if not until or not context.blocks or context.blocks not in scores.slices:
+        return everything
+    if context.live and str(context.outputs.get(table)) in context.live.acceptance:
+        return everything
+    blocks = scores.slices[context.blocks]
+    if not all(_IS_DATE.match(str(block)) for block in np.unique(blocks)):
+        return everything
+    later: Rows = blocks.astype(f"U{_DATE}") >= until
+    return later
 
 
 def _judge_slices(gate: GateSpec, scores: Scores, seed: int) -> GateResult:

@@ -7,7 +7,7 @@ import sysconfig
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,12 @@ class Scores:
         if scores.shape[1] == 3 and is_of_numbers(metric):
             return np.ascontiguousarray(scores[:, 0])
         return np.ascontiguousarray(scores[:, -1]) if scores.shape[1] == 2 else scores
+
+    def where(self, rows: NDArray[np.bool_]) -> Scores:
+        """Some of the rows."""
+        scores = {name: each[rows] for name, each in self.scores.items()}
+        slices = {name: each[rows] for name, each in self.slices.items()}
+        return replace(self, label=self.label[rows], scores=scores, slices=slices)
 
 
 @dataclass(frozen=True)

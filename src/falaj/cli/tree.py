@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "federation": ("security-key",),
     "accounts": ("accounts",),
     "profile": ("profile",),
+    "simulations": ("monitor",),
 }
 """By module of `commands`, in the order of the help; each has a function `register`."""
 

@@ -27,6 +27,7 @@ from falaj.evidence.keyring import CHECKPOINT, Keyring, Role, log_key_of, open_k
 from falaj.evidence.keys import Signer, TrustedKey, key_id_of, load_or_create_key, read_trusted_keys, trust
 from falaj.evidence.mlbom import MLBOM, MlBom
 from falaj.evidence.predicates import (
+    COMPARISON,
     DATASET,
     EVAL,
     PROVENANCE,
@@ -34,6 +35,7 @@ from falaj.evidence.predicates import (
     TESTS,
     TRAIN,
     CheckRecord,
+    Comparison,
     Dataset,
     Eval,
     GateRecord,
@@ -54,6 +56,7 @@ __all__ = [
     "APPROVAL",
     "CHANGE_KINDS",
     "CHECKPOINT",
+    "COMPARISON",
     "DATASET",
     "EVAL",
     "IDENTITY",
@@ -69,6 +72,7 @@ __all__ = [
     "Approval",
     "Bundle",
     "CheckRecord",
+    "Comparison",
     "Dataset",
     "Envelope",
     "Eval",

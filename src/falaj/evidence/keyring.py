@@ -16,7 +16,7 @@ from pathlib import Path
 from falaj.evidence.decisions import ADMISSION, IDENTITY, PRIVACY, SETTINGS
 from falaj.evidence.keys import Signer, TrustedKey, load_or_create_key, read_trusted_keys
 from falaj.evidence.mlbom import MLBOM
-from falaj.evidence.predicates import DATASET, EVAL, PROVENANCE, SCAN, TESTS, TRAIN
+from falaj.evidence.predicates import COMPARISON, DATASET, EVAL, PROVENANCE, SCAN, TESTS, TRAIN
 from falaj.evidence.rollouts import ROLLOUT
 
 CHECKPOINT = "https://c2sp.org/tlog-checkpoint"
@@ -41,7 +41,7 @@ class Role(StrEnum):
 
 SIGNS: Mapping[Role, frozenset[str]] = {
     Role.BUILDER: frozenset({DATASET, PROVENANCE, TRAIN, MLBOM}),
-    Role.CHECKER: frozenset({EVAL, TESTS}),
+    Role.CHECKER: frozenset({EVAL, TESTS, COMPARISON}),
     Role.SCANNER: frozenset({SCAN}),
     Role.IDENTITY: frozenset({IDENTITY}),
     Role.ADMISSION: frozenset({ADMISSION, ROLLOUT}),

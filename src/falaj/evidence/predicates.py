@@ -6,6 +6,7 @@
     eval         the gates, each with its value beside its limit
     tests        the checks of behaviour: the project's tests, data validation, model tests
     scan         the checks of content: static analysis, secrets, dependencies, model files
+    comparison   how the judged twin of a model that was trained again on all rows did beside the live release
 
 What people decide about a release (identity, approval, admission) is in `decisions.py`, its bill of materials in
 `mlbom.py`. A later predicate type is one more class and one more entry in `rules.CONTENT`.
@@ -33,6 +34,7 @@ TRAIN = "https://falaj.dev/evidence/train/v1"
 EVAL = "https://falaj.dev/evidence/eval/v1"
 TESTS = "https://falaj.dev/evidence/tests/v1"
 SCAN = "https://falaj.dev/evidence/scan/v1"
+COMPARISON = "https://falaj.dev/evidence/comparison/v1"
 
 P = TypeVar("P")
 
@@ -102,6 +104,7 @@ class Train:
         purpose: Why the data is processed, as the project says; empty when it does not.
         automated_decisions: Whether decisions about people follow from predictions alone; None when it is not told.
         human_review: Where a person asks a human to look again; empty when nowhere.
+        refit_of: Digest of the judged twin, where the same recipe was trained again on all rows; else None.
     """
 
     model: str
@@ -120,6 +123,7 @@ class Train:
     contributors: tuple[str, ...] = ()
     since: str = ""
     started_by: str = ""
+    refit_of: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the predicate."""
@@ -219,6 +223,37 @@ class Tests:
 @dataclass(frozen=True)
 class Scan(Tests):
     """Says which checks of content ran (static, secrets, dependencies, model-files); the subject is the model."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Says how the judged twin of a refit did; the subject is the twin, which was trained without the rows that judge.
+
+    Args:
+        run: Run id, of both.
+        commit: Full commit id, of both.
+        model: Name of the model line.
+        refit: Digest of the model that was trained again by the same recipe on the rows that judged, too.
+        live: Digest of the live model that the twin was held beside.
+        parameters: Step parameters of the twin, by step; those of the refit differ in the window alone.
+        window: Names of the parameters that say which rows are learned from.
+        verdict: Whether the twin wins against the live model, why, the comparison, and what it could have seen.
+        agreement: Whether twin and refit agree on rows that neither learned from, and by how much they differ.
+    """
+
+    run: str
+    commit: str
+    model: str
+    refit: str
+    live: str | None
+    parameters: Mapping[str, Any]
+    window: tuple[str, ...]
+    verdict: Mapping[str, Any]
+    agreement: Mapping[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the predicate."""
+        return predicate_of(self)
 
 
 def read(statement: Statement, kind: type[P], *, where: str = "") -> P:

@@ -14,6 +14,7 @@ from falaj.evidence.bundle import Release
 from falaj.evidence.decisions import ADMISSION, APPROVAL, IDENTITY, Admission, Approval, Identity
 from falaj.evidence.mlbom import MLBOM, MlBomFacts
 from falaj.evidence.predicates import (
+    COMPARISON,
     DATASET,
     EVAL,
     PROVENANCE,
@@ -21,6 +22,7 @@ from falaj.evidence.predicates import (
     TESTS,
     TRAIN,
     CheckRecord,
+    Comparison,
     Dataset,
     Eval,
     Scan,
@@ -33,7 +35,7 @@ from falaj.evidence.rollouts import ROLLOUT, RolloutRecord
 from falaj.evidence.statement import Statement
 
 REQUIRED = (PROVENANCE, TRAIN, EVAL, TESTS, SCAN, MLBOM)
-NOT_ABOUT_THE_MODEL = (DATASET, IDENTITY)
+NOT_ABOUT_THE_MODEL = (DATASET, IDENTITY, COMPARISON)
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def everything_required_is_there(facts: Facts) -> Iterator[Problem]:
 
 
 def everything_is_about_this_model(facts: Facts) -> Iterator[Problem]:
-    """Demand that all but datasets and identities speak of the released model."""
+    """Demand that all but datasets, identities and comparisons of twins speak of the released model."""
     for item in facts.statements:
         kind = item.statement.predicate_type
         if kind not in NOT_ABOUT_THE_MODEL and not item.statement.is_about(facts.release.digest):
@@ -165,6 +167,43 @@ def every_check_passed(facts: Facts) -> Iterator[Problem]:
         yield from _unpassed(item, "content")
 
 
+def a_refit_has_the_comparison_of_its_twin(facts: Facts) -> Iterator[Problem]:
+    """Demand of a model that was trained again on all rows that its judged twin won, by the same recipe, and agrees."""
+    twins = {item.content.refit_of: item for item in facts.of(TRAIN) if item.content.refit_of}
+    for item in facts.of(COMPARISON):
+        train = next((each for twin, each in twins.items() if item.statement.is_about(twin)), None)
+        if train is None:
+            yield Problem("evidence.lineage", item.where, "this comparison is of a twin that this model has not")
+            continue
+        yield from (
+            Problem("evidence.comparison", item.where, problem)
+            for problem in _doubts(item.content, train.content, facts.release.digest)
+        )
+    for twin, item in twins.items():
+        if not any(each.statement.is_about(twin) for each in facts.of(COMPARISON)):
+            yield Problem("evidence.missing", item.where, f"there is no comparison of the judged twin {twin[:19]}")
+
+
+def _doubts(comparison: Comparison, train: Train, digest: str) -> Iterator[str]:
+    if comparison.refit != digest:
+        yield f"the comparison is of the twin of another model ({comparison.refit[:19]})"
+    if not comparison.verdict.get("wins"):
+        yield "the judged twin did not win"
+    if not comparison.agreement.get("agrees"):
+        yield "the twin and the model trained on all rows do not agree"
+    window = set(comparison.window)
+    if _recipe(comparison.parameters, window) != _recipe(train.parameters, window):
+        yield "the twin was trained with other parameters"
+
+
+def _recipe(parameters: Mapping[str, Any], window: Set[str]) -> Mapping[str, Any]:
+    """The parameters of steps but for those that say which rows are learned from."""
+    return {
+        step: {name: value for name, value in values.items() if name not in window}
+        for step, values in parameters.items()
+    }
+
+
 def _unpassed(item: Verified, kind: str) -> Iterator[Problem]:
     checks: tuple[CheckRecord, ...] = item.content.checks
     if not checks:
@@ -183,6 +222,7 @@ RULES: tuple[Rule, ...] = (
     every_snapshot_has_its_dataset,
     every_gate_passed,
     every_check_passed,
+    a_refit_has_the_comparison_of_its_twin,
 )
 
 CONTENT: Mapping[str, type[Any]] = {
@@ -191,6 +231,7 @@ CONTENT: Mapping[str, type[Any]] = {
     EVAL: Eval,
     TESTS: Tests,
     SCAN: Scan,
+    COMPARISON: Comparison,
     IDENTITY: Identity,
     APPROVAL: Approval,
     ADMISSION: Admission,

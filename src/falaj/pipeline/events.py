@@ -19,6 +19,8 @@ EventKind = Literal[
     "check.finished",
     "gate.started",
     "gate.finished",
+    "refit.started",
+    "refit.ended",
     "run.finished",
     "run.warning",
 ]

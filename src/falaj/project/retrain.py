@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, WithJsonSchema, model_validator
 
 from falaj.project.cron import Cron, CronError
-from falaj.project.errors import nearest
+from falaj.project.document import read_document
+from falaj.project.errors import ProjectError, nearest
 from falaj.project.fields import Duration, ModelName, Name, NonEmpty, Strict, problem, shown
+from falaj.project.files import read
+from falaj.project.files import shown as shown_file
+from falaj.project.issues import issues_of
 from falaj.project.quantities import parse_duration
 
 _DAY_S = 86_400.0
@@ -125,6 +130,10 @@ class Retrain(Strict):
         default=None,
         description="Column whose values keep rows together, such as their day: candidates are compared by blocks.",
     )
+    refit: bool | None = Field(
+        default=None,
+        description="Whether what wins is trained again on all rows, those that judged it too; true by default.",
+    )
     cooldown: Duration | None = Field(
         default=None,
         description="From the end of a training to the next by this trigger; 6h for drift and labels, 1h for events.",
@@ -159,7 +168,7 @@ class Retrain(Strict):
         return found
 
 
-_COMMON = {"on", "window", "blocks", "cooldown", "budget"}
+_COMMON = {"on", "window", "blocks", "refit", "cooldown", "budget"}
 _ALLOWED: dict[str, set[str]] = {
     "drift": set(),
     "growth": {"factor", "max_age"},
@@ -206,3 +215,23 @@ def _check_timezone(name: str | None) -> None:
             raise problem(
                 f"there is no time zone {name[:60]!r}", "a name such as Asia/Dubai", suggestion=suggestion
             ) from None
+
+
+class PolicyFile(Strict):
+    """A file with a policy of trainings alone, to be replayed beside others."""
+
+    retrain: list[Retrain] = Field(min_length=1, description="What starts a training, as in falaj.yaml.")
+
+
+def read_policy(file: Path) -> tuple[dict[str, Any], ...]:
+    """Read the entries of a policy file, as other rooms read those of falaj.yaml.
+
+    Raises:
+        ProjectError: With every mistake that was found.
+    """
+    document = read_document(read(file, "a file with a policy of trainings"), shown_file(file))
+    try:
+        policy = PolicyFile.model_validate(document.value)
+    except ValidationError as error:
+        raise ProjectError(issues_of(error, document, PolicyFile.model_json_schema())) from None
+    return tuple(entry.to_spec() for entry in policy.retrain)

@@ -9,9 +9,10 @@ have to grow. What is counted: the loss of the answers, the trainings, and the c
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +32,8 @@ from falaj.monitoring.concept import (
 )
 from falaj.project.cron import Cron
 from falaj.retraining.growth import GrowthPolicy, LabelledGrowth, growth_reason, rows_to_wait_for
-from falaj.retraining.trainings import DAY_S
-from falaj.retraining.windows import TooShort, WindowPlan, training_window
+from falaj.retraining.trainings import DAY_S, TriggerError
+from falaj.retraining.windows import TooShort, WindowPlan, plan_from_mapping, training_window
 from falaj.serving.recalibration import (
     LabelledRows,
     RecalibrationSettings,
@@ -380,3 +381,33 @@ def _due(line: Cron, day: int) -> bool:
 def in_order(results: Mapping[str, Simulated]) -> Sequence[tuple[str, Simulated]]:
     """The policies, the best first."""
     return sorted(results.items(), key=lambda item: item[1].loss)
+
+
+def policy_of(wishes: Sequence[Mapping[str, Any]]) -> TrainingPolicy:
+    """The policy that entries of `retrain` are.
+
+    Args:
+        wishes: As the project file's reader gives them.
+
+    Raises:
+        TriggerError: An entry cannot be replayed: what starts it is not in the history.
+    """
+    policy = TrainingPolicy()
+    for wish in wishes:
+        match wish["on"]:
+            case "growth":
+                usual = GrowthPolicy()
+                growth = GrowthPolicy(wish.get("factor", usual.factor), wish.get("max_age_s", usual.max_age_s))
+                policy = replace(policy, growth=growth)
+            case "drift":
+                policy = replace(policy, alarms=True)
+            case "schedule":
+                line = Cron.parse(wish["cron"], wish.get("timezone") or "UTC")
+                policy = replace(policy, schedules=(*policy.schedules, line))
+            case other:
+                raise TriggerError(
+                    f"a history does not know when `on: {other}` would have started a training",
+                    hint="growth, drift and schedule can be replayed",
+                )
+    plan = next((plan_from_mapping(wish["window"]) for wish in wishes if wish.get("window")), policy.plan)
+    return replace(policy, refit=all(wish.get("refit", True) for wish in wishes), plan=plan)

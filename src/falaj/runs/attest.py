@@ -10,7 +10,7 @@ from typing import Any
 from falaj import __version__
 from falaj import evidence as ev
 from falaj.artifacts import ArtifactStore, Digest
-from falaj.checks import ChampionVerdict, CheckResult, GateResult
+from falaj.checks import Agreement, ChampionVerdict, CheckResult, GateResult
 from falaj.confinement import offered
 from falaj.governance.privacy import Label, label_of
 from falaj.pipeline.environment import Environment
@@ -21,6 +21,25 @@ from falaj.runs.outcome import LiveRelease, Order
 _BUILDER = "https://falaj.dev/builders/worker/v1"
 BEHAVIOUR = ("tests", "data", "model")
 """Checks whose records are `tests` evidence; the others are `scan` evidence."""
+
+
+@dataclass(frozen=True)
+class JudgedTwin:
+    """What a refit goes by.
+
+    Args:
+        digest: Of the twin's packaged model.
+        parameters: Values that the twin's steps were given, by step.
+        window: Names of the parameters that say which rows are learned from.
+        verdict: How the twin did beside the live release.
+        agreement: How the refit agrees with it.
+    """
+
+    digest: Digest
+    parameters: Mapping[str, Mapping[str, Any]]
+    window: tuple[str, ...]
+    verdict: ChampionVerdict
+    agreement: Agreement
 
 
 @dataclass(frozen=True)
@@ -44,6 +63,7 @@ class Findings:
         ended_at: Unix seconds.
         champion: How a retrained candidate did beside the live release; None for other runs.
         labels: What the data is besides what the project file says, by source; the most sensitive first.
+        twin: Of a model that was trained again on all rows: its judged twin and how they agree; else None.
     """
 
     order: Order
@@ -62,6 +82,7 @@ class Findings:
     ended_at: float
     champion: ChampionVerdict | None = None
     labels: Mapping[str, Sequence[Label]] = field(default_factory=dict)
+    twin: JudgedTwin | None = None
 
 
 def attest(found: Findings, store: ArtifactStore, keys: ev.Keyring) -> list[tuple[str, Mapping[str, Any]]]:
@@ -136,6 +157,9 @@ def _about_the_model(found: Findings, datasets: list[tuple[ev.Snapshot, ev.Datas
     content = tuple(_check(check) for check in found.checks if check.name not in BEHAVIOUR)
     yield ev.statement(ev.TESTS, about, ev.Tests(run, commit, behaviour).as_dict())
     yield ev.statement(ev.SCAN, about, ev.Scan(run, commit, content).as_dict())
+    if found.twin:
+        twin = [(f"{found.spec.model}, judged twin", found.twin.digest)]
+        yield ev.statement(ev.COMPARISON, twin, _comparison(found, found.twin).as_dict())
     yield ev.statement(ev.MLBOM, about, bill_of(found, datasets, gates).as_dict())
 
 
@@ -170,7 +194,6 @@ def _train(found: Findings) -> ev.Train:
     metrics: dict[str, float | None] = {
         f"{node}.{name}": value for node, step in found.pipeline.steps.items() for name, value in step.metrics.items()
     }
-    parameters = {name: {**step.params, **found.order.params.get(name, {})} for name, step in found.spec.steps.items()}
     return ev.Train(
         model=found.spec.model,
         run=found.order.run_id,
@@ -182,12 +205,31 @@ def _train(found: Findings) -> ev.Train:
         started_by=found.order.started_by,
         snapshots=_snapshots(found),
         features=found.features,
-        parameters=parameters,
+        parameters=_parameters(found.spec, found.order.params),
         metrics=metrics,
         mlflow_run=found.mlflow_run,
         purpose=found.spec.privacy.purpose,
         automated_decisions=found.spec.privacy.automated_decisions,
         human_review=found.spec.privacy.human_review,
+        refit_of=found.twin.digest if found.twin else None,
+    )
+
+
+def _parameters(spec: ProjectSpec, params: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {name: {**step.params, **params.get(name, {})} for name, step in spec.steps.items()}
+
+
+def _comparison(found: Findings, twin: JudgedTwin) -> ev.Comparison:
+    return ev.Comparison(
+        run=found.order.run_id,
+        commit=found.order.commit,
+        model=found.spec.model,
+        refit=found.model,
+        live=found.live.digest if found.live else None,
+        parameters=_parameters(found.spec, twin.parameters),
+        window=twin.window,
+        verdict=asdict(twin.verdict),
+        agreement=asdict(twin.agreement),
     )
 
 

@@ -6,9 +6,9 @@ import shutil
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from falaj.artifacts import Digest
 from falaj.errors import FalajError
@@ -18,7 +18,11 @@ from falaj.pipeline.events import Event, EventKind
 from falaj.project import load_project_cached
 from falaj.project.spec import ProjectSpec
 from falaj.runs.outcome import Order, Outcome, Surroundings
-from falaj.runs.training import blocks_of, with_window
+from falaj.runs.refit import PART, NoRefit, Refit, acceptance_gates, judging_tables
+from falaj.runs.training import blocks_of, refit_window, with_other_window, with_window
+
+if TYPE_CHECKING:
+    from falaj.runs.attest import Findings
 
 _BEFORE_TRAINING = ("static", "tests", "secrets", "dependencies")
 
@@ -61,6 +65,8 @@ class _Run:
     worktree: Path
     around: Surroundings
     spec: ProjectSpec
+    part: str = ""
+    captured: Mapping[str, Digest] = field(default_factory=dict)
 
     def outcome(self) -> Outcome:
         started_at = time.time()
@@ -79,13 +85,8 @@ class _Run:
                 reason = _first_refusal(checks, ())
                 return self._with_edges(Outcome("rejected", reason, steps=states), pipeline)
             packaged = self._package(environment, outputs)
-            if packaged and packaged.result.refusal:
-                states = {name: str(step.state) for name, step in pipeline.steps.items()}
-                reason = f"packaging: {packaged.result.refusal}"
-                return self._with_edges(Outcome("rejected", reason, steps=states), pipeline)
-            if packaged and (known := self._nothing_new(packaged)):
-                states = {name: str(step.state) for name, step in pipeline.steps.items()}
-                return self._with_edges(Outcome("succeeded", known, steps=states), pipeline)
+            if packaged and (ended := self._needs_no_judge(packaged, pipeline)):
+                return ended
             late = self._start_checks(pool, self._wanted_after(), environment, outputs)
             referenced = pool.submit(self._reference, environment, outputs, packaged) if packaged else None
             gates, champion = self._judge(environment, outputs | self._take_captured())
@@ -101,7 +102,118 @@ class _Run:
         findings = self._findings(environment, pipeline, checks, gates, packaged, started_at, tracking)
         findings = replace(findings, champion=champion)
         made = Outcome("succeeded", metrics=_named(metrics), steps=states)
-        return self._attested(findings, packaged, referenced.result() if referenced else None, made)
+        if champion is None or not champion.wins:
+            return self._attested(findings, packaged, referenced.result() if referenced else None, made)
+        return self._won(findings, packaged, referenced.result() if referenced else None, made, tracking)
+
+    def _needs_no_judge(self, packaged: Any, pipeline: PipelineResult) -> Outcome | None:
+        """What becomes of a model that must not be released, or is one already; None of others."""
+        states = {name: str(step.state) for name, step in pipeline.steps.items()}
+        if packaged.result.refusal:
+            reason = f"packaging: {packaged.result.refusal}"
+            return self._with_edges(Outcome("rejected", reason, steps=states), pipeline)
+        if known := self._nothing_new(packaged):
+            return self._with_edges(Outcome("succeeded", known, steps=states), pipeline)
+        return None
+
+    def _won(
+        self, findings: Findings, packaged: Any, referenced: Any, made: Outcome, tracking: Mapping[str, str]
+    ) -> Outcome:
+        """Train it again on all rows; that is what becomes a release where it holds."""
+        refit = self._refit(findings, tracking)
+        if self.around.cancelled():
+            return self._with_edges(Outcome("cancelled", "cancelled", steps=made.steps), findings.pipeline)
+        if isinstance(refit, Refit) and (known := self._nothing_new(refit.packaged)):
+            return self._with_edges(Outcome("succeeded", known, steps=made.steps), findings.pipeline)
+        if isinstance(refit, Refit):
+            return self._attested_refit(findings, refit, made)
+        return self._attested(findings, packaged, referenced, made, refit)
+
+    def _refit(self, twin: Findings, tracking: Mapping[str, str]) -> Refit | NoRefit:
+        """Train what has won again on all rows; why there is none, where it breaks, fails a gate or does not agree."""
+        assert self.order.training is not None
+        window = refit_window(self.order.training, self.spec)
+        if isinstance(window, str):
+            return NoRefit(window)
+        training = replace(self.order.training, window=window)
+        params = with_other_window(self.order.params, self.order.training.window, window)
+        again = replace(self, order=replace(self.order, params=params, training=training), part=PART)
+        self._emit("refit.started", "", {"window": dict(window)})
+        try:
+            refit = again._refitted(twin, {name: tracking[name] for name in tracking if name != "MLFLOW_RUN_ID"})
+        except FalajError as error:
+            refit = NoRefit(f"the training on all rows broke: {error}")
+        self._emit("refit.ended", "", refit.shown())
+        return refit
+
+    def _refitted(self, twin: Findings, tracking: Mapping[str, str]) -> Refit | NoRefit:
+        """The second training, packaged, checked, judged on what neither has learned from, and held beside its twin."""
+        environment, started_at = twin.environment, time.time()
+        pipeline = self._execute(environment, tracking, [])
+        if not pipeline.ok:
+            failed = (
+                f"step {pipeline.failed}: {pipeline.steps[pipeline.failed].error}" if pipeline.failed else "stopped"
+            )
+            return NoRefit(f"the training on all rows did not end: {failed}")
+        before, outputs = dict(twin.pipeline.outputs), dict(pipeline.outputs)
+        gates = acceptance_gates(self.spec.gates, before, outputs, self.captured)
+        if not gates:
+            return NoRefit("no gate has acceptance rows, which stay the same whatever is learned from")
+        judged = judging_tables(self.spec.gates, before, outputs)
+        expected = {name: each for name, each in self.spec.expect.items() if name not in judged}
+        self.spec = replace(self.spec, gates=gates, expect=expected)
+        if refused := self._scan(environment, outputs):
+            return NoRefit(f"the model of all rows is refused: {_first_refusal((refused,), ())}")
+        packaged = self._package(environment, outputs)
+        if packaged.result.refusal:
+            return NoRefit(f"the model of all rows is refused: {packaged.result.refusal}")
+        if packaged.digest == twin.model:
+            return NoRefit("with the rows that judged it the same model comes out")
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            late = self._start_checks(pool, self._wanted_after(), environment, outputs)
+            referenced = self._reference(environment, outputs, packaged)
+            verdicts, agreement = self._accept(environment, {**outputs, **self.captured}, twin.model)
+            checks = tuple(future.result() for future in late)
+        if reason := _first_refusal(checks, verdicts):
+            return NoRefit(f"the model of all rows is refused: {reason}")
+        if not agreement.agrees:
+            return NoRefit(f"the model of all rows {agreement.reason}")
+        early = tuple(check for check in twin.checks if check.name in _BEFORE_TRAINING)
+        findings = self._findings(environment, pipeline, (*early, *checks), verdicts, packaged, started_at, tracking)
+        judged_twin = self._judged_twin(twin, agreement)
+        findings = replace(findings, mlflow_run=twin.mlflow_run, twin=judged_twin)
+        acceptance = tuple(sorted({str(outputs[gate.data]) for gate in gates if gate.data in outputs}))
+        return Refit(findings, packaged, referenced, agreement, twin.model, acceptance)
+
+    def _judged_twin(self, twin: Findings, agreement: Any) -> Any:
+        from falaj.runs.attest import JudgedTwin
+
+        assert self.order.training is not None and twin.champion is not None
+        window = tuple(sorted(self.order.training.window))
+        return JudgedTwin(twin.model, twin.order.params, window, twin.champion, agreement)
+
+    def _accept(
+        self, environment: Environment, outputs: Mapping[str, Digest], twin: Digest
+    ) -> tuple[tuple[Any, ...], Any]:
+        """What the gates on acceptance rows say of the refit, and whether it agrees with its twin there."""
+        from falaj.checks import LiveModel, judge_all, judge_refit
+
+        assert self.order.training is not None
+        started_at = time.time()
+        context = self._context(environment, outputs)
+        gates, _ = judge_all(context)
+        self._emit_gates(gates, started_at)
+        blocks = blocks_of(self.order.training, self.spec)
+        beside = replace(context, live=LiveModel(0, twin), champion=True, blocks=blocks)
+        return gates, judge_refit(beside, judge_all(beside)[1])
+
+    def _attested_refit(self, twin: Findings, refit: Refit, outcome: Outcome) -> Outcome:
+        """Sign what is known of the refit; the twin stays as an artifact, for who wants to judge again."""
+        again = replace(self, order=refit.findings.order, spec=refit.findings.spec, part=PART)
+        findings = replace(refit.findings, spec=self.spec)
+        made = again._attested(findings, refit.packaged, refit.referenced, outcome, refit, twin.champion)
+        edges = (*made.edges, *self._edges(twin.pipeline), refit.edge())
+        return replace(made, edges=tuple(dict.fromkeys(edges)))
 
     def _scan(self, environment: Environment, outputs: Mapping[str, Digest]) -> Any:
         """What is found in the files of the model ends the run before anything of them is loaded; None is nothing.
@@ -129,15 +241,23 @@ class _Run:
             self.around.emit(Event("run.warning", time.time(), data={"message": message}))
 
     def _nothing_new(self, packaged: Any) -> str:
-        """That a training gave the bytes of a release that there is; empty when it gave others, or was a push."""
-        known = self.around.known(self.spec.model, str(packaged.digest)) if self.order.training else None
+        """That a training gave the bytes of a release, or of the twin of the live one; else empty, and for a push."""
+        if not self.order.training:
+            return ""
+        live = self.around.live(self.spec.model)
+        is_its_twin = live is not None and live.twin == packaged.digest
+        known = f"{self.spec.model}@{live.number}" if live and is_its_twin else self._known(packaged)
         return f"nothing new: the training gave the model of {known} again" if known else ""
+
+    def _known(self, packaged: Any) -> str | None:
+        return self.around.known(self.spec.model, str(packaged.digest))
 
     def _take_captured(self) -> dict[str, Digest]:
         """Hold the candidate against what earlier ones failed on, too; the rows by the names that those gates use."""
         captured = self.around.captured(self.spec.model)
         self.spec = replace(self.spec, gates=(*self.spec.gates, *(gate.spec() for gate in captured)))
-        return {gate.table: Digest(gate.digest) for gate in captured}
+        self.captured = {gate.table: Digest(gate.digest) for gate in captured}
+        return dict(self.captured)
 
     def _tracking(self, environment: Environment) -> Mapping[str, str]:
         return self.around.tracking(self.spec.model, environment.python)
@@ -185,7 +305,7 @@ class _Run:
             worktree=self.worktree,
             environment=environment,
             store=self.around.store,
-            run_dir=self.around.home.run_dir(self.order.run_id),
+            run_dir=self._folder,
             params=self.order.params,
             emit=self._emit_step,
             cancelled=lambda: self.around.cancelled() or refused(),
@@ -214,7 +334,7 @@ class _Run:
         self._emit("check.started", "packaging")
         started_at = time.time()
         rows = next((outputs[gate.data] for gate in self.spec.gates if gate.data in outputs), None)
-        folder = self.around.home.run_dir(self.order.run_id) / "packaging"
+        folder = self._folder / "packaging"
         packaged = package_model(
             self.around.store, outputs[step], rows, environment, folder, answer=self.spec.serving.answer
         )
@@ -249,25 +369,33 @@ class _Run:
         if training:
             context = replace(context, champion=True, blocks=blocks_of(training, self.spec))
         gates, scoring = judge_all(context)
+        self._emit_gates(gates, started_at)
+        return gates, against_champion(context, scoring, training.hope) if training else None
+
+    def _emit_gates(self, gates: Iterable[Any], started_at: float) -> None:
         for gate in gates:
             shown = ("passed", "value", "limit", "rows", "slice", "reason", "interval")
             data = {field: getattr(gate, field) for field in shown} | {"started_at": started_at}
             self._emit("gate.finished", gate.gate.text, data)
-        return gates, against_champion(context, scoring, training.hope) if training else None
+
+    @property
+    def _folder(self) -> Path:
+        """Of the run; the second training of a run has its own in it, which bears the run's id as well."""
+        run_dir = self.around.home.run_dir(self.order.run_id)
+        return run_dir / "refit" / self.order.run_id if self.part else run_dir
 
     def _context(self, environment: Environment, outputs: Mapping[str, Digest]) -> Any:
         from falaj.checks import CheckContext, LiveModel
 
         live = self.around.live(self.spec.model)
-        run_dir = self.around.home.run_dir(self.order.run_id)
         return CheckContext(
             spec=self.spec,
             worktree=self.worktree,
             environment=environment,
             store=self.around.store,
-            workdir=run_dir / "checks",
+            workdir=self._folder / "checks",
             outputs=outputs,
-            live=LiveModel(live.number, Digest(live.digest)) if live else None,
+            live=LiveModel(live.number, Digest(live.digest), live.learned_until, live.acceptance) if live else None,
             home=self.around.home.root,
         )
 
@@ -294,7 +422,10 @@ class _Run:
             labels=self.around.labels(self.spec, {name: str(each.digest) for name, each in pipeline.snapshots.items()}),
         )
 
-    def _attested(self, findings: Any, packaged: Any, referenced: Any, outcome: Outcome) -> Outcome:
+    def _attested(
+        self, findings: Any, packaged: Any, referenced: Any, outcome: Outcome, refit: Refit | NoRefit | None = None,
+        champion: Any = None,
+    ) -> Outcome:  # fmt: skip
         from falaj.runs.attest import attest, believable
 
         keys = self.around.keys()
@@ -329,8 +460,8 @@ class _Run:
             "monitoring": {"watched": bool(reference), "notes": list(referenced.notes if referenced else ())},
             "packaging": packaged.summary,
             "model_signature": self._signature(packaged.digest),
-            "artifacts": [each for each in (lock, reference) if each],
-            "retraining": self._retraining(findings.champion),
+            "artifacts": [each for each in (lock, reference, findings.twin and str(findings.twin.digest)) if each],
+            "retraining": self._retraining(champion or findings.champion, refit),
             "locked": findings.environment.reproducible,
             "reproducible": findings.environment.reproducible and not self.order.commit.endswith("-dirty"),
         }
@@ -338,20 +469,25 @@ class _Run:
         told = self._with_edges(made, findings.pipeline, lock)
         return replace(told, edges=(*told.edges, *(referenced.edges() if referenced else ())))
 
-    def _retraining(self, champion: Any) -> dict[str, Any] | None:
+    def _retraining(self, champion: Any, refit: Refit | NoRefit | None) -> dict[str, Any] | None:
         """Why the release was trained, on which rows, and how it did beside the one that was live."""
         training = self.order.training
         if training is None:
             return None
-        return {**asdict(champion), "kind": training.kind, "because": training.evidence(), "window": training.window}
+        shown = {"kind": training.kind, "because": training.evidence(), "window": training.window}
+        return {**asdict(champion), **shown, "refit": refit.shown() if refit else None}
 
     def _with_edges(self, outcome: Outcome, pipeline: PipelineResult, lock: str | None = None) -> Outcome:
         """What came from what is told of every run whose steps read data, released or not."""
-        from falaj.runs.derivation import edges_of_run
         from falaj.runs.subjects import taken_of
 
-        edges = tuple(edges_of_run(self.order, self.spec, pipeline, lock))
+        edges = self._edges(pipeline, lock)
         return replace(outcome, edges=edges, taken=tuple(taken_of(self.spec, pipeline.snapshots)))
+
+    def _edges(self, pipeline: PipelineResult, lock: str | None = None) -> tuple[Any, ...]:
+        from falaj.runs.derivation import edges_of_run
+
+        return tuple(edges_of_run(self.order, self.spec, pipeline, lock, self.part))
 
     def _signature(self, model: Digest) -> dict[str, Any]:
         """A signature over the files of the model that other tools understand."""
@@ -364,7 +500,7 @@ class _Run:
         """Keep the lockfile beside the release, so that a location can build the same environment."""
         if environment.lockfile is None:
             return None
-        folder = self.around.home.run_dir(self.order.run_id) / "lock"
+        folder = self._folder / "lock"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         for name in (environment.lockfile, "pyproject.toml", ".python-version"):
@@ -373,14 +509,14 @@ class _Run:
         return self.around.store.put(folder).digest
 
     def _emit(self, kind: EventKind, node: str, data: Mapping[str, Any] | None = None) -> None:
-        self.around.emit(Event(kind, time.time(), node, data or {}))
+        self.around.emit(Event(kind, time.time(), f"{self.part}{node}" if node else "", data or {}))
 
     def _emit_step(self, event: Event) -> None:
         """Pass on what the engine says; the log of a step that ended becomes an artifact."""
-        log = self.around.home.run_dir(self.order.run_id) / "logs" / f"{event.node}.log"
+        log = self._folder / "logs" / f"{event.node}.log"
         if event.kind in ("step.finished", "step.failed") and log.is_file():
             event = self._with_log(event, log)
-        self.around.emit(event)
+        self.around.emit(replace(event, node=f"{self.part}{event.node}") if event.node else event)
 
     def _with_log(self, event: Event, log: Path) -> Event:
         try:

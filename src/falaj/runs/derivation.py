@@ -10,7 +10,9 @@ from falaj.project.spec import ProjectSpec
 from falaj.runs.outcome import Order
 
 
-def edges_of_run(order: Order, spec: ProjectSpec, pipeline: PipelineResult, lock: str | None) -> Iterator[Edge]:
+def edges_of_run(
+    order: Order, spec: ProjectSpec, pipeline: PipelineResult, lock: str | None, part: str = ""
+) -> Iterator[Edge]:
     """Every edge of a run, from what is later to what it came from.
 
     A step whose result an earlier run had made it reused: only who really made an artifact is its maker. A walk up
@@ -21,6 +23,7 @@ def edges_of_run(order: Order, spec: ProjectSpec, pipeline: PipelineResult, lock
         spec: The project file of that commit.
         pipeline: What became of its steps; those that were not reached have read nothing.
         lock: Digest of the environment's lockfile; None where none was kept.
+        part: Goes before the names of steps, where the pipeline ran a second time.
     """
     run = Node("run", order.run_id)
     yield Edge(run, "ran", Node("commit", order.commit))
@@ -32,7 +35,7 @@ def edges_of_run(order: Order, spec: ProjectSpec, pipeline: PipelineResult, lock
     for name, result in pipeline.steps.items():
         if result.state is StepState.SKIPPED:
             continue
-        step = Node("step", f"{order.run_id}/{name}")
+        step = Node("step", f"{order.run_id}/{part}{name}")
         yield Edge(step, PART_OF, run)
         yield from (
             Edge(step, "read", Node("artifact", each)) for each in _read(outputs, spec.steps[result.step].inputs)

@@ -58,10 +58,16 @@ class LiveRelease:
     Args:
         number: Its number.
         digest: Digest of its model.
+        learned_until: Of one that was trained again on all rows: the date up to which it has learned, in ISO form.
+        acceptance: Digests of tables that it has not learned from, whatever their dates are.
+        twin: Digest of what was judged in its place; empty of one that was not trained again.
     """
 
     number: int
     digest: str
+    learned_until: str = ""
+    acceptance: frozenset[str] = frozenset()
+    twin: str = ""
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ from falaj.runs.derivation import edges_of_release
 from falaj.runs.journal import Journal
 from falaj.runs.lifecycle import RunState, transition
 from falaj.runs.outcome import CapturedGate, LiveRelease, Order, Outcome, Surroundings
+from falaj.runs.refit import learned_by, twin_of
 from falaj.runs.tracking import Tracking
 from falaj.runs.training import Training
 from falaj.storage import Database, ProjectRow, ReleaseRow, RunRow
@@ -220,7 +221,10 @@ class Worker:
     def _live(self, model: str) -> LiveRelease | None:
         with self._database.reading() as session:
             found = release.live(session, model)
-            return LiveRelease(found.number, found.digest) if found else None
+            if found is None:
+                return None
+            retraining = found.data.get("retraining") or {}
+            return LiveRelease(found.number, found.digest, *learned_by(retraining), twin_of(retraining))
 
     def _known(self, model: str, digest: str) -> str | None:
         """The newest release of a model that has these bytes and could still be served."""

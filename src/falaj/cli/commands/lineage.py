@@ -136,7 +136,12 @@ def _of_training(told: Mapping[str, Any] | None) -> list[tuple[str, str]]:
         return []
     because = told.get("because", {})
     alert = f" (alert {because['alert']})" if because.get("alert") else ""
-    return [("because", f"{because.get('reason', '')}{alert}"), ("champion", str(told.get("reason", "")))]
+    refit = told.get("refit") or {}
+    return [
+        ("because", f"{because.get('reason', '')}{alert}"),
+        ("champion", str(told.get("reason", ""))),
+        *([("refit", str(refit["reason"]))] if refit else []),
+    ]
 
 
 def _emit_lines(lines: list[tuple[str, str]]) -> None:
