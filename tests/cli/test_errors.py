@@ -48,7 +48,7 @@ def test_debug_shows_the_traceback(falaj: Command) -> None:
         (("runs", "--colour", "red"), "No such option: --colour"),
         (("runs", "--limit", "0"), "0 is not in the range"),
         (("runs", "--limit", "many"), "not a valid int"),
-        (("init",), "Missing argument 'FOLDER'"),
+        (("init", "--template", "none"), "there is no template 'none'"),
         (("runs", "start", "p", "c", "--set", "fit"), "--set fit"),
         (("remote", "add", "p", "--poll=-1"), "--poll is -1.0"),
         (("predict", "dev/m", "--row", "{}", "--data", "x"), "give either --row or --data"),
