@@ -29,7 +29,8 @@ CORES = {line.split("/")[2] for line in Path(__file__).with_name("pure_cores.txt
 """Rooms that have pure cores."""
 SLOW = {"e2e", "faults"}
 LONGEST = (
-    "test_flights", "test_retraining", "test_kill", "test_bad_input", "test_locations", "test_loopback",
+    "test_flights", "test_retraining", "test_replay", "test_refit_run", "test_kill", "test_bad_input",
+    "test_locations", "test_loopback",
     "test_monitoring", "test_database", "test_disk", "test_openapi_fuzz", "test_feedback_through_envoy",
     "test_full_log_disk", "test_privacy", "test_rollouts", "test_agent",
 )  # fmt: skip

@@ -157,15 +157,19 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@contextmanager
-def installed(home: Path) -> Iterator[Installation]:
-    """A running installation that is stopped at the end.
+def share_environments(home: Path) -> None:
+    """Make a home whose environments of projects are those of the test session.
 
-    All homes of a test session share the environments of projects: one is built once for each lock anyway, and the
-    libraries in it would be compiled anew for each home.
+    One is built once for each lock anyway, and the libraries in it would be compiled anew for each home.
     """
     home.mkdir(exist_ok=True)
     home.joinpath("envs").symlink_to(os.environ[ENVIRONMENTS], target_is_directory=True)
+
+
+@contextmanager
+def installed(home: Path) -> Iterator[Installation]:
+    """A running installation that is stopped at the end."""
+    share_environments(home)
     made = Installation(home, (free_port(), free_port()))
     made.up()
     try:

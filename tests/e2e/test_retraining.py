@@ -216,7 +216,7 @@ def the_clock_and_a_look_at_the_data_start_one_too(lab: Lab) -> None:
     assert run["state"] == "succeeded", run["reason"]
     for kind, reason in (("schedule", "* * * * *"), ("event", "tumours has something new")):
         asked = lab.ended(kind, reason)
-        assert asked.state == "unchanged", asked
+        assert asked.state == "unchanged", f"{asked.kind} {asked.state}: {asked.reason}"
         assert lab.client.run(asked.run).trigger == kind
 
 

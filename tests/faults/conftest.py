@@ -74,9 +74,10 @@ def slow_project(installation: Installation, tmp_path: Path, reported: int) -> P
         )
     )
     lines = ["model: slow", "owner: a@example.org", "pipeline:"]
-    lines += ["  s0: {run: 'slow.steps:first', params: {number: 0}, network: true}"]
+    own = "network: true, files: [src/slow/steps.py]"
+    lines += [f"  s0: {{run: 'slow.steps:first', params: {{number: 0}}, {own}}}"]
     lines += [
-        f"  s{n}: {{run: 'slow.steps:later', inputs: [s{n - 1}], params: {{number: {n}}}, network: true}}"
+        f"  s{n}: {{run: 'slow.steps:later', inputs: [s{n - 1}], params: {{number: {n}}}, {own}}}"
         for n in range(1, STEPS)
     ]
     (folder / "falaj.yaml").write_text("\n".join(lines) + "\n")

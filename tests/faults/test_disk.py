@@ -35,11 +35,12 @@ pytestmark = [
     pytest.mark.skipif(bool(_REASON), reason=f"a small disk cannot be made: {_REASON}"),
 ]
 STEPS = """
+    import tempfile
     import time
     from pathlib import Path
 
     def write(megabytes: int) -> Path:
-        target = Path("out.bin")
+        target = Path(tempfile.gettempdir(), "out.bin")
         with target.open("wb") as file:
             for _ in range(megabytes):
                 file.write(b"x" * (1 << 20))

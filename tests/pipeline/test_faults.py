@@ -308,6 +308,21 @@ def test_a_damaged_result_is_made_again(project: Project, new: bytes | None) -> 
     assert later.steps["one"].cached
 
 
+def test_a_damaged_result_that_many_read_is_made_again_once(project: Project) -> None:
+    project.write(
+        "steps.py", "def one() -> int:\n    return 7\ndef use(one: int, k: int) -> int:\n    return one * k\n"
+    )
+    one = StepSpec("one", run="steps:one")
+
+    def readers(factor: int) -> list[StepSpec]:
+        return [StepSpec(f"use{k}", run="steps:use", inputs=("one",), params={"k": factor * k}) for k in (1, 2, 3)]
+
+    project.run(one, *readers(1))
+    damage(project, b"7", None)
+    result = project.run(one, *readers(10), run_id="r2")
+    assert [project.value(result, f"use{k}") for k in (1, 2, 3)] == [70, 140, 210]
+
+
 def test_a_damaged_manifest_of_a_result_is_made_again(project: Project) -> None:
     project.write("steps.py", "def one() -> int:\n    return 7\n")
     digest = project.run(StepSpec("one", run="steps:one")).outputs["one"]

@@ -14,6 +14,7 @@ import pytest
 import uv
 
 from falaj.project.create import create_project
+from tests.e2e.installation import share_environments
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 DAYS, TURNS, ROWS_A_DAY = 80, 40, 12
@@ -86,6 +87,7 @@ def test_a_project_is_replayed_under_policies(project: Path, tmp_path: Path) -> 
     policy = tmp_path / "eager.yaml"
     policy.write_text("retrain:\n  - {on: growth, factor: 1.3}\n")
     home = tmp_path / "home"
+    share_environments(home)
     ended = simulate(project, home, "tumours", "--policy", str(policy), "--since", "2025-01-28", "--json")
     assert ended.returncode == 0, ended.stderr
     found = json.loads(ended.stdout)

@@ -189,9 +189,9 @@ def test_a_candidate_that_lost_is_not_trained_again(lab: Lab) -> None:
     assert not outcome.data["retraining"]["wins"] and outcome.data["retraining"]["refit"] is None
 
 
-def test_the_twin_of_the_live_release_again_is_nothing_new(lab: Lab) -> None:
+def test_the_twin_of_a_release_again_is_nothing_new(lab: Lab) -> None:
     twin = str(lab.put("packaged " + str(lab.put("model 2026-03-01"))[-8:]))
-    lab.live = LiveRelease(2, str(lab.put("refit")), "2026-04-01", frozenset(), twin)
+    lab.known = {twin: "m@2"}
     outcome = lab.run()
     assert outcome.ok and outcome.reason == "nothing new: the training gave the model of m@2 again"
     assert lab.trained == ["2026-03-01"]

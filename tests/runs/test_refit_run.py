@@ -22,6 +22,7 @@ from falaj.project.create import create_project
 from falaj.runs.conduct import conduct
 from falaj.runs.outcome import LiveRelease, Order, Outcome, Surroundings
 from falaj.runs.training import Training
+from tests.e2e.installation import share_environments
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 SPLIT = "def split(tumours: pd.DataFrame, test_every: int)"
@@ -87,6 +88,7 @@ def problems(outcome: Outcome, home: Home, without: str = "") -> list[str]:
 
 
 def test_what_wins_is_trained_again_on_all_rows(project: Path, tmp_path: Path) -> None:
+    share_environments(tmp_path / "home")
     lab = Lab(project, Home(tmp_path / "home", {}))
     first = lab.run("r1")
     assert first.ok and first.digest, first.reason

@@ -126,7 +126,7 @@ class _Execution:
         self._running: dict[str, Job] = {}
         self._results: dict[str, StepResult] = {}
         self._snapshots: dict[str, Snapshot] = {}
-        self._renewed: set[str] = set()
+        self._renewed: set[tuple[str, str]] = set()
         self._failed: str | None = None
         self._cancelled = False
         self._outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
@@ -236,17 +236,23 @@ class _Execution:
         self._done(self._result(job.node, state, job.fingerprint, outcome=outcome, entry=outcome.entry))
 
     def _renew(self, job: Job, damage: DamagedInputError) -> None:
-        """Make a damaged input again and let its reader wait for it; a second time it is an error."""
+        """Make a damaged input again and let its reader wait for it; a second time it is an error.
+
+        Another reader of it may have found the same: then it is being made already.
+        """
+        reader = job.node.name
         makers = [part.label for parts in job.inputs for part in parts if part.digest == damage.digest]
-        if self._renewed.intersection(makers):
+        makers = [name for name in makers if name not in self._nodes or name in self._results]
+        if self._renewed.intersection((reader, name) for name in makers):
             error = damage.error
             self._done(self._result(job.node, StepState.FAILED, job.fingerprint, error=error))
             return
-        self._renewed.update(makers)
-        self._bench.store.discard_damaged(damage.digest)  # or a step that makes the same bytes would not replace them
+        self._renewed.update((reader, name) for name in makers)
+        if makers:
+            self._bench.store.discard_damaged(damage.digest)  # or who makes the same bytes would not replace them
         for name in makers:
             self._forget(name)
-        self._waiting[job.node.name] = job.node
+        self._waiting[reader] = job.node
 
     def _forget(self, name: str) -> None:
         if name in self._nodes:

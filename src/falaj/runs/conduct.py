@@ -241,16 +241,9 @@ class _Run:
             self.around.emit(Event("run.warning", time.time(), data={"message": message}))
 
     def _nothing_new(self, packaged: Any) -> str:
-        """That a training gave the bytes of a release, or of the twin of the live one; else empty, and for a push."""
-        if not self.order.training:
-            return ""
-        live = self.around.live(self.spec.model)
-        is_its_twin = live is not None and live.twin == packaged.digest
-        known = f"{self.spec.model}@{live.number}" if live and is_its_twin else self._known(packaged)
+        """That a training gave the bytes of a release or of its twin; empty when it gave others, or was a push."""
+        known = self.around.known(self.spec.model, str(packaged.digest)) if self.order.training else None
         return f"nothing new: the training gave the model of {known} again" if known else ""
-
-    def _known(self, packaged: Any) -> str | None:
-        return self.around.known(self.spec.model, str(packaged.digest))
 
     def _take_captured(self) -> dict[str, Digest]:
         """Hold the candidate against what earlier ones failed on, too; the rows by the names that those gates use."""

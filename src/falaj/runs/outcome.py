@@ -60,14 +60,12 @@ class LiveRelease:
         digest: Digest of its model.
         learned_until: Of one that was trained again on all rows: the date up to which it has learned, in ISO form.
         acceptance: Digests of tables that it has not learned from, whatever their dates are.
-        twin: Digest of what was judged in its place; empty of one that was not trained again.
     """
 
     number: int
     digest: str
     learned_until: str = ""
     acceptance: frozenset[str] = frozenset()
-    twin: str = ""
 
 
 @dataclass(frozen=True)
@@ -116,7 +114,8 @@ class Surroundings:
         tracking: Opens the tracking run and returns the environment variables that steps need for it.
         record: Puts what a step recorded into the tracking run.
         secrets: Gives the values of those of the named secrets that are set.
-        known: Finds the release of a model that has these bytes, as `model@number`; None when there is none.
+        known: Finds the release of a model that has these bytes, or whose judged twin had, as `model@number`; None when
+            there is none.
         refusal: Says why the model of a project file may not be trained; empty when it may.
         labels: The labels that the data of a project file has besides those that it says, by source: those that were
             ever given to the digests of its snapshots, or to the same sources.

@@ -98,15 +98,6 @@ def learned_by(retraining: Mapping[str, Any]) -> tuple[str, frozenset[str]]:
     return str(retraining["window"].get(UNTIL, "")), frozenset(refit["acceptance"])
 
 
-def twin_of(retraining: Mapping[str, Any]) -> str:
-    """Digest of the model that was judged in place of a release; empty where the release itself was.
-
-    Args:
-        retraining: What the release remembers of its training.
-    """
-    return str((retraining.get("refit") or {}).get("of") or "")
-
-
 def judging_tables(
     gates: Sequence[GateSpec], twin: Mapping[str, Digest], refit: Mapping[str, Digest]
 ) -> frozenset[str]:

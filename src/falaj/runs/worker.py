@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from falaj import release
@@ -40,7 +40,7 @@ from falaj.runs.derivation import edges_of_release
 from falaj.runs.journal import Journal
 from falaj.runs.lifecycle import RunState, transition
 from falaj.runs.outcome import CapturedGate, LiveRelease, Order, Outcome, Surroundings
-from falaj.runs.refit import learned_by, twin_of
+from falaj.runs.refit import learned_by
 from falaj.runs.tracking import Tracking
 from falaj.runs.training import Training
 from falaj.storage import Database, ProjectRow, ReleaseRow, RunRow
@@ -223,12 +223,13 @@ class Worker:
             found = release.live(session, model)
             if found is None:
                 return None
-            retraining = found.data.get("retraining") or {}
-            return LiveRelease(found.number, found.digest, *learned_by(retraining), twin_of(retraining))
+            return LiveRelease(found.number, found.digest, *learned_by(found.data.get("retraining") or {}))
 
     def _known(self, model: str, digest: str) -> str | None:
-        """The newest release of a model that has these bytes and could still be served."""
-        mine = (ReleaseRow.model == model, ReleaseRow.digest == digest, ReleaseRow.state.not_in(list(WITHDRAWN)))
+        """The newest release of a model that has these bytes, or was judged by them, and could still be served."""
+        twin = ReleaseRow.data["retraining"]["refit"]["of"].as_string()
+        has_them = or_(ReleaseRow.digest == digest, twin == digest)
+        mine = (ReleaseRow.model == model, has_them, ReleaseRow.state.not_in(list(WITHDRAWN)))
         with self._database.reading() as session:
             number = session.scalar(select(func.max(ReleaseRow.number)).where(*mine))
         return None if number is None else f"{model}@{number}"
