@@ -32,7 +32,7 @@ def highest(streams: np.ndarray) -> np.ndarray:
 
 
 def test_stalls_that_last_are_fewer_observations_than_blocks() -> None:
-    """With the stakes of independent blocks, 22 of these hundred streams reach the line."""
+    """With the stakes of independent blocks, 21 of these hundred streams reach the line."""
     streams = np.array([stalls(np.random.default_rng(number), 1_000) for number in range(100)]).T
     assert np.count_nonzero(highest(streams) >= LINE) <= 7
 

@@ -52,7 +52,7 @@ class ErrorBlocks:
     def of(spec: MetricSpec) -> ErrorBlocks:
         """The state before the first block."""
         ratios = len(ratios_of(spec))
-        return ErrorBlocks(SignRuns({}), BoundedBets.of(ratios), BoundedBets.of(ratios))
+        return ErrorBlocks(SignRuns(), BoundedBets.of(ratios), BoundedBets.of(ratios))
 
     def observe(self, block: Block, spec: MetricSpec, step: int) -> ErrorBlocks:
         """Take one closed block in."""

@@ -12,7 +12,7 @@ fails now and then makes one long run, a burst makes a short one.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -78,7 +78,7 @@ class SignRuns:
         turned: How often the other arm had more instead.
     """
 
-    bets: Mapping[tuple[int, int], tuple[int, int]]
+    bets: Mapping[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
     run: Run | None = None
     went_on: Counts = _NONE
     turned: Counts = _NONE
@@ -101,7 +101,7 @@ class SignRuns:
         if run.candidate == candidate:
             return replace(self, bets=bet, run=run.gone_on())
         turned = _one_more(self.turned, run.place)
-        return SignRuns(bet, Run(candidate), _sum(self.went_on, run.went_on), turned)
+        return SignRuns(bet, Run(candidate), self._with(run), turned)
 
     def log_harm(self, even: float, plan: AnalysisPlan, step: int) -> float:
         """Log of the evidence that the candidate fails more often.

@@ -105,13 +105,12 @@ def _vitals(record: Record, accesses: Sequence[Access], now: float) -> Vitals:
 
 
 def _batch(record: Record, accesses: Sequence[Access]) -> Batch:
-    judged_from = (record.ready_at or 0.0) + record.plan.burn_in_s
     return Batch(
         canary=np.array([access.release == record.plan.candidate for access in accesses], dtype=bool),
         weight=np.array([access.weight / WHOLE for access in accesses]),
         error=np.array([failed(access) for access in accesses], dtype=bool),
         latency_ms=np.array([access.latency_ms for access in accesses], dtype=float),
-        burn_in=np.array([access.at < judged_from for access in accesses], dtype=bool),
+        burn_in=np.array([access.at < record.judged_from_s for access in accesses], dtype=bool),
     )
 
 

@@ -57,7 +57,7 @@ def with_labels(
     if record.plan.strategy in SHADOWED:
         return _paired(record, fresh, stable_answer, now, once)
     begins = math.inf if record.holdback_at is None else record.holdback_at
-    mine = _of_arms(record, fresh)
+    mine = [each for each in fresh if is_comparable(record, each.prediction)]
     of_steps = once("labels", [each for each in mine if each.predicted_at < begins])
     of_holdback = once("holdback-labels", [each for each in mine if each.predicted_at >= begins])
     steps = record.analysis if record.ramp is None else record.ramp
@@ -95,17 +95,6 @@ def release_of(record: PredictionRecord) -> int:
 
 def _is_labelled(joined: Joined) -> bool:
     return any(label is not None for label in joined.label)
-
-
-def _of_arms(record: Record, joined: Sequence[Joined]) -> list[Joined]:
-    """The labels of what one arm answered by chance, once it was warm."""
-    judged_from = (record.ready_at or 0.0) + record.plan.burn_in_s
-    return [
-        each
-        for each in joined
-        if not each.shadow and each.weight and each.predicted_at >= judged_from
-        and release_of(each.prediction) in (record.plan.stable, record.plan.candidate)
-    ]  # fmt: skip
 
 
 def _unpaired(record: Record, analysis: Analysis | None, mine: Sequence[Joined], now: float) -> Analysis | None:
@@ -189,9 +178,8 @@ def with_scores(record: Record, answers: Sequence[PredictionRecord], now: float)
 def is_comparable(record: Record, answer: PredictionRecord) -> bool:
     """Whether chance alone decided which arm of a canary made a prediction, once the candidate was warm."""
     routing, plan = answer.routing, record.plan
-    judged_from = (record.ready_at or 0.0) + plan.burn_in_s
-    by_chance = routing.weight is not None and not routing.forced and not routing.shadow
-    return by_chance and release_of(answer) in (plan.stable, plan.candidate) and answer.at >= judged_from
+    by_chance = bool(routing.weight) and not routing.forced and not routing.shadow
+    return by_chance and release_of(answer) in (plan.stable, plan.candidate) and answer.at >= record.judged_from_s
 
 
 def is_judged_by_scores(record: Record) -> bool:

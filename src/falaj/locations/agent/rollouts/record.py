@@ -157,6 +157,11 @@ class Record:
         return weight_of(self.plan, self.rollout)
 
     @property
+    def judged_from_s(self) -> float:
+        """From when on the candidate's answers count, unix seconds: its caches are warm."""
+        return (self.ready_at or 0.0) + self.plan.burn_in_s
+
+    @property
     def given_up(self) -> bool:
         """Whether no request goes to the candidate any more, not even one that asks for it by a match."""
         return self.rollout.state in (RolloutState.ROLLING_BACK, RolloutState.ROLLED_BACK, RolloutState.ABORTED)
