@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from falaj.monitoring.performance import STRIPS
+import numpy as np
+
+from falaj.monitoring.performance import STRIPS, strip_of
 from falaj.monitoring.reference import ERROR_RATE, ExpectedLoss
 from falaj.serving.losses import losses, score_of
 
@@ -51,13 +53,12 @@ class LossTally:
     def _strips(self, found: Sequence[float], scores: Sequence[float]) -> tuple[tuple[int, ...], tuple[float, ...]]:
         if not scores:
             return self.score_rows, self.score_losses
-        rows, losses = list(self.score_rows or (0,) * STRIPS), list(self.score_losses or (0.0,) * STRIPS)
-        for loss, score in zip(found, scores, strict=False):
-            if not math.isnan(loss) and 0 <= score <= 1:
-                strip = min(STRIPS - 1, int(score * STRIPS))
-                rows[strip] += 1
-                losses[strip] += loss
-        return tuple(rows), tuple(losses)
+        score, loss = np.array(scores, dtype=np.float64), np.array(found[: len(scores)], dtype=np.float64)
+        usable = ~np.isnan(loss) & (score >= 0) & (score <= 1)
+        strip = strip_of(score[usable])
+        rows = np.bincount(strip, minlength=STRIPS) + np.array(self.score_rows or (0,) * STRIPS)
+        losses = np.bincount(strip, loss[usable], STRIPS) + np.array(self.score_losses or (0.0,) * STRIPS)
+        return tuple(rows.tolist()), tuple(losses.tolist())
 
     def to_json(self) -> dict[str, Any]:
         """What `from_json` reads."""
