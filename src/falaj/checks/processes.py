@@ -12,7 +12,7 @@ from pathlib import Path
 
 from falaj.checks.context import CheckContext, CheckError
 from falaj.confinement import Launch, python_folders, scratch_environ
-from falaj.pipeline.process import Ending, Limits, run_process
+from falaj.pipeline.process import Ending, Limits, never_stopped, run_process
 from falaj.pipeline.surroundings import SAME_EVERYWHERE, TELEMETRY_OFF, source_roots
 
 LOG_TAIL = 20_000
@@ -132,12 +132,8 @@ def _stop_sign(context: CheckContext) -> Iterator[int]:
     if context.stop is not None:
         yield context.stop
         return
-    never, held = os.pipe()
-    try:
-        yield never
-    finally:
-        os.close(never)
-        os.close(held)
+    with never_stopped() as stop:
+        yield stop
 
 
 def _variables(context: CheckContext) -> dict[str, str]:

@@ -21,7 +21,7 @@ from typing import Any
 from falaj.confinement import Launch, certificate_paths, offered, python_folders, scratch_environ
 from falaj.home import Home
 from falaj.pipeline.errors import EnvironmentBuildError
-from falaj.pipeline.process import Limits, run_process
+from falaj.pipeline.process import Limits, never_stopped, run_process
 
 TIMEOUT_S = 3600.0
 _NAMES = ("pyproject.toml", "uv.toml")
@@ -158,15 +158,12 @@ class Installer:
 
 def _finish(launch: Launch, *, namespaces: bool) -> tuple[int, str]:
     printed: list[bytes] = []
-    never, held = os.pipe()
     wall = offered() if namespaces else replace(offered(), namespaces=False)
     try:
-        ending = run_process(launch, limits=Limits(TIMEOUT_S), stop=never, output=printed.append, wall=wall)
+        with never_stopped() as stop:
+            ending = run_process(launch, limits=Limits(TIMEOUT_S), stop=stop, output=printed.append, wall=wall)
     except OSError as error:
         return 1, str(error)
-    finally:
-        os.close(never)
-        os.close(held)
     return ending.code, b"".join(printed).decode(errors="replace")
 
 
