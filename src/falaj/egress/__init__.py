@@ -5,7 +5,7 @@ by the `EgressRules` of the platform file, and the connection is made to what wa
 """
 
 from falaj.egress.addresses import OWN_MACHINE, EgressRules, ForbiddenAddressError
-from falaj.egress.destination import Destination, Resolver, destination, is_proxied, resolve
+from falaj.egress.destination import Destination, Resolver, destination, is_address, is_proxied, resolve
 
 __all__ = [
     "OWN_MACHINE",
@@ -14,6 +14,7 @@ __all__ = [
     "ForbiddenAddressError",
     "Resolver",
     "destination",
+    "is_address",
     "is_proxied",
     "resolve",
 ]

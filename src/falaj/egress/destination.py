@@ -60,13 +60,14 @@ def is_proxied(url: str) -> bool:
     """
     parts = urlsplit(url)
     host = parts.hostname or ""
-    if _is_address(host) or parts.scheme not in ("http", "https"):
+    if is_address(host) or parts.scheme not in ("http", "https"):
         return False
     proxies = getproxies()
     return bool(proxies.get(parts.scheme) or proxies.get("all")) and not proxy_bypass(parts.netloc)
 
 
-def _is_address(host: str) -> bool:
+def is_address(host: str) -> bool:
+    """Whether a host is written as an IP address and not as a name."""
     try:
         ipaddress.ip_address(host)
     except ValueError:

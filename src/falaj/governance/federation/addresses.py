@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from urllib.parse import urlsplit
 
-from falaj.egress import EgressRules, ForbiddenAddressError
+from falaj.egress import EgressRules, ForbiddenAddressError, is_address
 from falaj.governance.federation.errors import ProviderError, ReturnAddressError
 
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -30,7 +29,7 @@ def endpoint(address: object, what: str) -> str:
         raise ProviderError(f"the provider's {what} is no address that can be asked")
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK_NAMES):
         raise ProviderError(f"the provider's {what} is not https", hint="http is for providers on this machine")
-    if _is_literal(parts.hostname):
+    if is_address(parts.hostname):
         _require_reachable(parts.hostname, what)
     return parts.geturl()
 
@@ -60,11 +59,3 @@ def _require_reachable(host: str, what: str) -> None:
         EgressRules(any_private=True).require(host, [host])
     except ForbiddenAddressError as error:
         raise ProviderError(f"the provider's {what} leads to {host}, where no provider is") from error
-
-
-def _is_literal(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
