@@ -81,7 +81,7 @@ class _Run:
             outputs = dict(pipeline.outputs)
             if refused := self._scan(environment, outputs):
                 checks = (*(future.result() for future in early), refused)
-                states = {name: str(step.state) for name, step in pipeline.steps.items()}
+                states = _states(pipeline)
                 reason = _first_refusal(checks, ())
                 return self._with_edges(Outcome("rejected", reason, steps=states), pipeline)
             packaged = self._package(environment, outputs)
@@ -91,7 +91,7 @@ class _Run:
             referenced = pool.submit(self._reference, environment, outputs, packaged) if packaged else None
             gates, champion = self._judge(environment, outputs | self._take_captured())
             checks = tuple(future.result() for future in (*early, *late))
-        states = {name: str(step.state) for name, step in pipeline.steps.items()}
+        states = _states(pipeline)
         if self.around.cancelled():
             return self._with_edges(Outcome("cancelled", "cancelled", steps=states), pipeline)
         metrics = {gate.gate.text: gate.value for gate in gates if gate.value is not None}
@@ -108,7 +108,7 @@ class _Run:
 
     def _needs_no_judge(self, packaged: Any, pipeline: PipelineResult) -> Outcome | None:
         """What becomes of a model that must not be released, or is one already; None of others."""
-        states = {name: str(step.state) for name, step in pipeline.steps.items()}
+        states = _states(pipeline)
         if packaged.result.refusal:
             reason = f"packaging: {packaged.result.refusal}"
             return self._with_edges(Outcome("rejected", reason, steps=states), pipeline)
@@ -308,7 +308,7 @@ class _Run:
         )
 
     def _stopped(self, pipeline: PipelineResult, early: list[Future[Any]]) -> Outcome:
-        states = {name: str(step.state) for name, step in pipeline.steps.items()}
+        states = _states(pipeline)
         checks = tuple(future.result() for future in early)
         if pipeline.failed:
             error = pipeline.steps[pipeline.failed].error
@@ -518,6 +518,11 @@ class _Run:
             if event.kind == "step.failed":  # by a full disk, say: why the step failed is what must be told
                 return event
             raise
+
+
+def _states(pipeline: PipelineResult) -> dict[str, str]:
+    """The state of each step, by name."""
+    return {name: str(step.state) for name, step in pipeline.steps.items()}
 
 
 def _first_refusal(checks: Iterable[Any], gates: Iterable[Any]) -> str:
