@@ -371,7 +371,6 @@ with Manager() as manager:
 
 @pytest.mark.parametrize("module", ["matplotlib", "numba"])
 def test_libraries_with_caches(room: Room, module: str) -> None:
-    pytest.importorskip(module)
     code = {
         "matplotlib": "import matplotlib; matplotlib.use('agg'); from matplotlib import pyplot; "
         "pyplot.plot([1, 2]); pyplot.savefig(__import__('os').environ['TMPDIR'] + '/plot.png'); print('done')",

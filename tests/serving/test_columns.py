@@ -183,7 +183,8 @@ def test_others_read_a_file_in_the_clear(tmp_path: Path) -> None:
 
 
 def test_duckdb_reads_a_file_in_the_clear(tmp_path: Path) -> None:
-    duckdb = pytest.importorskip("duckdb")
+    import duckdb
+
     path = write(tmp_path, answer("a", [(5, "UA"), (6.5, None)]))
     compacted(path)
     query = f"SELECT prediction_id, feature_hour, feature_carrier FROM '{tmp_path}/*.parquet' ORDER BY row"
