@@ -113,3 +113,8 @@ def test_a_terminal_without_colours_gets_none(
     monkeypatch.setenv(variable, value)
     monkeypatch.setattr(output.sys.stdout, "isatty", lambda: True, raising=False)
     assert ("\x1b" in output.styled("failed", "red")) == coloured
+
+
+def test_a_machine_without_git_knows_no_remotes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert here._remotes(tmp_path) == []

@@ -82,8 +82,9 @@ def _last(client: Client, folder: Path) -> str:
 
 
 def _remotes(folder: Path) -> list[str]:
-    done = subprocess.run(
-        ["git", "-C", str(folder), "config", "--get-regexp", r"^remote\..*\.url$"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    command = ["git", "-C", str(folder), "config", "--get-regexp", r"^remote\..*\.url$"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:  # without git there are no remotes
+        return []
     return [line.partition(" ")[2] for line in done.stdout.splitlines()]
