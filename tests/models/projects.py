@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import xgboost as xgb
+from catboost import CatBoost, CatBoostClassifier
 from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -36,6 +37,15 @@ def rows(seed: int = 0, count: int = 300) -> pd.DataFrame:
 def with_categories(table: pd.DataFrame) -> pd.DataFrame:
     """Cities as a pandas category whose order is not that of the alphabet."""
     return table.assign(city=pd.Categorical(table["city"], categories=["Sharjah", "Dubai", "Abu Dhabi"]))
+
+
+def with_notes(table: pd.DataFrame) -> pd.DataFrame:
+    """A sentence beside each row, whose words say something about the label."""
+    random = np.random.default_rng(len(table))
+    sky = np.where(table["y"] == 1, "heavy rain", random.choice(["fine weather", "heavy rain"], len(table)))
+    return table.assign(
+        note=[f"{city.split()[0]} had {words} today" for city, words in zip(table["city"], sky, strict=True)]
+    )
 
 
 def with_gaps(table: pd.DataFrame) -> pl.DataFrame:
@@ -78,6 +88,7 @@ def _same(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+_BOOSTED = {"iterations": 8, "verbose": False, "allow_writing_files": False, "thread_count": 1}
 _IN_PIPELINE = make_pipeline(StandardScaler(), lgb.LGBMClassifier(**_FEW))
 _CATEGORICAL = xgb.XGBClassifier(n_estimators=8, enable_categorical=True)
 Family = tuple[str, str, Callable[[pd.DataFrame], Any], Callable[[Any], Any]]
@@ -100,6 +111,25 @@ FAMILIES: dict[str, Family] = {
     "xgboost-booster": ("XGBoost", "`xgb.Booster`", with_categories, _xgboost_booster),
     "xgboost-in-a-pipeline": (
         "XGBoost", "in a `Pipeline`", _same, _fitted(_encoded(xgb.XGBClassifier(n_estimators=4)))
+    ),
+    "catboost-categories": (
+        "CatBoost", "`CatBoostClassifier`, pandas `category` columns", with_categories,
+        _fitted(CatBoostClassifier(cat_features=["city", "k"], **_BOOSTED)),
+    ),
+    "catboost-text": (
+        "CatBoost", "`CatBoostClassifier`, categories and text as they are", with_notes,
+        _fitted(CatBoostClassifier(cat_features=["city"], text_features=["note"], **_BOOSTED)),
+    ),
+    "catboost-polars": (
+        "CatBoost", "`CatBoostClassifier` on a polars table", pl.from_pandas,
+        _fitted(CatBoostClassifier(cat_features=["city"], **_BOOSTED)),
+    ),
+    "catboost-raw": (
+        "CatBoost", "`CatBoost`", _numbers, _fitted(CatBoost({"loss_function": "Logloss", **_BOOSTED}))
+    ),
+    "catboost-in-a-pipeline": (
+        "CatBoost", "in a `Pipeline`", _numbers,
+        _fitted(make_pipeline(StandardScaler().set_output(transform="pandas"), CatBoostClassifier(**_BOOSTED))),
     ),
     "sklearn-polars-nulls": (
         "scikit-learn", "`Pipeline` on a polars table with missing text", with_gaps,
@@ -127,7 +157,7 @@ def page_table() -> str:
 
 
 def _saved_as(library: str, form: str) -> str:
-    return _SAVED.get(form, "XGBoost's UBJSON" if library == "XGBoost" else "skops")
+    return _SAVED.get(form, {"XGBoost": "XGBoost's UBJSON", "CatBoost": "CatBoost's CBM"}.get(library, "skops"))
 
 
 def written(page: str) -> str:

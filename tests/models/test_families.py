@@ -61,6 +61,7 @@ def asked(replica: Any, table: Any) -> np.ndarray[Any, Any]:
     return np.array([row[1] for row in found["probabilities"]] if "probabilities" in found else found["predictions"])
 
 
+@pytest.mark.models
 @pytest.mark.parametrize("name", list(FAMILIES))
 def test_what_was_trained_is_judged_and_answers(
     bench: Bench, serve: Callable[..., Any], tmp_path: Path, name: str

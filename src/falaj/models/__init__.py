@@ -6,7 +6,7 @@ library only, so that it works in a project's environment; libraries of models a
 """
 
 from falaj.models.families import Estimator, adapter, columns_of_table
-from falaj.models.loading import ModelFileError, load_estimator, own_modules, top_level_modules
+from falaj.models.loading import NATIVE, ModelFileError, load_estimator, own_modules, top_level_modules
 from falaj.models.names import ALLOWED, BOOSTERS, Import, forbidden
 from falaj.models.pickle_names import NotAPickleError
 from falaj.models.pickle_names import imports as pickle_imports
@@ -17,6 +17,7 @@ from falaj.models.training_table import TrainingTable, describe, from_metadata
 __all__ = [
     "ALLOWED",
     "BOOSTERS",
+    "NATIVE",
     "Estimator",
     "Import",
     "ModelFileError",

@@ -94,6 +94,25 @@ class _Xgboost(Estimator):
         return _with_categories(table, known)
 
 
+class _CatBoost(Estimator):
+    """CatBoost knows a category by its text and takes none that is missing: categories of pandas are given as texts."""
+
+    def predict(self, frame: Any) -> Any:
+        """Labels or numbers; of several classes CatBoost gives a column of labels."""
+        answers = self.model.predict(frame)
+        return answers[:, 0] if answers.ndim == 2 and answers.shape[1] == 1 else answers
+
+    def trained_on(self, table: TrainingTable) -> TrainingTable:
+        """Categories as the texts that they are."""
+        columns = (
+            each
+            if each.categories is None
+            else TrainingColumn(each.name, "object" if table.library == "pandas" else "String")
+            for each in table.columns
+        )
+        return replace(table, columns=tuple(columns))
+
+
 def _xgboost_categories(booster: Any) -> list[Any]:
     if not hasattr(booster, "get_categories"):
         return []
@@ -137,7 +156,7 @@ def adapter(model: Any) -> Estimator:
     library = type(model).__module__.partition(".")[0]
     if type(model).__name__ == "Booster":
         return {"lightgbm": LightGbmBooster, "xgboost": XgboostBooster}[library](model)
-    return {"lightgbm": _LightGbm, "xgboost": _Xgboost}.get(library, Estimator)(model)
+    return {"catboost": _CatBoost, "lightgbm": _LightGbm, "xgboost": _Xgboost}.get(library, Estimator)(model)
 
 
 def columns_of_table(columns: Sequence[str], names: Sequence[str]) -> list[str] | None:

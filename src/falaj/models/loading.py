@@ -21,6 +21,7 @@ from falaj.models.names import BOOSTERS, Import, forbidden, is_allowed, only_own
 
 MAX_FILE_BYTES = 4_000_000_000
 _XGBOOST = frozenset(name for name in BOOSTERS if name.startswith("xgboost."))
+_CATBOOST = frozenset(name.rpartition(".")[2] for name in BOOSTERS if name.startswith("catboost."))
 _BOOSTER = "lightgbm.basic.Booster"
 
 
@@ -34,7 +35,7 @@ def load_estimator(folder: Path, flavor: Mapping[str, Any], name: str) -> Any:
     Args:
         folder: The model folder.
         flavor: The flavor's entry in MLmodel.
-        name: `sklearn`, `lightgbm` or `xgboost`.
+        name: One of `NATIVE`.
 
     Raises:
         ModelFileError: The file reaches more than the list; nothing of it was run.
@@ -81,11 +82,22 @@ def _load_xgboost(folder: Path, flavor: Mapping[str, Any]) -> Any:
     return model
 
 
+def _load_catboost(folder: Path, flavor: Mapping[str, Any]) -> Any:
+    named = flavor.get("model_type", "CatBoost")
+    if named not in _CATBOOST:
+        raise ModelFileError(f"the model names the class {named}, which is none of CatBoost's models")
+    model = getattr(importlib.import_module("catboost"), named)()
+    return model.load_model(str(_inside(folder, flavor["data"])), format=flavor.get("save_format", "cbm"))
+
+
 _LOADERS: Mapping[str, Callable[[Path, Mapping[str, Any]], Any]] = {
     "sklearn": _load_sklearn,
     "lightgbm": _load_lightgbm,
     "xgboost": _load_xgboost,
+    "catboost": _load_catboost,
 }
+NATIVE = tuple(_LOADERS)
+"""Flavors of MLflow that are loaded without it, the first of several that a model has."""
 
 
 def load_pickle(file: Path, own: Collection[str] = ()) -> Any:

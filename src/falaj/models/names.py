@@ -21,7 +21,8 @@ ALLOWED = frozenset(Path(__file__).with_name("allowed_names.txt").read_text().sp
 
 BOOSTERS = frozenset(
     {
-        "lightgbm.basic.Booster", "lightgbm.sklearn.LGBMClassifier", "lightgbm.sklearn.LGBMRanker",
+        "catboost.core.CatBoost", "catboost.core.CatBoostClassifier", "catboost.core.CatBoostRanker",
+        "catboost.core.CatBoostRegressor", "lightgbm.basic.Booster", "lightgbm.sklearn.LGBMClassifier", "lightgbm.sklearn.LGBMRanker",
         "lightgbm.sklearn.LGBMRegressor", "xgboost.core.Booster", "xgboost.sklearn.XGBClassifier",
         "xgboost.sklearn.XGBRFClassifier", "xgboost.sklearn.XGBRFRegressor", "xgboost.sklearn.XGBRanker",
         "xgboost.sklearn.XGBRegressor",

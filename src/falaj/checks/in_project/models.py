@@ -100,11 +100,12 @@ def _backend(folder: Any) -> Any:
     from dataclasses import replace
 
     from falaj import confinement
+    from falaj.models import NATIVE
     from falaj.serving.modelserver.backends import open_backend
     from falaj.serving.modelserver.errors import ModelError
 
     native = replace(folder, packaging={})
-    if not {"sklearn", "lightgbm", "xgboost"} & {*folder.flavors} and not confinement.in_force().complete:
+    if not {*NATIVE} & {*folder.flavors} and not confinement.in_force().complete:
         raise ProblemError("the model runs code of its own, which is loaded only by a confined process")
     if folder.packaging.get("flavor") == "onnx" and "classes" not in folder.packaging:
         return open_backend(native, threads=1)

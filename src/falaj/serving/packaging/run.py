@@ -13,6 +13,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from falaj.confinement import Launch, offered, python_folders, run_to_end, scratch_environ
+from falaj.models import NATIVE
 from falaj.serving.modelserver.model_folder import SERVING_FILE
 from falaj.serving.packaging.result import PackagingError, PackagingResult
 
@@ -74,7 +75,7 @@ def _result(target: Path, flavors: Collection[str], result: PackagingResult | st
         return result
     for name in ("model.onnx", SERVING_FILE):
         (target / name).unlink(missing_ok=True)
-    native = {"sklearn", "lightgbm", "xgboost"} & set(flavors)
+    native = {*NATIVE} & set(flavors)
     return PackagingResult("native" if native else "pyfunc", result)
 
 

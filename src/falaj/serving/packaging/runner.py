@@ -62,9 +62,10 @@ def _keep(file: Path, result: Any) -> None:
 
 
 def _flavor_of(model: Path) -> str:
+    from falaj.models import NATIVE
     from falaj.serving.modelserver.model_folder import read_model_folder
 
-    native = {"sklearn", "lightgbm", "xgboost"} & {*read_model_folder(model).flavors}
+    native = {*NATIVE} & {*read_model_folder(model).flavors}
     return "native" if native else "pyfunc"
 
 

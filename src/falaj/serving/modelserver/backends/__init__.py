@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from falaj.models import NATIVE
 from falaj.serving.modelserver.errors import ModelError
 from falaj.serving.modelserver.model_folder import ModelFolder
 from falaj.serving.modelserver.tables import Array
 
 __all__ = ["Backend", "open_backend", "outputs_of_classifier"]
-
-_NATIVE = ("sklearn", "lightgbm", "xgboost")
 
 
 class Backend(Protocol):
@@ -56,7 +55,7 @@ def open_backend(folder: ModelFolder, threads: int) -> Backend:
         from falaj.serving.modelserver.backends.onnx import OnnxBackend
 
         return OnnxBackend(folder, threads)
-    native = next((name for name in _NATIVE if name in folder.flavors), None)
+    native = next((name for name in NATIVE if name in folder.flavors), None)
     if native is not None and flavor in (None, "native"):
         from falaj.serving.modelserver.backends.native import NativeBackend
 

@@ -1,4 +1,4 @@
-"""Estimators in their own library: scikit-learn, LightGBM and XGBoost models as MLflow saves them, without MLflow."""
+"""Estimators in their own library: models of scikit-learn and of libraries of boosters as MLflow saves them, without MLflow."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class NativeBackend:
 
     Args:
         folder: An MLflow model folder of one of the flavors below.
-        flavor: `sklearn`, `lightgbm` or `xgboost`.
+        flavor: One of `models.NATIVE`.
     """
 
     def __init__(self, folder: ModelFolder, flavor: str) -> None:
@@ -76,7 +76,7 @@ def load_estimator(path: Path, flavor: Mapping[str, Any], name: str) -> Any:
     Args:
         path: The model folder.
         flavor: The flavor's entry in MLmodel.
-        name: `sklearn`, `lightgbm` or `xgboost`.
+        name: One of `models.NATIVE`.
 
     Returns:
         The estimator or booster.
