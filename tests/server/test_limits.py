@@ -180,7 +180,7 @@ def test_long_polls_hold_no_thread_and_all_hear_of_news(platform: Platform) -> N
     async def poll() -> set[int]:
         before = (await desired("local", platform))["version"]
         polls = [asyncio.create_task(desired("local", platform, after=before)) for _ in range(300)]
-        while len(platform.version_feed._waiters) < len(polls):
+        while len(platform.version_feed._polling.waiters) < len(polls):
             await asyncio.sleep(0.01)
         assert sum(thread.name == "versions" for thread in threading.enumerate()) == 1
         with platform.database.transaction() as session:

@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from typing import Protocol
 
 from sqlalchemy import ColumnElement, func, select
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from falaj import api
 from falaj.server import views
+from falaj.server.shared_polling import SharedPolling
 from falaj.storage import Database, EventRow
 
 HISTORY = 10_000
@@ -33,8 +32,6 @@ _BATCH = 500
 _MAX_PENDING = 1_000
 _STEP_S = 0.15
 _KEEP_ALIVE_S = 10.0
-
-logger = logging.getLogger(__name__)
 
 
 class EventFilter(Protocol):
@@ -97,56 +94,32 @@ class EventFanOut:
     """
 
     def __init__(self, database: Database, stopping: threading.Event) -> None:
-        self._database, self._stopping = database, stopping
-        self._lock = threading.Lock()
-        self._followers: set[Follower] = set()
-        self._thread: threading.Thread | None = None
-        self._position = 0
+        self._database, self._position = database, 0
+        self._polling = SharedPolling("events", _STEP_S, self._catch_up, _end, stopping, self._begin)
 
-    @contextmanager
-    def following(self, follower: Follower) -> Iterator[None]:
+    def following(self, follower: Follower) -> AbstractContextManager[None]:
         """Offer new events to a follower while the block lasts."""
-        with self._lock:
-            self._followers.add(follower)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="events", daemon=True)
-                self._position = newest(self._database)
-                self._thread.start()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._followers.discard(follower)
+        return self._polling.waiting(follower)
 
     def turn(self) -> int:
         """Read what is new, once, and offer it; return how many events."""
         events = read(self._database, EventRow.id > self._position)
         if events:
             self._position = events[-1].id
-        for follower in self._watching():
+        for follower in self._polling.waiters:
             follower.offer(events)
         return len(events)
 
-    def _watching(self) -> tuple[Follower, ...]:
-        with self._lock:
-            return tuple(self._followers)
+    def _begin(self) -> None:
+        self._position = newest(self._database)
 
-    def _run(self) -> None:
-        while not self._stopping.wait(_STEP_S):
-            with self._lock:
-                if not self._followers:
-                    self._thread = None
-                    return
-            try:
-                while self.turn() == _BATCH:
-                    pass
-            except SQLAlchemyError:
-                logger.exception("new events could not be read; trying again")
-        with self._lock:
-            self._thread = None
-            left = tuple(self._followers)
-        for follower in left:
-            follower.offer((), ended=True)
+    def _catch_up(self) -> None:
+        while self.turn() == _BATCH:
+            pass
+
+
+def _end(follower: Follower) -> None:
+    follower.offer((), ended=True)
 
 
 async def stream(
