@@ -9,7 +9,11 @@ export DO_NOT_TRACK := true
 # With it, as containers often set it, each of the hundreds of processes of the tests compiles all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo test lint types contracts tools unit e2e docs clean
+.PHONY: install demo test test-all lint types contracts tools unit e2e docs clean
+
+# Areas with long tests of their own (tests/areas.py).
+AREAS := models locations durability lifecycle
+LONG := models or locations or durability or lifecycle
 
 install: .venv/installed
 
@@ -57,14 +61,21 @@ tools: install
 
 # Tests of routes run on one database each; `pytest --every-database` runs them on both.
 unit: tools
-	$(RUN)/pytest -q -n 2 --dist worksteal -m "not e2e and not faults" --cov --cov-report=
+	$(RUN)/pytest -q -n 2 --dist worksteal -m "not e2e and not faults and not ($(LONG))" --cov --cov-report=
 	$(RUN)/coverage report --fail-under=90 --include='$(shell tr '\n' ',' < tests/pure_cores.txt)'
 
 # Much of it is waiting for other processes, so there are more workers than cores; `tests/conftest.py` puts long files first.
 # Only folders with such tests are named: each worker collects on its own, and the others would cost it ten seconds.
 e2e: install
-	$(RUN)/pytest -q -n 4 --dist loadfile --no-loadscope-reorder -m "e2e or faults" \
+	$(RUN)/pytest -q -n 4 --dist loadfile --no-loadscope-reorder -m "(e2e or faults) and not ($(LONG))" \
 	    $(shell grep -rlE --include='*.py' 'mark\.(e2e|faults)' tests | xargs dirname | sort -u)
+
+# The long tests of one area: what takes a real part all the way. `.ci/run` runs those of changed areas.
+test-%: tools
+	$(RUN)/pytest -q -n 4 --dist loadfile --no-loadscope-reorder -m $* \
+	    $(shell grep -rlE --include='*.py' 'mark\.$*' tests | sort -u)
+
+test-all: test $(AREAS:%=test-%)
 
 docs: install
 	$(RUN)/python docs/generate.py

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.areas import AREAS
 from tests.databases import database, migrated_postgres, one_database, postgres
 from tests.e2e.installation import ENVIRONMENTS
 from tests.sharing import session_folder
@@ -27,7 +28,7 @@ EDGES = {"database", "served"}
 """Fixtures of tests that are not of a pure core: measuring their coverage would take half as long again."""
 CORES = {line.split("/")[2] for line in Path(__file__).with_name("pure_cores.txt").read_text().split()}
 """Rooms that have pure cores."""
-SLOW = {"e2e", "faults"}
+SLOW = {"e2e", "faults", *AREAS}
 LONGEST = (
     "test_flights", "test_retraining", "test_replay", "test_refit_run", "test_kill", "test_bad_input",
     "test_locations", "test_loopback",

@@ -20,7 +20,7 @@ from falaj.locations.agent import stop_location
 from tests.e2e.installation import Installation, free_port
 from tests.waiting import until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.locations, pytest.mark.e2e]
 PASSWORD = "correct horse battery"
 PLATFORM = """\
 environments:

@@ -19,7 +19,7 @@ from falaj.client import Endpoint, Label
 from tests.e2e.installation import Installation, installed
 from tests.waiting import until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.lifecycle, pytest.mark.e2e]
 BLOCK, LABEL = 120, "malignant"
 
 

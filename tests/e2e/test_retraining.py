@@ -24,7 +24,7 @@ from tests.waiting import until
 
 __all__ = ["s3_server"]
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.lifecycle, pytest.mark.e2e, pytest.mark.timeout(600)]
 SECRET = "a secret of both sides"
 FOLDER, OBJECT = "clinic", "tumours.csv"
 ENDED = ("won", "unchanged", "lost", "failed", "refused")

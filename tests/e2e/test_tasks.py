@@ -16,7 +16,7 @@ from falaj.home import Home
 from tests.e2e.installation import Installation, installed
 from tests.waiting import until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.models, pytest.mark.e2e]
 
 STEPS = """
 import numpy as np

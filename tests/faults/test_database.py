@@ -20,7 +20,7 @@ from tests.e2e.installation import Installation
 from tests.faults.conftest import STEPS
 from tests.waiting import HANGS_AFTER_S, until
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.durability, pytest.mark.faults]
 
 LOCKED_S = 20.0  # longer than anyone waits for the database (15 s)
 LEASE_S = 15.0

@@ -31,6 +31,7 @@ def _why_not() -> str:
 
 _REASON = _why_not()
 pytestmark = [
+    pytest.mark.durability,
     pytest.mark.faults,
     pytest.mark.skipif(bool(_REASON), reason=f"a small disk cannot be made: {_REASON}"),
 ]

@@ -24,7 +24,7 @@ from tests.serving.conftest import models, packaged
 from tests.waiting import HANGS_AFTER_S, until
 
 __all__ = ["models", "packaged"]
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.locations, pytest.mark.e2e]
 
 TRAFFIC = Traffic({1: 5_000, 2: 5_000}, {3: 1.0}, canary=2)
 

@@ -26,7 +26,7 @@ from tests.locations.conftest import ask, free_port, servable
 from tests.locations.constant_model import make_model
 from tests.waiting import HANGS_AFTER_S, until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.locations, pytest.mark.e2e]
 NAME = "dev/m"
 BODY = json.dumps({"inputs": [{"name": "x", "shape": [1], "datatype": "FP64", "data": [1.5]}]}).encode()
 

@@ -27,7 +27,7 @@ from falaj.locations.traffic import Match, Traffic
 from tests.locations.conftest import ask, free_port, servable, stub_command
 from tests.waiting import HANGS_AFTER_S, until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.locations, pytest.mark.e2e]
 
 THREE = [servable(1), servable(2), servable(3)]
 

@@ -16,7 +16,7 @@ from tests.locations.agent_scene import NAME, Scene
 from tests.locations.conftest import Load, ask
 from tests.waiting import until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.locations, pytest.mark.e2e]
 CANARY = {"steps": [0.2, 0.5], "hold_s": 0.3, "burn_in_max_s": 2.0, "holdback": {"share": 0.1, "for_s": 0.5}}
 
 

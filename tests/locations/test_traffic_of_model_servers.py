@@ -22,7 +22,7 @@ from tests.locations.conftest import ask, free_port, servable
 from tests.locations.constant_model import make_model
 from tests.waiting import HANGS_AFTER_S, until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.faults]
+pytestmark = [pytest.mark.locations, pytest.mark.e2e, pytest.mark.faults]
 
 BODY = json.dumps({"inputs": [{"name": "x", "shape": [1], "datatype": "FP64", "data": [1.5]}]}).encode()
 SHARED = {"dev/m": Traffic({1: 6_000, 2: 4_000}, {3: 1.0}, canary=2, sticky="x-customer")}

@@ -16,7 +16,7 @@ import uv
 from falaj.project.create import create_project
 from tests.e2e.installation import share_environments
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.lifecycle, pytest.mark.e2e, pytest.mark.timeout(900)]
 DAYS, TURNS, ROWS_A_DAY = 80, 40, 12
 FEATURES = '''"""Cuts the measurements into rows to learn from and rows that judge, by their days."""
 

@@ -24,7 +24,7 @@ from falaj.runs.outcome import LiveRelease, Order, Outcome, Surroundings
 from falaj.runs.training import Training
 from tests.e2e.installation import share_environments
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.lifecycle, pytest.mark.e2e, pytest.mark.timeout(900)]
 SPLIT = "def split(tumours: pd.DataFrame, test_every: int)"
 WINDOWED = SPLIT[:-1] + ", train_until: str | None = None, backtest_until: str | None = None)"
 IS_TEST = "    is_test = tumours.index % test_every == 0\n"

@@ -1,0 +1,30 @@
+"""Which long tests a change calls for, and that each area has some."""
+
+import re
+from pathlib import Path
+
+from tests.areas import AREAS, changed_areas
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_a_change_calls_for_the_areas_whose_rooms_it_touches() -> None:
+    assert changed_areas(["src/falaj/locations/agent/asking.py"]) == ["locations"]
+    assert changed_areas(["tests/models/test_lightgbm.py", "src/falaj/models/x.py"])[0] == "models"
+    assert changed_areas(["docs/explanation/audit.md"]) == []
+
+
+def test_what_all_depend_on_calls_for_all() -> None:
+    assert changed_areas(["uv.lock"]) == list(AREAS)
+
+
+def test_rooms_exist_and_each_area_has_tests_and_a_target() -> None:
+    rooms = {folder.name for folder in (ROOT / "src/falaj").iterdir()}
+    makefile = (ROOT / "Makefile").read_text()
+    tests = [path.read_text() for path in (ROOT / "tests").rglob("test_*.py")]
+    for area, needed in AREAS.items():
+        assert set(needed) <= rooms
+        assert any(f"mark.{area}" in text for text in tests)
+    listed = re.search(r"^AREAS := (.+)$", makefile, re.MULTILINE)
+    assert listed is not None
+    assert listed[1].split() == list(AREAS)
