@@ -10,6 +10,8 @@ import lightgbm as lgb
 import numpy as np
 import pandas as pd
 import polars as pl
+import statsmodels.api as sm
+import statsmodels.formula.api as smf
 import xgboost as xgb
 from catboost import CatBoost, CatBoostClassifier
 from sklearn.compose import make_column_transformer
@@ -88,6 +90,7 @@ def _same(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+_FORMULA = "y ~ Q('flow rate') * C(city) + I(k ** 2) + np.log1p(k)"
 _BOOSTED = {"iterations": 8, "verbose": False, "allow_writing_files": False, "thread_count": 1}
 _IN_PIPELINE = make_pipeline(StandardScaler(), lgb.LGBMClassifier(**_FEW))
 _CATEGORICAL = xgb.XGBClassifier(n_estimators=8, enable_categorical=True)
@@ -131,6 +134,13 @@ FAMILIES: dict[str, Family] = {
         "CatBoost", "in a `Pipeline`", _numbers,
         _fitted(make_pipeline(StandardScaler().set_output(transform="pandas"), CatBoostClassifier(**_BOOSTED))),
     ),
+    "statsmodels-formula": (
+        "statsmodels", "results of a formula", _same, lambda table: smf.logit(_FORMULA, table).fit(disp=0)
+    ),
+    "statsmodels-columns": (
+        "statsmodels", "results of columns and `add_constant`", _numbers,
+        lambda table: sm.OLS(table["y"], sm.add_constant(table[["flow rate", "k"]])).fit(),
+    ),
     "sklearn-polars-nulls": (
         "scikit-learn", "`Pipeline` on a polars table with missing text", with_gaps,
         _fitted(_encoded(LogisticRegression())),
@@ -157,7 +167,12 @@ def page_table() -> str:
 
 
 def _saved_as(library: str, form: str) -> str:
-    return _SAVED.get(form, {"XGBoost": "XGBoost's UBJSON", "CatBoost": "CatBoost's CBM"}.get(library, "skops"))
+    return _SAVED.get(
+        form,
+        {"XGBoost": "XGBoost's UBJSON", "CatBoost": "CatBoost's CBM", "statsmodels": "parameters, as JSON"}.get(
+            library, "skops"
+        ),
+    )
 
 
 def written(page: str) -> str:

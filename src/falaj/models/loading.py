@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import json
 import pickle
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from falaj import confinement
-from falaj.models import pickle_names, skops_names
+from falaj.models import parameters, pickle_names, skops_names
 from falaj.models.names import BOOSTERS, Import, forbidden, is_allowed, only_own
 
 MAX_FILE_BYTES = 4_000_000_000
@@ -90,11 +91,16 @@ def _load_catboost(folder: Path, flavor: Mapping[str, Any]) -> Any:
     return model.load_model(str(_inside(folder, flavor["data"])), format=flavor.get("save_format", "cbm"))
 
 
+def _load_parameters(folder: Path, flavor: Mapping[str, Any]) -> Any:
+    return parameters.read(json.loads(_read(_inside(folder, flavor["data"]))))
+
+
 _LOADERS: Mapping[str, Callable[[Path, Mapping[str, Any]], Any]] = {
     "sklearn": _load_sklearn,
     "lightgbm": _load_lightgbm,
     "xgboost": _load_xgboost,
     "catboost": _load_catboost,
+    "statsmodels_parameters": _load_parameters,
 }
 NATIVE = tuple(_LOADERS)
 """Flavors of MLflow that are loaded without it, the first of several that a model has."""

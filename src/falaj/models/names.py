@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 UNRESOLVED = "?"
-LIBRARIES = frozenset({"catboost", "lightgbm", "numpy", "pandas", "polars", "pyarrow", "scipy", "sklearn", "xgboost"})
+LIBRARIES = frozenset(
+    {"catboost", "lightgbm", "numpy", "pandas", "polars", "pyarrow", "scipy", "sklearn", "statsmodels", "xgboost"}
+)
 """Modules of these names are never a project's own, whatever lies in its folder."""
 
 ALLOWED = frozenset(Path(__file__).with_name("allowed_names.txt").read_text().split())
@@ -22,7 +24,8 @@ ALLOWED = frozenset(Path(__file__).with_name("allowed_names.txt").read_text().sp
 BOOSTERS = frozenset(
     {
         "catboost.core.CatBoost", "catboost.core.CatBoostClassifier", "catboost.core.CatBoostRanker",
-        "catboost.core.CatBoostRegressor", "lightgbm.basic.Booster", "lightgbm.sklearn.LGBMClassifier", "lightgbm.sklearn.LGBMRanker",
+        "catboost.core.CatBoostRegressor", "lightgbm.basic.Booster", "lightgbm.sklearn.LGBMClassifier",
+        "lightgbm.sklearn.LGBMRanker",
         "lightgbm.sklearn.LGBMRegressor", "xgboost.core.Booster", "xgboost.sklearn.XGBClassifier",
         "xgboost.sklearn.XGBRFClassifier", "xgboost.sklearn.XGBRFRegressor", "xgboost.sklearn.XGBRanker",
         "xgboost.sklearn.XGBRegressor",

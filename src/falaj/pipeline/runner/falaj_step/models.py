@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 EXAMPLE_ROWS = 5
+COMPARED_ROWS = 1000
+PARAMETERS = "statsmodels_parameters"
 _FLAVORS = ("xgboost", "lightgbm", "catboost", "sklearn", "statsmodels", "prophet")
 """Libraries with a way of their own to save a model; a class that is several things is the first of them."""
 _PINNED = ("mlflow", "mlflow-skinny", "numpy", "pandas", "polars", "scipy", "scikit-learn", "skops", "cloudpickle")
@@ -30,6 +32,8 @@ def load_model(path: str, form: str) -> Any:
     """A model as what it was saved from; as `mlflow.pyfunc.PyFuncModel` when `form` is `pyfunc`."""
     with open(os.path.join(path, "MLmodel")) as file:
         flavors = import_module("yaml").safe_load(file)["flavors"]
+    if PARAMETERS in flavors:
+        return _read_parameters(os.path.join(path, flavors[PARAMETERS]["data"]))
     native = next((name for name in _FLAVORS if name in flavors), "pyfunc")
     flavor = "pyfunc" if form == "pyfunc" else native
     described = flavors.get(flavor, {})
@@ -37,6 +41,13 @@ def load_model(path: str, form: str) -> Any:
     if name.endswith(".skops") and not described.get("code"):
         return _read_skops(os.path.join(path, name), described)
     return import_module(f"mlflow.{flavor}").load_model(path)
+
+
+def _read_parameters(file: str) -> Any:
+    """What `statsmodels` has fitted, as parameters: it answers, and tells no statistics."""
+    _adapters()
+    with open(file) as stream:
+        return import_module("falaj_models.parameters").read(import_module("json").load(stream))
 
 
 def _read_skops(file: str, described: dict[str, Any]) -> Any:
@@ -61,6 +72,9 @@ def save_model(value: Any, target: str, arguments: dict[str, Any], worktree: str
         _keep(os.fspath(value), target)
         return
     flavor = _flavor(value)
+    if flavor == "statsmodels":
+        _save_parameters(value, target, arguments)
+        return
     _refuse_local_functions(value)
     table = _table(value, arguments)
     _save(value, flavor, target, table, [])
@@ -177,24 +191,78 @@ def _local_function(value: Any, seen: set[int], holder: str = "") -> tuple[str, 
     return next((each for each in found if each[1] is not None), ("", None))
 
 
+def _save_parameters(value: Any, target: str, arguments: dict[str, Any]) -> None:
+    """Write what answers of statsmodels' results are made of; its own file is a pickle with the training table.
+
+    Raises:
+        Problem: They are made of more than parameters, or the parameters do not answer as the results do.
+    """
+    _adapters()
+    parameters = import_module("falaj_models.parameters")
+    hint = "or wrap it: return the Path of a folder that mlflow.pyfunc.save_model wrote"
+    try:
+        document = parameters.describe(value)
+        model = parameters.read(document)
+    except parameters.FormulaError as error:
+        raise Problem("step.wrong-output", f"{error}", f"write the columns in a step before it, {hint}") from None
+    table = _table(model, arguments)
+    _compare_parameters(value, model, table)
+    options = _options(model, table)
+    from mlflow.models import Model
+    from mlflow.models.utils import _save_example
+
+    described = Model(signature=options["signature"], metadata=options["metadata"])
+    described.add_flavor(PARAMETERS, data="parameters.json", model=document["model"])
+    os.makedirs(target)  # noqa: PTH103
+    _save_example(described, options["input_example"], target)
+    with open(os.path.join(target, "parameters.json"), "w") as file:
+        import_module("json").dump(document, file, indent=1)
+    described.save(os.path.join(target, "MLmodel"))
+
+
+def _compare_parameters(results: Any, model: Any, table: Any) -> None:
+    """Hold what the parameters answer beside what the results answer, on the first rows."""
+    import numpy as np
+
+    rows = _as_pandas(table).head(COMPARED_ROWS)
+    asked = rows
+    if not hasattr(results.model, "formula"):
+        asked = rows.reindex(columns=list(results.model.exog_names), fill_value=1.0)
+    expected = np.asarray(results.predict(asked))
+    found = np.asarray(model.predict_proba(rows) if hasattr(model, "predict_proba") else model.predict(rows))
+    same = expected.shape == found.shape and np.allclose(expected, found, rtol=1e-9, atol=1e-12, equal_nan=True)
+    if not same:
+        raise Problem(
+            "step.wrong-output",
+            f"the parameters of the {type(results.model).__name__} do not answer as statsmodels does",
+            "return the Path of a folder that mlflow.pyfunc.save_model wrote",
+        )
+
+
 def _save(value: Any, flavor: str, target: str, table: Any, code: list[str]) -> None:
     # skops looks through all modules that are there: so first
     form = _format(value) if flavor == "sklearn" or (flavor == "lightgbm" and hasattr(value, "get_params")) else {}
+    options = {
+        **_options(value, table), "path": target, "conda_env": _environment(flavor), "code_paths": code or None,
+        **form,
+    }  # fmt: skip
+    model = {_ARGUMENTS.get(flavor, f"{flavor}_model"): value}
+    import_module(f"mlflow.{flavor}").save_model(**model, **options)
+
+
+def _options(value: Any, table: Any) -> dict[str, Any]:
+    """What MLmodel says of a model: its signature, an example, and the form of its table."""
+    import warnings
+
     import mlflow.models
 
     sample = _as_pandas(table)
     rows, trained, answers = _answers(value, table)
-    options = {
-        "path": target,
-        "signature": mlflow.models.infer_signature(sample, answers),
-        "input_example": sample.head(rows).reset_index(drop=True),
-        "conda_env": _environment(flavor),
-        "code_paths": code or None,
-        "metadata": {"falaj": {"table": trained.to_json()}},
-        **form,
-    }
-    model = {_ARGUMENTS.get(flavor, f"{flavor}_model"): value}
-    import_module(f"mlflow.{flavor}").save_model(**model, **options)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Hint: Inferred schema contains integer")  # said of every whole number
+        signature = mlflow.models.infer_signature(sample, answers)
+    example = sample.head(rows).reset_index(drop=True)
+    return {"signature": signature, "input_example": example, "metadata": {"falaj": {"table": trained.to_json()}}}
 
 
 def _answers(value: Any, table: Any) -> tuple[int, Any, Any]:

@@ -1,4 +1,4 @@
-"""Estimators in their own library: models of scikit-learn and of libraries of boosters as MLflow saves them, without MLflow."""
+"""Estimators in their own library, as MLflow saves them and without MLflow: scikit-learn, boosters, parameters."""
 
 from __future__ import annotations
 
