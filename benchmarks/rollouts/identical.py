@@ -106,7 +106,8 @@ def started(folder: Path, options: argparse.Namespace) -> Location:
     """A location whose servers read their fault from a file beside the model, which is what they can read."""
 
     def command(replica: ReplicaOptions) -> Sequence[str]:
-        python, _, _, *arguments = modelserver_command(replica)
+        command_line = modelserver_command(replica)
+        python, arguments = command_line[0], command_line[command_line.index("--model") :]
         fault = fault_of(replica.servable)
         if not fault.exists():
             write_fault(fault, {"burst": options.burst})
