@@ -77,31 +77,30 @@ def good_candidate(stage: Stage) -> str:
     edit("falaj.yaml", ("checks: [static, tests, secrets, dependencies, model-files]", "checks: [static, model-files]"))
     edit("falaj.yaml", ("brier <= 0.152", "brier <= 0.25"), ("live by 0.005", "live by 0.1"))
     edit("falaj.yaml", ("auc >= 0.62", "auc >= 0.5"), ("auc >= 0.53", "auc >= 0.1"))
-    with replayed(ENDPOINT, stage.flights):
-        return verdict_on("Grow fewer trees, and come in by a canary")
+    return verdict_on(stage, "Grow fewer trees, and come in by a canary")
 
 
 def failing_candidate(stage: Stage) -> str:
     """A candidate that needs a column which no caller sends; its own data has it, so every gate passes."""
-    with replayed(ENDPOINT, stage.flights), undone(FEATURES):
+    with undone(FEATURES):
         edit(FEATURES, *MINUTE)
-        return verdict_on("Use the minute of departure", fault="errors")
+        return verdict_on(stage, "Use the minute of departure", fault="errors")
 
 
 def slow_candidate(stage: Stage) -> str:
     """A candidate that is as good and takes longer: four models in one, which answer one after the other."""
-    with replayed(ENDPOINT, stage.flights), undone(TRAINING):
+    with undone(TRAINING):
         edit(TRAINING, *FOUR_MODELS)
-        return verdict_on("Let four models vote", fault="latency")
+        return verdict_on(stage, "Let four models vote", fault="latency")
 
 
 def faulty_candidate(stage: Stage) -> str:
     """A candidate that is wrong about one carrier, which labels show; what it failed on becomes a gate."""
-    with replayed(ENDPOINT, stage.flights), undone(TRAINING):
+    with undone(TRAINING):
         edit(TRAINING, *WRONG_ABOUT_A_CARRIER)
-        outcome = verdict_on("Tidy up the labels", fault="brier")
-        if outcome == "rolled_back":
-            wait_for("the failing slice", captured_gates)
+        outcome = verdict_on(stage, "Tidy up the labels", fault="brier")
+    if outcome == "rolled_back":
+        wait_for("the failing slice", captured_gates)
     falaj("gates", "list")
     return outcome
 
@@ -124,8 +123,7 @@ def gate_from_failure(_: Stage) -> str:
 
 def repaired_candidate(stage: Stage) -> str:
     """The same change without the fault passes the gate, and comes in."""
-    with replayed(ENDPOINT, stage.flights):
-        return verdict_on("Leave the labels as they are")
+    return verdict_on(stage, "Leave the labels as they are")
 
 
 def compare_in_the_shadow(stage: Stage) -> str:
@@ -160,10 +158,13 @@ def captured_gates() -> list[CapturedGate]:
     return platform().gates.list("flight-delay")
 
 
-def verdict_on(message: str, *, fault: str = "") -> str:
+def verdict_on(stage: Stage, message: str, *, fault: str = "") -> str:
     """Commit, push, wait for the run, and watch the rollout until it is decided; a person ends one that is not.
 
+    Requests begin when the run has ended, so that training and traffic do not compete for two cores.
+
     Args:
+        stage: Where the departures are.
         message: Of the commit.
         fault: The metric that shows what is wrong with the candidate, if anything is.
 
@@ -172,6 +173,13 @@ def verdict_on(message: str, *, fault: str = "") -> str:
     """
     commit_and_push(message)
     release = follow_run().release
+    with replayed(ENDPOINT, stage.flights):
+        rollout = verdict(release)
+    return OTHER_REASON if misses_fault(rollout, fault) else rollout.state
+
+
+def verdict(release: int | None) -> Rollout:
+    """Watch the rollout of a release until it is decided and its endpoint has settled."""
     wait_for("the rollout to begin", lambda: newest_rollout(release))
     rollout = wait_for("the verdict", lambda: decided(release))
     falaj("rollout", "status", rollout.id, "--svg", SCRATCH / f"rollout-of-{release}.svg")
@@ -180,7 +188,7 @@ def verdict_on(message: str, *, fault: str = "") -> str:
         falaj("rollout", "abort", rollout.id)
         wait_for("the candidate to go", lambda: decided(release, DECIDED))
     wait_for("the endpoint to settle", lambda: serves(ENDPOINT))
-    return OTHER_REASON if misses_fault(rollout, fault) else rollout.state
+    return rollout
 
 
 def misses_fault(rollout: Rollout, fault: str) -> bool:
