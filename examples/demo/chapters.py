@@ -14,7 +14,7 @@ FALSE_ALARM = 1 / 100
 MISSED = 1 / 50
 UNDECIDED = 1 / 50
 NO_GAIN = 1 / 10
-"""Two trainings, of twice and four times the rows, gained .0016 beside a model of two months; when they come is chance."""
+"""Two trainings, of twice and four times the rows, gained .0016 beside a model of two months; their days are chance."""
 NOT_PROMOTED = {"rolled_back": FALSE_ALARM, "inconclusive": UNDECIDED, "paused": UNDECIDED}
 NOT_FOUND = {
     candidates.OTHER_REASON: FALSE_ALARM, "succeeded": MISSED, "inconclusive": UNDECIDED, "paused": UNDECIDED,
