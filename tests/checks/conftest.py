@@ -19,7 +19,7 @@ from falaj.checks import CheckContext, LiveModel
 from falaj.checks.context import CheckError
 from falaj.checks.in_project.problems import ProblemError
 from falaj.confinement import Confinement
-from falaj.pipeline import Environment
+from falaj.pipeline.environment import Environment
 from falaj.project.spec import GateSpec, ProjectSpec, StepSpec
 from tests.sharing import made_once
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from falaj.serving import PackagingResult
+from falaj.serving.packaging import PackagingResult
 from falaj.serving.predictionlog import LABELS, follow, labels_of, tail
 from tests.faults.test_disk import disk, filled, pytestmark
 from tests.serving.conftest import Replica, models, packaged, serve

@@ -17,8 +17,8 @@ from falaj.locations.labels import open_labels
 from falaj.locations.log_keys import writer_keys
 from falaj.locations.runtimes.process.runtime import Place, ProcessRuntime
 from falaj.locations.traffic import Traffic
-from falaj.serving import PackagingResult
 from falaj.serving.labels import Joined, LabelJoin
+from falaj.serving.packaging import PackagingResult
 from tests.locations.conftest import free_port, servable
 from tests.serving.conftest import models, packaged
 from tests.waiting import HANGS_AFTER_S, until

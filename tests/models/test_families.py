@@ -21,7 +21,7 @@ from falaj.checks.model_files import scan_file
 from falaj.models.loading import ModelFileError, load_pickle
 from falaj.pipeline.runner.falaj_step.models import load_model, save_model
 from falaj.pipeline.runner.falaj_step.tables import write_table
-from falaj.serving import package_model
+from falaj.serving.packaging import package_model
 from tests.checks import conftest as scenes
 from tests.checks.conftest import Bench, threshold
 from tests.models.projects import FAMILIES, rows

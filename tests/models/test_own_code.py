@@ -14,7 +14,7 @@ import pytest
 
 from falaj import confinement
 from falaj.checks import run_gates
-from falaj.serving import package_model
+from falaj.serving.packaging import package_model
 from tests.checks import conftest as scenes
 from tests.checks.conftest import Bench, threshold
 from tests.models.projects import rows

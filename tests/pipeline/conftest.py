@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from falaj.artifacts import ArtifactStore, open_store
-from falaj.pipeline import Environment, Event, PipelineResult, execute
+from falaj.pipeline import Event, PipelineResult, execute
+from falaj.pipeline.environment import Environment
 from falaj.project import ProjectSpec, SourceSpec, StepSpec
 
 

@@ -8,8 +8,9 @@ import pytest
 import uv
 
 from falaj.home import Home
-from falaj.pipeline import Environment, build
-from falaj.pipeline.errors import EnvironmentBuildError, WorkspaceError
+from falaj.pipeline.environment import Environment, build
+from falaj.pipeline.environment_errors import EnvironmentBuildError
+from falaj.pipeline.errors import WorkspaceError
 from falaj.pipeline.surroundings import step_environ
 from falaj.pipeline.workspace import workspace
 

@@ -8,7 +8,8 @@ from urllib.parse import quote
 import pytest
 
 from falaj.errors import MissingExtraError
-from falaj.pipeline import Environment, resolve, sources
+from falaj.pipeline import resolve, sources
+from falaj.pipeline.environment import Environment
 from falaj.pipeline.errors import SourceError
 from falaj.project import SourceSpec, StepSpec
 from tests.pipeline.conftest import Project

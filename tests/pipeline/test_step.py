@@ -248,7 +248,7 @@ def test_dates_and_numpy_numbers_become_json(project: Project) -> None:
 
 
 def test_the_runner_needs_the_standard_library_alone(project: Project) -> None:
-    from falaj.pipeline import Environment
+    from falaj.pipeline.environment import Environment
 
     bare = Path(getattr(sys, "_base_executable", sys.executable))
     check = subprocess.run([bare, "-c", "import falaj"], capture_output=True, check=False, cwd="/")

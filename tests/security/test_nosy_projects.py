@@ -12,8 +12,8 @@ import uv
 
 from falaj.confinement import offered
 from falaj.home import Home
-from falaj.pipeline import build
-from falaj.pipeline.errors import EnvironmentBuildError
+from falaj.pipeline.environment import build
+from falaj.pipeline.environment_errors import EnvironmentBuildError
 from falaj.project import StepSpec
 from tests.pipeline.conftest import Project
 

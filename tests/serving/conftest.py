@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
-from falaj.serving import PackagingResult, package_model
+from falaj.serving.packaging import PackagingResult, package_model
 from tests.sharing import made_once
 from tests.waiting import HANGS_AFTER_S, until
 

@@ -17,10 +17,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from falaj.serving import PackagingResult
 from falaj.serving.labels import LabelJoin
 from falaj.serving.modelserver.errors import RequestError, problem
 from falaj.serving.modelserver.feedback import MOST_LABELS, decode_labels
+from falaj.serving.packaging import PackagingResult
 from falaj.serving.predictionlog import LABELS, LabelRecord, follow, labels_of
 from tests.waiting import HANGS_AFTER_S, until
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from falaj.serving import PackagingError, PackagingResult, package_model
+from falaj.serving.packaging import PackagingError, PackagingResult, package_model
 
 Packaged = Callable[[str], tuple[Path, PackagingResult]]
 

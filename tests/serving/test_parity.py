@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from falaj.serving import PackagingResult, Parity
+from falaj.serving.packaging import PackagingResult, Parity
 from falaj.serving.packaging.parity import compare
 
 LABELS = np.array([0, 1, 1])

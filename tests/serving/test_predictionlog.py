@@ -14,8 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from falaj.serving import find_prediction, read_segment
-from falaj.serving.predictionlog import LogWriter, SegmentHeader, segments
+from falaj.serving.predictionlog import LogWriter, SegmentHeader, find_prediction, read_segment, segments
 from falaj.serving.predictionlog.format import (
     LogFormatError,
     decode_header,

@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from falaj.serving import PackagingResult
 from falaj.serving.modelserver.recalibration import Offset, Recalibration
+from falaj.serving.packaging import PackagingResult
 from falaj.serving.predictionlog import find_prediction, read_segment, segments
 from falaj.serving.predictionlog.format import AppliedOffset
 from falaj.serving.recalibration import AnswerKind, DayRecord, RecalibrationState, moved

@@ -11,13 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from falaj.encryption import DataKey
-from falaj.serving import PackagingResult, find_prediction
 from falaj.serving.modelserver.origin import Origin, origins
+from falaj.serving.packaging import PackagingResult
 from falaj.serving.predictionlog import (
     LogKeys,
     LogWriter,
     Routing,
     SegmentHeader,
+    find_prediction,
     new_log_key,
     read_segment,
     segments,

@@ -24,10 +24,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from falaj.serving import PackagingResult, find_prediction, read_segment
 from falaj.serving.losses import LossContext, losses
 from falaj.serving.modelserver import launch
-from falaj.serving.predictionlog import segments
+from falaj.serving.packaging import PackagingResult
+from falaj.serving.predictionlog import find_prediction, read_segment, segments
 from tests.waiting import HANGS_AFTER_S, until
 
 from .conftest import Replica

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from falaj.pipeline.engine import execute
-    from falaj.pipeline.environment import Environment, build
     from falaj.pipeline.events import Emit, Event
     from falaj.pipeline.graph import StepNode, expand
     from falaj.pipeline.result import PipelineResult, StepResult, StepState
@@ -18,14 +17,12 @@ if TYPE_CHECKING:
 
 _PLACES = {
     "Emit": "events",
-    "Environment": "environment",
     "Event": "events",
     "PipelineResult": "result",
     "Snapshot": "sources",
     "StepNode": "graph",
     "StepResult": "result",
     "StepState": "result",
-    "build": "environment",
     "execute": "engine",
     "expand": "graph",
     "resolve": "sources",
@@ -33,14 +30,12 @@ _PLACES = {
 
 __all__ = [
     "Emit",
-    "Environment",
     "Event",
     "PipelineResult",
     "Snapshot",
     "StepNode",
     "StepResult",
     "StepState",
-    "build",
     "execute",
     "expand",
     "resolve",

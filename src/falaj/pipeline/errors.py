@@ -17,12 +17,6 @@ class SourceError(UsageError):
     code = "source.unreadable"
 
 
-class EnvironmentBuildError(RunFailedError):
-    """The project's environment could not be built from its lockfile."""
-
-    code = "environment.build-failed"
-
-
 class WorkspaceError(UsageError):
     """The commit could not be written to a folder."""
 

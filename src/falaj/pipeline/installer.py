@@ -20,7 +20,7 @@ from typing import Any
 
 from falaj.confinement import Launch, certificate_paths, offered, python_folders, scratch_environ
 from falaj.home import Home
-from falaj.pipeline.errors import EnvironmentBuildError
+from falaj.pipeline.environment_errors import EnvironmentBuildError
 from falaj.pipeline.process import Limits, never_stopped, run_process
 
 TIMEOUT_S = 3600.0

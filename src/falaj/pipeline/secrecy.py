@@ -14,13 +14,12 @@ from urllib.parse import quote
 
 from falaj.errors import FalajError
 from falaj.pipeline.errors import PipelineError, StepError
+from falaj.project.secrets import LEAST_CHARACTERS
 
 if TYPE_CHECKING:
     from falaj.project.spec import ProjectSpec
 
 MASK = b"***"
-LEAST_CHARACTERS = 8
-"""A shorter text appears in too many places by accident to be hidden in all of them."""
 
 
 @dataclass(frozen=True)

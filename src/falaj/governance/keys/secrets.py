@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from falaj.encryption import KeyChest, KeyGoneError, Scope, derive, open_box, seal_box
 from falaj.errors import NotFoundError
 from falaj.governance.keys.errors import BadSecretError, UnknownSecretError
-from falaj.pipeline.secrecy import LEAST_CHARACTERS
+from falaj.project.secrets import LEAST_CHARACTERS
 from falaj.storage import ProjectRow
 from falaj.storage.key_tables import SecretRow
 
