@@ -87,6 +87,34 @@ def test_a_prediction_is_traced_to_commit_and_data(installation: Installation, f
         assert installation.json("artifacts", digest)
 
 
+def test_a_file_is_scored_as_the_endpoint_answers_and_lineage_leads_to_it(
+    installation: Installation, first: dict[str, Any], tmp_path: Path
+) -> None:
+    rows = [FLIGHT, FLIGHT | {"distance": 200.0, "hour": 21}, FLIGHT | {"carrier": "nobody", "temp": None}]
+    columns = ["flight", *FLIGHT]
+    lines = [[number, *("" if row[name] is None else row[name] for name in FLIGHT)] for number, row in enumerate(rows)]
+    source, output = tmp_path / "today.csv", tmp_path / "scored.parquet"
+    source.write_text("".join(",".join(map(str, line)) + "\n" for line in [columns, *lines]))
+    with Endpoint(endpoint(installation, 1)["url"]) as opened:
+        answers = [opened.predict([row]).predictions[0] for row in rows]
+    command = ("score", "flight-delay", str(source), "--output", str(output), "--keep", "flight")
+    refused = installation.falaj(*command)
+    assert refused.returncode == 3 and "no endpoint prod/flight-delay" in refused.stderr and not output.exists()
+    told = installation.json(*command, "--environment", "dev")
+    assert (told["rows"], told["release"]) == (3, "flight-delay@1")
+    scored = pl.read_parquet(output)
+    assert scored["flight"].to_list() == ["0", "1", "2"] and scored["label"].to_list() == answers
+    trace = installation.json("trace", scored["prediction_id"][2])
+    assert trace["run"]["commit"] == first["commit"]
+    walk = installation.json("lineage", f"artifact:{told['digest']}")
+    assert f"release:{told['release']}" in json.dumps(walk)
+    again = installation.falaj(*command, "--environment", "dev")
+    assert again.returncode == 4 and "the output exists" in again.stderr
+    health = ("--classification", "health", "--origin", "US", "--environment", "dev")
+    abroad = installation.falaj(*command[:3], "--output", str(tmp_path / "no.parquet"), *health)
+    assert abroad.returncode == 7 and "residency" in abroad.stderr and not (tmp_path / "no.parquet").exists()
+
+
 def test_labels_reach_their_predictions_and_leave_with_them(
     installation: Installation, first: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "lineage": ("why", "lineage", "trace"),
     "locations": ("locations",),
     "serving": ("predict", "endpoints"),
+    "scoring": ("score",),
     "feedback": ("feedback",),
     "predictions": ("predictions",),
     "monitoring": ("monitors", "drift", "performance", "triage", "alerts"),

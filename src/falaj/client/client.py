@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from falaj.client.predictions import PredictionCalls
     from falaj.client.privacy import PrivacyCalls
     from falaj.client.rollouts import RolloutCalls
+    from falaj.client.scorings import ScoringCalls
     from falaj.client.settings import SettingsCalls
     from falaj.client.trainings import TrainingCalls
     from falaj.client.workload import LocationCalls
@@ -134,6 +135,13 @@ class Client:
         from falaj.client.predictions import PredictionCalls
 
         return PredictionCalls(self._transport)
+
+    @cached_property
+    def scorings(self) -> ScoringCalls:
+        """Scoring of files."""
+        from falaj.client.scorings import ScoringCalls
+
+        return ScoringCalls(self._transport)
 
     @cached_property
     def policy(self) -> PolicyCalls:

@@ -50,6 +50,15 @@ def residency_of(home: Home, location: str) -> str:
             hint="export on the machine of the location: the log and its keys are there, and stay there",
             code="predictions.elsewhere",
         )
+    return require_here(home, folder, location)
+
+
+def require_here(home: Home, folder: Path, location: str) -> str:
+    """The jurisdiction that a location on this machine is in; `ZZ` where none was told.
+
+    Raises:
+        ResidencyError: The machine is told to be in another country than the location.
+    """
     here, there = home_scope(home.settings).jurisdiction, read_rules(folder, location).jurisdiction
     if there is None:
         return here

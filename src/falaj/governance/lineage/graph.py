@@ -14,7 +14,20 @@ from falaj.errors import UsageError
 from falaj.storage.lineage_tables import LineageEdgeRow
 
 KINDS = frozenset(
-    {"alert", "artifact", "commit", "evidence", "lock", "release", "run", "source", "step", "subject", "training"}
+    {
+        "alert",
+        "artifact",
+        "commit",
+        "evidence",
+        "lock",
+        "release",
+        "run",
+        "scoring",
+        "source",
+        "step",
+        "subject",
+        "training",
+    }
 )
 MADE_BY = "made by"
 """How an artifact leads to the step that made it, and a release to its run."""

@@ -42,6 +42,8 @@ class Action(StrEnum):
     """What agents ask for their location."""
     EXPORT_PREDICTIONS = "export-predictions"
     """Take logged predictions, their features and labels, out of the log of a location."""
+    SCORE = "score"
+    """Let a release that is admitted somewhere answer the rows of a file."""
     MANAGE_KEYS = "manage-keys"
     MANAGE_PRIVACY = "manage-privacy"
     PUBLIC = "public"

@@ -41,7 +41,9 @@ from falaj.governance.privacy.retention import Kept, locked_until, locks, longes
 from falaj.governance.privacy.rules import locks_now, predictions_locked_s, rules_in_force
 from falaj.governance.privacy.scanning import rows_of, subject_of
 from falaj.governance.privacy.snapshots import (
+    CLASSIFICATIONS,
     Taken,
+    keep_label,
     keep_labels,
     kept,
     label_of_row,
@@ -65,6 +67,7 @@ from falaj.governance.privacy.subjects import (
 )
 
 __all__ = [
+    "CLASSIFICATIONS",
     "FLAG",
     "LAWS",
     "MECHANISMS",
@@ -100,6 +103,7 @@ __all__ = [
     "flag",
     "hashed",
     "incidents",
+    "keep_label",
     "keep_labels",
     "kept",
     "keys_of_person",

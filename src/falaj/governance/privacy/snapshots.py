@@ -48,6 +48,11 @@ def keep_labels(session: Session, project: str, taken: Iterable[Taken], now: flo
     session.flush()
 
 
+def keep_label(session: Session, taken: Taken, now: float) -> None:
+    """Keep the label of data that is not in the store, such as a file that was scored."""
+    _keep(session, taken.digest, taken.source, taken.url, taken.label, now)
+
+
 def labels_reaching(session: Session, node: lineage.Node) -> tuple[Label, ...]:
     """The labels of all data that a release, run or artifact came from: every one that it was ever given."""
     edges = lineage.upstream(session, node)

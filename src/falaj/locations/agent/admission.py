@@ -90,6 +90,16 @@ class Admission:
         self._memory.keep_checkpoint(verification.checkpoint)
         return servable
 
+    def check(self, endpoint: Endpoint) -> Servable:
+        """As `admit`, of a release that answers once and does not serve; the log that it shows is not remembered.
+
+        Raises:
+            NotAdmittedError: Something does not hold; says what.
+            FalajError: The bytes, the proof or the environment cannot be had now.
+        """
+        seen = self._memory.checkpoint()
+        return self._judged(endpoint, self._continued(endpoint.log, seen), seen, self._now())[0]
+
     def readmit(self, remembered: Remembered) -> Servable:
         """Check again what was admitted before a restart, as of the moment when it was.
 

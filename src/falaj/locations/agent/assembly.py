@@ -101,6 +101,15 @@ def run(
             runtime.stop()
 
 
+def open_admission(home: Home, location: str) -> Admission:
+    """What admits releases at a location, for whoever is on its machine beside the agent."""
+    place = _place(_installation(home.root), location)
+    http, _ = _connection(place, location, home.server_url, home.token)
+    control = ControlPlane(http, location)
+    site = Site(location, place.folder, home.keys)
+    return _admission(home, site, Memory(place.folder), control, HttpFetcher(control.http))
+
+
 def enrol_location(home: Home, location: str, url: str, token: str, fingerprint: str) -> None:
     """Enrol a location with a control plane elsewhere; see `enrolling.enrol`.
 

@@ -195,7 +195,7 @@ def _projects_of(
     nodes = {start, *(node for edge in edges for node in (edge.derived, edge.origin))}
     runs = {node: node.name.partition("/")[0] for node in nodes if node.kind in ("run", "step")}
     models = {node: node.name.partition("@")[0] for node in nodes if node.kind == "release"}
-    models |= {node: node.name.partition("/")[0] for node in nodes if node.kind == "source"}
+    models |= {node: node.name.partition("/")[0] for node in nodes if node.kind in ("source", "scoring")}
     of_run = select(RunRow.id, func.max(RunRow.project)).where(RunRow.id.in_(set(runs.values()))).group_by(RunRow.id)
     of_model = select(ModelOwnerRow.model, ModelOwnerRow.project)
     of_model = of_model.where(ModelOwnerRow.model.in_(set(models.values())))

@@ -160,7 +160,7 @@ def _plans(turn: changes.Turn, location: str) -> dict[str, Any]:
     checkpoint = audit.newest_checkpoint(turn.session)
     serving = [row for row in rows if not row.plan.get("withdrawn")]
     return {
-        "endpoints": [_plan(turn, row, arm, checkpoint) for row in serving for arm in release.arms_of(row)],
+        "endpoints": [endpoint_plan(turn, row, arm, checkpoint) for row in serving for arm in release.arms_of(row)],
         "rollouts": {f"{row.environment}/{row.model}": found for row in serving if (found := release.rollouts_of(row))},
         "keep_predictions_s": _keep_predictions_s(turn.session, location),
     }
@@ -173,7 +173,8 @@ def _keep_predictions_s(session: Session, location: str) -> float | None:
     return None if wanted is None else max(wanted, privacy.predictions_locked_s(session))
 
 
-def _plan(turn: changes.Turn, row: EndpointRow, arm: release.Arm, checkpoint: str | None) -> dict[str, Any]:
+def endpoint_plan(turn: changes.Turn, row: EndpointRow, arm: release.Arm, checkpoint: str | None) -> dict[str, Any]:
+    """One release of an endpoint with everything by which its location admits it."""
     served = turn.session.get_one(ReleaseRow, (row.model, arm.release))
     envelopes = [item.envelope for item in release.evidence_of(turn.session, served)]
     decisions = changes.decisions_for(turn, arm.plan["change"], row.location)
