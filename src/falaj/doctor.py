@@ -13,8 +13,8 @@ from falaj.errors import FalajError
 from falaj.home import Home
 
 _LOW_DISK_BYTES = 2 << 30
-SIGNALS_SCOPED = 6
-"""The version of Landlock that keeps signals to other processes back."""
+PORTS_CLOSED, SIGNALS_SCOPED = 4, 6
+"""Versions of Landlock that close ports, and that keep signals to other processes back."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def _namespaces(_home: Home) -> Examined:
         return Examined("namespaces", "ok", "code of projects has processes, files and a network of its own")
     lost = (
         "code of projects shares /dev/shm and sees which processes there are; its processes are not counted; "
-        "`network: true` reaches the ports and sockets of this machine"
+        "`network: true` reaches the ports and sockets of this machine; the worker can read the signing keys"
     )
     return Examined("namespaces", "warning", f"none ({wall.why_not}): {lost}")
 
@@ -141,13 +141,17 @@ def _landlock(_home: Home) -> Examined:
     from falaj.confinement import offered
 
     wall = offered()
+    if 0 < wall.landlock < PORTS_CLOSED:
+        lost = "`network: true` reaches the platform's own ports, and a model server can signal processes of this user"
+        return Examined("landlock", "warning", f"version {wall.landlock}, older than {PORTS_CLOSED}: {lost}")
     if wall.landlock >= SIGNALS_SCOPED:
         return Examined("landlock", "ok", f"version {wall.landlock}")
     if wall.landlock:
         lost = "a model server can send signals to processes of this user"
         return Examined("landlock", "warning", f"version {wall.landlock}, older than {SIGNALS_SCOPED}: {lost}")
     if wall.namespaces:
-        return Examined("landlock", "warning", "none: a model server reads every file of this user")
+        lost = "a model server reads every file of this user, and every file of a project counts for each of its steps"
+        return Examined("landlock", "warning", f"none: {lost}")
     lost = "code of projects reads every key of this installation"
     refused = (
         "runs are refused where there is more than one project, unless FALAJ_SHARED_TRUST=1 says that this is meant"

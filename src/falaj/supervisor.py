@@ -1,7 +1,8 @@
-"""`falaj up`: one process that starts server, worker and agent, and starts them again when they fall.
+"""`falaj up`: one process that starts server, notary, worker and agent, and starts them again when they fall.
 
-The supervisor holds no state that matters. Killed at any moment it takes the three with it and leaves Envoy and the
-model servers serving; the next `falaj up` starts the rest again.
+The supervisor holds no state that matters. Killed at any moment it takes the four with it and leaves Envoy and the
+model servers serving; the next `falaj up` starts the rest again. It keeps both ends of the socket over which the worker
+asks the notary, so that either can fall and the other need not know.
 """
 
 from __future__ import annotations
@@ -12,19 +13,24 @@ import fcntl
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from falaj.errors import ConflictError, FalajError, UnavailableError
 from falaj.home import Home
+from falaj.notary.channel import VARIABLE
 from falaj.ports import require_ports
 
-PARTS = ("server", "worker", "agent")
+PARTS = ("server", "notary", "worker", "agent")
+_ROOT_SECRETS = ("FALAJ_ROOT_PASSPHRASE",)
+"""Variables that the worker is started without."""
 _PR_SET_PDEATHSIG = 1
 _TICK_S = 0.1
 _STABLE_AFTER_S = 20.0
@@ -53,6 +59,7 @@ class _Part:
     quick_falls: int = 0
     restarts: int = 0
     start_after: float = field(default=0.0)
+    channel: socket.socket | None = None
 
 
 class Supervisor:
@@ -65,8 +72,7 @@ class Supervisor:
 
     def __init__(self, home: Home, ports: dict[str, int]) -> None:
         self._home = home
-        base = [sys.executable, "-P", "-m", "falaj.cli.main"]
-        self._parts = [_Part(name, [*base, name]) for name in PARTS]
+        self._parts = _parts_of(PARTS)
         self._stopping = False
         self._ports = ports
 
@@ -84,37 +90,16 @@ class Supervisor:
                 signal.signal(number, lambda *_: setattr(self, "_stopping", True))
             while not self._stopping:
                 for part in self._parts:
-                    self._keep_running(part)
+                    _keep_running(part, self._start)
                 time.sleep(_TICK_S)
-            server, *others = self._parts
-            _stop(*(part.process for part in others))  # while there is a server that takes their last words
-            _stop(server.process)
+            last = [part for part in self._parts if part.name in ("server", "notary")]
+            _stop(*(part.process for part in self._parts if part not in last))  # these still hear the others end
+            _stop(*(part.process for part in last))
             _state_file(self._home).unlink(missing_ok=True)
 
-    def _keep_running(self, part: _Part) -> None:
-        now = time.monotonic()
-        if part.process is None:
-            if now >= part.start_after:
-                self._start(part)
-        elif part.process.poll() is not None:
-            lived_s = now - part.started_at
-            part.quick_falls = part.quick_falls + 1 if lived_s < _STABLE_AFTER_S else 0
-            part.restarts += 1
-            part.process, part.start_after = None, now + restart_delay_s(part.quick_falls)
-
     def _start(self, part: _Part) -> None:
-        environment = {**os.environ, "FALAJ_HOME": str(self._home.root)}
         with (self._home.logs / f"{part.name}.log").open("ab") as log:
-            part.process = subprocess.Popen(
-                part.command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=environment,
-                preexec_fn=_die_with_parent(),  # safe: the supervisor has no threads
-                start_new_session=True,
-            )
-        part.started_at = time.monotonic()
+            _start(part, self._home, log)
         self._write_state()
 
     def _write_state(self) -> None:
@@ -125,6 +110,61 @@ class Supervisor:
         temporary = _state_file(self._home).with_suffix(".new")
         temporary.write_text(json.dumps({"pid": os.getpid(), "parts": parts}))
         temporary.replace(_state_file(self._home))
+
+
+def run_worker_with_notary(home: Home) -> None:
+    """Keep a worker and its notary running until SIGTERM or SIGINT; both write where this process writes."""
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    notary, worker = _parts_of(("notary", "worker"))
+    while not stopping.wait(_TICK_S):
+        for part in (notary, worker):
+            _keep_running(part, lambda part: _start(part, home, None))
+    _stop(worker.process)
+    _stop(notary.process)
+
+
+def _parts_of(names: Sequence[str]) -> list[_Part]:
+    """The parts by name; notary and worker share a socket."""
+    base, (asking, answering) = [sys.executable, "-P", "-m"], socket.socketpair(type=socket.SOCK_SEQPACKET)
+    commands = {"notary": [*base, "falaj.notary"]}
+    channels = {"notary": answering, "worker": asking}
+    return [
+        _Part(name, commands.get(name, [*base, "falaj.cli.main", name]), channel=channels.get(name)) for name in names
+    ]
+
+
+def _keep_running(part: _Part, start: Callable[[_Part], None]) -> None:
+    now = time.monotonic()
+    if part.process is None:
+        if now >= part.start_after:
+            start(part)
+    elif part.process.poll() is not None:
+        lived_s = now - part.started_at
+        part.quick_falls = part.quick_falls + 1 if lived_s < _STABLE_AFTER_S else 0
+        part.restarts += 1
+        part.process, part.start_after = None, now + restart_delay_s(part.quick_falls)
+
+
+def _start(part: _Part, home: Home, log: IO[bytes] | None) -> None:
+    environment = {**os.environ, "FALAJ_HOME": str(home.root)}
+    if part.name == "worker":
+        environment = {name: value for name, value in environment.items() if name not in _ROOT_SECRETS}
+    descriptors = [part.channel.fileno()] if part.channel else []
+    if part.channel:
+        environment[VARIABLE] = str(part.channel.fileno())
+    part.process = subprocess.Popen(
+        part.command,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        env=environment,
+        pass_fds=descriptors,
+        preexec_fn=_die_with_parent(),  # safe: the supervisor has no threads
+        start_new_session=True,
+    )
+    part.started_at = time.monotonic()
 
 
 def start_in_background(home: Home, ports: dict[str, int]) -> None:

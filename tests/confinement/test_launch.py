@@ -168,6 +168,27 @@ def test_with_the_network_a_port_is_reached_and_a_socket_is_not(inside: Room, li
     assert [*reached.values()] == ["went through\n", "refused\n", "refused\n"]
 
 
+WAYS = {
+    "connect": "socket.create_connection((address, port)); print('reached')",
+    "multipath TCP": "s = socket.socket(2, 1, 262); s.connect((address, port)); print('reached')",
+    "fast open": "socket.socket().sendto(b'x', 0x20000000, (address, port)); print('reached')",
+    "fast open by a message": "socket.socket().sendmsg([b'x'], [], 0x20000000, (address, port)); print('reached')",
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_port_of_the_installation_is_not_reached_with_the_network(
+    room: Room, listening: tuple[int, str], way: str
+) -> None:
+    """Neither by its address nor by another one of this machine; other ports are."""
+    port, _ = listening
+    code = f"import socket\nport = {port}\nfor address in ('127.0.0.1', '0.0.0.0'):\n    try:\n        {WAYS[way]}\n"
+    code += "    except OSError as error:\n        print(type(error).__name__)\n"
+    assert room.run(code, network=True, closed_ports=(port,)) == (0, "PermissionError\nPermissionError\n")
+    if way == "connect":
+        assert room.run(code, network=True, closed_ports=(port + 1,)) == (0, "reached\nreached\n")
+
+
 DAEMON = """
 import os, sys, time
 if os.fork() == 0:

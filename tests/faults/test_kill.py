@@ -40,7 +40,7 @@ def finished_cleanly(installation: Installation, commit: str, marks: Path, inter
     until(lambda: not steps_of(installation))
 
 
-@pytest.mark.parametrize("part", ["worker", "server", "agent"])
+@pytest.mark.parametrize("part", ["worker", "notary", "server", "agent"])
 def test_a_killed_process_loses_nothing(installation: Installation, slow_project: Path, marks: Path, part: str) -> None:
     commit = installation.push(slow_project)
     wait_for_step(installation, marks, 2)
@@ -64,7 +64,7 @@ def test_everything_killed_at_once_goes_on_after_up(
 ) -> None:
     commit = installation.push(slow_project)
     wait_for_step(installation, marks, 1)
-    for part in ("supervisor", "server", "worker", "agent"):
+    for part in ("supervisor", "server", "notary", "worker", "agent"):
         with suppress(ProcessLookupError):
             installation.kill(part)
     until(lambda: "falaj.cli.main" not in " ".join(processes_of(installation.home).values()))

@@ -356,3 +356,22 @@ def test_a_record_that_is_no_record(project: Project) -> None:
     second = project.run(StepSpec("one", run="steps:one"), run_id="r2")
     assert second.steps["one"].state is StepState.SUCCEEDED
     assert not second.steps["one"].cached
+
+
+def test_a_step_that_fills_the_disk_is_stopped(project: Project) -> None:
+    project.write(
+        "steps.py",
+        """
+        import os, tempfile
+
+        def fill() -> int:
+            with tempfile.TemporaryFile() as hidden, open(os.path.join(os.environ["HOME"], "big"), "wb") as file:
+                while True:
+                    file.write(bytes(1 << 20))
+                    file.flush()
+        """,
+    )
+    result = project.run(StepSpec("fill", run="steps:fill", disk_bytes=100 << 20))
+    error = result.steps["fill"].error
+    assert error is not None and error.code == "step.out-of-disk"
+    assert "its limit is 100 MiB" in str(error)

@@ -18,6 +18,7 @@ from falaj import evidence as ev
 from falaj.artifacts import open_home_store
 from falaj.evidence import open_keyring
 from falaj.home import Home
+from falaj.notary import open_office
 from falaj.project.create import create_project
 from falaj.runs.conduct import conduct
 from falaj.runs.outcome import LiveRelease, Order, Outcome, Surroundings
@@ -66,7 +67,7 @@ class Lab:
     def run(self, run_id: str, training: Training | None = None) -> Outcome:
         order = Order(run_id, str(self.project), "", "a" * 40, "A <a@example.org>", {}, "growth", training)
         around = Surroundings(
-            home=self.home, store=open_home_store(self.home), keys=lambda: open_keyring(self.home.keys),
+            home=self.home, store=open_home_store(self.home), notary=open_office(self.home),
             emit=self.events.append, cancelled=lambda: False, live=lambda _: self.live, tracking=lambda *_: {},
         )  # fmt: skip
         return conduct(order, self.project, around)
@@ -130,7 +131,7 @@ def nothing_new_the_second_time(lab: Lab, before: Outcome) -> None:
     known = {before.digest: "tumours@2"}
     order = Order("r3", str(lab.project), "", "a" * 40, "A <a@example.org>", {}, "growth", TRAINING)
     around = Surroundings(
-        home=lab.home, store=open_home_store(lab.home), keys=lambda: open_keyring(lab.home.keys),
+        home=lab.home, store=open_home_store(lab.home), notary=open_office(lab.home),
         emit=lab.events.append, cancelled=lambda: False, live=lambda _: lab.live, tracking=lambda *_: {},
         known=lambda _, digest: known.get(digest),
     )  # fmt: skip

@@ -148,3 +148,61 @@ def test_a_build_reads_no_secret_and_plants_nothing(
     (worktree / "lib" / "backend.py").write_text("raise SystemExit")
     with pytest.raises(EnvironmentBuildError):  # the lock is the same, what it names is not
         build(worktree, Home(home, {}))
+
+
+READ_CONF = """
+    import os
+
+    def fit(name: str) -> str:
+        with open(os.path.join(os.getcwd(), name)) as file:
+            return file.read()
+"""
+needs_landlock = pytest.mark.skipif(not offered().landlock, reason="the kernel has no Landlock")
+
+
+@needs_landlock
+def test_a_step_reads_the_files_that_count_for_its_result_and_no_others(project: Project, home: Path) -> None:
+    """One that is refused is told what to declare; declared, it is read, and its bytes count."""
+    project.write("steps.py", READ_CONF)
+    project.write("conf/a.json", "1")
+    project.write("conf/b.txt", "2")
+    project.write("notes.md", "3")
+    name = {"name": "/".join(("conf", "a.json"))}
+    refused = project.run(StepSpec("fit", run="steps:fit", params=name))
+    error = refused.steps["fit"].error
+    assert error is not None and error.code == "step.not-declared"
+    assert str(error).endswith("read `conf/a.json`, which is not declared (add `files: [conf/*.json]` to the step)")
+    declared = StepSpec("fit", run="steps:fit", params=name, files=("conf/*.json",))
+    read = project.run(declared)
+    assert project.value(read, "fit") == "1"
+    again = project.run(declared)
+    assert again.steps["fit"].cached
+    project.write("conf/a.json", "9")
+    assert project.value(project.run(declared), "fit") == "9"
+    other = project.run(StepSpec("fit", run="steps:fit", params={"name": "notes.md"}, files=("conf/*.json",)))
+    assert other.steps["fit"].error is not None and "files: [notes.md]" in str(other.steps["fit"].error)
+
+
+@needs_landlock
+def test_what_a_command_is_refused_is_told_from_its_words(project: Project, home: Path) -> None:
+    project.write("steps.py", "")
+    project.write("conf/a.json", "1")
+    step = StepSpec("show", command=("cat", "conf/a.json", "{outputs.output}"))
+    error = project.run(step).steps["show"].error
+    assert error is None or error.code != "step.not-declared"  # a file that a command names is declared by that
+    step = StepSpec("show", command=("sh", "-c", "cat conf/a.js* > {outputs.output}"), files=("steps.py",))
+    error = project.run(step).steps["show"].error
+    assert error is not None and "add `files: [conf/*.json]`" in str(error)
+
+
+def test_without_a_wall_for_files_every_file_counts(project: Project) -> None:
+    from falaj.pipeline.facts import Facts
+    from falaj.pipeline.graph import expand
+
+    project.write("steps.py", 'import os\n\ndef count() -> int:\n    return len(os.listdir("conf"))\n')
+    project.write("conf/a.json", "1")
+    (node,) = expand({"fit": StepSpec("fit", run="steps:count")}, {}).values()
+    for enforced, readable in ((True, ("conf/a.json", "steps.py")), (False, None)):
+        project.write("other.md", "x")
+        facts = Facts(project.worktree, project.environment, "r1", enforced=enforced)
+        assert facts.readable(node, ()) == readable

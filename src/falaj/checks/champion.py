@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from falaj.checks.backtest import BacktestVerdict, backtest
-from falaj.checks.context import CheckContext
+from falaj.checks.context import GateContext
 from falaj.checks.gates import champion_gate, unseen
 from falaj.checks.paired import ScoredRows
 from falaj.checks.results import ChampionVerdict
@@ -23,7 +23,7 @@ Hope = Literal["better", "as good", "not worse"]
 """What a candidate has to show."""
 
 
-def against_champion(context: CheckContext, scoring: Scoring | None, hope: Hope) -> ChampionVerdict:
+def against_champion(context: GateContext, scoring: Scoring | None, hope: Hope) -> ChampionVerdict:
     """Say whether a candidate wins.
 
     Args:
@@ -42,7 +42,7 @@ def against_champion(context: CheckContext, scoring: Scoring | None, hope: Hope)
     return _verdict(found, gate, hope)
 
 
-def rows_of(context: CheckContext, scoring: Scoring | None, gate: GateSpec | None) -> tuple[ScoredRows | None, str]:
+def rows_of(context: GateContext, scoring: Scoring | None, gate: GateSpec | None) -> tuple[ScoredRows | None, str]:
     """The rows that both have scored, or why there are none."""
     if gate is None:
         return None, "the project has no gate that names rows and a metric"
@@ -60,7 +60,7 @@ def rows_of(context: CheckContext, scoring: Scoring | None, gate: GateSpec | Non
     ), ""
 
 
-def _blocks(context: CheckContext, scores: Scores) -> np.ndarray | None:
+def _blocks(context: GateContext, scores: Scores) -> np.ndarray | None:
     return scores.slices[context.blocks] if context.blocks else None
 
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from falaj.artifacts import ArtifactStore, Digest
 from falaj.errors import RunFailedError
-from falaj.project.spec import ProjectSpec
+from falaj.project.spec import GateSpec, ProjectSpec
 
 _FETCHING = threading.Lock()
 READING = ".read"
@@ -54,6 +54,48 @@ class LiveModel:
     digest: Digest
     learned_until: str = ""
     acceptance: frozenset[str] = frozenset()
+
+
+class Gates(Protocol):
+    """Something with gates."""
+
+    @property
+    def gates(self) -> tuple[GateSpec, ...]:
+        """In the order of the file."""
+        ...
+
+
+class GateContext(Protocol):
+    """What gates on scored rows are judged by."""
+
+    @property
+    def spec(self) -> Gates:
+        """Has the gates."""
+        ...
+
+    @property
+    def live(self) -> LiveModel | None:
+        """The release to compare with."""
+        ...
+
+    @property
+    def blocks(self) -> str | None:
+        """The column whose values keep rows together."""
+        ...
+
+    @property
+    def outputs(self) -> Mapping[str, Digest]:
+        """Digests by name."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """Of every random choice."""
+        ...
+
+    def model_digest(self) -> Digest:
+        """The digest of the model."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from falaj.checks.comparison import compare
-from falaj.checks.context import CheckContext, CheckError
+from falaj.checks.context import CheckContext, CheckError, GateContext
 from falaj.checks.metrics import MetricError, evaluate, metric_for
 from falaj.checks.own_metrics import with_own_metrics
 from falaj.checks.results import GateResult, SliceResult
@@ -82,7 +82,7 @@ def champion_gate(gates: Sequence[GateSpec]) -> GateSpec | None:
     return next((gate for gate in known if gate.not_worse_than), known[0] if known else None)
 
 
-def judge(gate: GateSpec, scoring: Scoring, context: CheckContext) -> GateResult:
+def judge(gate: GateSpec, scoring: Scoring, context: GateContext) -> GateResult:
     """Judge one gate on scored rows."""
     if gate.not_worse_than and context.live is None:
         return _excused(gate, NO_LIVE_RELEASE)
@@ -103,7 +103,7 @@ def judge(gate: GateSpec, scoring: Scoring, context: CheckContext) -> GateResult
     return _judge_slices(gate, scores, context.seed)
 
 
-def unseen(table: str, scores: Scores, context: CheckContext) -> Rows:
+def unseen(table: str, scores: Scores, context: GateContext) -> Rows:
     """Rows that the live release has not learned from, as far as their blocks are dates; else all rows.
 
     A release that was trained again on all rows has learned from the days that judged it, and would win on them. It has

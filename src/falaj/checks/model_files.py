@@ -23,6 +23,7 @@ from falaj.models import (
     skops_imports,
     top_level_modules,
 )
+from falaj.project.spec import ProjectSpec
 
 PICKLE_SUFFIXES = (".pkl", ".pickle", ".joblib", ".cloudpickle", ".dill")
 PICKLE_HEADS = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
@@ -45,8 +46,21 @@ def check(context: CheckContext) -> CheckResult:
 
     Option `allow`: modules that the model's pickles may import besides the usual ones and the project's own.
     """
-    folder = context.fetch_digest(context.model_digest())
-    allow = (*context.options("model-files").get("allow", ()), *project_modules(context.worktree))
+    return scan(context.fetch_digest(context.model_digest()), own_modules(context.spec, context.worktree))
+
+
+def own_modules(spec: ProjectSpec, worktree: Path) -> tuple[str, ...]:
+    """Modules that the model's files may name besides the usual ones: the project's, and those that its file allows."""
+    return (*spec.checks.get("model-files", {}).get("allow", ()), *project_modules(worktree))
+
+
+def scan(folder: Path, allow: tuple[str, ...]) -> CheckResult:
+    """Scan every file of a model.
+
+    Args:
+        folder: Its files.
+        allow: Modules that they may name besides the usual ones.
+    """
     files = sorted(path for path in (folder.rglob("*") if folder.is_dir() else [folder]) if path.is_file())
     findings = [finding for path in files for finding in scan_file(path, _name(path, folder), allow)]
     findings += check_mlmodel(folder)

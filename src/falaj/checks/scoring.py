@@ -146,8 +146,8 @@ def _with_notes(paths: Iterable[Path]) -> Iterator[str]:
 def score(context: CheckContext, models: Mapping[str, Path], tables: Mapping[str, set[str]], *, label: str) -> Scoring:
     """Score tables with models in the project's environment.
 
-    One process parts the tables; another one loads the models and is given the columns that they read. The labels meet
-    the scores here, where nothing of the project runs.
+    One process parts the tables; another one prepares the features of exams, and a third one loads the models and is
+    given the columns that they read. The labels meet the scores here, where nothing of the project runs.
 
     Args:
         context: Gives environment and outputs.
@@ -159,22 +159,49 @@ def score(context: CheckContext, models: Mapping[str, Path], tables: Mapping[str
         CheckError: Nothing could be scored.
     """
     out = Path(tempfile.mkdtemp(prefix="judge-", dir=context.workdir))
-    judge, features, scores = (out / name for name in ("labels", "features", "scores"))
-    for folder in (judge, features, scores):
+    judge, features, prepared, scores = (out / name for name in ("labels", "features", "prepared", "scores"))
+    for folder in (judge, features, prepared, scores):
         folder.mkdir()
     paths, problems = _fetched(context, tables)
     parted = _parted(context, models, tables, paths, label, (judge, features))
     problems |= {name: entry["problem"] for name, entry in parted.items() if entry["problem"]}
-    task = {
-        "models": {name: str(path) for name, path in models.items()},
-        "tables": {name: entry["features"] for name, entry in parted.items() if entry["features"]},
-        "out": str(scores),
-    }
+    read, unprepared = _prepared(context, parted, (features, prepared))
+    problems |= unprepared
+    task = {"models": {name: str(path) for name, path in models.items()}, "tables": read, "out": str(scores)}
     result = run_in_project(
-        context, "score", task, timeout_s=TIMEOUT_S, readable=[*models.values(), features], writable=[scores]
+        context, "score", task, timeout_s=TIMEOUT_S, readable=[*models.values(), features, prepared], writable=[scores]
     )
     found, unscored = _joined(parted, result, out)
     return Scoring(found, problems | unscored, result["versions"])
+
+
+def _prepared(
+    context: CheckContext, parted: Mapping[str, Mapping[str, str]], folders: tuple[Path, Path]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """The features that models read, those of exams as the project prepares them, and why some have none."""
+    features, prepared = folders
+    found = {name: entry["features"] for name, entry in parted.items() if entry["features"]}
+    functions = {name: function for name, function in _preparations(context).items() if name in found}
+    if not functions:
+        return found, {}
+    task = {
+        "functions": functions,
+        "tables": {name: found.pop(name) for name in functions},
+        "worktree": str(context.worktree),
+        "out": str(prepared),
+    }
+    readable = [context.worktree, features]
+    result = run_in_project(context, "prepare", task, timeout_s=TIMEOUT_S, readable=readable, writable=[prepared])
+    entries: Mapping[str, Mapping[str, str]] = result["tables"]
+    for name in functions:
+        if not entries[name]["problem"]:
+            found[name] = str(written_by("prepare", prepared, entries[name]["features"]))
+    return found, {name: entries[name]["problem"] for name in functions if entries[name]["problem"]}
+
+
+def _preparations(context: CheckContext) -> dict[str, str]:
+    """The function that prepares each exam that needs one."""
+    return {name: each.prepare for name, each in context.spec.data.items() if each.exam and each.prepare}
 
 
 def _parted(
@@ -191,6 +218,7 @@ def _parted(
         "slices": {name: sorted(columns) for name, columns in tables.items()},
         "label": label,
         "columns": _columns_of(models.values()),
+        "whole": sorted(_preparations(context)),
         "judge": str(judge),
         "features": str(features),
     }

@@ -8,7 +8,8 @@ from typing import Any
 
 from falaj import api
 from falaj.cli.output import ago, emit, styled
-from falaj.evidence import short
+from falaj.evidence import claimed, short
+from falaj.evidence.statement import parse_statement
 
 
 def print_release(release: api.Release, envelopes: list[dict[str, Any]]) -> None:
@@ -25,9 +26,7 @@ def print_release(release: api.Release, envelopes: list[dict[str, Any]]) -> None
         emit(f"  gate     {gate['text']}: {gate['reason']}")
     for check in release.data.get("checks", []):
         emit(f"  check    {check['name']}: {check['summary']}")
-    emit(f"  evidence {', '.join(_kind(envelope) for envelope in envelopes)}")
-
-
-def _kind(envelope: dict[str, Any]) -> str:
-    statement = json.loads(base64.b64decode(envelope["payload"]))
-    return short(str(statement["predicateType"]))
+    statements = [parse_statement(json.loads(base64.b64decode(envelope["payload"]))) for envelope in envelopes]
+    emit(f"  evidence {', '.join(short(each.predicate_type) for each in statements)}")
+    for words in claimed(statements):
+        emit(f"  claimed  {words}")

@@ -11,6 +11,8 @@ from falaj.confinement.confine import Confinement, available, confine, in_force
 from falaj.confinement.environ import certificate_paths, scratch_environ
 from falaj.confinement.interpreter import added_folders, python_folders
 from falaj.confinement.launch import Ceilings, ExposedHomeError, Launch, Launched, run_to_end, start
+from falaj.confinement.libc import hide_memory
+from falaj.confinement.seclude import seclude
 from falaj.confinement.wall import Wall, offered
 
 __all__ = [
@@ -24,10 +26,12 @@ __all__ = [
     "available",
     "certificate_paths",
     "confine",
+    "hide_memory",
     "in_force",
     "offered",
     "python_folders",
     "run_to_end",
     "scratch_environ",
+    "seclude",
     "start",
 ]

@@ -69,6 +69,9 @@ class Launch:
         ceilings: Limits.
         devices: Device nodes beside the common ones.
         hidden: Folders that nothing readable may contain: the home of the installation.
+        closed_ports: TCP ports that are not reached although the network is, where there is Landlock 4.
+        listed: Folders of which only what is readable can be read; their names are seen. Without Landlock all of them
+            is readable.
     """
 
     command: tuple[str, ...]
@@ -81,6 +84,8 @@ class Launch:
     ceilings: Ceilings = field(default_factory=Ceilings)
     devices: tuple[Path, ...] = ()
     hidden: tuple[Path, ...] = ()
+    listed: tuple[Path, ...] = ()
+    closed_ports: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -177,7 +182,7 @@ def refuse_exposure(launch: Launch) -> None:
     Raises:
         ExposedHomeError: Names both.
     """
-    for shown in (*launch.readable, *launch.writable, launch.scratch, *map(Path, system_paths())):
+    for shown in (*launch.readable, *launch.listed, *launch.writable, launch.scratch, *map(Path, system_paths())):
         for hidden in launch.hidden:
             if hidden.resolve().is_relative_to(shown.resolve()):
                 raise ExposedHomeError(0, f"{hidden} lies below {shown}, which code of projects reads")
@@ -190,15 +195,20 @@ def _own_environ() -> dict[str, str]:
 
 def _message(launch: Launch, wall: Wall, receipt: int) -> dict[str, object]:
     """The order as the launcher reads it: see `falaj.confinement.launcher.Order`."""
+    below = any(path.is_relative_to(TEMPORARY) for path in launch.listed)  # who may write there could read all of it
+    own_temporary = wall.namespaces and not below
     return {
         "command": list(launch.command),
         "folder": str(launch.folder),
-        "environ": {**launch.environ, **({"TMPDIR": TEMPORARY} if wall.namespaces else {})},  # short, for sockets
+        "environ": {**launch.environ, **({"TMPDIR": TEMPORARY} if own_temporary else {})},  # short, for sockets
+        "own_temporary": own_temporary,
         "readable": [*_with_real([*system_paths(), *_more_system_paths(), *map(str, launch.readable)])],
+        "listed": [*_with_real(map(str, launch.listed))],
         "writable": [*_with_real(map(str, (launch.scratch, *launch.writable)))],
         "devices": [*device_paths(), *map(str, launch.devices)],
         "temporary": str(launch.scratch / "tmp"),
         "network": launch.network,
+        "closed_ports": list(launch.closed_ports) if launch.network else [],
         "namespaces": wall.namespaces,
         "landlock": wall.landlock > 0,
         "seccomp": wall.seccomp,

@@ -31,10 +31,13 @@ if TYPE_CHECKING:
         folder: str
         environ: dict[str, str]
         readable: list[str]
+        listed: list[str]
         writable: list[str]
         devices: list[str]
         temporary: str
+        own_temporary: bool
         network: bool
+        closed_ports: list[int]
         namespaces: bool
         landlock: bool
         seccomp: bool
@@ -94,7 +97,7 @@ def _first(order: Order, told: int) -> None:
     """The first process of the namespaces: everything in them ends when it does."""
     set_death_signal(signal.SIGKILL, 0)  # a parent outside of the process ids is number 0
     namespaces.build_root(
-        order["readable"],
+        [path for path in order["readable"] if not _below(path, order["listed"])] + order["listed"],
         order["writable"],
         order["devices"],
         temporary=order["temporary"],
@@ -119,6 +122,10 @@ def _become(order: Order, parent: int) -> None:
     os.execvpe(order["command"][0], order["command"], order["environ"])  # noqa: S606 - that is what it is for
 
 
+def _below(path: str, folders: list[str]) -> bool:
+    return any(path.startswith(f"{folder}/") for folder in folders)
+
+
 def _limit(order: Order) -> None:
     limits = {resource.RLIMIT_CORE: 0, resource.RLIMIT_NOFILE: order["open_files"]}
     if order["namespaces"]:  # outside it would count every process of the user
@@ -134,9 +141,20 @@ def _confine(order: Order) -> None:
     give_up_capabilities()
     inside = order["namespaces"]
     if order["landlock"]:
-        writable = [*order["writable"], namespaces.SHARED_MEMORY, *([namespaces.TEMPORARY] if inside else [])]
+        writable = [
+            *order["writable"],
+            namespaces.SHARED_MEMORY,
+            *([namespaces.TEMPORARY] if order["own_temporary"] else []),
+        ]
         readable = [*order["readable"], "/proc"]
-        landlock.restrict_programs(readable, writable, order["devices"], network=order["network"] or inside)
+        landlock.restrict_programs(
+            readable,
+            writable,
+            order["devices"],
+            listed=order["listed"],
+            network=order["network"] or inside,
+            closed_ports=order["closed_ports"],
+        )
     if order["seccomp"]:
         seccomp.restrict(seccomp.COMPUTING if order["network"] or inside else seccomp.LOCAL)
 

@@ -44,12 +44,48 @@ def separate(*, network: bool) -> None:
     Raises:
         OSError: The kernel or its administrator does not allow it.
     """
+    flags = _CLONE_NEWNS | _CLONE_NEWPID | _CLONE_NEWIPC | (0 if network else _CLONE_NEWNET)
+    _separate(flags)
+
+
+def separate_mounts() -> None:
+    """Leave the machine's mounts alone; this process and its children keep everything else.
+
+    Raises:
+        OSError: The kernel or its administrator does not allow it, or the process has threads.
+    """
+    _separate(_CLONE_NEWNS)
+    _mount(None, "/", None, _MS_REC | _MS_SLAVE)
+
+
+def _separate(flags: int) -> None:
     user, group = os.geteuid(), os.getegid()
-    flags = _CLONE_NEWUSER | _CLONE_NEWNS | _CLONE_NEWPID | _CLONE_NEWIPC | (0 if network else _CLONE_NEWNET)
-    checked(libc.unshare(flags))
+    checked(libc.unshare(_CLONE_NEWUSER | flags))
     for name, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
         with open(f"/proc/self/{name}", "w") as file:
             file.write(text)
+
+
+def cover(folder: str, size: int) -> None:
+    """Put an empty folder in the place of another one; for a process with mounts of its own.
+
+    Args:
+        folder: What is covered.
+        size: Most bytes of what may be written into it.
+
+    Raises:
+        OSError: The kernel does not allow it.
+    """
+    _mount("tmpfs", folder, "tmpfs", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC, f"size={size},mode=700")
+
+
+def blank(file: str) -> None:
+    """Put nothing in the place of a file; for a process with mounts of its own.
+
+    Raises:
+        OSError: The kernel does not allow it.
+    """
+    _mount(os.devnull, file, None, _MS_BIND)
 
 
 def start_loopback() -> None:

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 _PR_GET_SECCOMP, _PR_SET_SECCOMP, _MODE_FILTER = 21, 22, 2
 _LOAD_WORD, _JUMP_EQUAL, _JUMP_AT_LEAST, _JUMP_ANY_BIT, _AND, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
 _ALLOW, _KILL, _REFUSE, _ABSENT = 0x7FFF0000, 0x80000000, 0x00050000 | errno.EPERM, 0x00050000 | errno.ENOSYS
-_NUMBER_AT, _ARCHITECTURE_AT, _FIRST_ARGUMENT_AT, _SECOND_ARGUMENT_AT = 0, 4, 16, 24
+_NUMBER_AT, _ARCHITECTURE_AT = 0, 4
+_FIRST_ARGUMENT_AT, _SECOND_ARGUMENT_AT, _THIRD_ARGUMENT_AT, _FOURTH_ARGUMENT_AT = 16, 24, 32, 40
+_IPPROTO_MPTCP, _MSG_FASTOPEN = 262, 0x20000000  # TCP that Landlock does not see
 _SOCK_STREAM, _SOCK_TYPE = 1, 0xF
 _AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK = 1, 2, 10, 16
 _X32_BIT = 0x40000000
@@ -35,6 +37,10 @@ ANSWERING, COMPUTING, LOCAL = "answering", "computing", "local"
 _ARCHITECTURES: Mapping[str, int] = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _SOCKET: Mapping[str, int] = {"x86_64": 41, "aarch64": 198}
 _CLONE: Mapping[str, int] = {"x86_64": 56, "aarch64": 220}
+_SEND: Mapping[str, Mapping[int, int]] = {  # by number: where the flags are
+    "x86_64": {44: _FOURTH_ARGUMENT_AT, 46: _THIRD_ARGUMENT_AT, 307: _FOURTH_ARGUMENT_AT},
+    "aarch64": {206: _FOURTH_ARGUMENT_AT, 211: _THIRD_ARGUMENT_AT, 269: _FOURTH_ARGUMENT_AT},
+}
 _CONNECT: Mapping[str, int] = {"x86_64": 42, "aarch64": 203}
 _PROGRAMS: Mapping[str, tuple[int, ...]] = {"x86_64": (59, 322), "aarch64": (221, 281)}
 _REFUSED: Mapping[str, Mapping[str, int]] = {
@@ -108,6 +114,7 @@ def program(machine: str, purpose: str = ANSWERING) -> Sequence[tuple[int, int, 
             *((_JUMP_EQUAL, "refuse", 0, number) for number in refused(machine, purpose)),
             (_JUMP_EQUAL, "socket", 0, _SOCKET[machine]),
             (_JUMP_EQUAL, "clone", 0, _CLONE[machine]),
+            *((_JUMP_EQUAL, f"flags {place}", 0, number) for number, place in _SEND[machine].items()),
             (_JUMP_EQUAL, "absent", "allow", _CLONE3),
         ],
         {
@@ -118,6 +125,10 @@ def program(machine: str, purpose: str = ANSWERING) -> Sequence[tuple[int, int, 
                 (_JUMP_EQUAL, "refuse", "refuse", 0),
             ],
             "type": _of_types(purpose),
+            **{
+                f"flags {place}": [(_LOAD_WORD, 0, 0, place), (_JUMP_ANY_BIT, "refuse", "allow", _MSG_FASTOPEN)]
+                for place in sorted({*_SEND[machine].values()})
+            },
             "refuse": [(_RETURN, 0, 0, _REFUSE)],
             "allow": [(_RETURN, 0, 0, _ALLOW)],
             "absent": [(_RETURN, 0, 0, _ABSENT)],
@@ -129,7 +140,7 @@ def program(machine: str, purpose: str = ANSWERING) -> Sequence[tuple[int, int, 
 def _of_types(purpose: str) -> Sequence[Instruction]:
     """Who only answers makes no datagrams: these reach a named socket without a connection."""
     if purpose != ANSWERING:
-        return [(_RETURN, 0, 0, _ALLOW)]
+        return [(_LOAD_WORD, 0, 0, _THIRD_ARGUMENT_AT), (_JUMP_EQUAL, "refuse", "allow", _IPPROTO_MPTCP)]
     return [
         (_LOAD_WORD, 0, 0, _SECOND_ARGUMENT_AT),
         (_AND, 0, 0, _SOCK_TYPE),

@@ -8,6 +8,7 @@ everything that is wrong. The room is pure: no database, no network, no clock.
 from falaj.evidence.admission import verify_admission
 from falaj.evidence.bundle import Bundle, Release, bundle_of, read_bundle, write_bundle
 from falaj.evidence.canonical import canonical
+from falaj.evidence.claims import claimed
 from falaj.evidence.decisions import (
     ADMISSION,
     APPROVAL,
@@ -23,7 +24,7 @@ from falaj.evidence.decisions import (
 )
 from falaj.evidence.envelope import Envelope, sign_statement, verify_envelope
 from falaj.evidence.errors import EvidenceError
-from falaj.evidence.keyring import CHECKPOINT, Keyring, Role, log_key_of, open_keyring
+from falaj.evidence.keyring import CHECKPOINT, Keyring, PublicKeyring, Role, log_key_of, open_keyring
 from falaj.evidence.keys import Signer, TrustedKey, key_id_of, load_or_create_key, read_trusted_keys, trust
 from falaj.evidence.mlbom import MLBOM, MlBom
 from falaj.evidence.predicates import (
@@ -83,6 +84,7 @@ __all__ = [
     "MlBom",
     "Problem",
     "Provenance",
+    "PublicKeyring",
     "Release",
     "Role",
     "RolloutRecord",
@@ -98,6 +100,7 @@ __all__ = [
     "Verified",
     "bundle_of",
     "canonical",
+    "claimed",
     "envelope_digest",
     "gates_digest",
     "key_id_of",

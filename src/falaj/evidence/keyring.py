@@ -14,7 +14,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from falaj.evidence.decisions import ADMISSION, IDENTITY, PRIVACY, SETTINGS
-from falaj.evidence.keys import Signer, TrustedKey, load_or_create_key, read_trusted_keys
+from falaj.evidence.errors import EvidenceError
+from falaj.evidence.keys import Signer, TrustedKey, key_id_of, load_or_create_key, read_trusted_keys
 from falaj.evidence.mlbom import MLBOM
 from falaj.evidence.predicates import COMPARISON, DATASET, EVAL, PROVENANCE, SCAN, TESTS, TRAIN
 from falaj.evidence.rollouts import ROLLOUT
@@ -80,6 +81,29 @@ class Keyring:
             EvidenceError: `evidence.key`.
         """
         return read_trusted_keys(self.folder / TRUSTED)
+
+
+@dataclass(frozen=True)
+class PublicKeyring(Keyring):
+    """The public halves alone: of a process that believes signatures and makes none."""
+
+    def signer(self, role: Role) -> Signer:
+        """Return a signer of a role that cannot sign.
+
+        Raises:
+            EvidenceError: `evidence.key`, when there is no public key of the role.
+        """
+        path = self.folder / f"{role}.pem.pub"
+        try:
+            pem = path.read_text()
+        except OSError as error:
+            message = f"cannot read a public key: {error.strerror}"
+            raise EvidenceError(message, where=str(path), code="evidence.key") from error
+        return Signer(key_id_of(pem), pem, _refuse)
+
+
+def _refuse(_message: bytes) -> bytes:
+    raise EvidenceError("this process has no signing keys", hint="the notary signs", code="evidence.no-signing-key")
 
 
 def open_keyring(folder: Path) -> Keyring:

@@ -36,6 +36,13 @@ TESTS = "https://falaj.dev/evidence/tests/v1"
 SCAN = "https://falaj.dev/evidence/scan/v1"
 COMPARISON = "https://falaj.dev/evidence/comparison/v1"
 
+WORKER = "worker"
+"""Whose word a claim is that nobody recomputed before it was signed."""
+OURS, PROJECT, PINNED = "ours", "project", "pinned"
+"""Who wrote a metric, and who an exam."""
+OWN, LIBRARIES = "own", "libraries"
+"""Whose code is loaded with a model: the project's too, or that of the libraries on our list alone."""
+
 P = TypeVar("P")
 
 
@@ -105,6 +112,7 @@ class Train:
         automated_decisions: Whether decisions about people follow from predictions alone; None when it is not told.
         human_review: Where a person asks a human to look again; empty when nowhere.
         refit_of: Digest of the judged twin, where the same recipe was trained again on all rows; else None.
+        claimed_by: Whose word this is.
     """
 
     model: str
@@ -124,6 +132,7 @@ class Train:
     since: str = ""
     started_by: str = ""
     refit_of: str | None = None
+    claimed_by: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the predicate."""
@@ -143,6 +152,9 @@ class GateRecord:
         interval: Confidence interval of the value or of the difference to the live release.
         slice: The worst slice of a sliced gate.
         reason: One line.
+        exam: `pinned` where the rows are a source that no step may read, else `project`.
+        metric: `ours`, or `project` where a function of the project computed it.
+        claimed_by: Whose word the value is; empty when the signer computed it from answers and labels.
     """
 
     text: str
@@ -153,6 +165,9 @@ class GateRecord:
     interval: tuple[float, float] | None = None
     slice: str | None = None
     reason: str = ""
+    metric: str = OURS
+    exam: str = PROJECT
+    claimed_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -165,6 +180,7 @@ class Eval:
         gates: Every gate of the project.
         live: Digest of the live model it was compared with.
         champion: Of a retrained model: whether it wins against the live one, why, and the comparison; else None.
+        claimed_by: Who says which answers and labels there were, and what is live.
     """
 
     run: str
@@ -172,6 +188,7 @@ class Eval:
     gates: tuple[GateRecord, ...]
     live: str | None = None
     champion: Mapping[str, Any] | None = None
+    claimed_by: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the predicate."""
@@ -190,6 +207,7 @@ class CheckRecord:
         values: Measured values beside their limits, as `dataclasses.asdict` gives them.
         tools: Versions by tool.
         findings: One line each.
+        claimed_by: Whose word this is; empty when the signer did the check itself.
     """
 
     name: str
@@ -199,6 +217,7 @@ class CheckRecord:
     values: tuple[Mapping[str, Any], ...]
     tools: Mapping[str, str]
     findings: tuple[str, ...] = ()
+    claimed_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -222,7 +241,13 @@ class Tests:
 
 @dataclass(frozen=True)
 class Scan(Tests):
-    """Says which checks of content ran (static, secrets, dependencies, model-files); the subject is the model."""
+    """Says which checks of content ran (static, secrets, dependencies, model-files); the subject is the model.
+
+    Args:
+        code: Whose code is loaded with the model: `own` (the project's too) or `libraries`.
+    """
+
+    code: str = ""
 
 
 @dataclass(frozen=True)
@@ -239,6 +264,7 @@ class Comparison:
         window: Names of the parameters that say which rows are learned from.
         verdict: Whether the twin wins against the live model, why, the comparison, and what it could have seen.
         agreement: Whether twin and refit agree on rows that neither learned from, and by how much they differ.
+        claimed_by: Whose word this is.
     """
 
     run: str
@@ -250,6 +276,7 @@ class Comparison:
     window: tuple[str, ...]
     verdict: Mapping[str, Any]
     agreement: Mapping[str, Any]
+    claimed_by: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the predicate."""

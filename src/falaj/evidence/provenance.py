@@ -37,6 +37,8 @@ class Provenance:
         trigger: Why it was built: push, schedule, drift, ...; empty when it is not told.
         cause: Of a training that something asked for: what happened, such as the alert and its reason.
         wall: What stood between the project's code and the machine, in the words of `falaj doctor`; `none` for nothing.
+        recomputed: What the signer computed itself, from the lockfile and the snapshots.
+        claimed_by: Whose word the rest is.
     """
 
     run: str
@@ -55,6 +57,8 @@ class Provenance:
     trigger: str = ""
     cause: Mapping[str, Any] = field(default_factory=dict)
     wall: str = "none"
+    recomputed: tuple[str, ...] = ()
+    claimed_by: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the predicate."""
@@ -70,7 +74,13 @@ class Provenance:
                 **({"trigger": self.trigger} if self.trigger else {}),
                 **({"cause": plain(self.cause)} if self.cause else {}),
             },
-            "internalParameters": {"reproducible": self.reproducible, "reason": self.reason, "wall": self.wall},
+            "internalParameters": {
+                "reproducible": self.reproducible,
+                "reason": self.reason,
+                "wall": self.wall,
+                "recomputed": list(self.recomputed),
+                "claimed_by": self.claimed_by,
+            },
             "resolvedDependencies": self._dependencies(),
         }
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from falaj.evidence.bundle import Bundle, read_bundle
 from falaj.evidence.canonical import parse
+from falaj.evidence.claims import claimed
 from falaj.evidence.decisions import envelope_digest
 from falaj.evidence.envelope import verify_signed
 from falaj.evidence.errors import EvidenceError
@@ -45,6 +46,11 @@ class Verification:
     def ok(self) -> bool:
         """Whether nothing is wrong."""
         return not self.problems
+
+    @property
+    def claimed(self) -> tuple[str, ...]:
+        """What was signed on the worker's word, in words for people."""
+        return claimed(item.statement for item in self.statements)
 
     def require(self) -> Verification:
         """Return self.

@@ -14,18 +14,23 @@ from typing import TYPE_CHECKING, Any
 
 from falaj.confinement import Launch, certificate_paths, scratch_environ
 from falaj.errors import FalajError
+from falaj.home import Home
 from falaj.pipeline.cache import Output
 from falaj.pipeline.commands import command_kinds, filled, refuse_link
+from falaj.pipeline.disk import default_limit
 from falaj.pipeline.endings import check_ending
 from falaj.pipeline.environment import Environment
 from falaj.pipeline.errors import DiskFullError, StepError
 from falaj.pipeline.graph import ONLY_OUTPUT, StepNode
 from falaj.pipeline.jobs import Job, Part
 from falaj.pipeline.materials import Materials
+from falaj.pipeline.ports import own_ports
 from falaj.pipeline.process import Limits, run_process
 from falaj.pipeline.runner import MODELS, PLACE, PROGRAM
 from falaj.pipeline.secrecy import Secrets
+from falaj.pipeline.surroundings import source_roots
 from falaj.pipeline.tracked import RUN_ID, Recorded, lay_out, read
+from falaj.pipeline.undeclared import TAIL_BYTES, explained
 
 if TYPE_CHECKING:
     from falaj.artifacts import ArtifactStore, Digest
@@ -96,11 +101,17 @@ class Bench:
         with _disk_errors(folder), _scratch(folder):
             inputs = [[self._path(part) for part in parts] for parts in job.inputs]
             command = self._command(job, inputs, folder)
-            limits = Limits(job.node.step.timeout_s, job.node.step.memory_bytes or self.memory_bytes)
+            step = job.node.step
+            disk_bytes = step.disk_bytes or default_limit(folder)
+            limits = Limits(step.timeout_s, step.memory_bytes or self.memory_bytes, disk_bytes)
             launch = self._launch(job, command, inputs, environ, folder)
-            ending = run_process(launch, limits=limits, stop=stop, output=output)
+            tail = _Tail(output)
+            ending = run_process(launch, limits=limits, stop=stop, output=tail)
             self._record(launch, folder)
-            check_ending(job.node, ending, limits, folder)
+            try:
+                check_ending(job.node, ending, limits, folder)
+            except StepError as error:
+                raise explained(error, tail.text, self.worktree, job.files) from error
             return self._keep(job.node, folder)
 
     def _launch(
@@ -110,8 +121,10 @@ class Bench:
         step = job.node.step
         own = scratch_environ(folder, os.environ, network=step.network)
         tracked = lay_out(folder / "mlflow", environ[RUN_ID]) if RUN_ID in environ else {}
-        ours = (PLACE, MODELS)
-        readable = [*self.environment.folders, self.worktree, *ours, *(path for paths in inputs for path in paths)]
+        own_code = (self.worktree,) if job.files is None else tuple(self.worktree / name for name in job.files)
+        roots = (self.worktree, *source_roots(self.worktree))  # which an environment without a lockfile may name
+        folders = [each for each in self.environment.folders if each not in roots]
+        readable = [*folders, *own_code, PLACE, MODELS, *(path for paths in inputs for path in paths)]
         return Launch(
             tuple(command),
             self.worktree,
@@ -120,6 +133,8 @@ class Bench:
             folder,
             network=step.network,
             hidden=(self.home,),
+            listed=() if job.files is None else (self.worktree,),
+            closed_ports=own_ports(Home(self.home, os.environ)) if step.network else (),
         )
 
     def _record(self, launch: Launch, folder: Path) -> None:
@@ -161,6 +176,21 @@ class Bench:
         if node.step.secrets:
             Secrets(self.secrets.of(node.step.secrets)).refuse_in(folder / "outputs", node.name)
         return {name: Output(self.store.put(folder / "outputs" / name).digest, kind) for name, kind in kinds.items()}
+
+
+class _Tail:
+    """Passes on what a step prints, and remembers the end of it."""
+
+    def __init__(self, output: Callable[[bytes], None]) -> None:
+        self._output, self._end = output, b""
+
+    def __call__(self, chunk: bytes) -> None:
+        self._end = (self._end + chunk)[-TAIL_BYTES:]
+        self._output(chunk)
+
+    @property
+    def text(self) -> str:
+        return self._end.decode(errors="replace")
 
 
 def safe_name(node: str) -> str:

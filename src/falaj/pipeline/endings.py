@@ -33,6 +33,13 @@ def check_ending(node: StepNode, ending: Ending, limits: Limits, folder: Path) -
                 hint="raise `resources.memory`, or read less at a time",
                 code="step.out-of-memory",
             )
+        case "out-of-disk":
+            raise StepError(
+                f"wrote {_mebibytes(ending.disk_bytes)} to its folder, its limit is {_mebibytes(limits.disk_bytes)}",
+                where=step,
+                hint="raise `resources.disk`, or write less at a time",
+                code="step.out-of-disk",
+            )
         case "too-many-processes":
             raise StepError("started too many processes", where=step, code="step.too-many-processes")
     if ending.code < 0:

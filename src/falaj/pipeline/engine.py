@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from falaj.confinement import offered
 from falaj.errors import FalajError
 from falaj.pipeline import cache
 from falaj.pipeline.attempt import Bench, DamagedInputError
@@ -119,7 +120,13 @@ class _Execution:
         self._params = params
         self._cpus = cpus
         self._nodes = expand(spec.steps, spec.data)
-        self._facts = Facts(self._bench.worktree, self._bench.environment, worker.run_dir.name, spec.steps)
+        self._facts = Facts(
+            self._bench.worktree,
+            self._bench.environment,
+            worker.run_dir.name,
+            spec.steps,
+            enforced=offered().landlock > 0,
+        )
         self._noticed: set[str] = set()
         self._waiting = dict(self._nodes)
         self._ready: dict[str, Job] = {}
@@ -183,7 +190,8 @@ class _Execution:
         params = json.loads(json.dumps({**node.step.params, **self._params.get(node.step.name, {}), **node.cell}))
         inputs = tuple(tuple(self._parts(entry)) for entry in node.inputs)
         self._notice(node)
-        return Job(node, self._facts.fingerprint(node, params, inputs), params, inputs)
+        fingerprint = self._facts.fingerprint(node, params, inputs)
+        return Job(node, fingerprint, params, inputs, self._facts.readable(node, inputs))
 
     def _notice(self, node: StepNode) -> None:
         """Say once of a place in the code that it cannot be followed."""

@@ -30,12 +30,14 @@ class Environment:
         digest: Hex SHA-256 of everything about it that results can depend on.
         reproducible: Whether a lockfile says exactly what is in it.
         lockfile: Name of the lockfile in the project; None without one.
+        interpreter: Version of the Python of one with a lockfile.
     """
 
     python: Path
     digest: str
     reproducible: bool
     lockfile: str | None = None
+    interpreter: str = ""
 
     @property
     def folders(self) -> tuple[Path, ...]:
@@ -63,21 +65,38 @@ def build(worktree: Path, home: Home) -> Environment:
     Raises:
         EnvironmentBuildError: uv could not install what the lock names.
     """
-    lockfile = _lockfile(worktree)
+    lockfile = lockfile_of(worktree)
     if lockfile is None:
         return _unlocked()
-    key = _lock_digest(worktree, lockfile)
+    key = lock_digest(worktree, lockfile)
     folder = home.root / "envs" / key[:32]
     ready = folder / _READY
     if not ready.exists():
         with _alone(folder.with_suffix(".lock")):
             if not ready.exists():
                 _install(worktree, lockfile, folder, home)
-    digest = hashlib.sha256(f"{key}\n{ready.read_text()}".encode()).hexdigest()
-    return Environment(folder / "bin" / "python", digest, reproducible=True, lockfile=lockfile)
+    interpreter: str = json.loads(ready.read_text())["python"]
+    digest = environment_digest(key, interpreter)
+    return Environment(folder / "bin" / "python", digest, True, lockfile, interpreter)
 
 
-def _lockfile(worktree: Path) -> str | None:
+def environment_digest(key: str, interpreter: str) -> str:
+    """Digest of all that results can depend on.
+
+    Args:
+        key: What `lock_digest` gave.
+        interpreter: Version of the environment's Python.
+    """
+    return hashlib.sha256(f"{key}\n{json.dumps({'python': interpreter})}".encode()).hexdigest()
+
+
+def has_own_packages(worktree: Path, lockfile: str) -> bool:
+    """Whether packages of the environment lie in the project's folder."""
+    return lockfile == "uv.lock" and bool({*locked_sources(worktree / lockfile).values()} - {"", "archive"})
+
+
+def lockfile_of(worktree: Path) -> str | None:
+    """Name of the file that says exactly what the environment holds; None when there is none."""
     if (worktree / "uv.lock").exists():
         return "uv.lock"
     requirements = worktree / "requirements.txt"
@@ -85,7 +104,7 @@ def _lockfile(worktree: Path) -> str | None:
     return "requirements.txt" if hashed else None
 
 
-def _lock_digest(worktree: Path, lockfile: str) -> str:
+def lock_digest(worktree: Path, lockfile: str) -> str:
     """Digest of what decides about the environment; `tool.uv` of the project says which groups are installed."""
     found = hashlib.sha256((worktree / lockfile).read_bytes())
     found.update(os.uname().machine.encode())

@@ -26,7 +26,7 @@ class WorkspaceError(UsageError):
 class StepError(RunFailedError):
     """A step did not give what it should.
 
-    Codes: `step.failed`, `step.timed-out`, `step.cancelled`, `step.out-of-memory`, `step.killed`,
+    Codes: `step.failed`, `step.timed-out`, `step.cancelled`, `step.out-of-memory`, `step.out-of-disk`, `step.killed`,
     `step.wrong-output`, `step.wrong-input`, `step.secret-in-result`, `step.missing-function`, `step.input-unreadable`.
     """
 

@@ -28,11 +28,20 @@ class Facts:
         environment: The project's python.
         run_id: Binds the results of steps with `cache: false` to this run.
         steps: The pipeline by step name.
+        enforced: Whether a step is kept from files that do not count for its result; where nothing does that, every
+            file counts for every step.
     """
 
     def __init__(
-        self, worktree: Path, environment: Environment, run_id: str, steps: Mapping[str, StepSpec] | None = None
+        self,
+        worktree: Path,
+        environment: Environment,
+        run_id: str,
+        steps: Mapping[str, StepSpec] | None = None,
+        *,
+        enforced: bool = True,
     ) -> None:
+        self._enforced = enforced
         self._worktree = worktree
         self._environment = environment
         self._run_id = run_id
@@ -40,6 +49,7 @@ class Facts:
         self._code = Checkout(worktree, source_roots(worktree))
         self._reaches: dict[object, Reach] = {}
         self._whole: dict[str, str] | None = None
+        self._names: frozenset[str] | None = None
 
     def fingerprint(self, node: StepNode, params: Mapping[str, Any], inputs: tuple[tuple[Part, ...], ...]) -> str:
         """Name of a node's result.
@@ -61,15 +71,10 @@ class Facts:
             ]
             for entry, each in zip(node.inputs, inputs, strict=True)
         ]
-        code = dict(self.reach(step).files)
-        for entry, each in zip(node.inputs, inputs, strict=True):
-            writer = self._steps.get(entry.name.partition(".")[0]) if entry.source is None else None
-            if writer is not None and any(part.kind in _OBJECTS for part in each):
-                code |= self.reach(writer).files  # what a pickle names is imported where it is read
         return fingerprint(
             StepFacts(
                 call=step.run or list(step.command or ()),
-                code=code,
+                code=self.code(node, inputs),
                 params=params,
                 inputs=parts,
                 outputs=[*step.outputs, f"kind={step.output}"],
@@ -77,6 +82,26 @@ class Facts:
                 once_in="" if step.cache else self._run_id,
             )
         )
+
+    def code(self, node: StepNode, inputs: tuple[tuple[Part, ...], ...]) -> Mapping[str, str]:
+        """Digests of the project's files that a node's result can depend on, by path.
+
+        Raises:
+            PipelineError: A declared file does not exist.
+        """
+        code = dict(self.reach(node.step).files)
+        for entry, each in zip(node.inputs, inputs, strict=True):
+            writer = self._steps.get(entry.name.partition(".")[0]) if entry.source is None else None
+            if writer is not None and any(part.kind in _OBJECTS for part in each):
+                code |= self.reach(writer).files  # what a pickle names is imported where it is read
+        return code
+
+    def readable(self, node: StepNode, inputs: tuple[tuple[Part, ...], ...]) -> tuple[str, ...] | None:
+        """What a node may read of the project; None for all of it, which then counts for its result."""
+        if self._names is None:
+            self._names = frozenset(path.relative_to(self._worktree).as_posix() for path in files_below(self._worktree))
+        code = self.code(node, inputs)
+        return None if code.keys() >= self._names else tuple(sorted(code))
 
     def reach(self, step: StepSpec) -> Reach:
         """The project's files that a step can read, so far as the text of its code tells, and those that it declares.
@@ -90,7 +115,8 @@ class Facts:
         if key not in self._reaches:
             found = self._followed(step)
             declared = dict(self._declared(step))
-            rest = self._everything() if found.unknown and not declared else {}
+            unbound = (found.unknown and not declared) or not self._enforced
+            rest = self._everything() if unbound else {}
             self._reaches[key] = found | Reach(declared | rest)
         return self._reaches[key]
 

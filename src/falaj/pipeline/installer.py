@@ -21,6 +21,7 @@ from typing import Any
 from falaj.confinement import Launch, certificate_paths, offered, python_folders, scratch_environ
 from falaj.home import Home
 from falaj.pipeline.environment_errors import EnvironmentBuildError
+from falaj.pipeline.ports import own_ports
 from falaj.pipeline.process import Limits, never_stopped, run_process
 
 TIMEOUT_S = 3600.0
@@ -141,6 +142,7 @@ class Installer:
             (self.target, *writable),
             network=True,
             hidden=(self.home.root,),
+            closed_ports=own_ports(self.home),
         )
 
     def _bare_project(self, folder: Path) -> Path:

@@ -40,9 +40,11 @@ class Job:
         fingerprint: Name of its result.
         params: Its arguments, the matrix cell included.
         inputs: For each entry of the step's `inputs`, what is read.
+        files: What it may read of the project, relative to the worktree; None for all of it.
     """
 
     node: StepNode
     fingerprint: str
     params: Mapping[str, Any]
     inputs: tuple[tuple[Part, ...], ...]
+    files: tuple[str, ...] | None = None

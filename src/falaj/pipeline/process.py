@@ -19,13 +19,14 @@ from typing import Literal
 
 from falaj.confinement import Launch, Wall, offered, start
 from falaj.pipeline import procfs
+from falaj.pipeline.disk import DiskWatch
 
 GRACE_S = 2.0
 """How long a step that is asked to stop may take before it is killed."""
 MEMORY_CHECK_S = 0.2
 _CHUNK = 1 << 16
 
-Reason = Literal["exited", "timed-out", "cancelled", "out-of-memory", "too-many-processes"]
+Reason = Literal["exited", "timed-out", "cancelled", "out-of-memory", "out-of-disk", "too-many-processes"]
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,12 @@ class Limits:
     Attributes:
         timeout_s: Seconds until it is stopped; None is no limit.
         memory_bytes: Memory of it and all that it starts; None is no limit.
+        disk_bytes: Disk space of its scratch folder; None is no limit.
     """
 
     timeout_s: float | None = None
     memory_bytes: int | None = None
+    disk_bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -49,11 +52,13 @@ class Ending:
         reason: `exited`, or why it was stopped.
         code: Exit code; negative for the signal that ended it.
         memory_bytes: The most memory that was seen in use; 0 when it was never looked at.
+        disk_bytes: What its scratch folder took when it was measured last.
     """
 
     reason: Reason
     code: int
     memory_bytes: int = 0
+    disk_bytes: int = 0
 
 
 @contextmanager
@@ -88,7 +93,7 @@ def run_process(
     launched = start(launch, wall or offered())
     process = launched.process
     try:
-        ending = _Watch(process, limits, launch.ceilings.processes, stop, output).until_end()
+        ending = _Watch(process, limits, launch, stop, output).until_end()
         launched.refuse_unstarted()
         return ending
     finally:
@@ -106,7 +111,7 @@ class _Watch:
         self,
         process: subprocess.Popen[bytes],
         limits: Limits,
-        processes: int,
+        launch: Launch,
         stop: int,
         output: Callable[[bytes], None],
     ) -> None:
@@ -114,7 +119,9 @@ class _Watch:
         self._process = process
         self._pipe = process.stdout.fileno()
         self._limits = limits
-        self._processes = processes
+        self._processes = launch.ceilings.processes
+        self._disk = DiskWatch(launch.scratch)
+        self._watched = limits.memory_bytes is not None or limits.disk_bytes is not None
         self._stop = stop
         self._output = output
         self._deadline = time.monotonic() + limits.timeout_s if limits.timeout_s is not None else None
@@ -143,13 +150,13 @@ class _Watch:
             os.close(handle)
         code = self._process.wait()
         self._drain()
-        return Ending(self._reason, code, self._most)
+        return Ending(self._reason, code, self._most, self._disk.used_bytes())
 
     def _wait_ms(self) -> float | None:
         waits = []
         if self._deadline is not None:
             waits.append(max(0.0, self._deadline - time.monotonic()))
-        if self._limits.memory_bytes is not None and self._reason == "exited":
+        if self._watched and self._reason == "exited":
             waits.append(max(0.0, self._memory_at - time.monotonic()))
         return min(waits) * 1000 if waits else None
 
@@ -160,12 +167,21 @@ class _Watch:
             else:
                 self._deadline = None
                 self._end()
-        watched = self._limits.memory_bytes is not None and self._reason == "exited"
-        if watched and time.monotonic() >= self._memory_at:  # every process is looked at: not at each line of output
-            self._check_memory(self._limits.memory_bytes or 0)
+        if (
+            self._watched and self._reason == "exited" and time.monotonic() >= self._memory_at
+            # every process is looked at: not at each line of output
+        ):
+            self._check_memory(self._limits.memory_bytes)
+            self._check_disk(self._limits.disk_bytes)
             self._memory_at = time.monotonic() + MEMORY_CHECK_S
 
-    def _check_memory(self, limit: int) -> None:
+    def _check_disk(self, limit: int | None) -> None:
+        if limit is not None and self._disk.used_bytes() > limit:
+            self._end("out-of-disk")
+
+    def _check_memory(self, limit: int | None) -> None:
+        if limit is None:
+            return
         members = [each for each in procfs.family(self._process.pid) if each.pid != self._process.pid]
         used = procfs.memory_bytes(members, limit)
         self._most = max(self._most, used)

@@ -82,6 +82,9 @@ class EnvironmentSpec:
         rollout: Strategy of every deployment here, `kind` and `options`; None leaves it to the projects.
         bake_s: How long a candidate is live at one location before the next one begins.
         require_lockfile: Whether a release must have been made with a lockfile; on the lowest rung none needs one.
+        require_pinned_exam: Whether one of its gates must be on a source that no step may read.
+        require_computed_metric: Whether the platform must compute the metric of one, of the same where both are asked.
+        require_library_code: Whether nothing of the project may be loaded with the model.
     """
 
     name: str
@@ -97,6 +100,9 @@ class EnvironmentSpec:
     rollout: Mapping[str, Any] | None = None
     bake_s: float = 0.0
     require_lockfile: bool = True
+    require_pinned_exam: bool = False
+    require_computed_metric: bool = False
+    require_library_code: bool = False
 
 
 LEAST_KEPT_S, MOST_KEPT_S = 86_400, 10**10

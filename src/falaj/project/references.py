@@ -26,6 +26,9 @@ def reference_issues(spec: ProjectSpec, document: Document, checkout: Checkout) 
     for step in spec.steps.values():
         found += [*_step_issues(spec, step, document), *_file_issues(step, document, checkout.root)]
         found += function_issues(step, document, checkout)
+    for name, source in spec.data.items():
+        if source.prepare:
+            found += metric_issues(source.prepare, ("data", name, "prepare"), document, checkout)
     for index, gate in enumerate(spec.gates):
         if is_function(gate.metric):
             found += metric_issues(gate.metric, ("gates", index), document, checkout)
@@ -88,6 +91,9 @@ def _name_issues(spec: ProjectSpec, document: Document) -> Iterator[Issue]:
 def _step_issues(spec: ProjectSpec, step: StepSpec, document: Document) -> Iterator[Issue]:
     for index, name in enumerate(step.inputs):
         yield from _unknown(spec, name, document, ("pipeline", step.name, "inputs", index))
+        if name in spec.data and spec.data[name].exam:
+            place = ("pipeline", step.name, "inputs", index)
+            yield document.issue(place, f"{name!r} is an exam, which no step may read", "another source")
     for index, name in enumerate(step.needs):
         if name not in spec.steps:
             near = nearest(name, spec.steps)
@@ -109,6 +115,17 @@ def _unknown(spec: ProjectSpec, name: str, document: Document, path: tuple[str |
 
 
 def _data_issues(spec: ProjectSpec, document: Document) -> Iterator[Issue]:
+    for name, source in spec.data.items():
+        if source.exam and not any(gate.data == name for gate in spec.gates):
+            yield document.issue(("data", name), f"no gate is on the exam {name!r}", f"`METRIC >= NUMBER on {name}`")
+        if source.exam and name in spec.expect:
+            yield document.issue(
+                ("expect", name), "an exam is read by gates alone", "a table of the pipeline", of_key=True
+            )
+    model_rows = spec.checks.get("model", {}).get("data")
+    if model_rows in spec.data and spec.data[str(model_rows)].exam:
+        message = "the check `model` gives rows with their labels to the model, which an exam must not"
+        yield document.issue(("checks", "model", "data"), message, "a table of the pipeline")
     for name in spec.expect:
         for issue in _unknown(spec, name, document, ("expect", name)):
             place = document.place(("expect", name), of_key=True)

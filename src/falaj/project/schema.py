@@ -69,9 +69,24 @@ class DataSource(Strict):
         "`falaj privacy find` knows where a person's data went.",
     )
 
+    exam: bool = Field(
+        default=False,
+        description="Kept for gates: no step reads it, and its labels go to the judge alone. It lies outside of the "
+        "project: `file:///...` or `s3://...`.",
+    )
+    prepare: Function | None = Field(
+        default=None,
+        description="Of an exam: a function of the project that is given the table without the label, and returns what "
+        "the model reads, a row for each row.",
+    )
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         self.read.require_fits(self.source)
+        if self.prepare and not self.exam:
+            raise problem("only an exam is prepared apart from the steps", "`exam: true`")
+        if self.exam and not self.source.startswith(("file:///", "s3://")):
+            raise problem("an exam lies outside of the project, where no step can read it", "file:///... or s3://...")
         return self
 
     def to_spec(self, name: str) -> SourceSpec:
@@ -85,6 +100,10 @@ class Resources(Strict):
 
     cpu: float = Field(default=1.0, gt=0, le=1024, description="Cores.")
     memory: Size | None = Field(default=None, description="Memory; a step that uses more is stopped.")
+    disk: Size | None = Field(
+        default=None,
+        description="Disk space of its folder; a step that takes more is stopped. By default 80% of what is free.",
+    )
 
 
 class Retries(Strict):
@@ -160,6 +179,7 @@ class Step(Strict):
             needs=tuple(self.needs),
             cpu=self.resources.cpu,
             memory_bytes=self.resources.memory,
+            disk_bytes=self.resources.disk,
             retries=self.retries.count,
             backoff_s=self.retries.backoff,
             timeout_s=self.timeout,

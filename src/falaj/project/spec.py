@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-SPEC_VERSION = 5
+SPEC_VERSION = 6
 """Raised whenever the JSON form changes, so that an older cache entry is not read."""
 
 MAX_REPLICAS = 64
@@ -35,6 +35,9 @@ class SourceSpec:
         sector: The business whose law covers the data: `health`, `banking`, ...; empty when only the classification
             tells.
         subject_key: The column that says whose each row is; empty when none does.
+        exam: Whether it is kept for gates: no step reads it.
+        prepare: Of an exam: the function that makes of its columns, without the label, what the model reads; empty
+            when the model reads them as they are.
     """
 
     name: str
@@ -44,6 +47,8 @@ class SourceSpec:
     read: Mapping[str, Any] = field(default_factory=dict)
     sector: str = ""
     subject_key: str = ""
+    exam: bool = False
+    prepare: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,7 @@ class StepSpec:
         needs: Steps that must have finished although nothing of them is read.
         cpu: Cores that the step reserves.
         memory_bytes: Memory that the step may use; None is no limit.
+        disk_bytes: Disk space that the step's folder may take; None is most of what is free.
         retries: How often a failed step is tried again.
         backoff_s: Seconds before the first retry; doubled for each further one.
         timeout_s: Seconds after which the step is stopped; None is no limit.
@@ -81,6 +87,7 @@ class StepSpec:
     needs: tuple[str, ...] = ()
     cpu: float = 1.0
     memory_bytes: int | None = None
+    disk_bytes: int | None = None
     retries: int = 0
     backoff_s: float = 1.0
     timeout_s: float | None = None

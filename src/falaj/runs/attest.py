@@ -1,20 +1,26 @@
-"""The evidence of a run: what it says about the model that came out of it, signed."""
+"""What a run says of the model that came out of it; the notary holds it against the store, and signs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 from falaj import __version__
 from falaj import evidence as ev
 from falaj.artifacts import ArtifactStore, Digest
 from falaj.checks import Agreement, ChampionVerdict, CheckResult, GateResult
+from falaj.checks.scoring import Scoring
 from falaj.confinement import offered
+from falaj.evidence.predicates import PINNED, PROJECT
 from falaj.governance.privacy import Label, label_of
+from falaj.notary.attestation import Attestation, Circumstances, GateClaim, ScoredTable, TableFacts
+from falaj.notary.evidence import check_record
+from falaj.notary.gates import record_of
 from falaj.pipeline.environment import Environment
 from falaj.pipeline.result import PipelineResult
+from falaj.pipeline.sources import Snapshot
 from falaj.project.spec import ProjectSpec
 from falaj.runs.outcome import LiveRelease, Order
 
@@ -64,6 +70,11 @@ class Findings:
         champion: How a retrained candidate did beside the live release; None for other runs.
         labels: What the data is besides what the project file says, by source; the most sensitive first.
         twin: Of a model that was trained again on all rows: its judged twin and how they agree; else None.
+        scoring: The answers and labels that the gates were judged by.
+        blocks: The column whose values keep rows together, where the candidate was held beside the live release.
+        outputs: Digests of the tables of the gates, by name.
+        hope: What a retrained candidate had to show.
+        exams: Snapshots of tables that no step has read, by source.
     """
 
     order: Order
@@ -83,39 +94,85 @@ class Findings:
     champion: ChampionVerdict | None = None
     labels: Mapping[str, Sequence[Label]] = field(default_factory=dict)
     twin: JudgedTwin | None = None
+    scoring: Scoring | None = None
+    blocks: str | None = None
+    outputs: Mapping[str, Digest] = field(default_factory=dict)
+    hope: str = ""
+    exams: Mapping[str, Snapshot] = field(default_factory=dict)
 
 
-def attest(found: Findings, store: ArtifactStore, keys: ev.Keyring) -> list[tuple[str, Mapping[str, Any]]]:
-    """Sign what was found, each statement by the role that may say it.
+def attestation_of(
+    found: Findings, store: ArtifactStore, lock: str | None, own_modules: tuple[str, ...]
+) -> Attestation:
+    """What the notary is asked to sign.
 
-    Dataset statements come first, then provenance, train, eval, tests, scan and bill of materials of the model.
+    Args:
+        found: About the run.
+        store: Has the snapshots.
+        lock: Digest of the folder with the lockfile.
+        own_modules: Modules of the project, which its model files may name.
     """
-    datasets = _datasets(found, store)
-    statements = [*(dataset_statement(*each) for each in datasets), *_about_the_model(found, datasets)]
-    return [
-        (kind, ev.sign_statement(each, keys.signer_for(kind))) for each in statements if (kind := each.predicate_type)
-    ]
+    datasets = tuple(_datasets(found, store))
+    records = tuple(record_of(gate) for gate in found.gates)
+    checks = tuple(check_record(check) for check in found.checks)
+    return Attestation(
+        model=found.spec.model,
+        digest=found.model,
+        run=found.order.run_id,
+        commit=found.order.commit,
+        datasets=datasets,
+        provenance=_provenance(found),
+        train=_train(found),
+        gates=tuple(map(partial(_claim, found.scoring, found.exams), found.gates, records)),
+        circumstances=_circumstances(found),
+        champion=_champion(found),
+        behaviour=tuple(check for check in checks if check.name in BEHAVIOUR),
+        content=tuple(check for check in checks if check.name not in BEHAVIOUR),
+        bill=bill_of(found, [*datasets], records),
+        lock=lock,
+        interpreter=found.environment.interpreter,
+        own_modules=own_modules,
+        twin=found.twin.digest if found.twin else None,
+        comparison=_comparison(found, found.twin) if found.twin else None,
+        tables=_table_facts(found.scoring),
+    )
 
 
-def believable(found: Findings, envelopes: list[tuple[str, Mapping[str, Any]]], keys: ev.Keyring) -> list[str]:
-    """Why a verifier would not believe a release with this evidence; empty when it would.
-
-    Asked before a release is made, so that what agents would refuse never gets a number.
-    """
-    release = ev.Release(found.spec.model, 0, found.model, found.order.run_id, found.order.commit)
-    bundle = ev.bundle_of(release, [dict(envelope) for _, envelope in envelopes])
-    checked = ev.verify_release(bundle, keys.trusted(), Path(), digest_of=lambda _: found.model)
-    return [problem.message for problem in checked.problems]
+def tables_of(found: Findings) -> Mapping[str, ScoredTable]:
+    """The answers and labels that the gates were judged by."""
+    tables = found.scoring.tables if found.scoring else {}
+    return {name: ScoredTable(each.label, each.scores, each.slices) for name, each in tables.items()}
 
 
-def dataset_statement(snapshot: ev.Snapshot, dataset: ev.Dataset) -> ev.Statement:
-    """What is said about a snapshot."""
-    return ev.statement(ev.DATASET, [(snapshot.name, snapshot.digest)], dataset.as_dict())
+def _table_facts(scoring: Scoring | None) -> dict[str, TableFacts]:
+    tables = scoring.tables if scoring else {}
+    return {name: TableFacts(each.classes, each.names, dict(each.problems)) for name, each in tables.items()}
+
+
+def _claim(
+    scoring: Scoring | None, exams: Mapping[str, Snapshot], gate: GateResult, record: ev.GateRecord
+) -> GateClaim:
+    scores = scoring.tables.get(gate.gate.data) if scoring else None
+    own = {name: value for (text, name), value in scores.own.items() if text == gate.gate.text} if scores else {}
+    return GateClaim(gate.gate, replace(record, exam=PINNED if gate.gate.data in exams else PROJECT), own)
+
+
+def _circumstances(found: Findings) -> Circumstances:
+    live, exams = found.live, [str(each.digest) for each in found.exams.values()]
+    return Circumstances(
+        release=live.number if live else 0,
+        live=live.digest if live else None,
+        learned_until=live.learned_until if live else "",
+        acceptance=tuple(sorted({*live.acceptance, *exams})) if live else (),
+        blocks=found.blocks,
+        outputs={name: str(digest) for name, digest in found.outputs.items()},
+        hope=found.hope if found.champion else "",
+    )
 
 
 def _datasets(found: Findings, store: ArtifactStore) -> list[tuple[ev.Snapshot, ev.Dataset]]:
     described = []
-    for name, snapshot in found.pipeline.snapshots.items():
+    for name, snapshot in {**found.pipeline.snapshots, **found.exams}.items():
         source, manifest = found.spec.data[name], store.manifest(snapshot.digest)
         dataset = ev.Dataset(
             name=name,
@@ -145,24 +202,6 @@ def labelled(dataset: ev.Dataset, labels: Sequence[Label]) -> list[ev.Dataset]:
     return [*given, dataset]
 
 
-def _about_the_model(found: Findings, datasets: list[tuple[ev.Snapshot, ev.Dataset]]) -> Iterator[ev.Statement]:
-    about = [(found.spec.model, found.model)]
-    yield ev.statement(ev.PROVENANCE, about, _provenance(found).as_dict())
-    yield ev.statement(ev.TRAIN, about, _train(found).as_dict())
-    run, commit = found.order.run_id, found.order.commit
-    live = found.live.digest if found.live else None
-    gates = tuple(_gate(gate) for gate in found.gates)
-    yield ev.statement(ev.EVAL, about, ev.Eval(run, commit, gates, live, _champion(found)).as_dict())
-    behaviour = tuple(_check(check) for check in found.checks if check.name in BEHAVIOUR)
-    content = tuple(_check(check) for check in found.checks if check.name not in BEHAVIOUR)
-    yield ev.statement(ev.TESTS, about, ev.Tests(run, commit, behaviour).as_dict())
-    yield ev.statement(ev.SCAN, about, ev.Scan(run, commit, content).as_dict())
-    if found.twin:
-        twin = [(f"{found.spec.model}, judged twin", found.twin.digest)]
-        yield ev.statement(ev.COMPARISON, twin, _comparison(found, found.twin).as_dict())
-    yield ev.statement(ev.MLBOM, about, bill_of(found, datasets, gates).as_dict())
-
-
 def _snapshots(found: Findings) -> tuple[ev.Snapshot, ...]:
     return tuple(ev.Snapshot(name, snapshot.digest) for name, snapshot in found.pipeline.snapshots.items())
 
@@ -176,7 +215,7 @@ def _provenance(found: Findings) -> ev.Provenance:
         ref=found.order.ref,
         commit=found.order.commit,
         parameters=found.order.params,
-        snapshots=_snapshots(found),
+        snapshots=(*_snapshots(found), *(ev.Snapshot(name, each.digest) for name, each in found.exams.items())),
         environment=f"sha256:{found.environment.digest}" if locked else None,
         reproducible=not reasons,
         reason="; ".join(reasons),
@@ -235,31 +274,6 @@ def _comparison(found: Findings, twin: JudgedTwin) -> ev.Comparison:
 
 def _champion(found: Findings) -> dict[str, Any] | None:
     return None if found.champion is None else asdict(found.champion)
-
-
-def _gate(gate: GateResult) -> ev.GateRecord:
-    return ev.GateRecord(
-        text=gate.gate.text,
-        passed=gate.passed,
-        value=gate.value,
-        limit=gate.limit,
-        rows=gate.rows,
-        interval=gate.interval,
-        slice=gate.slice,
-        reason=gate.reason,
-    )
-
-
-def _check(check: CheckResult) -> ev.CheckRecord:
-    return ev.CheckRecord(
-        name=check.name,
-        passed=check.passed,
-        checked=check.checked,
-        summary=check.summary,
-        values=tuple(asdict(value) for value in check.values),
-        tools=check.tools,
-        findings=tuple(str(finding) for finding in check.findings),
-    )
 
 
 def _first_of_each(

@@ -15,13 +15,15 @@ from falaj.errors import FalajError
 from falaj.pipeline import PipelineResult, execute
 from falaj.pipeline.environment import Environment, build
 from falaj.pipeline.events import Event, EventKind
+from falaj.pipeline.sources import Snapshot, resolve
 from falaj.project import load_project_cached
 from falaj.project.spec import ProjectSpec
-from falaj.runs.outcome import Order, Outcome, Surroundings
+from falaj.runs.outcome import LiveRelease, Order, Outcome, Surroundings
 from falaj.runs.refit import PART, NoRefit, Refit, acceptance_gates, judging_tables
 from falaj.runs.training import blocks_of, refit_window, with_other_window, with_window
 
 if TYPE_CHECKING:
+    from falaj.checks import LiveModel
     from falaj.runs.attest import Findings
 
 _BEFORE_TRAINING = ("static", "tests", "secrets", "dependencies")
@@ -57,6 +59,16 @@ def _conducted(order: Order, worktree: Path, around: Surroundings) -> Outcome:
     return replace(outcome, model=spec.model)
 
 
+@dataclass(frozen=True)
+class _Judged:
+    """What the gates said, and by which answers and labels."""
+
+    gates: tuple[Any, ...] = ()
+    scoring: Any = None
+    champion: Any = None
+    blocks: str | None = None
+
+
 @dataclass
 class _Run:
     """The phases of one run; each uses what the ones before it found."""
@@ -67,6 +79,7 @@ class _Run:
     spec: ProjectSpec
     part: str = ""
     captured: Mapping[str, Digest] = field(default_factory=dict)
+    exams: Mapping[str, Snapshot] = field(default_factory=dict)
 
     def outcome(self) -> Outcome:
         started_at = time.time()
@@ -89,7 +102,9 @@ class _Run:
                 return ended
             late = self._start_checks(pool, self._wanted_after(), environment, outputs)
             referenced = pool.submit(self._reference, environment, outputs, packaged) if packaged else None
-            gates, champion = self._judge(environment, outputs | self._take_captured())
+            judged_on = outputs | self._take_captured() | self._take_exams(environment)
+            judged = self._judge(environment, judged_on)
+            gates, champion = judged.gates, judged.champion
             checks = tuple(future.result() for future in (*early, *late))
         states = _states(pipeline)
         if self.around.cancelled():
@@ -100,7 +115,10 @@ class _Run:
         if packaged is None:
             return self._with_edges(Outcome("succeeded", steps=states), pipeline)
         findings = self._findings(environment, pipeline, checks, gates, packaged, started_at, tracking)
-        findings = replace(findings, champion=champion)
+        findings = replace(
+            findings, champion=champion, scoring=judged.scoring, blocks=judged.blocks, outputs=judged_on,
+            hope=self.order.training.hope if self.order.training else "",
+        )  # fmt: skip
         made = Outcome("succeeded", metrics=_named(metrics), steps=states)
         if champion is None or not champion.wins:
             return self._attested(findings, packaged, referenced.result() if referenced else None, made)
@@ -156,7 +174,7 @@ class _Run:
             )
             return NoRefit(f"the training on all rows did not end: {failed}")
         before, outputs = dict(twin.pipeline.outputs), dict(pipeline.outputs)
-        gates = acceptance_gates(self.spec.gates, before, outputs, self.captured)
+        gates = acceptance_gates(self.spec.gates, before, outputs, {**self.captured, **self._exam_digests()})
         if not gates:
             return NoRefit("no gate has acceptance rows, which stay the same whatever is learned from")
         judged = judging_tables(self.spec.gates, before, outputs)
@@ -172,7 +190,9 @@ class _Run:
         with ThreadPoolExecutor(max_workers=2) as pool:
             late = self._start_checks(pool, self._wanted_after(), environment, outputs)
             referenced = self._reference(environment, outputs, packaged)
-            verdicts, agreement = self._accept(environment, {**outputs, **self.captured}, twin.model)
+            judged_on = {**outputs, **self.captured, **self._exam_digests()}
+            accepted, agreement = self._accept(environment, judged_on, twin.model)
+            verdicts = accepted.gates
             checks = tuple(future.result() for future in late)
         if reason := _first_refusal(checks, verdicts):
             return NoRefit(f"the model of all rows is refused: {reason}")
@@ -181,7 +201,9 @@ class _Run:
         early = tuple(check for check in twin.checks if check.name in _BEFORE_TRAINING)
         findings = self._findings(environment, pipeline, (*early, *checks), verdicts, packaged, started_at, tracking)
         judged_twin = self._judged_twin(twin, agreement)
-        findings = replace(findings, mlflow_run=twin.mlflow_run, twin=judged_twin)
+        findings = replace(
+            findings, mlflow_run=twin.mlflow_run, twin=judged_twin, scoring=accepted.scoring, outputs=judged_on
+        )
         acceptance = tuple(sorted({str(outputs[gate.data]) for gate in gates if gate.data in outputs}))
         return Refit(findings, packaged, referenced, agreement, twin.model, acceptance)
 
@@ -192,20 +214,18 @@ class _Run:
         window = tuple(sorted(self.order.training.window))
         return JudgedTwin(twin.model, twin.order.params, window, twin.champion, agreement)
 
-    def _accept(
-        self, environment: Environment, outputs: Mapping[str, Digest], twin: Digest
-    ) -> tuple[tuple[Any, ...], Any]:
+    def _accept(self, environment: Environment, outputs: Mapping[str, Digest], twin: Digest) -> tuple[_Judged, Any]:
         """What the gates on acceptance rows say of the refit, and whether it agrees with its twin there."""
         from falaj.checks import LiveModel, judge_all, judge_refit
 
         assert self.order.training is not None
         started_at = time.time()
         context = self._context(environment, outputs)
-        gates, _ = judge_all(context)
+        gates, scoring = judge_all(context)
         self._emit_gates(gates, started_at)
         blocks = blocks_of(self.order.training, self.spec)
         beside = replace(context, live=LiveModel(0, twin), champion=True, blocks=blocks)
-        return gates, judge_refit(beside, judge_all(beside)[1])
+        return _Judged(gates, scoring), judge_refit(beside, judge_all(beside)[1])
 
     def _attested_refit(self, twin: Findings, refit: Refit, outcome: Outcome) -> Outcome:
         """Sign what is known of the refit; the twin stays as an artifact, for who wants to judge again."""
@@ -251,6 +271,15 @@ class _Run:
         self.spec = replace(self.spec, gates=(*self.spec.gates, *(gate.spec() for gate in captured)))
         self.captured = {gate.table: Digest(gate.digest) for gate in captured}
         return dict(self.captured)
+
+    def _take_exams(self, environment: Environment) -> dict[str, Digest]:
+        """Pin the tables that no step has read."""
+        exams = [source for source in self.spec.data.values() if source.exam]
+        self.exams = {each.name: resolve(each, environment, self.worktree, self.around.store) for each in exams}
+        return self._exam_digests()
+
+    def _exam_digests(self) -> dict[str, Digest]:
+        return {name: snapshot.digest for name, snapshot in self.exams.items()}
 
     def _tracking(self, environment: Environment) -> Mapping[str, str]:
         return self.around.tracking(self.spec.model, environment.python)
@@ -347,11 +376,11 @@ class _Run:
         self._emit("check.finished", "reference", data)
         return made
 
-    def _judge(self, environment: Environment, outputs: Mapping[str, Digest]) -> tuple[tuple[Any, ...], Any]:
+    def _judge(self, environment: Environment, outputs: Mapping[str, Digest]) -> _Judged:
         """What the gates say and, of a training, whether the candidate wins against the release that is live."""
         training = self.order.training
         if not self.spec.gates and training is None:
-            return (), None
+            return _Judged()
         from falaj.checks import against_champion, judge_all
 
         names = [gate.text for gate in self.spec.gates]
@@ -363,7 +392,8 @@ class _Run:
             context = replace(context, champion=True, blocks=blocks_of(training, self.spec))
         gates, scoring = judge_all(context)
         self._emit_gates(gates, started_at)
-        return gates, against_champion(context, scoring, training.hope) if training else None
+        champion = against_champion(context, scoring, training.hope) if training else None
+        return _Judged(gates, scoring, champion, context.blocks)
 
     def _emit_gates(self, gates: Iterable[Any], started_at: float) -> None:
         for gate in gates:
@@ -378,7 +408,7 @@ class _Run:
         return run_dir / "refit" / self.order.run_id if self.part else run_dir
 
     def _context(self, environment: Environment, outputs: Mapping[str, Digest]) -> Any:
-        from falaj.checks import CheckContext, LiveModel
+        from falaj.checks import CheckContext
 
         live = self.around.live(self.spec.model)
         return CheckContext(
@@ -388,9 +418,16 @@ class _Run:
             store=self.around.store,
             workdir=self._folder / "checks",
             outputs=outputs,
-            live=LiveModel(live.number, Digest(live.digest), live.learned_until, live.acceptance) if live else None,
+            live=self._live_model(live) if live else None,
             home=self.around.home.root,
         )
+
+    def _live_model(self, live: LiveRelease) -> LiveModel:
+        """The live release as gates compare with it: whatever their dates are, it has not learned from exams."""
+        from falaj.checks import LiveModel
+
+        exams = frozenset(map(str, self._exam_digests().values()))
+        return LiveModel(live.number, Digest(live.digest), live.learned_until, live.acceptance | exams)
 
     def _findings(self, environment: Environment, pipeline: PipelineResult, checks: Any, gates: Any,
                   packaged: Any, started_at: float, tracking: Mapping[str, str]) -> Any:  # fmt: skip
@@ -407,29 +444,36 @@ class _Run:
             model=packaged.digest,
             features=packaged.features,
             flavor=packaged.result.flavor,
-            packages=locked_packages(self.worktree),
+            packages=locked_packages(self.worktree) if environment.reproducible else (),
             live=self.around.live(self.spec.model),
             mlflow_run=tracking.get("MLFLOW_RUN_ID"),
             started_at=started_at,
             ended_at=time.time(),
-            labels=self.around.labels(self.spec, {name: str(each.digest) for name, each in pipeline.snapshots.items()}),
+            labels=self.around.labels(
+                self.spec, {name: str(each.digest) for name, each in {**pipeline.snapshots, **self.exams}.items()}
+            ),
+            exams=self.exams,
         )
 
     def _attested(
         self, findings: Any, packaged: Any, referenced: Any, outcome: Outcome, refit: Refit | NoRefit | None = None,
         champion: Any = None,
     ) -> Outcome:  # fmt: skip
-        from falaj.runs.attest import attest, believable
+        from falaj.checks.model_files import own_modules
+        from falaj.notary import NotBelievableError
+        from falaj.runs.attest import attestation_of, tables_of
 
-        keys = self.around.keys()
-        envelopes = attest(findings, self.around.store, keys)
-        if problems := believable(findings, envelopes, keys):
-            refused = replace(outcome, state="rejected", reason="; ".join(problems))
-            return self._with_edges(refused, findings.pipeline)
         lock = self._keep_lock(findings.environment)
+        claims = attestation_of(findings, self.around.store, lock, own_modules(self.spec, self.worktree))
+        try:
+            envelopes = self.around.notary.attest(claims, tables_of(findings))
+        except NotBelievableError as error:
+            refused = replace(outcome, state="rejected", reason=error.message)
+            return self._with_edges(refused, findings.pipeline)
         reference = referenced.digest if referenced else None
         data = {
             "snapshots": {name: item.digest for name, item in findings.pipeline.snapshots.items()},
+            "exams": {name: item.digest for name, item in self.exams.items()},
             "gates": [_shown(gate) for gate in findings.gates],
             "checks": [{"name": check.name, "summary": check.summary} for check in findings.checks],
             "deploy": sorted(self.spec.deploy or ("dev",)),
@@ -452,7 +496,7 @@ class _Run:
             "learned_rows": referenced.learned_rows if referenced else 0,
             "monitoring": {"watched": bool(reference), "notes": list(referenced.notes if referenced else ())},
             "packaging": packaged.summary,
-            "model_signature": self._signature(packaged.digest),
+            "model_signature": self.around.notary.sign_model(self.spec.model, packaged.digest),
             "artifacts": [each for each in (lock, reference, findings.twin and str(findings.twin.digest)) if each],
             "retraining": self._retraining(champion or findings.champion, refit),
             "locked": findings.environment.reproducible,
@@ -475,19 +519,12 @@ class _Run:
         from falaj.runs.subjects import taken_of
 
         edges = self._edges(pipeline, lock)
-        return replace(outcome, edges=edges, taken=tuple(taken_of(self.spec, pipeline.snapshots)))
+        return replace(outcome, edges=edges, taken=tuple(taken_of(self.spec, {**pipeline.snapshots, **self.exams})))
 
     def _edges(self, pipeline: PipelineResult, lock: str | None = None) -> tuple[Any, ...]:
         from falaj.runs.derivation import edges_of_run
 
         return tuple(edges_of_run(self.order, self.spec, pipeline, lock, self.part))
-
-    def _signature(self, model: Digest) -> dict[str, Any]:
-        """A signature over the files of the model that other tools understand."""
-        from falaj.evidence.model_signature import KEY_FILE, sign_model
-
-        blobs = {entry.path: str(entry.blob) for entry in self.around.store.manifest(model).files}
-        return sign_model(self.spec.model, blobs, self.around.home.keys / KEY_FILE)
 
     def _keep_lock(self, environment: Environment) -> str | None:
         """Keep the lockfile beside the release, so that a location can build the same environment."""

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from falaj.artifacts import ArtifactStore
-from falaj.evidence import Keyring
 from falaj.home import Home
+from falaj.notary import Notary
 from falaj.pipeline.events import Emit
 from falaj.pipeline.tracked import Recorded
 from falaj.project.spec import GateSpec
@@ -106,7 +106,7 @@ class Surroundings:
     Args:
         home: The installation.
         store: The artifact store.
-        keys: Opens the keys that sign the evidence, one a role.
+        notary: Signs the evidence.
         emit: Receives the events.
         cancelled: True once the run should end.
         live: Finds the live release of a model, or None.
@@ -123,7 +123,7 @@ class Surroundings:
 
     home: Home
     store: ArtifactStore
-    keys: Callable[[], Keyring]
+    notary: Notary
     emit: Emit
     cancelled: Callable[[], bool]
     live: Callable[[str], LiveRelease | None]

@@ -14,6 +14,7 @@ from falaj.artifacts import open_home_store
 from falaj.errors import UsageError
 from falaj.home import Home
 from falaj.ids import new_id
+from falaj.notary import open_office
 from falaj.pipeline.events import Emit, Event
 from falaj.pipeline.tracked import Recorded
 from falaj.project import load_project_cached
@@ -104,15 +105,10 @@ class _Tracked:
 
 
 def _surroundings(home: Home, emit: Emit, tracked: _Tracked) -> Surroundings:
-    def keys() -> Any:
-        from falaj.evidence import open_keyring
-
-        return open_keyring(home.keys)
-
     return Surroundings(
         home=home,
         store=open_home_store(home),
-        keys=keys,
+        notary=open_office(home),
         emit=emit,
         cancelled=lambda: False,
         live=lambda _model: None,

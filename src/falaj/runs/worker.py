@@ -19,14 +19,15 @@ from falaj import release
 from falaj.artifacts import open_home_store, parse_digest
 from falaj.confinement import Wall, offered
 from falaj.egress import EgressRules
-from falaj.encryption import home_scope, open_chest
+from falaj.encryption import home_scope
 from falaj.errors import FalajError
-from falaj.evidence import envelope_digest, open_keyring
+from falaj.evidence import PublicKeyring, envelope_digest
 from falaj.governance import lineage, settings, trail
 from falaj.governance.keys import Vault, secret_values, synchronise
 from falaj.governance.principal import Principal, PrincipalKind
 from falaj.governance.privacy import Label, Searched
 from falaj.home import Home
+from falaj.notary import NotaryChest, NotaryClient
 from falaj.processes import Event, Lease, LeaseLostError, Outbox, ProcessTable
 from falaj.project import load_project_cached
 from falaj.project.spec import ProjectSpec
@@ -60,14 +61,15 @@ class Worker:
 
     Args:
         home: The installation.
+        notary: Signs, and opens data keys: a worker has no key of its own.
     """
 
-    def __init__(self, home: Home) -> None:
-        self._home = home
+    def __init__(self, home: Home, notary: NotaryClient) -> None:
+        self._home, self._notary = home, notary
         self._database = Database(home.database_url)
         transitions = {"run": transition, "deployment": deployment_transition, "change": changes.transition}
         self._processes = ProcessTable(self._database, transitions)
-        self._keys = open_chest(home)
+        self._keys = NotaryChest(notary)
         self._store = open_home_store(home, self._keys)
         self._tracking = Tracking(home)
         self._stopping = threading.Event()
@@ -82,7 +84,6 @@ class Worker:
     def run(self) -> None:
         """Work until `stop`."""
         self._database.migrate()
-        open_keyring(self._home.keys)  # the public halves are what agents of this home believe
         scratch.sweep(self._home.root / "runs", self._is_open)
         self._processes.release_all(self._name)
         mirror = threading.Thread(target=self._mirror, name="mlflow", daemon=True)
@@ -148,7 +149,7 @@ class Worker:
         surroundings = Surroundings(
             home=self._home,
             store=self._store,
-            keys=lambda: open_keyring(self._home.keys),
+            notary=self._notary,
             emit=journal.emit,
             cancelled=heartbeat.should_end,
             live=self._live,
@@ -189,34 +190,13 @@ class Worker:
                 )
                 made = release.publish(session, run, candidate, now)
                 lineage.record(session, _edges_of(made, outcome), now)
-                self._ask_for_lowest_rung(
-                    changes.Turn(session, self._processes, open_keyring(self._home.keys), now), made
-                )
+                Outbox.add(session, changes.to_request(made), now)
             data = {"state": step.state, "reason": outcome.reason, "release": run.release}
             queue.record(session, f"run/{run.id}", "run.ended", data, now)
             trail.write(session, "run.ended", release.WORKER, f"run/{run.id}", now, data)
         if run.mlflow_run:
             with suppress(Exception):  # the tracker may be away; what matters is in the run's row
                 self._tracking.close_run(run.mlflow_run, run.state, outcome.metrics)
-
-    @staticmethod
-    def _ask_for_lowest_rung(turn: changes.Turn, made: ReleaseRow) -> None:
-        """A release goes to the lowest rung by itself, where the project names it; a refusal costs the run nothing."""
-        lowest = turn.spec.ladder[0].name
-        if lowest not in made.data.get("deploy", ()):
-            return
-        verdict = made.data.get("retraining") or {}
-        if not verdict.get("wins", True):
-            data = {"environment": lowest, "reason": f"the retraining did not help: {verdict['reason']}"}
-            queue.record(turn.session, f"run/{made.run_id}", "deployment.withheld", data, turn.now)
-            return
-        try:
-            with turn.session.begin_nested():
-                changes.request_automatic(turn, _WORKER, made, lowest)
-        except FalajError as error:
-            logger.warning("release %s@%s was not brought to %s: %s", made.model, made.number, lowest, error)
-            data = {"environment": lowest, "reason": error.message}
-            queue.record(turn.session, f"run/{made.run_id}", "deployment.refused", data, turn.now)
 
     def _live(self, model: str) -> LiveRelease | None:
         with self._database.reading() as session:
@@ -265,7 +245,7 @@ class Worker:
             project = session.get_one(RunRow, run_id).project
             if foreign := owners.refusal(session, spec.model, project):
                 return foreign
-        return subjects.refusal(self._database, open_keyring(self._home.keys), _WORKER, run_id, spec, time.time())
+        return subjects.refusal(self._database, PublicKeyring(self._home.keys), _WORKER, run_id, spec, time.time())
 
     def _labels(self, spec: ProjectSpec, digests: Mapping[str, str]) -> Mapping[str, Sequence[Label]]:
         with self._database.reading() as session:

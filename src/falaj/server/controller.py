@@ -44,7 +44,11 @@ class Controller:
         self._platform, self._name = platform, name
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="controller", daemon=True)
-        handlers = {"commit-status": self._report_status, captured.KEEP: self._keep_capture}
+        handlers = {
+            "commit-status": self._report_status,
+            captured.KEEP: self._keep_capture,
+            changes.REQUEST: self._request_lowest,
+        }
         self._outbox = Outbox(platform.database, handlers)
         self._polled: dict[str, float] = {}
         self._next_drain = 0.0
@@ -164,6 +168,10 @@ class Controller:
         platform = self._platform
         with platform.database.transaction() as session:
             captured.keep(session, platform.store, platform.turn(session).keyring, message, platform.now())
+
+    def _request_lowest(self, message: Mapping[str, Any]) -> None:
+        with self._platform.database.transaction() as session:
+            changes.request_lowest(self._platform.turn(session), message)
 
     def _report_status(self, message: Mapping[str, Any]) -> None:
         from falaj.integrations.git import reporter_for

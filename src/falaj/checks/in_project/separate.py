@@ -2,8 +2,8 @@
 
 No model is loaded here, and no label goes where one is loaded.
 
-Task: `tables` {name: path}, `label`, `slices` {table: [column]}, `columns` [name] or null, `judge` (folder),
-`features` (folder).
+Task: `tables` {name: path}, `label`, `slices` {table: [column]}, `columns` [name] or null, `whole` [table] of which
+every column but the label is a feature, `judge` (folder), `features` (folder).
 Result: `tables` {name: {"labels": path, "features": path, "problem": text}}, `versions`.
 """
 
@@ -33,7 +33,7 @@ def _parted(name: str, index: int, task: dict[str, Any]) -> dict[str, Any]:
         table = read_table(source)
         arrays = {f"slice:{by}": _texts(column(table, by)) for by in task["slices"].get(name, [])}
         arrays |= _labels(column(table, task["label"]))
-        names = _read_by_model(column_names(table), task)
+        names = _read_by_model(column_names(table), task, whole=name in task.get("whole", ()))
         features = _write_columns(_file(source), table, Path(task["features"]) / str(index), names)
     except ProblemError as problem:
         return {"labels": "", "features": "", "problem": f"{name}: {problem}"}
@@ -47,9 +47,9 @@ def _file(source: Path) -> Path:
     return source if note_of(source).exists() else table_file(source)
 
 
-def _read_by_model(names: list[str], task: dict[str, Any]) -> list[str]:
-    """The columns that the models' signatures name; all but the label where none does."""
-    wanted = task["columns"]
+def _read_by_model(names: list[str], task: dict[str, Any], *, whole: bool) -> list[str]:
+    """The columns that the models' signatures name; all but the label where none does, or of a whole table."""
+    wanted = None if whole else task["columns"]
     return [name for name in names if name != task["label"] and (wanted is None or name in wanted)]
 
 
@@ -72,13 +72,18 @@ def _write_columns(file: Path, table: Any, target: Path, names: list[str]) -> Pa
     """Some columns of a table, without its index: as they are in a Parquet file, else as they were read."""
     if file.suffix == ".parquet":
         return _write_parquet(file, target.with_suffix(".parquet"), names)
+    return write_table(table.select(names) if is_polars(table) else table[names], target)
+
+
+def write_table(table: Any, target: Path) -> Path:
+    """A data frame without its index, as Parquet where that can be written, else as CSV."""
     if is_polars(table):
-        table.select(names).write_parquet(target.with_suffix(".parquet"))
+        table.write_parquet(target.with_suffix(".parquet"))
         return target.with_suffix(".parquet")
     if installed("pyarrow"):
-        table[names].to_parquet(target.with_suffix(".parquet"), index=False)
+        table.to_parquet(target.with_suffix(".parquet"), index=False)
         return target.with_suffix(".parquet")
-    table[names].to_csv(target.with_suffix(".csv"), index=False)
+    table.to_csv(target.with_suffix(".csv"), index=False)
     return target.with_suffix(".csv")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from typing import Annotated
 
 import typer
@@ -125,13 +124,18 @@ def server(port: Annotated[int, typer.Option(help="Port; 0 is the home's.")] = 0
 
 
 def worker() -> None:
-    """Run a worker alone; it executes the runs that wait in the database."""
-    from falaj.runs.worker import Worker
+    """Run a worker alone, with the notary that signs for it; it executes the runs that wait in the database."""
+    from falaj.notary import inherited
 
-    running = Worker(Home.from_environment().prepare())
-    signal.signal(signal.SIGTERM, lambda *_: running.stop())
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    running.run()
+    home, notary = Home.from_environment().prepare(), inherited()
+    if notary is None:
+        from falaj.supervisor import run_worker_with_notary
+
+        run_worker_with_notary(home)
+        return
+    from falaj.runs.start import run_worker
+
+    run_worker(home, notary)
 
 
 def agent(

@@ -140,10 +140,13 @@ def verify(
     serving = Serving(environment, location, jurisdiction, time.time()) if environment else None
     verification = check(Home.from_environment(), release, keys, serving)
     if json:
-        emit_json({"ok": verification.ok, "problems": [str(problem) for problem in verification.problems]})
+        problems = [str(problem) for problem in verification.problems]
+        emit_json({"ok": verification.ok, "problems": problems, "claimed": list(verification.claimed)})
     else:
         for verified in verification.statements:
             emit(f"ok       {evidence_line(verified)}")
+        for words in verification.claimed:
+            emit(f"claimed  {words}")
         for problem in verification.problems:
             emit(f"PROBLEM  {problem}")
         emit("verified" if verification.ok else f"NOT verified: {len(verification.problems)} problems")

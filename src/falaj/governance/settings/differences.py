@@ -151,7 +151,7 @@ def _environment_loosens(setting: str, kind: Kind, before: Any, after: Any) -> b
         return kind == "changed" and bool(after > before)
     if setting == "bake_s":
         return bool(after < before)
-    if setting == "require_lockfile":
+    if setting.startswith("require_"):
         return bool(before) and not after
     if setting == "locations":
         return not set(after or ()) <= set(before or ())

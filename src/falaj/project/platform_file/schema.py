@@ -126,6 +126,17 @@ class Environment(Strict):
         default=True,
         description="Whether a release must have been made with a lockfile. On the lowest rung none needs one.",
     )
+    require_pinned_exam: bool = Field(
+        default=False, description="Whether a release must have a gate on an exam, a source that no step may read."
+    )
+    require_computed_metric: bool = Field(
+        default=False,
+        description="Whether a release must have a gate whose metric the platform computes; with `require_pinned_exam` "
+        "it is one and the same gate.",
+    )
+    require_library_code: bool = Field(
+        default=False, description="Whether a release is refused whose model is loaded with code of its project."
+    )
     rollout: StrategyField | None = Field(
         default=None, description="How every candidate comes in here; by default the project's file says it."
     )
@@ -159,6 +170,9 @@ class Environment(Strict):
             rollout=asdict(self.rollout.to_spec()) if self.rollout else None,
             bake_s=self.bake,
             require_lockfile=self.require_lockfile,
+            require_pinned_exam=self.require_pinned_exam,
+            require_computed_metric=self.require_computed_metric,
+            require_library_code=self.require_library_code,
         )
 
 

@@ -5,6 +5,7 @@ carries out what was approved by signing an admission for each location, and not
 """
 
 from falaj.release.changes.approving import ApprovalError, approve, cancel, reject, review, to_sign
+from falaj.release.changes.automatic import REQUEST, request_lowest, to_request
 from falaj.release.changes.carrying_out import carry_out, conclude, decisions_about, decisions_for, renew
 from falaj.release.changes.requesting import Wish, request, request_automatic
 from falaj.release.changes.states import OPEN, PASSED, ChangeState, transition
@@ -17,6 +18,7 @@ __all__ = [
     "CONTROLLER",
     "OPEN",
     "PASSED",
+    "REQUEST",
     "ApprovalError",
     "ChangeState",
     "Steering",
@@ -34,6 +36,7 @@ __all__ = [
     "renew",
     "request",
     "request_automatic",
+    "request_lowest",
     "restore",
     "retire",
     "review",
@@ -41,6 +44,7 @@ __all__ = [
     "roll_back",
     "rollouts",
     "steer",
+    "to_request",
     "to_sign",
     "transition",
     "unknown",

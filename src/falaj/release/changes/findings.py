@@ -12,8 +12,10 @@ from sqlalchemy import select
 from falaj.evidence import (
     DATASET,
     EVAL,
+    SCAN,
     TRAIN,
     Dataset,
+    GateRecord,
     Release,
     Snapshot,
     Train,
@@ -28,6 +30,7 @@ from falaj.governance import privacy
 from falaj.governance.policy import ChangeFacts, Signature, count_holders
 from falaj.release.calendar import open_at
 from falaj.release.changes.privacy import place_of, privacy_facts, subject_of
+from falaj.release.changes.requirements import shortfalls
 from falaj.release.changes.risk import RiskFactors, risk_of
 from falaj.release.changes.states import PASSED
 from falaj.release.changes.turn import Turn
@@ -48,6 +51,8 @@ class Evidence:
         gates: Digest of the results of the gates; empty when there are none.
         datasets: What is said of the data that reached the model.
         trained: What is said of its training; None when nothing believable is.
+        results: What came of the gates.
+        code: Whose code is loaded with the model; empty when it was not told.
     """
 
     problems: tuple[str, ...]
@@ -56,6 +61,8 @@ class Evidence:
     gates: str
     datasets: tuple[Dataset, ...]
     trained: Train | None = None
+    results: tuple[GateRecord, ...] = ()
+    code: str = ""
 
 
 def evidence_for(turn: Turn, release: ReleaseRow) -> Evidence:
@@ -94,6 +101,8 @@ def _read(found: Verification) -> Evidence:
         gates=gates_digest(evaluated[0].statement.predicate) if evaluated else "",
         datasets=tuple(item.content for item in by_type.get(DATASET, [])),
         trained=trained[0].content if trained else None,
+        results=evaluated[0].content.gates if evaluated else (),
+        code=next((item.content.code for item in by_type.get(SCAN, [])), ""),
     )
 
 
@@ -152,12 +161,14 @@ def facts_of(turn: Turn, row: ChangeRow, *, renewal: bool = False) -> ChangeFact
     holders = count_holders((Signature(each.approver, each.key_id) for each in counted), barred)
     place = place_of(turn, row.environment, row.data["quorum"], frozenset(each.approver for each in counted))
     law = privacy_facts(turn, subject_of(release, evidence.datasets, evidence.trained), place)
+    short = [*shortfalls(wanted, evidence.results, evidence.code)]
     officer_approved = renewal or law is None or law.officer_approved
     return ChangeFacts(
         id=row.id, kind=row.kind, state=row.state, requester=row.requester, digest=row.digest,
         environment=row.environment, rank=wanted.rank, risk=risk_for(turn, release, row.environment, evidence),
         release_state=release.state, expires_at=row.expires_at, rung_passed=rung_passed(turn, release, row.environment),
-        evidence_complete=not evidence.problems, residency_allowed=residency_allowed(turn, evidence, row.environment),
+        evidence_complete=not evidence.problems and (renewal or not short),
+        residency_allowed=residency_allowed(turn, evidence, row.environment),
         quorum_met=holders >= row.data["quorum"] and officer_approved, opens_at=row.opens_at,
         frozen=row.kind != "emergency" and not open_at(wanted, turn.now)[0], renewal=renewal, tenant=row.tenant,
         authors=authors, approvers=frozenset(each.approver for each in approvals),

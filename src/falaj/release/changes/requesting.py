@@ -13,6 +13,7 @@ from falaj.governance.principal import Principal
 from falaj.ids import new_id
 from falaj.processes import Event
 from falaj.release.changes.findings import as_details, evidence_for, facts_of, risk_for, serving
+from falaj.release.changes.requirements import shortfalls
 from falaj.release.changes.states import OPEN, ChangeState
 from falaj.release.changes.turn import Turn
 from falaj.release.owners import require_owner
@@ -52,12 +53,13 @@ def request(turn: Turn, principal: Principal, wish: Wish) -> ChangeRow:
         UsageError: The wish makes no sense (`change.kind`, `change.reason`, `change.no-template`).
         NotFoundError: There is no such release or environment.
         ConflictError: It serves there already, or the same was asked for before (`change.open`); it was made without a
-            lockfile (`change.no-lockfile`).
+            lockfile (`change.no-lockfile`), or its evidence is not what the environment asks for (`change.evidence`).
         ForbiddenError: Policy does not permit it; the reason names the rule.
     """
     release = find(turn.session, wish.release)
     _check(turn, wish, release)
     _require_lockfile(turn, wish, release)
+    _require_evidence(turn, wish, release)
     row = _made(turn, principal, wish, release)
     turn.session.add(row)
     turn.session.flush()
@@ -122,6 +124,17 @@ def _check(turn: Turn, wish: Wish, release: ReleaseRow) -> None:
     if served is not None and served.number == release.number:
         raise ConflictError(f"{wish.release} is what {environment.name} serves already", code="change.already-live")
     _refuse_twice(turn, release, environment.name)
+
+
+def _require_evidence(turn: Turn, wish: Wish, release: ReleaseRow) -> None:
+    """Refuse a release whose signed evidence is not what the environment asks for."""
+    evidence = evidence_for(turn, release)
+    missing = [*shortfalls(turn.environment(wish.environment), evidence.results, evidence.code)]
+    if missing:
+        hint = "docs/how-to/keep-an-exam.md says how; platform.yaml says what is asked for"
+        raise ConflictError(
+            f"{wish.release}: {'; '.join(missing)}", where=wish.environment, hint=hint, code="change.evidence"
+        )
 
 
 def _require_lockfile(turn: Turn, wish: Wish, release: ReleaseRow) -> None:
