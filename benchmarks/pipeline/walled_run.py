@@ -1,6 +1,6 @@
 """What the wall costs a whole run: steps, checks, packaging and gates of the project that `falaj init` makes.
 
-    python benchmarks/pipeline/walled_run.py [--rounds 7] [--checks model-files]
+    python benchmarks/pipeline/walled_run.py [--rounds 7] [--checks model-files] [--environments FOLDER]
 
 Each run is a process of its own with an empty store; the environment is built before. In each round the project is run
 once behind the whole wall, and once with its processes started as they are. The processor time of all processes is
@@ -75,12 +75,12 @@ def made(folder: Path, checks: str) -> Path:
     return project
 
 
-def home_of(folder: Path, name: str) -> Path:
+def home_of(folder: Path, name: str, environments: Path) -> Path:
     """An empty home that shares the environments of projects."""
     home = folder / name
     home.mkdir()
-    (folder / "envs").mkdir(exist_ok=True)
-    (home / "envs").symlink_to(folder / "envs", target_is_directory=True)
+    environments.mkdir(exist_ok=True)
+    (home / "envs").symlink_to(environments, target_is_directory=True)
     return home
 
 
@@ -94,15 +94,20 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rounds", type=int, default=7)
     options.add_argument("--checks", default="model-files")
+    options.add_argument("--environments", type=Path, help="where environments of projects are kept")
     given = options.parse_args()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         project = made(folder, given.checks)
-        measured(project, home_of(folder, "first"), walled=True)  # builds the environment
+        environments = given.environments or folder / "envs"
+        if not environments.is_dir():
+            measured(project, home_of(folder, "first", environments), walled=True)  # builds the environment
         seconds, processor = [], []
         for number in range(given.rounds):
             ways = (True, False) if number % 2 else (False, True)
-            found = {way: measured(project, home_of(folder, f"{number}-{way}"), walled=way) for way in ways}
+            found = {
+                way: measured(project, home_of(folder, f"{number}-{way}", environments), walled=way) for way in ways
+            }
             seconds.append(found[True][0] / found[False][0])
             processor.append(found[True][1] / found[False][1])
             print(
