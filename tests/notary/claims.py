@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,13 +19,27 @@ from falaj.checks.scoring import CANDIDATE, Scores, Scoring
 from falaj.home import Home
 from falaj.notary import Attestation, GateClaim, Office, ScoredTable, open_office
 from falaj.notary.attestation import Circumstances, TableFacts
+from falaj.notary.commit import CommitProof
 from falaj.notary.evidence import check_record
 from falaj.notary.gates import record_of
-from falaj.project.spec import GateSpec
+from falaj.project.gates import parse_gate
 
-RUN, COMMIT = "r1", "a" * 40
-GATE = GateSpec("accuracy >= 0.7 on test", "accuracy", ">=", 0.7, "test")
-OWN = GateSpec("shop.metrics:profit >= 1 on test", "shop.metrics:profit", ">=", 1.0, "test")
+
+def _git(kind: str, content: bytes) -> str:
+    return hashlib.sha1(f"{kind} {len(content)}\0".encode() + content).hexdigest()
+
+
+PROJECT_FILE = b"""
+model: m
+gates:
+  - accuracy >= 0.7 on test
+  - "shop.metrics:profit >= 1 on test"
+"""
+_TREE = b"100644 falaj.yaml\0" + bytes.fromhex(_git("blob", PROJECT_FILE)) + b"40000 src\0" + bytes(20)
+_COMMIT = f"tree {_git('tree', _TREE)}\nauthor A\n\nFirst\n".encode()
+PROOF = CommitProof(_COMMIT, _TREE, PROJECT_FILE)
+RUN, COMMIT = "r1", _git("commit", _COMMIT)
+GATE, OWN = parse_gate("accuracy >= 0.7 on test"), parse_gate("shop.metrics:profit >= 1 on test")
 LOCK = """
     version = 1
     [[package]]
@@ -45,7 +60,7 @@ class Case:
 
     @property
     def office(self) -> Office:
-        return open_office(self.home)
+        return Office(self.home, committed=True)
 
 
 def true_claims(home: Home, folder: Path) -> Case:
@@ -80,6 +95,7 @@ def true_claims(home: Home, folder: Path) -> Case:
         lock=str(lock.digest),
         interpreter="3.12.3",
         tables={"test": TableFacts(names=(0, 1))},
+        proof=PROOF,
     )  # fmt: skip
     return Case(home, claims, {"test": table})
 

@@ -52,10 +52,10 @@ def better_gate(claims: Attestation) -> Attestation:
 
 
 def passed_gate(claims: Attestation) -> Attestation:
+    """The gate is said to be met by another slice of answers than those that were handed over."""
     first, *others = claims.gates
-    spec = replace(first.spec, limit=1.0)
-    record = replace(first.record, limit=1.0)
-    return msgspec.structs.replace(claims, gates=(msgspec.structs.replace(first, spec=spec, record=record), *others))
+    own = msgspec.structs.replace(others[0], own={"": 0.4})
+    return msgspec.structs.replace(claims, gates=(first, own))
 
 
 def no_scan(claims: Attestation) -> Attestation:
@@ -90,6 +90,26 @@ def invented_model(claims: Attestation) -> Attestation:
     return msgspec.structs.replace(claims, digest=digest, bill=replace(claims.bill, digest=digest))
 
 
+def without_a_gate(claims: Attestation) -> Attestation:
+    return msgspec.structs.replace(claims, gates=claims.gates[:1])
+
+
+def looser_gate(claims: Attestation) -> Attestation:
+    first, *others = claims.gates
+    spec, record = replace(first.spec, limit=0.1), replace(first.record, limit=0.1)
+    return msgspec.structs.replace(claims, gates=(msgspec.structs.replace(first, spec=spec, record=record), *others))
+
+
+def other_project_file(claims: Attestation) -> Attestation:
+    assert claims.proof is not None
+    proof = msgspec.structs.replace(claims.proof, file=b"gates: []\n")
+    return msgspec.structs.replace(claims, proof=proof, gates=())
+
+
+def no_project_file(claims: Attestation) -> Attestation:
+    return msgspec.structs.replace(claims, proof=None)
+
+
 def bill_of_another_run(claims: Attestation) -> Attestation:
     return msgspec.structs.replace(claims, bill=replace(claims.bill, run="r0"))
 
@@ -98,7 +118,7 @@ def bill_of_another_run(claims: Attestation) -> Attestation:
     ("lie", "words"),
     [
         (better_gate, "gives 0.985 on 200 rows, passed here, and the worker says 0.999"),
-        (passed_gate, "gives 0.985 on 200 rows, failed here, and the worker says 0.985 on 200 rows, passed"),
+        (passed_gate, "gives 0.4 on 200 rows, failed here"),
         (no_scan, "were not scanned"),
         (other_packages, "names other packages"),
         (other_environment, "gives another environment"),
@@ -107,6 +127,10 @@ def bill_of_another_run(claims: Attestation) -> Attestation:
         (invented_snapshot, "is not in the store"),
         (invented_model, "cannot be read"),
         (bill_of_another_run, "is of another run"),
+        (without_a_gate, "of the project file was not judged"),
+        (looser_gate, "is not in the project file"),
+        (other_project_file, "the blob is not the one that is named"),
+        (no_project_file, "nothing shows the project file"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

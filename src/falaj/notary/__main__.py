@@ -32,7 +32,7 @@ def main() -> None:
     home = Home.from_environment()
     channel = socket.socket(fileno=int(os.environ.pop(VARIABLE)))
     channel.set_inheritable(False)
-    office = Office(home)
+    office = Office(home, committed=True)
     serve(channel, partial(answered, office))
 
 

@@ -12,6 +12,7 @@ from falaj.evidence.mlbom import MlBom
 from falaj.evidence.predicates import CheckRecord, Comparison, Dataset, GateRecord, Snapshot, Train
 from falaj.evidence.provenance import Provenance
 from falaj.notary.arrays import TableLayout
+from falaj.notary.commit import CommitProof
 from falaj.project.spec import GateSpec
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ class Attestation(msgspec.Struct, frozen=True):
         comparison: How that twin did.
         tables: What goes with the arrays, by table.
         layout: Where the arrays are.
+        proof: Shows the project file of the commit; None for a checkout that is run by hand.
     """
 
     model: str
@@ -131,3 +133,4 @@ class Attestation(msgspec.Struct, frozen=True):
     comparison: Comparison | None = None
     tables: dict[str, TableFacts] = {}
     layout: dict[str, TableLayout] = {}
+    proof: CommitProof | None = None

@@ -51,10 +51,12 @@ class Office:
 
     Args:
         home: The installation.
+        committed: Whether the project file of the commit must be shown; a checkout that a person runs by hand need not
+            be a commit.
     """
 
-    def __init__(self, home: Home) -> None:
-        self.home = home
+    def __init__(self, home: Home, *, committed: bool = False) -> None:
+        self.home, self._committed = home, committed
 
     @cached_property
     def keyring(self) -> Keyring:
@@ -106,8 +108,15 @@ class Office:
         self, attestation: Attestation, tables: Mapping[str, ScoredTable]
     ) -> list[tuple[str, Mapping[str, Any]]]:
         """See `Notary.attest`."""
+        from falaj.evidence.predicates import PINNED
+        from falaj.notary.commit import require_gates
         from falaj.notary.evidence import signed
 
+        if self._committed:
+            gates = tuple(claim.spec for claim in attestation.gates)
+            pinned = {claim.spec.data for claim in attestation.gates if claim.record.exam == PINNED}
+            all_of_them = attestation.twin is None  # a refit is judged by those gates alone whose rows it has not seen
+            require_gates(attestation.proof, attestation.commit, gates, pinned, all_of_them=all_of_them)
         return signed(attestation, tables, self.store, self.keyring, self.home.run_dir(attestation.run))
 
     def sign_model(self, model: str, digest: str) -> dict[str, Any]:

@@ -135,6 +135,7 @@ def attestation_of(
         twin=found.twin.digest if found.twin else None,
         comparison=_comparison(found, found.twin) if found.twin else None,
         tables=_table_facts(found.scoring),
+        proof=found.order.proof,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,6 +12,8 @@ from pathlib import Path
 from falaj.egress import OWN_MACHINE, EgressRules
 from falaj.home import Home
 from falaj.integrations.git import author, contributors, mirror, pin, require_own
+from falaj.integrations.git.command import environment
+from falaj.notary.commit import FILE, CommitProof
 from falaj.pipeline.workspace import workspace
 from falaj.runs.outcome import Order
 from falaj.runs.repository_parts import complete
@@ -47,7 +51,23 @@ def checked_out(
         since = since_of(worktree)
         people = contributors(repository, order.commit, since)
         missing = complete(worktree, repository, order.commit, order.repository, home, rules)
-        yield replace(order, author=str(found), contributors=people, since=since, missing=missing), worktree
+        order = replace(order, author=str(found), contributors=people, since=since, missing=missing)
+        yield replace(order, proof=proof_of(repository, order.commit)), worktree
+
+
+def proof_of(repository: Path, commit: str) -> CommitProof | None:
+    """What leads from a commit's id to its project file; None where it has none."""
+    names = {"commit": commit, "tree": f"{commit}^{{tree}}", "blob": f"{commit}:{FILE}"}
+    try:
+        found = {kind: _object(repository, kind, name) for kind, name in names.items()}
+    except subprocess.CalledProcessError:
+        return None
+    return CommitProof(found["commit"], found["tree"], found["blob"])
+
+
+def _object(repository: Path, kind: str, name: str) -> bytes:
+    command = ["git", "-C", str(repository), "cat-file", kind, name]
+    return subprocess.run(command, env=environment(os.environ), capture_output=True, check=True).stdout
 
 
 def _local(repository: str, home: Home, rules: EgressRules) -> Path:

@@ -10,6 +10,7 @@ from typing import Any
 from falaj.artifacts import ArtifactStore
 from falaj.home import Home
 from falaj.notary import Notary
+from falaj.notary.commit import CommitProof
 from falaj.pipeline.events import Emit
 from falaj.pipeline.tracked import Recorded
 from falaj.project.spec import GateSpec
@@ -34,6 +35,7 @@ class Order:
         started_by: Principal id of who pushed the commit; empty where nobody proved who they are.
         project: Name of the registered project; empty for a checkout that is run by hand.
         missing: What the commit only points to and is not there, a sentence each.
+        proof: Shows the notary the project file of the commit; None for a checkout that is run by hand.
     """
 
     run_id: str
@@ -49,6 +51,7 @@ class Order:
     contributors: tuple[str, ...] = ()
     started_by: str = ""
     missing: tuple[str, ...] = ()
+    proof: CommitProof | None = None
 
 
 @dataclass(frozen=True)
