@@ -94,7 +94,10 @@ class Release:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A model in an environment at a location: what it must serve and what it does serve."""
+    """A model in an environment at a location: what it must serve and what it does serve.
+
+    `url` is where predictions are made on that machine itself, `door` where they are from others.
+    """
 
     endpoint: str
     location: str
@@ -105,6 +108,7 @@ class Endpoint:
     replicas_ready: int
     message: str
     updated_at: float
+    door: str = ""
 
 
 @dataclass(frozen=True)

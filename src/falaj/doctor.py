@@ -147,6 +147,8 @@ def _landlock(_home: Home) -> Examined:
     if wall.landlock >= SIGNALS_SCOPED:
         return Examined("landlock", "ok", f"version {wall.landlock}")
     if wall.landlock:
+        if wall.seccomp:
+            return Examined("landlock", "ok", f"version {wall.landlock}; seccomp keeps signals of model servers in")
         lost = "a model server can send signals to processes of this user"
         return Examined("landlock", "warning", f"version {wall.landlock}, older than {SIGNALS_SCOPED}: {lost}")
     if wall.namespaces:

@@ -94,11 +94,6 @@ class Home:
         """The bearer token of this installation, made at first use and readable by the owner alone."""
         return _token(self.root / "token")
 
-    @cached_property
-    def label_token(self) -> str:
-        """What this installation's people show with labels, so that these may move answers; good for nothing else."""
-        return _token(self.root / "label-token")
-
     def proof(self, nonce: str) -> str:
         """What only this installation can answer to a nonce: it shows the token to nobody who does not have it."""
         return hmac.new(self.token.encode(), f"falaj-installation {nonce}".encode(), "sha256").hexdigest()

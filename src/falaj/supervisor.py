@@ -28,6 +28,8 @@ from falaj.home import Home
 from falaj.notary.channel import VARIABLE
 from falaj.ports import require_ports
 
+PYTHON = (sys.executable, "-I", "-P")
+"""Neither the folder nor the variables of whoever starts the platform lead it to code."""
 PARTS = ("server", "notary", "worker", "agent")
 _ROOT_SECRETS = ("FALAJ_ROOT_PASSPHRASE",)
 """Variables that the worker is started without."""
@@ -127,7 +129,7 @@ def run_worker_with_notary(home: Home) -> None:
 
 def _parts_of(names: Sequence[str]) -> list[_Part]:
     """The parts by name; notary and worker share a socket."""
-    base, (asking, answering) = [sys.executable, "-P", "-m"], socket.socketpair(type=socket.SOCK_SEQPACKET)
+    base, (asking, answering) = [*PYTHON, "-m"], socket.socketpair(type=socket.SOCK_SEQPACKET)
     commands = {"notary": [*base, "falaj.notary"]}
     channels = {"notary": answering, "worker": asking}
     return [
@@ -156,6 +158,7 @@ def _start(part: _Part, home: Home, log: IO[bytes] | None) -> None:
         environment[VARIABLE] = str(part.channel.fileno())
     part.process = subprocess.Popen(
         part.command,
+        cwd=_empty_folder(home),
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,
@@ -183,7 +186,8 @@ def start_in_background(home: Home, ports: dict[str, int]) -> None:
     home.prepare().save_ports(ports)
     with (home.logs / "supervisor.log").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "falaj.cli.main", "up", "--foreground"],
+            [*PYTHON, "-m", "falaj.cli.main", "up", "--foreground"],
+            cwd=_empty_folder(home),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -297,6 +301,13 @@ def _die_with_parent() -> Callable[[], None]:
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
     return ask
+
+
+def _empty_folder(home: Home) -> Path:
+    """Where the parts are started: nothing of whoever starts them lies there, and nothing can be put there."""
+    folder = home.root / "empty"
+    folder.mkdir(exist_ok=True, mode=0o500)
+    return folder
 
 
 def _state_file(home: Home) -> Path:

@@ -45,6 +45,8 @@ REFUSED = {
     "an Internet socket": "socket.socket(socket.AF_INET)",
     "an IPv6 socket": "socket.socket(socket.AF_INET6)",
     "a netlink socket": "socket.socket(socket.AF_NETLINK)",
+    "a socket that others could connect to": "socket.socket(socket.AF_UNIX).bind(str(writable / 's'))",
+    "a signal to another process": "os.kill(os.getppid(), 0)",
     "a connection over a Unix socket": "socket.socket(socket.AF_UNIX).connect(str(writable / 's'))",
     "a datagram, which reaches a named socket": "socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)",
     "a program": "os.execv('/bin/true', ['true'])",
@@ -69,7 +71,6 @@ except PermissionError:
 ALLOWED = {
     "read": "assert (readable / 'f').read_text() == 'content'",
     "write": "(writable / 'd').mkdir(); (writable / 'd' / 'g').write_text('x'); (writable / 'f').unlink()",
-    "listen": "s = socket.socket(socket.AF_UNIX); s.bind(str(writable / 's')); s.listen()",
     "import": "import json, sqlite3, decimal, numpy; numpy.linalg.inv(numpy.eye(3))",
     "threads": "t = threading.Thread(target=int); t.start(); t.join()",
     "devices": "open('/dev/urandom', 'rb').read(8); open('/dev/null', 'w').write('x')",

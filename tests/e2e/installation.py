@@ -14,7 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from falaj.client import Client
+from falaj.client import Client, Endpoint
+from falaj.client.reaching import own_token
 from falaj.errors import FalajError
 from falaj.home import Home
 from tests.waiting import HANGS_AFTER_S, until
@@ -35,6 +36,10 @@ class Installation:
 
     home: Path
     ports: tuple[int, int]
+
+    def opened(self, endpoint: str, url: str) -> Endpoint:
+        """An endpoint as the SDK opens it for who owns this home."""
+        return Endpoint(url, token=lambda: own_token(endpoint, Home(self.home, {})))
 
     @property
     def environment(self) -> dict[str, str]:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import polars as pl
 import pytest
 from cyclonedx.schema import SchemaVersion
@@ -115,10 +116,30 @@ def test_a_file_is_scored_as_the_endpoint_answers_and_lineage_leads_to_it(
     assert abroad.returncode == 7 and "residency" in abroad.stderr and not (tmp_path / "no.parquet").exists()
 
 
+def test_a_caller_is_let_in_until_it_is_revoked(
+    installation: Installation, first: dict[str, Any], tmp_path: Path
+) -> None:
+    url, header = endpoint(installation, 1)["url"], tmp_path / "token"
+    installation.ok("endpoint", "caller", "add", "dev/flight-delay", "billing", "--out", str(header))
+    assert header.stat().st_mode & 0o077 == 0
+    name, _, value = header.read_text().strip().partition(": ")
+
+    def status(**shown: str) -> int:
+        body = {"labels": [{"prediction_id": "nobody's", "label": 1}]}
+        return httpx.post(f"{url}/feedback", json=body, headers=shown, trust_env=False, timeout=60).status_code
+
+    assert status() == 401
+    until(lambda: status(**{name: value}) == 202, installation.logs)
+    installation.ok("endpoint", "caller", "revoke", "dev/flight-delay", "billing")
+    assert status(**{name: value}) == 403  # it ended when the gateway had said so
+    [told] = installation.json("endpoint", "caller", "list", "dev/flight-delay")
+    assert (told["state"], told["let_in_at"]) == ("revoked", [])
+
+
 def test_labels_reach_their_predictions_and_leave_with_them(
     installation: Installation, first: dict[str, Any], tmp_path: Path
 ) -> None:
-    with Endpoint(endpoint(installation, 1)["url"]) as opened:
+    with installation.opened("dev/flight-delay", endpoint(installation, 1)["url"]) as opened:
         ids = [opened.predict([FLIGHT]).id for _ in range(4)]
         assert opened.feedback([Label(ids[0], 0, 1.0)]) == 1
     table = tmp_path / "labels.csv"

@@ -51,12 +51,12 @@ class Clinic:
     chance: random.Random = field(default_factory=lambda: random.Random(7))
 
     @classmethod
-    def of(cls, folder: Path, url: str) -> Clinic:
+    def of(cls, folder: Path, endpoint: Endpoint) -> Clinic:
         with (folder / "data" / "tumours.csv").open() as file:
             rows = [
                 {name: float(value) if value else None for name, value in row.items()} for row in csv.DictReader(file)
             ]
-        return cls(rows, Endpoint(url))
+        return cls(rows, endpoint)
 
     def window(self, *, large: bool = False, scale: float = 1.0, lost: float = 0.0, opposite: bool = False) -> None:
         """One block of rows.
@@ -107,7 +107,7 @@ def test_a_shift_is_noted_a_person_asked_a_fault_is_an_incident_and_a_loss_is_tr
         platform.repository(folder, "tumours")
         run = platform.ended(platform.push(folder, "First"))
         assert run["state"] == "succeeded", run["reason"] + platform.logs()
-        clinic = Clinic.of(folder, _ready(platform)["url"])
+        clinic = Clinic.of(folder, platform.opened("dev/tumours", _ready(platform)["url"]))
         for _ in range(2):
             clinic.window()
         _judged(platform, 2)

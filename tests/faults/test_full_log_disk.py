@@ -21,7 +21,7 @@ def labels(folder: Path) -> list[str]:
 
 def sent(replica: Replica, *names: str) -> Any:
     items = [{"prediction_id": name, "label": 1} for name in names]
-    return replica.client.post("/feedback", json={"labels": items})
+    return replica.client.post("/feedback", json={"labels": items}, headers={"falaj-caller": "c-ana"})
 
 
 def test_labels_are_refused_while_the_disk_is_full_and_kept_again_afterwards(

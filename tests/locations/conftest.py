@@ -15,6 +15,9 @@ from typing import Any
 import pytest
 
 from falaj.artifacts.digest import parse_digest
+from falaj.governance.workload.caller_tokens import open_caller_key, own_caller
+from falaj.home import Home
+from falaj.locations.callers import Admittance, EndpointCallers, Entry
 from falaj.locations.desired import Endpoint, Servable
 from falaj.locations.runtimes.process.replica import ReplicaOptions
 from falaj.locations.runtimes.process.runtime import Place, ProcessRuntime
@@ -34,6 +37,12 @@ def stub_command(options: ReplicaOptions, *extra: str) -> list[str]:
     flags = ["--crash"] if endpoint.digest.endswith("dead") else []
     name = f"{endpoint.model}@{endpoint.release}"
     return [sys.executable, str(STUB), "--socket", str(options.socket), "--name", name, *flags, *extra]
+
+
+def own_people(home: Home, *endpoints: str) -> Admittance:
+    """The installation's own people may bring labels to its endpoints, as everywhere."""
+    entry = Entry(open_caller_key(home.keys).jwks)
+    return Admittance(entry, {each: EndpointCallers(None, (own_caller(each),)) for each in endpoints})
 
 
 def servable(release: int = 1, *, replicas: int = 1, model: str = "m", broken: bool = False) -> Servable:

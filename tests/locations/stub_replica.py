@@ -44,6 +44,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             time.sleep(2.0)
         told = {"request_id": self.headers.get("x-request-id"), "host": self.headers.get("host")}
         told |= {"arm": self.headers.get("falaj-arm"), "unit": self.headers.get("falaj-unit")}
+        told |= {
+            name: self.headers.get(f"{prefix}{name}") for prefix, name in (("falaj-", "caller"), ("", "authorization"))
+        }
         if str(told["host"]).endswith("-shadow"):
             with self.copies.open("a") as file:
                 file.write(json.dumps(told) + "\n")

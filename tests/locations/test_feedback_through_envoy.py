@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from falaj.client import Endpoint, Label
+from falaj.client.reaching import own_token
 from falaj.encryption import KeyChest, open_chest
 from falaj.home import Home
 from falaj.locations.desired import Servable
@@ -19,7 +21,7 @@ from falaj.locations.runtimes.process.runtime import Place, ProcessRuntime
 from falaj.locations.traffic import Traffic
 from falaj.serving.labels import Joined, LabelJoin
 from falaj.serving.packaging import PackagingResult
-from tests.locations.conftest import free_port, servable
+from tests.locations.conftest import free_port, own_people, servable
 from tests.serving.conftest import models, packaged
 from tests.waiting import HANGS_AFTER_S, until
 
@@ -49,8 +51,9 @@ def runtime(home: Home, chest: KeyChest, tmp_path: Path) -> Iterator[ProcessRunt
     runtime.stop()
 
 
-def settled(runtime: ProcessRuntime, servables: list[Servable]) -> str:
-    statuses = runtime.settle(servables, {"dev/m": TRAFFIC}, timeout_s=HANGS_AFTER_S)
+def settled(runtime: ProcessRuntime, servables: list[Servable], home: Home) -> str:
+    admittance = own_people(home, "dev/m")
+    statuses = runtime.settle(servables, {"dev/m": TRAFFIC}, admittance, timeout_s=HANGS_AFTER_S)
     assert {str(status.state) for status in statuses} == {"ready"}, statuses
     return statuses[0].url
 
@@ -70,8 +73,8 @@ def test_labels_find_the_arm_that_answered_and_the_shadow(
     runtime: ProcessRuntime, home: Home, chest: KeyChest, packaged: Callable[[str], tuple[Path, PackagingResult]]
 ) -> None:
     model = packaged("linear")[0]
-    url = settled(runtime, [replace(servable(release), model_dir=model) for release in (1, 2, 3)])
-    with Endpoint(url) as endpoint:
+    url = settled(runtime, [replace(servable(release), model_dir=model) for release in (1, 2, 3)], home)
+    with Endpoint(url, token=partial(own_token, "dev/m", home)) as endpoint:
         answers = [endpoint.predict([{"hour": 8.0, "distance": float(n)}]) for n in range(60)]
         for answer in answers:  # each label is a request of its own, so that both arms receive some of them
             assert endpoint.feedback([Label(answer.id, 1.5, 1.0)]) == 1

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from falaj.client.reaching import own_token
+from falaj.home import Home
 from falaj.locations.accesslog import AccessLog
 from falaj.locations.agent.intake import Offer
 from falaj.locations.agent.rollouts import Predictions, Rollouts
@@ -22,7 +24,7 @@ from falaj.locations.runtimes.process.runtime import Place, ProcessRuntime
 from falaj.rollout import plan_of
 from falaj.rollout.analysis.verdict import SHIFTED
 from falaj.serving.labels import LabelJoin
-from tests.locations.conftest import ask, free_port, servable
+from tests.locations.conftest import ask, free_port, own_people, servable
 from tests.locations.constant_model import make_model
 from tests.waiting import HANGS_AFTER_S, until
 
@@ -37,11 +39,13 @@ class Location:
     def __init__(self, folder: Path) -> None:
         self.place = Place(folder / "location", folder / "logs")
         self.runtime = ProcessRuntime(self.place, port=free_port())
+        self.home = Home(folder / "home", {}).prepare()
+        self.admittance = own_people(self.home, NAME)
         values = {1: 0.2, 2: 0.25, 3: 0.8, 4: 0.2}
         models = {release: make_model(folder / str(release), value) for release, value in values.items()}
         self.servables = [replace(servable(release), model_dir=model) for release, model in models.items()]
         [stable] = self.runtime.settle(
-            self.servables[:1], timeout_s=HANGS_AFTER_S
+            self.servables[:1], None, self.admittance, timeout_s=HANGS_AFTER_S
         )  # it serves before anything rolls out
         assert stable.state is EndpointState.READY
         self.rollouts = self.new_rollouts()
@@ -68,7 +72,7 @@ class Location:
         desired = DesiredState(1, tuple(each.endpoint for each in servables), {NAME: self.wishes})
         offer = Offer(desired, servables)
         self.rollouts.want(desired)
-        self.rollouts.observe(offer, self.runtime.converge(servables, self.rollouts.traffic()))
+        self.rollouts.observe(offer, self.runtime.converge(servables, self.rollouts.traffic(), self.admittance))
 
     def told(self, candidate: int) -> dict[str, Any]:
         found = (dict(each) for each in self.rollouts.reports(NAME) if each["candidate"] == candidate)
@@ -92,9 +96,8 @@ class Location:
 
     def label(self, ids: list[str], label: int) -> None:
         body = json.dumps({"labels": [{"prediction_id": each, "label": label} for each in ids]}).encode()
-        status, _, told = ask(
-            self.runtime.gateway.port, f"/{NAME}/feedback", "POST", body, {"content-type": "application/json"}
-        )
+        shown = {"content-type": "application/json", "authorization": f"Bearer {own_token(NAME, self.home)}"}
+        status, _, told = ask(self.runtime.gateway.port, f"/{NAME}/feedback", "POST", body, shown)
         assert status == 202, told
 
     def close(self) -> None:

@@ -16,8 +16,10 @@ from falaj.locations.labels import keep_joined, open_labels
 from falaj.locations.log_keys import writer_keys
 from falaj.serving.export import Selection
 from falaj.serving.labels import LabelJoin
-from falaj.serving.predictionlog import LABELS, LogKey, LogWriter, SegmentHeader
+from falaj.serving.predictionlog import LABELS, LogKey, LogOwner, LogWriter, SegmentHeader
 from tests.waiting import HANGS_AFTER_S, until
+
+OWNER = LogOwner("dev/m", "m@1")
 
 
 @pytest.fixture
@@ -35,7 +37,7 @@ def write(home: Home, chest: KeyChest, name: str) -> None:
     log = home.location_dir("local") / "predictions"
     give = writer_keys(home, chest, log, None)
     assert give is not None
-    key = LogKey.from_bytes(give())
+    key = LogKey.from_bytes(give(OWNER))
     for header, record in (
         (SegmentHeader("m@1", "dev/m", ("x",), 0), (name, 1_000_000_000, [(1.0,)], {"y": [2.0]})),
         (SegmentHeader("m@1", "dev/m", (), 0, kind=LABELS), ("request", 2_000_000_000, [(name, 1.5, None)])),

@@ -11,11 +11,13 @@ from falaj.encryption import Scope, open_chest
 from falaj.home import Home
 from falaj.locations.log_keys import reader_keys, writer_keys
 from falaj.locations.runtimes.process.os_process import spawn
-from falaj.locations.runtimes.process.replica import replica_environment
-from falaj.serving.predictionlog import LogKey, LogSealedError, LogWriter, SegmentHeader, find_prediction
+from falaj.locations.runtimes.process.replica import Slot, replica_environment
+from falaj.serving.predictionlog import LogKey, LogOwner, LogSealedError, LogWriter, SegmentHeader, find_prediction
 
 HEADER = SegmentHeader("m@1", "dev/m", ("x",), 0)
 ANSWER = ("a", 1, [(1.0,)], {"y": [2.0]})
+
+OWNER = LogOwner("dev/m", "m@1")
 
 
 @pytest.fixture
@@ -32,7 +34,7 @@ def write(folder: Path, given: bytes | None, now: int = 1) -> None:
 def test_what_a_replica_writes_the_installation_reads(home: Home, tmp_path: Path) -> None:
     give = writer_keys(home, open_chest(home), tmp_path / "log", "AE")
     assert give is not None
-    first, second = give(), give()
+    first, second = give(OWNER), give(OWNER)
     assert LogKey.from_bytes(first).secret != LogKey.from_bytes(second).secret
     write(tmp_path / "log", first)
     assert find_prediction(tmp_path / "log", "a", reader_keys(home, open_chest(home), tmp_path / "log")) is not None
@@ -79,7 +81,6 @@ def test_a_process_that_is_given_nothing_has_no_pipe(tmp_path: Path) -> None:
 
 
 def test_a_replica_inherits_nothing_that_opens_the_root_key() -> None:
-    from falaj.locations.runtimes.process.replica import Slot
 
     slot = Slot("dev/m@1.a", "dev/m", "m@1", 0, "/s", ("x",))
     base = {"FALAJ_ROOT_KEY": "file:/x", "FALAJ_ROOT_PASSPHRASE": "p", "AWS_SECRET_ACCESS_KEY": "k", "LANG": "C"}

@@ -20,13 +20,15 @@ from falaj.locations.desired import DesiredState
 from falaj.locations.errors import DesiredStateError, LocationRulesError
 from falaj.locations.log_keys import reader_keys, writer_keys
 from falaj.locations.log_upkeep import LogUpkeep, keep_log, open_upkeep
-from falaj.serving.predictionlog import LogKey, LogWriter, SegmentHeader, find_prediction
+from falaj.serving.predictionlog import LogKey, LogOwner, LogWriter, SegmentHeader, find_prediction
 from tests.locations.agent_scene import Scene
 from tests.serving.log_cases import KEYS, answer, files, write
 from tests.waiting import until
 
 DAY = 86_400.0
 NEW = threading.Event
+
+OWNER = LogOwner("dev/m", "m@1")
 
 
 def aged(path: Path, seconds: float = 3600.0) -> Path:
@@ -121,7 +123,7 @@ def sealed_segment(home: Home, location: Path) -> None:
     give = writer_keys(home, open_chest(home), location / "predictions", "AE")
     assert give is not None
     header = SegmentHeader("m@1", "dev/m", ("x",), 0)
-    log = LogWriter(location / "predictions", header, time.time_ns, key=LogKey.from_bytes(give()))
+    log = LogWriter(location / "predictions", header, time.time_ns, key=LogKey.from_bytes(give(OWNER)))
     log.write([("a", time.time_ns(), [(1.0,)], {"y": [2.0]}, None)])
     log.close()
 

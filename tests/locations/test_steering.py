@@ -14,7 +14,7 @@ from falaj.locations.desired import EndpointState, Servable
 from falaj.locations.runtimes.process import envoy_clusters, envoy_routes, placement
 from falaj.locations.runtimes.process.os_process import OsProcess
 from falaj.locations.runtimes.process.replica import Replica, Slot, arm_name
-from falaj.locations.runtimes.process.routing import EMPTY, TOTAL_WEIGHT, Arm, Route, RoutingTable
+from falaj.locations.runtimes.process.routing import EMPTY, TOTAL_WEIGHT, Route, RoutingTable
 from falaj.locations.traffic import Match, Traffic
 from tests.locations.conftest import servable
 
@@ -156,15 +156,6 @@ def test_what_envoy_is_told_fits_together(found: tuple[Location, list[Servable],
             shares = {share["name"]: share["weight"] for share in action["weighted_clusters"]["clusters"]}
             mirrors = {mirror["cluster"] for mirror in action.get("request_mirror_policies", ())}
             assert sum(shares.values()) in (1, TOTAL_WEIGHT) and shares.keys() | mirrors <= clusters.keys()
-
-
-def test_the_file_of_an_earlier_version_is_read() -> None:
-    value = {"arms": [{"name": "a", "release": "m@1", "sockets": ["/s"]}], "routes": {"dev/m": {"a": TOTAL_WEIGHT}}}
-    assert RoutingTable.from_json(value) == RoutingTable(
-        {"a": Arm("a", "m@1", ("/s",))}, {"dev/m": Route("dev/m", {"a": TOTAL_WEIGHT})}
-    )
-    empty = {"arms": [], "routes": {"dev/m": {}}}
-    assert RoutingTable.from_json(empty).routes["dev/m"] == Route("dev/m", {})
 
 
 CANARY = Traffic({1: 9_000, 2: 1_000}, canary=2)

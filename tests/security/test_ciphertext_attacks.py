@@ -25,6 +25,7 @@ from falaj.encryption import DamagedCiphertextError, DataKey, RootKeyError, home
 from falaj.home import Home
 from falaj.serving.predictionlog import (
     LogKeys,
+    LogOwner,
     LogWriter,
     SegmentHeader,
     find_prediction,
@@ -215,7 +216,7 @@ KEYS = LogKeys(lambda _: KEY)
 
 def log(folder: Path, *names: str, endpoint: str = "dev/m", now: int = 1) -> bytes:
     header = SegmentHeader("m@1", endpoint, ("x",), 0)
-    writer = LogWriter(folder, header, lambda: now, key=new_log_key(KEY))
+    writer = LogWriter(folder, header, lambda: now, key=new_log_key(KEY, header.owner))
     for name in names:
         writer.write([(name, 1, [(1.0,)], {"y": [2.0]})])
     writer.close()
@@ -283,7 +284,7 @@ def test_a_segment_in_the_clear_is_not_believed_where_all_are_sealed(tmp_path: P
 
 def test_the_key_of_one_replica_reads_no_other(tmp_path: Path) -> None:
     log(tmp_path, "a")
-    other = new_log_key(KEY)
+    other = new_log_key(KEY, LogOwner("dev/m", "m@1"))
     stolen = DataKey(KEY.id, "default", other.secret)
     with pytest.raises(DamagedCiphertextError):
         list(read_segment(segments(tmp_path)[0], LogKeys(lambda _: stolen)))

@@ -36,7 +36,7 @@ def answer(
 
 def write(folder: Path, *answers: Answer, header: SegmentHeader = HEADER, sealed: bool = False, now: int = 1) -> Path:
     """One segment, whose writer has ended."""
-    log = LogWriter(folder, header, lambda: now, key=new_log_key(DATA_KEY) if sealed else None)
+    log = LogWriter(folder, header, lambda: now, key=new_log_key(DATA_KEY, header.owner) if sealed else None)
     if answers:
         log.write(answers)
     log.close()
@@ -46,7 +46,9 @@ def write(folder: Path, *answers: Answer, header: SegmentHeader = HEADER, sealed
 def writer(folder: Path, *, sealed: bool = True, start: int = 1, **options: Any) -> LogWriter:
     """A log whose segments are begun at one nanosecond after the other, so that their names are in order."""
     ticks = iter(range(start, start + 100_000))
-    return LogWriter(folder, HEADER, lambda: next(ticks), key=new_log_key(DATA_KEY) if sealed else None, **options)
+    return LogWriter(
+        folder, HEADER, lambda: next(ticks), key=new_log_key(DATA_KEY, HEADER.owner) if sealed else None, **options
+    )
 
 
 class Replicas:

@@ -83,7 +83,7 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_column_whose_kind_changes_late_has_one_type(tmp_path: Path) -> None:
     header = SegmentHeader("m@1", ENDPOINT, ("distance", "carrier", "gate", "empty"), 0)
-    log = LogWriter(tmp_path / "log", header, lambda: 1, key=new_log_key(DATA_KEY))
+    log = LogWriter(tmp_path / "log", header, lambda: 1, key=new_log_key(DATA_KEY, header.owner))
     rows: list[Any] = [(1, "UA", None, None)] * 10_500 + [(1.5, "AA", 7, None), (None, None, "B", None)]
     answers = [(f"{n}", 1_000_000_000, [row], {"p": [[0.5, 0.5]], "q": [True]}) for n, row in enumerate(rows)]
     log.write(answers)

@@ -27,7 +27,8 @@ from tests.waiting import HANGS_AFTER_S, until
 from .conftest import Replica
 
 NOW = 1_700_000_000.0
-JSON = {"content-type": "application/json"}
+CALLER = {"falaj-caller": "c-ana"}
+JSON = {"content-type": "application/json", **CALLER}
 LONG = "x" * 129
 
 

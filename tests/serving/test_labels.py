@@ -54,7 +54,7 @@ class Location:
             header = SegmentHeader(release, endpoint, ("hour",), 0)
             if kind == LABELS:
                 header = SegmentHeader(release, endpoint, (), 0, kind=LABELS)
-            key = new_log_key(DATA_KEY) if self.sealed else None
+            key = new_log_key(DATA_KEY, header.owner) if self.sealed else None
             self.writers[name] = LogWriter(self.log, header, self.tick, segment_bytes=2000, key=key)
         return self.writers[name]
 
@@ -67,9 +67,10 @@ class Location:
         self._writer(release, "predictions", endpoint).write([answer])
 
     def label(
-        self, *items: tuple[str, Any, float | None], release: str = "flight-delay@7", endpoint: str = ENDPOINT
-    ) -> None:
-        self._writer(release, LABELS, endpoint).write([("request", self.tick(), list(items))])
+        self, *items: tuple[str, Any, float | None], release: str = "flight-delay@7", endpoint: str = ENDPOINT,
+        sender: str = "c-ana",
+    ) -> None:  # fmt: skip
+        self._writer(release, LABELS, endpoint).write([("request", self.tick(), list(items), sender)])
 
     def restart(self) -> None:
         self.join.close()
@@ -172,6 +173,20 @@ def test_an_endpoint_is_read_alone_and_others_are_not_looked_at_again(location: 
     assert [one.request_id for one in found] == ["0", "2", "4", "6", "8"] and behind == 10
     nothing, behind = location.join.read(endpoint="test/other")
     assert (nothing, behind) == ([], 10) and location.join.read(behind) == ([], 10)
+
+
+def test_who_labels_unknown_ids_without_end_loses_its_own(location: Location) -> None:
+    location.limits = JoinLimits(pending_of_sender=3)
+    location.restart()
+    location.label(("early", 1, None), sender="c-bo")
+    for number in range(10):
+        location.label((f"nobody-{number}", 1, None), sender="c-flood")
+        location.counts()
+    counts = location.counts()
+    assert (counts.pending, counts.expired) == (4, 7)
+    for name in ("early", "nobody-0", "nobody-9"):
+        location.predict(name)
+    assert [name for name, *_ in location.told()] == ["early", "nobody-9"]
 
 
 def test_what_waits_in_vain_is_given_up_and_counted(location: Location) -> None:

@@ -315,19 +315,21 @@ def test_a_batch_is_of_one_version_while_files_are_replaced(packaged: Packaged, 
 
 
 @pytest.mark.e2e
-def test_labels_are_kept_with_the_digest_of_the_token_that_was_shown(packaged: Packaged, serve: Any):
-    from hashlib import sha256
-
+def test_labels_are_kept_with_the_pseudonym_of_their_caller_and_taken_from_nobody_else(packaged: Packaged, serve: Any):
     from falaj.serving.predictionlog import LABELS, follow, labels_of
 
     replica = serve(packaged("flights")[0])
     body = json.dumps({"labels": [{"prediction_id": "a", "label": 1}]})
-    for headers in ({}, {"authorization": "Bearer secret"}, {"authorization": "Basic x"}):
+
+    def status(**headers: str) -> int:
         given = {"content-type": "application/json", **headers}
-        assert replica.client.post("/feedback", content=body, headers=given).status_code == 202
+        return replica.client.post("/feedback", content=body, headers=given).status_code
+
+    assert status(**{"falaj-caller": "c-ana"}) == status(**{"falaj-caller": "spiffe://d/caller/c-bo"}) == 202
+    assert status() == status(authorization="Bearer secret") == 401
     entries, _ = follow(replica.log, {}, kind=LABELS)
     senders = [label.sender for entry in entries for label in labels_of(entry.header, entry.raw)]
-    assert senders == ["", sha256(b"secret").hexdigest(), ""]
+    assert senders == ["c-ana", "c-bo"]
 
 
 @pytest.mark.e2e

@@ -21,7 +21,9 @@ def at(second: int) -> tuple[object, ...]:
 
 def segment(folder: Path, *seconds: int, sealed: bool = True, kind: str = "predictions") -> Path:
     header = HEADER if kind == "predictions" else SegmentHeader("m@1", ENDPOINT, (), 0, kind=LABELS)
-    log = LogWriter(folder, header, lambda: seconds[0] * SECOND, key=new_log_key(DATA_KEY) if sealed else None)
+    log = LogWriter(
+        folder, header, lambda: seconds[0] * SECOND, key=new_log_key(DATA_KEY, header.owner) if sealed else None
+    )
     for second in seconds:
         log.write([at(second)] if kind == "predictions" else [(f"{second}", second * SECOND, [("a", 1, None)])])
     log.close()

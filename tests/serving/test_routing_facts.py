@@ -88,7 +88,7 @@ def test_facts_are_read_back_and_records_without_them_as_well(
     tmp_path_factory: pytest.TempPathFactory, written: list[Any], sealed: bool
 ) -> None:
     folder = tmp_path_factory.mktemp("log")
-    log = LogWriter(folder, HEADER, lambda: 1, key=new_log_key(DATA_KEY) if sealed else None)
+    log = LogWriter(folder, HEADER, lambda: 1, key=new_log_key(DATA_KEY, HEADER.owner) if sealed else None)
     log.write([(str(n), 5, [(n,)], {}, *(() if one is None else (one,))) for n, one in enumerate(written)])
     log.close()
     found = list(read_segment(segments(folder)[0], KEYS))

@@ -40,7 +40,7 @@ KEYS = LogKeys(find_key)
 
 def writer(folder: Path, key: LogKey | None = None, **options: Any) -> LogWriter:
     ticks = iter(range(1, 1000))
-    return LogWriter(folder, HEADER, lambda: next(ticks), key=key or new_log_key(DATA_KEY), **options)
+    return LogWriter(folder, HEADER, lambda: next(ticks), key=key or new_log_key(DATA_KEY, HEADER.owner), **options)
 
 
 def answer(request_id: str, hour: int = 5) -> tuple[str, int, Any, dict[str, Any]]:
@@ -114,7 +114,7 @@ def test_logs_in_the_clear_and_sealed_ones_are_read_together(tmp_path: Path) -> 
     old = LogWriter(tmp_path, HEADER, lambda: 1)
     old.write([answer("old")])
     old.close()
-    log = LogWriter(tmp_path, HEADER, lambda: 2, key=new_log_key(DATA_KEY))
+    log = LogWriter(tmp_path, HEADER, lambda: 2, key=new_log_key(DATA_KEY, HEADER.owner))
     log.write([answer("new")])
     log.close()
     assert [record.request_id for record in read_all(tmp_path)] == ["old", "new"]
@@ -137,7 +137,7 @@ def test_a_destroyed_key_erases_and_the_search_goes_on(tmp_path: Path) -> None:
     other = DataKey("cd" * 16, "default", bytes(32))
     kept = writer(tmp_path)
     kept.write([answer("kept")])
-    erased = LogWriter(tmp_path, HEADER, lambda: 5000, key=new_log_key(other))
+    erased = LogWriter(tmp_path, HEADER, lambda: 5000, key=new_log_key(other, HEADER.owner))
     erased.write([answer("erased")])
     for log in (kept, erased):
         log.close()
@@ -148,9 +148,9 @@ def test_a_destroyed_key_erases_and_the_search_goes_on(tmp_path: Path) -> None:
 
 
 def test_a_key_travels_as_bytes_and_nothing_else_is_taken_for_one() -> None:
-    key = new_log_key(DATA_KEY)
+    key = new_log_key(DATA_KEY, HEADER.owner)
     assert LogKey.from_bytes(key.to_bytes()) == key and key.secret.hex() not in repr(key)
-    assert new_log_key(DATA_KEY).secret != key.secret
+    assert new_log_key(DATA_KEY, HEADER.owner).secret != key.secret
     for data in (b"", b"[]", b"{}", b'{"id": "a", "salt": "b", "secret": "zz"}', b'{"id": 1, "salt": 2, "secret": 3}'):
         with pytest.raises(ValueError):
             LogKey.from_bytes(data)

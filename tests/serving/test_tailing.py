@@ -158,7 +158,7 @@ def test_what_is_damaged_erased_or_not_to_be_believed_is_passed_over_and_said(
 
     gone = DataKey("cd" * 16, "default", bytes(32))
     for name, key in (("damaged", DATA_KEY), ("erased", gone), ("clear", None), ("good", DATA_KEY)):
-        log = LogWriter(tmp_path / name, HEADER, lambda: 1, key=new_log_key(key) if key else None)
+        log = LogWriter(tmp_path / name, HEADER, lambda: 1, key=new_log_key(key, HEADER.owner) if key else None)
         log.write([answer(f"{name}-0"), answer(f"{name}-1")])
         log.close()
     [damaged] = segments(tmp_path / "damaged")
@@ -176,7 +176,7 @@ def test_what_is_damaged_erased_or_not_to_be_believed_is_passed_over_and_said(
 
 def test_labels_lie_beside_predictions_and_are_not_taken_for_them(tmp_path: Path) -> None:
     log, sent = writer(tmp_path), SegmentHeader("flight-delay@7", "dev/flight-delay", (), 0, kind=LABELS)
-    labels = LogWriter(tmp_path, sent, lambda: 1, key=new_log_key(DATA_KEY), synced=True)
+    labels = LogWriter(tmp_path, sent, lambda: 1, key=new_log_key(DATA_KEY, sent.owner), synced=True)
     log.write([answer("a")])
     labels.write([("request", 2_000_000_000, [("a", 1, None), ("b", [0, None], 1.5)])])
     assert names(tail(tmp_path, {}, KEYS)[0]) == ["a"]

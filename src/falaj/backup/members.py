@@ -11,7 +11,7 @@ MANIFEST, MAC, SECRETS = "manifest.json", "manifest.mac", "secrets.sealed"
 FILES = "home/"
 """Prefix of the names of members that are files of the home."""
 
-_SECRET_FILES = frozenset({"token", "label-token", "oidc-secret"})
+_SECRET_FILES = frozenset({"token", "oidc-secret"})
 _LEFT_OUT = frozenset({"cache", "spool", "supervisor.lock", "supervisor.json"})
 _OF_LOCATIONS = frozenset({"models", "envoy", "references", "replicas", "agent.lock"})
 """What agents make anew from what the control plane tells them."""

@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "locations": ("locations",),
     "serving": ("predict", "endpoints"),
     "scoring": ("score",),
+    "callers": ("endpoint",),
     "feedback": ("feedback",),
     "predictions": ("predictions",),
     "monitoring": ("monitors", "drift", "performance", "triage", "alerts"),

@@ -18,6 +18,7 @@ from falaj.home import Home
 if TYPE_CHECKING:
     from falaj.client.audit import AuditCalls
     from falaj.client.bundles import BundleCalls
+    from falaj.client.callers import CallerCalls
     from falaj.client.changes import ChangeCalls
     from falaj.client.federation import FederationCalls
     from falaj.client.gates import GateCalls
@@ -46,16 +47,18 @@ class Client:
         url: Base URL of the server.
         token: Bearer token.
         installation: The home whose server this must be, before it is sent the token; None for any server.
+        cacert: File of the authority that the server's certificate is of; empty for those of the system.
     """
 
-    def __init__(self, url: str, token: str, installation: Home | None = None) -> None:
-        self._transport = Transport(url, token, installation=installation)
+    def __init__(self, url: str, token: str, installation: Home | None = None, cacert: str = "") -> None:
+        self._transport = Transport(url, token, installation=installation, cacert=cacert)
 
     @classmethod
     def from_home(cls, home: Home | None = None) -> Client:
         """The client of the installation on this machine, or of the server that `FALAJ_SERVER` names.
 
-        It acts as who is logged in there (`falaj login`), else with the installation's own token.
+        It acts as who is logged in there (`falaj login`), else with the installation's own token. `FALAJ_CACERT` names
+        the authority of a server elsewhere that has no certificate of a public one.
 
         Nothing secret is sent before the server has proved to be this installation's; `FALAJ_SERVER` names another one
         to whoever has a session or a token of it.
@@ -66,7 +69,8 @@ class Client:
         chosen = home or Home.from_environment()
         token = token_for(chosen)
         local = not chosen.settings.get("FALAJ_SERVER") or token == chosen.token
-        return cls(chosen.server_url, token, chosen if local else None)
+        cacert = chosen.settings.get("FALAJ_CACERT") or ""
+        return cls(chosen.server_url, token, chosen if local else None, cacert)
 
     @classmethod
     def of_installation(cls, home: Home) -> Client:
@@ -205,6 +209,13 @@ class Client:
         from falaj.client.keys import SecretCalls
 
         return SecretCalls(self._transport)
+
+    @cached_property
+    def callers(self) -> CallerCalls:
+        """Who may ask endpoints."""
+        from falaj.client.callers import CallerCalls
+
+        return CallerCalls(self._transport)
 
     @cached_property
     def locations(self) -> LocationCalls:

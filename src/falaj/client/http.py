@@ -61,10 +61,13 @@ class Transport:
         token: Bearer token of the installation; empty for none.
         timeout_s: For connecting and for each read.
         installation: The home whose server this must be; the token is sent to no other. None for any server.
+        cacert: File of the authority that the server's certificate is of; empty for those of the system.
     """
 
-    def __init__(self, url: str, token: str, timeout_s: float = 60.0, installation: Home | None = None) -> None:
-        self._url, self._unproved = urlsplit(url), installation
+    def __init__(
+        self, url: str, token: str, timeout_s: float = 60.0, installation: Home | None = None, cacert: str = ""
+    ) -> None:
+        self._url, self._unproved, self._cacert = urlsplit(url), installation, cacert
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._timeout_s = timeout_s
 
@@ -140,8 +143,7 @@ class Transport:
     def _exchange(
         self, method: str, request: tuple[str, bytes | None, dict[str, str]]
     ) -> Iterator[http.client.HTTPResponse]:
-        connection_class = http.client.HTTPSConnection if self._url.scheme == "https" else http.client.HTTPConnection
-        with closing(connection_class(self._url.netloc, timeout=self._timeout_s)) as connection:
+        with closing(self._connection()) as connection:
             try:
                 connection.request(method, *request)
                 with connection.getresponse() as response:
@@ -155,6 +157,14 @@ class Transport:
                     f"no server answers at {self._url.geturl()}",
                     hint="falaj up starts it; falaj doctor looks for causes",
                 ) from error
+
+    def _connection(self) -> http.client.HTTPConnection:
+        if self._url.scheme != "https":
+            return http.client.HTTPConnection(self._url.netloc, timeout=self._timeout_s)
+        import ssl  # takes longer to load than most commands take to answer
+
+        context = ssl.create_default_context(cafile=self._cacert or None)
+        return http.client.HTTPSConnection(self._url.netloc, timeout=self._timeout_s, context=context)
 
     def _request(
         self, path: str, body: Any, query: Mapping[str, Any] | None

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Callable, Iterable, Mapping
+import ssl
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from types import MappingProxyType
+from functools import partial
+from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from falaj.client.http import ProblemError, ServerUnreachableError, parse_problem
 from falaj.client.labels import Label, batches
+from falaj.client.reaching import LOOPBACK, own_token, reach
 from falaj.client.rows import request_body
+from falaj.errors import UsageError
 
 Answer = Literal["label", "probabilities", "both"]
 LABELS_AT_ONCE = 5_000
@@ -42,16 +46,54 @@ class Endpoint:
     """One endpoint over one kept connection.
 
     Args:
-        url: Its base URL, as `Client.endpoint(name).url` gives it.
+        url: Its base URL, as `Client.endpoint(name)` gives it: `url` on the machine that serves, `door` elsewhere.
         timeout_s: For connecting and for each answer.
-        label_token: Shown with labels: those of a sender with the right to it move answers where the model is
-            recalibrated. Labels without one are taken as well, for monitors and rollouts alone.
+        token: Of a caller of the endpoint; labels need one everywhere, predictions where the project says so or the
+            caller is on another machine. Or what gives one when it is asked for; None for a token of the installation
+            that `FALAJ_HOME` names, on its own machine.
+        cacert: File of the authority that the endpoint's certificate is of; the system's where it is None.
+        certificate: File of a caller's certificate and key, where the endpoint asks for one.
     """
 
-    def __init__(self, url: str, timeout_s: float = 30.0, *, label_token: str = "") -> None:
+    def __init__(
+        self,
+        url: str,
+        timeout_s: float = 30.0,
+        *,
+        token: str | Callable[[], str] | None = None,
+        cacert: Path | str | None = None,
+        certificate: Path | str | None = None,
+    ) -> None:
         parts = urlsplit(url)
-        self._url, self._path, self._label_token = url, parts.path.rstrip("/"), label_token
-        self._connection = http.client.HTTPConnection(parts.netloc, timeout=timeout_s)
+        self._url, self._path = url, parts.path.rstrip("/")
+        if token is None:
+            token = partial(own_token, self._path.strip("/")) if parts.hostname in LOOPBACK else ""
+        self._token, self._shown = token, token if isinstance(token, str) else ""
+        self._connection: http.client.HTTPConnection
+        if parts.scheme == "https":
+            context = _tls(cacert, certificate)
+            self._connection = http.client.HTTPSConnection(parts.netloc, timeout=timeout_s, context=context)
+        else:
+            self._connection = http.client.HTTPConnection(parts.netloc, timeout=timeout_s)
+
+    @classmethod
+    def of(
+        cls, name: str, *, token: str = "", cacert: Path | str | None = None, certificate: Path | str | None = None
+    ) -> Endpoint:
+        """The endpoint of a name, as `falaj predict` finds it: here by its port, elsewhere by its door.
+
+        Args:
+            name: `environment/model`.
+            token: Of a caller; without one, and on the installation's own machine, one is made when it is needed.
+            cacert: See the class; by default the installation's own authority, where this is its machine.
+            certificate: See the class.
+
+        Raises:
+            NotFoundError: Nothing serves under that name.
+            ServerUnreachableError: The server does not answer.
+        """
+        reached = reach(name)
+        return cls(reached.url, token=token or reached.token, cacert=cacert or reached.cacert, certificate=certificate)
 
     def __enter__(self) -> Endpoint:
         return self
@@ -77,7 +119,7 @@ class Endpoint:
             ServerUnreachableError: Nothing answers at the endpoint.
             UsageError: The rows are of none of these forms.
         """
-        response, content = self._post("/invocations", request_body(rows, {"answer": answer} if answer else {}))
+        response, content = self._answer("/invocations", request_body(rows, {"answer": answer} if answer else {}))
         if response.status != 200:
             raise ProblemError(response.status, parse_problem(content))
         identity, release = response.headers["x-request-id"], response.headers["falaj-release"]
@@ -119,27 +161,51 @@ class Endpoint:
             ServerUnreachableError: Nothing answers at the endpoint.
         """
         accepted = 0
-        shown = {"Authorization": f"Bearer {self._label_token}"} if self._label_token else {}
         for batch in batches(labels, LABELS_AT_ONCE):
             body = json.dumps({"labels": [label.to_json() for label in batch]}).encode()
-            response, content = self._post("/feedback", body, shown)
+            response, content = self._answer("/feedback", body)
             if response.status != 202:
                 raise ProblemError(response.status, _with_item(parse_problem(content), accepted))
             accepted += json.loads(content)["accepted"]
             progress(accepted)
         return accepted
 
-    def _post(
-        self, path: str, body: bytes, shown: Mapping[str, str] = MappingProxyType({})
-    ) -> tuple[http.client.HTTPResponse, bytes]:
-        headers = {"Content-Type": "application/json", **shown}
+    def _answer(self, path: str, body: bytes) -> tuple[http.client.HTTPResponse, bytes]:
+        """An answer; where a token is asked for, and one can be had, it is shown from then on.
+
+        One that is made here is good for some minutes, so that it is asked for again when it is refused.
+        """
+        answer = self._post(path, body)
+        if answer[0].status != http.client.UNAUTHORIZED or isinstance(self._token, str):
+            return answer
+        self._shown = self._token()
+        return self._post(path, body) if self._shown else answer
+
+    def _post(self, path: str, body: bytes) -> tuple[http.client.HTTPResponse, bytes]:
+        headers = {"Content-Type": "application/json"}
+        if self._shown:
+            headers["Authorization"] = f"Bearer {self._shown}"
         try:
             self._connection.request("POST", f"{self._path}{path}", body, headers)
             response = self._connection.getresponse()
             return response, response.read()
         except (OSError, http.client.HTTPException) as error:
             self._connection.close()
-            raise ServerUnreachableError(f"nothing answers at {self._url}", hint="falaj status shows why") from error
+            hint = "falaj status shows why"
+            if isinstance(error, ssl.SSLError):
+                hint = f"{error.reason or error}: --cacert names the authority of the endpoint's certificate"
+            raise ServerUnreachableError(f"nothing answers at {self._url}", hint=hint) from error
+
+
+def _tls(cacert: Path | str | None, certificate: Path | str | None) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=cacert)
+        if certificate is not None:
+            context.load_cert_chain(certificate)
+    except OSError as error:
+        where = str(certificate or cacert)
+        raise UsageError(f"this is no certificate file: {error.strerror or error}", where=where) from error
+    return context
 
 
 def _with_item(document: dict[str, Any], accepted: int) -> dict[str, Any]:

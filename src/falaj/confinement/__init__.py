@@ -10,7 +10,15 @@ Standard library only, so that any environment's Python can use it.
 from falaj.confinement.confine import Confinement, available, confine, in_force
 from falaj.confinement.environ import certificate_paths, scratch_environ
 from falaj.confinement.interpreter import added_folders, python_folders
-from falaj.confinement.launch import Ceilings, ExposedHomeError, Launch, Launched, run_to_end, start
+from falaj.confinement.launch import (
+    Ceilings,
+    ExposedHomeError,
+    Launch,
+    Launched,
+    refuse_exposed_home,
+    run_to_end,
+    start,
+)
 from falaj.confinement.libc import hide_memory
 from falaj.confinement.seclude import seclude
 from falaj.confinement.wall import Wall, offered
@@ -30,6 +38,7 @@ __all__ = [
     "in_force",
     "offered",
     "python_folders",
+    "refuse_exposed_home",
     "run_to_end",
     "scratch_environ",
     "seclude",

@@ -60,7 +60,7 @@ def confine(*, readable: Sequence[Path] = (), writable: Sequence[Path] = ()) -> 
 
     Args:
         readable: Existing files and folders to read, with all below them.
-        writable: Existing folders to read, write and make sockets in.
+        writable: Existing folders to read and write in; sockets are made before.
 
     Returns:
         What is enforced; a kernel without a part leaves that part out and says so.

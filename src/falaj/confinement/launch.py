@@ -176,6 +176,18 @@ def run_to_end(launch: Launch, wall: Wall, timeout_s: float) -> tuple[int, str]:
         os.close(launched.receipt)
 
 
+def refuse_exposed_home(home: Path) -> None:
+    """Refuse a home that lies below something which every confined process of ours reads, such as its Python.
+
+    Raises:
+        ExposedHomeError: Names both.
+    """
+    own = (path for path in (sys.prefix, sys.base_prefix, sys.exec_prefix, *sys.path) if path)
+    for shown in (*map(Path, own), *map(Path, system_paths())):
+        if home.resolve().is_relative_to(shown.resolve()):
+            raise ExposedHomeError(0, f"{home} lies below {shown}, which model servers read")
+
+
 def refuse_exposure(launch: Launch) -> None:
     """Refuse an order that shows a hidden folder because it contains it.
 

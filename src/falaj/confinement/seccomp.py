@@ -42,6 +42,10 @@ _SEND: Mapping[str, Mapping[int, int]] = {  # by number: where the flags are
     "aarch64": {206: _FOURTH_ARGUMENT_AT, 211: _THIRD_ARGUMENT_AT, 269: _FOURTH_ARGUMENT_AT},
 }
 _CONNECT: Mapping[str, int] = {"x86_64": 42, "aarch64": 203}
+_OWN_SIGNALS: Mapping[str, tuple[int, ...]] = {"x86_64": (62, 129, 234, 297), "aarch64": (129, 131, 138, 240)}
+"""kill, rt_sigqueueinfo, tgkill, rt_tgsigqueueinfo: their first argument is the process that a signal is for."""
+_OTHER_SIGNALS: Mapping[str, tuple[int, ...]] = {"x86_64": (200, 424), "aarch64": (130, 424)}
+"""tkill and pidfd_send_signal: whom they reach cannot be seen in a number."""
 _PROGRAMS: Mapping[str, tuple[int, ...]] = {"x86_64": (59, 322), "aarch64": (221, 281)}
 _REFUSED: Mapping[str, Mapping[str, int]] = {
     "x86_64": {
@@ -85,7 +89,7 @@ def restrict(purpose: str = ANSWERING) -> None:
     machine = os.uname().machine
     if machine not in _ARCHITECTURES:
         raise OSError(0, f"the calls of {machine} are not known")
-    instructions = [_Instruction(*fields) for fields in program(machine, purpose)]
+    instructions = [_Instruction(*fields) for fields in program(machine, purpose, os.getpid())]
     array = (_Instruction * len(instructions))(*instructions)
     give_up_new_privileges()
     filtering = _Program(len(instructions), array)
@@ -94,7 +98,8 @@ def restrict(purpose: str = ANSWERING) -> None:
 
 def refused(machine: str, purpose: str) -> list[int]:
     """Numbers of the calls that are refused whatever their arguments."""
-    more = {ANSWERING: (_CONNECT[machine], *_PROGRAMS[machine]), COMPUTING: (), LOCAL: (_CONNECT[machine],)}[purpose]
+    answering = (_CONNECT[machine], *_PROGRAMS[machine], *_OTHER_SIGNALS[machine])
+    more = {ANSWERING: answering, COMPUTING: (), LOCAL: (_CONNECT[machine],)}[purpose]
     return sorted([*_REFUSED[machine].values(), *more])
 
 
@@ -103,8 +108,15 @@ def families(purpose: str) -> tuple[int, ...]:
     return (_AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK) if purpose == COMPUTING else (_AF_UNIX,)
 
 
-def program(machine: str, purpose: str = ANSWERING) -> Sequence[tuple[int, int, int, int]]:
-    """The BPF program of an architecture: operation, jump if true, jump if false, value."""
+def program(machine: str, purpose: str = ANSWERING, own: int = 0) -> Sequence[tuple[int, int, int, int]]:
+    """The BPF program of an architecture: operation, jump if true, jump if false, value.
+
+    Args:
+        machine: The architecture.
+        purpose: What the process does.
+        own: Its process id; who only answers signals itself and nobody else. Landlock scopes signals from version 6 on.
+    """
+    signals = _OWN_SIGNALS[machine] if purpose == ANSWERING else ()
     return _resolved(
         [
             (_LOAD_WORD, 0, 0, _ARCHITECTURE_AT),
@@ -112,6 +124,7 @@ def program(machine: str, purpose: str = ANSWERING) -> Sequence[tuple[int, int, 
             (_LOAD_WORD, 0, 0, _NUMBER_AT),
             (_JUMP_AT_LEAST, "refuse", 0, _X32_BIT),
             *((_JUMP_EQUAL, "refuse", 0, number) for number in refused(machine, purpose)),
+            *((_JUMP_EQUAL, "signal", 0, number) for number in signals),
             (_JUMP_EQUAL, "socket", 0, _SOCKET[machine]),
             (_JUMP_EQUAL, "clone", 0, _CLONE[machine]),
             *((_JUMP_EQUAL, f"flags {place}", 0, number) for number, place in _SEND[machine].items()),
@@ -119,6 +132,7 @@ def program(machine: str, purpose: str = ANSWERING) -> Sequence[tuple[int, int, 
         ],
         {
             "clone": [(_LOAD_WORD, 0, 0, _FIRST_ARGUMENT_AT), (_JUMP_ANY_BIT, "refuse", "allow", _NEW_NAMESPACES)],
+            "signal": [(_LOAD_WORD, 0, 0, _FIRST_ARGUMENT_AT), (_JUMP_EQUAL, "allow", "refuse", own)],
             "socket": [
                 (_LOAD_WORD, 0, 0, _FIRST_ARGUMENT_AT),
                 *((_JUMP_EQUAL, "type", 0, family) for family in families(purpose)),

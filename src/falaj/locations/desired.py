@@ -11,6 +11,7 @@ from typing import Any
 
 from falaj.artifacts.digest import Digest, parse_digest
 from falaj.errors import UsageError
+from falaj.locations.callers import Admittance
 from falaj.locations.errors import DesiredStateError
 from falaj.project.platform_spec import LEAST_KEPT_S, MOST_KEPT_S
 from falaj.project.spec import MAX_REPLICAS
@@ -159,6 +160,7 @@ class DesiredState:
             differ in their candidates.
         keep_predictions_s: How long the prediction log is kept, in seconds; None for ever.
         refused: Endpoints that are described wrongly, by name: they cost themselves alone.
+        admittance: Who may ask, and where.
     """
 
     version: int = -1
@@ -166,6 +168,7 @@ class DesiredState:
     rollouts: Mapping[str, tuple[RolloutWish, ...]] = field(default_factory=dict)
     keep_predictions_s: float | None = None
     refused: Mapping[str, RefusedEndpoint] = field(default_factory=dict)
+    admittance: Admittance = field(default_factory=Admittance)
 
     @classmethod
     def from_json(cls, value: Any) -> DesiredState:
@@ -185,6 +188,7 @@ class DesiredState:
             {name: wishes for name, wishes in rollouts.items() if name not in refused},
             _kept(value.get("keep_predictions_s")),
             refused,
+            _admittance(value.get("admittance")),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -195,6 +199,7 @@ class DesiredState:
             "rollouts": {name: [wish.to_json() for wish in wishes] for name, wishes in self.rollouts.items()},
             "keep_predictions_s": self.keep_predictions_s,
             "refused": {name: {"release": each.release, "reason": each.reason} for name, each in self.refused.items()},
+            "admittance": self.admittance.to_json(),
         }
 
 
@@ -255,6 +260,8 @@ class EndpointStatus:
             the agent alone.
         in_flight: Requests that its arm works on; known to the agent alone, of the canary.
         recalibrations: By what the answers of its releases are moved; see `agent.recalibration.report_of`.
+        door: Where predictions are made from other machines; empty where they are not.
+        callers: Those that the gateway lets in.
     """
 
     endpoint: str
@@ -268,13 +275,15 @@ class EndpointStatus:
     baseline: BaselineStatus | None = None
     in_flight: int = 0
     recalibrations: Sequence[Mapping[str, Any]] = ()
+    door: str = ""
+    callers: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Write it as the agent sends it."""
         return {
             "endpoint": self.endpoint, "release": self.release, "state": str(self.state),
             "replicas_ready": self.replicas_ready, "message": self.message, "url": self.url, "serving": self.serving,
-            "rollouts": [dict(each) for each in self.rollouts],
+            "door": self.door, "callers": list(self.callers), "rollouts": [dict(each) for each in self.rollouts],
             "recalibrations": [dict(each) for each in self.recalibrations],
         }  # fmt: skip
 
@@ -283,6 +292,14 @@ def _items(value: Any) -> list[Any]:
     if value is not None and not isinstance(value, list | tuple):
         raise DesiredStateError("the endpoints of the desired state are a list")
     return list(value or ())
+
+
+def _admittance(value: Any) -> Admittance:
+    """Where nothing is said, nobody is let in by a token; what cannot be read is no reason to let anyone in."""
+    try:
+        return Admittance() if value is None else Admittance.from_json(value)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DesiredStateError(f"who may ask, of the desired state, is wrong: {error!r}") from error
 
 
 def _refused_before(value: Any) -> dict[str, RefusedEndpoint]:

@@ -38,15 +38,16 @@ class PortInUseError(LocationError):
     Args:
         port: The port.
         holder: Who has it, such as `python3 (process 812)`; empty when unknown.
+        address: Where it listens.
     """
 
     code = "location.port-in-use"
 
-    def __init__(self, port: int, holder: str = "") -> None:
+    def __init__(self, port: int, holder: str = "", address: str = "127.0.0.1") -> None:
         by = f" by {holder}" if holder else ""
         super().__init__(
             f"port {port} of the prediction gateway is in use{by}",
-            where=f"127.0.0.1:{port}",
+            where=f"{address}:{port}",
             hint="stop that program, or choose another port: falaj up --envoy-port PORT",
         )
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from falaj.encryption import KeyChest, Mode, Scope, home_scope, mode
 from falaj.home import Home
+from falaj.locations.runtimes.process.replica import GiveLogKey
 from falaj.serving.predictionlog import LogKeys, new_log_key, segments
 
 _NOTE = "sealed-logs"
 
 
-def writer_keys(home: Home, chest: KeyChest, folder: Path, jurisdiction: str | None) -> Callable[[], bytes] | None:
+def writer_keys(home: Home, chest: KeyChest, folder: Path, jurisdiction: str | None) -> GiveLogKey | None:
     """What gives each replica that is started a key of its own, for its pipe; None when logs stay in the clear.
+
+    A key for each start, so that none reads what an earlier one wrote, and none writes in another's name.
 
     Args:
         home: The installation that the agent belongs to; its keys never leave its machine.
@@ -28,7 +30,8 @@ def writer_keys(home: Home, chest: KeyChest, folder: Path, jurisdiction: str | N
         with (home.keys / _NOTE).open("a") as file:
             file.write(f"{folder.absolute()}\n")
     scope = Scope(jurisdiction=jurisdiction) if jurisdiction else home_scope(home.settings)
-    return lambda: new_log_key(chest.current(scope)).to_bytes()
+
+    return lambda owner: new_log_key(chest.current(scope), owner).to_bytes()
 
 
 def reader_keys(home: Home, chest: KeyChest, folder: Path) -> LogKeys:

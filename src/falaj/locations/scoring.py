@@ -160,7 +160,8 @@ def _log(
     keys = writer_keys(home, chest, log, read_rules(folder, permit.location).jurisdiction)
     names = read_model_folder(Path(job.model)).signature.names
     header = SegmentHeader(permit.release, permit.endpoint, names, 0)
-    writer = LogWriter(staged, header, time.time_ns, key=LogKey.from_bytes(keys()) if keys else None, synced=True)
+    key = LogKey.from_bytes(keys(header.owner)) if keys else None
+    writer = LogWriter(staged, header, time.time_ns, key=key, synced=True)
     records = _records(rows, job, named=named)
     while some := list(islice(records, _WRITTEN_AT_ONCE)):
         writer.write(some)

@@ -110,6 +110,27 @@ LEAST_KEPT_S, MOST_KEPT_S = 86_400, 10**10
 
 
 @dataclass(frozen=True)
+class ListenSpec:
+    """Where other machines come in.
+
+    Attributes:
+        address: IP address to listen on.
+        port: Port to listen on.
+        tls: By whose certificate TLS is spoken; `off` on loopback addresses alone.
+        cert: File of the certificate, with `files`.
+        key: File of its private key, with `files`.
+        names: Names and addresses by which callers reach it, the one in URLs first.
+    """
+
+    address: str
+    port: int
+    tls: Literal["internal-ca", "off", "files"] = "internal-ca"
+    cert: str = ""
+    key: str = ""
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class LocationSpec:
     """A place where endpoints run.
 
@@ -120,6 +141,7 @@ class LocationSpec:
         runtime: What starts the model servers.
         latency_class: How near to its callers it is, such as `near` or `regional`; free text.
         keep_predictions_s: How long its prediction log is kept, in seconds; None for ever.
+        listen: Where its endpoints are reached from other machines; None where they are not.
     """
 
     name: str
@@ -128,6 +150,7 @@ class LocationSpec:
     runtime: Runtime = "process"
     latency_class: str | None = None
     keep_predictions_s: float | None = None
+    listen: ListenSpec | None = None
 
 
 @dataclass(frozen=True)
@@ -184,6 +207,7 @@ class PlatformSpec:
         identity: `oidc` with `issuer`, `client_id` and `group_claim`, where people come from such a provider.
         notifications: Who is told of which events.
         private_egress: Hosts and networks that the platform connects to although they are not public.
+        server_listen: Where the API is reached from other machines; None where it is not.
     """
 
     environments: Mapping[str, EnvironmentSpec]
@@ -197,6 +221,7 @@ class PlatformSpec:
     identity: Mapping[str, Any] = field(default_factory=dict)
     notifications: tuple[NotificationSpec, ...] = ()
     private_egress: tuple[str, ...] = ()
+    server_listen: ListenSpec | None = None
 
     @classmethod
     def default(cls) -> PlatformSpec:
@@ -237,7 +262,7 @@ class PlatformSpec:
             raise ValueError(f"platform specification of version {value.get('version')}, not {PLATFORM_SPEC_VERSION}")
         return cls(
             environments={name: _environment(each) for name, each in value["environments"].items()},
-            locations={name: LocationSpec(**each) for name, each in value["locations"].items()},
+            locations={name: _location(each) for name, each in value["locations"].items()},
             roles=tuple(BindingSpec(**each) for each in value["roles"]),
             policy_packs=tuple(value["policy_packs"]),
             pack_settings=dict(value.get("pack_settings", {})),
@@ -247,6 +272,7 @@ class PlatformSpec:
             identity=dict(value["identity"]),
             notifications=tuple(_notification(each) for each in value.get("notifications", ())),
             private_egress=tuple(value.get("private_egress", ())),
+            server_listen=_listen(value.get("server_listen")),
         )
 
 
@@ -273,6 +299,14 @@ def _environment(value: Mapping[str, Any]) -> EnvironmentSpec:
         "windows": tuple(WindowSpec(**{**each, "days": tuple(each["days"])}) for each in value["windows"]),
     }
     return EnvironmentSpec(**{**value, **made})
+
+
+def _location(value: Mapping[str, Any]) -> LocationSpec:
+    return LocationSpec(**{**value, "listen": _listen(value.get("listen"))})
+
+
+def _listen(value: Mapping[str, Any] | None) -> ListenSpec | None:
+    return None if value is None else ListenSpec(**{**value, "names": tuple(value["names"])})
 
 
 def _standard_change(value: Mapping[str, Any]) -> StandardChangeSpec:

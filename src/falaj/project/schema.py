@@ -34,6 +34,7 @@ from falaj.project.retrain import Retrain
 from falaj.project.spec import (
     MAX_REPLICAS,
     Answer,
+    Callers,
     PrivacySpec,
     ProjectSpec,
     RepositorySpec,
@@ -203,6 +204,12 @@ class Serving(Strict):
         description="What a response holds where its caller does not say; without this, both in the Open Inference "
         "Protocol, and what MLflow's `pyfunc_predict_fn` says at `/invocations`.",
     )
+    callers: Callers | None = Field(
+        default=None,
+        description="Who may ask: `token` (also on the machine itself), `mtls`, or `anyone-on-this-machine` and nobody "
+        "elsewhere. Without this, anyone on the machine itself, and elsewhere who has a token.",
+    )
+    per_caller: int = Field(default=1_000, ge=1, le=1_000_000, description="Requests of one caller a second.")
 
 
 class Privacy(Strict):

@@ -20,6 +20,7 @@ MAX_REPLICAS = 64
 Risk = Literal["low", "medium", "high"]
 Strategy = Literal["recreate", "blue_green", "canary", "shadow"]
 Answer = Literal["label", "probabilities", "both"]
+Callers = Literal["anyone-on-this-machine", "token", "mtls"]
 
 
 @dataclass(frozen=True)
@@ -135,11 +136,15 @@ class ServingSpec:
         replicas: Model servers behind one endpoint.
         latency_budget_ms: 99th percentile that one prediction may take; None is no budget.
         answer: What a response holds where its caller does not say; None for what the protocol and MLflow say.
+        callers: Who may ask; None for anyone on the machine itself, and for who has a token elsewhere.
+        per_caller: Requests of one caller a second.
     """
 
     replicas: int = 1
     latency_budget_ms: float | None = None
     answer: Answer | None = None
+    callers: Callers | None = None
+    per_caller: int = 1_000
 
 
 @dataclass(frozen=True)

@@ -233,7 +233,12 @@ def challenges(process: ProcessRow) -> bool:
 
 def subject(row: EndpointRow) -> str:
     """An endpoint as the audit log names it."""
-    return f"endpoint/{row.environment}/{row.model}"
+    return subject_of(row.environment, row.model)
+
+
+def subject_of(environment: str, model: str) -> str:
+    """The same, of its names."""
+    return f"endpoint/{environment}/{model}"
 
 
 MOVING = (DeploymentState.CONVERGING, DeploymentState.ROLLING)

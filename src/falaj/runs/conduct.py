@@ -487,6 +487,8 @@ class _Run:
             "serving": {
                 "replicas": self.spec.serving.replicas,
                 "latency_budget_ms": self.spec.serving.latency_budget_ms,
+                "callers": self.spec.serving.callers,
+                "per_caller": self.spec.serving.per_caller,
                 "environment_lock": lock,
                 "backend": packaged.result.flavor,
                 "code": "own" if packaged.result.own_code else "libraries",

@@ -22,6 +22,7 @@ from falaj.server.actions import require_actions
 from falaj.server.body_limit import BodyLimit
 from falaj.server.connections import options, raise_file_limit
 from falaj.server.controller import Controller
+from falaj.server.door import open_door
 from falaj.server.mutual_tls import agents_let_in
 from falaj.server.notifier import Notifier
 from falaj.server.platform import Platform
@@ -29,6 +30,7 @@ from falaj.server.routers import (
     accounts,
     audit,
     auth,
+    callers,
     changes,
     credentials,
     evidence,
@@ -95,6 +97,7 @@ def create_app(platform: Platform, *, controllers: bool = True) -> FastAPI:
         releases.router,
         changes.router,
         rollouts.router,
+        callers.router,
         gates.router,
         audit.router,
         lineage.router,
@@ -140,7 +143,7 @@ def serve(home: Home, port: int) -> None:
     raise_file_limit()
     config = uvicorn.Config(app, host="127.0.0.1", port=port, **options())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor decides; a Ctrl-C reaches the whole group
-    with agents_let_in(platform, app), traced(platform):
+    with agents_let_in(platform, app), open_door(platform, app), traced(platform):
         _Server(config, platform).run()
     database.close()
 

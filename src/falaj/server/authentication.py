@@ -17,6 +17,9 @@ PEER = "falaj.peer"
 Nothing that a client sends reaches this key; only the process that ends the TLS connection writes it.
 """
 
+DOOR = "falaj.door"
+"""In the ASGI scope of what comes from other machines."""
+
 
 class UnauthenticatedError(FalajError):
     """The request carries no valid token."""
@@ -34,7 +37,8 @@ def authenticate(request: Request, platform: Platform) -> Principal:
     if isinstance(peer, Principal):
         return peer
     scheme, _, offered = request.headers.get("authorization", "").partition(" ")
-    found = _bearer(offered, platform) if scheme.lower() == "bearer" and offered else None
+    own = not request.scope.get(DOOR)
+    found = _bearer(offered, platform, own=own) if scheme.lower() == "bearer" and offered else None
     if found is None:
         raise UnauthenticatedError(
             "this request carries no valid token",
@@ -44,8 +48,9 @@ def authenticate(request: Request, platform: Platform) -> Principal:
     return found
 
 
-def _bearer(offered: str, platform: Platform) -> Principal | None:
-    if hmac.compare_digest(offered.encode(), platform.home.token.encode()):
+def _bearer(offered: str, platform: Platform, *, own: bool) -> Principal | None:
+    """Whose token it is; the installation's own is good on its own machine alone."""
+    if own and hmac.compare_digest(offered.encode(), platform.home.token.encode()):
         return Principal(HOME, PrincipalKind.SERVICE)
     with platform.database.reading() as session:
         return identity.authenticate(session, offered, platform.now())

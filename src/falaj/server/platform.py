@@ -17,6 +17,7 @@ from falaj.evidence import Keyring, open_keyring
 from falaj.governance.identity import Doorkeeper, Passwords
 from falaj.governance.keys import Vault
 from falaj.governance.workload.authority import LIFE_S, Authority, open_authority
+from falaj.governance.workload.caller_tokens import CallerKey, open_caller_key
 from falaj.home import Home
 from falaj.processes import ProcessTable
 from falaj.release import changes
@@ -59,6 +60,11 @@ class Platform:
         """Issues the certificates of agents elsewhere."""
         life_s = float(self.home.settings.get("FALAJ_CERTIFICATE_LIFE_S") or LIFE_S)
         return open_authority(self.home.keys, self.now, life_s)
+
+    @cached_property
+    def caller_key(self) -> CallerKey:
+        """Signs tokens of callers of endpoints."""
+        return open_caller_key(self.home.keys)
 
     def turn(self, session: Session) -> changes.Turn:
         """What decisions about changes need, in a transaction."""

@@ -43,6 +43,7 @@ def endpoint(row: EndpointRow) -> api.Endpoint:
         endpoint=f"{row.environment}/{row.model}", location=row.location, release=row.release, previous=row.previous,
         state=row.status.get("state", "pending") if current else "pending", url=row.status.get("url"),
         replicas_ready=row.status.get("replicas_ready", 0), message=row.status.get("message", ""),
+        door=row.status.get("door", ""),
         updated_at=row.updated_at,
     )  # fmt: skip
 

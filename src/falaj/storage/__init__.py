@@ -6,6 +6,7 @@ through `Database.transaction`, so that a state change and what follows from it 
 
 from falaj.storage import (
     audit_tables,
+    caller_tables,
     captured_tables,
     change_tables,
     federation_tables,
@@ -50,6 +51,7 @@ __all__ = [
     "RunRow",
     "StepRunRow",
     "audit_tables",
+    "caller_tables",
     "captured_tables",
     "change_tables",
     "federation_tables",

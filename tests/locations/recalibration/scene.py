@@ -67,7 +67,7 @@ class Scene:
         join = LabelJoin(self.folder / "labels.db", self.folder / "predictions", clock=lambda: self.now)
         return RecalibrationWatch(
             "dubai", self.documents, RowsFile(self.folder / "rows.db"), join, self._reference,
-            lambda _endpoint, release: self.days.get(release, []), self._desired, lambda: self.senders,
+            lambda _endpoint, release: self.days.get(release, []), self._desired, lambda _endpoint: self.senders,
             self.signer, self.reports, lambda: self.now,
         )  # fmt: skip
 

@@ -13,7 +13,7 @@ from falaj.locations.agent.recalibration.reporting import months_of
 from falaj.serving.recalibration import AnswerKind, Limit
 from falaj.serving.recalibration.document import file_name
 
-from .scene import ENDPOINT, FIRST, SENDER, Scene, reference
+from .scene import ENDPOINT, FIRST, Scene, reference
 
 
 def run(scene: Scene, days: range, need: float = 0.8, **options: object) -> None:
@@ -225,15 +225,10 @@ def test_rows_of_a_busy_day_are_a_sample(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_senders_are_those_of_the_installation_and_of_the_rules(tmp_path: Path):
-    import hashlib
-
-    from falaj.home import Home
+    from falaj.governance.workload.caller_tokens import own_caller
     from falaj.locations.agent.recalibration.opening import senders_of
 
-    home, folder = Home(tmp_path, {}), tmp_path / "location"
-    folder.mkdir()
-    own = hashlib.sha256(home.label_token.encode()).hexdigest()
-    assert senders_of(home, folder, "dubai") == {own}
-    (folder / "rules.json").write_text(f'{{"label_senders": {{"billing": "{SENDER}"}}}}')
-    assert senders_of(home, folder, "dubai") == {own, SENDER}
-    assert home.label_token != home.token and (tmp_path / "label-token").stat().st_mode & 0o077 == 0
+    own = own_caller(ENDPOINT)
+    assert senders_of(tmp_path, "dubai", ENDPOINT) == {own} and own != own_caller("dev/other")
+    (tmp_path / "rules.json").write_text('{"label_senders": {"billing": "c-0123456789abcdef"}}')
+    assert senders_of(tmp_path, "dubai", ENDPOINT) == {own, "c-0123456789abcdef"}

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from falaj.cli.commands.projects import JsonOption
+from falaj.cli.commands.serving import CaCert, CallerCertificate, TokenFile, opened
 from falaj.cli.output import clock, emit_json, emit_table
-from falaj.errors import NotFoundError
 
 
 def register(app: typer.Typer) -> None:
@@ -23,16 +23,15 @@ def import_labels(
     file: Annotated[
         Path, typer.Argument(help="CSV, JSON lines or Parquet with prediction_id, label and, if known, at.")
     ],
-    endpoint: Annotated[str, typer.Option(help="ENVIRONMENT/MODEL that made the predictions.")],
+    endpoint: Annotated[str, typer.Option(help="ENVIRONMENT/MODEL that made the predictions, or its URL.")],
+    token_file: TokenFile = None,
+    cacert: CaCert = None,
+    cert: CallerCertificate = None,
     json: JsonOption = False,
 ) -> None:
     """Send the labels of a file to an endpoint; the whole file is read before anything is sent."""
-    from falaj.client import Client, Endpoint, read_labels
-    from falaj.home import Home
+    from falaj.client import read_labels
 
-    found = Client.from_home().endpoint(endpoint)
-    if found is None or not found.url:
-        raise NotFoundError(f"no endpoint '{endpoint}' serves now", hint="falaj endpoints lists them")
     count, ids = 0, set()
     times: list[float] = []
     for label in read_labels(file):
@@ -40,8 +39,8 @@ def import_labels(
         ids.add(hash(label.prediction_id))
         if isinstance(label.at, float):
             times = [min(label.at, *times[:1]), max(label.at, *times[1:])]
-    with Endpoint(found.url, label_token=Home.from_environment().label_token) as opened:
-        accepted = opened.feedback(read_labels(file))
+    with opened(endpoint, token_file, cacert, cert) as found:
+        accepted = found.feedback(read_labels(file))
     first, last = times or (None, None)
     if json:
         emit_json({"endpoint": endpoint, "labels": count, "predictions": len(ids), "accepted": accepted,

@@ -12,10 +12,10 @@ import typer
 
 from falaj.cli.commands.projects import JsonOption
 from falaj.cli.output import emit, emit_json, emit_table, styled
-from falaj.errors import NotFoundError, UsageError
+from falaj.errors import UsageError
 
 if TYPE_CHECKING:
-    from falaj.client import Prediction
+    from falaj.client import Endpoint, Prediction
 
 
 def register(app: typer.Typer) -> None:
@@ -24,8 +24,20 @@ def register(app: typer.Typer) -> None:
     app.command("endpoints")(endpoints)
 
 
+TokenFile = Annotated[
+    Path | None,
+    typer.Option("--token-file", help="File with a caller's token, as `falaj endpoint caller add` wrote it."),
+]
+CaCert = Annotated[
+    Path | None, typer.Option("--cacert", help="Certificate of the authority of the endpoint's certificate.")
+]
+CallerCertificate = Annotated[
+    Path | None, typer.Option("--cert", help="File of a caller's certificate and key, where the endpoint asks for it.")
+]
+
+
 def predict(
-    endpoint: Annotated[str, typer.Argument(help="ENVIRONMENT/MODEL.")],
+    endpoint: Annotated[str, typer.Argument(help="ENVIRONMENT/MODEL, or its URL.")],
     row: Annotated[str, typer.Option(help="One row as a JSON object.")] = "",
     data: Annotated[
         Path | None, typer.Option(help="File of rows: a JSON list of objects; '-' reads standard input.")
@@ -33,17 +45,15 @@ def predict(
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="The probability of each class as well.")
     ] = False,
+    token_file: TokenFile = None,
+    cacert: CaCert = None,
+    cert: CallerCertificate = None,
     json: JsonOption = False,
 ) -> None:
     """Predict through an endpoint; prints the predictions and their id."""
-    from falaj.client import Client, Endpoint
-
     rows = _rows(row, data)
-    found = Client.from_home().endpoint(endpoint)
-    if found is None or not found.url:
-        raise NotFoundError(f"no endpoint '{endpoint}' serves now", hint="falaj endpoints lists them")
-    with Endpoint(found.url) as opened:
-        answer = opened.predict(rows, answer="both" if probabilities else None)
+    with opened(endpoint, token_file, cacert, cert) as found:
+        answer = found.predict(rows, answer="both" if probabilities else None)
     if probabilities and answer.probabilities is None:
         raise UsageError(f"{answer.release} gives no probabilities", where=endpoint)
     if json:
@@ -52,6 +62,25 @@ def predict(
     for line in _lines(answer):
         emit(line)
     emit(styled(f"prediction {answer.id} by {answer.release}", "dim"))
+
+
+def opened(endpoint: str, token_file: Path | None, cacert: Path | None, cert: Path | None) -> Endpoint:
+    """An endpoint by its name or URL."""
+    from falaj.client import Endpoint
+
+    token = read_token(token_file) if token_file else ""
+    if endpoint.startswith(("http://", "https://")):
+        return Endpoint(endpoint, token=token, cacert=cacert, certificate=cert)
+    return Endpoint.of(endpoint, token=token, cacert=cacert, certificate=cert)
+
+
+def read_token(path: Path) -> str:
+    """The token of a file: alone, or as the header that curl sends."""
+    try:
+        text = path.read_text()
+    except OSError as error:
+        raise UsageError(f"cannot read the token: {error.strerror}", where=str(path)) from error
+    return text.strip().removeprefix("Authorization: Bearer ")
 
 
 def _lines(answer: Prediction) -> list[str]:
@@ -76,7 +105,9 @@ def endpoints(json: JsonOption = False) -> None:
     if json:
         emit_json(found)
         return
-    rows = [(e.endpoint, e.location, e.release, e.state, e.replicas_ready, e.url or "-", e.message) for e in found]
+    rows = [
+        (e.endpoint, e.location, e.release, e.state, e.replicas_ready, e.door or e.url or "-", e.message) for e in found
+    ]
     emit_table(
         ("endpoint", "location", "release", "state", "replicas", "url", "message"), rows, empty="no endpoints yet"
     )

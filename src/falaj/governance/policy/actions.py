@@ -29,6 +29,8 @@ class Action(StrEnum):
     ADMIT = "admit"
     """Let an approved change take effect. No route performs it: the controller does."""
     ROLLBACK = "rollback"
+    MANAGE_CALLERS = "manage-callers"
+    """Say who may ask an endpoint."""
     STEER_ROLLOUT = "steer-rollout"
     """Pause, resume or abort: what spares a candidate no evidence."""
     OVERRIDE_ROLLOUT = "override-rollout"

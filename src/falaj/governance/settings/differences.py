@@ -77,6 +77,8 @@ def _leaves(spec: PlatformSpec, whole: Set[str]) -> dict[str, Any]:
     found |= {f"standard_changes.{each.name}": dict(_given(asdict(each), "name")) for each in spec.standard_changes}
     found |= {f"notifications.{each.url}": dict(_given(asdict(each), "url")) for each in spec.notifications}
     found |= {f"egress.{each}": True for each in spec.private_egress}
+    if spec.server_listen is not None:
+        found["listen.server"] = json.loads(json.dumps(asdict(spec.server_listen)))
     return found | dict(_flat("entity", spec.entity)) | dict(_flat("identity", spec.identity))
 
 
@@ -132,8 +134,8 @@ def _loosens(path: str, kind: Kind, before: Any, after: Any) -> bool:
             return kind != "removed"  # others may come in, or with other groups
         case "pack_settings":
             return _pack_loosens(rest.rpartition(".")[2], kind, before, after)
-        case "notifications":
-            return kind != "removed"  # somebody else learns of something
+        case "notifications" | "listen":
+            return kind != "removed"  # somebody else learns of something, or comes in
         case "locations":
             return _location_loosens(rest.partition(".")[2], kind, before, after)
         case "environments":
@@ -159,10 +161,10 @@ def _environment_loosens(setting: str, kind: Kind, before: Any, after: Any) -> b
 
 
 def _location_loosens(setting: str, kind: Kind, before: Any, after: Any) -> bool:
-    """Whether data may be elsewhere than before, or its log goes sooner."""
+    """Whether data may be elsewhere than before, its log goes sooner, or others come in."""
     if setting == "keep_predictions_s":
         return kind == "added" or (kind == "changed" and bool(after < before))
-    return setting == "jurisdiction"
+    return setting == "jurisdiction" or (setting == "listen" and kind != "removed")
 
 
 def _pack_loosens(setting: str, kind: Kind, before: Any, after: Any) -> bool:

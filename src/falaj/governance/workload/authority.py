@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,11 +21,14 @@ from falaj.evidence.keys import create_once
 from falaj.governance.workload import certificates
 from falaj.governance.workload.certificates import BACKDATED_S, Peer, Validity
 from falaj.governance.workload.errors import AuthorityError
-from falaj.governance.workload.names import Part, Workload
+from falaj.governance.workload.names import Part, Workload, caller_uri
 
 FILE = "ca.pem"
 LIFE_S = 600.0
 """How long the certificate of a workload is valid."""
+
+DOOR_LIFE_S = 30 * 86_400.0
+"""How long the certificate of a door is valid; callers on other machines may be told of it by hand."""
 
 _YEAR_S = 365.25 * 86_400
 _AUTHORITY_LIFE_S = 10 * _YEAR_S
@@ -76,6 +79,25 @@ class Authority:
         key = certificates.new_key()
         issued = self.issue(key.public_key(), Workload(self.trust_domain, Part.SERVER), now)
         return key_pem(key) + issued.public_bytes(Encoding.PEM)
+
+    def issue_door(self, holder: ec.EllipticCurvePublicKey, names: Sequence[str], now: float) -> x509.Certificate:
+        """Issue what callers know a door by."""
+        validity = Validity(now - BACKDATED_S, now + DOOR_LIFE_S)
+        serial = secrets.randbits(_SERIAL_BITS) | 1
+        return certificates.issue_gateway(self.certificate, self.key, holder, names, serial, validity)
+
+    def issue_caller(self, holder: ec.EllipticCurvePublicKey, caller: str, now: float, until: float) -> str:
+        """Issue what a caller of an endpoint shows, in PEM.
+
+        Args:
+            holder: The caller's key, whose possession it has proven.
+            caller: Its pseudonym.
+            now: Unix seconds.
+            until: End of its life, unix seconds.
+        """
+        uri, serial = caller_uri(self.trust_domain, caller), secrets.randbits(_SERIAL_BITS) | 1
+        validity = Validity(now - BACKDATED_S, until)
+        return certificates.pem_of(certificates.issue_caller(self.certificate, self.key, holder, uri, serial, validity))
 
     def check(self, der: bytes, now: float) -> Peer:
         """Say whose certificate a peer presented.

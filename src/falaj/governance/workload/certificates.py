@@ -8,6 +8,8 @@ Source: RFC 5280; SPIFFE X.509-SVID, sections 3 to 5.
 from __future__ import annotations
 
 import hashlib
+import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -21,6 +23,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from falaj.governance.workload.errors import PeerRefusedError, RequestRefusedError
 from falaj.governance.workload.names import Part, Workload, parse_uri
 
+PublicKey = ec.EllipticCurvePublicKey
 BACKDATED_S = 60.0
 """How far a clock may be behind the issuer's."""
 
@@ -100,6 +103,19 @@ def issue(
     names: list[x509.GeneralName] = [x509.UniformResourceIdentifier(workload.uri)]
     names += [x509.DNSName(workload.dns_name)] if serves else []
     purpose = ExtendedKeyUsageOID.SERVER_AUTH if serves else ExtendedKeyUsageOID.CLIENT_AUTH
+    return _leaf(authority, key, holder, names, purpose, serial, validity)
+
+
+def _leaf(
+    authority: x509.Certificate,
+    key: ec.EllipticCurvePrivateKey,
+    holder: ec.EllipticCurvePublicKey,
+    names: Sequence[x509.GeneralName],
+    purpose: x509.ObjectIdentifier,
+    serial: int,
+    validity: Validity,
+) -> x509.Certificate:
+    """A certificate that signs no other; what it is good for and whose it is, is all that it says."""
     builder = _builder(x509.Name([]), authority.subject, holder, serial, validity)
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     builder = builder.add_extension(_usage(certificates=False), critical=True)
@@ -107,6 +123,61 @@ def issue(
     builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=True)
     issuer_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
     return builder.add_extension(issuer_id, critical=False).sign(key, hashes.SHA256())
+
+
+def issue_caller(
+    authority: x509.Certificate,
+    key: ec.EllipticCurvePrivateKey,
+    holder: ec.EllipticCurvePublicKey,
+    uri: str,
+    serial: int,
+    validity: Validity,
+) -> x509.Certificate:
+    """Make the certificate of a caller of endpoints; it is no workload's, and opens nothing but an endpoint.
+
+    Args:
+        authority: Who issues it.
+        key: The authority's.
+        holder: The caller's public key.
+        uri: Its name.
+        serial: Positive, at most 159 bits, not used before.
+        validity: Of the certificate.
+    """
+    names: list[x509.GeneralName] = [x509.UniformResourceIdentifier(uri)]
+    return _leaf(authority, key, holder, names, ExtendedKeyUsageOID.CLIENT_AUTH, serial, validity)
+
+
+def issue_gateway(
+    authority: x509.Certificate,
+    key: ec.EllipticCurvePrivateKey,
+    holder: ec.EllipticCurvePublicKey,
+    names: Sequence[str],
+    serial: int,
+    validity: Validity,
+) -> x509.Certificate:
+    """Make the certificate that a door shows to callers, who know it by names and addresses.
+
+    Args:
+        authority: Who issues it.
+        key: The authority's.
+        holder: The public key of who serves there.
+        names: Host names and IP addresses.
+        serial: Positive, at most 159 bits, not used before.
+        validity: Of the certificate.
+    """
+    return _leaf(authority, key, holder, [*map(_host_name, names)], ExtendedKeyUsageOID.SERVER_AUTH, serial, validity)
+
+
+def pem_of(certificate: x509.Certificate) -> str:
+    """A certificate as files hold it."""
+    return certificate.public_bytes(Encoding.PEM).decode()
+
+
+def _host_name(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
 
 
 def make_request(key: ec.EllipticCurvePrivateKey) -> str:

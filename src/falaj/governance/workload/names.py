@@ -72,6 +72,16 @@ class Workload:
         return Principal(f"workload:{name}", kind, location=location, authenticated_at=authenticated_at)
 
 
+def caller_uri(trust_domain: str, caller: str) -> str:
+    """The name in the certificate of a caller of endpoints, who is no workload.
+
+    Args:
+        trust_domain: The installation.
+        caller: Its pseudonym.
+    """
+    return f"{_SCHEME}{trust_domain}/caller/{caller}"
+
+
 def parse_uri(uri: str) -> Workload:
     """Read a name; only what `Workload.uri` writes is one.
 

@@ -5,19 +5,21 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 
 from falaj.artifacts import open_store
+from falaj.confinement import ExposedHomeError, refuse_exposed_home
 from falaj.encryption import open_chest
 from falaj.home import Home
 from falaj.integrations.otlp import exporter_of
 from falaj.locations.accesslog import AccessLog
 from falaj.locations.agent.admission import Admission, Site
 from falaj.locations.agent.control_plane import ControlPlane, with_token
+from falaj.locations.agent.door_certificate import DoorCertificate, keep_certified
 from falaj.locations.agent.enrolling import enrol
 from falaj.locations.agent.fetching import Fetcher, HttpFetcher
 from falaj.locations.agent.loop import Agent
@@ -31,11 +33,11 @@ from falaj.locations.agent.rollouts import Predictions, Rollouts
 from falaj.locations.agent.rules import read_rules
 from falaj.locations.agent.tracing import trace_requests
 from falaj.locations.background import Background
-from falaj.locations.errors import AgentRunningError
+from falaj.locations.errors import AgentRunningError, LocationError
 from falaj.locations.labels import keep_joined, open_labels
 from falaj.locations.log_keys import reader_keys, writer_keys
 from falaj.locations.log_upkeep import LogUpkeep, keep_log, open_upkeep
-from falaj.locations.runtimes.process.replica import RecalibrationFiles, ReplicaCommand, modelserver_command
+from falaj.locations.runtimes.process.replica import GiveLogKey, RecalibrationFiles, ReplicaCommand, modelserver_command
 from falaj.locations.runtimes.process.runtime import Place, ProcessRuntime
 from falaj.serving.labels import LabelJoin
 
@@ -70,18 +72,23 @@ def run(
     Raises:
         PortInUseError: Another program has the gateway's port.
         AgentRunningError: The location has an agent.
+        LocationError: The home lies below something that model servers read.
     """
     installation = _installation(home)
     place = _place(installation, location)
+    _require_hidden(home)
     with _alone(place.folder):
         http, background = _connection(place, location, server_url, token)
         control = ControlPlane(http, location)
+        certificate = DoorCertificate(place.folder, control.door_certificate)
         runtime = ProcessRuntime(
             place, port=envoy_port, command=command, log_key=_log_keys(installation, location, place),
             recalibration=RecalibrationFiles(place.recalibration, public_key_of(installation)),
+            certificate=certificate.current,
         )  # fmt: skip
         runtime.gateway.require_port()
         memory = Memory(place.folder)
+        background = (*background, keep_certified(certificate, lambda: memory.desired().admittance.entry.door))
         fetcher: Fetcher = open_store(store_url) if store_url else HttpFetcher(control.http)
         profiles = keep_profiles(lambda: open_profiling(installation, place.folder, control, fetcher, memory))
         background = (*background, keep_joined(lambda: _labels(installation, place)), profiles)
@@ -146,6 +153,14 @@ def stop_location(home: Path, location: str) -> None:
         ProcessRuntime(place, port=0).stop()
 
 
+def _require_hidden(home: Path) -> None:
+    try:
+        refuse_exposed_home(home)
+    except ExposedHomeError as error:
+        hint = "FALAJ_HOME names another folder"
+        raise LocationError(f"keys would be readable by models: {error.strerror}", hint=hint) from error
+
+
 def _installation(home: Path) -> Home:
     return Home(home.absolute(), os.environ)
 
@@ -179,7 +194,7 @@ def _upkeep(home: Home, location: str, place: Place, memory: Memory) -> LogUpkee
     return open_upkeep(home, open_chest(home), place.folder, location, lambda: memory.desired().keep_predictions_s)
 
 
-def _log_keys(home: Home, location: str, place: Place) -> Callable[[], bytes] | None:
+def _log_keys(home: Home, location: str, place: Place) -> GiveLogKey | None:
     jurisdiction = read_rules(place.folder, location).jurisdiction
     return writer_keys(home, open_chest(home), place.predictions, jurisdiction)
 

@@ -59,6 +59,14 @@ class ControlPlane:
         """
         return list(self._json("GET", "log/consistency", first=first, second=second)["proof"])
 
+    def door_certificate(self, request: str) -> str:
+        """Ask for the certificate that the location's door shows; both are PEM.
+
+        Raises:
+            LocationError: The server cannot be reached or refuses.
+        """
+        return str(self._json("POST", "door-certificate", {"request": request})["certificate"])
+
     def close(self) -> None:
         """Close the connections, which ends a waiting poll."""
         self.http.close()

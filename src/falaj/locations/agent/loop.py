@@ -20,7 +20,8 @@ from falaj.locations.agent.intake import RETRY_AFTER_S, Intake, Offer
 from falaj.locations.agent.memory import Memory
 from falaj.locations.agent.rollouts import Rollouts
 from falaj.locations.background import Background
-from falaj.locations.desired import EndpointState, EndpointStatus, Role
+from falaj.locations.callers import Admittance
+from falaj.locations.desired import DesiredState, EndpointState, EndpointStatus, Role
 from falaj.locations.errors import LocationError
 from falaj.locations.runtimes.process.runtime import ProcessRuntime
 from falaj.rollout import RolloutState
@@ -92,7 +93,9 @@ class Agent:
         offer = self._intake.offer()
         self._rollouts.want(offer.desired)
         try:
-            statuses: Sequence[EndpointStatus] = self._runtime.converge(offer.servables, self._rollouts.traffic())
+            statuses: Sequence[EndpointStatus] = self._runtime.converge(
+                offer.servables, self._rollouts.traffic(), offer.desired.admittance
+            )
             self._rollouts.observe(offer, statuses)
         except (LocationError, OSError) as error:
             _log.warning("location.pass-failed reason=%s", error)
@@ -108,16 +111,15 @@ class Agent:
 
     def _listen(self) -> None:
         last = self._memory.desired()
-        version, kept = last.version, last.keep_predictions_s
         while not self._stopping.is_set():
             try:
-                desired = self._control.desired(version)
+                desired = self._control.desired(last.version)
             except FalajError as error:
                 _log.warning("control-plane.silent reason=%s", error)
                 self._stopping.wait(_RETRY_SERVER_S)
                 continue
-            if desired.version != version or desired.keep_predictions_s != kept:
-                version, kept = desired.version, desired.keep_predictions_s
+            if _beside(desired) != _beside(last):
+                last = desired
                 self._intake.want(desired)
                 self._to_admit.set()
 
@@ -142,6 +144,11 @@ class Agent:
                 self._reported.set()
 
 
+def _beside(desired: DesiredState) -> tuple[int, float | None, Admittance]:
+    """What tells one desired state from the next: settings of the platform have no version of their own."""
+    return desired.version, desired.keep_predictions_s, desired.admittance
+
+
 def merged(offer: Offer, statuses: Sequence[EndpointStatus]) -> tuple[EndpointStatus, ...]:
     """What to report of each endpoint: how its primary release is doing, or why it is not admitted; what serves."""
     told = {(status.endpoint, status.release): status for status in statuses}
@@ -151,12 +158,17 @@ def merged(offer: Offer, statuses: Sequence[EndpointStatus]) -> tuple[EndpointSt
         arm = (endpoint.name, endpoint.release)
         status, known = offer.obstacles.get(arm) or told.get(arm), serving.get(endpoint.name)
         if status is not None:
-            found[endpoint.name] = replace(status, url=known.url, serving=known.serving) if known else status
+            found[endpoint.name] = _as_served(status, known) if known else status
     for name, refused in offer.desired.refused.items():
         failed = EndpointStatus(name, refused.release, EndpointState.FAILED, 0, refused.reason)
         known = serving.get(name)
-        found[name] = replace(failed, url=known.url, serving=known.serving) if known else failed
+        found[name] = _as_served(failed, known) if known else failed
     return tuple(found[name] for name in sorted(found) if "/" in name)
+
+
+def _as_served(status: EndpointStatus, known: EndpointStatus) -> EndpointStatus:
+    """A status with what the gateway does of the endpoint meanwhile."""
+    return replace(status, url=known.url, serving=known.serving, door=known.door, callers=known.callers)
 
 
 def rolling(statuses: Sequence[EndpointStatus], rollouts: Rollouts) -> tuple[EndpointStatus, ...]:

@@ -15,7 +15,7 @@ from falaj.locations.errors import LocationRulesError
 
 FILE = "rules.json"
 DAY_S = 86_400.0
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+_CALLER = re.compile(r"[a-z0-9-]{1,64}")
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class LocationRules:
         jurisdiction: Where it lies, such as `AE`; None when it was not told, and then an admission says it.
         floors: The least number of approvals by environment, whatever an admission asks for.
         keep_predictions_s: The least time that predictions are kept, whatever the control plane says, in seconds.
-        label_senders: SHA-256 in hex of the tokens of those whose labels may move answers, by name.
+        label_senders: Pseudonyms of callers whose labels may move answers, by name.
     """
 
     location: str
@@ -99,10 +99,10 @@ def _senders(value: Any, path: Path) -> Mapping[str, str]:
     match value:
         case None:
             return {}
-        case dict() if all(isinstance(digest, str) and _SHA256.fullmatch(digest) for digest in value.values()):
+        case dict() if all(isinstance(each, str) and _CALLER.fullmatch(each) for each in value.values()):
             return value
         case _:
-            raise _wrong("`label_senders` are SHA-256 digests of tokens in hex, by name", path)
+            raise _wrong("`label_senders` are pseudonyms of callers such as c-0123456789abcdef, by name", path)
 
 
 def _days(value: Any, path: Path) -> int:

@@ -38,7 +38,7 @@ environments:
     freeze: [{from: 2026-12-01, to: 2026-12-03, reason: National Day}]
     review_within: 12h
 locations:
-  local:          {predictions: {keep: 400d}, jurisdiction: AE}
+  local:          {predictions: {keep: 400d}, listen: {address: "192.0.2.10:8443"}, jurisdiction: AE}
   dubai-dc:       {kind: cloud, jurisdiction: AE, runtime: process, latency_class: regional}
   abu-dhabi-edge: {kind: edge, jurisdiction: AE, latency_class: near}
 roles:
@@ -53,6 +53,11 @@ identity:
 notifications:
   - {url: "https://tickets.example.org/hooks/falaj", events: [change.*, rollout.*], secret: TICKETS_KEY}
 egress: {private: [git.corp.example, 10.20.0.0/16]}
+listen:
+  server:
+    address: "0.0.0.0:8472"
+    tls: {cert: /etc/falaj/api.crt, key: /etc/falaj/api.key}
+    names: [falaj.corp.example]
 """
 
 

@@ -21,6 +21,7 @@ from falaj.project.platform_file.fields import (
     minute_of,
     unix_s,
 )
+from falaj.project.platform_file.listening import Listen, Listeners
 from falaj.project.platform_file.notifications import Notification
 from falaj.project.platform_file.packs import PACK_LIST, Packs, as_mapping
 from falaj.project.platform_spec import (
@@ -194,11 +195,15 @@ class Location(Strict):
     runtime: Runtime = Field(default="process", description="What starts the model servers.")
     latency_class: Name | None = Field(default=None, description="How near to its callers it is, in your own words.")
     predictions: Predictions = Field(default=Predictions(), description="The log of what was predicted there.")
+    listen: Listen | None = Field(
+        default=None, description="Where its endpoints are reached from other machines; nowhere by default."
+    )
 
     def to_spec(self, name: str) -> LocationSpec:
         """The location as other rooms consume it."""
-        told = self.model_dump(exclude={"predictions"})
-        return LocationSpec(name, **told, keep_predictions_s=self.predictions.keep)
+        told = self.model_dump(exclude={"predictions", "listen"})
+        listen = None if self.listen is None else self.listen.to_spec()
+        return LocationSpec(name, **told, keep_predictions_s=self.predictions.keep, listen=listen)
 
 
 class Scope(Strict):
@@ -311,6 +316,7 @@ class Platform(Strict):
         default=[], max_length=20, description="Systems that are told of events by webhook."
     )
     egress: Egress = Field(default=Egress(), description="Which private addresses the platform connects to.")
+    listen: Listeners = Field(default=Listeners(), description="Where other machines reach the platform.")
 
     def to_spec(self, policies: Mapping[str, str]) -> PlatformSpec:
         """The platform as other rooms consume it.
@@ -335,6 +341,7 @@ class Platform(Strict):
             identity=self.identity.model_dump(exclude_none=True),
             notifications=tuple(each.to_spec() for each in self.notifications),
             private_egress=tuple(dict.fromkeys(self.egress.private)),
+            server_listen=None if self.listen.server is None else self.listen.server.to_spec(),
         )
 
     def _environments(self) -> dict[str, EnvironmentSpec]:

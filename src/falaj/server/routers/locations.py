@@ -19,6 +19,7 @@ from falaj.governance.policy import Decision, ForbiddenError, Resource
 from falaj.governance.principal import Principal, PrincipalKind
 from falaj.monitoring import alerts
 from falaj.release import changes
+from falaj.server import admittance
 from falaj.server.access import Caller
 from falaj.server.actions import Action, action
 from falaj.server.platform import Platform, Shared
@@ -62,6 +63,8 @@ class EndpointReport(BaseModel):
     replicas_ready: int = 0
     message: str = ""
     url: str | None = None
+    door: Annotated[str, StringConstraints(max_length=600)] = ""
+    callers: Annotated[list[Annotated[str, StringConstraints(max_length=40)]], Field(max_length=100_000)] = []
     recalibrations: Annotated[list[RecalibrationReport], Field(max_length=64)] = []
 
 
@@ -84,7 +87,7 @@ async def desired(location: str, platform: Shared, after: Version = -1) -> dict[
 def _desired(platform: Platform, location: str) -> dict[str, Any]:
     with platform.database.reading() as session:
         version = session.scalar(_newest(location)) or 0
-        return {"version": version, **_plans(platform.turn(session), location)}
+        return {"version": version, **_plans(platform, platform.turn(session), location)}
 
 
 def _version(platform: Platform, location: str) -> int:
@@ -154,7 +157,7 @@ def _require_planned(platform: Platform, caller: Principal, digest: str) -> None
     raise ForbiddenError(caller, Action.SERVE, Resource("artifact", digest), denied)
 
 
-def _plans(turn: changes.Turn, location: str) -> dict[str, Any]:
+def _plans(platform: Platform, turn: changes.Turn, location: str) -> dict[str, Any]:
     """Every endpoint of a location, all with proofs from the same newest checkpoint of the audit log."""
     rows = turn.session.scalars(select(EndpointRow).where(EndpointRow.location == location)).all()
     checkpoint = audit.newest_checkpoint(turn.session)
@@ -163,6 +166,7 @@ def _plans(turn: changes.Turn, location: str) -> dict[str, Any]:
         "endpoints": [endpoint_plan(turn, row, arm, checkpoint) for row in serving for arm in release.arms_of(row)],
         "rollouts": {f"{row.environment}/{row.model}": found for row in serving if (found := release.rollouts_of(row))},
         "keep_predictions_s": _keep_predictions_s(turn.session, location),
+        "admittance": admittance.of_location(turn.session, platform, location, serving).to_json(),
     }
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
 from falaj.documents import workload as documents
 from falaj.evidence.keyring import TRUSTED
+from falaj.governance import settings
 from falaj.governance.principal import PrincipalKind
 from falaj.governance.workload import certificates, enrolment, roster
 from falaj.governance.workload.errors import EnrolmentError, PeerRefusedError
@@ -88,6 +89,21 @@ def renew(location: LocationName, wish: CertificateWish, platform: Shared, calle
     with platform.database.transaction() as session:
         issued = roster.certify(session, platform.authority, roster.renewing(session, location), holder, now)
     return documents.Certificate(issued.certificate, issued.expires_at)
+
+
+@router.post(
+    "/api/v1/locations/{location}/door-certificate", response_model=documents.Certificate, **action(Action.SERVE)
+)
+def certify_door(location: LocationName, wish: CertificateWish, platform: Shared) -> documents.Certificate:
+    """Issue the certificate that a location's door shows, for the names that the platform file gives it."""
+    holder, now = certificates.requested_key(wish.request), platform.now()
+    with platform.database.reading() as session:
+        place = settings.current(session).locations.get(location)
+    if place is None or place.listen is None or place.listen.tls != "internal-ca":
+        hint = "`listen` of the location in the platform file, with `tls: internal-ca`"
+        raise EnrolmentError(f"the location '{location}' has no door with a certificate from here", hint=hint)
+    issued = platform.authority.issue_door(holder, place.listen.names, now)
+    return documents.Certificate(certificates.pem_of(issued), issued.not_valid_after_utc.timestamp())
 
 
 @router.get(AUTHORITY_PATH, response_model=documents.Authority, **action(Action.PUBLIC))

@@ -19,6 +19,7 @@ KINDS: Mapping[str, str] = {
     "canary_weight": NUMBER,
     "forced": BOOLEAN,
     "unit": TEXT,
+    "caller": TEXT,
     "latency_ms": NUMBER,
     "recalibration_version": NUMBER,
     "recalibration_offset": NUMBER,
@@ -58,7 +59,7 @@ def _facts(record: PredictionRecord, row: int) -> tuple[Any, ...]:
     unit = None if routing.unit is None else f"{routing.unit:016x}"
     latency_ms = None if routing.latency_s is None else routing.latency_s * 1e3
     arm = routing.arm or None
-    of_request = (record.header.release, arm, weight, routing.forced, unit, latency_ms)
+    of_request = (record.header.release, arm, weight, routing.forced, unit, routing.caller, latency_ms)
     return record.request_id, row, record.at, *of_request, *_recalibration(record, row)
 
 

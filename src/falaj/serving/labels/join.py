@@ -43,9 +43,11 @@ class JoinLimits:
     Args:
         pending_s: How long a label waits for its prediction.
         kept_s: How long a prediction waits for its label, and a label for its correction.
+        pending_of_sender: How many labels of one sender wait for their predictions; then the oldest are given up.
     """
 
     pending_s: float = 7 * 86_400.0
+    pending_of_sender: int = 1_000_000
     kept_s: float = 90 * 86_400.0
 
 
@@ -131,6 +133,7 @@ class LabelJoin:
                     register.count(steps.add_predictions(self._db, map(self._prediction, predictions), now))
                 if labels:
                     register.count(steps.add_labels(self._db, self._labels(labels), now))
+                    register.count({"expired": steps.bound_pending(self._db, self._limits.pending_of_sender)})
                 register.note_age([*predictions, *labels])
         except BaseException:
             register.forget_numbers()
@@ -248,7 +251,8 @@ class LabelJoin:
                 key, digest = names.prediction(label.endpoint, label.prediction_id), names.label(label.label)
                 n += 1
                 yield (
-                    key, label.at, digest, segment, entry.offset, item, size_of(label.label), label.received_at, n
+                    key, label.at, digest, segment, entry.offset, item, size_of(label.label), label.received_at, n,
+                    names.label(label.sender),
                 )  # fmt: skip
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 Prediction = tuple[int, int, int, int, int]
 """Key, arm, segment, place, and number of rows."""
 
-Label = tuple[int, float, int, int, int, int, int, float, int]
-"""Key, at, digest, segment, place, item, number of rows, when it came, and its number in this step."""
+Label = tuple[int, float, int, int, int, int, int, float, int, int]
+"""Key, at, digest, segment, place, item, number of rows, when it came, its number in this step, and who sent it."""
 
 
 def add_predictions(connection: sqlite3.Connection, predictions: Iterable[Prediction], now: float) -> dict[str, int]:
@@ -49,9 +49,9 @@ def add_labels(connection: sqlite3.Connection, labels: Iterable[Label], now: flo
     run("DELETE FROM best")
     came = _Counted(labels)
     connection.executemany(
-        "INSERT INTO best VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(key) DO UPDATE SET at = excluded.at,"
+        "INSERT INTO best VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(key) DO UPDATE SET at = excluded.at,"
         " digest = excluded.digest, segment = excluded.segment, place = excluded.place, item = excluded.item,"
-        " size = excluded.size, arrived = excluded.arrived, n = excluded.n"
+        " size = excluded.size, arrived = excluded.arrived, n = excluded.n, sender = excluded.sender"
         " WHERE (excluded.at, excluded.arrived, excluded.digest) > (best.at, best.arrived, best.digest)",
         came,
     )
@@ -74,12 +74,27 @@ def add_labels(connection: sqlite3.Connection, labels: Iterable[Label], now: flo
     first = run("SELECT count(*) FROM best b LEFT JOIN label l USING(key) WHERE l.key IS NULL").fetchone()[0]
     run(
         "INSERT INTO label SELECT key, at, digest, segment, place, item, size, arrived,"
-        " NOT EXISTS(SELECT 1 FROM prediction p WHERE p.key = best.key) FROM best WHERE true"
+        " NOT EXISTS(SELECT 1 FROM prediction p WHERE p.key = best.key), sender FROM best WHERE true"
         " ON CONFLICT(key) DO UPDATE SET at = excluded.at, digest = excluded.digest, segment = excluded.segment,"
-        " place = excluded.place, item = excluded.item, size = excluded.size, arrived = excluded.arrived"
+        " place = excluded.place, item = excluded.item, size = excluded.size, arrived = excluded.arrived,"
+        " sender = excluded.sender"
     )
     repeated = came.n - first - corrected
     return {"labels": came.n, "repeated": repeated, "corrected": corrected, "joined": joined, "misfits": misfits}
+
+
+def bound_pending(connection: sqlite3.Connection, most: int) -> int:
+    """Give up the oldest of the labels that wait, of each who sent some in this step and has more than so many waiting.
+
+    Labels of ids that nobody knows cost room until their time is over; who sends them by the million loses their own.
+    """
+    run, given_up = connection.execute, 0
+    for (sender,) in run("SELECT DISTINCT sender FROM best").fetchall():
+        waiting = run("SELECT count(*) FROM label WHERE pending AND sender = ?", (sender,)).fetchone()[0]
+        if waiting > most:
+            oldest = "SELECT key FROM label WHERE pending AND sender = ? ORDER BY arrived LIMIT ?"
+            given_up += run(f"DELETE FROM label WHERE key IN ({oldest})", (sender, waiting - most)).rowcount  # noqa: S608
+    return given_up
 
 
 class _Counted:

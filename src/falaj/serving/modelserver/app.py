@@ -15,7 +15,7 @@ from falaj.ids import parse_number
 from falaj.serving.modelserver import errors
 from falaj.serving.modelserver.answers import AnswerForms
 from falaj.serving.modelserver.backends import Backend
-from falaj.serving.modelserver.feedback import Feedback, sender_of
+from falaj.serving.modelserver.feedback import Feedback
 from falaj.serving.modelserver.invocations import InvocationDecoder
 from falaj.serving.modelserver.metrics import Metrics
 from falaj.serving.modelserver.oip import InferDecoder
@@ -173,10 +173,12 @@ class ModelServer:
     async def _label(self, headers: Any, body: bytes, request_id: str, started: float) -> Answer:
         assert self._feedback is not None
         _refuse_pages(headers)
-        if self._origin(headers, started).flags & SHADOW:
+        origin = self._origin(headers, started)
+        if origin.caller is None:
+            raise errors.CallerNeededError("labels are taken from callers that the gateway knows")
+        if origin.flags & SHADOW:
             return 202, _JSON, b'{"accepted":0}'  # the original is kept by the replica that it went to
-        sender = sender_of(headers.get("authorization"))
-        return 202, _JSON, b'{"accepted":%d}' % await self._feedback.keep(request_id, body, sender)
+        return 202, _JSON, b'{"accepted":%d}' % await self._feedback.keep(request_id, body, origin.caller)
 
     def _readiness(self) -> Answer:
         if not self.is_ready:

@@ -64,6 +64,12 @@ class FeedbackTypeError(FeedbackError):
     code, status, title = "serving.feedback-type", 415, "Labels are sent as application/json"
 
 
+class CallerNeededError(FeedbackError):
+    """Labels from nobody: the gateway says who sends them, where it asked."""
+
+    code, status, title = "serving.caller-needed", 401, "Labels need a token of the endpoint"
+
+
 class ForeignOriginError(FeedbackError):
     """Labels sent by a page: no page of this server sends any."""
 

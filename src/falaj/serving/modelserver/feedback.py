@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -64,7 +63,7 @@ class Feedback:
         Args:
             request_id: Of the request that brought them.
             body: JSON.
-            sender: Digest of the token that was shown; empty where none was.
+            sender: Pseudonym of who sends them.
 
         Returns:
             How many there were.
@@ -90,18 +89,6 @@ class Feedback:
             self._log.write([(request_id, now_ns, items, *([sender] if sender else []))])
         except LogUnavailableError as error:
             raise FeedbackUnavailableError(error.message) from error
-
-
-def sender_of(authorization: str | None) -> str:
-    """What is kept of who sent labels: the digest of the token that was shown, and never the token.
-
-    Args:
-        authorization: The header; only `Bearer TOKEN` says something.
-    """
-    scheme, _, token = (authorization or "").partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
-        return ""
-    return hashlib.sha256(token.strip().encode()).hexdigest()
 
 
 def decode_labels(body: bytes, now: float) -> list[tuple[str, Any, float | None]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from falaj.serving.predictionlog.routing import SHADOW, flags_of, is_shadow_host, unit_numbers
+from falaj.serving.predictionlog.routing import SHADOW, flags_of, is_shadow_host, pseudonym_of, unit_numbers
 
 
 class Origin(NamedTuple):
@@ -16,20 +16,23 @@ class Origin(NamedTuple):
         flags: Arm, forced, shadow.
         weight: Canary weight in force, in 1/10,000.
         unit: Number of its sticky unit.
+        caller: Pseudonym of who asks; None where the gateway asked nobody.
     """
 
     started: float
     flags: int = 0
     weight: int | None = None
     unit: int | None = None
+    caller: str | None = None
 
-    def facts(self, now: float) -> tuple[int, int | None, int | None, int]:
+    def facts(self, now: float) -> tuple[int | str | None, ...]:
         """What the log holds of it.
 
         Args:
             now: `time.perf_counter()` when it is answered.
         """
-        return self.flags, self.weight, self.unit, int((now - self.started) * 1e6)
+        facts = self.flags, self.weight, self.unit, int((now - self.started) * 1e6)
+        return facts if self.caller is None else (*facts, self.caller)
 
 
 def origins(endpoint: str) -> Callable[[Any, float], Origin]:
@@ -45,6 +48,7 @@ def origins(endpoint: str) -> Callable[[Any, float], Origin]:
         flags, weight = (0, None) if arm is None else flags_of(arm)
         if host is not None and is_shadow_host(host):
             flags |= SHADOW
-        return Origin(started, flags, weight, number(unit) if unit else None)
+        caller = headers.get("falaj-caller")
+        return Origin(started, flags, weight, number(unit) if unit else None, caller and pseudonym_of(caller))
 
     return origin

@@ -56,9 +56,6 @@ def serve(settings: ServerSettings) -> int:
 
 
 async def _serve(settings: ServerSettings) -> None:
-    from granian.constants import Interfaces
-    from granian.server.embed import Server
-
     folder = read_model_folder(settings.model)
     metrics = Metrics(settings.release, settings.endpoint)
     warmed: dict[str, Array] = {}
@@ -74,12 +71,10 @@ async def _serve(settings: ServerSettings) -> None:
     feedback = _feedback(settings, metrics)
     app = ModelServer(settings, folder.signature, predictor, metrics, feedback, recalibration)
     _claim(settings.socket)
+    server = _bound(app, settings.socket)
     _confine(settings)
     if recalibration is not None:
         recalibration.look()
-    server = Server(
-        app, uds=settings.socket, interface=Interfaces.RSGI, websockets=False, backlog=1024, log_enabled=False
-    )
     listening = asyncio.create_task(server.serve())
     loading = predictor.start(asyncio.get_running_loop())
     watching = [asyncio.create_task(each) for each in (app.watch_deadlines(), _follow(recalibration))]
@@ -99,6 +94,20 @@ async def _serve(settings: ServerSettings) -> None:
         predictor.stop()
         if feedback is not None:
             feedback.stop()
+
+
+def _bound(app: ModelServer, path: Path) -> Any:
+    """A server whose socket is there: made before the process gives up the right to make any."""
+    from granian.constants import Interfaces
+    from granian.server.embed import Server
+
+    class Bound(Server):  # type: ignore[misc]
+        def _init_shared_socket(self) -> None:
+            """It was bound when it was made."""
+
+    server = Bound(app, uds=path, interface=Interfaces.RSGI, websockets=False, backlog=1024, log_enabled=False)
+    Server._init_shared_socket(server)
+    return server
 
 
 async def _follow(recalibration: Recalibration | None) -> None:
@@ -187,9 +196,10 @@ def _claim(path: Path) -> None:
 def _confine(settings: ServerSettings) -> None:
     """From here on code that a model brings reads its folder, writes its log, and reaches nothing else.
 
-    Before the model is loaded and before there are threads; after the socket was tried, which needs a connection.
+    Before the model is loaded and before there are threads; after the socket was made, which it cannot do any more.
     """
-    writable = [settings.socket.parent, *([settings.log] if settings.log else [])]
+    os.chdir("/")  # nothing of whoever started it
+    writable = [settings.log] if settings.log else []
     for folder in writable:
         folder.mkdir(parents=True, exist_ok=True)
     readable = [settings.model]

@@ -12,7 +12,7 @@ from falaj.serving.predictionlog.labels import LabelRecord, labels_of
 from falaj.serving.predictionlog.lookup import Lookup
 from falaj.serving.predictionlog.reader import find_prediction, read_segment
 from falaj.serving.predictionlog.routing import Routing
-from falaj.serving.predictionlog.sealing import LogKey, LogKeys, new_log_key
+from falaj.serving.predictionlog.sealing import LogKey, LogKeys, LogOwner, new_log_key
 from falaj.serving.predictionlog.tailing import Entry, Position, follow, tail
 from falaj.serving.predictionlog.writer import LogWriter
 from falaj.serving.predictionlog.written import LogSealedError
@@ -24,6 +24,7 @@ __all__ = [
     "LabelRecord",
     "LogKey",
     "LogKeys",
+    "LogOwner",
     "LogSealedError",
     "LogWriter",
     "Lookup",

@@ -25,7 +25,7 @@ import msgspec
 
 from falaj.errors import IntegrityError
 from falaj.serving.predictionlog.routing import UNKNOWN, Facts, Routing, routing_of
-from falaj.serving.predictionlog.sealing import RECORD, Seal
+from falaj.serving.predictionlog.sealing import RECORD, LogOwner, Seal
 
 MAGIC = b"FALAJWAL1\n"
 KEY_OFFSET = 8
@@ -72,6 +72,11 @@ class SegmentHeader:
     seal: Seal | None = None
     kind: str = PREDICTIONS
     held: bool = False
+
+    @property
+    def owner(self) -> LogOwner:
+        """Whose segment it says that it is."""
+        return LogOwner(self.endpoint, self.release, self.seal.slot if self.seal else "")
 
 
 BARE = "bare_"

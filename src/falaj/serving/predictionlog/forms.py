@@ -8,6 +8,7 @@ the name under which it was written, so places and positions stay what they are.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from falaj.serving.predictionlog.format import PREDICTIONS, SUFFIXES
@@ -18,7 +19,9 @@ COLUMNS = (CLEAR_COLUMNS, SEALED_COLUMNS)
 
 
 def segments(folder: Path, kind: str = PREDICTIONS) -> list[Path]:
-    """Return the segments of a log folder and the folders below it (one a replica), oldest first.
+    """Return the segments of a log folder and the folders in it (one a replica), oldest first.
+
+    What lies deeper is nobody's: a replica may make folders in its own, and call them what it likes.
 
     Args:
         folder: The log folder.
@@ -29,7 +32,8 @@ def segments(folder: Path, kind: str = PREDICTIONS) -> list[Path]:
     """
     written = SUFFIXES[kind]
     suffixes = {written, *COLUMNS} if kind == PREDICTIONS else {written}
-    found = {path.with_suffix(written): None for path in folder.rglob("*") if path.suffix in suffixes}
+    files = chain(folder.glob("*"), folder.glob("*/*"))
+    found = {path.with_suffix(written): None for path in files if path.suffix in suffixes}
     return sorted(found, key=lambda path: path.name)
 
 

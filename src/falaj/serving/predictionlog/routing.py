@@ -16,6 +16,8 @@ from typing import Any
 from falaj.ids import parse_number
 
 TOTAL_WEIGHT = 10_000
+MAX_CALLER = 64
+"""Characters of a caller's pseudonym."""
 STABLE, CANARY, FORCED, SHADOW, BASELINE = 1, 2, 4, 8, 16
 """Flags of a record."""
 
@@ -34,6 +36,7 @@ class Routing:
         unit: Number of the sticky unit, the same for the same unit of an endpoint; None without one.
         latency_s: From the request's arrival at the replica to its answer, in seconds; None in older records.
         baseline: Whether the replica is one of those that another release is judged against.
+        caller: Pseudonym of who asked; None where the gateway asked nobody.
     """
 
     arm: str = ""
@@ -42,6 +45,7 @@ class Routing:
     unit: int | None = None
     latency_s: float | None = None
     baseline: bool = False
+    caller: str | None = None
 
     @property
     def shadow(self) -> bool:
@@ -76,6 +80,11 @@ def is_shadow_host(host: str) -> bool:
     return host.endswith(_SHADOW_HOST) or (bool(colon) and port.isdecimal() and name.endswith(_SHADOW_HOST))
 
 
+def pseudonym_of(caller: str) -> str:
+    """The pseudonym in the header `falaj-caller`, which is that of a token or the whole name in a certificate."""
+    return caller.rpartition("/")[2][:MAX_CALLER]
+
+
 def unit_numbers(endpoint: str) -> Callable[[str], int]:
     """What gives a sticky unit of an endpoint its number, so that the log does not hold who it was.
 
@@ -97,7 +106,7 @@ def unit_numbers(endpoint: str) -> Callable[[str], int]:
 
 
 Facts = Sequence[Any]
-"""Flags, weight, unit and latency in microseconds, as a record holds them."""
+"""Flags, weight, unit and latency in microseconds, as a record holds them; and the caller, where there is one."""
 
 
 def routing_of(facts: Facts | None) -> Routing:
@@ -108,7 +117,7 @@ def routing_of(facts: Facts | None) -> Routing:
     """
     if not facts:
         return UNKNOWN
-    flags, weight, unit, latency_us = facts
+    flags, weight, unit, latency_us, *caller = facts
     arm = "shadow" if flags & SHADOW else "canary" if flags & CANARY else "stable" if flags & STABLE else ""
     latency_s = None if latency_us is None else latency_us / 1e6
-    return Routing(arm, weight, bool(flags & FORCED), unit, latency_s, bool(flags & BASELINE))
+    return Routing(arm, weight, bool(flags & FORCED), unit, latency_s, bool(flags & BASELINE), *caller)

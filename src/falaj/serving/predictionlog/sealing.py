@@ -44,11 +44,28 @@ class Seal:
         key: Id of the data key.
         replica: Salt of the replica's key, in hex.
         segment: Salt of the segment's key, in hex.
+        slot: Name of the replica, which its key was derived for.
     """
 
     key: str
     replica: str
     segment: str
+    slot: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LogOwner:
+    """Whose log it is: its key opens nothing that names another one.
+
+    Args:
+        endpoint: `environment/model`.
+        release: `name@version`.
+        slot: Name of the replica.
+    """
+
+    endpoint: str
+    release: str
+    slot: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,15 +76,17 @@ class LogKey:
         id: Id of the data key that it was derived from.
         salt: Of the derivation, in hex.
         secret: 32 bytes.
+        slot: Name of the replica.
     """
 
     id: str
     salt: str
     secret: bytes = field(repr=False)
+    slot: str = ""
 
     def to_bytes(self) -> bytes:
         """For the pipe on which a replica receives it."""
-        return json.dumps({"id": self.id, "salt": self.salt, "secret": self.secret.hex()}).encode()
+        return json.dumps({"id": self.id, "salt": self.salt, "secret": self.secret.hex(), "slot": self.slot}).encode()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> LogKey:
@@ -78,22 +97,24 @@ class LogKey:
         """
         try:
             value = json.loads(data)
-            return cls(value["id"], value["salt"], bytes.fromhex(value["secret"]))
+            return cls(value["id"], value["salt"], bytes.fromhex(value["secret"]), value["slot"])
         except (KeyError, TypeError) as error:
             raise ValueError("this is no key of a prediction log") from error
 
     def new_seal(self) -> Seal:
         """The seal of a new segment."""
-        return Seal(self.id, self.salt, os.urandom(_SALT_BYTES).hex())
+        return Seal(self.id, self.salt, os.urandom(_SALT_BYTES).hex(), self.slot)
 
 
-def new_log_key(key: DataKey) -> LogKey:
-    """A key for a replica that is about to start."""
-    return _log_key(key, os.urandom(_SALT_BYTES).hex())
+def new_log_key(key: DataKey, owner: LogOwner) -> LogKey:
+    """A key for a replica that is about to start; it seals what is this replica's, and nothing of another one."""
+    return _log_key(key, os.urandom(_SALT_BYTES).hex(), owner)
 
 
-def _log_key(key: DataKey, salt: str) -> LogKey:
-    return LogKey(key.id, salt, derive(key.secret, bytes.fromhex(salt), b"falaj/prediction-log/replica/v1"))
+def _log_key(key: DataKey, salt: str, owner: LogOwner) -> LogKey:
+    whose = json.dumps([owner.endpoint, owner.release, owner.slot]).encode()
+    info = b"falaj/prediction-log/replica/v2|" + hashlib.sha256(whose).digest()
+    return LogKey(key.id, salt, derive(key.secret, bytes.fromhex(salt), info), owner.slot)
 
 
 class SegmentCipher:
@@ -172,13 +193,13 @@ class LogKeys:
     find: Callable[[str], DataKey]
     only_sealed: bool = False
 
-    def cipher(self, seal: Seal, header: bytes) -> SegmentCipher:
-        """What opens the records of a segment.
+    def cipher(self, seal: Seal, header: bytes, owner: LogOwner) -> SegmentCipher:
+        """What opens the records of a segment: of the owner that its header names, or nothing.
 
         Raises:
             KeyGoneError: Its data key was destroyed.
         """
-        return SegmentCipher(_log_key(self.find(seal.key), seal.replica), header, seal.segment)
+        return SegmentCipher(_log_key(self.find(seal.key), seal.replica, owner), header, seal.segment)
 
 
 def _nonce(offset: int) -> bytes:

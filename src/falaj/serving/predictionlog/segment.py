@@ -12,7 +12,7 @@ from typing import Protocol
 from falaj.serving.predictionlog.format import Raw, SegmentHeader
 from falaj.serving.predictionlog.forms import COLUMNS, forms
 from falaj.serving.predictionlog.sealing import LogKeys
-from falaj.serving.predictionlog.written import WrittenSegment
+from falaj.serving.predictionlog.written import WrittenSegment, require_own
 
 
 class Segment(AbstractContextManager["Segment"], Protocol):
@@ -80,7 +80,9 @@ def open_segment(path: Path, keys: LogKeys | None = None) -> tuple[Segment, bool
         except FileNotFoundError:
             continue
         try:
-            return _opened(form, file, keys)
+            opened = _opened(form, file, keys)
+            require_own(path, opened[0].header)
+            return opened
         except BaseException:
             os.close(file)
             raise

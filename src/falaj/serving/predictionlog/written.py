@@ -148,8 +148,27 @@ def _reading(
     if header.seal is None:
         require_clear(keys, path)
         return key_of, lambda data, offset, _base: decode_raw(data, offset)
-    cipher = require_keys(keys, path).cipher(header.seal, head)
+    cipher = require_keys(keys, path).cipher(header.seal, head, header.owner)
     return cipher.name, cipher.open
+
+
+def require_own(path: Path, header: SegmentHeader) -> None:
+    """Make sure that a segment is of the replica whose folder it lies in.
+
+    A replica writes in its own folder alone, and its agent has named that after the endpoint, release and replica; so
+    what says of itself that it is another's was forged. Folders that no agent has named hold no `@`.
+
+    Raises:
+        LogFormatError: It names another one.
+    """
+    folder = path.parent.name
+    if "@" not in folder:
+        return
+    model, _, number = header.release.rpartition("@")
+    slot = f"{header.endpoint.replace('/', '+')}@{number}."
+    named = folder.startswith(slot) and header.endpoint.endswith(f"/{model}")
+    if not named or (header.seal is not None and header.seal.slot != folder):
+        raise LogFormatError("the segment names another replica than the one that wrote it", where=str(path))
 
 
 def require_clear(keys: LogKeys | None, path: Path) -> None:

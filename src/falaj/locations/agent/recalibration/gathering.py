@@ -41,7 +41,7 @@ def gathered(joined: Joined, kind: AnswerKind, senders: Collection[str]) -> Iter
     Args:
         joined: A prediction with its label.
         kind: What its release answers with.
-        senders: Digests of the tokens of senders with the right.
+        senders: Pseudonyms of callers with the right.
     """
     if joined.forced or joined.sent.sender not in senders:
         return

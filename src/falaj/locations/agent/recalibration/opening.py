@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Collection
 from contextlib import closing
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from falaj.encryption import open_chest
 from falaj.evidence import Signer
 from falaj.evidence.keys import load_or_create_key
+from falaj.governance.workload.caller_tokens import own_caller
 from falaj.home import Home
 from falaj.locations.agent.memory import Memory
 from falaj.locations.agent.profiling.book import FILE as PROFILES
@@ -44,14 +44,13 @@ def open_recalibration(
     return RecalibrationWatch(
         location, documents, RowsFile(folder / FILE), open_labels(home, open_chest(home), folder),
         known_references(folder / "references"), _score_days(folder), _desired(memory, folder),
-        lambda: senders_of(home, folder, location), signer_of(home), reports,
+        lambda endpoint: senders_of(folder, location, endpoint), signer_of(home), reports,
     )  # fmt: skip
 
 
-def senders_of(home: Home, folder: Path, location: str) -> Collection[str]:
-    """Digests of the tokens whose labels may move answers: this installation's own, and those of `rules.json`."""
-    own = hashlib.sha256(home.label_token.encode()).hexdigest()
-    return {own, *read_rules(folder, location).label_senders.values()}
+def senders_of(folder: Path, location: str, endpoint: str) -> Collection[str]:
+    """Pseudonyms of those whose labels may move answers: this installation's own people, and those of `rules.json`."""
+    return {own_caller(endpoint), *read_rules(folder, location).label_senders.values()}
 
 
 def signer_of(home: Home) -> Signer:

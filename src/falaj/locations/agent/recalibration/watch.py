@@ -50,7 +50,7 @@ class RecalibrationWatch:
         references: Of its releases.
         score_days: Scores of all rows.
         desired: What the location serves.
-        senders: Digests of the tokens of senders whose labels may move answers.
+        senders: By endpoint: pseudonyms of callers whose labels may move answers.
         signer: The location's key.
         reports: What is told.
         clock: Unix time.
@@ -65,7 +65,7 @@ class RecalibrationWatch:
         references: References,
         score_days: ScoreDays,
         desired: Callable[[], DesiredState],
-        senders: Callable[[], Collection[str]],
+        senders: Callable[[str], Collection[str]],
         signer: Signer,
         reports: Reports,
         clock: Callable[[], float] = time.time,
@@ -114,14 +114,14 @@ class RecalibrationWatch:
         joined, behind = self._join.read(after, limit=_BATCH)
         if behind == after:
             return False
-        self._rows.keep(self._gathered(joined, self._senders()), behind)
+        self._rows.keep(self._gathered(joined), behind)
         return True
 
-    def _gathered(self, joined: Iterable[Joined], senders: Collection[str]) -> Iterable[GatheredRow]:
+    def _gathered(self, joined: Iterable[Joined]) -> Iterable[GatheredRow]:
         for each in joined:
             reference = self._references(each.release)
             if reference is not None and reference.answer_kind is not None:
-                yield from gathered(each, reference.answer_kind, senders)
+                yield from gathered(each, reference.answer_kind, self._senders(each.endpoint))
 
     def _subjects(self) -> Iterable[tuple[Subject, int]]:
         for endpoint in self._desired().endpoints:

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from falaj.locations.errors import GatewayError
-from falaj.locations.runtimes.process.envoy_config import NAME
+from falaj.locations.runtimes.process.envoy_config import DOOR, ROUTES, SECRETS
 from falaj.locations.runtimes.process.unix_http import request
 
 _PREFIX = {
     "clusters": "cluster_manager.cds",
-    "routes": f"http.{NAME}.rds.{NAME}",
+    **{file: f"http.{name}.rds.{name}" for name, file in ROUTES.items()},
+    SECRETS: f"sds.{DOOR}",
     "listeners": "listener_manager.lds",
 }
 
@@ -55,7 +56,7 @@ class EnvoyAdmin:
         return status == 200
 
     def accepted(self, kind: str) -> Accepted:
-        """Version and counters of `clusters`, `routes` or `listeners`.
+        """Version and counters of `clusters`, `listeners`, `secrets`, `routes` or `door-routes`.
 
         Raises:
             GatewayError: Envoy does not answer.

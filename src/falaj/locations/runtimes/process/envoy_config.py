@@ -12,15 +12,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from falaj.locations.callers import Door
+
 MAX_REQUEST_BYTES = 32 * 1024 * 1024
 """Larger predictions are refused with 413: they are a batch job, and retries must be able to hold the body."""
 ROUTE_TIMEOUT_S = 60
-NAME = "edge"
+NAME, DOOR = "edge", "door"
+"""The listener on the loopback interface, and the one for other machines."""
+SECRETS = "secrets"
+ROUTES = {NAME: "routes", DOOR: "door-routes"}
+"""Which file holds the routes of a listener."""
 ARM_HEADER = "falaj-arm"
 """Tells a replica how its request came to it: `canary;w=500`, `stable;w=500`, `stable;baseline;w=500` or `forced`; w is
 the candidate's share of 10,000."""
 UNIT_HEADER = "falaj-unit"
 """Carries the value of the header that keeps a unit on one arm."""
+CALLER_HEADER = "falaj-caller"
+"""Tells a replica who asks, by a pseudonym; only the gateway sets it."""
 TYPE = "type.googleapis.com/envoy"
 HTTP_FILTERS = f"{TYPE}.extensions.filters.http"
 _PROBLEM_CONTENTTYPE = "application/problem+json"
@@ -97,24 +105,68 @@ def discovery(resources: Sequence[Resource]) -> tuple[str, bytes]:
     return version, f'{{"version_info": "{version}", "resources": {body}}}\n'.encode()
 
 
-def listeners(layout: Layout, *, port: int) -> list[Resource]:
-    """The one listener, on the loopback interface; named by its port so that a new port is a new listener."""
-    manager = _connection_manager(layout)
-    return [
-        {
-            "@type": f"{TYPE}.config.listener.v3.Listener",
-            "name": f"{NAME}-{port}",
-            "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}},
-            "per_connection_buffer_limit_bytes": 1024 * 1024,
-            "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
-        }
-    ]
+def listeners(layout: Layout, *, port: int, inner: Sequence[Resource] = ()) -> list[Resource]:
+    """The listener on the loopback interface; named by its port so that a new port is a new listener.
+
+    Args:
+        layout: Files of the gateway.
+        port: Its port.
+        inner: Filters that find out who asks.
+    """
+    return [_listener(layout, NAME, "127.0.0.1", port, inner)]
 
 
-def _connection_manager(layout: Layout) -> Resource:
+def door_listener(layout: Layout, door: Door, inner: Sequence[Resource], authority: str) -> Resource:
+    """The listener for other machines.
+
+    Args:
+        layout: Files of the gateway.
+        door: Where it listens.
+        inner: Filters that find out who asks.
+        authority: Whose certificates callers may show; empty for nobody's.
+    """
+    return _listener(layout, DOOR, door.address, door.port, inner, _tls(layout, door, authority))
+
+
+def _listener(
+    layout: Layout, name: str, address: str, port: int, inner: Sequence[Resource], tls: Resource | None = None
+) -> Resource:
+    manager = _connection_manager(layout, name, inner)
+    chain: Resource = {"filters": [{"name": "http", "typed_config": manager}]}
+    return {
+        "@type": f"{TYPE}.config.listener.v3.Listener",
+        "name": f"{name}-{port}",
+        "address": {"socket_address": {"address": address, "port_value": port}},
+        "per_connection_buffer_limit_bytes": 1024 * 1024,
+        "filter_chains": [chain if tls is None else {**chain, "transport_socket": tls}],
+    }
+
+
+def _tls(layout: Layout, door: Door, authority: str) -> Resource | None:
+    """TLS with a certificate that is read again when its file is another one; callers may show one of theirs."""
+    if door.tls == "off":
+        return None
+    common: Resource = {
+        "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
+        "alpn_protocols": ["http/1.1"],
+        "tls_certificate_sds_secret_configs": [{"name": DOOR, "sds_config": layout.source(SECRETS)}],
+    }
+    if authority:
+        common["validation_context"] = {"trusted_ca": {"inline_string": authority}}
+    kind = f"{TYPE}.extensions.transport_sockets.tls.v3.DownstreamTlsContext"
+    return {"name": "tls", "typed_config": {"@type": kind, "common_tls_context": common}}
+
+
+def server_certificate(chain: str, key: str) -> Resource:
+    """The certificate and key of the door, in PEM."""
+    pair = {"certificate_chain": {"inline_string": chain}, "private_key": {"inline_string": key}}
+    return {"@type": f"{TYPE}.extensions.transport_sockets.tls.v3.Secret", "name": DOOR, "tls_certificate": pair}
+
+
+def _connection_manager(layout: Layout, name: str, inner: Sequence[Resource]) -> Resource:
     return {
         "@type": f"{TYPE}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-        "stat_prefix": NAME,
+        "stat_prefix": name,
         "server_name": "falaj",
         "use_remote_address": True,
         "normalize_path": True,
@@ -133,15 +185,16 @@ def _connection_manager(layout: Layout) -> Resource:
                 "name": "envoy.http.early_header_mutation.header_mutation",
                 "typed_config": {
                     "@type": f"{TYPE}.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
-                    "mutations": [{"remove": name} for name in (ARM_HEADER, UNIT_HEADER)],
+                    "mutations": [{"remove": each} for each in (ARM_HEADER, UNIT_HEADER, CALLER_HEADER)],
                 },
             }
         ],
         "request_headers_timeout": "10s",
         "stream_idle_timeout": "75s",
-        "common_http_protocol_options": {"idle_timeout": "300s"},
-        "rds": {"route_config_name": NAME, "config_source": layout.source("routes")},
+        "common_http_protocol_options": _connections(name),
+        "rds": {"route_config_name": name, "config_source": layout.source(ROUTES[name])},
         "http_filters": [
+            *inner,  # who asks is known before a body is read
             {
                 "name": "buffer",
                 "typed_config": {"@type": f"{HTTP_FILTERS}.buffer.v3.Buffer", "max_request_bytes": MAX_REQUEST_BYTES},
@@ -151,6 +204,11 @@ def _connection_manager(layout: Layout) -> Resource:
         "access_log": [_access_log(layout.access_log)],
         "local_reply_config": _local_replies(),
     }
+
+
+def _connections(name: str) -> Resource:
+    """A certificate is looked at when a connection begins, so none lasts for ever at the door."""
+    return {"idle_timeout": "300s", **({"max_connection_duration": "3600s"} if name == DOOR else {})}
 
 
 def _access_log(path: Path) -> Resource:
@@ -169,6 +227,7 @@ def _access_log(path: Path) -> Resource:
         "answered_baseline": "%METADATA(UPSTREAM_HOST:falaj:baseline)%",
         "unit": f"%REQ({UNIT_HEADER}):{MAX_UNIT}%",
         "method": "%REQ(:METHOD)%",
+        "caller": f"%REQ({CALLER_HEADER}):{MAX_UNIT}%",
         "path": "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",
         "status": "%RESPONSE_CODE%",
         "flags": "%RESPONSE_FLAGS%",
@@ -194,6 +253,17 @@ def _access_log(path: Path) -> Resource:
 
 
 _PROBLEMS: Mapping[int, tuple[str, str, str]] = {
+    401: (
+        "endpoint.token",
+        "A token of this endpoint is needed",
+        "send 'Authorization: Bearer TOKEN'; falaj endpoint caller add makes one",
+    ),
+    403: (
+        "endpoint.caller",
+        "This caller may not ask here",
+        "the token or certificate was revoked or is another endpoint's, or the endpoint is not served at this address",
+    ),
+    429: ("endpoint.caller-limit", "This caller asks too often", "wait a second; `serving.per_caller` is the limit"),
     404: ("endpoint.unknown", "Nothing is served here", "the path is /<environment>/<model>/..., such as /dev/NAME/v2"),
     413: ("prediction.too-large", "The request is too large", f"send at most {MAX_REQUEST_BYTES} bytes at a time"),
     503: ("endpoint.unavailable", "No replica can answer now", "try again; `falaj status` shows the replicas"),

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from falaj.locations.callers import CLOSED, Entry
+from falaj.locations.runtimes.process.envoy_callers import Asked, Entrance, anybody, asked, rate_limits, route_part
 from falaj.locations.runtimes.process.envoy_config import (
     ARM_HEADER,
     HTTP_FILTERS,
@@ -22,50 +24,77 @@ from falaj.locations.runtimes.process.routing import Route, RoutingTable, Rule, 
 
 HOST = "falaj"
 """Host of every request to a replica; of a copy it is `falaj-shadow`, which no client can pretend."""
+FEEDBACK = "/feedback"
+"""Where labels are brought, behind the name of an endpoint."""
 _MILLION = 1_000_000
 
 
-def routes(table: RoutingTable) -> list[Resource]:
-    """The one route configuration: a prefix an endpoint, and problem details for everything else."""
-    found = [item for name in sorted(table.routes) for item in _endpoint_routes(table, table.routes[name])]
+def routes(table: RoutingTable, entry: Entry = CLOSED, entrance: Entrance = Entrance.LOOPBACK) -> list[Resource]:
+    """The one route configuration of an entrance: a prefix an endpoint, and problem details for everything else.
+
+    Args:
+        table: Where requests go.
+        entry: How callers are told apart.
+        entrance: Where the requests come in.
+    """
+    endpoints = (table.routes[name] for name in sorted(table.routes))
+    found = [item for route in endpoints for item in _endpoint_routes(table, route, entry, entrance)]
     unknown = {"match": {"prefix": "/"}, "direct_response": {"status": 404}}
     host = {
         "name": NAME,
         "domains": ["*"],
-        "routes": [_too_large(), *found, unknown],
+        "routes": [_too_large(entrance), *found, unknown],
         "include_request_attempt_count": True,
         "request_body_buffer_limit": MAX_REQUEST_BYTES,
+        "request_headers_to_remove": ["authorization"],  # credentials end here: no model sees one
     }
     return [
         {
             "@type": f"{TYPE}.config.route.v3.RouteConfiguration",
-            "name": NAME,
+            "name": str(entrance),
             "virtual_hosts": [host],
             "validate_clusters": True,
         }
     ]
 
 
-def _too_large() -> Resource:
+def _too_large(entrance: Entrance) -> Resource:
     """Refuse by the announced length, before the body is read."""
     announced = {"name": "content-length", "range_match": {"start": MAX_REQUEST_BYTES + 1, "end": 2**62}}
     unread = {"@type": f"{HTTP_FILTERS}.buffer.v3.BufferPerRoute", "disabled": True}
     return {
         "match": {"prefix": "/", "headers": [announced]},
         "direct_response": {"status": 413},
-        "typed_per_filter_config": {"buffer": unread},
+        "typed_per_filter_config": {"buffer": unread, **(anybody() if entrance is Entrance.DOOR else {})},
     }
 
 
-def _endpoint_routes(table: RoutingTable, route: Route) -> list[Resource]:
+def _endpoint_routes(table: RoutingTable, route: Route, entry: Entry, entrance: Entrance) -> list[Resource]:
     prefix = f"/{route.endpoint}"
-    matches = ({"prefix": f"{prefix}/"}, {"path": prefix})
+    wanted = asked(route.callers, entrance)
+    of_labels = asked(route.callers, entrance, feedback=True)
+    labels = [] if of_labels is wanted else [({"path": f"{prefix}{FEEDBACK}"}, of_labels)]
+    matches = [*labels, ({"prefix": f"{prefix}/"}, wanted), ({"path": prefix}, wanted)]
+    return [each for match, what in matches for each in _routes(table, route, entry, match, what)]
+
+
+def _routes(table: RoutingTable, route: Route, entry: Entry, match: Resource, wanted: Asked) -> list[Resource]:
+    """The routes of what matches: those that requests are forced on by a rule, then the one by weights."""
+    if wanted is Asked.IMPOSSIBLE:
+        return [{"match": match, "direct_response": {"status": 403}}]
+    part = route_part(route.callers, wanted, entry)
     if not route.weights:
-        return [{"match": match, "direct_response": {"status": 503}} for match in matches]
-    forced = [
-        {"match": match | _condition(rule), **_forced(table, route, rule)} for rule in route.rules for match in matches
-    ]
-    return forced + [{"match": match, **_shared(table, route)} for match in matches]
+        return [{"match": match, "direct_response": {"status": 503}, **part}]
+    forced = [{"match": match | _condition(rule), **_forced(table, route, rule), **part} for rule in route.rules]
+    return [_led(route, each, wanted) for each in (*forced, {"match": match, **_shared(table, route), **part})]
+
+
+def _led(route: Route, found: Resource, wanted: Asked) -> Resource:
+    """A route whose requests are counted by caller; what is matched as a whole keeps its last part."""
+    more: Resource = {} if wanted is Asked.NOTHING else {"rate_limits": rate_limits()}
+    if found["match"].get("path") == f"/{route.endpoint}{FEEDBACK}":
+        more["prefix_rewrite"] = FEEDBACK
+    return {**found, "route": {**found["route"], **more}}
 
 
 def _condition(rule: Rule) -> Resource:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from falaj.locations.callers import ANYONE_HERE, EndpointCallers
 from falaj.locations.desired import BaselineStatus, EndpointState, EndpointStatus, Role, Servable
 from falaj.locations.runtimes.process import backoff, steering
 from falaj.locations.runtimes.process.replica import Replica, arm_name, arm_of
@@ -97,6 +98,7 @@ def routing_table(
     replicas: Sequence[Replica],
     before: RoutingTable,
     traffic: Mapping[str, Traffic] | None = None,
+    callers: Mapping[str, EndpointCallers] | None = None,
 ) -> RoutingTable:
     """The table that should be in force.
 
@@ -108,6 +110,7 @@ def routing_table(
         replicas: All that run.
         before: The table in force.
         traffic: By endpoint; an endpoint without one moves to its servable as a whole.
+        callers: By endpoint: who may ask.
     """
     arms: dict[str, Arm] = {}
     routes: dict[str, Route] = {}
@@ -116,6 +119,7 @@ def routing_table(
             found, routes[name] = _steered(name, wanted, replicas, before, traffic[name])
         else:
             found, routes[name] = _whole(name, wanted, replicas, before)
+        routes[name] = replace(routes[name], callers=(callers or {}).get(name, ANYONE_HERE))
         arms |= found
     draining = {r.slot.arm for r in replicas} & before.arms.keys() - arms.keys()
     arms |= {name: replace(before.arms[name], spares=(), mirrored=False) for name in draining}

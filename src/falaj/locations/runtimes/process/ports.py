@@ -9,13 +9,14 @@ from pathlib import Path
 
 from falaj.locations.errors import PortInUseError
 
+LOOPBACK = "127.0.0.1"
 _LISTEN = "0A"
 _ENDING_S = 3.0
 _LOOK_AGAIN_S = 0.05
 
 
-def require_free(port: int) -> None:
-    """Make sure that nobody listens on a port of the loopback interface.
+def require_free(port: int, address: str = LOOPBACK) -> None:
+    """Make sure that nobody listens on a port of an address, by default of the loopback interface.
 
     Envoy's listeners share their port among its threads, which lets a second program join in unnoticed; so this asks
     before Envoy does.
@@ -27,18 +28,18 @@ def require_free(port: int) -> None:
         PortInUseError: Naming the port and its holder.
     """
     deadline = time.monotonic() + _ENDING_S
-    while (error := _bind_error(port)) is not None:
+    while (error := _bind_error(port, address)) is not None:
         by = holder(port)
         if by or time.monotonic() > deadline:
-            raise PortInUseError(port, by) from error
+            raise PortInUseError(port, by, address) from error
         time.sleep(_LOOK_AGAIN_S)
 
 
-def _bind_error(port: int) -> OSError | None:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+def _bind_error(port: int, address: str) -> OSError | None:
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
+            probe.bind((address, port))
         except OSError as error:
             return error
         return None

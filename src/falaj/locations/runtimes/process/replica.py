@@ -16,6 +16,7 @@ from falaj.locations.desired import Endpoint, Role, Servable
 from falaj.locations.runtimes.process.files import read_json, write_json
 from falaj.locations.runtimes.process.os_process import GIVEN, OsProcess
 from falaj.locations.runtimes.process.routing import Arm
+from falaj.serving.predictionlog import LogOwner
 from falaj.serving.recalibration.document import file_name
 
 TAG = "FALAJ_REPLICA_OF"
@@ -49,7 +50,21 @@ class Slot:
     @property
     def id(self) -> str:
         """Unique in the location; usable as a file name."""
-        return f"{self.arm.replace('/', '+')}.{self.index}"
+        return slot_id(self.arm, self.index)
+
+    @property
+    def log_owner(self) -> LogOwner:
+        """Whose log it writes."""
+        return LogOwner(self.endpoint, self.release, self.id)
+
+
+GiveLogKey = Callable[[LogOwner], bytes]
+"""What gives a replica the key of its prediction log."""
+
+
+def slot_id(arm: str, index: int) -> str:
+    """Names a slot; readers of its log compare it with what the log says of itself."""
+    return f"{arm.replace('/', '+')}.{index}"
 
 
 @dataclass(frozen=True)
@@ -109,7 +124,8 @@ class ReplicaOptions:
     Args:
         servable: What to serve.
         socket: Unix socket to listen on.
-        log_dir: Folder of the prediction log.
+        log_dir: Folder of its prediction log, which is no other replica's.
+        index: Its number in its arm.
         log_sealed: Whether the replica is given a key for it.
         recalibration: Where the agent says by what answers are moved; None where nothing moves them.
     """
@@ -117,6 +133,7 @@ class ReplicaOptions:
     servable: Servable
     socket: Path
     log_dir: Path
+    index: int = 0
     log_sealed: bool = False
     recalibration: RecalibrationFiles | None = None
 

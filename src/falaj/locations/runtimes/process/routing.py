@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from falaj.locations.callers import ANYONE_HERE, EndpointCallers
 from falaj.locations.traffic import TOTAL_WEIGHT
 
 __all__ = ["EMPTY", "TOTAL_WEIGHT", "Arm", "Route", "RoutingTable", "Rule", "mirror_of"]
@@ -66,6 +67,7 @@ class Route:
         canary: The arm whose weight is the canary weight.
         sticky: Request header that keeps a unit on one arm.
         rules: Exceptions; the first that fits counts.
+        callers: Who may ask.
     """
 
     endpoint: str
@@ -74,6 +76,7 @@ class Route:
     canary: str | None = None
     sticky: str | None = None
     rules: tuple[Rule, ...] = ()
+    callers: EndpointCallers = ANYONE_HERE
 
     @property
     def main(self) -> str | None:
@@ -102,7 +105,7 @@ class RoutingTable:
 
     @classmethod
     def from_json(cls, value: Any) -> RoutingTable:
-        """Read the table back, also one that an earlier version of Falaj wrote."""
+        """Read the table back."""
         arms = [_arm(item) for item in value["arms"]]
         routes = {name: _route(name, item) for name, item in value["routes"].items()}
         return cls({arm.name: arm for arm in arms}, routes)
@@ -153,11 +156,11 @@ def _route_to_json(route: Route) -> dict[str, Any]:
         "weights": [[arm, weight] for arm, weight in route.weights.items()], "mirrors": dict(route.mirrors),
         "canary": route.canary, "sticky": route.sticky,
         "rules": [[rule.kind, rule.name, rule.value, rule.arm] for rule in route.rules],
+        "callers": route.callers.to_json(),
     }  # fmt: skip
 
 
 def _route(endpoint: str, value: Any) -> Route:
-    if not isinstance(value.get("weights"), list):
-        return Route(endpoint, value)  # the first form of the file: the weights alone
     rules = tuple(Rule(*rule) for rule in value["rules"])
-    return Route(endpoint, dict(value["weights"]), value["mirrors"], value["canary"], value["sticky"], rules)
+    callers = EndpointCallers.from_json(value["callers"])
+    return Route(endpoint, dict(value["weights"]), value["mirrors"], value["canary"], value["sticky"], rules, callers)

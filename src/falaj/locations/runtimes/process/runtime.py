@@ -12,13 +12,16 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
+from falaj.locations.callers import Admittance, Door, Entry
 from falaj.locations.desired import EndpointState, EndpointStatus, Role, Servable
 from falaj.locations.errors import LocationError
 from falaj.locations.runtimes.process import placement
+from falaj.locations.runtimes.process.envoy_callers import Asked, Entrance, asked
 from falaj.locations.runtimes.process.envoy_config import Layout
-from falaj.locations.runtimes.process.gateway import Gateway
+from falaj.locations.runtimes.process.gateway import Certificate, Gateway
 from falaj.locations.runtimes.process.memory import available_bytes, shortage
 from falaj.locations.runtimes.process.replica import (
+    GiveLogKey,
     RecalibrationFiles,
     Replica,
     ReplicaCommand,
@@ -27,8 +30,9 @@ from falaj.locations.runtimes.process.replica import (
     Slot,
     arm_name,
     modelserver_command,
+    slot_id,
 )
-from falaj.locations.runtimes.process.routing import mirror_of
+from falaj.locations.runtimes.process.routing import RoutingTable, mirror_of
 from falaj.locations.runtimes.process.supervision import Supervisor
 from falaj.locations.traffic import Traffic
 
@@ -70,7 +74,8 @@ class Place:
     @property
     def layout(self) -> Layout:
         """Files of the gateway."""
-        return Layout(self.folder / "envoy", self.sockets / "admin.sock", self.logs / "predictions-access.jsonl")
+        admin = self.sockets / "envoy" / "admin.sock"  # in a folder of its own, as those of replicas are
+        return Layout(self.folder / "envoy", admin, self.logs / "predictions-access.jsonl")
 
 
 class ProcessRuntime:
@@ -83,6 +88,7 @@ class ProcessRuntime:
         clock: Unix time.
         log_key: Gives a replica the key of its prediction log; None for logs in the clear.
         recalibration: Where the agent says by what answers are moved; None where nothing moves them.
+        certificate: What the door shows to callers; None while there is none.
     """
 
     def __init__(
@@ -92,9 +98,11 @@ class ProcessRuntime:
         port: int,
         command: ReplicaCommand = modelserver_command,
         clock: Callable[[], float] = time.time,
-        log_key: Callable[[], bytes] | None = None,
+        log_key: GiveLogKey | None = None,
         recalibration: RecalibrationFiles | None = None,
+        certificate: Callable[[Door], Certificate | None] = lambda _door: None,
     ) -> None:
+        self._door_certificate = certificate
         self._place, self._recalibration = place, recalibration
         self._log_sealed = log_key is not None
         self._command = command
@@ -109,13 +117,17 @@ class ProcessRuntime:
         self.supervisor.forget_ended()
 
     def converge(
-        self, servables: Sequence[Servable], traffic: Mapping[str, Traffic] | None = None
+        self,
+        servables: Sequence[Servable],
+        traffic: Mapping[str, Traffic] | None = None,
+        admittance: Admittance | None = None,
     ) -> tuple[EndpointStatus, ...]:
         """Do the next steps towards serving exactly these endpoints; idempotent, and safe to kill anywhere.
 
         Args:
             servables: What to serve; several of one endpoint where it has a traffic.
             traffic: By endpoint (`environment/model`): how its releases share the requests.
+            admittance: Who may ask, and where.
 
         Returns:
             How each servable is doing, in their order.
@@ -125,29 +137,36 @@ class ProcessRuntime:
             LocationError: Envoy does not work; the next pass tries again.
         """
         _private_folder(self._place.sockets)
+        self._place.layout.admin_socket.parent.mkdir(exist_ok=True, mode=0o700)
         self._place.predictions.mkdir(parents=True, exist_ok=True)
         self._place.recalibration.mkdir(parents=True, exist_ok=True, mode=0o700)
-        traffic = traffic or {}
+        traffic, admittance = traffic or {}, admittance or Admittance()
         baselines, short = self._fitting(placement.baselines(servables, traffic))
         everything = (*servables, *baselines)
         replicas = self._tended(everything)
-        self.gateway.ensure()
-        table = placement.routing_table(everything, replicas, self.gateway.table(), traffic)
+        self.gateway.ensure(admittance.entry, self._certificate(admittance.entry))
+        before = self.gateway.table()
+        table = placement.routing_table(everything, replicas, before, traffic, admittance.callers)
         self.gateway.apply(table)
         replicas = self._retired(replicas, placement.surplus(everything, replicas, table))
         statuses = [
             placement.status(s, replicas, table, self._url(s), steered=s.endpoint.name in traffic) for s in everything
         ]
         told = placement.with_baselines(everything, statuses, short)
-        return tuple(self._with_in_flight(status, traffic) for status in told)
+        return tuple(self._with_callers(self._with_in_flight(status, traffic), table) for status in told)
 
     def settle(
-        self, servables: Sequence[Servable], traffic: Mapping[str, Traffic] | None = None, *, timeout_s: float
+        self,
+        servables: Sequence[Servable],
+        traffic: Mapping[str, Traffic] | None = None,
+        admittance: Admittance | None = None,
+        *,
+        timeout_s: float,
     ) -> tuple[EndpointStatus, ...]:
         """Repeat passes until every endpoint is ready or failed and nothing is draining, or the time is over."""
         deadline = time.monotonic() + timeout_s
         while True:
-            statuses = self.converge(servables, traffic)
+            statuses = self.converge(servables, traffic, admittance)
             done = all(s.state in (EndpointState.READY, EndpointState.FAILED) for s in statuses)
             draining = any(replica.retired_at is not None for replica in self._records)
             if (done and not draining) or time.monotonic() > deadline:
@@ -188,6 +207,15 @@ class ProcessRuntime:
         names = [arm.name for arm in arms if arm.name.startswith(prefix) and not arm.baseline]
         return replace(status, in_flight=sum(self.gateway.process.admin.in_flight(name) for name in names))
 
+    def _with_callers(self, status: EndpointStatus, table: RoutingTable) -> EndpointStatus:
+        """The status with who is let in now, and where; the gateway has confirmed the table."""
+        route, door = table.routes.get(status.endpoint), self.gateway.open_door
+        if route is None:
+            return status
+        served = door is not None and asked(route.callers, Entrance.DOOR) is not Asked.IMPOSSIBLE
+        url = f"{door.url}/{status.endpoint}" if door is not None and served else ""
+        return replace(status, door=url, callers=route.callers.ids)
+
     def stop(self) -> None:
         """End Envoy and all replicas."""
         self.gateway.process.stop()
@@ -223,12 +251,15 @@ class ProcessRuntime:
 
     def _slot(self, servable: Servable, index: int) -> Slot:
         arm = arm_name(servable)
-        socket = self._place.sockets / f"{sha256(arm.encode()).hexdigest()[:16]}-{index}.sock"
-        log, sealed = self._place.predictions, self._log_sealed
-        command = tuple(self._command(ReplicaOptions(servable, socket, log, sealed, self._recalibration)))
+        socket = self._place.sockets / f"{sha256(arm.encode()).hexdigest()[:16]}-{index}" / "s"
+        log, sealed = self._place.predictions / slot_id(arm, index), self._log_sealed
+        command = tuple(self._command(ReplicaOptions(servable, socket, log, index, sealed, self._recalibration)))
         endpoint = servable.endpoint
         release, baseline = f"{endpoint.model}@{endpoint.release}", endpoint.role is Role.BASELINE
         return Slot(arm, endpoint.name, release, index, str(socket), command, baseline)
+
+    def _certificate(self, entry: Entry) -> Certificate | None:
+        return None if entry.door is None else self._door_certificate(entry.door)
 
     def _url(self, servable: Servable) -> str:
         return f"http://127.0.0.1:{self.gateway.port}/{servable.endpoint.name}"

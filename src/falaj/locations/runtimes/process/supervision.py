@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,6 +19,7 @@ from falaj.locations.runtimes.process.replica import (
     LOG_KEY,
     SLOT_TAG,
     TAG,
+    GiveLogKey,
     Replica,
     ReplicaRecords,
     Slot,
@@ -52,7 +54,7 @@ class Supervisor:
     logs: Path
     records: ReplicaRecords
     clock: Callable[[], float]
-    log_key: Callable[[], bytes] | None = None
+    log_key: GiveLogKey | None = None
     silence: dict[str, tuple[float, int]] = field(default_factory=dict)
 
     def log_of(self, slot: Slot) -> Path:
@@ -80,7 +82,7 @@ class Supervisor:
                 return False
             replica.process.send(signal.SIGTERM if waited < DRAIN_S + END_WITHIN_S else signal.SIGKILL)
             return False
-        Path(replica.slot.socket).unlink(missing_ok=True)
+        shutil.rmtree(Path(replica.slot.socket).parent, ignore_errors=True)
         self.records.forget(replica)
         _log.info("replica.ended slot=%s", replica.slot.id)
         return True
@@ -101,6 +103,8 @@ class Supervisor:
 
     def _start(self, replica: Replica) -> Replica:
         slot = replica.slot
+        folder = Path(slot.socket).parent
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         Path(slot.socket).unlink(missing_ok=True)
         try:
             environment = replica_environment(slot, self.location)
@@ -112,14 +116,14 @@ class Supervisor:
 
     def _given(self, slot: Slot) -> bytes | None:
         """A key of its own for each start, so that none reads what an earlier one wrote."""
-        return self.log_key() if self.log_key and LOG_KEY[0] in slot.command else None
+        return self.log_key(slot.log_owner) if self.log_key and LOG_KEY[0] in slot.command else None
 
     def _watched(self, replica: Replica) -> Replica:
         """Ask a ready replica now and then whether it still answers; one that is silent again and again has hung."""
         since, misses = self.silence.get(replica.slot.id, (replica.ready_at or 0.0, 0))
         if self.clock() - since < WATCH_EVERY_S:
             return replica
-        misses = 0 if _answers(replica.slot, "/v2/health/live") else misses + 1
+        misses = 0 if _answers(replica, "/v2/health/live") else misses + 1
         self.silence[replica.slot.id] = (self.clock(), misses)
         if misses < HUNG_AFTER_MISSES:
             return replica
@@ -127,7 +131,7 @@ class Supervisor:
         return self._bury(replica, f"it did not answer {misses} times in a row")
 
     def _probe(self, replica: Replica) -> Replica:
-        if _answers(replica.slot, "/v2/health/ready"):
+        if _answers(replica, "/v2/health/ready"):
             _log.info("replica.ready slot=%s after_s=%.2f", replica.slot.id, self.clock() - replica.started_at)
             return self._saved(replace(replica, ready_at=self.clock(), message=""))
         if self.clock() - replica.started_at > READY_WITHIN_S:
@@ -152,9 +156,11 @@ class Supervisor:
         return replica
 
 
-def _answers(slot: Slot, target: str) -> bool:
+def _answers(replica: Replica, target: str) -> bool:
+    """Whether the process that was started for a slot answers; another one that listens there does not count."""
+    pid = replica.process.pid if replica.process else 0
     try:
-        status, _ = request(Path(slot.socket), target, timeout_s=_PROBE_TIMEOUT_S)
+        status, _ = request(Path(replica.slot.socket), target, timeout_s=_PROBE_TIMEOUT_S, by=pid)
     except OSError:
         return False
     return status == 200

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from falaj.serving.predictionlog.columnar.column import Column, Plain, Texts, column_of
-from falaj.serving.predictionlog.columnar.layout import APPLIED, FACTS, ID, OFFSET, REST, Layout
+from falaj.serving.predictionlog.columnar.layout import APPLIED, CALLER, FACTS, ID, OFFSET, REST, Layout
 from falaj.serving.predictionlog.format import Raw
 
 _unpack = msgspec.msgpack.Decoder().decode
@@ -34,6 +34,7 @@ class Group:
         self._first = np.append(first, len(offsets))
         self._ids, self._at = Texts(arrays[ID]), Plain(arrays["predicted_at"].cast("int64"))
         self._row, self._facts = Plain(arrays["row"]), [Plain(arrays[name]) for name in FACTS]
+        self._caller = Texts(arrays[CALLER]) if arrays[CALLER].null_count < len(offsets) else None
         self._applied = [Plain(arrays[name]) for name in APPLIED]
         self._rest = Texts(arrays[REST]) if arrays[REST].null_count < len(offsets) else None
         values = [column_of(arrays[name], kind, arrays.get(f"whole_{name}")) for name, kind in layout.columns()]
@@ -60,6 +61,7 @@ class Group:
         ids, at, row = (column.values(start, stop) for column in (self._ids, self._at, self._row))
         facts = list(zip(*(column.values(start, stop) for column in self._facts), strict=True))
         applied = list(zip(*(column.values(start, stop) for column in self._applied), strict=True))
+        callers = self._caller.values(start, stop) if self._caller else None
         rest = self._rest.values(start, stop) if self._rest else None
         rows = self._rows(start, stop)
         outputs = {name: column.values(start, stop) for name, column in self._outputs.items()}
@@ -72,6 +74,8 @@ class Group:
             else:
                 b = a if row[a] is None else b  # a record without rows
                 told = facts[a] if facts[a][0] is not None else None
+                if told is not None and callers and callers[a] is not None:
+                    told = (*told, callers[a])
                 moved = () if applied[a][0] is None else (applied[a],)
                 values = (rows[a:b], {name: column[a:b] for name, column in outputs.items()}, told, *moved)
             found[places[index]] = ids[a], at[a], values, end

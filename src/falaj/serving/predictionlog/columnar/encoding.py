@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from falaj.serving.predictionlog.columnar.kinds import Kind
-from falaj.serving.predictionlog.columnar.layout import APPLIED, FACTS, ID, OFFSET, REST, Layout
+from falaj.serving.predictionlog.columnar.layout import APPLIED, CALLER, FACTS, ID, OFFSET, REST, Layout
 from falaj.serving.predictionlog.columnar.survey import Flat, is_regular
 from falaj.serving.predictionlog.routing import routing_of
 
@@ -48,11 +48,12 @@ def columns_of(layout: Layout, records: Sequence[Flat], place: int) -> dict[str,
 def _facts(layout: Layout, records: Sequence[Flat], place: int, regular: Sequence[bool]) -> dict[str, list[Any]]:
     """What is the same for all rows of a record."""
     header = layout.header
-    names = (ID, "row", "predicted_at", "endpoint", "release", "arm", *FACTS, *APPLIED, OFFSET)
+    names = (ID, "row", "predicted_at", "endpoint", "release", "arm", *FACTS, CALLER, *APPLIED, OFFSET)
     found: dict[str, list[Any]] = {name: [] for name in names}
     for record, fits in zip(records, regular, strict=True):
-        facts = record.facts if record.facts is not None and _plain_facts(record.facts) else (None,) * len(FACTS)
-        arm = routing_of(facts).arm if facts[0] is not None else None
+        told = record.facts if record.facts is not None and _plain_facts(record.facts) else ()
+        facts = (*told, *(None,) * (len(FACTS) + 1 - len(told)))
+        arm = routing_of(told).arm if told else None
         plain = record.applied is not None and _plain_applied(record.applied)
         applied = record.applied if record.applied is not None and plain else (None,) * len(APPLIED)
         values = (record.request_id, record.at_ns, header.endpoint, header.release, arm, *facts, *applied, place)
@@ -68,9 +69,10 @@ def _plain_facts(facts: Sequence[Any] | None) -> bool:
     """Whether the columns of facts hold them."""
     if facts is None:
         return True
-    if len(facts) != len(FACTS) or type(facts[0]) is not int:
+    caller = facts[len(FACTS) :]
+    if len(facts) < len(FACTS) or type(facts[0]) is not int or (caller and [*map(type, caller)] != [str]):
         return False
-    numbers = all(value is None or (type(value) is int and 0 <= value < _UINT64) for value in facts)
+    numbers = all(value is None or (type(value) is int and 0 <= value < _UINT64) for value in facts[: len(FACTS)])
     return numbers and all(value is None or value < _UINT64 // 2 for value in (facts[0], facts[1], facts[3]))
 
 

@@ -2,7 +2,7 @@
 
     one table row for each row of each prediction, those of a prediction together and in order:
     prediction_id, row, predicted_at, endpoint, release, arm     for who reads the file
-    flags, weight_e4, unit, latency_us                           facts of the routing, as a record has them
+    flags, weight_e4, unit, latency_us, caller                   facts of the routing, as a record has them
     recalibration_version, recalibration_offset                  what moved the answer, from output_bare_*
     offset                                                       the place of the record in the segment as written
     rest                                                         the whole record where columns do not hold it exactly
@@ -26,7 +26,7 @@ from falaj.serving.predictionlog.columnar.kinds import Kind
 from falaj.serving.predictionlog.columnar.survey import Found
 from falaj.serving.predictionlog.format import LogFormatError, SegmentHeader
 
-FACTS = ("flags", "weight_e4", "unit", "latency_us")
+FACTS, CALLER = ("flags", "weight_e4", "unit", "latency_us"), "caller"
 APPLIED = ("recalibration_version", "recalibration_offset")
 OFFSET, REST, ID = "offset", "rest", "prediction_id"
 _FORM = 1
@@ -118,6 +118,7 @@ def _fixed(arrow: Any) -> Iterator[tuple[str, Any]]:
     yield from ((ID, text), ("row", arrow.int32()), ("predicted_at", arrow.timestamp("ns", tz="UTC")))
     yield from (("endpoint", text), ("release", text), ("arm", text))
     yield from zip(FACTS, (arrow.int64(), arrow.int64(), arrow.uint64(), arrow.int64()), strict=True)
+    yield CALLER, arrow.string()
     yield from zip(APPLIED, (arrow.int64(), arrow.float64()), strict=True)
     yield from ((OFFSET, arrow.int64()), (REST, arrow.binary()))
 

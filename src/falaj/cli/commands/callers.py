@@ -1,0 +1,107 @@
+"""Callers of endpoints: endpoint caller add, list, revoke."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from falaj.cli.commands.projects import JsonOption
+from falaj.cli.output import clock, emit, emit_json, emit_table, state_styled
+from falaj.errors import UsageError
+
+EndpointArgument = Annotated[str, typer.Argument(help="ENVIRONMENT/MODEL.")]
+_DAY_S = 86_400.0
+_HEARD_WITHIN_S = 30.0
+_LOOK_S = 0.2
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    group = typer.Typer(name="endpoint", help="One endpoint: who may ask it.", no_args_is_help=True)
+    caller = typer.Typer(name="caller", help="Who may ask an endpoint.", no_args_is_help=True)
+    caller.command("add")(add)
+    caller.command("list")(list_callers)
+    caller.command("revoke")(revoke)
+    group.add_typer(caller)
+    app.add_typer(group)
+
+
+def add(
+    endpoint: EndpointArgument,
+    name: Annotated[str, typer.Argument(help="What the caller is called here.")],
+    out: Annotated[Path, typer.Option(help="File to write the credential to, for its owner alone; must not exist.")],
+    days: Annotated[int, typer.Option(help="How long it is good, in days.", min=1, max=400)] = 90,
+    certificate: Annotated[bool, typer.Option("--certificate", help="A certificate, and no token.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Let somebody ask an endpoint; `curl -H @FILE` sends the file, with --certificate `curl --cert FILE`."""
+    from falaj.client import Client
+
+    if out.exists():
+        raise UsageError("this file exists already", where=str(out), hint="name a new one")
+    key, request = _key_and_request() if certificate else ("", "")
+    added = Client.from_home().callers.add(endpoint, name, days * _DAY_S, request)
+    _write_private(out, f"{key}{added.credential}" if certificate else f"Authorization: Bearer {added.credential}\n")
+    if json:
+        emit_json(added.caller)
+        return
+    emit(f"{name} may ask {endpoint} until {clock(added.caller.expires_at)}, as {added.caller.id} in its logs")
+    emit(f"{out} holds its {added.caller.kind}; it is kept nowhere else")
+
+
+def list_callers(endpoint: EndpointArgument, json: JsonOption = False) -> None:
+    """List the callers of an endpoint, those that were revoked too."""
+    from falaj.client import Client
+
+    found = Client.from_home().callers.list(endpoint)
+    if json:
+        emit_json(found)
+        return
+    rows = [
+        (each.name, each.id, each.kind, state_styled(each.state), clock(each.expires_at), ", ".join(each.let_in_at))
+        for each in found
+    ]
+    emit_table(("name", "pseudonym", "kind", "state", "until", "let in at"), rows, empty="nobody was added")
+
+
+def revoke(
+    endpoint: EndpointArgument,
+    name: Annotated[str, typer.Argument(help="Name or pseudonym of the caller.")],
+    json: JsonOption = False,
+) -> None:
+    """Let a caller ask no more; ends when its gateways have said that they do not let it in."""
+    from falaj.client import Client
+
+    client = Client.from_home()
+    found, until = client.callers.revoke(endpoint, name), time.monotonic() + _HEARD_WITHIN_S
+    while found.let_in_at and time.monotonic() < until:
+        time.sleep(_LOOK_S)
+        found = next((each for each in client.callers.list(endpoint) if each.id == found.id), found)
+    if json:
+        emit_json(found)
+    elif found.let_in_at:
+        emit(f"{name} is revoked; not heard of that yet: {', '.join(found.let_in_at)}")
+    else:
+        emit(f"{name} is revoked: no gateway lets it in any more")
+
+
+def _key_and_request() -> tuple[str, str]:
+    """A private key that stays here, and the request for its certificate."""
+    from falaj.governance.workload import certificates
+    from falaj.governance.workload.authority import key_pem
+
+    key = certificates.new_key()
+    return key_pem(key).decode(), certificates.make_request(key)
+
+
+def _write_private(path: Path, text: str) -> None:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise UsageError(f"cannot write the credential: {error.strerror}", where=str(path)) from error
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
