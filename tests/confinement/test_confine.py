@@ -46,7 +46,6 @@ REFUSED = {
     "an IPv6 socket": "socket.socket(socket.AF_INET6)",
     "a netlink socket": "socket.socket(socket.AF_NETLINK)",
     "a socket that others could connect to": "socket.socket(socket.AF_UNIX).bind(str(writable / 's'))",
-    "a signal to another process": "os.kill(os.getppid(), 0)",
     "a connection over a Unix socket": "socket.socket(socket.AF_UNIX).connect(str(writable / 's'))",
     "a datagram, which reaches a named socket": "socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)",
     "a program": "os.execv('/bin/true', ['true'])",
