@@ -247,9 +247,10 @@ class Client:
         wish = {"project": project, "commit": commit, "params": params}
         return api.decode(api.Run, self._transport.json("POST", f"{_PREFIX}/runs", wish))
 
-    def runs(self, project: str | None = None, limit: int = 20) -> list[api.Run]:
-        """The newest runs first."""
-        return [api.decode(api.Run, item) for item in self._get("/runs", project=project, limit=limit)]
+    def runs(self, project: str | None = None, limit: int = 20, condition: str = "") -> list[api.Run]:
+        """The newest runs first, of those that pass a filter such as `gate.brier < 0.2 and param.depth > 3`."""
+        found = self._get("/runs", project=project, limit=limit, filter=condition or None)
+        return [api.decode(api.Run, item) for item in found]
 
     def run(self, run_id: str) -> api.Run:
         """One run with its steps; `last` is the newest."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -138,7 +140,8 @@ def _recalibration(home: Home, permit: ScoringPermit) -> AppliedRecalibration | 
     if not file.exists():
         return None
     found = Recalibration(file, public_key_of(home), permit.endpoint, permit.release)
-    found.look()
+    with redirect_stdout(sys.stderr):  # a replica's log is what it prints; here it would stand in the answer
+        found.look()
     return _applied(found.current) if found.current else None
 
 

@@ -27,7 +27,7 @@ from falaj.pipeline.facts import Facts
 from falaj.pipeline.graph import NodeInput, StepNode, choose, expand
 from falaj.pipeline.jobs import Job, Part
 from falaj.pipeline.materials import Materials
-from falaj.pipeline.outcomes import event_kind, particulars, step_result, was_cancelled
+from falaj.pipeline.outcomes import event_kind, given_to, particulars, step_result, was_cancelled
 from falaj.pipeline.result import PipelineResult, StepResult, StepState
 from falaj.pipeline.secrecy import Secrets
 from falaj.pipeline.sources import Snapshot, forget, resolve
@@ -133,6 +133,7 @@ class _Execution:
         self._running: dict[str, Job] = {}
         self._results: dict[str, StepResult] = {}
         self._snapshots: dict[str, Snapshot] = {}
+        self._jobs: dict[str, Job] = {}
         self._renewed: set[tuple[str, str]] = set()
         self._failed: str | None = None
         self._cancelled = False
@@ -175,7 +176,7 @@ class _Execution:
 
     def _look_up_one(self, node: StepNode) -> None:
         try:
-            job = self._job(node)
+            job = self._jobs[node.name] = self._job(node)
             entry = cache.load(self._bench.store, job.fingerprint)
         except FalajError as error:
             self._done(self._result(node, StepState.FAILED, error=error))
@@ -276,7 +277,8 @@ class _Execution:
         self._results[result.node] = result
         if result.state is StepState.FAILED:
             self._failed = self._failed or result.node
-        self._worker.tell(event_kind(result), result.node, **particulars(result))
+        job = self._jobs.get(result.node)
+        self._worker.tell(event_kind(result), result.node, **particulars(result), **(given_to(job) if job else {}))
 
     def _result(self, node: StepNode, state: StepState, fingerprint: str = "", **known: Any) -> StepResult:
         return step_result(node, state, self._worker.log_path(node.name), fingerprint, **known)

@@ -10,6 +10,7 @@ from falaj.errors import FalajError
 from falaj.pipeline import cache
 from falaj.pipeline.events import EventKind
 from falaj.pipeline.graph import StepNode
+from falaj.pipeline.jobs import Job
 from falaj.pipeline.result import StepResult, StepState
 from falaj.pipeline.work import Outcome
 
@@ -71,3 +72,9 @@ def particulars(result: StepResult) -> dict[str, Any]:
         return {"code": error.code, "message": error.message, "where": error.where, "hint": error.hint}
     took = (result.ended_at or 0.0) - (result.started_at or 0.0)
     return {"outputs": dict(result.outputs), "metrics": dict(result.metrics), "seconds": took}
+
+
+def given_to(job: Job) -> dict[str, Any]:
+    """What an event says of what a step was given: its arguments, and digests of what it read by name."""
+    read = {part.label: part.digest for parts in job.inputs for part in parts}
+    return {"params": dict(job.params), "inputs": read}

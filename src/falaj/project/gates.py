@@ -106,6 +106,13 @@ def parse_gate(text: str) -> GateSpec:
     return GateSpec(text, metric, op, limit, data, by, min_rows)
 
 
+def gate_name(gate: GateSpec) -> str:
+    """The name of a gate's value, the same whatever its limit: `auc.split.test`, `brier.split.test.live`."""
+    against = "live" if gate.op == NOT_WORSE else ""
+    parts = (gate.metric, gate.data, f"by.{gate.by}" if gate.by else "", against)
+    return ".".join(part for part in parts if part)
+
+
 def is_function(metric: str) -> bool:
     """Whether a metric is a function of the project."""
     return _FUNCTION.fullmatch(metric) is not None

@@ -23,6 +23,7 @@ def reference_issues(spec: ProjectSpec, document: Document, checkout: Checkout) 
     """
     found = [*_name_issues(spec, document), *_data_issues(spec, document), *_gate_issues(spec, document)]
     found += _retrain_issues(spec, document)
+    found += _scoring_issues(spec, document)
     for step in spec.steps.values():
         found += [*_step_issues(spec, step, document), *_file_issues(step, document, checkout.root)]
         found += function_issues(step, document, checkout)
@@ -142,6 +143,16 @@ def _retrain_issues(spec: ProjectSpec, document: Document) -> Iterator[Issue]:
             yield document.issue(place, f"there is no data source {name!r}", expected, nearest(name, spec.data))
         if wish["on"] == "labels" and "label" not in spec.monitoring:
             yield document.issue(("retrain", index), "labels need a name", "`monitoring.label` names their column")
+
+
+def _scoring_issues(spec: ProjectSpec, document: Document) -> Iterator[Issue]:
+    for index, entry in enumerate(spec.scoring):
+        name, place = entry["input"], ("scoring", index, "input")
+        if name not in spec.data:
+            expected = f"one of {', '.join(spec.data)}" if spec.data else "a source under `data`"
+            yield document.issue(place, f"there is no data source {name!r}", expected, nearest(name, spec.data))
+        elif not spec.data[name].source.startswith(("file:///", "s3://")):
+            yield document.issue(place, f"{name!r} changes with commits only", "a source at `file:///` or `s3://`")
 
 
 def _gate_issues(spec: ProjectSpec, document: Document) -> Iterator[Issue]:

@@ -64,7 +64,8 @@ def _window(value: Any) -> dict[str, Any]:
         raise problem(f"{shown(value)} is no window", str(error), suggestion=suggestion) from None
 
 
-def _once_a_minute(value: float) -> float:
+def once_a_minute(value: float) -> float:
+    """A pause between two looks at a source."""
     if value < 60:
         raise problem("looking more often than once a minute is no cheap look", "1m or more")
     return value
@@ -120,7 +121,7 @@ class Retrain(Strict):
     upstream: ModelName | None = Field(
         default=None, description="With `event`: the model that has a new release, whose answers this one learns from."
     )
-    poll: Annotated[Duration, AfterValidator(_once_a_minute)] | None = Field(
+    poll: Annotated[Duration, AfterValidator(once_a_minute)] | None = Field(
         default=None, description="With `event`: how often the source is looked at; 5m by default."
     )
     window: Window | None = Field(
@@ -153,8 +154,8 @@ class Retrain(Strict):
             raise problem("an event is of a `source` or of an `upstream` model, not of both", "two entries")
         if self.upstream and self.poll is not None:
             raise problem("`poll` belongs to `source`: releases are known when they are made")
-        _check_cron(self.cron)
-        _check_timezone(self.timezone)
+        check_cron(self.cron)
+        check_timezone(self.timezone)
         return self
 
     def to_spec(self) -> dict[str, Any]:
@@ -191,7 +192,8 @@ def _belongs(name: str) -> str:
     return next((f"`{name}` belongs to `on: {on}`" for on, names in _ALLOWED.items() if name in names), "")
 
 
-def _check_cron(cron: str | None) -> None:
+def check_cron(cron: str | None) -> None:
+    """Refuse what is no cron line."""
     if cron is None:
         return
     try:
@@ -202,7 +204,7 @@ def _check_cron(cron: str | None) -> None:
         ) from None
 
 
-def _check_timezone(name: str | None) -> None:
+def check_timezone(name: str | None) -> None:
     """Refuse an unknown time zone, on machines that know time zones at all."""
     if name is None:
         return

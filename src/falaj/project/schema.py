@@ -31,6 +31,7 @@ from falaj.project.fields import (
 from falaj.project.monitoring import Monitoring
 from falaj.project.reading import Reading
 from falaj.project.retrain import Retrain
+from falaj.project.scoring import Scoring
 from falaj.project.spec import (
     MAX_REPLICAS,
     Answer,
@@ -262,6 +263,7 @@ class Project(Strict):
     )
     monitoring: Monitoring = Field(default=Monitoring(), description="How releases are watched.")
     retrain: list[Retrain] = Field(default=[], description="What starts a new training.")
+    scoring: list[Scoring] = Field(default=[], description="Sources that are scored without being asked.")
     privacy: Privacy = Field(default=Privacy(), description="What the model is for, as far as people are concerned.")
     repository: Repository = Field(default=Repository(), description="What is fetched besides the commit.")
 
@@ -284,6 +286,7 @@ class Project(Strict):
             deploy={name: strategy.to_spec() for name, strategy in self.deploy.items()},
             monitoring=self.monitoring.to_spec(),
             retrain=tuple(trigger.to_spec() for trigger in self.retrain),
+            scoring=tuple(entry.to_spec() for entry in self.scoring),
             privacy=self.privacy.to_spec(),
             repository=RepositorySpec(self.repository.submodules),
             text_sha256=text_sha256,

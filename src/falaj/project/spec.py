@@ -204,6 +204,7 @@ class ProjectSpec:
         monitoring: What differs from the defaults: `label`, `label_delay_s`, `block`, `window`, ...; see
             `falaj.project.monitoring`.
         retrain: Triggers; each a mapping with `on`.
+        scoring: Sources that are scored without being asked; each a mapping with `on`.
         privacy: What the model is for, as far as people are concerned.
         repository: What of the repository is fetched besides the commit itself.
         text_sha256: Hex digest of the file's bytes; empty when it was not read from a file.
@@ -221,6 +222,7 @@ class ProjectSpec:
     deploy: Mapping[str, StrategySpec] = field(default_factory=dict)
     monitoring: Mapping[str, Any] = field(default_factory=dict)
     retrain: tuple[Mapping[str, Any], ...] = ()
+    scoring: tuple[Mapping[str, Any], ...] = ()
     privacy: PrivacySpec = field(default_factory=PrivacySpec)
     repository: RepositorySpec = field(default_factory=RepositorySpec)
     text_sha256: str = ""
@@ -253,6 +255,7 @@ class ProjectSpec:
                 "serving": ServingSpec(**value["serving"]),
                 "deploy": {name: StrategySpec(**strategy) for name, strategy in value["deploy"].items()},
                 "retrain": tuple(value["retrain"]),
+                "scoring": tuple(value["scoring"]),
                 "privacy": PrivacySpec(**value["privacy"]),
                 "repository": RepositorySpec(**value["repository"]),
             }

@@ -17,6 +17,7 @@ from falaj.pipeline.environment import Environment, build
 from falaj.pipeline.events import Event, EventKind
 from falaj.pipeline.sources import Snapshot, resolve
 from falaj.project import load_project_cached
+from falaj.project.gates import gate_name
 from falaj.project.spec import ProjectSpec
 from falaj.runs.outcome import LiveRelease, Order, Outcome, Surroundings
 from falaj.runs.refit import PART, NoRefit, Refit, acceptance_gates, judging_tables
@@ -109,7 +110,7 @@ class _Run:
         states = _states(pipeline)
         if self.around.cancelled():
             return self._with_edges(Outcome("cancelled", "cancelled", steps=states), pipeline)
-        metrics = {gate.gate.text: gate.value for gate in gates if gate.value is not None}
+        metrics = _values(pipeline, gates)
         if reason := _first_refusal(checks, gates):
             return self._with_edges(Outcome("rejected", reason, metrics=_named(metrics), steps=states), pipeline)
         if packaged is None:
@@ -399,6 +400,7 @@ class _Run:
         for gate in gates:
             shown = ("passed", "value", "limit", "rows", "slice", "reason", "interval")
             data = {field: getattr(gate, field) for field in shown} | {"started_at": started_at}
+            data["name"] = gate_name(gate.gate)
             self._emit("gate.finished", gate.gate.text, data)
 
     @property
@@ -483,6 +485,7 @@ class _Run:
             "owner": self.spec.owner,
             "sources": {name: source.source for name, source in self.spec.data.items()},
             "retrain": [dict(wish) for wish in self.spec.retrain],
+            "scoring": [self._scoring(entry) for entry in self.spec.scoring],
             "packaged_from": str(findings.pipeline.outputs.get(self.spec.model_step or "", "")) or None,
             "serving": {
                 "replicas": self.spec.serving.replicas,
@@ -507,6 +510,12 @@ class _Run:
         made = replace(outcome, digest=packaged.digest, envelopes=envelopes, data=data)
         told = self._with_edges(made, findings.pipeline, lock)
         return replace(told, edges=(*told.edges, *(referenced.edges() if referenced else ())))
+
+    def _scoring(self, entry: Mapping[str, Any]) -> dict[str, Any]:
+        """An entry of `scoring` with what the file says of its source."""
+        source = self.spec.data[entry["input"]]
+        said = {"classification": source.classification, "origin": source.origin, "sector": source.sector}
+        return {**entry, "url": source.source, **said}
 
     def _retraining(self, champion: Any, refit: Refit | NoRefit | None) -> dict[str, Any] | None:
         """Why the release was trained, on which rows, and how it did beside the one that was live."""
@@ -574,6 +583,14 @@ def _first_refusal(checks: Iterable[Any], gates: Iterable[Any]) -> str:
 
 def _shown(gate: Any) -> dict[str, Any]:
     return {"text": gate.gate.text, "value": gate.value, "limit": gate.limit, "reason": gate.reason, "rows": gate.rows}
+
+
+def _values(pipeline: PipelineResult, gates: Iterable[Any]) -> dict[str, float]:
+    """Numbers of the reports and values of the gates, by names that another limit does not change."""
+    reports = {
+        f"metric.{step.node}.{name}": value for step in pipeline.steps.values() for name, value in step.metrics.items()
+    }
+    return reports | {f"gate.{gate_name(gate.gate)}": gate.value for gate in gates if gate.value is not None}
 
 
 def _named(metrics: Mapping[str, float]) -> dict[str, float]:

@@ -34,7 +34,7 @@ from falaj.project.spec import ProjectSpec
 from falaj.release import captured, changes, owners
 from falaj.release.lifecycle import transition as deployment_transition
 from falaj.release.states import WITHDRAWN
-from falaj.runs import queue, scratch, subjects
+from falaj.runs import queue, scoring, scratch, subjects
 from falaj.runs.checkout import checked_out
 from falaj.runs.conduct import conduct
 from falaj.runs.derivation import edges_of_release
@@ -138,6 +138,8 @@ class Worker:
             return order, run.mlflow_run
 
     def _conduct(self, order: Order, known: str | None, heartbeat: _Heartbeat, journal: Journal) -> Outcome:
+        if order.trigger == scoring.TRIGGER:
+            return self._score(order, heartbeat, journal)
         opened: list[str] = []
 
         def open_tracking(project: str, _worktree: object) -> Mapping[str, str]:
@@ -169,6 +171,12 @@ class Worker:
         except Exception as error:  # a defect of ours must end this run with a reason, not the worker
             logger.exception("run failed unexpectedly")
             return Outcome(RunState.FAILED, f"unexpected {type(error).__name__}: {error}; the worker's log says where")
+
+    def _score(self, order: Order, heartbeat: _Heartbeat, journal: Journal) -> Outcome:
+        try:
+            return scoring.score_source(order, self._home, self._store, journal.emit, heartbeat.should_end)
+        except (FalajError, OSError) as error:
+            return Outcome(RunState.FAILED, str(error))
 
     def _egress(self) -> EgressRules:
         with self._database.reading() as session:

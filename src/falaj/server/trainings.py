@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from falaj import retraining
 from falaj.pipeline.sources import fingerprint
-from falaj.retraining import events, history, labels
+from falaj.retraining import events, history, labels, scorings
 from falaj.server.platform import Platform
 
 EVERY_S = 5.0
@@ -20,6 +20,7 @@ class TrainingWatch:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self._next = 0.0
+        self._looked: dict[str, float] = {}
 
     def turn(self, now: float) -> None:
         """Look at everything that may start a training, at most every few seconds.
@@ -37,7 +38,9 @@ class TrainingWatch:
             labels.ask_for_labels(session, processes, now)
             labels.ask_for_growth(session, processes, now)
             events.ask_for_upstream(session, processes, now)
+            scorings.start_due(session, processes, now)
         self._look_at_sources(now)
+        self._look_at_inputs(now)
 
     def _go_on(self, now: float) -> None:
         with self._platform.database.reading() as session:
@@ -53,3 +56,17 @@ class TrainingWatch:
             seen = events.look_at(look, fingerprint)
             with self._platform.database.transaction() as session:
                 events.note_seen(session, self._platform.processes, seen, now)
+
+    def _look_at_inputs(self, now: float) -> None:
+        """Score the sources that have something new; a restart looks at each once more, which starts nothing twice."""
+        with self._platform.database.reading() as session:
+            found = scorings.watched(session)
+        for each in found:
+            if now - self._looked.get(each.key, 0.0) < each.poll_s:
+                continue
+            self._looked[each.key] = now
+            look = events.Look(each.wishes.release.model, each.wishes.project, each.entry["input"], each.entry["url"])
+            state = events.look_at(look, fingerprint).state
+            if state is not None:
+                with self._platform.database.transaction() as session:
+                    scorings.start_for(session, self._platform.processes, each, state, now)

@@ -26,6 +26,7 @@ def register(app: typer.Typer) -> None:
     runs = typer.Typer(help="Runs of the platform.", invoke_without_command=True)
     runs.callback()(list_runs)
     here.command("list")(list_runs)
+    here.command("compare")(compare)
     here.command("logs")(logs)
     for group in (here, runs):
         group.command("show")(show)
@@ -81,6 +82,7 @@ def list_runs(
     context: typer.Context,
     project: Annotated[str, typer.Option(help="Of this project only.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many.")] = 20,
+    condition: Annotated[str, typer.Option("--filter", help="Such as 'gate.brier < 0.2 and param.depth > 3'.")] = "",
     json: JsonOption = False,
 ) -> None:
     """List the newest runs."""
@@ -88,7 +90,7 @@ def list_runs(
         return
     from falaj.client import Client
 
-    found = Client.from_home().runs(project or None, limit)
+    found = Client.from_home().runs(project or None, limit, condition)
     if json:
         emit_json(found)
         return
@@ -119,6 +121,60 @@ def show(context: typer.Context, run_id: RunArgument = "last", json: JsonOption 
         emit_json(found)
     else:
         print_tree(found)
+
+
+def compare(
+    context: typer.Context,
+    first: Annotated[str, typer.Argument(help="Run id, or the beginning of one.")],
+    second: RunArgument = "last",
+    html: Annotated[Path | None, typer.Option(help="Write a page to this new file as well.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Show what is the same, too.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Show what differs between two runs: parameters, data, reports, gates and code."""
+    from falaj.cli.here import named_run
+    from falaj.documents.run_comparison import compare_runs, shown, to_html
+
+    folder = _folder(context)
+    runs = named_run(first, folder).run, named_run(second, folder).run
+    facts = compare_runs(*runs)
+    code = code_difference(folder, runs[0].commit, runs[1].commit)
+    if html is not None:
+        _write_new(html, to_html(runs[0], runs[1], facts, code))
+    if json:
+        told = [{"name": each.name, "first": each.first, "second": each.second} for each in facts]
+        emit_json({"runs": [run.id for run in runs], "facts": told, "code": code})
+        return
+    rows = [
+        (each.name, shown(each.first), shown(each.second), "" if each.change in (None, 0) else f"{each.change:+.6g}")
+        for each in facts if everything or not each.same
+    ]  # fmt: skip
+    emit_table(("", runs[0].id, runs[1].id, "change"), rows, empty="nothing that is known of them differs")
+    if code:
+        emit(code)
+
+
+def code_difference(folder: Path, first: str, second: str) -> str:
+    """The files that differ between two commits, where the repository of a folder has both; else empty."""
+    import subprocess
+
+    commits = [commit.removesuffix("-dirty") for commit in (first, second)]
+    if commits[0] == commits[1]:
+        return ""
+    command = ["git", "-C", str(folder), "diff", "--stat", "--end-of-options", *commits]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ""
+    return done.stdout.rstrip() if done.returncode == 0 else ""
+
+
+def _write_new(path: Path, text: str) -> None:
+    try:
+        with path.open("x") as file:
+            file.write(text)
+    except OSError as error:
+        raise UsageError(f"the page cannot be written: {error.strerror}", where=str(path)) from error
 
 
 def watch(context: typer.Context, run_id: RunArgument = "last") -> None:

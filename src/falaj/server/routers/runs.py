@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import select
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
 
 from falaj import api
+from falaj.documents.run_facts import facts_of
+from falaj.documents.run_filter import Condition, parse_filter, passes
 from falaj.errors import NotFoundError
 from falaj.governance.policy import Resource
 from falaj.runs import queue
@@ -18,6 +23,8 @@ from falaj.server.access import Caller
 from falaj.server.actions import Action, action
 from falaj.server.platform import Shared
 from falaj.storage import RunRow, StepRunRow
+
+_MOST_FILTERED = 5_000
 
 router = APIRouter(prefix="/api/v1/runs", tags=["runs"])
 
@@ -42,16 +49,40 @@ def start(wish: NewRun, platform: Shared, caller: Caller) -> api.Run:
 
 @router.get("", response_model=list[api.Run], **action(Action.READ, refined=True))
 def list_runs(
-    platform: Shared, caller: Caller, project: str | None = None, limit: Annotated[int, Query(ge=1, le=1000)] = 20
+    platform: Shared,
+    caller: Caller,
+    project: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 20,
+    filter: Annotated[str, Query(max_length=1000)] = "",  # noqa: A002 - the name in the address
 ) -> list[api.Run]:
-    """The newest runs first, of the projects that the caller may read."""
-    query = select(RunRow).order_by(RunRow.created_at.desc()).limit(limit)
+    """The newest runs first, of the projects that the caller may read; of a filter, those of the last 5,000 that pass.
+
+    The filter is `NAME < VALUE and ...`, with names such as `gate.brier`, `param.depth`, `metric.auc` and `state`.
+    """
+    conditions = parse_filter(filter) if filter else ()
+    query = select(RunRow).order_by(RunRow.created_at.desc()).limit(_MOST_FILTERED if conditions else limit)
     if project:
         query = query.where(RunRow.project == project)
     if (readable := access.readable(platform, caller)) is not None:
         query = query.where(RunRow.project.in_(readable))
     with platform.database.reading() as session:
+        if conditions:
+            return list(islice(_passing(session, query, conditions), limit))
         return [views.run(row) for row in session.scalars(query)]
+
+
+def _passing(session: Session, query: Select[RunRow], conditions: tuple[Condition, ...]) -> Iterator[api.Run]:
+    """The runs that pass, without their steps; steps are read for a hundred runs at once."""
+    found = session.scalars(query)
+    while rows := found.fetchmany(100):
+        steps: dict[str, list[StepRunRow]] = {row.id: [] for row in rows}
+        for step in session.scalars(
+            select(StepRunRow).where(StepRunRow.run_id.in_(steps)).order_by(StepRunRow.position)
+        ):
+            steps[step.run_id].append(step)
+        for row in rows:
+            if passes(conditions, facts_of(views.run(row, steps[row.id]))):
+                yield views.run(row)
 
 
 @router.get("/{run_id}", response_model=api.Run, **action(Action.READ))
