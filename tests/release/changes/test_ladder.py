@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from falaj.errors import ConflictError, NotFoundError, UsageError
 from falaj.evidence import Role, verify_admission
@@ -16,8 +17,8 @@ from falaj.processes import IllegalTransitionError
 from falaj.project.platform_spec import FreezeSpec, PlatformSpec, StandardChangeSpec
 from falaj.release import changes, evidence_of
 from falaj.release.changes.carrying_out import ADMISSION_LIFE_S
-from falaj.storage import Database, EndpointRow, ReleaseRow
-from falaj.storage.change_tables import AdmissionRow
+from falaj.storage import Database, EndpointRow, EventRow, ReleaseRow
+from falaj.storage.change_tables import AdmissionRow, ChangeRow
 from tests.evidence.releases import COMMIT
 from tests.release.scene import MODEL, START, Scene, open_scene
 
@@ -297,6 +298,38 @@ def test_a_release_without_a_lockfile_stays_on_the_lowest_rung_unless_the_platfo
     environments = {**spec.environments, "test": replace(spec.environments["test"], require_lockfile=False)}
     scene.settle(replace(spec, environments=environments))
     assert scene.promoted(omar, made, "test").state == "done"
+
+
+def test_a_new_release_goes_to_the_lowest_environment_where_its_project_names_it(scene: Scene) -> None:
+    """The server asks for the change, since it signs an admission; what keeps a release back is an event of its run."""
+
+    def ask(made: ReleaseRow, **data: object) -> list[tuple[str, str]]:
+        with scene.platform.database.transaction() as session:
+            row = session.get_one(ReleaseRow, (made.model, made.number))
+            row.data = {**row.data, **data}
+            changes.request_lowest(scene.platform.turn(session), changes.to_request(row).data)
+        with scene.platform.database.reading() as session:
+            told = session.scalars(select(EventRow).where(EventRow.subject == f"run/{made.run_id}"))
+            asked = session.scalars(select(ChangeRow).where(ChangeRow.release == made.number))
+            events = [(each.kind, each.data["reason"]) for each in told if each.kind.startswith("deployment.")]
+            return [*events, *((each.environment, each.requester) for each in asked)]
+
+    assert ask(scene.release()) == [("dev", "workload:worker/local")]
+    assert ask(scene.release(), deploy=["prod"]) == []
+    lost = {"wins": False, "reason": "it is worse"}
+    held = [("deployment.withheld", "the retraining did not help: it is worse")]
+    assert ask(scene.release(), retraining=lost) == held
+
+
+def test_an_environment_refuses_evidence_that_it_did_not_ask_for(scene: Scene) -> None:
+    omar, made = scene.person("omar", "ml-engineer"), scene.release()
+    scene.to_dev(made)
+    spec = PlatformSpec.default()
+    asking = replace(spec.environments["test"], require_pinned_exam=True)
+    scene.settle(replace(spec, environments={**spec.environments, "test": asking}))
+    with pytest.raises(ConflictError, match="no gate is on a table that no step could read") as caught:
+        scene.request(omar, made, "test")
+    assert caught.value.code == "change.evidence"
 
 
 def test_people_withdraw_their_own_changes_and_managers_reject_any(scene: Scene) -> None:
