@@ -27,7 +27,7 @@ def exported(location: Location, out: Path, selection: Selection = EVERYTHING) -
 
 def test_predictions_are_read_with_their_labels_and_facts(tmp_path: Path) -> None:
     location = Location(tmp_path)
-    location.predict("a", "flight-delay@8", weight=250, unit=255)
+    location.predict("a", "flight-delay@8", weight=250, unit=255, caller="c-ana")
     location.predict("table", rows=3)
     location.predict("none")
     location.predict("elsewhere", endpoint="dev/flight-delay")
@@ -42,8 +42,8 @@ def test_predictions_are_read_with_their_labels_and_facts(tmp_path: Path) -> Non
     assert stable["label"].to_list() == [1, None, 0, None]
     assert canary.row(0, named=True) | {"predicted_at": None, "labelled_at": None} == {
         "prediction_id": "a", "row": 0, "predicted_at": None, "release": "flight-delay@8", "arm": "canary",
-        "canary_weight": 0.025, "forced": False, "unit": "00000000000000ff", "latency_ms": 1.0, "feature_hour": 0,
-        "output_label": 1, "label": 1, "labelled_at": None,
+        "canary_weight": 0.025, "forced": False, "unit": "00000000000000ff", "caller": "c-ana", "latency_ms": 1.0,
+        "feature_hour": 0, "output_label": 1, "label": 1, "labelled_at": None,
         "recalibration_version": None, "recalibration_offset": None, "bare_score": None,
     }  # fmt: skip
     assert canary["labelled_at"].dt.timestamp("ms").to_list() == [6000]

@@ -63,7 +63,8 @@ class Location:
     ) -> None:
         outputs = {"label": [1] * rows}
         routing = (facts.get("flags", ARMS[release]), facts.get("weight", 500), facts.get("unit"), 1000)
-        answer = (name, self.tick(), [(hour,) for hour in range(rows)], outputs, routing)
+        caller = (facts["caller"],) if "caller" in facts else ()
+        answer = (name, self.tick(), [(hour,) for hour in range(rows)], outputs, (*routing, *caller))
         self._writer(release, "predictions", endpoint).write([answer])
 
     def label(
