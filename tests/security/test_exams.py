@@ -11,7 +11,7 @@ import pytest
 
 from falaj.checks import run_gates
 from falaj.home import Home
-from falaj.notary import DoesNotRecomputeError
+from falaj.notary import DoesNotRecomputeError, open_office
 from falaj.project import ProjectError, SourceSpec
 from falaj.project.loading import load_spec
 from falaj.project.platform_spec import EnvironmentSpec
@@ -107,8 +107,10 @@ def test_an_exam_that_was_trained_on_is_none(tmp_path: Path) -> None:
     first, *others = case.claims.gates
     pinned = msgspec.structs.replace(first, record=scenes.replace(first.record, exam="pinned"))
     claims = msgspec.structs.replace(case.claims, gates=(pinned, *others))
-    with pytest.raises(DoesNotRecomputeError, match="is no snapshot of this run, or was trained on"):
+    with pytest.raises(DoesNotRecomputeError, match="test is no exam in the project file"):
         case.office.attest(claims, case.tables)
+    with pytest.raises(DoesNotRecomputeError, match="is no snapshot of this run, or was trained on"):
+        open_office(case.home).attest(claims, case.tables)
 
 
 def record(**changes: Any) -> Any:
