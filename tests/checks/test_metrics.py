@@ -24,6 +24,11 @@ REFERENCE = {
     "mse": reference.mean_squared_error,
     "rmse": reference.root_mean_squared_error,
     "mape": reference.mean_absolute_percentage_error,
+    "smape": lambda y, s, sample_weight=None: np.average(
+        [0 if a == b == 0 else 2 * abs(a - b) / (abs(a) + abs(b)) for a, b in zip(y, s, strict=True)],
+        weights=sample_weight,
+    ),
+    "mase": reference.mean_absolute_error,  # labels and scores come divided by the scale
     "r2": reference.r2_score,
     "pinball": lambda y, s, **k: reference.mean_pinball_loss(y, s, alpha=0.5, **k),
     "pinball_0.9": lambda y, s, **k: reference.mean_pinball_loss(y, s, alpha=0.9, **k),

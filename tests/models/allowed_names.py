@@ -43,6 +43,7 @@ _PLAIN = {
     "datetime": "date datetime time timedelta timezone",
     "decimal": "Decimal",
     "functools": "partial",  # of a function that is on the list itself
+    "mlflow.models.signature": "_TypeHints",  # what `mlflow.pyfunc.save_model` leaves in a PythonModel
     "uuid": "UUID",
     "_codecs": "encode",
     "copyreg": "_reconstructor",

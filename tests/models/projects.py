@@ -13,9 +13,14 @@ import polars as pl
 import statsmodels.api as sm
 import statsmodels.formula.api as smf
 import xgboost as xgb
-from catboost import CatBoost, CatBoostClassifier
+from catboost import CatBoost, CatBoostClassifier, CatBoostRanker
 from sklearn.compose import make_column_transformer
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import FixedThresholdClassifier
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
@@ -50,6 +55,26 @@ def with_notes(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def with_numbers(table: pd.DataFrame) -> pd.DataFrame:
+    """Two numbers to predict in place of the label."""
+    noise = np.random.default_rng(len(table)).normal(size=(len(table), 2)) / 5
+    return _numbers(table).assign(
+        y=table["flow rate"] * 2 + noise[:, 0], z=table["k"] - table["flow rate"] + noise[:, 1]
+    )
+
+
+def with_labels(table: pd.DataFrame) -> pd.DataFrame:
+    """Two labels of yes and no."""
+    return _numbers(table).assign(z=(table["k"] > 1).astype(int))
+
+
+def with_queries(table: pd.DataFrame) -> pd.DataFrame:
+    """Ten rows a query, each with a relevance from 0 to 3."""
+    place = np.arange(len(table)) // 10
+    relevance = np.clip(np.round(table["flow rate"] + table["k"] / 2), 0, 3).astype(int)
+    return _numbers(table).assign(y=relevance, query=[f"q{each}" for each in place])
+
+
 def with_gaps(table: pd.DataFrame) -> pl.DataFrame:
     """The same in polars, each seventh city unknown."""
     cities = [None if index % 7 == 0 else city for index, city in enumerate(table["city"])]
@@ -60,24 +85,34 @@ def _numbers(table: pd.DataFrame) -> pd.DataFrame:
     return table[["flow rate", "k", "y"]]
 
 
-def _features(table: Any) -> Any:
-    return table.drop("y") if isinstance(table, pl.DataFrame) else table.drop(columns="y")
+def features(table: Any) -> Any:
+    """The columns that a model reads."""
+    gone = [name for name in ("y", "z", "query") if name in table.columns]
+    return table.drop(gone) if isinstance(table, pl.DataFrame) else table.drop(columns=gone)
 
 
 def _fitted(model: Any) -> Callable[[Any], Any]:
-    return lambda table: model.fit(_features(table), table["y"])
+    return lambda table: model.fit(features(table), table["y"])
+
+
+def _fitted_on_several(model: Any) -> Callable[[Any], Any]:
+    return lambda table: model.fit(features(table), table[["y", "z"]].to_numpy())
+
+
+def _ranked(model: Any, **arguments: Callable[[pd.DataFrame], Any]) -> Callable[[Any], Any]:
+    return lambda table: model.fit(features(table), table["y"], **{name: of(table) for name, of in arguments.items()})
 
 
 def _fitted_on_own_categories(model: Any) -> Callable[[pd.DataFrame], Any]:
-    return lambda table: model.fit(_features(with_categories(table)), table["y"])
+    return lambda table: model.fit(features(with_categories(table)), table["y"])
 
 
 def _lightgbm_booster(table: pd.DataFrame) -> Any:
-    return lgb.train({"objective": "binary", "verbose": -1}, lgb.Dataset(_features(table), table["y"]), 8)
+    return lgb.train({"objective": "binary", "verbose": -1}, lgb.Dataset(features(table), table["y"]), 8)
 
 
 def _xgboost_booster(table: pd.DataFrame) -> Any:
-    matrix = xgb.DMatrix(_features(table), table["y"], enable_categorical=True)
+    matrix = xgb.DMatrix(features(table), table["y"], enable_categorical=True)
     return xgb.train({"objective": "binary:logistic"}, matrix, 8)
 
 
@@ -92,6 +127,7 @@ def _same(table: pd.DataFrame) -> pd.DataFrame:
 
 _FORMULA = "y ~ Q('flow rate') * C(city) + I(k ** 2) + np.log1p(k)"
 _BOOSTED = {"iterations": 8, "verbose": False, "allow_writing_files": False, "thread_count": 1}
+_WORDS = make_column_transformer((TfidfVectorizer(), "note"), ("passthrough", ["flow rate"]))
 _IN_PIPELINE = make_pipeline(StandardScaler(), lgb.LGBMClassifier(**_FEW))
 _CATEGORICAL = xgb.XGBClassifier(n_estimators=8, enable_categorical=True)
 Family = tuple[str, str, Callable[[pd.DataFrame], Any], Callable[[Any], Any]]
@@ -141,6 +177,42 @@ FAMILIES: dict[str, Family] = {
         "statsmodels", "results of columns and `add_constant`", _numbers,
         lambda table: sm.OLS(table["y"], sm.add_constant(table[["flow rate", "k"]])).fit(),
     ),
+    "lightgbm-ranker": (
+        "LightGBM", "`LGBMRanker`", with_queries,
+        _ranked(lgb.LGBMRanker(**_FEW), group=lambda table: [10] * (len(table) // 10)),
+    ),
+    "xgboost-ranker": (
+        "XGBoost", "`XGBRanker`", with_queries,
+        _ranked(xgb.XGBRanker(n_estimators=8), qid=lambda table: np.arange(len(table)) // 10),
+    ),
+    "catboost-ranker": (
+        "CatBoost", "`CatBoostRanker`", with_queries,
+        _ranked(CatBoostRanker(**_BOOSTED), group_id=lambda table: np.arange(len(table)) // 10),
+    ),
+    "catboost-labels": (
+        "CatBoost", "`CatBoostClassifier` of several labels a row", with_labels,
+        _fitted_on_several(CatBoostClassifier(loss_function="MultiLogloss", **_BOOSTED)),
+    ),
+    "sklearn-text": (
+        "scikit-learn", "`Pipeline` with a vectorizer on a text column", with_notes,
+        _fitted(make_pipeline(_WORDS, LogisticRegression())),
+    ),
+    "sklearn-numbers": (
+        "scikit-learn", "`RandomForestRegressor` of several numbers a row", with_numbers,
+        _fitted_on_several(RandomForestRegressor(n_estimators=10, random_state=0)),
+    ),
+    "sklearn-labels": (
+        "scikit-learn", "`MultiOutputClassifier`", with_labels,
+        _fitted_on_several(MultiOutputClassifier(LogisticRegression())),
+    ),
+    "sklearn-one-vs-rest": (
+        "scikit-learn", "`OneVsRestClassifier` of several labels a row", with_labels,
+        _fitted_on_several(OneVsRestClassifier(LogisticRegression())),
+    ),
+    "sklearn-threshold": (
+        "scikit-learn", "`FixedThresholdClassifier`", _numbers,
+        _fitted(FixedThresholdClassifier(LogisticRegression(), threshold=0.2)),
+    ),
     "sklearn-polars-nulls": (
         "scikit-learn", "`Pipeline` on a polars table with missing text", with_gaps,
         _fitted(_encoded(LogisticRegression())),
@@ -148,11 +220,24 @@ FAMILIES: dict[str, Family] = {
 }  # fmt: skip
 """Library and form for people; what the step gets of the rows; what it returns."""
 
+GATES: dict[str, tuple[str, dict[str, Any]]] = {
+    "sklearn-numbers": ("rmse of z <= 0.6", {"label": ["y", "z"]}),
+    "sklearn-labels": ("auc >= 0.6", {"label": ["y", "z"]}),
+    "sklearn-one-vs-rest": ("brier of y <= 0.3", {"label": ["y", "z"]}),
+    "catboost-labels": ("auc of z >= 0.6", {"label": ["y", "z"]}),
+    **dict.fromkeys(
+        ("lightgbm-ranker", "xgboost-ranker", "catboost-ranker"), ("ndcg@5 >= 0.8", {"label": "y", "group": "query"})
+    ),
+}
+"""Gates of those that are not judged by `auc >= 0.6` of `y`, and what `monitoring` says for them."""
+
 OWN_CODE = (
     ("scikit-learn", "`Pipeline` with a transformer class of the project", "skops and the project's code"),
+    ("ONNX", "`Path` of a graph: columns or tensors, several outputs", "the graph"),
+    ("statsforecast", "forecasts with intervals in a `PythonModel`", "MLflow's, and the project's code"),
     ("any", "`Path` of `mlflow.pyfunc.save_model`", "MLflow's, and the project's code"),
 )
-"""What `test_own_code.py` shows."""
+"""What `test_own_code.py`, `test_graphs.py` and `test_forecasts.py` show."""
 _SAVED = {"`lgb.Booster`": "LightGBM's text", "`xgb.Booster`": "XGBoost's UBJSON", "in a `Pipeline`": "skops"}
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "bring-your-model.md"
 BEGINNING, END = "<!-- the table is written by `python -m tests.models.projects` -->\n", "<!-- its end -->\n"

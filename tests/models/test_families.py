@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import polars as pl
 import pytest
 import statsmodels.api as sm
 import xgboost as xgb
@@ -21,10 +20,11 @@ from falaj.checks.model_files import scan_file
 from falaj.models.loading import ModelFileError, load_pickle
 from falaj.pipeline.runner.falaj_step.models import load_model, save_model
 from falaj.pipeline.runner.falaj_step.tables import write_table
+from falaj.project.gates import parse_gate, with_columns
 from falaj.serving.packaging import package_model
 from tests.checks import conftest as scenes
-from tests.checks.conftest import Bench, threshold
-from tests.models.projects import FAMILIES, rows
+from tests.checks.conftest import Bench
+from tests.models.projects import FAMILIES, GATES, features, rows
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # libraries of models warn of each other's versions
 bench = scenes.bench
@@ -42,26 +42,37 @@ def saved(name: str, folder: Path) -> tuple[Any, Any]:
 def unseen_rows(model: Any, name: str) -> tuple[Any, np.ndarray[Any, Any]]:
     """Rows that the model was not trained on, and what it answers in memory."""
     table = FAMILIES[name][2](rows(seed=1, count=80))
-    features = table.drop("y") if isinstance(table, pl.DataFrame) else table.drop(columns="y")
-    if name.endswith("of-the-step"):
-        features = features.assign(city=pd.Categorical(features["city"], categories=["Sharjah", "Dubai", "Abu Dhabi"]))
+    asked = own_rows(name, table)
     if isinstance(model, xgb.Booster):
-        return table, model.predict(xgb.DMatrix(features, enable_categorical=True))
+        return table, model.predict(xgb.DMatrix(asked, enable_categorical=True))
     if "statsmodels" in name:
-        return table, np.asarray(model.predict(features if "formula" in name else sm.add_constant(features)))
-    answers = model.predict_proba(features)[:, 1] if hasattr(model, "predict_proba") else model.predict(features)
-    return table, np.asarray(answers)
+        return table, np.asarray(model.predict(asked if "formula" in name else sm.add_constant(asked)))
+    return table, in_memory(model, asked)
 
 
-def asked(replica: Any, table: Any) -> np.ndarray[Any, Any]:
-    """One probability a row, over HTTP."""
-    columns = [name for name in table.columns if name != "y"]
+def in_memory(model: Any, asked: Any) -> np.ndarray[Any, Any]:
+    """Probabilities of the second class, one a label, or what is predicted."""
+    if not hasattr(model, "predict_proba"):
+        return np.asarray(model.predict(asked))
+    found = model.predict_proba(asked)
+    if isinstance(found, list):
+        return np.stack([each[:, 1] for each in found], axis=1)
+    several = np.ndim(model.predict(asked)) > 1
+    return np.asarray(found) if several else np.asarray(found)[:, 1]
+
+
+def asked(replica: Any, table: Any) -> tuple[np.ndarray[Any, Any], Any]:
+    """One probability a row (and label), or the numbers, and what is decided; over HTTP."""
+    columns = list(features(table).columns)
     data = list(zip(*(table[name].to_list() for name in columns), strict=True))
     body = {"dataframe_split": {"columns": columns, "data": data}, "params": {"answer": "both"}}
     answer = replica.invoke(body)
     assert answer.status_code == 200, answer.text
     found = answer.json()
-    return np.array([row[1] for row in found["probabilities"]] if "probabilities" in found else found["predictions"])
+    if "probabilities" not in found:
+        return np.array(found["predictions"]), found["predictions"]
+    several = isinstance(found["predictions"][0], list)
+    return np.array([row if several else row[1] for row in found["probabilities"]]), found["predictions"]
 
 
 @pytest.mark.models
@@ -83,18 +94,30 @@ def test_what_was_trained_is_judged_and_answers(
 
     bench.keep("fit", tmp_path / "packaged")
     bench.keep("split.test", folder)
-    bench.gates(threshold("auc", ">=", 0.6))
-    bench.spec = replace(bench.spec, monitoring={"label": "y"})
+    gate, monitoring = GATES.get(name, ("auc >= 0.6", {"label": "y"}))
+    bench.gates(with_columns(parse_gate(f"{gate} on split.test"), monitoring))
+    bench.spec = replace(bench.spec, monitoring=monitoring)
     (gate,) = run_gates(bench.context())
     assert gate.passed, gate.reason
 
     tolerance = 1e-5 if result.flavor == "onnx" else 1e-12 if "statsmodels" in name else 0
-    answers = asked(serve(tmp_path / "packaged"), table)
+    answers, decided = asked(serve(tmp_path / "packaged"), table)
     assert np.allclose(answers, expected, rtol=0, atol=tolerance)
+    if hasattr(model, "predict_proba"):
+        assert decided == model.predict(own_rows(name, table)).tolist()
     again = load_model(str(tmp_path / "packaged"), "any")
     assert type(again).__name__ == type(model).__name__ or "statsmodels" in name
 
 
+def own_rows(name: str, table: Any) -> Any:
+    """The columns that the model reads, as the step made them."""
+    found = features(table)
+    if not name.endswith("of-the-step"):
+        return found
+    return found.assign(city=pd.Categorical(found["city"], categories=["Sharjah", "Dubai", "Abu Dhabi"]))
+
+
+@pytest.mark.models
 @pytest.mark.parametrize("name", ["lightgbm-categories", "xgboost-categories"])
 def test_a_category_that_was_not_seen_is_answered_as_a_missing_one(
     serve: Callable[..., Any], tmp_path: Path, name: str
@@ -102,7 +125,7 @@ def test_a_category_that_was_not_seen_is_answered_as_a_missing_one(
     saved(name, tmp_path / "saved")
     replica = serve(tmp_path / "saved")
     table = pd.DataFrame({"city": ["Nowhere", "Dubai"], "flow rate": [0.1, 0.1], "k": [1, 1]})
-    unseen, seen = asked(replica, table)
+    unseen, seen = asked(replica, table)[0]
     missing = unseen_answer(name)
     assert unseen == missing and seen != missing
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from falaj.serving.modelserver import predictor as module
 from falaj.serving.modelserver.errors import DeadlineError, QueueFullError, RequestError
 from falaj.serving.modelserver.predictor import Answered, BatchLimits, Outputs, Predictor
 from falaj.serving.modelserver.signature import Feature, Signature
@@ -182,5 +183,28 @@ def test_a_model_that_does_not_load_says_so() -> None:
         predictor = Predictor(broken, SIGNATURE, BatchLimits(), record=lambda _a: None, observe=lambda _r: None)
         with pytest.raises(OSError, match="no such model"):
             await predictor.start(asyncio.get_running_loop())
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (lambda x: x[:-1], "another number of rows than the 2"),
+        (lambda _: np.float64(3), "another number of rows than the 2"),
+        (lambda x: np.zeros((len(x), 6)), "12 values; a response holds 10"),
+    ],
+)
+def test_an_answer_that_is_none_or_too_large_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, answer: Any, reason: str
+) -> None:
+    monkeypatch.setattr(module, "MOST_NUMBERS", 10)
+
+    async def test() -> None:
+        async with Bench() as bench:
+            monkeypatch.setattr(bench.model, "predict", lambda columns: {"prediction": answer(columns[0])})
+            with pytest.raises(RequestError, match=reason):
+                await bench.ask(1, 2)
+            assert bench.recorded == []
 
     run(test)

@@ -13,7 +13,9 @@ import numpy as np
 
 from falaj.checks.backtest import BacktestVerdict, backtest
 from falaj.checks.context import GateContext
+from falaj.checks.gate_rows import gate_rows
 from falaj.checks.gates import champion_gate, unseen
+from falaj.checks.metrics import MetricError
 from falaj.checks.paired import ScoredRows
 from falaj.checks.results import ChampionVerdict
 from falaj.checks.scoring import CANDIDATE, LIVE, Scores, Scoring
@@ -55,9 +57,11 @@ def rows_of(context: GateContext, scoring: Scoring | None, gate: GateSpec | None
     if context.blocks and context.blocks not in scores.slices:
         return None, f"{gate.data} has no column {context.blocks!r} that keeps rows together"
     scores = scores.where(unseen(gate.data, scores, context))
-    return ScoredRows(
-        scores.label, scores.of(CANDIDATE, gate.metric), scores.of(LIVE, gate.metric), _blocks(context, scores)
-    ), ""
+    try:
+        asked = gate_rows(gate, scores, (CANDIDATE, LIVE))
+    except MetricError as error:
+        return None, error.message
+    return ScoredRows(asked.label, asked.scores[CANDIDATE], asked.scores[LIVE], _blocks(context, scores)), ""
 
 
 def _blocks(context: GateContext, scores: Scores) -> np.ndarray | None:

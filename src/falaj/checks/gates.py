@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 
 from falaj.checks.comparison import compare
 from falaj.checks.context import CheckContext, CheckError, GateContext
+from falaj.checks.gate_rows import columns_needed, gate_rows
 from falaj.checks.metrics import MetricError, evaluate, metric_for
 from falaj.checks.own_metrics import with_own_metrics
 from falaj.checks.results import GateResult, SliceResult
 from falaj.checks.scoring import CANDIDATE, LIVE, Scores, Scoring, score
 from falaj.errors import FalajError
-from falaj.project.gates import is_function
+from falaj.project.gates import is_function, is_ranking
 from falaj.project.spec import GateSpec
 
 NO_LIVE_RELEASE = "no live release yet"
@@ -62,7 +63,7 @@ def judge_all(context: CheckContext) -> tuple[tuple[GateResult, ...], Scoring | 
 def _score(context: CheckContext) -> Scoring:
     tables: dict[str, set[str]] = {}
     for gate in context.spec.gates:
-        tables.setdefault(gate.data, set()).update({gate.by} if gate.by else ())
+        tables.setdefault(gate.data, set()).update({gate.by} if gate.by else (), columns_needed(gate))
     if context.champion and context.blocks and (judging := champion_gate(context.spec.gates)):
         tables[judging.data].add(context.blocks)
     if not tables:
@@ -78,7 +79,7 @@ def _score(context: CheckContext) -> Scoring:
 
 def champion_gate(gates: Sequence[GateSpec]) -> GateSpec | None:
     """The gate whose metric and rows say which model is better: the first comparison with live, else the first gate."""
-    known = [gate for gate in gates if not is_function(gate.metric)]
+    known = [gate for gate in gates if not is_function(gate.metric) and not is_ranking(gate.metric)]
     return next((gate for gate in known if gate.not_worse_than), known[0] if known else None)
 
 
@@ -142,7 +143,8 @@ def _method(gate: GateSpec, scores: Scores) -> str:
     if not gate.not_worse_than:
         return ""
     try:
-        return "betting" if metric_for(gate.metric, scores.of(CANDIDATE, gate.metric)).row_loss else "bootstrap"
+        found = gate_rows(gate, scores, (CANDIDATE,))
+        return "betting" if metric_for(gate.metric, found.scores[CANDIDATE]).row_loss else "bootstrap"
     except MetricError:  # which is then the reason of its slices
         return ""
 
@@ -160,11 +162,12 @@ def _judge_rows(gate: GateSpec, name: str, scores: Scores, rows: Rows, seed: int
     count = int(rows.sum())
     try:
         if gate.not_worse_than:
-            return _compare_rows(gate, name, scores, rows, seed)
+            return _compare_rows(gate, name, scores.where(rows), seed)
         if is_function(gate.metric):
             value = _own_value(scores.own.get((gate.text, name), "it was not computed"))
         else:
-            value = evaluate(gate.metric, scores.label[rows], scores.of(CANDIDATE, gate.metric)[rows])
+            found = gate_rows(gate, scores.where(rows), (CANDIDATE,))
+            value, count = evaluate(gate.metric, found.label, found.scores[CANDIDATE]), len(found.label)
     except MetricError as error:
         return SliceResult(name, count, None, False, reason=error.message)
     return SliceResult(name, count, value, gate.limit is not None and _HOLDS[gate.op](value, gate.limit))
@@ -176,12 +179,13 @@ def _own_value(found: float | str) -> float:
     return found
 
 
-def _compare_rows(gate: GateSpec, name: str, scores: Scores, rows: Rows, seed: int) -> SliceResult:
+def _compare_rows(gate: GateSpec, name: str, scores: Scores, seed: int) -> SliceResult:
+    asked = gate_rows(gate, scores, (CANDIDATE, LIVE))
     found = compare(
         gate.metric,
-        scores.label[rows],
-        scores.of(CANDIDATE, gate.metric)[rows],
-        scores.of(LIVE, gate.metric)[rows],
+        asked.label,
+        asked.scores[CANDIDATE],
+        asked.scores[LIVE],
         confidence=gate.confidence,
         rng=np.random.default_rng(seed),
     )
@@ -225,16 +229,20 @@ def _worst(gate: GateSpec, judged: tuple[SliceResult, ...]) -> SliceResult:
 
 
 def _reason(gate: GateSpec, worst: SliceResult) -> str:
-    place = f"{gate.by}={worst.name}: " if gate.by else ""
+    place, unit = f"{gate.by}={worst.name}: " if gate.by else "", "groups" if is_ranking(gate.metric) else "rows"
     if worst.value is None:
         return f"{place}{worst.reason}"
     if worst.interval is None:
         verb = "meets" if worst.passed else "misses"
-        return f"{place}{gate.metric} {worst.value:.4f} {verb} {gate.op} {gate.limit:g} on {worst.rows} rows"
+        return f"{place}{_metric(gate)} {worst.value:.4f} {verb} {gate.op} {gate.limit:g} on {worst.rows} {unit}"
     return (
-        f"{place}{gate.metric} is {_worse(worst.value)} than live, worse by at most {worst.interval[1]:.4f} with "
-        f"{gate.confidence:.0%} confidence, margin {gate.margin or 0:g} on {worst.rows} rows ({worst.reason})"
+        f"{place}{_metric(gate)} is {_worse(worst.value)} than live, worse by at most {worst.interval[1]:.4f} with "
+        f"{gate.confidence:.0%} confidence, margin {gate.margin or 0:g} on {worst.rows} {unit} ({worst.reason})"
     )
+
+
+def _metric(gate: GateSpec) -> str:
+    return f"{gate.metric} of {gate.output}" if gate.output else gate.metric
 
 
 def _worse(difference: float) -> str:

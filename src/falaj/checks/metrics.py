@@ -2,8 +2,9 @@
 
 Every metric takes the labels, the scores and row weights. Labels of two classes are 0 and 1 and the score is the
 probability of 1; labels of more classes are their indices and the score is one number a class; a regression's score is
-the prediction, or the two ends of an interval. A metric that has no value (no rows, NaN, one class only) raises
-`MetricError` with the reason; it never returns NaN.
+the prediction, or the two ends of an interval. Of several outputs, labels have a column an output, and scores a column
+an output with its one score. Rankings are judged a group: its score is what `ranking` found. A metric that has no value
+(no rows, NaN, one class only) raises `MetricError` with the reason; it never returns NaN.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from falaj.checks import class_metrics
 from falaj.errors import RunFailedError
 
 Vector = NDArray[np.float64]
-Task = Literal["binary", "classes", "regression", "interval"]
+Task = Literal["binary", "classes", "regression", "interval", "outputs", "groups"]
 
+_OF_OUTPUTS = 3  # dimensions: row, output, and the one score of it
 _ROUNDING = 1e-3  # how far probabilities in single precision may sum to something else than 1
 PROBABILITY_FLOOR = float(np.finfo(np.float64).eps)  # a certain and wrong prediction keeps a finite log_loss
 
@@ -92,7 +94,7 @@ def named(name: str) -> Metric:
     Raises:
         MetricError: There is none.
     """
-    metric = METRICS.get(name) or _with_number(name)
+    metric = METRICS.get(name) or _with_number(name) or _of_groups(name)
     if metric is None:
         raise _unknown(name, METRICS)
     return metric
@@ -106,6 +108,8 @@ def metric_for(name: str, score: Vector) -> Metric:
     """
     if score.ndim == 1:
         return named(name)
+    if score.ndim == _OF_OUTPUTS:
+        return _mean_of_outputs(named(name))
     if name == COVERAGE.name:
         return COVERAGE
     metric = CLASS_METRICS.get(name) or _of_top(name)
@@ -137,6 +141,9 @@ def check_rows(metric: Metric, label: Vector, score: Vector) -> None:
         raise MetricError(f"{len(label)} labels but {len(score)} scores")
     if len(label) == 0:
         raise MetricError("there are no rows")
+    if metric.task == "outputs":
+        _check_outputs(metric, label, score)
+        return
     _refuse_non_finite("score", score)
     _refuse_non_finite("label", label)
     if metric.task == "binary":
@@ -147,6 +154,34 @@ def check_rows(metric: Metric, label: Vector, score: Vector) -> None:
         raise MetricError(f"{metric.name} needs the two ends of an interval a row, the model gives {score.shape[1]}")
     elif metric.name == "mape" and (zeros := int(np.count_nonzero(label == 0))):
         raise MetricError(f"mape has no value where a label is 0; {zeros} of {len(label)} labels are")
+
+
+def _check_outputs(metric: Metric, label: Vector, score: Vector) -> None:
+    if label.shape != score.shape[:2]:
+        raise MetricError(f"there are {label.shape[1]} labels a row and {score.shape[1]} answers")
+    for index in range(label.shape[1]):
+        try:
+            check_rows(named(metric.name), label[:, index], score[:, index, 0])
+        except MetricError as error:
+            raise MetricError(f"output {index + 1}: {error.message}") from error
+
+
+def _mean_of_outputs(metric: Metric) -> Metric:
+    """A metric of one output as its mean over several."""
+
+    def each(label: Vector, score: Vector) -> list[tuple[Vector, Vector]]:
+        return [(label[:, index], score[:, index, 0]) for index in range(score.shape[1])]
+
+    def weighted(label: Vector, score: Vector) -> Callable[[Vector], float]:
+        parts = [metric.by_weight(*one) for one in each(label, score)]
+        return lambda weight: float(np.mean([part(weight) for part in parts]))
+
+    row_loss = metric.row_loss
+    losses = None if row_loss is None else lambda y, s: np.mean([row_loss(*one) for one in each(y, s)], axis=0)
+    return Metric(
+        metric.name, metric.higher_is_better, "outputs", _by_weight(weighted), losses, metric.both_classes,
+        metric.ranks_only, weighted,
+    )  # fmt: skip
 
 
 def _refuse_non_finite(what: str, values: Vector) -> None:
@@ -286,6 +321,13 @@ def _relative(label: Vector, score: Vector) -> Vector:
     return losses
 
 
+def _symmetric(label: Vector, score: Vector) -> Vector:
+    """Half of it is the share of both that they differ by: from 0 to 2, and 0 where both are 0."""
+    size = np.abs(label) + np.abs(score)
+    losses: Vector = np.divide(2 * np.abs(label - score), size, out=np.zeros_like(size), where=size > 0)
+    return losses
+
+
 def _pinball(label: Vector, score: Vector, weight: Vector, quantile: float) -> float:
     """Mean loss of predictions of a quantile: too low costs its share, too high the rest."""
     error = label - score
@@ -339,11 +381,14 @@ METRICS: dict[str, Metric] = {
         Metric("rmse", False, "regression", lambda y, s, w: _mean(_squared(y, s), w) ** 0.5),
         Metric("mape", False, "regression", lambda y, s, w: _mean(_relative(y, s), w)),
         Metric("r2", True, "regression", r2),
+        Metric("smape", False, "regression", lambda y, s, w: _mean(_symmetric(y, s), w)),
+        Metric("mase", False, "regression", lambda y, s, w: _mean(np.abs(y - s), w)),
         _pinball_metric(0.5, "pinball"),
         Metric("coverage", True, "regression", _share_right(_below), _below),
     )
 }
-"""Of one score a row. `coverage` is then of a quantile: the share of labels that are not above it."""
+"""Of one score a row; for `mase` both are divided by the scale already. `coverage` is then of a quantile: the share of
+labels that are not above it."""
 
 CLASS_METRICS: dict[str, Metric] = {
     metric.name: metric
@@ -368,6 +413,7 @@ CLASS_METRICS: dict[str, Metric] = {
 COVERAGE = Metric("coverage", True, "interval", _share_right(_outside), _outside)
 
 TOP = re.compile(r"top_([2-9]|[1-9][0-9]{1,2})_accuracy")
+RANKING = re.compile(r"(ndcg|map)@([1-9][0-9]{0,3})")
 QUANTILE = re.compile(r"pinball_(0\.[0-9]{1,4})")
 
 
@@ -378,6 +424,13 @@ def _of_top(name: str) -> Metric | None:
         return None
     losses = partial(class_metrics.missed_by_top, k=int(match[1]))
     return Metric(name, True, "classes", _share_right(losses), losses, ranks_only=True)
+
+
+def _of_groups(name: str) -> Metric | None:
+    """`ndcg@10`: the mean over groups of what `ranking` found of each, from 0 to 1."""
+    if RANKING.fullmatch(name) is None:
+        return None
+    return Metric(name, True, "groups", lambda _y, s, w: _mean(s, w), lambda _y, s: 1 - s)
 
 
 def _with_number(name: str) -> Metric | None:

@@ -72,6 +72,8 @@ def scan(folder: Path, allow: tuple[str, ...]) -> CheckResult:
         CheckValue("bytes", sum(path.stat().st_size for path in files)),
     )
     summary = f"{len(files)} files, {pickles} of them pickles, {len(findings)} findings"
+    if findings:
+        summary += f": {findings[0].path}: {findings[0].message}"
     return CheckResult("model-files", not findings, summary, len(files), values, {}, tuple(findings))
 
 

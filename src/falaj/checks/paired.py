@@ -41,7 +41,8 @@ class ScoredRows:
 
     def labelled(self) -> ScoredRows:
         """The rows that have a label."""
-        known = ~np.isnan(self.label)
+        gone = np.isnan(self.label)
+        known = ~(gone.any(axis=1) if gone.ndim > 1 else gone)
         block = None if self.block is None else self.block[known]
         return ScoredRows(self.label[known], self.candidate[known], self.champion[known], block)
 

@@ -143,7 +143,9 @@ def _with_notes(paths: Iterable[Path]) -> Iterator[str]:
         yield from (str(path), f"{path}{READING}")
 
 
-def score(context: CheckContext, models: Mapping[str, Path], tables: Mapping[str, set[str]], *, label: str) -> Scoring:
+def score(
+    context: CheckContext, models: Mapping[str, Path], tables: Mapping[str, set[str]], *, label: str | list[str]
+) -> Scoring:
     """Score tables with models in the project's environment.
 
     One process parts the tables; another one prepares the features of exams, and a third one loads the models and is
@@ -153,7 +155,7 @@ def score(context: CheckContext, models: Mapping[str, Path], tables: Mapping[str
         context: Gives environment and outputs.
         models: Model name to its artifact.
         tables: Output name to the columns to slice by.
-        label: The column with the labels.
+        label: The column with the labels, or one an output.
 
     Raises:
         CheckError: Nothing could be scored.
@@ -171,7 +173,7 @@ def score(context: CheckContext, models: Mapping[str, Path], tables: Mapping[str
     result = run_in_project(
         context, "score", task, timeout_s=TIMEOUT_S, readable=[*models.values(), features, prepared], writable=[scores]
     )
-    found, unscored = _joined(parted, result, out)
+    found, unscored = _joined(parted, result, out, tuple(label) if isinstance(label, list) else ())
     return Scoring(found, problems | unscored, result["versions"])
 
 
@@ -209,7 +211,7 @@ def _parted(
     models: Mapping[str, Path],
     tables: Mapping[str, set[str]],
     paths: Mapping[str, str],
-    label: str,
+    label: str | list[str],
     folders: tuple[Path, Path],
 ) -> Mapping[str, Mapping[str, str]]:
     judge, features = folders
@@ -247,7 +249,7 @@ def _columns_of(models: Iterable[Path]) -> list[str] | None:
 
 
 def _joined(
-    parted: Mapping[str, Mapping[str, str]], result: Mapping[str, Any], out: Path
+    parted: Mapping[str, Mapping[str, str]], result: Mapping[str, Any], out: Path, outputs: tuple[str, ...]
 ) -> tuple[dict[str, Scores], dict[str, str]]:
     """Labels and scores of each table, and why some have none."""
     classes = {name: each for name, each in result["classes"].items() if _are_classes(each)}
@@ -257,7 +259,8 @@ def _joined(
             if entry["problem"]:
                 raise CheckError(entry["problem"])
             labels = written_by("separate", out, parted[name]["labels"])
-            found[name] = _read(labels, written_by("score", out, entry["file"]), entry, classes, name)
+            scored = written_by("score", out, entry["file"])
+            found[name] = _read(labels, scored, entry, {} if outputs else classes, name, outputs)
         except CheckError as problem:
             problems[name] = problem.message
     return found, problems
@@ -274,7 +277,12 @@ def _fetched(context: CheckContext, tables: Mapping[str, set[str]]) -> tuple[dic
 
 
 def _read(
-    labels: Path, file: Path, entry: Mapping[str, Any], classes: Mapping[str, Sequence[Any] | None], table: str
+    labels: Path,
+    file: Path,
+    entry: Mapping[str, Any],
+    classes: Mapping[str, Sequence[Any] | None],
+    table: str,
+    outputs: tuple[str, ...],
 ) -> Scores:
     whole = _all_classes(classes)
     with np.load(labels, allow_pickle=False) as kept:
@@ -283,6 +291,10 @@ def _read(
     scores = {name: _aligned(each, classes.get(name), whole) for name, each in _arrays(file, table).items()}
     problems = {name: problem for name, problem in entry["models"].items() if problem}
     problems |= {name: "its scores are not one a row" for name, each in scores.items() if len(each) != len(label)}
+    for name, each in scores.items():
+        if outputs and each.shape[1:] != (len(outputs),) and name not in problems:
+            given = each.shape[1] if each.ndim > 1 else 1
+            problems[name] = f"it gives {given} numbers a row, and monitoring.label names {len(outputs)} columns"
     return Scores(label, scores, slices, problems, whole if len(whole) > 2 else (), whole)
 
 

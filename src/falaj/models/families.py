@@ -13,6 +13,13 @@ from typing import Any
 from .training_table import TrainingColumn, TrainingTable
 
 _TEXT = ("str", "string", "object", "String", "large_string")
+_LIKELIEST = frozenset(
+    {
+        "BernoulliNB", "CalibratedClassifierCV", "CatBoostClassifier", "DecisionTreeClassifier", "ExtraTreeClassifier",
+        "ExtraTreesClassifier", "GaussianNB", "GradientBoostingClassifier", "HistGradientBoostingClassifier",
+        "LGBMClassifier", "LogisticRegression", "MultinomialNB", "RandomForestClassifier", "XGBClassifier",
+    }
+)  # fmt: skip
 _COLUMNS = ("feature_names_in_", "feature_name_", "feature_names_")
 
 
@@ -39,6 +46,22 @@ class Estimator:
     def named(self) -> bool:
         """Whether it was trained on a table, and so is asked with one."""
         return bool(self.columns())
+
+    @property
+    def likeliest(self) -> bool:
+        """Whether the label is always the class with the highest probability, so that it need not be asked for.
+
+        It is not where a threshold was chosen or a vote is taken, nor of several labels a row.
+        """
+        last = self.model.steps[-1][1] if hasattr(self.model, "steps") else self.model
+        one = getattr(getattr(last, "classes_", None), "ndim", 0) == 1
+        return type(last).__name__ in _LIKELIEST and one and not self._chosen_threshold(last)
+
+    def _chosen_threshold(self, model: Any) -> bool:
+        chosen = getattr(model, "get_probability_threshold", lambda: None)()
+        if chosen is None:
+            return False
+        return chosen != 0.5 or model.get_all_params().get("loss_function") in ("MultiLogloss", "MultiCrossEntropy")
 
     def predict(self, frame: Any) -> Any:
         """Labels or numbers, one a row."""

@@ -102,8 +102,9 @@ _LOADERS: Mapping[str, Callable[[Path, Mapping[str, Any]], Any]] = {
     "catboost": _load_catboost,
     "statsmodels_parameters": _load_parameters,
 }
-NATIVE = tuple(_LOADERS)
-"""Flavors of MLflow that are loaded without it, the first of several that a model has."""
+NATIVE = (*_LOADERS, "onnx")
+"""Flavors of MLflow that are loaded without it, the first of several that a model has. A graph of ONNX is no estimator:
+ONNX Runtime reads it."""
 
 
 def load_pickle(file: Path, own: Collection[str] = ()) -> Any:

@@ -1,9 +1,10 @@
 """Gate expressions, from text to `GateSpec`; pure.
 
-    METRIC (>=|>|<=|<) NUMBER           on DATA [by COLUMN [where rows >= COUNT]]
-    METRIC not worse than live [by NUMBER] on DATA [by COLUMN [where rows >= COUNT]]
+    METRIC [of OUTPUT] (>=|>|<=|<) NUMBER           on DATA [by COLUMN [where rows >= COUNT]]
+    METRIC [of OUTPUT] not worse than live [by NUMBER] on DATA [by COLUMN [where rows >= COUNT]]
 
-METRIC is a name, or `module.path:function` for a function of the project, which is held against a number.
+OUTPUT is one of several label columns; without it a metric is the mean over them. METRIC is a name, or
+`module.path:function` for a function of the project, which is held against a number.
 DATA is a source, a step or `step.output`; a column with spaces stands in double quotes.
 """
 
@@ -11,7 +12,9 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 from falaj.errors import UsageError
 from falaj.project.errors import nearest
@@ -34,15 +37,20 @@ METRICS = (
     "rmse",
     "mape",
     "r2",
+    "smape",
+    "mase",
     "pinball",
     "coverage",
 )
 """The metrics that `falaj.checks.metrics` computes."""
 
-NUMBERED_METRICS = ("top_K_accuracy", "pinball_Q")
-"""More of them, with a number of classes from 2 to 999, and a quantile between 0 and 1, in their names."""
+NUMBERED_METRICS = ("top_K_accuracy", "pinball_Q", "ndcg@K", "map@K")
+"""More of them, with a number of classes from 2 to 999, a quantile between 0 and 1, or a number of rows, in their
+names."""
 
-_NUMBERED = re.compile(r"top_([2-9]|[1-9][0-9]{1,2})_accuracy|pinball_0\.(?=[0-9]*[1-9])[0-9]{1,4}")
+_NUMBERED = re.compile(
+    r"top_([2-9]|[1-9][0-9]{1,2})_accuracy|pinball_0\.(?=[0-9]*[1-9])[0-9]{1,4}|(ndcg|map)@[1-9][0-9]{0,3}"
+)
 
 OPERATORS = (">=", ">", "<=", "<")
 NOT_WORSE = "not worse than"
@@ -90,6 +98,7 @@ def parse_gate(text: str) -> GateSpec:
     """
     words = _Words(text)
     metric = words.metric()
+    output = words.name("the label column of one output") if words.accept("of") else None
     if words.accept("not"):
         if is_function(metric):
             message = "whether more of it is better is not known of a function of the project"
@@ -99,11 +108,11 @@ def parse_gate(text: str) -> GateSpec:
         words.expect("live", "`live`, the only release to compare with")
         margin = words.number("the tolerated margin", lowest=0) if words.accept("by") else 0.0
         data, by, min_rows = _rows(words)
-        return GateSpec(text, metric, NOT_WORSE, None, data, by, min_rows, "live", margin)
+        return GateSpec(text, metric, NOT_WORSE, None, data, by, min_rows, "live", margin, output=output)
     op = words.operator()
     limit = words.number("the limit")
     data, by, min_rows = _rows(words)
-    return GateSpec(text, metric, op, limit, data, by, min_rows)
+    return GateSpec(text, metric, op, limit, data, by, min_rows, output=output)
 
 
 def gate_name(gate: GateSpec) -> str:
@@ -116,6 +125,18 @@ def gate_name(gate: GateSpec) -> str:
 def is_function(metric: str) -> bool:
     """Whether a metric is a function of the project."""
     return _FUNCTION.fullmatch(metric) is not None
+
+
+def with_columns(gate: GateSpec, monitoring: Mapping[str, Any]) -> GateSpec:
+    """A gate with the columns that `monitoring` names for its metric."""
+    label = monitoring.get("label")
+    outputs = tuple(label) if isinstance(label, list) else ()
+    return replace(gate, outputs=outputs, group=monitoring.get("group"), scale=monitoring.get("scale"))
+
+
+def is_ranking(metric: str) -> bool:
+    """Whether a metric judges the order of the rows of a group."""
+    return metric.startswith(("ndcg@", "map@"))
 
 
 def _rows(words: _Words) -> tuple[str, str | None, int | None]:

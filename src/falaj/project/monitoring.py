@@ -13,7 +13,19 @@ from falaj.project.fields import Duration, Name, NonEmpty, Strict, problem
 class Monitoring(Strict):
     """What is known after a prediction, and how releases are watched; all of it has a default but the label."""
 
-    label: NonEmpty | None = Field(default=None, description="The column that holds the truth; gates need it.")
+    label: NonEmpty | Annotated[list[NonEmpty], Field(min_length=2, max_length=100)] | None = Field(
+        default=None,
+        description="The column that holds the truth, or a list of them where the model gives several numbers a row; "
+        "gates need it.",
+    )
+    group: NonEmpty | None = Field(
+        default=None, description="The column whose rows are ranked among each other; gates of `ndcg@K` need it."
+    )
+    scale: NonEmpty | None = Field(
+        default=None,
+        description="The column that holds, a row, the mean absolute error of a naive forecast of its series on the "
+        "training data; gates of `mase` need it.",
+    )
     label_delay: Duration | None = Field(default=None, description="When the truth is known, after the prediction.")
     time: NonEmpty | None = Field(
         default=None,

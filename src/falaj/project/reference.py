@@ -36,13 +36,14 @@ and duplicate keys are errors. Names in `inputs`, `expect` and gates are those o
 _GATES = """
 ## Gates
 
-    METRIC >= LIMIT on DATA [by COLUMN [where rows >= COUNT]]
-    METRIC not worse than live [by MARGIN] on DATA [by COLUMN [where rows >= COUNT]]
+    METRIC [of OUTPUT] >= LIMIT on DATA [by COLUMN [where rows >= COUNT]]
+    METRIC [of OUTPUT] not worse than live [by MARGIN] on DATA [by COLUMN [where rows >= COUNT]]
 
 The comparison is `>=`, `>`, `<=` or `<`. With `by`, every value of the column must pass; `where` leaves out values
 with fewer rows. `not worse than live` compares the candidate with the live release on the same rows, with 95%
 confidence; `MARGIN` is how much worse is tolerated. A column with spaces stands in double quotes. The label is the
-column that `monitoring.label` names.
+column that `monitoring.label` names. Where it names several, a model gives a number for each: `rmse of delay <= 3` is
+of one, and without `of` a metric is the mean over all.
 
 | metric | better | of |
 |---|---|---|
@@ -53,12 +54,16 @@ column that `monitoring.label` names.
 | `precision`, `recall`, `f1`, `average_precision` | higher | two classes: of the second one |
 | `mae`, `mse`, `rmse`, `mape` | lower | numbers; `mape` has no value where a label is 0 |
 | `r2` | higher | numbers |
+| `smape` | lower | numbers: from 0 to 2, with a value where a label is 0 |
+| `mase` | lower | forecasts: the error beside that of a naive forecast, which the column `monitoring.scale` holds |
+| `ndcg@K`, `map@K` | higher | rankings: the first K rows of each group; `monitoring.group` names its column |
 | `pinball`, `pinball_Q` | lower | predictions of a quantile: the median, or Q as in `pinball_0.9` |
 | `coverage` | higher | the share of labels inside a predicted interval; of one number a row, the share not above it |
 
 The values are those of scikit-learn. Classes may be numbers or texts, from 2 to 1,000. A label that is no class of
 the model rejects the run, as do answers that are missing or for another number of rows. A model that gives two numbers
-a row gives the ends of an interval, one that gives three a prediction before them.
+a row gives the ends of an interval, one that gives three a prediction before them. A ranking is judged by its groups:
+those in which nothing is relevant are left out, bounds are over groups, and in `map@K` a tie earns nothing.
 
 A metric may be a function of the project, held against a number: `mypackage.metrics:profit >= 1000 on split.test`. It
 is called with `label` and `prediction`, two arrays of the rows of a slice, and with `probabilities` where it has such a

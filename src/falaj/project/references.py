@@ -9,8 +9,8 @@ from falaj.project.code import Checkout
 from falaj.project.document import Document
 from falaj.project.errors import Issue, nearest
 from falaj.project.functions import function_issues, metric_issues
-from falaj.project.gates import is_function
-from falaj.project.spec import ProjectSpec, StepSpec
+from falaj.project.gates import is_function, is_ranking
+from falaj.project.spec import GateSpec, ProjectSpec, StepSpec
 
 
 def reference_issues(spec: ProjectSpec, document: Document, checkout: Checkout) -> list[Issue]:
@@ -158,12 +158,28 @@ def _scoring_issues(spec: ProjectSpec, document: Document) -> Iterator[Issue]:
 def _gate_issues(spec: ProjectSpec, document: Document) -> Iterator[Issue]:
     for index, gate in enumerate(spec.gates):
         yield from _unknown(spec, gate.data, document, ("gates", index))
+        yield from _metric_issues(gate, spec, document, index)
     if "model" in spec.checks:
         yield from _unknown(spec, spec.checks["model"]["data"], document, ("checks", "model", "data"))
     if spec.gates and "label" not in spec.monitoring:
         yield document.issue(("gates",), "gates compare predictions with a label", "`monitoring: {label: COLUMN}`")
     if spec.gates and spec.model_step is None:
         yield document.issue(("gates",), "gates judge a model, and no step makes one", "a step with `output: model`")
+
+
+def _metric_issues(gate: GateSpec, spec: ProjectSpec, document: Document, index: int) -> Iterator[Issue]:
+    """What a metric needs to be known beside the label."""
+    place, label = ("gates", index), spec.monitoring.get("label")
+    outputs = label if isinstance(label, list) else []
+    if gate.output is not None and gate.output not in outputs:
+        message = f"{gate.output!r} is none of the labels" if outputs else "there is one label, and so one output"
+        yield document.issue(place, message, f"one of {', '.join(outputs)}" if outputs else "no `of`")
+    if outputs and gate.output is None and is_ranking(gate.metric):
+        yield document.issue(place, f"{gate.metric} ranks by one output", f"`{gate.metric} of {outputs[0]}`")
+    if is_ranking(gate.metric) and "group" not in spec.monitoring:
+        yield document.issue(place, f"{gate.metric} ranks the rows of a group", "`monitoring: {group: COLUMN}`")
+    if gate.metric == "mase" and "scale" not in spec.monitoring:
+        yield document.issue(place, "mase needs the error of a naive forecast", "`monitoring: {scale: COLUMN}`")
 
 
 def _file_issues(step: StepSpec, document: Document, root: Path) -> Iterator[Issue]:

@@ -28,6 +28,7 @@ from falaj.project.fields import (
     Url,
     problem,
 )
+from falaj.project.gates import with_columns
 from falaj.project.monitoring import Monitoring
 from falaj.project.reading import Reading
 from falaj.project.retrain import Retrain
@@ -281,7 +282,7 @@ class Project(Strict):
             steps={name: step.to_spec(name) for name, step in self.pipeline.items()},
             checks=self.checks.to_spec(),
             expect={name: table.to_spec() for name, table in self.expect.items()},
-            gates=tuple(self.gates),
+            gates=tuple(with_columns(gate, self.monitoring.model_dump()) for gate in self.gates),
             serving=ServingSpec(**self.serving.model_dump()),
             deploy={name: strategy.to_spec() for name, strategy in self.deploy.items()},
             monitoring=self.monitoring.to_spec(),

@@ -84,6 +84,7 @@ class StepSpec:
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     output: str | None = None
+
     params: Mapping[str, Any] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
     cpu: float = 1.0
@@ -114,6 +115,10 @@ class GateSpec:
         not_worse_than: `live` for a comparison with the release that is live.
         margin: How much worse than the live release is tolerated, in units of the metric.
         confidence: Confidence of the comparison's bound, between 0 and 1.
+        output: The label column of one of several outputs; None for the only one, or the mean over all.
+        outputs: The label columns of a model that gives several numbers a row; empty of one label.
+        group: The column whose rows are ranked among each other, where the project names one.
+        scale: The column that errors of forecasts are divided by, where the project names one.
     """
 
     text: str
@@ -126,6 +131,13 @@ class GateSpec:
     not_worse_than: Literal["live"] | None = None
     margin: float | None = None
     confidence: float = 0.95
+    output: str | None = None
+    outputs: tuple[str, ...] = ()
+    group: str | None = None
+    scale: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "outputs", tuple(self.outputs))  # JSON has lists
 
 
 @dataclass(frozen=True)

@@ -46,10 +46,21 @@ class LoadedModel:
         self.columns = list(signature.names) if signature.columns else []
 
     @property
+    def _several(self) -> bool:
+        """Whether the model gives several labels a row, each of classes of its own."""
+        return bool(getattr(self._backend, "several", False))
+
+    @property
     def classes(self) -> list[Any] | None:
         """The classes of a classifier in the order of its probabilities; None for other models."""
         named = getattr(getattr(self._backend, "estimator", None), "classes_", None)
-        found = self._backend.classes if named is None else named
+        one = (
+            self._backend.classes is None
+            and getattr(named, "ndim", 0) == 1
+            and getattr(named, "size", 0)
+            and not self._several
+        )
+        found = named if one else self._backend.classes
         return None if found is None else [getattr(value, "item", lambda value=value: value)() for value in found]
 
     def features(self, table: Any, *, label: str | None = None) -> Any:

@@ -46,7 +46,7 @@ def _taken(name: str, index: int, model: LoadedModel | str, task: dict[str, Any]
             arrays[f"feature:{feature}"], levels[feature] = _feature(column(table, feature))
         classes = model.classes if isinstance(model, LoadedModel) else None
         several = len(classes or ()) > 2
-        if task["label"] in column_names(table):
+        if isinstance(task["label"], str) and task["label"] in column_names(table):
             labels = column(table, task["label"])
             arrays["label"] = _places(labels, classes or []) if several else _labels(labels, classes)
         at = _times(table, task["time"])

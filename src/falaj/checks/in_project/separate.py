@@ -2,8 +2,8 @@
 
 No model is loaded here, and no label goes where one is loaded.
 
-Task: `tables` {name: path}, `label`, `slices` {table: [column]}, `columns` [name] or null, `whole` [table] of which
-every column but the label is a feature, `judge` (folder), `features` (folder).
+Task: `tables` {name: path}, `label` (a column, or several), `slices` {table: [column]}, `columns` [name] or null,
+`whole` [table] of which every column but the label is a feature, `judge` (folder), `features` (folder).
 Result: `tables` {name: {"labels": path, "features": path, "problem": text}}, `versions`.
 """
 
@@ -32,7 +32,7 @@ def _parted(name: str, index: int, task: dict[str, Any]) -> dict[str, Any]:
     try:
         table = read_table(source)
         arrays = {f"slice:{by}": _texts(column(table, by)) for by in task["slices"].get(name, [])}
-        arrays |= _labels(column(table, task["label"]))
+        arrays |= _all_labels(table, task["label"])
         names = _read_by_model(column_names(table), task, whole=name in task.get("whole", ()))
         features = _write_columns(_file(source), table, Path(task["features"]) / str(index), names)
     except ProblemError as problem:
@@ -49,12 +49,24 @@ def _file(source: Path) -> Path:
 
 def _read_by_model(names: list[str], task: dict[str, Any], *, whole: bool) -> list[str]:
     """The columns that the models' signatures name; all but the label where none does, or of a whole table."""
-    wanted = None if whole else task["columns"]
-    return [name for name in names if name != task["label"] and (wanted is None or name in wanted)]
+    wanted, labels = None if whole else task["columns"], task["label"]
+    labels = labels if isinstance(labels, list) else [labels]
+    return [name for name in names if name not in labels and (wanted is None or name in wanted)]
 
 
 def _texts(values: list[Any]) -> np.ndarray[Any, Any]:
     return np.array([MISSING if value is None else str(value) for value in values], dtype=np.str_)
+
+
+def _all_labels(table: Any, named: str | list[str]) -> dict[str, np.ndarray[Any, Any]]:
+    """The labels of one column, or a column of numbers for each of several."""
+    if isinstance(named, str):
+        return _labels(column(table, named))
+    found = [_labels(column(table, name)) for name in named]
+    for name, each in zip(named, found, strict=True):
+        if "label" not in each:
+            raise ProblemError(f"the labels in {name!r} are not numbers; of several outputs they have to be")
+    return {name: np.stack([each[name] for each in found], axis=1) for name in ("label", "absent")}
 
 
 def _labels(values: list[Any]) -> dict[str, np.ndarray[Any, Any]]:

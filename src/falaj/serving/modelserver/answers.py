@@ -41,6 +41,8 @@ class AnswerForms:
         self._has_probabilities = PROBABILITY in outputs
         labels = tuple(name for name in outputs if name != PROBABILITY)
         label = _label(labels[0] if default == PROBABILITY and labels else default)
+        if len(labels) > 1:  # a graph of several outputs; estimators have one beside the probabilities
+            label = _all_of(labels)
         tail = b"" if classes is None else b',"classes":' + msgspec.json.encode(classes)
         self._encoders: dict[str, Encode] = {
             "label": label,
@@ -94,6 +96,11 @@ def _json(values: Array) -> bytes:
 
 def _label(name: str) -> Encode:
     return lambda found: b'{"predictions":%b}' % _json(found[name])
+
+
+def _all_of(names: Sequence[str]) -> Encode:
+    """Every output under its name, as MLflow answers for a model of several."""
+    return lambda found: msgspec.json.encode({"predictions": {name: found[name].tolist() for name in names}})
 
 
 def _probabilities(tail: bytes) -> Encode:

@@ -18,6 +18,8 @@ from falaj.serving.modelserver.signature import Signature
 from falaj.serving.modelserver.tables import Array, Payload, union
 from falaj.serving.predictionlog.format import AppliedOffset
 
+MOST_NUMBERS = 10_000_000
+"""In the answers to one batch: some 100 MB of JSON."""
 Outputs = Mapping[str, Array]
 
 
@@ -215,14 +217,25 @@ class Predictor:
         outputs = backend.predict(union([work.payload for work in works], self._signature))
         rows = sum(work.payload.count for work in works)
         self._observe(rows)
-        if any(len(values) != rows for values in outputs.values()):
-            raise RequestError(f"the model answered another number of rows than the {rows} it was given")
+        _check(outputs, rows)
         offset = self._recalibration.current if self._recalibration is not None else None
         moved = None if offset is None else offset.move(outputs)
         if offset is None or moved is None:
             return _split(works, outputs, None)
         bare = {name: outputs[name] for name in moved}
         return _split(works, {**outputs, **moved}, Moved(offset.applied, bare))
+
+
+def _check(outputs: Outputs, rows: int) -> None:
+    """Refuse answers that are not for these rows, or more than a response may hold.
+
+    Raises:
+        RequestError: They are.
+    """
+    if any(not values.ndim or len(values) != rows for values in outputs.values()):
+        raise RequestError(f"the model answered another number of rows than the {rows} it was given")
+    if (numbers := sum(values.size for values in outputs.values())) > MOST_NUMBERS:
+        raise RequestError(f"the model answered with {numbers:,} values; a response holds {MOST_NUMBERS:,}")
 
 
 def _split(works: Sequence[Work], outputs: Outputs, moved: Moved | None) -> list[Answered]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from falaj import models
+from falaj.serving.modelserver.answers import PROBABILITY
 from falaj.serving.modelserver.backends import open_backend
 from falaj.serving.modelserver.errors import ModelError
 from falaj.serving.modelserver.frame_columns import answerable_rows, columns_of_frame
@@ -35,7 +36,7 @@ def compared(model: Path, result: PackagingResult, table: Path | None) -> Packag
     folder = _served(model, result)
     frame, columns = _rows(folder, table)
     rows = len(columns[0]) if columns else 0
-    difference = _difference(folder, result, frame, columns) if rows else ""
+    difference = _difference(folder, result, frame, columns) if rows else _unasked(folder)
     if difference and result.flavor == "onnx":
         for name in ("model.onnx", SERVING_FILE):
             (model / name).unlink(missing_ok=True)
@@ -51,6 +52,37 @@ _NOT_REPEATABLE = "answers are not repeatable"
 def _served(model: Path, result: PackagingResult) -> ModelFolder:
     folder = read_model_folder(model)
     return folder if result.flavor == "onnx" else replace(folder, packaging={})
+
+
+def _unasked(folder: ModelFolder) -> str:
+    """Nothing, of a model without rows to ask it that can be loaded and answers its example, if it has one.
+
+    Raises:
+        ModelError: It cannot be.
+    """
+    backend = open_backend(folder, 1)
+    if folder.example:
+        _ask(backend, Rows(folder.example).arrays(folder.signature))
+    return ""
+
+
+def without_probabilities(model: Path) -> bool:
+    """Whether a packaged model answers its example without probabilities."""
+    folder = read_model_folder(model)
+    if not folder.example:
+        return False
+    return PROBABILITY not in open_backend(folder, 1).predict(Rows(folder.example).arrays(folder.signature))
+
+
+def _ask(backend: Any, columns: list[Array]) -> None:
+    try:
+        outputs = backend.predict(columns)
+    except Exception as error:  # the library's or the project's own code may raise anything
+        raise ModelError(f"the model does not answer its example: {type(error).__name__}: {error}") from error
+    for name, values in outputs.items():
+        if np.ndim(values) == 0 or len(values) != len(columns[0]):
+            given = len(values) if np.ndim(values) else "one"
+            raise ModelError(f"the model's output {name!r} has {given} answers for {len(columns[0])} rows")
 
 
 def _difference(folder: ModelFolder, result: PackagingResult, frame: Any, columns: list[Array]) -> str:

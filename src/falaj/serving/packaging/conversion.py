@@ -50,6 +50,8 @@ def convert(estimator: Any, signature: Signature, predict_method: str) -> Conver
 
     from falaj.serving.packaging.hist_gradient_boosting import raise_opset, register
 
+    if isinstance(getattr(estimator, "classes_", None), list):
+        raise ConversionError("no conversion to ONNX: several labels a row")
     register()
     classifies = hasattr(estimator, "predict_proba")
     named = signature.columns and _takes_columns(estimator)
@@ -60,7 +62,7 @@ def convert(estimator: Any, signature: Signature, predict_method: str) -> Conver
         )
     except Exception as error:  # converters raise whatever they meet
         text = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ConversionError(f"no conversion to ONNX: {text[:300]}") from error
+        raise ConversionError(f"no conversion to ONNX: {text[:300].removeprefix('no conversion to ONNX: ')}") from error
     raise_opset(graph)
     _order_opsets(graph)
     given = [output.name for output in graph.graph.output]

@@ -59,7 +59,7 @@ def package_model(
         raise PackagingError(error.message, where=error.where, hint=error.hint) from error
     shutil.copytree(model, target)
     target.chmod(0o755)  # a folder of the artifact store may be read-only
-    result = _result(target, folder.flavors, _run(target, python, table, rows, timeout_s))
+    result = _result(target, folder.flavors, _run(target, python, table, rows, timeout_s, answer))
     if answer is not None:
         _keep_answer(target / SERVING_FILE, answer)
     return result
@@ -79,7 +79,9 @@ def _result(target: Path, flavors: Collection[str], result: PackagingResult | st
     return PackagingResult("native" if native else "pyfunc", result)
 
 
-def _run(target: Path, python: Path, table: Path | None, rows: int, timeout_s: float) -> PackagingResult | str:
+def _run(
+    target: Path, python: Path, table: Path | None, rows: int, timeout_s: float, answer: str | None
+) -> PackagingResult | str:
     """The runner's result, or in one line why there is none."""
     with tempfile.TemporaryDirectory(prefix="falaj-packaging-") as scratch:
         task, found = Path(scratch, "task.json"), Path(scratch, "result.json")
@@ -89,6 +91,7 @@ def _run(target: Path, python: Path, table: Path | None, rows: int, timeout_s: f
                     "model": str(target.resolve()),
                     "table": str(table.resolve()) if table else None,
                     "rows": rows,
+                    "answer": answer,
                     "site": sysconfig.get_path("purelib"),
                     "result": str(found),
                 }

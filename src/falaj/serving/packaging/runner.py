@@ -2,8 +2,9 @@
 
     PROJECT_PYTHON .../packaging/runner.py TASK.json
 
-The task names `model` (a folder to write into), `table` (Parquet or null), `rows`, `site` (Falaj's site-packages, which
-are appended behind the project's own) and `result` (where the packaging result goes).
+The task names `model` (a folder to write into), `table` (Parquet or null), `rows`, `answer` (what responses shall hold,
+or null), `site` (Falaj's site-packages, which are appended behind the project's own) and `result` (where the packaging
+result goes).
 """
 
 from __future__ import annotations
@@ -33,13 +34,15 @@ def _result(task: dict[str, Any]) -> Any:
     from dataclasses import replace
 
     from falaj.serving.modelserver.errors import ModelError
-    from falaj.serving.packaging.compared import compared
+    from falaj.serving.packaging.compared import compared, without_probabilities
     from falaj.serving.packaging.result import PackagingResult
 
     model, table = Path(task["model"]), Path(task["table"]) if task["table"] else None
     own_code = (model / "code").is_dir()
     try:
         result = replace(compared(model, _package(model, table, task["rows"]), table), own_code=own_code)
+        if not result.refusal and task["answer"] == "probabilities" and without_probabilities(model):
+            result = replace(result, refusal="serving.answer is probabilities, and the model gives none")
         _keep(model / "serving.json", result)
         return result
     except ModelError as error:
@@ -74,6 +77,8 @@ def _package(model: Path, table: Path | None, limit: int) -> Any:
     from falaj.serving.packaging.result import PackagingResult
 
     folder = read_model_folder(model)
+    if "onnx" in folder.flavors:
+        return PackagingResult("native", "it is ONNX already")
     if "sklearn" not in folder.flavors:
         named = ", ".join(name for name in folder.flavors if name != "python_function") or "pyfunc"
         return PackagingResult(_flavor_of(model), f"no conversion to ONNX of {named}")
@@ -93,16 +98,21 @@ def _package_sklearn(folder: Any, table: Path | None, limit: int) -> Any:
     try:
         conversion = convert(native.estimator, folder.signature, folder.predict_method)
         columns, probes = with_probes(real, folder.signature)
-        return _keep_if_equal(folder, native, conversion, columns, probes)
+        original = native.predict(columns)
     except ConversionError as error:
         return PackagingResult("native", str(error), versions=_versions())
+    try:
+        return _keep_if_equal(folder, native, original, conversion, columns, probes)
+    except Exception as error:  # ONNX Runtime may refuse an operator, or a locale that is not installed
+        (folder.path / "model.onnx").unlink(missing_ok=True)
+        text = " ".join(str(error).split())[:200]
+        return PackagingResult("native", f"the conversion to ONNX does not run: {text}", versions=_versions())
 
 
-def _keep_if_equal(folder: Any, native: Any, conversion: Any, columns: Any, probes: int) -> Any:
+def _keep_if_equal(folder: Any, native: Any, original: Any, conversion: Any, columns: Any, probes: int) -> Any:
     """Write the conversion with the stand-in for missing text that agrees best; keep it only if it passes."""
     from falaj.serving.packaging.result import PackagingResult
 
-    original = native.predict(columns)
     (folder.path / "model.onnx").write_bytes(conversion.graph)
     tried = [(_compared(folder, original, conversion, columns, probes, text), text) for text in _missing_texts(folder)]
     parity, text = min(tried, key=lambda found: (not found[0].passed, found[0].largest_difference))

@@ -19,6 +19,12 @@ TYPE_CHECKING = False  # `typing` takes longer to import than Python to start
 if TYPE_CHECKING:
     from typing import Any
 
+_TENSORS = {
+    "tensor(float)": "float32", "tensor(double)": "float64", "tensor(bool)": "bool", "tensor(string)": "object",
+    **{f"tensor({name})": name for name in ("float16", "int64", "int32", "int16", "int8", "uint64", "uint32", "uint16",
+                                            "uint8")},
+}  # fmt: skip
+"""Types of ONNX that requests may hold, and NumPy's names of them."""
 EXAMPLE_ROWS = 5
 COMPARED_ROWS = 1000
 PARAMETERS = "statsmodels_parameters"
@@ -34,6 +40,8 @@ def load_model(path: str, form: str) -> Any:
         flavors = import_module("yaml").safe_load(file)["flavors"]
     if PARAMETERS in flavors:
         return _read_parameters(os.path.join(path, flavors[PARAMETERS]["data"]))
+    if "onnx" in flavors:
+        return import_module("onnxruntime").InferenceSession(os.path.join(path, flavors["onnx"]["data"]))
     native = next((name for name in _FLAVORS if name in flavors), "pyfunc")
     flavor = "pyfunc" if form == "pyfunc" else native
     described = flavors.get(flavor, {})
@@ -69,7 +77,10 @@ def save_model(value: Any, target: str, arguments: dict[str, Any], worktree: str
         Problem: The value is no model, cannot be saved, or no table has its columns.
     """
     if hasattr(value, "__fspath__") or isinstance(value, str):
-        _keep(os.fspath(value), target)
+        if os.fspath(value).endswith(".onnx"):
+            _save_graph(os.fspath(value), target, arguments)
+        else:
+            _keep(os.fspath(value), target)
         return
     flavor = _flavor(value)
     if flavor == "statsmodels":
@@ -90,6 +101,72 @@ def _keep(path: str, target: str) -> None:
     if not os.path.exists(os.path.join(path, "MLmodel")):  # noqa: PTH110
         raise Problem("step.wrong-output", f"`{path}` is not an MLflow model: it has no MLmodel file")
     keep_path(path, target)
+
+
+def _save_graph(path: str, target: str, arguments: dict[str, Any]) -> None:
+    """Write a graph of ONNX as a model: its inputs are columns of a table of the step where they are named so.
+
+    Raises:
+        Problem: It cannot be read, or an input has a type that no request has.
+    """
+    from mlflow.models import Model, ModelSignature, infer_signature
+    from mlflow.models.utils import _save_example
+
+    inputs, outputs = _graph(path)
+    table = _table_with(arguments, [name for name, _, _ in inputs])
+    flat = all(len(shape) < 2 or (len(shape) == 2 and shape[1] == 1) for _, _, shape in inputs)
+    if table is not None and flat:
+        sample, trained = _as_pandas(table), import_module("falaj_models.training_table")
+        signature, example = infer_signature(sample), sample.head(EXAMPLE_ROWS).reset_index(drop=True)
+        metadata = {"falaj": {"table": trained.describe(table).to_json()}}
+    else:
+        signature, example, metadata = ModelSignature(inputs=_tensors(inputs)), _zeros(inputs), None
+    signature.outputs = _tensors(outputs)
+    described = Model(signature=signature, metadata=metadata)
+    described.add_flavor("onnx", data="model.onnx")
+    os.makedirs(target)  # noqa: PTH103
+    if example is not None:
+        _save_example(described, example, target)
+    shutil.copyfile(path, os.path.join(target, "model.onnx"))
+    described.save(os.path.join(target, "MLmodel"))
+
+
+def _graph(path: str) -> tuple[Any, Any]:
+    """Name, type and shape of each input and output; outputs that are no tensors are left out."""
+    try:
+        session = import_module("onnxruntime").InferenceSession(path, providers=["CPUExecutionProvider"])
+    except ImportError:
+        hint = "add onnxruntime to the dependencies in pyproject.toml"
+        raise Problem("step.wrong-output", "a graph of ONNX is read by onnxruntime", hint) from None
+    except Exception as error:
+        raise Problem("step.wrong-output", f"`{path}` cannot be read as a graph of ONNX: {error}") from error
+    inputs = [(each.name, each.type, each.shape) for each in session.get_inputs()]
+    outputs = [(each.name, each.type, each.shape) for each in session.get_outputs()]
+    for name, kind, _ in inputs:
+        if kind not in _TENSORS:
+            raise Problem("step.wrong-output", f"the graph's input `{name}` is a {kind}, which no request holds")
+    return inputs, [each for each in outputs if each[1] in _TENSORS]
+
+
+def _tensors(described: Any) -> Any:
+    import numpy as np
+    from mlflow.types import Schema, TensorSpec
+
+    specs = [
+        TensorSpec(np.dtype(_TENSORS[kind]), (-1, *(each if isinstance(each, int) else -1 for each in shape[1:])), name)
+        for name, kind, shape in described
+    ]
+    return Schema(specs) if specs else None
+
+
+def _zeros(inputs: Any) -> Any:
+    """Two rows of zeros for a graph of one tensor, by which it is tried; of several nothing."""
+    import numpy as np
+
+    if len(inputs) != 1 or _TENSORS[inputs[0][1]] == "object":
+        return None
+    _, kind, shape = inputs[0]
+    return np.zeros((2, *(each if isinstance(each, int) else 1 for each in shape[1:])), _TENSORS[kind])
 
 
 def _flavor(value: Any) -> str:
@@ -117,14 +194,26 @@ def _adapters() -> Any:
 
 def _table(value: Any, arguments: dict[str, Any]) -> Any:
     """The model's columns of the step's first table that has them, as the step got it."""
-    families = _adapters()
-    columns = families.adapter(value).columns()
+    columns = _adapters().adapter(value).columns()
     if not columns:
         raise Problem(
             "step.wrong-output",
             f"the {type(value).__name__} does not know the names of its columns",
             "fit it on a table with column names, not on an array; or is it not fitted?",
         )
+    table = _table_with(arguments, columns)
+    if table is not None:
+        return table
+    raise Problem(
+        "step.wrong-output",
+        "no table among the step's inputs has the columns that the model was fitted on: " + ", ".join(columns[:10]),
+        "name the table that has them in `inputs`; its rows give the model's signature and input example",
+    )
+
+
+def _table_with(arguments: dict[str, Any], columns: list[str]) -> Any:
+    """Those columns of the step's first table that has them; None where none does."""
+    families = _adapters()
     for table in arguments.values():
         form = forms.form(type(table))
         if form in ("any", "path"):
@@ -135,11 +224,7 @@ def _table(value: Any, arguments: dict[str, Any]) -> Any:
         chosen = families.columns_of_table(columns, names)
         if chosen is not None:
             return table[chosen] if form == "pandas" else table.select(chosen)
-    raise Problem(
-        "step.wrong-output",
-        "no table among the step's inputs has the columns that the model was fitted on: " + ", ".join(columns[:10]),
-        "name the table that has them in `inputs`; its rows give the model's signature and input example",
-    )
+    return None
 
 
 def _as_pandas(table: Any) -> Any:

@@ -56,6 +56,10 @@ def open_backend(folder: ModelFolder, threads: int) -> Backend:
 
         return OnnxBackend(folder, threads)
     native = next((name for name in NATIVE if name in folder.flavors), None)
+    if native == "onnx" and flavor in (None, "native"):
+        from falaj.serving.modelserver.backends.graph import GraphBackend
+
+        return GraphBackend(folder, threads)
     if native is not None and flavor in (None, "native"):
         from falaj.serving.modelserver.backends.native import NativeBackend
 

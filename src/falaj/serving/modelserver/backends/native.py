@@ -13,7 +13,7 @@ from falaj import models
 from falaj.serving.modelserver.backends import outputs_of_classifier
 from falaj.serving.modelserver.errors import ModelError
 from falaj.serving.modelserver.model_folder import ModelFolder
-from falaj.serving.modelserver.tables import Array
+from falaj.serving.modelserver.tables import Array, Rows
 
 
 class NativeBackend:
@@ -29,9 +29,10 @@ class NativeBackend:
         self.estimator = load_estimator(folder.path, folder.flavors[flavor], flavor)
         self._adapter = models.adapter(self.estimator)
         self._frame = _frame_builder(self._adapter, folder)
-        self._classifies = self._adapter.classifies
+        self._classifies, self._likeliest = self._adapter.classifies, self._adapter.likeliest
+        self.several = self._classifies and not self._likeliest and self._gives_several(folder)
         self.answer = _answer(folder.predict_method, self._classifies)
-        self.classes: Sequence[Any] | None = _classes(self.estimator) if self._classifies else None
+        self.classes: Sequence[Any] | None = _classes(self.estimator) if self._classifies and not self.several else None
 
     def predict(self, columns: Sequence[Array]) -> Mapping[str, Array]:
         """Compute the outputs of a batch."""
@@ -47,12 +48,32 @@ class NativeBackend:
         """The outputs for a table in the form that the model was trained on."""
         if not self._classifies:
             return {"prediction": np.asarray(self._adapter.predict(table))}
-        probabilities = np.asarray(self._adapter.probabilities(table))
-        classes = np.asarray(self.estimator.classes_)
-        if probabilities.ndim != 2 or probabilities.shape[1] != len(classes):
-            return outputs_of_classifier(np.asarray(self._adapter.predict(table)), probabilities)
-        # One pass through the model instead of two: the label is the likeliest class.
-        return outputs_of_classifier(classes[probabilities.argmax(axis=1)], probabilities)
+        probabilities = self._adapter.probabilities(table)
+        if self._likeliest:  # one pass through the model instead of two
+            return outputs_of_classifier(
+                np.asarray(self.estimator.classes_)[probabilities.argmax(axis=1)], np.asarray(probabilities)
+            )
+        labels = np.asarray(self._adapter.predict(table))
+        found = _of_second_classes(probabilities) if self.several else np.asarray(probabilities)
+        return outputs_of_classifier(labels, found)
+
+    def _gives_several(self, folder: ModelFolder) -> bool:
+        """Whether the model answers the example with several labels a row, each of classes of its own."""
+        if isinstance(getattr(self.estimator, "classes_", None), list):
+            return True
+        if not folder.example:
+            return bool(getattr(self.estimator, "multilabel_", False))
+        labels = np.asarray(self._adapter.predict(self._frame(Rows(folder.example).arrays(folder.signature))))
+        return labels.ndim > 1 and labels.shape[1] > 1
+
+
+def _of_second_classes(probabilities: Any) -> Array | None:
+    """One probability a row and label, of its second class; None where a label has more than two classes."""
+    if not isinstance(probabilities, list):
+        return np.asarray(probabilities)
+    if any(each.shape[1] != 2 for each in probabilities):
+        return None
+    return np.stack([each[:, 1] for each in probabilities], axis=1)
 
 
 def _answer(method: str, classifies: bool) -> str:

@@ -12,11 +12,18 @@ from falaj.serving.modelserver.errors import ModelError
 from falaj.serving.modelserver.model_folder import ModelFolder
 from falaj.serving.modelserver.tables import Array
 
-_DTYPES = {
+DTYPES = {
     "tensor(float)": np.float32,
     "tensor(double)": np.float64,
+    "tensor(float16)": np.float16,
     "tensor(int64)": np.int64,
     "tensor(int32)": np.int32,
+    "tensor(int16)": np.int16,
+    "tensor(int8)": np.int8,
+    "tensor(uint64)": np.uint64,
+    "tensor(uint32)": np.uint32,
+    "tensor(uint16)": np.uint16,
+    "tensor(uint8)": np.uint8,
     "tensor(bool)": np.bool_,
     "tensor(string)": np.object_,
 }
@@ -36,13 +43,13 @@ class OnnxBackend:
     platform = "onnx"
 
     def __init__(self, folder: ModelFolder, threads: int) -> None:
-        self._session = _session(str(folder.path / "model.onnx"), threads)
+        self._session = open_session(str(folder.path / "model.onnx"), threads)
         record = folder.packaging
         self.answer = str(record["answer"])
         self.classes: Sequence[Any] | None = record.get("classes")
         self._missing_text = str(record.get("missing_text", ""))
         self._outputs = dict(record["outputs"])
-        self._inputs = [(given.name, _DTYPES[given.type]) for given in self._session.get_inputs()]
+        self._inputs = [(given.name, DTYPES[given.type]) for given in self._session.get_inputs()]
         self._feed = self._stacked if record["layout"] == "matrix" else self._separate
 
     def predict(self, columns: Sequence[Array]) -> Mapping[str, Array]:
@@ -69,12 +76,17 @@ class OnnxBackend:
         return np.where(missing, self._missing_text, column) if missing.any() else column
 
 
-def _session(path: str, threads: int) -> Any:
+def open_session(path: str, threads: int) -> Any:
+    """A session of ONNX Runtime that reports nothing and does not spin.
+
+    Raises:
+        ModelError: The library is missing, or the graph cannot be loaded.
+    """
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read once, when the library is loaded; else it reports to its maker
     try:
         import onnxruntime
     except ImportError as error:
-        raise ModelError("this model was converted to ONNX and onnxruntime is not installed") from error
+        raise ModelError("this model is a graph of ONNX and onnxruntime is not installed") from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
