@@ -17,6 +17,9 @@ from zlib import crc32
 import pytest
 from sqlalchemy import Engine, create_engine, event, text
 
+from falaj.evidence import TrustedKey
+from falaj.evidence.keys import Signer, signer_of
+from falaj.facts import FactBook, Heights, Seals
 from falaj.storage import Database
 
 _MIGRATED = "falaj_migrated"
@@ -62,7 +65,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
     if request.param == "sqlite":
         made = migrated_sqlite(tmp_path / "falaj.db")
     else:
-        made = Database(_fresh(request.getfixturevalue("migrated_postgres")))
+        made = Database(_fresh(request.getfixturevalue("migrated_postgres")), fact_book(tmp_path / "facts.db"))
     yield made
     made.close()
 
@@ -70,9 +73,36 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
 def migrated_sqlite(path: Path) -> Database:
     """A migrated, empty SQLite database in a new file."""
     path.write_bytes(_migrated_file())
-    made = Database(f"sqlite:///{path}")
+    made = Database(f"sqlite:///{path}", fact_book(path.with_name(f"{path.name}.facts")))
     event.listen(made.engine, "connect", _forget_the_disk)
     return made
+
+
+def forget_facts(database: Database, table: str) -> None:
+    """As if no fact of a table had ever been made."""
+    assert database.facts is not None
+    with database.engine.begin() as connection:
+        connection.execute(text(f"DELETE FROM {table}"))
+    heights = database.facts.heights
+    heights._db.execute("DELETE FROM height WHERE kind = ?", (table,))
+    heights._known.pop(table, None)
+    database.facts.memory.clear()
+
+
+def fact_book(path: Path) -> FactBook:
+    """Facts that one key signs, with the highest numbers in a file."""
+    signer = _signer()
+    return FactBook(
+        Seals(lambda _: signer, {signer.key_id: TrustedKey(signer.public_pem, frozenset({"*"}))}), Heights(path)
+    )
+
+
+@cache
+def _signer() -> Signer:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    return signer_of(Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
 
 
 def _forget_the_disk(connection: Any, _record: object) -> None:

@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 
 from timing import median_ms
 
+from falaj.facts import open_book
 from falaj.governance.identity import NewAccount, NewToken, Passwords, accounts, authenticate, open_session, tokens
 from falaj.governance.principal import PrincipalKind
 from falaj.storage import Database
@@ -24,7 +25,7 @@ LIMIT_MS = 1.0
 
 def main() -> int:
     with TemporaryDirectory() as folder:
-        database = Database(f"sqlite:///{Path(folder) / 'falaj.db'}")
+        database = Database(f"sqlite:///{Path(folder) / 'falaj.db'}", open_book(Path(folder), Path(folder) / "keys"))
         database.migrate()
         with database.transaction() as session:
             wish = NewAccount(PrincipalKind.USER, "ana", accounts.LOCAL, "ana@example.org")

@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 import cedarpy
 from timing import median_ms
 
+from falaj.facts import open_book
 from falaj.governance.policy import (
     Action,
     Binding,
@@ -71,7 +72,7 @@ def main() -> int:
     crowded = with_organisation(many)
     among = median_ms(lambda: authorize(MARIAM, Action.APPROVE_CHANGE, PROD, CONTEXT, policies=crowded, bindings=BOUND))
     with TemporaryDirectory() as folder:
-        database = Database(f"sqlite:///{Path(folder) / 'falaj.db'}")
+        database = Database(f"sqlite:///{Path(folder) / 'falaj.db'}", open_book(Path(folder), Path(folder) / "keys"))
         database.migrate()
         with database.transaction() as session:
             session.add(

@@ -36,7 +36,7 @@ def examine(home: Home) -> list[Examined]:
     """Look at everything; a check that breaks is a finding of its own."""
     checks: list[Callable[[Home], Examined]] = [
         _git, _envoy, _disk, _home, _database, _server_port, _envoy_port, _isolation, _namespaces, _landlock, _seccomp,
-        _extras,
+        _location_rules, _extras,
     ]  # fmt: skip
     return [_guarded(check, home) for check in checks]
 
@@ -87,6 +87,19 @@ def _database(home: Home) -> Examined:
     with database.reading() as session:
         session.execute(text("select 1"))
     return Examined("database", "ok", database.engine.url.render_as_string(hide_password=True))
+
+
+def _location_rules(home: Home) -> Examined:
+    """Whether floors of locations on this machine name the keys that satisfy them."""
+    from falaj.locations.agent.rules import read_rules
+
+    folders = sorted(folder for folder in (home.root / "locations").glob("*") if folder.is_dir())
+    rules = [read_rules(folder, folder.name) for folder in folders]
+    open_floors = [f"{each.location}: {', '.join(each.unpinned)}" for each in rules if each.unpinned]
+    if open_floors:
+        detail = f"floors that name no approval keys ({'; '.join(open_floors)}): the control plane says who people are"
+        return Examined("location rules", "warning", f"{detail}; add approval_keys to rules.json")
+    return Examined("location rules", "ok", f"{len(rules)} locations here; every floor names its approval keys")
 
 
 def _server_port(home: Home) -> Examined:

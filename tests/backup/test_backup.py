@@ -18,6 +18,7 @@ from sqlalchemy import text
 from falaj.artifacts import Digest
 from falaj.backup import BackupDamagedError, BackupPlaceError, NotEmbeddedError, archive, back_up, restoration, restore
 from falaj.errors import UsageError
+from falaj.facts import open_book
 from falaj.home import Home
 from falaj.server.platform import Platform
 from falaj.storage import Database
@@ -34,7 +35,7 @@ _PLACES = (
 
 
 def opened(home: Home) -> Platform:
-    return Platform(home, Database(home.database_url))
+    return Platform(home, Database(home.database_url, open_book(home.root, home.keys)))
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from falaj.project.platform_file import load_platform
 from falaj.project.platform_spec import PlatformSpec
 from falaj.storage.settings_tables import SettingsRow
 from tests.cli.conftest import Command
+from tests.databases import forget_facts
 from tests.platforms import Served
 
 FILE = "policy_packs: [uae]\nenvironments:\n  dev: {rank: 0}\n  prod: {rank: 1, approvals: {normal: 1}}\n"
@@ -30,8 +31,7 @@ def applied(served: Served) -> Iterator[None]:
     with served.platform.database.transaction() as session:
         settings.apply(session, spec, "user:noor", 1_790_000_000.0, settings.Origin("# as applied\n"))
     yield
-    with served.platform.database.transaction() as session:
-        session.query(SettingsRow).delete()
+    forget_facts(served.platform.database, SettingsRow.__tablename__)
 
 
 def test_plan_shows_what_an_apply_would_change(falaj_served: Command, tmp_path: Path) -> None:

@@ -114,6 +114,21 @@ def test_the_location_asks_for_more_than_the_admission(scene: Scene) -> None:
     assert refusal(scene.admission(), endpoint) == "admission.quorum"
 
 
+def test_the_location_names_who_may_approve(scene: Scene) -> None:
+    endpoint, folder = scene.endpoint(), scene.folder / "dubai"
+    folder.mkdir()
+    keys = [scene.world.person(name).signer.key_id for name in ("carla", "dalal")]
+    for named, refused in ((keys, False), ([keys[0], "0" * 64], True)):
+        (folder / "rules.json").write_text(json.dumps({"floors": {"prod": 2}, "approval_keys": {"prod": named}}))
+        if refused:
+            assert refusal(scene.admission(), endpoint) == "admission.quorum"
+        else:
+            scene.admission().admit(endpoint)
+    assert read_rules(folder, "dubai").unpinned == ()
+    (folder / "rules.json").write_text('{"floors": {"prod": 2, "dev": 0}}')
+    assert read_rules(folder, "dubai").unpinned == ("prod",)
+
+
 def test_the_location_knows_its_jurisdiction(scene: Scene) -> None:
     endpoint = scene.endpoint()
     (scene.folder / "dubai").mkdir()
@@ -121,7 +136,20 @@ def test_the_location_knows_its_jurisdiction(scene: Scene) -> None:
     assert refusal(scene.admission(), endpoint) == "admission.elsewhere"
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"floor": {}}', '{"floors": {"prod": -1}}', '{"jurisdiction": 7}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{",
+        '{"floor": {}}',
+        '{"floors": {"prod": -1}}',
+        '{"jurisdiction": 7}',
+        '{"approval_keys": {"prod": ["%s"]}}' % ("0" * 64),
+        '{"floors": {"prod": 1}, "approval_keys": {"prod": ["x"]}}',
+        '{"floors": {"prod": 2}, "approval_keys": {"prod": ["%s"]}}' % ("0" * 64),
+    ],
+)
 def test_rules_that_cannot_be_read_admit_nothing(scene: Scene, text: str) -> None:
     (scene.folder / "dubai").mkdir()
     (scene.folder / "dubai" / "rules.json").write_text(text)

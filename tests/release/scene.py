@@ -62,7 +62,7 @@ class Scene:
         with self.platform.database.transaction() as session:
             session.add(
                 SettingsRow(
-                    version=session.query(SettingsRow).count() + 1,
+                    version=len(settings.history(session)) + 1,
                     digest=settings.digest(spec),
                     spec=spec.to_json(),
                     text="",

@@ -453,3 +453,35 @@ def test_odd_names_are_data(world: World, name: str) -> None:
     given = world.approved("carla", approver=f"user:{name}")
     codes = world.codes(world.bundle(world.decided([given, world.approved("dalal")])))
     assert codes == ["admission.identity", "admission.quorum"]
+
+
+def invented(world: World) -> tuple[list[dict[str, Any]], dict[str, int]]:
+    """What whoever has the keys of the control plane makes: three people who exist nowhere, and their approvals."""
+    people = ["eve-1", "eve-2", "eve-3"]
+    approvals = [world.approved(name) for name in people]
+    return world.decided(approvals, [world.identified(name) for name in people], quorum=2), {"prod": 3}
+
+
+def test_people_whom_the_control_plane_invents_satisfy_no_floor_that_names_keys(world: World) -> None:
+    decided, floors = invented(world)
+    pins = {"prod": frozenset(world.person(name).signer.key_id for name in ("carla", "dalal", "eman"))}
+    found = world.verify(world.bundle(decided), floors=floors, approval_keys=pins)
+    assert [(each.code, each.message) for each in found.problems] == [
+        ("admission.quorum", "0 of 3 people approved prod with keys that this location names")
+    ]
+
+
+def test_invented_people_do_not_fill_up_what_one_pinned_key_began(world: World) -> None:
+    names = ["carla", "eve-1"]
+    decided = world.decided([world.approved(each) for each in names], [world.identified(each) for each in names])
+    pins = {"prod": frozenset(world.person(name).signer.key_id for name in ("carla", "dalal"))}
+    assert [
+        each.code for each in world.verify(world.bundle(decided), floors={"prod": 2}, approval_keys=pins).problems
+    ] == ["admission.quorum"]
+
+
+def test_people_with_the_keys_that_a_location_names_are_enough(world: World) -> None:
+    pins = {"prod": frozenset(world.person(name).signer.key_id for name in ("carla", "dalal"))}
+    assert world.verify(floors={"prod": 2}, approval_keys=pins).ok
+    elsewhere = {"dev": frozenset({"0" * 64})}
+    assert world.verify(floors={"prod": 2}, approval_keys=elsewhere).ok

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -296,10 +297,76 @@ def test_a_key_of_two_people_is_not_registered(scene: Scene) -> None:
     with pytest.raises(IdentityTakenError):
         scene.person("ben", "release-manager")
     with scene.platform.database.reading() as session:
-        assert session.query(ApprovalKeyRow).count() == 1
+        assert len(session.query(ApprovalKeyRow).all()) == 1
 
 
 def test_the_approval_error_says_what_differs(scene: Scene, asked: ChangeRow) -> None:
     ana = scene.person("ana", "release-manager")
     with pytest.raises(ApprovalError, match="commit, snapshots"):
         scene.approve(ana, asked.id, scene.signed(ana, asked.id, commit="0" * 40, snapshots=[]))
+
+
+def written(scene: Scene, change: ChangeRow, **columns: Any) -> None:
+    """What who writes to the database does to a change, so that the controller takes it up as approved."""
+    data = json.dumps({**change.data, "quorum": 0})
+    with scene.platform.database.engine.begin() as connection:
+        connection.execute(text("UPDATE changes SET data = :d, state = 'approved'"), {"d": data})
+        connection.execute(
+            text("UPDATE processes SET state = 'approved', data = :d, wake_at = 0 WHERE id = :i"),
+            {"d": data, "i": change.id},
+        )
+        for name, value in columns.items():
+            connection.execute(text(f"UPDATE changes SET {name} = :v WHERE id = :i"), {"v": value, "i": change.id})
+    scene.work()
+
+
+def nothing_came_of_it(scene: Scene, change: ChangeRow) -> None:
+    with scene.platform.database.reading() as session:
+        assert [row for row in session.query(AdmissionRow) if row.change_id == change.id] == []
+    assert scene.serving(change.environment) is None
+    assert scene.change(change.id).state == "void"
+
+
+def test_a_quorum_that_was_written_into_the_row(scene: Scene, asked: ChangeRow) -> None:
+    written(scene, asked)
+    nothing_came_of_it(scene, asked)
+
+
+def test_a_kind_that_was_written_into_the_row(scene: Scene, asked: ChangeRow) -> None:
+    written(scene, asked, kind="standard")
+    nothing_came_of_it(scene, asked)
+
+
+def test_an_approval_that_was_written_into_the_database(scene: Scene, asked: ChangeRow) -> None:
+    ana = scene.person("ana", "release-manager")
+    given = scene.signed(ana, asked.id, digest="sha256:" + "0" * 64)
+    with scene.platform.database.transaction() as session:
+        session.add(
+            ApprovalRow(
+                change_id=asked.id, approver=ana.id, key_id=scene.keys[ana.id].key_id, digest="sha256:0",
+                envelope=dict(given), approved_at=scene.now,
+            )
+        )  # fmt: skip
+    written(scene, asked)
+    nothing_came_of_it(scene, asked)
+
+
+def test_a_requester_who_was_written_into_the_row(scene: Scene, asked: ChangeRow) -> None:
+    """Omar could approve his own change, were it somebody else's; what others signed names him."""
+    scene.approve(scene.person("ana", "release-manager"), asked.id)
+    written(scene, asked, requester="user:ben")
+    nothing_came_of_it(scene, asked)
+
+
+def test_an_environment_below_that_was_written_into_the_database(scene: Scene) -> None:
+    omar, made = scene.person("omar", "ml-engineer"), scene.release()
+    scene.to_dev(made)
+    with scene.platform.database.engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO changes SELECT 'faked', tenant, project, model, release, digest, 'test', 1, kind, 'done',"
+                " requester, reason, restores, opens_at, expires_at, data, created_at, updated_at FROM changes"
+            )
+        )
+    with pytest.raises(ForbiddenError, match="rung"):
+        scene.request(omar, made, "pre-prod")

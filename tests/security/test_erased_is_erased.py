@@ -21,6 +21,7 @@ from sqlalchemy import text
 
 from falaj import doctor
 from falaj.encryption import KeyState
+from falaj.facts import open_book
 from falaj.governance.principal import Principal, PrincipalKind
 from falaj.home import Home
 from falaj.runs import scratch
@@ -37,7 +38,7 @@ ROWS = b"customer;city;finding\n" + ROW * 400
 def platform(tmp_path: Path) -> Iterator[Platform]:
     """An embedded home with encrypted data in it, whose database is where it is in the field."""
     home = Home(tmp_path / "home", {}).prepare()
-    database = Database(home.database_url)
+    database = Database(home.database_url, open_book(home.root, home.keys))
     database.migrate()
     found = Platform(home, database)
     found.home.token  # noqa: B018 - made
@@ -85,11 +86,13 @@ def _is_known(path: Path, root: Path) -> bool:
         return (
             is_json or content.startswith(b"-----BEGIN ") or path.name in ("root.key", "sealed-stores", "sealed-logs")
         )
-    if name == "falaj.db":
+    if name in ("falaj.db", "facts.db", "facts.db-wal"):
+        if name == "facts.db-wal":
+            return content.startswith(bytes.fromhex("377f0682"))  # of numbers and digests alone
         return content.startswith(b"SQLite format 3\0")
     if name.startswith("store/seen/"):
         return set(json.loads(content)) >= {"blob"} or isinstance(json.loads(content), dict | list)
-    return name in ("falaj.db-shm", "token", "store/sealed")
+    return name in ("falaj.db-shm", "facts.db-shm", "token", "store/sealed")
 
 
 def _decoded(content: bytes) -> Iterator[bytes]:

@@ -30,6 +30,7 @@ from falaj.server.platform import Platform
 from falaj.storage import Database
 from falaj.storage.policy_tables import RoleBindingRow
 from tests.apps import app_of
+from tests.databases import fact_book
 
 TABLE = Path(__file__).with_name("routes_by_role.csv")
 PEOPLE = {role.value: Principal(f"user:{role}", PrincipalKind.USER) for role in Role}
@@ -110,7 +111,7 @@ def test_each_route_answers_exactly_the_callers_of_the_table(tmp_path: Path, dat
 
 if __name__ == "__main__":
     with TemporaryDirectory() as made:
-        fresh = Database(f"sqlite:///{made}/falaj.db")
+        fresh = Database(f"sqlite:///{made}/falaj.db", fact_book(Path(made) / "facts.db"))
         fresh.migrate()
         TABLE.write_text(table(installation(Path(made) / "home", fresh)))
         sys.stdout.write(f"wrote {TABLE}\n")

@@ -22,6 +22,7 @@ from falaj import __version__
 from falaj.backup.errors import BackupPlaceError, NotEmbeddedError
 from falaj.backup.members import FILES, FORMAT, MAC, MANIFEST, SECRETS, is_database, is_object, is_secret, names_of
 from falaj.backup.sealing import SALT_BYTES, Seal
+from falaj.facts.keys import FILE
 from falaj.home import Home
 
 _WORK = ".falaj-backup-"
@@ -105,7 +106,8 @@ class _Writer:
     def write(self, about: dict[str, object]) -> None:
         with tarfile.open(fileobj=self.stream, mode="w", format=tarfile.PAX_FORMAT) as tar:
             hidden: dict[str, bytes] = {}
-            for name in sorted(names_of(self.root), key=lambda each: not is_database(each)):  # rows before files
+            # rows before files, and the numbers of facts before the facts: in the copy none is older than its number
+            for name in sorted(names_of(self.root), key=lambda each: (not is_database(each), each != FILE)):
                 if is_object(name) and not self.with_artifacts:
                     self.left_out += 1
                 elif is_secret(name):

@@ -36,12 +36,14 @@ class Place:
         location: Name of the location.
         jurisdiction: Of the location; None when the location was not told its own.
         floor: The least number of approvals that this location asks for in this environment.
+        approval_keys: Ids of the keys whose approvals count here; None believes the control plane whose keys they are.
     """
 
     environment: str
     location: str
     jurisdiction: str | None
     floor: int = 0
+    approval_keys: frozenset[str] | None = None
 
 
 def verify_admission(
@@ -56,6 +58,7 @@ def verify_admission(
     jurisdiction: str | None,
     now: float,
     floors: Mapping[str, int] | None = None,
+    approval_keys: Mapping[str, frozenset[str]] | None = None,
     require_log: bool = True,
     digest_of: Callable[[Path], str] = tree_digest,
 ) -> Verification:
@@ -73,6 +76,7 @@ def verify_admission(
         jurisdiction: Of the location; None when the location does not know its own.
         now: Unix seconds.
         floors: The least number of approvals by environment, whatever an admission says.
+        approval_keys: Ids of the keys whose approvals count, by environment; where none are named, every person's.
         require_log: False leaves the audit log out, for a bundle that was exported without it.
         digest_of: How a model folder is digested.
 
@@ -83,7 +87,8 @@ def verify_admission(
         opened = read_bundle(bundle) if isinstance(bundle, Path) else bundle
     except EvidenceError as error:
         return Verification((problem_of(error, "release.json"),), (), 0)
-    place = Place(environment, location, jurisdiction, (floors or {}).get(environment, 0))
+    pinned = (approval_keys or {}).get(environment)
+    place = Place(environment, location, jurisdiction, (floors or {}).get(environment, 0), pinned)
     proof, problems = check_log(opened.log, log_key, last_seen_checkpoint) if require_log else (None, [])
     problems += model_problems(opened, model_dir, digest_of)
     statements, unbelieved = verified(opened, keys)
@@ -108,7 +113,7 @@ def _decided(facts: Facts, place: Place, now: float) -> Iterator[Problem]:
     if admission is None:
         yield Problem("admission.missing", "evidence", "the control plane admitted this release nowhere")
         return
-    yield from enough_people_approved(facts, admission, place.floor, now)
+    yield from enough_people_approved(facts, admission, place.floor, now, place.approval_keys)
     yield from is_for_this_place(facts.release.number, admission, place)
     yield from is_for_this_time(admission, now)
     yield from stays_where_it_must(facts, admission)

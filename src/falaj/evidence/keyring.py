@@ -23,6 +23,12 @@ from falaj.evidence.rollouts import ROLLOUT
 CHECKPOINT = "https://c2sp.org/tlog-checkpoint"
 """What the log's key is believed about: no evidence, only the size and root of the audit log."""
 
+FACT = "https://falaj.dev/fact/v1"
+"""Rows of the control plane's database that permit something: accounts, roles, keys, settings, endpoints."""
+
+MODEL_OWNER = "https://falaj.dev/fact/model-owner/v1"
+"""The row that says which project a model belongs to; it is made where releases are."""
+
 TRUSTED = "trusted.json"
 _FIRST_KEY = "evidence.pem.pub"
 _FIRST_TYPES = frozenset({DATASET, PROVENANCE, TRAIN, EVAL, TESTS, SCAN})
@@ -41,10 +47,10 @@ class Role(StrEnum):
 
 
 SIGNS: Mapping[Role, frozenset[str]] = {
-    Role.BUILDER: frozenset({DATASET, PROVENANCE, TRAIN, MLBOM}),
+    Role.BUILDER: frozenset({DATASET, PROVENANCE, TRAIN, MLBOM, MODEL_OWNER}),
     Role.CHECKER: frozenset({EVAL, TESTS, COMPARISON}),
     Role.SCANNER: frozenset({SCAN}),
-    Role.IDENTITY: frozenset({IDENTITY}),
+    Role.IDENTITY: frozenset({IDENTITY, FACT}),
     Role.ADMISSION: frozenset({ADMISSION, ROLLOUT}),
     Role.PLATFORM: frozenset({SETTINGS, PRIVACY}),
     Role.LOG: frozenset({CHECKPOINT}),

@@ -67,7 +67,9 @@ def _why_not(
     return None
 
 
-def enough_people_approved(facts: Facts, admission: Verified, floor: int, now: float) -> Iterator[Problem]:
+def enough_people_approved(
+    facts: Facts, admission: Verified, floor: int, now: float, pinned: frozenset[str] | None = None
+) -> Iterator[Problem]:
     """Demand the quorum of an admission: distinct people with distinct keys, none of them author or requester.
 
     Args:
@@ -75,6 +77,7 @@ def enough_people_approved(facts: Facts, admission: Verified, floor: int, now: f
         admission: The admission that is looked at.
         floor: The least number of people that the location asks for, whatever the admission says.
         now: Unix seconds.
+        pinned: Ids of the keys whose approvals count; None counts every key that an identity statement vouches for.
     """
     wanted: Admission = admission.content
     listed = {item.envelope: item for item in facts.of(APPROVAL)}
@@ -88,13 +91,14 @@ def enough_people_approved(facts: Facts, admission: Verified, floor: int, now: f
         found = listed[digest]
         problems = [*_approval_problems(facts, wanted, found, now)]
         yield from problems
-        if not problems:
+        if not problems and (pinned is None or found.key_ids & pinned):
             people.add(found.content.approver)
             addresses |= {identity.email.casefold() for identity in _identities_of(facts, found)}
-            keys |= found.key_ids
+            keys |= found.key_ids if pinned is None else found.key_ids & pinned
     needed, counted = max(wanted.quorum, floor), min(len(people), len(addresses), len(keys))
     if counted < needed:
-        message = f"{counted} of {needed} people approved {wanted.environment}"
+        whose = "" if pinned is None else " with keys that this location names"
+        message = f"{counted} of {needed} people approved {wanted.environment}{whose}"
         yield Problem("admission.quorum", admission.where, message)
 
 

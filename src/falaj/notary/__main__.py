@@ -66,6 +66,8 @@ def _carried_out(office: Office, request: requests.Request, attached: int | None
             value = office.public_files()
         case requests.SignModel(model, digest):
             value = office.sign_model(model, digest)
+        case requests.SignOwner(message):
+            value = office.sign_owner(message)
         case requests.Attest(claims):
             value = _attested(office, claims, attached)
     return msgspec.Raw(msgspec.msgpack.encode(value))

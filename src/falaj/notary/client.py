@@ -12,6 +12,8 @@ import msgspec
 
 from falaj import errors
 from falaj.encryption import errors as encryption_errors
+from falaj.evidence.keyring import MODEL_OWNER, Role
+from falaj.evidence.keys import Signer, key_id_of
 from falaj.notary import requests
 from falaj.notary.channel import VARIABLE, ask
 from falaj.notary.errors import DoesNotRecomputeError, NotaryAwayError, NotBelievableError
@@ -88,6 +90,13 @@ class NotaryClient:
     def sign_model(self, model: str, digest: str) -> dict[str, Any]:
         """See `Notary.sign_model`."""
         return self.ask(requests.SignModel(model, digest), dict[str, Any])
+
+    def owner_signer(self, fact_type: str) -> Signer:
+        """A signer of facts about who owns a model; a worker makes no others."""
+        pem = self.public_files()[f"{Role.BUILDER}.pem.pub"].decode()
+        if fact_type != MODEL_OWNER:
+            raise NotBelievableError("a worker makes no facts of this kind", where=fact_type)
+        return Signer(key_id_of(pem), pem, lambda message: self.ask(requests.SignOwner(message), bytes))
 
     def attest(
         self, attestation: Attestation, tables: Mapping[str, ScoredTable]

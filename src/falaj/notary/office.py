@@ -7,6 +7,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from falaj.encryption import KeyChest, KeyGoneError, open_chest
+from falaj.evidence.keyring import MODEL_OWNER
+from falaj.facts import FILE, Heights, parse_fact
+from falaj.notary.errors import NotBelievableError
 
 if TYPE_CHECKING:
     from falaj.artifacts import ArtifactStore
@@ -118,6 +121,25 @@ class Office:
             all_of_them = attestation.twin is None  # a refit is judged by those gates alone whose rows it has not seen
             require_gates(attestation.proof, attestation.commit, gates, pinned, all_of_them=all_of_them)
         return signed(attestation, tables, self.store, self.keyring, self.home.run_dir(attestation.run))
+
+    @cached_property
+    def heights(self) -> Heights:
+        """The highest numbers of the facts of this installation."""
+        return Heights(self.home.root / FILE)
+
+    def sign_owner(self, message: bytes) -> bytes:
+        """Seal which project a model belongs to, where no project was ever said to own it.
+
+        Raises:
+            NotBelievableError: It is another fact, or the model has an owner, which only the server may change.
+        """
+        fact = parse_fact(message, MODEL_OWNER)
+        if fact is None or fact.subject.kind != "model_owners" or fact.number != 1:
+            raise NotBelievableError("this is no first fact about who owns a model")
+        self.heights.clock()
+        if self.heights.of(fact.subject) is not None:
+            raise NotBelievableError(f"the model '{fact.subject.name}' has an owner")
+        return self.keyring.signer_for(MODEL_OWNER).sign(message)
 
     def sign_model(self, model: str, digest: str) -> dict[str, Any]:
         """See `Notary.sign_model`; the digests of the files are those of the store."""

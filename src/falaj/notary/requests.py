@@ -57,6 +57,16 @@ class SignModel(msgspec.Struct, frozen=True, tag="sign-model"):
     digest: str
 
 
+class SignOwner(msgspec.Struct, frozen=True, tag="sign-owner"):
+    """Asks for the seal of the first fact about who owns a model.
+
+    Args:
+        message: What the seal covers: `falaj.facts.Fact.message`.
+    """
+
+    message: bytes
+
+
 class Attest(msgspec.Struct, frozen=True, tag="attest"):
     """Asks for the evidence of a run.
 
@@ -67,7 +77,7 @@ class Attest(msgspec.Struct, frozen=True, tag="attest"):
     attestation: msgspec.Raw
 
 
-Request = FindKey | CurrentKey | ListKeys | LearnKeys | PublicFiles | SignModel | Attest
+Request = FindKey | CurrentKey | ListKeys | LearnKeys | PublicFiles | SignModel | SignOwner | Attest
 
 
 class Refusal(msgspec.Struct, frozen=True):

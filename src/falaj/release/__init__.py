@@ -13,7 +13,7 @@ from falaj.release.endpoints import (
     point_endpoint,
     rollouts_of,
 )
-from falaj.release.owners import ForeignModelError, move_model, owned_by, owner_of, require_owner
+from falaj.release.owners import ForeignModelError, move_model, owned_by, owner_of, owners_of, require_owner
 from falaj.release.registry import WORKER, Candidate, evidence_of, find, publish
 from falaj.release.reports import observe
 from falaj.release.states import ReleaseState
@@ -35,6 +35,7 @@ __all__ = [
     "observe",
     "owned_by",
     "owner_of",
+    "owners_of",
     "point_endpoint",
     "publish",
     "require_owner",

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from falaj.governance import settings, trail
@@ -213,8 +213,8 @@ def rollouts_of(row: EndpointRow) -> list[Mapping[str, Any]]:
 
 def next_version(session: Session, location: str) -> int:
     """The version that the desired state of a location has after its next change."""
-    newest = select(func.max(EndpointRow.version)).where(EndpointRow.location == location)
-    return (session.scalar(newest) or 0) + 1
+    rows = session.scalars(select(EndpointRow).where(EndpointRow.location == location))
+    return max((row.version for row in rows), default=0) + 1
 
 
 def endpoints_of(session: Session, model: str, environment: str | None = None) -> list[EndpointRow]:

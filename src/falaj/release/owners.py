@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from falaj.errors import ConflictError, NotFoundError
+from falaj.facts import Subject
 from falaj.governance import trail
 from falaj.storage import ProjectRow
 from falaj.storage.captured_tables import CapturedGateRow
@@ -19,6 +20,7 @@ from falaj.storage.change_tables import ChangeRow
 from falaj.storage.monitoring_tables import AlertRow
 from falaj.storage.ownership_tables import ModelOwnerRow
 from falaj.storage.retraining_tables import RetrainingRow, TrainingRequestRow
+from falaj.storage.sealed import require_standing
 
 _DECIDED_BY_OWNER = (AlertRow, CapturedGateRow, ChangeRow, RetrainingRow, TrainingRequestRow)
 """What carries the project that decides about it, and moves with the model."""
@@ -33,6 +35,7 @@ class ForeignModelError(ConflictError):
 def owner_of(session: Session, model: str) -> str | None:
     """The project that a model belongs to; None while no release of it was published."""
     row = session.get(ModelOwnerRow, model)
+    require_standing(session, Subject(ModelOwnerRow.__tablename__, model), row)
     return None if row is None else row.project
 
 
@@ -48,9 +51,15 @@ def require_owner(session: Session, model: str) -> str:
     return owner
 
 
-def owned_by(projects: Collection[str]) -> Select[str]:
-    """The query for the names of the models of some projects."""
-    return select(ModelOwnerRow.model).where(ModelOwnerRow.project.in_(projects))
+def owned_by(session: Session, projects: Collection[str]) -> list[str]:
+    """The names of the models of some projects."""
+    return [row.model for row in session.scalars(select(ModelOwnerRow).where(ModelOwnerRow.project.in_(projects)))]
+
+
+def owners_of(session: Session, models: Collection[str]) -> dict[str, str]:
+    """The projects of some models, by model."""
+    rows = session.scalars(select(ModelOwnerRow).where(ModelOwnerRow.model.in_(models)))
+    return {row.model: row.project for row in rows}
 
 
 def refusal(session: Session, model: str, project: str) -> str:

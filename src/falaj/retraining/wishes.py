@@ -112,6 +112,6 @@ def wishes_of(session: Session, model: str) -> Wishes | None:
 def all_wishes(session: Session) -> Iterator[Wishes]:
     """The wishes of every model."""
     newest = select(ReleaseRow.model, func.max(ReleaseRow.number)).group_by(ReleaseRow.model)
-    query = select(ReleaseRow, ModelOwnerRow.project).join(ModelOwnerRow, ModelOwnerRow.model == ReleaseRow.model)
+    query = select(ReleaseRow, ModelOwnerRow).join(ModelOwnerRow, ModelOwnerRow.model == ReleaseRow.model)
     rows = session.execute(query.where(tuple_(ReleaseRow.model, ReleaseRow.number).in_(newest)))
-    yield from (Wishes(row, project) for row, project in rows if row.state not in WITHDRAWN)
+    yield from (Wishes(row, owner.project) for row, owner in rows if row.state not in WITHDRAWN)

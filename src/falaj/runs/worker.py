@@ -22,6 +22,7 @@ from falaj.egress import EgressRules
 from falaj.encryption import home_scope
 from falaj.errors import FalajError
 from falaj.evidence import PublicKeyring, envelope_digest
+from falaj.facts import open_book
 from falaj.governance import lineage, settings, trail
 from falaj.governance.keys import Vault, secret_values, synchronise
 from falaj.governance.principal import Principal, PrincipalKind
@@ -66,7 +67,7 @@ class Worker:
 
     def __init__(self, home: Home, notary: NotaryClient) -> None:
         self._home, self._notary = home, notary
-        self._database = Database(home.database_url)
+        self._database = Database(home.database_url, open_book(home.root, home.keys, notary.owner_signer))
         transitions = {"run": transition, "deployment": deployment_transition, "change": changes.transition}
         self._processes = ProcessTable(self._database, transitions)
         self._keys = NotaryChest(notary)

@@ -13,6 +13,7 @@ from fastapi import Depends, FastAPI
 
 from falaj import __version__
 from falaj.errors import UnavailableError
+from falaj.facts import open_book
 from falaj.governance.identity import offer_setup
 from falaj.governance.keys import synchronise
 from falaj.home import Home
@@ -58,6 +59,7 @@ from falaj.server.routers import (
 )
 from falaj.server.tracing import traced
 from falaj.storage import Database
+from falaj.storage.sealed import examine
 
 
 def create_app(platform: Platform, *, controllers: bool = True) -> FastAPI:
@@ -134,8 +136,10 @@ def serve(home: Home, port: int) -> None:
         UnavailableError: The port is taken (`server.port-in-use`).
     """
     _refuse_taken_port(port)
-    database = Database(home.prepare().database_url)
+    database = Database(home.prepare().database_url, open_book(home.root, home.keys))
     database.migrate()
+    with database.reading() as session:
+        examine(session)  # what was committed before the last process died is recorded before anybody is served
     platform = Platform(home, database)
     synchronise(database, platform.keys)
     offer_setup(database, home.root, f"http://127.0.0.1:{port}", platform.now())

@@ -17,7 +17,7 @@ from falaj.governance import audit, settings
 from falaj.processes import Event, Outbox
 from falaj.release import captured, changes
 from falaj.release.lifecycle import DeploymentState
-from falaj.server.drift import DriftWatch
+from falaj.server.drift import DriftWatch, tell_refusals
 from falaj.server.monitors import MonitorWatch
 from falaj.server.platform import Platform
 from falaj.server.routers.projects import Push, announce
@@ -77,6 +77,7 @@ class Controller:
                 self._poll_repositories()
                 self._take_spooled()
                 self._drift.turn(self._platform.now())
+                tell_refusals(self._platform, self._platform.now())
                 self._monitors.turn(self._platform.now())
             except FalajError as error:
                 logger.warning("controller", extra={"error": str(error)})

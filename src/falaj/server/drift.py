@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from falaj.governance import trail
 from falaj.governance.settings import Finding, Surroundings, exposed, fingerprints, look, remember
 from falaj.home import Home
 from falaj.project.platform_file import PlatformFileError, load_platform
+from falaj.release.registry import CONTROLLER
 from falaj.server.platform import Platform
+from falaj.storage import EventRow
 
 _EVERY_S = 300.0
 
@@ -28,6 +31,19 @@ def surroundings(home: Home) -> Surroundings:
         return Surroundings(load_platform(file).spec, keys=keys, exposed=open_to_others)
     except PlatformFileError as error:
         return Surroundings(file_error=str(error), keys=keys, exposed=open_to_others)
+
+
+def tell_refusals(platform: Platform, now: float) -> int:
+    """Write which rows were refused since this was asked last: to the audit log, and as an alert; return how many."""
+    found = platform.database.facts.take_refusals() if platform.database.facts is not None else []
+    if not found:
+        return 0
+    with platform.database.transaction() as session:
+        for each in found:
+            said = {"table": each.kind, "row": each.subject, "reason": each.reason}
+            trail.write(session, "fact.refused", CONTROLLER, f"fact/{each.kind}", now, said, outcome="denied")
+            session.add(EventRow(at=now, subject=f"fact/{each.kind}", kind="fact.refused", data=said))
+    return len(found)
 
 
 class DriftWatch:
@@ -52,5 +68,7 @@ class DriftWatch:
             return ()
         self._next = now + self._every_s
         seen = surroundings(self._platform.home)
+        if self._platform.database.facts is not None:
+            self._platform.database.facts.heights.prune(now)
         with self._platform.database.transaction() as session:
             return remember(session, look(session, seen, now), now)

@@ -13,6 +13,8 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from falaj.errors import MissingExtraError, UnavailableError
+from falaj.facts import FactBook
+from falaj.storage.sealed import FactSession, watch
 
 _BUSY_TIMEOUT_MS = 15_000
 
@@ -22,11 +24,13 @@ class Database:
 
     Args:
         url: SQLAlchemy URL; `sqlite:///...` or `postgresql+psycopg://...`.
+        facts: Seals and verifies the rows that are facts; without it none of them can be read or written.
     """
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self, url: str, facts: FactBook | None = None) -> None:
+        self.url, self.facts = url, facts
         self.engine = _create_engine(url)
+        watch(self.engine)
 
     def migrate(self) -> None:
         """Bring the schema to the newest revision; two processes that start together do it one after the other."""
@@ -48,9 +52,11 @@ class Database:
             UnavailableError: The database is locked by another process or out of reach (`storage.unavailable`).
         """
         try:
-            with Session(self.engine, expire_on_commit=False) as session, session.begin():
-                session.connection()  # begins now, not at the first statement
-                yield session
+            with FactSession(self.engine, self.facts) as session:
+                with session.begin():
+                    session.connection()  # begins now, not at the first statement
+                    yield session
+                session.record_facts()
         except OperationalError as error:
             raise UnavailableError(
                 f"the database did not answer: {error.orig}",
@@ -63,7 +69,7 @@ class Database:
     def reading(self) -> Iterator[Session]:
         """A session for reading; it takes no write lock and commits nothing."""
         connect = self.engine.connect().execution_options(falaj_read_only=True)
-        with connect as connection, Session(connection, expire_on_commit=False) as session:
+        with connect as connection, FactSession(connection, self.facts) as session:
             yield session
 
     def forget_deleted(self) -> bool:

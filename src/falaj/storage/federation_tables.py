@@ -7,25 +7,28 @@ from typing import Any
 from sqlalchemy import BigInteger, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
+from falaj.storage.sealed import SealedRow
 from falaj.storage.tables import Base
 
 _PRINCIPAL_LENGTH = 200
 
 
-class SubjectRow(Base):
+class SubjectRow(SealedRow, Base):
     """Who a person is at a provider, and the account here; addresses and names may change, this pair does not."""
 
     __tablename__ = "federation_subjects"
+    permanent = True
     issuer: Mapped[str] = mapped_column(String(500), primary_key=True)
     subject: Mapped[str] = mapped_column(String(255), primary_key=True)
     account: Mapped[str] = mapped_column(ForeignKey("accounts.id"), unique=True)
     first_at: Mapped[float]
 
 
-class LoginRow(Base):
+class LoginRow(SealedRow, Base):
     """A login that went to the provider and has not come back; secrets of others are kept as digests."""
 
     __tablename__ = "federation_logins"
+    ends = "expires_at"
     __table_args__ = (Index("federation_logins_by_end", "expires_at"),)
     state_digest: Mapped[str] = mapped_column(String(64), primary_key=True)
     browser_digest: Mapped[str] = mapped_column(String(64))
@@ -37,10 +40,11 @@ class LoginRow(Base):
     expires_at: Mapped[float]
 
 
-class GrantRow(Base):
+class GrantRow(SealedRow, Base):
     """A person whom the provider vouched for, until whoever began the login fetches the session."""
 
     __tablename__ = "federation_grants"
+    ends = "expires_at"
     __table_args__ = (Index("federation_grants_by_end", "expires_at"),)
     code_digest: Mapped[str] = mapped_column(String(64), primary_key=True)
     challenge: Mapped[str] = mapped_column(String(43))
@@ -48,7 +52,7 @@ class GrantRow(Base):
     expires_at: Mapped[float]
 
 
-class SecurityKeyRow(Base):
+class SecurityKeyRow(SealedRow, Base):
     """A WebAuthn credential of a person; `id` is the SHA-256 of the credential's id, which may be a kilobyte long."""
 
     __tablename__ = "security_keys"
@@ -63,10 +67,11 @@ class SecurityKeyRow(Base):
     used_at: Mapped[float | None]
 
 
-class CeremonyRow(Base):
+class CeremonyRow(SealedRow, Base):
     """A challenge that a security key is to sign; `statement` is the digest of what is approved with it."""
 
     __tablename__ = "security_key_ceremonies"
+    ends = "expires_at"
     __table_args__ = (Index("security_key_ceremonies_by_account", "account"),)
     challenge: Mapped[str] = mapped_column(String(64), primary_key=True)
     account: Mapped[str] = mapped_column(String(_PRINCIPAL_LENGTH))

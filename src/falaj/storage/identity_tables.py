@@ -7,12 +7,13 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from falaj.storage.sealed import SealedRow
 from falaj.storage.tables import Base
 
 _PRINCIPAL_LENGTH = 200
 
 
-class AccountRow(Base):
+class AccountRow(SealedRow, Base):
     """A person or a service that may act here; a row is locked, never deleted, so that its name is never reused.
 
     `source` says who proves the identity: `local` (a password), `oidc` (the identity provider) or `token` (a service).
@@ -20,6 +21,7 @@ class AccountRow(Base):
     """
 
     __tablename__ = "accounts"
+    permanent = True
     __table_args__ = (UniqueConstraint("tenant", "email"),)
     id: Mapped[str] = mapped_column(String(_PRINCIPAL_LENGTH), primary_key=True)
     tenant: Mapped[str] = mapped_column(String(100))
@@ -36,10 +38,11 @@ class AccountRow(Base):
     created_by: Mapped[str] = mapped_column(String(_PRINCIPAL_LENGTH))
 
 
-class SessionRow(Base):
+class SessionRow(SealedRow, Base):
     """A person who logged in; `digest` is the SHA-256 of the secret that the person holds."""
 
     __tablename__ = "identity_sessions"
+    ends = "expires_at"
     __table_args__ = (Index("identity_sessions_by_account", "account"),)
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     digest: Mapped[str] = mapped_column(String(64))
@@ -51,10 +54,11 @@ class SessionRow(Base):
     expires_at: Mapped[float]
 
 
-class TokenRow(Base):
+class TokenRow(SealedRow, Base):
     """A token for programs: the account that it acts as, what it may do at most, where and until when."""
 
     __tablename__ = "identity_tokens"
+    permanent, ends = True, "expires_at"
     __table_args__ = (Index("identity_tokens_by_account", "account"),)
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     digest: Mapped[str] = mapped_column(String(64))
@@ -68,10 +72,11 @@ class TokenRow(Base):
     revoked_at: Mapped[float | None]
 
 
-class LinkRow(Base):
+class LinkRow(SealedRow, Base):
     """A one-time link: to make the first administrator (no account), or to choose a password."""
 
     __tablename__ = "identity_links"
+    ends = "expires_at"
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     digest: Mapped[str] = mapped_column(String(64))
     purpose: Mapped[str] = mapped_column(String(20))
@@ -90,10 +95,11 @@ class AttemptRow(Base):
     last_at: Mapped[float]
 
 
-class ApprovalKeyRow(Base):
+class ApprovalKeyRow(SealedRow, Base):
     """A person's public approval key, with the signed statement that says whose it is; a key has one person."""
 
     __tablename__ = "approval_keys"
+    permanent = True
     __table_args__ = (Index("approval_keys_by_account", "account"),)
     key_id: Mapped[str] = mapped_column(String(64), primary_key=True)
     account: Mapped[str] = mapped_column(ForeignKey("accounts.id"))

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Index, Integer, String
+import secrets
+
+from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
+from falaj.storage.sealed import SealedRow
 from falaj.storage.tables import Base
 
 
-class RoleBindingRow(Base):
+class RoleBindingRow(SealedRow, Base):
     """A role that was granted to one principal: in the whole tenant, or in a project or environment."""
 
     __tablename__ = "role_bindings"
     __table_args__ = (Index("role_bindings_by_principal", "tenant", "principal"),)
-    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: secrets.token_hex(10))
     tenant: Mapped[str] = mapped_column(String(100), default="default")
     principal: Mapped[str] = mapped_column(String(200))
     role: Mapped[str] = mapped_column(String(40))

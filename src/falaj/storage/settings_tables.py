@@ -7,13 +7,15 @@ from typing import Any
 from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
 
+from falaj.storage.sealed import SealedRow
 from falaj.storage.tables import Base
 
 
-class SettingsRow(Base):
+class SettingsRow(SealedRow, Base):
     """One applied version; the newest holds."""
 
     __tablename__ = "platform_settings"
+    permanent = True
     version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     spec: Mapped[dict[str, Any]]
     digest: Mapped[str] = mapped_column(String(80))

@@ -7,6 +7,8 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, String, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from falaj.storage.sealed import SealedRow
+
 BIG_KEY = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only in INTEGER columns
 
 
@@ -151,10 +153,11 @@ class EvidenceRow(Base):
     envelope: Mapped[dict[str, Any]]
 
 
-class EndpointRow(Base):
+class EndpointRow(SealedRow, Base):
     """What an endpoint must serve at a location, and what the location's agent last said of it."""
 
     __tablename__ = "endpoints"
+    permanent, unsealed = True, frozenset({"status", "updated_at"})
     location: Mapped[str] = mapped_column(String(100), primary_key=True)
     environment: Mapped[str] = mapped_column(String(100), primary_key=True)
     model: Mapped[str] = mapped_column(String(200), primary_key=True)

@@ -5,16 +5,18 @@ from __future__ import annotations
 from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
+from falaj.storage.sealed import SealedRow
 from falaj.storage.tables import Base
 
 
-class EnrolmentRow(Base):
+class EnrolmentRow(SealedRow, Base):
     """An agent's way in: invited with a token (`digest` is its SHA-256), in since `used_at`, out since `ended_at`.
 
     `key_digest` is the SHA-256 of the public key that was certified last. Of one location at most one is in.
     """
 
     __tablename__ = "workload_enrolments"
+    unsealed = frozenset({"seen_at"})
     __table_args__ = (
         Index("workload_enrolments_by_location", "location"),
         Index("workload_enrolments_by_key", "key_digest"),
@@ -32,10 +34,11 @@ class EnrolmentRow(Base):
     certified_until: Mapped[float | None]
 
 
-class CertificateRow(Base):
+class CertificateRow(SealedRow, Base):
     """A certificate that is believed: one whose serial number is not here is refused, whoever signed it."""
 
     __tablename__ = "workload_certificates"
+    ends = "expires_at"
     __table_args__ = (Index("workload_certificates_by_enrolment", "enrolment"),)
     serial: Mapped[str] = mapped_column(String(40), primary_key=True)
     enrolment: Mapped[str] = mapped_column(ForeignKey("workload_enrolments.id"))

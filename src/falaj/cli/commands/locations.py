@@ -18,6 +18,7 @@ def register(app: typer.Typer) -> None:
     locations.command("list")(list_locations)
     locations.command("enrol")(enrol)
     locations.command("forget")(forget)
+    locations.command("explain")(explain)
     app.add_typer(locations, name="locations", rich_help_panel=None)
 
 
@@ -59,3 +60,24 @@ def forget(name: NameArgument) -> None:
 
     Client.from_home().locations.forget(name)
     emit(f"the agent of '{name}' is refused from now on; what it serves there goes on until it is stopped there")
+
+
+def explain(name: NameArgument) -> None:
+    """Say what a location on this machine asks for by itself, whatever the control plane says."""
+    from falaj.home import Home
+    from falaj.locations.agent.rules import FILE, read_rules
+
+    folder = Home.from_environment().location_dir(name)
+    rules = read_rules(folder, name)
+    emit(f"rules: {folder / FILE}" + ("" if (folder / FILE).exists() else " (not there)"))
+    emit(f"jurisdiction: {rules.jurisdiction or 'what an admission says'}")
+    for environment, least in sorted(rules.floors.items()):
+        pinned = rules.approval_keys.get(environment)
+        whose = (
+            f"of {len(pinned)} keys that the rules name" if pinned else "of anybody whom the control plane vouches for"
+        )
+        emit(f"{environment}: {least} approvals at least, {whose}")
+    if not rules.floors:
+        emit("approvals: as many as an admission asks for")
+    if rules.unpinned:
+        emit(f"warning: who takes over the control plane can invent people for {', '.join(rules.unpinned)}")

@@ -48,6 +48,7 @@ class Entry:
         details: What else to remember; the log holds its salted hash, so that it can be erased. No secrets.
         outcome: `denied` for an attempt that was refused.
         envelope: `envelope_digest` of a signed statement that this entry shows.
+        facts: SHA-256 in hex of the seal of each fact that the transaction made.
     """
 
     kind: str
@@ -56,6 +57,7 @@ class Entry:
     details: Mapping[str, Any] = field(default_factory=dict)
     outcome: Literal["done", "denied"] = "done"
     envelope: str | None = None
+    facts: Sequence[str] = ()
 
     @classmethod
     def of_envelope(cls, envelope: Mapping[str, Any], subject: str, actor: str) -> Entry:
@@ -140,6 +142,8 @@ def _leaf(entry: Entry, names: Mapping[str, str], now: float, index: int) -> dic
         raise UsageError(f"this cannot be logged: {error}", where=entry.kind, code="audit.entry") from error
     if entry.envelope:
         said["envelope"] = entry.envelope
+    if entry.facts:
+        said["facts"] = list(entry.facts)
     text = written(said)
     columns = {"actor": searchable(actor, ACTOR_LENGTH), "subject": searchable(subject, SUBJECT_LENGTH)}
     found = {"envelope": entry.envelope, "text": text, "hash": leaf_hash(text.encode())}

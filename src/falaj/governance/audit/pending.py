@@ -8,7 +8,7 @@ one that waits for the head. So entries are written when everything else is: the
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from sqlalchemy import event
@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session, SessionTransaction
 
 from falaj.governance.audit import log
 from falaj.governance.audit.log import Entry
+from falaj.storage.sealed import made_facts
 
 _WAITING = "falaj.audit.waiting"
 
@@ -50,6 +51,10 @@ def write(session: Session) -> None:
     if session.in_nested_transaction():
         raise RuntimeError("a savepoint could undo entries that are not its own")
     waiting: list[_Waiting] = session.info.get(_WAITING, [])
+    session.flush()
+    if waiting and (facts := made_facts(session)):
+        last = waiting[-1]
+        waiting[-1] = replace(last, entry=replace(last.entry, facts=facts))
     moment: Callable[[_Waiting], float] = lambda each: each.now  # noqa: E731 - a key, typed
     for now, group in groupby(waiting, moment):
         log.append(session, [each.entry for each in group], now)

@@ -7,11 +7,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import delete, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from falaj.governance.federation.errors import SecurityKeyError
 from falaj.storage.federation_tables import CeremonyRow
+from falaj.storage.sealed import delete_each
 
 REGISTER, STEP_UP = "register", "step-up"
 _MAX_CLIENT_DATA = 10_000
@@ -31,7 +32,7 @@ def begin(
         statement: SHA-256 in hex of what the answer approves; None for nothing.
     """
     mine = (CeremonyRow.account == account, CeremonyRow.purpose == purpose, CeremonyRow.finished_at.is_(None))
-    session.execute(delete(CeremonyRow).where(*mine))
+    delete_each(session, select(CeremonyRow).where(*mine))
     session.add(
         CeremonyRow(
             challenge=challenge.hex(), account=account, purpose=purpose, statement=statement, expires_at=expires_at
@@ -60,10 +61,12 @@ def take(session: Session, account: str, purpose: str, response: Mapping[str, An
         CeremonyRow.finished_at.is_(None),
         CeremonyRow.expires_at > now,
     )
-    taken = update(CeremonyRow).where(*open_now).values(finished_at=now).returning(CeremonyRow)
-    row = session.scalar(taken.execution_options(populate_existing=True))
+    taken = select(CeremonyRow).where(*open_now).with_for_update()
+    row = session.scalars(taken.execution_options(populate_existing=True)).first()
     if row is None:
         raise SecurityKeyError("no such challenge is open: it was answered, has expired, or was for something else")
+    row.finished_at = now
+    session.flush()
     return row
 
 

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from urllib.parse import urlencode
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from falaj.errors import FalajError
@@ -30,6 +30,7 @@ from falaj.governance.identity.errors import IdentityInputError
 from falaj.governance.identity.trail import note
 from falaj.storage import Database
 from falaj.storage.federation_tables import GrantRow, LoginRow
+from falaj.storage.sealed import UNVERIFIED, delete_each, take_one
 
 LOGIN_S = 600.0
 """How long a person may take at the provider."""
@@ -201,7 +202,7 @@ class Logins:
                 LoginRow.state_digest == _digest(answer.state),
                 LoginRow.browser_digest == _digest(answer.browser),
             )
-            row: LoginRow | None = session.scalar(delete(LoginRow).where(*wanted).returning(LoginRow))
+            row = take_one(session, select(LoginRow).where(*wanted))
         if row is None or row.expires_at <= now:
             raise FederatedLoginError(
                 "this answer belongs to no login of this browser", hint="log in again", code="federation.state"
@@ -210,8 +211,7 @@ class Logins:
 
     def _take_grant(self, code: str) -> GrantRow:
         with self.database.transaction() as session:  # committed before it is judged: a code is tried once
-            gone = delete(GrantRow).where(GrantRow.code_digest == _digest(code))
-            row: GrantRow | None = session.scalar(gone.returning(GrantRow))
+            row = take_one(session, select(GrantRow).where(GrantRow.code_digest == _digest(code)))
         if row is None:
             raise _no_session()
         return row
@@ -231,9 +231,9 @@ def s256(verifier: str) -> str:
 
 
 def _make_room(session: Session, now: float) -> None:
-    session.execute(delete(LoginRow).where(LoginRow.expires_at <= now))
-    session.execute(delete(GrantRow).where(GrantRow.expires_at <= now))
-    if (session.scalar(select(func.count()).select_from(LoginRow)) or 0) >= MAX_LOGINS:
+    delete_each(session, select(LoginRow).where(LoginRow.expires_at <= now))
+    delete_each(session, select(GrantRow).where(GrantRow.expires_at <= now))
+    if (session.scalar(select(func.count()).select_from(LoginRow), execution_options=UNVERIFIED) or 0) >= MAX_LOGINS:
         raise FederationBusyError("too many logins have been begun", hint="try again in ten minutes")
 
 

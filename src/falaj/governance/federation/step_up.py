@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 from webauthn import generate_authentication_options, options_to_json, verify_authentication_response
 from webauthn.helpers.structs import UserVerificationRequirement
@@ -36,6 +36,7 @@ from falaj.governance.identity.freshness import FRESH_S
 from falaj.governance.identity.trail import note
 from falaj.governance.principal import Principal
 from falaj.storage.federation_tables import CeremonyRow, SecurityKeyRow
+from falaj.storage.sealed import delete_each
 
 WEBAUTHN = "webauthn"
 """How a person proved again who it is: with a security key."""
@@ -160,19 +161,19 @@ def require_asserted(session: Session, principal: Principal, statement_digest: s
     """
     if principal.step_up_method != WEBAUTHN:
         return
-    signed = select(CeremonyRow.challenge).where(
+    signed = select(CeremonyRow).where(
         CeremonyRow.account == principal.id,
         CeremonyRow.purpose == STEP_UP,
         CeremonyRow.statement == statement_digest,
         CeremonyRow.finished_at >= now - FRESH_S,
     )
-    if session.scalar(signed.limit(1)) is None:
+    if session.scalars(signed).first() is None:
         raise AssertionNeededError("approving exactly this statement with your security key")
 
 
 def _forget_old(session: Session, account: str, now: float) -> None:
     old = (CeremonyRow.account == account, CeremonyRow.expires_at < now - FRESH_S)
-    session.execute(delete(CeremonyRow).where(*old))
+    delete_each(session, select(CeremonyRow).where(*old))
 
 
 def _key_in(session: Session, principal: Principal, response: Mapping[str, Any]) -> SecurityKeyRow:

@@ -81,6 +81,6 @@ def _is_taken(session: Session, name: str) -> bool:
 
 def _has_rights(session: Session, name: str) -> bool:
     """People can often choose what their provider calls them; a name alone must not be worth a role."""
-    bound = select(RoleBindingRow.principal).where(RoleBindingRow.principal == f"{PrincipalKind.USER}:{name}").limit(1)
+    bound = select(RoleBindingRow).where(RoleBindingRow.principal == f"{PrincipalKind.USER}:{name}")
     named = any(binding.user == name for binding in settings.current(session).roles)
-    return named or session.scalar(bound) is not None
+    return named or session.scalars(bound).first() is not None

@@ -162,6 +162,6 @@ def _required_email(wish: NewAccount) -> str | None:
 
 def _require_free(session: Session, email: str | None, tenant: str) -> None:
     """One person, one account: two accounts of one address could approve twice."""
-    query = select(AccountRow.id).where(AccountRow.tenant == tenant, AccountRow.email == email)
-    if email is not None and session.scalar(query) is not None:
+    query = select(AccountRow).where(AccountRow.tenant == tenant, AccountRow.email == email)
+    if email is not None and session.scalars(query).first() is not None:
         raise IdentityTakenError(f"the address {email} has an account", hint="one person, one account")

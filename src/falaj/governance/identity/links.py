@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from falaj.governance.identity.bearer import BearerKind, new_bearer, parse_bearer
 from falaj.governance.identity.errors import RefusedError
 from falaj.ids import new_id
 from falaj.storage.identity_tables import LinkRow
+from falaj.storage.sealed import delete_each
 
 SETUP, PASSWORD = "setup", "password"
 """What a link is good for."""
@@ -31,7 +32,7 @@ def make_link(session: Session, purpose: str, account: str | None, now: float, l
         The secret, which is stored nowhere.
     """
     same = LinkRow.account.is_(None) if account is None else LinkRow.account == account
-    session.execute(delete(LinkRow).where(LinkRow.purpose == purpose, same, LinkRow.used_at.is_(None)))
+    delete_each(session, select(LinkRow).where(LinkRow.purpose == purpose, same, LinkRow.used_at.is_(None)))
     bearer = new_bearer(BearerKind.LINK, new_id(now))
     session.add(
         LinkRow(
@@ -71,9 +72,11 @@ def use_link(session: Session, secret: str, purpose: str, now: float) -> LinkRow
         RefusedError: See `look_at_link`.
     """
     row = look_at_link(session, secret, purpose, now)
-    taken = update(LinkRow).where(LinkRow.id == row.id, LinkRow.used_at.is_(None)).values(used_at=now)
-    if session.execute(taken.returning(LinkRow.id)).first() is None:
+    session.refresh(row, with_for_update=True)
+    if row.used_at is not None:
         raise _used(purpose)
+    row.used_at = now
+    session.flush()
     return row
 
 

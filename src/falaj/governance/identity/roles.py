@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from falaj.errors import ConflictError
@@ -14,6 +14,7 @@ from falaj.governance.policy import Binding, Role, bindings_of
 from falaj.governance.principal import PrincipalKind
 from falaj.storage.identity_tables import AccountRow
 from falaj.storage.policy_tables import RoleBindingRow
+from falaj.storage.sealed import delete_each
 
 
 def set_roles(session: Session, account: AccountRow, wanted: Sequence[Binding], actor: str, now: float) -> None:
@@ -31,7 +32,7 @@ def set_roles(session: Session, account: AccountRow, wanted: Sequence[Binding], 
     """
     refuse_own(account, actor)
     mine = (RoleBindingRow.tenant == account.tenant, RoleBindingRow.principal == account.id)
-    session.execute(delete(RoleBindingRow).where(*mine))
+    delete_each(session, select(RoleBindingRow).where(*mine))
     for binding in dict.fromkeys(wanted):
         session.add(_row(account, binding, actor, now))
     session.flush()

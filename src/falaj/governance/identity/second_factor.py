@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import secrets
 
-from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from falaj.errors import ConflictError
@@ -75,15 +74,12 @@ def accept_code(session: Session, vault: Vault, account: AccountRow, code: str, 
         raise RefusedError("no application is enrolled", hint="falaj totp enrol")
     secret = base64.b64decode(vault.open(account.totp_sealed, _context(account.id)))
     step = totp.matching_step(secret, code, now, account.totp_step)
-    if step is None or not _taken(session, account.id, step):
+    session.flush()
+    session.refresh(account, with_for_update=True)  # of two requests with one code the database lets one through
+    if step is None or step <= account.totp_step:
         raise RefusedError("the one-time password is wrong, or was used before", hint="wait for the next one")
     account.totp_step = step
-
-
-def _taken(session: Session, account: str, step: int) -> bool:
-    """Two requests with one code: the database lets one through."""
-    newer = update(AccountRow).where(AccountRow.id == account, AccountRow.totp_step < step).values(totp_step=step)
-    return session.execute(newer.returning(AccountRow.id)).first() is not None
+    session.flush()
 
 
 def _context(account: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from falaj.governance.identity import accounts
@@ -11,6 +11,7 @@ from falaj.governance.identity.errors import RefusedError
 from falaj.governance.principal import Principal
 from falaj.ids import new_id
 from falaj.storage.identity_tables import SessionRow
+from falaj.storage.sealed import delete_each
 
 SESSION_S = 12 * 3600.0
 """Life of a session: one working day, however much it is used."""
@@ -41,7 +42,7 @@ def open_session(session: Session, principal: Principal, method: str, now: float
     if account.locked_at is not None:
         raise RefusedError("this account is locked", hint="an administrator can unlock it")
     bearer = new_bearer(BearerKind.SESSION, new_id(now))
-    session.execute(delete(SessionRow).where(SessionRow.account == account.id, SessionRow.expires_at <= now))
+    delete_each(session, select(SessionRow).where(SessionRow.account == account.id, SessionRow.expires_at <= now))
     session.add(_row(bearer, principal, method, now))
     session.flush()
     return str(bearer)
@@ -96,7 +97,7 @@ def close_session(session: Session, secret: str, now: float) -> None:
 
 def close_all(session: Session, account: str) -> None:
     """End every session of an account."""
-    session.execute(delete(SessionRow).where(SessionRow.account == account))
+    delete_each(session, select(SessionRow).where(SessionRow.account == account))
 
 
 def session_of(session: Session, secret: str, now: float) -> SessionRow:

@@ -12,11 +12,13 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from falaj.facts import FactMissingError
 from falaj.governance.settings.differences import Difference, differences
 from falaj.governance.settings.keys import key_differences
 from falaj.governance.settings.versions import SUBJECT, current, newest
 from falaj.project.platform_spec import PlatformSpec
 from falaj.storage import EndpointRow, EventRow
+from falaj.storage.sealed import examine
 from falaj.storage.settings_tables import DriftRow
 
 SILENT_AFTER_S = 600.0
@@ -28,7 +30,7 @@ class Finding:
     """One thing that is not as it was applied.
 
     Attributes:
-        kind: `file`, `endpoint`, `agent` or `key`.
+        kind: `file`, `endpoint`, `agent`, `key`, or `fact` for a row that was not written here.
         subject: What differs.
         message: How, in one sentence.
     """
@@ -63,10 +65,15 @@ def look(session: Session, surroundings: Surroundings, now: float) -> tuple[Find
         surroundings: What is outside the database.
         now: Unix seconds.
     """
-    spec, row = current(session), newest(session)
+    facts = [Finding("fact", f"{each.kind}/{each.subject}", each.reason) for each in examine(session)]
+    try:
+        spec, row = current(session), newest(session)
+    except FactMissingError:
+        return tuple(sorted(facts))
     endpoints = session.scalars(select(EndpointRow)).all()
     known = row.keys if row is not None else {}
     found = [
+        *facts,
         *_of_file(spec, surroundings),
         *_misplaced(spec, endpoints),
         *_missing(spec, endpoints),

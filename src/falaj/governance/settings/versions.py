@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from falaj.egress import EgressRules
 from falaj.evidence import Signer
+from falaj.facts import FactMissingError, Subject
 from falaj.governance.settings.acceptance import accept
 from falaj.governance.settings.differences import Difference, differences
 from falaj.governance.settings.errors import PlatformChangedError
@@ -20,12 +22,12 @@ from falaj.governance.settings.keys import key_differences
 from falaj.governance.settings.leaves import write_leaves
 from falaj.project.platform_spec import PlatformSpec
 from falaj.storage import EventRow
+from falaj.storage.sealed import is_recorded, memory, require_standing, stands
 from falaj.storage.settings_tables import SettingsRow
 
 SUBJECT = "platform"
-_REMEMBERED = 8
 _DEFAULT = PlatformSpec.default()
-_parsed: dict[str, PlatformSpec] = {}
+_NEWEST = Subject(SettingsRow.__tablename__, "newest")
 
 
 @dataclass(frozen=True)
@@ -61,13 +63,19 @@ class Origin:
 def current(session: Session) -> PlatformSpec:
     """Return what holds now; `PlatformSpec.default()` where nothing was applied.
 
-    Every request asks this, so a specification is parsed once for each digest.
+    Every request asks this, so a version is read, verified and parsed once in a process.
+
+    Raises:
+        FactMissingError: The newest version is not in the database any more (`facts.missing`).
     """
-    held = session.scalar(select(SettingsRow.digest).order_by(SettingsRow.version.desc()).limit(1))
-    if held is None:
-        return _DEFAULT
-    found = _parsed.get(held)
-    return _remember(newest(session)) if found is None else found
+    known, remembered = _known(_version(session)), memory(session)
+    found = remembered.get(known)
+    if isinstance(found, PlatformSpec):
+        return found
+    spec = _spec(newest(session))
+    if is_recorded(session, known):
+        remembered[known] = spec
+    return spec
 
 
 def egress(session: Session) -> EgressRules:
@@ -130,26 +138,39 @@ def apply(session: Session, spec: PlatformSpec, actor: str, now: float, origin: 
 
 def history(session: Session, limit: int = 20) -> list[SettingsRow]:
     """Return the applied versions, the newest first."""
-    return list(session.scalars(select(SettingsRow).order_by(SettingsRow.version.desc()).limit(limit)))
+    return list(session.scalars(select(SettingsRow).order_by(SettingsRow.version.desc())))[:limit]
 
 
 def newest(session: Session) -> SettingsRow | None:
-    """Return the version that holds; None where nothing was applied."""
-    return session.scalar(select(SettingsRow).order_by(SettingsRow.version.desc()).limit(1))
+    """Return the version that holds; None where nothing was applied.
+
+    Raises:
+        FactMissingError: It is not in the database any more (`facts.missing`).
+    """
+    version = _version(session)
+    row = session.get(SettingsRow, version) if version else None
+    require_standing(session, _known(version), row)
+    return row
+
+
+def _version(session: Session) -> int:
+    """The number of the newest version that was applied: no lower than known here, and higher by signed rows alone."""
+    remembered = memory(session)
+    version = start = cast("int", remembered.get(_NEWEST, 0))
+    while stands(session, _known(version + 1)) or session.get(SettingsRow, version + 1) is not None:
+        version += 1
+    if version > start and is_recorded(session, _known(version)):
+        remembered[_NEWEST] = version
+        remembered.pop(_known(start), None)
+    return version
+
+
+def _known(version: int) -> Subject:
+    return Subject(SettingsRow.__tablename__, str(version))
 
 
 def _spec(row: SettingsRow | None) -> PlatformSpec:
     return _DEFAULT if row is None else PlatformSpec.from_json(row.spec)
-
-
-def _remember(row: SettingsRow | None) -> PlatformSpec:
-    """Parse a version and keep it by its own digest: it may be newer than the one that was asked for."""
-    spec = _spec(row)
-    if row is not None:
-        if len(_parsed) >= _REMEMBERED:
-            _parsed.clear()
-        _parsed[row.digest] = spec
-    return spec
 
 
 def _row(
@@ -181,7 +202,7 @@ def _insert(session: Session, row: SettingsRow) -> None:
     session.add(row)
     try:
         session.flush()
-    except IntegrityError:
+    except (IntegrityError, FactMissingError):
         raise _changed(row.version) from None
 
 

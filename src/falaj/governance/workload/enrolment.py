@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from falaj.governance import settings, trail
 from falaj.governance.identity.bearer import BearerKind, new_bearer, parse_bearer
 from falaj.governance.workload.errors import EnrolmentError, TokenRefusedError, UnknownLocationError
 from falaj.ids import new_id
+from falaj.storage.sealed import delete_each
 from falaj.storage.workload_tables import CertificateRow, EnrolmentRow
 
 OWN_LOCATION = "local"
@@ -47,8 +48,7 @@ def invite(session: Session, location: str, actor: str, now: float, life_s: floa
     require_location(session, location)
     if location == OWN_LOCATION:
         raise EnrolmentError("the installation's own location needs no enrolment", where=f"location {location}")
-    unused = EnrolmentRow.used_at.is_(None)
-    session.execute(delete(EnrolmentRow).where(EnrolmentRow.location == location, unused))
+    withdraw(session, location)
     bearer = new_bearer(BearerKind.ENROL, new_id(now))
     session.add(
         EnrolmentRow(
@@ -78,12 +78,13 @@ def accept(session: Session, token: str, location: str, now: float) -> Enrolment
     """
     row = _invited(session, token, location, now)
     require_location(session, location)
-    taken = update(EnrolmentRow).where(EnrolmentRow.id == row.id, EnrolmentRow.used_at.is_(None)).values(used_at=now)
-    if session.execute(taken.returning(EnrolmentRow.id)).first() is None:
+    session.refresh(row, with_for_update=True)
+    if row.used_at is not None:
         raise _used()
+    row.used_at = now
+    session.flush()
     end(session, location, now, but=row.id)
     trail.write(session, "workload.enrolled", f"workload:agent/{location}", f"location/{location}", now)
-    session.refresh(row)
     return row
 
 
@@ -103,16 +104,18 @@ def end(session: Session, location: str, now: float, *, but: str = "") -> bool:
         but: Id of an enrolment that stays.
     """
     inside = EnrolmentRow.used_at.is_not(None) & EnrolmentRow.ended_at.is_(None) & (EnrolmentRow.id != but)
-    ended = update(EnrolmentRow).where(EnrolmentRow.location == location, inside).values(ended_at=now)
-    ids = list(session.scalars(ended.returning(EnrolmentRow.id)))
-    session.execute(delete(CertificateRow).where(CertificateRow.enrolment.in_(ids)))
-    return bool(ids)
+    of_location = select(EnrolmentRow).where(EnrolmentRow.location == location, inside)
+    ended = session.scalars(of_location.with_for_update()).all()
+    for row in ended:
+        row.ended_at = now
+    delete_each(session, select(CertificateRow).where(CertificateRow.enrolment.in_([row.id for row in ended])))
+    return bool(ended)
 
 
 def withdraw(session: Session, location: str) -> bool:
     """Make unused tokens of a location void; False when there were none."""
-    unused = delete(EnrolmentRow).where(EnrolmentRow.location == location, EnrolmentRow.used_at.is_(None))
-    return bool(list(session.scalars(unused.returning(EnrolmentRow.id))))
+    unused = select(EnrolmentRow).where(EnrolmentRow.location == location, EnrolmentRow.used_at.is_(None))
+    return delete_each(session, unused) > 0
 
 
 def require_location(session: Session, location: str) -> None:

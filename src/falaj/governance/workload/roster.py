@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
-from sqlalchemy import delete, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from falaj.governance import settings, trail
@@ -16,6 +16,7 @@ from falaj.governance.workload.authority import Authority
 from falaj.governance.workload.certificates import Peer, key_digest, serial_text
 from falaj.governance.workload.errors import EnrolmentError, PeerRefusedError
 from falaj.governance.workload.names import Part, Workload
+from falaj.storage.sealed import delete_each
 from falaj.storage.workload_tables import CertificateRow, EnrolmentRow
 
 RETURN_WITHIN_S = 30 * 86_400.0
@@ -66,7 +67,7 @@ def certify(
     made = authority.issue(holder, Workload(authority.trust_domain, Part.AGENT, row.location), now)
     until, serial = made.not_valid_after_utc.timestamp(), serial_text(made.serial_number)
     over = CertificateRow.expires_at < now
-    session.execute(delete(CertificateRow).where(CertificateRow.enrolment == row.id, over))
+    delete_each(session, select(CertificateRow).where(CertificateRow.enrolment == row.id, over))
     session.add(CertificateRow(serial=serial, enrolment=row.id, issued_at=now, expires_at=until))
     row.key_digest, row.certified_until, row.seen_at = key_digest(holder), until, now
     session.flush()
@@ -119,11 +120,12 @@ def require_standing(session: Session, peer: Peer) -> None:
         PeerRefusedError: It is not.
     """
     believed = (
-        select(EnrolmentRow.location)
+        select(EnrolmentRow, CertificateRow)
         .join(CertificateRow, CertificateRow.enrolment == EnrolmentRow.id)
         .where(CertificateRow.serial == peer.serial, EnrolmentRow.ended_at.is_(None))
     )
-    if peer.workload.part is not Part.AGENT or session.scalar(believed) != peer.workload.name:
+    enrolled = session.scalars(believed).first()
+    if peer.workload.part is not Part.AGENT or enrolled is None or enrolled.location != peer.workload.name:
         raise PeerRefusedError("this certificate was taken back, or never issued here", where=peer.workload.uri)
 
 

@@ -122,7 +122,8 @@ class Admission:
             verification = verify_admission(
                 _bundle(endpoint, log, keys), keys, model_dir,
                 log_key=log_key_of(keys), last_seen_checkpoint=seen, environment=endpoint.environment,
-                location=rules.location, jurisdiction=rules.jurisdiction, floors=rules.floors, now=now,
+                location=rules.location, jurisdiction=rules.jurisdiction, floors=rules.floors,
+                approval_keys=rules.approval_keys, now=now,
                 digest_of=lambda _: digest,
             ).require()  # fmt: skip
         except FalajError as error:

@@ -15,6 +15,7 @@ from falaj.release.calendar import next_opening, open_at
 from falaj.release.changes.findings import facts_of
 from falaj.release.changes.requesting import context, resource_of
 from falaj.release.changes.rollouts import record_rollouts, strategy_for
+from falaj.release.changes.signed import quorum_of
 from falaj.release.changes.states import ChangeState
 from falaj.release.changes.turn import CONTROLLER, Turn
 from falaj.release.endpoints import Grant, arms_of, deploy, endpoints_of, next_version
@@ -100,9 +101,10 @@ def admit(turn: Turn, row: ChangeRow, facts: ChangeFacts, locations: Sequence[st
     """
     signer = turn.keyring.signer_for(ADMISSION)
     said = SignedFacts(row.id, row.kind, row.digest, row.environment, facts.rank, signer.key_id)
+    quorum = quorum_of(turn, row, renewal=facts.renewal)
     require(turn.session, CONTROLLER, Action.ADMIT, resource_of(row), {**context(turn, facts), "signed": said})
     for location in locations if locations is not None else turn.environment(row.environment).locations:
-        admission = _admission(turn, row, facts.rank, location)
+        admission = _admission(turn, row, facts.rank, location, quorum)
         envelope = sign_statement(admission.statement(), signer)
         turn.session.add(
             AdmissionRow(
@@ -226,12 +228,12 @@ def newest_admission(turn: Turn, change_id: str, location: str) -> AdmissionRow 
     return turn.session.scalar(query.order_by(AdmissionRow.id.desc()).limit(1))
 
 
-def _admission(turn: Turn, row: ChangeRow, rank: int, location: str) -> Admission:
+def _admission(turn: Turn, row: ChangeRow, rank: int, location: str, quorum: int) -> Admission:
     earlier = newest_admission(turn, row.id, location)
     return Admission(
         change=row.id, kind=row.kind, model=row.model, release=row.release, digest=row.digest,
         environment=row.environment, rank=rank, location=location,
-        jurisdiction=turn.spec.locations[location].jurisdiction, quorum=row.data["quorum"],
+        jurisdiction=turn.spec.locations[location].jurisdiction, quorum=quorum,
         approvals=tuple(each.digest for each in turn.approvals(row)),
         not_before=earlier.not_before if earlier else turn.now, expires_at=turn.now + ADMISSION_LIFE_S,
     )  # fmt: skip

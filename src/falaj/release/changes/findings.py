@@ -32,6 +32,7 @@ from falaj.release.calendar import open_at
 from falaj.release.changes.privacy import place_of, privacy_facts, subject_of
 from falaj.release.changes.requirements import shortfalls
 from falaj.release.changes.risk import RiskFactors, risk_of
+from falaj.release.changes.signed import admissions_of, is_signed, quorum_of
 from falaj.release.changes.states import PASSED
 from falaj.release.changes.turn import Turn
 from falaj.release.registry import evidence_of
@@ -154,12 +155,13 @@ def facts_of(turn: Turn, row: ChangeRow, *, renewal: bool = False) -> ChangeFact
     """
     release, wanted = turn.release(row), turn.environment(row.environment)
     evidence = evidence_for(turn, release)
-    approvals = turn.approvals(row)
+    approvals = [each for each in turn.approvals(row) if is_signed(turn, row, each)]
     counted = approvals if renewal else [each for each in approvals if _still_counts(turn, each)]
+    quorum = quorum_of(turn, row, renewal=renewal)
     authors = evidence.authors | _authors_before(turn, release, row.environment)
     barred = {row.requester, *authors, *_accounts_of(turn, authors)}
     holders = count_holders((Signature(each.approver, each.key_id) for each in counted), barred)
-    place = place_of(turn, row.environment, row.data["quorum"], frozenset(each.approver for each in counted))
+    place = place_of(turn, row.environment, quorum, frozenset(each.approver for each in counted))
     law = privacy_facts(turn, subject_of(release, evidence.datasets, evidence.trained), place)
     short = [*shortfalls(wanted, evidence.results, evidence.code)]
     officer_approved = renewal or law is None or law.officer_approved
@@ -169,7 +171,7 @@ def facts_of(turn: Turn, row: ChangeRow, *, renewal: bool = False) -> ChangeFact
         release_state=release.state, expires_at=row.expires_at, rung_passed=rung_passed(turn, release, row.environment),
         evidence_complete=not evidence.problems and (renewal or not short),
         residency_allowed=residency_allowed(turn, evidence, row.environment),
-        quorum_met=holders >= row.data["quorum"] and officer_approved, opens_at=row.opens_at,
+        quorum_met=holders >= quorum and officer_approved, opens_at=row.opens_at,
         frozen=row.kind != "emergency" and not open_at(wanted, turn.now)[0], renewal=renewal, tenant=row.tenant,
         authors=authors, approvers=frozenset(each.approver for each in approvals),
         approval_keys=frozenset(each.key_id for each in approvals), privacy=law,
@@ -177,15 +179,15 @@ def facts_of(turn: Turn, row: ChangeRow, *, renewal: bool = False) -> ChangeFact
 
 
 def rung_passed(turn: Turn, release: ReleaseRow, environment: str) -> bool:
-    """Whether a release was live on the rung below, by a change that stands; nothing is below the lowest."""
+    """Whether a release was live on the rung below, by a change that was admitted; nothing is below the first."""
     below = turn.spec.below(environment)
     if below is None:
         return True
-    query = select(ChangeRow.id).where(
+    query = select(ChangeRow).where(
         ChangeRow.model == release.model, ChangeRow.release == release.number, ChangeRow.environment == below.name,
         ChangeRow.state.in_(PASSED),
     )  # fmt: skip
-    return turn.session.scalar(query.limit(1)) is not None
+    return any(any(admissions_of(turn, row)) for row in turn.session.scalars(query))
 
 
 def residency_allowed(turn: Turn, evidence: Evidence, environment: str) -> bool:
@@ -207,8 +209,7 @@ def _still_counts(turn: Turn, approval: ApprovalRow) -> bool:
 
 def _accounts_of(turn: Turn, addresses: frozenset[str]) -> set[str]:
     """Principal ids of the accounts with these addresses."""
-    rows = turn.session.execute(select(AccountRow.id, AccountRow.email).where(AccountRow.email.is_not(None)))
-    return {account for account, email in rows if email and email.casefold() in addresses}
+    return {row.id for row in turn.session.scalars(select(AccountRow).where(AccountRow.email.in_(addresses)))}
 
 
 def as_details(facts: ChangeFacts) -> Mapping[str, Any]:

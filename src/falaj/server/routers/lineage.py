@@ -28,7 +28,6 @@ from falaj.serving.predictionlog import PredictionRecord, find_prediction
 from falaj.storage import EndpointRow, ProcessRow, ProjectRow, ReleaseRow, RunRow, StepRunRow
 from falaj.storage.change_tables import ChangeRow
 from falaj.storage.monitoring_tables import AlertRow
-from falaj.storage.ownership_tables import ModelOwnerRow
 from falaj.storage.retraining_tables import TrainingRequestRow
 
 router = APIRouter(prefix="/api/v1", tags=["lineage"])
@@ -197,15 +196,14 @@ def _projects_of(
     models = {node: node.name.partition("@")[0] for node in nodes if node.kind == "release"}
     models |= {node: node.name.partition("/")[0] for node in nodes if node.kind in ("source", "scoring")}
     of_run = select(RunRow.id, func.max(RunRow.project)).where(RunRow.id.in_(set(runs.values()))).group_by(RunRow.id)
-    of_model = select(ModelOwnerRow.model, ModelOwnerRow.project)
-    of_model = of_model.where(ModelOwnerRow.model.in_(set(models.values())))
     alerts = {node: node.name for node in nodes if node.kind == "alert"}
     trainings = {node: node.name for node in nodes if node.kind == "training"}
     of_alert = select(AlertRow.id, AlertRow.project).where(AlertRow.id.in_(set(alerts.values())))
     of_training = select(TrainingRequestRow.id, TrainingRequestRow.project)
     of_training = of_training.where(TrainingRequestRow.id.in_(set(trainings.values())))
     known = {name: project for query in (of_alert, of_training) for name, project in session.execute(query)}
-    by_run, by_model = ({name: project for name, project in session.execute(query)} for query in (of_run, of_model))  # noqa: C416
+    by_run = {name: project for name, project in session.execute(of_run)}  # noqa: C416 - rows are no pairs
+    by_model = release.owners_of(session, set(models.values()))
     return {**{node: by_run.get(run) for node, run in runs.items()},
             **{node: by_model.get(model) for node, model in models.items()},
             **{node: known.get(name) for node, name in (alerts | trainings).items()}}  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
-from sqlalchemy import Select, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
@@ -24,6 +24,7 @@ from falaj.server.access import Caller
 from falaj.server.actions import Action, action
 from falaj.server.platform import Platform, Shared
 from falaj.storage import EndpointRow, ReleaseRow
+from falaj.storage.sealed import UNVERIFIED, require_all
 
 router = APIRouter(prefix="/api/v1", tags=["locations"])
 _LONG_POLL_S = 20.0
@@ -86,17 +87,19 @@ async def desired(location: str, platform: Shared, after: Version = -1) -> dict[
 
 def _desired(platform: Platform, location: str) -> dict[str, Any]:
     with platform.database.reading() as session:
-        version = session.scalar(_newest(location)) or 0
+        version = _newest(session, location)
         return {"version": version, **_plans(platform, platform.turn(session), location)}
 
 
 def _version(platform: Platform, location: str) -> int:
     with platform.database.reading() as session:
-        return session.scalar(_newest(location)) or 0
+        return _newest(session, location)
 
 
-def _newest(location: str) -> Select[Any]:
-    return select(func.max(EndpointRow.version)).where(EndpointRow.location == location)
+def _newest(session: Session, location: str) -> int:
+    """The version that an agent is woken for; what it then gets was verified."""
+    query = select(func.max(EndpointRow.version)).where(EndpointRow.location == location)
+    return session.scalar(query, execution_options=UNVERIFIED) or 0
 
 
 @router.put("/locations/{location}/status", status_code=204, **action(Action.SERVE))
@@ -159,7 +162,9 @@ def _require_planned(platform: Platform, caller: Principal, digest: str) -> None
 
 def _plans(platform: Platform, turn: changes.Turn, location: str) -> dict[str, Any]:
     """Every endpoint of a location, all with proofs from the same newest checkpoint of the audit log."""
-    rows = turn.session.scalars(select(EndpointRow).where(EndpointRow.location == location)).all()
+    everywhere = turn.session.scalars(select(EndpointRow)).all()
+    require_all(turn.session, everywhere, EndpointRow)  # an agent goes on with what it has, rather than with less
+    rows = [row for row in everywhere if row.location == location]
     checkpoint = audit.newest_checkpoint(turn.session)
     serving = [row for row in rows if not row.plan.get("withdrawn")]
     return {

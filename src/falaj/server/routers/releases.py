@@ -41,9 +41,10 @@ def list_releases(platform: Shared, caller: Caller, model: str | None = None) ->
     query = select(ReleaseRow).order_by(ReleaseRow.created_at.desc())
     if model:
         query = query.where(ReleaseRow.model == model)
-    if (readable := access.readable(platform, caller)) is not None:
-        query = query.where(ReleaseRow.model.in_(release.owned_by(readable)))
+    readable = access.readable(platform, caller)
     with platform.database.reading() as session:
+        if readable is not None:
+            query = query.where(ReleaseRow.model.in_(release.owned_by(session, readable)))
         return [views.release(row) for row in session.scalars(query)]
 
 
@@ -75,7 +76,8 @@ def move(model: ModelName, wish: OwnerUpdate, platform: Shared, caller: Caller) 
 def endpoints(platform: Shared, caller: Caller) -> list[api.Endpoint]:
     """Every endpoint with what it serves, of the projects that the caller may read."""
     query = select(EndpointRow).order_by(EndpointRow.environment, EndpointRow.model, EndpointRow.location)
-    if (readable := access.readable(platform, caller)) is not None:
-        query = query.where(EndpointRow.model.in_(release.owned_by(readable)))
+    readable = access.readable(platform, caller)
     with platform.database.reading() as session:
+        if readable is not None:
+            query = query.where(EndpointRow.model.in_(release.owned_by(session, readable)))
         return [views.endpoint(row) for row in session.scalars(query)]

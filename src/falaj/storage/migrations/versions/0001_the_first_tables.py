@@ -19,6 +19,7 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('vendor', 'delivery_id')
     )
     op.create_table('endpoints',
+    sa.Column('seal', sa.String(length=200), nullable=False),
     sa.Column('location', sa.String(length=100), nullable=False),
     sa.Column('environment', sa.String(length=100), nullable=False),
     sa.Column('model', sa.String(length=200), nullable=False),

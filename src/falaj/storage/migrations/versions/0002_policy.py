@@ -12,7 +12,8 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table('role_bindings',
-    sa.Column('id', sa.Integer(), autoincrement=True, nullable=False),
+    sa.Column('seal', sa.String(length=200), nullable=False),
+    sa.Column('id', sa.String(length=40), nullable=False),
     sa.Column('tenant', sa.String(length=100), nullable=False),
     sa.Column('principal', sa.String(length=200), nullable=False),
     sa.Column('role', sa.String(length=40), nullable=False),

@@ -12,6 +12,7 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table('accounts',
+    sa.Column('seal', sa.String(length=200), nullable=False),
     sa.Column('id', sa.String(length=200), nullable=False),
     sa.Column('tenant', sa.String(length=100), nullable=False),
     sa.Column('source', sa.String(length=20), nullable=False),
@@ -29,6 +30,7 @@ def upgrade() -> None:
     sa.UniqueConstraint('tenant', 'email')
     )
     op.create_table('identity_sessions',
+    sa.Column('seal', sa.String(length=200), nullable=False),
     sa.Column('id', sa.String(length=40), nullable=False),
     sa.Column('digest', sa.String(length=64), nullable=False),
     sa.Column('account', sa.String(length=200), nullable=False),
@@ -42,6 +44,7 @@ def upgrade() -> None:
     )
     op.create_index('identity_sessions_by_account', 'identity_sessions', ['account'], unique=False)
     op.create_table('identity_tokens',
+    sa.Column('seal', sa.String(length=200), nullable=False),
     sa.Column('id', sa.String(length=40), nullable=False),
     sa.Column('digest', sa.String(length=64), nullable=False),
     sa.Column('account', sa.String(length=200), nullable=False),
@@ -57,6 +60,7 @@ def upgrade() -> None:
     )
     op.create_index('identity_tokens_by_account', 'identity_tokens', ['account'], unique=False)
     op.create_table('identity_links',
+    sa.Column('seal', sa.String(length=200), nullable=False),
     sa.Column('id', sa.String(length=40), nullable=False),
     sa.Column('digest', sa.String(length=64), nullable=False),
     sa.Column('purpose', sa.String(length=20), nullable=False),
@@ -74,6 +78,7 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('name_digest')
     )
     op.create_table('approval_keys',
+    sa.Column('seal', sa.String(length=200), nullable=False),
     sa.Column('key_id', sa.String(length=64), nullable=False),
     sa.Column('account', sa.String(length=200), nullable=False),
     sa.Column('pem', sa.String(), nullable=False),

@@ -12,6 +12,7 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table('platform_settings',
+    sa.Column('seal', sa.String(length=200), nullable=False),
     sa.Column('version', sa.Integer(), autoincrement=False, nullable=False),
     sa.Column('spec', sa.JSON(), nullable=False),
     sa.Column('digest', sa.String(length=80), nullable=False),

@@ -13,6 +13,7 @@ depends_on = None
 def upgrade() -> None:
     op.create_table(
         'workload_enrolments',
+        sa.Column('seal', sa.String(length=200), nullable=False),
         sa.Column('id', sa.String(length=40), nullable=False),
         sa.Column('location', sa.String(length=100), nullable=False),
         sa.Column('digest', sa.String(length=64), nullable=False),
@@ -30,6 +31,7 @@ def upgrade() -> None:
     op.create_index('workload_enrolments_by_key', 'workload_enrolments', ['key_digest'])
     op.create_table(
         'workload_certificates',
+        sa.Column('seal', sa.String(length=200), nullable=False),
         sa.Column('serial', sa.String(length=40), nullable=False),
         sa.Column('enrolment', sa.String(length=40), nullable=False),
         sa.Column('issued_at', sa.Double(), nullable=False),

@@ -13,6 +13,7 @@ depends_on = None
 def upgrade() -> None:
     op.create_table(
         'federation_subjects',
+        sa.Column('seal', sa.String(length=200), nullable=False),
         sa.Column('issuer', sa.String(length=500), nullable=False),
         sa.Column('subject', sa.String(length=255), nullable=False),
         sa.Column('account', sa.String(length=200), nullable=False),
@@ -23,6 +24,7 @@ def upgrade() -> None:
     )
     op.create_table(
         'federation_logins',
+        sa.Column('seal', sa.String(length=200), nullable=False),
         sa.Column('state_digest', sa.String(length=64), nullable=False),
         sa.Column('browser_digest', sa.String(length=64), nullable=False),
         sa.Column('issuer', sa.String(length=500), nullable=False),
@@ -36,6 +38,7 @@ def upgrade() -> None:
     op.create_index('federation_logins_by_end', 'federation_logins', ['expires_at'])
     op.create_table(
         'federation_grants',
+        sa.Column('seal', sa.String(length=200), nullable=False),
         sa.Column('code_digest', sa.String(length=64), nullable=False),
         sa.Column('challenge', sa.String(length=43), nullable=False),
         sa.Column('person', sa.JSON(), nullable=False),
@@ -45,6 +48,7 @@ def upgrade() -> None:
     op.create_index('federation_grants_by_end', 'federation_grants', ['expires_at'])
     op.create_table(
         'security_keys',
+        sa.Column('seal', sa.String(length=200), nullable=False),
         sa.Column('id', sa.String(length=64), nullable=False),
         sa.Column('account', sa.String(length=200), nullable=False),
         sa.Column('credential', sa.String(), nullable=False),
@@ -59,6 +63,7 @@ def upgrade() -> None:
     op.create_index('security_keys_by_account', 'security_keys', ['account'])
     op.create_table(
         'security_key_ceremonies',
+        sa.Column('seal', sa.String(length=200), nullable=False),
         sa.Column('challenge', sa.String(length=64), nullable=False),
         sa.Column('account', sa.String(length=200), nullable=False),
         sa.Column('purpose', sa.String(length=20), nullable=False),

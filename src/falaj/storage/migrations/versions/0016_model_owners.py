@@ -13,6 +13,7 @@ depends_on = None
 def upgrade() -> None:
     op.create_table(
         'model_owners',
+        sa.Column('seal', sa.String(length=200), nullable=False),
         sa.Column('model', sa.String(length=200), nullable=False),
         sa.Column('project', sa.String(length=200), nullable=False),
         sa.Column('since', sa.Double(), nullable=False),
