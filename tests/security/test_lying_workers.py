@@ -191,5 +191,5 @@ def test_nothing_but_evidence_of_a_run_can_be_asked_for() -> None:
     """No request carries a statement, so admissions, approvals and settings cannot be had."""
     tags = {each.__struct_config__.tag for each in Request.__args__}
     assert tags == {
-        "find-key", "current-key", "list-keys", "learn-keys", "public-files", "sign-model", "attest",
+        "find-key", "current-key", "list-keys", "learn-keys", "public-files", "sign-model", "sign-owner", "attest",
     }  # fmt: skip

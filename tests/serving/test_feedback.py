@@ -140,7 +140,7 @@ def test_a_web_page_cannot_send_labels(replica: Replica) -> None:
     for origin in ("https://evil.example", "null", "http://localhost"):
         answer = replica.client.post("/feedback", content=body(label()), headers={**JSON, "origin": origin})
         assert (answer.status_code, answer.json()["code"]) == (403, "serving.foreign-origin")
-    utf8 = {"content-type": "Application/JSON; charset=utf-8"}
+    utf8 = {**JSON, "content-type": "Application/JSON; charset=utf-8"}
     assert replica.client.post("/feedback", content=body(label()), headers=utf8).status_code == 202
 
 

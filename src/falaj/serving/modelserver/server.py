@@ -105,6 +105,11 @@ def _bound(app: ModelServer, path: Path) -> Any:
         def _init_shared_socket(self) -> None:
             """It was bound when it was made."""
 
+        async def shutdown(self, exit_code: int = 0) -> None:
+            """Stop, and leave the socket to who made its folder: this process has no right to remove it."""
+            self.bind_uds = None
+            await super().shutdown(exit_code)
+
     server = Bound(app, uds=path, interface=Interfaces.RSGI, websockets=False, backlog=1024, log_enabled=False)
     Server._init_shared_socket(server)
     return server

@@ -18,6 +18,7 @@ def read_polars(source: Any, separator: str, nulls: list[str], columns: Columns)
     raw = {name.replace('"', '""'): name for name in columns.header}  # polars leaves quotes in names doubled
     table = pl.read_csv(
         source,
+        glob=False,  # a file may have any name
         separator=separator,
         null_values=nulls,
         columns=None if columns.selected is None else [each for each, name in raw.items() if name in columns.selected],

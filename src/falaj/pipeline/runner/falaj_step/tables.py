@@ -170,7 +170,7 @@ def _polars(path: str, kind: str, read: dict[str, Any]) -> Any:
 
     columns = read.get("columns")
     if kind == "parquet":
-        table = pl.read_parquet(_parquet_files(path), columns=columns)
+        table = pl.read_parquet(_parquet_files(path), columns=columns, glob=False)
         return table.drop(_index_columns(path, table.columns, columns))
     if kind == "arrow":
         return pl.read_ipc(path, columns=columns, memory_map=False)
@@ -184,7 +184,7 @@ def _polars_lazy(path: str, kind: str, read: dict[str, Any]) -> Any:
     import polars as pl
 
     if kind == "parquet":
-        table, columns = pl.scan_parquet(_parquet_files(path)), read.get("columns")
+        table, columns = pl.scan_parquet(_parquet_files(path), glob=False), read.get("columns")
         table = table if columns is None else table.select(columns)
         return table.drop(_index_columns(path, table.collect_schema().names(), columns))
     return _polars(path, kind, read).lazy()
