@@ -24,7 +24,8 @@ RUN = """
 import sys
 from pathlib import Path
 from falaj.artifacts import open_store
-from falaj.pipeline import Environment, execute
+from falaj.pipeline import execute
+from falaj.pipeline.environment import Environment
 from falaj.project.spec import ProjectSpec, StepSpec
 
 root, count, run = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]

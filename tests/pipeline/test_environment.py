@@ -57,6 +57,11 @@ def test_a_half_built_environment_is_built_again(locked: Path, home: Home) -> No
     assert not (prefix / "junk").exists()
 
 
+def test_a_home_below_another_project_builds_environments(locked: Path, home: Home) -> None:
+    (home.root.parent / "pyproject.toml").write_text(LOCKED.replace('name = "', 'name = "another-'))
+    assert build(locked, home).reproducible
+
+
 def test_several_builders_at_once(locked: Path, home: Home) -> None:
     import threading
 

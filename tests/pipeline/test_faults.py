@@ -122,7 +122,8 @@ def test_a_step_killed_from_outside(family: Project) -> None:
 ENGINE = """
     import sys
     from pathlib import Path
-    from falaj.pipeline import execute, Environment
+    from falaj.pipeline import execute
+    from falaj.pipeline.environment import Environment
     from falaj.artifacts import open_store
     from falaj.project import ProjectSpec, StepSpec
     root = Path(sys.argv[1])

@@ -13,7 +13,7 @@ import re
 import shutil
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -137,7 +137,7 @@ class Installer:
             (str(program), "--no-progress", *arguments),
             folder,
             {**own, **paths, **environ},
-            (program, *python_folders(Path(sys.executable)), *certificate_paths(own), *readable),
+            (program, *python_folders(Path(sys.executable)), *certificate_paths(own), *readable, *_upward(folder)),
             scratch,
             (self.target, *writable),
             network=True,
@@ -156,6 +156,12 @@ class Installer:
         if version.is_file() and not version.is_symlink() and _VERSION.fullmatch(version.read_text()):
             shutil.copyfile(version, folder / version.name)
         return folder
+
+
+def _upward(folder: Path) -> Iterator[Path]:
+    """Where uv looks for a workspace and for settings, as it does in the project itself; a denied look ends it."""
+    places = (parent / name for parent in folder.parents for name in ("pyproject.toml", "uv.toml"))
+    return (place for place in places if place.is_file())
 
 
 def _finish(launch: Launch, *, namespaces: bool) -> tuple[int, str]:
