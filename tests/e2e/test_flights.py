@@ -213,7 +213,7 @@ def test_mlflow_serves_the_release_by_alias_and_holds_the_run(
     assert seen["tags"]["falaj.commit"] == first["commit"] and seen["tags"]["falaj.release"] == "1"
     assert seen["run"] == first["mlflow_run"] and seen["status"] == "FINISHED"
     assert seen["params"]["iterations"] == "60", "what the step logged itself is in the same tracking run"
-    assert any(name.startswith("auc") for name in seen["metrics"])
+    assert any(name.startswith("gate.auc.") for name in seen["metrics"])
     assert seen["inputs"][0] == "hour"
 
 

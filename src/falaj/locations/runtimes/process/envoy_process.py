@@ -48,6 +48,7 @@ class EnvoyProcess:
         Raises:
             GatewayError: It did not become ready; names its log.
         """
+        self._layout.admin_socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._layout.admin_socket.unlink(missing_ok=True)
         process = spawn(self._command(), log=self._log, environment={**os.environ, TAG: str(self._layout.root)})
         write_json(self._record, asdict(process))

@@ -137,7 +137,6 @@ class ProcessRuntime:
             LocationError: Envoy does not work; the next pass tries again.
         """
         _private_folder(self._place.sockets)
-        self._place.layout.admin_socket.parent.mkdir(exist_ok=True, mode=0o700)
         self._place.predictions.mkdir(parents=True, exist_ok=True)
         self._place.recalibration.mkdir(parents=True, exist_ok=True, mode=0o700)
         traffic, admittance = traffic or {}, admittance or Admittance()
