@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from falaj.client import Client, Endpoint
 from falaj.client.reaching import own_token
@@ -37,9 +38,10 @@ class Installation:
     home: Path
     ports: tuple[int, int]
 
-    def opened(self, endpoint: str, url: str) -> Endpoint:
-        """An endpoint as the SDK opens it for who owns this home."""
-        return Endpoint(url, token=lambda: own_token(endpoint, Home(self.home, {})))
+    def opened(self, url: str) -> Endpoint:
+        """An endpoint as the SDK opens it for who owns this home; its name is the path of its URL."""
+        name = urlsplit(url).path.strip("/")
+        return Endpoint(url, token=lambda: own_token(name, Home(self.home, {})))
 
     @property
     def environment(self) -> dict[str, str]:

@@ -139,7 +139,7 @@ def test_a_caller_is_let_in_until_it_is_revoked(
 def test_labels_reach_their_predictions_and_leave_with_them(
     installation: Installation, first: dict[str, Any], tmp_path: Path
 ) -> None:
-    with installation.opened("dev/flight-delay", endpoint(installation, 1)["url"]) as opened:
+    with installation.opened(endpoint(installation, 1)["url"]) as opened:
         ids = [opened.predict([FLIGHT]).id for _ in range(4)]
         assert opened.feedback([Label(ids[0], 0, 1.0)]) == 1
     table = tmp_path / "labels.csv"

@@ -107,7 +107,7 @@ def test_a_shift_is_noted_a_person_asked_a_fault_is_an_incident_and_a_loss_is_tr
         platform.repository(folder, "tumours")
         run = platform.ended(platform.push(folder, "First"))
         assert run["state"] == "succeeded", run["reason"] + platform.logs()
-        clinic = Clinic.of(folder, platform.opened("dev/tumours", _ready(platform)["url"]))
+        clinic = Clinic.of(folder, platform.opened(_ready(platform)["url"]))
         for _ in range(2):
             clinic.window()
         _judged(platform, 2)

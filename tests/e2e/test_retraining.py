@@ -247,7 +247,7 @@ def answer_and_label(lab: Lab, *, right: bool) -> None:
         known = list(csv.DictReader(table))[: 60 if right else None]
     served_at = lab.client.endpoint("dev/tumours")
     assert served_at is not None and served_at.url
-    with lab.platform.opened("dev/tumours", served_at.url) as endpoint:
+    with lab.platform.opened(served_at.url) as endpoint:
         labels = []
         for row in known:
             truth = int(row.pop("malignant"))

@@ -95,7 +95,7 @@ def served(installation: Installation, model: str) -> Endpoint:
         found = Client(home.server_url, home.token).endpoint(f"dev/{model}")
         return found if found and found.state == "ready" else None
 
-    return installation.opened(f"dev/{model}", until(live, installation.logs).url)
+    return installation.opened(until(live, installation.logs).url)
 
 
 @pytest.mark.parametrize(
