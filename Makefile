@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # Areas with long tests of their own (tests/areas.py).
 AREAS := models locations durability lifecycle
-LONG := models or locations or durability or lifecycle
+LONG := $(shell echo $(AREAS) | sed 's/ / or /g')
 
 install: .venv/installed
 

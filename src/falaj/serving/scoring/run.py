@@ -20,6 +20,7 @@ import msgspec
 
 from falaj.confinement import Launch, Launched, offered, python_folders, scratch_environ, start
 from falaj.errors import FalajError
+from falaj.serving.file_identity import identity_of
 from falaj.serving.predictionlog.columnar import arrow_and_parquet
 from falaj.serving.scoring.csv_layout import digest_of, read_layout
 from falaj.serving.scoring.errors import (
@@ -63,13 +64,13 @@ class InputTable:
         path: The file.
         digest: SHA-256 of its bytes in hex.
         csv: Where its rows lie; None of a Parquet file.
-        identity: Device, inode, size and time of the last change.
+        identity: What differs once the file was replaced or written.
     """
 
     path: Path
     digest: str
     csv: CsvLayout | None
-    identity: tuple[int, int, int, int]
+    identity: tuple[int, int, int] | None
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def read_input(path: Path, separator: str = ",", part_rows: int = PART_ROWS) -> 
     if kind not in (".parquet", ".csv", ".tsv"):
         raise ScoringInputError(f"'{path.name}' ends with neither .parquet nor .csv", where=str(path))
     try:
-        identity = _identity(path)
+        identity = identity_of(path)
         if kind == ".parquet":
             return InputTable(path.resolve(), digest_of(path), None, identity)
         layout, digest = read_layout(path, "\t" if kind == ".tsv" else separator, part_rows)
@@ -173,7 +174,7 @@ def score_file(
         except KeyboardInterrupt:
             undo.pop_all()  # the next one goes on from here
             raise
-        if _identity(table.path) != table.identity:
+        if identity_of(table.path) != table.identity:
             raise InputChangedError("the input was written while it was scored", where=str(table.path))
         plan = msgspec.json.decode((folder / PLAN).read_bytes(), type=Plan)
         before_output(folder, plan.rows)
@@ -283,7 +284,7 @@ def _error(scratch: Path, code: int) -> FalajError:
         fault = msgspec.json.decode((scratch / ERROR).read_bytes(), type=Fault)
     except (OSError, msgspec.MsgspecError):
         how = f"by signal {signal.Signals(-code).name}" if code < 0 else f"with status {code}"
-        return ScoringFailedError(f"a process that scored ended {how}", hint="start it again: it goes on from there")
+        return ScoringFailedError(f"a process that scored ended {how}", hint="start it again")
     kinds = {"input": ScoringInputError, "disk": ScoringDiskError, "model": ScoringFailedError}
     return kinds.get(fault.kind, ScoringInputError)(fault.message, where=fault.where, hint=fault.hint)
 
@@ -324,8 +325,3 @@ def _disk(folder: Path) -> Iterator[None]:
     except OSError as error:
         message = f"the predictions cannot be written: {error.strerror or error}"
         raise ScoringDiskError(message, where=str(error.filename or folder)) from error
-
-
-def _identity(path: Path) -> tuple[int, int, int, int]:
-    found = path.stat()
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
