@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from falaj.facts.statement import Subject
+from falaj.sqlite_transactions import writing
 
 _BUSY_TIMEOUT_S = 15.0
 _SCHEMA = """
@@ -104,7 +104,7 @@ class Heights:
         """Keep numbers for good; one that is not higher than what is there changes nothing."""
         if not marks:
             return
-        with self._lock, self._transaction():
+        with self._lock, writing(self._db):
             sequence = self._db.execute(_CLOCK).fetchone()[0] + 1
             self._db.executemany(
                 _RECORD,
@@ -118,7 +118,7 @@ class Heights:
 
     def prune(self, now: float) -> None:
         """Forget what has ended by itself; what was recorded last stays, so that the sequence never goes back."""
-        with self._lock, self._transaction():
+        with self._lock, writing(self._db):
             kept = self._db.execute(_CLOCK).fetchone()[0]
             self._db.execute("DELETE FROM height WHERE ends < ? AND sequence < ?", (now, kept))
             for kind, known in self._known.items():
@@ -139,13 +139,3 @@ class Heights:
         for kind, subject, number, previous, gone, sequence, ends in rows:
             self._known.setdefault(kind, {})[subject] = Height(number, previous, bool(gone), sequence, ends)
             self._sequence = max(self._sequence, sequence)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")

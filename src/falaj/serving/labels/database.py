@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from falaj.sqlite_transactions import writing
+
 _VERSION = 1
 _SCHEMA = """
 CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -60,18 +62,6 @@ def open_database(path: Path) -> sqlite3.Connection:
 def _run(connection: sqlite3.Connection, script: str) -> None:
     for statement in script.split(";\n"):
         connection.execute(statement)
-
-
-@contextmanager
-def writing(connection: sqlite3.Connection) -> Iterator[None]:
-    """One transaction, alone among all that write to the file."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
 
 
 @contextmanager

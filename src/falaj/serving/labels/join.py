@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from falaj.serving.labels import steps
-from falaj.serving.labels.database import open_database, reading, writing
+from falaj.serving.labels.database import open_database, reading
 from falaj.serving.labels.joined import Joined
 from falaj.serving.labels.naming import size_of
 from falaj.serving.labels.register import Register
@@ -27,6 +27,7 @@ from falaj.serving.predictionlog import (
 )
 from falaj.serving.predictionlog.format import record_of
 from falaj.serving.predictionlog.routing import SHADOW
+from falaj.sqlite_transactions import writing
 
 _PARTS = 1024
 _JOINED = """

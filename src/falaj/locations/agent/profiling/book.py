@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from falaj.locations.agent.profiling.blocks import Arm, ArmKey, Block
 from falaj.locations.agent.profiling.tallies import LossRun, LossTally
 from falaj.monitoring.profiles import Profile
 from falaj.serving.recalibration.selection import ScoreDay
+from falaj.sqlite_transactions import writing
 
 FILE = "profiles.db"
 MOST_UNSENT = 2_000
@@ -78,7 +79,7 @@ class Book:
         self._db = sqlite3.connect(path, timeout=30.0, isolation_level=None)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
-        with self.writing():
+        with writing(self._db):
             if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:
                 for statement in _SCHEMA.split(";\n"):
                     self._db.execute(statement)
@@ -88,16 +89,9 @@ class Book:
         """Close the file."""
         self._db.close()
 
-    @contextmanager
-    def writing(self) -> Iterator[None]:
+    def writing(self) -> AbstractContextManager[None]:
         """One transaction."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+        return writing(self._db)
 
     def meta(self, name: str) -> Any:
         """A remembered value; None before the first."""
@@ -198,7 +192,7 @@ class Book:
 
     def sent(self, blocks: list[Unsent], runs: list[int]) -> None:
         """The control plane has them; what was added meanwhile is sent again. Profiles that it has are not kept."""
-        with self.writing():
+        with writing(self._db):
             self._db.executemany(
                 "UPDATE block SET sent = ? WHERE id = ?", [(each.revision, each.id) for each in blocks]
             )
@@ -214,7 +208,7 @@ class Book:
         Returns:
             How many blocks went that the control plane never had.
         """
-        with self.writing():
+        with writing(self._db):
             lost = self._db.execute(_DROP_UNSENT, (MOST_UNSENT,)).rowcount
             self._db.execute(_DROP_OLD, (MOST_KEPT,))
             self._db.execute(_DROP_RUNS, (MOST_KEPT,))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
 from falaj.locations.agent.recalibration.gathering import GatheredRow
 from falaj.serving.recalibration import LabelledRows
+from falaj.sqlite_transactions import writing
 
 FILE = "recalibration.db"
 DAY_S = 86_400.0
@@ -42,7 +42,7 @@ class RowsFile:
         self._db = sqlite3.connect(path, timeout=30.0, isolation_level=None)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
-        with self._writing():
+        with writing(self._db):
             if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:
                 for statement in _SCHEMA.split(";\n"):
                     self._db.execute(statement)
@@ -59,7 +59,7 @@ class RowsFile:
 
     def keep(self, rows: Iterable[GatheredRow], position: int) -> None:
         """Keep rows and the place behind them; a row that is there takes its new label."""
-        with self._writing():
+        with writing(self._db):
             for row in rows:
                 day = int(row.predicted_at // DAY_S)
                 place = (row.endpoint, row.release, day)
@@ -79,17 +79,7 @@ class RowsFile:
             before: Unix seconds.
         """
         count = "SELECT endpoint, release, day FROM labelled GROUP BY 1, 2, 3 HAVING count(*) > ?"
-        with self._writing():
+        with writing(self._db):
             self._db.execute("DELETE FROM labelled WHERE day < ?", (int(before // DAY_S),))
             for place in self._db.execute(count, (MOST_OF_A_DAY,)).fetchall():
                 self._db.execute(_THIN, (*place, *place, MOST_OF_A_DAY))
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
