@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import falaj
-from falaj.errors import FalajError
+from falaj.core.errors import FalajError
 
 SOURCES = Path(falaj.__file__).parent
 
@@ -70,7 +70,7 @@ def _first_sentence(kind: type) -> str:
 
 def _answers() -> dict[str, Said]:
     """Answers that no error class stands for: the gateway's own, and the server's to what it did not expect."""
-    from falaj.locations.runtimes.process import envoy_config
+    from falaj.dataplane.runtimes.process import envoy_config
 
     return {
         **{code: Said(title, status, None) for status, (code, title, _) in envoy_config._PROBLEMS.items()},
@@ -103,7 +103,7 @@ def _all_places() -> dict[str, list[tuple[type[FalajError], int | None]]]:
 def _places(
     path: Path, classes: Mapping[str, type[FalajError]]
 ) -> Iterator[tuple[str, ast.expr, type[FalajError], int | None]]:
-    in_evidence = "evidence" in path.parts
+    in_evidence = "attestations" in path.parts
     for call in ast.walk(_Inline().visit(ast.parse(path.read_text(encoding="utf-8")))):
         match call:
             case ast.Call(func=ast.Name(id=name), args=[message, *_], keywords=keywords) if name in classes:

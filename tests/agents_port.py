@@ -10,16 +10,16 @@ from pathlib import Path
 
 import httpx
 
-from falaj.governance import settings
-from falaj.governance.workload import enrolment
-from falaj.governance.workload.authority import Authority
-from falaj.home import Home
-from falaj.locations.agent.enrolling import enrol
-from falaj.locations.agent.membership import Membership
-from falaj.project.platform_spec import LocationSpec, PlatformSpec
-from falaj.server.mutual_tls import Listener
-from falaj.server.platform import Platform
+from falaj.api.mutual_tls import Listener
+from falaj.api.platform import Platform
+from falaj.config.platform_spec import LocationSpec, PlatformSpec
+from falaj.core.home import Home
+from falaj.dataplane.agent.enrolling import enrol
+from falaj.dataplane.agent.membership import Membership
 from falaj.storage import Database
+from falaj.trust import settings
+from falaj.trust.pki import enrolment
+from falaj.trust.pki.authority import Authority
 from tests.apps import app_of
 from tests.databases import migrated_sqlite
 from tests.servers import free_ports

@@ -11,10 +11,10 @@ from argon2 import PasswordHasher
 from fastapi import FastAPI
 from starlette.datastructures import State
 
-from falaj.governance.identity import Doorkeeper, Passwords
-from falaj.home import Home
-from falaj.server import create_app
-from falaj.server.platform import Platform
+from falaj.api import create_app
+from falaj.api.platform import Platform
+from falaj.core.home import Home
+from falaj.trust.identity import Doorkeeper, Passwords
 from tests.databases import migrated_sqlite
 
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Iterable
 
 AREAS = {
-    "models": ("models", "checks", "serving", "pipeline", "confinement", "runs"),
-    "locations": ("locations", "serving", "rollout", "release", "evidence", "egress", "encryption"),
-    "durability": ("storage", "artifacts", "processes", "runs", "backup", "server"),
-    "lifecycle": ("monitoring", "retraining", "rollout", "runs", "pipeline", "release"),
+    "models": ("models", "build", "dataplane/model_server", "core/sandbox", "control/runs"),
+    "locations": ("dataplane", "statistics/rollout", "control/releases", "control/changes", "supply_chain"),
+    "durability": ("storage", "supply_chain/artifacts", "control/runs", "cli/backup", "api"),
+    "lifecycle": ("control", "statistics", "build/pipeline"),
 }
 """Rooms of `src/falaj` that the long tests of an area go through."""
 EVERYTHING = ("pyproject.toml", "uv.lock", "Makefile", "tests/conftest.py", "tests/e2e/", "examples/")

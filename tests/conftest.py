@@ -24,10 +24,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--every-database", action="store_true", help="run tests of routes and rooms on both databases")
 
 
+PURE = Path(__file__).with_name("pure_cores.txt")
 EDGES = {"database", "served"}
 """Fixtures of tests that are not of a pure core: measuring their coverage would take half as long again."""
-CORES = {line.split("/")[2] for line in Path(__file__).with_name("pure_cores.txt").read_text().split()}
-"""Rooms that have pure cores."""
+CORES = tuple({str(Path(line).relative_to("src/falaj").parent) for line in PURE.read_text().split()})
+"""Folders that have pure cores."""
 SLOW = {"e2e", "faults", *AREAS}
 LONGEST = (
     "test_flights", "test_retraining", "test_replay", "test_refit_run", "test_kill", "test_bad_input",
@@ -43,10 +44,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not config.getoption("every_database"):
         one_database(config, items)
     for item in items:
-        room = item.nodeid.split("/")[1]
-        if _is_slow(item) or room not in CORES or EDGES.intersection(getattr(item, "fixturenames", ())):
+        if _is_slow(item) or not _is_of_core(item) or EDGES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.no_cover)
     items.sort(key=_place)
+
+
+def _is_of_core(item: pytest.Item) -> bool:
+    return item.nodeid.removeprefix("tests/").startswith(CORES)
 
 
 def _is_slow(item: pytest.Item) -> bool:

@@ -17,10 +17,10 @@ from zlib import crc32
 import pytest
 from sqlalchemy import Engine, create_engine, event, text
 
-from falaj.evidence import TrustedKey
-from falaj.evidence.keys import Signer, signer_of
-from falaj.facts import FactBook, Heights, Seals
 from falaj.storage import Database
+from falaj.storage.facts import FactBook, Heights, Seals
+from falaj.supply_chain.attestations import TrustedKey
+from falaj.supply_chain.attestations.keys import Signer, signer_of
 
 _MIGRATED = "falaj_migrated"
 _NEVER_CUT_OFF = ("fsync", "synchronous_commit", "full_page_writes")
@@ -122,7 +122,7 @@ def _migrated_file() -> bytes:
 
 ON_BOTH = ("/audit/", "at_once", "retraining/test_requesting.py")
 """What in them is about the databases themselves: how they keep transactions apart."""
-ON_EITHER = ("tests/server/", "tests/governance/", "tests/retraining/", "tests/integrations/")
+ON_EITHER = ("tests/api/", "tests/trust/", "tests/control/retraining/", "tests/integrations/")
 """Tests of what is built on the process table and the audit log, which themselves are always tested on both."""
 
 

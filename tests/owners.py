@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from falaj.release import owners
+from falaj.control.releases import owners
 
 
 def own(session: Session, model: str, project: str) -> None:

@@ -14,15 +14,16 @@ import pytest
 import uvicorn
 from sqlalchemy.orm import Session
 
-from falaj import evidence, release
-from falaj.artifacts import Digest
-from falaj.home import Home
-from falaj.runs import queue
-from falaj.server.platform import Platform
-from falaj.serving.predictionlog import LogWriter, SegmentHeader
-from falaj.serving.predictionlog.format import encode_record
+from falaj.api.platform import Platform
+from falaj.control import releases as release
+from falaj.control.runs import queue
+from falaj.core.home import Home
+from falaj.dataplane.prediction_log import LogWriter, SegmentHeader
+from falaj.dataplane.prediction_log.format import encode_record
 from falaj.storage import ProjectRow, ReleaseRow, RunRow, StepRunRow
 from falaj.storage.change_tables import ChangeRow
+from falaj.supply_chain import attestations as evidence
+from falaj.supply_chain.artifacts import Digest
 from tests.apps import app_of
 from tests.databases import migrated_sqlite
 from tests.servers import free_ports

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def test_a_change_calls_for_the_areas_whose_rooms_it_touches() -> None:
-    assert changed_areas(["src/falaj/locations/agent/asking.py"]) == ["locations"]
+    assert changed_areas(["src/falaj/dataplane/agent/asking.py"]) == ["locations"]
     assert changed_areas(["tests/models/test_lightgbm.py", "src/falaj/models/x.py"])[0] == "models"
     assert changed_areas(["docs/explanation/audit.md"]) == []
 
@@ -19,11 +19,10 @@ def test_what_all_depend_on_calls_for_all() -> None:
 
 
 def test_rooms_exist_and_each_area_has_tests_and_a_target() -> None:
-    rooms = {folder.name for folder in (ROOT / "src/falaj").iterdir()}
     makefile = (ROOT / "Makefile").read_text()
     tests = [path.read_text() for path in (ROOT / "tests").rglob("test_*.py")]
     for area, needed in AREAS.items():
-        assert set(needed) <= rooms
+        assert all((ROOT / "src/falaj" / room).is_dir() for room in needed)
         assert any(f"mark.{area}" in text for text in tests)
     listed = re.search(r"^AREAS := (.+)$", makefile, re.MULTILINE)
     assert listed is not None

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from falaj.ids import parse_number
+from falaj.core.ids import parse_number
 
 
 @pytest.mark.parametrize(("text", "number"), [("0", 0), ("7", 7), ("007", 7), ("999999999", 999_999_999)])

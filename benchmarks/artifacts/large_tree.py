@@ -30,7 +30,7 @@ ACTIONS = {
 
 CHILD = """
 import sys
-from falaj.artifacts import open_store
+from falaj.supply_chain.artifacts import open_store
 store, argument, target = open_store(sys.argv[1]), sys.argv[2], sys.argv[3]
 {action}
 print([line for line in open("/proc/self/status") if line.startswith("VmHWM")][0], file=sys.stderr)

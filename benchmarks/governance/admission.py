@@ -21,10 +21,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from falaj import evidence as ev
-from falaj.evidence.checkpoint import Checkpoint, sign_checkpoint
-from falaj.evidence.merkle import inclusion_proof, leaf_hash, root
-from falaj.evidence.model_signature import KEY_FILE, sign_model
+from falaj.supply_chain import attestations as ev
+from falaj.supply_chain.attestations.checkpoint import Checkpoint, sign_checkpoint
+from falaj.supply_chain.attestations.merkle import inclusion_proof, leaf_hash, root
+from falaj.supply_chain.attestations.model_signature import KEY_FILE, sign_model
 
 LIMIT_MS = 150.0
 NOW = 1_767_300_000.0

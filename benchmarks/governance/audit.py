@@ -21,9 +21,9 @@ from pathlib import Path
 
 from sqlalchemy import insert
 
-from falaj.evidence import Role, open_keyring
-from falaj.governance import audit
 from falaj.storage import Database, EventRow
+from falaj.supply_chain.attestations import Role, open_keyring
+from falaj.trust import audit
 
 NOW = 1_800_000_000.0
 BATCH = 1_000

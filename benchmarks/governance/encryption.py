@@ -26,8 +26,8 @@ from large_tree import make_tree
 CHILD = """
 import resource, sys
 from pathlib import Path
-from falaj.artifacts import open_home_store
-from falaj.home import Home
+from falaj.supply_chain.artifacts import open_home_store
+from falaj.core.home import Home
 home, argument, target = Home(Path(sys.argv[1]), {{"FALAJ_ENCRYPTION": sys.argv[2]}}), sys.argv[3], sys.argv[4]
 store = open_home_store(home.prepare())
 {action}
@@ -63,8 +63,8 @@ def one_round(work: Path, how: str) -> dict[str, tuple[float, int]]:
 
 def log_costs(count: int = 20_000) -> tuple[float, float]:
     """Microseconds of processor time that one record takes, in the clear and sealed."""
-    from falaj.encryption import DataKey
-    from falaj.serving.predictionlog import LogWriter, SegmentHeader, new_log_key
+    from falaj.dataplane.prediction_log import LogWriter, SegmentHeader, new_log_key
+    from falaj.supply_chain.encryption import DataKey
 
     answers = [("0190f3a2-7b1c-7d4e-8f5a-6b7c8d9e0f1a", 7, [tuple(range(20))], {"label": [1], "probability": [0.5]})]
     found = []

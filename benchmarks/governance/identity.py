@@ -14,10 +14,10 @@ from tempfile import TemporaryDirectory
 
 from timing import median_ms
 
-from falaj.facts import open_book
-from falaj.governance.identity import NewAccount, NewToken, Passwords, accounts, authenticate, open_session, tokens
-from falaj.governance.principal import PrincipalKind
+from falaj.core.principal import PrincipalKind
 from falaj.storage import Database
+from falaj.storage.facts import open_book
+from falaj.trust.identity import NewAccount, NewToken, Passwords, accounts, authenticate, open_session, tokens
 
 NOW = 1_800_000_000.0
 LIMIT_MS = 1.0

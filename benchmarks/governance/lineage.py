@@ -22,16 +22,16 @@ from fastapi.testclient import TestClient
 from sqlalchemy import insert, select, text
 from timing import median_ms
 
-from falaj import evidence
-from falaj.governance import lineage
-from falaj.governance.lineage import Node
-from falaj.home import Home
-from falaj.server import create_app
-from falaj.server.platform import Platform
-from falaj.serving.predictionlog import LogWriter, SegmentHeader
-from falaj.serving.predictionlog.format import encode_record
+from falaj.api import create_app
+from falaj.api.platform import Platform
+from falaj.core.home import Home
+from falaj.dataplane.prediction_log import LogWriter, SegmentHeader
+from falaj.dataplane.prediction_log.format import encode_record
 from falaj.storage import Database, EvidenceRow, ProjectRow, ReleaseRow, RunRow, StepRunRow
 from falaj.storage.lineage_tables import LineageEdgeRow, ServedRow
+from falaj.supply_chain import attestations as evidence
+from falaj.trust import lineage
+from falaj.trust.lineage import Node
 
 LIMIT_MS = 50.0
 STEPS = 8

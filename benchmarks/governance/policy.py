@@ -14,8 +14,11 @@ from tempfile import TemporaryDirectory
 import cedarpy
 from timing import median_ms
 
-from falaj.facts import open_book
-from falaj.governance.policy import (
+from falaj.core.principal import Principal, PrincipalKind
+from falaj.storage import Database
+from falaj.storage.facts import open_book
+from falaj.storage.policy_tables import RoleBindingRow
+from falaj.trust.policy import (
     Action,
     Binding,
     ChangeFacts,
@@ -27,10 +30,7 @@ from falaj.governance.policy import (
     decide,
     with_organisation,
 )
-from falaj.governance.policy.policyset import rule_text
-from falaj.governance.principal import Principal, PrincipalKind
-from falaj.storage import Database
-from falaj.storage.policy_tables import RoleBindingRow
+from falaj.trust.policy.policyset import rule_text
 
 LIMIT_MS = 1.0
 NOW = 1_800_000_000.0

@@ -20,13 +20,13 @@ from typing import Any
 
 import numpy as np
 
-from falaj.artifacts.digest import Digest
-from falaj.locations.agent.profiling import Profiling, References
-from falaj.locations.agent.profiling.book import Book
-from falaj.locations.desired import DesiredState, Endpoint
-from falaj.monitoring.reference import MonitoringSettings, ReferenceRows, ReleaseReference, build_reference
-from falaj.serving.predictionlog import LogWriter, SegmentHeader, columns_of, tail
-from falaj.serving.predictionlog.format import encode_record
+from falaj.dataplane.agent.profiling import Profiling, References
+from falaj.dataplane.agent.profiling.book import Book
+from falaj.dataplane.desired import DesiredState, Endpoint
+from falaj.dataplane.prediction_log import LogWriter, SegmentHeader, columns_of, tail
+from falaj.dataplane.prediction_log.format import encode_record
+from falaj.statistics.reference import MonitoringSettings, ReferenceRows, ReleaseReference, build_reference
+from falaj.supply_chain.artifacts.digest import Digest
 
 DIGEST = Digest("sha256:" + "ab" * 32)
 

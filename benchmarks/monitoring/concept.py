@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from river import drift
 
-from falaj.monitoring.concept import (
+from falaj.statistics.concept import (
     Baseline,
     ConceptState,
     Losses,

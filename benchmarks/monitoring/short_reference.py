@@ -15,8 +15,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from falaj.checks.comparison import upper_bound
-from falaj.monitoring.concept import Baseline, ConceptState, LossBlocks, advance, calibrate
+from falaj.statistics.comparison import upper_bound
+from falaj.statistics.concept import Baseline, ConceptState, LossBlocks, advance, calibrate
 
 PROMISE, LONGEST = 365, 1095
 MEAN, SPREAD = 0.166, 0.05

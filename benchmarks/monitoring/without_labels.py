@@ -21,7 +21,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from falaj.monitoring.performance import Window, estimate, fit_calibration
+from falaj.statistics.performance import Window, estimate, fit_calibration
 
 Vector = NDArray[np.float64]
 TRUTH: dict[str, Callable[[Vector, Vector], float]] = {

@@ -20,7 +20,7 @@ from year_flights import FIRST_SERVED, Vector, Year, first_of
 from year_loop import Alert, Loop, Training, Wish
 from year_picture import drawing
 
-from falaj.monitoring.reference import MonitoringSettings
+from falaj.statistics.reference import MonitoringSettings
 
 MONTHS = range(3, 13)
 FALSE_AFTER_DAYS = 28

@@ -13,8 +13,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from falaj.monitoring.profiles import Coded, Column
-from falaj.monitoring.reference import ReferenceRows
+from falaj.statistics.profiles import Coded, Column
+from falaj.statistics.reference import ReferenceRows
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples/flights/src"))
 from flights.features import CATEGORIES, FEATURES, LABEL, prepare

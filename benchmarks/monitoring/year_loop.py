@@ -12,13 +12,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from year_flights import DAY_S, FIRST_SERVED, LAST, Model, Vector, Year
 
-from falaj.checks.backtest import BacktestVerdict, backtest
-from falaj.checks.paired import ScoredRows
-from falaj.locations.agent.profiling.tallies import LossRun, LossTally
-from falaj.monitoring.reference import PREDICTION, MonitoringSettings, ReleaseReference, build_reference
-from falaj.monitoring.triage import Action, Cause
-from falaj.monitoring.watching import Judged, MonitorState, Run, WindowBlock, judge
-from falaj.retraining import (
+from falaj.build.checks.backtest import BacktestVerdict, backtest
+from falaj.build.checks.paired import ScoredRows
+from falaj.control.monitoring.evaluation import Judged, MonitorState, Run, WindowBlock, judge
+from falaj.control.monitoring.triage import Action, Cause
+from falaj.control.retraining import (
     FeedbackWish,
     Outcome,
     PastTraining,
@@ -33,6 +31,8 @@ from falaj.retraining import (
     feedback_trigger,
     training_window,
 )
+from falaj.dataplane.agent.profiling.tallies import LossRun, LossTally
+from falaj.statistics.reference import PREDICTION, MonitoringSettings, ReleaseReference, build_reference
 
 LABEL_DELAY_S = DAY_S
 MARGIN = 0.005  # of the example's gate "brier not worse than live"

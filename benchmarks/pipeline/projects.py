@@ -23,10 +23,10 @@ def add(before: int) -> int:
 RUN = """
 import sys
 from pathlib import Path
-from falaj.artifacts import open_store
-from falaj.pipeline import execute
-from falaj.pipeline.environment import Environment
-from falaj.project.spec import ProjectSpec, StepSpec
+from falaj.supply_chain.artifacts import open_store
+from falaj.build.pipeline import execute
+from falaj.core.venv.environment import Environment
+from falaj.config.spec import ProjectSpec, StepSpec
 
 root, count, run = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 steps = {"s0": StepSpec("s0", run="steps:first")}

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from falaj.confinement import Launch, Wall, offered, python_folders, scratch_environ, start
+from falaj.core.sandbox import Launch, Wall, offered, python_folders, scratch_environ, start
 
 WORK = {
     "nothing": "pass",

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import uv
 
-from falaj.confinement import Launch, Launched, Wall
+from falaj.core.sandbox import Launch, Launched, Wall
 
 TARGET = 1.10
 
@@ -40,9 +40,9 @@ def start_bare(launch: Launch, _wall: Wall, stdout: int | None = subprocess.PIPE
 
 def run_once(project: Path, home: Path, *, walled: bool) -> None:
     """One run in this process."""
-    from falaj.home import Home
-    from falaj.pipeline import process
-    from falaj.runs.stand_alone import run_checkout
+    from falaj.control.runs.stand_alone import run_checkout
+    from falaj.core.home import Home
+    from falaj.core.os_processes import process
 
     if not walled:
         process.start = start_bare
@@ -63,7 +63,7 @@ def measured(project: Path, home: Path, *, walled: bool) -> tuple[float, float]:
 
 def made(folder: Path, checks: str) -> Path:
     """The template's project with its lockfile."""
-    from falaj.project.create import create_project
+    from falaj.config.create import create_project
 
     project = folder / "tumours"
     create_project(project, "tumours")

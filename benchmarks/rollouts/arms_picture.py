@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from identical import NAME
 
-from falaj.locations.accesslog import Access, AccessLog
-from falaj.locations.agent.rollouts.counting import by_endpoint
+from falaj.dataplane.accesslog import Access, AccessLog
+from falaj.dataplane.agent.rollouts.counting import by_endpoint
 
 WIDTH, HEIGHT, LEFT, TOP = 640, 240, 56, 40
 ARMS = {"stable": "#888888", "baseline": "#2874a6", "canary": "#c0392b"}

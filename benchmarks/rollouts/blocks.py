@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import beta
 
-from falaj.rollout.analysis import Analysis, AnalysisPlan, Block, MetricSpec
+from falaj.statistics.rollout.analysis import Analysis, AnalysisPlan, Block, MetricSpec
 
 PLAN = AnalysisPlan((MetricSpec.error_blocks(), MetricSpec.latency_blocks()), burn_in_s=10.0, burn_in_max_s=20.0)
 HOUR = 3_600

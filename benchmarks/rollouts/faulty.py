@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from falaj.serving.modelserver.__main__ import main
-from falaj.serving.modelserver.app import ModelServer
+from falaj.dataplane.model_server.__main__ import main
+from falaj.dataplane.model_server.app import ModelServer
 
 FAULT = Path(sys.argv[1])
 _random = random.Random()

@@ -28,17 +28,17 @@ from typing import Any
 
 from traffic import Location
 
-from falaj.locations.accesslog import Access, AccessLog
-from falaj.locations.agent.intake import Offer
-from falaj.locations.agent.rollouts import Predictions, Record, Rollouts
-from falaj.locations.agent.rollouts.counting import by_endpoint, counted
-from falaj.locations.desired import DesiredState, RolloutWish, Servable
-from falaj.locations.runtimes.process.replica import ReplicaOptions, modelserver_command
-from falaj.rollout import Rollout, RolloutPlan, RolloutState, plan_of
-from falaj.rollout.analysis import Analysis
-from falaj.rollout.analysis.latency_blocks import LatencyBlocks
-from falaj.rollout.judging import analysis_plan
-from falaj.serving.labels import LabelJoin
+from falaj.dataplane.accesslog import Access, AccessLog
+from falaj.dataplane.agent.intake import Offer
+from falaj.dataplane.agent.rollouts import Predictions, Record, Rollouts
+from falaj.dataplane.agent.rollouts.counting import by_endpoint, counted
+from falaj.dataplane.desired import DesiredState, RolloutWish, Servable
+from falaj.dataplane.label_join import LabelJoin
+from falaj.dataplane.runtimes.process.replica import ReplicaOptions, modelserver_command
+from falaj.statistics.rollout import Rollout, RolloutPlan, RolloutState, plan_of
+from falaj.statistics.rollout.analysis import Analysis
+from falaj.statistics.rollout.analysis.latency_blocks import LatencyBlocks
+from falaj.statistics.rollout.judging import analysis_plan
 
 PASS_S = 0.1  # as often as the agent looks
 NAME = "dev/m"

@@ -1,4 +1,4 @@
-"""The judge of falaj.rollout.analysis, over many runs at once; `agrees` holds it against the real one."""
+"""The judge of falaj.statistics.rollout.analysis, over many runs at once; `agrees` holds it against the real one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 from streams import Counts, Stream
 
-from falaj.rollout.analysis import Analysis, AnalysisPlan, Batch, MetricSpec, arms
+from falaj.statistics.rollout.analysis import Analysis, AnalysisPlan, Batch, MetricSpec, arms
 
 EVEN = np.array([1.15, 1.3, 1.5, 2, 3, 5, 10, 30])  # the mixture that was proposed first, with even shares
 

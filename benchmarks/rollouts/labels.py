@@ -16,10 +16,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from falaj.rollout.analysis import Analysis, AnalysisPlan, Batch, MetricSpec
-from falaj.rollout.analysis.betting import Bets
-from falaj.rollout.analysis.label_blocks import LabelBlock, LabelSums
-from falaj.rollout.analysis.verdict import UNLIKE
+from falaj.statistics.rollout.analysis import Analysis, AnalysisPlan, Batch, MetricSpec
+from falaj.statistics.rollout.analysis.betting import Bets
+from falaj.statistics.rollout.analysis.label_blocks import LabelBlock, LabelSums
+from falaj.statistics.rollout.analysis.verdict import UNLIKE
 
 ALPHA, DAYS, DAY_S = 0.01, 60, 86_400.0
 SPREAD = 0.005

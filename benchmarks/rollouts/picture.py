@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from blocks import HOUR, PLAN, Traffic, block
 
-from falaj.rollout.analysis import Analysis
+from falaj.statistics.rollout.analysis import Analysis
 
 WIDTH, HEIGHT, LEFT, TOP, GAP = 400, 220, 46, 46, 70
 COLOURS = {"errors: harm": "#c0392b", "latency: harm": "#d68910", "errors: safe": "#1e8449", "latency: safe": "#2874a6"}

@@ -21,16 +21,16 @@ from pathlib import Path
 
 from traffic import MLMODEL, Location, make_model, servable
 
-from falaj.locations.accesslog import Access, AccessLog
-from falaj.locations.agent.intake import Offer
-from falaj.locations.agent.rollouts import Predictions, Rollouts
-from falaj.locations.agent.rollouts.counting import counted
-from falaj.locations.agent.rollouts.record import Record
-from falaj.locations.desired import DesiredState, RolloutWish
-from falaj.rollout import plan_of
-from falaj.rollout.analysis import Analysis
-from falaj.rollout.judging import analysis_plan
-from falaj.serving.labels import LabelJoin
+from falaj.dataplane.accesslog import Access, AccessLog
+from falaj.dataplane.agent.intake import Offer
+from falaj.dataplane.agent.rollouts import Predictions, Rollouts
+from falaj.dataplane.agent.rollouts.counting import counted
+from falaj.dataplane.agent.rollouts.record import Record
+from falaj.dataplane.desired import DesiredState, RolloutWish
+from falaj.dataplane.label_join import LabelJoin
+from falaj.statistics.rollout import plan_of
+from falaj.statistics.rollout.analysis import Analysis
+from falaj.statistics.rollout.judging import analysis_plan
 
 PROMISED_S = 1.0
 BAD = 3

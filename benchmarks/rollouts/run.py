@@ -20,7 +20,7 @@ import until
 from baselines import all_baselines
 from streams import HOUR_S, Counts, Stream, rate_bound
 
-from falaj.rollout.analysis import Analysis, AnalysisPlan, Batch, MetricSpec
+from falaj.statistics.rollout.analysis import Analysis, AnalysisPlan, Batch, MetricSpec
 
 ALPHA = 0.01
 CHUNK = 200
@@ -259,7 +259,7 @@ def main() -> int:
         "alarms": lambda: false_alarms(runs),
     }
     apart = judge.agrees(next(chunks(replace(HEALTHY["constant"], ratio=2.0), 1, 1)))
-    print(f"The simulated judge and falaj.rollout.analysis differ by at most {apart:.1e} in the log of the evidence.")
+    print(f"The simulated judge and rollout.analysis differ by at most {apart:.1e} in the log of the evidence.")
     for name in sections if asked.only is None else asked.only:
         sections[name]()
     return 0 if apart < 1e-6 else 1

@@ -31,12 +31,12 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
-from falaj.artifacts.digest import parse_digest
-from falaj.locations.accesslog import Access, AccessLog, Position
-from falaj.locations.desired import Endpoint, EndpointState, Servable
-from falaj.locations.runtimes.process.replica import ReplicaCommand, ReplicaRecords, modelserver_command
-from falaj.locations.runtimes.process.runtime import Place, ProcessRuntime
-from falaj.locations.traffic import TOTAL_WEIGHT, Traffic
+from falaj.dataplane.accesslog import Access, AccessLog, Position
+from falaj.dataplane.desired import Endpoint, EndpointState, Servable
+from falaj.dataplane.runtimes.process.replica import ReplicaCommand, ReplicaRecords, modelserver_command
+from falaj.dataplane.runtimes.process.runtime import Place, ProcessRuntime
+from falaj.dataplane.traffic import TOTAL_WEIGHT, Traffic
+from falaj.supply_chain.artifacts.digest import parse_digest
 
 BODY = json.dumps({"inputs": [{"name": "x", "shape": [1], "datatype": "FP64", "data": [1.0]}]}).encode()
 MLMODEL = """

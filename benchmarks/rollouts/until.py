@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from streams import bound, rate_bound
 
-from falaj.rollout.analysis import LATENCY_QUANTILES, MetricSpec, arms, latency, rates
+from falaj.statistics.rollout.analysis import LATENCY_QUANTILES, MetricSpec, arms, latency, rates
 
 ALPHA, WEIGHT = 0.01, 0.1
 LINE = math.log(1 / ALPHA)

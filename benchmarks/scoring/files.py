@@ -105,7 +105,7 @@ def make_model(folder: Path) -> None:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OrdinalEncoder
 
-    from falaj.serving.packaging import package_model
+    from falaj.build.packaging import package_model
 
     table = pd.DataFrame(columns_of(20_000, 0))
     random = np.random.default_rng(1)

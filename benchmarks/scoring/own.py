@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from falaj.serving.scoring import ScoringJob, read_input, score_file
+from falaj.dataplane.scoring import ScoringJob, read_input, score_file
 
 
 def main(model: Path, source: Path, target: Path, processes: int) -> None:

@@ -20,9 +20,8 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from falaj.encryption import DataKey
-from falaj.serving.labels import LabelJoin
-from falaj.serving.predictionlog import (
+from falaj.dataplane.label_join import LabelJoin
+from falaj.dataplane.prediction_log import (
     LABELS,
     LogKeys,
     LogWriter,
@@ -32,6 +31,7 @@ from falaj.serving.predictionlog import (
     new_log_key,
     tail,
 )
+from falaj.supply_chain.encryption import DataKey
 
 KEY = DataKey("ab" * 16, "default", bytes(32))
 KEYS = LogKeys(lambda _id: KEY)

@@ -19,9 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from falaj.encryption import DataKey
-from falaj.serving.export import Selection, export_predictions
-from falaj.serving.predictionlog import (
+from falaj.dataplane.prediction_log import (
     LogKeys,
     LogWriter,
     Lookup,
@@ -32,7 +30,9 @@ from falaj.serving.predictionlog import (
     segments,
     tail,
 )
-from falaj.serving.predictionlog.compaction import Outcome, compact
+from falaj.dataplane.prediction_log.compaction import Outcome, compact
+from falaj.dataplane.prediction_log.export import Selection, export_predictions
+from falaj.supply_chain.encryption import DataKey
 
 KEY = DataKey("ab" * 16, "default", bytes(32))
 KEYS = LogKeys(lambda _id: KEY)

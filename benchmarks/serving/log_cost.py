@@ -24,9 +24,9 @@ from pathlib import Path
 
 from throughput import HERE, Contender, free_port, payload, wait_answer
 
-from falaj.encryption import DataKey
-from falaj.serving.modelserver.origin import origins
-from falaj.serving.predictionlog import LogWriter, SegmentHeader, new_log_key
+from falaj.dataplane.model_server.origin import origins
+from falaj.dataplane.prediction_log import LogWriter, SegmentHeader, new_log_key
+from falaj.supply_chain.encryption import DataKey
 
 HEADERS = {"host": "falaj", "content-type": "application/json", "x-request-id": "0b7c1f0e-1111-4222-8333-444455556666"}
 ROUTED = {"falaj-arm": "canary;w=500", "falaj-unit": "customer-7843"}

@@ -11,7 +11,7 @@ import pandas as pd
 from mlflow.models import infer_signature
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from falaj.serving.packaging import package_model
+from falaj.build.packaging import package_model
 
 random = np.random.default_rng(0)
 table = pd.DataFrame(random.random((5000, 20)), columns=[f"x{index}" for index in range(20)])

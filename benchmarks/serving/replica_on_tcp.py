@@ -13,10 +13,10 @@ from pathlib import Path
 
 import granian.server.embed
 
-from falaj.encryption import DataKey
-from falaj.serving.modelserver import server
-from falaj.serving.modelserver.__main__ import main
-from falaj.serving.predictionlog import new_log_key
+from falaj.dataplane.model_server import server
+from falaj.dataplane.model_server.__main__ import main
+from falaj.dataplane.prediction_log import new_log_key
+from falaj.supply_chain.encryption import DataKey
 
 Server = granian.server.embed.Server
 

@@ -22,9 +22,9 @@ from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 
-from falaj.locations.runtimes.process.gateway import Gateway
-from falaj.locations.runtimes.process.routing import TOTAL_WEIGHT, Arm, Route, RoutingTable
-from falaj.locations.runtimes.process.runtime import Place
+from falaj.dataplane.runtimes.process.gateway import Gateway
+from falaj.dataplane.runtimes.process.routing import TOTAL_WEIGHT, Arm, Route, RoutingTable
+from falaj.dataplane.runtimes.process.runtime import Place
 
 REPLICA = """
 import sys

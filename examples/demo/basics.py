@@ -12,8 +12,8 @@ from rich.table import Table
 from demo.outcomes import SHOWN
 from demo.stage import Answers, Flight, Stage, commit_and_push, edit, endpoint_url, follow_run, serves
 from demo.terminal import CHECKOUT, PROJECT, console, falaj, git, show_command, wait_for
-from falaj.client import Endpoint
-from falaj.home import Home
+from falaj.core.home import Home
+from falaj.sdk import Endpoint
 
 ENDPOINT = "dev/flight-delay"
 
@@ -62,7 +62,7 @@ def see_it_live(_: Stage) -> str:
 def predict(stage: Stage) -> str:
     """Ask the endpoint about every flight, one after the other."""
     flights, url = stage.flights, endpoint_url(ENDPOINT)
-    show_command(f"endpoint = falaj.client.Endpoint({url!r})", prompt=">>>")
+    show_command(f"endpoint = falaj.sdk.Endpoint({url!r})", prompt=">>>")
     show_command("for flight in flights: endpoint.predict([flight])", prompt=">>>")
     stage.answers = ask_about(flights, url)
     report_answers(stage.answers, [flight.arrived_late for flight in flights])

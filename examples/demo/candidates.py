@@ -15,8 +15,8 @@ from demo.people import log_in
 from demo.replay import replayed
 from demo.stage import Stage, commit_and_push, edit, follow_run, platform, run_of_head, serves
 from demo.terminal import FALAJ, PROJECT, SCRATCH, console, falaj, refused, wait_for
-from falaj.documents.gates import CapturedGate
-from falaj.documents.rollouts import Rollout
+from falaj.schemas.gates import CapturedGate
+from falaj.schemas.rollouts import Rollout
 
 CANARY = """\
   dev:

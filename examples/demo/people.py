@@ -21,7 +21,7 @@ from demo.terminal import (
     show_command,
     wait_for,
 )
-from falaj.home import Home
+from falaj.core.home import Home
 
 RELEASE = "flight-delay@1"
 PEOPLE = {

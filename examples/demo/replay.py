@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from demo.stage import Flight, endpoint_url
-from falaj.client import Endpoint, Label, ProblemError, ServerUnreachableError
+from falaj.sdk import Endpoint, Label, ProblemError, ServerUnreachableError
 
 LABELS_AT_ONCE = 100
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from demo.terminal import PROJECT, SCRATCH, DemoError, falaj, git, git_quietly, show_command, wait_for
-from falaj.api import Run
-from falaj.client import Client
+from falaj.schemas.api import Run
+from falaj.sdk import Client
 
 if TYPE_CHECKING:
     from demo.year import Replay

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from demo.stage import Stage
 from demo.terminal import CHECKOUT, FALAJ, PROJECT, SCRATCH, console
-from falaj.api import Run
+from falaj.schemas.api import Run
 
 
 def summarise(stage: Stage) -> None:

@@ -32,9 +32,9 @@ from demo.stage import (
     serves,
 )
 from demo.terminal import CHECKOUT, PROJECT, SCRATCH, console, falaj, say, wait_for
-from falaj.client import Endpoint, Label
-from falaj.documents.monitoring import Alert
-from falaj.documents.retraining import TrainingRequest
+from falaj.schemas.monitoring import Alert
+from falaj.schemas.retraining import TrainingRequest
+from falaj.sdk import Endpoint, Label
 
 sys.path.insert(0, str(CHECKOUT / "examples" / "flights" / "src"))
 sys.path.insert(0, str(CHECKOUT / "benchmarks" / "monitoring"))

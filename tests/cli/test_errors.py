@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from falaj.runs import queue
+from falaj.control.runs import queue
 from tests.cli.conftest import FALAJ, Command, environment
 from tests.platforms import Served
 from tests.waiting import HANGS_AFTER_S

@@ -10,12 +10,12 @@ import pytest
 
 from falaj.cli.bundles import bill_of, statement_rows
 from falaj.cli.model_card import markdown
-from falaj.documents.evidence import ReleaseBundle
-from falaj.errors import NotFoundError
-from falaj.evidence import Role, read_bundle, write_bundle
+from falaj.core.errors import NotFoundError
+from falaj.schemas.evidence import ReleaseBundle
+from falaj.supply_chain.attestations import Role, read_bundle, write_bundle
 from tests.cli.conftest import Command
-from tests.evidence.admitted import HOUR_S, NOW, World, make_world
-from tests.evidence.releases import mlbom
+from tests.supply_chain.attestations.admitted import HOUR_S, NOW, World, make_world
+from tests.supply_chain.attestations.releases import mlbom
 
 
 @pytest.fixture

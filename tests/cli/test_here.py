@@ -8,14 +8,14 @@ from types import SimpleNamespace
 import pytest
 from typer.testing import CliRunner
 
-from falaj import api
+from falaj.build.pipeline.events import Event
 from falaj.cli import here, output
 from falaj.cli.main import application
-from falaj.errors import UnavailableError
-from falaj.home import Home
-from falaj.pipeline.events import Event
-from falaj.runs.local_record import LocalRecord
-from falaj.runs.outcome import Order, Outcome
+from falaj.control.runs.local_record import LocalRecord
+from falaj.control.runs.outcome import Order, Outcome
+from falaj.core.errors import UnavailableError
+from falaj.core.home import Home
+from falaj.schemas import api
 
 PROJECT = "model: m\nowner: o@example.org\npipeline: {say: {command: [echo, hello]}}\nchecks: []\n"
 
@@ -93,7 +93,7 @@ def test_on_a_platform_it_is_that_of_the_project_that_the_folder_is_pushed_to(
         run=lambda run_id: run(run_id, 5.0),
     )
     monkeypatch.setenv("FALAJ_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr("falaj.client.Client.from_home", lambda: client)
+    monkeypatch.setattr("falaj.sdk.Client.from_home", lambda: client)
     monkeypatch.setattr(here, "_remotes", lambda _folder: ["/srv/mine.git"])
     assert here.named_run("last", tmp_path).run.id == "mine-run"
     monkeypatch.setattr(here, "_remotes", lambda _folder: [])

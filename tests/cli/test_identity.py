@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from falaj.governance.identity import offer_setup
+from falaj.trust.identity import offer_setup
 from tests.cli.conftest import Completed, _command
 from tests.platforms import Served
 

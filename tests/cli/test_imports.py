@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from falaj.home import Home
+from falaj.core.home import Home
 from tests.cli.conftest import environment
 from tests.platforms import Served
 

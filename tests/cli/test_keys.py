@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from falaj.encryption import Scope, open_chest
-from falaj.home import Home
+from falaj.core.home import Home
+from falaj.supply_chain.encryption import Scope, open_chest
 from tests.cli.conftest import Command
 from tests.platforms import Served
 

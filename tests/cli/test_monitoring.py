@@ -11,17 +11,17 @@ from xml.etree import ElementTree
 import pytest
 from fastapi.testclient import TestClient
 
+from falaj.api.platform import Platform
 from falaj.cli.heat_map import heat_map
 from falaj.cli.heat_picture import heat_picture
-from falaj.documents.monitoring import DriftWindow
-from falaj.home import Home
-from falaj.server.platform import Platform
+from falaj.core.home import Home
+from falaj.schemas.monitoring import DriftWindow
+from tests.api.monitored import Monitored, monitored
 from tests.apps import app_of
 from tests.cli.conftest import Command, _command
+from tests.control.monitoring.evaluation.scene import missing, shifted
 from tests.databases import migrated_sqlite
-from tests.monitoring.watching.scene import missing, shifted
 from tests.platforms import answering
-from tests.server.monitored import Monitored, monitored
 
 SVG = "{http://www.w3.org/2000/svg}"
 

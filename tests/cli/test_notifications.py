@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from falaj.governance import settings
-from falaj.project.notifications import NotificationSpec
-from falaj.project.platform_spec import PlatformSpec
+from falaj.config.notifications import NotificationSpec
+from falaj.config.platform_spec import PlatformSpec
 from falaj.storage import EventRow
 from falaj.storage.notification_tables import NotificationRow
+from falaj.trust import settings
 from tests.cli.conftest import Command
 from tests.platforms import Served
 

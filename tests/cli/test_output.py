@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from falaj import api
 from falaj.cli.commands.runs import overrides
 from falaj.cli.output import ago, duration, emit_json, emit_table, state_styled, styled
-from falaj.errors import UsageError
+from falaj.core.errors import UsageError
+from falaj.schemas import api
 
 names = st.from_regex(r"[a-z][a-z_0-9]{0,10}", fullmatch=True)
 

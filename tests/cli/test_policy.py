@@ -6,8 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 from falaj.cli.main import application
-from falaj.governance.policy import PolicyError
-from tests.governance.policy.test_organisation import CASES, SUNDAY
+from falaj.trust.policy import PolicyError
+from tests.trust.policy.test_organisation import CASES, SUNDAY
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from pathlib import Path
 import polars as pl
 import pyarrow.parquet as pq
 
-from falaj.governance import audit
-from falaj.serving.predictionlog import LABELS, LogWriter, SegmentHeader
+from falaj.dataplane.prediction_log import LABELS, LogWriter, SegmentHeader
+from falaj.trust import audit
 from tests.cli.conftest import Command
 from tests.platforms import PREDICTION, Served
 

@@ -16,7 +16,7 @@ from pyarrow import parquet
 from typer.testing import CliRunner
 
 from falaj.cli.main import application
-from falaj.errors import FalajError
+from falaj.core.errors import FalajError
 
 
 def table(seed: int, rows: int = 3000, shift: float = 0.0) -> polars.DataFrame:
@@ -74,7 +74,7 @@ def test_the_windows_after_a_change_are_marked(files: Path) -> None:
 
 
 def test_json_of_a_table_is_a_profile_that_reads_back(files: Path) -> None:
-    from falaj.monitoring.profiles import Profile, ProfileSchema
+    from falaj.statistics.profiles import Profile, ProfileSchema
 
     found = json.loads(run(files / "same.csv", "--json", "--ignore", "flown"))
     assert Profile.from_json(found["profile"]).rows == 3000

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from falaj.api.views import prediction
 from falaj.cli.commands.lineage import _of_recalibrated
 from falaj.cli.recalibration_view import months_line, recalibration_lines
-from falaj.documents.monitoring import Recalibration
-from falaj.server.views import prediction
-from falaj.serving.predictionlog import PredictionRecord, SegmentHeader
-from falaj.serving.predictionlog.format import AppliedOffset
+from falaj.dataplane.prediction_log import PredictionRecord, SegmentHeader
+from falaj.dataplane.prediction_log.format import AppliedOffset
+from falaj.schemas.monitoring import Recalibration
 
 MOVED = Recalibration(
     endpoint="prod/delay", location="dubai", release=3, version=7, kind="binary", offset=0.41, proposed=0.48,

@@ -3,7 +3,7 @@ from __future__ import annotations
 from xml.etree import ElementTree
 
 from falaj.cli.rollout_picture import picture_of
-from falaj.documents.rollouts import Rollout
+from falaj.schemas.rollouts import Rollout
 
 SVG = "{http://www.w3.org/2000/svg}"
 

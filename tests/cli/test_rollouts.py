@@ -13,11 +13,11 @@ import pytest
 from falaj.cli.commands import rehearsals
 from falaj.cli.commands import rollouts as commands
 from falaj.cli.rollout_view import ENDED, lines_of, verdict
-from falaj.documents.rollouts import Rollout
-from falaj.errors import UsageError
-from falaj.release.lifecycle import DeploymentState
-from falaj.rollout import ENDED as RULED
-from falaj.rollout import RolloutState
+from falaj.control.releases.lifecycle import DeploymentState
+from falaj.core.errors import UsageError
+from falaj.schemas.rollouts import Rollout
+from falaj.statistics.rollout import ENDED as RULED
+from falaj.statistics.rollout import RolloutState
 from tests.cli.conftest import Command
 
 ERRORS = {
@@ -107,7 +107,7 @@ def test_watching_prints_a_line_for_each_change_and_ends_with_the_rollout(monkey
             return next(shown)
 
     client = type("Client", (), {"rollouts": Calls()})
-    monkeypatch.setattr("falaj.client.Client.from_home", lambda: client)
+    monkeypatch.setattr("falaj.sdk.Client.from_home", lambda: client)
     monkeypatch.setattr("time.sleep", lambda _: None)
     import typer
 
@@ -135,7 +135,7 @@ DEPLOY = """\
 @pytest.fixture
 def deployed(tmp_path: Path) -> Path:
     """The template's project with other strategies."""
-    from falaj.project import create_project
+    from falaj.config import create_project
 
     create_project(tmp_path / "project", "tumour-risk")
     file = tmp_path / "project" / "falaj.yaml"

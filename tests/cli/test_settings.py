@@ -10,11 +10,11 @@ from pathlib import Path
 import jsonschema_rs
 import pytest
 
-from falaj.client import Client
-from falaj.governance import settings
-from falaj.project.platform_file import load_platform
-from falaj.project.platform_spec import PlatformSpec
+from falaj.config.platform_file import load_platform
+from falaj.config.platform_spec import PlatformSpec
+from falaj.sdk import Client
 from falaj.storage.settings_tables import SettingsRow
+from falaj.trust import settings
 from tests.cli.conftest import Command
 from tests.databases import forget_facts
 from tests.platforms import Served

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from falaj.client import Client, Endpoint
-from falaj.client.reaching import own_token
-from falaj.errors import FalajError
-from falaj.home import Home
+from falaj.core.errors import FalajError
+from falaj.core.home import Home
+from falaj.sdk import Client, Endpoint
+from falaj.sdk.reaching import own_token
 from tests.waiting import HANGS_AFTER_S, until
 
 ROOT = Path(__file__).parents[2]

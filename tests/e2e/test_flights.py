@@ -20,9 +20,9 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from falaj.client import Client, Endpoint, Label
-from falaj.evidence import MLBOM
-from falaj.home import Home
+from falaj.core.home import Home
+from falaj.sdk import Client, Endpoint, Label
+from falaj.supply_chain.attestations import MLBOM
 from tests.e2e.installation import ROOT, Installation, installed
 from tests.waiting import HANGS_AFTER_S, until
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from falaj.locations.agent import stop_location
+from falaj.dataplane.agent import stop_location
 from tests.e2e.installation import Installation, free_port
 from tests.waiting import until
 

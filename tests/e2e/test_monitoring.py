@@ -14,8 +14,8 @@ from typing import Any
 import polars
 import pytest
 
-from falaj.checks.in_project.models import LoadedModel
-from falaj.client import Endpoint, Label
+from falaj.build.checks.in_project.models import LoadedModel
+from falaj.sdk import Endpoint, Label
 from tests.e2e.installation import Installation, installed
 from tests.waiting import until
 

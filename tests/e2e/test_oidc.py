@@ -14,14 +14,14 @@ from typing import Any
 import httpx
 import pytest
 
-from falaj.governance.federation.logins import s256
-from falaj.home import Home
-from falaj.server.platform import Platform
+from falaj.api.platform import Platform
+from falaj.core.home import Home
+from falaj.trust.identity.federation.logins import s256
 from tests.cli.conftest import FALAJ, environment
 from tests.databases import migrated_sqlite
-from tests.governance.federation.conftest import VERIFIER, query, with_provider
 from tests.identity_providers import prove_at_nanoidp, run_nanoidp
 from tests.platforms import answering
+from tests.trust.identity.federation.conftest import VERIFIER, query, with_provider
 from tests.waiting import HANGS_AFTER_S
 
 pytestmark = pytest.mark.e2e

@@ -15,9 +15,9 @@ from typing import Any
 import httpx
 import pytest
 
-from falaj.client import Client, Endpoint, Label
-from falaj.documents.retraining import ModelTriggers
-from falaj.home import Home
+from falaj.core.home import Home
+from falaj.schemas.retraining import ModelTriggers
+from falaj.sdk import Client, Endpoint, Label
 from tests.e2e.installation import Installation, installed
 from tests.servers import BUCKET, Bucket, S3Server, s3_server
 from tests.waiting import until

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from falaj.client import Client, Endpoint, Label
-from falaj.home import Home
+from falaj.core.home import Home
+from falaj.sdk import Client, Endpoint, Label
 from tests.e2e.installation import Installation, installed
 from tests.waiting import until
 

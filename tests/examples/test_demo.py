@@ -17,7 +17,7 @@ from demo.outcomes import (
     with_prerequisites,
 )
 from demo.runner import INTERRUPTED, conclude, play
-from falaj.project.loading import load_project
+from falaj.config.loading import load_project
 
 Played = list[str]
 

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from falaj.processes import Event, Lease, LeaseLostError, ProcessTable, Step
 from falaj.storage import Database
+from falaj.storage.durable import Event, Lease, LeaseLostError, ProcessTable, Step
 from tests.databases import migrated_sqlite
 from tests.e2e.installation import Installation
 from tests.faults.conftest import STEPS

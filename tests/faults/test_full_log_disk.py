@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from falaj.serving.packaging import PackagingResult
-from falaj.serving.predictionlog import LABELS, follow, labels_of, tail
+from falaj.build.packaging import PackagingResult
+from falaj.dataplane.prediction_log import LABELS, follow, labels_of, tail
+from tests.dataplane.serving.conftest import Replica, models, packaged, serve
 from tests.faults.test_disk import disk, filled, pytestmark
-from tests.serving.conftest import Replica, models, packaged, serve
 
 __all__ = ["disk", "models", "packaged", "pytestmark", "serve"]
 

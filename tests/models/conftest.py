@@ -1,5 +1,5 @@
 """Replicas, as the tests of serving start them."""
 
-from tests.serving.conftest import serve
+from tests.dataplane.serving.conftest import serve
 
 __all__ = ["serve"]

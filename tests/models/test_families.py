@@ -15,15 +15,15 @@ import pytest
 import statsmodels.api as sm
 import xgboost as xgb
 
-from falaj.checks import run_gates
-from falaj.checks.model_files import scan_file
+from falaj.build.checks import run_gates
+from falaj.build.checks.model_files import scan_file
+from falaj.build.packaging import package_model
+from falaj.build.pipeline.runner.falaj_step.models import load_model, save_model
+from falaj.build.pipeline.runner.falaj_step.tables import write_table
+from falaj.config.gates import parse_gate, with_columns
 from falaj.models.loading import ModelFileError, load_pickle
-from falaj.pipeline.runner.falaj_step.models import load_model, save_model
-from falaj.pipeline.runner.falaj_step.tables import write_table
-from falaj.project.gates import parse_gate, with_columns
-from falaj.serving.packaging import package_model
-from tests.checks import conftest as scenes
-from tests.checks.conftest import Bench
+from tests.build.checks import conftest as scenes
+from tests.build.checks.conftest import Bench
 from tests.models.projects import FAMILIES, GATES, features, rows
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # libraries of models warn of each other's versions

@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from falaj import confinement
-from falaj.checks import run_gates
-from falaj.checks.model_files import scan_file
-from falaj.project.gates import parse_gate, with_columns
-from falaj.serving.packaging import package_model
-from tests.checks import conftest as scenes
-from tests.checks.conftest import Bench
+from falaj.build.checks import run_gates
+from falaj.build.checks.model_files import scan_file
+from falaj.build.packaging import package_model
+from falaj.config.gates import parse_gate, with_columns
+from falaj.core import sandbox as confinement
+from tests.build.checks import conftest as scenes
+from tests.build.checks.conftest import Bench
 
 pytestmark = [
     pytest.mark.models,

@@ -13,15 +13,15 @@ import pytest
 from onnx import TensorProto, helper
 from sklearn.linear_model import LogisticRegression
 
-from falaj.checks import run_gates
-from falaj.pipeline.runner.falaj_step.models import load_model, save_model
-from falaj.pipeline.runner.falaj_step.problem import Problem
-from falaj.project.gates import parse_gate
-from falaj.serving.modelserver.backends import open_backend
-from falaj.serving.modelserver.model_folder import read_model_folder
-from falaj.serving.packaging import package_model
-from tests.checks import conftest as scenes
-from tests.checks.conftest import Bench
+from falaj.build.checks import run_gates
+from falaj.build.packaging import package_model
+from falaj.build.pipeline.runner.falaj_step.models import load_model, save_model
+from falaj.build.pipeline.runner.falaj_step.problem import Problem
+from falaj.config.gates import parse_gate
+from falaj.models.backends import open_backend
+from falaj.models.model_folder import read_model_folder
+from tests.build.checks import conftest as scenes
+from tests.build.checks.conftest import Bench
 from tests.models import graphs
 from tests.models.projects import rows
 

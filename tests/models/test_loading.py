@@ -18,7 +18,7 @@ import skops.io
 from sklearn.linear_model import LogisticRegression
 
 from falaj import models
-from falaj.checks.model_files import scan_file
+from falaj.build.checks.model_files import scan_file
 from falaj.models import ModelFileError
 from falaj.models.loading import load_pickle
 from falaj.models.names import ALLOWED, Import, is_allowed, only_own
@@ -136,7 +136,7 @@ def test_code_of_the_project_is_loaded_by_a_confined_process_alone(tmp_path: Pat
     with pytest.raises(ModelFileError, match="confined"):
         models.load_estimator(tmp_path, flavor, "sklearn")
     program = (
-        "import json, sys; from pathlib import Path; from falaj import models; from falaj.confinement import confine\n"
+        "import json, sys; from pathlib import Path; from falaj import models; from falaj.core.sandbox import confine\n"
         f"folder = Path({str(tmp_path)!r}); confine(readable=[folder])\n"
         f"print(type(models.load_estimator(folder, {flavor!r}, 'sklearn')).__name__)"
     )
@@ -153,7 +153,7 @@ def test_an_archive_is_not_unpacked_to_look_at_it(tmp_path: Path, monkeypatch: p
     file = tmp_path / "model.zip"
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("zeros", bytes(1_000))
-    monkeypatch.setattr("falaj.checks.model_files.LARGEST_PICKLE_BYTES", 999)
+    monkeypatch.setattr("falaj.build.checks.model_files.LARGEST_PICKLE_BYTES", 999)
     assert [finding.rule for finding in scan_file(file, "model.zip", ())] == ["archive-too-large"]
 
 

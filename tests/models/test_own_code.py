@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from falaj import confinement
-from falaj.checks import run_gates
-from falaj.serving.packaging import package_model
-from tests.checks import conftest as scenes
-from tests.checks.conftest import Bench, threshold
+from falaj.build.checks import run_gates
+from falaj.build.packaging import package_model
+from falaj.core import sandbox as confinement
+from tests.build.checks import conftest as scenes
+from tests.build.checks.conftest import Bench, threshold
 from tests.models.projects import rows
 
 pytestmark = [
@@ -41,7 +41,7 @@ class Doubled(TransformerMixin, BaseEstimator):
 FITTED = """
 import sys; sys.path.insert(0, "app")
 import pandas as pd
-from falaj.pipeline.runner.falaj_step.models import save_model
+from falaj.build.pipeline.runner.falaj_step.models import save_model
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from own.features import Doubled

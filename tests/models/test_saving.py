@@ -15,8 +15,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from falaj.pipeline.runner.falaj_step.models import load_model, save_model
-from falaj.pipeline.runner.falaj_step.problem import Problem
+from falaj.build.pipeline.runner.falaj_step.models import load_model, save_model
+from falaj.build.pipeline.runner.falaj_step.problem import Problem
 from tests.models.projects import rows
 
 

@@ -11,9 +11,17 @@ from typing import Any
 
 import pytest
 
-from falaj.evidence import Role, Snapshot, bundle_of, load_or_create_key, read_bundle, sign_statement, write_bundle
-from tests.evidence.admitted import HOUR_S, NOW, Log, World, make_world
-from tests.evidence.releases import (
+from falaj.supply_chain.attestations import (
+    Role,
+    Snapshot,
+    bundle_of,
+    load_or_create_key,
+    read_bundle,
+    sign_statement,
+    write_bundle,
+)
+from tests.supply_chain.attestations.admitted import HOUR_S, NOW, Log, World, make_world
+from tests.supply_chain.attestations.releases import (
     EVAL_OF_RUN,
     PROVENANCE_OF_RUN,
     SCAN_OF_RUN,

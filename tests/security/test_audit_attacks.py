@@ -13,18 +13,19 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import text
 
-from falaj.errors import UsageError
-from falaj.evidence import Role
-from falaj.evidence.checkpoint import Checkpoint, sign_checkpoint
-from falaj.evidence.merkle import leaf_hash
-from falaj.governance import audit, trail
-from falaj.governance.audit import tree
-from falaj.home import Home
-from falaj.server.platform import Platform
+from falaj.api.platform import Platform
+from falaj.core.errors import UsageError
+from falaj.core.home import Home
 from falaj.storage import Database, EventRow, ProjectRow
 from falaj.storage.audit_tables import AuditDetailRow, AuditHeadRow, AuditLeafRow, AuditNodeRow
+from falaj.supply_chain.attestations import Role
+from falaj.supply_chain.attestations.checkpoint import Checkpoint, sign_checkpoint
+from falaj.supply_chain.attestations.merkle import leaf_hash
+from falaj.trust import audit
+from falaj.trust.audit import record as trail
+from falaj.trust.audit import tree
+from tests.api.people import acting_as, grant
 from tests.apps import app_of
-from tests.server.people import acting_as, grant
 
 VERIFIER = Path(__file__).resolve().parents[2] / "auditors" / "verify_log.py"
 NOW = 1_800_000_000.0

@@ -12,19 +12,19 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from falaj.errors import FalajError
-from falaj.evidence import sign_statement, statement
-from falaj.governance import audit
-from falaj.governance.identity import administration, revoke_key
-from falaj.governance.policy import ForbiddenError
-from falaj.governance.principal import HOME, Principal, PrincipalKind
-from falaj.release import changes
-from falaj.release.changes import ApprovalError
+from falaj.control import changes
+from falaj.control.changes import ApprovalError
+from falaj.core.errors import FalajError
+from falaj.core.principal import HOME, Principal, PrincipalKind
 from falaj.storage import Database
 from falaj.storage.change_tables import AdmissionRow, ApprovalRow, ChangeRow
 from falaj.storage.identity_tables import AccountRow, ApprovalKeyRow
+from falaj.supply_chain.attestations import sign_statement, statement
+from falaj.trust import audit
+from falaj.trust.identity import administration, revoke_key
+from falaj.trust.policy import ForbiddenError
+from tests.control.releases.scene import MODEL, Scene, open_scene
 from tests.databases import migrated_sqlite
-from tests.release.scene import MODEL, Scene, open_scene
 
 
 @pytest.fixture
@@ -206,7 +206,7 @@ def test_the_digest_of_a_release_is_changed_in_the_database(scene: Scene, asked:
 
 
 def test_health_data_leaves_its_jurisdiction(scene: Scene) -> None:
-    from falaj.project.platform_spec import LocationSpec, PlatformSpec
+    from falaj.config.platform_spec import LocationSpec, PlatformSpec
 
     spec = PlatformSpec.default()
     scene.settle(replace(spec, locations={"local": LocationSpec("local", jurisdiction="DE")}))
@@ -289,7 +289,7 @@ def test_names_with_quotes_newlines_and_bidi_stand_in_the_log_as_they_are(scene:
 
 
 def test_a_key_of_two_people_is_not_registered(scene: Scene) -> None:
-    from falaj.governance.identity.errors import IdentityTakenError
+    from falaj.trust.identity.errors import IdentityTakenError
 
     scene.person("ana", "release-manager")
     (scene.folder / "ana.pem").rename(scene.folder / "ben.pem")

@@ -12,18 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from falaj.artifacts import (
-    ArtifactCorruptError,
-    ArtifactErasedError,
-    ArtifactStore,
-    Digest,
-    StoreSealedError,
-    open_home_store,
-    open_store,
-)
-from falaj.encryption import DamagedCiphertextError, DataKey, RootKeyError, home_scope, open_chest, seal, stream, unseal
-from falaj.home import Home
-from falaj.serving.predictionlog import (
+from falaj.core.home import Home
+from falaj.dataplane.prediction_log import (
     LogKeys,
     LogOwner,
     LogWriter,
@@ -32,6 +22,25 @@ from falaj.serving.predictionlog import (
     new_log_key,
     read_segment,
     segments,
+)
+from falaj.supply_chain.artifacts import (
+    ArtifactCorruptError,
+    ArtifactErasedError,
+    ArtifactStore,
+    Digest,
+    StoreSealedError,
+    open_home_store,
+    open_store,
+)
+from falaj.supply_chain.encryption import (
+    DamagedCiphertextError,
+    DataKey,
+    RootKeyError,
+    home_scope,
+    open_chest,
+    seal,
+    stream,
+    unseal,
 )
 
 KEY = DataKey("0f" * 16, "default", bytes(range(32)))
@@ -272,7 +281,7 @@ def test_a_header_that_names_another_release_opens_nothing(tmp_path: Path) -> No
 
 
 def test_a_segment_in_the_clear_is_not_believed_where_all_are_sealed(tmp_path: Path) -> None:
-    from falaj.serving.predictionlog import LogSealedError
+    from falaj.dataplane.prediction_log import LogSealedError
 
     writer = LogWriter(tmp_path, SegmentHeader("m@1", "dev/m", ("x",), 0), lambda: 1)
     writer.write([("forged", 1, [(1.0,)], {"y": [2.0]})])

@@ -19,15 +19,15 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import text
 
-from falaj import doctor
-from falaj.encryption import KeyState
-from falaj.facts import open_book
-from falaj.governance.principal import Principal, PrincipalKind
-from falaj.home import Home
-from falaj.runs import scratch
-from falaj.server.platform import Platform
-from falaj.server.routers import keys as router
+from falaj.api.platform import Platform
+from falaj.api.routers import keys as router
+from falaj.cli import doctor
+from falaj.control.runs import scratch
+from falaj.core.home import Home
+from falaj.core.principal import Principal, PrincipalKind
 from falaj.storage import Database, ProjectRow, ReleaseRow, RunRow
+from falaj.storage.facts import open_book
+from falaj.supply_chain.encryption import KeyState
 
 ADMIN = Principal("user:admin", PrincipalKind.USER)
 ROW = b"A-17;Dubai;diabetes"

@@ -9,16 +9,16 @@ import msgspec
 import polars as pl
 import pytest
 
-from falaj.checks import run_gates
-from falaj.home import Home
-from falaj.notary import DoesNotRecomputeError, open_office
-from falaj.project import ProjectError, SourceSpec
-from falaj.project.loading import load_spec
-from falaj.project.platform_spec import EnvironmentSpec
-from falaj.release.changes.requirements import shortfalls
-from tests.checks import conftest as scenes
-from tests.checks.conftest import Bench, flights, threshold
-from tests.notary.claims import true_claims
+from falaj.build.checks import run_gates
+from falaj.config import ProjectError, SourceSpec
+from falaj.config.loading import load_spec
+from falaj.config.platform_spec import EnvironmentSpec
+from falaj.control.changes.requirements import shortfalls
+from falaj.control.notary import DoesNotRecomputeError, open_office
+from falaj.core.home import Home
+from tests.build.checks import conftest as scenes
+from tests.build.checks.conftest import Bench, flights, threshold
+from tests.control.notary.claims import true_claims
 
 bench, models = scenes.bench, scenes.models
 
@@ -114,7 +114,7 @@ def test_an_exam_that_was_trained_on_is_none(tmp_path: Path) -> None:
 
 
 def record(**changes: Any) -> Any:
-    from falaj.evidence import GateRecord
+    from falaj.supply_chain.attestations import GateRecord
 
     return GateRecord("auc >= 0.5 on t", True, 0.9, 0.5, 100, **changes)
 

@@ -17,16 +17,16 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 
-from falaj.governance import federation
-from falaj.governance.federation import RelyingParty, logins, security_keys
-from falaj.governance.federation.errors import AssertionNeededError, ProviderError
-from falaj.governance.federation.web import Web
-from falaj.governance.principal import Principal
+from falaj.core.principal import Principal
+from falaj.trust.identity import federation
+from falaj.trust.identity.federation import RelyingParty, logins, security_keys
+from falaj.trust.identity.federation.errors import AssertionNeededError, ProviderError
+from falaj.trust.identity.federation.web import Web
+from tests.control.releases.scene import Scene, open_scene
 from tests.databases import migrated_sqlite
-from tests.governance.federation.conftest import PUBLIC, VERIFIER, Door, api, door, liar, platform, query
-from tests.governance.federation.test_security_keys import OTHER, STATEMENT, Person, person
-from tests.release.scene import Scene, open_scene
 from tests.security_keys import SoftwareKey
+from tests.trust.identity.federation.conftest import PUBLIC, VERIFIER, Door, api, door, liar, platform, query
+from tests.trust.identity.federation.test_security_keys import OTHER, STATEMENT, Person, person
 
 __all__ = ["api", "door", "liar", "person", "platform"]
 
@@ -392,7 +392,7 @@ def _touch(scene: Scene, who: Principal, key: SoftwareKey, statement: str, now: 
 
 
 def test_a_security_keys_proof_approves_what_it_signed_and_nothing_else(scene: Scene) -> None:
-    from falaj.release import changes
+    from falaj.control import changes
 
     omar, rania = scene.person("omar", "ml-engineer"), scene.person("rania", "release-manager")
     release, key = scene.release(), SoftwareKey(PUBLIC, "localhost")

@@ -10,17 +10,17 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from falaj import release
-from falaj.home import Home
+from falaj.api.platform import Platform
+from falaj.control import releases as release
+from falaj.control.releases.owners import ForeignModelError, owner_of, refusal
+from falaj.control.runs.checkout import checked_out
+from falaj.control.runs.outcome import Order
+from falaj.core.home import Home
 from falaj.integrations.git import GitInputError, create_remote
-from falaj.release.owners import ForeignModelError, owner_of, refusal
-from falaj.runs.checkout import checked_out
-from falaj.runs.outcome import Order
-from falaj.server.platform import Platform
 from falaj.storage import EndpointRow, ProjectRow, ReleaseRow, RunRow
+from tests.api.people import acting_as, grant, person
 from tests.apps import app_of
 from tests.databases import migrated_sqlite
-from tests.server.people import acting_as, grant, person
 
 COMMIT = "1" * 40
 

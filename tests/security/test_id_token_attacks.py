@@ -19,13 +19,13 @@ import pytest
 from joserfc import jws
 from joserfc.jwk import RSAKey
 
-from falaj.governance.federation.errors import FederatedLoginError
-from falaj.governance.federation.logins import Answer, Logins, s256
-from falaj.governance.federation.provider import Attempt, Provider, ProviderSettings
-from falaj.governance.federation.web import Web
-from falaj.governance.identity import NewAccount, accounts, authenticate
-from falaj.governance.identity.errors import IdentityTakenError
-from falaj.governance.principal import PrincipalKind
+from falaj.core.principal import PrincipalKind
+from falaj.trust.identity import NewAccount, accounts, authenticate
+from falaj.trust.identity.errors import IdentityTakenError
+from falaj.trust.identity.federation.errors import FederatedLoginError
+from falaj.trust.identity.federation.logins import Answer, Logins, s256
+from falaj.trust.identity.federation.provider import Attempt, Provider, ProviderSettings
+from falaj.trust.identity.federation.web import Web
 from tests.databases import migrated_sqlite
 from tests.waiting import HANGS_AFTER_S
 

@@ -11,8 +11,13 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from falaj.evidence import Signer, load_or_create_key
-from falaj.governance.identity import (
+from falaj.api.platform import Platform
+from falaj.core.home import Home
+from falaj.core.principal import Principal, PrincipalKind
+from falaj.storage import Database
+from falaj.storage.policy_tables import RoleBindingRow
+from falaj.supply_chain.attestations import Signer, load_or_create_key
+from falaj.trust.identity import (
     Doorkeeper,
     Newcomer,
     NewToken,
@@ -29,24 +34,19 @@ from falaj.governance.identity import (
     second_factor,
     tokens,
 )
-from falaj.governance.identity.errors import (
+from falaj.trust.identity.errors import (
     IdentityInputError,
     IdentityTakenError,
     RefusedError,
     StepUpNeededError,
     TooManyAttemptsError,
 )
-from falaj.governance.identity.passwords import Passwords
-from falaj.governance.identity.tokens import NEVER_BY_TOKEN
-from falaj.governance.policy import Role
-from falaj.governance.principal import Principal, PrincipalKind
-from falaj.home import Home
-from falaj.server.platform import Platform
-from falaj.storage import Database
-from falaj.storage.policy_tables import RoleBindingRow
+from falaj.trust.identity.passwords import Passwords
+from falaj.trust.identity.tokens import NEVER_BY_TOKEN
+from falaj.trust.policy import Role
 from tests.apps import app_of
-from tests.governance.identity.conftest import CHEAP, NOW, PASSWORD, authority, keeper, person, proof_of, vault
-from tests.governance.identity.test_login import code, enrolled
+from tests.trust.identity.conftest import CHEAP, NOW, PASSWORD, authority, keeper, person, proof_of, vault
+from tests.trust.identity.test_login import code, enrolled
 
 __all__ = ["authority", "keeper", "person", "vault"]
 

@@ -13,12 +13,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from falaj.encryption import KeyGoneError, Scope
-from falaj.evidence import GateRecord, Snapshot
-from falaj.home import Home
-from falaj.notary import Attestation, DoesNotRecomputeError, ScoredTable
-from falaj.notary.requests import Request
-from tests.notary.claims import Case, true_claims
+from falaj.control.notary import Attestation, DoesNotRecomputeError, ScoredTable
+from falaj.control.notary.requests import Request
+from falaj.core.home import Home
+from falaj.supply_chain.attestations import GateRecord, Snapshot
+from falaj.supply_chain.encryption import KeyGoneError, Scope
+from tests.control.notary.claims import Case, true_claims
 
 Lie = Callable[[Attestation], Attestation]
 
@@ -149,7 +149,7 @@ def test_a_pickle_in_a_model_that_was_called_clean_is_refused(case: Case, tmp_pa
 
 
 def test_arrays_of_objects_are_no_scores(case: Case) -> None:
-    from falaj.notary.arrays import packed
+    from falaj.control.notary.arrays import packed
 
     label = np.asarray([object()])
     with pytest.raises(DoesNotRecomputeError, match="numbers or texts"), packed({"test": ScoredTable(label, {}, {})}):
@@ -157,7 +157,7 @@ def test_arrays_of_objects_are_no_scores(case: Case) -> None:
 
 
 def test_a_file_that_could_still_change_is_no_scores(tmp_path: Path) -> None:
-    from falaj.notary.arrays import ArrayPlace, TableLayout, unpacked
+    from falaj.control.notary.arrays import ArrayPlace, TableLayout, unpacked
 
     layout = {"test": TableLayout(ArrayPlace("<f8", (1,), 0), {}, {})}
     (tmp_path / "scores").write_bytes(b"12345678")
@@ -167,7 +167,7 @@ def test_a_file_that_could_still_change_is_no_scores(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("place", [("|O", (1,), 0), ("<f8", (9,), 0), ("<f8", (1,), -8), ("no", (1,), 0)])
 def test_arrays_lie_in_their_file(place: tuple[str, tuple[int, ...], int]) -> None:
-    from falaj.notary.arrays import ArrayPlace, TableLayout, packed, unpacked
+    from falaj.control.notary.arrays import ArrayPlace, TableLayout, packed, unpacked
 
     layout = {"test": TableLayout(ArrayPlace(*place), {}, {})}
     with (

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 import uv
 
-from falaj.confinement import offered
-from falaj.home import Home
-from falaj.pipeline.environment import build
-from falaj.pipeline.environment_errors import EnvironmentBuildError
-from falaj.project import StepSpec
-from tests.pipeline.conftest import Project
+from falaj.config import StepSpec
+from falaj.core.home import Home
+from falaj.core.sandbox import offered
+from falaj.core.venv.environment import build
+from falaj.core.venv.errors import EnvironmentBuildError
+from tests.build.pipeline.conftest import Project
 
 pytestmark = pytest.mark.skipif(not offered().hides_files, reason="the kernel has neither namespaces nor Landlock")
 
@@ -196,8 +196,8 @@ def test_what_a_command_is_refused_is_told_from_its_words(project: Project, home
 
 
 def test_without_a_wall_for_files_every_file_counts(project: Project) -> None:
-    from falaj.pipeline.facts import Facts
-    from falaj.pipeline.graph import expand
+    from falaj.build.pipeline.facts import Facts
+    from falaj.build.pipeline.graph import expand
 
     project.write("steps.py", 'import os\n\ndef count() -> int:\n    return len(os.listdir("conf"))\n')
     project.write("conf/a.json", "1")

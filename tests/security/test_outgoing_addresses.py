@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from falaj.egress import EgressRules, ForbiddenAddressError
-from falaj.governance.federation.errors import ProviderError
-from falaj.governance.federation.web import Web
+from falaj.core.egress import EgressRules, ForbiddenAddressError
 from falaj.integrations.git import GitInputError, GitUnavailableError, mirror, poll, reporter_for, require_url
 from falaj.integrations.git.pinning import settings_of
 from falaj.integrations.git.status import GitHubStatus, Unreported
+from falaj.trust.identity.federation.errors import ProviderError
+from falaj.trust.identity.federation.web import Web
 
 NAME = "git.example.org"
 

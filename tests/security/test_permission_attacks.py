@@ -8,16 +8,16 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from fastapi.testclient import TestClient
 
-from falaj.governance import policy
-from falaj.governance.principal import Principal, PrincipalKind
-from falaj.home import Home
-from falaj.server.actions import require_actions
-from falaj.server.authentication import PEER
-from falaj.server.platform import Platform
+from falaj.api.actions import require_actions
+from falaj.api.authentication import PEER
+from falaj.api.platform import Platform
+from falaj.core.home import Home
+from falaj.core.principal import Principal, PrincipalKind
+from falaj.trust import policy
+from tests.api.people import acting_as, grant, person
 from tests.apps import app_of
 from tests.databases import migrated_sqlite
-from tests.governance.policy.scenes import APPROVE, ATTACKS, PEOPLE_ADMIT, Scene
-from tests.server.people import acting_as, grant, person
+from tests.trust.policy.scenes import APPROVE, ATTACKS, PEOPLE_ADMIT, Scene
 
 NAMES = ['"quoted"', "two\nlines", "‮abnormal", 'x" || true || "', "a\\u0000b", "*", "home", "ünï", " "]
 

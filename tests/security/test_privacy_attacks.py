@@ -13,30 +13,33 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from falaj.artifacts import Digest
-from falaj.encryption import Scope
-from falaj.governance import audit, keys, privacy
-from falaj.governance.policy import ForbiddenError
-from falaj.governance.principal import Principal, PrincipalKind
-from falaj.governance.privacy import Label, Record, RecordKind, compliance
-from falaj.project.platform_spec import EnvironmentSpec, LocationSpec, PlatformSpec
-from falaj.project.spec import PrivacySpec, ProjectSpec, SourceSpec
-from falaj.project.uae import DAY_S, YEAR_S
-from falaj.release import WORKER, changes
-from falaj.release.changes.carrying_out import ADMISSION_LIFE_S
-from falaj.release.compliance import posture_of
-from falaj.runs import subjects as runs
-from falaj.runs.outcome import Outcome
-from falaj.server.routers.system import _roots
+from falaj.api.routers.system import _roots
+from falaj.config.platform_spec import EnvironmentSpec, LocationSpec, PlatformSpec
+from falaj.config.spec import PrivacySpec, ProjectSpec, SourceSpec
+from falaj.config.uae import DAY_S, YEAR_S
+from falaj.control import changes
+from falaj.control import compliance as privacy
+from falaj.control.changes.carrying_out import ADMISSION_LIFE_S
+from falaj.control.compliance import Label, Record, RecordKind, compliance
+from falaj.control.releases import WORKER
+from falaj.control.releases.compliance import posture_of
+from falaj.control.runs import subjects as runs
+from falaj.control.runs.outcome import Outcome
+from falaj.core.principal import Principal, PrincipalKind
 from falaj.storage import EventRow, ReleaseRow
 from falaj.storage.change_tables import ChangeRow
 from falaj.storage.privacy_tables import PrivacyRecordRow
+from falaj.supply_chain.artifacts import Digest
+from falaj.supply_chain.encryption import Scope
+from falaj.trust import audit
+from falaj.trust import secrets as keys
+from falaj.trust.policy import ForbiddenError
+from tests.api.people import acting_as, grant
 from tests.apps import app_of
+from tests.control.compliance.people import LABEL, ROWS, learned, released, snapshot
+from tests.control.releases.scene import MODEL, Scene, open_scene
 from tests.databases import migrated_sqlite
-from tests.governance.privacy.people import LABEL, ROWS, learned, released, snapshot
-from tests.release.scene import MODEL, Scene, open_scene
 from tests.security.test_audit_attacks import export, rejected, verifier
-from tests.server.people import acting_as, grant
 
 __all__ = ["verifier"]
 

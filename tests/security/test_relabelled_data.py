@@ -8,19 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from falaj.errors import FalajError
-from falaj.governance import lineage, privacy
-from falaj.governance.lineage import Edge, Node
-from falaj.governance.policy import ForbiddenError
-from falaj.governance.privacy import Label, Record, RecordKind, Taken
-from falaj.project.platform_spec import LocationSpec, PlatformSpec
-from falaj.project.spec import ProjectSpec, SourceSpec
-from falaj.release import changes
-from falaj.runs.attest import labelled
-from falaj.runs.subjects import everywhere, labels_given
+from falaj.config.platform_spec import LocationSpec, PlatformSpec
+from falaj.config.spec import ProjectSpec, SourceSpec
+from falaj.control import changes
+from falaj.control import compliance as privacy
+from falaj.control.compliance import Label, Record, RecordKind, Taken
+from falaj.control.runs.attest import labelled
+from falaj.control.runs.subjects import everywhere, labels_given
+from falaj.core.errors import FalajError
+from falaj.trust import lineage
+from falaj.trust.lineage import Edge, Node
+from falaj.trust.policy import ForbiddenError
+from tests.control.releases.scene import MODEL, Scene, open_scene
 from tests.databases import migrated_sqlite
-from tests.evidence.releases import FLIGHTS, dataset
-from tests.release.scene import MODEL, Scene, open_scene
+from tests.supply_chain.attestations.releases import FLIGHTS, dataset
 
 HEALTH = Label("rows", "health", "health", "US")
 PUBLIC = Label("rows", "public", "general", "US")

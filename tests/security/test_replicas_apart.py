@@ -12,17 +12,25 @@ from pathlib import Path
 
 import pytest
 
-from falaj.confinement import ExposedHomeError, available, refuse_exposed_home
-from falaj.encryption.errors import DamagedCiphertextError
-from falaj.encryption.stream import DataKey
-from falaj.locations.runtimes.process import supervision
-from falaj.locations.runtimes.process.os_process import OsProcess
-from falaj.locations.runtimes.process.replica import Replica, Slot
-from falaj.locations.runtimes.process.runtime import Place, ProcessRuntime
-from falaj.serving.predictionlog import LogKeys, LogOwner, LogWriter, SegmentHeader, new_log_key, read_segment, segments
-from falaj.serving.predictionlog.format import LogFormatError
-from falaj.supervisor import PYTHON
-from tests.locations.conftest import servable
+from falaj.cli.supervisor import PYTHON
+from falaj.core.sandbox import ExposedHomeError, available, refuse_exposed_home
+from falaj.dataplane.prediction_log import (
+    LogKeys,
+    LogOwner,
+    LogWriter,
+    SegmentHeader,
+    new_log_key,
+    read_segment,
+    segments,
+)
+from falaj.dataplane.prediction_log.format import LogFormatError
+from falaj.dataplane.runtimes.process import supervision
+from falaj.dataplane.runtimes.process.os_process import OsProcess
+from falaj.dataplane.runtimes.process.replica import Replica, Slot
+from falaj.dataplane.runtimes.process.runtime import Place, ProcessRuntime
+from falaj.supply_chain.encryption.errors import DamagedCiphertextError
+from falaj.supply_chain.encryption.stream import DataKey
+from tests.dataplane.conftest import servable
 
 MINE, OTHER = "dev+m@1.0123abcd.0", "dev+n@1.0123abcd.0"
 HEADER = SegmentHeader("m@1", "dev/m", ("x",), 0)
@@ -99,7 +107,7 @@ def test_who_listens_in_the_place_of_a_replica_does_not_count(tmp_path: Path) ->
 CONFINED = """
 import json, os, signal, socket, sys
 from pathlib import Path
-from falaj.confinement import confine, landlock
+from falaj.core.sandbox import confine, landlock
 own, other, victim, abi = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
 offered = landlock.version()
 landlock.version = lambda: min(abi, offered)

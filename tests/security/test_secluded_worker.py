@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from falaj.confinement import offered
+from falaj.core.sandbox import offered
 
 pytestmark = pytest.mark.skipif(not offered().namespaces, reason="the kernel gives no namespaces")
 
 SECLUDED = """
 import ctypes, json, os, subprocess, sys
 from pathlib import Path
-from falaj.confinement import Launch, offered, run_to_end, seclude
+from falaj.core.sandbox import Launch, offered, run_to_end, seclude
 home, outside, scratch = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
 seclude({home / "keys": {"checker.pem.pub": b"public"}, home / "locations": {}}, [home / "token"])
 libc = ctypes.CDLL(None)

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from falaj.artifacts import open_home_store
-from falaj.home import Home
-from falaj.pipeline.facts import Facts
-from falaj.pipeline.graph import expand
-from falaj.project import StepSpec
-from falaj.runs.outcome import Outcome
-from falaj.runs.stand_alone import run_checkout
-from tests.pipeline.conftest import Project
+from falaj.build.pipeline.facts import Facts
+from falaj.build.pipeline.graph import expand
+from falaj.config import StepSpec
+from falaj.control.runs.outcome import Outcome
+from falaj.control.runs.stand_alone import run_checkout
+from falaj.core.home import Home
+from falaj.supply_chain.artifacts import open_home_store
+from tests.build.pipeline.conftest import Project
 
 VALUE = "Zq7$pW/kk=9 \"q'é~long enough"
 SECRETS = {"DB_PASSWORD": VALUE}

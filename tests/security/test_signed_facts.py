@@ -13,19 +13,15 @@ import pytest
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from falaj.errors import FalajError
-from falaj.evidence.keyring import FACT, MODEL_OWNER
-from falaj.facts import Fact, FactMissingError, Mark, Subject
-from falaj.governance import identity, settings
-from falaj.governance.identity import NewAccount, accounts, authenticate
-from falaj.governance.policy import bindings_of
-from falaj.governance.principal import PrincipalKind
-from falaj.home import Home
-from falaj.notary.errors import NotBelievableError
-from falaj.notary.office import Office
-from falaj.project.platform_spec import PlatformSpec
-from falaj.release import owner_of
+from falaj.config.platform_spec import PlatformSpec
+from falaj.control.notary.errors import NotBelievableError
+from falaj.control.notary.office import Office
+from falaj.control.releases import owner_of
+from falaj.core.errors import FalajError
+from falaj.core.home import Home
+from falaj.core.principal import PrincipalKind
 from falaj.storage import Base, Database, EndpointRow, ProjectRow
+from falaj.storage.facts import Fact, FactMissingError, Mark, Subject
 from falaj.storage.federation_tables import CeremonyRow, GrantRow, LoginRow, SecurityKeyRow, SubjectRow
 from falaj.storage.identity_tables import AccountRow, ApprovalKeyRow, LinkRow, SessionRow, TokenRow
 from falaj.storage.ownership_tables import ModelOwnerRow
@@ -33,6 +29,10 @@ from falaj.storage.policy_tables import RoleBindingRow
 from falaj.storage.sealed import SealedRow, SideDoorError, examine, subject_of, table_of
 from falaj.storage.settings_tables import SettingsRow
 from falaj.storage.workload_tables import CertificateRow, EnrolmentRow
+from falaj.supply_chain.attestations.keyring import FACT, MODEL_OWNER
+from falaj.trust import identity, settings
+from falaj.trust.identity import NewAccount, accounts, authenticate
+from falaj.trust.policy import bindings_of
 from tests.databases import fact_book
 
 NOW = 1_800_000_000.0

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
-from falaj import confinement
-from falaj.checks import run_gates
-from tests.checks import conftest as scenes
-from tests.checks.conftest import Bench, flights, threshold
+from falaj.build.checks import run_gates
+from falaj.core import sandbox as confinement
+from tests.build.checks import conftest as scenes
+from tests.build.checks.conftest import Bench, flights, threshold
 
 bench = scenes.bench
 models = scenes.models

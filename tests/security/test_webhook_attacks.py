@@ -19,15 +19,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from falaj.egress import ForbiddenAddressError
-from falaj.integrations.notifications import (
-    Happened,
-    NobodyAnsweredError,
-    Postman,
-    UndeliveredError,
-    encode,
-    sign,
-)
+from falaj.core.egress import ForbiddenAddressError
+from falaj.integrations.notifications import Happened, NobodyAnsweredError, Postman, UndeliveredError, encode, sign
 from tests.receivers import Receiver, answer, receiving
 from tests.waiting import HANGS_AFTER_S
 

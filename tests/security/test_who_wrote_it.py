@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from falaj.control.runs import queue
 from falaj.integrations.git import contributors
-from falaj.runs import queue
 from falaj.storage import Database, ProjectRow
 from tests.databases import migrated_sqlite
-from tests.evidence.admitted import make_world
+from tests.supply_chain.attestations.admitted import make_world
 
 
 class Repository:
@@ -68,8 +68,8 @@ def test_a_location_refuses_an_approval_of_who_wrote_or_pushed_it(tmp_path: Path
     [("user:lina", "push", "user:lina"), ("service:home", "push", ""), ("user:lina", "manual", "")],
 )
 def test_who_pushed_is_noted_where_they_proved_it(tmp_path: Path, actor: str, trigger: str, noted: str) -> None:
-    from falaj.processes import ProcessTable
-    from falaj.runs import lifecycle
+    from falaj.control.runs import lifecycle
+    from falaj.storage.durable import ProcessTable
 
     database: Database = migrated_sqlite(tmp_path / "falaj.db")
     table = ProcessTable(database, {"run": lifecycle.transition})

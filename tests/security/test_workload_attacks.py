@@ -18,19 +18,19 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy.orm import Session
 
-from falaj.evidence.keys import replace_private
-from falaj.governance.workload import certificates, roster
-from falaj.governance.workload.authority import Authority, key_pem, open_authority
-from falaj.governance.workload.errors import AuthorityError
-from falaj.governance.workload.names import Part, Workload
-from falaj.home import Home
-from falaj.locations.agent.asking import ask
-from falaj.locations.agent.enrolling import enrol
-from falaj.locations.agent.membership import Membership
-from falaj.locations.errors import LocationError, LocationRefusedError
+from falaj.core.home import Home
+from falaj.dataplane.agent.asking import ask
+from falaj.dataplane.agent.enrolling import enrol
+from falaj.dataplane.agent.membership import Membership
+from falaj.dataplane.errors import LocationError, LocationRefusedError
 from falaj.storage import EndpointRow
+from falaj.supply_chain.attestations.keys import replace_private
+from falaj.trust.pki import certificates, roster
+from falaj.trust.pki.authority import Authority, key_pem, open_authority
+from falaj.trust.pki.errors import AuthorityError
+from falaj.trust.pki.names import Part, Workload
 from tests.agents_port import AgentsPort, agents_port
-from tests.governance.workload.test_certificates import forged
+from tests.trust.pki.test_certificates import forged
 from tests.waiting import HANGS_AFTER_S
 
 DESIRED = "/api/v1/locations/edge-1/desired"

@@ -7,7 +7,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from falaj.errors import UnavailableError
+from falaj.core.errors import UnavailableError
 from falaj.storage import Base, Database, EventRow
 from falaj.storage import database as database_module
 

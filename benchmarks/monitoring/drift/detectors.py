@@ -29,14 +29,14 @@ class Falaj(Detector):
     """Cells of the reference, calibrated by its blocks; `rows` takes rows, all in one block, as independent."""
 
     def __init__(self, reference: Table, blocks: np.ndarray, *, by_rows: bool = False) -> None:
-        from falaj.monitoring.profiles import ReferenceProfile
+        from falaj.statistics.profiles import ReferenceProfile
 
         self.by_rows = by_rows
         self.reference = ReferenceProfile.build(self.columns(reference), block_of_row=blocks)
 
     @staticmethod
     def columns(table: Table) -> dict:
-        from falaj.monitoring.profiles import Coded
+        from falaj.statistics.profiles import Coded
 
         return {
             name: Coded(column, tuple(map(str, range(int(column.max()) + 1)))) if is_category(name) else column
@@ -52,7 +52,7 @@ class Falaj(Detector):
         return [self.columns({name: column[part] for name, column in window.items()}) for part in np.split(order, cuts)]
 
     def report(self, parts):
-        from falaj.monitoring.drift import judge_window
+        from falaj.statistics.drift import judge_window
 
         profiles = [self.reference.schema.profile(part, place, place + 1) for place, part in enumerate(parts)]
         return judge_window(self.reference, profiles, by_rows=self.by_rows)
@@ -65,7 +65,7 @@ class FalajMonitor(Falaj):
     """The alarms over time, promised at most once in 100 windows."""
 
     def __init__(self, reference: Table, blocks: np.ndarray) -> None:
-        from falaj.monitoring.drift import DriftMonitor
+        from falaj.statistics.drift import DriftMonitor
 
         super().__init__(reference, blocks)
         self.monitor = DriftMonitor(run_length=100)

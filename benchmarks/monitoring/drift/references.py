@@ -23,8 +23,8 @@ import numpy as np
 from detectors import Falaj
 from scenarios import REAL, Table, is_category
 
-from falaj.monitoring.drift import DriftMonitor, judge_window
-from falaj.monitoring.profiles import Profile, ReferenceProfile, block_profiles
+from falaj.statistics.drift import DriftMonitor, judge_window
+from falaj.statistics.profiles import Profile, ReferenceProfile, block_profiles
 
 REFERENCES, WINDOW, BEFORE, AFTER = (14, 28, 60), 7, 5, 8
 RUN_LENGTH = 100

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from falaj import api, evidence
-from falaj.artifacts import open_home_store, parse_digest
-from falaj.documents.evidence import ReleaseBundle
-from falaj.errors import NotFoundError
-from falaj.evidence.model_signature import KEY_FILE
-from falaj.home import Home
+from falaj.core.errors import NotFoundError
+from falaj.core.home import Home
+from falaj.schemas import api
+from falaj.schemas.evidence import ReleaseBundle
+from falaj.supply_chain import attestations as evidence
+from falaj.supply_chain.artifacts import open_home_store, parse_digest
+from falaj.supply_chain.attestations.model_signature import KEY_FILE
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def verify(home: Home, name: str, keys: Path | None, serving: Serving | None) ->
         return _judge(Path(name), believed, serving)
     from tempfile import TemporaryDirectory
 
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     client = Client.from_home(home)
     with TemporaryDirectory() as folder:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from falaj.cli.output import styled
 
 if TYPE_CHECKING:
-    from falaj.documents.monitoring import DriftWindow
+    from falaj.schemas.monitoring import DriftWindow
 
 Found = dict[str, Any]
 """What a report says of one feature."""

@@ -11,7 +11,7 @@ from falaj.cli.output import clock
 from falaj.cli.svg import sheet, text
 
 if TYPE_CHECKING:
-    from falaj.documents.monitoring import DriftWindow
+    from falaj.schemas.monitoring import DriftWindow
 
 _LEFT, _TOP, _ROW, _WIDTH = 150, 84, 18, 640
 _STEADY = ("#f4f4f4", "#dcdcdc", "#bdbdbd", "#969696", "#6b6b6b")

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from falaj import api
-from falaj.errors import FalajError
-from falaj.home import Home
+from falaj.core.errors import FalajError
+from falaj.core.home import Home
+from falaj.schemas import api
 
 if TYPE_CHECKING:
-    from falaj.client import Client
+    from falaj.sdk import Client
 
 LAST = "last"
 
@@ -34,7 +34,7 @@ class NamedRun:
         """What a step printed."""
         if self.client is not None:
             return self.client.log(self.run.id, node)
-        from falaj.pipeline.attempt import safe_name
+        from falaj.build.pipeline.attempt import safe_name
 
         file = Home.from_environment().run_dir(self.run.id) / "logs" / f"{safe_name(node)}.log"
         return file.read_text(errors="replace") if file.is_file() else ""
@@ -50,7 +50,7 @@ def named_run(run_id: str, folder: Path) -> NamedRun:
     Raises:
         FalajError: There is none, or the server that would know cannot be asked.
     """
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     local = last_local(Home.from_environment(), folder) if run_id == LAST else None
     try:

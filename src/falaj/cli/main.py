@@ -12,10 +12,10 @@ import typer
 
 from falaj import __version__
 from falaj.cli.tree import COMMANDS, modules_for
-from falaj.errors import FalajError
+from falaj.core.errors import FalajError
 
 if TYPE_CHECKING:
-    from falaj.project.errors import ProjectError
+    from falaj.config.errors import ProjectError
 
 
 def application(modules: Iterable[str] = COMMANDS) -> typer.Typer:
@@ -73,7 +73,7 @@ def main() -> None:
 
 def _end(error: FalajError) -> None:
     from falaj.cli.output import emit_error
-    from falaj.project.errors import ProjectError
+    from falaj.config.errors import ProjectError
 
     if os.environ.get("FALAJ_DEBUG"):
         raise error

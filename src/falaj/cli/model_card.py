@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from falaj.cli.recalibration_view import months_line
 
 if TYPE_CHECKING:
-    from falaj.documents.monitoring import Recalibration
+    from falaj.schemas.monitoring import Recalibration
 
 _PREFIX = "falaj:"
 _RECALIBRATED = ("endpoint", "location", "offset", "strength", "bound", "months")

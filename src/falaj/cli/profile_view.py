@@ -11,9 +11,9 @@ import numpy as np
 
 from falaj.cli.output import emit, emit_table, shortened
 from falaj.cli.tables import Table
-from falaj.errors import UsageError
-from falaj.monitoring.drift import DriftAlarm, DriftMonitor, DriftReport, FeatureDrift, Verdict, judge_window
-from falaj.monitoring.profiles import (
+from falaj.core.errors import UsageError
+from falaj.statistics.drift import DriftAlarm, DriftMonitor, DriftReport, FeatureDrift, Verdict, judge_window
+from falaj.statistics.profiles import (
     NumberCells,
     Profile,
     ProfileSchema,

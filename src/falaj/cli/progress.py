@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from falaj import api
+from falaj.build.pipeline.events import Event
 from falaj.cli.output import duration, emit, state_styled, styled
-from falaj.pipeline.events import Event
+from falaj.schemas import api
 
 _SHOWN = {
     "step.started": "running", "step.cached": "cached", "step.finished": "succeeded", "step.failed": "failed",

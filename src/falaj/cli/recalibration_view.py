@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from falaj.cli.output import clock
 
 if TYPE_CHECKING:
-    from falaj.documents.monitoring import Recalibration
+    from falaj.schemas.monitoring import Recalibration
 
 _MONTHS = 12
 _UNITS = {"binary": " in log-odds", "regression": ""}

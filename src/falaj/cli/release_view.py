@@ -6,10 +6,10 @@ import base64
 import json
 from typing import Any
 
-from falaj import api
 from falaj.cli.output import ago, emit, styled
-from falaj.evidence import claimed, short
-from falaj.evidence.statement import parse_statement
+from falaj.schemas import api
+from falaj.supply_chain.attestations import claimed, short
+from falaj.supply_chain.attestations.statement import parse_statement
 
 
 def print_release(release: api.Release, envelopes: list[dict[str, Any]]) -> None:

@@ -9,7 +9,7 @@ from falaj.cli.rollout_view import verdict
 from falaj.cli.svg import sheet, text
 
 if TYPE_CHECKING:
-    from falaj.documents.rollouts import Rollout
+    from falaj.schemas.rollouts import Rollout
 
 _LEFT, _TOP, _WIDTH, _HEIGHT, _LEGEND = 52, 64, 640, 240, 22
 _LOW, _HIGH = -1.0, 4.0

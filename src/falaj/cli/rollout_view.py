@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from falaj.cli.output import ago, styled
 
 if TYPE_CHECKING:
-    from falaj.documents.rollouts import Rollout
+    from falaj.schemas.rollouts import Rollout
 
 ENDED = ("succeeded", "rolled_back", "aborted", "live", "failed", "superseded")
 _COLOURS = {

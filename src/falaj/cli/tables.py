@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from falaj.errors import MissingExtraError, NotFoundError, UsageError
-from falaj.monitoring.profiles import Coded, Column
+from falaj.core.errors import MissingExtraError, NotFoundError, UsageError
+from falaj.statistics.profiles import Coded, Column
 
 DAY_S = 86_400.0
 

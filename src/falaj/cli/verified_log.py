@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from falaj.evidence.checkpoint import verify_checkpoint
-from falaj.evidence.errors import EvidenceError
-from falaj.evidence.merkle import leaf_hash, roots_at
+from falaj.supply_chain.attestations.checkpoint import verify_checkpoint
+from falaj.supply_chain.attestations.errors import EvidenceError
+from falaj.supply_chain.attestations.merkle import leaf_hash, roots_at
 
 
 def verify_export(folder: Path, public_pem: str) -> int:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from falaj import confinement
+from falaj.core import sandbox as confinement
 from falaj.models import parameters, pickle_names, skops_names
 from falaj.models.names import BOOSTERS, Import, forbidden, is_allowed, only_own
 

@@ -12,8 +12,8 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from falaj.errors import MissingExtraError, UnavailableError
-from falaj.facts import FactBook
+from falaj.core.errors import MissingExtraError, UnavailableError
+from falaj.storage.facts import FactBook
 from falaj.storage.sealed import FactSession, watch
 
 _BUSY_TIMEOUT_MS = 15_000

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Index, String, event, insert
 from sqlalchemy.orm import Mapped, mapped_column
 
-from falaj.documents.notifications import leaves
+from falaj.schemas.notifications import leaves
 from falaj.storage.tables import BIG_KEY, Base, EventRow
 
 

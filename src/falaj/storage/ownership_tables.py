@@ -5,9 +5,9 @@ from __future__ import annotations
 from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from falaj.evidence.keyring import MODEL_OWNER
 from falaj.storage.sealed import SealedRow
 from falaj.storage.tables import Base
+from falaj.supply_chain.attestations.keyring import MODEL_OWNER
 
 
 class ModelOwnerRow(SealedRow, Base):

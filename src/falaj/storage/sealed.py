@@ -21,11 +21,11 @@ from sqlalchemy.engine.result import SimpleResultMetaData
 from sqlalchemy.orm import Mapped, Mapper, ORMExecuteState, Session, SessionTransaction, mapped_column, object_session
 from sqlalchemy.orm.context import QueryContext
 
-from falaj.errors import FalajError
-from falaj.evidence.keyring import FACT
-from falaj.facts import FactBook, FactMissingError, Mark, Refusal, Subject
+from falaj.core.errors import FalajError
+from falaj.storage.facts import FactBook, FactMissingError, Mark, Refusal, Subject
+from falaj.supply_chain.attestations.keyring import FACT
 
-_TURN = "falaj.facts"
+_TURN = "falaj.storage.facts"
 _GONE = "it was made, and the database has it no more"
 UNVERIFIED: Mapping[str, Any] = {"falaj_unverified": True}
 """Execution options of a query that may see rows which are no facts: to tell of them, never to act on them."""

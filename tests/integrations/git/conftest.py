@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from falaj.home import Home
+from falaj.core.home import Home
 from tests.waiting import HANGS_AFTER_S
 
 AUTHOR = {

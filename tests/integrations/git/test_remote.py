@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from falaj.errors import ConflictError
-from falaj.home import Home
+from falaj.core.errors import ConflictError
+from falaj.core.home import Home
 from falaj.integrations.git import GitMissingError, SpooledPush, create_remote, drain, install_hook, post_receive
 from falaj.integrations.git.post_receive import deliver
 from tests.waiting import until

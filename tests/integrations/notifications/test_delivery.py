@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from falaj.config.notifications import NotificationSpec
 from falaj.integrations.notifications import (
     MOST_ATTEMPTS,
     Courier,
@@ -24,9 +25,8 @@ from falaj.integrations.notifications import (
     unannounced,
     waiting,
 )
-from falaj.processes import Outbox
-from falaj.project.notifications import NotificationSpec
 from falaj.storage import Database, EventRow, OutboxRow
+from falaj.storage.durable import Outbox
 from falaj.storage.notification_tables import AnnouncementRow, NotificationRow
 from tests.receivers import Receiver, answer, receiving
 from tests.waiting import HANGS_AFTER_S

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
+from falaj.api import metrics
 from falaj.integrations.prometheus import Family, Sample, render
-from falaj.server import metrics
 from falaj.storage import Database
 from tests.databases import migrated_sqlite
 

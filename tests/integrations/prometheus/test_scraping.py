@@ -16,10 +16,10 @@ import pytest
 import yaml
 
 from falaj.storage import EndpointRow
+from tests.api.people import acting_as, grant, person
 from tests.apps import app_of
 from tests.integrations.prometheus.test_rules import RULES
 from tests.platforms import Served
-from tests.server.people import acting_as, grant, person
 from tests.servers import free_ports
 from tests.waiting import HANGS_AFTER_S, until
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from falaj.dataplane.model_server.metrics import Metrics
 from falaj.integrations.prometheus import ExpositionError, Family, Kind, Sample, labelled, merged, parse, render
-from falaj.serving.modelserver.metrics import Metrics
 
 
 def gauge(*samples: Sample, name: str = "falaj_x") -> Family:

@@ -11,7 +11,7 @@ from falaj.cli.commands.projects import JsonOption
 from falaj.cli.output import clock, emit, emit_json, emit_table
 
 if TYPE_CHECKING:
-    from falaj.documents.identity import Account, GrantedRole, PasswordLink
+    from falaj.schemas.identity import Account, GrantedRole, PasswordLink
 
 NameArgument = Annotated[str, typer.Argument(help="Name of the account; of a service as service:NAME.")]
 RolesHelp = "ROLE, ROLE@PROJECT, ROLE:ENVIRONMENT or ROLE@PROJECT:ENVIRONMENT."
@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
 
 def list_accounts(json: JsonOption = False) -> None:
     """List the accounts with their roles."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     found = Client.from_home().accounts.list()
     if json:
@@ -49,7 +49,7 @@ def add(
     json: JsonOption = False,
 ) -> None:
     """Make an account; prints the one-time link with which the person chooses a password."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     made = Client.from_home().accounts.invite(name, email, group or (), [_parsed(text) for text in role or ()])
     _show_link(made, json)
@@ -61,35 +61,35 @@ def link(
     json: JsonOption = False,
 ) -> None:
     """Make a new link for someone who forgot the password."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     _show_link(Client.from_home().accounts.link(name, without_totp=without_totp), json)
 
 
 def lock(name: NameArgument, reason: Annotated[str, typer.Option(help="Why; goes into the audit log.")]) -> None:
     """Lock an account: its sessions end and its tokens are refused."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     emit(f"{Client.from_home().accounts.lock(name, reason).id} is locked")
 
 
 def unlock(name: NameArgument) -> None:
     """Unlock an account."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     emit(f"{Client.from_home().accounts.unlock(name).id} is unlocked")
 
 
 def set_roles(name: NameArgument, roles: Annotated[list[str] | None, typer.Argument(help=RolesHelp)] = None) -> None:
     """Give an account these roles and no others; without any, it keeps none but those of platform.yaml."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     account = Client.from_home().accounts.set_roles(name, [_parsed(text) for text in roles or ()])
     emit(f"{account.id}: {', '.join(map(role_text, account.roles)) or 'no roles'}")
 
 
 def _parsed(text: str) -> GrantedRole:
-    from falaj.documents.identity import GrantedRole
+    from falaj.schemas.identity import GrantedRole
 
     rest, _, environment = text.partition(":")
     role, _, project = rest.partition("@")

@@ -30,7 +30,7 @@ def show(
     json: JsonOption = False,
 ) -> None:
     """Show the newest entries."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     names = {"kind": kind or None, "subject": subject or None, "actor": actor or None}
     bounds = {"since": moment(since) if since else None, "before": before, "limit": limit}
@@ -48,7 +48,7 @@ def show(
 
 def checkpoint(json: JsonOption = False) -> None:
     """Sign and print how long the log is now and what its root is; keep it, to see later that the log only grew."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     found = Client.from_home().audit.checkpoint()
     if json:
@@ -62,8 +62,8 @@ def export(
     key: Annotated[Path | None, typer.Option(help="Write the log's public key here as well.")] = None,
 ) -> None:
     """Write the whole log to a folder, for someone who checks it without this installation."""
-    from falaj.client import Client
-    from falaj.errors import UsageError
+    from falaj.core.errors import UsageError
+    from falaj.sdk import Client
 
     if folder.exists():
         raise UsageError(f"{folder} is there already", hint="name a folder that is not there")
@@ -82,7 +82,7 @@ def verify(
     from tempfile import TemporaryDirectory
 
     from falaj.cli.verified_log import verify_export
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     pem = key.read_text() if key else Client.from_home().audit.checkpoint().public_key
     with TemporaryDirectory() as scratch:
@@ -101,8 +101,8 @@ def erase(
     reason: Annotated[str, typer.Option(help="Why; this is logged.")] = "",
 ) -> None:
     """Erase what the log tells of entries or of a person; what it proves stays."""
-    from falaj.client import Client
-    from falaj.errors import UsageError
+    from falaj.core.errors import UsageError
+    from falaj.sdk import Client
 
     if not reason or not (entries or person):
         raise UsageError("nothing was erased: name entries or a --person, and a --reason")

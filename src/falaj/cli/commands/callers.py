@@ -11,7 +11,7 @@ import typer
 
 from falaj.cli.commands.projects import JsonOption
 from falaj.cli.output import clock, emit, emit_json, emit_table, state_styled
-from falaj.errors import UsageError
+from falaj.core.errors import UsageError
 
 EndpointArgument = Annotated[str, typer.Argument(help="ENVIRONMENT/MODEL.")]
 _DAY_S = 86_400.0
@@ -39,7 +39,7 @@ def add(
     json: JsonOption = False,
 ) -> None:
     """Let somebody ask an endpoint; `curl -H @FILE` sends the file, with --certificate `curl --cert FILE`."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     if out.exists():
         raise UsageError("this file exists already", where=str(out), hint="name a new one")
@@ -55,7 +55,7 @@ def add(
 
 def list_callers(endpoint: EndpointArgument, json: JsonOption = False) -> None:
     """List the callers of an endpoint, those that were revoked too."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     found = Client.from_home().callers.list(endpoint)
     if json:
@@ -74,7 +74,7 @@ def revoke(
     json: JsonOption = False,
 ) -> None:
     """Let a caller ask no more; ends when its gateways have said that they do not let it in."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     client = Client.from_home()
     found, until = client.callers.revoke(endpoint, name), time.monotonic() + _HEARD_WITHIN_S
@@ -91,8 +91,8 @@ def revoke(
 
 def _key_and_request() -> tuple[str, str]:
     """A private key that stays here, and the request for its certificate."""
-    from falaj.governance.workload import certificates
-    from falaj.governance.workload.authority import key_pem
+    from falaj.trust.pki import certificates
+    from falaj.trust.pki.authority import key_pem
 
     key = certificates.new_key()
     return key_pem(key).decode(), certificates.make_request(key)

@@ -12,7 +12,7 @@ from falaj.cli.commands.projects import JsonOption
 from falaj.cli.output import ago, clock, emit, emit_json, emit_table, styled
 
 if TYPE_CHECKING:
-    from falaj.documents.changes import Change, ToSign
+    from falaj.schemas.changes import Change, ToSign
 
 ChangeArgument = Annotated[str, typer.Argument(help="Id of the change.")]
 ReasonOption = Annotated[str, typer.Option("--reason", "-m", help="Why; it goes into the audit log.")]
@@ -44,7 +44,7 @@ def promote(
     json: JsonOption = False,
 ) -> None:
     """Ask for a release in an environment."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     client = Client.from_home()
     change = client.changes.request(release, to, kind, reason, moment(at) if at else None, challenge=challenge)
@@ -57,7 +57,7 @@ def list_changes(
     json: JsonOption = False,
 ) -> None:
     """List the newest changes."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     found = Client.from_home().changes.list(open_only=unfinished, environment=environment)
     if json:
@@ -74,7 +74,7 @@ def list_changes(
 
 def show(change: ChangeArgument, wait: WaitOption = False, json: JsonOption = False) -> None:
     """Show a change: what is asked for, who approved it, how far it is."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     calls = Client.from_home().changes
     found = calls.show(change)
@@ -92,9 +92,9 @@ def approve(
     json: JsonOption = False,
 ) -> None:
     """Approve a change: sign with your own key what it says, after seeing it."""
-    from falaj.client import Client
-    from falaj.client.credentials import Credentials
-    from falaj.home import Home
+    from falaj.core.home import Home
+    from falaj.sdk import Client
+    from falaj.sdk.credentials import Credentials
 
     client = Client.from_home()
     key = Credentials.of(Home.from_environment()).approval_key()
@@ -112,14 +112,14 @@ def approve(
 
 def reject(change: ChangeArgument, reason: ReasonOption, json: JsonOption = False) -> None:
     """Refuse a change for good."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     _told(Client.from_home().changes.reject(change, reason), json)
 
 
 def cancel(change: ChangeArgument, reason: ReasonOption = "", json: JsonOption = False) -> None:
     """Withdraw a change that has not been carried out."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     _told(Client.from_home().changes.cancel(change, reason), json)
 
@@ -130,7 +130,7 @@ def review(
     json: JsonOption = False,
 ) -> None:
     """Review an emergency change that was carried out, so that it may stay."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     _told(Client.from_home().changes.review(change, findings), json)
 
@@ -142,7 +142,7 @@ def rollback(
     json: JsonOption = False,
 ) -> None:
     """Bring back what an endpoint served before."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     environment, model = endpoint_of(endpoint)
     calls = Client.from_home().changes
@@ -152,7 +152,7 @@ def rollback(
 
 def endpoint_of(text: str) -> tuple[str, str]:
     """Environment and model of `ENVIRONMENT/MODEL`."""
-    from falaj.errors import UsageError
+    from falaj.core.errors import UsageError
 
     environment, slash, model = text.partition("/")
     if not slash or not environment or not model:
@@ -164,7 +164,7 @@ def moment(text: str) -> float:
     """A time that somebody typed, in unix seconds; without a zone it is local time."""
     from datetime import datetime
 
-    from falaj.errors import UsageError
+    from falaj.core.errors import UsageError
 
     try:
         found = datetime.fromisoformat(text)

@@ -26,8 +26,8 @@ def register(app: typer.Typer) -> None:
 def show(name: NameArgument, keys: KeysOption = None, json: JsonOption = False) -> None:
     """List every signed statement about a release: what it says, who signed it, where the audit log holds it."""
     from falaj.cli.bundles import statement_rows, trusted
-    from falaj.client import Client
-    from falaj.home import Home
+    from falaj.core.home import Home
+    from falaj.sdk import Client
 
     bundle = Client.from_home().bundles.of(name)
     if json:
@@ -42,8 +42,8 @@ def export(
 ) -> None:
     """Write a release with all that was signed about it, for verification without a network."""
     from falaj.cli.bundles import export_bundle
-    from falaj.client import Client
-    from falaj.home import Home
+    from falaj.core.home import Home
+    from falaj.sdk import Client
 
     client = Client.from_home()
     export_bundle(Home.from_environment(), client.release(name), client.bundles.of(name), folder)
@@ -54,8 +54,8 @@ def model_card(name: NameArgument, keys: KeysOption = None, json: JsonOption = F
     """Print the model card of a release, from its signed bill of materials; with --json as CycloneDX 1.6."""
     from falaj.cli.bundles import bill_of, trusted
     from falaj.cli.model_card import markdown
-    from falaj.client import Client
-    from falaj.home import Home
+    from falaj.core.home import Home
+    from falaj.sdk import Client
 
     client = Client.from_home()
     release = client.release(name)

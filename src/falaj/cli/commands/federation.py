@@ -10,8 +10,8 @@ from falaj.cli.commands.projects import JsonOption
 from falaj.cli.output import clock, emit, emit_error, emit_json, emit_table
 
 if TYPE_CHECKING:
-    from falaj.client import Client
-    from falaj.documents.identity import LoggedIn
+    from falaj.schemas.identity import LoggedIn
+    from falaj.sdk import Client
 
 
 BrowserOption = Annotated[bool, typer.Option("--browser/--no-browser", help="Open it by itself, or print it only.")]
@@ -33,7 +33,7 @@ def log_in_by_browser(client: Client, *, open_browser: bool) -> LoggedIn:
         client: One that carries nothing.
         open_browser: Open it in the browser of this machine.
     """
-    from falaj.client.loopback import BrowserLogin
+    from falaj.sdk.loopback import BrowserLogin
 
     with BrowserLogin(client.federation.provider().start) as login:
         emit(f"log in at {login.address}")
@@ -49,7 +49,7 @@ def register_key(
     browser: BrowserOption = True,
 ) -> None:
     """Register a security key or passkey, in a browser on this machine; needs a login of the last five minutes."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     calls = Client.from_home().federation
     answer = _touched(calls.key_page(), "create", calls.begin_registration(), browser=browser)
@@ -74,7 +74,7 @@ def prove_by_key(client: Client, statement: str, *, open_browser: bool) -> None:
 def _touched(
     page: str, action: Literal["create", "get"], options: dict[str, Any], statement: str = "", *, browser: bool
 ) -> dict[str, Any]:
-    from falaj.client.key_page import KeyCeremony
+    from falaj.sdk.key_page import KeyCeremony
 
     with KeyCeremony(page, action, options, statement) as ceremony:
         emit_error(f"open {ceremony.address}")  # the output is the result alone
@@ -87,7 +87,7 @@ def _touched(
 
 def list_keys(json: JsonOption = False) -> None:
     """List your security keys."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     found = Client.from_home().federation.security_keys()
     if json:
@@ -101,8 +101,8 @@ def list_keys(json: JsonOption = False) -> None:
 
 def remove_key(key: Annotated[str, typer.Argument(help="Id of the key, or its beginning.")]) -> None:
     """Forget a security key; needs a login of the last five minutes."""
-    from falaj.client import Client
-    from falaj.errors import UsageError
+    from falaj.core.errors import UsageError
+    from falaj.sdk import Client
 
     calls = Client.from_home().federation
     named = [found.id for found in calls.security_keys() if found.id.startswith(key)]

@@ -30,7 +30,7 @@ def import_labels(
     json: JsonOption = False,
 ) -> None:
     """Send the labels of a file to an endpoint; the whole file is read before anything is sent."""
-    from falaj.client import read_labels
+    from falaj.sdk import read_labels
 
     count, ids = 0, set()
     times: list[float] = []

@@ -10,7 +10,7 @@ from falaj.cli.commands.projects import JsonOption
 from falaj.cli.output import ago, emit, emit_json, emit_table
 
 if TYPE_CHECKING:
-    from falaj.documents.gates import CapturedGate
+    from falaj.schemas.gates import CapturedGate
 
 GateArgument = Annotated[str, typer.Argument(help="Id of the gate.")]
 ReasonOption = Annotated[str, typer.Option("--reason", "-m", help="Why; it goes into the audit log.")]
@@ -30,7 +30,7 @@ def list_gates(
     json: JsonOption = False,
 ) -> None:
     """List captured gates."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     found = Client.from_home().gates.list(model)
     if json:
@@ -57,7 +57,7 @@ def retire(gate: GateArgument, reason: ReasonOption, json: JsonOption = False) -
 
 
 def _decide(gate: str, decision: str, reason: str, json: bool) -> None:
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     found = Client.from_home().gates.decide(gate, decision, reason)
     if json:

@@ -10,13 +10,13 @@ import typer
 from falaj.cli.commands.federation import log_in_by_browser
 from falaj.cli.commands.projects import JsonOption
 from falaj.cli.output import clock, emit, emit_json, emit_table
-from falaj.errors import UsageError
+from falaj.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from falaj.client import Client
-    from falaj.client.credentials import Credentials
-    from falaj.documents.identity import GrantedRole, LoggedIn, WhoAmI
-    from falaj.home import Home
+    from falaj.core.home import Home
+    from falaj.schemas.identity import GrantedRole, LoggedIn, WhoAmI
+    from falaj.sdk import Client
+    from falaj.sdk.credentials import Credentials
 
 StdinOption = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
 ServicesOption = Annotated[bool, typer.Option("--services", help="Those of services, as an administrator.")]
@@ -73,8 +73,8 @@ def log_in(
 
 def log_out() -> None:
     """End the session; commands use the installation's own token again where it can be read."""
-    from falaj.client import Client, ProblemError
-    from falaj.client.credentials import NotLoggedInError
+    from falaj.sdk import Client, ProblemError
+    from falaj.sdk.credentials import NotLoggedInError
 
     try:
         if _credentials().current:
@@ -97,7 +97,7 @@ def choose_password(
 
 def whoami(json: JsonOption = False) -> None:
     """Show whom the platform takes you for, and your roles."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     me = Client.from_home().identity.whoami()
     if json:
@@ -114,7 +114,7 @@ def create_token(
     json: JsonOption = False,
 ) -> None:
     """Make a token; it is shown this once."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     scope = [action.strip() for action in actions.split(",") if action.strip()]
     issued = Client.from_home().identity.create_token(label, scope, days, service)
@@ -127,7 +127,7 @@ def create_token(
 
 def list_tokens(services: ServicesOption = False, json: JsonOption = False) -> None:
     """List tokens, without their secrets."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     found = Client.from_home().identity.tokens(services=services)
     if json:
@@ -144,7 +144,7 @@ def revoke_token(
     token: Annotated[str, typer.Argument(help="Id of the token.")], services: ServicesOption = False
 ) -> None:
     """Revoke a token; it is refused from now on."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     Client.from_home().identity.revoke_token(token, services=services)
     emit(f"{token} is revoked")
@@ -154,7 +154,7 @@ def enrol(
     code: Annotated[str, typer.Option(help="A code, instead of being asked for it.")] = "",
 ) -> None:
     """Enrol an application; each login asks for its code from now on."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     client = Client.from_home()
     enrolment = client.identity.enrol_totp()
@@ -166,7 +166,7 @@ def enrol(
 
 def remove() -> None:
     """Forget the application; needs a login of the last five minutes."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     Client.from_home().identity.remove_totp()
     emit("no application is enrolled")
@@ -174,7 +174,7 @@ def remove() -> None:
 
 def list_keys(json: JsonOption = False) -> None:
     """List your approval keys that are good now."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     found = Client.from_home().identity.approval_keys()
     if json:
@@ -186,7 +186,7 @@ def list_keys(json: JsonOption = False) -> None:
 
 def revoke_key(key: Annotated[str, typer.Argument(help="Id of the key.")]) -> None:
     """Revoke an approval key: what it signs does not count any more."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     Client.from_home().identity.revoke_key(key)
     emit(f"{key[:16]} is revoked; delete its file, and log in for a new one")
@@ -200,7 +200,7 @@ def role_text(role: GrantedRole) -> str:
 
 def _entered(name: str, opened: LoggedIn) -> None:
     """Keep the session, and register the key that this person approves with."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     credentials = _credentials()
     credentials.keep(name, opened)
@@ -212,7 +212,7 @@ def _entered(name: str, opened: LoggedIn) -> None:
 
 def _entered_by_provider(name: str, opened: LoggedIn) -> None:
     """Keep the session of whom the provider vouched for; when somebody else was named, nobody is logged in."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     person, named = opened.person.partition(":")[2], name or _credentials().profile
     if named and named != person:
@@ -228,7 +228,7 @@ def _entered_by_provider(name: str, opened: LoggedIn) -> None:
 
 def _with_code(client: Client, name: str, password: str, otp: str) -> LoggedIn:
     """Log in; ask for the one-time password when it turns out to be needed and someone is there to answer."""
-    from falaj.client import ProblemError
+    from falaj.sdk import ProblemError
 
     try:
         return client.identity.log_in(name, password, otp)
@@ -249,20 +249,20 @@ def _describe(me: WhoAmI) -> None:
 
 
 def _home() -> Home:
-    from falaj.home import Home
+    from falaj.core.home import Home
 
     return Home.from_environment()
 
 
 def _credentials() -> Credentials:
-    from falaj.client.credentials import Credentials
+    from falaj.sdk.credentials import Credentials
 
     return Credentials.of(_home())
 
 
 def _nobody() -> Client:
     """A client that carries nothing: what it calls is open to everyone."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     return Client(_home().server_url, "")
 

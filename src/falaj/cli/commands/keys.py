@@ -10,7 +10,7 @@ import typer
 
 from falaj.cli.commands.projects import JsonOption
 from falaj.cli.output import clock, emit, emit_json, emit_table
-from falaj.errors import ConflictError, UsageError
+from falaj.core.errors import ConflictError, UsageError
 
 ProjectOption = Annotated[str, typer.Option("--project", "-p", help="The project; by default that of this folder.")]
 PlatformOption = Annotated[bool, typer.Option("--platform", help="Of the platform itself, not of a project.")]
@@ -34,7 +34,7 @@ def register(app: typer.Typer) -> None:
 
 def list_keys(json: JsonOption = False) -> None:
     """List the data keys, the destroyed ones too."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     found = Client.from_home().keys.list()
     if json:
@@ -52,7 +52,7 @@ def rotate(
     jurisdiction: Annotated[str, typer.Option(help="Of the data; by default the installation's.")] = "",
 ) -> None:
     """Encrypt with a new key from now on; the ones before it stay for reading."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     made = Client.from_home().keys.rotate(tenant, jurisdiction or None)
     emit(f"new key {made.id} for {made.tenant} in {made.jurisdiction}")
@@ -64,7 +64,7 @@ def destroy(
     confirm: Annotated[str, typer.Option(help="The id again, instead of being asked for it.")] = "",
 ) -> None:
     """Destroy a key and with it all that it encrypted; nothing brings it back."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     given = confirm or (typer.prompt("this erases data for good; the key's id again") if sys.stdin.isatty() else "")
     if given != key:
@@ -77,9 +77,9 @@ def rewrap(
     root: Annotated[str, typer.Argument(help="The new root key: file:/path, pkcs11:... or awskms:...")],
 ) -> None:
     """Wrap every data key by another root key, while the platform is down; the data stays as it is."""
-    from falaj import supervisor
-    from falaj.encryption import open_chest, open_root
-    from falaj.home import Home
+    from falaj.cli import supervisor
+    from falaj.core.home import Home
+    from falaj.supply_chain.encryption import open_chest, open_root
 
     home = Home.from_environment()
     if supervisor.running(home):
@@ -96,7 +96,7 @@ def set_secret(
     platform: PlatformOption = False,
 ) -> None:
     """Keep a secret; its value is asked for, or read from standard input, and never an argument."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     Client.from_home().secrets.set(_owner(project, platform), name, _value(file))
     use = "platform.yaml names it" if platform else f"a step gets it by `secrets: [{name}]`"
@@ -105,7 +105,7 @@ def set_secret(
 
 def list_secrets(project: ProjectOption = "", json: JsonOption = False, platform: PlatformOption = False) -> None:
     """List the secrets of a project or of the platform; their values are shown to nobody."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     found = Client.from_home().secrets.list(_owner(project, platform))
     if json:
@@ -117,7 +117,7 @@ def list_secrets(project: ProjectOption = "", json: JsonOption = False, platform
 
 def remove_secret(name: NameArgument, project: ProjectOption = "", platform: PlatformOption = False) -> None:
     """Forget a secret."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     Client.from_home().secrets.remove(_owner(project, platform), name)
     emit(f"{name} is gone")
@@ -142,7 +142,7 @@ def _project(named: str) -> str:
     """The project that was named, or the one that is called like this folder, or the only one."""
     if named:
         return named
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     found = [each.name for each in Client.from_home().projects()]
     if Path.cwd().name in found:

@@ -14,8 +14,8 @@ from falaj.cli.output import clock, duration, emit, emit_json, emit_table, style
 from falaj.cli.recalibration_view import recalibration_lines
 
 if TYPE_CHECKING:
-    from falaj.documents.changes import Change
-    from falaj.documents.lineage import TracedData, TracedStep, Why
+    from falaj.schemas.changes import Change
+    from falaj.schemas.lineage import TracedData, TracedStep, Why
 
 
 def register(app: typer.Typer) -> None:
@@ -31,7 +31,7 @@ def why(
     json: JsonOption = False,
 ) -> None:
     """Tell why an endpoint serves what it serves: trigger, run, gates, change, approvers, and what was before."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     environment, model = endpoint_of(endpoint)
     found = Client.from_home().lineage.why(environment, model, moment(at) if at else None)
@@ -50,7 +50,7 @@ def lineage(
     json: JsonOption = False,
 ) -> None:
     """Show where something came from, or what it reached."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     if open_lineage:
         for event in Client.from_home().lineage.open_lineage(open_lineage):
@@ -68,7 +68,7 @@ def lineage(
 
 def trace(prediction: Annotated[str, typer.Argument(help="Prediction id.")], json: JsonOption = False) -> None:
     """Show where a prediction comes from, back to the commit, the steps, the data and its sources."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     found = Client.from_home().trace(prediction)
     if json:

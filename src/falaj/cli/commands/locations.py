@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 def list_locations(json: JsonOption = False) -> None:
     """List locations with the state of their agents."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     found = Client.from_home().locations.list()
     if json:
@@ -43,7 +43,7 @@ def enrol(
     """Make a one-time token for the agent of a location, and print the command that uses it there."""
     import socket
 
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     made = Client.from_home().locations.enrol(name, hours * 3600)
     if json:
@@ -56,7 +56,7 @@ def enrol(
 
 def forget(name: NameArgument) -> None:
     """Put the agent of a location out; its certificates are refused from now on."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     Client.from_home().locations.forget(name)
     emit(f"the agent of '{name}' is refused from now on; what it serves there goes on until it is stopped there")
@@ -64,8 +64,8 @@ def forget(name: NameArgument) -> None:
 
 def explain(name: NameArgument) -> None:
     """Say what a location on this machine asks for by itself, whatever the control plane says."""
-    from falaj.home import Home
-    from falaj.locations.agent.rules import FILE, read_rules
+    from falaj.core.home import Home
+    from falaj.dataplane.agent.rules import FILE, read_rules
 
     folder = Home.from_environment().location_dir(name)
     rules = read_rules(folder, name)

@@ -13,7 +13,7 @@ from falaj.cli.recalibration_view import recalibration_lines
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from falaj.documents.monitoring import Alert, DriftWindow, Recalibration
+    from falaj.schemas.monitoring import Alert, DriftWindow, Recalibration
 
 ModelArgument = Annotated[str, typer.Argument(help="Name of the model.")]
 AlertArgument = Annotated[str, typer.Argument(help="Id of the alert.")]
@@ -43,7 +43,7 @@ def monitors(
     json: JsonOption = False,
 ) -> None:
     """Show how the monitors of each endpoint stand."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     found = Client.from_home().monitoring.monitors(environment, model)
     if json:
@@ -69,7 +69,7 @@ def drift(
 ) -> None:
     """Show how each feature compares with the reference, and over time."""
     from falaj.cli.heat_map import heat_map
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     found = Client.from_home().monitoring.drift(model, environment, windows)
     if svg and found:
@@ -125,7 +125,7 @@ def performance(
     model: ModelArgument, environment: EnvironmentOption = "prod", windows: WindowsOption = 30, json: JsonOption = False
 ) -> None:
     """Show the loss of each window: by labels, or estimated while they are still to come."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     calls = Client.from_home().monitoring
     found = calls.performance(model, environment, windows)
@@ -167,7 +167,7 @@ def list_alerts(
     """What monitors raised; without a command, list the alerts that are not over."""
     if context.invoked_subcommand is not None:
         return
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     found = Client.from_home().monitoring.alerts(open_only=not everything, environment=environment, model=model)
     if json:
@@ -186,21 +186,21 @@ def list_alerts(
 
 def show(alert: AlertArgument, json: JsonOption = False) -> None:
     """Show an alert: why, how sure, and what was done."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     _told(Client.from_home().monitoring.alert(alert), json)
 
 
 def ack(alert: AlertArgument, reason: ReasonOption = "", json: JsonOption = False) -> None:
     """Say that you look after it."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     _told(Client.from_home().monitoring.acknowledge(alert, reason), json)
 
 
 def resolve(alert: AlertArgument, reason: ReasonOption = "", json: JsonOption = False) -> None:
     """Say that it is over; its monitors begin anew."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     _told(Client.from_home().monitoring.resolve(alert, reason), json)
 
@@ -212,8 +212,8 @@ def mute(
     json: JsonOption = False,
 ) -> None:
     """Keep an alert from telling anybody for a time; monitors and triage go on."""
-    from falaj.client import Client
-    from falaj.project.quantities import parse_duration
+    from falaj.config.quantities import parse_duration
+    from falaj.sdk import Client
 
     try:
         seconds = parse_duration(duration)
@@ -229,7 +229,7 @@ def triage(
     json: JsonOption = False,
 ) -> None:
     """Show what triage says of an alert and why; with --overrule, put your own verdict in its place."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     calls = Client.from_home().monitoring
     if not overrule:

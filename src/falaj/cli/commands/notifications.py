@@ -10,7 +10,7 @@ from falaj.cli.commands.projects import JsonOption
 from falaj.cli.output import ago, emit, emit_json, emit_table
 
 if TYPE_CHECKING:
-    from falaj.documents.notifications import Subscriber
+    from falaj.schemas.notifications import Subscriber
 
 _REMOVED = "(not in the platform file)"
 
@@ -27,7 +27,7 @@ def show(context: typer.Context, json: JsonOption = False) -> None:
     """List who is told of what, when it last was, and what did not arrive."""
     if context.invoked_subcommand is not None:
         return
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     found = Client.from_home().notifications.list()
     if json:
@@ -51,7 +51,7 @@ def resend(
     event: Annotated[int, typer.Option(help="This event alone; by default all that were given up.")] = 0,
 ) -> None:
     """Send again what was given up, under the same ids."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     count = Client.from_home().notifications.resend(subscriber, event or None)
     emit(f"{count} event{'' if count == 1 else 's'} on the way again")

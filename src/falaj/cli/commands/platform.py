@@ -8,8 +8,8 @@ import typer
 
 from falaj.cli.commands.projects import JsonOption
 from falaj.cli.output import emit, emit_json, emit_table, state_styled
-from falaj.errors import UsageError
-from falaj.home import Home
+from falaj.core.errors import UsageError
+from falaj.core.home import Home
 
 _ENROL = "falaj locations enrol NAME, at the control plane, prints the whole command"
 
@@ -35,7 +35,7 @@ def up(
     foreground: Annotated[bool, typer.Option("--foreground", help="Stay until Ctrl-C.")] = False,
 ) -> None:
     """Start server, worker and agent on this machine."""
-    from falaj import supervisor
+    from falaj.cli import supervisor
 
     home = Home.from_environment().prepare()
     ports = home.ports()
@@ -60,8 +60,8 @@ def down(
     keep_serving: Annotated[bool, typer.Option("--keep-serving", help="Leave Envoy and the models running.")] = False,
 ) -> None:
     """Stop the platform."""
-    from falaj import supervisor
-    from falaj.locations.agent import stop_location
+    from falaj.cli import supervisor
+    from falaj.dataplane.agent import stop_location
 
     home = Home.from_environment()
     was_up = supervisor.stop_in_background(home)
@@ -72,8 +72,8 @@ def down(
 
 def status(json: JsonOption = False) -> None:
     """Show processes and endpoints."""
-    from falaj import supervisor
-    from falaj.client import Client, ServerUnreachableError
+    from falaj.cli import supervisor
+    from falaj.sdk import Client, ServerUnreachableError
 
     home = Home.from_environment()
     state = supervisor.state_of(home)
@@ -102,7 +102,7 @@ def status(json: JsonOption = False) -> None:
 
 def doctor(json: JsonOption = False) -> None:
     """Look for what would stop the platform from working here; exit 6 when something would."""
-    from falaj.doctor import examine
+    from falaj.cli.doctor import examine
 
     findings = examine(Home.from_environment())
     if json:
@@ -117,7 +117,7 @@ def doctor(json: JsonOption = False) -> None:
 
 def server(port: Annotated[int, typer.Option(help="Port; 0 is the home's.")] = 0) -> None:
     """Run the server alone."""
-    from falaj.server import serve
+    from falaj.api import serve
 
     home = Home.from_environment()
     serve(home, port or home.ports()["server"])
@@ -125,15 +125,15 @@ def server(port: Annotated[int, typer.Option(help="Port; 0 is the home's.")] = 0
 
 def worker() -> None:
     """Run a worker alone, with the notary that signs for it; it executes the runs that wait in the database."""
-    from falaj.notary import inherited
+    from falaj.control.notary import inherited
 
     home, notary = Home.from_environment().prepare(), inherited()
     if notary is None:
-        from falaj.supervisor import run_worker_with_notary
+        from falaj.cli.supervisor import run_worker_with_notary
 
         run_worker_with_notary(home)
         return
-    from falaj.runs.start import run_worker
+    from falaj.control.runs.start import run_worker
 
     run_worker(home, notary)
 
@@ -146,7 +146,7 @@ def agent(
     envoy_port: Annotated[int, typer.Option(help="Port of the endpoints; 0 keeps the last one.")] = 0,
 ) -> None:
     """Run the agent of a location alone; a location elsewhere enrols the first time."""
-    from falaj.locations.agent import enrol_location, run
+    from falaj.dataplane.agent import enrol_location, run
 
     home = Home.from_environment().prepare()
     if envoy_port:
@@ -171,7 +171,7 @@ def mlflow_ui(port: Annotated[int, typer.Option(help="Port of the UI.")] = 8490)
     import sys
     from importlib.util import find_spec
 
-    from falaj.errors import MissingExtraError
+    from falaj.core.errors import MissingExtraError
 
     home = Home.from_environment()
     if find_spec("flask") is None:

@@ -10,10 +10,10 @@ import typer
 
 from falaj.cli.commands.projects import JsonOption
 from falaj.cli.output import emit, emit_json, emit_table
-from falaj.errors import NotFoundError, UsageError
+from falaj.core.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
-    from falaj.governance.policy.trial import Failure
+    from falaj.trust.policy.trial import Failure
 
 RuleArgument = Annotated[str, typer.Argument(help="Id of a policy, as a refusal names it.")]
 ActionArgument = Annotated[str, typer.Argument(help="An action, such as run or approve-change.")]
@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
 
 def show(json: JsonOption = False) -> None:
     """List the policies in force."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     rules = Client.from_home().policy.rules()
     if json:
@@ -45,7 +45,7 @@ def show(json: JsonOption = False) -> None:
 
 def explain(rule: RuleArgument, json: JsonOption = False) -> None:
     """Show one policy: what it says, and its Cedar text."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     found = next((each for each in Client.from_home().policy.rules() if each.id == rule), None)
     if found is None:
@@ -66,7 +66,7 @@ def ask(
     json: JsonOption = False,
 ) -> None:
     """Ask whether you may do something, and why; exit 7 when you may not."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     answer = Client.from_home().policy.ask(action, project, environment)
     if json:
@@ -85,8 +85,8 @@ def try_policies(
     json: JsonOption = False,
 ) -> None:
     """Try policies of the organisation before they are applied; exit 1 when a case comes out differently."""
-    from falaj.governance.policy import with_organisation
-    from falaj.governance.policy.trial import failures, read_cases
+    from falaj.trust.policy import with_organisation
+    from falaj.trust.policy.trial import failures, read_cases
 
     texts = {path.stem: path.read_text(encoding="utf-8") for path in _files(paths, "*.cedar")}
     if not texts:

@@ -29,11 +29,11 @@ def export(
     """Write predictions with their labels to Parquet, a file a release; what leaves the log is in the audit log."""
     import time
 
-    from falaj.client import Client
-    from falaj.encryption import open_chest
-    from falaj.home import Home
-    from falaj.locations.exporting import export_location, require_local, residency_of
-    from falaj.serving.export import Selection
+    from falaj.core.home import Home
+    from falaj.dataplane.exporting import export_location, require_local, residency_of
+    from falaj.dataplane.prediction_log.export import Selection
+    from falaj.sdk import Client
+    from falaj.supply_chain.encryption import open_chest
 
     endpoint_of(endpoint)
     folder, home = require_local(out), Home.from_environment()

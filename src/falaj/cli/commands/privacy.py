@@ -14,10 +14,10 @@ import typer
 
 from falaj.cli.commands.projects import JsonOption
 from falaj.cli.output import clock, emit, emit_json, emit_table
-from falaj.errors import NotFoundError, UsageError
+from falaj.core.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
-    from falaj.documents.privacy import SnapshotWithPerson
+    from falaj.schemas.privacy import SnapshotWithPerson
 
 SubjectArgument = Annotated[
     str, typer.Argument(help="What the column `subject_key` holds of the person; `-` reads it from standard input.")
@@ -78,7 +78,7 @@ def record(
     Labels of data stick: the strictest that bytes, what they were made of, or the same source were ever given counts.
     A classification is the way to lower one, for the data protection officer where one is named.
     """
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     said = {
         "model": model, "regime": regime, "destination": to, "purpose": purpose, "mechanism": mechanism,
@@ -93,7 +93,7 @@ def record(
 
 def list_records(json: JsonOption = False) -> None:
     """List the records that nobody withdrew."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     found = Client.from_home().privacy.records()
     if json:
@@ -115,7 +115,7 @@ def withdraw(
     reason: ReasonOption,
 ) -> None:
     """Let a record count no more."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     Client.from_home().privacy.withdraw(record, reason)
     emit(f"record {record} counts no more")
@@ -126,7 +126,7 @@ def verify_document(
     document: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The document.")],
 ) -> None:
     """Tell whether a document is the one that a record names."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     found = next((each for each in Client.from_home().privacy.records() if each.id == record), None)
     if found is None:
@@ -142,7 +142,7 @@ def verify_document(
 
 def list_incidents(json: JsonOption = False) -> None:
     """List breaches, those that are not closed first; what is overdue says so."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     found = Client.from_home().privacy.incidents()
     if json:
@@ -162,7 +162,7 @@ def open_incident(
     learned_at: Annotated[str, typer.Option(help="When it was learned of, as 2026-12-05T09:00+04:00.")] = "",
 ) -> None:
     """Open an incident; its clock runs from when the breach was learned of."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     made = Client.from_home().privacy.open_incident(title, description, _moment(learned_at) if learned_at else None)
     emit(f"incident {made.id} is to be notified by {clock(made.notify_by)}")
@@ -173,7 +173,7 @@ def notify(
     whom: Annotated[str, typer.Option(help="Who was notified; `none required` with the reason where nobody must be.")],
 ) -> None:
     """Note that somebody was notified of an incident."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     made = Client.from_home().privacy.notify(incident, whom)
     emit(f"incident {incident} was notified {'too late' if made.overdue else 'in time'}")
@@ -184,7 +184,7 @@ def close_incident(
     findings: Annotated[str, typer.Option(help="What was found out.")],
 ) -> None:
     """End an incident."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     Client.from_home().privacy.close_incident(incident, findings)
     emit(f"incident {incident} is closed")
@@ -192,7 +192,7 @@ def close_incident(
 
 def list_requests(json: JsonOption = False) -> None:
     """List what people asked for, the open requests first; what is overdue says so."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     found = Client.from_home().privacy.requests()
     if json:
@@ -213,7 +213,7 @@ def receive(
     received: Annotated[str, typer.Option(help="When it came in, as 2026-12-05.")] = "",
 ) -> None:
     """Register what a person asked for, without who it was."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     made = Client.from_home().privacy.receive(kind, _moment(received) if received else None)
     emit(f"request {made.id} is due {clock(made.due_at)}")
@@ -224,7 +224,7 @@ def close_request(
     answer: Annotated[str, typer.Option(help="What was answered, without personal data.")],
 ) -> None:
     """Close a request."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     Client.from_home().privacy.close_request(request, answer)
     emit(f"request {request} is closed")
@@ -232,7 +232,7 @@ def close_request(
 
 def find(subject: SubjectArgument, json: JsonOption = False) -> None:
     """Find every snapshot and release that a person's data reached."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     found = Client.from_home().privacy.find(_subject(subject))
     if json:
@@ -256,7 +256,7 @@ def export(
     """Export a person's rows as JSON."""
     from dataclasses import asdict
 
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     rows = [asdict(each) for each in Client.from_home().privacy.export(_subject(subject))]
     text = json_text.dumps(rows, indent=2, sort_keys=True, default=str)
@@ -275,7 +275,7 @@ def erase(
     confirm: Annotated[str, typer.Option(help="The subject again, instead of being asked for it.")] = "",
 ) -> None:
     """Erase what holds a person; nothing brings it back."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     named = _subject(subject)
     given = confirm or (typer.prompt("this erases data for good; the subject again") if sys.stdin.isatty() else "")
@@ -291,7 +291,7 @@ def erase(
 
 def index(json: JsonOption = False) -> None:
     """Search the pinned snapshots that the index of subjects does not know yet."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     found = Client.from_home().privacy.index()
     if json:
@@ -306,7 +306,7 @@ def labels(
     json: JsonOption = False,
 ) -> None:
     """Tell what the data is that reached something, and which laws it is under."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     found = Client.from_home().privacy.labels(node if ":" in node else f"release:{node}")
     if json:
@@ -321,7 +321,7 @@ def labels(
 
 def processing(json: JsonOption = False) -> None:
     """Show the records of processing, generated from lineage."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     found = Client.from_home().privacy.processing()
     if json:
@@ -342,7 +342,7 @@ def report(
     json: JsonOption = False,
 ) -> None:
     """Hold what is against the rules of a pack; without a file, the Markdown is printed."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     made = Client.from_home().privacy.report(pack)
     for path, text in ((html, made.html), (markdown, made.markdown)):

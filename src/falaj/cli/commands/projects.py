@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from falaj.cli.output import emit, emit_json, emit_table
-from falaj.errors import UsageError
+from falaj.core.errors import UsageError
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -47,7 +47,7 @@ def init(
     if check_only:
         _say_what_is_missing(folder)
         return
-    from falaj.project import create_project
+    from falaj.config import create_project
 
     created = create_project(folder, name, template)
     emit(f"created {folder} with {len(created)} files")
@@ -57,7 +57,7 @@ def init(
 
 
 def _say_what_is_missing(folder: Path) -> None:
-    from falaj.project.readiness import requirements
+    from falaj.config.readiness import requirements
 
     found = requirements(folder)
     rows = [
@@ -79,7 +79,7 @@ def validate(
     json: JsonOption = False,
 ) -> None:
     """Check a project file without running anything."""
-    from falaj.project import load_project
+    from falaj.config import load_project
 
     spec = load_project(folder).to_spec()
     if json:
@@ -93,15 +93,15 @@ def schema(
     platform: Annotated[bool, typer.Option("--platform", help="That of platform.yaml.")] = False,
 ) -> None:
     """Print the JSON Schema of falaj.yaml, for editors."""
-    from falaj.project import json_schema
-    from falaj.project.platform_file import platform_json_schema
+    from falaj.config import json_schema
+    from falaj.config.platform_file import platform_json_schema
 
     emit_json(platform_json_schema() if platform else json_schema())
 
 
 def list_projects(json: JsonOption = False) -> None:
     """List the repositories that the platform builds."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     projects = Client.from_home().projects()
     if json:
@@ -121,9 +121,9 @@ def remote_add(
     json: JsonOption = False,
 ) -> None:
     """Register a repository; print the address to push to, or the webhook to set up."""
-    from falaj.client import Client
-    from falaj.home import Home
+    from falaj.core.home import Home
     from falaj.integrations.git import create_remote, remote_path
+    from falaj.sdk import Client
 
     if poll < 0:
         raise UsageError(f"--poll is {poll}", hint="seconds, or 0 for never")
@@ -154,9 +154,9 @@ def remote_hook(
     branch: Annotated[str, typer.Option(help="The branch that is built.")] = "main",
 ) -> None:
     """Register a bare repository of another git server by a post-receive hook."""
-    from falaj.client import Client
-    from falaj.home import Home
+    from falaj.core.home import Home
     from falaj.integrations.git import install_hook, require_hookable
+    from falaj.sdk import Client
 
     home = Home.from_environment()
     require_hookable(repository)

@@ -11,11 +11,11 @@ import typer
 
 from falaj.cli.commands.projects import JsonOption
 from falaj.cli.output import emit, emit_json
-from falaj.errors import UsageError
+from falaj.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from falaj.rollout import RolloutPlan
-    from falaj.rollout.rehearsal import Rehearsal, Stream
+    from falaj.statistics.rollout import RolloutPlan
+    from falaj.statistics.rollout.rehearsal import Rehearsal, Stream
 
 TIMES = 3
 """So often a worse candidate is rehearsed: chance decides how soon it is found."""
@@ -35,7 +35,7 @@ def dry_run(
     json: JsonOption = False,
 ) -> None:
     """Rehearse a rollout on simulated requests: when each step would be left, and when a worse candidate goes."""
-    from falaj.rollout.rehearsal import Stream, rehearsable
+    from falaj.statistics.rollout.rehearsal import Stream, rehearsable
 
     plan, left_out = rehearsable(_again(endpoint) if endpoint else _of_file(file, environment))
     if left_out and not plan.metrics:
@@ -58,7 +58,7 @@ def _rehearsed(plan: RolloutPlan, stream: Stream, worse: float) -> dict[str, Any
 
     import numpy as np
 
-    from falaj.rollout.rehearsal import rehearse
+    from falaj.statistics.rollout.rehearsal import rehearse
 
     bad = replace(stream, worse=worse)
     good = rehearse(plan, stream, np.random.default_rng(0))
@@ -67,15 +67,15 @@ def _rehearsed(plan: RolloutPlan, stream: Stream, worse: float) -> dict[str, Any
 
 
 def _again(endpoint: str) -> RolloutPlan:
-    from falaj.client import Client
-    from falaj.rollout import RolloutPlan
+    from falaj.sdk import Client
+    from falaj.statistics.rollout import RolloutPlan
 
     return RolloutPlan.from_json(Client.from_home().rollouts.show(endpoint).plan)
 
 
 def _of_file(file: Path, environment: str) -> RolloutPlan:
-    from falaj.project import load_spec
-    from falaj.rollout import plan_of
+    from falaj.config import load_spec
+    from falaj.statistics.rollout import plan_of
 
     deploy = load_spec(file.parent if file.name == "falaj.yaml" else file).deploy
     spec = deploy.get(environment)
@@ -95,7 +95,7 @@ def _rate(text: str) -> float:
 
 
 def _share(text: str) -> float:
-    from falaj.project.quantities import parse_share
+    from falaj.config.quantities import parse_share
 
     try:
         return parse_share(text)

@@ -44,7 +44,7 @@ def list_releases(
     """List the newest releases."""
     if context.invoked_subcommand:
         return
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     found = Client.from_home().releases(model or None)
     if json:
@@ -64,8 +64,8 @@ def show(
     """Show a release: where it comes from, its gates with values, its evidence."""
     from falaj.cli.bundles import export_bundle
     from falaj.cli.release_view import print_release
-    from falaj.client import Client
-    from falaj.home import Home
+    from falaj.core.home import Home
+    from falaj.sdk import Client
 
     client = Client.from_home()
     release = client.release(name)
@@ -85,7 +85,7 @@ def _ending(event: str) -> Callable[..., None]:
         reason: Annotated[str, typer.Option("--reason", "-m", help="Why; it goes into the audit log.")],
         json: JsonOption = False,
     ) -> None:
-        from falaj.client import Client
+        from falaj.sdk import Client
 
         release = Client.from_home().changes.end(event, name, reason)
         if json:
@@ -98,7 +98,7 @@ def _ending(event: str) -> Callable[..., None]:
 
 def models(json: JsonOption = False) -> None:
     """List the models, with their newest release and where they are live."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     client = Client.from_home()
     newest: dict[str, int] = {}
@@ -135,7 +135,7 @@ def verify(
 
     from falaj.cli.bundles import Serving, evidence_line
     from falaj.cli.bundles import verify as check
-    from falaj.home import Home
+    from falaj.core.home import Home
 
     serving = Serving(environment, location, jurisdiction, time.time()) if environment else None
     verification = check(Home.from_environment(), release, keys, serving)
@@ -160,8 +160,8 @@ def artifacts(
     json: JsonOption = False,
 ) -> None:
     """Show what an artifact holds, or copy it out; its bytes are checked against the digest."""
-    from falaj.artifacts import open_home_store, parse_digest
-    from falaj.home import Home
+    from falaj.core.home import Home
+    from falaj.supply_chain.artifacts import open_home_store, parse_digest
 
     store, name = open_home_store(Home.from_environment()), parse_digest(digest)
     if to:
@@ -179,7 +179,7 @@ def collect(
     json: JsonOption = False,
 ) -> None:
     """Remove artifacts that no release, run or cached step reaches."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     removed = Client.from_home().collect(grace * 3600)
     emit_json(removed) if json else emit(f"removed {removed.blobs} blobs, {removed.bytes / 1e6:.1f} MB")

@@ -13,7 +13,7 @@ from falaj.cli.output import ago, emit, emit_json, emit_table
 from falaj.cli.rollout_view import ENDED, lines_of, verdict
 
 if TYPE_CHECKING:
-    from falaj.documents.rollouts import Rollout
+    from falaj.schemas.rollouts import Rollout
 
 NameArgument = Annotated[str, typer.Argument(help="Id of the rollout, or its endpoint as environment/model.")]
 ReasonOption = Annotated[str, typer.Option("--reason", "-m", help="Why; it goes into the audit log.")]
@@ -37,7 +37,7 @@ def list_rollouts(
     json: JsonOption = False,
 ) -> None:
     """List the newest rollouts."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     found = Client.from_home().rollouts.list(endpoint)
     if json:
@@ -58,7 +58,7 @@ def status(
     json: JsonOption = False,
 ) -> None:
     """Show a rollout: weights, requests, the evidence against its lines, the verdict in words."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     found = Client.from_home().rollouts.show(name)
     if svg:
@@ -74,7 +74,7 @@ def watch(name: NameArgument) -> None:
     """Follow a rollout until it has ended; exit code 1 when the candidate did not get through."""
     import time
 
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     calls = Client.from_home().rollouts
     found, shown = calls.show(name), 0
@@ -112,7 +112,7 @@ def abort(name: NameArgument, reason: ReasonOption = "", json: JsonOption = Fals
 
 
 def _ask(name: str, command: str, reason: str, json: bool) -> None:
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     calls = Client.from_home().rollouts
     _told(calls.ask(calls.show(name).id, command, reason), json)

@@ -10,10 +10,10 @@ from typer.core import TyperGroup
 
 from falaj.cli.commands.projects import JsonOption
 from falaj.cli.output import ago, duration, emit, emit_json, emit_table, shortened
-from falaj.errors import RunFailedError, UsageError
+from falaj.core.errors import RunFailedError, UsageError
 
 if TYPE_CHECKING:
-    from falaj.client import Client
+    from falaj.sdk import Client
 
 RunArgument = Annotated[str, typer.Argument(help="Run id, the beginning of one, or 'last'.")]
 SetOption = Annotated[list[str], typer.Option("--set", help="STEP.PARAMETER=VALUE, as often as needed.")]
@@ -65,8 +65,8 @@ def run(
     if context.invoked_subcommand:
         return
     from falaj.cli.progress import Progress
-    from falaj.home import Home
-    from falaj.runs.stand_alone import run_checkout
+    from falaj.control.runs.stand_alone import run_checkout
+    from falaj.core.home import Home
 
     progress = Progress(quiet=quiet or json)
     outcome = run_checkout(folder, Home.from_environment(), overrides(settings), progress.show)
@@ -88,7 +88,7 @@ def list_runs(
     """List the newest runs."""
     if context.invoked_subcommand:
         return
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     found = Client.from_home().runs(project or None, limit, condition)
     if json:
@@ -133,7 +133,7 @@ def compare(
 ) -> None:
     """Show what differs between two runs: parameters, data, reports, gates and code."""
     from falaj.cli.here import named_run
-    from falaj.documents.run_comparison import compare_runs, shown, to_html
+    from falaj.schemas.run_comparison import compare_runs, shown, to_html
 
     folder = _folder(context)
     runs = named_run(first, folder).run, named_run(second, folder).run
@@ -205,7 +205,7 @@ def start(
     json: JsonOption = False,
 ) -> None:
     """Start a run of a commit on the platform."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     found = Client.from_home().start_run(project, commit, overrides(settings))
     emit_json(found) if json else emit(f"run {found.id} is queued; falaj runs watch {found.id}")
@@ -213,7 +213,7 @@ def start(
 
 def cancel(run_id: RunArgument) -> None:
     """Cancel a run."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     found = Client.from_home().cancel_run(run_id)
     emit(f"run {found.id}: {found.state}")

@@ -9,7 +9,7 @@ import typer
 
 from falaj.cli.commands.projects import JsonOption
 from falaj.cli.output import emit, emit_json
-from falaj.errors import UsageError
+from falaj.core.errors import UsageError
 
 
 def register(app: typer.Typer) -> None:
@@ -36,11 +36,11 @@ def score(
     """Answer each row of a file by the release that an endpoint serves; started again, it goes on after a kill."""
     import os
 
-    from falaj.client import Client
-    from falaj.encryption import open_chest
-    from falaj.home import Home
-    from falaj.locations.scoring import ScoringOptions, require_location, score_at_location
-    from falaj.serving.scoring import read_input, require_free
+    from falaj.core.home import Home
+    from falaj.dataplane.agent.scoring import ScoringOptions, require_location, score_at_location
+    from falaj.dataplane.scoring import read_input, require_free
+    from falaj.sdk import Client
+    from falaj.supply_chain.encryption import open_chest
 
     label = _label(classification, origin, sector)
     home = Home.from_environment()

@@ -12,10 +12,10 @@ import typer
 
 from falaj.cli.commands.projects import JsonOption
 from falaj.cli.output import emit, emit_json, emit_table, styled
-from falaj.errors import UsageError
+from falaj.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from falaj.client import Endpoint, Prediction
+    from falaj.sdk import Endpoint, Prediction
 
 
 def register(app: typer.Typer) -> None:
@@ -66,7 +66,7 @@ def predict(
 
 def opened(endpoint: str, token_file: Path | None, cacert: Path | None, cert: Path | None) -> Endpoint:
     """An endpoint by its name or URL."""
-    from falaj.client import Endpoint
+    from falaj.sdk import Endpoint
 
     token = read_token(token_file) if token_file else ""
     if endpoint.startswith(("http://", "https://")):
@@ -99,7 +99,7 @@ def _by_class(classes: Sequence[object], shares: Sequence[float]) -> str:
 
 def endpoints(json: JsonOption = False) -> None:
     """List endpoints and what they serve."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     found = Client.from_home().endpoints()
     if json:

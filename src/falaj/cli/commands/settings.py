@@ -10,10 +10,10 @@ import typer
 
 from falaj.cli.commands.projects import JsonOption
 from falaj.cli.output import clock, emit, emit_json, emit_table, shortened, styled
-from falaj.home import Home
+from falaj.core.home import Home
 
 if TYPE_CHECKING:
-    from falaj.documents.platform import SettingDifference, SettingsInForce
+    from falaj.schemas.platform import SettingDifference, SettingsInForce
 
 FileOption = Annotated[Path, typer.Option("--file", "-f", help="The platform file, or the folder that holds it.")]
 _DRIFT_EXIT = 4
@@ -35,8 +35,8 @@ def register(app: typer.Typer) -> None:
 
 def plan(file: FileOption = Path("platform.yaml"), json: JsonOption = False) -> None:
     """Show what applying a platform file would change."""
-    from falaj.client import Client
-    from falaj.project.platform_file import load_platform
+    from falaj.config.platform_file import load_platform
+    from falaj.sdk import Client
 
     loaded = load_platform(file)
     planned = Client.from_home().settings.plan(loaded.name, loaded.text, loaded.policies)
@@ -52,8 +52,8 @@ def plan(file: FileOption = Path("platform.yaml"), json: JsonOption = False) -> 
 
 def apply(file: FileOption = Path("platform.yaml"), json: JsonOption = False) -> None:
     """Make a platform file the one that holds; needs the role admin."""
-    from falaj.client import Client
-    from falaj.project.platform_file import load_platform
+    from falaj.config.platform_file import load_platform
+    from falaj.sdk import Client
 
     loaded = load_platform(file)
     calls = Client.from_home().settings
@@ -74,7 +74,7 @@ def show(
     text: Annotated[bool, typer.Option("--text", help="Print the file that was applied.")] = False,
 ) -> None:
     """Show the environments, locations and roles that hold."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     held = Client.from_home().settings.show()
     if json:
@@ -87,7 +87,7 @@ def show(
 
 def versions(json: JsonOption = False) -> None:
     """List the applied versions."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     found = Client.from_home().settings.versions()
     if json:
@@ -100,7 +100,7 @@ def versions(json: JsonOption = False) -> None:
 
 def drift(json: JsonOption = False) -> None:
     """Look for what is not as it was applied; exit 4 when something is."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     found = Client.from_home().settings.drift()
     if json:
@@ -196,7 +196,7 @@ def backup(
     """Back up this installation into one file; it may be running. Keys and tokens in it are under a passphrase."""
     import time
 
-    from falaj.backup import back_up
+    from falaj.cli.backup import back_up
 
     passphrase = _passphrase(passphrase_file, confirm=True)
     made = back_up(Home.from_environment(), file, passphrase, time.time(), with_artifacts=with_artifacts)
@@ -210,7 +210,7 @@ def restore(
     passphrase_file: PassphraseOption = None,
 ) -> None:
     """Restore an installation from a backup, where none is; everything is verified before anything is put in place."""
-    from falaj import backup as backups
+    from falaj.cli import backup as backups
 
     home = Home.from_environment()
     found = backups.restore(home, file, _passphrase(passphrase_file, confirm=False))

@@ -10,14 +10,14 @@ import typer
 from falaj.cli.commands.projects import JsonOption
 from falaj.cli.commands.runs import SetOption, overrides
 from falaj.cli.output import emit, emit_json, emit_table
-from falaj.errors import UsageError
+from falaj.core.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date
 
-    from falaj.project.spec import ProjectSpec
-    from falaj.retraining.simulation import Simulated, TrainingPolicy
+    from falaj.config.spec import ProjectSpec
+    from falaj.control.retraining.simulation import Simulated, TrainingPolicy
 
 
 def register(app: typer.Typer) -> None:
@@ -44,9 +44,9 @@ def simulate(
     json: JsonOption = False,
 ) -> None:
     """Replay a model's labelled history under policies of trainings, with and without recalibration."""
-    from falaj.home import Home
-    from falaj.retraining import simulation
-    from falaj.retraining.replay import Replay
+    from falaj.control.retraining import simulation
+    from falaj.control.retraining.replay import Replay
+    from falaj.core.home import Home
 
     replay = Replay(folder, Home.from_environment(), overrides(settings), _day(since))
     if replay.spec.model != model:
@@ -66,8 +66,8 @@ def simulate(
 
 
 def _policies(spec: ProjectSpec, files: list[Path]) -> Mapping[str, TrainingPolicy]:
-    from falaj.project.retrain import read_policy
-    from falaj.retraining.simulation import USUAL, policy_of
+    from falaj.config.retrain import read_policy
+    from falaj.control.retraining.simulation import USUAL, policy_of
 
     named = {file.stem: policy_of(read_policy(file)) for file in files}
     replayable = [wish for wish in spec.retrain if wish["on"] in ("growth", "drift", "schedule")]

@@ -10,7 +10,7 @@ from falaj.cli.commands.projects import JsonOption
 from falaj.cli.output import ago, clock, emit, emit_json, emit_table, styled
 
 if TYPE_CHECKING:
-    from falaj.documents.retraining import ModelTriggers, TrainingRequest, TriggerState
+    from falaj.schemas.retraining import ModelTriggers, TrainingRequest, TriggerState
 
 
 def register(app: typer.Typer) -> None:
@@ -33,7 +33,7 @@ def list_triggers(
     model: Annotated[str, typer.Argument(help="Of this model only.")] = "", json: JsonOption = False
 ) -> None:
     """Show what would start a training, when it last did, why something waits, and what is left of the budget."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     found = Client.from_home().trainings.triggers(model)
     if json:
@@ -50,7 +50,7 @@ def resume(
     json: JsonOption = False,
 ) -> None:
     """Let trainings start again that failures, or candidates that did not win, have stopped."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     found = Client.from_home().trainings.resume(model)
     if json:
@@ -71,7 +71,7 @@ def retrain(
     json: JsonOption = False,
 ) -> None:
     """Ask for a training of a model at the commit that was built last."""
-    from falaj.client import Client
+    from falaj.sdk import Client
 
     found = Client.from_home().trainings.request(model, reason, window, beyond_budget=beyond_budget)
     if json:

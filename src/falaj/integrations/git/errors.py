@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from falaj.errors import NotFoundError, UnavailableError, UsageError
+from falaj.core.errors import NotFoundError, UnavailableError, UsageError
 
 
 class GitInputError(UsageError):

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from falaj.egress import OWN_MACHINE, EgressRules, Resolver
-from falaj.egress import resolve as look_up
+from falaj.core.egress import OWN_MACHINE, EgressRules, Resolver
+from falaj.core.egress import resolve as look_up
 from falaj.integrations.git.command import git
 from falaj.integrations.git.errors import GitInputError, GitMissingError, GitUnavailableError
 from falaj.integrations.git.naming import branch_ref, is_zero, redact, require_commit, require_url

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from falaj.config.source_files import is_lfs_pointer
 from falaj.integrations.git.command import git
 from falaj.integrations.git.errors import GitInputError, GitUnavailableError
 from falaj.integrations.git.naming import local_path, redact, remote_host, require_url
-from falaj.project.source_files import is_lfs_pointer
 
 _ENTRY = re.compile(r"160000 commit (?P<commit>[0-9a-f]{40,64})\t(?P<path>.+)", re.DOTALL)
 

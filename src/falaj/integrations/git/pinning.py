@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from falaj.egress import OWN_MACHINE, EgressRules, Resolver, destination, is_proxied, resolve
+from falaj.core.egress import OWN_MACHINE, EgressRules, Resolver, destination, is_proxied, resolve
 from falaj.integrations.git.errors import GitUnavailableError
 from falaj.integrations.git.naming import redact, remote_host
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 
-from falaj.egress import OWN_MACHINE, EgressRules, Resolver, resolve
+from falaj.core.egress import OWN_MACHINE, EgressRules, Resolver, resolve
 from falaj.integrations.git.command import git
 from falaj.integrations.git.errors import GitMissingError
 from falaj.integrations.git.naming import branch_ref, redact, require_commit, require_url

@@ -7,8 +7,8 @@ import shlex
 import sys
 from pathlib import Path
 
-from falaj.errors import ConflictError
-from falaj.home import Home
+from falaj.core.errors import ConflictError
+from falaj.core.home import Home
 from falaj.integrations.git import post_receive
 from falaj.integrations.git.command import git
 from falaj.integrations.git.errors import GitInputError, GitMissingError, GitUnavailableError

@@ -9,7 +9,7 @@ import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from falaj.ids import parse_number
+from falaj.core.ids import parse_number
 from falaj.integrations.git.errors import WebhookRefusedError
 
 Headers = Mapping[str, str]

@@ -7,11 +7,7 @@ under the same id. Receivers are chosen by people, so the `Postman` trusts neith
 
 from falaj.integrations.notifications.cloud_event import CONTENT_TYPE, Happened, encode
 from falaj.integrations.notifications.courier import MOST_ATTEMPTS, Courier, Subscription
-from falaj.integrations.notifications.errors import (
-    NobodyAnsweredError,
-    UndeliveredError,
-    UnknownSubscriberError,
-)
+from falaj.integrations.notifications.errors import NobodyAnsweredError, UndeliveredError, UnknownSubscriberError
 from falaj.integrations.notifications.ledger import announce, effect_of, resend, unannounced, waiting
 from falaj.integrations.notifications.overview import overview
 from falaj.integrations.notifications.posting import Postman

@@ -8,13 +8,13 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from falaj.errors import FalajError
+from falaj.config.notifications import NotificationSpec
+from falaj.core.errors import FalajError
 from falaj.integrations.notifications import ledger
 from falaj.integrations.notifications.cloud_event import CONTENT_TYPE, Happened, encode
 from falaj.integrations.notifications.errors import NobodyAnsweredError, UndeliveredError
 from falaj.integrations.notifications.posting import Postman
 from falaj.integrations.notifications.signature import sign
-from falaj.project.notifications import NotificationSpec
 from falaj.storage import Database
 from falaj.storage.notification_tables import NotificationRow
 

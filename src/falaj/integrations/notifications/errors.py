@@ -7,7 +7,7 @@ NotFoundError     └── UnknownSubscriberError    notifications.unknown
 
 from __future__ import annotations
 
-from falaj.errors import NotFoundError, UnavailableError
+from falaj.core.errors import NotFoundError, UnavailableError
 
 
 class UndeliveredError(UnavailableError):

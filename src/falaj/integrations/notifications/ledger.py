@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from falaj.config.notifications import NotificationSpec
 from falaj.integrations.notifications.cloud_event import Happened
 from falaj.integrations.notifications.errors import UnknownSubscriberError
-from falaj.processes import Effect, Outbox
-from falaj.project.notifications import NotificationSpec
 from falaj.storage import EventRow
+from falaj.storage.durable import Effect, Outbox
 from falaj.storage.notification_tables import AnnouncementRow, NotificationRow
 
 WAITING, DELIVERED, FAILED, WITHDRAWN = "waiting", "delivered", "failed", "withdrawn"

@@ -8,9 +8,9 @@ from urllib.parse import urlsplit, urlunsplit
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from falaj.documents.notifications import FailedNotification, Subscriber
+from falaj.config.notifications import NotificationSpec
 from falaj.integrations.notifications.ledger import DELIVERED, FAILED, WAITING
-from falaj.project.notifications import NotificationSpec
+from falaj.schemas.notifications import FailedNotification, Subscriber
 from falaj.storage import EventRow
 from falaj.storage.notification_tables import NotificationRow
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import httpcore
 
-from falaj.egress import EgressRules, Resolver, destination, resolve
+from falaj.core.egress import EgressRules, Resolver, destination, resolve
 from falaj.integrations.notifications.errors import NobodyAnsweredError, UndeliveredError
 
 MOST_ANSWERED_BYTES = 64 * 1024

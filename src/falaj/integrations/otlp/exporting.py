@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from falaj import __version__
-from falaj.errors import UsageError
+from falaj.core.errors import UsageError
 from falaj.integrations.otlp.spans import Span, Value, document
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from falaj.errors import IntegrityError
+from falaj.core.errors import IntegrityError
 
 
 class ExpositionError(IntegrityError):

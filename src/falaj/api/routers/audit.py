@@ -1,0 +1,91 @@
+"""The audit log: entries, checkpoints, and the whole of it for those who check it elsewhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from falaj.api.access import Caller
+from falaj.api.actions import Action, action
+from falaj.api.platform import Platform, Shared
+from falaj.schemas import audit as documents
+from falaj.supply_chain.attestations import Role
+from falaj.trust import audit
+from falaj.trust.audit import record as trail
+
+router = APIRouter(prefix="/api/v1/audit", tags=["audit"])
+Text = Annotated[str, Query(max_length=300)]
+LogSize = Annotated[int, Query(ge=0, le=2**62)]
+
+
+class Erasure(BaseModel):
+    """What to erase, and why; the reason is logged, whom it was about is not."""
+
+    model_config = ConfigDict(extra="forbid")
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+    entries: Annotated[list[Annotated[int, Field(ge=0, le=2**62)]], Field(max_length=1000)] = []
+    person: Annotated[str, StringConstraints(pattern=r"^(user:.*)?$", max_length=200)] = ""
+
+
+@router.get("/entries", response_model=list[documents.AuditEntry], **action(Action.READ_AUDIT))
+def entries(
+    platform: Shared,
+    kind: Text = "",
+    subject: Text = "",
+    actor: Text = "",
+    since: Annotated[float, Query(ge=0, le=1e11)] = 0.0,
+    before: Annotated[int | None, Query(ge=0, le=2**62)] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 50,
+) -> list[documents.AuditEntry]:
+    """The newest entries first; `before` turns the page."""
+    wanted = audit.Wanted(kind, subject, actor, since, before, limit)
+    with platform.database.reading() as session:
+        return [documents.AuditEntry(**asdict(each)) for each in audit.entries(session, wanted)]
+
+
+@router.post("/checkpoint", response_model=documents.LogCheckpoint, **action(Action.READ_AUDIT))
+def checkpoint(platform: Shared) -> documents.LogCheckpoint:
+    """A checkpoint of the log as it is now, signed; the same one again while nothing was added."""
+    return documents.LogCheckpoint(_signed(platform), platform.keyring.signer(Role.LOG).public_pem)
+
+
+@router.get("/export", **action(Action.READ_AUDIT))
+def export(platform: Shared) -> StreamingResponse:
+    """The whole log up to a checkpoint of now, as lines of JSON: `{"file": ..., "line": ...}`."""
+    newest = _signed(platform)
+
+    def lines() -> Iterator[str]:
+        with platform.database.reading() as session:
+            for file, line in audit.export_lines(session, newest):
+                yield json.dumps({"file": file, "line": line}) + "\n"
+
+    return StreamingResponse(lines(), media_type="application/x-ndjson")
+
+
+@router.get("/consistency", response_model=documents.LogConsistency, **action(Action.READ_AUDIT))
+def consistency(first: LogSize, second: LogSize, platform: Shared) -> documents.LogConsistency:
+    """The proof that the log of `second` entries continues the one of `first` (RFC 6962, 2.1.2)."""
+    with platform.database.reading() as session:
+        return documents.LogConsistency(audit.consistency(session, first, second))
+
+
+@router.post("/erase", response_model=documents.Erased, **action(Action.MANAGE_PRIVACY))
+def erase(wish: Erasure, platform: Shared, caller: Caller) -> documents.Erased:
+    """Erase the details of entries, or who a person is and all details of entries by or about them."""
+    with platform.database.transaction() as session:
+        known = bool(wish.person) and audit.forget(session, wish.person)
+        erased = documents.Erased(audit.erase_details(session, wish.entries), known)
+        details = {"reason": wish.reason, "entries": wish.entries, "forgotten": known}
+        trail.write(session, "audit.erased", caller.id, "audit", platform.now(), details)
+    return erased
+
+
+def _signed(platform: Platform) -> str:
+    with platform.database.transaction() as session:
+        return audit.checkpoint(session, platform.keyring.signer(Role.LOG), platform.now())

@@ -1,0 +1,146 @@
+"""Proving who one is: setup, login, password, step-up, logout, and what the platform takes one for."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from falaj.api.access import Caller
+from falaj.api.actions import Action, action
+from falaj.api.platform import Platform, Shared
+from falaj.schemas import identity as documents
+from falaj.trust import identity
+from falaj.trust.policy import Binding, bindings_of
+
+router = APIRouter(prefix="/api/v1/auth", tags=["identity"])
+
+Name = Annotated[str, Field(min_length=1, max_length=63)]
+Password = Annotated[SecretStr, Field(max_length=256)]
+Otp = Annotated[SecretStr, Field(max_length=12)]
+LinkSecret = Annotated[SecretStr, Field(max_length=500)]
+_NONE = SecretStr("")
+
+
+class _Secretive(BaseModel):
+    """A request whose errors do not repeat what was sent."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+
+class SetupWish(_Secretive):
+    """The first administrator."""
+
+    link: LinkSecret
+    name: Name
+    email: Annotated[str, Field(max_length=254)]
+    password: Password
+
+
+class LoginWish(_Secretive):
+    """Who logs in."""
+
+    name: Name
+    password: Password
+    otp: Otp = _NONE
+
+
+class PasswordWish(_Secretive):
+    """A new password, by a one-time link."""
+
+    link: LinkSecret
+    password: Password
+
+
+class StepUpWish(_Secretive):
+    """A fresh proof of identity."""
+
+    password: Password = _NONE
+    otp: Otp = _NONE
+
+
+@router.post("/setup", status_code=201, response_model=documents.LoggedIn, **action(Action.PUBLIC))
+async def set_up(wish: SetupWish, platform: Shared) -> documents.LoggedIn:
+    """Make the first administrator with the one-time link of the installation, and log in."""
+    return await platform.password_queue.run(_set_up, wish, platform)
+
+
+def _set_up(wish: SetupWish, platform: Platform) -> documents.LoggedIn:
+    newcomer = identity.Newcomer(wish.name, wish.email, wish.password.get_secret_value())
+    keeper, now = platform.doorkeeper, platform.now()
+    link = wish.link.get_secret_value()
+    identity.make_first_administrator(platform.database, keeper.passwords, link, newcomer, now)
+    (platform.home.root / identity.LINK_FILE).unlink(missing_ok=True)
+    return _opened(platform, keeper.log_in(wish.name, identity.Proof(newcomer.password), now))
+
+
+@router.post("/login", response_model=documents.LoggedIn, **action(Action.PUBLIC))
+async def log_in(wish: LoginWish, platform: Shared) -> documents.LoggedIn:
+    """Open a session with a name and a password, and a one-time password when an application is enrolled.
+
+    Whoever finds the queue of logins full is answered 503 at once, with the time to wait.
+    """
+    return await platform.password_queue.run(_log_in, wish, platform)
+
+
+def _log_in(wish: LoginWish, platform: Platform) -> documents.LoggedIn:
+    proof = identity.Proof(wish.password.get_secret_value(), wish.otp.get_secret_value())
+    return _opened(platform, platform.doorkeeper.log_in(wish.name, proof, platform.now()))
+
+
+@router.post("/password", status_code=204, **action(Action.PUBLIC))
+async def choose_password(wish: PasswordWish, platform: Shared) -> None:
+    """Choose a password with the one-time link that an administrator handed over."""
+    link, password = wish.link.get_secret_value(), wish.password.get_secret_value()
+    await platform.password_queue.run(platform.doorkeeper.choose_password, link, password, platform.now())
+
+
+@router.post("/step-up", response_model=documents.SteppedUp, **action(Action.MANAGE_OWN))
+async def step_up(wish: StepUpWish, request: Request, caller: Caller, platform: Shared) -> documents.SteppedUp:
+    """Prove again who one is, as approvals and new keys ask for."""
+    proof, now = identity.Proof(wish.password.get_secret_value(), wish.otp.get_secret_value()), platform.now()
+    prove = platform.doorkeeper.prove_again
+    return documents.SteppedUp(await platform.password_queue.run(prove, caller, bearer_of(request), proof, now), now)
+
+
+@router.post("/logout", status_code=204, **action(Action.MANAGE_OWN))
+def log_out(request: Request, platform: Shared) -> None:
+    """End the session that sends this."""
+    with platform.database.transaction() as session:
+        identity.close_session(session, bearer_of(request), platform.now())
+
+
+@router.get("/whoami", response_model=documents.WhoAmI, **action(Action.READ, refined=True))
+def whoami(caller: Caller, platform: Shared) -> documents.WhoAmI:
+    """Whom the platform takes the sender for, and the roles that this one holds."""
+    with platform.database.reading() as session:
+        granted = bindings_of(session, caller)
+    return documents.WhoAmI(
+        caller.id,
+        caller.kind.value,
+        caller.tenant,
+        caller.email,
+        sorted(caller.groups),
+        None if caller.actions is None else sorted(caller.actions),
+        caller.authenticated_at,
+        caller.step_up_at,
+        caller.step_up_method,
+        [role_document(binding) for binding in granted],
+    )
+
+
+def role_document(binding: Binding) -> documents.GrantedRole:
+    """A role in its scope."""
+    return documents.GrantedRole(binding.role.value, binding.project, binding.environment, binding.source)
+
+
+def bearer_of(request: Request) -> str:
+    """The secret that a request carries."""
+    return request.headers.get("authorization", "").partition(" ")[2]
+
+
+def _opened(platform: Platform, secret: str) -> documents.LoggedIn:
+    with platform.database.reading() as session:
+        row = identity.session_of(session, secret, platform.now())
+    return documents.LoggedIn(secret, row.account, row.expires_at, row.step_up_method)

@@ -1,0 +1,101 @@
+"""Callers of endpoints: adding them, and revoking them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from sqlalchemy.orm import Session
+
+from falaj.api import access
+from falaj.api.access import Caller
+from falaj.api.actions import action
+from falaj.api.platform import Platform, Shared
+from falaj.control import releases as release
+from falaj.control.releases import callers
+from falaj.schemas.callers import AddedCaller, EndpointCaller
+from falaj.storage.caller_tables import CallerRow
+from falaj.trust.pki import certificates
+from falaj.trust.policy import Action, Resource
+
+router = APIRouter(prefix="/api/v1", tags=["callers"])
+
+DAY_S = 86_400.0
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,62}$")]
+
+
+class CallerCreate(BaseModel):
+    """Whom to add, and for how long; with a request for a certificate (PKCS#10, PEM) it shows that, else a token."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: Name
+    life_s: float = Field(default=90 * DAY_S, ge=60, le=400 * DAY_S)
+    request: Annotated[str, StringConstraints(max_length=8192)] | None = None
+
+
+@router.get(
+    "/endpoints/{environment}/{model}/callers",
+    response_model=list[EndpointCaller],
+    **action(Action.READ, refined=True),
+)
+def list_callers(environment: str, model: str, platform: Shared, caller: Caller) -> list[EndpointCaller]:
+    """All callers of an endpoint, those that were revoked too, the newest first."""
+    _require(platform, caller, Action.READ, environment, model)
+    with platform.database.reading() as session:
+        return [_document(session, row, platform.now()) for row in callers.listed(session, environment, model)]
+
+
+@router.post(
+    "/endpoints/{environment}/{model}/callers",
+    response_model=AddedCaller,
+    **action(Action.MANAGE_CALLERS, refined=True),
+)
+def add(environment: str, model: str, wanted: CallerCreate, platform: Shared, caller: Caller) -> AddedCaller:
+    """Let somebody ask an endpoint; the answer holds the credential, which cannot be shown again."""
+    _require(platform, caller, Action.MANAGE_CALLERS, environment, model)
+    holder = None if wanted.request is None else certificates.requested_key(wanted.request)
+    now = platform.now()
+    kind = callers.TOKEN if holder is None else callers.CERTIFICATE
+    with platform.database.transaction() as session:
+        new = callers.NewCaller(environment, model, wanted.name, kind, now + wanted.life_s)
+        row = callers.add(session, new, caller.id, now)
+        document = _document(session, row, now)
+    if holder is None:
+        return AddedCaller(document, platform.caller_key.token(row.id, now, row.expires_at))
+    return AddedCaller(document, platform.authority.issue_caller(holder, row.id, now, row.expires_at))
+
+
+@router.delete(
+    "/endpoints/{environment}/{model}/callers/{name}",
+    response_model=EndpointCaller,
+    **action(Action.MANAGE_CALLERS, refined=True),
+)
+def revoke(environment: str, model: str, name: str, platform: Shared, caller: Caller) -> EndpointCaller:
+    """Let a caller ask no more; its locations hear of it at once, and the list says which of them have done it."""
+    _require(platform, caller, Action.MANAGE_CALLERS, environment, model)
+    now = platform.now()
+    with platform.database.transaction() as session:
+        return _document(session, callers.revoke(session, environment, model, name, caller.id, now), now)
+
+
+def _require(platform: Platform, caller: Caller, wanted: Action, environment: str, model: str) -> None:
+    with platform.database.reading() as session:
+        project = release.require_owner(session, model)
+    resource = Resource("endpoint", f"{environment}/{model}", project=project, environment=environment)
+    access.require(platform, caller, wanted, resource)
+
+
+def _document(session: Session, row: CallerRow, now: float) -> EndpointCaller:
+    state = "revoked" if row.ended_at is not None else "expired" if row.expires_at <= now else "active"
+    return EndpointCaller(
+        id=row.id, endpoint=f"{row.environment}/{row.model}", name=row.name, kind=row.kind, state=state,
+        created_at=row.created_at, created_by=row.created_by, expires_at=row.expires_at, ended_at=row.ended_at,
+        let_in_at=[*_let_in_at(session, row)],
+    )  # fmt: skip
+
+
+def _let_in_at(session: Session, row: CallerRow) -> Sequence[str]:
+    rows = release.endpoints_of(session, row.model, row.environment)
+    return [each.location for each in rows if row.id in each.status.get("callers", ())]

@@ -1,0 +1,208 @@
+"""Changes: asking for a release in an environment, deciding about it, and taking it back."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from falaj.api import access, views
+from falaj.api.access import Caller
+from falaj.api.actions import action
+from falaj.api.platform import Platform, Shared
+from falaj.control import changes
+from falaj.control import releases as release
+from falaj.schemas import api
+from falaj.schemas import changes as documents
+from falaj.storage import ProcessRow
+from falaj.storage.change_tables import ApprovalRow, ChangeRow
+from falaj.supply_chain.attestations.predicates import plain
+from falaj.trust.policy import Action, Resource
+
+router = APIRouter(prefix="/api/v1", tags=["changes"])
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Reason = Annotated[str, StringConstraints(max_length=2_000)]
+
+
+class Promotion(BaseModel):
+    """What somebody asks for."""
+
+    model_config = ConfigDict(extra="forbid")
+    release: Name
+    environment: Name
+    kind: Literal["standard", "normal", "emergency"] = "normal"
+    reason: Reason = ""
+    opens_at: Annotated[float, Field(ge=0, le=1e11)] | None = None
+    challenge: bool = False
+
+
+class Because(BaseModel):
+    """Why somebody decides so."""
+
+    model_config = ConfigDict(extra="forbid")
+    reason: Reason = ""
+
+
+class Signed(BaseModel):
+    """An approval as the person signed it."""
+
+    model_config = ConfigDict(extra="forbid")
+    envelope: dict[str, Any]
+
+
+class Rollback(Because):
+    """Which endpoint to take back."""
+
+    environment: Name
+    model: Name
+
+
+@router.get("/changes", response_model=list[documents.Change], **action(Action.READ, refined=True))
+def list_changes(
+    platform: Shared,
+    caller: Caller,
+    unfinished: Annotated[bool, Query(alias="open")] = False,
+    environment: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> list[documents.Change]:
+    """The newest changes first, of the projects that the caller may read."""
+    query = select(ChangeRow).order_by(ChangeRow.created_at.desc()).limit(limit)
+    if unfinished:
+        query = query.where(ChangeRow.state.in_([*changes.OPEN, "deploying", "review-due"]))
+    if environment:
+        query = query.where(ChangeRow.environment == environment)
+    if (readable := access.readable(platform, caller)) is not None:
+        query = query.where(ChangeRow.project.in_(readable))
+    with platform.database.reading() as session:
+        return [document(session, row) for row in session.scalars(query)]
+
+
+@router.post(
+    "/changes", response_model=documents.Change, status_code=201, **action(Action.REQUEST_CHANGE, refined=True)
+)
+def request(wish: Promotion, platform: Shared, caller: Caller) -> documents.Change:
+    """Ask for a release in an environment."""
+    with platform.database.transaction() as session:
+        turn = platform.turn(session)
+        wanted = changes.Wish(wish.release, wish.environment, wish.kind, wish.reason, wish.opens_at, wish.challenge)
+        return document(session, changes.request(turn, caller, wanted))
+
+
+@router.get("/changes/{change_id}", response_model=documents.Change, **action(Action.READ, refined=True))
+def show(change_id: str, platform: Shared, caller: Caller) -> documents.Change:
+    """One change."""
+    with platform.database.reading() as session:
+        return document(session, _read(platform, session, caller, change_id))
+
+
+@router.get("/changes/{change_id}/approval", response_model=documents.ToSign, **action(Action.READ, refined=True))
+def to_sign(change_id: str, platform: Shared, caller: Caller) -> documents.ToSign:
+    """What the caller would sign to approve a change."""
+    with platform.database.reading() as session:
+        row = _read(platform, session, caller, change_id)
+        approval = changes.to_sign(platform.turn(session), row, caller.id)
+        found = release.find(session, f"{row.model}@{row.release}")
+        return documents.ToSign(plain(asdict(approval)), list(found.data.get("gates", ())))
+
+
+@router.post(
+    "/changes/{change_id}/approve", response_model=documents.Change, **action(Action.APPROVE_CHANGE, refined=True)
+)
+def approve(change_id: str, signed: Signed, platform: Shared, caller: Caller) -> documents.Change:
+    """Take a signed approval."""
+    with platform.database.transaction() as session:
+        return document(session, changes.approve(platform.turn(session), caller, change_id, signed.envelope))
+
+
+@router.post(
+    "/changes/{change_id}/reject", response_model=documents.Change, **action(Action.REJECT_CHANGE, refined=True)
+)
+def reject(change_id: str, why: Because, platform: Shared, caller: Caller) -> documents.Change:
+    """Refuse a change for good."""
+    with platform.database.transaction() as session:
+        return document(session, changes.reject(platform.turn(session), caller, change_id, why.reason))
+
+
+@router.post(
+    "/changes/{change_id}/cancel", response_model=documents.Change, **action(Action.REQUEST_CHANGE, refined=True)
+)
+def cancel(change_id: str, why: Because, platform: Shared, caller: Caller) -> documents.Change:
+    """Withdraw a change; who may ask may withdraw, each their own, and release managers any."""
+    with platform.database.transaction() as session:
+        return document(session, changes.cancel(platform.turn(session), caller, change_id, why.reason))
+
+
+@router.post(
+    "/changes/{change_id}/review", response_model=documents.Change, **action(Action.REVIEW_CHANGE, refined=True)
+)
+def review(change_id: str, why: Because, platform: Shared, caller: Caller) -> documents.Change:
+    """Review an emergency change that was carried out."""
+    with platform.database.transaction() as session:
+        return document(session, changes.review(platform.turn(session), caller, change_id, why.reason))
+
+
+@router.post("/rollbacks", response_model=documents.Change, status_code=201, **action(Action.ROLLBACK, refined=True))
+def roll_back(wish: Rollback, platform: Shared, caller: Caller) -> documents.Change:
+    """Bring back what an endpoint served before."""
+    with platform.database.transaction() as session:
+        turn = platform.turn(session)
+        return document(session, changes.roll_back(turn, caller, wish.environment, wish.model, wish.reason))
+
+
+@router.post("/releases/{name}/archive", response_model=api.Release, **action(Action.ARCHIVE_RELEASE))
+def archive(name: str, why: Because, platform: Shared, caller: Caller) -> api.Release:
+    """Put a release away."""
+    with platform.database.transaction() as session:
+        return views.release(changes.archive(platform.turn(session), caller, name, why.reason))
+
+
+@router.post("/releases/{name}/restore", response_model=api.Release, **action(Action.ARCHIVE_RELEASE))
+def restore(name: str, why: Because, platform: Shared, caller: Caller) -> api.Release:
+    """Bring an archived release back."""
+    with platform.database.transaction() as session:
+        return views.release(changes.restore(platform.turn(session), caller, name, why.reason))
+
+
+@router.post("/releases/{name}/retire", response_model=api.Release, **action(Action.RETIRE_RELEASE))
+def retire(name: str, why: Because, platform: Shared, caller: Caller) -> api.Release:
+    """End a release for good."""
+    with platform.database.transaction() as session:
+        return views.release(changes.retire(platform.turn(session), caller, name, why.reason))
+
+
+@router.post("/releases/{name}/revoke", response_model=api.Release, **action(Action.REVOKE_RELEASE))
+def revoke(name: str, why: Because, platform: Shared, caller: Caller) -> api.Release:
+    """Forbid a release for ever; every location stops serving it."""
+    with platform.database.transaction() as session:
+        return views.release(changes.revoke(platform.turn(session), caller, name, why.reason))
+
+
+def document(session: Session, row: ChangeRow) -> documents.Change:
+    """A change as it travels."""
+    process = session.get_one(ProcessRow, row.id)
+    approvals = session.scalars(
+        select(ApprovalRow).where(ApprovalRow.change_id == row.id).order_by(ApprovalRow.approved_at)
+    )
+    return documents.Change(
+        id=row.id, kind=row.kind, state=row.state, model=row.model, release=row.release, digest=row.digest,
+        environment=row.environment, rank=row.rank, risk=row.data.get("risk", ""), requester=row.requester,
+        reason=row.reason, quorum=row.data["quorum"],
+        approvals=[documents.GivenApproval(each.approver, each.approved_at, each.key_id) for each in approvals],
+        restores=row.restores, opens_at=row.opens_at, expires_at=row.expires_at, wakes_at=process.wake_at,
+        note=row.data.get("ended_because", ""), created_at=row.created_at, updated_at=row.updated_at,
+    )  # fmt: skip
+
+
+def _read(platform: Platform, session: Session, caller: Caller, change_id: str) -> ChangeRow:
+    """A change that the caller may read; the project decides."""
+    row = session.get(ChangeRow, change_id)
+    if row is None:
+        raise changes.unknown(change_id)
+    resource = Resource("change", row.id, row.tenant, row.project, row.environment, row.rank)
+    access.require(platform, caller, Action.READ, resource)
+    return row

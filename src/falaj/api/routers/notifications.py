@@ -1,0 +1,45 @@
+"""Systems that are told of events: what arrived there, what did not, and sending it again."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, ConfigDict, Field
+
+from falaj.api.access import Caller
+from falaj.api.actions import Action, action
+from falaj.api.platform import Shared
+from falaj.integrations.notifications import overview, resend
+from falaj.schemas import notifications as documents
+from falaj.trust import settings
+from falaj.trust.audit import record as trail
+
+router = APIRouter(prefix="/api/v1/notifications", tags=["notifications"])
+
+SubscriberId = Annotated[str, Path(pattern=r"^[0-9a-f]{12}$")]
+
+
+class ResendWish(BaseModel):
+    """Which event to send again; without one, all that were given up."""
+
+    model_config = ConfigDict(extra="forbid")
+    event: Annotated[int, Field(ge=1, lt=2**63)] | None = None
+
+
+@router.get("", response_model=list[documents.Subscriber], **action(Action.READ))
+def list_subscribers(platform: Shared) -> list[documents.Subscriber]:
+    """The subscribers of the platform file, with what they took and what was given up."""
+    with platform.database.reading() as session:
+        return overview(session, settings.current(session).notifications)
+
+
+@router.post("/{subscriber}/resend", response_model=documents.Resent, **action(Action.MANAGE_PLATFORM))
+def send_again(subscriber: SubscriberId, wish: ResendWish, platform: Shared, caller: Caller) -> documents.Resent:
+    """Send a subscriber what was given up, under the same ids."""
+    now = platform.now()
+    with platform.database.transaction() as session:
+        count = resend(session, subscriber, wish.event, now)
+        details = {"count": count, **({} if wish.event is None else {"event": wish.event})}
+        trail.write(session, "notification.resent", caller.id, f"notification/{subscriber}", now, details)
+    return documents.Resent(count)

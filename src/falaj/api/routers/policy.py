@@ -1,0 +1,57 @@
+"""The policies in force, and what they say of the caller."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict
+
+from falaj.api.access import Caller
+from falaj.api.actions import Action, action
+from falaj.api.platform import Shared
+from falaj.schemas import policy as documents
+from falaj.trust import policy
+from falaj.trust.policy import Resource
+
+router = APIRouter(prefix="/api/v1/policy", tags=["policy"])
+
+
+class Question(BaseModel):
+    """May I do this, in this project and environment?"""
+
+    model_config = ConfigDict(extra="forbid")
+    action: Action
+    project: str | None = None
+    environment: str | None = None
+
+    @property
+    def resource(self) -> Resource:
+        """What the question is about."""
+        kind, name = next(
+            ((kind, name) for kind, name in (("project", self.project), ("environment", self.environment)) if name),
+            ("tenant", "default"),
+        )
+        return Resource(kind, name, project=self.project, environment=self.environment)
+
+
+@router.get("/rules", response_model=list[documents.PolicyRule], **action(Action.READ, refined=True))
+def rules(platform: Shared) -> list[documents.PolicyRule]:
+    """Every policy in force: those of the platform, then those of the organisation."""
+    with platform.database.reading() as session:
+        found = policy.in_force(session).rules.values()
+    return [documents.PolicyRule(each.id, each.effect, each.explanation, each.source, each.text) for each in found]
+
+
+@router.post("/ask", response_model=documents.PolicyAnswer, **action(Action.READ, refined=True))
+def ask(question: Question, platform: Shared, caller: Caller) -> documents.PolicyAnswer:
+    """Whether the caller may do something, and why; nothing is done and nothing is written down.
+
+    Decisions about a change depend on the change as well: `falaj change` shows those.
+    """
+    resource, context = question.resource, {"now": platform.now()}
+    with platform.database.reading() as session:
+        decision = policy.decide(session, caller, question.action, resource, context)
+        granted = policy.bindings_of(session, caller)
+    roles = sorted({each.role.value for each in granted if each.covers(question.action, resource)})
+    return documents.PolicyAnswer(
+        caller.id, question.action, str(resource), decision.allowed, decision.reason, list(decision.policy_ids), roles
+    )

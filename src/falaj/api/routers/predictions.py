@@ -1,0 +1,57 @@
+"""Predictions as data: the permission to take them out of a log, where they lie."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from falaj.api import access
+from falaj.api.access import Caller
+from falaj.api.actions import Action, action
+from falaj.api.platform import Shared
+from falaj.control import releases as release
+from falaj.schemas import predictions as documents
+from falaj.trust.audit import record as trail
+from falaj.trust.policy import Resource
+
+router = APIRouter(prefix="/api/v1", tags=["predictions"])
+
+EndpointName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.-]{1,63}/[a-z0-9_.-]{1,63}$")]
+LocationName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+Moment = Annotated[float, Field(ge=0, le=1e11)]
+
+
+class ExportWish(BaseModel):
+    """Which predictions somebody wants to take out."""
+
+    model_config = ConfigDict(extra="forbid")
+    endpoint: EndpointName
+    location: LocationName
+    since: Moment
+    until: Moment
+
+
+@router.post(
+    "/predictions/exports", response_model=documents.ExportPermit, **action(Action.EXPORT_PREDICTIONS, refined=True)
+)
+def permit_export(wish: ExportWish, platform: Shared, caller: Caller) -> documents.ExportPermit:
+    """Ask whether predictions of an endpoint may be exported at a location; that it was permitted is in the audit log.
+
+    The server neither has nor sends them: they are read on the location's machine, with the keys that are there.
+    """
+    environment, _, model = wish.endpoint.partition("/")
+    with platform.database.reading() as session:
+        project = release.require_owner(session, model)
+    access.require(
+        platform,
+        caller,
+        Action.EXPORT_PREDICTIONS,
+        Resource("endpoint", wish.endpoint, project=project, environment=environment),
+    )
+    now = platform.now()
+    with platform.database.transaction() as session:
+        said = {"location": wish.location, "since": wish.since, "until": wish.until}
+        trail.write(session, "predictions.exported", caller.id, f"endpoint/{wish.endpoint}", now, said)
+    return documents.ExportPermit(wish.endpoint, wish.location, caller.id, now)

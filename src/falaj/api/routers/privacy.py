@@ -1,0 +1,298 @@
+"""Privacy: records, breaches, requests of people, and the compliance report."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from sqlalchemy.orm import Session
+
+from falaj.api import subjects
+from falaj.api.access import Caller
+from falaj.api.actions import Action, action
+from falaj.api.platform import Platform, Shared
+from falaj.api.resources import TENANT
+from falaj.config.uae import uae_settings
+from falaj.control import compliance as privacy
+from falaj.control.compliance import compliance, incidents, requests
+from falaj.control.releases.compliance import posture_of
+from falaj.core.principal import Principal
+from falaj.schemas import api
+from falaj.schemas import privacy as documents
+from falaj.storage.privacy_tables import IncidentRow, SubjectRequestRow
+from falaj.trust import lineage, settings
+from falaj.trust.policy import Decision, ForbiddenError, Resource
+
+router = APIRouter(prefix="/api/v1", tags=["privacy"])
+
+Id = Annotated[str, StringConstraints(pattern=r"^[0-9a-z]{1,40}$")]
+Line = Annotated[str, StringConstraints(max_length=200)]
+Said = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
+Moment = Annotated[float, Field(ge=0, le=1e11)]
+SubjectText = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+
+
+class RecordWish(BaseModel):
+    """A record to sign; the document itself is not sent."""
+
+    model_config = ConfigDict(extra="forbid")
+    kind: privacy.RecordKind
+    document: Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
+    document_name: Line = ""
+    expires_at: Moment
+    model: Line = ""
+    regime: Line = ""
+    destination: Annotated[str, StringConstraints(pattern=r"^([A-Z]{2}(-[A-Z0-9]{1,4})?)?$")] = ""
+    purpose: Line = ""
+    mechanism: Line = ""
+    authority: Line = ""
+    consent: bool = False
+    note: Line = ""
+    data: Annotated[str, StringConstraints(max_length=2000)] = ""
+    classification: Line = ""
+    sector: Literal["", "general", "health", "banking", "insurance", "government"] = ""
+    origin: Annotated[str, StringConstraints(pattern=r"^([A-Z]{2}(-[A-Z0-9]{1,4})?)?$")] = ""
+    subject_key: Line = ""
+
+
+class Why(BaseModel):
+    """Why somebody decides so; without personal data, since it is logged."""
+
+    model_config = ConfigDict(extra="forbid")
+    reason: Said
+
+
+class BreachWish(BaseModel):
+    """A breach that was learned of; the title is shown to everyone who reads."""
+
+    model_config = ConfigDict(extra="forbid")
+    title: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    learned_at: Moment | None = None
+    description: Annotated[str, StringConstraints(max_length=10_000)] = ""
+    projects: Annotated[list[Line], Field(max_length=100)] = []
+
+
+class Notification(BaseModel):
+    """Who was notified; `none required` with the reason, where nobody must be."""
+
+    model_config = ConfigDict(extra="forbid")
+    whom: Said
+
+
+class RequestWish(BaseModel):
+    """What a person asked for, without who it was."""
+
+    model_config = ConfigDict(extra="forbid")
+    kind: Literal["access", "export", "erasure", "correction", "objection"]
+    received_at: Moment | None = None
+
+
+class SubjectWish(BaseModel):
+    """Whom it is about: what the column `subject_key` holds of them."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    subject: SubjectText
+
+
+class ErasureWish(SubjectWish, Why):
+    """Whom to erase, why, and the request that it answers."""
+
+    request: Id | None = None
+
+
+@router.get("/privacy/records", response_model=list[documents.PrivacyRecord], **action(Action.READ))
+def list_records(platform: Shared) -> list[documents.PrivacyRecord]:
+    """The records that count or have counted, the newest first; withdrawn and forged ones are not among them."""
+    with platform.database.reading() as session:
+        return [_record(session, each) for each in privacy.believed(session, platform.keyring)]
+
+
+@router.post(
+    "/privacy/records", response_model=documents.PrivacyRecord, status_code=201, **action(Action.MANAGE_PRIVACY)
+)
+def record(wish: RecordWish, platform: Shared, caller: Caller) -> documents.PrivacyRecord:
+    """Sign a transfer basis, an impact assessment, a bias evaluation, or what data is from now on.
+
+    A classification lowers labels that data was given: the data protection officer's act, where one is named.
+    """
+    said = privacy.Record(id="", made_by=caller.id, made_at=0.0, **wish.model_dump())
+    with platform.database.transaction() as session:
+        if wish.kind is privacy.RecordKind.CLASSIFICATION:
+            _require_officer(session, caller)
+        return _record(session, privacy.register(session, platform.keyring, said, platform.now()))
+
+
+@router.post("/privacy/records/{record_id}/withdraw", status_code=204, **action(Action.MANAGE_PRIVACY))
+def withdraw(record_id: Id, why: Why, platform: Shared, caller: Caller) -> None:
+    """Let a record count no more."""
+    with platform.database.transaction() as session:
+        privacy.withdraw(session, record_id, caller.id, why.reason, platform.now())
+
+
+@router.get("/privacy/incidents", response_model=list[documents.Incident], **action(Action.READ))
+def list_incidents(platform: Shared) -> list[documents.Incident]:
+    """All incidents, those that are not closed first, by when they must be notified."""
+    with platform.database.reading() as session:
+        return [_incident(row, platform.now()) for row in incidents.incidents(session)]
+
+
+@router.post("/privacy/incidents", response_model=documents.Incident, status_code=201, **action(Action.MANAGE_PRIVACY))
+def open_incident(wish: BreachWish, platform: Shared, caller: Caller) -> documents.Incident:
+    """Open an incident; its clock runs from when the breach was learned of."""
+    now = platform.now()
+    breach = incidents.Breach(
+        wish.title, wish.learned_at or now, {"description": wish.description, "projects": wish.projects}
+    )
+    with platform.database.transaction() as session:
+        within_s = subjects.deadlines(session).breach_notify_within
+        return _incident(incidents.open_incident(session, breach, within_s, caller.id, now), now)
+
+
+@router.post(
+    "/privacy/incidents/{incident_id}/notify", response_model=documents.Incident, **action(Action.MANAGE_PRIVACY)
+)
+def notify(incident_id: Id, wish: Notification, platform: Shared, caller: Caller) -> documents.Incident:
+    """Note that whoever must hear of an incident was notified."""
+    now = platform.now()
+    with platform.database.transaction() as session:
+        return _incident(incidents.notify(session, incident_id, wish.whom, caller.id, now), now)
+
+
+@router.post(
+    "/privacy/incidents/{incident_id}/close", response_model=documents.Incident, **action(Action.MANAGE_PRIVACY)
+)
+def close_incident(incident_id: Id, why: Why, platform: Shared, caller: Caller) -> documents.Incident:
+    """End an incident with what was found out."""
+    now = platform.now()
+    with platform.database.transaction() as session:
+        return _incident(incidents.close(session, incident_id, why.reason, caller.id, now), now)
+
+
+@router.get("/privacy/requests", response_model=list[documents.SubjectRequest], **action(Action.READ))
+def list_requests(platform: Shared) -> list[documents.SubjectRequest]:
+    """What people asked for, the open ones first, by when they are due."""
+    with platform.database.reading() as session:
+        return [_request(row, platform.now()) for row in requests.requests(session)]
+
+
+@router.post(
+    "/privacy/requests", response_model=documents.SubjectRequest, status_code=201, **action(Action.MANAGE_PRIVACY)
+)
+def receive(wish: RequestWish, platform: Shared, caller: Caller) -> documents.SubjectRequest:
+    """Register what a person asked for; the clock runs from when it came in."""
+    now = platform.now()
+    with platform.database.transaction() as session:
+        within_s = subjects.deadlines(session).subject_request_within
+        made = requests.receive(session, wish.kind, within_s, caller.id, now, wish.received_at or now)
+        return _request(requests.find(session, made), now)
+
+
+@router.post(
+    "/privacy/requests/{request_id}/close", response_model=documents.SubjectRequest, **action(Action.MANAGE_PRIVACY)
+)
+def close_request(request_id: Id, why: Why, platform: Shared, caller: Caller) -> documents.SubjectRequest:
+    """Close a request with what was answered."""
+    now = platform.now()
+    with platform.database.transaction() as session:
+        requests.advance(session, request_id, requests.CLOSED, {"answer": why.reason}, caller.id, now)
+        return _request(requests.find(session, request_id), now)
+
+
+@router.post("/privacy/subjects/find", response_model=documents.FoundSubject, **action(Action.MANAGE_PRIVACY))
+def find(wish: SubjectWish, platform: Shared, caller: Caller) -> documents.FoundSubject:
+    """Every snapshot and release that a person's data reached."""
+    return subjects.find(platform, caller, wish.subject)
+
+
+@router.post("/privacy/subjects/export", response_model=list[documents.ExportedRow], **action(Action.MANAGE_PRIVACY))
+def export(wish: SubjectWish, platform: Shared, caller: Caller) -> list[documents.ExportedRow]:
+    """A person's rows in every snapshot that is there."""
+    return subjects.export(platform, caller, wish.subject)
+
+
+@router.post("/privacy/subjects/erase", response_model=documents.ErasedSubject, **action(Action.MANAGE_PRIVACY))
+def erase(wish: ErasureWish, platform: Shared, caller: Caller) -> documents.ErasedSubject:
+    """Erase what holds a person. Nothing brings it back; what law keeps forbids it."""
+    return subjects.erase(platform, caller, wish.subject, wish.reason, wish.request)
+
+
+@router.post("/privacy/index", response_model=documents.IndexedSnapshots, **action(Action.MANAGE_PRIVACY))
+def index(platform: Shared, caller: Caller) -> documents.IndexedSnapshots:
+    """Search the pinned snapshots that the index of subjects does not know yet."""
+    return subjects.search_again(platform, caller)
+
+
+@router.get("/privacy/labels", response_model=list[documents.DataLabel], **action(Action.READ))
+def labels(platform: Shared, node: Annotated[str, Query(max_length=320)]) -> list[documents.DataLabel]:
+    """What the data is that reached a release, run or artifact, and which laws it is under."""
+    with platform.database.reading() as session:
+        found = privacy.labels_reaching(session, lineage.node(node))
+        entity = privacy.entity_of(settings.current(session).entity)
+    return [
+        documents.DataLabel(
+            **asdict(each), personal=each.personal, regimes=sorted(privacy.regimes_of(entity, each))
+        )
+        for each in found
+    ]  # fmt: skip
+
+
+@router.get("/privacy/processing", response_model=list[documents.ProcessingActivity], **action(Action.READ))
+def processing(platform: Shared) -> list[documents.ProcessingActivity]:
+    """Records of processing, generated from lineage; the pack must be on."""
+    with platform.database.reading() as session:
+        found = compliance.activities(_posture(platform, session))
+    return [api.decode(documents.ProcessingActivity, _plain(asdict(each))) for each in found]
+
+
+@router.get("/compliance/{pack}", response_model=documents.ComplianceReport, **action(Action.READ))
+def report(pack: Literal["uae"], platform: Shared) -> documents.ComplianceReport:
+    """Every rule of a pack: its control, whether it holds, what shows it, what is missing."""
+    with platform.database.reading() as session:
+        posture = _posture(platform, session)
+    found, activities = compliance.judge(posture), compliance.activities(posture)
+    return documents.ComplianceReport(
+        pack=pack,
+        made_at=posture.rules.now,
+        findings=[api.decode(documents.ComplianceFinding, _plain(asdict(each))) for each in found],
+        markdown=compliance.markdown_page(posture, found, activities),
+        html=compliance.html_page(posture, found, activities),
+    )
+
+
+def _posture(platform: Platform, session: Session) -> compliance.Posture:
+    return posture_of(platform.turn(session), encrypted=platform.store.is_encrypted)
+
+
+def _plain(value: dict[str, Any]) -> dict[str, Any]:
+    """Tuples as lists."""
+    return {name: list(item) if isinstance(item, tuple) else item for name, item in value.items()}
+
+
+def _require_officer(session: Session, caller: Principal) -> None:
+    pack = uae_settings(settings.current(session))
+    if pack is not None and pack.dpo and caller.id != f"user:{pack.dpo}":
+        reason = f"privacy-officer: {pack.dpo} decides what data is"
+        denied = Decision(False, reason, ("privacy-officer",))
+        raise ForbiddenError(caller, Action.MANAGE_PRIVACY, Resource("tenant", TENANT, TENANT), denied)
+
+
+def _record(session: Session, record: privacy.Record) -> documents.PrivacyRecord:
+    pack = uae_settings(settings.current(session))
+    until = record.ends_at(pack) if pack else record.expires_at
+    said = {**asdict(record), "kind": record.kind.value}
+    return documents.PrivacyRecord(**said, counts_until=until)
+
+
+def _incident(row: IncidentRow, now: float) -> documents.Incident:
+    return documents.Incident(
+        row.id, row.title, row.state, row.learned_at, row.notify_by, row.notified_at, row.closed_at,
+        incidents.overdue(row, now), row.data,
+    )  # fmt: skip
+
+
+def _request(row: SubjectRequestRow, now: float) -> documents.SubjectRequest:
+    return documents.SubjectRequest(
+        row.id, row.kind, row.state, row.received_at, row.due_at, row.closed_at, requests.overdue(row, now), row.result
+    )

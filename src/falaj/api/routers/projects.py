@@ -1,0 +1,208 @@
+"""Projects, and what announces new commits of them: hooks, webhooks."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Annotated
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, StringConstraints
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from falaj.api import access, views
+from falaj.api.access import Caller
+from falaj.api.actions import Action, action
+from falaj.api.platform import Platform, Shared
+from falaj.api.resources import TENANT
+from falaj.control.releases.registry import CONTROLLER
+from falaj.control.runs import queue
+from falaj.core.errors import ConflictError, NotFoundError
+from falaj.core.principal import HOME, Principal
+from falaj.integrations.git.naming import redact
+from falaj.schemas import api
+from falaj.storage import Delivery, ProjectRow
+from falaj.trust.audit import record as trail
+from falaj.trust.policy import Resource
+from falaj.trust.secrets import is_sealed
+
+router = APIRouter(prefix="/api/v1", tags=["projects"])
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+_ZERO_COMMIT = "0" * 40
+
+
+class NewProject(BaseModel):
+    """A repository to build."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: Name
+    repository: str
+    branch: str = "main"
+    vendor: str | None = None
+    webhook_secret: str | None = None
+    poll_every_s: float | None = None
+
+
+class Push(BaseModel):
+    """A branch that moved."""
+
+    model_config = ConfigDict(extra="forbid")
+    project: str
+    ref: str
+    before: str = _ZERO_COMMIT
+    after: str
+    delivery: str = ""
+
+
+@router.post("/projects", status_code=201, response_model=api.Project, **action(Action.CONFIGURE_PROJECT, refined=True))
+def register(wish: NewProject, platform: Shared, caller: Caller) -> api.Project:
+    """Register a project; registering it again with the same repository changes its settings."""
+    access.require(platform, caller, Action.CONFIGURE_PROJECT, Resource("project", wish.name, project=wish.name))
+    _require_repository(platform, caller, wish)
+    with platform.database.transaction() as session:
+        row = session.get(ProjectRow, wish.name)
+        if row is not None and row.repository != wish.repository:
+            raise ConflictError(f"project '{wish.name}' builds {row.repository}", hint="choose another name")
+        if row is None:
+            row = ProjectRow(name=wish.name, repository=wish.repository, created_at=platform.now())
+            session.add(row)
+        row.branch, row.vendor, row.poll_every_s = wish.branch, wish.vendor, wish.poll_every_s
+        if wish.webhook_secret or not row.webhook_secret:
+            secret = wish.webhook_secret or secrets.token_urlsafe(24)
+            row.webhook_secret = platform.vault.seal(secret, webhook_purpose(wish.name))
+        _note_registered(session, row, caller.id, platform.now())
+        return views.project(row)
+
+
+@router.get("/projects", response_model=list[api.Project], **action(Action.READ, refined=True))
+def list_projects(platform: Shared, caller: Caller) -> list[api.Project]:
+    """The projects that the caller may read, by name."""
+    query = select(ProjectRow).order_by(ProjectRow.name)
+    if (readable := access.readable(platform, caller)) is not None:
+        query = query.where(ProjectRow.name.in_(readable))
+    with platform.database.reading() as session:
+        return [views.project(row) for row in session.scalars(query)]
+
+
+@router.post("/triggers/push", response_model=api.Triggered, **action(Action.TRIGGER, refined=True))
+def push(announced: Push, platform: Shared, caller: Caller) -> api.Triggered:
+    """A hook of a repository on this machine says that a branch moved."""
+    project = announced.project
+    access.require(platform, caller, Action.TRIGGER, Resource("project", project, project=project))
+    return announce(platform, announced, trigger="push", actor=caller.id)
+
+
+@router.post("/webhooks/{vendor}/{project}", response_model=api.Triggered, **action(Action.PUBLIC))
+async def webhook(vendor: str, project: str, request: Request, platform: Shared) -> api.Triggered:
+    """A git host says that a branch moved; its signature is checked and a replay refused."""
+    from starlette.concurrency import run_in_threadpool
+
+    from falaj.integrations.git import MAX_BODY_BYTES
+
+    body = await bounded(request, MAX_BODY_BYTES)
+    return await run_in_threadpool(_receive, platform, vendor, project, dict(request.headers), body)
+
+
+def announce(platform: Platform, push: Push, trigger: str, sender: str = "", actor: str = CONTROLLER) -> api.Triggered:
+    """Queue a run for a branch that moved, unless it is another branch, was deleted, or has its run already.
+
+    A delivery of a sender is remembered in the same transaction: it is refused the second time, and only if the first
+    was taken.
+
+    Args:
+        platform: The installation.
+        push: What moved.
+        trigger: How it became known.
+        sender: The git host, when `push.delivery` is one of its delivery ids.
+        actor: Principal id of who announces it; the controller where no principal does.
+
+    Raises:
+        NotFoundError: The project is not registered.
+    """
+    now = platform.now()
+    with platform.database.transaction() as session:
+        project = session.get(ProjectRow, push.project)
+        if project is None:
+            raise NotFoundError(f"no project '{push.project}'", code="project.unknown")
+        if sender and not _first_time(session, sender, push.delivery, now):
+            return api.Triggered(None, created=False, reason="this delivery was received before")
+        if refusal := _why_ignored(project, push):
+            queue.record(session, f"project/{project.name}", "push.ignored", {"ref": push.ref, "reason": refusal}, now)
+            return api.Triggered(None, created=False, reason=refusal)
+        order = queue.RunOrder(project.name, push.after, trigger=trigger, ref=push.ref, actor=actor)
+        run, created = queue.enqueue(session, platform.processes, order, now)
+        if created:
+            said = {"ref": push.ref, "commit": push.after, "trigger": trigger, "sender": sender, "run": run.id}
+            trail.write(session, "push.announced", actor, f"project/{project.name}", now, said)
+        return api.Triggered(run.id, created, "a new run" if created else "this commit has its run already")
+
+
+def _require_repository(platform: Platform, caller: Principal, wish: NewProject) -> None:
+    """Refuse a repository of another project, and folders of the machine but to who administers it.
+
+    A folder of the machine is read with the rights of the installation, whoever names it.
+    """
+    from falaj.integrations.git import local_path, require_own, require_url
+
+    require_url(wish.repository)
+    require_own(platform.home, wish.name, wish.repository)
+    folder = local_path(wish.repository)
+    own = platform.home.repos / f"{wish.name}.git"
+    if folder is not None and folder.resolve() != own.resolve() and caller.id != HOME:
+        access.require(platform, caller, Action.MANAGE_PLATFORM, Resource("tenant", TENANT, TENANT))
+
+
+def _note_registered(session: Session, row: ProjectRow, actor: str, now: float) -> None:
+    said = {"repository": redact(row.repository), "branch": row.branch, "vendor": row.vendor}
+    details = {**said, "poll_every_s": row.poll_every_s}
+    trail.write(session, "project.registered", actor, f"project/{row.name}", now, details)
+
+
+def _why_ignored(project: ProjectRow, push: Push) -> str:
+    if set(push.after) == {"0"}:
+        return f"{push.ref} was deleted"
+    if push.ref != f"refs/heads/{project.branch}":
+        return f"{push.ref} is not the branch that is built ({project.branch})"
+    return ""
+
+
+async def bounded(request: Request, limit: int) -> bytes:
+    """The body of a request, which is refused when it is larger than `limit` bytes."""
+    from falaj.integrations.git import WebhookRefusedError
+
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            message = f"the payload is larger than {limit} bytes"
+            raise WebhookRefusedError(message, code="git.webhook-too-large", status=413)
+    return bytes(body)
+
+
+def _receive(platform: Platform, vendor: str, name: str, headers: dict[str, str], body: bytes) -> api.Triggered:
+    from falaj.integrations.git import verify_and_parse
+
+    with platform.database.reading() as session:
+        project = session.get(ProjectRow, name)
+    if project is None or not project.webhook_secret:
+        raise NotFoundError(f"no project '{name}'", code="project.unknown")
+    secret = project.webhook_secret
+    if is_sealed(secret):  # others are from before there was encryption
+        secret = platform.vault.open(secret, webhook_purpose(name))
+    event = verify_and_parse(vendor, headers, body, secret, platform.now())
+    if event is None:
+        return api.Triggered(None, created=False, reason="not a push of a branch")
+    moved = Push(project=name, ref=event.ref, before=event.before, after=event.after, delivery=event.delivery_id)
+    return announce(platform, moved, trigger="webhook", sender=vendor)
+
+
+def webhook_purpose(project: str) -> str:
+    """What the sealed secret of a webhook is for."""
+    return f"falaj/webhook|{project}"
+
+
+def _first_time(session: Session, vendor: str, delivery_id: str, now: float) -> bool:
+    if session.get(Delivery, (vendor, delivery_id)) is not None:
+        return False
+    session.add(Delivery(vendor=vendor, delivery_id=delivery_id, received_at=now))
+    return True

@@ -1,0 +1,115 @@
+"""Runs: start, list, show, cancel, logs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi.responses import PlainTextResponse
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from falaj.api import access, views
+from falaj.api.access import Caller
+from falaj.api.actions import Action, action
+from falaj.api.platform import Shared
+from falaj.control.runs import queue
+from falaj.core.errors import NotFoundError
+from falaj.schemas import api
+from falaj.schemas.run_facts import facts_of
+from falaj.schemas.run_filter import Condition, parse_filter, passes
+from falaj.storage import RunRow, StepRunRow
+from falaj.trust.policy import Resource
+
+_MOST_FILTERED = 5_000
+
+router = APIRouter(prefix="/api/v1/runs", tags=["runs"])
+
+
+class NewRun(BaseModel):
+    """A wish for a run at a commit."""
+
+    model_config = ConfigDict(extra="forbid")
+    project: str
+    commit: str
+    params: dict[str, dict[str, Any]] = {}
+
+
+@router.post("", status_code=201, response_model=api.Run, **action(Action.RUN, refined=True))
+def start(wish: NewRun, platform: Shared, caller: Caller) -> api.Run:
+    """Queue a run; every call makes a new one."""
+    access.require(platform, caller, Action.RUN, Resource("project", wish.project, project=wish.project))
+    order = queue.RunOrder(wish.project, wish.commit, trigger="manual", params=wish.params, once=False, actor=caller.id)
+    with platform.database.transaction() as session:
+        return views.run(queue.enqueue(session, platform.processes, order, platform.now())[0])
+
+
+@router.get("", response_model=list[api.Run], **action(Action.READ, refined=True))
+def list_runs(
+    platform: Shared,
+    caller: Caller,
+    project: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 20,
+    filter: Annotated[str, Query(max_length=1000)] = "",  # noqa: A002 - the name in the address
+) -> list[api.Run]:
+    """The newest runs first, of the projects that the caller may read; of a filter, those of the last 5,000 that pass.
+
+    The filter is `NAME < VALUE and ...`, with names such as `gate.brier`, `param.depth`, `metric.auc` and `state`.
+    """
+    conditions = parse_filter(filter) if filter else ()
+    query = select(RunRow).order_by(RunRow.created_at.desc()).limit(_MOST_FILTERED if conditions else limit)
+    if project:
+        query = query.where(RunRow.project == project)
+    if (readable := access.readable(platform, caller)) is not None:
+        query = query.where(RunRow.project.in_(readable))
+    with platform.database.reading() as session:
+        if conditions:
+            return list(islice(_passing(session, query, conditions), limit))
+        return [views.run(row) for row in session.scalars(query)]
+
+
+def _passing(session: Session, query: Select[RunRow], conditions: tuple[Condition, ...]) -> Iterator[api.Run]:
+    """The runs that pass, without their steps; steps are read for a hundred runs at once."""
+    found = session.scalars(query)
+    while rows := found.fetchmany(100):
+        steps: dict[str, list[StepRunRow]] = {row.id: [] for row in rows}
+        for step in session.scalars(
+            select(StepRunRow).where(StepRunRow.run_id.in_(steps)).order_by(StepRunRow.position)
+        ):
+            steps[step.run_id].append(step)
+        for row in rows:
+            if passes(conditions, facts_of(views.run(row, steps[row.id]))):
+                yield views.run(row)
+
+
+@router.get("/{run_id}", response_model=api.Run, **action(Action.READ))
+def show(run_id: str, platform: Shared) -> api.Run:
+    """A run with its steps, checks and gates in the order in which they were first heard of."""
+    with platform.database.reading() as session:
+        row = queue.find(session, run_id)
+        steps = select(StepRunRow).where(StepRunRow.run_id == row.id).order_by(StepRunRow.position)
+        return views.run(row, list(session.scalars(steps)))
+
+
+@router.post("/{run_id}/cancel", response_model=api.Run, **action(Action.RUN))
+def cancel(run_id: str, platform: Shared, caller: Caller) -> api.Run:
+    """Ask for the end of a run."""
+    with platform.database.transaction() as session:
+        return views.run(queue.cancel(session, platform.processes, run_id, caller.id, platform.now()))
+
+
+@router.get("/{run_id}/logs/{node:path}", response_class=PlainTextResponse, **action(Action.READ))
+def log(run_id: str, node: str, platform: Shared) -> str:
+    """What a step printed: from its artifact when it has ended, from the run's folder while it runs."""
+    with platform.database.reading() as session:
+        run = queue.find(session, run_id)
+        step = session.get(StepRunRow, (run.id, node))
+        if step is None:
+            raise NotFoundError(f"run {run.id} has no step '{node}'", hint=f"falaj runs show {run.id} lists them")
+    if digest := step.detail.get("log"):
+        return platform.store.read_bytes(digest).decode(errors="replace")
+    path = platform.home.run_dir(run.id) / "logs" / f"{node}.log"
+    return path.read_text(errors="replace") if path.is_file() else ""

@@ -1,0 +1,77 @@
+"""Scoring of files: the permission, and what came of it. The file itself is never sent here."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from falaj.api import scorings
+from falaj.api.access import Caller
+from falaj.api.actions import Action, action
+from falaj.api.platform import Shared
+from falaj.config.fields import Origin
+from falaj.config.schema import Classification, Sector
+from falaj.control import compliance as privacy
+from falaj.schemas import scoring as documents
+
+router = APIRouter(prefix="/api/v1", tags=["scorings"])
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.-]{1,63}$")]
+ReleaseName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.-]{1,63}(@([0-9]{1,9}|latest))?$")]
+LocationName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
+ScoringId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.-]{1,63}/[0-9a-f]{24}$")]
+
+
+class InputLabel(BaseModel):
+    """What the data in a file is."""
+
+    model_config = ConfigDict(extra="forbid")
+    classification: Classification
+    origin: Origin
+    sector: Sector | None = None
+
+
+class ScoringCreate(BaseModel):
+    """What somebody wants to score."""
+
+    model_config = ConfigDict(extra="forbid")
+    release: ReleaseName
+    environment: Name
+    location: LocationName
+    input: Digest
+    filename: Annotated[str, StringConstraints(max_length=300)] = ""
+    label: InputLabel | None = None
+
+
+class ScoringResult(BaseModel):
+    """What came of a scoring."""
+
+    model_config = ConfigDict(extra="forbid")
+    scoring: ScoringId
+    output: Digest
+    rows: Annotated[int, Field(ge=1, le=1 << 48)]
+
+
+@router.post("/scorings", response_model=documents.ScoringPermit, **action(Action.SCORE, refined=True))
+def permit_scoring(wanted: ScoringCreate, platform: Shared, caller: Caller) -> documents.ScoringPermit:
+    """Ask whether a file may be scored at a location, and by what; that it was permitted is in the audit log."""
+    label = _label(wanted.label) if wanted.label else None
+    request = scorings.ScoringRequest(
+        wanted.release, wanted.environment, wanted.location, wanted.input, wanted.filename, label
+    )
+    with platform.database.transaction() as session:
+        return scorings.permit(platform.turn(session), caller, request)
+
+
+@router.post("/scorings/results", response_model=documents.ScoringRecord, **action(Action.SCORE, refined=True))
+def complete_scoring(result: ScoringResult, platform: Shared, caller: Caller) -> documents.ScoringRecord:
+    """Tell what came of a scoring: lineage leads from the output to the release and to the input."""
+    with platform.database.transaction() as session:
+        return scorings.complete(platform.turn(session), caller, result.scoring, result.output, result.rows)
+
+
+def _label(given: InputLabel) -> privacy.Label:
+    return privacy.label_of(privacy.Label("input", given.classification, given.sector or "", given.origin))

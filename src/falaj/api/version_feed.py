@@ -1,0 +1,61 @@
+"""Waiting for a newer desired state: one thread looks for all agents that wait, and none of them holds a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from sqlalchemy import func, select
+
+from falaj.api.shared_polling import SharedPolling
+from falaj.storage import Database, EndpointRow
+from falaj.storage.sealed import UNVERIFIED
+
+_STEP_S = 0.25
+
+
+@dataclass(eq=False)
+class _Waiter:
+    location: str
+    version: int
+    loop: asyncio.AbstractEventLoop
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def wake(self) -> None:
+        self.loop.call_soon_threadsafe(self.woken.set)
+
+
+class VersionFeed:
+    """Wakes whoever waits for another version of a location's desired state; while nobody waits, nothing is read.
+
+    Args:
+        database: Where versions are.
+        stopping: Wakes everybody when it is set.
+    """
+
+    def __init__(self, database: Database, stopping: threading.Event) -> None:
+        self._database = database
+        self._polling = SharedPolling("versions", _STEP_S, self.turn, _Waiter.wake, stopping)
+
+    async def wait(self, location: str, version: int, timeout_s: float) -> None:
+        """Return when the location's version is another one, the time is over, or the server ends."""
+        waiter = _Waiter(location, version, asyncio.get_running_loop())
+        with self._polling.waiting(waiter), suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await waiter.woken.wait()
+
+    def turn(self) -> None:
+        """Look once, and wake whoever waits for what is there."""
+        found = versions(self._database)
+        for waiter in self._polling.waiters:
+            if found.get(waiter.location, 0) != waiter.version:
+                waiter.wake()
+
+
+def versions(database: Database) -> dict[str, int]:
+    """The version of each location's desired state."""
+    query = select(EndpointRow.location, func.max(EndpointRow.version)).group_by(EndpointRow.location)
+    with database.reading() as session:
+        return {row[0]: row[1] for row in session.execute(query, execution_options=UNVERIFIED)}

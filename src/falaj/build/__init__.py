@@ -1,0 +1,1 @@
+"""Builds: from a commit to a judged and packaged model."""

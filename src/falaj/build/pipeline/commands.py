@@ -1,0 +1,69 @@
+"""Steps that are programs: their arguments, and the files that they wrote."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from falaj.build.pipeline.errors import StepError
+from falaj.build.pipeline.graph import ONLY_OUTPUT, StepNode
+from falaj.build.pipeline.jobs import Job
+from falaj.build.pipeline.runner.falaj_step.paths import keep_path
+from falaj.build.pipeline.runner.falaj_step.problem import Problem
+
+
+def filled(command: tuple[str, ...], job: Job, inputs: list[list[Path]], folder: Path) -> Iterator[str]:
+    """The command with `{inputs.NAME}`, `{outputs.NAME}` and `{params.NAME}` replaced."""
+    values = {f"{{params.{name}}}": _text(value) for name, value in job.params.items()}
+    for entry, paths in zip(job.node.inputs, inputs, strict=True):
+        values[f"{{inputs.{entry.name}}}"] = " ".join(map(str, paths))
+    for name in job.node.step.outputs or (ONLY_OUTPUT,):
+        values[f"{{outputs.{name}}}"] = str(folder / "outputs" / name)
+    for argument in command:
+        filled = argument
+        for mark, value in values.items():
+            filled = filled.replace(mark, value)
+        yield filled
+
+
+def command_kinds(node: StepNode, folder: Path) -> dict[str, str]:
+    """Files that a command wrote, named like its outputs with any suffix, in the form of results."""
+    kinds = {}
+    for name in node.step.outputs or (ONLY_OUTPUT,):
+        found = sorted(each for each in (folder / "outputs").iterdir() if each.name == name or each.stem == name)
+        if not found and node.step.outputs:
+            raise StepError(
+                f"wrote nothing to its output `{name}`",
+                where=node.name,
+                hint=f"pass {{outputs.{name}}} to the command",
+                code="step.wrong-output",
+            )
+        if found:
+            refuse_link(found[0], node.name)
+            written = found[0].rename(folder / f"written{found[0].suffix}")
+            kinds[name] = _kept(node, str(written), folder / "outputs" / name)
+    return kinds
+
+
+def refuse_link(path: Path, step: str) -> None:
+    """Refuse an output that is a link: what reads it stands outside of the wall, and would follow it.
+
+    Raises:
+        StepError: It is one.
+    """
+    if path.is_symlink():
+        hint = "copy what it leads to"
+        raise StepError(f"its output `{path.name}` is a link", where=step, hint=hint, code="step.wrong-output")
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _kept(node: StepNode, path: str, target: Path) -> str:
+    try:
+        return keep_path(path, str(target))
+    except Problem as error:
+        raise StepError(str(error), where=node.name, hint=error.hint, code=error.code) from None

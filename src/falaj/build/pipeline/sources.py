@@ -1,0 +1,215 @@
+"""Turns a data source into a pinned snapshot in the store."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from falaj.build.pipeline.errors import SourceError
+from falaj.config.source_files import is_lfs_pointer, plain_path
+from falaj.config.spec import SourceSpec
+from falaj.core.errors import FalajError
+from falaj.core.venv.environment import Environment
+
+if TYPE_CHECKING:
+    from falaj.supply_chain.artifacts import ArtifactStore, Digest
+
+
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The content of a source at one moment.
+
+    Attributes:
+        digest: The artifact: a file or a tree.
+        description: Where it came from, in words.
+        filename: Name of the file; its suffix says how to read it.
+        kind: `file` or `folder`.
+    """
+
+    digest: Digest
+    description: str
+    filename: str
+    kind: str
+
+
+def resolve(source: SourceSpec, environment: Environment, worktree: Path, store: ArtifactStore) -> Snapshot:
+    """Read a source once and pin what was read.
+
+    A file whose size and times are those of an earlier reading is not read again.
+
+    Args:
+        source: `package://NAME/path` is a file inside an installed package; `file://` one on this machine, relative
+            to the project when it does not begin with a slash; `s3://bucket/prefix` objects.
+        environment: Where packages are looked for.
+        worktree: The project's folder.
+        store: Where the snapshot goes.
+
+    Raises:
+        SourceError: It cannot be read; the message says what was looked for and where.
+    """
+    scheme, mark, rest = source.source.partition("://")
+    if not mark:
+        scheme, rest = "file", source.source
+    match scheme:
+        case "package":
+            return _local(source, _in_package(source, rest, environment, worktree), store)
+        case "file":
+            return _local(source, plain_path(worktree, rest), store)
+        case "s3":
+            from falaj.build.pipeline.buckets import snapshot
+
+            return snapshot(source, store)
+    raise SourceError(
+        f"data source `{source.name}`: there is no reader for `{scheme}://`",
+        where=source.source,
+        hint="package://, file:// and s3:// can be read",
+    )
+
+
+def fingerprint(url: str) -> str | None:
+    """A digest that changes whenever a source has something new, without reading it.
+
+    None for a source that changes only with a commit, because it is a file of the project or of a package, and for one
+    of which nothing can be said cheaply.
+
+    Args:
+        url: Of the source.
+
+    Raises:
+        OSError: It is not there.
+        Exception: What the client of a bucket raises.
+    """
+    scheme, _, rest = url.partition("://")
+    if scheme == "s3":
+        from falaj.build.pipeline.buckets import state_of
+
+        return hashlib.sha256(state_of(url).encode()).hexdigest()
+    path = plain_path(Path("/"), rest)
+    if scheme == "file" and rest.startswith("/"):
+        return hashlib.sha256("\n".join(_states(path)).encode()).hexdigest()
+    return None
+
+
+def forget(source: SourceSpec, store: ArtifactStore) -> None:
+    """Make the next `resolve` read the source anew, because its snapshot is damaged."""
+    for ref in [*store.refs(f"sources/{_name_key(source.source)}/")]:
+        store.delete_ref(ref)
+
+
+class SourceChangedError(Exception):
+    """A source changed while it was read; reading it anew helps."""
+
+
+def unchanged(source: SourceSpec, attempt: Callable[[], Snapshot]) -> Snapshot:
+    """Read a source until it did not change meanwhile.
+
+    Raises:
+        SourceError: It changed during each of three attempts.
+    """
+    for _ in range(_ATTEMPTS):
+        try:
+            return attempt()
+        except SourceChangedError:
+            continue
+    raise SourceError(
+        f"data source `{source.name}`: it changed during each of {_ATTEMPTS} attempts to read it",
+        where=source.source,
+        hint="read a prefix or a folder that is written once",
+    )
+
+
+def pinned(
+    store: ArtifactStore,
+    url: str,
+    state: str,
+    read: Callable[[], Snapshot],
+    state_now: Callable[[], str] | None = None,
+) -> Snapshot:
+    """The snapshot taken when the source was in this state before, or a new one.
+
+    Args:
+        store: Remembers snapshots by source and state.
+        url: The source.
+        state: A text that changes whenever its content does.
+        read: Takes the snapshot.
+        state_now: Asked again after reading; None where the reading itself notices a change.
+
+    Raises:
+        SourceChangedError: The source changed while it was read; nothing is remembered.
+    """
+    ref = f"sources/{_name_key(url)}/{hashlib.sha256(state.encode()).hexdigest()}"
+    known = store.get_ref(ref)
+    if known is not None:
+        snapshot = Snapshot(**json.loads(known))
+        if store.has(snapshot.digest):
+            return snapshot
+    snapshot = read()
+    if state_now is not None and state_now() != state:  # what was read may be neither what was there nor what is
+        raise SourceChangedError(url)
+    store.set_ref(ref, json.dumps(asdict(snapshot)).encode())
+    return snapshot
+
+
+def _name_key(url: str) -> str:
+    return hashlib.sha256(url.encode()).hexdigest()[:32]
+
+
+def _in_package(source: SourceSpec, rest: str, environment: Environment, worktree: Path) -> Path:
+    places = [*environment.site_packages, worktree / "src", worktree]
+    for place in places:
+        if (path := plain_path(place, rest)).exists():
+            return path
+    package = rest.partition("/")[0]
+    installed = any((place / package).is_dir() for place in places)
+    what = f"`{package}` is installed but has no such file" if installed else f"`{package}` is not installed"
+    hint = "check the path" if installed else "add it to the project's dependencies and lock"
+    raise SourceError(f"data source `{source.name}`: {what}", where=source.source, hint=hint)
+
+
+def _local(source: SourceSpec, path: Path, store: ArtifactStore) -> Snapshot:
+    def state() -> str:
+        try:
+            return "\n".join([str(path), *_states(path)])
+        except OSError as error:
+            raise _unreadable(source, path, error) from error
+
+    return unchanged(source, lambda: pinned(store, source.source, state(), lambda: _put(source, path, store), state))
+
+
+def _put(source: SourceSpec, path: Path, store: ArtifactStore) -> Snapshot:
+    if path.is_file() and is_lfs_pointer(path):
+        raise SourceError(
+            f"data source `{source.name}` is a pointer of Git LFS whose content is not fetched",
+            where=str(path),
+            hint="keep the file in git, or in a bucket",
+        )
+    try:
+        digest = store.put(path).digest
+    except OSError as error:
+        raise _unreadable(source, path, error) from error
+    except FalajError as error:
+        if error.code == "artifact.unsupported":
+            raise _unreadable(source, path, error) from error
+        raise
+    return Snapshot(digest, source.source, path.name, "folder" if path.is_dir() else "file")
+
+
+def _unreadable(source: SourceSpec, path: Path, error: Exception) -> SourceError:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return SourceError(f"data source `{source.name}` cannot be read: {reason}", where=str(path))
+
+
+def _states(path: Path) -> Iterator[str]:
+    """Size, times and identity of each file; any change of content changes one of them."""
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    for file in files:
+        status = os.stat(file)  # noqa: PTH116 - raises for what is not there, and follows links
+        yield f"{file.relative_to(path)} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"

@@ -1,0 +1,318 @@
+"""What the platform's team asks for, as plain frozen dataclasses.
+
+`falaj.config.platform_file` reads them from platform.yaml; `falaj.trust.settings` keeps what was applied. Only
+the standard library is imported here, and modules like this one. Mappings inside hold JSON values only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from falaj.config.notifications import NotificationSpec
+
+PLATFORM_SPEC_VERSION = 1
+"""Raised whenever the JSON form changes in a way that an older reader would misread."""
+
+ROLES = ("data-scientist", "ml-engineer", "release-manager", "auditor", "admin", "service")
+"""The roles that a binding can give."""
+
+LocationKind = Literal["on-prem", "cloud", "edge"]
+Runtime = Literal["process"]
+"""What starts model servers: what a platform file may name is what works."""
+
+_DAY_NAMES = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+DEFAULT_REVIEW_WITHIN_S = 86_400.0
+DEFAULT_APPROVAL_EXPIRES_S = 7 * 86_400.0
+DEFAULT_EMERGENCY_EXPIRES_S = 4 * 3_600.0
+
+
+@dataclass(frozen=True)
+class FreezeSpec:
+    """A time in which nothing is deployed but emergencies.
+
+    Attributes:
+        start: First second of it, unix seconds.
+        end: The second after the last, unix seconds.
+        reason: What people are told.
+    """
+
+    start: float
+    end: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class WindowSpec:
+    """Hours of the week in which changes are deployed.
+
+    Attributes:
+        days: Days on which the window begins, Monday 0 to Sunday 6.
+        start_minute: Minute of the day at which it begins, in the environment's time zone.
+        end_minute: Minute of the day before which it ends; when it is not after the start, on the next day.
+    """
+
+    days: tuple[int, ...]
+    start_minute: int
+    end_minute: int
+
+    def __str__(self) -> str:
+        """The window as people write it: `Mon Tue 09:00-17:00`."""
+        days = " ".join(_DAY_NAMES[day] for day in self.days)
+        return f"{days} {_clock(self.start_minute)}-{_clock(self.end_minute)}"
+
+
+@dataclass(frozen=True)
+class EnvironmentSpec:
+    """One rung of the ladder.
+
+    Attributes:
+        name: Its name.
+        rank: Its place in the ladder; a run deploys to the lowest rung, 0.
+        locations: Where its endpoints run.
+        approvals: How many different people must approve a change, by kind: `normal` and `emergency`.
+        freeze: Times in which nothing is deployed but emergencies.
+        windows: Hours in which changes are deployed; none means at any time.
+        timezone: IANA name of the zone in which windows and days of freezes are meant.
+        review_within_s: An emergency change is rolled back when nobody has reviewed it after so many seconds.
+        approval_expires_s: A normal change is void when it was not deployed so many seconds after its request.
+        emergency_expires_s: The same for an emergency change.
+        rollout: Strategy of every deployment here, `kind` and `options`; None leaves it to the projects.
+        bake_s: How long a candidate is live at one location before the next one begins.
+        require_lockfile: Whether a release must have been made with a lockfile; on the lowest rung none needs one.
+        require_pinned_exam: Whether one of its gates must be on a source that no step may read.
+        require_computed_metric: Whether the platform must compute the metric of one, of the same where both are asked.
+        require_library_code: Whether nothing of the project may be loaded with the model.
+    """
+
+    name: str
+    rank: int
+    locations: tuple[str, ...] = ("local",)
+    approvals: Mapping[str, int] = field(default_factory=lambda: {"normal": 0, "emergency": 0})
+    freeze: tuple[FreezeSpec, ...] = ()
+    windows: tuple[WindowSpec, ...] = ()
+    timezone: str = "UTC"
+    review_within_s: float = DEFAULT_REVIEW_WITHIN_S
+    approval_expires_s: float = DEFAULT_APPROVAL_EXPIRES_S
+    emergency_expires_s: float = DEFAULT_EMERGENCY_EXPIRES_S
+    rollout: Mapping[str, Any] | None = None
+    bake_s: float = 0.0
+    require_lockfile: bool = True
+    require_pinned_exam: bool = False
+    require_computed_metric: bool = False
+    require_library_code: bool = False
+
+
+LEAST_KEPT_S, MOST_KEPT_S = 86_400, 10**10
+"""How long a prediction log may be kept, in seconds: what goes within a day goes before a mistake is noticed."""
+
+
+@dataclass(frozen=True)
+class ListenSpec:
+    """Where other machines come in.
+
+    Attributes:
+        address: IP address to listen on.
+        port: Port to listen on.
+        tls: By whose certificate TLS is spoken; `off` on loopback addresses alone.
+        cert: File of the certificate, with `files`.
+        key: File of its private key, with `files`.
+        names: Names and addresses by which callers reach it, the one in URLs first.
+    """
+
+    address: str
+    port: int
+    tls: Literal["internal-ca", "off", "files"] = "internal-ca"
+    cert: str = ""
+    key: str = ""
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LocationSpec:
+    """A place where endpoints run.
+
+    Attributes:
+        name: Its name; its agent gives the same.
+        kind: What sort of place it is.
+        jurisdiction: ISO 3166 code of the law that holds there, such as `AE` or `AE-DU`.
+        runtime: What starts the model servers.
+        latency_class: How near to its callers it is, such as `near` or `regional`; free text.
+        keep_predictions_s: How long its prediction log is kept, in seconds; None for ever.
+        listen: Where its endpoints are reached from other machines; None where they are not.
+    """
+
+    name: str
+    kind: LocationKind = "on-prem"
+    jurisdiction: str = "AE"
+    runtime: Runtime = "process"
+    latency_class: str | None = None
+    keep_predictions_s: float | None = None
+    listen: ListenSpec | None = None
+
+
+@dataclass(frozen=True)
+class BindingSpec:
+    """A role, who has it, and where. Exactly one of `group` and `user` is set; at most one of the scopes.
+
+    Attributes:
+        role: One of `ROLES`.
+        group: A group of the identity provider or of accounts.
+        user: Name of a user, without `user:`.
+        project: The role holds for this project alone.
+        environment: The role holds for this environment alone.
+    """
+
+    role: str
+    group: str | None = None
+    user: str | None = None
+    project: str | None = None
+    environment: str | None = None
+
+
+@dataclass(frozen=True)
+class StandardChangeSpec:
+    """A change that is approved in advance, for models of low risk alone.
+
+    Attributes:
+        name: Its name.
+        environments: Where it may be used.
+        projects: Projects that may use it; empty for all.
+    """
+
+    name: str
+    environments: tuple[str, ...]
+    projects: tuple[str, ...] = ()
+
+    def covers(self, environment: str, project: str) -> bool:
+        """Tell whether a project's change of an environment is approved in advance."""
+        return environment in self.environments and (not self.projects or project in self.projects)
+
+
+@dataclass(frozen=True)
+class PlatformSpec:
+    """A whole platform.yaml, checked.
+
+    Attributes:
+        environments: By name, in the order of their ranks.
+        locations: By name.
+        roles: Who has which role where.
+        policy_packs: Names of the packs of rules that hold, such as `uae`.
+        pack_settings: What is set of them, by name of the pack; what is not set has the pack's own default.
+        policies: The organisation's own policies: Cedar text by name.
+        standard_changes: What is approved in advance.
+        entity: The legal entity: `name`, `jurisdiction`, `regime`, `sector`, where they are given.
+        identity: `oidc` with `issuer`, `client_id` and `group_claim`, where people come from such a provider.
+        notifications: Who is told of which events.
+        private_egress: Hosts and networks that the platform connects to although they are not public.
+        server_listen: Where the API is reached from other machines; None where it is not.
+    """
+
+    environments: Mapping[str, EnvironmentSpec]
+    locations: Mapping[str, LocationSpec]
+    roles: tuple[BindingSpec, ...] = ()
+    policy_packs: tuple[str, ...] = ()
+    pack_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    policies: Mapping[str, str] = field(default_factory=dict)
+    standard_changes: tuple[StandardChangeSpec, ...] = ()
+    entity: Mapping[str, str] = field(default_factory=dict)
+    identity: Mapping[str, Any] = field(default_factory=dict)
+    notifications: tuple[NotificationSpec, ...] = ()
+    private_egress: tuple[str, ...] = ()
+    server_listen: ListenSpec | None = None
+
+    @classmethod
+    def default(cls) -> PlatformSpec:
+        """What holds where no platform.yaml was applied: four environments on the location `local`."""
+        names = ("dev", "test", "pre-prod", "prod")
+        environments = {
+            name: EnvironmentSpec(name, rank, approvals=default_approvals(rank, len(names)))
+            for rank, name in enumerate(names)
+        }
+        return cls(environments, {"local": LocationSpec("local")})
+
+    @property
+    def ladder(self) -> tuple[EnvironmentSpec, ...]:
+        """The environments from the lowest rung to the highest."""
+        return tuple(sorted(self.environments.values(), key=lambda each: each.rank))
+
+    def below(self, environment: str) -> EnvironmentSpec | None:
+        """The rung that a release must have passed before this one; None for the lowest.
+
+        Raises:
+            KeyError: There is no such environment.
+        """
+        rank = self.environments[environment].rank
+        return max((each for each in self.ladder if each.rank < rank), key=lambda each: each.rank, default=None)
+
+    def to_json(self) -> dict[str, Any]:
+        """The specification as JSON values; `from_json` reads it back unchanged."""
+        return asdict(self) | {"version": PLATFORM_SPEC_VERSION}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> PlatformSpec:
+        """Read what `to_json` wrote.
+
+        Raises:
+            ValueError: It was written by a version of this module that this one does not read.
+        """
+        if value.get("version") != PLATFORM_SPEC_VERSION:
+            raise ValueError(f"platform specification of version {value.get('version')}, not {PLATFORM_SPEC_VERSION}")
+        return cls(
+            environments={name: _environment(each) for name, each in value["environments"].items()},
+            locations={name: _location(each) for name, each in value["locations"].items()},
+            roles=tuple(BindingSpec(**each) for each in value["roles"]),
+            policy_packs=tuple(value["policy_packs"]),
+            pack_settings=dict(value.get("pack_settings", {})),
+            policies=dict(value["policies"]),
+            standard_changes=tuple(_standard_change(each) for each in value["standard_changes"]),
+            entity=dict(value["entity"]),
+            identity=dict(value["identity"]),
+            notifications=tuple(_notification(each) for each in value.get("notifications", ())),
+            private_egress=tuple(value.get("private_egress", ())),
+            server_listen=_listen(value.get("server_listen")),
+        )
+
+
+def default_approvals(place: int, rungs: int) -> dict[str, int]:
+    """How many people approve where the file does not say: two at the top, one below it, none on the first two rungs.
+
+    Args:
+        place: The rung, counted from 0 at the bottom.
+        rungs: How many there are.
+    """
+    normal = 0 if place == 0 else 2 if place == rungs - 1 else 1 if place == rungs - 2 and place >= 2 else 0
+    return {"normal": normal, "emergency": 2 if normal else 0}
+
+
+def _clock(minute: int) -> str:
+    return f"{minute // 60:02d}:{minute % 60:02d}"
+
+
+def _environment(value: Mapping[str, Any]) -> EnvironmentSpec:
+    made = {
+        "locations": tuple(value["locations"]),
+        "approvals": dict(value["approvals"]),
+        "freeze": tuple(FreezeSpec(**each) for each in value["freeze"]),
+        "windows": tuple(WindowSpec(**{**each, "days": tuple(each["days"])}) for each in value["windows"]),
+    }
+    return EnvironmentSpec(**{**value, **made})
+
+
+def _location(value: Mapping[str, Any]) -> LocationSpec:
+    return LocationSpec(**{**value, "listen": _listen(value.get("listen"))})
+
+
+def _listen(value: Mapping[str, Any] | None) -> ListenSpec | None:
+    return None if value is None else ListenSpec(**{**value, "names": tuple(value["names"])})
+
+
+def _standard_change(value: Mapping[str, Any]) -> StandardChangeSpec:
+    tuples = {key: tuple(value[key]) for key in ("environments", "projects")}
+    return StandardChangeSpec(**{**value, **tuples})
+
+
+def _notification(value: Mapping[str, Any]) -> NotificationSpec:
+    return NotificationSpec(**{**value, "events": tuple(value["events"])})

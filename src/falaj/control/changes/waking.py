@@ -1,0 +1,26 @@
+"""What happens to a change when its time has come."""
+
+from __future__ import annotations
+
+from falaj.control.changes.carrying_out import carry_out, conclude
+from falaj.control.changes.states import ChangeState
+from falaj.control.changes.taking_back import undo_unreviewed
+from falaj.control.changes.turn import CONTROLLER, Turn
+from falaj.storage.durable import Event, Lease
+
+
+def wake(turn: Turn, lease: Lease) -> None:
+    """Do what a change has waited for: carry it out, let it expire, or take back what nobody reviewed."""
+    row = turn.change(lease.process_id)
+    turn.processes.give_back(turn.session, lease)
+    match row.state:
+        case ChangeState.APPROVED | ChangeState.SCHEDULED:
+            carry_out(turn, row)
+        case ChangeState.AWAITING_APPROVAL:
+            turn.advance(row, Event("expired", {"reason": "not enough people approved it in time"}), CONTROLLER.id)
+        case ChangeState.DEPLOYING:
+            conclude(turn, row.id)
+            if row.state == ChangeState.DEPLOYING:
+                turn.processes.send(turn.session, row.id, Event("looked-at"), turn.now)
+        case ChangeState.REVIEW_DUE:
+            undo_unreviewed(turn, row)

@@ -1,0 +1,137 @@
+"""Privacy and residency: what data is and which law it is under, what that asks for, and what people may ask for.
+
+Labels are written on sources and follow lineage; regimes are found out before any policy is asked; gates say what of a
+release in an environment is not as a pack of rules asks, and Cedar decides by that. Records permit transfers and assess
+models, until they expire. People are found by an index of hashes, and erased with what holds them. It is configuration
+for those who know their law, not legal advice.
+"""
+
+from falaj.control.compliance import compliance, incidents, requests
+from falaj.control.compliance.erasing import FLAG, Reach, flag, keys_of_person, models_of, reach_of, tombstone
+from falaj.control.compliance.errors import (
+    BadRecordError,
+    PackOffError,
+    PrivacyStateError,
+    UnknownPrivacyError,
+    UnreadableError,
+)
+from falaj.control.compliance.gates import (
+    Place,
+    Rules,
+    Subject,
+    facts_of_change,
+    facts_of_training,
+    needs_assessment,
+    needs_bias_evaluation,
+    transfers_of,
+)
+from falaj.control.compliance.labels import Label, country_of, label_of, labels_of
+from falaj.control.compliance.records import MECHANISMS, Record, RecordKind, Transfer, basis_for, current, why_not
+from falaj.control.compliance.regimes import LAWS, Entity, Regime, entity_of, leaves, regimes_of, regimes_of_all
+from falaj.control.compliance.register import believed, envelopes, register, withdraw
+from falaj.control.compliance.retention import Kept, locked_until, locks, longest_s
+from falaj.control.compliance.rules import locks_now, predictions_locked_s, rules_in_force
+from falaj.control.compliance.scanning import rows_of, subject_of
+from falaj.control.compliance.snapshots import (
+    CLASSIFICATIONS,
+    Taken,
+    keep_label,
+    keep_labels,
+    kept,
+    label_of_row,
+    labels_given,
+    labels_reaching,
+    lower_labels,
+    raise_labels,
+)
+from falaj.control.compliance.subjects import (
+    Searched,
+    erased_at,
+    export,
+    hashed,
+    note_erased,
+    remember,
+    returned,
+    search,
+    secret_of,
+    snapshots_of,
+    unsearched,
+)
+
+__all__ = [
+    "CLASSIFICATIONS",
+    "FLAG",
+    "LAWS",
+    "MECHANISMS",
+    "BadRecordError",
+    "Entity",
+    "Kept",
+    "Label",
+    "PackOffError",
+    "Place",
+    "PrivacyStateError",
+    "Reach",
+    "Record",
+    "RecordKind",
+    "Regime",
+    "Rules",
+    "Searched",
+    "Subject",
+    "Taken",
+    "Transfer",
+    "UnknownPrivacyError",
+    "UnreadableError",
+    "basis_for",
+    "believed",
+    "compliance",
+    "country_of",
+    "current",
+    "entity_of",
+    "envelopes",
+    "erased_at",
+    "export",
+    "facts_of_change",
+    "facts_of_training",
+    "flag",
+    "hashed",
+    "incidents",
+    "keep_label",
+    "keep_labels",
+    "kept",
+    "keys_of_person",
+    "label_of",
+    "label_of_row",
+    "labels_given",
+    "labels_of",
+    "labels_reaching",
+    "leaves",
+    "locked_until",
+    "locks",
+    "locks_now",
+    "longest_s",
+    "lower_labels",
+    "models_of",
+    "needs_assessment",
+    "needs_bias_evaluation",
+    "note_erased",
+    "predictions_locked_s",
+    "raise_labels",
+    "reach_of",
+    "regimes_of",
+    "regimes_of_all",
+    "register",
+    "remember",
+    "requests",
+    "returned",
+    "rows_of",
+    "rules_in_force",
+    "search",
+    "secret_of",
+    "snapshots_of",
+    "subject_of",
+    "tombstone",
+    "transfers_of",
+    "unsearched",
+    "why_not",
+    "withdraw",
+]

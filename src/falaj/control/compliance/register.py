@@ -1,0 +1,175 @@
+"""The register of records: each is signed when it is made, and counts while its signature holds and nobody withdrew it.
+
+The row is an index; what counts is read from the signed statement, so that a changed row changes no decision.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from falaj.control.compliance.errors import BadRecordError, PrivacyStateError, UnknownPrivacyError
+from falaj.control.compliance.labels import Label, label_of
+from falaj.control.compliance.records import MECHANISMS, Record, RecordKind
+from falaj.control.compliance.regimes import Regime
+from falaj.control.compliance.snapshots import CLASSIFICATIONS, lower_labels, raise_labels
+from falaj.core.ids import new_id
+from falaj.storage.privacy_tables import PrivacyRecordRow
+from falaj.supply_chain.attestations import (
+    PRIVACY,
+    EvidenceError,
+    Keyring,
+    TrustedKey,
+    sign_statement,
+    statement,
+    verify_envelope,
+)
+from falaj.supply_chain.attestations.predicates import predicate_of
+from falaj.trust.audit import record as trail
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+def register(session: Session, keyring: Keyring, wish: Record, now: float) -> Record:
+    """Sign a record and keep it, with its leaf in the audit log.
+
+    Args:
+        session: A transaction.
+        keyring: Its platform role signs.
+        wish: What is recorded; its id and time are given here.
+        now: Unix seconds.
+
+    Raises:
+        BadRecordError: It lacks what a record of its kind must say (`privacy.record`).
+    """
+    _check(wish, now)
+    record = replace(wish, id=new_id(now), made_at=now)
+    said = statement(PRIVACY, [(record.document_name or "document", record.document)], predicate_of(record))
+    envelope = sign_statement(said, keyring.signer_for(PRIVACY))
+    session.add(
+        PrivacyRecordRow(
+            id=record.id, kind=record.kind.value, model=record.model, envelope=dict(envelope), made_at=now,
+            expires_at=record.expires_at,
+        )
+    )  # fmt: skip
+    subject = f"privacy-record/{record.id}"
+    shown = {
+        "kind",
+        "model",
+        "document",
+        "expires_at",
+        "regime",
+        "destination",
+        "purpose",
+        "data",
+        "classification",
+        "origin",
+    }
+    details = {name: value for name, value in asdict(record).items() if name in shown}
+    trail.write(session, "privacy.recorded", record.made_by, subject, now, details)
+    trail.write_evidence(session, envelope, subject, record.made_by, now)
+    if record.kind is RecordKind.CLASSIFICATION:
+        _lower(session, record, now)
+    return record
+
+
+def withdraw(session: Session, record_id: str, actor: str, reason: str, now: float) -> None:
+    """Let a record count no more; what was decided by it stays decided until it is renewed.
+
+    Raises:
+        UnknownPrivacyError: There is none of that id.
+        PrivacyStateError: It was withdrawn before.
+    """
+    row = session.get(PrivacyRecordRow, record_id, with_for_update=True)
+    if row is None:
+        raise UnknownPrivacyError(f"there is no record {record_id}", hint="falaj privacy records lists them")
+    if row.withdrawn_at is not None:
+        raise PrivacyStateError(f"record {record_id} was withdrawn before")
+    row.withdrawn_at, row.withdrawn_by = now, actor
+    raise_labels(session, record_id)
+    trail.write(session, "privacy.withdrawn", actor, f"privacy-record/{record_id}", now, {"reason": reason})
+
+
+def believed(session: Session, keyring: Keyring, model: str | None = None) -> tuple[Record, ...]:
+    """The records that nobody withdrew and whose signatures hold, newest first.
+
+    Args:
+        session: Reads them.
+        keyring: Of the installation that signed them.
+        model: Only those about this model, or about every one; None for all.
+    """
+    query = select(PrivacyRecordRow).where(PrivacyRecordRow.withdrawn_at.is_(None))
+    if model is not None:
+        query = query.where(PrivacyRecordRow.model.in_(["", model]))
+    rows = session.scalars(query.order_by(PrivacyRecordRow.made_at.desc(), PrivacyRecordRow.id))
+    signer = keyring.signer_for(PRIVACY)
+    keys = {signer.key_id: TrustedKey(signer.public_pem, frozenset({PRIVACY}))}
+    return tuple(record for row in rows if (record := _read(row, keys)))
+
+
+def envelopes(session: Session) -> Mapping[str, Mapping[str, Any]]:
+    """The signed envelopes of all records by their ids, for those who check them elsewhere."""
+    return {row.id: row.envelope for row in session.scalars(select(PrivacyRecordRow))}
+
+
+def _read(row: PrivacyRecordRow, keys: Mapping[str, TrustedKey]) -> Record | None:
+    """What a row's statement says; None when it is not what the platform signed under that id."""
+    try:
+        said = verify_envelope(row.envelope, keys, where=row.id)
+        record = msgspec.convert(dict(said.predicate), Record)
+    except (EvidenceError, msgspec.ValidationError):
+        return None
+    genuine = record.id == row.id and said.predicate_type == PRIVACY and said.is_about(record.document)
+    return record if genuine else None
+
+
+def _check(wish: Record, now: float) -> None:
+    if not _DIGEST.fullmatch(wish.document):
+        raise BadRecordError("a record names its document by the SHA-256 of its bytes", hint="--document FILE")
+    if wish.expires_at <= now:
+        raise BadRecordError("the record has expired already", hint="--expires says until when it counts")
+    if wish.kind is RecordKind.TRANSFER:
+        _check_transfer(wish)
+    elif wish.kind is RecordKind.CLASSIFICATION:
+        _check_classification(wish)
+    elif not wish.model:
+        raise BadRecordError(f"an {wish.kind} is of one model", hint="--model NAME")
+
+
+def _lower(session: Session, record: Record, now: float) -> None:
+    label = label_of(Label("", record.classification, record.sector, record.origin, record.subject_key))
+    if not lower_labels(session, record.data, label, record.id, now):
+        raise UnknownPrivacyError(
+            f"no data of '{record.data}' was labelled", hint="a digest, MODEL/SOURCE, or the URL of a source"
+        )
+
+
+def _check_classification(wish: Record) -> None:
+    if wish.classification not in CLASSIFICATIONS:
+        raise BadRecordError("a classification says what the data is", hint=f"one of {', '.join(CLASSIFICATIONS)}")
+    if not wish.data or not wish.origin:
+        raise BadRecordError("a classification names data and its origin", hint="--data MODEL/SOURCE --origin AE")
+
+
+def _check_transfer(wish: Record) -> None:
+    ways = MECHANISMS.get(wish.regime, ())
+    if not ways:
+        known = ", ".join(MECHANISMS)
+        message = f"data of {wish.regime or 'no regime'} knows no transfer basis"
+        raise BadRecordError(message, hint=f"--regime is one of {known}")
+    if wish.mechanism not in ways:
+        raise BadRecordError(f"under {wish.regime} '{wish.mechanism}' permits no transfer", hint=", ".join(ways))
+    if not wish.destination or not wish.purpose:
+        raise BadRecordError("a transfer basis is for one destination and one purpose", hint="--to AE --purpose NAME")
+    if wish.regime in (Regime.HEALTH, Regime.CBUAE) and not wish.authority:
+        raise BadRecordError("this transfer needs the authority's approval", hint="--authority REFERENCE")
+    if wish.regime == Regime.HEALTH and not wish.note:
+        raise BadRecordError("a health exception is named", hint="--note says which one")
+    if wish.regime == Regime.CBUAE and not wish.consent:
+        raise BadRecordError("this transfer needs the customers' consent", hint="--consent")

@@ -1,0 +1,118 @@
+"""The project file of a commit, shown by the hashes that lead from the commit's id to its bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Set
+from typing import Any
+
+import msgspec
+
+from falaj.config.spec import GateSpec
+from falaj.control.notary.errors import DoesNotRecomputeError
+
+FILE = "falaj.yaml"
+_FILES = (b"100644", b"100755")
+_MAX_BYTES = 4 << 20
+
+
+class CommitProof(msgspec.Struct, frozen=True):
+    """Git's objects between a commit and its project file, as git keeps them.
+
+    Args:
+        commit: The commit.
+        tree: Its folder.
+        file: The project file.
+    """
+
+    commit: bytes
+    tree: bytes
+    file: bytes
+
+
+def project_file(proof: CommitProof, commit_id: str) -> bytes:
+    """The bytes of falaj.yaml in a commit.
+
+    Args:
+        proof: The objects.
+        commit_id: Hex id: SHA-1, or SHA-256 where the repository has that format.
+
+    Raises:
+        DoesNotRecomputeError: The objects are not those of the commit.
+    """
+    _require(commit_id, "commit", proof.commit)
+    head, _, tree_id = proof.commit.partition(b"\n")[0].partition(b" ")
+    if head != b"tree":
+        raise DoesNotRecomputeError("the commit names no folder", where=commit_id)
+    _require(tree_id.decode(errors="replace"), "tree", proof.tree)
+    _require(_entry(proof.tree, len(commit_id) // 2), "blob", proof.file)
+    return proof.file
+
+
+def require_gates(
+    proof: CommitProof | None, commit_id: str, gates: tuple[GateSpec, ...], pinned: Set[str], *, all_of_them: bool
+) -> None:
+    """Refuse gates that are not those of the commit's project file.
+
+    Args:
+        proof: Shows the file.
+        commit_id: Of the run.
+        gates: That were judged; those that failures left behind are not in the file.
+        pinned: Tables that are said to be exams.
+        all_of_them: Whether every gate of the file must be there.
+
+    Raises:
+        DoesNotRecomputeError: One is missing, looser, or another one.
+    """
+    if proof is None:
+        raise DoesNotRecomputeError("nothing shows the project file of the commit", where=commit_id)
+    written, exams = _read(project_file(proof, commit_id), commit_id)
+    if not pinned <= exams:
+        raise DoesNotRecomputeError(
+            f"{', '.join(sorted(pinned - exams))} is no exam in the project file", where=commit_id
+        )
+    judged = [gate for gate in gates if not gate.data.startswith("captured.")]
+    for gate in judged:
+        if gate not in written:
+            raise DoesNotRecomputeError(f"the gate `{gate.text}` is not in the project file", where=commit_id)
+    for gate in written if all_of_them else ():
+        if gate not in judged:
+            raise DoesNotRecomputeError(f"the gate `{gate.text}` of the project file was not judged", where=commit_id)
+
+
+def _read(data: bytes, commit_id: str) -> tuple[list[GateSpec], set[str]]:
+    """The gates and the exams of a project file."""
+    import yaml
+
+    from falaj.config.gates import parse_gate
+    from falaj.core.errors import FalajError
+
+    try:
+        document: Any = yaml.safe_load(data)
+        gates = [parse_gate(str(text)) for text in document.get("gates") or ()]
+        return gates, {name for name, source in (document.get("data") or {}).items() if source.get("exam") is True}
+    except (yaml.YAMLError, AttributeError, TypeError, UnicodeDecodeError, FalajError) as error:
+        message = f"the project file cannot be read: {type(error).__name__}"
+        raise DoesNotRecomputeError(message, where=commit_id) from error
+
+
+def _require(object_id: str, kind: str, content: bytes) -> None:
+    if len(content) > _MAX_BYTES:
+        raise DoesNotRecomputeError(f"the {kind} is too large", where=object_id)
+    digest = hashlib.sha256 if len(object_id) == 64 else hashlib.sha1
+    found = digest(f"{kind} {len(content)}\0".encode() + content).hexdigest()
+    if not hmac.compare_digest(found, object_id):
+        raise DoesNotRecomputeError(f"the {kind} is not the one that is named", where=object_id)
+
+
+def _entry(tree: bytes, size: int) -> str:
+    """The id of the project file in a folder."""
+    rest = tree
+    while rest:
+        head, _, after = rest.partition(b"\0")
+        mode, _, name = head.partition(b" ")
+        if name == FILE.encode() and mode in _FILES:
+            return after[:size].hex()
+        rest = after[size:]
+    raise DoesNotRecomputeError(f"there is no {FILE} in the commit")

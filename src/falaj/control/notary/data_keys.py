@@ -1,0 +1,55 @@
+"""Data keys without a root key: the worker's list of them is the notary's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, NoReturn
+
+from falaj.control.notary import requests
+from falaj.supply_chain.encryption.chest import KeyChest
+from falaj.supply_chain.encryption.errors import KeyGoneError
+from falaj.supply_chain.encryption.stream import DataKey
+from falaj.supply_chain.encryption.wrapped import Scope, WrappedKey, merged
+
+if TYPE_CHECKING:
+    from falaj.control.notary.client import NotaryClient
+
+
+class NotaryChest(KeyChest):
+    """Finds data keys by asking the notary before every use, so that a destroyed one is gone here as well.
+
+    Args:
+        notary: Has the root key.
+    """
+
+    def __init__(self, notary: NotaryClient) -> None:
+        self._notary = notary
+        self.more: Callable[[], Iterable[WrappedKey]] = tuple
+
+    def entries(self) -> tuple[WrappedKey, ...]:
+        """See `KeyChest.entries`."""
+        return self._notary.ask(requests.ListKeys(), tuple[WrappedKey, ...])
+
+    def current(self, scope: Scope) -> DataKey:
+        """See `KeyChest.current`."""
+        return self._notary.ask(requests.CurrentKey(scope), DataKey)
+
+    def find(self, key_id: str) -> DataKey:
+        """See `KeyChest.find`."""
+        try:
+            return self._notary.ask(requests.FindKey(key_id), DataKey)
+        except KeyGoneError as error:
+            if error.code != "encryption.key-unknown" or not (elsewhere := tuple(self.more())):
+                raise
+            self.learn(elsewhere)
+            return self._notary.ask(requests.FindKey(key_id), DataKey)
+
+    def learn(self, keys: Iterable[WrappedKey]) -> None:
+        """See `KeyChest.learn`."""
+        known, own = tuple(keys), self.entries()
+        if known and merged(own, known) != own:
+            self._notary.ask(requests.LearnKeys(known), type(None))
+
+    def change(self, change: object) -> NoReturn:
+        """Keys are made, rotated and destroyed by the server."""
+        raise NotImplementedError("the worker changes no keys")

@@ -1,0 +1,43 @@
+"""Releases and their way into endpoints: publishing a run's candidate, deployments, and what agents report of them.
+
+A release comes into an environment by a change (`release.changes`), and by nothing else.
+"""
+
+from falaj.control.releases.endpoints import (
+    Arm,
+    Grant,
+    arms_of,
+    deploy,
+    endpoints_of,
+    live,
+    point_endpoint,
+    rollouts_of,
+)
+from falaj.control.releases.owners import ForeignModelError, move_model, owned_by, owner_of, owners_of, require_owner
+from falaj.control.releases.registry import WORKER, Candidate, evidence_of, find, publish
+from falaj.control.releases.reports import observe
+from falaj.control.releases.states import ReleaseState
+
+__all__ = [
+    "WORKER",
+    "Arm",
+    "Candidate",
+    "ForeignModelError",
+    "Grant",
+    "ReleaseState",
+    "arms_of",
+    "deploy",
+    "endpoints_of",
+    "evidence_of",
+    "find",
+    "live",
+    "move_model",
+    "observe",
+    "owned_by",
+    "owner_of",
+    "owners_of",
+    "point_endpoint",
+    "publish",
+    "require_owner",
+    "rollouts_of",
+]

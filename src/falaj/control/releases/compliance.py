@@ -1,0 +1,116 @@
+"""What an installation holds, as the rules of a pack look at it: releases, their evidence, and where they serve."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import func, select
+
+from falaj.control import compliance as privacy
+from falaj.control.changes.findings import evidence_for
+from falaj.control.changes.privacy import subject_of
+from falaj.control.changes.turn import Turn
+from falaj.control.compliance import compliance, incidents, requests
+from falaj.storage import EndpointRow, ReleaseRow
+from falaj.storage.privacy_tables import LabelledSnapshotRow
+from falaj.trust import audit, settings
+from falaj.trust.policy import PrivacyFacts
+
+
+def posture_of(turn: Turn, *, encrypted: bool) -> compliance.Posture:
+    """Look at everything that the rules of the pack ask about.
+
+    Args:
+        turn: A session, the keyring and the time; nothing is changed.
+        encrypted: Whether artifacts are encrypted at rest.
+
+    Raises:
+        PackOffError: The pack is not on (`privacy.pack-off`).
+    """
+    rules = privacy.rules_in_force(turn.session, turn.keyring, turn.now)
+    if rules is None:
+        raise privacy.PackOffError(
+            "the pack uae is not on", where="platform.yaml", hint="add `policy_packs: [uae]` and falaj apply"
+        )
+    size = audit.size_of(turn.session)
+    return compliance.Posture(
+        rules=rules,
+        settings=settings.digest(turn.spec),
+        holdings=tuple(_holdings(turn, rules)),
+        snapshots=tuple(_snapshots(turn)),
+        incidents=tuple(_incidents(turn)),
+        requests=tuple(_requests(turn)),
+        encrypted=encrypted,
+        log_size=size,
+        log_root=audit.root_at(turn.session, size).hex(),
+    )
+
+
+def _holdings(turn: Turn, rules: privacy.Rules) -> Iterator[compliance.Holding]:
+    """What serves, and the newest release of each model."""
+    endpoints = [row for row in turn.session.scalars(select(EndpointRow)) if not row.plan.get("withdrawn")]
+    newest = select(ReleaseRow.model, func.max(ReleaseRow.number)).group_by(ReleaseRow.model)
+    wanted = {(row.model, row.release) for row in endpoints} | {
+        (model, top) for model, top in turn.session.execute(newest)
+    }
+    for model, number in sorted(wanted):
+        serving = [row for row in endpoints if (row.model, row.release) == (model, number)]
+        yield _holding(turn, turn.session.get_one(ReleaseRow, (model, number)), serving, rules)
+
+
+def _holding(turn: Turn, row: ReleaseRow, serving: Sequence[EndpointRow], rules: privacy.Rules) -> compliance.Holding:
+    evidence = evidence_for(turn, row)
+    subject = subject_of(row, evidence.datasets, evidence.trained)
+    serves: dict[str, tuple[str, ...]] = {}
+    for each in serving:
+        location = turn.spec.locations.get(each.location)
+        place = location.jurisdiction if location else "an unknown jurisdiction"
+        serves[each.environment] = tuple(sorted({*serves.get(each.environment, ()), place}))
+    return compliance.Holding(
+        name=f"{row.model}@{row.number}",
+        digest=row.digest,
+        project=row.project,
+        owner=row.data.get("owner", ""),
+        commit=row.commit,
+        made_at=row.created_at,
+        subject=subject,
+        snapshots={each.name: each.digest for each in evidence.snapshots},
+        serves=serves,
+        facts=_facts(turn, subject, serves, rules),
+        flagged=row.data.get(privacy.FLAG, ""),
+    )
+
+
+def _facts(
+    turn: Turn, subject: privacy.Subject, serves: dict[str, tuple[str, ...]], rules: privacy.Rules
+) -> PrivacyFacts:
+    """What the rules say of it on the highest rung where it serves, for all places where it does."""
+    rank = max((turn.spec.environments[name].rank for name in serves if name in turn.spec.environments), default=0)
+    places = frozenset(place for found in serves.values() for place in found)
+    return privacy.facts_of_change(subject, privacy.Place(", ".join(serves), rank, places), rules)
+
+
+def _snapshots(turn: Turn) -> Iterator[compliance.SnapshotView]:
+    locked = privacy.locks_now(turn.session, turn.now)
+    for row in turn.session.scalars(select(LabelledSnapshotRow).order_by(LabelledSnapshotRow.source)):
+        yield compliance.SnapshotView(
+            digest=row.digest, source=row.source, personal=privacy.label_of_row(row).personal,
+            subject_key=row.subject_key, indexed=row.indexed_at is not None, subjects=row.subjects, note=row.note,
+            locked_until=locked.get(row.digest), erased_at=row.erased_at,
+        )  # fmt: skip
+
+
+def _incidents(turn: Turn) -> Iterator[compliance.IncidentView]:
+    for row in incidents.incidents(turn.session):
+        late = incidents.overdue(row, turn.now)
+        yield compliance.IncidentView(
+            row.id, row.title, row.state, row.learned_at, row.notify_by, row.notified_at, late
+        )  # fmt: skip
+
+
+def _requests(turn: Turn) -> Iterator[compliance.RequestView]:
+    for row in requests.requests(turn.session):
+        late = requests.overdue(row, turn.now)
+        yield compliance.RequestView(
+            row.id, row.kind, row.state, row.received_at, row.due_at, row.closed_at, late, row.result
+        )  # fmt: skip

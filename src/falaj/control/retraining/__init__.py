@@ -1,0 +1,56 @@
+"""What starts a training again, when, and on which rows.
+
+Whatever asks goes through `request_training`. Whether the candidate was worth it is judged in its run, by
+`falaj.build.checks.champion`.
+"""
+
+from falaj.control.retraining.feedback import FeedbackWish, feedback_trigger
+from falaj.control.retraining.requesting import Requested, advance, request_training, resume
+from falaj.control.retraining.schedules import start_due
+from falaj.control.retraining.trainings import (
+    Outcome,
+    PastTraining,
+    RetrainingPolicy,
+    Trigger,
+    TriggerError,
+    TriggerKind,
+)
+from falaj.control.retraining.triggers import Decision, Refuse, Start, Wait, decide, decide_all
+from falaj.control.retraining.windows import (
+    Strategy,
+    TooShort,
+    TrainingWindow,
+    TrainingWindowError,
+    WindowPlan,
+    plan_from_mapping,
+    training_window,
+)
+
+__all__ = [
+    "Decision",
+    "FeedbackWish",
+    "Outcome",
+    "PastTraining",
+    "Refuse",
+    "Requested",
+    "RetrainingPolicy",
+    "Start",
+    "Strategy",
+    "TooShort",
+    "TrainingWindow",
+    "TrainingWindowError",
+    "Trigger",
+    "TriggerError",
+    "TriggerKind",
+    "Wait",
+    "WindowPlan",
+    "advance",
+    "decide",
+    "decide_all",
+    "feedback_trigger",
+    "plan_from_mapping",
+    "request_training",
+    "resume",
+    "start_due",
+    "training_window",
+]

@@ -1,0 +1,163 @@
+"""Events as a reason for a training: new data in a source, a new release upstream, what other systems tell.
+
+Sources are looked at outside of any transaction: a bucket may take seconds to answer, and nothing waits for it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from falaj.control.retraining.requesting import Requested, lock, request_training
+from falaj.control.retraining.trainings import TriggerKind
+from falaj.control.retraining.wishes import Wishes, all_wishes, wishes_of
+from falaj.storage import ReleaseRow
+from falaj.storage.durable import ProcessTable
+from falaj.storage.retraining_tables import RetrainingRow
+
+POLL_S = 300.0
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Look:
+    """A source that is due to be looked at.
+
+    Attributes:
+        model: Whose project names it.
+        project: The project.
+        source: Its name there.
+        url: Where it is.
+    """
+
+    model: str
+    project: str
+    source: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a look found.
+
+    Attributes:
+        look: The source.
+        state: A digest that changes with its content; None when the source cannot be looked at cheaply.
+        problem: Why it could not be looked at; empty when it could.
+    """
+
+    look: Look
+    state: str | None
+    problem: str = ""
+
+
+def due_looks(session: Session, now: float) -> list[Look]:
+    """The sources that have not been looked at for as long as the project file says."""
+    return [look for wishes in all_wishes(session) for look in _due(session, wishes, now)]
+
+
+def _due(session: Session, wishes: Wishes, now: float) -> Iterator[Look]:
+    made = wishes.release
+    memory = session.get(RetrainingRow, made.model)
+    seen = (memory.seen if memory else {}).get("sources", {})
+    for wish in wishes.all:
+        name = str(wish.get("source", ""))
+        url = made.data.get("sources", {}).get(name)
+        if wish["on"] == "event" and url and now - seen.get(name, {}).get("at", 0.0) >= wish.get("poll_s", POLL_S):
+            yield Look(made.model, wishes.project, name, url)
+
+
+def look_at(look: Look, fingerprint: Callable[[str], str | None]) -> Seen:
+    """Look at a source; whatever its client raises is said and does not stop others from being looked at.
+
+    Args:
+        look: The source.
+        fingerprint: Gives the state of a URL.
+    """
+    try:
+        return Seen(look, fingerprint(look.url))
+    except Exception as error:  # clients of stores have no common base
+        problem = (str(error).splitlines() or [type(error).__name__])[0][:300]
+        logger.warning("looking at %s of %s: %s", look.source, look.project, problem)
+        return Seen(look, None, problem)
+
+
+def note_seen(session: Session, processes: ProcessTable, seen: Seen, now: float) -> Requested | None:
+    """Remember what a look found, and ask for a training where it differs from the look before.
+
+    The first look is the measure for the next: the newest release has been trained on what is there.
+    """
+    look = seen.look
+    memory = lock(session, look.model, look.project, now)
+    sources = dict(memory.seen.get("sources", {}))
+    before = sources.get(look.source, {}).get("state")
+    found = {"at": now, "state": seen.state or before, "problem": seen.problem, "url": look.url}
+    memory.seen = {**memory.seen, "sources": {**sources, look.source: found}}
+    moved = sources.get(look.source, {}).get("url", look.url) != look.url
+    if not seen.state or not before or moved or seen.state == before:
+        return None
+    cause = {
+        "kind": "event", "source": look.source, "occasion": f"snapshot/{look.source}/{seen.state[:32]}",
+        "reason": f"the data source {look.source} has something new",
+    }  # fmt: skip
+    return request_training(session, processes, look.model, cause, now)
+
+
+def ask_for_upstream(session: Session, processes: ProcessTable, now: float) -> list[Requested]:
+    """Ask for a training of each model whose upstream model has a newer release than it has itself."""
+    asked = []
+    for wishes in all_wishes(session):
+        for wish in wishes.all:
+            above = wishes_of(session, wish["upstream"]) if wish.get("upstream") else None
+            if above is None or above.release.created_at <= wishes.release.created_at:
+                continue
+            name = f"{above.release.model}@{above.release.number}"
+            cause = {
+                "kind": "event", "upstream": above.release.model, "occasion": f"upstream/{name}",
+                "at": above.release.created_at, "reason": f"{name} was released, whose answers the model learns from",
+            }  # fmt: skip
+            asked.append(request_training(session, processes, wishes.release.model, cause, now))
+    return asked
+
+
+def announce_event(
+    session: Session, processes: ProcessTable, project: str, told: Mapping[str, Any], now: float
+) -> list[Requested]:
+    """Ask for trainings by what another system tells: a source of a project that has something new.
+
+    Args:
+        session: The caller's transaction.
+        processes: The process table.
+        project: Of which project.
+        told: `source`, or `url` of an object that lies in one; `id`, a name that no other event has; `reason`.
+        now: Unix seconds.
+
+    Returns:
+        One answer for each model of the project that asks for trainings by this event.
+    """
+    asked = []
+    for wishes in all_wishes(session):
+        if wishes.project != project:
+            continue
+        source = told.get("source") or _source_of(wishes.release, str(told.get("url", "")))
+        if not source or wishes.of(TriggerKind.EVENT, {"source": source}) is None:
+            continue
+        reason = told.get("reason") or f"something new was announced for the data source {source}"
+        occasion = f"event/{source}/{told['id']}"
+        cause = {"kind": "event", "source": source, "occasion": occasion, "reason": reason}
+        asked.append(request_training(session, processes, wishes.release.model, cause, now))
+    return asked
+
+
+def _source_of(release: ReleaseRow, url: str) -> str | None:
+    """The source below whose URL an object lies."""
+    for name, prefix in release.data.get("sources", {}).items():
+        base = prefix.partition("?")[0].rstrip("/")
+        if url == base or url.startswith(f"{base}/"):
+            return str(name)
+    return None

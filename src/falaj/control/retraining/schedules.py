@@ -1,0 +1,58 @@
+"""Trainings that the project file asks for by the clock.
+
+What the newest release of a model was built with says when it wants to be trained again. A tick is an occasion, so a
+tick is never trained twice. After a time in which nobody looked, the last tick alone is made up for: an older one would
+train the same model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from falaj.config.cron import Cron
+from falaj.control.retraining.requesting import request_training
+from falaj.control.retraining.wishes import Wishes, all_wishes
+from falaj.control.runs import queue
+from falaj.storage import RunRow
+from falaj.storage.durable import ProcessTable
+
+
+def start_due(session: Session, table: ProcessTable, now: float) -> list[RunRow]:
+    """Ask for a training by every schedule that has become due since its release was made.
+
+    Args:
+        session: The caller's transaction.
+        table: The process table.
+        now: Unix seconds.
+
+    Returns:
+        The new runs.
+    """
+    started = []
+    for wishes, cause in _due(session, now):
+        asked = request_training(session, table, wishes.release.model, cause, now)
+        if asked.run and asked.state == "started":
+            run = queue.find(session, asked.run)
+            started += [run] if run.created_at == now else []
+    return started
+
+
+def _due(session: Session, now: float) -> Iterator[tuple[Wishes, Mapping[str, Any]]]:
+    for wishes in all_wishes(session):
+        for wish in wishes.all:
+            if wish["on"] != "schedule":
+                continue
+            due = Cron.parse(wish["cron"], wish.get("timezone") or "UTC").before(now)
+            if due > wishes.release.created_at:
+                reason = f"the schedule {wish['cron']} was due"
+                yield wishes, {"kind": "schedule", "occasion": _occasion(wish, due), "at": due, "reason": reason}
+
+
+def _occasion(wish: Mapping[str, Any], due: float) -> str:
+    """A name for one tick, short however long the line is."""
+    schedule = f"{wish['cron']}\n{wish.get('timezone')}"
+    return f"schedule/{sha256(schedule.encode()).hexdigest()[:32]}/{due:.0f}"

@@ -1,0 +1,1 @@
+"""What every room stands on: errors, ids, the home, the sandbox, addresses, processes."""

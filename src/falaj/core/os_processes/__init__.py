@@ -1,0 +1,1 @@
+"""Processes of the operating system: started, limited, and ended with all that they started."""

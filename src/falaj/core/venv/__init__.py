@@ -1,0 +1,1 @@
+"""The project's own python with what its lockfile names."""

@@ -1,0 +1,89 @@
+"""`python -m falaj.dataplane.model_server`: the command line of one replica."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from falaj.dataplane.prediction_log import LogKey
+
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_MAX_THREADS")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse the command line, fix the number of threads, and serve.
+
+    Args:
+        arguments: Command line without the program; the process's own when None.
+
+    Returns:
+        The process's exit status.
+    """
+    given = _parser().parse_args(arguments)
+    # Numerical libraries read these when they are imported, so they are set before anything imports NumPy.
+    # Left unset, every library starts a thread per core of the machine and CPU per request doubles.
+    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, str(given.threads)))
+    if given.site is not None:
+        from falaj.dataplane.model_server.launch import add_site
+
+        add_site(given.site)
+    from falaj.dataplane.model_server.predictor import BatchLimits
+    from falaj.dataplane.model_server.server import serve
+    from falaj.dataplane.model_server.settings import ServerSettings
+
+    return serve(
+        ServerSettings(
+            model=given.model,
+            socket=given.socket,
+            name=given.name,
+            version=given.version,
+            endpoint=given.endpoint,
+            log=given.log,
+            log_key=None if given.log_key_fd is None else _received(given.log_key_fd),
+            threads=given.threads,
+            limits=BatchLimits(given.batch_rows, given.queue_rows, given.deadline_ms / 1000),
+            max_body_bytes=given.max_body_mb << 20,
+            grace_s=given.grace_s,
+            recalibration=given.recalibration,
+            recalibration_key=bytes.fromhex(given.recalibration_key),
+        )
+    )
+
+
+def _received(descriptor: int) -> LogKey:
+    """The key of the prediction log; it comes on a pipe, for arguments and variables can be read by others."""
+    from falaj.dataplane.prediction_log import LogKey
+
+    with open(descriptor, "rb") as pipe:
+        return LogKey.from_bytes(pipe.read())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("falaj.dataplane.model_server", description="Serve one release on a Unix socket.")
+    add = parser.add_argument
+    add("--model", type=Path, required=True, help="MLflow model folder")
+    add("--socket", type=Path, required=True, help="path of the Unix socket")
+    add("--name", required=True, help="model name")
+    add("--version", required=True, help="release number")
+    add("--endpoint", required=True, help="environment/model")
+    add("--log", type=Path, help="folder of the prediction log")
+    add("--log-key-fd", type=int, help="descriptor of the pipe that gives the key of the prediction log")
+    add("--threads", type=int, default=1, help="threads of one model call")
+    add("--site", type=Path, help="site-packages to append when another environment's Python runs this")
+    add("--batch-rows", type=int, default=256, help="most rows of one model call")
+    add("--queue-rows", type=int, default=8192, help="most rows that wait")
+    add("--deadline-ms", type=int, default=10_000, help="longest time to an answer")
+    add("--max-body-mb", type=int, default=32, help="longest request body in MiB")
+    add("--grace-s", type=float, default=10.0, help="longest wait for what is in flight at the end")
+    add("--recalibration", type=Path, help="file that says by what answers are moved; it may be missing")
+    add("--recalibration-key", default="", help="public key of the location that signs it, in hex")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

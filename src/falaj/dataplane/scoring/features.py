@@ -1,0 +1,99 @@
+"""From Arrow columns to the arrays that a replica gives the model: the same types, the same refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from falaj.dataplane.model_server.casting import compile_cast
+from falaj.dataplane.prediction_log.columnar import arrow_and_parquet
+from falaj.models.errors import InvalidInputError
+from falaj.models.signature import Feature, Signature
+from falaj.models.tables import Array
+
+Convert = Callable[[Any], Array]
+
+
+def compile_features(signature: Signature) -> Callable[[Any], list[Array]]:
+    """Make what turns an Arrow table into one array a feature.
+
+    Args:
+        signature: Of columns, not tensors.
+
+    Returns:
+        A function that raises InvalidInputError, with row and column, for the first value that the model does not take.
+    """
+    converts = [(feature.name, _convert(feature)) for feature in signature.features]
+    return lambda table: [convert(table.column(name)) for name, convert in converts]
+
+
+def type_problem(feature: Feature, arrow_type: Any) -> str:
+    """Why a column of a type is not what the model reads; empty when it may be."""
+    types = arrow_and_parquet()[0].types
+    inner = arrow_type.value_type if types.is_dictionary(arrow_type) else arrow_type
+    number = types.is_integer(inner) or types.is_floating(inner) or types.is_decimal(inner)
+    text = types.is_string(inner) or types.is_large_string(inner) or types.is_string_view(inner)
+    if types.is_null(inner):
+        return "" if not feature.required else "it has no values, and the model needs one in each row"
+    fits = text if feature.kind == "string" else number or (types.is_boolean(inner) and feature.kind == "boolean")
+    return "" if fits else f"it holds {inner}, and the model reads {feature.kind}"
+
+
+def _convert(feature: Feature) -> Convert:
+    if feature.kind == "string":
+        return lambda column: _texts(feature, column)
+    cast = compile_cast(feature, missing=not feature.required)
+    return lambda column: cast(_numbers(feature, column))
+
+
+def _numbers(feature: Feature, column: Any) -> Array:
+    """Numbers with NaN for missing ones."""
+    arrow = arrow_and_parquet()[0]
+    if column.null_count and feature.required:
+        _refuse_missing(feature, column)
+    if arrow.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if arrow.types.is_null(column.type) or arrow.types.is_decimal(column.type):
+        column = column.cast(arrow.float64())
+    if arrow.types.is_boolean(column.type) and column.null_count:
+        column = column.cast(arrow.int8())
+    found: Array = column.to_numpy()
+    return found.astype(np.float64) if found.dtype.kind == "O" else found
+
+
+def _texts(feature: Feature, column: Any) -> Array:
+    """Texts as objects, with None for missing ones; each distinct text is made once."""
+    if column.null_count and feature.required:
+        _refuse_missing(feature, column)
+    arrow = arrow_and_parquet()[0]
+    if arrow.types.is_null(column.type):
+        return np.full(len(column), None, dtype="O")
+    coded = column if arrow.types.is_dictionary(column.type) else column.dictionary_encode()
+    pieces = [_decoded(chunk) for chunk in coded.chunks]
+    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+
+def _decoded(chunk: Any) -> Array:
+    values = np.array([*chunk.dictionary.to_pylist(), None], dtype="O")
+    codes = chunk.indices.fill_null(len(values) - 1) if chunk.indices.null_count else chunk.indices
+    found: Array = values[codes.to_numpy(zero_copy_only=False)]
+    return found
+
+
+def _refuse_missing(feature: Feature, column: Any) -> None:
+    row = int(np.flatnonzero(column.is_null().to_numpy())[0])
+    message = f"row {row}, column {feature.name!r}: a value is missing, and the model needs one"
+    raise InvalidInputError(message, row=row, field=feature.name)
+
+
+def plain_rows(columns: Sequence[Array], rows: Sequence[int]) -> list[tuple[Any, ...]]:
+    """Some rows as Python values, None for what is missing, as the prediction log holds them."""
+    picked = [_plain(column[rows]) for column in columns]
+    return list(zip(*picked, strict=True))
+
+
+def _plain(values: Array) -> list[Any]:
+    found = values.tolist()
+    return [None if value != value else value for value in found] if values.dtype.kind == "f" else found

@@ -1,0 +1,1 @@
+"""What travels: the documents of the REST API, one module a topic; `falaj.schemas.api.decode` reads them."""

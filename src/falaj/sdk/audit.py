@@ -1,0 +1,60 @@
+"""The audit log."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from falaj.schemas import api
+from falaj.schemas.audit import AuditEntry, Erased, LogCheckpoint, LogConsistency
+from falaj.sdk.http import Transport
+
+_PREFIX = "/api/v1/audit"
+FILES = ("leaves", "details", "checkpoints")
+
+
+class AuditCalls:
+    """The calls about the audit log.
+
+    Args:
+        transport: How the server is reached.
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def entries(self, filters: Mapping[str, Any]) -> list[AuditEntry]:
+        """The newest entries first; filters as `GET /api/v1/audit/entries` names them."""
+        found = self._transport.json("GET", f"{_PREFIX}/entries", query=filters)
+        return [api.decode(AuditEntry, item) for item in found]
+
+    def checkpoint(self) -> LogCheckpoint:
+        """A signed checkpoint of the log as it is now."""
+        return api.decode(LogCheckpoint, self._transport.json("POST", f"{_PREFIX}/checkpoint"))
+
+    def consistency(self, first: int, second: int) -> list[str]:
+        """The proof, in hex, that the log of `second` entries continues the one of `first`."""
+        sizes = {"first": first, "second": second}
+        found = self._transport.json("GET", f"{_PREFIX}/consistency", query=sizes)
+        return api.decode(LogConsistency, found).proof
+
+    def erase(self, reason: str, entries: Sequence[int] = (), person: str = "") -> Erased:
+        """Erase the details of entries, and who a person is; what the log proves stays."""
+        wish = {"reason": reason, "entries": list(entries), "person": person}
+        return api.decode(Erased, self._transport.json("POST", f"{_PREFIX}/erase", body=wish))
+
+    def export(self, folder: Path) -> int:
+        """Write the whole log into a folder that is made for it; return the number of entries."""
+        folder.mkdir(parents=True)
+        count = 0
+        with ExitStack() as stack:
+            files = {name: stack.enter_context((folder / f"{name}.jsonl").open("w")) for name in FILES}
+            for line in self._transport.lines(f"{_PREFIX}/export"):
+                said = json.loads(line)
+                value = said["line"]
+                files[said["file"]].write((value if said["file"] == "leaves" else json.dumps(value)) + "\n")
+                count += said["file"] == "leaves"
+        return count

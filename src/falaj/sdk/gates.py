@@ -1,0 +1,32 @@
+"""Gates that failures left behind."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from falaj.schemas import api
+from falaj.schemas.gates import CapturedGate
+from falaj.sdk.http import Transport
+
+_PREFIX = "/api/v1/gates"
+
+
+class GateCalls:
+    """The calls about captured gates.
+
+    Args:
+        transport: How the server is reached.
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def list(self, model: str = "") -> list[CapturedGate]:
+        """The newest first, of one model or of all."""
+        found = self._transport.json("GET", _PREFIX, query={"model": model or None})
+        return [api.decode(CapturedGate, item) for item in found]
+
+    def decide(self, gate_id: str, decision: str, reason: str = "") -> CapturedGate:
+        """`accept`, `reject` or `retire` a gate."""
+        path = f"{_PREFIX}/{quote(gate_id, safe='')}/decision"
+        return api.decode(CapturedGate, self._transport.json("POST", path, {"decision": decision, "reason": reason}))

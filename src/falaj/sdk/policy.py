@@ -1,0 +1,35 @@
+"""Permission: the policies in force, and what they say of the caller."""
+
+from __future__ import annotations
+
+from falaj.schemas import api
+from falaj.schemas.policy import PolicyAnswer, PolicyRule
+from falaj.sdk.http import Transport
+
+_PREFIX = "/api/v1/policy"
+
+
+class PolicyCalls:
+    """The calls about permission.
+
+    Args:
+        transport: How the server is reached.
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def rules(self) -> list[PolicyRule]:
+        """Every policy in force."""
+        return [api.decode(PolicyRule, item) for item in self._transport.json("GET", f"{_PREFIX}/rules")]
+
+    def ask(self, action: str, project: str | None = None, environment: str | None = None) -> PolicyAnswer:
+        """Whether the caller may do something, and why.
+
+        Args:
+            action: As routes declare it, such as `run`.
+            project: Where; None for the whole platform.
+            environment: Where; None for every one.
+        """
+        question = {"action": action, "project": project, "environment": environment}
+        return api.decode(PolicyAnswer, self._transport.json("POST", f"{_PREFIX}/ask", question))

@@ -1,5 +1,0 @@
-"""Predictions with their labels as Parquet, for analysis where the log lies: one file a release."""
-
-from falaj.serving.export.export import Exported, ExportFolderError, Selection, export_predictions
-
-__all__ = ["ExportFolderError", "Exported", "Selection", "export_predictions"]

@@ -1,0 +1,1 @@
+"""Statistics: numpy alone, no clock, file or network. Rollouts, profiles, drift, losses, comparisons."""

@@ -1,0 +1,152 @@
+"""Drift over time: evidence is added up window by window, and an alarm keeps its promise.
+
+Without a change the evidence e of a window has expectation at most 1, so R = (1 + R) e grows by at most 1 a window in
+expectation, and so does its mean over the features. The mean is expected to need N windows to reach N (Shiryaev and
+Roberts): that is the promise, whatever the features' dependence. The step from "expectation at most 1" to the windows
+rests on p-values that hold beyond the minimum effect, which leaves room for the reference's own error.
+
+An alarm that lasts is one alarm: what it named is not gathered evidence of again until it was like the reference for
+some windows in a row.
+
+Sources: J. Shin, A. Ramdas, A. Rinaldo, "E-detectors: a nonparametric framework for sequential change detection"
+(2023); the e-value p^(-1/2)/2 is a calibrator of V. Vovk, R. Wang, "E-values: calibration, combination and
+applications", Annals of Statistics 49 (2021).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
+from typing import Any
+
+from falaj.core.errors import IntegrityError
+from falaj.statistics.drift.judging import DriftReport, FeatureDrift
+
+FORM = "falaj/drift-monitor/1"
+RUN_LENGTH = 100
+LARGEST = 1e100
+CALM_WINDOWS = 3
+CALM_EVIDENCE = 1.0
+"""Evidence of a window below which it speaks for the reference: without a change three of four windows are so."""
+
+
+class MonitorStateError(IntegrityError):
+    """A document is not the state of a monitor."""
+
+    code = "monitor.state"
+
+
+@dataclass(frozen=True)
+class DriftAlarm:
+    """A change that the monitor found.
+
+    Args:
+        at: End of the window that completed the evidence, Unix seconds.
+        windows: Windows since the monitor began, or since the alarm before.
+        features: What the evidence is on, strongest first.
+        evidence: Mean evidence over the features, at least the promised run length.
+    """
+
+    at: float
+    windows: int
+    features: tuple[str, ...]
+    evidence: float
+
+
+@dataclass(frozen=True)
+class Lasting:
+    """A feature that an alarm named and that is not like the reference again.
+
+    Args:
+        since: End of the window that completed the evidence, Unix seconds.
+        calm: Windows in a row, the last ones, in which it was like the reference.
+    """
+
+    since: float
+    calm: int = 0
+
+    def after(self, found: FeatureDrift | None) -> Lasting:
+        """After another window; one that tested nothing changes nothing."""
+        if found is None or not found.tested:
+            return self
+        return replace(self, calm=self.calm + 1 if found.evidence < CALM_EVIDENCE else 0)
+
+
+@dataclass(frozen=True)
+class DriftMonitor:
+    """What a monitor of a release remembers.
+
+    Args:
+        run_length: N of the promise: windows until a false alarm, on average at least.
+        evidence: R by feature.
+        windows: Windows seen since the beginning or the last alarm.
+        lasting: What alarms named and is not like the reference again, by feature.
+    """
+
+    run_length: int = RUN_LENGTH
+    evidence: Mapping[str, float] = field(default_factory=dict)
+    windows: int = 0
+    lasting: Mapping[str, Lasting] = field(default_factory=dict)
+
+    @property
+    def guarantee(self) -> str:
+        """The promise in words."""
+        return f"at most 1 false alarm in {self.run_length} windows on average, over all features together"
+
+    def step(self, report: DriftReport) -> tuple[DriftMonitor, DriftAlarm | None]:
+        """Take a window; windows come in time order, each once.
+
+        Returns:
+            The monitor after it, and an alarm if the evidence is complete; the evidence then begins anew. A window
+            or a feature that was not tested changes nothing.
+        """
+        tested = {found.feature: found for found in report.judged if found.tested}
+        if not tested:
+            return self, None
+        after = {name: each.after(tested.get(name)) for name, each in self.lasting.items()}
+        lasting = {name: each for name, each in after.items() if each.calm < CALM_WINDOWS}
+        grown = {**self.evidence, **{name: self._grown(found) for name, found in tested.items()}}
+        grown |= dict.fromkeys(lasting, 0.0)
+        windows, mean = self.windows + 1, sum(grown.values()) / len(grown)
+        if mean < self.run_length:
+            return replace(self, evidence=grown, windows=windows, lasting=lasting), None
+        blamed = _blamed(grown, self.run_length)
+        lasting |= {name: Lasting(report.end) for name in blamed}
+        return DriftMonitor(self.run_length, lasting=lasting), DriftAlarm(report.end, windows, blamed, mean)
+
+    def _grown(self, found: FeatureDrift) -> float:
+        return min(LARGEST, (1 + self.evidence.get(found.feature, 0.0)) * found.evidence)
+
+    def to_json(self) -> dict[str, Any]:
+        """The state as a JSON document."""
+        return {
+            "form": FORM,
+            "run_length": self.run_length,
+            "evidence": dict(self.evidence),
+            "windows": self.windows,
+            "lasting": {name: [each.since, each.calm] for name, each in self.lasting.items()},
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> DriftMonitor:
+        """Read a state.
+
+        Raises:
+            MonitorStateError: The document is none of a known version.
+        """
+        if document.get("form") != FORM:
+            raise MonitorStateError(f"this is no monitor state of the form {FORM}: {document.get('form')!r}")
+        evidence = {str(name): float(value) for name, value in document["evidence"].items()}
+        lasting = {str(name): Lasting(float(since), int(calm)) for name, (since, calm) in document["lasting"].items()}
+        return cls(int(document["run_length"]), evidence, int(document["windows"]), lasting)
+
+
+def _blamed(grown: Mapping[str, float], line: float) -> tuple[str, ...]:
+    """What the evidence is on, strongest first: each that reaches the line, or the fewest with half of it all."""
+    order = sorted(grown, key=lambda name: -grown[name])
+    strong = [name for name in order if grown[name] >= line]
+    if strong:
+        return tuple(strong)
+    total, parts = sum(grown.values()), list(accumulate(grown[name] for name in order))
+    return tuple(order[: 1 + sum(part < total / 2 for part in parts)])

@@ -1,0 +1,59 @@
+"""The evidence of all metrics at one moment, and what it says together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from falaj.statistics.rollout.analysis.combine import culprits, log_combined
+from falaj.statistics.rollout.analysis.evidence import Evidence
+from falaj.statistics.rollout.analysis.plan import AnalysisPlan, MetricKind
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is seen at one moment; logs are natural.
+
+    Attributes:
+        plan: What is judged.
+        metrics: By name.
+        routing: Log e-value against "traffic is split as the weights say".
+    """
+
+    plan: AnalysisPlan
+    metrics: Mapping[str, Evidence]
+    routing: float
+
+    def judged(self) -> dict[str, float]:
+        """Evidence of harm of the metrics that can roll back."""
+        return {name: self.metrics[name].harm for name in names_of(self.plan, shift=False)}
+
+    def harm(self) -> float:
+        """Combined evidence that the candidate is worse than tolerated."""
+        return log_combined(self.judged(), weights_of(self.plan))
+
+    def shift(self) -> float:
+        """Combined evidence that predictions have shifted."""
+        shifts = {name: self.metrics[name].harm for name in names_of(self.plan, shift=True)}
+        return log_combined(shifts, weights_of(self.plan))
+
+    def culprits(self) -> tuple[str, ...]:
+        """Metrics that can be named at the error bound of a rollback, strongest first."""
+        line = -math.log(self.plan.alpha)
+        return culprits(self.judged(), weights_of(self.plan), line) if self.harm() >= line else ()
+
+    def foremost(self) -> str | None:
+        """The metric with the largest share of the combined evidence."""
+        weights, judged = weights_of(self.plan), self.judged()
+        return max(judged, key=lambda name: judged[name] + math.log(weights[name]), default=None)
+
+
+def names_of(plan: AnalysisPlan, *, shift: bool) -> list[str]:
+    """The metrics that pause because of a shift, or those that roll back."""
+    return [metric.name for metric in plan.metrics if (metric.kind is MetricKind.DISTRIBUTION) is shift]
+
+
+def weights_of(plan: AnalysisPlan) -> dict[str, float]:
+    """Share of the error budget, by metric."""
+    return {metric.name: metric.weight for metric in plan.metrics}

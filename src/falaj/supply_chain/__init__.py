@@ -1,0 +1,1 @@
+"""The supply chain of models, without a database: artifacts, attestations, encryption."""

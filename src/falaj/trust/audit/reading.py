@@ -1,0 +1,107 @@
+"""Reading the log: entries for people, and the whole of it for those who check it elsewhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from falaj.storage.audit_tables import ACTOR_LENGTH, SUBJECT_LENGTH, AuditCheckpointRow, AuditDetailRow, AuditLeafRow
+from falaj.supply_chain.attestations.checkpoint import parse_checkpoint
+from falaj.trust.audit.log import searchable, written
+from falaj.trust.audit.pseudonyms import hidden_name, names_of
+
+_PAGE = 5_000
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which entries.
+
+    Args:
+        kind: What they begin with, such as `change.`; empty for all.
+        subject: What they are about; empty for everything.
+        actor: Principal id of who did it; empty for everybody.
+        since: Not before, unix seconds.
+        before: Entries before this index only, to turn pages; None for the newest.
+        limit: How many at most.
+    """
+
+    kind: str = ""
+    subject: str = ""
+    actor: str = ""
+    since: float = 0.0
+    before: int | None = None
+    limit: int = 50
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An entry with what is still known of it: people by their names, details where they were not erased."""
+
+    index: int
+    at: float
+    kind: str
+    actor: str
+    subject: str
+    outcome: str
+    details: dict[str, Any] | None
+    envelope: str | None
+
+
+def entries(session: Session, wanted: Wanted) -> list[Shown]:
+    """The newest entries first."""
+    query = select(AuditLeafRow, AuditDetailRow.details).outerjoin(
+        AuditDetailRow, AuditDetailRow.index == AuditLeafRow.index
+    )
+    if wanted.kind:
+        query = query.where(AuditLeafRow.kind.startswith(wanted.kind, autoescape=True))
+    if wanted.subject:
+        query = query.where(AuditLeafRow.subject == searchable(hidden_name(session, wanted.subject), SUBJECT_LENGTH))
+    if wanted.actor:
+        query = query.where(AuditLeafRow.actor == searchable(hidden_name(session, wanted.actor), ACTOR_LENGTH))
+    if wanted.since:
+        query = query.where(AuditLeafRow.at >= wanted.since)
+    if wanted.before is not None:
+        query = query.where(AuditLeafRow.index < wanted.before)
+    rows = session.execute(query.order_by(AuditLeafRow.index.desc()).limit(wanted.limit)).all()
+    names = names_of(session, [name for leaf, _ in rows for name in (leaf.actor, leaf.subject)])
+    return [
+        Shown(
+            leaf.index, leaf.at, leaf.kind, names.get(leaf.actor, leaf.actor), names.get(leaf.subject, leaf.subject),
+            json.loads(leaf.text)["outcome"], details, leaf.envelope,
+        )
+        for leaf, details in rows
+    ]  # fmt: skip
+
+
+def export_lines(session: Session, checkpoint: str) -> Iterator[tuple[str, Any]]:
+    """Everything that a checkpoint covers, for those who check the log elsewhere.
+
+    Args:
+        session: Reads the log.
+        checkpoint: The newest one that the export is to hold.
+
+    Yields:
+        A file's name and an object of it: `leaves` exactly as they are hashed, `details` as they are hashed, with their
+        salt, `checkpoints` as they were signed.
+    """
+    size = parse_checkpoint(checkpoint).size
+    rows = session.execute(
+        select(AuditCheckpointRow.size, AuditCheckpointRow.text)
+        .where(AuditCheckpointRow.size <= size)
+        .order_by(AuditCheckpointRow.size)
+    )
+    yield from (("checkpoints", {"size": each.size, "text": each.text}) for each in rows)
+    for start in range(0, size, _PAGE):
+        end = min(start + _PAGE, size)
+        texts = select(AuditLeafRow.text).where(AuditLeafRow.index >= start, AuditLeafRow.index < end)
+        yield from (("leaves", text) for text in session.scalars(texts.order_by(AuditLeafRow.index)))
+        found = select(AuditDetailRow).where(AuditDetailRow.index >= start, AuditDetailRow.index < end)
+        for row in session.scalars(found.order_by(AuditDetailRow.index)):
+            said = {"index": row.index, "salt": row.salt, "text": written(row.details)}
+            yield "details", said

@@ -1,0 +1,44 @@
+"""Who acts: accounts of people and services, their sessions and tokens, and the keys that people approve with.
+
+The room proves identities and nothing else; what a principal may do is asked of the policy. Other ways to prove an
+identity (an identity provider, a security key) end in a session of this room.
+"""
+
+from falaj.trust.identity import accounts, administration, links, roles, second_factor, tokens
+from falaj.trust.identity.accounts import NewAccount
+from falaj.trust.identity.approval_keys import identity_envelopes, keys_of, register, revoke_key
+from falaj.trust.identity.authentication import authenticate
+from falaj.trust.identity.freshness import require_fresh
+from falaj.trust.identity.login import Doorkeeper, Proof
+from falaj.trust.identity.passwords import Passwords
+from falaj.trust.identity.sessions import close_session, open_session, record_step_up, session_of
+from falaj.trust.identity.setup import LINK_FILE, Newcomer, make_first_administrator, offer_setup
+from falaj.trust.identity.tokens import NewToken
+
+__all__ = [
+    "LINK_FILE",
+    "Doorkeeper",
+    "NewAccount",
+    "NewToken",
+    "Newcomer",
+    "Passwords",
+    "Proof",
+    "accounts",
+    "administration",
+    "authenticate",
+    "close_session",
+    "identity_envelopes",
+    "keys_of",
+    "links",
+    "make_first_administrator",
+    "offer_setup",
+    "open_session",
+    "record_step_up",
+    "register",
+    "require_fresh",
+    "revoke_key",
+    "roles",
+    "second_factor",
+    "session_of",
+    "tokens",
+]

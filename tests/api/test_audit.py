@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from falaj.api.platform import Platform
+from falaj.supply_chain.attestations.merkle import verify_consistency
+from falaj.trust import audit
+from tests.api.people import acting_as, grant
+
+COMMIT = "1" * 40
+
+
+@pytest.fixture
+def project(client: TestClient) -> str:
+    wish = {"name": "flights", "repository": "https://ana:s3cret@example.org/flights.git", "vendor": "github"}
+    assert client.post("/api/v1/projects", json=wish).status_code == 201
+    return "flights"
+
+
+def logged(platform: Platform, **wanted: str) -> list[audit.Shown]:
+    """What the log says, the oldest first."""
+    with platform.database.reading() as session:
+        return audit.entries(session, audit.Wanted(**wanted, limit=500))[::-1]  # type: ignore[arg-type]
+
+
+def test_what_requests_change_is_logged_with_who_asked(client: TestClient, platform: Platform, project: str) -> None:
+    grant(platform.database, "lina", "ml-engineer")
+    grant(platform.database, "root", "admin")
+    lina, root = acting_as(client.app, "lina"), acting_as(client.app, "root")
+    pushed = {"project": project, "ref": "refs/heads/main", "after": COMMIT}
+    run = client.post("/api/v1/triggers/push", json=pushed).json()["run_id"]
+    assert not client.post("/api/v1/triggers/push", json=pushed).json()["created"]
+    manual = lina.post("/api/v1/runs", json={"project": project, "commit": COMMIT}).json()["id"]
+    assert lina.post(f"/api/v1/runs/{manual}/cancel").status_code == 200
+    secret = f"/api/v1/projects/{project}/secrets/TOKEN"
+    assert lina.put(secret, json={"value": "hush-hush"}).status_code == 200
+    assert lina.delete(secret).status_code == 204
+    key = root.post("/api/v1/keys/rotate", json={}).json()["id"]
+    assert root.post("/api/v1/artifacts/collect").status_code == 200
+    said = [(each.kind, each.actor, each.subject) for each in logged(platform)]
+    assert said[:6] == [
+        ("project.registered", "service:home", "project/flights"),
+        ("run.queued", "service:home", f"run/{run}"),
+        ("push.announced", "service:home", "project/flights"),
+        ("run.queued", "user:lina", f"run/{manual}"),
+        ("run.cancelled", "user:lina", f"run/{manual}"),
+        ("secret.set", "user:lina", "project/flights/secret/TOKEN"),
+    ]
+    assert ("secret.removed", "user:lina", "project/flights/secret/TOKEN") in said
+    assert ("key.current", "user:root", f"key/{key}") in said
+    assert said[-2:] == [(f"artifacts.{kind}", "user:root", "artifacts") for kind in ("collecting", "collected")]
+
+    assert "s3cret" not in str(logged(platform))
+    assert "hush-hush" not in str(logged(platform))
+
+
+def test_entries_are_filtered_and_turned_page_by_page(client: TestClient, platform: Platform) -> None:
+    with platform.database.transaction() as session:
+        for number in range(7):
+            actor = ("user:ana", "user:ben")[number % 2]
+            audit.append(session, audit.Entry(f"k{number % 3}.x", actor, f"thing/{number}"), 100.0 + number)
+
+    def found(**filters: object) -> list[int]:
+        return [each["index"] for each in client.get("/api/v1/audit/entries", params=filters).json()]  # type: ignore[arg-type]
+
+    assert found(limit=3) == [6, 5, 4]
+    assert found(limit=3, before=4) == [3, 2, 1]
+    assert found(kind="k1.") == [4, 1]
+    assert found(actor="user:ben", since=103) == [5, 3]
+    assert found(subject="thing/2") == [2]
+    assert found(actor="user:nobody") == []
+    assert client.get("/api/v1/audit/entries", params={"limit": 0}).status_code == 400
+
+
+def test_a_later_checkpoint_is_proved_to_continue_an_earlier_one(client: TestClient, platform: Platform) -> None:
+    roots = {}
+    for size in (3, 8):
+        with platform.database.transaction() as session:
+            audit.append(session, [audit.Entry("a", "b", "c") for _ in range(size - audit.size_of(session))], 1.0)
+            roots[size] = audit.root_at(session, size)
+    answer = client.get("/api/v1/audit/consistency", params={"first": 3, "second": 8}).json()
+    proof = [bytes.fromhex(each) for each in answer["proof"]]
+    assert verify_consistency(3, 8, roots[3], roots[8], proof)
+    assert client.get("/api/v1/audit/consistency", params={"first": 8, "second": 9}).json() == {"proof": []}
+
+
+def test_an_administrator_erases_what_the_log_tells_and_that_is_logged(
+    client: TestClient, platform: Platform, tmp_path: Path
+) -> None:
+    grant(platform.database, "root", "admin")
+    with platform.database.transaction() as session:
+        entries = [audit.Entry("k.x", "user:ana", "x", {"n": 1}), audit.Entry("k.y", "service:home", "y", {"n": 2})]
+        audit.append(session, entries, 1.0)
+    wish = {"reason": "request 7", "person": "user:ana", "entries": [1]}
+    assert client.post("/api/v1/audit/erase", json=wish).status_code == 403
+    root = acting_as(client.app, "root")
+    assert root.post("/api/v1/audit/erase", json=wish).json() == {"entries": 1, "forgotten": True}
+    first, second, _denied, erased = logged(platform)
+    assert (first.actor.split(":")[0], first.details, second.details) == ("person", None, None)
+    assert (erased.kind, erased.actor) == ("audit.erased", "user:root")
+    assert erased.details == {"reason": "request 7", "entries": [1], "forgotten": True}
+    bad = {"reason": "x", "person": "service:home"}
+    assert root.post("/api/v1/audit/erase", json=bad).status_code == 400

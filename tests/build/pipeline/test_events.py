@@ -1,0 +1,10 @@
+from __future__ import annotations
+
+import json
+
+from falaj.build.pipeline.events import Event
+
+
+def test_an_event_survives_json() -> None:
+    event = Event("step.log", 12.5, "fit[seed=1]", {"lines": ["a", "b"]})
+    assert Event.from_json(json.loads(json.dumps(event.to_json()))) == event

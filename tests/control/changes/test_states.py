@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from falaj.control.changes.risk import RiskFactors, risk_of
+from falaj.control.changes.states import EVENTS, OPEN, PASSED, ChangeState, transition
+from falaj.control.releases.states import MOVES, WITHDRAWN, ReleaseState, move
+from falaj.storage.durable import Event, IllegalTransitionError
+
+DATA = {"kind": "normal", "quorum": 1, "expires_at": 900.0, "review_within_s": 60.0}
+
+
+def walk(*events: str, **data: Any) -> str:
+    state, held = str(ChangeState.REQUESTED), {**DATA, **data}
+    for name in events:
+        step = transition(state, held, Event(name, {"at": 500.0, "reason": "r"}), 100.0)
+        state, held = step.state, dict(step.data or held)
+    return state
+
+
+def test_the_ways_of_a_change() -> None:
+    assert walk("submitted") == "awaiting-approval"
+    assert walk("submitted", quorum=0) == "approved"
+    assert walk("submitted", "approved", "scheduled", "scheduled", "opened", "deployed") == "done"
+    assert walk("submitted", "approved", "opened", "failed") == "failed"
+    assert walk("submitted", "approved", "opened", "deployed", kind="emergency") == "review-due"
+    assert (
+        walk("submitted", "approved", "opened", "deployed", "reviewed", "taken-back", kind="emergency") == "rolled-back"
+    )
+    assert walk("submitted", "voided") == "void"
+
+
+@given(
+    st.lists(st.sampled_from(EVENTS), max_size=12),
+    st.sampled_from(["standard", "normal", "emergency"]),
+    st.integers(0, 2),
+)
+def test_nothing_is_deployed_that_was_not_approved_and_what_ended_stays_ended(
+    events: list[str], kind: str, quorum: int
+) -> None:
+    state, data, past = str(ChangeState.REQUESTED), {**DATA, "kind": kind, "quorum": quorum}, []
+    for name in events:
+        try:
+            step = transition(state, data, Event(name, {"at": 500.0, "reason": "r"}), 100.0)
+        except IllegalTransitionError:
+            continue
+        past.append(name)
+        assert state in OPEN or state in PASSED or state == "deploying"
+        assert not (step.state in OPEN and state not in OPEN)
+        state = step.state
+    if state in {"deploying", *PASSED}:
+        assert "approved" in past or quorum == 0
+        assert "opened" in past
+
+
+def test_waiting_has_an_end() -> None:
+    assert transition("requested", DATA, Event("submitted"), 1.0).wake_at == 900.0
+    assert transition("approved", DATA, Event("scheduled", {"at": 950.0}), 1.0).wake_at == 900.0
+    assert transition("deploying", {**DATA, "kind": "emergency"}, Event("deployed"), 1.0).wake_at == 61.0
+
+
+@given(st.lists(st.sampled_from(sorted(MOVES)), max_size=12))
+def test_a_release_that_was_ended_for_good_stays_so(events: list[str]) -> None:
+    state = str(ReleaseState.CANDIDATE)
+    for name in events:
+        try:
+            after = move(state, name)
+        except IllegalTransitionError:
+            continue
+        assert not (state in {"retired", "rejected", "revoked"} and after != state)
+        assert not (after == "live" and state in WITHDRAWN)
+        state = after
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({}, "low"),
+        ({"tier": "medium"}, "medium"),
+        ({"classifications": ["public", "personal"]}, "medium"),
+        ({"classifications": ["health"]}, "high"),
+        ({"classifications": ["something-new"]}, "high"),
+        ({"served": None}, "medium"),
+        ({"served": None, "rank": 0}, "low"),
+        ({"served": {"snapshots": {"b": "1"}}}, "medium"),
+        ({"served": {"snapshots": {"a": "0"}, "serving": {"environment_lock": "x"}}}, "medium"),
+        ({"locations": 4}, "medium"),
+    ],
+    ids=str,
+)
+def test_the_risk_is_that_of_the_worst_part(changed: dict[str, Any], expected: str) -> None:
+    same = {"snapshots": {"a": "1"}, "serving": {}}
+    given_: dict[str, Any] = {
+        "tier": "low", "classifications": {"public"}, "rank": 2, "locations": 1,
+        "served": {"snapshots": {"a": "0"}, "serving": {}}, "wanted": same,
+    }  # fmt: skip
+    assert risk_of(RiskFactors(**{**given_, **changed})) == expected

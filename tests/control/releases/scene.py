@@ -1,0 +1,214 @@
+"""A platform with people, keys and releases on a clock that the test moves; agents are played by the test."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from falaj.api.controller import Controller
+from falaj.api.platform import Platform
+from falaj.config.platform_spec import PlatformSpec
+from falaj.control import changes
+from falaj.control import releases as release
+from falaj.core.home import Home
+from falaj.core.principal import Principal, PrincipalKind
+from falaj.schemas.identity import key_proof
+from falaj.storage import Database, EndpointRow, ProjectRow, ReleaseRow, RunRow
+from falaj.storage.change_tables import ChangeRow
+from falaj.storage.policy_tables import RoleBindingRow
+from falaj.storage.settings_tables import SettingsRow
+from falaj.supply_chain.attestations import Envelope, Signer, load_or_create_key
+from falaj.supply_chain.attestations.approval import sign_approval
+from falaj.trust import settings
+from falaj.trust.identity import NewAccount, accounts, register
+from tests.supply_chain.attestations.releases import COMMIT, make
+
+START = 1_800_000_000.0
+MODEL = "flight-delay"
+WORKER = Principal(release.WORKER, PrincipalKind.WORKLOAD)
+
+
+@dataclass(frozen=True)
+class ClockedPlatform(Platform):
+    """A platform whose time stands until the test moves it."""
+
+    clock: list[float] = field(default_factory=lambda: [START])
+
+    def now(self) -> float:  # type: ignore[override]
+        return self.clock[0]
+
+
+@dataclass
+class Scene:
+    """What the tests of changes play with."""
+
+    folder: Path
+    platform: ClockedPlatform
+    keys: dict[str, Signer] = field(default_factory=dict)
+    made: int = 0
+
+    @property
+    def now(self) -> float:
+        return self.platform.clock[0]
+
+    def wait(self, seconds: float) -> None:
+        self.platform.clock[0] += seconds
+
+    def settle(self, spec: PlatformSpec) -> None:
+        """Make settings the ones that hold."""
+        with self.platform.database.transaction() as session:
+            session.add(
+                SettingsRow(
+                    version=len(settings.history(session)) + 1,
+                    digest=settings.digest(spec),
+                    spec=spec.to_json(),
+                    text="",
+                    actor="user:root",
+                    at=self.now,
+                    differences=[],
+                    envelope={},
+                    keys={},
+                )
+            )
+
+    def person(self, name: str, *roles: str, email: str = "") -> Principal:
+        """Someone with roles and an approval key, who has just logged in."""
+        with self.platform.database.transaction() as session:
+            wish = NewAccount(PrincipalKind.USER, name, accounts.LOCAL, email or f"{name}@example.org")
+            row = accounts.create(session, wish, "user:root", self.now)
+            for role in roles:
+                session.add(
+                    RoleBindingRow(
+                        principal=row.id, role=role, granted_by="user:root", granted_at=self.now, tenant="default"
+                    )
+                )
+            who = self.fresh(accounts.principal_of(row, authenticated_at=self.now))
+            signer = self.keys[who.id] = load_or_create_key(self.folder / f"{name}.pem")
+            proof = base64.b64encode(signer.sign(key_proof(who.id, signer.key_id))).decode()
+            register(session, self.platform.keyring.signer_for(_IDENTITY), who, signer.public_pem, proof, self.now)
+        return who
+
+    def fresh(self, who: Principal) -> Principal:
+        """The same person, who has proved it again just now."""
+        from dataclasses import replace
+
+        return replace(who, authenticated_at=self.now, step_up_at=self.now, step_up_method="login")
+
+    def release(
+        self, *, risk: str = "low", author: str = "Amal <amal@example.org>", health: bool = False, **said: Any
+    ) -> ReleaseRow:
+        """A finished run publishes a release."""
+        self.made += 1
+        run_id = f"run{self.made}"
+        weights = f"weights {self.made}".encode()
+        made = make(
+            self.folder / run_id, self.platform.keyring, weights=weights, run=run_id, author=author, health=health,
+            **said,
+        )  # fmt: skip
+        files = sorted((made.folder / "evidence").iterdir())
+        envelopes = [("type", json.loads(file.read_text())) for file in files]
+        data = {
+            "risk": risk,
+            "deploy": ["dev"],
+            "serving": {"replicas": 1},
+            "snapshots": {"flights": "1", "weather": "2"},
+        }
+        with self.platform.database.transaction() as session:
+            if session.get(ProjectRow, "flights") is None:
+                session.add(ProjectRow(name="flights", repository="/r", branch="main", created_at=self.now))
+                session.flush()
+            run = RunRow(
+                id=run_id, project="flights", commit=COMMIT, trigger="push", params={}, state="succeeded",
+                created_at=self.now,
+            )  # fmt: skip
+            session.add(run)
+            session.flush()
+            candidate = release.Candidate(MODEL, made.digest, envelopes, data, None)
+            return release.publish(session, run, candidate, self.now)
+
+    def to_dev(self, made: ReleaseRow) -> ChangeRow:
+        """What a finished run asks for, carried out."""
+        with self.platform.database.transaction() as session:
+            asked = changes.request_automatic(self.platform.turn(session), WORKER, made, "dev")
+        return self.deployed(asked.id)
+
+    def request(
+        self, who: Principal, made: ReleaseRow, environment: str, kind: str = "normal", **more: Any
+    ) -> ChangeRow:
+        wish = changes.Wish(f"{MODEL}@{made.number}", environment, kind, **{"reason": "because", **more})
+        with self.platform.database.transaction() as session:
+            return changes.request(self.platform.turn(session), who, wish)
+
+    def signed(self, who: Principal, change_id: str, **edits: Any) -> Envelope:
+        """The approval that a person signs, with some of it edited."""
+        from falaj.supply_chain.attestations.predicates import predicate_of
+
+        with self.platform.database.reading() as session:
+            turn = self.platform.turn(session)
+            wanted = predicate_of(changes.to_sign(turn, turn.change(change_id), who.id))
+        return sign_approval({**wanted, **edits}, self.keys[who.id])
+
+    def approve(self, who: Principal, change_id: str, envelope: Envelope | None = None) -> ChangeRow:
+        sent = envelope or self.signed(who, change_id)
+        with self.platform.database.transaction() as session:
+            return changes.approve(self.platform.turn(session), self.fresh(who), change_id, sent)
+
+    def work(self) -> None:
+        """The controller does everything that is due."""
+        controller = Controller(self.platform, "test")
+        while controller.advance_change() or controller.advance_deployment():
+            pass
+
+    def report(self, state: str = "ready", *, conclude: bool = True) -> None:
+        """Every agent says the same of every endpoint that it is to serve."""
+        with self.platform.database.transaction() as session:
+            rows = [row for row in session.query(EndpointRow) if not row.plan.get("withdrawn")]
+            for row in rows:
+                said = {
+                    "endpoint": f"{row.environment}/{row.model}",
+                    "release": row.release,
+                    "state": state,
+                    "message": "m",
+                }
+                for change in release.observe(session, self.platform.processes, row.location, [said], self.now):
+                    if conclude:
+                        changes.conclude(self.platform.turn(session), change)
+
+    def deployed(self, change_id: str) -> ChangeRow:
+        """The change after the controller and the agents have done their part."""
+        self.work()
+        self.report()
+        self.work()
+        return self.change(change_id)
+
+    def change(self, change_id: str) -> ChangeRow:
+        with self.platform.database.reading() as session:
+            return session.get_one(ChangeRow, change_id)
+
+    def promoted(self, who: Principal, made: ReleaseRow, environment: str, *approvers: Principal) -> ChangeRow:
+        """A change all the way to its end."""
+        asked = self.request(who, made, environment)
+        for approver in approvers:
+            self.approve(approver, asked.id)
+        return self.deployed(asked.id)
+
+    def serving(self, environment: str) -> int | None:
+        """The release that an environment is to serve."""
+        with self.platform.database.reading() as session:
+            rows = release.endpoints_of(session, MODEL, environment)
+            return rows[0].release if rows else None
+
+    def state(self, made: ReleaseRow) -> str:
+        with self.platform.database.reading() as session:
+            return session.get_one(ReleaseRow, (made.model, made.number)).state
+
+
+_IDENTITY = "https://falaj.dev/evidence/identity/v1"
+
+
+def open_scene(folder: Path, database: Database) -> Scene:
+    """An installation with default settings and nobody in it."""
+    return Scene(folder, ClockedPlatform(Home(folder / "home", {}).prepare(), database))

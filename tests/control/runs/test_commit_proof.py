@@ -1,0 +1,41 @@
+"""What git keeps leads from a commit's id to its project file."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from falaj.config.gates import parse_gate
+from falaj.control.notary import DoesNotRecomputeError
+from falaj.control.notary.commit import project_file, require_gates
+from falaj.control.runs.checkout import proof_of
+
+TEXT = "model: m\ndata: {held-back: {exam: true}}\ngates:\n  - auc >= 0.7 on test\n"
+
+
+@pytest.mark.parametrize("form", ["sha1", "sha256"])
+def test_a_commit_shows_its_project_file(tmp_path: Path, form: str) -> None:
+    def git(*arguments: str) -> str:
+        identity = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
+        done = subprocess.run(["git", *identity, *arguments], cwd=tmp_path, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    git("init", "-q", f"--object-format={form}")
+    (tmp_path / "a.txt").write_text("a")
+    (tmp_path / "falaj.yaml").write_text(TEXT)
+    git("add", "-A")
+    git("commit", "-q", "-m", "First")
+    commit = git("rev-parse", "HEAD")
+    proof = proof_of(tmp_path, commit)
+    assert proof is not None and project_file(proof, commit) == TEXT.encode()
+    gates = (parse_gate("auc >= 0.7 on test"),)
+    require_gates(proof, commit, gates, {"held-back"}, all_of_them=True)
+    with pytest.raises(DoesNotRecomputeError, match="test is no exam in the project file"):
+        require_gates(proof, commit, gates, {"test"}, all_of_them=True)
+    with pytest.raises(DoesNotRecomputeError, match="is not the one that is named"):
+        project_file(proof, commit[:-1] + ("0" if commit[-1] != "0" else "1"))
+    (tmp_path / "falaj.yaml").unlink()
+    git("commit", "-q", "-am", "Second")
+    assert proof_of(tmp_path, git("rev-parse", "HEAD")) is None

@@ -1,0 +1,323 @@
+"""Who may ask: a real Envoy with a door for other machines, TLS, tokens and certificates."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from falaj.dataplane.callers import Admittance, CallerPolicy, Door, EndpointCallers, Entry
+from falaj.dataplane.runtimes.process.gateway import Certificate
+from falaj.dataplane.runtimes.process.runtime import Place, ProcessRuntime
+from falaj.trust.pki import certificates
+from falaj.trust.pki.authority import Authority, key_pem, open_authority
+from falaj.trust.pki.caller_tokens import CallerKey, open_caller_key
+from falaj.trust.pki.certificates import Validity
+from falaj.trust.pki.names import caller_uri
+from tests.dataplane.conftest import free_port, servable, stub_command
+from tests.waiting import HANGS_AFTER_S, until
+
+pytestmark = pytest.mark.locations
+TOKEN_CALLERS = EndpointCallers(None, ("ana", "bo"))
+
+
+def own_address() -> str:
+    """An address of this machine that is not loopback; no packet is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            pytest.fail("this machine has no address but loopback")
+        return str(probe.getsockname()[0])
+
+
+def server_pair(authority: Authority, address: str) -> Certificate:
+    key = certificates.new_key()
+    issued = authority.issue_door(key.public_key(), [address], time.time())
+    return Certificate(certificates.pem_of(issued), key_pem(key).decode())
+
+
+@dataclass
+class Scene:
+    """A gateway with a door, and who knocks."""
+
+    runtime: ProcessRuntime
+    key: CallerKey
+    authority: Authority
+    door: Door
+    folder: Path
+    pairs: list[Certificate]
+
+    @property
+    def entry(self) -> Entry:
+        return Entry(self.key.jwks, self.authority.pem, self.authority.trust_domain, self.door)
+
+    def serve(self, callers: dict[str, EndpointCallers]) -> None:
+        wanted = [servable(model=name.partition("/")[2]) for name in callers]
+        self.runtime.settle(wanted, None, Admittance(self.entry, callers), timeout_s=HANGS_AFTER_S)
+        assert self.runtime.gateway.door_problem == ""
+
+    def token(self, caller: str, life_s: float = 60.0) -> str:
+        return self.key.token(caller, time.time(), time.time() + life_s)
+
+    def context(self, caller: str = "") -> ssl.SSLContext:
+        context = ssl.create_default_context(cadata=self.authority.pem)
+        if caller:
+            context.load_cert_chain(self.client_pair(self.authority, caller))
+        return context
+
+    def client_pair(self, authority: Authority, caller: str) -> Path:
+        key, now = certificates.new_key(), time.time()
+        uri = caller_uri(self.authority.trust_domain, caller)  # its own, whoever signs it
+        made = certificates.issue_caller(
+            authority.certificate, authority.key, key.public_key(), uri, 7, Validity(now - 60, now + 60)
+        )
+        path = self.folder / f"{caller}.pem"
+        path.write_bytes(key_pem(key) + made.public_bytes(Encoding.PEM))
+        return path
+
+    def ask(
+        self, path: str, headers: dict[str, str] | None = None, context: ssl.SSLContext | None = None
+    ) -> tuple[int, dict[str, object]]:
+        connection = http.client.HTTPSConnection(
+            self.door.address, self.door.port, timeout=HANGS_AFTER_S, context=context or self.context()
+        )
+        return answer(connection, path, headers)
+
+    def ask_many(self, path: str, headers: dict[str, str], count: int) -> list[int]:
+        """Over one connection, so that they come close behind one another."""
+        connection = http.client.HTTPSConnection(
+            self.door.address, self.door.port, timeout=HANGS_AFTER_S, context=self.context()
+        )
+        found = []
+        for _ in range(count):
+            connection.request("GET", path, headers=headers)
+            got = connection.getresponse()
+            got.read()
+            found.append(got.status)
+        connection.close()
+        return found
+
+    def ask_here(self, path: str, headers: dict[str, str] | None = None) -> tuple[int, dict[str, object]]:
+        port = self.runtime.gateway.port
+        return answer(http.client.HTTPConnection("127.0.0.1", port, timeout=HANGS_AFTER_S), path, headers)
+
+
+def answer(
+    connection: http.client.HTTPConnection, path: str, headers: dict[str, str] | None
+) -> tuple[int, dict[str, object]]:
+    try:
+        connection.request("GET", path, headers=headers or {})
+        got = connection.getresponse()
+        return got.status, json.loads(got.read() or b"{}")
+    finally:
+        connection.close()
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Iterator[tuple[str, Callable[..., list[str]]]]:
+    """A network namespace with a wire to this one: our address on it, and what runs a script in there."""
+    name, ours, theirs = f"falaj{os.getpid()}", f"fj{os.getpid()}a"[:15], f"fj{os.getpid()}b"[:15]
+    net = os.getpid() % 250
+    outer, inner = f"198.18.{net}.1", f"198.18.{net}.2"
+    steps = (
+        f"ip netns add {name}",
+        f"ip link add {ours} type veth peer name {theirs} netns {name}",
+        f"ip addr add {outer}/30 dev {ours}",
+        f"ip link set {ours} up",
+        f"ip -n {name} addr add {inner}/30 dev {theirs}",
+        f"ip -n {name} link set {theirs} up",
+    )
+    ip = shutil.which("ip")
+    if ip is None or any(subprocess.run(step.split(), capture_output=True).returncode for step in steps):
+        subprocess.run([ip or "true", "netns", "del", name], capture_output=True)
+        pytest.skip("this machine makes no network namespace with a wire; the other tests use its own address")
+
+    def run(script: str, *arguments: str) -> list[str]:
+        path = tmp_path / "outside.py"
+        path.write_text(script)
+        command = [ip, "netns", "exec", name, sys.executable, "-I", str(path), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+    yield outer, run
+    subprocess.run([ip, "netns", "del", name], check=True)
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    place = Place(tmp_path / "location", tmp_path / "logs")
+    authority, door = open_authority(tmp_path / "keys", time.time), Door(own_address(), free_port())
+    pairs = [server_pair(authority, door.address)]
+    runtime = ProcessRuntime(place, port=free_port(), command=stub_command, certificate=lambda _door: pairs[-1])
+    yield Scene(runtime, open_caller_key(tmp_path / "keys"), authority, door, tmp_path, pairs)
+    runtime.stop()
+
+
+def test_the_door_takes_a_token_of_the_endpoint_and_no_other(scene: Scene) -> None:
+    scene.serve({"dev/m": TOKEN_CALLERS, "dev/n": EndpointCallers(None, ("cy",))})
+    code, body = scene.ask("/dev/m/v2", bearer(scene.token("ana")))
+    assert (code, body["name"], body["caller"], body["authorization"]) == (200, "m@1", "ana", None)
+    stranger = open_caller_key(scene.folder / "other").token("ana", time.time(), time.time() + 60)
+    refused = {
+        "none": {}, "wrong": bearer("x.y.z"), "of another key": bearer(stranger),
+        "expired": bearer(scene.token("ana", -60)), "in the query": {},
+    }  # fmt: skip
+    for name, headers in refused.items():
+        path = f"/dev/m/v2?access_token={scene.token('ana')}" if name == "in the query" else "/dev/m/v2"
+        code, body = scene.ask(path, headers)
+        assert (code, body["code"]) == (401, "endpoint.token"), name
+    for name, path in (("of another endpoint", "/dev/m/v2"), ("of none", "/dev/q/v2"), ("of the list", "/")):
+        code, body = scene.ask(path, bearer(scene.token("cy")))
+        assert (code, body["code"]) == (403, "endpoint.caller"), name
+    assert scene.ask("/dev/m/v2", {**bearer(scene.token("ana")), "falaj-caller": "bo"})[1]["caller"] == "ana"
+    assert scene.ask("/dev/m/v2", {"falaj-caller": "ana"})[0] == 401
+    with pytest.raises((OSError, http.client.HTTPException)):
+        answer(http.client.HTTPConnection(scene.door.address, scene.door.port, timeout=HANGS_AFTER_S), "/dev/m/v2", {})
+    assert scene.ask_here("/dev/m/v2")[0] == 200
+    assert scene.ask_here("/dev/m/v2", {**bearer("secret"), "falaj-caller": "ana"})[1].items() >= {
+        ("caller", None), ("authorization", None)
+    }  # fmt: skip
+
+
+def test_a_revoked_caller_is_out_on_open_connections_too(scene: Scene) -> None:
+    scene.serve({"dev/m": TOKEN_CALLERS})
+    connection = http.client.HTTPSConnection(
+        scene.door.address, scene.door.port, timeout=HANGS_AFTER_S, context=scene.context()
+    )
+    shown = bearer(scene.token("bo"))
+
+    def status() -> int:
+        connection.request("GET", "/dev/m/v2", headers=shown)
+        got = connection.getresponse()
+        got.read()
+        return got.status
+
+    assert status() == 200
+    scene.serve({"dev/m": EndpointCallers(None, ("ana",))})
+    assert status() == 403  # in force when the pass returned
+    assert scene.ask("/dev/m/v2", bearer(scene.token("ana")))[0] == 200
+    connection.close()
+
+
+def test_callers_by_certificate(scene: Scene, tmp_path: Path) -> None:
+    scene.serve({"dev/m": EndpointCallers(CallerPolicy.MTLS, ("ana",)), "dev/n": TOKEN_CALLERS})
+    ana, bo = scene.context("ana"), scene.context("bo")
+    uri = caller_uri(scene.authority.trust_domain, "ana")
+    code, body = scene.ask("/dev/m/v2", {"falaj-caller": "bo", **bearer("x")}, ana)
+    assert (code, body["caller"], body["authorization"]) == (200, uri, None)
+    assert scene.ask("/dev/m/v2", {}, bo)[0] == 403
+    assert scene.ask("/dev/m/v2", {"falaj-caller": uri, **bearer(scene.token("ana"))})[0] == 403  # a token is none
+    assert scene.ask("/dev/n/v2", {}, ana)[0] == 401  # nor is a certificate a token
+    foreign = ssl.create_default_context(cadata=scene.authority.pem)
+    foreign.load_cert_chain(scene.client_pair(open_authority(tmp_path / "foreign", time.time), "ana"))
+    with pytest.raises((OSError, http.client.HTTPException)):
+        scene.ask("/dev/m/v2", {}, foreign)
+    assert scene.ask_here("/dev/m/v2", bearer(scene.token("ana")))[0] == 403  # without TLS nobody shows one
+    scene.serve({"dev/m": EndpointCallers(CallerPolicy.MTLS, ()), "dev/n": TOKEN_CALLERS})
+    assert scene.ask("/dev/m/v2", {}, ana)[0] == 403
+
+
+def test_a_caller_that_asks_too_often_waits_alone(scene: Scene) -> None:
+    scene.serve({"dev/m": EndpointCallers(None, ("ana", "bo"), per_second=3)})
+    answers = until(lambda: 429 in (found := scene.ask_many("/dev/m/v2", bearer(scene.token("ana")), 30)) and found)
+    assert 200 in answers
+    assert scene.ask("/dev/m/v2", bearer(scene.token("bo")))[0] == 200
+
+
+def test_here_predictions_are_open_and_labels_are_not(scene: Scene) -> None:
+    scene.serve({"dev/m": TOKEN_CALLERS, "dev/n": EndpointCallers(CallerPolicy.TOKEN, ("cy",))})
+    assert scene.ask_here("/dev/m/v2")[0] == 200
+    for path in ("/dev/m/feedback", "/dev/m//feedback", "/dev/m/x/../feedback", "/dev/m/feedback?x"):
+        assert scene.ask_here(path)[0] == 401, path
+    assert scene.ask_here("/dev/m/feedback", bearer(scene.token("cy")))[0] == 403
+    told = scene.ask_here("/dev/m/feedback?x=1", bearer(scene.token("ana")))[1]
+    assert (told["caller"], told["path"]) == ("ana", "/feedback?x=1")
+    assert scene.ask_here("/dev/n/v2")[0] == 401
+    assert scene.ask_here("/dev/n/v2", bearer(scene.token("cy")))[0] == 200
+
+
+def test_an_endpoint_for_this_machine_is_not_served_at_the_door(scene: Scene) -> None:
+    scene.serve({"dev/m": EndpointCallers(CallerPolicy.ANYONE, ("ana",))})
+    assert scene.ask("/dev/m/v2", bearer(scene.token("ana")))[0] == 403
+    assert scene.ask_here("/dev/m/v2")[0] == 200
+
+
+def test_what_is_wrong_with_the_door_costs_it_alone(scene: Scene) -> None:
+    with socket.socket() as other:
+        other.bind((scene.door.address, 0))
+        other.listen()
+        taken = replace(scene.door, port=other.getsockname()[1])
+        for bad in (taken, replace(scene.door, address="192.0.2.77")):
+            entry = replace(scene.entry, door=bad)
+            scene.runtime.settle([servable()], None, Admittance(entry), timeout_s=HANGS_AFTER_S)
+            assert scene.runtime.gateway.door_problem
+            assert scene.ask_here("/dev/m/v2")[0] == 200
+    scene.serve({"dev/m": TOKEN_CALLERS})
+    assert scene.ask("/dev/m/v2", bearer(scene.token("ana")))[0] == 200
+
+
+def test_another_agent_finds_the_door_open(scene: Scene) -> None:
+    scene.serve({"dev/m": TOKEN_CALLERS})
+    context, opened = scene.context(), scene.runtime.gateway.layout.file("listeners")
+    before = opened.stat().st_mtime_ns
+    place, port = Place(scene.folder / "location", scene.folder / "logs"), scene.runtime.gateway.port
+    again = ProcessRuntime(place, port=port, command=stub_command, certificate=lambda _door: scene.pairs[-1])
+    again.adopt()
+    again.converge([servable()], None, Admittance(scene.entry, {"dev/m": TOKEN_CALLERS}))
+    assert opened.stat().st_mtime_ns == before
+    assert scene.ask("/dev/m/v2", bearer(scene.token("ana")), context)[0] == 200
+
+
+def test_a_new_certificate_is_shown_without_a_new_listener(scene: Scene) -> None:
+    scene.serve({"dev/m": TOKEN_CALLERS})
+
+    def serial() -> str:
+        raw = socket.create_connection((scene.door.address, scene.door.port), HANGS_AFTER_S)
+        with scene.context().wrap_socket(raw, server_hostname=scene.door.address) as tls:
+            return str((tls.getpeercert() or {})["serialNumber"])
+
+    before, listeners = serial(), scene.runtime.gateway.layout.file("listeners").read_bytes()
+    scene.pairs.append(server_pair(scene.authority, scene.door.address))
+    scene.serve({"dev/m": TOKEN_CALLERS})
+    until(lambda: serial() != before)
+    assert scene.runtime.gateway.layout.file("listeners").read_bytes() == listeners
+
+
+def test_from_another_network_namespace(scene: Scene, outside: tuple[str, Callable[..., list[str]]]) -> None:
+    """The same from outside: a machine of its own, as far as the kernel is concerned."""
+    outer, run = outside
+    scene.door = replace(scene.door, address=outer)
+    scene.pairs.append(server_pair(scene.authority, outer))
+    scene.serve({"dev/m": TOKEN_CALLERS})
+    (scene.folder / "ca.crt").write_text(scene.authority.pem)
+    url = f"https://{outer}:{scene.door.port}/dev/m/v2"
+    script = (
+        "import ssl, sys, urllib.request, urllib.error\n"
+        f"context = ssl.create_default_context(cafile={str(scene.folder / 'ca.crt')!r})\n"
+        "for token in sys.argv[2:]:\n"
+        "    asked = urllib.request.Request(sys.argv[1], headers={'Authorization': 'Bearer ' + token})\n"
+        "    try: print(urllib.request.urlopen(asked, context=context, timeout=60).status)\n"
+        "    except urllib.error.HTTPError as error: print(error.code)\n"
+        "    except OSError as error: print('refused')\n"
+    )
+    tokens = [scene.token("ana"), scene.token("eve"), scene.token("ana", -60), "x"]
+    assert run(script, url, *tokens) == ["200", "403", "401", "401"]
+    assert run(script, url.replace("https", "http"), tokens[0]) == ["refused"]
+    port = scene.runtime.gateway.port
+    assert run(script, f"http://{outer}:{port}/dev/m/v2", tokens[0]) == ["refused"]  # the one for this machine

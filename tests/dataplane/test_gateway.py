@@ -1,0 +1,114 @@
+"""The gateway against a real Envoy: many switches, and tables that it must refuse."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from falaj.dataplane.errors import ConfigRejectedError
+from falaj.dataplane.runtimes.process import gateway as gateway_module
+from falaj.dataplane.runtimes.process.gateway import Gateway
+from falaj.dataplane.runtimes.process.routing import TOTAL_WEIGHT, Arm, Route, RoutingTable
+from falaj.dataplane.runtimes.process.runtime import Place
+from tests.dataplane.conftest import STUB, Load, ask, free_port
+from tests.waiting import until
+
+pytestmark = pytest.mark.e2e
+
+
+def table_of(*arms: Arm, live: str) -> RoutingTable:
+    return RoutingTable({arm.name: arm for arm in arms}, {"dev/m": Route("dev/m", {live: TOTAL_WEIGHT})})
+
+
+@pytest.fixture
+def gateway(place: Place) -> Iterator[Gateway]:
+    gateway = Gateway(place.layout, place.logs / "envoy.log", port=free_port(), node_id="test")
+    place.sockets.mkdir(parents=True)
+    gateway.ensure()
+    yield gateway
+    gateway.process.stop()
+    shutil.rmtree(place.sockets, ignore_errors=True)
+
+
+@pytest.fixture
+def arms(place: Place, gateway: Gateway) -> Iterator[tuple[Arm, Arm]]:
+    found, processes = [], []
+    for number in (1, 2):
+        socket = place.sockets / f"{number}.sock"
+        command = [sys.executable, str(STUB), "--socket", str(socket), "--name", f"m@{number}"]
+        processes.append(subprocess.Popen(command))
+        until(socket.exists)
+        found.append(Arm(f"dev/m@{number}", f"m@{number}", (str(socket),)))
+    yield found[0], found[1]
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.faults
+def test_200_switches_under_load_lose_no_request(gateway: Gateway, arms: tuple[Arm, Arm]) -> None:
+    tables = [table_of(arm, live=arm.name) for arm in arms]
+    gateway.apply(tables[0])
+    with Load(gateway.port) as load:
+        for number in range(200):
+            gateway.apply(tables[(number + 1) % 2])
+    assert load.failures == {}
+    assert load.answers["m@1"] > 50 and load.answers["m@2"] > 50
+    assert gateway.table() == tables[0]
+
+
+def test_a_switch_is_in_force_when_apply_returns(gateway: Gateway, arms: tuple[Arm, Arm]) -> None:
+    for arm in (*arms, *arms):
+        gateway.apply(table_of(*arms, live=arm.name))
+        assert gateway.process.admin.hosts().keys() == {"dev/m@1", "dev/m@2"}
+        until(lambda name=arm.release: ask(gateway.port, "/dev/m")[2]["name"] == name)
+
+
+@pytest.mark.parametrize("what", ["clusters", "routes"])
+def test_a_refused_table_leaves_the_last_good_one(gateway: Gateway, arms: tuple[Arm, Arm], what: str) -> None:
+    good = table_of(arms[0], live=arms[0].name)
+    gateway.apply(good)
+    bad = {
+        "clusters": table_of(dataclasses.replace(arms[1], sockets=("/" + "x" * 200,)), live=arms[1].name),
+        "routes": RoutingTable(good.arms, {"dev/m": Route("dev/m", {arms[0].name: -1})}),
+    }[what]
+    with pytest.raises(ConfigRejectedError) as caught:
+        gateway.apply(bad)
+    assert caught.value.code == "location.config-rejected"
+    assert what in str(caught.value) and caught.value.hint
+    assert ask(gateway.port, "/dev/m")[2]["name"] == "m@1"
+    assert gateway.table() == good
+    gateway.process.stop()
+    gateway.ensure()  # starts from the files on disk
+    assert ask(gateway.port, "/dev/m")[2]["name"] == "m@1"
+    gateway.apply(table_of(arms[1], live=arms[1].name))
+    until(lambda: ask(gateway.port, "/dev/m")[2]["name"] == "m@2")
+
+
+def test_the_port_can_be_changed_while_it_serves(gateway: Gateway, arms: tuple[Arm, Arm], place: Place) -> None:
+    gateway.apply(table_of(arms[0], live=arms[0].name))
+    moved = Gateway(place.layout, place.logs / "envoy.log", port=free_port(), node_id="test")
+    moved.ensure()
+    assert moved.process.current() == gateway.process.current()
+    assert ask(moved.port, "/dev/m")[2]["name"] == "m@1"
+    assert Path(place.layout.file("listeners")).read_text().count("edge-") == 1
+
+
+def test_the_access_log_does_not_grow_without_end(
+    gateway: Gateway, arms: tuple[Arm, Arm], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway_module, "MAX_ACCESS_LOG_BYTES", 100)
+    log = gateway.layout.access_log
+    gateway.apply(table_of(arms[0], live=arms[0].name))
+    ask(gateway.port, "/dev/m")
+    until(lambda: log.stat().st_size > 100)
+    gateway.apply(table_of(arms[1], live=arms[1].name))
+    ask(gateway.port, "/dev/m")
+    until(lambda: log.exists() and '"release":2' in log.read_text())
+    assert '"release":1' in log.with_name(f"{log.name}.1").read_text() and '"release":1' not in log.read_text()

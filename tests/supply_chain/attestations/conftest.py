@@ -1,0 +1,17 @@
+from pathlib import Path
+
+import pytest
+
+from falaj.supply_chain.attestations import Signer, load_or_create_key
+
+from .releases import Made, make
+
+
+@pytest.fixture
+def signer(tmp_path: Path) -> Signer:
+    return load_or_create_key(tmp_path / "keys" / "evidence.pem")
+
+
+@pytest.fixture
+def made(tmp_path: Path, signer: Signer) -> Made:
+    return make(tmp_path / "release", signer)
