@@ -73,7 +73,7 @@ def check_tree(path: Path, roots: "dict[int, bytes]", count: int) -> "list[str]"
     """Compare the tree of the leaves with every checkpoint; return what each leaf says of its details."""
     if len(roots) != count:
         raise WrongError("two checkpoints are of the same size")
-    said: list[str] = []
+    leaf_details: list[str] = []
     edge: list[tuple[int, bytes]] = []  # complete subtrees from left to right: their sizes and hashes
     compare(0, edge, roots)
     with path.open("rb") as file:
@@ -82,16 +82,16 @@ def check_tree(path: Path, roots: "dict[int, bytes]", count: int) -> "list[str]"
             fields = json.loads(leaf)
             if not isinstance(fields, dict) or not isinstance(fields.get("details"), str):
                 raise WrongError(f"leaf {number} is malformed")
-            said.append(fields["details"])
+            leaf_details.append(fields["details"])
             width, value = 1, hashlib.sha256(b"\x00" + leaf).digest()
             while edge and edge[-1][0] == width:
                 width, value = 2 * width, hashlib.sha256(b"\x01" + edge.pop()[1] + value).digest()
             edge.append((width, value))
             compare(number + 1, edge, roots)
     newest = max(roots)
-    if newest != len(said):
-        raise WrongError(f"the newest checkpoint is of {newest} entries, and there are {len(said)}")
-    return said
+    if newest != len(leaf_details):
+        raise WrongError(f"the newest checkpoint is of {newest} entries, and there are {len(leaf_details)}")
+    return leaf_details
 
 
 def compare(size: int, edge: "list[tuple[int, bytes]]", roots: "dict[int, bytes]") -> None:
@@ -99,8 +99,8 @@ def compare(size: int, edge: "list[tuple[int, bytes]]", roots: "dict[int, bytes]
     if size not in roots:
         return
     root = hashlib.sha256(b"").digest() if not edge else edge[-1][1]
-    for _, left in reversed(edge[:-1]):
-        root = hashlib.sha256(b"\x01" + left + root).digest()
+    for _, left_hash in reversed(edge[:-1]):
+        root = hashlib.sha256(b"\x01" + left_hash + root).digest()
     if root != roots[size]:
         raise WrongError(
             f"the first {size} entries are not those of their checkpoint: one was changed, moved or removed"
@@ -109,15 +109,15 @@ def compare(size: int, edge: "list[tuple[int, bytes]]", roots: "dict[int, bytes]
 
 def check_details(path: Path, leaves: "list[str]") -> int:
     """Compare every detail with its salted hash in the leaf."""
-    seen: set[int] = set()
+    indexes: set[int] = set()
     for row in read_lines(path):
         index, salt, details = row["index"], bytes.fromhex(row["salt"]), row["text"].encode()
-        if index in seen or not 0 <= index < len(leaves):
+        if index in indexes or not 0 <= index < len(leaves):
             raise WrongError(f"the details of entry {index} are there twice, or there is no such entry")
-        seen.add(index)
+        indexes.add(index)
         if leaves[index] != "sha256:" + hashlib.sha256(salt + details).hexdigest():
             raise WrongError(f"the details of entry {index} are not those that were logged")
-    return len(seen)
+    return len(indexes)
 
 
 def read_checkpoint(text: str, key: Ed25519PublicKey, where: str) -> "tuple[str, int, bytes]":

@@ -18,7 +18,7 @@ SOURCES = Path(falaj.__file__).parent
 
 
 @dataclass(frozen=True)
-class Said:
+class ErrorText:
     """What an error says.
 
     Args:
@@ -32,17 +32,17 @@ class Said:
     exit_code: int | None
 
 
-def error_codes() -> dict[str, Said]:
+def error_codes() -> dict[str, ErrorText]:
     """Every code with what it says."""
     classes = error_classes()
-    found = {**_answers(), **{kind.code: _of_class(kind, classes) for kind in reversed(classes.values())}}
-    by_class = set(found)
+    entries_by_code = {**_answers(), **{kind.code: _of_class(kind, classes) for kind in reversed(classes.values())}}
+    by_class = set(entries_by_code)
     for path in sorted(SOURCES.rglob("*.py")):
-        for code, said in _made(path, classes):
-            known = found.setdefault(code, said)
-            if code not in by_class and said.meaning not in known.meaning:
-                found[code] = replace(known, meaning=f"{known.meaning}; {said.meaning}")
-    return found
+        for code, code_entry in _coded_errors(path, classes):
+            first_entry = entries_by_code.setdefault(code, code_entry)
+            if code not in by_class and code_entry.meaning not in first_entry.meaning:
+                entries_by_code[code] = replace(first_entry, meaning=f"{first_entry.meaning}; {code_entry.meaning}")
+    return entries_by_code
 
 
 def error_classes() -> dict[str, type[FalajError]]:
@@ -59,30 +59,30 @@ def _tree(kind: type[FalajError]) -> Iterator[type[FalajError]]:
         yield from _tree(child)
 
 
-def _of_class(kind: type[FalajError], classes: Mapping[str, type[FalajError]]) -> Said:
+def _of_class(kind: type[FalajError], classes: Mapping[str, type[FalajError]]) -> ErrorText:
     is_answer = issubclass(kind, classes["RequestError"])
-    return Said(_first_sentence(kind), kind.status, None if is_answer else kind.exit_code)
+    return ErrorText(_first_sentence(kind), kind.status, None if is_answer else kind.exit_code)
 
 
 def _first_sentence(kind: type) -> str:
     return " ".join((kind.__doc__ or "").split("\n\n")[0].split()).partition(" Codes:")[0]
 
 
-def _answers() -> dict[str, Said]:
+def _answers() -> dict[str, ErrorText]:
     """Answers that no error class stands for: the gateway's own, and the server's to what it did not expect."""
-    from falaj.dataplane.runtimes.process import envoy_config
+    from falaj.dataplane.runtimes.process.envoy import config
 
     return {
-        **{code: Said(title, status, None) for status, (code, title, _) in envoy_config._PROBLEMS.items()},
-        "request.invalid": Said("The request does not fit the route's parameters or document.", 400, 2),
-        "server.unexpected": Said("The server failed on this request; its log says why.", 500, 1),
+        **{code: ErrorText(title, status, None) for status, (code, title, _) in config._PROBLEMS.items()},
+        "request.invalid": ErrorText("The request does not fit the route's parameters or document.", 400, 2),
+        "server.unexpected": ErrorText("The server failed on this request; its log says why.", 500, 1),
     }
 
 
-def _made(path: Path, classes: Mapping[str, type[FalajError]]) -> Iterator[tuple[str, Said]]:
+def _coded_errors(path: Path, classes: Mapping[str, type[FalajError]]) -> Iterator[tuple[str, ErrorText]]:
     """The errors of one module that are made with a code of their own."""
     for code, message, kind, status in _places(path, classes):
-        yield code, _said(message, kind, status)
+        yield code, _error_text(message, kind, status)
 
 
 def places_of(code: str) -> list[tuple[type[FalajError], int | None]]:
@@ -133,9 +133,9 @@ class _Inline(ast.NodeTransformer):
         return function
 
 
-def _said(message: ast.expr, kind: type[FalajError], status: Any) -> Said:
+def _error_text(message: ast.expr, kind: type[FalajError], status: Any) -> ErrorText:
     text = str(_text(message))
-    return Said(_first_sentence(kind) if text == "…" else text, status or kind.status, kind.exit_code)
+    return ErrorText(_first_sentence(kind) if text == "…" else text, status or kind.status, kind.exit_code)
 
 
 def _text(node: ast.expr) -> Any:
@@ -145,7 +145,7 @@ def _text(node: ast.expr) -> Any:
             return value
         case ast.JoinedStr(values=parts):
             return "".join(str(_text(part)) for part in parts)
-        case ast.BinOp(left=left, right=right):
-            return f"{_text(left)}{_text(right)}"
+        case ast.BinOp(left=left_node, right=right):
+            return f"{_text(left_node)}{_text(right)}"
         case _:
             return "…"

@@ -23,7 +23,7 @@ def pages() -> dict[str, str]:
     """Every generated page by file name."""
     from falaj.config import json_schema
     from falaj.config.platform_file import platform_json_schema, platform_reference_page
-    from falaj.config.reference import reference_page
+    from falaj.config.schema_reference import reference_page
     from falaj.trust.policy import policy_reference_page
 
     document = openapi()
@@ -84,8 +84,13 @@ def errors_page() -> str:
     """Every stable code with its meaning, HTTP status and exit code."""
     parts = [MARK, "# Errors\n", _ERRORS]
     by_room: dict[str, list[tuple[str, ...]]] = {}
-    for code, said in sorted(error_codes().items()):
-        row = (f"`{code}`", said.meaning, str(said.status), "-" if said.exit_code is None else str(said.exit_code))
+    for code, code_entry in sorted(error_codes().items()):
+        row = (
+            f"`{code}`",
+            code_entry.meaning,
+            str(code_entry.status),
+            "-" if code_entry.exit_code is None else str(code_entry.exit_code),
+        )
         by_room.setdefault(code.partition(".")[0] if "." in code else "any room", []).append(row)
     for room, rows in by_room.items():
         parts += [f"## {room}\n", *table(("code", "meaning", "HTTP", "exit"), rows)]
@@ -146,9 +151,9 @@ def _route(method: str, path: str, operation: Mapping[str, Any]) -> tuple[str, .
         takes.insert(0, _kind(body["content"]["application/json"]["schema"]))
     status, answer = next(item for item in operation["responses"].items() if item[0].startswith(("2", "3")))
     kinds = [_kind(content.get("schema", {})) for content in answer.get("content", {}).values()]
-    said = operation["description"].partition("\n\n")[0].replace("\n", " ")
+    summary = operation["description"].partition("\n\n")[0].replace("\n", " ")
     answers = f"{status} {kinds[0] if kinds else ''}".strip()
-    return f"`{method.upper()} {path}`", operation["x-falaj-action"], " ".join(takes), answers, said
+    return f"`{method.upper()} {path}`", operation["x-falaj-action"], " ".join(takes), answers, summary
 
 
 def _fields(schema: Mapping[str, Any]) -> Iterator[str]:
@@ -187,8 +192,8 @@ def table(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[st
 
 def stale(written: Mapping[str, str], folder: Path) -> list[str]:
     """Names of the pages that the folder does not hold as they must be."""
-    held = {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir() if path.is_file()}
-    return [name for name, text in written.items() if held.get(name) != text]
+    current_texts = {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir() if path.is_file()}
+    return [name for name, text in written.items() if current_texts.get(name) != text]
 
 
 def main(arguments: list[str]) -> int:

@@ -14,12 +14,12 @@ from falaj.api.mutual_tls import Listener
 from falaj.api.platform import Platform
 from falaj.config.platform_spec import LocationSpec, PlatformSpec
 from falaj.core.home import Home
-from falaj.dataplane.agent.enrolling import enrol
-from falaj.dataplane.agent.membership import Membership
+from falaj.dataplane.agent.agent_identity import Membership
+from falaj.dataplane.agent.enrolment import enrol
 from falaj.storage import Database
 from falaj.trust import settings
 from falaj.trust.pki import enrolment
-from falaj.trust.pki.authority import Authority
+from falaj.trust.pki.authority import CertificateAuthority
 from tests.apps import app_of
 from tests.databases import migrated_sqlite
 from tests.servers import free_ports
@@ -35,7 +35,7 @@ class AgentsPort:
     url: str
 
     @property
-    def authority(self) -> Authority:
+    def authority(self) -> CertificateAuthority:
         return self.platform.authority
 
     def invite(self, location: str = "edge-1", life_s: float = 60) -> str:

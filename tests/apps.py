@@ -14,7 +14,7 @@ from starlette.datastructures import State
 from falaj.api import create_app
 from falaj.api.platform import Platform
 from falaj.core.home import Home
-from falaj.trust.identity import Doorkeeper, Passwords
+from falaj.trust.identity import Authenticator, Passwords
 from tests.databases import migrated_sqlite
 
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -22,10 +22,10 @@ CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 def app_of(platform: Platform) -> FastAPI:
     """The application of a platform, without controllers."""
-    platform.__dict__.setdefault("doorkeeper", Doorkeeper(platform.database, Passwords(CHEAP), platform.vault))
-    made = copy.copy(_built())
-    made.state = State({"platform": platform})
-    return made
+    platform.__dict__.setdefault("doorkeeper", Authenticator(platform.database, Passwords(CHEAP), platform.vault))
+    app = copy.copy(_built())
+    app.state = State({"platform": platform})
+    return app
 
 
 @cache
@@ -33,6 +33,6 @@ def _built() -> FastAPI:
     """The application of nobody: making all routes takes as long as a test of one."""
     with TemporaryDirectory() as folder:
         database = migrated_sqlite(Path(folder) / "falaj.db")
-        made = create_app(Platform(Home(Path(folder) / "home", {}), database), controllers=False)
+        app = create_app(Platform(Home(Path(folder) / "home", {}), database), controllers=False)
         database.close()
-        return made
+        return app

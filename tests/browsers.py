@@ -34,7 +34,7 @@ class Page:
     to: BinaryIO
     out: BinaryIO
     session: str = ""
-    said: list[str] = field(default_factory=list)
+    console: list[str] = field(default_factory=list)
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
@@ -48,15 +48,15 @@ class Page:
         while (answer := self._next()).get("id") != number:
             happened, about = answer.get("method"), answer.get("params", {})
             if happened == "Runtime.exceptionThrown" or about.get("entry", {}).get("source") == "security":
-                self.said.append(json.dumps(about))
+                self.console.append(json.dumps(about))
         assert "error" not in answer, answer
         return dict(answer["result"])
 
     def run(self, script: str) -> Any:
         """What an expression is in the page."""
-        found = self.call("Runtime.evaluate", expression=script, userGesture=True, awaitPromise=True)
-        assert "exceptionDetails" not in found, found
-        return found["result"].get("value")
+        reply = self.call("Runtime.evaluate", expression=script, userGesture=True, awaitPromise=True)
+        assert "exceptionDetails" not in reply, reply
+        return reply["result"].get("value")
 
     def _next(self) -> dict[str, Any]:
         text = bytearray()

@@ -18,7 +18,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, event, text
 
 from falaj.storage import Database
-from falaj.storage.facts import FactBook, Heights, Seals
+from falaj.storage.facts import FactStore, Heights, Seals
 from falaj.supply_chain.attestations import TrustedKey
 from falaj.supply_chain.attestations.keys import Signer, signer_of
 
@@ -53,9 +53,9 @@ def _postgres_in(folder: Path) -> Iterator[str]:
 def migrated_postgres(postgres: str) -> str:
     """URL of a server with a migrated database to copy."""
     engine = _say(postgres, f"CREATE DATABASE {_MIGRATED}")
-    made = Database(_url(engine, _MIGRATED))
-    made.migrate()
-    made.close()
+    new_database = Database(_url(engine, _MIGRATED))
+    new_database.migrate()
+    new_database.close()
     return postgres
 
 
@@ -63,19 +63,19 @@ def migrated_postgres(postgres: str) -> str:
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """A migrated, empty database; the test runs once on each kind."""
     if request.param == "sqlite":
-        made = migrated_sqlite(tmp_path / "falaj.db")
+        new_database = migrated_sqlite(tmp_path / "falaj.db")
     else:
-        made = Database(_fresh(request.getfixturevalue("migrated_postgres")), fact_book(tmp_path / "facts.db"))
-    yield made
-    made.close()
+        new_database = Database(_fresh(request.getfixturevalue("migrated_postgres")), fact_book(tmp_path / "facts.db"))
+    yield new_database
+    new_database.close()
 
 
 def migrated_sqlite(path: Path) -> Database:
     """A migrated, empty SQLite database in a new file."""
     path.write_bytes(_migrated_file())
-    made = Database(f"sqlite:///{path}", fact_book(path.with_name(f"{path.name}.facts")))
-    event.listen(made.engine, "connect", _forget_the_disk)
-    return made
+    new_database = Database(f"sqlite:///{path}", fact_book(path.with_name(f"{path.name}.facts")))
+    event.listen(new_database.engine, "connect", _forget_the_disk)
+    return new_database
 
 
 def forget_facts(database: Database, table: str) -> None:
@@ -85,14 +85,14 @@ def forget_facts(database: Database, table: str) -> None:
         connection.execute(text(f"DELETE FROM {table}"))
     heights = database.facts.heights
     heights._db.execute("DELETE FROM height WHERE kind = ?", (table,))
-    heights._known.pop(table, None)
+    heights._versions.pop(table, None)
     database.facts.memory.clear()
 
 
-def fact_book(path: Path) -> FactBook:
+def fact_book(path: Path) -> FactStore:
     """Facts that one key signs, with the highest numbers in a file."""
     signer = _signer()
-    return FactBook(
+    return FactStore(
         Seals(lambda _: signer, {signer.key_id: TrustedKey(signer.public_pem, frozenset({"*"}))}), Heights(path)
     )
 
@@ -114,9 +114,9 @@ def _forget_the_disk(connection: Any, _record: object) -> None:
 def _migrated_file() -> bytes:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "falaj.db"
-        made = Database(f"sqlite:///{path}")
-        made.migrate()
-        made.close()
+        new_database = Database(f"sqlite:///{path}")
+        new_database.migrate()
+        new_database.close()
         return path.read_bytes()
 
 
@@ -129,9 +129,11 @@ ON_EITHER = ("tests/api/", "tests/trust/", "tests/control/retraining/", "tests/i
 def one_database(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Run each test of `ON_EITHER` on one of the two databases, which its name decides; half of them on each."""
     names = {item.nodeid for item in items}
-    left = [item for item in items if item.nodeid.startswith(ON_EITHER) and _is_left_to_the_other(item.nodeid, names)]
-    config.hook.pytest_deselected(items=left)
-    gone = {item.nodeid for item in left}
+    skipped_items = [
+        item for item in items if item.nodeid.startswith(ON_EITHER) and _is_left_to_the_other(item.nodeid, names)
+    ]
+    config.hook.pytest_deselected(items=skipped_items)
+    gone = {item.nodeid for item in skipped_items}
     items[:] = [item for item in items if item.nodeid not in gone]
 
 

@@ -77,7 +77,7 @@ class Liar:
         sign: Makes a token of header and claims, when not `key` does.
         changes: Changes to its description of itself.
         code: The only code that it takes.
-        asked: Paths that were asked for.
+        requests: Paths that were asked for.
         forms: What was sent to its token endpoint.
     """
 
@@ -90,7 +90,7 @@ class Liar:
     changes: dict[str, Any] = field(default_factory=dict)
     code: str = "good"
     nonce: str = ""
-    asked: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
     forms: list[Mapping[str, str]] = field(default_factory=list)
 
     def honest(self) -> dict[str, Any]:
@@ -111,7 +111,7 @@ class Liar:
 
     def answer(self, path: str, form: Mapping[str, str] | None) -> tuple[int, Any]:
         """What it says to a request."""
-        self.asked.append(path)
+        self.requests.append(path)
         if path == "/.well-known/openid-configuration":
             return 200, self._description() | self.changes
         if path == "/keys":
@@ -119,8 +119,8 @@ class Liar:
         if form is None:
             return 404, {}
         self.forms.append(form)
-        taken = form.get("code") == self.code
-        return (200, {"id_token": self.token()}) if taken else (400, {"error": "invalid_grant"})
+        code_matches = form.get("code") == self.code
+        return (200, {"id_token": self.token()}) if code_matches else (400, {"error": "invalid_grant"})
 
     def _description(self) -> dict[str, Any]:
         return {
@@ -148,8 +148,8 @@ class _LiarHandler(BaseHTTPRequestHandler):
         self._say(None)
 
     def do_POST(self) -> None:
-        sent = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        self._say({name: values[0] for name, values in parse_qs(sent).items()})
+        form_text = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        self._say({name: values[0] for name, values in parse_qs(form_text).items()})
 
     def _say(self, form: Mapping[str, str] | None) -> None:
         liar: Liar = self.server.liar  # type: ignore[attr-defined]

@@ -15,14 +15,14 @@ import uvicorn
 from sqlalchemy.orm import Session
 
 from falaj.api.platform import Platform
-from falaj.control import releases as release
+from falaj.control import releases
 from falaj.control.runs import queue
 from falaj.core.home import Home
 from falaj.dataplane.prediction_log import LogWriter, SegmentHeader
 from falaj.dataplane.prediction_log.format import encode_record
 from falaj.storage import ProjectRow, ReleaseRow, RunRow, StepRunRow
 from falaj.storage.change_tables import ChangeRow
-from falaj.supply_chain import attestations as evidence
+from falaj.supply_chain import attestations
 from falaj.supply_chain.artifacts import Digest
 from tests.apps import app_of
 from tests.databases import migrated_sqlite
@@ -126,10 +126,10 @@ def _finish_run(platform: Platform, run_id: str, log: Digest) -> None:
 
 
 def _release(platform: Platform, run_id: str, model: Digest) -> None:
-    signer = evidence.open_keyring(platform.home.keys).signer_for(evidence.TRAIN)
-    said = evidence.statement(evidence.TRAIN, [("flight-delay", model)], {"run": run_id})
-    candidate = release.Candidate(
-        "flight-delay", model, [(evidence.TRAIN, evidence.sign_statement(said, signer))],
+    signer = attestations.open_keyring(platform.home.keys).signer_for(attestations.TRAIN)
+    train_statement = attestations.statement(attestations.TRAIN, [("flight-delay", model)], {"run": run_id})
+    candidate = releases.Candidate(
+        "flight-delay", model, [(attestations.TRAIN, attestations.sign_statement(train_statement, signer))],
         {
             "snapshots": {"flights": str(model)},
             "gates": [{"text": "auc >= 0.6 on test", "reason": "0.71"}],
@@ -138,32 +138,32 @@ def _release(platform: Platform, run_id: str, model: Digest) -> None:
         mlflow_run=None,
     )  # fmt: skip
     with platform.database.transaction() as session:
-        made = release.publish(session, session.get_one(RunRow, run_id), candidate, 1012.0)
-        _change(platform, session, made)
-        grant = release.Grant("change1", "change1")
-        release.deploy(session, platform.processes, made, ("dev", "local"), grant, 1013.0)
-        place = {"model": made.model, "release": made.number, "environment": "dev", "location": "local"}
-        release.point_endpoint(session, {**place, "change": "change1"}, 1013.0)
+        release_row = releases.publish(session, session.get_one(RunRow, run_id), candidate, 1012.0)
+        _change(platform, session, release_row)
+        grant = releases.DeploymentPermit("change1", "change1")
+        releases.deploy(session, platform.processes, release_row, ("dev", "local"), grant, 1013.0)
+        place = {"model": release_row.model, "release": release_row.number, "environment": "dev", "location": "local"}
+        releases.set_desired_release(session, {**place, "change": "change1"}, 1013.0)
         report = {"endpoint": "dev/flight-delay", "release": 1, "state": "ready", "replicas_ready": 2}
         url = f"http://127.0.0.1:{platform.home.ports()['envoy']}/dev/flight-delay"
-        release.observe(session, platform.processes, "local", [{**report, "url": url}], 1014.0)
+        releases.observe(session, platform.processes, "local", [{**report, "url": url}], 1014.0)
 
 
-def _change(platform: Platform, session: Session, made: ReleaseRow) -> None:
+def _change(platform: Platform, session: Session, release_row: ReleaseRow) -> None:
     """The change that brought the release to dev, as if it had been carried out."""
     session.add(
         ChangeRow(
             id="change1",
             tenant="default",
-            project=made.project,
-            model=made.model,
-            release=made.number,
-            digest=made.digest,
+            project=release_row.project,
+            model=release_row.model,
+            release=release_row.number,
+            digest=release_row.digest,
             environment="dev",
             rank=0,
             kind="standard",
             state="done",
-            requester=release.WORKER,
+            requester=releases.WORKER,
             reason="run succeeded",
             expires_at=9e9,
             data={"quorum": 0, "risk": "low"},

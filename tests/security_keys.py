@@ -59,8 +59,8 @@ class SoftwareKey:
         )
 
     def _client_data(self, kind: str, challenge: str) -> bytes:
-        said = {"type": kind, "challenge": challenge, "origin": self.origin, "crossOrigin": False}
-        return json.dumps(said).encode()
+        client_fields = {"type": kind, "challenge": challenge, "origin": self.origin, "crossOrigin": False}
+        return json.dumps(client_fields).encode()
 
     def _data(self, flags: int) -> bytes:
         flags |= _PRESENT | (_VERIFIED if self.verified else 0)

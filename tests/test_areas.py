@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def test_a_change_calls_for_the_areas_whose_rooms_it_touches() -> None:
-    assert changed_areas(["src/falaj/dataplane/agent/asking.py"]) == ["locations"]
+    assert changed_areas(["src/falaj/dataplane/agent/server_errors.py"]) == ["locations"]
     assert changed_areas(["tests/models/test_lightgbm.py", "src/falaj/models/x.py"])[0] == "models"
     assert changed_areas(["docs/explanation/audit.md"]) == []
 

@@ -20,8 +20,10 @@ def test_the_committed_pages_are_the_generated_ones_and_changed_ones_are_named(t
     page.write_text(page.read_text().replace("artifact.corrupt", "artifact.spoilt"))
     lost.unlink()
     checked = generate(copied, "--check")
-    said = (checked.returncode, checked.stdout.split())
-    assert said == (1, ["differs:", "errors.md", "differs:", "openapi.json"]), f"run `make docs`:\n{checked.stderr}"
+    check_outcome = (checked.returncode, checked.stdout.split())
+    assert check_outcome == (1, ["differs:", "errors.md", "differs:", "openapi.json"]), (
+        f"run `make docs`:\n{checked.stderr}"
+    )
     assert not lost.exists(), "a check writes nothing"
     assert generate(copied).returncode == 0
     for committed in (DOCS / "reference").iterdir():

@@ -72,9 +72,9 @@ def test_a_room_exports_exactly_its_public_names(path: Path) -> None:
 def test_every_exported_name_resolves_and_says_what_it_is(path: Path) -> None:
     room = import_module(name_of(path))
     for name in room.__all__:
-        found = getattr(room, name)
-        if inspect.isclass(found) or inspect.isfunction(found):
-            written = found.__doc__ or ""
+        exported_object = getattr(room, name)
+        if inspect.isclass(exported_object) or inspect.isfunction(exported_object):
+            written = exported_object.__doc__ or ""
             assert written.strip(), f"{room.__name__}.{name} has no docstring"
             assert not written.startswith(f"{name}("), f"{room.__name__}.{name} has only the docstring of dataclass"
 
@@ -86,5 +86,5 @@ def test_a_lazy_room_refuses_what_it_does_not_have(room: str) -> None:
 
 
 def test_every_module_says_what_it_is_for() -> None:
-    said = {name_of(path): ast.get_docstring(ast.parse(path.read_text())) or "" for path in MODULES}
-    assert [name for name, text in said.items() if not text.strip()] == []
+    docstrings = {name_of(path): ast.get_docstring(ast.parse(path.read_text())) or "" for path in MODULES}
+    assert [name for name, text in docstrings.items() if not text.strip()] == []

@@ -24,8 +24,8 @@ def until(condition: Callable[[], Fact | None], explain: Callable[[], str] = str
         AssertionError: It did not come true for so long that something hangs.
     """
     deadline = time.monotonic() + HANGS_AFTER_S
-    while (asked := time.monotonic()) < deadline:
+    while (poll_start := time.monotonic()) < deadline:
         if fact := condition():
             return fact
-        time.sleep(max(_POLL_S, 2 * (time.monotonic() - asked)))
+        time.sleep(max(_POLL_S, 2 * (time.monotonic() - poll_start)))
     raise AssertionError(f"it did not happen within {HANGS_AFTER_S:.0f} s\n{explain()}")

@@ -66,13 +66,13 @@ def run(action: str, *arguments: object) -> tuple[float, int, str]:
     """Wall time in seconds, peak memory in MB and output of an action in a process of its own."""
     started = time.perf_counter()
     command = [sys.executable, "-c", CHILD.format(action=action), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    process = subprocess.run(command, capture_output=True, text=True)
     seconds = time.perf_counter() - started
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    peak = re.search(r"(\d+) kB", done.stderr)
+    if process.returncode:
+        raise SystemExit(process.stderr)
+    peak = re.search(r"(\d+) kB", process.stderr)
     assert peak
-    return seconds, int(peak[1]) // 1000, done.stdout.strip()
+    return seconds, int(peak[1]) // 1000, process.stdout.strip()
 
 
 def make_tree(root: Path, size: int) -> int:

@@ -33,9 +33,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--home", type=Path, help="home of a platform that is up")
-    given = parser.parse_args()
-    with platform(given.home) as home:
-        medians = measure({**os.environ, "FALAJ_HOME": str(home)}, given.rounds)
+    options = parser.parse_args()
+    with platform(options.home) as home:
+        medians = measure({**os.environ, "FALAJ_HOME": str(home)}, options.rounds)
     sys.exit(report(medians))
 
 

@@ -37,10 +37,10 @@ def main() -> None:
     parser.add_argument("--megabytes", type=int, default=50)
     parser.add_argument("--leaves", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=9)
-    given = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="falaj-admission-") as folder:
-        case = Case.make(Path(folder), given.megabytes, given.leaves)
-        sys.exit(report(measure(case, given.rounds)))
+        case = Case.make(Path(folder), options.megabytes, options.leaves)
+        sys.exit(report(measure(case, options.rounds)))
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Case:
         write_model(folder / "model", megabytes)
         keys = ev.open_keyring(folder / "keys")
         envelopes = [*attestations(keys, ev.tree_digest(folder / "model")), *decisions(keys, folder)]
-        release = ev.Release("credit", 7, ev.tree_digest(folder / "model"), "r-1", COMMIT)
+        release = ev.BundledRelease("credit", 7, ev.tree_digest(folder / "model"), "r-1", COMMIT)
         blobs = {
             path.relative_to(folder / "model").as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
             for path in (folder / "model").iterdir()
@@ -104,11 +104,11 @@ def attestations(keys: ev.Keyring, digest: str) -> list[ev.Envelope]:
         "credit", digest, "risk@example.org", "high", "r-1", COMMIT, "onnx", features, tuple(described),
         tuple((f"package-{n}", f"1.{n}") for n in range(150)), gates, "0.1", NOW,
     )  # fmt: skip
-    made = ev.Provenance(
+    provenance = ev.Provenance(
         "r-1", "/srv/credit.git", "refs/heads/main", COMMIT, {}, snapshots, None, False, "", "builder", "0.1", NOW, NOW
     )
     about = [
-        (ev.PROVENANCE, made.as_dict()),
+        (ev.PROVENANCE, provenance.as_dict()),
         (
             ev.TRAIN,
             ev.Train("credit", "r-1", COMMIT, "fit", "A <a@x>", snapshots, features, {}, {"auc": 0.7}).as_dict(),
@@ -118,9 +118,9 @@ def attestations(keys: ev.Keyring, digest: str) -> list[ev.Envelope]:
         (ev.SCAN, ev.Scan("r-1", COMMIT, checks).as_dict()),
         (ev.MLBOM, bill.as_dict()),
     ]
-    said = [ev.statement(ev.DATASET, [(s.name, s.digest)], d.as_dict()) for s, d in described]
-    said += [ev.statement(kind, [("credit", digest)], predicate) for kind, predicate in about]
-    return [ev.sign_statement(item, keys.signer_for(item.predicate_type)) for item in said]
+    statements = [ev.statement(ev.DATASET, [(s.name, s.digest)], d.as_dict()) for s, d in described]
+    statements += [ev.statement(kind, [("credit", digest)], predicate) for kind, predicate in about]
+    return [ev.sign_statement(item, keys.signer_for(item.predicate_type)) for item in statements]
 
 
 def decisions(keys: ev.Keyring, folder: Path) -> list[ev.Envelope]:
@@ -131,7 +131,7 @@ def decisions(keys: ev.Keyring, folder: Path) -> list[ev.Envelope]:
     identities, approvals = [], []
     for name in ("carla", "dalal"):
         key = ev.load_or_create_key(folder / "people" / f"{name}.pem")
-        identity = ev.Identity(f"user:{name}", f"{name}@x", key.key_id, key.public_pem, NOW - 1e6, NOW + 1e6)
+        identity = ev.IdentityRecord(f"user:{name}", f"{name}@x", key.key_id, key.public_pem, NOW - 1e6, NOW + 1e6)
         approval = ev.Approval(
             "c-1", "normal", "credit@7", digest, COMMIT, snapshots,
             ev.gates_digest(ev.Eval("r-1", COMMIT, gates).as_dict()), "prod", 3, "user:badr", f"user:{name}",
@@ -139,7 +139,7 @@ def decisions(keys: ev.Keyring, folder: Path) -> list[ev.Envelope]:
         )  # fmt: skip
         identities.append(ev.sign_statement(identity.statement(), keys.signer_for(ev.IDENTITY)))
         approvals.append(ev.sign_statement(approval.statement(), key))
-    admission = ev.Admission(
+    admission = ev.AdmissionDecision(
         "c-1", "normal", "credit", 7, digest, "prod", 3, "dubai", "AE", 2,
         tuple(ev.envelope_digest(item) for item in approvals), NOW - 60, NOW + 86400,
     )  # fmt: skip
@@ -151,7 +151,7 @@ def log_of(keys: ev.Keyring, envelopes: list[ev.Envelope], size: int) -> dict[st
     texts = [ev.canonical({"at": NOW, "envelope": ev.envelope_digest(item)}).decode() for item in envelopes]
     texts += [f'{{"at":{number}}}' for number in range(size - len(texts))]
     hashes = [leaf_hash(text.encode()) for text in texts]
-    note = sign_checkpoint(Checkpoint("falaj/benchmark", size, root(hashes)), keys.signer(ev.Role.LOG))
+    note = sign_checkpoint(Checkpoint("falaj/benchmark", size, root(hashes)), keys.signer(ev.SigningRole.LOG))
     inclusion = {
         ev.envelope_digest(item): {
             "index": index,
@@ -177,7 +177,7 @@ def measure(case: Case, rounds: int) -> dict[str, float]:
             way()
             if number:
                 times[name].append((time.perf_counter() - started) * 1000)
-    return {name: statistics.median(found) for name, found in times.items()}
+    return {name: statistics.median(samples) for name, samples in times.items()}
 
 
 def report(medians: dict[str, float]) -> int:

@@ -22,7 +22,7 @@ from pathlib import Path
 from sqlalchemy import insert
 
 from falaj.storage import Database, EventRow
-from falaj.supply_chain.attestations import Role, open_keyring
+from falaj.supply_chain.attestations import SigningRole, open_keyring
 from falaj.trust import audit
 
 NOW = 1_800_000_000.0
@@ -35,9 +35,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--leaves", type=int, default=100_000)
     parser.add_argument("--singles", type=int, default=1_500)
-    given = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="falaj-audit-") as folder:
-        sys.exit(measure(Path(folder), given.leaves, given.singles))
+        sys.exit(measure(Path(folder), options.leaves, options.singles))
 
 
 def measure(folder: Path, leaves: int, singles: int) -> int:
@@ -46,7 +46,7 @@ def measure(folder: Path, leaves: int, singles: int) -> int:
     bare, appended = per_second(singles, bare_row(database)), per_second(singles, append_one(database))
     bare_batch = per_second(leaves // BATCH, bare_rows(database)) * BATCH
     batched = per_second(leaves // BATCH, append_batch(database)) * BATCH
-    export, signer = export_of(database, folder), open_keyring(folder / "keys").signer(Role.LOG)
+    export, signer = export_of(database, folder), open_keyring(folder / "keys").signer(SigningRole.LOG)
     key = folder / "log.pem"
     key.write_text(signer.public_pem)
     verified = seconds(lambda: subprocess.run([sys.executable, VERIFIER, export, key], check=True))
@@ -56,11 +56,11 @@ def measure(folder: Path, leaves: int, singles: int) -> int:
         ("append, batched", batched >= BATCH_LIMIT, f"{batched / bare_batch:.2f} of bare rows", BATCH_LIMIT),
         ("verify 100,000 leaves", verified <= VERIFY_LIMIT_S, f"{verified / hashed:.0f}x reading them", VERIFY_LIMIT_S),
     ]
-    for name, held, ratio, limit in rows:
-        print(f"{name:28} {ratio:24} limit {limit:g} {'held' if held else 'MISSED'}")
+    for name, within_limit, ratio, limit in rows:
+        print(f"{name:28} {ratio:24} limit {limit:g} {'held' if within_limit else 'MISSED'}")
     margins = (appended / SINGLE_LIMIT, batched / BATCH_LIMIT, VERIFY_LIMIT_S / verified)
     print("margin to each limit:", ", ".join(f"{margin:.1f}x" for margin in margins))
-    return 0 if all(held for _, held, _, _ in rows) else 1
+    return 0 if all(within_limit for _, within_limit, _, _ in rows) else 1
 
 
 def append_one(database: Database) -> Callable[[int], None]:
@@ -95,8 +95,10 @@ def bare_rows(database: Database) -> Callable[[int], None]:
     return add
 
 
-def entry(number: int) -> audit.Entry:
-    return audit.Entry("change.approved", f"user:p{number % 50}", f"change/{number}", {"release": "m@1", "n": number})
+def entry(number: int) -> audit.AuditEntry:
+    return audit.AuditEntry(
+        "change.approved", f"user:p{number % 50}", f"change/{number}", {"release": "m@1", "n": number}
+    )
 
 
 def event(number: int) -> dict[str, object]:
@@ -104,7 +106,7 @@ def event(number: int) -> dict[str, object]:
 
 
 def export_of(database: Database, folder: Path) -> Path:
-    signer = open_keyring(folder / "keys").signer(Role.LOG)
+    signer = open_keyring(folder / "keys").signer(SigningRole.LOG)
     with database.transaction() as session:
         text = audit.checkpoint(session, signer, NOW)
     target = folder / "export"

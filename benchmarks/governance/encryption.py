@@ -52,13 +52,13 @@ def run(action: str, home: Path, how: str, argument: str, target: Path) -> tuple
 
 def one_round(work: Path, how: str) -> dict[str, tuple[float, int]]:
     """Every action once, on a new store."""
-    home, argument, found = work / f"home-{how}", str(work / "tree"), {}
+    home, argument, costs = work / f"home-{how}", str(work / "tree"), {}
     for name, action in ACTIONS.items():
         cpu, peak, argument = run(action, home, how, argument, work / "copy")
-        found[name] = cpu, peak
+        costs[name] = cpu, peak
     shutil.rmtree(home)
     shutil.rmtree(work / "copy")
-    return found
+    return costs
 
 
 def log_costs(count: int = 20_000) -> tuple[float, float]:
@@ -67,7 +67,7 @@ def log_costs(count: int = 20_000) -> tuple[float, float]:
     from falaj.supply_chain.encryption import DataKey
 
     answers = [("0190f3a2-7b1c-7d4e-8f5a-6b7c8d9e0f1a", 7, [tuple(range(20))], {"label": [1], "probability": [0.5]})]
-    found = []
+    costs_us = []
     for key in (None, new_log_key(DataKey("00" * 16, "default", bytes(32)))):
         with tempfile.TemporaryDirectory() as folder:
             header = SegmentHeader("m@1", "dev/m", tuple(f"x{n}" for n in range(20)), 0)
@@ -75,9 +75,9 @@ def log_costs(count: int = 20_000) -> tuple[float, float]:
             started = time.process_time()
             for _ in range(count):
                 writer.write(answers)
-            found.append((time.process_time() - started) / count * 1e6)
+            costs_us.append((time.process_time() - started) / count * 1e6)
             writer.close()
-    return found[0], found[1]
+    return costs_us[0], costs_us[1]
 
 
 def main() -> None:
@@ -92,8 +92,8 @@ def main() -> None:
         make_tree(work / "tree", int(options.gigabytes * 1e9))
         rounds = [{how: one_round(work, how) for how in ("off", "on")} for _ in range(options.rounds)]
     for name in ACTIONS:
-        off, on = (statistics.median(found[how][name][0] for found in rounds) for how in ("off", "on"))
-        peak = max(found["on"][name][1] for found in rounds)
+        off, on = (statistics.median(round_costs[how][name][0] for round_costs in rounds) for how in ("off", "on"))
+        peak = max(round_costs["on"][name][1] for round_costs in rounds)
         print(f"{name:24} {off:7.2f} s -> {on:7.2f} s of a core: {on / off:5.2f} times, peak {peak} MB")
     clear, sealed = log_costs()
     print(f"record of the log        {clear:7.2f} us -> {sealed:6.2f} us: {sealed / clear:5.2f} times")

@@ -28,8 +28,8 @@ def main() -> int:
         database = Database(f"sqlite:///{Path(folder) / 'falaj.db'}", open_book(Path(folder), Path(folder) / "keys"))
         database.migrate()
         with database.transaction() as session:
-            wish = NewAccount(PrincipalKind.USER, "ana", accounts.LOCAL, "ana@example.org")
-            row = accounts.create(session, wish, "user:root", NOW)
+            new_account = NewAccount(PrincipalKind.USER, "ana", accounts.LOCAL, "ana@example.org")
+            row = accounts.create(session, new_account, "user:root", NOW)
             ana = accounts.principal_of(row, authenticated_at=NOW)
             carried = open_session(session, ana, "login", NOW)
             token, _ = tokens.issue(session, row, NewToken("ci", frozenset({"read"}), 3600.0), ana, NOW)
@@ -45,13 +45,13 @@ def main() -> int:
         }
         database.close()
     passwords = Passwords()
-    kept = passwords.hash("correct horse battery")
-    known = median_ms(lambda: passwords.verify(kept, "wrong"), 10)
+    password_hash = passwords.hash("correct horse battery")
+    existing_ms = median_ms(lambda: passwords.verify(password_hash, "wrong"), 10)
     unknown = median_ms(lambda: passwords.verify(None, "wrong"), 10)
     for name, took in measured.items():
         print(f"authenticate, {name:15} {took:7.3f} ms")
-    print(f"password of a known name     {known:7.1f} ms")
-    print(f"password of an unknown name  {unknown:7.1f} ms  ratio {unknown / known:.2f}")
+    print(f"password of a known name     {existing_ms:7.1f} ms")
+    print(f"password of an unknown name  {unknown:7.1f} ms  ratio {unknown / existing_ms:.2f}")
     return 0 if max(measured.values()) < LIMIT_MS else 1
 
 

@@ -29,7 +29,7 @@ from falaj.dataplane.prediction_log import LogWriter, SegmentHeader
 from falaj.dataplane.prediction_log.format import encode_record
 from falaj.storage import Database, EvidenceRow, ProjectRow, ReleaseRow, RunRow, StepRunRow
 from falaj.storage.lineage_tables import LineageEdgeRow, ServedRow
-from falaj.supply_chain import attestations as evidence
+from falaj.supply_chain import attestations
 from falaj.trust import lineage
 from falaj.trust.lineage import Node
 
@@ -46,10 +46,10 @@ def main() -> None:
     parser.add_argument("--edges", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--postgres", action="store_true", help="in a PostgreSQL that is started for it")
-    given = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="falaj-lineage-") as folder:
-        url = postgres(Path(folder)) if given.postgres else f"sqlite:///{folder}/falaj.db"
-        sys.exit(measure(Path(folder), url, given.edges, given.rounds))
+        url = postgres(Path(folder)) if options.postgres else f"sqlite:///{folder}/falaj.db"
+        sys.exit(measure(Path(folder), url, options.edges, options.rounds))
 
 
 def postgres(folder: Path) -> str:
@@ -83,8 +83,8 @@ def measure(folder: Path, url: str, edges: int, rounds: int) -> int:
             "from a release up": median_ms(lambda: lineage.upstream(session, release), rounds),
             "from a source down, 1,000": median_ms(lambda: lineage.downstream(session, source, 1_000), rounds),
         }
-    for name, found in took.items():
-        print(f"{name:26} {found / floor:7.1f}x a point query, {LIMIT_MS / found:6.1f}x within its limit")
+    for name, cost_ms in took.items():
+        print(f"{name:26} {cost_ms / floor:7.1f}x a point query, {LIMIT_MS / cost_ms:6.1f}x within its limit")
     return 0 if max(took.values()) < LIMIT_MS else 1
 
 
@@ -156,13 +156,17 @@ def served(run: int) -> dict[str, object]:
 
 def release_in(platform: Platform, run: int) -> None:
     """Give one release its evidence, its run the rows of its steps, and answer a prediction with it."""
-    signer = evidence.open_keyring(platform.home.keys).signer_for(evidence.TRAIN)
-    said = evidence.statement(evidence.TRAIN, [("m", DIGEST)], {"run": f"r{run}", "author": "Ana <ana@example.org>"})
-    envelope = dict(evidence.sign_statement(said, signer))
+    signer = attestations.open_keyring(platform.home.keys).signer_for(attestations.TRAIN)
+    release_statement = attestations.statement(
+        attestations.TRAIN, [("m", DIGEST)], {"run": f"r{run}", "author": "Ana <ana@example.org>"}
+    )
+    envelope = dict(attestations.sign_statement(release_statement, signer))
     with platform.database.transaction() as session:
         for _ in range(8):
             session.add(
-                EvidenceRow(model="m", number=run, run_id=f"r{run}", predicate_type=evidence.TRAIN, envelope=envelope)
+                EvidenceRow(
+                    model="m", number=run, run_id=f"r{run}", predicate_type=attestations.TRAIN, envelope=envelope
+                )
             )
         for step in range(STEPS):
             session.add(

@@ -16,8 +16,8 @@ LIMIT_MB = 350.0
 
 def size_mb(folder: Path) -> float:
     """Megabytes of all files, each counted once."""
-    found = {(stat.st_ino): stat.st_size for path in folder.rglob("*") if (stat := path.lstat()) and path.is_file()}
-    return sum(found.values()) / 1e6
+    sizes = {(stat.st_ino): stat.st_size for path in folder.rglob("*") if (stat := path.lstat()) and path.is_file()}
+    return sum(sizes.values()) / 1e6
 
 
 def installed(what: str, folder: Path) -> float:

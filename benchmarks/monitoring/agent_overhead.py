@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 
 from falaj.dataplane.agent.profiling import Profiling, References
-from falaj.dataplane.agent.profiling.book import Book
-from falaj.dataplane.desired import DesiredState, Endpoint
+from falaj.dataplane.agent.profiling.profile_store import ProfileStore
+from falaj.dataplane.desired_state import DesiredEndpoint, DesiredState
 from falaj.dataplane.prediction_log import LogWriter, SegmentHeader, columns_of, tail
 from falaj.dataplane.prediction_log.format import encode_record
 from falaj.statistics.reference import MonitoringSettings, ReferenceRows, ReleaseReference, build_reference
@@ -32,11 +32,11 @@ DIGEST = Digest("sha256:" + "ab" * 32)
 
 
 class Shelf:
-    def __init__(self, held: ReleaseReference) -> None:
-        self.held = held
+    def __init__(self, release_reference: ReleaseReference) -> None:
+        self.reference = release_reference
 
     def fetch(self, _digest: Digest, target: Path) -> Path:
-        self.held.write(target)
+        self.reference.write(target)
         return target
 
 
@@ -57,12 +57,12 @@ def reference(features: int) -> ReleaseReference:
 
 
 def log(folder: Path, rate: int, features: int, second: int, writers: dict[str, LogWriter]) -> None:
-    found = columns(np.random.default_rng(second), rate, features)
-    names = tuple(found)
+    feature_values = columns(np.random.default_rng(second), rate, features)
+    names = tuple(feature_values)
     if "log" not in writers:
         header = SegmentHeader("delay@1", "prod/delay", names, time.time_ns())
         writers["log"] = LogWriter(folder, header, time.time_ns)
-    rows = list(zip(*(values.tolist() for values in found.values()), strict=True))
+    rows = list(zip(*(values.tolist() for values in feature_values.values()), strict=True))
     for place, row in enumerate(rows):
         name = str(uuid.UUID(int=(second << 64) + place))
         outputs = {"label": [1], "probability": [[0.25, 0.75]]}
@@ -70,26 +70,26 @@ def log(folder: Path, rate: int, features: int, second: int, writers: dict[str, 
 
 
 def main() -> None:
-    asked = argparse.ArgumentParser()
-    asked.add_argument("--seconds", type=int, default=20)
-    asked.add_argument("--rate", type=int, default=1_000)
-    asked.add_argument("--features", type=int, default=20)
-    given = asked.parse_args()
-    with tempfile.TemporaryDirectory() as made:
-        folder = Path(made)
-        endpoint = Endpoint("prod", "delay", 1, DIGEST, reference=DIGEST)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seconds", type=int, default=20)
+    parser.add_argument("--rate", type=int, default=1_000)
+    parser.add_argument("--features", type=int, default=20)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder_name:
+        folder = Path(folder_name)
+        endpoint = DesiredEndpoint("prod", "delay", 1, DIGEST, reference=DIGEST)
         references = References(
-            folder / "references", Shelf(reference(given.features)), time.time, lambda: DesiredState(1, (endpoint,))
+            folder / "references", Shelf(reference(options.features)), time.time, lambda: DesiredState(1, (endpoint,))
         )
-        sent: list[int] = []
+        message_sizes: list[int] = []
         profiling = Profiling(
-            Book(folder / "profiles.db"), folder / "log", None, None, references,
-            lambda message: sent.append(len(json.dumps(message))), growing_s=10,
+            ProfileStore(folder / "profiles.db"), folder / "log", None, None, references,
+            lambda message: message_sizes.append(len(json.dumps(message))), growing_s=10,
         )  # fmt: skip
         writers: dict[str, LogWriter] = {}
         counting, reading, position = 0.0, 0.0, {}
-        for second in range(given.seconds + 1):
-            log(folder / "log" / "replica", given.rate, given.features, second, writers)
+        for second in range(options.seconds + 1):
+            log(folder / "log" / "replica", options.rate, options.features, second, writers)
             started = time.process_time()
             profiling.look()
             profiling.report()
@@ -99,13 +99,15 @@ def main() -> None:
             if second:  # the first look opens the reference
                 counting += middle - started
                 reading += time.process_time() - middle
-        share, alone = counting / given.seconds, reading / given.seconds
+        share, alone = counting / options.seconds, reading / options.seconds
         print(
-            f"{given.rate} predictions/s of {given.features} features: {share:.1%} of a core, {alone:.1%} to read them"
+            f"{options.rate} predictions/s of {options.features} features: {share:.1%} of a core, {alone:.1%} to "
+            "read them"
         )
         print(f"ratio of counting to reading alone: {share / alone:.2f}")
         print(
-            f"bytes sent a report of one open block: {max(sent, default=0)}; rows logged: {given.rate * given.seconds}"
+            f"bytes sent a report of one open block: {max(message_sizes, default=0)}; rows logged: "
+            f"{options.rate * options.seconds}"
         )
 
 

@@ -128,13 +128,13 @@ def false_alarms(contender: Contender, make_stream: Callable[..., Stream], refer
 
 def delay(contender: Contender, streams: Callable[..., tuple[Stream, Stream]], seeds: int) -> tuple[float, float]:
     """Mean rows from the change to the first alarm after it, and the share of runs without one in 20,000 rows."""
-    found, missed = [], 0
+    delays, missed = [], 0
     for seed in range(max(3, seeds // contender.cost)):
         reference, stream = streams(np.random.default_rng(1_000 + seed))
         first = next((row - BEFORE for row in contender.alarms(reference, stream) if row > BEFORE), None)
         missed += first is None
-        found.append(LONGEST if first is None else first)
-    return float(np.mean(found)), missed / len(found)
+        delays.append(LONGEST if first is None else first)
+    return float(np.mean(delays)), missed / len(delays)
 
 
 def rise(rng: np.random.Generator, before: float, after: float) -> tuple[Stream, Stream]:

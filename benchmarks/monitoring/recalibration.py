@@ -94,23 +94,23 @@ def shuffled(year: Year, seed: int) -> Vector:
     """The days that are served, in random order: no season, and whole days together."""
     order = np.arange(LAST + 1)
     order[FIRST_SERVED:] = FIRST_SERVED + np.random.default_rng(seed).permutation(LAST + 1 - FIRST_SERVED)
-    found: Vector = order[year.day].astype(np.float64)
-    return found
+    shuffled_days: Vector = order[year.day].astype(np.float64)
+    return shuffled_days
 
 
 def measured(year: Year) -> dict[str, Outcome]:
     """All lines of the table."""
-    found = {
+    outcomes = {
         f"{name}, {variant}": live(year, starts, settings)
         for variant, settings in VARIANTS.items()
         for name, starts in TRAININGS.items()
     }
     for name, starts in TRAININGS.items():
-        found[f"{name}, labels a week late"] = live(year, starts, DEFAULT, delay=7.0)
+        outcomes[f"{name}, labels a week late"] = live(year, starts, DEFAULT, delay=7.0)
     for seed in range(3):
         never = TRAININGS["never trained again"]
-        found[f"days in random order {seed}"] = live(year, never, DEFAULT, days=shuffled(year, seed))
-    return found
+        outcomes[f"days in random order {seed}"] = live(year, never, DEFAULT, days=shuffled(year, seed))
+    return outcomes
 
 
 def main() -> None:
@@ -119,13 +119,13 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--every", type=int, default=4, help="takes every so many-th flight alone")
     parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
-    found = measured(Year(given.folder, given.every))
-    if given.json:
-        print(json.dumps({name: vars(outcome) for name, outcome in found.items()}))
+    options = parser.parse_args()
+    outcomes = measured(Year(options.folder, options.every))
+    if options.json:
+        print(json.dumps({name: vars(outcome) for name, outcome in outcomes.items()}))
         return
     print(f"{'':45}  bare    recal.  gain    strength  largest offset")
-    for name, each in found.items():
+    for name, each in outcomes.items():
         figures = f"{each.bare:.4f}  {each.recalibrated:.4f}  {each.bare - each.recalibrated:+.4f}"
         print(f"{name:45}  {figures}  {each.strength:8.2f}  {each.largest:.2f}")
 

@@ -45,7 +45,7 @@ def main() -> None:
     print("| days of reference | limit | mean run without a change / promised | mean delay, days | median |")
     print("|---|---|---|---|---|")
     for length in (14, 30, 60):
-        found: dict[str, list[tuple[int, int]]] = {}
+        runs_by_name: dict[str, list[tuple[int, int]]] = {}
         for seed in range(seeds):
             rng = np.random.default_rng(seed)
             reference = days(rng, length)
@@ -53,8 +53,8 @@ def main() -> None:
             for name, baseline in limits(calibrate(reference, run_length=PROMISE), reference).items():
                 alarms = [advance(baseline, ConceptState(), stream).alarm for stream in (calm, worse)]
                 blocks = [alarm.block if alarm else LONGEST for alarm in alarms]
-                found.setdefault(name, []).append((blocks[0], blocks[1]))
-        for name, runs in found.items():
+                runs_by_name.setdefault(name, []).append((blocks[0], blocks[1]))
+        for name, runs in runs_by_name.items():
             run, delay = np.mean(runs, axis=0)
             print(f"| {length} | {name} | {run / PROMISE:.1f} | {delay:.0f} | {np.median(runs, axis=0)[1]:.0f} |")
 

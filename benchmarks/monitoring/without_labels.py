@@ -21,7 +21,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from falaj.statistics.performance import Window, estimate, fit_calibration
+from falaj.statistics.performance import EstimationWindow, estimate, fit_calibration
 
 Vector = NDArray[np.float64]
 TRUTH: dict[str, Callable[[Vector, Vector], float]] = {
@@ -59,17 +59,17 @@ def main() -> None:
     for metric, true in TRUTH.items():
         constant = true(label[held_out], score[held_out])
         for share in (0.0, 0.1):
-            errors, constants, held = [], [], []
+            errors, constants, coverage = [], [], []
             for week in range(9, 52):
                 rows = (day > 7 * week) & (day <= 7 * week + 7)
-                known = np.where(rng.random(rows.sum()) < share, label[rows], np.nan)
-                window = Window(score[rows], known, None if share else day[rows])
-                found, truth = estimate(metric, window, calibration, rng=rng), true(label[rows], score[rows])
-                assert found.value is not None and found.interval is not None
-                errors.append(abs(found.value - truth))
+                partial_labels = np.where(rng.random(rows.sum()) < share, label[rows], np.nan)
+                window = EstimationWindow(score[rows], partial_labels, None if share else day[rows])
+                estimation, truth = estimate(metric, window, calibration, rng=rng), true(label[rows], score[rows])
+                assert estimation.value is not None and estimation.interval is not None
+                errors.append(abs(estimation.value - truth))
                 constants.append(abs(constant - truth))
-                held.append(found.interval[0] <= truth <= found.interval[1])
-            print(f"| {metric} | {share:.0%} | {np.mean(errors) / np.mean(constants):.2f} | {np.mean(held):.0%} |")
+                coverage.append(estimation.interval[0] <= truth <= estimation.interval[1])
+            print(f"| {metric} | {share:.0%} | {np.mean(errors) / np.mean(constants):.2f} | {np.mean(coverage):.0%} |")
 
 
 if __name__ == "__main__":

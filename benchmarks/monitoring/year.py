@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import roc_auc_score
 from year_flights import FIRST_SERVED, Vector, Year, first_of
-from year_loop import Alert, Loop, Training, Wish
+from year_loop import Alert, Loop, ProjectPolicy, Training
 from year_picture import drawing
 
 from falaj.statistics.reference import MonitoringSettings
@@ -62,8 +62,8 @@ def by_month(year: Year, scores: Vector) -> list[tuple[float, float]]:
 
 def is_false(year: Year, alert: Alert) -> bool:
     """Whether an alert that asked for a retraining accused a model that kept its limit in the four weeks after."""
-    assert alert.asked is not None
-    after = (year.day > alert.asked) & (year.day <= alert.asked + FALSE_AFTER_DAYS)
+    assert alert.requested_at is not None
+    after = (year.day > alert.requested_at) & (year.day <= alert.requested_at + FALSE_AFTER_DAYS)
     return brier(year, alert.accused.scores, after) <= alert.limit
 
 
@@ -75,15 +75,17 @@ def gain(year: Year, training: Training, until: int) -> float:
 
 def loop_of(year: Year, settings: Mapping[str, object], labels: int | None) -> Loop:
     """Live through the year with these settings."""
-    return Loop(year, Wish(MonitoringSettings.of({**settings, "label_delay_s": 86_400.0}), labels=labels)).live()
+    return Loop(
+        year, ProjectPolicy(MonitoringSettings.of({**settings, "label_delay_s": 86_400.0}), labels=labels)
+    ).live()
 
 
 def report(year: Year, lines: Mapping[str, Vector]) -> None:
     """Brier score and AUC by month."""
-    found = {name: by_month(year, scores) for name, scores in lines.items()}
+    months_by_name = {name: by_month(year, scores) for name, scores in lines.items()}
     print(f"| month | late | {' | '.join(f'{name}: Brier / AUC' for name in lines)} |\n|{'---|' * (len(lines) + 2)}")
     for index, month in enumerate(MONTHS):
-        cells = [f"{part[index][0]:.4f} / {part[index][1]:.3f}" for part in found.values()]
+        cells = [f"{part[index][0]:.4f} / {part[index][1]:.3f}" for part in months_by_name.values()]
         print(f"| {month} | {year.label[year.month == month].mean():.0%} | {' | '.join(cells)} |")
     print(f"| all | | {' | '.join(f'{brier(year, scores):.4f}' for scores in lines.values())} |\n")
 
@@ -91,9 +93,13 @@ def report(year: Year, lines: Mapping[str, Vector]) -> None:
 def tell(year: Year, loop: Loop) -> None:
     """Alerts and trainings, one a line."""
     for alert in loop.alerts:
-        asked = "no training asked for" if alert.asked is None else f"a training asked for on day {alert.asked}"
-        right = "" if alert.asked is None else ", false" if is_false(year, alert) else ", true"
-        print(f"  alert, day {alert.day}: {'+'.join(sorted(alert.fired))}, {alert.cause}; {asked}{right}")
+        training_text = (
+            "no training asked for"
+            if alert.requested_at is None
+            else f"a training asked for on day {alert.requested_at}"
+        )
+        right = "" if alert.requested_at is None else ", false" if is_false(year, alert) else ", true"
+        print(f"  alert, day {alert.day}: {'+'.join(sorted(alert.fired))}, {alert.cause}; {training_text}{right}")
     for training, until in zip(loop.trainings, ends(loop.trainings), strict=True):
         came = f"came in, gained {gain(year, training, until):+.4f}" if training.won else "stayed out"
         print(
@@ -115,14 +121,14 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="take every so many-th flight alone")
     parser.add_argument("--picture", type=Path)
     parser.add_argument("--others", action="store_true", help="show other settings as well")
-    asked = parser.parse_args()
-    year = Year(asked.folder, asked.every)
-    loops = {name: loop_of(year, *WISHES[name]) for name in list(WISHES)[: None if asked.others else 2]}
+    options = parser.parse_args()
+    year = Year(options.folder, options.every)
+    loops = {name: loop_of(year, *WISHES[name]) for name in list(WISHES)[: None if options.others else 2]}
     lines = {"never": never(year), "monthly": monthly(year)}
     lines |= {name: loop.scores for name, loop in list(loops.items())[:2]}
     report(year, lines)
     for name, loop in loops.items():
-        asking = [alert for alert in loop.alerts if alert.asked is not None]
+        asking = [alert for alert in loop.alerts if alert.requested_at is not None]
         print(
             f"{name}: Brier {brier(year, loop.scores):.4f}, {loop.windows} windows, {len(loop.alerts)} alerts, ", end=""
         )
@@ -132,11 +138,11 @@ def main() -> None:
         )
         print(f"{len(loop.trainings)} trainings, {sum(each.won for each in loop.trainings)} came in")
         tell(year, loop)
-    if asked.picture:
-        asked.picture.parent.mkdir(parents=True, exist_ok=True)
+    if options.picture:
+        options.picture.parent.mkdir(parents=True, exist_ok=True)
         marks = [training.day for training in loops["loop"].trainings if training.won]
         courses = {name: [each for each, _ in by_month(year, lines[name])] for name in ("never", "monthly", "loop")}
-        asked.picture.write_text(drawing(courses, list(MONTHS), marks))
+        options.picture.write_text(drawing(courses, list(MONTHS), marks))
     print(f"{time.process_time():.0f} s of CPU")
 
 

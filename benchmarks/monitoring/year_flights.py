@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from falaj.statistics.profiles import Coded, Column
+from falaj.statistics.profiles import Categorical, Column
 from falaj.statistics.reference import ReferenceRows
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples/flights/src"))
@@ -66,21 +66,23 @@ class Year:
     @cached_property
     def columns(self) -> dict[str, Column]:
         """What the model knows of every flight."""
-        found: dict[str, Column] = {}
+        columns_by_name: dict[str, Column] = {}
         for name in FEATURES:
             column = self.table[name]
             if name in CATEGORIES:
                 levels = column.unique().drop_nulls().sort().to_list()
                 place = {level: index for index, level in enumerate(levels)}
-                found[name] = Coded(np.array([place.get(value, -1) for value in column.to_list()]), tuple(levels))
+                columns_by_name[name] = Categorical(
+                    np.array([place.get(value, -1) for value in column.to_list()]), tuple(levels)
+                )
             else:
-                found[name] = column.cast(pl.Float64).fill_null(float("nan")).to_numpy()
-        return found
+                columns_by_name[name] = column.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        return columns_by_name
 
     def some(self, rows: Rows | slice) -> dict[str, Column]:
         """The columns of some flights."""
         return {
-            name: Coded(column.codes[rows], column.levels) if isinstance(column, Coded) else column[rows]
+            name: Categorical(column.codes[rows], column.levels) if isinstance(column, Categorical) else column[rows]
             for name, column in self.columns.items()
         }
 
@@ -97,12 +99,12 @@ class Year:
 
     def _out_of_fold(self, day: int) -> ReferenceRows:
         """All days before one, each scored by a model of three of four days that it is none of."""
-        scores, known = np.full(len(self.day), np.nan), self.day < day
+        scores, is_past = np.full(len(self.day), np.nan), self.day < day
         for fold in range(FOLDS):
-            held_out = known & (self.day % FOLDS == fold)
-            scores[held_out] = self._trained(known & ~held_out, held_out)[held_out]
+            held_out = is_past & (self.day % FOLDS == fold)
+            scores[held_out] = self._trained(is_past & ~held_out, held_out)[held_out]
         return ReferenceRows(
-            self.some(known), held_out=True, label=self.label[known], score=scores[known], at=self.at[known],
+            self.some(is_past), held_out=True, label=self.label[is_past], score=scores[is_past], at=self.at[is_past],
             probabilities=True,
         )  # fmt: skip
 

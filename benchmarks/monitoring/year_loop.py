@@ -14,15 +14,15 @@ from year_flights import DAY_S, FIRST_SERVED, LAST, Model, Vector, Year
 
 from falaj.build.checks.backtest import BacktestVerdict, backtest
 from falaj.build.checks.paired import ScoredRows
-from falaj.control.monitoring.evaluation import Judged, MonitorState, Run, WindowBlock, judge
-from falaj.control.monitoring.triage import Action, Cause
+from falaj.control.monitoring.evaluation import LossBlock, MonitorState, WindowBlock, WindowEvaluation, judge
+from falaj.control.monitoring.triage import Cause, TriageAction
 from falaj.control.retraining import (
     FeedbackWish,
-    Outcome,
     PastTraining,
     RetrainingPolicy,
     Start,
     TooShort,
+    TrainingOutcome,
     Trigger,
     TriggerKind,
     Wait,
@@ -39,7 +39,7 @@ MARGIN = 0.005  # of the example's gate "brier not worse than live"
 
 
 @dataclass(frozen=True)
-class Wish:
+class ProjectPolicy:
     """What a project says of its monitors and its trainings.
 
     Args:
@@ -76,7 +76,7 @@ class Alert:
     limit: float
     fired: set[str] = field(default_factory=set)
     cause: Cause = Cause.NONE
-    asked: int | None = None
+    requested_at: int | None = None
     reasons: tuple[str, ...] = ()
 
 
@@ -97,11 +97,11 @@ class Loop:
 
     Args:
         year: The flights.
-        wish: What the project says.
+        policy: What the project says.
     """
 
-    def __init__(self, year: Year, wish: Wish) -> None:
-        self.year, self.wish = year, wish
+    def __init__(self, year: Year, loop_settings: ProjectPolicy) -> None:
+        self.year, self.policy = year, loop_settings
         self.alerts: list[Alert] = []
         self.trainings: list[Training] = []
         self.windows = 0
@@ -120,7 +120,7 @@ class Loop:
             self._count(day)
             if day - 1 >= self.since:
                 self._label(day - 1)
-            if (day + 1) % self.wish.settings.window == 0:
+            if (day + 1) % self.policy.settings.window == 0:
                 self._judge(day)
             self._train(day)
         return self
@@ -130,12 +130,12 @@ class Loop:
         now, before = (day - 1) * DAY_S, getattr(self, "state", None)
         self.champion, self.since, self.release = champion, day, len(self.trainings) + 1
         self.reference: ReleaseReference = build_reference(
-            [self.year.out_of_fold(champion.until)], self.wish.settings, salt=b"year"
+            [self.year.out_of_fold(champion.until)], self.policy.settings, salt=b"year"
         )
-        self.state = MonitorState.begin(self.release, self.wish.settings.run_length, now, before)
+        self.state = MonitorState.begin(self.release, self.policy.settings.run_length, now, before)
         self.blocks: dict[int, WindowBlock] = {}
         self.tallies: dict[int, LossTally] = {}
-        self.filling, self.runs = LossRun(), list[Run]()
+        self.filling, self.runs = LossRun(), list[LossBlock]()
         self._open = None
 
     def _count(self, day: int) -> None:
@@ -152,56 +152,57 @@ class Loop:
         """The labels of a day, as the agent counts them, on the day after."""
         assert self.reference.loss is not None
         that, known_at = self.year.day == day, day * DAY_S + LABEL_DELAY_S
-        found = ((self.champion.scores - self.year.label)[that] ** 2).tolist()
-        self.tallies[day] = LossTally().added(found, [])
-        for loss, at in zip(found, self.year.at[that].tolist(), strict=True):
+        squared_losses = ((self.champion.scores - self.year.label)[that] ** 2).tolist()
+        self.tallies[day] = LossTally().added(squared_losses, [])
+        for loss, at in zip(squared_losses, self.year.at[that].tolist(), strict=True):
             self.filling, full = self.filling.added([loss], at, known_at, self.reference.loss.block_rows)
             self.runs += [
-                Run(one.number, one.rows, one.total / one.rows, one.start, one.end, one.labelled_at) for one in full
+                LossBlock(one.number, one.rows, one.total / one.rows, one.start, one.end, one.labelled_at)
+                for one in full
             ]
 
     def _judge(self, day: int) -> None:
-        now, size = day * DAY_S, self.wish.settings.window
+        now, size = day * DAY_S, self.policy.settings.window
         days = [each for each in range(day + 1 - size, day + 1) if each in self.blocks]
         blocks = [
             WindowBlock(**{**vars(self.blocks[each]), "losses": self.tallies[each].to_json()})
             if each in self.tallies else self.blocks[each]
             for each in days
         ]  # fmt: skip
-        judged = judge(self.reference, blocks, self.runs, self.state, now)
-        self.state, self.runs, self.windows = judged.state, [], self.windows + 1
-        self._follow(judged, day)
-        if judged.verdict.act and judged.verdict.action is Action.RETRAIN:
-            self._ask(judged, day)
+        evaluation = judge(self.reference, blocks, self.runs, self.state, now)
+        self.state, self.runs, self.windows = evaluation.state, [], self.windows + 1
+        self._follow(evaluation, day)
+        if evaluation.verdict.act and evaluation.verdict.action is TriageAction.RETRAIN:
+            self._ask(evaluation, day)
 
-    def _follow(self, judged: Judged, day: int) -> None:
-        if self._open is None and judged.fired:
+    def _follow(self, evaluation: WindowEvaluation, day: int) -> None:
+        if self._open is None and evaluation.fired:
             assert self.reference.loss is not None
             expected = self.reference.loss.mean
-            self._open = Alert(day, self.champion, expected + self.wish.settings.tolerated(expected))
+            self._open = Alert(day, self.champion, expected + self.policy.settings.tolerated(expected))
             self.alerts.append(self._open)
         if self._open is None:
             return
-        self._open.fired |= set(judged.fired)
-        self._open.cause = max(self._open.cause, judged.verdict.cause, key=lambda cause: cause.severity)
+        self._open.fired |= set(evaluation.fired)
+        self._open.cause = max(self._open.cause, evaluation.verdict.cause, key=lambda cause: cause.severity)
         if self.state.episode.cause is Cause.NONE and self.state.quiet >= 3:
             self._open = None
 
-    def _ask(self, judged: Judged, day: int) -> None:
+    def _ask(self, evaluation: WindowEvaluation, day: int) -> None:
         assert self._open is not None
-        if self._open.asked is None:
-            self._open.asked, self._open.reasons = day, judged.verdict.reasons
+        if self._open.requested_at is None:
+            self._open.requested_at, self._open.reasons = day, evaluation.verdict.reasons
         if self._trigger is None:
-            reason = "; ".join(judged.verdict.reasons)
+            reason = "; ".join(evaluation.verdict.reasons)
             occasion = f"alert/{self._open.day}/{day}"
             self._trigger = Trigger(TriggerKind.DRIFT, "flight-delay", occasion, day * DAY_S, reason)
 
     def _by_labels(self, day: int) -> Trigger | None:
         """The trigger that labels since the last training are, where the project wishes so."""
         labels = int(((self.year.day >= self._counted_from) & (self.year.day < day)).sum())
-        wish = FeedbackWish(every=self.wish.labels and self.wish.labels // self.year.every)
+        feedback_settings = FeedbackWish(every=self.policy.labels and self.policy.labels // self.year.every)
         count = str(len(self.trainings))
-        return feedback_trigger("flight-delay", count, wish, labels=labels, loss=None, now=day * DAY_S)
+        return feedback_trigger("flight-delay", count, feedback_settings, labels=labels, loss=None, now=day * DAY_S)
 
     def _train(self, day: int) -> None:
         """Decide about what waits; train, compare, and promote what wins."""
@@ -209,15 +210,17 @@ class Loop:
         if self._trigger is None:
             return
         trigger, now = self._trigger, day * DAY_S
-        decision = decide(trigger, self._history, self.wish.policy, now)
+        decision = decide(trigger, self._history, self.policy.policy, now)
         if isinstance(decision, Wait):
             return
         self._trigger = None
         if not isinstance(decision, Start):
             return
         by_drift = trigger.kind is TriggerKind.DRIFT and self._open is not None
-        drift_at = (self._open.day - self.wish.settings.window) * DAY_S if by_drift and self._open else None
-        window = training_window(self.wish.plan, data_from=0.0, drift_at=drift_at, label_delay_s=LABEL_DELAY_S, now=now)
+        drift_at = (self._open.day - self.policy.settings.window) * DAY_S if by_drift and self._open else None
+        window = training_window(
+            self.policy.plan, data_from=0.0, drift_at=drift_at, label_delay_s=LABEL_DELAY_S, now=now
+        )
         if isinstance(window, TooShort):
             self._trigger = trigger
             return
@@ -227,7 +230,7 @@ class Loop:
         won = verdict.wins or (trigger.kind is TriggerKind.DRIFT and _as_good(verdict))
         self.trainings.append(Training(day, self.champion, candidate, verdict, won, str(trigger.kind)))
         self._counted_from = day
-        outcome = Outcome.WON if won else Outcome.LOST
+        outcome = TrainingOutcome.WON if won else TrainingOutcome.LOST
         self._history.append(PastTraining(trigger.occasion, now, now + 600, outcome, 10.0))
         if won:
             self._begin(candidate, day + 1)
@@ -235,8 +238,13 @@ class Loop:
     def _backtest(self, candidate: Model, last: int) -> BacktestVerdict:
         """Candidate beside champion, on days that neither has been trained on."""
         year = self.year
-        judged = (year.day >= max(candidate.until, self.champion.until)) & (year.day <= last)
-        rows = ScoredRows(year.label[judged], candidate.scores[judged], self.champion.scores[judged], year.day[judged])
+        in_backtest = (year.day >= max(candidate.until, self.champion.until)) & (year.day <= last)
+        rows = ScoredRows(
+            year.label[in_backtest],
+            candidate.scores[in_backtest],
+            self.champion.scores[in_backtest],
+            year.day[in_backtest],
+        )
         return backtest("brier", rows, (), rng=np.random.default_rng(len(self.trainings)))
 
 

@@ -78,5 +78,5 @@ def side_by_side(
 def report(rows: Sequence[tuple[str, float, str]]) -> None:
     """Print measured values beside what they should be."""
     print(f"cores: {len(os.sched_getaffinity(0))}, load: {os.getloadavg()[0]:.1f}")
-    for name, value, wanted in rows:
-        print(f"{name:<64} {value:8.2f}   {wanted}")
+    for name, value, target in rows:
+        print(f"{name:<64} {value:8.2f}   {target}")

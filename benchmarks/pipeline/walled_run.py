@@ -29,8 +29,8 @@ TARGET = 1.10
 def start_bare(launch: Launch, _wall: Wall, stdout: int | None = subprocess.PIPE) -> Launched:
     """Start what an order names without a launcher."""
     (launch.scratch / "tmp").mkdir(parents=True, exist_ok=True)
-    heard, told = os.pipe()
-    os.close(told)
+    heard, write_end = os.pipe()
+    os.close(write_end)
     process = subprocess.Popen(
         launch.command, cwd=launch.folder, env=dict(launch.environ), stdin=subprocess.DEVNULL, stdout=stdout,
         stderr=subprocess.STDOUT, bufsize=0, start_new_session=True,
@@ -40,7 +40,7 @@ def start_bare(launch: Launch, _wall: Wall, stdout: int | None = subprocess.PIPE
 
 def run_once(project: Path, home: Path, *, walled: bool) -> None:
     """One run in this process."""
-    from falaj.control.runs.stand_alone import run_checkout
+    from falaj.control.runs.local import run_checkout
     from falaj.core.home import Home
     from falaj.core.os_processes import process
 
@@ -61,7 +61,7 @@ def measured(project: Path, home: Path, *, walled: bool) -> tuple[float, float]:
     return time.perf_counter() - begin, spent
 
 
-def made(folder: Path, checks: str) -> Path:
+def make_project(folder: Path, checks: str) -> Path:
     """The template's project with its lockfile."""
     from falaj.config.create import create_project
 
@@ -95,23 +95,24 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=7)
     options.add_argument("--checks", default="model-files")
     options.add_argument("--environments", type=Path, help="where environments of projects are kept")
-    given = options.parse_args()
+    arguments = options.parse_args()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        project = made(folder, given.checks)
-        environments = given.environments or folder / "envs"
+        project = make_project(folder, arguments.checks)
+        environments = arguments.environments or folder / "envs"
         if not environments.is_dir():
             measured(project, home_of(folder, "first", environments), walled=True)  # builds the environment
         seconds, processor = [], []
-        for number in range(given.rounds):
+        for number in range(arguments.rounds):
             ways = (True, False) if number % 2 else (False, True)
-            found = {
+            timings = {
                 way: measured(project, home_of(folder, f"{number}-{way}", environments), walled=way) for way in ways
             }
-            seconds.append(found[True][0] / found[False][0])
-            processor.append(found[True][1] / found[False][1])
+            seconds.append(timings[True][0] / timings[False][0])
+            processor.append(timings[True][1] / timings[False][1])
             print(
-                f"round {number + 1}: {found[True][1]:.1f} s of the processor, bare {found[False][1]:.1f} s", flush=True
+                f"round {number + 1}: {timings[True][1]:.1f} s of the processor, bare {timings[False][1]:.1f} s",
+                flush=True,
             )
     for name, ratios in (("processor time", processor), ("seconds", seconds)):
         ratio, low, high = interval(ratios)

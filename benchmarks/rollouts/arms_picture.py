@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from identical import NAME
 
-from falaj.dataplane.accesslog import Access, AccessLog
+from falaj.dataplane.access_log import Access, AccessLog
 from falaj.dataplane.agent.rollouts.counting import by_endpoint
 
 WIDTH, HEIGHT, LEFT, TOP = 640, 240, 56, 40
@@ -54,12 +54,12 @@ def drawing(accesses: Sequence[Access]) -> str:
 
 
 def shares(mine: Sequence[Access], begin: float, end: float, cut: float) -> list[tuple[int, float]]:
-    found = []
+    points = []
     for second in range(int(end - begin) - SMOOTH_S):
         within = [a.latency_ms > cut for a in mine if begin + second <= a.at < begin + second + SMOOTH_S]
         if within:
-            found.append((second, float(np.mean(within))))
-    return found
+            points.append((second, float(np.mean(within))))
+    return points
 
 
 def y(share: float) -> float:

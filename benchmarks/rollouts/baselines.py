@@ -59,12 +59,12 @@ def nth_largest_rate(count: int) -> Callable[[Counts], np.ndarray]:
 
     def statistic(counts: Counts) -> np.ndarray:
         rate = counts.canary_events / np.maximum(counts.canary, 1)
-        kept = np.full((len(rate), count), -np.inf)
+        top_rates = np.full((len(rate), count), -np.inf)
         out = np.empty(rate.shape)
         for minute in range(rate.shape[1]):
-            kept[:, 0] = np.maximum(kept[:, 0], rate[:, minute])
-            kept.sort(axis=1)
-            out[:, minute] = kept[:, 0]
+            top_rates[:, 0] = np.maximum(top_rates[:, 0], rate[:, minute])
+            top_rates.sort(axis=1)
+            out[:, minute] = top_rates[:, 0]
         return out
 
     return statistic

@@ -19,35 +19,35 @@ from falaj.dataplane.model_server.app import ModelServer
 
 FAULT = Path(sys.argv[1])
 _random = random.Random()
-_known: dict[str, Any] = {"read": 0.0, "fault": {}, "burst_until": 0.0, "burst_looked": 0.0}
+_state: dict[str, Any] = {"read": 0.0, "fault": {}, "burst_until": 0.0, "burst_looked": 0.0}
 _plain = ModelServer.__rsgi__
 
 
 def fault() -> dict[str, Any]:
     now = time.monotonic()
-    if now - _known["read"] > 1.0:
-        _known["read"] = now
-        _known["fault"] = json.loads(FAULT.read_text()) if FAULT.exists() else {}
-    return _known["fault"]
+    if now - _state["read"] > 1.0:
+        _state["read"] = now
+        _state["fault"] = json.loads(FAULT.read_text()) if FAULT.exists() else {}
+    return _state["fault"]
 
 
-def in_burst(found: dict[str, Any]) -> bool:
+def in_burst(fault_settings: dict[str, Any]) -> bool:
     now = time.monotonic()
-    waited, _known["burst_looked"] = now - _known["burst_looked"], now
-    if _random.random() < found.get("burst", 0.0) * min(waited, 10.0) / 60:
-        _known["burst_until"] = now + found.get("burst_s", 2.0)
-    return now < _known["burst_until"]
+    waited, _state["burst_looked"] = now - _state["burst_looked"], now
+    if _random.random() < fault_settings.get("burst", 0.0) * min(waited, 10.0) / 60:
+        _state["burst_until"] = now + fault_settings.get("burst_s", 2.0)
+    return now < _state["burst_until"]
 
 
 async def faulty(self: ModelServer, scope: Any, protocol: Any) -> None:
-    found = fault() if scope.method == "POST" else {}
-    if found.get("hang"):
+    fault_settings = fault() if scope.method == "POST" else {}
+    if fault_settings.get("hang"):
         await asyncio.sleep(3600)
-    if found.get("times", 1.0) > 1 and found.get("past_ms"):
-        await asyncio.sleep((found["times"] - 1) * _random.choice(found["past_ms"]) / 1000)
-    if found.get("plus_ms"):
-        await asyncio.sleep(found["plus_ms"] / 1000)
-    share = 0.6 if found.get("burst") and in_burst(found) else found.get("fail", 0.0)
+    if fault_settings.get("times", 1.0) > 1 and fault_settings.get("past_ms"):
+        await asyncio.sleep((fault_settings["times"] - 1) * _random.choice(fault_settings["past_ms"]) / 1000)
+    if fault_settings.get("plus_ms"):
+        await asyncio.sleep(fault_settings["plus_ms"] / 1000)
+    share = 0.6 if fault_settings.get("burst") and in_burst(fault_settings) else fault_settings.get("fail", 0.0)
     if share and _random.random() < share:
         protocol.response_bytes(500, [], b"{}")
         return

@@ -28,14 +28,14 @@ from typing import Any
 
 from traffic import Location
 
-from falaj.dataplane.accesslog import Access, AccessLog
-from falaj.dataplane.agent.intake import Offer
-from falaj.dataplane.agent.rollouts import Predictions, Record, Rollouts
+from falaj.dataplane.access_log import Access, AccessLog
+from falaj.dataplane.agent.admission_queue import Offer
+from falaj.dataplane.agent.rollouts import RolloutController, RolloutPredictions, RolloutRecord
 from falaj.dataplane.agent.rollouts.counting import by_endpoint, counted
-from falaj.dataplane.desired import DesiredState, RolloutWish, Servable
+from falaj.dataplane.desired_state import DesiredState, RolloutWish, Servable
 from falaj.dataplane.label_join import LabelJoin
 from falaj.dataplane.runtimes.process.replica import ReplicaOptions, modelserver_command
-from falaj.statistics.rollout import Rollout, RolloutPlan, RolloutState, plan_of
+from falaj.statistics.rollout import RolloutPlan, RolloutProgress, RolloutState, plan_of
 from falaj.statistics.rollout.analysis import Analysis
 from falaj.statistics.rollout.analysis.latency_blocks import LatencyBlocks
 from falaj.statistics.rollout.judging import analysis_plan
@@ -59,10 +59,10 @@ class Round:
 def main() -> int:
     options = _parser().parse_args()
     if options.replay:
-        rounds, asked, failed = [replayed(folder) for folder in sorted(options.replay.iterdir())], 0, 0
+        rounds, request_count, failed = [replayed(folder) for folder in sorted(options.replay.iterdir())], 0, 0
     else:
-        rounds, asked, failed = measured(options)
-    result = summary(rounds, asked, failed)
+        rounds, request_count, failed = measured(options)
+    result = summary(rounds, request_count, failed)
     print(json.dumps(result) if options.json else json.dumps(result, indent=2))
     return 0
 
@@ -134,8 +134,10 @@ def one(location: Location, folder: Path, number: int, options: argparse.Namespa
     past = [line.latency_ms for line in location.log.recent(1 << 18)[0] if math.isfinite(line.latency_ms)]
     fault = {"times": options.times, "past_ms": past[-2000:], "plus_ms": options.plus_ms, "fail": options.fail,
              "hang": options.hang, "burst": options.burst}  # fmt: skip
-    predictions = Predictions(folder / "nothing", None, lambda: LabelJoin(state / "labels.db", folder / "nothing"))
-    rollouts = Rollouts(state, AccessLog(location.log.path), predictions, location.runtime.copies)
+    predictions = RolloutPredictions(
+        folder / "nothing", None, lambda: LabelJoin(state / "labels.db", folder / "nothing")
+    )
+    rollouts = RolloutController(state, AccessLog(location.log.path), predictions, location.runtime.copies)
     both = tuple(location.servables)
     desired = DesiredState(1, tuple(each.endpoint for each in both), {NAME: (RolloutWish(plan),)})
     begin, record = location.log.end(), None
@@ -153,7 +155,7 @@ def one(location: Location, folder: Path, number: int, options: argparse.Namespa
         time.sleep(PASS_S)
     assert record is not None
     if options.keep:
-        kept(options.keep / f"{number:03}", location, begin, record, plan)
+        keep_log(options.keep / f"{number:03}", location, begin, record, plan)
     write_fault(fault_of(both[1]), {"burst": options.burst})
     location.steer(0, only=1)
     return round_of(record, begun)
@@ -166,7 +168,7 @@ def plan_options(options: argparse.Namespace) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def is_over(record: Record, begun: float, seconds: float) -> bool:
+def is_over(record: RolloutRecord, begun: float, seconds: float) -> bool:
     if record.rollout.state not in (RolloutState.PENDING, RolloutState.WARMING, RolloutState.STEPPING):
         return True
     latency = latency_of(record)
@@ -174,12 +176,12 @@ def is_over(record: Record, begun: float, seconds: float) -> bool:
     return bool(begun and since and time.time() - since >= seconds)
 
 
-def latency_of(record: Record) -> LatencyBlocks | None:
+def latency_of(record: RolloutRecord) -> LatencyBlocks | None:
     states = record.analysis.blocks.values() if record.analysis else ()
     return next((state for state in states if isinstance(state, LatencyBlocks)), None)
 
 
-def round_of(record: Record, begun: float) -> Round:
+def round_of(record: RolloutRecord, begun: float) -> Round:
     rollout, latency = record.rollout, latency_of(record)
     settled = latency.settled_s if latency else begun
     since = settled or begun
@@ -193,7 +195,7 @@ def round_of(record: Record, begun: float) -> Round:
     return Round(words.get(rollout.state, str(rollout.state)), rollout.reason, ended - since, took, record.answered[1])
 
 
-def summary(rounds: Sequence[Round], asked: int, failed: int) -> dict[str, Any]:
+def summary(rounds: Sequence[Round], request_count: int, failed: int) -> dict[str, Any]:
     """What happened, with the upper 95% limit of the share that was rolled back."""
     by = {state: [each for each in rounds if each.state == state] for state in ("rolled_back", "promoted", "undecided")}
     bad = by["rolled_back"]
@@ -201,7 +203,7 @@ def summary(rounds: Sequence[Round], asked: int, failed: int) -> dict[str, Any]:
         "rounds": len(rounds), "rolled_back": len(bad), "upper_95": upper(len(bad), len(rounds)),
         "promoted": len(by["promoted"]), "undecided": len(by["undecided"]),
         "paused": sum(each.state in ("paused", "inconclusive") for each in rounds),
-        "requests": asked, "failed": failed, "candidate_requests": sum(each.exposed for each in rounds),
+        "requests": request_count, "failed": failed, "candidate_requests": sum(each.exposed for each in rounds),
         "seconds": [round(each.seconds, 1) for each in rounds],
         "median_seconds_to_rollback": median(bad), "median_seconds_to_promotion": median(by["promoted"]),
         "burn_in_seconds": [None if each.settled_s is None else round(each.settled_s, 1) for each in rounds],
@@ -222,7 +224,7 @@ def upper(count: int, rounds: int) -> float | None:
     return 1.0 if count == rounds else round(float(beta.ppf(0.95, count + 1, rounds - count)), 4)
 
 
-def kept(folder: Path, location: Location, begin: Any, record: Record, plan: RolloutPlan) -> None:
+def keep_log(folder: Path, location: Location, begin: Any, record: RolloutRecord, plan: RolloutPlan) -> None:
     folder.mkdir(parents=True)
     lines = location.log.path.read_bytes()[begin.offset if begin else 0 :]
     (folder / "access.jsonl").write_bytes(lines)
@@ -236,8 +238,9 @@ def replayed(folder: Path) -> Round:
     stored = json.loads((folder / "plan.json").read_text())
     plan = RolloutPlan.from_json(stored["plan"])
     accesses = by_endpoint(AccessLog(folder / "access.jsonl").read(limit=1 << 30)[0]).get(NAME, [])
-    record = Record(
-        plan, Rollout(RolloutState.STEPPING, since=stored["ready_at"]), Analysis.start(analysis_plan(plan, (), ())),
+    record = RolloutRecord(
+        plan, RolloutProgress(RolloutState.STEPPING, since=stored["ready_at"]),
+        Analysis.start(analysis_plan(plan, (), ())),
         ready_at=stored["ready_at"], lengths_s=tuple(stored["lengths_s"]),
     )  # fmt: skip
     for now, batch in passes(accesses):

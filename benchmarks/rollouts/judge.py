@@ -19,11 +19,11 @@ def evidence(counts: Counts, bets: np.ndarray = arms.FASTER, shares: np.ndarray 
     shares = np.exp(arms.LOG_SHARES) if shares is None else shares
     canary, both = counts.canary_events, counts.canary_events + counts.stable_events
     steady = (counts.weight == counts.weight[0]).all()
-    hits, seen = canary.cumsum(axis=1), both.cumsum(axis=1)
+    hits, event_counts = canary.cumsum(axis=1), both.cumsum(axis=1)
     total = np.zeros(canary.shape)
     for bet, share in zip(bets, shares, strict=True):
         spread = np.log1p(counts.weight * (bet - 1))
-        spent = seen * spread[0] if steady else (both * spread).cumsum(axis=1)
+        spent = event_counts * spread[0] if steady else (both * spread).cumsum(axis=1)
         total += share * np.exp(np.minimum(hits * np.log(bet) - spent, 500))
     return total
 
@@ -68,11 +68,11 @@ def promoted(stream: Stream, rng: np.random.Generator, runs: int, line: float) -
 
 @lru_cache(maxsize=8)
 def _least_hits(most: int, weight: float, line: float) -> np.ndarray:
-    seen = np.arange(most + 1)
-    low, high = np.zeros(most + 1, dtype=np.int64), seen + 1  # high: more than there can be
+    event_counts = np.arange(most + 1)
+    low, high = np.zeros(most + 1, dtype=np.int64), event_counts + 1  # high: more than there can be
     while (low < high).any():
         middle = (low + high) // 2
-        logs = middle[:, None] * np.log(arms.FASTER) - seen[:, None] * np.log1p(weight * (arms.FASTER - 1))
+        logs = middle[:, None] * np.log(arms.FASTER) - event_counts[:, None] * np.log1p(weight * (arms.FASTER - 1))
         enough = np.logaddexp.reduce(logs + arms.LOG_SHARES, axis=1) >= np.log(line)
         low, high = np.where(enough, low, np.minimum(middle + 1, high)), np.where(enough, middle, high)
     return high

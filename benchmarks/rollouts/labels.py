@@ -84,7 +84,7 @@ def arms_of(count: int, weights: tuple[float, ...]) -> Block:
 def decided(rng: np.random.Generator, course: Course, block: Block, *, paired: bool, tolerated: float, steps: int):
     """The days on which it was rolled back and promoted, 0 for never; looked at after every day."""
     plan = AnalysisPlan((MetricSpec.quality("loss", tolerated=tolerated),), alpha=ALPHA, starts=steps)
-    bets, found, step = Bets().start(plan.start_weight(0)), [0, 0], 0
+    bets, first_days, step = Bets().start(plan.start_weight(0)), [0, 0], 0
     for day, worse in enumerate(course.days(rng)):
         if day * steps // DAYS > step:
             step += 1
@@ -92,10 +92,10 @@ def decided(rng: np.random.Generator, course: Course, block: Block, *, paired: b
         difference = LabelBlock(day, 0.0, {0.5: block(rng, day, worse)}).difference(paired=paired)
         bets = bets if difference is None else bets.on(difference, tolerated, 0.02)
         reached = bets.log_harm(plan.unspent(step)) >= -np.log(ALPHA), bets.log_safe()[0] >= -np.log(plan.alpha_promote)
-        found = [before or (day + 1) * bool(now) for before, now in zip(found, reached, strict=True)]
-        if found[0]:
+        first_days = [before or (day + 1) * bool(now) for before, now in zip(first_days, reached, strict=True)]
+        if first_days[0]:
             break
-    return found
+    return first_days
 
 
 def interval(hits: int, runs: int) -> str:
@@ -106,12 +106,12 @@ def interval(hits: int, runs: int) -> str:
     return f"{share:.1%} ({max(low, 0):.1%} to {high:.1%})"
 
 
-def row(name: str, found: list[list[int]]) -> str:
+def row(name: str, run_days: list[list[int]]) -> str:
     """A line of a table: rolled back, the median day of it, promoted, the median day of it."""
     cells = []
     for place in (0, 1):
-        days = [each[place] for each in found if each[place]]
-        cells += [interval(len(days), len(found)), f"{np.median(days):.0f}" if days else ""]
+        days = [each[place] for each in run_days if each[place]]
+        cells += [interval(len(days), len(run_days)), f"{np.median(days):.0f}" if days else ""]
     return f"| {name} | {' | '.join(cells)} |"
 
 
@@ -126,11 +126,11 @@ def by_days(runs: int, seed: int) -> None:
     for place, (name, (block, paired, worse, steps)) in enumerate(kinds.items()):
         rng = np.random.default_rng([seed, place])
         for course_name, course in COURSES.items():
-            found = [decided(rng, course, block, paired=paired, tolerated=0.005, steps=steps) for _ in range(runs)]
-            print(row(f"{name}: equal, {course_name}", found), flush=True)
+            run_days = [decided(rng, course, block, paired=paired, tolerated=0.005, steps=steps) for _ in range(runs)]
+            print(row(f"{name}: equal, {course_name}", run_days), flush=True)
         few = max(runs // 5, 20)
-        found = [decided(rng, Course(worse), block, paired=paired, tolerated=0.005, steps=steps) for _ in range(few)]
-        print(row(f"{name}: worse by {worse}", found), flush=True)
+        run_days = [decided(rng, Course(worse), block, paired=paired, tolerated=0.005, steps=steps) for _ in range(few)]
+        print(row(f"{name}: worse by {worse}", run_days), flush=True)
 
 
 def by_steps(runs: int, seed: int) -> None:
@@ -139,8 +139,10 @@ def by_steps(runs: int, seed: int) -> None:
     for steps in (10, 30):
         rng = np.random.default_rng([seed, 10, steps])
         block = arms_of(1_000, tuple(np.linspace(0.02, 0.5, steps)))
-        found = [decided(rng, COURSES["both"], block, paired=False, tolerated=0.005, steps=steps) for _ in range(runs)]
-        print(row(f"{steps} steps, equal", found), flush=True)
+        run_days = [
+            decided(rng, COURSES["both"], block, paired=False, tolerated=0.005, steps=steps) for _ in range(runs)
+        ]
+        print(row(f"{steps} steps, equal", run_days), flush=True)
 
 
 def of_users(runs: int, seed: int) -> None:
@@ -212,8 +214,8 @@ def of_arrival(runs: int, seed: int) -> None:
     print("\n| labels of equal arms come | rolled back | paused |\n|---|---|---|")
     for place, (name, slower) in enumerate(ARRIVALS.items()):
         rng = np.random.default_rng([seed, 30, place])
-        found = [_arrival_run(rng, slower) for _ in range(runs)]
-        cells = [interval(sum(each[side] for each in found), runs) for side in (0, 1)]
+        run_results = [_arrival_run(rng, slower) for _ in range(runs)]
+        cells = [interval(sum(each[side] for each in run_results), runs) for side in (0, 1)]
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 
@@ -242,10 +244,10 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few runs, wide intervals")
     parser.add_argument("--only", nargs="*", choices=list(sections), default=list(sections))
     parser.add_argument("--seed", type=int, default=1)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     runs = {"days": 2_000, "ramps": 2_000, "users": 1_000, "arrival": 200}
-    for name in asked.only:
-        sections[name](max(runs[name] // (10 if asked.quick else 1), 20), asked.seed)
+    for name in options.only:
+        sections[name](max(runs[name] // (10 if options.quick else 1), 20), options.seed)
 
 
 if __name__ == "__main__":

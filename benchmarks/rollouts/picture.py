@@ -34,7 +34,7 @@ class Course:
     """
 
     title: str
-    seen: list[float] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
     lines: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in COLOURS})
     steps: list[tuple[float, float]] = field(default_factory=list)
     end: str = ""
@@ -65,33 +65,34 @@ def rollout(title: str, seed: int, traffic: Traffic) -> Course:
     return course
 
 
-def panel(course: Course, left: int, harm_line: float, safe_line: float) -> list[str]:
+def panel(course: Course, left_edge: int, harm_line: float, safe_line: float) -> list[str]:
     """SVG of one rollout."""
     most = course.seen[-1]
 
     def x(minutes: float) -> float:
-        return left + WIDTH * minutes / most
+        return left_edge + WIDTH * minutes / most
 
     def y(log10: float) -> float:
         return TOP + HEIGHT * (4 - min(max(log10, -2), 4)) / 6
 
-    parts = [f'<text x="{left}" y="{TOP - 26}" font-weight="bold">{course.title}</text>',
-             f'<text x="{left}" y="{TOP - 10}" class="small">{course.end}</text>',
-             f'<rect x="{left}" y="{TOP}" width="{WIDTH}" height="{HEIGHT}" fill="none" stroke="#999"/>']  # fmt: skip
+    parts = [f'<text x="{left_edge}" y="{TOP - 26}" font-weight="bold">{course.title}</text>',
+             f'<text x="{left_edge}" y="{TOP - 10}" class="small">{course.end}</text>',
+             f'<rect x="{left_edge}" y="{TOP}" width="{WIDTH}" height="{HEIGHT}" fill="none" '
+             'stroke="#999"/>']  # fmt: skip
     parts += [
-        f'<text x="{left - 6}" y="{y(value) + 4:.0f}" class="small" text-anchor="end">{value}</text>'
+        f'<text x="{left_edge - 6}" y="{y(value) + 4:.0f}" class="small" text-anchor="end">{value}</text>'
         for value in range(-2, 5)
     ]
     for value, name in ((harm_line, "roll back"), (safe_line, "promote")):
-        parts.append(f'<path d="M{left} {y(value):.1f}h{WIDTH}" stroke="#444" stroke-dasharray="5 3"/>')
-        parts.append(f'<text x="{left + 6}" y="{y(value) - 4:.0f}" class="small">{name}</text>')
+        parts.append(f'<path d="M{left_edge} {y(value):.1f}h{WIDTH}" stroke="#444" stroke-dasharray="5 3"/>')
+        parts.append(f'<text x="{left_edge + 6}" y="{y(value) - 4:.0f}" class="small">{name}</text>')
     for begin, weight in course.steps:
         parts.append(f'<path d="M{x(begin):.1f} {TOP}v{HEIGHT}" stroke="#ddd"/>')
         parts.append(f'<text x="{x(begin) + 2:.0f}" y="{TOP + HEIGHT - 5}" class="small">{weight:.0%}</text>')
     for name, values in course.lines.items():
         points = " ".join(f"{x(at):.1f},{y(value):.1f}" for at, value in zip(course.seen, values, strict=True))
         parts.append(f'<polyline points="{points}" fill="none" stroke="{COLOURS[name]}" stroke-width="1.6"/>')
-    middle, under = left + WIDTH / 2, TOP + HEIGHT + 16
+    middle, under = left_edge + WIDTH / 2, TOP + HEIGHT + 16
     parts.append(f'<text x="{middle}" y="{under}" class="small" text-anchor="middle">0 to {most:.1f} minutes</text>')
     return parts
 

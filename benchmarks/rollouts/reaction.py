@@ -21,12 +21,12 @@ from pathlib import Path
 
 from traffic import MLMODEL, Location, make_model, servable
 
-from falaj.dataplane.accesslog import Access, AccessLog
-from falaj.dataplane.agent.intake import Offer
-from falaj.dataplane.agent.rollouts import Predictions, Rollouts
+from falaj.dataplane.access_log import Access, AccessLog
+from falaj.dataplane.agent.admission_queue import Offer
+from falaj.dataplane.agent.rollouts import RolloutController, RolloutPredictions
 from falaj.dataplane.agent.rollouts.counting import counted
-from falaj.dataplane.agent.rollouts.record import Record
-from falaj.dataplane.desired import DesiredState, RolloutWish
+from falaj.dataplane.agent.rollouts.rollout_record import RolloutRecord
+from falaj.dataplane.desired_state import DesiredState, RolloutWish
 from falaj.dataplane.label_join import LabelJoin
 from falaj.statistics.rollout import plan_of
 from falaj.statistics.rollout.analysis import Analysis
@@ -50,14 +50,14 @@ def main() -> int:
             bad = make_model(folder / "bad", BAD)
             (bad / "MLmodel").write_text(MLMODEL.replace('"name": "x"', '"name": "z"'))
             location.servables[1] = servable(bad, BAD)
-            found = [round_of(location, folder, number) for number in range(options.rounds)]
+            round_results = [round_of(location, folder, number) for number in range(options.rounds)]
         finally:
             location.runtime.stop()
-    beyond = [each["beyond_s"] for each in found]
+    beyond = [each["beyond_s"] for each in round_results]
     result = {
-        "rounds": len(found),
-        "median_candidate_requests": statistics.median(each["exposed"] for each in found),
-        "median_candidate_requests_at_the_minimum": statistics.median(each["minimum"] for each in found),
+        "rounds": len(round_results),
+        "median_candidate_requests": statistics.median(each["exposed"] for each in round_results),
+        "median_candidate_requests_at_the_minimum": statistics.median(each["minimum"] for each in round_results),
         "median_beyond_the_minimum_of_promised": round(statistics.median(beyond) / PROMISED_S, 2),
         "worst_beyond_the_minimum_of_promised": round(max(beyond) / PROMISED_S, 2),
     }
@@ -70,25 +70,27 @@ def round_of(location: Location, folder: Path, number: int) -> dict[str, float]:
     runtime, plan = location.runtime, plan_of(f"r{number}", "canary", OPTIONS, candidate=BAD, stable=1)
     state = folder / f"round-{number}"
     state.mkdir()
-    predictions = Predictions(folder / "nothing", None, lambda: LabelJoin(state / "labels.db", folder / "nothing"))
-    rollouts = Rollouts(state, AccessLog(location.log.path), predictions, runtime.copies)
+    predictions = RolloutPredictions(
+        folder / "nothing", None, lambda: LabelJoin(state / "labels.db", folder / "nothing")
+    )
+    rollouts = RolloutController(state, AccessLog(location.log.path), predictions, runtime.copies)
     servables = tuple(location.servables)
-    wanted = DesiredState(1, tuple(each.endpoint for each in servables), {"dev/m": (RolloutWish(plan),)})
+    desired_state = DesiredState(1, tuple(each.endpoint for each in servables), {"dev/m": (RolloutWish(plan),)})
     begin = location.log.end()
     with location.load():
         while rollouts.main("dev/m") is None or not rollouts.main("dev/m").rollout.ended:
-            rollouts.want(wanted)
-            rollouts.observe(Offer(wanted, servables), runtime.converge(servables, rollouts.traffic()))
+            rollouts.want(desired_state)
+            rollouts.observe(Offer(desired_state, servables), runtime.converge(servables, rollouts.traffic()))
             time.sleep(PASS_S)
         time.sleep(0.5)
     lines = [line for line in location.log.read(begin)[0] if line.canary == BAD]
     mine = [line for line in lines if line.release == BAD]
-    place = crossing(Record(plan, ready_at=0.0, analysis=Analysis.start(analysis_plan(plan, (), ()))), lines)
+    place = crossing(RolloutRecord(plan, ready_at=0.0, analysis=Analysis.start(analysis_plan(plan, (), ()))), lines)
     before = [line for line in lines[: place + 1] if line.release == BAD]
     return {"beyond_s": mine[-1].at - lines[place].at, "exposed": len(mine), "minimum": len(before)}
 
 
-def crossing(record: Record, lines: Sequence[Access]) -> int:
+def crossing(record: RolloutRecord, lines: Sequence[Access]) -> int:
     """The place of the request after which an agent that looks at each one would know that nobody is answered."""
     for place, line in enumerate(lines):
         record = counted(replace(record), [line], line.at).closed(line.at)

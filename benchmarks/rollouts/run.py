@@ -88,8 +88,8 @@ def against_others(runs: int, powered: int) -> None:
         knobs = {"": baseline.usual, ", at 1%": baseline.calibrated(healthy)}
         for label, knob in knobs.items():
             alarms = [(baseline.stops(counts, knob) >= 0).mean() for counts in (healthy, incident)]
-            found = [_exposed(counts, baseline.stops(counts, knob)) for counts in bad.values()]
-            rows.append([baseline.name + label, *(f"{alarm:.1%}" for alarm in alarms), *found])
+            exposures = [_exposed(counts, baseline.stops(counts, knob)) for counts in bad.values()]
+            rows.append([baseline.name + label, *(f"{alarm:.1%}" for alarm in alarms), *exposures])
     rows.append(_ours("**Falaj**, every second", runs, powered, 1 / ALPHA))
     reached = [judge.evidence(chunk).max(axis=1) for chunk in chunks(Stream(), min(runs, 2000), 200)]
     line = float(np.quantile(np.concatenate(reached), 1 - ALPHA, method="higher"))
@@ -104,8 +104,8 @@ def _ours(name: str, runs: int, powered: int, line: float) -> list[str]:
     alarms = []
     for shape in ("constant", "incident"):
         rng = np.random.default_rng(200)
-        found = [judge.alarms(Stream(shape=shape), rng, CHUNK, line) for _ in range(runs // CHUNK)]
-        alarms.append(f"{np.concatenate(found).mean():.1%}")
+        alarm_chunks = [judge.alarms(Stream(shape=shape), rng, CHUNK, line) for _ in range(runs // CHUNK)]
+        alarms.append(f"{np.concatenate(alarm_chunks).mean():.1%}")
     cells = []
     for ratio in (1.5, 2.0, 5.0):
         exposed, missed = [], 0
@@ -136,10 +136,10 @@ def to_the_bound(runs: int) -> None:
             least, few = rate_bound(0.1, base, ratio, ALPHA), max(runs // 4, 100) if ratio < 1.3 else runs
             mixture = until.of_rates(rng, base, ratio, 0.1, few) / least
             even = until.of_rates(rng, base, ratio, 0.1, few, bets=judge.EVEN, shares=np.full(8, 1 / 8)) / least
-            known = until.oracle(rng, base, ratio, 0.1, min(few, 400)) / least if least < 3000 else None
+            oracle_ratio = until.oracle(rng, base, ratio, 0.1, min(few, 400)) / least if least < 3000 else None
             rows.append([
                 f"{base:.1%}", f"{ratio:g}", f"{least:,.0f}", f"{mixture.mean():.2f}", f"{np.median(mixture):.2f}",
-                f"{even.mean():.2f}", "" if known is None else f"{known.mean():.2f}",
+                f"{even.mean():.2f}", "" if oracle_ratio is None else f"{oracle_ratio.mean():.2f}",
             ])  # fmt: skip
     head = ["base", "ratio", "least possible", "mean / least", "median / least", "even mixture", "both rates known"]
     table("Errors: exposed canary requests until rollback, 10% canary", head, rows)
@@ -174,8 +174,8 @@ def of_many(runs: int) -> None:
     rng, rows = np.random.default_rng(700), []
     alone = until.of_rates(rng, 0.01, 2.0, 0.1, runs).mean()
     for count in (5, 20):
-        found = until.of_rates(rng, 0.01, 2.0, 0.1, runs, line=until.LINE + np.log(count)).mean()
-        rows.append([f"one bad metric of {count}, over one alone", f"{found / alone:.2f}"])
+        mean_requests = until.of_rates(rng, 0.01, 2.0, 0.1, runs, line=until.LINE + np.log(count)).mean()
+        rows.append([f"one bad metric of {count}, over one alone", f"{mean_requests / alone:.2f}"])
     late = {False: [], True: []}
     for chunk in chunks(Stream(ratio=2.0, shape="late"), min(runs, 400), 701):
         half = HOUR_S // 2
@@ -247,8 +247,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="few runs, wide intervals")
     parser.add_argument("--only", nargs="*", help="sections to run", default=None)
-    asked = parser.parse_args()
-    runs, powered, single = (400, 200, 100) if asked.quick else (20_000, 1000, 400)
+    options = parser.parse_args()
+    runs, powered, single = (400, 200, 100) if options.quick else (20_000, 1000, 400)
     sections = {
         "cost": of_cost,
         "latency": lambda: of_latency(min(single, 500)),
@@ -260,7 +260,7 @@ def main() -> int:
     }
     apart = judge.agrees(next(chunks(replace(HEALTHY["constant"], ratio=2.0), 1, 1)))
     print(f"The simulated judge and rollout.analysis differ by at most {apart:.1e} in the log of the evidence.")
-    for name in sections if asked.only is None else asked.only:
+    for name in sections if options.only is None else options.only:
         sections[name]()
     return 0 if apart < 1e-6 else 1
 

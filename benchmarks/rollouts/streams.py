@@ -87,8 +87,8 @@ class Stream:
 
 
 def entropy(probabilities: np.ndarray) -> float:
-    kept = probabilities[probabilities > 0]
-    return float(-(kept * np.log(kept)).sum())
+    positive = probabilities[probabilities > 0]
+    return float(-(positive * np.log(positive)).sum())
 
 
 def bound(weight: float, stable: np.ndarray, canary: np.ndarray, alpha: float) -> float:

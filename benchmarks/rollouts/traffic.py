@@ -31,11 +31,11 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
-from falaj.dataplane.accesslog import Access, AccessLog, Position
-from falaj.dataplane.desired import Endpoint, EndpointState, Servable
+from falaj.dataplane.access_log import Access, AccessLog, Position
+from falaj.dataplane.desired_state import DesiredEndpoint, EndpointState, Servable
 from falaj.dataplane.runtimes.process.replica import ReplicaCommand, ReplicaRecords, modelserver_command
-from falaj.dataplane.runtimes.process.runtime import Place, ProcessRuntime
-from falaj.dataplane.traffic import TOTAL_WEIGHT, Traffic
+from falaj.dataplane.runtimes.process.runtime import LocationFolders, ProcessRuntime
+from falaj.dataplane.traffic_split import TOTAL_WEIGHT, Traffic
 from falaj.supply_chain.artifacts.digest import parse_digest
 
 BODY = json.dumps({"inputs": [{"name": "x", "shape": [1], "datatype": "FP64", "data": [1.0]}]}).encode()
@@ -95,13 +95,13 @@ class Location:
 
     @classmethod
     def start(cls, folder: Path, clients: int, command: ReplicaCommand = modelserver_command) -> Location:
-        place = Place(folder / "location", folder / "logs")
+        place = LocationFolders(folder / "location", folder / "logs")
         servables = [servable(make_model(folder / f"model-{release}", release), release) for release in (1, 2)]
         runtime = ProcessRuntime(place, port=free_port(), command=command)
-        found = cls(runtime, servables, AccessLog(place.layout.access_log), clients)
+        location = cls(runtime, servables, AccessLog(place.layout.access_log), clients)
         statuses = runtime.settle(servables, {"dev/m": Traffic({1: TOTAL_WEIGHT})}, timeout_s=60)
         assert all(status.state is EndpointState.READY for status in statuses), statuses
-        return found
+        return location
 
     def steer(self, canary: int, *, only: int | None = None, **more: Any) -> None:
         """Share the requests; `only` keeps just the servers of that release."""
@@ -176,9 +176,12 @@ class Location:
         lines = [json.loads(line) for line in text.splitlines()]
         plain = time.perf_counter() - started
         started = time.perf_counter()
-        found, _ = self.log.read(limit=1 << 30)
+        log_lines, _ = self.log.read(limit=1 << 30)
         ours = time.perf_counter() - started
-        return {"lines": len(found), "times_faster_than_json": round(plain / len(lines) / (ours / len(found)), 1)}
+        return {
+            "lines": len(log_lines),
+            "times_faster_than_json": round(plain / len(lines) / (ours / len(log_lines)), 1),
+        }
 
     def rate(self) -> float:
         with self.load() as counted:
@@ -190,11 +193,11 @@ class Location:
         """The log lines since a place, at least as many as there were requests."""
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
-            found, _ = self.log.read(begin, 1 << 30)
-            if len(found) >= count:
-                return found
+            log_lines, _ = self.log.read(begin, 1 << 30)
+            if len(log_lines) >= count:
+                return log_lines
             time.sleep(0.1)
-        return found
+        return log_lines
 
     def until(self, condition: Callable[[list[EndpointState]], bool]) -> None:
         deadline = time.monotonic() + 60
@@ -261,7 +264,7 @@ def ask_on(port: int, number: int, end: Event, results: multiprocessing.Queue[An
 
 def servable(model_dir: Path, release: int) -> Servable:
     digest = parse_digest("sha256:" + f"{release:064x}")
-    return Servable(Endpoint("dev", "m", release, digest, replicas=2), model_dir)
+    return Servable(DesiredEndpoint("dev", "m", release, digest, replicas=2), model_dir)
 
 
 def make_model(folder: Path, release: int) -> Path:

@@ -27,21 +27,21 @@ def of_rates(
     rate = min(base * ratio, 0.999)
     per_request = weight * rate + (1 - weight) * base
     events = int(15 * rate_bound(weight, base, ratio, ALPHA) / weight * per_request) + 100
-    done: list[np.ndarray] = []
-    while sum(map(len, done)) < runs:
-        count = min(max(BLOCK // events, 1), runs - sum(map(len, done)))
+    batches: list[np.ndarray] = []
+    while sum(map(len, batches)) < runs:
+        count = min(max(BLOCK // events, 1), runs - sum(map(len, batches)))
         hits = (rng.random((count, events)) < weight * rate / per_request).cumsum(axis=1, dtype=np.int32)
-        seen = np.arange(1, events + 1)
+        event_counts = np.arange(1, events + 1)
         total = sum(
-            share * np.exp(np.minimum(hits * np.log(bet) - seen * np.log1p(weight * (bet - 1)), 500))
+            share * np.exp(np.minimum(hits * np.log(bet) - event_counts * np.log1p(weight * (bet - 1)), 500))
             for bet, share in zip(bets, shares, strict=True)
         )
         crossed = total >= math.exp(line)
         at = np.where(crossed.any(axis=1), crossed.argmax(axis=1), events - 1)
         others = rng.negative_binomial(at + 1, per_request)
         share = weight * (1 - rate) / (1 - per_request)
-        done.append(hits[np.arange(count), at] + rng.binomial(others, share))
-    return np.concatenate(done)
+        batches.append(hits[np.arange(count), at] + rng.binomial(others, share))
+    return np.concatenate(batches)
 
 
 def oracle(rng: np.random.Generator, base: float, ratio: float, weight: float, runs: int) -> np.ndarray:
@@ -51,15 +51,15 @@ def oracle(rng: np.random.Generator, base: float, ratio: float, weight: float, r
     length = int(10 * least) + 200
     mean = weight * rate + (1 - weight) * base
     gains = np.log(np.array([[(1 - base) / (1 - mean), base / mean], [(1 - rate) / (1 - mean), rate / mean]]))
-    done: list[np.ndarray] = []
-    while sum(map(len, done)) < runs:
-        count = min(max(BLOCK // length, 1), runs - sum(map(len, done)))
+    batches: list[np.ndarray] = []
+    while sum(map(len, batches)) < runs:
+        count = min(max(BLOCK // length, 1), runs - sum(map(len, batches)))
         canary = rng.random((count, length)) < weight
         event = rng.random((count, length)) < np.where(canary, rate, base)
         crossed = gains[canary.astype(np.int8), event.astype(np.int8)].cumsum(axis=1) >= LINE
         at = np.where(crossed.any(axis=1), crossed.argmax(axis=1), length - 1)
-        done.append(canary.cumsum(axis=1, dtype=np.int32)[np.arange(count), at])
-    return np.concatenate(done)
+        batches.append(canary.cumsum(axis=1, dtype=np.int32)[np.arange(count), at])
+    return np.concatenate(batches)
 
 
 def of_latency(
@@ -76,17 +76,17 @@ def of_latency(
         runs: How many.
     """
     length, gains = int(8 * least / WEIGHT) + 500, list(_gains(spec))
-    done: list[np.ndarray] = []
-    while sum(map(len, done)) < runs:
-        count = min(max(BLOCK // length, 1), runs - sum(map(len, done)))
+    batches: list[np.ndarray] = []
+    while sum(map(len, batches)) < runs:
+        count = min(max(BLOCK // length, 1), runs - sum(map(len, batches)))
         arm, drawn = rng.random((count, length)) < WEIGHT, rng.random((count, length))
         places = [np.searchsorted(chances.cumsum()[:-1], drawn) for chances in (stable, canary)]
         outcome = 2 * np.where(arm, places[1], places[0]) + arm
         total = sum(share * np.exp(np.minimum(gain[outcome].cumsum(axis=1), 500)) for gain, share in gains)
         crossed = total >= 1 / ALPHA
         at = np.where(crossed.any(axis=1), crossed.argmax(axis=1), length - 1)
-        done.append(arm.cumsum(axis=1, dtype=np.int32)[np.arange(count), at])
-    return np.concatenate(done)
+        batches.append(arm.cumsum(axis=1, dtype=np.int32)[np.arange(count), at])
+    return np.concatenate(batches)
 
 
 def _gains(spec: MetricSpec):  # type: ignore[no-untyped-def]

@@ -155,13 +155,13 @@ def make_table(path: Path, rows: int) -> Path:
     import pyarrow.csv
     import pyarrow.parquet as pq
 
-    writer, left, seed = None, rows, 100
-    while left:
-        table = pa.table(columns_of(min(left, 500_000), seed))
+    writer, remaining_rows, seed = None, rows, 100
+    while remaining_rows:
+        table = pa.table(columns_of(min(remaining_rows, 500_000), seed))
         make = pa.csv.CSVWriter if path.suffix == ".csv" else pq.ParquetWriter
         writer = writer or make(path, table.schema)
         writer.write_table(table)
-        left, seed = left - table.num_rows, seed + 1
+        remaining_rows, seed = remaining_rows - table.num_rows, seed + 1
     writer.close()
     return path
 
@@ -200,17 +200,17 @@ def _figures(name: str, costs: dict[str, list[Cost]], source: Path, rows: int) -
     pairs = [*zip(costs[name], base, strict=True)]
     ratio, low, high = interval([other.seconds / own.seconds for own, other in pairs])
     work, least, most = interval([other.processor_s / own.processor_s for own, other in pairs])
-    found = {
+    figures = {
         "way": name, "input": source.suffix[1:], "rows": rows, "rounds": len(base),
         "rows_a_second": round(rows / interval([each.seconds for each in costs[name]])[0]),
         "ratio": round(ratio, 3), "interval": [round(low, 3), round(high, 3)],
         "processor_ratio": round(work, 3), "processor_interval": [round(least, 3), round(most, 3)],
         "peak_mb": round(max(each.peak_bytes for each in costs[name]) / 1e6),
     }  # fmt: skip
-    print(f"{name} ({found['input']}, {rows} rows): {found['rows_a_second']} rows/s, {ratio:.2f} of the first way "
+    print(f"{name} ({figures['input']}, {rows} rows): {figures['rows_a_second']} rows/s, {ratio:.2f} of the first way "
           f"[{low:.2f}, {high:.2f}], a second of the processor {work:.2f} [{least:.2f}, {most:.2f}], "
-          f"{found['peak_mb']} MB", flush=True)  # fmt: skip
-    return found
+          f"{figures['peak_mb']} MB", flush=True)  # fmt: skip
+    return figures
 
 
 def large(rows: int, folder: Path) -> dict[str, object]:
@@ -235,20 +235,20 @@ def main() -> None:
     chosen = options.parse_args()
     warnings.simplefilter("ignore")
     own = ["bare loop", "falaj, estimator", "falaj, onnx"]
-    with tempfile.TemporaryDirectory() as made:
-        folder, found = Path(made), []
+    with tempfile.TemporaryDirectory() as folder_name:
+        folder, measurements = Path(folder_name), []
         make_model(folder)
         for kind in ("parquet", "csv"):
             if chosen.rows:
                 source = make_table(folder / f"rows.{kind}", chosen.rows)
-                found += compare(own, source, folder, chosen.rounds, chosen.rows)
+                measurements += compare(own, source, folder, chosen.rounds, chosen.rows)
         if chosen.mlflow_rows:
             source = make_table(folder / "small.csv", chosen.mlflow_rows)
-            found += compare(["mlflow", *own], source, folder, chosen.rounds, chosen.mlflow_rows)
+            measurements += compare(["mlflow", *own], source, folder, chosen.rounds, chosen.mlflow_rows)
         if chosen.large:
-            found.append(large(chosen.large, folder))
+            measurements.append(large(chosen.large, folder))
     if chosen.json:
-        chosen.json.write_text(json.dumps(found, indent=1) + "\n")
+        chosen.json.write_text(json.dumps(measurements, indent=1) + "\n")
 
 
 if __name__ == "__main__":

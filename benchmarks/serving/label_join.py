@@ -77,9 +77,9 @@ def by_join(folder: Path, database: Path) -> tuple[int, dict[str, float]]:
     with LabelJoin(database, folder, KEYS) as join:
         began = time.process_time()
         join.advance()
-        taken = time.process_time()
+        midpoint = time.process_time()
         count = sum(len(batch) for batch in join.batches(limit=5_000))
-        return count, {"take in": taken - began, "give": time.process_time() - taken}
+        return count, {"take in": midpoint - began, "give": time.process_time() - midpoint}
 
 
 def main() -> None:

@@ -30,7 +30,7 @@ from falaj.dataplane.prediction_log import (
     segments,
     tail,
 )
-from falaj.dataplane.prediction_log.compaction import Outcome, compact
+from falaj.dataplane.prediction_log.compaction import CompactionOutcome, compact
 from falaj.dataplane.prediction_log.export import Selection, export_predictions
 from falaj.supply_chain.encryption import DataKey
 
@@ -71,14 +71,14 @@ def export(folder: Path) -> None:
 
 def read(folder: Path) -> None:
     position: dict[str, Any] = {}
-    while (found := tail(folder, position, KEYS))[0]:
-        position = found[1]
+    while (chunk := tail(folder, position, KEYS))[0]:
+        position = chunk[1]
 
 
 def look_up(folder: Path, places: list[tuple[str, int]]) -> None:
     lookup = Lookup(folder, KEYS)
-    found = [lookup.read(*place) for place in places]
-    assert all(found)
+    log_rows = [lookup.read(*place) for place in places]
+    assert all(log_rows)
     lookup.close()
 
 
@@ -94,14 +94,14 @@ def compare(row: Row, count: int, rounds: int, *, sealed: bool) -> dict[str, flo
         ids = write_log(Path(before), row, count, sealed=sealed)
         write_log(Path(after), row, count, sealed=sealed)
         outcomes = {compact(path, KEYS, {"residency": "AE"}) for path in segments(Path(after))}
-        assert outcomes == {Outcome.DONE}
+        assert outcomes == {CompactionOutcome.DONE}
         sizes = [sum(file.stat().st_size for file in Path(each).iterdir()) for each in (before, after)]
         jobs: dict[str, Callable[[Path], object]] = {
             "export": export,
             "read": read,
             "find": lambda folder: [find_prediction(folder, each, KEYS) for each in ids[::4_000]],
         }
-        found: dict[str, list[float]] = {"size": [sizes[0] / sizes[1]]}
+        ratios_by_name: dict[str, list[float]] = {"size": [sizes[0] / sizes[1]]}
         places = {each: [(e.segment, e.offset) for e in follow(Path(each), {}, KEYS, limit=count)[0]]
                   for each in (before, after)}  # fmt: skip
         jobs["look up"] = lambda folder: look_up(folder, places[str(folder)][::5])
@@ -109,8 +109,8 @@ def compare(row: Row, count: int, rounds: int, *, sealed: bool) -> dict[str, flo
         for _ in range(rounds):
             for name, job in jobs.items():
                 spent = [cpu_seconds(lambda job=job, each=each: job(Path(each))) for each in (before, after)]
-                found.setdefault(name, []).append(spent[0] / spent[1])
-    return {name: statistics.median(ratios) for name, ratios in found.items()}
+                ratios_by_name.setdefault(name, []).append(spent[0] / spent[1])
+    return {name: statistics.median(ratios) for name, ratios in ratios_by_name.items()}
 
 
 def main() -> None:

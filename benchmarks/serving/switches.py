@@ -24,7 +24,7 @@ from pathlib import Path
 
 from falaj.dataplane.runtimes.process.gateway import Gateway
 from falaj.dataplane.runtimes.process.routing import TOTAL_WEIGHT, Arm, Route, RoutingTable
-from falaj.dataplane.runtimes.process.runtime import Place
+from falaj.dataplane.runtimes.process.runtime import LocationFolders
 
 REPLICA = """
 import sys
@@ -49,7 +49,7 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=4)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="falaj-") as folder, ExitStack() as stack:
-        place = Place(Path(folder) / "location", Path(folder) / "logs")
+        place = LocationFolders(Path(folder) / "location", Path(folder) / "logs")
         place.sockets.mkdir(parents=True)
         gateway = Gateway(place.layout, place.logs / "envoy.log", port=free_port(), node_id="benchmark")
         gateway.ensure()
@@ -62,12 +62,12 @@ def main() -> int:
 
 def measure(gateway: Gateway, tables: list[RoutingTable], switches: int, threads: int) -> dict[str, object]:
     gateway.apply(tables[0])
-    asked, failed, stop = [0] * threads, [0] * threads, threading.Event()
+    request_counts, failed, stop = [0] * threads, [0] * threads, threading.Event()
 
     def ask(number: int) -> None:
         connection = HTTPConnection("127.0.0.1", gateway.port, timeout=30)
         while not stop.is_set():
-            asked[number] += 1
+            request_counts[number] += 1
             try:
                 connection.request("GET", "/dev/m/v2")
                 answer = connection.getresponse()
@@ -87,7 +87,7 @@ def measure(gateway: Gateway, tables: list[RoutingTable], switches: int, threads
         thread.join()
     quantiles = statistics.quantiles(took, n=100)
     return {
-        "switches": switches, "requests": sum(asked), "failed": sum(failed),
+        "switches": switches, "requests": sum(request_counts), "failed": sum(failed),
         "switch_ms": {"p50": round(quantiles[49], 1), "p99": round(quantiles[98], 1)},
     }  # fmt: skip
 
@@ -103,7 +103,7 @@ def table_of(arm: Arm) -> RoutingTable:
 
 
 @contextmanager
-def replica(place: Place, number: int) -> Iterator[Arm]:
+def replica(place: LocationFolders, number: int) -> Iterator[Arm]:
     script = place.folder / "replica.py"
     script.write_text(REPLICA)
     path = place.sockets / f"{number}.sock"

@@ -47,7 +47,7 @@ def free_port() -> int:
 
 def contenders(model: Path, packaged: Path, scratch: Path, mlflow_python: str | None) -> list[Contender]:
     replica = str(HERE / "replica_on_tcp.py")
-    found = []
+    contender_list = []
     for name, folder, log in (
         ("falaj onnx", packaged, None),
         ("falaj onnx, log", packaged, scratch / "log"),
@@ -56,14 +56,14 @@ def contenders(model: Path, packaged: Path, scratch: Path, mlflow_python: str | 
     ):
         port = free_port()
         command = [sys.executable, replica, str(port), str(folder), *([str(log), log.name] if log else [])]
-        found.append(Contender(name, command, port))
+        contender_list.append(Contender(name, command, port))
     port = free_port()
-    found.append(Contender("granian hello", [sys.executable, str(HERE / "hello.py"), str(port)], port))
+    contender_list.append(Contender("granian hello", [sys.executable, str(HERE / "hello.py"), str(port)], port))
     if mlflow_python:
         port = free_port()
         serve = ["-m", "mlflow", "models", "serve", "-m", str(model), "--env-manager", "local", "--workers", "1"]
-        found.append(Contender("mlflow models serve", [mlflow_python, *serve, "-p", str(port)], port))
-    return found
+        contender_list.append(Contender("mlflow models serve", [mlflow_python, *serve, "-p", str(port)], port))
+    return contender_list
 
 
 def wait_answer(contender: Contender, body: bytes, timeout_s: float = 120.0) -> None:
@@ -107,12 +107,12 @@ def lua(scratch: Path, rows: int) -> Path:
     return script
 
 
-def measure(found: Sequence[Contender], scratch: Path, options: argparse.Namespace) -> None:
+def measure(contender_list: Sequence[Contender], scratch: Path, options: argparse.Namespace) -> None:
     for rows in (1, 32):
         script = lua(scratch, rows)
-        results: dict[str, list[tuple[float, float]]] = {contender.name: [] for contender in found}
+        results: dict[str, list[tuple[float, float]]] = {contender.name: [] for contender in contender_list}
         for _ in range(options.rounds):
-            for contender in found:
+            for contender in contender_list:
                 results[contender.name].append(load(contender, script, options.connections, options.seconds))
         report(rows, results)
 
@@ -139,8 +139,8 @@ def main() -> None:
         scratch = Path(folder)
         model, packaged = scratch / "model", scratch / "packaged"
         subprocess.run([sys.executable, str(HERE / "make_model.py"), str(model), str(packaged)], check=True)
-        found = contenders(model, packaged, scratch, options.mlflow_python)
-        for contender in found:
+        contender_list = contenders(model, packaged, scratch, options.mlflow_python)
+        for contender in contender_list:
             programs = Path(contender.command[0]).parent  # `mlflow models serve` looks for its server on the path
             environ = {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
             quiet = subprocess.DEVNULL
@@ -148,7 +148,7 @@ def main() -> None:
             running.callback(process.wait)
             running.callback(process.terminate)
             wait_answer(contender, payload(1))
-        measure(found, scratch, options)
+        measure(contender_list, scratch, options)
 
 
 if __name__ == "__main__":

@@ -82,16 +82,16 @@ class Ending:
         return f"{self.chapter} {_words(self.outcome)} (expected in {_frequency(self.chance)})"
 
 
-def with_prerequisites(chapters: Sequence[Chapter[Stage]], wanted: Collection[str]) -> list[Chapter[Stage]]:
+def with_prerequisites(chapters: Sequence[Chapter[Stage]], chapter_names: Collection[str]) -> list[Chapter[Stage]]:
     """The chapters of these names and all that they need, in the order of the demo; all chapters for no names.
 
     Raises:
         UnknownChapterError: A name is none of a chapter.
     """
     by_name = {chapter.name: chapter for chapter in chapters}
-    if unknown := sorted(set(wanted) - set(by_name)):
+    if unknown := sorted(set(chapter_names) - set(by_name)):
         raise UnknownChapterError(f"no chapter {unknown[0]!r}; there are: {', '.join(by_name)}")
-    needed, queue = set(), list(wanted or by_name)
+    needed, queue = set(), list(chapter_names or by_name)
     while queue:
         name = queue.pop()
         needed.add(name)

@@ -41,8 +41,8 @@ def appoint(_: Stage) -> str:
     show_command("falaj", "setup", "LINK", *person)
     with_password("setup", link, *person)
     for name, roles in PEOPLE.items():
-        given = [word for role in roles for word in ("--role", role)]
-        invited = read_json("--as", "root", "accounts", "add", name, "--email", f"{name}@example.org", *given)
+        role_options = [word for role in roles for word in ("--role", role)]
+        invited = read_json("--as", "root", "accounts", "add", name, "--email", f"{name}@example.org", *role_options)
         with_password("password", invited["link"])
         log_in(name)
     falaj("--as", "root", "accounts", "list")
@@ -60,9 +60,9 @@ def with_password(*arguments: str) -> None:
     Raises:
         DemoError: It failed.
     """
-    done = falaj_quietly(*arguments, "--password-stdin", given=f"{_PASSWORD}\n")
-    if done.returncode:
-        raise DemoError(f"falaj {arguments[0]} failed: {done.stderr.strip()}")
+    process = falaj_quietly(*arguments, "--password-stdin", stdin_text=f"{_PASSWORD}\n")
+    if process.returncode:
+        raise DemoError(f"falaj {arguments[0]} failed: {process.stderr.strip()}")
 
 
 def promote(_: Stage) -> str:

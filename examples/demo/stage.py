@@ -71,8 +71,8 @@ class Stage:
         """Flights that no training and no gate has seen, read by the project's own code in its own environment."""
         command = [str(environment_folder() / "bin/python"), "-m", "flights.replay", UNSEEN_FROM, str(FLIGHTS)]
         show_command("python", *command[1:], ">", "flights.jsonl")
-        done = subprocess.run(command, cwd=PROJECT / "src", check=True, capture_output=True, text=True)
-        return [Flight(**json.loads(line)) for line in done.stdout.splitlines()]
+        process = subprocess.run(command, cwd=PROJECT / "src", check=True, capture_output=True, text=True)
+        return [Flight(**json.loads(line)) for line in process.stdout.splitlines()]
 
 
 def environment_folder() -> Path:
@@ -91,16 +91,18 @@ def endpoint_url(endpoint: str) -> str:
     Raises:
         DemoError: It does not exist.
     """
-    found = platform().endpoint(endpoint)
-    if found is None or not found.url:
+    endpoint_status = platform().endpoint(endpoint)
+    if endpoint_status is None or not endpoint_status.url:
         raise DemoError(f"{endpoint} has no address")
-    return found.url
+    return endpoint_status.url
 
 
 def serves(endpoint: str, release: int | None = None) -> bool:
     """Whether an endpoint is ready, and answers from a release if one is given."""
-    found = platform().endpoint(endpoint)
-    return found is not None and found.state == "ready" and release in (None, found.release)
+    endpoint_status = platform().endpoint(endpoint)
+    return (
+        endpoint_status is not None and endpoint_status.state == "ready" and release in (None, endpoint_status.release)
+    )
 
 
 def commit_and_push(message: str) -> None:
@@ -113,8 +115,8 @@ def commit_and_push(message: str) -> None:
 def run_of_head() -> Run:
     """The run that the push of the newest commit started."""
     head = git_quietly("rev-parse", "HEAD")
-    found = wait_for("the push to start a run", lambda: [run for run in platform().runs() if run.commit == head])
-    return found[0]
+    head_runs = wait_for("the push to start a run", lambda: [run for run in platform().runs() if run.commit == head])
+    return head_runs[0]
 
 
 def follow_run() -> Run:

@@ -53,7 +53,7 @@ class Headings:
         console.print(f"[dim]{time.monotonic() - self._began:.1f} s[/]", justify="right")
 
 
-def falaj(*arguments: object, given: str = "") -> None:
+def falaj(*arguments: object, stdin_text: str = "") -> None:
     """Show a `falaj` command and run it as a user would.
 
     Raises:
@@ -61,26 +61,26 @@ def falaj(*arguments: object, given: str = "") -> None:
     """
     command = [str(FALAJ), *map(str, arguments)]
     show_command("falaj", *arguments)
-    if subprocess.run(command, check=False, input=given or None, text=True).returncode:
+    if subprocess.run(command, check=False, input=stdin_text or None, text=True).returncode:
         raise DemoError(f"falaj {' '.join(command[1:])} failed; {LOGS}")
 
 
-def falaj_quietly(*arguments: object, given: str = "") -> subprocess.CompletedProcess[str]:
+def falaj_quietly(*arguments: object, stdin_text: str = "") -> subprocess.CompletedProcess[str]:
     """Run a `falaj` command without showing it; whether it failed is for the caller to see."""
     command = [str(FALAJ), *map(str, arguments)]
-    return subprocess.run(command, check=False, capture_output=True, input=given, text=True)
+    return subprocess.run(command, check=False, capture_output=True, input=stdin_text, text=True)
 
 
-def read_json(*arguments: object, given: str = "") -> Any:
+def read_json(*arguments: object, stdin_text: str = "") -> Any:
     """The answer of a `falaj` command as JSON.
 
     Raises:
         DemoError: It failed.
     """
-    done = falaj_quietly(*arguments, "--json", given=given)
-    if done.returncode:
-        raise DemoError(f"falaj {' '.join(map(str, arguments))} failed: {done.stderr.strip()}")
-    return json.loads(done.stdout)
+    process = falaj_quietly(*arguments, "--json", stdin_text=stdin_text)
+    if process.returncode:
+        raise DemoError(f"falaj {' '.join(map(str, arguments))} failed: {process.stderr.strip()}")
+    return json.loads(process.stdout)
 
 
 def refused(*command: object) -> None:
@@ -90,10 +90,10 @@ def refused(*command: object) -> None:
         DemoError: It did not fail.
     """
     show_command(*("falaj" if word == FALAJ else word for word in command))
-    done = subprocess.run([*map(str, command)], check=False, text=True, capture_output=True)
-    if done.returncode == 0:
+    process = subprocess.run([*map(str, command)], check=False, text=True, capture_output=True)
+    if process.returncode == 0:
         raise DemoError(f"{' '.join(map(str, command[1:]))} should have been refused")
-    lines = [line for line in (done.stderr or done.stdout).rstrip().splitlines() if not line.startswith("ok ")]
+    lines = [line for line in (process.stderr or process.stdout).rstrip().splitlines() if not line.startswith("ok ")]
     console.print(escape("\n".join(lines[-3:])), style="yellow", soft_wrap=True)
 
 
@@ -110,10 +110,10 @@ def git_quietly(*arguments: object) -> str:
     Raises:
         DemoError: It failed.
     """
-    done = subprocess.run(["git", *map(str, arguments)], cwd=PROJECT, check=False, text=True, stdout=subprocess.PIPE)
-    if done.returncode:
+    process = subprocess.run(["git", *map(str, arguments)], cwd=PROJECT, check=False, text=True, stdout=subprocess.PIPE)
+    if process.returncode:
         raise DemoError(f"git {' '.join(map(str, arguments))} failed")
-    return done.stdout.rstrip()
+    return process.stdout.rstrip()
 
 
 def show_command(*words: object, prompt: str = "$") -> None:

@@ -28,7 +28,7 @@ class Monitored:
     platform: Platform
     client: TestClient
     now: float = 1_700_000_000.0
-    told: dict[int, int] = field(default_factory=dict)
+    reported: dict[int, int] = field(default_factory=dict)
     losses: list[np.ndarray] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -66,30 +66,30 @@ class Monitored:
         self, count: int, change: Change | None = None, *, release: int = 3, labelled: int = ROWS, flipped: float = 0.0
     ) -> list[dict[str, Any]]:
         """Windows that come one after another, each told and judged before the next."""
-        found = []
+        monitor_states = []
         for _ in range(count):
-            number = self.told.get(release, 0)
+            number = self.reported.get(release, 0)
             blocks, loss = window(100 * release + number, change, labelled=labelled, flipped=flipped)
             self.losses += [loss] if labelled else []
-            self.told[release] = number + 1
-            told = [{**key(release), **run.__dict__} for run in runs(self.losses)] if self.losses else []
-            self.tell([document(blocks[0], number, release)], told)
+            self.reported[release] = number + 1
+            run_reports = [{**key(release), **run.__dict__} for run in runs(self.losses)] if self.losses else []
+            self.tell([document(blocks[0], number, release)], run_reports)
             self.judge()
-            found.append(self.client.get("/api/v1/monitors").json()[0])
-        return found
+            monitor_states.append(self.client.get("/api/v1/monitors").json()[0])
+        return monitor_states
 
     def judge(self) -> int:
         self.now += 10.0
         return self.watch.turn(self.now)
 
     def alerts(self, **query: Any) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.client.get("/api/v1/alerts", params=query).json()
-        return found
+        alert_list: list[dict[str, Any]] = self.client.get("/api/v1/alerts", params=query).json()
+        return alert_list
 
     def alert(self) -> dict[str, Any]:
         (only,) = self.alerts(open=True)
-        found: dict[str, Any] = self.client.get(f"/api/v1/alerts/{only['id']}").json()
-        return found
+        alert_details: dict[str, Any] = self.client.get(f"/api/v1/alerts/{only['id']}").json()
+        return alert_details
 
     def ask(self, alert: str, what: str, **body: Any) -> Any:
         return self.client.post(f"/api/v1/alerts/{alert}/{what}", json=body)
@@ -110,6 +110,6 @@ def document(block: WindowBlock, number: int, release: int = 3, **more: Any) -> 
 
 def monitored(platform: Platform, client: TestClient, folder: Path) -> Monitored:
     """Release 3 with the usual reference."""
-    made = Monitored(platform, client)
-    made.release(3, REFERENCE, folder)
-    return made
+    monitored_place = Monitored(platform, client)
+    monitored_place.release(3, REFERENCE, folder)
+    return monitored_place

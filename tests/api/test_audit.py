@@ -15,15 +15,15 @@ COMMIT = "1" * 40
 
 @pytest.fixture
 def project(client: TestClient) -> str:
-    wish = {"name": "flights", "repository": "https://ana:s3cret@example.org/flights.git", "vendor": "github"}
-    assert client.post("/api/v1/projects", json=wish).status_code == 201
+    request_body = {"name": "flights", "repository": "https://ana:s3cret@example.org/flights.git", "vendor": "github"}
+    assert client.post("/api/v1/projects", json=request_body).status_code == 201
     return "flights"
 
 
-def logged(platform: Platform, **wanted: str) -> list[audit.Shown]:
+def logged(platform: Platform, **criteria: str) -> list[audit.Shown]:
     """What the log says, the oldest first."""
     with platform.database.reading() as session:
-        return audit.entries(session, audit.Wanted(**wanted, limit=500))[::-1]  # type: ignore[arg-type]
+        return audit.entries(session, audit.EntryFilter(**criteria, limit=500))[::-1]  # type: ignore[arg-type]
 
 
 def test_what_requests_change_is_logged_with_who_asked(client: TestClient, platform: Platform, project: str) -> None:
@@ -40,8 +40,8 @@ def test_what_requests_change_is_logged_with_who_asked(client: TestClient, platf
     assert lina.delete(secret).status_code == 204
     key = root.post("/api/v1/keys/rotate", json={}).json()["id"]
     assert root.post("/api/v1/artifacts/collect").status_code == 200
-    said = [(each.kind, each.actor, each.subject) for each in logged(platform)]
-    assert said[:6] == [
+    log_rows = [(each.kind, each.actor, each.subject) for each in logged(platform)]
+    assert log_rows[:6] == [
         ("project.registered", "service:home", "project/flights"),
         ("run.queued", "service:home", f"run/{run}"),
         ("push.announced", "service:home", "project/flights"),
@@ -49,9 +49,9 @@ def test_what_requests_change_is_logged_with_who_asked(client: TestClient, platf
         ("run.cancelled", "user:lina", f"run/{manual}"),
         ("secret.set", "user:lina", "project/flights/secret/TOKEN"),
     ]
-    assert ("secret.removed", "user:lina", "project/flights/secret/TOKEN") in said
-    assert ("key.current", "user:root", f"key/{key}") in said
-    assert said[-2:] == [(f"artifacts.{kind}", "user:root", "artifacts") for kind in ("collecting", "collected")]
+    assert ("secret.removed", "user:lina", "project/flights/secret/TOKEN") in log_rows
+    assert ("key.current", "user:root", f"key/{key}") in log_rows
+    assert log_rows[-2:] == [(f"artifacts.{kind}", "user:root", "artifacts") for kind in ("collecting", "collected")]
 
     assert "s3cret" not in str(logged(platform))
     assert "hush-hush" not in str(logged(platform))
@@ -61,17 +61,17 @@ def test_entries_are_filtered_and_turned_page_by_page(client: TestClient, platfo
     with platform.database.transaction() as session:
         for number in range(7):
             actor = ("user:ana", "user:ben")[number % 2]
-            audit.append(session, audit.Entry(f"k{number % 3}.x", actor, f"thing/{number}"), 100.0 + number)
+            audit.append(session, audit.AuditEntry(f"k{number % 3}.x", actor, f"thing/{number}"), 100.0 + number)
 
-    def found(**filters: object) -> list[int]:
+    def entry_numbers(**filters: object) -> list[int]:
         return [each["index"] for each in client.get("/api/v1/audit/entries", params=filters).json()]  # type: ignore[arg-type]
 
-    assert found(limit=3) == [6, 5, 4]
-    assert found(limit=3, before=4) == [3, 2, 1]
-    assert found(kind="k1.") == [4, 1]
-    assert found(actor="user:ben", since=103) == [5, 3]
-    assert found(subject="thing/2") == [2]
-    assert found(actor="user:nobody") == []
+    assert entry_numbers(limit=3) == [6, 5, 4]
+    assert entry_numbers(limit=3, before=4) == [3, 2, 1]
+    assert entry_numbers(kind="k1.") == [4, 1]
+    assert entry_numbers(actor="user:ben", since=103) == [5, 3]
+    assert entry_numbers(subject="thing/2") == [2]
+    assert entry_numbers(actor="user:nobody") == []
     assert client.get("/api/v1/audit/entries", params={"limit": 0}).status_code == 400
 
 
@@ -79,7 +79,7 @@ def test_a_later_checkpoint_is_proved_to_continue_an_earlier_one(client: TestCli
     roots = {}
     for size in (3, 8):
         with platform.database.transaction() as session:
-            audit.append(session, [audit.Entry("a", "b", "c") for _ in range(size - audit.size_of(session))], 1.0)
+            audit.append(session, [audit.AuditEntry("a", "b", "c") for _ in range(size - audit.size_of(session))], 1.0)
             roots[size] = audit.root_at(session, size)
     answer = client.get("/api/v1/audit/consistency", params={"first": 3, "second": 8}).json()
     proof = [bytes.fromhex(each) for each in answer["proof"]]
@@ -92,12 +92,15 @@ def test_an_administrator_erases_what_the_log_tells_and_that_is_logged(
 ) -> None:
     grant(platform.database, "root", "admin")
     with platform.database.transaction() as session:
-        entries = [audit.Entry("k.x", "user:ana", "x", {"n": 1}), audit.Entry("k.y", "service:home", "y", {"n": 2})]
+        entries = [
+            audit.AuditEntry("k.x", "user:ana", "x", {"n": 1}),
+            audit.AuditEntry("k.y", "service:home", "y", {"n": 2}),
+        ]
         audit.append(session, entries, 1.0)
-    wish = {"reason": "request 7", "person": "user:ana", "entries": [1]}
-    assert client.post("/api/v1/audit/erase", json=wish).status_code == 403
+    request_body = {"reason": "request 7", "person": "user:ana", "entries": [1]}
+    assert client.post("/api/v1/audit/erase", json=request_body).status_code == 403
     root = acting_as(client.app, "root")
-    assert root.post("/api/v1/audit/erase", json=wish).json() == {"entries": 1, "forgotten": True}
+    assert root.post("/api/v1/audit/erase", json=request_body).json() == {"entries": 1, "forgotten": True}
     first, second, _denied, erased = logged(platform)
     assert (first.actor.split(":")[0], first.details, second.details) == ("person", None, None)
     assert (erased.kind, erased.actor) == ("audit.erased", "user:root")

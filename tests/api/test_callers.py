@@ -11,9 +11,9 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
-from falaj.api import admittance
-from falaj.api.door import _Listener, marked
+from falaj.api import caller_admission
 from falaj.api.platform import Platform
+from falaj.api.tls_listener import _Listener, marked
 from falaj.config.platform_spec import ListenSpec
 from falaj.storage import EndpointRow
 from falaj.trust.pki import certificates
@@ -31,40 +31,40 @@ PATH = f"/api/v1/endpoints/dev/{MODEL}/callers"
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Scene]:
     database = migrated_sqlite(tmp_path / "falaj.db")
-    made = open_scene(tmp_path, database)
-    made.release()
+    api_scene = open_scene(tmp_path, database)
+    api_scene.release()
     with database.transaction() as session:
         row = EndpointRow(location="local", environment="dev", model=MODEL, release=1, version=7, updated_at=1.0)
         row.status, row.plan = {}, {"callers": "token", "per_caller": 5}
         session.add(row)
     for name, role in (("rima", "ml-engineer"), ("noor", "auditor"), ("zaid", "data-scientist")):
         grant(database, name, role)
-    yield made
+    yield api_scene
     database.close()
 
 
-def told(scene: Scene) -> tuple[int, tuple[str, ...]]:
+def desired_callers(scene: Scene) -> tuple[int, tuple[str, ...]]:
     """Version and callers of the endpoint in the desired state."""
     with scene.platform.database.reading() as session:
         row = session.get_one(EndpointRow, ("local", "dev", MODEL))
-        found = admittance.of_location(session, scene.platform, "local", [row])
-        return row.version, found.callers[f"dev/{MODEL}"].ids
+        admission_state = caller_admission.of_location(session, scene.platform, "local", [row])
+        return row.version, admission_state.callers[f"dev/{MODEL}"].ids
 
 
 def test_a_caller_is_added_told_and_revoked(scene: Scene) -> None:
     rima, own = acting_as(app_of(scene.platform), "rima"), own_caller(f"dev/{MODEL}")
-    assert told(scene) == (7, (own,))
+    assert desired_callers(scene) == (7, (own,))
     added = rima.post(PATH, json={"name": "billing", "life_s": 3600}).json()
     pseudonym = added["caller"]["id"]
     token = jwt.decode(added["credential"], KeySet.import_key_set(scene.platform.caller_key.jwks))
     assert token.claims["sub"] == pseudonym and "billing" not in added["credential"]
     assert token.claims["exp"] == int(scene.platform.now() + 3600)
-    assert told(scene) == (8, (own, pseudonym))
+    assert desired_callers(scene) == (8, (own, pseudonym))
     assert rima.post(PATH, json={"name": "billing"}).json()["code"] == "endpoint.caller-exists"
     noor = acting_as(app_of(scene.platform), "noor")
     assert [each["state"] for each in noor.get(PATH).json()] == ["active"]
     assert rima.delete(f"{PATH}/billing").json()["state"] == "revoked"
-    assert told(scene) == (9, (own,))
+    assert desired_callers(scene) == (9, (own,))
     assert rima.delete(f"{PATH}/billing").status_code == 404
     assert rima.post("/api/v1/endpoints/prod/other/callers", json={"name": "x"}).status_code == 404
 
@@ -76,9 +76,9 @@ def test_a_certificate_is_for_the_key_that_asked(scene: Scene) -> None:
     assert added["caller"]["kind"] == "certificate"
     from cryptography import x509
 
-    found = x509.load_pem_x509_certificate(added["credential"].encode())
-    assert found.public_key() == key.public_key()
-    names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    certificate = x509.load_pem_x509_certificate(added["credential"].encode())
+    assert certificate.public_key() == key.public_key()
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     [uri] = names.get_values_for_type(x509.UniformResourceIdentifier)
     assert uri == f"spiffe://{scene.platform.authority.trust_domain}/caller/{added['caller']['id']}"
 
@@ -86,7 +86,7 @@ def test_a_certificate_is_for_the_key_that_asked(scene: Scene) -> None:
 def test_who_does_not_run_the_endpoint_adds_nobody(scene: Scene) -> None:
     for name in ("noor", "zaid"):
         assert acting_as(app_of(scene.platform), name).post(PATH, json={"name": "x"}).status_code == 403
-    assert told(scene)[0] == 7
+    assert desired_callers(scene)[0] == 7
 
 
 @pytest.mark.e2e

@@ -12,7 +12,7 @@ import pytest
 from fastapi import FastAPI
 
 from falaj.sdk.audit import FILES
-from falaj.supply_chain.attestations import Role
+from falaj.supply_chain.attestations import SigningRole
 from tests.api.people import acting_as
 from tests.apps import app_of
 from tests.control.releases.scene import MODEL, Scene, open_scene
@@ -26,17 +26,17 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """Release 1 went to test; somebody asks for pre-prod."""
     folder = tmp_path_factory.mktemp("changes")
     database = migrated_sqlite(folder / "falaj.db")
-    made = open_scene(folder, database)
-    omar, release = made.person("omar", "ml-engineer"), made.release()
-    made.person("rania", "release-manager")
-    made.person("noor", "auditor")
-    made.to_dev(release)
-    made.promoted(omar, release, "test")
-    made.wait(60)
-    second = made.release()
-    made.to_dev(second)
-    made.promoted(omar, second, "test")
-    yield made
+    api_scene = open_scene(folder, database)
+    omar, release = api_scene.person("omar", "ml-engineer"), api_scene.release()
+    api_scene.person("rania", "release-manager")
+    api_scene.person("noor", "auditor")
+    api_scene.to_dev(release)
+    api_scene.promoted(omar, release, "test")
+    api_scene.wait(60)
+    second = api_scene.release()
+    api_scene.to_dev(second)
+    api_scene.promoted(omar, second, "test")
+    yield api_scene
     database.close()
 
 
@@ -47,22 +47,22 @@ def app(scene: Scene) -> FastAPI:
 
 def test_a_change_is_asked_for_signed_and_approved(scene: Scene, app: FastAPI) -> None:
     omar = acting_as(app, "omar")
-    wish = {"release": f"{MODEL}@2", "environment": "pre-prod", "reason": "better"}
-    asked = omar.post("/api/v1/changes", json=wish)
-    assert (asked.status_code, asked.json()["state"]) == (201, "awaiting-approval")
-    path = f"/api/v1/changes/{asked.json()['id']}"
+    request_body = {"release": f"{MODEL}@2", "environment": "pre-prod", "reason": "better"}
+    response = omar.post("/api/v1/changes", json=request_body)
+    assert (response.status_code, response.json()["state"]) == (201, "awaiting-approval")
+    path = f"/api/v1/changes/{response.json()['id']}"
     assert omar.post(f"{path}/approve", json={"envelope": {}}).json()["code"] == "auth.forbidden"
     rania = next(iter([key for key in scene.keys if key == "user:rania"]))
     from falaj.core.principal import Principal, PrincipalKind
     from falaj.supply_chain.attestations.approval import sign_approval
 
     manager = acting_as(app, scene.fresh(Principal(rania, PrincipalKind.USER, email="rania@example.org")))
-    wanted = manager.get(f"{path}/approval").json()["approval"]
-    approved = manager.post(f"{path}/approve", json={"envelope": sign_approval(wanted, scene.keys[rania])})
+    approval_statement = manager.get(f"{path}/approval").json()["approval"]
+    approved = manager.post(f"{path}/approve", json={"envelope": sign_approval(approval_statement, scene.keys[rania])})
     assert (approved.status_code, approved.json()["state"]) == (200, "approved")
     assert [each["approver"] for each in approved.json()["approvals"]] == ["user:rania"]
-    assert [each["id"] for each in omar.get("/api/v1/changes", params={"open": True}).json()] == [asked.json()["id"]]
-    assert scene.deployed(asked.json()["id"]).state == "done"
+    assert [each["id"] for each in omar.get("/api/v1/changes", params={"open": True}).json()] == [response.json()["id"]]
+    assert scene.deployed(response.json()["id"]).state == "done"
 
 
 def test_the_story_of_an_endpoint_now_and_then(scene: Scene, app: FastAPI) -> None:
@@ -83,9 +83,9 @@ def test_the_story_is_told_in_one_screen(scene: Scene, app: FastAPI, capsys: pyt
 
     (story,) = acting_as(app, "noor").get(f"/api/v1/why/test/{MODEL}").json()
     tell(api.decode(Why, story))
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     for part in ("serves release 2", "push of flights", "change", "user:omar: because", "release 1, "):
-        assert part in said
+        assert part in output
 
 
 def test_a_release_bundle_holds_the_decisions_and_their_proofs(app: FastAPI) -> None:
@@ -100,29 +100,31 @@ def exported(scene: Scene, app: FastAPI, folder: Path) -> Path:
     folder.mkdir()
     texts = dict.fromkeys(FILES, "")
     for line in answer.text.splitlines():
-        said = json.loads(line)
-        texts[said["file"]] += (said["line"] if said["file"] == "leaves" else json.dumps(said["line"])) + "\n"
+        export_line = json.loads(line)
+        texts[export_line["file"]] += (
+            export_line["line"] if export_line["file"] == "leaves" else json.dumps(export_line["line"])
+        ) + "\n"
     for name, text in texts.items():
         (folder / f"{name}.jsonl").write_text(text)
-    (folder / "key.pem").write_text(scene.platform.keyring.signer(Role.LOG).public_pem)
+    (folder / "key.pem").write_text(scene.platform.keyring.signer(SigningRole.LOG).public_pem)
     return folder
 
 
 def verdict(folder: Path, *more: str) -> tuple[int, str]:
     command = [sys.executable, "-I", str(VERIFIER), str(folder), str(folder / "key.pem"), *more]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    return process.returncode, process.stdout
 
 
 def test_the_stand_alone_verifier_accepts_the_true_log(scene: Scene, app: FastAPI, tmp_path: Path) -> None:
     log = exported(scene, app, tmp_path / "log")
-    code, said = verdict(log)
-    assert (code, said.split(":")[0]) == (0, "ACCEPTED")
-    kept = tmp_path / "kept.txt"
-    kept.write_text(json.loads((log / "checkpoints.jsonl").read_text().splitlines()[0])["text"])
-    assert verdict(log, "--earlier", str(kept))[0] == 0
-    kept.write_text(kept.read_text().replace("falaj/audit", "falaj/other"))
-    assert verdict(log, "--earlier", str(kept))[0] == 1
+    code, output = verdict(log)
+    assert (code, output.split(":")[0]) == (0, "ACCEPTED")
+    earlier_file = tmp_path / "kept.txt"
+    earlier_file.write_text(json.loads((log / "checkpoints.jsonl").read_text().splitlines()[0])["text"])
+    assert verdict(log, "--earlier", str(earlier_file))[0] == 0
+    earlier_file.write_text(earlier_file.read_text().replace("falaj/audit", "falaj/other"))
+    assert verdict(log, "--earlier", str(earlier_file))[0] == 1
 
 
 def test_the_stand_alone_verifier_rejects_every_changed_line(scene: Scene, app: FastAPI, tmp_path: Path) -> None:
@@ -152,7 +154,7 @@ def test_the_stand_alone_verifier_rejects_every_changed_line(scene: Scene, app: 
             assert_wrong(verify_log, log, path, lines[:-1])
         path.write_text(honest)
     verify_log.check(log, log / "key.pem")
-    other = scene.platform.keyring.signer(Role.ADMISSION).public_pem
+    other = scene.platform.keyring.signer(SigningRole.ADMISSION).public_pem
     (log / "key.pem").write_text(other)
     assert verdict(log)[0] == 1
 

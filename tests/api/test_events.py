@@ -134,21 +134,21 @@ def test_a_slow_reader_misses_nothing(database: Database, monkeypatch: pytest.Mo
     names = [f"project/{number}" for number in range(20)]
 
     async def read_slowly() -> str:
-        texts, found = stream(fan_out, database, "", 0, Everything()), ""
+        texts, stream_text = stream(fan_out, database, "", 0, Everything()), ""
         write(database, names[0])
-        found += await anext(texts)
+        stream_text += await anext(texts)
         for name in names[1:]:  # the reader does not read, and the fan-out goes on
             write(database, name)
         while fan_out._position < len(names):
             await asyncio.sleep(0.01)
-        while f'"{names[-1]}"' not in found:
-            found += await anext(texts)
+        while f'"{names[-1]}"' not in stream_text:
+            stream_text += await anext(texts)
         await texts.aclose()
-        return found
+        return stream_text
 
-    found = asyncio.run(read_slowly())
+    stream_text = asyncio.run(read_slowly())
     stopping.set()
-    assert [line for line in found.splitlines() if line.startswith("id:")] == [f"id: {n + 1}" for n in range(20)]
+    assert [line for line in stream_text.splitlines() if line.startswith("id:")] == [f"id: {n + 1}" for n in range(20)]
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)

@@ -26,11 +26,11 @@ def at_the_terminal(error: FalajError) -> ProblemError:
     return ProblemError(answer.status_code, parse_problem(bytes(answer.body)))
 
 
-def error_of(kind: type[FalajError], **said: Any) -> FalajError:
+def error_of(kind: type[FalajError], **attributes: Any) -> FalajError:
     """An error of a class, whatever its own constructor asks for."""
     error = kind.__new__(kind)
     FalajError.__init__(error, "what went wrong")
-    error.__dict__ |= said
+    error.__dict__ |= attributes
     return error
 
 

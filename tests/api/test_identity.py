@@ -41,8 +41,12 @@ def root(anonymous: TestClient, platform: Platform, carrying: Opened) -> TestCli
 
 @pytest.fixture
 def ana(root: TestClient, anonymous: TestClient, carrying: Opened) -> TestClient:
-    wish = {"name": "ana", "email": "ana@example.org", "roles": [{"role": "release-manager", "environment": "prod"}]}
-    invited = root.post("/api/v1/accounts", json=wish)
+    request_body = {
+        "name": "ana",
+        "email": "ana@example.org",
+        "roles": [{"role": "release-manager", "environment": "prod"}],
+    }
+    invited = root.post("/api/v1/accounts", json=request_body)
     assert invited.status_code == 201, invited.text
     chosen = {"link": invited.json()["link"], "password": PASSWORD}
     assert anonymous.post("/api/v1/auth/password", json=chosen).status_code == 204
@@ -91,25 +95,25 @@ def test_a_key_is_registered_listed_and_revoked(ana: TestClient, platform: Platf
     answer = ana.post("/api/v1/auth/approval-keys", json={"pem": signer.public_pem, "proof": proof})
     assert answer.status_code == 201, answer.text
     trusted = open_keyring(platform.home.keys).trusted()
-    said = verify_envelope(answer.json()["envelope"], trusted)
-    assert (said.predicate_type, said.predicate["person"]) == (IDENTITY, "user:ana")
+    statement = verify_envelope(answer.json()["envelope"], trusted)
+    assert (statement.predicate_type, statement.predicate["person"]) == (IDENTITY, "user:ana")
     assert [item["key_id"] for item in ana.get("/api/v1/auth/approval-keys").json()] == [signer.key_id]
     assert ana.delete(f"/api/v1/auth/approval-keys/{signer.key_id}").status_code == 204
     assert ana.get("/api/v1/auth/approval-keys").json() == []
 
 
 def test_own_tokens_are_made_listed_and_revoked(ana: TestClient, carrying: Opened) -> None:
-    made = ana.post("/api/v1/auth/tokens", json={"label": "notebook", "actions": ["read"], "days": 7}).json()
-    token = carrying(made["secret"])
+    token_response = ana.post("/api/v1/auth/tokens", json={"label": "notebook", "actions": ["read"], "days": 7}).json()
+    token = carrying(token_response["secret"])
     assert token.get("/api/v1/runs").status_code == 200
     assert [item["label"] for item in ana.get("/api/v1/auth/tokens").json()] == ["notebook"]
-    assert made["secret"] not in ana.get("/api/v1/auth/tokens").text
-    assert ana.delete(f"/api/v1/auth/tokens/{made['token']['id']}").status_code == 204
+    assert token_response["secret"] not in ana.get("/api/v1/auth/tokens").text
+    assert ana.delete(f"/api/v1/auth/tokens/{token_response['token']['id']}").status_code == 204
     assert token.get("/api/v1/runs").status_code == 401
 
 
 @pytest.mark.parametrize(
-    "wish",
+    "request_body",
     [
         {"label": "x", "actions": ["approve-change"]},
         {"label": "x", "actions": []},
@@ -118,15 +122,15 @@ def test_own_tokens_are_made_listed_and_revoked(ana: TestClient, carrying: Opene
         {"label": "\n", "actions": ["read"]},
     ],
 )
-def test_a_token_that_may_too_much_is_not_made(ana: TestClient, wish: dict[str, object]) -> None:
-    answer = ana.post("/api/v1/auth/tokens", json=wish)
+def test_a_token_that_may_too_much_is_not_made(ana: TestClient, request_body: dict[str, object]) -> None:
+    answer = ana.post("/api/v1/auth/tokens", json=request_body)
     assert answer.status_code == 400
     assert answer.json()["code"] in {"identity.token-scope", "identity.input", "request.invalid"}
 
 
 def test_a_service_gets_an_account_roles_and_tokens(root: TestClient, carrying: Opened) -> None:
-    made = root.post("/api/v1/services/ci/tokens", json={"label": "ci", "actions": ["read", "run"]}).json()
-    token = carrying(made["secret"])
+    token_response = root.post("/api/v1/services/ci/tokens", json={"label": "ci", "actions": ["read", "run"]}).json()
+    token = carrying(token_response["secret"])
     assert token.get("/api/v1/runs").status_code == 403  # no role yet
     answer = root.put("/api/v1/accounts/service:ci/roles", json=[{"role": "service"}])
     assert [item["role"] for item in answer.json()["roles"]] == ["service"]

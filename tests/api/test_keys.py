@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select
 
 from falaj.api.platform import Platform
-from falaj.api.routers import keys as router
+from falaj.api.routers import keys
 from falaj.storage import EventRow, ProjectRow
 from falaj.trust.secrets import secret_values
 
@@ -22,8 +22,13 @@ SECRETS = "/api/v1/projects/flights/secrets"
 
 @pytest.fixture(autouse=True)
 def project(client: TestClient) -> None:
-    wish = {"name": "flights", "repository": "/srv/flights.git", "vendor": "github", "webhook_secret": "hook-s3cret"}
-    assert client.post("/api/v1/projects", json=wish).status_code == 201
+    request_body = {
+        "name": "flights",
+        "repository": "/srv/flights.git",
+        "vendor": "github",
+        "webhook_secret": "hook-s3cret",
+    }
+    assert client.post("/api/v1/projects", json=request_body).status_code == 201
 
 
 def test_a_secret_is_kept_and_listed_and_forgotten(client: TestClient, platform: Platform) -> None:
@@ -54,8 +59,8 @@ def test_a_refusal_does_not_repeat_what_was_sent(client: TestClient, name: str, 
 def test_nothing_that_is_stored_or_answered_holds_a_secret(client: TestClient, platform: Platform) -> None:
     client.put(f"{SECRETS}/DB_PASSWORD", json={"value": VALUE})
     client.get("/api/v1/projects")
-    found = [path for path in Path(platform.home.root).rglob("*") if path.is_file() and path.name != "token"]
-    for path in [*found, *Path(platform.home.root).parent.glob("*.db*")]:
+    stored_files = [path for path in Path(platform.home.root).rglob("*") if path.is_file() and path.name != "token"]
+    for path in [*stored_files, *Path(platform.home.root).parent.glob("*.db*")]:
         assert VALUE.encode() not in path.read_bytes() and b"hook-s3cret" not in path.read_bytes(), path
     with platform.database.reading() as session:
         assert session.get_one(ProjectRow, "flights").webhook_secret.startswith("sealed:")  # type: ignore[union-attr]
@@ -94,10 +99,10 @@ def test_an_administrator_rotates_and_destroys(client: TestClient, platform: Pla
     admin = Principal("user:admin", PrincipalKind.USER)
     digest = platform.store.put_bytes(b"about a person").digest
     old = platform.keys.current(platform.vault.scope)
-    made = router.rotate(router.ScopeWish(), platform, admin)
-    assert platform.keys.current(platform.vault.scope).id == made.id != old.id
+    new_key = keys.rotate(keys.ScopeWish(), platform, admin)
+    assert platform.keys.current(platform.vault.scope).id == new_key.id != old.id
     assert platform.store.read_bytes(digest) == b"about a person"
-    destroyed = router.destroy(old.id, router.DestroyWish(reason="request 17"), platform, admin)
+    destroyed = keys.destroy(old.id, keys.DestroyWish(reason="request 17"), platform, admin)
     assert (destroyed.key.state, destroyed.objects) == ("destroyed", 2)
     assert not platform.store.has(digest)
     assert [each["state"] for each in client.get("/api/v1/keys").json()] == ["destroyed", "current"]

@@ -31,22 +31,22 @@ HALF = b"GET /api/v1/health HTTP/1.1\r\nhost: x\r\nx: "
 @pytest.fixture
 def port(platform: Platform) -> Iterator[int]:
     """A port at which the application answers, as `falaj server` serves it."""
-    found = free_ports(1)[0]
-    server = uvicorn.Server(uvicorn.Config(app_of(platform), port=found, lifespan="off", **connections.options()))
+    free_port = free_ports(1)[0]
+    server = uvicorn.Server(uvicorn.Config(app_of(platform), port=free_port, lifespan="off", **connections.options()))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
         time.sleep(0.01)
-    yield found
+    yield free_port
     platform.stopping.set()
     server.should_exit = True
     thread.join(30)
 
 
 @contextmanager
-def connected(port: int, sent: bytes) -> Iterator[socket.socket]:
+def connected(port: int, request_bytes: bytes) -> Iterator[socket.socket]:
     with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
-        connection.sendall(sent)
+        connection.sendall(request_bytes)
         yield connection
 
 
@@ -146,14 +146,14 @@ def test_half_requests_are_cut_off_and_who_waits_for_an_answer_is_not(
 
 def test_one_connection_too_many_is_answered_at_once(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "MAX_CONNECTIONS", 3)
-    held = [socket.create_connection(("127.0.0.1", port), timeout=60) for _ in range(3)]
-    for each in held:
+    open_sockets = [socket.create_connection(("127.0.0.1", port), timeout=60) for _ in range(3)]
+    for each in open_sockets:
         each.sendall(head("/api/v1/health", method="GET"))
         assert each.recv(65536).startswith(b"HTTP/1.1 200")
     with connected(port, b"") as last:
         answer = last.recv(65536)
     assert answer.startswith(b"HTTP/1.1 503") and b"retry-after: 1" in answer
-    for each in held:
+    for each in open_sockets:
         each.close()
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from fastapi import FastAPI
 
-from falaj.control.runs.derivation import edges_of_release
+from falaj.control.runs.lineage import edges_of_release
 from falaj.dataplane.prediction_log import LogWriter, SegmentHeader
 from falaj.dataplane.prediction_log.format import encode_record
 from falaj.storage import EvidenceRow, ProjectRow, ReleaseRow, RunRow, StepRunRow
@@ -29,9 +29,9 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """Release 1 is live in dev and answered once; its table was made in a run of another project."""
     folder = tmp_path_factory.mktemp("lineage")
     database = migrated_sqlite(folder / "falaj.db")
-    made = open_scene(folder, database)
-    made.person("noor", "auditor")
-    release = made.release()
+    api_scene = open_scene(folder, database)
+    api_scene.person("noor", "auditor")
+    release = api_scene.release()
     with database.transaction() as session:
         session.add(ProjectRow(name="others", repository="/o", branch="main", created_at=1.0))
         session.flush()
@@ -49,14 +49,16 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         run.started_at, run.ended_at, run.model = START, START + 2, MODEL
         lineage.record(session, [*edges_of("run1", cached=True), *edges_of("r9", cached=False)], START)
         lineage.record(session, _of_release(session.query(EvidenceRow).all(), release), START)
-    made.to_dev(release)
+    api_scene.to_dev(release)
     header = SegmentHeader(f"{MODEL}@1", f"dev/{MODEL}", ("distance",), 0)
-    writer = LogWriter(made.platform.home.location_dir("local") / "predictions" / "replica-1", header, time.time_ns)
+    writer = LogWriter(
+        api_scene.platform.home.location_dir("local") / "predictions" / "replica-1", header, time.time_ns
+    )
     writer.append(encode_record(PREDICTION, int((START + 60) * 1e9), [(1400.0,)], {"label": [1]}))
     writer.close()
     for name, project in (("zaid", "flights"), ("yara", "others")):
         grant(database, name, "data-scientist", project=project)
-    yield made
+    yield api_scene
     database.close()
 
 

@@ -18,11 +18,11 @@ from falaj.storage.change_tables import AdmissionRow
 from falaj.storage.durable import Effect, Outbox
 from falaj.storage.monitoring_tables import AlertRow, MonitorRow
 from falaj.storage.retraining_tables import TrainingRequestRow
-from falaj.trust.audit import record as trail
+from falaj.trust.audit import record
 from tests.platforms import fill
 
 PLACE = {"environment": "dev", "model": "flight-delay", "location": "local"}
-Told = dict[str, dict[frozenset[tuple[str, str]], float]]
+Exposition = dict[str, dict[frozenset[tuple[str, str]], float]]
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +31,7 @@ def filled(platform: Platform, tmp_path: Path) -> None:
     object.__setattr__(platform, "now", lambda: 2_000.0)
 
 
-def scrape(client: TestClient) -> Told:
+def scrape(client: TestClient) -> Exposition:
     """Value by family and labels."""
     answer = client.get("/metrics")
     assert answer.status_code == 200, answer.text
@@ -42,23 +42,23 @@ def scrape(client: TestClient) -> Told:
     }
 
 
-def of(told: Told, name: str, **labels: str) -> float | None:
+def of(samples: Exposition, name: str, **labels: str) -> float | None:
     """The value of one series, or None."""
-    return told.get(name, {}).get(frozenset(labels.items()))
+    return samples.get(name, {}).get(frozenset(labels.items()))
 
 
 def test_processes_runs_and_changes_are_counted_by_state(client: TestClient, platform: Platform) -> None:
-    told = scrape(client)
-    assert of(told, "falaj_runs", state="succeeded") == 1
-    assert of(told, "falaj_changes", kind="standard", state="done") == 1
-    assert of(told, "falaj_processes", kind="run", state="queued") == 1
-    assert of(told, "falaj_processes_due", kind="run") == 1
-    assert of(told, "falaj_process_overdue_seconds", kind="run") == 2_000 - 991
-    assert of(told, "falaj_processes_held", kind="run") is None
+    samples = scrape(client)
+    assert of(samples, "falaj_runs", state="succeeded") == 1
+    assert of(samples, "falaj_changes", kind="standard", state="done") == 1
+    assert of(samples, "falaj_processes", kind="run", state="queued") == 1
+    assert of(samples, "falaj_processes_due", kind="run") == 1
+    assert of(samples, "falaj_process_overdue_seconds", kind="run") == 2_000 - 991
+    assert of(samples, "falaj_processes_held", kind="run") is None
     assert platform.processes.claim("run", "worker", 15.0, 2_000.0) is not None
-    told = scrape(client)
-    assert of(told, "falaj_processes_held", kind="run") == 1
-    assert of(told, "falaj_processes_due", kind="run") is None
+    samples = scrape(client)
+    assert of(samples, "falaj_processes_held", kind="run") == 1
+    assert of(samples, "falaj_processes_due", kind="run") is None
 
 
 def test_what_waits_in_the_outbox_is_told_with_its_age(client: TestClient, platform: Platform) -> None:
@@ -71,45 +71,45 @@ def test_what_waits_in_the_outbox_is_told_with_its_age(client: TestClient, platf
         raise OSError("no")
 
     Outbox(platform.database, {"commit-status": refuses}).run_due(1_950.0)
-    told = scrape(client)
-    assert of(told, "falaj_outbox_pending", effect="commit-status") == 2
-    assert of(told, "falaj_outbox_oldest_seconds", effect="commit-status") == 600
-    assert of(told, "falaj_outbox_most_attempts", effect="commit-status") == 1
+    samples = scrape(client)
+    assert of(samples, "falaj_outbox_pending", effect="commit-status") == 2
+    assert of(samples, "falaj_outbox_oldest_seconds", effect="commit-status") == 600
+    assert of(samples, "falaj_outbox_most_attempts", effect="commit-status") == 1
 
 
 def test_the_audit_log_says_what_no_checkpoint_covers(client: TestClient, platform: Platform) -> None:
-    told = scrape(client)
-    entries = of(told, "falaj_audit_entries")
-    assert entries and of(told, "falaj_audit_unsigned_entries") == entries
-    assert of(told, "falaj_audit_checkpoint_age_seconds") is None
+    samples = scrape(client)
+    entries = of(samples, "falaj_audit_entries")
+    assert entries and of(samples, "falaj_audit_unsigned_entries") == entries
+    assert of(samples, "falaj_audit_checkpoint_age_seconds") is None
     assert client.post("/api/v1/audit/checkpoint").status_code == 200
     with platform.database.transaction() as session:
         session.query(AuditCheckpointRow).update({"at": 1_500.0})
-    told = scrape(client)
-    assert of(told, "falaj_audit_unsigned_entries") == of(told, "falaj_audit_unsigned_age_seconds") == 0
-    assert of(told, "falaj_audit_checkpoint_age_seconds") == 500
+    samples = scrape(client)
+    assert of(samples, "falaj_audit_unsigned_entries") == of(samples, "falaj_audit_unsigned_age_seconds") == 0
+    assert of(samples, "falaj_audit_checkpoint_age_seconds") == 500
     with platform.database.transaction() as session:
-        trail.write(session, "test.happened", "user:x", "x", 1_700.0, {})
-        trail.write(session, "test.happened", "user:x", "x", 1_800.0, {})
-    told = scrape(client)
-    assert of(told, "falaj_audit_unsigned_entries") == 2
-    assert of(told, "falaj_audit_unsigned_age_seconds") == 300
+        record.write(session, "test.happened", "user:x", "x", 1_700.0, {})
+        record.write(session, "test.happened", "user:x", "x", 1_800.0, {})
+    samples = scrape(client)
+    assert of(samples, "falaj_audit_unsigned_entries") == 2
+    assert of(samples, "falaj_audit_unsigned_age_seconds") == 300
 
 
 def test_an_endpoint_tells_what_serves_and_until_when_it_may(client: TestClient, platform: Platform) -> None:
     with platform.database.transaction() as session:
         for change, ends in (("change1", 5_000.0), ("change1", 9_000.0), ("another", 99_000.0)):
             session.add(AdmissionRow(change_id=change, location="local", envelope={}, not_before=0.0, expires_at=ends))
-    told = scrape(client)
-    assert of(told, "falaj_endpoint_up", **PLACE) == of(told, "falaj_endpoint_release", **PLACE) == 1
-    assert of(told, "falaj_endpoint_replicas_ready", **PLACE) == 2
-    assert of(told, "falaj_endpoint_state", **PLACE, state="ready") == 1
-    assert of(told, "falaj_endpoint_silent_seconds", **PLACE) == 2_000 - 1_014
-    assert of(told, "falaj_endpoint_admission_end_timestamp_seconds", **PLACE) == 9_000
+    samples = scrape(client)
+    assert of(samples, "falaj_endpoint_up", **PLACE) == of(samples, "falaj_endpoint_release", **PLACE) == 1
+    assert of(samples, "falaj_endpoint_replicas_ready", **PLACE) == 2
+    assert of(samples, "falaj_endpoint_state", **PLACE, state="ready") == 1
+    assert of(samples, "falaj_endpoint_silent_seconds", **PLACE) == 2_000 - 1_014
+    assert of(samples, "falaj_endpoint_admission_end_timestamp_seconds", **PLACE) == 9_000
     _endpoint(platform, status={"release": 1, "state": "starting", "serving": None, "replicas_ready": 0})
-    told = scrape(client)
-    assert of(told, "falaj_endpoint_up", **PLACE) == 0
-    assert of(told, "falaj_endpoint_state", **PLACE, state="ready") is None
+    samples = scrape(client)
+    assert of(samples, "falaj_endpoint_up", **PLACE) == 0
+    assert of(samples, "falaj_endpoint_state", **PLACE, state="ready") is None
     _endpoint(platform, plan={"withdrawn": "no longer wanted"})
     assert "falaj_endpoint_up" not in scrape(client)
 
@@ -127,24 +127,24 @@ def test_a_rollout_tells_its_weight_and_evidence_while_it_lasts_and_how_it_ended
     _deployment(platform, "d2", 1_985.0, "live", plan=None)  # took over at once: that is no rollout
     _endpoint(platform, status={"release": 1, "state": "rolling", "serving": 1, "rollouts": [report]})
     place = {**PLACE, "strategy": "canary"}
-    told = scrape(client)
-    assert told["falaj_rollout_state"] == {frozenset({**place, "state": "stepping"}.items()): 1}
-    assert of(told, "falaj_rollout_weight_ratio", **place) == 0.05
-    assert of(told, "falaj_rollout_changed_timestamp_seconds", **place) == 1_990
-    assert of(told, "falaj_rollout_requests", **place, arm="candidate") == 50
-    assert of(told, "falaj_rollout_evidence", **place, metric="errors", side="harm") == 1.5
-    assert of(told, "falaj_rollout_evidence", **place, metric="errors", side="safe") is None
-    assert of(told, "falaj_rollout_evidence", **place, metric="all", side="harm") == 1.2
-    assert of(told, "falaj_rollout_evidence_line", **place, metric="errors", side="safe") == 1.3
+    samples = scrape(client)
+    assert samples["falaj_rollout_state"] == {frozenset({**place, "state": "stepping"}.items()): 1}
+    assert of(samples, "falaj_rollout_weight_ratio", **place) == 0.05
+    assert of(samples, "falaj_rollout_changed_timestamp_seconds", **place) == 1_990
+    assert of(samples, "falaj_rollout_requests", **place, arm="candidate") == 50
+    assert of(samples, "falaj_rollout_evidence", **place, metric="errors", side="harm") == 1.5
+    assert of(samples, "falaj_rollout_evidence", **place, metric="errors", side="safe") is None
+    assert of(samples, "falaj_rollout_evidence", **place, metric="all", side="harm") == 1.2
+    assert of(samples, "falaj_rollout_evidence_line", **place, metric="errors", side="safe") == 1.3
     with platform.database.transaction() as session:
         row = session.get_one(ProcessRow, "d1")
         row.state, row.updated_at = "failed", 1_999.0
         row.data = {**row.data, "record": {"state": "rolled_back"}}
     _endpoint(platform, status={"release": 1, "state": "ready", "serving": 1})
-    told = scrape(client)
-    assert told["falaj_rollout_state"] == {frozenset({**place, "state": "rolled_back"}.items()): 1}
-    assert of(told, "falaj_rollout_changed_timestamp_seconds", **place) == 1_999
-    assert "falaj_rollout_evidence" not in told
+    samples = scrape(client)
+    assert samples["falaj_rollout_state"] == {frozenset({**place, "state": "rolled_back"}.items()): 1}
+    assert of(samples, "falaj_rollout_changed_timestamp_seconds", **place) == 1_999
+    assert "falaj_rollout_evidence" not in samples
 
 
 def test_monitors_tell_open_alerts_and_the_evidence_of_drift(client: TestClient, platform: Platform) -> None:
@@ -153,18 +153,18 @@ def test_monitors_tell_open_alerts_and_the_evidence_of_drift(client: TestClient,
     _alert(platform, "a1", "open"), _alert(platform, "a2", "open"), _alert(platform, "a3", "resolved")
     with platform.database.transaction() as session:
         session.add(_training("t1")), session.add(_training("t2"))
-    told = scrape(client)
-    said = {**PLACE, "cause": "concept-drift", "severity": "critical"}
-    assert told["falaj_alerts"] == {frozenset({**said, "state": "open"}.items()): 2}
-    assert of(told, "falaj_monitor_status", **PLACE, status="drifting") == 1
-    assert of(told, "falaj_drift_evidence", **PLACE, of="features") == 15.5
-    assert of(told, "falaj_drift_evidence_line", **PLACE, of="features") == 200
-    features = told["falaj_drift_feature_evidence"]
+    samples = scrape(client)
+    alert_labels = {**PLACE, "cause": "concept-drift", "severity": "critical"}
+    assert samples["falaj_alerts"] == {frozenset({**alert_labels, "state": "open"}.items()): 2}
+    assert of(samples, "falaj_monitor_status", **PLACE, status="drifting") == 1
+    assert of(samples, "falaj_drift_evidence", **PLACE, of="features") == 15.5
+    assert of(samples, "falaj_drift_evidence_line", **PLACE, of="features") == 200
+    features = samples["falaj_drift_feature_evidence"]
     assert len(features) == metrics.MOST_FEATURES + 1
-    assert of(told, "falaj_drift_feature_evidence", **PLACE, feature="f30") == 30
-    assert of(told, "falaj_drift_feature_evidence", **PLACE, feature="f20") is None
-    assert of(told, "falaj_drift_feature_evidence", **PLACE, feature=OTHER) == 20
-    assert of(told, "falaj_training_requests", model="flight-delay", kind="drift", state="waiting") == 2
+    assert of(samples, "falaj_drift_feature_evidence", **PLACE, feature="f30") == 30
+    assert of(samples, "falaj_drift_feature_evidence", **PLACE, feature="f20") is None
+    assert of(samples, "falaj_drift_feature_evidence", **PLACE, feature=OTHER) == 20
+    assert of(samples, "falaj_training_requests", model="flight-delay", kind="drift", state="waiting") == 2
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
@@ -178,14 +178,14 @@ def test_more_endpoints_than_the_bound_are_told_together(client: TestClient, pla
                     updated_at=1_000.0,
                 )
             )  # fmt: skip
-    told = scrape(client)
+    samples = scrape(client)
     other = dict.fromkeys(PLACE, OTHER)
-    assert len(told["falaj_endpoint_up"]) == metrics.MOST_PLACES + 1
-    assert of(told, "falaj_endpoint_up", **PLACE) == 1
-    assert of(told, "falaj_endpoint_up", **other) == 0, "one that is down is not hidden among those that are up"
-    assert of(told, "falaj_endpoint_replicas_ready", **other) == 21 * 2
-    assert of(told, "falaj_endpoint_state", **other, state="failed") == 4
-    assert max(len(series) for series in told.values()) <= 2 * (metrics.MOST_PLACES + 2)
+    assert len(samples["falaj_endpoint_up"]) == metrics.MOST_PLACES + 1
+    assert of(samples, "falaj_endpoint_up", **PLACE) == 1
+    assert of(samples, "falaj_endpoint_up", **other) == 0, "one that is down is not hidden among those that are up"
+    assert of(samples, "falaj_endpoint_replicas_ready", **other) == 21 * 2
+    assert of(samples, "falaj_endpoint_state", **other, state="failed") == 4
+    assert max(len(series) for series in samples.values()) <= 2 * (metrics.MOST_PLACES + 2)
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)

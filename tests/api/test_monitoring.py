@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select
 
 from falaj.api.platform import Platform
-from falaj.control.retraining import requesting
+from falaj.control.retraining import admission
 from falaj.core.errors import ConflictError
 from falaj.storage import EventRow
 from falaj.storage.audit_tables import AuditLeafRow
@@ -27,18 +27,18 @@ def place(platform: Platform, client: TestClient, tmp_path: Path) -> Monitored:
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
+def training_requests(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
     """What trainings were asked for, where another room decides about them."""
-    found: list[tuple[str, dict[str, Any]]] = []
+    calls: list[tuple[str, dict[str, Any]]] = []
 
-    really = requesting.request_training
+    really = admission.request_training
 
-    def request_training(session: Any, processes: Any, model: str, cause: Any, now: float) -> requesting.Requested:
-        found.append((model, dict(cause)))
+    def request_training(session: Any, processes: Any, model: str, cause: Any, now: float) -> admission.Requested:
+        calls.append((model, dict(cause)))
         return really(session, processes, model, cause, now)
 
-    monkeypatch.setattr(requesting, "request_training", request_training)
-    return found
+    monkeypatch.setattr(admission, "request_training", request_training)
+    return calls
 
 
 sqlite_only = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
@@ -65,35 +65,37 @@ def test_a_shift_is_a_note_on_one_alert_and_over_when_it_is_over(place: Monitore
 
 
 @sqlite_only
-def test_missing_values_are_an_incident_and_no_retraining(place: Monitored, asked: list[Any]) -> None:
+def test_missing_values_are_an_incident_and_no_retraining(place: Monitored, training_requests: list[Any]) -> None:
     place.windows(1)
     place.windows(3, missing)
     alert = place.alert()
     assert alert["cause"] == "upstream-fault" and alert["severity"] == "critical" and alert["state"] == "open"
     assert [note["kind"] for note in alert["notes"]] == ["incident"]
-    assert asked == [] and "alert.incident" in kinds(place)
+    assert training_requests == [] and "alert.incident" in kinds(place)
 
 
 @sqlite_only
-def test_a_loss_asks_for_a_training_once_in_a_cooldown(place: Monitored, asked: list[Any]) -> None:
+def test_a_loss_asks_for_a_training_once_in_a_cooldown(place: Monitored, training_requests: list[Any]) -> None:
     place.windows(14, flipped=0.7)
     alert = place.alert()
     assert alert["cause"] == "concept-drift"
-    assert [(model, cause["kind"], cause["alert"]) for model, cause in asked] == [("delay", "performance", alert["id"])]
+    assert [(model, cause["kind"], cause["alert"]) for model, cause in training_requests] == [
+        ("delay", "performance", alert["id"])
+    ]
     assert "a retraining was asked for and is started, run " in alert["data"]["actions"][0]["text"]
     place.now += 90_000
     place.windows(1, flipped=0.7)
-    assert [cause["kind"] for _, cause in asked] == ["performance", "drift"]
+    assert [cause["kind"] for _, cause in training_requests] == ["performance", "drift"]
 
 
 @sqlite_only
 def test_without_somebody_who_trains_and_when_it_is_refused_the_alert_says_so(
-    place: Monitored, asked: list[Any], monkeypatch: pytest.MonkeyPatch
+    place: Monitored, training_requests: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: Any) -> None:
         raise ConflictError("the budget does not allow a single training")
 
-    monkeypatch.setattr(requesting, "request_training", refuse)
+    monkeypatch.setattr(admission, "request_training", refuse)
     place.windows(12, flipped=0.7)
     assert "no retraining was started: the budget does not allow" in place.alert()["data"]["actions"][0]["text"]
 
@@ -113,12 +115,12 @@ def test_telling_twice_and_late_changes_nothing_but_labels(place: Monitored) -> 
         (row,) = session.scalars(select(ProfileBlockRow))
         assert row.features is not None and row.losses == tally
     assert place.judge() == 1 and place.judge() == 0
-    (found,) = place.client.get("/api/v1/models/delay/performance", params={"environment": "prod"}).json()
-    assert found["labelled"] == 40 and found["wrong"] == 0.1
+    (performance_row,) = place.client.get("/api/v1/models/delay/performance", params={"environment": "prod"}).json()
+    assert performance_row["labelled"] == 40 and performance_row["wrong"] == 0.1
     tally = {**tally, "labelled": 200, "total": 50.0, "cells": [200] + [0] * 49}
     place.tell([{**later, "revision": 3, "losses": tally}])
-    (found,) = place.client.get("/api/v1/models/delay/performance", params={"environment": "prod"}).json()
-    assert found["value"] == 0.25 and found["method"] == "labels"
+    (performance_row,) = place.client.get("/api/v1/models/delay/performance", params={"environment": "prod"}).json()
+    assert performance_row["value"] == 0.25 and performance_row["method"] == "labels"
 
 
 @sqlite_only
@@ -155,13 +157,13 @@ def test_windows_wait_until_they_are_complete(platform: Platform, client: TestCl
     assert place.judge() == 1  # 8 to 11, of which two had no traffic
     place.tell([document(blocks[3], 13), document(blocks[4], 17)])
     assert place.judge() == 1  # what comes later shows that the window is over
-    (found, other) = client.get("/api/v1/models/delay/drift", params={"environment": "prod"}).json()
-    assert [found["rows"], other["rows"]] == [2 * ROWS, ROWS]
+    (drift_row, other) = client.get("/api/v1/models/delay/drift", params={"environment": "prod"}).json()
+    assert [drift_row["rows"], other["rows"]] == [2 * ROWS, ROWS]
 
 
 @sqlite_only
 def test_a_promotion_begins_anew_and_ends_the_alerts_of_the_release_before(
-    place: Monitored, asked: list[Any], tmp_path: Path
+    place: Monitored, training_requests: list[Any], tmp_path: Path
 ) -> None:
     place.windows(2, missing)
     assert place.alert()["release"] == 3
@@ -181,8 +183,12 @@ def test_a_release_without_a_reference_is_unknown(platform: Platform, client: Te
     place.release(3, None, tmp_path)
     place.tell([document(replace(window(5)[0][0], features=None, predictions=None), 0)])
     assert place.judge() == 0
-    (found,) = client.get("/api/v1/monitors").json()
-    assert found["status"] == "not_tested" and "without a reference" in found["reason"] and not found["guarantee"]
+    (monitor_state,) = client.get("/api/v1/monitors").json()
+    assert (
+        monitor_state["status"] == "not_tested"
+        and "without a reference" in monitor_state["reason"]
+        and not monitor_state["guarantee"]
+    )
 
 
 @sqlite_only
@@ -209,13 +215,19 @@ def test_people_acknowledge_mute_and_resolve(place: Monitored) -> None:
 
 
 @sqlite_only
-def test_a_verdict_is_overruled_with_a_reason_and_acted_on(place: Monitored, asked: list[Any]) -> None:
+def test_a_verdict_is_overruled_with_a_reason_and_acted_on(place: Monitored, training_requests: list[Any]) -> None:
     place.windows(2, missing)
     alert = place.alert()["id"]
     assert place.ask(alert, "overrule", verdict="concept-drift", reason="").status_code == 400
-    told = place.ask(alert, "overrule", verdict="concept-drift", reason="the source will stay like this").json()
-    assert told["cause"] == "concept-drift" and told["action"] == "retrain" and len(asked) == 1
-    assert [note["kind"] for note in told["notes"]] == ["incident", "overruled", "retrain"]
+    overruled_alert = place.ask(
+        alert, "overrule", verdict="concept-drift", reason="the source will stay like this"
+    ).json()
+    assert (
+        overruled_alert["cause"] == "concept-drift"
+        and overruled_alert["action"] == "retrain"
+        and len(training_requests) == 1
+    )
+    assert [note["kind"] for note in overruled_alert["notes"]] == ["incident", "overruled", "retrain"]
     place.windows(1, missing)
     assert place.alert()["cause"] == "concept-drift"
     assert (

@@ -44,8 +44,8 @@ def document(client: TestClient, platform: Platform) -> dict[str, Any]:
     """The OpenAPI document, of a server that keeps nobody waiting."""
     platform.stopping.set()
     client.post("/api/v1/projects", json={"name": "p", "repository": "/r"})
-    found: dict[str, Any] = client.get("/api/v1/openapi.json").json()
-    return found
+    openapi_document: dict[str, Any] = client.get("/api/v1/openapi.json").json()
+    return openapi_document
 
 
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -55,8 +55,11 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
 
 
 def check(client: TestClient, method: str, path: str, body: bytes = b"", **headers: bytes) -> None:
-    sent = {b"content-type": b"application/json", **{name.encode(): value for name, value in headers.items()}}
-    answer = client.request(method.upper(), path, content=body, headers=sent, follow_redirects=False)
+    request_headers = {
+        b"content-type": b"application/json",
+        **{name.encode(): value for name, value in headers.items()},
+    }
+    answer = client.request(method.upper(), path, content=body, headers=request_headers, follow_redirects=False)
     assert answer.status_code < 500, (answer.status_code, method, path[:200], body[:200], answer.text[:300])
 
 

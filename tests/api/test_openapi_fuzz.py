@@ -48,9 +48,9 @@ def apps(tmp_path: Path, database: Database) -> Iterator[dict[str, FastAPI]]:
 
 
 def _app(folder: Path, database: Database) -> FastAPI:
-    made = app_of(Platform(Home(folder, {}).prepare(), database))
-    made.state.platform.home.token  # noqa: B018 - made once, before the clock starts
-    return made
+    app = app_of(Platform(Home(folder, {}).prepare(), database))
+    app.state.platform.home.token  # noqa: B018 - made once, before the clock starts
+    return app
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -68,17 +68,17 @@ def test_nothing_that_is_sent_makes_the_server_fail(apps: dict[str, FastAPI]) ->
             assert answer.status_code < 500, f"{caller}: {case.as_curl_command()}\n{answer.text}"
 
     schema = schemathesis.openapi.from_asgi(DOCUMENT, as_caller)
-    operations = [found.ok() for found in schema.get_all_operations()]
-    asked = [each for each in operations if each.path not in LONG_ANSWERS]
-    assert len(asked) > 30
+    operations = [result.ok() for result in schema.get_all_operations()]
+    tested_operations = [each for each in operations if each.path not in LONG_ANSWERS]
+    assert len(tested_operations) > 30
     ends = time.monotonic() + SECONDS
-    sent = sum(_try(operation, send, ends) for operation in asked)
-    assert sent >= len(asked), "too little was sent to mean anything"
+    request_count = sum(_try(operation, send, ends) for operation in tested_operations)
+    assert request_count >= len(tested_operations), "too little was sent to mean anything"
 
 
 def _try(operation: Any, send: Callable[[Any], None], ends: float) -> int:
     """Send requests of one operation, both such as fit the document and such as do not; return how many."""
-    sent = 0
+    request_count = 0
     for mode in GenerationMode:
         examples = 6 if time.monotonic() < ends else 1  # to think of requests takes longer than to send them
 
@@ -88,12 +88,12 @@ def _try(operation: Any, send: Callable[[Any], None], ends: float) -> int:
         )  # fmt: skip
         @given(case=operation.as_strategy(generation_mode=mode))
         def try_one(case: Any) -> None:
-            nonlocal sent
+            nonlocal request_count
             send(case)
-            sent += 1
+            request_count += 1
 
         try:
             try_one()
         except (schemathesis.errors.SchemathesisError, Unsatisfiable):
             continue  # nothing can be sent that does not fit: the operation takes no input
-    return sent
+    return request_count

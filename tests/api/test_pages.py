@@ -51,9 +51,11 @@ def test_the_page_says_nothing_of_what_it_was_asked_with(anonymous: TestClient) 
 def test_an_address_gives_the_browser_all_it_needs_and_the_server_nothing() -> None:
     with KeyCeremony(PAGE, "get", {"challenge": "abc"}, "5d" * 32) as ceremony:
         page, _, fragment = ceremony.address.partition("#")
-        wish = _wish(fragment)
-        assert page == PAGE and wish["options"] == {"challenge": "abc"} and wish["statement"] == "5d" * 32
-        assert re.fullmatch(r"http://127\.0\.0\.1:[1-9][0-9]*/[A-Za-z0-9_-]{16,64}", wish["return_to"])
+        page_request = _account_body(fragment)
+        assert (
+            page == PAGE and page_request["options"] == {"challenge": "abc"} and page_request["statement"] == "5d" * 32
+        )
+        assert re.fullmatch(r"http://127\.0\.0\.1:[1-9][0-9]*/[A-Za-z0-9_-]{16,64}", page_request["return_to"])
 
 
 def test_a_key_that_a_browser_asked_for_comes_back_to_the_command() -> None:
@@ -69,7 +71,7 @@ def test_a_key_that_a_browser_asked_for_comes_back_to_the_command() -> None:
 @pytest.mark.parametrize("brought", ["answer=", "answer=%3F%3F", "answer=W10", "other=1"])
 def test_what_is_no_answer_is_not_taken_for_one(brought: str) -> None:
     with KeyCeremony(PAGE, "get", {}) as ceremony:
-        back = _wish(ceremony.address.partition("#")[2])["return_to"]
+        back = _account_body(ceremony.address.partition("#")[2])["return_to"]
         browser = threading.Thread(target=httpx.get, args=(f"{back}?{brought}",), kwargs={"timeout": HANGS_AFTER_S})
         browser.start()
         with pytest.raises(BrowserLoginError):
@@ -82,14 +84,14 @@ def test_a_browser_that_does_not_come_is_not_waited_for_for_ever() -> None:
         ceremony.answer(wait_s=0.05)
 
 
-def _wish(fragment: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(base64.urlsafe_b64decode(fragment + "=" * (-len(fragment) % 4)))
-    return found
+def _account_body(fragment: str) -> dict[str, Any]:
+    page_request: dict[str, Any] = json.loads(base64.urlsafe_b64decode(fragment + "=" * (-len(fragment) % 4)))
+    return page_request
 
 
 def _browse(address: str, key: SoftwareKey) -> None:
     """What the page's script does, with a key in software."""
-    wish = _wish(address.partition("#")[2])
-    answer = key.create(wish["options"])
+    page_request = _account_body(address.partition("#")[2])
+    answer = key.create(page_request["options"])
     text = base64.urlsafe_b64encode(json.dumps(answer).encode()).rstrip(b"=").decode()
-    httpx.get(wish["return_to"], params={"answer": text}, timeout=HANGS_AFTER_S)
+    httpx.get(page_request["return_to"], params={"answer": text}, timeout=HANGS_AFTER_S)

@@ -36,16 +36,16 @@ STATEMENT = "5d" * 32
 @pytest.fixture
 def platform(tmp_path: Path) -> Iterator[Platform]:
     database = migrated_sqlite(tmp_path / "falaj.db")
-    made = Platform(Home(tmp_path / "home", {}).prepare(), database)
-    with answering(made):
-        yield made
+    new_platform = Platform(Home(tmp_path / "home", {}).prepare(), database)
+    with answering(new_platform):
+        yield new_platform
     database.close()
 
 
 @pytest.fixture
 def page(tmp_path: Path) -> Iterator[Page]:
-    with browsing(tmp_path / "profile") as found:
-        yield found
+    with browsing(tmp_path / "profile") as browser_page:
+        yield browser_page
 
 
 def test_a_key_is_registered_and_touched(platform: Platform, page: Page, tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_a_key_is_registered_and_touched(platform: Platform, page: Page, tmp_pat
         page.run("document.getElementById('touch').click()")
         proved = client.federation.finish_step_up(ceremony.answer(wait_s=HANGS_AFTER_S))
     assert proved.statement == STATEMENT and proved.method == "webauthn"
-    assert not page.said, "the page kept to its own policy"
+    assert not page.console, "the page kept to its own policy"
 
 
 @pytest.mark.parametrize(
@@ -82,8 +82,8 @@ def test_a_page_that_would_lead_elsewhere_does_nothing(platform: Platform, page:
 
 
 def _address_to(url: str, back: str) -> str:
-    wish: dict[str, Any] = {"action": "get", "options": {"challenge": "abcd"}, "return_to": back}
-    return f"{url}#{base64.urlsafe_b64encode(json.dumps(wish).encode()).decode().rstrip('=')}"
+    page_request: dict[str, Any] = {"action": "get", "options": {"challenge": "abcd"}, "return_to": back}
+    return f"{url}#{base64.urlsafe_b64encode(json.dumps(page_request).encode()).decode().rstrip('=')}"
 
 
 def _shown(page: Page, address: str) -> Any:
@@ -100,5 +100,5 @@ def _logged_in(platform: Platform, folder: Path) -> dict[str, str]:
     assert link is not None
     client = Client(platform.home.server_url, "")
     opened = client.identity.set_up(link.read_text(), "root", "root@example.org", "correct horse battery")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("FALAJ_")}
-    return kept | {"FALAJ_HOME": str(platform.home.root), "FALAJ_TOKEN": opened.token}
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("FALAJ_")}
+    return variables | {"FALAJ_HOME": str(platform.home.root), "FALAJ_TOKEN": opened.token}

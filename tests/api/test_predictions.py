@@ -14,7 +14,7 @@ from tests.control.releases.scene import MODEL, Scene, open_scene
 from tests.databases import migrated_sqlite
 
 ENDPOINT = f"dev/{MODEL}"
-WISH = {"endpoint": ENDPOINT, "location": "local", "since": 1.0, "until": 2.0}
+QUERY = {"endpoint": ENDPOINT, "location": "local", "since": 1.0, "until": 2.0}
 PATH = "/api/v1/predictions/exports"
 
 
@@ -22,8 +22,8 @@ PATH = "/api/v1/predictions/exports"
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("predictions")
     database = migrated_sqlite(folder / "falaj.db")
-    made = open_scene(folder, database)
-    made.release()
+    api_scene = open_scene(folder, database)
+    api_scene.release()
     grants = [
         ("zaid", "data-scientist", "flights"),
         ("yara", "data-scientist", "others"),
@@ -31,13 +31,13 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     ]
     for name, role, project in [*grants, ("noor", "auditor", None), ("adel", "admin", None)]:
         grant(database, name, role, project=project)
-    yield made
+    yield api_scene
     database.close()
 
 
 def written(scene: Scene) -> int:
     with scene.platform.database.reading() as session:
-        return len(audit.entries(session, audit.Wanted(kind="predictions.exported")))
+        return len(audit.entries(session, audit.EntryFilter(kind="predictions.exported")))
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def written(scene: Scene) -> int:
 )
 def test_who_learns_from_a_project_may_and_others_may_not(scene: Scene, name: str, status: int) -> None:
     before = written(scene)
-    answer = acting_as(app_of(scene.platform), name).post(PATH, json=WISH)
+    answer = acting_as(app_of(scene.platform), name).post(PATH, json=QUERY)
     assert answer.status_code == status, answer.text
     if status == 200:
         assert answer.json()["exported_by"] == f"user:{name}"
@@ -56,9 +56,9 @@ def test_who_learns_from_a_project_may_and_others_may_not(scene: Scene, name: st
     "wrong", [{"endpoint": "flight-delay"}, {"endpoint": "../x/y"}, {"since": -1}, {"location": "../x"}, {"more": 1}]
 )
 def test_what_is_misformed_is_refused(scene: Scene, wrong: dict[str, object]) -> None:
-    assert acting_as(app_of(scene.platform), "zaid").post(PATH, json=WISH | wrong).status_code == 400
+    assert acting_as(app_of(scene.platform), "zaid").post(PATH, json=QUERY | wrong).status_code == 400
 
 
 def test_a_model_that_nobody_knows_is_not_found(scene: Scene, tmp_path: Path) -> None:
-    answer = acting_as(app_of(scene.platform), "zaid").post(PATH, json=WISH | {"endpoint": "dev/unknown"})
+    answer = acting_as(app_of(scene.platform), "zaid").post(PATH, json=QUERY | {"endpoint": "dev/unknown"})
     assert answer.status_code == 404 and not list(tmp_path.iterdir())

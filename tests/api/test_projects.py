@@ -13,8 +13,8 @@ COMMIT = "1" * 40
 
 @pytest.fixture
 def project(client: TestClient) -> str:
-    wish = {"name": "flights", "repository": "/srv/flights.git", "vendor": "github", "webhook_secret": "s3cret"}
-    assert client.post("/api/v1/projects", json=wish).status_code == 201
+    request_body = {"name": "flights", "repository": "/srv/flights.git", "vendor": "github", "webhook_secret": "s3cret"}
+    assert client.post("/api/v1/projects", json=request_body).status_code == 201
     return "flights"
 
 

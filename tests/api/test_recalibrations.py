@@ -22,24 +22,24 @@ def place(platform: Platform, client: TestClient, tmp_path: Path) -> Monitored:
 
 
 def report(**values: Any) -> dict[str, Any]:
-    given = {
+    defaults = {
         "release": 3, "version": 1_796_446_800, "kind": "binary", "offset": 0.41, "proposed": 0.48, "strength": 0.86,
         "bound": 1.5, "threshold": 0.5, "limit": "none", "reason": "", "rows": 4000, "fitted_at": 1.7e9,
         "expires_at": 1.8e9, "days": [[20_000, 0.4], [20_001, 0.41]], "months": {"2026-07": 0.41},
     }  # fmt: skip
-    return given | values
+    return defaults | values
 
 
 def tell(place: Monitored, *reports: dict[str, Any], endpoint: str = "prod/delay") -> int:
-    told = {"endpoint": endpoint, "release": 3, "state": "ready", "recalibrations": list(reports)}
-    return place.client.put(STATUS, json={"version": 1, "endpoints": [told]}).status_code
+    endpoint_report = {"endpoint": endpoint, "release": 3, "state": "ready", "recalibrations": list(reports)}
+    return place.client.put(STATUS, json={"version": 1, "endpoints": [endpoint_report]}).status_code
 
 
 def test_what_an_agent_tells_is_shown_by_endpoint_and_location(place: Monitored):
     assert place.client.get(SHOWN).json() == []
     assert tell(place, report()) == 204
-    (found,) = place.client.get(SHOWN, params={"environment": "prod"}).json()
-    assert found == {**report(), "endpoint": "prod/delay", "location": "local"}
+    (recalibration,) = place.client.get(SHOWN, params={"environment": "prod"}).json()
+    assert recalibration == {**report(), "endpoint": "prod/delay", "location": "local"}
     assert place.client.get(SHOWN, params={"environment": "dev"}).json() == []
     assert place.client.get("/api/v1/models/other/recalibrations").status_code == 404
 

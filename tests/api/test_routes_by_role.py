@@ -20,10 +20,10 @@ import pytest
 from fastapi import Depends, FastAPI
 
 from falaj.api import problems
-from falaj.api.access import gate
-from falaj.api.actions import declared, walk
 from falaj.api.authentication import PEER
+from falaj.api.authorization import gate
 from falaj.api.platform import Platform
+from falaj.api.route_actions import declared, walk
 from falaj.core.home import Home
 from falaj.core.principal import HOME, Principal, PrincipalKind
 from falaj.storage import Database
@@ -73,7 +73,7 @@ async def _rows(app: FastAPI) -> list[list[str]]:
     doors = same_doors(app)
     clients = [_client(doors, caller) for caller in CALLERS.values()]
     return [
-        [method, path, str(declared(route)), *[await _asked(client, method, path) for client in clients]]
+        [method, path, str(declared(route)), *[await _call(client, method, path) for client in clients]]
         for path, route in walk(app)
         for method in sorted(route.methods)
     ]
@@ -86,7 +86,7 @@ def _client(doors: FastAPI, caller: Principal | None) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(behind_a_certificate), base_url="http://testserver")
 
 
-async def _asked(client: httpx.AsyncClient, method: str, path: str) -> str:
+async def _call(client: httpx.AsyncClient, method: str, path: str) -> str:
     status = (await client.request(method, re.sub(r"\{[^}]+\}", "x", path))).status_code
     assert status in (200, 401, 403), f"{method} {path}: {status}"
     return "y" if status == 200 else "-"
@@ -105,8 +105,8 @@ def installation(folder: Path, database: Database) -> FastAPI:
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_each_route_answers_exactly_the_callers_of_the_table(tmp_path: Path, database: Database) -> None:
-    found = table(installation(tmp_path / "home", database))
-    assert found.splitlines() == TABLE.read_text().splitlines()
+    actual = table(installation(tmp_path / "home", database))
+    assert actual.splitlines() == TABLE.read_text().splitlines()
 
 
 if __name__ == "__main__":

@@ -5,15 +5,15 @@ from fastapi.testclient import TestClient
 
 from falaj.api.platform import Platform
 from falaj.storage import StepRunRow
-from falaj.storage.durable import Event
+from falaj.storage.durable import ProcessEvent
 
 
 @pytest.fixture
 def run_id(client: TestClient) -> str:
     client.post("/api/v1/projects", json={"name": "p", "repository": "/r"})
-    wish = {"project": "p", "commit": "2" * 40, "params": {"fit": {"rate": 0.1}}}
-    made: str = client.post("/api/v1/runs", json=wish).json()["id"]
-    return made
+    request_body = {"project": "p", "commit": "2" * 40, "params": {"fit": {"rate": 0.1}}}
+    new_id: str = client.post("/api/v1/runs", json=request_body).json()["id"]
+    return new_id
 
 
 def test_a_run_is_found_by_the_beginning_of_its_id_and_as_the_last(client: TestClient, run_id: str) -> None:
@@ -39,7 +39,7 @@ def test_cancelling_a_queued_run_leaves_it_to_the_worker_to_end(
     lease = platform.processes.claim("run", "w", 10, platform.now())
     assert lease is not None and lease.state == "cancelling"
     with platform.database.transaction() as session:
-        finished = Event("finished", {"outcome": "succeeded"})
+        finished = ProcessEvent("finished", {"outcome": "succeeded"})
         assert platform.processes.advance(session, lease, finished, platform.now()).state == "cancelled"
 
 
@@ -59,15 +59,15 @@ def test_events_are_streamed_in_order_and_resume(client: TestClient, run_id: str
 
 
 def test_garbage_collection_keeps_what_a_step_reaches(client: TestClient, run_id: str, platform: Platform) -> None:
-    kept = platform.store.put_bytes(b"kept").digest
+    log_digest = platform.store.put_bytes(b"kept").digest
     lost = platform.store.put_bytes(b"lost").digest
     with platform.database.transaction() as session:
         session.add(
-            StepRunRow(run_id=run_id, node="a", kind="step", state="succeeded", position=0, detail={"log": kept})
+            StepRunRow(run_id=run_id, node="a", kind="step", state="succeeded", position=0, detail={"log": log_digest})
         )
     removed = client.post("/api/v1/artifacts/collect", params={"grace_s": 0}).json()
     assert removed["blobs"] == 1
-    assert platform.store.has(kept) and not platform.store.has(lost)
+    assert platform.store.has(log_digest) and not platform.store.has(lost)
 
 
 @pytest.mark.parametrize("commit", ["--upload-pack=x", "x" * 40, "HEAD", "2" * 39, "٢" * 40, ""], ids=ascii)

@@ -52,51 +52,55 @@ def admin(client_as: As) -> TestClient:
     return client_as("admin")
 
 
-def sent(text: str, **more: Any) -> dict[str, Any]:
+def platform_body(text: str, **more: Any) -> dict[str, Any]:
     return {"name": "platform.yaml", "text": text, **more}
 
 
 def test_the_defaults_are_shown_before_the_first_apply(admin: TestClient) -> None:
-    held = admin.get("/api/v1/platform").json()
-    assert (held["version"], held["applied_at"]) == (0, None)
-    assert PlatformSpec.from_json(held["spec"]) == PlatformSpec.default()
+    platform_settings = admin.get("/api/v1/platform").json()
+    assert (platform_settings["version"], platform_settings["applied_at"]) == (0, None)
+    assert PlatformSpec.from_json(platform_settings["spec"]) == PlatformSpec.default()
     assert admin.get("/api/v1/platform/versions").json() == []
 
 
 def test_plan_changes_nothing_and_apply_does(admin: TestClient, platform: Platform) -> None:
-    planned = admin.post("/api/v1/platform/plan", json=sent(FILE)).json()
+    planned = admin.post("/api/v1/platform/plan", json=platform_body(FILE)).json()
     assert planned["version"] == 0
     assert [(each["path"], each["loosens"]) for each in planned["differences"]] == [
         ("policy_packs.uae", False),
         ("roles.group audit is auditor in the tenant", True),
     ]
     assert admin.get("/api/v1/platform").json()["version"] == 0
-    applied = admin.post("/api/v1/platform/apply", json=sent(FILE, base=0)).json()
+    applied = admin.post("/api/v1/platform/apply", json=platform_body(FILE, base=0)).json()
     assert applied == planned | {"version": 1}
-    held = admin.get("/api/v1/platform").json()
-    assert (held["version"], held["actor"], held["text"]) == (1, "user:admin", FILE)
-    said = verify_envelope(held["envelope"], open_keyring(platform.home.keys).trusted())
-    assert said.predicate_type == SETTINGS
-    assert said.is_about(held["digest"])
-    assert admin.post("/api/v1/platform/plan", json=sent(FILE)).json() == {"version": 1, "differences": []}
+    platform_settings = admin.get("/api/v1/platform").json()
+    assert (platform_settings["version"], platform_settings["actor"], platform_settings["text"]) == (
+        1,
+        "user:admin",
+        FILE,
+    )
+    statement = verify_envelope(platform_settings["envelope"], open_keyring(platform.home.keys).trusted())
+    assert statement.predicate_type == SETTINGS
+    assert statement.is_about(platform_settings["digest"])
+    assert admin.post("/api/v1/platform/plan", json=platform_body(FILE)).json() == {"version": 1, "differences": []}
     assert [each["version"] for each in admin.get("/api/v1/platform/versions").json()] == [1]
 
 
 @pytest.mark.parametrize("role", [role.value for role in Role if role is not Role.ADMIN])
 def test_only_an_administrator_applies(client_as: As, role: str) -> None:
-    answer = client_as(role).post("/api/v1/platform/apply", json=sent(FILE))
+    answer = client_as(role).post("/api/v1/platform/apply", json=platform_body(FILE))
     assert (answer.status_code, answer.json()["code"]) == (403, "auth.forbidden")
 
 
 def test_the_home_token_does_not_apply(client: TestClient) -> None:
-    assert client.post("/api/v1/platform/plan", json=sent(FILE)).status_code == 200
-    answer = client.post("/api/v1/platform/apply", json=sent(FILE))
+    assert client.post("/api/v1/platform/plan", json=platform_body(FILE)).status_code == 200
+    answer = client.post("/api/v1/platform/apply", json=platform_body(FILE))
     assert (answer.status_code, answer.json()["code"]) == (403, "auth.forbidden")
 
 
 def test_what_loosens_needs_a_person_who_has_just_proved_who_it_is(client_as: As) -> None:
     service = client_as("admin", PrincipalKind.SERVICE)
-    tighter, looser = sent("policy_packs: [uae]\n"), sent("policy_packs: []\n")
+    tighter, looser = platform_body("policy_packs: [uae]\n"), platform_body("policy_packs: []\n")
     assert service.post("/api/v1/platform/apply", json=tighter).status_code == 200
     refused = service.post("/api/v1/platform/apply", json=looser)
     assert (refused.status_code, refused.json()["code"]) == (403, "platform.person-needed")
@@ -110,8 +114,8 @@ def test_what_loosens_needs_a_person_who_has_just_proved_who_it_is(client_as: As
 
 
 def test_an_old_plan_is_refused(admin: TestClient) -> None:
-    admin.post("/api/v1/platform/apply", json=sent(FILE, base=0))
-    answer = admin.post("/api/v1/platform/apply", json=sent("policy_packs: []", base=0))
+    admin.post("/api/v1/platform/apply", json=platform_body(FILE, base=0))
+    answer = admin.post("/api/v1/platform/apply", json=platform_body("policy_packs: []", base=0))
     assert (answer.status_code, answer.json()["code"]) == (409, "platform.changed")
 
 
@@ -124,7 +128,7 @@ def test_what_would_strand_an_endpoint_is_refused(admin: TestClient, platform: P
             )
         )  # fmt: skip
     for route in ("plan", "apply"):
-        answer = admin.post(f"/api/v1/platform/{route}", json=sent("environments: {dev: {rank: 0}}"))
+        answer = admin.post(f"/api/v1/platform/{route}", json=platform_body("environments: {dev: {rank: 0}}"))
         assert (answer.status_code, answer.json()["code"]) == (409, "platform.in-use")
         assert "test/flight-delay serves release 1 at local" in answer.json()["title"]
 
@@ -132,14 +136,14 @@ def test_what_would_strand_an_endpoint_is_refused(admin: TestClient, platform: P
 @pytest.mark.parametrize(
     ("body", "status", "code"),
     [
-        (sent("enviroments: {}"), 400, "platform.invalid"),
-        (sent(""), 400, "platform.invalid"),
-        (sent("a: \x00"), 400, "platform.invalid"),
-        (sent("policies: {mine: mine.cedar}"), 400, "platform.invalid"),
-        (sent("policies: {mine: mine.cedar}", policies={"mine.cedar": "permit("}), 400, "policy.invalid"),
-        (sent("x" * 1_000_001), 400, "request.invalid"),
-        (sent("a: b", policies={f"{n}.cedar": "" for n in range(101)}), 400, "request.invalid"),
-        (sent("a: b", surprise=1), 400, "request.invalid"),
+        (platform_body("enviroments: {}"), 400, "platform.invalid"),
+        (platform_body(""), 400, "platform.invalid"),
+        (platform_body("a: \x00"), 400, "platform.invalid"),
+        (platform_body("policies: {mine: mine.cedar}"), 400, "platform.invalid"),
+        (platform_body("policies: {mine: mine.cedar}", policies={"mine.cedar": "permit("}), 400, "policy.invalid"),
+        (platform_body("x" * 1_000_001), 400, "request.invalid"),
+        (platform_body("a: b", policies={f"{n}.cedar": "" for n in range(101)}), 400, "request.invalid"),
+        (platform_body("a: b", surprise=1), 400, "request.invalid"),
         ({"name": "x"}, 400, "request.invalid"),
     ],
 )
@@ -156,18 +160,18 @@ def test_text_that_is_no_text_is_refused(admin: TestClient) -> None:
 
 
 def test_a_mistake_says_where_it_stands(admin: TestClient) -> None:
-    answer = admin.post("/api/v1/platform/plan", json=sent("timezone: UTC\npolicy_pack: [uae]\n"))
+    answer = admin.post("/api/v1/platform/plan", json=platform_body("timezone: UTC\npolicy_pack: [uae]\n"))
     assert answer.json()["where"] == "platform.yaml:2:1"
     assert "policy_packs" in answer.json()["hint"]
 
 
 def test_drift_is_looked_at_now(admin: TestClient, platform: Platform) -> None:
-    admin.post("/api/v1/platform/apply", json=sent(FILE))
+    admin.post("/api/v1/platform/apply", json=platform_body(FILE))
     assert admin.get("/api/v1/platform/drift").json()["findings"] == []
     platform_file(platform.home).write_text("policy_packs: []\n")
     (platform.home.keys / "trusted.json").write_text("{}")
-    found = admin.get("/api/v1/platform/drift").json()["findings"]
-    assert [(each["kind"], each["subject"]) for each in found] == [
+    drift_findings = admin.get("/api/v1/platform/drift").json()["findings"]
+    assert [(each["kind"], each["subject"]) for each in drift_findings] == [
         ("file", "policy_packs.uae"),
         ("file", "roles.group audit is auditor in the tenant"),
         ("key", "trusted.json"),
@@ -199,6 +203,6 @@ def test_a_file_that_is_broken_or_gone_is_drift(platform: Platform) -> None:
 
 
 def test_what_holds_reaches_other_rooms(admin: TestClient, platform: Platform) -> None:
-    admin.post("/api/v1/platform/apply", json=sent("environments: {lab: {rank: 0}, live: {rank: 1}}"))
+    admin.post("/api/v1/platform/apply", json=platform_body("environments: {lab: {rank: 0}, live: {rank: 1}}"))
     with platform.database.reading() as session:
         assert list(settings.current(session).environments) == ["lab", "live"]

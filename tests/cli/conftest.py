@@ -19,8 +19,8 @@ Command = Callable[..., Completed]
 
 def environment(home: Path, **variables: str) -> dict[str, str]:
     """That of a user with this home, and nothing else of Falaj's."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("FALAJ_")}
-    return kept | {"FALAJ_HOME": str(home)} | variables
+    outer_variables = {name: value for name, value in os.environ.items() if not name.startswith("FALAJ_")}
+    return outer_variables | {"FALAJ_HOME": str(home)} | variables
 
 
 @pytest.fixture
@@ -36,10 +36,10 @@ def falaj_served(served: Served, tmp_path: Path) -> Command:
 
 
 def _command(home: Path, folder: Path) -> Command:
-    def run(*arguments: str, cwd: Path = folder, given: str = "", **variables: str) -> Completed:
+    def run(*arguments: str, cwd: Path = folder, stdin: str = "", **variables: str) -> Completed:
         return subprocess.run(
             [FALAJ, *arguments],
-            cwd=cwd, env=environment(home, **variables), input=given, capture_output=True, text=True, check=False,
+            cwd=cwd, env=environment(home, **variables), input=stdin, capture_output=True, text=True, check=False,
         )  # fmt: skip
 
     return run

@@ -41,7 +41,7 @@ def test_debug_shows_the_traceback(falaj: Command) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("nonsense",), "No such command 'nonsense'"),
         (("runs", "nonsense"), "No such command 'nonsense'"),
@@ -58,14 +58,14 @@ def test_debug_shows_the_traceback(falaj: Command) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_a_wrong_command_line_ends_with_2(falaj: Command, arguments: tuple[str, ...], said: str) -> None:
+def test_a_wrong_command_line_ends_with_2(falaj: Command, arguments: tuple[str, ...], message: str) -> None:
     ended = falaj(*arguments)
     assert ended.returncode == 2
-    assert said in ended.stderr and "Traceback" not in ended.stderr
+    assert message in ended.stderr and "Traceback" not in ended.stderr
 
 
 @pytest.mark.parametrize(
-    ("arguments", "exit_code", "said"),
+    ("arguments", "exit_code", "message"),
     [
         (("runs", "show", "zzz"), 3, "no run 'zzz'"),
         (("logs", "zzz"), 3, "no run 'zzz'"),
@@ -82,11 +82,11 @@ def test_a_wrong_command_line_ends_with_2(falaj: Command, arguments: tuple[str, 
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
 def test_what_the_platform_refuses_ends_with_its_code(
-    falaj_served: Command, arguments: tuple[str, ...], exit_code: int, said: str
+    falaj_served: Command, arguments: tuple[str, ...], exit_code: int, message: str
 ) -> None:
     ended = falaj_served(*arguments)
     assert (ended.returncode, ended.stdout) == (exit_code, "")
-    assert said in ended.stderr.splitlines()[0] and "Traceback" not in ended.stderr
+    assert message in ended.stderr.splitlines()[0] and "Traceback" not in ended.stderr
 
 
 def test_a_release_whose_evidence_is_not_whole_is_not_verified(falaj_served: Command) -> None:

@@ -12,7 +12,7 @@ from falaj.cli.bundles import bill_of, statement_rows
 from falaj.cli.model_card import markdown
 from falaj.core.errors import NotFoundError
 from falaj.schemas.evidence import ReleaseBundle
-from falaj.supply_chain.attestations import Role, read_bundle, write_bundle
+from falaj.supply_chain.attestations import SigningRole, read_bundle, write_bundle
 from tests.cli.conftest import Command
 from tests.supply_chain.attestations.admitted import HOUR_S, NOW, World, make_world
 from tests.supply_chain.attestations.releases import mlbom
@@ -27,8 +27,8 @@ def world(tmp_path: Path) -> World:
 def exported(world: World) -> Path:
     """A bundle whose admission holds for a long time, with its log."""
     decided = world.decided([], [], quorum=0, expires_at=NOW + 1e6 * HOUR_S)
-    write_bundle(world.made.folder, world.bundle(decided))
-    return world.made.folder
+    write_bundle(world.release.folder, world.bundle(decided))
+    return world.release.folder
 
 
 def signed(world: World) -> ReleaseBundle:
@@ -69,7 +69,7 @@ def test_every_statement_is_a_row(world: World) -> None:
     kinds = ["dataset"] * 2 + ["provenance", "train", "eval", "tests", "scan", "mlbom"]
     assert [row[0] for row in rows] == [*kinds, "identity", "identity", "approval", "approval", "admission"]
     assert [row[3] for row in rows] == [str(number) for number in range(len(rows))]
-    assert rows[-1][2] == world.keys.signer(Role.ADMISSION).key_id[:12]
+    assert rows[-1][2] == world.keys.signer(SigningRole.ADMISSION).key_id[:12]
     assert {row[4] for row in rows} == {""}
 
 
@@ -79,7 +79,7 @@ def test_a_statement_that_is_not_believed_says_why(world: World) -> None:
 
 
 def test_a_card_from_the_signed_bill(world: World) -> None:
-    document = bill_of(signed(world), world.made.digest, world.keys.trusted())
+    document = bill_of(signed(world), world.release.digest, world.keys.trusted())
     card = markdown(document, "flight-delay@1")
     assert card.startswith("# flight-delay@1\n\n- owner: ops@example.org\n- risk: low\n- form: onnx\n")
     assert "| auc \\>= 0.68 on split.test | 0.71 |" in card
@@ -89,7 +89,7 @@ def test_a_card_from_the_signed_bill(world: World) -> None:
 
 def test_no_card_from_a_bill_that_is_not_believed(world: World) -> None:
     with pytest.raises(NotFoundError) as caught:
-        bill_of(signed(world), world.made.digest, {})
+        bill_of(signed(world), world.release.digest, {})
     assert caught.value.code == "evidence.no-mlbom"
     with pytest.raises(NotFoundError):
         bill_of(signed(world), "sha256:" + "7" * 64, world.keys.trusted())

@@ -22,8 +22,8 @@ def run(served: Served, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
     folder = Path(str(served.home.root) + "-people")
     command = _command(served.home.root, tmp_path)
 
-    def act(*arguments: str, given: str = "", **variables: str) -> Completed:
-        return command(*arguments, given=given, FALAJ_CREDENTIALS=str(folder), **variables)
+    def act(*arguments: str, stdin: str = "", **variables: str) -> Completed:
+        return command(*arguments, given=stdin, FALAJ_CREDENTIALS=str(folder), **variables)
 
     return act
 
@@ -34,11 +34,11 @@ def root(run: As, served: Served) -> str:
     path = offer_setup(served.platform.database, served.home.root, served.home.server_url, served.platform.now())
     if path is not None:
         link = path.read_text()
-        done = run(
+        result = run(
             "--as", "root", "setup", link, "--name", "root", "--email", "r@example.org", "--password-stdin",
-            given=PASSWORD,
+            stdin=PASSWORD,
         )  # fmt: skip
-        assert done.returncode == 0, done.stderr
+        assert result.returncode == 0, result.stderr
     return "root"
 
 
@@ -51,8 +51,8 @@ def person(run: As, root: str) -> Callable[..., None]:
         invited = run("--as", root, "accounts", "add", name, "--email", f"{name}@example.org", *options)
         assert invited.returncode == 0, invited.stderr
         [link] = re.findall(r"'(http.*)'", invited.stdout)
-        assert run("password", link, "--password-stdin", given=PASSWORD).returncode == 0
-        entered = run("--as", name, "login", "--password-stdin", given=PASSWORD)
+        assert run("password", link, "--password-stdin", stdin=PASSWORD).returncode == 0
+        entered = run("--as", name, "login", "--password-stdin", stdin=PASSWORD)
         assert entered.returncode == 0, entered.stderr
         assert f"logged in as user:{name}" in entered.stdout
 
@@ -73,9 +73,9 @@ def test_the_approval_key_stays_with_the_person(run: As, person: Callable[..., N
     person("bo", "auditor")
     key = Path(str(served.home.root) + "-people") / "bo" / "approval.pem"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
-    kept = b"".join(path.read_bytes() for path in served.home.root.parent.rglob("falaj.db*"))
-    assert key.read_bytes().splitlines()[1] not in kept
-    assert (key.parent / "approval.pem.pub").read_bytes().splitlines()[1] in kept
+    stored_bytes = b"".join(path.read_bytes() for path in served.home.root.parent.rglob("falaj.db*"))
+    assert key.read_bytes().splitlines()[1] not in stored_bytes
+    assert (key.parent / "approval.pem.pub").read_bytes().splitlines()[1] in stored_bytes
 
 
 def test_a_lost_key_is_revoked_and_a_new_login_makes_another(
@@ -86,10 +86,10 @@ def test_a_lost_key_is_revoked_and_a_new_login_makes_another(
     assert key["key_id"] in run("--as", "hal", "approval-key", "list").stdout
     assert run("--as", "hal", "approval-key", "revoke", key["key_id"]).returncode == 0
     assert "no approval keys" in run("--as", "hal", "approval-key", "list").stdout
-    again = run("--as", "hal", "login", "--password-stdin", given=PASSWORD)
+    again = run("--as", "hal", "login", "--password-stdin", stdin=PASSWORD)
     assert again.returncode == 4 and "delete the file" in again.stderr
     (Path(str(served.home.root) + "-people") / "hal" / "approval.pem").unlink()
-    assert run("--as", "hal", "login", "--password-stdin", given=PASSWORD).returncode == 0
+    assert run("--as", "hal", "login", "--password-stdin", stdin=PASSWORD).returncode == 0
     [new] = json.loads(run("--as", "hal", "approval-key", "list", "--json").stdout)
     assert new["key_id"] != key["key_id"]
 
@@ -97,7 +97,7 @@ def test_a_lost_key_is_revoked_and_a_new_login_makes_another(
 def test_without_a_profile_the_last_login_acts_until_logout(run: As, person: Callable[..., None]) -> None:
     person("cy", "auditor")
     assert "service:home" in run("whoami").stdout
-    assert run("login", "--name", "cy", "--password-stdin", given=PASSWORD).returncode == 0
+    assert run("login", "--name", "cy", "--password-stdin", stdin=PASSWORD).returncode == 0
     assert "user:cy" in run("whoami").stdout
     assert "cy is logged out" in run("logout").stdout
     assert "service:home" in run("whoami").stdout
@@ -106,7 +106,7 @@ def test_without_a_profile_the_last_login_acts_until_logout(run: As, person: Cal
 
 def test_a_wrong_password_ends_with_three_lines(run: As, person: Callable[..., None]) -> None:
     person("di")
-    refused = run("login", "--name", "di", "--password-stdin", given="wrong")
+    refused = run("login", "--name", "di", "--password-stdin", stdin="wrong")
     assert refused.returncode == 2
     assert "name or password is wrong" in refused.stderr and "Traceback" not in refused.stderr
 
@@ -119,12 +119,12 @@ def test_a_profile_that_is_not_logged_in_is_told_to(run: As, root: str) -> None:
 
 def test_tokens_of_oneself_and_of_services(run: As, person: Callable[..., None], root: str) -> None:
     person("ed", "auditor")
-    made = json.loads(run("--as", "ed", "token", "create", "notebook", "--actions", "read", "--json").stdout)
-    assert run("runs", FALAJ_TOKEN=made["secret"]).returncode == 0
+    token_reply = json.loads(run("--as", "ed", "token", "create", "notebook", "--actions", "read", "--json").stdout)
+    assert run("runs", FALAJ_TOKEN=token_reply["secret"]).returncode == 0
     listed = run("--as", "ed", "token", "list").stdout
-    assert "notebook" in listed and made["secret"] not in listed
-    assert run("--as", "ed", "token", "revoke", made["token"]["id"]).returncode == 0
-    assert run("runs", FALAJ_TOKEN=made["secret"]).returncode != 0
+    assert "notebook" in listed and token_reply["secret"] not in listed
+    assert run("--as", "ed", "token", "revoke", token_reply["token"]["id"]).returncode == 0
+    assert run("runs", FALAJ_TOKEN=token_reply["secret"]).returncode != 0
     issued = run("--as", root, "token", "create", "ci", "--service", "ci", "--actions", "read,trigger")
     assert "acts as service:ci for read, trigger" in issued.stdout
     assert "service:ci: service" in run("--as", root, "accounts", "roles", "service:ci", "service").stdout

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from falaj.core.home import Home
-from falaj.supply_chain.encryption import Scope, open_chest
+from falaj.supply_chain.encryption import KeyScope, open_chest
 from tests.cli.conftest import Command
 from tests.platforms import Served
 
@@ -59,7 +59,7 @@ def test_destruction_asks_for_the_id_again_and_for_the_right(falaj_served: Comma
 
 def test_keys_move_to_another_root_key_while_the_platform_is_down(falaj: Command, tmp_path: Path) -> None:
     home = Home(tmp_path / "home", {}).prepare()
-    key = open_chest(home).current(Scope())
+    key = open_chest(home).current(KeyScope())
     ended = falaj("keys", "rewrap", f"file:{tmp_path}/new.key")
     assert ended.returncode == 0 and f"set FALAJ_ROOT_KEY=file:{tmp_path}/new.key" in ended.stdout
     assert open_chest(Home(home.root, {"FALAJ_ROOT_KEY": f"file:{tmp_path}/new.key"})).find(key.id) == key

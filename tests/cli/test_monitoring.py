@@ -33,12 +33,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitored]:
     platform = Platform(Home(folder / "home", {}).prepare(), database)
     with TestClient(app_of(platform)) as client:
         client.headers["authorization"] = f"Bearer {platform.home.token}"
-        made = monitored(platform, client, folder)
-        made.windows(2)
-        made.windows(3, shifted)
-        made.windows(1, missing)
+        monitored_place = monitored(platform, client, folder)
+        monitored_place.windows(2)
+        monitored_place.windows(3, shifted)
+        monitored_place.windows(1, missing)
     with answering(platform):
-        yield made
+        yield monitored_place
     database.close()
 
 
@@ -68,8 +68,8 @@ def test_an_alert_is_looked_after_overruled_and_resolved(falaj: Command) -> None
     assert falaj("alerts", "mute", alert["id"], "--for", "soon").returncode == 2
     assert falaj("triage", alert["id"], "--overrule", "bad-luck", "--reason", "x").returncode == 2
     assert falaj("triage", alert["id"], "--overrule", "covariate-shift").returncode == 2
-    told = falaj("triage", alert["id"], "--overrule", "covariate-shift", "--reason", "the season").stdout
-    assert "upstream-fault -> covariate-shift: the season" in told
+    output = falaj("triage", alert["id"], "--overrule", "covariate-shift", "--reason", "the season").stdout
+    assert "upstream-fault -> covariate-shift: the season" in output
     assert json.loads(falaj("alerts", "resolve", alert["id"], "--json").stdout)["state"] == "resolved"
     assert "no alerts" in falaj("alerts").stdout and alert["id"] in falaj("alerts", "--all").stdout
     assert falaj("alerts", "ack", "nothing").returncode == 3
@@ -83,8 +83,8 @@ def test_the_picture_is_drawn_beside_the_table(falaj: Command, tmp_path: Path) -
 
 
 def window(number: int, *features: tuple[str, str, float]) -> DriftWindow:
-    found = [{"feature": name, "verdict": verdict, "effect": effect} for name, verdict, effect in features]
-    return DriftWindow("local", 3, number, float(number), number + 1.0, 100, {"features": found})
+    feature_reports = [{"feature": name, "verdict": verdict, "effect": effect} for name, verdict, effect in features]
+    return DriftWindow("local", 3, number, float(number), number + 1.0, 100, {"features": feature_reports})
 
 
 def test_the_map_has_a_line_a_feature_those_that_moved_first() -> None:

@@ -19,7 +19,7 @@ SPEC = NotificationSpec("https://tickets.example.org/hooks?token=s3cret", ("chan
 
 
 @pytest.fixture
-def told(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def subscribed(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """One subscriber, which took an event and refused another for good."""
     spec = replace(PlatformSpec.default(), notifications=(SPEC,))
     monkeypatch.setattr(settings, "current", lambda _session: spec)

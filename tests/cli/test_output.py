@@ -72,11 +72,12 @@ def test_documents_are_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"), [(0, "0 s ago"), (59, "59 s ago"), (120, "2 min ago"), (7200, "2 h ago"), (172800, "2 d ago")]
+    ("seconds", "expected"),
+    [(0, "0 s ago"), (59, "59 s ago"), (120, "2 min ago"), (7200, "2 h ago"), (172800, "2 d ago")],
 )
-def test_a_time_is_said_as_people_do(monkeypatch: pytest.MonkeyPatch, seconds: float, said: str) -> None:
+def test_a_time_is_said_as_people_do(monkeypatch: pytest.MonkeyPatch, seconds: float, expected: str) -> None:
     monkeypatch.setattr(time, "time", lambda: 1_000_000.0)
-    assert ago(1_000_000.0 - seconds) == said
+    assert ago(1_000_000.0 - seconds) == expected
 
 
 def test_a_time_of_a_clock_that_runs_ahead_is_now() -> None:
@@ -84,10 +85,10 @@ def test_a_time_of_a_clock_that_runs_ahead_is_now() -> None:
 
 
 @pytest.mark.parametrize(
-    ("started", "ended", "said"), [(None, None, "-"), (10.0, 12.5, "2.5 s"), (0.0, 90.0, "1.5 min")]
+    ("started", "ended", "expected"), [(None, None, "-"), (10.0, 12.5, "2.5 s"), (0.0, 90.0, "1.5 min")]
 )
-def test_a_duration(started: float | None, ended: float | None, said: str) -> None:
-    assert duration(started, ended) == said
+def test_a_duration(started: float | None, ended: float | None, expected: str) -> None:
+    assert duration(started, ended) == expected
 
 
 def test_what_still_runs_takes_until_now(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,8 +18,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_policies_and_the_cases_beside_them_are_tried(folder: Path) -> None:
-    for given in (folder, folder / "leave.cedar"):
-        answer = CliRunner().invoke(application(), ["policy", "test", str(given)])
+    for policy_path in (folder, folder / "leave.cedar"):
+        answer = CliRunner().invoke(application(), ["policy", "test", str(policy_path)])
         assert (answer.exit_code, answer.output) == (0, "1 policies added; 1 of 1 cases come out as they must\n")
 
 

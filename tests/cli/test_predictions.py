@@ -41,18 +41,22 @@ def test_predictions_are_exported_with_labels_and_that_is_in_the_audit_log(
     command = ("predictions", "export", "dev/flight-delay", "--out", "out")
     ended = falaj_served(*command, "--since", "1970-01-01T00:16:00+00:00", "--json")
     assert ended.returncode == 0, ended.stderr
-    told = json.loads(ended.stdout)
-    assert (told["predictions"], told["labelled"], told["residency"]) == (1, 1, "ZZ")
+    summary = json.loads(ended.stdout)
+    assert (summary["predictions"], summary["labelled"], summary["residency"]) == (1, 1, "ZZ")
     table = pl.read_parquet(tmp_path / "out" / "flight-delay@1.parquet")
     assert (table["prediction_id"][0], table["feature_distance"][0], table["label"][0]) == (PREDICTION, 1400.0, 0)
-    said = pq.read_schema(tmp_path / "out" / "flight-delay@1.parquet").metadata
-    assert (said[b"falaj.residency"], said[b"falaj.location"], said[b"falaj.exported_by"]) == (
+    file_metadata = pq.read_schema(tmp_path / "out" / "flight-delay@1.parquet").metadata
+    assert (
+        file_metadata[b"falaj.residency"],
+        file_metadata[b"falaj.location"],
+        file_metadata[b"falaj.exported_by"],
+    ) == (
         b"ZZ",
         b"local",
         b"service:home",
     )
     with served.platform.database.reading() as session:
-        assert len(audit.entries(session, audit.Wanted(kind="predictions.exported"))) == 1
+        assert len(audit.entries(session, audit.EntryFilter(kind="predictions.exported"))) == 1
     again = falaj_served(*command)
     assert again.returncode == 2 and "in the folder" in again.stderr
 

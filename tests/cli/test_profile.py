@@ -42,11 +42,11 @@ def files(tmp_path: Path) -> Path:
 
 
 def run(*arguments: Any) -> str:
-    done = CliRunner().invoke(application(), ["profile", *map(str, arguments)])
-    if done.exception and isinstance(done.exception, FalajError):
-        raise done.exception
-    assert done.exit_code == 0, done.output
-    return done.output
+    cli_result = CliRunner().invoke(application(), ["profile", *map(str, arguments)])
+    if cli_result.exception and isinstance(cli_result.exception, FalajError):
+        raise cli_result.exception
+    assert cli_result.exit_code == 0, cli_result.output
+    return cli_result.output
 
 
 def test_a_table_alone(files: Path) -> None:
@@ -69,16 +69,16 @@ def test_the_windows_after_a_change_are_marked(files: Path) -> None:
     row = next(line for line in shown.splitlines() if line.startswith("delay") and "█!█!" in line)
     assert row.endswith("█!█!█!")
     assert "alarm in window 4: delay" in shown
-    found = json.loads(run(*arguments, "--json"))
-    assert [report["drifted"] for report in found["windows"]] == [[], [], [], ["delay"], ["delay"], ["delay"]]
+    json_report = json.loads(run(*arguments, "--json"))
+    assert [report["drifted"] for report in json_report["windows"]] == [[], [], [], ["delay"], ["delay"], ["delay"]]
 
 
 def test_json_of_a_table_is_a_profile_that_reads_back(files: Path) -> None:
     from falaj.statistics.profiles import Profile, ProfileSchema
 
-    found = json.loads(run(files / "same.csv", "--json", "--ignore", "flown"))
-    assert Profile.from_json(found["profile"]).rows == 3000
-    assert ProfileSchema.from_json(found["schema"]).names == ("delay", "carrier", "empty")
+    json_report = json.loads(run(files / "same.csv", "--json", "--ignore", "flown"))
+    assert Profile.from_json(json_report["profile"]).rows == 3000
+    assert ProfileSchema.from_json(json_report["schema"]).names == ("delay", "carrier", "empty")
 
 
 def test_what_cannot_be_compared_is_said(files: Path) -> None:

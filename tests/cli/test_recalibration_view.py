@@ -20,9 +20,9 @@ HEADER = SegmentHeader("delay@3", "prod/delay", ("x",), 0)
 
 
 def test_offset_strength_labels_bound_and_months_are_told():
-    by, asked, months = recalibration_lines(MOVED)
+    by, labels_line, months = recalibration_lines(MOVED)
     assert by.startswith("by +0.41 in log-odds, version 7 of ")
-    assert asked == "3812 labels ask for +0.48, trusted to 0.86; at most 1.5 either way"
+    assert labels_line == "3812 labels ask for +0.48, trusted to 0.86; at most 1.5 either way"
     assert months == months_line(MOVED) == "2026-06: +0.28, 2026-07: +0.41"
 
 

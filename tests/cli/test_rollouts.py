@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from falaj.cli.commands import rehearsals
-from falaj.cli.commands import rollouts as commands
+from falaj.cli.commands import rehearsals, rollouts
 from falaj.cli.rollout_view import ENDED, lines_of, verdict
 from falaj.control.releases.lifecycle import DeploymentState
 from falaj.core.errors import UsageError
@@ -41,7 +40,7 @@ def plain(lines: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("found", "words"),
+    ("rollout_view", "words"),
     [
         (like("pending"), "it has not begun"),
         (like("warming"), "the candidate starts; it gets no requests yet"),
@@ -68,8 +67,8 @@ def plain(lines: list[str]) -> list[str]:
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
-def test_a_verdict_says_in_words_where_it_is(found: Rollout, words: str) -> None:
-    assert verdict(found).startswith(words)
+def test_a_verdict_says_in_words_where_it_is(rollout_view: Rollout, words: str) -> None:
+    assert verdict(rollout_view).startswith(words)
 
 
 @pytest.mark.parametrize("state", [*RolloutState, *DeploymentState])
@@ -112,7 +111,7 @@ def test_watching_prints_a_line_for_each_change_and_ends_with_the_rollout(monkey
     import typer
 
     with pytest.raises(typer.Exit) as ended:
-        commands.watch("prod/flight-delay")
+        rollouts.watch("prod/flight-delay")
     assert ended.value.exit_code == 1
     out = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in out] == ["stepping", "rolled_back"]
@@ -146,8 +145,8 @@ def deployed(tmp_path: Path) -> Path:
 
 
 def rehearsed(file: Path, **more: Any) -> None:
-    given = {"environment": "prod", "rate": "200/s", "errors": "2%", "worse": "5x", "json": False}
-    rehearsals.dry_run("", file, **{**given, **more})
+    defaults = {"environment": "prod", "rate": "200/s", "errors": "2%", "worse": "5x", "json": False}
+    rehearsals.dry_run("", file, **{**defaults, **more})
 
 
 def test_a_dry_run_says_when_steps_would_be_left_and_when_a_worse_candidate_goes(deployed: Path, capsys) -> None:
@@ -159,8 +158,8 @@ def test_a_dry_run_says_when_steps_would_be_left_and_when_a_worse_candidate_goes
     assert sum(line.startswith("  rolled back after ") for line in lines) == rehearsals.TIMES
     assert lines[-1] == "not rehearsed: brier, which waits for what really happens"
     rehearsed(deployed, json=True)
-    found = json.loads(capsys.readouterr().out)
-    assert (found["as_good"]["end"], found["left_out"]) == ("promoting", ["brier"])
+    rehearsal = json.loads(capsys.readouterr().out)
+    assert (rehearsal["as_good"]["end"], rehearsal["left_out"]) == ("promoting", ["brier"])
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def applied(served: Served) -> Iterator[None]:
     environments = {**PlatformSpec.default().environments, "prod": prod}
     spec = replace(PlatformSpec.default(), environments=environments, policy_packs=("uae",))
     with served.platform.database.transaction() as session:
-        settings.apply(session, spec, "user:noor", 1_790_000_000.0, settings.Origin("# as applied\n"))
+        settings.apply(session, spec, "user:noor", 1_790_000_000.0, settings.SettingsOrigin("# as applied\n"))
     yield
     forget_facts(served.platform.database, SettingsRow.__tablename__)
 
@@ -76,8 +76,8 @@ def test_what_holds_is_shown(falaj_served: Command, applied: None) -> None:
     shown = falaj_served("platform", "show").stdout
     assert shown.splitlines()[0] == "version 1 of 2026-09-21 14:13:20 UTC by user:noor"
     assert "policy packs: uae" in shown
-    held = json.loads(falaj_served("platform", "show", "--json").stdout)
-    assert held["spec"]["environments"]["prod"]["approvals"]["normal"] == 3
+    document = json.loads(falaj_served("platform", "show", "--json").stdout)
+    assert document["spec"]["environments"]["prod"]["approvals"]["normal"] == 3
     assert falaj_served("platform", "show", "--text").stdout == "# as applied\n"
     (line,) = falaj_served("platform", "versions").stdout.splitlines()[1:]
     assert line.split()[0] == "1"

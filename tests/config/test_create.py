@@ -36,8 +36,8 @@ def test_its_own_tests_and_lint_pass(tmp_path: Path, template: str) -> None:
     pytest.importorskip("pandas")
     commands = [["pytest", "-q", "-p", "no:cacheprovider"], ["ruff", "check", "--no-cache", "."]]
     for command in commands:
-        done = subprocess.run([sys.executable, "-m", *command], cwd=project, capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout + done.stderr
+        process = subprocess.run([sys.executable, "-m", *command], cwd=project, capture_output=True, text=True)
+        assert process.returncode == 0, process.stdout + process.stderr
 
 
 def test_a_blank_one_goes_into_a_repository_that_there_is(tmp_path: Path) -> None:

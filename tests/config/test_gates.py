@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from falaj.config import GateSpec, GateSyntaxError, parse_gate
 from falaj.config.gates import METRICS, NOT_WORSE, NUMBERED_METRICS, OPERATORS
-from falaj.config.reference import reference_page
+from falaj.config.schema_reference import reference_page
 
 
 @pytest.mark.parametrize(
@@ -98,11 +98,11 @@ def test_the_reference_page_explains_every_metric() -> None:
 def test_a_function_of_the_project_is_held_against_a_number_alone() -> None:
     gate = parse_gate("shop.metrics:profit >= 500 on split.test by site")
     assert (gate.metric, gate.limit, gate.by) == ("shop.metrics:profit", 500, "site")
-    for text, said in (
+    for text, message in (
         ("shop.metrics:profit not worse than live on split.test", "is not known of a function"),
         ("shop.metrics: >= 5 on t", "no metric"),
         ("shop:a:b >= 5 on t", "no metric"),
         ("../shop:a >= 5 on t", "no metric"),
     ):
-        with pytest.raises(GateSyntaxError, match=said):
+        with pytest.raises(GateSyntaxError, match=message):
             parse_gate(text)

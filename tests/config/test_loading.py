@@ -230,28 +230,28 @@ CASES = [
 def test_a_mistake_is_named_with_field_place_and_nearest_name(
     issues: Callable[..., tuple[Issue, ...]], old: str, new: str, field: str, message: str, suggestion: str | None
 ) -> None:
-    found = [issue for issue in issues((old, new)) if issue.field == field]
-    assert found
-    assert message in found[0].message
-    assert found[0].suggestion == suggestion
-    assert found[0].line > 1 or field == "owner"
+    problems = [issue for issue in issues((old, new)) if issue.field == field]
+    assert problems
+    assert message in problems[0].message
+    assert problems[0].suggestion == suggestion
+    assert problems[0].line > 1 or field == "owner"
 
 
 def test_the_place_is_that_of_the_mistake(issues: Callable[..., tuple[Issue, ...]], project: Path) -> None:
-    found = issues(("auc >= 0.95", "auc >= high"))
-    line = (project / "falaj.yaml").read_text().splitlines()[found[0].line - 1]
-    assert line[found[0].column - 1 :].startswith("high")
+    problems = issues(("auc >= 0.95", "auc >= high"))
+    line = (project / "falaj.yaml").read_text().splitlines()[problems[0].line - 1]
+    assert line[problems[0].column - 1 :].startswith("high")
 
 
 def test_all_mistakes_are_told_at_once(issues: Callable[..., tuple[Issue, ...]]) -> None:
-    found = issues(("risk: low", "riks: low"), ("origin: US", "origin: usa"), ("[0, 1]", "5"))
-    assert [issue.line for issue in found] == sorted(issue.line for issue in found)
-    assert len(found) == 3
+    problems = issues(("risk: low", "riks: low"), ("origin: US", "origin: usa"), ("[0, 1]", "5"))
+    assert [issue.line for issue in problems] == sorted(issue.line for issue in problems)
+    assert len(problems) == 3
 
 
 def test_a_cycle_is_printed(issues: Callable[..., tuple[Issue, ...]]) -> None:
-    found = issues(("inputs: [tumours]", "inputs: [tumours]\n    needs: [evaluate]"))
-    assert [issue.message for issue in found] == ["the steps wait for each other: split -> evaluate -> fit -> split"]
+    problems = issues(("inputs: [tumours]", "inputs: [tumours]\n    needs: [evaluate]"))
+    assert [issue.message for issue in problems] == ["the steps wait for each other: split -> evaluate -> fit -> split"]
 
 
 def test_an_issue_is_one_line(issues: Callable[..., tuple[Issue, ...]]) -> None:
@@ -262,9 +262,9 @@ def test_an_issue_is_one_line(issues: Callable[..., tuple[Issue, ...]]) -> None:
 
 def test_code_that_does_not_parse(issues: Callable[..., tuple[Issue, ...]], project: Path) -> None:
     (project / "src/tumours/training.py").write_text("x = 1\ndef fit(:\n")
-    found = issues(("risk: low", "risk: high"))
-    assert found[0].field == "pipeline.fit.run"
-    assert "src/tumours/training.py:2 is not valid Python" in found[0].message
+    problems = issues(("risk: low", "risk: high"))
+    assert problems[0].field == "pipeline.fit.run"
+    assert "src/tumours/training.py:2 is not valid Python" in problems[0].message
 
 
 def test_modules_beside_the_project_file_are_found(project: Path) -> None:
@@ -289,7 +289,7 @@ def test_functions_that_the_text_does_not_show_in_full_are_accepted(project: Pat
 
 
 @pytest.mark.parametrize(
-    ("metric", "said"),
+    ("metric", "reason"),
     [
         ("tumours.training:profit", "no function 'profit'"),
         ("tumours.money:fit", "no module"),
@@ -297,16 +297,16 @@ def test_functions_that_the_text_does_not_show_in_full_are_accepted(project: Pat
     ],
 )
 def test_a_metric_of_the_project_must_be_there(
-    issues: Callable[..., tuple[Issue, ...]], project: Path, metric: str, said: str
+    issues: Callable[..., tuple[Issue, ...]], project: Path, metric: str, reason: str
 ) -> None:
     gates = ("auc >= 0.95 on", f"{metric} >= 1 on")
-    if not said:
+    if not reason:
         spec = project / "falaj.yaml"
         spec.write_text(spec.read_text().replace(*gates))
         assert load_project(project).to_spec().gates[0].metric == metric
         return
-    [found] = issues(gates)
-    assert found.field == "gates[0]" and said in found.message
+    [problem] = issues(gates)
+    assert problem.field == "gates[0]" and reason in problem.message
 
 
 def test_the_cache_answers_without_parsers(project: Path, tmp_path: Path) -> None:
@@ -316,9 +316,9 @@ def test_the_cache_answers_without_parsers(project: Path, tmp_path: Path) -> Non
         "print(load(Path(sys.argv[1]), Path(sys.argv[2])).text_sha256, *({'yaml', 'pydantic', 'ast'} & {*sys.modules}))"
     )
     arguments = [sys.executable, "-c", code, str(project), str(tmp_path / "cache")]
-    done = subprocess.run(arguments, capture_output=True, text=True, check=True)
-    assert done.stdout.split()[0] == first.text_sha256
-    assert not {"yaml", "pydantic"} & {*done.stdout.split()}
+    process = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    assert process.stdout.split()[0] == first.text_sha256
+    assert not {"yaml", "pydantic"} & {*process.stdout.split()}
     assert load_project_cached(project, tmp_path / "cache") == first
 
 

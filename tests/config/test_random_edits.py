@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from falaj.config import ProjectError, load_project
-from falaj.config.document import read_document
+from falaj.config.yaml_reader import read_document
 from tests.config.test_loading import FULL
 
 relaxed = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

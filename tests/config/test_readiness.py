@@ -57,20 +57,20 @@ def test_each_thing_is_named_with_what_was_seen(
         (tmp_path / path).unlink()
     else:
         (tmp_path / path).write_text(text)
-    (found,) = (each for each in requirements(tmp_path) if each.name == name)
-    assert not found.met
-    assert words in found.detail
-    assert found.fix
+    (requirement,) = (each for each in requirements(tmp_path) if each.name == name)
+    assert not requirement.met
+    assert words in requirement.detail
+    assert requirement.fix
 
 
 def test_the_command_writes_nothing_and_says_whether_anything_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    done = CliRunner().invoke(application(("projects",)), ["project", "init", "--check-only"])
-    assert done.exit_code == 1
-    assert "falaj.yaml" in done.stdout
-    assert "`falaj init --template blank`" in done.stdout
+    cli_result = CliRunner().invoke(application(("projects",)), ["project", "init", "--check-only"])
+    assert cli_result.exit_code == 1
+    assert "falaj.yaml" in cli_result.stdout
+    assert "`falaj init --template blank`" in cli_result.stdout
     assert [*tmp_path.iterdir()] == []
     create_project(tmp_path, "a", "blank")
     git(tmp_path, "init", "-b", "main")

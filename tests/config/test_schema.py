@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from falaj.config import json_schema
-from falaj.config.reference import reference_page
+from falaj.config.schema_reference import reference_page
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "project-file.md"
 

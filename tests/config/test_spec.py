@@ -27,5 +27,5 @@ def test_the_released_model_is_that_of_the_last_model_step(project: Path) -> Non
 
 def test_the_room_imports_without_parsers() -> None:
     code = "import sys, falaj.config, falaj.config.loading; print({'yaml', 'pydantic'} & {*sys.modules})"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert process.stdout.strip() == "set()"

@@ -8,7 +8,7 @@ import pytest
 
 from falaj.config import Issue, load_spec
 from falaj.config.strategies import METRICS
-from falaj.statistics.rollout import Strategy, plan_of
+from falaj.statistics.rollout import RolloutStrategy, plan_of
 
 COMMON = {"false_alarm": 0.01, "burn_in_s": 10.0, "burn_in_max_s": 300.0, "max_s": 604800.0}
 CANARY = {**COMMON, "baseline": True}
@@ -87,7 +87,7 @@ def test_every_option_becomes_its_unit(written, project: Path, strategy: str, ki
     spec = load_spec(project).deploy["prod"]
     assert (spec.kind, spec.options) == (kind, options)
     plan = plan_of("r", spec.kind, spec.options, candidate=2, stable=1)
-    assert plan.strategy is Strategy(kind)
+    assert plan.strategy is RolloutStrategy(kind)
     assert all(metric.name in METRICS for metric in plan.metrics)
 
 

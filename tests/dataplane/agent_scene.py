@@ -15,7 +15,14 @@ from falaj.dataplane import agent
 from falaj.dataplane.runtimes.process.os_process import tagged
 from falaj.dataplane.runtimes.process.replica import TAG
 from falaj.supply_chain.artifacts import open_store
-from falaj.supply_chain.attestations import Admission, Keyring, Role, Signer, open_keyring, sign_statement
+from falaj.supply_chain.attestations import (
+    AdmissionDecision,
+    Keyring,
+    Signer,
+    SigningRole,
+    open_keyring,
+    sign_statement,
+)
 from falaj.supply_chain.attestations.merkle import consistency_proof
 from tests.dataplane.conftest import ask, free_port
 from tests.dataplane.control_plane_double import TOKEN, ControlPlaneDouble
@@ -44,31 +51,33 @@ class Scene:
     def release(self, number: int, *, signer: Signer | None = None, **changes: Any) -> dict[str, Any]:
         """Make a release, keep it in the store, and return the endpoint that wants it."""
         folder = self.home.parent / f"release-{number}-{len(changes)}"
-        made = releases.make(folder, signer or self.keys, weights=b"%d" % number)
+        release_bundle = releases.make(folder, signer or self.keys, weights=b"%d" % number)
         digest = self.plane.store.put(folder / "model").digest
-        assert digest == made.digest
+        assert digest == release_bundle.digest
         evidence = [json.loads(path.read_text()) for path in sorted((folder / "evidence").iterdir())]
         admission = self.admission(number, digest)
         self.log.add(*evidence, admission)
-        wanted = {
+        desired_endpoint = {
             "admission": [admission], "log": self.log.proof([*evidence, admission]),
             "endpoint": NAME, "environment": "dev", "model": "flight-delay", "release": number, "digest": digest,
             "replicas": 1, "evidence": evidence, "environment_lock": None,
         }  # fmt: skip
-        return {**wanted, **changes}
+        return {**desired_endpoint, **changes}
 
     def admission(self, number: int, digest: str, **changes: Any) -> dict[str, Any]:
         """A standard change into dev, which nobody has to approve."""
-        said = Admission(
+        decision = AdmissionDecision(
             change=f"c-{number}", kind="standard", model="flight-delay", release=number, digest=digest,
             environment="dev", rank=0, location="local", jurisdiction="AE", quorum=0, approvals=(),
             not_before=time.time() - 1, expires_at=time.time() + 3600,
         )  # fmt: skip
-        return sign_statement(replace(said, **changes).statement(), self.keys.signer(Role.ADMISSION))
+        return sign_statement(replace(decision, **changes).statement(), self.keys.signer(SigningRole.ADMISSION))
 
-    def logged(self, wanted: dict[str, Any]) -> dict[str, Any]:
+    def logged(self, desired_endpoint: dict[str, Any]) -> dict[str, Any]:
         """The endpoint with the log's proof of all that it carries."""
-        return wanted | {"log": self.log.proof([*wanted["evidence"], *wanted["admission"]])}
+        return desired_endpoint | {
+            "log": self.log.proof([*desired_endpoint["evidence"], *desired_endpoint["admission"]])
+        }
 
     def consistency(self, first: int, second: int) -> list[str]:
         return [item.hex() for item in consistency_proof(first, self.log.hashes[:second])]
@@ -108,7 +117,7 @@ def scene_in(tmp_path: Path) -> Iterator[Scene]:
     """A scene, and nothing of it afterwards."""
     home, store_url = tmp_path / "home", str(tmp_path / "store")
     keys = open_keyring(home / "keys")
-    scene = Scene(home, store_url, keys, Log(keys.signer(Role.LOG)), ControlPlaneDouble(open_store(store_url)))
+    scene = Scene(home, store_url, keys, Log(keys.signer(SigningRole.LOG)), ControlPlaneDouble(open_store(store_url)))
     scene.plane.consistency = scene.consistency
     yield scene
     for process in scene.agents:

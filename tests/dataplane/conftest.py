@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from falaj.core.home import Home
-from falaj.dataplane.callers import Admittance, EndpointCallers, Entry
-from falaj.dataplane.desired import Endpoint, Servable
+from falaj.dataplane.callers import Admittance, CallerTrust, EndpointCallers
+from falaj.dataplane.desired_state import DesiredEndpoint, Servable
 from falaj.dataplane.runtimes.process.replica import ReplicaOptions
-from falaj.dataplane.runtimes.process.runtime import Place, ProcessRuntime
+from falaj.dataplane.runtimes.process.runtime import LocationFolders, ProcessRuntime
 from falaj.supply_chain.artifacts.digest import parse_digest
 from falaj.trust.pki.caller_tokens import open_caller_key, own_caller
 from tests.waiting import HANGS_AFTER_S, until
@@ -41,26 +41,26 @@ def stub_command(options: ReplicaOptions, *extra: str) -> list[str]:
 
 def own_people(home: Home, *endpoints: str) -> Admittance:
     """The installation's own people may bring labels to its endpoints, as everywhere."""
-    entry = Entry(open_caller_key(home.keys).jwks)
+    entry = CallerTrust(open_caller_key(home.keys).jwks)
     return Admittance(entry, {each: EndpointCallers(None, (own_caller(each),)) for each in endpoints})
 
 
 def servable(release: int = 1, *, replicas: int = 1, model: str = "m", broken: bool = False) -> Servable:
     tail = "dead" if broken else f"{release:04x}"
     digest = parse_digest("sha256:" + "0" * 60 + tail)
-    return Servable(Endpoint("dev", model, release, digest, replicas), Path("/nowhere"))
+    return Servable(DesiredEndpoint("dev", model, release, digest, replicas), Path("/nowhere"))
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path / "location", tmp_path / "logs")
+def place(tmp_path: Path) -> LocationFolders:
+    return LocationFolders(tmp_path / "location", tmp_path / "logs")
 
 
 MakeRuntime = Callable[[], ProcessRuntime]
 
 
 @pytest.fixture
-def make_runtime(place: Place) -> Iterator[MakeRuntime]:
+def make_runtime(place: LocationFolders) -> Iterator[MakeRuntime]:
     """Makes runtimes of the same place and port, as restarted agents do; ends everything afterwards."""
     port = free_port()
 

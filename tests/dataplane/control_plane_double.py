@@ -61,8 +61,10 @@ class ControlPlaneDouble:
         if url.path.endswith("/desired"):
             return self._wait(int(parse_qs(url.query)["after"][0]))
         if url.path.endswith("/log/consistency"):
-            asked = parse_qs(url.query)
-            return json.dumps({"proof": self.consistency(int(asked["first"][0]), int(asked["second"][0]))}).encode()
+            query_args = parse_qs(url.query)
+            return json.dumps(
+                {"proof": self.consistency(int(query_args["first"][0]), int(query_args["second"][0]))}
+            ).encode()
         _, _, _, _, digest, kind, *rest = url.path.split("/", 7)
         name = "/".join(rest)
         if kind == "manifest":

@@ -42,24 +42,26 @@ class Handler(http.server.BaseHTTPRequestHandler):
             os._exit(9)
         if self.path.startswith("/slow"):
             time.sleep(2.0)
-        told = {"request_id": self.headers.get("x-request-id"), "host": self.headers.get("host")}
-        told |= {"arm": self.headers.get("falaj-arm"), "unit": self.headers.get("falaj-unit")}
-        told |= {
+        request_facts = {"request_id": self.headers.get("x-request-id"), "host": self.headers.get("host")}
+        request_facts |= {"arm": self.headers.get("falaj-arm"), "unit": self.headers.get("falaj-unit")}
+        request_facts |= {
             name: self.headers.get(f"{prefix}{name}") for prefix, name in (("falaj-", "caller"), ("", "authorization"))
         }
-        if str(told["host"]).endswith("-shadow"):
+        if str(request_facts["host"]).endswith("-shadow"):
             with self.copies.open("a") as file:
-                file.write(json.dumps(told) + "\n")
+                file.write(json.dumps(request_facts) + "\n")
             if self.path.startswith("/hang"):
                 while not Path(f"{self.copies}.go").exists():
                     time.sleep(0.05)
         if self.path == "/v2":
             time.sleep(self.slow_s)
             if random.random() < self.fails:
-                self.answer(500, told)
+                self.answer(500, request_facts)
                 return
         healthy = self.ready or not self.path.startswith("/v2/health")
-        self.answer(200 if healthy else 503, {"name": self.name, "path": self.path, "pid": os.getpid(), **told})
+        self.answer(
+            200 if healthy else 503, {"name": self.name, "path": self.path, "pid": os.getpid(), **request_facts}
+        )
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length", 0)))

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from falaj.dataplane.agent.admission import Admission, Site
-from falaj.dataplane.agent.memory import Memory
-from falaj.dataplane.agent.rules import read_rules
-from falaj.dataplane.desired import Endpoint, Servable
+from falaj.dataplane.agent.local_policy import read_rules
+from falaj.dataplane.agent.state_store import Memory
+from falaj.dataplane.desired_state import DesiredEndpoint, Servable
 from falaj.dataplane.errors import DesiredStateError, LocationError, LocationRulesError, NotAdmittedError
 from falaj.dataplane.model_server.__main__ import _parser
 from falaj.dataplane.runtimes.process.replica import ReplicaOptions, modelserver_command
@@ -29,7 +29,7 @@ class Scene:
     folder: Path
     world: World
     store: ArtifactStore
-    asked: list[tuple[int, int]] = field(default_factory=list)
+    requests: list[tuple[int, int]] = field(default_factory=list)
     now: float = NOW
 
     @property
@@ -42,37 +42,37 @@ class Scene:
         return Admission(site, self.memory, fetcher or self.store, self.consistency, build, lambda: self.now)
 
     def consistency(self, first: int, second: int) -> Sequence[str]:
-        self.asked.append((first, second))
+        self.requests.append((first, second))
         assert second == len(self.world.log.leaves)
-        proof: list[str] = self.world.log.proof([], seen=first)["consistency"]
+        proof: list[str] = self.world.log.proof([], earlier_size=first)["consistency"]
         return proof
 
-    def endpoint(self, decided: Sequence[Mapping[str, Any]] | None = None, **changes: Any) -> Endpoint:
+    def endpoint(self, decided: Sequence[Mapping[str, Any]] | None = None, **changes: Any) -> DesiredEndpoint:
         """The endpoint as the control plane sends it, through JSON, with everything in the log."""
         evidence = self.world.evidence
         admission = [dict(item) for item in (self.world.decided() if decided is None else decided)]
         self.world.log.add(*evidence, *admission)
         plan = {
-            "environment": "prod", "model": "flight-delay", "release": 1, "digest": self.world.made.digest,
+            "environment": "prod", "model": "flight-delay", "release": 1, "digest": self.world.release.digest,
             "evidence": evidence, "admission": admission, "log": self.world.log.proof([*evidence, *admission]),
         }  # fmt: skip
-        return Endpoint.from_json(json.loads(json.dumps(plan | changes)))
+        return DesiredEndpoint.from_json(json.loads(json.dumps(plan | changes)))
 
-    def with_lock(self, endpoint: Endpoint) -> Endpoint:
+    def with_lock(self, endpoint: DesiredEndpoint) -> DesiredEndpoint:
         folder = self.folder / "lock"
         folder.mkdir()
         (folder / "uv.lock").write_text("version = 1\n")
-        return Endpoint.from_json({**endpoint.to_json(), "environment_lock": self.store.put(folder).digest})
+        return DesiredEndpoint.from_json({**endpoint.to_json(), "environment_lock": self.store.put(folder).digest})
 
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Scene:
     world, store = make_world(tmp_path), open_store(str(tmp_path / "store"))
-    assert store.put(world.made.folder / "model").digest == world.made.digest
+    assert store.put(world.release.folder / "model").digest == world.release.digest
     return Scene(tmp_path, world, store)
 
 
-def refusal(admission: Admission, endpoint: Endpoint) -> str:
+def refusal(admission: Admission, endpoint: DesiredEndpoint) -> str:
     with pytest.raises(NotAdmittedError) as caught:
         admission.admit(endpoint)
     return caught.value.code
@@ -162,10 +162,10 @@ def test_rules_that_cannot_be_read_admit_nothing(scene: Scene, text: str) -> Non
 def test_the_log_must_continue_what_was_seen(scene: Scene) -> None:
     admission, first = scene.admission(), scene.endpoint()
     admission.admit(first)
-    seen = len(scene.world.log.leaves)
+    log_size = len(scene.world.log.leaves)
     second = scene.endpoint()
     admission.admit(second)
-    assert scene.asked == [(seen, len(scene.world.log.leaves))]
+    assert scene.requests == [(log_size, len(scene.world.log.leaves))]
     assert refusal(admission, first) == "admission.log-rollback"
     assert scene.memory.checkpoint() == scene.world.log.checkpoint()
 
@@ -250,11 +250,15 @@ def test_an_artifact_that_is_not_there_is_not_final(scene: Scene) -> None:
 
 def test_the_model_server_understands_its_command_line(scene: Scene, tmp_path: Path) -> None:
     endpoint = scene.endpoint()
-    for wanted in (endpoint, scene.with_lock(endpoint)):
-        servable = scene.admission().admit(wanted)
+    for desired_endpoint in (endpoint, scene.with_lock(endpoint)):
+        servable = scene.admission().admit(desired_endpoint)
         command = modelserver_command(ReplicaOptions(servable, tmp_path / "s", tmp_path / "log"))
         start = command.index("--site") if "--site" in command else command.index("--model")
-        given = _parser().parse_args(command[start:])
-        assert (given.model, given.endpoint, given.version) == (servable.model_dir, "prod/flight-delay", "1")
+        server_args = _parser().parse_args(command[start:])
+        assert (server_args.model, server_args.endpoint, server_args.version) == (
+            servable.model_dir,
+            "prod/flight-delay",
+            "1",
+        )
         assert command[1] == "-I"  # neither variables nor the working directory lead it to code
-        assert (Path(command[2]).exists() and given.site.is_dir()) if servable.python else command[2] == "-m"
+        assert (Path(command[2]).exists() and server_args.site.is_dir()) if servable.python else command[2] == "-m"

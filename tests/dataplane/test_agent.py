@@ -70,9 +70,9 @@ def test_evidence_that_does_not_hold_is_refused(scene: Scene, tmp_path: Path) ->
         "does not show this envelope": {**honest, "admission": [ended]},
     }
     scene.start()
-    for text, wanted in cases.items():
-        scene.plane.want(wanted)
-        name = wanted["endpoint"]
+    for text, desired_endpoint in cases.items():
+        scene.plane.want(desired_endpoint)
+        name = desired_endpoint["endpoint"]
         until(lambda name=name: scene.plane.statuses.get(name, {}).get("state") == "failed")
         until(lambda name=name, text=text: text in scene.plane.statuses.get(name, {}).get("message", ""))
         assert ask(scene.port, f"/{name}/v2")[0] == 404
@@ -128,11 +128,11 @@ def test_sigterm_leaves_the_data_plane_and_stop_ends_it(scene: Scene) -> None:
 @pytest.mark.e2e
 def test_a_verified_copy_that_was_changed_is_fetched_again(scene: Scene) -> None:
     scene.start()
-    wanted = scene.release(1)
-    scene.plane.want(wanted)
+    desired_endpoint = scene.release(1)
+    scene.plane.want(desired_endpoint)
     scene.until_serving(1)
     scene.kill()
-    weights = scene.location / "models" / wanted["digest"].removeprefix("sha256:") / "data" / "weights.bin"
+    weights = scene.location / "models" / desired_endpoint["digest"].removeprefix("sha256:") / "data" / "weights.bin"
     weights.write_bytes(b"changed")
     scene.plane.statuses = {}
     scene.start()

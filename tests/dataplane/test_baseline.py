@@ -7,20 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from falaj.dataplane.desired import BaselineStatus, EndpointState, Role, Servable
+from falaj.dataplane.desired_state import BaselineStatus, EndpointState, ReleaseRole, Servable
 from falaj.dataplane.errors import DesiredStateError
-from falaj.dataplane.runtimes.process import envoy_clusters, envoy_routes, placement
+from falaj.dataplane.runtimes.process import placement
+from falaj.dataplane.runtimes.process.envoy import clusters, routes
 from falaj.dataplane.runtimes.process.memory import available_bytes, resident_bytes, shortage
 from falaj.dataplane.runtimes.process.os_process import OsProcess
 from falaj.dataplane.runtimes.process.replica import Replica, Slot, arm_name
 from falaj.dataplane.runtimes.process.routing import EMPTY, RoutingTable
-from falaj.dataplane.traffic import Baseline, Traffic
+from falaj.dataplane.traffic_split import BaselineArm, Traffic
 from tests.dataplane.conftest import servable
 
 ENDPOINT = "dev/m"
 BOTH = [servable(1, replicas=3), servable(2, replicas=2)]
-TENTH = Traffic({1: 9_000, 2: 1_000}, canary=2, sticky="x-customer", baseline=Baseline(1, 1_000))
-MOST = Traffic({1: 200, 2: 9_800}, canary=2, baseline=Baseline(2, 200))
+TENTH = Traffic({1: 9_000, 2: 1_000}, canary=2, sticky="x-customer", baseline=BaselineArm(1, 1_000))
+MOST = Traffic({1: 200, 2: 9_800}, canary=2, baseline=BaselineArm(2, 200))
 
 
 def everything(traffic: Traffic) -> list[Servable]:
@@ -28,14 +29,14 @@ def everything(traffic: Traffic) -> list[Servable]:
 
 
 def replicas(servables: list[Servable], *, ready: bool = True) -> list[Replica]:
-    found = []
+    replica_list = []
     for each in servables:
         for index in range(each.endpoint.replicas):
             arm, release = arm_name(each), each.endpoint.release
             slot = Slot(arm, ENDPOINT, f"m@{release}", index, f"/s/{arm}-{index}", ("x",),
-                        each.endpoint.role is Role.BASELINE)  # fmt: skip
-            found.append(Replica(slot, OsProcess(1, 1), 0.0, 1.0 if ready else None))
-    return found
+                        each.endpoint.role is ReleaseRole.BASELINE)  # fmt: skip
+            replica_list.append(Replica(slot, OsProcess(1, 1), 0.0, 1.0 if ready else None))
+    return replica_list
 
 
 def table_of(traffic: Traffic, running: list[Replica], before: RoutingTable = EMPTY) -> RoutingTable:
@@ -54,7 +55,7 @@ def test_its_share_is_taken_out_of_that_of_its_release_and_lies_at_the_other_end
     stable, candidate, baseline = (arm_name(each) for each in everything(TENTH))
     route = table_of(TENTH, replicas(everything(TENTH))).routes[ENDPOINT]
     assert list(route.weights.items()) == [(candidate, 1_000), (stable, 8_000), (baseline, 1_000)]
-    half = Traffic({1: 5_000, 2: 5_000}, canary=2, baseline=Baseline(1, 5_000))
+    half = Traffic({1: 5_000, 2: 5_000}, canary=2, baseline=BaselineArm(1, 5_000))
     assert dict(table_of(half, replicas(everything(half))).routes[ENDPOINT].weights) == {
         candidate: 5_000,
         baseline: 5_000,
@@ -85,17 +86,16 @@ def test_replicas_of_the_same_release_help_out_first() -> None:
 def test_envoy_tells_and_logs_the_arm() -> None:
     table = table_of(TENTH, replicas(everything(TENTH)))
     baseline = arm_name(everything(TENTH)[2])
-    told = {
+    arms_by_request = {
         share["name"]: share["request_headers_to_add"][0]["header"]["value"]
-        for route in envoy_routes.routes(table)[0]["virtual_hosts"][0]["routes"]
+        for route in routes.routes(table)[0]["virtual_hosts"][0]["routes"]
         for share in route.get("route", {}).get("weighted_clusters", {}).get("clusters", ())
         if "forced" not in share["request_headers_to_add"][0]["header"]["value"]
     }
-    assert told[baseline] == "stable;baseline;w=1000"
-    assert sorted(told.values())[0] == "canary;w=1000"
+    assert arms_by_request[baseline] == "stable;baseline;w=1000"
+    assert sorted(arms_by_request.values())[0] == "canary;w=1000"
     marks = {
-        each["name"]: each["metadata"]["filter_metadata"]["falaj"]["baseline"]
-        for each in envoy_clusters.clusters(table)
+        each["name"]: each["metadata"]["filter_metadata"]["falaj"]["baseline"] for each in clusters.clusters(table)
     }
     assert [name for name, is_baseline in marks.items() if is_baseline] == [baseline]
     assert RoutingTable.from_json(table.to_json()) == table
@@ -132,8 +132,8 @@ def test_a_container_with_less_memory_than_the_machine_counts(tmp_path: Path) ->
     assert (available_bytes(tmp_path) or 0) > 600_000
 
 
-@pytest.mark.parametrize("baseline", [Baseline(1, 9_001), Baseline(3, 1), Baseline(1, -1)])
-def test_a_share_that_its_release_has_not_got_is_refused(baseline: Baseline) -> None:
+@pytest.mark.parametrize("baseline", [BaselineArm(1, 9_001), BaselineArm(3, 1), BaselineArm(1, -1)])
+def test_a_share_that_its_release_has_not_got_is_refused(baseline: BaselineArm) -> None:
     with pytest.raises(DesiredStateError, match="not a part"):
         Traffic({1: 9_000, 2: 1_000}, canary=2, baseline=baseline)
 

@@ -18,11 +18,11 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from falaj.dataplane.callers import Admittance, CallerPolicy, Door, EndpointCallers, Entry
-from falaj.dataplane.runtimes.process.gateway import Certificate
-from falaj.dataplane.runtimes.process.runtime import Place, ProcessRuntime
+from falaj.dataplane.callers import Admittance, CallerPolicy, CallerTrust, Door, EndpointCallers
+from falaj.dataplane.runtimes.process.gateway import GatewayCertificate
+from falaj.dataplane.runtimes.process.runtime import LocationFolders, ProcessRuntime
 from falaj.trust.pki import certificates
-from falaj.trust.pki.authority import Authority, key_pem, open_authority
+from falaj.trust.pki.authority import CertificateAuthority, key_pem, open_authority
 from falaj.trust.pki.caller_tokens import CallerKey, open_caller_key
 from falaj.trust.pki.certificates import Validity
 from falaj.trust.pki.names import caller_uri
@@ -43,10 +43,10 @@ def own_address() -> str:
         return str(probe.getsockname()[0])
 
 
-def server_pair(authority: Authority, address: str) -> Certificate:
+def server_pair(authority: CertificateAuthority, address: str) -> GatewayCertificate:
     key = certificates.new_key()
     issued = authority.issue_door(key.public_key(), [address], time.time())
-    return Certificate(certificates.pem_of(issued), key_pem(key).decode())
+    return GatewayCertificate(certificates.pem_of(issued), key_pem(key).decode())
 
 
 @dataclass
@@ -55,18 +55,18 @@ class Scene:
 
     runtime: ProcessRuntime
     key: CallerKey
-    authority: Authority
+    authority: CertificateAuthority
     door: Door
     folder: Path
-    pairs: list[Certificate]
+    pairs: list[GatewayCertificate]
 
     @property
-    def entry(self) -> Entry:
-        return Entry(self.key.jwks, self.authority.pem, self.authority.trust_domain, self.door)
+    def entry(self) -> CallerTrust:
+        return CallerTrust(self.key.jwks, self.authority.pem, self.authority.trust_domain, self.door)
 
     def serve(self, callers: dict[str, EndpointCallers]) -> None:
-        wanted = [servable(model=name.partition("/")[2]) for name in callers]
-        self.runtime.settle(wanted, None, Admittance(self.entry, callers), timeout_s=HANGS_AFTER_S)
+        servables = [servable(model=name.partition("/")[2]) for name in callers]
+        self.runtime.settle(servables, None, Admittance(self.entry, callers), timeout_s=HANGS_AFTER_S)
         assert self.runtime.gateway.door_problem == ""
 
     def token(self, caller: str, life_s: float = 60.0) -> str:
@@ -78,14 +78,14 @@ class Scene:
             context.load_cert_chain(self.client_pair(self.authority, caller))
         return context
 
-    def client_pair(self, authority: Authority, caller: str) -> Path:
+    def client_pair(self, authority: CertificateAuthority, caller: str) -> Path:
         key, now = certificates.new_key(), time.time()
         uri = caller_uri(self.authority.trust_domain, caller)  # its own, whoever signs it
-        made = certificates.issue_caller(
+        caller_certificate = certificates.issue_caller(
             authority.certificate, authority.key, key.public_key(), uri, 7, Validity(now - 60, now + 60)
         )
         path = self.folder / f"{caller}.pem"
-        path.write_bytes(key_pem(key) + made.public_bytes(Encoding.PEM))
+        path.write_bytes(key_pem(key) + caller_certificate.public_bytes(Encoding.PEM))
         return path
 
     def ask(
@@ -101,14 +101,14 @@ class Scene:
         connection = http.client.HTTPSConnection(
             self.door.address, self.door.port, timeout=HANGS_AFTER_S, context=self.context()
         )
-        found = []
+        statuses = []
         for _ in range(count):
             connection.request("GET", path, headers=headers)
-            got = connection.getresponse()
-            got.read()
-            found.append(got.status)
+            response = connection.getresponse()
+            response.read()
+            statuses.append(response.status)
         connection.close()
-        return found
+        return statuses
 
     def ask_here(self, path: str, headers: dict[str, str] | None = None) -> tuple[int, dict[str, object]]:
         port = self.runtime.gateway.port
@@ -120,8 +120,8 @@ def answer(
 ) -> tuple[int, dict[str, object]]:
     try:
         connection.request("GET", path, headers=headers or {})
-        got = connection.getresponse()
-        return got.status, json.loads(got.read() or b"{}")
+        response = connection.getresponse()
+        return response.status, json.loads(response.read() or b"{}")
     finally:
         connection.close()
 
@@ -161,7 +161,7 @@ def bearer(token: str) -> dict[str, str]:
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Scene]:
-    place = Place(tmp_path / "location", tmp_path / "logs")
+    place = LocationFolders(tmp_path / "location", tmp_path / "logs")
     authority, door = open_authority(tmp_path / "keys", time.time), Door(own_address(), free_port())
     pairs = [server_pair(authority, door.address)]
     runtime = ProcessRuntime(place, port=free_port(), command=stub_command, certificate=lambda _door: pairs[-1])
@@ -204,9 +204,9 @@ def test_a_revoked_caller_is_out_on_open_connections_too(scene: Scene) -> None:
 
     def status() -> int:
         connection.request("GET", "/dev/m/v2", headers=shown)
-        got = connection.getresponse()
-        got.read()
-        return got.status
+        response = connection.getresponse()
+        response.read()
+        return response.status
 
     assert status() == 200
     scene.serve({"dev/m": EndpointCallers(None, ("ana",))})
@@ -246,8 +246,8 @@ def test_here_predictions_are_open_and_labels_are_not(scene: Scene) -> None:
     for path in ("/dev/m/feedback", "/dev/m//feedback", "/dev/m/x/../feedback", "/dev/m/feedback?x"):
         assert scene.ask_here(path)[0] == 401, path
     assert scene.ask_here("/dev/m/feedback", bearer(scene.token("cy")))[0] == 403
-    told = scene.ask_here("/dev/m/feedback?x=1", bearer(scene.token("ana")))[1]
-    assert (told["caller"], told["path"]) == ("ana", "/feedback?x=1")
+    reply = scene.ask_here("/dev/m/feedback?x=1", bearer(scene.token("ana")))[1]
+    assert (reply["caller"], reply["path"]) == ("ana", "/feedback?x=1")
     assert scene.ask_here("/dev/n/v2")[0] == 401
     assert scene.ask_here("/dev/n/v2", bearer(scene.token("cy")))[0] == 200
 
@@ -262,8 +262,8 @@ def test_what_is_wrong_with_the_door_costs_it_alone(scene: Scene) -> None:
     with socket.socket() as other:
         other.bind((scene.door.address, 0))
         other.listen()
-        taken = replace(scene.door, port=other.getsockname()[1])
-        for bad in (taken, replace(scene.door, address="192.0.2.77")):
+        busy_door = replace(scene.door, port=other.getsockname()[1])
+        for bad in (busy_door, replace(scene.door, address="192.0.2.77")):
             entry = replace(scene.entry, door=bad)
             scene.runtime.settle([servable()], None, Admittance(entry), timeout_s=HANGS_AFTER_S)
             assert scene.runtime.gateway.door_problem
@@ -276,7 +276,7 @@ def test_another_agent_finds_the_door_open(scene: Scene) -> None:
     scene.serve({"dev/m": TOKEN_CALLERS})
     context, opened = scene.context(), scene.runtime.gateway.layout.file("listeners")
     before = opened.stat().st_mtime_ns
-    place, port = Place(scene.folder / "location", scene.folder / "logs"), scene.runtime.gateway.port
+    place, port = LocationFolders(scene.folder / "location", scene.folder / "logs"), scene.runtime.gateway.port
     again = ProcessRuntime(place, port=port, command=stub_command, certificate=lambda _door: scene.pairs[-1])
     again.adopt()
     again.converge([servable()], None, Admittance(scene.entry, {"dev/m": TOKEN_CALLERS}))

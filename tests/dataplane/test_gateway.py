@@ -15,7 +15,7 @@ from falaj.dataplane.errors import ConfigRejectedError
 from falaj.dataplane.runtimes.process import gateway as gateway_module
 from falaj.dataplane.runtimes.process.gateway import Gateway
 from falaj.dataplane.runtimes.process.routing import TOTAL_WEIGHT, Arm, Route, RoutingTable
-from falaj.dataplane.runtimes.process.runtime import Place
+from falaj.dataplane.runtimes.process.runtime import LocationFolders
 from tests.dataplane.conftest import STUB, Load, ask, free_port
 from tests.waiting import until
 
@@ -27,7 +27,7 @@ def table_of(*arms: Arm, live: str) -> RoutingTable:
 
 
 @pytest.fixture
-def gateway(place: Place) -> Iterator[Gateway]:
+def gateway(place: LocationFolders) -> Iterator[Gateway]:
     gateway = Gateway(place.layout, place.logs / "envoy.log", port=free_port(), node_id="test")
     place.sockets.mkdir(parents=True)
     gateway.ensure()
@@ -37,15 +37,15 @@ def gateway(place: Place) -> Iterator[Gateway]:
 
 
 @pytest.fixture
-def arms(place: Place, gateway: Gateway) -> Iterator[tuple[Arm, Arm]]:
-    found, processes = [], []
+def arms(place: LocationFolders, gateway: Gateway) -> Iterator[tuple[Arm, Arm]]:
+    new_arms, processes = [], []
     for number in (1, 2):
         socket = place.sockets / f"{number}.sock"
         command = [sys.executable, str(STUB), "--socket", str(socket), "--name", f"m@{number}"]
         processes.append(subprocess.Popen(command))
         until(socket.exists)
-        found.append(Arm(f"dev/m@{number}", f"m@{number}", (str(socket),)))
-    yield found[0], found[1]
+        new_arms.append(Arm(f"dev/m@{number}", f"m@{number}", (str(socket),)))
+    yield new_arms[0], new_arms[1]
     for process in processes:
         process.kill()
         process.wait()
@@ -91,7 +91,9 @@ def test_a_refused_table_leaves_the_last_good_one(gateway: Gateway, arms: tuple[
     until(lambda: ask(gateway.port, "/dev/m")[2]["name"] == "m@2")
 
 
-def test_the_port_can_be_changed_while_it_serves(gateway: Gateway, arms: tuple[Arm, Arm], place: Place) -> None:
+def test_the_port_can_be_changed_while_it_serves(
+    gateway: Gateway, arms: tuple[Arm, Arm], place: LocationFolders
+) -> None:
     gateway.apply(table_of(arms[0], live=arms[0].name))
     moved = Gateway(place.layout, place.logs / "envoy.log", port=free_port(), node_id="test")
     moved.ensure()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from falaj.dataplane.agent.intake import Intake
+from falaj.dataplane.agent.admission_queue import AdmissionQueue
 from falaj.dataplane.agent.loop import merged
-from falaj.dataplane.agent.memory import Memory, Remembered
-from falaj.dataplane.desired import DesiredState, Endpoint, EndpointState, EndpointStatus, Servable
+from falaj.dataplane.agent.state_store import Memory, Remembered
+from falaj.dataplane.desired_state import DesiredEndpoint, DesiredState, EndpointState, EndpointStatus, Servable
 
 DIGEST = "sha256:" + "ab" * 32
 
@@ -21,16 +21,16 @@ def state(version: int, *endpoints: dict[str, Any]) -> DesiredState:
     return DesiredState.from_json({"version": version, "endpoints": list(endpoints)})
 
 
-def intake(folder: Path) -> Intake:
+def intake(folder: Path) -> AdmissionQueue:
     folder.mkdir(exist_ok=True)
 
-    def admit(endpoint: Endpoint) -> Servable:
+    def admit(endpoint: DesiredEndpoint) -> Servable:
         return Servable(endpoint, folder)
 
     def readmit(remembered: Remembered) -> Servable:
         return Servable(remembered.endpoint, folder)
 
-    return Intake(admit, readmit, Memory(folder))
+    return AdmissionQueue(admit, readmit, Memory(folder))
 
 
 def test_one_bad_endpoint_costs_itself_alone_and_keeps_what_it_serves(tmp_path: Path) -> None:

@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 
 from falaj.core.home import Home
-from falaj.dataplane.accesslog import AccessLog
-from falaj.dataplane.agent.intake import Offer
-from falaj.dataplane.agent.rollouts import Predictions, Rollouts
-from falaj.dataplane.agent.rollouts.watch import SAVE_EVERY_S
-from falaj.dataplane.desired import DesiredState, EndpointState, RolloutWish
+from falaj.dataplane.access_log import AccessLog
+from falaj.dataplane.agent.admission_queue import Offer
+from falaj.dataplane.agent.rollouts import RolloutController, RolloutPredictions
+from falaj.dataplane.agent.rollouts.rollout_controller import SAVE_EVERY_S
+from falaj.dataplane.desired_state import DesiredState, EndpointState, RolloutWish
 from falaj.dataplane.label_database import keep_joined
 from falaj.dataplane.label_join import LabelJoin
-from falaj.dataplane.runtimes.process.runtime import Place, ProcessRuntime
-from falaj.sdk.reaching import own_token
+from falaj.dataplane.runtimes.process.runtime import LocationFolders, ProcessRuntime
+from falaj.sdk.endpoint_address import own_token
 from falaj.statistics.rollout import plan_of
 from falaj.statistics.rollout.analysis.verdict import SHIFTED
 from tests.dataplane.conftest import ask, free_port, own_people, servable
@@ -37,7 +37,7 @@ class Location:
     """A data plane with four releases that predict 0.2, 0.25, 0.8 and 0.2, whatever they are asked."""
 
     def __init__(self, folder: Path) -> None:
-        self.place = Place(folder / "location", folder / "logs")
+        self.place = LocationFolders(folder / "location", folder / "logs")
         self.runtime = ProcessRuntime(self.place, port=free_port())
         self.home = Home(folder / "home", {}).prepare()
         self.admittance = own_people(self.home, NAME)
@@ -57,9 +57,11 @@ class Location:
     def join(self) -> LabelJoin:
         return LabelJoin(self.place.folder / "labels.db", self.place.predictions)
 
-    def new_rollouts(self) -> Rollouts:
-        predictions = Predictions(self.place.predictions, None, self.join)
-        return Rollouts(self.place.folder, AccessLog(self.place.layout.access_log), predictions, self.runtime.copies)
+    def new_rollouts(self) -> RolloutController:
+        predictions = RolloutPredictions(self.place.predictions, None, self.join)
+        return RolloutController(
+            self.place.folder, AccessLog(self.place.layout.access_log), predictions, self.runtime.copies
+        )
 
     def roll(self, kind: str, candidate: int, **options: Any) -> None:
         plan = plan_of(f"r{candidate}-{kind}", kind, options, candidate=candidate, stable=1)
@@ -67,38 +69,38 @@ class Location:
 
     def step(self) -> None:
         """One pass of the agent."""
-        wanted = {1, *(wish.plan.candidate for wish in self.wishes)}
-        servables = tuple(each for each in self.servables if each.endpoint.release in wanted)
+        release_numbers = {1, *(desired_rollout.plan.candidate for desired_rollout in self.wishes)}
+        servables = tuple(each for each in self.servables if each.endpoint.release in release_numbers)
         desired = DesiredState(1, tuple(each.endpoint for each in servables), {NAME: self.wishes})
         offer = Offer(desired, servables)
         self.rollouts.want(desired)
         self.rollouts.observe(offer, self.runtime.converge(servables, self.rollouts.traffic(), self.admittance))
 
-    def told(self, candidate: int) -> dict[str, Any]:
-        found = (dict(each) for each in self.rollouts.reports(NAME) if each["candidate"] == candidate)
-        return next(found, {})
+    def rollout_report(self, candidate: int) -> dict[str, Any]:
+        rollout_reports = (dict(each) for each in self.rollouts.reports(NAME) if each["candidate"] == candidate)
+        return next(rollout_reports, {})
 
     def until(self, candidate: int, *states: str) -> dict[str, Any]:
         def reached() -> bool:
             self.step()
-            return self.told(candidate).get("state") in states
+            return self.rollout_report(candidate).get("state") in states
 
         until(reached)
         self.step()  # the gateway does what the state asks for
-        return self.told(candidate)
+        return self.rollout_report(candidate)
 
     def predict(self, count: int) -> list[str]:
         """Ask for predictions; return their ids."""
-        given, port = {"content-type": "application/json"}, self.runtime.gateway.port
-        answers = [ask(port, f"/{NAME}/v2/models/m/infer", "POST", BODY, given) for _ in range(count)]
+        request_headers, port = {"content-type": "application/json"}, self.runtime.gateway.port
+        answers = [ask(port, f"/{NAME}/v2/models/m/infer", "POST", BODY, request_headers) for _ in range(count)]
         assert {status for status, _, _ in answers} == {200}
-        return [told["x-request-id"] for _, told, _ in answers]
+        return [reply_headers["x-request-id"] for _, reply_headers, _ in answers]
 
     def label(self, ids: list[str], label: int) -> None:
         body = json.dumps({"labels": [{"prediction_id": each, "label": label} for each in ids]}).encode()
         shown = {"content-type": "application/json", "authorization": f"Bearer {own_token(NAME, self.home)}"}
-        status, _, told = ask(self.runtime.gateway.port, f"/{NAME}/feedback", "POST", body, shown)
-        assert status == 202, told
+        status, _, reply_body = ask(self.runtime.gateway.port, f"/{NAME}/feedback", "POST", body, shown)
+        assert status == 202, reply_body
 
     def close(self) -> None:
         self._stopping.set()
@@ -113,8 +115,8 @@ def location(tmp_path: Path) -> Iterator[Location]:
     location.close()
 
 
-def metric(told: dict[str, Any], name: str) -> dict[str, Any]:
-    return next(dict(each) for each in told["metrics"] if each["name"] == name)
+def metric(rollout_report: dict[str, Any], name: str) -> dict[str, Any]:
+    return next(dict(each) for each in rollout_report["metrics"] if each["name"] == name)
 
 
 def test_a_candidate_that_answers_worse_is_rolled_back_by_labels_that_come_late(location: Location) -> None:
@@ -123,16 +125,16 @@ def test_a_candidate_that_answers_worse_is_rolled_back_by_labels_that_come_late(
     location.predict(200)
     for _ in range(3):
         location.step()
-    assert location.told(3)["state"] == "stepping", "without labels nothing speaks against it"
+    assert location.rollout_report(3)["state"] == "stepping", "without labels nothing speaks against it"
 
     def rolled_back() -> bool:
         location.label(location.predict(10), 0)  # the candidate said 0.8
         location.step()
-        return location.told(3).get("state") == "rolled_back"
+        return location.rollout_report(3).get("state") == "rolled_back"
 
     until(rolled_back)
-    told = location.told(3)
-    assert told["culprits"] == ["brier"] and "more than stable" in told["reason"]
+    rollout_report = location.rollout_report(3)
+    assert rollout_report["culprits"] == ["brier"] and "more than stable" in rollout_report["reason"]
 
 
 @pytest.mark.parametrize(("candidate", "ends"), [(3, ("paused", SHIFTED)), (4, ("stepping", ""))])
@@ -144,12 +146,12 @@ def test_a_canary_that_predicts_otherwise_is_paused(location: Location, candidat
     def enough() -> bool:
         location.predict(20)
         location.step()
-        told = location.told(candidate)
-        return told["state"] == "paused" or sum(told["requests"].values()) > 300
+        rollout_report = location.rollout_report(candidate)
+        return rollout_report["state"] == "paused" or sum(rollout_report["requests"].values()) > 300
 
     until(enough)
-    told = location.told(candidate)
-    assert (told["state"], told["reason"]) == ends
+    rollout_report = location.rollout_report(candidate)
+    assert (rollout_report["state"], rollout_report["reason"]) == ends
 
 
 def test_a_shadow_is_compared_pair_by_pair_beside_a_challenger(location: Location) -> None:
@@ -164,12 +166,14 @@ def test_a_shadow_is_compared_pair_by_pair_beside_a_challenger(location: Locatio
     def compared() -> bool:
         location.label(location.predict(10), 0)
         location.step()
-        near = location.told(2)
+        near = location.rollout_report(2)
         enough = bool(near) and metric(near, "brier")["requests"][0] > 200
-        return location.told(3).get("state") == "rolled_back" and enough  # after that the far one counts no more
+        return (
+            location.rollout_report(3).get("state") == "rolled_back" and enough
+        )  # after that the far one counts no more
 
     until(compared)
-    near, far = location.told(2), location.told(3)
+    near, far = location.rollout_report(2), location.rollout_report(3)
     assert far["culprits"] == ["brier"], "0.8 is worse than 0.2 on every request"
     assert near["state"] == "shadowing" and near["culprits"] == []
     brier = metric(near, "brier")
@@ -200,7 +204,7 @@ def test_a_restarted_agent_counts_each_label_once(location: Location) -> None:
 
     def counted(count: int) -> bool:
         location.step()
-        return sum(metric(location.told(2), "brier")["requests"]) >= count
+        return sum(metric(location.rollout_report(2), "brier")["requests"]) >= count
 
     until(lambda: counted(30))
     time.sleep(SAVE_EVERY_S)
@@ -210,4 +214,4 @@ def test_a_restarted_agent_counts_each_label_once(location: Location) -> None:
     until(lambda: counted(60))
     for _ in range(5):
         location.step()
-    assert sum(metric(location.told(2), "brier")["requests"]) == 60
+    assert sum(metric(location.rollout_report(2), "brier")["requests"]) == 60

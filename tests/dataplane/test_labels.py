@@ -10,13 +10,13 @@ import pytest
 
 from falaj.core.errors import UsageError
 from falaj.core.home import Home
-from falaj.dataplane.exporting import export_location, residency_of
 from falaj.dataplane.label_database import keep_joined, open_labels
 from falaj.dataplane.label_join import LabelJoin
+from falaj.dataplane.log_export import export_location, residency_of
 from falaj.dataplane.log_keys import writer_keys
 from falaj.dataplane.prediction_log import LABELS, LogKey, LogOwner, LogWriter, SegmentHeader
 from falaj.dataplane.prediction_log.export import Selection
-from falaj.supply_chain.encryption import KeyChest, open_chest
+from falaj.supply_chain.encryption import Keystore, open_chest
 from tests.waiting import HANGS_AFTER_S, until
 
 OWNER = LogOwner("dev/m", "m@1")
@@ -28,11 +28,11 @@ def home(tmp_path: Path) -> Home:
 
 
 @pytest.fixture
-def chest(home: Home) -> KeyChest:
+def chest(home: Home) -> Keystore:
     return open_chest(home)
 
 
-def write(home: Home, chest: KeyChest, name: str) -> None:
+def write(home: Home, chest: Keystore, name: str) -> None:
     """A prediction and its label, as a replica writes them."""
     log = home.location_dir("local") / "predictions"
     give = writer_keys(home, chest, log, None)
@@ -47,7 +47,7 @@ def write(home: Home, chest: KeyChest, name: str) -> None:
         writer.close()
 
 
-def test_an_agent_keeps_the_join_up_to_date_and_comes_back_after_a_bad_disk(home: Home, chest: KeyChest) -> None:
+def test_an_agent_keeps_the_join_up_to_date_and_comes_back_after_a_bad_disk(home: Home, chest: Keystore) -> None:
     stopping, opened = threading.Event(), []
 
     def open_join() -> LabelJoin:
@@ -68,22 +68,22 @@ def test_an_agent_keeps_the_join_up_to_date_and_comes_back_after_a_bad_disk(home
     assert not thread.is_alive() and len(opened) == 2
 
 
-def test_the_file_lies_where_model_servers_cannot_write(home: Home, chest: KeyChest) -> None:
+def test_the_file_lies_where_model_servers_cannot_write(home: Home, chest: Keystore) -> None:
     folder = home.location_dir("local")
     open_labels(home, chest, folder).close()
     assert [path.name for path in folder.glob("labels.db")] == ["labels.db"]
 
 
-def test_residency_is_that_of_the_location_or_else_of_the_installation(home: Home, chest: KeyChest) -> None:
+def test_residency_is_that_of_the_location_or_else_of_the_installation(home: Home, chest: Keystore) -> None:
     write(home, chest, "a")
     assert residency_of(home, "local") == "AE"
     (home.location_dir("local") / "rules.json").write_text('{"jurisdiction": "AE-DU"}')
     assert residency_of(home, "local") == "AE-DU"
 
 
-def test_an_export_that_ends_before_it_begins_is_refused(home: Home, chest: KeyChest, tmp_path: Path) -> None:
+def test_an_export_that_ends_before_it_begins_is_refused(home: Home, chest: Keystore, tmp_path: Path) -> None:
     write(home, chest, "a")
     with pytest.raises(UsageError, match="ends before"):
         export_location(home, chest, "local", Selection("dev/m", 2.0, 2.0), tmp_path / "out", "user:zaid")
-    done = export_location(home, chest, "local", Selection("dev/m", 0.0, 2.0), tmp_path / "out", "user:zaid")
-    assert (done.predictions, done.labelled) == (1, 1)
+    export_result = export_location(home, chest, "local", Selection("dev/m", 0.0, 2.0), tmp_path / "out", "user:zaid")
+    assert (export_result.predictions, export_result.labelled) == (1, 1)

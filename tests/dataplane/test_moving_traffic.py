@@ -17,13 +17,13 @@ from typing import Any
 
 import pytest
 
-from falaj.dataplane.accesslog import Access, AccessLog
-from falaj.dataplane.desired import EndpointState, Servable
-from falaj.dataplane.runtimes.process import gateway as gateway_module
-from falaj.dataplane.runtimes.process.envoy_clusters import MAX_COPIES
+from falaj.dataplane.access_log import Access, AccessLog
+from falaj.dataplane.desired_state import EndpointState, Servable
+from falaj.dataplane.runtimes.process import gateway
+from falaj.dataplane.runtimes.process.envoy.clusters import MAX_COPIES
 from falaj.dataplane.runtimes.process.replica import ReplicaRecords
-from falaj.dataplane.runtimes.process.runtime import Place, ProcessRuntime
-from falaj.dataplane.traffic import Match, Traffic
+from falaj.dataplane.runtimes.process.runtime import LocationFolders, ProcessRuntime
+from falaj.dataplane.traffic_split import HeaderMatch, Traffic
 from tests.dataplane.conftest import ask, free_port, servable, stub_command
 from tests.waiting import HANGS_AFTER_S, until
 
@@ -36,7 +36,9 @@ THREE = [servable(1), servable(2), servable(3)]
 def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessRuntime]:
     """Three releases of one endpoint, shared by the tests of this module."""
     folder = tmp_path_factory.mktemp("location")
-    runtime = ProcessRuntime(Place(folder / "location", folder / "logs"), port=free_port(), command=stub_command)
+    runtime = ProcessRuntime(
+        LocationFolders(folder / "location", folder / "logs"), port=free_port(), command=stub_command
+    )
     runtime.adopt()
     runtime.settle(THREE, traffic_of({1: 10_000}), timeout_s=HANGS_AFTER_S)
     yield runtime
@@ -62,8 +64,8 @@ class Client:
         )
         answer = self._connection.getresponse()
         body = json.loads(answer.read() or b"{}")
-        told = {"status": answer.status, "release": answer.getheader("falaj-release")}
-        return {**body, **told, "id": answer.getheader("x-request-id")}
+        reply_facts = {"status": answer.status, "release": answer.getheader("falaj-release")}
+        return {**body, **reply_facts, "id": answer.getheader("x-request-id")}
 
     def close(self) -> None:
         self._connection.close()
@@ -80,14 +82,14 @@ _steered = itertools.count()
 
 def steer(
     runtime: ProcessRuntime, client: Client, weights: Mapping[int, int], mirrors: Any = None,
-    matches: tuple[Match, ...] = (), **more: Any,
+    matches: tuple[HeaderMatch, ...] = (), **more: Any,
 ) -> None:  # fmt: skip
     """Share the requests, and wait until the client meets it: Envoy's workers take routes a moment after it has them.
 
     Only the routes of this call force a request that names its number.
     """
     number = str(next(_steered))
-    forced = Match("header", "x-steered", number, min(weights))
+    forced = HeaderMatch("header", "x-steered", number, min(weights))
     statuses = runtime.converge(THREE, traffic_of(weights, mirrors, matches=(*matches, forced), **more))
     assert [status.state for status in statuses] == [EndpointState.READY] * len(THREE)
     until(lambda: client.get(x_steered=number)["arm"] == "forced")
@@ -165,12 +167,12 @@ def test_units_stay_and_move_one_way_only(runtime: ProcessRuntime, client: Clien
         steer(runtime, client, {1: 10_000 - weight, 2: weight}, sticky="X-Customer")
         answers = [{unit: client.get(x_customer=unit) for unit in units} for _ in range(2)]
         assert all(a["unit"] == unit for unit, a in answers[0].items())
-        first, second = ({unit: a["name"] for unit, a in found.items()} for found in answers)
+        first, second = ({unit: a["name"] for unit, a in by_unit.items()} for by_unit in answers)
         assert first == second  # 0 units saw two releases
         owners.append(first)
     for before, after in pairwise(owners):
         assert all(after[unit] == "m@2" for unit in units if before[unit] == "m@2")
-    counts = [sum(owner == "m@2" for owner in found.values()) for found in owners]
+    counts = [sum(owner == "m@2" for owner in by_unit.values()) for by_unit in owners]
     assert counts[0] == 0 and counts[-1] == 100
     assert abs(counts[2] - 25) < 5 * (100 * 0.25 * 0.75) ** 0.5 and counts[1] < counts[2] < counts[3]
     last = client.get(x_customer="customer-0")
@@ -248,7 +250,7 @@ def test_requests_that_ask_for_a_release_get_it(runtime: ProcessRuntime, client:
         client,
         {1: 10_000},
         {3: 1.0},
-        matches=(Match("query", "beta", "yes", 2), Match("header", "X-Group", "b", 3)),
+        matches=(HeaderMatch("query", "beta", "yes", 2), HeaderMatch("header", "X-Group", "b", 3)),
     )
     forced = [
         client.get(falaj_use_release="2"),
@@ -298,9 +300,9 @@ def test_200_weight_changes_under_load_lose_nothing_and_every_line_is_true(
 
 @pytest.mark.faults
 def test_rotations_lose_no_line(runtime: ProcessRuntime, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateway_module, "MAX_ACCESS_LOG_BYTES", 50_000)
+    monkeypatch.setattr(gateway, "MAX_ACCESS_LOG_BYTES", 50_000)
     log = AccessLog(runtime.gateway.layout.access_log)
-    position, found = log.end(), set()
+    position, logged_ids = log.end(), set()
     rotations = weight = 0
 
     def rotated() -> bool:
@@ -310,14 +312,14 @@ def test_rotations_lose_no_line(runtime: ProcessRuntime, monkeypatch: pytest.Mon
         before = position.inode if position else 0
         accesses, position = log.read(position)
         rotations += position is not None and position.inode != before
-        found.update(access.request_id for access in accesses)
+        logged_ids.update(access.request_id for access in accesses)
         return rotations >= 3
 
     def complete() -> bool:
         nonlocal position
         accesses, position = log.read(position)
-        found.update(access.request_id for access in accesses)
-        return {a["id"] for a in answers} <= found
+        logged_ids.update(access.request_id for access in accesses)
+        return {a["id"] for a in answers} <= logged_ids
 
     with asking(runtime) as answers:
         until(rotated)
@@ -353,8 +355,8 @@ def test_an_arm_whose_replicas_are_all_killed_loses_no_request(
 
 @pytest.mark.faults
 def test_a_replica_that_falls_leaves_its_requests_to_its_own_arm(runtime: ProcessRuntime, logged: Logged) -> None:
-    wanted, shared = [servable(1), servable(2, replicas=2), servable(3)], traffic_of({1: 5_000, 2: 5_000})
-    until(lambda: runtime.converge(wanted, shared)[1].replicas_ready == 2)
+    servables, shared = [servable(1), servable(2, replicas=2), servable(3)], traffic_of({1: 5_000, 2: 5_000})
+    until(lambda: runtime.converge(servables, shared)[1].replicas_ready == 2)
     with asking(runtime) as answers:
         kill(runtime, 2, index=1)
         logged.until(lambda line: line.attempts == 2)

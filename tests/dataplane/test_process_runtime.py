@@ -12,25 +12,25 @@ from pathlib import Path
 import httpx
 import pytest
 
-from falaj.dataplane.desired import EndpointState
+from falaj.dataplane.desired_state import EndpointState
 from falaj.dataplane.errors import GatewayError, PortInUseError
 from falaj.dataplane.runtimes.process import gateway, supervision
-from falaj.dataplane.runtimes.process.envoy_admin import EnvoyAdmin
+from falaj.dataplane.runtimes.process.envoy.admin import EnvoyAdmin
 from falaj.dataplane.runtimes.process.os_process import tagged
 from falaj.dataplane.runtimes.process.replica import TAG, ReplicaRecords
-from falaj.dataplane.runtimes.process.runtime import Place, ProcessRuntime
-from falaj.dataplane.traffic import Traffic
+from falaj.dataplane.runtimes.process.runtime import LocationFolders, ProcessRuntime
+from falaj.dataplane.traffic_split import Traffic
 from tests.dataplane.conftest import Load, MakeRuntime, ask, servable
 from tests.waiting import HANGS_AFTER_S, until
 
 pytestmark = pytest.mark.e2e
 
 
-def records(place: Place) -> dict[str, int]:
+def records(place: LocationFolders) -> dict[str, int]:
     return {r.slot.id: r.process.pid for r in ReplicaRecords(place.folder / "replicas") if r.process}
 
 
-def test_serves_an_endpoint_and_answers_problems_elsewhere(runtime: ProcessRuntime, place: Place) -> None:
+def test_serves_an_endpoint_and_answers_problems_elsewhere(runtime: ProcessRuntime, place: LocationFolders) -> None:
     (status,) = runtime.settle([servable(replicas=2)], timeout_s=HANGS_AFTER_S)
     port = runtime.gateway.port
     assert (status.state, status.replicas_ready, status.serving) == (EndpointState.READY, 2, 1)
@@ -73,7 +73,7 @@ def test_a_prediction_of_100_mb_is_refused_and_one_of_30_mb_is_not(runtime: Proc
         assert client.post(url, content=b"x" * 30_000_000).json()["bytes"] == 30_000_000
 
 
-def test_a_new_release_takes_over_without_a_failed_request(runtime: ProcessRuntime, place: Place) -> None:
+def test_a_new_release_takes_over_without_a_failed_request(runtime: ProcessRuntime, place: LocationFolders) -> None:
     runtime.settle([servable(1, replicas=2)], timeout_s=HANGS_AFTER_S)
     with Load(runtime.gateway.port) as load:
         (status,) = runtime.settle([servable(2, replicas=2)], timeout_s=HANGS_AFTER_S)
@@ -82,7 +82,7 @@ def test_a_new_release_takes_over_without_a_failed_request(runtime: ProcessRunti
     assert {name.split("@")[1][0] for name in records(place)} == {"2"}
 
 
-def test_scaling_loses_no_request(runtime: ProcessRuntime, place: Place) -> None:
+def test_scaling_loses_no_request(runtime: ProcessRuntime, place: LocationFolders) -> None:
     runtime.settle([servable(1, replicas=1)], timeout_s=HANGS_AFTER_S)
     with Load(runtime.gateway.port) as load:
         for count in (3, 1, 2):
@@ -108,7 +108,7 @@ def test_a_broken_release_fails_and_the_old_one_keeps_serving(runtime: ProcessRu
     assert status.state is EndpointState.READY
 
 
-def test_an_endpoint_that_is_not_wanted_ends(runtime: ProcessRuntime, place: Place) -> None:
+def test_an_endpoint_that_is_not_wanted_ends(runtime: ProcessRuntime, place: LocationFolders) -> None:
     runtime.settle([servable(1), servable(1, model="n")], timeout_s=HANGS_AFTER_S)
     runtime.settle([servable(1)], timeout_s=HANGS_AFTER_S)
     assert ask(runtime.gateway.port, "/dev/n")[0] == 404
@@ -116,16 +116,16 @@ def test_an_endpoint_that_is_not_wanted_ends(runtime: ProcessRuntime, place: Pla
     assert len(records(place)) == 1
 
 
-def test_converging_again_changes_nothing(runtime: ProcessRuntime, place: Place) -> None:
-    wanted = [servable(1, replicas=2)]
-    runtime.settle(wanted, timeout_s=HANGS_AFTER_S)
+def test_converging_again_changes_nothing(runtime: ProcessRuntime, place: LocationFolders) -> None:
+    servables = [servable(1, replicas=2)]
+    runtime.settle(servables, timeout_s=HANGS_AFTER_S)
     before = records(place), {p: p.stat().st_mtime_ns for p in place.layout.root.rglob("*.json")}
     for _ in range(5):
-        runtime.converge(wanted)
+        runtime.converge(servables)
     assert before == (records(place), {p: p.stat().st_mtime_ns for p in place.layout.root.rglob("*.json")})
 
 
-def test_a_port_in_use_is_a_clear_error(place: Place) -> None:
+def test_a_port_in_use_is_a_clear_error(place: LocationFolders) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -143,49 +143,53 @@ def test_a_port_in_use_is_a_clear_error(place: Place) -> None:
 
 @pytest.mark.faults
 @pytest.mark.parametrize("keep_alive", [True, False])
-def test_a_killed_replica_under_load_loses_no_request(runtime: ProcessRuntime, place: Place, keep_alive: bool) -> None:
-    wanted = [servable(1, replicas=2)]
-    runtime.settle(wanted, timeout_s=HANGS_AFTER_S)
+def test_a_killed_replica_under_load_loses_no_request(
+    runtime: ProcessRuntime, place: LocationFolders, keep_alive: bool
+) -> None:
+    servables = [servable(1, replicas=2)]
+    runtime.settle(servables, timeout_s=HANGS_AFTER_S)
     with Load(runtime.gateway.port, keep_alive=keep_alive) as load:
         for _ in range(3):
             os.kill(next(iter(records(place).values())), signal.SIGKILL)
-            until(lambda: runtime.converge(wanted)[0].replicas_ready < 2)
-            until(lambda: runtime.converge(wanted)[0].replicas_ready == 2)
+            until(lambda: runtime.converge(servables)[0].replicas_ready < 2)
+            until(lambda: runtime.converge(servables)[0].replicas_ready == 2)
     assert load.failures == {} and load.answers["m@1"] > 0
 
 
 @pytest.mark.faults
 def test_a_killed_envoy_is_started_again_with_what_it_served(runtime: ProcessRuntime) -> None:
-    wanted = [servable(1)]
-    runtime.settle(wanted, timeout_s=HANGS_AFTER_S)
+    servables = [servable(1)]
+    runtime.settle(servables, timeout_s=HANGS_AFTER_S)
     envoy = runtime.gateway.process.current()
     assert envoy
     os.kill(envoy.pid, signal.SIGKILL)
     envoy.wait(HANGS_AFTER_S)
-    runtime.converge(wanted)
+    runtime.converge(servables)
     assert ask(runtime.gateway.port, "/dev/m")[2]["name"] == "m@1"
 
 
 @pytest.mark.faults
-def test_what_hangs_is_started_again(runtime: ProcessRuntime, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_hangs_is_started_again(
+    runtime: ProcessRuntime, place: LocationFolders, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(supervision, "WATCH_EVERY_S", 0.1)
     monkeypatch.setattr(gateway, "SILENT_FOR_S", 0.5)
     monkeypatch.setattr(supervision, "_PROBE_TIMEOUT_S", 0.3)
     runtime.gateway.process.admin = EnvoyAdmin(place.layout.admin_socket, timeout_s=0.3)
-    wanted = [servable(1)]
-    runtime.settle(wanted, timeout_s=HANGS_AFTER_S)
+    servables = [servable(1)]
+    runtime.settle(servables, timeout_s=HANGS_AFTER_S)
     (replica,), envoy = records(place).values(), runtime.gateway.process.current()
     assert envoy
     os.kill(replica, signal.SIGSTOP)
-    until(lambda: runtime.converge(wanted) and replica not in records(place).values())
-    assert runtime.settle(wanted, timeout_s=HANGS_AFTER_S)[0].state is EndpointState.READY
+    until(lambda: runtime.converge(servables) and replica not in records(place).values())
+    assert runtime.settle(servables, timeout_s=HANGS_AFTER_S)[0].state is EndpointState.READY
     os.kill(envoy.pid, signal.SIGSTOP)
     with pytest.raises(GatewayError):
-        runtime.converge(wanted)
+        runtime.converge(servables)
 
     def serves_again() -> bool:
         try:
-            runtime.converge(wanted)
+            runtime.converge(servables)
             return not envoy.alive() and ask(runtime.gateway.port, "/dev/m")[0] == 200
         except (GatewayError, OSError):  # it was not silent for long enough, or the next one is slow to start
             return False
@@ -194,24 +198,24 @@ def test_what_hangs_is_started_again(runtime: ProcessRuntime, place: Place, monk
 
 
 @pytest.mark.faults
-def test_another_agent_adopts_what_runs(make_runtime: MakeRuntime, place: Place) -> None:
-    first, wanted = make_runtime(), [servable(1, replicas=2)]
-    first.settle(wanted, timeout_s=HANGS_AFTER_S)
+def test_another_agent_adopts_what_runs(make_runtime: MakeRuntime, place: LocationFolders) -> None:
+    first, servables = make_runtime(), [servable(1, replicas=2)]
+    first.settle(servables, timeout_s=HANGS_AFTER_S)
     before, envoy = records(place), first.gateway.process.current()
     with Load(first.gateway.port) as load:
         second = make_runtime()
-        (status,) = second.converge(wanted)
+        (status,) = second.converge(servables)
     assert status.state is EndpointState.READY and load.failures == {}
     assert records(place) == before and second.gateway.process.current() == envoy
 
 
 @pytest.mark.faults
 def test_after_a_restart_of_the_machine_a_candidate_waits_for_the_stable_release(
-    make_runtime: MakeRuntime, place: Place
+    make_runtime: MakeRuntime, place: LocationFolders
 ) -> None:
-    first, wanted = make_runtime(), [servable(1), servable(2)]
+    first, servables = make_runtime(), [servable(1), servable(2)]
     rollout = {"dev/m": Traffic({1: 9_999, 2: 1}, canary=2)}
-    first.settle(wanted, rollout, timeout_s=HANGS_AFTER_S)
+    first.settle(servables, rollout, timeout_s=HANGS_AFTER_S)
     envoy = first.gateway.process.current()
     assert envoy
     replicas = [each.process for each in ReplicaRecords(place.folder / "replicas") if each.process]
@@ -222,32 +226,32 @@ def test_after_a_restart_of_the_machine_a_candidate_waits_for_the_stable_release
 
     def passed() -> bool:
         try:
-            return bool(second.converge(wanted, rollout))
+            return bool(second.converge(servables, rollout))
         except GatewayError:  # while the kernel still ends the killed Envoy; an agent tries again, too
             return False
 
     until(passed)
     stable = next(pid for slot, pid in records(place).items() if "m@1" in slot)
     os.kill(stable, signal.SIGSTOP)  # it is slow to start
-    until(lambda: second.converge(wanted, rollout)[1].replicas_ready == 1)
+    until(lambda: second.converge(servables, rollout)[1].replicas_ready == 1)
     with Load(second.gateway.port) as load:
         time.sleep(0.5)
         assert load.answers["m@2"] == 0
         os.kill(stable, signal.SIGCONT)
-        until(lambda: second.converge(wanted, rollout)[0].replicas_ready == 1)
+        until(lambda: second.converge(servables, rollout)[0].replicas_ready == 1)
         until(lambda: load.answers["m@1"] > 100)
     assert load.answers["m@2"] < 5
 
 
 @pytest.mark.faults
-def test_processes_without_a_record_are_ended_or_adopted(make_runtime: MakeRuntime, place: Place) -> None:
-    first, wanted = make_runtime(), [servable(1)]
-    first.settle(wanted, timeout_s=HANGS_AFTER_S)
+def test_processes_without_a_record_are_ended_or_adopted(make_runtime: MakeRuntime, place: LocationFolders) -> None:
+    first, servables = make_runtime(), [servable(1)]
+    first.settle(servables, timeout_s=HANGS_AFTER_S)
     envoy = first.gateway.process.current()
     for path in [*(place.folder / "replicas").iterdir(), place.layout.root / "process.json"]:
         path.unlink()  # as if the agent had died between start and record
     second = make_runtime()
-    (status,) = second.settle(wanted, timeout_s=HANGS_AFTER_S)
+    (status,) = second.settle(servables, timeout_s=HANGS_AFTER_S)
     assert status.state is EndpointState.READY and ask(second.gateway.port, "/dev/m")[0] == 200
     assert second.gateway.process.current() == envoy
     assert len(list(tagged(TAG, str(place.folder)))) == 1
@@ -257,8 +261,8 @@ def test_processes_without_a_record_are_ended_or_adopted(make_runtime: MakeRunti
 @pytest.mark.parametrize("kind", ["clusters", "routes", "listeners"])
 @pytest.mark.parametrize("text", ["{ not json", '{"version_info": "x", "resources": [{"@type": "nothing"}]}'])
 def test_a_damaged_file_is_refused_and_repaired(runtime: ProcessRuntime, kind: str, text: str, tmp_path: Path) -> None:
-    wanted = [servable(1)]
-    runtime.settle(wanted, timeout_s=HANGS_AFTER_S)
+    servables = [servable(1)]
+    runtime.settle(servables, timeout_s=HANGS_AFTER_S)
     layout, admin = runtime.gateway.layout, runtime.gateway.process.admin
     before = admin.accepted(kind)
     damaged = tmp_path / "damaged"
@@ -266,13 +270,13 @@ def test_a_damaged_file_is_refused_and_repaired(runtime: ProcessRuntime, kind: s
     damaged.replace(layout.file(kind))
     until(lambda: admin.accepted(kind).refused > before.refused)
     assert ask(runtime.gateway.port, "/dev/m")[2]["name"] == "m@1"  # the last good one serves
-    runtime.converge(wanted)
+    runtime.converge(servables)
     assert text not in layout.file(kind).read_text()
     (status,) = runtime.settle([servable(2)], timeout_s=HANGS_AFTER_S)
     assert status.serving == 2 and ask(runtime.gateway.port, "/dev/m")[2]["name"] == "m@2"
 
 
-def test_stop_leaves_nothing_behind(runtime: ProcessRuntime, place: Place) -> None:
+def test_stop_leaves_nothing_behind(runtime: ProcessRuntime, place: LocationFolders) -> None:
     runtime.settle([servable(1, replicas=2)], timeout_s=HANGS_AFTER_S)
     runtime.stop()
     assert list(tagged(TAG, str(place.folder))) == [] and runtime.gateway.process.current() is None

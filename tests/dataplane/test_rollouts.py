@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from falaj.statistics.rollout import plan_of
-from falaj.statistics.rollout.machine import ENDED
+from falaj.statistics.rollout.state_machine import ENDED
 from tests.dataplane.agent_scene import NAME, Scene
 from tests.dataplane.conftest import Load, ask
 from tests.waiting import until
@@ -26,7 +26,7 @@ class Rolling:
     def __init__(self, scene: Scene, **options: Any) -> None:
         self.scene = scene
         self.options = {**CANARY, **options}
-        self.asked: list[dict[str, str]] = []
+        self.requests: list[dict[str, str]] = []
         self.stable, self.candidate = scene.release(1), scene.release(2)
 
     def begin(self, kind: str = "canary") -> None:
@@ -38,23 +38,23 @@ class Rolling:
 
     def want(self) -> None:
         arms = ({**self.candidate, "role": "primary"}, {**self.stable, "role": "stable"})
-        self.scene.plane.want(*arms, rollouts={NAME: [{"plan": self.plan, "asked": self.asked}]})
+        self.scene.plane.want(*arms, rollouts={NAME: [{"plan": self.plan, "asked": self.requests}]})
 
     def ask(self, command: str) -> None:
-        self.asked.append({"command": command, "by": "user:omar", "reason": ""})
+        self.requests.append({"command": command, "by": "user:omar", "reason": ""})
         self.want()
 
     @property
-    def told(self) -> dict[str, Any]:
+    def reported_rollout(self) -> dict[str, Any]:
         """What the agent reported of the rollout last."""
-        found = self.scene.plane.statuses.get(NAME, {}).get("rollouts") or [{}]
-        return dict(found[0])
+        rollout_statuses = self.scene.plane.statuses.get(NAME, {}).get("rollouts") or [{}]
+        return dict(rollout_statuses[0])
 
     def until(self, *states: str) -> dict[str, Any]:
         """What is told once a state is reached; nothing follows on an end."""
-        state = until(lambda: told if (told := self.told.get("state")) in {*states, *ENDED} else None)
-        assert state in states, self.told
-        return self.told
+        state = until(lambda: told if (told := self.reported_rollout.get("state")) in {*states, *ENDED} else None)
+        assert state in states, self.reported_rollout
+        return self.reported_rollout
 
     @contextmanager
     def load(self) -> Iterator[Load]:
@@ -77,10 +77,10 @@ def test_without_metrics_time_alone_moves_a_canary_and_no_request_fails(scene: S
     rolling.plan["metrics"] = []
     rolling.want()
     with rolling.load() as load:
-        told = rolling.until("succeeded")
+        rollout_status = rolling.until("succeeded")
     assert load.failures == {}
     assert scene.plane.statuses[NAME]["state"] == "ready"
-    weights = [point["weight"] for point in told["trajectory"]]
+    weights = [point["weight"] for point in rollout_status["trajectory"]]
     assert [weight for place, weight in enumerate(weights) if weights[place - 1 : place] != [weight]] == [
         0, 2000, 5000, 9000, 10_000,
     ]  # fmt: skip
@@ -95,13 +95,13 @@ def test_a_candidate_that_fails_is_rolled_back_alone_and_the_verdict_says_why(sc
     rolling = Rolling(scene)
     rolling.begin()
     with rolling.load():
-        told = rolling.until("rolled_back")
+        rollout_status = rolling.until("rolled_back")
         until(lambda: rolling.answering() == {"flight-delay@1"})  # all traffic is on the stable release
-        seen = [ask(scene.port, f"/{NAME}/v2")[0] for _ in range(30)]
-    assert told["culprits"] == ["errors"]
-    assert told["reason"].startswith("after ") and "errors" in told["reason"]
-    assert told["step"] == 0, "it never got more than the first share"
-    assert set(seen) == {200}
+        status_codes = [ask(scene.port, f"/{NAME}/v2")[0] for _ in range(30)]
+    assert rollout_status["culprits"] == ["errors"]
+    assert rollout_status["reason"].startswith("after ") and "errors" in rollout_status["reason"]
+    assert rollout_status["step"] == 0, "it never got more than the first share"
+    assert set(status_codes) == {200}
     assert scene.plane.statuses[NAME]["state"] == "failed"
     assert scene.plane.statuses[NAME]["serving"] == 1
 
@@ -111,8 +111,8 @@ def test_a_slow_candidate_is_rolled_back(scene: Scene) -> None:
     rolling = Rolling(scene, metrics=["latency"])
     rolling.begin()
     with rolling.load():
-        told = rolling.until("rolled_back")
-    assert told["culprits"] == ["latency"]
+        rollout_status = rolling.until("rolled_back")
+    assert rollout_status["culprits"] == ["latency"]
 
 
 @pytest.mark.faults
@@ -164,8 +164,8 @@ def test_people_pause_resume_and_abort_it(scene: Scene) -> None:
         rolling.ask("resume")
         rolling.until("stepping", "holding")
         rolling.ask("abort")
-        told = rolling.until("aborted")
-    assert (told["by"], told["weight"]) == ("user:omar", 0)
+        rollout_status = rolling.until("aborted")
+    assert (rollout_status["by"], rollout_status["weight"]) == ("user:omar", 0)
     assert load.failures == {}
 
 
@@ -174,8 +174,8 @@ def test_a_candidate_that_does_not_start_is_given_up_and_nobody_notices(scene: S
     rolling = Rolling(scene)
     rolling.begin()
     with rolling.load() as load:
-        told = rolling.until("rolled_back")
-    assert "falls again and again" in told["reason"]
+        rollout_status = rolling.until("rolled_back")
+    assert "falls again and again" in rollout_status["reason"]
     assert set(load.answers) == {"flight-delay@1"}
 
 

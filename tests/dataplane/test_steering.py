@@ -10,12 +10,14 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from falaj.dataplane.desired import EndpointState, Servable
-from falaj.dataplane.runtimes.process import envoy_clusters, envoy_routes, placement
+from falaj.dataplane.desired_state import EndpointState, Servable
+from falaj.dataplane.runtimes.process import placement
+from falaj.dataplane.runtimes.process.envoy import clusters as envoy_clusters
+from falaj.dataplane.runtimes.process.envoy import routes
 from falaj.dataplane.runtimes.process.os_process import OsProcess
 from falaj.dataplane.runtimes.process.replica import Replica, Slot, arm_name
 from falaj.dataplane.runtimes.process.routing import EMPTY, TOTAL_WEIGHT, Route, RoutingTable
-from falaj.dataplane.traffic import Match, Traffic
+from falaj.dataplane.traffic_split import HeaderMatch, Traffic
 from tests.dataplane.conftest import servable
 
 RELEASES = (1, 2, 3, 4, 5)
@@ -60,7 +62,7 @@ def traffic_by(choose: Random) -> Traffic:
     cuts = sorted(choose.choice([0, 1, 500, 5_000, 9_999, TOTAL_WEIGHT]) for _ in releases[1:])
     weights = [high - low for low, high in pairwise([0, *cuts, TOTAL_WEIGHT])]
     mirrors = {release: choose.choice([0.1, 1.0]) for release in choose.sample(RELEASES, choose.randint(0, 2))}
-    matches = (Match("query", "beta", "yes", choose.choice(RELEASES)),) if choose.random() < 0.3 else ()
+    matches = (HeaderMatch("query", "beta", "yes", choose.choice(RELEASES)),) if choose.random() < 0.3 else ()
     canary, sticky = choose.choice([None, *RELEASES]), choose.choice([None, "x-customer"])
     return Traffic(dict(zip(releases, weights, strict=True)), mirrors, canary, sticky, matches)
 
@@ -69,27 +71,27 @@ def history(seed: int) -> tuple[Location, list[Servable], Traffic]:
     """A location after some changes of what is wanted, starts and falls; from a seed, because drawing each is slow."""
     choose = Random(seed)
     location = Location({})
-    wanted, traffic = [servable(1)], Traffic({1: TOTAL_WEIGHT})
+    servables, traffic = [servable(1)], Traffic({1: TOTAL_WEIGHT})
     for _ in range(choose.randint(1, 4)):
         releases = choose.sample(RELEASES, choose.randint(1, 3))
-        wanted = [servable(release, replicas=choose.randint(1, 2)) for release in releases]
-        for item in wanted:
+        servables = [servable(release, replicas=choose.randint(1, 2)) for release in releases]
+        for item in servables:
             for index in range(item.endpoint.replicas):
                 location.set(replica(item.endpoint.release, index, ready=choose.random() < 0.5))
         for item in list(location.replicas.values()):
             if item.retired_at is None and choose.random() < 0.2:
                 location.set(fallen(item))
         traffic = traffic_by(choose)
-        location.run(wanted, traffic)
-    return location, wanted, traffic
+        location.run(servables, traffic)
+    return location, servables, traffic
 
 
 HISTORIES = st.integers(0, 1 << 32).map(history)
 
 
 @given(HISTORIES)
-def test_every_route_leads_to_arms_that_are_there(found: tuple[Location, list[Servable], Traffic]) -> None:
-    location, _, _ = found
+def test_every_route_leads_to_arms_that_are_there(scenario: tuple[Location, list[Servable], Traffic]) -> None:
+    location, _, _ = scenario
     route, table = location.table.routes[ENDPOINT], location.table
     named = {*route.weights, *route.mirrors, *(rule.arm for rule in route.rules)}
     assert named <= table.arms.keys() and all(table.arms[name].sockets for name in named)
@@ -98,60 +100,60 @@ def test_every_route_leads_to_arms_that_are_there(found: tuple[Location, list[Se
 
 
 @given(HISTORIES)
-def test_nobody_who_is_routed_to_or_wanted_is_ended(found: tuple[Location, list[Servable], Traffic]) -> None:
-    location, wanted, _ = found
-    kept = {r.slot.arm for r in location.replicas.values() if r.retired_at is None}
-    assert set(location.table.routes[ENDPOINT].weights) <= kept
-    assert {arm_name(item) for item in wanted} <= kept
+def test_nobody_who_is_routed_to_or_wanted_is_ended(scenario: tuple[Location, list[Servable], Traffic]) -> None:
+    location, servables, _ = scenario
+    active_arms = {r.slot.arm for r in location.replicas.values() if r.retired_at is None}
+    assert set(location.table.routes[ENDPOINT].weights) <= active_arms
+    assert {arm_name(item) for item in servables} <= active_arms
 
 
 @given(HISTORIES)
-def test_deciding_again_decides_the_same(found: tuple[Location, list[Servable], Traffic]) -> None:
-    location, wanted, traffic = found
-    location.run(wanted, traffic)  # without what was surplus the time before
+def test_deciding_again_decides_the_same(scenario: tuple[Location, list[Servable], Traffic]) -> None:
+    location, servables, traffic = scenario
+    location.run(servables, traffic)  # without what was surplus the time before
     before = location.table
-    location.run(wanted, traffic)
+    location.run(servables, traffic)
     assert location.table == before
 
 
 @given(HISTORIES)
 def test_requests_go_where_somebody_answers_but_not_to_a_candidate_while_the_stable_release_starts(
-    found: tuple[Location, list[Servable], Traffic],
+    scenario: tuple[Location, list[Servable], Traffic],
 ) -> None:
-    location, wanted, traffic = found
+    location, servables, traffic = scenario
     routed = set(location.table.routes[ENDPOINT].weights)
     ready = {r.slot.arm for r in location.replicas.values() if r.ready and r.retired_at is None}
-    if starts(location, wanted, traffic):
-        assert not routed & {arm_name(item) for item in wanted if item.endpoint.release != traffic.stable}
-    elif ready & {arm_name(item) for item in wanted}:
+    if starts(location, servables, traffic):
+        assert not routed & {arm_name(item) for item in servables if item.endpoint.release != traffic.stable}
+    elif ready & {arm_name(item) for item in servables}:
         assert routed <= ready
 
 
-def starts(location: Location, wanted: list[Servable], traffic: Traffic) -> bool:
+def starts(location: Location, servables: list[Servable], traffic: Traffic) -> bool:
     """Whether the stable release is wanted, has a share, and none of its replicas has answered or fallen yet."""
-    if traffic.stable not in {item.endpoint.release for item in wanted} or not traffic.weights[traffic.stable]:
+    if traffic.stable not in {item.endpoint.release for item in servables} or not traffic.weights[traffic.stable]:
         return False
     mine = [r for r in location.decided_on if r.slot.arm == arm_of(traffic.stable) and r.retired_at is None]
     return all(r.ready_at is None and not r.deaths for r in mine)
 
 
 @given(HISTORIES)
-def test_a_table_survives_its_file(found: tuple[Location, list[Servable], Traffic]) -> None:
-    table = found[0].table
+def test_a_table_survives_its_file(scenario: tuple[Location, list[Servable], Traffic]) -> None:
+    table = scenario[0].table
     read = RoutingTable.from_json(json.loads(json.dumps(table.to_json(), sort_keys=True)))
     assert read == table
     assert [list(route.weights) for route in read.routes.values()] == [list(r.weights) for r in table.routes.values()]
 
 
 @given(HISTORIES)
-def test_what_envoy_is_told_fits_together(found: tuple[Location, list[Servable], Traffic]) -> None:
-    table = found[0].table
+def test_what_envoy_is_told_fits_together(scenario: tuple[Location, list[Servable], Traffic]) -> None:
+    table = scenario[0].table
     clusters = {item["name"]: item["load_assignment"]["endpoints"] for item in envoy_clusters.clusters(table)}
     assert clusters.keys() == table.clusters().keys()
     for name, levels in clusters.items():
         sockets = {e["endpoint"]["address"]["pipe"]["path"] for level in levels for e in level["lb_endpoints"]}
         assert sockets == table.clusters()[name]
-    for item in envoy_routes.routes(table)[0]["virtual_hosts"][0]["routes"]:
+    for item in routes.routes(table)[0]["virtual_hosts"][0]["routes"]:
         if action := item.get("route"):
             shares = {share["name"]: share["weight"] for share in action["weighted_clusters"]["clusters"]}
             mirrors = {mirror["cluster"] for mirror in action.get("request_mirror_policies", ())}
@@ -214,7 +216,7 @@ def test_warm_releases_stay_and_are_reached_by_name_alone() -> None:
 
 
 def test_mirrors_and_matches_lead_to_ready_arms_only() -> None:
-    traffic = Traffic({1: TOTAL_WEIGHT}, {2: 0.5}, matches=(Match("query", "beta", "yes", 2),))
+    traffic = Traffic({1: TOTAL_WEIGHT}, {2: 0.5}, matches=(HeaderMatch("query", "beta", "yes", 2),))
     location = Location({})
     location.set(replica(1), replica(2))
     route = location.run(BOTH, traffic)
@@ -227,17 +229,17 @@ def test_mirrors_and_matches_lead_to_ready_arms_only() -> None:
 def test_spares_are_releases_with_requests_and_the_stable_one() -> None:
     location = Location({})
     location.set(replica(1), replica(2), replica(3))
-    wanted = [*BOTH, servable(3)]
+    servables = [*BOTH, servable(3)]
     for weights, spares in (
         ({1: 9_000, 2: 1_000, 3: 0}, {1: (2,), 2: (1,), 3: ()}),
         ({1: 0, 2: TOTAL_WEIGHT, 3: 0}, {1: (), 2: (1,), 3: ()}),
         ({1: TOTAL_WEIGHT, 2: 0, 3: 0}, {1: (), 2: (), 3: ()}),
     ):
-        location.run(wanted, Traffic(weights, {3: 1.0}, canary=2))
-        found = {
+        location.run(servables, Traffic(weights, {3: 1.0}, canary=2))
+        actual = {
             arm.number: tuple(s.number for s in location.table.spares(arm)) for arm in location.table.arms.values()
         }
-        assert found == spares
+        assert actual == spares
 
 
 def test_the_old_release_answers_until_one_of_the_traffic_can() -> None:
@@ -262,13 +264,17 @@ def test_the_end_of_a_rollout_leaves_its_winner() -> None:
 def test_a_servable_is_ready_by_its_own_replicas() -> None:
     location = Location({})
     location.set(replica(1), replica(2), replica(3, ready=False))
-    wanted = [*BOTH, servable(3)]
-    location.run(wanted, CANARY)
-    found = [
-        placement.status(item, list(location.replicas.values()), location.table, "", steered=True) for item in wanted
+    servables = [*BOTH, servable(3)]
+    location.run(servables, CANARY)
+    endpoint_statuses = [
+        placement.status(item, list(location.replicas.values()), location.table, "", steered=True) for item in servables
     ]
-    assert [status.state for status in found] == [EndpointState.READY, EndpointState.READY, EndpointState.STARTING]
-    assert [status.serving for status in found] == [1, 1, 1]
+    assert [status.state for status in endpoint_statuses] == [
+        EndpointState.READY,
+        EndpointState.READY,
+        EndpointState.STARTING,
+    ]
+    assert [status.serving for status in endpoint_statuses] == [1, 1, 1]
 
 
 def test_servables_that_nobody_shared_stay_with_who_answers() -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from falaj.dataplane.accesslog import Access, AccessLog
+from falaj.dataplane.access_log import Access, AccessLog
 from falaj.dataplane.agent.tracing import chosen, spans_of, trace_requests
-from falaj.dataplane.desired import EndpointState
-from falaj.dataplane.runtimes.process.runtime import Place, ProcessRuntime
+from falaj.dataplane.desired_state import EndpointState
+from falaj.dataplane.runtimes.process.runtime import LocationFolders, ProcessRuntime
 from falaj.integrations.otlp import Exporter, SpanKind
 from tests.dataplane.conftest import ask, free_port, servable
 from tests.dataplane.constant_model import make_model
@@ -57,23 +57,23 @@ def test_of_many_requests_some_are_traced_whatever_their_order() -> None:
 
 
 @pytest.mark.e2e
-def test_a_prediction_through_envoy_is_traced(place: Place, tmp_path: Path) -> None:
+def test_a_prediction_through_envoy_is_traced(place: LocationFolders, tmp_path: Path) -> None:
     runtime = ProcessRuntime(place, port=free_port())
-    wanted = [replace(servable(1), model_dir=make_model(tmp_path / "model", 1))]
+    servables = [replace(servable(1), model_dir=make_model(tmp_path / "model", 1))]
     try:
-        assert runtime.settle(wanted, timeout_s=HANGS_AFTER_S)[0].state is EndpointState.READY
+        assert runtime.settle(servables, timeout_s=HANGS_AFTER_S)[0].state is EndpointState.READY
         log = AccessLog(place.layout.access_log)
         with collecting() as collector:
             exporter = Exporter(collector.url, {"service.name": "falaj-gateway"}, every_s=0.05)
             with running(*trace_requests(log, exporter, look_s=0.05)):
                 path, caller = "/dev/m/v2/models/m/infer", {"traceparent": f"00-{TRACE}-{PARENT}-01"}
-                status, told, _ = ask(runtime.gateway.port, path, "POST", BODY, caller)
+                status, response_headers, _ = ask(runtime.gateway.port, path, "POST", BODY, caller)
                 assert status == 200
                 until(lambda: len(collector.spans) >= 2)
         gateway, replica = collector.spans
         assert (gateway.trace_id.hex(), gateway.parent_span_id.hex()) == (TRACE, PARENT)
         assert replica.parent_span_id == gateway.span_id and replica.trace_id == gateway.trace_id
-        assert attributes(gateway)["falaj.request_id"] == told["x-request-id"]
+        assert attributes(gateway)["falaj.request_id"] == response_headers["x-request-id"]
         assert gateway.start_time_unix_nano <= replica.start_time_unix_nano
         assert replica.start_time_unix_nano < replica.end_time_unix_nano <= gateway.end_time_unix_nano + 1_000_000
     finally:

@@ -12,12 +12,12 @@ from dataclasses import replace
 
 import pytest
 
-from falaj.dataplane.accesslog import AccessLog
-from falaj.dataplane.desired import EndpointState, Servable
+from falaj.dataplane.access_log import AccessLog
+from falaj.dataplane.desired_state import EndpointState, Servable
 from falaj.dataplane.prediction_log import PredictionRecord, read_segment, segments
 from falaj.dataplane.runtimes.process.replica import ReplicaRecords
-from falaj.dataplane.runtimes.process.runtime import Place, ProcessRuntime
-from falaj.dataplane.traffic import Traffic
+from falaj.dataplane.runtimes.process.runtime import LocationFolders, ProcessRuntime
+from falaj.dataplane.traffic_split import Traffic
 from tests.dataplane.conftest import ask, free_port, servable
 from tests.dataplane.constant_model import make_model
 from tests.waiting import HANGS_AFTER_S, until
@@ -29,9 +29,9 @@ SHARED = {"dev/m": Traffic({1: 6_000, 2: 4_000}, {3: 1.0}, canary=2, sticky="x-c
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+def place(tmp_path_factory: pytest.TempPathFactory) -> LocationFolders:
     folder = tmp_path_factory.mktemp("location")
-    return Place(folder / "location", folder / "logs")
+    return LocationFolders(folder / "location", folder / "logs")
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def servables(tmp_path_factory: pytest.TempPathFactory) -> list[Servable]:
 
 
 @pytest.fixture(scope="module")
-def runtime(place: Place, servables: list[Servable]) -> Iterator[ProcessRuntime]:
+def runtime(place: LocationFolders, servables: list[Servable]) -> Iterator[ProcessRuntime]:
     runtime = ProcessRuntime(place, port=free_port())
     statuses = runtime.settle(servables, SHARED, timeout_s=HANGS_AFTER_S)
     assert {status.state for status in statuses} == {EndpointState.READY}
@@ -51,18 +51,20 @@ def runtime(place: Place, servables: list[Servable]) -> Iterator[ProcessRuntime]
 
 def predict(port: int, **headers: str) -> tuple[int, str, str, float | None]:
     """Status, id, release and prediction."""
-    given = {"content-type": "application/json"} | {name.replace("_", "-"): value for name, value in headers.items()}
-    status, told, body = ask(port, "/dev/m/v2/models/m/infer", "POST", BODY, given)
+    request_headers = {"content-type": "application/json"} | {
+        name.replace("_", "-"): value for name, value in headers.items()
+    }
+    status, response_headers, body = ask(port, "/dev/m/v2/models/m/infer", "POST", BODY, request_headers)
     outputs = body.get("outputs")
     value = outputs[0]["data"][0] if isinstance(outputs, list) else None
-    return status, told["x-request-id"], told.get("falaj-release", ""), value
+    return status, response_headers["x-request-id"], response_headers.get("falaj-release", ""), value
 
 
-def records(place: Place) -> list[PredictionRecord]:
+def records(place: LocationFolders) -> list[PredictionRecord]:
     return [record for path in segments(place.predictions) for record in read_segment(path)]
 
 
-def test_both_logs_tell_the_same_of_a_request(runtime: ProcessRuntime, place: Place) -> None:
+def test_both_logs_tell_the_same_of_a_request(runtime: ProcessRuntime, place: LocationFolders) -> None:
     log = AccessLog(place.layout.access_log)
     begin, port = log.end(), runtime.gateway.port
     answers = [predict(port, x_customer=f"c{number % 20}", falaj_arm="canary;w=1") for number in range(60)]
@@ -83,7 +85,9 @@ def test_both_logs_tell_the_same_of_a_request(runtime: ProcessRuntime, place: Pl
     assert sorted(record.request_id for record in copies) == sorted(ids - {answers[-1][1]})
 
 
-def test_a_killed_release_loses_no_prediction(runtime: ProcessRuntime, place: Place, servables: list[Servable]) -> None:
+def test_a_killed_release_loses_no_prediction(
+    runtime: ProcessRuntime, place: LocationFolders, servables: list[Servable]
+) -> None:
     victim = 1  # the stable one, with most of the requests
     until(lambda: all(s.state is EndpointState.READY for s in runtime.converge(servables, SHARED)))
     answers: list[tuple[int, str, str, float | None]] = []
@@ -108,7 +112,7 @@ def test_a_killed_release_loses_no_prediction(runtime: ProcessRuntime, place: Pl
     assert all(release == f"m@{value:.0f}" for _, _, release, value in answers)
 
 
-def kill(place: Place, release: int) -> None:
+def kill(place: LocationFolders, release: int) -> None:
     for replica in ReplicaRecords(place.folder / "replicas"):
         if replica.slot.release == f"m@{release}" and replica.process:
             os.kill(replica.process.pid, signal.SIGKILL)

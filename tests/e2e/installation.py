@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from falaj.core.errors import FalajError
 from falaj.core.home import Home
 from falaj.sdk import Client, Endpoint
-from falaj.sdk.reaching import own_token
+from falaj.sdk.endpoint_address import own_token
 from tests.waiting import HANGS_AFTER_S, until
 
 ROOT = Path(__file__).parents[2]
@@ -53,19 +53,21 @@ class Installation:
         }
         return {**os.environ, **_GIT_IDENTITY, **own}
 
-    def falaj(self, *arguments: str, cwd: Path | None = None, given: str = "") -> Completed:
+    def falaj(self, *arguments: str, cwd: Path | None = None, stdin_text: str = "") -> Completed:
         """Run the command and give back what it printed, whatever its exit code."""
         command = [sys.executable, "-m", "falaj.cli.main", *arguments]
         return subprocess.run(
             command, cwd=cwd, env=self.environment, capture_output=True, text=True, timeout=HANGS_AFTER_S, check=False,
-            input=given,
+            input=stdin_text,
         )  # fmt: skip
 
-    def ok(self, *arguments: str, cwd: Path | None = None, given: str = "") -> str:
+    def ok(self, *arguments: str, cwd: Path | None = None, stdin_text: str = "") -> str:
         """Run the command, which must succeed."""
-        done = self.falaj(*arguments, cwd=cwd, given=given)
-        assert done.returncode == 0, f"falaj {' '.join(arguments)}: {done.stdout}\n{done.stderr}\n{self.logs()}"
-        return done.stdout
+        process = self.falaj(*arguments, cwd=cwd, stdin_text=stdin_text)
+        assert process.returncode == 0, (
+            f"falaj {' '.join(arguments)}: {process.stdout}\n{process.stderr}\n{self.logs()}"
+        )
+        return process.stdout
 
     def json(self, *arguments: str) -> Any:
         """The JSON that a command prints."""
@@ -89,10 +91,10 @@ class Installation:
         return pid
 
     def git(self, *arguments: str, cwd: Path) -> str:
-        done = subprocess.run(
+        process = subprocess.run(
             ["git", *arguments], cwd=cwd, env=self.environment, capture_output=True, text=True, check=True
         )
-        return done.stdout.strip()
+        return process.stdout.strip()
 
     def repository(self, folder: Path, name: str) -> Path:
         """Make the folder a git repository that pushes to the installation; nothing is committed yet."""
@@ -177,12 +179,12 @@ def share_environments(home: Path) -> None:
 def installed(home: Path) -> Iterator[Installation]:
     """A running installation that is stopped at the end."""
     share_environments(home)
-    made = Installation(home, (free_port(), free_port()))
-    made.up()
+    installation = Installation(home, (free_port(), free_port()))
+    installation.up()
     try:
-        yield made
+        yield installation
     finally:
-        made.falaj("down")
+        installation.falaj("down")
 
 
 def processes_of(home: Path) -> dict[int, str]:
@@ -190,7 +192,7 @@ def processes_of(home: Path) -> dict[int, str]:
 
     Code of projects has a home of its own below the installation's.
     """
-    found = {}
+    commands = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit() and int(folder.name) != os.getpid():
             try:
@@ -200,5 +202,5 @@ def processes_of(home: Path) -> dict[int, str]:
                 continue
             marks = (f"FALAJ_HOME={home}".encode(), f"HOME={home}/".encode())
             if command and any(item == marks[0] or item.startswith(marks[1]) for item in environ):
-                found[int(folder.name)] = command
-    return found
+                commands[int(folder.name)] = command
+    return commands

@@ -71,21 +71,21 @@ class Watch:
     def __init__(self) -> None:
         self._packets = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
         program = b"".join(struct.pack("HBBI", *instruction) for instruction in _NOT_BETWEEN_LOOPBACKS)
-        kept = ctypes.create_string_buffer(program)
-        pointer = struct.pack("HL", len(_NOT_BETWEEN_LOOPBACKS), ctypes.addressof(kept))
+        program_buffer = ctypes.create_string_buffer(program)
+        pointer = struct.pack("HL", len(_NOT_BETWEEN_LOOPBACKS), ctypes.addressof(program_buffer))
         self._packets.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, pointer)
         self._packets.bind(("lo", _ALL_PROTOCOLS))
         self._packets.setblocking(False)
 
     def addresses_elsewhere(self) -> set[str]:
         """Addresses other than loopback's of the packets since the last call."""
-        found = set()
+        remote_addresses = set()
         while True:
             try:
                 header, address = self._packets.recvfrom(_HEADER_BYTES)
             except BlockingIOError:
-                return found
-            found |= {str(each) for each in _addresses(address[1], header) if not each.is_loopback}
+                return remote_addresses
+            remote_addresses |= {str(each) for each in _addresses(address[1], header) if not each.is_loopback}
 
     def close(self) -> None:
         self._packets.close()
@@ -93,13 +93,13 @@ class Watch:
 
 def listeners() -> set[str]:
     """Addresses on which anything in this network listens."""
-    found = set()
+    listener_addresses = set()
     for name in ("tcp", "tcp6"):
         for line in Path(f"/proc/thread-self/net/{name}").read_text().splitlines()[1:]:
             address, state = line.split()[1], line.split()[3]
             if state == "0A":
-                found.add(str(_from_proc(address.partition(":")[0])))
-    return found
+                listener_addresses.add(str(_from_proc(address.partition(":")[0])))
+    return listener_addresses
 
 
 def _addresses(protocol: int, header: bytes) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:

@@ -52,7 +52,7 @@ class Mistake:
 
     name: str
     text: str
-    said: tuple[str, ...]
+    messages: tuple[str, ...]
 
 
 FILES = [
@@ -90,8 +90,8 @@ BREAKING = [
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    with installed(tmp_path_factory.mktemp("bad-input") / "home") as found:
-        yield found
+    with installed(tmp_path_factory.mktemp("bad-input") / "home") as instance:
+        yield instance
 
 
 @pytest.fixture(scope="module")
@@ -125,9 +125,9 @@ def test_a_wrong_project_file_fails_its_run_and_the_terminal_alike(
     (checkout / "falaj.yaml").write_text(mistake.text)
     for command in ("validate", "run"):
         refused = platform.falaj(command, str(checkout))
-        assert refused.returncode == 2 and says(refused.stderr, *mistake.said)
+        assert refused.returncode == 2 and says(refused.stderr, *mistake.messages)
     run = platform.ended(platform.push(checkout, mistake.name))
-    assert run["state"] == "failed" and says(run["reason"], *mistake.said)
+    assert run["state"] == "failed" and says(run["reason"], *mistake.messages)
     assert run["steps"] == [] and platform.json("releases") == []
 
 
@@ -137,10 +137,10 @@ def test_a_step_that_goes_wrong_fails_its_run_with_the_reason(
 ) -> None:
     (checkout / "falaj.yaml").write_text(mistake.text)
     run = platform.ended(platform.push(checkout, mistake.name))
-    assert run["state"] == "failed" and says(run["reason"], *mistake.said)
+    assert run["state"] == "failed" and says(run["reason"], *mistake.messages)
     assert platform.json("releases") == []
     alone = platform.falaj("run", str(checkout))
-    assert alone.returncode == 1 and says(alone.stdout + alone.stderr, *mistake.said)
+    assert alone.returncode == 1 and says(alone.stdout + alone.stderr, *mistake.messages)
     until(lambda: not [c for c in processes_of(platform.home).values() if "task.json" in c])
 
 
@@ -201,23 +201,25 @@ def test_up_twice_is_refused(platform: Installation) -> None:
     assert platform.pid("server") == server
 
 
-@pytest.mark.parametrize("taken", ["server", "envoy"])
-def test_a_port_in_use_starts_nothing(tmp_path: Path, taken: str) -> None:
+@pytest.mark.parametrize("busy_service", ["server", "envoy"])
+def test_a_port_in_use_starts_nothing(tmp_path: Path, busy_service: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        ports = (port, free_port()) if taken == "server" else (free_port(), port)
+        ports = (port, free_port()) if busy_service == "server" else (free_port(), port)
         one = Installation(tmp_path / "home", ports)
         refused = one.falaj("up", "--port", str(ports[0]), "--envoy-port", str(ports[1]))
-    option = "--port" if taken == "server" else "--envoy-port"
+    option = "--port" if busy_service == "server" else "--envoy-port"
     assert refused.returncode == 6 and says(refused.stderr, f"port {port}", "in use by", f"falaj up {option}")
     assert processes_of(one.home) == {}
     assert not (one.home / "ports.json").exists(), "the ports that failed must not be the next ones tried"
 
 
-@pytest.mark.parametrize("taken", ["server", "envoy"])
-def test_the_port_of_another_installation_is_in_use_too(platform: Installation, tmp_path: Path, taken: str) -> None:
-    port = platform.ports[0] if taken == "server" else platform.ports[1]
-    ports = {"server": free_port(), "envoy": free_port()} | {taken: port}
+@pytest.mark.parametrize("busy_service", ["server", "envoy"])
+def test_the_port_of_another_installation_is_in_use_too(
+    platform: Installation, tmp_path: Path, busy_service: str
+) -> None:
+    port = platform.ports[0] if busy_service == "server" else platform.ports[1]
+    ports = {"server": free_port(), "envoy": free_port()} | {busy_service: port}
     other = Installation(tmp_path / "home", (ports["server"], ports["envoy"]))
     refused = other.falaj("up", "--port", str(ports["server"]), "--envoy-port", str(ports["envoy"]))
     assert refused.returncode == 6 and says(refused.stderr, f"port {port}", "in use by")
@@ -245,7 +247,7 @@ def without(name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("row", "said"),
+    ("row", "expected_words"),
     [
         (ROW | {"radius": "wide"}, ("radius", "str")),
         (ROW | {"radius": [1, 2]}, ("radius",)),
@@ -256,9 +258,11 @@ def without(name: str) -> dict[str, Any]:
     ],
     ids=["text", "list", "boolean", "NaN", "missing column", "unknown column"],
 )
-def test_a_wrong_row_is_refused_by_field(platform: Installation, live: str, row: dict[str, Any], said: Any) -> None:
+def test_a_wrong_row_is_refused_by_field(
+    platform: Installation, live: str, row: dict[str, Any], expected_words: Any
+) -> None:
     refused = platform.falaj("predict", "dev/tumours", "--row", json.dumps(row))
-    assert refused.returncode == 2 and says(refused.stderr, *said)
+    assert refused.returncode == 2 and says(refused.stderr, *expected_words)
 
 
 def test_a_body_of_100_mb_is_refused_and_the_next_row_is_answered(platform: Installation, live: str) -> None:

@@ -37,8 +37,8 @@ FLIGHT = {
 
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    with installed(tmp_path_factory.mktemp("flights") / "home") as found:
-        yield found
+    with installed(tmp_path_factory.mktemp("flights") / "home") as instance:
+        yield instance
 
 
 @pytest.fixture(scope="module")
@@ -60,11 +60,11 @@ def first(installation: Installation, project: Path) -> dict[str, Any]:
 
 def endpoint(installation: Installation, release: int) -> dict[str, Any]:
     def live() -> dict[str, Any] | None:
-        found: list[dict[str, Any]] = installation.json("endpoints")
-        return next((e for e in found if e["release"] == release and e["state"] == "ready"), None)
+        endpoint_rows: list[dict[str, Any]] = installation.json("endpoints")
+        return next((e for e in endpoint_rows if e["release"] == release and e["state"] == "ready"), None)
 
-    found: dict[str, Any] = until(live, installation.logs)
-    return found
+    ready_endpoint: dict[str, Any] = until(live, installation.logs)
+    return ready_endpoint
 
 
 def test_the_first_push_becomes_release_1_behind_the_endpoint(
@@ -101,14 +101,14 @@ def test_a_file_is_scored_as_the_endpoint_answers_and_lineage_leads_to_it(
     command = ("score", "flight-delay", str(source), "--output", str(output), "--keep", "flight")
     refused = installation.falaj(*command)
     assert refused.returncode == 3 and "no endpoint prod/flight-delay" in refused.stderr and not output.exists()
-    told = installation.json(*command, "--environment", "dev")
-    assert (told["rows"], told["release"]) == (3, "flight-delay@1")
+    score_report = installation.json(*command, "--environment", "dev")
+    assert (score_report["rows"], score_report["release"]) == (3, "flight-delay@1")
     scored = pl.read_parquet(output)
     assert scored["flight"].to_list() == ["0", "1", "2"] and scored["label"].to_list() == answers
     trace = installation.json("trace", scored["prediction_id"][2])
     assert trace["run"]["commit"] == first["commit"]
-    walk = installation.json("lineage", f"artifact:{told['digest']}")
-    assert f"release:{told['release']}" in json.dumps(walk)
+    walk = installation.json("lineage", f"artifact:{score_report['digest']}")
+    assert f"release:{score_report['release']}" in json.dumps(walk)
     again = installation.falaj(*command, "--environment", "dev")
     assert again.returncode == 4 and "the output exists" in again.stderr
     health = ("--classification", "health", "--origin", "US", "--environment", "dev")
@@ -132,8 +132,8 @@ def test_a_caller_is_let_in_until_it_is_revoked(
     until(lambda: status(**{name: value}) == 202, installation.logs)
     installation.ok("endpoint", "caller", "revoke", "dev/flight-delay", "billing")
     assert status(**{name: value}) == 403  # it ended when the gateway had said so
-    [told] = installation.json("endpoint", "caller", "list", "dev/flight-delay")
-    assert (told["state"], told["let_in_at"]) == ("revoked", [])
+    [caller_row] = installation.json("endpoint", "caller", "list", "dev/flight-delay")
+    assert (caller_row["state"], caller_row["let_in_at"]) == ("revoked", [])
 
 
 def test_labels_reach_their_predictions_and_leave_with_them(
@@ -144,12 +144,12 @@ def test_labels_reach_their_predictions_and_leave_with_them(
         assert opened.feedback([Label(ids[0], 0, 1.0)]) == 1
     table = tmp_path / "labels.csv"
     table.write_text("prediction_id,label\n" + "".join(f"{name},1\n" for name in [*ids[:3], "unknown"]))
-    told = installation.json("feedback", "import", str(table), "--endpoint", "dev/flight-delay")
-    assert (told["labels"], told["accepted"]) == (4, 4)
-    told = installation.json("predictions", "export", "dev/flight-delay", "--out", str(tmp_path / "out"))
-    exported = pl.read_parquet(told["files"][0])
+    report = installation.json("feedback", "import", str(table), "--endpoint", "dev/flight-delay")
+    assert (report["labels"], report["accepted"]) == (4, 4)
+    report = installation.json("predictions", "export", "dev/flight-delay", "--out", str(tmp_path / "out"))
+    exported = pl.read_parquet(report["files"][0])
     labels = dict(zip(exported["prediction_id"], exported["label"], strict=True))
-    assert [labels[name] for name in ids] == [1, 1, 1, None] and told["labelled"] == 3
+    assert [labels[name] for name in ids] == [1, 1, 1, None] and report["labelled"] == 3
 
 
 def test_a_wrong_field_is_named_and_nothing_breaks(installation: Installation, first: dict[str, Any]) -> None:
@@ -206,15 +206,17 @@ def test_mlflow_serves_the_release_by_alias_and_holds_the_run(
     command = [str(python), "-c", script, json.dumps(FLIGHT | {"pressure": 1012.0})]
 
     def mirrored() -> dict[str, Any] | None:
-        done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=HANGS_AFTER_S)
-        return json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else None
+        process = subprocess.run(
+            command, env=environ, capture_output=True, text=True, check=False, timeout=HANGS_AFTER_S
+        )
+        return json.loads(process.stdout.splitlines()[-1]) if process.returncode == 0 else None
 
-    seen = until(mirrored, installation.logs)
-    assert seen["tags"]["falaj.commit"] == first["commit"] and seen["tags"]["falaj.release"] == "1"
-    assert seen["run"] == first["mlflow_run"] and seen["status"] == "FINISHED"
-    assert seen["params"]["iterations"] == "60", "what the step logged itself is in the same tracking run"
-    assert any(name.startswith("gate.auc.") for name in seen["metrics"])
-    assert seen["inputs"][0] == "hour"
+    model_version = until(mirrored, installation.logs)
+    assert model_version["tags"]["falaj.commit"] == first["commit"] and model_version["tags"]["falaj.release"] == "1"
+    assert model_version["run"] == first["mlflow_run"] and model_version["status"] == "FINISHED"
+    assert model_version["params"]["iterations"] == "60", "what the step logged itself is in the same tracking run"
+    assert any(name.startswith("gate.auc.") for name in model_version["metrics"])
+    assert model_version["inputs"][0] == "hour"
 
 
 def test_a_changed_parameter_repeats_only_what_it_touches(
@@ -245,11 +247,11 @@ def test_a_candidate_that_is_worse_is_rejected_and_releases_nothing(
 def test_the_same_project_runs_without_a_server(installation: Installation, project: Path) -> None:
     command = [sys.executable, "-m", "falaj.cli.main", "run", "--json", "--set", "fit.iterations=60"]
     alone = installation.environment | {"FALAJ_SERVER": "http://127.0.0.1:9"}
-    done = subprocess.run(
+    process = subprocess.run(
         command, cwd=project, env=alone, capture_output=True, text=True, timeout=HANGS_AFTER_S, check=False
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    outcome = json.loads(done.stdout)
+    assert process.returncode == 0, process.stdout + process.stderr
+    outcome = json.loads(process.stdout)
     assert outcome["state"] == "succeeded" and outcome["digest"].startswith("sha256:")
 
 
@@ -257,15 +259,17 @@ PASSWORD = "correct horse battery"
 
 
 def invite(installation: Installation, name: str, *roles: str) -> None:
-    given = [word for role in roles for word in ("--role", role)]
-    made = installation.ok("--as", "root", "accounts", "add", name, "--email", f"{name}@example.org", "--json", *given)
-    installation.ok("password", json.loads(made)["link"], "--password-stdin", given=PASSWORD)
-    installation.ok("--as", name, "login", "--password-stdin", given=PASSWORD)
+    role_options = [word for role in roles for word in ("--role", role)]
+    account_json = installation.ok(
+        "--as", "root", "accounts", "add", name, "--email", f"{name}@example.org", "--json", *role_options
+    )
+    installation.ok("password", json.loads(account_json)["link"], "--password-stdin", stdin_text=PASSWORD)
+    installation.ok("--as", name, "login", "--password-stdin", stdin_text=PASSWORD)
 
 
-def asked(installation: Installation, who: str, release: str, environment: str) -> str:
-    made = installation.ok("--as", who, "promote", release, "--to", environment, "--json")
-    change: str = json.loads(made)["id"]
+def ask(installation: Installation, who: str, release: str, environment: str) -> str:
+    change_json = installation.ok("--as", who, "promote", release, "--to", environment, "--json")
+    change: str = json.loads(change_json)["id"]
     return change
 
 
@@ -274,7 +278,7 @@ def test_people_bring_a_release_to_prod_and_a_revoked_one_serves_nowhere(
 ) -> None:
     link = (installation.home / "setup-link").read_text().strip()
     person = ("--name", "root", "--email", "root@example.org", "--password-stdin")
-    installation.ok("setup", link, *person, given=PASSWORD)
+    installation.ok("setup", link, *person, stdin_text=PASSWORD)
     invite(installation, "omar", "ml-engineer")
     for name in ("rania", "rashid", "aisha"):  # Aisha wrote the commits
         invite(installation, name, "release-manager")
@@ -282,10 +286,10 @@ def test_people_bring_a_release_to_prod_and_a_revoked_one_serves_nowhere(
     name = "flight-delay@1"
     assert "rung-skipped" in installation.falaj("--as", "omar", "promote", name, "--to", "prod").stderr
     installation.ok("--as", "omar", "promote", name, "--to", "test", "--wait")
-    change = asked(installation, "omar", name, "pre-prod")
+    change = ask(installation, "omar", name, "pre-prod")
     assert "sod-author-approves" in installation.falaj("--as", "aisha", "approve", change, "--yes").stderr
     installation.ok("--as", "rania", "approve", change, "--yes", "--wait")
-    change = asked(installation, "omar", name, "prod")
+    change = ask(installation, "omar", name, "prod")
     installation.ok("--as", "rania", "approve", change, "--yes")
     assert "done" in installation.ok("--as", "rashid", "approve", change, "--yes", "--wait")
     live = {each["endpoint"]: each for each in installation.json("endpoints")}["prod/flight-delay"]

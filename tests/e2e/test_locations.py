@@ -52,7 +52,7 @@ class Edge:
             self.agent.terminate()
             self.agent.wait(20)
 
-    def said(self) -> str:
+    def output_of(self) -> str:
         return (self.home.parent / "edge.log").read_text()[-3000:]
 
     def serial(self) -> int:
@@ -65,24 +65,31 @@ def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Instal
     """An installation with the port for agents, whose certificates are good for six seconds."""
     monkeypatch.setenv("FALAJ_AGENTS_HOST", "127.0.0.1")
     monkeypatch.setenv("FALAJ_CERTIFICATE_LIFE_S", "6")
-    made = Installation(tmp_path / "home", (free_port(), free_port()))
-    ports = ("--port", str(made.ports[0]), "--envoy-port", str(made.ports[1]), "--agents-port", str(free_port()))
-    assert "agents of other locations" in made.ok("up", *ports)
+    instance = Installation(tmp_path / "home", (free_port(), free_port()))
+    ports = (
+        "--port",
+        str(instance.ports[0]),
+        "--envoy-port",
+        str(instance.ports[1]),
+        "--agents-port",
+        str(free_port()),
+    )
+    assert "agents of other locations" in instance.ok("up", *ports)
     try:
-        yield made
+        yield instance
     finally:
-        made.falaj("down")
+        instance.falaj("down")
 
 
 @pytest.fixture
 def edge(tmp_path: Path) -> Iterator[Edge]:
-    made = Edge(tmp_path / "edge")
-    made.home.mkdir()
+    edge_site = Edge(tmp_path / "edge")
+    edge_site.home.mkdir()
     try:
-        yield made
+        yield edge_site
     finally:
-        made.stop()
-        stop_location(made.home, "edge-1")
+        edge_site.stop()
+        stop_location(edge_site.home, "edge-1")
 
 
 def test_a_location_elsewhere(platform: Installation, edge: Edge, tmp_path: Path) -> None:
@@ -90,7 +97,7 @@ def test_a_location_elsewhere(platform: Installation, edge: Edge, tmp_path: Path
     (tmp_path / "platform.yaml").write_text(PLATFORM)
     platform.ok("apply", "-f", str(tmp_path / "platform.yaml"))
     edge.start(*enrolment(platform))
-    until(lambda: location(platform)["state"] == "enrolled", edge.said)
+    until(lambda: location(platform)["state"] == "enrolled", edge.output_of)
     assert not (edge.home / "keys" / "ca.pem").exists()
     serves_what_is_pushed(platform, edge, tmp_path / "tumours")
     changes_certificates_while_it_runs(platform, edge)
@@ -101,7 +108,7 @@ def test_a_location_elsewhere(platform: Installation, edge: Edge, tmp_path: Path
 def become_administrator(platform: Installation) -> None:
     link = (platform.home / "setup-link").read_text().strip()
     person = ("--name", "root", "--email", "root@example.org", "--password-stdin")
-    platform.ok("setup", link, *person, given=PASSWORD)
+    platform.ok("setup", link, *person, stdin_text=PASSWORD)
 
 
 def enrolment(platform: Installation) -> list[str]:
@@ -114,8 +121,8 @@ def enrolment(platform: Installation) -> list[str]:
 
 def location(platform: Installation) -> dict[str, Any]:
     listed = platform.falaj("locations", "list", "--json")
-    found = json.loads(listed.stdout) if listed.returncode == 0 else []
-    return next((each for each in found if each["location"] == "edge-1"), {"state": ""})
+    location_rows = json.loads(listed.stdout) if listed.returncode == 0 else []
+    return next((each for each in location_rows if each["location"] == "edge-1"), {"state": ""})
 
 
 def serves_what_is_pushed(platform: Installation, edge: Edge, folder: Path) -> None:
@@ -127,21 +134,21 @@ def serves_what_is_pushed(platform: Installation, edge: Edge, folder: Path) -> N
     def ready() -> list[dict[str, Any]]:
         return [e for e in platform.json("endpoints") if (e["location"], e["state"]) == ("edge-1", "ready")]
 
-    found = until(ready, lambda: edge.said() + str(platform.json("endpoints")))
-    assert f":{edge.envoy}/" in found[0]["url"]
+    endpoint_rows = until(ready, lambda: edge.output_of() + str(platform.json("endpoints")))
+    assert f":{edge.envoy}/" in endpoint_rows[0]["url"]
     with (project / "data" / "tumours.csv").open() as table:
         row = {name: float(value) for name, value in next(csv.DictReader(table)).items() if name != "malignant"}
     assert platform.json("predict", "dev/tumours", "--row", json.dumps(row))["release"] == "tumours@1"
 
 
 def changes_certificates_while_it_runs(platform: Installation, edge: Edge) -> None:
-    seen = {edge.serial()}
-    until(lambda: seen.add(edge.serial()) or len(seen) >= 3, edge.said)
+    serials = {edge.serial()}
+    until(lambda: serials.add(edge.serial()) or len(serials) >= 3, edge.output_of)
     assert edge.agent is not None and edge.agent.poll() is None
-    until(lambda: location(platform)["state"] == "enrolled", edge.said)
+    until(lambda: location(platform)["state"] == "enrolled", edge.output_of)
     platform.kill("server")  # the next one has the same authority
     before = edge.serial()
-    until(lambda: edge.serial() != before, edge.said)
+    until(lambda: edge.serial() != before, edge.output_of)
 
 
 def comes_back_after_its_certificate_ran_out(platform: Installation, edge: Edge) -> None:
@@ -149,12 +156,12 @@ def comes_back_after_its_certificate_ran_out(platform: Installation, edge: Edge)
     until(lambda: location(platform)["state"] == "silent")
     before = edge.serial()
     edge.start()  # without a token
-    until(lambda: edge.serial() != before and location(platform)["state"] == "enrolled", edge.said)
+    until(lambda: edge.serial() != before and location(platform)["state"] == "enrolled", edge.output_of)
 
 
 def is_put_out(platform: Installation, edge: Edge) -> None:
     assert platform.falaj("locations", "forget", "edge-1").returncode != 0  # the installation itself may not
-    platform.ok("login", "--name", "root", "--password-stdin", given=PASSWORD)
+    platform.ok("login", "--name", "root", "--password-stdin", stdin_text=PASSWORD)
     platform.ok("locations", "forget", "edge-1")
     assert location(platform)["state"] == "not-enrolled"
-    until(lambda: "workload.certificate" in edge.said(), edge.said)
+    until(lambda: "workload.certificate" in edge.output_of(), edge.output_of)

@@ -31,8 +31,8 @@ _ELSEWHERE_6 = "2001:db8::7"  # likewise (RFC 3849)
 
 @pytest.fixture
 def watch() -> Iterator[Watch]:
-    with everything_is_here(), closing(Watch()) as found:
-        yield found
+    with everything_is_here(), closing(Watch()) as network_watch:
+        yield network_watch
 
 
 @pytest.mark.parametrize("address", [_ELSEWHERE, _ELSEWHERE_6])

@@ -14,7 +14,7 @@ from typing import Any
 import polars
 import pytest
 
-from falaj.build.checks.in_project.models import LoadedModel
+from falaj.build.checks.runner.models import LoadedModel
 from falaj.sdk import Endpoint, Label
 from tests.e2e.installation import Installation, installed
 from tests.waiting import until
@@ -76,14 +76,14 @@ class Clinic:
         """One block of rows between those of two classes, of which the model is not sure."""
         whole = [row for row in self.rows if row["texture"] is not None]
         sides = [[row for row in whole if row[LABEL] == label] for label in (0.0, 1.0)]
-        found: list[Row] = []
-        while len(found) < BLOCK:
+        doubtful_rows: list[Row] = []
+        while len(doubtful_rows) < BLOCK:
             mixed = [self._between(*map(self.chance.choice, sides)) for _ in range(20 * BLOCK)]
             scores = model.score(model.features(polars.DataFrame(mixed)))
-            found += [row for row, score in zip(mixed, scores, strict=True) if 0.3 < score < 0.7]
-        for row in found[::11]:
+            doubtful_rows += [row for row, score in zip(mixed, scores, strict=True) if 0.3 < score < 0.7]
+        for row in doubtful_rows[::11]:
             row["texture"] = None
-        return found[:BLOCK]
+        return doubtful_rows[:BLOCK]
 
     def _between(self, one: Row, other: Row) -> Row:
         share = self.chance.random()
@@ -110,7 +110,7 @@ def test_a_shift_is_noted_a_person_asked_a_fault_is_an_incident_and_a_loss_is_tr
         clinic = Clinic.of(folder, platform.opened(_ready(platform)["url"]))
         for _ in range(2):
             clinic.window()
-        _judged(platform, 2)
+        _require_window(platform, 2)
         assert platform.json("monitors")[0]["status"] == "ok"
 
         for _ in range(4):
@@ -154,30 +154,30 @@ def test_a_shift_is_noted_a_person_asked_a_fault_is_an_incident_and_a_loss_is_tr
 
 
 def _ready(platform: Installation) -> dict[str, Any]:
-    def found() -> dict[str, Any] | None:
+    def find_alert() -> dict[str, Any] | None:
         return next((each for each in platform.json("endpoints") if each["state"] == "ready"), None)
 
-    ready: dict[str, Any] = until(found, platform.logs)
+    ready: dict[str, Any] = until(find_alert, platform.logs)
     return ready
 
 
-def _judged(platform: Installation, windows: int) -> None:
+def _require_window(platform: Installation, windows: int) -> None:
     def enough() -> bool:
-        found = platform.json("monitors")
-        return bool(found) and found[0]["windows"] >= windows
+        monitor_rows = platform.json("monitors")
+        return bool(monitor_rows) and monitor_rows[0]["windows"] >= windows
 
     until(enough, platform.logs)
 
 
 def _alert(platform: Installation, cause: str) -> dict[str, Any]:
-    def found() -> dict[str, Any] | None:
+    def find_alert() -> dict[str, Any] | None:
         listed = platform.json("alerts")
         return platform.json("alerts", "show", listed[0]["id"]) if listed and listed[0]["cause"] == cause else None
 
     def explain() -> str:
         return f"{platform.ok('alerts')}\n{platform.ok('monitors')}\n{platform.logs()}"
 
-    alert: dict[str, Any] = until(found, explain)
+    alert: dict[str, Any] = until(find_alert, explain)
     return alert
 
 

@@ -44,9 +44,11 @@ class Place:
 
     def begin(self, browser: httpx.Client, return_to: str) -> str:
         """Begin a login as a browser; return the provider's page."""
-        wanted = {"challenge": s256(VERIFIER), "return_to": return_to}
+        query_params = {"challenge": s256(VERIFIER), "return_to": return_to}
         return str(
-            browser.get(f"{self.platform.home.public_url}/api/v1/auth/oidc/start", params=wanted).headers["location"]
+            browser.get(f"{self.platform.home.public_url}/api/v1/auth/oidc/start", params=query_params).headers[
+                "location"
+            ]
         )
 
 
@@ -80,15 +82,15 @@ def test_a_person_logs_in_by_the_command_line_and_has_an_approval_key(place: Pla
     assert loopback.startswith("http://127.0.0.1:")
     assert browser.get(loopback.partition("?")[0].rpartition("/")[0] + "/guess?code=x").status_code == 404
     assert "close this window" in browser.get(loopback).text
-    said, complaint = login.communicate(timeout=HANGS_AFTER_S)
+    output, complaint = login.communicate(timeout=HANGS_AFTER_S)
     assert login.returncode == 0, complaint
-    assert "logged in as user:mariam" in said and "approval key" in said
+    assert "logged in as user:mariam" in output and "approval key" in output
     assert (place.people / "mariam" / "approval.pem").exists()
     shown, _ = place.command("whoami", "--json").communicate(timeout=HANGS_AFTER_S)
     me: dict[str, Any] = json.loads(shown)
     assert (me["id"], me["email"], me["groups"]) == ("user:mariam", "mariam@example.org", ["ml", "release-managers"])
     assert {role["role"] for role in me["roles"]} == {"data-scientist", "release-manager"}
-    assert "code=" not in said and VERIFIER not in said
+    assert "code=" not in output and VERIFIER not in output
 
 
 def test_somebody_else_than_was_named_is_not_logged_in(place: Place, browser: httpx.Client) -> None:
@@ -122,8 +124,8 @@ def test_the_provider_takes_its_code_once(place: Place, browser: httpx.Client) -
     assert "code" in query(browser.get(back).headers["location"])
     place.begin(browser, "/")
     page = place.begin(browser, "/")
-    sent = query(back) | {"state": query(page)["state"]}
-    again = browser.get(back.partition("?")[0], params=sent)
+    callback_params = query(back) | {"state": query(page)["state"]}
+    again = browser.get(back.partition("?")[0], params=callback_params)
     assert query(again.headers["location"])["error"] == "federation.code"
 
 

@@ -34,8 +34,8 @@ def prepare(customers: Path) -> dict:
 
 @pytest.fixture
 def platform(tmp_path: Path) -> Iterator[Installation]:
-    with installed(tmp_path / "home") as made:
-        yield made
+    with installed(tmp_path / "home") as instance:
+        yield instance
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def checkout(platform: Installation, tmp_path: Path) -> Path:
 def ruled_by_root(platform: Installation, folder: Path) -> None:
     """An administrator turns the pack on."""
     link = (platform.home / "setup-link").read_text().strip()
-    platform.ok("setup", link, "--name", "root", "--email", "root@example.ae", "--password-stdin", given=PASSWORD)
+    platform.ok("setup", link, "--name", "root", "--email", "root@example.ae", "--password-stdin", stdin_text=PASSWORD)
     file = folder / "platform.yaml"
     file.write_text("policy_packs: [uae]\nentity: {name: Retail, jurisdiction: AE, sector: general}\n")
     platform.ok("apply", "-f", str(file))
@@ -70,8 +70,10 @@ def test_a_run_is_trained_by_permission_and_its_people_are_found_and_erased(
     (checkout / "README.md").write_text("assessed\n")
     ran = platform.ended(platform.push(checkout, "Second"))
     assert ran["state"] == "succeeded", ran["reason"]
-    found = json.loads(platform.ok("privacy", "find", "-", "--json", given="A-17\n"))
-    assert [each["source"] for each in found["snapshots"]] == ["churn/customers"] and found["derived"] == 1
+    search_result = json.loads(platform.ok("privacy", "find", "-", "--json", stdin_text="A-17\n"))
+    assert [each["source"] for each in search_result["snapshots"]] == ["churn/customers"] and search_result[
+        "derived"
+    ] == 1
     rows = json.loads(platform.ok("privacy", "export", "A-17"))
     assert [each["row"] for each in rows] == [{"customer": "A-17", "city": "Dubai"}]
     erased = platform.ok("privacy", "erase", "A-17", "-m", "asked for", "--confirm", "A-17")

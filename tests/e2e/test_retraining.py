@@ -71,18 +71,20 @@ class Lab:
         home = Home(self.platform.home, {})
         return Client(home.server_url, home.token)
 
-    def known(self) -> ModelTriggers:
+    def triggers_of(self) -> ModelTriggers:
         return self.client.trainings.triggers("tumours")[0]
 
     def ended(self, kind: str, reason: str = "") -> Any:
         """The first request of a kind with such a reason, once its training has ended."""
 
-        def found() -> Any:
-            mine = [each for each in self.known().requests if each.kind == kind and reason in each.cause["reason"]]
-            done = [each for each in mine if each.state in ENDED]
-            return done[-1] if done else None
+        def find_training() -> Any:
+            mine = [
+                each for each in self.triggers_of().requests if each.kind == kind and reason in each.cause["reason"]
+            ]
+            ended_attempts = [each for each in mine if each.state in ENDED]
+            return ended_attempts[-1] if ended_attempts else None
 
-        return until(found, lambda: str(self.known()) + self.platform.logs())
+        return until(find_training, lambda: str(self.triggers_of()) + self.platform.logs())
 
     def releases(self) -> list[int]:
         return sorted(each.number for each in self.client.releases("tumours"))
@@ -91,8 +93,8 @@ class Lab:
         """Write the bucket's table anew."""
         self.bucket.put(OBJECT, table)
 
-    def announce(self, session: httpx.Client, told: dict[str, Any]) -> Any:
-        body = json.dumps(told).encode()
+    def announce(self, session: httpx.Client, payload: dict[str, Any]) -> Any:
+        body = json.dumps(payload).encode()
         signature = "sha256=" + hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
         url = f"{Home(self.platform.home, {}).server_url}/api/v1/projects/tumours/events"
         answer = session.post(url, content=body, headers={"x-hub-signature-256": signature}).raise_for_status()
@@ -103,8 +105,8 @@ def mislabelled(table: str) -> str:
     """The table with the wrong label for a fifth of the rows to learn from: what is trained on them can be beaten."""
     head, *rows = table.splitlines()
     wrong = [index % 4 != 0 and index % 5 == 1 for index in range(len(rows))]
-    said = [f"{row[:-1]}{1 - int(row[-1])}" if lies else row for row, lies in zip(rows, wrong, strict=True)]
-    return "\n".join([head, *said]) + "\n"
+    noisy_rows = [f"{row[:-1]}{1 - int(row[-1])}" if lies else row for row, lies in zip(rows, wrong, strict=True)]
+    return "\n".join([head, *noisy_rows]) + "\n"
 
 
 @pytest.fixture
@@ -113,14 +115,14 @@ def lab(tmp_path: Path, s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setenv(name, value)
     with installed(tmp_path / "home") as platform:
         folder = platform.plain_template(tmp_path / "tumours")
-        made = Lab(platform, platform.repository(folder, "tumours"), Bucket(s3_server, FOLDER))
-        made.put(mislabelled(made.table.read_text()))
-        read_from(folder, made.bucket.url(OBJECT))
-        origin = next(each.repository for each in made.client.projects())
-        made.client.register_project("tumours", origin, branch="main", webhook_secret=SECRET)
+        retraining_lab = Lab(platform, platform.repository(folder, "tumours"), Bucket(s3_server, FOLDER))
+        retraining_lab.put(mislabelled(retraining_lab.table.read_text()))
+        read_from(folder, retraining_lab.bucket.url(OBJECT))
+        origin = next(each.repository for each in retraining_lab.client.projects())
+        retraining_lab.client.register_project("tumours", origin, branch="main", webhook_secret=SECRET)
         run = platform.ended(platform.push(folder))
         assert run["state"] == "succeeded", run["reason"] + platform.logs()
-        yield made
+        yield retraining_lab
 
 
 def read_from(folder: Path, url: str) -> None:
@@ -144,11 +146,11 @@ def test_trainings(lab: Lab) -> None:
 
 
 def nothing_new_is_no_release(lab: Lab) -> None:
-    said = lab.platform.ok("retrain", "tumours", "--reason", "a look at it")
-    assert "a look at it" in said
-    asked = lab.ended("manual")
-    assert asked.state == "unchanged", asked
-    run = lab.client.run(asked.run)
+    output = lab.platform.ok("retrain", "tumours", "--reason", "a look at it")
+    assert "a look at it" in output
+    attempt = lab.ended("manual")
+    assert attempt.state == "unchanged", attempt
+    run = lab.client.run(attempt.run)
     assert (run.state, run.trigger, run.release) == ("succeeded", "manual", None)
     assert run.reason == "nothing new: the training gave the model of tumours@2 again"
     assert lab.releases() == [1, 2]
@@ -164,15 +166,15 @@ def a_storm_of_events_is_one_run_that_says_why(lab: Lab) -> None:
         states = [lab.announce(session, {"Records": [written]})]
         states += [lab.announce(session, {"source": "tumours", "id": str(index)}) for index in range(99)]
     assert (states[0], set(states[1:])) == ("started", {"waiting"})
-    asked = lab.ended("event")
-    assert (asked.state, asked.release) == ("won", 2), asked
+    attempt = lab.ended("event")
+    assert (attempt.state, attempt.release) == ("won", 2), attempt
     assert lab.releases() == [1, 2]
     assert [each.trigger for each in lab.client.runs()].count("event") == 1
-    waiting = next(each for each in lab.known().requests if each.state == "waiting")
+    waiting = next(each for each in lab.triggers_of().requests if each.state == "waiting")
     assert waiting.times == 99
-    said = dict(predicates(lab, "tumours@2"))
-    what_wins_was_trained_again_on_all_rows(lab, said)
-    external = said["provenance"]["buildDefinition"]["externalParameters"]
+    evidence = dict(predicates(lab, "tumours@2"))
+    what_wins_was_trained_again_on_all_rows(lab, evidence)
+    external = evidence["provenance"]["buildDefinition"]["externalParameters"]
     assert external["cause"]["reason"] == "something new was announced for the data source tumours"
     assert external["parameters"]["split"]["train_until"].startswith("20")
     until(lambda: served(lab) == "tumours@2", lab.platform.logs)
@@ -182,16 +184,16 @@ def a_storm_of_events_is_one_run_that_says_why(lab: Lab) -> None:
     assert "of such comparisons" in story  # the verdict states its power
 
 
-def what_wins_was_trained_again_on_all_rows(lab: Lab, said: dict[str, Any]) -> None:
+def what_wins_was_trained_again_on_all_rows(lab: Lab, evidence: dict[str, Any]) -> None:
     """The release is the refit; the win is evidence of its twin, which had not learned from the rows that judge."""
-    comparison, train = said["comparison"], said["train"]
+    comparison, train = evidence["comparison"], evidence["train"]
     assert comparison["verdict"]["wins"] and comparison["agreement"]["agrees"]
     assert comparison["verdict"]["power"]["probability"] > 0
     assert comparison["refit"] == lab.client.release("tumours@2").digest != train["refit_of"]
     twin, refit = comparison["parameters"]["split"], train["parameters"]["split"]
     assert twin["train_until"] < twin["backtest_until"] == refit["backtest_until"] == refit["train_until"]
     assert comparison["parameters"]["fit"] == train["parameters"]["fit"]
-    assert [gate["text"] for gate in said["eval"]["gates"]] and said["eval"]["champion"] is None
+    assert [gate["text"] for gate in evidence["eval"]["gates"]] and evidence["eval"]["champion"] is None
     run = lab.client.run(lab.ended("event").run)
     kinds = {step.kind for step in run.steps if step.node.startswith("refit.")}
     assert kinds == {"step", "check", "gate"}
@@ -201,10 +203,10 @@ def what_wins_was_trained_again_on_all_rows(lab: Lab, said: dict[str, Any]) -> N
 
 def labels_start_a_training(lab: Lab) -> None:
     answer_and_label(lab, right=True)
-    asked = lab.ended("feedback")
-    assert asked.run and "labels" in asked.cause["reason"]
-    assert lab.client.run(asked.run).trigger == "feedback"
-    assert asked.state == "lost", asked  # labels alone are no new rows: the same model again
+    attempt = lab.ended("feedback")
+    assert attempt.run and "labels" in attempt.cause["reason"]
+    assert lab.client.run(attempt.run).trigger == "feedback"
+    assert attempt.state == "lost", attempt  # labels alone are no new rows: the same model again
     assert "feedback" in lab.platform.ok("triggers")
 
 
@@ -215,9 +217,9 @@ def the_clock_and_a_look_at_the_data_start_one_too(lab: Lab) -> None:
     run = lab.platform.ended(lab.platform.push(lab.project, "Train by the clock"))
     assert run["state"] == "succeeded", run["reason"]
     for kind, reason in (("schedule", "* * * * *"), ("event", "tumours has something new")):
-        asked = lab.ended(kind, reason)
-        assert asked.state == "unchanged", f"{asked.kind} {asked.state}: {asked.reason}"
-        assert lab.client.run(asked.run).trigger == kind
+        attempt = lab.ended(kind, reason)
+        assert attempt.state == "unchanged", f"{attempt.kind} {attempt.state}: {attempt.reason}"
+        assert lab.client.run(attempt.run).trigger == kind
 
 
 def a_release_upstream_and_a_loss_start_one_too(lab: Lab) -> None:
@@ -227,8 +229,8 @@ def a_release_upstream_and_a_loss_start_one_too(lab: Lab) -> None:
     assert run["state"] == "succeeded", run["reason"]
     until(lambda: served(lab) == f"tumours@{run['release']}", lab.platform.logs)
     answer_and_label(lab, right=False)
-    asked = lab.ended("feedback", "0.5 is the bound")
-    assert asked.state == "lost", asked
+    attempt = lab.ended("feedback", "0.5 is the bound")
+    assert attempt.state == "lost", attempt
     upstream = lab.project.with_name("scans")
     shutil.copytree(lab.project, upstream, ignore=shutil.ignore_patterns(".git"))
     (upstream / "falaj.yaml").write_text(
@@ -237,19 +239,19 @@ def a_release_upstream_and_a_loss_start_one_too(lab: Lab) -> None:
     lab.platform.repository(upstream, "scans")
     above = lab.platform.ended(lab.platform.push(upstream))
     assert above["state"] == "succeeded", above["reason"]
-    asked = lab.ended("event", "scans@1 was released")
-    assert asked.state == "unchanged", asked
+    attempt = lab.ended("event", "scans@1 was released")
+    assert attempt.state == "unchanged", attempt
 
 
 def answer_and_label(lab: Lab, *, right: bool) -> None:
     """Ask the live release about 60 tumours and send their labels, or about all and send the opposite ones."""
     with lab.table.open() as table:
-        known = list(csv.DictReader(table))[: 60 if right else None]
+        labelled_rows = list(csv.DictReader(table))[: 60 if right else None]
     served_at = lab.client.endpoint("dev/tumours")
     assert served_at is not None and served_at.url
     with lab.platform.opened(served_at.url) as endpoint:
         labels = []
-        for row in known:
+        for row in labelled_rows:
             truth = int(row.pop("malignant"))
             answer = endpoint.predict([{name: float(value) for name, value in row.items()}])
             labels.append(Label(answer.id, truth if right else 1 - truth))
@@ -267,8 +269,8 @@ def predicates(lab: Lab, release: str) -> Iterator[tuple[str, Any]]:
 def served(lab: Lab) -> str:
     with lab.table.open() as table:
         row = {name: float(value) for name, value in next(csv.DictReader(table)).items() if name != "malignant"}
-    found = lab.client.endpoint("dev/tumours")
-    if found is None or not found.url:
+    live_endpoint = lab.client.endpoint("dev/tumours")
+    if live_endpoint is None or not live_endpoint.url:
         return ""
-    with Endpoint(found.url) as endpoint:
+    with Endpoint(live_endpoint.url) as endpoint:
         return endpoint.predict([row]).release

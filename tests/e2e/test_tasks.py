@@ -65,8 +65,8 @@ OF_NUMBERS = ["mae <= 0.5", "rmse <= 0.5", "r2 >= 0.5", "pinball_0.9 <= 0.5", "m
 
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    with installed(tmp_path_factory.mktemp("tasks") / "home") as found:
-        yield found
+    with installed(tmp_path_factory.mktemp("tasks") / "home") as instance:
+        yield instance
 
 
 def released(installation: Installation, folder: Path, label: Any, **spec: Any) -> tuple[dict[str, Any], pd.DataFrame]:
@@ -92,8 +92,8 @@ def released(installation: Installation, folder: Path, label: Any, **spec: Any) 
 def served(installation: Installation, model: str) -> Endpoint:
     def live() -> Any:
         home = Home(installation.home, {})
-        found = Client(home.server_url, home.token).endpoint(f"dev/{model}")
-        return found if found and found.state == "ready" else None
+        live_endpoint = Client(home.server_url, home.token).endpoint(f"dev/{model}")
+        return live_endpoint if live_endpoint and live_endpoint.state == "ready" else None
 
     return installation.opened(until(live, installation.logs).url)
 
@@ -112,9 +112,9 @@ def test_several_classes_go_from_a_push_to_probabilities(
     assert run["release"] == 1
     with served(installation, model) as endpoint:
         features = table[["a", "b"]]
-        default, found = endpoint.predict(features), endpoint.predict_proba(features)
-        assert found.classes == sorted(classes)
-        probabilities = np.array(found.probabilities)
+        default, prediction = endpoint.predict(features), endpoint.predict_proba(features)
+        assert prediction.classes == sorted(classes)
+        probabilities = np.array(prediction.probabilities)
         assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-5)
         assert default.predictions == [sorted(classes)[place] for place in probabilities.argmax(axis=1)]
         assert (default.probabilities is None) == (answer == "label")
@@ -130,7 +130,7 @@ def test_a_regression_goes_from_a_push_to_numbers(installation: Installation, tm
     )
     assert run["release"] == 1
     with served(installation, "amounts") as endpoint:
-        found = endpoint.predict(table[["a", "b"]].to_numpy())
-        assert found.predictions == pytest.approx(table["y"].tolist(), abs=1e-3)
+        prediction = endpoint.predict(table[["a", "b"]].to_numpy())
+        assert prediction.predictions == pytest.approx(table["y"].tolist(), abs=1e-3)
     refused = installation.falaj("predict", "dev/amounts", "--row", '{"a": 3, "b": 3.5}', "--probabilities")
     assert refused.returncode == 2 and "gives no probabilities" in refused.stderr

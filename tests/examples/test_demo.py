@@ -43,7 +43,7 @@ def chapter(name: str, outcome: str = SHOWN, **more: object) -> Chapter[Played]:
     return Chapter(name, name.title(), "", ends, **more)  # type: ignore[arg-type]
 
 
-def judged(name: str, outcome: str) -> Chapter[Played]:
+def played_chapter(name: str, outcome: str) -> Chapter[Played]:
     unlikely = {"rolled_back": 1 / 100, "inconclusive": 1 / 50}
     return chapter(name, outcome, expected="succeeded", unlikely=unlikely)
 
@@ -61,16 +61,16 @@ def raising(error: BaseException) -> Callable[[Played], str]:
 
 
 def test_all_as_expected() -> None:
-    assert run(chapter("push"), judged("canary", "succeeded")) == (0, ["2 of 2 as expected"])
+    assert run(chapter("push"), played_chapter("canary", "succeeded")) == (0, ["2 of 2 as expected"])
 
 
 def test_one_unlikely_outcome_is_shown_and_no_failure() -> None:
     expected = "2 of 3: canary rolled back (expected in 1 of 100)"
-    assert run(chapter("push"), judged("canary", "rolled_back"), chapter("year")) == (0, [expected])
+    assert run(chapter("push"), played_chapter("canary", "rolled_back"), chapter("year")) == (0, [expected])
 
 
 def test_two_unlikely_outcomes_are_a_failure() -> None:
-    code, lines = run(judged("canary", "rolled_back"), chapter("push"), judged("slow", "inconclusive"))
+    code, lines = run(played_chapter("canary", "rolled_back"), chapter("push"), played_chapter("slow", "inconclusive"))
     assert code == 1
     assert lines == ["1 of 3: canary rolled back (expected in 1 of 100), slow inconclusive (expected in 1 of 50)"]
 
@@ -78,7 +78,7 @@ def test_two_unlikely_outcomes_are_a_failure() -> None:
 def test_an_outcome_that_is_not_named_ends_the_demo_in_one_line() -> None:
     played: Played = []
     lines: list[str] = []
-    chapters = [judged("canary", "aborted"), chapter("year")]
+    chapters = [played_chapter("canary", "aborted"), chapter("year")]
     assert conclude(lambda: play(chapters, played, QuietScreen()), lines.append) == 1
     assert played == ["canary"]
     assert lines == [
@@ -114,7 +114,7 @@ def test_an_interruption_has_its_own_exit_code() -> None:
 
 def test_chapters_are_announced_and_share_their_stage() -> None:
     screen, played = QuietScreen(), []
-    endings = play([chapter("push"), judged("canary", "rolled_back")], played, screen)
+    endings = play([chapter("push"), played_chapter("canary", "rolled_back")], played, screen)
     assert played == ["push", "canary"]
     assert screen.lines == ["Push", "push shown", "Canary", "canary rolled back (expected in 1 of 100)"]
     assert [ending.chance for ending in endings] == [None, 1 / 100]
@@ -129,8 +129,8 @@ def test_a_chapter_brings_what_it_needs_in_the_order_of_the_demo() -> None:
         chapter("gate", needs=("canary", "people")),
     ]
 
-    def names(*wanted: str) -> list[str]:
-        return [each.name for each in with_prerequisites(chapters, wanted)]
+    def names(*chapter_names: str) -> list[str]:
+        return [each.name for each in with_prerequisites(chapters, chapter_names)]
 
     assert names("canary") == ["platform", "push", "canary"]
     assert names("gate") == ["platform", "people", "push", "canary", "gate"]
@@ -143,7 +143,7 @@ def test_an_unknown_chapter_is_named_with_those_that_there_are() -> None:
 
 
 def test_an_expected_ending_has_no_chance_beside_it() -> None:
-    assert str(judged("canary", "succeeded").ending("succeeded")) == "canary succeeded"
+    assert str(played_chapter("canary", "succeeded").ending("succeeded")) == "canary succeeded"
     with pytest.raises(UnexpectedOutcomeError):
         chapter("push").ending("succeeded")
 

@@ -19,8 +19,8 @@ STEPS = 5
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """One installation for all: what is killed must come back well enough for the next test."""
-    with installed(tmp_path_factory.mktemp("faults") / "home") as found:
-        yield found
+    with installed(tmp_path_factory.mktemp("faults") / "home") as instance:
+        yield instance
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from falaj.storage import Database
-from falaj.storage.durable import Event, Lease, LeaseLostError, ProcessTable, Step
+from falaj.storage.durable import Lease, LeaseLostError, ProcessEvent, ProcessTable, TransitionStep
 from tests.databases import migrated_sqlite
 from tests.e2e.installation import Installation
 from tests.faults.conftest import STEPS
@@ -29,13 +29,13 @@ LEASE_S = 15.0
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Keep every other writer of a database away until the block ends."""
-    began, done = threading.Event(), threading.Event()
+    began, unlock_event = threading.Event(), threading.Event()
 
     def hold() -> None:
         with closing(sqlite3.connect(path, timeout=HANGS_AFTER_S, isolation_level=None)) as connection:
             connection.execute("BEGIN EXCLUSIVE")
             began.set()
-            done.wait()
+            unlock_event.wait()
             connection.execute("ROLLBACK")
 
     holder = threading.Thread(target=hold)
@@ -44,7 +44,7 @@ def locked(path: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        done.set()
+        unlock_event.set()
         holder.join()
 
 
@@ -133,23 +133,23 @@ def test_only_the_newest_claim_writes_however_the_clocks_jump(
 ) -> None:
     """Every worker reads a clock of its own that may be hours off and go backwards."""
     with closing(migrated_sqlite(tmp_path_factory.mktemp("skew") / "falaj.db")) as database:
-        table = ProcessTable(database, {"thing": lambda state, *_: Step(state + "+", wake_at=0.0)})
+        table = ProcessTable(database, {"thing": lambda state, *_: TransitionStep(state + "+", wake_at=0.0)})
         with database.transaction() as session:
             table.start(session, "thing", "t", "", {}, now=0.0)
         leases: dict[str, Lease] = {}
-        newest, held, advanced = 0, False, 0
+        newest, is_holder, advanced = 0, False, 0
         for name, action, skew in turns:
             now = 100_000.0 + skew
             if action == "claim":
                 if lease := table.claim("thing", name, LEASE_S, now):
                     assert lease.fence == newest + 1 and len(lease.state) == advanced
-                    leases[name], newest, held = lease, lease.fence, True
+                    leases[name], newest, is_holder = lease, lease.fence, True
             elif lease := leases.get(name):
-                allowed = held and lease.fence == newest
+                allowed = is_holder and lease.fence == newest
                 wrote = _writes(table, database, lease, action, now)
                 assert wrote == allowed
                 if wrote and action == "advance":
-                    held, advanced = False, advanced + 1
+                    is_holder, advanced = False, advanced + 1
 
 
 def _writes(table: ProcessTable, database: Database, lease: Lease, action: str, now: float) -> bool:
@@ -158,7 +158,7 @@ def _writes(table: ProcessTable, database: Database, lease: Lease, action: str, 
             table.renew(lease, LEASE_S, now)
         else:
             with database.transaction() as session:
-                table.advance(session, lease, Event("go"), now)
+                table.advance(session, lease, ProcessEvent("go"), now)
     except LeaseLostError:
         return False
     return True

@@ -67,8 +67,8 @@ def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def small(disk: Path) -> Iterator[Installation]:
-    with installed(disk / "home") as found:
-        yield found
+    with installed(disk / "home") as instance:
+        yield instance
 
 
 @pytest.fixture(scope="module")
@@ -82,8 +82,8 @@ def checkout(small: Installation, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 def free_bytes(disk: Path) -> int:
-    found = os.statvfs(disk)
-    return found.f_bavail * found.f_frsize
+    filesystem = os.statvfs(disk)
+    return filesystem.f_bavail * filesystem.f_frsize
 
 
 @contextmanager

@@ -19,7 +19,7 @@ def labels(folder: Path) -> list[str]:
     return [one.prediction_id for entry in entries for one in labels_of(entry.header, entry.raw)]
 
 
-def sent(replica: Replica, *names: str) -> Any:
+def predict(replica: Replica, *names: str) -> Any:
     items = [{"prediction_id": name, "label": 1} for name in names]
     return replica.client.post("/feedback", json={"labels": items}, headers={"falaj-caller": "c-ana"})
 
@@ -29,14 +29,14 @@ def test_labels_are_refused_while_the_disk_is_full_and_kept_again_afterwards(
 ) -> None:
     log = disk / "log"
     replica = serve(packaged("linear")[0], "--log", str(log))
-    assert sent(replica, "before").status_code == 202
+    assert predict(replica, "before").status_code == 202
     with filled(disk):
         for _ in range(3):
-            refused = sent(replica, *(f"lost-{number}" for number in range(2000)))
+            refused = predict(replica, *(f"lost-{number}" for number in range(2000)))
             assert (refused.status_code, refused.json()["code"]) == (503, "serving.feedback-unavailable")
             assert int(refused.headers["retry-after"]) > 0
             assert replica.invoke({"instances": [[5.0, 700.0]]}).status_code == 200
-    assert sent(replica, "after").status_code == 202
+    assert predict(replica, "after").status_code == 202
     assert replica.invoke({"instances": [[5.0, 700.0]]}, headers={"x-request-id": "after"}).status_code == 200
     assert labels(log) == ["before", "after"]
     assert [one.request_id for one in tail(log, {})[0]][-1] == "after"

@@ -17,13 +17,13 @@ pytestmark = pytest.mark.faults
 
 
 def steps_of(installation: Installation) -> dict[int, str]:
-    found = {}
+    commands = {}
     for pid, command in processes_of(installation.home).items():
         with suppress(OSError):
             environ = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
             if any(item.startswith(f"HOME={installation.home}/runs/".encode()) for item in environ):
-                found[pid] = command
-    return found
+                commands[pid] = command
+    return commands
 
 
 def wait_for_step(installation: Installation, marks: Path, number: int) -> None:

@@ -14,8 +14,8 @@ TABLE = np.random.default_rng(5).normal(size=(50, 4)).astype(np.float32)
 
 def _saved(path: Path, nodes: list[onnx.NodeProto], inputs: list[onnx.ValueInfoProto],
            outputs: list[onnx.ValueInfoProto], constants: dict[str, np.ndarray]) -> Path:  # fmt: skip
-    held = [numpy_helper.from_array(values, name) for name, values in constants.items()]
-    graph = helper.make_graph(nodes, "graph", inputs, outputs, held)
+    initializers = [numpy_helper.from_array(values, name) for name, values in constants.items()]
+    graph = helper.make_graph(nodes, "graph", inputs, outputs, initializers)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.save(model, str(path))
     return path

@@ -22,12 +22,12 @@ from falaj.build.pipeline.runner.falaj_step.models import load_model, save_model
 from falaj.build.pipeline.runner.falaj_step.tables import write_table
 from falaj.config.gates import parse_gate, with_columns
 from falaj.models.loading import ModelFileError, load_pickle
-from tests.build.checks import conftest as scenes
+from tests.build.checks import conftest
 from tests.build.checks.conftest import Bench
 from tests.models.projects import FAMILIES, GATES, features, rows
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # libraries of models warn of each other's versions
-bench = scenes.bench
+bench = conftest.bench
 
 
 def saved(name: str, folder: Path) -> tuple[Any, Any]:
@@ -42,37 +42,37 @@ def saved(name: str, folder: Path) -> tuple[Any, Any]:
 def unseen_rows(model: Any, name: str) -> tuple[Any, np.ndarray[Any, Any]]:
     """Rows that the model was not trained on, and what it answers in memory."""
     table = FAMILIES[name][2](rows(seed=1, count=80))
-    asked = own_rows(name, table)
+    model_inputs = own_rows(name, table)
     if isinstance(model, xgb.Booster):
-        return table, model.predict(xgb.DMatrix(asked, enable_categorical=True))
+        return table, model.predict(xgb.DMatrix(model_inputs, enable_categorical=True))
     if "statsmodels" in name:
-        return table, np.asarray(model.predict(asked if "formula" in name else sm.add_constant(asked)))
-    return table, in_memory(model, asked)
+        return table, np.asarray(model.predict(model_inputs if "formula" in name else sm.add_constant(model_inputs)))
+    return table, in_memory(model, model_inputs)
 
 
-def in_memory(model: Any, asked: Any) -> np.ndarray[Any, Any]:
+def in_memory(model: Any, model_inputs: Any) -> np.ndarray[Any, Any]:
     """Probabilities of the second class, one a label, or what is predicted."""
     if not hasattr(model, "predict_proba"):
-        return np.asarray(model.predict(asked))
-    found = model.predict_proba(asked)
-    if isinstance(found, list):
-        return np.stack([each[:, 1] for each in found], axis=1)
-    several = np.ndim(model.predict(asked)) > 1
-    return np.asarray(found) if several else np.asarray(found)[:, 1]
+        return np.asarray(model.predict(model_inputs))
+    class_probabilities = model.predict_proba(model_inputs)
+    if isinstance(class_probabilities, list):
+        return np.stack([each[:, 1] for each in class_probabilities], axis=1)
+    several = np.ndim(model.predict(model_inputs)) > 1
+    return np.asarray(class_probabilities) if several else np.asarray(class_probabilities)[:, 1]
 
 
-def asked(replica: Any, table: Any) -> tuple[np.ndarray[Any, Any], Any]:
+def answers_of(replica: Any, table: Any) -> tuple[np.ndarray[Any, Any], Any]:
     """One probability a row (and label), or the numbers, and what is decided; over HTTP."""
     columns = list(features(table).columns)
     data = list(zip(*(table[name].to_list() for name in columns), strict=True))
     body = {"dataframe_split": {"columns": columns, "data": data}, "params": {"answer": "both"}}
     answer = replica.invoke(body)
     assert answer.status_code == 200, answer.text
-    found = answer.json()
-    if "probabilities" not in found:
-        return np.array(found["predictions"]), found["predictions"]
-    several = isinstance(found["predictions"][0], list)
-    return np.array([row if several else row[1] for row in found["probabilities"]]), found["predictions"]
+    answer_body = answer.json()
+    if "probabilities" not in answer_body:
+        return np.array(answer_body["predictions"]), answer_body["predictions"]
+    several = isinstance(answer_body["predictions"][0], list)
+    return np.array([row if several else row[1] for row in answer_body["probabilities"]]), answer_body["predictions"]
 
 
 @pytest.mark.models
@@ -101,7 +101,7 @@ def test_what_was_trained_is_judged_and_answers(
     assert gate.passed, gate.reason
 
     tolerance = 1e-5 if result.flavor == "onnx" else 1e-12 if "statsmodels" in name else 0
-    answers, decided = asked(serve(tmp_path / "packaged"), table)
+    answers, decided = answers_of(serve(tmp_path / "packaged"), table)
     assert np.allclose(answers, expected, rtol=0, atol=tolerance)
     if hasattr(model, "predict_proba"):
         assert decided == model.predict(own_rows(name, table)).tolist()
@@ -111,10 +111,12 @@ def test_what_was_trained_is_judged_and_answers(
 
 def own_rows(name: str, table: Any) -> Any:
     """The columns that the model reads, as the step made them."""
-    found = features(table)
+    feature_table = features(table)
     if not name.endswith("of-the-step"):
-        return found
-    return found.assign(city=pd.Categorical(found["city"], categories=["Sharjah", "Dubai", "Abu Dhabi"]))
+        return feature_table
+    return feature_table.assign(
+        city=pd.Categorical(feature_table["city"], categories=["Sharjah", "Dubai", "Abu Dhabi"])
+    )
 
 
 @pytest.mark.models
@@ -125,9 +127,9 @@ def test_a_category_that_was_not_seen_is_answered_as_a_missing_one(
     saved(name, tmp_path / "saved")
     replica = serve(tmp_path / "saved")
     table = pd.DataFrame({"city": ["Nowhere", "Dubai"], "flow rate": [0.1, 0.1], "k": [1, 1]})
-    unseen, seen = asked(replica, table)[0]
+    unseen, seen_category = answers_of(replica, table)[0]
     missing = unseen_answer(name)
-    assert unseen == missing and seen != missing
+    assert unseen == missing and seen_category != missing
 
 
 def unseen_answer(name: str) -> float:

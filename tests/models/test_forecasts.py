@@ -18,16 +18,16 @@ from falaj.build.checks import run_gates
 from falaj.build.checks.model_files import scan_file
 from falaj.build.packaging import package_model
 from falaj.config.gates import parse_gate, with_columns
-from falaj.core import sandbox as confinement
-from tests.build.checks import conftest as scenes
+from falaj.core import sandbox
+from tests.build.checks import conftest
 from tests.build.checks.conftest import Bench
 
 pytestmark = [
     pytest.mark.models,
     pytest.mark.filterwarnings("ignore"),
-    pytest.mark.skipif(not confinement.available().complete, reason="this kernel cannot confine"),
+    pytest.mark.skipif(not sandbox.available().complete, reason="this kernel cannot confine"),
 ]
-bench = scenes.bench
+bench = conftest.bench
 HORIZON = 7
 MODULE = """
 import mlflow
@@ -100,9 +100,9 @@ def test_a_forecast_is_judged_by_horizon_and_answers_with_its_interval(
     table.drop(table.groupby("unique_id").tail(HORIZON).index).to_parquet(step / "sold.parquet")
     to_judge(table).to_parquet(rows / "data.parquet")
     command = [sys.executable, "-W", "ignore", "-c", STEP, bench.worktree]
-    done = subprocess.run(command, cwd=step, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    expected = json.loads(done.stdout.splitlines()[-1])
+    process = subprocess.run(command, cwd=step, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr
+    expected = json.loads(process.stdout.splitlines()[-1])
 
     result = package_model(step / "saved", tmp_path / "packaged", python=Path(sys.executable),
                            table=rows / "data.parquet")  # fmt: skip

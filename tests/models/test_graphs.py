@@ -20,13 +20,13 @@ from falaj.build.pipeline.runner.falaj_step.problem import Problem
 from falaj.config.gates import parse_gate
 from falaj.models.backends import open_backend
 from falaj.models.model_folder import read_model_folder
-from tests.build.checks import conftest as scenes
+from tests.build.checks import conftest
 from tests.build.checks.conftest import Bench
 from tests.models import graphs
 from tests.models.projects import rows
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-bench = scenes.bench
+bench = conftest.bench
 TOKENS = np.random.default_rng(6).integers(0, 50, (5, 7))
 
 
@@ -39,9 +39,9 @@ def saved(path: Path, folder: Path, **tables: Any) -> Path:
 def test_a_graph_of_a_tensor_answers_with_all_its_outputs(tmp_path: Path, batch: int | str) -> None:
     folder = read_model_folder(saved(graphs.embedding(tmp_path / "e.onnx", batch), tmp_path))
     assert not folder.signature.columns and folder.signature.features[0].shape == (-1,)
-    found = open_backend(folder, 1).predict([TOKENS])
-    assert np.allclose(found["embedding"], graphs.embedded(TOKENS), atol=1e-6)
-    assert np.allclose(found["length"], np.linalg.norm(graphs.embedded(TOKENS), axis=1), atol=1e-6)
+    model_outputs = open_backend(folder, 1).predict([TOKENS])
+    assert np.allclose(model_outputs["embedding"], graphs.embedded(TOKENS), atol=1e-6)
+    assert np.allclose(model_outputs["length"], np.linalg.norm(graphs.embedded(TOKENS), axis=1), atol=1e-6)
 
 
 def test_a_graph_of_columns_has_the_signature_of_the_steps_table(tmp_path: Path) -> None:
@@ -60,9 +60,9 @@ def test_probabilities_by_class_are_a_matrix_and_its_classes(tmp_path: Path) -> 
     model = LogisticRegression().fit(table, np.where(rows()["y"] == 1, "late", "on time"))
     (tmp_path / "m.onnx").write_bytes(to_onnx(model, table[:1]).SerializeToString())
     backend = open_backend(read_model_folder(saved(tmp_path / "m.onnx", tmp_path)), 1)
-    found = backend.predict([table])
-    assert backend.classes == ["late", "on time"] and found["label"].tolist() == model.predict(table).tolist()
-    assert np.allclose(found["probability"], model.predict_proba(table), atol=1e-5)
+    model_outputs = backend.predict([table])
+    assert backend.classes == ["late", "on time"] and model_outputs["label"].tolist() == model.predict(table).tolist()
+    assert np.allclose(model_outputs["probability"], model.predict_proba(table), atol=1e-5)
 
 
 def test_what_is_no_graph_says_so(tmp_path: Path) -> None:
@@ -73,9 +73,9 @@ def test_what_is_no_graph_says_so(tmp_path: Path) -> None:
 
 def test_a_graph_with_another_number_of_answers_is_refused_at_packaging(tmp_path: Path) -> None:
     node = helper.make_node("ReduceSum", ["x"], ["sum"], keepdims=1)
-    given = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["rows", 3])
+    graph_input = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["rows", 3])
     answer = helper.make_tensor_value_info("sum", TensorProto.FLOAT, [1, 1])
-    graphs._saved(tmp_path / "s.onnx", [node], [given], [answer], {})
+    graphs._saved(tmp_path / "s.onnx", [node], [graph_input], [answer], {})
     folder = saved(tmp_path / "s.onnx", tmp_path)
     result = package_model(folder, tmp_path / "packaged", python=Path(sys.executable), table=None)
     assert result.refusal == "the model's output 'sum' has 1 answers for 2 rows"
@@ -111,6 +111,8 @@ def test_graphs_are_judged_and_answer(bench: Bench, serve: Callable[..., Any], t
     answer = replica.invoke({"inputs": {"tokens": TOKENS.tolist()}}).json()["predictions"]
     assert answer.keys() == {"embedding", "length"}
     assert np.allclose(answer["embedding"], graphs.embedded(TOKENS), atol=1e-6)
-    asked = {"name": "tokens", "shape": [5, 7], "datatype": "INT64", "data": TOKENS.ravel().tolist()}
-    found = replica.client.post("/v2/models/flight-delay/infer", json={"inputs": [asked]}).json()["outputs"]
-    assert [(each["name"], each["shape"]) for each in found] == [("embedding", [5, 4]), ("length", [5])]
+    input_tensor = {"name": "tokens", "shape": [5, 7], "datatype": "INT64", "data": TOKENS.ravel().tolist()}
+    output_tensors = replica.client.post("/v2/models/flight-delay/infer", json={"inputs": [input_tensor]}).json()[
+        "outputs"
+    ]
+    assert [(each["name"], each["shape"]) for each in output_tensors] == [("embedding", [5, 4]), ("length", [5])]

@@ -140,8 +140,8 @@ def test_code_of_the_project_is_loaded_by_a_confined_process_alone(tmp_path: Pat
         f"folder = Path({str(tmp_path)!r}); confine(readable=[folder])\n"
         f"print(type(models.load_estimator(folder, {flavor!r}, 'sklearn')).__name__)"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert done.stdout == "Half\n", done.stderr
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert process.stdout == "Half\n", process.stderr
 
 
 def test_a_project_cannot_call_its_module_like_one_of_python() -> None:

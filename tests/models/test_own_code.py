@@ -14,16 +14,16 @@ import pytest
 
 from falaj.build.checks import run_gates
 from falaj.build.packaging import package_model
-from falaj.core import sandbox as confinement
-from tests.build.checks import conftest as scenes
+from falaj.core import sandbox
+from tests.build.checks import conftest
 from tests.build.checks.conftest import Bench, threshold
 from tests.models.projects import rows
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore"),
-    pytest.mark.skipif(not confinement.available().complete, reason="this kernel cannot confine"),
+    pytest.mark.skipif(not sandbox.available().complete, reason="this kernel cannot confine"),
 ]
-bench = scenes.bench
+bench = conftest.bench
 
 TRANSFORMER = """
 import pandas as pd
@@ -87,8 +87,8 @@ def test_code_of_the_project_is_judged_and_answers(
     rows().to_parquet(folder / "train.parquet")
     text = program.replace('"app"', repr(str(bench.worktree))).replace("app/own", str(own))
     command = [sys.executable, "-W", "ignore", "-c", text, bench.worktree]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    process = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr
 
     table = tmp_path / "rows"
     table.mkdir()
@@ -105,11 +105,11 @@ def test_code_of_the_project_is_judged_and_answers(
 
     named = ["city", "flow rate"] if module is TRANSFORMER else ["flow rate"]
     data = list(zip(*(rows()[name].tolist()[:3] for name in named), strict=True))
-    asked = {"dataframe_split": {"columns": named, "data": data}, "params": {"answer": "both"}}
-    answer = serve(tmp_path / "packaged").invoke(asked)
+    request_body = {"dataframe_split": {"columns": named, "data": data}, "params": {"answer": "both"}}
+    answer = serve(tmp_path / "packaged").invoke(request_body)
     assert answer.status_code == 200, answer.text
     name, place = ("probabilities", 1) if module is TRANSFORMER else ("predictions", 0)
-    assert [row[place] for row in answer.json()[name]] == json.loads(done.stdout)
+    assert [row[place] for row in answer.json()[name]] == json.loads(process.stdout)
 
 
 def test_a_model_that_cannot_be_loaded_is_refused_at_packaging(tmp_path: Path) -> None:

@@ -22,10 +22,10 @@ def run(name: str = "r1", *, depth: int = 4, brier: float = 0.18, data: str = "s
         ("tests", "check", {"summary": "3 tests"}),
     ]
     steps = [StepRun(node, kind, "succeeded", detail, 1.0, 2.0) for node, kind, detail in details]
-    said = {"commit": "a" * 40, "state": "succeeded", "release": 3, **more}
+    run_fields = {"commit": "a" * 40, "state": "succeeded", "release": 3, **more}
     return Run(
         id=name, project="p", model="m", ref=None, trigger="push", params={}, reason="", mlflow_run=None,
-        created_at=0.0, started_at=1.0, ended_at=2.0, steps=steps, **said,
+        created_at=0.0, started_at=1.0, ended_at=2.0, steps=steps, **run_fields,
     )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ import pytest
 from falaj import __version__
 from falaj.core.home import Home
 from falaj.sdk import Client, ProblemError, ServerUnreachableError
-from falaj.supply_chain import attestations as evidence
+from falaj.supply_chain import attestations
 from tests.platforms import COMMIT, PREDICTION, Served
 from tests.servers import free_ports
 
@@ -28,9 +28,11 @@ def test_health(client: Client) -> None:
 
 
 def test_a_project_is_registered_with_its_settings(client: Client) -> None:
-    made = client.register_project("elsewhere", "https://git.example.org/e.git", branch="trunk", poll_every_s=60.0)
-    assert (made.name, made.branch, made.last_commit) == ("elsewhere", "trunk", None)
-    assert made in client.projects()
+    new_project = client.register_project(
+        "elsewhere", "https://git.example.org/e.git", branch="trunk", poll_every_s=60.0
+    )
+    assert (new_project.name, new_project.branch, new_project.last_commit) == ("elsewhere", "trunk", None)
+    assert new_project in client.projects()
 
 
 def test_a_push_starts_one_run_of_a_commit(client: Client) -> None:
@@ -44,11 +46,11 @@ def test_a_push_starts_one_run_of_a_commit(client: Client) -> None:
 
 def test_a_run_is_started_listed_and_cancelled(client: Client) -> None:
     client.register_project("manual", "/srv/manual.git")
-    made = client.start_run("manual", "5f" * 20, {"fit": {"depth": [1, 2]}})
-    assert (made.state, made.trigger, made.params) == ("queued", "manual", {"fit": {"depth": [1, 2]}})
-    assert [run.id for run in client.runs("manual")] == [made.id]
-    assert client.run("last").id == made.id
-    assert client.cancel_run(made.id).state == "cancelling"
+    new_run = client.start_run("manual", "5f" * 20, {"fit": {"depth": [1, 2]}})
+    assert (new_run.state, new_run.trigger, new_run.params) == ("queued", "manual", {"fit": {"depth": [1, 2]}})
+    assert [run.id for run in client.runs("manual")] == [new_run.id]
+    assert client.run("last").id == new_run.id
+    assert client.cancel_run(new_run.id).state == "cancelling"
 
 
 def test_runs_are_limited_and_of_one_project(client: Client, served: Served) -> None:
@@ -77,10 +79,10 @@ def test_the_log_of_a_node_with_a_name_full_of_signs(client: Client, served: Ser
 
 def test_events_come_in_order_and_go_on_where_one_stopped(client: Client, served: Served) -> None:
     subject = f"run/{served.run_id}"
-    seen = list(islice(client.events(subject), 4))
-    assert [event.kind for event in seen] == ["run.queued", "step.started", "step.finished", "run.ended"]
-    assert [event.subject for event in seen] == [subject] * 4
-    assert next(client.events(subject, after=seen[2].id)) == seen[3]
+    first_events = list(islice(client.events(subject), 4))
+    assert [event.kind for event in first_events] == ["run.queued", "step.started", "step.finished", "run.ended"]
+    assert [event.subject for event in first_events] == [subject] * 4
+    assert next(client.events(subject, after=first_events[2].id)) == first_events[3]
 
 
 def test_releases_by_every_name(client: Client, served: Served) -> None:
@@ -93,8 +95,8 @@ def test_releases_by_every_name(client: Client, served: Served) -> None:
 
 def test_evidence_comes_as_it_was_signed(client: Client, served: Served) -> None:
     (envelope,) = client.evidence("flight-delay@1")
-    said = evidence.verify_envelope(envelope, evidence.open_keyring(served.home.keys).trusted())
-    assert said.subjects[0].digest == served.model
+    verified_statement = attestations.verify_envelope(envelope, attestations.open_keyring(served.home.keys).trusted())
+    assert verified_statement.subjects[0].digest == served.model
     assert json.loads(base64.b64decode(envelope["payload"]))["predicate"] == {"run": served.run_id}
 
 

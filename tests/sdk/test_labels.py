@@ -17,7 +17,7 @@ from falaj.dataplane.prediction_log import LABELS, follow, labels_of
 from falaj.sdk import Endpoint, Label, ProblemError, ServerUnreachableError, read_labels
 from falaj.sdk.labels import LabelFileError, batches
 from tests.dataplane.serving.conftest import Replica, models, serve
-from tests.sdk.test_prediction import forwarded
+from tests.sdk.test_endpoint import forwarded
 from tests.servers import free_ports
 
 __all__ = ["models", "serve"]
@@ -88,26 +88,28 @@ MISTAKES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "text", "place", "said"), MISTAKES)
-def test_a_mistake_is_named_by_line_and_column(tmp_path: Path, name: str, text: str, place: str, said: str) -> None:
-    with pytest.raises(LabelFileError, match=said) as caught:
+@pytest.mark.parametrize(("name", "text", "place", "expected_message"), MISTAKES)
+def test_a_mistake_is_named_by_line_and_column(
+    tmp_path: Path, name: str, text: str, place: str, expected_message: str
+) -> None:
+    with pytest.raises(LabelFileError, match=expected_message) as caught:
         list(read_labels(file(tmp_path, name, text)))
     assert caught.value.where.endswith(place) and caught.value.exit_code == 2
 
 
 def test_a_file_that_is_not_there_or_not_text_is_said(tmp_path: Path) -> None:
     (tmp_path / "b.csv").write_bytes(b"prediction_id,label\n\xff\xfe,1\n")
-    for name, said in (("absent.csv", "No such file"), ("b.csv", "UTF-8")):
-        with pytest.raises(LabelFileError, match=said):
+    for name, expected_message in (("absent.csv", "No such file"), ("b.csv", "UTF-8")):
+        with pytest.raises(LabelFileError, match=expected_message):
             list(read_labels(tmp_path / name))
 
 
 @given(st.integers(0, 50), st.integers(1, 9))
 def test_batches_hold_everything_in_order(count: int, size: int) -> None:
     labels = [Label(f"{number}", number) for number in range(count)]
-    found = list(batches(labels, size))
-    assert [label for batch in found for label in batch] == labels
-    assert all(0 < len(batch) <= size for batch in found)
+    label_batches = list(batches(labels, size))
+    assert [label for batch in label_batches for label in batch] == labels
+    assert all(0 < len(batch) <= size for batch in label_batches)
 
 
 def test_nothing_at_the_endpoint_is_unavailable() -> None:
@@ -122,16 +124,18 @@ def test_nothing_at_the_endpoint_is_unavailable() -> None:
 def test_labels_go_in_several_requests_and_a_refusal_names_the_label(
     models: Path, serve: Callable[..., Replica], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("falaj.sdk.prediction.LABELS_AT_ONCE", 100)
+    monkeypatch.setattr("falaj.sdk.endpoint.LABELS_AT_ONCE", 100)
     replica = serve(models / "linear")
-    told: list[int] = []
+    progress_counts: list[int] = []
     with forwarded(replica.socket) as url, Endpoint(url) as endpoint:
-        assert endpoint.feedback((Label(f"{number}", number, AT) for number in range(250)), told.append) == 250
+        assert (
+            endpoint.feedback((Label(f"{number}", number, AT) for number in range(250)), progress_counts.append) == 250
+        )
         with pytest.raises(ProblemError, match="cannot be right") as caught:
             endpoint.feedback([*(Label("a", 1) for _ in range(130)), Label("b", 1, 9e10)])
-    assert told == [100, 200, 250]
+    assert progress_counts == [100, 200, 250]
     assert (caught.value.status, caught.value.where) == (422, "label 131, at")
     assert "100 labels before" in caught.value.hint
     entries, _ = follow(replica.log, {}, kind=LABELS)
-    kept: list[Any] = [one.label for entry in entries for one in labels_of(entry.header, entry.raw)]
-    assert kept == [*range(250), *[1] * 100]
+    stored_labels: list[Any] = [one.label for entry in entries for one in labels_of(entry.header, entry.raw)]
+    assert stored_labels == [*range(250), *[1] * 100]

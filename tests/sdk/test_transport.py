@@ -43,23 +43,23 @@ def test_a_token_is_sent_to_its_own_installation_alone(
     mine = Home(tmp_path / "mine", {}).prepare()
     mine.save_ports(served.home.ports())  # as where this one failed to start, and the other has the port
     with (
-        watching(monkeypatch) as sent,
+        watching(monkeypatch) as outgoing_requests,
         pytest.raises(NotUpError, match="this installation is not up") as caught,
     ):
         Client.from_home(mine).runs()
-    assert (sent, caught.value.exit_code) == ([("/api/v1/installation", None)], 6)
-    with watching(monkeypatch) as sent:
+    assert (outgoing_requests, caught.value.exit_code) == ([("/api/v1/installation", None)], 6)
+    with watching(monkeypatch) as outgoing_requests:
         Client.from_home(served.home).runs()
-    assert sent == [("/api/v1/installation", None), ("/api/v1/runs", f"Bearer {served.home.token}")]
+    assert outgoing_requests == [("/api/v1/installation", None), ("/api/v1/runs", f"Bearer {served.home.token}")]
 
 
 def test_a_server_that_is_named_is_sent_a_token_of_its_own_and_never_that_of_another_home(
     served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     named = {"FALAJ_SERVER": served.home.server_url, "FALAJ_CREDENTIALS": str(tmp_path / "credentials")}
-    with watching(monkeypatch) as sent, pytest.raises(ProblemError, match="no valid token"):
+    with watching(monkeypatch) as outgoing_requests, pytest.raises(ProblemError, match="no valid token"):
         Client.from_home(Home(tmp_path / "mine", named).prepare()).runs()
-    assert sent == [("/api/v1/installation", None), ("/api/v1/runs", None)]
+    assert outgoing_requests == [("/api/v1/installation", None), ("/api/v1/runs", None)]
     token = {"FALAJ_TOKEN": served.home.token}
     assert Client.from_home(Home(tmp_path / "mine", named | token)).runs()
 
@@ -67,16 +67,16 @@ def test_a_server_that_is_named_is_sent_a_token_of_its_own_and_never_that_of_ano
 @contextmanager
 def watching(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, str | None]]]:
     """Remember path and token of the requests that are sent."""
-    sent: list[tuple[str, str | None]] = []
+    outgoing_requests: list[tuple[str, str | None]] = []
     request = HTTPConnection.request
 
     def remember(self: Any, method: str, url: str, body: Any = None, headers: Any = None, **others: Any) -> None:
-        sent.append((url.partition("?")[0], (headers or {}).get("Authorization")))
+        outgoing_requests.append((url.partition("?")[0], (headers or {}).get("Authorization")))
         request(self, method, url, body, headers or {}, **others)
 
     with monkeypatch.context() as patched:
         patched.setattr(HTTPConnection, "request", remember)
-        yield sent
+        yield outgoing_requests
 
 
 def http(status: str, body: bytes, kind: str = "text/html", length: int | None = None) -> bytes:

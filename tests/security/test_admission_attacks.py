@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from falaj.supply_chain.attestations import (
-    Role,
+    SigningRole,
     Snapshot,
     bundle_of,
     load_or_create_key,
@@ -39,52 +39,52 @@ def world(tmp_path: Path) -> World:
 
 
 def test_an_honest_admission_is_believed(world: World, tmp_path: Path) -> None:
-    found = world.verify()
-    assert found.ok, found.problems
-    assert found.checkpoint == world.log.checkpoint()
-    write_bundle(world.made.folder, world.bundle())
-    assert world.verify(world.made.folder, model_dir=None).ok
+    verification_result = world.verify()
+    assert verification_result.ok, verification_result.problems
+    assert verification_result.checkpoint == world.log.checkpoint()
+    write_bundle(world.release.folder, world.bundle())
+    assert world.verify(world.release.folder, model_dir=None).ok
 
 
 # The files
 
 
 def test_tampered_weights(world: World) -> None:
-    (world.made.folder / "model" / "data" / "weights.bin").write_bytes(b"Weights")
+    (world.release.folder / "model" / "data" / "weights.bin").write_bytes(b"Weights")
     assert world.codes() == ["evidence.model-changed"]
 
 
 @pytest.mark.parametrize("name", ["extra.py", ".git/config", ".gitignore", "model.sig", "data/.hidden"])
 def test_planted_file(world: World, name: str) -> None:
-    planted = world.made.folder / "model" / name
+    planted = world.release.folder / "model" / name
     planted.parent.mkdir(exist_ok=True)
     planted.write_text("print('hello')")
     assert world.codes() == ["evidence.model-changed"]
 
 
 def test_symlink(world: World, tmp_path: Path) -> None:
-    weights = world.made.folder / "model" / "data" / "weights.bin"
+    weights = world.release.folder / "model" / "data" / "weights.bin"
     weights.rename(tmp_path / "elsewhere")
     weights.symlink_to(tmp_path / "elsewhere")
     assert world.codes() == ["evidence.bundle"]
 
 
 def test_device(world: World) -> None:
-    os.mkfifo(world.made.folder / "model" / "pipe")
+    os.mkfifo(world.release.folder / "model" / "pipe")
     assert world.codes() == ["evidence.bundle"]
 
 
 # Who signs what
 
 
-@pytest.mark.parametrize("role", [role for role in Role if role is not Role.ADMISSION])
-def test_no_other_role_admits(world: World, role: Role) -> None:
+@pytest.mark.parametrize("role", [role for role in SigningRole if role is not SigningRole.ADMISSION])
+def test_no_other_role_admits(world: World, role: SigningRole) -> None:
     codes = world.codes(world.bundle(world.decided(signer=world.keys.signer(role))))
     assert codes == ["evidence.wrong-signer", "admission.missing"]
 
 
-@pytest.mark.parametrize("role", list(Role))
-def test_no_role_approves(world: World, role: Role) -> None:
+@pytest.mark.parametrize("role", list(SigningRole))
+def test_no_role_approves(world: World, role: SigningRole) -> None:
     """A scan key that signs an approval, and every other key of the platform."""
     forged = world.approved("carla", signer=world.keys.signer(role))
     codes = world.codes(world.bundle(world.decided([forged, world.approved("dalal")])))
@@ -92,7 +92,7 @@ def test_no_role_approves(world: World, role: Role) -> None:
 
 
 def test_no_role_is_a_person(world: World) -> None:
-    scanner = world.keys.signer(Role.SCANNER)
+    scanner = world.keys.signer(SigningRole.SCANNER)
     posing = world.identified("carla", key_id=scanner.key_id, pem=scanner.public_pem)
     decided = world.decided(
         [world.approved("carla", signer=scanner), world.approved("dalal")], [posing, world.identified("dalal")]
@@ -101,7 +101,7 @@ def test_no_role_is_a_person(world: World) -> None:
 
 
 def test_scanner_judges_gates(world: World) -> None:
-    world.made.sign_again("eval", EVAL_OF_RUN.as_dict(), signer=world.keys.signer(Role.SCANNER))
+    world.release.sign_again("eval", EVAL_OF_RUN.as_dict(), signer=world.keys.signer(SigningRole.SCANNER))
     assert world.codes()[:2] == ["evidence.wrong-signer", "evidence.missing"]
 
 
@@ -125,10 +125,10 @@ def test_forged_approval_under_a_known_key_id(world: World, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("change", [{"environment": "prod"}, {"digest": "sha256:" + "7" * 64}, {"rank": 3}])
 def test_approval_edited_after_it_was_signed(world: World, change: dict[str, Any]) -> None:
-    given = world.approved("carla", environment="test", rank=1)
-    statement = json.loads(base64.b64decode(given["payload"]))
+    approval = world.approved("carla", environment="test", rank=1)
+    statement = json.loads(base64.b64decode(approval["payload"]))
     statement["predicate"] |= change
-    edited = given | {"payload": base64.b64encode(json.dumps(statement, sort_keys=True).encode()).decode()}
+    edited = approval | {"payload": base64.b64encode(json.dumps(statement, sort_keys=True).encode()).decode()}
     codes = world.codes(world.bundle(world.decided([edited, world.approved("dalal")])))
     assert codes == ["evidence.signature", "admission.approval", "admission.quorum"]
 
@@ -148,8 +148,8 @@ def test_one_person_twice(world: World) -> None:
 
 
 def test_the_same_approval_twice(world: World) -> None:
-    given = world.approved("carla")
-    assert world.codes(world.bundle(world.decided([given, given]))) == ["admission.quorum"]
+    approval = world.approved("carla")
+    assert world.codes(world.bundle(world.decided([approval, approval]))) == ["admission.quorum"]
 
 
 def test_one_person_with_two_keys(world: World, tmp_path: Path) -> None:
@@ -291,9 +291,9 @@ def test_admission_of_another_release(world: World, tmp_path: Path) -> None:
 
 
 def test_admission_that_names_another_digest_than_its_subject(world: World) -> None:
-    said = world.admission([], quorum=0)
-    honest, lying = said.statement(), replace(said, digest="sha256:" + "7" * 64)
-    signed = sign_statement(replace(honest, predicate=lying.as_dict()), world.keys.signer(Role.ADMISSION))
+    decision = world.admission([], quorum=0)
+    honest, lying = decision.statement(), replace(decision, digest="sha256:" + "7" * 64)
+    signed = sign_statement(replace(honest, predicate=lying.as_dict()), world.keys.signer(SigningRole.ADMISSION))
     assert world.codes(world.bundle([signed])) == ["evidence.lineage"]
 
 
@@ -310,40 +310,40 @@ def test_health_data_of_the_emirates_elsewhere(tmp_path: Path) -> None:
 
 def test_empty_scan(world: World) -> None:
     nothing = replace(SCAN_OF_RUN, checks=(replace(check("model-files"), checked=0),))
-    world.made.sign_again("scan", nothing.as_dict(), signer=world.keys.signer(Role.SCANNER))
+    world.release.sign_again("scan", nothing.as_dict(), signer=world.keys.signer(SigningRole.SCANNER))
     assert world.codes() == ["evidence.nothing-checked"]
 
 
 @pytest.mark.parametrize(
     ("kind", "predicate", "role"),
     [
-        ("eval", replace(EVAL_OF_RUN, run="another-run").as_dict(), Role.CHECKER),
-        ("scan", replace(SCAN_OF_RUN, commit="7f" * 20).as_dict(), Role.SCANNER),
+        ("eval", replace(EVAL_OF_RUN, run="another-run").as_dict(), SigningRole.CHECKER),
+        ("scan", replace(SCAN_OF_RUN, commit="7f" * 20).as_dict(), SigningRole.SCANNER),
         (
             "train",
             replace(TRAIN_OF_RUN, snapshots=(Snapshot("weather", "sha256:" + "9" * 64),)).as_dict(),
-            Role.BUILDER,
+            SigningRole.BUILDER,
         ),
-        ("provenance", replace(PROVENANCE_OF_RUN, commit="7f" * 20).as_dict(), Role.BUILDER),
-        ("mlbom", mlbom("sha256:" + "7" * 64).as_dict(), Role.BUILDER),
-        ("mlbom", replace(mlbom("sha256:" + "7" * 64), run="another-run").as_dict(), Role.BUILDER),
+        ("provenance", replace(PROVENANCE_OF_RUN, commit="7f" * 20).as_dict(), SigningRole.BUILDER),
+        ("mlbom", mlbom("sha256:" + "7" * 64).as_dict(), SigningRole.BUILDER),
+        ("mlbom", replace(mlbom("sha256:" + "7" * 64), run="another-run").as_dict(), SigningRole.BUILDER),
     ],
 )
-def test_lineage_mismatch(world: World, kind: str, predicate: dict[str, Any], role: Role) -> None:
-    world.made.sign_again(kind, predicate, signer=world.keys.signer(role))
+def test_lineage_mismatch(world: World, kind: str, predicate: dict[str, Any], role: SigningRole) -> None:
+    world.release.sign_again(kind, predicate, signer=world.keys.signer(role))
     bundle = world.bundle(world.decided([], [], quorum=0))
     assert world.codes(bundle) == ["evidence.lineage"]
 
 
 def test_bill_of_materials_without_a_snapshot(world: World) -> None:
-    bill = mlbom(world.made.digest, WEATHER)
-    world.made.sign_again("mlbom", bill.as_dict(), signer=world.keys.signer(Role.BUILDER))
+    bill = mlbom(world.release.digest, WEATHER)
+    world.release.sign_again("mlbom", bill.as_dict(), signer=world.keys.signer(SigningRole.BUILDER))
     assert world.codes() == ["evidence.lineage"]
 
 
 @pytest.mark.parametrize("name", ["07.json", "08.json"])
 def test_evidence_missing(world: World, name: str) -> None:
-    (world.made.folder / "evidence" / name).unlink()
+    (world.release.folder / "evidence" / name).unlink()
     assert "evidence.missing" in world.codes()
 
 
@@ -355,7 +355,7 @@ def test_unlogged_evidence(world: World) -> None:
     decided = world.decided()
     envelopes = [*world.evidence, *decided]
     world.log.add(*(item for item in envelopes if item is not decided[2]))
-    bundle = bundle_of(read_bundle(world.made.folder).release, envelopes, world.log.proof(envelopes))
+    bundle = bundle_of(read_bundle(world.release.folder).release, envelopes, world.log.proof(envelopes))
     assert world.codes(bundle) == ["admission.not-logged"]
 
 
@@ -398,7 +398,7 @@ def test_broken_inclusion_proof(world: World, change: dict[str, Any]) -> None:
 
 def test_checkpoint_by_another_key(world: World) -> None:
     bundle = world.bundle()
-    other = Log(world.keys.signer(Role.ADMISSION), leaves=world.log.leaves).checkpoint()
+    other = Log(world.keys.signer(SigningRole.ADMISSION), leaves=world.log.leaves).checkpoint()
     assert world.codes(replace(bundle, log={**bundle.log, "checkpoint": other})) == ["admission.log"]
 
 
@@ -424,32 +424,32 @@ def test_log_rollback(world: World) -> None:
 
 def test_log_fork(world: World) -> None:
     """Two logs under one key: one shown to this location before, the other now."""
-    seen = Log(world.log.signer)
-    seen.add({"hidden": 1}, {"hidden": 2})
+    earlier_log = Log(world.log.signer)
+    earlier_log.add({"hidden": 1}, {"hidden": 2})
     bundle = world.bundle()
-    for consistency in ([], world.log.proof([], seen=2)["consistency"], ["00" * 32], "text", [1]):
+    for consistency in ([], world.log.proof([], earlier_size=2)["consistency"], ["00" * 32], "text", [1]):
         forked = replace(bundle, log={**bundle.log, "consistency": consistency})
-        assert world.codes(forked, last_seen_checkpoint=seen.checkpoint()) == ["admission.log-fork"]
+        assert world.codes(forked, last_seen_checkpoint=earlier_log.checkpoint()) == ["admission.log-fork"]
 
 
 def test_log_fork_of_the_same_size(world: World) -> None:
     bundle = world.bundle()
-    seen = Log(world.log.signer, leaves=["{}"] * len(world.log.leaves))
-    assert world.codes(bundle, last_seen_checkpoint=seen.checkpoint()) == ["admission.log-fork"]
+    earlier_log = Log(world.log.signer, leaves=["{}"] * len(world.log.leaves))
+    assert world.codes(bundle, last_seen_checkpoint=earlier_log.checkpoint()) == ["admission.log-fork"]
 
 
 def test_log_of_another_origin(world: World) -> None:
-    seen = Log(world.log.signer, origin="falaj/other")
-    assert world.codes(last_seen_checkpoint=seen.checkpoint()) == ["admission.log-fork"]
+    earlier_log = Log(world.log.signer, origin="falaj/other")
+    assert world.codes(last_seen_checkpoint=earlier_log.checkpoint()) == ["admission.log-fork"]
 
 
 def test_a_log_that_grew_is_believed_with_its_proof(world: World) -> None:
     world.log.add({"before": 1}, {"before": 2}, {"before": 3})
-    seen = world.log.checkpoint()
+    earlier_checkpoint = world.log.checkpoint()
     bundle = world.bundle()
-    proven = {**bundle.log, "consistency": world.log.proof([], seen=3)["consistency"]}
-    assert world.codes(bundle, last_seen_checkpoint=seen) == ["admission.log-fork"]
-    assert world.codes(replace(bundle, log=proven), last_seen_checkpoint=seen) == []
+    proven = {**bundle.log, "consistency": world.log.proof([], earlier_size=3)["consistency"]}
+    assert world.codes(bundle, last_seen_checkpoint=earlier_checkpoint) == ["admission.log-fork"]
+    assert world.codes(replace(bundle, log=proven), last_seen_checkpoint=earlier_checkpoint) == []
     assert world.codes(replace(bundle, log=proven), last_seen_checkpoint=world.log.checkpoint()) == []
 
 
@@ -458,8 +458,8 @@ def test_a_log_that_grew_is_believed_with_its_proof(world: World) -> None:
 
 @pytest.mark.parametrize("name", ["a\nb", 'a"; permit', "a\u202eb", "<script>", "a" * 10_000])
 def test_odd_names_are_data(world: World, name: str) -> None:
-    given = world.approved("carla", approver=f"user:{name}")
-    codes = world.codes(world.bundle(world.decided([given, world.approved("dalal")])))
+    approval = world.approved("carla", approver=f"user:{name}")
+    codes = world.codes(world.bundle(world.decided([approval, world.approved("dalal")])))
     assert codes == ["admission.identity", "admission.quorum"]
 
 
@@ -473,8 +473,8 @@ def invented(world: World) -> tuple[list[dict[str, Any]], dict[str, int]]:
 def test_people_whom_the_control_plane_invents_satisfy_no_floor_that_names_keys(world: World) -> None:
     decided, floors = invented(world)
     pins = {"prod": frozenset(world.person(name).signer.key_id for name in ("carla", "dalal", "eman"))}
-    found = world.verify(world.bundle(decided), floors=floors, approval_keys=pins)
-    assert [(each.code, each.message) for each in found.problems] == [
+    verification_result = world.verify(world.bundle(decided), floors=floors, approval_keys=pins)
+    assert [(each.code, each.message) for each in verification_result.problems] == [
         ("admission.quorum", "0 of 3 people approved prod with keys that this location names")
     ]
 

@@ -18,12 +18,11 @@ from falaj.core.errors import UsageError
 from falaj.core.home import Home
 from falaj.storage import Database, EventRow, ProjectRow
 from falaj.storage.audit_tables import AuditDetailRow, AuditHeadRow, AuditLeafRow, AuditNodeRow
-from falaj.supply_chain.attestations import Role
+from falaj.supply_chain.attestations import SigningRole
 from falaj.supply_chain.attestations.checkpoint import Checkpoint, sign_checkpoint
 from falaj.supply_chain.attestations.merkle import leaf_hash
 from falaj.trust import audit
-from falaj.trust.audit import record as trail
-from falaj.trust.audit import tree
+from falaj.trust.audit import record, tree
 from tests.api.people import acting_as, grant
 from tests.apps import app_of
 
@@ -49,8 +48,8 @@ def platform(tmp_path: Path, database: Database) -> Platform:
 
 @pytest.fixture
 def client(platform: Platform) -> Iterator[TestClient]:
-    with TestClient(app_of(platform), raise_server_exceptions=False) as made:
-        yield made
+    with TestClient(app_of(platform), raise_server_exceptions=False) as http_client:
+        yield http_client
 
 
 @pytest.fixture(scope="module")
@@ -65,13 +64,13 @@ def verifier() -> ModuleType:
 def filled(platform: Platform, count: int = 9) -> str:
     """A log of so many entries; its checkpoint."""
     with platform.database.transaction() as session:
-        audit.append(session, [audit.Entry("k", "user:ana", f"x/{n}", {"n": n}) for n in range(count)], NOW)
-        return audit.checkpoint(session, platform.keyring.signer(Role.LOG), NOW)
+        audit.append(session, [audit.AuditEntry("k", "user:ana", f"x/{n}", {"n": n}) for n in range(count)], NOW)
+        return audit.checkpoint(session, platform.keyring.signer(SigningRole.LOG), NOW)
 
 
 def export(platform: Platform, folder: Path) -> Path:
     folder.mkdir()
-    signer = platform.keyring.signer(Role.LOG)
+    signer = platform.keyring.signer(SigningRole.LOG)
     (folder / "key.pem").write_text(signer.public_pem)
     texts = {"leaves": "", "details": "", "checkpoints": ""}
     with platform.database.transaction() as session:
@@ -108,18 +107,18 @@ def test_a_refused_attempt_is_logged_whatever_name_it_carries(
     assert [json.loads(leaf.text)["subject"] for leaf in leaves] == [f"project/{name}"]
     assert leaves[0].text.isascii() and "\n" not in leaves[0].text
     with platform.database.reading() as session:
-        assert len(audit.entries(session, audit.Wanted(subject=f"project/{name}"))) == 1
+        assert len(audit.entries(session, audit.EntryFilter(subject=f"project/{name}"))) == 1
 
 
 @pytest.mark.parametrize("name", ODD.values(), ids=ODD.keys())
 def test_no_text_in_an_entry_forges_another_or_hides_it(platform: Platform, name: str) -> None:
     database = platform.database
     with database.transaction() as session:
-        audit.append(session, audit.Entry("k", "service:home", name, {"text": name, name: [name]}), NOW)
-        newest = audit.checkpoint(session, platform.keyring.signer(Role.LOG), NOW)
+        audit.append(session, audit.AuditEntry("k", "service:home", name, {"text": name, name: [name]}), NOW)
+        newest = audit.checkpoint(session, platform.keyring.signer(SigningRole.LOG), NOW)
     with database.reading() as session:
         (leaf,) = session.query(AuditLeafRow).all()
-        (shown,) = audit.entries(session, audit.Wanted())
+        (shown,) = audit.entries(session, audit.EntryFilter())
         lines = [line for file, line in audit.export_lines(session, newest) if file == "leaves"]
     assert lines == [leaf.text] and leaf.text.isascii() and leaf.text.isprintable()
     assert json.loads(leaf.text)["subject"] == name
@@ -141,7 +140,7 @@ def test_details_that_are_too_deep_are_refused_with_what_they_tell_of(database: 
         deep = [deep]
     with pytest.raises(UsageError) as refused, database.transaction() as session:
         session.add(EventRow(at=NOW, subject="x", kind="y", data={}))
-        trail.write(session, "k", "service:home", "x", NOW, {"deep": deep})
+        record.write(session, "k", "service:home", "x", NOW, {"deep": deep})
     assert refused.value.code == "audit.entry"
     with database.reading() as session:
         assert (session.query(EventRow).count(), audit.size_of(session)) == (0, 0)
@@ -194,24 +193,24 @@ def rewrite(platform: Platform, texts: list[str]) -> None:
     with platform.database.transaction() as session:
         for table in ("leaves", "details", "nodes", "checkpoints"):
             session.execute(text(f"DELETE FROM audit_{table}"))
-        for index, (value, said) in enumerate(zip(leaves, texts, strict=True)):
+        for index, (value, leaf_text) in enumerate(zip(leaves, texts, strict=True)):
             row = {"at": NOW, "kind": "k", "actor": "a", "subject": "s"}
-            session.add(AuditLeafRow(index=index, text=said, hash=value, **row))
+            session.add(AuditLeafRow(index=index, text=leaf_text, hash=value, **row))
         session.add_all(AuditNodeRow(level=at[0], position=at[1], hash=value) for at, value in nodes.items() if at[0])
         head = session.get_one(AuditHeadRow, 1)
         head.size, head.edge = len(leaves), b"".join(nodes[at] for at in tree.frontier(len(leaves)))
 
 
-@pytest.mark.parametrize("kept", [4, 9, 12], ids=["shorter", "as long", "longer"])
+@pytest.mark.parametrize("leaf_count", [4, 9, 12], ids=["shorter", "as long", "longer"])
 def test_a_past_that_was_rewritten_and_signed_again_does_not_hold_a_kept_checkpoint(
-    platform: Platform, verifier: ModuleType, tmp_path: Path, kept: int
+    platform: Platform, verifier: ModuleType, tmp_path: Path, leaf_count: int
 ) -> None:
     earlier = tmp_path / "kept.txt"
     earlier.write_text(filled(platform))
     true = export(platform, tmp_path / "true")
     assert rejected(verifier, true, earlier) == ""
     texts = (true / "leaves.jsonl").read_text().splitlines()
-    rewrite(platform, [texts[0], *texts[2:], *texts[:4]][:kept])
+    rewrite(platform, [texts[0], *texts[2:], *texts[:4]][:leaf_count])
     forged = export(platform, tmp_path / "forged")
     assert rejected(verifier, forged) == ""  # in itself it is a log that the key signed
     assert "its past was replaced" in rejected(verifier, forged, earlier)
@@ -227,7 +226,7 @@ def test_a_checkpoint_of_another_key_or_another_log_is_not_believed(
     with platform.database.reading() as session:
         true = Checkpoint(origin, 9, audit.root_at(session, 9))
         shorter = Checkpoint("another/log", 5, audit.root_at(session, 5))
-    log, other = platform.keyring.signer(Role.LOG), platform.keyring.signer(Role.ADMISSION)
+    log, other = platform.keyring.signer(SigningRole.LOG), platform.keyring.signer(SigningRole.ADMISSION)
 
     def with_checkpoints(*texts: str) -> str:
         lines = [json.dumps({"size": 0, "text": each}) + "\n" for each in texts]

@@ -35,12 +35,12 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
 
 
 @pytest.fixture
-def asked(scene: Scene) -> ChangeRow:
+def pending_change(scene: Scene) -> ChangeRow:
     """Omar asks for pre-prod, where one person must approve."""
-    omar, made = scene.person("omar", "ml-engineer"), scene.release()
-    scene.to_dev(made)
-    scene.promoted(omar, made, "test")
-    return scene.request(omar, made, "pre-prod")
+    omar, release_row = scene.person("omar", "ml-engineer"), scene.release()
+    scene.to_dev(release_row)
+    scene.promoted(omar, release_row, "test")
+    return scene.request(omar, release_row, "pre-prod")
 
 
 def refused(scene: Scene, who: Principal, change: ChangeRow, code: str, envelope: Any = None) -> None:
@@ -55,53 +55,55 @@ def refused(scene: Scene, who: Principal, change: ChangeRow, code: str, envelope
 
 
 def test_the_requester_approves(scene: Scene) -> None:
-    ana, made = scene.person("ana", "release-manager"), scene.release()
-    scene.to_dev(made)
-    scene.promoted(ana, made, "test")
-    refused(scene, ana, scene.request(ana, made, "pre-prod"), "sod-self-approve")
+    ana, release_row = scene.person("ana", "release-manager"), scene.release()
+    scene.to_dev(release_row)
+    scene.promoted(ana, release_row, "test")
+    refused(scene, ana, scene.request(ana, release_row, "pre-prod"), "sod-self-approve")
 
 
-def test_the_author_of_the_commit_approves(scene: Scene, asked: ChangeRow) -> None:
-    refused(scene, scene.person("amal", "release-manager", email="Amal@Example.org"), asked, "sod-author-approves")
+def test_the_author_of_the_commit_approves(scene: Scene, pending_change: ChangeRow) -> None:
+    refused(
+        scene, scene.person("amal", "release-manager", email="Amal@Example.org"), pending_change, "sod-author-approves"
+    )
 
 
-def test_an_administrator_who_is_also_a_release_manager_approves(scene: Scene, asked: ChangeRow) -> None:
-    refused(scene, scene.person("root", "admin", "release-manager"), asked, "sod-admin")
+def test_an_administrator_who_is_also_a_release_manager_approves(scene: Scene, pending_change: ChangeRow) -> None:
+    refused(scene, scene.person("root", "admin", "release-manager"), pending_change, "sod-admin")
 
 
-def test_someone_without_the_role_approves(scene: Scene, asked: ChangeRow) -> None:
-    refused(scene, scene.person("eve", "data-scientist"), asked, "auth.forbidden")
+def test_someone_without_the_role_approves(scene: Scene, pending_change: ChangeRow) -> None:
+    refused(scene, scene.person("eve", "data-scientist"), pending_change, "auth.forbidden")
 
 
 def test_one_person_approves_twice(scene: Scene) -> None:
-    omar, made = scene.person("omar", "ml-engineer"), scene.release()
+    omar, release_row = scene.person("omar", "ml-engineer"), scene.release()
     ana = scene.person("ana", "release-manager")
-    scene.to_dev(made)
-    scene.promoted(omar, made, "test")
-    scene.promoted(omar, made, "pre-prod", ana)
-    change = scene.request(omar, made, "prod")
+    scene.to_dev(release_row)
+    scene.promoted(omar, release_row, "test")
+    scene.promoted(omar, release_row, "pre-prod", ana)
+    change = scene.request(omar, release_row, "prod")
     scene.approve(ana, change.id)
     with pytest.raises(ForbiddenError, match="sod-approve-twice"):
         scene.approve(ana, change.id)
     assert scene.change(change.id).state == "awaiting-approval"
 
 
-def test_an_approval_signed_with_the_key_of_another(scene: Scene, asked: ChangeRow) -> None:
+def test_an_approval_signed_with_the_key_of_another(scene: Scene, pending_change: ChangeRow) -> None:
     ana, ben = scene.person("ana", "release-manager"), scene.person("ben", "release-manager")
-    refused(scene, ben, asked, "change.approval", scene.signed(ana, asked.id))
+    refused(scene, ben, pending_change, "change.approval", scene.signed(ana, pending_change.id))
 
 
-def test_an_approval_signed_with_a_key_of_the_platform(scene: Scene, asked: ChangeRow) -> None:
+def test_an_approval_signed_with_a_key_of_the_platform(scene: Scene, pending_change: ChangeRow) -> None:
     ana = scene.person("ana", "release-manager")
     scene.keys[ana.id] = scene.platform.keyring.signer_for("https://falaj.dev/evidence/scan/v1")
-    refused(scene, ana, asked, "change.approval")
+    refused(scene, ana, pending_change, "change.approval")
 
 
-def test_an_approval_signed_with_a_revoked_key(scene: Scene, asked: ChangeRow) -> None:
+def test_an_approval_signed_with_a_revoked_key(scene: Scene, pending_change: ChangeRow) -> None:
     ana = scene.person("ana", "release-manager")
     with scene.platform.database.transaction() as session:
         revoke_key(session, scene.keys[ana.id].key_id, scene.now, person=ana.id)
-    refused(scene, ana, asked, "change.approval")
+    refused(scene, ana, pending_change, "change.approval")
 
 
 @pytest.mark.parametrize(
@@ -124,85 +126,89 @@ def test_an_approval_signed_with_a_revoked_key(scene: Scene, asked: ChangeRow) -
     ],
     ids=str,
 )
-def test_an_approval_of_something_else(scene: Scene, asked: ChangeRow, edits: dict[str, Any], code: str) -> None:
+def test_an_approval_of_something_else(
+    scene: Scene, pending_change: ChangeRow, edits: dict[str, Any], code: str
+) -> None:
     ana = scene.person("ana", "release-manager")
-    refused(scene, ana, asked, code, scene.signed(ana, asked.id, **edits))
+    refused(scene, ana, pending_change, code, scene.signed(ana, pending_change.id, **edits))
 
 
-def test_an_approval_of_another_change_is_sent_again(scene: Scene, asked: ChangeRow) -> None:
+def test_an_approval_of_another_change_is_sent_again(scene: Scene, pending_change: ChangeRow) -> None:
     ana, omar = scene.person("ana", "release-manager"), scene.fresh(Principal("user:omar", PrincipalKind.USER))
-    kept = scene.signed(ana, asked.id)
+    old_envelope = scene.signed(ana, pending_change.id)
     with scene.platform.database.transaction() as session:
-        changes.cancel(scene.platform.turn(session), omar, asked.id, "again")
+        changes.cancel(scene.platform.turn(session), omar, pending_change.id, "again")
     with scene.platform.database.reading() as session:
-        made = scene.platform.turn(session).release(asked)
-    refused(scene, ana, scene.request(omar, made, "pre-prod"), "signed-for-another-change", kept)
+        release_row = scene.platform.turn(session).release(pending_change)
+    refused(scene, ana, scene.request(omar, release_row, "pre-prod"), "signed-for-another-change", old_envelope)
 
 
-def test_another_statement_is_signed_with_the_persons_key(scene: Scene, asked: ChangeRow) -> None:
+def test_another_statement_is_signed_with_the_persons_key(scene: Scene, pending_change: ChangeRow) -> None:
     ana = scene.person("ana", "release-manager")
     forged = sign_statement(
-        statement("https://falaj.dev/evidence/admission/v1", [("m", asked.digest)], {}), scene.keys[ana.id]
+        statement("https://falaj.dev/evidence/admission/v1", [("m", pending_change.digest)], {}), scene.keys[ana.id]
     )
-    refused(scene, ana, asked, "change.approval", forged)
+    refused(scene, ana, pending_change, "change.approval", forged)
 
 
-def test_an_envelope_that_was_changed_after_it_was_signed(scene: Scene, asked: ChangeRow) -> None:
+def test_an_envelope_that_was_changed_after_it_was_signed(scene: Scene, pending_change: ChangeRow) -> None:
     ana = scene.person("ana", "release-manager")
-    envelope = dict(scene.signed(ana, asked.id))
+    envelope = dict(scene.signed(ana, pending_change.id))
     payload = str(envelope["payload"])
-    refused(scene, ana, asked, "change.approval", {**envelope, "payload": payload[:-8] + "AAAA" + payload[-4:]})
+    refused(
+        scene, ana, pending_change, "change.approval", {**envelope, "payload": payload[:-8] + "AAAA" + payload[-4:]}
+    )
 
 
 @pytest.mark.parametrize("age", [301.0, -6.0, None], ids=["stale", "future", "never"])
-def test_no_fresh_proof_of_identity(scene: Scene, asked: ChangeRow, age: float | None) -> None:
+def test_no_fresh_proof_of_identity(scene: Scene, pending_change: ChangeRow, age: float | None) -> None:
     ana = scene.person("ana", "release-manager")
-    envelope = scene.signed(ana, asked.id)
+    envelope = scene.signed(ana, pending_change.id)
     stepped = None if age is None else scene.now - age
     who = replace(ana, step_up_at=stepped, step_up_method="login" if stepped else None)
     with pytest.raises(ForbiddenError, match="step-up-missing"), scene.platform.database.transaction() as session:
-        changes.approve(scene.platform.turn(session), who, asked.id, envelope)
+        changes.approve(scene.platform.turn(session), who, pending_change.id, envelope)
 
 
 @pytest.mark.parametrize(
     "who", [Principal(HOME, PrincipalKind.SERVICE), changes.CONTROLLER], ids=["home", "controller"]
 )
-def test_a_machine_approves(scene: Scene, asked: ChangeRow, who: Principal) -> None:
+def test_a_machine_approves(scene: Scene, pending_change: ChangeRow, who: Principal) -> None:
     scene.keys[who.id] = scene.platform.keyring.signer_for("https://falaj.dev/evidence/scan/v1")
-    envelope = scene.signed(who, asked.id)
+    envelope = scene.signed(who, pending_change.id)
     with pytest.raises(FalajError), scene.platform.database.transaction() as session:
-        changes.approve(scene.platform.turn(session), who, asked.id, envelope)
+        changes.approve(scene.platform.turn(session), who, pending_change.id, envelope)
 
 
 def test_a_rung_is_skipped(scene: Scene) -> None:
-    omar, made = scene.person("omar", "ml-engineer"), scene.release()
+    omar, release_row = scene.person("omar", "ml-engineer"), scene.release()
     with pytest.raises(ForbiddenError, match="rung-skipped"):
-        scene.request(omar, made, "test")
-    scene.to_dev(made)
+        scene.request(omar, release_row, "test")
+    scene.to_dev(release_row)
     for environment in ("pre-prod", "prod"):
         with pytest.raises(ForbiddenError, match="rung-skipped"):
-            scene.request(omar, made, environment, "emergency")
+            scene.request(omar, release_row, environment, "emergency")
 
 
 def test_a_standard_change_of_a_model_that_is_not_low_risk(scene: Scene) -> None:
-    omar, made = scene.person("omar", "ml-engineer"), scene.release(risk="medium")
+    omar, release_row = scene.person("omar", "ml-engineer"), scene.release(risk="medium")
     with pytest.raises(ForbiddenError, match="standard-needs-low-risk"):
-        scene.request(omar, made, "dev", "standard")
+        scene.request(omar, release_row, "dev", "standard")
 
 
 def test_evidence_is_missing(scene: Scene) -> None:
-    omar, made = scene.person("omar", "ml-engineer"), scene.release()
+    omar, release_row = scene.person("omar", "ml-engineer"), scene.release()
     with scene.platform.database.transaction() as session:
         session.execute(text("DELETE FROM evidence WHERE id = (SELECT max(id) FROM evidence)"))
     with pytest.raises(ForbiddenError, match="evidence-missing"):
-        scene.request(omar, made, "dev")
+        scene.request(omar, release_row, "dev")
 
 
-def test_the_digest_of_a_release_is_changed_in_the_database(scene: Scene, asked: ChangeRow) -> None:
+def test_the_digest_of_a_release_is_changed_in_the_database(scene: Scene, pending_change: ChangeRow) -> None:
     ana = scene.person("ana", "release-manager")
     with scene.platform.database.transaction() as session:
         session.execute(text("UPDATE releases SET digest = :digest"), {"digest": "sha256:" + "0" * 64})
-    refused(scene, ana, asked, "evidence-missing", scene.signed(ana, asked.id))
+    refused(scene, ana, pending_change, "evidence-missing", scene.signed(ana, pending_change.id))
 
 
 def test_health_data_leaves_its_jurisdiction(scene: Scene) -> None:
@@ -210,39 +216,45 @@ def test_health_data_leaves_its_jurisdiction(scene: Scene) -> None:
 
     spec = PlatformSpec.default()
     scene.settle(replace(spec, locations={"local": LocationSpec("local", jurisdiction="DE")}))
-    made = scene.release(health=True)
+    release_row = scene.release(health=True)
     with pytest.raises(ForbiddenError, match="residency"):
-        scene.request(scene.person("omar", "ml-engineer"), made, "dev")
+        scene.request(scene.person("omar", "ml-engineer"), release_row, "dev")
 
 
 def test_an_approval_counts_no_more_when_the_approver_was_locked_before_it_is_carried_out(
-    scene: Scene, asked: ChangeRow
+    scene: Scene, pending_change: ChangeRow
 ) -> None:
     ana = scene.person("ana", "release-manager")
-    scene.approve(ana, asked.id)
+    scene.approve(ana, pending_change.id)
     with scene.platform.database.transaction() as session:
         administration.lock(session, session.get_one(AccountRow, "user:ana"), "left", "user:root", scene.now)
-    assert scene.deployed(asked.id).state == "void"
+    assert scene.deployed(pending_change.id).state == "void"
     assert scene.serving("pre-prod") is None
 
 
-def test_an_approval_is_changed_in_the_database(scene: Scene, asked: ChangeRow) -> None:
+def test_an_approval_is_changed_in_the_database(scene: Scene, pending_change: ChangeRow) -> None:
     """The quorum of the row is lowered by hand: no approval is there, and the location asks for its own number."""
     with scene.platform.database.transaction() as session:
-        session.execute(text("UPDATE changes SET state = 'approved' WHERE id = :id"), {"id": asked.id})
-        session.execute(text("UPDATE processes SET state = 'approved', wake_at = 0 WHERE id = :id"), {"id": asked.id})
-    assert scene.deployed(asked.id).state == "void"
+        session.execute(text("UPDATE changes SET state = 'approved' WHERE id = :id"), {"id": pending_change.id})
+        session.execute(
+            text("UPDATE processes SET state = 'approved', wake_at = 0 WHERE id = :id"), {"id": pending_change.id}
+        )
+    assert scene.deployed(pending_change.id).state == "void"
     assert scene.serving("pre-prod") is None
 
 
 def test_approve_and_revoke_at_once(tmp_path: Path, database: Database) -> None:
     """Whichever comes first, a revoked release does not serve."""
     scene = open_scene(tmp_path, database)
-    omar, ana, made = scene.person("omar", "ml-engineer"), scene.person("ana", "release-manager"), scene.release()
-    scene.to_dev(made)
-    scene.promoted(omar, made, "test")
-    asked = scene.request(omar, made, "pre-prod")
-    envelope = scene.signed(ana, asked.id)
+    omar, ana, release_row = (
+        scene.person("omar", "ml-engineer"),
+        scene.person("ana", "release-manager"),
+        scene.release(),
+    )
+    scene.to_dev(release_row)
+    scene.promoted(omar, release_row, "test")
+    pending_change = scene.request(omar, release_row, "pre-prod")
+    envelope = scene.signed(ana, pending_change.id)
 
     def revoke() -> None:
         with scene.platform.database.transaction() as session:
@@ -250,7 +262,7 @@ def test_approve_and_revoke_at_once(tmp_path: Path, database: Database) -> None:
 
     def approve() -> None:
         try:
-            scene.approve(ana, asked.id, envelope)
+            scene.approve(ana, pending_change.id, envelope)
             scene.work()
         except FalajError:
             return
@@ -258,14 +270,14 @@ def test_approve_and_revoke_at_once(tmp_path: Path, database: Database) -> None:
     with ThreadPoolExecutor(2) as pool:
         for each in [pool.submit(approve), pool.submit(revoke)]:
             each.result()
-    scene.deployed(asked.id)
-    assert scene.state(made) == "revoked"
+    scene.deployed(pending_change.id)
+    assert scene.state(release_row) == "revoked"
     assert [scene.serving(rung) for rung in ("dev", "test", "pre-prod")] == [None, None, None]
 
 
-def test_nothing_is_admitted_when_the_log_cannot_be_written(scene: Scene, asked: ChangeRow) -> None:
+def test_nothing_is_admitted_when_the_log_cannot_be_written(scene: Scene, pending_change: ChangeRow) -> None:
     ana = scene.person("ana", "release-manager")
-    scene.approve(ana, asked.id)
+    scene.approve(ana, pending_change.id)
     with scene.platform.database.transaction() as session:
         session.execute(
             text("CREATE TRIGGER full BEFORE INSERT ON audit_leaves BEGIN SELECT RAISE(ABORT, 'full'); END")
@@ -273,16 +285,18 @@ def test_nothing_is_admitted_when_the_log_cannot_be_written(scene: Scene, asked:
     with pytest.raises(Exception, match="full"):
         scene.work()
     with scene.platform.database.reading() as session:
-        assert session.query(AdmissionRow).filter_by(change_id=asked.id).count() == 0
+        assert session.query(AdmissionRow).filter_by(change_id=pending_change.id).count() == 0
     assert scene.serving("pre-prod") is None
 
 
 def test_names_with_quotes_newlines_and_bidi_stand_in_the_log_as_they_are(scene: Scene) -> None:
-    omar, made = scene.person("omar", "ml-engineer"), scene.release()
+    omar, release_row = scene.person("omar", "ml-engineer"), scene.release()
     reason = 'x"}\n{"kind":"change.approved"}\u202e\u0000 \'; DROP TABLE changes; --'.replace("\u0000", "")
-    asked = scene.request(omar, made, "dev", reason=reason)
+    pending_change = scene.request(omar, release_row, "dev", reason=reason)
     with scene.platform.database.reading() as session:
-        entry = audit.entries(session, audit.Wanted(kind="change.requested", subject=f"change/{asked.id}"))[0]
+        entry = audit.entries(
+            session, audit.EntryFilter(kind="change.requested", subject=f"change/{pending_change.id}")
+        )[0]
         assert entry.details is not None
         assert entry.details["reason"] == reason
         assert all("\n" not in leaf for leaf in session.scalars(text("SELECT text FROM audit_leaves")))
@@ -300,10 +314,10 @@ def test_a_key_of_two_people_is_not_registered(scene: Scene) -> None:
         assert len(session.query(ApprovalKeyRow).all()) == 1
 
 
-def test_the_approval_error_says_what_differs(scene: Scene, asked: ChangeRow) -> None:
+def test_the_approval_error_says_what_differs(scene: Scene, pending_change: ChangeRow) -> None:
     ana = scene.person("ana", "release-manager")
     with pytest.raises(ApprovalError, match="commit, snapshots"):
-        scene.approve(ana, asked.id, scene.signed(ana, asked.id, commit="0" * 40, snapshots=[]))
+        scene.approve(ana, pending_change.id, scene.signed(ana, pending_change.id, commit="0" * 40, snapshots=[]))
 
 
 def written(scene: Scene, change: ChangeRow, **columns: Any) -> None:
@@ -327,40 +341,40 @@ def nothing_came_of_it(scene: Scene, change: ChangeRow) -> None:
     assert scene.change(change.id).state == "void"
 
 
-def test_a_quorum_that_was_written_into_the_row(scene: Scene, asked: ChangeRow) -> None:
-    written(scene, asked)
-    nothing_came_of_it(scene, asked)
+def test_a_quorum_that_was_written_into_the_row(scene: Scene, pending_change: ChangeRow) -> None:
+    written(scene, pending_change)
+    nothing_came_of_it(scene, pending_change)
 
 
-def test_a_kind_that_was_written_into_the_row(scene: Scene, asked: ChangeRow) -> None:
-    written(scene, asked, kind="standard")
-    nothing_came_of_it(scene, asked)
+def test_a_kind_that_was_written_into_the_row(scene: Scene, pending_change: ChangeRow) -> None:
+    written(scene, pending_change, kind="standard")
+    nothing_came_of_it(scene, pending_change)
 
 
-def test_an_approval_that_was_written_into_the_database(scene: Scene, asked: ChangeRow) -> None:
+def test_an_approval_that_was_written_into_the_database(scene: Scene, pending_change: ChangeRow) -> None:
     ana = scene.person("ana", "release-manager")
-    given = scene.signed(ana, asked.id, digest="sha256:" + "0" * 64)
+    forged_approval = scene.signed(ana, pending_change.id, digest="sha256:" + "0" * 64)
     with scene.platform.database.transaction() as session:
         session.add(
             ApprovalRow(
-                change_id=asked.id, approver=ana.id, key_id=scene.keys[ana.id].key_id, digest="sha256:0",
-                envelope=dict(given), approved_at=scene.now,
+                change_id=pending_change.id, approver=ana.id, key_id=scene.keys[ana.id].key_id, digest="sha256:0",
+                envelope=dict(forged_approval), approved_at=scene.now,
             )
         )  # fmt: skip
-    written(scene, asked)
-    nothing_came_of_it(scene, asked)
+    written(scene, pending_change)
+    nothing_came_of_it(scene, pending_change)
 
 
-def test_a_requester_who_was_written_into_the_row(scene: Scene, asked: ChangeRow) -> None:
+def test_a_requester_who_was_written_into_the_row(scene: Scene, pending_change: ChangeRow) -> None:
     """Omar could approve his own change, were it somebody else's; what others signed names him."""
-    scene.approve(scene.person("ana", "release-manager"), asked.id)
-    written(scene, asked, requester="user:ben")
-    nothing_came_of_it(scene, asked)
+    scene.approve(scene.person("ana", "release-manager"), pending_change.id)
+    written(scene, pending_change, requester="user:ben")
+    nothing_came_of_it(scene, pending_change)
 
 
 def test_an_environment_below_that_was_written_into_the_database(scene: Scene) -> None:
-    omar, made = scene.person("omar", "ml-engineer"), scene.release()
-    scene.to_dev(made)
+    omar, release_row = scene.person("omar", "ml-engineer"), scene.release()
+    scene.to_dev(release_row)
     with scene.platform.database.engine.begin() as connection:
         connection.execute(
             text(
@@ -369,4 +383,4 @@ def test_an_environment_below_that_was_written_into_the_database(scene: Scene) -
             )
         )
     with pytest.raises(ForbiddenError, match="rung"):
-        scene.request(omar, made, "pre-prod")
+        scene.request(omar, release_row, "pre-prod")

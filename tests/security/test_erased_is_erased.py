@@ -20,9 +20,9 @@ import pytest
 from sqlalchemy import text
 
 from falaj.api.platform import Platform
-from falaj.api.routers import keys as router
+from falaj.api.routers import keys
 from falaj.cli import doctor
-from falaj.control.runs import scratch
+from falaj.control.runs import run_folder
 from falaj.core.home import Home
 from falaj.core.principal import Principal, PrincipalKind
 from falaj.storage import Database, ProjectRow, ReleaseRow, RunRow
@@ -40,19 +40,19 @@ def platform(tmp_path: Path) -> Iterator[Platform]:
     home = Home(tmp_path / "home", {}).prepare()
     database = Database(home.database_url, open_book(home.root, home.keys))
     database.migrate()
-    found = Platform(home, database)
-    found.home.token  # noqa: B018 - made
-    found.store.put_bytes(ROWS)
-    found.keyring  # noqa: B018 - made
-    yield found
+    instance = Platform(home, database)
+    instance.home.token  # noqa: B018 - made
+    instance.store.put_bytes(ROWS)
+    instance.keyring  # noqa: B018 - made
+    yield instance
     database.close()
 
 
 def destroyed(platform: Platform) -> bytes:
     """Destroy the key of all data; return what it was wrapped as."""
-    router.rotate(router.ScopeWish(), platform, ADMIN)  # the rows know the key now
+    keys.rotate(keys.ScopeWish(), platform, ADMIN)  # the rows know the key now
     old = next(key for key in platform.keys.entries() if key.state is KeyState.RETIRED)
-    router.destroy(old.id, router.DestroyWish(reason="request 17"), platform, ADMIN)
+    keys.destroy(old.id, keys.DestroyWish(reason="request 17"), platform, ADMIN)
     return old.wrapped.encode()
 
 
@@ -148,8 +148,8 @@ def test_the_oracle_finds_copies_in_any_form_and_place(platform: Platform, plant
     if path.suffix == ".csv" and place == "store/seen":
         path = path.rename(path.with_suffix(".json"))
         path.write_text(json.dumps({"blob": ROW.decode()}))
-    found = unexplained(platform.home.root)
-    assert found == [str(path.relative_to(platform.home.root))]
+    leak_paths = unexplained(platform.home.root)
+    assert leak_paths == [str(path.relative_to(platform.home.root))]
 
 
 def test_the_oracle_finds_a_copy_in_the_database(platform: Platform) -> None:
@@ -189,8 +189,8 @@ def test_the_copies_that_mlflow_has_go_with_the_key(platform: Platform) -> None:
         (platform.home.mlflow_artifacts / name / "artifacts" / "model").mkdir(parents=True)
         _plain(platform.home.mlflow_artifacts / name / "artifacts" / "model")
     destroyed(platform)
-    left = [path.parts[-4] for path in platform.home.mlflow_artifacts.rglob("*.csv")]
-    assert left == ["earlier"]
+    remaining_folders = [path.parts[-4] for path in platform.home.mlflow_artifacts.rglob("*.csv")]
+    assert remaining_folders == ["earlier"]
 
 
 def test_the_list_of_keys_that_was_replaced_is_overwritten(platform: Platform) -> None:
@@ -210,7 +210,7 @@ def test_a_run_leaves_its_logs_alone(tmp_path: Path) -> None:
         _plain(run_dir / name)
     (run_dir / "worktree.index").write_bytes(ROWS)
     (run_dir / "link").symlink_to(tmp_path)
-    scratch.clear(run_dir)
+    run_folder.clear(run_dir)
     assert [path.name for path in run_dir.iterdir()] == ["logs"] and (run_dir / "logs" / "table.csv").exists()
     assert tmp_path.exists()
 
@@ -219,7 +219,7 @@ def test_what_a_killed_worker_left_goes_when_the_next_one_starts(tmp_path: Path)
     for name in ("ended", "open"):
         (tmp_path / name / "checks").mkdir(parents=True)
         _plain(tmp_path / name / "checks")
-    scratch.sweep(tmp_path, lambda run_id: run_id == "open")
+    run_folder.sweep(tmp_path, lambda run_id: run_id == "open")
     assert not (tmp_path / "ended" / "checks").exists() and (tmp_path / "open" / "checks" / "table.csv").exists()
 
 

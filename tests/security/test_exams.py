@@ -16,11 +16,11 @@ from falaj.config.platform_spec import EnvironmentSpec
 from falaj.control.changes.requirements import shortfalls
 from falaj.control.notary import DoesNotRecomputeError, open_office
 from falaj.core.home import Home
-from tests.build.checks import conftest as scenes
+from tests.build.checks import conftest
 from tests.build.checks.conftest import Bench, flights, threshold
 from tests.control.notary.claims import true_claims
 
-bench, models = scenes.bench, scenes.models
+bench, models = conftest.bench, conftest.models
 
 PREPARE = """
 import os
@@ -51,7 +51,7 @@ def exam(bench: Bench, tmp_path: Path, prepare: str) -> None:
     table.with_columns(metres=pl.col("distance") * 1000).drop("distance", "carrier").write_csv(source)
     bench.keep("exam", source)
     data = {"exam": SourceSpec("exam", f"file://{source}", "public", "AE", exam=True, prepare=prepare)}
-    bench.spec = scenes.replace(bench.spec, data=data)
+    bench.spec = conftest.replace(bench.spec, data=data)
     boxes = repr([str(bench.root / "checks"), str(source.parent), str(bench.root / "store")])
     bench.write("prep.py", PREPARE.replace("BOXES", boxes))
     bench.gates(threshold("auc", ">=", 0.7, "exam"))
@@ -60,15 +60,15 @@ def exam(bench: Bench, tmp_path: Path, prepare: str) -> None:
 def test_the_project_prepares_features_and_sees_no_label(bench: Bench, models: dict[str, Path], tmp_path: Path) -> None:
     bench.keep("fit", models["good"])
     exam(bench, tmp_path, "prep:prepare")
-    (found,) = run_gates(bench.context())
-    assert found.passed and found.rows == 600, found.reason
+    (gate_result,) = run_gates(bench.context())
+    assert gate_result.passed and gate_result.rows == 600, gate_result.reason
 
 
 def test_rows_cannot_be_left_out_of_an_exam(bench: Bench, models: dict[str, Path], tmp_path: Path) -> None:
     bench.keep("fit", models["good"])
     exam(bench, tmp_path, "prep:shorter")
-    (found,) = run_gates(bench.context())
-    assert not found.passed and "gave 10 rows for 600" in found.reason
+    (gate_result,) = run_gates(bench.context())
+    assert not gate_result.passed and "gave 10 rows for 600" in gate_result.reason
 
 
 EXAM = """
@@ -105,7 +105,7 @@ def test_no_step_may_read_an_exam(tmp_path: Path, source: str, inputs: str, word
 def test_an_exam_that_was_trained_on_is_none(tmp_path: Path) -> None:
     case = true_claims(Home(tmp_path / "home", {}), tmp_path / "made")
     first, *others = case.claims.gates
-    pinned = msgspec.structs.replace(first, record=scenes.replace(first.record, exam="pinned"))
+    pinned = msgspec.structs.replace(first, record=conftest.replace(first.record, exam="pinned"))
     claims = msgspec.structs.replace(case.claims, gates=(pinned, *others))
     with pytest.raises(DoesNotRecomputeError, match="test is no exam in the project file"):
         case.office.attest(claims, case.tables)

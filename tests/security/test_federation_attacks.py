@@ -87,7 +87,7 @@ def test_a_token_that_brings_its_own_key(door: Door, place: str) -> None:
     brought = {"jwk": mine.as_dict(private=False), "jku": f"{door.liar.issuer}/mine", "x5u": f"{door.liar.issuer}/mine"}
     door.liar.sign = lambda header, claims: jwt.encode({**header, place: brought[place]}, claims, mine)
     assert door.refusal() == "its signature does not hold"
-    assert "/mine" not in door.liar.asked
+    assert "/mine" not in door.liar.requests
 
 
 def test_a_key_of_another_kind_than_the_signature(door: Door) -> None:
@@ -95,7 +95,7 @@ def test_a_key_of_another_kind_than_the_signature(door: Door) -> None:
     door.liar.published = [{**curve.as_dict(private=False), "alg": "ES256"}]
     door.liar.header = {"kid": "curve"}
     assert door.refusal() == "it is signed by an unknown key"
-    door.platform.federation._known.clear()
+    door.platform.federation._providers.clear()
     door.liar.published = [curve.as_dict(private=False)]
     assert door.refusal() == "its signature does not hold"
 
@@ -160,7 +160,7 @@ def test_a_flood_of_unknown_keys_asks_the_provider_once(door: Door) -> None:
     for number in range(8):
         door.liar.header = {"kid": f"unknown-{number}"}
         assert door.refusal() == "it is signed by an unknown key"
-    assert door.liar.asked.count("/keys") == 1
+    assert door.liar.requests.count("/keys") == 1
     door.liar.header = {}
     assert door.log_in()["id"] == "user:omar"
 
@@ -205,7 +205,7 @@ def test_an_answer_of_another_provider(door: Door) -> None:
     back = door.come_back(door.start(), iss="https://login.example.org")
     assert "another issuer" in query(back.headers["location"])["error_description"]
     door.liar.changes = {"authorization_response_iss_parameter_supported": True}
-    door.platform.federation._known.clear()
+    door.platform.federation._providers.clear()
     back = door.come_back(door.start())
     assert "another issuer" in query(back.headers["location"])["error_description"]
     assert door.liar.forms == []
@@ -237,9 +237,9 @@ def test_a_login_that_would_return_to_somebody_else(door: Door, address: str) ->
 
 
 def test_the_host_header_does_not_choose_where_the_provider_sends_browsers(door: Door) -> None:
-    wanted = {"challenge": logins.s256(VERIFIER), "return_to": "/"}
+    query_params = {"challenge": logins.s256(VERIFIER), "return_to": "/"}
     begun = door.api.get(
-        "/api/v1/auth/oidc/start", params=wanted, headers={"host": "evil.example"}, follow_redirects=False
+        "/api/v1/auth/oidc/start", params=query_params, headers={"host": "evil.example"}, follow_redirects=False
     )
     assert query(begun.headers["location"])["redirect_uri"] == f"{PUBLIC}/api/v1/auth/oidc/callback"
 
@@ -398,12 +398,12 @@ def test_a_security_keys_proof_approves_what_it_signed_and_nothing_else(scene: S
     release, key = scene.release(), SoftwareKey(PUBLIC, "localhost")
     scene.to_dev(release)
     scene.promoted(omar, release, "test")
-    asked = scene.request(omar, release, "pre-prod")
-    signed = scene.signed(rania, asked.id)
+    pending_change = scene.request(omar, release, "pre-prod")
+    signed = scene.signed(rania, pending_change.id)
     statement = hashlib.sha256(base64.b64decode(signed["payload"])).hexdigest()
     touched = _touch(scene, rania, key, OTHER, scene.now)
     with pytest.raises(AssertionNeededError), scene.platform.database.transaction() as session:
-        changes.approve(scene.platform.turn(session), touched, asked.id, signed)
+        changes.approve(scene.platform.turn(session), touched, pending_change.id, signed)
     touched = _touch(scene, rania, key, statement, scene.now)
     with scene.platform.database.transaction() as session:
-        assert changes.approve(scene.platform.turn(session), touched, asked.id, signed).state == "approved"
+        assert changes.approve(scene.platform.turn(session), touched, pending_change.id, signed).state == "approved"

@@ -11,10 +11,10 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from falaj.api.platform import Platform
-from falaj.control import releases as release
+from falaj.control import releases
 from falaj.control.releases.owners import ForeignModelError, owner_of, refusal
 from falaj.control.runs.checkout import checked_out
-from falaj.control.runs.outcome import Order
+from falaj.control.runs.contract import RunSpec
 from falaj.core.home import Home
 from falaj.integrations.git import GitInputError, create_remote
 from falaj.storage import EndpointRow, ProjectRow, ReleaseRow, RunRow
@@ -53,8 +53,8 @@ def publish(platform: Platform, project: str, model: str, run_id: str) -> None:
         )
         session.add(run)
         session.flush()
-        candidate = release.Candidate(model, "sha256:" + "0" * 64, (), {"retrain": [{"on": "drift"}]}, None)
-        release.publish(session, run, candidate, 1.0)
+        candidate = releases.Candidate(model, "sha256:" + "0" * 64, (), {"retrain": [{"on": "drift"}]}, None)
+        releases.publish(session, run, candidate, 1.0)
 
 
 def test_another_project_cannot_publish_a_release_of_the_model(platform: Platform) -> None:
@@ -84,7 +84,7 @@ def _forged_release(platform: Platform) -> None:
         )  # fmt: skip
 
 
-ASKED: list[tuple[str, str, dict[str, Any] | None]] = [
+REQUESTS: list[tuple[str, str, dict[str, Any] | None]] = [
     ("POST", "/predictions/exports", {"endpoint": "prod/delay", "location": "local", "since": 0, "until": 1e10}),
     ("GET", "/models/delay/drift?environment=prod", None),
     ("GET", "/models/delay/performance?environment=prod", None),
@@ -95,7 +95,7 @@ ASKED: list[tuple[str, str, dict[str, Any] | None]] = [
 ]
 
 
-@pytest.mark.parametrize(("method", "path", "body"), ASKED, ids=[path for _, path, _ in ASKED])
+@pytest.mark.parametrize(("method", "path", "body"), REQUESTS, ids=[path for _, path, _ in REQUESTS])
 def test_the_owner_decides_and_not_the_newest_release(
     lina: TestClient, platform: Platform, method: str, path: str, body: dict[str, Any] | None
 ) -> None:
@@ -118,12 +118,12 @@ def test_only_an_administrator_who_just_proved_it_moves_a_model(
     publish(platform, "flights", "delay", "run1")
     publish(platform, "loans", "credit", "run2")
     grant(platform.database, "root", "admin")
-    wish = {"project": "loans", "reason": "the team has moved"}
-    assert lina.put("/api/v1/models/delay/owner", json=wish).status_code == 403
+    owner_request = {"project": "loans", "reason": "the team has moved"}
+    assert lina.put("/api/v1/models/delay/owner", json=owner_request).status_code == 403
     stale = acting_as(app, person("root", step_up_at=time.time() - 3600, step_up_method="totp"))
-    assert stale.put("/api/v1/models/delay/owner", json=wish).status_code in (401, 403)
+    assert stale.put("/api/v1/models/delay/owner", json=owner_request).status_code in (401, 403)
     fresh = acting_as(app, person("root", step_up_at=time.time(), step_up_method="totp"))
-    assert fresh.put("/api/v1/models/delay/owner", json=wish).json() == {"model": "delay", "project": "loans"}
+    assert fresh.put("/api/v1/models/delay/owner", json=owner_request).json() == {"model": "delay", "project": "loans"}
     with platform.database.reading() as session:
         assert owner_of(session, "delay") == "loans"
     assert lina.get("/api/v1/releases/delay@1").status_code == 200
@@ -149,12 +149,12 @@ def test_folders_of_the_machine_are_for_who_administers_it(
     own = create_remote(platform.home, "loans")
     assert lina.post("/api/v1/projects", json={"name": "loans", "repository": str(own)}).status_code == 201
     at_home = TestClient(app, headers={"authorization": f"Bearer {platform.home.token}"})
-    wish = {"name": "local", "repository": str(tmp_path)}
-    assert at_home.post("/api/v1/projects", json=wish).status_code == 201
+    project_request = {"name": "local", "repository": str(tmp_path)}
+    assert at_home.post("/api/v1/projects", json=project_request).status_code == 201
 
 
 def test_a_run_does_not_read_a_repository_that_was_registered_another_way(platform: Platform) -> None:
     honest = create_remote(platform.home, "honest")
-    order = Order("run1", str(honest), "", COMMIT, "", {}, "manual", project="loans")
+    order = RunSpec("run1", str(honest), "", COMMIT, "", {}, "manual", project="loans")
     with pytest.raises(GitInputError, match="another project"), checked_out(order, platform.home):
         pass

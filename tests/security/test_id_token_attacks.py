@@ -23,7 +23,7 @@ from falaj.core.principal import PrincipalKind
 from falaj.trust.identity import NewAccount, accounts, authenticate
 from falaj.trust.identity.errors import IdentityTakenError
 from falaj.trust.identity.federation.errors import FederatedLoginError
-from falaj.trust.identity.federation.logins import Answer, Logins, s256
+from falaj.trust.identity.federation.logins import Logins, RedirectResponse, s256
 from falaj.trust.identity.federation.provider import Attempt, Provider, ProviderSettings
 from falaj.trust.identity.federation.web import Web
 from tests.databases import migrated_sqlite
@@ -46,7 +46,7 @@ class FakeProvider:
 
     url: str = ""
     token: str = ""
-    asked: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
 
     def answer(self, path: str) -> dict[str, Any]:
         """The document behind a path."""
@@ -69,7 +69,7 @@ def listening() -> Iterator[FakeProvider]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            fake.asked.append(self.path)
+            fake.requests.append(self.path)
             content = json.dumps(fake.answer(self.path)).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(content)))
@@ -97,7 +97,7 @@ def listening() -> Iterator[FakeProvider]:
 def fake(listening: FakeProvider) -> FakeProvider:
     """The server, as it is before an attack."""
     listening.token = ""
-    listening.asked.clear()
+    listening.requests.clear()
     return listening
 
 
@@ -109,8 +109,8 @@ def provider(fake: FakeProvider) -> Provider:
 
 def claims_of(fake: FakeProvider) -> Claims:
     """What an honest token says."""
-    said = {"iss": fake.url, "aud": CLIENT, "sub": "u-1", "nonce": ATTEMPT.nonce, "groups": ["team"]}
-    return {**said, "iat": NOW, "exp": NOW + 300, "email": "ana@example.org", "email_verified": True}
+    base_claims = {"iss": fake.url, "aud": CLIENT, "sub": "u-1", "nonce": ATTEMPT.nonce, "groups": ["team"]}
+    return {**base_claims, "iat": NOW, "exp": NOW + 300, "email": "ana@example.org", "email_verified": True}
 
 
 def signed(claims: Claims, key: RSAKey = KEY, kid: str = "one") -> str:
@@ -118,9 +118,11 @@ def signed(claims: Claims, key: RSAKey = KEY, kid: str = "one") -> str:
     return jws.serialize_compact({"alg": "RS256", "kid": kid}, json.dumps(claims), key)
 
 
-@pytest.mark.parametrize("said", [False, None, "true", 1])
-def test_an_address_that_is_not_verified_is_nobodys(fake: FakeProvider, provider: Provider, said: object) -> None:
-    fake.token = signed({**claims_of(fake), "email_verified": said})
+@pytest.mark.parametrize("claim_value", [False, None, "true", 1])
+def test_an_address_that_is_not_verified_is_nobodys(
+    fake: FakeProvider, provider: Provider, claim_value: object
+) -> None:
+    fake.token = signed({**claims_of(fake), "email_verified": claim_value})
     assert provider.person("code", ATTEMPT, None, NOW).email is None
 
 
@@ -128,11 +130,11 @@ def test_unknown_keys_do_not_make_the_platform_hammer_the_provider(fake: FakePro
     for n in range(5):
         fake.token = signed(claims_of(fake), STRANGER, f"unknown-{n}")
         refused(provider, "unknown key", NOW + n)
-    assert fake.asked.count("/keys") == 1
+    assert fake.requests.count("/keys") == 1
     refused(provider, "unknown key", NOW + 59.9)
-    assert fake.asked.count("/keys") == 1
+    assert fake.requests.count("/keys") == 1
     refused(provider, "unknown key", NOW + 61.0)
-    assert fake.asked.count("/keys") == 2
+    assert fake.requests.count("/keys") == 2
 
 
 def test_an_answer_of_another_issuer_is_refused_before_its_code_is_sent(fake: FakeProvider, provider: Provider) -> None:
@@ -140,7 +142,7 @@ def test_an_answer_of_another_issuer_is_refused_before_its_code_is_sent(fake: Fa
     with pytest.raises(FederatedLoginError) as caught:
         provider.person("code", ATTEMPT, "https://evil.example", NOW)
     assert caught.value.code == "federation.token"
-    assert "/token" not in fake.asked
+    assert "/token" not in fake.requests
 
 
 @pytest.fixture
@@ -152,13 +154,13 @@ def logins(fake: FakeProvider, provider: Provider, tmp_path: Path) -> Iterator[L
     database.close()
 
 
-def begun(fake: FakeProvider, logins: Logins, said: Claims | None = None) -> Answer:
+def begun(fake: FakeProvider, logins: Logins, extra_claims: Claims | None = None) -> RedirectResponse:
     """Begin a login, let the provider make an honest token for it, and return its answer."""
     started = logins.start(s256(VERIFIER), RETURN, NOW)
-    asked = dict(parse_qsl(urlsplit(started.address).query))
-    assert asked["code_challenge_method"] == "S256"
-    fake.token = signed({**claims_of(fake), "nonce": asked["nonce"], **(said or {})})
-    return Answer(asked["state"], started.browser, "code")
+    login_query = dict(parse_qsl(urlsplit(started.address).query))
+    assert login_query["code_challenge_method"] == "S256"
+    fake.token = signed({**claims_of(fake), "nonce": login_query["nonce"], **(extra_claims or {})})
+    return RedirectResponse(login_query["state"], started.browser, "code")
 
 
 def returned(address: str) -> dict[str, str]:
@@ -184,8 +186,8 @@ def test_a_state_in_another_browser_is_refused_and_stays_good_in_its_own(fake: F
 def local_account(logins: Logins) -> None:
     """An account of the platform's own, of ana."""
     with logins.database.transaction() as session:
-        wish = NewAccount(PrincipalKind.USER, "ana", accounts.LOCAL, "ana@example.org")
-        accounts.create(session, wish, "user:ana", NOW)
+        new_account = NewAccount(PrincipalKind.USER, "ana", accounts.LOCAL, "ana@example.org")
+        accounts.create(session, new_account, "user:ana", NOW)
 
 
 def test_a_local_account_is_not_taken_over_by_its_address(fake: FakeProvider, logins: Logins) -> None:

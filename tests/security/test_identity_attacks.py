@@ -18,8 +18,8 @@ from falaj.storage import Database
 from falaj.storage.policy_tables import RoleBindingRow
 from falaj.supply_chain.attestations import Signer, load_or_create_key
 from falaj.trust.identity import (
-    Doorkeeper,
-    Newcomer,
+    Authenticator,
+    FirstAdministrator,
     NewToken,
     Proof,
     accounts,
@@ -51,7 +51,7 @@ from tests.trust.identity.test_login import code, enrolled
 __all__ = ["authority", "keeper", "person", "vault"]
 
 Person = Callable[..., Principal]
-ROOT = Newcomer("root", "root@example.org", PASSWORD)
+ROOT = FirstAdministrator("root", "root@example.org", PASSWORD)
 
 
 @pytest.fixture
@@ -66,14 +66,14 @@ def platform(tmp_path: Path, database: Database) -> Platform:
 
 @pytest.fixture
 def client(platform: Platform) -> Iterator[TestClient]:
-    with TestClient(app_of(platform), raise_server_exceptions=False) as made:
-        yield made
+    with TestClient(app_of(platform), raise_server_exceptions=False) as http_client:
+        yield http_client
 
 
 # One-time links
 
 
-def test_a_setup_link_is_used_once(keeper: Doorkeeper, tmp_path: Path) -> None:
+def test_a_setup_link_is_used_once(keeper: Authenticator, tmp_path: Path) -> None:
     link = (offer_setup(keeper.database, tmp_path, "http://x", NOW) or tmp_path).read_text()
     make_first_administrator(keeper.database, keeper.passwords, link, ROOT, NOW)
     with pytest.raises(RefusedError) as caught:
@@ -81,13 +81,13 @@ def test_a_setup_link_is_used_once(keeper: Doorkeeper, tmp_path: Path) -> None:
     assert caught.value.code == "identity.link-used"
 
 
-def test_a_setup_link_is_used_once_even_at_once(keeper: Doorkeeper, tmp_path: Path) -> None:
+def test_a_setup_link_is_used_once_even_at_once(keeper: Authenticator, tmp_path: Path) -> None:
     link = (offer_setup(keeper.database, tmp_path, "http://x", NOW) or tmp_path).read_text()
 
     def use(number: int) -> str:
-        wish = Newcomer(f"root{number}", f"root{number}@example.org", PASSWORD)
+        new_administrator = FirstAdministrator(f"root{number}", f"root{number}@example.org", PASSWORD)
         try:
-            make_first_administrator(keeper.database, keeper.passwords, link, wish, NOW)
+            make_first_administrator(keeper.database, keeper.passwords, link, new_administrator, NOW)
         except RefusedError as error:
             return error.code
         return "made"
@@ -98,18 +98,18 @@ def test_a_setup_link_is_used_once_even_at_once(keeper: Doorkeeper, tmp_path: Pa
 
 @pytest.mark.parametrize("change", [lambda s: s[:-1] + "!", lambda s: "", lambda s: s + "x", lambda s: s.upper()])
 def test_a_guessed_setup_link_is_refused_before_anything_is_hashed(
-    keeper: Doorkeeper, tmp_path: Path, change: Callable[[str], str]
+    keeper: Authenticator, tmp_path: Path, change: Callable[[str], str]
 ) -> None:
     link = (offer_setup(keeper.database, tmp_path, "http://x", NOW) or tmp_path).read_text()
     counted = CountingPasswords()
     with pytest.raises(RefusedError) as caught:
         make_first_administrator(keeper.database, counted, change(link), ROOT, NOW)
     assert caught.value.code == "identity.link"
-    assert counted.asked == []
+    assert counted.requests == []
 
 
 def test_a_password_link_makes_no_administrator_and_a_setup_link_no_password(
-    keeper: Doorkeeper, person: Person, tmp_path: Path
+    keeper: Authenticator, person: Person, tmp_path: Path
 ) -> None:
     ana = person("ana")
     setup = (offer_setup(keeper.database, tmp_path, "http://x", NOW) or tmp_path).read_text()
@@ -125,15 +125,15 @@ def test_a_password_link_makes_no_administrator_and_a_setup_link_no_password(
 
 
 def test_a_password_link_is_used_once_expires_and_does_not_open_a_locked_account(
-    keeper: Doorkeeper, person: Person
+    keeper: Authenticator, person: Person
 ) -> None:
     ana = person("ana")
 
-    def made(now: float) -> str:
+    def make_token(now: float) -> str:
         with keeper.database.transaction() as session:
             return administration.new_link(session, accounts.find(session, ana.id), "user:root", now)
 
-    first, second = made(NOW), made(NOW + 1)
+    first, second = make_token(NOW), make_token(NOW + 1)
     with pytest.raises(RefusedError):  # a new link voids the one before
         keeper.choose_password(first, PASSWORD + "2", NOW + 2)
     with pytest.raises(RefusedError):
@@ -142,7 +142,7 @@ def test_a_password_link_is_used_once_expires_and_does_not_open_a_locked_account
     with pytest.raises(RefusedError) as caught:
         keeper.choose_password(second, PASSWORD + "3", NOW + 2)
     assert caught.value.code == "identity.link-used"
-    third = made(NOW + 3)
+    third = make_token(NOW + 3)
     with keeper.database.transaction() as session:
         administration.lock(session, accounts.find(session, ana.id), "left", "user:root", NOW + 4)
     with pytest.raises(RefusedError):
@@ -152,7 +152,9 @@ def test_a_password_link_is_used_once_expires_and_does_not_open_a_locked_account
 # Guessing
 
 
-def test_guessing_a_password_is_slowed_down_and_the_right_one_must_wait_too(keeper: Doorkeeper, person: Person) -> None:
+def test_guessing_a_password_is_slowed_down_and_the_right_one_must_wait_too(
+    keeper: Authenticator, person: Person
+) -> None:
     person("ana")
     for _ in range(5):
         with pytest.raises(RefusedError):
@@ -164,7 +166,7 @@ def test_guessing_a_password_is_slowed_down_and_the_right_one_must_wait_too(keep
     keeper.log_in("ana", Proof(PASSWORD), NOW + 2)
 
 
-def test_guessing_many_at_once_gains_nothing(keeper: Doorkeeper, person: Person) -> None:
+def test_guessing_many_at_once_gains_nothing(keeper: Authenticator, person: Person) -> None:
     person("ana")
 
     def guess(_: int) -> type[Exception]:
@@ -179,7 +181,7 @@ def test_guessing_many_at_once_gains_nothing(keeper: Doorkeeper, person: Person)
     assert answers.count(RefusedError) == 5
 
 
-def test_guessing_a_one_time_password_is_slowed_down(keeper: Doorkeeper, person: Person) -> None:
+def test_guessing_a_one_time_password_is_slowed_down(keeper: Authenticator, person: Person) -> None:
     secret = enrolled(keeper, person("ana"))
     wrong = [f"{number:06}" for number in range(10) if f"{number:06}" != code(secret)][:5]
     for guess in wrong:
@@ -189,7 +191,7 @@ def test_guessing_a_one_time_password_is_slowed_down(keeper: Doorkeeper, person:
         keeper.log_in("ana", Proof(PASSWORD, code(secret)), NOW)
 
 
-def test_guessing_by_step_up_counts_as_well(keeper: Doorkeeper, person: Person) -> None:
+def test_guessing_by_step_up_counts_as_well(keeper: Authenticator, person: Person) -> None:
     ana = person("ana")
     with keeper.database.transaction() as session:
         secret = open_session(session, ana, "login", NOW)
@@ -208,19 +210,19 @@ class CountingPasswords(Passwords):
 
     def __init__(self) -> None:
         super().__init__(CHEAP)
-        self.asked: list[str] = []
+        self.requests: list[str] = []
 
-    def verify(self, kept: str | None, password: str) -> bool:
-        self.asked.append("verify")
-        return super().verify(kept, password)
+    def verify(self, stored_hash: str | None, password: str) -> bool:
+        self.requests.append("verify")
+        return super().verify(stored_hash, password)
 
     def hash(self, password: str) -> str:
-        self.asked.append("hash")
+        self.requests.append("hash")
         return super().hash(password)
 
 
 def test_unknown_invited_and_locked_names_cost_the_same_work_and_get_the_same_answer(
-    keeper: Doorkeeper, person: Person
+    keeper: Authenticator, person: Person
 ) -> None:
     person("ana")
     person("invited", password=None)
@@ -231,29 +233,29 @@ def test_unknown_invited_and_locked_names_cost_the_same_work_and_get_the_same_an
     for name, password in (("ana", "no"), ("nobody", "no"), ("invited", ""), ("locked", PASSWORD), ("Ünknown\n", "no")):
         counting = CountingPasswords()
         with pytest.raises(RefusedError) as caught:
-            Doorkeeper(keeper.database, counting, keeper.vault).log_in(name, Proof(password), NOW)
-        work.append(counting.asked)
+            Authenticator(keeper.database, counting, keeper.vault).log_in(name, Proof(password), NOW)
+        work.append(counting.requests)
         answers.append((caught.value.code, caught.value.message, caught.value.hint))
     assert work == [["verify"]] * 5
     assert len(set(answers)) == 1
 
 
 def test_a_hash_is_computed_in_full_for_a_name_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+    hash_parameters = []
     passwords = Passwords(CHEAP)
     real = type(CHEAP).verify
 
-    def verify(self: Any, kept: str, password: str) -> bool:
-        asked.append(kept.rpartition("$")[0].rpartition("$")[0])
-        return bool(real(self, kept, password))
+    def verify(self: Any, stored_hash: str, password: str) -> bool:
+        hash_parameters.append(stored_hash.rpartition("$")[0].rpartition("$")[0])
+        return bool(real(self, stored_hash, password))
 
     monkeypatch.setattr(type(CHEAP), "verify", verify)
     passwords.verify(None, "x")
     passwords.verify(CHEAP.hash("y"), "x")
-    assert asked[0] == asked[1] == "$argon2id$v=19$m=8,t=1,p=1"
+    assert hash_parameters[0] == hash_parameters[1] == "$argon2id$v=19$m=8,t=1,p=1"
 
 
-def test_unknown_names_must_wait_as_known_ones(keeper: Doorkeeper) -> None:
+def test_unknown_names_must_wait_as_known_ones(keeper: Authenticator) -> None:
     for _ in range(5):
         with pytest.raises(RefusedError):
             keeper.log_in("nobody", Proof("guess"), NOW)
@@ -264,7 +266,7 @@ def test_unknown_names_must_wait_as_known_ones(keeper: Doorkeeper) -> None:
 # Replay
 
 
-def test_a_one_time_password_is_taken_once(keeper: Doorkeeper, person: Person) -> None:
+def test_a_one_time_password_is_taken_once(keeper: Authenticator, person: Person) -> None:
     secret = enrolled(keeper, person("ana"))
     keeper.log_in("ana", Proof(PASSWORD, code(secret)), NOW)
     for older in (code(secret), code(secret, NOW - 30)):
@@ -273,7 +275,7 @@ def test_a_one_time_password_is_taken_once(keeper: Doorkeeper, person: Person) -
         assert caught.value.code == "identity.refused"
 
 
-def test_a_one_time_password_that_was_seen_is_not_taken_twice_at_once(keeper: Doorkeeper, person: Person) -> None:
+def test_a_one_time_password_that_was_seen_is_not_taken_twice_at_once(keeper: Authenticator, person: Person) -> None:
     ana = person("ana")
     secret = enrolled(keeper, ana)
 
@@ -293,7 +295,7 @@ def test_a_one_time_password_that_was_seen_is_not_taken_twice_at_once(keeper: Do
 # Sessions and tokens
 
 
-def test_the_session_of_a_locked_account_ends_at_once(keeper: Doorkeeper, person: Person) -> None:
+def test_the_session_of_a_locked_account_ends_at_once(keeper: Authenticator, person: Person) -> None:
     ana = person("ana")
     with keeper.database.transaction() as session:
         secret = open_session(session, ana, "login", NOW)
@@ -321,8 +323,8 @@ def test_a_session_that_survived_the_lock_in_the_table_proves_nothing(database: 
 def test_a_token_that_does_not_hold_is_refused(database: Database, person: Person, case: str) -> None:
     ana = person("ana")
     with database.transaction() as session:
-        wish = NewToken("ci", frozenset({"read"}), 60.0)
-        secret, row = tokens.issue(session, accounts.find(session, ana.id), wish, ana, NOW)
+        new_token = NewToken("ci", frozenset({"read"}), 60.0)
+        secret, row = tokens.issue(session, accounts.find(session, ana.id), new_token, ana, NOW)
         assert authenticate(session, secret, NOW) is not None
         now, audience, offered = NOW, "api", secret
         match case:
@@ -345,8 +347,8 @@ def test_a_token_that_does_not_hold_is_refused(database: Database, person: Perso
 def test_no_token_is_made_for_what_needs_a_person(database: Database, person: Person, action: str) -> None:
     ana = person("ana")
     with pytest.raises(IdentityInputError) as caught, database.transaction() as session:
-        wish = NewToken("ci", frozenset({"read", action}), 60.0)
-        tokens.issue(session, accounts.find(session, ana.id), wish, ana, NOW)
+        new_token = NewToken("ci", frozenset({"read", action}), 60.0)
+        tokens.issue(session, accounts.find(session, ana.id), new_token, ana, NOW)
     assert caught.value.code == "identity.token-scope"
 
 
@@ -445,7 +447,7 @@ def test_a_revoked_key_does_not_come_back(database: Database, person: Person, au
 
 @pytest.mark.parametrize("step_up_at", [None, NOW - 301, NOW + 60], ids=["never", "old", "future"])
 def test_a_stolen_old_session_registers_no_key_and_no_application(
-    keeper: Doorkeeper, person: Person, authority: Signer, key: Signer, step_up_at: float | None
+    keeper: Authenticator, person: Person, authority: Signer, key: Signer, step_up_at: float | None
 ) -> None:
     stale = replace(person("ana"), step_up_at=step_up_at)
     for attempt in (

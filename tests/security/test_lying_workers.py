@@ -17,7 +17,7 @@ from falaj.control.notary import Attestation, DoesNotRecomputeError, ScoredTable
 from falaj.control.notary.requests import Request
 from falaj.core.home import Home
 from falaj.supply_chain.attestations import GateRecord, Snapshot
-from falaj.supply_chain.encryption import KeyGoneError, Scope
+from falaj.supply_chain.encryption import KeyGoneError, KeyScope
 from tests.control.notary.claims import Case, true_claims
 
 Lie = Callable[[Attestation], Attestation]
@@ -179,12 +179,12 @@ def test_arrays_lie_in_their_file(place: tuple[str, tuple[int, ...], int]) -> No
 
 def test_keys_of_persons_are_not_given_out(case: Case) -> None:
     office = case.office
-    person = office.chest.current(Scope(subject="ana"))
+    person = office.chest.current(KeyScope(subject="ana"))
     with pytest.raises(KeyGoneError, match="keys of persons"):
         office.find_key(person.id)
     with pytest.raises(KeyGoneError, match="keys of persons"):
-        office.current_key(Scope(subject="ana"))
-    assert office.find_key(office.current_key(Scope()).id).secret
+        office.current_key(KeyScope(subject="ana"))
+    assert office.find_key(office.current_key(KeyScope()).id).secret
 
 
 def test_nothing_but_evidence_of_a_run_can_be_asked_for() -> None:

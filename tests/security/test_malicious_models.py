@@ -26,10 +26,10 @@ class Calls:
     """Pickles as a call of anything."""
 
     def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
-        self._made = function, arguments
+        self._entries = function, arguments
 
     def __reduce__(self) -> Any:
-        return self._made
+        return self._entries
 
 
 def names(module: str, name: str, argument: str) -> bytes:

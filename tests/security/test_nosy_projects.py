@@ -196,7 +196,7 @@ def test_what_a_command_is_refused_is_told_from_its_words(project: Project, home
 
 
 def test_without_a_wall_for_files_every_file_counts(project: Project) -> None:
-    from falaj.build.pipeline.facts import Facts
+    from falaj.build.pipeline.fingerprint_inputs import FingerprintInputs
     from falaj.build.pipeline.graph import expand
 
     project.write("steps.py", 'import os\n\ndef count() -> int:\n    return len(os.listdir("conf"))\n')
@@ -204,5 +204,5 @@ def test_without_a_wall_for_files_every_file_counts(project: Project) -> None:
     (node,) = expand({"fit": StepSpec("fit", run="steps:count")}, {}).values()
     for enforced, readable in ((True, ("conf/a.json", "steps.py")), (False, None)):
         project.write("other.md", "x")
-        facts = Facts(project.worktree, project.environment, "r1", enforced=enforced)
+        facts = FingerprintInputs(project.worktree, project.environment, "r1", enforced=enforced)
         assert facts.readable(node, ()) == readable

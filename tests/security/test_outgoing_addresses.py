@@ -25,11 +25,11 @@ class Rebinding:
     """A name service of somebody else: a public address for who judges, an inner one for who asks again."""
 
     def __init__(self, *answers: Sequence[str]) -> None:
-        self.answers, self.asked = list(answers), 0
+        self.answers, self.requests = list(answers), 0
 
     def __call__(self, host: str, port: int) -> Sequence[str]:
-        self.asked += 1
-        return self.answers[min(self.asked, len(self.answers)) - 1]
+        self.requests += 1
+        return self.answers[min(self.requests, len(self.answers)) - 1]
 
 
 class Server(ThreadingHTTPServer):
@@ -39,7 +39,7 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.folder, self.redirects_to, self.asked = folder, "", list[str]()
+        self.folder, self.redirects_to, self.requests = folder, "", list[str]()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     @property
@@ -51,7 +51,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: Any
 
     def do_GET(self) -> None:
-        self.server.asked.append(f"{self.headers['host']} {self.path}")
+        self.server.requests.append(f"{self.headers['host']} {self.path}")
         path = self.server.folder / self.path.partition("?")[0].lstrip("/")
         if self.server.redirects_to:
             self.send_response(302)
@@ -80,10 +80,10 @@ def server(tmp_path: Path) -> Iterator[Server]:
     git("-c", "user.name=S", "-c", "user.email=s@example.org", "commit", "-q", "--allow-empty", "-m", "first")
     git("clone", "-q", "--bare", ".", str(tmp_path / "served.git"))
     subprocess.run(["git", "-C", str(tmp_path / "served.git"), "update-server-info"], check=True)
-    found = Server(tmp_path)
-    yield found
-    found.shutdown()
-    found.server_close()
+    http_server = Server(tmp_path)
+    yield http_server
+    http_server.shutdown()
+    http_server.server_close()
 
 
 @pytest.mark.parametrize(
@@ -117,16 +117,16 @@ def test_a_name_that_changes_its_meaning_leads_git_nowhere_new(server: Server) -
     resolver = Rebinding(["198.51.100.1"], ["127.0.0.1"])
     with pytest.raises(GitUnavailableError):
         poll(url, "main", rules=EgressRules(("198.51.100.0/24",)), resolver=resolver, timeout_s=2.0)
-    assert not server.asked and resolver.asked == 1
+    assert not server.requests and resolver.requests == 1
     with pytest.raises(ForbiddenAddressError):
         poll(url, "main", rules=EgressRules(), resolver=resolver)
-    assert not server.asked
+    assert not server.requests
 
 
 def test_git_connects_to_what_was_judged_and_says_the_name(server: Server, tmp_path: Path) -> None:
     url, resolver = f"http://{NAME}:{server.port}/served.git", Rebinding(["127.0.0.1"])
     commit = poll(url, "main", resolver=resolver)
-    assert len(commit) == 40 and server.asked[0].startswith(f"{NAME}:{server.port} ")
+    assert len(commit) == 40 and server.requests[0].startswith(f"{NAME}:{server.port} ")
     assert (mirror(url, tmp_path / "mirrors", resolver=resolver) / "HEAD").exists()
 
 
@@ -135,22 +135,22 @@ def test_a_redirect_to_the_inside_is_not_followed_by_git(server: Server, tmp_pat
     server.redirects_to = f"http://127.0.0.1:{inner.port}"
     with pytest.raises(GitUnavailableError):
         poll(f"http://127.0.0.1:{server.port}/served.git", "main")
-    assert server.asked and not inner.asked
+    assert server.requests and not inner.requests
 
 
 def test_a_proxy_decides_about_names_and_never_about_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     resolver = Rebinding(["10.0.0.1"])
-    assert settings_of(f"https://{NAME}/x.git", resolver=resolver) == () and resolver.asked == 0
+    assert settings_of(f"https://{NAME}/x.git", resolver=resolver) == () and resolver.requests == 0
     with pytest.raises(ForbiddenAddressError):
         settings_of("https://10.0.0.1/x.git")
 
 
 def test_a_token_goes_to_no_host_that_a_project_names() -> None:
-    given = {"FALAJ_GITHUB_TOKEN": "t0ken"}
-    assert isinstance(reporter_for("github", "https://evil.example/o/n.git", given), Unreported)
-    assert isinstance(reporter_for("github", "git@github.com:o/n.git", given), GitHubStatus)
-    own = given | {"FALAJ_GITHUB_API": "https://git.corp.example/api/v3"}
+    token_environment = {"FALAJ_GITHUB_TOKEN": "t0ken"}
+    assert isinstance(reporter_for("github", "https://evil.example/o/n.git", token_environment), Unreported)
+    assert isinstance(reporter_for("github", "git@github.com:o/n.git", token_environment), GitHubStatus)
+    own = token_environment | {"FALAJ_GITHUB_API": "https://git.corp.example/api/v3"}
     reporter = reporter_for("github", "https://evil.example/o/n.git", own)
     assert isinstance(reporter, GitHubStatus) and reporter.api_url == "https://git.corp.example/api/v3"
 
@@ -162,7 +162,7 @@ def test_a_name_that_changes_its_meaning_leads_no_login_inside(server: Server) -
     named = EgressRules(("198.51.100.0/24",))
     with pytest.raises(ProviderError, match="does not answer"):
         Web(timeout_s=1.0, rules=named, resolver=resolver).get(url, "keys")
-    assert not server.asked and resolver.asked == 1
+    assert not server.requests and resolver.requests == 1
     with pytest.raises(ProviderError, match="not a public address"):
         Web(timeout_s=1.0, rules=named, resolver=Rebinding(["10.0.0.1"])).get(url, "keys")
 
@@ -171,6 +171,6 @@ def test_a_provider_in_a_private_network_is_asked_where_the_platform_file_names_
     (server.folder / "keys").write_text('{"keys": []}')
     url = f"http://localhost:{server.port}/keys"
     assert Web(rules=EgressRules(("localhost",)), resolver=Rebinding(["127.0.0.1"])).get(url, "keys") == {"keys": []}
-    assert server.asked == [f"localhost:{server.port} /keys"]
+    assert server.requests == [f"localhost:{server.port} /keys"]
     with pytest.raises(ProviderError, match="not a public address"):
         Web(rules=EgressRules(), resolver=Rebinding(["127.0.0.1"])).get(url, "keys")

@@ -8,9 +8,9 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from fastapi.testclient import TestClient
 
-from falaj.api.actions import require_actions
 from falaj.api.authentication import PEER
 from falaj.api.platform import Platform
+from falaj.api.route_actions import require_actions
 from falaj.core.home import Home
 from falaj.core.principal import Principal, PrincipalKind
 from falaj.trust import policy
@@ -33,11 +33,11 @@ def app(platform: Platform) -> FastAPI:
     return app_of(platform)
 
 
-def refused(client: TestClient, method: str, path: str, **sent: object) -> str:
-    answer = client.request(method, path, **sent)  # type: ignore[arg-type]
+def refused(client: TestClient, method: str, path: str, **request_options: object) -> str:
+    answer = client.request(method, path, **request_options)  # type: ignore[arg-type]
     assert (answer.status_code, answer.json()["code"]) == (403, "auth.forbidden")
-    said: str = answer.json()["title"]
-    return said
+    refusal: str = answer.json()["title"]
+    return refusal
 
 
 @pytest.mark.parametrize(("forbid", "scene"), ATTACKS)
@@ -48,27 +48,27 @@ def test_separation_of_duties_names_what_was_broken(forbid: str, scene: Scene) -
 
 def test_cross_tenant(app: FastAPI, platform: Platform) -> None:
     grant(platform.database, "mallory", "admin")
-    said = refused(acting_as(app, person("mallory", tenant="rival")), "GET", "/api/v1/runs")
-    assert "other-tenant" in said
+    refusal = refused(acting_as(app, person("mallory", tenant="rival")), "GET", "/api/v1/runs")
+    assert "other-tenant" in refusal
 
 
 def test_an_administrator_who_is_also_a_release_manager(app: FastAPI, platform: Platform) -> None:
     grant(platform.database, "both", "admin")
     grant(platform.database, "both", "ml-engineer")
-    said = refused(acting_as(app, "both"), "POST", "/api/v1/runs", json={"project": "p", "commit": "1" * 40})
-    assert "sod-admin" in said
+    refusal = refused(acting_as(app, "both"), "POST", "/api/v1/runs", json={"project": "p", "commit": "1" * 40})
+    assert "sod-admin" in refusal
 
 
 def test_a_workload_claims_another_location(app: FastAPI) -> None:
     agent = Principal("workload:agent/dubai", PrincipalKind.WORKLOAD, location="dubai")
-    said = refused(acting_as(app, agent), "GET", "/api/v1/locations/abu-dhabi/desired")
-    assert "other-location" in said
+    refusal = refused(acting_as(app, agent), "GET", "/api/v1/locations/abu-dhabi/desired")
+    assert "other-location" in refusal
 
 
 def test_a_log_in_dated_in_the_future(app: FastAPI, platform: Platform) -> None:
     grant(platform.database, "lina", "data-scientist")
-    said = refused(acting_as(app, person("lina", authenticated_at=4e9)), "GET", "/api/v1/runs")
-    assert "authenticated-in-the-future" in said
+    refusal = refused(acting_as(app, person("lina", authenticated_at=4e9)), "GET", "/api/v1/runs")
+    assert "authenticated-in-the-future" in refusal
 
 
 def test_a_token_used_for_what_it_is_not_made_out_for(app: FastAPI, platform: Platform) -> None:

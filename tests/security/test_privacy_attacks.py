@@ -16,23 +16,22 @@ from fastapi.testclient import TestClient
 from falaj.api.routers.system import _roots
 from falaj.config.platform_spec import EnvironmentSpec, LocationSpec, PlatformSpec
 from falaj.config.spec import PrivacySpec, ProjectSpec, SourceSpec
-from falaj.config.uae import DAY_S, YEAR_S
+from falaj.config.uae_pack import DAY_S, YEAR_S
 from falaj.control import changes
 from falaj.control import compliance as privacy
-from falaj.control.changes.carrying_out import ADMISSION_LIFE_S
-from falaj.control.compliance import Label, Record, RecordKind, compliance
+from falaj.control.changes.implementation import ADMISSION_LIFE_S
+from falaj.control.compliance import ComplianceRecord, DataClassification, RecordKind, evaluation
 from falaj.control.releases import WORKER
 from falaj.control.releases.compliance import posture_of
-from falaj.control.runs import subjects as runs
-from falaj.control.runs.outcome import Outcome
+from falaj.control.runs import data_subjects
+from falaj.control.runs.contract import RunResult
 from falaj.core.principal import Principal, PrincipalKind
 from falaj.storage import EventRow, ReleaseRow
 from falaj.storage.change_tables import ChangeRow
 from falaj.storage.privacy_tables import PrivacyRecordRow
 from falaj.supply_chain.artifacts import Digest
-from falaj.supply_chain.encryption import Scope
-from falaj.trust import audit
-from falaj.trust import secrets as keys
+from falaj.supply_chain.encryption import KeyScope
+from falaj.trust import audit, secrets
 from falaj.trust.policy import ForbiddenError
 from tests.api.people import acting_as, grant
 from tests.apps import app_of
@@ -67,9 +66,9 @@ def spec(**settings: Any) -> PlatformSpec:
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Scene]:
     database = migrated_sqlite(tmp_path / "falaj.db")
-    made = open_scene(tmp_path, database)
-    made.settle(spec())
-    yield made
+    new_scene = open_scene(tmp_path, database)
+    new_scene.settle(spec())
+    yield new_scene
     database.close()
 
 
@@ -78,24 +77,24 @@ def omar(scene: Scene) -> Principal:
     return scene.person("omar", "ml-engineer")
 
 
-def recorded(scene: Scene, kind: RecordKind, **said: Any) -> Record:
-    wish = Record(
+def recorded(scene: Scene, kind: RecordKind, **record_fields: Any) -> ComplianceRecord:
+    new_record = ComplianceRecord(
         id="", kind=kind, model=MODEL, document=DOCUMENT, document_name="paper.pdf", made_by="user:noor", made_at=0.0,
         expires_at=scene.now + 30 * DAY_S,
     )  # fmt: skip
     with scene.platform.database.transaction() as session:
-        return privacy.register(session, scene.platform.keyring, replace(wish, **said), scene.now)
+        return privacy.register(session, scene.platform.keyring, replace(new_record, **record_fields), scene.now)
 
 
-def basis(scene: Scene, **said: Any) -> Record:
+def basis(scene: Scene, **record_fields: Any) -> ComplianceRecord:
     transfer = {"regime": "pdpl", "destination": "DE", "purpose": "scheduling", "mechanism": "contract"}
-    return recorded(scene, RecordKind.TRANSFER, **{**transfer, **said})
+    return recorded(scene, RecordKind.TRANSFER, **{**transfer, **record_fields})
 
 
-def refused(scene: Scene, who: Principal, made: ReleaseRow, *rules: str, to: str = "test") -> str:
+def refused(scene: Scene, who: Principal, release_row: ReleaseRow, *rules: str, to: str = "test") -> str:
     """The request is refused by exactly these rules, and nothing came of it."""
     with pytest.raises(ForbiddenError) as caught:
-        scene.request(who, made, to)
+        scene.request(who, release_row, to)
     assert caught.value.decision.policy_ids == tuple(sorted(rules)), caught.value
     with scene.platform.database.reading() as session:
         assert session.query(ChangeRow).filter_by(environment=to).count() == 0
@@ -105,18 +104,18 @@ def refused(scene: Scene, who: Principal, made: ReleaseRow, *rules: str, to: str
 def in_dev(scene: Scene, flights: dict[str, Any], *, assessed: bool = True, **more: Any) -> ReleaseRow:
     if assessed:
         recorded(scene, RecordKind.ASSESSMENT)
-    made = scene.release(flights=flights, trained={**DECLARED, **more.pop("trained", {})}, **more)
-    scene.to_dev(made)
-    return made
+    release_row = scene.release(flights=flights, trained={**DECLARED, **more.pop("trained", {})}, **more)
+    scene.to_dev(release_row)
+    return release_row
 
 
 # Where data may go
 
 
 def test_with_a_basis_and_an_assessment_personal_data_may_go_abroad(scene: Scene, omar: Principal) -> None:
-    made = in_dev(scene, PERSONAL)
+    release_row = in_dev(scene, PERSONAL)
     basis(scene)
-    assert scene.promoted(omar, made, "test").state == "done"
+    assert scene.promoted(omar, release_row, "test").state == "done"
 
 
 @pytest.mark.parametrize(
@@ -127,11 +126,11 @@ def test_a_health_bank_or_government_model_to_another_jurisdiction(
 ) -> None:
     """The fixed rule refuses it beside the pack, whatever is recorded."""
     recorded(scene, RecordKind.BIAS)
-    made = in_dev(scene, {"classification": classification, "origin": "AE"})
+    release_row = in_dev(scene, {"classification": classification, "origin": "AE"})
     basis(scene, regime="health", mechanism="exception", authority="DoH 1", note="MD 51/2021")
     basis(scene, regime="cbuae", mechanism="approval", authority="CBUAE 1", consent=True)
     extra = (rule,) if classification == "government" else ()
-    refused(scene, omar, made, "residency", *extra)
+    refused(scene, omar, release_row, "residency", *extra)
 
 
 @pytest.mark.parametrize(
@@ -141,92 +140,92 @@ def test_personal_data_of_a_clinic_or_bank_to_another_jurisdiction(
     scene: Scene, omar: Principal, sector: str, rule: str
 ) -> None:
     recorded(scene, RecordKind.BIAS)
-    made = in_dev(scene, {**PERSONAL, "sector": sector})
+    release_row = in_dev(scene, {**PERSONAL, "sector": sector})
     basis(scene)
-    said = refused(scene, omar, made, rule)
-    assert f"denied by {rule}: " in said and "falaj privacy record transfer" in said
+    refusal = refused(scene, omar, release_row, rule)
+    assert f"denied by {rule}: " in refusal and "falaj privacy record transfer" in refusal
 
 
 def test_a_transfer_without_a_basis(scene: Scene, omar: Principal) -> None:
-    said = refused(scene, omar, in_dev(scene, PERSONAL), "uae-transfer")
-    assert "pdpl data to DE for scheduling has no basis" in said
+    refusal = refused(scene, omar, in_dev(scene, PERSONAL), "uae-transfer")
+    assert "pdpl data to DE for scheduling has no basis" in refusal
 
 
 @pytest.mark.parametrize(
     "another", [{"destination": "FR"}, {"purpose": "marketing"}, {"model": "another"}, {"regime": "difc"}], ids=str
 )
 def test_a_basis_for_something_else(scene: Scene, omar: Principal, another: dict[str, str]) -> None:
-    made = in_dev(scene, PERSONAL)
+    release_row = in_dev(scene, PERSONAL)
     basis(scene, **another)
-    refused(scene, omar, made, "uae-transfer")
+    refused(scene, omar, release_row, "uae-transfer")
 
 
 def test_a_purpose_that_is_not_declared_fits_no_basis(scene: Scene, omar: Principal) -> None:
-    made = in_dev(scene, PERSONAL, trained={"purpose": ""})
+    release_row = in_dev(scene, PERSONAL, trained={"purpose": ""})
     basis(scene)
-    assert "purpose: ..." in refused(scene, omar, made, "uae-transfer")
+    assert "purpose: ..." in refused(scene, omar, release_row, "uae-transfer")
 
 
 def test_a_basis_that_has_expired(scene: Scene, omar: Principal) -> None:
-    made = in_dev(scene, PERSONAL)
+    release_row = in_dev(scene, PERSONAL)
     basis(scene, expires_at=scene.now + 60)
     scene.wait(61)
-    assert "it has expired" in refused(scene, omar, made, "uae-transfer")
+    assert "it has expired" in refused(scene, omar, release_row, "uae-transfer")
 
 
 def test_a_basis_that_was_withdrawn(scene: Scene, omar: Principal) -> None:
-    made, kept = in_dev(scene, PERSONAL), basis(scene)
+    release_row, transfer_basis = in_dev(scene, PERSONAL), basis(scene)
     with scene.platform.database.transaction() as session:
-        privacy.withdraw(session, kept.id, "user:noor", "the contract ended", scene.now)
-    refused(scene, omar, made, "uae-transfer")
+        privacy.withdraw(session, transfer_basis.id, "user:noor", "the contract ended", scene.now)
+    refused(scene, omar, release_row, "uae-transfer")
 
 
 def test_a_basis_expires_between_request_and_admission(scene: Scene, omar: Principal) -> None:
-    made = in_dev(scene, PERSONAL)
+    release_row = in_dev(scene, PERSONAL)
     basis(scene, expires_at=scene.now + 60)
-    asked = scene.request(omar, made, "test")
+    pending_change = scene.request(omar, release_row, "test")
     scene.wait(61)
     scene.work()
-    row = scene.change(asked.id)
+    row = scene.change(pending_change.id)
     assert row.state == "void" and "uae-transfer" in row.data["ended_because"]
 
 
 def test_a_basis_expires_under_a_live_release(scene: Scene, omar: Principal) -> None:
     """It is not admitted again, which is told once; everything else is."""
-    made = in_dev(scene, PERSONAL)
+    release_row = in_dev(scene, PERSONAL)
     basis(scene, expires_at=scene.now + 60)
-    live = scene.promoted(omar, made, "test")
+    live = scene.promoted(omar, release_row, "test")
     scene.wait(ADMISSION_LIFE_S * 0.6)
     for _ in range(2):
         with scene.platform.database.transaction() as session:
             renewed = changes.renew(scene.platform.turn(session))
     with scene.platform.database.reading() as session:
-        told = session.query(EventRow).filter_by(kind="change.renewal-refused").all()
-    assert renewed == 0 and [each.subject for each in told] == [f"change/{live.id}"]
-    assert "uae-transfer" in told[0].data["reason"]
+        refusal_events = session.query(EventRow).filter_by(kind="change.renewal-refused").all()
+    assert renewed == 0 and [each.subject for each in refusal_events] == [f"change/{live.id}"]
+    assert "uae-transfer" in refusal_events[0].data["reason"]
 
 
 def test_a_basis_that_is_changed_in_the_database(scene: Scene, omar: Principal) -> None:
     """Another document, another destination, another end: what is not as it was signed does not count."""
-    made, kept = in_dev(scene, PERSONAL), basis(scene, destination="FR")
+    release_row, transfer_basis = in_dev(scene, PERSONAL), basis(scene, destination="FR")
     fitting = basis(scene)
     with scene.platform.database.transaction() as session:
         stolen = dict(session.get_one(PrivacyRecordRow, fitting.id).envelope)
         session.delete(session.get_one(PrivacyRecordRow, fitting.id))
-        session.get_one(PrivacyRecordRow, kept.id).envelope = stolen
-    refused(scene, omar, made, "uae-transfer")
+        session.get_one(PrivacyRecordRow, transfer_basis.id).envelope = stolen
+    refused(scene, omar, release_row, "uae-transfer")
     with scene.platform.database.transaction() as session:
         forged = json.loads(json.dumps(stolen).replace(stolen["payload"][:40], stolen["payload"][:39] + "A"))
-        session.get_one(PrivacyRecordRow, kept.id).envelope = forged
-    refused(scene, omar, made, "uae-transfer")
+        session.get_one(PrivacyRecordRow, transfer_basis.id).envelope = forged
+    refused(scene, omar, release_row, "uae-transfer")
 
 
 def test_while_the_pack_is_off_only_the_fixed_rule_holds(tmp_path: Path) -> None:
     database = migrated_sqlite(tmp_path / "falaj.db")
     scene = open_scene(tmp_path, database)
     scene.settle(replace(spec(), policy_packs=(), pack_settings={}))
-    omar, made = scene.person("omar", "ml-engineer"), in_dev(scene, PERSONAL, assessed=False)
-    assert scene.promoted(omar, made, "test").state == "done"
+    omar, release_row = scene.person("omar", "ml-engineer"), in_dev(scene, PERSONAL, assessed=False)
+    assert scene.promoted(omar, release_row, "test").state == "done"
     database.close()
 
 
@@ -234,10 +233,10 @@ def test_while_the_pack_is_off_only_the_fixed_rule_holds(tmp_path: Path) -> None
 
 
 def test_a_promotion_without_an_impact_assessment(scene: Scene) -> None:
-    made = scene.release(flights=PERSONAL, trained=DECLARED)
+    release_row = scene.release(flights=PERSONAL, trained=DECLARED)
     recorded(scene, RecordKind.ASSESSMENT, model="another")
     with pytest.raises(ForbiddenError, match=r"uae-impact-assessment.*there is none for flight-delay"):
-        scene.to_dev(made)
+        scene.to_dev(release_row)
 
 
 def test_a_training_without_an_impact_assessment(scene: Scene) -> None:
@@ -247,35 +246,35 @@ def test_a_training_without_an_impact_assessment(scene: Scene) -> None:
     worker = Principal(WORKER, PrincipalKind.WORKLOAD)
     platform = scene.platform
 
-    def said() -> str:
-        return runs.refusal(platform.database, platform.keyring, worker, "run1", project, scene.now)
+    def answer_text() -> str:
+        return data_subjects.refusal(platform.database, platform.keyring, worker, "run1", project, scene.now)
 
     recorded(scene, RecordKind.ASSESSMENT, model="another")
     recorded(scene, RecordKind.BIAS)
-    assert "denied by uae-impact-assessment-training" in said()
+    assert "denied by uae-impact-assessment-training" in answer_text()
     with platform.database.reading() as session:
-        denied = audit.entries(session, audit.Wanted(kind="access.denied", subject="run/run1"))
+        denied = audit.entries(session, audit.EntryFilter(kind="access.denied", subject="run/run1"))
     assert [each.outcome for each in denied] == ["denied"]
     recorded(scene, RecordKind.ASSESSMENT)
-    assert said() == ""
+    assert answer_text() == ""
 
 
 def test_a_model_that_decides_about_people_without_a_human_to_ask(scene: Scene) -> None:
     recorded(scene, RecordKind.ASSESSMENT)
-    made = scene.release(flights=PERSONAL, trained={**DECLARED, "automated_decisions": True})
+    release_row = scene.release(flights=PERSONAL, trained={**DECLARED, "automated_decisions": True})
     with pytest.raises(ForbiddenError, match=r"uae-human-review.*human_review: ADDRESS"):
-        scene.to_dev(made)
+        scene.to_dev(release_row)
 
 
 def test_a_bias_evaluation_of_another_model_or_of_last_year(scene: Scene, omar: Principal) -> None:
     basis(scene)
-    said = {"automated_decisions": True, "human_review": "review@example.ae"}
-    made = in_dev(scene, PERSONAL, trained=said)
+    declarations = {"automated_decisions": True, "human_review": "review@example.ae"}
+    release_row = in_dev(scene, PERSONAL, trained=declarations)
     recorded(scene, RecordKind.BIAS, model="another")
-    refused(scene, omar, made, "uae-bias-evaluation")
+    refused(scene, omar, release_row, "uae-bias-evaluation")
     recorded(scene, RecordKind.BIAS, expires_at=scene.now + 60)
     scene.wait(61)
-    assert "the last one has expired" in refused(scene, omar, made, "uae-bias-evaluation")
+    assert "the last one has expired" in refused(scene, omar, release_row, "uae-bias-evaluation")
 
 
 def test_what_the_officer_did_not_approve_waits(tmp_path: Path) -> None:
@@ -283,12 +282,12 @@ def test_what_the_officer_did_not_approve_waits(tmp_path: Path) -> None:
     scene = open_scene(tmp_path, database)
     scene.settle(spec(dpo="noor"))
     omar, ana = scene.person("omar", "ml-engineer"), scene.person("ana", "release-manager")
-    noor, made = scene.person("noor", "release-manager"), in_dev(scene, PERSONAL)
+    noor, release_row = scene.person("noor", "release-manager"), in_dev(scene, PERSONAL)
     basis(scene)
-    scene.promoted(omar, made, "test")
-    asked = scene.request(omar, made, "pre-prod")
-    assert scene.approve(ana, asked.id).state == "awaiting-approval"
-    assert scene.approve(noor, asked.id).state == "approved"
+    scene.promoted(omar, release_row, "test")
+    pending_change = scene.request(omar, release_row, "pre-prod")
+    assert scene.approve(ana, pending_change.id).state == "awaiting-approval"
+    assert scene.approve(noor, pending_change.id).state == "approved"
     database.close()
 
 
@@ -320,18 +319,22 @@ def test_only_who_manages_privacy_asks_about_people(app: FastAPI) -> None:
 def test_a_person_who_was_erased_is_not_found_and_nothing_that_held_them_can_be_read(
     scene: Scene, root: TestClient, verifier: ModuleType
 ) -> None:
-    platform, taken = scene.platform, snapshot(scene.platform)
-    learned(platform, taken, now=scene.now)
-    table, model = released(platform, taken, scene.folder, scene.now)
+    platform, data_snapshot = scene.platform, snapshot(scene.platform)
+    learned(platform, data_snapshot, now=scene.now)
+    table, model = released(platform, data_snapshot, scene.folder, scene.now)
     before = root.post("/api/v1/privacy/subjects/find", json={"subject": "A-17"}).json()
     assert [each["name"] for each in before["releases"]] == ["churn@1"] and len(before["snapshots"]) == 1
     earlier = export(platform, scene.folder / "before")
-    done = erased(root).json()
-    assert (done["snapshots"], done["derived"], done["flagged"]) == ([taken.digest], 1, ["churn@1"])
-    assert "Copies" in done["note"]
+    erasure_report = erased(root).json()
+    assert (erasure_report["snapshots"], erasure_report["derived"], erasure_report["flagged"]) == (
+        [data_snapshot.digest],
+        1,
+        ["churn@1"],
+    )
+    assert "Copies" in erasure_report["note"]
     after = root.post("/api/v1/privacy/subjects/find", json={"subject": "A-17"}).json()
     assert (after["snapshots"], after["releases"], after["erased_at"]) == ([], [], scene.now)
-    assert not platform.store.has(Digest(taken.digest)) and not platform.store.has(table)
+    assert not platform.store.has(Digest(data_snapshot.digest)) and not platform.store.has(table)
     assert platform.store.has(model)
     assert root.post("/api/v1/privacy/subjects/export", json={"subject": "A-17"}).json() == []
     other = root.post("/api/v1/privacy/subjects/find", json={"subject": "B-23"}).json()
@@ -347,61 +350,63 @@ def test_a_person_who_was_erased_is_not_found_and_nothing_that_held_them_can_be_
 
 
 def test_an_erased_person_who_is_back_in_the_source_makes_no_release(scene: Scene, root: TestClient) -> None:
-    platform, taken = scene.platform, snapshot(scene.platform)
-    learned(platform, taken, now=scene.now)
+    platform, data_snapshot = scene.platform, snapshot(scene.platform)
+    learned(platform, data_snapshot, now=scene.now)
     erased(root)
     again = snapshot(platform)
     grown = snapshot(platform, ROWS + "C-1;Ajman;0\n")
     for back in (again, grown):
-        outcome = Outcome("succeeded", model="churn", digest="sha256:" + "0" * 64, taken=(back,))
-        found, _ = runs.search(platform.database, platform.vault, platform.store, outcome)
-        assert found.state == "rejected" and "churn/customers (1)" in found.reason
+        outcome = RunResult("succeeded", model="churn", digest="sha256:" + "0" * 64, readings=(back,))
+        run_outcome, _ = data_subjects.search(platform.database, platform.vault, platform.store, outcome)
+        assert run_outcome.state == "rejected" and "churn/customers (1)" in run_outcome.reason
     clean = snapshot(platform, "customer;city\nC-1;Ajman\n")
-    outcome = Outcome("succeeded", model="churn", taken=(clean,))
-    assert runs.search(platform.database, platform.vault, platform.store, outcome)[0] == outcome
+    outcome = RunResult("succeeded", model="churn", readings=(clean,))
+    assert data_subjects.search(platform.database, platform.vault, platform.store, outcome)[0] == outcome
     learned(platform, again, now=scene.now + 1)
     found_again = root.post("/api/v1/privacy/subjects/find", json={"subject": "A-17"}).json()
-    assert [each["digest"] for each in found_again["snapshots"]] == [taken.digest]
+    assert [each["digest"] for each in found_again["snapshots"]] == [data_snapshot.digest]
 
 
 def test_what_law_keeps_is_neither_erased_nor_collected_nor_made_unreadable(scene: Scene, root: TestClient) -> None:
     platform = scene.platform
-    taken = snapshot(platform, label=Label("customers", "health", "health", "AE", "customer"))
-    learned(platform, taken, now=scene.now)
+    data_snapshot = snapshot(platform, label=DataClassification("customers", "health", "health", "AE", "customer"))
+    learned(platform, data_snapshot, now=scene.now)
     answer = erased(root)
     assert answer.status_code == 403 and "denied by uae-retention" in answer.json()["title"]
     assert "kept by law until 2052" in answer.json()["title"]
-    assert Digest(taken.digest) in _roots(platform)
-    (key,) = platform.store.encrypted_by(Digest(taken.digest))
+    assert Digest(data_snapshot.digest) in _roots(platform)
+    (key,) = platform.store.encrypted_by(Digest(data_snapshot.digest))
     root.get("/api/v1/keys")
     destroyed = root.post(f"/api/v1/keys/{key}/destroy", json={"reason": "a clever way round"})
     assert destroyed.status_code == 403 and "uae-retention" in destroyed.json()["title"]
-    assert platform.store.read_bytes(Digest(taken.digest)).startswith(b"customer")
+    assert platform.store.read_bytes(Digest(data_snapshot.digest)).startswith(b"customer")
     assert [each["state"] for each in root.get("/api/v1/privacy/requests").json()] == []
     scene.wait(25 * YEAR_S + 1)
     assert erased(root).status_code == 200
-    assert not platform.store.has(Digest(taken.digest))
+    assert not platform.store.has(Digest(data_snapshot.digest))
 
 
 def test_a_milder_label_does_not_end_a_retention(scene: Scene, root: TestClient) -> None:
-    taken = snapshot(scene.platform, label=Label("customers", "health", "health", "AE", "customer"))
-    learned(scene.platform, taken, now=scene.now)
-    learned(scene.platform, replace(taken, label=LABEL), now=scene.now + 1)
+    data_snapshot = snapshot(
+        scene.platform, label=DataClassification("customers", "health", "health", "AE", "customer")
+    )
+    learned(scene.platform, data_snapshot, now=scene.now)
+    learned(scene.platform, replace(data_snapshot, label=LABEL), now=scene.now + 1)
     assert erased(root).status_code == 403
 
 
 def test_an_erasure_that_was_interrupted_is_finished_by_asking_again(
     scene: Scene, root: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    taken = snapshot(scene.platform)
-    learned(scene.platform, taken, now=scene.now)
+    data_snapshot = snapshot(scene.platform)
+    learned(scene.platform, data_snapshot, now=scene.now)
     store = scene.platform.store
     with monkeypatch.context() as broken:
         broken.setattr(type(store), "erase", lambda *_args, **_kwargs: 1 / 0)
         assert erased(root).status_code == 500
     (pending,) = root.get("/api/v1/privacy/requests").json()
     assert pending["state"] == "erasing"
-    assert erased(root, request=pending["id"]).json()["snapshots"] == [taken.digest]
+    assert erased(root, request=pending["id"]).json()["snapshots"] == [data_snapshot.digest]
     assert root.get("/api/v1/privacy/requests").json()[0]["state"] == "closed"
 
 
@@ -410,7 +415,7 @@ def test_a_key_of_the_persons_own_is_destroyed(scene: Scene, root: TestClient) -
     learned(platform, snapshot(platform), now=scene.now)
     with platform.database.transaction() as session:
         person = privacy.hashed(privacy.secret_of(session, platform.vault), "A-17")
-        key = keys.subject_key(session, platform.keys, Scope(subject=person))
+        key = secrets.subject_key(session, platform.keys, KeyScope(subject=person))
     assert erased(root).json()["keys"] == 1
     with pytest.raises(Exception, match="destroyed"):
         platform.keys.find(key.id)
@@ -428,20 +433,20 @@ def test_markup_in_names_is_text_in_the_report(scene: Scene) -> None:
     with scene.platform.database.transaction() as session:
         breach = privacy.incidents.Breach(MARKUP, scene.now)
         privacy.incidents.open_incident(session, breach, DAY_S, "user:noor", scene.now)
-    made = scene.release(flights=PERSONAL, trained={"purpose": MARKUP, "human_review": MARKUP})
+    release_row = scene.release(flights=PERSONAL, trained={"purpose": MARKUP, "human_review": MARKUP})
     with scene.platform.database.transaction() as session:
-        row = session.get_one(ReleaseRow, (MODEL, made.number))
+        row = session.get_one(ReleaseRow, (MODEL, release_row.number))
         row.data = {**row.data, "owner": MARKUP, privacy.FLAG: MARKUP}
     with scene.platform.database.reading() as session:
         posture = posture_of(scene.platform.turn(session), encrypted=True)
     entity = replace(posture.rules.entity, name=MARKUP)
     posture = replace(posture, rules=replace(posture.rules, entity=entity))
-    found, activities = compliance.judge(posture), compliance.activities(posture)
-    page = compliance.html_page(posture, found, activities)
+    posture_findings, activities = evaluation.judge(posture), evaluation.activities(posture)
+    page = evaluation.html_page(posture, posture_findings, activities)
     assert "<script" not in page and "&lt;script&gt;" in page
     assert "default-src 'none'" in page
     assert not any(loaded in page for loaded in (" src=", " href=", "url(", "http://", "https://"))
-    text = compliance.markdown_page(posture, found, activities)
+    text = evaluation.markdown_page(posture, posture_findings, activities)
     assert "<script" not in text.replace("\\<script", "") and "](javascript" not in text.replace("\\](", "")
 
 

@@ -27,7 +27,7 @@ from falaj.dataplane.prediction_log.format import LogFormatError
 from falaj.dataplane.runtimes.process import supervision
 from falaj.dataplane.runtimes.process.os_process import OsProcess
 from falaj.dataplane.runtimes.process.replica import Replica, Slot
-from falaj.dataplane.runtimes.process.runtime import Place, ProcessRuntime
+from falaj.dataplane.runtimes.process.runtime import LocationFolders, ProcessRuntime
 from falaj.supply_chain.encryption.errors import DamagedCiphertextError
 from falaj.supply_chain.encryption.stream import DataKey
 from tests.dataplane.conftest import servable
@@ -78,7 +78,7 @@ def test_what_lies_deeper_than_the_folder_of_a_replica_is_not_read(tmp_path: Pat
 
 
 def test_each_replica_has_a_folder_a_socket_and_a_log_of_its_own(tmp_path: Path) -> None:
-    place = Place(tmp_path / "location", tmp_path / "logs")
+    place = LocationFolders(tmp_path / "location", tmp_path / "logs")
     runtime = ProcessRuntime(place, port=0, log_key=lambda _slot: b"")
     slots = [runtime._slot(servable(model=model), index) for model, index in (("m", 0), ("m", 1), ("n", 0))]
     logs = [slot.command[slot.command.index("--log") + 1] for slot in slots]
@@ -153,21 +153,21 @@ def test_a_confined_replica_reaches_no_other_one(tmp_path: Path, abi: int) -> No
     with socket.socket(socket.AF_UNIX) as another:
         another.bind(str(tmp_path / "other" / "s"))
         command = [sys.executable, "-c", CONFINED, str(tmp_path / "own"), str(tmp_path / "other")]
-        done = subprocess.run(
+        process = subprocess.run(
             [*command, str(victim.pid), str(abi)], capture_output=True, text=True, check=False, cwd=tmp_path
         )
-    assert done.returncode == 0, done.stderr
+    assert process.returncode == 0, process.stderr
     assert victim.poll() is None
     victim.communicate(b"\n")
-    found = json.loads(done.stdout)
-    assert {what for what, outcome in found.items() if outcome == "done"} == {"itself", "its own log"}
+    probe_results = json.loads(process.stdout)
+    assert {what for what, outcome in probe_results.items() if outcome == "done"} == {"itself", "its own log"}
 
 
 def test_every_part_of_the_platform_is_started_apart_from_who_starts_it() -> None:
     code = "import os, sys; print(sys.flags.isolated, sys.flags.safe_path, os.environ.get('PYTHONPATH') in sys.path)"
     environment = {**os.environ, "PYTHONPATH": "/nowhere"}
-    done = subprocess.run([*PYTHON, "-S", "-c", code], capture_output=True, text=True, env=environment, check=True)
-    assert done.stdout.split() == ["1", "True", "False"]
+    process = subprocess.run([*PYTHON, "-S", "-c", code], capture_output=True, text=True, env=environment, check=True)
+    assert process.stdout.split() == ["1", "True", "False"]
 
 
 @pytest.mark.parametrize("home", [Path("/usr/lib/falaj-home"), Path(sys.prefix) / "home"])

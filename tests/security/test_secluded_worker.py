@@ -50,10 +50,10 @@ def test_a_secluded_process_finds_no_key(tmp_path: Path) -> None:
         (home / name).write_text("SECRET")
     scratch.mkdir()
     command = [sys.executable, "-c", SECLUDED, str(home), str(os.getpid()), str(scratch)]
-    done = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert found.pop("step") == [0, "42\n"]
-    assert found.pop("names") == ["checker.pem.pub", "planted"] and found.pop("public") == "public"
-    assert set(found.values()) == {""}, found
+    process = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False, timeout=300)
+    assert process.returncode == 0, process.stderr
+    probe_results = json.loads(process.stdout)
+    assert probe_results.pop("step") == [0, "42\n"]
+    assert probe_results.pop("names") == ["checker.pem.pub", "planted"] and probe_results.pop("public") == "public"
+    assert set(probe_results.values()) == {""}, probe_results
     assert sorted(path.name for path in (home / "keys").iterdir()) == ["checker.pem", "root.key"]

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from falaj.build.pipeline.facts import Facts
+from falaj.build.pipeline.fingerprint_inputs import FingerprintInputs
 from falaj.build.pipeline.graph import expand
 from falaj.config import StepSpec
-from falaj.control.runs.outcome import Outcome
-from falaj.control.runs.stand_alone import run_checkout
+from falaj.control.runs.contract import RunResult
+from falaj.control.runs.local import run_checkout
 from falaj.core.home import Home
 from falaj.supply_chain.artifacts import open_home_store
 from tests.build.pipeline.conftest import Project
@@ -29,9 +29,9 @@ CLOTHES = [
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    made = Project(tmp_path)
-    made.worktree.mkdir()
-    return made
+    sample_project = Project(tmp_path)
+    sample_project.worktree.mkdir()
+    return sample_project
 
 
 def step(code: str, project: Project, **more: Any) -> StepSpec:
@@ -44,15 +44,15 @@ def step(code: str, project: Project, **more: Any) -> StepSpec:
 
 def leaks(folder: Path) -> list[str]:
     """Files below a folder that hold the value in any form; the project's own code does not."""
-    found = []
+    leak_sites = []
     for path in folder.rglob("*"):
         if path.is_file():
             data = path.read_bytes()
-            found += [f"{path}: {form}" for form in CLOTHES if form.encode() in data or form in path.name]
-    return found
+            leak_sites += [f"{path}: {form}" for form in CLOTHES if form.encode() in data or form in path.name]
+    return leak_sites
 
 
-def said(project: Project) -> str:
+def output_of(project: Project) -> str:
     return json.dumps([[event.kind, event.node, dict(event.data)] for event in project.events], ensure_ascii=False)
 
 
@@ -76,8 +76,8 @@ def test_a_step_that_prints_it_prints_stars(project: Project, code: str) -> None
     result = project.run(step(code, project), secrets=SECRETS)
     assert result.ok
     log = (project.home / "runs" / "r1" / "logs" / "go.log").read_text()
-    assert "***" in log and "***" in said(project)
-    assert not leaks(project.home) and not [form for form in CLOTHES if form in log + said(project)]
+    assert "***" in log and "***" in output_of(project)
+    assert not leaks(project.home) and not [form for form in CLOTHES if form in log + output_of(project)]
 
 
 FAILING = {
@@ -92,7 +92,7 @@ def test_a_step_that_fails_with_it_says_stars(project: Project, code: str) -> No
     result = project.run(step(code, project, retries=1, backoff_s=0.01), secrets=SECRETS)
     assert not result.ok
     assert not leaks(project.home)
-    assert not [form for form in CLOTHES if form in said(project) + str(result.steps["go"].error)]
+    assert not [form for form in CLOTHES if form in output_of(project) + str(result.steps["go"].error)]
 
 
 RETURNING = {
@@ -112,7 +112,7 @@ def test_a_result_that_holds_it_is_not_kept(project: Project, code: str) -> None
 
 def test_the_name_of_a_result_does_not_depend_on_it(project: Project) -> None:
     node = expand({"go": step("return {'a': 1}", project)}, {})["go"]
-    facts = Facts(project.worktree, project.environment, "r1")
+    facts = FingerprintInputs(project.worktree, project.environment, "r1")
     bare = expand({"go": StepSpec("go", run="steps:go")}, {})["go"]
     assert facts.fingerprint(node, {}, ()) == facts.fingerprint(bare, {}, ())
     assert project.run(node.step, secrets=SECRETS).ok
@@ -140,7 +140,7 @@ def test_a_step_that_does_not_declare_it_does_not_have_it(project: Project) -> N
 
 
 @pytest.fixture
-def outcome(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Outcome, Home, list[Any]]:
+def outcome(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[RunResult, Home, list[Any]]:
     folder, home = tmp_path / "checkout", Home(tmp_path / "home", {})
     folder.mkdir()
     (folder / "falaj.yaml").write_text(
@@ -157,11 +157,11 @@ def outcome(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Outcome, H
     return run_checkout(folder, home, {}, events.append), home, events
 
 
-def test_a_whole_run_leaves_no_trace_of_it(outcome: tuple[Outcome, Home, list[Any]]) -> None:
+def test_a_whole_run_leaves_no_trace_of_it(outcome: tuple[RunResult, Home, list[Any]]) -> None:
     ended, home, events = outcome
     assert ended.state == "succeeded", ended.reason
-    told = json.dumps([ended.to_json(), list(ended.envelopes), [dict(event.data) for event in events]], default=str)
-    assert "***" in told and not [form for form in CLOTHES if form in told]
+    run_dump = json.dumps([ended.to_json(), list(ended.envelopes), [dict(event.data) for event in events]], default=str)
+    assert "***" in run_dump and not [form for form in CLOTHES if form in run_dump]
     assert not leaks(home.root)
     store = open_home_store(home)
     for event in events:

@@ -15,13 +15,13 @@ from sqlalchemy.orm import Session
 
 from falaj.config.platform_spec import PlatformSpec
 from falaj.control.notary.errors import NotBelievableError
-from falaj.control.notary.office import Office
+from falaj.control.notary.service import Office
 from falaj.control.releases import owner_of
 from falaj.core.errors import FalajError
 from falaj.core.home import Home
 from falaj.core.principal import PrincipalKind
 from falaj.storage import Base, Database, EndpointRow, ProjectRow
-from falaj.storage.facts import Fact, FactMissingError, Mark, Subject
+from falaj.storage.facts import Fact, FactMissingError, FactSubject, Mark
 from falaj.storage.federation_tables import CeremonyRow, GrantRow, LoginRow, SecurityKeyRow, SubjectRow
 from falaj.storage.identity_tables import AccountRow, ApprovalKeyRow, LinkRow, SessionRow, TokenRow
 from falaj.storage.ownership_tables import ModelOwnerRow
@@ -91,8 +91,8 @@ def standing(database: Database) -> Database:
     """What the rows of the samples refer to."""
     with database.transaction() as session:
         for name in ("ana", "root"):
-            wish = NewAccount(PrincipalKind.USER, name, accounts.LOCAL, f"{name}@example.org")
-            accounts.create(session, wish, ANA, NOW)
+            new_account = NewAccount(PrincipalKind.USER, name, accounts.LOCAL, f"{name}@example.org")
+            accounts.create(session, new_account, ANA, NOW)
         for name in ("flights", "loans"):
             session.add(ProjectRow(name=name, repository="/r", branch="main", created_at=NOW))
         session.add(
@@ -110,7 +110,7 @@ def _write(database: Database, row: SealedRow) -> dict[str, Any]:
     return {column.name: getattr(row, column.name) for column in type(row).__table__.primary_key}  # type: ignore[attr-defined]
 
 
-def _found(database: Database, kind: type[SealedRow], key: dict[str, Any]) -> Any:
+def _find(database: Database, kind: type[SealedRow], key: dict[str, Any]) -> Any:
     with database.reading() as session:
         return session.get(kind, tuple(key.values()))
 
@@ -146,8 +146,8 @@ def test_every_sealed_table_has_a_sample() -> None:
 def test_what_the_platform_wrote_is_read(standing: Database, sample: Callable[[], Any]) -> None:
     row = sample()
     key = _write(standing, row)
-    found = _found(standing, type(row), key)
-    assert found is not None and found.seal == row.seal
+    stored_fact = _find(standing, type(row), key)
+    assert stored_fact is not None and stored_fact.seal == row.seal
     with standing.reading() as session:
         assert examine(session) == []
 
@@ -162,7 +162,7 @@ def test_an_invented_row_is_none(standing: Database, sample: Callable[[], Any]) 
         values["account"] = "user:root"
     for claimed in (seal, "", "1.." + "A" * 88, seal.replace("1.", "9.", 1)):
         _overwrite(standing, type(row), other, {**values, **other, "seal": claimed})
-        assert _found(standing, type(row), other) is None
+        assert _find(standing, type(row), other) is None
     with standing.reading() as session:
         assert [(each.kind, each.subject) for each in examine(session)] == [
             (table_of(type(row)), "/".join(map(str, other.values())))
@@ -175,7 +175,7 @@ def test_an_altered_row_is_none(standing: Database, sample: Callable[[], Any]) -
     key = _write(standing, row)
     column, value = CHANGES[_kind(sample)]
     _overwrite(standing, type(row), key, {column: value})
-    assert _found(standing, type(row), key) is None
+    assert _find(standing, type(row), key) is None
     assert standing.facts is not None
     (refusal,) = standing.facts.take_refusals()
     assert (refusal.kind, refusal.reason) == (_kind(sample), "it is not what was signed")
@@ -189,9 +189,9 @@ def test_an_earlier_row_that_is_put_back_is_none(standing: Database, sample: Cal
     column, value = CHANGES[_kind(sample)]
     with standing.transaction() as session:
         setattr(session.get_one(type(row), tuple(key.values())), column, value)
-    assert getattr(_found(standing, type(row), key), column) == value
+    assert getattr(_find(standing, type(row), key), column) == value
     _overwrite(standing, type(row), key, earlier)
-    assert _found(standing, type(row), key) is None
+    assert _find(standing, type(row), key) is None
 
 
 @pytest.mark.parametrize("sample", [each for each in SAMPLES if not type(each()).permanent], ids=_kind)
@@ -202,7 +202,7 @@ def test_a_row_that_was_taken_back_stays_away(standing: Database, sample: Callab
     with standing.transaction() as session:
         session.delete(session.get_one(type(row), tuple(key.values())))
     _overwrite(standing, type(row), key, earlier)
-    assert _found(standing, type(row), key) is None
+    assert _find(standing, type(row), key) is None
 
 
 @pytest.mark.parametrize("sample", [each for each in SAMPLES if type(each()).permanent], ids=_kind)
@@ -307,9 +307,9 @@ def test_each_fact_is_verified_once_in_a_process(standing: Database) -> None:
 def second(standing: Database, tmp_path: Path) -> Iterator[Database]:
     """Another process on the same database, with the same file of numbers."""
     assert standing.facts is not None
-    made = Database(standing.url, fact_book(_file_of(standing)))
-    yield made
-    made.close()
+    other_database = Database(standing.url, fact_book(_file_of(standing)))
+    yield other_database
+    other_database.close()
 
 
 def _file_of(database: Database) -> Path:
@@ -326,7 +326,7 @@ def test_another_process_refuses_what_this_one_replaced(standing: Database, seco
     with standing.transaction() as session:
         _lock(session)
     _overwrite(standing, AccountRow, {"id": ANA}, earlier)
-    assert _found(second, AccountRow, {"id": ANA}) is None
+    assert _find(second, AccountRow, {"id": ANA}) is None
 
 
 def test_a_reader_that_began_before_sees_what_was_then(standing: Database) -> None:
@@ -343,10 +343,10 @@ def test_a_process_that_dies_after_the_commit_locks_nobody_out(standing: Databas
     with standing.transaction() as session:
         _lock(session)
     standing.facts.record = record  # type: ignore[method-assign]
-    assert _found(second, AccountRow, {"id": ANA}).locked_at == NOW  # what was committed counts, and is recorded
+    assert _find(second, AccountRow, {"id": ANA}).locked_at == NOW  # what was committed counts, and is recorded
     earlier = {**_raw(standing, AccountRow, {"id": ANA}), "locked_at": None}
     _overwrite(standing, AccountRow, {"id": ANA}, earlier)
-    assert _found(standing, AccountRow, {"id": ANA}) is None
+    assert _find(standing, AccountRow, {"id": ANA}) is None
 
 
 def test_what_was_rolled_back_locks_nobody_out(standing: Database) -> None:
@@ -359,7 +359,7 @@ def test_what_was_rolled_back_locks_nobody_out(standing: Database) -> None:
         _lock(session)
         session.flush()
         savepoint.rollback()
-    assert _found(standing, AccountRow, {"id": ANA}).locked_at is None
+    assert _find(standing, AccountRow, {"id": ANA}).locked_at is None
 
 
 def test_numbers_of_what_has_ended_are_forgotten_and_others_stay(standing: Database) -> None:
@@ -374,11 +374,11 @@ def test_numbers_of_what_has_ended_are_forgotten_and_others_stay(standing: Datab
 
 def test_the_notary_seals_the_first_owner_of_a_model_and_nothing_else(tmp_path: Path) -> None:
     office = Office(Home(tmp_path, {}).prepare())
-    fact = Fact(Subject("model_owners", "delay"), 1, {"model": "delay", "project": "flights"})
+    fact = Fact(FactSubject("model_owners", "delay"), 1, {"model": "delay", "project": "flights"})
     assert office.sign_owner(fact.message(MODEL_OWNER))
     others = [
         replace(fact, number=2).message(MODEL_OWNER),
-        replace(fact, subject=Subject("accounts", "user:eve")).message(MODEL_OWNER),
+        replace(fact, subject=FactSubject("accounts", "user:eve")).message(MODEL_OWNER),
         fact.message(FACT),
         b"",
     ]

@@ -10,12 +10,12 @@ import pytest
 import yaml
 
 from falaj.build.checks import run_gates
-from falaj.core import sandbox as confinement
-from tests.build.checks import conftest as scenes
+from falaj.core import sandbox
+from tests.build.checks import conftest
 from tests.build.checks.conftest import Bench, flights, threshold
 
-bench = scenes.bench
-models = scenes.models
+bench = conftest.bench
+models = conftest.models
 
 SPY = """
 import json, os
@@ -67,14 +67,14 @@ def spied(bench: Bench, models: dict[str, Path], tmp_path: Path) -> Bench:
     return bench
 
 
-@pytest.mark.skipif(not confinement.available().complete, reason="this kernel cannot confine")
+@pytest.mark.skipif(not sandbox.available().complete, reason="this kernel cannot confine")
 def test_a_model_sees_the_columns_that_it_reads_and_no_label(spied: Bench) -> None:
     spied.gates(threshold("auc", ">=", 0.5))
-    (found,) = run_gates(spied.context())
-    assert not found.passed and "SAW" in found.reason, found.reason
-    assert '"columns": ["distance", "hour", "noise"]' in found.reason
-    assert "labels" not in found.reason and "secret.txt" not in found.reason
-    assert '"written": []' in found.reason
+    (gate_result,) = run_gates(spied.context())
+    assert not gate_result.passed and "SAW" in gate_result.reason, gate_result.reason
+    assert '"columns": ["distance", "hour", "noise"]' in gate_result.reason
+    assert "labels" not in gate_result.reason and "secret.txt" not in gate_result.reason
+    assert '"written": []' in gate_result.reason
 
 
 def test_metrics_are_of_labels_that_the_model_could_not_touch(bench: Bench, models: dict[str, Any]) -> None:
@@ -88,5 +88,5 @@ def test_metrics_are_of_labels_that_the_model_could_not_touch(bench: Bench, mode
     bench.keep("fit", models["poor"])
     bench.keep_table("split.test", flights(800))
     bench.gates(threshold("auc", ">=", 0.9))
-    (found,) = run_gates(bench.context())
-    assert not found.passed and found.value is not None and found.value < 0.7, found.reason
+    (gate_result,) = run_gates(bench.context())
+    assert not gate_result.passed and gate_result.value is not None and gate_result.value < 0.7, gate_result.reason

@@ -20,7 +20,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from falaj.core.egress import ForbiddenAddressError
-from falaj.integrations.notifications import Happened, NobodyAnsweredError, Postman, UndeliveredError, encode, sign
+from falaj.integrations.notifications import (
+    Happened,
+    NobodyAnsweredError,
+    SsrfSafeClient,
+    UndeliveredError,
+    encode,
+    sign,
+)
 from tests.receivers import Receiver, answer, receiving
 from tests.waiting import HANGS_AFTER_S
 
@@ -30,19 +37,19 @@ BODY = b'{"specversion":"1.0"}'
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with receiving() as found:
-        yield found
+    with receiving() as http_receiver:
+        yield http_receiver
 
 
 class Resolver:
     """A stand-in for the name service: a name means something else each time that it is asked."""
 
     def __init__(self, *answers: Sequence[str]) -> None:
-        self.answers, self.asked = list(answers), 0
+        self.answers, self.requests = list(answers), 0
 
     def __call__(self, host: str, port: int) -> Sequence[str]:
-        self.asked += 1
-        return self.answers[min(self.asked, len(self.answers)) - 1]
+        self.requests += 1
+        return self.answers[min(self.requests, len(self.answers)) - 1]
 
 
 @pytest.mark.parametrize(
@@ -56,7 +63,7 @@ class Resolver:
 )  # fmt: skip
 def test_no_spelling_of_an_inner_address_is_posted_to(receiver: Receiver, url: str) -> None:
     with pytest.raises((ForbiddenAddressError, NobodyAnsweredError)) as raised:
-        Postman(timeout_s=1.0).post(url.format(port=receiver.port), {}, BODY, allow_private=False)
+        SsrfSafeClient(timeout_s=1.0).post(url.format(port=receiver.port), {}, BODY, allow_private=False)
     assert not receiver.requests
     if isinstance(raised.value, NobodyAnsweredError):
         assert "gaierror" in str(raised.value), "it must not even be tried"
@@ -65,7 +72,7 @@ def test_no_spelling_of_an_inner_address_is_posted_to(receiver: Receiver, url: s
 @pytest.mark.parametrize("address", ["169.254.169.254", "fd00:ec2::254", "100.100.100.200"])
 def test_the_metadata_of_a_cloud_is_out_of_reach_for_private_receivers_too(address: str) -> None:
     with pytest.raises(ForbiddenAddressError):
-        Postman(resolver=Resolver([address])).post(f"http://{NAME}/", {}, BODY, allow_private=True)
+        SsrfSafeClient(resolver=Resolver([address])).post(f"http://{NAME}/", {}, BODY, allow_private=True)
 
 
 def test_a_redirect_to_the_inside_is_not_followed(receiver: Receiver) -> None:
@@ -73,7 +80,7 @@ def test_a_redirect_to_the_inside_is_not_followed(receiver: Receiver) -> None:
         for status in (301, 302, 303, 307, 308):
             receiver.behaviour = lambda handler, code=status: answer(handler, code, Location=inner.url)
             with pytest.raises(UndeliveredError, match=f"{status}: redirects are not followed"):
-                Postman().post(receiver.url, {}, BODY, allow_private=True)
+                SsrfSafeClient().post(receiver.url, {}, BODY, allow_private=True)
         assert len(receiver.requests) == 5 and not inner.requests
 
 
@@ -89,21 +96,23 @@ def test_a_name_that_changes_its_meaning_after_it_was_judged_leads_nowhere_new(
 
     monkeypatch.setattr(socket, "create_connection", refused)
     with pytest.raises(NobodyAnsweredError):
-        Postman(resolver=resolver).post(f"http://{NAME}:{receiver.port}/", {}, BODY, allow_private=False)
-    assert connected == [("93.184.216.34", receiver.port)] and resolver.asked == 1
+        SsrfSafeClient(resolver=resolver).post(f"http://{NAME}:{receiver.port}/", {}, BODY, allow_private=False)
+    assert connected == [("93.184.216.34", receiver.port)] and resolver.requests == 1
     with pytest.raises(ForbiddenAddressError):  # and the next attempt judges the new meaning
-        Postman(resolver=resolver).post(f"http://{NAME}:{receiver.port}/", {}, BODY, allow_private=False)
+        SsrfSafeClient(resolver=resolver).post(f"http://{NAME}:{receiver.port}/", {}, BODY, allow_private=False)
     assert len(connected) == 1 and not receiver.requests
 
 
 def test_a_name_with_a_good_and_a_bad_address_is_refused(receiver: Receiver) -> None:
     resolver = Resolver(["93.184.216.34", "127.0.0.1"])
     with pytest.raises(ForbiddenAddressError):
-        Postman(resolver=resolver).post(f"http://{NAME}:{receiver.port}/", {}, BODY, allow_private=False)
+        SsrfSafeClient(resolver=resolver).post(f"http://{NAME}:{receiver.port}/", {}, BODY, allow_private=False)
 
 
 def test_a_pinned_connection_still_says_the_name(receiver: Receiver) -> None:
-    Postman(resolver=Resolver(["127.0.0.1"])).post(f"http://{NAME}:{receiver.port}/in", {}, BODY, allow_private=True)
+    SsrfSafeClient(resolver=Resolver(["127.0.0.1"])).post(
+        f"http://{NAME}:{receiver.port}/in", {}, BODY, allow_private=True
+    )
     assert receiver.requests[0].headers["host"] == f"{NAME}:{receiver.port}"
 
 
@@ -111,7 +120,7 @@ def test_a_pinned_connection_still_says_the_name(receiver: Receiver) -> None:
 def test_a_pinned_connection_still_proves_the_name(tmp_path: Path, certified: str, arrives: bool) -> None:
     chain = _certificate(tmp_path, certified)
     with receiving(chain) as receiver:
-        postman = Postman(
+        postman = SsrfSafeClient(
             resolver=Resolver(["127.0.0.1"]),
             trust=lambda: ssl.create_default_context(cafile=chain),
             timeout_s=HANGS_AFTER_S,
@@ -130,7 +139,7 @@ def test_a_proxy_of_the_environment_does_not_see_what_is_sent(
     with receiving() as proxy:
         for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
-        Postman().post(receiver.url, {}, BODY, allow_private=True)
+        SsrfSafeClient().post(receiver.url, {}, BODY, allow_private=True)
         assert len(receiver.requests) == 1 and not proxy.requests
 
 
@@ -170,7 +179,7 @@ def _nonsense(handler: BaseHTTPRequestHandler) -> None:
 
 def test_a_body_without_end_is_not_read(receiver: Receiver) -> None:
     receiver.behaviour = _endless_body
-    Postman(timeout_s=HANGS_AFTER_S).post(receiver.url, {}, BODY, allow_private=True)
+    SsrfSafeClient(timeout_s=HANGS_AFTER_S).post(receiver.url, {}, BODY, allow_private=True)
 
 
 @pytest.mark.parametrize("behaviour", [_endless_head, _endless_continue, _dripping_head, _silence, _nonsense])
@@ -179,14 +188,14 @@ def test_an_answer_without_end_ends_the_attempt_in_time(
 ) -> None:
     receiver.behaviour = behaviour
     with pytest.raises(NobodyAnsweredError):
-        Postman(timeout_s=0.7).post(receiver.url, {}, BODY, allow_private=True)
+        SsrfSafeClient(timeout_s=0.7).post(receiver.url, {}, BODY, allow_private=True)
 
 
 def test_one_that_does_not_read_ends_the_attempt_in_time() -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=1) as deaf:
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}/"
         with pytest.raises(NobodyAnsweredError):
-            Postman(timeout_s=0.7).post(url, {}, b"x" * 32_000_000, allow_private=True)
+            SsrfSafeClient(timeout_s=0.7).post(url, {}, b"x" * 32_000_000, allow_private=True)
 
 
 HOSTILE = 'change/x\r\nX-Admin: 1\r\n\r\n<script>alert("1")</script>\x1b[31m\u202e'
@@ -195,23 +204,23 @@ HOSTILE = 'change/x\r\nX-Admin: 1\r\n\r\n<script>alert("1")</script>\x1b[31m\u20
 def test_what_people_write_ends_neither_a_header_nor_the_message(receiver: Receiver) -> None:
     event = Happened(7, "change.requested", HOSTILE, 1.0, {HOSTILE: HOSTILE})
     body = encode(event, "https://falaj.example.org")
-    Postman().post(receiver.url, sign("a secret", str(event.id), body, 1.0), body, allow_private=True)
-    (got,) = receiver.requests
-    assert got.body == body and "x-admin" not in got.headers
-    assert not any(byte in got.body for byte in b"\r\n<>\x1b")
-    assert json.loads(got.body)["data"] == {HOSTILE: HOSTILE}
-    assert not any(ord(char) < 32 for char in json.loads(got.body)["subject"])
+    SsrfSafeClient().post(receiver.url, sign("a secret", str(event.id), body, 1.0), body, allow_private=True)
+    (http_request,) = receiver.requests
+    assert http_request.body == body and "x-admin" not in http_request.headers
+    assert not any(byte in http_request.body for byte in b"\r\n<>\x1b")
+    assert json.loads(http_request.body)["data"] == {HOSTILE: HOSTILE}
+    assert not any(ord(char) < 32 for char in json.loads(http_request.body)["subject"])
 
 
 def test_the_signature_is_over_exactly_the_bytes_that_arrive(receiver: Receiver) -> None:
     body = encode(Happened(7, "change.requested", "change/é", 1.0, {"b": 1, "a": "<é>"}), "https://f.example.org")
-    Postman().post(receiver.url, sign("a secret", "7", body, 1234.5), body, allow_private=True)
-    (got,) = receiver.requests
-    assert _verified(got.headers, got.body)
-    assert not _verified(got.headers, got.body.replace(b'"b":1', b'"b":2'))
-    assert not _verified(got.headers, json.dumps(json.loads(got.body)).encode())
-    assert not _verified({**got.headers, "webhook-timestamp": "9999"}, got.body)
-    assert not _verified({**got.headers, "webhook-id": "8"}, got.body)
+    SsrfSafeClient().post(receiver.url, sign("a secret", "7", body, 1234.5), body, allow_private=True)
+    (http_request,) = receiver.requests
+    assert _verified(http_request.headers, http_request.body)
+    assert not _verified(http_request.headers, http_request.body.replace(b'"b":1', b'"b":2'))
+    assert not _verified(http_request.headers, json.dumps(json.loads(http_request.body)).encode())
+    assert not _verified({**http_request.headers, "webhook-timestamp": "9999"}, http_request.body)
+    assert not _verified({**http_request.headers, "webhook-id": "8"}, http_request.body)
 
 
 def _verified(headers: dict[str, str], body: bytes) -> bool:
@@ -224,7 +233,7 @@ def _verified(headers: dict[str, str], body: bytes) -> bool:
 def _certificate(folder: Path, name: str) -> Path:
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    made = (
+    tls_certificate = (
         x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
         .serial_number(1).not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
@@ -233,6 +242,6 @@ def _certificate(folder: Path, name: str) -> Path:
     file = folder / "chain.pem"
     file.write_bytes(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + made.public_bytes(serialization.Encoding.PEM)
+        + tls_certificate.public_bytes(serialization.Encoding.PEM)
     )
     return file

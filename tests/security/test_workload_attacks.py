@@ -19,16 +19,16 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy.orm import Session
 
 from falaj.core.home import Home
-from falaj.dataplane.agent.asking import ask
-from falaj.dataplane.agent.enrolling import enrol
-from falaj.dataplane.agent.membership import Membership
+from falaj.dataplane.agent.agent_identity import Membership
+from falaj.dataplane.agent.enrolment import enrol
+from falaj.dataplane.agent.server_errors import ask
 from falaj.dataplane.errors import LocationError, LocationRefusedError
 from falaj.storage import EndpointRow
 from falaj.supply_chain.attestations.keys import replace_private
-from falaj.trust.pki import certificates, roster
-from falaj.trust.pki.authority import Authority, key_pem, open_authority
+from falaj.trust.pki import agent_certificates, certificates
+from falaj.trust.pki.authority import CertificateAuthority, key_pem, open_authority
 from falaj.trust.pki.errors import AuthorityError
-from falaj.trust.pki.names import Part, Workload
+from falaj.trust.pki.names import Workload, WorkloadKind
 from tests.agents_port import AgentsPort, agents_port
 from tests.trust.pki.test_certificates import forged
 from tests.waiting import HANGS_AFTER_S
@@ -50,19 +50,21 @@ def member(port: AgentsPort, tmp_path_factory: pytest.TempPathFactory) -> Member
     return port.join(tmp_path_factory.mktemp("edge-1"))
 
 
-def presented(folder: Path, authority: Authority, location: str = "edge-1", now: float | None = None) -> Path:
+def presented(
+    folder: Path, authority: CertificateAuthority, location: str = "edge-1", now: float | None = None
+) -> Path:
     """A certificate of an authority, with its key, as `load_cert_chain` reads it."""
     key = certificates.new_key()
-    workload = Workload(authority.trust_domain, Part.AGENT, location)
-    made = authority.issue(key.public_key(), workload, time.time() if now is None else now)
-    replace_private(folder / "presented.pem", key_pem(key) + made.public_bytes(Encoding.PEM))
+    workload = Workload(authority.trust_domain, WorkloadKind.AGENT, location)
+    certificate = authority.issue(key.public_key(), workload, time.time() if now is None else now)
+    replace_private(folder / "presented.pem", key_pem(key) + certificate.public_bytes(Encoding.PEM))
     return folder / "presented.pem"
 
 
 def answer(http: httpx.Client, path: str = DESIRED) -> tuple[int, str]:
     with http:
-        got = http.get(path)
-    return got.status_code, got.json().get("code", "")
+        response = http.get(path)
+    return response.status_code, response.json().get("code", "")
 
 
 def turned_away(http: httpx.Client) -> None:
@@ -82,7 +84,7 @@ def test_a_foreign_authority_with_the_same_names(port: AgentsPort, tmp_path: Pat
     key = certificates.new_key()
     validity = certificates.Validity(time.time() - 60, time.time() + 600)
     twin = certificates.make_authority(key, port.authority.trust_domain, 1, validity)
-    turned_away(port.connect(presented(tmp_path, Authority(twin, key))))
+    turned_away(port.connect(presented(tmp_path, CertificateAuthority(twin, key))))
 
 
 def test_a_certificate_that_signs_itself(port: AgentsPort, tmp_path: Path) -> None:
@@ -114,16 +116,16 @@ def test_no_tls(port: AgentsPort) -> None:
 
 def test_two_names_signed_by_the_authority_itself(port: AgentsPort, member: Membership, tmp_path: Path) -> None:
     """TLS lets it in; the doorway does not."""
-    two = [Workload(port.authority.trust_domain, Part.AGENT, name).uri for name in ("edge-1", "edge-2")]
+    two = [Workload(port.authority.trust_domain, WorkloadKind.AGENT, name).uri for name in ("edge-1", "edge-2")]
     assert answer(port.connect(signed(port.authority, two, tmp_path))) == CERTIFICATE
 
 
 def test_a_certificate_without_a_purpose(port: AgentsPort, tmp_path: Path) -> None:
-    name = Workload(port.authority.trust_domain, Part.AGENT, "edge-1").uri
+    name = Workload(port.authority.trust_domain, WorkloadKind.AGENT, "edge-1").uri
     assert answer(port.connect(signed(port.authority, [name], tmp_path, purposes=None))) == CERTIFICATE
 
 
-def signed(authority: Authority, uris: list[str], folder: Path, **others: object) -> Path:
+def signed(authority: CertificateAuthority, uris: list[str], folder: Path, **others: object) -> Path:
     key = certificates.new_key()
     der = forged(authority, uris, holder=key.public_key(), now=time.time(), **others)  # type: ignore[arg-type]
     pem = x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM)
@@ -152,8 +154,8 @@ def test_an_agent_asks_for_another_location(port: AgentsPort, member: Membership
             http.post(f"{other}/certificate", json={"request": request}),
             http.get("/api/v1/locations/local/desired"),
         ]
-    assert {(got.status_code, got.json()["code"]) for got in answers} == {(403, "auth.forbidden")}
-    assert all("other-location" in got.json()["title"] for got in answers)
+    assert {(response.status_code, response.json()["code"]) for response in answers} == {(403, "auth.forbidden")}
+    assert all("other-location" in response.json()["title"] for response in answers)
 
 
 def test_an_agent_does_what_people_do(member: Membership) -> None:
@@ -164,22 +166,22 @@ def test_an_agent_does_what_people_do(member: Membership) -> None:
             http.post("/api/v1/locations/edge-1/enrolment", json={}),
             http.delete("/api/v1/locations/edge-1/enrolment"),
         ]
-    assert {got.status_code for got in refused} == {403}
+    assert {response.status_code for response in refused} == {403}
 
 
 def test_an_agent_sends_the_installation_s_token_too(port: AgentsPort, member: Membership) -> None:
     """The certificate is who it is; what else it carries makes it nobody else."""
     with member.client(member.transport()) as http:
-        got = http.get("/api/v1/runs", headers={"authorization": f"Bearer {port.platform.home.token}"})
-    assert (got.status_code, got.json()["code"]) == (403, "auth.forbidden")
+        response = http.get("/api/v1/runs", headers={"authorization": f"Bearer {port.platform.home.token}"})
+    assert (response.status_code, response.json()["code"]) == (403, "auth.forbidden")
 
 
 def test_a_request_that_names_someone_else(port: AgentsPort, member: Membership) -> None:
     """What a request says about names is not read: the certificate is for who asks."""
     with member.client(member.transport()) as http:
-        wish = {"request": certificates.make_request(certificates.new_key())}
-        got = http.post("/api/v1/locations/edge-1/certificate", json=wish)
-    der = x509.load_pem_x509_certificate(got.json()["certificate"].encode()).public_bytes(Encoding.DER)
+        certificate_request = {"request": certificates.make_request(certificates.new_key())}
+        response = http.post("/api/v1/locations/edge-1/certificate", json=certificate_request)
+    der = x509.load_pem_x509_certificate(response.json()["certificate"].encode()).public_bytes(Encoding.DER)
     assert port.authority.check(der, time.time()).workload == member.workload
 
 
@@ -241,21 +243,23 @@ def test_a_copied_request_to_return_is_worth_nothing_without_the_key(port: Agent
 
 def test_a_stranger_s_key_does_not_return(port: AgentsPort, member: Membership) -> None:
     with member.client(member.transport(certified=False)) as http:
-        got = http.post("/api/v1/workloads/return", json={"request": certificates.make_request(certificates.new_key())})
-    assert (got.status_code, got.json()["code"]) == CERTIFICATE
+        response = http.post(
+            "/api/v1/workloads/return", json={"request": certificates.make_request(certificates.new_key())}
+        )
+    assert (response.status_code, response.json()["code"]) == CERTIFICATE
 
 
 def test_a_forgotten_agent_is_refused_at_once_on_the_connection_that_it_has(port: AgentsPort, tmp_path: Path) -> None:
     member = port.join(tmp_path, "edge-2")
-    kept = shutil.copy(member.folder / "agent.pem", tmp_path / "kept.pem")
-    with port.connect(Path(kept)) as http:
+    certificate_copy = shutil.copy(member.folder / "agent.pem", tmp_path / "kept.pem")
+    with port.connect(Path(certificate_copy)) as http:
         assert http.put("/api/v1/locations/edge-2/status", json=REPORT).status_code == 204
         with port.platform.database.transaction() as session:
-            roster.forget(session, "edge-2", "user:root", time.time())
-        got = http.put("/api/v1/locations/edge-2/status", json=REPORT)
-        assert (got.status_code, got.json()["code"]) == CERTIFICATE
-        wish = {"request": certificates.make_request(member.key())}
-        assert http.post("/api/v1/locations/edge-2/certificate", json=wish).status_code == 401
+            agent_certificates.forget(session, "edge-2", "user:root", time.time())
+        response = http.put("/api/v1/locations/edge-2/status", json=REPORT)
+        assert (response.status_code, response.json()["code"]) == CERTIFICATE
+        certificate_request = {"request": certificates.make_request(member.key())}
+        assert http.post("/api/v1/locations/edge-2/certificate", json=certificate_request).status_code == 401
     with pytest.raises(LocationError, match=r"workload\.certificate"):
         _return(member)
 
@@ -268,20 +272,20 @@ def _return(member: Membership) -> None:
 def test_a_forgotten_agent_s_waiting_question_is_not_answered(port: AgentsPort, tmp_path: Path) -> None:
     """What it asked before it was put out, and waits for since, is refused when the answer is there."""
     member = port.join(tmp_path, "edge-2")
-    got: list[httpx.Response] = []
+    responses: list[httpx.Response] = []
 
     def wait() -> None:
         with member.client(member.transport()) as http:
-            got.append(http.get("/api/v1/locations/edge-2/desired", params={"after": 0}))
+            responses.append(http.get("/api/v1/locations/edge-2/desired", params={"after": 0}))
 
     thread = threading.Thread(target=wait)
     thread.start()
     time.sleep(1.3)
     with port.platform.database.transaction() as session:
-        roster.forget(session, "edge-2", "user:root", time.time())
+        agent_certificates.forget(session, "edge-2", "user:root", time.time())
         _point_somewhere(session)
     thread.join()
-    assert (got[0].status_code, got[0].json()["code"]) == CERTIFICATE
+    assert (responses[0].status_code, responses[0].json()["code"]) == CERTIFICATE
 
 
 def _point_somewhere(session: Session) -> None:

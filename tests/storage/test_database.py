@@ -33,15 +33,15 @@ def test_a_transaction_that_raises_leaves_nothing(database: Database) -> None:
 def test_a_locked_database_is_a_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database_module, "_BUSY_TIMEOUT_MS", 200)
     path = tmp_path / "falaj.db"
-    made = Database(f"sqlite:///{path}")
-    made.migrate()
+    locked_database = Database(f"sqlite:///{path}")
+    locked_database.migrate()
     holder = sqlite3.connect(path, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     try:
-        with pytest.raises(UnavailableError, match="locked") as caught, made.transaction():
+        with pytest.raises(UnavailableError, match="locked") as caught, locked_database.transaction():
             pass
     finally:
         holder.close()
-        made.close()
+        locked_database.close()
     assert caught.value.code == "storage.unavailable"
     assert str(path) in caught.value.where

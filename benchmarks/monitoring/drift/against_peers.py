@@ -29,13 +29,13 @@ def measured(folder: Path, name: str, *arguments: object) -> object:
         return None
     command = [str(own), str(HERE / "run_one.py"), name, *map(str, arguments)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST)
+        process = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST)
     except subprocess.TimeoutExpired:
         print(f"  {name} {arguments}: longer than {LONGEST} s", file=sys.stderr)
         return None
-    lines = [line for line in done.stdout.splitlines() if line.startswith("ANSWER ")]
+    lines = [line for line in process.stdout.splitlines() if line.startswith("ANSWER ")]
     if not lines:
-        print(f"  {name} {arguments}: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
+        print(f"  {name} {arguments}: {process.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
         return None
     return json.loads(lines[-1].removeprefix("ANSWER "))
 
@@ -71,8 +71,8 @@ def false(folder: Path) -> None:
     )
     for stream in STREAMS:
         for name in (*OURS, *THEIRS):
-            found = measured(folder, name, "false", stream, folder / "data", REFERENCES, WINDOWS)
-            shown = "not measured" if found is None else "  ".join(f"{value:.3f}" for value in found)
+            answers = measured(folder, name, "false", stream, folder / "data", REFERENCES, WINDOWS)
+            shown = "not measured" if answers is None else "  ".join(f"{value:.3f}" for value in answers)
             print(f"{stream:15} {name:16} {shown}", flush=True)
 
 
@@ -82,8 +82,8 @@ def power(folder: Path) -> None:
         "/ anything is; gradual: windows until it is named / share of runs in which it is not"
     )
     for name in (*OURS, *THEIRS):
-        found = measured(folder, name, "power", REFERENCES, CHANGED_WINDOWS)
-        shown = {change: "/".join(f"{share:.2f}" for share in shares) for change, shares in (found or {}).items()}
+        answers = measured(folder, name, "power", REFERENCES, CHANGED_WINDOWS)
+        shown = {change: "/".join(f"{share:.2f}" for share in shares) for change, shares in (answers or {}).items()}
         print(name, shown or "not measured", flush=True)
 
 

@@ -21,7 +21,7 @@ class Detector:
         """The window in the form that the detector takes; not timed, for nobody's rows come as this script's do."""
         return window
 
-    def found(self, window) -> list[str]:
+    def drifted(self, window) -> list[str]:
         raise NotImplementedError
 
 
@@ -36,10 +36,10 @@ class Falaj(Detector):
 
     @staticmethod
     def columns(table: Table) -> dict:
-        from falaj.statistics.profiles import Coded
+        from falaj.statistics.profiles import Categorical
 
         return {
-            name: Coded(column, tuple(map(str, range(int(column.max()) + 1)))) if is_category(name) else column
+            name: Categorical(column, tuple(map(str, range(int(column.max()) + 1)))) if is_category(name) else column
             for name, column in table.items()
         }
 
@@ -57,7 +57,7 @@ class Falaj(Detector):
         profiles = [self.reference.schema.profile(part, place, place + 1) for place, part in enumerate(parts)]
         return judge_window(self.reference, profiles, by_rows=self.by_rows)
 
-    def found(self, window) -> list[str]:
+    def drifted(self, window) -> list[str]:
         return list(self.report(window).drifted)
 
 
@@ -70,7 +70,7 @@ class FalajMonitor(Falaj):
         super().__init__(reference, blocks)
         self.monitor = DriftMonitor(run_length=100)
 
-    def found(self, window) -> list[str]:
+    def drifted(self, window) -> list[str]:
         self.monitor, alarm = self.monitor.step(self.report(window))
         return list(alarm.features) if alarm else []
 
@@ -81,7 +81,7 @@ class NumpyLimit(Detector):
     def __init__(self, reference: Table, blocks: np.ndarray) -> None:
         self.ranges = {name: np.nanquantile(column, (0.001, 0.999)) for name, column in reference.items()}
 
-    def found(self, window: Table) -> list[str]:
+    def drifted(self, window: Table) -> list[str]:
         for name, column in window.items():
             counts = np.zeros(1026, np.int64)
             low, high = self.ranges[name]
@@ -124,12 +124,12 @@ class Evidently(Detector):
 
         return Dataset.from_pandas(frame(window), data_definition=self.definition)
 
-    def found(self, window) -> list[str]:
+    def drifted(self, window) -> list[str]:
         from evidently import Report
         from evidently.presets import DataDriftPreset
 
         result = Report([DataDriftPreset()]).run(window, self.reference).dict()
-        found = []
+        drifted_columns = []
         for metric in result["metrics"]:
             config = metric.get("config", {})
             if "column" not in config:
@@ -137,8 +137,8 @@ class Evidently(Detector):
             distance = "distance" in str(config.get("method")).lower()
             value, threshold = float(metric["value"]), float(config["threshold"])
             if value >= threshold if distance else value < threshold:
-                found.append(config["column"])
-        return found
+                drifted_columns.append(config["column"])
+        return drifted_columns
 
 
 class EvidentlyTests(Detector):
@@ -150,19 +150,19 @@ class EvidentlyTests(Detector):
     def prepare(self, window: Table, blocks: np.ndarray):
         return frame(window)
 
-    def found(self, window) -> list[str]:
+    def drifted(self, window) -> list[str]:
         from evidently.legacy.calculations.stattests import get_stattest
         from evidently.legacy.core import ColumnType
 
-        found = []
+        drifted_columns = []
         for name in window.columns:
             kind = ColumnType.Categorical if is_category(name) else ColumnType.Numerical
             before, after = (
                 table[name].replace([-np.inf, np.inf], np.nan).dropna() for table in (self.reference, window)
             )
             if get_stattest(before, after, kind, None)(before, after, kind, None).drifted:
-                found.append(name)
-        return found
+                drifted_columns.append(name)
+        return drifted_columns
 
 
 class Nannyml(Detector):
@@ -187,7 +187,7 @@ class Nannyml(Detector):
             self.calculator.fit(self.reference)
         return frame(window)
 
-    def found(self, window) -> list[str]:
+    def drifted(self, window) -> list[str]:
         result = self.calculator.calculate(window).filter(period="analysis").to_df()
         return [name for name in self.names for column in result.columns if column[0] == name and column[-1] == "alert"
                 and bool(result[column].any())]  # fmt: skip
@@ -214,7 +214,7 @@ class Alibi(Detector):
         filled = [np.where(np.isnan(column), self.middles[name], column) for name, column in window.items()]
         return np.stack(filled, axis=1).astype(np.float64)
 
-    def found(self, window) -> list[str]:
+    def drifted(self, window) -> list[str]:
         result = self.detector.predict(window, drift_type="batch")["data"]
         if not result["is_drift"]:
             return []
@@ -231,7 +231,7 @@ class Whylogs(Detector):
     def prepare(self, window: Table, blocks: np.ndarray):
         return frame(window)
 
-    def found(self, window) -> list[str]:
+    def drifted(self, window) -> list[str]:
         from whylogs.viz.drift.column_drift_algorithms import calculate_drift_scores
 
         target = self.whylogs.log(window).view()

@@ -23,8 +23,8 @@ def main(folder: Path) -> None:
     for name, packages in PEERS.items():
         place = folder / name
         subprocess.run(["uv", "venv", "--quiet", "--python", "3.11", place], check=True)
-        done = subprocess.run(["uv", "pip", "install", "--quiet", "--python", place / "bin/python", *packages])
-        print(name, "installed" if done.returncode == 0 else "not installed: it will not be measured")
+        process = subprocess.run(["uv", "pip", "install", "--quiet", "--python", place / "bin/python", *packages])
+        print(name, "installed" if process.returncode == 0 else "not installed: it will not be measured")
     data = folder / "data"
     subprocess.run(["uv", "pip", "install", "--quiet", "--no-deps", "--target", data, *DATA], check=True)
     print("data sets in", data)

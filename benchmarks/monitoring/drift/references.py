@@ -70,7 +70,7 @@ def built(table: Table, day: np.ndarray, days: np.ndarray) -> ReferenceProfile:
 
 def false_alarms(table: Table, day: np.ndarray, size: int, streams: int, windows: int) -> FalseAlarms:
     """Alarms of many streams, each with a reference of its own; the interval is a bootstrap over streams."""
-    counts, seen, lasting, single = [], 0, 0, 0
+    counts, trial_count, lasting, single = [], 0, 0, 0
     for seed in range(streams):
         days = np.random.default_rng(seed).permutation(np.unique(day))
         reference = built(table, day, days[:size])
@@ -80,15 +80,15 @@ def false_alarms(table: Table, day: np.ndarray, size: int, streams: int, windows
         for part in np.array_split(order, len(order) // WINDOW):
             report = judge_window(reference, [profiles[each] for each in part])
             monitor, alarm = monitor.step(report)
-            alarms, seen = alarms + (alarm is not None), seen + 1
+            alarms, trial_count = alarms + (alarm is not None), trial_count + 1
             lasting += bool(monitor.lasting)
             single += bool(report.drifted)
         counts.append(alarms)
-    again = np.random.default_rng(0).choice(counts, (2000, streams)).sum(axis=1) / seen
+    again = np.random.default_rng(0).choice(counts, (2000, streams)).sum(axis=1) / trial_count
     low, high = np.quantile(again, (0.025, 0.975))
     if not any(counts):  # a bootstrap of nothing is nothing: the binomial limit, windows taken as independent
-        high = 1 - 0.025 ** (1 / seen)
-    return FalseAlarms(seen, sum(counts), float(low), float(high), lasting / seen, single / seen)
+        high = 1 - 0.025 ** (1 / trial_count)
+    return FalseAlarms(trial_count, sum(counts), float(low), float(high), lasting / trial_count, single / trial_count)
 
 
 def changes(name: str, table: Table) -> dict[str, Callable[[np.random.Generator, Table], tuple[str, Table]]]:
@@ -113,10 +113,10 @@ def changes(name: str, table: Table) -> dict[str, Callable[[np.random.Generator,
             {**part, other: np.where(rng.random(len(part[other])) < take, level, part[other])},
         )
 
-    found = {".25 sigma": shift(0.25), ".5 sigma": shift(0.5), "1 sigma": shift(1.0), "missing +10": missing}
+    named_changes = {".25 sigma": shift(0.25), ".5 sigma": shift(0.5), "1 sigma": shift(1.0), "missing +10": missing}
     if is_category(other):
-        found |= {"category +3": gain(0.03), "category +5": gain(0.05), "category +10": gain(0.1)}
-    return found
+        named_changes |= {"category +3": gain(0.03), "category +5": gain(0.05), "category +10": gain(0.1)}
+    return named_changes
 
 
 def power(
@@ -140,8 +140,8 @@ def power(
                 delay = number - BEFORE + 1 if number >= BEFORE else np.nan
                 break
         delays.append(delay)
-    known = [delay for delay in delays if delay == delay]
-    return {str(within): float(np.mean([delay <= within for delay in known])) for within in (1, 4, 8)}
+    finite_delays = [delay for delay in delays if delay == delay]
+    return {str(within): float(np.mean([delay <= within for delay in finite_delays])) for within in (1, 4, 8)}
 
 
 def main() -> None:
@@ -153,20 +153,20 @@ def main() -> None:
     parser.add_argument("--references", type=int, nargs="+", default=REFERENCES)
     parser.add_argument("--no-power", action="store_true")
     parser.add_argument("--json", action="store_true")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     answer: list[dict[str, Any]] = []
-    say = (lambda *_: None) if asked.json else (lambda line: print(line, flush=True))
-    for name in [asked.only] if asked.only else REAL:
-        table, day = REAL[name](asked.folder / "data")
-        for size in asked.references:
-            found = false_alarms(table, day, size, asked.streams, asked.windows)
-            say(f"| {name} | {size} | {found} |")
-            answer.append({"data": name, "reference": size, **asdict(found)})
-            for label, change in {} if asked.no_power else changes(name, table).items():
-                shares = power(table, day, size, asked.streams // 2, change)
+    say = (lambda *_: None) if options.json else (lambda line: print(line, flush=True))
+    for name in [options.only] if options.only else REAL:
+        table, day = REAL[name](options.folder / "data")
+        for size in options.references:
+            alarm_rates = false_alarms(table, day, size, options.streams, options.windows)
+            say(f"| {name} | {size} | {alarm_rates} |")
+            answer.append({"data": name, "reference": size, **asdict(alarm_rates)})
+            for label, change in {} if options.no_power else changes(name, table).items():
+                shares = power(table, day, size, options.streams // 2, change)
                 say(f"|   {label} | " + " | ".join(f"{share:.0%}" for share in shares.values()) + " |")
                 answer[-1][label] = shares
-    if asked.json:
+    if options.json:
         print(json.dumps(answer))
 
 

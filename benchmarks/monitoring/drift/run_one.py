@@ -44,13 +44,13 @@ def false_alarms(make, name: str, data: Path, streams: int, windows: int) -> lis
     """Shares: windows with an alarm, streams with one, and false findings a window."""
     alarmed, touched, findings = 0, 0, 0
     for seed in range(streams):
-        reference, blocks, made = stream(name, data, windows, 100 + seed)
+        reference, blocks, window_pairs = stream(name, data, windows, 100 + seed)
         detector, any_alarm = make(reference, blocks), False
-        for window, block in made:
-            found = detector.found(detector.prepare(window, block))
-            alarmed += bool(found)
-            findings += len(found)
-            any_alarm = any_alarm or bool(found)
+        for window, block in window_pairs:
+            drifted_columns = detector.found(detector.prepare(window, block))
+            alarmed += bool(drifted_columns)
+            findings += len(drifted_columns)
+            any_alarm = any_alarm or bool(drifted_columns)
         touched += any_alarm
     return [alarmed / (streams * windows), touched / streams, findings / (streams * windows)]
 
@@ -65,9 +65,9 @@ def power(make, references: int, windows: int) -> dict[str, list[float]]:
             detector = calibrated(make, rng)
             for _ in range(windows):
                 window = shifted(rng, synthetic(rng, WINDOW_ROWS), change)
-                found = detector.found(detector.prepare(window, BLOCKS))
-                named += CHANGED.get(change) in found
-                any_alarm += bool(found)
+                drifted_columns = detector.found(detector.prepare(window, BLOCKS))
+                named += CHANGED.get(change) in drifted_columns
+                any_alarm += bool(drifted_columns)
         answer[change] = [named / (references * windows), any_alarm / (references * windows)]
     answer["gradual"] = gradual(make)
     return answer
@@ -81,8 +81,10 @@ def gradual(make, runs: int = 8, windows: int = 20) -> list[float]:
     rng, delays, never = np.random.default_rng(11), [], 0
     for _ in range(runs):
         detector = calibrated(make, rng)
-        made = [shifted(rng, synthetic(rng, WINDOW_ROWS), "gradual", min(1.0, n / 10)) for n in range(1, windows + 1)]
-        for since, window in enumerate(made, 1):
+        gradual_windows = [
+            shifted(rng, synthetic(rng, WINDOW_ROWS), "gradual", min(1.0, n / 10)) for n in range(1, windows + 1)
+        ]
+        for since, window in enumerate(gradual_windows, 1):
             if CHANGED["gradual"] in detector.found(detector.prepare(window, BLOCKS)):
                 delays.append(since)
                 break

@@ -73,8 +73,10 @@ def stream(
     rng = np.random.default_rng(seed)
     if name == "synthetic":
         reference = synthetic(rng, REFERENCE_ROWS)
-        made = ((synthetic(rng, WINDOW_ROWS), np.arange(WINDOW_ROWS) * 8 // WINDOW_ROWS) for _ in range(windows))
-        return reference, np.arange(REFERENCE_ROWS) * 40 // REFERENCE_ROWS, made
+        window_pairs = (
+            (synthetic(rng, WINDOW_ROWS), np.arange(WINDOW_ROWS) * 8 // WINDOW_ROWS) for _ in range(windows)
+        )
+        return reference, np.arange(REFERENCE_ROWS) * 40 // REFERENCE_ROWS, window_pairs
     source, _, how = name.partition(" ")
     table, day = REAL[source](data)
     if how == "rows":

@@ -13,15 +13,14 @@ from fastapi import Depends, FastAPI
 
 from falaj import __version__
 from falaj.api import problems
-from falaj.api.access import gate
-from falaj.api.actions import require_actions
+from falaj.api.authorization import gate
 from falaj.api.body_limit import BodyLimit
 from falaj.api.connections import options, raise_file_limit
 from falaj.api.controller import Controller
-from falaj.api.door import open_door
 from falaj.api.mutual_tls import agents_let_in
 from falaj.api.notifier import Notifier
 from falaj.api.platform import Platform
+from falaj.api.route_actions import require_actions
 from falaj.api.routers import (
     accounts,
     audit,
@@ -52,6 +51,7 @@ from falaj.api.routers import (
     trainings,
     workloads,
 )
+from falaj.api.tls_listener import open_door
 from falaj.api.tracing import traced
 from falaj.core.errors import UnavailableError
 from falaj.core.home import Home
@@ -148,11 +148,11 @@ def serve(home: Home, port: int) -> None:
     config = uvicorn.Config(app, host="127.0.0.1", port=port, **options())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor decides; a Ctrl-C reaches the whole group
     with agents_let_in(platform, app), open_door(platform, app), traced(platform):
-        _Server(config, platform).run()
+        _PromptServer(config, platform).run()
     database.close()
 
 
-class _Server(uvicorn.Server):
+class _PromptServer(uvicorn.Server):
     """A server that ends at once: whoever waits for news, as agents do all the time, is answered without."""
 
     def __init__(self, config: uvicorn.Config, platform: Platform) -> None:

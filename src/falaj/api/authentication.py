@@ -38,14 +38,14 @@ def authenticate(request: Request, platform: Platform) -> Principal:
         return peer
     scheme, _, offered = request.headers.get("authorization", "").partition(" ")
     own = not request.scope.get(DOOR)
-    found = _bearer(offered, platform, own=own) if scheme.lower() == "bearer" and offered else None
-    if found is None:
+    principal = _bearer(offered, platform, own=own) if scheme.lower() == "bearer" and offered else None
+    if principal is None:
         raise UnauthenticatedError(
             "this request carries no valid token",
             where=f"{request.method} {request.url.path}",
             hint="falaj login, or send 'Authorization: Bearer' with a token",
         )
-    return found
+    return principal
 
 
 def _bearer(offered: str, platform: Platform, *, own: bool) -> Principal | None:

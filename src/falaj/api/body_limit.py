@@ -119,8 +119,8 @@ class _Budget:
 
 
 def _declared(scope: Scope) -> int:
-    given = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-    return parse_number(given.decode("latin-1"), digits=18) or 0
+    raw_length = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+    return parse_number(raw_length.decode("latin-1"), digits=18) or 0
 
 
 def _signed_route(path: str) -> tuple[str, str] | None:

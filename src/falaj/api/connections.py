@@ -82,8 +82,8 @@ class BoundedProtocol(H11Protocol):
 def raise_file_limit() -> None:
     """Let the process have as many files open as its connections need, as far as the system allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 2 * MAX_CONNECTIONS + _SPARE_FILES
-    limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    target_limit = 2 * MAX_CONNECTIONS + _SPARE_FILES
+    limit = target_limit if hard == resource.RLIM_INFINITY else min(target_limit, hard)
     if soft != resource.RLIM_INFINITY and soft < limit:
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 

@@ -13,16 +13,15 @@ from sqlalchemy import select
 from falaj.api.drift import DriftWatch, tell_refusals
 from falaj.api.monitors import MonitorWatch
 from falaj.api.platform import Platform
+from falaj.api.retraining_controller import TrainingWatch
 from falaj.api.routers.projects import Push, announce
-from falaj.api.trainings import TrainingWatch
-from falaj.control import changes
-from falaj.control import releases as release
-from falaj.control.releases import captured
+from falaj.control import changes, releases
+from falaj.control.releases import regression_gates
 from falaj.control.releases.lifecycle import DeploymentState
 from falaj.core.errors import FalajError
 from falaj.storage import ProjectRow, RunRow
-from falaj.storage.durable import Event, Outbox
-from falaj.supply_chain.attestations import Role
+from falaj.storage.durable import Outbox, ProcessEvent
+from falaj.supply_chain.attestations import SigningRole
 from falaj.trust import audit, settings
 
 _TICK_S = 0.25
@@ -47,7 +46,7 @@ class Controller:
         self._thread = threading.Thread(target=self._run, name="controller", daemon=True)
         handlers = {
             "commit-status": self._report_status,
-            captured.KEEP: self._keep_capture,
+            regression_gates.KEEP: self._keep_capture,
             changes.REQUEST: self._request_lowest,
         }
         self._outbox = Outbox(platform.database, handlers)
@@ -93,11 +92,13 @@ class Controller:
             return False
         starting = lease.state == DeploymentState.PENDING
         with self._platform.database.transaction() as session:
-            plan = release.point_endpoint(session, lease.data, now) if starting else None
-            processes.advance(session, lease, Event("start", {"plan": plan}) if starting else Event("timeout"), now)
+            plan = releases.set_desired_release(session, lease.data, now) if starting else None
+            processes.advance(
+                session, lease, ProcessEvent("start", {"plan": plan}) if starting else ProcessEvent("timeout"), now
+            )
         if not starting:
             with self._platform.database.transaction() as session:
-                changes.conclude(self._platform.turn(session), lease.data["concludes"])
+                changes.complete_change(self._platform.turn(session), lease.data["concludes"])
         return True
 
     def advance_outbox(self) -> int:
@@ -111,7 +112,7 @@ class Controller:
         if lease is None:
             return False
         with self._platform.database.transaction() as session:
-            changes.wake(self._platform.turn(session), lease)
+            changes.on_due(self._platform.turn(session), lease)
         return True
 
     def sign_what_is_due(self) -> None:
@@ -123,7 +124,7 @@ class Controller:
         with platform.database.transaction() as session:
             changes.renew(platform.turn(session))
         with platform.database.transaction() as session:
-            audit.checkpoint(session, platform.keyring.signer(Role.LOG), platform.now())
+            audit.checkpoint(session, platform.keyring.signer(SigningRole.LOG), platform.now())
 
     def _poll_repositories(self) -> None:
         now = self._platform.now()
@@ -169,7 +170,7 @@ class Controller:
     def _keep_capture(self, message: Mapping[str, Any]) -> None:
         platform = self._platform
         with platform.database.transaction() as session:
-            captured.keep(session, platform.store, platform.turn(session).keyring, message, platform.now())
+            regression_gates.keep(session, platform.store, platform.turn(session).keyring, message, platform.now())
 
     def _request_lowest(self, message: Mapping[str, Any]) -> None:
         with self._platform.database.transaction() as session:

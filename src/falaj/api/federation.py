@@ -33,7 +33,7 @@ class Federation:
 
     home: Home
     database: Database
-    _known: dict[tuple[federation.ProviderSettings, EgressRules], federation.Provider] = field(default_factory=dict)
+    _providers: dict[tuple[federation.ProviderSettings, EgressRules], federation.Provider] = field(default_factory=dict)
 
     def logins(self) -> federation.Logins:
         """The logins by the provider that is configured now.
@@ -42,9 +42,11 @@ class Federation:
             NoProviderError: None is.
             SecretExposedError: The file of the platform's secret is open to others.
         """
-        wanted = self._settings()
-        rules = self._rules(wanted)
-        provider = self._known.setdefault((wanted, rules), federation.Provider(wanted, federation.Web(rules=rules)))
+        provider_settings = self._settings()
+        rules = self._rules(provider_settings)
+        provider = self._providers.setdefault(
+            (provider_settings, rules), federation.Provider(provider_settings, federation.Web(rules=rules))
+        )
         return federation.Logins(self.database, provider, f"{self.home.public_url}{PREFIX}/callback")
 
     @property
@@ -52,22 +54,25 @@ class Federation:
         """The platform, as security keys know it."""
         return federation.RelyingParty.at(self.home.public_url)
 
-    def _rules(self, wanted: federation.ProviderSettings) -> EgressRules:
+    def _rules(self, provider_settings: federation.ProviderSettings) -> EgressRules:
         """The platform file names the issuer, which may be in a private network; what the issuer names is judged."""
-        issuer = urlsplit(wanted.issuer).hostname or ""
+        issuer = urlsplit(provider_settings.issuer).hostname or ""
         with self.database.reading() as session:
             rules = settings.egress(session)
         return replace(rules, private=(issuer, *rules.private))
 
     def _settings(self) -> federation.ProviderSettings:
         with self.database.reading() as session:
-            said = settings.current(session).identity.get("oidc")
-        if not said:
+            oidc_settings = settings.current(session).identity.get("oidc")
+        if not oidc_settings:
             raise federation.NoProviderError(
                 "no identity provider is configured", hint="identity.oidc of platform.yaml; falaj apply"
             )
         return federation.ProviderSettings(
-            said["issuer"], said["client_id"], said.get("group_claim", "groups"), self._secret()
+            oidc_settings["issuer"],
+            oidc_settings["client_id"],
+            oidc_settings.get("group_claim", "groups"),
+            self._secret(),
         )
 
     def _secret(self) -> str:

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from falaj import __version__
 from falaj.control.monitoring.evaluation import MonitorState
-from falaj.integrations.prometheus import Family, Kind, Sample, bounded
+from falaj.integrations.prometheus import Family, FamilyKind, Sample, bounded
 from falaj.storage import EndpointRow, OutboxRow, ProcessRow, RunRow
 from falaj.storage.audit_tables import AuditCheckpointRow, AuditHeadRow, AuditLeafRow
 from falaj.storage.change_tables import AdmissionRow, ChangeRow
@@ -62,8 +62,8 @@ def collect(session: Session, home: Path, now: float) -> list[Family]:
 
 
 def _machine(home: Path, dialect: str) -> Iterator[Family]:
-    said = {"version": __version__, "python": platform.python_version(), "database": dialect}
-    yield _gauge("falaj_build_info", "1, labelled with what runs.", [Sample(said, 1)])
+    build_labels = {"version": __version__, "python": platform.python_version(), "database": dialect}
+    yield _gauge("falaj_build_info", "1, labelled with what runs.", [Sample(build_labels, 1)])
     disk = shutil.disk_usage(home)
     yield _gauge("falaj_disk_free_bytes", "Free space for the installation's folder.", [Sample({}, disk.free)])
     yield _gauge("falaj_disk_size_bytes", "Size of the disk of the installation's folder.", [Sample({}, disk.total)])
@@ -74,10 +74,10 @@ def _machine(home: Path, dialect: str) -> Iterator[Family]:
 
 def _processes(session: Session, now: float) -> Iterator[Family]:
     count = func.count()
-    found = session.execute(
+    process_counts = session.execute(
         select(ProcessRow.kind, ProcessRow.state, count).group_by(ProcessRow.kind, ProcessRow.state)
     )
-    yield _counted("falaj_processes", "Long-running things by kind and state.", ("kind", "state"), found)
+    yield _counted("falaj_processes", "Long-running things by kind and state.", ("kind", "state"), process_counts)
     due = select(ProcessRow.kind, count, func.min(ProcessRow.wake_at)).group_by(ProcessRow.kind)
     waiting = session.execute(due.where(ProcessRow.wake_at <= now, ProcessRow.lease_expires_at <= now)).all()
     yield _counted("falaj_processes_due", "Due and held by nobody.", ("kind",), [(kind, n) for kind, n, _ in waiting])
@@ -85,10 +85,10 @@ def _processes(session: Session, now: float) -> Iterator[Family]:
         "falaj_process_overdue_seconds", "How long the one that waits longest has been due.", ("kind",),
         [(kind, now - since) for kind, _, since in waiting if since is not None],
     )  # fmt: skip
-    held = session.execute(
+    leased_counts = session.execute(
         select(ProcessRow.kind, count).where(ProcessRow.lease_expires_at > now).group_by(ProcessRow.kind)
     )
-    yield _counted("falaj_processes_held", "Being worked on under a lease.", ("kind",), held)
+    yield _counted("falaj_processes_held", "Being worked on under a lease.", ("kind",), leased_counts)
     runs = session.execute(select(RunRow.state, count).group_by(RunRow.state))
     yield _counted("falaj_runs", "Runs by state.", ("state",), runs)
     changes = session.execute(select(ChangeRow.kind, ChangeRow.state, count).group_by(ChangeRow.kind, ChangeRow.state))
@@ -124,23 +124,25 @@ def _audit(session: Session, now: float) -> Iterator[Family]:
 
 
 def _endpoints(session: Session, rows: Sequence[EndpointRow], now: float) -> Iterator[Family]:
-    def told(name: str, text: str, values: Iterable[tuple[EndpointRow, float | None]], merge: _Merge) -> Family:
+    def gauge_of(name: str, text: str, values: Iterable[tuple[EndpointRow, float | None]], merge: _Merge) -> Family:
         return _placed(name, text, [Sample(_place(row), value) for row, value in values if value is not None], merge)
 
-    yield told("falaj_endpoint_up", "1 when a release answers.", [(row, _answers(row)) for row in rows], min)
+    yield gauge_of("falaj_endpoint_up", "1 when a release answers.", [(row, _answers(row)) for row in rows], min)
     ready = [(row, row.status.get("replicas_ready", 0)) for row in rows]
-    yield told("falaj_endpoint_replicas_ready", "Replicas that answer, of the wanted release.", ready, sum)
-    yield told("falaj_endpoint_release", "Number of the release that is wanted.", [(r, r.release) for r in rows], max)
+    yield gauge_of("falaj_endpoint_replicas_ready", "Replicas that answer, of the wanted release.", ready, sum)
+    yield gauge_of(
+        "falaj_endpoint_release", "Number of the release that is wanted.", [(r, r.release) for r in rows], max
+    )
     serving = [(row, row.status.get("serving")) for row in rows]
-    yield told("falaj_endpoint_serving_release", "Number of the release that answers.", serving, max)
+    yield gauge_of("falaj_endpoint_serving_release", "Number of the release that answers.", serving, max)
     heard = [(row, max(0.0, now - row.updated_at)) for row in rows]
-    yield told("falaj_endpoint_silent_seconds", "Since the location last said how it is doing.", heard, max)
+    yield gauge_of("falaj_endpoint_silent_seconds", "Since the location last said how it is doing.", heard, max)
     states = [Sample({**_place(row), "state": _state(row)}, 1) for row in rows]
     yield _placed("falaj_endpoint_state", "1, labelled with the state of the wanted release.", states)
     ends = _admissions(session, rows)
     admitted = [(row, ends.get((str(row.plan.get("change")), row.location))) for row in rows]
     text = "When the admission of what is served ends; it is renewed before."
-    yield told("falaj_endpoint_admission_end_timestamp_seconds", text, admitted, min)
+    yield gauge_of("falaj_endpoint_admission_end_timestamp_seconds", text, admitted, min)
 
 
 def _answers(row: EndpointRow) -> float:
@@ -165,8 +167,8 @@ def _admissions(session: Session, rows: Iterable[EndpointRow]) -> dict[tuple[str
 
 
 def _rollouts(session: Session, endpoints: Iterable[EndpointRow]) -> Iterator[Family]:
-    told = {each.get("id"): each for row in endpoints for each in row.status.get("rollouts") or ()}
-    newest = [(labels, told.get(row.id, {}), row) for labels, row in _newest_rollouts(session)]
+    rollout_status = {each.get("id"): each for row in endpoints for each in row.status.get("rollouts") or ()}
+    newest = [(labels, rollout_status.get(row.id, {}), row) for labels, row in _newest_rollouts(session)]
     states = [Sample({**labels, "state": _moment(report, row)}, 1) for labels, report, row in newest]
     yield _placed("falaj_rollout_state", "1, labelled with the state of an endpoint's newest rollout.", states)
     since = [Sample(labels, report.get("since") or row.updated_at) for labels, report, row in newest]
@@ -186,20 +188,22 @@ def _rollouts(session: Session, endpoints: Iterable[EndpointRow]) -> Iterator[Fa
 
 
 def _evidence(live: Iterable[tuple[Mapping[str, str], Mapping[str, Any]]]) -> Iterator[Family]:
-    found: dict[str, list[Sample]] = {"": [], "_line": []}
+    evidence_samples: dict[str, list[Sample]] = {"": [], "_line": []}
     for labels, report in live:
         metrics = [{"name": "all", **report}, *report.get("metrics", ())]
-        for suffix, samples in found.items():
-            said = [
+        for suffix, samples in evidence_samples.items():
+            metric_samples = [
                 Sample({**labels, "metric": str(metric["name"]), "side": side}, value)
                 for metric in metrics
                 for side in ("harm", "safe")
                 if (value := metric.get(f"{side}{suffix}")) is not None
             ]
-            samples += bounded(said, ("metric",), MOST_METRICS, max)
-    yield _placed("falaj_rollout_evidence", "log10 of the evidence for harm, and for being safe.", found[""], max)
+            samples += bounded(metric_samples, ("metric",), MOST_METRICS, max)
+    yield _placed(
+        "falaj_rollout_evidence", "log10 of the evidence for harm, and for being safe.", evidence_samples[""], max
+    )
     text = "Where that evidence decides: harm rolls back, safe promotes."
-    yield _placed("falaj_rollout_evidence_line", text, found["_line"], max)
+    yield _placed("falaj_rollout_evidence_line", text, evidence_samples["_line"], max)
 
 
 def _newest_rollouts(session: Session) -> list[tuple[dict[str, str], Any]]:
@@ -214,11 +218,11 @@ def _newest_rollouts(session: Session) -> list[tuple[dict[str, str], Any]]:
         .order_by(ProcessRow.created_at.desc())
         .limit(MOST_ROLLOUTS)
     )
-    found: dict[tuple[str, ...], tuple[dict[str, str], Any]] = {}
+    latest_rollouts: dict[tuple[str, ...], tuple[dict[str, str], Any]] = {}
     for row in session.execute(query):
         labels = {name: str(getattr(row, name)) for name in (*PLACE, "strategy")}
-        found.setdefault(tuple(labels.values()), (labels, row))
-    return list(found.values())
+        latest_rollouts.setdefault(tuple(labels.values()), (labels, row))
+    return list(latest_rollouts.values())
 
 
 def _moment(report: Mapping[str, Any], row: Any) -> str:
@@ -266,8 +270,8 @@ def _drift(watched: Sequence[tuple[dict[str, str], MonitorState]]) -> Iterator[F
     yield _placed("falaj_drift_evidence_line", "Where that evidence raises an alarm.", lines, min)
     features: list[Sample] = []
     for place, state in watched:
-        told = [Sample({**place, "feature": name}, value) for name, value in state.features.evidence.items()]
-        features += bounded(told, ("feature",), MOST_FEATURES, max, strongest=True)
+        feature_samples = [Sample({**place, "feature": name}, value) for name, value in state.features.evidence.items()]
+        features += bounded(feature_samples, ("feature",), MOST_FEATURES, max, strongest=True)
     yield _placed("falaj_drift_feature_evidence", "The same by feature, those with the most.", features, max)
     drifting = [Sample(place, len(state.drifting)) for place, state in watched]
     yield _placed("falaj_drift_features", "Features that an alarm named and that are not steady again.", drifting)
@@ -275,8 +279,8 @@ def _drift(watched: Sequence[tuple[dict[str, str], MonitorState]]) -> Iterator[F
 
 def _trainings(session: Session) -> Iterator[Family]:
     columns = (TrainingRequestRow.model, TrainingRequestRow.kind, TrainingRequestRow.state)
-    found = session.execute(select(*columns, func.count()).group_by(*columns))
-    samples = [Sample({"model": model, "kind": kind, "state": state}, n) for model, kind, state, n in found]
+    training_counts = session.execute(select(*columns, func.count()).group_by(*columns))
+    samples = [Sample({"model": model, "kind": kind, "state": state}, n) for model, kind, state, n in training_counts]
     text = "Requests for trainings by model, by what asked, and state."
     yield _gauge("falaj_training_requests", text, bounded(samples, ("model",), MOST_MODELS))
 
@@ -296,4 +300,4 @@ def _counted(name: str, text: str, labels: Sequence[str], rows: Iterable[Sequenc
 
 
 def _gauge(name: str, text: str, samples: Sequence[Sample]) -> Family:
-    return Family(name, Kind.GAUGE, text, tuple(samples))
+    return Family(name, FamilyKind.GAUGE, text, tuple(samples))

@@ -28,16 +28,16 @@ def remove_copies(platform: Platform, gone: WrappedKey) -> int:
     with platform.database.reading() as session:
         runs = [run for run in _runs(platform, session, gone) if run.mlflow_run]
     folders = [platform.home.mlflow_artifacts / str(run.mlflow_run) / "artifacts" for run in runs]
-    found = [folder for folder in folders if folder.is_dir()]
-    for folder in found:
+    copy_folders = [folder for folder in folders if folder.is_dir()]
+    for folder in copy_folders:
         shutil.rmtree(folder, ignore_errors=True)
-    return len(found)
+    return len(copy_folders)
 
 
 def _runs(platform: Platform, session: Session, gone: WrappedKey) -> Iterator[RunRow]:
-    for made in session.scalars(select(ReleaseRow)):
-        if not platform.store.has(parse_digest(made.digest)):
-            yield session.get_one(RunRow, made.run_id)
+    for release_row in session.scalars(select(ReleaseRow)):
+        if not platform.store.has(parse_digest(release_row.digest)):
+            yield session.get_one(RunRow, release_row.run_id)
     if gone.scope.subject:
         return
     later = (key.created_at for key in platform.keys.entries() if key.scope == gone.scope)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from falaj.control.monitoring.alerts import state_of
 from falaj.control.releases import require_owner
-from falaj.schemas import monitoring as documents
+from falaj.schemas import monitoring
 from falaj.storage import EndpointRow
 from falaj.storage.monitoring_tables import AlertNoteRow, AlertRow, MonitorRow, MonitorWindowRow, ProfileBlockRow
 
@@ -26,7 +26,7 @@ def project_of(session: Session, model: str) -> str:
 
 def monitors(
     session: Session, environment: str | None, model: str | None, readable: Collection[str] | None
-) -> list[documents.Monitor]:
+) -> list[monitoring.Monitor]:
     """The monitors of each endpoint."""
     query = select(MonitorRow).order_by(MonitorRow.model, MonitorRow.environment, MonitorRow.location)
     if environment:
@@ -37,7 +37,7 @@ def monitors(
     return [_monitor(session, row) for row in rows]
 
 
-def _monitor(session: Session, row: MonitorRow) -> documents.Monitor:
+def _monitor(session: Session, row: MonitorRow) -> monitoring.Monitor:
     state = state_of(row) if row.state else None
     last = session.scalar(
         select(MonitorWindowRow.end)
@@ -51,7 +51,7 @@ def _monitor(session: Session, row: MonitorRow) -> documents.Monitor:
         .limit(1)
     )
     length = state.features.run_length // 2 if state else 0
-    return documents.Monitor(
+    return monitoring.Monitor(
         endpoint=f"{row.environment}/{row.model}", location=row.location, release=row.release, status=row.status,
         reason=row.reason, windows=state.windows if state else 0, drifting=sorted(state.drifting) if state else [],
         concept=round(state.concept.log10_evidence, 3) if state else 0.0, last_window=last, updated_at=row.updated_at,
@@ -59,10 +59,10 @@ def _monitor(session: Session, row: MonitorRow) -> documents.Monitor:
     )  # fmt: skip
 
 
-def windows(session: Session, model: str, environment: str, limit: int) -> list[documents.DriftWindow]:
+def windows(session: Session, model: str, environment: str, limit: int) -> list[monitoring.DriftWindow]:
     """The last windows, the earliest first."""
     return [
-        documents.DriftWindow(row.location, row.release, row.number, row.start, row.end, row.rows, row.report)
+        monitoring.DriftWindow(row.location, row.release, row.number, row.start, row.end, row.rows, row.report)
         for row in _windows(session, model, environment, limit)
     ]
 
@@ -72,19 +72,19 @@ def _windows(session: Session, model: str, environment: str, limit: int) -> Sequ
     return session.scalars(query.order_by(MonitorWindowRow.end.desc()).limit(limit)).all()[::-1]
 
 
-def performance(session: Session, model: str, environment: str, limit: int) -> list[documents.PerformanceWindow]:
+def performance(session: Session, model: str, environment: str, limit: int) -> list[monitoring.PerformanceWindow]:
     """The loss of the last windows, the earliest first."""
     return [_performance(session, row) for row in _windows(session, model, environment, limit)]
 
 
-def _performance(session: Session, row: MonitorWindowRow) -> documents.PerformanceWindow:
+def _performance(session: Session, row: MonitorWindowRow) -> monitoring.PerformanceWindow:
     loss = row.report["loss"]
     labelled, total, wrong = _labels_since(session, row)
     low, high = loss["interval"] or (None, None)
     value, method, reason = loss["value"], loss["method"], loss["reason"]
     if labelled > loss["labelled"]:  # labels came after the window was judged; the interval was of those before
         value, method, reason, low, high = total / labelled, "labels", f"{labelled} labels, some came later", None, None
-    return documents.PerformanceWindow(
+    return monitoring.PerformanceWindow(
         location=row.location, release=row.release, number=row.number, start=row.start, end=row.end, rows=row.rows,
         labelled=labelled, metric=loss["metric"], value=value, low=low, high=high, expected=loss["expected"],
         method=method, reason=reason, wrong=wrong / labelled if wrong is not None and labelled else None,
@@ -108,7 +108,7 @@ def _labels_since(session: Session, row: MonitorWindowRow) -> tuple[int, float, 
     return labelled, sum(each["total"] for each in tallies), sum(wrong) if wrong else None
 
 
-def recalibrations(session: Session, model: str, environment: str | None = None) -> list[documents.Recalibration]:
+def recalibrations(session: Session, model: str, environment: str | None = None) -> list[monitoring.Recalibration]:
     """By what the answers of a model's releases are moved, by endpoint and location."""
     query = select(EndpointRow).where(EndpointRow.model == model)
     if environment:
@@ -117,21 +117,21 @@ def recalibrations(session: Session, model: str, environment: str | None = None)
     return [each for row in rows if not row.plan.get("withdrawn") for each in recalibrations_of(row)]
 
 
-def recalibrations_of(row: EndpointRow) -> list[documents.Recalibration]:
+def recalibrations_of(row: EndpointRow) -> list[monitoring.Recalibration]:
     """What the agent of an endpoint told of the recalibration of its releases."""
     return [
-        documents.Recalibration(f"{row.environment}/{row.model}", row.location, **report)
+        monitoring.Recalibration(f"{row.environment}/{row.model}", row.location, **report)
         for report in row.status.get("recalibrations", ())
     ]
 
 
-def alert(row: AlertRow, notes: Sequence[AlertNoteRow] = ()) -> documents.Alert:
+def alert(row: AlertRow, notes: Sequence[AlertNoteRow] = ()) -> monitoring.Alert:
     """An alert, with its notes where they are given."""
-    return documents.Alert(
+    return monitoring.Alert(
         id=row.id, project=row.project, endpoint=f"{row.environment}/{row.model}", location=row.location,
         release=row.release, state=row.state, cause=row.cause, severity=row.severity, opened_at=row.opened_at,
         updated_at=row.updated_at, resolved_at=row.resolved_at, muted_until=row.muted_until,
         fired=list(row.data.get("fired", ())), features=dict(row.data.get("features", {})),
         reasons=list(row.data.get("reasons", ())), action=row.data.get("verdict", {}).get("action", ""),
-        data=row.data, notes=[documents.AlertNote(each.at, each.by, each.kind, each.text) for each in notes],
+        data=row.data, notes=[monitoring.AlertNote(each.at, each.by, each.kind, each.text) for each in notes],
     )  # fmt: skip

@@ -14,17 +14,17 @@ from sqlalchemy.orm import Session
 
 from falaj.api.platform import Platform
 from falaj.control.monitoring import alerts
-from falaj.control.monitoring.alerts import Carried, Place
-from falaj.control.monitoring.alerts.raising import CONTROLLER, tell
+from falaj.control.monitoring.alerts import Carried, MonitoredEndpoint
+from falaj.control.monitoring.alerts.lifecycle import CONTROLLER, tell
 from falaj.control.monitoring.evaluation import MonitorState, judge
-from falaj.control.monitoring.triage import Action, TriagePolicy
+from falaj.control.monitoring.triage import TriageAction, TriagePolicy
 from falaj.control.releases import require_owner
 from falaj.core.errors import FalajError
 from falaj.statistics.reference import ReleaseReference
 from falaj.storage import EndpointRow, ReleaseRow
 from falaj.storage.monitoring_tables import AlertRow, MonitorRow
 from falaj.supply_chain.artifacts import parse_digest
-from falaj.trust.audit import record as trail
+from falaj.trust.audit import record
 
 _EVERY_S = 1.0
 _FORGET_EVERY_S = 3600.0
@@ -72,13 +72,13 @@ class MonitorWatch:
                 alerts.forget(session, now - self._kept_s)
         with self._platform.database.reading() as session:
             places = [
-                (Place(row.location, row.environment, row.model), serving_release(row))
+                (MonitoredEndpoint(row.location, row.environment, row.model), serving_release(row))
                 for row in session.scalars(select(EndpointRow))
                 if not row.plan.get("withdrawn")
             ]
         return sum(self._watch(place, release, now) for place, release in places)
 
-    def _watch(self, place: Place, release: int, now: float) -> int:
+    def _watch(self, place: MonitoredEndpoint, release: int, now: float) -> int:
         try:
             self._begin(place, release, now)
             count = 0
@@ -89,7 +89,7 @@ class MonitorWatch:
             logger.warning("monitors of %s at %s: %s", place.subject, place.location, error)
             return 0
 
-    def _begin(self, place: Place, release: int, now: float) -> None:
+    def _begin(self, place: MonitoredEndpoint, release: int, now: float) -> None:
         """Begin anew with the reference of a release that came in since."""
         with self._platform.database.reading() as session:
             row = session.get(MonitorRow, place.key)
@@ -105,7 +105,7 @@ class MonitorWatch:
             alerts.leave_release(session, place, release, now)
             alerts.begin_monitor(session, place, state, release, "" if reference else NO_REFERENCE, now)
 
-    def _judge_next(self, place: Place, now: float) -> bool:
+    def _judge_next(self, place: MonitoredEndpoint, now: float) -> bool:
         with self._platform.database.reading() as session:
             row = session.get_one(MonitorRow, place.key)
             digest = _reference_digest(session, place, row.release)
@@ -117,13 +117,13 @@ class MonitorWatch:
         with self._platform.database.transaction() as session:
             row = session.get_one(MonitorRow, place.key, with_for_update=True)
             state = alerts.state_of(row)
-            found = alerts.next_window(session, place, state, reference)
-            if found is None or state.release != row.release:
+            window = alerts.next_window(session, place, state, reference)
+            if window is None or state.release != row.release:
                 return False
-            number, blocks, runs = found
-            judged = judge(reference, blocks, runs, _moved_on(state, number), now, self._policy)
+            number, blocks, runs = window
+            verdict = judge(reference, blocks, runs, _moved_on(state, number), now, self._policy)
             project = require_owner(session, place.model)
-            carry_out(session, self._platform, alerts.follow(session, place, number, judged, project, now), now)
+            carry_out(session, self._platform, alerts.follow(session, place, number, verdict, project, now), now)
         return True
 
     def _reference(self, digest: str) -> ReleaseReference:
@@ -144,10 +144,10 @@ def _fetched(platform: Platform, digest: str, folder: Path) -> ReleaseReference:
     return ReleaseReference.read(folder)
 
 
-def _reference_digest(session: Session, place: Place, release: int) -> str | None:
+def _reference_digest(session: Session, place: MonitoredEndpoint, release: int) -> str | None:
     row = session.get(ReleaseRow, (place.model, release))
-    found = row.data.get("reference") if row else None
-    return str(found) if found else None
+    digest = row.data.get("reference") if row else None
+    return str(digest) if digest else None
 
 
 def serving_release(row: EndpointRow) -> int:
@@ -170,31 +170,31 @@ def carry_out(session: Session, platform: Platform, carried: Carried, now: float
         now: Unix seconds.
     """
     alert, action = carried.alert, carried.action
-    if alert is None or action is Action.NONE:
+    if alert is None or action is TriageAction.NONE:
         return
     reasons = "; ".join(alert.data.get("reasons", ()))
-    outcome = _retrain(session, platform, alert, reasons, now) if action is Action.RETRAIN else {}
+    outcome = _retrain(session, platform, alert, reasons, now) if action is TriageAction.RETRAIN else {}
     text = outcome.get("text") or {
-        Action.WATCH: f"the model holds, so nothing is done: {reasons}",
-        Action.ASK: f"a person is asked: {reasons}",
-        Action.INCIDENT: f"an incident, and no retraining: {reasons}",
+        TriageAction.WATCH: f"the model holds, so nothing is done: {reasons}",
+        TriageAction.ASK: f"a person is asked: {reasons}",
+        TriageAction.INCIDENT: f"an incident, and no retraining: {reasons}",
     }.get(action, reasons)
-    kind = "note" if action is Action.WATCH else str(action)
+    kind = "note" if action is TriageAction.WATCH else str(action)
     alerts.note(session, alert, CONTROLLER, kind, text, now)
-    done = {"action": str(action), "at": now, "text": text}
-    alert.data = {**alert.data, "actions": [*alert.data.get("actions", ()), done][-20:]}
-    trail.write(session, f"alert.{kind}", CONTROLLER, f"alert/{alert.id}", now, {"text": text, "cause": alert.cause})
+    action_entry = {"action": str(action), "at": now, "text": text}
+    alert.data = {**alert.data, "actions": [*alert.data.get("actions", ()), action_entry][-20:]}
+    record.write(session, f"alert.{kind}", CONTROLLER, f"alert/{alert.id}", now, {"text": text, "cause": alert.cause})
     tell(session, alert, f"alert.{kind}", now)
 
 
 def _retrain(session: Session, platform: Platform, alert: AlertRow, reasons: str, now: float) -> Mapping[str, Any]:
     """Ask for a training; whether and when it starts is decided where trainings are decided about."""
-    from falaj.control.retraining.requesting import request_training
+    from falaj.control.retraining.admission import request_training
 
-    asked = sum(each["action"] == Action.RETRAIN for each in alert.data.get("actions", ()))
+    retrain_count = sum(each["action"] == TriageAction.RETRAIN for each in alert.data.get("actions", ()))
     cause = {
         "kind": "performance" if alert.cause == "performance-loss" else "drift", "alert": alert.id, "reason": reasons,
-        "occasion": f"alert/{alert.id}/{asked + 1}", "since": alert.data.get("since", alert.opened_at),
+        "occasion": f"alert/{alert.id}/{retrain_count + 1}", "since": alert.data.get("since", alert.opened_at),
     }  # fmt: skip
     try:
         with session.begin_nested():

@@ -1,6 +1,7 @@
 """The port for agents elsewhere: TLS 1.3, and a certificate of this installation for everything but coming in.
 
-The same application answers there, behind a `Doorway` that judges the certificate which the protocol takes from the
+The same application answers there,
+behind a `AgentMtlsMiddleware` that judges the certificate which the protocol takes from the
 TLS connection.
 """
 
@@ -17,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
+from falaj.api.agent_mtls import CERTIFICATE, AgentMtlsMiddleware
 from falaj.api.connections import BoundedProtocol, options
-from falaj.api.doorway import CERTIFICATE, Doorway
 from falaj.api.platform import Platform
 from falaj.core.errors import FalajError, UnavailableError
 from falaj.supply_chain.attestations.keys import replace_private
@@ -44,7 +45,7 @@ class Listener:
     def __init__(self, platform: Platform, app: ASGIApp, host: str, port: int) -> None:
         self._context = _Context(platform)
         config = uvicorn.Config(
-            Doorway(app, platform),
+            AgentMtlsMiddleware(app, platform),
             host=host,
             port=port,
             lifespan="off",

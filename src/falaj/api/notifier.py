@@ -29,10 +29,14 @@ class Notifier:
         postman: Brings the bytes.
     """
 
-    def __init__(self, platform: Platform, postman: notifications.Postman | None = None) -> None:
+    def __init__(self, platform: Platform, postman: notifications.SsrfSafeClient | None = None) -> None:
         self._platform = platform
         self._courier = notifications.Courier(
-            platform.database, platform.home.public_url, self._find, platform.now, postman or notifications.Postman()
+            platform.database,
+            platform.home.public_url,
+            self._find,
+            platform.now,
+            postman or notifications.SsrfSafeClient(),
         )
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
@@ -90,7 +94,9 @@ class Notifier:
             logger.exception("notifications stopped", extra={"subscriber": subscriber})
 
     def _find(self, session: Session, subscriber: str) -> notifications.Subscription | None:
-        found = {each.id: each for each in settings.current(session).notifications}.get(subscriber)
-        if found is None:
+        subscription_spec = {each.id: each for each in settings.current(session).notifications}.get(subscriber)
+        if subscription_spec is None:
             return None
-        return notifications.Subscription(found, platform_secret(session, self._platform.vault, found.secret))
+        return notifications.Subscription(
+            subscription_spec, platform_secret(session, self._platform.vault, subscription_spec.secret)
+        )

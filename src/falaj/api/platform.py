@@ -16,16 +16,16 @@ from falaj.api.federation import Federation
 from falaj.api.password_queue import PasswordQueue
 from falaj.api.version_feed import VersionFeed
 from falaj.control import changes
-from falaj.control.releases import lifecycle as deployments
+from falaj.control.releases import lifecycle
 from falaj.control.runs import lifecycle as runs
 from falaj.core.home import Home
 from falaj.storage import Database
 from falaj.storage.durable import ProcessTable
 from falaj.supply_chain.artifacts import ArtifactStore, open_home_store
 from falaj.supply_chain.attestations import Keyring, open_keyring
-from falaj.supply_chain.encryption import KeyChest, home_scope, open_chest
-from falaj.trust.identity import Doorkeeper, Passwords
-from falaj.trust.pki.authority import LIFE_S, Authority, open_authority
+from falaj.supply_chain.encryption import Keystore, home_scope, open_chest
+from falaj.trust.identity import Authenticator, Passwords
+from falaj.trust.pki.authority import LIFE_S, CertificateAuthority, open_authority
 from falaj.trust.pki.caller_tokens import CallerKey, open_caller_key
 from falaj.trust.secrets import Vault
 
@@ -47,7 +47,7 @@ class Platform:
     @cached_property
     def processes(self) -> ProcessTable:
         """The process table with the transitions of all kinds."""
-        transitions = {"run": runs.transition, "deployment": deployments.transition, "change": changes.transition}
+        transitions = {"run": runs.transition, "deployment": lifecycle.transition, "change": changes.transition}
         return ProcessTable(self.database, transitions)
 
     @cached_property
@@ -56,7 +56,7 @@ class Platform:
         return open_keyring(self.home.keys)
 
     @cached_property
-    def authority(self) -> Authority:
+    def authority(self) -> CertificateAuthority:
         """Issues the certificates of agents elsewhere."""
         life_s = float(self.home.settings.get("FALAJ_CERTIFICATE_LIFE_S") or LIFE_S)
         return open_authority(self.home.keys, self.now, life_s)
@@ -66,12 +66,12 @@ class Platform:
         """Signs tokens of callers of endpoints."""
         return open_caller_key(self.home.keys)
 
-    def turn(self, session: Session) -> changes.Turn:
+    def turn(self, session: Session) -> changes.ChangeContext:
         """What decisions about changes need, in a transaction."""
-        return changes.Turn(session, self.processes, self.keyring, self.now())
+        return changes.ChangeContext(session, self.processes, self.keyring, self.now())
 
     @cached_property
-    def keys(self) -> KeyChest:
+    def keys(self) -> Keystore:
         """The data keys of this machine."""
         return open_chest(self.home)
 
@@ -86,9 +86,9 @@ class Platform:
         return open_home_store(self.home, self.keys)
 
     @cached_property
-    def doorkeeper(self) -> Doorkeeper:
+    def doorkeeper(self) -> Authenticator:
         """Judges passwords and one-time passwords."""
-        return Doorkeeper(self.database, Passwords(), self.vault)
+        return Authenticator(self.database, Passwords(), self.vault)
 
     @cached_property
     def federation(self) -> Federation:

@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
-from falaj.api import denials
+from falaj.api import denied_requests
 from falaj.core.errors import EXIT_CODES, FalajError
 from falaj.trust.policy import ForbiddenError
 
@@ -58,7 +58,7 @@ def _falaj_error(_request: Request, error: Exception) -> JSONResponse:
 
 def _forbidden(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ForbiddenError)
-    denials.record(request, error)
+    denied_requests.record(request, error)
     return problem_of(error)
 
 

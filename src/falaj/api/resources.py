@@ -9,7 +9,7 @@ from fastapi import Request
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from falaj.control import releases as release
+from falaj.control import releases
 from falaj.control.runs import queue
 from falaj.core.errors import NotFoundError, UsageError
 from falaj.storage import RunRow
@@ -92,5 +92,5 @@ def _project_of_run(session: Session, run_id: str) -> str | None:
 
 def _project_of_release(session: Session, name: str) -> str | None:
     with suppress(NotFoundError, UsageError):
-        return release.owner_of(session, release.find(session, name).model)
+        return releases.owner_of(session, releases.find(session, name).model)
     return None

@@ -27,21 +27,21 @@ def spans_of(run: RunRow, steps: list[StepRunRow]) -> list[Span]:
     trace = trace_id_of(f"run {run.id}")
     whole = span_id_of(trace, "run")
     end = run.ended_at if run.ended_at is not None else run.created_at
-    said: dict[str, Value | None] = {
+    span_attributes: dict[str, Value | None] = {
         "falaj.run": run.id, "falaj.config": run.project, "falaj.model": run.model, "falaj.commit": run.commit,
         "falaj.trigger": run.trigger, "falaj.state": run.state, "falaj.release": run.release,
         "falaj.waited_s": None if run.started_at is None else run.started_at - run.created_at,
     }  # fmt: skip
     error = (run.reason or run.state) if run.state in _BROKEN else None
-    root = Span(trace, whole, "run", run.started_at or run.created_at, end, attributes=said, error=error)
+    root = Span(trace, whole, "run", run.started_at or run.created_at, end, attributes=span_attributes, error=error)
     return [root, *(_step(step, root) for step in steps if step.started_at is not None and step.ended_at is not None)]
 
 
 def _step(step: StepRunRow, root: Span) -> Span:
-    said: dict[str, Value | None] = {"falaj.node": step.node, "falaj.state": step.state}
+    span_attributes: dict[str, Value | None] = {"falaj.node": step.node, "falaj.state": step.state}
     return Span(
         root.trace_id, span_id_of(root.trace_id, step.node), step.kind, step.started_at or 0.0, step.ended_at or 0.0,
-        root.span_id, attributes=said, error=step.state if step.state in _BROKEN else None,
+        root.span_id, attributes=span_attributes, error=step.state if step.state in _BROKEN else None,
     )  # fmt: skip
 
 

@@ -48,9 +48,9 @@ class VersionFeed:
 
     def turn(self) -> None:
         """Look once, and wake whoever waits for what is there."""
-        found = versions(self._database)
+        current_versions = versions(self._database)
         for waiter in self._polling.waiters:
-            if found.get(waiter.location, 0) != waiter.version:
+            if current_versions.get(waiter.location, 0) != waiter.version:
                 waiter.wake()
 
 

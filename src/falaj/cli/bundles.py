@@ -11,13 +11,13 @@ from falaj.core.errors import NotFoundError
 from falaj.core.home import Home
 from falaj.schemas import api
 from falaj.schemas.evidence import ReleaseBundle
-from falaj.supply_chain import attestations as evidence
+from falaj.supply_chain import attestations
 from falaj.supply_chain.artifacts import open_home_store, parse_digest
 from falaj.supply_chain.attestations.model_signature import KEY_FILE
 
 
 @dataclass(frozen=True)
-class Serving:
+class ServingTarget:
     """Where a release would serve: asks for an admission as well.
 
     Args:
@@ -33,32 +33,32 @@ class Serving:
     at: float
 
 
-def trusted(home: Home, keys: Path | None) -> Mapping[str, evidence.TrustedKey]:
+def trusted(home: Home, keys: Path | None) -> Mapping[str, attestations.TrustedKey]:
     """Return whom to believe: the keys of a file, or those of this installation.
 
     Raises:
         NotFoundError: There are no keys to believe (`evidence.no-keys`).
     """
     if keys:
-        return evidence.read_trusted_keys(keys)
+        return attestations.read_trusted_keys(keys)
     if not home.keys.exists():
         raise NotFoundError(
             "there are no keys to believe", where=str(home.keys), hint="name them with --keys", code="evidence.no-keys"
         )
-    return evidence.open_keyring(home.keys).trusted()
+    return attestations.open_keyring(home.keys).trusted()
 
 
 def export_bundle(home: Home, release: api.Release, signed: ReleaseBundle, folder: Path) -> None:
     """Write a folder that `falaj verify` checks with nothing but it and the trusted keys."""
-    claim = evidence.Release(release.model, release.number, release.digest, release.run_id, release.commit)
-    bundle = evidence.bundle_of(claim, signed.evidence, signed.log, signed.model_signature)
-    evidence.write_bundle(folder, bundle, public_keys=[key.pem for key in trusted(home, None).values()])
+    claim = attestations.BundledRelease(release.model, release.number, release.digest, release.run_id, release.commit)
+    bundle = attestations.bundle_of(claim, signed.evidence, signed.log, signed.model_signature)
+    attestations.write_bundle(folder, bundle, public_keys=[key.pem for key in trusted(home, None).values()])
     if signed.model_signature and (public := home.keys / f"{KEY_FILE}.pub").exists():
         (folder / "keys" / public.name).write_bytes(public.read_bytes())
     open_home_store(home).fetch(parse_digest(release.digest), folder / "model")
 
 
-def verify(home: Home, name: str, keys: Path | None, serving: Serving | None) -> evidence.Verification:
+def verify(home: Home, name: str, keys: Path | None, serving: ServingTarget | None) -> attestations.Verification:
     """Verify a bundle on disk, or a release of the platform from the bytes in its store.
 
     Raises:
@@ -77,42 +77,52 @@ def verify(home: Home, name: str, keys: Path | None, serving: Serving | None) ->
         return _judge(Path(folder) / "bundle", believed, serving)
 
 
-def _judge(folder: Path, keys: Mapping[str, evidence.TrustedKey], serving: Serving | None) -> evidence.Verification:
+def _judge(
+    folder: Path, keys: Mapping[str, attestations.TrustedKey], serving: ServingTarget | None
+) -> attestations.Verification:
     if serving is None:
-        return evidence.verify_release(folder, keys)
-    return evidence.verify_admission(
-        folder, keys, log_key=evidence.log_key_of(keys), last_seen_checkpoint=None, environment=serving.environment,
+        return attestations.verify_release(folder, keys)
+    return attestations.verify_admission(
+        folder, keys, log_key=attestations.log_key_of(keys), last_seen_checkpoint=None, environment=serving.environment,
         location=serving.location, jurisdiction=serving.jurisdiction, now=serving.at,
     )  # fmt: skip
 
 
-def statement_rows(signed: ReleaseBundle, keys: Mapping[str, evidence.TrustedKey]) -> Iterator[tuple[str, ...]]:
+def statement_rows(signed: ReleaseBundle, keys: Mapping[str, attestations.TrustedKey]) -> Iterator[tuple[str, ...]]:
     """Each envelope as a row: what it says, about what, by whose key, where the log holds it, what is wrong."""
-    claim = evidence.Release("", 0, "", "", "")
-    bundle = evidence.bundle_of(claim, signed.evidence)
-    statements, problems = evidence.verified(bundle, keys)
+    claim = attestations.BundledRelease("", 0, "", "", "")
+    bundle = attestations.bundle_of(claim, signed.evidence)
+    statements, problems = attestations.verified(bundle, keys)
     wrong = {problem.where: problem.message for problem in problems}
     believed = {item.where: item for item in statements}
     for number, envelope in enumerate(signed.evidence, 1):
         where = f"evidence/{number:02d}.json"
-        at = str(signed.log.get("inclusion", {}).get(evidence.envelope_digest(envelope), {}).get("index", "-"))
+        at = str(signed.log.get("inclusion", {}).get(attestations.envelope_digest(envelope), {}).get("index", "-"))
         if item := believed.get(where):
-            said = item.statement
-            about = ", ".join(f"{subject.name} {subject.digest[:19]}" for subject in said.subjects)
-            yield evidence.short(said.predicate_type), about, ", ".join(k[:12] for k in item.key_ids), at, ""
+            signed_statement = item.statement
+            about = ", ".join(f"{subject.name} {subject.digest[:19]}" for subject in signed_statement.subjects)
+            yield (
+                attestations.short(signed_statement.predicate_type),
+                about,
+                ", ".join(k[:12] for k in item.key_ids),
+                at,
+                "",
+            )
         else:
             yield "?", "", "", at, wrong.get(where, "not believed")
 
 
-def bill_of(signed: ReleaseBundle, digest: str, keys: Mapping[str, evidence.TrustedKey]) -> Mapping[str, Any]:
+def bill_of(signed: ReleaseBundle, digest: str, keys: Mapping[str, attestations.TrustedKey]) -> Mapping[str, Any]:
     """Return the believed bill of materials of a model.
 
     Raises:
         NotFoundError: There is none (`evidence.no-mlbom`).
     """
-    statements, _ = evidence.verified(evidence.bundle_of(evidence.Release("", 0, "", "", ""), signed.evidence), keys)
+    statements, _ = attestations.verified(
+        attestations.bundle_of(attestations.BundledRelease("", 0, "", "", ""), signed.evidence), keys
+    )
     for item in statements:
-        if item.statement.predicate_type == evidence.MLBOM and item.statement.is_about(digest):
+        if item.statement.predicate_type == attestations.MLBOM and item.statement.is_about(digest):
             return item.statement.predicate
     raise NotFoundError(
         "no believable bill of materials was signed for this release", where=digest,
@@ -120,7 +130,7 @@ def bill_of(signed: ReleaseBundle, digest: str, keys: Mapping[str, evidence.Trus
     )  # fmt: skip
 
 
-def evidence_line(verified: evidence.Verified) -> str:
+def evidence_line(verified: attestations.Verified) -> str:
     """What a verified statement is and about which artifacts."""
     subjects = ", ".join(f"{subject.name} {subject.digest[:19]}" for subject in verified.statement.subjects)
-    return f"{evidence.short(verified.statement.predicate_type):10}  {subjects}"
+    return f"{attestations.short(verified.statement.predicate_type):10}  {subjects}"

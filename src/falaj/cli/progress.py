@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from falaj.build.pipeline.events import Event
+from falaj.build.pipeline.events import RunEvent
 from falaj.cli.output import duration, emit, state_styled, styled
 from falaj.schemas import api
 
@@ -28,7 +28,7 @@ class Progress:
         self._start = time.time()
         self._cached = 0
 
-    def show(self, event: Event) -> None:
+    def show(self, event: RunEvent) -> None:
         """Print one event."""
         if event.kind.endswith(".started"):
             self._began[event.node] = event.at
@@ -45,9 +45,9 @@ class Progress:
 
     def show_stored(self, event: api.Event) -> None:
         """Print one event as the server keeps it."""
-        known = event.kind in _SHOWN or event.kind in ("step.log", "run.warning", "check.started", "gate.started")
-        if known:
-            self.show(Event(event.kind, event.at, event.data.get("node", ""), event.data))  # type: ignore[arg-type]
+        is_shown = event.kind in _SHOWN or event.kind in ("step.log", "run.warning", "check.started", "gate.started")
+        if is_shown:
+            self.show(RunEvent(event.kind, event.at, event.data.get("node", ""), event.data))  # type: ignore[arg-type]
 
     def finish(self, state: str, reason: str) -> None:
         """Print the last line."""
@@ -55,7 +55,7 @@ class Progress:
         hits = f", {self._cached} cached" if self._cached else ""
         emit(f"{state_styled(state)} in {took}{hits}" + (f": {reason}" if reason else ""))
 
-    def _show_state(self, event: Event) -> None:
+    def _show_state(self, event: RunEvent) -> None:
         state = _SHOWN[event.kind] or ("passed" if event.data["passed"] else "failed")
         took = f"{event.at - self._began[event.node]:6.1f} s" if event.node in self._began else " " * 8
         if event.kind == "step.started":

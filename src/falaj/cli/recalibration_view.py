@@ -14,29 +14,32 @@ _MONTHS = 12
 _UNITS = {"binary": " in log-odds", "regression": ""}
 
 
-def recalibration_lines(found: Recalibration | None) -> Iterator[str]:
+def recalibration_lines(recalibration: Recalibration | None) -> Iterator[str]:
     """What moves the answers of a release, how it came about, and what moved them in the last months.
 
     Args:
-        found: What its location told; None says nothing.
+        recalibration: What its location told; None says nothing.
     """
-    if found is None:
+    if recalibration is None:
         return
-    if found.reason:
-        yield f"no: {found.reason}"
+    if recalibration.reason:
+        yield f"no: {recalibration.reason}"
     else:
-        yield f"by {found.offset:+.3g}{_UNITS.get(found.kind, '')}, version {found.version} of {clock(found.fitted_at)}"
+        unit = _UNITS.get(recalibration.kind, "")
+        fitted_at = clock(recalibration.fitted_at)
+        yield f"by {recalibration.offset:+.3g}{unit}, version {recalibration.version} of {fitted_at}"
         yield (
-            f"{found.rows} labels ask for {found.proposed:+.3g}, trusted to {found.strength:.2f}; "
-            f"at most {found.bound:.3g} either way{_met(found.limit)}"
+            f"{recalibration.rows} labels ask for {recalibration.proposed:+.3g}, trusted to "
+            f"{recalibration.strength:.2f}; "
+            f"at most {recalibration.bound:.3g} either way{_met(recalibration.limit)}"
         )
-    if found.months:
-        yield months_line(found)
+    if recalibration.months:
+        yield months_line(recalibration)
 
 
-def months_line(found: Recalibration) -> str:
+def months_line(recalibration: Recalibration) -> str:
     """The mean offset of each of the last months."""
-    return ", ".join(f"{month}: {offset:+.2f}" for month, offset in list(found.months.items())[-_MONTHS:])
+    return ", ".join(f"{month}: {offset:+.2f}" for month, offset in list(recalibration.months.items())[-_MONTHS:])
 
 
 def _met(limit: str) -> str:

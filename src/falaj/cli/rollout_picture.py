@@ -16,19 +16,19 @@ _LOW, _HIGH = -1.0, 4.0
 _COLOURS = ("#c0392b", "#d68910", "#2874a6", "#1e8449", "#7d3c98", "#5d6d7e")
 
 
-def picture_of(found: Rollout) -> str:
+def picture_of(rollout: Rollout) -> str:
     """The picture of a rollout.
 
     Solid lines are log10 of the evidence of harm, dashed ones of the evidence of being good enough; the grey steps are
     the candidate's weight.
     """
-    points = found.trajectory
-    names = [metric["name"] for metric in found.metrics]
+    points = rollout.trajectory
+    names = [metric["name"] for metric in rollout.metrics]
     height = _TOP + _HEIGHT + 44 + _LEGEND * len(names)
-    parts = [_frame(found)]
+    parts = [_frame(rollout)]
     if points:
         times = _positions([point["at"] for point in points])
-        parts += [_weights(times, [point["weight"] for point in points]), *_lines(found)]
+        parts += [_weights(times, [point["weight"] for point in points]), *_lines(rollout)]
         for place, name in enumerate(names):
             colour = _COLOURS[place % len(_COLOURS)]
             series = [point["metrics"].get(name, (0.0, 0.0)) for point in points]
@@ -40,22 +40,22 @@ def picture_of(found: Rollout) -> str:
     return sheet(_LEFT + _WIDTH + 24, height, "\n".join(parts))
 
 
-def _frame(found: Rollout) -> str:
-    title = f"{found.endpoint}: release {found.candidate} beside {found.stable}, {found.strategy}"
+def _frame(rollout: Rollout) -> str:
+    title = f"{rollout.endpoint}: release {rollout.candidate} beside {rollout.stable}, {rollout.strategy}"
     return "\n".join(
         [
             text(_LEFT, 22, title, "", "start", bold=True),
-            text(_LEFT, 42, verdict(found), "small", "start"),
+            text(_LEFT, 42, verdict(rollout), "small", "start"),
             f'<rect x="{_LEFT}" y="{_TOP}" width="{_WIDTH}" height="{_HEIGHT}" fill="none" stroke="#999"/>',
             *(text(_LEFT - 8, _y(value) + 4, f"{value:.0f}", "small", "end") for value in range(-1, 5)),
         ]
     )
 
 
-def _lines(found: Rollout) -> list[str]:
-    judged = [metric for metric in found.metrics if metric["kind"] != "distribution"]
-    named = {"roll back": max((m["harm_line"] for m in judged), default=None),
-             "good enough": max((m["safe_line"] for m in judged), default=None)}  # fmt: skip
+def _lines(rollout: Rollout) -> list[str]:
+    line_metrics = [metric for metric in rollout.metrics if metric["kind"] != "distribution"]
+    named = {"roll back": max((m["harm_line"] for m in line_metrics), default=None),
+             "good enough": max((m["safe_line"] for m in line_metrics), default=None)}  # fmt: skip
     return [
         f'<path d="M{_LEFT} {_y(value):.1f}h{_WIDTH}" stroke="#444" stroke-dasharray="6 3"/>'
         + text(_LEFT + 6, _y(value) - 4, name, "small", "start")

@@ -30,37 +30,37 @@ _RATIOS = ("errors", "latency", "error_blocks", "latency_blocks", "distribution"
 """Kinds of metrics that compare by a ratio; the others compare by a difference."""
 
 
-def lines_of(found: Rollout) -> list[str]:
+def lines_of(rollout: Rollout) -> list[str]:
     """The lines of the single view."""
-    versions = f"{found.endpoint}: release {found.candidate} beside {found.stable} at {found.location}"
-    asked = found.requests
+    versions = f"{rollout.endpoint}: release {rollout.candidate} beside {rollout.stable} at {rollout.location}"
+    request_counts = rollout.requests
     return [
-        styled(f"rollout {found.id}  {versions}", "bold"),
-        f"  {found.strategy}  {styled(found.state, _COLOURS.get(found.state, ''))}  since {ago(found.since)}",
-        f"  weight     {_weight(found)}",
-        f"  requests   stable {asked.get('stable', 0):,}, candidate {asked.get('candidate', 0):,}",
-        *_evidence(found),
-        f"  verdict    {verdict(found)}",
-        *(f"  note       {note}" for note in found.notes),
-        *([f"  it can be asked to: {', '.join(found.allowed)}"] if found.allowed else []),
+        styled(f"rollout {rollout.id}  {versions}", "bold"),
+        f"  {rollout.strategy}  {styled(rollout.state, _COLOURS.get(rollout.state, ''))}  since {ago(rollout.since)}",
+        f"  weight     {_weight(rollout)}",
+        f"  requests   stable {request_counts.get('stable', 0):,}, candidate {request_counts.get('candidate', 0):,}",
+        *_evidence(rollout),
+        f"  verdict    {verdict(rollout)}",
+        *(f"  note       {note}" for note in rollout.notes),
+        *([f"  it can be asked to: {', '.join(rollout.allowed)}"] if rollout.allowed else []),
     ]
 
 
-def verdict(found: Rollout) -> str:
+def verdict(rollout: Rollout) -> str:
     """The verdict in words."""
-    match found.state:
+    match rollout.state:
         case "rolled_back" | "aborted" | "inconclusive" | "paused" | "rolling_back":
-            return f"{found.state.replace('_', ' ')}: {found.reason}" if found.reason else found.state
+            return f"{rollout.state.replace('_', ' ')}: {rollout.reason}" if rollout.reason else rollout.state
         case "succeeded":
-            return f"the candidate serves all requests{f': {found.reason}' if found.reason else ''}"
+            return f"the candidate serves all requests{f': {rollout.reason}' if rollout.reason else ''}"
         case "failed" | "superseded":
-            return f"{found.state}: {found.reason}" if found.reason else found.state
-    if found.state in _WORDS:
-        return _WORDS[found.state]
-    if not found.metrics:
+            return f"{rollout.state}: {rollout.reason}" if rollout.reason else rollout.state
+    if rollout.state in _WORDS:
+        return _WORDS[rollout.state]
+    if not rollout.metrics:
         return "nothing is judged: time alone decides"
-    missing = [metric["name"] for metric in found.metrics if _judges(metric) and not _good_enough(metric)]
-    if found.strategy == "challenger":
+    missing = [metric["name"] for metric in rollout.metrics if _judges(metric) and not _good_enough(metric)]
+    if rollout.strategy == "challenger":
         return "nothing speaks against it; a challenger is compared and never promoted from here"
     return f"nothing speaks against it; {_missing(missing)}"
 
@@ -69,21 +69,21 @@ def _missing(names: list[str]) -> str:
     return f"not yet known to be good enough: {', '.join(names)}" if names else "it is known to be good enough"
 
 
-def _weight(found: Rollout) -> str:
-    share = found.weight / 100
-    copies = f", copies of {found.mirror:.0%}" if found.mirror else ""
-    filled = round(found.weight / 10_000 * _WIDTH)
+def _weight(rollout: Rollout) -> str:
+    share = rollout.weight / 100
+    copies = f", copies of {rollout.mirror:.0%}" if rollout.mirror else ""
+    filled = round(rollout.weight / 10_000 * _WIDTH)
     return f"{'█' * filled}{'·' * (_WIDTH - filled)} {share:g}%{copies}"
 
 
-def _evidence(found: Rollout) -> list[str]:
-    if not found.metrics:
+def _evidence(rollout: Rollout) -> list[str]:
+    if not rollout.metrics:
         return []
     head = f"  {'evidence':10} {'of harm':{_WIDTH + 14}} {'of being good enough':{_WIDTH + 14}} candidate beside stable"
     rows = [
         f"  {metric['name'][:10]:10} {_bar(metric['harm'], metric['harm_line'], 'red')} "
         f"{_bar(metric['safe'], metric['safe_line'], 'green')} {_ratio(metric)}"
-        for metric in found.metrics
+        for metric in rollout.metrics
     ]
     return [styled(head, "dim"), *rows]
 
@@ -102,9 +102,9 @@ def _ratio(metric: Mapping[str, Any]) -> str:
         return "nothing happened yet"
     least, most = metric.get("at_least"), metric.get("at_most")
     bounds = [f"at least {least:.2g}" if least is not None else "", f"at most {most:.2g}" if most is not None else ""]
-    said = ", ".join(each for each in bounds if each)
+    bounds_text = ", ".join(each for each in bounds if each)
     sign = "" if metric["kind"] in _RATIOS else "+"
-    return f"{metric['ratio']:{sign}.2g}{f' ({said})' if said else ''}"
+    return f"{metric['ratio']:{sign}.2g}{f' ({bounds_text})' if bounds_text else ''}"
 
 
 def _judges(metric: Mapping[str, Any]) -> bool:

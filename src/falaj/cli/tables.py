@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from falaj.core.errors import MissingExtraError, NotFoundError, UsageError
-from falaj.statistics.profiles import Coded, Column
+from falaj.statistics.profiles import Categorical, Column
 
 DAY_S = 86_400.0
 
@@ -55,8 +55,10 @@ def read_table(path: Path, time: str = "", ignored: Sequence[str] = ()) -> Table
     """
     frame = _read(path)
     if time and time not in frame.column_names:
-        known = ", ".join(frame.column_names)
-        raise UsageError(f"there is no column {time}", where=str(path), hint=f"it has {known}", code="profile.no-time")
+        column_list = ", ".join(frame.column_names)
+        raise UsageError(
+            f"there is no column {time}", where=str(path), hint=f"it has {column_list}", code="profile.no-time"
+        )
     times = None
     if time:
         times = _seconds(frame[time], path)
@@ -164,4 +166,4 @@ def _column(column: Any) -> Column:
         return np.full(len(column), np.nan)
     coded = column.cast(pa.string()).combine_chunks().dictionary_encode()
     codes = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
-    return Coded(codes, tuple(coded.dictionary.to_pylist()))
+    return Categorical(codes, tuple(coded.dictionary.to_pylist()))

@@ -32,15 +32,15 @@ def verify_export(folder: Path, public_pem: str) -> int:
         details = {row["index"]: _salted(row) for row in _rows(folder / "details.jsonl")}
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise _wrong(f"the export cannot be read: {error}", folder) from error
-    found = [verify_checkpoint(text, public_pem) for text in texts]
-    if not found or found[-1].size != len(leaves):
+    checkpoints = [verify_checkpoint(text, public_pem) for text in texts]
+    if not checkpoints or checkpoints[-1].size != len(leaves):
         raise _wrong(f"no checkpoint covers the {len(leaves)} entries", folder)
-    roots = roots_at({each.size for each in found}, map(leaf_hash, leaves))
-    for checkpoint in found:
+    roots = roots_at({each.size for each in checkpoints}, map(leaf_hash, leaves))
+    for checkpoint in checkpoints:
         if roots.get(checkpoint.size) != checkpoint.root:
             raise _wrong(f"the first {checkpoint.size} entries are not those that were signed", folder)
-    for index, said in details.items():
-        if not 0 <= index < len(leaves) or hidden[index] != said:
+    for index, entry_detail in details.items():
+        if not 0 <= index < len(leaves) or hidden[index] != entry_detail:
             raise _wrong(f"the details of entry {index} are not those that were logged", folder)
     return len(leaves)
 

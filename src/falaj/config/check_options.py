@@ -83,8 +83,8 @@ class Checks(Strict):
 
     def to_spec(self) -> dict[str, dict[str, Any]]:
         """Options that were given, by check."""
-        given: dict[str, dict[str, Any]] = self.model_dump(by_alias=True, exclude_none=True)
-        return given
+        options: dict[str, dict[str, Any]] = self.model_dump(by_alias=True, exclude_none=True)
+        return options
 
 
 CHECK_NAMES = tuple(field.alias or name for name, field in Checks.model_fields.items())

@@ -16,7 +16,7 @@ _MOST_MODULES = 2000
 
 
 @dataclass(frozen=True)
-class Signature:
+class FunctionSignature:
     """What can be given to a function.
 
     Attributes:
@@ -31,7 +31,7 @@ class Signature:
 
 
 @dataclass(frozen=True)
-class Module:
+class ParsedModule:
     """One parsed file.
 
     Attributes:
@@ -41,11 +41,11 @@ class Module:
     """
 
     path: str
-    functions: dict[str, Signature | None] = field(default_factory=dict)
+    functions: dict[str, FunctionSignature | None] = field(default_factory=dict)
     problem: tuple[int, str] | None = None
 
 
-class Checkout:
+class ProjectSources:
     """The source files of a project; remembers what it read.
 
     Args:
@@ -58,20 +58,20 @@ class Checkout:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.read: dict[str, str] = {}
-        self._modules: dict[str, Module | None] = {}
+        self._modules: dict[str, ParsedModule | None] = {}
 
-    def module(self, name: str) -> Module | None:
+    def module(self, name: str) -> ParsedModule | None:
         """The module of that dotted name, in `src/` or beside the project file; None when there is none."""
         if name not in self._modules:
-            found = next((path for path in _candidates(name) if (self.root / path).is_file()), None)
-            self._modules[name] = None if found is None else self._parse(found)
+            module_path = next((path for path in _candidates(name) if (self.root / path).is_file()), None)
+            self._modules[name] = None if module_path is None else self._parse(module_path)
         return self._modules[name]
 
     def modules(self) -> list[str]:
         """Names of the project's modules, at most 2,000."""
         return sorted({name for root in SOURCE_ROOTS for name in _walk(self.root / root)})
 
-    def _parse(self, path: str) -> Module:
+    def _parse(self, path: str) -> ParsedModule:
         data = (self.root / path).read_bytes()
         self.read[path] = hashlib.sha256(data).hexdigest()
         try:
@@ -79,10 +79,10 @@ class Checkout:
                 warnings.simplefilter("ignore")
                 tree = ast.parse(data)
         except SyntaxError as error:
-            return Module(path, problem=(error.lineno or 1, error.msg))
+            return ParsedModule(path, problem=(error.lineno or 1, error.msg))
         except (ValueError, RecursionError, MemoryError) as error:
-            return Module(path, problem=(1, str(error) or "too deeply nested"))
-        return Module(path, dict(_callables(tree.body)))
+            return ParsedModule(path, problem=(1, str(error) or "too deeply nested"))
+        return ParsedModule(path, dict(_callables(tree.body)))
 
 
 def _candidates(name: str) -> Iterator[str]:
@@ -106,7 +106,7 @@ def _walk(root: Path) -> Iterator[str]:
             return
 
 
-def _callables(body: list[ast.stmt]) -> Iterator[tuple[str, Signature | None]]:
+def _callables(body: list[ast.stmt]) -> Iterator[tuple[str, FunctionSignature | None]]:
     """Names bound at a module's top level, also inside `if` and `try`."""
     for statement in body:
         match statement:
@@ -127,7 +127,7 @@ def _callables(body: list[ast.stmt]) -> Iterator[tuple[str, Signature | None]]:
                 pass
 
 
-def _signature(arguments: ast.arguments) -> Signature:
+def _signature(arguments: ast.arguments) -> FunctionSignature:
     positional = [argument.arg for argument in arguments.args]
     every = [*arguments.posonlyargs, *arguments.args]
     optional = {argument.arg for argument in every[len(every) - len(arguments.defaults) :]}
@@ -135,4 +135,4 @@ def _signature(arguments: ast.arguments) -> Signature:
     pairs = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
     optional |= {argument.arg for argument, default in pairs if default is not None}
     names = (*positional, *keyword_only)
-    return Signature(names, frozenset(names) - optional, arguments.kwarg is not None)
+    return FunctionSignature(names, frozenset(names) - optional, arguments.kwarg is not None)

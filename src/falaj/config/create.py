@@ -97,8 +97,8 @@ def _model_name(name: str) -> str:
 def _package_name(model: str) -> str:
     """A module of that name that is none of Python's own, nor one of the libraries that the project needs."""
     name = model.replace("-", "_")
-    taken = keyword.iskeyword(name) or name in sys.stdlib_module_names or name in _LIBRARIES
-    return f"{name}_model" if taken else name
+    is_reserved = keyword.iskeyword(name) or name in sys.stdlib_module_names or name in _LIBRARIES
+    return f"{name}_model" if is_reserved else name
 
 
 def _template(name: str) -> Iterator[tuple[str, str]]:

@@ -144,9 +144,9 @@ def _part(part: str, bounds: tuple[int, int]) -> range:
     try:
         start = bounds[0] if span == "*" else _number(low)
         end = _number(high) if high else bounds[1] if span == "*" or step else start
-        found = range(start, end + 1, _number(step) if step else 1)
+        number_range = range(start, end + 1, _number(step) if step else 1)
     except ValueError:
         raise CronError(f"{part[:20]!r} is not a part of a cron line", hint="a number, a-b, * or */n") from None
-    if not found or start < bounds[0] or end > bounds[1]:
+    if not number_range or start < bounds[0] or end > bounds[1]:
         raise CronError(f"{part[:20]!r} is not within {bounds[0]}-{bounds[1]}")
-    return found
+    return number_range

@@ -73,5 +73,5 @@ def nearest(name: str, valid: Iterable[str]) -> str | None:
     import difflib
 
     by_lower = {candidate.lower(): candidate for candidate in valid}
-    found = difflib.get_close_matches(name.lower()[:100], by_lower, n=1, cutoff=0.6)
-    return by_lower[found[0]] if found else None
+    close_matches = difflib.get_close_matches(name.lower()[:100], by_lower, n=1, cutoff=0.6)
+    return by_lower[close_matches[0]] if close_matches else None

@@ -72,10 +72,12 @@ class TableExpectation(Strict):
 
     def to_spec(self) -> dict[str, dict[str, Any]]:
         """Column (or `rows`) to the expectations that were given, durations in seconds."""
-        found: dict[str, dict[str, Any]] = {}
+        table_spec: dict[str, dict[str, Any]] = {}
         if self.rows is not None:
-            found["rows"] = self.rows.model_dump(exclude_none=True)
+            table_spec["rows"] = self.rows.model_dump(exclude_none=True)
         for name, column in self.__pydantic_extra__.items():
-            given = column.model_dump(exclude_none=True, exclude_unset=True)
-            found[name] = {"freshness_s" if key == "freshness" else key: value for key, value in given.items()}
-        return found
+            column_fields = column.model_dump(exclude_none=True, exclude_unset=True)
+            table_spec[name] = {
+                "freshness_s" if key == "freshness" else key: value for key, value in column_fields.items()
+            }
+        return table_spec

@@ -183,49 +183,51 @@ class _Words:
 
     def accept(self, word: str) -> bool:
         """Skip the word if it is next."""
-        found = self.next < len(self.tokens) and self.tokens[self.next].text == word
-        found = found and not self.tokens[self.next].quoted
-        self.next += found
-        return found
+        is_match = self.next < len(self.tokens) and self.tokens[self.next].text == word
+        is_match = is_match and not self.tokens[self.next].quoted
+        self.next += is_match
+        return is_match
 
     def expect(self, word: str, expected: str) -> None:
         """Skip the word, which must be next."""
         if not self.accept(word):
-            found = self.take(expected).text
-            raise self.wrong(f"{found!r} stands where `{word}` belongs", expected, nearest(found, [word]), back=1)
+            token_text = self.take(expected).text
+            raise self.wrong(
+                f"{token_text!r} stands where `{word}` belongs", expected, nearest(token_text, [word]), back=1
+            )
 
     def metric(self) -> str:
         """The name of a known metric."""
-        found = self.take(FORM).text
-        if found not in METRICS and not _NUMBERED.fullmatch(found) and not is_function(found):
+        metric_name = self.take(FORM).text
+        if metric_name not in METRICS and not _NUMBERED.fullmatch(metric_name) and not is_function(metric_name):
             expected = f"one of {', '.join((*METRICS, *NUMBERED_METRICS))}, or module.path:function"
-            raise self.wrong(f"there is no metric {found!r}", expected, nearest(found, METRICS), back=1)
-        return found
+            raise self.wrong(f"there is no metric {metric_name!r}", expected, nearest(metric_name, METRICS), back=1)
+        return metric_name
 
     def operator(self) -> str:
         """One of the operators."""
         expected = f"one of {', '.join(OPERATORS)}, or `not worse than live`"
-        found = self.take(expected).text
-        if found not in OPERATORS:
-            suggestion = ">=" if found in {"=", "=="} else nearest(found, ["not"])
-            raise self.wrong(f"{found!r} is not a comparison", expected, suggestion, back=1)
-        return found
+        operator_text = self.take(expected).text
+        if operator_text not in OPERATORS:
+            suggestion = ">=" if operator_text in {"=", "=="} else nearest(operator_text, ["not"])
+            raise self.wrong(f"{operator_text!r} is not a comparison", expected, suggestion, back=1)
+        return operator_text
 
     def number(self, what: str, lowest: float = -math.inf) -> float:
         """A finite number."""
-        found = self.take(f"{what}, a number").text
-        if not _NUMBER.fullmatch(found) or not math.isfinite(float(found)):
-            raise self.wrong(f"{found!r} is not a number", f"{what}, such as 0.7", back=1)
-        if float(found) < lowest:
-            raise self.wrong(f"{found} is negative", f"{what}, at least {lowest:g}", back=1)
-        return float(found)
+        number_text = self.take(f"{what}, a number").text
+        if not _NUMBER.fullmatch(number_text) or not math.isfinite(float(number_text)):
+            raise self.wrong(f"{number_text!r} is not a number", f"{what}, such as 0.7", back=1)
+        if float(number_text) < lowest:
+            raise self.wrong(f"{number_text} is negative", f"{what}, at least {lowest:g}", back=1)
+        return float(number_text)
 
     def count(self) -> int:
         """A positive whole number."""
-        found = self.take("a number of rows").text
-        if not re.fullmatch(r"[0-9]{1,12}", found) or int(found) < 1:
-            raise self.wrong(f"{found!r} is not a number of rows", "a whole number such as 500", back=1)
-        return int(found)
+        count_text = self.take("a number of rows").text
+        if not re.fullmatch(r"[0-9]{1,12}", count_text) or int(count_text) < 1:
+            raise self.wrong(f"{count_text!r} is not a number of rows", "a whole number such as 500", back=1)
+        return int(count_text)
 
     def name(self, expected: str) -> str:
         """A name; quoted when it has spaces."""
@@ -237,5 +239,5 @@ class _Words:
     def end(self, expected: str) -> None:
         """Nothing may follow."""
         if self.next < len(self.tokens):
-            found = self.tokens[self.next].text
-            raise self.wrong(f"{found!r} is one word too many", expected, nearest(found, ["by", "where"]))
+            token_text = self.tokens[self.next].text
+            raise self.wrong(f"{token_text!r} is one word too many", expected, nearest(token_text, ["by", "where"]))

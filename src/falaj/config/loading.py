@@ -15,7 +15,7 @@ from falaj.config.files import read, shown
 from falaj.config.spec import SPEC_VERSION, ProjectSpec
 
 if TYPE_CHECKING:
-    from falaj.config.code import Checkout
+    from falaj.config.code import ProjectSources
     from falaj.config.schema import Project
 
 FILE_NAME = "falaj.yaml"
@@ -74,22 +74,22 @@ def _read(file: Path) -> bytes:
     return read(file, "a project file; `falaj init` makes one")
 
 
-def _checked(file: Path, data: bytes) -> tuple[Project, Checkout]:
+def _checked(file: Path, data: bytes) -> tuple[Project, ProjectSources]:
     """The project and what was read of its code."""
     from pydantic import ValidationError
 
-    from falaj.config.code import Checkout
-    from falaj.config.document import read_document
-    from falaj.config.issues import issues_of
-    from falaj.config.references import reference_issues
+    from falaj.config.code import ProjectSources
+    from falaj.config.cross_references import reference_issues
     from falaj.config.schema import Project, json_schema
+    from falaj.config.schema_issues import issues_of
+    from falaj.config.yaml_reader import read_document
 
     document = read_document(data, shown(file))
     try:
         project = Project.model_validate(document.value)
     except ValidationError as error:
         raise ProjectError(issues_of(error, document, json_schema())) from None
-    checkout = Checkout(file.parent)
+    checkout = ProjectSources(file.parent)
     issues = reference_issues(project.to_spec(), document, checkout)
     if issues:
         raise ProjectError(issues)

@@ -292,13 +292,13 @@ def _clock(minute: int) -> str:
 
 
 def _environment(value: Mapping[str, Any]) -> EnvironmentSpec:
-    made = {
+    spec_fields = {
         "locations": tuple(value["locations"]),
         "approvals": dict(value["approvals"]),
         "freeze": tuple(FreezeSpec(**each) for each in value["freeze"]),
         "windows": tuple(WindowSpec(**{**each, "days": tuple(each["days"])}) for each in value["windows"]),
     }
-    return EnvironmentSpec(**{**value, **made})
+    return EnvironmentSpec(**{**value, **spec_fields})
 
 
 def _location(value: Mapping[str, Any]) -> LocationSpec:

@@ -40,8 +40,8 @@ def requirements(folder: Path) -> list[Requirement]:
         folder: Of the project; may be empty.
     """
     spec, file = _project_file(folder)
-    found = [_folder(folder), file, *_code(folder, spec), *_environment(folder, spec), *_repository(folder)]
-    return found if folder.is_dir() else found[:1]
+    requirement_list = [_folder(folder), file, *_code(folder, spec), *_environment(folder, spec), *_repository(folder)]
+    return requirement_list if folder.is_dir() else requirement_list[:1]
 
 
 def _folder(folder: Path) -> Requirement:
@@ -68,10 +68,10 @@ def _code(folder: Path, spec: ProjectSpec | None) -> Iterator[Requirement]:
             detail = "a pointer of Git LFS" if pointer else str(rest) if path.exists() else f"there is no {rest}"
             yield Requirement(f"data {source.name}", path.exists() and not pointer, detail, "put the file there")
     has_tests = any((folder / "tests").glob("**/test_*.py"))
-    wanted = bool(spec and "tests" in spec.checks)
+    is_required = bool(spec and "tests" in spec.checks)
     yield Requirement(
         "tests", has_tests, "tests/" if has_tests else "none in tests/", "write one; the check `tests` runs them",
-        optional=not wanted,
+        optional=not is_required,
     )  # fmt: skip
 
 
@@ -124,9 +124,9 @@ def _repository(folder: Path) -> Iterator[Requirement]:
 
 def _git(folder: Path, *arguments: str) -> str:
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False, errors="replace"
         )
     except FileNotFoundError:
         return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+    return process.stdout.strip() if process.returncode == 0 else ""

@@ -10,13 +10,13 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, WithJsonSchema, model_validator
 
 from falaj.config.cron import Cron, CronError
-from falaj.config.document import read_document
 from falaj.config.errors import ProjectError, nearest
 from falaj.config.fields import Duration, ModelName, Name, NonEmpty, Strict, problem, shown
 from falaj.config.files import read
 from falaj.config.files import shown as shown_file
-from falaj.config.issues import issues_of
 from falaj.config.quantities import parse_duration
+from falaj.config.schema_issues import issues_of
+from falaj.config.yaml_reader import read_document
 
 _DAY_S = 86_400.0
 SHORTEST_SLIDING_S = 14 * _DAY_S
@@ -59,8 +59,8 @@ def _window(value: Any) -> dict[str, Any]:
         return parse_window(value)
     except ValueError as error:
         first = value.split()[0] if value.split() else ""
-        known = ("all", "sliding", "since drift", "weighted")
-        suggestion = None if first in known else nearest(first, known)
+        window_kinds = ("all", "sliding", "since drift", "weighted")
+        suggestion = None if first in window_kinds else nearest(first, window_kinds)
         raise problem(f"{shown(value)} is no window", str(error), suggestion=suggestion) from None
 
 
@@ -146,8 +146,8 @@ class Retrain(Strict):
         for name in sorted(self.model_fields_set - _COMMON - _ALLOWED[self.on]):
             raise problem(f"`{name}` does not belong to `on: {self.on}`", _belongs(name))
         needed = _NEEDED[self.on]
-        given = [name for name in needed if getattr(self, name) is not None]
-        if needed and not given:
+        present_names = [name for name in needed if getattr(self, name) is not None]
+        if needed and not present_names:
             words = " or ".join(f"`{name}`" for name in needed)
             raise problem(f"`on: {self.on}` needs {words}", f"for example {_EXAMPLES[self.on]}")
         if self.source and self.upstream:
@@ -160,13 +160,13 @@ class Retrain(Strict):
 
     def to_spec(self) -> dict[str, Any]:
         """The trigger as other rooms read it, durations in seconds."""
-        found = self.model_dump(exclude_none=True)
+        trigger_spec = self.model_dump(exclude_none=True)
         for name in ("poll", "cooldown", "max_age"):
-            if name in found:
-                found[f"{name}_s"] = found.pop(name)
-        if "compute" in (budget := found.get("budget", {})):
+            if name in trigger_spec:
+                trigger_spec[f"{name}_s"] = trigger_spec.pop(name)
+        if "compute" in (budget := trigger_spec.get("budget", {})):
             budget["compute_s"] = budget.pop("compute")
-        return found
+        return trigger_spec
 
 
 _COMMON = {"on", "window", "blocks", "refit", "cooldown", "budget"}
@@ -211,9 +211,9 @@ def check_timezone(name: str | None) -> None:
     try:
         ZoneInfo(name)
     except (ValueError, OSError, LookupError):
-        known = available_timezones()
-        if known:
-            suggestion = nearest(name, known)
+        timezones = available_timezones()
+        if timezones:
+            suggestion = nearest(name, timezones)
             raise problem(
                 f"there is no time zone {name[:60]!r}", "a name such as Asia/Dubai", suggestion=suggestion
             ) from None

@@ -49,7 +49,7 @@ from falaj.config.strategies import StrategyField
 Classification = Literal["public", "internal", "confidential", "personal", "health", "banking", "government"]
 Sector = Literal["general", "health", "banking", "insurance", "government"]
 
-_TAKEN = ("FALAJ_", "MLFLOW_", "PYTHON", "LD_")
+_RESERVED = ("FALAJ_", "MLFLOW_", "PYTHON", "LD_")
 _TAKEN_ALONE = ("PATH", "HOME", "TMPDIR", "VIRTUAL_ENV")
 """Variables by which steps are run."""
 
@@ -161,9 +161,11 @@ class Step(Strict):
             raise problem("`outputs` and `output` exclude each other", "one of them")
         if len(set(self.outputs)) < len(self.outputs):
             raise problem("an output is named twice", "each name once")
-        taken = [name for name in self.secrets if name.startswith(_TAKEN) or name in _TAKEN_ALONE]
-        if taken:
-            raise problem(f"a secret cannot be called {taken[0]}, which has a meaning of its own", "another name")
+        reserved_names = [name for name in self.secrets if name.startswith(_RESERVED) or name in _TAKEN_ALONE]
+        if reserved_names:
+            raise problem(
+                f"a secret cannot be called {reserved_names[0]}, which has a meaning of its own", "another name"
+            )
         both = sorted({*self.params} & {*(self.matrix or {})})
         if both:
             raise problem(f"`{both[0]}` is in `params` and in `matrix`", "one of them")

@@ -41,7 +41,7 @@ class Scoring(Strict):
 
     def to_spec(self) -> dict[str, Any]:
         """The entry as other rooms read it, durations in seconds."""
-        found = self.model_dump(exclude_none=True)
-        if "poll" in found:
-            found["poll_s"] = found.pop("poll")
-        return found
+        scoring_spec = self.model_dump(exclude_none=True)
+        if "poll" in scoring_spec:
+            scoring_spec["poll_s"] = scoring_spec.pop("poll")
+        return scoring_spec

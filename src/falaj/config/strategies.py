@@ -66,8 +66,8 @@ class Tolerance(Strict):
 
     def options(self) -> dict[str, Any]:
         """The bounds as plans hold them."""
-        found = self.model_dump(exclude_none=True, exclude={"at_least"})
-        return found if self.at_least is None else {**found, "at_least_ms": 1000 * self.at_least}
+        option_values = self.model_dump(exclude_none=True, exclude={"at_least"})
+        return option_values if self.at_least is None else {**option_values, "at_least_ms": 1000 * self.at_least}
 
 
 def _metrics(value: Any) -> Any:
@@ -77,8 +77,8 @@ def _metrics(value: Any) -> Any:
     for name in value if isinstance(value, dict) else ():
         if name not in METRICS:
             suggestion = nearest(str(name), METRICS)
-            wanted = f"some of {', '.join(METRICS)}"
-            raise problem(f"there is no metric {str(name)[:60]!r}", wanted, suggestion=suggestion)
+            expected = f"some of {', '.join(METRICS)}"
+            raise problem(f"there is no metric {str(name)[:60]!r}", expected, suggestion=suggestion)
     return value
 
 
@@ -157,10 +157,10 @@ def _holdback(value: Any) -> Any:
         share, word, duration = value.split()
         if word != "for":
             raise ValueError
-        found = {"share": parse_share(share), "for_s": parse_duration(duration)}
+        holdback = {"share": parse_share(share), "for_s": parse_duration(duration)}
     except (AttributeError, ValueError):
         raise problem("the holdback cannot be read", "a share and a duration, such as `2% for 24h`") from None
-    return {**found, "share": _part(found["share"])}
+    return {**holdback, "share": _part(holdback["share"])}
 
 
 class Routed(Strict):
@@ -179,7 +179,7 @@ def _block(value: float) -> float:
     return value
 
 
-class Judged(Routed):
+class JudgedStrategy(Routed):
     """What every strategy that judges the candidate can be told."""
 
     metrics: Metrics = Field(default={}, description="What the candidate is judged by; by default errors and latency.")
@@ -232,20 +232,20 @@ class Judged(Routed):
     def options(self) -> dict[str, Any]:
         """The common options as plans hold them."""
         metrics = [{"name": name, **each.options()} for name, each in self.metrics.items()]
-        found = {
+        option_values = {
             **super().options(), "false_alarm": self.false_alarm, "burn_in_s": self.burn_in,
             "burn_in_max_s": max(self.burn_in, self.burn_in_max), "max_s": self._longest,
         }  # fmt: skip
         if metrics:
-            found["metrics"] = metrics
+            option_values["metrics"] = metrics
         if self._has_losses:
-            found["label_block_s"] = self.label_block
+            option_values["label_block_s"] = self.label_block
         if self.sticky:
-            found["sticky"] = self.sticky
-        return found
+            option_values["sticky"] = self.sticky
+        return option_values
 
 
-class Canary(Judged):
+class Canary(JudgedStrategy):
     """The candidate gets a growing share of the traffic."""
 
     steps: list[Part] = Field(
@@ -314,7 +314,7 @@ def _copied(value: float) -> float:
     return value
 
 
-class Shadow(Judged):
+class Shadow(JudgedStrategy):
     """The candidate gets a copy of the traffic; its answers are compared and thrown away."""
 
     for_: Duration = Field(

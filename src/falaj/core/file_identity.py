@@ -8,7 +8,7 @@ from pathlib import Path
 def identity_of(path: Path) -> tuple[int, int, int] | None:
     """What differs when a file was replaced; None when there is none."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return found.st_ino, found.st_mtime_ns, found.st_size
+    return status.st_ino, status.st_mtime_ns, status.st_size

@@ -10,7 +10,7 @@ from falaj.core.errors import ConflictError
 
 
 @dataclass(frozen=True)
-class Event:
+class ProcessEvent:
     """Something that happened to a process.
 
     Args:
@@ -38,7 +38,7 @@ class Effect:
 
 
 @dataclass(frozen=True)
-class Step:
+class TransitionStep:
     """What a transition decided.
 
     Args:
@@ -54,7 +54,7 @@ class Step:
     wake_at: float | None = None
 
 
-Transition = Callable[[str, Mapping[str, Any], Event, float], Step]
+Transition = Callable[[str, Mapping[str, Any], ProcessEvent, float], TransitionStep]
 
 
 class IllegalTransitionError(ConflictError):

@@ -17,7 +17,7 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
-def kept_open(
+def keep_running(
     opened: Callable[[], AbstractContextManager[T]],
     follow: Callable[[T, threading.Event, float], None],
     *,

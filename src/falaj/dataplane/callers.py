@@ -99,7 +99,7 @@ class Door:
 
 
 @dataclass(frozen=True)
-class Entry:
+class CallerTrust:
     """What a gateway needs to know to let callers in.
 
     Args:
@@ -120,7 +120,7 @@ class Entry:
         return {"jwks": dict(self.jwks), "authority": self.authority, "trust_domain": self.trust_domain, "door": door}
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Entry:
+    def from_json(cls, value: Mapping[str, Any]) -> CallerTrust:
         """Read it back.
 
         Raises:
@@ -130,7 +130,7 @@ class Entry:
         return cls(dict(value["jwks"]), str(value["authority"]), str(value["trust_domain"]), door)
 
 
-CLOSED = Entry()
+CLOSED = CallerTrust()
 """Of a gateway that was told of no keys: who is asked for a token does not come in."""
 
 
@@ -143,7 +143,7 @@ class Admittance:
         callers: By endpoint: who may ask.
     """
 
-    entry: Entry = CLOSED
+    entry: CallerTrust = CLOSED
     callers: Mapping[str, EndpointCallers] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -159,4 +159,4 @@ class Admittance:
             KeyError, TypeError, ValueError: It is none.
         """
         callers = {str(name): EndpointCallers.from_json(each) for name, each in value["callers"].items()}
-        return cls(Entry.from_json(value["entry"]), callers)
+        return cls(CallerTrust.from_json(value["entry"]), callers)

@@ -8,17 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from falaj.core.home import Home
-from falaj.dataplane.background import Background, kept_open
+from falaj.dataplane.background import Background, keep_running
 from falaj.dataplane.label_join import LabelJoin
 from falaj.dataplane.log_keys import reader_keys
-from falaj.supply_chain.encryption import KeyChest
+from falaj.supply_chain.encryption import Keystore
 
 FILE = "labels.db"
 _LOOK_S = 0.5
 _FORGET_S = 60.0
 
 
-def open_labels(home: Home, chest: KeyChest, location: Path) -> LabelJoin:
+def open_labels(home: Home, chest: Keystore, location: Path) -> LabelJoin:
     """Open the join of a location; its file lies beside the log, where model servers cannot write.
 
     Args:
@@ -37,7 +37,7 @@ def keep_joined(opened: Callable[[], LabelJoin], *, look_s: float = _LOOK_S) -> 
         opened: Opens the join, in the thread that uses it.
         look_s: How often to look, in seconds.
     """
-    return kept_open(opened, _follow, name="labels", look_s=look_s)
+    return keep_running(opened, _follow, name="labels", look_s=look_s)
 
 
 def _follow(join: LabelJoin, stopping: threading.Event, look_s: float) -> None:

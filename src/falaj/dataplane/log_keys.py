@@ -7,12 +7,12 @@ from pathlib import Path
 from falaj.core.home import Home
 from falaj.dataplane.prediction_log import LogKeys, new_log_key, segments
 from falaj.dataplane.runtimes.process.replica import GiveLogKey
-from falaj.supply_chain.encryption import KeyChest, Mode, Scope, home_scope, mode
+from falaj.supply_chain.encryption import KeyScope, Keystore, Mode, home_scope, mode
 
 _NOTE = "sealed-logs"
 
 
-def writer_keys(home: Home, chest: KeyChest, folder: Path, jurisdiction: str | None) -> GiveLogKey | None:
+def writer_keys(home: Home, chest: Keystore, folder: Path, jurisdiction: str | None) -> GiveLogKey | None:
     """What gives each replica that is started a key of its own, for its pipe; None when logs stay in the clear.
 
     A key for each start, so that none reads what an earlier one wrote, and none writes in another's name.
@@ -29,12 +29,12 @@ def writer_keys(home: Home, chest: KeyChest, folder: Path, jurisdiction: str | N
         home.keys.mkdir(parents=True, exist_ok=True, mode=0o700)
         with (home.keys / _NOTE).open("a") as file:
             file.write(f"{folder.absolute()}\n")
-    scope = Scope(jurisdiction=jurisdiction) if jurisdiction else home_scope(home.settings)
+    scope = KeyScope(jurisdiction=jurisdiction) if jurisdiction else home_scope(home.settings)
 
     return lambda owner: new_log_key(chest.current(scope), owner).to_bytes()
 
 
-def reader_keys(home: Home, chest: KeyChest, folder: Path) -> LogKeys:
+def reader_keys(home: Home, chest: Keystore, folder: Path) -> LogKeys:
     """What reads a log. One that was encrypted from its beginning holds nothing in the clear, and none is believed.
 
     Args:

@@ -169,7 +169,7 @@ def problem(error: RequestError, request_id: str) -> bytes:
 
 def headers(error: RequestError) -> list[tuple[str, str]]:
     """Return the headers that belong to the error's status."""
-    found = [("content-type", "application/problem+json"), *error.headers]
+    pairs = [("content-type", "application/problem+json"), *error.headers]
     if error.retry_after_s is not None:
-        found.append(("retry-after", str(math.ceil(error.retry_after_s))))
-    return found
+        pairs.append(("retry-after", str(math.ceil(error.retry_after_s))))
+    return pairs

@@ -93,8 +93,8 @@ class _LightGbm(Estimator):
             coded = [each for each in table.columns if each.categories is not None or each.type in _TEXT]
         if len(coded) != len(categories):
             raise ValueError(f"the model has categories of {len(categories)} columns, and which is not to be seen")
-        known = {each.name: values for each, values in zip(coded, categories)}  # noqa: B905 - lengths are compared
-        return _with_categories(table, known)
+        column_categories = {each.name: values for each, values in zip(coded, categories)}  # noqa: B905 - lengths are compared
+        return _with_categories(table, column_categories)
 
 
 class _Xgboost(Estimator):
@@ -111,10 +111,10 @@ class _Xgboost(Estimator):
         ]
         if not absent:
             return table
-        known = {name: values.tolist() for name, values in _xgboost_categories(booster) if name in absent}
-        if known.keys() != {*absent}:
+        column_categories = {name: values.tolist() for name, values in _xgboost_categories(booster) if name in absent}
+        if column_categories.keys() != {*absent}:
             raise ValueError(f"the categories of {', '.join(absent)} are not to be seen")
-        return _with_categories(table, known)
+        return _with_categories(table, column_categories)
 
 
 class _CatBoost(Estimator):

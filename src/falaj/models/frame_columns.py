@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from falaj.models.signature import Feature, Signature
+from falaj.models.signature import ModelFeature, ModelSignature
 from falaj.models.tables import Array
 
 
-def columns_of_frame(frame: Any, signature: Signature) -> list[Array]:
+def columns_of_frame(frame: Any, signature: ModelSignature) -> list[Array]:
     """The features of a pandas, polars or Arrow table: numbers with NaN, texts with None for what is missing.
 
     Args:
@@ -23,7 +23,7 @@ def columns_of_frame(frame: Any, signature: Signature) -> list[Array]:
     return [_column(frame[feature.name], feature) for feature in signature.features]
 
 
-def _column(series: Any, feature: Feature) -> Array:
+def _column(series: Any, feature: ModelFeature) -> Array:
     whole = series.to_numpy() if feature.kind != "string" else None
     if whole is not None and whole.dtype.kind in "biuf" and (whole.dtype.kind != "f" or not feature.whole):
         return np.asarray(whole).astype(feature.dtype, copy=False)
@@ -51,12 +51,12 @@ def _is_missing(value: Any) -> bool:
         return True
 
 
-def answerable_rows(columns: list[Array], signature: Signature) -> Array:
+def answerable_rows(columns: list[Array], signature: ModelSignature) -> Array:
     """Which rows an endpoint takes: those in which no required feature is missing."""
-    taken = np.ones(len(columns[0]), dtype=bool)
+    mask = np.ones(len(columns[0]), dtype=bool)
     for feature, values in zip(signature.features, columns, strict=True):
         if feature.required and values.dtype.kind == "O":
-            taken &= np.array([value is not None for value in values], dtype=bool)
+            mask &= np.array([value is not None for value in values], dtype=bool)
         elif feature.required and values.dtype.kind == "f" and feature.whole:
-            taken &= ~np.isnan(values)
-    return taken
+            mask &= ~np.isnan(values)
+    return mask

@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from falaj.core import sandbox as confinement
+from falaj.core import sandbox
 from falaj.models import parameters, pickle_names, skops_names
 from falaj.models.names import BOOSTERS, Import, forbidden, is_allowed, only_own
 
@@ -53,9 +53,9 @@ def own_modules(folder: Path, flavor: Mapping[str, Any]) -> frozenset[str]:
 
 def top_level_modules(roots: Iterable[Path]) -> frozenset[str]:
     """Names of the packages and modules that lie in folders, but for those that Python or a library has."""
-    found = {path.parent.name for root in roots for path in root.glob("*/__init__.py")}
-    found |= {path.stem for root in roots for path in root.glob("*.py")}
-    return only_own(name for name in found if name.isidentifier())
+    module_names = {path.parent.name for root in roots for path in root.glob("*/__init__.py")}
+    module_names |= {path.stem for root in roots for path in root.glob("*.py")}
+    return only_own(name for name in module_names if name.isidentifier())
 
 
 def _load_sklearn(folder: Path, flavor: Mapping[str, Any]) -> Any:
@@ -160,7 +160,7 @@ def _with_code(folder: Path, flavor: Mapping[str, Any]) -> frozenset[str]:
     code = _code(folder, flavor)
     if code is None:
         return frozenset()
-    if not confinement.in_force().complete:
+    if not sandbox.in_force().complete:
         raise ModelFileError("the model brings code of the project, which is loaded only by a confined process")
     if str(code) not in sys.path:
         sys.path.append(str(code))

@@ -11,7 +11,7 @@ from typing import Any
 
 from falaj.models import TrainingTable, from_metadata
 from falaj.models.errors import ModelError
-from falaj.models.signature import Signature, parse_signature
+from falaj.models.signature import ModelSignature, parse_signature
 
 SERVING_FILE = "serving.json"
 
@@ -30,7 +30,7 @@ class ModelFolder:
     """
 
     path: Path
-    signature: Signature
+    signature: ModelSignature
     flavors: Mapping[str, Mapping[str, Any]]
     packaging: Mapping[str, Any]
     example: tuple[tuple[Any, ...], ...]
@@ -95,13 +95,13 @@ def _packaging(path: Path) -> Mapping[str, Any]:
     if not file.exists():
         return {}
     try:
-        found: Mapping[str, Any] = json.loads(file.read_text())
+        document: Mapping[str, Any] = json.loads(file.read_text())
     except (OSError, ValueError) as error:
         raise ModelError(f"{SERVING_FILE} cannot be read: {error}", where=str(file)) from error
-    return found
+    return document
 
 
-def _example(path: Path, info: Mapping[str, Any], signature: Signature) -> tuple[tuple[Any, ...], ...]:
+def _example(path: Path, info: Mapping[str, Any], signature: ModelSignature) -> tuple[tuple[Any, ...], ...]:
     """Rows of the example table; an unreadable example only costs the warm-up, so it is passed over."""
     if not (signature.columns and info.get("pandas_orient") == "split") and info.get("type") != "ndarray":
         return ()

@@ -55,16 +55,16 @@ class Import:
 
 
 def forbidden(
-    found: Iterable[Import], *, own: Collection[str] = (), also: Collection[str] = frozenset()
+    imports: Iterable[Import], *, own: Collection[str] = (), also: Collection[str] = frozenset()
 ) -> list[Import]:
     """The names that a model file has no business with.
 
     Args:
-        found: What it reaches.
+        imports: What it reaches.
         own: Top-level modules of the project whose model it is; their code runs behind the sandbox.
         also: Further names that files of its form may reach.
     """
-    return [one for one in found if str(one) not in also and not is_allowed(one, own)]
+    return [one for one in imports if str(one) not in also and not is_allowed(one, own)]
 
 
 def is_allowed(one: Import, own: Collection[str] = ()) -> bool:

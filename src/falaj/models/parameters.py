@@ -152,14 +152,14 @@ def _described(factor: Any, info: Any, matrices: Mapping[Any, Any]) -> dict[str,
     tree = _parsed(factor.code)
     if info.type == "categorical" and isinstance(tree, ast.Call) and _called(tree) == "C":
         tree = tree.args[0]
-    found: dict[str, Any] = {"value": ast.unparse(tree)}
+    description: dict[str, Any] = {"value": ast.unparse(tree)}
     if info.type == "categorical":
-        found["categories"] = [getattr(each, "item", lambda each=each: each)() for each in info.categories]
-        found["codes"] = matrices[factor].matrix.tolist()
+        description["categories"] = [getattr(each, "item", lambda each=each: each)() for each in info.categories]
+        description["codes"] = matrices[factor].matrix.tolist()
     elif info.num_columns != 1:
         raise FormulaError(f"the formula's `{factor.code}` gives {info.num_columns} columns")
     _compiled(tree)
-    return found
+    return description
 
 
 class _Factor:
@@ -190,11 +190,11 @@ def _codes(factor: Mapping[str, Any]) -> Sequence[Any]:
 def _product(factors: Sequence[_Factor], table: Mapping[str, Any], rows: int) -> Any:
     """Columns of a term: every column of the first factor by every one of the next, the first moving fastest."""
     numpy = import_module("numpy")
-    found = numpy.ones((rows, 1))
+    product = numpy.ones((rows, 1))
     for factor in factors:
         columns = factor.columns(table)
-        found = (columns[:, :, None] * found[:, None, :]).reshape(rows, -1)
-    return found
+        product = (columns[:, :, None] * product[:, None, :]).reshape(rows, -1)
+    return product
 
 
 def _column(table: Any, name: str) -> Any:
@@ -237,11 +237,11 @@ def _compiled(tree: ast.expr) -> Callable[[Mapping[str, Any]], Any]:
             return lambda table: table[name]
         case ast.Constant(value=int() | float() as value):
             return lambda _table: value
-        case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
-            first, second = _compiled(left), _compiled(right)
+        case ast.BinOp(left=lhs, op=op, right=right) if type(op) in _OPERATORS:
+            first, second = _compiled(lhs), _compiled(right)
             return lambda table: _OPERATORS[type(op)](first(table), second(table))
-        case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _OPERATORS:
-            first, second = _compiled(left), _compiled(right)
+        case ast.Compare(left=lhs, ops=[op], comparators=[right]) if type(op) in _OPERATORS:
+            first, second = _compiled(lhs), _compiled(right)
             return lambda table: _OPERATORS[type(op)](first(table), second(table))
         case ast.UnaryOp(op=op, operand=operand) if type(op) in _OPERATORS:
             inner = _compiled(operand)
@@ -263,8 +263,8 @@ def _compiled_call(tree: ast.Call, arguments: Sequence[ast.expr]) -> Callable[[M
             inner = [_compiled(each) for each in arguments]
             return lambda table: getattr(import_module("numpy"), name)(*(each(table) for each in inner))
         case _:
-            known = ", ".join(sorted(FUNCTIONS))
-            raise FormulaError(f"the formula calls `{ast.unparse(tree.func)}`; it may call I, C, Q, {known}")
+            function_names = ", ".join(sorted(FUNCTIONS))
+            raise FormulaError(f"the formula calls `{ast.unparse(tree.func)}`; it may call I, C, Q, {function_names}")
 
 
 def _logit(values: Any) -> Any:

@@ -58,7 +58,7 @@ KIND_OF_DATATYPE: Mapping[str, str] = {datatype: kind for kind, (_dtype, datatyp
 
 
 @dataclass(frozen=True, slots=True)
-class Feature:
+class ModelFeature:
     """One input of a model.
 
     Attributes:
@@ -98,7 +98,7 @@ class Feature:
 
 
 @dataclass(frozen=True, slots=True)
-class Signature:
+class ModelSignature:
     """The inputs of a model in the order it was trained with.
 
     Attributes:
@@ -106,7 +106,7 @@ class Signature:
         columns: True for a table of columns, False for tensors.
     """
 
-    features: tuple[Feature, ...]
+    features: tuple[ModelFeature, ...]
     columns: bool
 
     @property
@@ -115,7 +115,7 @@ class Signature:
         return tuple(feature.name for feature in self.features)
 
 
-def parse_signature(inputs_json: str) -> Signature:
+def parse_signature(inputs_json: str) -> ModelSignature:
     """Read the `signature.inputs` text of an MLmodel file.
 
     Args:
@@ -132,20 +132,20 @@ def parse_signature(inputs_json: str) -> Signature:
         raise ModelError("the model's signature has no inputs", code="serving.no-signature")
     tensors = any(spec["type"] == "tensor" for spec in specs)
     parse = _tensor if tensors else _column
-    return Signature(tuple(parse(index, spec) for index, spec in enumerate(specs)), columns=not tensors)
+    return ModelSignature(tuple(parse(index, spec) for index, spec in enumerate(specs)), columns=not tensors)
 
 
-def _column(index: int, spec: Mapping[str, Any]) -> Feature:
+def _column(index: int, spec: Mapping[str, Any]) -> ModelFeature:
     name = spec.get("name", str(index))
     if spec["type"] not in KINDS:
         raise ModelError(f"column {name!r} has type {spec['type']!r}", hint=f"supported: {', '.join(KINDS)}")
-    return Feature(name, spec["type"], bool(spec.get("required", True)))
+    return ModelFeature(name, spec["type"], bool(spec.get("required", True)))
 
 
-def _tensor(_index: int, spec: Mapping[str, Any]) -> Feature:
+def _tensor(_index: int, spec: Mapping[str, Any]) -> ModelFeature:
     tensor, name = spec["tensor-spec"], spec.get("name", "")
     if tensor["dtype"] not in _TENSOR_KINDS:
         raise ModelError(
             f"tensor {name!r} has dtype {tensor['dtype']!r}", hint=f"supported: {', '.join(_TENSOR_KINDS)}"
         )
-    return Feature(name, _TENSOR_KINDS[tensor["dtype"]], shape=tuple(tensor["shape"][1:]))
+    return ModelFeature(name, _TENSOR_KINDS[tensor["dtype"]], shape=tuple(tensor["shape"][1:]))

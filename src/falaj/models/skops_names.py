@@ -57,9 +57,9 @@ def _names(node: dict[str, Any]) -> Iterator[Import]:
     if "__loader__" in node and node["__loader__"] not in NODES:
         yield Import("skops", str(node["__loader__"]))
     if "__class__" in node or "__module__" in node:
-        found = Import(str(node.get("__module__")), str(node.get("__class__")))
-        if str(found) not in _STRUCTURE:
-            yield found
+        import_name = Import(str(node.get("__module__")), str(node.get("__class__")))
+        if str(import_name) not in _STRUCTURE:
+            yield import_name
 
 
 def _schema(file: BinaryIO) -> dict[str, Any]:

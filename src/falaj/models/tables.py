@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from falaj.models.signature import Feature, Signature
+from falaj.models.signature import ModelFeature, ModelSignature
 
 Array = np.ndarray[Any, Any]
 
@@ -24,13 +24,13 @@ class Rows:
         """Number of rows."""
         return len(self.rows)
 
-    def arrays(self, signature: Signature) -> list[Array]:
+    def arrays(self, signature: ModelSignature) -> list[Array]:
         """One array per feature."""
         return _columns_of(self.rows, signature.features)
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class InputColumns:
     """Validated arrays in signature order, one per feature: the form of tensors and of column requests."""
 
     columns: Sequence[Array]
@@ -40,15 +40,15 @@ class Columns:
         """Number of rows."""
         return len(self.columns[0])
 
-    def arrays(self, _signature: Signature) -> list[Array]:
+    def arrays(self, _signature: ModelSignature) -> list[Array]:
         """The arrays as they are."""
         return list(self.columns)
 
 
-Payload = Rows | Columns
+Payload = Rows | InputColumns
 
 
-def union(payloads: Sequence[Payload], signature: Signature) -> list[Array]:
+def union(payloads: Sequence[Payload], signature: ModelSignature) -> list[Array]:
     """Put the rows of several requests under each other.
 
     Args:
@@ -67,7 +67,7 @@ def union(payloads: Sequence[Payload], signature: Signature) -> list[Array]:
     return [np.concatenate(pieces) for pieces in zip(*parts, strict=True)]
 
 
-def _columns_of(rows: Sequence[tuple[Any, ...]], features: Sequence[Feature]) -> list[Array]:
+def _columns_of(rows: Sequence[tuple[Any, ...]], features: Sequence[ModelFeature]) -> list[Array]:
     # np.array turns None into NaN for floating dtypes, which is what a missing number is to every backend.
     return [
         np.array(values, dtype=feature.dtype) for feature, values in zip(features, zip(*rows, strict=True), strict=True)

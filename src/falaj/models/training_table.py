@@ -136,21 +136,21 @@ def _polars_column(polars: Any, column: TrainingColumn, values: Any) -> Any:
     if series.dtype == polars.Null:
         series = series.cast(polars.String)
     if column.categories is not None:
-        known = series.is_in(list(column.categories))
-        return series.set(~known.fill_null(False), None).cast(polars.Enum(list(column.categories)))
+        mask = series.is_in(list(column.categories))
+        return series.set(~mask.fill_null(False), None).cast(polars.Enum(list(column.categories)))
     dtype = getattr(polars, column.type.partition("(")[0], None)
     return series if dtype is None or "(" in column.type else series.cast(dtype, strict=False)
 
 
 def _arrow(table: TrainingTable, arrays: Mapping[str, Any]) -> Any:
     pyarrow = import_module("pyarrow")
-    made = {each.name: pyarrow.array(arrays[each.name], from_pandas=True) for each in table.columns}
+    arrow_columns = {each.name: pyarrow.array(arrays[each.name], from_pandas=True) for each in table.columns}
     for each in table.columns:
         try:
-            made[each.name] = made[each.name].cast(pyarrow.type_for_alias(each.type))
+            arrow_columns[each.name] = arrow_columns[each.name].cast(pyarrow.type_for_alias(each.type))
         except (ValueError, pyarrow.ArrowInvalid):
             continue
-    return pyarrow.table(made)
+    return pyarrow.table(arrow_columns)
 
 
 _MAKERS = {"pandas": _pandas, "polars": _polars, "pyarrow": _arrow}

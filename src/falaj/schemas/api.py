@@ -147,8 +147,8 @@ def decode(kind: type[T], value: Any) -> T:
         value: What `json.loads` gave.
     """
     hints = _hints(typing.cast("Any", kind))
-    known = {item.name for item in fields(typing.cast("Any", kind))}
-    return kind(**{key: _decode_value(hints[key], item) for key, item in value.items() if key in known})
+    field_names = {item.name for item in fields(typing.cast("Any", kind))}
+    return kind(**{key: _decode_value(hints[key], item) for key, item in value.items() if key in field_names})
 
 
 @cache

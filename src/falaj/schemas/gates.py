@@ -36,10 +36,11 @@ class CapturedGate:
 
 def gate_of(row: Any) -> CapturedGate:
     """The document of a captured gate (`storage.captured_tables.CapturedGateRow`)."""
-    found = row.data
+    gate_data = row.data
     return CapturedGate(
         id=row.id, model=row.model, state=row.state, metric=row.metric, limit=row.limit, predicate=row.predicate,
-        rows=found["rows"], stable=found["stable"], candidate=found["candidate"], p=found["p"], digest=row.digest,
+        rows=gate_data["rows"], stable=gate_data["stable"], candidate=gate_data["candidate"], p=gate_data["p"],
+        digest=row.digest,
         location=row.location, jurisdiction=row.jurisdiction, cause=row.cause, decided_by=row.decided_by,
         reason=row.reason, created_at=row.created_at, updated_at=row.updated_at,
     )  # fmt: skip

@@ -60,7 +60,7 @@ class TracedStep:
     name: str
     state: str
     read: list[str]
-    made: list[str]
+    outputs: list[str]
     made_in: list[str]
 
 
@@ -93,7 +93,7 @@ class Trace:
 
 
 @dataclass(frozen=True)
-class Rollout:
+class RolloutStory:
     """How a release came to a location: when its deployment began, and when all of it answered."""
 
     strategy: str
@@ -119,6 +119,6 @@ class Why:
     data: list[TracedData]
     change: Change | None
     restored: Change | None
-    rollout: Rollout
+    rollout: RolloutStory
     before: list[ServedTime]
     recalibration: Recalibration | None = None

@@ -15,7 +15,7 @@ class TriggerState:
     """
 
     on: str
-    wish: dict[str, Any]
+    settings: dict[str, Any]
     would: str
     why: str
     until: float | None

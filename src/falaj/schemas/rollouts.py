@@ -40,14 +40,15 @@ class Rollout:
     trajectory: list[dict[str, Any]]
 
 
-def rollout_of(known: Any) -> Rollout:
+def rollout_of(rollout_view: Any) -> Rollout:
     """The document of what the control plane knows of a rollout (`release.changes.Steering`)."""
-    data, report = known.process.data, known.report
+    data, report = rollout_view.process.data, rollout_view.report
     plan = report.get("plan") or data["plan"]
     return Rollout(
-        id=known.process.id, change=known.change.id, endpoint=known.endpoint, location=data["location"],
+        id=rollout_view.process.id, change=rollout_view.change.id, endpoint=rollout_view.endpoint,
+        location=data["location"],
         strategy=data["strategy"]["kind"], candidate=data["release"], stable=plan["stable"],
-        state=_state(known.process.state, report), step=report.get("step", 0), weight=report.get("weight", 0),
+        state=_state(rollout_view.process.state, report), step=report.get("step", 0), weight=report.get("weight", 0),
         mirror=report.get("mirror", 0.0), since=report.get("since"), reason=_reason(data, report),
         culprits=list(report.get("culprits", ())), requests=dict(report.get("requests", {})),
         harm=report.get("harm") or 0.0, harm_line=report.get("harm_line"), metrics=list(report.get("metrics", ())),

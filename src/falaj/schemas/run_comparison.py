@@ -51,8 +51,8 @@ def compare_runs(first: Run, second: Run) -> list[ComparedFact]:
     before, after = facts_of(first), facts_of(second)
     order = ["", *(kind for kind in HEADINGS if kind)]
     names = [*dict.fromkeys((*before, *after))]
-    found = [ComparedFact(_kind(name), name, before.get(name), after.get(name)) for name in names]
-    return sorted(found, key=lambda fact: order.index(fact.kind))
+    compared_facts = [ComparedFact(_kind(name), name, before.get(name), after.get(name)) for name in names]
+    return sorted(compared_facts, key=lambda fact: order.index(fact.kind))
 
 
 def shown(value: Any) -> str:

@@ -37,8 +37,8 @@ def value_of(facts: Mapping[str, Any], name: str) -> Any:
     kind, _, rest = name.partition(".")
     if kind == "gate":
         return next((facts[each] for each in facts if each.startswith(f"{name}.")), None)
-    found = [each for each in facts if each.startswith(f"{kind}.") and each.endswith(f".{rest}")]
-    return facts[found[0]] if len(found) == 1 else None
+    matches = [each for each in facts if each.startswith(f"{kind}.") and each.endswith(f".{rest}")]
+    return facts[matches[0]] if len(matches) == 1 else None
 
 
 def _of_gate(step: StepRun) -> dict[str, Any]:

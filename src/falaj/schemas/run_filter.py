@@ -54,13 +54,13 @@ class Condition:
 
     def holds(self, facts: Mapping[str, Any]) -> bool:
         """Whether it is so of a run with these facts."""
-        found = value_of(facts, self.name)
-        if found is None:
+        actual = value_of(facts, self.name)
+        if actual is None:
             return False
         if isinstance(self.value, float):
-            number = isinstance(found, int | float) and not isinstance(found, bool)
-            return number and _OPERATORS[self.op](found, self.value)
-        text = str(found).lower() if isinstance(found, bool) else str(found)
+            number = isinstance(actual, int | float) and not isinstance(actual, bool)
+            return number and _OPERATORS[self.op](actual, self.value)
+        text = str(actual).lower() if isinstance(actual, bool) else str(actual)
         return _OPERATORS[self.op](text, self.value)
 
 

@@ -11,8 +11,8 @@ and the usual client library takes longer to import than the server takes to ans
 """
 
 from falaj.sdk.client import Client
+from falaj.sdk.endpoint import Endpoint, Prediction
 from falaj.sdk.http import ProblemError, ServerUnreachableError
 from falaj.sdk.labels import Label, read_labels
-from falaj.sdk.prediction import Endpoint, Prediction
 
 __all__ = ["Client", "Endpoint", "Label", "Prediction", "ProblemError", "ServerUnreachableError", "read_labels"]

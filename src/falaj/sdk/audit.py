@@ -28,8 +28,8 @@ class AuditCalls:
 
     def entries(self, filters: Mapping[str, Any]) -> list[AuditEntry]:
         """The newest entries first; filters as `GET /api/v1/audit/entries` names them."""
-        found = self._transport.json("GET", f"{_PREFIX}/entries", query=filters)
-        return [api.decode(AuditEntry, item) for item in found]
+        response = self._transport.json("GET", f"{_PREFIX}/entries", query=filters)
+        return [api.decode(AuditEntry, item) for item in response]
 
     def checkpoint(self) -> LogCheckpoint:
         """A signed checkpoint of the log as it is now."""
@@ -38,13 +38,13 @@ class AuditCalls:
     def consistency(self, first: int, second: int) -> list[str]:
         """The proof, in hex, that the log of `second` entries continues the one of `first`."""
         sizes = {"first": first, "second": second}
-        found = self._transport.json("GET", f"{_PREFIX}/consistency", query=sizes)
-        return api.decode(LogConsistency, found).proof
+        response = self._transport.json("GET", f"{_PREFIX}/consistency", query=sizes)
+        return api.decode(LogConsistency, response).proof
 
     def erase(self, reason: str, entries: Sequence[int] = (), person: str = "") -> Erased:
         """Erase the details of entries, and who a person is; what the log proves stays."""
-        wish = {"reason": reason, "entries": list(entries), "person": person}
-        return api.decode(Erased, self._transport.json("POST", f"{_PREFIX}/erase", body=wish))
+        payload = {"reason": reason, "entries": list(entries), "person": person}
+        return api.decode(Erased, self._transport.json("POST", f"{_PREFIX}/erase", body=payload))
 
     def export(self, folder: Path) -> int:
         """Write the whole log into a folder that is made for it; return the number of entries."""
@@ -53,8 +53,8 @@ class AuditCalls:
         with ExitStack() as stack:
             files = {name: stack.enter_context((folder / f"{name}.jsonl").open("w")) for name in FILES}
             for line in self._transport.lines(f"{_PREFIX}/export"):
-                said = json.loads(line)
-                value = said["line"]
-                files[said["file"]].write((value if said["file"] == "leaves" else json.dumps(value)) + "\n")
-                count += said["file"] == "leaves"
+                entry = json.loads(line)
+                value = entry["line"]
+                files[entry["file"]].write((value if entry["file"] == "leaves" else json.dumps(value)) + "\n")
+                count += entry["file"] == "leaves"
         return count

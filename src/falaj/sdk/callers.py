@@ -22,8 +22,8 @@ class CallerCalls:
 
     def list(self, endpoint: str) -> list[EndpointCaller]:
         """All callers of an endpoint (`environment/model`), the newest first."""
-        found: builtins.list[EndpointCaller] = self._transport.json("GET", _path(endpoint))
-        return [api.decode(EndpointCaller, item) for item in found]
+        response: builtins.list[EndpointCaller] = self._transport.json("GET", _path(endpoint))
+        return [api.decode(EndpointCaller, item) for item in response]
 
     def add(self, endpoint: str, name: str, life_s: float, request: str = "") -> AddedCaller:
         """Let somebody ask an endpoint, by a token, or by a certificate where a request for one is given."""

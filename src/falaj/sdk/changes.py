@@ -29,8 +29,8 @@ class ChangeCalls:
     def list(self, *, open_only: bool = False, environment: str = "", limit: int = 50) -> list[Change]:
         """The newest changes first."""
         query = {"open": open_only, "environment": environment or None, "limit": limit}
-        found = self._transport.json("GET", f"{_PREFIX}/changes", query=query)
-        return [api.decode(Change, item) for item in found]
+        response = self._transport.json("GET", f"{_PREFIX}/changes", query=query)
+        return [api.decode(Change, item) for item in response]
 
     def show(self, change_id: str) -> Change:
         """One change."""
@@ -50,26 +50,26 @@ class ChangeCalls:
 
         With `challenge` it gets copies of the requests there, for comparison, and answers nobody.
         """
-        wish = {"release": release, "environment": environment, "kind": kind, "reason": reason, "opens_at": opens_at}
-        return self._change("POST", "/changes", {**wish, **({"challenge": True} if challenge else {})})
+        payload = {"release": release, "environment": environment, "kind": kind, "reason": reason, "opens_at": opens_at}
+        return self._change("POST", "/changes", {**payload, **({"challenge": True} if challenge else {})})
 
     def to_sign(self, change_id: str) -> ToSign:
         """What one would sign to approve a change."""
         return api.decode(ToSign, self._transport.json("GET", f"{_PREFIX}{_path(change_id)}/approval"))
 
-    def approve(self, change_id: str, wanted: ToSign, key: Path, prove: Callable[[str], None] | None = None) -> Change:
+    def approve(self, change_id: str, to_sign: ToSign, key: Path, prove: Callable[[str], None] | None = None) -> Change:
         """Sign an approval and send it; the key never leaves this machine.
 
         Args:
             change_id: The change.
-            wanted: As `to_sign` gave it and the person saw it.
+            to_sign: As `to_sign` gave it and the person saw it.
             key: PEM file of the person's approval key.
             prove: Called with the SHA-256 in hex of the signed statement, for a security key to be touched for it.
         """
         from falaj.supply_chain.attestations.approval import sign_approval
         from falaj.supply_chain.attestations.keys import load_or_create_key
 
-        envelope = sign_approval(wanted.approval, load_or_create_key(key))
+        envelope = sign_approval(to_sign.approval, load_or_create_key(key))
         if prove is not None:
             prove(hashlib.sha256(base64.b64decode(envelope["payload"])).hexdigest())
         return self._change("POST", f"{_path(change_id)}/approve", {"envelope": envelope})
@@ -88,8 +88,8 @@ class ChangeCalls:
 
     def roll_back(self, environment: str, model: str, reason: str) -> Change:
         """Bring back what an endpoint served before."""
-        wish = {"environment": environment, "model": model, "reason": reason}
-        return self._change("POST", "/rollbacks", wish)
+        payload = {"environment": environment, "model": model, "reason": reason}
+        return self._change("POST", "/rollbacks", payload)
 
     def end(self, event: str, release: str, reason: str) -> api.Release:
         """`archive`, `restore`, `retire` or `revoke` a release."""

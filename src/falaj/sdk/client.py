@@ -230,8 +230,8 @@ class Client:
 
     def register_project(self, name: str, repository: str, **settings: Any) -> api.Project:
         """Register a repository; settings are `branch`, `vendor`, `webhook_secret`, `poll_every_s`."""
-        wish = {"name": name, "repository": repository, **settings}
-        return api.decode(api.Project, self._transport.json("POST", f"{_PREFIX}/projects", wish))
+        payload = {"name": name, "repository": repository, **settings}
+        return api.decode(api.Project, self._transport.json("POST", f"{_PREFIX}/projects", payload))
 
     def projects(self) -> list[api.Project]:
         """All projects."""
@@ -244,13 +244,13 @@ class Client:
 
     def start_run(self, project: str, commit: str, params: Mapping[str, Mapping[str, Any]]) -> api.Run:
         """Queue a run of a commit with parameter overrides by step."""
-        wish = {"project": project, "commit": commit, "params": params}
-        return api.decode(api.Run, self._transport.json("POST", f"{_PREFIX}/runs", wish))
+        payload = {"project": project, "commit": commit, "params": params}
+        return api.decode(api.Run, self._transport.json("POST", f"{_PREFIX}/runs", payload))
 
     def runs(self, project: str | None = None, limit: int = 20, condition: str = "") -> list[api.Run]:
         """The newest runs first, of those that pass a filter such as `gate.brier < 0.2 and param.depth > 3`."""
-        found = self._get("/runs", project=project, limit=limit, filter=condition or None)
-        return [api.decode(api.Run, item) for item in found]
+        response = self._get("/runs", project=project, limit=limit, filter=condition or None)
+        return [api.decode(api.Run, item) for item in response]
 
     def run(self, run_id: str) -> api.Run:
         """One run with its steps; `last` is the newest."""

@@ -73,13 +73,13 @@ class Credentials:
         name = self.current
         if not name:
             return None
-        kept = _read(self._sessions(name)).get(self.server_url)
-        if not isinstance(kept, dict) or kept["expires_at"] <= now:
+        session_data = _read(self._sessions(name)).get(self.server_url)
+        if not isinstance(session_data, dict) or session_data["expires_at"] <= now:
             raise NotLoggedInError(
                 f"{name} is not logged in at {self.server_url}, or no longer",
                 hint=f"falaj login --name {name}" + ("" if self.profile else ", or falaj logout"),
             )
-        return str(kept["token"])
+        return str(session_data["token"])
 
     def keep(self, name: str, opened: LoggedIn) -> None:
         """Keep a session, and use it from now on, unless a profile was named: that one was asked for by name."""
@@ -94,7 +94,10 @@ class Credentials:
         name = self.current
         if name:
             path = self._sessions(name)
-            _write(path, {server: kept for server, kept in _read(path).items() if server != self.server_url})
+            _write(
+                path,
+                {server: session_data for server, session_data in _read(path).items() if server != self.server_url},
+            )
             current = _read(self.folder / "current.json")
             if current.get(self.server_url) == name:
                 self._use("")
@@ -113,7 +116,7 @@ class Credentials:
 
     def _use(self, name: str) -> None:
         path = self.folder / "current.json"
-        others = {server: kept for server, kept in _read(path).items() if server != self.server_url}
+        others = {server: session_data for server, session_data in _read(path).items() if server != self.server_url}
         _write(path, {**others, self.server_url: name} if name else others)
 
     def _sessions(self, name: str) -> Path:
@@ -137,10 +140,10 @@ def _profile(name: str) -> str:
 
 def _read(path: Path) -> Mapping[str, Any]:
     try:
-        found = json.loads(path.read_text())
+        document = json.loads(path.read_text())
     except (FileNotFoundError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return document if isinstance(document, dict) else {}
 
 
 def _write(path: Path, value: Mapping[str, Any]) -> None:

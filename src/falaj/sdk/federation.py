@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from falaj.schemas import api
-from falaj.schemas import federation as documents
+from falaj.schemas import api, federation
 from falaj.schemas.identity import LoggedIn
 from falaj.sdk.http import Transport
 
@@ -24,9 +23,9 @@ class FederationCalls:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def provider(self) -> documents.IdentityProvider:
+    def provider(self) -> federation.IdentityProvider:
         """Who vouches for people, and where a browser begins a login."""
-        return api.decode(documents.IdentityProvider, self._transport.json("GET", f"{_AUTH}/oidc"))
+        return api.decode(federation.IdentityProvider, self._transport.json("GET", f"{_AUTH}/oidc"))
 
     def redeem(self, code: str, verifier: str) -> LoggedIn:
         """Fetch the session of a login.
@@ -35,27 +34,27 @@ class FederationCalls:
             code: One-time code that the browser brought back.
             verifier: What the login was begun with.
         """
-        wish = {"code": code, "verifier": verifier}
-        return api.decode(LoggedIn, self._transport.json("POST", f"{_AUTH}/oidc/redeem", wish))
+        payload = {"code": code, "verifier": verifier}
+        return api.decode(LoggedIn, self._transport.json("POST", f"{_AUTH}/oidc/redeem", payload))
 
-    def security_keys(self) -> list[documents.SecurityKey]:
+    def security_keys(self) -> list[federation.SecurityKey]:
         """One's own security keys."""
-        found = self._transport.json("GET", f"{_AUTH}/security-keys")
-        return [api.decode(documents.SecurityKey, item) for item in found]
+        response = self._transport.json("GET", f"{_AUTH}/security-keys")
+        return [api.decode(federation.SecurityKey, item) for item in response]
 
     def key_page(self) -> str:
         """Where a browser asks for a security key."""
-        return api.decode(documents.KeyPage, self._transport.json("GET", f"{_AUTH}/security-keys/page")).url
+        return api.decode(federation.KeyPage, self._transport.json("GET", f"{_AUTH}/security-keys/page")).url
 
     def begin_registration(self) -> dict[str, Any]:
         """Begin to register a security key; what `navigator.credentials.create` needs."""
         options: dict[str, Any] = self._transport.json("POST", f"{_AUTH}/security-keys/begin")
         return options
 
-    def register_key(self, label: str, response: Mapping[str, Any]) -> documents.SecurityKey:
+    def register_key(self, label: str, response: Mapping[str, Any]) -> federation.SecurityKey:
         """Register the security key that answered."""
-        wish = {"label": label, "response": dict(response)}
-        return api.decode(documents.SecurityKey, self._transport.json("POST", f"{_AUTH}/security-keys", wish))
+        payload = {"label": label, "response": dict(response)}
+        return api.decode(federation.SecurityKey, self._transport.json("POST", f"{_AUTH}/security-keys", payload))
 
     def remove_key(self, key: str) -> None:
         """Forget one of one's own security keys."""
@@ -71,7 +70,7 @@ class FederationCalls:
         options: dict[str, Any] = self._transport.json("POST", path, {"statement": statement})
         return options
 
-    def finish_step_up(self, response: Mapping[str, Any]) -> documents.AssertedStepUp:
+    def finish_step_up(self, response: Mapping[str, Any]) -> federation.AssertedStepUp:
         """Hand over the security key's proof."""
         answer = self._transport.json("POST", f"{_AUTH}/step-up/security-key", {"response": dict(response)})
-        return api.decode(documents.AssertedStepUp, answer)
+        return api.decode(federation.AssertedStepUp, answer)

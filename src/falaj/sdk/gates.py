@@ -23,8 +23,8 @@ class GateCalls:
 
     def list(self, model: str = "") -> list[CapturedGate]:
         """The newest first, of one model or of all."""
-        found = self._transport.json("GET", _PREFIX, query={"model": model or None})
-        return [api.decode(CapturedGate, item) for item in found]
+        response = self._transport.json("GET", _PREFIX, query={"model": model or None})
+        return [api.decode(CapturedGate, item) for item in response]
 
     def decide(self, gate_id: str, decision: str, reason: str = "") -> CapturedGate:
         """`accept`, `reject` or `retire` a gate."""

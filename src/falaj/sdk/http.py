@@ -35,9 +35,9 @@ class ProblemError(FalajError):
     """The server answered with a problem document (RFC 9457)."""
 
     def __init__(self, status: int, document: Mapping[str, Any]) -> None:
-        said = [document.get("title") or f"the server answered {status}", document.get("detail", "")]
+        message_parts = [document.get("title") or f"the server answered {status}", document.get("detail", "")]
         super().__init__(
-            ": ".join(part for part in said if part),
+            ": ".join(part for part in message_parts if part),
             where=document.get("where", ""),
             hint=document.get("hint", ""),
             code=document.get("code", f"http.{status}"),
@@ -46,10 +46,10 @@ class ProblemError(FalajError):
         self.exit_code = _exit_code(status, document.get("exit_code"))
 
 
-def _exit_code(status: int, given: object) -> int:
+def _exit_code(status: int, exit_code: object) -> int:
     """What the server says of its error; of an answer that something in between gave, what the status says."""
-    if type(given) is int and 1 <= given <= _LARGEST_EXIT_CODE:
-        return given
+    if type(exit_code) is int and 1 <= exit_code <= _LARGEST_EXIT_CODE:
+        return exit_code
     return EXIT_CODES.get(status, 1)
 
 
@@ -169,8 +169,8 @@ class Transport:
     def _request(
         self, path: str, body: Any, query: Mapping[str, Any] | None
     ) -> tuple[str, bytes | None, dict[str, str]]:
-        wanted = {name: value for name, value in (query or {}).items() if value is not None}
-        target = self._url.path + path + ("?" + urlencode(wanted) if wanted else "")
+        parameters = {name: value for name, value in (query or {}).items() if value is not None}
+        target = self._url.path + path + ("?" + urlencode(parameters) if parameters else "")
         content = None if body is None else json.dumps(body).encode()
         return target, content, self._headers | ({"Content-Type": "application/json"} if body is not None else {})
 

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from falaj.schemas import api
-from falaj.schemas import identity as documents
+from falaj.schemas import api, identity
 from falaj.sdk.http import Transport
 
 _PREFIX = "/api/v1"
@@ -26,34 +25,34 @@ class IdentityCalls:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def set_up(self, link: str, name: str, email: str, password: str) -> documents.LoggedIn:
+    def set_up(self, link: str, name: str, email: str, password: str) -> identity.LoggedIn:
         """Make the first administrator with the one-time link of the installation, and log in."""
-        wish = {"link": link, "name": name, "email": email, "password": password}
-        return api.decode(documents.LoggedIn, self._transport.json("POST", f"{_AUTH}/setup", wish))
+        payload = {"link": link, "name": name, "email": email, "password": password}
+        return api.decode(identity.LoggedIn, self._transport.json("POST", f"{_AUTH}/setup", payload))
 
-    def log_in(self, name: str, password: str, otp: str = "") -> documents.LoggedIn:
+    def log_in(self, name: str, password: str, otp: str = "") -> identity.LoggedIn:
         """Open a session."""
-        wish = {"name": name, "password": password, "otp": otp}
-        return api.decode(documents.LoggedIn, self._transport.json("POST", f"{_AUTH}/login", wish))
+        payload = {"name": name, "password": password, "otp": otp}
+        return api.decode(identity.LoggedIn, self._transport.json("POST", f"{_AUTH}/login", payload))
 
     def choose_password(self, link: str, password: str) -> None:
         """Choose a password with a one-time link."""
         self._transport.json("POST", f"{_AUTH}/password", {"link": link, "password": password})
 
-    def step_up(self, password: str = "", otp: str = "") -> documents.SteppedUp:
+    def step_up(self, password: str = "", otp: str = "") -> identity.SteppedUp:
         """Prove again who one is."""
         answer = self._transport.json("POST", f"{_AUTH}/step-up", {"password": password, "otp": otp})
-        return api.decode(documents.SteppedUp, answer)
+        return api.decode(identity.SteppedUp, answer)
 
     def log_out(self) -> None:
         """End the session of this client."""
         self._transport.json("POST", f"{_AUTH}/logout")
 
-    def whoami(self) -> documents.WhoAmI:
+    def whoami(self) -> identity.WhoAmI:
         """Whom the server takes this client for."""
-        return api.decode(documents.WhoAmI, self._transport.json("GET", f"{_AUTH}/whoami"))
+        return api.decode(identity.WhoAmI, self._transport.json("GET", f"{_AUTH}/whoami"))
 
-    def create_token(self, label: str, actions: Sequence[str], days: float, service: str = "") -> documents.IssuedToken:
+    def create_token(self, label: str, actions: Sequence[str], days: float, service: str = "") -> identity.IssuedToken:
         """Make a token.
 
         Args:
@@ -62,21 +61,21 @@ class IdentityCalls:
             days: Until it expires.
             service: The service that it acts as; empty for oneself.
         """
-        wish = {"label": label, "actions": list(actions), "days": days}
+        payload = {"label": label, "actions": list(actions), "days": days}
         path = f"{_PREFIX}/services/{quote(service, safe='')}/tokens" if service else f"{_AUTH}/tokens"
-        return api.decode(documents.IssuedToken, self._transport.json("POST", path, wish))
+        return api.decode(identity.IssuedToken, self._transport.json("POST", path, payload))
 
-    def tokens(self, *, services: bool = False) -> list[documents.Token]:
+    def tokens(self, *, services: bool = False) -> list[identity.Token]:
         """One's own tokens, or those of all services."""
         path = f"{_PREFIX}/services/tokens" if services else f"{_AUTH}/tokens"
-        return [api.decode(documents.Token, item) for item in self._transport.json("GET", path)]
+        return [api.decode(identity.Token, item) for item in self._transport.json("GET", path)]
 
     def revoke_token(self, token_id: str, *, services: bool = False) -> None:
         """Revoke one of one's own tokens, or as an administrator any."""
         path = f"{_PREFIX}/services/tokens" if services else f"{_AUTH}/tokens"
         self._transport.json("DELETE", f"{path}/{quote(token_id, safe='')}")
 
-    def register_key(self, path: Path, person: str) -> documents.ApprovalKey:
+    def register_key(self, path: Path, person: str) -> identity.ApprovalKey:
         """Register the approval key in a file, made when there is none; its private half stays in the file.
 
         Args:
@@ -86,23 +85,23 @@ class IdentityCalls:
         from falaj.supply_chain.attestations.keys import load_or_create_key
 
         signer = load_or_create_key(path)
-        proof = base64.b64encode(signer.sign(documents.key_proof(person, signer.key_id))).decode()
+        proof = base64.b64encode(signer.sign(identity.key_proof(person, signer.key_id))).decode()
         answer = self._transport.json("POST", f"{_AUTH}/approval-keys", {"pem": signer.public_pem, "proof": proof})
-        return api.decode(documents.ApprovalKey, answer)
+        return api.decode(identity.ApprovalKey, answer)
 
-    def approval_keys(self) -> list[documents.ApprovalKey]:
+    def approval_keys(self) -> list[identity.ApprovalKey]:
         """One's own keys that are good now."""
         return [
-            api.decode(documents.ApprovalKey, item) for item in self._transport.json("GET", f"{_AUTH}/approval-keys")
+            api.decode(identity.ApprovalKey, item) for item in self._transport.json("GET", f"{_AUTH}/approval-keys")
         ]
 
     def revoke_key(self, key_id: str) -> None:
         """Revoke one of one's own keys."""
         self._transport.json("DELETE", f"{_AUTH}/approval-keys/{quote(key_id, safe='')}")
 
-    def enrol_totp(self) -> documents.TotpEnrolment:
+    def enrol_totp(self) -> identity.TotpEnrolment:
         """Begin to enrol an application for one-time passwords."""
-        return api.decode(documents.TotpEnrolment, self._transport.json("POST", f"{_AUTH}/totp"))
+        return api.decode(identity.TotpEnrolment, self._transport.json("POST", f"{_AUTH}/totp"))
 
     def confirm_totp(self, otp: str) -> None:
         """End the enrolment with a code of the application."""
@@ -123,39 +122,39 @@ class AccountCalls:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def list(self) -> list[documents.Account]:
+    def list(self) -> list[identity.Account]:
         """All accounts."""
-        return [api.decode(documents.Account, item) for item in self._transport.json("GET", f"{_PREFIX}/accounts")]
+        return [api.decode(identity.Account, item) for item in self._transport.json("GET", f"{_PREFIX}/accounts")]
 
     def invite(
-        self, name: str, email: str, groups: Sequence[str] = (), roles: Sequence[documents.GrantedRole] = ()
-    ) -> documents.PasswordLink:
+        self, name: str, email: str, groups: Sequence[str] = (), roles: Sequence[identity.GrantedRole] = ()
+    ) -> identity.PasswordLink:
         """Make an account of a person; the link is for that person."""
-        wish = {"name": name, "email": email, "groups": [*groups], "roles": [_role(role) for role in roles]}
-        return api.decode(documents.PasswordLink, self._transport.json("POST", f"{_PREFIX}/accounts", wish))
+        payload = {"name": name, "email": email, "groups": [*groups], "roles": [_role(role) for role in roles]}
+        return api.decode(identity.PasswordLink, self._transport.json("POST", f"{_PREFIX}/accounts", payload))
 
-    def link(self, name: str, *, without_totp: bool = False) -> documents.PasswordLink:
+    def link(self, name: str, *, without_totp: bool = False) -> identity.PasswordLink:
         """Make a new link for someone who forgot the password, or with `without_totp` lost the phone."""
         answer = self._transport.json("POST", self._path(name, "link"), {"without_totp": without_totp})
-        return api.decode(documents.PasswordLink, answer)
+        return api.decode(identity.PasswordLink, answer)
 
-    def lock(self, name: str, reason: str) -> documents.Account:
+    def lock(self, name: str, reason: str) -> identity.Account:
         """Lock the account of a person, or of a service as `service:NAME`."""
-        return api.decode(documents.Account, self._transport.json("POST", self._path(name, "lock"), {"reason": reason}))
+        return api.decode(identity.Account, self._transport.json("POST", self._path(name, "lock"), {"reason": reason}))
 
-    def unlock(self, name: str) -> documents.Account:
+    def unlock(self, name: str) -> identity.Account:
         """Unlock an account."""
-        return api.decode(documents.Account, self._transport.json("POST", self._path(name, "unlock")))
+        return api.decode(identity.Account, self._transport.json("POST", self._path(name, "unlock")))
 
-    def set_roles(self, name: str, roles: Sequence[documents.GrantedRole]) -> documents.Account:
+    def set_roles(self, name: str, roles: Sequence[identity.GrantedRole]) -> identity.Account:
         """Give an account these roles and no others."""
-        wish = [_role(role) for role in roles]
-        return api.decode(documents.Account, self._transport.json("PUT", self._path(name, "roles"), wish))
+        payload = [_role(role) for role in roles]
+        return api.decode(identity.Account, self._transport.json("PUT", self._path(name, "roles"), payload))
 
     @staticmethod
     def _path(name: str, operation: str) -> str:
         return f"{_PREFIX}/accounts/{quote(name, safe='')}/{operation}"
 
 
-def _role(role: documents.GrantedRole) -> dict[str, Any]:
+def _role(role: identity.GrantedRole) -> dict[str, Any]:
     return {"role": role.role, "project": role.project, "environment": role.environment}

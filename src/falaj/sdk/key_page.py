@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from falaj.sdk.loopback import WAIT_S, BrowserLoginError, Comeback
+from falaj.sdk.loopback import WAIT_S, BrowserLoginError, RedirectListener
 
 
 class KeyCeremony:
@@ -25,11 +25,11 @@ class KeyCeremony:
     def __init__(
         self, page: str, action: Literal["create", "get"], options: Mapping[str, Any], statement: str = ""
     ) -> None:
-        self._comeback = Comeback()
-        wish = {
+        self._comeback = RedirectListener()
+        payload = {
             "action": action, "options": dict(options), "statement": statement, "return_to": self._comeback.address,
         }  # fmt: skip
-        self.address = f"{page}#{base64.urlsafe_b64encode(json.dumps(wish).encode()).rstrip(b'=').decode()}"
+        self.address = f"{page}#{base64.urlsafe_b64encode(json.dumps(payload).encode()).rstrip(b'=').decode()}"
 
     def __enter__(self) -> KeyCeremony:
         return self
@@ -45,9 +45,9 @@ class KeyCeremony:
         """
         text = self._comeback.wait(wait_s).get("answer", "")
         try:
-            found = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+            document = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         except ValueError:
-            found = None
-        if not isinstance(found, dict):
+            document = None
+        if not isinstance(document, dict):
             raise BrowserLoginError("the browser brought no answer of a security key", hint="begin again")
-        return found
+        return document

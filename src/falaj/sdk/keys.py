@@ -32,8 +32,8 @@ class KeyCalls:
             tenant: Whose data.
             jurisdiction: Of the data; None for the installation's.
         """
-        wish = {"tenant": tenant, "jurisdiction": jurisdiction}
-        return api.decode(Key, self._transport.json("POST", f"{_PREFIX}/keys/rotate", wish))
+        payload = {"tenant": tenant, "jurisdiction": jurisdiction}
+        return api.decode(Key, self._transport.json("POST", f"{_PREFIX}/keys/rotate", payload))
 
     def destroy(self, key_id: str, reason: str) -> Destroyed:
         """Destroy a key, and with it all that it encrypted."""

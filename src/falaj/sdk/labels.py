@@ -37,8 +37,8 @@ class Label:
 
     def to_json(self) -> dict[str, Any]:
         """As an endpoint takes it."""
-        found = {"prediction_id": self.prediction_id, "label": self.label}
-        return found if self.at is None else found | {"at": self.at}
+        document = {"prediction_id": self.prediction_id, "label": self.label}
+        return document if self.at is None else document | {"at": self.at}
 
 
 def read_labels(path: Path) -> Iterator[Label]:
@@ -173,18 +173,18 @@ def _label(row: Mapping[str, Any], line: int, path: Path) -> Label:
 
 
 def _time(at: Any, line: int, path: Path) -> float | str | None:
-    said = "it is neither Unix seconds nor a date and time with an offset, such as 2026-12-05T09:00:00+04:00"
+    problem = "it is neither Unix seconds nor a date and time with an offset, such as 2026-12-05T09:00:00+04:00"
     if isinstance(at, str):
         try:
             at = datetime.fromisoformat(at)
         except ValueError as error:
-            raise _mistake(said, line, "at", path) from error
+            raise _mistake(problem, line, "at", path) from error
     if isinstance(at, datetime):
         if at.tzinfo is None:
-            raise _mistake(said, line, "at", path)
+            raise _mistake(problem, line, "at", path)
         return at.timestamp()
     if at is not None and (isinstance(at, bool) or not isinstance(at, int | float) or not 0 <= at < 1e11):
-        raise _mistake(said, line, "at", path)
+        raise _mistake(problem, line, "at", path)
     return None if at is None else float(at)
 
 

@@ -29,8 +29,10 @@ class LineageCalls:
 
     def open_lineage(self, run: str) -> list[dict[str, Any]]:
         """The OpenLineage events of a run."""
-        found: list[dict[str, Any]] = self._transport.json("GET", f"{_PREFIX}/runs/{quote(run, safe='')}/openlineage")
-        return found
+        documents: list[dict[str, Any]] = self._transport.json(
+            "GET", f"{_PREFIX}/runs/{quote(run, safe='')}/openlineage"
+        )
+        return documents
 
     def why(self, environment: str, model: str, at: float | None = None) -> list[Why]:
         """Why an endpoint serves what it serves, or served at a moment (unix seconds)."""

@@ -25,7 +25,7 @@ class BrowserLoginError(FalajError):
     code, status, exit_code = "federation.refused", 401, 2
 
 
-class Comeback:
+class RedirectListener:
     """The address on this machine that a browser comes back to, and the listener behind it."""
 
     def __init__(self) -> None:
@@ -61,9 +61,9 @@ class BrowserLogin:
 
     def __init__(self, start: str) -> None:
         self.verifier = secrets.token_urlsafe(48)
-        self._comeback = Comeback()
-        wanted = {"challenge": _s256(self.verifier), "return_to": self._comeback.address}
-        self.address = f"{start}?{urlencode(wanted)}"
+        self._comeback = RedirectListener()
+        query = {"challenge": _s256(self.verifier), "return_to": self._comeback.address}
+        self.address = f"{start}?{urlencode(query)}"
 
     def __enter__(self) -> BrowserLogin:
         return self
@@ -98,10 +98,10 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Listener
 
     def do_GET(self) -> None:
-        asked = urlsplit(self.path)
-        mine = secrets.compare_digest(asked.path.encode(), self.server.path.encode())
+        url_parts = urlsplit(self.path)
+        mine = secrets.compare_digest(url_parts.path.encode(), self.server.path.encode())
         if mine:
-            self.server.brought = {name: values[0] for name, values in parse_qs(asked.query).items()}
+            self.server.brought = {name: values[0] for name, values in parse_qs(url_parts.query).items()}
         self.send_response(200 if mine else 404)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Referrer-Policy", "no-referrer")

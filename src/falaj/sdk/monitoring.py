@@ -33,8 +33,8 @@ class MonitoringCalls:
 
     def performance(self, model: str, environment: str, windows: int = 30) -> list[PerformanceWindow]:
         """The loss of the last windows, the earliest first."""
-        found = self._of_model(model, "performance", environment, windows)
-        return [api.decode(PerformanceWindow, item) for item in found]
+        response = self._of_model(model, "performance", environment, windows)
+        return [api.decode(PerformanceWindow, item) for item in response]
 
     def recalibrations(self, model: str, environment: str = "") -> list[Recalibration]:
         """By what the answers of a model's releases are moved, at each endpoint and location."""

@@ -23,5 +23,5 @@ class PredictionCalls:
         Raises:
             ProblemError: The caller may not.
         """
-        wish = {"endpoint": endpoint, "location": location, "since": since, "until": until}
-        return api.decode(ExportPermit, self._transport.json("POST", "/api/v1/predictions/exports", wish))
+        payload = {"endpoint": endpoint, "location": location, "since": since, "until": until}
+        return api.decode(ExportPermit, self._transport.json("POST", "/api/v1/predictions/exports", payload))

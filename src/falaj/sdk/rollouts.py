@@ -23,8 +23,8 @@ class RolloutCalls:
 
     def list(self, endpoint: str = "", limit: int = 50) -> list[Rollout]:
         """The newest first, of one endpoint (`environment/model`) or of all."""
-        found = self._transport.json("GET", _PREFIX, query={"endpoint": endpoint or None, "limit": limit})
-        return [api.decode(Rollout, item) for item in found]
+        response = self._transport.json("GET", _PREFIX, query={"endpoint": endpoint or None, "limit": limit})
+        return [api.decode(Rollout, item) for item in response]
 
     def show(self, name: str) -> Rollout:
         """One rollout by its id, or the newest one of an endpoint (`environment/model`)."""

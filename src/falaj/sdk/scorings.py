@@ -20,16 +20,17 @@ class ScoringCalls:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def permit(self, wanted: Mapping[str, Any]) -> ScoringPermit:
+    def permit(self, request: Mapping[str, Any]) -> ScoringPermit:
         """Ask whether a file may be scored on the machine of a location, and by which release.
 
         Args:
-            wanted: `release`, `environment`, `location`, `input` (a digest), `filename` and, where it is told, `label`.
+            request: `release`, `environment`, `location`, `input` (a digest), `filename` and, where it is told,
+            `label`.
 
         Raises:
             ProblemError: The caller may not, or nothing is admitted there.
         """
-        return api.decode(ScoringPermit, self._transport.json("POST", "/api/v1/scorings", dict(wanted)))
+        return api.decode(ScoringPermit, self._transport.json("POST", "/api/v1/scorings", dict(request)))
 
     def complete(self, scoring: str, output: str, rows: int) -> ScoringRecord:
         """Tell what came of a scoring.

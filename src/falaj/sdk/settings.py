@@ -28,8 +28,8 @@ class SettingsCalls:
 
     def versions(self, limit: int = 20) -> list[SettingsVersion]:
         """The applied versions, the newest first."""
-        found = self._transport.json("GET", f"{_PREFIX}/versions", query={"limit": limit})
-        return [api.decode(SettingsVersion, item) for item in found]
+        payload = self._transport.json("GET", f"{_PREFIX}/versions", query={"limit": limit})
+        return [api.decode(SettingsVersion, item) for item in payload]
 
     def plan(self, name: str, text: str, policies: Mapping[str, str]) -> SettingsPlan:
         """What applying a file would change.
@@ -53,8 +53,8 @@ class SettingsCalls:
         Returns:
             The version that holds, and what was changed.
         """
-        wish = _file(name, text, policies) | {"base": base}
-        return api.decode(SettingsPlan, self._transport.json("POST", f"{_PREFIX}/apply", wish))
+        request_body = _file(name, text, policies) | {"base": base}
+        return api.decode(SettingsPlan, self._transport.json("POST", f"{_PREFIX}/apply", request_body))
 
     def drift(self) -> Drift:
         """What is not as it was applied, looked at now."""

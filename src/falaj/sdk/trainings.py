@@ -21,8 +21,8 @@ class TrainingCalls:
 
     def triggers(self, model: str = "") -> list[ModelTriggers]:
         """What starts trainings of a model, or of all."""
-        found = self._transport.json("GET", "/api/v1/triggers", query={"model": model or None})
-        return [api.decode(ModelTriggers, item) for item in found]
+        payload = self._transport.json("GET", "/api/v1/triggers", query={"model": model or None})
+        return [api.decode(ModelTriggers, item) for item in payload]
 
     def request(
         self, model: str, reason: str, window: str = "", *, beyond_budget: bool = False, occasion: str = ""
@@ -36,9 +36,14 @@ class TrainingCalls:
             beyond_budget: Whether the budget does not matter, for those who may say so.
             occasion: Asking twice for one occasion is asking once.
         """
-        wish = {"reason": reason, "window": window, "beyond_budget": beyond_budget, "occasion": occasion or None}
+        request_body = {
+            "reason": reason,
+            "window": window,
+            "beyond_budget": beyond_budget,
+            "occasion": occasion or None,
+        }
         path = f"/api/v1/models/{quote(model, safe='')}/trainings"
-        return api.decode(TrainingRequest, self._transport.json("POST", path, wish))
+        return api.decode(TrainingRequest, self._transport.json("POST", path, request_body))
 
     def resume(self, model: str) -> ModelTriggers:
         """Let trainings start again that failures, or candidates that did not win, have stopped."""

@@ -85,8 +85,8 @@ def auc_by_weight(label: Vector, score: Vector, of_two: Callable[[Vector, Vector
     areas = [of_two((label == index).astype(np.float64), score[:, index]) for index in range(score.shape[1])]
 
     def value(weight: Vector) -> float:
-        found = np.array([area(weight) for area in areas])
-        return _mean(found[~np.isnan(found)])
+        auc_values = np.array([area(weight) for area in areas])
+        return _mean(auc_values[~np.isnan(auc_values)])
 
     return value
 

@@ -150,8 +150,8 @@ def bootstrap_bounds(
         for index in range(RESAMPLES):
             weight = np.bincount(rng.integers(0, len(label), len(label)), minlength=len(label)).astype(np.float64)
             differences[index] = sign * (candidate_value(weight) - live_value(weight))
-    known = differences[np.isfinite(differences)]
-    if len(known) < 0.9 * RESAMPLES:
+    finite_differences = differences[np.isfinite(differences)]
+    if len(finite_differences) < 0.9 * RESAMPLES:
         raise MetricError(f"{metric.name} has no value on most resamples of these {len(label)} rows")
-    lower, upper = np.quantile(known, (1 - confidence, confidence))
+    lower, upper = np.quantile(finite_differences, (1 - confidence, confidence))
     return float(lower), float(upper)

@@ -94,9 +94,9 @@ def probabilities_of(outputs: Mapping[str, Sequence[Any]], row: int) -> Sequence
 
 def score_of(outputs: Mapping[str, Sequence[Any]], row: int) -> float:
     """The number by which predictions are compared: the probability of the last class, or the number itself."""
-    found = probabilities_of(outputs, row)
-    if found:
-        return float(found[-1])
+    probabilities = probabilities_of(outputs, row)
+    if probabilities:
+        return float(probabilities[-1])
     value = next(iter(outputs.values()))[row]
     return float(value) if isinstance(value, int | float) else math.nan
 

@@ -124,11 +124,11 @@ def is_of_numbers(name: str) -> bool:
     return metric is not None and metric.task == "regression"
 
 
-def _unknown(name: str, known: dict[str, Metric]) -> MetricError:
+def _unknown(name: str, metrics_by_name: dict[str, Metric]) -> MetricError:
     if name in METRICS.keys() | CLASS_METRICS.keys() or _of_top(name) or _with_number(name):
-        models = "models of numbers or two classes" if known is METRICS else "models of several classes"
-        return MetricError(f"{name} is no metric of {models}", hint=f"there are {', '.join(sorted(known))}")
-    return MetricError(f"there is no metric {name!r}", hint=f"known: {', '.join(sorted(known))}")
+        models = "models of numbers or two classes" if metrics_by_name is METRICS else "models of several classes"
+        return MetricError(f"{name} is no metric of {models}", hint=f"there are {', '.join(sorted(metrics_by_name))}")
+    return MetricError(f"there is no metric {name!r}", hint=f"known: {', '.join(sorted(metrics_by_name))}")
 
 
 def check_rows(metric: Metric, label: Vector, score: Vector) -> None:

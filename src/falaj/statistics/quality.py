@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from falaj.statistics.drift import DriftReport, Verdict
+from falaj.statistics.drift import DriftReport, DriftVerdict
 from falaj.statistics.profiles import CategoryCells, NumberCells, Profile, ReferenceProfile, merged
 from falaj.statistics.units import unit_change
 
@@ -25,7 +25,7 @@ STUCK_CELLS = 0.5  # standard deviation, in fine cells, below which a value does
 MOVING_CELLS = 5.0
 
 
-class Rule(StrEnum):
+class QualityRule(StrEnum):
     """What was found."""
 
     NO_ROWS = "no-rows"
@@ -84,7 +84,7 @@ class QualityFinding:
         limit: What was allowed.
     """
 
-    rule: Rule
+    rule: QualityRule
     message: str
     features: tuple[str, ...] = ()
     value: float = 0.0
@@ -92,7 +92,7 @@ class QualityFinding:
 
 
 @dataclass(frozen=True)
-class _Looked:
+class _ColumnQuality:
     reference: ReferenceProfile
     window: Profile
     limits: QualityLimits
@@ -127,52 +127,52 @@ def judge_quality(
     Raises:
         ProfileError: There is no profile, or one is of another schema.
     """
-    looked = _Looked(reference, merged(window), limits or QualityLimits())
+    inspection = _ColumnQuality(reference, merged(window), limits or QualityLimits())
     newest = max((block.end for block in window if block.rows), default=None)
-    found = [*_of_window(looked, newest, now)]
-    if looked.window.rows:
+    findings = [*_of_window(inspection, newest, now)]
+    if inspection.window.rows:
         for cells in reference.schema.features:
-            if cells.name not in looked.window.absent:
-                found += _unusual(looked, cells, len(window))
+            if cells.name not in inspection.window.absent:
+                findings += _unusual(inspection, cells, len(window))
     if report is not None:
-        found += _of_sources(report, sources or {})
-        found += _of_skew(report, looked.limits.skew) if first else ()
-    return tuple(found)
+        findings += _of_sources(report, sources or {})
+        findings += _of_skew(report, inspection.limits.skew) if first else ()
+    return tuple(findings)
 
 
-def _of_window(looked: _Looked, newest: float | None, now: float) -> Iterator[QualityFinding]:
-    window, limits = looked.window, looked.limits
+def _of_window(inspection: _ColumnQuality, newest: float | None, now: float) -> Iterator[QualityFinding]:
+    window, limits = inspection.window, inspection.limits
     if not window.rows:
-        yield QualityFinding(Rule.NO_ROWS, "the window has no rows")
+        yield QualityFinding(QualityRule.NO_ROWS, "the window has no rows")
     elif limits.rows and not limits.rows[0] <= window.rows <= limits.rows[1]:
         limit = limits.rows[0] if window.rows < limits.rows[0] else limits.rows[1]
         message = f"{window.rows} rows where {limits.rows[0]} to {limits.rows[1]} are expected"
-        yield QualityFinding(Rule.VOLUME, message, (), window.rows, limit)
+        yield QualityFinding(QualityRule.VOLUME, message, (), window.rows, limit)
     age = now - (window.start if newest is None else newest)
     if limits.oldest_s is not None and age > limits.oldest_s:
-        yield QualityFinding(Rule.FRESHNESS, f"the newest rows are {age:.0f} s old", (), age, limits.oldest_s)
+        yield QualityFinding(QualityRule.FRESHNESS, f"the newest rows are {age:.0f} s old", (), age, limits.oldest_s)
     repeated = window.repeated / max(1, window.rows)
     if repeated > limits.repeated:
         message = f"{repeated:.1%} of the rows have an id that was there before"
-        yield QualityFinding(Rule.DUPLICATES, message, (), repeated, limits.repeated)
+        yield QualityFinding(QualityRule.DUPLICATES, message, (), repeated, limits.repeated)
     if window.absent and window.rows:
         names = tuple(sorted(window.absent))
-        yield QualityFinding(Rule.SCHEMA, f"no column {', '.join(names)}", names, len(names))
+        yield QualityFinding(QualityRule.SCHEMA, f"no column {', '.join(names)}", names, len(names))
     if window.unexpected:
-        yield QualityFinding(Rule.SCHEMA, f"{len(window.unexpected)} columns that the release does not know")
+        yield QualityFinding(QualityRule.SCHEMA, f"{len(window.unexpected)} columns that the release does not know")
 
 
-def _unusual(looked: _Looked, cells: NumberCells | CategoryCells, blocks: int) -> Iterator[QualityFinding]:
+def _unusual(inspection: _ColumnQuality, cells: NumberCells | CategoryCells, blocks: int) -> Iterator[QualityFinding]:
     """What a feature breaks, but not what windows of as many blocks break in the reference itself.
 
     A week without rain is no stuck gauge where the reference has such weeks.
     """
-    found = list(_of_feature(looked, cells))
-    if not found:
+    feature_findings = list(_of_feature(inspection, cells))
+    if not feature_findings:
         return
-    own = [replace(looked, window=each) for each in _own_windows(looked.reference, blocks)]
+    own = [replace(inspection, window=each) for each in _own_windows(inspection.reference, blocks)]
     broken = [{finding.rule for finding in _of_feature(each, cells)} for each in own]
-    for finding in found:
+    for finding in feature_findings:
         if not own or sum(finding.rule in each for each in broken) < USUAL * len(own):
             yield finding
 
@@ -185,34 +185,34 @@ def _own_windows(reference: ReferenceProfile, blocks: int) -> list[Profile]:
     return [merged(with_rows[start : start + blocks]) for start in starts[::step]]
 
 
-def _of_feature(looked: _Looked, cells: NumberCells | CategoryCells) -> Iterator[QualityFinding]:
-    limits, extra = looked.limits, cells.valued
-    second = Rule.NOT_FINITE if isinstance(cells, NumberCells) else Rule.UNSEEN
-    order = (Rule.MISSING, second) if isinstance(cells, NumberCells) else (second, Rule.MISSING)
-    allowed = {Rule.MISSING: limits.missing, Rule.NOT_FINITE: 0.0, Rule.UNSEEN: limits.unseen}
-    for place, rule in enumerate((*order, Rule.TYPE), start=extra):
-        limit = limits.wrong_type if rule is Rule.TYPE else allowed[rule]
-        yield from _risen(looked, cells.name, rule, looked.shares(cells.name, place), limit)
+def _of_feature(inspection: _ColumnQuality, cells: NumberCells | CategoryCells) -> Iterator[QualityFinding]:
+    limits, extra = inspection.limits, cells.valued
+    second = QualityRule.NOT_FINITE if isinstance(cells, NumberCells) else QualityRule.UNSEEN
+    order = (QualityRule.MISSING, second) if isinstance(cells, NumberCells) else (second, QualityRule.MISSING)
+    allowed = {QualityRule.MISSING: limits.missing, QualityRule.NOT_FINITE: 0.0, QualityRule.UNSEEN: limits.unseen}
+    for place, rule in enumerate((*order, QualityRule.TYPE), start=extra):
+        limit = limits.wrong_type if rule is QualityRule.TYPE else allowed[rule]
+        yield from _risen(inspection, cells.name, rule, inspection.shares(cells.name, place), limit)
     if isinstance(cells, NumberCells):
-        yield from _of_number(looked, cells)
+        yield from _of_number(inspection, cells)
     else:
-        yield from _of_category(looked, cells)
+        yield from _of_category(inspection, cells)
 
 
 _WORDS = {
-    Rule.MISSING: "missing",
-    Rule.NOT_FINITE: "infinite",
-    Rule.UNSEEN: "categories that the reference does not have",
-    Rule.TYPE: "of another type",
-    Rule.RANGE: "outside the reference's range",
+    QualityRule.MISSING: "missing",
+    QualityRule.NOT_FINITE: "infinite",
+    QualityRule.UNSEEN: "categories that the reference does not have",
+    QualityRule.TYPE: "of another type",
+    QualityRule.RANGE: "outside the reference's range",
 }
 
 
 def _risen(
-    looked: _Looked, name: str, rule: Rule, shares: tuple[float, float], limit: float
+    inspection: _ColumnQuality, name: str, rule: QualityRule, shares: tuple[float, float], limit: float
 ) -> Iterator[QualityFinding]:
     before, after = shares
-    if after * looked.window.rows >= 2 and _beyond_chance(after, before + limit, looked.window.rows):
+    if after * inspection.window.rows >= 2 and _beyond_chance(after, before + limit, inspection.window.rows):
         message = f"{after:.1%} of {name} are {_WORDS[rule]}, {before:.1%} in the reference"
         yield QualityFinding(rule, message, (name,), after, before + limit)
 
@@ -230,50 +230,66 @@ def _beyond_chance(share: float, limit: float, rows: int) -> bool:
     return rows * (share * math.log(share / limit) + rest) >= -math.log(CHANCE)
 
 
-def _of_number(looked: _Looked, cells: NumberCells) -> Iterator[QualityFinding]:
-    before, after = looked.reference.total.features[cells.name], looked.window.features[cells.name]
+def _of_number(inspection: _ColumnQuality, cells: NumberCells) -> Iterator[QualityFinding]:
+    before, after = inspection.reference.total.features[cells.name], inspection.window.features[cells.name]
     above = len(cells.starts) + 1
-    outside = [sum(looked.shares(cells.name, place)[side] for place in (0, above)) for side in (0, 1)]
-    changed = unit_change(cells, before, after) if looked.window.rows >= LEAST_ROWS else None
+    outside = [sum(inspection.shares(cells.name, place)[side] for place in (0, above)) for side in (0, 1)]
+    changed = unit_change(cells, before, after) if inspection.window.rows >= LEAST_ROWS else None
     if changed:
         message = f"{cells.name} is {changed.factor:.3g} times what it was: {changed.meaning}"
-        yield QualityFinding(Rule.UNIT, message, (cells.name,), changed.factor, 1.0)
+        yield QualityFinding(QualityRule.UNIT, message, (cells.name,), changed.factor, 1.0)
     else:
-        yield from _risen(looked, cells.name, Rule.RANGE, (outside[0], outside[1]), looked.limits.outside)
+        yield from _risen(
+            inspection, cells.name, QualityRule.RANGE, (outside[0], outside[1]), inspection.limits.outside
+        )
     still = after.moments.values >= LEAST_ROWS and after.moments.deviation < STUCK_CELLS
     if still and before.moments.deviation > MOVING_CELLS and not sum(after.tails.values()):
-        yield QualityFinding(Rule.STUCK, f"{cells.name} does not move any more", (cells.name,))
+        yield QualityFinding(QualityRule.STUCK, f"{cells.name} does not move any more", (cells.name,))
 
 
-def _of_category(looked: _Looked, cells: CategoryCells) -> Iterator[QualityFinding]:
-    before, after = looked.reference.total.features[cells.name], looked.window.features[cells.name]
+def _of_category(inspection: _ColumnQuality, cells: CategoryCells) -> Iterator[QualityFinding]:
+    before, after = inspection.reference.total.features[cells.name], inspection.window.features[cells.name]
     rows = sum(after.counts[: cells.valued])
     varied = max(before.counts[: cells.valued]) < 0.9 * sum(before.counts)
     if varied and rows >= LEAST_ROWS and max(after.counts[: cells.valued]) == rows:
-        yield QualityFinding(Rule.STUCK, f"{cells.name} has one value in every row", (cells.name,))
+        yield QualityFinding(QualityRule.STUCK, f"{cells.name} has one value in every row", (cells.name,))
     if before.distinct and after.distinct:
-        known = max(before.distinct.estimate, float(len(cells.levels)), 10.0)
-        if after.distinct.estimate > looked.limits.categories * known:
-            message = f"{cells.name} has about {after.distinct.estimate:.0f} categories, {known:.0f} in the reference"
+        baseline_count = max(before.distinct.estimate, float(len(cells.levels)), 10.0)
+        if after.distinct.estimate > inspection.limits.categories * baseline_count:
+            message = (
+                f"{cells.name} has about {after.distinct.estimate:.0f} categories, {baseline_count:.0f} in the "
+                "reference"
+            )
             yield QualityFinding(
-                Rule.MANY_CATEGORIES, message, (cells.name,), after.distinct.estimate, looked.limits.categories * known
+                QualityRule.MANY_CATEGORIES,
+                message,
+                (cells.name,),
+                after.distinct.estimate,
+                inspection.limits.categories * baseline_count,
             )
 
 
 def _of_sources(report: DriftReport, sources: Mapping[str, str]) -> Iterator[QualityFinding]:
     """A source all of whose features moved, while fewer than half of the other features did."""
-    moved = {found.feature for found in report.features if found.verdict is Verdict.DRIFTED}
+    moved = {
+        feature_drift.feature for feature_drift in report.features if feature_drift.verdict is DriftVerdict.DRIFTED
+    }
     for source in sorted(set(sources.values())):
-        own = {found.feature for found in report.features if sources.get(found.feature) == source}
-        others = {found.feature for found in report.features} - own
+        own = {
+            feature_drift.feature for feature_drift in report.features if sources.get(feature_drift.feature) == source
+        }
+        others = {feature_drift.feature for feature_drift in report.features} - own
         if len(own) >= 2 and own <= moved and len(others & moved) < max(1, len(others)) / 2:
             yield QualityFinding(
-                Rule.SOURCE, f"all {len(own)} features of {source} moved at once", tuple(sorted(own)), len(own)
+                QualityRule.SOURCE, f"all {len(own)} features of {source} moved at once", tuple(sorted(own)), len(own)
             )
 
 
 def _of_skew(report: DriftReport, limit: float) -> Iterator[QualityFinding]:
-    for found in report.features:
-        if found.verdict is Verdict.DRIFTED and found.effect > limit:
-            message = f"{found.feature} is not served as it was trained: {found.leading} differs by {found.effect:.2f}"
-            yield QualityFinding(Rule.SKEW, message, (found.feature,), found.effect, limit)
+    for feature_drift in report.features:
+        if feature_drift.verdict is DriftVerdict.DRIFTED and feature_drift.effect > limit:
+            message = (
+                f"{feature_drift.feature} is not served as it was trained: {feature_drift.leading} differs by "
+                f"{feature_drift.effect:.2f}"
+            )
+            yield QualityFinding(QualityRule.SKEW, message, (feature_drift.feature,), feature_drift.effect, limit)

@@ -47,7 +47,9 @@ def unit_change(cells: NumberCells, before: FeatureCounts, after: FeatureCounts)
         before: Its counts in the reference.
         after: Its counts in a window.
     """
-    old, new = ([quantile(cells, found, share) for share in (0.25, 0.5, 0.75)] for found in (before, after))
+    old, new = (
+        [quantile(cells, feature_counts, share) for share in (0.25, 0.5, 0.75)] for feature_counts in (before, after)
+    )
     old_spread, new_spread = old[2] - old[0], new[2] - new[0]
     if not (old_spread > 0 and new_spread > 0):
         return None

@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from falaj.core.errors import MissingExtraError, UnavailableError
-from falaj.storage.facts import FactBook
+from falaj.storage.facts import FactStore
 from falaj.storage.sealed import FactSession, watch
 
 _BUSY_TIMEOUT_MS = 15_000
@@ -27,7 +27,7 @@ class Database:
         facts: Seals and verifies the rows that are facts; without it none of them can be read or written.
     """
 
-    def __init__(self, url: str, facts: FactBook | None = None) -> None:
+    def __init__(self, url: str, facts: FactStore | None = None) -> None:
         self.url, self.facts = url, facts
         self.engine = _create_engine(url)
         watch(self.engine)

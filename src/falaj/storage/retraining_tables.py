@@ -51,5 +51,5 @@ class RetrainingRow(Base):
     project: Mapped[str] = mapped_column(String(200))
     resumed_at: Mapped[float | None]
     resumed_by: Mapped[str] = mapped_column(String(200), default="")
-    seen: Mapped[dict[str, Any]]
+    observations: Mapped[dict[str, Any]]
     updated_at: Mapped[float]

@@ -22,7 +22,7 @@ from sqlalchemy.orm import Mapped, Mapper, ORMExecuteState, Session, SessionTran
 from sqlalchemy.orm.context import QueryContext
 
 from falaj.core.errors import FalajError
-from falaj.storage.facts import FactBook, FactMissingError, Mark, Refusal, Subject
+from falaj.storage.facts import FactMissingError, FactRefusal, FactStore, FactSubject, Mark
 from falaj.supply_chain.attestations.keyring import FACT
 
 _TURN = "falaj.storage.facts"
@@ -58,7 +58,7 @@ _Row = TypeVar("_Row", bound=SealedRow)
 
 
 @dataclass(frozen=True)
-class _Made:
+class _NewFact:
     """A fact that a transaction made, and the savepoint that would undo it."""
 
     mark: Mark
@@ -70,18 +70,18 @@ class _Made:
 class _Turn:
     """What a session knows of facts: when it began, and what it has made."""
 
-    book: FactBook
+    book: FactStore
     clock: int
-    made: list[_Made] = field(default_factory=list)
+    facts: list[_NewFact] = field(default_factory=list)
 
     @property
-    def marks(self) -> dict[Subject, Mark]:
+    def marks(self) -> dict[FactSubject, Mark]:
         """The newest number of each subject that was made."""
-        return {each.mark.subject: each.mark for each in self.made}
+        return {each.mark.subject: each.mark for each in self.facts}
 
-    def has_made(self, subject: Subject) -> bool:
+    def has_made(self, subject: FactSubject) -> bool:
         """Tell whether this very transaction made a fact about a subject."""
-        return any(each.mark.subject == subject for each in self.made)
+        return any(each.mark.subject == subject for each in self.facts)
 
 
 class FactSession(Session):
@@ -91,7 +91,7 @@ class FactSession(Session):
         book: The installation's facts; None can neither write nor read a fact.
     """
 
-    def __init__(self, bind: Engine | Connection, book: FactBook | None) -> None:
+    def __init__(self, bind: Engine | Connection, book: FactStore | None) -> None:
         info = {_TURN: _Turn(book, book.clock())} if book is not None else {}
         super().__init__(bind, expire_on_commit=False, info=info)
 
@@ -108,35 +108,35 @@ def table_of(kind: type[SealedRow]) -> str:
     return str(kind.__tablename__)  # type: ignore[attr-defined]
 
 
-def subject_of(row: SealedRow) -> Subject:
+def subject_of(row: SealedRow) -> FactSubject:
     """What a row is about."""
     mapper = inspect(type(row))
-    return Subject(table_of(type(row)), "/".join(str(key) for key in mapper.primary_key_from_instance(row)))
+    return FactSubject(table_of(type(row)), "/".join(str(key) for key in mapper.primary_key_from_instance(row)))
 
 
-def require_standing(session: Session, subject: Subject, row: object | None) -> None:
+def require_standing(session: Session, subject: FactSubject, row: object | None) -> None:
     """Refuse to go on where a fact was made and is not there any more.
 
     Raises:
         FactMissingError: `facts.missing`.
     """
     if row is None and _turn(session).book.stands(subject):
-        _turn(session).book.refuse(Refusal(subject.kind, subject.name, _GONE))
+        _turn(session).book.refuse(FactRefusal(subject.kind, subject.name, _GONE))
         raise _missing(subject)
 
 
-def stands(session: Session, subject: Subject) -> bool:
+def stands(session: Session, subject: FactSubject) -> bool:
     """Tell whether a fact was made, by this transaction or before, and not taken back."""
     turn = _turn(session)
     return turn.has_made(subject) or turn.book.stands(subject)
 
 
-def is_recorded(session: Session, subject: Subject) -> bool:
+def is_recorded(session: Session, subject: FactSubject) -> bool:
     """Tell whether a fact stands for others, too: it was committed."""
     return not _turn(session).has_made(subject) and _turn(session).book.stands(subject)
 
 
-def memory(session: Session) -> dict[Subject, object]:
+def memory(session: Session) -> dict[FactSubject, object]:
     """What readers made of facts that stand, for all sessions of this database."""
     return _turn(session).book.memory
 
@@ -160,17 +160,19 @@ def made_facts(session: Session) -> list[str]:
     return [each.digest for each in turn.made] if turn is not None else []
 
 
-def examine(session: Session) -> list[Refusal]:
+def examine(session: Session) -> list[FactRefusal]:
     """Return every row of the sealed tables that is no fact, and every fact whose row is missing."""
-    found: list[Refusal] = []
+    refusals: list[FactRefusal] = []
     for mapper in _sealed_mappers():
         kind: type[SealedRow] = mapper.class_
         rows = session.scalars(select(kind), execution_options=UNVERIFIED).all()
-        found += [Refusal(table_of(kind), subject_of(row).name, why) for row in rows if (why := refused(row))]
+        refusals += [FactRefusal(table_of(kind), subject_of(row).name, why) for row in rows if (why := refused(row))]
         if kind.permanent:
-            left = _turn(session).book.heights.standing(table_of(kind)) - {subject_of(row).digest for row in rows}
-            found += [Refusal(table_of(kind), digest[:16], _GONE) for digest in left]
-    return sorted(found)
+            missing_digests = _turn(session).book.heights.standing(table_of(kind)) - {
+                subject_of(row).digest for row in rows
+            }
+            refusals += [FactRefusal(table_of(kind), digest[:16], _GONE) for digest in missing_digests]
+    return sorted(refusals)
 
 
 def delete_each(session: Session, query: Select[Any]) -> int:
@@ -203,7 +205,7 @@ def _turn(session: Session | None) -> _Turn:
     return turn
 
 
-def _missing(subject: Subject) -> FactMissingError:
+def _missing(subject: FactSubject) -> FactMissingError:
     return FactMissingError(
         f"the database does not have {subject.kind} as it was last written",
         hint="restore the database from a backup; falaj platform drift names what differs",
@@ -238,18 +240,18 @@ def _take_back(_mapper: Mapper[Any], _connection: Connection, row: SealedRow) ->
     _note(turn, row, subject, turn.book.next_number(subject, int(row.seal.partition(".")[0])), gone=True)
 
 
-def _seal(row: SealedRow, subject: Subject, turn: _Turn, present: int) -> None:
+def _seal(row: SealedRow, subject: FactSubject, turn: _Turn, present: int) -> None:
     number = turn.book.next_number(subject, present)
     seal = turn.book.seal(subject, number, _content(row), row.fact_type)
     row.seal = str(seal)
     _note(turn, row, subject, number, gone=False)
 
 
-def _note(turn: _Turn, row: SealedRow, subject: Subject, number: int, *, gone: bool) -> None:
+def _note(turn: _Turn, row: SealedRow, subject: FactSubject, number: int, *, gone: bool) -> None:
     session = object_session(row)
     mark = Mark(subject, number, gone, getattr(row, row.ends) if row.ends else None)
     digest = hashlib.sha256(f"{row.seal}{' gone' if gone else ''}".encode()).hexdigest()
-    turn.made.append(_Made(mark, digest, session.get_nested_transaction() if session is not None else None))
+    turn.facts.append(_NewFact(mark, digest, session.get_nested_transaction() if session is not None else None))
 
 
 @event.listens_for(FactSession, "after_soft_rollback")
@@ -321,7 +323,7 @@ def _judge(row: SealedRow, session: Session) -> str:
     number, reason = turn.book.judge(subject, _content(row), row.seal, row.fact_type, turn.clock)
     object.__setattr__(row, "_refused", reason)
     if reason:
-        turn.book.refuse(Refusal(subject.kind, subject.name, reason))
+        turn.book.refuse(FactRefusal(subject.kind, subject.name, reason))
     elif turn.book.is_newer(subject, number):
         turn.book.record([Mark(subject, number, ends=getattr(row, row.ends) if row.ends else None)])
     return reason
@@ -344,10 +346,10 @@ def _only_door(state: ORMExecuteState) -> Result[Any] | None:
 
 def _places(state: ORMExecuteState) -> tuple[tuple[int, ...], frozenset[str]]:
     """Where in an answer facts are, and the tables that they are from."""
-    found = getattr(state.statement, "column_descriptions", ())
+    descriptions = getattr(state.statement, "column_descriptions", ())
     places = [
         (place, each["entity"])
-        for place, each in enumerate(found)
+        for place, each in enumerate(descriptions)
         if each.get("expr") is each.get("entity")
         and isinstance(each["entity"], type)
         and issubclass(each["entity"], SealedRow)
@@ -392,8 +394,10 @@ def _refuse_columns(
     verified = options.get("falaj_verified")
     if verified is None or options.get("falaj_unverified"):
         return  # no query of a session, or one that says so
-    if left := _sealed_tables(statement) - verified:
-        raise SideDoorError(f"a query reads {', '.join(sorted(left))} without verifying it", where=statement[:200])
+    if unverified_tables := _sealed_tables(statement) - verified:
+        raise SideDoorError(
+            f"a query reads {', '.join(sorted(unverified_tables))} without verifying it", where=statement[:200]
+        )
 
 
 @lru_cache(maxsize=2_000)

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from falaj.build.checks import CheckContext, LiveModel
 from falaj.build.checks.context import CheckError
-from falaj.build.checks.in_project.problems import ProblemError
+from falaj.build.checks.runner.problems import ProblemError
 from falaj.config.spec import GateSpec, ProjectSpec, StepSpec
 from falaj.core.sandbox import Confinement
 from falaj.core.venv.environment import Environment
@@ -68,7 +68,9 @@ class Bench:
         return self.keep(name, folder)
 
     def options(self, **checks):
-        self.spec = replace(self.spec, checks={name.replace("_", "-"): given for name, given in checks.items()})
+        self.spec = replace(
+            self.spec, checks={name.replace("_", "-"): check_options for name, check_options in checks.items()}
+        )
 
     def gates(self, *gates):
         self.spec = replace(self.spec, gates=tuple(gates))
@@ -132,7 +134,7 @@ def same_process(monkeypatch):
     def run(context, module, task, *, timeout_s, readable=(), writable=()):
         try:
             with threadpool_limits(1):
-                return json.loads(json.dumps(import_module(f"falaj.build.checks.in_project.{module}").main(task)))
+                return json.loads(json.dumps(import_module(f"falaj.build.checks.runner.{module}").main(task)))
         except ProblemError as problem:
             raise CheckError(str(problem)) from problem
 
@@ -160,7 +162,7 @@ def _make_models(root):
     features, label = table.select(FEATURES), table["late"].to_numpy()
     shuffled = np.random.default_rng(0).permutation(label)
     with threadpool_limits(1):  # small data: waiting for threads takes longer than the work
-        made = {
+        models_by_name = {
             "good": HistGradientBoostingClassifier(max_iter=30).fit(features, label),
             "poor": HistGradientBoostingClassifier(max_iter=30).fit(features, shuffled),
             "regression": HistGradientBoostingRegressor(max_iter=30).fit(features, label.astype(float)),
@@ -168,7 +170,7 @@ def _make_models(root):
     frame = pd.DataFrame({name: features[name].to_numpy() for name in FEATURES})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MLflow's use of pandas 3
-        for name, model in made.items():
+        for name, model in models_by_name.items():
             signature = infer_signature(frame, frame["noise"])
             mlflow.sklearn.save_model(
                 model, root / name, signature=signature, serialization_format="cloudpickle", pip_requirements=[]

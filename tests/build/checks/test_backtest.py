@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from falaj.build.checks.backtest import CapturedGate, backtest
+from falaj.build.checks.backtest import FailingSlice, backtest
 from falaj.build.checks.paired import ScoredRows, paired
 
 DAYS = 24
@@ -83,21 +83,21 @@ def test_rows_without_a_label_do_not_count() -> None:
 
 slice_ = rows(seed=5)
 GATES = [
-    (CapturedGate("EV", "brier", slice_, limit=0.25), True, "brier is"),
-    (CapturedGate("EV", "brier", slice_, limit=0.01), False, "the limit is 0.01"),
-    (CapturedGate("EV", "auc", slice_, limit=0.6), True, "auc is"),
-    (CapturedGate("EV", "auc", slice_, limit=0.99), False, "the limit is 0.99"),
-    (CapturedGate("EV", "brier", slice_), True, "worse by at most"),
-    (CapturedGate("EV", "brier", rows(candidate=0.3, champion=0.0, seed=5)), False, "tolerated 0"),
-    (CapturedGate("EV", "brier", rows(days=0)), False, "0 labelled rows are too few"),
-    (CapturedGate("EV", "brier", replace(slice_, label=np.full(DAYS * 100, math.nan))), False, "0 labelled rows"),
-    (CapturedGate("EV", "nonsense", slice_), False, "no metric"),
-    (CapturedGate("EV", "auc", replace(slice_, label=np.ones(DAYS * 100)), limit=0.5), False, "both classes"),
+    (FailingSlice("EV", "brier", slice_, limit=0.25), True, "brier is"),
+    (FailingSlice("EV", "brier", slice_, limit=0.01), False, "the limit is 0.01"),
+    (FailingSlice("EV", "auc", slice_, limit=0.6), True, "auc is"),
+    (FailingSlice("EV", "auc", slice_, limit=0.99), False, "the limit is 0.99"),
+    (FailingSlice("EV", "brier", slice_), True, "worse by at most"),
+    (FailingSlice("EV", "brier", rows(candidate=0.3, champion=0.0, seed=5)), False, "tolerated 0"),
+    (FailingSlice("EV", "brier", rows(days=0)), False, "0 labelled rows are too few"),
+    (FailingSlice("EV", "brier", replace(slice_, label=np.full(DAYS * 100, math.nan))), False, "0 labelled rows"),
+    (FailingSlice("EV", "nonsense", slice_), False, "no metric"),
+    (FailingSlice("EV", "auc", replace(slice_, label=np.ones(DAYS * 100)), limit=0.5), False, "both classes"),
 ]
 
 
 @pytest.mark.parametrize(("gate", "passed", "reason"), GATES)
-def test_a_captured_gate_lets_in_or_not(gate: CapturedGate, passed: bool, reason: str) -> None:
+def test_a_captured_gate_lets_in_or_not(gate: FailingSlice, passed: bool, reason: str) -> None:
     verdict = backtest("brier", rows(), [gate], rng=np.random.default_rng(0))
     assert verdict.wins is passed
     assert reason in verdict.gates[0].reason
@@ -125,7 +125,7 @@ def test_any_rows_are_judged_with_a_reason(count: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     label = rng.choice([0.0, 1.0, math.nan], count)
     given_ = ScoredRows(label, rng.random(count), rng.random(count), rng.integers(0, 12, count))
-    verdict = backtest("brier", given_, [CapturedGate("g", "accuracy", given_)], rng=rng)
+    verdict = backtest("brier", given_, [FailingSlice("g", "accuracy", given_)], rng=rng)
     assert verdict.reasons
     assert (
         verdict.result is None or verdict.result.bounds is None or verdict.result.bounds[0] <= verdict.result.bounds[1]

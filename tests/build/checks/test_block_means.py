@@ -73,9 +73,9 @@ def test_days_are_put_in_order_by_number_and_by_name() -> None:
         shuffled = rng.permutation(12).repeat(2)
         label = np.zeros(24)
         rows = ScoredRows(label, np.zeros(24), np.sqrt((values + 9) / 20)[shuffled], names[shuffled])
-        found = paired("brier", rows)
-        assert found.mean is not None
-        assert found.mean.correlation == pytest.approx(block_mean(values).correlation)
+        paired_result = paired("brier", rows)
+        assert paired_result.mean is not None
+        assert paired_result.mean.correlation == pytest.approx(block_mean(values).correlation)
 
 
 def test_a_metric_that_is_no_mean_keeps_the_promise_too() -> None:
@@ -92,9 +92,9 @@ def test_a_metric_that_is_no_mean_keeps_the_promise_too() -> None:
 def test_very_many_rows_without_blocks_are_grouped_for_a_metric_that_is_no_mean() -> None:
     rng = np.random.default_rng(0)
     label = rng.integers(0, 2, 20_000).astype(float)
-    found = paired("auc", ScoredRows(label, rng.normal(label), rng.normal(size=20_000)))
-    assert found.bounds is not None and found.bounds[0] > 0.2
-    assert found.blocks == 20_000
+    paired_result = paired("auc", ScoredRows(label, rng.normal(label), rng.normal(size=20_000)))
+    assert paired_result.bounds is not None and paired_result.bounds[0] > 0.2
+    assert paired_result.blocks == 20_000
 
 
 def test_a_verdict_states_its_power() -> None:

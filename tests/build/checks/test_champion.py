@@ -8,20 +8,20 @@ import numpy as np
 import pytest
 
 from falaj.build.checks import LiveModel, against_champion, judge_all
-from falaj.build.checks.scoring import CANDIDATE, LIVE, Scores, Scoring
+from falaj.build.checks.scoring import CANDIDATE, LIVE, GateScoring, Scores
 from tests.build.checks.conftest import flights, threshold, versus_live
 
 ROWS, DAYS = 2000, 20
 
 
-def scoring(candidate: float, champion: float, blocks: bool = True) -> Scoring:
+def scoring(candidate: float, champion: float, blocks: bool = True) -> GateScoring:
     """Both know the probability, but for an error of this size."""
     rng = np.random.default_rng(1)
     true = rng.uniform(0.2, 0.8, ROWS)
     label = (rng.random(ROWS) < true).astype(float)
     sign = rng.choice([-1, 1], ROWS)
     day = {"day": np.repeat([f"{day:02}" for day in range(DAYS)], ROWS // DAYS)} if blocks else {}
-    return Scoring(
+    return GateScoring(
         {"t": Scores(label, {CANDIDATE: true + candidate * sign, LIVE: true + champion * sign}, day, {})}, {}, {}
     )
 
@@ -42,12 +42,12 @@ def context(bench):
     ],
 )
 def test_what_a_candidate_has_to_show(context, candidate, champion, wins):
-    found = {
+    verdicts = {
         hope: against_champion(context, scoring(candidate, champion), hope)
         for hope in ("better", "as good", "not worse")
     }
-    assert {hope for hope, verdict in found.items() if verdict.wins} == wins
-    assert all(verdict.reason and verdict.metric == "brier" and verdict.blocks == DAYS for verdict in found.values())
+    assert {hope for hope, verdict in verdicts.items() if verdict.wins} == wins
+    assert all(verdict.reason and verdict.metric == "brier" and verdict.blocks == DAYS for verdict in verdicts.values())
 
 
 def test_as_good_needs_a_margin_that_somebody_set(context, bench):
@@ -70,12 +70,12 @@ def test_what_cannot_be_held_beside_live_says_why(context, change, reason):
 
 
 def test_without_scores_nothing_that_was_hoped_for_is_shown(context, bench):
-    for broken in (None, Scoring({}, {"t": "no such table"}, {})):
+    for broken in (None, GateScoring({}, {"t": "no such table"}, {})):
         assert not against_champion(context, broken, "better").wins
         assert against_champion(context, broken, "not worse").wins
     silent = scoring(0.0, 0.2).tables["t"]
     silent = replace(silent, scores={CANDIDATE: silent.scores[CANDIDATE]}, problems={LIVE: "it does not load"})
-    assert "it does not load" in against_champion(context, Scoring({"t": silent}, {}, {}), "better").reason
+    assert "it does not load" in against_champion(context, GateScoring({"t": silent}, {}, {}), "better").reason
     bench.gates()
     assert "no gate" in against_champion(replace(context, spec=bench.spec), None, "better").reason
 

@@ -19,7 +19,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from falaj.build.checks import LiveModel, run_gates
 from falaj.build.checks.context import CheckError
-from falaj.build.checks.in_project import reference as in_project
+from falaj.build.checks.runner import reference as in_project
 from falaj.build.checks.scoring import _are_classes, _arrays, numbered
 from falaj.config import parse_gate
 from tests.build.checks.conftest import threshold, versus_live
@@ -47,7 +47,7 @@ def saved(folder: Path, model, table, **options):
 
 
 @pytest.fixture
-def judged(bench, same_process):
+def gate_judge(bench, same_process):
     """Judge gates of a model on a table."""
     count = iter(range(100))
 
@@ -82,50 +82,52 @@ METRICS = {
 
 
 @pytest.mark.parametrize("classes", [TEXTS, NUMBERS])
-def test_gates_of_several_classes_have_the_values_of_scikit_learn(judged, classes):
+def test_gates_of_several_classes_have_the_values_of_scikit_learn(gate_judge, classes):
     table = rows(classes)
     model = LogisticRegression().fit(table[FEATURES], table["late"])
     held_out = rows(classes, 300, seed=1)
     probabilities = model.predict_proba(held_out[FEATURES])
-    found = judged(model, held_out, *(threshold(name, ">=", 0) for name in METRICS))
-    for gate, result in zip(METRICS, found, strict=True):
+    results = gate_judge(model, held_out, *(threshold(name, ">=", 0) for name in METRICS))
+    for gate, result in zip(METRICS, results, strict=True):
         expected = METRICS[gate](held_out["late"], probabilities, model.classes_)
         assert result.passed and result.value == pytest.approx(expected, abs=1e-9), gate
 
 
-def test_slices_and_comparisons_of_several_classes_are_judged(judged):
+def test_slices_and_comparisons_of_several_classes_are_judged(gate_judge):
     table, held_out = rows(TEXTS), rows(TEXTS, 900, seed=1)
     held_out["site"] = np.array(["x", "y", "z"])[np.arange(len(held_out)) % 3]
     model = LogisticRegression().fit(table[FEATURES], table["late"])
     other = LogisticRegression().fit(table[FEATURES], table["late"].sample(frac=1, random_state=0).to_numpy())
     gates = (versus_live("brier", 0.05), versus_live("f1_macro", 0.05), threshold("accuracy", ">=", 0.6, by="site"))
-    betting, bootstrap, slices = judged(model, held_out, *gates, live=other)
+    betting, bootstrap, slices = gate_judge(model, held_out, *gates, live=other)
     assert (betting.passed, betting.method) == (True, "betting")
     assert (bootstrap.passed, bootstrap.method) == (True, "bootstrap")
     assert slices.passed and len(slices.slices) == 3
-    worse, *_ = judged(other, held_out, *gates, live=model)
+    worse, *_ = gate_judge(other, held_out, *gates, live=model)
     assert not worse.passed and worse.interval[0] > 0
 
 
-def test_a_live_release_of_other_classes_is_compared_on_those_of_both(judged):
+def test_a_live_release_of_other_classes_is_compared_on_those_of_both(gate_judge):
     held_out = rows(TEXTS, 300, seed=1)
     table = rows(TEXTS)
     model = LogisticRegression().fit(table[FEATURES], table["late"])
-    known = table[table["late"] != "mid"]
-    live = LogisticRegression().fit(known[FEATURES], known["late"])
-    [found] = judged(model, held_out, versus_live("accuracy", 0.0), live=live)
-    assert found.passed and found.value < -0.2
+    binary_rows = table[table["late"] != "mid"]
+    live = LogisticRegression().fit(binary_rows[FEATURES], binary_rows["late"])
+    [gate_result] = gate_judge(model, held_out, versus_live("accuracy", 0.0), live=live)
+    assert gate_result.passed and gate_result.value < -0.2
 
 
 @pytest.mark.parametrize(
     ("late", "shown"), [("never", "the label 'never' is not a class of the model ('high', 'low', 'mid')"), (None, "")]
 )
-def test_a_class_that_the_training_never_saw_is_named(judged, late, shown):
+def test_a_class_that_the_training_never_saw_is_named(gate_judge, late, shown):
     table, held_out = rows(TEXTS), rows(TEXTS, 100, seed=1)
     held_out.loc[5, "late"] = late
-    [found] = judged(LogisticRegression().fit(table[FEATURES], table["late"]), held_out, threshold("accuracy", ">=", 0))
-    assert not found.passed
-    assert (shown or "1 of 100 labels are missing") in found.reason
+    [gate_result] = gate_judge(
+        LogisticRegression().fit(table[FEATURES], table["late"]), held_out, threshold("accuracy", ">=", 0)
+    )
+    assert not gate_result.passed
+    assert (shown or "1 of 100 labels are missing") in gate_result.reason
 
 
 class OfNothing(LogisticRegression):
@@ -143,7 +145,7 @@ def nan(features):
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "reason_part"),
     [
         (nan, "100 of 100 scores are missing or not finite"),
         (lambda f: np.ones((len(f) + 1, 3)), "101 predictions for 100 rows"),
@@ -154,47 +156,49 @@ def nan(features):
         (lambda f: None, "the shape ()"),
     ],
 )
-def test_answers_that_are_none_are_one_line(judged, monkeypatch, answer, said):
+def test_answers_that_are_none_are_one_line(gate_judge, monkeypatch, answer, reason_part):
     table, held_out = rows(TEXTS), rows(TEXTS, 100, seed=1)
     model = OfNothing().fit(table[FEATURES], table["late"])
     monkeypatch.setattr(OfNothing, "answer", staticmethod(answer))
     monkeypatch.setattr("falaj.models.load_estimator", lambda *_: model)
-    [found] = judged(LogisticRegression().fit(table[FEATURES], table["late"]), held_out, threshold("log_loss", "<=", 9))
-    assert not found.passed and said in found.reason and "\n" not in found.reason
+    [gate_result] = gate_judge(
+        LogisticRegression().fit(table[FEATURES], table["late"]), held_out, threshold("log_loss", "<=", 9)
+    )
+    assert not gate_result.passed and reason_part in gate_result.reason and "\n" not in gate_result.reason
 
 
-def test_classifiers_without_probabilities_are_judged_by_what_they_decide(judged):
+def test_classifiers_without_probabilities_are_judged_by_what_they_decide(gate_judge):
     table, held_out = rows(TEXTS), rows(TEXTS, 300, seed=1)
     model = Perceptron().fit(table[FEATURES], table["late"])
-    accuracy, loss = judged(model, held_out, threshold("accuracy", ">=", 0), threshold("log_loss", "<=", 9))
+    accuracy, loss = gate_judge(model, held_out, threshold("accuracy", ">=", 0), threshold("log_loss", "<=", 9))
     assert accuracy.value == pytest.approx(model.score(held_out[FEATURES], held_out["late"]))
     assert not loss.passed and "needs probabilities" in loss.reason
 
 
-def test_a_hundred_classes_are_judged(judged):
+def test_a_hundred_classes_are_judged(gate_judge):
     names = [f"c{index:03}" for index in range(100)]
     table = rows(names, 3000)
     model = DecisionTreeClassifier(max_depth=8, random_state=0).fit(table[FEATURES], table["late"])
-    top, exact = judged(model, table, threshold("top_10_accuracy", ">=", 0.3), threshold("accuracy", ">=", 0))
+    top, exact = gate_judge(model, table, threshold("top_10_accuracy", ">=", 0.3), threshold("accuracy", ">=", 0))
     assert top.passed and top.value > exact.value
 
 
-def test_intervals_are_judged_by_their_coverage(judged):
+def test_intervals_are_judged_by_their_coverage(gate_judge):
     table = rows([1.0, 2.0, 3.0], 300)
     ends = np.column_stack([np.full(300, 1.5), np.full(300, 3.5)])
-    [found, error] = judged(
+    [gate_result, error] = gate_judge(
         DummyRegressor().fit(table[FEATURES], ends), table, threshold("coverage", ">=", 0.5), threshold("mae", "<=", 3)
     )
     inside = float(((table["late"] > 2.5 - 1) & (table["late"] < 3.5)).mean())
-    assert found.value == pytest.approx(inside) and error.value > 0
+    assert gate_result.value == pytest.approx(inside) and error.value > 0
     triple = np.column_stack([np.full(300, 2.0), ends])
-    [found, error] = judged(
+    [gate_result, error] = gate_judge(
         DummyRegressor().fit(table[FEATURES], triple),
         table,
         threshold("coverage", ">=", 0.5),
         threshold("mae", "<=", 3),
     )
-    assert found.value == pytest.approx(inside)
+    assert gate_result.value == pytest.approx(inside)
     assert error.value == pytest.approx(float((table["late"] - 2).abs().mean()))
 
 
@@ -211,9 +215,11 @@ def test_labels_of_many_kinds_are_placed_among_the_classes():
         numbered(numbers, [f"c{index}" for index in range(100)], "t")
 
 
-@pytest.mark.parametrize("found", [None, [], ["one"], "ab", [["a"], ["b"]], [None, None], {"a": 1, "b": 2}, [0] * 1001])
-def test_what_names_no_classes_is_none(found):
-    assert not _are_classes(found)
+@pytest.mark.parametrize(
+    "class_values", [None, [], ["one"], "ab", [["a"], ["b"]], [None, None], {"a": 1, "b": 2}, [0] * 1001]
+)
+def test_what_names_no_classes_is_none(class_values):
+    assert not _are_classes(class_values)
     assert _are_classes(["a", "b"]) and _are_classes([0, 1, 2]) and _are_classes([False, True])
 
 
@@ -251,7 +257,7 @@ def reads(label, prediction):
 """
 
 
-def test_a_function_of_the_project_is_a_metric(bench, judged):
+def test_a_function_of_the_project_is_a_metric(bench, gate_judge):
     table, held_out = rows(TEXTS), rows(TEXTS, 300, seed=1)
     held_out["site"] = np.array(["x", "y", "z"])[np.arange(len(held_out)) % 3]
     model = LogisticRegression().fit(table[FEATURES], table["late"])
@@ -260,7 +266,7 @@ def test_a_function_of_the_project_is_a_metric(bench, judged):
     names = ("profit", "sure", "broken", "nothing", "reads", "absent")
     gates = [parse_gate(f"shop.metrics:{name} >= 0.5 on split.test") for name in names]
     gates[0] = parse_gate("shop.metrics:profit >= 500 on split.test by site")
-    profit, sure, broken, nothing, reads, absent = judged(model, held_out, *gates)
+    profit, sure, broken, nothing, reads, absent = gate_judge(model, held_out, *gates)
     predicted = model.predict(held_out[FEATURES])
     earned = 10.0 * (predicted == held_out["late"]) - 5.0 * (predicted == "high")
     assert profit.passed and {each.name: each.value for each in profit.slices} == {
@@ -273,20 +279,22 @@ def test_a_function_of_the_project_is_a_metric(bench, judged):
     assert not absent.passed and "cannot be loaded: AttributeError" in absent.reason
 
 
-def test_a_function_of_the_project_gets_numbers_and_two_classes_by_their_names(bench, judged):
+def test_a_function_of_the_project_gets_numbers_and_two_classes_by_their_names(bench, gate_judge):
     bench.write("src/shop/metrics.py", "def share(label, prediction): return (prediction == label).mean()")
     bench.write("src/shop/ends.py", "def worst(label, prediction): return abs(prediction - label).max()")
     table = rows(["no", "yes"])
     model = LogisticRegression().fit(table[FEATURES], table["late"])
-    [found] = judged(model, table, parse_gate("shop.metrics:share >= 0.5 on split.test"))
-    assert found.value == pytest.approx(model.score(table[FEATURES], table["late"]))
+    [gate_result] = gate_judge(model, table, parse_gate("shop.metrics:share >= 0.5 on split.test"))
+    assert gate_result.value == pytest.approx(model.score(table[FEATURES], table["late"]))
     numbers = rows([1.0, 2.0, 3.0])
-    [found] = judged(
+    [gate_result] = gate_judge(
         DummyRegressor().fit(numbers[FEATURES], numbers["late"]),
         numbers,
         parse_gate("shop.ends:worst <= 5 on split.test"),
     )
-    assert found.passed and found.value == pytest.approx(float((numbers["late"] - numbers["late"].mean()).abs().max()))
+    assert gate_result.passed and gate_result.value == pytest.approx(
+        float((numbers["late"] - numbers["late"].mean()).abs().max())
+    )
 
 
 @pytest.mark.parametrize("classes", [TEXTS, NUMBERS])

@@ -127,9 +127,9 @@ def test_equal_scores_pass_with_enough_rows_and_not_with_few():
 
 def test_accuracy_counts_losses_in_its_own_direction():
     label = np.tile([0.0, 1.0], 500)
-    found = compare("accuracy", label, 1 - label, label, confidence=0.95, rng=rng())
-    assert (found.candidate, found.live, found.worse_by) == (0.0, 1.0, 1.0)
-    assert found.bounds[0] > 0.98
+    result = compare("accuracy", label, 1 - label, label, confidence=0.95, rng=rng())
+    assert (result.candidate, result.live, result.worse_by) == (0.0, 1.0, 1.0)
+    assert result.bounds[0] > 0.98
 
 
 def test_same_seed_same_bounds():

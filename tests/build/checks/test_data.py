@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from falaj.build.checks import run_check
-from falaj.build.checks.in_project import describe
+from falaj.build.checks.runner import column_summary
 from falaj.config import SourceSpec
 from falaj.config.expectations import ColumnExpectation, TableExpectation
 from tests.build.checks.conftest import flights
@@ -72,13 +72,13 @@ def test_each_expectation_can_hold_and_break(expecting, column, holds, breaks):
 
 
 def test_the_summary_counts_and_names_the_first_problem(expecting):
-    found = expecting(rows={"min": 1}, carrier={"missing": 0, "values": ["AA", "UA"]})
-    assert found.summary == (
+    check_result = expecting(rows={"min": 1}, carrier={"missing": 0, "values": ["AA", "UA"]})
+    assert check_result.summary == (
         "3 expectations of 1 tables with 4 rows, 2 not met: prepare.carrier missing is 0.25, expected <= 0"
     )
-    assert found.checked == 3
-    assert found.tools == {"polars": pl.__version__}
-    assert found.values[2].value == "ZZ"
+    assert check_result.checked == 3
+    assert check_result.tools == {"polars": pl.__version__}
+    assert check_result.values[2].value == "ZZ"
 
 
 WORDS = """
@@ -95,17 +95,17 @@ prepare:
 
 def test_every_word_of_the_project_file_means_something_to_the_check(bench, same_process):
     bench.keep_table("prepare", TABLE.with_columns(day=pl.col("at").dt.date()))
-    tables = {name: TableExpectation(**given) for name, given in yaml.safe_load(WORDS).items()}
-    given = {word for table in tables.values() for column in table.to_spec().values() for word in column}
-    assert {"freshness_s" if word == "freshness" else word for word in ColumnExpectation.model_fields} == given
+    tables = {name: TableExpectation(**table_words) for name, table_words in yaml.safe_load(WORDS).items()}
+    table_words = {word for table in tables.values() for column in table.to_spec().values() for word in column}
+    assert {"freshness_s" if word == "freshness" else word for word in ColumnExpectation.model_fields} == table_words
     expect = {name: table.to_spec() for name, table in tables.items()}
     bench.spec = replace(bench.spec, expect=expect)
-    found = run_check("data", bench.context(now=NOW))
-    assert found.passed, found.summary
+    check_result = run_check("data", bench.context(now=NOW))
+    assert check_result.passed, check_result.summary
 
 
 def test_times_in_text_have_an_age_and_other_text_is_said_to_have_none(expecting):
-    assert describe._epoch_s("2013-03-07T00:00:00Z") == NOW - 86_400
+    assert column_summary._epoch_s("2013-03-07T00:00:00Z") == NOW - 86_400
     assert "its values are no times" in expecting(carrier={"freshness_s": 100}).summary
 
 
@@ -127,31 +127,31 @@ def test_no_type_of_a_table_is_too_odd_to_describe(name):
     values, kind = VALUES[name]
     table = pl.DataFrame({"x": pl.Series(values, dtype=pl.UInt64 if name == "large" else None)})
     for each in (table, table.to_pandas(), pd.DataFrame({"x": pd.Series(values, dtype=object)})):
-        found = describe._column(each, "x", {"values": ["z"]})
-        assert found["missing"] == values.count(None)
-        assert found["outside"] == len(values) - values.count(None)
+        description = column_summary._column(each, "x", {"values": ["z"]})
+        assert description["missing"] == values.count(None)
+        assert description["outside"] == len(values) - values.count(None)
         if each is table:
-            assert found["kind"].lower().startswith(kind)
+            assert description["kind"].lower().startswith(kind)
 
 
 def test_values_that_have_no_order_and_categories_of_pandas_are_described():
-    mixed = describe._column(pd.DataFrame({"x": [1, "a", None]}), "x", {})
+    mixed = column_summary._column(pd.DataFrame({"x": [1, "a", None]}), "x", {})
     assert (mixed["min"], mixed["max"], mixed["missing"]) == (None, None, 1)
-    coded = describe._column(pd.DataFrame({"x": pd.Series(["b", "a"], dtype="category")}), "x", {"values": ["a"]})
+    coded = column_summary._column(pd.DataFrame({"x": pd.Series(["b", "a"], dtype="category")}), "x", {"values": ["a"]})
     assert (coded["kind"], coded["min"], coded["outside_values"]) == ("string", "a", ["b"])
 
 
 def test_a_column_that_is_not_there_is_named(expecting):
-    found = expecting(tail={"missing": 0})
-    assert not found.passed
-    assert found.findings[0].path == "prepare.tail"
+    check_result = expecting(tail={"missing": 0})
+    assert not check_result.passed
+    assert check_result.findings[0].path == "prepare.tail"
 
 
 def test_an_empty_table_and_no_expectation_are_failures(bench, same_process):
     bench.keep_table("prepare", TABLE.head(0))
     bench.spec = replace(bench.spec, expect={"prepare": {"id": {"unique": True}}})
-    found = run_check("data", bench.context())
-    assert (found.passed, found.checked) == (False, 0)
+    check_result = run_check("data", bench.context())
+    assert (check_result.passed, check_result.checked) == (False, 0)
     bench.spec = replace(bench.spec, expect={})
     assert "expects nothing" in run_check("data", bench.context()).summary
 
@@ -168,8 +168,8 @@ def test_polars_and_pandas_describe_a_column_alike(monkeypatch):
     table = flights(200).with_columns(noise=pl.when(pl.col("hour") > 12).then(None).otherwise(pl.col("noise")))
     frame = pd.DataFrame({name: table[name].to_list() for name in table.columns})
     for name in ("hour", "carrier", "noise", "late"):
-        wanted = {"values": ["AA", 7.0, 1]}
-        one, two = (describe._column(each, name, wanted) for each in (table, frame))
+        expectation = {"values": ["AA", 7.0, 1]}
+        one, two = (column_summary._column(each, name, expectation) for each in (table, frame))
         assert sorted(one.pop("outside_values")) == sorted(two.pop("outside_values")) or name in ("hour", "noise")
         assert one == two
 
@@ -177,9 +177,9 @@ def test_polars_and_pandas_describe_a_column_alike(monkeypatch):
 def test_infinity_is_above_every_limit(bench, same_process):
     bench.keep_table("prepare", pl.DataFrame({"x": [1.0, float("inf")]}))
     bench.spec = replace(bench.spec, expect={"prepare": {"x": {"max": 10}}})
-    found = run_check("data", bench.context())
-    assert not found.passed
-    assert found.values[0].value == "inf"
+    check_result = run_check("data", bench.context())
+    assert not check_result.passed
+    assert check_result.values[0].value == "inf"
 
 
 def test_in_the_projects_environment(bench):

@@ -58,10 +58,10 @@ def advisories(bench, *documents):
 
 
 def test_a_locked_project_passes_and_says_what_it_was_held_against(bench):
-    found = audit(bench, UV_LOCK)
-    assert found.passed
-    assert found.checked == 1  # the project itself is not counted
-    assert found.summary == (
+    check_result = audit(bench, UV_LOCK)
+    assert check_result.passed
+    assert check_result.checked == 1  # the project itself is not counted
+    assert check_result.summary == (
         "1 packages of uv.lock, 0 not pinned, not held against advisories (option `advisories` is not set)"
     )
 
@@ -89,9 +89,9 @@ def test_this_repositorys_own_lock_is_read():
     ],
 )
 def test_what_can_change_without_a_trace_is_found(bench, change, rule):
-    found = audit(bench, change(UV_LOCK))
-    assert not found.passed
-    assert [finding.rule for finding in found.findings] == [rule]
+    check_result = audit(bench, change(UV_LOCK))
+    assert not check_result.passed
+    assert [finding.rule for finding in check_result.findings] == [rule]
 
 
 def test_a_full_commit_and_a_member_of_the_checkout_are_pinned(bench):
@@ -107,24 +107,28 @@ def test_requirements_need_versions_and_hashes():
         f"pinned @ git+https://example.org/p.git@{'a' * 40}\n"
         "wheel @ https://example.org/w.whl --hash=sha256:cc\n-e ../other\n"
     )
-    found = {package.name: (package.version, package.source, package.hashed) for package in parse_requirements(text)}
-    assert found["jinja2"] == ("3.1.2", "registry", True)
-    assert found["numpy"] == ("", "registry", False)
-    assert found["scipy"] == ("", "registry", False)
-    assert found["pandas"] == ("2.2.0", "registry", False)
-    assert found["lib"] == ("", "git", False)
-    assert found["pinned"] == ("", "git", True)
-    assert found["wheel"] == ("", "url", True)
-    assert len(found) == 8
+    packages_by_name = {
+        package.name: (package.version, package.source, package.hashed) for package in parse_requirements(text)
+    }
+    assert packages_by_name["jinja2"] == ("3.1.2", "registry", True)
+    assert packages_by_name["numpy"] == ("", "registry", False)
+    assert packages_by_name["scipy"] == ("", "registry", False)
+    assert packages_by_name["pandas"] == ("2.2.0", "registry", False)
+    assert packages_by_name["lib"] == ("", "git", False)
+    assert packages_by_name["pinned"] == ("", "git", True)
+    assert packages_by_name["wheel"] == ("", "url", True)
+    assert len(packages_by_name) == 8
 
 
 def test_a_vulnerable_version_is_found_with_its_fix(bench):
     advisories(bench, ADVISORY)
-    found = audit(bench, UV_LOCK, advisories="advisories")
-    assert not found.passed
-    assert found.findings[0].rule == "GHSA-h5c8-rqwp-cp95"
-    assert found.findings[0].message == ("jinja2 3.1.2: Jinja vulnerable to HTML attribute injection (fixed in 3.1.3)")
-    assert "1 vulnerable by 1 advisories" in found.summary
+    check_result = audit(bench, UV_LOCK, advisories="advisories")
+    assert not check_result.passed
+    assert check_result.findings[0].rule == "GHSA-h5c8-rqwp-cp95"
+    assert check_result.findings[0].message == (
+        "jinja2 3.1.2: Jinja vulnerable to HTML attribute injection (fixed in 3.1.3)"
+    )
+    assert "1 vulnerable by 1 advisories" in check_result.summary
     assert audit(bench, UV_LOCK.replace('"3.1.2"', '"3.1.3"'), advisories="advisories").passed
 
 
@@ -150,9 +154,9 @@ def test_advisories_that_cannot_be_read_are_a_failure_not_a_pass(bench, document
 
     if document is not None:
         bench.write("advisories/a.json", json.dumps(document))
-    found = audit(bench, UV_LOCK, advisories="advisories")
-    assert (found.passed, found.checked) == (False, 0)
-    assert re.search(reason, found.summary)
+    check_result = audit(bench, UV_LOCK, advisories="advisories")
+    assert (check_result.passed, check_result.checked) == (False, 0)
+    assert re.search(reason, check_result.summary)
 
 
 @pytest.mark.parametrize(

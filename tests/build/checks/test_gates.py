@@ -66,61 +66,61 @@ def test_one_bad_slice_fails_the_gate_although_all_rows_together_pass(bench, mod
     )
     bench.keep("fit", models["good"])
     bench.keep_table("split.test", spoiled.filter(pl.col("carrier") != "B6"))
-    found = only(bench, threshold("auc", ">=", 0.5, by="carrier"))
-    assert not found.passed
-    assert found.slice == "carrier=UA"
-    assert found.value < 0.4
+    gate_result = only(bench, threshold("auc", ">=", 0.5, by="carrier"))
+    assert not gate_result.passed
+    assert gate_result.slice == "carrier=UA"
+    assert gate_result.value < 0.4
 
 
 def test_no_slice_with_enough_rows_is_a_failure(scored):
-    found = only(scored, threshold("auc", ">=", 0.1, by="carrier", min_rows=5000))
-    assert not found.passed
-    assert "nothing was checked: none of 3 slices by carrier has 5000 rows or more" in found.reason
+    gate_result = only(scored, threshold("auc", ">=", 0.1, by="carrier", min_rows=5000))
+    assert not gate_result.passed
+    assert "nothing was checked: none of 3 slices by carrier has 5000 rows or more" in gate_result.reason
 
 
 def test_too_few_rows_in_all_is_a_failure(scored):
-    found = only(scored, threshold("auc", ">=", 0.1, min_rows=5000))
-    assert (found.passed, found.reason) == (False, "1500 rows, needed 5000")
+    gate_result = only(scored, threshold("auc", ">=", 0.1, min_rows=5000))
+    assert (gate_result.passed, gate_result.reason) == (False, "1500 rows, needed 5000")
 
 
 def test_without_a_live_release_a_comparison_passes_and_says_so(scored):
-    found = only(scored, versus_live("brier", 0.005))
-    assert (found.passed, found.value, found.reason) == (True, None, "no live release yet")
+    gate_result = only(scored, versus_live("brier", 0.005))
+    assert (gate_result.passed, gate_result.value, gate_result.reason) == (True, None, "no live release yet")
 
 
 @pytest.mark.parametrize("metric", ["brier", "auc"])
 def test_worse_than_live_is_rejected(scored, models, metric):
     scored.live = LiveModel(3, scored.outputs["fit"])
     scored.keep("fit", models["poor"])
-    found = only(scored, versus_live(metric, 0.02))
-    assert not found.passed
-    assert found.value > 0.02
-    assert found.interval[0] > 0
-    assert found.method == {"brier": "betting", "auc": "bootstrap"}[metric]
-    assert re.search(rf"{metric} is 0\.\d+ worse than live, worse by at most 0\.", found.reason)
+    gate_result = only(scored, versus_live(metric, 0.02))
+    assert not gate_result.passed
+    assert gate_result.value > 0.02
+    assert gate_result.interval[0] > 0
+    assert gate_result.method == {"brier": "betting", "auc": "bootstrap"}[metric]
+    assert re.search(rf"{metric} is 0\.\d+ worse than live, worse by at most 0\.", gate_result.reason)
 
 
 def test_better_than_live_passes(scored, models):
     scored.live = LiveModel(3, scored.store.put(models["poor"]).digest)
-    found = only(scored, versus_live("brier", 0.0))
-    assert found.passed
-    assert found.value < 0
-    assert found.interval[1] <= 0
+    gate_result = only(scored, versus_live("brier", 0.0))
+    assert gate_result.passed
+    assert gate_result.value < 0
+    assert gate_result.interval[1] <= 0
 
 
 def test_too_few_rows_to_be_sure_is_a_failure_and_says_so(bench, models):
     bench.live = LiveModel(3, bench.store.put(models["poor"]).digest)
     bench.keep("fit", models["good"])
     bench.keep_table("split.test", flights(12))
-    found = only(bench, versus_live("brier", 0.0))
-    assert not found.passed
-    assert "too few rows to be sure" in found.reason
+    gate_result = only(bench, versus_live("brier", 0.0))
+    assert not gate_result.passed
+    assert "too few rows to be sure" in gate_result.reason
 
 
 def test_the_same_model_as_live_passes(scored):
     scored.live = LiveModel(3, scored.outputs["fit"])
-    found = only(scored, versus_live("brier", 0.0))
-    assert (found.passed, found.reason) == (True, "the candidate is the model that is live")
+    gate_result = only(scored, versus_live("brier", 0.0))
+    assert (gate_result.passed, gate_result.reason) == (True, "the candidate is the model that is live")
 
 
 def test_a_live_model_that_cannot_be_loaded_fails_only_the_comparison(scored, models, tmp_path):
@@ -151,9 +151,9 @@ def test_a_live_model_that_cannot_be_loaded_fails_only_the_comparison(scored, mo
 def test_rows_that_cannot_be_judged_fail_with_the_reason(bench, models, change, reason):
     bench.keep("fit", models["good"])
     bench.keep_table("split.test", change(flights(200)))
-    found = only(bench, threshold("auc", ">=", 0.5))
-    assert (found.passed, found.value) == (False, None)
-    assert reason in found.reason
+    gate_result = only(bench, threshold("auc", ">=", 0.5))
+    assert (gate_result.passed, gate_result.value) == (False, None)
+    assert reason in gate_result.reason
 
 
 def test_unknown_data_slice_and_model_fail_with_the_reason(scored):
@@ -183,8 +183,8 @@ def test_missing_slice_values_are_a_slice_of_their_own(bench, models):
     table = flights(300).with_columns(carrier=pl.when(pl.col("hour") > 12).then(None).otherwise(pl.col("carrier")))
     bench.keep("fit", models["good"])
     bench.keep_table("split.test", table)
-    found = only(bench, threshold("brier", "<=", 1.0, by="carrier", min_rows=50))
-    assert "(missing)" in {result.name for result in found.slices}
+    gate_result = only(bench, threshold("brier", "<=", 1.0, by="carrier", min_rows=50))
+    assert "(missing)" in {result.name for result in gate_result.slices}
 
 
 def test_same_seed_same_verdict(scored, models):

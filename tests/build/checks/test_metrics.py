@@ -119,7 +119,7 @@ def test_of_equal_scores_the_first_class_comes_first():
 
 
 @pytest.mark.parametrize(
-    ("name", "label", "score", "said"),
+    ("name", "label", "score", "message"),
     [
         ("accuracy", [0, 3], [[1, 0, 0], [0, 1, 0]], "labels of the 3 classes, found 3"),
         ("accuracy", [0, 0.5], [[1, 0, 0], [0, 1, 0]], "found 0.5"),
@@ -133,8 +133,8 @@ def test_of_equal_scores_the_first_class_comes_first():
         ("coverage", [0, 1], [[1, 0, 0], [0, 1, 0]], "two ends of an interval a row, the model gives 3"),
     ],
 )
-def test_rows_without_a_value_are_refused(name, label, score, said):
-    with pytest.raises(MetricError, match=said):
+def test_rows_without_a_value_are_refused(name, label, score, message):
+    with pytest.raises(MetricError, match=message):
         evaluate(name, np.array(label, dtype=np.float64), np.array(score, dtype=np.float64))
 
 

@@ -24,22 +24,22 @@ def tried(bench, models):
 
 def test_direction_of_what_the_model_learned_holds_one_way_only(tried):
     assert tried(direction={"hour": "up", "distance": "up"}).passed
-    found = tried(direction={"hour": "down"})
-    assert not found.passed
-    assert "direction hour is -" in found.summary
+    check_result = tried(direction={"hour": "down"})
+    assert not check_result.passed
+    assert "direction hour is -" in check_result.summary
 
 
 def test_invariance_within_a_tolerance(tried):
     assert tried(invariance=["noise"], tolerance=0.9).passed
-    found = tried(invariance=["hour"], tolerance=0.01)
-    assert not found.passed
-    assert found.findings[0].path == "hour"
+    check_result = tried(invariance=["hour"], tolerance=0.01)
+    assert not check_result.passed
+    assert check_result.findings[0].path == "hour"
 
 
 def test_missing_values_are_tried_one_column_at_a_time(tried):
-    found = tried(missing="all")
-    assert found.passed
-    assert [value.where for value in found.values if value.name == "missing"] == ["distance", "hour", "noise"]
+    check_result = tried(missing="all")
+    assert check_result.passed
+    assert [value.where for value in check_result.values if value.name == "missing"] == ["distance", "hour", "noise"]
 
 
 def test_a_model_that_needs_every_value_fails_robustness(bench, tmp_path):
@@ -58,16 +58,16 @@ def test_a_model_that_needs_every_value_fails_robustness(bench, tmp_path):
     bench.keep("fit", tmp_path / "m")
     bench.keep_table("split.test", table)
     bench.options(model={"data": "split.test", "missing": ["hour"]})
-    found = run_check("model", bench.context())
-    assert not found.passed
-    assert "NaN" in found.summary
+    check_result = run_check("model", bench.context())
+    assert not check_result.passed
+    assert "NaN" in check_result.summary
 
 
 def test_latency_is_measured_and_held_against_the_budget(tried):
     assert tried(latency_ms=5000).passed
-    found = tried(latency_ms=0.0001)
-    assert not found.passed
-    assert "latency_p99_ms" in found.summary
+    check_result = tried(latency_ms=0.0001)
+    assert not check_result.passed
+    assert "latency_p99_ms" in check_result.summary
 
 
 @pytest.mark.parametrize(
@@ -82,9 +82,9 @@ def test_latency_is_measured_and_held_against_the_budget(tried):
     ],
 )
 def test_what_cannot_be_tried_is_a_failure_with_the_reason(tried, options, reason):
-    found = tried(**options)
-    assert not found.passed
-    assert reason in found.summary
+    check_result = tried(**options)
+    assert not check_result.passed
+    assert reason in check_result.summary
 
 
 def test_no_rows_is_a_failure(bench, models):
@@ -96,6 +96,6 @@ def test_no_rows_is_a_failure(bench, models):
 
 def test_in_the_projects_environment(bench, tried, monkeypatch):
     monkeypatch.undo()
-    found = tried(latency_ms=5000, missing=["noise"])
-    assert found.passed
+    check_result = tried(latency_ms=5000, missing=["noise"])
+    assert check_result.passed
     assert [*(bench.root / "checks").glob("behave-*/result.json")]

@@ -52,11 +52,11 @@ def model(bench, models, tmp_path):
 @pytest.mark.parametrize("name", ["good", "regression"])
 def test_real_models_pass(bench, models, name):
     bench.keep("fit", models[name])
-    found = run_check("model-files", bench.context())
-    assert found.findings == ()
-    assert found.passed
-    assert found.checked >= 4
-    assert "1 of them pickles" in found.summary
+    check_result = run_check("model-files", bench.context())
+    assert check_result.findings == ()
+    assert check_result.passed
+    assert check_result.checked >= 4
+    assert "1 of them pickles" in check_result.summary
 
 
 @pytest.mark.parametrize("protocol", range(6))
@@ -132,9 +132,9 @@ def test_plain_data_imports_nothing_of_note(value):
 def test_a_harmful_pickle_fails_the_check_and_does_not_run(model):
     mark = model.folder / "ran"
     (model.folder / "model.pkl").write_bytes(pickle.dumps(Harm(os.system, f"touch {mark}")))
-    found = model.scan()
-    assert not found.passed
-    assert any("posix.system" in finding.message for finding in found.findings)
+    check_result = model.scan()
+    assert not check_result.passed
+    assert any("posix.system" in finding.message for finding in check_result.findings)
     assert not mark.exists()
 
 

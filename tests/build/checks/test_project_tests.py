@@ -24,11 +24,11 @@ def test_counts_come_from_the_junit_report(bench):
         "@pytest.mark.parametrize('n', [1, 2])\ndef test_two(n):\n    assert n\n\n"
         "@pytest.mark.skip\ndef test_three():\n    assert False\n",
     )
-    found = outcome(bench)
-    assert found.passed
-    assert (found.checked, found.summary) == (3, "3 of 3 tests passed, 1 skipped")
-    assert found.tools == {"pytest": pytest.__version__}
-    assert found.log
+    check_result = outcome(bench)
+    assert check_result.passed
+    assert (check_result.checked, check_result.summary) == (3, "3 of 3 tests passed, 1 skipped")
+    assert check_result.tools == {"pytest": pytest.__version__}
+    assert check_result.log
 
 
 def test_failures_and_errors_are_named(bench):
@@ -40,49 +40,49 @@ def test_failures_and_errors_are_named(bench):
         "def test_bad():\n    assert 1 == 2\n\n"
         "def test_error(broken):\n    pass\n",
     )
-    found = outcome(bench)
-    assert not found.passed
-    assert found.summary == "1 of 3 tests passed, 0 skipped"
-    assert [finding.rule for finding in found.findings] == ["failure", "error"]
-    assert "test_bad" in found.findings[0].message
-    assert "no data" in found.findings[1].message
+    check_result = outcome(bench)
+    assert not check_result.passed
+    assert check_result.summary == "1 of 3 tests passed, 0 skipped"
+    assert [finding.rule for finding in check_result.findings] == ["failure", "error"]
+    assert "test_bad" in check_result.findings[0].message
+    assert "no data" in check_result.findings[1].message
 
 
 def test_no_tests_is_a_failure(bench):
     bench.write("model.py", "x = 1\n")
-    found = outcome(bench)
-    assert (found.passed, found.checked) == (False, 0)
-    assert "nothing was checked: there are no tests" in found.summary
+    check_result = outcome(bench)
+    assert (check_result.passed, check_result.checked) == (False, 0)
+    assert "nothing was checked: there are no tests" in check_result.summary
 
 
 def test_only_skipped_tests_are_a_failure(bench):
     bench.write("test_model.py", "import pytest\npytestmark = pytest.mark.skip\n\ndef test_one():\n    pass\n")
-    found = outcome(bench)
-    assert (found.passed, found.checked) == (False, 0)
-    assert found.summary.startswith("nothing was checked")
+    check_result = outcome(bench)
+    assert (check_result.passed, check_result.checked) == (False, 0)
+    assert check_result.summary.startswith("nothing was checked")
 
 
 def test_a_module_that_does_not_import_is_a_failure(bench):
     bench.write("test_good.py", "def test_one():\n    pass\n")
     bench.write("test_model.py", "import not_there\n")
-    found = outcome(bench)
-    assert not found.passed
-    assert any("test_model" in finding.message for finding in found.findings)
+    check_result = outcome(bench)
+    assert not check_result.passed
+    assert any("test_model" in finding.message for finding in check_result.findings)
 
 
 def test_a_run_that_ends_early_is_a_failure_although_no_test_failed(bench):
     bench.write("conftest.py", "import os\n\ndef pytest_sessionfinish(session):\n    session.exitstatus = 3\n")
     bench.write("test_model.py", "def test_one():\n    pass\n")
-    found = outcome(bench)
-    assert not found.passed
-    assert "pytest ended with 3" in found.summary
+    check_result = outcome(bench)
+    assert not check_result.passed
+    assert "pytest ended with 3" in check_result.summary
 
 
 def test_a_process_that_dies_is_a_failure(bench):
     bench.write("test_model.py", "import os\n\ndef test_one():\n    os._exit(0)\n")
-    found = outcome(bench)
-    assert not found.passed
-    assert "pytest did not run" in found.summary
+    check_result = outcome(bench)
+    assert not check_result.passed
+    assert "pytest did not run" in check_result.summary
 
 
 def test_the_paths_option_chooses(bench):
@@ -101,9 +101,9 @@ def test_a_hanging_test_is_stopped_with_what_it_started(bench):
         "    time.sleep(600)\n",
     )
     bench.options(tests={"timeout_s": 12})
-    found = outcome(bench)
-    assert not found.passed
-    assert "pytest took longer than 12 s" in found.summary
+    check_result = outcome(bench)
+    assert not check_result.passed
+    assert "pytest took longer than 12 s" in check_result.summary
     assert not running(mark)
 
 

@@ -21,8 +21,8 @@ def test_ndcg_is_that_of_scikit_learn() -> None:
         label = random.integers(0, 4, count).astype(float)
         label[0] = 1
         for score in (random.normal(size=count), np.round(random.normal(size=count)), np.zeros(count)):
-            (found,) = values_by_group("ndcg@5", label, score, np.array(["q"] * count))
-            assert found == pytest.approx(ndcg_score([label], [score], k=5))
+            (group_value,) = values_by_group("ndcg@5", label, score, np.array(["q"] * count))
+            assert group_value == pytest.approx(ndcg_score([label], [score], k=5))
 
 
 def test_average_precision_by_hand_and_ties_earn_nothing() -> None:
@@ -43,9 +43,9 @@ def test_a_gate_of_a_ranking_is_of_groups_in_which_something_is_relevant() -> No
     gate = with_columns(bare, {"group": "query"})
     rows = gate_rows(gate, scored(), ("candidate", "live"))
     assert rows.unit == "groups" and len(rows.label) == 1
-    found = compare("ndcg@3", rows.label, rows.scores["candidate"], rows.scores["live"], confidence=0.9,
+    comparison = compare("ndcg@3", rows.label, rows.scores["candidate"], rows.scores["live"], confidence=0.9,
                     rng=np.random.default_rng(0))  # fmt: skip
-    assert found.method == "betting" and found.worse_by < 0
+    assert comparison.method == "betting" and comparison.worse_by < 0
     with pytest.raises(MetricError, match=r"monitoring\.group"):
         gate_rows(bare, scored(), ("candidate",))
 
@@ -84,12 +84,12 @@ def test_several_outputs_say_which_has_no_value() -> None:
 
 
 def test_mase_divides_by_the_scale_of_each_row_and_smape_has_a_value_at_zero() -> None:
-    label, found = np.array([10.0, 20, 0]), np.array([12.0, 20, 0])
-    scores = Scores(label, {"candidate": found}, {"naive": np.array(["2.0", "5.0", "1.0"])}, {})
+    label, predictions = np.array([10.0, 20, 0]), np.array([12.0, 20, 0])
+    scores = Scores(label, {"candidate": predictions}, {"naive": np.array(["2.0", "5.0", "1.0"])}, {})
     rows = gate_rows(with_columns(parse_gate("mase <= 1 on d"), {"scale": "naive"}), scores, ("candidate",))
     assert evaluate("mase", rows.label, rows.scores["candidate"]) == pytest.approx(1 / 3)
     assert mean_absolute_error(rows.label, rows.scores["candidate"]) == pytest.approx(1 / 3)
-    assert evaluate("smape", label, found) == pytest.approx(2 * 2 / 22 / 3)
-    bad = Scores(label, {"candidate": found}, {"naive": np.array(["2.0", "0.0", "1.0"])}, {})
+    assert evaluate("smape", label, predictions) == pytest.approx(2 * 2 / 22 / 3)
+    bad = Scores(label, {"candidate": predictions}, {"naive": np.array(["2.0", "0.0", "1.0"])}, {})
     with pytest.raises(MetricError, match="not above 0"):
         gate_rows(with_columns(parse_gate("mase <= 1 on d"), {"scale": "naive"}), bad, ("candidate",))

@@ -10,9 +10,9 @@ from falaj.build.checks.registry import UnknownCheckError
 
 
 def test_nothing_checked_is_never_a_pass():
-    found = CheckResult("secrets", True, "0 files", 0)
-    assert not found.passed
-    assert found.summary == "nothing was checked: 0 files"
+    check_result = CheckResult("secrets", True, "0 files", 0)
+    assert not check_result.passed
+    assert check_result.summary == "nothing was checked: 0 files"
 
 
 def test_what_is_exported_is_there():

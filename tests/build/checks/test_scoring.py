@@ -20,9 +20,9 @@ def scored(bench, models):
 
 def test_a_gate_is_judged_from_scores_of_another_process(scored):
     scored.gates(threshold("auc", ">=", 0.6, by="carrier", min_rows=100))
-    (found,) = run_gates(scored.context())
-    assert found.passed
-    assert found.rows < 800
+    (gate_result,) = run_gates(scored.context())
+    assert gate_result.passed
+    assert gate_result.rows < 800
 
 
 def test_a_process_that_dies_is_a_reason_not_a_traceback(scored):
@@ -36,8 +36,8 @@ def test_a_process_that_dies_is_a_reason_not_a_traceback(scored):
 def test_files_of_the_project_are_not_on_the_path_of_the_judge(scored, name):
     scored.write(name, "raise SystemExit('killed by the project')\n")
     scored.gates(threshold("auc", ">=", 0.6))
-    (found,) = run_gates(scored.context())
-    assert found.passed, found.reason
+    (gate_result,) = run_gates(scored.context())
+    assert gate_result.passed, gate_result.reason
 
 
 def test_csv_and_pandas_parquet_score_alike(bench, models, same_process):
@@ -49,16 +49,16 @@ def test_csv_and_pandas_parquet_score_alike(bench, models, same_process):
     bench.keep_table("polars", table)
     context = bench.context()
     context.workdir.mkdir()
-    found = score(context, {CANDIDATE: models["good"]}, {"csv": set(), "polars": {"carrier"}}, label="late")
-    assert found.problems == {}
-    one, two = (found.tables[name].scores[CANDIDATE] for name in ("csv", "polars"))
+    gate_scoring = score(context, {CANDIDATE: models["good"]}, {"csv": set(), "polars": {"carrier"}}, label="late")
+    assert gate_scoring.problems == {}
+    one, two = (gate_scoring.tables[name].scores[CANDIDATE] for name in ("csv", "polars"))
     assert one == pytest.approx(two)
-    assert found.versions["scikit-learn"]
+    assert gate_scoring.versions["scikit-learn"]
 
 
 def test_pandas_tables_are_read_as_they_are(models):
-    from falaj.build.checks.in_project.models import LoadedModel
-    from falaj.build.checks.in_project.tables import column, column_names
+    from falaj.build.checks.runner.models import LoadedModel
+    from falaj.build.checks.runner.tables import column, column_names
 
     table = flights(20)
     frame = pd.DataFrame({name: table[name].to_list() for name in table.columns})

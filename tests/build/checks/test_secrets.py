@@ -43,9 +43,9 @@ def test_every_shape_has_an_example():
 @pytest.mark.parametrize("kind", TOKENS)
 def test_every_shape_finds_its_example_and_keeps_it_to_itself(kind):
     text = f"first line\nvalue = {EXAMPLES[kind]}\n"
-    (found,) = find_secrets("settings.py", text)
-    assert (found.path, found.line, found.rule) == ("settings.py", 2, kind)
-    assert EXAMPLES[kind] not in str(found)
+    (secret_finding,) = find_secrets("settings.py", text)
+    assert (secret_finding.path, secret_finding.line, secret_finding.rule) == ("settings.py", 2, kind)
+    assert EXAMPLES[kind] not in str(secret_finding)
 
 
 @pytest.mark.parametrize(
@@ -104,11 +104,11 @@ def test_the_check_looks_at_what_git_tracks(bench):
     (bench.worktree / "data.bin").write_bytes(b"\0" + EXAMPLES["github-token"].encode())
     for command in (["init", "-q"], ["add", "model.py", "settings.py", "uv.lock", "data.bin"]):
         subprocess.run(["git", *command], cwd=bench.worktree, check=True)
-    found = run_check("secrets", bench.context())
-    assert not found.passed
-    assert [(finding.path, finding.line) for finding in found.findings] == [("settings.py", 1)]
-    assert found.checked == 2
-    assert "2 files scanned, 2 skipped, 1 secrets found" in found.summary
+    check_result = run_check("secrets", bench.context())
+    assert not check_result.passed
+    assert [(finding.path, finding.line) for finding in check_result.findings] == [("settings.py", 1)]
+    assert check_result.checked == 2
+    assert "2 files scanned, 2 skipped, 1 secrets found" in check_result.summary
 
 
 def test_without_git_every_file_is_scanned_and_ignored_paths_are_not(bench):
@@ -116,11 +116,11 @@ def test_without_git_every_file_is_scanned_and_ignored_paths_are_not(bench):
     bench.write("model.py", "x = 1\n")
     assert not run_check("secrets", bench.context()).passed
     bench.options(secrets={"ignore": ["tests/data/*"]})
-    found = run_check("secrets", bench.context())
-    assert found.passed
-    assert found.checked == 1
+    check_result = run_check("secrets", bench.context())
+    assert check_result.passed
+    assert check_result.checked == 1
 
 
 def test_no_files_is_a_failure(bench):
-    found = run_check("secrets", bench.context())
-    assert (found.passed, found.checked) == (False, 0)
+    check_result = run_check("secrets", bench.context())
+    assert (check_result.passed, check_result.checked) == (False, 0)

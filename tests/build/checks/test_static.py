@@ -12,22 +12,22 @@ def static(bench):
 def test_clean_code_passes_and_counts_its_files(bench):
     bench.write("src/flights/model.py", "def fit(rows: int) -> int:\n    return rows\n")
     bench.write("tests/test_model.py", "def test_nothing():\n    assert True\n")
-    found = static(bench)
-    assert found.passed
-    assert found.checked == 2
-    assert found.tools.keys() == {"ruff"}
-    assert found.summary == "2 Python files, 0 problems (ruff)"
+    check_result = static(bench)
+    assert check_result.passed
+    assert check_result.checked == 2
+    assert check_result.tools.keys() == {"ruff"}
+    assert check_result.summary == "2 Python files, 0 problems (ruff)"
 
 
 def test_problems_are_named_by_place_and_rule(bench):
     bench.write("model.py", "import os\n\nx = undefined\n")
-    found = static(bench)
-    assert not found.passed
-    assert {(finding.path, finding.line, finding.rule) for finding in found.findings} == {
+    check_result = static(bench)
+    assert not check_result.passed
+    assert {(finding.path, finding.line, finding.rule) for finding in check_result.findings} == {
         ("model.py", 1, "F401"),
         ("model.py", 3, "F821"),
     }
-    assert str(found.findings[0]).startswith("model.py:1: F401 ")
+    assert str(check_result.findings[0]).startswith("model.py:1: F401 ")
 
 
 def test_the_projects_own_rules_apply(bench):
@@ -38,33 +38,33 @@ def test_the_projects_own_rules_apply(bench):
 
 def test_code_that_does_not_parse_fails(bench):
     bench.write("model.py", "def fit(:\n")
-    found = static(bench)
-    assert not found.passed
-    assert found.findings[0].line == 1
+    check_result = static(bench)
+    assert not check_result.passed
+    assert check_result.findings[0].line == 1
 
 
 def test_no_python_files_is_a_failure(bench):
     bench.write("README.md", "nothing\n")
-    found = static(bench)
-    assert (found.passed, found.checked) == (False, 0)
-    assert found.summary.startswith("nothing was checked")
+    check_result = static(bench)
+    assert (check_result.passed, check_result.checked) == (False, 0)
+    assert check_result.summary.startswith("nothing was checked")
 
 
 def test_broken_settings_are_a_reason(bench):
     bench.write("model.py", "x = 1\n")
     bench.write("pyproject.toml", "[tool.ruff]\nline-length = 'wide'\n")
-    found = static(bench)
-    assert not found.passed
-    assert "ruff failed" in found.summary
+    check_result = static(bench)
+    assert not check_result.passed
+    assert "ruff failed" in check_result.summary
 
 
 def test_mypy_runs_where_the_project_has_set_it_up(bench):
     bench.write("model.py", "def fit(rows: int) -> str:\n    return rows\n")
     bench.write("pyproject.toml", "[tool.mypy]\nstrict = true\n")
-    found = static(bench)
-    assert not found.passed
-    assert found.tools.keys() == {"ruff", "mypy"}
-    assert [(finding.path, finding.line, finding.rule) for finding in found.findings] == [
+    check_result = static(bench)
+    assert not check_result.passed
+    assert check_result.tools.keys() == {"ruff", "mypy"}
+    assert [(finding.path, finding.line, finding.rule) for finding in check_result.findings] == [
         ("model.py", 2, "return-value")
     ]
 
@@ -72,6 +72,6 @@ def test_mypy_runs_where_the_project_has_set_it_up(bench):
 def test_a_tool_that_takes_too_long_is_stopped(bench):
     bench.write("model.py", "x = 1\n")
     bench.options(static={"timeout_s": 0.0001})
-    found = static(bench)
-    assert not found.passed
-    assert "took longer than 0.0001 s" in found.summary
+    check_result = static(bench)
+    assert not check_result.passed
+    assert "took longer than 0.0001 s" in check_result.summary

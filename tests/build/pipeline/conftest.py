@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from falaj.build.pipeline import Event, PipelineResult, execute
+from falaj.build.pipeline import PipelineResult, RunEvent, execute
 from falaj.config import ProjectSpec, SourceSpec, StepSpec
 from falaj.core.venv.environment import Environment
 from falaj.supply_chain.artifacts import ArtifactStore, open_store
@@ -25,7 +25,7 @@ class Project:
     environment: Environment = field(
         default_factory=lambda: Environment(Path(sys.executable), "test", reproducible=False)
     )
-    events: list[Event] = field(default_factory=list)
+    events: list[RunEvent] = field(default_factory=list)
 
     @property
     def worktree(self) -> Path:
@@ -50,7 +50,7 @@ class Project:
         *steps: StepSpec,
         run_id: str = "r1",
         data: Mapping[str, str] | None = None,
-        emit: Callable[[Event], None] | None = None,
+        emit: Callable[[RunEvent], None] | None = None,
         **options: Any,
     ) -> PipelineResult:
         sources = {name: SourceSpec(name, url, "public", "AE") for name, url in (data or {}).items()}
@@ -76,6 +76,6 @@ class Project:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    made = Project(tmp_path)
-    made.worktree.mkdir()
-    return made
+    new_project = Project(tmp_path)
+    new_project.worktree.mkdir()
+    return new_project

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from falaj.build.pipeline import Snapshot, buckets, resolve
+from falaj.build.pipeline import SourceSnapshot, buckets, resolve
 from falaj.build.pipeline.errors import SourceError
 from falaj.config import SourceSpec, StepSpec
 from tests.build.pipeline.conftest import Project
@@ -36,7 +36,7 @@ def bucket(s3_server: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     return Bucket(s3_server, f"sources/{tmp_path.name}")
 
 
-def snapshot(project: Project, url: str) -> Snapshot:
+def snapshot(project: Project, url: str) -> SourceSnapshot:
     return resolve(SourceSpec("raw", url, "public", "AE"), project.environment, project.worktree, project.store)
 
 
@@ -83,14 +83,14 @@ def test_an_object_that_changes_between_list_and_read_is_not_remembered_under_it
 
     def list_and_change(*how: Any) -> Any:
         nonlocal listed
-        found, listed = objects(*how), listed + 1
+        listing, listed = objects(*how), listed + 1
         if listed == 1:
             bucket.put("days/a.csv", "x\n2\n")
-        return found
+        return listing
 
     monkeypatch.setattr(buckets, "_objects", list_and_change)
-    found = snapshot(project, bucket.url("days"))
-    assert (listed, project.store.open(found.digest, "a.csv").read()) == (2, b"x\n2\n")
+    data_snapshot = snapshot(project, bucket.url("days"))
+    assert (listed, project.store.open(data_snapshot.digest, "a.csv").read()) == (2, b"x\n2\n")
     bucket.put("days/a.csv", "x\n1\n")  # the tag of its first content
     assert project.store.open(snapshot(project, bucket.url("days")).digest, "a.csv").read() == b"x\n1\n"
 

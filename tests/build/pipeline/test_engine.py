@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from falaj.build.pipeline import Event, StepState
+from falaj.build.pipeline import RunEvent, StepState
 from falaj.build.pipeline.errors import PipelineError
 from falaj.config import StepSpec
 from tests.build.pipeline.conftest import Project
@@ -148,7 +148,7 @@ def test_logs_are_streamed(project: Project) -> None:
         """,
     )
 
-    def hear(event: Event) -> None:
+    def hear(event: RunEvent) -> None:
         if event.kind == "step.log" and event.data["lines"] == ["half way"]:
             (project.worktree / "go").touch()
 
@@ -169,7 +169,7 @@ def test_steps_run_side_by_side_within_the_cores(project: Project) -> None:
     )
     here: list[str] = []
 
-    def hear(event: Event) -> None:
+    def hear(event: RunEvent) -> None:
         if event.kind == "step.log":
             here.append(event.node)
             if len(here) == 2:
@@ -179,7 +179,7 @@ def test_steps_run_side_by_side_within_the_cores(project: Project) -> None:
     assert project.run(together, cpus=2, emit=hear).ok
     running, most = 0, 0
 
-    def count(event: Event) -> None:
+    def count(event: RunEvent) -> None:
         nonlocal running, most
         running += {"step.started": 1, "step.finished": -1}.get(event.kind, 0)
         most = max(most, running)
@@ -200,9 +200,9 @@ def test_a_failed_step_is_tried_again_with_growing_waits(project: Project) -> No
             return count
         """,
     )
-    events: list[Event] = []
+    events: list[RunEvent] = []
 
-    def hear(event: Event) -> None:
+    def hear(event: RunEvent) -> None:
         events.append(event)
         if event.kind == "step.started":
             (project.worktree / "tries").write_text(str(event.data["attempt"]))
@@ -249,7 +249,7 @@ def test_a_step_that_runs_beside_a_failure_counts(project: Project) -> None:
         """,
     )
 
-    def hear(event: Event) -> None:
+    def hear(event: RunEvent) -> None:
         if (event.kind, event.node) == ("step.log", "slow"):
             (project.worktree / "slow-runs").touch()
         if (event.kind, event.node) == ("step.failed", "fail"):
@@ -263,7 +263,7 @@ def test_cancel_stops_everything(project: Project) -> None:
     project.write("steps.py", "import time\ndef hang(n: int) -> int:\n    time.sleep(3600)\n    return n\n")
     stop, started = threading.Event(), []
 
-    def hear(event: Event) -> None:
+    def hear(event: RunEvent) -> None:
         started.extend([event] * (event.kind == "step.started"))
         if len(started) == 2:
             stop.set()
@@ -316,11 +316,11 @@ def test_steps_see_few_variables(project: Project, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("PYTHONPATH", "/somewhere")
     project.write("steps.py", "import os\ndef see() -> dict[str, str]:\n    return dict(os.environ)\n")
     result = project.run(StepSpec("see", run="steps:see", cpu=2), step_environment={"MLFLOW_RUN_ID": "abc"})
-    seen = project.value(result, "see")
-    assert "AWS_SECRET_ACCESS_KEY" not in seen
-    assert seen["PYTHONPATH"] == str(project.worktree)
-    assert (seen["MLFLOW_RUN_ID"], seen["DO_NOT_TRACK"], seen["OMP_NUM_THREADS"]) == ("abc", "true", "2")
-    assert seen["HOME"].startswith(str(project.home / "runs" / "r1" / "steps" / "see"))
+    variables = project.value(result, "see")
+    assert "AWS_SECRET_ACCESS_KEY" not in variables
+    assert variables["PYTHONPATH"] == str(project.worktree)
+    assert (variables["MLFLOW_RUN_ID"], variables["DO_NOT_TRACK"], variables["OMP_NUM_THREADS"]) == ("abc", "true", "2")
+    assert variables["HOME"].startswith(str(project.home / "runs" / "r1" / "steps" / "see"))
 
 
 def test_an_input_cannot_be_changed(project: Project) -> None:

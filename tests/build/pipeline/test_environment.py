@@ -8,7 +8,7 @@ import pytest
 import uv
 
 from falaj.build.pipeline.errors import WorkspaceError
-from falaj.build.pipeline.surroundings import step_environ
+from falaj.build.pipeline.step_env import step_environ
 from falaj.build.pipeline.workspace import workspace
 from falaj.core.home import Home
 from falaj.core.venv.environment import Environment, build
@@ -119,18 +119,18 @@ def test_threads_follow_the_cores(tmp_path: Path) -> None:
         "TZ": "Asia/Dubai",
         "HOME": "/me",
     }
-    seen = step_environ(environment, tmp_path, 0.5, {"A": "b"}, outer)
-    assert seen["OMP_NUM_THREADS"] == "1"
-    assert seen["PATH"] == f"/env/bin{os.pathsep}/bin"
-    assert (seen["A"], seen["VIRTUAL_ENV"]) == ("b", "/env")
-    assert (seen["TZ"], seen["LANG"], seen["LC_ALL"]) == ("UTC", "C.UTF-8", "C.UTF-8")
-    assert not {"SECRET", "LC_TIME", "HOME"} & seen.keys()
+    variables = step_environ(environment, tmp_path, 0.5, {"A": "b"}, outer)
+    assert variables["OMP_NUM_THREADS"] == "1"
+    assert variables["PATH"] == f"/env/bin{os.pathsep}/bin"
+    assert (variables["A"], variables["VIRTUAL_ENV"]) == ("b", "/env")
+    assert (variables["TZ"], variables["LANG"], variables["LC_ALL"]) == ("UTC", "C.UTF-8", "C.UTF-8")
+    assert not {"SECRET", "LC_TIME", "HOME"} & variables.keys()
 
 
 def git(folder: Path, *arguments: str) -> str:
     identity = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
-    done = subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True)
-    return done.stdout.strip()
+    process = subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True)
+    return process.stdout.strip()
 
 
 @pytest.fixture

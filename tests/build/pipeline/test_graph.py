@@ -9,8 +9,8 @@ from falaj.build.pipeline.graph import choose, expand, node_name
 from falaj.config import StepSpec
 
 
-def steps(*given: StepSpec) -> dict[str, StepSpec]:
-    return {step.name: step for step in given}
+def steps(*step_specs: StepSpec) -> dict[str, StepSpec]:
+    return {step.name: step for step in step_specs}
 
 
 def test_inputs_name_sources_steps_and_outputs() -> None:
@@ -67,9 +67,9 @@ def test_an_input_that_names_nothing() -> None:
 
 
 def test_an_output_that_does_not_exist_says_which_do() -> None:
-    given = steps(StepSpec("split", outputs=("train", "test")), StepSpec("fit", inputs=("split.trian",)))
+    specs_by_name = steps(StepSpec("split", outputs=("train", "test")), StepSpec("fit", inputs=("split.trian",)))
     with pytest.raises(PipelineError) as caught:
-        expand(given, set())
+        expand(specs_by_name, set())
     assert "`split.train`, `split.test`" in caught.value.hint
 
 
@@ -99,22 +99,22 @@ def test_the_longest_way_starts_first_and_only_what_fits() -> None:
 def pipelines(draw: st.DrawFn) -> dict[str, StepSpec]:
     """Random pipelines without cycles, some steps with a matrix, in a random order of the file."""
     count = draw(st.integers(1, 7))
-    made = []
+    specs = []
     for index in range(count):
         above = draw(st.sets(st.integers(0, index - 1), max_size=3)) if index else set()
         axes = draw(st.dictionaries(st.sampled_from("xyz"), st.just((1, 2)), max_size=2))
-        made.append(StepSpec(f"s{index}", inputs=tuple(f"s{each}" for each in sorted(above)), matrix=axes))
-    return {step.name: step for step in draw(st.permutations(made))}
+        specs.append(StepSpec(f"s{index}", inputs=tuple(f"s{each}" for each in sorted(above)), matrix=axes))
+    return {step.name: step for step in draw(st.permutations(specs))}
 
 
 @given(pipelines())
 def test_every_node_comes_after_what_it_reads(pipeline: dict[str, StepSpec]) -> None:
-    seen: set[str] = set()
+    earlier_nodes: set[str] = set()
     for name, node in expand(pipeline, set()).items():
-        assert node.upstream <= seen
-        seen.add(name)
+        assert node.upstream <= earlier_nodes
+        earlier_nodes.add(name)
     cells = sum(2 ** len(step.matrix) for step in pipeline.values())
-    assert len(seen) == cells
+    assert len(earlier_nodes) == cells
 
 
 @given(pipelines())

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from falaj.build.pipeline.imports import Checkout, Reach, closure, script_closure
+from falaj.build.pipeline.imports import ImportReach, ImportTree, closure, script_closure
 
 
 @pytest.fixture
-def code(tmp_path: Path) -> Checkout:
+def code(tmp_path: Path) -> ImportTree:
     files = {
         "src/app/__init__.py": "",
         "src/app/steps.py": "import numpy\nfrom app import shapes\nfrom .deep import x\n",
@@ -30,42 +30,42 @@ def code(tmp_path: Path) -> Checkout:
     for path, text in files.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text)
-    return Checkout(tmp_path, (tmp_path / "src", tmp_path))
+    return ImportTree(tmp_path, (tmp_path / "src", tmp_path))
 
 
-def reached(code: Checkout, module: str) -> set[str]:
+def reached(code: ImportTree, module: str) -> set[str]:
     return {path.removeprefix("src/app/").removesuffix(".py") for path in closure(module, code).files}
 
 
-def test_everything_that_imports_reach_and_nothing_else(code: Checkout) -> None:
+def test_everything_that_imports_reach_and_nothing_else(code: ImportTree) -> None:
     assert reached(code, "app.steps") == {
         "__init__", "steps", "shapes", "late", "types_only", "deep/__init__", "deep/x", "up",
     }  # fmt: skip
 
 
-def test_a_literal_dynamic_import_is_followed(code: Checkout) -> None:
+def test_a_literal_dynamic_import_is_followed(code: ImportTree) -> None:
     assert "unrelated" in reached(code, "app.literal")
 
 
-def test_an_unknowable_import_reaches_the_whole_project(code: Checkout) -> None:
-    found = reached(code, "app.dynamic")
-    assert {"unrelated", "broken", "tools/beside"} <= found
-    assert not any("hidden" in path for path in found)
+def test_an_unknowable_import_reaches_the_whole_project(code: ImportTree) -> None:
+    reached_paths = reached(code, "app.dynamic")
+    assert {"unrelated", "broken", "tools/beside"} <= reached_paths
+    assert not any("hidden" in path for path in reached_paths)
 
 
-def test_a_star_import_takes_the_modules_of_the_package(code: Checkout) -> None:
+def test_a_star_import_takes_the_modules_of_the_package(code: ImportTree) -> None:
     assert "deep/x" in reached(code, "app.star")
 
 
-def test_a_module_with_a_syntax_error_counts_itself(code: Checkout) -> None:
+def test_a_module_with_a_syntax_error_counts_itself(code: ImportTree) -> None:
     assert reached(code, "app.broken") == {"__init__", "broken"}
 
 
-def test_an_installed_module_is_none_of_the_projects(code: Checkout) -> None:
-    assert closure("json", code) == Reach()
+def test_an_installed_module_is_none_of_the_projects(code: ImportTree) -> None:
+    assert closure("json", code) == ImportReach()
 
 
-def test_a_script_finds_modules_beside_it(code: Checkout) -> None:
+def test_a_script_finds_modules_beside_it(code: ImportTree) -> None:
     assert {*script_closure("tools/run.py", code).files} == {
         "tools/run.py", "tools/beside.py", "src/app/__init__.py", "src/app/up.py",
     }  # fmt: skip
@@ -135,7 +135,7 @@ PLAIN = {
 
 
 @pytest.fixture
-def plugged(tmp_path: Path) -> Checkout:
+def plugged(tmp_path: Path) -> ImportTree:
     files = {
         "src/proj/__init__.py": "", "src/proj/plug.py": "", "src/proj/table.json": "1", "src/proj/snippet.txt": "V = 1",
         "tools/calc.py": "import shared\nimport proj.plug\n", "tools/shared.py": "", "conf/settings.json": "{}",
@@ -143,34 +143,34 @@ def plugged(tmp_path: Path) -> Checkout:
     for path, text in files.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text)
-    return Checkout(tmp_path, (tmp_path / "src", tmp_path))
+    return ImportTree(tmp_path, (tmp_path / "src", tmp_path))
 
 
-def reach_of(code: Checkout, tmp_path: Path, text: str) -> Reach:
+def reach_of(code: ImportTree, tmp_path: Path, text: str) -> ImportReach:
     (tmp_path / "src/proj/steps.py").write_text(HEAD + text)
     return closure("proj.steps", code)
 
 
 @pytest.mark.parametrize("case", FOLLOWED)
-def test_what_the_text_tells_is_followed(plugged: Checkout, tmp_path: Path, case: str) -> None:
+def test_what_the_text_tells_is_followed(plugged: ImportTree, tmp_path: Path, case: str) -> None:
     text, expected = FOLLOWED[case]
-    found = reach_of(plugged, tmp_path, text)
-    assert expected in found.files
-    assert found.unknown == () or case == "a text that is run"
+    import_reach = reach_of(plugged, tmp_path, text)
+    assert expected in import_reach.files
+    assert import_reach.unknown == () or case == "a text that is run"
 
 
 @pytest.mark.parametrize("case", UNKNOWN)
 def test_what_it_does_not_tell_is_said_with_its_line_and_takes_every_module(
-    plugged: Checkout, tmp_path: Path, case: str
+    plugged: ImportTree, tmp_path: Path, case: str
 ) -> None:
-    found = reach_of(plugged, tmp_path, UNKNOWN[case])
-    assert found.unknown
-    assert found.unknown[0].startswith("src/proj/steps.py:")
-    assert {"src/proj/plug.py", "tools/calc.py"} <= found.files.keys()
+    import_reach = reach_of(plugged, tmp_path, UNKNOWN[case])
+    assert import_reach.unknown
+    assert import_reach.unknown[0].startswith("src/proj/steps.py:")
+    assert {"src/proj/plug.py", "tools/calc.py"} <= import_reach.files.keys()
 
 
 @pytest.mark.parametrize("case", PLAIN)
-def test_what_only_looks_like_it_reaches_nothing_more(plugged: Checkout, tmp_path: Path, case: str) -> None:
+def test_what_only_looks_like_it_reaches_nothing_more(plugged: ImportTree, tmp_path: Path, case: str) -> None:
     assert reach_of(plugged, tmp_path, PLAIN[case]) == reach_of(plugged, tmp_path, PLAIN[case])
-    found = reach_of(plugged, tmp_path, PLAIN[case])
-    assert (found.unknown, {*found.files}) == ((), {"src/proj/__init__.py", "src/proj/steps.py"})
+    import_reach = reach_of(plugged, tmp_path, PLAIN[case])
+    assert (import_reach.unknown, {*import_reach.files}) == ((), {"src/proj/__init__.py", "src/proj/steps.py"})

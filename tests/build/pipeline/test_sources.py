@@ -24,9 +24,9 @@ def test_a_file_inside_an_installed_package(project: Project, tmp_path: Path) ->
     (site / "somedata" / "data").mkdir(parents=True)
     (site / "somedata" / "data" / "a.csv").write_text("x\n1\n")
     project.environment = Environment(tmp_path / "env" / "bin" / "python", "e", reproducible=True)
-    found = snapshot(project, "package://somedata/data/a.csv")
-    assert (found.filename, found.kind) == ("a.csv", "file")  # type: ignore[attr-defined]
-    assert project.store.read_bytes(found.digest) == b"x\n1\n"  # type: ignore[attr-defined]
+    data_snapshot = snapshot(project, "package://somedata/data/a.csv")
+    assert (data_snapshot.filename, data_snapshot.kind) == ("a.csv", "file")  # type: ignore[attr-defined]
+    assert project.store.read_bytes(data_snapshot.digest) == b"x\n1\n"  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -112,14 +112,14 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(project: Project, mo
     put, changes = sources._put, iter([b"x\n22\n"])
 
     def put_and_change(*how: Any) -> Any:
-        found = put(*how)
+        put_result = put(*how)
         path.write_bytes(next(changes, path.read_bytes()))
-        return found
+        return put_result
 
     monkeypatch.setattr(sources, "_put", put_and_change)
     monkeypatch.setattr(sources, "_states", lambda file: iter([file.read_text()]))
-    found = snapshot(project, "file://a.csv")
-    assert project.store.read_bytes(found.digest) == b"x\n22\n"  # type: ignore[attr-defined]
+    data_snapshot = snapshot(project, "file://a.csv")
+    assert project.store.read_bytes(data_snapshot.digest) == b"x\n22\n"  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("name", ["with space/naïve file.csv", "50%20off.csv", 'o\'brien "q".v1.csv', "سرعة#1?.csv"])

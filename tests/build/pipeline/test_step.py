@@ -74,9 +74,9 @@ def test_tables_in_every_library(project: Project, raw: str, packing: str) -> No
         data={"raw": f"file://raw.{packing}"},
     )
     assert result.ok, result.steps
-    seen = project.value(result, "polars")
-    assert (seen["rows"], seen["type"]) == (4, "polars")
-    assert seen["missing"] == 1
+    table_facts = project.value(result, "polars")
+    assert (table_facts["rows"], table_facts["type"]) == (4, "polars")
+    assert table_facts["missing"] == 1
 
 
 def test_tables_pass_from_library_to_library(project: Project) -> None:

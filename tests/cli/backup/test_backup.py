@@ -50,20 +50,20 @@ def opened(home: Home) -> Platform:
 def platform(tmp_path: Path) -> Iterator[Platform]:
     """A home with a database that is open, keys, encrypted artifacts, a repository and scratch."""
     home = Home(tmp_path / "home", {}).prepare()
-    found = opened(home)
-    found.database.migrate()
-    with found.database.transaction() as session:
+    instance = opened(home)
+    instance.database.migrate()
+    with instance.database.transaction() as session:
         session.execute(
             text("INSERT INTO projects (name, repository, branch, created_at) VALUES ('p', '/r', 'main', 1)")
         )
-    assert home.token and found.keyring.trusted()
+    assert home.token and instance.keyring.trusted()
     for place in _PLACES:
         (home.root / place).parent.mkdir(parents=True, exist_ok=True)
         (home.root / place).write_bytes(place.encode())
     (home.root / "repos/p.git/hook").write_text("#!/bin/sh")
     (home.root / "repos/p.git/hook").chmod(0o755)
-    yield found
-    found.database.close()
+    yield instance
+    instance.database.close()
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def artifact(platform: Platform) -> Digest:
     return platform.store.put_bytes(ROWS).digest
 
 
-def made(platform: Platform, **how: bool) -> Path:
+def make_home(platform: Platform, **how: bool) -> Path:
     return back_up(platform.home, platform.home.root.parent / "b.tar", PHRASE, NOW, **how).file
 
 
@@ -80,10 +80,10 @@ def elsewhere(platform: Platform) -> Home:
 
 
 def test_a_restored_home_is_the_one_that_was_backed_up(platform: Platform, artifact: Digest) -> None:
-    file, home = made(platform, with_artifacts=True), elsewhere(platform)
+    file, home = make_home(platform, with_artifacts=True), elsewhere(platform)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    found = restore(home, file, PHRASE)
-    assert (found.made_at, found.objects_missing) == (NOW, 0)
+    restore_result = restore(home, file, PHRASE)
+    assert (restore_result.made_at, restore_result.objects_missing) == (NOW, 0)
     again = opened(home)
     assert again.store.read_bytes(artifact) == ROWS and home.token == platform.home.token
     assert again.keyring.trusted().keys() == platform.keyring.trusted().keys()
@@ -98,16 +98,16 @@ def test_a_restored_home_is_the_one_that_was_backed_up(platform: Platform, artif
 
 
 def test_without_artifacts_their_names_are_counted(platform: Platform, artifact: Digest) -> None:
-    file, home = made(platform), elsewhere(platform)
-    found = restore(home, file, PHRASE)
-    assert found.objects_missing >= 2 and not opened(home).store.has(artifact)
+    file, home = make_home(platform), elsewhere(platform)
+    restore_result = restore(home, file, PHRASE)
+    assert restore_result.objects_missing >= 2 and not opened(home).store.has(artifact)
     for part in ("blobs", "manifests"):
         (platform.home.root / "store" / part).rename(home.root / "store" / part)
     assert opened(home).store.read_bytes(artifact) == ROWS
 
 
 def test_nothing_in_a_backup_opens_anything_without_the_passphrase(platform: Platform, artifact: Digest) -> None:
-    content = made(platform, with_artifacts=True).read_bytes()
+    content = make_home(platform, with_artifacts=True).read_bytes()
     secrets = [path for path in platform.home.keys.iterdir() if path.suffix in (".pem", ".key")]
     for path in (*secrets, platform.home.root / "token"):
         assert path.read_bytes().strip() not in content, path
@@ -133,7 +133,7 @@ def test_a_backup_is_of_one_moment_while_others_write(platform: Platform) -> Non
 
     writer = threading.Thread(target=write)
     writer.start()
-    file = made(platform)
+    file = make_home(platform)
     stop.set()
     writer.join()
     home = elsewhere(platform)
@@ -179,7 +179,7 @@ def test_a_killed_backup_leaves_none_or_a_whole_one(platform: Platform, name: st
     killed(ends(archive, name, at), lambda: back_up(platform.home, file, PHRASE, NOW, with_artifacts=True))
     assert file.exists() == (name == "_sync_folder")  # after the link
     if not file.exists():
-        made(platform)
+        make_home(platform)
     restore(elsewhere(platform), file, PHRASE)
     assert not list(file.parent.glob(".falaj-backup-*")) or name == "_sync_folder"
 
@@ -188,7 +188,7 @@ def test_a_killed_backup_leaves_none_or_a_whole_one(platform: Platform, name: st
     ("name", "at"), [("_extract", 1), ("_extract", 5), ("_write", 2), ("_require_databases", 1), ("_sync", 1)]
 )
 def test_a_killed_restore_leaves_no_home(platform: Platform, name: str, at: int) -> None:
-    file, home = made(platform, with_artifacts=True), elsewhere(platform)
+    file, home = make_home(platform, with_artifacts=True), elsewhere(platform)
     killed(ends(restoration, name, at), lambda: restore(home, file, PHRASE))
     assert not home.root.exists()
     restore(home, file, PHRASE)
@@ -196,11 +196,11 @@ def test_a_killed_restore_leaves_no_home(platform: Platform, name: str, at: int)
 
 
 def test_a_home_that_is_there_stays_as_it_is(platform: Platform) -> None:
-    file = made(platform)
+    file = make_home(platform)
     with pytest.raises(BackupPlaceError):
         restore(platform.home, file, PHRASE)
     with pytest.raises(BackupPlaceError, match="already"):
-        made(platform)
+        make_home(platform)
     empty = elsewhere(platform)
     empty.root.mkdir()
     restore(empty, file, PHRASE)
@@ -210,12 +210,12 @@ def test_a_home_that_is_there_stays_as_it_is(platform: Platform) -> None:
 def test_another_passphrase_restores_nothing(platform: Platform, passphrase: str) -> None:
     home = elsewhere(platform)
     with pytest.raises((BackupDamagedError, UsageError), match="passphrase"):
-        restore(home, made(platform), passphrase)
+        restore(home, make_home(platform), passphrase)
     assert not home.root.exists()
 
 
 def test_no_damaged_byte_and_no_missing_end_is_restored(platform: Platform) -> None:
-    file, home = made(platform), elsewhere(platform)
+    file, home = make_home(platform), elsewhere(platform)
     whole = file.read_bytes()
     with tarfile.open(file) as tar:
         contents = [info.offset_data + info.size // 2 for info in tar if info.size]
@@ -234,7 +234,7 @@ def test_a_newer_schema_or_format_is_not_restored(platform: Platform, monkeypatc
     with sqlite3.connect(platform.home.root / "falaj.db") as database:
         database.execute("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(BackupDamagedError, match="9999"):
-        restore(elsewhere(platform), made(platform), PHRASE)
+        restore(elsewhere(platform), make_home(platform), PHRASE)
     monkeypatch.setattr(archive, "FORMAT", "falaj-backup/2")
     file = back_up(platform.home, platform.home.root.parent / "c.tar", PHRASE, NOW).file
     with pytest.raises(BackupDamagedError, match="falaj-backup/2"):
@@ -248,13 +248,13 @@ def test_a_name_that_leads_outside_is_no_file_of_a_home(tmp_path: Path) -> None:
 
 
 def test_what_is_elsewhere_is_backed_up_elsewhere(tmp_path: Path) -> None:
-    for given in ({"FALAJ_DATABASE_URL": "postgresql+psycopg://h/d"}, {"FALAJ_STORE": "s3://bucket/x"}):
+    for env_settings in ({"FALAJ_DATABASE_URL": "postgresql+psycopg://h/d"}, {"FALAJ_STORE": "s3://bucket/x"}):
         with pytest.raises(NotEmbeddedError):
-            back_up(Home(tmp_path, given), tmp_path / "b", PHRASE, NOW)
+            back_up(Home(tmp_path, env_settings), tmp_path / "b", PHRASE, NOW)
 
 
 def test_the_list_of_members_is_readable_without_the_passphrase(platform: Platform) -> None:
-    with tarfile.open(made(platform)) as tar:
+    with tarfile.open(make_home(platform)) as tar:
         manifest = json.load(tar.extractfile("manifest.json"))  # type: ignore[arg-type]
     assert manifest["format"] == "falaj-backup/1" and "home/falaj.db" in manifest["members"]
     assert not any("keys/" in name for name in manifest["members"])

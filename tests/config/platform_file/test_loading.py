@@ -10,7 +10,6 @@ import pytest
 from jsonschema_rs import Draft202012Validator
 
 from falaj.config import Issue
-from falaj.config.document import read_document
 from falaj.config.platform_file import (
     PlatformFileError,
     load_platform,
@@ -18,8 +17,9 @@ from falaj.config.platform_file import (
     platform_json_schema,
     platform_reference_page,
 )
-from falaj.config.platform_file.reference import EXAMPLE
+from falaj.config.platform_file.schema_reference import EXAMPLE
 from falaj.config.platform_spec import BindingSpec, PlatformSpec, WindowSpec, default_approvals
+from falaj.config.yaml_reader import read_document
 
 Issues = Callable[..., tuple[Issue, ...]]
 
@@ -64,13 +64,13 @@ def test_every_key_becomes_its_unit() -> None:
 
 
 def test_who_is_told_of_what() -> None:
-    (told,) = parsed(EXAMPLE).notifications
-    assert (told.secret, told.allow_private) == ("TICKETS_KEY", False)
-    assert told.wants("change.admitted") and told.wants("rollout.paused")
-    assert not told.wants("changes.x") and not told.wants("run.ended")
+    (notification,) = parsed(EXAMPLE).notifications
+    assert (notification.secret, notification.allow_private) == ("TICKETS_KEY", False)
+    assert notification.wants("change.admitted") and notification.wants("rollout.paused")
+    assert not notification.wants("changes.x") and not notification.wants("run.ended")
     own = "notifications: [{url: 'http://10.0.0.7:8080/x', events: [run.ended], secret: K, allow_private: true}]"
     (inner,) = parsed(own).notifications
-    assert inner.wants("run.ended") and not inner.wants("run.started") and inner.id != told.id
+    assert inner.wants("run.ended") and not inner.wants("run.started") and inner.id != notification.id
 
 
 def test_an_address_is_told_once() -> None:
@@ -88,9 +88,9 @@ def test_what_is_not_said_has_the_embedded_defaults() -> None:
     ("rungs", "normal"), [(1, [0]), (2, [0, 2]), (3, [0, 0, 2]), (4, [0, 0, 1, 2]), (5, [0, 0, 0, 1, 2])]
 )
 def test_the_top_of_any_ladder_needs_two_people(rungs: int, normal: list[int]) -> None:
-    found = [default_approvals(place, rungs) for place in range(rungs)]
-    assert [each["normal"] for each in found] == normal
-    assert [each["emergency"] for each in found] == [2 if count else 0 for count in normal]
+    rung_approvals = [default_approvals(place, rungs) for place in range(rungs)]
+    assert [each["normal"] for each in rung_approvals] == normal
+    assert [each["emergency"] for each in rung_approvals] == [2 if count else 0 for count in normal]
 
 
 def test_rank_below_skips_numbers_that_nobody_has() -> None:
@@ -156,10 +156,10 @@ CASES = [
 def test_a_mistake_is_named_where_it_stands(
     issues: Issues, old: str, new: str, field: str, message: str, suggestion: str | None
 ) -> None:
-    found = issues((old, new))
-    assert [issue.field for issue in found] == [field]
-    assert message in found[0].message
-    assert found[0].suggestion == suggestion
+    problems = issues((old, new))
+    assert [issue.field for issue in problems] == [field]
+    assert message in problems[0].message
+    assert problems[0].suggestion == suggestion
 
 
 def test_a_mistake_says_line_and_column() -> None:

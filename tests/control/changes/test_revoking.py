@@ -7,19 +7,18 @@ from collections.abc import Callable
 import pytest
 
 from falaj.api.controller import Controller
-from falaj.control import changes
-from falaj.control import releases as release
+from falaj.control import changes, releases
 from falaj.control.releases.lifecycle import DeploymentState
 from falaj.core.errors import ConflictError
 from falaj.storage import ProcessRow, ReleaseRow
-from tests.control.changes.test_rollouts import canary_in, rolling, row_of, told
+from tests.control.changes.test_rollouts import canary_in, report_rollout, rolling, row_of
 from tests.control.releases.scene import MODEL, WORKER, Scene
 
 
-def revoke(scene: Scene, made: ReleaseRow) -> None:
-    manager = scene.person(f"manager{made.number}", "release-manager")
+def revoke(scene: Scene, release_row: ReleaseRow) -> None:
+    manager = scene.person(f"manager{release_row.number}", "release-manager")
     with scene.platform.database.transaction() as session:
-        changes.revoke(scene.platform.turn(session), manager, f"{MODEL}@{made.number}", "label leak")
+        changes.revoke(scene.platform.turn(session), manager, f"{MODEL}@{release_row.number}", "label leak")
 
 
 def deployments(scene: Scene, change_id: str) -> list[str]:
@@ -31,28 +30,28 @@ def deployments(scene: Scene, change_id: str) -> list[str]:
 def rollout(scene: Scene) -> tuple[str, str]:
     """The state of the newest rollout and why."""
     with scene.platform.database.reading() as session:
-        known = changes.rollouts(session)[0]
-        return known.state, known.report["reason"]
+        rollout_status = changes.rollouts(session)[0]
+        return rollout_status.state, rollout_status.report["reason"]
 
 
 def test_what_was_admitted_and_not_yet_pointed_at_never_comes(scene: Scene) -> None:
-    made, omar = scene.release(), scene.person("omar", "ml-engineer")
-    asked = scene.request(omar, made, "dev")
+    release_row, omar = scene.release(), scene.person("omar", "ml-engineer")
+    change_row = scene.request(omar, release_row, "dev")
     assert Controller(scene.platform, "test").advance_change()
-    assert scene.change(asked.id).state == "deploying"
-    revoke(scene, made)
-    scene.deployed(asked.id)
+    assert scene.change(change_row.id).state == "deploying"
+    revoke(scene, release_row)
+    scene.deployed(change_row.id)
     assert scene.serving("dev") is None
-    assert scene.change(asked.id).state == "failed"
-    assert scene.change(asked.id).data["ended_because"] == "release 1 was revoked: label leak"
-    assert deployments(scene, asked.id) == [DeploymentState.SUPERSEDED]
+    assert scene.change(change_row.id).state == "failed"
+    assert scene.change(change_row.id).data["ended_because"] == "release 1 was revoked: label leak"
+    assert deployments(scene, change_row.id) == [DeploymentState.SUPERSEDED]
 
 
 def test_a_candidate_gives_way_to_the_stable_release(scene: Scene) -> None:
     first, second, _ = rolling(scene)
     revoke(scene, second)
-    assert [(arm.release, arm.role) for arm in release.arms_of(row_of(scene))] == [(first.number, "primary")]
-    assert scene.change(scene.asked).state == "failed"  # type: ignore[attr-defined]
+    assert [(arm.release, arm.role) for arm in releases.arms_of(row_of(scene))] == [(first.number, "primary")]
+    assert scene.change(scene.change_id).state == "failed"  # type: ignore[attr-defined]
     scene.report()
     assert (scene.serving("dev"), scene.state(second), scene.state(first)) == (1, "revoked", "live")
     assert rollout(scene) == ("aborted", "release 2 was revoked: label leak")
@@ -61,10 +60,10 @@ def test_a_candidate_gives_way_to_the_stable_release(scene: Scene) -> None:
 def test_without_its_stable_release_a_candidate_goes_on_alone(scene: Scene) -> None:
     first, second, _ = rolling(scene)
     revoke(scene, first)
-    assert [(arm.release, arm.role) for arm in release.arms_of(row_of(scene))] == [(second.number, "primary")]
-    assert release.rollouts_of(row_of(scene)) == []
+    assert [(arm.release, arm.role) for arm in releases.arms_of(row_of(scene))] == [(second.number, "primary")]
+    assert releases.rollouts_of(row_of(scene)) == []
     scene.report()
-    assert scene.change(scene.asked).state == "done"  # type: ignore[attr-defined]
+    assert scene.change(scene.change_id).state == "done"  # type: ignore[attr-defined]
     assert (scene.serving("dev"), scene.state(first), scene.state(second)) == (2, "revoked", "live")
     assert rollout(scene) == ("succeeded", "the release that it was compared with was revoked")
 
@@ -87,8 +86,8 @@ def test_a_challenger_is_dropped(scene: Scene) -> None:
     scene.work()
     revoke(scene, second)
     with scene.platform.database.reading() as session:
-        [row] = release.endpoints_of(session, MODEL, "test")
-        assert [arm.release for arm in release.arms_of(row)] == [1]
+        [row] = releases.endpoints_of(session, MODEL, "test")
+        assert [arm.release for arm in releases.arms_of(row)] == [1]
 
 
 def test_a_later_location_of_a_wave_never_gets_it(scene: Scene) -> None:
@@ -99,24 +98,24 @@ def test_a_later_location_of_a_wave_never_gets_it(scene: Scene) -> None:
     scene.report()
     second = scene.release()
     with scene.platform.database.transaction() as session:
-        asked = changes.request_automatic(scene.platform.turn(session), WORKER, second, "dev").id
+        change_id = changes.request_automatic(scene.platform.turn(session), WORKER, second, "dev").id
     scene.work()
-    told(scene, "succeeded", "ready")
+    report_rollout(scene, "succeeded", "ready")
     revoke(scene, second)
     scene.wait(61)
-    scene.deployed(asked)
+    scene.deployed(change_id)
     assert (row_of(scene).release, row_of(scene, "edge").release) == (1, 1)
-    assert deployments(scene, asked) == [DeploymentState.LIVE, DeploymentState.SUPERSEDED]
+    assert deployments(scene, change_id) == [DeploymentState.LIVE, DeploymentState.SUPERSEDED]
 
 
 @pytest.mark.parametrize("end", [changes.archive, changes.retire])
 def test_what_is_being_deployed_is_not_put_away(scene: Scene, end: Callable[..., ReleaseRow]) -> None:
-    made, omar = scene.release(), scene.person("omar", "release-manager", "ml-engineer")
-    asked = scene.request(omar, made, "dev")
+    release_row, omar = scene.release(), scene.person("omar", "release-manager", "ml-engineer")
+    change_row = scene.request(omar, release_row, "dev")
     assert Controller(scene.platform, "test").advance_change()
     with (
         pytest.raises(ConflictError, match="is being deployed to dev"),
         scene.platform.database.transaction() as session,
     ):
         end(scene.platform.turn(session), omar, f"{MODEL}@1", "old")
-    assert scene.deployed(asked.id).state == "done"
+    assert scene.deployed(change_row.id).state == "done"

@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 
 from falaj.config.platform_spec import LocationSpec, PlatformSpec
-from falaj.control import changes
-from falaj.control import releases as release
-from falaj.control.changes.carrying_out import ADMISSION_LIFE_S
-from falaj.control.releases import captured
+from falaj.control import changes, releases
+from falaj.control.changes.implementation import ADMISSION_LIFE_S
+from falaj.control.releases import regression_gates
 from falaj.core.errors import ConflictError, NotFoundError, UsageError
 from falaj.statistics.rollout import Command
 from falaj.storage import EndpointRow, EvidenceRow, ReleaseRow
@@ -35,7 +34,9 @@ def canary_in(scene: Scene, environment: str, **more: Any) -> None:
     scene.settle(replace(spec, environments=environments, locations={**spec.locations, **locations}))
 
 
-def told(scene: Scene, state: str, endpoint_state: str = "rolling", location: str = "local", **more: Any) -> None:
+def report_rollout(
+    scene: Scene, state: str, endpoint_state: str = "rolling", location: str = "local", **more: Any
+) -> None:
     """The agent of a location reports the rollout in dev."""
     with scene.platform.database.transaction() as session:
         row = session.get_one(EndpointRow, (location, "dev", MODEL))
@@ -44,14 +45,14 @@ def told(scene: Scene, state: str, endpoint_state: str = "rolling", location: st
             "id": plan["id"], "strategy": plan["strategy"], "candidate": plan["candidate"], "stable": plan["stable"],
             "state": state, "reason": "because", "culprits": [], "plan": plan, "trajectory": [], "requests": {}, **more,
         }  # fmt: skip
-        said = {
+        endpoint_report = {
             "endpoint": f"dev/{MODEL}", "release": row.release, "state": endpoint_state, "message": "because",
             "rollouts": [record],
         }  # fmt: skip
-        settled = release.observe(session, scene.platform.processes, location, [said], scene.now)
+        settled = releases.observe(session, scene.platform.processes, location, [endpoint_report], scene.now)
     for change in settled:
         with scene.platform.database.transaction() as session:
-            changes.conclude(scene.platform.turn(session), change)
+            changes.complete_change(scene.platform.turn(session), change)
     scene.work()
 
 
@@ -62,12 +63,12 @@ def rolling(scene: Scene, **more: Any) -> tuple[ReleaseRow, ReleaseRow, str]:
     scene.to_dev(first)
     second = scene.release()
     with scene.platform.database.transaction() as session:
-        scene.asked = changes.request_automatic(scene.platform.turn(session), _WORKER, second, "dev").id  # type: ignore[attr-defined]
+        scene.change_id = changes.request_automatic(scene.platform.turn(session), _WORKER, second, "dev").id  # type: ignore[attr-defined]
     scene.work()
-    told(scene, "stepping")
+    report_rollout(scene, "stepping")
     with scene.platform.database.reading() as session:
-        [known] = changes.rollouts(session)
-        return first, second, known.process.id
+        [rollout_status] = changes.rollouts(session)
+        return first, second, rollout_status.process.id
 
 
 def row_of(scene: Scene, location: str = "local") -> EndpointRow:
@@ -78,34 +79,34 @@ def row_of(scene: Scene, location: str = "local") -> EndpointRow:
 def test_a_candidate_beside_a_stable_release_is_two_arms_until_it_has_succeeded(scene: Scene) -> None:
     _, second, rollout = rolling(scene)
     row = row_of(scene)
-    assert [(arm.release, arm.role) for arm in release.arms_of(row)] == [(2, "primary"), (1, "stable")]
-    [wish] = release.rollouts_of(row)
-    assert (wish["plan"]["steps"], wish["plan"]["id"]) == ([500, 5000], rollout)
-    assert scene.change(scene.asked).state == "deploying"  # type: ignore[attr-defined]
-    told(scene, "succeeded", "ready")
+    assert [(arm.release, arm.role) for arm in releases.arms_of(row)] == [(2, "primary"), (1, "stable")]
+    [desired_rollout] = releases.rollouts_of(row)
+    assert (desired_rollout["plan"]["steps"], desired_rollout["plan"]["id"]) == ([500, 5000], rollout)
+    assert scene.change(scene.change_id).state == "deploying"  # type: ignore[attr-defined]
+    report_rollout(scene, "succeeded", "ready")
     row = row_of(scene)
-    assert [(arm.release, arm.role) for arm in release.arms_of(row)] == [(2, "primary")]
-    assert release.rollouts_of(row) == []
-    assert (scene.change(scene.asked).state, scene.state(second)) == ("done", "live")  # type: ignore[attr-defined]
+    assert [(arm.release, arm.role) for arm in releases.arms_of(row)] == [(2, "primary")]
+    assert releases.rollouts_of(row) == []
+    assert (scene.change(scene.change_id).state, scene.state(second)) == ("done", "live")  # type: ignore[attr-defined]
 
 
 def test_a_rollback_brings_the_stable_release_back_and_signs_why(scene: Scene) -> None:
     first, second, rollout = rolling(scene)
-    told(scene, "rolled_back", "failed", culprits=["brier"], reason="after 412 candidate requests: brier")
+    report_rollout(scene, "rolled_back", "failed", culprits=["brier"], reason="after 412 candidate requests: brier")
     assert (scene.serving("dev"), row_of(scene).plan["digest"]) == (1, first.digest)
-    change = scene.change(scene.asked)  # type: ignore[attr-defined]
+    change = scene.change(scene.change_id)  # type: ignore[attr-defined]
     assert (change.state, scene.state(second)) == ("failed", "verified")
     with scene.platform.database.reading() as session:
         rows = session.query(EvidenceRow).where(EvidenceRow.predicate_type == ROLLOUT).all()
         [envelope] = [row.envelope for row in rows]
-        [known] = changes.rollouts(session)
+        [rollout_status] = changes.rollouts(session)
         shown = audit.proofs_for(session, [envelope], audit.newest_checkpoint(session) or "")
     assert envelope_digest(envelope) in json.dumps(shown), "locations ask for proofs from the newest checkpoint"
     statement = verify_envelope(envelope, scene.platform.keyring.trusted(), where="rollout")
     assert statement.predicate["decision"] == "rolled_back"
     assert statement.predicate["culprits"] == ["brier"]
     assert statement.is_about(second.digest)
-    assert (known.process.id, known.state) == (rollout, "rolled_back")
+    assert (rollout_status.process.id, rollout_status.state) == (rollout, "rolled_back")
 
 
 def test_the_next_candidate_is_compared_with_what_was_proven(scene: Scene) -> None:
@@ -115,10 +116,10 @@ def test_the_next_candidate_is_compared_with_what_was_proven(scene: Scene) -> No
     with scene.platform.database.transaction() as session:
         changes.request_automatic(scene.platform.turn(session), _WORKER, third, "dev")
     scene.work()
-    assert [(arm.release, arm.role) for arm in release.arms_of(row_of(scene))] == [(3, "primary"), (1, "stable")]
+    assert [(arm.release, arm.role) for arm in releases.arms_of(row_of(scene))] == [(3, "primary"), (1, "stable")]
     with scene.platform.database.reading() as session:
-        found = [(each.state, each.report.get("reason")) for each in changes.rollouts(session)]
-    assert found == [("pending", None), ("aborted", "another release came in")]
+        rollout_states = [(each.state, each.report.get("reason")) for each in changes.rollouts(session)]
+    assert rollout_states == [("pending", None), ("aborted", "another release came in")]
 
 
 def test_locations_follow_each_other_and_one_that_rolls_back_takes_the_others_along(scene: Scene) -> None:
@@ -128,27 +129,27 @@ def test_locations_follow_each_other_and_one_that_rolls_back_takes_the_others_al
     assert scene.deployed(first.id).state == "done"
     second = scene.release()
     with scene.platform.database.transaction() as session:
-        asked = changes.request_automatic(scene.platform.turn(session), _WORKER, second, "dev").id
+        change_id = changes.request_automatic(scene.platform.turn(session), _WORKER, second, "dev").id
     scene.work()
     assert (row_of(scene).release, row_of(scene, "edge").release) == (2, 1), "the edge waits for the first location"
-    told(scene, "stepping")
-    told(scene, "succeeded", "ready")
+    report_rollout(scene, "stepping")
+    report_rollout(scene, "succeeded", "ready")
     scene.wait(30)
     scene.work()
     assert row_of(scene, "edge").release == 1, "the bake time is not over"
     scene.wait(31)
     scene.work()
     assert row_of(scene, "edge").release == 2
-    told(scene, "rolled_back", "failed", location="edge")
+    report_rollout(scene, "rolled_back", "failed", location="edge")
     assert (row_of(scene).release, row_of(scene, "edge").release) == (1, 1)
-    assert scene.change(asked).state == "failed"
+    assert scene.change(change_id).state == "failed"
 
 
 def test_people_steer_it_and_the_evidence_is_not_spared_by_whoever_asked(scene: Scene) -> None:
     _, _, rollout = rolling(scene)
     omar, rania = scene.person("omar", "ml-engineer"), scene.person("rania", "release-manager")
     sara = scene.person("sara", "data-scientist")
-    told(scene, "stepping")
+    report_rollout(scene, "stepping")
 
     def steer(who: Any, command: Command) -> None:
         with scene.platform.database.transaction() as session:
@@ -164,7 +165,7 @@ def test_people_steer_it_and_the_evidence_is_not_spared_by_whoever_asked(scene: 
     steer(rania, Command.SKIP)
     with pytest.raises(NotFoundError), scene.platform.database.transaction() as session:
         changes.steer(scene.platform.turn(session), omar, "nothing", Command.PAUSE, "")
-    told(scene, "succeeded", "ready")
+    report_rollout(scene, "succeeded", "ready")
     with pytest.raises(ConflictError, match="nothing more"):
         steer(omar, Command.ABORT)
 
@@ -173,15 +174,15 @@ def test_who_asked_for_a_change_may_not_skip_its_evidence(scene: Scene) -> None:
     rania = scene.person("rania", "release-manager")
     canary_in(scene, "test")
     first, second = scene.release(), scene.release()
-    for made in (first, second):
-        scene.to_dev(made)
+    for release_row in (first, second):
+        scene.to_dev(release_row)
     scene.promoted(rania, first, "test")
     scene.request(rania, second, "test")
     scene.work()
     with scene.platform.database.reading() as session:
-        [known] = changes.rollouts(session, f"test/{MODEL}")
+        [rollout_status] = changes.rollouts(session, f"test/{MODEL}")
     with pytest.raises(ForbiddenError, match="sod-self-override"), scene.platform.database.transaction() as session:
-        changes.steer(scene.platform.turn(session), rania, known.process.id, Command.PROMOTE, "")
+        changes.steer(scene.platform.turn(session), rania, rollout_status.process.id, Command.PROMOTE, "")
 
 
 def test_every_release_of_a_long_rollout_stays_admitted(scene: Scene) -> None:
@@ -198,13 +199,13 @@ def test_every_release_of_a_long_rollout_stays_admitted(scene: Scene) -> None:
 
 def test_emergencies_and_rollbacks_come_in_at_once(scene: Scene) -> None:
     rolling(scene)
-    told(scene, "succeeded", "ready")
+    report_rollout(scene, "succeeded", "ready")
     omar = scene.person("omar", "ml-engineer")
     with scene.platform.database.transaction() as session:
         changes.roll_back(scene.platform.turn(session), omar, "dev", MODEL, "bad")
     scene.work()
     assert scene.serving("dev") == 1
-    assert release.rollouts_of(row_of(scene)) == []
+    assert releases.rollouts_of(row_of(scene)) == []
 
 
 def test_a_challenger_is_compared_and_never_becomes_what_serves(scene: Scene) -> None:
@@ -213,31 +214,37 @@ def test_a_challenger_is_compared_and_never_becomes_what_serves(scene: Scene) ->
     scene.to_dev(first)
     scene.to_dev(second)
     scene.promoted(omar, first, "test")
-    asked = scene.request(omar, second, "test", challenge=True)
+    change_row = scene.request(omar, second, "test", challenge=True)
     scene.work()
     with scene.platform.database.transaction() as session:
         row = session.get_one(EndpointRow, ("local", "test", MODEL))
-        assert [(arm.release, arm.role) for arm in release.arms_of(row)] == [(1, "primary"), (2, "challenger")]
-        [wish] = release.rollouts_of(row)
-        record = {"id": wish["plan"]["id"], "strategy": "challenger", "candidate": 2, "stable": 1, "plan": wish["plan"]}
+        assert [(arm.release, arm.role) for arm in releases.arms_of(row)] == [(1, "primary"), (2, "challenger")]
+        [desired_rollout] = releases.rollouts_of(row)
+        record = {
+            "id": desired_rollout["plan"]["id"],
+            "strategy": "challenger",
+            "candidate": 2,
+            "stable": 1,
+            "plan": desired_rollout["plan"],
+        }
         for state in ("shadowing", "aborted"):
-            said = {
+            report = {
                 "endpoint": f"test/{MODEL}", "release": 1, "state": "ready", "message": "",
                 "rollouts": [{**record, "state": state, "reason": "seen enough"}],
             }  # fmt: skip
-            for change in release.observe(session, scene.platform.processes, "local", [said], scene.now):
-                changes.conclude(scene.platform.turn(session), change)
-        assert [arm.release for arm in release.arms_of(row)] == [1]
+            for change in releases.observe(session, scene.platform.processes, "local", [report], scene.now):
+                changes.complete_change(scene.platform.turn(session), change)
+        assert [arm.release for arm in releases.arms_of(row)] == [1]
         [signed] = session.query(EvidenceRow).where(EvidenceRow.predicate_type == ROLLOUT).all()
-        said = verify_envelope(signed.envelope, scene.platform.keyring.trusted(), where="rollout").predicate
-        assert (said["decision"], said["release"], said["stable"]) == ("aborted", 2, 1)
-    assert scene.change(asked.id).state == "done"
+        report = verify_envelope(signed.envelope, scene.platform.keyring.trusted(), where="rollout").predicate
+        assert (report["decision"], report["release"], report["stable"]) == ("aborted", 2, 1)
+    assert scene.change(change_row.id).state == "done"
     assert scene.serving("test") == 1
 
 
-@pytest.mark.parametrize(("jurisdiction", "wanted"), [("AE", "rows"), ("SA", "summary")])
+@pytest.mark.parametrize(("jurisdiction", "expected"), [("AE", "rows"), ("SA", "summary")])
 def test_rows_come_from_a_location_under_the_law_of_the_platform_alone(
-    scene: Scene, jurisdiction: str, wanted: str
+    scene: Scene, jurisdiction: str, expected: str
 ) -> None:
     scene.to_dev(scene.release())
     spec = PlatformSpec.default()
@@ -251,11 +258,11 @@ def test_rows_come_from_a_location_under_the_law_of_the_platform_alone(
             entity={"jurisdiction": "AE"},
         )
     )
-    made = scene.release()
+    release_row = scene.release()
     with scene.platform.database.transaction() as session:
-        changes.request_automatic(scene.platform.turn(session), _WORKER, made, "dev")
+        changes.request_automatic(scene.platform.turn(session), _WORKER, release_row, "dev")
     scene.work()
-    assert release.rollouts_of(row_of(scene))[0]["plan"]["capture"] == wanted
+    assert releases.rollouts_of(row_of(scene))[0]["plan"]["capture"] == expected
 
 
 CAPTURED = {
@@ -267,9 +274,9 @@ CAPTURED = {
 def capture(scene: Scene) -> str:
     _, second, rollout = rolling(scene)
     with scene.platform.database.transaction() as session:
-        made = session.get_one(ReleaseRow, (MODEL, second.number))
-        made.data = {**made.data, "label": {"label": "late"}}
-    told(scene, "rolled_back", "failed", captured=CAPTURED)
+        release_row = session.get_one(ReleaseRow, (MODEL, second.number))
+        release_row.data = {**release_row.data, "label": {"label": "late"}}
+    report_rollout(scene, "rolled_back", "failed", captured=CAPTURED)
     controller = _controller(scene)
     controller.advance_outbox()
     return rollout
@@ -285,19 +292,19 @@ def test_what_a_candidate_failed_on_becomes_a_gate_that_a_person_accepts(scene: 
     gate_id = capture(scene)
     rania, omar = scene.person("rania", "release-manager"), scene.person("omar", "ml-engineer")
     with scene.platform.database.transaction() as session:
-        row = captured.gate(session, gate_id)
+        row = regression_gates.gate(session, gate_id)
         assert (row.state, row.metric, row.limit, row.data["rows"]) == ("proposed", "brier", 0.21, 40)
         text = scene.platform.store.read_bytes(row.digest, "rows.csv").decode()
         assert text.splitlines()[:2] == ["carrier,distance,late", "EV,500.0,1"]
         with pytest.raises(ForbiddenError):
-            captured.decide(session, omar, gate_id, "accept", "", scene.now)
-        captured.decide(session, rania, gate_id, "accept", "", scene.now)
-        assert [each.id for each in captured.gates(session, MODEL, "accepted")] == [gate_id]
+            regression_gates.decide(session, omar, gate_id, "accept", "", scene.now)
+        regression_gates.decide(session, rania, gate_id, "accept", "", scene.now)
+        assert [each.id for each in regression_gates.gates(session, MODEL, "accepted")] == [gate_id]
         with pytest.raises(ConflictError, match="is accepted, not proposed"):
-            captured.decide(session, rania, gate_id, "reject", "no", scene.now)
+            regression_gates.decide(session, rania, gate_id, "reject", "no", scene.now)
         with pytest.raises(UsageError, match="needs a reason"):
-            captured.decide(session, rania, gate_id, "retire", " ", scene.now)
-        captured.decide(session, rania, gate_id, "retire", "the carrier is gone", scene.now)
+            regression_gates.decide(session, rania, gate_id, "retire", " ", scene.now)
+        regression_gates.decide(session, rania, gate_id, "retire", "the carrier is gone", scene.now)
     assert "captured" not in row_of(scene).status["rollouts"][0], "rows are kept as a snapshot, and nowhere else"
 
 
@@ -305,13 +312,13 @@ def test_a_capture_that_is_reported_again_is_one_gate(scene: Scene) -> None:
     capture(scene)
     _controller(scene).advance_outbox()
     with scene.platform.database.reading() as session:
-        assert len(captured.gates(session)) == 1
+        assert len(regression_gates.gates(session)) == 1
 
 
 def test_rows_that_must_stay_leave_a_gate_without_rows(scene: Scene) -> None:
     _, _, rollout = rolling(scene)
-    told(scene, "rolled_back", "failed", captured={**CAPTURED, "rows": [], "labels": []})
+    report_rollout(scene, "rolled_back", "failed", captured={**CAPTURED, "rows": [], "labels": []})
     _controller(scene).advance_outbox()
     with scene.platform.database.reading() as session:
-        row = captured.gate(session, rollout)
+        row = regression_gates.gate(session, rollout)
         assert (row.digest, row.data["rows"], row.predicate) == ("", 0, 'carrier == "EV"')

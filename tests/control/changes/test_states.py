@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 from falaj.control.changes.risk import RiskFactors, risk_of
 from falaj.control.changes.states import EVENTS, OPEN, PASSED, ChangeState, transition
 from falaj.control.releases.states import MOVES, WITHDRAWN, ReleaseState, move
-from falaj.storage.durable import Event, IllegalTransitionError
+from falaj.storage.durable import IllegalTransitionError, ProcessEvent
 
 DATA = {"kind": "normal", "quorum": 1, "expires_at": 900.0, "review_within_s": 60.0}
 
 
 def walk(*events: str, **data: Any) -> str:
-    state, held = str(ChangeState.REQUESTED), {**DATA, **data}
+    state, process_data = str(ChangeState.REQUESTED), {**DATA, **data}
     for name in events:
-        step = transition(state, held, Event(name, {"at": 500.0, "reason": "r"}), 100.0)
-        state, held = step.state, dict(step.data or held)
+        step = transition(state, process_data, ProcessEvent(name, {"at": 500.0, "reason": "r"}), 100.0)
+        state, process_data = step.state, dict(step.data or process_data)
     return state
 
 
@@ -45,7 +45,7 @@ def test_nothing_is_deployed_that_was_not_approved_and_what_ended_stays_ended(
     state, data, past = str(ChangeState.REQUESTED), {**DATA, "kind": kind, "quorum": quorum}, []
     for name in events:
         try:
-            step = transition(state, data, Event(name, {"at": 500.0, "reason": "r"}), 100.0)
+            step = transition(state, data, ProcessEvent(name, {"at": 500.0, "reason": "r"}), 100.0)
         except IllegalTransitionError:
             continue
         past.append(name)
@@ -58,9 +58,9 @@ def test_nothing_is_deployed_that_was_not_approved_and_what_ended_stays_ended(
 
 
 def test_waiting_has_an_end() -> None:
-    assert transition("requested", DATA, Event("submitted"), 1.0).wake_at == 900.0
-    assert transition("approved", DATA, Event("scheduled", {"at": 950.0}), 1.0).wake_at == 900.0
-    assert transition("deploying", {**DATA, "kind": "emergency"}, Event("deployed"), 1.0).wake_at == 61.0
+    assert transition("requested", DATA, ProcessEvent("submitted"), 1.0).wake_at == 900.0
+    assert transition("approved", DATA, ProcessEvent("scheduled", {"at": 950.0}), 1.0).wake_at == 900.0
+    assert transition("deploying", {**DATA, "kind": "emergency"}, ProcessEvent("deployed"), 1.0).wake_at == 61.0
 
 
 @given(st.lists(st.sampled_from(sorted(MOVES)), max_size=12))

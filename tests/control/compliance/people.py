@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from falaj.api.platform import Platform
-from falaj.control import compliance as privacy
-from falaj.control.compliance import Label, Searched, Taken
+from falaj.control import compliance
+from falaj.control.compliance import DataClassification, Searched, SourceReading
 from falaj.storage import ProjectRow, ReleaseRow, RunRow
 from falaj.supply_chain.artifacts import Digest
 from falaj.trust import lineage
@@ -14,42 +14,46 @@ from falaj.trust.lineage import Edge, Node
 from tests.owners import own
 
 ROWS = "customer;city;late\nA-17;Dubai;1\nB-23;Sharjah;0\n A-17 ;Dubai;0\n"
-LABEL = Label("customers", "personal", "general", "AE", "customer")
+LABEL = DataClassification("customers", "personal", "general", "AE", "customer")
 
 
-def snapshot(platform: Platform, text: str = ROWS, name: str = "customers.csv", label: Label = LABEL) -> Taken:
+def snapshot(
+    platform: Platform, text: str = ROWS, name: str = "customers.csv", label: DataClassification = LABEL
+) -> SourceReading:
     """A file in the store, as a run read it."""
     digest = platform.store.put_bytes(text.encode()).digest
-    return Taken(str(digest), f"churn/{label.name}", name, label)
+    return SourceReading(str(digest), f"churn/{label.name}", name, label)
 
 
-def learned(platform: Platform, *taken: Taken, now: float) -> list[Searched]:
+def learned(platform: Platform, *source_snapshots: SourceReading, now: float) -> list[Searched]:
     """What the worker does at the end of a run: labels are kept, people are found and remembered."""
     with platform.database.transaction() as session:
-        secret = privacy.secret_of(session, platform.vault)
-        wanted = privacy.unsearched(session, taken)
-    searched = [privacy.search(platform.store, each, secret) for each in wanted]
+        secret = compliance.secret_of(session, platform.vault)
+        pending = compliance.unsearched(session, source_snapshots)
+    searched = [compliance.search(platform.store, each, secret) for each in pending]
     with platform.database.transaction() as session:
-        privacy.keep_labels(session, "retail", taken, now)
-        privacy.remember(session, searched, now)
+        compliance.keep_labels(session, "retail", source_snapshots, now)
+        compliance.remember(session, searched, now)
     return searched
 
 
-def released(platform: Platform, taken: Taken, folder: Path, now: float, number: int = 1) -> tuple[Digest, Digest]:
+def released(
+    platform: Platform, source_snapshot: SourceReading, folder: Path, now: float, number: int = 1
+) -> tuple[Digest, Digest]:
     """A release that a snapshot reached; the artifact that a step made on the way, and the model."""
     (folder / f"model{number}").mkdir(parents=True)
     (folder / f"model{number}" / "weights").write_text(f"weights {number}")
     model = platform.store.put(folder / f"model{number}").digest
-    table = platform.store.put_bytes(f"table {number} made of {taken.digest}".encode()).digest
+    table = platform.store.put_bytes(f"table {number} made of {source_snapshot.digest}".encode()).digest
     run, prepare, fit = (
         Node("run", f"run{number}"),
         Node("step", f"run{number}/prepare"),
         Node("step", f"run{number}/fit"),
     )
     edges = [
-        Edge(Node("artifact", taken.digest), lineage.SNAPSHOT_OF, Node("source", taken.source)),
+        Edge(Node("artifact", source_snapshot.digest), lineage.SNAPSHOT_OF, Node("source", source_snapshot.source)),
         Edge(prepare, lineage.PART_OF, run),
-        Edge(prepare, "read", Node("artifact", taken.digest)),
+        Edge(prepare, "read", Node("artifact", source_snapshot.digest)),
         Edge(Node("artifact", str(table)), lineage.MADE_BY, prepare),
         Edge(fit, "read", Node("artifact", str(table))),
         Edge(Node("artifact", str(model)), lineage.MADE_BY, fit),
@@ -69,7 +73,8 @@ def released(platform: Platform, taken: Taken, folder: Path, now: float, number:
         session.add(
             ReleaseRow(
                 model="churn", number=number, project="retail", run_id=f"run{number}", commit="1" * 40,
-                digest=str(model), state="live", data={"snapshots": {"customers": taken.digest}}, created_at=now,
+                digest=str(model), state="live", data={"snapshots": {"customers": source_snapshot.digest}},
+                created_at=now,
             )
         )  # fmt: skip
         lineage.record(session, edges, now)

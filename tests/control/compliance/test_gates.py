@@ -6,28 +6,30 @@ from dataclasses import replace
 
 import pytest
 
-from falaj.config.uae import DAY_S
+from falaj.config.uae_pack import DAY_S
 from falaj.control.compliance import (
-    Entity,
-    Label,
-    Place,
-    Record,
+    AssessedModel,
+    ComplianceRecord,
+    DataClassification,
+    DeploymentEnvironment,
+    LegalEntity,
     RecordKind,
-    Subject,
     facts_of_change,
     facts_of_training,
     transfers_of,
 )
 from tests.control.compliance.cases import ABROAD, ASSESSED, EVALUATED, HOME, MODEL, NOW, basis, record, rules
 
-HEALTH = replace(MODEL, labels=(Label("visits", "personal", "health", "AE"),))
-BANKING = replace(MODEL, labels=(Label("loans", "banking", "banking", "AE"),))
-GOVERNMENT = replace(MODEL, labels=(Label("permits", "government", "government", "AE"),))
+HEALTH = replace(MODEL, labels=(DataClassification("visits", "personal", "health", "AE"),))
+BANKING = replace(MODEL, labels=(DataClassification("loans", "banking", "banking", "AE"),))
+GOVERNMENT = replace(MODEL, labels=(DataClassification("permits", "government", "government", "AE"),))
 HEALTH_BASIS = basis(regime="health", mechanism="exception", authority="DoH 17/2026", note="MD 51/2021 art. 2(3)")
 BANK_BASIS = basis(regime="cbuae", mechanism="approval", authority="CBUAE 9/2026", consent=True)
 
 
-def closed(subject: Subject, place: Place, *records: Record, **more: object) -> dict[str, str]:
+def closed(
+    subject: AssessedModel, place: DeploymentEnvironment, *records: ComplianceRecord, **more: object
+) -> dict[str, str]:
     return dict(facts_of_change(subject, place, rules(*records, **more)).notes)  # type: ignore[arg-type]
 
 
@@ -38,7 +40,9 @@ def test_a_model_that_is_as_it_should_be_passes_every_gate() -> None:
 
 
 def test_data_without_people_in_it_asks_for_nothing() -> None:
-    public = replace(MODEL, labels=(Label("weather", "public", "general", "AE"),), automated_decisions=None)
+    public = replace(
+        MODEL, labels=(DataClassification("weather", "public", "general", "AE"),), automated_decisions=None
+    )
     assert closed(public, ABROAD) == {}
     assert transfers_of(public, ["DE"], rules()) == ()
 
@@ -56,10 +60,10 @@ def test_data_without_people_in_it_asks_for_nothing() -> None:
     ],
 )
 def test_a_basis_for_something_else_permits_nothing(change: dict[str, object], reason: str) -> None:
-    found = closed(MODEL, ABROAD, ASSESSED, basis(**change))
-    assert set(found) == {"uae-transfer"}
-    assert reason in found["uae-transfer"]
-    assert "falaj privacy record transfer" in found["uae-transfer"]
+    closed_gates = closed(MODEL, ABROAD, ASSESSED, basis(**change))
+    assert set(closed_gates) == {"uae-transfer"}
+    assert reason in closed_gates["uae-transfer"]
+    assert "falaj privacy record transfer" in closed_gates["uae-transfer"]
 
 
 def test_a_basis_for_every_model_permits_one_of_them() -> None:
@@ -79,7 +83,7 @@ def test_no_country_is_adequate_until_one_is_set() -> None:
 @pytest.mark.parametrize(
     ("subject", "rule"), [(HEALTH, "uae-health"), (BANKING, "uae-banking"), (GOVERNMENT, "uae-government")]
 )
-def test_an_adequate_country_is_not_enough_for_data_of_its_own_law(subject: Subject, rule: str) -> None:
+def test_an_adequate_country_is_not_enough_for_data_of_its_own_law(subject: AssessedModel, rule: str) -> None:
     assert rule in closed(subject, ABROAD, ASSESSED, EVALUATED, basis(), adequate_countries=("DE",))
     assert rule not in closed(subject, HOME, ASSESSED, EVALUATED)
 
@@ -99,7 +103,7 @@ def test_banking_data_leaves_with_approval_and_consent(lacking: dict[str, object
 
 
 def test_a_free_zone_has_a_law_of_its_own() -> None:
-    entity = Entity(regime="difc", declared=True)
+    entity = LegalEntity(regime="difc", declared=True)
     assert "uae-transfer" in closed(MODEL, HOME, ASSESSED, entity=entity)
     assert closed(MODEL, replace(HOME, jurisdictions=frozenset({"AE-DIFC"})), ASSESSED, entity=entity) == {}
     assert closed(MODEL, HOME, ASSESSED, entity=entity, adequate_countries=("AE",)) == {}
@@ -119,7 +123,7 @@ def test_a_bias_evaluation_is_no_impact_assessment() -> None:
 
 
 def test_a_model_of_high_risk_is_assessed_whatever_its_data() -> None:
-    risky = Subject("churn", "high", (Label("weather", "public", "general", "AE"),), "", False)
+    risky = AssessedModel("churn", "high", (DataClassification("weather", "public", "general", "AE"),), "", False)
     assert set(closed(risky, HOME)) == {"uae-impact-assessment"}
 
 
@@ -144,7 +148,7 @@ def test_a_bias_evaluation_expires_with_the_year() -> None:
 
 
 def test_the_officer_approves_where_approvals_are_asked_for() -> None:
-    asked = replace(HOME, quorum=2, approvers=frozenset({"user:omar"}))
-    assert set(closed(MODEL, asked, ASSESSED, dpo="noor")) == {"uae-officer"}
-    assert closed(MODEL, replace(asked, approvers=frozenset({"user:noor"})), ASSESSED, dpo="noor") == {}
+    target_environment = replace(HOME, quorum=2, approvers=frozenset({"user:omar"}))
+    assert set(closed(MODEL, target_environment, ASSESSED, dpo="noor")) == {"uae-officer"}
+    assert closed(MODEL, replace(target_environment, approvers=frozenset({"user:noor"})), ASSESSED, dpo="noor") == {}
     assert closed(MODEL, HOME, ASSESSED, dpo="noor") == {}

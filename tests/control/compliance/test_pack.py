@@ -19,8 +19,14 @@ RIGHT = PrivacyFacts(regimes=frozenset({"pdpl"}))
 
 def with_facts(scene: Scene, **wrong: Any) -> tuple[Any, ...]:
     """A question about a change, with facts of privacy."""
-    asked = scene.but(change={"privacy": replace(RIGHT, **wrong)})
-    return asked.principal, asked.action, asked.resource, asked.context, asked.bindings
+    policy_request = scene.but(change={"privacy": replace(RIGHT, **wrong)})
+    return (
+        policy_request.principal,
+        policy_request.action,
+        policy_request.resource,
+        policy_request.context,
+        policy_request.bindings,
+    )
 
 
 def training(**wrong: Any) -> tuple[Any, ...]:

@@ -7,16 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from falaj.config.spec import SourceSpec
-from falaj.control.compliance import Entity, Label, Regime, entity_of, label_of, leaves, regimes_of
+from falaj.control.compliance import DataClassification, LegalEntity, Regime, entity_of, label_of, leaves, regimes_of
 
-MAINLAND = Entity()
-BANK = Entity(sector="banking")
-DIFC = Entity(regime="difc")
-ADGM = Entity(regime="adgm")
-GERMAN = Entity(jurisdiction="DE")
+MAINLAND = LegalEntity()
+BANK = LegalEntity(sector="banking")
+DIFC = LegalEntity(regime="difc")
+ADGM = LegalEntity(regime="adgm")
+GERMAN = LegalEntity(jurisdiction="DE")
 
 
-def label(classification: str = "personal", sector: str = "", origin: str = "AE", subject_key: str = "") -> Label:
+def label(
+    classification: str = "personal", sector: str = "", origin: str = "AE", subject_key: str = ""
+) -> DataClassification:
     return label_of(SourceSpec("x", "file://x", classification, origin, sector=sector, subject_key=subject_key))
 
 
@@ -45,11 +47,11 @@ def label(classification: str = "personal", sector: str = "", origin: str = "AE"
         (DIFC, label(), "difc"),
         (ADGM, label(origin="SG"), "adgm"),
         (MAINLAND, label("government"), "government"),
-        (Entity(sector="government"), label(), "government"),
+        (LegalEntity(sector="government"), label(), "government"),
         (MAINLAND, label("government", origin="US"), ""),
     ],
 )
-def test_a_regime_is_resolved(entity: Entity, data: Label, expected: str) -> None:
+def test_a_regime_is_resolved(entity: LegalEntity, data: DataClassification, expected: str) -> None:
     assert regimes_of(entity, data) == set(expected.split())
 
 
@@ -66,7 +68,7 @@ def test_data_leaves_where_its_law_ends(regime: Regime, jurisdiction: str, expec
 
 
 def test_an_entity_that_is_not_declared_is_one_of_the_mainland() -> None:
-    assert entity_of({}) == Entity() and not entity_of({}).declared
+    assert entity_of({}) == LegalEntity() and not entity_of({}).declared
     assert entity_of({"jurisdiction": "AE", "regime": "difc", "sector": "banking", "name": "X"}).declared
 
 
@@ -77,4 +79,4 @@ def test_an_entity_that_is_not_declared_is_one_of_the_mainland() -> None:
     st.sampled_from(["", "general", "health", "banking", "insurance", "government"]),
 )
 def test_personal_data_of_the_country_is_always_under_a_law(zone: str, business: str, kind: str, sector: str) -> None:
-    assert regimes_of(Entity(regime=zone, sector=business), label(kind, sector))
+    assert regimes_of(LegalEntity(regime=zone, sector=business), label(kind, sector))

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from falaj.config.uae import DAY_S
-from falaj.control import compliance as privacy
-from falaj.control.compliance import Record, incidents, requests
+from falaj.config.uae_pack import DAY_S
+from falaj.control import compliance
+from falaj.control.compliance import ComplianceRecord, dsar_requests, incidents
 from falaj.core.errors import FalajError
 from falaj.storage import Database
 from falaj.storage.privacy_tables import PrivacyRecordRow
@@ -24,33 +24,33 @@ def keyring(tmp_path: Path) -> Keyring:
     return open_keyring(tmp_path / "keys")
 
 
-def registered(database: Database, keyring: Keyring, record: Record) -> Record:
+def registered(database: Database, keyring: Keyring, record: ComplianceRecord) -> ComplianceRecord:
     with database.transaction() as session:
-        return privacy.register(session, keyring, record, NOW)
+        return compliance.register(session, keyring, record, NOW)
 
 
-def believed(database: Database, keyring: Keyring, model: str | None = None) -> tuple[Record, ...]:
+def believed(database: Database, keyring: Keyring, model: str | None = None) -> tuple[ComplianceRecord, ...]:
     with database.reading() as session:
-        return privacy.believed(session, keyring, model)
+        return compliance.believed(session, keyring, model)
 
 
 def kinds(database: Database) -> list[str]:
     with database.reading() as session:
-        return [each.kind for each in reversed(audit.entries(session, audit.Wanted()))]
+        return [each.kind for each in reversed(audit.entries(session, audit.EntryFilter()))]
 
 
 def test_a_record_is_signed_logged_believed_and_withdrawn(database: Database, keyring: Keyring) -> None:
-    made = registered(database, keyring, basis())
-    assert believed(database, keyring) == (made,) and made.made_at == NOW and made.id
-    assert believed(database, keyring, "churn") == (made,) and believed(database, keyring, "fraud") == ()
+    signed_record = registered(database, keyring, basis())
+    assert believed(database, keyring) == (signed_record,) and signed_record.made_at == NOW and signed_record.id
+    assert believed(database, keyring, "churn") == (signed_record,) and believed(database, keyring, "fraud") == ()
     with database.transaction() as session:
-        privacy.withdraw(session, made.id, "user:noor", "the contract ended", NOW + 1)
+        compliance.withdraw(session, signed_record.id, "user:noor", "the contract ended", NOW + 1)
     assert believed(database, keyring) == ()
     assert kinds(database) == ["privacy.recorded", "evidence.signed", "privacy.withdrawn"]
     with database.transaction() as session, pytest.raises(FalajError, match="was withdrawn before"):
-        privacy.withdraw(session, made.id, "user:noor", "again", NOW + 2)
+        compliance.withdraw(session, signed_record.id, "user:noor", "again", NOW + 2)
     with database.transaction() as session, pytest.raises(FalajError, match="there is no record"):
-        privacy.withdraw(session, "nothing", "user:noor", "again", NOW + 2)
+        compliance.withdraw(session, "nothing", "user:noor", "again", NOW + 2)
 
 
 @pytest.mark.parametrize(
@@ -63,18 +63,18 @@ def test_a_record_is_signed_logged_believed_and_withdrawn(database: Database, ke
         basis(regime="cbuae", mechanism="approval", authority="CBUAE 1"),
     ],
 )  # fmt: skip
-def test_a_record_that_says_too_little_is_not_signed(tmp_path: Path, keyring: Keyring, wrong: Record) -> None:
+def test_a_record_that_says_too_little_is_not_signed(tmp_path: Path, keyring: Keyring, wrong: ComplianceRecord) -> None:
     database = migrated_sqlite(tmp_path / "falaj.db")
-    with pytest.raises(privacy.BadRecordError):
+    with pytest.raises(compliance.BadRecordError):
         registered(database, keyring, wrong)
     assert believed(database, keyring) == () and kinds(database) == []
 
 
 def test_a_row_that_was_changed_is_believed_by_nobody(tmp_path: Path, keyring: Keyring) -> None:
     database = migrated_sqlite(tmp_path / "falaj.db")
-    made, other = registered(database, keyring, basis()), registered(database, keyring, ASSESSED)
+    signed_record, other = registered(database, keyring, basis()), registered(database, keyring, ASSESSED)
     with database.transaction() as session:
-        row, donor = session.get_one(PrivacyRecordRow, made.id), session.get_one(PrivacyRecordRow, other.id)
+        row, donor = session.get_one(PrivacyRecordRow, signed_record.id), session.get_one(PrivacyRecordRow, other.id)
         row.envelope = dict(donor.envelope)
         row.model = ""
     assert [each.id for each in believed(database, keyring)] == [other.id]
@@ -90,7 +90,7 @@ def test_an_incident_has_a_clock(database: Database) -> None:
         opened = row.id
         assert row.notify_by == NOW + 2 * DAY_S
         assert not incidents.overdue(row, NOW + 2 * DAY_S) and incidents.overdue(row, NOW + 2 * DAY_S + 1)
-        with pytest.raises(privacy.PrivacyStateError, match="is open"):
+        with pytest.raises(compliance.PrivacyStateError, match="is open"):
             incidents.close(session, opened, "nothing", "user:noor", NOW)
     with database.transaction() as session:
         row = incidents.notify(session, opened, "UAE Data Office", "user:noor", NOW + 3 * DAY_S)
@@ -99,24 +99,24 @@ def test_an_incident_has_a_clock(database: Database) -> None:
     with database.transaction() as session:
         row = incidents.close(session, opened, "encrypted", "user:noor", NOW + 5 * DAY_S)
         assert row.notified_at == NOW + 3 * DAY_S and len(row.data["notified"]) == 2
-        with pytest.raises(privacy.PrivacyStateError):
+        with pytest.raises(compliance.PrivacyStateError):
             incidents.notify(session, opened, "nobody", "user:noor", NOW)
     assert kinds(database) == ["incident.opened", "incident.notified", "incident.notified", "incident.closed"]
 
 
 def test_a_breach_is_not_learned_of_in_the_future(database: Database) -> None:
-    with database.transaction() as session, pytest.raises(privacy.BadRecordError):
+    with database.transaction() as session, pytest.raises(compliance.BadRecordError):
         incidents.open_incident(session, incidents.Breach("x", NOW + 1), DAY_S, "user:noor", NOW)
 
 
 def test_a_request_is_due(database: Database) -> None:
     with database.transaction() as session:
-        made = requests.receive(session, "access", 30 * DAY_S, "user:noor", NOW, NOW - DAY_S)
-        row = requests.find(session, made)
-        assert row.due_at == NOW + 29 * DAY_S and requests.overdue(row, NOW + 30 * DAY_S)
-        requests.advance(session, made, requests.CLOSED, {"answer": "sent"}, "user:noor", NOW + 1)
-        assert not requests.overdue(row, NOW + 30 * DAY_S)
-        assert [each.id for each in requests.requests(session)] == [made]
-        with pytest.raises(privacy.PrivacyStateError):
-            requests.advance(session, made, requests.CLOSED, {}, "user:noor", NOW + 2)
+        request_id = dsar_requests.receive(session, "access", 30 * DAY_S, "user:noor", NOW, NOW - DAY_S)
+        row = dsar_requests.find(session, request_id)
+        assert row.due_at == NOW + 29 * DAY_S and dsar_requests.overdue(row, NOW + 30 * DAY_S)
+        dsar_requests.advance(session, request_id, dsar_requests.CLOSED, {"answer": "sent"}, "user:noor", NOW + 1)
+        assert not dsar_requests.overdue(row, NOW + 30 * DAY_S)
+        assert [each.id for each in dsar_requests.requests(session)] == [request_id]
+        with pytest.raises(compliance.PrivacyStateError):
+            dsar_requests.advance(session, request_id, dsar_requests.CLOSED, {}, "user:noor", NOW + 2)
     assert kinds(database) == ["subject-request.received", "subject-request.closed"]

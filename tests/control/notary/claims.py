@@ -13,7 +13,7 @@ import numpy as np
 
 from falaj.build.checks.gates import judge
 from falaj.build.checks.model_files import scan
-from falaj.build.checks.scoring import CANDIDATE, Scores, Scoring
+from falaj.build.checks.scoring import CANDIDATE, GateScoring, Scores
 from falaj.config.gates import parse_gate
 from falaj.control.notary import Attestation, GateClaim, Office, ScoredTable, open_office
 from falaj.control.notary.attestation import Circumstances, TableFacts
@@ -21,7 +21,7 @@ from falaj.control.notary.commit import CommitProof
 from falaj.control.notary.evidence import check_record
 from falaj.control.notary.gates import record_of
 from falaj.core.home import Home
-from falaj.supply_chain import attestations as ev
+from falaj.supply_chain import attestations
 from falaj.supply_chain.artifacts import ArtifactStore
 
 
@@ -75,22 +75,24 @@ def true_claims(home: Home, folder: Path) -> Case:
     answers = np.clip(label * 0.6 + 0.2 + rng.normal(0, 0.1, 200), 0, 1)
     table = ScoredTable(label, {CANDIDATE: answers}, {"shop": np.where(label > 0, "north", "south")})
     own = {(OWN.text, ""): 2.5}
-    scoring = Scoring({"test": Scores(label, table.scores, table.slices, {}, (), (0, 1), own)}, {}, {})
+    scoring = GateScoring({"test": Scores(label, table.scores, table.slices, {}, (), (0, 1), own)}, {}, {})
     bench = _Bench(digest)
     records = {gate: record_of(judge(gate, scoring, bench)) for gate in (GATE, OWN)}  # type: ignore[arg-type]
-    snapshot = ev.Snapshot("rows", str(data.digest))
-    dataset = ev.Dataset("rows", "file:rows.csv", "", "public", "AE", data.files, data.size)
+    snapshot = attestations.Snapshot("rows", str(data.digest))
+    dataset = attestations.Dataset("rows", "file:rows.csv", "", "public", "AE", data.files, data.size)
     environment = _environment(folder / "lock")
     claims = Attestation(
         model="m", digest=digest, run=RUN, commit=COMMIT, datasets=((snapshot, dataset),),
-        provenance=ev.Provenance(RUN, "repo", "main", COMMIT, {}, (snapshot,), environment, True, "", "b", "0", 1, 2),
-        train=ev.Train("m", RUN, COMMIT, "fit", "A <a@example.org>", (snapshot,), ("x",), {}, {}),
+        provenance=attestations.Provenance(RUN, "repo", "main", COMMIT, {}, (snapshot,), environment, True, "", "b",
+        "0", 1, 2),
+        train=attestations.Train("m", RUN, COMMIT, "fit", "A <a@example.org>", (snapshot,), ("x",), {}, {}),
         gates=(GateClaim(GATE, records[GATE]), GateClaim(OWN, records[OWN], {"": 2.5})),
         circumstances=Circumstances(outputs={"test": str(data.digest)}),
         champion=None,
-        behaviour=(ev.CheckRecord("tests", True, 3, "3 passed", (), {}, claimed_by="worker"),),
-        content=(check_record(scan(folder / "model", ())), ev.CheckRecord("secrets", True, 4, "none", (), {})),
-        bill=ev.MlBom("m", digest, "o", "low", RUN, COMMIT, "native", ("x",), ((snapshot, dataset),),
+        behaviour=(attestations.CheckRecord("tests", True, 3, "3 passed", (), {}, claimed_by="worker"),),
+        content=(check_record(scan(folder / "model", ())), attestations.CheckRecord("secrets", True, 4, "none", (),
+        {})),
+        bill=attestations.MlBom("m", digest, "o", "low", RUN, COMMIT, "native", ("x",), ((snapshot, dataset),),
                       (("numpy", "2.0.0"),), (), "0", 2.0),
         lock=str(lock.digest),
         interpreter="3.12.3",

@@ -19,7 +19,7 @@ from falaj.control.notary.channel import VARIABLE
 from falaj.core.home import Home
 from falaj.storage import Database
 from falaj.supply_chain.attestations import open_keyring
-from falaj.supply_chain.encryption import KeyGoneError, Scope
+from falaj.supply_chain.encryption import KeyGoneError, KeyScope
 from falaj.trust import audit
 from tests.control.notary.claims import Case, true_claims
 
@@ -50,13 +50,13 @@ def case(tmp_path: Path) -> Case:
 
 @pytest.fixture
 def processes(case: Case) -> Iterator[Processes]:
-    found = Processes(case.home)
-    yield found
-    for process in found.started:
+    notary_processes = Processes(case.home)
+    yield notary_processes
+    for process in notary_processes.started:
         process.kill()
         process.wait()
-    found.asking.close()
-    found.answering.close()
+    notary_processes.asking.close()
+    notary_processes.answering.close()
 
 
 def test_a_worker_gets_signatures_and_data_keys_and_no_root_key(case: Case, processes: Processes) -> None:
@@ -65,7 +65,7 @@ def test_a_worker_gets_signatures_and_data_keys_and_no_root_key(case: Case, proc
     kinds = [kind.split("/")[-2] for kind, _ in client.attest(case.claims, case.tables)]
     assert kinds == ["dataset", "provenance", "train", "eval", "tests", "scan", "cyclonedx.org"]
     chest = NotaryChest(client)
-    key = chest.current(Scope())
+    key = chest.current(KeyScope())
     assert chest.find(key.id) == key
     with pytest.raises(KeyGoneError):
         chest.find("0" * 32)
@@ -80,7 +80,7 @@ def test_a_refusal_is_one_line_in_the_audit_log(case: Case, processes: Processes
     with pytest.raises(DoesNotRecomputeError, match="were not scanned"):
         processes.client().attest(lie, case.tables)
     with Database(case.home.database_url).reading() as session:
-        entries = audit.entries(session, audit.Wanted(kind="evidence.refused"))
+        entries = audit.entries(session, audit.EntryFilter(kind="evidence.refused"))
     assert [(entry.subject, entry.outcome) for entry in entries] == [("run/r1", "denied")]
 
 

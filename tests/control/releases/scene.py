@@ -11,8 +11,7 @@ from typing import Any
 from falaj.api.controller import Controller
 from falaj.api.platform import Platform
 from falaj.config.platform_spec import PlatformSpec
-from falaj.control import changes
-from falaj.control import releases as release
+from falaj.control import changes, releases
 from falaj.core.home import Home
 from falaj.core.principal import Principal, PrincipalKind
 from falaj.schemas.identity import key_proof
@@ -28,7 +27,7 @@ from tests.supply_chain.attestations.releases import COMMIT, make
 
 START = 1_800_000_000.0
 MODEL = "flight-delay"
-WORKER = Principal(release.WORKER, PrincipalKind.WORKLOAD)
+WORKER = Principal(releases.WORKER, PrincipalKind.WORKLOAD)
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class Scene:
     folder: Path
     platform: ClockedPlatform
     keys: dict[str, Signer] = field(default_factory=dict)
-    made: int = 0
+    next_number: int = 0
 
     @property
     def now(self) -> float:
@@ -77,8 +76,8 @@ class Scene:
     def person(self, name: str, *roles: str, email: str = "") -> Principal:
         """Someone with roles and an approval key, who has just logged in."""
         with self.platform.database.transaction() as session:
-            wish = NewAccount(PrincipalKind.USER, name, accounts.LOCAL, email or f"{name}@example.org")
-            row = accounts.create(session, wish, "user:root", self.now)
+            new_account = NewAccount(PrincipalKind.USER, name, accounts.LOCAL, email or f"{name}@example.org")
+            row = accounts.create(session, new_account, "user:root", self.now)
             for role in roles:
                 session.add(
                     RoleBindingRow(
@@ -98,17 +97,17 @@ class Scene:
         return replace(who, authenticated_at=self.now, step_up_at=self.now, step_up_method="login")
 
     def release(
-        self, *, risk: str = "low", author: str = "Amal <amal@example.org>", health: bool = False, **said: Any
+        self, *, risk: str = "low", author: str = "Amal <amal@example.org>", health: bool = False, **extra_data: Any
     ) -> ReleaseRow:
         """A finished run publishes a release."""
-        self.made += 1
-        run_id = f"run{self.made}"
-        weights = f"weights {self.made}".encode()
-        made = make(
+        self.next_number += 1
+        run_id = f"run{self.next_number}"
+        weights = f"weights {self.next_number}".encode()
+        release_bundle = make(
             self.folder / run_id, self.platform.keyring, weights=weights, run=run_id, author=author, health=health,
-            **said,
+            **extra_data,
         )  # fmt: skip
-        files = sorted((made.folder / "evidence").iterdir())
+        files = sorted((release_bundle.folder / "evidence").iterdir())
         envelopes = [("type", json.loads(file.read_text())) for file in files]
         data = {
             "risk": risk,
@@ -126,21 +125,23 @@ class Scene:
             )  # fmt: skip
             session.add(run)
             session.flush()
-            candidate = release.Candidate(MODEL, made.digest, envelopes, data, None)
-            return release.publish(session, run, candidate, self.now)
+            candidate = releases.Candidate(MODEL, release_bundle.digest, envelopes, data, None)
+            return releases.publish(session, run, candidate, self.now)
 
-    def to_dev(self, made: ReleaseRow) -> ChangeRow:
+    def to_dev(self, release_row: ReleaseRow) -> ChangeRow:
         """What a finished run asks for, carried out."""
         with self.platform.database.transaction() as session:
-            asked = changes.request_automatic(self.platform.turn(session), WORKER, made, "dev")
-        return self.deployed(asked.id)
+            change_row = changes.request_automatic(self.platform.turn(session), WORKER, release_row, "dev")
+        return self.deployed(change_row.id)
 
     def request(
-        self, who: Principal, made: ReleaseRow, environment: str, kind: str = "normal", **more: Any
+        self, who: Principal, release_row: ReleaseRow, environment: str, kind: str = "normal", **more: Any
     ) -> ChangeRow:
-        wish = changes.Wish(f"{MODEL}@{made.number}", environment, kind, **{"reason": "because", **more})
+        change_request = changes.ChangeRequest(
+            f"{MODEL}@{release_row.number}", environment, kind, **{"reason": "because", **more}
+        )
         with self.platform.database.transaction() as session:
-            return changes.request(self.platform.turn(session), who, wish)
+            return changes.request(self.platform.turn(session), who, change_request)
 
     def signed(self, who: Principal, change_id: str, **edits: Any) -> Envelope:
         """The approval that a person signs, with some of it edited."""
@@ -148,13 +149,13 @@ class Scene:
 
         with self.platform.database.reading() as session:
             turn = self.platform.turn(session)
-            wanted = predicate_of(changes.to_sign(turn, turn.change(change_id), who.id))
-        return sign_approval({**wanted, **edits}, self.keys[who.id])
+            predicate = predicate_of(changes.to_sign(turn, turn.change(change_id), who.id))
+        return sign_approval({**predicate, **edits}, self.keys[who.id])
 
     def approve(self, who: Principal, change_id: str, envelope: Envelope | None = None) -> ChangeRow:
-        sent = envelope or self.signed(who, change_id)
+        approval = envelope or self.signed(who, change_id)
         with self.platform.database.transaction() as session:
-            return changes.approve(self.platform.turn(session), self.fresh(who), change_id, sent)
+            return changes.approve(self.platform.turn(session), self.fresh(who), change_id, approval)
 
     def work(self) -> None:
         """The controller does everything that is due."""
@@ -167,15 +168,17 @@ class Scene:
         with self.platform.database.transaction() as session:
             rows = [row for row in session.query(EndpointRow) if not row.plan.get("withdrawn")]
             for row in rows:
-                said = {
+                endpoint_report = {
                     "endpoint": f"{row.environment}/{row.model}",
                     "release": row.release,
                     "state": state,
                     "message": "m",
                 }
-                for change in release.observe(session, self.platform.processes, row.location, [said], self.now):
+                for change in releases.observe(
+                    session, self.platform.processes, row.location, [endpoint_report], self.now
+                ):
                     if conclude:
-                        changes.conclude(self.platform.turn(session), change)
+                        changes.complete_change(self.platform.turn(session), change)
 
     def deployed(self, change_id: str) -> ChangeRow:
         """The change after the controller and the agents have done their part."""
@@ -188,22 +191,22 @@ class Scene:
         with self.platform.database.reading() as session:
             return session.get_one(ChangeRow, change_id)
 
-    def promoted(self, who: Principal, made: ReleaseRow, environment: str, *approvers: Principal) -> ChangeRow:
+    def promoted(self, who: Principal, release_row: ReleaseRow, environment: str, *approvers: Principal) -> ChangeRow:
         """A change all the way to its end."""
-        asked = self.request(who, made, environment)
+        change_row = self.request(who, release_row, environment)
         for approver in approvers:
-            self.approve(approver, asked.id)
-        return self.deployed(asked.id)
+            self.approve(approver, change_row.id)
+        return self.deployed(change_row.id)
 
     def serving(self, environment: str) -> int | None:
         """The release that an environment is to serve."""
         with self.platform.database.reading() as session:
-            rows = release.endpoints_of(session, MODEL, environment)
+            rows = releases.endpoints_of(session, MODEL, environment)
             return rows[0].release if rows else None
 
-    def state(self, made: ReleaseRow) -> str:
+    def state(self, release_row: ReleaseRow) -> str:
         with self.platform.database.reading() as session:
-            return session.get_one(ReleaseRow, (made.model, made.number)).state
+            return session.get_one(ReleaseRow, (release_row.model, release_row.number)).state
 
 
 _IDENTITY = "https://falaj.dev/evidence/identity/v1"

@@ -65,8 +65,8 @@ FROZEN = EnvironmentSpec(
     ],
 )
 def test_open_at(environment: EnvironmentSpec, moment: str, open_: bool) -> None:
-    found, reason = open_at(environment, at(moment))
-    assert (found, bool(reason)) == (open_, not open_)
+    is_open, reason = open_at(environment, at(moment))
+    assert (is_open, bool(reason)) == (open_, not open_)
 
 
 def test_the_reason_tells_until_when_and_why() -> None:

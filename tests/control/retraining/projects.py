@@ -12,26 +12,28 @@ from falaj.storage.durable import ProcessTable
 from tests.owners import own
 
 HOUR, DAY = 3600.0, 86_400.0
-MADE = 1_000 * DAY
-NOW = MADE + 30 * DAY
+CREATED_AT = 1_000 * DAY
+NOW = CREATED_AT + 30 * DAY
 
 
 def registered(database: Database, *retrain: dict[str, Any]) -> ProcessTable:
     """A project `p` with the release `m@1`, and the process table."""
     with database.transaction() as session:
         session.add(
-            ProjectRow(name="p", repository="/r", branch="main", vendor=None, last_commit="b" * 40, created_at=MADE)
+            ProjectRow(
+                name="p", repository="/r", branch="main", vendor=None, last_commit="b" * 40, created_at=CREATED_AT
+            )
         )
         own(session, "m", "p")
         session.add(release(1, *retrain))
     return ProcessTable(database, {"run": lifecycle.transition})
 
 
-def release(number: int, *retrain: dict[str, Any], made: float = MADE, **data: Any) -> ReleaseRow:
+def release(number: int, *retrain: dict[str, Any], release_time: float = CREATED_AT, **data: Any) -> ReleaseRow:
     """A release of the model `m`."""
     return ReleaseRow(
         model="m", number=number, project="p", run_id=f"r{number}", commit="a" * 40, digest="sha256:" + "0" * 64,
-        state="live", data={"retrain": list(retrain), **data}, created_at=made,
+        state="live", data={"retrain": list(retrain), **data}, created_at=release_time,
     )  # fmt: skip
 
 
@@ -42,5 +44,5 @@ def end_run(session: Session, run_id: str | None, state: str, at: float, reason:
     if state == "succeeded" and not reason:
         newest = max(row.number for row in session.query(ReleaseRow))
         before = session.get_one(ReleaseRow, ("m", newest)).data
-        session.add(release(newest + 1, *before["retrain"], made=at, **data))
+        session.add(release(newest + 1, *before["retrain"], release_time=at, **data))
         run.release = newest + 1

@@ -13,7 +13,7 @@ from falaj.control.retraining.growth import (
     growth_reason,
     rows_to_wait_for,
 )
-from falaj.control.retraining.trainings import DAY_S, TriggerError
+from falaj.control.retraining.training_history import DAY_S, TriggerError
 
 NOW = 1_000 * DAY_S
 YOUNG, OLD = NOW - 10 * DAY_S, NOW - 60 * DAY_S
@@ -32,8 +32,8 @@ YOUNG, OLD = NOW - 10 * DAY_S, NOW - 60 * DAY_S
     ],
 )
 def test_a_model_is_due_by_its_rows_or_its_age(growth: LabelledGrowth, reason: str) -> None:
-    found = growth_reason(GrowthPolicy(2.0), growth, NOW)
-    assert (reason in found) if reason else not found
+    actual_reason = growth_reason(GrowthPolicy(2.0), growth, NOW)
+    assert (reason in actual_reason) if reason else not actual_reason
 
 
 def test_an_age_may_not_matter() -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from falaj.build.pipeline.sources import fingerprint
 from falaj.control.retraining import events, labels
-from falaj.control.retraining.wishes import wishes_of
+from falaj.control.retraining.model_settings import wishes_of
 from falaj.storage import Database, EndpointRow, ReleaseRow
 from falaj.storage.durable import ProcessTable
 from falaj.storage.monitoring_tables import LossRunRow, ProfileBlockRow
@@ -92,15 +92,15 @@ def test_nothing_is_live_and_nothing_is_known_of_its_loss(sqlite: Database) -> N
         assert labels.ask_for_labels(session, table, NOW) == []
 
 
-def looked(database: Database, table: ProcessTable, now: float, look: Callable[[str], str | None]) -> list[str]:
+def look_at_labels(database: Database, table: ProcessTable, now: float, look: Callable[[str], str | None]) -> list[str]:
     with database.reading() as session:
         due = events.due_looks(session, now)
-    found = []
+    request_states = []
     for each in due:
         with database.transaction() as session:
-            asked = events.note_seen(session, table, events.look_at(each, look), now)
-            found.append(asked.state if asked else "-")
-    return found
+            training_request = events.note_seen(session, table, events.look_at(each, look), now)
+            request_states.append(training_request.state if training_request else "-")
+    return request_states
 
 
 def with_sources(database: Database, **sources: str) -> None:
@@ -114,11 +114,11 @@ def test_a_file_that_changes_starts_a_training_once(database: Database, tmp_path
     rows = tmp_path / "rows.csv"
     rows.write_text("a")
     with_sources(database, sales=f"file://{rows}")
-    assert looked(database, table, NOW, fingerprint) == ["-"]
+    assert look_at_labels(database, table, NOW, fingerprint) == ["-"]
     rows.write_text("ab")
-    assert looked(database, table, NOW + 30, fingerprint) == []
-    assert looked(database, table, NOW + 61, fingerprint) == ["started"]
-    assert looked(database, table, NOW + 122, fingerprint) == ["-"]
+    assert look_at_labels(database, table, NOW + 30, fingerprint) == []
+    assert look_at_labels(database, table, NOW + 61, fingerprint) == ["started"]
+    assert look_at_labels(database, table, NOW + 122, fingerprint) == ["-"]
 
 
 def test_a_source_that_is_away_is_remembered_and_no_event(sqlite: Database, tmp_path: Path) -> None:
@@ -126,20 +126,20 @@ def test_a_source_that_is_away_is_remembered_and_no_event(sqlite: Database, tmp_
     rows = tmp_path / "rows.csv"
     rows.write_text("a")
     with_sources(sqlite, sales=f"file://{rows}")
-    looked(sqlite, table, NOW, fingerprint)
+    look_at_labels(sqlite, table, NOW, fingerprint)
     rows.rename(tmp_path / "away.csv")
-    assert looked(sqlite, table, NOW + 61, fingerprint) == ["-"]
+    assert look_at_labels(sqlite, table, NOW + 61, fingerprint) == ["-"]
     (tmp_path / "away.csv").rename(rows)
     with sqlite.reading() as session:
-        assert "No such file" in session.get_one(RetrainingRow, "m").seen["sources"]["sales"]["problem"]
+        assert "No such file" in session.get_one(RetrainingRow, "m").observations["sources"]["sales"]["problem"]
 
 
 @pytest.mark.parametrize("url", ["package://data/rows.csv", "file://data/rows.csv"])
 def test_what_changes_only_with_a_commit_is_no_event(sqlite: Database, url: str) -> None:
     table = registered(sqlite, SOURCE)
     with_sources(sqlite, sales=url)
-    assert looked(sqlite, table, NOW, fingerprint) == ["-"]
-    assert looked(sqlite, table, NOW + 61, fingerprint) == ["-"]
+    assert look_at_labels(sqlite, table, NOW, fingerprint) == ["-"]
+    assert look_at_labels(sqlite, table, NOW + 61, fingerprint) == ["-"]
 
 
 def test_a_newer_release_upstream_starts_a_training_once(sqlite: Database) -> None:
@@ -149,17 +149,17 @@ def test_a_newer_release_upstream_starts_a_training_once(sqlite: Database) -> No
         with sqlite.transaction() as session:
             return [each.state for each in events.ask_for_upstream(session, table, now)]
 
-    def made(number: int, at: float) -> None:
+    def write_labels(number: int, at: float) -> None:
         with sqlite.transaction() as session:
-            row = release(number, made=at)
+            row = release(number, release_time=at)
             row.model, row.run_id = "above", f"above{number}"
             own(session, row.model, row.project)
             session.add(row)
 
     assert ask(NOW) == []
-    made(1, NOW - 40 * DAY)
+    write_labels(1, NOW - 40 * DAY)
     assert ask(NOW) == []
-    made(2, NOW - 1)
+    write_labels(2, NOW - 1)
     assert ask(NOW) == ["started"]
     assert ask(NOW + 60) == ["started"]
     with sqlite.reading() as session:
@@ -167,7 +167,7 @@ def test_a_newer_release_upstream_starts_a_training_once(sqlite: Database) -> No
 
 
 @pytest.mark.parametrize(
-    ("told", "states"),
+    ("announcement", "states"),
     [
         ({"source": "sales", "id": "1"}, ["started"]),
         ({"url": "s3://lake/sales/2026/11.parquet", "id": "1"}, ["started"]),
@@ -176,19 +176,19 @@ def test_a_newer_release_upstream_starts_a_training_once(sqlite: Database) -> No
         ({"id": "1"}, []),
     ],
 )
-def test_other_systems_tell_of_events(sqlite: Database, told: dict[str, Any], states: list[str]) -> None:
+def test_other_systems_tell_of_events(sqlite: Database, announcement: dict[str, Any], states: list[str]) -> None:
     table = registered(sqlite, SOURCE)
     with_sources(sqlite, sales="s3://lake/sales?region=me-central-1", weather="s3://lake/weather")
     with sqlite.transaction() as session:
-        assert [each.state for each in events.announce_event(session, table, "p", told, NOW)] == states
-        assert events.announce_event(session, table, "other", told, NOW) == []
+        assert [each.state for each in events.announce_event(session, table, "p", announcement, NOW)] == states
+        assert events.announce_event(session, table, "other", announcement, NOW) == []
 
 
 def test_labelled_rows_that_have_grown_start_a_training(database: Database) -> None:
     table = registered(database, {"on": "growth", "factor": 2.0})
     with database.transaction() as session:
-        made = session.get_one(ReleaseRow, ("m", 1))
-        made.data = {**made.data, "learned_rows": 100}
+        release_row = session.get_one(ReleaseRow, ("m", 1))
+        release_row.data = {**release_row.data, "learned_rows": 100}
 
     def ask(now: float) -> list[str]:
         with database.transaction() as session:

@@ -90,13 +90,15 @@ def test_a_project_is_replayed_under_policies(project: Path, tmp_path: Path) -> 
     share_environments(home)
     ended = simulate(project, home, "tumours", "--policy", str(policy), "--since", "2025-01-28", "--json")
     assert ended.returncode == 0, ended.stderr
-    found = json.loads(ended.stdout)
-    assert set(found) == {"never", "monthly", "by growth", "by alarm", "falaj.yaml", "eager"}
-    assert (found["never"]["trainings"], found["never"]["core_hours"]) == ([], 0)
-    assert len(found["monthly"]["trainings"]) >= 1
-    assert found["monthly"]["core_hours"] > 0
-    assert found["monthly"]["loss"] < found["never"]["loss"]  # the world has turned, and never has not seen it
-    assert len(found["eager"]["trainings"]) > len(found["falaj.yaml"]["trainings"]) >= 1
+    replay_report = json.loads(ended.stdout)
+    assert set(replay_report) == {"never", "monthly", "by growth", "by alarm", "falaj.yaml", "eager"}
+    assert (replay_report["never"]["trainings"], replay_report["never"]["core_hours"]) == ([], 0)
+    assert len(replay_report["monthly"]["trainings"]) >= 1
+    assert replay_report["monthly"]["core_hours"] > 0
+    assert (
+        replay_report["monthly"]["loss"] < replay_report["never"]["loss"]
+    )  # the world has turned, and never has not seen it
+    assert len(replay_report["eager"]["trainings"]) > len(replay_report["falaj.yaml"]["trainings"]) >= 1
     assert simulate(project, home, "flights").returncode == 2
     policy.write_text("retrain:\n  - {on: labels, every: 5}\n")
     refused = simulate(project, home, "tumours", "--policy", str(policy))

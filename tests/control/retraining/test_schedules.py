@@ -23,7 +23,7 @@ def _at(text: str) -> float:
     return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
 
 
-MADE = _at("2013-03-10 12:00")
+CREATED_AT = _at("2013-03-10 12:00")
 TICK = _at("2013-03-31 23:00")  # 3 o'clock of 1 April in Dubai
 
 
@@ -31,18 +31,22 @@ TICK = _at("2013-03-31 23:00")  # 3 o'clock of 1 April in Dubai
 def table(database: Database) -> ProcessTable:
     with database.transaction() as session:
         session.add(
-            ProjectRow(name="p", repository="/r", branch="main", vendor=None, last_commit="b" * 40, created_at=MADE)
+            ProjectRow(
+                name="p", repository="/r", branch="main", vendor=None, last_commit="b" * 40, created_at=CREATED_AT
+            )
         )
         own(session, "m", "p")
         _release(session, 1, [MONTHLY])
     return ProcessTable(database, {"run": lifecycle.transition})
 
 
-def _release(session: Any, number: int, retrain: list[dict[str, Any]], made: float = MADE, state: str = "live") -> None:
+def _release(
+    session: Any, number: int, retrain: list[dict[str, Any]], release_time: float = CREATED_AT, state: str = "live"
+) -> None:
     session.add(
         ReleaseRow(
             model="m", number=number, project="p", run_id=f"r{number}", commit="a" * 40, digest="sha256:" + "0" * 64,
-            state=state, data={"retrain": retrain}, created_at=made,
+            state=state, data={"retrain": retrain}, created_at=release_time,
         )
     )  # fmt: skip
 
@@ -94,7 +98,7 @@ def test_the_newest_release_says_when(database: Database, table: ProcessTable) -
 
 def test_a_release_made_after_the_tick_is_not_trained_for_it(database: Database, table: ProcessTable) -> None:
     with database.transaction() as session:
-        _release(session, 2, [MONTHLY], made=TICK + 60)
+        _release(session, 2, [MONTHLY], release_time=TICK + 60)
     assert _start(database, table, TICK + 120) == []
 
 

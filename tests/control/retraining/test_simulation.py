@@ -42,12 +42,12 @@ class RateModel:
     """Learns the rate of the newest 30 days that it may see, and says it of every row."""
 
     history: History
-    asked: list[int] = field(default_factory=list)
+    calls: list[int] = field(default_factory=list)
 
     def __call__(self, until: int) -> TrainedModel:
-        self.asked.append(until)
-        seen = (self.history.day < until) & (self.history.day >= until - 30)
-        return TrainedModel(until, np.full(len(self.history.day), self.history.label[seen].mean()), 0.5)
+        self.calls.append(until)
+        recent_days = (self.history.day < until) & (self.history.day >= until - 30)
+        return TrainedModel(until, np.full(len(self.history.day), self.history.label[recent_days].mean()), 0.5)
 
 
 def steps(day: int) -> float:
@@ -57,52 +57,54 @@ def steps(day: int) -> float:
 def test_never_trains_once_and_answers_every_day() -> None:
     rows = history(steps)
     train = RateModel(rows)
-    found = simulate(rows, train, NEVER, BARE)
-    assert (train.asked, found.trainings, found.core_hours) == ([FIRST], (), 0.0)
-    assert np.isfinite(found.answers[rows.served]).all()
-    assert np.isnan(found.answers[~rows.served]).all()
+    simulation_result = simulate(rows, train, NEVER, BARE)
+    assert (train.calls, simulation_result.trainings, simulation_result.core_hours) == ([FIRST], (), 0.0)
+    assert np.isfinite(simulation_result.answers[rows.served]).all()
+    assert np.isnan(simulation_result.answers[~rows.served]).all()
     assert (
-        found.loss == found.bare_loss == pytest.approx(float(((found.answers - rows.label)[rows.served] ** 2).mean()))
+        simulation_result.loss
+        == simulation_result.bare_loss
+        == pytest.approx(float(((simulation_result.answers - rows.label)[rows.served] ** 2).mean()))
     )
 
 
 def test_the_calendar_trains_on_the_first_of_each_month_on_labels_that_were_there() -> None:
     rows = history(steps, label_delay_days=2)
     train = RateModel(rows)
-    found = simulate(rows, train, MONTHLY, BARE)
+    simulation_result = simulate(rows, train, MONTHLY, BARE)
     firsts = [date(2025, month, 1).toordinal() for month in range(3, 9)]
-    assert [each.day + 1 for each in found.trainings] == firsts
-    assert train.asked[1:] == [first - 2 for first in firsts]
-    assert all(each.won and not each.verdict for each in found.trainings)
+    assert [each.day + 1 for each in simulation_result.trainings] == firsts
+    assert train.calls[1:] == [first - 2 for first in firsts]
+    assert all(each.won and not each.verdict for each in simulation_result.trainings)
 
 
 def test_growth_judges_on_held_back_days_and_trains_again_on_all() -> None:
     rows = history(steps)
     train = RateModel(rows)
-    found = simulate(rows, train, replace(BY_GROWTH, growth=GrowthPolicy(2.0, None), alarms=False), BARE)
-    first = found.trainings[0]
+    simulation_result = simulate(rows, train, replace(BY_GROWTH, growth=GrowthPolicy(2.0, None), alarms=False), BARE)
+    first = simulation_result.trainings[0]
     assert first.won and "times as many" in first.reason and "blocks" in first.verdict
-    twin, refit = train.asked[1:3]
+    twin, refit = train.calls[1:3]
     assert refit == first.day == FIRST + 40  # the labels of 40 more days were there on the evening of this one
     assert twin < refit - 7
     assert first.core_hours == 1.0
-    assert found.core_hours == sum(each.core_hours for each in found.trainings)
+    assert simulation_result.core_hours == sum(each.core_hours for each in simulation_result.trainings)
 
 
 def test_without_refit_the_judged_model_serves() -> None:
     rows = history(steps)
     train = RateModel(rows)
-    found = simulate(rows, train, TrainingPolicy(growth=GrowthPolicy(2.0, None), refit=False), BARE)
-    assert len(train.asked) == 1 + len(found.trainings)
-    assert {each.core_hours for each in found.trainings} == {0.5}
+    simulation_result = simulate(rows, train, TrainingPolicy(growth=GrowthPolicy(2.0, None), refit=False), BARE)
+    assert len(train.calls) == 1 + len(simulation_result.trainings)
+    assert {each.core_hours for each in simulation_result.trainings} == {0.5}
 
 
 def test_an_alarm_trains_after_the_change_and_helps() -> None:
     rows = history(steps)
-    found = simulate(rows, RateModel(rows), BY_ALARM, BARE)
-    assert found.trainings and found.trainings[0].reason == "a confirmed loss alarm"
-    assert START + 100 < found.trainings[0].day < START + 125
-    assert found.loss < simulate(rows, RateModel(rows), NEVER, BARE).loss
+    simulation_result = simulate(rows, RateModel(rows), BY_ALARM, BARE)
+    assert simulation_result.trainings and simulation_result.trainings[0].reason == "a confirmed loss alarm"
+    assert START + 100 < simulation_result.trainings[0].day < START + 125
+    assert simulation_result.loss < simulate(rows, RateModel(rows), NEVER, BARE).loss
 
 
 def test_nothing_changes_and_nothing_is_alarmed() -> None:
@@ -117,10 +119,10 @@ def test_a_candidate_that_lost_makes_the_next_wait_for_a_fifth_more_rows() -> No
         score = 0.3 if until == FIRST else 0.9
         return TrainedModel(until, np.full(len(rows.day), score))
 
-    found = simulate(rows, worse, TrainingPolicy(growth=GrowthPolicy(1.5, None)), BARE)
-    assert len(found.trainings) >= 3 and not any(each.won for each in found.trainings)
-    assert all("worse by at least" in each.verdict for each in found.trainings)
-    counts = [rows.rows_before(each.day) for each in found.trainings]
+    simulation_result = simulate(rows, worse, TrainingPolicy(growth=GrowthPolicy(1.5, None)), BARE)
+    assert len(simulation_result.trainings) >= 3 and not any(each.won for each in simulation_result.trainings)
+    assert all("worse by at least" in each.verdict for each in simulation_result.trainings)
+    counts = [rows.rows_before(each.day) for each in simulation_result.trainings]
     assert all(later >= 1.2 * earlier for earlier, later in itertools.pairwise(counts))
 
 
@@ -147,6 +149,6 @@ def test_no_answer_knows_what_comes_later(policy: TrainingPolicy) -> None:
 
 def test_acceptance_rows_are_neither_learned_from_nor_counted() -> None:
     rows = history(steps)
-    kept = replace(rows, acceptance=(rows.day - START) % 10 == 9)
-    assert kept.rows_before(START + 40) == 36 * ROWS_A_DAY
-    assert not (kept.served & ((rows.day - START) % 10 == 9)).any()
+    reserved_rows = replace(rows, acceptance=(rows.day - START) % 10 == 9)
+    assert reserved_rows.rows_before(START + 40) == 36 * ROWS_A_DAY
+    assert not (reserved_rows.served & ((rows.day - START) % 10 == 9)).any()

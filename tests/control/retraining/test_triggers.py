@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from falaj.control.retraining import (
     Decision,
     FeedbackWish,
-    Outcome,
     PastTraining,
     Refuse,
     RetrainingPolicy,
     Start,
+    TrainingOutcome,
     Trigger,
     TriggerError,
     TriggerKind,
@@ -36,17 +36,17 @@ def trigger(kind: TriggerKind = TriggerKind.DRIFT, at: float = NOW, name: str = 
     return Trigger(kind, "m", name, at, "the loss has risen", **more)
 
 
-def ended(ago: float, outcome: Outcome = Outcome.WON, minutes: float = 10.0) -> PastTraining:
+def ended(ago: float, outcome: TrainingOutcome = TrainingOutcome.WON, minutes: float = 10.0) -> PastTraining:
     start = NOW - ago
     return PastTraining(f"at {start:.0f}", start, start + 0.5 * HOUR, outcome, minutes)
 
 
-ACTIVE = PastTraining("other", NOW - HOUR, None, Outcome.ACTIVE)
-LOST, FAILED = Outcome.LOST, Outcome.FAILED
+ACTIVE = PastTraining("other", NOW - HOUR, None, TrainingOutcome.ACTIVE)
+LOST, FAILED = TrainingOutcome.LOST, TrainingOutcome.FAILED
 
 
 @pytest.mark.parametrize(
-    ("asked", "history", "expected"),
+    ("new_trigger", "history", "expected"),
     [
         (trigger(), [], Start("the loss has risen")),
         (trigger(), [ended(10 * HOUR)], Start("the loss has risen")),
@@ -97,8 +97,8 @@ LOST, FAILED = Outcome.LOST, Outcome.FAILED
         ),
     ],
 )
-def test_a_trigger_is_decided(asked: Trigger, history: list[PastTraining], expected: Decision) -> None:
-    decision = decide(asked, history, POLICY, NOW)
+def test_a_trigger_is_decided(new_trigger: Trigger, history: list[PastTraining], expected: Decision) -> None:
+    decision = decide(new_trigger, history, POLICY, NOW)
     assert type(decision) is type(expected)
     assert expected.reason in decision.reason
     if isinstance(expected, Wait) and isinstance(decision, Wait):
@@ -117,7 +117,7 @@ def test_a_storm_ends_in_one_training() -> None:
     assert [each.kind for each in started] == [TriggerKind.MANUAL]
     assert len(decided) == len(storm)
 
-    run = started[0].started(NOW).ended(Outcome.WON, 5.0, NOW + HOUR)
+    run = started[0].started(NOW).ended(TrainingOutcome.WON, 5.0, NOW + HOUR)
     later = decide_all([each for each in storm if each.kind is not TriggerKind.MANUAL], [run], POLICY, NOW + DAY)
     assert all(isinstance(decision, Refuse) for _, decision in later)
 
@@ -127,10 +127,10 @@ def test_a_loop_of_failures_ends() -> None:
     starts, now = [], 0.0
     for index in range(2000):
         now = index * HOUR
-        asked = trigger(at=now, name=f"alert {index}")
-        if isinstance(decide(asked, history, RetrainingPolicy(), now), Start):
+        new_trigger = trigger(at=now, name=f"alert {index}")
+        if isinstance(decide(new_trigger, history, RetrainingPolicy(), now), Start):
             starts.append(now)
-            history.append(asked.started(now).ended(FAILED, 1.0, now + 60))
+            history.append(new_trigger.started(now).ended(FAILED, 1.0, now + 60))
     assert len(starts) == 3
     assert starts[2] - starts[1] > 1.8 * (starts[1] - starts[0])
 
@@ -139,9 +139,9 @@ def losing(hours: int, rows_at: Callable[[int], int]) -> list[PastTraining]:
     """Trainings of a model whose candidates never win, with an alert an hour."""
     history: list[PastTraining] = []
     for index in range(hours):
-        asked, rows = trigger(at=index * HOUR, name=f"alert {index}"), rows_at(index)
-        if isinstance(decide(asked, history, RetrainingPolicy(), index * HOUR, rows), Start):
-            lost = asked.started(index * HOUR).ended(LOST, 1.0, index * HOUR + 60)
+        new_trigger, rows = trigger(at=index * HOUR, name=f"alert {index}"), rows_at(index)
+        if isinstance(decide(new_trigger, history, RetrainingPolicy(), index * HOUR, rows), Start):
+            lost = new_trigger.started(index * HOUR).ended(LOST, 1.0, index * HOUR + 60)
             history.append(replace(lost, rows=rows))
     return history
 
@@ -171,11 +171,11 @@ kinds = st.sampled_from(list(TriggerKind))
 trainings = st.lists(
     st.builds(
         lambda at, length, outcome, minutes: PastTraining(
-            f"at {at}", at, None if outcome is Outcome.ACTIVE else at + length, outcome, minutes
+            f"at {at}", at, None if outcome is TrainingOutcome.ACTIVE else at + length, outcome, minutes
         ),
         st.floats(0, NOW),
         st.floats(0, DAY),
-        st.sampled_from(list(Outcome)),
+        st.sampled_from(list(TrainingOutcome)),
         st.floats(0, 60),
     ),
     max_size=12,
@@ -187,7 +187,7 @@ trainings = st.lists(
 def test_any_history_is_decided_and_waiting_ends(kind: TriggerKind, at: float, history: list[PastTraining]) -> None:
     decision = decide(trigger(kind, at), history, POLICY, NOW)
     assert decision.reason
-    active = any(training.outcome is Outcome.ACTIVE for training in history)
+    active = any(training.outcome is TrainingOutcome.ACTIVE for training in history)
     assert not (active and isinstance(decision, Start))
     patient = RetrainingPolicy(runs_a_week=4, compute_minutes_a_week=100, expected_minutes=20, patience_s=math.inf)
     now, looks = NOW, 0
@@ -201,9 +201,9 @@ def test_any_history_is_decided_and_waiting_ends(kind: TriggerKind, at: float, h
 @settings(max_examples=50)
 @given(st.lists(st.tuples(kinds, st.floats(NOW - DAY, NOW)), max_size=20), trainings)
 def test_at_most_one_training_starts_at_a_time(
-    asked: list[tuple[TriggerKind, float]], history: list[PastTraining]
+    arrivals: list[tuple[TriggerKind, float]], history: list[PastTraining]
 ) -> None:
-    triggers = [trigger(kind, at, f"{index}") for index, (kind, at) in enumerate(asked)]
+    triggers = [trigger(kind, at, f"{index}") for index, (kind, at) in enumerate(arrivals)]
     decided = decide_all(triggers, history, POLICY, NOW)
     assert sum(isinstance(decision, Start) for _, decision in decided) <= 1
     assert sorted(each.occasion for each, _ in decided) == sorted(each.occasion for each in triggers)
@@ -222,10 +222,10 @@ def test_at_most_one_training_starts_at_a_time(
     ],
 )
 def test_labels_are_a_trigger(labels: int, loss: tuple[float, float] | None, occasion: str | None) -> None:
-    wish = FeedbackWish(every=1000, loss_bound=0.2)
-    found = feedback_trigger("m", "run7", wish, labels=labels, loss=loss, now=NOW)
-    assert (found.occasion if found else None) == occasion
-    assert found is None or found.kind is TriggerKind.FEEDBACK
+    feedback_wish = FeedbackWish(every=1000, loss_bound=0.2)
+    label_trigger = feedback_trigger("m", "run7", feedback_wish, labels=labels, loss=loss, now=NOW)
+    assert (label_trigger.occasion if label_trigger else None) == occasion
+    assert label_trigger is None or label_trigger.kind is TriggerKind.FEEDBACK
     assert feedback_trigger("m", "run7", FeedbackWish(), labels=labels, loss=loss, now=NOW) is None
 
 

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from falaj.control.retraining import (
-    Strategy,
     TooShort,
     TrainingWindow,
     TrainingWindowError,
     WindowPlan,
+    WindowStrategy,
     plan_from_mapping,
 )
 from falaj.control.retraining import training_window as choose
@@ -35,27 +35,31 @@ def window(
         (WindowPlan(), None, (0, 172, 200), "all rows; the last 28 blocks judge"),
         (WindowPlan(), 160, (0, 190, 200), "all rows; the last 10 blocks judge"),
         (WindowPlan(), 190, (0, 192, 200), "all rows; the last 8 blocks judge"),
-        (WindowPlan(Strategy.SLIDING, length_s=60 * DAY), 160, (140, 190, 200), "the last 60 days"),
-        (WindowPlan(Strategy.SLIDING, length_s=900 * DAY), 160, (0, 190, 200), "the last 900 days"),
-        (WindowPlan(Strategy.SINCE_DRIFT), 160, (160, 190, 200), "rows since the drift"),
-        (WindowPlan(Strategy.SINCE_DRIFT), 190, (172, 192, 200), "the last 28 days, as the drift is younger"),
-        (WindowPlan(Strategy.SINCE_DRIFT), None, (0, 172, 200), "no drift is known"),
-        (WindowPlan(Strategy.SINCE_DRIFT), 900, (172, 192, 200), "the drift is younger"),
-        (WindowPlan(Strategy.WEIGHTED, half_life_s=30 * DAY), 160, (0, 190, 200), "half weight after 30 days"),
+        (WindowPlan(WindowStrategy.SLIDING, length_s=60 * DAY), 160, (140, 190, 200), "the last 60 days"),
+        (WindowPlan(WindowStrategy.SLIDING, length_s=900 * DAY), 160, (0, 190, 200), "the last 900 days"),
+        (WindowPlan(WindowStrategy.SINCE_DRIFT), 160, (160, 190, 200), "rows since the drift"),
+        (WindowPlan(WindowStrategy.SINCE_DRIFT), 190, (172, 192, 200), "the last 28 days, as the drift is younger"),
+        (WindowPlan(WindowStrategy.SINCE_DRIFT), None, (0, 172, 200), "no drift is known"),
+        (WindowPlan(WindowStrategy.SINCE_DRIFT), 900, (172, 192, 200), "the drift is younger"),
+        (WindowPlan(WindowStrategy.WEIGHTED, half_life_s=30 * DAY), 160, (0, 190, 200), "half weight after 30 days"),
         (WindowPlan(block_s=7 * DAY), 160, (0, 140, 196), "8 blocks"),
     ],
 )
 def test_a_strategy_chooses_rows(plan: WindowPlan, drift: float | None, days: tuple[float, ...], reason: str) -> None:
-    found = window(plan, drift)
-    assert isinstance(found, TrainingWindow)
-    assert (found.train_from / DAY, found.train_until / DAY, found.backtest_until / DAY) == days
-    assert reason in found.reason
+    training_window = window(plan, drift)
+    assert isinstance(training_window, TrainingWindow)
+    assert (
+        training_window.train_from / DAY,
+        training_window.train_until / DAY,
+        training_window.backtest_until / DAY,
+    ) == days
+    assert reason in training_window.reason
 
 
 def test_the_steps_get_times_and_half_life() -> None:
-    found = window(WindowPlan(Strategy.WEIGHTED, half_life_s=30 * DAY), 160)
-    assert isinstance(found, TrainingWindow)
-    parameters = found.parameters()
+    training_window = window(WindowPlan(WindowStrategy.WEIGHTED, half_life_s=30 * DAY), 160)
+    assert isinstance(training_window, TrainingWindow)
+    parameters = training_window.parameters()
     assert parameters["half_life_days"] == 30
     assert datetime.fromisoformat(parameters["train_until"]) == datetime.fromtimestamp(190 * DAY, UTC)
     plain = window(WindowPlan(), 160)
@@ -65,13 +69,15 @@ def test_the_steps_get_times_and_half_life() -> None:
 
 @pytest.mark.parametrize("now_day", [0.0, 0.5, 5.0, 9.9])
 def test_too_little_data_says_when_there_is_enough(now_day: float) -> None:
-    found = window(WindowPlan(), now_day=now_day)
-    assert isinstance(found, TooShort)
-    assert isinstance(window(WindowPlan(), now_day=found.ready_at / DAY), TrainingWindow)
+    window_outcome = window(WindowPlan(), now_day=now_day)
+    assert isinstance(window_outcome, TooShort)
+    assert isinstance(window(WindowPlan(), now_day=window_outcome.ready_at / DAY), TrainingWindow)
 
 
 @given(
-    st.sampled_from([WindowPlan(), WindowPlan(Strategy.SINCE_DRIFT), WindowPlan(Strategy.SLIDING, length_s=20 * DAY)]),
+    st.sampled_from(
+        [WindowPlan(), WindowPlan(WindowStrategy.SINCE_DRIFT), WindowPlan(WindowStrategy.SLIDING, length_s=20 * DAY)]
+    ),
     st.none() | st.floats(-10, 500),
     st.floats(0, 400),
     st.floats(0, 30),
@@ -79,17 +85,25 @@ def test_too_little_data_says_when_there_is_enough(now_day: float) -> None:
 def test_what_judges_is_never_trained_on_and_has_its_labels(
     plan: WindowPlan, drift: float | None, now_day: float, delay: float
 ) -> None:
-    found = window(plan, drift, now_day, delay)
-    if isinstance(found, TrainingWindow):
-        assert 0 <= found.train_from < found.train_until < found.backtest_until <= (now_day - delay) * DAY + 1e-6
-        assert found.backtest_until - found.train_until >= 8 * DAY
+    window_outcome = window(plan, drift, now_day, delay)
+    if isinstance(window_outcome, TrainingWindow):
+        assert (
+            0
+            <= window_outcome.train_from
+            < window_outcome.train_until
+            < window_outcome.backtest_until
+            <= (now_day - delay) * DAY + 1e-6
+        )
+        assert window_outcome.backtest_until - window_outcome.train_until >= 8 * DAY
     else:
-        assert found.ready_at > now_day * DAY
+        assert window_outcome.ready_at > now_day * DAY
 
 
 def test_a_plan_is_read_from_words() -> None:
     assert plan_from_mapping({}) == WindowPlan()
-    assert plan_from_mapping({"strategy": "sliding", "length_s": 5.0}) == WindowPlan(Strategy.SLIDING, length_s=5.0)
+    assert plan_from_mapping({"strategy": "sliding", "length_s": 5.0}) == WindowPlan(
+        WindowStrategy.SLIDING, length_s=5.0
+    )
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,10 @@ TEXT = "model: m\ndata: {held-back: {exam: true}}\ngates:\n  - auc >= 0.7 on tes
 def test_a_commit_shows_its_project_file(tmp_path: Path, form: str) -> None:
     def git(*arguments: str) -> str:
         identity = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
-        done = subprocess.run(["git", *identity, *arguments], cwd=tmp_path, capture_output=True, text=True, check=True)
-        return done.stdout.strip()
+        process = subprocess.run(
+            ["git", *identity, *arguments], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        return process.stdout.strip()
 
     git("init", "-q", f"--object-format={form}")
     (tmp_path / "a.txt").write_text("a")

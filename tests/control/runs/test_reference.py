@@ -12,7 +12,7 @@ from falaj.build.checks import scoring
 from falaj.config.spec import SourceSpec, StepSpec
 from falaj.control.runs import reference
 from falaj.control.runs.reference import reference_of
-from falaj.statistics.profiles import Kind
+from falaj.statistics.profiles import ProfileKind
 from falaj.statistics.reference import ReleaseReference
 from tests.build.checks.conftest import FEATURES, bench, flights, models, same_process, threshold  # noqa: F401
 
@@ -41,24 +41,28 @@ def context_of(bench, **monitoring):  # noqa: F811
     return context
 
 
-def read(bench, made, tmp_path):  # noqa: F811
-    return ReleaseReference.read(bench.store.fetch(made.digest, tmp_path / "fetched"))
+def read(bench, reference_result, tmp_path):  # noqa: F811
+    return ReleaseReference.read(bench.store.fetch(reference_result.digest, tmp_path / "fetched"))
 
 
 def test_a_run_knows_what_its_release_is_compared_with(trained, tmp_path):
-    made = reference_of(context_of(trained), [*FEATURES, "carrier"])
-    assert made.notes == ()
-    found = read(trained, made, tmp_path)
-    assert found.features.schema.names == (*FEATURES, "carrier")
-    assert found.features.total.rows == 2700
-    assert found.features.schema["carrier"].kind is Kind.CATEGORY
-    assert found.predictions is not None and found.predictions.total.rows == 1200
-    assert found.loss is not None and found.loss.metric == "brier" and 0.1 < found.loss.mean < 0.25
-    assert found.loss.baseline is not None and found.calibration is not None
-    assert found.settings.least == 0
+    reference_result = reference_of(context_of(trained), [*FEATURES, "carrier"])
+    assert reference_result.notes == ()
+    release_reference = read(trained, reference_result, tmp_path)
+    assert release_reference.features.schema.names == (*FEATURES, "carrier")
+    assert release_reference.features.total.rows == 2700
+    assert release_reference.features.schema["carrier"].kind is ProfileKind.CATEGORY
+    assert release_reference.predictions is not None and release_reference.predictions.total.rows == 1200
+    assert (
+        release_reference.loss is not None
+        and release_reference.loss.metric == "brier"
+        and 0.1 < release_reference.loss.mean < 0.25
+    )
+    assert release_reference.loss.baseline is not None and release_reference.calibration is not None
+    assert release_reference.settings.least == 0
     tables = {trained.outputs["split.train"], trained.outputs["split.test"]}
-    assert {str(edge.origin) for edge in made.edges()} == {f"artifact:{each}" for each in tables}
-    assert reference_of(context_of(trained), [*FEATURES, "carrier"]) == made
+    assert {str(edge.origin) for edge in reference_result.edges()} == {f"artifact:{each}" for each in tables}
+    assert reference_of(context_of(trained), [*FEATURES, "carrier"]) == reference_result
 
 
 def test_blocks_follow_the_column_of_times(trained, here, tmp_path):
@@ -68,9 +72,11 @@ def test_blocks_follow_the_column_of_times(trained, here, tmp_path):
         trained.outputs.pop(name)
         trained.keep_table(f"{name}-timed", flights(rows).with_columns(at))
         trained.outputs[name] = trained.outputs.pop(f"{name}-timed")
-    found = read(trained, reference_of(context_of(trained, leave_out=["noise"]), FEATURES), tmp_path)
-    assert len(found.features.blocks) == 25 and found.features.blocks[0].start == start.timestamp()
-    assert found.features.schema.names == ("distance", "hour")
+    release_reference = read(trained, reference_of(context_of(trained, leave_out=["noise"]), FEATURES), tmp_path)
+    assert (
+        len(release_reference.features.blocks) == 25 and release_reference.features.blocks[0].start == start.timestamp()
+    )
+    assert release_reference.features.schema.names == ("distance", "hour")
 
 
 def test_small_counts_of_personal_data_will_stay(trained, here, tmp_path):
@@ -81,10 +87,10 @@ def test_small_counts_of_personal_data_will_stay(trained, here, tmp_path):
 
 def test_without_tables_a_release_says_that_nothing_watches_it(bench, models):  # noqa: F811
     bench.keep("fit", models["good"])
-    made = reference_of(context_of(bench), FEATURES)
-    assert made.digest is None and "no table is known" in made.summary
+    reference_result = reference_of(context_of(bench), FEATURES)
+    assert reference_result.digest is None and "no table is known" in reference_result.summary
 
 
 def test_a_feature_that_no_table_has_costs_the_run_nothing(trained, here):
-    made = reference_of(context_of(trained), [*FEATURES, "altitude"])
-    assert made.digest is None and "there is no column 'altitude'" in made.summary
+    reference_result = reference_of(context_of(trained), [*FEATURES, "altitude"])
+    assert reference_result.digest is None and "there is no column 'altitude'" in reference_result.summary

@@ -6,7 +6,7 @@ import pytest
 
 from falaj.config.spec import GateSpec, ProjectSpec, StepSpec
 from falaj.control.runs.refit import acceptance_gates, judging_tables, learned_by
-from falaj.control.runs.training import Training, refit_window, with_other_window, with_window
+from falaj.control.runs.training_rows import Training, refit_window, with_other_window, with_window
 from falaj.supply_chain.artifacts import Digest
 
 WINDOW = {"train_from": "2013-01-01", "train_until": "2013-06-01", "backtest_until": "2013-07-01"}
@@ -50,8 +50,8 @@ def test_a_window_that_a_person_asked_for_by_name_stays() -> None:
     ],
 )
 def test_why_there_is_no_refit(training: Training, spec: ProjectSpec, reason: str) -> None:
-    found = refit_window(training, spec)
-    assert isinstance(found, str) and reason in found
+    refusal = refit_window(training, spec)
+    assert isinstance(refusal, str) and reason in refusal
 
 
 def test_gates_on_rows_that_the_window_changes_do_not_judge_the_refit() -> None:
@@ -61,8 +61,8 @@ def test_gates_on_rows_that_the_window_changes_do_not_judge_the_refit() -> None:
     )
     twin = {"split.acceptance": digest("a"), "split.test": digest("b")}
     refit = {"split.acceptance": digest("a"), "split.test": digest("c")}
-    kept = acceptance_gates(gates, twin, refit, {"captured.g1": digest("d")})
-    assert [gate.data for gate in kept] == ["split.acceptance", "captured.g1"]
+    judging_gates = acceptance_gates(gates, twin, refit, {"captured.g1": digest("d")})
+    assert [gate.data for gate in judging_gates] == ["split.acceptance", "captured.g1"]
     assert judging_tables(gates, twin, refit) == {"split.test"}
     assert acceptance_gates(gates[1:2], twin, refit, {}) == ()
 

@@ -16,21 +16,20 @@ import pytest
 
 import falaj.build.checks
 from falaj.build.checks import CheckResult, GateResult
-from falaj.build.checks.scoring import CANDIDATE, LIVE, Scores, Scoring
+from falaj.build.checks.scoring import CANDIDATE, LIVE, GateScoring, Scores
 from falaj.build.packaging.result import PackagingResult
 from falaj.build.pipeline.result import PipelineResult, StepResult, StepState
 from falaj.config.spec import GateSpec, ProjectSpec, StepSpec
 from falaj.control.notary import Attestation, Office, ScoredTable
 from falaj.control.notary.evidence import statements_of
-from falaj.control.runs import conduct as conduct_module
-from falaj.control.runs import packaging, reference
-from falaj.control.runs.conduct import conduct
-from falaj.control.runs.outcome import LiveRelease, Order, Outcome, Surroundings
-from falaj.control.runs.training import Training
+from falaj.control.runs import execution, packaging, reference
+from falaj.control.runs.contract import LiveRelease, RunContext, RunResult, RunSpec
+from falaj.control.runs.execution import execute_run
+from falaj.control.runs.training_rows import Training
 from falaj.core.errors import FalajError
 from falaj.core.home import Home
 from falaj.core.venv.environment import Environment
-from falaj.supply_chain import attestations as ev
+from falaj.supply_chain import attestations
 from falaj.supply_chain.artifacts import Digest, open_home_store
 from falaj.supply_chain.attestations import open_keyring
 
@@ -63,7 +62,7 @@ class BelievingNotary(Office):
         gates = tuple(claim.record for claim in attestation.gates)
         statements = statements_of(attestation, gates, attestation.champion)
         return [
-            (each.predicate_type, ev.sign_statement(each, self.keyring.signer_for(each.predicate_type)))
+            (each.predicate_type, attestations.sign_statement(each, self.keyring.signer_for(each.predicate_type)))
             for each in statements
         ]
 
@@ -79,12 +78,12 @@ class Lab:
         self.trained: list[str] = []
         self.refit_error = self.twin_error = 0.05
         self.refit_breaks, self.refit_misses_a_gate = False, False
-        self.known: Mapping[str, str] = {}
+        self.by_bytes: Mapping[str, str] = {}
         self.live = LiveRelease(1, str(self.put("live")))
         for module, name, stub in (
-            (conduct_module, "load_project_cached", lambda *_: SPEC),
-            (conduct_module, "build", lambda *_: Environment(Path("/python"), "d" * 64, True)),
-            (conduct_module, "execute", self.execute),
+            (execution, "load_project_cached", lambda *_: SPEC),
+            (execution, "build", lambda *_: Environment(Path("/python"), "d" * 64, True)),
+            (execution, "execute", self.execute),
             (packaging, "package_model", self.package),
             (reference, "reference_of", lambda *_: reference.Referenced(None, ("none",), learned_rows=7)),
             (falaj.build.checks, "run_check", lambda name, _: CheckResult(name, True, "fine", 3)),
@@ -105,17 +104,17 @@ class Lab:
             raise FalajError("the disk is full")
         tables = {name: self.put(f"{name} {until}") for name in ("train", "test")}
         tables["acceptance"] = self.put("acceptance")
-        done = StepState.SUCCEEDED
+        success = StepState.SUCCEEDED
         return PipelineResult({
-            "split": StepResult("split", "split", done, outputs=tables),
-            "fit": StepResult("fit", "fit", done, outputs={"output": self.put(f"model {until}")}),
+            "split": StepResult("split", "split", success, outputs=tables),
+            "fit": StepResult("fit", "fit", success, outputs={"output": self.put(f"model {until}")}),
         }, {})  # fmt: skip
 
     def package(self, _store: Any, model: Digest, *_: Any, answer: str = "both") -> Any:
         digest = self.put(f"packaged {model[-8:]}")
         return packaging.Packaged(digest, PackagingResult("native"), ("a",))
 
-    def judge(self, context: Any) -> tuple[tuple[GateResult, ...], Scoring]:
+    def judge(self, context: Any) -> tuple[tuple[GateResult, ...], GateScoring]:
         second = len(self.trained) > 1
         passed = not (second and self.refit_misses_a_gate)
         gates = tuple(
@@ -126,16 +125,16 @@ class Lab:
         label = (rng.random(900) < true).astype(float)
         error = self.refit_error if second else self.twin_error
         scores = {CANDIDATE: true + error * rng.choice([-1, 1], 900), LIVE: true + 0.05 * rng.choice([-1, 1], 900)}
-        return gates, Scoring({gate.data: Scores(label, scores, {}, {}) for gate in context.spec.gates}, {}, {})
+        return gates, GateScoring({gate.data: Scores(label, scores, {}, {}) for gate in context.spec.gates}, {}, {})
 
-    def run(self) -> Outcome:
-        order = Order("r2", "/repo", "", "a" * 40, "A <a@example.org>", {}, "growth", TRAINING)
-        around = Surroundings(
+    def run(self) -> RunResult:
+        order = RunSpec("r2", "/repo", "", "a" * 40, "A <a@example.org>", {}, "growth", TRAINING)
+        around = RunContext(
             home=self.home, store=self.store, notary=BelievingNotary(self.home), emit=self.events.append,
             cancelled=lambda: False, live=lambda _: self.live, tracking=lambda *_: {},
-            known=lambda _, digest: self.known.get(digest),
+            existing_release=lambda _, digest: self.by_bytes.get(digest),
         )  # fmt: skip
-        return conduct(order, self.folder, around)
+        return execute_run(order, self.folder, around)
 
 
 @pytest.fixture
@@ -143,37 +142,39 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
     return Lab(tmp_path, monkeypatch)
 
 
-def predicates(outcome: Outcome) -> Mapping[str, Any]:
+def predicates(outcome: RunResult) -> Mapping[str, Any]:
     payloads = (json.loads(base64.b64decode(envelope["payload"])) for _, envelope in outcome.envelopes)
     return {each["predicateType"].split("/")[-2]: each["predicate"] for each in payloads}
 
 
-def problems(lab: Lab, outcome: Outcome, without: str = "") -> list[str]:
-    release = ev.Release("m", 2, outcome.digest or "", "r2", "a" * 40)
-    kept = [dict(envelope) for kind, envelope in outcome.envelopes if kind != without]
+def problems(lab: Lab, outcome: RunResult, without: str = "") -> list[str]:
+    release = attestations.BundledRelease("m", 2, outcome.digest or "", "r2", "a" * 40)
+    bundled_envelopes = [dict(envelope) for kind, envelope in outcome.envelopes if kind != without]
     trusted = open_keyring(lab.home.keys).trusted()
-    found = ev.verify_release(ev.bundle_of(release, kept), trusted, Path(), digest_of=lambda _: outcome.digest or "")
-    return [problem.message for problem in found.problems]
+    verification = attestations.verify_release(
+        attestations.bundle_of(release, bundled_envelopes), trusted, Path(), digest_of=lambda _: outcome.digest or ""
+    )
+    return [problem.message for problem in verification.problems]
 
 
 def test_what_wins_is_trained_again_and_the_evidence_says_so(lab: Lab) -> None:
     outcome = lab.run()
     assert outcome.ok, outcome.reason
     assert lab.trained == ["2026-03-01", "2026-04-01"]
-    kept = outcome.data["retraining"]["refit"]
-    said = predicates(outcome)
-    assert (said["train"]["refit_of"], said["comparison"]["refit"]) == (kept["of"], outcome.digest)
-    assert kept["of"] != outcome.digest and kept["acceptance"] == [str(lab.put("acceptance"))]
-    assert [gate["text"] for gate in said["eval"]["gates"]] == ["brier <= 0.3 on split.acceptance"]
-    assert said["comparison"]["verdict"]["wins"] and said["comparison"]["agreement"]["agrees"]
-    assert said["comparison"]["parameters"]["split"]["train_until"] == WINDOW["train_until"]
-    assert said["train"]["parameters"]["split"]["train_until"] == WINDOW["backtest_until"]
-    assert said["train"]["parameters"]["fit"] == said["comparison"]["parameters"]["fit"] == {"seed": 3}
-    assert kept["of"] in outcome.data["artifacts"]
+    refit_data = outcome.data["retraining"]["refit"]
+    statements = predicates(outcome)
+    assert (statements["train"]["refit_of"], statements["comparison"]["refit"]) == (refit_data["of"], outcome.digest)
+    assert refit_data["of"] != outcome.digest and refit_data["acceptance"] == [str(lab.put("acceptance"))]
+    assert [gate["text"] for gate in statements["eval"]["gates"]] == ["brier <= 0.3 on split.acceptance"]
+    assert statements["comparison"]["verdict"]["wins"] and statements["comparison"]["agreement"]["agrees"]
+    assert statements["comparison"]["parameters"]["split"]["train_until"] == WINDOW["train_until"]
+    assert statements["train"]["parameters"]["split"]["train_until"] == WINDOW["backtest_until"]
+    assert statements["train"]["parameters"]["fit"] == statements["comparison"]["parameters"]["fit"] == {"seed": 3}
+    assert refit_data["of"] in outcome.data["artifacts"]
     assert outcome.data["retraining"]["window"]["train_until"] == WINDOW["backtest_until"]
     assert problems(lab, outcome) == []
-    missing = f"there is no comparison of the judged twin {kept['of'][:19]}"
-    assert problems(lab, outcome, without=ev.COMPARISON) == [missing]
+    missing = f"there is no comparison of the judged twin {refit_data['of'][:19]}"
+    assert problems(lab, outcome, without=attestations.COMPARISON) == [missing]
     assert {"refit.packaging", "refit.reference", "refit.model-files"} <= {event.node for event in lab.events}
     assert {str(edge.derived) for edge in outcome.edges if edge.relation == "trained again from"}
 
@@ -191,10 +192,14 @@ def test_a_refit_that_does_not_hold_leaves_the_judged_twin(lab: Lab, change: dic
         setattr(lab, name, value)
     outcome = lab.run()
     assert outcome.ok, outcome.reason
-    refit, said = outcome.data["retraining"]["refit"], predicates(outcome)
+    refit, statements = outcome.data["retraining"]["refit"], predicates(outcome)
     assert refit["of"] is None and reason in refit["reason"]
-    assert said["eval"]["champion"]["wins"] and said["train"]["refit_of"] is None and "comparison" not in said
-    assert said["train"]["parameters"]["split"]["train_until"] == WINDOW["train_until"]
+    assert (
+        statements["eval"]["champion"]["wins"]
+        and statements["train"]["refit_of"] is None
+        and "comparison" not in statements
+    )
+    assert statements["train"]["parameters"]["split"]["train_until"] == WINDOW["train_until"]
     assert problems(lab, outcome) == []
 
 
@@ -207,7 +212,7 @@ def test_a_candidate_that_lost_is_not_trained_again(lab: Lab) -> None:
 
 def test_the_twin_of_a_release_again_is_nothing_new(lab: Lab) -> None:
     twin = str(lab.put("packaged " + str(lab.put("model 2026-03-01"))[-8:]))
-    lab.known = {twin: "m@2"}
+    lab.by_bytes = {twin: "m@2"}
     outcome = lab.run()
     assert outcome.ok and outcome.reason == "nothing new: the training gave the model of m@2 again"
     assert lab.trained == ["2026-03-01"]
@@ -216,6 +221,6 @@ def test_the_twin_of_a_release_again_is_nothing_new(lab: Lab) -> None:
 def test_a_refit_that_is_a_release_already_is_nothing_new(lab: Lab) -> None:
     first = lab.run()
     assert first.digest
-    lab.known, lab.trained = {first.digest: "m@2"}, []
+    lab.by_bytes, lab.trained = {first.digest: "m@2"}, []
     again = lab.run()
     assert (again.digest, again.reason) == (None, "nothing new: the training gave the model of m@2 again")

@@ -16,11 +16,11 @@ import uv
 
 from falaj.config.create import create_project
 from falaj.control.notary import open_office
-from falaj.control.runs.conduct import conduct
-from falaj.control.runs.outcome import LiveRelease, Order, Outcome, Surroundings
-from falaj.control.runs.training import Training
+from falaj.control.runs.contract import LiveRelease, RunContext, RunResult, RunSpec
+from falaj.control.runs.execution import execute_run
+from falaj.control.runs.training_rows import Training
 from falaj.core.home import Home
-from falaj.supply_chain import attestations as ev
+from falaj.supply_chain import attestations
 from falaj.supply_chain.artifacts import open_home_store
 from falaj.supply_chain.attestations import open_keyring
 from tests.e2e.installation import share_environments
@@ -64,28 +64,28 @@ class Lab:
         self.events: list[Any] = []
         home.prepare()
 
-    def run(self, run_id: str, training: Training | None = None) -> Outcome:
-        order = Order(run_id, str(self.project), "", "a" * 40, "A <a@example.org>", {}, "growth", training)
-        around = Surroundings(
+    def run(self, run_id: str, training: Training | None = None) -> RunResult:
+        order = RunSpec(run_id, str(self.project), "", "a" * 40, "A <a@example.org>", {}, "growth", training)
+        around = RunContext(
             home=self.home, store=open_home_store(self.home), notary=open_office(self.home),
             emit=self.events.append, cancelled=lambda: False, live=lambda _: self.live, tracking=lambda *_: {},
         )  # fmt: skip
-        return conduct(order, self.project, around)
+        return execute_run(order, self.project, around)
 
 
-def predicates(outcome: Outcome) -> Mapping[str, Any]:
+def predicates(outcome: RunResult) -> Mapping[str, Any]:
     payloads = (json.loads(base64.b64decode(envelope["payload"])) for _, envelope in outcome.envelopes)
     return {each["predicateType"].split("/")[-2]: each["predicate"] for each in payloads}
 
 
-def problems(outcome: Outcome, home: Home, without: str = "") -> list[str]:
+def problems(outcome: RunResult, home: Home, without: str = "") -> list[str]:
     """What a verifier says of the release, with one kind of evidence taken away."""
-    release = ev.Release(outcome.model or "", 2, outcome.digest or "", "r2", "a" * 40)
-    kept = [dict(envelope) for kind, envelope in outcome.envelopes if kind != without]
-    bundle = ev.bundle_of(release, kept)
+    release = attestations.BundledRelease(outcome.model or "", 2, outcome.digest or "", "r2", "a" * 40)
+    bundled_envelopes = [dict(envelope) for kind, envelope in outcome.envelopes if kind != without]
+    bundle = attestations.bundle_of(release, bundled_envelopes)
     trusted = open_keyring(home.keys).trusted()
-    found = ev.verify_release(bundle, trusted, Path(), digest_of=lambda _: outcome.digest or "")
-    return [problem.message for problem in found.problems]
+    verification = attestations.verify_release(bundle, trusted, Path(), digest_of=lambda _: outcome.digest or "")
+    return [problem.message for problem in verification.problems]
 
 
 def test_what_wins_is_trained_again_on_all_rows(project: Path, tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_what_wins_is_trained_again_on_all_rows(project: Path, tmp_path: Path) -
     assert refit["of"] and refit["of"] != second.digest
     the_evidence_says_so(second, refit["of"])
     assert problems(second, lab.home) == []
-    assert problems(second, lab.home, without=ev.COMPARISON) == [
+    assert problems(second, lab.home, without=attestations.COMPARISON) == [
         f"there is no comparison of the judged twin {refit['of'][:19]}"
     ]
     nodes = {event.node for event in lab.events if event.node.startswith("refit.")}
@@ -112,30 +112,30 @@ def test_what_wins_is_trained_again_on_all_rows(project: Path, tmp_path: Path) -
     a_refit_that_breaks_leaves_the_judged_twin(lab)
 
 
-def the_evidence_says_so(outcome: Outcome, twin: str) -> None:
-    said = predicates(outcome)
-    comparison, train = said["comparison"], said["train"]
+def the_evidence_says_so(outcome: RunResult, twin: str) -> None:
+    statements = predicates(outcome)
+    comparison, train = statements["comparison"], statements["train"]
     assert (train["refit_of"], comparison["refit"]) == (twin, outcome.digest)
     assert comparison["verdict"]["wins"] and comparison["agreement"]["agrees"]
     assert 0 <= comparison["verdict"]["power"]["probability"] <= 1
-    judged, learned = comparison["parameters"]["split"], train["parameters"]["split"]
-    assert judged["train_until"] == WINDOW["train_until"]
+    twin_split, learned = comparison["parameters"]["split"], train["parameters"]["split"]
+    assert twin_split["train_until"] == WINDOW["train_until"]
     assert learned["train_until"] == learned["backtest_until"] == WINDOW["backtest_until"]
     assert comparison["parameters"]["fit"] == train["parameters"]["fit"]
-    assert {gate["passed"] for gate in said["eval"]["gates"]} == {True}
+    assert {gate["passed"] for gate in statements["eval"]["gates"]} == {True}
 
 
-def nothing_new_the_second_time(lab: Lab, before: Outcome) -> None:
+def nothing_new_the_second_time(lab: Lab, before: RunResult) -> None:
     """The twin is another model than the release, its refit is not: no second release of the same bytes."""
     assert before.digest
-    known = {before.digest: "tumours@2"}
-    order = Order("r3", str(lab.project), "", "a" * 40, "A <a@example.org>", {}, "growth", TRAINING)
-    around = Surroundings(
+    releases_by_digest = {before.digest: "tumours@2"}
+    order = RunSpec("r3", str(lab.project), "", "a" * 40, "A <a@example.org>", {}, "growth", TRAINING)
+    around = RunContext(
         home=lab.home, store=open_home_store(lab.home), notary=open_office(lab.home),
         emit=lab.events.append, cancelled=lambda: False, live=lambda _: lab.live, tracking=lambda *_: {},
-        known=lambda _, digest: known.get(digest),
+        existing_release=lambda _, digest: releases_by_digest.get(digest),
     )  # fmt: skip
-    again = conduct(order, lab.project, around)
+    again = execute_run(order, lab.project, around)
     assert (again.digest, again.reason) == (None, "nothing new: the training gave the model of tumours@2 again")
 
 

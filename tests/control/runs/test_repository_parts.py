@@ -10,7 +10,7 @@ import pytest
 
 from falaj.build.pipeline.errors import WorkspaceError
 from falaj.control.runs.checkout import checked_out
-from falaj.control.runs.outcome import Order
+from falaj.control.runs.contract import RunSpec
 from falaj.control.runs.repository_parts import missing_here
 from falaj.core.home import Home
 from falaj.integrations.git import GitInputError, submodule_url, submodules
@@ -22,12 +22,12 @@ POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "a" * 64 +
 
 def git(folder: Path, *arguments: str) -> str:
     identity = ["-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "protocol.file.allow=always"]
-    done = subprocess.run(
+    process = subprocess.run(
         ["git", *identity, *arguments],
         cwd=folder, check=True, capture_output=True, text=True,
         env={**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null"},
     )  # fmt: skip
-    return done.stdout.strip()
+    return process.stdout.strip()
 
 
 def repository(folder: Path, files: dict[str, str], **submodules: str) -> str:
@@ -46,13 +46,13 @@ def repository(folder: Path, files: dict[str, str], **submodules: str) -> str:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
-    found = Home(tmp_path / "home", {})
-    found.prepare()
-    return found
+    new_home = Home(tmp_path / "home", {})
+    new_home.prepare()
+    return new_home
 
 
-def order(folder: Path, commit: str) -> Order:
-    return Order("r1", str(folder), "main", commit, "", {}, "push")
+def order(folder: Path, commit: str) -> RunSpec:
+    return RunSpec("r1", str(folder), "main", commit, "", {}, "push")
 
 
 def test_a_submodule_is_named_where_the_project_does_not_ask_for_it(tmp_path: Path, home: Home) -> None:
@@ -104,7 +104,7 @@ def test_folders_that_nobody_allowed_are_refused(tmp_path: Path, home: Home) -> 
 def test_a_neighbour_in_the_installation_is_another_projects(tmp_path: Path, home: Home) -> None:
     repository(home.repos / "other.git", {"secret.py": ""})
     commit = repository(home.repos / "main.git", {"falaj.yaml": FETCHED}, common=str(home.repos / "other.git"))
-    own = Order("r1", str(home.repos / "main.git"), "main", commit, "", {}, "push", project="main")
+    own = RunSpec("r1", str(home.repos / "main.git"), "main", commit, "", {}, "push", project="main")
     with pytest.raises(GitInputError) as caught, checked_out(own, home):
         pass
     assert caught.value.code == "git.foreign-repository"

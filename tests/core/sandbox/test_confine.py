@@ -28,11 +28,11 @@ def confined(tmp_path: Path, code: str) -> str:
     for folder in folders:
         folder.mkdir()
         (folder / "f").write_text("content")
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", PREFIX + code, *map(str, folders)], capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    assert process.returncode == 0, process.stderr
+    return process.stdout
 
 
 REFUSED = {
@@ -118,8 +118,8 @@ except PermissionError:
     print("refused")
 """
     arguments = [str(tmp_path / above), str(tmp_path / "other" / "f")]
-    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
-    assert done.stdout == "refused\n", done.stderr
+    process = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    assert process.stdout == "refused\n", process.stderr
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])

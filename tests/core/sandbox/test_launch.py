@@ -205,14 +205,14 @@ print("left")
 
 def running(mark: str) -> list[int]:
     """Processes with an argument."""
-    found = []
+    pids = []
     for pid in procfs.ids():
         try:
             arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        found += [pid] * (mark.encode() in arguments and pid != os.getpid())
-    return found
+        pids += [pid] * (mark.encode() in arguments and pid != os.getpid())
+    return pids
 
 
 def test_nothing_outlives_the_code(room: Room) -> None:

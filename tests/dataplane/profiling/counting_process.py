@@ -16,11 +16,11 @@ def main(folder: Path) -> None:
     """Look and report without a pause; each report is a line of a file, written before it is called told."""
     scene = Scene(folder, reference(), now=time.time())
     profiling = scene.open()
-    with (folder / "told.jsonl").open("a") as told:
+    with (folder / "told.jsonl").open("a") as log_file:
 
         def take(message: Mapping[str, Any]) -> None:
-            told.write(json.dumps(message) + "\n")
-            told.flush()
+            log_file.write(json.dumps(message) + "\n")
+            log_file.flush()
 
         profiling._send = take
         (folder / "started").touch()

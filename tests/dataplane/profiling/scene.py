@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from falaj.dataplane.agent.profiling import Profiling, References
-from falaj.dataplane.agent.profiling.book import Book
-from falaj.dataplane.desired import DesiredState, Endpoint
+from falaj.dataplane.agent.profiling.profile_store import ProfileStore
+from falaj.dataplane.desired_state import DesiredEndpoint, DesiredState
 from falaj.dataplane.errors import LocationError
 from falaj.dataplane.label_join import LabelJoin
 from falaj.dataplane.prediction_log import LABELS, LogWriter, SegmentHeader
@@ -42,13 +42,13 @@ def reference(**settings: Any) -> ReleaseReference:
 class Shelf:
     """Gives artifacts out, or fails to."""
 
-    held: dict[str, ReleaseReference]
+    references: dict[str, ReleaseReference]
     away: bool = False
 
     def fetch(self, digest: Digest, target: Path) -> Path:
         if self.away:
             raise LocationError("the server cannot be reached")
-        self.held[digest].write(target)
+        self.references[digest].write(target)
         return target
 
 
@@ -57,7 +57,7 @@ class Scene:
     """One location."""
 
     folder: Path
-    held: ReleaseReference | None
+    reference: ReleaseReference | None
     now: float = NOW
     silent: bool = False
     shelf: Shelf = field(init=False)
@@ -65,7 +65,7 @@ class Scene:
     _writers: dict[str, LogWriter] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.shelf = Shelf({DIGEST: self.held} if self.held else {})
+        self.shelf = Shelf({DIGEST: self.reference} if self.reference else {})
 
     def clock(self) -> float:
         return self.now
@@ -79,13 +79,13 @@ class Scene:
         return LabelJoin(self.folder / "labels.db", self.folder / "predictions", clock=self.clock)
 
     def open(self) -> Profiling:
-        reference = DIGEST if self.held else None
-        endpoint = Endpoint("prod", "delay", 3, Digest("sha256:" + "cd" * 32), reference=reference)
+        reference = DIGEST if self.reference else None
+        endpoint = DesiredEndpoint("prod", "delay", 3, Digest("sha256:" + "cd" * 32), reference=reference)
         references = References(
             self.folder / "references", self.shelf, self.clock, lambda: DesiredState(1, (endpoint,))
         )
         log = self.folder / "predictions"
-        book = Book(self.folder / "profiles.db")
+        book = ProfileStore(self.folder / "profiles.db")
         return Profiling(book, log, None, self.join(), references, self.take, self.clock, growing_s=60, settle_s=5)
 
     def predict(
@@ -125,10 +125,10 @@ class Scene:
 
     def blocks(self) -> dict[tuple[str, str, int], Mapping[str, Any]]:
         """What the control plane knows of each block: the last that it was told, with the profile told last."""
-        known: dict[tuple[str, str, int], Mapping[str, Any]] = {}
+        latest_blocks: dict[tuple[str, str, int], Mapping[str, Any]] = {}
         for message in self.messages:
             for block in message["blocks"]:
                 place = (block["release"], block["arm"], block["number"])
-                told = {name: value for name, value in block.items() if value is not None}
-                known[place] = {**known.get(place, {}), **told}
-        return known
+                block_fields = {name: value for name, value in block.items() if value is not None}
+                latest_blocks[place] = {**latest_blocks.get(place, {}), **block_fields}
+        return latest_blocks

@@ -17,9 +17,9 @@ HOUR = NOW // 3600 * 3600
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Scene]:
-    made = Scene(tmp_path, reference())
-    yield made
-    made.close()
+    new_scene = Scene(tmp_path, reference())
+    yield new_scene
+    new_scene.close()
 
 
 def passed(scene: Scene) -> None:
@@ -33,13 +33,13 @@ def passed(scene: Scene) -> None:
 def test_full_blocks_are_told_and_the_rest_waits(scene: Scene) -> None:
     scene.predict(250, NOW - 10)
     passed(scene)
-    found = scene.blocks()
-    assert sorted(found) == [(RELEASE, "answered", 0), (RELEASE, "answered", 1)]
-    assert all(block["rows"] == 100 and block["final"] for block in found.values())
-    profile = Profile.from_json(found[RELEASE, "answered", 0]["features"])
-    assert scene.held is not None and profile.schema == scene.held.features.schema.digest
+    blocks_by_place = scene.blocks()
+    assert sorted(blocks_by_place) == [(RELEASE, "answered", 0), (RELEASE, "answered", 1)]
+    assert all(block["rows"] == 100 and block["final"] for block in blocks_by_place.values())
+    profile = Profile.from_json(blocks_by_place[RELEASE, "answered", 0]["features"])
+    assert scene.reference is not None and profile.schema == scene.reference.features.schema.digest
     assert profile.rows == 100 and sum(profile.features["carrier"].counts) == 100
-    assert Profile.from_json(found[RELEASE, "answered", 0]["predictions"]).rows == 100
+    assert Profile.from_json(blocks_by_place[RELEASE, "answered", 0]["predictions"]).rows == 100
 
 
 def test_an_agent_that_is_killed_between_looks_counts_every_row_once(scene: Scene) -> None:
@@ -109,8 +109,8 @@ def test_a_clock_that_is_wrong_loses_no_row_and_reopens_nothing(tmp_path: Path) 
     scene.predict(15, [late] * 8 + [future] * 7, seed=3)
     scene.now = HOUR + 4 * 3600
     passed(scene)
-    found = {place[2] - number: block["rows"] for place, block in scene.blocks().items()}
-    assert found == {0: 20, 2: 8}
+    row_counts = {place[2] - number: block["rows"] for place, block in scene.blocks().items()}
+    assert row_counts == {0: 20, 2: 8}
     scene.now = HOUR + 6 * 3600
     passed(scene)
     assert {place[2] - number: block["rows"] for place, block in scene.blocks().items()} == {0: 20, 2: 8, 4: 7}
@@ -125,7 +125,7 @@ def test_shadows_are_counted_apart_and_chosen_requests_not_at_all(scene: Scene) 
 
 
 def test_labels_become_losses_of_the_block_and_of_the_concept_monitor(scene: Scene) -> None:
-    assert scene.held is not None and scene.held.loss is not None
+    assert scene.reference is not None and scene.reference.loss is not None
     ids = scene.predict(150, [NOW - 300 + place for place in range(150)])
     passed(scene)
     scene.label(ids, [1, 0] * 75)
@@ -133,9 +133,9 @@ def test_labels_become_losses_of_the_block_and_of_the_concept_monitor(scene: Sce
     first = scene.blocks()[RELEASE, "answered", 0]["losses"]
     assert first["labelled"] == sum(first["cells"]) == 100
     assert 0.2 < first["total"] / 100 < 0.6 and 20 < first["wrong"] < 80
-    told = [run for message in scene.messages for run in message["losses"]]
-    assert len(told) == 150 // scene.held.loss.block_rows
-    assert all(run["rows"] == scene.held.loss.block_rows and 0 < run["mean"] < 1 for run in told)
+    loss_runs = [run for message in scene.messages for run in message["losses"]]
+    assert len(loss_runs) == 150 // scene.reference.loss.block_rows
+    assert all(run["rows"] == scene.reference.loss.block_rows and 0 < run["mean"] < 1 for run in loss_runs)
 
 
 def test_labels_of_nothing_that_is_known_and_of_odd_kinds_change_nothing(scene: Scene) -> None:
@@ -190,15 +190,20 @@ def test_of_restricted_data_no_small_count_leaves_the_location(tmp_path: Path) -
     scene.label(ids[:5], [1] * 5)
     passed(scene)
     for block in scene.blocks().values():
-        counts = [count for found in block["features"]["features"].values() for count in found["counts"]]
+        counts = [
+            count for feature_profile in block["features"]["features"].values() for count in feature_profile["counts"]
+        ]
         assert block["rows"] == 100 and block["least"] == 10 and all(count % 10 == 0 for count in counts)
         assert "losses" not in block
-        assert all(not {"distinct", "frequent"} & found.keys() for found in block["features"]["features"].values())
+        assert all(
+            not {"distinct", "frequent"} & feature_profile.keys()
+            for feature_profile in block["features"]["features"].values()
+        )
     scene.close()
 
 
 def test_what_was_never_told_is_bounded(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("falaj.dataplane.agent.profiling.book.MOST_UNSENT", 2)
+    monkeypatch.setattr("falaj.dataplane.agent.profiling.profile_store.MOST_UNSENT", 2)
     scene.predict(500, NOW - 10)
     profiling = scene.open()
     profiling.look()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from falaj.dataplane.agent.profiling.blocks import scores_of
-from falaj.dataplane.agent.profiling.tallies import LossRun, LossTally, losses_of, mistakes_of, told
+from falaj.dataplane.agent.profiling.tallies import LossRun, LossTally, disclosable, losses_of, mistakes_of
 from falaj.dataplane.agent.profiling.tallies import scores_of as strips_of
 from falaj.statistics.reference import ExpectedLoss
 
@@ -17,8 +17,8 @@ ABSOLUTE, BRIER = ExpectedLoss("absolute", 0.2, scale=10.0), ExpectedLoss("brier
 
 def test_numbers_lose_by_their_distance_on_the_scale_of_the_reference() -> None:
     outputs = {"prediction": [5.0, 50.0, 1.0, 1.0]}
-    found = losses_of(ABSOLUTE, outputs, [7, 0, None, "x"])
-    assert found[:2] == [0.2, 1.0] and all(map(math.isnan, found[2:]))
+    row_losses = losses_of(ABSOLUTE, outputs, [7, 0, None, "x"])
+    assert row_losses[:2] == [0.2, 1.0] and all(map(math.isnan, row_losses[2:]))
     assert mistakes_of(ABSOLUTE, outputs, [7, 0, None, "x"]) == []
 
 
@@ -40,8 +40,8 @@ def test_decisions_among_several_classes_are_right_or_wrong() -> None:
 def test_a_tally_is_told_only_of_enough_rows() -> None:
     tally = LossTally().added([0.1] * 17 + [1.0, math.nan], [1.0, 0.0])
     assert (tally.labelled, tally.unusable, tally.wrong, sum(tally.cells)) == (18, 1, 1, 18)
-    assert told(tally, 0) == tally and told(LossTally(), 0) is None and told(tally, 20) is None
-    coarse = told(tally, 10)
+    assert disclosable(tally, 0) == tally and disclosable(LossTally(), 0) is None and disclosable(tally, 20) is None
+    coarse = disclosable(tally, 10)
     assert coarse is not None and sum(coarse.cells) == 10 and coarse.wrong == 0
     assert LossTally.from_json(tally.to_json()) == tally
 
@@ -50,7 +50,7 @@ def test_labelled_scores_are_counted_by_strip_and_told_only_where_many_rows_are(
     tally = LossTally().added([0.1] * 12 + [0.5, math.nan], [], [0.97] * 12 + [0.02, 0.5])
     assert (tally.score_rows[19], tally.score_rows[0], sum(tally.score_rows)) == (12, 1, 13)
     assert tally.score_losses[19] == pytest.approx(1.2)
-    coarse = told(tally, 10)
+    coarse = disclosable(tally, 10)
     assert coarse is not None and sum(coarse.score_rows) == 10 and sum(coarse.score_losses) == pytest.approx(1.0)
     assert LossTally.from_json(tally.to_json()) == tally
 

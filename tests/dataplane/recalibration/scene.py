@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from falaj.dataplane.agent.recalibration.recalibration_thread import RecalibrationWatch
 from falaj.dataplane.agent.recalibration.reporting import Reports
 from falaj.dataplane.agent.recalibration.rows_file import RowsFile
-from falaj.dataplane.agent.recalibration.watch import RecalibrationWatch
-from falaj.dataplane.desired import DesiredState, Endpoint
+from falaj.dataplane.desired_state import DesiredEndpoint, DesiredState
 from falaj.dataplane.label_join import LabelJoin
 from falaj.dataplane.prediction_log import LABELS, LogWriter, SegmentHeader
 from falaj.dataplane.prediction_log.format import encode_record
@@ -76,7 +76,7 @@ class Scene:
 
     def _desired(self) -> DesiredState:
         endpoints = [
-            Endpoint("prod", "delay", number, Digest("sha256:" + "cd" * 32), reference=DIGEST)
+            DesiredEndpoint("prod", "delay", number, Digest("sha256:" + "cd" * 32), reference=DIGEST)
             for number in self.references if number == self.live
         ]  # fmt: skip
         return DesiredState(1, tuple(endpoints))
@@ -100,8 +100,13 @@ class Scene:
         for name, score, when in zip(ids, scores.tolist(), at.tolist(), strict=True):
             log.append(encode_record(name, int(when * 1e9), [(score,)], *self._outputs(score, answered(score))))
         log.close()
-        known = [place for place in range(count) if labelled(scores[place])]
-        self.label([ids[p] for p in known], [float(labels[p]) for p in known], (at + delay_s)[known].tolist(), token)
+        labelled_places = [place for place in range(count) if labelled(scores[place])]
+        self.label(
+            [ids[p] for p in labelled_places],
+            [float(labels[p]) for p in labelled_places],
+            (at + delay_s)[labelled_places].tolist(),
+            token,
+        )
         odds_of_all = ScoreDay(FIRST + day).added(scores if self.regression else log_odds(scores))
         self.days.setdefault(release, []).append(odds_of_all)
 
@@ -138,7 +143,7 @@ class Scene:
         return watch.look()
 
     def document(self, release: int = 3) -> RecalibrationDocument:
-        from falaj.dataplane.agent.recalibration.watch import raw_public_key
+        from falaj.dataplane.agent.recalibration.recalibration_thread import raw_public_key
 
         data = (self.documents / file_name(ENDPOINT, f"delay@{release}")).read_bytes()
         return open_document(data, raw_public_key(self.signer))

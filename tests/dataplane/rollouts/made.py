@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from falaj.dataplane.accesslog import Access
-from falaj.dataplane.agent.rollouts.record import Record
-from falaj.dataplane.label_join import Joined
+from falaj.dataplane.access_log import Access
+from falaj.dataplane.agent.rollouts.rollout_record import RolloutRecord
+from falaj.dataplane.label_join import JoinedLabel
 from falaj.dataplane.prediction_log import LabelRecord, PredictionRecord, Routing, SegmentHeader
-from falaj.statistics.rollout import Rollout, RolloutPlan, RolloutState, plan_of
+from falaj.statistics.rollout import RolloutPlan, RolloutProgress, RolloutState, plan_of
 from falaj.statistics.rollout.analysis import Analysis
 from falaj.statistics.rollout.judging import analysis_plan
 
@@ -25,18 +25,18 @@ def plan(kind: str = "canary", **options: Any) -> RolloutPlan:
 
 def judged_record(
     of: RolloutPlan, state: RolloutState = RolloutState.STEPPING, past: Sequence[float] = (), **more: Any
-) -> Record:
+) -> RolloutRecord:
     """A rollout whose candidate got ready at second 100."""
     analysis = Analysis.start(analysis_plan(of, past, past))
-    return replace(Record(of, Rollout(state, since=100.0), analysis, ready_at=100.0), **more)
+    return replace(RolloutRecord(of, RolloutProgress(state, since=100.0), analysis, ready_at=100.0), **more)
 
 
 def access(release: int = 1, **more: Any) -> Access:
     """A request that was answered well, under a canary weight of a tenth."""
-    given = {"at": 200.0, "request_id": "q", "status": 200, "latency_us": 9_000, "attempts": 1, "endpoint": ENDPOINT,
+    defaults = {"at": 200.0, "request_id": "q", "status": 200, "latency_us": 9_000, "attempts": 1, "endpoint": ENDPOINT,
              "release": release, "answered": release, "weights": {1: 9_000, 2: 1_000}, "canary": 2,
              "forced": False}  # fmt: skip
-    return Access(**{**given, **more})
+    return Access(**{**defaults, **more})
 
 
 def prediction(
@@ -50,8 +50,8 @@ def prediction(
     return PredictionRecord(request_id, at, header, tuple(rows), outputs, facts)
 
 
-def joined(predicted: PredictionRecord, label: Any, *, correction: bool = False, number: int = 1) -> Joined:
+def joined(predicted: PredictionRecord, label: Any, *, correction: bool = False, number: int = 1) -> JoinedLabel:
     """An answer and what really happened."""
-    return Joined(
+    return JoinedLabel(
         number, predicted, LabelRecord(predicted.request_id, label, 300.0, 300.0, ENDPOINT), correction=correction
     )

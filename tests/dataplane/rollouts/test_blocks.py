@@ -7,7 +7,7 @@ import pytest
 
 from falaj.dataplane.agent.rollouts.blocks import OpenBlocks, rows_of
 from falaj.dataplane.agent.rollouts.counting import counted
-from falaj.dataplane.agent.rollouts.vitals import Vitals
+from falaj.dataplane.agent.rollouts.liveness import Vitals
 from falaj.statistics.rollout import Pair, RolloutState, block_length_s
 from tests.dataplane.rollouts.made import access, judged_record, plan
 
@@ -20,23 +20,23 @@ MOST = {"weights": {1: 1_000, 2: 9_000}, "baseline_weight": 1_000}
 def test_a_block_is_closed_when_its_time_and_the_grace_are_over() -> None:
     opened = OpenBlocks(looked_s=100.0).add([(100.2, ROW), (100.9, ROW), (101.1, ROW)], 101.5)
     assert opened.close(101.9)[0] == []
-    over, kept = opened.close(102.1)
+    over, open_blocks = opened.close(102.1)
     assert over == [(101.0, (ROW, ROW))]
-    assert list(kept.rows) == [101] and kept.closed == 101
+    assert list(open_blocks.rows) == [101] and open_blocks.closed == 101
 
 
 def test_a_request_of_a_closed_block_counts_in_the_oldest_open_one() -> None:
-    _, kept = OpenBlocks(looked_s=100.0).add([(100.2, ROW)], 100.5).close(103.0)
-    later = kept.add([(100.4, ROW)], 103.1)
-    assert list(later.rows) == [kept.closed]
+    _, open_blocks = OpenBlocks(looked_s=100.0).add([(100.2, ROW)], 100.5).close(103.0)
+    later = open_blocks.add([(100.4, ROW)], 103.1)
+    assert list(later.rows) == [open_blocks.closed]
 
 
 def test_a_clock_that_is_set_back_closes_all_and_one_set_forward_loses_nothing() -> None:
     opened = OpenBlocks(looked_s=1_000.0).add([(1_000.2, ROW)], 1_000.5)
-    over, kept = opened.close(400.0)
+    over, open_blocks = opened.close(400.0)
     assert [rows for _, rows in over] == [(ROW,)]
-    assert kept.add([(1_000.7, ROW)], 400.2).rows == {400: (ROW,)}, "it did not begin in the future"
-    over, _ = kept.add([(400.3, ROW)], 400.4).close(9_000.0)
+    assert open_blocks.add([(1_000.7, ROW)], 400.2).rows == {400: (ROW,)}, "it did not begin in the future"
+    over, _ = open_blocks.add([(400.3, ROW)], 400.4).close(9_000.0)
     assert [rows for _, rows in over] == [(ROW,)]
 
 
@@ -54,7 +54,7 @@ def test_a_block_is_as_long_as_it_takes_to_hold_a_few_requests(rate, share, leng
 
 
 @pytest.mark.parametrize(
-    ("given", "pair", "arm"),
+    ("access_fields", "pair", "arm"),
     [
         ({"release": 2, **TENTH}, Pair(1, 1_000), True),
         ({"release": 1, "baseline": True, **TENTH}, Pair(1, 1_000), False),
@@ -70,9 +70,9 @@ def test_a_block_is_as_long_as_it_takes_to_hold_a_few_requests(rate, share, leng
         ({"release": 1, "weights": {1: 10_000}}, None, None),
     ],
 )  # fmt: skip
-def test_only_requests_of_two_arms_with_equal_shares_are_compared(given, pair, arm) -> None:
-    found = rows_of(OF, pair, [access(**given)])
-    assert [row[0] for _, row in found] == ([] if arm is None else [arm])
+def test_only_requests_of_two_arms_with_equal_shares_are_compared(access_fields, pair, arm) -> None:
+    block_rows = rows_of(OF, pair, [access(**access_fields)])
+    assert [row[0] for _, row in block_rows] == ([] if arm is None else [arm])
 
 
 def test_another_arm_of_the_same_release_that_helps_out_is_a_failure_of_the_baseline() -> None:
@@ -145,6 +145,6 @@ def test_requests_that_wait_count_after_the_patience_and_not_while_others_end() 
 def test_a_dead_candidate_goes_at_once_also_in_burn_in() -> None:
     record = judged_record(plan(burn_in_s=600.0))
     requests = [access(2, status=503, **TENTH)] * 10 + [access(1, baseline=True, answered_baseline=True, **TENTH)] * 10
-    found = counted(record, requests, 200.5).judged(200.6)
+    found = counted(record, requests, 200.5).evaluate(200.6)
     assert found.rollout.state is RolloutState.ROLLING_BACK
     assert found.rollout.reason.startswith("the candidate does not answer") and found.rollout.culprits == ("errors",)

@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 
 from falaj.dataplane.agent.rollouts.capture import LEAST_ROWS, MOST_ROWS, capture
-from falaj.statistics.rollout import Rollout, RolloutState
+from falaj.statistics.rollout import RolloutProgress, RolloutState
 from tests.dataplane.rollouts.made import joined, judged_record, plan, prediction
 
 
 def failed(kind: str = "canary", culprits: tuple[str, ...] = ("errors", "brier")):
     """A rollout that its loss ended."""
     record = judged_record(plan(kind, metrics=["brier"], label_block_s=1.0))
-    return replace(record, rollout=Rollout(RolloutState.ROLLING_BACK, culprits=culprits))
+    return replace(record, rollout=RolloutProgress(RolloutState.ROLLING_BACK, culprits=culprits))
 
 
 def labels(count: int = 1_200, worse: float = 0.5, only: str = "EV", arm: str = "", seed: int = 3):
     """Answers of both releases; the candidate's are worse for one carrier only, or for all (`only` empty)."""
-    rng, found = np.random.default_rng(seed), []
+    rng, joined_labels = np.random.default_rng(seed), []
     for number in range(count):
         release = 2 if arm == "shadow" else 1 + number % 2
         carrier, late = str(rng.choice(["EV", "AA", "UA", "B6"])), int(rng.random() < 0.3)
@@ -29,8 +29,8 @@ def labels(count: int = 1_200, worse: float = 0.5, only: str = "EV", arm: str = 
         weighted = {} if arm == "shadow" else {"weight": 5_000}
         rows = ((carrier, float(rng.integers(100, 900))),)
         answered = prediction(f"q{number}", release, outputs, arm, rows, at=200.0 + number % 40, **weighted)
-        found.append(joined(answered, late, number=number))
-    return found
+        joined_labels.append(joined(answered, late, number=number))
+    return joined_labels
 
 
 def nothing(_):
@@ -38,20 +38,20 @@ def nothing(_):
 
 
 def test_the_segment_is_found_and_the_limit_lies_between_the_means() -> None:
-    found = capture(failed(), labels(), nothing)
-    assert found is not None
-    assert found.predicate == 'carrier == "EV"'
-    assert found.stable < found.limit < found.candidate
-    assert found.limit == pytest.approx((found.stable + found.candidate) / 2, abs=1e-4)
-    assert found.held_out_p < 0.01
-    assert {row[0] for row in found.rows} == {"EV"} and len(found.rows) == len(found.labels)
-    assert capture(failed(), labels(), nothing) == found, "the same rows give the same gate"
+    captured_gate = capture(failed(), labels(), nothing)
+    assert captured_gate is not None
+    assert captured_gate.predicate == 'carrier == "EV"'
+    assert captured_gate.stable < captured_gate.limit < captured_gate.candidate
+    assert captured_gate.limit == pytest.approx((captured_gate.stable + captured_gate.candidate) / 2, abs=1e-4)
+    assert captured_gate.held_out_p < 0.01
+    assert {row[0] for row in captured_gate.rows} == {"EV"} and len(captured_gate.rows) == len(captured_gate.labels)
+    assert capture(failed(), labels(), nothing) == captured_gate, "the same rows give the same gate"
 
 
 def test_a_failure_that_is_everywhere_is_a_gate_on_all_rows() -> None:
-    found = capture(failed(), labels(only=""), nothing)
-    assert found is not None
-    assert (found.predicate, found.held_out_p) == ("all rows", 1.0)
+    captured_gate = capture(failed(), labels(only=""), nothing)
+    assert captured_gate is not None
+    assert (captured_gate.predicate, captured_gate.held_out_p) == ("all rows", 1.0)
 
 
 def test_a_shadow_is_cut_by_the_difference_to_the_stable_answer() -> None:
@@ -61,20 +61,21 @@ def test_a_shadow_is_cut_by_the_difference_to_the_stable_answer() -> None:
     def stable(request_id):
         return prediction(request_id, 1, sure[request_id])
 
-    found = capture(failed("shadow"), copies, stable)
-    assert found is not None
-    assert (found.predicate, found.stable) == ('carrier == "EV"', pytest.approx(0.04))
-    assert 150 < len(found.rows) < 250, "each request once"
+    captured_gate = capture(failed("shadow"), copies, stable)
+    assert captured_gate is not None
+    assert (captured_gate.predicate, captured_gate.stable) == ('carrier == "EV"', pytest.approx(0.04))
+    assert 150 < len(captured_gate.rows) < 250, "each request once"
     assert capture(failed("shadow"), copies, nothing) is None
 
 
 def test_few_blocks_have_no_segment_and_rows_that_chance_did_not_route_none_at_all() -> None:
     of_days = replace(failed(), plan=plan("canary", metrics=["brier"]))
-    found = capture(of_days, labels(), nothing)
-    assert found is not None and found.predicate == "all rows", "one day shows no segment"
-    sent = [joined(replace(each.prediction, routing=replace(each.prediction.routing, forced=True)), each.label[0])
+    captured_gate = capture(of_days, labels(), nothing)
+    assert captured_gate is not None and captured_gate.predicate == "all rows", "one day shows no segment"
+    forced_labels = [joined(replace(each.prediction, routing=replace(each.prediction.routing, forced=True)),
+    each.label[0])
             for each in labels()]  # fmt: skip
-    assert capture(failed(), sent, nothing) is None
+    assert capture(failed(), forced_labels, nothing) is None
 
 
 @pytest.mark.parametrize(
@@ -100,15 +101,15 @@ def test_a_corrected_label_takes_the_place_of_the_first() -> None:
 
 
 def test_a_summary_holds_no_rows_and_both_go_through_json() -> None:
-    found = capture(failed(), labels(), nothing)
-    assert found is not None
-    summary, full = found.to_json(with_rows=False), found.to_json(with_rows=True)
+    captured_gate = capture(failed(), labels(), nothing)
+    assert captured_gate is not None
+    summary, full = captured_gate.to_json(with_rows=False), captured_gate.to_json(with_rows=True)
     assert (summary["rows"], summary["labels"]) == ([], [])
     assert summary["predicate"] == full["predicate"]
-    assert len(json.loads(json.dumps(full))["rows"]) == len(found.rows)
+    assert len(json.loads(json.dumps(full))["rows"]) == len(captured_gate.rows)
 
 
 def test_the_newest_rows_are_kept_when_there_are_many() -> None:
-    found = capture(failed(), labels(2 * MOST_ROWS + 200, only=""), nothing)
-    assert found is not None
-    assert len(found.rows) == MOST_ROWS
+    captured_gate = capture(failed(), labels(2 * MOST_ROWS + 200, only=""), nothing)
+    assert captured_gate is not None
+    assert len(captured_gate.rows) == MOST_ROWS

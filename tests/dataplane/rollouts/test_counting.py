@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from falaj.dataplane.accesslog import Access
+from falaj.dataplane.access_log import Access
 from falaj.dataplane.agent.rollouts.counting import by_endpoint, counted, failures, latencies
 from falaj.dataplane.agent.rollouts.units import Units
 from tests.dataplane.rollouts.made import ENDPOINT, access, judged_record, plan
@@ -10,7 +10,7 @@ from tests.dataplane.rollouts.made import ENDPOINT, access, judged_record, plan
 ERRORS = plan(metrics=["errors"], baseline=False)
 
 
-def seen(*accesses, once=list, of=ERRORS):
+def count_events(*accesses, once=list, of=ERRORS):
     """Events and requests of (stable, canary) after counting, and how many were answered."""
     record = counted(judged_record(of), accesses, 300.0, once)
     [metric] = record.verdict().metrics
@@ -18,24 +18,26 @@ def seen(*accesses, once=list, of=ERRORS):
 
 
 def test_both_arms_are_counted_with_what_they_failed() -> None:
-    found = seen(access(1), access(1, status=500), access(2), access(2, status=0, flags="UF"), access(2, status=404))
-    assert found == ((1, 2), (2, 3), (2, 3))
+    counts = count_events(
+        access(1), access(1, status=500), access(2), access(2, status=0, flags="UF"), access(2, status=404)
+    )
+    assert counts == ((1, 2), (2, 3), (2, 3))
 
 
 def test_what_chance_did_not_route_and_what_the_client_ended_is_answered_and_not_judged() -> None:
-    found = seen(access(2, forced=True, status=500), access(2, flags="DC", status=0), access(2), access(1))
-    assert found == ((0, 0), (1, 1), (1, 3))
+    counts = count_events(access(2, forced=True, status=500), access(2, flags="DC", status=0), access(2), access(1))
+    assert counts == ((0, 0), (1, 1), (1, 3))
 
 
 def test_a_request_that_another_release_answered_is_a_failure_of_the_chosen_one() -> None:
-    assert seen(access(2, answered=1, attempts=2), access(1)) == ((0, 1), (1, 1), (1, 1))
+    assert count_events(access(2, answered=1, attempts=2), access(1)) == ((0, 1), (1, 1), (1, 1))
 
 
 def test_requests_of_other_rollouts_and_before_the_burn_in_are_no_evidence() -> None:
     burning = plan(metrics=["errors"], burn_in_s=60.0, baseline=False)
     others = (access(2, canary=3), access(7), access(1, canary=None))
-    assert seen(*others)[2] == (0, 0)
-    assert seen(access(2, at=159.0, status=500), access(2, at=161.0), of=burning) == ((0, 0), (0, 1), (0, 2))
+    assert count_events(*others)[2] == (0, 0)
+    assert count_events(access(2, at=159.0, status=500), access(2, at=161.0), of=burning) == ((0, 0), (0, 1), (0, 2))
     record = counted(judged_record(burning), [access(2, at=159.0)], 300.0)
     assert record.analysis is not None and record.analysis.exposed == 1
 
@@ -47,7 +49,11 @@ def unit_of(request: Access) -> str | None:
 def test_a_unit_is_one_observation_and_a_testers_request_does_not_spend_it(tmp_path: Path) -> None:
     units = Units(tmp_path)
     requests = [access(2, forced=True, unit="u"), *(access(2, unit="u", status=500) for _ in range(5)), access(1)]
-    assert seen(*requests, once=lambda judged: units.first("r1.requests", judged, unit_of)) == ((0, 1), (1, 1), (1, 6))
+    assert count_events(*requests, once=lambda judged: units.first("r1.requests", judged, unit_of)) == (
+        (0, 1),
+        (1, 1),
+        (1, 6),
+    )
 
 
 def test_units_count_once_in_a_test_across_restarts(tmp_path: Path) -> None:
@@ -76,8 +82,10 @@ def test_more_units_than_are_remembered_are_left_out(tmp_path: Path, monkeypatch
 
 
 def test_latencies_are_those_of_good_answers_of_one_release() -> None:
-    found = latencies([access(1), access(1, status=500), access(2), access(1, endpoint="dev/other")], ENDPOINT, 1)
-    assert found == [9.0]
+    latencies_ms = latencies(
+        [access(1), access(1, status=500), access(2), access(1, endpoint="dev/other")], ENDPOINT, 1
+    )
+    assert latencies_ms == [9.0]
     assert {name: len(each) for name, each in by_endpoint([access(), access(endpoint=None)]).items()} == {ENDPOINT: 1}
 
 

@@ -15,17 +15,17 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from falaj.dataplane.accesslog import AccessLog
-from falaj.dataplane.agent.intake import Offer
-from falaj.dataplane.agent.rollouts import Rollouts, watch
-from falaj.dataplane.desired import BaselineStatus, DesiredState, EndpointState, EndpointStatus, RolloutWish
-from falaj.dataplane.traffic import Traffic
-from falaj.statistics.rollout import WHOLE, Asked, Command, RolloutPlan
+from falaj.dataplane.access_log import AccessLog
+from falaj.dataplane.agent.admission_queue import Offer
+from falaj.dataplane.agent.rollouts import RolloutController, rollout_controller
+from falaj.dataplane.desired_state import BaselineStatus, DesiredState, EndpointState, EndpointStatus, RolloutWish
+from falaj.dataplane.traffic_split import Traffic
+from falaj.statistics.rollout import WHOLE, Command, PersonRequested, RolloutPlan
 from tests.dataplane.rollouts.made import ENDPOINT, plan
 
 BASELINE = BaselineStatus(EndpointState.READY)
 READY = tuple(EndpointStatus(ENDPOINT, release, EndpointState.READY, baseline=BASELINE) for release in (1, 2))
-HELD = plan(metrics=[{"name": "errors", "margin": 8.0}], hold_s=1.0, holdback={"share": 0.1, "for_s": 2.0})
+HOLDBACK_PLAN = plan(metrics=[{"name": "errors", "margin": 8.0}], hold_s=1.0, holdback={"share": 0.1, "for_s": 2.0})
 EFFECTS = 4
 """Where a pass can be interrupted: before the file, behind it, before the data plane and behind it."""
 
@@ -48,11 +48,11 @@ class Place:
 
     folder: Path
     errors: float
-    plan: RolloutPlan = HELD
-    asked: tuple[Asked, ...] = ()
+    plan: RolloutPlan = HOLDBACK_PLAN
+    person_requests: tuple[PersonRequested, ...] = ()
     now: float = 1_000.0
     kill_at: int | None = None
-    told: list[Traffic] = field(default_factory=list)
+    traffic: list[Traffic] = field(default_factory=list)
     per_pass: int = 120
     rng: random.Random = field(default_factory=lambda: random.Random(7))
 
@@ -61,9 +61,9 @@ class Place:
         self.log.touch()
         self.agent = self.started()
 
-    def started(self) -> Rollouts:
+    def started(self) -> RolloutController:
         predictions: Any = NoPredictions()
-        return Rollouts(self.folder, AccessLog(self.log), predictions, lambda *_: (0, 0), lambda: self.now)
+        return RolloutController(self.folder, AccessLog(self.log), predictions, lambda *_: (0, 0), lambda: self.now)
 
     def effect(self, place: int) -> None:
         if self.kill_at == place:
@@ -81,7 +81,7 @@ class Place:
         self.requests()
 
     def looks(self) -> None:
-        written = watch.write_json
+        written = rollout_controller.write_json
 
         def writes(*arguments: Any) -> None:
             self.effect(0)
@@ -89,17 +89,17 @@ class Place:
             self.effect(1)
 
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(watch, "write_json", writes)
-            self.agent.want(DesiredState(1, (), {ENDPOINT: (RolloutWish(self.plan, self.asked),)}))
+            patched.setattr(rollout_controller, "write_json", writes)
+            self.agent.want(DesiredState(1, (), {ENDPOINT: (RolloutWish(self.plan, self.person_requests),)}))
             self.effect(2)
-            self.told.append(self.agent.traffic()[ENDPOINT])
+            self.traffic.append(self.agent.traffic()[ENDPOINT])
             self.effect(3)
             self.agent.observe(Offer(), READY)
 
     def requests(self) -> None:
-        if not self.told:
+        if not self.traffic:
             return
-        weight, baseline = self.told[-1].weights.get(2, 0), self.told[-1].baseline
+        weight, baseline = self.traffic[-1].weights.get(2, 0), self.traffic[-1].baseline
         of, share = (baseline.release, baseline.weight) if baseline else (0, 0)
         with self.log.open("a") as file:
             for _ in range(self.per_pass):
@@ -128,8 +128,10 @@ class Place:
 
     def weights(self) -> list[int]:
         """The candidate's weights as the data plane was told, without repetitions."""
-        found = [each.weights.get(2, 0) for each in self.told]
-        return [weight for place, weight in enumerate(found) if found[place - 1 : place] != [weight]]
+        candidate_weights = [each.weights.get(2, 0) for each in self.traffic]
+        return [
+            weight for place, weight in enumerate(candidate_weights) if candidate_weights[place - 1 : place] != [weight]
+        ]
 
     def logged(self) -> list[int]:
         """How many requests each release answered while the evidence was open, as the log has it."""
@@ -175,10 +177,10 @@ def test_every_request_is_counted_once_whoever_is_killed(kills: dict[int, int]) 
         before = place.logged()
         place.runs(kills, most=32)
         [report] = place.agent.reports(ENDPOINT)
-        found = [report["requests"]["stable"], report["requests"]["candidate"]]
+        reported_counts = [report["requests"]["stable"], report["requests"]["candidate"]]
         lines = place.log.read_text().splitlines()
         last = [json.loads(line)["release"] for line in lines[-30:]]  # came after the last look
-        assert [found[0] + last.count(1), found[1] + last.count(2)] == place.logged()
+        assert [reported_counts[0] + last.count(1), reported_counts[1] + last.count(2)] == place.logged()
         assert before == [30, 0]
 
 
@@ -186,12 +188,16 @@ def test_what_people_asked_for_is_done_once_also_after_a_crash(tmp_path: Path) -
     place = Place(tmp_path, errors=0.0, plan=plan(metrics=["errors"], max_s=1e9))
     for _ in range(3):
         place.passes(None)
-    place.asked = (Asked(Command.PAUSE, "omar"), Asked(Command.RESUME, "omar"), Asked(Command.PAUSE, "omar", "lunch"))
+    place.person_requests = (
+        PersonRequested(Command.PAUSE, "omar"),
+        PersonRequested(Command.RESUME, "omar"),
+        PersonRequested(Command.PAUSE, "omar", "lunch"),
+    )
     place.passes(1)
     place.passes(None)
     record = place.agent.main(ENDPOINT)
     assert record is not None
-    assert (str(record.rollout.state), record.rollout.reason, record.asked) == ("paused", "lunch", 3)
+    assert (str(record.rollout.state), record.rollout.reason, record.handled_requests) == ("paused", "lunch", 3)
     assert place.weights() == [0, 1_000], "what is paused stays as it is"
 
 
@@ -217,7 +223,7 @@ def test_a_file_that_cannot_be_read_begins_anew_with_the_candidate_out_of_the_tr
     file.write_text(damage(file.read_text()))
     place.agent = place.started()
     place.passes(None)
-    assert place.told[-1].weights == {1: WHOLE, 2: 0}
+    assert place.traffic[-1].weights == {1: WHOLE, 2: 0}
     assert place.runs({})["state"] == "succeeded"
 
 
@@ -237,14 +243,14 @@ def test_a_plan_that_cannot_be_carried_out_is_given_up_and_the_location_goes_on(
     assert report["state"] == "rolled_back"
     assert report["reason"].startswith("the plan cannot be carried out: ")
     assert place.weights() == [0]
-    assert place.told[-1].matches == ()
+    assert place.traffic[-1].matches == ()
 
 
 def test_testers_reach_the_candidate_while_it_rolls_out_and_not_when_it_was_given_up(tmp_path: Path) -> None:
     of = plan(metrics=["errors"], matches=[{"kind": "header", "name": "x-tester", "value": "yes"}], max_s=1e9)
     place = Place(tmp_path, errors=0.0, plan=of)
     place.passes(None)
-    assert [match.release for match in place.told[-1].matches] == [2]
-    place.asked = (Asked(Command.ABORT, "omar"),)
+    assert [match.release for match in place.traffic[-1].matches] == [2]
+    place.person_requests = (PersonRequested(Command.ABORT, "omar"),)
     place.passes(None)
-    assert place.told[-1].matches == ()
+    assert place.traffic[-1].matches == ()

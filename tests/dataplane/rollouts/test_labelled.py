@@ -66,8 +66,8 @@ def test_a_request_with_many_rows_is_one_with_the_mean_of_the_labelled_ones() ->
 def test_a_shadow_is_compared_with_the_stable_answer_to_the_same_request() -> None:
     copies = [joined(prediction(name, 2, BAD, arm="shadow"), 1) for name in ("a", "unanswered")]
     answers = {"a": prediction("a", 1, GOOD)}
-    found = with_labels(SHADOW, [*copies, joined(prediction("a", 1, GOOD), 1)], answers.get, 300.0)
-    assert means(found) == [(1, pytest.approx(0.01)), (1, pytest.approx(0.81))], "one pair"
+    labelled_record = with_labels(SHADOW, [*copies, joined(prediction("a", 1, GOOD), 1)], answers.get, 300.0)
+    assert means(labelled_record) == [(1, pytest.approx(0.01)), (1, pytest.approx(0.81))], "one pair"
 
 
 def test_a_sticky_unit_has_one_label_in_a_rollout(tmp_path) -> None:
@@ -82,8 +82,11 @@ def test_a_sticky_unit_has_one_label_in_a_rollout(tmp_path) -> None:
     record = with_labels(CANARY, labels(200.0, 40), nothing, 300.0, once)
     assert means(record) == [(2, pytest.approx(0.01))] * 2
     assert means(with_labels(record, labels(250.0, 8), nothing, 300.0, once)) == means(record)
-    held = replace(record, ramp=record.analysis, analysis=record.analysis, holdback_at=260.0)
-    assert with_labels(held, labels(270.0, 8), nothing, 300.0, once).analysis.labels["brier"].total()[0].sum() == 8
+    holdback_record = replace(record, ramp=record.analysis, analysis=record.analysis, holdback_at=260.0)
+    assert (
+        with_labels(holdback_record, labels(270.0, 8), nothing, 300.0, once).analysis.labels["brier"].total()[0].sum()
+        == 8
+    )
 
 
 def test_which_arm_labels_come_from_is_tested_by_their_age_and_outcome() -> None:
@@ -92,8 +95,8 @@ def test_which_arm_labels_come_from_is_tested_by_their_age_and_outcome() -> None
         joined(prediction("b", 2, BAD), 1),
         joined(prediction("c", 2, BAD), 0),
     ]
-    found = with_labels(CANARY, labels, nothing, 300.0).analysis.arrivals
-    assert found.counts == {(4, 1): {0.1: (1, 1)}, (4, 0): {0.1: (0, 1)}}
+    arrival_counts = with_labels(CANARY, labels, nothing, 300.0).analysis.arrivals
+    assert arrival_counts.counts == {(4, 1): {0.1: (1, 1)}, (4, 0): {0.1: (0, 1)}}
 
 
 def test_labels_belong_to_the_block_in_which_was_predicted_and_wait_for_it_to_close() -> None:
@@ -111,9 +114,9 @@ def test_labels_belong_to_the_block_in_which_was_predicted_and_wait_for_it_to_cl
 
 def test_of_two_answers_both_failures_and_latencies_are_counted() -> None:
     pair = (prediction("a", 1, GOOD), prediction("a", 2, GOOD, arm="shadow", latency_s=None))
-    found = with_pairs(SHADOW, [pair] * 3, failed=2, refused=1, now=300.0)
-    errors = found.verdict().metrics[0]
-    assert (errors.events, errors.requests, found.answered) == ((1, 2), (6, 6), (6, 6))
+    paired_record = with_pairs(SHADOW, [pair] * 3, failed=2, refused=1, now=300.0)
+    errors = paired_record.verdict().metrics[0]
+    assert (errors.events, errors.requests, paired_record.answered) == ((1, 2), (6, 6), (6, 6))
     assert with_pairs(SHADOW, [], 0, 0, 300.0) is SHADOW
 
 

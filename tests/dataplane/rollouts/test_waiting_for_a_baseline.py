@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from falaj.dataplane.accesslog import AccessLog
-from falaj.dataplane.agent.intake import Offer
-from falaj.dataplane.agent.rollouts import Rollouts
-from falaj.dataplane.desired import BaselineStatus, DesiredState, EndpointState, EndpointStatus, RolloutWish
-from falaj.dataplane.traffic import Baseline
+from falaj.dataplane.access_log import AccessLog
+from falaj.dataplane.agent.admission_queue import Offer
+from falaj.dataplane.agent.rollouts import RolloutController
+from falaj.dataplane.desired_state import BaselineStatus, DesiredState, EndpointState, EndpointStatus, RolloutWish
+from falaj.dataplane.traffic_split import BaselineArm
 from falaj.statistics.rollout import RolloutState
 from tests.dataplane.rollouts.made import ENDPOINT, plan
 from tests.dataplane.rollouts.test_crashes import NoPredictions
@@ -23,7 +23,7 @@ class Agent:
         self.now, self.plan = 1_000.0, plan(burn_in_s=10.0, **options)
         (folder / "access.jsonl").touch()
         log, nothing = AccessLog(folder / "access.jsonl"), NoPredictions()
-        self.rollouts = Rollouts(folder, log, nothing, lambda *_: (0, 0), lambda: self.now)  # type: ignore[arg-type]
+        self.rollouts = RolloutController(folder, log, nothing, lambda *_: (0, 0), lambda: self.now)  # type: ignore[arg-type]
 
     def looks(self, baseline: BaselineStatus | None, after_s: float = 1.0) -> RolloutState:
         self.now += after_s
@@ -42,10 +42,10 @@ class Agent:
 def test_a_candidate_begins_when_its_baseline_is_ready_too(tmp_path: Path) -> None:
     agent = Agent(tmp_path)
     assert agent.looks(None) is RolloutState.WARMING
-    assert agent.rollouts.traffic()[ENDPOINT].baseline == Baseline(1, 0), "it starts with the candidate"
+    assert agent.rollouts.traffic()[ENDPOINT].baseline == BaselineArm(1, 0), "it starts with the candidate"
     assert agent.looks(BaselineStatus(STARTING)) is RolloutState.WARMING
     assert agent.looks(BaselineStatus(READY)) is RolloutState.STEPPING
-    assert agent.rollouts.traffic()[ENDPOINT].baseline == Baseline(1, 1_000)
+    assert agent.rollouts.traffic()[ENDPOINT].baseline == BaselineArm(1, 1_000)
 
 
 @pytest.mark.parametrize(("status", "after_s", "why"), [

@@ -31,8 +31,8 @@ def _make_models(folder: Path) -> None:
     script = Path(__file__).with_name("make_models.py")
     own = {"MLFLOW_DISABLE_TELEMETRY": "true", "GIT_PYTHON_REFRESH": "quiet", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-W", "ignore", script, folder]
-    made = subprocess.run(command, env=os.environ | own, cwd=folder, capture_output=True, text=True, check=False)
-    assert made.returncode == 0, made.stderr
+    process = subprocess.run(command, env=os.environ | own, cwd=folder, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr
 
 
 @pytest.fixture(scope="session")

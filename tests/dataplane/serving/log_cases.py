@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from falaj.dataplane.prediction_log import LogKeys, LogWriter, SegmentHeader, new_log_key, segments
-from falaj.dataplane.prediction_log.compaction import Outcome, compact
+from falaj.dataplane.prediction_log.compaction import CompactionOutcome, compact
 from falaj.supply_chain.encryption import DataKey, KeyGoneError
 
 DATA_KEY = DataKey("ab" * 16, "default", bytes(range(32)))
 ENDPOINT = "prod/flight-delay"
 HEADER = SegmentHeader("flight-delay@7", ENDPOINT, ("hour", "carrier"), 0)
-SAID = {"residency": "AE", "location": "dubai"}
+STATED = {"residency": "AE", "location": "dubai"}
 AT_NS = 1_700_000_000_123_456_789
 Answer = tuple[Any, ...]
 
@@ -70,10 +70,10 @@ class Replicas:
         if number not in self._logs:
             folder = self._folder / str(number)
             self._logs[number] = writer(folder, sealed=self._sealed, segment_bytes=self._segment_bytes)
-        done = self._written.setdefault(number, [])
-        fresh = [f"{number}-{len(done) + index}" for index in range(count)]
+        record_ids = self._written.setdefault(number, [])
+        fresh = [f"{number}-{len(record_ids) + index}" for index in range(count)]
         self._logs[number].write([answer(name) for name in fresh])
-        done += fresh
+        record_ids += fresh
 
     def end(self, number: int) -> None:
         """End a replica, if it is there."""
@@ -93,7 +93,7 @@ class Replicas:
 
 
 def compacted(path: Path, keys: LogKeys | None = KEYS) -> None:
-    assert compact(path, keys, SAID) is Outcome.DONE
+    assert compact(path, keys, STATED) is CompactionOutcome.DONE
     assert not path.exists()
 
 

@@ -19,8 +19,8 @@ COLUMNS = [np.array(["Dubai", None, "Sharjah"], dtype=object), np.array([0.1, 0.
 def trained(table: Any) -> Mapping[str, Any]:
     """A missing city is a category of its own."""
     cities = table["city"].to_list()
-    known = [city is not None and city == city for city in cities]
-    return {"prediction": np.where(known, 0.0, 1.0) + table["a"].to_numpy()}
+    has_city = [city is not None and city == city for city in cities]
+    return {"prediction": np.where(has_city, 0.0, 1.0) + table["a"].to_numpy()}
 
 
 def packaged(columns: Sequence[Any]) -> Mapping[str, Any]:
@@ -30,9 +30,9 @@ def packaged(columns: Sequence[Any]) -> Mapping[str, Any]:
 @pytest.mark.parametrize("library", [pd.DataFrame, pl.DataFrame])
 def test_the_row_the_column_and_both_answers_are_named(library: Any) -> None:
     table = library({"city": COLUMNS[0].tolist(), "a": COLUMNS[1]})
-    found = disagreement(trained, packaged, table, COLUMNS, NAMES, 0.0)
+    difference = disagreement(trained, packaged, table, COLUMNS, NAMES, 0.0)
     expected = "row 1, column 'city' (None): the trained model answers 1.2, what would serve answers 0.2"
-    assert str(found) == expected
+    assert str(difference) == expected
 
 
 def test_equal_answers_are_no_disagreement() -> None:

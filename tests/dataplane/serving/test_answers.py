@@ -11,7 +11,7 @@ import pytest
 from falaj.dataplane.model_server.oip_response import model_metadata
 from falaj.models.answers import AnswerForms
 from falaj.models.errors import InvalidInputError, ModelError
-from falaj.models.signature import Signature
+from falaj.models.signature import ModelSignature
 
 CLASSIFIER = {"label": np.array(["late", "ok"], dtype="O"), "probability": np.array([[0.75, 0.25], [0.5, 0.5]])}
 REGRESSION = {"prediction": np.array([1.5, np.nan])}
@@ -53,10 +53,10 @@ def test_the_project_and_mlflow_say_what_is_answered(
 def test_the_metadata_say_what_probabilities_are_of() -> None:
     outputs = {"label": ("BYTES", ()), "probability": ("FP64", (2,))}
     of = {"model": "m", "version": "1", "platform": "sklearn"}
-    document = json.loads(model_metadata(Signature((), columns=True), outputs, classes=CLASSES, **of))
+    document = json.loads(model_metadata(ModelSignature((), columns=True), outputs, classes=CLASSES, **of))
     label, probability = document["outputs"]
     assert "parameters" not in label and probability["parameters"] == {"classes": CLASSES}
-    assert "parameters" not in json.loads(model_metadata(Signature((), columns=True), outputs, **of))["outputs"][1]
+    assert "parameters" not in json.loads(model_metadata(ModelSignature((), columns=True), outputs, **of))["outputs"][1]
 
 
 def test_a_model_without_probabilities_says_so() -> None:

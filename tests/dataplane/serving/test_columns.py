@@ -27,7 +27,7 @@ from falaj.dataplane.prediction_log import (
     segments,
     tail,
 )
-from falaj.dataplane.prediction_log.columnar.kinds import Kind, KindSurvey
+from falaj.dataplane.prediction_log.columnar.kinds import ColumnKind, KindSurvey
 from falaj.dataplane.prediction_log.format import AppliedOffset, LogFormatError
 from falaj.supply_chain.encryption import DataKey, KeyGoneError
 from falaj.supply_chain.encryption.errors import DamagedCiphertextError
@@ -73,8 +73,8 @@ def test_every_kind_of_value_comes_back_as_it_was(tmp_path: Path, sealed: bool) 
         header=header,
         sealed=sealed,
     )
-    found = same_after_compaction(path)
-    assert len(found) == 3 and found[1].request_id == "no-uuid ✓"
+    log_records = same_after_compaction(path)
+    assert len(log_records) == 3 and log_records[1].request_id == "no-uuid ✓"
 
 
 def test_records_that_fit_no_table_are_kept_whole(tmp_path: Path) -> None:
@@ -90,11 +90,11 @@ def test_records_that_fit_no_table_are_kept_whole(tmp_path: Path) -> None:
         answer("many", rows=[(n, "AA") for n in range(5)]),
         ("old", AT_NS, [(1, "UA")], {"label": [1]}),
     )
-    found = same_after_compaction(path)
-    assert [len(record.rows) for record in found] == [1, 0, 1, 1, 1, 1, 1, 5, 1]
+    log_records = same_after_compaction(path)
+    assert [len(record.rows) for record in log_records] == [1, 0, 1, 1, 1, 1, 1, 5, 1]
     table = pl.read_parquet(path.with_suffix(".parquet"))
-    kept = table.filter(pl.col("rest").is_not_null())["prediction_id"].to_list()
-    assert kept == ["short", "other-outputs", "two-outputs", "no-outputs", "odd-facts"]
+    whole_ids = table.filter(pl.col("rest").is_not_null())["prediction_id"].to_list()
+    assert whole_ids == ["short", "other-outputs", "two-outputs", "no-outputs", "odd-facts"]
 
 
 def test_answers_that_were_recalibrated_come_back_with_what_the_model_gave(tmp_path: Path) -> None:
@@ -122,8 +122,8 @@ def test_features_that_were_stored_as_arrays_come_back(tmp_path: Path) -> None:
     hours = np.array([1.5, np.nan], dtype=np.float32)
     column = {"dtype": hours.dtype.str, "shape": hours.shape, "data": hours.tobytes()}
     path = write(tmp_path, answer("a", rows={"columns": [column, ["UA", None]]}, outputs={"label": [1, 2]}))
-    [found] = same_after_compaction(path)
-    assert found.rows[0] == (1.5, "UA") and math.isnan(found.rows[1][0])
+    [log_record] = same_after_compaction(path)
+    assert log_record.rows[0] == (1.5, "UA") and math.isnan(log_record.rows[1][0])
 
 
 values = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text(max_size=3)
@@ -157,8 +157,8 @@ def test_a_prediction_is_found_and_an_answer_goes_before_a_shadow(tmp_path: Path
     compacted(path)
     assert pq.ParquetFile(path.with_suffix(".parquet")).num_row_groups == 2
     for name in ("0", "7", "8191", "8192", "8999"):
-        found = find_prediction(tmp_path, name, KEYS)
-        assert found is not None and found.rows == ((int(name), "UA"),)
+        prediction_record = find_prediction(tmp_path, name, KEYS)
+        assert prediction_record is not None and prediction_record.rows == ((int(name), "UA"),)
     assert find_prediction(tmp_path, "later") is not None and find_prediction(tmp_path, "absent") is None
 
 
@@ -175,8 +175,8 @@ def test_others_read_a_file_in_the_clear(tmp_path: Path) -> None:
     first = table.row(0, named=True)
     assert [first[n] for n in ("arm", "flags", "weight_e4", "unit", "latency_us")] == ["canary", 2, 500, 255, 1500]
     assert (first["endpoint"], first["release"]) == (ENDPOINT, "flight-delay@7")
-    said = pq.read_schema(file).metadata
-    assert [said[f"falaj.{n}".encode()] for n in ("residency", "endpoint", "release", "location")] == [
+    file_metadata = pq.read_schema(file).metadata
+    assert [file_metadata[f"falaj.{n}".encode()] for n in ("residency", "endpoint", "release", "location")] == [
         b"AE", ENDPOINT.encode(), b"flight-delay@7", b"dubai",
     ]  # fmt: skip
     assert stat.S_IMODE(file.stat().st_mode) == 0o600 and files(tmp_path) == [file.name]
@@ -249,11 +249,11 @@ def test_damage_is_noticed_wherever_it_is(tmp_path: Path, sealed: bool) -> None:
     for place in range(0, len(data), 97):
         file.write_bytes(data[:place] + bytes([data[place] ^ 0x10]) + data[place + 1 :])
         try:
-            found = list(read_segment(path, KEYS))
+            log_records = list(read_segment(path, KEYS))
         except (LogFormatError, DamagedCiphertextError, KeyGoneError):
             assert len(tail(tmp_path, {}, KEYS)[0]) <= 50
         else:
-            assert not sealed and found == whole, "what the readers do not use may differ"
+            assert not sealed and log_records == whole, "what the readers do not use may differ"
     for size in (0, 4, len(data) // 2, len(data) - 1):
         file.write_bytes(data[:size])
         with pytest.raises((LogFormatError, DamagedCiphertextError)):
@@ -268,17 +268,21 @@ def test_another_parquet_file_is_no_segment(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seen", "kind"),
+    ("column_values", "kind"),
     [
-        ([None, None], Kind.NOTHING), ([True, None], Kind.BOOLEAN), ([1, True], Kind.MIXED), ([1, None], Kind.WHOLE),
-        ([2**63], Kind.MIXED), ([1, 1.5], Kind.EITHER), ([2**53 + 1, 1.5], Kind.MIXED), ([1.5], Kind.NUMBER),
-        (["a", None], Kind.TEXT), (["a", 1], Kind.MIXED), ([[1.5], []], Kind.NUMBERS), ([[1]], Kind.WHOLES),
-        ([[1, 1.5]], Kind.MIXED), ([[2**63]], Kind.MIXED), ([[None]], Kind.MIXED), ([b"a"], Kind.MIXED),
-        ([(1.5,)], Kind.MIXED), ([struct], Kind.MIXED),
+        ([None, None], ColumnKind.NOTHING), ([True, None], ColumnKind.BOOLEAN), ([1, True], ColumnKind.MIXED),
+        ([1, None], ColumnKind.WHOLE),
+        ([2**63], ColumnKind.MIXED), ([1, 1.5], ColumnKind.EITHER), ([2**53 + 1, 1.5], ColumnKind.MIXED),
+        ([1.5], ColumnKind.NUMBER),
+        (["a", None], ColumnKind.TEXT), (["a", 1], ColumnKind.MIXED), ([[1.5], []], ColumnKind.NUMBERS),
+        ([[1]], ColumnKind.WHOLES),
+        ([[1, 1.5]], ColumnKind.MIXED), ([[2**63]], ColumnKind.MIXED), ([[None]], ColumnKind.MIXED),
+        ([b"a"], ColumnKind.MIXED),
+        ([(1.5,)], ColumnKind.MIXED), ([struct], ColumnKind.MIXED),
     ],
 )  # fmt: skip
-def test_a_kind_holds_what_was_seen(seen: list[Any], kind: Kind) -> None:
+def test_a_kind_holds_what_was_seen(column_values: list[Any], kind: ColumnKind) -> None:
     survey = KindSurvey()
-    for value in seen:
+    for value in column_values:
         survey.see([value])
     assert survey.kind() is kind

@@ -25,14 +25,14 @@ from falaj.dataplane.prediction_log import (
     tail,
 )
 from falaj.dataplane.prediction_log.columnar import writing
-from falaj.dataplane.prediction_log.compaction import ColumnsError, Outcome, compact
+from falaj.dataplane.prediction_log.compaction import ColumnsError, CompactionOutcome, compact
 from falaj.dataplane.prediction_log.export import Selection, export_predictions
 from falaj.supply_chain.encryption import DataKey, KeyGoneError
 from tests.dataplane.serving.log_cases import (
     DATA_KEY,
     ENDPOINT,
     KEYS,
-    SAID,
+    STATED,
     Replicas,
     answer,
     compacted,
@@ -45,7 +45,7 @@ from tests.dataplane.serving.test_labels import Location
 
 def compact_all(folder: Path) -> None:
     for path in segments(folder):
-        compact(path, KEYS, SAID)
+        compact(path, KEYS, STATED)
 
 
 def names(folder: Path) -> list[str]:
@@ -68,27 +68,27 @@ steps = st.lists(
 @settings(deadline=None, max_examples=30)
 @given(steps, st.booleans())
 def test_a_reader_sees_everything_once_while_segments_are_compacted_under_it(
-    tmp_path_factory: pytest.TempPathFactory, done: list[tuple[str, int, int]], sealed: bool
+    tmp_path_factory: pytest.TempPathFactory, operations: list[tuple[str, int, int]], sealed: bool
 ) -> None:
     folder = tmp_path_factory.mktemp("log")
     replicas = Replicas(folder, sealed=sealed, segment_bytes=900)
     read: list[str] = []
     position: dict[str, Any] = {}
-    for step, number, count in done:
+    for step, number, count in operations:
         if step == "write":
             replicas.write(number, count)
         elif step == "end":
             replicas.end(number)
         elif step == "read":
-            found, position = tail(folder, position, KEYS, limit=number)
-            read += [record.request_id for record in found]
+            new_records, position = tail(folder, position, KEYS, limit=number)
+            read += [record.request_id for record in new_records]
         elif step == "compact" and (there := segments(folder)):
-            compact(there[number % len(there)], KEYS, SAID)
+            compact(there[number % len(there)], KEYS, STATED)
     replicas.close()
     compact_all(folder)
     while (found_and_position := tail(folder, position, KEYS, limit=3))[0]:
-        found, position = found_and_position
-        read += [record.request_id for record in found]
+        new_records, position = found_and_position
+        read += [record.request_id for record in new_records]
     replicas.were_read(read)
     assert set(found_and_position[1]["segments"].values()) <= {-1}
 
@@ -103,8 +103,8 @@ def test_places_in_a_segment_outlive_its_form(tmp_path: Path) -> None:
     fresh = Lookup(tmp_path, KEYS)
     again = [fresh.read(each.segment, each.offset) for each in entries[::7]]
     assert [raw and raw[1][0] for raw in before] == [f"{n}" for n in range(0, 200, 7)]
-    for found in (after, again):
-        assert [raw and (raw[0], raw[1][0], raw[1][3]) for raw in found] == [
+    for raw_records in (after, again):
+        assert [raw and (raw[0], raw[1][0], raw[1][3]) for raw in raw_records] == [
             raw and (raw[0], raw[1][0], raw[1][3]) for raw in before
         ]
     for place in (0, entries[0].offset + 1, entries[-1].raw[3], 10**9):
@@ -141,7 +141,7 @@ def test_labels_meet_predictions_in_columns(tmp_path: Path, sealed: bool) -> Non
         location.predict(f"early-{number}")
     location.join.advance()
     for path in segments(location.log):
-        compact(path, KEYS, SAID)
+        compact(path, KEYS, STATED)
     for number in range(30):
         location.predict(f"late-{number}")
     location.label(*((f"{when}-{number}", number % 2, None) for number in range(30) for when in ("early", "late")))
@@ -163,10 +163,10 @@ def test_an_export_is_the_same_from_either_form(tmp_path: Path, sealed: bool) ->
     log.close()
     files_of = []
     for out in ("before", "after"):
-        done = export_predictions(
+        export_result = export_predictions(
             tmp_path / "log", KEYS, lambda *_: {}, tmp_path / out, Selection(ENDPOINT, 0, 1e11), {}
         )
-        files_of.append([pl.read_parquet(file) for file in done.files])
+        files_of.append([pl.read_parquet(file) for file in export_result.files])
         compact_all(tmp_path / "log")
     assert files_of[0][0].equals(files_of[1][0]) and len(files_of[0][0]) == 80
     assert not list((tmp_path / "log").glob("*.wal"))
@@ -179,8 +179,8 @@ def test_a_segment_that_is_written_to_is_left_alone(tmp_path: Path) -> None:
     log = writer(tmp_path, segment_bytes=600)
     for number in range(6):
         log.write([answer(f"{number}")])
-    outcomes = [compact(path, KEYS, SAID) for path in segments(tmp_path)]
-    assert outcomes[-1] is Outcome.OPEN and set(outcomes[:-1]) == {Outcome.DONE}
+    outcomes = [compact(path, KEYS, STATED) for path in segments(tmp_path)]
+    assert outcomes[-1] is CompactionOutcome.OPEN and set(outcomes[:-1]) == {CompactionOutcome.DONE}
     log.write([answer("last")])
     log.close()
     assert names(tmp_path) == [*map(str, range(6)), "last"]
@@ -207,11 +207,11 @@ def test_what_is_damaged_in_the_middle_stays_as_it_was_written(tmp_path: Path, s
         data = bytearray(whole)
         data[at] ^= 0x40
         path.write_bytes(data)
-        assert compact(path, KEYS, SAID) is Outcome.LEFT
+        assert compact(path, KEYS, STATED) is CompactionOutcome.LEFT
         assert path.read_bytes() == data and files(tmp_path) == [path.name]
         assert at > entries[2].offset or find_prediction(tmp_path, "c", KEYS) is not None
     (tmp_path / "9.wal").write_bytes(b"something else")
-    assert compact(tmp_path / "9.wal", KEYS, SAID) is Outcome.LEFT
+    assert compact(tmp_path / "9.wal", KEYS, STATED) is CompactionOutcome.LEFT
 
 
 def test_what_cannot_be_opened_stays_as_it_was_written(tmp_path: Path) -> None:
@@ -225,13 +225,13 @@ def test_what_cannot_be_opened_stays_as_it_was_written(tmp_path: Path) -> None:
         (sealed, LogKeys(lambda _id: DataKey(DATA_KEY.id, "default", bytes(32)))),
         (clear, LogKeys(gone, only_sealed=True)),
     ):
-        assert compact(path, keys, SAID) is Outcome.LEFT
+        assert compact(path, keys, STATED) is CompactionOutcome.LEFT
     assert len(files(tmp_path)) == 2
 
 
 def test_two_features_of_one_name_stay_as_they_were_written(tmp_path: Path) -> None:
     path = write(tmp_path, answer("a"), header=SegmentHeader("m@1", "dev/m", ("x", "x"), 0))
-    assert compact(path, KEYS, SAID) is Outcome.LEFT and names(tmp_path) == ["a"]
+    assert compact(path, KEYS, STATED) is CompactionOutcome.LEFT and names(tmp_path) == ["a"]
 
 
 def test_columns_that_give_back_something_else_are_not_believed(
@@ -246,7 +246,7 @@ def test_columns_that_give_back_something_else_are_not_believed(
 
     monkeypatch.setattr(writing, "columns_of", wrong)
     with pytest.raises(ColumnsError):
-        compact(path, KEYS, SAID)
+        compact(path, KEYS, STATED)
     assert files(tmp_path) == [path.name]
 
 
@@ -254,7 +254,7 @@ def test_a_value_that_no_column_holds_ends_in_an_error_of_ours(tmp_path: Path) -
     name, _, *rest = answer("a")
     path = write(tmp_path, (name, 2**63, *rest))
     with pytest.raises(ColumnsError):
-        compact(path, KEYS, SAID)
+        compact(path, KEYS, STATED)
     assert files(tmp_path) == [path.name] and names(tmp_path) == ["a"]
 
 
@@ -299,12 +299,12 @@ def test_a_kill_between_any_two_effects_loses_and_repeats_nothing(tmp_path: Path
         path = write(folder, *(answer(f"{n}") for n in range(9)), sealed=sealed)
         first, position = tail(folder, {}, KEYS, limit=4)
         with killed_at(number) as effects:
-            compact(path, KEYS, SAID)
+            compact(path, KEYS, STATED)
         assert names(folder) == [f"{n}" for n in range(9)]
         rest, after = tail(folder, position, KEYS)
         assert [record.request_id for record in [*first, *rest]] == names(folder)
         assert tail(folder, after, KEYS)[0] == [] and find_prediction(folder, "3", KEYS) is not None
-        assert compact(path, KEYS, SAID) is Outcome.DONE
+        assert compact(path, KEYS, STATED) is CompactionOutcome.DONE
         assert files(folder) == [path.with_suffix(".sealed" if sealed else ".parquet").name]
         assert names(folder) == [f"{n}" for n in range(9)]
         if effects[0] < number:
@@ -324,6 +324,6 @@ def test_what_is_told_to_stop_stops_and_begins_anew(tmp_path: Path) -> None:
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            compact(path, KEYS, SAID, pause)
+            compact(path, KEYS, STATED, pause)
         assert files(tmp_path) == [path.name]
     compacted(path)

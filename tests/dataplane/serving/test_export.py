@@ -33,10 +33,10 @@ def test_predictions_are_read_with_their_labels_and_facts(tmp_path: Path) -> Non
     location.predict("elsewhere", endpoint="dev/flight-delay")
     location.label(("a", 0, 5.0), ("table", [1, None, 0], None))
     location.label(("a", 1, 6.0), ("none", [1, 2], None))
-    done = exported(location, tmp_path / "out")
-    assert [path.name for path in done.files] == ["flight-delay@7.parquet", "flight-delay@8.parquet"]
-    assert (done.predictions, done.labelled) == (3, 3)
-    stable, canary = (pl.read_parquet(path) for path in done.files)
+    export_result = exported(location, tmp_path / "out")
+    assert [path.name for path in export_result.files] == ["flight-delay@7.parquet", "flight-delay@8.parquet"]
+    assert (export_result.predictions, export_result.labelled) == (3, 3)
+    stable, canary = (pl.read_parquet(path) for path in export_result.files)
     assert stable["prediction_id"].to_list() == ["table"] * 3 + ["none"]
     assert stable["row"].to_list() == [0, 1, 2, 0] and stable["feature_hour"].to_list() == [0, 1, 2, 0]
     assert stable["label"].to_list() == [1, None, 0, None]
@@ -47,9 +47,9 @@ def test_predictions_are_read_with_their_labels_and_facts(tmp_path: Path) -> Non
         "recalibration_version": None, "recalibration_offset": None, "bare_score": None,
     }  # fmt: skip
     assert canary["labelled_at"].dt.timestamp("ms").to_list() == [6000]
-    said = pq.read_schema(done.files[1]).metadata
-    assert (said[b"falaj.residency"], said[b"falaj.release"]) == (b"AE", b"flight-delay@8")
-    assert {stat.S_IMODE(path.stat().st_mode) for path in done.files} == {0o600}
+    file_metadata = pq.read_schema(export_result.files[1]).metadata
+    assert (file_metadata[b"falaj.residency"], file_metadata[b"falaj.release"]) == (b"AE", b"flight-delay@8")
+    assert {stat.S_IMODE(path.stat().st_mode) for path in export_result.files} == {0o600}
     assert stat.S_IMODE((tmp_path / "out").stat().st_mode) == 0o700
     both = pl.scan_parquet(tmp_path / "out" / "*.parquet").collect()
     assert len(both) == 5
@@ -88,13 +88,13 @@ def test_a_column_whose_kind_changes_late_has_one_type(tmp_path: Path) -> None:
     answers = [(f"{n}", 1_000_000_000, [row], {"p": [[0.5, 0.5]], "q": [True]}) for n, row in enumerate(rows)]
     log.write(answers)
     log.close()
-    done = export_predictions(tmp_path / "log", KEYS, lambda *_: {}, tmp_path / "out", EVERYTHING, {})
-    found = pl.read_parquet(done.files[0])
-    assert found["feature_distance"].to_list()[-3:] == [1.0, 1.5, None]
-    assert found["feature_carrier"].to_list()[-3:] == ["UA", "AA", None]
-    assert found["feature_gate"].to_list()[-3:] == [None, "7", '"B"']
-    assert found["feature_empty"].null_count() == len(rows) == done.predictions
-    assert found["output_p"].to_list()[0] == [0.5, 0.5] and found["output_q"].dtype == pl.Boolean
+    export_result = export_predictions(tmp_path / "log", KEYS, lambda *_: {}, tmp_path / "out", EVERYTHING, {})
+    frame = pl.read_parquet(export_result.files[0])
+    assert frame["feature_distance"].to_list()[-3:] == [1.0, 1.5, None]
+    assert frame["feature_carrier"].to_list()[-3:] == ["UA", "AA", None]
+    assert frame["feature_gate"].to_list()[-3:] == [None, "7", '"B"']
+    assert frame["feature_empty"].null_count() == len(rows) == export_result.predictions
+    assert frame["output_p"].to_list()[0] == [0.5, 0.5] and frame["output_q"].dtype == pl.Boolean
 
 
 values = st.none() | st.booleans() | st.integers(-5, 5) | st.floats(allow_nan=False) | st.text(max_size=3)

@@ -67,15 +67,15 @@ MISTAKES: list[tuple[bytes, int, int | None, str | None, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("sent", "status", "item", "field", "said"), MISTAKES)
+@pytest.mark.parametrize(("label_body", "status", "item", "field", "message"), MISTAKES)
 def test_a_mistake_is_named_by_item_and_field(
-    sent: bytes, status: int, item: int | None, field: str | None, said: str
+    label_body: bytes, status: int, item: int | None, field: str | None, message: str
 ) -> None:
     with pytest.raises(RequestError) as caught:
-        decode_labels(sent, NOW)
+        decode_labels(label_body, NOW)
     document = json.loads(problem(caught.value, "request"))
     assert (document["status"], document.get("item"), document.get("field")) == (status, item, field)
-    assert said in document["detail"] and "row" not in document
+    assert message in document["detail"] and "row" not in document
 
 
 scalars = st.integers(-(2**63) + 1, 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | st.text()
@@ -84,14 +84,14 @@ times = st.none() | st.floats(0, NOW)
 
 
 @given(st.lists(st.tuples(st.text(min_size=1, max_size=32), labels, times), min_size=1, max_size=5))
-def test_every_label_of_the_form_is_taken_as_it_is(sent: list[tuple[str, Any, float | None]]) -> None:
-    items = [{"prediction_id": name, "label": value, "at": at} for name, value, at in sent]
-    assert decode_labels(json.dumps({"labels": items}).encode(), NOW) == sent
+def test_every_label_of_the_form_is_taken_as_it_is(label_rows: list[tuple[str, Any, float | None]]) -> None:
+    items = [{"prediction_id": name, "label": value, "at": at} for name, value, at in label_rows]
+    assert decode_labels(json.dumps({"labels": items}).encode(), NOW) == label_rows
 
 
 def test_times_may_be_written_with_their_offset() -> None:
-    sent = body(label(at="2023-11-14T10:00:00Z"), label(at="2023-11-14T14:00:00.5+04:00"))
-    assert [at for _, _, at in decode_labels(sent, NOW)] == [1699956000.0, 1699956000.5]
+    label_body = body(label(at="2023-11-14T10:00:00Z"), label(at="2023-11-14T14:00:00.5+04:00"))
+    assert [at for _, _, at in decode_labels(label_body, NOW)] == [1699956000.0, 1699956000.5]
 
 
 Serve = Callable[..., Replica]
@@ -103,7 +103,7 @@ def replica(serve: Serve, packaged: Packaged) -> Replica:
     return serve(packaged("linear")[0])
 
 
-def kept(folder: Path) -> list[LabelRecord]:
+def stored_labels(folder: Path) -> list[LabelRecord]:
     entries, _ = follow(folder, {}, kind=LABELS)
     return [one for entry in entries for one in labels_of(entry.header, entry.raw)]
 
@@ -111,11 +111,11 @@ def kept(folder: Path) -> list[LabelRecord]:
 def test_labels_are_accepted_counted_and_joined(replica: Replica, tmp_path: Path) -> None:
     answered = replica.invoke({"instances": [[5.0, 700.0], [6.0, 80.0]]}, headers={"x-request-id": "order-17"})
     assert answered.status_code == 200
-    sent = replica.client.post(
+    response = replica.client.post(
         "/feedback", content=body(label(prediction_id="order-17", label=[12.5, None], at=NOW)), headers=JSON
     )
-    assert (sent.status_code, sent.json()) == (202, {"accepted": 1})
-    assert sent.headers["falaj-release"] == "flight-delay@7"
+    assert (response.status_code, response.json()) == (202, {"accepted": 1})
+    assert response.headers["falaj-release"] == "flight-delay@7"
     refused = replica.client.post(
         "/feedback", content=body(label(), label(at=-5)), headers={**JSON, "x-request-id": "bad"}
     )
@@ -149,7 +149,7 @@ def test_a_copy_of_labels_is_not_kept_twice(replica: Replica) -> None:
         assert (
             replica.client.post("/feedback", content=body(label()), headers={**JSON, "host": host}).status_code == 202
         )
-    assert len(kept(replica.log)) == 1
+    assert len(stored_labels(replica.log)) == 1
 
 
 def test_without_a_log_there_is_nowhere_to_keep_labels(serve: Serve, packaged: Packaged, tmp_path: Path) -> None:
@@ -193,8 +193,8 @@ def test_no_accepted_label_is_lost_when_the_replica_is_killed(replica: Replica) 
         until(lambda: len(accepted) >= 400)
         replica.process.send_signal(signal.SIGKILL)
     assert all(each.exception() is None for each in sending)
-    found = {one.prediction_id for one in kept(replica.log)}
-    assert len(accepted) > 100 and accepted <= found
+    stored_ids = {one.prediction_id for one in stored_labels(replica.log)}
+    assert len(accepted) > 100 and accepted <= stored_ids
 
 
 def test_ten_thousand_labels_at_once_do_not_hold_up_predictions(replica: Replica) -> None:
@@ -214,4 +214,4 @@ def test_ten_thousand_labels_at_once_do_not_hold_up_predictions(replica: Replica
             answered += 1
     assert [each.result() for each in sending] == [[{"accepted": MOST_LABELS}] * 2] * 2
     assert answered > 4  # held up, each would wait for one of the four
-    assert len(kept(replica.log)) == 4 * MOST_LABELS
+    assert len(stored_labels(replica.log)) == 4 * MOST_LABELS

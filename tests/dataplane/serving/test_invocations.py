@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 
 from falaj.dataplane.model_server.invocations import InvocationDecoder
 from falaj.models.errors import InvalidInputError
-from falaj.models.signature import Feature, Signature
+from falaj.models.signature import ModelFeature, ModelSignature
 
-FLIGHT = Signature(
+FLIGHT = ModelSignature(
     (
-        Feature("hour", "long"),
-        Feature("temp of day[3]", "double", required=False),
-        Feature("carrier", "string"),
-        Feature("gate", "string", required=False),
-        Feature("international", "boolean"),
-        Feature("distance", "integer"),
+        ModelFeature("hour", "long"),
+        ModelFeature("temp of day[3]", "double", required=False),
+        ModelFeature("carrier", "string"),
+        ModelFeature("gate", "string", required=False),
+        ModelFeature("international", "boolean"),
+        ModelFeature("distance", "integer"),
     ),
     columns=True,
 )
@@ -46,10 +46,10 @@ rows = st.lists(
 
 def same(decoded: list[Any], expected: list[tuple[Any, ...]]) -> None:
     for position, array in enumerate(decoded):
-        wanted = [row[position] for row in expected]
-        for found, value in zip(array.tolist(), wanted, strict=True):
-            missing = value is None and isinstance(found, float)
-            assert math.isnan(found) if missing else found == value
+        expected_column = [row[position] for row in expected]
+        for actual, value in zip(array.tolist(), expected_column, strict=True):
+            missing = value is None and isinstance(actual, float)
+            assert math.isnan(actual) if missing else actual == value
 
 
 @given(rows, st.randoms(use_true_random=False))
@@ -163,7 +163,7 @@ def test_no_body_raises_anything_else(body: bytes) -> None:
             DECODER.decode(content)
 
 
-TENSOR = Signature((Feature("", "float", shape=(2,)),), columns=False)
+TENSOR = ModelSignature((ModelFeature("", "float", shape=(2,)),), columns=False)
 
 
 def test_tensors_are_nested_lists_of_the_declared_shape() -> None:
@@ -181,7 +181,9 @@ def test_other_tensors_are_refused(value: Any) -> None:
 
 
 def test_named_tensors_are_all_needed_and_equally_long() -> None:
-    pair = Signature((Feature("a", "double", shape=(-1,)), Feature("b", "string", shape=())), columns=False)
+    pair = ModelSignature(
+        (ModelFeature("a", "double", shape=(-1,)), ModelFeature("b", "string", shape=())), columns=False
+    )
     decoder = InvocationDecoder(pair)
     payload = decoder.decode(b'{"inputs": {"a": [[1, 2], [3, 4]], "b": ["x", "y"]}}')
     assert [array.tolist() for array in payload.arrays(pair)] == [[[1, 2], [3, 4]], ["x", "y"]]

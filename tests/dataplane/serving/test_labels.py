@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from falaj.dataplane.label_join import JoinCounts, Joined, JoinLimits, LabelJoin
-from falaj.dataplane.label_join.naming import Names
+from falaj.dataplane.label_join import JoinCounts, JoinedLabel, JoinLimits, LabelJoin
+from falaj.dataplane.label_join.id_hashing import IdHasher
 from falaj.dataplane.prediction_log import LABELS, LogKeys, LogWriter, SegmentHeader, new_log_key, segments
 from falaj.dataplane.prediction_log.routing import CANARY, SHADOW, STABLE
 from falaj.supply_chain.encryption import DataKey, KeyGoneError
@@ -77,11 +77,11 @@ class Location:
         self.join.close()
         self.join = self.opened()
 
-    def joined(self) -> list[Joined]:
+    def joined(self) -> list[JoinedLabel]:
         self.join.advance()
         return [one for batch in self.join.batches(limit=7) for one in batch]
 
-    def told(self) -> list[tuple[str, str, Any, bool]]:
+    def joined_rows(self) -> list[tuple[str, str, Any, bool]]:
         return [(one.request_id, one.release, one.label, one.correction) for one in self.joined()]
 
     def counts(self) -> JoinCounts:
@@ -96,9 +96,9 @@ class Location:
 
 @pytest.fixture
 def location(tmp_path: Path) -> Iterator[Location]:
-    found = Location(tmp_path)
-    yield found
-    found.close()
+    new_location = Location(tmp_path)
+    yield new_location
+    new_location.close()
 
 
 def test_a_label_finds_the_prediction_of_the_arm_and_of_the_shadow_with_the_facts_of_then(location: Location) -> None:
@@ -110,7 +110,7 @@ def test_a_label_finds_the_prediction_of_the_arm_and_of_the_shadow_with_the_fact
     assert (shadow.release, shadow.arm, shadow.shadow, shadow.forced) == ("flight-delay@9", "shadow", True, False)
     assert (canary.label, canary.features, canary.outputs, canary.endpoint) == ((0,), ((0,),), {"label": [1]}, ENDPOINT)
     assert (canary.labelled_at, canary.correction) == (900_000.0, False)
-    assert canary.predicted_at == 1_000_001.0 and canary.sent.received_at > canary.predicted_at
+    assert canary.predicted_at == 1_000_001.0 and canary.label_record.received_at > canary.predicted_at
     both = location.join.predictions_of(ENDPOINT, "a")
     assert {one.header.release for one in both} == {"flight-delay@8", "flight-delay@9"}
     assert location.join.predictions_of(ENDPOINT, "b") == [] == location.join.predictions_of("dev/other", "a")
@@ -118,33 +118,39 @@ def test_a_label_finds_the_prediction_of_the_arm_and_of_the_shadow_with_the_fact
 
 def test_a_label_waits_for_its_prediction_and_for_later_copies_of_it(location: Location) -> None:
     location.label(("late", 1, None))
-    assert location.told() == [] and location.counts().pending == 1
+    assert location.joined_rows() == [] and location.counts().pending == 1
     location.predict("late")
     location.restart()
-    assert location.told() == [("late", "flight-delay@7", (1,), False)] and location.counts().pending == 0
+    assert location.joined_rows() == [("late", "flight-delay@7", (1,), False)] and location.counts().pending == 0
     location.predict("late", "flight-delay@9")
-    assert location.told()[1:] == [("late", "flight-delay@9", (1,), False)]
+    assert location.joined_rows()[1:] == [("late", "flight-delay@9", (1,), False)]
 
 
 def test_repeated_outdated_and_corrected_labels(location: Location) -> None:
     location.predict("a")
     location.label(("a", 0, 10.0))
     location.label(("a", 0.0, 10.0), ("a", False, 12.0), release="flight-delay@8")
-    assert location.told() == [("a", "flight-delay@7", (0,), False)]
+    assert location.joined_rows() == [("a", "flight-delay@7", (0,), False)]
     location.label(("a", 1, 11.0))  # older than what was confirmed at 12
-    assert len(location.told()) == 1
+    assert len(location.joined_rows()) == 1
     location.label(("a", [1], 13.0))
     location.label(("a", 0, 9.0))
-    assert location.told()[1:] == [("a", "flight-delay@7", (1,), True)]
-    found = location.counts()
-    assert (found.labels, found.joined, found.corrected, found.repeated, found.misfits) == (6, 2, 1, 4, 0)
+    assert location.joined_rows()[1:] == [("a", "flight-delay@7", (1,), True)]
+    label_counts = location.counts()
+    assert (
+        label_counts.labels,
+        label_counts.joined,
+        label_counts.corrected,
+        label_counts.repeated,
+        label_counts.misfits,
+    ) == (6, 2, 1, 4, 0)
 
 
 def test_of_two_labels_of_the_same_time_the_one_that_came_last_is_in_force(location: Location) -> None:
     location.label(("a", 0, 10.0), release="flight-delay@8")
     location.label(("a", 1, 10.0), release="flight-delay@7")
     location.predict("a")
-    assert location.told() == [("a", "flight-delay@7", (1,), False)]
+    assert location.joined_rows() == [("a", "flight-delay@7", (1,), False)]
 
 
 def test_a_label_for_each_row(location: Location) -> None:
@@ -152,15 +158,15 @@ def test_a_label_for_each_row(location: Location) -> None:
     location.label(("table", [1, 0], None))
     location.join.advance()
     location.label(("table", 1, None))
-    assert location.told() == [] and location.counts().misfits == 2
+    assert location.joined_rows() == [] and location.counts().misfits == 2
     location.label(("table", [1, None, 0], None))
-    assert location.told() == [("table", "flight-delay@7", (1, None, 0), False)]
+    assert location.joined_rows() == [("table", "flight-delay@7", (1, None, 0), False)]
 
 
 def test_a_label_that_was_sent_to_another_endpoint_is_not_taken(location: Location) -> None:
     location.predict("a")
     location.label(("a", 1, None), endpoint="dev/flight-delay")
-    assert location.told() == [] and location.counts().pending == 1
+    assert location.joined_rows() == [] and location.counts().pending == 1
     location.predict("a", endpoint="dev/flight-delay")
     assert [one.endpoint for one in location.joined()] == ["dev/flight-delay"]
 
@@ -170,8 +176,8 @@ def test_an_endpoint_is_read_alone_and_others_are_not_looked_at_again(location: 
         location.predict(f"{number}", endpoint="dev/flight-delay" if number % 2 else ENDPOINT)
         location.label((f"{number}", 1, None), endpoint="dev/flight-delay" if number % 2 else ENDPOINT)
     location.join.advance()
-    found, behind = location.join.read(endpoint=ENDPOINT)
-    assert [one.request_id for one in found] == ["0", "2", "4", "6", "8"] and behind == 10
+    joined_records, behind = location.join.read(endpoint=ENDPOINT)
+    assert [one.request_id for one in joined_records] == ["0", "2", "4", "6", "8"] and behind == 10
     nothing, behind = location.join.read(endpoint="test/other")
     assert (nothing, behind) == ([], 10) and location.join.read(behind) == ([], 10)
 
@@ -187,7 +193,7 @@ def test_who_labels_unknown_ids_without_end_loses_its_own(location: Location) ->
     assert (counts.pending, counts.expired) == (4, 7)
     for name in ("early", "nobody-0", "nobody-9"):
         location.predict(name)
-    assert [name for name, *_ in location.told()] == ["early", "nobody-9"]
+    assert [name for name, *_ in location.joined_rows()] == ["early", "nobody-9"]
 
 
 def test_what_waits_in_vain_is_given_up_and_counted(location: Location) -> None:
@@ -204,7 +210,7 @@ def test_what_waits_in_vain_is_given_up_and_counted(location: Location) -> None:
     location.join.forget()
     assert (location.counts().pending, location.counts().expired) == (0, 1)
     location.predict("unknown")
-    assert [one[0] for one in location.told()] == ["known"]
+    assert [one[0] for one in location.joined_rows()] == ["known"]
 
 
 def test_what_is_too_old_is_forgotten_in_rounds(location: Location) -> None:
@@ -219,9 +225,9 @@ def test_what_is_too_old_is_forgotten_in_rounds(location: Location) -> None:
     location.join.advance()
     for _ in range(1024):
         location.join.forget()
-    assert location.told() == []
+    assert location.joined_rows() == []
     location.label(("old-1", 1, None), ("new", 1, None), release="flight-delay@8")
-    assert [one[0] for one in location.told()] == ["new"] and location.counts().pending == 1
+    assert [one[0] for one in location.joined_rows()] == ["new"] and location.counts().pending == 1
 
 
 def test_segments_that_were_removed_or_erased_leave_gaps(tmp_path: Path) -> None:
@@ -239,8 +245,8 @@ def test_segments_that_were_removed_or_erased_leave_gaps(tmp_path: Path) -> None
     assert len(location.joined()) == 30
     segments(location.log)[0].unlink()
     location.restart()
-    left = location.joined()
-    assert 0 < len(left) < 30 and left[-1].request_id == "29"
+    remaining = location.joined()
+    assert 0 < len(remaining) < 30 and remaining[-1].request_id == "29"
     gone.add(DATA_KEY.id)
     location.restart()
     assert location.joined() == [] == location.join.predictions_of(ENDPOINT, "29")
@@ -259,7 +265,7 @@ def test_the_file_tells_nothing_and_belongs_to_its_owner(location: Location) -> 
     # Who guesses an id and a label needs the data key to find them.
     salt = bytes.fromhex(location.join._register.get("secret").partition('"salt": "')[2][:32])  # type: ignore[union-attr]
     keys = {row[0] for row in location.join._db.execute("SELECT key FROM prediction")}
-    assert keys and Names(salt).prediction(ENDPOINT, "customer-784-1990") not in keys
+    assert keys and IdHasher(salt).prediction(ENDPOINT, "customer-784-1990") not in keys
 
 
 def test_several_may_advance_at_once_and_nothing_is_joined_twice(location: Location) -> None:
@@ -284,13 +290,13 @@ events = st.one_of(
 
 def expected_of(happened: list[tuple[Any, ...]]) -> dict[tuple[str, str], Any]:
     """The end, told in memory: each prediction with the latest label of its id."""
-    found: dict[tuple[str, str], Any] = {}
+    final_labels: dict[tuple[str, str], Any] = {}
     for _, name, release in [event for event in happened if event[0] == "predict"]:
         labels = [(at, arrived, label) for kind, other, label, at, arrived in
                   [event for event in happened if event[0] == "label"] if other == name]  # fmt: skip
         if labels:
-            found[name, release] = max(labels)[2]
-    return found
+            final_labels[name, release] = max(labels)[2]
+    return final_labels
 
 
 @settings(deadline=None, max_examples=30)
@@ -300,7 +306,7 @@ def test_any_interleaving_with_restarts_and_deaths_ends_alike(
 ) -> None:
     location = Location(tmp_path_factory.mktemp("location"), sealed=sealed)
     happened: list[tuple[Any, ...]] = []
-    seen: dict[tuple[str, str], Any] = {}
+    latest_labels: dict[tuple[str, str], Any] = {}
     cursor = 0
     for step, *values in script:
         if step == "predict":
@@ -317,14 +323,14 @@ def test_any_interleaving_with_restarts_and_deaths_ends_alike(
             _die_within_a_step(location)
         else:
             location.join.advance()
-            cursor = _take(location, cursor, seen)
+            cursor = _take(location, cursor, latest_labels)
     location.join.advance()
-    _take(location, cursor, seen)
-    assert seen == expected_of(happened)
+    _take(location, cursor, latest_labels)
+    assert latest_labels == expected_of(happened)
     location.close()
 
 
-def _take(location: Location, cursor: int, seen: dict[tuple[str, str], Any]) -> int:
+def _take(location: Location, cursor: int, latest_labels: dict[tuple[str, str], Any]) -> int:
     while True:
         batch, behind = location.join.read(cursor, limit=3)
         if behind == cursor:
@@ -332,9 +338,9 @@ def _take(location: Location, cursor: int, seen: dict[tuple[str, str], Any]) -> 
         cursor = behind
         for one in batch:
             key = (one.request_id, one.release)
-            assert one.correction == (key in seen), "each prediction is told once, then corrected"
-            assert not one.correction or seen[key] != one.label[0]
-            seen[key] = one.label[0]
+            assert one.correction == (key in latest_labels), "each prediction is told once, then corrected"
+            assert not one.correction or latest_labels[key] != one.label[0]
+            latest_labels[key] = one.label[0]
 
 
 def _die_within_a_step(location: Location) -> None:

@@ -13,7 +13,7 @@ CLASSES = {"probabilities": [[0.1, 0.2, 0.7]]}
 
 
 @pytest.mark.parametrize(
-    ("metric", "outputs", "label", "wanted"),
+    ("metric", "outputs", "label", "expected"),
     [
         ("brier", BINARY, 1, 0.04),
         ("brier", BINARY, 0, 0.64),
@@ -31,8 +31,8 @@ CLASSES = {"probabilities": [[0.1, 0.2, 0.7]]}
         ("accuracy", {"class": ["late"]}, "on time", 1.0),
     ],
 )
-def test_a_loss_is_what_the_textbook_says(metric, outputs, label, wanted) -> None:
-    assert losses(metric, outputs, [label]) == [pytest.approx(wanted)]
+def test_a_loss_is_what_the_textbook_says(metric, outputs, label, expected) -> None:
+    assert losses(metric, outputs, [label]) == [pytest.approx(expected)]
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ MET = LossContext(("early", "late", "ok"))
 
 
 @pytest.mark.parametrize(
-    ("metric", "predicted", "label", "wanted", "context"),
+    ("metric", "predicted", "label", "expected", "context"),
     [
         ("mae", 12.0, 15, 0.3, LIMITED),
         ("mae", 12.0, 99, 1.0, LIMITED),
@@ -72,8 +72,8 @@ MET = LossContext(("early", "late", "ok"))
         ("mae", [12.0], 15, 0.3, LIMITED),
     ],
 )
-def test_errors_of_numbers_are_shares_of_what_they_are_cut_off_at(metric, predicted, label, wanted, context) -> None:
-    assert losses(metric, {"minutes": [predicted]}, [label], context) == [pytest.approx(wanted)]
+def test_errors_of_numbers_are_shares_of_what_they_are_cut_off_at(metric, predicted, label, expected, context) -> None:
+    assert losses(metric, {"minutes": [predicted]}, [label], context) == [pytest.approx(expected)]
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_what_is_no_number_or_has_no_limit_has_no_error(predicted, label, contex
 
 
 @pytest.mark.parametrize(
-    ("metric", "outputs", "label", "wanted", "context"),
+    ("metric", "outputs", "label", "expected", "context"),
     [
         ("brier", KEYED, "late", (0.04 + 0.09 + 0.01) / 2, LossContext()),
         ("accuracy", KEYED, "late", 0.0, LossContext()),
@@ -98,8 +98,8 @@ def test_what_is_no_number_or_has_no_limit_has_no_error(predicted, label, contex
         ("brier", {"probability": [[0.2, 0.7, 0.1]]}, 20, (0.04 + 0.09 + 0.01) / 2, LossContext((10, 20, 30))),
     ],
 )
-def test_classes_with_names_are_found_among_the_probabilities(metric, outputs, label, wanted, context) -> None:
-    assert losses(metric, outputs, [label], context) == [pytest.approx(wanted)]
+def test_classes_with_names_are_found_among_the_probabilities(metric, outputs, label, expected, context) -> None:
+    assert losses(metric, outputs, [label], context) == [pytest.approx(expected)]
 
 
 def test_classes_are_met_one_by_one_and_name_probabilities_when_there_are_as_many() -> None:

@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from falaj.dataplane.model_server.oip import InferDecoder
 from falaj.dataplane.model_server.oip_response import encode_response
 from falaj.models.errors import InvalidInputError
-from falaj.models.signature import Feature, Signature
+from falaj.models.signature import ModelFeature, ModelSignature
 
-TABLE = Signature(
-    (Feature("hour", "long"), Feature("temp", "double", required=False), Feature("carrier", "string")), columns=True
+TABLE = ModelSignature(
+    (ModelFeature("hour", "long"), ModelFeature("temp", "double", required=False), ModelFeature("carrier", "string")),
+    columns=True,
 )
-NUMBERS = Signature((Feature("a", "double"), Feature("b", "double")), columns=True)
+NUMBERS = ModelSignature((ModelFeature("a", "double"), ModelFeature("b", "double")), columns=True)
 DECODER = InferDecoder(TABLE)
 
 
@@ -65,10 +66,10 @@ def test_binary_tensors_arrive_as_they_were_sent(carriers: list[str]) -> None:
         .replace(', "data": null', "")
         .encode()
     )
-    found = DECODER.decode(head + hours.tobytes() + encoded, len(head)).payload.arrays(TABLE)
-    assert found[0].tolist() == hours.tolist()
-    assert np.isnan(found[1]).all()
-    assert found[2].tolist() == carriers
+    column_arrays = DECODER.decode(head + hours.tobytes() + encoded, len(head)).payload.arrays(TABLE)
+    assert column_arrays[0].tolist() == hours.tolist()
+    assert np.isnan(column_arrays[1]).all()
+    assert column_arrays[2].tolist() == carriers
 
 
 def test_one_matrix_stands_for_all_columns_of_a_numeric_table() -> None:
@@ -148,8 +149,8 @@ def test_outputs_are_json_by_default() -> None:
 
 
 def test_outputs_can_be_chosen_and_be_binary() -> None:
-    asked = decoded([{"name": "probability", "parameters": {"binary_data": True}}], id="mine")
-    body, head = encode_response(asked, OUTPUTS, model="m", version="1", request_id="r")
+    infer_request = decoded([{"name": "probability", "parameters": {"binary_data": True}}], id="mine")
+    body, head = encode_response(infer_request, OUTPUTS, model="m", version="1", request_id="r")
     assert json.loads(body[:head])["id"] == "mine"
     assert np.frombuffer(body[head:], np.float32).tolist() == [0.25, 0.75, 1.0, 0.0]
     everything = decoded(None, parameters={"binary_data_output": True})

@@ -51,8 +51,8 @@ def test_a_conversion_that_answers_differently_is_thrown_away(packaged: Packaged
 
 
 def package(models: Path, tmp_path: Path, **options: object) -> PackagingResult:
-    given = {"python": Path(sys.executable), "table": None} | options
-    return package_model(models / "flights", tmp_path / "target", **given)  # type: ignore[arg-type]
+    package_options = {"python": Path(sys.executable), "table": None} | options
+    return package_model(models / "flights", tmp_path / "target", **package_options)  # type: ignore[arg-type]
 
 
 def test_a_crash_leaves_the_native_flavor_and_says_why(models: Path, tmp_path: Path) -> None:
@@ -84,33 +84,33 @@ def test_gates_score_what_serves_and_score_it_alike(packaged: Packaged, models: 
     import pandas as pd
     import polars as pl
 
-    from falaj.build.checks.in_project.models import LoadedModel
+    from falaj.build.checks.runner.models import LoadedModel
 
     table = pl.read_parquet(models / "held-out.parquet")
     missing = pd.DataFrame(table.to_dict(as_series=False))
     conversion, original = LoadedModel(packaged(name)[0]), LoadedModel(models / name)
     assert (conversion.flavor, original.flavor) == ("onnx", "sklearn")
     assert conversion.classes == original.classes
-    wanted = original.score(original.features(missing))
+    expected = original.score(original.features(missing))
     for rows in (table, missing):
-        assert conversion.score(conversion.features(rows)) == pytest.approx(wanted, rel=1e-4, abs=1e-4)
+        assert conversion.score(conversion.features(rows)) == pytest.approx(expected, rel=1e-4, abs=1e-4)
 
 
 def test_a_conversion_of_a_tensor_scores_the_matrix_of_a_table(packaged: Packaged, models: Path) -> None:
     import pandas as pd
     import polars as pl
 
-    from falaj.build.checks.in_project.models import LoadedModel
+    from falaj.build.checks.runner.models import LoadedModel
 
     table = pl.read_parquet(models / "held-out.parquet", columns=["hour", "distance"]).cast(pl.Float64)
     conversion, original = LoadedModel(packaged("tensor")[0]), LoadedModel(models / "tensor")
-    wanted = original.score(pd.DataFrame(table.to_dict(as_series=False)).to_numpy())
+    expected = original.score(pd.DataFrame(table.to_dict(as_series=False)).to_numpy())
     assert conversion.flavor == "onnx"
-    assert conversion.score(conversion.features(table)) == pytest.approx(wanted, abs=1e-4)
+    assert conversion.score(conversion.features(table)) == pytest.approx(expected, abs=1e-4)
 
 
 def test_a_conversion_without_its_classes_is_scored_by_the_original(packaged: Packaged, tmp_path: Path) -> None:
-    from falaj.build.checks.in_project.models import LoadedModel
+    from falaj.build.checks.runner.models import LoadedModel
 
     folder = shutil.copytree(packaged("linear")[0], tmp_path / "earlier")
     record = json.loads((folder / "serving.json").read_text())
@@ -120,15 +120,15 @@ def test_a_conversion_without_its_classes_is_scored_by_the_original(packaged: Pa
 
 
 def test_a_project_without_the_runtime_scores_the_original(packaged: Packaged, monkeypatch: pytest.MonkeyPatch) -> None:
-    from falaj.build.checks.in_project.models import LoadedModel
+    from falaj.build.checks.runner.models import LoadedModel
 
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     assert LoadedModel(packaged("linear")[0]).flavor == "sklearn"
 
 
 def test_a_broken_conversion_is_a_reason(packaged: Packaged, tmp_path: Path) -> None:
-    from falaj.build.checks.in_project.models import LoadedModel
-    from falaj.build.checks.in_project.problems import ProblemError
+    from falaj.build.checks.runner.models import LoadedModel
+    from falaj.build.checks.runner.problems import ProblemError
 
     folder = shutil.copytree(packaged("linear")[0], tmp_path / "broken")
     (folder / "model.onnx").write_bytes(b"no graph")

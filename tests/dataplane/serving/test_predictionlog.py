@@ -49,15 +49,15 @@ def test_every_whole_record_is_read_back_and_a_torn_one_ends_the_segment(
     whole = encode_header(HEADER) + b"".join(records)
     data = whole[: max(len(encode_header(HEADER)), len(whole) - cut)]
     header, offset = decode_header(data)
-    found = []
+    log_records = []
     while (step := decode_record(data, offset, header)) is not None:
-        found.append(step[0])
+        log_records.append(step[0])
         offset = step[1]
     expected = [(name, tuple(rows)) for name, rows in written]
-    assert [(one.request_id, one.rows) for one in found] == expected[: len(found)]
-    assert cut > 0 or len(found) == len(expected)
-    if len(found) < len(expected):
-        assert offset + len(records[len(found)]) > len(data)
+    assert [(one.request_id, one.rows) for one in log_records] == expected[: len(log_records)]
+    assert cut > 0 or len(log_records) == len(expected)
+    if len(log_records) < len(expected):
+        assert offset + len(records[len(log_records)]) > len(data)
 
 
 @given(st.integers(0, 200), st.integers(1, 255))
@@ -72,9 +72,13 @@ def test_a_changed_byte_is_never_read(position: int, change: int) -> None:
 def test_arrays_are_kept_with_their_type() -> None:
     column = np.array([1.5, np.nan], dtype="<f4")
     stored = {"columns": [{"dtype": "<f4", "shape": (2,), "data": column.tobytes()}, ["UA", None]]}
-    found, _ = decode_record(encode_record("a", 0, stored, {}), 0, HEADER) or (None, 0)
-    assert found is not None
-    assert found.rows[0] == (1.5, "UA") and found.rows[1][0] != found.rows[1][0] and found.rows[1][1] is None
+    log_record, _ = decode_record(encode_record("a", 0, stored, {}), 0, HEADER) or (None, 0)
+    assert log_record is not None
+    assert (
+        log_record.rows[0] == (1.5, "UA")
+        and log_record.rows[1][0] != log_record.rows[1][0]
+        and log_record.rows[1][1] is None
+    )
 
 
 def test_a_prediction_is_found_by_its_id_in_any_segment_and_replica(tmp_path: Path) -> None:
@@ -86,30 +90,37 @@ def test_a_prediction_is_found_by_its_id_in_any_segment_and_replica(tmp_path: Pa
         log.append(record(name, hour=90 + index))
         log.close()
     for index, name in enumerate(names):
-        found = find_prediction(tmp_path, name)
-        assert found is not None
-        assert (found.request_id, found.rows[0][0], found.at) == (name, 90 + index, 1.5)
-        assert (found.header.release, found.header.features) == ("flight-delay@7", ("hour", "carrier"))
+        prediction_record = find_prediction(tmp_path, name)
+        assert prediction_record is not None
+        assert (prediction_record.request_id, prediction_record.rows[0][0], prediction_record.at) == (
+            name,
+            90 + index,
+            1.5,
+        )
+        assert (prediction_record.header.release, prediction_record.header.features) == (
+            "flight-delay@7",
+            ("hour", "carrier"),
+        )
     assert find_prediction(tmp_path, str(uuid.uuid4())) is None
     assert find_prediction(tmp_path / "absent", names[0]) is None
 
 
 def test_the_bytes_of_an_id_inside_features_are_not_taken_for_a_record(tmp_path: Path) -> None:
-    wanted = str(uuid.uuid4())
+    target_id = str(uuid.uuid4())
     log = writer(tmp_path)
-    log.append(record(wanted, hour=1))
-    log.append(encode_record("other", 1, [(key_of(wanted), "UA")], {}))
+    log.append(record(target_id, hour=1))
+    log.append(encode_record("other", 1, [(key_of(target_id), "UA")], {}))
     log.close()
-    found = find_prediction(tmp_path, wanted)
-    assert found is not None and found.rows[0][0] == 1
+    prediction_record = find_prediction(tmp_path, target_id)
+    assert prediction_record is not None and prediction_record.rows[0][0] == 1
 
 
 def test_an_id_used_twice_gives_its_newest_prediction(tmp_path: Path) -> None:
     log = writer(tmp_path)
     log.append(record("same", hour=1) + record("same", hour=2))
     log.close()
-    found = find_prediction(tmp_path, "same")
-    assert found is not None and found.rows[0][0] == 2
+    prediction_record = find_prediction(tmp_path, "same")
+    assert prediction_record is not None and prediction_record.rows[0][0] == 2
 
 
 def test_segments_rotate_by_size_and_lose_nothing(tmp_path: Path) -> None:

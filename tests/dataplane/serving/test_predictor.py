@@ -14,10 +14,10 @@ import pytest
 from falaj.dataplane.model_server import predictor as module
 from falaj.dataplane.model_server.predictor import Answered, BatchLimits, Outputs, Predictor
 from falaj.models.errors import DeadlineError, QueueFullError, RequestError
-from falaj.models.signature import Feature, Signature
-from falaj.models.tables import Array, Columns, Rows
+from falaj.models.signature import ModelFeature, ModelSignature
+from falaj.models.tables import Array, InputColumns, Rows
 
-SIGNATURE = Signature((Feature("x", "double"),), columns=True)
+SIGNATURE = ModelSignature((ModelFeature("x", "double"),), columns=True)
 
 
 class Doubling:
@@ -89,10 +89,10 @@ def test_a_call_takes_no_more_rows_than_the_limit_and_a_larger_request_goes_alon
     async def test() -> None:
         async with Bench(batch_rows=4) as bench:
             bench.model.gate.clear()
-            asked = [bench.ask(0), *(bench.ask(n, n) for n in range(5)), bench.ask(*range(9))]
+            pending_answers = [bench.ask(0), *(bench.ask(n, n) for n in range(5)), bench.ask(*range(9))]
             await asyncio.sleep(0.05)
             bench.model.gate.set()
-            await asyncio.gather(*asked)
+            await asyncio.gather(*pending_answers)
             assert sum(bench.model.calls) == 20
             assert max(bench.model.calls[:-1]) <= 4 and bench.model.calls[-1] == 9
 
@@ -103,13 +103,13 @@ def test_a_full_queue_refuses_and_recovers() -> None:
     async def test() -> None:
         async with Bench(queue_rows=4) as bench:
             bench.model.gate.clear()
-            asked = [bench.ask(1, 2), bench.ask(3, 4)]
+            pending_answers = [bench.ask(1, 2), bench.ask(3, 4)]
             await asyncio.sleep(0)
             with pytest.raises(QueueFullError) as refused:
                 await bench.ask(5)
             assert refused.value.status == 429 and refused.value.retry_after_s
             bench.model.gate.set()
-            await asyncio.gather(*asked)
+            await asyncio.gather(*pending_answers)
             assert bench.predictor.queued_rows == 0
             assert (await bench.ask(*range(9)))["prediction"].tolist() == [n * 2 for n in range(9)]
 
@@ -139,12 +139,12 @@ def test_a_failing_request_does_not_fail_its_neighbours() -> None:
     async def test() -> None:
         async with Bench() as bench:
             bench.model.gate.clear()
-            asked = [bench.ask(0), bench.ask(1), bench.ask(-1), bench.ask(2)]
+            pending_answers = [bench.ask(0), bench.ask(1), bench.ask(-1), bench.ask(2)]
             await asyncio.sleep(0.05)
             bench.model.gate.set()
-            found = await asyncio.gather(*asked, return_exceptions=True)
-            assert isinstance(found[2], RequestError) and "negative" in str(found[2])
-            assert [f["prediction"].tolist() for f in (found[0], found[1], found[3])] == [[0], [2], [4]]  # type: ignore[index]
+            answers = await asyncio.gather(*pending_answers, return_exceptions=True)
+            assert isinstance(answers[2], RequestError) and "negative" in str(answers[2])
+            assert [f["prediction"].tolist() for f in (answers[0], answers[1], answers[3])] == [[0], [2], [4]]  # type: ignore[index]
 
     run(test)
 
@@ -153,11 +153,11 @@ def test_the_end_answers_what_was_accepted() -> None:
     async def test() -> None:
         async with Bench() as bench:
             bench.model.gate.clear()
-            asked = [bench.ask(n) for n in range(5)]
+            pending_answers = [bench.ask(n) for n in range(5)]
             await asyncio.sleep(0.05)
             threading.Timer(0.05, bench.model.gate.set).start()
             bench.predictor.stop()
-            assert len(await asyncio.gather(*asked)) == 5
+            assert len(await asyncio.gather(*pending_answers)) == 5
 
     run(test)
 
@@ -166,11 +166,11 @@ def test_rows_and_columns_share_a_call() -> None:
     async def test() -> None:
         async with Bench() as bench:
             bench.model.gate.clear()
-            columns = bench.predictor.predict("c", Columns([np.array([7.0, 8.0])]), None)
-            asked = [bench.ask(0), bench.ask(1), asyncio.create_task(columns)]
+            columns = bench.predictor.predict("c", InputColumns([np.array([7.0, 8.0])]), None)
+            pending_answers = [bench.ask(0), bench.ask(1), asyncio.create_task(columns)]
             await asyncio.sleep(0.05)
             bench.model.gate.set()
-            assert [a["prediction"].tolist() for a in await asyncio.gather(*asked)] == [[0], [2], [14, 16]]
+            assert [a["prediction"].tolist() for a in await asyncio.gather(*pending_answers)] == [[0], [2], [14, 16]]
 
     run(test)
 

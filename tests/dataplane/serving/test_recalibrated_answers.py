@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from falaj.build.packaging import PackagingResult
-from falaj.dataplane.model_server.recalibration import Offset, Recalibration
+from falaj.dataplane.model_server.recalibration import Offset, ServedRecalibration
 from falaj.dataplane.prediction_log import find_prediction, read_segment, segments
 from falaj.dataplane.prediction_log.format import AppliedOffset
 from falaj.statistics.recalibration import AnswerKind, DayRecord, RecalibrationState, moved
@@ -39,18 +39,18 @@ Packaged = Callable[[str], tuple[Path, PackagingResult]]
 
 
 def document(**values: Any) -> RecalibrationDocument:
-    given = {
+    defaults = {
         "location": "local", "endpoint": ENDPOINT, "release": RELEASE, "version": 3, "kind": AnswerKind.BINARY,
         "offset": 0.5, "threshold": 0.5, "bound": 1.5, "fitted_at": time.time(), "expires_at": time.time() + 86_400,
         "state": RecalibrationState(7, days=(DayRecord(1, 0.5, 0.25, 0.4, 3.0, 9),)),
     }  # fmt: skip
-    return RecalibrationDocument(**given | values)
+    return RecalibrationDocument(**defaults | values)
 
 
-def write(path: Path, found: RecalibrationDocument, key: Ed25519PrivateKey = KEY) -> None:
+def write(path: Path, offset_document: RecalibrationDocument, key: Ed25519PrivateKey = KEY) -> None:
     path.parent.mkdir(exist_ok=True)
     fresh = path.with_suffix(".new")
-    fresh.write_bytes(seal_document(found, key.sign, "key"))
+    fresh.write_bytes(seal_document(offset_document, key.sign, "key"))
     fresh.replace(path)
 
 
@@ -62,8 +62,8 @@ def offset(by: float, kind: AnswerKind = AnswerKind.BINARY, threshold: float = 0
 
 
 def test_a_document_is_read_back_as_it_was_written():
-    found = document()
-    assert open_document(seal_document(found, KEY.sign, "key"), PUBLIC) == found
+    offset_document = document()
+    assert open_document(seal_document(offset_document, KEY.sign, "key"), PUBLIC) == offset_document
 
 
 @given(st.data())
@@ -97,30 +97,30 @@ def test_another_key_and_an_offset_beyond_its_bound_are_refused():
 def test_probabilities_are_moved_and_labels_follow_the_threshold(scores: list[float], by: float, threshold: float):
     score = np.array(scores)
     outputs = {"label": (score >= threshold).astype(np.int64), "probability": np.stack([1 - score, score], axis=1)}
-    found = offset(by, threshold=threshold).move(outputs)
-    assert found is not None
-    second = found["probability"][:, 1]
+    moved_outputs = offset(by, threshold=threshold).move(outputs)
+    assert moved_outputs is not None
+    second = moved_outputs["probability"][:, 1]
     assert np.allclose(second, moved(AnswerKind.BINARY, score, by))
-    assert np.allclose(found["probability"].sum(axis=1), 1)
-    assert np.array_equal(found["label"], (second >= threshold).astype(np.int64))
-    assert found["label"].dtype == np.int64
+    assert np.allclose(moved_outputs["probability"].sum(axis=1), 1)
+    assert np.array_equal(moved_outputs["label"], (second >= threshold).astype(np.int64))
+    assert moved_outputs["label"].dtype == np.int64
 
 
 def test_a_model_that_decides_otherwise_keeps_its_labels_where_the_threshold_is_not_crossed():
     score = np.array([0.2, 0.4, 0.6])
     outputs = {"label": np.array([0, 1, 1]), "probability": np.stack([1 - score, score], axis=1)}
-    found = offset(0.1).move(outputs)
-    assert found is not None
-    assert found["label"].tolist() == [0, 1, 1]
+    moved_outputs = offset(0.1).move(outputs)
+    assert moved_outputs is not None
+    assert moved_outputs["label"].tolist() == [0, 1, 1]
 
 
 def test_the_answer_keeps_its_type():
     score = np.array([0.3], dtype=np.float32)
     outputs = {"label": np.array([0], dtype=np.int64), "probability": np.stack([1 - score, score], axis=1)}
-    found = offset(1.4).move(outputs)
-    assert found is not None
-    assert found["probability"].dtype == np.float32
-    assert found["label"].tolist() == [1]
+    moved_outputs = offset(1.4).move(outputs)
+    assert moved_outputs is not None
+    assert moved_outputs["probability"].dtype == np.float32
+    assert moved_outputs["label"].tolist() == [1]
 
 
 NOT_MOVED = [
@@ -137,9 +137,9 @@ def test_what_is_no_binary_probability_is_not_moved(outputs: dict[str, Any]):
 
 
 def test_numbers_are_moved_by_the_offset():
-    found = offset(-2.0, AnswerKind.REGRESSION).move({"prediction": np.array([1.0, 5.0], dtype=np.float32)})
-    assert found is not None
-    assert found["prediction"].tolist() == [-1.0, 3.0]
+    moved_outputs = offset(-2.0, AnswerKind.REGRESSION).move({"prediction": np.array([1.0, 5.0], dtype=np.float32)})
+    assert moved_outputs is not None
+    assert moved_outputs["prediction"].tolist() == [-1.0, 3.0]
     assert offset(1.0, AnswerKind.REGRESSION).move({"label": np.array([1])}) is None
     assert offset(1.0, AnswerKind.REGRESSION).move(NOT_MOVED[0]) is None
 
@@ -154,38 +154,38 @@ class Clock:
         return self.now
 
 
-def watcher(path: Path, clock: Clock) -> Recalibration:
-    return Recalibration(path, PUBLIC, ENDPOINT, RELEASE, clock)
+def watcher(path: Path, clock: Clock) -> ServedRecalibration:
+    return ServedRecalibration(path, PUBLIC, ENDPOINT, RELEASE, clock)
 
 
 def test_a_file_is_seen_when_it_comes_is_replaced_is_damaged_and_goes(tmp_path: Path, capsys):
     path, clock = tmp_path / file_name(ENDPOINT, RELEASE), Clock()
-    found = watcher(path, clock)
-    found.look()
-    assert found.current is None
+    offset_watcher = watcher(path, clock)
+    offset_watcher.look()
+    assert offset_watcher.current is None
     write(path, document(expires_at=clock.now + 10))
-    found.look()
-    assert found.current is not None and found.current.applied == AppliedOffset(3, 0.5)
+    offset_watcher.look()
+    assert offset_watcher.current is not None and offset_watcher.current.applied == AppliedOffset(3, 0.5)
     write(path, document(version=4, offset=-0.25, expires_at=clock.now + 10))
-    found.look()
-    assert found.current.applied == AppliedOffset(4, -0.25)
+    offset_watcher.look()
+    assert offset_watcher.current.applied == AppliedOffset(4, -0.25)
     path.write_bytes(path.read_bytes()[:-40])
-    found.look()
-    assert found.current is None and "damaged" in found.problem
+    offset_watcher.look()
+    assert offset_watcher.current is None and "damaged" in offset_watcher.problem
     assert "answers are bare" in capsys.readouterr().err
     path.unlink()
-    found.look()
-    assert found.current is None
+    offset_watcher.look()
+    assert offset_watcher.current is None
 
 
 def test_an_offset_grows_too_old_by_the_clock_and_holds_again_when_the_clock_is_right(tmp_path: Path):
     path, clock = tmp_path / "f.json", Clock()
     write(path, document(expires_at=clock.now + 10))
-    found = watcher(path, clock)
+    offset_watcher = watcher(path, clock)
     for ahead, holds in ((0, True), (1e9, False), (0, True), (-1e6, True), (10, False)):
         clock.now = 1_000_000.0 + ahead
-        found.look()
-        assert (found.current is not None) is holds
+        offset_watcher.look()
+        assert (offset_watcher.current is not None) is holds
 
 
 @pytest.mark.parametrize(
@@ -194,9 +194,9 @@ def test_an_offset_grows_too_old_by_the_clock_and_holds_again_when_the_clock_is_
 def test_a_file_of_another_release_or_that_moves_nothing_leaves_answers_bare(tmp_path: Path, wrong: dict[str, Any]):
     path = tmp_path / "f.json"
     write(path, document(**wrong))
-    found = watcher(path, Clock())
-    found.look()
-    assert found.current is None
+    offset_watcher = watcher(path, Clock())
+    offset_watcher.look()
+    assert offset_watcher.current is None
 
 
 # The real model server
@@ -269,8 +269,8 @@ def test_a_killed_replica_begins_with_what_the_file_says(packaged: Packaged, ser
     replica.process.wait()
     again = serve(packaged("flights")[0], *options(path))
     assert infer(again)[1] == before
-    found = [record for segment in segments(again.log) for record in read_segment(segment)]
-    assert [record.recalibration for record in found] == [AppliedOffset(3, -1.0)] * 2
+    log_records = [record for segment in segments(again.log) for record in read_segment(segment)]
+    assert [record.recalibration for record in log_records] == [AppliedOffset(3, -1.0)] * 2
 
 
 @pytest.mark.e2e
@@ -305,10 +305,10 @@ def test_a_batch_is_of_one_version_while_files_are_replaced(packaged: Packaged, 
             record = find_prediction(replica.log, request)
             assert record is not None and record.recalibration is not None
             assert len(set(answered)) == 1
-            given = record.bare_outputs["probability"][0][1]
-            assert bare in (None, given)
-            bare = given
-            expected = moved(AnswerKind.BINARY, np.array([given]), record.recalibration.offset)[0]
+            bare_value = record.bare_outputs["probability"][0][1]
+            assert bare in (None, bare_value)
+            bare = bare_value
+            expected = moved(AnswerKind.BINARY, np.array([bare_value]), record.recalibration.offset)[0]
             assert answered[0] == pytest.approx(expected, abs=1e-6)
             if record.recalibration.version == version:
                 break
@@ -322,8 +322,8 @@ def test_labels_are_kept_with_the_pseudonym_of_their_caller_and_taken_from_nobod
     body = json.dumps({"labels": [{"prediction_id": "a", "label": 1}]})
 
     def status(**headers: str) -> int:
-        given = {"content-type": "application/json", **headers}
-        return replica.client.post("/feedback", content=body, headers=given).status_code
+        request_headers = {"content-type": "application/json", **headers}
+        return replica.client.post("/feedback", content=body, headers=request_headers).status_code
 
     assert status(**{"falaj-caller": "c-ana"}) == status(**{"falaj-caller": "spiffe://d/caller/c-bo"}) == 202
     assert status() == status(authorization="Bearer secret") == 401
@@ -337,7 +337,7 @@ def test_what_an_agent_fits_to_real_labels_moves_the_answers_of_a_running_replic
     packaged: Packaged, serve: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """Labels in a real log, joined, fitted and signed by the agent's own code; read by a real model server."""
-    from falaj.dataplane.agent.recalibration.watch import raw_public_key
+    from falaj.dataplane.agent.recalibration.recalibration_thread import raw_public_key
     from tests.dataplane.recalibration import scene as location
 
     monkeypatch.setattr(location, "FIRST", int(time.time() // 86_400) - 5)

@@ -131,9 +131,9 @@ def test_the_bound_and_the_largest_step_hold_on_every_day(seed, need, bound):
         after = recalibrate(state, rows, day, chosen)
         assert abs(after.applied) <= bound + 1e-12
         assert abs(after.applied - state.applied) <= bound / 3 + 1e-12
-        wanted = after.strength * after.proposed
-        assert (after.limit is Limit.NONE) == (after.applied == wanted)
-        assert after.limit is not Limit.BOUND or abs(wanted) > bound
+        full_offset = after.strength * after.proposed
+        assert (after.limit is Limit.NONE) == (after.applied == full_offset)
+        assert after.limit is not Limit.BOUND or abs(full_offset) > bound
         state = after
 
 

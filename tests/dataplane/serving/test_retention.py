@@ -50,9 +50,9 @@ def test_records_need_no_key_to_be_too_old(tmp_path: Path) -> None:
 
 def test_labels_go_with_the_predictions(tmp_path: Path) -> None:
     segment(tmp_path, 10)
-    kept = segment(tmp_path, 12, 30, kind=LABELS)
-    assert len(remove_older(tmp_path, 20 * SECOND, KEYS)) == 1 and files(tmp_path) == [kept.name]
-    assert remove_older(tmp_path, 31 * SECOND, KEYS) == [kept]
+    label_segment = segment(tmp_path, 12, 30, kind=LABELS)
+    assert len(remove_older(tmp_path, 20 * SECOND, KEYS)) == 1 and files(tmp_path) == [label_segment.name]
+    assert remove_older(tmp_path, 31 * SECOND, KEYS) == [label_segment]
 
 
 def test_a_segment_that_is_written_to_stays(tmp_path: Path) -> None:

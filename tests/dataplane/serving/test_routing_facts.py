@@ -91,9 +91,9 @@ def test_facts_are_read_back_and_records_without_them_as_well(
     log = LogWriter(folder, HEADER, lambda: 1, key=new_log_key(DATA_KEY, HEADER.owner) if sealed else None)
     log.write([(str(n), 5, [(n,)], {}, *(() if one is None else (one,))) for n, one in enumerate(written)])
     log.close()
-    found = list(read_segment(segments(folder)[0], KEYS))
-    assert [record.routing for record in found] == [routing_of(one) for one in written]
-    assert [record.rows for record in found] == [((n,),) for n in range(len(written))]
+    log_records = list(read_segment(segments(folder)[0], KEYS))
+    assert [record.routing for record in log_records] == [routing_of(one) for one in written]
+    assert [record.rows for record in log_records] == [((n,),) for n in range(len(written))]
 
 
 # A segment that was written before records had facts of their routing.
@@ -106,10 +106,17 @@ OLD_CLEAR = (
 
 def test_a_segment_of_an_older_version_is_read_as_before(tmp_path: Path) -> None:
     (tmp_path / "1.wal").write_bytes(bytes.fromhex(OLD_CLEAR))
-    found = find_prediction(tmp_path, "00112233-4455-6677-8899-aabbccddeeff", KEYS)
-    assert found is not None and (found.rows, found.outputs) == (((1,),), {"label": [0]})
-    assert (found.at, found.routing, found.header.held) == (1.5, Routing(), False)
-    assert tail(tmp_path, {}, KEYS) == ([found], {"before": "", "segments": {"1.wal": len(OLD_CLEAR) // 2}})
+    prediction_record = find_prediction(tmp_path, "00112233-4455-6677-8899-aabbccddeeff", KEYS)
+    assert prediction_record is not None and (prediction_record.rows, prediction_record.outputs) == (
+        ((1,),),
+        {"label": [0]},
+    )
+    assert (prediction_record.at, prediction_record.routing, prediction_record.header.is_pending) == (
+        1.5,
+        Routing(),
+        False,
+    )
+    assert tail(tmp_path, {}, KEYS) == ([prediction_record], {"before": "", "segments": {"1.wal": len(OLD_CLEAR) // 2}})
 
 
 def test_the_answer_that_somebody_got_is_found_before_that_of_a_shadow(tmp_path: Path) -> None:
@@ -119,8 +126,12 @@ def test_the_answer_that_somebody_got_is_found_before_that_of_a_shadow(tmp_path:
         if flags == 9:
             log.write([("shadow", 1, [(1,)], {}, (flags, 500, None, 7))])
         log.close()
-    found, copy = find_prediction(tmp_path, "both"), find_prediction(tmp_path, "shadow")
-    assert found is not None and found.header.release == "flight-delay@7" and not found.routing.shadow
+    prediction_record, copy = find_prediction(tmp_path, "both"), find_prediction(tmp_path, "shadow")
+    assert (
+        prediction_record is not None
+        and prediction_record.header.release == "flight-delay@7"
+        and not prediction_record.routing.shadow
+    )
     assert copy is not None and copy.routing.shadow
 
 
@@ -133,9 +144,14 @@ def test_a_real_replica_logs_them(
     assert replica.invoke(body, headers=routed).status_code == 200
     assert replica.invoke(body, headers={"x-request-id": "b"}).status_code == 200
     assert replica.invoke(body, headers={**routed, "x-request-id": "c", "host": "x-shadow:80"}).status_code == 200
-    found = {one.request_id: one.routing for one in read_segment(segments(replica.log)[0])}
+    routing_by_id = {one.request_id: one.routing for one in read_segment(segments(replica.log)[0])}
     unit = unit_numbers("dev/flight-delay")("customer-9")
-    assert (found["a"].arm, found["a"].weight, found["a"].unit, found["a"].forced) == ("canary", 250, unit, False)
-    assert (found["b"].arm, found["b"].weight, found["b"].unit) == ("", None, None)
-    assert (found["c"].arm, found["c"].weight, found["c"].shadow) == ("shadow", 250, True)
-    assert all(one.latency_s is not None and 0 < one.latency_s < 5 for one in found.values())
+    assert (routing_by_id["a"].arm, routing_by_id["a"].weight, routing_by_id["a"].unit, routing_by_id["a"].forced) == (
+        "canary",
+        250,
+        unit,
+        False,
+    )
+    assert (routing_by_id["b"].arm, routing_by_id["b"].weight, routing_by_id["b"].unit) == ("", None, None)
+    assert (routing_by_id["c"].arm, routing_by_id["c"].weight, routing_by_id["c"].shadow) == ("shadow", 250, True)
+    assert all(one.latency_s is not None and 0 < one.latency_s < 5 for one in routing_by_id.values())

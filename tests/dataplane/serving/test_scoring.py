@@ -31,14 +31,14 @@ from falaj.dataplane.scoring import (
     ScoringInputError,
     ScoringJob,
     read_input,
+    run,
     sampled_rows,
     score_file,
 )
-from falaj.dataplane.scoring import run as scoring_run
 from falaj.dataplane.scoring.csv_layout import read_layout
 from falaj.dataplane.scoring.planning import lots_of, sample_every
 from falaj.dataplane.scoring.prediction_ids import id_bytes, id_prefix, prediction_id
-from falaj.dataplane.scoring.records import PARTS, Part
+from falaj.dataplane.scoring.records import PARTS, RowBatch
 
 Packaged = Callable[[str], tuple[Path, PackagingResult]]
 RELEASE = "flight-delay@1"
@@ -81,8 +81,8 @@ def test_ids_are_uuids_that_end_with_the_row(digest: str, first: int, count: int
     prefix = id_prefix(digest, RELEASE)
     texts = [bytes(each).decode() for each in id_bytes(prefix, first, count)]
     assert texts == [prediction_id(prefix, first + row) for row in range(count)]
-    found = uuid.UUID(texts[-1])
-    assert (found.version, found.variant) == (8, uuid.RFC_4122) and found.int & (2**48 - 1) == first + count - 1
+    last_id = uuid.UUID(texts[-1])
+    assert (last_id.version, last_id.variant) == (8, uuid.RFC_4122) and last_id.int & (2**48 - 1) == first + count - 1
     assert id_prefix(digest, "flight-delay@2") != prefix
 
 
@@ -101,12 +101,12 @@ def test_rows_of_a_csv_file_are_found_as_the_standard_reads_them(
     layout, digest = read_layout(path, ",", part_rows)
     data = path.read_bytes()
     assert digest == hashlib.sha256(data).hexdigest() and layout.header == ("x", "y")
-    found = []
+    csv_rows = []
     for span in layout.spans:
         piece = [tuple(r) for r in csv.reader(io.StringIO(data[span.start : span.end].decode(), newline="")) if r]
         assert len(piece) == span.rows <= part_rows
-        found += piece
-    assert found == table
+        csv_rows += piece
+    assert csv_rows == table
 
 
 def test_blocks_do_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +119,7 @@ def test_blocks_do_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_few_groups_are_shared_and_many_are_not() -> None:
-    parts = [Part(number, 10 * number, 10, group=number // 2, offset=10 * (number % 2)) for number in range(8)]
+    parts = [RowBatch(number, 10 * number, 10, group=number // 2, offset=10 * (number % 2)) for number in range(8)]
     assert lots_of(parts, 4, 2) == [(0, 1), (2, 3), (4, 5), (6, 7)]
     assert lots_of(parts, 4, 3) == [(number,) for number in range(8)]
     assert (sample_every(1000, 0), sample_every(90, 100), sample_every(201, 100)) == (0, 1, 3)
@@ -147,23 +147,27 @@ def test_a_parquet_file_is_answered_as_the_endpoint_would(model: Path, rows: pl.
 
     rows.write_parquet(tmp_path / "in.parquet", row_group_size=130)
     logged: list[Any] = []
-    done = score(
+    score_result = score(
         model, tmp_path / "in.parquet", tmp_path / "out.parquet", processes=2, keep=("dest",), sampled_rows=50,
         metadata={"residency": "AE"}, before_output=lambda folder, _: logged.extend(sampled_rows(folder)),
     )  # fmt: skip
-    found = pl.read_parquet(done.output)
+    output_frame = pl.read_parquet(score_result.output)
     folder = read_model_folder(model)
     expected = open_backend(folder, 1).predict(columns_of_frame(rows, folder.signature))
-    assert found["label"].to_list() == expected["label"].tolist()
-    assert np.array_equal(np.stack(found["probability"].to_list()), expected["probability"])
-    assert found["dest"].equals(rows["dest"]) and (done.rows, done.parts, done.continued) == (400, 7, 0)
+    assert output_frame["label"].to_list() == expected["label"].tolist()
+    assert np.array_equal(np.stack(output_frame["probability"].to_list()), expected["probability"])
+    assert output_frame["dest"].equals(rows["dest"]) and (
+        score_result.rows,
+        score_result.parts,
+        score_result.continued,
+    ) == (400, 7, 0)
     prefix = id_prefix(hashlib.sha256((tmp_path / "in.parquet").read_bytes()).hexdigest(), RELEASE)
-    assert found["prediction_id"].to_list() == [prediction_id(prefix, row) for row in range(400)]
+    assert output_frame["prediction_id"].to_list() == [prediction_id(prefix, row) for row in range(400)]
     assert [each.prediction_id for each in logged] == [prediction_id(prefix, row) for row in range(0, 400, 8)]
-    assert logged[1].outputs["label"] == found["label"][8] and len(logged[1].features) == 12
-    assert pq.read_schema(done.output).metadata[b"falaj.residency"] == b"AE"
-    assert done.digest == hashlib.sha256(done.output.read_bytes()).hexdigest()
-    assert done.output.stat().st_mode & 0o077 == 0 and left_behind(tmp_path) == []
+    assert logged[1].outputs["label"] == output_frame["label"][8] and len(logged[1].features) == 12
+    assert pq.read_schema(score_result.output).metadata[b"falaj.residency"] == b"AE"
+    assert score_result.digest == hashlib.sha256(score_result.output.read_bytes()).hexdigest()
+    assert score_result.output.stat().st_mode & 0o077 == 0 and left_behind(tmp_path) == []
 
 
 def test_a_csv_file_gives_the_same_answers_and_a_kill_costs_no_row_twice(
@@ -178,31 +182,31 @@ def test_a_csv_file_gives_the_same_answers_and_a_kill_costs_no_row_twice(
     killed = subprocess.run([sys.executable, "-c", KILLED, tmp_path], capture_output=True, text=True, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert not (tmp_path / "b.parquet").exists()
-    left = tmp_path / ".b.parquet.scoring"
-    parts = sorted((left / PARTS).glob("*.arrow"))
+    scoring_folder = tmp_path / ".b.parquet.scoring"
+    parts = sorted((scoring_folder / PARTS).glob("*.arrow"))
     stamps = [path.stat().st_mtime_ns for path in parts[:2]]
     parts[2].write_bytes(parts[2].read_bytes()[:-8])  # a loss of power in the middle of a file
     parts[3].unlink()
-    seen: list[list[int]] = []
-    done = score(
+    stamps_before: list[list[int]] = []
+    score_result = score(
         model, tmp_path / "in.csv", tmp_path / "b.parquet",
-        before_output=lambda folder, _: seen.append(
+        before_output=lambda folder, _: stamps_before.append(
             [path.stat().st_mtime_ns for path in sorted((folder / PARTS).glob("*.arrow"))[:2]]
         ),
     )  # fmt: skip
-    again = pl.read_parquet(done.output)
-    assert seen == [stamps] and done.parts == 4
+    again = pl.read_parquet(score_result.output)
+    assert stamps_before == [stamps] and score_result.parts == 4
     assert again.drop("prediction_id").equals(whole.drop("prediction_id"))
-    assert again["prediction_id"].n_unique() == 400 and left_behind(tmp_path) == [] and done.continued == 3
+    assert again["prediction_id"].n_unique() == 400 and left_behind(tmp_path) == [] and score_result.continued == 3
 
 
 def test_other_parts_than_those_of_this_job_are_not_used(model: Path, rows: pl.DataFrame, tmp_path: Path) -> None:
     rows.write_parquet(tmp_path / "in.parquet")
-    left = tmp_path / ".out.parquet.scoring" / PARTS
-    left.mkdir(parents=True)
-    (left / "00000000.arrow").write_bytes(b"of another model")
-    done = score(model, tmp_path / "in.parquet", tmp_path / "out.parquet")
-    assert done.continued == 0 and pl.read_parquet(done.output).height == 400
+    parts_folder = tmp_path / ".out.parquet.scoring" / PARTS
+    parts_folder.mkdir(parents=True)
+    (parts_folder / "00000000.arrow").write_bytes(b"of another model")
+    score_result = score(model, tmp_path / "in.parquet", tmp_path / "out.parquet")
+    assert score_result.continued == 0 and pl.read_parquet(score_result.output).height == 400
 
 
 def test_answers_are_moved_as_those_of_the_endpoint(model: Path, rows: pl.DataFrame, tmp_path: Path) -> None:
@@ -210,11 +214,13 @@ def test_answers_are_moved_as_those_of_the_endpoint(model: Path, rows: pl.DataFr
     bare = pl.read_parquet(score(model, tmp_path / "in.parquet", tmp_path / "bare.parquet").output)
     logged: list[Any] = []
     applied = AppliedRecalibration(7, 1.0, "binary", 0.5)
-    done = score(
+    score_result = score(
         model, tmp_path / "in.parquet", tmp_path / "out.parquet", recalibration=applied, sampled_rows=50,
         before_output=lambda folder, _: logged.extend(sampled_rows(folder)),
     )  # fmt: skip
-    before, after = (np.stack(each["probability"].to_list())[:, 1] for each in (bare, pl.read_parquet(done.output)))
+    before, after = (
+        np.stack(each["probability"].to_list())[:, 1] for each in (bare, pl.read_parquet(score_result.output))
+    )
     assert np.allclose(after / (1 - after), np.e * before / (1 - before), rtol=1e-4)
     assert np.allclose([each.bare["probability"][1] for each in logged], before)
 
@@ -257,9 +263,9 @@ def test_faults_are_one_line_with_file_line_and_column(model: Path, rows: pl.Dat
         (changed(120, 0, "5,6"), "13 fields, and the header names 12 columns", 121),
     ]
     for edit, message, line in cases:
-        found = refusal(model, tmp_path, csv_of(rows, edit))
-        assert message in found.message and found.where == f"{tmp_path}/in.csv:{line}", (found.where, found.message)
-        assert found.exit_code == 2
+        fault = refusal(model, tmp_path, csv_of(rows, edit))
+        assert message in fault.message and fault.where == f"{tmp_path}/in.csv:{line}", (fault.where, fault.message)
+        assert fault.exit_code == 2
 
 
 def test_columns_of_a_table_are_checked_before_anything_is_scored(
@@ -289,7 +295,7 @@ def test_a_full_disk_is_said_and_nothing_stays(
 ) -> None:
     full = tmp_path / "full"
     full.mkdir()
-    monkeypatch.setattr(scoring_run, "_prepare", lambda *_: os.write(os.open("/dev/full", os.O_WRONLY), b"x"))
+    monkeypatch.setattr(run, "_prepare", lambda *_: os.write(os.open("/dev/full", os.O_WRONLY), b"x"))
     with pytest.raises(ScoringDiskError) as refused:
         score(model, models / "held-out.parquet", full / "out.parquet")
     assert refused.value.exit_code == 6 and "No space left" in refused.value.message and left_behind(full) == []

@@ -61,9 +61,9 @@ def test_what_was_answered_is_read_back_in_order(
     for batch in batches:
         log.write([answer(name) for name in batch])
     log.close()
-    found = read_all(folder)
-    assert [record.request_id for record in found] == [name for batch in batches for name in batch]
-    assert all((record.rows, record.at) == (((5, None), (6, "UA")), 1.5) for record in found)
+    log_records = read_all(folder)
+    assert [record.request_id for record in log_records] == [name for batch in batches for name in batch]
+    assert all((record.rows, record.at) == (((5, None), (6, "UA")), 1.5) for record in log_records)
 
 
 def test_a_prediction_is_found_in_any_segment_of_any_replica(tmp_path: Path) -> None:
@@ -76,8 +76,11 @@ def test_a_prediction_is_found_in_any_segment_of_any_replica(tmp_path: Path) -> 
             log.write([answer(f"{index}-later-{other}")])
         log.close()
     for index, name in enumerate(names):
-        found = find_prediction(tmp_path, name, KEYS)
-        assert found is not None and (found.request_id, found.rows[0][0]) == (name, 90 + index)
+        prediction_record = find_prediction(tmp_path, name, KEYS)
+        assert prediction_record is not None and (prediction_record.request_id, prediction_record.rows[0][0]) == (
+            name,
+            90 + index,
+        )
     assert find_prediction(tmp_path, "absent", KEYS) is None
     assert len(segments(tmp_path)) > 4 and len(read_all(tmp_path)) == 48
 
@@ -135,11 +138,11 @@ def test_without_keys_a_sealed_log_says_so(tmp_path: Path) -> None:
 
 def test_a_destroyed_key_erases_and_the_search_goes_on(tmp_path: Path) -> None:
     other = DataKey("cd" * 16, "default", bytes(32))
-    kept = writer(tmp_path)
-    kept.write([answer("kept")])
+    readable_log = writer(tmp_path)
+    readable_log.write([answer("kept")])
     erased = LogWriter(tmp_path, HEADER, lambda: 5000, key=new_log_key(other, HEADER.owner))
     erased.write([answer("erased")])
-    for log in (kept, erased):
+    for log in (readable_log, erased):
         log.close()
     assert find_prediction(tmp_path, "erased", KEYS) is None
     assert find_prediction(tmp_path, "kept", KEYS) is not None

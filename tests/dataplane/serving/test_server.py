@@ -111,8 +111,8 @@ def test_labels_and_probabilities_are_answered_as_they_are_asked_for(
             ("label", ["label"]),
             ("probabilities", ["probability"]),
         ):
-            asked = {"inputs": inputs} | ({"parameters": {"answer": answer}} if answer else {})
-            assert [o["name"] for o in replica.client.post(infer, json=asked).json()["outputs"]] == names
+            request_json = {"inputs": inputs} | ({"parameters": {"answer": answer}} if answer else {})
+            assert [o["name"] for o in replica.client.post(infer, json=request_json).json()["outputs"]] == names
         answers.append(likeliest)
     assert answers[0] == answers[1]
 
@@ -203,10 +203,10 @@ def test_pyfunc_serves_what_has_no_other_flavor(serve: Serve, models: Path, tmp_
 def test_ids_and_release_are_echoed_and_made(replica: Replica, table: list[dict[str, Any]]) -> None:
     mine = replica.invoke(split(table[:1]), headers={"x-request-id": "order-17"})
     assert (mine.headers["x-request-id"], mine.headers["falaj-release"]) == ("order-17", "flight-delay@7")
-    made = [
+    fresh_ids = [
         replica.invoke(split(table[:1]), headers={"x-request-id": "x" * n}).headers["x-request-id"] for n in (0, 129)
     ]
-    assert all(uuid.UUID(one).version == 4 for one in made)
+    assert all(uuid.UUID(one).version == 4 for one in fresh_ids)
 
 
 def test_a_refusal_is_problem_details_with_row_and_field(replica: Replica, table: list[dict[str, Any]]) -> None:
@@ -262,8 +262,8 @@ def test_odd_lengths_are_the_callers_mistake(replica: Replica) -> None:
 
 
 def test_addresses(replica: Replica) -> None:
-    found = [(m, p, replica.client.request(m, p).status_code) for m, p, _status in ADDRESSES]
-    assert found == ADDRESSES
+    statuses = [(m, p, replica.client.request(m, p).status_code) for m, p, _status in ADDRESSES]
+    assert statuses == ADDRESSES
 
 
 def test_a_hundred_megabytes_are_refused_without_being_held(replica: Replica, table: list[dict[str, Any]]) -> None:
@@ -359,8 +359,8 @@ def test_sigterm_finishes_what_is_in_flight_and_refuses_nothing(replica: Replica
 
 
 def test_a_left_over_socket_is_replaced_and_a_live_one_is_not(serve: Serve, packaged: Packaged, tmp_path: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as left:
-        left.bind(str(tmp_path / "0.sock"))
+    with socket.socket(socket.AF_UNIX) as old_socket:
+        old_socket.bind(str(tmp_path / "0.sock"))
     replica = serve(packaged("flights")[0])
     assert replica.socket.stat().st_mode & 0o077 == 0
     line = [sys.executable, "-m", "falaj.dataplane.model_server", "--model", str(packaged("flights")[0])]
@@ -387,8 +387,8 @@ def test_a_model_that_cannot_be_served_ends_the_process_with_a_reason(
         (folder / "serving.json").write_text("{")
     replica = serve(folder, wait=False)
     assert replica.process.wait(30) == 5, replica.process.stderr and replica.process.stderr.read()
-    said = replica.process.stderr.read() if replica.process.stderr else ""
-    assert said.startswith("serving.") and str(folder) in said and "Traceback" not in said
+    error_text = replica.process.stderr.read() if replica.process.stderr else ""
+    assert error_text.startswith("serving.") and str(folder) in error_text and "Traceback" not in error_text
 
 
 def test_a_project_environment_without_falaj_serves_through_the_launcher(

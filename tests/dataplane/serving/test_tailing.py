@@ -43,8 +43,8 @@ def names(records: list[PredictionRecord]) -> list[str]:
 
 def saved(position: dict[str, Any]) -> dict[str, Any]:
     """A position as it comes back from a file."""
-    found: dict[str, Any] = json.loads(json.dumps(position))
-    return found
+    position_copy: dict[str, Any] = json.loads(json.dumps(position))
+    return position_copy
 
 
 steps = st.lists(
@@ -60,21 +60,21 @@ steps = st.lists(
 @settings(deadline=None, max_examples=40)
 @given(steps, st.booleans())
 def test_every_record_is_read_once_and_in_order_within_its_replica(
-    tmp_path_factory: pytest.TempPathFactory, done: list[tuple[str, int, int]], sealed: bool
+    tmp_path_factory: pytest.TempPathFactory, operations: list[tuple[str, int, int]], sealed: bool
 ) -> None:
     folder = tmp_path_factory.mktemp("log")
     replicas = Replicas(folder, sealed=sealed, segment_bytes=600)
     read: list[str] = []
     position: dict[str, Any] = {}
-    for step, number, count in done:
+    for step, number, count in operations:
         if step == "write":
             replicas.write(number, count)
         elif step == "end":
             replicas.end(number)
         elif step == "read":
-            found, position = tail(folder, saved(position), KEYS, limit=number)
-            assert len(found) <= number
-            read += names(found)
+            new_records, position = tail(folder, saved(position), KEYS, limit=number)
+            assert len(new_records) <= number
+            read += names(new_records)
     replicas.close()
     while (step_found := tail(folder, saved(position), KEYS, limit=3))[0]:
         read, position = read + names(step_found[0]), step_found[1]
@@ -99,8 +99,8 @@ def test_finished_segments_leave_the_position(tmp_path: Path) -> None:
     for path in segments(tmp_path)[:-1]:
         path.unlink()
     log.write([answer("after")])
-    found, position = tail(tmp_path, position, KEYS)
-    assert names(found) == ["after"] and len(position["segments"]) == 1
+    new_records, position = tail(tmp_path, position, KEYS)
+    assert names(new_records) == ["after"] and len(position["segments"]) == 1
     log.close()
 
 
@@ -119,8 +119,8 @@ def test_a_clock_that_is_set_back_hides_nothing(tmp_path: Path) -> None:
             log = writer(tmp_path, start=start + number)
             log.write([answer(f"{start}-{number}")])
             log.close()
-            found, position = tail(tmp_path, position, KEYS)
-            read += names(found)
+            new_records, position = tail(tmp_path, position, KEYS)
+            read += names(new_records)
     assert len(read) == 210 == len(set(read)) and len(position["segments"]) == 64
 
 
@@ -139,13 +139,13 @@ sys.stdin.read()
 def test_a_killed_writer_leaves_whole_records_and_its_segment_ends(tmp_path: Path) -> None:
     process = subprocess.Popen([sys.executable, "-c", KILLED, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdout is not None and process.stdout.readline() == b"written\n"
-    found, position = tail(tmp_path, {})
-    assert names(found) == [f"killed-{n}" for n in range(5)]
+    new_records, position = tail(tmp_path, {})
+    assert names(new_records) == [f"killed-{n}" for n in range(5)]
     assert list(position["segments"].values()) != [-1], "it is alive and may write on"
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    found, position = tail(tmp_path, position)
-    assert (found, list(position["segments"].values())) == ([], [-1])
+    new_records, position = tail(tmp_path, position)
+    assert (new_records, list(position["segments"].values())) == ([], [-1])
 
 
 def test_what_is_damaged_erased_or_not_to_be_believed_is_passed_over_and_said(
@@ -167,22 +167,22 @@ def test_what_is_damaged_erased_or_not_to_be_believed_is_passed_over_and_said(
     damaged.write_bytes(data)
     (tmp_path / "5.wal").write_bytes(b"something else")
     (tmp_path / "6.wal").write_bytes(encode_header(HEADER)[:-3])
-    found, position = tail(tmp_path, {}, LogKeys(find, only_sealed=True))
-    assert sorted(names(found)) == ["damaged-0", "good-0", "good-1"]
+    new_records, position = tail(tmp_path, {}, LogKeys(find, only_sealed=True))
+    assert sorted(names(new_records)) == ["damaged-0", "good-0", "good-1"]
     assert set(position["segments"].values()) == {-1}
-    said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert len(said) == 4 and all("prediction-log.passed-over" in line for line in said)
+    warning_lines = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(warning_lines) == 4 and all("prediction-log.passed-over" in line for line in warning_lines)
 
 
 def test_labels_lie_beside_predictions_and_are_not_taken_for_them(tmp_path: Path) -> None:
-    log, sent = writer(tmp_path), SegmentHeader("flight-delay@7", "dev/flight-delay", (), 0, kind=LABELS)
-    labels = LogWriter(tmp_path, sent, lambda: 1, key=new_log_key(DATA_KEY, sent.owner), synced=True)
+    log, label_header = writer(tmp_path), SegmentHeader("flight-delay@7", "dev/flight-delay", (), 0, kind=LABELS)
+    labels = LogWriter(tmp_path, label_header, lambda: 1, key=new_log_key(DATA_KEY, label_header.owner), synced=True)
     log.write([answer("a")])
     labels.write([("request", 2_000_000_000, [("a", 1, None), ("b", [0, None], 1.5)])])
     assert names(tail(tmp_path, {}, KEYS)[0]) == ["a"]
     [entry], _ = follow(tmp_path, {}, KEYS, kind=LABELS)
-    found = [(one.prediction_id, one.label, one.at, one.received_at) for one in labels_of(entry.header, entry.raw)]
-    assert found == [("a", 1, 2.0, 2.0), ("b", [0, None], 1.5, 2.0)]
+    label_rows = [(one.prediction_id, one.label, one.at, one.received_at) for one in labels_of(entry.header, entry.raw)]
+    assert label_rows == [("a", 1, 2.0, 2.0), ("b", [0, None], 1.5, 2.0)]
     assert b"request" not in segments(tmp_path, LABELS)[0].read_bytes()
     log.close()
     labels.close()
@@ -197,20 +197,23 @@ def test_columns_are_typed_and_know_their_requests(tmp_path: Path) -> None:
         ]
     )
     log.close()
-    found = columns_of(tail(tmp_path, {}, KEYS)[0])
-    assert (found.release, found.request_ids.tolist(), found.request.tolist()) == (
+    record_columns = columns_of(tail(tmp_path, {}, KEYS)[0])
+    assert (record_columns.release, record_columns.request_ids.tolist(), record_columns.request.tolist()) == (
         HEADER.release,
         ["a", "b"],
         [0, 0, 1],
     )
-    assert np.array_equal(found.features["hour"], [5, np.nan, 7], equal_nan=True)
-    assert found.features["carrier"].tolist() == ["UA", None, "AA"]
-    assert (found.outputs["label"].dtype, found.outputs["label"].tolist()) == (np.dtype(np.int64), [1, 0, 1])
-    assert found.outputs["probabilities"].shape == (3, 2)
-    assert np.array_equal(found.weights, [np.nan, 0.05], equal_nan=True)
-    assert np.array_equal(found.latencies_s, [np.nan, 0.0015], equal_nan=True)
-    assert found.units.tolist() == [0, 2**64 - 1]
-    assert [array.tolist() for array in (found.canary, found.forced, found.shadow)] == [
+    assert np.array_equal(record_columns.features["hour"], [5, np.nan, 7], equal_nan=True)
+    assert record_columns.features["carrier"].tolist() == ["UA", None, "AA"]
+    assert (record_columns.outputs["label"].dtype, record_columns.outputs["label"].tolist()) == (
+        np.dtype(np.int64),
+        [1, 0, 1],
+    )
+    assert record_columns.outputs["probabilities"].shape == (3, 2)
+    assert np.array_equal(record_columns.weights, [np.nan, 0.05], equal_nan=True)
+    assert np.array_equal(record_columns.latencies_s, [np.nan, 0.0015], equal_nan=True)
+    assert record_columns.units.tolist() == [0, 2**64 - 1]
+    assert [array.tolist() for array in (record_columns.canary, record_columns.forced, record_columns.shadow)] == [
         [False, True],
         [False, True],
         [False, False],

@@ -33,11 +33,11 @@ class Checkout:
     path: Path
 
     def git(self, *arguments: str, check: bool = True) -> str:
-        done = subprocess.run(
+        process = subprocess.run(
             ["git", *arguments], cwd=self.path, env=os.environ | AUTHOR, capture_output=True, text=True, check=False
         )
-        assert not check or done.returncode == 0, done.stderr
-        return (done.stdout + done.stderr).strip()
+        assert not check or process.returncode == 0, process.stderr
+        return (process.stdout + process.stderr).strip()
 
     def commit(self, text: str) -> str:
         (self.path / "file.txt").write_text(text)
@@ -76,8 +76,8 @@ class Receiver:
 def receiver(home: Home) -> Iterator[Receiver]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            found.questions.append(dict(self.headers))
-            content = json.dumps({"proof": found.home.proof(self.path.rpartition("=")[2])}).encode()
+            status_receiver.questions.append(dict(self.headers))
+            content = json.dumps({"proof": status_receiver.home.proof(self.path.rpartition("=")[2])}).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
@@ -85,23 +85,23 @@ def receiver(home: Home) -> Iterator[Receiver]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            found.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
-            self.send_response(found.answers.pop(0) if found.answers else 200)
-            if found.location:
-                self.send_header("Location", found.location)
-            self.send_header("Content-Length", str(len(found.body)))
+            status_receiver.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+            self.send_response(status_receiver.answers.pop(0) if status_receiver.answers else 200)
+            if status_receiver.location:
+                self.send_header("Location", status_receiver.location)
+            self.send_header("Content-Length", str(len(status_receiver.body)))
             self.end_headers()
-            self.wfile.write(found.body)
-            found.arrived.release()
+            self.wfile.write(status_receiver.body)
+            status_receiver.arrived.release()
 
         def log_message(self, *_: object) -> None:
             pass
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        found = Receiver(server, home)
+        status_receiver = Receiver(server, home)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
-        yield found
+        yield status_receiver
         server.shutdown()
         thread.join()
 
@@ -110,9 +110,9 @@ def receiver(home: Home) -> Iterator[Receiver]:
 def checkout(tmp_path: Path) -> Checkout:
     path = tmp_path / "checkout"
     path.mkdir()
-    made = Checkout(path)
-    made.git("init", "--quiet", "--initial-branch=main")
-    return made
+    working_copy = Checkout(path)
+    working_copy.git("init", "--quiet", "--initial-branch=main")
+    return working_copy
 
 
 @pytest.fixture

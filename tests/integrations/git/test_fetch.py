@@ -104,8 +104,8 @@ def test_a_mirror_follows_its_remote(checkout: Checkout, tmp_path: Path) -> None
 def test_a_pinned_commit_survives_a_force_push_and_garbage_collection(checkout: Checkout, tmp_path: Path) -> None:
     lost = checkout.commit("one")
     checkout.git("checkout", "--quiet", "--orphan", "fresh")
-    kept = checkout.commit("two")
-    checkout.git("branch", "--force", "main", kept)
+    pinned_commit = checkout.commit("two")
+    checkout.git("branch", "--force", "main", pinned_commit)
     checkout.git("branch", "old", lost)
     repository = mirror(str(checkout.path), tmp_path / "mirrors")
     checkout.git("branch", "-D", "old")
@@ -117,16 +117,16 @@ def test_a_pinned_commit_survives_a_force_push_and_garbage_collection(checkout: 
 
 def test_two_threads_mirror_the_same_remote(checkout: Checkout, tmp_path: Path) -> None:
     commit = checkout.commit("one")
-    found: list[str] = []
+    commits: list[str] = []
     threads = [
-        threading.Thread(target=lambda: found.append(resolve(mirror(str(checkout.path), tmp_path / "m"), "main")))
+        threading.Thread(target=lambda: commits.append(resolve(mirror(str(checkout.path), tmp_path / "m"), "main")))
         for _ in range(4)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert found == [commit] * 4
+    assert commits == [commit] * 4
 
 
 @pytest.mark.parametrize("ref", ["deadbeef" * 5, "0" * 40])
@@ -144,9 +144,9 @@ def test_a_tree_is_no_commit(checkout: Checkout) -> None:
 
 
 def test_the_author_of_a_commit(checkout: Checkout) -> None:
-    found = author(checkout.path, checkout.commit("one"))
-    assert str(found) == "Amal Saif <amal@example.org>"
-    assert found.at == 1767240000
+    commit_author = author(checkout.path, checkout.commit("one"))
+    assert str(commit_author) == "Amal Saif <amal@example.org>"
+    assert commit_author.at == 1767240000
 
 
 def test_a_checkout_cannot_make_git_run_its_programs(checkout: Checkout, tmp_path: Path) -> None:
@@ -163,9 +163,15 @@ def test_a_checkout_cannot_make_git_run_its_programs(checkout: Checkout, tmp_pat
 
 
 def test_git_does_not_inherit_the_hook_that_it_is_called_from() -> None:
-    made = environment({"GIT_DIR": "/elsewhere", "GIT_SSH_COMMAND": "ssh -i key", "PATH": "/bin", "GIT_ASKPASS": "gui"})
-    assert "GIT_DIR" not in made
-    assert (made["GIT_SSH_COMMAND"], made["GIT_TERMINAL_PROMPT"], made["GIT_ASKPASS"]) == ("ssh -i key", "0", "")
+    git_environment = environment(
+        {"GIT_DIR": "/elsewhere", "GIT_SSH_COMMAND": "ssh -i key", "PATH": "/bin", "GIT_ASKPASS": "gui"}
+    )
+    assert "GIT_DIR" not in git_environment
+    assert (
+        git_environment["GIT_SSH_COMMAND"],
+        git_environment["GIT_TERMINAL_PROMPT"],
+        git_environment["GIT_ASKPASS"],
+    ) == ("ssh -i key", "0", "")
 
 
 def test_no_git_at_all_and_a_folder_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

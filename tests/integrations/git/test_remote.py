@@ -26,7 +26,7 @@ def until_delivered(home: Home) -> None:
     until(lambda: not waiting(home))
 
 
-def taken(home: Home) -> list[SpooledPush]:
+def drained(home: Home) -> list[SpooledPush]:
     pushes: list[SpooledPush] = []
     drain(home.root, pushes.append)
     return pushes
@@ -62,11 +62,11 @@ def test_every_ref_of_a_push_is_announced_once(home: Home, checkout: Checkout, c
     checkout.git("tag", "v1")
     checkout.git("push", str(remote), "main", "main:side", "v1", "main:refs/notes/x")
     checkout.git("push", str(remote), ":side")
-    pushes = taken(home)
+    pushes = drained(home)
     assert {push.ref for push in pushes} == {"refs/heads/main", "refs/heads/side", "refs/tags/v1"}
     assert len({push.delivery for push in pushes}) == len(pushes) == 4
     assert pushes[-1] == SpooledPush("flight-delay", "refs/heads/side", commit, "0" * 40, pushes[-1].delivery)
-    assert taken(home) == []
+    assert drained(home) == []
 
 
 def test_nothing_is_lost_while_the_server_is_down(
@@ -180,7 +180,7 @@ def test_the_hook_of_a_server_elsewhere_on_the_machine(
     install_hook(home, other, "fraud")
     checkout.commit("one")
     checkout.git("push", str(other), "main")
-    assert [push.project for push in taken(home)] == ["fraud"]
+    assert [push.project for push in drained(home)] == ["fraud"]
 
 
 def test_a_foreign_hook_is_left_alone(home: Home, checkout: Checkout, tmp_path: Path) -> None:

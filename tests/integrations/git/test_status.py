@@ -54,10 +54,10 @@ def test_each_state_is_one_that_the_host_knows(vendor: str, receiver: Receiver) 
 @pytest.mark.parametrize("vendor", PATHS)
 def test_a_long_description_is_one_short_line(vendor: str, receiver: Receiver) -> None:
     report(vendor, receiver, description="gate\nfailed: " + "x" * 500)
-    said = json.loads(receiver.requests[0][2])["description"]
-    assert len(said) == 140
-    assert said.startswith("gate failed: x")
-    assert said.endswith("…")
+    status_text = json.loads(receiver.requests[0][2])["description"]
+    assert len(status_text) == 140
+    assert status_text.startswith("gate failed: x")
+    assert status_text.endswith("…")
 
 
 @pytest.mark.parametrize("vendor", PATHS)

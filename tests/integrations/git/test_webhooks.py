@@ -115,9 +115,9 @@ def receive(vendor: str, payload: object, event: str = "") -> PushEvent | None:
     return verify_and_parse(vendor, headers(vendor, body, event), body, SECRET, NOW)
 
 
-def refused(vendor: str, given: dict[str, str], body: bytes, secret: str = SECRET, now: float = NOW) -> str:
+def refused(vendor: str, request_headers: dict[str, str], body: bytes, secret: str = SECRET, now: float = NOW) -> str:
     with pytest.raises(WebhookRefusedError) as caught:
-        verify_and_parse(vendor, given, body, secret, now)
+        verify_and_parse(vendor, request_headers, body, secret, now)
     assert caught.value.status in (400, 401, 413)
     assert SECRET not in str(caught.value)
     return caught.value.code
@@ -153,8 +153,8 @@ def test_githubs_published_signature() -> None:
     # https://docs.github.com/webhooks/using-webhooks/validating-webhook-deliveries
     published = "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
     assert sign(b"Hello, World!") == published
-    given = {"X-Hub-Signature-256": f"sha256={published}", "X-GitHub-Event": "ping"}
-    assert verify_and_parse("github", given, b"Hello, World!", SECRET, NOW) is None
+    request_headers = {"X-Hub-Signature-256": f"sha256={published}", "X-GitHub-Event": "ping"}
+    assert verify_and_parse("github", request_headers, b"Hello, World!", SECRET, NOW) is None
 
 
 @pytest.mark.parametrize("vendor", PAYLOADS)
@@ -199,8 +199,8 @@ def test_other_events_are_nothing(vendor: str, event: str) -> None:
 
 def test_githubs_form_encoding() -> None:
     body = urlencode({"payload": json.dumps(GITHUB)}).encode()
-    given = headers("github", body) | {"Content-Type": "application/x-www-form-urlencoded"}
-    event = verify_and_parse("github", given, body, SECRET, NOW)
+    request_headers = headers("github", body) | {"Content-Type": "application/x-www-form-urlencoded"}
+    event = verify_and_parse("github", request_headers, body, SECRET, NOW)
     assert event is not None
     assert event.after == AFTER
 
@@ -226,9 +226,9 @@ def test_a_wrong_missing_or_foreign_signature(vendor: str) -> None:
 def test_no_changed_byte_is_accepted(data: st.DataObject) -> None:
     vendor = data.draw(st.sampled_from(["github", "gitea"]))
     body = bytearray(json.dumps(PAYLOADS[vendor]).encode())
-    given = headers(vendor, bytes(body))
+    request_headers = headers(vendor, bytes(body))
     body[data.draw(st.integers(0, len(body) - 1))] ^= data.draw(st.integers(1, 255))
-    assert refused(vendor, given, bytes(body)) == "git.webhook-signature"
+    assert refused(vendor, request_headers, bytes(body)) == "git.webhook-signature"
 
 
 def test_the_signature_of_one_host_says_nothing_to_another() -> None:
@@ -278,8 +278,8 @@ def test_a_header_given_twice_and_an_unknown_host() -> None:
 
 def test_the_id_of_a_gitlab_delivery_survives_its_retries() -> None:
     body = json.dumps(GITLAB).encode()
-    given = headers("gitlab", body) | {"Idempotency-Key": "f5e5f430"}
-    event = verify_and_parse("gitlab", given, body, SECRET, NOW)
+    request_headers = headers("gitlab", body) | {"Idempotency-Key": "f5e5f430"}
+    event = verify_and_parse("gitlab", request_headers, body, SECRET, NOW)
     assert event is not None
     assert event.delivery_id == "f5e5f430"
 

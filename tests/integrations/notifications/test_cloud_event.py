@@ -21,8 +21,8 @@ JSON = st.recursive(
 
 
 def test_an_event_has_the_attributes_of_cloudevents() -> None:
-    said = json.loads(encode(EVENT, SOURCE))
-    assert said == {
+    event_attributes = json.loads(encode(EVENT, SOURCE))
+    assert event_attributes == {
         "specversion": "1.0",
         "id": "17",
         "source": SOURCE,
@@ -33,15 +33,15 @@ def test_an_event_has_the_attributes_of_cloudevents() -> None:
         "datacontenttype": "application/json",
         "data": {"actor": "user:ana", "release": "m@3"},
     }
-    assert datetime.fromisoformat(said["time"]).timestamp() == EVENT.at
+    assert datetime.fromisoformat(event_attributes["time"]).timestamp() == EVENT.at
 
 
 @given(st.text(), st.dictionaries(st.text(), JSON, max_size=4))
 def test_whatever_an_event_says_it_is_one_line_of_strict_ascii_json(subject: str, data: dict[str, object]) -> None:
     body = encode(replace(EVENT, subject=subject, data=data), SOURCE)
     assert body.isascii() and not set(body) & {*range(32), *b"<>&"}
-    said = json.loads(body, parse_constant=lambda name: (_ for _ in ()).throw(ValueError(name)))
-    assert not any(ord(char) < 32 or 0x7F <= ord(char) < 0xA0 for char in said["subject"])
+    event_attributes = json.loads(body, parse_constant=lambda name: (_ for _ in ()).throw(ValueError(name)))
+    assert not any(ord(char) < 32 or 0x7F <= ord(char) < 0xA0 for char in event_attributes["subject"])
     assert body == encode(replace(EVENT, subject=subject, data=data), SOURCE)
 
 

@@ -14,7 +14,7 @@ from falaj.config.notifications import NotificationSpec
 from falaj.integrations.notifications import (
     MOST_ATTEMPTS,
     Courier,
-    Postman,
+    SsrfSafeClient,
     Subscription,
     UnknownSubscriberError,
     announce,
@@ -37,8 +37,8 @@ SOURCE = "https://falaj.example.org"
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with receiving() as found:
-        yield found
+    with receiving() as http_receiver:
+        yield http_receiver
 
 
 @dataclass
@@ -52,12 +52,12 @@ class Office:
     courier: Courier = field(init=False)
 
     def __post_init__(self) -> None:
-        postman = Postman(timeout_s=HANGS_AFTER_S)
+        postman = SsrfSafeClient(timeout_s=HANGS_AFTER_S)
         self.courier = Courier(self.database, SOURCE, self._find, lambda: self.now, postman)
 
     def _find(self, _session: Session, subscriber: str) -> Subscription | None:
-        found = next((each for each in self.subscribers if each.id == subscriber), None)
-        return None if found is None else Subscription(found, self.secret)
+        subscriber_row = next((each for each in self.subscribers if each.id == subscriber), None)
+        return None if subscriber_row is None else Subscription(subscriber_row, self.secret)
 
     def write(self, *kinds: str) -> None:
         with self.database.transaction() as session:
@@ -96,8 +96,8 @@ def test_what_a_subscriber_wants_arrives_once_and_nothing_else(office: Office, r
     assert kinds == ["dev.falaj.change.requested", "dev.falaj.rollout.paused"]
     first = receiver.requests[0]
     assert first.headers["content-type"] == "application/cloudevents+json"
-    said = sign(SECRET, json.loads(first.body)["id"], first.body, office.now)
-    assert {name: first.headers[name] for name in said} == dict(said)
+    signature_headers = sign(SECRET, json.loads(first.body)["id"], first.body, office.now)
+    assert {name: first.headers[name] for name in signature_headers} == dict(signature_headers)
     assert office.states() == [("delivered", 1), ("delivered", 1)] and not office.waiting()
 
 

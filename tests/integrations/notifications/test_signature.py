@@ -29,8 +29,8 @@ def test_a_secret_that_is_no_key_is_used_as_its_text(secret: str) -> None:
 
 
 def test_every_byte_and_the_time_and_the_id_are_signed() -> None:
-    seen = {
+    signatures = {
         sign(SECRET, event, body, now)["webhook-signature"]
         for event, body, now in [("1", BODY, 5), ("2", BODY, 5), ("1", BODY + b" ", 5), ("1", BODY, 6)]
     }
-    assert len(seen) == 4
+    assert len(signatures) == 4

@@ -53,9 +53,9 @@ class Collector:
 
 def read(document: Any) -> ExportTraceServiceRequest:
     """Parse strictly: a field that the schema does not have is an error."""
-    found = json_format.ParseDict(_with_base64(document), ExportTraceServiceRequest())
-    assert isinstance(found, ExportTraceServiceRequest)
-    return found
+    trace_request = json_format.ParseDict(_with_base64(document), ExportTraceServiceRequest())
+    assert isinstance(trace_request, ExportTraceServiceRequest)
+    return trace_request
 
 
 def attributes(span: Any) -> dict[str, Any]:

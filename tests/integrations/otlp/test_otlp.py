@@ -24,30 +24,40 @@ TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
 def span(number: int = 1, **others: object) -> Span:
-    made = {"trace_id": TRACE, "span_id": f"{number:016x}", "name": "predict", "start_s": 1.5, "end_s": 1.75}
-    return Span(**{**made, **others})  # type: ignore[arg-type]
+    span_fields = {"trace_id": TRACE, "span_id": f"{number:016x}", "name": "predict", "start_s": 1.5, "end_s": 1.75}
+    return Span(**{**span_fields, **others})  # type: ignore[arg-type]
 
 
 def test_a_span_is_read_by_the_schema_of_open_telemetry() -> None:
-    said = {"text": "é", "count": 3, "share": 0.5, "yes": True, "no": None}
-    made = span(parent_id="b7ad6b7169203331", kind=SpanKind.SERVER, attributes=said, error="HTTP 503 UF")
-    found = read(document([made], {"service.name": "falaj"}))
-    (resource,) = found.resource_spans
+    span_attributes = {"text": "é", "count": 3, "share": 0.5, "yes": True, "no": None}
+    sample_span = span(
+        parent_id="b7ad6b7169203331", kind=SpanKind.SERVER, attributes=span_attributes, error="HTTP 503 UF"
+    )
+    trace_request = read(document([sample_span], {"service.name": "falaj"}))
+    (resource,) = trace_request.resource_spans
     assert resource.resource.attributes[0].value.string_value == "falaj"
-    (told,) = resource.scope_spans[0].spans
-    assert (told.trace_id.hex(), told.span_id.hex(), told.parent_span_id.hex()) == (TRACE, f"{1:016x}", made.parent_id)
-    assert (told.start_time_unix_nano, told.end_time_unix_nano) == (1_500_000_000, 1_750_000_000)
-    assert attributes(told) == {"text": "é", "count": 3, "share": 0.5, "yes": True}
-    assert (told.kind, told.status.code, told.status.message) == (SpanKind.SERVER, 2, "HTTP 503 UF")
+    (exported_span,) = resource.scope_spans[0].spans
+    assert (exported_span.trace_id.hex(), exported_span.span_id.hex(), exported_span.parent_span_id.hex()) == (
+        TRACE,
+        f"{1:016x}",
+        sample_span.parent_id,
+    )
+    assert (exported_span.start_time_unix_nano, exported_span.end_time_unix_nano) == (1_500_000_000, 1_750_000_000)
+    assert attributes(exported_span) == {"text": "é", "count": 3, "share": 0.5, "yes": True}
+    assert (exported_span.kind, exported_span.status.code, exported_span.status.message) == (
+        SpanKind.SERVER,
+        2,
+        "HTTP 503 UF",
+    )
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.floats(0, 4e9), st.floats(0, 4e9), st.text(), st.integers(-(2**60), 2**60))
 def test_any_span_is_readable_and_ends_no_earlier_than_it_begins(a: float, b: float, text: str, count: int) -> None:
     text = text.encode(errors="ignore").decode()
-    made = span(start_s=a, end_s=b, attributes={"a": text, "b": count}, error=text)
-    (told,) = read(document([made], {})).resource_spans[0].scope_spans[0].spans
-    assert told.end_time_unix_nano >= told.start_time_unix_nano >= 0
+    sample_span = span(start_s=a, end_s=b, attributes={"a": text, "b": count}, error=text)
+    (exported_span,) = read(document([sample_span], {})).resource_spans[0].scope_spans[0].spans
+    assert exported_span.end_time_unix_nano >= exported_span.start_time_unix_nano >= 0
 
 
 @pytest.mark.parametrize(
@@ -59,8 +69,8 @@ def test_any_span_is_readable_and_ends_no_earlier_than_it_begins(a: float, b: fl
     ],
 )  # fmt: skip
 def test_the_callers_trace_is_read(header: str, sampled: bool) -> None:
-    found = traceparent(header)
-    assert found is not None and (found.trace_id, found.sampled) == (TRACE, sampled)
+    trace_context = traceparent(header)
+    assert trace_context is not None and (trace_context.trace_id, trace_context.sampled) == (TRACE, sampled)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +96,7 @@ def test_spans_are_sent_in_batches_and_what_is_left_at_the_end() -> None:
             until(lambda: len(collector.spans) == 600)
             exporter.offer([span(601)])
         assert [len(each.resource_spans[0].scope_spans[0].spans) for each in collector.requests] == [512, 88, 1]
-        assert (exporter.sent, exporter.dropped) == (601, 0)
+        assert (exporter.sent_spans, exporter.dropped) == (601, 0)
 
 
 def test_a_collector_that_is_away_gets_them_later_and_in_order() -> None:
@@ -116,7 +126,7 @@ def test_offering_never_waits_and_the_queue_is_bounded() -> None:
     spans = [span(number + 1) for number in range(exporting.MOST_WAITING)]
     for _ in range(3):
         exporter.offer(spans)  # nothing runs that would take them
-    assert exporter.dropped >= 2 * exporting.MOST_WAITING and exporter.sent == 0
+    assert exporter.dropped >= 2 * exporting.MOST_WAITING and exporter.sent_spans == 0
 
 
 @pytest.mark.parametrize("url", ["collector:4318", "ftp://x", "http://", "/v1"])

@@ -16,10 +16,10 @@ TOOLS = Path(__file__).parents[3] / ".tools" / "prometheus" / "usr" / "bin"
 
 def _program(name: str) -> str:
     unpacked = TOOLS / name
-    found = str(unpacked) if unpacked.exists() else shutil.which(name)
-    if not found:
+    program_path = str(unpacked) if unpacked.exists() else shutil.which(name)
+    if not program_path:
         pytest.skip(f"there is no {name}; `make .tools/prometheus` fetches it")
-    return found
+    return program_path
 
 
 @pytest.fixture(scope="session")

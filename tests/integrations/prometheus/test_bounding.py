@@ -16,15 +16,15 @@ def test_within_the_bound_nothing_is_folded() -> None:
 
 def test_beyond_it_the_rest_is_one_series() -> None:
     samples = [Sample({"model": name, "state": "up"}, number) for number, name in enumerate("abcd")]
-    kept = bounded(samples, ("model",), 2, max)
-    assert {each.labels["model"]: each.value for each in kept} == {"a": 0, "b": 1, OTHER: 3}
-    assert {each.labels["state"] for each in kept} == {"up"}
+    bounded_series = bounded(samples, ("model",), 2, max)
+    assert {each.labels["model"]: each.value for each in bounded_series} == {"a": 0, "b": 1, OTHER: 3}
+    assert {each.labels["state"] for each in bounded_series} == {"up"}
 
 
 def test_the_strongest_are_kept_where_that_is_asked_for() -> None:
     samples = [Sample({"feature": name}, value) for name, value in [("a", 1.0), ("b", 9.0), ("c", 5.0)]]
-    kept = bounded(samples, ("feature",), 1, max, strongest=True)
-    assert {each.labels["feature"]: each.value for each in kept} == {"b": 9.0, OTHER: 5.0}
+    bounded_series = bounded(samples, ("feature",), 1, max, strongest=True)
+    assert {each.labels["feature"]: each.value for each in bounded_series} == {"b": 9.0, OTHER: 5.0}
 
 
 def test_something_that_is_called_other_joins_the_rest() -> None:
@@ -37,7 +37,7 @@ def test_something_that_is_called_other_joins_the_rest() -> None:
 def test_the_bound_holds_no_series_comes_twice_and_nothing_is_lost(
     samples: list[Sample], most: int, strongest: bool
 ) -> None:
-    kept = bounded(samples, ("a", "b"), most, strongest=strongest)
-    assert len({tuple(each.labels.values()) for each in kept}) == len(kept) <= most + 1
-    assert sum(each.value for each in kept) == sum(each.value for each in samples)
-    assert bounded(list(reversed(samples)), ("a", "b"), most, strongest=strongest) == kept
+    bounded_series = bounded(samples, ("a", "b"), most, strongest=strongest)
+    assert len({tuple(each.labels.values()) for each in bounded_series}) == len(bounded_series) <= most + 1
+    assert sum(each.value for each in bounded_series) == sum(each.value for each in samples)
+    assert bounded(list(reversed(samples)), ("a", "b"), most, strongest=strongest) == bounded_series

@@ -32,19 +32,25 @@ def rules() -> list[dict[str, Any]]:
 
 
 def test_promtool_takes_the_rules(promtool: str) -> None:
-    said = subprocess.run([promtool, "check", "rules", "--lint-fatal", str(RULES)], capture_output=True, text=True)
-    assert said.returncode == 0 and f"{len(rules())} rules found" in said.stdout, said.stdout + said.stderr
+    promtool_result = subprocess.run(
+        [promtool, "check", "rules", "--lint-fatal", str(RULES)], capture_output=True, text=True
+    )
+    assert promtool_result.returncode == 0 and f"{len(rules())} rules found" in promtool_result.stdout, (
+        promtool_result.stdout + promtool_result.stderr
+    )
 
 
 def test_each_rule_fires_when_it_should_and_only_then(promtool: str) -> None:
-    said = subprocess.run([promtool, "test", "rules", str(CASES)], capture_output=True, text=True)
-    assert said.returncode == 0, said.stdout + said.stderr
+    promtool_result = subprocess.run([promtool, "test", "rules", str(CASES)], capture_output=True, text=True)
+    assert promtool_result.returncode == 0, promtool_result.stdout + promtool_result.stderr
 
 
 def test_promtool_finds_no_fault_in_any_family(promtool: str, tmp_path: Path) -> None:
     page = render(replace(family, samples=(Sample({}, 1),)) for family in families(tmp_path))
-    said = subprocess.run([promtool, "check", "metrics"], input=page, capture_output=True, text=True)
-    assert page.count("# HELP") > 30 and said.returncode == 0, said.stdout + said.stderr
+    promtool_result = subprocess.run([promtool, "check", "metrics"], input=page, capture_output=True, text=True)
+    assert page.count("# HELP") > 30 and promtool_result.returncode == 0, (
+        promtool_result.stdout + promtool_result.stderr
+    )
 
 
 def test_no_rule_is_without_a_case_of_each_kind() -> None:
@@ -68,18 +74,18 @@ def test_rules_and_dashboards_ask_for_metrics_that_exist(path: Path, tmp_path: P
     text = path.read_text()
     if path.suffix == ".json":
         text = " ".join(_expressions(json.loads(text)))
-    asked = set(METRIC.findall(text))
-    assert asked and asked - told(tmp_path) - OF_ENDPOINTS == set()
+    queried_metrics = set(METRIC.findall(text))
+    assert queried_metrics and queried_metrics - family_names(tmp_path) - OF_ENDPOINTS == set()
 
 
 @pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.name)
 def test_prometheus_understands_each_query_of_a_dashboard(path: Path, promtool: str, tmp_path: Path) -> None:
-    asked = [_concrete(each) for each in _expressions(json.loads(path.read_text()))]
-    listed = [{"record": f"panel:{number}", "expr": query} for number, query in enumerate(asked)]
+    queries = [_concrete(each) for each in _expressions(json.loads(path.read_text()))]
+    listed = [{"record": f"panel:{number}", "expr": query} for number, query in enumerate(queries)]
     file = tmp_path / "queries.yaml"
     file.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": listed}]}))
-    said = subprocess.run([promtool, "check", "rules", str(file)], capture_output=True, text=True)
-    assert len(asked) >= 5 and said.returncode == 0, said.stdout + said.stderr
+    promtool_result = subprocess.run([promtool, "check", "rules", str(file)], capture_output=True, text=True)
+    assert len(queries) >= 5 and promtool_result.returncode == 0, promtool_result.stdout + promtool_result.stderr
 
 
 @pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.name)
@@ -96,7 +102,7 @@ def test_a_dashboard_can_be_imported(path: Path) -> None:
     assert len(set(places)) == len(places)
 
 
-def told(folder: Path) -> set[str]:
+def family_names(folder: Path) -> set[str]:
     """Names of all families of a server, those without samples too."""
     return {family.name for family in families(folder)}
 
@@ -104,9 +110,9 @@ def told(folder: Path) -> set[str]:
 def families(folder: Path) -> list[Family]:
     database: Database = migrated_sqlite(folder / "falaj.db")
     with database.reading() as session:
-        found = metrics.collect(session, folder, 1_000.0)
+        metric_families = metrics.collect(session, folder, 1_000.0)
     database.close()
-    return found
+    return metric_families
 
 
 def _expressions(board: dict[str, Any]) -> list[str]:

@@ -27,22 +27,24 @@ from tests.waiting import HANGS_AFTER_S, until
 def test_promtool_finds_no_fault_in_the_page(served: Served, promtool: str) -> None:
     page = ask(f"{served.home.server_url}/metrics", served.home.token)
     assert page.count(b"# TYPE") > 10
-    said = subprocess.run([promtool, "check", "metrics"], input=page, capture_output=True)
-    assert said.returncode == 0, (said.stdout + said.stderr).decode()
+    promtool_result = subprocess.run([promtool, "check", "metrics"], input=page, capture_output=True)
+    assert promtool_result.returncode == 0, (promtool_result.stdout + promtool_result.stderr).decode()
 
 
 def test_prometheus_scrapes_the_server_and_a_rule_fires(served: Served, prometheus: str, tmp_path: Path) -> None:
     (tmp_path / "token").write_text(token_of_the_guide(served))
     with running(prometheus, served.home.server_url, tmp_path) as url:
-        until_scraped(lambda: [each["health"] for each in told(url, "targets")["activeTargets"]] == ["up"], url)
+        until_scraped(
+            lambda: [each["health"] for each in ask_prometheus(url, "targets")["activeTargets"]] == ["up"], url
+        )
         until_scraped(lambda: value(url, "falaj_endpoint_up") == 1, url)
         assert "FalajEndpointDown" not in firing(url)
         with served.platform.database.transaction() as session:
             row = session.get_one(EndpointRow, ("local", "dev", "flight-delay"))
             row.status = {"release": 1, "state": "failed", "serving": None}
         until_scraped(lambda: "FalajEndpointDown" in firing(url), url)
-        found = firing(url)["FalajEndpointDown"]
-        assert found["annotations"]["summary"] == "No release answers at dev/flight-delay in local"
+        firing_alert = firing(url)["FalajEndpointDown"]
+        assert firing_alert["annotations"]["summary"] == "No release answers at dev/flight-delay in local"
         assert "FalajWorkerGone" in firing(url), "the run that waits since the year 1970"
 
 
@@ -55,12 +57,12 @@ def token_of_the_guide(served: Served) -> str:
     """As an administrator makes it: for a service that may read and nothing else."""
     grant(served.platform.database, "root", "admin")
     with acting_as(app_of(served.platform), person("root")) as admin:
-        wish = {"label": "scrapes", "actions": ["read"], "days": 365}
-        made = admin.post("/api/v1/services/prometheus/tokens", json=wish)
-        assert made.status_code == 201, made.text
+        token_request = {"label": "scrapes", "actions": ["read"], "days": 365}
+        response = admin.post("/api/v1/services/prometheus/tokens", json=token_request)
+        assert response.status_code == 201, response.text
         roles = admin.put("/api/v1/accounts/service:prometheus/roles", json=[{"role": "auditor"}])
         assert roles.status_code == 200, roles.text
-    return str(made.json()["secret"])
+    return str(response.json()["secret"])
 
 
 @contextmanager
@@ -96,20 +98,20 @@ def until_scraped(holds: Callable[[], bool], url: str) -> None:
         except OSError:  # it does not listen yet
             return False
 
-    until(scraped, lambda: f"targets {told(url, 'targets')}, alerts {told(url, 'alerts')}")
+    until(scraped, lambda: f"targets {ask_prometheus(url, 'targets')}, alerts {ask_prometheus(url, 'alerts')}")
 
 
 def firing(url: str) -> dict[str, Any]:
-    alerts = told(url, "alerts")["alerts"]
+    alerts = ask_prometheus(url, "alerts")["alerts"]
     return {each["labels"]["alertname"]: each for each in alerts if each["state"] == "firing"}
 
 
 def value(url: str, metric: str) -> float | None:
-    found = told(url, f"query?query={metric}")["result"]
-    return float(found[0]["value"][1]) if found else None
+    query_result = ask_prometheus(url, f"query?query={metric}")["result"]
+    return float(query_result[0]["value"][1]) if query_result else None
 
 
-def told(url: str, what: str) -> Any:
+def ask_prometheus(url: str, what: str) -> Any:
     return json.loads(ask(f"{url}/api/v1/{what}", ""))["data"]
 
 

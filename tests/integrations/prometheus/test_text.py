@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from falaj.dataplane.model_server.metrics import Metrics
-from falaj.integrations.prometheus import ExpositionError, Family, Kind, Sample, labelled, merged, parse, render
+from falaj.integrations.prometheus import ExpositionError, Family, FamilyKind, Sample, labelled, merged, parse, render
 
 
 def gauge(*samples: Sample, name: str = "falaj_x") -> Family:
-    return Family(name, Kind.GAUGE, "What it is.", samples)
+    return Family(name, FamilyKind.GAUGE, "What it is.", samples)
 
 
 def test_a_family_is_its_help_its_type_and_its_samples() -> None:
@@ -40,7 +40,7 @@ def test_numbers_are_written_as_scrapers_read_them(value: float, written: str) -
 
 
 def test_label_values_and_help_are_escaped() -> None:
-    family = Family("falaj_x", Kind.GAUGE, 'a \\ and\na "quote"', (Sample({"of": 'a"b\\c\nd'}, 1),))
+    family = Family("falaj_x", FamilyKind.GAUGE, 'a \\ and\na "quote"', (Sample({"of": 'a"b\\c\nd'}, 1),))
     lines = render([family]).splitlines()
     assert lines[0] == r'# HELP falaj_x a \\ and\na "quote"'
     assert lines[2] == r'falaj_x{of="a\"b\\c\nd"} 1'
@@ -73,13 +73,13 @@ VALUES = (st.floats() | st.integers(-(2**40), 2**40)).map(lambda value: value + 
 
 @settings(max_examples=30, deadline=None)
 @given(st.dictionaries(NAMES, st.lists(st.tuples(LABELS, VALUES), min_size=1), max_size=4), st.text())
-def test_what_is_written_is_read_back(pages: dict[str, list[tuple[dict[str, str], float]]], said: str) -> None:
-    said = said.encode(errors="ignore").decode().strip()
+def test_what_is_written_is_read_back(pages: dict[str, list[tuple[dict[str, str], float]]], help_text: str) -> None:
+    help_text = help_text.encode(errors="ignore").decode().strip()
     families = []
     for name, rows in pages.items():
         unique = {frozenset(labels.items()): (labels, value) for labels, value in rows}
         samples = tuple(Sample(labels, value) for labels, value in unique.values())
-        families.append(Family(name, Kind.GAUGE, said, samples))
+        families.append(Family(name, FamilyKind.GAUGE, help_text, samples))
     text = render(families)
     assert render(parse(text)) == text
     assert str([family.samples for family in parse(text)]) == str([family.samples for family in families])
@@ -90,10 +90,10 @@ def test_the_page_of_a_model_server_is_read_and_written_the_same() -> None:
     metrics.finished("ok", 0.003)
     metrics.computed(4)
     text = metrics.render(ready=True, queued_rows=0, in_flight=1)
-    found = {family.name: family for family in parse(text)}
-    assert found["falaj_request_seconds"].kind is Kind.HISTOGRAM
-    assert {each.suffix for each in found["falaj_request_seconds"].samples} == {"_bucket", "_sum", "_count"}
-    assert parse(render(found.values())) == list(found.values())
+    families_by_name = {family.name: family for family in parse(text)}
+    assert families_by_name["falaj_request_seconds"].kind is FamilyKind.HISTOGRAM
+    assert {each.suffix for each in families_by_name["falaj_request_seconds"].samples} == {"_bucket", "_sum", "_count"}
+    assert parse(render(families_by_name.values())) == list(families_by_name.values())
 
 
 def test_pages_of_several_processes_become_one() -> None:

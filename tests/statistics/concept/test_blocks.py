@@ -89,8 +89,8 @@ def test_independent_rows_need_no_blocks_and_rows_that_share_a_day_do() -> None:
 @given(st.lists(st.floats(0, 1) | st.just(math.nan), max_size=30), st.integers(1, 5))
 def test_no_row_is_lost_or_counted_twice(loss: list[float], rows: int) -> None:
     losses = Losses(np.array(loss, dtype=float), np.arange(len(loss), dtype=float))
-    known = len(loss) - int(np.isnan(losses.loss).sum())
+    labelled_count = len(loss) - int(np.isnan(losses.loss).sum())
     timed, counted = by_time(losses, 4.0, min_rows=rows), by_count(losses, rows)
     assert timed.rows.sum() + timed.left_out == len(loss)
-    assert counted.rows.sum() == known // rows * rows
+    assert counted.rows.sum() == labelled_count // rows * rows
     assert ((timed.mean >= 0) & (timed.mean <= 1)).all()

@@ -55,8 +55,8 @@ def test_it_does_not_matter_how_blocks_are_handed_over(loss: np.ndarray, data: s
     whole = advance(baseline, ConceptState(), rows_of(loss))
     parts = ConceptState()
     for part, start in ((loss[:cut], 0), (loss[cut:], cut)):
-        kept = json.loads(json.dumps(parts.as_json(), allow_nan=False))
-        parts = advance(baseline, ConceptState.from_json(kept), rows_of(part, start=start))
+        state_json = json.loads(json.dumps(parts.as_json(), allow_nan=False))
+        parts = advance(baseline, ConceptState.from_json(state_json), rows_of(part, start=start))
     assert np.array(parts.log_money) == pytest.approx(np.array(whole.log_money), abs=1e-9)
     assert np.array(parts.rise) == pytest.approx(np.array(whole.rise), abs=1e-9)
     assert (parts.blocks, parts.rows) == (whole.blocks, whole.rows)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from falaj.statistics.drift import DriftMonitor, DriftReport, FeatureDrift, Verdict, judge_window
-from falaj.statistics.profiles import Coded, ProfileError, ReferenceProfile, block_profiles
+from falaj.statistics.drift import DriftMonitor, DriftReport, DriftVerdict, FeatureDrift, judge_window
+from falaj.statistics.profiles import Categorical, ProfileError, ReferenceProfile, block_profiles
 
 
 def rows(seed: int, count: int = 4000) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def rows(seed: int, count: int = 4000) -> dict[str, Any]:
         "fare": rng.lognormal(3, 1, count),
         "rain": np.where(rng.random(count) < 0.6, 0.0, rng.exponential(1, count)),
         "hour": rng.integers(0, 24, count),
-        "carrier": Coded(rng.choice(4, count, p=[0.4, 0.3, 0.2, 0.1]), ("AA", "UA", "DL", "B6", "ZZ")),
+        "carrier": Categorical(rng.choice(4, count, p=[0.4, 0.3, 0.2, 0.1]), ("AA", "UA", "DL", "B6", "ZZ")),
         "still": np.full(count, 5.0),
         "gone": np.full(count, np.nan),
     }
@@ -32,17 +32,17 @@ def rows(seed: int, count: int = 4000) -> dict[str, Any]:
 REFERENCE = ReferenceProfile.build(rows(1, 12_000))
 
 
-def judged(columns: dict[str, Any], **options: Any) -> DriftReport:
+def drift_report(columns: dict[str, Any], **options: Any) -> DriftReport:
     return judge_window(REFERENCE, block_profiles(REFERENCE.schema, columns, blocks=8), **options)
 
 
 def of(report: DriftReport, name: str) -> FeatureDrift:
-    return next(each for each in report.judged if each.feature == name)
+    return next(each for each in report.all_features if each.feature == name)
 
 
 @pytest.mark.parametrize("by_rows", [False, True])
 def test_windows_like_the_reference_are_steady(by_rows: bool) -> None:
-    reports = [judged(rows(seed), by_rows=by_rows) for seed in range(10, 30)]
+    reports = [drift_report(rows(seed), by_rows=by_rows) for seed in range(10, 30)]
     assert sum(bool(report.drifted) for report in reports) <= 3  # 5% are promised, and the reference errs for all
     assert {report.calibration for report in reports} == {"rows" if by_rows else "blocks"}
 
@@ -59,27 +59,32 @@ CHANGES = {
     "missing": ("speed", np.where(RNG.random(4000) < 0.05, np.nan, BASE["speed"])),
     "not finite": ("speed", np.where(RNG.random(4000) < 0.01, np.inf, BASE["speed"])),
     "wrong type": ("speed", np.where(RNG.random(4000) < 0.02, "fast", BASE["speed"].astype(object))),
-    "unseen": ("carrier", Coded(np.where(RNG.random(4000) < 0.01, 4, BASE["carrier"].codes), BASE["carrier"].levels)),
-    "cells": ("carrier", Coded(RNG.choice(4, 4000, p=[0.3, 0.4, 0.2, 0.1]), BASE["carrier"].levels)),
+    "unseen": (
+        "carrier",
+        Categorical(np.where(RNG.random(4000) < 0.01, 4, BASE["carrier"].codes), BASE["carrier"].levels),
+    ),
+    "cells": ("carrier", Categorical(RNG.choice(4, 4000, p=[0.3, 0.4, 0.2, 0.1]), BASE["carrier"].levels)),
 }
 
 
 @pytest.mark.parametrize("part", CHANGES)
 def test_a_change_is_found_in_its_feature_and_part(part: str) -> None:
     name, column = CHANGES[part]
-    report = judged(changed(name, column))
+    report = drift_report(changed(name, column))
     assert name in report.drifted
     assert of(report, name).leading in ((part, "level") if part == "cells" else (part,))
     assert of(report, name).effect > 0.05
 
 
 def test_the_effect_of_a_shift_is_about_the_shift() -> None:
-    found = of(judged(changed("speed", BASE["speed"] + 0.5)), "speed")
-    assert next(shift for shift in found.shifts if shift.name == "location").effect == pytest.approx(0.5, abs=0.1)
+    feature_result = of(drift_report(changed("speed", BASE["speed"] + 0.5)), "speed")
+    assert next(shift for shift in feature_result.shifts if shift.name == "location").effect == pytest.approx(
+        0.5, abs=0.1
+    )
 
 
 def test_a_constant_that_changed_and_a_column_that_came_back() -> None:
-    report = judged(rows(5) | {"still": np.full(4000, 6.0), "gone": np.full(4000, 1.0)})
+    report = drift_report(rows(5) | {"still": np.full(4000, 6.0), "gone": np.full(4000, 1.0)})
     assert {"still", "gone"} <= set(report.drifted)
     assert of(report, "gone").leading == "missing"
 
@@ -87,14 +92,14 @@ def test_a_constant_that_changed_and_a_column_that_came_back() -> None:
 def test_a_change_of_dependence_alone_is_found_by_the_joint_test() -> None:
     rng = np.random.default_rng(8)
     load = np.sqrt(1.04) * (0.5 * BASE["speed"] + np.sqrt(0.75) * rng.normal(0, 1, 4000))
-    report = judged(changed("load", load))
+    report = drift_report(changed("load", load))
     assert report.drifted == ("joint",)
     assert set(report.dependence.pair) == {"speed", "load"}
 
 
 def test_an_effect_below_the_minimum_is_no_drift() -> None:
     moved = changed("speed", BASE["speed"] + 0.2)
-    assert judged(moved, minimum=0.3).drifted == ()
+    assert drift_report(moved, minimum=0.3).drifted == ()
 
 
 def test_rows_that_are_alike_within_a_block_do_not_cry_wolf() -> None:
@@ -118,8 +123,8 @@ def test_rows_that_are_alike_within_a_block_do_not_cry_wolf() -> None:
 def test_too_few_rows_are_not_tested(count: int) -> None:
     window = [REFERENCE.schema.profile(rows(5, count), 0.0, 1.0)]
     report = judge_window(REFERENCE, window)
-    assert {(each.verdict, each.reason) for each in report.judged} == {
-        (Verdict.NOT_TESTED, f"too few rows: {count} of 30")
+    assert {(each.verdict, each.reason) for each in report.all_features} == {
+        (DriftVerdict.NOT_TESTED, f"too few rows: {count} of 30")
     }
     assert report.rows == count
 
@@ -145,7 +150,7 @@ def test_windows_of_another_reference_are_refused() -> None:
 
 
 def test_a_report_is_a_json_document() -> None:
-    document = json.loads(json.dumps(judged(rows(5)).to_json()))
+    document = json.loads(json.dumps(drift_report(rows(5)).to_json()))
     assert [feature["feature"] for feature in document["features"]] == list(REFERENCE.schema.names)
 
 
@@ -156,12 +161,12 @@ def ids(seed: int, count: int, among: int = 10**9) -> np.ndarray[Any, Any]:
 def test_text_that_is_new_in_nearly_every_row_is_not_tested_but_its_missing_values_are() -> None:
     reference = ReferenceProfile.build({"order": ids(1, 5000), "x": rows(1, 5000)["speed"]})
     window = {"order": ids(2, 3000), "x": rows(2, 3000)["speed"]}
-    found = of(judge_window(reference, block_profiles(reference.schema, window, blocks=7)), "order")
-    assert (found.verdict, found.reason) == (Verdict.NOT_TESTED, "nearly every value is new")
-    assert "unseen" not in {shift.name for shift in found.shifts}
+    feature_result = of(judge_window(reference, block_profiles(reference.schema, window, blocks=7)), "order")
+    assert (feature_result.verdict, feature_result.reason) == (DriftVerdict.NOT_TESTED, "nearly every value is new")
+    assert "unseen" not in {shift.name for shift in feature_result.shifts}
     window["order"] = np.where(np.arange(3000) % 3 == 0, None, window["order"])
-    found = of(judge_window(reference, block_profiles(reference.schema, window, blocks=7)), "order")
-    assert (found.verdict, found.leading) == (Verdict.DRIFTED, "missing")
+    feature_result = of(judge_window(reference, block_profiles(reference.schema, window, blocks=7)), "order")
+    assert (feature_result.verdict, feature_result.leading) == (DriftVerdict.DRIFTED, "missing")
 
 
 @pytest.mark.parametrize("levels", [2, 40, 400, 4000, 40_000, 400_000])
@@ -203,8 +208,8 @@ def test_text_of_any_share_of_new_values_is_not_unseen_while_it_does_not_change(
 
 
 def test_what_has_no_values_in_the_reference_is_not_tested_until_it_has_some() -> None:
-    found = of(judged(rows(5)), "gone")
-    assert (found.verdict, found.reason) == (Verdict.NOT_TESTED, "the reference has no values")
+    feature_result = of(drift_report(rows(5)), "gone")
+    assert (feature_result.verdict, feature_result.reason) == (DriftVerdict.NOT_TESTED, "the reference has no values")
 
 
 def test_one_feature_alone_has_no_dependence_that_could_be_steady() -> None:
@@ -234,7 +239,7 @@ def test_a_constant_that_changes_is_an_alarm_at_once(value: float, digits: int, 
     assert {"still", "code"} <= set(alarm.features)
     same = {"still": np.full(280, value), "x": rng.normal(size=280), "code": np.full(280, "on", object)}
     report = judge_window(reference, block_profiles(reference.schema, same, np.arange(280) // 40))
-    assert {of(report, name).verdict for name in ("still", "code")} == {Verdict.STEADY}
+    assert {of(report, name).verdict for name in ("still", "code")} == {DriftVerdict.STEADY}
 
 
 @settings(max_examples=40, deadline=None)
@@ -250,7 +255,7 @@ def test_offset_and_scale_change_no_verdict(offset: float, power: float, seed: i
         windows = (block_profiles(reference.schema, {"x": place + unit * each}, blocks=7) for each in (same, moved))
         verdicts.append([of(judge_window(reference, window), "x") for window in windows])
     plain, there = verdicts
-    assert plain[1].verdict is there[1].verdict is Verdict.DRIFTED
+    assert plain[1].verdict is there[1].verdict is DriftVerdict.DRIFTED
     assert there[1].effect == pytest.approx(plain[1].effect, abs=0.15)
     assert there[0].effect == pytest.approx(plain[0].effect, abs=0.1)
 
@@ -287,7 +292,7 @@ def test_the_least_effect_is_two_standard_errors_of_the_references_blocks() -> N
     columns, day = days_of_weather(rng, 14)
     reference = ReferenceProfile.build(columns, block_of_row=day)
     columns, day = days_of_weather(rng, 7)
-    found = of(judge_window(reference, block_profiles(reference.schema, columns, day)), "t0")
-    location = next(shift for shift in found.shifts if shift.name == "location")
+    feature_result = of(judge_window(reference, block_profiles(reference.schema, columns, day)), "t0")
+    location = next(shift for shift in feature_result.shifts if shift.name == "location")
     assert 0.2 < location.least < 0.7  # 2 sqrt(1 / 2 / 14) standard deviations: days are half of the variance
-    assert found.least in {shift.least for shift in found.shifts}
+    assert feature_result.least in {shift.least for shift in feature_result.shifts}

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from falaj.statistics.drift import DriftMonitor, DriftReport, FeatureDrift, MonitorStateError, Verdict
+from falaj.statistics.drift import DriftMonitor, DriftReport, DriftVerdict, FeatureDrift, MonitorStateError
 from falaj.statistics.drift.combining import cauchy, discoveries, evidence
 from falaj.statistics.drift.dependence import NOTHING
 
 
 def feature(name: str, p_value: float) -> FeatureDrift:
-    return FeatureDrift(name, Verdict.STEADY, 0.1, p_value, p_value, evidence(p_value), "location")
+    return FeatureDrift(name, DriftVerdict.STEADY, 0.1, p_value, p_value, evidence(p_value), "location")
 
 
 def report(*p_values: float) -> DriftReport:
@@ -72,14 +72,14 @@ def test_an_alarm_that_lasts_is_one_alarm_and_another_one_after_it_was_over() ->
 
 def test_a_feature_that_was_not_tested_keeps_its_evidence() -> None:
     monitor, _ = DriftMonitor().step(report(0.001, 0.5))
-    silent = replace(report(0.001, 0.5).features[0], verdict=Verdict.NOT_TESTED)
+    silent = replace(report(0.001, 0.5).features[0], verdict=DriftVerdict.NOT_TESTED)
     after, _ = monitor.step(replace(report(0.5, 0.5), features=(silent, feature("f1", 0.5))))
     assert after.evidence["f0"] == monitor.evidence["f0"]
 
 
 def test_a_window_that_says_nothing_changes_nothing() -> None:
     monitor, _ = DriftMonitor().step(report(0.01))
-    unknown = tuple(replace(each, verdict=Verdict.NOT_TESTED) for each in report(0.01).judged)
+    unknown = tuple(replace(each, verdict=DriftVerdict.NOT_TESTED) for each in report(0.01).all_features)
     silent = replace(report(0.01), features=unknown[:-1], joint=unknown[-1])
     assert monitor.step(silent) == (monitor, None)
 

@@ -13,8 +13,8 @@ from sklearn.isotonic import IsotonicRegression
 
 from falaj.statistics.performance import (
     Calibration,
+    EstimationWindow,
     PerformanceRowsError,
-    Window,
     estimate,
     fit_calibration,
     fit_isotonic,
@@ -56,11 +56,11 @@ def test_a_calibration_travels_as_json(calibration: Calibration) -> None:
 def test_without_labels_a_shift_of_inputs_is_followed(metric: str, calibration: Calibration) -> None:
     score, label = predictions(np.random.default_rng(2), 5000, low=0.7)
     true = ((score - label) ** 2).mean() if metric == "brier" else ((score >= 0.5) == label).mean()
-    found = estimate(metric, Window(score, np.full(5000, math.nan)), calibration, rng=RNG)
-    assert found.method == "calibrated-confidence"
-    assert found.interval is not None
-    assert found.interval[0] <= true <= found.interval[1]
-    assert found.interval[1] - found.interval[0] < 0.05
+    metric_estimate = estimate(metric, EstimationWindow(score, np.full(5000, math.nan)), calibration, rng=RNG)
+    assert metric_estimate.method == "calibrated-confidence"
+    assert metric_estimate.interval is not None
+    assert metric_estimate.interval[0] <= true <= metric_estimate.interval[1]
+    assert metric_estimate.interval[1] - metric_estimate.interval[0] < 0.05
 
 
 def test_days_that_differ_widen_the_interval() -> None:
@@ -69,7 +69,7 @@ def test_days_that_differ_widen_the_interval() -> None:
     score = rng.uniform(0.1, 0.4, 8000)
     label = (rng.random(8000) < np.clip(score + rng.normal(0, 0.1, 40)[day], 0, 1)).astype(float)
     plain, by_day = fit_calibration(score, label), fit_calibration(score, label, block=day)
-    window = Window(score[:200], np.full(200, math.nan))
+    window = EstimationWindow(score[:200], np.full(200, math.nan))
     widths = []
     for calibration in (plain, by_day):
         interval = estimate("brier", window, calibration, rng=rng).interval
@@ -87,8 +87,8 @@ def test_a_change_of_concept_is_seen_only_with_labels(calibration: Calibration) 
     true = ((score - label) ** 2).mean()
     some = np.where(rng.random(5000) < 0.1, label, math.nan)
 
-    blind = estimate("brier", Window(score, np.full(5000, math.nan)), calibration, rng=rng)
-    seeing = estimate("brier", Window(score, some), calibration, rng=rng)
+    blind = estimate("brier", EstimationWindow(score, np.full(5000, math.nan)), calibration, rng=rng)
+    seeing = estimate("brier", EstimationWindow(score, some), calibration, rng=rng)
 
     assert blind.interval is not None
     assert seeing.interval is not None
@@ -104,7 +104,7 @@ def test_unlabelled_rows_make_the_interval_smaller(calibration: Calibration) -> 
         score, label = predictions(rng, 3000)
         few = label.copy()
         few[200:] = math.nan
-        powered = estimate("brier", Window(score, few), calibration, rng=rng, confidence=0.9).interval
+        powered = estimate("brier", EstimationWindow(score, few), calibration, rng=rng, confidence=0.9).interval
         assert powered is not None
         loss = (score[:200] - label[:200]) ** 2
         covered += powered[0] <= 0.1692 <= powered[1]
@@ -121,7 +121,7 @@ def test_labels_of_whole_days_say_less_than_their_number(calibration: Calibratio
     label[day % 2 == 0] = math.nan
     widths = []
     for block in (None, day):
-        interval = estimate("brier", Window(score, label, block), calibration, rng=rng).interval
+        interval = estimate("brier", EstimationWindow(score, label, block), calibration, rng=rng).interval
         assert interval is not None
         widths.append(interval[1] - interval[0])
     assert widths[1] > 1.5 * widths[0]
@@ -130,15 +130,15 @@ def test_labels_of_whole_days_say_less_than_their_number(calibration: Calibratio
 def test_with_nearly_all_labels_it_is_measured(calibration: Calibration) -> None:
     score, label = predictions(np.random.default_rng(7), 400)
     label[:10] = math.nan
-    known = ~np.isnan(label)
+    labelled_mask = ~np.isnan(label)
     for block, method in ((None, "betting"), (np.arange(400) // 20, "bootstrap")):
-        found = estimate("brier", Window(score, label, block), calibration, rng=RNG)
-        assert found.method == method
-        assert found.value == pytest.approx(((score - label)[known] ** 2).mean())
+        metric_estimate = estimate("brier", EstimationWindow(score, label, block), calibration, rng=RNG)
+        assert metric_estimate.method == method
+        assert metric_estimate.value == pytest.approx(((score - label)[labelled_mask] ** 2).mean())
 
 
 @pytest.mark.parametrize(
-    ("metric", "rows", "far", "known", "reason"),
+    ("metric", "rows", "far", "has_calibration", "reason"),
     [
         ("auc", 50, False, True, "auc needs labels"),
         ("brier", 0, False, True, "no rows"),
@@ -147,19 +147,21 @@ def test_with_nearly_all_labels_it_is_measured(calibration: Calibration) -> None
     ],
 )
 def test_what_cannot_be_known_is_unknown(
-    metric: str, rows: int, far: bool, known: bool, reason: str, calibration: Calibration
+    metric: str, rows: int, far: bool, has_calibration: bool, reason: str, calibration: Calibration
 ) -> None:
-    window = Window(np.full(rows, 0.5), np.full(rows, math.nan), far_from_reference=far)
-    found = estimate(metric, window, calibration if known else None, rng=RNG)
-    assert (found.value, found.method) == (None, "unknown")
-    assert reason in found.reason
+    window = EstimationWindow(np.full(rows, 0.5), np.full(rows, math.nan), far_from_reference=far)
+    metric_estimate = estimate(metric, window, calibration if has_calibration else None, rng=RNG)
+    assert (metric_estimate.value, metric_estimate.method) == (None, "unknown")
+    assert reason in metric_estimate.reason
 
 
 def test_labels_count_also_far_from_the_reference(calibration: Calibration) -> None:
     label = np.where(np.arange(1000) < 150, 1.0, math.nan)
-    found = estimate("brier", Window(np.full(1000, 0.25), label, far_from_reference=True), calibration, rng=RNG)
-    assert found.method == "prediction-powered"
-    assert found.value == pytest.approx(0.75**2)
+    metric_estimate = estimate(
+        "brier", EstimationWindow(np.full(1000, 0.25), label, far_from_reference=True), calibration, rng=RNG
+    )
+    assert metric_estimate.method == "prediction-powered"
+    assert metric_estimate.value == pytest.approx(0.75**2)
 
 
 @pytest.mark.parametrize(
@@ -179,9 +181,9 @@ def test_a_calibration_is_not_learned_from_nonsense(score: list[float], label: l
 
 def test_windows_of_nonsense_are_refused() -> None:
     with pytest.raises(PerformanceRowsError, match="not a probability"):
-        Window(np.array([math.nan]), np.zeros(1))
+        EstimationWindow(np.array([math.nan]), np.zeros(1))
     with pytest.raises(PerformanceRowsError, match="different lengths"):
-        Window(np.zeros(1), np.zeros(2))
+        EstimationWindow(np.zeros(1), np.zeros(2))
 
 
 @example(67, 67, 24)
@@ -191,7 +193,7 @@ def test_an_estimate_is_within_its_interval(rows: int, labelled: int, seed: int)
     score, label = predictions(rng, rows)
     reference = Calibration(fit_isotonic(score, label), {}, 0, rows)
     label[labelled:] = math.nan
-    found = estimate("accuracy", Window(score, label), reference, rng=rng)
-    assert found.value is not None
-    assert found.interval is not None
-    assert 0 <= found.interval[0] <= found.value <= found.interval[1] <= 1
+    metric_estimate = estimate("accuracy", EstimationWindow(score, label), reference, rng=rng)
+    assert metric_estimate.value is not None
+    assert metric_estimate.interval is not None
+    assert 0 <= metric_estimate.interval[0] <= metric_estimate.value <= metric_estimate.interval[1] <= 1

@@ -58,8 +58,8 @@ def window_of(
     score = rng.random(rows)
     label = (rng.random(rows) < score).astype(float)
     times = np.arange(rows, dtype=float)
-    found = performance_windows(METRICS, label, score, times, edges=[0, rows], rng=rng, block_s=block_s)
-    return found[0], label, score
+    metric_windows = performance_windows(METRICS, label, score, times, edges=[0, rows], rng=rng, block_s=block_s)
+    return metric_windows[0], label, score
 
 
 @pytest.mark.parametrize("block_s", [None, 25.0])

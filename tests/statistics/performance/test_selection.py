@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from falaj.statistics.performance import Window, estimate, fit_calibration
+from falaj.statistics.performance import EstimationWindow, estimate, fit_calibration
 
 CALIBRATED = np.random.default_rng(1)
 SCORES = CALIBRATED.beta(1, 3, 4000)
@@ -19,25 +19,25 @@ def drawn(seed: int, rows: int = 4000) -> tuple[np.ndarray, np.ndarray]:
     return score, (rng.random(rows) < score**1.5).astype(float)
 
 
-def labelled(seed: int, kept: object) -> tuple[Window, float]:
+def labelled(seed: int, label_chance: object) -> tuple[EstimationWindow, float]:
     score, label = drawn(seed)
-    chance = np.broadcast_to(kept(score) if callable(kept) else kept, score.shape)
-    known = np.random.default_rng(1000 + seed).random(len(score)) < chance
-    return Window(score, np.where(known, label, np.nan)), float(((score - label) ** 2).mean())
+    chance = np.broadcast_to(label_chance(score) if callable(label_chance) else label_chance, score.shape)
+    labelled_mask = np.random.default_rng(1000 + seed).random(len(score)) < chance
+    return EstimationWindow(score, np.where(labelled_mask, label, np.nan)), float(((score - label) ** 2).mean())
 
 
 def test_labels_of_high_scores_more_often_are_weighted_and_the_interval_holds() -> None:
-    found = []
+    trials = []
     for seed in range(40):
         window, real = labelled(seed, lambda score: 0.05 + 0.9 * score)
         measured = estimate("brier", window, CALIBRATION, rng=np.random.default_rng(0))
         assert measured.method == "score-weighted" and measured.interval and measured.value is not None
-        known = window.labelled
-        plain = float(((window.score - window.label)[known] ** 2).mean())
-        found.append(
+        labelled_mask = window.labelled
+        plain = float(((window.score - window.label)[labelled_mask] ** 2).mean())
+        trials.append(
             (abs(measured.value - real), abs(plain - real), measured.interval[0] <= real <= measured.interval[1])
         )
-    weighted, plain, holds = np.mean(found, axis=0)
+    weighted, plain, holds = np.mean(trials, axis=0)
     assert weighted < plain / 3
     assert holds >= 0.9
 
@@ -65,8 +65,8 @@ def test_few_blocks_have_an_interval_by_students_t_and_one_has_none() -> None:
         block = np.repeat(np.arange(5), 200)
         score = rng.beta(2, 2, 1000)
         label = (rng.random(1000) < np.clip(score + rng.normal(0, 0.15, 5)[block], 0, 1)).astype(float)
-        known = rng.random(1000) < 0.4
-        window = Window(score, np.where(known, label, np.nan), block)
+        labelled_mask = rng.random(1000) < 0.4
+        window = EstimationWindow(score, np.where(labelled_mask, label, np.nan), block)
         measured = estimate("brier", window, CALIBRATION, rng=rng)
         many = np.clip(np.random.default_rng(9).beta(2, 2, 100_000), 0, 1)
         chance = np.clip(many + np.random.default_rng(8).normal(0, 0.15, 100_000), 0, 1)
@@ -74,5 +74,5 @@ def test_few_blocks_have_an_interval_by_students_t_and_one_has_none() -> None:
         assert measured.interval
         holds.append(measured.interval[0] <= real <= measured.interval[1])
     assert np.mean(holds) >= 0.9  # the normal quantile held in 84%
-    one = Window(score, np.where(known, label, np.nan), np.zeros(1000, dtype=np.intp))
+    one = EstimationWindow(score, np.where(labelled_mask, label, np.nan), np.zeros(1000, dtype=np.intp))
     assert estimate("brier", one, CALIBRATION, rng=rng).method == "unknown"

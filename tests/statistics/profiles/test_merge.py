@@ -28,11 +28,11 @@ row = st.tuples(number, number, number, level)
 
 def columns(rows: list[tuple[Any, ...]]) -> dict[str, Any]:
     """Object columns, so that anything may be in them."""
-    found = {}
+    column_arrays = {}
     for place, name in enumerate(SCHEMA.names):
-        found[name] = np.empty(len(rows), dtype=object)
-        found[name][:] = [each[place] for each in rows]
-    return found
+        column_arrays[name] = np.empty(len(rows), dtype=object)
+        column_arrays[name][:] = [each[place] for each in rows]
+    return column_arrays
 
 
 def profile(rows: list[tuple[Any, ...]], start: float = 0.0) -> Profile:
@@ -64,9 +64,9 @@ def test_every_row_is_counted_once_for_each_feature(rows: list[tuple[Any, ...]])
 @settings(max_examples=30, deadline=None)
 @given(st.lists(row, max_size=12))
 def test_both_forms_read_back(rows: list[tuple[Any, ...]]) -> None:
-    made = profile(rows)
-    assert Profile.from_bytes(made.to_bytes()) == made
-    assert Profile.from_json(made.to_json()) == made
+    row_profile = profile(rows)
+    assert Profile.from_bytes(row_profile.to_bytes()) == row_profile
+    assert Profile.from_json(row_profile.to_json()) == row_profile
 
 
 def test_merging_many_is_merging_one_by_one() -> None:

@@ -71,10 +71,10 @@ def test_quantiles_are_right_within_the_spread_wherever_a_block_has_moved(
         return
     cells = fitted(values)
     for share in (0.1, 0.5, 0.9):
-        found = quantile(cells, cells.count(block), share)
+        quantile_estimate = quantile(cells, cells.count(block), share)
         real = float(np.quantile(block, share, method="inverted_cdf"))
         rounding = 8 * float(np.spacing(np.abs(block).max()))
-        assert abs(found - real) <= width_at(cells, real) + width_at(cells, found) + rounding
+        assert abs(quantile_estimate - real) <= width_at(cells, real) + width_at(cells, quantile_estimate) + rounding
         assert width_at(cells, real) <= widest_at(cells, real) + rounding
 
 

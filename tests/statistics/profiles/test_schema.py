@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from falaj.statistics.profiles import (
+    Categorical,
     CategoryCells,
-    Coded,
-    Kind,
     NumberCells,
     Profile,
     ProfileError,
     ProfileFormatError,
+    ProfileKind,
     ProfileSchema,
     ReferenceProfile,
     block_profiles,
@@ -81,13 +81,13 @@ def test_a_reference_without_values_still_counts(column: Any) -> None:
 
 
 def test_categories_are_one_text_whatever_holds_them() -> None:
-    cells = ProfileSchema.from_reference({"x": np.repeat([1, 2, 3], 20)}, {"x": Kind.CATEGORY})["x"]
+    cells = ProfileSchema.from_reference({"x": np.repeat([1, 2, 3], 20)}, {"x": ProfileKind.CATEGORY})["x"]
     assert isinstance(cells, CategoryCells)
     assert cells.levels == ("1", "2", "3")
     columns = (
         np.array([1.0, 2.0, np.nan]),
         np.array([1, 2.0, None], dtype=object),
-        Coded(np.array([0, 1, -1]), (1, 2.0)),
+        Categorical(np.array([0, 1, -1]), (1, 2.0)),
     )
     assert len({cells.count(column).counts for column in columns}) == 1
     assert [list(cells.row_places(column)) for column in columns] == [[0, 1, 5]] * 3
@@ -103,9 +103,9 @@ def test_rare_levels_are_known_without_being_named() -> None:
 
 def test_many_categories_stay_in_bounds_and_are_estimated() -> None:
     schema = ProfileSchema.from_reference({"x": np.array(["a", "b"] * 50, dtype=object)})
-    made = schema.profile({"x": np.array([f"id{place}" for place in range(20_000)], dtype=object)}, 0, 1)
-    assert made.features["x"].distinct.estimate == pytest.approx(20_000, rel=0.25)
-    assert len(made.to_bytes()) < 2000
+    category_profile = schema.profile({"x": np.array([f"id{place}" for place in range(20_000)], dtype=object)}, 0, 1)
+    assert category_profile.features["x"].distinct.estimate == pytest.approx(20_000, rel=0.25)
+    assert len(category_profile.to_bytes()) < 2000
 
 
 def test_lists_in_a_column_are_counted_and_do_not_end_the_profile() -> None:
@@ -154,7 +154,7 @@ def test_what_cannot_be_profiled_is_refused() -> None:
 
 
 def test_segments_are_the_named_levels_and_add_up() -> None:
-    columns = {"x": RNG.normal(0, 1, 90), "c": Coded(np.repeat([0, 1, 2], 30), ("a", "b", "c"))}
+    columns = {"x": RNG.normal(0, 1, 90), "c": Categorical(np.repeat([0, 1, 2], 30), ("a", "b", "c"))}
     schema = ProfileSchema.from_reference(columns)
     parts = schema.profile_segments(columns, "c", 0, 1)
     assert {level: part.rows for level, part in parts.items()} == {"a": 30, "b": 30, "c": 30}
@@ -169,13 +169,13 @@ def test_what_leaves_a_location_has_no_small_count_and_no_raw_value() -> None:
         {"x": RNG.normal(0, 1, N), "c": np.array(["a", "b"], dtype=object)[RNG.integers(0, 2, N)]}
     )
     values = np.array(["a"] * 300 + ["b"] * 3 + [secret] * 20, dtype=object)
-    made = reference.schema.profile({"x": np.r_[RNG.normal(0, 1, 320), [1e6, 1e7, 1e8]], "c": values}, 0, 1)
-    assert made.features["c"].frequent == {secret: 20}
-    sent = made.for_export(10)
-    assert secret.encode() not in sent.to_bytes() and secret not in json.dumps(sent.to_json())
-    for found in sent.features.values():
-        assert all(count == 0 or count >= 10 for count in [*found.counts, *found.tails.values()])
-        assert found.distinct is None and not found.frequent
-    assert sent.features["c"].counts[:2] == (300, 0)
+    full_profile = reference.schema.profile({"x": np.r_[RNG.normal(0, 1, 320), [1e6, 1e7, 1e8]], "c": values}, 0, 1)
+    assert full_profile.features["c"].frequent == {secret: 20}
+    exported_profile = full_profile.for_export(10)
+    assert secret.encode() not in exported_profile.to_bytes() and secret not in json.dumps(exported_profile.to_json())
+    for feature_profile in exported_profile.features.values():
+        assert all(count == 0 or count >= 10 for count in [*feature_profile.counts, *feature_profile.tails.values()])
+        assert feature_profile.distinct is None and not feature_profile.frequent
+    assert exported_profile.features["c"].counts[:2] == (300, 0)
     with pytest.raises(ProfileError, match="hides nobody"):
-        made.for_export(1)
+        full_profile.for_export(1)

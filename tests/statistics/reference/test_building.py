@@ -10,7 +10,7 @@ import pytest
 
 from falaj.core.errors import UsageError
 from falaj.dataplane.agent.profiling.blocks import predicted
-from falaj.statistics.profiles import CategoryCells, Coded
+from falaj.statistics.profiles import Categorical, CategoryCells
 from falaj.statistics.reference import (
     PREDICTION,
     MonitoringSettings,
@@ -28,15 +28,17 @@ def rows(count: int = 1200, *, held_out: bool = True, **more: Any) -> ReferenceR
     rng = np.random.default_rng(count)
     score = rng.uniform(0.05, 0.95, count)
     label = (rng.random(count) < score).astype(float)
-    given = {"label": label, "score": score, "probabilities": True, "at": None, **more}
-    return ReferenceRows({"x": rng.normal(size=count), "y": rng.normal(size=count)}, held_out, **given)
+    row_options = {"label": label, "score": score, "probabilities": True, "at": None, **more}
+    return ReferenceRows({"x": rng.normal(size=count), "y": rng.normal(size=count)}, held_out, **row_options)
 
 
 def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
-    made = build_reference([rows(800, held_out=False), rows(1200)], MonitoringSettings(leave_out=("y",)), salt=b"s")
-    made.write(tmp_path / "reference")
+    new_reference = build_reference(
+        [rows(800, held_out=False), rows(1200)], MonitoringSettings(leave_out=("y",)), salt=b"s"
+    )
+    new_reference.write(tmp_path / "reference")
     read = ReleaseReference.read(tmp_path / "reference")
-    assert read.to_json() == made.to_json() and read.settings == made.settings
+    assert read.to_json() == new_reference.to_json() and read.settings == new_reference.settings
     assert read.features.schema.names == ("x",) and read.features.total.rows == 2000
     assert read.predictions is not None and read.predictions.total.rows == 1200
 
@@ -63,18 +65,24 @@ def test_blocks_are_cut_by_days_hours_or_rows() -> None:
 
 
 def test_a_time_that_is_missing_counts_with_the_earliest() -> None:
-    found = blocks_of(3, np.array([2 * DAY, np.nan, 3 * DAY]), MonitoringSettings(block="day"))
-    assert found is not None and found.tolist() == [2 * DAY, 2 * DAY, 3 * DAY]
+    block_starts = blocks_of(3, np.array([2 * DAY, np.nan, 3 * DAY]), MonitoringSettings(block="day"))
+    assert block_starts is not None and block_starts.tolist() == [2 * DAY, 2 * DAY, 3 * DAY]
 
 
 def test_numbers_have_an_absolute_loss_on_the_scale_of_their_errors() -> None:
     rng = np.random.default_rng(3)
     score = rng.normal(100, 20, 2000)
-    made = build_reference(
+    new_reference = build_reference(
         [rows(2000, score=score, label=score + rng.normal(0, 5, 2000), probabilities=False)], MonitoringSettings()
     )
-    assert made.loss is not None and made.loss.metric == "absolute" and made.calibration is None
-    assert 10 < made.loss.scale < 20 and 0.1 < made.loss.mean < 0.5 and made.loss.baseline is not None
+    assert (
+        new_reference.loss is not None and new_reference.loss.metric == "absolute" and new_reference.calibration is None
+    )
+    assert (
+        10 < new_reference.loss.scale < 20
+        and 0.1 < new_reference.loss.mean < 0.5
+        and new_reference.loss.baseline is not None
+    )
 
 
 def test_a_table_without_labels_or_scores_leaves_out_what_needs_them() -> None:
@@ -88,21 +96,29 @@ def test_a_table_without_labels_or_scores_leaves_out_what_needs_them() -> None:
 
 
 def test_few_labels_give_no_calibration_and_no_baseline_and_say_so() -> None:
-    made = build_reference([rows(6)], MonitoringSettings())
-    assert made.calibration is None and made.loss is not None and made.loss.baseline is None
-    assert len(made.notes) == 2 and "no concept monitor" in made.loss.reason
+    new_reference = build_reference([rows(6)], MonitoringSettings())
+    assert new_reference.calibration is None and new_reference.loss is not None and new_reference.loss.baseline is None
+    assert len(new_reference.notes) == 2 and "no concept monitor" in new_reference.loss.reason
 
 
 def test_losses_of_people_are_told_of_ten_at_least() -> None:
-    made = build_reference([rows(60)], MonitoringSettings(least=10))
-    assert made.loss is not None and made.loss.block_rows >= 10
+    new_reference = build_reference([rows(60)], MonitoringSettings(least=10))
+    assert new_reference.loss is not None and new_reference.loss.block_rows >= 10
 
 
 def test_categories_of_several_tables_become_one_column() -> None:
-    one, other = Coded(np.array([0, 1, -1]), ("a", "b")), Coded(np.array([0, 0]), ("b",))
-    found = joined([one, other, np.array(["c", None], dtype=object)])
-    assert isinstance(found, Coded)
-    assert [found.levels[code] if code >= 0 else None for code in found.codes] == ["a", "b", None, "b", "b", "c", None]
+    one, other = Categorical(np.array([0, 1, -1]), ("a", "b")), Categorical(np.array([0, 0]), ("b",))
+    joined_column = joined([one, other, np.array(["c", None], dtype=object)])
+    assert isinstance(joined_column, Categorical)
+    assert [joined_column.levels[code] if code >= 0 else None for code in joined_column.codes] == [
+        "a",
+        "b",
+        None,
+        "b",
+        "b",
+        "c",
+        None,
+    ]
 
 
 def test_without_features_there_is_nothing_to_look_at() -> None:
@@ -114,8 +130,13 @@ def test_without_features_there_is_nothing_to_look_at() -> None:
 
 def test_the_most_sensitive_source_decides_about_small_counts() -> None:
     assert MonitoringSettings.of({}, ["public", "internal"]).least == 0
-    found = MonitoringSettings.of({"block": "day", "sources": {"lab": ["x"]}}, ["public", "health"])
-    assert (found.least, found.window, found.sources, found.width_s) == (10, 1, {"x": "lab"}, DAY)
+    monitoring_settings = MonitoringSettings.of({"block": "day", "sources": {"lab": ["x"]}}, ["public", "health"])
+    assert (
+        monitoring_settings.least,
+        monitoring_settings.window,
+        monitoring_settings.sources,
+        monitoring_settings.width_s,
+    ) == (10, 1, {"x": "lab"}, DAY)
     assert MonitoringSettings.of({"block": 500}).width_s is None
     assert MonitoringSettings(tolerance=0.3).tolerated(0.1) == 0.3 and MonitoringSettings().tolerated(0.5) == 0.05
 
@@ -123,21 +144,31 @@ def test_the_most_sensitive_source_decides_about_small_counts() -> None:
 def decided(count: int = 1200, *, wrong: Any = "some", **more: Any) -> ReferenceRows:
     rng = np.random.default_rng(count)
     codes = rng.choice(3, count, p=[0.6, 0.3, 0.1])
-    known = (rng.random(count) < 0.2).astype(float) if isinstance(wrong, str) else wrong
-    return rows(count, score=None, label=None, decided=Coded(codes, ("high", "low", "mid")), wrong=known, **more)
+    wrong_flags = (rng.random(count) < 0.2).astype(float) if isinstance(wrong, str) else wrong
+    return rows(
+        count, score=None, label=None, decided=Categorical(codes, ("high", "low", "mid")), wrong=wrong_flags, **more
+    )
 
 
 def test_of_several_classes_their_shares_and_wrong_decisions_are_known(tmp_path: Path) -> None:
-    made = build_reference([decided(), decided(800)], MonitoringSettings())
-    assert made.notes == () and made.predictions is not None
-    assert isinstance(made.predictions.schema[PREDICTION], CategoryCells)
-    assert made.loss is not None and made.loss.metric == "error_rate" and 0.15 < made.loss.mean < 0.25
-    assert made.loss.baseline is not None and made.calibration is None and made.answer_kind is None
-    made.write(tmp_path / "reference")
-    assert ReleaseReference.read(tmp_path / "reference").to_json() == made.to_json()
+    new_reference = build_reference([decided(), decided(800)], MonitoringSettings())
+    assert new_reference.notes == () and new_reference.predictions is not None
+    assert isinstance(new_reference.predictions.schema[PREDICTION], CategoryCells)
+    assert (
+        new_reference.loss is not None
+        and new_reference.loss.metric == "error_rate"
+        and 0.15 < new_reference.loss.mean < 0.25
+    )
+    assert (
+        new_reference.loss.baseline is not None
+        and new_reference.calibration is None
+        and new_reference.answer_kind is None
+    )
+    new_reference.write(tmp_path / "reference")
+    assert ReleaseReference.read(tmp_path / "reference").to_json() == new_reference.to_json()
     block = {"label": np.array(["high", "mid", None], dtype=object), "probability": np.ones((3, 3)) / 3}
-    values = predicted(block, 3, made.predictions.schema)
-    profile = made.predictions.schema.profile({PREDICTION: values}, 0.0, 1.0)
+    values = predicted(block, 3, new_reference.predictions.schema)
+    profile = new_reference.predictions.schema.profile({PREDICTION: values}, 0.0, 1.0)
     assert values.tolist() == ["high", "mid", None] and sum(profile.features[PREDICTION].counts) == 3
 
 

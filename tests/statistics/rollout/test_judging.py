@@ -7,7 +7,7 @@ import pytest
 
 from falaj.dataplane.agent.rollouts.counting import counted
 from falaj.statistics.rollout.analysis import MetricKind
-from falaj.statistics.rollout.judging import DEFAULT_CUTS_MS, analysis_plan, cuts_of, judged, limit_of
+from falaj.statistics.rollout.judging import DEFAULT_CUTS_MS, analysis_plan, analysis_report, cuts_of, limit_of
 from tests.dataplane.rollouts.made import access, judged_record, plan
 
 PAST = list(np.linspace(1, 100, 200))
@@ -15,17 +15,17 @@ PAST = list(np.linspace(1, 100, 200))
 
 def test_cuts_are_quantiles_of_the_past_and_usual_ones_where_little_is_known() -> None:
     of = plan("shadow", metrics=["latency"])
-    known, unknown = (analysis_plan(of, past, ()).named("latency").cuts for past in (PAST, PAST[:49]))
+    past_cuts, unknown = (analysis_plan(of, past, ()).named("latency").cuts for past in (PAST, PAST[:49]))
     assert unknown == DEFAULT_CUTS_MS
-    assert known == pytest.approx(tuple(np.quantile(PAST, [0.25, 0.5, 0.75, 0.9, 0.95, 0.99])))
+    assert past_cuts == pytest.approx(tuple(np.quantile(PAST, [0.25, 0.5, 0.75, 0.9, 0.95, 0.99])))
     assert cuts_of([7.0] * 60, [0.5, 0.9]) == (7.0,), "each cut once"
     assert cuts_of([float("nan")] * 60, [0.5]) == ()
 
 
 def test_predictions_are_compared_only_where_a_past_fixes_the_bins() -> None:
-    asked = plan(metrics=["errors", "predictions"])
-    assert [metric.name for metric in analysis_plan(asked, (), PAST).metrics] == ["errors", "predictions"]
-    assert [metric.name for metric in analysis_plan(asked, (), ()).metrics] == ["errors"]
+    rollout_plan = plan(metrics=["errors", "predictions"])
+    assert [metric.name for metric in analysis_plan(rollout_plan, (), PAST).metrics] == ["errors", "predictions"]
+    assert [metric.name for metric in analysis_plan(rollout_plan, (), ()).metrics] == ["errors"]
 
 
 @pytest.mark.parametrize(("kind", "quality"), [("canary", MetricKind.QUALITY), ("shadow", MetricKind.QUALITY_PAIRED)])
@@ -34,7 +34,7 @@ def test_a_loss_is_judged_in_pairs_where_both_answered(kind: str, quality: Metri
 
 
 @pytest.mark.parametrize(
-    ("metric", "wanted"),
+    ("metric", "expected"),
     [
         ({"name": "errors"}, (1.0, 1.5)),
         ({"name": "errors", "tolerate": 2.0}, (2.0, 3.0)),
@@ -48,9 +48,9 @@ def test_a_loss_is_judged_in_pairs_where_both_answered(kind: str, quality: Metri
         ({"name": "brier", "tolerate": 0.01, "margin": 0.2}, (0.01, 0.2)),
     ],
 )
-def test_bounds_are_those_of_the_plan_and_a_tolerance_takes_the_margin_along(metric, wanted) -> None:
+def test_bounds_are_those_of_the_plan_and_a_tolerance_takes_the_margin_along(metric, expected) -> None:
     spec = analysis_plan(plan(metrics=[metric]), PAST, PAST).named(metric["name"])
-    assert (spec.tolerated, spec.margin) == pytest.approx(wanted)
+    assert (spec.tolerated, spec.margin) == pytest.approx(expected)
 
 
 def test_errors_of_numbers_are_cut_off_at_a_quantile_of_the_past() -> None:
@@ -87,16 +87,16 @@ HALVED = {"weights": {1: 9_000, 2: 1_000}, "baseline_weight": 1_000}
 @pytest.mark.parametrize(("kind", "size"), [("errors", ""), ("latency", " at least 1.1 times the baseline")])
 def test_harm_is_said_with_its_size_its_exposure_and_its_bound(kind: str, size: str) -> None:
     of, record = failing(kind)
-    found = judged(record.verdict(), of)
-    assert found.culprits == (kind,)
-    assert found.harm == f"after 400 candidate requests: {kind}{size}; false-alarm bound 0.1%"
+    judgement = analysis_report(record.verdict(), of)
+    assert judgement.culprits == (kind,)
+    assert judgement.harm == f"after 400 candidate requests: {kind}{size}; false-alarm bound 0.1%"
 
 
 def test_where_nothing_is_known_nothing_is_said() -> None:
     of = plan()
-    found = judged(judged_record(of).verdict(), of)
-    assert (found.harm, found.culprits, found.doubt, found.acceptable) == ("", (), "", False)
-    assert found.ruled_out == float("inf")
+    judgement = analysis_report(judged_record(of).verdict(), of)
+    assert (judgement.harm, judgement.culprits, judgement.doubt, judgement.acceptable) == ("", (), "", False)
+    assert judgement.ruled_out == float("inf")
 
 
 def test_a_loss_is_said_as_a_difference() -> None:
@@ -106,7 +106,7 @@ def test_a_loss_is_said_as_a_difference() -> None:
     canary, at_s = rng.random(4_000) < 0.3, np.linspace(200, 300, 4_000)
     loss = np.where(canary, 0.6, 0.2)
     analysis = record.analysis.observe_losses("brier", canary, np.full(4_000, 0.3), loss, 300.0, at_s)
-    said = judged(analysis.verdict(), of).harm
-    assert "brier about 0.4 more than stable" in said
+    harm_text = analysis_report(analysis.verdict(), of).harm
+    assert "brier about 0.4 more than stable" in harm_text
     verdict = replace(analysis.verdict(), metrics=(replace(analysis.verdict().metrics[0], limit=12.5),))
-    assert "(errors are cut off at 12.5 and counted as shares of it)" in judged(verdict, of).harm
+    assert "(errors are cut off at 12.5 and counted as shares of it)" in analysis_report(verdict, of).harm

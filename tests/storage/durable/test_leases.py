@@ -8,23 +8,31 @@ import pytest
 from sqlalchemy import select
 
 from falaj.storage import Database, OutboxRow, ProcessRow
-from falaj.storage.durable import Effect, Event, IllegalTransitionError, LeaseLostError, Outbox, ProcessTable, Step
+from falaj.storage.durable import (
+    Effect,
+    IllegalTransitionError,
+    LeaseLostError,
+    Outbox,
+    ProcessEvent,
+    ProcessTable,
+    TransitionStep,
+)
 
 
-def counting(state: str, data: Mapping[str, Any], event: Event, now: float) -> Step:
+def counting(state: str, data: Mapping[str, Any], event: ProcessEvent, now: float) -> TransitionStep:
     if event.name == "tell":
-        return Step("told", effects=(Effect("note", f"note/{data['id']}", {"n": 1}),))
+        return TransitionStep("told", effects=(Effect("note", f"note/{data['id']}", {"n": 1}),))
     if event.name == "again":
-        return Step(state, wake_at=now + 10)
+        return TransitionStep(state, wake_at=now + 10)
     raise IllegalTransitionError(event.name)
 
 
 @pytest.fixture
 def table(database: Database) -> ProcessTable:
-    found = ProcessTable(database, {"thing": counting})
+    process_table = ProcessTable(database, {"thing": counting})
     with database.transaction() as session:
-        found.start(session, "thing", "a", "new", {"id": "a"}, now=100.0)
-    return found
+        process_table.start(session, "thing", "a", "new", {"id": "a"}, now=100.0)
+    return process_table
 
 
 def test_a_claim_is_exclusive_until_it_expires(table: ProcessTable) -> None:
@@ -44,7 +52,7 @@ def test_a_holder_that_slept_through_its_lease_changes_nothing(table: ProcessTab
     table.claim("thing", "two", lease_s=10, now=120)
     assert stale is not None
     with pytest.raises(LeaseLostError), database.transaction() as session:
-        table.advance(session, stale, Event("tell"), now=121)
+        table.advance(session, stale, ProcessEvent("tell"), now=121)
     with pytest.raises(LeaseLostError):
         table.renew(stale, 10, now=121)
     with database.reading() as session:
@@ -56,7 +64,7 @@ def test_an_illegal_event_rolls_everything_back(table: ProcessTable, database: D
     lease = table.claim("thing", "one", lease_s=10, now=100)
     assert lease is not None
     with pytest.raises(IllegalTransitionError), database.transaction() as session:
-        table.advance(session, lease, Event("nonsense"), now=101)
+        table.advance(session, lease, ProcessEvent("nonsense"), now=101)
     with database.reading() as session:
         row = session.get_one(ProcessRow, "a")
         assert (row.state, row.lease_owner) == ("new", "one")
@@ -86,7 +94,7 @@ def test_of_many_claimers_one_wins(table: ProcessTable) -> None:
 def test_an_effect_is_asked_for_once_however_often(table: ProcessTable, database: Database) -> None:
     for _ in range(2):
         with database.transaction() as session:
-            table.send(session, "a", Event("tell"), now=100)
+            table.send(session, "a", ProcessEvent("tell"), now=100)
     with database.reading() as session:
         assert len(session.scalars(select(OutboxRow)).all()) == 1
 
@@ -100,7 +108,7 @@ def test_the_outbox_retries_a_failed_effect_later(table: ProcessTable, database:
             raise OSError("away")
 
     with database.transaction() as session:
-        table.send(session, "a", Event("tell"), now=100)
+        table.send(session, "a", ProcessEvent("tell"), now=100)
     outbox = Outbox(database, {"note": flaky})
     assert outbox.run_due(now=100) == 0
     assert outbox.run_due(now=101) == 0, "it waits before it tries again"
@@ -111,5 +119,5 @@ def test_the_outbox_retries_a_failed_effect_later(table: ProcessTable, database:
 
 def test_an_effect_of_another_process_is_left_for_it(table: ProcessTable, database: Database) -> None:
     with database.transaction() as session:
-        table.send(session, "a", Event("tell"), now=100)
+        table.send(session, "a", ProcessEvent("tell"), now=100)
     assert Outbox(database, {"other": lambda _: None}).run_due(now=100) == 0

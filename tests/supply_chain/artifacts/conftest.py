@@ -74,7 +74,7 @@ def content(root: Path) -> dict[str, tuple[str, bytes, bool]]:
 @pytest.fixture
 def damage(url: str) -> Callable[[str, bytes | None], None]:
     """Replace a stored object's bytes behind the store's back, or remove it (None)."""
-    from falaj.supply_chain.artifacts.opening import open_backend
+    from falaj.supply_chain.artifacts.factory import open_backend
 
     backend = open_backend(url)
 

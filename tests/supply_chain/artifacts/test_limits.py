@@ -17,12 +17,12 @@ from falaj.supply_chain.artifacts import (
     ArtifactDiskFullError,
     ArtifactStore,
     StoreUnavailableError,
+    ingest,
     open_store,
-    putting,
 )
 from falaj.supply_chain.artifacts.backend import CHUNK
-from falaj.supply_chain.artifacts.opening import open_backend
-from falaj.supply_chain.artifacts.putting import Found
+from falaj.supply_chain.artifacts.factory import open_backend
+from falaj.supply_chain.artifacts.ingest import ScanMatch
 from tests.servers import S3Server
 from tests.supply_chain.artifacts.conftest import make_tree
 
@@ -31,9 +31,9 @@ LIMIT_MB = {"folder": 60, "s3": 190}
 
 
 def run(code: str, *arguments: str) -> str:
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code), *arguments], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    process = subprocess.run([sys.executable, "-c", textwrap.dedent(code), *arguments], capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
+    return process.stdout
 
 
 @pytest.mark.faults
@@ -133,14 +133,14 @@ class TestChangingSource:
     def meddle(self, monkeypatch: pytest.MonkeyPatch) -> list[object]:
         """Calls its first element after each time a file was read."""
         actions: list[object] = []
-        read = putting._read
+        read = ingest._read
 
-        def meddling(item: Found) -> Iterator[bytes]:
+        def meddling(item: ScanMatch) -> Iterator[bytes]:
             yield from read(item)
             if actions:
                 actions[0]()  # type: ignore[operator]
 
-        monkeypatch.setattr(putting, "_read", meddling)
+        monkeypatch.setattr(ingest, "_read", meddling)
         return actions
 
     @pytest.mark.parametrize("data", [b"other", b"longer than before"])
@@ -171,7 +171,7 @@ class TestChangingSource:
             source.write_bytes(bytes(size))
             answers = iter([[bytes(size)], [b"\1" * size]])
             with monkeypatch.context() as patch, pytest.raises(ArtifactChangedError):
-                patch.setattr(putting, "_read", lambda item, answers=answers: iter(next(answers)))
+                patch.setattr(ingest, "_read", lambda item, answers=answers: iter(next(answers)))
                 open_store(url).put(source)
         assert list(open_backend(url).entries("blobs")) == []
 

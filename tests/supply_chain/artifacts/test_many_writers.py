@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from falaj.supply_chain.artifacts import ArtifactStore, open_store
-from falaj.supply_chain.artifacts.backend import Backend
-from falaj.supply_chain.artifacts.opening import open_backend
+from falaj.supply_chain.artifacts.backend import BlobBackend
+from falaj.supply_chain.artifacts.factory import open_backend
 from falaj.supply_chain.artifacts.reading import blob_key
 from tests.supply_chain.artifacts.conftest import make_tree
 from tests.supply_chain.artifacts.test_store import later
@@ -95,7 +95,7 @@ def test_a_killed_writer_leaves_nothing_to_find(local: ArtifactStore, tmp_path: 
     """Killed while it writes a blob: no blob appears, and collection removes the half."""
     code = """
 import os, sys, time
-from falaj.supply_chain.artifacts.opening import open_backend
+from falaj.supply_chain.artifacts.factory import open_backend
 def chunks():
     yield b"half"
     print(1, flush=True)
@@ -122,12 +122,12 @@ class TestRenewalAgainstRemoval:
     KEY = "blobs/ab/" + "0" * 62
 
     @pytest.fixture
-    def backend(self, url: str) -> Backend:
+    def backend(self, url: str) -> BlobBackend:
         backend = open_backend(url)
         backend.write(self.KEY, [b"old"], 3)
         return backend
 
-    def test_renewed_before(self, backend: Backend) -> None:
+    def test_renewed_before(self, backend: BlobBackend) -> None:
         time.sleep(2.1)
         cutoff = time.time()
         time.sleep(0.1)
@@ -135,11 +135,11 @@ class TestRenewalAgainstRemoval:
         assert list(backend.remove_stale("blobs", set(), cutoff)) == []
         assert backend.size(self.KEY) == 3
 
-    def test_renewed_after(self, backend: Backend) -> None:
+    def test_renewed_after(self, backend: BlobBackend) -> None:
         assert [stored.key for stored in backend.remove_stale("blobs", set(), later())] == [self.KEY]
         assert backend.renew(self.KEY) is None
 
-    def test_kept(self, backend: Backend) -> None:
+    def test_kept(self, backend: BlobBackend) -> None:
         assert list(backend.remove_stale("blobs", {self.KEY}, later())) == []
         assert backend.renew(self.KEY) == 3
 
@@ -151,25 +151,25 @@ class TestClosedShards:
     KEY = "blobs/ab/" + "0" * 62
 
     @pytest.fixture
-    def backend(self, s3_url: str) -> Backend:
+    def backend(self, s3_url: str) -> BlobBackend:
         backend = open_backend(s3_url)
         backend.write(self.KEY, [b"old"], 3)
         return backend
 
-    def test_a_writer_waits_until_the_shard_is_open(self, backend: Backend) -> None:
+    def test_a_writer_waits_until_the_shard_is_open(self, backend: BlobBackend) -> None:
         import threading
 
         from falaj.supply_chain.artifacts.s3_shards import closed
 
-        found: list[int | None] = []
-        writer = threading.Thread(target=lambda: found.append(backend.renew(self.KEY)))
+        renewals: list[int | None] = []
+        writer = threading.Thread(target=lambda: renewals.append(backend.renew(self.KEY)))
         with closed(backend._bucket, "blobs/ab"):  # type: ignore[attr-defined]
             writer.start()
             time.sleep(0.4)
-            assert found == []
+            assert renewals == []
             backend.delete(self.KEY)
         writer.join(HANGS_AFTER_S)
-        assert found == [None]
+        assert renewals == [None]
 
     def test_a_crashed_collection_holds_writers_up_for_a_while_only(self, s3_url: str) -> None:
         from falaj.supply_chain.artifacts.s3 import S3Backend
@@ -192,7 +192,7 @@ class TestClosedShards:
         assert list(backend.remove_stale("blobs", set(), later())) == []
         assert backend.size(self.KEY) == 3
 
-    def test_markers_do_not_pile_up(self, backend: Backend) -> None:
+    def test_markers_do_not_pile_up(self, backend: BlobBackend) -> None:
         backend.renew(self.KEY)
         assert len(list(backend.entries("renewed"))) == 1
         list(backend.remove_stale("blobs", {self.KEY}, later()))

@@ -115,6 +115,6 @@ with tempfile.TemporaryDirectory() as work:
     except ArtifactUnsupportedError as error:
         print(error)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert "may not be read" in done.stdout, done.stderr
-    assert f"tree/{secret}" in done.stdout
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "may not be read" in process.stdout, process.stderr
+    assert f"tree/{secret}" in process.stdout

@@ -256,13 +256,13 @@ class TestRefs:
 
 class TestCollect:
     def test_only_what_a_root_reaches_stays(self, store: ArtifactStore, tree: Path, tmp_path: Path) -> None:
-        kept = store.put(tree).digest
+        root_digest = store.put(tree).digest
         gone = store.put(make_tree(tmp_path / "t2", {"own": b"12345", "shared": b"same"})).digest
-        removed = store.collect([kept], grace_s=0, now=later())
+        removed = store.collect([root_digest], grace_s=0, now=later())
         assert (removed.blobs, removed.bytes) == (1, 5)
-        store.verify(kept)
+        store.verify(root_digest)
         assert not store.has(gone)
-        assert store.collect([kept], grace_s=0, now=later()).blobs == 0
+        assert store.collect([root_digest], grace_s=0, now=later()).blobs == 0
 
     def test_grace_spares_what_was_put_lately(self, store: ArtifactStore) -> None:
         digest = store.put_bytes(b"young").digest

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from falaj.supply_chain.attestations import (
-    Admission,
+    AdmissionDecision,
     Approval,
     Bundle,
-    Identity,
+    IdentityRecord,
     Keyring,
-    Role,
     Signer,
+    SigningRole,
     Verification,
     bundle_of,
     canonical,
@@ -31,7 +31,7 @@ from falaj.supply_chain.attestations import (
 from falaj.supply_chain.attestations.checkpoint import Checkpoint, sign_checkpoint
 from falaj.supply_chain.attestations.merkle import consistency_proof, inclusion_proof, leaf_hash, root
 
-from .releases import COMMIT, EVAL_OF_RUN, FLIGHTS, WEATHER, Made, make
+from .releases import COMMIT, EVAL_OF_RUN, FLIGHTS, WEATHER, SignedRelease, make
 
 NOW = 1_767_300_000.0
 HOUR_S = 3600.0
@@ -59,11 +59,11 @@ class Log:
         hashes = self.hashes[:size]
         return sign_checkpoint(Checkpoint(self.origin, len(hashes), root(hashes)), self.signer)
 
-    def proof(self, envelopes: Sequence[Mapping[str, Any]], *, seen: int = 0) -> dict[str, Any]:
-        """What comes with a bundle; with `seen`, also how the log continues the one of that size."""
+    def proof(self, envelopes: Sequence[Mapping[str, Any]], *, earlier_size: int = 0) -> dict[str, Any]:
+        """What comes with a bundle; with `earlier_size`, also how the log continues the one of that size."""
         at = {json.loads(leaf)["envelope"]: index for index, leaf in enumerate(self.leaves)}
         hashes = self.hashes
-        found = {
+        inclusion_proofs = {
             digest: {
                 "index": at[digest],
                 "leaf": self.leaves[at[digest]],
@@ -72,8 +72,12 @@ class Log:
             for envelope in envelopes
             if (digest := envelope_digest(envelope)) in at
         }
-        log = {"checkpoint": self.checkpoint(), "inclusion": found}
-        return log | {"consistency": [item.hex() for item in consistency_proof(seen, hashes)]} if seen else log
+        log = {"checkpoint": self.checkpoint(), "inclusion": inclusion_proofs}
+        return (
+            log | {"consistency": [item.hex() for item in consistency_proof(earlier_size, hashes)]}
+            if earlier_size
+            else log
+        )
 
 
 @dataclass(frozen=True)
@@ -84,10 +88,10 @@ class Person:
     signer: Signer
 
     @property
-    def identity(self) -> Identity:
+    def identity(self) -> IdentityRecord:
         pem, key_id = self.signer.public_pem, self.signer.key_id
         email = f"{self.name}@example.org"
-        return Identity(f"user:{self.name}", email, key_id, pem, NOW - 90 * 24 * HOUR_S, NOW + 90 * 24 * HOUR_S)
+        return IdentityRecord(f"user:{self.name}", email, key_id, pem, NOW - 90 * 24 * HOUR_S, NOW + 90 * 24 * HOUR_S)
 
 
 @dataclass
@@ -96,7 +100,7 @@ class World:
 
     folder: Path
     keys: Keyring
-    made: Made
+    release: SignedRelease
     log: Log
 
     def person(self, name: str) -> Person:
@@ -104,15 +108,15 @@ class World:
 
     @property
     def evidence(self) -> list[dict[str, Any]]:
-        return [json.loads(data) for data in read_bundle(self.made.folder).evidence.values()]
+        return [json.loads(data) for data in read_bundle(self.release.folder).evidence.values()]
 
     def approval(self, name: str, **changes: Any) -> Approval:
-        given = Approval(
-            change="c-1", kind="normal", release="flight-delay@1", digest=self.made.digest, commit=COMMIT,
+        new_approval = Approval(
+            change="c-1", kind="normal", release="flight-delay@1", digest=self.release.digest, commit=COMMIT,
             snapshots=(FLIGHTS, WEATHER), gates_digest=gates_digest(EVAL_OF_RUN.as_dict()), environment="prod", rank=3,
             requester="user:badr", approver=f"user:{name}", approved_at=NOW - HOUR_S, expires_at=NOW + HOUR_S,
         )  # fmt: skip
-        return replace(given, **changes)
+        return replace(new_approval, **changes)
 
     def approved(self, name: str, *, signer: Signer | None = None, **changes: Any) -> dict[str, Any]:
         """An approval, signed by that person's key."""
@@ -120,17 +124,18 @@ class World:
 
     def identified(self, name: str, *, signer: Signer | None = None, **changes: Any) -> dict[str, Any]:
         """An identity, signed by the identity authority."""
-        said = replace(self.person(name).identity, **changes)
-        return sign_statement(said.statement(), signer or self.keys.signer(Role.IDENTITY))
+        person_identity = replace(self.person(name).identity, **changes)
+        return sign_statement(person_identity.statement(), signer or self.keys.signer(SigningRole.IDENTITY))
 
-    def admission(self, approvals: Sequence[Mapping[str, Any]], **changes: Any) -> Admission:
-        given = Admission(
-            change="c-1", kind="normal", model="flight-delay", release=1, digest=self.made.digest, environment="prod",
+    def admission(self, approvals: Sequence[Mapping[str, Any]], **changes: Any) -> AdmissionDecision:
+        new_decision = AdmissionDecision(
+            change="c-1", kind="normal", model="flight-delay", release=1, digest=self.release.digest,
+            environment="prod",
             rank=3, location="dubai", jurisdiction="AE", quorum=2,
             approvals=tuple(envelope_digest(item) for item in approvals),
             not_before=NOW - 60.0, expires_at=NOW + 24 * HOUR_S,
         )  # fmt: skip
-        return replace(given, **changes)
+        return replace(new_decision, **changes)
 
     def decided(
         self,
@@ -145,8 +150,8 @@ class World:
             identities = [self.identified("carla"), self.identified("dalal")]
         if approvals is None:
             approvals = [self.approved("carla"), self.approved("dalal")]
-        said = self.admission(approvals, **changes).statement()
-        admission = sign_statement(said, signer or self.keys.signer(Role.ADMISSION))
+        decision_statement = self.admission(approvals, **changes).statement()
+        admission = sign_statement(decision_statement, signer or self.keys.signer(SigningRole.ADMISSION))
         return [*map(dict, identities), *map(dict, approvals), admission]
 
     def bundle(self, decided: Sequence[Mapping[str, Any]] | None = None, *, logged: bool = True) -> Bundle:
@@ -154,13 +159,13 @@ class World:
         envelopes = [*self.evidence, *map(dict, self.decided() if decided is None else decided)]
         if logged:
             self.log.add(*envelopes)
-        return bundle_of(read_bundle(self.made.folder).release, envelopes, self.log.proof(envelopes))
+        return bundle_of(read_bundle(self.release.folder).release, envelopes, self.log.proof(envelopes))
 
     def verify(self, bundle: Bundle | Path | None = None, **changes: Any) -> Verification:
         """Verify as the location `dubai` does, which never saw the log before."""
         keys = self.keys.trusted()
         options: dict[str, Any] = {
-            "model_dir": self.made.folder / "model", "log_key": log_key_of(keys), "last_seen_checkpoint": None,
+            "model_dir": self.release.folder / "model", "log_key": log_key_of(keys), "last_seen_checkpoint": None,
             "environment": "prod", "location": "dubai", "jurisdiction": "AE", "now": NOW,
         }  # fmt: skip
         return verify_admission(self.bundle() if bundle is None else bundle, keys, **(options | changes))
@@ -171,8 +176,8 @@ class World:
 
 def make_world(folder: Path, **release: Any) -> World:
     keys = open_keyring(folder / "keys")
-    made = make(folder / "release", keys, **release)
-    return World(folder, keys, made, Log(keys.signer(Role.LOG)))
+    signed_release = make(folder / "release", keys, **release)
+    return World(folder, keys, signed_release, Log(keys.signer(SigningRole.LOG)))
 
 
 WorldMaker = Callable[..., World]

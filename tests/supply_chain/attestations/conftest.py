@@ -4,7 +4,7 @@ import pytest
 
 from falaj.supply_chain.attestations import Signer, load_or_create_key
 
-from .releases import Made, make
+from .releases import SignedRelease, make
 
 
 @pytest.fixture
@@ -13,5 +13,5 @@ def signer(tmp_path: Path) -> Signer:
 
 
 @pytest.fixture
-def made(tmp_path: Path, signer: Signer) -> Made:
+def signed_release(tmp_path: Path, signer: Signer) -> SignedRelease:
     return make(tmp_path / "release", signer)

@@ -17,6 +17,7 @@ from falaj.supply_chain.attestations import (
     SCAN,
     TESTS,
     TRAIN,
+    BundledRelease,
     CheckRecord,
     Dataset,
     Eval,
@@ -24,7 +25,6 @@ from falaj.supply_chain.attestations import (
     Keyring,
     MlBom,
     Provenance,
-    Release,
     Scan,
     Signer,
     Snapshot,
@@ -112,7 +112,7 @@ def mlbom(digest: str, *snapshots: Snapshot, run: str = RUN) -> MlBom:
 
 
 @dataclass(frozen=True)
-class Made:
+class SignedRelease:
     """A bundle on disk with the key that signed it."""
 
     folder: Path
@@ -127,8 +127,8 @@ class Made:
     ) -> None:
         """Replace one piece of evidence by another that is signed properly."""
         types = {"provenance": PROVENANCE, "train": TRAIN, "eval": EVAL, "tests": TESTS, "scan": SCAN, "mlbom": MLBOM}
-        made = statement(types.get(kind, DATASET), [("model", digest or self.digest)], predicate)
-        self.evidence(kind).write_text(json.dumps(sign_statement(made, signer or self.signer)))
+        new_statement = statement(types.get(kind, DATASET), [("model", digest or self.digest)], predicate)
+        self.evidence(kind).write_text(json.dumps(sign_statement(new_statement, signer or self.signer)))
 
 
 def make(
@@ -141,7 +141,7 @@ def make(
     health: bool = False,
     flights: Mapping[str, Any] = MappingProxyType({}),
     trained: Mapping[str, Any] = MappingProxyType({}),
-) -> Made:
+) -> SignedRelease:
     """Write an honest release, signed by one key or by each role's own.
 
     With `health` its flights are health data; `flights` and `trained` change what is said of them and of the training.
@@ -163,13 +163,15 @@ def make(
     if health:
         flights = {"classification": "health", "origin": "AE", **flights}
     described[0] = (FLIGHTS, replace(dataset(FLIGHTS), **flights))
-    statements = [statement(DATASET, [(s.name, s.digest)], said.as_dict()) for s, said in described]
+    statements = [
+        statement(DATASET, [(s.name, s.digest)], dataset_predicate.as_dict()) for s, dataset_predicate in described
+    ]
     statements += [statement(kind, [("model", digest)], predicate) for kind, predicate in about_model]
     envelopes = [sign_statement(item, _signer(keys, item.predicate_type)) for item in statements]
-    release = Release("flight-delay", 1, digest, run, COMMIT)
+    release = BundledRelease("flight-delay", 1, digest, run, COMMIT)
     signer = _signer(keys, TRAIN)
     write_bundle(folder, bundle_of(release, envelopes), public_keys=[signer.public_pem])
-    return Made(folder, signer, digest)
+    return SignedRelease(folder, signer, digest)
 
 
 def _signer(keys: Signer | Keyring, predicate_type: str) -> Signer:

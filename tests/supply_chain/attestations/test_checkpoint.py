@@ -16,26 +16,26 @@ from falaj.supply_chain.attestations.checkpoint import (
     verify_checkpoint,
 )
 
-SAID = Checkpoint("falaj/home", 42, b"\x07" * 32)
+CHECKPOINT = Checkpoint("falaj/home", 42, b"\x07" * 32)
 
 # The verifier key in the documentation of golang.org/x/mod/sumdb/note, which names its own hash.
 NOTE_KEY = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
 
 
 def test_what_is_signed_is_read(signer: Signer) -> None:
-    text = sign_checkpoint(SAID, signer)
-    assert text.startswith("falaj/home\n42\n" + base64.b64encode(SAID.root).decode() + "\n\n\u2014 falaj/home ")
-    assert verify_checkpoint(text, signer.public_pem) == SAID == parse_checkpoint(text)
+    text = sign_checkpoint(CHECKPOINT, signer)
+    assert text.startswith("falaj/home\n42\n" + base64.b64encode(CHECKPOINT.root).decode() + "\n\n\u2014 falaj/home ")
+    assert verify_checkpoint(text, signer.public_pem) == CHECKPOINT == parse_checkpoint(text)
 
 
 def test_a_witness_may_sign_too(signer: Signer) -> None:
-    text = sign_checkpoint(SAID, signer) + "\u2014 witness.example AAAAAAAA\n"
-    assert verify_checkpoint(text, signer.public_pem) == SAID
+    text = sign_checkpoint(CHECKPOINT, signer) + "\u2014 witness.example AAAAAAAA\n"
+    assert verify_checkpoint(text, signer.public_pem) == CHECKPOINT
 
 
 def test_extension_lines_are_signed(signer: Signer) -> None:
-    said = Checkpoint("falaj/home", 42, b"\x07" * 32, ("one", "two"))
-    text = sign_checkpoint(said, signer)
+    log_checkpoint = Checkpoint("falaj/home", 42, b"\x07" * 32, ("one", "two"))
+    text = sign_checkpoint(log_checkpoint, signer)
     assert verify_checkpoint(text, signer.public_pem).extensions == ("one", "two")
     with pytest.raises(EvidenceError):
         verify_checkpoint(text.replace("two", "tow"), signer.public_pem)
@@ -84,7 +84,7 @@ def _stray(signature: str) -> str:
 
 @pytest.mark.parametrize("edit", EDITS)
 def test_an_edited_checkpoint_is_refused(signer: Signer, edit: str) -> None:
-    edited = edits(sign_checkpoint(SAID, signer))[edit]
+    edited = edits(sign_checkpoint(CHECKPOINT, signer))[edit]
     with pytest.raises(EvidenceError) as caught:
         verify_checkpoint(edited, signer.public_pem)
     assert caught.value.code == "evidence.checkpoint"

@@ -110,8 +110,10 @@ def test_no_two_contents_share_an_encoding(kind_a: str, body_a: bytes, kind_b: s
 
 
 def test_what_is_signed_is_what_is_read(signer: Signer) -> None:
-    said = statement("https://example.org/x/v1", [("model", "sha256:" + "a" * 64)], {"value": 0.5, "name": "é"})
-    assert verify_envelope(sign_statement(said, signer), trust(signer.public_pem)) == said
+    sample_statement = statement(
+        "https://example.org/x/v1", [("model", "sha256:" + "a" * 64)], {"value": 0.5, "name": "é"}
+    )
+    assert verify_envelope(sign_statement(sample_statement, signer), trust(signer.public_pem)) == sample_statement
 
 
 @given(st.data())
@@ -155,10 +157,10 @@ def test_what_is_no_envelope_is_called_malformed(broken: object) -> None:
 
 
 def test_a_key_id_decides_nothing(signer: Signer) -> None:
-    said = statement("https://example.org/x/v1", [("model", "sha256:" + "a" * 64)], {})
+    sample_statement = statement("https://example.org/x/v1", [("model", "sha256:" + "a" * 64)], {})
     named_after_a = replace(signer, key_id=key_id_of(pem("A")))
     with pytest.raises(EvidenceError) as caught:
-        verify_envelope(sign_statement(said, named_after_a), trust(pem("A")) | trust(signer.public_pem))
+        verify_envelope(sign_statement(sample_statement, named_after_a), trust(pem("A")) | trust(signer.public_pem))
     assert caught.value.code == "evidence.signature"
 
 
@@ -176,13 +178,13 @@ def test_a_payload_that_is_no_statement(signer: Signer) -> None:
 
 
 def test_a_statement_that_was_signed_as_something_else_is_refused(signer: Signer) -> None:
-    said = statement("https://example.org/x/v1", [("model", "sha256:" + "a" * 64)], {})
+    sample_statement = statement("https://example.org/x/v1", [("model", "sha256:" + "a" * 64)], {})
     for kind, code in ((PAYLOAD_TYPE, ""), ("application/vnd.example.other+json", "evidence.malformed")):
-        body = canonical(said.as_dict())
+        body = canonical(sample_statement.as_dict())
         sig = base64.b64encode(signer.sign(pae(kind, body))).decode()
         signed = {"payloadType": kind, "payload": base64.b64encode(body).decode(), "signatures": [{"sig": sig}]}
         if not code:
-            assert verify_envelope(signed, trust(signer.public_pem)) == said
+            assert verify_envelope(signed, trust(signer.public_pem)) == sample_statement
             continue
         with pytest.raises(EvidenceError) as caught:
             verify_envelope(signed, trust(signer.public_pem))

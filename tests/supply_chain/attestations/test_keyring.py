@@ -14,7 +14,7 @@ from falaj.supply_chain.attestations import (
     IDENTITY,
     SCAN,
     EvidenceError,
-    Role,
+    SigningRole,
     load_or_create_key,
     log_key_of,
     open_keyring,
@@ -26,7 +26,7 @@ from falaj.supply_chain.attestations.keyring import CHECKPOINT, SIGNS
 def test_each_role_has_its_own_key_and_signs_its_own_types(tmp_path: Path) -> None:
     keyring = open_keyring(tmp_path / "keys")
     trusted = keyring.trusted()
-    assert len({keyring.signer(role).key_id for role in Role}) == len(Role) == len(trusted)
+    assert len({keyring.signer(role).key_id for role in SigningRole}) == len(SigningRole) == len(trusted)
     for role, types in SIGNS.items():
         assert trusted[keyring.signer(role).key_id].types == types
         assert {keyring.signer_for(kind).key_id for kind in types} == {keyring.signer(role).key_id}
@@ -44,9 +44,9 @@ def test_what_the_file_says_stands(tmp_path: Path) -> None:
     """Trust that was taken away is not given back by the next start."""
     keyring = open_keyring(tmp_path)
     value = json.loads((tmp_path / "trusted.json").read_text())
-    kept = [entry for entry in value["keys"] if entry["role"] != "scanner"]
-    (tmp_path / "trusted.json").write_text(json.dumps({"keys": kept}))
-    assert keyring.signer(Role.SCANNER).key_id not in open_keyring(tmp_path).trusted()
+    key_entries = [entry for entry in value["keys"] if entry["role"] != "scanner"]
+    (tmp_path / "trusted.json").write_text(json.dumps({"keys": key_entries}))
+    assert keyring.signer(SigningRole.SCANNER).key_id not in open_keyring(tmp_path).trusted()
 
 
 def test_the_key_of_an_earlier_version_stays_believed_about_what_it_signed(tmp_path: Path) -> None:
@@ -58,8 +58,8 @@ def test_the_key_of_an_earlier_version_stays_believed_about_what_it_signed(tmp_p
 
 def test_the_key_of_the_log(tmp_path: Path) -> None:
     keyring = open_keyring(tmp_path)
-    assert log_key_of(keyring.trusted()) == keyring.signer(Role.LOG).public_pem
-    assert log_key_of(trust(keyring.signer(Role.SCANNER).public_pem)) is None
+    assert log_key_of(keyring.trusted()) == keyring.signer(SigningRole.LOG).public_pem
+    assert log_key_of(trust(keyring.signer(SigningRole.SCANNER).public_pem)) is None
 
 
 def test_without_the_file_nobody_is_believed(tmp_path: Path) -> None:

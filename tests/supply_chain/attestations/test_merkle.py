@@ -55,27 +55,27 @@ def test_the_published_proofs() -> None:
 
 @given(st.integers(1, 70), st.data())
 def test_every_leaf_is_included_and_nothing_else(size: int, data: st.DataObject) -> None:
-    found, index = hashes(size), data.draw(st.integers(0, size - 1))
-    proof = inclusion_proof(index, found)
-    assert verify_inclusion(found[index], index, size, proof, root(found))
-    assert not verify_inclusion(leaf_hash(b"other"), index, size, proof, root(found))
-    assert not verify_inclusion(found[index], index, size, [*proof, b"\0" * 32], root(found))
+    leaf_hashes, index = hashes(size), data.draw(st.integers(0, size - 1))
+    proof = inclusion_proof(index, leaf_hashes)
+    assert verify_inclusion(leaf_hashes[index], index, size, proof, root(leaf_hashes))
+    assert not verify_inclusion(leaf_hash(b"other"), index, size, proof, root(leaf_hashes))
+    assert not verify_inclusion(leaf_hashes[index], index, size, [*proof, b"\0" * 32], root(leaf_hashes))
     for wrong in {index - 1, index + 1, index + size, -1} - {index}:
-        assert not verify_inclusion(found[index], wrong, size, proof, root(found))
+        assert not verify_inclusion(leaf_hashes[index], wrong, size, proof, root(leaf_hashes))
     if proof:
-        assert not verify_inclusion(found[index], index, size, proof[:-1], root(found))
-        assert not verify_inclusion(found[index], index, size, [b"\0" * 32, *proof[1:]], root(found))
+        assert not verify_inclusion(leaf_hashes[index], index, size, proof[:-1], root(leaf_hashes))
+        assert not verify_inclusion(leaf_hashes[index], index, size, [b"\0" * 32, *proof[1:]], root(leaf_hashes))
 
 
 @given(st.integers(1, 70), st.data())
 def test_a_longer_tree_continues_a_shorter_one_and_no_other(second: int, data: st.DataObject) -> None:
     first = data.draw(st.integers(1, second))
-    found = hashes(second)
-    proof, old, new = consistency_proof(first, found), root(found[:first]), root(found)
+    leaf_hashes = hashes(second)
+    proof, old, new = consistency_proof(first, leaf_hashes), root(leaf_hashes[:first]), root(leaf_hashes)
     assert verify_consistency(first, second, old, new, proof)
-    other = root([leaf_hash(b"other"), *found[1:first]])
+    other = root([leaf_hash(b"other"), *leaf_hashes[1:first]])
     assert not verify_consistency(first, second, other, new, proof)
-    assert not verify_consistency(first, second, old, root([*found, found[0]]), proof)
+    assert not verify_consistency(first, second, old, root([*leaf_hashes, leaf_hashes[0]]), proof)
     assert not verify_consistency(first, second, old, new, [*proof, b"\0" * 32])
     if proof:
         assert not verify_consistency(first, second, old, new, proof[:-1])
@@ -84,20 +84,20 @@ def test_a_longer_tree_continues_a_shorter_one_and_no_other(second: int, data: s
 
 @pytest.mark.parametrize(("first", "second"), [(0, 4), (5, 4), (-1, 4)])
 def test_sizes_that_prove_nothing(first: int, second: int) -> None:
-    found = hashes(4)
-    assert not verify_consistency(first, second, root(found), root(found), [])
+    leaf_hashes = hashes(4)
+    assert not verify_consistency(first, second, root(leaf_hashes), root(leaf_hashes), [])
 
 
 def test_another_implementation_agrees() -> None:
     tree = InmemoryTree(algorithm="sha256")
     for number in range(37):
         tree.append_entry(b"%d" % number)
-    found = hashes(37)
+    leaf_hashes = hashes(37)
     for size in (1, 2, 3, 7, 8, 13, 36, 37):
-        assert tree.get_root(size) == root(found[:size])
+        assert tree.get_root(size) == root(leaf_hashes[:size])
     for index in (0, 5, 31, 36):
-        peer_inclusion(found[index], root(found), tree.prove_inclusion(index + 1, 37))
-    peer_consistency(tree.get_root(5), root(found), tree.prove_consistency(5, 37))
+        peer_inclusion(leaf_hashes[index], root(leaf_hashes), tree.prove_inclusion(index + 1, 37))
+    peer_consistency(tree.get_root(5), root(leaf_hashes), tree.prove_consistency(5, 37))
 
 
 @given(st.lists(st.binary(max_size=3), max_size=70), st.sets(st.integers(0, 80)))

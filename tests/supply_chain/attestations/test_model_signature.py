@@ -11,16 +11,16 @@ from falaj.supply_chain.artifacts import open_store
 from falaj.supply_chain.attestations import EvidenceError, load_or_create_key
 from falaj.supply_chain.attestations.model_signature import KEY_FILE, sign_model
 
-from .releases import Made
+from .releases import SignedRelease
 
 
 @pytest.fixture
-def signed(made: Made, tmp_path: Path) -> Path:
+def signed(signed_release: SignedRelease, tmp_path: Path) -> Path:
     """The model of a release, with its signature beside it."""
     for name in ("b.txt", "b-c/d.txt", "b/c.txt", "مرحبا.txt"):
-        (made.folder / "model" / name).parent.mkdir(exist_ok=True)
-        (made.folder / "model" / name).write_text(name)
-    manifest = open_store(str(tmp_path / "store")).put(made.folder / "model").digest
+        (signed_release.folder / "model" / name).parent.mkdir(exist_ok=True)
+        (signed_release.folder / "model" / name).write_text(name)
+    manifest = open_store(str(tmp_path / "store")).put(signed_release.folder / "model").digest
     files = open_store(str(tmp_path / "store")).manifest(manifest).files
     signature = sign_model("flight-delay", {f.path: str(f.blob) for f in files}, tmp_path / "keys" / KEY_FILE)
     (tmp_path / "model.sig").write_text(json.dumps(signature))

@@ -38,19 +38,19 @@ from .releases import (
     SCAN_OF_RUN,
     TESTS_OF_RUN,
     TRAIN_OF_RUN,
-    Made,
+    SignedRelease,
     check,
     dataset,
     make,
 )
 
 
-def verify(made: Made) -> Verification:
-    return verify_release(made.folder, trust(made.signer.public_pem))
+def verify(signed_release: SignedRelease) -> Verification:
+    return verify_release(signed_release.folder, trust(signed_release.signer.public_pem))
 
 
-def codes(made: Made) -> list[tuple[str, str]]:
-    return [(problem.code, problem.where) for problem in verify(made).problems]
+def codes(signed_release: SignedRelease) -> list[tuple[str, str]]:
+    return [(problem.code, problem.where) for problem in verify(signed_release).problems]
 
 
 def edit(path: Path, **changes: object) -> None:
@@ -68,48 +68,53 @@ def signed_payload(payload: bytes, signer: Signer) -> str:
     return json.dumps(body)
 
 
-def test_an_honest_release_is_believed(made: Made) -> None:
-    found = verify(made)
-    assert found.ok, found.problems
-    assert found.checked == len(FILES)
-    assert found.require() is found
+def test_an_honest_release_is_believed(signed_release: SignedRelease) -> None:
+    verification_result = verify(signed_release)
+    assert verification_result.ok, verification_result.problems
+    assert verification_result.checked == len(FILES)
+    assert verification_result.require() is verification_result
 
 
-def test_the_digest_is_the_one_that_the_store_gives(made: Made, tmp_path: Path) -> None:
-    stored = open_store(str(tmp_path / "store")).put(made.folder / "model")
-    assert stored.digest == made.digest
+def test_the_digest_is_the_one_that_the_store_gives(signed_release: SignedRelease, tmp_path: Path) -> None:
+    stored = open_store(str(tmp_path / "store")).put(signed_release.folder / "model")
+    assert stored.digest == signed_release.digest
 
 
-def test_a_bundle_that_never_was_on_disk_needs_only_the_model(made: Made, tmp_path: Path) -> None:
-    bundle = read_bundle(made.folder)
-    sent = bundle_of(bundle.release, [json.loads(data) for data in bundle.evidence.values()])
-    assert verify_release(sent, trust(made.signer.public_pem), made.folder / "model").ok
-    assert [p.code for p in verify_release(sent, trust(made.signer.public_pem)).problems] == ["evidence.bundle"]
+def test_a_bundle_that_never_was_on_disk_needs_only_the_model(signed_release: SignedRelease, tmp_path: Path) -> None:
+    bundle = read_bundle(signed_release.folder)
+    memory_bundle = bundle_of(bundle.release, [json.loads(data) for data in bundle.evidence.values()])
+    assert verify_release(memory_bundle, trust(signed_release.signer.public_pem), signed_release.folder / "model").ok
+    assert [p.code for p in verify_release(memory_bundle, trust(signed_release.signer.public_pem)).problems] == [
+        "evidence.bundle"
+    ]
 
 
 @pytest.mark.parametrize("kind", FILES)
-def test_a_tampered_payload(made: Made, kind: str) -> None:
-    envelope = json.loads(made.evidence(kind).read_text())
+def test_a_tampered_payload(signed_release: SignedRelease, kind: str) -> None:
+    envelope = json.loads(signed_release.evidence(kind).read_text())
     payload = base64.b64decode(envelope["payload"])
-    edit(made.evidence(kind), payload=base64.b64encode(payload.replace(b"sha256", b"SHA256", 1)).decode())
-    assert ("evidence.signature", f"evidence/{FILES[kind]}") in codes(made)
+    edit(signed_release.evidence(kind), payload=base64.b64encode(payload.replace(b"sha256", b"SHA256", 1)).decode())
+    assert ("evidence.signature", f"evidence/{FILES[kind]}") in codes(signed_release)
 
 
 @pytest.mark.parametrize("kind", FILES)
-def test_missing_evidence(made: Made, kind: str) -> None:
-    made.evidence(kind).unlink()
-    assert codes(made), f"nobody missed {kind}"
+def test_missing_evidence(signed_release: SignedRelease, kind: str) -> None:
+    signed_release.evidence(kind).unlink()
+    assert codes(signed_release), f"nobody missed {kind}"
 
 
-def test_missing_evidence_is_named(made: Made) -> None:
-    made.evidence("eval").unlink()
-    made.evidence("scan").unlink()
-    assert [p.message for p in verify(made).problems] == ["there is no eval evidence", "there is no scan evidence"]
+def test_missing_evidence_is_named(signed_release: SignedRelease) -> None:
+    signed_release.evidence("eval").unlink()
+    signed_release.evidence("scan").unlink()
+    assert [p.message for p in verify(signed_release).problems] == [
+        "there is no eval evidence",
+        "there is no scan evidence",
+    ]
 
 
 @pytest.mark.parametrize("damage", ["changed", "planted", "removed", "hidden", "empty-folder", "executable"])
-def test_a_changed_model(made: Made, damage: str) -> None:
-    model = made.folder / "model"
+def test_a_changed_model(signed_release: SignedRelease, damage: str) -> None:
+    model = signed_release.folder / "model"
     match damage:
         case "changed":
             (model / "data" / "weights.bin").write_bytes(b"Weights")
@@ -124,112 +129,124 @@ def test_a_changed_model(made: Made, damage: str) -> None:
             (model / "code").mkdir()
         case "executable":
             (model / "MLmodel").chmod(0o755)
-    assert codes(made) == [("evidence.model-changed", "model")]
+    assert codes(signed_release) == [("evidence.model-changed", "model")]
 
 
-def test_a_link_in_the_model_is_refused_even_when_the_bytes_are_right(made: Made, tmp_path: Path) -> None:
-    weights = made.folder / "model" / "data" / "weights.bin"
+def test_a_link_in_the_model_is_refused_even_when_the_bytes_are_right(
+    signed_release: SignedRelease, tmp_path: Path
+) -> None:
+    weights = signed_release.folder / "model" / "data" / "weights.bin"
     weights.rename(tmp_path / "elsewhere.bin")
     weights.symlink_to(tmp_path / "elsewhere.bin")
-    assert codes(made) == [("evidence.bundle", str(weights))]
+    assert codes(signed_release) == [("evidence.bundle", str(weights))]
 
 
-def test_a_linked_folder_and_a_pipe_are_refused(made: Made, tmp_path: Path) -> None:
-    data = made.folder / "model" / "data"
+def test_a_linked_folder_and_a_pipe_are_refused(signed_release: SignedRelease, tmp_path: Path) -> None:
+    data = signed_release.folder / "model" / "data"
     data.rename(tmp_path / "data")
     data.symlink_to(tmp_path / "data")
-    assert [code for code, _ in codes(made)] == ["evidence.bundle"]
+    assert [code for code, _ in codes(signed_release)] == ["evidence.bundle"]
     data.unlink()
     os.mkfifo(data)
-    assert [code for code, _ in codes(made)] == ["evidence.bundle"]
+    assert [code for code, _ in codes(signed_release)] == ["evidence.bundle"]
 
 
-def test_no_model_at_all(made: Made, tmp_path: Path) -> None:
-    found = verify_release(made.folder, trust(made.signer.public_pem), tmp_path / "nowhere")
-    assert [p.code for p in found.problems] == ["evidence.bundle"]
+def test_no_model_at_all(signed_release: SignedRelease, tmp_path: Path) -> None:
+    verification_result = verify_release(
+        signed_release.folder, trust(signed_release.signer.public_pem), tmp_path / "nowhere"
+    )
+    assert [p.code for p in verification_result.problems] == ["evidence.bundle"]
 
 
-def test_the_evidence_of_another_model(made: Made, tmp_path: Path, signer: Signer) -> None:
+def test_the_evidence_of_another_model(signed_release: SignedRelease, tmp_path: Path, signer: Signer) -> None:
     other = make(tmp_path / "other", signer, weights=b"better weights")
-    made.evidence("eval").write_bytes(other.evidence("eval").read_bytes())
-    assert codes(made) == [("evidence.lineage", "evidence/05.json")]
-    assert "about another model" in verify(made).problems[0].message
+    signed_release.evidence("eval").write_bytes(other.evidence("eval").read_bytes())
+    assert codes(signed_release) == [("evidence.lineage", "evidence/05.json")]
+    assert "about another model" in verify(signed_release).problems[0].message
 
 
-def test_the_evidence_of_another_run_of_the_same_model(made: Made, tmp_path: Path, signer: Signer) -> None:
+def test_the_evidence_of_another_run_of_the_same_model(
+    signed_release: SignedRelease, tmp_path: Path, signer: Signer
+) -> None:
     other = make(tmp_path / "other", signer, run="another-run")
-    made.evidence("eval").write_bytes(other.evidence("eval").read_bytes())
-    assert other.digest == made.digest
-    assert codes(made) == [("evidence.lineage", "evidence/05.json")]
+    signed_release.evidence("eval").write_bytes(other.evidence("eval").read_bytes())
+    assert other.digest == signed_release.digest
+    assert codes(signed_release) == [("evidence.lineage", "evidence/05.json")]
 
 
-def test_a_swapped_envelope_leaves_a_gap(made: Made) -> None:
-    made.evidence("eval").write_bytes(made.evidence("tests").read_bytes())
-    assert codes(made) == [("evidence.missing", "evidence")]
+def test_a_swapped_envelope_leaves_a_gap(signed_release: SignedRelease) -> None:
+    signed_release.evidence("eval").write_bytes(signed_release.evidence("tests").read_bytes())
+    assert codes(signed_release) == [("evidence.missing", "evidence")]
 
 
-def test_an_untrusted_key(made: Made, tmp_path: Path) -> None:
+def test_an_untrusted_key(signed_release: SignedRelease, tmp_path: Path) -> None:
     stranger = load_or_create_key(tmp_path / "stranger.pem")
-    made.sign_again("eval", EVAL_OF_RUN.as_dict(), signer=stranger)
-    (made.folder / "keys" / "stranger.pub").write_text(stranger.public_pem)
-    assert codes(made) == [("evidence.untrusted-key", "evidence/05.json"), ("evidence.missing", "evidence")]
+    signed_release.sign_again("eval", EVAL_OF_RUN.as_dict(), signer=stranger)
+    (signed_release.folder / "keys" / "stranger.pub").write_text(stranger.public_pem)
+    assert codes(signed_release) == [("evidence.untrusted-key", "evidence/05.json"), ("evidence.missing", "evidence")]
 
 
-def test_a_stranger_under_a_trusted_name(made: Made, tmp_path: Path) -> None:
+def test_a_stranger_under_a_trusted_name(signed_release: SignedRelease, tmp_path: Path) -> None:
     stranger = load_or_create_key(tmp_path / "stranger.pem")
-    disguised = replace(stranger, key_id=made.signer.key_id)
-    made.sign_again("eval", EVAL_OF_RUN.as_dict(), signer=disguised)
-    assert ("evidence.signature", "evidence/05.json") in codes(made)
+    disguised = replace(stranger, key_id=signed_release.signer.key_id)
+    signed_release.sign_again("eval", EVAL_OF_RUN.as_dict(), signer=disguised)
+    assert ("evidence.signature", "evidence/05.json") in codes(signed_release)
 
 
-def test_a_key_speaks_only_of_its_types(made: Made, tmp_path: Path) -> None:
+def test_a_key_speaks_only_of_its_types(signed_release: SignedRelease, tmp_path: Path) -> None:
     scanner = load_or_create_key(tmp_path / "scanner.pem")
-    made.sign_again("eval", EVAL_OF_RUN.as_dict(), signer=scanner)
-    keys = trust(made.signer.public_pem) | trust(scanner.public_pem, ["https://falaj.dev/evidence/scan/v1"])
-    found = verify_release(made.folder, keys)
-    assert [p.code for p in found.problems] == ["evidence.wrong-signer", "evidence.missing"]
+    signed_release.sign_again("eval", EVAL_OF_RUN.as_dict(), signer=scanner)
+    keys = trust(signed_release.signer.public_pem) | trust(scanner.public_pem, ["https://falaj.dev/evidence/scan/v1"])
+    verification_result = verify_release(signed_release.folder, keys)
+    assert [p.code for p in verification_result.problems] == ["evidence.wrong-signer", "evidence.missing"]
     keys |= trust(scanner.public_pem, [EVAL])
-    assert verify_release(made.folder, keys).ok
+    assert verify_release(signed_release.folder, keys).ok
 
 
-def test_a_payload_that_is_not_canonical(made: Made, signer: Signer) -> None:
-    envelope = json.loads(made.evidence("eval").read_text())
+def test_a_payload_that_is_not_canonical(signed_release: SignedRelease, signer: Signer) -> None:
+    envelope = json.loads(signed_release.evidence("eval").read_text())
     payload = base64.b64decode(envelope["payload"])
-    made.evidence("eval").write_text(signed_payload(json.dumps(json.loads(payload)).encode(), signer))
-    assert ("evidence.not-canonical", "evidence/05.json") in codes(made)
+    signed_release.evidence("eval").write_text(signed_payload(json.dumps(json.loads(payload)).encode(), signer))
+    assert ("evidence.not-canonical", "evidence/05.json") in codes(signed_release)
 
 
-def test_duplicate_keys_in_the_payload_and_in_the_envelope(made: Made, signer: Signer) -> None:
-    made.evidence("eval").write_text(signed_payload(b'{"_type":"a","_type":"b"}', signer))
-    scan = made.evidence("scan")
+def test_duplicate_keys_in_the_payload_and_in_the_envelope(signed_release: SignedRelease, signer: Signer) -> None:
+    signed_release.evidence("eval").write_text(signed_payload(b'{"_type":"a","_type":"b"}', signer))
+    scan = signed_release.evidence("scan")
     scan.write_text(scan.read_text().rstrip()[:-1] + ',"payload":""}')
-    found = verify(made).problems
-    assert [p.where for p in found if "duplicate key" in p.message] == ["evidence/05.json", "evidence/07.json"]
+    bundle_problems = verify(signed_release).problems
+    assert [p.where for p in bundle_problems if "duplicate key" in p.message] == [
+        "evidence/05.json",
+        "evidence/07.json",
+    ]
 
 
-def test_deep_json(made: Made, signer: Signer) -> None:
-    made.evidence("eval").write_text(signed_payload(b"[" * 500_000, signer))
-    made.evidence("scan").write_bytes(b'{"a":' * 500_000)
-    found = verify(made).problems
-    assert [p.where for p in found if "nested deeper" in p.message] == ["evidence/05.json", "evidence/07.json"]
+def test_deep_json(signed_release: SignedRelease, signer: Signer) -> None:
+    signed_release.evidence("eval").write_text(signed_payload(b"[" * 500_000, signer))
+    signed_release.evidence("scan").write_bytes(b'{"a":' * 500_000)
+    bundle_problems = verify(signed_release).problems
+    assert [p.where for p in bundle_problems if "nested deeper" in p.message] == [
+        "evidence/05.json",
+        "evidence/07.json",
+    ]
 
 
-def test_an_unknown_predicate(made: Made, signer: Signer) -> None:
-    strange = statement("https://falaj.dev/evidence/horoscope/v1", [("model", made.digest)], {})
-    (made.folder / "evidence" / "99.json").write_text(json.dumps(sign_statement(strange, signer)))
-    assert codes(made) == [("evidence.unknown-predicate", "evidence/99.json")]
+def test_an_unknown_predicate(signed_release: SignedRelease, signer: Signer) -> None:
+    strange = statement("https://falaj.dev/evidence/horoscope/v1", [("model", signed_release.digest)], {})
+    (signed_release.folder / "evidence" / "99.json").write_text(json.dumps(sign_statement(strange, signer)))
+    assert codes(signed_release) == [("evidence.unknown-predicate", "evidence/99.json")]
 
 
 @pytest.mark.parametrize("predicate", [{}, {"run": 1}, EVAL_OF_RUN.as_dict() | {"gates": [{"text": "auc"}]}])
-def test_a_malformed_predicate(made: Made, predicate: dict[str, object]) -> None:
-    made.sign_again("eval", predicate)
-    assert ("evidence.malformed", "evidence/05.json") in codes(made)
+def test_a_malformed_predicate(signed_release: SignedRelease, predicate: dict[str, object]) -> None:
+    signed_release.sign_again("eval", predicate)
+    assert ("evidence.malformed", "evidence/05.json") in codes(signed_release)
 
 
 @pytest.mark.parametrize("predicate", [{}, PROVENANCE_OF_RUN.as_dict() | {"runDetails": {}}])
-def test_a_malformed_provenance(made: Made, predicate: dict[str, object]) -> None:
-    made.sign_again("provenance", predicate)
-    assert ("evidence.malformed", "evidence/03.json") in codes(made)
+def test_a_malformed_provenance(signed_release: SignedRelease, predicate: dict[str, object]) -> None:
+    signed_release.sign_again("provenance", predicate)
+    assert ("evidence.malformed", "evidence/03.json") in codes(signed_release)
 
 
 @pytest.mark.parametrize(
@@ -243,85 +260,91 @@ def test_a_malformed_provenance(made: Made, predicate: dict[str, object]) -> Non
         ("scan", replace(SCAN_OF_RUN, commit="0" * 40).as_dict()),
     ],
 )
-def test_evidence_of_another_run_commit_or_model(made: Made, kind: str, predicate: dict[str, object]) -> None:
-    made.sign_again(kind, predicate)
-    assert codes(made) == [("evidence.lineage", f"evidence/{FILES[kind]}")]
+def test_evidence_of_another_run_commit_or_model(
+    signed_release: SignedRelease, kind: str, predicate: dict[str, object]
+) -> None:
+    signed_release.sign_again(kind, predicate)
+    assert codes(signed_release) == [("evidence.lineage", f"evidence/{FILES[kind]}")]
 
 
-def test_training_on_a_snapshot_that_nobody_described(made: Made) -> None:
+def test_training_on_a_snapshot_that_nobody_described(signed_release: SignedRelease) -> None:
     hidden = Snapshot("passengers", "sha256:" + "9" * 64)
-    made.sign_again("train", replace(TRAIN_OF_RUN, snapshots=(*TRAIN_OF_RUN.snapshots, hidden)).as_dict())
-    messages = [p.message for p in verify(made).problems]
+    signed_release.sign_again("train", replace(TRAIN_OF_RUN, snapshots=(*TRAIN_OF_RUN.snapshots, hidden)).as_dict())
+    messages = [p.message for p in verify(signed_release).problems]
     assert len(messages) == 3
     assert all("passengers" in message for message in messages)
 
 
-def test_a_dataset_that_is_described_with_another_digest(made: Made, signer: Signer) -> None:
+def test_a_dataset_that_is_described_with_another_digest(signed_release: SignedRelease, signer: Signer) -> None:
     swapped = statement(DATASET, [("flights", "sha256:" + "8" * 64)], dataset(TRAIN_OF_RUN.snapshots[0]).as_dict())
-    made.evidence("dataset-flights").write_text(json.dumps(sign_statement(swapped, signer)))
-    assert [code for code, _ in codes(made)] == ["evidence.lineage", "evidence.lineage"]
+    signed_release.evidence("dataset-flights").write_text(json.dumps(sign_statement(swapped, signer)))
+    assert [code for code, _ in codes(signed_release)] == ["evidence.lineage", "evidence.lineage"]
 
 
-def test_a_failed_gate_a_failed_check_and_checks_of_nothing(made: Made) -> None:
+def test_a_failed_gate_a_failed_check_and_checks_of_nothing(signed_release: SignedRelease) -> None:
     failed = GateRecord("auc >= 0.68", False, 0.5, 0.68, 10, reason="0.50 is below 0.68")
-    made.sign_again("eval", replace(EVAL_OF_RUN, gates=(failed,)).as_dict())
-    made.sign_again("tests", replace(TESTS_OF_RUN, checks=(replace(check("tests"), passed=False),)).as_dict())
-    made.sign_again("scan", replace(SCAN_OF_RUN, checks=(replace(check("secrets"), checked=0),)).as_dict())
+    signed_release.sign_again("eval", replace(EVAL_OF_RUN, gates=(failed,)).as_dict())
+    signed_release.sign_again("tests", replace(TESTS_OF_RUN, checks=(replace(check("tests"), passed=False),)).as_dict())
+    signed_release.sign_again("scan", replace(SCAN_OF_RUN, checks=(replace(check("secrets"), checked=0),)).as_dict())
     expected = ["evidence.gate-failed", "evidence.check-failed", "evidence.nothing-checked"]
-    assert [code for code, _ in codes(made)] == expected
+    assert [code for code, _ in codes(signed_release)] == expected
 
 
-def test_no_gates_and_no_checks_prove_nothing(made: Made) -> None:
-    made.sign_again("eval", replace(EVAL_OF_RUN, gates=()).as_dict())
-    made.sign_again("scan", replace(SCAN_OF_RUN, checks=()).as_dict())
-    assert [code for code, _ in codes(made)] == ["evidence.nothing-checked"] * 2
+def test_no_gates_and_no_checks_prove_nothing(signed_release: SignedRelease) -> None:
+    signed_release.sign_again("eval", replace(EVAL_OF_RUN, gates=()).as_dict())
+    signed_release.sign_again("scan", replace(SCAN_OF_RUN, checks=()).as_dict())
+    assert [code for code, _ in codes(signed_release)] == ["evidence.nothing-checked"] * 2
 
 
-def test_a_release_that_claims_another_model_run_or_digest(made: Made) -> None:
-    edit(made.folder / "release.json", digest="sha256:" + "0" * 64, run="other", model="fraud")
-    found = codes(made)
-    assert ("evidence.model-changed", "model") in found
-    assert {where for code, where in found if code == "evidence.lineage"} >= {
+def test_a_release_that_claims_another_model_run_or_digest(signed_release: SignedRelease) -> None:
+    edit(signed_release.folder / "release.json", digest="sha256:" + "0" * 64, run="other", model="fraud")
+    problem_codes = codes(signed_release)
+    assert ("evidence.model-changed", "model") in problem_codes
+    assert {where for code, where in problem_codes if code == "evidence.lineage"} >= {
         f"evidence/0{n}.json" for n in range(3, 8)
     }
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"model": 1}', "{" * 100, "\x00", '{"a":NaN}'])
-def test_a_broken_release_file_is_a_problem_not_a_crash(made: Made, text: str) -> None:
-    (made.folder / "release.json").write_text(text)
-    assert len(verify(made).problems) == 1
+def test_a_broken_release_file_is_a_problem_not_a_crash(signed_release: SignedRelease, text: str) -> None:
+    (signed_release.folder / "release.json").write_text(text)
+    assert len(verify(signed_release).problems) == 1
 
 
-def test_links_pipes_and_huge_files_as_evidence(made: Made, tmp_path: Path) -> None:
-    eval_file = made.evidence("eval")
+def test_links_pipes_and_huge_files_as_evidence(signed_release: SignedRelease, tmp_path: Path) -> None:
+    eval_file = signed_release.evidence("eval")
     eval_file.rename(tmp_path / "eval.json")
     eval_file.symlink_to(tmp_path / "eval.json")
-    made.evidence("scan").unlink()
-    os.mkfifo(made.evidence("scan"))
-    made.evidence("tests").write_bytes(b" " * (4 * 1024 * 1024 + 1))
-    found = codes(made)
-    assert [code for code, _ in found] == ["evidence.bundle"] * 3 + ["evidence.missing"] * 3
-    assert [where for _, where in found[:3]] == [str(made.evidence(kind)) for kind in ("eval", "tests", "scan")]
+    signed_release.evidence("scan").unlink()
+    os.mkfifo(signed_release.evidence("scan"))
+    signed_release.evidence("tests").write_bytes(b" " * (4 * 1024 * 1024 + 1))
+    problem_codes = codes(signed_release)
+    assert [code for code, _ in problem_codes] == ["evidence.bundle"] * 3 + ["evidence.missing"] * 3
+    assert [where for _, where in problem_codes[:3]] == [
+        str(signed_release.evidence(kind)) for kind in ("eval", "tests", "scan")
+    ]
 
 
-def test_everything_wrong_is_listed_at_once(made: Made) -> None:
-    edit(made.evidence("tests"), payload="e30=")
-    made.evidence("scan").unlink()
-    (made.folder / "model" / "planted").write_text("")
-    wrong = {code for code, _ in codes(made)}
+def test_everything_wrong_is_listed_at_once(signed_release: SignedRelease) -> None:
+    edit(signed_release.evidence("tests"), payload="e30=")
+    signed_release.evidence("scan").unlink()
+    (signed_release.folder / "model" / "planted").write_text("")
+    wrong = {code for code, _ in codes(signed_release)}
     assert wrong == {"evidence.signature", "evidence.missing", "evidence.model-changed"}
     with pytest.raises(EvidenceError, match=r"planted|digest") as caught:
-        verify(made).require()
+        verify(signed_release).require()
     assert caught.value.code == "evidence.signature"
 
 
-def test_verification_reads_nothing_but_the_bundle(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_verification_reads_nothing_but_the_bundle(
+    signed_release: SignedRelease, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_: object) -> None:
         raise AssertionError("the verifier looked at the clock or the network")
 
     monkeypatch.setattr("socket.socket.__init__", refuse)
     monkeypatch.setattr("time.time", refuse)
-    assert verify(made).ok
+    assert verify(signed_release).ok
 
 
 def test_the_tree_digest_depends_on_names_and_contents(tmp_path: Path) -> None:

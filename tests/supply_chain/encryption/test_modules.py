@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from falaj.supply_chain.encryption import KeyChest, RootKey, RootKeyError, Scope, open_root
+from falaj.supply_chain.encryption import KeyEncryptionKey, KeyScope, Keystore, RootKeyError, open_root
 from falaj.supply_chain.encryption.file_root import FileRoot
 from falaj.supply_chain.encryption.pkcs11_root import TokenRoot
 from tests.servers import free_ports
@@ -23,8 +23,8 @@ PIN = "271828"
 @pytest.fixture(scope="session")
 def token(tmp_path_factory: pytest.TempPathFactory) -> TokenRoot:
     """An initialised token of SoftHSM that holds the key `root`."""
-    found = [*TOOLS.glob("usr/lib/*/softhsm/libsofthsm2.so"), *Path("/usr/lib").glob("**/libsofthsm2.so")]
-    if not found:
+    module_paths = [*TOOLS.glob("usr/lib/*/softhsm/libsofthsm2.so"), *Path("/usr/lib").glob("**/libsofthsm2.so")]
+    if not module_paths:
         pytest.skip("there is no SoftHSM; `make .tools/softhsm` fetches it")
     folder = tmp_path_factory.mktemp("softhsm")
     (folder / "tokens").mkdir()
@@ -32,11 +32,11 @@ def token(tmp_path_factory: pytest.TempPathFactory) -> TokenRoot:
     (folder / "pin").write_text(f"{PIN}\n")
     os.environ["SOFTHSM2_CONF"] = str(folder / "softhsm2.conf")  # read once by the module, when it is loaded
     program = shutil.which("softhsm2-util") or str(TOOLS / "usr" / "bin" / "softhsm2-util")
-    command = [program, "--module", str(found[0]), "--init-token", "--free", "--label", "falaj", "--pin", PIN]
+    command = [program, "--module", str(module_paths[0]), "--init-token", "--free", "--label", "falaj", "--pin", PIN]
     subprocess.run([*command, "--so-pin", "314159"], check=True, capture_output=True)
-    made = TokenRoot(str(found[0]), "falaj", "root", folder / "pin")
-    made.create()
-    return made
+    token_root = TokenRoot(str(module_paths[0]), "falaj", "root", folder / "pin")
+    token_root.create()
+    return token_root
 
 
 @pytest.fixture(scope="session")
@@ -58,18 +58,18 @@ def kms() -> Iterator[str]:
 
 
 @pytest.fixture(params=["token", "kms"])
-def root(request: pytest.FixtureRequest, tmp_path: Path) -> RootKey:
-    found = request.getfixturevalue(request.param)
-    return found if isinstance(found, TokenRoot) else open_root(found, tmp_path, {})
+def root(request: pytest.FixtureRequest, tmp_path: Path) -> KeyEncryptionKey:
+    fixture_value = request.getfixturevalue(request.param)
+    return fixture_value if isinstance(fixture_value, TokenRoot) else open_root(fixture_value, tmp_path, {})
 
 
-def test_it_wraps_and_unwraps(root: RootKey) -> None:
+def test_it_wraps_and_unwraps(root: KeyEncryptionKey) -> None:
     wrapped = root.wrap(b"k" * 32, "what for")
     assert b"k" * 32 not in wrapped and root.unwrap(wrapped, "what for") == b"k" * 32
     assert root.wrap(b"k" * 32, "what for") != wrapped
 
 
-def test_it_unwraps_in_no_other_context_and_nothing_changed(root: RootKey) -> None:
+def test_it_unwraps_in_no_other_context_and_nothing_changed(root: KeyEncryptionKey) -> None:
     wrapped = root.wrap(b"k" * 32, "tenant a")
     for changed, context in ((wrapped, "tenant b"), (wrapped[:-1] + bytes([wrapped[-1] ^ 1]), "tenant a")):
         with pytest.raises(RootKeyError) as raised:
@@ -77,19 +77,19 @@ def test_it_unwraps_in_no_other_context_and_nothing_changed(root: RootKey) -> No
         assert raised.value.code == "encryption.root-key"
 
 
-def test_it_carries_an_installation(root: RootKey, tmp_path: Path) -> None:
+def test_it_carries_an_installation(root: KeyEncryptionKey, tmp_path: Path) -> None:
     path = tmp_path / "data-keys.json"
-    key = KeyChest(path, root).current(Scope())
-    assert KeyChest(path, root).find(key.id) == key
-    assert KeyChest(path, root).entries()[0].root == root.name
+    key = Keystore(path, root).current(KeyScope())
+    assert Keystore(path, root).find(key.id) == key
+    assert Keystore(path, root).entries()[0].root == root.name
 
 
-def test_an_installation_moves_into_it_from_a_file(root: RootKey, tmp_path: Path) -> None:
+def test_an_installation_moves_into_it_from_a_file(root: KeyEncryptionKey, tmp_path: Path) -> None:
     path = tmp_path / "data-keys.json"
-    before = KeyChest(path, FileRoot(tmp_path / "root.key"))
-    key = before.current(Scope())
+    before = Keystore(path, FileRoot(tmp_path / "root.key"))
+    key = before.current(KeyScope())
     before.change(lambda keys: before.rewrapped(keys, root))
-    assert KeyChest(path, root).find(key.id) == key
+    assert Keystore(path, root).find(key.id) == key
 
 
 def test_what_is_wrong_with_a_token_is_said(token: TokenRoot, tmp_path: Path) -> None:

@@ -38,16 +38,16 @@ def test_derivation_is_hkdf(secret: bytes, salt: bytes, purpose: bytes) -> None:
 def test_what_goes_in_comes_out_whatever_the_pieces(data: bytes, put: int, take: int, frame: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stream, "FRAME", frame)
-        made = sealed(data, piece=put)
-        assert len(made) == sealed_size(len(data)) and plain_size(len(made)) == len(data)
-        assert opened(made, piece=take) == data
+        ciphertext = sealed(data, piece=put)
+        assert len(ciphertext) == sealed_size(len(data)) and plain_size(len(ciphertext)) == len(data)
+        assert opened(ciphertext, piece=take) == data
 
 
 @pytest.mark.parametrize("size", [0, 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, (3 << 20) + 5])
 def test_real_frames(size: int) -> None:
     data = os.urandom(size)
-    made = sealed(data, piece=700_001)
-    assert opened(made, piece=1 << 20) == data and len(made) == sealed_size(size)
+    ciphertext = sealed(data, piece=700_001)
+    assert opened(ciphertext, piece=1 << 20) == data and len(ciphertext) == sealed_size(size)
 
 
 @given(st.integers(0, 1 << 45))

@@ -4,26 +4,26 @@ from pathlib import Path
 
 from falaj.storage import Database
 from falaj.storage.audit_tables import AuditDetailRow
-from falaj.supply_chain.attestations import Role, open_keyring
+from falaj.supply_chain.attestations import SigningRole, open_keyring
 from falaj.trust import audit
 
 NOW = 1_800_000_000.0
 ENTRIES = [
-    audit.Entry("account.locked", "user:ana", "account/ben", {"why": "left"}),
-    audit.Entry("account.locked", "user:root", "account/ana", {"why": "ill"}),
-    audit.Entry("change.asked", "user:ben", "change/1", {"reason": "better"}),
-    audit.Entry("run.queued", "service:home", "run/1", {"trigger": "push"}),
+    audit.AuditEntry("account.locked", "user:ana", "account/ben", {"why": "left"}),
+    audit.AuditEntry("account.locked", "user:root", "account/ana", {"why": "ill"}),
+    audit.AuditEntry("change.asked", "user:ben", "change/1", {"reason": "better"}),
+    audit.AuditEntry("run.queued", "service:home", "run/1", {"trigger": "push"}),
 ]
 
 
 def shown(database: Database) -> list[tuple[str, str, object]]:
     with database.reading() as session:
-        found = audit.entries(session, audit.Wanted())
-    return [(each.actor, each.subject, each.details) for each in reversed(found)]
+        audit_entries = audit.entries(session, audit.EntryFilter())
+    return [(each.actor, each.subject, each.details) for each in reversed(audit_entries)]
 
 
 def test_erased_details_leave_every_proof_as_it_was(database: Database, tmp_path: Path) -> None:
-    signer = open_keyring(tmp_path / "keys").signer(Role.LOG)
+    signer = open_keyring(tmp_path / "keys").signer(SigningRole.LOG)
     with database.transaction() as session:
         audit.append(session, ENTRIES, NOW)
         before = audit.checkpoint(session, signer, NOW), audit.root_at(session, 3)
@@ -56,4 +56,4 @@ def test_a_forgotten_person_comes_back_as_somebody_else(database: Database) -> N
     (first, _, _), (second, _, _) = shown(database)
     assert first.startswith("person:") and second == "user:ana"
     with database.reading() as session:
-        assert [each.index for each in audit.entries(session, audit.Wanted(actor="user:ana"))] == [1]
+        assert [each.index for each in audit.entries(session, audit.EntryFilter(actor="user:ana"))] == [1]

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from falaj.core.errors import FalajError
 from falaj.storage import Database, EventRow
 from falaj.storage.audit_tables import AuditDetailRow, AuditLeafRow
-from falaj.supply_chain.attestations import Role, envelope_digest, open_keyring
+from falaj.supply_chain.attestations import SigningRole, envelope_digest, open_keyring
 from falaj.supply_chain.attestations.checkpoint import parse_checkpoint, verify_checkpoint
 from falaj.supply_chain.attestations.logproof import check_log, not_in_log
 from falaj.supply_chain.attestations.merkle import leaf_hash, root
@@ -27,14 +27,16 @@ def envelope(number: int) -> dict[str, Any]:
 def fill(database: Database, count: int, start: int = 0) -> None:
     for number in range(start, start + count):
         with database.transaction() as session:
-            audit.append(session, audit.Entry("thing.done", "user:ana", f"thing/{number}", {"n": number}), NOW + number)
+            audit.append(
+                session, audit.AuditEntry("thing.done", "user:ana", f"thing/{number}", {"n": number}), NOW + number
+            )
 
 
 def test_entries_stand_in_order_and_the_checkpoint_is_of_all_of_them(database: Database, tmp_path: Path) -> None:
-    signer = open_keyring(tmp_path / "keys").signer(Role.LOG)
+    signer = open_keyring(tmp_path / "keys").signer(SigningRole.LOG)
     fill(database, 5)
     with database.transaction() as session:
-        indices = audit.append(session, [audit.Entry("a.b", "service:home", "x", {}) for _ in range(4)], NOW)
+        indices = audit.append(session, [audit.AuditEntry("a.b", "service:home", "x", {}) for _ in range(4)], NOW)
         signed = audit.checkpoint(session, signer, NOW)
     assert indices == [5, 6, 7, 8]
     with database.reading() as session:
@@ -42,12 +44,15 @@ def test_entries_stand_in_order_and_the_checkpoint_is_of_all_of_them(database: D
         rows = session.query(AuditLeafRow).order_by(AuditLeafRow.index).all()
         assert audit.newest_checkpoint(session) == signed
     assert len(leaves) == 9
-    found = verify_checkpoint(signed, signer.public_pem)
-    assert (found.size, found.root) == (9, root([leaf_hash(row.text.encode()) for row in rows]))
+    verified_checkpoint = verify_checkpoint(signed, signer.public_pem)
+    assert (verified_checkpoint.size, verified_checkpoint.root) == (
+        9,
+        root([leaf_hash(row.text.encode()) for row in rows]),
+    )
 
 
 def test_a_log_that_did_not_grow_keeps_its_checkpoint(database: Database, tmp_path: Path) -> None:
-    signer = open_keyring(tmp_path / "keys").signer(Role.LOG)
+    signer = open_keyring(tmp_path / "keys").signer(SigningRole.LOG)
     with database.transaction() as session:
         first = audit.checkpoint(session, signer, NOW)
         assert audit.checkpoint(session, signer, NOW + 9) == first
@@ -56,7 +61,7 @@ def test_a_log_that_did_not_grow_keeps_its_checkpoint(database: Database, tmp_pa
 
 
 def test_a_verifier_believes_the_proofs_at_every_size(database: Database, tmp_path: Path) -> None:
-    signer = open_keyring(tmp_path / "keys").signer(Role.LOG)
+    signer = open_keyring(tmp_path / "keys").signer(SigningRole.LOG)
     last = None
     for round_ in range(7):
         with database.transaction() as session:
@@ -76,7 +81,7 @@ def test_a_verifier_believes_the_proofs_at_every_size(database: Database, tmp_pa
 
 
 def test_a_proof_for_an_older_checkpoint_leaves_out_what_came_later(database: Database, tmp_path: Path) -> None:
-    signer = open_keyring(tmp_path / "keys").signer(Role.LOG)
+    signer = open_keyring(tmp_path / "keys").signer(SigningRole.LOG)
     with database.transaction() as session:
         audit.append_evidence(session, [envelope(0)], "x", "service:home", NOW)
         older = audit.checkpoint(session, signer, NOW)
@@ -88,8 +93,8 @@ def test_a_proof_for_an_older_checkpoint_leaves_out_what_came_later(database: Da
 
 def test_people_stand_in_it_under_pseudonyms_and_can_be_forgotten(database: Database) -> None:
     with database.transaction() as session:
-        audit.append(session, audit.Entry("account.locked", "user:ana", "account/ben", {"why": "left"}), NOW)
-        audit.append(session, audit.Entry("run.started", "service:home", "run/1"), NOW)
+        audit.append(session, audit.AuditEntry("account.locked", "user:ana", "account/ben", {"why": "left"}), NOW)
+        audit.append(session, audit.AuditEntry("run.started", "service:home", "run/1"), NOW)
     with database.reading() as session:
         first, second = session.query(AuditLeafRow).order_by(AuditLeafRow.index).all()
         people = audit.names_of(session, [first.actor, first.subject])
@@ -110,7 +115,7 @@ def test_people_stand_in_it_under_pseudonyms_and_can_be_forgotten(database: Data
 def test_details_can_be_checked_while_they_are_there(database: Database) -> None:
     details = {"text": 'a "quoted"\nline \u202e', "deep": [[[1]]], "n": None}
     with database.transaction() as session:
-        audit.append(session, audit.Entry("thing.done", "service:home", "x\ny", details), NOW)
+        audit.append(session, audit.AuditEntry("thing.done", "service:home", "x\ny", details), NOW)
     with database.reading() as session:
         leaf, row = session.get_one(AuditLeafRow, 0), session.get_one(AuditDetailRow, 0)
         assert json.loads(leaf.text)["details"] == hidden(row.salt, row.details)
@@ -123,7 +128,7 @@ def test_what_is_recorded_is_not_done_when_the_log_cannot_be_written(database: D
         session.execute(text("DROP TABLE audit_nodes"))
     with pytest.raises(Exception, match="audit_nodes"), database.transaction() as session:
         session.add(EventRow(at=NOW, subject="x", kind="y", data={}))
-        audit.append(session, [audit.Entry("a", "b", "c"), audit.Entry("a", "b", "d")], NOW)
+        audit.append(session, [audit.AuditEntry("a", "b", "c"), audit.AuditEntry("a", "b", "d")], NOW)
     with database.reading() as session:
         assert session.query(EventRow).count() == 0
         assert audit.size_of(session) == 0
@@ -142,7 +147,7 @@ def test_threads_that_append_at_once_leave_no_gap_and_no_fork(database: Database
 
 def test_a_transaction_that_is_undone_leaves_nothing_in_the_log(database: Database) -> None:
     with pytest.raises(FalajError), database.transaction() as session:
-        audit.append(session, audit.Entry("a.b", "user:eve", "x"), NOW)
+        audit.append(session, audit.AuditEntry("a.b", "user:eve", "x"), NOW)
         raise FalajError("no")
     with database.reading() as session:
         assert audit.size_of(session) == 0

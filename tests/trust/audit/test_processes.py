@@ -58,14 +58,14 @@ def whole(database: Database, acknowledged: int) -> bool:
     with database.reading() as session:
         rows = session.execute(select(AuditLeafRow.index, AuditLeafRow.text, AuditLeafRow.subject)).all()
         events = set(session.scalars(select(EventRow.subject)))
-        size, found = audit.size_of(session), audit.root_at(session, audit.size_of(session))
+        size, log_root = audit.size_of(session), audit.root_at(session, audit.size_of(session))
         details = session.scalar(select(func.count()).select_from(AuditDetailRow))
     rows = sorted(rows)
-    said = [row.subject for row in rows]
+    logged_subjects = [row.subject for row in rows]
     return (
         [row.index for row in rows] == list(range(size))
-        and found == root([leaf_hash(row.text.encode()) for row in rows])
+        and log_root == root([leaf_hash(row.text.encode()) for row in rows])
         and details == size
-        and set(said) == events >= {f"victim/{number}" for number in range(acknowledged + 1)}
-        and all(said.count(each) == 1 + int(each.partition("/")[2]) % 3 for each in events)
+        and set(logged_subjects) == events >= {f"victim/{number}" for number in range(acknowledged + 1)}
+        and all(logged_subjects.count(each) == 1 + int(each.partition("/")[2]) % 3 for each in events)
     )

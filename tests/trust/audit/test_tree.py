@@ -53,9 +53,9 @@ def test_proofs_are_those_of_the_specification_at_every_size(
 @given(st.integers(1, 10**9), st.data())
 def test_a_proof_needs_few_nodes_of_a_large_tree(size: int, data: st.DataObject) -> None:
     index = data.draw(st.integers(0, size - 1))
-    asked = tree.needed(lambda lookup: tree.inclusion(index, size, lookup))
-    assert len(asked) <= 2 * size.bit_length()
-    assert all((position + 1) << level <= size for level, position in asked)
+    node_positions = tree.needed(lambda lookup: tree.inclusion(index, size, lookup))
+    assert len(node_positions) <= 2 * size.bit_length()
+    assert all((position + 1) << level <= size for level, position in node_positions)
 
 
 def test_only_complete_subtrees_are_kept() -> None:

@@ -15,7 +15,7 @@ from falaj.schemas.identity import key_proof
 from falaj.storage import Database
 from falaj.supply_chain.attestations import Signer, load_or_create_key
 from falaj.supply_chain.encryption import home_scope, open_chest
-from falaj.trust.identity import Doorkeeper, NewAccount, Passwords, accounts
+from falaj.trust.identity import Authenticator, NewAccount, Passwords, accounts
 from falaj.trust.secrets import Vault
 
 PASSWORD = "correct horse battery"
@@ -29,8 +29,8 @@ def vault(tmp_path: Path) -> Vault:
 
 
 @pytest.fixture
-def keeper(database: Database, vault: Vault) -> Doorkeeper:
-    return Doorkeeper(database, Passwords(CHEAP), vault)
+def keeper(database: Database, vault: Vault) -> Authenticator:
+    return Authenticator(database, Passwords(CHEAP), vault)
 
 
 @pytest.fixture
@@ -39,8 +39,8 @@ def person(database: Database) -> Callable[..., Principal]:
 
     def make(name: str, password: str | None = PASSWORD) -> Principal:
         with database.transaction() as session:
-            wish = NewAccount(PrincipalKind.USER, name, accounts.LOCAL, f"{name}@example.org")
-            row = accounts.create(session, wish, "user:root", NOW)
+            new_account = NewAccount(PrincipalKind.USER, name, accounts.LOCAL, f"{name}@example.org")
+            row = accounts.create(session, new_account, "user:root", NOW)
             row.password_hash = CHEAP.hash(password) if password else None
             return accounts.principal_of(row, authenticated_at=NOW, step_up_at=NOW, step_up_method="login")
 

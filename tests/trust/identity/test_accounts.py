@@ -27,7 +27,7 @@ Person = Callable[..., Principal]
 ADMIN = "user:root"
 
 
-def wish(name: str = "ana", email: str | None = "ana@example.org") -> NewAccount:
+def new_account(name: str = "ana", email: str | None = "ana@example.org") -> NewAccount:
     return NewAccount(PrincipalKind.USER, name, accounts.LOCAL, email)
 
 
@@ -37,7 +37,7 @@ def oidc(name: str, email: str, *groups: str) -> Principal:
 
 def test_an_account_has_no_password_until_its_person_chooses_one(database: Database) -> None:
     with database.transaction() as session:
-        account, link = administration.invite(session, wish(), ADMIN, NOW)
+        account, link = administration.invite(session, new_account(), ADMIN, NOW)
         assert account.password_hash is None and account.totp_sealed is None
         assert link.startswith("falaj-link.")
 
@@ -47,13 +47,13 @@ def test_a_name_is_never_reused_not_even_of_a_locked_account(database: Database,
     with database.transaction() as session:
         administration.lock(session, accounts.find(session, "user:ana"), "left", ADMIN, NOW)
     with pytest.raises(IdentityTakenError), database.transaction() as session:
-        accounts.create(session, wish(email="other@example.org"), ADMIN, NOW)
+        accounts.create(session, new_account(email="other@example.org"), ADMIN, NOW)
 
 
 def test_one_address_has_one_account(database: Database, person: Person) -> None:
     person("ana")
     with pytest.raises(IdentityTakenError) as caught, database.transaction() as session:
-        accounts.create(session, wish("ana2", "ANA@example.org"), ADMIN, NOW)
+        accounts.create(session, new_account("ana2", "ANA@example.org"), ADMIN, NOW)
     assert caught.value.code == "identity.taken"
 
 
@@ -71,7 +71,7 @@ def test_the_homes_name_belongs_to_the_home(database: Database) -> None:
 
 def test_a_person_needs_an_address_and_a_service_has_none(database: Database) -> None:
     with pytest.raises(IdentityInputError), database.transaction() as session:
-        accounts.create(session, wish(email=None), ADMIN, NOW)
+        accounts.create(session, new_account(email=None), ADMIN, NOW)
     with database.transaction() as session:
         assert accounts.create(session, NewAccount(PrincipalKind.SERVICE, "ci", "token"), ADMIN, NOW).email is None
 
@@ -128,9 +128,9 @@ def test_the_first_login_through_a_provider_makes_an_account_and_each_brings_the
     with database.transaction() as session:
         open_session(session, oidc("ana", "ana@example.org", "ml"), "oidc", NOW)
         secret = open_session(session, oidc("ana", "ana@new.org", "ops", "ml"), "oidc", NOW)
-        found = authenticate(session, secret, NOW)
-    assert found is not None
-    assert (found.groups, found.email) == ({"ops", "ml"}, "ana@new.org")
+        principal = authenticate(session, secret, NOW)
+    assert principal is not None
+    assert (principal.groups, principal.email) == ({"ops", "ml"}, "ana@new.org")
 
 
 def test_a_provider_cannot_take_over_a_local_account(database: Database, person: Person) -> None:

@@ -32,11 +32,11 @@ def test_the_platform_signs_whose_a_key_is(database: Database, person: Person, a
     registered(database, authority, ana, key)
     with database.reading() as session:
         envelopes = identity_envelopes(session, frozenset({ana.id}), NOW + 1)
-    [said] = [verify_envelope(envelope, trust(authority.public_pem, [IDENTITY])) for envelope in envelopes]
-    assert said.predicate["person"] == "user:ana"
-    assert said.predicate["email"] == "ana@example.org"
-    assert said.predicate["key_id"] == key.key_id
-    assert said.predicate["not_after"] - said.predicate["not_before"] == KEY_LIFE_S
+    [key_statement] = [verify_envelope(envelope, trust(authority.public_pem, [IDENTITY])) for envelope in envelopes]
+    assert key_statement.predicate["person"] == "user:ana"
+    assert key_statement.predicate["email"] == "ana@example.org"
+    assert key_statement.predicate["key_id"] == key.key_id
+    assert key_statement.predicate["not_after"] - key_statement.predicate["not_before"] == KEY_LIFE_S
 
 
 def test_registering_a_key_again_renews_it_and_old_approvals_still_count(

@@ -8,24 +8,32 @@ from argon2 import PasswordHasher
 
 from falaj.core.errors import ConflictError
 from falaj.core.principal import Principal
-from falaj.trust.identity import Doorkeeper, Proof, accounts, administration, authenticate, open_session, second_factor
+from falaj.trust.identity import (
+    Authenticator,
+    Proof,
+    accounts,
+    administration,
+    authenticate,
+    open_session,
+    second_factor,
+)
 from falaj.trust.identity.errors import IdentityInputError, RefusedError, StepUpNeededError
-from falaj.trust.identity.freshness import FRESH_S, require_fresh
 from falaj.trust.identity.passwords import Passwords
+from falaj.trust.identity.reauthentication import FRESH_S, require_recent_login
 from falaj.trust.identity.totp import STEP_S, code_at
 from tests.trust.identity.conftest import NOW, PASSWORD
 
 Person = Callable[..., Principal]
 
 
-def proved(keeper: Doorkeeper, secret: str, now: float = NOW) -> Principal:
+def proved(keeper: Authenticator, secret: str, now: float = NOW) -> Principal:
     with keeper.database.reading() as session:
-        found = authenticate(session, secret, now)
-    assert found is not None
-    return found
+        principal = authenticate(session, secret, now)
+    assert principal is not None
+    return principal
 
 
-def enrolled(keeper: Doorkeeper, who: Principal, now: float = NOW) -> bytes:
+def enrolled(keeper: Authenticator, who: Principal, now: float = NOW) -> bytes:
     """The secret of an application whose enrolment has been confirmed a step ago."""
     with keeper.database.transaction() as session:
         text, _ = second_factor.enrol(session, keeper.vault, who, now)
@@ -39,24 +47,24 @@ def code(secret: bytes, now: float = NOW) -> str:
     return code_at(secret, int(now // STEP_S))
 
 
-def test_a_login_is_a_step_up(keeper: Doorkeeper, person: Person) -> None:
+def test_a_login_is_a_step_up(keeper: Authenticator, person: Person) -> None:
     person("ana")
-    found = proved(keeper, keeper.log_in("ana", Proof(PASSWORD), NOW))
-    assert (found.step_up_at, found.step_up_method) == (NOW, "login")
+    principal = proved(keeper, keeper.log_in("ana", Proof(PASSWORD), NOW))
+    assert (principal.step_up_at, principal.step_up_method) == (NOW, "login")
 
 
-def test_an_application_makes_logins_two_factors(keeper: Doorkeeper, person: Person) -> None:
+def test_an_application_makes_logins_two_factors(keeper: Authenticator, person: Person) -> None:
     secret = enrolled(keeper, person("ana"))
     with pytest.raises(RefusedError) as caught:
         keeper.log_in("ana", Proof(PASSWORD), NOW)
     assert caught.value.code == "identity.otp-needed"
     with pytest.raises(RefusedError):
         keeper.log_in("ana", Proof("wrong", code(secret)), NOW)
-    found = proved(keeper, keeper.log_in("ana", Proof(PASSWORD, code(secret)), NOW))
-    assert found.step_up_method == "totp"
+    principal = proved(keeper, keeper.log_in("ana", Proof(PASSWORD, code(secret)), NOW))
+    assert principal.step_up_method == "totp"
 
 
-def test_an_enrolment_counts_only_when_it_is_confirmed(keeper: Doorkeeper, person: Person) -> None:
+def test_an_enrolment_counts_only_when_it_is_confirmed(keeper: Authenticator, person: Person) -> None:
     ana = person("ana")
     with keeper.database.transaction() as session:
         second_factor.enrol(session, keeper.vault, ana, NOW)
@@ -65,7 +73,7 @@ def test_an_enrolment_counts_only_when_it_is_confirmed(keeper: Doorkeeper, perso
         second_factor.confirm(session, keeper.vault, ana, "000000x", NOW)
 
 
-def test_an_application_is_not_replaced_while_there_is_one(keeper: Doorkeeper, person: Person) -> None:
+def test_an_application_is_not_replaced_while_there_is_one(keeper: Authenticator, person: Person) -> None:
     ana = person("ana")
     enrolled(keeper, ana)
     with pytest.raises(ConflictError) as caught, keeper.database.transaction() as session:
@@ -76,7 +84,7 @@ def test_an_application_is_not_replaced_while_there_is_one(keeper: Doorkeeper, p
     keeper.log_in("ana", Proof(PASSWORD), NOW)
 
 
-def test_the_secret_of_an_application_is_sealed_for_its_account(keeper: Doorkeeper, person: Person) -> None:
+def test_the_secret_of_an_application_is_sealed_for_its_account(keeper: Authenticator, person: Person) -> None:
     ana, bo = person("ana"), person("bo")
     secret = enrolled(keeper, ana)
     with keeper.database.transaction() as session:
@@ -87,7 +95,7 @@ def test_the_secret_of_an_application_is_sealed_for_its_account(keeper: Doorkeep
             second_factor.accept_code(session, keeper.vault, other, code(secret), NOW)
 
 
-def test_a_session_is_stepped_up_by_the_password_or_the_application(keeper: Doorkeeper, person: Person) -> None:
+def test_a_session_is_stepped_up_by_the_password_or_the_application(keeper: Authenticator, person: Person) -> None:
     ana = person("ana")
     session_secret = keeper.log_in("ana", Proof(PASSWORD), NOW)
     later = NOW + 3600
@@ -99,25 +107,25 @@ def test_a_session_is_stepped_up_by_the_password_or_the_application(keeper: Door
     assert keeper.prove_again(ana, session_secret, Proof(otp=code(secret, later)), later) == "totp"
 
 
-def test_a_token_is_not_stepped_up(keeper: Doorkeeper, person: Person) -> None:
+def test_a_token_is_not_stepped_up(keeper: Authenticator, person: Person) -> None:
     ana = person("ana")
     with pytest.raises(RefusedError):
         keeper.prove_again(ana, "falaj-token.x.y", Proof(PASSWORD), NOW)
 
 
-def test_a_password_is_hashed_again_when_parameters_grow(keeper: Doorkeeper, person: Person) -> None:
+def test_a_password_is_hashed_again_when_parameters_grow(keeper: Authenticator, person: Person) -> None:
     person("ana")
-    stronger = Doorkeeper(
+    stronger = Authenticator(
         keeper.database, Passwords(PasswordHasher(time_cost=2, memory_cost=16, parallelism=1)), keeper.vault
     )
     stronger.log_in("ana", Proof(PASSWORD), NOW)
     with keeper.database.reading() as session:
-        kept = accounts.find(session, "user:ana").password_hash or ""
-    assert "m=16,t=2" in kept
+        stored_hash = accounts.find(session, "user:ana").password_hash or ""
+    assert "m=16,t=2" in stored_hash
     stronger.log_in("ana", Proof(PASSWORD), NOW)
 
 
-def test_a_new_password_ends_the_sessions_of_the_old_one(keeper: Doorkeeper, person: Person) -> None:
+def test_a_new_password_ends_the_sessions_of_the_old_one(keeper: Authenticator, person: Person) -> None:
     ana = person("ana")
     with keeper.database.transaction() as session:
         old = open_session(session, ana, "login", NOW)
@@ -133,7 +141,7 @@ def test_a_new_password_ends_the_sessions_of_the_old_one(keeper: Doorkeeper, per
     keeper.log_in("ana", Proof("another good password"), NOW)
 
 
-def test_a_lost_phone_is_forgotten_with_the_link(keeper: Doorkeeper, person: Person) -> None:
+def test_a_lost_phone_is_forgotten_with_the_link(keeper: Authenticator, person: Person) -> None:
     ana = person("ana")
     enrolled(keeper, ana)
     with keeper.database.transaction() as session:
@@ -145,9 +153,9 @@ def test_a_lost_phone_is_forgotten_with_the_link(keeper: Doorkeeper, person: Per
 def test_an_old_missing_or_future_proof_is_not_fresh(person: Person, age_s: float | None) -> None:
     who = Principal("user:ana", person("ana").kind, step_up_at=None if age_s is None else NOW - age_s)
     with pytest.raises(StepUpNeededError) as caught:
-        require_fresh(who, "this", NOW)
+        require_recent_login(who, "this", NOW)
     assert caught.value.code == "identity.step-up-needed"
 
 
 def test_a_recent_proof_is_fresh(person: Person) -> None:
-    require_fresh(person("ana"), "this", NOW + FRESH_S)
+    require_recent_login(person("ana"), "this", NOW + FRESH_S)

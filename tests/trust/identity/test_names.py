@@ -68,16 +68,16 @@ def test_a_label_is_one_line_that_prints(text: str) -> None:
 
 @given(st.sampled_from(BearerKind), st.text("abcdefgh0123456789", min_size=1, max_size=12))
 def test_a_bearer_secret_survives_its_text(kind: BearerKind, name: str) -> None:
-    made = new_bearer(kind, name)
-    assert parse_bearer(str(made)) == made
-    assert made.holds(made.digest) and not made.holds(new_bearer(kind, name).digest)
+    bearer_secret = new_bearer(kind, name)
+    assert parse_bearer(str(bearer_secret)) == bearer_secret
+    assert bearer_secret.holds(bearer_secret.digest) and not bearer_secret.holds(new_bearer(kind, name).digest)
 
 
 def test_a_bearer_secret_has_256_random_bits_and_does_not_show_in_tracebacks() -> None:
-    made = new_bearer(BearerKind.SESSION, "x")
-    assert len(made.secret) == 43
-    assert made.secret not in repr(made)
-    assert made.digest not in str(made)
+    bearer_secret = new_bearer(BearerKind.SESSION, "x")
+    assert len(bearer_secret.secret) == 43
+    assert bearer_secret.secret not in repr(bearer_secret)
+    assert bearer_secret.digest not in str(bearer_secret)
 
 
 @given(st.text(max_size=250))

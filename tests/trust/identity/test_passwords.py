@@ -12,11 +12,11 @@ from tests.trust.identity.conftest import CHEAP, PASSWORD
 
 def test_a_password_is_verified_and_another_is_not() -> None:
     passwords = Passwords(CHEAP)
-    kept = passwords.hash(PASSWORD)
-    assert passwords.verify(kept, PASSWORD)
-    assert not passwords.verify(kept, PASSWORD + " ")
-    assert not passwords.verify(kept, "")
-    assert PASSWORD not in kept
+    stored_hash = passwords.hash(PASSWORD)
+    assert passwords.verify(stored_hash, PASSWORD)
+    assert not passwords.verify(stored_hash, PASSWORD + " ")
+    assert not passwords.verify(stored_hash, "")
+    assert PASSWORD not in stored_hash
 
 
 def test_the_same_password_hashes_differently_each_time() -> None:

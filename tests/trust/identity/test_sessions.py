@@ -48,10 +48,10 @@ def test_a_session_lasts_a_working_day(database: Database, person: Person) -> No
 def test_a_session_that_was_closed_proves_nothing(database: Database, person: Person) -> None:
     ana = person("ana")
     with database.transaction() as session:
-        kept, closed = (open_session(session, ana, "login", NOW) for _ in range(2))
+        live_secret, closed = (open_session(session, ana, "login", NOW) for _ in range(2))
         close_session(session, closed, NOW)
         assert authenticate(session, closed, NOW) is None
-        assert authenticate(session, kept, NOW) is not None
+        assert authenticate(session, live_secret, NOW) is not None
         with pytest.raises(RefusedError):
             close_session(session, closed, NOW)
 
@@ -62,9 +62,9 @@ def test_no_secret_is_in_the_database(database: Database, person: Person) -> Non
         opened = open_session(session, ana, "login", NOW)
         issued, _ = tokens.issue(session, accounts.find(session, ana.id), READ, ana, NOW)
         rows = [*session.scalars(select(SessionRow)), *session.scalars(select(TokenRow))]
-        kept = " ".join(str(value) for row in rows for value in vars(row).values())
+        database_text = " ".join(str(value) for row in rows for value in vars(row).values())
     for secret in (opened, issued):
-        assert secret.rpartition(".")[2] not in kept
+        assert secret.rpartition(".")[2] not in database_text
 
 
 def test_old_sessions_go_when_a_new_one_opens(database: Database, person: Person) -> None:
@@ -81,8 +81,8 @@ def test_groups_are_those_of_now_and_not_of_the_login(database: Database, person
         secret = open_session(session, ana, "login", NOW)
         accounts.find(session, ana.id).groups = ["ops"]
         session.flush()
-        found = authenticate(session, secret, NOW)
-    assert found is not None and found.groups == {"ops"}
+        principal = authenticate(session, secret, NOW)
+    assert principal is not None and principal.groups == {"ops"}
 
 
 def test_a_step_up_belongs_to_its_session(database: Database, person: Person) -> None:
@@ -106,11 +106,11 @@ def test_a_token_acts_as_its_account_within_its_scope(database: Database, person
     ana = person("ana")
     with database.transaction() as session:
         secret, row = tokens.issue(session, accounts.find(session, ana.id), READ, ana, NOW)
-        found = authenticate(session, secret, NOW + 1)
+        principal = authenticate(session, secret, NOW + 1)
         assert tokens.tokens_of(session, ana.id) == [row]
         assert tokens.tokens_of(session) == []
-    assert found is not None
-    assert (found.id, found.actions, found.step_up_at) == (ana.id, {"read"}, None)
+    assert principal is not None
+    assert (principal.id, principal.actions, principal.step_up_at) == (ana.id, {"read"}, None)
 
 
 def test_tokens_of_services_are_listed_by_themselves(database: Database, person: Person) -> None:

@@ -8,8 +8,8 @@ import pytest
 from falaj.core.errors import ConflictError
 from falaj.core.principal import PrincipalKind
 from falaj.trust.identity import (
-    Doorkeeper,
-    Newcomer,
+    Authenticator,
+    FirstAdministrator,
     Proof,
     accounts,
     administration,
@@ -19,39 +19,39 @@ from falaj.trust.identity import (
     roles,
 )
 from falaj.trust.identity.errors import IdentityInputError, RefusedError
-from falaj.trust.identity.links import SETUP_LIFE_S
+from falaj.trust.identity.one_time_links import SETUP_LIFE_S
 from falaj.trust.policy import Role
 from tests.trust.identity.conftest import NOW, PASSWORD
 
 URL = "http://127.0.0.1:8470"
-ROOT = Newcomer("root", "root@example.org", PASSWORD)
+ROOT = FirstAdministrator("root", "root@example.org", PASSWORD)
 
 
-def offered(keeper: Doorkeeper, folder: Path, now: float = NOW) -> str:
+def offered(keeper: Authenticator, folder: Path, now: float = NOW) -> str:
     path = offer_setup(keeper.database, folder, URL, now)
     assert path is not None
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     return path.read_text()
 
 
-def test_a_new_installation_offers_a_link_that_makes_its_administrator(keeper: Doorkeeper, tmp_path: Path) -> None:
+def test_a_new_installation_offers_a_link_that_makes_its_administrator(keeper: Authenticator, tmp_path: Path) -> None:
     link = offered(keeper, tmp_path)
     assert link.startswith(f"{URL}/setup#falaj-link.")
-    made = make_first_administrator(keeper.database, keeper.passwords, link, ROOT, NOW)
-    assert made.id == "user:root"
+    administrator = make_first_administrator(keeper.database, keeper.passwords, link, ROOT, NOW)
+    assert administrator.id == "user:root"
     secret = keeper.log_in("root", Proof(PASSWORD), NOW)
     with keeper.database.reading() as session:
         assert authenticate(session, secret, NOW) is not None
-        assert [each.role for each in roles.roles_of(session, made)] == [Role.ADMIN]
+        assert [each.role for each in roles.roles_of(session, administrator)] == [Role.ADMIN]
 
 
-def test_no_account_and_no_password_is_there_before(keeper: Doorkeeper, tmp_path: Path) -> None:
+def test_no_account_and_no_password_is_there_before(keeper: Authenticator, tmp_path: Path) -> None:
     offered(keeper, tmp_path)
     with keeper.database.reading() as session:
         assert accounts.everyone(session) == []
 
 
-def test_a_restart_keeps_the_link_and_the_first_administrator_ends_it(keeper: Doorkeeper, tmp_path: Path) -> None:
+def test_a_restart_keeps_the_link_and_the_first_administrator_ends_it(keeper: Authenticator, tmp_path: Path) -> None:
     link = offered(keeper, tmp_path)
     assert offered(keeper, tmp_path, NOW + 60) == link
     make_first_administrator(keeper.database, keeper.passwords, link, ROOT, NOW)
@@ -59,7 +59,7 @@ def test_a_restart_keeps_the_link_and_the_first_administrator_ends_it(keeper: Do
     assert not (tmp_path / "setup-link").exists()
 
 
-def test_an_expired_or_garbled_link_is_replaced_at_the_next_start(keeper: Doorkeeper, tmp_path: Path) -> None:
+def test_an_expired_or_garbled_link_is_replaced_at_the_next_start(keeper: Authenticator, tmp_path: Path) -> None:
     old = offered(keeper, tmp_path)
     late = NOW + SETUP_LIFE_S
     new = offered(keeper, tmp_path, late)
@@ -71,23 +71,26 @@ def test_an_expired_or_garbled_link_is_replaced_at_the_next_start(keeper: Doorke
     make_first_administrator(keeper.database, keeper.passwords, newest, ROOT, late)
 
 
-def test_the_owner_gets_back_in_when_no_administrator_is_left(keeper: Doorkeeper, tmp_path: Path) -> None:
+def test_the_owner_gets_back_in_when_no_administrator_is_left(keeper: Authenticator, tmp_path: Path) -> None:
     make_first_administrator(keeper.database, keeper.passwords, offered(keeper, tmp_path), ROOT, NOW)
     with keeper.database.transaction() as session:
         administration.lock(session, accounts.find(session, "user:root"), "left", "user:other", NOW)
-    second = Newcomer("root2", "root2@example.org", PASSWORD)
+    second = FirstAdministrator("root2", "root2@example.org", PASSWORD)
     make_first_administrator(keeper.database, keeper.passwords, offered(keeper, tmp_path), second, NOW)
 
 
-def test_a_refused_newcomer_does_not_use_up_the_link(keeper: Doorkeeper, tmp_path: Path) -> None:
+def test_a_refused_newcomer_does_not_use_up_the_link(keeper: Authenticator, tmp_path: Path) -> None:
     link = offered(keeper, tmp_path)
-    for wrong in (Newcomer("Root", "r@example.org", PASSWORD), Newcomer("root", "r@example.org", "short")):
+    for wrong in (
+        FirstAdministrator("Root", "r@example.org", PASSWORD),
+        FirstAdministrator("root", "r@example.org", "short"),
+    ):
         with pytest.raises(IdentityInputError):
             make_first_administrator(keeper.database, keeper.passwords, link, wrong, NOW)
     make_first_administrator(keeper.database, keeper.passwords, link, ROOT, NOW)
 
 
-def test_a_link_makes_nobody_while_there_is_an_administrator(keeper: Doorkeeper, tmp_path: Path) -> None:
+def test_a_link_makes_nobody_while_there_is_an_administrator(keeper: Authenticator, tmp_path: Path) -> None:
     link = offered(keeper, tmp_path)
     with keeper.database.transaction() as session:
         other = accounts.create(

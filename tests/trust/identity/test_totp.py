@@ -30,8 +30,8 @@ def test_codes_are_those_that_rfc_6238_publishes(at: int, code: str) -> None:
 
 @given(steps, st.integers(min_value=-1, max_value=1), st.floats(min_value=0, max_value=29.9))
 def test_a_code_is_taken_within_a_step_of_drift(step: int, drift: int, second: float) -> None:
-    found = matching_step(SECRET, code_at(SECRET, step + drift), step * STEP_S + second, newest_used=0)
-    assert found is not None and abs(found - step) <= 1
+    matched_step = matching_step(SECRET, code_at(SECRET, step + drift), step * STEP_S + second, newest_used=0)
+    assert matched_step is not None and abs(matched_step - step) <= 1
 
 
 @given(steps, st.integers(min_value=2, max_value=1000), st.sampled_from([-1, 1]))

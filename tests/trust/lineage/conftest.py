@@ -13,6 +13,6 @@ from tests.databases import migrated_sqlite
 def sqlite_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     """One database for many examples."""
     path: Path = tmp_path_factory.mktemp("lineage") / "falaj.db"
-    made = migrated_sqlite(path)
-    yield made
-    made.close()
+    new_database = migrated_sqlite(path)
+    yield new_database
+    new_database.close()

@@ -100,7 +100,7 @@ def test_a_walk_finds_exactly_what_is_reachable_even_in_a_circle(
     with sqlite_database.transaction() as session:
         session.connection().exec_driver_sql("DELETE FROM lineage_edges")
         record(session, edges, 1.0)
-        found = upstream(session, start)
+        reached_nodes = upstream(session, start)
     reachable, expected = {start}, set[Edge]()
     while True:
         expected = {edge for edge in edges if edge.derived in reachable}
@@ -108,8 +108,8 @@ def test_a_walk_finds_exactly_what_is_reachable_even_in_a_circle(
         if further == reachable:
             break
         reachable = further
-    assert set(found) == expected
-    assert len(found) == len(expected)
+    assert set(reached_nodes) == expected
+    assert len(reached_nodes) == len(expected)
 
 
 @pytest.mark.parametrize("text", ["", "release", "release:", ":m@1", "planet:mars", "release:" + "x" * 300])

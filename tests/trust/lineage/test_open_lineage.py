@@ -13,18 +13,20 @@ from falaj.trust.lineage import open_lineage
 from falaj.trust.lineage.open_lineage import Execution, events_of
 
 STEPS = (
-    open_lineage.Job("prepare", "cached", 2.0, 2.0, ("sha256:raw",), {"train": "sha256:tr", "test": "sha256:te"}),
-    open_lineage.Job("fit[depth=1]", "succeeded", 2.0, 5.25, ("sha256:tr",), {"output": "sha256:m"}),
+    open_lineage.LineageJob(
+        "prepare", "cached", 2.0, 2.0, ("sha256:raw",), {"train": "sha256:tr", "test": "sha256:te"}
+    ),
+    open_lineage.LineageJob("fit[depth=1]", "succeeded", 2.0, 5.25, ("sha256:tr",), {"output": "sha256:m"}),
 )
 
 
 def execution(**others: Any) -> Execution:
-    given: dict[str, Any] = {
+    execution_fields: dict[str, Any] = {
         "run": "r1", "project": "flights", "repository": "https://ana:secret@git.example.org/flights.git",
         "commit": "c" * 40, "state": "succeeded", "began_at": 1.0, "ended_at": 9.5,
         "snapshots": {"flights": "sha256:raw"}, "steps": STEPS,
     }  # fmt: skip
-    return Execution(**{**given, **others})
+    return Execution(**{**execution_fields, **others})
 
 
 def names(event: dict[str, Any], side: str) -> list[tuple[str, str]]:
@@ -106,12 +108,12 @@ def _facets(holder: dict[str, Any]) -> dict[str, Any]:
             parent_run.Run(**run), parent_run.Job(**job), producer=producer
         ),
     }
-    found = {}
+    typed_facets = {}
     for name, facet in holder.get("facets", {}).items():
-        said = {key: value for key, value in facet.items() if not key.startswith("_")}
-        found[name] = kinds[name](**said, producer=facet["_producer"])
-        assert facet["_schemaURL"] == found[name]._schemaURL
-    return found
+        facet_fields = {key: value for key, value in facet.items() if not key.startswith("_")}
+        typed_facets[name] = kinds[name](**facet_fields, producer=facet["_producer"])
+        assert facet["_schemaURL"] == typed_facets[name]._schemaURL
+    return typed_facets
 
 
 def _without_empty(value: Any) -> Any:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from falaj.trust.lineage import Edge, Node, told
+from falaj.trust.lineage import Edge, Node, visible_edges
 
 RELEASE, RUN, STEP = Node("release", "m@1"), Node("run", "r1"), Node("step", "r1/fit")
 MODEL, TABLE = Node("artifact", "model"), Node("artifact", "table")
@@ -26,15 +26,20 @@ PROJECTS = {RELEASE: "a", RUN: "a", STEP: "a", THEIR_STEP: "b", THEIR_RUN: "b", 
 
 
 def test_a_walk_ends_where_another_project_begins_and_tells_nothing_beyond_it() -> None:
-    assert told([*MINE, *THEIRS], RELEASE, PROJECTS, {"a"}, upward=True) == MINE
-    assert told([*MINE, *THEIRS], RELEASE, PROJECTS, {"b"}, upward=True) == []
-    assert told([*MINE, *THEIRS], RELEASE, {**PROJECTS, THEIR_SOURCE: "b"}, {"a", "b"}, upward=True) == [*MINE, *THEIRS]
+    assert visible_edges([*MINE, *THEIRS], RELEASE, PROJECTS, {"a"}, upward=True) == MINE
+    assert visible_edges([*MINE, *THEIRS], RELEASE, PROJECTS, {"b"}, upward=True) == []
+    assert visible_edges([*MINE, *THEIRS], RELEASE, {**PROJECTS, THEIR_SOURCE: "b"}, {"a", "b"}, upward=True) == [
+        *MINE,
+        *THEIRS,
+    ]
 
 
 def test_a_digest_tells_nothing_to_who_may_read_nothing_that_it_leads_to() -> None:
     packaged = Edge(TABLE, "packaged from", Node("artifact", "other"))
-    assert told([packaged, *THEIRS], TABLE, PROJECTS, {"a"}, upward=True) == []
-    assert told([Edge(STEP, "read", TABLE)], TABLE, PROJECTS, {"a"}, upward=False) == [Edge(STEP, "read", TABLE)]
+    assert visible_edges([packaged, *THEIRS], TABLE, PROJECTS, {"a"}, upward=True) == []
+    assert visible_edges([Edge(STEP, "read", TABLE)], TABLE, PROJECTS, {"a"}, upward=False) == [
+        Edge(STEP, "read", TABLE)
+    ]
 
 
 _NODES = [Node("artifact", "1"), Node("artifact", "2"), Node("run", "a"), Node("run", "b"), Node("run", "c")]
@@ -50,8 +55,8 @@ def test_what_is_told_is_of_the_walk_and_never_of_another_project(
     edges: list[Edge], start: Node, readable: set[str], upward: bool
 ) -> None:
     projects: dict[Node, str | None] = {node: node.name for node in _NODES if node.kind == "run"}
-    found = told(edges, start, projects, readable, upward=upward)
-    assert set(found) <= set(edges)
-    named = {node.name for edge in found for node in (edge.derived, edge.origin) if node.kind == "run"}
+    shown = visible_edges(edges, start, projects, readable, upward=upward)
+    assert set(shown) <= set(edges)
+    named = {node.name for edge in shown for node in (edge.derived, edge.origin) if node.kind == "run"}
     assert named <= readable
-    assert not found or named
+    assert not shown or named

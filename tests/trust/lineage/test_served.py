@@ -14,9 +14,12 @@ def test_what_was_live_at_any_time(database: Database) -> None:
         began(session, replace(FIRST, release=2, change_id="C-2", began_at=20.0))
         ended(session, "prod", "m", "local", 30.0)
     with database.reading() as session:
-        releases = {at: [found.release for found in served_at(session, "prod", "m", at)] for at in (9, 10, 19, 20, 31)}
+        releases = {
+            at: [serving_period.release for serving_period in served_at(session, "prod", "m", at)]
+            for at in (9, 10, 19, 20, 31)
+        }
         assert releases == {9: [], 10: [1], 19: [1], 20: [2], 31: []}
-        assert [found.release for found in history(session, "prod", "m")] == [2, 1]
+        assert [serving_period.release for serving_period in history(session, "prod", "m")] == [2, 1]
         assert history(session, "prod", "m")[1] == replace(FIRST, ended_at=20.0)
 
 
@@ -34,8 +37,11 @@ def test_locations_are_apart(database: Database) -> None:
         began(session, replace(FIRST, location="edge", release=2))
         ended(session, "prod", "m", "edge", 12.0)
     with database.reading() as session:
-        assert [(found.location, found.release) for found in served_at(session, "prod", "m", 11.0)] == [
+        assert [
+            (serving_period.location, serving_period.release)
+            for serving_period in served_at(session, "prod", "m", 11.0)
+        ] == [
             ("edge", 2),
             ("local", 1),
         ]
-        assert [found.location for found in served_at(session, "prod", "m", 13.0)] == ["local"]
+        assert [serving_period.location for serving_period in served_at(session, "prod", "m", 13.0)] == ["local"]

@@ -17,28 +17,28 @@ from hypothesis import strategies as st
 
 from falaj.supply_chain.attestations import EvidenceError
 from falaj.trust.pki import certificates
-from falaj.trust.pki.authority import FILE, Authority, open_authority
+from falaj.trust.pki.authority import FILE, CertificateAuthority, open_authority
 from falaj.trust.pki.errors import AuthorityError, PeerRefusedError, RequestRefusedError
-from falaj.trust.pki.names import Part, Workload, parse_uri
+from falaj.trust.pki.names import Workload, WorkloadKind, parse_uri
 
 NOW = 1_800_000_000.0
 CLIENT, SERVER = ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH
 
 
 @pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+def authority(tmp_path_factory: pytest.TempPathFactory) -> CertificateAuthority:
     return open_authority(tmp_path_factory.mktemp("keys"), lambda: NOW)
 
 
-def agent(authority: Authority, name: str = "edge-1") -> Workload:
-    return Workload(authority.trust_domain, Part.AGENT, name)
+def agent(authority: CertificateAuthority, name: str = "edge-1") -> Workload:
+    return Workload(authority.trust_domain, WorkloadKind.AGENT, name)
 
 
-def issued(authority: Authority, workload: Workload, now: float = NOW) -> bytes:
+def issued(authority: CertificateAuthority, workload: Workload, now: float = NOW) -> bytes:
     return authority.issue(certificates.new_key().public_key(), workload, now).public_bytes(Encoding.DER)
 
 
-def test_what_is_issued_is_believed_until_it_ends(authority: Authority) -> None:
+def test_what_is_issued_is_believed_until_it_ends(authority: CertificateAuthority) -> None:
     der = issued(authority, agent(authority))
     peer = authority.check(der, NOW + 5)
     assert (peer.workload, peer.expires_at, peer.issued_at) == (agent(authority), NOW + 600, NOW)
@@ -59,7 +59,7 @@ def test_an_authority_is_made_once_and_opened_again(tmp_path: Path) -> None:
         open_authority(tmp_path, lambda: NOW)
 
 
-def test_a_file_that_holds_no_authority_is_refused(tmp_path: Path, authority: Authority) -> None:
+def test_a_file_that_holds_no_authority_is_refused(tmp_path: Path, authority: CertificateAuthority) -> None:
     file = tmp_path / FILE
     file.touch(0o600)
     with pytest.raises(AuthorityError, match="no certificate authority"):
@@ -79,11 +79,11 @@ def authority_key(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key_pem(key)
 
 
-Change = Callable[[Authority], bytes]
+Change = Callable[[CertificateAuthority], bytes]
 
 
 def forged(
-    authority: Authority,
+    authority: CertificateAuthority,
     uris: list[str],
     *,
     key: ec.EllipticCurvePrivateKey | None = None,
@@ -98,16 +98,16 @@ def forged(
     begin, end = (datetime.fromtimestamp(now + offset, UTC) for offset in (-60, 600))
     names: list[x509.GeneralName] = [x509.UniformResourceIdentifier(uri) for uri in uris]
     names += [x509.DNSName(dns)] if dns else []
-    made = x509.CertificateBuilder().subject_name(x509.Name([])).issuer_name(authority.certificate.subject)
-    made = made.public_key(holder or certificates.new_key().public_key()).serial_number(7)
-    made = made.not_valid_before(begin).not_valid_after(end)
-    made = made.add_extension(x509.BasicConstraints(ca, 0 if ca else None), True)
-    made = made.add_extension(
+    builder = x509.CertificateBuilder().subject_name(x509.Name([])).issuer_name(authority.certificate.subject)
+    builder = builder.public_key(holder or certificates.new_key().public_key()).serial_number(7)
+    builder = builder.not_valid_before(begin).not_valid_after(end)
+    builder = builder.add_extension(x509.BasicConstraints(ca, 0 if ca else None), True)
+    builder = builder.add_extension(
         x509.KeyUsage(signs, not signs, False, False, False, False, False, False, False), True
     )  # fmt: skip
-    made = made.add_extension(x509.SubjectAlternativeName(names), False) if names else made
-    made = made.add_extension(x509.ExtendedKeyUsage(purposes), False) if purposes else made
-    return made.sign(key or authority.key, hashes.SHA256()).public_bytes(Encoding.DER)
+    builder = builder.add_extension(x509.SubjectAlternativeName(names), False) if names else builder
+    builder = builder.add_extension(x509.ExtendedKeyUsage(purposes), False) if purposes else builder
+    return builder.sign(key or authority.key, hashes.SHA256()).public_bytes(Encoding.DER)
 
 
 @pytest.mark.parametrize(
@@ -123,21 +123,23 @@ def forged(
         pytest.param(lambda a: forged(a, [agent(a).uri], purposes=(CLIENT, SERVER)), id="both purposes"),
         pytest.param(lambda a: forged(a, [agent(a).uri], ca=True), id="an authority"),
         pytest.param(lambda a: forged(a, [agent(a).uri], signs=False), id="a key that may not sign"),
-        pytest.param(lambda a: forged(a, [Workload("elsewhere", Part.AGENT, "edge-1").uri]), id="other trust domain"),
+        pytest.param(
+            lambda a: forged(a, [Workload("elsewhere", WorkloadKind.AGENT, "edge-1").uri]), id="other trust domain"
+        ),
         pytest.param(lambda a: forged(a, [f"https://{a.trust_domain}/agent/edge-1"]), id="other scheme"),
         pytest.param(lambda a: forged(a, [f"{agent(a).uri}?x"]), id="a query"),
         pytest.param(lambda a: a.certificate.public_bytes(Encoding.DER), id="the authority itself"),
-        pytest.param(lambda a: issued(a, Workload(a.trust_domain, Part.SERVER)), id="the server"),
+        pytest.param(lambda a: issued(a, Workload(a.trust_domain, WorkloadKind.SERVER)), id="the server"),
         pytest.param(lambda a: b"\x30\x82", id="no certificate"),
     ],
 )
-def test_any_other_certificate_is_refused(authority: Authority, forge: Change) -> None:
+def test_any_other_certificate_is_refused(authority: CertificateAuthority, forge: Change) -> None:
     with pytest.raises(PeerRefusedError) as caught:
         authority.check(forge(authority), NOW)
     assert caught.value.code == "workload.certificate"
 
 
-def test_the_forger_itself_can_make_one_that_is_believed(authority: Authority) -> None:
+def test_the_forger_itself_can_make_one_that_is_believed(authority: CertificateAuthority) -> None:
     assert authority.check(forged(authority, [agent(authority).uri]), NOW).workload == agent(authority)
 
 
@@ -155,12 +157,12 @@ def altered() -> str:
 
 def request_of(key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey) -> str:
     algorithm = None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
-    made = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, algorithm)
-    return made.public_bytes(Encoding.PEM).decode()
+    signing_request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, algorithm)
+    return signing_request.public_bytes(Encoding.PEM).decode()
 
 
 @pytest.mark.parametrize(
-    ("pem", "said"),
+    ("pem", "expected_message"),
     [
         ("", "no request"),
         ("x" * 10_000, "too long"),
@@ -169,13 +171,13 @@ def request_of(key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey) -> s
         (altered(), "not signed by its own key"),
     ],
 )
-def test_a_request_that_proves_nothing_is_refused(pem: str, said: str) -> None:
-    with pytest.raises(RequestRefusedError, match=said):
+def test_a_request_that_proves_nothing_is_refused(pem: str, expected_message: str) -> None:
+    with pytest.raises(RequestRefusedError, match=expected_message):
         certificates.requested_key(pem)
 
 
-@given(st.text(max_size=30), st.sampled_from(list(Part)), st.text(max_size=30))
-def test_a_name_that_can_be_written_is_read_back(trust_domain: str, part: Part, name: str) -> None:
+@given(st.text(max_size=30), st.sampled_from(list(WorkloadKind)), st.text(max_size=30))
+def test_a_name_that_can_be_written_is_read_back(trust_domain: str, part: WorkloadKind, name: str) -> None:
     try:
         workload = Workload(trust_domain, part, name)
     except ValueError:

@@ -15,8 +15,8 @@ from falaj.core.errors import FalajError
 from falaj.storage import Database
 from falaj.storage.audit_tables import AuditLeafRow
 from falaj.storage.workload_tables import CertificateRow, EnrolmentRow
-from falaj.trust.pki import certificates, enrolment, roster
-from falaj.trust.pki.authority import Authority, open_authority
+from falaj.trust.pki import agent_certificates, certificates, enrolment
+from falaj.trust.pki.authority import CertificateAuthority, open_authority
 from falaj.trust.pki.certificates import Peer
 from falaj.trust.pki.errors import EnrolmentError, PeerRefusedError, UnknownLocationError
 from tests.agents_port import name_locations
@@ -26,7 +26,7 @@ KEY = certificates.new_key()
 
 
 @pytest.fixture
-def authority(tmp_path: Path) -> Authority:
+def authority(tmp_path: Path) -> CertificateAuthority:
     return open_authority(tmp_path / "keys", lambda: NOW)
 
 
@@ -41,11 +41,11 @@ def invited(database: Database, location: str = "edge-1", now: float = NOW) -> s
         return enrolment.invite(session, location, "user:root", now).token
 
 
-def come_in(database: Database, authority: Authority, now: float = NOW, token: str = "") -> Peer:
+def come_in(database: Database, authority: CertificateAuthority, now: float = NOW, token: str = "") -> Peer:
     spent = token or invited(database, now=now)
     with database.transaction() as session:
         row = enrolment.accept(session, spent, "edge-1", now)
-        issued = roster.certify(session, authority, row, KEY.public_key(), now)
+        issued = agent_certificates.certify(session, authority, row, KEY.public_key(), now)
     return authority.check(x509.load_pem_x509_certificate(issued.certificate.encode()).public_bytes(Encoding.DER), now)
 
 
@@ -57,10 +57,10 @@ def refused(database: Database, what: Callable[[Session], object]) -> str:
 
 def states(database: Database, now: float = NOW) -> dict[str, str]:
     with database.reading() as session:
-        return {each.location: each.state for each in roster.members(session, now)}
+        return {each.location: each.state for each in agent_certificates.members(session, now)}
 
 
-def test_a_token_is_spent_once(named: Database, authority: Authority) -> None:
+def test_a_token_is_spent_once(named: Database, authority: CertificateAuthority) -> None:
     token = invited(named)
     assert states(named) == {"local": "own", "edge-1": "invited", "edge-2": "not-enrolled"}
     with named.reading() as session:
@@ -68,7 +68,7 @@ def test_a_token_is_spent_once(named: Database, authority: Authority) -> None:
     peer = come_in(named, authority, token=token)
     assert states(named)["edge-1"] == "enrolled" and states(named, NOW + 600)["edge-1"] == "silent"
     with named.reading() as session:
-        roster.require_standing(session, peer)
+        agent_certificates.require_standing(session, peer)
     assert refused(named, lambda s: enrolment.accept(s, token, "edge-1", NOW)) == "workload.token-used"
 
 
@@ -103,61 +103,65 @@ def test_only_configured_locations_elsewhere_are_invited(named: Database) -> Non
         enrolment.invite(session, "local", "user:root", NOW)
 
 
-def test_a_new_agent_puts_the_one_before_out(named: Database, authority: Authority) -> None:
+def test_a_new_agent_puts_the_one_before_out(named: Database, authority: CertificateAuthority) -> None:
     first, second = come_in(named, authority), come_in(named, authority, NOW + 1)
     with named.reading() as session:
-        roster.require_standing(session, second)
+        agent_certificates.require_standing(session, second)
         with pytest.raises(PeerRefusedError):
-            roster.require_standing(session, first)
+            agent_certificates.require_standing(session, first)
 
 
-def test_who_was_forgotten_is_out_for_good(named: Database, authority: Authority) -> None:
+def test_who_was_forgotten_is_out_for_good(named: Database, authority: CertificateAuthority) -> None:
     peer, waiting = come_in(named, authority), invited(named)
     with named.transaction() as session:
-        roster.forget(session, "edge-1", "user:root", NOW)
-    assert refused(named, lambda s: roster.require_standing(s, peer)) == "workload.certificate"
-    assert refused(named, lambda s: roster.renewing(s, "edge-1")) == "workload.enrolment"
-    assert refused(named, lambda s: roster.returning(s, KEY.public_key(), NOW)) == "workload.certificate"
+        agent_certificates.forget(session, "edge-1", "user:root", NOW)
+    assert refused(named, lambda s: agent_certificates.require_standing(s, peer)) == "workload.certificate"
+    assert refused(named, lambda s: agent_certificates.renewing(s, "edge-1")) == "workload.enrolment"
+    assert refused(named, lambda s: agent_certificates.returning(s, KEY.public_key(), NOW)) == "workload.certificate"
     assert refused(named, lambda s: enrolment.accept(s, waiting, "edge-1", NOW)) == "workload.token"
-    assert refused(named, lambda s: roster.forget(s, "edge-1", "user:root", NOW)) == "workload.enrolment"
+    assert refused(named, lambda s: agent_certificates.forget(s, "edge-1", "user:root", NOW)) == "workload.enrolment"
     come_in(named, authority, NOW + 1)  # a new one does not bring the old certificate back
-    assert refused(named, lambda s: roster.require_standing(s, peer)) == "workload.certificate"
+    assert refused(named, lambda s: agent_certificates.require_standing(s, peer)) == "workload.certificate"
 
 
-def test_a_certificate_that_was_never_issued_here_is_refused(named: Database, authority: Authority) -> None:
+def test_a_certificate_that_was_never_issued_here_is_refused(named: Database, authority: CertificateAuthority) -> None:
     peer = come_in(named, authority)
     other = Peer(peer.workload, "0" * 40, peer.issued_at, peer.expires_at)
-    assert refused(named, lambda s: roster.require_standing(s, other)) == "workload.certificate"
+    assert refused(named, lambda s: agent_certificates.require_standing(s, other)) == "workload.certificate"
 
 
-def test_an_agent_returns_with_its_newest_key_alone(named: Database, authority: Authority) -> None:
+def test_an_agent_returns_with_its_newest_key_alone(named: Database, authority: CertificateAuthority) -> None:
     come_in(named, authority)
     later = NOW + 86_400
     with named.transaction() as session:
-        assert roster.returning(session, KEY.public_key(), later).location == "edge-1"
-        row = roster.renewing(session, "edge-1")
-        roster.certify(session, authority, row, certificates.new_key().public_key(), later)
-    assert refused(named, lambda s: roster.returning(s, KEY.public_key(), later)) == "workload.certificate"
+        assert agent_certificates.returning(session, KEY.public_key(), later).location == "edge-1"
+        row = agent_certificates.renewing(session, "edge-1")
+        agent_certificates.certify(session, authority, row, certificates.new_key().public_key(), later)
+    assert refused(named, lambda s: agent_certificates.returning(s, KEY.public_key(), later)) == "workload.certificate"
 
 
-def test_an_agent_does_not_return_after_a_month(named: Database, authority: Authority) -> None:
+def test_an_agent_does_not_return_after_a_month(named: Database, authority: CertificateAuthority) -> None:
     come_in(named, authority)
-    late = NOW + 600 + roster.RETURN_WITHIN_S
-    assert refused(named, lambda s: roster.returning(s, KEY.public_key(), late + 1)) == "workload.certificate"
+    late = NOW + 600 + agent_certificates.RETURN_WITHIN_S
+    assert (
+        refused(named, lambda s: agent_certificates.returning(s, KEY.public_key(), late + 1)) == "workload.certificate"
+    )
 
 
-def test_certificates_that_ran_out_are_not_kept_for_ever(named: Database, authority: Authority) -> None:
+def test_certificates_that_ran_out_are_not_kept_for_ever(named: Database, authority: CertificateAuthority) -> None:
     come_in(named, authority)
     with named.transaction() as session:
         for turn in range(1, 8):
-            roster.certify(session, authority, roster.renewing(session, "edge-1"), KEY.public_key(), NOW + 300 * turn)
+            agent_certificates.certify(
+                session, authority, agent_certificates.renewing(session, "edge-1"), KEY.public_key(), NOW + 300 * turn
+            )
         assert len(session.scalars(select(CertificateRow)).all()) == 3
 
 
-def test_everything_is_in_the_audit_log(named: Database, authority: Authority) -> None:
+def test_everything_is_in_the_audit_log(named: Database, authority: CertificateAuthority) -> None:
     come_in(named, authority)
     with named.transaction() as session:
-        roster.forget(session, "edge-1", "user:root", NOW)
+        agent_certificates.forget(session, "edge-1", "user:root", NOW)
     with named.reading() as session:
         kinds = [leaf.kind for leaf in session.scalars(select(AuditLeafRow).order_by(AuditLeafRow.index))]
     assert [kind for kind in kinds if kind.startswith("workload.")] == [

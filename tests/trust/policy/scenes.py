@@ -7,7 +7,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from falaj.core.principal import Principal, PrincipalKind
-from falaj.trust.policy import Action, Binding, ChangeFacts, Decision, PolicySet, Resource, Role, SignedFacts, authorize
+from falaj.trust.policy import (
+    Action,
+    Binding,
+    ChangeFacts,
+    PolicyDecision,
+    PolicySet,
+    Resource,
+    Role,
+    SignedFacts,
+    authorize,
+)
 
 Facts = Mapping[str, Any]
 NONE: Facts = {}
@@ -59,7 +69,7 @@ class Scene:
         facts = {"change": self.change, "signed": self.signed}
         return {"now": NOW, **{name: value for name, value in facts.items() if value is not None}}
 
-    def ask(self, policies: PolicySet) -> Decision:
+    def ask(self, policies: PolicySet) -> PolicyDecision:
         return authorize(
             self.principal, self.action, self.resource, self.context, policies=policies, bindings=self.bindings
         )

@@ -22,9 +22,11 @@ def policies() -> PolicySet:
 def without(forbid: str) -> PolicySet:
     """The policies with one forbid removed."""
     parsed = json.loads(cedarpy.policies_to_json_str(built_in().texts["forbids"]))
-    kept = {key: each for key, each in parsed["staticPolicies"].items() if each["annotations"]["id"] != forbid}
-    assert len(kept) == len(parsed["staticPolicies"]) - 1
-    text = cedarpy.policies_from_json_str(json.dumps({**parsed, "staticPolicies": kept}))
+    remaining_policies = {
+        key: each for key, each in parsed["staticPolicies"].items() if each["annotations"]["id"] != forbid
+    }
+    assert len(remaining_policies) == len(parsed["staticPolicies"]) - 1
+    text = cedarpy.policies_from_json_str(json.dumps({**parsed, "staticPolicies": remaining_policies}))
     return load({"permits": built_in().texts["permits"], "forbids": text, "ours": PEOPLE_ADMIT})
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from falaj.trust.policy import PolicyError, built_in, with_organisation
-from falaj.trust.policy.trial import failures, must_hold, read_cases
+from falaj.trust.policy.self_test import assert_policy_tests, failures, read_cases
 from tests.trust.policy.scenes import APPROVE, ATTACKS, RUN
 
 SUNDAY = """
@@ -36,7 +36,7 @@ def test_no_permit_overrides_a_forbid_of_the_platform(forbid: str, scene: object
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected_message"),
     [
         ("permit (", "do not parse"),
         ("permit (principal, action, resource);", "has no @id"),
@@ -63,8 +63,8 @@ def test_no_permit_overrides_a_forbid_of_the_platform(forbid: str, scene: object
         ),
     ],
 )
-def test_what_is_wrong_with_a_policy_is_said_before_it_loads(text: str, said: str) -> None:
-    with pytest.raises(PolicyError, match=said) as refused:
+def test_what_is_wrong_with_a_policy_is_said_before_it_loads(text: str, expected_message: str) -> None:
+    with pytest.raises(PolicyError, match=expected_message) as refused:
         with_organisation({"ours": text})
     assert refused.value.code == "policy.invalid"
 
@@ -90,8 +90,8 @@ def test_nothing_added_is_the_built_in_set() -> None:
 
 
 def test_what_must_hold_holds() -> None:
-    assert len(must_hold()) >= 5
-    assert failures(built_in(), must_hold()) == []
+    assert len(assert_policy_tests()) >= 5
+    assert failures(built_in(), assert_policy_tests()) == []
 
 
 CASES = """

@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 
 from falaj.trust.policy import Action, built_in, policy_reference_page, with_organisation
-from falaj.trust.policy.trial import failures, read_cases
+from falaj.trust.policy.self_test import failures, read_cases
 
 
 def test_the_page_names_every_policy_and_every_action_that_a_role_has() -> None:

@@ -16,7 +16,7 @@ from falaj.config.platform_spec import (
     StandardChangeSpec,
     WindowSpec,
 )
-from falaj.trust.settings import Difference, differences
+from falaj.trust.settings import SettingDifference, differences
 
 DEFAULT = PlatformSpec.default()
 PROD = DEFAULT.environments["prod"]
@@ -63,7 +63,7 @@ def standard(environments: tuple[str, ...] = ("test",), projects: tuple[str, ...
 
 def test_each_setting_that_differs_is_named_with_its_values() -> None:
     assert differences(DEFAULT, prod(approvals={"normal": 3, "emergency": 2})) == (
-        Difference("changed", "environments.prod.approvals.normal", 2, 3, loosens=False),
+        SettingDifference("changed", "environments.prod.approvals.normal", 2, 3, loosens=False),
     )
 
 
@@ -143,9 +143,9 @@ def test_a_longer_freeze_and_a_first_window_ask_for_more() -> None:
 
 def test_a_new_environment_asks_for_nothing_less() -> None:
     more = replace(DEFAULT, environments={**DEFAULT.environments, "canary": EnvironmentSpec("canary", 4)})
-    found = differences(DEFAULT, more)
-    assert [(each.kind, each.path) for each in found] == [("added", "environments.canary")]
-    assert not any(each.loosens for each in found)
+    setting_changes = differences(DEFAULT, more)
+    assert [(each.kind, each.path) for each in setting_changes] == [("added", "environments.canary")]
+    assert not any(each.loosens for each in setting_changes)
 
 
 @given(specs)

@@ -10,7 +10,7 @@ from falaj.config.platform_spec import LocationSpec, PlatformSpec
 from falaj.storage import Database, EndpointRow, EventRow
 from falaj.supply_chain.attestations import open_keyring
 from falaj.trust import settings
-from falaj.trust.settings import Finding, Origin, Surroundings
+from falaj.trust.settings import ConfigurationDrift, DriftInputs, SettingsOrigin
 from falaj.trust.settings.drift import SILENT_AFTER_S
 
 DEFAULT = PlatformSpec.default()
@@ -24,16 +24,18 @@ def endpoint(environment: str = "prod", location: str = "local", reported: int =
     )  # fmt: skip
 
 
-def seen(database: Database, *rows: EndpointRow, surroundings: Surroundings | None = None) -> list[tuple[str, str]]:
+def drift_kinds(
+    database: Database, *rows: EndpointRow, surroundings: DriftInputs | None = None
+) -> list[tuple[str, str]]:
     with database.transaction() as session:
         for row in rows:
             session.merge(row)
-        found = settings.look(session, surroundings or Surroundings(), NOW)
-    return [(each.kind, each.subject) for each in found]
+        drift_findings = settings.look(session, surroundings or DriftInputs(), NOW)
+    return [(each.kind, each.subject) for each in drift_findings]
 
 
 def test_what_is_as_it_was_applied_has_no_findings(database: Database) -> None:
-    assert seen(database, endpoint()) == []
+    assert drift_kinds(database, endpoint()) == []
 
 
 @pytest.mark.parametrize(
@@ -45,11 +47,11 @@ def test_what_is_as_it_was_applied_has_no_findings(database: Database) -> None:
     ],
 )
 def test_endpoints_and_agents(database: Database, row: EndpointRow, finding: tuple[str, str]) -> None:
-    assert seen(database, row) == [finding]
+    assert drift_kinds(database, row) == [finding]
 
 
 def test_an_endpoint_at_a_foreign_location_also_misses_at_its_own(database: Database) -> None:
-    assert seen(database, endpoint(location="moon")) == [
+    assert drift_kinds(database, endpoint(location="moon")) == [
         ("endpoint", "prod/flight-delay@local"),
         ("endpoint", "prod/flight-delay@moon"),
     ]
@@ -64,42 +66,42 @@ def test_a_location_that_was_added_lacks_the_endpoint_that_others_have(database:
     )
     with database.transaction() as session:
         settings.apply(session, spec, "user:noor", 1.0)
-    assert seen(database, endpoint()) == [("endpoint", "prod/flight-delay@dubai")]
+    assert drift_kinds(database, endpoint()) == [("endpoint", "prod/flight-delay@dubai")]
 
 
 def test_the_file_is_held_against_what_was_applied(database: Database) -> None:
-    newer = Surroundings(file=replace(DEFAULT, policy_packs=("uae",)))
-    assert seen(database, surroundings=newer) == [("file", "policy_packs.uae")]
-    broken = Surroundings(file_error="platform.yaml:3:1: no")
-    assert seen(database, surroundings=broken) == [("file", "platform.yaml")]
+    newer = DriftInputs(file=replace(DEFAULT, policy_packs=("uae",)))
+    assert drift_kinds(database, surroundings=newer) == [("file", "policy_packs.uae")]
+    broken = DriftInputs(file_error="platform.yaml:3:1: no")
+    assert drift_kinds(database, surroundings=broken) == [("file", "platform.yaml")]
 
 
 def test_keys_that_changed_or_lie_open(database: Database, tmp_path: Path) -> None:
     open_keyring(tmp_path)
     with database.transaction() as session:
-        origin = Origin(keys=settings.fingerprints(tmp_path))
+        origin = SettingsOrigin(keys=settings.fingerprints(tmp_path))
         settings.apply(session, replace(DEFAULT, policy_packs=("uae",)), "user:noor", 1.0, origin)
     (tmp_path / "trusted.json").write_text("{}")
     (tmp_path / "log.pem.pub").unlink()
     (tmp_path / "admission.pem").chmod(0o644)
     (tmp_path / "newcomer.pem.pub").write_text("a key that nobody believes")
-    now = Surroundings(keys=settings.fingerprints(tmp_path), exposed=tuple(settings.exposed(tmp_path)))
-    assert seen(database, surroundings=now) == [
+    now = DriftInputs(keys=settings.fingerprints(tmp_path), exposed=tuple(settings.exposed(tmp_path)))
+    assert drift_kinds(database, surroundings=now) == [
         ("key", "admission.pem"),
         ("key", "log.pem.pub"),
         ("key", "trusted.json"),
     ]
 
 
-ONE, OTHER = Finding("key", "a", "changed"), Finding("key", "b", "changed")
+ONE, OTHER = ConfigurationDrift("key", "a", "changed"), ConfigurationDrift("key", "b", "changed")
 
 
 def test_an_alarm_is_raised_once_when_two_looks_agree_and_ends_once(database: Database) -> None:
     looks = [[ONE], [ONE], [ONE], [ONE, OTHER], [ONE, OTHER], [], []]
     drifts = []
-    for turn, found in enumerate(looks):
+    for turn, drift_findings in enumerate(looks):
         with database.transaction() as session:
-            drifts.append(settings.remember(session, found, float(turn)))
+            drifts.append(settings.remember(session, drift_findings, float(turn)))
     assert drifts == [(), (ONE,), (ONE,), (ONE,), (ONE, OTHER), (), ()]
     with database.reading() as session:
         events = session.scalars(select(EventRow).order_by(EventRow.id)).all()
@@ -111,8 +113,8 @@ def test_an_alarm_is_raised_once_when_two_looks_agree_and_ends_once(database: Da
 
 
 def test_what_is_seen_once_is_no_drift(database: Database) -> None:
-    for turn, found in enumerate([[ONE], [], [ONE], []]):
+    for turn, drift_findings in enumerate([[ONE], [], [ONE], []]):
         with database.transaction() as session:
-            assert settings.remember(session, found, float(turn)) == ()
+            assert settings.remember(session, drift_findings, float(turn)) == ()
     with database.reading() as session:
         assert session.scalars(select(EventRow)).all() == []

@@ -11,12 +11,12 @@ from sqlalchemy import select, text
 
 from falaj.config.platform_spec import BindingSpec, LocationSpec, PlatformSpec
 from falaj.storage import Database, EndpointRow, EventRow
-from falaj.supply_chain.attestations import SETTINGS, Role, open_keyring, verify_envelope
+from falaj.supply_chain.attestations import SETTINGS, SigningRole, open_keyring, verify_envelope
 from falaj.supply_chain.attestations.envelope import sign_statement
 from falaj.supply_chain.attestations.errors import EvidenceError
 from falaj.trust import audit, settings
 from falaj.trust.policy import PolicyError
-from falaj.trust.settings import Origin, PlatformChangedError, PlatformInUseError
+from falaj.trust.settings import PlatformChangedError, PlatformInUseError, SettingsOrigin
 
 DEFAULT = PlatformSpec.default()
 WITH_PACK = replace(DEFAULT, policy_packs=("uae",))
@@ -38,7 +38,7 @@ def without(name: str) -> PlatformSpec:
 def test_the_default_holds_until_something_is_applied(database: Database) -> None:
     with database.reading() as session:
         assert settings.current(session) == DEFAULT
-        assert settings.plan(session, DEFAULT) == settings.Applied(0, ())
+        assert settings.plan(session, DEFAULT) == settings.AppliedVersion(0, ())
 
 
 def test_each_apply_is_a_version_and_the_newest_holds(database: Database) -> None:
@@ -64,27 +64,29 @@ def test_applying_the_same_again_makes_no_version(database: Database) -> None:
 def test_an_apply_leaves_evidence_that_verifies(database: Database, tmp_path: Path) -> None:
     keyring = open_keyring(tmp_path / "keys")
     with database.transaction() as session:
-        settings.apply(session, WITH_PACK, "user:noor", 1.0, Origin("text", keyring.signer(Role.PLATFORM)))
+        settings.apply(
+            session, WITH_PACK, "user:noor", 1.0, SettingsOrigin("text", keyring.signer(SigningRole.PLATFORM))
+        )
     with database.reading() as session:
         row = settings.newest(session)
     assert row is not None
-    said = verify_envelope(row.envelope, keyring.trusted())
-    assert said.predicate_type == SETTINGS
-    assert said.is_about(settings.digest(WITH_PACK))
-    assert (said.predicate["version"], said.predicate["actor"]) == (1, "user:noor")
+    settings_statement = verify_envelope(row.envelope, keyring.trusted())
+    assert settings_statement.predicate_type == SETTINGS
+    assert settings_statement.is_about(settings.digest(WITH_PACK))
+    assert (settings_statement.predicate["version"], settings_statement.predicate["actor"]) == (1, "user:noor")
     payload = json.loads(base64.b64decode(row.envelope["payload"]))
     forged = {**row.envelope, "payload": base64.b64encode(json.dumps(payload).encode()).decode()}
     with pytest.raises(EvidenceError):
         verify_envelope(forged, keyring.trusted())
     with pytest.raises(EvidenceError):
-        verify_envelope(sign_statement(said, keyring.signer(Role.ADMISSION)), keyring.trusted())
+        verify_envelope(sign_statement(settings_statement, keyring.signer(SigningRole.ADMISSION)), keyring.trusted())
 
 
 def test_an_apply_against_an_old_plan_is_refused(database: Database) -> None:
     with database.transaction() as session:
-        settings.apply(session, WITH_PACK, "user:noor", 1.0, Origin(base=0))
+        settings.apply(session, WITH_PACK, "user:noor", 1.0, SettingsOrigin(base=0))
     with pytest.raises(PlatformChangedError) as raised, database.transaction() as session:
-        settings.apply(session, WITH_ROLE, "user:omar", 2.0, Origin(base=0))
+        settings.apply(session, WITH_ROLE, "user:omar", 2.0, SettingsOrigin(base=0))
     assert raised.value.code == "platform.changed"
 
 
@@ -97,7 +99,7 @@ def test_of_two_applies_at_once_none_is_lost(database: Database) -> None:
         together.wait()
         try:
             with database.transaction() as session:
-                settings.apply(session, spec, f"user:{group}", 1.0, Origin(base=0))
+                settings.apply(session, spec, f"user:{group}", 1.0, SettingsOrigin(base=0))
             outcomes.append("applied")
         except PlatformChangedError:
             outcomes.append("refused")
@@ -170,25 +172,25 @@ def keys(tmp_path: Path) -> Path:
 
 def test_a_replaced_key_is_a_difference_that_an_apply_accepts(database: Database, keys: Path) -> None:
     with database.transaction() as session:
-        settings.apply(session, WITH_PACK, "user:noor", 1.0, Origin(keys=settings.fingerprints(keys)))
+        settings.apply(session, WITH_PACK, "user:noor", 1.0, SettingsOrigin(keys=settings.fingerprints(keys)))
     (keys / "scanner.pem").unlink()
     (keys / "scanner.pem.pub").unlink()
-    open_keyring(keys).signer(Role.SCANNER)
-    found = settings.fingerprints(keys)
+    open_keyring(keys).signer(SigningRole.SCANNER)
+    key_fingerprints = settings.fingerprints(keys)
     with database.transaction() as session:
-        applied = settings.apply(session, WITH_PACK, "user:noor", 2.0, Origin(keys=found))
+        applied = settings.apply(session, WITH_PACK, "user:noor", 2.0, SettingsOrigin(keys=key_fingerprints))
         assert [(each.path, each.kind, each.loosens) for each in applied.differences] == [
             ("keys.scanner.pem.pub", "changed", True)
         ]
     with database.reading() as session:
-        assert settings.plan(session, WITH_PACK, found) == settings.Applied(2, ())
+        assert settings.plan(session, WITH_PACK, key_fingerprints) == settings.AppliedVersion(2, ())
 
 
 def test_an_apply_is_written_to_the_audit_log_or_does_not_happen(database: Database) -> None:
     with database.transaction() as session:
         settings.apply(session, WITH_PACK, "user:noor", 1.0)
     with database.transaction() as session:
-        (entry,) = audit.entries(session, audit.Wanted(kind="platform.applied"))
+        (entry,) = audit.entries(session, audit.EntryFilter(kind="platform.applied"))
         assert entry.actor == "user:noor"
         session.execute(text("ALTER TABLE audit_leaves RENAME TO gone"))
     with pytest.raises(Exception, match="audit_leaves"), database.transaction() as session:

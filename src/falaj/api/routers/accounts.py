@@ -8,16 +8,16 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
-from falaj.api.access import Caller
-from falaj.api.actions import Action, action
+from falaj.api.authorization import Caller
 from falaj.api.platform import Platform, Shared
+from falaj.api.route_actions import Action, action
 from falaj.api.routers.auth import Name, role_document
 from falaj.api.routers.credentials import TokenId, TokenWish, token_document
 from falaj.core.principal import PrincipalKind
 from falaj.schemas import identity as documents
 from falaj.storage.identity_tables import AccountRow
 from falaj.trust import identity
-from falaj.trust.identity import administration, links, roles
+from falaj.trust.identity import administration, one_time_links, roles
 from falaj.trust.policy import Binding
 from falaj.trust.policy import Role as RoleName
 
@@ -68,35 +68,35 @@ def list_accounts(platform: Shared) -> list[documents.Account]:
 
 
 @router.post("", status_code=201, response_model=documents.PasswordLink, **action(Action.MANAGE_ACCOUNTS))
-def invite(wish: AccountWish, caller: Caller, platform: Shared) -> documents.PasswordLink:
+def invite(body: AccountWish, caller: Caller, platform: Shared) -> documents.PasswordLink:
     """Make an account; the person chooses its password with the link that is answered this once."""
-    asked = identity.NewAccount(
-        PrincipalKind.USER, wish.name, identity.accounts.LOCAL, wish.email, frozenset(wish.groups)
+    new_account = identity.NewAccount(
+        PrincipalKind.USER, body.name, identity.accounts.LOCAL, body.email, frozenset(body.groups)
     )
     now = platform.now()
     with platform.database.transaction() as session:
-        account, secret = administration.invite(session, asked, caller.id, now)
-        if wish.roles:
-            roles.set_roles(session, account, _bindings(wish.roles), caller.id, now)
+        account, secret = administration.invite(session, new_account, caller.id, now)
+        if body.roles:
+            roles.set_roles(session, account, _bindings(body.roles), caller.id, now)
     return _link(platform, account, secret, now)
 
 
 @router.post("/{name}/link", response_model=documents.PasswordLink, **action(Action.MANAGE_ACCOUNTS))
-def new_link(name: Name, wish: LinkWish, caller: Caller, platform: Shared) -> documents.PasswordLink:
+def new_link(name: Name, body: LinkWish, caller: Caller, platform: Shared) -> documents.PasswordLink:
     """Make a new link for someone who forgot the password."""
     now = platform.now()
     with platform.database.transaction() as session:
         account = _person(session, name)
-        secret = administration.new_link(session, account, caller.id, now, without_totp=wish.without_totp)
+        secret = administration.new_link(session, account, caller.id, now, without_totp=body.without_totp)
     return _link(platform, account, secret, now)
 
 
 @router.post("/{name}/lock", response_model=documents.Account, **action(Action.MANAGE_ACCOUNTS))
-def lock(name: Name, wish: LockWish, caller: Caller, platform: Shared) -> documents.Account:
+def lock(name: Name, body: LockWish, caller: Caller, platform: Shared) -> documents.Account:
     """Lock an account of a person or service: it proves nothing any more."""
     with platform.database.transaction() as session:
         account = _anyone(session, name)
-        administration.lock(session, account, wish.reason, caller.id, platform.now())
+        administration.lock(session, account, body.reason, caller.id, platform.now())
         return _account(session, account)
 
 
@@ -110,11 +110,11 @@ def unlock(name: Name, caller: Caller, platform: Shared) -> documents.Account:
 
 
 @router.put("/{name}/roles", response_model=documents.Account, **action(Action.MANAGE_ACCOUNTS))
-def set_roles(name: Name, wish: list[RoleWish], caller: Caller, platform: Shared) -> documents.Account:
+def set_roles(name: Name, requested_roles: list[RoleWish], caller: Caller, platform: Shared) -> documents.Account:
     """Give an account these roles and no others; those of platform.yaml stay."""
     with platform.database.transaction() as session:
         account = _anyone(session, name)
-        roles.set_roles(session, account, _bindings(wish), caller.id, platform.now())
+        roles.set_roles(session, account, _bindings(requested_roles), caller.id, platform.now())
         return _account(session, account)
 
 
@@ -124,12 +124,12 @@ services = APIRouter(prefix="/api/v1/services", tags=["accounts"])
 @services.post(
     "/{name}/tokens", status_code=201, response_model=documents.IssuedToken, **action(Action.MANAGE_ACCOUNTS)
 )
-def create_token(name: Name, wish: TokenWish, caller: Caller, platform: Shared) -> documents.IssuedToken:
+def create_token(name: Name, body: TokenWish, caller: Caller, platform: Shared) -> documents.IssuedToken:
     """Make a token for a service; the service gets an account with its first one."""
     now = platform.now()
     with platform.database.transaction() as session:
         account = identity.tokens.service_account(session, name, caller, now)
-        secret, row = identity.tokens.issue(session, account, wish.parsed(), caller, now)
+        secret, row = identity.tokens.issue(session, account, body.parsed(), caller, now)
         return documents.IssuedToken(secret, token_document(row))
 
 
@@ -157,8 +157,8 @@ def _anyone(session: Session, name: str) -> AccountRow:
     return identity.accounts.find(session, f"{kind or PrincipalKind.USER}:{rest}")
 
 
-def _bindings(wanted: list[RoleWish]) -> list[Binding]:
-    return [Binding(each.role, each.project, each.environment) for each in wanted]
+def _bindings(requested_roles: list[RoleWish]) -> list[Binding]:
+    return [Binding(each.role, each.project, each.environment) for each in requested_roles]
 
 
 def _account(session: Session, row: AccountRow) -> documents.Account:
@@ -170,5 +170,5 @@ def _account(session: Session, row: AccountRow) -> documents.Account:
 
 
 def _link(platform: Platform, account: AccountRow, secret: str, now: float) -> documents.PasswordLink:
-    text = links.link_text(platform.home.server_url, secret, links.PASSWORD)
-    return documents.PasswordLink(account.id, text, now + links.PASSWORD_LIFE_S)
+    text = one_time_links.link_text(platform.home.server_url, secret, one_time_links.PASSWORD)
+    return documents.PasswordLink(account.id, text, now + one_time_links.PASSWORD_LIFE_S)

@@ -11,13 +11,13 @@ from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from falaj.api.access import Caller
-from falaj.api.actions import Action, action
+from falaj.api.authorization import Caller
 from falaj.api.platform import Platform, Shared
+from falaj.api.route_actions import Action, action
 from falaj.schemas import audit as documents
-from falaj.supply_chain.attestations import Role
+from falaj.supply_chain.attestations import SigningRole
 from falaj.trust import audit
-from falaj.trust.audit import record as trail
+from falaj.trust.audit import record
 
 router = APIRouter(prefix="/api/v1/audit", tags=["audit"])
 Text = Annotated[str, Query(max_length=300)]
@@ -44,15 +44,15 @@ def entries(
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
 ) -> list[documents.AuditEntry]:
     """The newest entries first; `before` turns the page."""
-    wanted = audit.Wanted(kind, subject, actor, since, before, limit)
+    entry_query = audit.EntryFilter(kind, subject, actor, since, before, limit)
     with platform.database.reading() as session:
-        return [documents.AuditEntry(**asdict(each)) for each in audit.entries(session, wanted)]
+        return [documents.AuditEntry(**asdict(each)) for each in audit.entries(session, entry_query)]
 
 
 @router.post("/checkpoint", response_model=documents.LogCheckpoint, **action(Action.READ_AUDIT))
 def checkpoint(platform: Shared) -> documents.LogCheckpoint:
     """A checkpoint of the log as it is now, signed; the same one again while nothing was added."""
-    return documents.LogCheckpoint(_signed(platform), platform.keyring.signer(Role.LOG).public_pem)
+    return documents.LogCheckpoint(_signed(platform), platform.keyring.signer(SigningRole.LOG).public_pem)
 
 
 @router.get("/export", **action(Action.READ_AUDIT))
@@ -76,16 +76,16 @@ def consistency(first: LogSize, second: LogSize, platform: Shared) -> documents.
 
 
 @router.post("/erase", response_model=documents.Erased, **action(Action.MANAGE_PRIVACY))
-def erase(wish: Erasure, platform: Shared, caller: Caller) -> documents.Erased:
+def erase(body: Erasure, platform: Shared, caller: Caller) -> documents.Erased:
     """Erase the details of entries, or who a person is and all details of entries by or about them."""
     with platform.database.transaction() as session:
-        known = bool(wish.person) and audit.forget(session, wish.person)
-        erased = documents.Erased(audit.erase_details(session, wish.entries), known)
-        details = {"reason": wish.reason, "entries": wish.entries, "forgotten": known}
-        trail.write(session, "audit.erased", caller.id, "audit", platform.now(), details)
+        was_forgotten = bool(body.person) and audit.forget(session, body.person)
+        erased = documents.Erased(audit.erase_details(session, body.entries), was_forgotten)
+        details = {"reason": body.reason, "entries": body.entries, "forgotten": was_forgotten}
+        record.write(session, "audit.erased", caller.id, "audit", platform.now(), details)
     return erased
 
 
 def _signed(platform: Platform) -> str:
     with platform.database.transaction() as session:
-        return audit.checkpoint(session, platform.keyring.signer(Role.LOG), platform.now())
+        return audit.checkpoint(session, platform.keyring.signer(SigningRole.LOG), platform.now())

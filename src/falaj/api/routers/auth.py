@@ -7,9 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from falaj.api.access import Caller
-from falaj.api.actions import Action, action
+from falaj.api.authorization import Caller
 from falaj.api.platform import Platform, Shared
+from falaj.api.route_actions import Action, action
 from falaj.schemas import identity as documents
 from falaj.trust import identity
 from falaj.trust.policy import Binding, bindings_of
@@ -61,45 +61,45 @@ class StepUpWish(_Secretive):
 
 
 @router.post("/setup", status_code=201, response_model=documents.LoggedIn, **action(Action.PUBLIC))
-async def set_up(wish: SetupWish, platform: Shared) -> documents.LoggedIn:
+async def set_up(body: SetupWish, platform: Shared) -> documents.LoggedIn:
     """Make the first administrator with the one-time link of the installation, and log in."""
-    return await platform.password_queue.run(_set_up, wish, platform)
+    return await platform.password_queue.run(_set_up, body, platform)
 
 
-def _set_up(wish: SetupWish, platform: Platform) -> documents.LoggedIn:
-    newcomer = identity.Newcomer(wish.name, wish.email, wish.password.get_secret_value())
+def _set_up(body: SetupWish, platform: Platform) -> documents.LoggedIn:
+    newcomer = identity.FirstAdministrator(body.name, body.email, body.password.get_secret_value())
     keeper, now = platform.doorkeeper, platform.now()
-    link = wish.link.get_secret_value()
+    link = body.link.get_secret_value()
     identity.make_first_administrator(platform.database, keeper.passwords, link, newcomer, now)
     (platform.home.root / identity.LINK_FILE).unlink(missing_ok=True)
-    return _opened(platform, keeper.log_in(wish.name, identity.Proof(newcomer.password), now))
+    return _opened(platform, keeper.log_in(body.name, identity.Proof(newcomer.password), now))
 
 
 @router.post("/login", response_model=documents.LoggedIn, **action(Action.PUBLIC))
-async def log_in(wish: LoginWish, platform: Shared) -> documents.LoggedIn:
+async def log_in(body: LoginWish, platform: Shared) -> documents.LoggedIn:
     """Open a session with a name and a password, and a one-time password when an application is enrolled.
 
     Whoever finds the queue of logins full is answered 503 at once, with the time to wait.
     """
-    return await platform.password_queue.run(_log_in, wish, platform)
+    return await platform.password_queue.run(_log_in, body, platform)
 
 
-def _log_in(wish: LoginWish, platform: Platform) -> documents.LoggedIn:
-    proof = identity.Proof(wish.password.get_secret_value(), wish.otp.get_secret_value())
-    return _opened(platform, platform.doorkeeper.log_in(wish.name, proof, platform.now()))
+def _log_in(body: LoginWish, platform: Platform) -> documents.LoggedIn:
+    proof = identity.Proof(body.password.get_secret_value(), body.otp.get_secret_value())
+    return _opened(platform, platform.doorkeeper.log_in(body.name, proof, platform.now()))
 
 
 @router.post("/password", status_code=204, **action(Action.PUBLIC))
-async def choose_password(wish: PasswordWish, platform: Shared) -> None:
+async def choose_password(body: PasswordWish, platform: Shared) -> None:
     """Choose a password with the one-time link that an administrator handed over."""
-    link, password = wish.link.get_secret_value(), wish.password.get_secret_value()
+    link, password = body.link.get_secret_value(), body.password.get_secret_value()
     await platform.password_queue.run(platform.doorkeeper.choose_password, link, password, platform.now())
 
 
 @router.post("/step-up", response_model=documents.SteppedUp, **action(Action.MANAGE_OWN))
-async def step_up(wish: StepUpWish, request: Request, caller: Caller, platform: Shared) -> documents.SteppedUp:
+async def step_up(body: StepUpWish, request: Request, caller: Caller, platform: Shared) -> documents.SteppedUp:
     """Prove again who one is, as approvals and new keys ask for."""
-    proof, now = identity.Proof(wish.password.get_secret_value(), wish.otp.get_secret_value()), platform.now()
+    proof, now = identity.Proof(body.password.get_secret_value(), body.otp.get_secret_value()), platform.now()
     prove = platform.doorkeeper.prove_again
     return documents.SteppedUp(await platform.password_queue.run(prove, caller, bearer_of(request), proof, now), now)
 

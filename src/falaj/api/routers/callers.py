@@ -9,11 +9,11 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy.orm import Session
 
-from falaj.api import access
-from falaj.api.access import Caller
-from falaj.api.actions import action
+from falaj.api import authorization
+from falaj.api.authorization import Caller
 from falaj.api.platform import Platform, Shared
-from falaj.control import releases as release
+from falaj.api.route_actions import action
+from falaj.control import releases
 from falaj.control.releases import callers
 from falaj.schemas.callers import AddedCaller, EndpointCaller
 from falaj.storage.caller_tables import CallerRow
@@ -52,14 +52,14 @@ def list_callers(environment: str, model: str, platform: Shared, caller: Caller)
     response_model=AddedCaller,
     **action(Action.MANAGE_CALLERS, refined=True),
 )
-def add(environment: str, model: str, wanted: CallerCreate, platform: Shared, caller: Caller) -> AddedCaller:
+def add(environment: str, model: str, body: CallerCreate, platform: Shared, caller: Caller) -> AddedCaller:
     """Let somebody ask an endpoint; the answer holds the credential, which cannot be shown again."""
     _require(platform, caller, Action.MANAGE_CALLERS, environment, model)
-    holder = None if wanted.request is None else certificates.requested_key(wanted.request)
+    holder = None if body.request is None else certificates.requested_key(body.request)
     now = platform.now()
     kind = callers.TOKEN if holder is None else callers.CERTIFICATE
     with platform.database.transaction() as session:
-        new = callers.NewCaller(environment, model, wanted.name, kind, now + wanted.life_s)
+        new = callers.NewCaller(environment, model, body.name, kind, now + body.life_s)
         row = callers.add(session, new, caller.id, now)
         document = _document(session, row, now)
     if holder is None:
@@ -80,11 +80,11 @@ def revoke(environment: str, model: str, name: str, platform: Shared, caller: Ca
         return _document(session, callers.revoke(session, environment, model, name, caller.id, now), now)
 
 
-def _require(platform: Platform, caller: Caller, wanted: Action, environment: str, model: str) -> None:
+def _require(platform: Platform, caller: Caller, action: Action, environment: str, model: str) -> None:
     with platform.database.reading() as session:
-        project = release.require_owner(session, model)
+        project = releases.require_owner(session, model)
     resource = Resource("endpoint", f"{environment}/{model}", project=project, environment=environment)
-    access.require(platform, caller, wanted, resource)
+    authorization.require(platform, caller, action, resource)
 
 
 def _document(session: Session, row: CallerRow, now: float) -> EndpointCaller:
@@ -97,5 +97,5 @@ def _document(session: Session, row: CallerRow, now: float) -> EndpointCaller:
 
 
 def _let_in_at(session: Session, row: CallerRow) -> Sequence[str]:
-    rows = release.endpoints_of(session, row.model, row.environment)
+    rows = releases.endpoints_of(session, row.model, row.environment)
     return [each.location for each in rows if row.id in each.status.get("callers", ())]

@@ -10,10 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from falaj.api import access, views
-from falaj.api.access import Caller
-from falaj.api.actions import action
+from falaj.api import authorization, views
+from falaj.api.authorization import Caller
 from falaj.api.platform import Platform, Shared
+from falaj.api.route_actions import action
 from falaj.control import changes
 from falaj.control import releases as release
 from falaj.schemas import api
@@ -76,7 +76,7 @@ def list_changes(
         query = query.where(ChangeRow.state.in_([*changes.OPEN, "deploying", "review-due"]))
     if environment:
         query = query.where(ChangeRow.environment == environment)
-    if (readable := access.readable(platform, caller)) is not None:
+    if (readable := authorization.readable(platform, caller)) is not None:
         query = query.where(ChangeRow.project.in_(readable))
     with platform.database.reading() as session:
         return [document(session, row) for row in session.scalars(query)]
@@ -85,12 +85,14 @@ def list_changes(
 @router.post(
     "/changes", response_model=documents.Change, status_code=201, **action(Action.REQUEST_CHANGE, refined=True)
 )
-def request(wish: Promotion, platform: Shared, caller: Caller) -> documents.Change:
+def request(body: Promotion, platform: Shared, caller: Caller) -> documents.Change:
     """Ask for a release in an environment."""
     with platform.database.transaction() as session:
         turn = platform.turn(session)
-        wanted = changes.Wish(wish.release, wish.environment, wish.kind, wish.reason, wish.opens_at, wish.challenge)
-        return document(session, changes.request(turn, caller, wanted))
+        change_request = changes.ChangeRequest(
+            body.release, body.environment, body.kind, body.reason, body.opens_at, body.challenge
+        )
+        return document(session, changes.request(turn, caller, change_request))
 
 
 @router.get("/changes/{change_id}", response_model=documents.Change, **action(Action.READ, refined=True))
@@ -106,8 +108,8 @@ def to_sign(change_id: str, platform: Shared, caller: Caller) -> documents.ToSig
     with platform.database.reading() as session:
         row = _read(platform, session, caller, change_id)
         approval = changes.to_sign(platform.turn(session), row, caller.id)
-        found = release.find(session, f"{row.model}@{row.release}")
-        return documents.ToSign(plain(asdict(approval)), list(found.data.get("gates", ())))
+        release_row = release.find(session, f"{row.model}@{row.release}")
+        return documents.ToSign(plain(asdict(approval)), list(release_row.data.get("gates", ())))
 
 
 @router.post(
@@ -147,11 +149,11 @@ def review(change_id: str, why: Because, platform: Shared, caller: Caller) -> do
 
 
 @router.post("/rollbacks", response_model=documents.Change, status_code=201, **action(Action.ROLLBACK, refined=True))
-def roll_back(wish: Rollback, platform: Shared, caller: Caller) -> documents.Change:
+def roll_back(body: Rollback, platform: Shared, caller: Caller) -> documents.Change:
     """Bring back what an endpoint served before."""
     with platform.database.transaction() as session:
         turn = platform.turn(session)
-        return document(session, changes.roll_back(turn, caller, wish.environment, wish.model, wish.reason))
+        return document(session, changes.roll_back(turn, caller, body.environment, body.model, body.reason))
 
 
 @router.post("/releases/{name}/archive", response_model=api.Release, **action(Action.ARCHIVE_RELEASE))
@@ -204,5 +206,5 @@ def _read(platform: Platform, session: Session, caller: Caller, change_id: str) 
     if row is None:
         raise changes.unknown(change_id)
     resource = Resource("change", row.id, row.tenant, row.project, row.environment, row.rank)
-    access.require(platform, caller, Action.READ, resource)
+    authorization.require(platform, caller, Action.READ, resource)
     return row

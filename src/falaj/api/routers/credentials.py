@@ -7,12 +7,12 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from falaj.api.access import Caller
-from falaj.api.actions import Action, action
+from falaj.api.authorization import Caller
 from falaj.api.platform import Shared
+from falaj.api.route_actions import Action, action
 from falaj.schemas import identity as documents
 from falaj.storage.identity_tables import ApprovalKeyRow, TokenRow
-from falaj.supply_chain.attestations import Role, open_keyring
+from falaj.supply_chain.attestations import SigningRole, open_keyring
 from falaj.trust import identity
 from falaj.trust.policy import Action as Permitted
 
@@ -54,12 +54,12 @@ class CodeWish(BaseModel):
 
 
 @router.post("/tokens", status_code=201, response_model=documents.IssuedToken, **action(Action.MANAGE_OWN))
-def create_token(wish: TokenWish, caller: Caller, platform: Shared) -> documents.IssuedToken:
+def create_token(body: TokenWish, caller: Caller, platform: Shared) -> documents.IssuedToken:
     """Make a token that acts as oneself, for at most these actions."""
     now = platform.now()
     with platform.database.transaction() as session:
         account = identity.accounts.find(session, caller.id)
-        secret, row = identity.tokens.issue(session, account, wish.parsed(), caller, now)
+        secret, row = identity.tokens.issue(session, account, body.parsed(), caller, now)
         return documents.IssuedToken(secret, token_document(row))
 
 
@@ -78,11 +78,11 @@ def revoke_token(token_id: TokenId, caller: Caller, platform: Shared) -> None:
 
 
 @router.post("/approval-keys", status_code=201, response_model=documents.ApprovalKey, **action(Action.MANAGE_OWN))
-def register_key(wish: KeyWish, caller: Caller, platform: Shared) -> documents.ApprovalKey:
+def register_key(body: KeyWish, caller: Caller, platform: Shared) -> documents.ApprovalKey:
     """Register the public half of one's own key; the platform signs whose it is. Needs a fresh login."""
-    signer = open_keyring(platform.home.keys).signer(Role.IDENTITY)
+    signer = open_keyring(platform.home.keys).signer(SigningRole.IDENTITY)
     with platform.database.transaction() as session:
-        return _key(identity.register(session, signer, caller, wish.pem, wish.proof, platform.now()))
+        return _key(identity.register(session, signer, caller, body.pem, body.proof, platform.now()))
 
 
 @router.get("/approval-keys", response_model=list[documents.ApprovalKey], **action(Action.MANAGE_OWN))
@@ -108,9 +108,9 @@ def enrol(caller: Caller, platform: Shared) -> documents.TotpEnrolment:
 
 
 @router.post("/totp/confirm", status_code=204, **action(Action.MANAGE_OWN))
-def confirm(wish: CodeWish, caller: Caller, platform: Shared) -> None:
+def confirm(body: CodeWish, caller: Caller, platform: Shared) -> None:
     """End the enrolment with a code of the application."""
-    code = wish.otp.get_secret_value()
+    code = body.otp.get_secret_value()
     with platform.database.transaction() as session:
         identity.second_factor.confirm(session, platform.doorkeeper.vault, caller, code, platform.now())
 
@@ -119,7 +119,7 @@ def confirm(wish: CodeWish, caller: Caller, platform: Shared) -> None:
 def remove(caller: Caller, platform: Shared) -> None:
     """Forget the application. Needs a fresh proof, which is one of its codes."""
     now = platform.now()
-    identity.require_fresh(caller, "removing an application", now)
+    identity.require_recent_login(caller, "removing an application", now)
     with platform.database.transaction() as session:
         identity.second_factor.remove(session, identity.accounts.find(session, caller.id), caller.id, now)
 

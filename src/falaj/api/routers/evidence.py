@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from falaj.api.actions import Action, action
 from falaj.api.platform import Shared
-from falaj.control import changes
-from falaj.control import releases as release
+from falaj.api.route_actions import Action, action
+from falaj.control import changes, releases
 from falaj.schemas.evidence import ReleaseBundle
 from falaj.trust import audit
 
@@ -18,9 +17,9 @@ router = APIRouter(prefix="/api/v1", tags=["evidence"])
 def bundle(name: str, platform: Shared) -> ReleaseBundle:
     """All envelopes about a release, with the audit log's newest proof."""
     with platform.database.reading() as session:
-        found = release.find(session, name)
-        decided = changes.decisions_about(platform.turn(session), found)
-        envelopes = [*(row.envelope for row in release.evidence_of(session, found)), *map(dict, decided)]
+        release_row = releases.find(session, name)
+        decided = changes.decisions_about(platform.turn(session), release_row)
+        envelopes = [*(row.envelope for row in releases.evidence_of(session, release_row)), *map(dict, decided)]
         checkpoint = audit.newest_checkpoint(session)
         log = audit.proofs_for(session, envelopes, checkpoint) if checkpoint else {}
-        return ReleaseBundle(envelopes, log, found.data.get("model_signature") or {})
+        return ReleaseBundle(envelopes, log, release_row.data.get("model_signature") or {})

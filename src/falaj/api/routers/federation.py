@@ -10,10 +10,10 @@ from fastapi import APIRouter, Cookie, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from falaj.api.access import Caller
-from falaj.api.actions import Action, action
+from falaj.api.authorization import Caller
 from falaj.api.federation import PREFIX
 from falaj.api.platform import Platform, Shared
+from falaj.api.route_actions import Action, action
 from falaj.api.routers.auth import bearer_of
 from falaj.api.routers.pages import SECURITY_KEY
 from falaj.core.principal import Principal
@@ -21,7 +21,7 @@ from falaj.schemas import federation as documents
 from falaj.schemas.identity import LoggedIn
 from falaj.storage.federation_tables import SecurityKeyRow
 from falaj.trust import identity
-from falaj.trust.audit import record as trail
+from falaj.trust.audit import record
 from falaj.trust.identity import federation
 from falaj.trust.identity.errors import RefusedError
 
@@ -104,7 +104,7 @@ def callback(
     browser: Annotated[str, Cookie(alias=COOKIE, max_length=200)] = "",
 ) -> Response:
     """Take the identity provider's answer, and send the browser to where the login was begun."""
-    answer = federation.Answer(state, browser, code, iss, error)
+    answer = federation.RedirectResponse(state, browser, code, iss, error)
     address = platform.federation.logins().finish(answer, platform.now())
     back = RedirectResponse(address, 302, _UNSEEN)
     back.delete_cookie(COOKIE, path=PREFIX)
@@ -112,10 +112,10 @@ def callback(
 
 
 @router.post("/oidc/redeem", response_model=LoggedIn, **action(Action.PUBLIC))
-def redeem(wish: Redemption, platform: Shared) -> LoggedIn:
+def redeem(body: Redemption, platform: Shared) -> LoggedIn:
     """Fetch the session of a login, with the verifier that it was begun with."""
     now = platform.now()
-    code, verifier = wish.code.get_secret_value(), wish.verifier.get_secret_value()
+    code, verifier = body.code.get_secret_value(), body.verifier.get_secret_value()
     secret = platform.federation.logins().redeem(code, verifier, now)
     with platform.database.reading() as session:
         row = identity.session_of(session, secret, now)
@@ -144,11 +144,11 @@ def begin_registration(caller: Caller, platform: Shared) -> dict[str, Any]:
 
 
 @router.post("/security-keys", status_code=201, response_model=documents.SecurityKey, **action(Action.MANAGE_OWN))
-def finish_registration(wish: NewSecurityKey, caller: Caller, platform: Shared) -> documents.SecurityKey:
+def finish_registration(body: NewSecurityKey, caller: Caller, platform: Shared) -> documents.SecurityKey:
     """Register the security key that answered."""
     party, now = platform.federation.party, platform.now()
     with _refusals_recorded(platform, caller), platform.database.transaction() as session:
-        row = federation.security_keys.finish_registration(session, party, caller, wish.response, wish.label, now)
+        row = federation.security_keys.finish_registration(session, party, caller, body.response, body.label, now)
         return _document(row)
 
 
@@ -160,19 +160,19 @@ def remove_key(key: str, caller: Caller, platform: Shared) -> None:
 
 
 @router.post("/step-up/security-key/begin", response_model=dict[str, Any], **action(Action.MANAGE_OWN))
-def begin_step_up(wish: Statement, caller: Caller, platform: Shared) -> dict[str, Any]:
+def begin_step_up(body: Statement, caller: Caller, platform: Shared) -> dict[str, Any]:
     """Begin a proof for one statement, by the SHA-256 of what will be signed; for `navigator.credentials.get`."""
     party, now = platform.federation.party, platform.now()
     with platform.database.transaction() as session:
-        return federation.begin_step_up(session, party, caller, wish.statement, now)
+        return federation.begin_step_up(session, party, caller, body.statement, now)
 
 
 @router.post("/step-up/security-key", response_model=documents.AssertedStepUp, **action(Action.MANAGE_OWN))
-def finish_step_up(wish: Assertion, request: Request, caller: Caller, platform: Shared) -> documents.AssertedStepUp:
+def finish_step_up(body: Assertion, request: Request, caller: Caller, platform: Shared) -> documents.AssertedStepUp:
     """Take the security key's proof; it is good for the one statement, for five minutes."""
     party, now = platform.federation.party, platform.now()
     with _refusals_recorded(platform, caller), platform.database.transaction() as session:
-        proved = federation.finish_step_up(session, party, caller, wish.response, now)
+        proved = federation.finish_step_up(session, party, caller, body.response, now)
         identity.record_step_up(session, bearer_of(request), federation.WEBAUTHN, now)
     return documents.AssertedStepUp(federation.WEBAUTHN, now, proved.statement, proved.key)
 
@@ -186,7 +186,7 @@ def _refusals_recorded(platform: Platform, caller: Principal) -> Iterator[None]:
         details = {"code": error.code, "reason": error.message}
         subject = f"account/{caller.name}"
         with platform.database.transaction() as session:
-            trail.write(session, "security-key.refused", caller.id, subject, platform.now(), details, outcome="denied")
+            record.write(session, "security-key.refused", caller.id, subject, platform.now(), details, outcome="denied")
         raise
 
 

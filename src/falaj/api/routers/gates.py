@@ -7,12 +7,12 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from falaj.api import access
-from falaj.api.access import Caller
-from falaj.api.actions import action
+from falaj.api import authorization
+from falaj.api.authorization import Caller
 from falaj.api.platform import Shared
-from falaj.control.releases import captured
-from falaj.schemas import gates as documents
+from falaj.api.route_actions import action
+from falaj.control.releases import regression_gates
+from falaj.schemas import gates
 from falaj.trust.policy import Action
 
 router = APIRouter(prefix="/api/v1", tags=["gates"])
@@ -26,20 +26,20 @@ class Decision(BaseModel):
     reason: Annotated[str, StringConstraints(max_length=2_000)] = ""
 
 
-@router.get("/gates", response_model=list[documents.CapturedGate], **action(Action.READ, refined=True))
+@router.get("/gates", response_model=list[gates.CapturedGate], **action(Action.READ, refined=True))
 def list_gates(
     platform: Shared, caller: Caller, model: Annotated[str | None, Query(max_length=200)] = None
-) -> list[documents.CapturedGate]:
+) -> list[gates.CapturedGate]:
     """Captured gates, the newest first, of the projects that the caller may read."""
-    readable = access.readable(platform, caller)
+    readable = authorization.readable(platform, caller)
     with platform.database.reading() as session:
-        found = captured.gates(session, model)
-        return [documents.gate_of(row) for row in found if readable is None or row.project in readable]
+        gate_rows = regression_gates.gates(session, model)
+        return [gates.gate_of(row) for row in gate_rows if readable is None or row.project in readable]
 
 
-@router.post("/gates/{gate_id}/decision", response_model=documents.CapturedGate, **action(Action.DECIDE_GATE))
-def decide(gate_id: str, wish: Decision, platform: Shared, caller: Caller) -> documents.CapturedGate:
+@router.post("/gates/{gate_id}/decision", response_model=gates.CapturedGate, **action(Action.DECIDE_GATE))
+def decide(gate_id: str, body: Decision, platform: Shared, caller: Caller) -> gates.CapturedGate:
     """Accept a proposed gate, reject it, or retire one that was accepted."""
     with platform.database.transaction() as session:
-        row = captured.decide(session, caller, gate_id, wish.decision, wish.reason, platform.now())
-        return documents.gate_of(row)
+        row = regression_gates.decide(session, caller, gate_id, body.decision, body.reason, platform.now())
+        return gates.gate_of(row)

@@ -7,15 +7,15 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, SecretStr, StringConstraints
 
-from falaj.api import mlflow_copies, subjects
-from falaj.api.access import Caller
-from falaj.api.actions import Action, action
+from falaj.api import dsar, mlflow_copies
+from falaj.api.authorization import Caller
 from falaj.api.platform import Shared
+from falaj.api.route_actions import Action, action
 from falaj.control.runs import queue
 from falaj.schemas import keys as documents
-from falaj.supply_chain.encryption import Scope, WrappedKey, home_scope
-from falaj.trust import secrets as keys
-from falaj.trust.audit import record as trail
+from falaj.supply_chain.encryption import KeyScope, WrappedKey, home_scope
+from falaj.trust import secrets
+from falaj.trust.audit import record
 
 router = APIRouter(prefix="/api/v1", tags=["keys"])
 
@@ -50,21 +50,21 @@ class SecretValue(BaseModel):
 @router.get("/keys", response_model=list[documents.Key], **action(Action.READ))
 def list_keys(platform: Shared) -> list[documents.Key]:
     """All data keys, the destroyed ones too, oldest first."""
-    keys.synchronise(platform.database, platform.keys)
+    secrets.synchronise(platform.database, platform.keys)
     with platform.database.reading() as session:
-        return [_document(key) for key in keys.known(session)]
+        return [_document(key) for key in secrets.all_data_keys(session)]
 
 
 @router.post("/keys/rotate", response_model=documents.Key, **action(Action.MANAGE_KEYS))
-def rotate(wish: ScopeWish, platform: Shared, caller: Caller) -> documents.Key:
+def rotate(body: ScopeWish, platform: Shared, caller: Caller) -> documents.Key:
     """Make the key that encrypts from now on; the ones before it stay for reading."""
-    scope = Scope(wish.tenant, wish.jurisdiction or home_scope(platform.home.settings).jurisdiction)
-    keys.synchronise(platform.database, platform.keys)
+    scope = KeyScope(body.tenant, body.jurisdiction or home_scope(platform.home.settings).jurisdiction)
+    secrets.synchronise(platform.database, platform.keys)
     with platform.database.transaction() as session:
-        changed = keys.rotate(session, platform.keys, scope)
+        changed = secrets.rotate(session, platform.keys, scope)
         for key in changed:
             queue.record(session, f"key/{key.id}", f"key.{key.state}", {"by": caller.id}, platform.now())
-            trail.write(
+            record.write(
                 session,
                 f"key.{key.state}",
                 caller.id,
@@ -77,15 +77,15 @@ def rotate(wish: ScopeWish, platform: Shared, caller: Caller) -> documents.Key:
 
 
 @router.post("/keys/{key_id}/destroy", response_model=documents.Destroyed, **action(Action.MANAGE_KEYS))
-def destroy(key_id: KeyId, wish: DestroyWish, platform: Shared, caller: Caller) -> documents.Destroyed:
+def destroy(key_id: KeyId, body: DestroyWish, platform: Shared, caller: Caller) -> documents.Destroyed:
     """Destroy a key, and with it all that it encrypted. Nothing brings it back; what law keeps forbids it."""
-    now, why = platform.now(), {"by": caller.id, "reason": wish.reason}
-    keys.synchronise(platform.database, platform.keys)
-    subjects.refuse_locked_key(platform, caller, key_id)
+    now, why = platform.now(), {"by": caller.id, "reason": body.reason}
+    secrets.synchronise(platform.database, platform.keys)
+    dsar.refuse_locked_key(platform, caller, key_id)
     with platform.database.transaction() as session:
-        gone = keys.destroy(session, key_id, now)
+        gone = secrets.destroy(session, key_id, now)
         queue.record(session, f"key/{key_id}", "key.destroyed", why, now)
-        trail.write(session, "key.destroyed", caller.id, f"key/{key_id}", now, {"reason": wish.reason})
+        record.write(session, "key.destroyed", caller.id, f"key/{key_id}", now, {"reason": body.reason})
     platform.keys.learn([gone])
     platform.database.forget_deleted()
     removed = platform.store.remove_erased({key_id})
@@ -97,18 +97,18 @@ def destroy(key_id: KeyId, wish: DestroyWish, platform: Shared, caller: Caller) 
 def list_secrets(project: ProjectName, platform: Shared) -> list[documents.Secret]:
     """The secrets of a project, without their values."""
     with platform.database.reading() as session:
-        return [documents.Secret(**vars(note)) for note in keys.list_secrets(session, project)]
+        return [documents.Secret(**vars(note)) for note in secrets.list_secrets(session, project)]
 
 
 @router.put("/projects/{project}/secrets/{name}", response_model=documents.Secret, **action(Action.CONFIGURE_PROJECT))
 def set_secret(
-    project: ProjectName, name: SecretName, wish: SecretValue, platform: Shared, caller: Caller
+    project: ProjectName, name: SecretName, body: SecretValue, platform: Shared, caller: Caller
 ) -> documents.Secret:
     """Keep a secret for the steps of a project, replacing the one of that name."""
-    note = keys.SecretNote(project, name, platform.now(), caller.id)
+    note = secrets.SecretNote(project, name, platform.now(), caller.id)
     with platform.database.transaction() as session:
-        keys.set_secret(session, platform.vault, note, wish.value.get_secret_value())
-        trail.write(session, "secret.set", caller.id, _secret(project, name), note.updated_at)
+        secrets.set_secret(session, platform.vault, note, body.value.get_secret_value())
+        record.write(session, "secret.set", caller.id, _secret(project, name), note.updated_at)
     return documents.Secret(**vars(note))
 
 
@@ -116,24 +116,24 @@ def set_secret(
 def remove_secret(project: ProjectName, name: SecretName, platform: Shared, caller: Caller) -> None:
     """Forget a secret."""
     with platform.database.transaction() as session:
-        keys.remove_secret(session, project, name)
-        trail.write(session, "secret.removed", caller.id, _secret(project, name), platform.now())
+        secrets.remove_secret(session, project, name)
+        record.write(session, "secret.removed", caller.id, _secret(project, name), platform.now())
 
 
 @router.get("/platform/secrets", response_model=list[documents.Secret], **action(Action.READ))
 def list_platform_secrets(platform: Shared) -> list[documents.Secret]:
     """The secrets of the platform, without their values."""
     with platform.database.reading() as session:
-        return [documents.Secret(**vars(note)) for note in keys.list_platform_secrets(session)]
+        return [documents.Secret(**vars(note)) for note in secrets.list_platform_secrets(session)]
 
 
 @router.put("/platform/secrets/{name}", response_model=documents.Secret, **action(Action.MANAGE_PLATFORM))
-def set_platform_secret(name: SecretName, wish: SecretValue, platform: Shared, caller: Caller) -> documents.Secret:
+def set_platform_secret(name: SecretName, body: SecretValue, platform: Shared, caller: Caller) -> documents.Secret:
     """Keep a secret for what the platform file names, replacing the one of that name."""
-    note = keys.SecretNote(keys.PLATFORM, name, platform.now(), caller.id)
+    note = secrets.SecretNote(secrets.PLATFORM, name, platform.now(), caller.id)
     with platform.database.transaction() as session:
-        keys.set_platform_secret(session, platform.vault, note, wish.value.get_secret_value())
-        trail.write(session, "secret.set", caller.id, f"platform/secret/{name}", note.updated_at)
+        secrets.set_platform_secret(session, platform.vault, note, body.value.get_secret_value())
+        record.write(session, "secret.set", caller.id, f"platform/secret/{name}", note.updated_at)
     return documents.Secret(**vars(note))
 
 
@@ -141,8 +141,8 @@ def set_platform_secret(name: SecretName, wish: SecretValue, platform: Shared, c
 def remove_platform_secret(name: SecretName, platform: Shared, caller: Caller) -> None:
     """Forget a secret of the platform."""
     with platform.database.transaction() as session:
-        keys.remove_platform_secret(session, name)
-        trail.write(session, "secret.removed", caller.id, f"platform/secret/{name}", platform.now())
+        secrets.remove_platform_secret(session, name)
+        record.write(session, "secret.removed", caller.id, f"platform/secret/{name}", platform.now())
 
 
 def _secret(project: str, name: str) -> str:

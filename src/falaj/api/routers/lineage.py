@@ -9,13 +9,14 @@ from fastapi import APIRouter, Query
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from falaj.api import access, stories, views
-from falaj.api.access import Caller
-from falaj.api.actions import Action, action
+from falaj.api import authorization, views
+from falaj.api import provenance as stories
+from falaj.api.authorization import Caller
 from falaj.api.monitoring_views import recalibrations_of
 from falaj.api.platform import Platform, Shared
+from falaj.api.route_actions import Action, action
 from falaj.api.routers.changes import document
-from falaj.control import releases as release
+from falaj.control import releases
 from falaj.control.runs import queue
 from falaj.core.errors import NotFoundError
 from falaj.dataplane.log_keys import reader_keys
@@ -45,15 +46,17 @@ def walk(
 
     Of what belongs to projects that the caller may not read, and of what only that leads to, nothing is told.
     """
-    start, readable = lineage.node(node), access.readable(platform, caller)
+    start, readable = lineage.node(node), authorization.readable(platform, caller)
     with platform.database.reading() as session:
         take = lineage.upstream if direction == "up" else lineage.downstream
-        found = take(session, start, limit + 1)
-        edges = found[:limit]
+        reached_edges = take(session, start, limit + 1)
+        edges = reached_edges[:limit]
         if readable is not None:
-            edges = lineage.told(edges, start, _projects_of(session, edges, start), readable, upward=direction == "up")
+            edges = lineage.visible_edges(
+                edges, start, _projects_of(session, edges, start), readable, upward=direction == "up"
+            )
     shown = [documents.LineageEdge(str(each.derived), each.relation, str(each.origin)) for each in edges]
-    return documents.LineageWalk(str(start), shown, complete=len(found) <= limit)
+    return documents.LineageWalk(str(start), shown, complete=len(reached_edges) <= limit)
 
 
 @router.get("/runs/{run_id}/openlineage", response_model=list[dict[str, Any]], **action(Action.READ))
@@ -64,8 +67,8 @@ def open_lineage(run_id: str, platform: Shared) -> list[dict[str, Any]]:
         edges = lineage.edges_of_steps(session, run.id)
         sources = lineage.sources_of(session, lineage.artifacts_of(edges))
         repository = session.get_one(ProjectRow, run.project).repository
-        found = stories.execution_of(run, repository, _rows_of(session, run.id), edges, sources)
-    return lineage.events_of(found) if found else []
+        execution = stories.execution_of(run, repository, _rows_of(session, run.id), edges, sources)
+    return lineage.events_of(execution) if execution else []
 
 
 @router.get("/why/{environment}/{model}", response_model=list[documents.Why], **action(Action.READ, refined=True))
@@ -78,16 +81,16 @@ def why(
 ) -> list[documents.Why]:
     """Why an endpoint serves what it serves, or served at a moment: one story a location."""
     with platform.database.reading() as session:
-        found = lineage.served_at(session, environment, model, platform.now() if at is None else at)
-        if not found:
+        served_releases = lineage.served_at(session, environment, model, platform.now() if at is None else at)
+        if not served_releases:
             raise NotFoundError(
                 f"{environment}/{model} served nothing then",
                 hint="falaj endpoints lists what serves now",
                 code="lineage.nothing-served",
             )
-        stories = [_story(session, each) for each in found]
-        owner = release.owner_of(session, model)
-    access.require(platform, caller, Action.READ, Resource("endpoint", f"{environment}/{model}", project=owner))
+        stories = [_story(session, each) for each in served_releases]
+        owner = releases.owner_of(session, model)
+    authorization.require(platform, caller, Action.READ, Resource("endpoint", f"{environment}/{model}", project=owner))
     return stories
 
 
@@ -96,10 +99,10 @@ def trace(prediction_id: str, platform: Shared, caller: Caller) -> documents.Tra
     """Where a prediction comes from: change, release, evidence, run, commit, steps, snapshots and their sources."""
     location, record = _logged(platform, prediction_id)
     with platform.database.reading() as session:
-        made = release.find(session, record.header.release)
-        owner = release.owner_of(session, made.model)
-        access.require(platform, caller, Action.READ, Resource("prediction", prediction_id, project=owner))
-        return _traced(session, location, record, made)
+        release_row = releases.find(session, record.header.release)
+        owner = releases.owner_of(session, release_row.model)
+        authorization.require(platform, caller, Action.READ, Resource("prediction", prediction_id, project=owner))
+        return _traced(session, location, record, release_row)
 
 
 def _logged(platform: Platform, prediction_id: str) -> tuple[str, PredictionRecord]:
@@ -115,31 +118,31 @@ def _logged(platform: Platform, prediction_id: str) -> tuple[str, PredictionReco
     )
 
 
-def _traced(session: Session, location: str, record: PredictionRecord, made: ReleaseRow) -> documents.Trace:
+def _traced(session: Session, location: str, record: PredictionRecord, release_row: ReleaseRow) -> documents.Trace:
     environment, _, model = record.header.endpoint.partition("/")
     then = lineage.served_at(session, environment, model, record.at)
-    served = next((each for each in then if (each.location, each.release) == (location, made.number)), None)
-    said = list(stories.statements(row.envelope for row in release.evidence_of(session, made)))
+    served = next((each for each in then if (each.location, each.release) == (location, release_row.number)), None)
+    statement_pairs = list(stories.statements(row.envelope for row in releases.evidence_of(session, release_row)))
     return documents.Trace(
         prediction=views.prediction(record),
         endpoint=record.header.endpoint,
         served=stories.served_time(served) if served else None,
         change=_change(session, served.change_id if served else None),
-        release=views.release(made),
-        evidence=stories.evidence_of(said),
-        run=views.run(session.get_one(RunRow, made.run_id)),
-        steps=_steps(session, made),
-        snapshots=made.data.get("snapshots", {}),
-        data=stories.data_of(made.data.get("snapshots", {}), said),
+        release=views.release(release_row),
+        evidence=stories.evidence_of(statement_pairs),
+        run=views.run(session.get_one(RunRow, release_row.run_id)),
+        steps=_steps(session, release_row),
+        snapshots=release_row.data.get("snapshots", {}),
+        data=stories.data_of(release_row.data.get("snapshots", {}), statement_pairs),
     )
 
 
-def _steps(session: Session, made: ReleaseRow) -> list[documents.TracedStep]:
-    edges = lineage.edges_of_steps(session, made.run_id)
+def _steps(session: Session, release_row: ReleaseRow) -> list[documents.TracedStep]:
+    edges = lineage.edges_of_steps(session, release_row.run_id)
     makers = lineage.makers_of(session, lineage.artifacts_of(edges))
     runs = {maker.name.partition("/")[0] for each in makers.values() for maker in each}
-    mine = set(session.scalars(select(RunRow.id).where(RunRow.id.in_(runs), RunRow.project == made.project)))
-    return stories.steps_of(made.run_id, _rows_of(session, made.run_id), edges, makers, mine)
+    mine = set(session.scalars(select(RunRow.id).where(RunRow.id.in_(runs), RunRow.project == release_row.project)))
+    return stories.steps_of(release_row.run_id, _rows_of(session, release_row.run_id), edges, makers, mine)
 
 
 def _rows_of(session: Session, run: str) -> Sequence[StepRunRow]:
@@ -147,19 +150,19 @@ def _rows_of(session: Session, run: str) -> Sequence[StepRunRow]:
 
 
 def _story(session: Session, served: lineage.Served) -> documents.Why:
-    made = session.get_one(ReleaseRow, (served.model, served.release))
+    release_row = session.get_one(ReleaseRow, (served.model, served.release))
     change = session.get(ChangeRow, served.change_id) if served.change_id else None
-    said = list(stories.statements(row.envelope for row in release.evidence_of(session, made)))
+    statement_pairs = list(stories.statements(row.envelope for row in releases.evidence_of(session, release_row)))
     return documents.Why(
         endpoint=f"{served.environment}/{served.model}",
         served=stories.served_time(served),
-        release=views.release(made),
-        run=views.run(session.get_one(RunRow, made.run_id)),
-        author=stories.author_of(said),
-        data=stories.data_of(made.data.get("snapshots", {}), said),
+        release=views.release(release_row),
+        run=views.run(session.get_one(RunRow, release_row.run_id)),
+        author=stories.author_of(statement_pairs),
+        data=stories.data_of(release_row.data.get("snapshots", {}), statement_pairs),
         change=_change(session, served.change_id),
         restored=_change(session, change.restores if change else None),
-        rollout=_rollout(session, served, made, change),
+        rollout=_rollout(session, served, release_row, change),
         before=[stories.served_time(each) for each in lineage.before(session, served)],
         recalibration=_recalibration(session, served),
     )
@@ -173,13 +176,15 @@ def _recalibration(session: Session, served: lineage.Served) -> Recalibration | 
     return next((each for each in recalibrations_of(row) if each.release == served.release), None)
 
 
-def _rollout(session: Session, served: lineage.Served, made: ReleaseRow, change: ChangeRow | None) -> documents.Rollout:
+def _rollout(
+    session: Session, served: lineage.Served, release_row: ReleaseRow, change: ChangeRow | None
+) -> documents.RolloutStory:
     ids = change.data.get("deployments", ()) if change else ()
     deployments = session.scalars(select(ProcessRow).where(ProcessRow.id.in_(ids)))
     mine = [each for each in deployments if each.data.get("location") == served.location]
     strategy = mine[0].data.get("strategy", {}).get("kind", "recreate") if mine else "recreate"
     began = mine[0].created_at if mine else None
-    return documents.Rollout(strategy, made.data.get("serving", {}).get("replicas"), began, served.began_at)
+    return documents.RolloutStory(strategy, release_row.data.get("serving", {}).get("replicas"), began, served.began_at)
 
 
 def _change(session: Session, change_id: str | None) -> Change | None:
@@ -201,9 +206,9 @@ def _projects_of(
     of_alert = select(AlertRow.id, AlertRow.project).where(AlertRow.id.in_(set(alerts.values())))
     of_training = select(TrainingRequestRow.id, TrainingRequestRow.project)
     of_training = of_training.where(TrainingRequestRow.id.in_(set(trainings.values())))
-    known = {name: project for query in (of_alert, of_training) for name, project in session.execute(query)}
+    projects_by_name = {name: project for query in (of_alert, of_training) for name, project in session.execute(query)}
     by_run = {name: project for name, project in session.execute(of_run)}  # noqa: C416 - rows are no pairs
-    by_model = release.owners_of(session, set(models.values()))
+    by_model = releases.owners_of(session, set(models.values()))
     return {**{node: by_run.get(run) for node, run in runs.items()},
             **{node: by_model.get(model) for node, model in models.items()},
-            **{node: known.get(name) for node, name in (alerts | trainings).items()}}  # fmt: skip
+            **{node: projects_by_name.get(name) for node, name in (alerts | trainings).items()}}  # fmt: skip

@@ -12,12 +12,11 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from falaj.api import admittance
-from falaj.api.access import Caller
-from falaj.api.actions import Action, action
+from falaj.api import caller_admission
+from falaj.api.authorization import Caller
 from falaj.api.platform import Platform, Shared
-from falaj.control import changes
-from falaj.control import compliance as privacy
+from falaj.api.route_actions import Action, action
+from falaj.control import changes, compliance
 from falaj.control import releases as release
 from falaj.control.monitoring import alerts
 from falaj.core.principal import Principal, PrincipalKind
@@ -25,7 +24,7 @@ from falaj.storage import EndpointRow, ReleaseRow
 from falaj.storage.sealed import UNVERIFIED, require_all
 from falaj.supply_chain.artifacts import parse_digest
 from falaj.trust import audit, settings
-from falaj.trust.policy import Decision, ForbiddenError, Resource
+from falaj.trust.policy import ForbiddenError, PolicyDecision, Resource
 
 router = APIRouter(prefix="/api/v1", tags=["locations"])
 _LONG_POLL_S = 20.0
@@ -113,11 +112,11 @@ def status(location: str, report: Report, platform: Shared, caller: Caller) -> N
         for each in endpoints:
             environment, _, model = each["endpoint"].partition("/")
             if session.get(EndpointRow, (location, environment, model)) is not None:
-                place = alerts.Place(location, environment, model)
+                place = alerts.MonitoredEndpoint(location, environment, model)
                 alerts.follow_recalibrations(session, place, each["recalibrations"], now)
     for change in settled:  # each in a transaction of its own: a change is locked before its deployments
         with platform.database.transaction() as session:
-            changes.conclude(platform.turn(session), change)
+            changes.complete_change(platform.turn(session), change)
 
 
 @router.get("/locations/{location}/log/consistency", **action(Action.SERVE))
@@ -157,11 +156,11 @@ def _require_planned(platform: Platform, caller: Principal, digest: str) -> None
         if any(digest in arm.plan.values() for row in rows for arm in release.arms_of(row)):
             return
     reason = f"other-location: the artifact is no part of what {caller.location} is to serve"
-    denied = Decision(False, reason, ("other-location",))
+    denied = PolicyDecision(False, reason, ("other-location",))
     raise ForbiddenError(caller, Action.SERVE, Resource("artifact", digest), denied)
 
 
-def _plans(platform: Platform, turn: changes.Turn, location: str) -> dict[str, Any]:
+def _plans(platform: Platform, turn: changes.ChangeContext, location: str) -> dict[str, Any]:
     """Every endpoint of a location, all with proofs from the same newest checkpoint of the audit log."""
     everywhere = turn.session.scalars(select(EndpointRow)).all()
     require_all(turn.session, everywhere, EndpointRow)  # an agent goes on with what it has, rather than with less
@@ -170,20 +169,26 @@ def _plans(platform: Platform, turn: changes.Turn, location: str) -> dict[str, A
     serving = [row for row in rows if not row.plan.get("withdrawn")]
     return {
         "endpoints": [endpoint_plan(turn, row, arm, checkpoint) for row in serving for arm in release.arms_of(row)],
-        "rollouts": {f"{row.environment}/{row.model}": found for row in serving if (found := release.rollouts_of(row))},
+        "rollouts": {
+            f"{row.environment}/{row.model}": rollout_plans
+            for row in serving
+            if (rollout_plans := release.rollouts_of(row))
+        },
         "keep_predictions_s": _keep_predictions_s(turn.session, location),
-        "admittance": admittance.of_location(turn.session, platform, location, serving).to_json(),
+        "admittance": caller_admission.of_location(turn.session, platform, location, serving).to_json(),
     }
 
 
 def _keep_predictions_s(session: Session, location: str) -> float | None:
     """How long the location keeps its prediction log: never less than a law asks for."""
     place = settings.current(session).locations.get(location)
-    wanted = place.keep_predictions_s if place else None
-    return None if wanted is None else max(wanted, privacy.predictions_locked_s(session))
+    keep_s = place.keep_predictions_s if place else None
+    return None if keep_s is None else max(keep_s, compliance.predictions_locked_s(session))
 
 
-def endpoint_plan(turn: changes.Turn, row: EndpointRow, arm: release.Arm, checkpoint: str | None) -> dict[str, Any]:
+def endpoint_plan(
+    turn: changes.ChangeContext, row: EndpointRow, arm: release.EndpointArm, checkpoint: str | None
+) -> dict[str, Any]:
     """One release of an endpoint with everything by which its location admits it."""
     served = turn.session.get_one(ReleaseRow, (row.model, arm.release))
     envelopes = [item.envelope for item in release.evidence_of(turn.session, served)]

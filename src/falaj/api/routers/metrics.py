@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from falaj.api.actions import Action, action
 from falaj.api.metrics import collect
 from falaj.api.platform import Shared
+from falaj.api.route_actions import Action, action
 from falaj.integrations.prometheus import CONTENT_TYPE, render
 
 router = APIRouter(tags=["metrics"])

@@ -10,14 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from falaj.api import access, monitoring_views
-from falaj.api.access import Caller
-from falaj.api.actions import action
+from falaj.api import authorization, monitoring_views
+from falaj.api.authorization import Caller
 from falaj.api.monitors import carry_out
 from falaj.api.platform import Platform, Shared
+from falaj.api.route_actions import action
 from falaj.control.monitoring import alerts
 from falaj.control.monitoring.triage import Cause
-from falaj.schemas import monitoring as documents
+from falaj.schemas import monitoring
 from falaj.storage.monitoring_tables import AlertNoteRow, AlertRow
 from falaj.trust.policy import Action, Resource
 
@@ -64,27 +64,27 @@ def profiles(location: str, counts: Counts, platform: Shared) -> dict[str, Any]:
         received = alerts.receive(session, location, counts.blocks, counts.losses, platform.now())
     for reason in received.refused[:5]:
         logger.warning("profiles of %s refused: %s", location, reason)
-    return {"taken": received.taken, "refused": list(received.refused)}
+    return {"taken": received.accepted, "refused": list(received.refused)}
 
 
-@router.get("/monitors", response_model=list[documents.Monitor], **action(Action.READ, refined=True))
+@router.get("/monitors", response_model=list[monitoring.Monitor], **action(Action.READ, refined=True))
 def monitors(
     platform: Shared, caller: Caller, environment: Filter = None, model: Filter = None
-) -> list[documents.Monitor]:
+) -> list[monitoring.Monitor]:
     """How the monitors of each endpoint stand, of the projects that the caller may read."""
-    readable = access.readable(platform, caller)
+    readable = authorization.readable(platform, caller)
     with platform.database.reading() as session:
         return monitoring_views.monitors(session, environment, model, readable)
 
 
-@router.get("/models/{model}/drift", response_model=list[documents.DriftWindow], **action(Action.READ, refined=True))
+@router.get("/models/{model}/drift", response_model=list[monitoring.DriftWindow], **action(Action.READ, refined=True))
 def drift(
     model: str,
     platform: Shared,
     caller: Caller,
     environment: Name,
     windows: Annotated[int, Query(ge=1, le=500)] = 30,
-) -> list[documents.DriftWindow]:
+) -> list[monitoring.DriftWindow]:
     """The last windows of a model in an environment, the earliest first."""
     with platform.database.reading() as session:
         _require_readable(platform, session, caller, model)
@@ -92,7 +92,7 @@ def drift(
 
 
 @router.get(
-    "/models/{model}/performance", response_model=list[documents.PerformanceWindow],
+    "/models/{model}/performance", response_model=list[monitoring.PerformanceWindow],
     **action(Action.READ, refined=True),
 )  # fmt: skip
 def performance(
@@ -101,7 +101,7 @@ def performance(
     caller: Caller,
     environment: Name,
     windows: Annotated[int, Query(ge=1, le=500)] = 30,
-) -> list[documents.PerformanceWindow]:
+) -> list[monitoring.PerformanceWindow]:
     """The loss of the last windows of a model in an environment, with labels that have come since."""
     with platform.database.reading() as session:
         _require_readable(platform, session, caller, model)
@@ -109,19 +109,19 @@ def performance(
 
 
 @router.get(
-    "/models/{model}/recalibrations", response_model=list[documents.Recalibration],
+    "/models/{model}/recalibrations", response_model=list[monitoring.Recalibration],
     **action(Action.READ, refined=True),
 )  # fmt: skip
 def recalibrations(
     model: str, platform: Shared, caller: Caller, environment: Filter = None
-) -> list[documents.Recalibration]:
+) -> list[monitoring.Recalibration]:
     """By what the answers of a model's releases are moved, at each endpoint and location."""
     with platform.database.reading() as session:
         _require_readable(platform, session, caller, model)
         return monitoring_views.recalibrations(session, model, environment)
 
 
-@router.get("/alerts", response_model=list[documents.Alert], **action(Action.READ, refined=True))
+@router.get("/alerts", response_model=list[monitoring.Alert], **action(Action.READ, refined=True))
 def list_alerts(
     platform: Shared,
     caller: Caller,
@@ -129,7 +129,7 @@ def list_alerts(
     environment: Filter = None,
     model: Filter = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
-) -> list[documents.Alert]:
+) -> list[monitoring.Alert]:
     """The newest alerts first, of the projects that the caller may read."""
     query = select(AlertRow).order_by(AlertRow.opened_at.desc()).limit(limit)
     if unfinished:
@@ -138,66 +138,68 @@ def list_alerts(
         query = query.where(AlertRow.environment == environment)
     if model:
         query = query.where(AlertRow.model == model)
-    if (readable := access.readable(platform, caller)) is not None:
+    if (readable := authorization.readable(platform, caller)) is not None:
         query = query.where(AlertRow.project.in_(readable))
     with platform.database.reading() as session:
         return [monitoring_views.alert(row) for row in session.scalars(query)]
 
 
-@router.get("/alerts/{alert_id}", response_model=documents.Alert, **action(Action.READ, refined=True))
-def show(alert_id: str, platform: Shared, caller: Caller) -> documents.Alert:
+@router.get("/alerts/{alert_id}", response_model=monitoring.Alert, **action(Action.READ, refined=True))
+def show(alert_id: str, platform: Shared, caller: Caller) -> monitoring.Alert:
     """One alert with its facts, its verdict, and what was said and done."""
     with platform.database.reading() as session:
-        return _told(session, _alert(platform, session, caller, alert_id, Action.READ))
+        return _document(session, _alert(platform, session, caller, alert_id, Action.READ))
 
 
-@router.post("/alerts/{alert_id}/acknowledge", response_model=documents.Alert, **action(Action.OPERATE, refined=True))
-def acknowledge(alert_id: str, why: Because, platform: Shared, caller: Caller) -> documents.Alert:
+@router.post("/alerts/{alert_id}/acknowledge", response_model=monitoring.Alert, **action(Action.OPERATE, refined=True))
+def acknowledge(alert_id: str, why: Because, platform: Shared, caller: Caller) -> monitoring.Alert:
     """Say that somebody looks after it."""
     with platform.database.transaction() as session:
         row = _alert(platform, session, caller, alert_id, Action.OPERATE)
         alerts.acknowledge(session, row, caller.id, why.reason, platform.now())
-        return _told(session, row)
+        return _document(session, row)
 
 
-@router.post("/alerts/{alert_id}/resolve", response_model=documents.Alert, **action(Action.OPERATE, refined=True))
-def resolve(alert_id: str, why: Because, platform: Shared, caller: Caller) -> documents.Alert:
+@router.post("/alerts/{alert_id}/resolve", response_model=monitoring.Alert, **action(Action.OPERATE, refined=True))
+def resolve(alert_id: str, why: Because, platform: Shared, caller: Caller) -> monitoring.Alert:
     """Say that it is over; its monitors begin anew."""
     with platform.database.transaction() as session:
         row = _alert(platform, session, caller, alert_id, Action.OPERATE)
         alerts.resolve(session, row, caller.id, why.reason, platform.now())
-        return _told(session, row)
+        return _document(session, row)
 
 
-@router.post("/alerts/{alert_id}/mute", response_model=documents.Alert, **action(Action.OPERATE, refined=True))
-def mute(alert_id: str, wish: Mute, platform: Shared, caller: Caller) -> documents.Alert:
+@router.post("/alerts/{alert_id}/mute", response_model=monitoring.Alert, **action(Action.OPERATE, refined=True))
+def mute(alert_id: str, body: Mute, platform: Shared, caller: Caller) -> monitoring.Alert:
     """Keep it from telling anybody for a time."""
     with platform.database.transaction() as session:
         row = _alert(platform, session, caller, alert_id, Action.OPERATE)
         now = platform.now()
-        alerts.mute(session, row, caller.id, wish.reason, now + wish.for_s, now)
-        return _told(session, row)
+        alerts.mute(session, row, caller.id, body.reason, now + body.for_s, now)
+        return _document(session, row)
 
 
-@router.post("/alerts/{alert_id}/overrule", response_model=documents.Alert, **action(Action.RUN, refined=True))
-def overrule(alert_id: str, wish: Overruling, platform: Shared, caller: Caller) -> documents.Alert:
+@router.post("/alerts/{alert_id}/overrule", response_model=monitoring.Alert, **action(Action.RUN, refined=True))
+def overrule(alert_id: str, body: Overruling, platform: Shared, caller: Caller) -> monitoring.Alert:
     """Put a person's word in the place of what triage says; a training may start of it."""
     with platform.database.transaction() as session:
         row = _alert(platform, session, caller, alert_id, Action.RUN)
         now = platform.now()
-        carried = alerts.overrule_verdict(session, row, caller.id, Cause(wish.verdict), wish.reason, now)
+        carried = alerts.overrule_verdict(session, row, caller.id, Cause(body.verdict), body.reason, now)
         carry_out(session, platform, carried, now)
-        return _told(session, row)
+        return _document(session, row)
 
 
-def _alert(platform: Platform, session: Session, caller: Caller, alert_id: str, wanted: Action) -> AlertRow:
+def _alert(platform: Platform, session: Session, caller: Caller, alert_id: str, action: Action) -> AlertRow:
     """An alert on which the caller may do something; its project decides."""
     row = alerts.require_alert(session, alert_id)
-    access.require(platform, caller, wanted, Resource("project", row.project, row.tenant, row.project, row.environment))
+    authorization.require(
+        platform, caller, action, Resource("project", row.project, row.tenant, row.project, row.environment)
+    )
     return row
 
 
-def _told(session: Session, row: AlertRow) -> documents.Alert:
+def _document(session: Session, row: AlertRow) -> monitoring.Alert:
     session.flush()
     notes = session.scalars(select(AlertNoteRow).where(AlertNoteRow.alert == row.id).order_by(AlertNoteRow.id))
     return monitoring_views.alert(row, list(notes))
@@ -205,4 +207,4 @@ def _told(session: Session, row: AlertRow) -> documents.Alert:
 
 def _require_readable(platform: Platform, session: Session, caller: Caller, model: str) -> None:
     project = monitoring_views.project_of(session, model)
-    access.require(platform, caller, Action.READ, Resource("project", project, "default", project))
+    authorization.require(platform, caller, Action.READ, Resource("project", project, "default", project))

@@ -9,7 +9,7 @@ from importlib.resources import files
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
-from falaj.api.actions import Action, action
+from falaj.api.route_actions import Action, action
 
 router = APIRouter(tags=["pages"])
 

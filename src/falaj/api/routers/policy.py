@@ -5,9 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
-from falaj.api.access import Caller
-from falaj.api.actions import Action, action
+from falaj.api.authorization import Caller
 from falaj.api.platform import Shared
+from falaj.api.route_actions import Action, action
 from falaj.schemas import policy as documents
 from falaj.trust import policy
 from falaj.trust.policy import Resource
@@ -37,8 +37,10 @@ class Question(BaseModel):
 def rules(platform: Shared) -> list[documents.PolicyRule]:
     """Every policy in force: those of the platform, then those of the organisation."""
     with platform.database.reading() as session:
-        found = policy.in_force(session).rules.values()
-    return [documents.PolicyRule(each.id, each.effect, each.explanation, each.source, each.text) for each in found]
+        policy_rules = policy.effective_policies(session).rules.values()
+    return [
+        documents.PolicyRule(each.id, each.effect, each.explanation, each.source, each.text) for each in policy_rules
+    ]
 
 
 @router.post("/ask", response_model=documents.PolicyAnswer, **action(Action.READ, refined=True))

@@ -7,13 +7,13 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from falaj.api import access
-from falaj.api.access import Caller
-from falaj.api.actions import Action, action
+from falaj.api import authorization
+from falaj.api.authorization import Caller
 from falaj.api.platform import Shared
-from falaj.control import releases as release
-from falaj.schemas import predictions as documents
-from falaj.trust.audit import record as trail
+from falaj.api.route_actions import Action, action
+from falaj.control import releases
+from falaj.schemas import predictions
+from falaj.trust.audit import record
 from falaj.trust.policy import Resource
 
 router = APIRouter(prefix="/api/v1", tags=["predictions"])
@@ -34,24 +34,24 @@ class ExportWish(BaseModel):
 
 
 @router.post(
-    "/predictions/exports", response_model=documents.ExportPermit, **action(Action.EXPORT_PREDICTIONS, refined=True)
+    "/predictions/exports", response_model=predictions.ExportPermit, **action(Action.EXPORT_PREDICTIONS, refined=True)
 )
-def permit_export(wish: ExportWish, platform: Shared, caller: Caller) -> documents.ExportPermit:
+def permit_export(body: ExportWish, platform: Shared, caller: Caller) -> predictions.ExportPermit:
     """Ask whether predictions of an endpoint may be exported at a location; that it was permitted is in the audit log.
 
     The server neither has nor sends them: they are read on the location's machine, with the keys that are there.
     """
-    environment, _, model = wish.endpoint.partition("/")
+    environment, _, model = body.endpoint.partition("/")
     with platform.database.reading() as session:
-        project = release.require_owner(session, model)
-    access.require(
+        project = releases.require_owner(session, model)
+    authorization.require(
         platform,
         caller,
         Action.EXPORT_PREDICTIONS,
-        Resource("endpoint", wish.endpoint, project=project, environment=environment),
+        Resource("endpoint", body.endpoint, project=project, environment=environment),
     )
     now = platform.now()
     with platform.database.transaction() as session:
-        said = {"location": wish.location, "since": wish.since, "until": wish.until}
-        trail.write(session, "predictions.exported", caller.id, f"endpoint/{wish.endpoint}", now, said)
-    return documents.ExportPermit(wish.endpoint, wish.location, caller.id, now)
+        details = {"location": body.location, "since": body.since, "until": body.until}
+        record.write(session, "predictions.exported", caller.id, f"endpoint/{body.endpoint}", now, details)
+    return predictions.ExportPermit(body.endpoint, body.location, caller.id, now)

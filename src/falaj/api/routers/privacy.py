@@ -9,27 +9,27 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy.orm import Session
 
-from falaj.api import subjects
-from falaj.api.access import Caller
-from falaj.api.actions import Action, action
+from falaj.api import dsar
+from falaj.api.authorization import Caller
 from falaj.api.platform import Platform, Shared
 from falaj.api.resources import TENANT
-from falaj.config.uae import uae_settings
+from falaj.api.route_actions import Action, action
+from falaj.config.uae_pack import uae_settings
 from falaj.control import compliance as privacy
-from falaj.control.compliance import compliance, incidents, requests
+from falaj.control.compliance import dsar_requests, evaluation, incidents
 from falaj.control.releases.compliance import posture_of
 from falaj.core.principal import Principal
 from falaj.schemas import api
 from falaj.schemas import privacy as documents
 from falaj.storage.privacy_tables import IncidentRow, SubjectRequestRow
 from falaj.trust import lineage, settings
-from falaj.trust.policy import Decision, ForbiddenError, Resource
+from falaj.trust.policy import ForbiddenError, PolicyDecision, Resource
 
 router = APIRouter(prefix="/api/v1", tags=["privacy"])
 
 Id = Annotated[str, StringConstraints(pattern=r"^[0-9a-z]{1,40}$")]
 Line = Annotated[str, StringConstraints(max_length=200)]
-Said = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
+RequiredText = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
 Moment = Annotated[float, Field(ge=0, le=1e11)]
 SubjectText = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 
@@ -61,7 +61,7 @@ class Why(BaseModel):
     """Why somebody decides so; without personal data, since it is logged."""
 
     model_config = ConfigDict(extra="forbid")
-    reason: Said
+    reason: RequiredText
 
 
 class BreachWish(BaseModel):
@@ -78,7 +78,7 @@ class Notification(BaseModel):
     """Who was notified; `none required` with the reason, where nobody must be."""
 
     model_config = ConfigDict(extra="forbid")
-    whom: Said
+    whom: RequiredText
 
 
 class RequestWish(BaseModel):
@@ -112,16 +112,16 @@ def list_records(platform: Shared) -> list[documents.PrivacyRecord]:
 @router.post(
     "/privacy/records", response_model=documents.PrivacyRecord, status_code=201, **action(Action.MANAGE_PRIVACY)
 )
-def record(wish: RecordWish, platform: Shared, caller: Caller) -> documents.PrivacyRecord:
+def record(body: RecordWish, platform: Shared, caller: Caller) -> documents.PrivacyRecord:
     """Sign a transfer basis, an impact assessment, a bias evaluation, or what data is from now on.
 
     A classification lowers labels that data was given: the data protection officer's act, where one is named.
     """
-    said = privacy.Record(id="", made_by=caller.id, made_at=0.0, **wish.model_dump())
+    draft_record = privacy.ComplianceRecord(id="", made_by=caller.id, made_at=0.0, **body.model_dump())
     with platform.database.transaction() as session:
-        if wish.kind is privacy.RecordKind.CLASSIFICATION:
+        if body.kind is privacy.RecordKind.CLASSIFICATION:
             _require_officer(session, caller)
-        return _record(session, privacy.register(session, platform.keyring, said, platform.now()))
+        return _record(session, privacy.register(session, platform.keyring, draft_record, platform.now()))
 
 
 @router.post("/privacy/records/{record_id}/withdraw", status_code=204, **action(Action.MANAGE_PRIVACY))
@@ -139,25 +139,25 @@ def list_incidents(platform: Shared) -> list[documents.Incident]:
 
 
 @router.post("/privacy/incidents", response_model=documents.Incident, status_code=201, **action(Action.MANAGE_PRIVACY))
-def open_incident(wish: BreachWish, platform: Shared, caller: Caller) -> documents.Incident:
+def open_incident(body: BreachWish, platform: Shared, caller: Caller) -> documents.Incident:
     """Open an incident; its clock runs from when the breach was learned of."""
     now = platform.now()
     breach = incidents.Breach(
-        wish.title, wish.learned_at or now, {"description": wish.description, "projects": wish.projects}
+        body.title, body.learned_at or now, {"description": body.description, "projects": body.projects}
     )
     with platform.database.transaction() as session:
-        within_s = subjects.deadlines(session).breach_notify_within
+        within_s = dsar.deadlines(session).breach_notify_within
         return _incident(incidents.open_incident(session, breach, within_s, caller.id, now), now)
 
 
 @router.post(
     "/privacy/incidents/{incident_id}/notify", response_model=documents.Incident, **action(Action.MANAGE_PRIVACY)
 )
-def notify(incident_id: Id, wish: Notification, platform: Shared, caller: Caller) -> documents.Incident:
+def notify(incident_id: Id, body: Notification, platform: Shared, caller: Caller) -> documents.Incident:
     """Note that whoever must hear of an incident was notified."""
     now = platform.now()
     with platform.database.transaction() as session:
-        return _incident(incidents.notify(session, incident_id, wish.whom, caller.id, now), now)
+        return _incident(incidents.notify(session, incident_id, body.whom, caller.id, now), now)
 
 
 @router.post(
@@ -174,19 +174,19 @@ def close_incident(incident_id: Id, why: Why, platform: Shared, caller: Caller) 
 def list_requests(platform: Shared) -> list[documents.SubjectRequest]:
     """What people asked for, the open ones first, by when they are due."""
     with platform.database.reading() as session:
-        return [_request(row, platform.now()) for row in requests.requests(session)]
+        return [_request(row, platform.now()) for row in dsar_requests.requests(session)]
 
 
 @router.post(
     "/privacy/requests", response_model=documents.SubjectRequest, status_code=201, **action(Action.MANAGE_PRIVACY)
 )
-def receive(wish: RequestWish, platform: Shared, caller: Caller) -> documents.SubjectRequest:
+def receive(body: RequestWish, platform: Shared, caller: Caller) -> documents.SubjectRequest:
     """Register what a person asked for; the clock runs from when it came in."""
     now = platform.now()
     with platform.database.transaction() as session:
-        within_s = subjects.deadlines(session).subject_request_within
-        made = requests.receive(session, wish.kind, within_s, caller.id, now, wish.received_at or now)
-        return _request(requests.find(session, made), now)
+        within_s = dsar.deadlines(session).subject_request_within
+        request_id = dsar_requests.receive(session, body.kind, within_s, caller.id, now, body.received_at or now)
+        return _request(dsar_requests.find(session, request_id), now)
 
 
 @router.post(
@@ -196,45 +196,45 @@ def close_request(request_id: Id, why: Why, platform: Shared, caller: Caller) ->
     """Close a request with what was answered."""
     now = platform.now()
     with platform.database.transaction() as session:
-        requests.advance(session, request_id, requests.CLOSED, {"answer": why.reason}, caller.id, now)
-        return _request(requests.find(session, request_id), now)
+        dsar_requests.advance(session, request_id, dsar_requests.CLOSED, {"answer": why.reason}, caller.id, now)
+        return _request(dsar_requests.find(session, request_id), now)
 
 
 @router.post("/privacy/subjects/find", response_model=documents.FoundSubject, **action(Action.MANAGE_PRIVACY))
-def find(wish: SubjectWish, platform: Shared, caller: Caller) -> documents.FoundSubject:
+def find(body: SubjectWish, platform: Shared, caller: Caller) -> documents.FoundSubject:
     """Every snapshot and release that a person's data reached."""
-    return subjects.find(platform, caller, wish.subject)
+    return dsar.find(platform, caller, body.subject)
 
 
 @router.post("/privacy/subjects/export", response_model=list[documents.ExportedRow], **action(Action.MANAGE_PRIVACY))
-def export(wish: SubjectWish, platform: Shared, caller: Caller) -> list[documents.ExportedRow]:
+def export(body: SubjectWish, platform: Shared, caller: Caller) -> list[documents.ExportedRow]:
     """A person's rows in every snapshot that is there."""
-    return subjects.export(platform, caller, wish.subject)
+    return dsar.export(platform, caller, body.subject)
 
 
 @router.post("/privacy/subjects/erase", response_model=documents.ErasedSubject, **action(Action.MANAGE_PRIVACY))
-def erase(wish: ErasureWish, platform: Shared, caller: Caller) -> documents.ErasedSubject:
+def erase(body: ErasureWish, platform: Shared, caller: Caller) -> documents.ErasedSubject:
     """Erase what holds a person. Nothing brings it back; what law keeps forbids it."""
-    return subjects.erase(platform, caller, wish.subject, wish.reason, wish.request)
+    return dsar.erase(platform, caller, body.subject, body.reason, body.request)
 
 
 @router.post("/privacy/index", response_model=documents.IndexedSnapshots, **action(Action.MANAGE_PRIVACY))
 def index(platform: Shared, caller: Caller) -> documents.IndexedSnapshots:
     """Search the pinned snapshots that the index of subjects does not know yet."""
-    return subjects.search_again(platform, caller)
+    return dsar.search_again(platform, caller)
 
 
 @router.get("/privacy/labels", response_model=list[documents.DataLabel], **action(Action.READ))
 def labels(platform: Shared, node: Annotated[str, Query(max_length=320)]) -> list[documents.DataLabel]:
     """What the data is that reached a release, run or artifact, and which laws it is under."""
     with platform.database.reading() as session:
-        found = privacy.labels_reaching(session, lineage.node(node))
+        node_labels = privacy.labels_reaching(session, lineage.node(node))
         entity = privacy.entity_of(settings.current(session).entity)
     return [
         documents.DataLabel(
             **asdict(each), personal=each.personal, regimes=sorted(privacy.regimes_of(entity, each))
         )
-        for each in found
+        for each in node_labels
     ]  # fmt: skip
 
 
@@ -242,8 +242,8 @@ def labels(platform: Shared, node: Annotated[str, Query(max_length=320)]) -> lis
 def processing(platform: Shared) -> list[documents.ProcessingActivity]:
     """Records of processing, generated from lineage; the pack must be on."""
     with platform.database.reading() as session:
-        found = compliance.activities(_posture(platform, session))
-    return [api.decode(documents.ProcessingActivity, _plain(asdict(each))) for each in found]
+        activity_list = evaluation.activities(_posture(platform, session))
+    return [api.decode(documents.ProcessingActivity, _plain(asdict(each))) for each in activity_list]
 
 
 @router.get("/compliance/{pack}", response_model=documents.ComplianceReport, **action(Action.READ))
@@ -251,17 +251,17 @@ def report(pack: Literal["uae"], platform: Shared) -> documents.ComplianceReport
     """Every rule of a pack: its control, whether it holds, what shows it, what is missing."""
     with platform.database.reading() as session:
         posture = _posture(platform, session)
-    found, activities = compliance.judge(posture), compliance.activities(posture)
+    control_findings, activities = evaluation.judge(posture), evaluation.activities(posture)
     return documents.ComplianceReport(
         pack=pack,
         made_at=posture.rules.now,
-        findings=[api.decode(documents.ComplianceFinding, _plain(asdict(each))) for each in found],
-        markdown=compliance.markdown_page(posture, found, activities),
-        html=compliance.html_page(posture, found, activities),
+        findings=[api.decode(documents.ComplianceFinding, _plain(asdict(each))) for each in control_findings],
+        markdown=evaluation.markdown_page(posture, control_findings, activities),
+        html=evaluation.html_page(posture, control_findings, activities),
     )
 
 
-def _posture(platform: Platform, session: Session) -> compliance.Posture:
+def _posture(platform: Platform, session: Session) -> evaluation.Posture:
     return posture_of(platform.turn(session), encrypted=platform.store.is_encrypted)
 
 
@@ -274,15 +274,15 @@ def _require_officer(session: Session, caller: Principal) -> None:
     pack = uae_settings(settings.current(session))
     if pack is not None and pack.dpo and caller.id != f"user:{pack.dpo}":
         reason = f"privacy-officer: {pack.dpo} decides what data is"
-        denied = Decision(False, reason, ("privacy-officer",))
+        denied = PolicyDecision(False, reason, ("privacy-officer",))
         raise ForbiddenError(caller, Action.MANAGE_PRIVACY, Resource("tenant", TENANT, TENANT), denied)
 
 
-def _record(session: Session, record: privacy.Record) -> documents.PrivacyRecord:
+def _record(session: Session, record: privacy.ComplianceRecord) -> documents.PrivacyRecord:
     pack = uae_settings(settings.current(session))
     until = record.ends_at(pack) if pack else record.expires_at
-    said = {**asdict(record), "kind": record.kind.value}
-    return documents.PrivacyRecord(**said, counts_until=until)
+    record_fields = {**asdict(record), "kind": record.kind.value}
+    return documents.PrivacyRecord(**record_fields, counts_until=until)
 
 
 def _incident(row: IncidentRow, now: float) -> documents.Incident:
@@ -294,5 +294,12 @@ def _incident(row: IncidentRow, now: float) -> documents.Incident:
 
 def _request(row: SubjectRequestRow, now: float) -> documents.SubjectRequest:
     return documents.SubjectRequest(
-        row.id, row.kind, row.state, row.received_at, row.due_at, row.closed_at, requests.overdue(row, now), row.result
+        row.id,
+        row.kind,
+        row.state,
+        row.received_at,
+        row.due_at,
+        row.closed_at,
+        dsar_requests.overdue(row, now),
+        row.result,
     )

@@ -10,19 +10,19 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from falaj.api import access, views
-from falaj.api.access import Caller
-from falaj.api.actions import Action, action
+from falaj.api import authorization, views
+from falaj.api.authorization import Caller
 from falaj.api.platform import Platform, Shared
 from falaj.api.resources import TENANT
+from falaj.api.route_actions import Action, action
 from falaj.control.releases.registry import CONTROLLER
 from falaj.control.runs import queue
 from falaj.core.errors import ConflictError, NotFoundError
 from falaj.core.principal import HOME, Principal
-from falaj.integrations.git.naming import redact
+from falaj.integrations.git.ref_validation import redact
 from falaj.schemas import api
 from falaj.storage import Delivery, ProjectRow
-from falaj.trust.audit import record as trail
+from falaj.trust.audit import record
 from falaj.trust.policy import Resource
 from falaj.trust.secrets import is_sealed
 
@@ -55,21 +55,23 @@ class Push(BaseModel):
 
 
 @router.post("/projects", status_code=201, response_model=api.Project, **action(Action.CONFIGURE_PROJECT, refined=True))
-def register(wish: NewProject, platform: Shared, caller: Caller) -> api.Project:
+def register(new_project: NewProject, platform: Shared, caller: Caller) -> api.Project:
     """Register a project; registering it again with the same repository changes its settings."""
-    access.require(platform, caller, Action.CONFIGURE_PROJECT, Resource("project", wish.name, project=wish.name))
-    _require_repository(platform, caller, wish)
+    authorization.require(
+        platform, caller, Action.CONFIGURE_PROJECT, Resource("project", new_project.name, project=new_project.name)
+    )
+    _require_repository(platform, caller, new_project)
     with platform.database.transaction() as session:
-        row = session.get(ProjectRow, wish.name)
-        if row is not None and row.repository != wish.repository:
-            raise ConflictError(f"project '{wish.name}' builds {row.repository}", hint="choose another name")
+        row = session.get(ProjectRow, new_project.name)
+        if row is not None and row.repository != new_project.repository:
+            raise ConflictError(f"project '{new_project.name}' builds {row.repository}", hint="choose another name")
         if row is None:
-            row = ProjectRow(name=wish.name, repository=wish.repository, created_at=platform.now())
+            row = ProjectRow(name=new_project.name, repository=new_project.repository, created_at=platform.now())
             session.add(row)
-        row.branch, row.vendor, row.poll_every_s = wish.branch, wish.vendor, wish.poll_every_s
-        if wish.webhook_secret or not row.webhook_secret:
-            secret = wish.webhook_secret or secrets.token_urlsafe(24)
-            row.webhook_secret = platform.vault.seal(secret, webhook_purpose(wish.name))
+        row.branch, row.vendor, row.poll_every_s = new_project.branch, new_project.vendor, new_project.poll_every_s
+        if new_project.webhook_secret or not row.webhook_secret:
+            secret = new_project.webhook_secret or secrets.token_urlsafe(24)
+            row.webhook_secret = platform.vault.seal(secret, webhook_purpose(new_project.name))
         _note_registered(session, row, caller.id, platform.now())
         return views.project(row)
 
@@ -78,7 +80,7 @@ def register(wish: NewProject, platform: Shared, caller: Caller) -> api.Project:
 def list_projects(platform: Shared, caller: Caller) -> list[api.Project]:
     """The projects that the caller may read, by name."""
     query = select(ProjectRow).order_by(ProjectRow.name)
-    if (readable := access.readable(platform, caller)) is not None:
+    if (readable := authorization.readable(platform, caller)) is not None:
         query = query.where(ProjectRow.name.in_(readable))
     with platform.database.reading() as session:
         return [views.project(row) for row in session.scalars(query)]
@@ -88,7 +90,7 @@ def list_projects(platform: Shared, caller: Caller) -> list[api.Project]:
 def push(announced: Push, platform: Shared, caller: Caller) -> api.Triggered:
     """A hook of a repository on this machine says that a branch moved."""
     project = announced.project
-    access.require(platform, caller, Action.TRIGGER, Resource("project", project, project=project))
+    authorization.require(platform, caller, Action.TRIGGER, Resource("project", project, project=project))
     return announce(platform, announced, trigger="push", actor=caller.id)
 
 
@@ -132,30 +134,30 @@ def announce(platform: Platform, push: Push, trigger: str, sender: str = "", act
         order = queue.RunOrder(project.name, push.after, trigger=trigger, ref=push.ref, actor=actor)
         run, created = queue.enqueue(session, platform.processes, order, now)
         if created:
-            said = {"ref": push.ref, "commit": push.after, "trigger": trigger, "sender": sender, "run": run.id}
-            trail.write(session, "push.announced", actor, f"project/{project.name}", now, said)
+            details = {"ref": push.ref, "commit": push.after, "trigger": trigger, "sender": sender, "run": run.id}
+            record.write(session, "push.announced", actor, f"project/{project.name}", now, details)
         return api.Triggered(run.id, created, "a new run" if created else "this commit has its run already")
 
 
-def _require_repository(platform: Platform, caller: Principal, wish: NewProject) -> None:
+def _require_repository(platform: Platform, caller: Principal, new_project: NewProject) -> None:
     """Refuse a repository of another project, and folders of the machine but to who administers it.
 
     A folder of the machine is read with the rights of the installation, whoever names it.
     """
     from falaj.integrations.git import local_path, require_own, require_url
 
-    require_url(wish.repository)
-    require_own(platform.home, wish.name, wish.repository)
-    folder = local_path(wish.repository)
-    own = platform.home.repos / f"{wish.name}.git"
+    require_url(new_project.repository)
+    require_own(platform.home, new_project.name, new_project.repository)
+    folder = local_path(new_project.repository)
+    own = platform.home.repos / f"{new_project.name}.git"
     if folder is not None and folder.resolve() != own.resolve() and caller.id != HOME:
-        access.require(platform, caller, Action.MANAGE_PLATFORM, Resource("tenant", TENANT, TENANT))
+        authorization.require(platform, caller, Action.MANAGE_PLATFORM, Resource("tenant", TENANT, TENANT))
 
 
 def _note_registered(session: Session, row: ProjectRow, actor: str, now: float) -> None:
-    said = {"repository": redact(row.repository), "branch": row.branch, "vendor": row.vendor}
-    details = {**said, "poll_every_s": row.poll_every_s}
-    trail.write(session, "project.registered", actor, f"project/{row.name}", now, details)
+    repository_details = {"repository": redact(row.repository), "branch": row.branch, "vendor": row.vendor}
+    details = {**repository_details, "poll_every_s": row.poll_every_s}
+    record.write(session, "project.registered", actor, f"project/{row.name}", now, details)
 
 
 def _why_ignored(project: ProjectRow, push: Push) -> str:

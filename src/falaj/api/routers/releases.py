@@ -8,14 +8,14 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, StringConstraints
 from sqlalchemy import select
 
-from falaj.api import access, views
-from falaj.api.access import Caller
-from falaj.api.actions import Action, action
+from falaj.api import authorization, views
+from falaj.api.authorization import Caller
 from falaj.api.platform import Shared
-from falaj.control import releases as release
+from falaj.api.route_actions import Action, action
+from falaj.control import releases
 from falaj.schemas import api
 from falaj.storage import EndpointRow, ReleaseRow
-from falaj.trust.identity import require_fresh
+from falaj.trust.identity import require_recent_login
 
 router = APIRouter(prefix="/api/v1", tags=["releases"])
 ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$")]
@@ -42,10 +42,10 @@ def list_releases(platform: Shared, caller: Caller, model: str | None = None) ->
     query = select(ReleaseRow).order_by(ReleaseRow.created_at.desc())
     if model:
         query = query.where(ReleaseRow.model == model)
-    readable = access.readable(platform, caller)
+    readable = authorization.readable(platform, caller)
     with platform.database.reading() as session:
         if readable is not None:
-            query = query.where(ReleaseRow.model.in_(release.owned_by(session, readable)))
+            query = query.where(ReleaseRow.model.in_(releases.owned_by(session, readable)))
         return [views.release(row) for row in session.scalars(query)]
 
 
@@ -53,32 +53,32 @@ def list_releases(platform: Shared, caller: Caller, model: str | None = None) ->
 def show(name: str, platform: Shared) -> api.Release:
     """The release that `model@number` or `model@latest` names."""
     with platform.database.reading() as session:
-        return views.release(release.find(session, name))
+        return views.release(releases.find(session, name))
 
 
 @router.get("/releases/{name}/evidence", response_model=list[dict[str, Any]], **action(Action.READ))
 def evidence(name: str, platform: Shared) -> list[dict[str, Any]]:
     """The signed envelopes of a release."""
     with platform.database.reading() as session:
-        return [row.envelope for row in release.evidence_of(session, release.find(session, name))]
+        return [row.envelope for row in releases.evidence_of(session, releases.find(session, name))]
 
 
 @router.put("/models/{model}/owner", response_model=ModelOwner, **action(Action.MANAGE_PLATFORM))
-def move(model: ModelName, wish: OwnerUpdate, platform: Shared, caller: Caller) -> ModelOwner:
+def move(model: ModelName, body: OwnerUpdate, platform: Shared, caller: Caller) -> ModelOwner:
     """Give a model to another project, whose roles decide about it from now on."""
     now = platform.now()
-    require_fresh(caller, "moving a model to another project", now)
+    require_recent_login(caller, "moving a model to another project", now)
     with platform.database.transaction() as session:
-        release.move_model(session, model, wish.project, caller.id, wish.reason, now)
-    return ModelOwner(model=model, project=wish.project)
+        releases.move_model(session, model, body.project, caller.id, body.reason, now)
+    return ModelOwner(model=model, project=body.project)
 
 
 @router.get("/endpoints", response_model=list[api.Endpoint], **action(Action.READ, refined=True))
 def endpoints(platform: Shared, caller: Caller) -> list[api.Endpoint]:
     """Every endpoint with what it serves, of the projects that the caller may read."""
     query = select(EndpointRow).order_by(EndpointRow.environment, EndpointRow.model, EndpointRow.location)
-    readable = access.readable(platform, caller)
+    readable = authorization.readable(platform, caller)
     with platform.database.reading() as session:
         if readable is not None:
-            query = query.where(EndpointRow.model.in_(release.owned_by(session, readable)))
+            query = query.where(EndpointRow.model.in_(releases.owned_by(session, readable)))
         return [views.endpoint(row) for row in session.scalars(query)]

@@ -12,10 +12,10 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from falaj.api import access, views
-from falaj.api.access import Caller
-from falaj.api.actions import Action, action
+from falaj.api import authorization, views
+from falaj.api.authorization import Caller
 from falaj.api.platform import Shared
+from falaj.api.route_actions import Action, action
 from falaj.control.runs import queue
 from falaj.core.errors import NotFoundError
 from falaj.schemas import api
@@ -39,10 +39,10 @@ class NewRun(BaseModel):
 
 
 @router.post("", status_code=201, response_model=api.Run, **action(Action.RUN, refined=True))
-def start(wish: NewRun, platform: Shared, caller: Caller) -> api.Run:
+def start(body: NewRun, platform: Shared, caller: Caller) -> api.Run:
     """Queue a run; every call makes a new one."""
-    access.require(platform, caller, Action.RUN, Resource("project", wish.project, project=wish.project))
-    order = queue.RunOrder(wish.project, wish.commit, trigger="manual", params=wish.params, once=False, actor=caller.id)
+    authorization.require(platform, caller, Action.RUN, Resource("project", body.project, project=body.project))
+    order = queue.RunOrder(body.project, body.commit, trigger="manual", params=body.params, once=False, actor=caller.id)
     with platform.database.transaction() as session:
         return views.run(queue.enqueue(session, platform.processes, order, platform.now())[0])
 
@@ -63,7 +63,7 @@ def list_runs(
     query = select(RunRow).order_by(RunRow.created_at.desc()).limit(_MOST_FILTERED if conditions else limit)
     if project:
         query = query.where(RunRow.project == project)
-    if (readable := access.readable(platform, caller)) is not None:
+    if (readable := authorization.readable(platform, caller)) is not None:
         query = query.where(RunRow.project.in_(readable))
     with platform.database.reading() as session:
         if conditions:
@@ -73,8 +73,8 @@ def list_runs(
 
 def _passing(session: Session, query: Select[RunRow], conditions: tuple[Condition, ...]) -> Iterator[api.Run]:
     """The runs that pass, without their steps; steps are read for a hundred runs at once."""
-    found = session.scalars(query)
-    while rows := found.fetchmany(100):
+    row_stream = session.scalars(query)
+    while rows := row_stream.fetchmany(100):
         steps: dict[str, list[StepRunRow]] = {row.id: [] for row in rows}
         for step in session.scalars(
             select(StepRunRow).where(StepRunRow.run_id.in_(steps)).order_by(StepRunRow.position)

@@ -7,13 +7,13 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from falaj.api import scorings
-from falaj.api.access import Caller
-from falaj.api.actions import Action, action
+from falaj.api import scoring_controller
+from falaj.api.authorization import Caller
 from falaj.api.platform import Shared
+from falaj.api.route_actions import Action, action
 from falaj.config.fields import Origin
 from falaj.config.schema import Classification, Sector
-from falaj.control import compliance as privacy
+from falaj.control import compliance
 from falaj.schemas import scoring as documents
 
 router = APIRouter(prefix="/api/v1", tags=["scorings"])
@@ -56,22 +56,24 @@ class ScoringResult(BaseModel):
 
 
 @router.post("/scorings", response_model=documents.ScoringPermit, **action(Action.SCORE, refined=True))
-def permit_scoring(wanted: ScoringCreate, platform: Shared, caller: Caller) -> documents.ScoringPermit:
+def permit_scoring(body: ScoringCreate, platform: Shared, caller: Caller) -> documents.ScoringPermit:
     """Ask whether a file may be scored at a location, and by what; that it was permitted is in the audit log."""
-    label = _label(wanted.label) if wanted.label else None
-    request = scorings.ScoringRequest(
-        wanted.release, wanted.environment, wanted.location, wanted.input, wanted.filename, label
+    label = _label(body.label) if body.label else None
+    request = scoring_controller.ScoringRequest(
+        body.release, body.environment, body.location, body.input, body.filename, label
     )
     with platform.database.transaction() as session:
-        return scorings.permit(platform.turn(session), caller, request)
+        return scoring_controller.permit(platform.turn(session), caller, request)
 
 
 @router.post("/scorings/results", response_model=documents.ScoringRecord, **action(Action.SCORE, refined=True))
 def complete_scoring(result: ScoringResult, platform: Shared, caller: Caller) -> documents.ScoringRecord:
     """Tell what came of a scoring: lineage leads from the output to the release and to the input."""
     with platform.database.transaction() as session:
-        return scorings.complete(platform.turn(session), caller, result.scoring, result.output, result.rows)
+        return scoring_controller.complete(platform.turn(session), caller, result.scoring, result.output, result.rows)
 
 
-def _label(given: InputLabel) -> privacy.Label:
-    return privacy.label_of(privacy.Label("input", given.classification, given.sector or "", given.origin))
+def _label(input_label: InputLabel) -> compliance.DataClassification:
+    return compliance.label_of(
+        compliance.DataClassification("input", input_label.classification, input_label.sector or "", input_label.origin)
+    )

@@ -8,16 +8,16 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from falaj.api.access import Caller
-from falaj.api.actions import Action, action
+from falaj.api.authorization import Caller
 from falaj.api.drift import surroundings
 from falaj.api.platform import Platform, Shared
+from falaj.api.route_actions import Action, action
 from falaj.config.platform_file import PlatformFile, parse_platform
 from falaj.config.platform_spec import PlatformSpec
 from falaj.schemas import api
 from falaj.schemas import platform as documents
 from falaj.storage.settings_tables import SettingsRow
-from falaj.supply_chain.attestations import Role, open_keyring
+from falaj.supply_chain.attestations import SigningRole, open_keyring
 from falaj.trust import settings
 
 router = APIRouter(prefix="/api/v1/platform", tags=["settings"])
@@ -44,7 +44,7 @@ class SentFile(BaseModel):
         return self.policies[path]
 
 
-class Wish(SentFile):
+class ApplyRequest(SentFile):
     """A platform file to apply; with `base`, only while that version holds."""
 
     base: int | None = None
@@ -77,12 +77,12 @@ def plan(file: SentFile, platform: Shared) -> documents.SettingsPlan:
 
 
 @router.post("/apply", response_model=documents.SettingsPlan, **action(Action.MANAGE_PLATFORM))
-def apply(wish: Wish, caller: Caller, platform: Shared) -> documents.SettingsPlan:
+def apply(body: ApplyRequest, caller: Caller, platform: Shared) -> documents.SettingsPlan:
     """Make a file the one that holds: a new version with signed evidence, unless it changes nothing.
 
     What asks for less than before needs a person who has just proved who it is; what asks for more does not.
     """
-    file, origin, now = wish.parsed(), _origin(platform, wish), platform.now()
+    file, origin, now = body.parsed(), _origin(platform, body), platform.now()
     with platform.database.transaction() as session:
         planned = settings.plan(session, file.spec, origin.keys)
         settings.require_person(caller, planned.differences, now)
@@ -93,18 +93,18 @@ def apply(wish: Wish, caller: Caller, platform: Shared) -> documents.SettingsPla
 @router.get("/drift", response_model=documents.Drift, **action(Action.READ))
 def drift(platform: Shared) -> documents.Drift:
     """What is not as it was applied, looked at now."""
-    seen, now = surroundings(platform.home), platform.now()
+    host_state, now = surroundings(platform.home), platform.now()
     with platform.database.reading() as session:
-        found = settings.look(session, seen, now)
-    return documents.Drift(now, [api.decode(documents.DriftFinding, asdict(each)) for each in found])
+        findings = settings.look(session, host_state, now)
+    return documents.Drift(now, [api.decode(documents.DriftFinding, asdict(each)) for each in findings])
 
 
-def _origin(platform: Platform, wish: Wish) -> settings.Origin:
-    signer = open_keyring(platform.home.keys).signer(Role.PLATFORM)
-    return settings.Origin(wish.text, signer, settings.fingerprints(platform.home.keys), wish.base)
+def _origin(platform: Platform, body: ApplyRequest) -> settings.SettingsOrigin:
+    signer = open_keyring(platform.home.keys).signer(SigningRole.PLATFORM)
+    return settings.SettingsOrigin(body.text, signer, settings.fingerprints(platform.home.keys), body.base)
 
 
-def _plan(applied: settings.Applied) -> documents.SettingsPlan:
+def _plan(applied: settings.AppliedVersion) -> documents.SettingsPlan:
     return documents.SettingsPlan(applied.version, [_difference(asdict(each)) for each in applied.differences])
 
 

@@ -12,17 +12,17 @@ from sqlalchemy import select
 
 from falaj import __version__
 from falaj.api import event_stream
-from falaj.api.access import Caller, EventPermission, require
-from falaj.api.actions import Action, action
+from falaj.api.authorization import Caller, EventPermission, require
 from falaj.api.platform import Platform, Shared
 from falaj.api.resources import resource_of_subject
-from falaj.control import compliance as privacy
+from falaj.api.route_actions import Action, action
+from falaj.control import compliance
 from falaj.core.errors import UsageError
 from falaj.core.ids import parse_number
 from falaj.schemas import api
 from falaj.storage import ReleaseRow, StepRunRow
 from falaj.supply_chain.artifacts import Digest
-from falaj.trust.audit import record as trail
+from falaj.trust.audit import record
 
 router = APIRouter(prefix="/api/v1", tags=["system"])
 Nonce = Annotated[str, Query(pattern=r"^[0-9a-f]{32}$")]
@@ -74,10 +74,10 @@ def last_event(platform: Shared) -> int:
 def _resumed_at(last_event_id: str | None) -> int:
     if last_event_id is None:
         return 0
-    found = parse_number(last_event_id, digits=18)
-    if found is None:
+    event_number = parse_number(last_event_id, digits=18)
+    if event_number is None:
         raise UsageError(f"'{last_event_id[:40]}' is not the id of an event", where="Last-Event-ID")
-    return found
+    return event_number
 
 
 @router.post("/artifacts/collect", response_model=api.Collected, **action(Action.OPERATE))
@@ -92,7 +92,7 @@ def collect(platform: Shared, caller: Caller, grace_s: float = 86_400.0) -> api.
 
 def _note(platform: Platform, actor: str, kind: str, details: dict[str, Any]) -> None:
     with platform.database.transaction() as session:
-        trail.write(session, kind, actor, "artifacts", platform.now(), details)
+        record.write(session, kind, actor, "artifacts", platform.now(), details)
 
 
 def _roots(platform: Platform) -> set[Digest]:
@@ -103,7 +103,7 @@ def _roots(platform: Platform) -> set[Digest]:
             roots |= {row.digest, *row.data.get("snapshots", {}).values(), *row.data.get("artifacts", [])}
         for step in session.scalars(select(StepRunRow)):
             roots |= {step.detail["log"]} if step.detail.get("log") else set()
-        roots |= privacy.locks_now(session, platform.now()).keys()
+        roots |= compliance.locks_now(session, platform.now()).keys()
     for name in (*platform.store.refs("steps/"), *platform.store.refs("packaging/"), *platform.store.refs("sources/")):
         roots |= set(_digests(json.loads(platform.store.get_ref(name) or b"{}")))
     return {Digest(root) for root in roots}

@@ -11,18 +11,18 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from falaj.api import access
-from falaj.api.access import Caller
-from falaj.api.actions import Action, action
+from falaj.api import authorization
+from falaj.api.authorization import Caller
 from falaj.api.platform import Platform, Shared
+from falaj.api.route_actions import Action, action
 from falaj.api.routers.projects import bounded, webhook_purpose
 from falaj.config.retrain import parse_window
-from falaj.control.retraining import events, requesting
+from falaj.control.retraining import admission, events
+from falaj.control.retraining.model_settings import Wishes, all_wishes, wishes_of
 from falaj.control.retraining.overview import overview
-from falaj.control.retraining.wishes import Wishes, all_wishes, wishes_of
 from falaj.core.errors import FalajError, NotFoundError, UsageError
 from falaj.core.principal import Principal
-from falaj.schemas import retraining as documents
+from falaj.schemas import retraining
 from falaj.storage import Database, ProjectRow
 from falaj.storage.retraining_tables import TrainingRequestRow
 from falaj.trust.policy import Resource
@@ -38,7 +38,7 @@ class EventRefusedError(FalajError):
     code, status, exit_code = "trainings.event-refused", 403, 1
 
 
-class Wish(BaseModel):
+class TrainingRequest(BaseModel):
     """A training that somebody asks for."""
 
     model_config = ConfigDict(extra="forbid")
@@ -48,54 +48,54 @@ class Wish(BaseModel):
     occasion: Annotated[str | None, Field(max_length=100)] = None
 
 
-@router.get("/triggers", response_model=list[documents.ModelTriggers], **action(Action.READ, refined=True))
+@router.get("/triggers", response_model=list[retraining.ModelTriggers], **action(Action.READ, refined=True))
 def list_triggers(
     platform: Shared, caller: Caller, model: Annotated[str | None, Query(max_length=200)] = None
-) -> list[documents.ModelTriggers]:
+) -> list[retraining.ModelTriggers]:
     """What starts trainings of the models that the caller may read, and the last requests for one."""
-    readable = access.readable(platform, caller)
+    readable = authorization.readable(platform, caller)
     with platform.database.reading() as session:
-        found = [each for each in all_wishes(session) if model in (None, each.release.model)]
-        told = [each for each in found if readable is None or each.project in readable]
-        if model and not told:
+        model_triggers = [each for each in all_wishes(session) if model in (None, each.release.model)]
+        visible_triggers = [each for each in model_triggers if readable is None or each.project in readable]
+        if model and not visible_triggers:
             raise NotFoundError(f"no model '{model}' that could be trained again", code="retraining.model")
-        return [overview(session, each, platform.now()) for each in told]
+        return [overview(session, each, platform.now()) for each in visible_triggers]
 
 
 @router.post(
     "/models/{model}/trainings",
     status_code=201,
-    response_model=documents.TrainingRequest,
+    response_model=retraining.TrainingRequest,
     **action(Action.RUN, refined=True),
 )
-def request(model: str, wish: Wish, platform: Shared, caller: Caller) -> documents.TrainingRequest:
+def request(model: str, body: TrainingRequest, platform: Shared, caller: Caller) -> retraining.TrainingRequest:
     """Ask for a training; it starts, waits or is refused, and the answer says why."""
     _permitted(platform, caller, model, Action.RUN)
-    if wish.beyond_budget:
+    if body.beyond_budget:
         _permitted(platform, caller, model, Action.CONFIGURE_PROJECT)
-    cause = {"kind": "manual", "reason": wish.reason} | ({"occasion": f"by/{wish.occasion}"} if wish.occasion else {})
+    cause = {"kind": "manual", "reason": body.reason} | ({"occasion": f"by/{body.occasion}"} if body.occasion else {})
     with platform.database.transaction() as session:
-        asked = requesting.request_training(
+        training_request = admission.request_training(
             session, platform.processes, model, cause, platform.now(),
-            actor=caller.id, window=_window(wish.window), beyond_budget=wish.beyond_budget,
+            actor=caller.id, window=_window(body.window), beyond_budget=body.beyond_budget,
         )  # fmt: skip
-        return documents.request_of(session.get_one(TrainingRequestRow, asked.id))
+        return retraining.request_of(session.get_one(TrainingRequestRow, training_request.id))
 
 
 @router.post(
     "/models/{model}/trainings/resume",
-    response_model=documents.ModelTriggers,
+    response_model=retraining.ModelTriggers,
     **action(Action.RUN, refined=True),
 )
-def resume(model: str, platform: Shared, caller: Caller) -> documents.ModelTriggers:
+def resume(model: str, platform: Shared, caller: Caller) -> retraining.ModelTriggers:
     """Let trainings start again that failures or candidates that did not win have stopped."""
     _permitted(platform, caller, model, Action.RUN)
     now = platform.now()
     with platform.database.transaction() as session:
-        requesting.resume(session, model, caller.id, now)
-        requesting.advance(session, platform.processes, model, now)
+        admission.resume(session, model, caller.id, now)
+        admission.advance(session, platform.processes, model, now)
     with platform.database.reading() as session:
-        return overview(session, _known(wishes_of(session, model), model), now)
+        return overview(session, _require_settings(wishes_of(session, model), model), now)
 
 
 @router.post("/projects/{project}/events", **action(Action.PUBLIC))
@@ -114,19 +114,21 @@ async def announce(project: str, request: Request, platform: Shared) -> dict[str
 
 def _receive(platform: Platform, project: str, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
     _check_sender(platform, project, headers, body)
-    asked = []
+    training_requests = []
     with platform.database.transaction() as session:
-        for told in told_events(body):
-            asked += events.announce_event(session, platform.processes, project, told, platform.now())
-    return {"requests": [{"id": each.id, "state": each.state, "reason": each.reason} for each in asked]}
+        for source_event in told_events(body):
+            training_requests += events.announce_event(
+                session, platform.processes, project, source_event, platform.now()
+            )
+    return {"requests": [{"id": each.id, "state": each.state, "reason": each.reason} for each in training_requests]}
 
 
 def _check_sender(platform: Platform, project: str, headers: Mapping[str, str], body: bytes) -> None:
     secret = _secret_of(platform, platform.database, project)
     signed = "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-    given = headers.get("x-hub-signature-256", "")
+    signature = headers.get("x-hub-signature-256", "")
     bearer = headers.get("authorization", "").removeprefix("Bearer ")
-    by_signature = hmac.compare_digest(signed.encode(), given.encode())
+    by_signature = hmac.compare_digest(signed.encode(), signature.encode())
     if not secret or not (by_signature or hmac.compare_digest(secret.encode(), bearer.encode())):
         hint = "sign the body with the project's webhook secret (x-hub-signature-256)"
         raise EventRefusedError("the event is not signed by the project's secret", hint=hint)
@@ -147,11 +149,11 @@ def told_events(body: bytes) -> list[dict[str, Any]]:
         EventRefusedError: It is none of the forms.
     """
     try:
-        found = json.loads(body)
+        payload = json.loads(body)
     except (ValueError, RecursionError):
-        found = None
+        payload = None
     unique = hashlib.sha256(body).hexdigest()[:32]
-    match found:
+    match payload:
         case {"Records": list(records)}:
             urls = {url: None for each in records[:1000] if (url := _object(each))}
             return [{"url": url, "id": unique} for url in urls]
@@ -166,8 +168,8 @@ def told_events(body: bytes) -> list[dict[str, Any]]:
 
 def _plain(source: str, event: str, reason: object) -> dict[str, Any]:
     named = event if len(event) <= 64 and event.isprintable() else hashlib.sha256(event.encode()).hexdigest()[:32]
-    said = {"reason": reason[:500]} if isinstance(reason, str) and reason.strip() else {}
-    return {"source": source[:63], "id": named, **said}
+    reason_field = {"reason": reason[:500]} if isinstance(reason, str) and reason.strip() else {}
+    return {"source": source[:63], "id": named, **reason_field}
 
 
 def _object(record: Any) -> str:
@@ -188,13 +190,13 @@ def _window(text: str) -> dict[str, Any] | None:
         raise UsageError(f"'{text}' is no window", hint=str(error), code="retraining.window") from None
 
 
-def _permitted(platform: Platform, caller: Principal, model: str, wanted: Action) -> None:
+def _permitted(platform: Platform, caller: Principal, model: str, action: Action) -> None:
     with platform.database.reading() as session:
-        project = _known(wishes_of(session, model), model).project
-    access.require(platform, caller, wanted, Resource("model", model, project=project))
+        project = _require_settings(wishes_of(session, model), model).project
+    authorization.require(platform, caller, action, Resource("model", model, project=project))
 
 
-def _known(wishes: Wishes | None, model: str) -> Wishes:
+def _require_settings(wishes: Wishes | None, model: str) -> Wishes:
     if wishes is None:
         raise NotFoundError(
             f"model '{model}' has no release that could be trained again",

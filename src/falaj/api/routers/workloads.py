@@ -10,15 +10,15 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
-from falaj.api.access import Caller
-from falaj.api.actions import Action, action
-from falaj.api.doorway import AUTHORITY_PATH, ENROL_PATH, RETURN_PATH
+from falaj.api.agent_mtls import AUTHORITY_PATH, ENROL_PATH, RETURN_PATH
+from falaj.api.authorization import Caller
 from falaj.api.platform import Platform, Shared
+from falaj.api.route_actions import Action, action
 from falaj.core.principal import PrincipalKind
-from falaj.schemas import workload as documents
+from falaj.schemas import workload
 from falaj.supply_chain.attestations.keyring import TRUSTED
 from falaj.trust import settings
-from falaj.trust.pki import certificates, enrolment, roster
+from falaj.trust.pki import agent_certificates, certificates, enrolment
 from falaj.trust.pki.errors import EnrolmentError, PeerRefusedError
 
 router = APIRouter(tags=["locations"])
@@ -50,85 +50,91 @@ class CertificateWish(BaseModel):
     request: RequestText
 
 
-@router.get("/api/v1/locations", response_model=list[documents.Location], **action(Action.READ))
-def list_locations(platform: Shared) -> list[documents.Location]:
+@router.get("/api/v1/locations", response_model=list[workload.Location], **action(Action.READ))
+def list_locations(platform: Shared) -> list[workload.Location]:
     """Every location with the state of its agent, by name."""
     with platform.database.reading() as session:
-        return [documents.Location(**vars(each)) for each in roster.members(session, platform.now())]
+        return [workload.Location(**vars(each)) for each in agent_certificates.members(session, platform.now())]
 
 
 @router.post(
     "/api/v1/locations/{location}/enrolment",
-    response_model=documents.Invitation,
+    response_model=workload.Invitation,
     **action(Action.MANAGE_PLATFORM),
 )
-def invite(location: LocationName, wish: InvitationWish, platform: Shared, caller: Caller) -> documents.Invitation:
+def invite(location: LocationName, body: InvitationWish, platform: Shared, caller: Caller) -> workload.Invitation:
     """Make a one-time token for the agent of a location."""
     port = platform.home.ports().get("agents")
     if port is None:
         hint = "falaj down, then falaj up --agents-port 8471"
         raise EnrolmentError("no port is open for agents elsewhere", hint=hint, code="workload.no-listener")
     with platform.database.transaction() as session:
-        made = enrolment.invite(session, location, caller.id, platform.now(), wish.life_s)
-    return documents.Invitation(made.location, made.token, made.expires_at, port, platform.authority.fingerprint)
+        invitation = enrolment.invite(session, location, caller.id, platform.now(), body.life_s)
+    return workload.Invitation(
+        invitation.location, invitation.token, invitation.expires_at, port, platform.authority.fingerprint
+    )
 
 
 @router.delete("/api/v1/locations/{location}/enrolment", status_code=204, **action(Action.MANAGE_PLATFORM))
 def forget(location: LocationName, platform: Shared, caller: Caller) -> None:
     """Put the agent of a location out: its certificates are refused from now on."""
     with platform.database.transaction() as session:
-        roster.forget(session, location, caller.id, platform.now())
+        agent_certificates.forget(session, location, caller.id, platform.now())
 
 
-@router.post("/api/v1/locations/{location}/certificate", response_model=documents.Certificate, **action(Action.SERVE))
-def renew(location: LocationName, wish: CertificateWish, platform: Shared, caller: Caller) -> documents.Certificate:
+@router.post("/api/v1/locations/{location}/certificate", response_model=workload.Certificate, **action(Action.SERVE))
+def renew(location: LocationName, body: CertificateWish, platform: Shared, caller: Caller) -> workload.Certificate:
     """Issue the next certificate to an agent that asks with its present one."""
     if caller.kind is not PrincipalKind.WORKLOAD:
         raise PeerRefusedError("a certificate is renewed by the agent that has one")
-    holder, now = certificates.requested_key(wish.request), platform.now()
+    holder, now = certificates.requested_key(body.request), platform.now()
     with platform.database.transaction() as session:
-        issued = roster.certify(session, platform.authority, roster.renewing(session, location), holder, now)
-    return documents.Certificate(issued.certificate, issued.expires_at)
+        issued = agent_certificates.certify(
+            session, platform.authority, agent_certificates.renewing(session, location), holder, now
+        )
+    return workload.Certificate(issued.certificate, issued.expires_at)
 
 
 @router.post(
-    "/api/v1/locations/{location}/door-certificate", response_model=documents.Certificate, **action(Action.SERVE)
+    "/api/v1/locations/{location}/door-certificate", response_model=workload.Certificate, **action(Action.SERVE)
 )
-def certify_door(location: LocationName, wish: CertificateWish, platform: Shared) -> documents.Certificate:
+def certify_door(location: LocationName, body: CertificateWish, platform: Shared) -> workload.Certificate:
     """Issue the certificate that a location's door shows, for the names that the platform file gives it."""
-    holder, now = certificates.requested_key(wish.request), platform.now()
+    holder, now = certificates.requested_key(body.request), platform.now()
     with platform.database.reading() as session:
         place = settings.current(session).locations.get(location)
     if place is None or place.listen is None or place.listen.tls != "internal-ca":
         hint = "`listen` of the location in the platform file, with `tls: internal-ca`"
         raise EnrolmentError(f"the location '{location}' has no door with a certificate from here", hint=hint)
     issued = platform.authority.issue_door(holder, place.listen.names, now)
-    return documents.Certificate(certificates.pem_of(issued), issued.not_valid_after_utc.timestamp())
+    return workload.Certificate(certificates.pem_of(issued), issued.not_valid_after_utc.timestamp())
 
 
-@router.get(AUTHORITY_PATH, response_model=documents.Authority, **action(Action.PUBLIC))
-def authority(platform: Shared) -> documents.Authority:
+@router.get(AUTHORITY_PATH, response_model=workload.Authority, **action(Action.PUBLIC))
+def authority(platform: Shared) -> workload.Authority:
     """The certificate of the authority, for an agent that knows its fingerprint."""
-    return documents.Authority(platform.authority.pem)
+    return workload.Authority(platform.authority.pem)
 
 
-@router.post(ENROL_PATH, response_model=documents.Enrolled, **action(Action.PUBLIC))
-def enrol(wish: EnrolmentWish, platform: Shared) -> documents.Enrolled:
+@router.post(ENROL_PATH, response_model=workload.Enrolled, **action(Action.PUBLIC))
+def enrol(body: EnrolmentWish, platform: Shared) -> workload.Enrolled:
     """Spend a token: the agent of a location comes in, and one that was in before is out."""
-    holder, now = certificates.requested_key(wish.request), platform.now()
+    holder, now = certificates.requested_key(body.request), platform.now()
     with platform.database.transaction() as session:
-        row = enrolment.accept(session, wish.token.get_secret_value(), wish.location, now)
-        issued = roster.certify(session, platform.authority, row, holder, now)
-    return documents.Enrolled(issued.certificate, issued.expires_at, _trusted(platform))
+        row = enrolment.accept(session, body.token.get_secret_value(), body.location, now)
+        issued = agent_certificates.certify(session, platform.authority, row, holder, now)
+    return workload.Enrolled(issued.certificate, issued.expires_at, _trusted(platform))
 
 
-@router.post(RETURN_PATH, response_model=documents.Certificate, **action(Action.PUBLIC))
-def come_back(wish: CertificateWish, platform: Shared) -> documents.Certificate:
+@router.post(RETURN_PATH, response_model=workload.Certificate, **action(Action.PUBLIC))
+def come_back(body: CertificateWish, platform: Shared) -> workload.Certificate:
     """Issue a certificate to an agent whose last one ran out while it was cut off, for the same key and no other."""
-    holder, now = certificates.requested_key(wish.request), platform.now()
+    holder, now = certificates.requested_key(body.request), platform.now()
     with platform.database.transaction() as session:
-        issued = roster.certify(session, platform.authority, roster.returning(session, holder, now), holder, now)
-    return documents.Certificate(issued.certificate, issued.expires_at)
+        issued = agent_certificates.certify(
+            session, platform.authority, agent_certificates.returning(session, holder, now), holder, now
+        )
+    return workload.Certificate(issued.certificate, issued.expires_at)
 
 
 def _trusted(platform: Platform) -> str:

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 from falaj.build.checks.results import ChampionVerdict, CheckResult, CheckValue, Finding, GateResult, SliceResult
 
 if TYPE_CHECKING:
-    from falaj.build.checks.agreement import Agreement, judge_refit
     from falaj.build.checks.champion import against_champion
     from falaj.build.checks.context import CheckContext, LiveModel
     from falaj.build.checks.gates import judge_all, run_gates
+    from falaj.build.checks.refit_agreement import Agreement, judge_refit
     from falaj.build.checks.registry import CHECK_NAMES, run_check
 
 _WHERE = {
-    "Agreement": "agreement",
-    "judge_refit": "agreement",
+    "Agreement": "refit_agreement",
+    "judge_refit": "refit_agreement",
     "CHECK_NAMES": "registry",
     "CheckContext": "context",
     "LiveModel": "context",

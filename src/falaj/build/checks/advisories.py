@@ -74,10 +74,10 @@ def read_advisories(folder: Path) -> tuple[Advisory, ...]:
         CheckError: The folder has no advisory, or a file is not in the OSV format.
     """
     files = sorted(folder.rglob("*.json"))
-    found = tuple(advisory for file in files for advisory in _read(file))
-    if not found:
+    advisories = tuple(advisory for file in files for advisory in _read(file))
+    if not advisories:
         raise CheckError(f"no advisory for {ECOSYSTEM} in {len(files)} files", where=str(folder))
-    return found
+    return advisories
 
 
 def _read(file: Path) -> Iterator[Advisory]:

@@ -22,7 +22,7 @@ WORTH_SEEING = 0.03
 
 
 @dataclass(frozen=True)
-class CapturedGate:
+class FailingSlice:
     """A failing slice that was captured, with what is asked of a candidate on it.
 
     Args:
@@ -77,7 +77,7 @@ class BacktestVerdict:
 def backtest(
     metric: str,
     rows: ScoredRows,
-    gates: Sequence[CapturedGate],
+    gates: Sequence[FailingSlice],
     *,
     rng: np.random.Generator,
     confidence: float = 0.95,
@@ -137,11 +137,11 @@ def _no_bounds(result: PairedResult) -> str:
 def _power_in_words(power: Power | None) -> str:
     if power is None:
         return ""
-    seen = f"a gain of {power.gain:.2g} would have been seen in {power.probability:.0%} of such comparisons"
-    return f"; {seen}, one of {power.detectable:.2g} in 80%"
+    gain_text = f"a gain of {power.gain:.2g} would have been seen in {power.probability:.0%} of such comparisons"
+    return f"; {gain_text}, one of {power.detectable:.2g} in 80%"
 
 
-def _gate(gate: CapturedGate, rng: np.random.Generator, confidence: float) -> GateOutcome:
+def _gate(gate: FailingSlice, rng: np.random.Generator, confidence: float) -> GateOutcome:
     rows = gate.rows.labelled()
     if len(rows.label) < FEWEST_GATE_ROWS:
         return GateOutcome(gate.name, False, f"{len(rows.label)} labelled rows are too few to let a candidate in")
@@ -151,7 +151,7 @@ def _gate(gate: CapturedGate, rng: np.random.Generator, confidence: float) -> Ga
         return GateOutcome(gate.name, False, error.message)
 
 
-def _against_limit(gate: CapturedGate, rows: ScoredRows) -> GateOutcome:
+def _against_limit(gate: FailingSlice, rows: ScoredRows) -> GateOutcome:
     metric = metric_for(gate.metric, rows.candidate)
     check_rows(metric, rows.label, rows.candidate)
     value = float(metric.compute(rows.label, rows.candidate, np.ones(len(rows.label))))
@@ -160,7 +160,10 @@ def _against_limit(gate: CapturedGate, rows: ScoredRows) -> GateOutcome:
     return GateOutcome(gate.name, bool(passed), f"{gate.metric} is {value:.4g}, the limit is {limit:g}")
 
 
-def _against_champion(gate: CapturedGate, rows: ScoredRows, rng: np.random.Generator, confidence: float) -> GateOutcome:
-    found = compare(gate.metric, rows.label, rows.candidate, rows.champion, confidence=confidence, rng=rng)
-    reason = f"{gate.metric} is {found.candidate:.4g} beside {found.live:.4g}, worse by at most {found.bounds[1]:.3g}"
-    return GateOutcome(gate.name, found.not_worse_by(gate.margin), f"{reason}, tolerated {gate.margin:g}")
+def _against_champion(gate: FailingSlice, rows: ScoredRows, rng: np.random.Generator, confidence: float) -> GateOutcome:
+    comparison = compare(gate.metric, rows.label, rows.candidate, rows.champion, confidence=confidence, rng=rng)
+    reason = (
+        f"{gate.metric} is {comparison.candidate:.4g} beside {comparison.live:.4g}, worse by at most "
+        f"{comparison.bounds[1]:.3g}"
+    )
+    return GateOutcome(gate.name, comparison.not_worse_by(gate.margin), f"{reason}, tolerated {gate.margin:g}")

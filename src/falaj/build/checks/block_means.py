@@ -18,7 +18,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from falaj.statistics.rollout.segments.student import student_quantile, student_tail
+from falaj.statistics.rollout.segments.t_distribution import student_quantile, student_tail
 
 USUAL_CORRELATION, USUAL_WEIGHT = 0.4, 20
 """What is taken for the lag-1 correlation before any block was seen, and how many blocks that counts like."""
@@ -90,12 +90,12 @@ def block_mean(values: NDArray[np.float64], *, ordered: bool = True) -> BlockMea
 def _correlation(values: NDArray[np.float64], squares: float) -> float:
     """Of neighbours, corrected for the bias of few blocks and pooled with what is usual; never negative."""
     count = len(values)
-    seen = 0.0
+    correlation = 0.0
     if squares > 0 and count > 4:
         distance = values - values.mean()
-        seen = (count * float((distance[1:] * distance[:-1]).sum()) / squares + 1) / (count - 4)
-        seen = min(max(seen, -LARGEST_CORRELATION), LARGEST_CORRELATION)
-    pooled = (count * seen + USUAL_WEIGHT * USUAL_CORRELATION) / (count + USUAL_WEIGHT)
+        correlation = (count * float((distance[1:] * distance[:-1]).sum()) / squares + 1) / (count - 4)
+        correlation = min(max(correlation, -LARGEST_CORRELATION), LARGEST_CORRELATION)
+    pooled = (count * correlation + USUAL_WEIGHT * USUAL_CORRELATION) / (count + USUAL_WEIGHT)
     return min(max(pooled, 0.0), LARGEST_CORRELATION)
 
 

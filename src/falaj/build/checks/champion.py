@@ -17,7 +17,7 @@ from falaj.build.checks.gate_rows import gate_rows
 from falaj.build.checks.gates import champion_gate, unseen
 from falaj.build.checks.paired import ScoredRows
 from falaj.build.checks.results import ChampionVerdict
-from falaj.build.checks.scoring import CANDIDATE, LIVE, Scores, Scoring
+from falaj.build.checks.scoring import CANDIDATE, LIVE, GateScoring, Scores
 from falaj.config.spec import GateSpec
 from falaj.statistics.metrics import MetricError
 
@@ -25,7 +25,7 @@ Hope = Literal["better", "as good", "not worse"]
 """What a candidate has to show."""
 
 
-def against_champion(context: GateContext, scoring: Scoring | None, hope: Hope) -> ChampionVerdict:
+def against_champion(context: GateContext, scoring: GateScoring | None, hope: Hope) -> ChampionVerdict:
     """Say whether a candidate wins.
 
     Args:
@@ -40,11 +40,11 @@ def against_champion(context: GateContext, scoring: Scoring | None, hope: Hope) 
     if gate is None or rows is None:
         return ChampionVerdict(hope == "not worse", f"it could not be held beside live: {missing}")
     rng = np.random.default_rng(context.seed)
-    found = backtest(gate.metric, rows, [], rng=rng, confidence=gate.confidence, worth=gate.margin)
-    return _verdict(found, gate, hope)
+    verdict = backtest(gate.metric, rows, [], rng=rng, confidence=gate.confidence, worth=gate.margin)
+    return _verdict(verdict, gate, hope)
 
 
-def rows_of(context: GateContext, scoring: Scoring | None, gate: GateSpec | None) -> tuple[ScoredRows | None, str]:
+def rows_of(context: GateContext, scoring: GateScoring | None, gate: GateSpec | None) -> tuple[ScoredRows | None, str]:
     """The rows that both have scored, or why there are none."""
     if gate is None:
         return None, "the project has no gate that names rows and a metric"
@@ -58,26 +58,28 @@ def rows_of(context: GateContext, scoring: Scoring | None, gate: GateSpec | None
         return None, f"{gate.data} has no column {context.blocks!r} that keeps rows together"
     scores = scores.where(unseen(gate.data, scores, context))
     try:
-        asked = gate_rows(gate, scores, (CANDIDATE, LIVE))
+        gate_data = gate_rows(gate, scores, (CANDIDATE, LIVE))
     except MetricError as error:
         return None, error.message
-    return ScoredRows(asked.label, asked.scores[CANDIDATE], asked.scores[LIVE], _blocks(context, scores)), ""
+    return ScoredRows(
+        gate_data.label, gate_data.scores[CANDIDATE], gate_data.scores[LIVE], _blocks(context, scores)
+    ), ""
 
 
 def _blocks(context: GateContext, scores: Scores) -> np.ndarray | None:
     return scores.slices[context.blocks] if context.blocks else None
 
 
-def _verdict(found: BacktestVerdict, gate: GateSpec, hope: Hope) -> ChampionVerdict:
-    result, reason = found.result, "; ".join(found.reasons)
+def _verdict(verdict: BacktestVerdict, gate: GateSpec, hope: Hope) -> ChampionVerdict:
+    result, reason = verdict.result, "; ".join(verdict.reasons)
     if result is None:
         return ChampionVerdict(hope == "not worse", reason)
-    wins, bounds, margin = found.wins, result.bounds, gate.margin or 0.0
+    wins, bounds, margin = verdict.wins, result.bounds, gate.margin or 0.0
     if hope == "not worse":
         wins = bounds is None or bounds[1] >= 0
     elif hope == "as good" and not wins and bounds is not None and bounds[0] >= -margin and margin:
         wins, reason = True, f"as good as live within {margin:g}, and it has learned from the new days ({reason})"
     return ChampionVerdict(
         wins, reason, gate.metric, result.candidate, result.champion, bounds, result.rows, result.blocks,
-        result.mean.effective if result.mean else None, found.power,
+        result.mean.effective if result.mean else None, verdict.power,
     )  # fmt: skip

@@ -26,10 +26,10 @@ def check(context: CheckContext) -> CheckResult:
         raise CheckError("the project expects nothing of its data", hint="add `expect` to falaj.yaml")
     tables = {name: str(context.fetch(name)) for name in expect}
     columns = {
-        table: {name: {"values": wanted.get("values")} for name, wanted in expected.items() if name != ROWS}
+        table: {name: {"values": expectation.get("values")} for name, expectation in expected.items() if name != ROWS}
         for table, expected in expect.items()
     }
-    result = run_in_project(context, "describe", {"tables": tables, "columns": columns}, timeout_s=TIMEOUT_S,
+    result = run_in_project(context, "column_summary", {"tables": tables, "columns": columns}, timeout_s=TIMEOUT_S,
                             readable=map(Path, tables.values()))  # fmt: skip
     values = tuple(
         value
@@ -56,71 +56,71 @@ def describe(value: CheckValue) -> str:
 
 
 def judge_table(
-    table: str, expected: Mapping[str, Mapping[str, Any]], found: Mapping[str, Any], now: float
+    table: str, expected: Mapping[str, Mapping[str, Any]], summary: Mapping[str, Any], now: float
 ) -> Iterator[CheckValue]:
     """Each expectation of a table as a value beside its limit.
 
     Args:
         table: Its name.
         expected: Column to expectation.
-        found: What `in_project.describe` says of it.
+        summary: What `runner.column_summary` says of it.
         now: Seconds since the epoch.
     """
-    if "problem" in found:
-        yield CheckValue("table", found["problem"], "readable", "is", False, table)
+    if "problem" in summary:
+        yield CheckValue("table", summary["problem"], "readable", "is", False, table)
         return
-    for name, wanted in expected.items():
+    for name, expectation in expected.items():
         where = f"{table}.{name}"
         if name == ROWS:
-            yield from _bounds(ROWS, found["rows"], wanted, table)
-        elif found["columns"][name] is None:
+            yield from _bounds(ROWS, summary["rows"], expectation, table)
+        elif summary["columns"][name] is None:
             yield CheckValue(f"{name}", "missing", "present", "is", False, where)
         else:
-            yield from judge_column(where, wanted, found["columns"][name], found["rows"], now)
+            yield from judge_column(where, expectation, summary["columns"][name], summary["rows"], now)
 
 
 def judge_column(
-    where: str, wanted: Mapping[str, Any], found: Mapping[str, Any], rows: int, now: float
+    where: str, expectation: Mapping[str, Any], summary: Mapping[str, Any], rows: int, now: float
 ) -> Iterator[CheckValue]:
     """Each expectation of a column as a value beside its limit.
 
     Raises:
         CheckError: The expectation has a word that means nothing here.
     """
-    unknown = wanted.keys() - _KNOWN
+    unknown = expectation.keys() - _EXPECTATIONS
     if unknown:
         raise CheckError(f"an expectation has no {', '.join(sorted(unknown))}", where=f"expect.{where}")
-    if "type" in wanted:
-        kinds = {found["kind"]} | ({"float"} if found["kind"] == "int" else set())
-        yield CheckValue("type", found["kind"], wanted["type"], "==", wanted["type"] in kinds, where)
-    if "min" in wanted:
-        yield _compared("min", found["min"], wanted["min"], ">=", where)
-    if "max" in wanted:
-        yield _compared("max", found["max"], wanted["max"], "<=", where)
-    if "missing" in wanted:
-        share = found["missing"] / rows if rows else 1.0
-        yield CheckValue("missing", share, wanted["missing"], "<=", share <= wanted["missing"], where)
-    if wanted.get("unique"):
-        yield CheckValue("repeated", found["repeated"], 0, "<=", found["repeated"] == 0, where)
-    if "values" in wanted:
-        allowed = ", ".join(map(str, wanted["values"]))
-        shown = ", ".join(found["outside_values"]) or None
-        yield CheckValue("values", shown, allowed, "in", found["outside"] == 0, where)
-    if "freshness_s" in wanted:
-        age = None if found["newest_s"] is None else now - found["newest_s"]
-        fresh = age is not None and age <= wanted["freshness_s"]
+    if "type" in expectation:
+        kinds = {summary["kind"]} | ({"float"} if summary["kind"] == "int" else set())
+        yield CheckValue("type", summary["kind"], expectation["type"], "==", expectation["type"] in kinds, where)
+    if "min" in expectation:
+        yield _compared("min", summary["min"], expectation["min"], ">=", where)
+    if "max" in expectation:
+        yield _compared("max", summary["max"], expectation["max"], "<=", where)
+    if "missing" in expectation:
+        share = summary["missing"] / rows if rows else 1.0
+        yield CheckValue("missing", share, expectation["missing"], "<=", share <= expectation["missing"], where)
+    if expectation.get("unique"):
+        yield CheckValue("repeated", summary["repeated"], 0, "<=", summary["repeated"] == 0, where)
+    if "values" in expectation:
+        allowed = ", ".join(map(str, expectation["values"]))
+        shown = ", ".join(summary["outside_values"]) or None
+        yield CheckValue("values", shown, allowed, "in", summary["outside"] == 0, where)
+    if "freshness_s" in expectation:
+        age = None if summary["newest_s"] is None else now - summary["newest_s"]
+        fresh = age is not None and age <= expectation["freshness_s"]
         shown = "not known: its values are no times" if age is None else age
-        yield CheckValue("age_s", shown, wanted["freshness_s"], "<=", fresh, where)
+        yield CheckValue("age_s", shown, expectation["freshness_s"], "<=", fresh, where)
 
 
-_KNOWN = {"type", "min", "max", "missing", "unique", "values", "freshness_s"}
+_EXPECTATIONS = {"type", "min", "max", "missing", "unique", "values", "freshness_s"}
 
 
-def _bounds(name: str, value: float, wanted: Mapping[str, Any], where: str) -> Iterator[CheckValue]:
-    if "min" in wanted:
-        yield CheckValue(name, value, wanted["min"], ">=", value >= wanted["min"], where)
-    if "max" in wanted:
-        yield CheckValue(name, value, wanted["max"], "<=", value <= wanted["max"], where)
+def _bounds(name: str, value: float, expectation: Mapping[str, Any], where: str) -> Iterator[CheckValue]:
+    if "min" in expectation:
+        yield CheckValue(name, value, expectation["min"], ">=", value >= expectation["min"], where)
+    if "max" in expectation:
+        yield CheckValue(name, value, expectation["max"], "<=", value <= expectation["max"], where)
 
 
 def _compared(name: str, value: Any, limit: Any, op: str, where: str) -> CheckValue:

@@ -17,8 +17,8 @@ from falaj.statistics.metrics import MetricError, Vector
 
 def columns_needed(gate: GateSpec) -> set[str]:
     """Columns that a gate's metric needs beside the label."""
-    wanted = [gate.group if is_ranking(gate.metric) else None, gate.scale if gate.metric == "mase" else None]
-    return {name for name in wanted if name}
+    column_names = [gate.group if is_ranking(gate.metric) else None, gate.scale if gate.metric == "mase" else None]
+    return {name for name in column_names if name}
 
 
 @dataclass(frozen=True)
@@ -47,31 +47,34 @@ def gate_rows(gate: GateSpec, scores: Scores, models: tuple[str, ...]) -> GateRo
     Raises:
         MetricError: The metric has no value on them.
     """
-    label, found = scores.label, {name: _of(gate, scores, name) for name in models}
+    label, model_scores = scores.label, {name: _of(gate, scores, name) for name in models}
     if gate.output is not None:
         label = label[:, gate.outputs.index(gate.output)]
     if is_ranking(gate.metric):
-        return _by_group(gate, label, found, _column(scores, gate.group, "monitoring.group"))
+        return _by_group(gate, label, model_scores, _column(scores, gate.group, "monitoring.group"))
     if gate.metric == "mase":
         scale = _scale(_column(scores, gate.scale, "monitoring.scale"))
-        label, found = _divided(label, scale), {name: _divided(each, scale) for name, each in found.items()}
-    return GateRows(label, found)
+        label, model_scores = (
+            _divided(label, scale),
+            {name: _divided(each, scale) for name, each in model_scores.items()},
+        )
+    return GateRows(label, model_scores)
 
 
 def _of(gate: GateSpec, scores: Scores, model: str) -> Vector:
     """A model's scores; of several outputs one column of one score each."""
     if not gate.outputs:
         return scores.of(model, gate.metric)
-    found = scores.scores[model]
-    return found[:, :, np.newaxis] if gate.output is None else found[:, gate.outputs.index(gate.output)]
+    model_scores = scores.scores[model]
+    return model_scores[:, :, np.newaxis] if gate.output is None else model_scores[:, gate.outputs.index(gate.output)]
 
 
 def _by_group(gate: GateSpec, label: Vector, scores: Mapping[str, Vector], group: NDArray[np.str_]) -> GateRows:
     for each in scores.values():
         if each.ndim > 1:
             raise MetricError(f"{gate.metric} needs one score a row, the model gives {each.shape[1]}")
-    found = {name: values_by_group(gate.metric, label, each, group) for name, each in scores.items()}
-    return GateRows(np.zeros(len(next(iter(found.values())))), found, "groups")
+    group_values = {name: values_by_group(gate.metric, label, each, group) for name, each in scores.items()}
+    return GateRows(np.zeros(len(next(iter(group_values.values())))), group_values, "groups")
 
 
 def _column(scores: Scores, name: str | None, setting: str) -> NDArray[np.str_]:

@@ -18,7 +18,7 @@ from falaj.build.checks.context import CheckContext, CheckError, GateContext
 from falaj.build.checks.gate_rows import columns_needed, gate_rows
 from falaj.build.checks.own_metrics import with_own_metrics
 from falaj.build.checks.results import GateResult, SliceResult
-from falaj.build.checks.scoring import CANDIDATE, LIVE, Scores, Scoring, score
+from falaj.build.checks.scoring import CANDIDATE, LIVE, GateScoring, Scores, score
 from falaj.config.gates import is_function, is_ranking
 from falaj.config.spec import GateSpec
 from falaj.core.errors import FalajError
@@ -48,7 +48,7 @@ def run_gates(context: CheckContext) -> tuple[GateResult, ...]:
     return judge_all(context)[0]
 
 
-def judge_all(context: CheckContext) -> tuple[tuple[GateResult, ...], Scoring | None]:
+def judge_all(context: CheckContext) -> tuple[tuple[GateResult, ...], GateScoring | None]:
     """Judge every gate, and give back the scores that they were judged by; None when nothing could be scored."""
     gates = context.spec.gates
     context.workdir.mkdir(parents=True, exist_ok=True)
@@ -60,14 +60,14 @@ def judge_all(context: CheckContext) -> tuple[tuple[GateResult, ...], Scoring | 
     return tuple(judge(gate, scoring, context) for gate in gates), scoring
 
 
-def _score(context: CheckContext) -> Scoring:
+def _score(context: CheckContext) -> GateScoring:
     tables: dict[str, set[str]] = {}
     for gate in context.spec.gates:
         tables.setdefault(gate.data, set()).update({gate.by} if gate.by else (), columns_needed(gate))
     if context.champion and context.blocks and (judging := champion_gate(context.spec.gates)):
         tables[judging.data].add(context.blocks)
     if not tables:
-        return Scoring({}, {}, {})
+        return GateScoring({}, {}, {})
     label = context.spec.monitoring.get("label")
     if not label:
         raise CheckError("gates need the name of the label column", hint="set monitoring.label in falaj.yaml")
@@ -79,11 +79,13 @@ def _score(context: CheckContext) -> Scoring:
 
 def champion_gate(gates: Sequence[GateSpec]) -> GateSpec | None:
     """The gate whose metric and rows say which model is better: the first comparison with live, else the first gate."""
-    known = [gate for gate in gates if not is_function(gate.metric) and not is_ranking(gate.metric)]
-    return next((gate for gate in known if gate.not_worse_than), known[0] if known else None)
+    comparable_gates = [gate for gate in gates if not is_function(gate.metric) and not is_ranking(gate.metric)]
+    return next(
+        (gate for gate in comparable_gates if gate.not_worse_than), comparable_gates[0] if comparable_gates else None
+    )
 
 
-def judge(gate: GateSpec, scoring: Scoring, context: GateContext) -> GateResult:
+def judge(gate: GateSpec, scoring: GateScoring, context: GateContext) -> GateResult:
     """Judge one gate on scored rows."""
     if gate.not_worse_than and context.live is None:
         return _excused(gate, NO_LIVE_RELEASE)
@@ -125,17 +127,17 @@ def unseen(table: str, scores: Scores, context: GateContext) -> Rows:
 
 def _judge_slices(gate: GateSpec, scores: Scores, seed: int) -> GateResult:
     minimum = gate.min_rows if gate.min_rows is not None else 1
-    judged, small = [], 0
+    slice_results, small = [], 0
     for name, rows in slices(gate, scores):
         if gate.by and int(rows.sum()) < minimum:
             small += 1
         else:
-            judged.append(_judge_rows(gate, name, scores, rows, seed))
-    if not judged:
+            slice_results.append(_judge_rows(gate, name, scores, rows, seed))
+    if not slice_results:
         return _unjudged(gate, f"nothing was checked: none of {small} slices by {gate.by} has {minimum} rows or more")
-    if not gate.by and 0 < judged[0].rows < minimum:
-        return _unjudged(gate, f"{judged[0].rows} rows, needed {minimum}")
-    return _conclude(gate, tuple(judged), small, _method(gate, scores))
+    if not gate.by and 0 < slice_results[0].rows < minimum:
+        return _unjudged(gate, f"{slice_results[0].rows} rows, needed {minimum}")
+    return _conclude(gate, tuple(slice_results), small, _method(gate, scores))
 
 
 def _method(gate: GateSpec, scores: Scores) -> str:
@@ -143,8 +145,8 @@ def _method(gate: GateSpec, scores: Scores) -> str:
     if not gate.not_worse_than:
         return ""
     try:
-        found = gate_rows(gate, scores, (CANDIDATE,))
-        return "betting" if metric_for(gate.metric, found.scores[CANDIDATE]).row_loss else "bootstrap"
+        gate_data = gate_rows(gate, scores, (CANDIDATE,))
+        return "betting" if metric_for(gate.metric, gate_data.scores[CANDIDATE]).row_loss else "bootstrap"
     except MetricError:  # which is then the reason of its slices
         return ""
 
@@ -166,43 +168,43 @@ def _judge_rows(gate: GateSpec, name: str, scores: Scores, rows: Rows, seed: int
         if is_function(gate.metric):
             value = _own_value(scores.own.get((gate.text, name), "it was not computed"))
         else:
-            found = gate_rows(gate, scores.where(rows), (CANDIDATE,))
-            value, count = evaluate(gate.metric, found.label, found.scores[CANDIDATE]), len(found.label)
+            gate_data = gate_rows(gate, scores.where(rows), (CANDIDATE,))
+            value, count = evaluate(gate.metric, gate_data.label, gate_data.scores[CANDIDATE]), len(gate_data.label)
     except MetricError as error:
         return SliceResult(name, count, None, False, reason=error.message)
     return SliceResult(name, count, value, gate.limit is not None and _HOLDS[gate.op](value, gate.limit))
 
 
-def _own_value(found: float | str) -> float:
-    if isinstance(found, str):
-        raise MetricError(found)
-    return found
+def _own_value(outcome: float | str) -> float:
+    if isinstance(outcome, str):
+        raise MetricError(outcome)
+    return outcome
 
 
 def _compare_rows(gate: GateSpec, name: str, scores: Scores, seed: int) -> SliceResult:
-    asked = gate_rows(gate, scores, (CANDIDATE, LIVE))
-    found = compare(
+    gate_data = gate_rows(gate, scores, (CANDIDATE, LIVE))
+    comparison = compare(
         gate.metric,
-        asked.label,
-        asked.scores[CANDIDATE],
-        asked.scores[LIVE],
+        gate_data.label,
+        gate_data.scores[CANDIDATE],
+        gate_data.scores[LIVE],
         confidence=gate.confidence,
         rng=np.random.default_rng(seed),
     )
-    passed = found.not_worse_by(gate.margin or 0.0)
-    reason = f"candidate {found.candidate:.4f}, live {found.live:.4f}"
-    if not passed and found.worse_by <= (gate.margin or 0.0):
+    passed = comparison.not_worse_by(gate.margin or 0.0)
+    reason = f"candidate {comparison.candidate:.4f}, live {comparison.live:.4f}"
+    if not passed and comparison.worse_by <= (gate.margin or 0.0):
         reason += ", too few rows to be sure"
-    return SliceResult(name, found.rows, found.worse_by, passed, found.bounds, reason)
+    return SliceResult(name, comparison.rows, comparison.worse_by, passed, comparison.bounds, reason)
 
 
-def _conclude(gate: GateSpec, judged: tuple[SliceResult, ...], small: int, method: str) -> GateResult:
-    worst = _worst(gate, judged)
-    failing = [result.name for result in judged if not result.passed]
+def _conclude(gate: GateSpec, slice_results: tuple[SliceResult, ...], small: int, method: str) -> GateResult:
+    worst = _worst(gate, slice_results)
+    failing = [result.name for result in slice_results if not result.passed]
     reason = _reason(gate, worst)
     if gate.by:
         left_out = f", {small} with too few rows left out" if small else ""
-        reason += f"; {len(failing)} of {len(judged)} slices fail{left_out}"
+        reason += f"; {len(failing)} of {len(slice_results)} slices fail{left_out}"
     return GateResult(
         gate=gate,
         passed=not failing,
@@ -213,11 +215,11 @@ def _conclude(gate: GateSpec, judged: tuple[SliceResult, ...], small: int, metho
         slice=f"{gate.by}={worst.name}" if gate.by else None,
         reason=reason,
         method=method,
-        slices=judged if gate.by else (),
+        slices=slice_results if gate.by else (),
     )
 
 
-def _worst(gate: GateSpec, judged: tuple[SliceResult, ...]) -> SliceResult:
+def _worst(gate: GateSpec, slice_results: tuple[SliceResult, ...]) -> SliceResult:
     """The slice to show: one without a value first, then a failing one, then the one nearest to failing."""
     sign = 1.0 if gate.not_worse_than or gate.op in ("<", "<=") else -1.0
 
@@ -225,7 +227,7 @@ def _worst(gate: GateSpec, judged: tuple[SliceResult, ...]) -> SliceResult:
         bound = result.interval[1] if result.interval else result.value
         return result.value is None, not result.passed, sign * (bound or 0.0)
 
-    return max(judged, key=badness)
+    return max(slice_results, key=badness)
 
 
 def _reason(gate: GateSpec, worst: SliceResult) -> str:

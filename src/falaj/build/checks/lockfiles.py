@@ -101,12 +101,12 @@ def _within_project(path: str) -> bool:
 
 def parse_requirements(text: str) -> tuple[LockedPackage, ...]:
     """The packages of a requirements file as pip reads it; options other than hashes are left out."""
-    found = []
+    requirements = []
     for number, line in _joined(text):
         if line.startswith("-") and not line.startswith(("-e", "--editable")):
             continue
-        found.append(_requirement(line, number))
-    return tuple(found)
+        requirements.append(_requirement(line, number))
+    return tuple(requirements)
 
 
 def _joined(text: str) -> list[tuple[int, str]]:

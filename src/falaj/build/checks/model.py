@@ -36,16 +36,16 @@ def check(context: CheckContext) -> CheckResult:
     """Try the model in the ways that the options name."""
     options = _options(context)
     task = _task(context, options)
-    found = run_in_project(
-        context, "behave", task, timeout_s=float(options.get("timeout_s", TIMEOUT_S)),
+    behaviour = run_in_project(
+        context, "behaviour", task, timeout_s=float(options.get("timeout_s", TIMEOUT_S)),
         readable=[Path(task["model"]), Path(task["table"])],
     )  # fmt: skip
-    values = tuple(judge(options, found))
-    findings = tuple(Finding(value.where, 0, value.name, _told(value)) for value in values if not value.passed)
+    values = tuple(judge(options, behaviour))
+    findings = tuple(Finding(value.where, 0, value.name, _summary(value)) for value in values if not value.passed)
     first = f": {findings[0].rule} {findings[0].message}" if findings else ""
-    summary = f"{len(values)} demands on {found['rows']} rows, {len(findings)} not met{first}"
+    summary = f"{len(values)} demands on {behaviour['rows']} rows, {len(findings)} not met{first}"
     demands = sum(value.limit is not None for value in values)
-    return CheckResult("model", not findings, summary, demands, values, found["versions"], findings)
+    return CheckResult("model", not findings, summary, demands, values, behaviour["versions"], findings)
 
 
 def _options(context: CheckContext) -> dict[str, Any]:
@@ -80,19 +80,19 @@ def _task(context: CheckContext, options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def judge(options: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[CheckValue]:
+def judge(options: Mapping[str, Any], behaviour: Mapping[str, Any]) -> Iterator[CheckValue]:
     """What was found beside what the options demand."""
     tolerance = float(options.get("tolerance", 0.0))
-    for column, change in found["invariance"].items():
+    for column, change in behaviour["invariance"].items():
         yield CheckValue("invariance", change, tolerance, "<=", change <= tolerance, column)
-    for column, change in found["direction"].items():
+    for column, change in behaviour["direction"].items():
         yield CheckValue("direction", change, 0.0, ">", change > 0, column)
-    for column, problem in found["missing"].items():
+    for column, problem in behaviour["missing"].items():
         yield CheckValue("missing", problem or "predicts", "predicts", "==", not problem, column)
-    p99, limit = found["latency_ms"]["p99"], options.get("latency_ms")
+    p99, limit = behaviour["latency_ms"]["p99"], options.get("latency_ms")
     yield CheckValue("latency_p99_ms", p99, limit, "<=" if limit is not None else "", limit is None or p99 <= limit)
-    yield CheckValue("latency_p50_ms", found["latency_ms"]["p50"])
+    yield CheckValue("latency_p50_ms", behaviour["latency_ms"]["p50"])
 
 
-def _told(value: CheckValue) -> str:
+def _summary(value: CheckValue) -> str:
     return f"{value.where} is {value.value}, expected {value.op} {value.limit}".strip()

@@ -114,17 +114,17 @@ def _scan_pickle(path: Path, name: str, allow: tuple[str, ...]) -> Iterator[Find
 
 def _scan_bytes(data: bytes, name: str, allow: tuple[str, ...]) -> Iterator[Finding]:
     try:
-        found = list(pickle_imports(data))
+        imports = list(pickle_imports(data))
     except NotAPickleError as error:
         yield Finding(name, 0, "not-a-plain-pickle", f"cannot be looked into: {error}")
         return
-    yield from _forbidden(found, name, allow)
+    yield from _forbidden(imports, name, allow)
 
 
 def _forbidden(
-    found: Iterable[Import], name: str, allow: tuple[str, ...], also: frozenset[str] = frozenset()
+    imports: Iterable[Import], name: str, allow: tuple[str, ...], also: frozenset[str] = frozenset()
 ) -> Iterator[Finding]:
-    for one in dict.fromkeys(map(str, forbidden(found, own=allow, also=also))):
+    for one in dict.fromkeys(map(str, forbidden(imports, own=allow, also=also))):
         yield Finding(name, 0, "forbidden-import", f"loading it would reach {one}")
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from falaj.build.checks.context import CheckContext, CheckError
-from falaj.build.checks.scoring import CANDIDATE, Scores, Scoring, run_in_project
+from falaj.build.checks.scoring import CANDIDATE, GateScoring, Scores, run_in_project
 from falaj.config.gates import is_function
 from falaj.config.spec import GateSpec
 from falaj.statistics.class_metrics import decisions
@@ -23,7 +23,7 @@ Slices = Callable[[GateSpec, Scores], Iterator[tuple[str, NDArray[np.bool_]]]]
 Values = Mapping[tuple[str, str], float | str]
 
 
-def with_own_metrics(context: CheckContext, scoring: Scoring, slices: Slices) -> Scoring:
+def with_own_metrics(context: CheckContext, scoring: GateScoring, slices: Slices) -> GateScoring:
     """The scores with what the project's functions say of the candidate's predictions.
 
     The function is given the labels and the predictions of one slice, and the probabilities where it has a parameter of
@@ -48,18 +48,18 @@ def _values(context: CheckContext, gate: GateSpec, scores: Scores, slices: Slice
     chosen = list(slices(gate, scores))
     names = [(gate.text, name) for name, _rows in chosen]
     try:
-        found = _computed(context, gate.metric, scores, [rows for _name, rows in chosen])
+        outcomes = _computed(context, gate.metric, scores, [rows for _name, rows in chosen])
     except CheckError as problem:
         return dict.fromkeys(names, problem.message)
-    return dict(zip(names, map(_value, found), strict=True))
+    return dict(zip(names, map(_value, outcomes), strict=True))
 
 
-def _value(found: Any) -> float | str:
+def _value(outcome: Any) -> float | str:
     """A value that the project's process wrote, which may have written anything."""
-    if isinstance(found, str):
-        return found
-    number = isinstance(found, int | float) and not isinstance(found, bool) and math.isfinite(found)
-    return float(found) if number else "the function gave no finite number"
+    if isinstance(outcome, str):
+        return outcome
+    number = isinstance(outcome, int | float) and not isinstance(outcome, bool) and math.isfinite(outcome)
+    return float(outcome) if number else "the function gave no finite number"
 
 
 def _computed(
@@ -69,10 +69,10 @@ def _computed(
     np.savez(folder / "rows.npz", allow_pickle=False, rows=np.stack(rows), **_arrays(scores))
     task = {"function": metric, "rows": str(folder / "rows.npz"), "worktree": str(context.worktree)}
     readable = [context.worktree, folder]
-    found = run_in_project(context, "own_metric", task, timeout_s=TIMEOUT_S, readable=readable)["values"]
-    if not isinstance(found, list) or len(found) != len(rows):
+    outcomes = run_in_project(context, "own_metric", task, timeout_s=TIMEOUT_S, readable=readable)["values"]
+    if not isinstance(outcomes, list) or len(outcomes) != len(rows):
         raise CheckError(f"{metric} gave no value for each slice")
-    return found
+    return outcomes
 
 
 def _arrays(scores: Scores) -> dict[str, NDArray[Any]]:

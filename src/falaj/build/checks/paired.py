@@ -42,9 +42,9 @@ class ScoredRows:
     def labelled(self) -> ScoredRows:
         """The rows that have a label."""
         gone = np.isnan(self.label)
-        known = ~(gone.any(axis=1) if gone.ndim > 1 else gone)
-        block = None if self.block is None else self.block[known]
-        return ScoredRows(self.label[known], self.candidate[known], self.champion[known], block)
+        label_mask = ~(gone.any(axis=1) if gone.ndim > 1 else gone)
+        block = None if self.block is None else self.block[label_mask]
+        return ScoredRows(self.label[label_mask], self.candidate[label_mask], self.champion[label_mask], block)
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,11 @@ class PairedResult:
         """What the comparison could have seen, for a gain that is worth seeing; None when there are too few blocks."""
         if self.mean is None:
             return None
-        seen, detectable = self.mean.power(gain, self.confidence), self.mean.detectable(USUAL_POWER, self.confidence)
-        return Power(gain, seen, detectable)
+        probability, detectable = (
+            self.mean.power(gain, self.confidence),
+            self.mean.detectable(USUAL_POWER, self.confidence),
+        )
+        return Power(gain, probability, detectable)
 
 
 def paired(name: str, rows: ScoredRows, *, confidence: float = 0.95) -> PairedResult:

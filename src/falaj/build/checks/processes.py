@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from falaj.build.checks.context import CheckContext, CheckError
-from falaj.build.pipeline.surroundings import SAME_EVERYWHERE, TELEMETRY_OFF, source_roots
+from falaj.build.pipeline.step_env import SAME_EVERYWHERE, TELEMETRY_OFF, source_roots
 from falaj.core.os_processes.process import Ending, Limits, never_stopped, run_process
 from falaj.core.sandbox import Launch, python_folders, scratch_environ
 

@@ -50,12 +50,14 @@ def check(context: CheckContext) -> CheckResult:
     arguments = ["-q", "-p", "no:cacheprovider", f"--junitxml={report_file}", *paths]
     timeout_s = float(options.get("timeout_s", TIMEOUT_S))
     command: tuple[str | Path, ...] = (context.environment.python, "-m", "pytest", *arguments)
-    done = run_tool(context, "pytest", *command, timeout_s=timeout_s, scratch=scratch)
+    tool_run = run_tool(context, "pytest", *command, timeout_s=timeout_s, scratch=scratch)
     tools = {"pytest": version}
-    if done.code == NO_TESTS_COLLECTED or not report_file.is_file() or report_file.is_symlink():
-        reason = "nothing was checked: there are no tests" if done.code == NO_TESTS_COLLECTED else "pytest did not run"
-        return failed("tests", f"{reason} (exit code {done.code})", tools=tools, log=done.log)
-    return _result(read_junit(report_file), done.code, tools, done.log)
+    if tool_run.code == NO_TESTS_COLLECTED or not report_file.is_file() or report_file.is_symlink():
+        reason = (
+            "nothing was checked: there are no tests" if tool_run.code == NO_TESTS_COLLECTED else "pytest did not run"
+        )
+        return failed("tests", f"{reason} (exit code {tool_run.code})", tools=tools, log=tool_run.log)
+    return _result(read_junit(report_file), tool_run.code, tools, tool_run.log)
 
 
 def _result(report: JUnitReport, code: int, tools: dict[str, str], log: str) -> CheckResult:
@@ -73,13 +75,15 @@ def _result(report: JUnitReport, code: int, tools: dict[str, str], log: str) -> 
 
 
 def _pytest_version(context: CheckContext) -> str:
-    done = run_tool(context, "pytest-version", context.environment.python, "-m", "pytest", "--version", timeout_s=60)
-    if done.code != 0:
+    tool_run = run_tool(
+        context, "pytest-version", context.environment.python, "-m", "pytest", "--version", timeout_s=60
+    )
+    if tool_run.code != 0:
         raise CheckError(
             "pytest is not in the project's environment", hint="add pytest to the project's dev group and lock it"
         )
-    found = re.search(r"\d+(\.\d+)+", done.log)
-    return found.group() if found else "unknown"
+    version_match = re.search(r"\d+(\.\d+)+", tool_run.log)
+    return version_match.group() if version_match else "unknown"
 
 
 def read_junit(path: Path) -> JUnitReport:
@@ -101,10 +105,10 @@ def read_junit(path: Path) -> JUnitReport:
 
 def _finding(case: ElementTree.Element) -> Finding | None:
     for kind in ("failure", "error"):
-        found = case.find(kind)
-        if found is not None:
+        element = case.find(kind)
+        if element is not None:
             name = f"{case.get('classname', '')}.{case.get('name', '')}".strip(".")
-            return Finding(_file(case), int(case.get("line", -1)) + 1, kind, f"{name}: {_first_line(found)}")
+            return Finding(_file(case), int(case.get("line", -1)) + 1, kind, f"{name}: {_first_line(element)}")
     return None
 
 
@@ -112,6 +116,6 @@ def _file(case: ElementTree.Element) -> str:
     return case.get("file") or case.get("classname", "").replace(".", "/") + ".py"
 
 
-def _first_line(found: ElementTree.Element) -> str:
-    text = found.get("message") or found.text or ""
+def _first_line(element: ElementTree.Element) -> str:
+    text = element.get("message") or element.text or ""
     return text.strip().splitlines()[0][:300] if text.strip() else "no message"

@@ -37,10 +37,10 @@ def values_by_group(name: str, label: Vector, score: Vector, group: NDArray[np.s
     if (label < 0).any():
         raise MetricError(f"{name} needs relevances of 0 or more, found {label.min():g}")
     value, k = (ndcg if match[1] == "ndcg" else average_precision), int(match[2])
-    found = [value(label[rows], score[rows], k) for rows in _groups(group) if (label[rows] > 0).any()]
-    if not found:
+    group_values = [value(label[rows], score[rows], k) for rows in _groups(group) if (label[rows] > 0).any()]
+    if not group_values:
         raise MetricError(f"{name} has no value: nothing is relevant in any group")
-    return np.asarray(found)
+    return np.asarray(group_values)
 
 
 def _groups(group: NDArray[np.str_]) -> Iterator[NDArray[np.intp]]:

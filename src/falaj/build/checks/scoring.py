@@ -18,7 +18,7 @@ from falaj.build.checks.context import READING, CheckContext, CheckError
 from falaj.build.checks.processes import run_tool, written_by
 from falaj.statistics.metrics import COVERAGE, Vector, is_of_numbers
 
-LAUNCHER = Path(__file__).parent / "in_project" / "launch.py"
+LAUNCHER = Path(__file__).parent / "runner" / "launch.py"
 TIMEOUT_S = 1800.0
 MOST_SCORE_BYTES = 2 << 30
 MOST_CLASSES = 1000
@@ -74,7 +74,7 @@ class Scores:
 
 
 @dataclass(frozen=True)
-class Scoring:
+class GateScoring:
     """All tables, scored.
 
     Attributes:
@@ -97,7 +97,7 @@ def run_in_project(
     readable: Iterable[Path] = (),
     writable: Iterable[Path] = (),
 ) -> dict[str, Any]:
-    """Run a module of `in_project` in the project's environment, with nothing of the worktree in reach.
+    """Run a module of `checks.runner` in the project's environment, with nothing of the worktree in reach.
 
     Falaj's own packages come last on the path, so that a project without MLflow can still load its model. The process
     is confined to what is named here, its own folder and what Python needs.
@@ -119,7 +119,7 @@ def run_in_project(
     reach = {"readable": shown, "writable": [str(folder), *map(str, written)]}
     task_file.write_text(json.dumps({**task, **reach, "site": [sysconfig.get_paths()["purelib"]]}))
     command = (context.environment.python, "-I", LAUNCHER, module, task_file, result_file)
-    done = run_tool(
+    tool_run = run_tool(
         context,
         module,
         *command,
@@ -129,8 +129,8 @@ def run_in_project(
         readable=tuple(map(Path, shown)),
         writable=written,
     )
-    if done.code != 0 or not result_file.is_file() or result_file.is_symlink():
-        raise CheckError(f"{module} failed in the project's environment: {done.last_line}")
+    if tool_run.code != 0 or not result_file.is_file() or result_file.is_symlink():
+        raise CheckError(f"{module} failed in the project's environment: {tool_run.last_line}")
     result: dict[str, Any] = json.loads(result_file.read_text())
     if "problem" in result:
         raise CheckError(result["problem"])
@@ -145,7 +145,7 @@ def _with_notes(paths: Iterable[Path]) -> Iterator[str]:
 
 def score(
     context: CheckContext, models: Mapping[str, Path], tables: Mapping[str, set[str]], *, label: str | list[str]
-) -> Scoring:
+) -> GateScoring:
     """Score tables with models in the project's environment.
 
     One process parts the tables; another one prepares the features of exams, and a third one loads the models and is
@@ -171,10 +171,15 @@ def score(
     problems |= unprepared
     task = {"models": {name: str(path) for name, path in models.items()}, "tables": read, "out": str(scores)}
     result = run_in_project(
-        context, "score", task, timeout_s=TIMEOUT_S, readable=[*models.values(), features, prepared], writable=[scores]
+        context,
+        "scoring",
+        task,
+        timeout_s=TIMEOUT_S,
+        readable=[*models.values(), features, prepared],
+        writable=[scores],
     )
-    found, unscored = _joined(parted, result, out, tuple(label) if isinstance(label, list) else ())
-    return Scoring(found, problems | unscored, result["versions"])
+    table_scores, unscored = _joined(parted, result, out, tuple(label) if isinstance(label, list) else ())
+    return GateScoring(table_scores, problems | unscored, result["versions"])
 
 
 def _prepared(
@@ -182,23 +187,23 @@ def _prepared(
 ) -> tuple[dict[str, str], dict[str, str]]:
     """The features that models read, those of exams as the project prepares them, and why some have none."""
     features, prepared = folders
-    found = {name: entry["features"] for name, entry in parted.items() if entry["features"]}
-    functions = {name: function for name, function in _preparations(context).items() if name in found}
+    feature_files = {name: entry["features"] for name, entry in parted.items() if entry["features"]}
+    functions = {name: function for name, function in _preparations(context).items() if name in feature_files}
     if not functions:
-        return found, {}
+        return feature_files, {}
     task = {
         "functions": functions,
-        "tables": {name: found.pop(name) for name in functions},
+        "tables": {name: feature_files.pop(name) for name in functions},
         "worktree": str(context.worktree),
         "out": str(prepared),
     }
     readable = [context.worktree, features]
-    result = run_in_project(context, "prepare", task, timeout_s=TIMEOUT_S, readable=readable, writable=[prepared])
+    result = run_in_project(context, "preparation", task, timeout_s=TIMEOUT_S, readable=readable, writable=[prepared])
     entries: Mapping[str, Mapping[str, str]] = result["tables"]
     for name in functions:
         if not entries[name]["problem"]:
-            found[name] = str(written_by("prepare", prepared, entries[name]["features"]))
-    return found, {name: entries[name]["problem"] for name in functions if entries[name]["problem"]}
+            feature_files[name] = str(written_by("prepare", prepared, entries[name]["features"]))
+    return feature_files, {name: entries[name]["problem"] for name in functions if entries[name]["problem"]}
 
 
 def _preparations(context: CheckContext) -> dict[str, str]:
@@ -225,10 +230,10 @@ def _parted(
         "features": str(features),
     }
     result = run_in_project(
-        context, "separate", task, timeout_s=TIMEOUT_S, readable=map(Path, paths.values()), writable=folders
+        context, "table_split", task, timeout_s=TIMEOUT_S, readable=map(Path, paths.values()), writable=folders
     )
-    found: Mapping[str, Mapping[str, str]] = result["tables"]
-    return found
+    table_entries: Mapping[str, Mapping[str, str]] = result["tables"]
+    return table_entries
 
 
 def _columns_of(models: Iterable[Path]) -> list[str] | None:
@@ -253,17 +258,17 @@ def _joined(
 ) -> tuple[dict[str, Scores], dict[str, str]]:
     """Labels and scores of each table, and why some have none."""
     classes = {name: each for name, each in result["classes"].items() if _are_classes(each)}
-    found, problems = {}, {}
+    table_scores, problems = {}, {}
     for name, entry in result["scores"].items():
         try:
             if entry["problem"]:
                 raise CheckError(entry["problem"])
             labels = written_by("separate", out, parted[name]["labels"])
             scored = written_by("score", out, entry["file"])
-            found[name] = _read(labels, scored, entry, {} if outputs else classes, name, outputs)
+            table_scores[name] = _read(labels, scored, entry, {} if outputs else classes, name, outputs)
         except CheckError as problem:
             problems[name] = problem.message
-    return found, problems
+    return table_scores, problems
 
 
 def _fetched(context: CheckContext, tables: Mapping[str, set[str]]) -> tuple[dict[str, str], dict[str, str]]:
@@ -285,16 +290,16 @@ def _read(
     outputs: tuple[str, ...],
 ) -> Scores:
     whole = _all_classes(classes)
-    with np.load(labels, allow_pickle=False) as kept:
-        label = numbered({name: kept[name] for name in kept.files}, classes.get(CANDIDATE) or whole or None, table)
-        slices = {name.removeprefix("slice:"): kept[name] for name in kept.files if name.startswith("slice:")}
+    with np.load(labels, allow_pickle=False) as arrays:
+        label = numbered({name: arrays[name] for name in arrays.files}, classes.get(CANDIDATE) or whole or None, table)
+        slices = {name.removeprefix("slice:"): arrays[name] for name in arrays.files if name.startswith("slice:")}
     scores = {name: _aligned(each, classes.get(name), whole) for name, each in _arrays(file, table).items()}
     problems = {name: problem for name, problem in entry["models"].items() if problem}
     problems |= {name: "its scores are not one a row" for name, each in scores.items() if len(each) != len(label)}
     for name, each in scores.items():
         if outputs and each.shape[1:] != (len(outputs),) and name not in problems:
-            given = each.shape[1] if each.ndim > 1 else 1
-            problems[name] = f"it gives {given} numbers a row, and monitoring.label names {len(outputs)} columns"
+            width = each.shape[1] if each.ndim > 1 else 1
+            problems[name] = f"it gives {width} numbers a row, and monitoring.label names {len(outputs)} columns"
     return Scores(label, scores, slices, problems, whole if len(whole) > 2 else (), whole)
 
 
@@ -314,16 +319,20 @@ def _arrays(file: Path, table: str) -> dict[str, Vector]:
         raise CheckError(f"{table}: the scores cannot be read: {type(error).__name__}") from error
 
 
-def _are_classes(found: Any) -> bool:
+def _are_classes(class_values: Any) -> bool:
     """Whether the process of the models named classes; it may have named anything."""
     kinds = str | int | float
-    return isinstance(found, list) and 2 <= len(found) <= MOST_CLASSES and all(isinstance(e, kinds) for e in found)
+    return (
+        isinstance(class_values, list)
+        and 2 <= len(class_values) <= MOST_CLASSES
+        and all(isinstance(e, kinds) for e in class_values)
+    )
 
 
 def _all_classes(classes: Mapping[str, Sequence[Any] | None]) -> tuple[Any, ...]:
     """The classes of all models; the candidate's come first, in its order."""
-    known = [each for name in (CANDIDATE, LIVE) for each in classes.get(name) or ()]
-    return tuple(dict.fromkeys(known))
+    class_values = [each for name in (CANDIDATE, LIVE) for each in classes.get(name) or ()]
+    return tuple(dict.fromkeys(class_values))
 
 
 def _aligned(score: Vector, own: Sequence[Any] | None, whole: Sequence[Any]) -> Vector:
@@ -333,20 +342,20 @@ def _aligned(score: Vector, own: Sequence[Any] | None, whole: Sequence[Any]) -> 
     columns = np.stack([1 - score, score], axis=1) if score.ndim == 1 else score
     if columns.shape[1] != len(own):
         raise CheckError(f"scores of {columns.shape[1]} classes came from a model of {len(own)}")
-    found = np.zeros((len(score), len(whole)))
-    found[:, [whole.index(each) for each in own]] = columns
-    return found
+    aligned_scores = np.zeros((len(score), len(whole)))
+    aligned_scores[:, [whole.index(each) for each in own]] = columns
+    return aligned_scores
 
 
 def _shown(label: object) -> str:
     return f"{label:g}" if isinstance(label, float) else repr(label)
 
 
-def numbered(kept: Mapping[str, NDArray[Any]], classes: Sequence[Any] | None, table: str) -> Vector:
+def numbered(arrays: Mapping[str, NDArray[Any]], classes: Sequence[Any] | None, table: str) -> Vector:
     """Labels as numbers: the index of a classifier's class, else as they are; NaN where missing.
 
     Args:
-        kept: `label` (numbers) or `text`, and `absent`.
+        arrays: `label` (numbers) or `text`, and `absent`.
         classes: Of the model, in the order of its probabilities; None for other models.
         table: For errors.
 
@@ -354,13 +363,13 @@ def numbered(kept: Mapping[str, NDArray[Any]], classes: Sequence[Any] | None, ta
         CheckError: A label is no number and no class.
     """
     if classes is None:
-        if "label" not in kept:
-            raise CheckError(f"{table}: the labels are not numbers: {kept['text'][~kept['absent']][:1]}")
-        return np.asarray(kept["label"], dtype=np.float64)
+        if "label" not in arrays:
+            raise CheckError(f"{table}: the labels are not numbers: {arrays['text'][~arrays['absent']][:1]}")
+        return np.asarray(arrays["label"], dtype=np.float64)
     text, shown = isinstance(classes[0], str), _list_of(classes)
-    if ("text" if text else "label") not in kept:
+    if ("text" if text else "label") not in arrays:
         raise CheckError(f"{table}: the labels are not classes of the model ({shown})")
-    values, absent = kept["text" if text else "label"], kept["absent"]
+    values, absent = arrays["text" if text else "label"], arrays["absent"]
     places = {each if text else float(each): index for index, each in enumerate(classes)}
     levels, rows = np.unique(values, return_inverse=True)
     index = np.array([places.get(each.item(), np.nan) for each in levels], dtype=np.float64)[rows]

@@ -44,11 +44,11 @@ def check(context: CheckContext) -> CheckResult:
 def tracked_files(context: CheckContext) -> list[Path]:
     """Paths below the worktree that git tracks; every file where the worktree is no checkout of its own."""
     if (context.worktree / ".git").exists():
-        done = run_tool(context, "git", "git", "ls-files", "-z", timeout_s=60)
-        if done.code == 0:
-            return [Path(name) for name in done.output.split("\0") if name]
-    found = (path.relative_to(context.worktree) for path in context.worktree.rglob("*") if path.is_file())
-    return sorted(path for path in found if not _IGNORED_FOLDERS.intersection(path.parts))
+        tool_run = run_tool(context, "git", "git", "ls-files", "-z", timeout_s=60)
+        if tool_run.code == 0:
+            return [Path(name) for name in tool_run.output.split("\0") if name]
+    file_paths = (path.relative_to(context.worktree) for path in context.worktree.rglob("*") if path.is_file())
+    return sorted(path for path in file_paths if not _IGNORED_FOLDERS.intersection(path.parts))
 
 
 def _left_out(path: Path, ignored: tuple[str, ...]) -> bool:

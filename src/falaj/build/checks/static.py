@@ -36,8 +36,8 @@ def check(context: CheckContext) -> CheckResult:
         typing_errors, mypy_log = _mypy_findings(context, timeout_s)
         values.append(CheckValue("mypy", len(typing_errors), 0, "<=", not typing_errors))
         findings, log = findings + typing_errors, log + mypy_log
-    done = " and ".join(tools)
-    summary = f"{len(files)} Python files, {len(findings)} problems ({done})"
+    tool_names = " and ".join(tools)
+    summary = f"{len(files)} Python files, {len(findings)} problems ({tool_names})"
     return CheckResult("static", not findings, summary, len(files), tuple(values), tools, tuple(findings), log)
 
 
@@ -49,10 +49,10 @@ def _ruff_binary(context: CheckContext) -> Path:
     try:
         from ruff import find_ruff_bin  # type: ignore[import-untyped]
     except ImportError:
-        found = shutil.which("ruff")
-        if found is None:
+        ruff_path = shutil.which("ruff")
+        if ruff_path is None:
             raise MissingExtraError("checks", "static analysis") from None
-        return Path(found)
+        return Path(ruff_path)
     return Path(find_ruff_bin())
 
 
@@ -65,9 +65,9 @@ def _ruff_findings(context: CheckContext, ruff: Path, timeout_s: float) -> list[
     scratch = scratch_of(context, "ruff")
     report = scratch / "ruff.json"
     options = ("--no-cache", "--no-fix", "--output-format=json", f"--output-file={report}")
-    done = run_tool(context, "ruff", ruff, "check", *options, ".", timeout_s=timeout_s, scratch=scratch)
-    if done.code not in (0, 1) or not report.exists():
-        raise CheckError(f"ruff failed: {done.last_line}")
+    tool_run = run_tool(context, "ruff", ruff, "check", *options, ".", timeout_s=timeout_s, scratch=scratch)
+    if tool_run.code not in (0, 1) or not report.exists():
+        raise CheckError(f"ruff failed: {tool_run.last_line}")
     rows = json.loads(report.read_text() or "[]")
     return [
         Finding(_within(context, row["filename"]), row["location"]["row"], row["code"] or "syntax", row["message"])
@@ -82,9 +82,9 @@ def _within(context: CheckContext, path: str) -> str:
         return path
 
 
-def _version(done: Finished) -> str:
-    found = re.search(r"\d+(\.\d+)+", done.output)
-    return found.group() if found else "unknown"
+def _version(tool_run: Finished) -> str:
+    version_match = re.search(r"\d+(\.\d+)+", tool_run.output)
+    return version_match.group() if version_match else "unknown"
 
 
 def mypy_settings(worktree: Path) -> dict[str, object] | None:
@@ -96,8 +96,8 @@ def mypy_settings(worktree: Path) -> dict[str, object] | None:
             if parser.has_section("mypy"):
                 return dict(parser["mypy"])
     if (worktree / "pyproject.toml").is_file():
-        found = tomllib.loads((worktree / "pyproject.toml").read_text()).get("tool", {}).get("mypy")
-        return dict(found) if found is not None else None
+        mypy_table = tomllib.loads((worktree / "pyproject.toml").read_text()).get("tool", {}).get("mypy")
+        return dict(mypy_table) if mypy_table is not None else None
     return None
 
 
@@ -105,8 +105,10 @@ def _mypy_version(context: CheckContext, timeout_s: float) -> str | None:
     """The version of the project's mypy; None unless the project has set it up and installed it."""
     if mypy_settings(context.worktree) is None:
         return None
-    done = run_tool(context, "mypy-version", context.environment.python, "-m", "mypy", "--version", timeout_s=timeout_s)
-    return _version(done) if done.code == 0 else None
+    tool_run = run_tool(
+        context, "mypy-version", context.environment.python, "-m", "mypy", "--version", timeout_s=timeout_s
+    )
+    return _version(tool_run) if tool_run.code == 0 else None
 
 
 def _mypy_findings(context: CheckContext, timeout_s: float) -> tuple[list[Finding], str]:
@@ -115,12 +117,12 @@ def _mypy_findings(context: CheckContext, timeout_s: float) -> tuple[list[Findin
     scratch = scratch_of(context, "mypy")
     options = ("--no-pretty", "--no-color-output", "--cache-dir", str(scratch / "cache"))
     python = context.environment.python
-    done = run_tool(context, "mypy", python, "-m", "mypy", *options, *targets, timeout_s=timeout_s, scratch=scratch)
+    tool_run = run_tool(context, "mypy", python, "-m", "mypy", *options, *targets, timeout_s=timeout_s, scratch=scratch)
     findings = [
         Finding(match["path"], int(match["line"]), match["rule"] or "mypy", match["message"])
-        for match in map(_MYPY_LINE.match, done.output.splitlines())
+        for match in map(_MYPY_LINE.match, tool_run.output.splitlines())
         if match
     ]
-    if done.code != 0 and not findings:
-        raise CheckError(f"mypy failed: {done.last_line}")
-    return findings, done.log
+    if tool_run.code != 0 and not findings:
+        raise CheckError(f"mypy failed: {tool_run.last_line}")
+    return findings, tool_run.log

@@ -84,9 +84,11 @@ def _differing(first: Array, second: Array, tolerance: float) -> Array:
     if first.shape != second.shape:
         return np.ones(len(first), dtype=bool)
     if first.dtype.kind in "biuf" and second.dtype.kind in "biuf":
-        left, right = first.astype(np.float64), second.astype(np.float64)
-        same = (np.abs(left - right) <= tolerance * np.maximum(1.0, np.abs(left))) | (np.isnan(left) & np.isnan(right))
-        same |= left == right  # infinite numbers
+        first_values, right = first.astype(np.float64), second.astype(np.float64)
+        same = (np.abs(first_values - right) <= tolerance * np.maximum(1.0, np.abs(first_values))) | (
+            np.isnan(first_values) & np.isnan(right)
+        )
+        same |= first_values == right  # infinite numbers
     else:
         same = first.astype(str) == second.astype(str)
     return np.asarray(~same.reshape(len(same), -1).all(axis=1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from falaj.models.signature import Signature
+from falaj.models.signature import ModelSignature
 
 # The newest sets of operators that skl2onnx writes; ONNX Runtime reads them and all later ones.
 _OPSETS = {"": 21, "ai.onnx.ml": 3}
@@ -32,7 +32,7 @@ class Conversion:
     answer: str
 
 
-def convert(estimator: Any, signature: Signature, predict_method: str) -> Conversion:
+def convert(estimator: Any, signature: ModelSignature, predict_method: str) -> Conversion:
     """Convert an estimator.
 
     Args:
@@ -65,12 +65,12 @@ def convert(estimator: Any, signature: Signature, predict_method: str) -> Conver
         raise ConversionError(f"no conversion to ONNX: {text[:300].removeprefix('no conversion to ONNX: ')}") from error
     raise_opset(graph)
     _order_opsets(graph)
-    given = [output.name for output in graph.graph.output]
+    output_names = [output.name for output in graph.graph.output]
     names = ("label", "probability") if classifies else ("prediction",)
     return Conversion(
         graph.SerializeToString(),
         "columns" if named else "matrix",
-        dict(zip(names, given, strict=False)),
+        dict(zip(names, output_names, strict=False)),
         "probability" if classifies and predict_method == "predict_proba" else names[0],
     )
 
@@ -92,7 +92,7 @@ def _last(estimator: Any) -> Any:
     return estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
 
 
-def _types(signature: Signature, *, named: bool) -> list[tuple[str, Any]]:
+def _types(signature: ModelSignature, *, named: bool) -> list[tuple[str, Any]]:
     from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 
     if named:

@@ -85,7 +85,7 @@ class _Trees:
         def tensor(name: str, values: Sequence[float], dtype: Any = np.float64) -> Any:
             return numpy_helper.from_array(np.array(values, dtype), name)
 
-        found = {
+        tree_attributes = {
             "tree_roots": self.roots,
             "nodes_featureids": self.features,
             "nodes_splits": tensor("nodes_splits", self.splits),
@@ -101,7 +101,9 @@ class _Trees:
             "aggregate_function": _SUM,
             "post_transform": _NO_TRANSFORM,
         }
-        return found | ({"membership_values": tensor("membership_values", self.members)} if self.members else {})
+        return tree_attributes | (
+            {"membership_values": tensor("membership_values", self.members)} if self.members else {}
+        )
 
 
 def _bits(words: Any) -> list[int]:
@@ -150,10 +152,15 @@ def _encoded(graph: _Graph, features: str, model: Any) -> str:
 
 
 def _codes(graph: _Graph, column: str, categories: Any) -> str:
-    known = [float(value) for value in categories if not np.isnan(float(value))]
-    codes = [float(index + 1) for index in range(len(known))]
+    category_values = [float(value) for value in categories if not np.isnan(float(value))]
+    codes = [float(index + 1) for index in range(len(category_values))]
     return graph.node(
-        "LabelEncoder", [column], keys_floats=known, values_floats=codes, default_float=float("nan"), version=2
+        "LabelEncoder",
+        [column],
+        keys_floats=category_values,
+        values_floats=codes,
+        default_float=float("nan"),
+        version=2,
     )
 
 

@@ -62,10 +62,10 @@ def _largest_difference(first: Array, second: Array) -> float:
 
     if first.shape != second.shape:
         return float("inf")
-    left, right = first.astype(np.float64), second.astype(np.float64)
-    difference = np.abs(left - right) / np.maximum(1.0, np.abs(left))
+    first_values, right = first.astype(np.float64), second.astype(np.float64)
+    difference = np.abs(first_values - right) / np.maximum(1.0, np.abs(first_values))
     # NaN from one side only is a disagreement, from both it is none.
-    difference[np.isnan(left) & np.isnan(right)] = 0.0
+    difference[np.isnan(first_values) & np.isnan(right)] = 0.0
     return float(np.nan_to_num(difference, nan=np.inf).max(initial=0.0))
 
 

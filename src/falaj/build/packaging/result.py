@@ -40,11 +40,11 @@ class PackagingResult:
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as plain data."""
-        found = asdict(self)
-        found["versions"] = dict(self.versions)
+        document = asdict(self)
+        document["versions"] = dict(self.versions)
         if self.parity is not None:
-            found["parity"]["passed"] = self.parity.passed
-        return found
+            document["parity"]["passed"] = self.parity.passed
+        return document
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> PackagingResult:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from falaj.models.model_folder import ModelFolder
-from falaj.models.signature import Feature, Signature
+from falaj.models.signature import ModelFeature, ModelSignature
 from falaj.models.tables import Array, Rows
 
 _UNSEEN = "\N{SNOWMAN} unseen"
@@ -50,7 +50,7 @@ def _read(table: Path, names: Sequence[str]) -> list[Array]:
     return [polars_frame[name].to_numpy() for name in names]
 
 
-def _as_feature(feature: Feature, values: Array) -> Array:
+def _as_feature(feature: ModelFeature, values: Array) -> Array:
     if feature.kind != "string":
         return np.array(values.tolist() if values.dtype.kind == "O" else values, dtype=feature.dtype)
     missing = [value is None or value != value for value in values.tolist()]  # NaN is not itself
@@ -59,7 +59,7 @@ def _as_feature(feature: Feature, values: Array) -> Array:
     )
 
 
-def with_probes(columns: Sequence[Array], signature: Signature) -> tuple[list[Array], int]:
+def with_probes(columns: Sequence[Array], signature: ModelSignature) -> tuple[list[Array], int]:
     """Append rows in which one feature is an unknown category or missing.
 
     Args:
@@ -71,14 +71,14 @@ def with_probes(columns: Sequence[Array], signature: Signature) -> tuple[list[Ar
     """
     if not signature.columns:
         return list(columns), 0
-    found = [list(columns)]
+    row_batches = [list(columns)]
     for index, feature in enumerate(signature.features):
-        found.extend(_changed(columns, index, value) for value in _probe_values(feature))
-    whole = [np.concatenate(pieces) for pieces in zip(*found, strict=True)]
+        row_batches.extend(_changed(columns, index, value) for value in _probe_values(feature))
+    whole = [np.concatenate(pieces) for pieces in zip(*row_batches, strict=True)]
     return whole, len(whole[0]) - len(columns[0])
 
 
-def _probe_values(feature: Feature) -> list[Any]:
+def _probe_values(feature: ModelFeature) -> list[Any]:
     unseen = [_UNSEEN] if feature.kind == "string" else []
     missing = [None if feature.kind == "string" else np.nan] if not feature.required else []
     return unseen + missing

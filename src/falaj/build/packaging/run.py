@@ -84,7 +84,7 @@ def _run(
 ) -> PackagingResult | str:
     """The runner's result, or in one line why there is none."""
     with tempfile.TemporaryDirectory(prefix="falaj-packaging-") as scratch:
-        task, found = Path(scratch, "task.json"), Path(scratch, "result.json")
+        task, result_file = Path(scratch, "task.json"), Path(scratch, "result.json")
         task.write_text(
             json.dumps(
                 {
@@ -93,7 +93,7 @@ def _run(
                     "rows": rows,
                     "answer": answer,
                     "site": sysconfig.get_path("purelib"),
-                    "result": str(found),
+                    "result": str(result_file),
                 }
             )
         )
@@ -103,10 +103,10 @@ def _run(
             return f"the conversion took longer than {timeout_s:g} s"
         except OSError as error:
             return f"the conversion could not be started: {error}"
-        if any(path.is_symlink() for path in (found, *target.rglob("*"))):
+        if any(path.is_symlink() for path in (result_file, *target.rglob("*"))):
             raise PackagingError("the model's code has left a link in its folder", where=str(target))
-        if code == 0 and found.exists():
-            return PackagingResult.from_json(json.loads(found.read_text()))
+        if code == 0 and result_file.exists():
+            return PackagingResult.from_json(json.loads(result_file.read_text()))
         last = (written.strip().splitlines() or ["no message"])[-1]
         return f"the conversion ended with status {code}: {last[:300]}"
 

@@ -33,7 +33,7 @@ def main() -> int:
 def _result(task: dict[str, Any]) -> Any:
     from dataclasses import replace
 
-    from falaj.build.packaging.compared import compared, without_probabilities
+    from falaj.build.packaging.answer_comparison import compared, without_probabilities
     from falaj.build.packaging.result import PackagingResult
     from falaj.models.errors import ModelError
 

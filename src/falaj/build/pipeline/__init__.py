@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from falaj.build.pipeline.engine import execute
-    from falaj.build.pipeline.events import Emit, Event
+    from falaj.build.pipeline.events import Emit, RunEvent
     from falaj.build.pipeline.graph import StepNode, expand
     from falaj.build.pipeline.result import PipelineResult, StepResult, StepState
-    from falaj.build.pipeline.sources import Snapshot, resolve
+    from falaj.build.pipeline.sources import SourceSnapshot, resolve
 
 _PLACES = {
     "Emit": "events",
-    "Event": "events",
+    "RunEvent": "events",
     "PipelineResult": "result",
-    "Snapshot": "sources",
+    "SourceSnapshot": "sources",
     "StepNode": "graph",
     "StepResult": "result",
     "StepState": "result",
@@ -30,9 +30,9 @@ _PLACES = {
 
 __all__ = [
     "Emit",
-    "Event",
     "PipelineResult",
-    "Snapshot",
+    "RunEvent",
+    "SourceSnapshot",
     "StepNode",
     "StepResult",
     "StepState",

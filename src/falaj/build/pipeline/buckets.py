@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from falaj.build.pipeline.errors import SourceError
-from falaj.build.pipeline.sources import Snapshot, SourceChangedError, pinned, unchanged
+from falaj.build.pipeline.sources import SourceChangedError, SourceSnapshot, pinned, unchanged
 from falaj.config.spec import SourceSpec
 from falaj.core.errors import MissingExtraError
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from falaj.supply_chain.artifacts import ArtifactStore
 
 
-def snapshot(source: SourceSpec, store: ArtifactStore) -> Snapshot:
+def snapshot(source: SourceSpec, store: ArtifactStore) -> SourceSnapshot:
     """Pin the objects of `s3://bucket/prefix?region=...`; endpoint and credentials come from `AWS_*` variables.
 
     Objects whose ETag and size are those of an earlier reading are not read again.
@@ -45,7 +45,7 @@ def snapshot(source: SourceSpec, store: ArtifactStore) -> Snapshot:
         raise SourceError(f"data source `{source.name}`: {reason}", where=source.source, hint=hint) from error
 
 
-def _pinned(source: SourceSpec, bucket: Any, path: str, store: ArtifactStore) -> Snapshot:
+def _pinned(source: SourceSpec, bucket: Any, path: str, store: ArtifactStore) -> SourceSnapshot:
     prefix, objects = _listed(bucket, path)
     if not objects:
         raise SourceError(f"data source `{source.name}`: there is nothing below `{prefix}`", where=source.source)
@@ -90,8 +90,10 @@ def _bucket(name: str, options: Mapping[str, str]) -> Any:
 def _objects(bucket: Any, prefix: str) -> list[Mapping[str, Any]]:
     import obstore
 
-    found = [each for page in obstore.list(bucket, prefix=prefix or None) for each in page]
-    below = [each for each in found if not prefix or each["path"] == prefix or each["path"].startswith(f"{prefix}/")]
+    bucket_objects = [each for page in obstore.list(bucket, prefix=prefix or None) for each in page]
+    below = [
+        each for each in bucket_objects if not prefix or each["path"] == prefix or each["path"].startswith(f"{prefix}/")
+    ]
     if not below and prefix:  # listing works by folders: one object is asked for by its name
         try:
             below = [obstore.head(bucket, prefix)]
@@ -102,7 +104,7 @@ def _objects(bucket: Any, prefix: str) -> list[Mapping[str, Any]]:
 
 def _read(
     source: SourceSpec, bucket: Any, prefix: str, objects: list[Mapping[str, Any]], store: ArtifactStore
-) -> Snapshot:
+) -> SourceSnapshot:
     """Download into a scratch folder and put; the store keeps only what it does not hold."""
     name = PurePosixPath(prefix or "data").name
     with tempfile.TemporaryDirectory(prefix="falaj-source-") as scratch:
@@ -111,7 +113,7 @@ def _read(
             _download(bucket, str(each["path"]), Path(scratch, name, below), each["e_tag"])
         single = Path(scratch, name).is_file()
         digest = store.put(Path(scratch, name)).digest
-    return Snapshot(digest, source.source, name, "file" if single else "folder")
+    return SourceSnapshot(digest, source.source, name, "file" if single else "folder")
 
 
 def _download(bucket: Any, key: str, target: Path, e_tag: str | None) -> None:

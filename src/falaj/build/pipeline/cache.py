@@ -28,7 +28,7 @@ class Output:
 
 
 @dataclass(frozen=True)
-class Entry:
+class CacheEntry:
     """The result of a step.
 
     Attributes:
@@ -44,7 +44,7 @@ class Entry:
     seconds: float = 0.0
 
 
-def load(store: ArtifactStore, fingerprint: str) -> Entry | None:
+def load(store: ArtifactStore, fingerprint: str) -> CacheEntry | None:
     """The result of a fingerprint; None when there is none or a part of it is not in the store."""
     text = store.get_ref(PREFIX + fingerprint)
     if text is None:
@@ -52,7 +52,7 @@ def load(store: ArtifactStore, fingerprint: str) -> Entry | None:
     try:
         value = json.loads(text)
         outputs = {name: Output(**output) for name, output in value.pop("outputs").items()}
-        entry = Entry(outputs=outputs, **value)
+        entry = CacheEntry(outputs=outputs, **value)
     except (ValueError, TypeError, KeyError, AttributeError):
         return None  # written by another version, or damaged: the step runs again
     lost = [output.digest for output in outputs.values() if not store.has(output.digest)]
@@ -61,7 +61,7 @@ def load(store: ArtifactStore, fingerprint: str) -> Entry | None:
     return None if lost else entry
 
 
-def save(store: ArtifactStore, fingerprint: str, entry: Entry) -> None:
+def save(store: ArtifactStore, fingerprint: str, entry: CacheEntry) -> None:
     """Remember a result whose outputs are in the store already."""
     store.set_ref(PREFIX + fingerprint, json.dumps(vars(entry), default=vars).encode())
 

@@ -32,18 +32,18 @@ def command_kinds(node: StepNode, folder: Path) -> dict[str, str]:
     """Files that a command wrote, named like its outputs with any suffix, in the form of results."""
     kinds = {}
     for name in node.step.outputs or (ONLY_OUTPUT,):
-        found = sorted(each for each in (folder / "outputs").iterdir() if each.name == name or each.stem == name)
-        if not found and node.step.outputs:
+        output_files = sorted(each for each in (folder / "outputs").iterdir() if each.name == name or each.stem == name)
+        if not output_files and node.step.outputs:
             raise StepError(
                 f"wrote nothing to its output `{name}`",
                 where=node.name,
                 hint=f"pass {{outputs.{name}}} to the command",
                 code="step.wrong-output",
             )
-        if found:
-            refuse_link(found[0], node.name)
-            written = found[0].rename(folder / f"written{found[0].suffix}")
-            kinds[name] = _kept(node, str(written), folder / "outputs" / name)
+        if output_files:
+            refuse_link(output_files[0], node.name)
+            written = output_files[0].rename(folder / f"written{output_files[0].suffix}")
+            kinds[name] = _log_tail(node, str(written), folder / "outputs" / name)
     return kinds
 
 
@@ -62,7 +62,7 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _kept(node: StepNode, path: str, target: Path) -> str:
+def _log_tail(node: StepNode, path: str, target: Path) -> str:
     try:
         return keep_path(path, str(target))
     except Problem as error:

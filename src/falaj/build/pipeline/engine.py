@@ -17,19 +17,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from falaj.build.pipeline import cache
-from falaj.build.pipeline.attempt import Bench, DamagedInputError
 from falaj.build.pipeline.errors import StepError
 from falaj.build.pipeline.events import Emit
-from falaj.build.pipeline.facts import Facts
+from falaj.build.pipeline.fingerprint_inputs import FingerprintInputs
 from falaj.build.pipeline.graph import NodeInput, StepNode, choose, expand
-from falaj.build.pipeline.jobs import Job, Part
-from falaj.build.pipeline.materials import Materials
-from falaj.build.pipeline.outcomes import event_kind, given_to, particulars, step_result, was_cancelled
+from falaj.build.pipeline.input_cache import Materials
+from falaj.build.pipeline.job_runner import JobResult, JobRunner
+from falaj.build.pipeline.jobs import Job, StepInput
+from falaj.build.pipeline.mlflow_files import Recorded
+from falaj.build.pipeline.node_results import event_kind, given_to, particulars, step_result, was_cancelled
 from falaj.build.pipeline.result import PipelineResult, StepResult, StepState
-from falaj.build.pipeline.secrecy import Secrets
-from falaj.build.pipeline.sources import Snapshot, forget, resolve
-from falaj.build.pipeline.tracked import Recorded
-from falaj.build.pipeline.work import Outcome, Worker
+from falaj.build.pipeline.secret_masking import Secrets
+from falaj.build.pipeline.sources import SourceSnapshot, forget, resolve
+from falaj.build.pipeline.step_attempt import DamagedInputError, StepResources
 from falaj.config.spec import ProjectSpec
 from falaj.core.errors import FalajError
 from falaj.core.sandbox import offered
@@ -79,12 +79,12 @@ def execute(
     Raises:
         PipelineError: The pipeline cannot be run as it is written, or a declared secret is missing.
     """
-    known = Secrets(secrets or {})
-    known.require(spec)
+    step_secrets = Secrets(secrets or {})
+    step_secrets.require(spec)
     execution = _Execution(
         spec,
-        Worker(
-            Bench(
+        JobRunner(
+            StepResources(
                 store,
                 Materials(store, run_dir / "inputs"),
                 environment,
@@ -92,7 +92,7 @@ def execute(
                 run_dir / "steps",
                 memory_bytes or machine_memory(),
                 run_dir.parent.parent,
-                known,
+                step_secrets,
                 record,
             ),
             run_dir,
@@ -113,14 +113,16 @@ def machine_memory() -> int:
 class _Execution:
     """One execution: which nodes wait, are ready, run, and are done."""
 
-    def __init__(self, spec: ProjectSpec, worker: Worker, params: Mapping[str, Mapping[str, Any]], cpus: float) -> None:
+    def __init__(
+        self, spec: ProjectSpec, worker: JobRunner, params: Mapping[str, Mapping[str, Any]], cpus: float
+    ) -> None:
         self._spec = spec
         self._worker = worker
         self._bench = worker.bench
         self._params = params
         self._cpus = cpus
         self._nodes = expand(spec.steps, spec.data)
-        self._facts = Facts(
+        self._facts = FingerprintInputs(
             self._bench.worktree,
             self._bench.environment,
             worker.run_dir.name,
@@ -132,12 +134,12 @@ class _Execution:
         self._ready: dict[str, Job] = {}
         self._running: dict[str, Job] = {}
         self._results: dict[str, StepResult] = {}
-        self._snapshots: dict[str, Snapshot] = {}
+        self._snapshots: dict[str, SourceSnapshot] = {}
         self._jobs: dict[str, Job] = {}
         self._renewed: set[tuple[str, str]] = set()
         self._failed: str | None = None
         self._cancelled = False
-        self._outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+        self._outcomes: queue.SimpleQueue[JobResult] = queue.SimpleQueue()
 
     def run(self, cancelled: Callable[[], bool]) -> PipelineResult:
         with self._worker:
@@ -166,11 +168,11 @@ class _Execution:
 
     def _look_up(self) -> None:
         """Name the results of nodes whose upstream is done; take those that are known."""
-        found = True
-        while found and self._failed is None:
-            found = False
+        cache_hit = True
+        while cache_hit and self._failed is None:
+            cache_hit = False
             for node in [node for node in self._waiting.values() if node.upstream <= self._results.keys()]:
-                found = True
+                cache_hit = True
                 del self._waiting[node.name]
                 self._look_up_one(node)
 
@@ -179,13 +181,13 @@ class _Execution:
             job = self._jobs[node.name] = self._job(node)
             entry = cache.load(self._bench.store, job.fingerprint)
         except FalajError as error:
-            self._done(self._result(node, StepState.FAILED, error=error))
+            self._finish(self._result(node, StepState.FAILED, error=error))
             return
         if entry is None:
             self._ready[node.name] = job
             self._worker.tell("step.queued", node.name, fingerprint=job.fingerprint)
         else:
-            self._done(self._result(node, StepState.SUCCEEDED, job.fingerprint, entry=entry, cached=True))
+            self._finish(self._result(node, StepState.SUCCEEDED, job.fingerprint, entry=entry, cached=True))
 
     def _job(self, node: StepNode) -> Job:
         params = json.loads(json.dumps({**node.step.params, **self._params.get(node.step.name, {}), **node.cell}))
@@ -201,18 +203,18 @@ class _Execution:
             self._noticed.update(unknown)
             self._worker.tell("run.warning", "", message=notice)
 
-    def _parts(self, entry: NodeInput) -> Iterator[Part]:
+    def _parts(self, entry: NodeInput) -> Iterator[StepInput]:
         if entry.source is not None:
             snapshot, read = self._snapshot(entry.source), self._spec.data[entry.source].read
             filename = snapshot.filename if snapshot.kind == "file" else ""
-            yield Part(entry.source, snapshot.digest, snapshot.kind, filename, read)
+            yield StepInput(entry.source, snapshot.digest, snapshot.kind, filename, read)
         for name in entry.nodes:
             result = self._results[name]
             if entry.output not in result.outputs:
                 raise StepError(f"returned nothing, but `{entry.name}` is read", where=name, code="step.wrong-output")
-            yield Part(name, result.outputs[entry.output], result.kinds[entry.output], "", {})
+            yield StepInput(name, result.outputs[entry.output], result.kinds[entry.output], "", {})
 
-    def _snapshot(self, name: str) -> Snapshot:
+    def _snapshot(self, name: str) -> SourceSnapshot:
         if name not in self._snapshots:
             bench = self._bench
             self._snapshots[name] = resolve(self._spec.data[name], bench.environment, bench.worktree, bench.store)
@@ -233,7 +235,7 @@ class _Execution:
     def _work(self, job: Job) -> None:
         self._outcomes.put(self._worker.work(job))
 
-    def _settle(self, outcome: Outcome) -> None:
+    def _settle(self, outcome: JobResult) -> None:
         """Take in what a step's thread came back with."""
         job = self._running.pop(outcome.job.node.name)
         if isinstance(outcome.error, DamagedInputError):
@@ -242,7 +244,7 @@ class _Execution:
         state = StepState.SUCCEEDED
         if outcome.entry is None:
             state = StepState.CANCELLED if was_cancelled(outcome.error) else StepState.FAILED
-        self._done(self._result(job.node, state, job.fingerprint, outcome=outcome, entry=outcome.entry))
+        self._finish(self._result(job.node, state, job.fingerprint, outcome=outcome, entry=outcome.entry))
 
     def _renew(self, job: Job, damage: DamagedInputError) -> None:
         """Make a damaged input again and let its reader wait for it; a second time it is an error.
@@ -254,7 +256,7 @@ class _Execution:
         makers = [name for name in makers if name not in self._nodes or name in self._results]
         if self._renewed.intersection((reader, name) for name in makers):
             error = damage.error
-            self._done(self._result(job.node, StepState.FAILED, job.fingerprint, error=error))
+            self._finish(self._result(job.node, StepState.FAILED, job.fingerprint, error=error))
             return
         self._renewed.update((reader, name) for name in makers)
         if makers:
@@ -273,15 +275,15 @@ class _Execution:
             self._snapshots.pop(name, None)
             forget(self._spec.data[name], self._bench.store)
 
-    def _done(self, result: StepResult) -> None:
+    def _finish(self, result: StepResult) -> None:
         self._results[result.node] = result
         if result.state is StepState.FAILED:
             self._failed = self._failed or result.node
         job = self._jobs.get(result.node)
         self._worker.tell(event_kind(result), result.node, **particulars(result), **(given_to(job) if job else {}))
 
-    def _result(self, node: StepNode, state: StepState, fingerprint: str = "", **known: Any) -> StepResult:
-        return step_result(node, state, self._worker.log_path(node.name), fingerprint, **known)
+    def _result(self, node: StepNode, state: StepState, fingerprint: str = "", **result_fields: Any) -> StepResult:
+        return step_result(node, state, self._worker.log_path(node.name), fingerprint, **result_fields)
 
     def _skipped(self, name: str) -> StepResult:
         state = StepState.CANCELLED if self._cancelled else StepState.SKIPPED

@@ -27,7 +27,7 @@ EventKind = Literal[
 
 
 @dataclass(frozen=True)
-class Event:
+class RunEvent:
     """Something that happened in a run.
 
     Attributes:
@@ -48,10 +48,10 @@ class Event:
         return {"kind": self.kind, "at": self.at, "node": self.node, "data": dict(self.data)}
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Event:
+    def from_json(cls, value: Mapping[str, Any]) -> RunEvent:
         """Read what `to_json` wrote."""
         return cls(value["kind"], value["at"], value["node"], value["data"])
 
 
-Emit = Callable[[Event], None]
+Emit = Callable[[RunEvent], None]
 """Receives events in the order in which they happen, one at a time. It must not block for long."""

@@ -159,14 +159,14 @@ def _agree(cell: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 def _sorted_steps(steps: Mapping[str, StepSpec], sources: Collection[str]) -> list[str]:
     """Step names, each after the steps it reads or needs; ties in the order of the file."""
     waiting = {name: _upstream_steps(step, steps, sources) for name, step in steps.items()}
-    done: list[str] = []
+    step_order: list[str] = []
     while waiting:
         free = [name for name, before in waiting.items() if before.isdisjoint(waiting)]
         if not free:
             raise PipelineError(f"the steps {', '.join(f'`{name}`' for name in waiting)} wait for each other")
-        done += free
+        step_order += free
         waiting = {name: before for name, before in waiting.items() if name not in free}
-    return done
+    return step_order
 
 
 def _upstream_steps(step: StepSpec, steps: Mapping[str, StepSpec], sources: Collection[str]) -> set[str]:

@@ -32,7 +32,7 @@ _LONGEST_PATH = 300
 class Code(Protocol):
     """A project's source text, by dotted module name."""
 
-    def find(self, module: str) -> Module | None:
+    def find(self, module: str) -> ImportedModule | None:
         """The project's own module of that name; None for the standard library and installed packages."""
 
     def modules(self) -> Iterable[str]:
@@ -47,7 +47,7 @@ class Code(Protocol):
     def beside(self, path: str) -> dict[str, str]:
         """Digests of every file in a module's folder and below."""
 
-    def script(self, path: str) -> Module:
+    def script(self, path: str) -> ImportedModule:
         """A file of the project as the main module."""
 
     def at(self, path: str) -> Code:
@@ -55,7 +55,7 @@ class Code(Protocol):
 
 
 @dataclass(frozen=True)
-class Module:
+class ImportedModule:
     """One source file.
 
     Attributes:
@@ -72,7 +72,7 @@ class Module:
 
 
 @dataclass(frozen=True)
-class Reach:
+class ImportReach:
     """What a step can read of the project.
 
     Attributes:
@@ -83,12 +83,12 @@ class Reach:
     files: dict[str, str] = field(default_factory=dict)
     unknown: tuple[str, ...] = ()
 
-    def __or__(self, other: Reach) -> Reach:
+    def __or__(self, other: ImportReach) -> ImportReach:
         """Both together."""
-        return Reach(self.files | other.files, tuple(dict.fromkeys((*self.unknown, *other.unknown))))
+        return ImportReach(self.files | other.files, tuple(dict.fromkeys((*self.unknown, *other.unknown))))
 
 
-def closure(module: str, code: Code) -> Reach:
+def closure(module: str, code: Code) -> ImportReach:
     """The project's files that importing `module` can reach.
 
     Args:
@@ -102,7 +102,7 @@ def closure(module: str, code: Code) -> Reach:
     return _follow(_with_parents(module), [], code)
 
 
-def script_closure(script: str, code: Code) -> Reach:
+def script_closure(script: str, code: Code) -> ImportReach:
     """A file that a command names and, when it is Python, the project's files that running it can reach.
 
     Args:
@@ -112,10 +112,10 @@ def script_closure(script: str, code: Code) -> Reach:
     return _follow([], [script], code)
 
 
-def text_closure(text: str, code: Code) -> Reach:
+def text_closure(text: str, code: Code) -> ImportReach:
     """The project's files that running a text (`python -c`) can reach."""
-    own = _own(Module("__main__", "", text.encode(), package=False), code)
-    return Reach(own.files, own.unknown) | _follow([*own.modules], [*own.scripts], code)
+    own = _own(ImportedModule("__main__", "", text.encode(), package=False), code)
+    return ImportReach(own.files, own.unknown) | _follow([*own.modules], [*own.scripts], code)
 
 
 @dataclass(frozen=True)
@@ -128,16 +128,16 @@ class _Own:
     unknown: tuple[str, ...] = ()
 
 
-def _follow(modules: list[str], scripts: list[str], code: Code) -> Reach:
+def _follow(modules: list[str], scripts: list[str], code: Code) -> ImportReach:
     files: dict[str, str] = {}
     unknown: list[str] = []
-    seen: set[str] = set()
+    visited: set[str] = set()
     waiting = [*modules, *(f"/{path}" for path in scripts)]  # no module's name has a slash
     while waiting:
         name = waiting.pop()
-        if name in seen:
+        if name in visited:
             continue
-        seen.add(name)
+        visited.add(name)
         entry = code.script(name[1:]) if name.startswith("/") else code.find(name)
         if entry is None:
             continue
@@ -147,10 +147,10 @@ def _follow(modules: list[str], scripts: list[str], code: Code) -> Reach:
         files |= {entry.path: _digest(entry.text), **own.files}
         unknown += own.unknown
         waiting += [*own.modules, *(f"/{path}" for path in own.scripts)]
-    return Reach(files, tuple(dict.fromkeys(unknown)))
+    return ImportReach(files, tuple(dict.fromkeys(unknown)))
 
 
-def _own(entry: Module, code: Code) -> _Own:
+def _own(entry: ImportedModule, code: Code) -> _Own:
     if entry.name == "__main__" and entry.path and not entry.path.endswith(".py"):
         return _Own(unknown=(f"{entry.path} is no Python",))
     try:
@@ -175,7 +175,7 @@ def _modules_in(texts: Iterable[str], code: Code) -> Iterator[str]:
             yield from _with_parents(text.partition(":")[0])
 
 
-def _imported(tree: ast.Module, entry: Module, code: Code) -> Iterator[str]:
+def _imported(tree: ast.Module, entry: ImportedModule, code: Code) -> Iterator[str]:
     """Names that a module imports, as full dotted names; some may be attributes rather than modules."""
     for node in ast.walk(tree):
         match node:
@@ -186,7 +186,7 @@ def _imported(tree: ast.Module, entry: Module, code: Code) -> Iterator[str]:
                 yield from _from_import(node, entry, code)
 
 
-def _from_import(node: ast.ImportFrom, entry: Module, code: Code) -> Iterator[str]:
+def _from_import(node: ast.ImportFrom, entry: ImportedModule, code: Code) -> Iterator[str]:
     base = node.module or ""
     if node.level:
         parts = entry.name.split(".")
@@ -225,7 +225,7 @@ def files_below(folder: Path) -> Iterator[Path]:
         yield from (Path(place, name) for name in sorted(names))
 
 
-class Checkout:
+class ImportTree:
     """The source text of a worktree, read once per file.
 
     Args:
@@ -236,11 +236,11 @@ class Checkout:
     def __init__(self, worktree: Path, roots: tuple[Path, ...]) -> None:
         self._worktree = worktree
         self._roots = roots
-        self._read: dict[str, Module | None] = {}
+        self._read: dict[str, ImportedModule | None] = {}
         self._digests: dict[Path, str] = {}
         self._packages: frozenset[str] | None = None
 
-    def find(self, module: str) -> Module | None:
+    def find(self, module: str) -> ImportedModule | None:
         """The project's own module of that name, or None."""
         if module not in self._read:
             self._read[module] = self._load(module) if module else None
@@ -275,13 +275,13 @@ class Checkout:
         """Digests of every file in a module's folder and below."""
         return self._below((self._worktree / path).parent)
 
-    def script(self, path: str) -> Module:
+    def script(self, path: str) -> ImportedModule:
         """A file of the project as the main module."""
-        return Module("__main__", path, (self._worktree / path).read_bytes(), package=False)
+        return ImportedModule("__main__", path, (self._worktree / path).read_bytes(), package=False)
 
-    def at(self, path: str) -> Checkout:
+    def at(self, path: str) -> ImportTree:
         """The same worktree with the folder of a script as the only root."""
-        return Checkout(self._worktree, ((self._worktree / path).parent,))
+        return ImportTree(self._worktree, ((self._worktree / path).parent,))
 
     def _named(self, base: Path, text: str, is_path: bool) -> dict[str, str]:
         target = Path(os.path.normpath(base / text))
@@ -297,10 +297,12 @@ class Checkout:
 
     def _matching(self, base: Path, pattern: str) -> dict[str, str]:
         try:
-            found = [path for path in base.glob(pattern) if path.is_file()]
+            matching_files = [path for path in base.glob(pattern) if path.is_file()]
         except (ValueError, NotImplementedError, IndexError, OSError):  # no pattern of paths
             return {}
-        return {name: digest for path in found if self._counts(path) for name, digest in self._entry(path).items()}
+        return {
+            name: digest for path in matching_files if self._counts(path) for name, digest in self._entry(path).items()
+        }
 
     def _counts(self, path: Path) -> bool:
         parts = path.relative_to(self._worktree).parts if path.is_relative_to(self._worktree) else ("..",)
@@ -317,7 +319,7 @@ class Checkout:
                 return {}
         return {path.relative_to(self._worktree).as_posix(): self._digests[path]}
 
-    def _load(self, module: str) -> Module | None:
+    def _load(self, module: str) -> ImportedModule | None:
         relative = module.replace(".", "/")
         for root in self._roots:
             for suffix, package in (("/__init__.py", True), (".py", False)):
@@ -330,5 +332,5 @@ class Checkout:
                     return self._module(module, path, package=False)
         return None
 
-    def _module(self, name: str, path: Path, package: bool) -> Module:
-        return Module(name, path.relative_to(self._worktree).as_posix(), path.read_bytes(), package)
+    def _module(self, name: str, path: Path, package: bool) -> ImportedModule:
+        return ImportedModule(name, path.relative_to(self._worktree).as_posix(), path.read_bytes(), package)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Part:
+class StepInput:
     """One artifact that a step reads.
 
     Attributes:
@@ -46,5 +46,5 @@ class Job:
     node: StepNode
     fingerprint: str
     params: Mapping[str, Any]
-    inputs: tuple[tuple[Part, ...], ...]
+    inputs: tuple[tuple[StepInput, ...], ...]
     files: tuple[str, ...] | None = None

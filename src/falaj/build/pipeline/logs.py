@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from falaj.build.pipeline.secrecy import Hiding
+from falaj.build.pipeline.secret_masking import Hiding
 
 LIMIT_BYTES = 64 << 20
 """What is kept of one step's output; a step that writes without end must not fill the disk."""

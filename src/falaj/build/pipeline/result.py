@@ -12,7 +12,7 @@ from falaj.build.pipeline.graph import ONLY_OUTPUT
 from falaj.core.errors import FalajError
 
 if TYPE_CHECKING:
-    from falaj.build.pipeline.sources import Snapshot
+    from falaj.build.pipeline.sources import SourceSnapshot
     from falaj.supply_chain.artifacts import Digest
 
 
@@ -72,7 +72,7 @@ class PipelineResult:
     """
 
     steps: Mapping[str, StepResult]
-    snapshots: Mapping[str, Snapshot]
+    snapshots: Mapping[str, SourceSnapshot]
     failed: str | None = None
     cancelled: bool = False
 

@@ -137,41 +137,41 @@ class _Reader:
 
     def _assigned(self) -> dict[str, list[ast.expr]]:
         """Every value that is given to a plain name."""
-        found: dict[str, list[ast.expr]] = {}
+        assignments: dict[str, list[ast.expr]] = {}
         for node in self._nodes:
             match node:
                 case ast.Assign(targets=targets, value=value):
                     for target in targets:
                         if isinstance(target, ast.Name):
-                            found.setdefault(target.id, []).append(value)
+                            assignments.setdefault(target.id, []).append(value)
                 case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
-                    found.setdefault(name, []).append(value)
+                    assignments.setdefault(name, []).append(value)
                 case ast.NamedExpr(target=ast.Name(id=name), value=value):
-                    found.setdefault(name, []).append(value)
-        return found
+                    assignments.setdefault(name, []).append(value)
+        return assignments
 
     def _varying(self) -> set[str]:
         """Names that are given values in another way than by a plain assignment."""
         plain = {id(target) for node in self._nodes if isinstance(node, ast.Assign) for target in node.targets}
         plain |= {id(node.target) for node in self._nodes if isinstance(node, ast.AnnAssign | ast.NamedExpr)}
-        found = {node.arg for node in self._nodes if isinstance(node, ast.arg)}
+        varying_names = {node.arg for node in self._nodes if isinstance(node, ast.arg)}
         for node in self._nodes:
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and id(node) not in plain:
-                found.add(node.id)
-        return found
+                varying_names.add(node.id)
+        return varying_names
 
     def _bound(self) -> dict[str, str]:
         """What local names stand for, as dotted names; those that the module defines itself stand for nothing."""
-        found = dict(binding for node in self._nodes for binding in _imports(node))
+        bindings = dict(binding for node in self._nodes for binding in _imports(node))
         own = (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)
-        found |= {node.name: "" for node in self._tree.body if isinstance(node, own)}
+        bindings |= {node.name: "" for node in self._tree.body if isinstance(node, own)}
         for _ in range(3):  # a name for a name
             for name, values in self._values.items():
                 for value in values:
-                    dotted = _dotted(value, found)
+                    dotted = _dotted(value, bindings)
                     if dotted in _FOLLOWED | _UNKNOWABLE | _LOADERS or dotted in _LIBRARIES:
-                        found[name] = dotted
-        return found
+                        bindings[name] = dotted
+        return bindings
 
     def _dotted(self, node: ast.AST) -> str:
         return _dotted(node, self._names)
@@ -199,7 +199,7 @@ class _Reader:
 
     def _all_known(self, call: ast.Call) -> bool:
         named = [each.value for each in call.keywords if each.arg in (None, "name", "location", "path_name", "package")]
-        return all(self._known(each) for each in (*call.args, *named))
+        return all(self._is_constant_path(each) for each in (*call.args, *named))
 
     def _runs_known_text(self, call: ast.Call) -> bool:
         text = self._text(call.args[0]) if call.args else None
@@ -213,11 +213,11 @@ class _Reader:
     def _starts_known(self, call: ast.Call) -> bool:
         where = [each.value for each in call.keywords if each.arg in ("cwd", "executable")]
         command = self._command(call)
-        if not command or not all(self._known(each) for each in where):
+        if not command or not all(self._is_constant_path(each) for each in where):
             return False
         program = command[0]
         if self._dotted(program) == "sys.executable" or is_python(self._text(program) or ""):
-            return len(command) > 1 and self._known(command[1]) and self._runs_known_python(command)
+            return len(command) > 1 and self._is_constant_path(command[1]) and self._runs_known_python(command)
         text = self._text(program)
         return text is not None and not starts_unknown(tuple(text.split()[:1]))
 
@@ -278,8 +278,8 @@ class _Reader:
         match node:
             case ast.Constant(value=str(text)):
                 return text
-            case ast.BinOp(left=left, op=ast.Add() | ast.Div() as op, right=right):
-                return _joined(self._text(left), self._text(right), "/" if isinstance(op, ast.Div) else "")
+            case ast.BinOp(left=left_node, op=ast.Add() | ast.Div() as op, right=right):
+                return _joined(self._text(left_node), self._text(right), "/" if isinstance(op, ast.Div) else "")
             case ast.JoinedStr(values=values):
                 parts = [self._text(each) for each in values]
                 return None if None in parts else "".join(part for part in parts if part)
@@ -292,7 +292,7 @@ class _Reader:
                 return self._text(argument)
         return None
 
-    def _known(self, node: ast.AST) -> bool:
+    def _is_constant_path(self, node: ast.AST) -> bool:
         """Whether an expression is built of texts and of where the module lies alone."""
         match node:
             case ast.Constant():
@@ -301,20 +301,20 @@ class _Reader:
                 return name in _PLACES or self._all_values_known(name)
             case ast.Attribute(value=value, attr=attribute):
                 return self._dotted(node) in ("sys.executable", "sys.argv") or (
-                    attribute in _OF_A_PATH and self._known(value)
+                    attribute in _OF_A_PATH and self._is_constant_path(value)
                 )
             case ast.Subscript(value=value, slice=index):
-                return self._known(value) and self._known(index)
-            case ast.BinOp(left=left, right=right, op=ast.Add() | ast.Div()):
-                if not self._known(left) or not self._known(right):
+                return self._is_constant_path(value) and self._is_constant_path(index)
+            case ast.BinOp(left=left_node, right=right, op=ast.Add() | ast.Div()):
+                if not self._is_constant_path(left_node) or not self._is_constant_path(right):
                     return False
                 return isinstance(node.op, ast.Div) or self._text(node) is not None
             case ast.JoinedStr():
                 return self._text(node) is not None
             case ast.List(elts=items) | ast.Tuple(elts=items):
-                return all(self._known(each) for each in items)
+                return all(self._is_constant_path(each) for each in items)
             case ast.Call(func=function, args=arguments):
-                return self._is_of_paths(function) and all(self._known(each) for each in arguments)
+                return self._is_of_paths(function) and all(self._is_constant_path(each) for each in arguments)
         return False
 
     def _all_values_known(self, name: str) -> bool:
@@ -323,7 +323,7 @@ class _Reader:
             return False
         self._visiting.add(name)
         try:
-            return all(self._known(each) for each in values)
+            return all(self._is_constant_path(each) for each in values)
         finally:
             self._visiting.discard(name)
 
@@ -333,7 +333,7 @@ class _Reader:
                 return name in _KEEPING
             case ast.Attribute(value=value, attr=attribute):
                 module = isinstance(value, ast.Name | ast.Attribute) and bool(self._dotted(value))
-                return attribute in _OF_A_PATH and (module or self._known(value))
+                return attribute in _OF_A_PATH and (module or self._is_constant_path(value))
         return False
 
     def _is_written(self, node: ast.AST) -> bool:
@@ -387,5 +387,5 @@ def _asks_by_name(node: ast.AST | None) -> bool:
     return isinstance(node, ast.Call) and _dotted(node.func, {}).rpartition(".")[2] in _BY_NAME
 
 
-def _joined(left: str | None, right: str | None, mark: str) -> str | None:
-    return None if left is None or right is None else f"{left}{mark}{right}"
+def _joined(left_text: str | None, right: str | None, mark: str) -> str | None:
+    return None if left_text is None or right is None else f"{left_text}{mark}{right}"

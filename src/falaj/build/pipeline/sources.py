@@ -24,7 +24,7 @@ _ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class SourceSnapshot:
     """The content of a source at one moment.
 
     Attributes:
@@ -40,7 +40,7 @@ class Snapshot:
     kind: str
 
 
-def resolve(source: SourceSpec, environment: Environment, worktree: Path, store: ArtifactStore) -> Snapshot:
+def resolve(source: SourceSpec, environment: Environment, worktree: Path, store: ArtifactStore) -> SourceSnapshot:
     """Read a source once and pin what was read.
 
     A file whose size and times are those of an earlier reading is not read again.
@@ -108,7 +108,7 @@ class SourceChangedError(Exception):
     """A source changed while it was read; reading it anew helps."""
 
 
-def unchanged(source: SourceSpec, attempt: Callable[[], Snapshot]) -> Snapshot:
+def unchanged(source: SourceSpec, attempt: Callable[[], SourceSnapshot]) -> SourceSnapshot:
     """Read a source until it did not change meanwhile.
 
     Raises:
@@ -130,9 +130,9 @@ def pinned(
     store: ArtifactStore,
     url: str,
     state: str,
-    read: Callable[[], Snapshot],
+    read: Callable[[], SourceSnapshot],
     state_now: Callable[[], str] | None = None,
-) -> Snapshot:
+) -> SourceSnapshot:
     """The snapshot taken when the source was in this state before, or a new one.
 
     Args:
@@ -146,9 +146,9 @@ def pinned(
         SourceChangedError: The source changed while it was read; nothing is remembered.
     """
     ref = f"sources/{_name_key(url)}/{hashlib.sha256(state.encode()).hexdigest()}"
-    known = store.get_ref(ref)
-    if known is not None:
-        snapshot = Snapshot(**json.loads(known))
+    stored_json = store.get_ref(ref)
+    if stored_json is not None:
+        snapshot = SourceSnapshot(**json.loads(stored_json))
         if store.has(snapshot.digest):
             return snapshot
     snapshot = read()
@@ -174,7 +174,7 @@ def _in_package(source: SourceSpec, rest: str, environment: Environment, worktre
     raise SourceError(f"data source `{source.name}`: {what}", where=source.source, hint=hint)
 
 
-def _local(source: SourceSpec, path: Path, store: ArtifactStore) -> Snapshot:
+def _local(source: SourceSpec, path: Path, store: ArtifactStore) -> SourceSnapshot:
     def state() -> str:
         try:
             return "\n".join([str(path), *_states(path)])
@@ -184,7 +184,7 @@ def _local(source: SourceSpec, path: Path, store: ArtifactStore) -> Snapshot:
     return unchanged(source, lambda: pinned(store, source.source, state(), lambda: _put(source, path, store), state))
 
 
-def _put(source: SourceSpec, path: Path, store: ArtifactStore) -> Snapshot:
+def _put(source: SourceSpec, path: Path, store: ArtifactStore) -> SourceSnapshot:
     if path.is_file() and is_lfs_pointer(path):
         raise SourceError(
             f"data source `{source.name}` is a pointer of Git LFS whose content is not fetched",
@@ -199,7 +199,7 @@ def _put(source: SourceSpec, path: Path, store: ArtifactStore) -> Snapshot:
         if error.code == "artifact.unsupported":
             raise _unreadable(source, path, error) from error
         raise
-    return Snapshot(digest, source.source, path.name, "folder" if path.is_dir() else "file")
+    return SourceSnapshot(digest, source.source, path.name, "folder" if path.is_dir() else "file")
 
 
 def _unreadable(source: SourceSpec, path: Path, error: Exception) -> SourceError:

@@ -64,7 +64,7 @@ def resolve_commit(repository: Path, name: str) -> str:
 
 def _git(repository: Path, *arguments: str, environ: Mapping[str, str] | None = None, missing: str = "") -> str:
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-    done = subprocess.run(
+    process = subprocess.run(
         ["git", "-C", str(repository), *_work_tree(repository), *arguments],
         env={**inherited, "LC_ALL": "C", **(environ or {})},
         capture_output=True,
@@ -72,17 +72,17 @@ def _git(repository: Path, *arguments: str, environ: Mapping[str, str] | None = 
         errors="replace",
         check=False,
     )
-    if done.returncode == 0:
-        return done.stdout
-    if "No space left on device" in done.stderr:
+    if process.returncode == 0:
+        return process.stdout
+    if "No space left on device" in process.stderr:
         raise DiskFullError(
             "the commit's files do not fit on the disk", where=(environ or {}).get("GIT_INDEX_FILE", "")
         )
-    if missing and not done.stderr.strip():
+    if missing and not process.stderr.strip():
         raise WorkspaceError(
             f"there is no commit `{missing}`", where=str(repository), hint="was its branch deleted or rewritten?"
         )
-    raise WorkspaceError(f"git {arguments[0]}: {done.stderr.strip()[-500:]}", where=str(repository))
+    raise WorkspaceError(f"git {arguments[0]}: {process.stderr.strip()[-500:]}", where=str(repository))
 
 
 def _work_tree(repository: Path) -> list[str]:

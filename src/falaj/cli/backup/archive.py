@@ -21,7 +21,7 @@ from typing import IO
 from falaj import __version__
 from falaj.cli.backup.errors import BackupPlaceError, NotEmbeddedError
 from falaj.cli.backup.members import FILES, FORMAT, MAC, MANIFEST, SECRETS, is_database, is_object, is_secret, names_of
-from falaj.cli.backup.sealing import SALT_BYTES, Seal
+from falaj.cli.backup.sealing import SALT_BYTES, BackupKeys
 from falaj.core.home import Home
 from falaj.storage.facts.keys import FILE
 
@@ -64,7 +64,7 @@ def back_up(home: Home, file: Path, passphrase: str, now: float, *, with_artifac
     if file.exists():
         raise BackupPlaceError("there is a file already", where=str(file), code="backup.file-exists")
     salt = os.urandom(SALT_BYTES)
-    seal = Seal.of(passphrase, salt)
+    seal = BackupKeys.of(passphrase, salt)
     with _work(file.absolute().parent) as work, _without_collection(home):
         path = work / "backup.tar"
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
@@ -98,7 +98,7 @@ class _Writer:
     root: Path
     work: Path
     stream: IO[bytes]
-    seal: Seal
+    seal: BackupKeys
     with_artifacts: bool
     members: dict[str, dict[str, object]] = field(default_factory=dict)
     left_out: int = 0
@@ -148,11 +148,11 @@ class _Digested:
     """A file as it is read, with the digest of what was read; one that became shorter is filled up with zeros."""
 
     def __init__(self, file: IO[bytes], digest: hashlib._Hash, size: int) -> None:
-        self._file, self._digest, self._left = file, digest, size
+        self._file, self._digest, self._remaining = file, digest, size
 
     def read(self, size: int) -> bytes:
-        content = self._file.read(min(size, self._left)).ljust(min(size, self._left), b"\0")
-        self._left -= len(content)
+        content = self._file.read(min(size, self._remaining)).ljust(min(size, self._remaining), b"\0")
+        self._remaining -= len(content)
         self._digest.update(content)
         return content
 
@@ -173,8 +173,8 @@ def _copied(path: Path, copy: Path) -> Path:
 @contextmanager
 def _work(folder: Path) -> Iterator[Path]:
     """A folder beside the backup; what a killed backup left there goes first."""
-    for left in folder.glob(f"{_WORK}*"):
-        shutil.rmtree(left, ignore_errors=True)
+    for leftover in folder.glob(f"{_WORK}*"):
+        shutil.rmtree(leftover, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=f"{_WORK}{secrets.token_hex(2)}", dir=folder) as work:
         yield Path(work)
 

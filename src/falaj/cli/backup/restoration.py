@@ -19,7 +19,7 @@ from typing import Any
 from falaj.cli.backup.archive import require_embedded
 from falaj.cli.backup.errors import BackupDamagedError, BackupPlaceError
 from falaj.cli.backup.members import FILES, FORMAT, MAC, MANIFEST, SECRETS
-from falaj.cli.backup.sealing import Seal
+from falaj.cli.backup.sealing import BackupKeys
 from falaj.core.home import Home
 from falaj.storage import known_revisions
 
@@ -88,7 +88,7 @@ def _members(tar: tarfile.TarFile) -> dict[str, tarfile.TarInfo]:
 
 def _manifest(
     tar: tarfile.TarFile, members: Mapping[str, tarfile.TarInfo], passphrase: str
-) -> tuple[dict[str, Any], Seal]:
+) -> tuple[dict[str, Any], BackupKeys]:
     """What is in the backup, once the passphrase proves it."""
     content, mac = _content(tar, members, MANIFEST), _content(tar, members, MAC)
     try:
@@ -101,7 +101,7 @@ def _manifest(
             f"a backup of the format {manifest.get('format')!r} is not read", hint=f"this version reads {FORMAT}",
             code="backup.format",
         )  # fmt: skip
-    seal = Seal.of(passphrase, salt)
+    seal = BackupKeys.of(passphrase, salt)
     if not hmac.compare_digest(seal.mac(content), mac):
         raise BackupDamagedError(
             "the passphrase is another one, or the list of what the backup holds was changed", code="backup.passphrase"
@@ -192,8 +192,8 @@ def _sync(folder: Path) -> None:
 def _beside(root: Path) -> Iterator[Path]:
     """A folder beside the home; what a killed restore left there goes first."""
     prefix = f".{root.name}.restore-"
-    for left in root.parent.glob(f"{prefix}*"):
-        shutil.rmtree(left, ignore_errors=True)
+    for leftover in root.parent.glob(f"{prefix}*"):
+        shutil.rmtree(leftover, ignore_errors=True)
     staging = Path(tempfile.mkdtemp(prefix=prefix, dir=root.parent))
     try:
         yield staging

@@ -21,14 +21,14 @@ _PURPOSE = b"falaj/backup/v1"
 
 
 @dataclass(frozen=True)
-class Seal:
+class BackupKeys:
     """Two keys of a passphrase, one that encrypts and one that authenticates."""
 
     encrypts: bytes
     proves: bytes
 
     @classmethod
-    def of(cls, passphrase: str, salt: bytes) -> Seal:
+    def of(cls, passphrase: str, salt: bytes) -> BackupKeys:
         """Derive the keys (scrypt, RFC 7914; N=32768, r=8, p=1).
 
         Raises:

@@ -33,11 +33,11 @@ def list_accounts(json: JsonOption = False) -> None:
     """List the accounts with their roles."""
     from falaj.sdk import Client
 
-    found = Client.from_home().accounts.list()
+    account_list = Client.from_home().accounts.list()
     if json:
-        emit_json(found)
+        emit_json(account_list)
         return
-    rows = [(a.id, a.email or "-", _state(a), ", ".join(map(role_text, a.roles)) or "-") for a in found]
+    rows = [(a.id, a.email or "-", _state(a), ", ".join(map(role_text, a.roles)) or "-") for a in account_list]
     emit_table(("account", "address", "state", "roles"), rows, empty="no accounts; falaj up prints a link")
 
 
@@ -51,8 +51,8 @@ def add(
     """Make an account; prints the one-time link with which the person chooses a password."""
     from falaj.sdk import Client
 
-    made = Client.from_home().accounts.invite(name, email, group or (), [_parsed(text) for text in role or ()])
-    _show_link(made, json)
+    password_link = Client.from_home().accounts.invite(name, email, group or (), [_parsed(text) for text in role or ()])
+    _show_link(password_link, json)
 
 
 def link(
@@ -104,9 +104,9 @@ def _state(account: Account) -> str:
     return "active, totp" if account.totp else "active"
 
 
-def _show_link(made: PasswordLink, json: bool) -> None:
+def _show_link(password_link: PasswordLink, json: bool) -> None:
     if json:
-        emit_json(made)
+        emit_json(password_link)
         return
-    emit(f"{made.account} chooses a password until {clock(made.expires_at)} with")
-    emit(f"  falaj password '{made.link}'")
+    emit(f"{password_link.account} chooses a password until {clock(password_link.expires_at)} with")
+    emit(f"  falaj password '{password_link.link}'")

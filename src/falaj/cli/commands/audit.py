@@ -34,14 +34,14 @@ def show(
 
     names = {"kind": kind or None, "subject": subject or None, "actor": actor or None}
     bounds = {"since": moment(since) if since else None, "before": before, "limit": limit}
-    found = Client.from_home().audit.entries({**names, **bounds})
+    log_entries = Client.from_home().audit.entries({**names, **bounds})
     if json:
-        emit_json(found)
+        emit_json(log_entries)
         return
     rows = [
         (str(each.index), clock(each.at), each.kind, each.actor, each.subject, _outcome(each.outcome),
          "erased" if each.details is None else shortened(_details(each.details)))
-        for each in found
+        for each in log_entries
     ]  # fmt: skip
     emit_table(("entry", "at", "what", "who", "about", "outcome", "details"), rows, empty="no entries")
 
@@ -50,11 +50,11 @@ def checkpoint(json: JsonOption = False) -> None:
     """Sign and print how long the log is now and what its root is; keep it, to see later that the log only grew."""
     from falaj.sdk import Client
 
-    found = Client.from_home().audit.checkpoint()
+    signed_checkpoint = Client.from_home().audit.checkpoint()
     if json:
-        emit_json(found)
+        emit_json(signed_checkpoint)
     else:
-        emit(found.text.rstrip("\n"))
+        emit(signed_checkpoint.text.rstrip("\n"))
 
 
 def export(

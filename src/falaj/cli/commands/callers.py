@@ -57,13 +57,13 @@ def list_callers(endpoint: EndpointArgument, json: JsonOption = False) -> None:
     """List the callers of an endpoint, those that were revoked too."""
     from falaj.sdk import Client
 
-    found = Client.from_home().callers.list(endpoint)
+    endpoint_callers = Client.from_home().callers.list(endpoint)
     if json:
-        emit_json(found)
+        emit_json(endpoint_callers)
         return
     rows = [
         (each.name, each.id, each.kind, state_styled(each.state), clock(each.expires_at), ", ".join(each.let_in_at))
-        for each in found
+        for each in endpoint_callers
     ]
     emit_table(("name", "pseudonym", "kind", "state", "until", "let in at"), rows, empty="nobody was added")
 
@@ -77,14 +77,14 @@ def revoke(
     from falaj.sdk import Client
 
     client = Client.from_home()
-    found, until = client.callers.revoke(endpoint, name), time.monotonic() + _HEARD_WITHIN_S
-    while found.let_in_at and time.monotonic() < until:
+    caller, until = client.callers.revoke(endpoint, name), time.monotonic() + _HEARD_WITHIN_S
+    while caller.let_in_at and time.monotonic() < until:
         time.sleep(_LOOK_S)
-        found = next((each for each in client.callers.list(endpoint) if each.id == found.id), found)
+        caller = next((each for each in client.callers.list(endpoint) if each.id == caller.id), caller)
     if json:
-        emit_json(found)
-    elif found.let_in_at:
-        emit(f"{name} is revoked; not heard of that yet: {', '.join(found.let_in_at)}")
+        emit_json(caller)
+    elif caller.let_in_at:
+        emit(f"{name} is revoked; not heard of that yet: {', '.join(caller.let_in_at)}")
     else:
         emit(f"{name} is revoked: no gateway lets it in any more")
 

@@ -48,7 +48,7 @@ def promote(
 
     client = Client.from_home()
     change = client.changes.request(release, to, kind, reason, moment(at) if at else None, challenge=challenge)
-    _told(_awaited(client.changes.show, change) if wait else change, json)
+    _print_change(_awaited(client.changes.show, change) if wait else change, json)
 
 
 def list_changes(
@@ -59,14 +59,14 @@ def list_changes(
     """List the newest changes."""
     from falaj.sdk import Client
 
-    found = Client.from_home().changes.list(open_only=unfinished, environment=environment)
+    change_list = Client.from_home().changes.list(open_only=unfinished, environment=environment)
     if json:
-        emit_json(found)
+        emit_json(change_list)
         return
     rows = [
         (each.id, f"{each.model}@{each.release}", each.environment, each.kind, each.state, _approvals(each),
          each.requester.partition(":")[2], ago(each.created_at))
-        for each in found
+        for each in change_list
     ]  # fmt: skip
     header = ("change", "release", "to", "kind", "state", "approvals", "asked by", "asked")
     emit_table(header, rows, empty="no changes yet: falaj promote RELEASE --to ENVIRONMENT asks for one")
@@ -77,8 +77,8 @@ def show(change: ChangeArgument, wait: WaitOption = False, json: JsonOption = Fa
     from falaj.sdk import Client
 
     calls = Client.from_home().changes
-    found = calls.show(change)
-    _told(_awaited(calls.show, found) if wait else found, json)
+    change_details = calls.show(change)
+    _print_change(_awaited(calls.show, change_details) if wait else change_details, json)
 
 
 def approve(
@@ -98,30 +98,30 @@ def approve(
 
     client = Client.from_home()
     key = Credentials.of(Home.from_environment()).approval_key()
-    wanted = client.changes.to_sign(change)
+    signing_request = client.changes.to_sign(change)
     if not json:
-        _show_what_is_signed(wanted)
+        _show_what_is_signed(signing_request)
     if not yes and not typer.confirm("Sign this?"):
         raise typer.Exit(1)
     if password_stdin or otp:
         client.identity.step_up(sys.stdin.readline().rstrip("\n") if password_stdin else "", otp)
     prove = (lambda digest: prove_by_key(client, digest, open_browser=browser)) if security_key else None
-    approved = client.changes.approve(change, wanted, key, prove)
-    _told(_awaited(client.changes.show, approved) if wait else approved, json)
+    approved = client.changes.approve(change, signing_request, key, prove)
+    _print_change(_awaited(client.changes.show, approved) if wait else approved, json)
 
 
 def reject(change: ChangeArgument, reason: ReasonOption, json: JsonOption = False) -> None:
     """Refuse a change for good."""
     from falaj.sdk import Client
 
-    _told(Client.from_home().changes.reject(change, reason), json)
+    _print_change(Client.from_home().changes.reject(change, reason), json)
 
 
 def cancel(change: ChangeArgument, reason: ReasonOption = "", json: JsonOption = False) -> None:
     """Withdraw a change that has not been carried out."""
     from falaj.sdk import Client
 
-    _told(Client.from_home().changes.cancel(change, reason), json)
+    _print_change(Client.from_home().changes.cancel(change, reason), json)
 
 
 def review(
@@ -132,7 +132,7 @@ def review(
     """Review an emergency change that was carried out, so that it may stay."""
     from falaj.sdk import Client
 
-    _told(Client.from_home().changes.review(change, findings), json)
+    _print_change(Client.from_home().changes.review(change, findings), json)
 
 
 def rollback(
@@ -147,7 +147,7 @@ def rollback(
     environment, model = endpoint_of(endpoint)
     calls = Client.from_home().changes
     change = calls.roll_back(environment, model, reason)
-    _told(_awaited(calls.show, change) if wait else change, json)
+    _print_change(_awaited(calls.show, change) if wait else change, json)
 
 
 def endpoint_of(text: str) -> tuple[str, str]:
@@ -167,10 +167,10 @@ def moment(text: str) -> float:
     from falaj.core.errors import UsageError
 
     try:
-        found = datetime.fromisoformat(text)
+        instant = datetime.fromisoformat(text)
     except ValueError as error:
         raise UsageError(f"'{text}' is no time", hint="for example 2026-12-05T09:00+04:00") from error
-    return found.timestamp()
+    return instant.timestamp()
 
 
 def _awaited(look: object, change: Change) -> Change:
@@ -183,7 +183,7 @@ def _awaited(look: object, change: Change) -> Change:
     return change
 
 
-def _told(change: Change, json: bool) -> None:
+def _print_change(change: Change, json: bool) -> None:
     if json:
         emit_json(change)
         return
@@ -192,8 +192,8 @@ def _told(change: Change, json: bool) -> None:
     emit(f"  risk       {change.risk or '-'}")
     emit(f"  asked by   {change.requester}{f': {change.reason}' if change.reason else ''}")
     emit(f"  approvals  {_approvals(change)}")
-    for given in change.approvals:
-        emit(f"             {given.approver} at {clock(given.approved_at)} with key {given.key_id[:16]}")
+    for approval in change.approvals:
+        emit(f"             {approval.approver} at {clock(approval.approved_at)} with key {approval.key_id[:16]}")
     if change.state == "awaiting-approval":
         emit(f"  next       falaj approve {change.id}, before {clock(change.expires_at)}")
 
@@ -208,14 +208,17 @@ def _approvals(change: Change) -> str:
     return f"{len(change.approvals)} of {change.quorum}"
 
 
-def _show_what_is_signed(wanted: ToSign) -> None:
-    said = wanted.approval
-    emit(f"You sign that {said['release']} may serve in {said['environment']} (rank {said['rank']}):")
-    emit(f"  digest     {said['digest']}")
-    emit(f"  commit     {said['commit']}")
-    for snapshot in said["snapshots"]:
+def _show_what_is_signed(signing_request: ToSign) -> None:
+    approval_facts = signing_request.approval
+    emit(
+        f"You sign that {approval_facts['release']} may serve in {approval_facts['environment']} (rank "
+        f"{approval_facts['rank']}):"
+    )
+    emit(f"  digest     {approval_facts['digest']}")
+    emit(f"  commit     {approval_facts['commit']}")
+    for snapshot in approval_facts["snapshots"]:
         emit(f"  data       {snapshot['name']} {snapshot['digest'][:19]}")
-    for gate in wanted.gates:
+    for gate in signing_request.gates:
         emit(f"  gate       {gate['text']}: {gate['reason']}")
-    emit(f"  asked by   {said['requester']}, as a {said['kind']} change")
-    emit(f"  until      {clock(said['expires_at'])}")
+    emit(f"  asked by   {approval_facts['requester']}, as a {approval_facts['kind']} change")
+    emit(f"  until      {clock(approval_facts['expires_at'])}")

@@ -53,8 +53,8 @@ def register_key(
 
     calls = Client.from_home().federation
     answer = _touched(calls.key_page(), "create", calls.begin_registration(), browser=browser)
-    made = calls.register_key(label, answer)
-    emit(f"{made.id[:16]} is registered as {made.label!r}")
+    security_key = calls.register_key(label, answer)
+    emit(f"{security_key.id[:16]} is registered as {security_key.label!r}")
 
 
 def prove_by_key(client: Client, statement: str, *, open_browser: bool) -> None:
@@ -89,12 +89,12 @@ def list_keys(json: JsonOption = False) -> None:
     """List your security keys."""
     from falaj.sdk import Client
 
-    found = Client.from_home().federation.security_keys()
+    key_list = Client.from_home().federation.security_keys()
     if json:
-        emit_json(found)
+        emit_json(key_list)
         return
     rows = [
-        (key.id[:16], key.label, clock(key.created_at), clock(key.used_at) if key.used_at else "-") for key in found
+        (key.id[:16], key.label, clock(key.created_at), clock(key.used_at) if key.used_at else "-") for key in key_list
     ]
     emit_table(("key", "label", "since", "last used"), rows, empty="no security keys")
 
@@ -105,7 +105,7 @@ def remove_key(key: Annotated[str, typer.Argument(help="Id of the key, or its be
     from falaj.sdk import Client
 
     calls = Client.from_home().federation
-    named = [found.id for found in calls.security_keys() if found.id.startswith(key)]
+    named = [security_key.id for security_key in calls.security_keys() if security_key.id.startswith(key)]
     if len(named) != 1:
         raise UsageError(f"{len(named)} of your security keys begin with '{key}'", hint="falaj security-key list")
     calls.remove_key(named[0])

@@ -39,8 +39,8 @@ def import_labels(
         ids.add(hash(label.prediction_id))
         if isinstance(label.at, float):
             times = [min(label.at, *times[:1]), max(label.at, *times[1:])]
-    with opened(endpoint, token_file, cacert, cert) as found:
-        accepted = found.feedback(read_labels(file))
+    with opened(endpoint, token_file, cacert, cert) as endpoint_client:
+        accepted = endpoint_client.feedback(read_labels(file))
     first, last = times or (None, None)
     if json:
         emit_json({"endpoint": endpoint, "labels": count, "predictions": len(ids), "accepted": accepted,

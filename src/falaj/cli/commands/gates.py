@@ -32,11 +32,11 @@ def list_gates(
     """List captured gates."""
     from falaj.sdk import Client
 
-    found = Client.from_home().gates.list(model)
+    gate_list = Client.from_home().gates.list(model)
     if json:
-        emit_json(found)
+        emit_json(gate_list)
         return
-    rows = [(each.id, each.model, each.state, _condition(each), each.rows, ago(each.created_at)) for each in found]
+    rows = [(each.id, each.model, each.state, _condition(each), each.rows, ago(each.created_at)) for each in gate_list]
     header = ("gate", "model", "state", "every candidate must have", "rows", "captured")
     emit_table(header, rows, empty="no captured gates: a candidate that labels show to be worse leaves one")
 
@@ -59,13 +59,16 @@ def retire(gate: GateArgument, reason: ReasonOption, json: JsonOption = False) -
 def _decide(gate: str, decision: str, reason: str, json: bool) -> None:
     from falaj.sdk import Client
 
-    found = Client.from_home().gates.decide(gate, decision, reason)
+    captured_gate = Client.from_home().gates.decide(gate, decision, reason)
     if json:
-        emit_json(found)
+        emit_json(captured_gate)
         return
-    emit(f"gate {found.id} of {found.model} is {found.state}: {_condition(found)} on {found.rows} rows")
-    emit(f"  the stable release had {found.stable:g} there, the failed candidate {found.candidate:g}")
+    emit(
+        f"gate {captured_gate.id} of {captured_gate.model} is {captured_gate.state}: {_condition(captured_gate)} on "
+        f"{captured_gate.rows} rows"
+    )
+    emit(f"  the stable release had {captured_gate.stable:g} there, the failed candidate {captured_gate.candidate:g}")
 
 
-def _condition(found: CapturedGate) -> str:
-    return f"{found.metric} loss <= {found.limit:g} where {found.predicate}"
+def _condition(captured_gate: CapturedGate) -> str:
+    return f"{captured_gate.metric} loss <= {captured_gate.limit:g} where {captured_gate.predicate}"

@@ -66,7 +66,7 @@ def log_in(
     if oidc:
         _entered_by_provider(name, log_in_by_browser(_nobody(), open_browser=browser))
         return
-    chosen = name or _credentials().current or _asked("name")
+    chosen = name or _credentials().current or _prompt("name")
     password = _password(password_stdin)
     _entered(chosen, _with_code(_nobody(), chosen, password, otp))
 
@@ -129,13 +129,13 @@ def list_tokens(services: ServicesOption = False, json: JsonOption = False) -> N
     """List tokens, without their secrets."""
     from falaj.sdk import Client
 
-    found = Client.from_home().identity.tokens(services=services)
+    token_list = Client.from_home().identity.tokens(services=services)
     if json:
-        emit_json(found)
+        emit_json(token_list)
         return
     rows = [
         (t.id, t.account, t.label, ",".join(t.actions), clock(t.expires_at), "revoked" if t.revoked_at else "-")
-        for t in found
+        for t in token_list
     ]
     emit_table(("token", "acts as", "label", "actions", "expires", "state"), rows, empty="no tokens")
 
@@ -160,7 +160,7 @@ def enrol(
     enrolment = client.identity.enrol_totp()
     emit(f"secret  {enrolment.secret}")
     emit(f"uri     {enrolment.uri}")
-    client.identity.confirm_totp(code or _asked("code of the application"))
+    client.identity.confirm_totp(code or _prompt("code of the application"))
     emit("enrolled")
 
 
@@ -176,11 +176,11 @@ def list_keys(json: JsonOption = False) -> None:
     """List your approval keys that are good now."""
     from falaj.sdk import Client
 
-    found = Client.from_home().identity.approval_keys()
+    key_list = Client.from_home().identity.approval_keys()
     if json:
-        emit_json(found)
+        emit_json(key_list)
         return
-    rows = [(key.key_id, clock(key.not_before), clock(key.not_after)) for key in found]
+    rows = [(key.key_id, clock(key.not_before), clock(key.not_after)) for key in key_list]
     emit_table(("key", "since", "until"), rows, empty="no approval keys; falaj login registers one")
 
 
@@ -235,7 +235,7 @@ def _with_code(client: Client, name: str, password: str, otp: str) -> LoggedIn:
     except ProblemError as error:
         if error.code != "identity.otp-needed" or not sys.stdin.isatty():
             raise
-        return client.identity.log_in(name, password, _asked("one-time password"))
+        return client.identity.log_in(name, password, _prompt("one-time password"))
 
 
 def _describe(me: WhoAmI) -> None:
@@ -267,7 +267,7 @@ def _nobody() -> Client:
     return Client(_home().server_url, "")
 
 
-def _asked(what: str) -> str:
+def _prompt(what: str) -> str:
     if not sys.stdin.isatty():
         raise UsageError(f"which {what}?", hint=f"give the {what} as an option")
     return str(typer.prompt(what))

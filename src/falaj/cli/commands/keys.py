@@ -36,13 +36,13 @@ def list_keys(json: JsonOption = False) -> None:
     """List the data keys, the destroyed ones too."""
     from falaj.sdk import Client
 
-    found = Client.from_home().keys.list()
+    key_list = Client.from_home().keys.list()
     if json:
-        emit_json(found)
+        emit_json(key_list)
         return
     rows = [
         (key.id, key.tenant, key.jurisdiction, key.subject or "-", key.state, key.root, clock(key.changed_at))
-        for key in found
+        for key in key_list
     ]
     emit_table(("key", "tenant", "jurisdiction", "subject", "state", "root", "since"), rows, empty="no keys yet")
 
@@ -54,8 +54,8 @@ def rotate(
     """Encrypt with a new key from now on; the ones before it stay for reading."""
     from falaj.sdk import Client
 
-    made = Client.from_home().keys.rotate(tenant, jurisdiction or None)
-    emit(f"new key {made.id} for {made.tenant} in {made.jurisdiction}")
+    new_key = Client.from_home().keys.rotate(tenant, jurisdiction or None)
+    emit(f"new key {new_key.id} for {new_key.tenant} in {new_key.jurisdiction}")
 
 
 def destroy(
@@ -66,8 +66,10 @@ def destroy(
     """Destroy a key and with it all that it encrypted; nothing brings it back."""
     from falaj.sdk import Client
 
-    given = confirm or (typer.prompt("this erases data for good; the key's id again") if sys.stdin.isatty() else "")
-    if given != key:
+    confirmation = confirm or (
+        typer.prompt("this erases data for good; the key's id again") if sys.stdin.isatty() else ""
+    )
+    if confirmation != key:
         raise UsageError("the id was not repeated", hint=f"--confirm {key}", code="keys.not-confirmed")
     destroyed = Client.from_home().keys.destroy(key, reason)
     emit(f"destroyed key {key}; {destroyed.objects} objects of the artifact store went with it")
@@ -107,11 +109,11 @@ def list_secrets(project: ProjectOption = "", json: JsonOption = False, platform
     """List the secrets of a project or of the platform; their values are shown to nobody."""
     from falaj.sdk import Client
 
-    found = Client.from_home().secrets.list(_owner(project, platform))
+    secret_list = Client.from_home().secrets.list(_owner(project, platform))
     if json:
-        emit_json(found)
+        emit_json(secret_list)
         return
-    rows = [(secret.name, clock(secret.updated_at), secret.updated_by) for secret in found]
+    rows = [(secret.name, clock(secret.updated_at), secret.updated_by) for secret in secret_list]
     emit_table(("secret", "set", "by"), rows, empty="no secrets; falaj secrets set NAME")
 
 
@@ -144,9 +146,9 @@ def _project(named: str) -> str:
         return named
     from falaj.sdk import Client
 
-    found = [each.name for each in Client.from_home().projects()]
-    if Path.cwd().name in found:
+    project_names = [each.name for each in Client.from_home().projects()]
+    if Path.cwd().name in project_names:
         return Path.cwd().name
-    if len(found) == 1:
-        return found[0]
-    raise UsageError("which project?", hint=f"--project {'|'.join(found) or 'NAME'}", code="secret.no-project")
+    if len(project_names) == 1:
+        return project_names[0]
+    raise UsageError("which project?", hint=f"--project {'|'.join(project_names) or 'NAME'}", code="secret.no-project")

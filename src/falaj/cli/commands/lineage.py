@@ -34,11 +34,11 @@ def why(
     from falaj.sdk import Client
 
     environment, model = endpoint_of(endpoint)
-    found = Client.from_home().lineage.why(environment, model, moment(at) if at else None)
+    stories = Client.from_home().lineage.why(environment, model, moment(at) if at else None)
     if json:
-        emit_json(found)
+        emit_json(stories)
         return
-    for story in found:
+    for story in stories:
         tell(story)
 
 
@@ -56,13 +56,13 @@ def lineage(
         for event in Client.from_home().lineage.open_lineage(open_lineage):
             emit(jsonlib.dumps(event))
         return
-    found = Client.from_home().lineage.walk(node, down=down, limit=limit)
+    lineage_walk = Client.from_home().lineage.walk(node, down=down, limit=limit)
     if json:
-        emit_json(found)
+        emit_json(lineage_walk)
         return
-    rows = [(each.derived, each.relation, each.origin) for each in found.edges]
+    rows = [(each.derived, each.relation, each.origin) for each in lineage_walk.edges]
     emit_table(("this", "", "that"), rows, empty=f"nothing is known of {node}")
-    if not found.complete:
+    if not lineage_walk.complete:
         emit(f"there is more; --limit {10 * limit} shows more of it")
 
 
@@ -70,26 +70,28 @@ def trace(prediction: Annotated[str, typer.Argument(help="Prediction id.")], jso
     """Show where a prediction comes from, back to the commit, the steps, the data and its sources."""
     from falaj.sdk import Client
 
-    found = Client.from_home().trace(prediction)
+    prediction_trace = Client.from_home().trace(prediction)
     if json:
-        emit_json(found)
+        emit_json(prediction_trace)
         return
-    release, run, served = found.release, found.run, found.served
+    release, run, served = prediction_trace.release, prediction_trace.run, prediction_trace.served
     lines = [
-        ("prediction", f"{prediction} at {clock(found.prediction.get('at'))}"),
-        ("answer", jsonlib.dumps(found.prediction.get("prediction"))),
-        *_of_recalibrated(found.prediction),
+        ("prediction", f"{prediction} at {clock(prediction_trace.prediction.get('at'))}"),
+        ("answer", jsonlib.dumps(prediction_trace.prediction.get("prediction"))),
+        *_of_recalibrated(prediction_trace.prediction),
         (
             "endpoint",
-            f"{found.endpoint} at {served.location} since {clock(served.began_at)}" if served else found.endpoint,
+            f"{prediction_trace.endpoint} at {served.location} since {clock(served.began_at)}"
+            if served
+            else prediction_trace.endpoint,
         ),
-        *_of_change("change", found.change),
+        *_of_change("change", prediction_trace.change),
         ("release", f"{release.model}@{release.number}  {release.digest}"),
-        ("evidence", ", ".join(each.kind for each in found.evidence) or "-"),
+        ("evidence", ", ".join(each.kind for each in prediction_trace.evidence) or "-"),
         ("run", f"{run.id} ({run.trigger}), MLflow run {run.mlflow_run or '-'}"),
         ("commit", f"{run.commit} of {run.project}"),
-        *_of_steps(found.steps, run.id, found.snapshots),
-        *_of_data(found.data),
+        *_of_steps(prediction_trace.steps, run.id, prediction_trace.snapshots),
+        *_of_data(prediction_trace.data),
     ]
     _emit_lines(lines)
 
@@ -130,16 +132,16 @@ def _of_recalibrated(prediction: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [("recalibrated", moved), ("bare answer", jsonlib.dumps(prediction.get("bare")))]
 
 
-def _of_training(told: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+def _of_training(training_facts: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     """Why the model was trained again, and how it did beside the one that was live."""
-    if not told:
+    if not training_facts:
         return []
-    because = told.get("because", {})
+    because = training_facts.get("because", {})
     alert = f" (alert {because['alert']})" if because.get("alert") else ""
-    refit = told.get("refit") or {}
+    refit = training_facts.get("refit") or {}
     return [
         ("because", f"{because.get('reason', '')}{alert}"),
-        ("champion", str(told.get("reason", ""))),
+        ("champion", str(training_facts.get("reason", ""))),
         *([("refit", str(refit["reason"]))] if refit else []),
     ]
 
@@ -154,14 +156,16 @@ def _emit_lines(lines: list[tuple[str, str]]) -> None:
 
 
 def _of_data(data: list[TracedData]) -> list[tuple[str, str]]:
-    told = (f"{each.name} {each.digest}  {' '.join((each.source, each.pinned, each.classification))}" for each in data)
-    return [("data", each.rstrip()) for each in told]
+    data_lines = (
+        f"{each.name} {each.digest}  {' '.join((each.source, each.pinned, each.classification))}" for each in data
+    )
+    return [("data", each.rstrip()) for each in data_lines]
 
 
 def _of_steps(steps: list[TracedStep], run: str, snapshots: dict[str, str]) -> list[tuple[str, str]]:
     """A line a step, which names what it read by the source or step that it came from."""
     names = {digest: name for name, digest in snapshots.items()}
-    names |= {digest: step.name for step in steps for digest in step.made}
+    names |= {digest: step.name for step in steps for digest in step.outputs}
     return [("step", _step(each, run, names)) for each in steps]
 
 
@@ -174,6 +178,6 @@ def _step(step: TracedStep, run: str, names: dict[str, str]) -> str:
 def _of_change(name: str, change: Change | None) -> list[tuple[str, str]]:
     if change is None:
         return []
-    asked = f"{change.id}, {change.kind}, {change.state}, asked for by {change.requester}"
+    summary = f"{change.id}, {change.kind}, {change.state}, asked for by {change.requester}"
     approved = [("approved", f"{each.approver} at {clock(each.approved_at)}") for each in change.approvals]
-    return [(name, f"{asked}: {change.reason}" if change.reason else asked), *approved]
+    return [(name, f"{summary}: {change.reason}" if change.reason else summary), *approved]

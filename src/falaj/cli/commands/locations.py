@@ -26,11 +26,11 @@ def list_locations(json: JsonOption = False) -> None:
     """List locations with the state of their agents."""
     from falaj.sdk import Client
 
-    found = Client.from_home().locations.list()
+    location_list = Client.from_home().locations.list()
     if json:
-        emit_json(found)
+        emit_json(location_list)
         return
-    rows = [(each.location, each.state, ago(each.seen_at), clock(each.certified_until)) for each in found]
+    rows = [(each.location, each.state, ago(each.seen_at), clock(each.certified_until)) for each in location_list]
     emit_table(("location", "agent", "last seen", "certificate until"), rows, empty="no locations")
 
 
@@ -45,13 +45,16 @@ def enrol(
 
     from falaj.sdk import Client
 
-    made = Client.from_home().locations.enrol(name, hours * 3600)
+    invitation = Client.from_home().locations.enrol(name, hours * 3600)
     if json:
-        emit_json(made)
+        emit_json(invitation)
         return
-    server = f"https://{address or socket.gethostname()}:{made.port}"
-    emit(f"on the machine of '{name}', once, before {clock(made.expires_at)}:")
-    emit(f"falaj agent --location {name} --server {server} --enrol {made.token} --ca-fingerprint {made.fingerprint}")
+    server = f"https://{address or socket.gethostname()}:{invitation.port}"
+    emit(f"on the machine of '{name}', once, before {clock(invitation.expires_at)}:")
+    emit(
+        f"falaj agent --location {name} --server {server} --enrol {invitation.token} --ca-fingerprint "
+        f"{invitation.fingerprint}"
+    )
 
 
 def forget(name: NameArgument) -> None:
@@ -65,7 +68,7 @@ def forget(name: NameArgument) -> None:
 def explain(name: NameArgument) -> None:
     """Say what a location on this machine asks for by itself, whatever the control plane says."""
     from falaj.core.home import Home
-    from falaj.dataplane.agent.rules import FILE, read_rules
+    from falaj.dataplane.agent.local_policy import FILE, read_rules
 
     folder = Home.from_environment().location_dir(name)
     rules = read_rules(folder, name)

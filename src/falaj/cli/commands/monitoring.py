@@ -45,18 +45,18 @@ def monitors(
     """Show how the monitors of each endpoint stand."""
     from falaj.sdk import Client
 
-    found = Client.from_home().monitoring.monitors(environment, model)
+    monitor_list = Client.from_home().monitoring.monitors(environment, model)
     if json:
-        emit_json(found)
+        emit_json(monitor_list)
         return
     rows = [
         (each.endpoint, each.location, each.release, each.status.replace("_", " "), each.windows, ago(each.last_window),
          ", ".join(each.drifting) or "-", shortened(each.reason, 60))
-        for each in found
+        for each in monitor_list
     ]  # fmt: skip
     header = ("endpoint", "location", "release", "status", "windows", "last window", "drifting", "reason")
     emit_table(header, rows, empty="no endpoint is watched yet: a release is, from when it serves")
-    for promise in sorted({each.guarantee for each in found if each.guarantee}):
+    for promise in sorted({each.guarantee for each in monitor_list if each.guarantee}):
         emit(f"promise: {promise}")
 
 
@@ -71,31 +71,31 @@ def drift(
     from falaj.cli.heat_map import heat_map
     from falaj.sdk import Client
 
-    found = Client.from_home().monitoring.drift(model, environment, windows)
-    if svg and found:
-        _draw(svg, model, found)
+    drift_windows = Client.from_home().monitoring.drift(model, environment, windows)
+    if svg and drift_windows:
+        _draw(svg, model, drift_windows)
     if json:
-        emit_json(found)
+        emit_json(drift_windows)
         return
-    if not found:
+    if not drift_windows:
         emit(f"no window of {model} in {environment} has been judged yet")
         return
-    _last_window(found[-1])
-    for location in sorted({each.location for each in found}):
-        mine = [each for each in found if each.location == location]
+    _last_window(drift_windows[-1])
+    for location in sorted({each.location for each in drift_windows}):
+        mine = [each for each in drift_windows if each.location == location]
         emit()
         emit(styled(f"{len(mine)} windows at {location}, until {clock(mine[-1].end)}", "bold"))
         for line in heat_map(mine):
             emit(line)
 
 
-def _draw(svg: str, model: str, found: Sequence[DriftWindow]) -> None:
+def _draw(svg: str, model: str, drift_windows: Sequence[DriftWindow]) -> None:
     """Draw the windows of the location that was heard of last."""
     from pathlib import Path
 
     from falaj.cli.heat_picture import heat_picture
 
-    mine = [each for each in found if each.location == found[-1].location]
+    mine = [each for each in drift_windows if each.location == drift_windows[-1].location]
     Path(svg).write_text(heat_picture(model, mine), encoding="utf-8")
 
 
@@ -111,13 +111,14 @@ def _last_window(window: DriftWindow) -> None:
     emit(f"verdict: {verdict['cause']}, {verdict['action']}: {'; '.join(verdict['reasons'])}")
 
 
-def _feature(found: dict[str, Any]) -> tuple[str, ...]:
-    if found["verdict"] == "not_tested":
-        return found["feature"], "not tested", "-", "-", found["reason"], "-", "-"
-    numbers = (f"{found['effect']:.3g}", f"{found['least']:.3g}")
+def _feature(feature_report: dict[str, Any]) -> tuple[str, ...]:
+    if feature_report["verdict"] == "not_tested":
+        return feature_report["feature"], "not tested", "-", "-", feature_report["reason"], "-", "-"
+    numbers = (f"{feature_report['effect']:.3g}", f"{feature_report['least']:.3g}")
     return (
-        found["feature"], found["verdict"], *numbers, found["leading"] or "-", f"{found['p_value']:.2g}",
-        f"{found['evidence']:.3g}",
+        feature_report["feature"], feature_report["verdict"], *numbers, feature_report["leading"] or "-",
+        f"{feature_report['p_value']:.2g}",
+        f"{feature_report['evidence']:.3g}",
     )  # fmt: skip
 
 
@@ -128,15 +129,15 @@ def performance(
     from falaj.sdk import Client
 
     calls = Client.from_home().monitoring
-    found = calls.performance(model, environment, windows)
+    results = calls.performance(model, environment, windows)
     if json:
-        emit_json(found)
+        emit_json(results)
         return
     rows = [
         (clock(each.end), each.location, each.release, each.rows, each.labelled, each.metric, _number(each.value),
          f"{_number(each.low)} to {_number(each.high)}" if each.low is not None else "-", _number(each.expected),
          each.method, shortened(each.reason, 60))
-        for each in found
+        for each in results
     ]  # fmt: skip
     header = (
         "until", "location", "release", "rows", "labels", "metric", "value", "interval", "expected", "by", "rests on",
@@ -145,11 +146,11 @@ def performance(
     _recalibrations(calls.recalibrations(model, environment))
 
 
-def _recalibrations(found: Sequence[Recalibration]) -> None:
-    for each in found:
+def _recalibrations(recalibrations: Sequence[Recalibration]) -> None:
+    for each in recalibrations:
         for line in recalibration_lines(each):
             emit(f"recalibrated: release {each.release} at {each.location}: {line}")
-    if found:
+    if recalibrations:
         emit("the losses above are those of the bare model, before recalibration")
 
 
@@ -169,14 +170,14 @@ def list_alerts(
         return
     from falaj.sdk import Client
 
-    found = Client.from_home().monitoring.alerts(open_only=not everything, environment=environment, model=model)
+    alert_list = Client.from_home().monitoring.alerts(open_only=not everything, environment=environment, model=model)
     if json:
-        emit_json(found)
+        emit_json(alert_list)
         return
     rows = [
         (each.id, each.severity, each.state, each.endpoint, each.location, each.release, each.cause, each.action,
          ago(each.opened_at), shortened("; ".join(each.reasons), 60))
-        for each in found
+        for each in alert_list
     ]  # fmt: skip
     header = (
         "alert", "severity", "state", "endpoint", "location", "release", "cause", "action", "opened", "reasons",
@@ -188,21 +189,21 @@ def show(alert: AlertArgument, json: JsonOption = False) -> None:
     """Show an alert: why, how sure, and what was done."""
     from falaj.sdk import Client
 
-    _told(Client.from_home().monitoring.alert(alert), json)
+    _print_alert(Client.from_home().monitoring.alert(alert), json)
 
 
 def ack(alert: AlertArgument, reason: ReasonOption = "", json: JsonOption = False) -> None:
     """Say that you look after it."""
     from falaj.sdk import Client
 
-    _told(Client.from_home().monitoring.acknowledge(alert, reason), json)
+    _print_alert(Client.from_home().monitoring.acknowledge(alert, reason), json)
 
 
 def resolve(alert: AlertArgument, reason: ReasonOption = "", json: JsonOption = False) -> None:
     """Say that it is over; its monitors begin anew."""
     from falaj.sdk import Client
 
-    _told(Client.from_home().monitoring.resolve(alert, reason), json)
+    _print_alert(Client.from_home().monitoring.resolve(alert, reason), json)
 
 
 def mute(
@@ -219,7 +220,7 @@ def mute(
         seconds = parse_duration(duration)
     except ValueError:
         raise typer.BadParameter(f"{duration!r} is no duration such as 30m, 2h or 3d") from None
-    _told(Client.from_home().monitoring.mute(alert, seconds, reason), json)
+    _print_alert(Client.from_home().monitoring.mute(alert, seconds, reason), json)
 
 
 def triage(
@@ -233,40 +234,40 @@ def triage(
 
     calls = Client.from_home().monitoring
     if not overrule:
-        _told(calls.alert(alert), json, facts=True)
+        _print_alert(calls.alert(alert), json, facts=True)
         return
     if overrule not in CAUSES:
         raise typer.BadParameter(f"a verdict is one of {', '.join(CAUSES)}")
     if not reason.strip():
         raise typer.BadParameter("--reason says why; a verdict is not overruled without one")
-    _told(calls.overrule(alert, overrule, reason), json, facts=True)
+    _print_alert(calls.overrule(alert, overrule, reason), json, facts=True)
 
 
-def _told(found: Alert, json: bool, *, facts: bool = False) -> None:
+def _print_alert(alert: Alert, json: bool, *, facts: bool = False) -> None:
     if json:
-        emit_json(found)
+        emit_json(alert)
         return
-    severity = styled(found.severity, _COLOURS.get(found.severity, ""))
-    emit(styled(f"alert {found.id}  {found.endpoint} release {found.release} at {found.location}", "bold"))
-    muted = f" until {clock(found.muted_until)}" if found.muted_until else ""
-    emit(f"  {severity}  {found.state}{muted}  since {clock(found.opened_at)}  monitors: {', '.join(found.fired)}")
-    emit(f"  verdict   {found.cause}" + (f" -> {found.action}" if found.action else ""))
-    for reason in found.reasons:
+    severity = styled(alert.severity, _COLOURS.get(alert.severity, ""))
+    emit(styled(f"alert {alert.id}  {alert.endpoint} release {alert.release} at {alert.location}", "bold"))
+    muted = f" until {clock(alert.muted_until)}" if alert.muted_until else ""
+    emit(f"  {severity}  {alert.state}{muted}  since {clock(alert.opened_at)}  monitors: {', '.join(alert.fired)}")
+    emit(f"  verdict   {alert.cause}" + (f" -> {alert.action}" if alert.action else ""))
+    for reason in alert.reasons:
         emit(f"            {reason}")
     if facts:
-        _facts(found)
-    for name, effect in sorted(found.features.items(), key=lambda each: -each[1]):
-        proof = found.data.get("evidence", {}).get(name, {})
+        _facts(alert)
+    for name, effect in sorted(alert.features.items(), key=lambda each: -each[1]):
+        proof = alert.data.get("evidence", {}).get(name, {})
         moved = f", {proof['leading']}" if proof.get("leading") else ""
         emit(f"  feature   {name}: effect {effect:.3g}{moved}")
-    for promise in found.data.get("promises", ()):
+    for promise in alert.data.get("promises", ()):
         emit(f"  promise   {promise}")
-    for note in found.notes:
+    for note in alert.notes:
         emit(f"  {clock(note.at)}  {note.kind} by {note.by}: {note.text}")
 
 
-def _facts(found: Alert) -> None:
-    facts = found.data.get("facts", {})
+def _facts(alert: Alert) -> None:
+    facts = alert.data.get("facts", {})
     emit(f"  window    {clock(facts.get('start'))} to {clock(facts.get('end'))}, {facts.get('rows', 0)} rows")
     for each in facts.get("quality", ()):
         emit(f"  quality   {each['rule']}: {each['text']}" + (f" ({each['source']})" if each["source"] else ""))

@@ -29,20 +29,20 @@ def show(context: typer.Context, json: JsonOption = False) -> None:
         return
     from falaj.sdk import Client
 
-    found = Client.from_home().notifications.list()
+    subscriptions = Client.from_home().notifications.list()
     if json:
-        emit_json(found)
+        emit_json(subscriptions)
         return
     rows = [
         (
             each.id, each.url or _REMOVED, " ".join(each.events), each.delivered, each.waiting, each.failed,
             "-" if each.last_delivery is None else ago(each.last_delivery),
         )
-        for each in found
+        for each in subscriptions
     ]  # fmt: skip
     header = ("subscriber", "address", "events", "delivered", "waiting", "failed", "last")
     emit_table(header, rows, empty="nobody is told of anything; `notifications` in platform.yaml says who is")
-    for each in found:
+    for each in subscriptions:
         _show_trouble(each)
 
 

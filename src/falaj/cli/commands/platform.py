@@ -39,8 +39,8 @@ def up(
 
     home = Home.from_environment().prepare()
     ports = home.ports()
-    wanted = (("server", port), ("envoy", envoy_port), ("agents", agents_port))
-    ports |= {name: chosen for name, chosen in wanted if chosen}
+    port_options = (("server", port), ("envoy", envoy_port), ("agents", agents_port))
+    ports |= {name: chosen for name, chosen in port_options if chosen}
     if agents_port < 0:
         del ports["agents"]
     if foreground:
@@ -133,7 +133,7 @@ def worker() -> None:
 
         run_worker_with_notary(home)
         return
-    from falaj.control.runs.start import run_worker
+    from falaj.control.runs.worker_start import run_worker
 
     run_worker(home, notary)
 

@@ -13,7 +13,7 @@ from falaj.cli.output import emit, emit_json, emit_table
 from falaj.core.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
-    from falaj.trust.policy.trial import Failure
+    from falaj.trust.policy.self_test import Failure
 
 RuleArgument = Annotated[str, typer.Argument(help="Id of a policy, as a refusal names it.")]
 ActionArgument = Annotated[str, typer.Argument(help="An action, such as run or approve-change.")]
@@ -47,16 +47,16 @@ def explain(rule: RuleArgument, json: JsonOption = False) -> None:
     """Show one policy: what it says, and its Cedar text."""
     from falaj.sdk import Client
 
-    found = next((each for each in Client.from_home().policy.rules() if each.id == rule), None)
-    if found is None:
+    policy_rule = next((each for each in Client.from_home().policy.rules() if each.id == rule), None)
+    if policy_rule is None:
         raise NotFoundError(
             f"no policy '{rule}' is in force", hint="falaj policy show lists them", code="policy.unknown"
         )
     if json:
-        emit_json(found)
+        emit_json(policy_rule)
         return
-    emit(f"{found.id} ({found.effect}, {found.source}): {found.explanation}\n")
-    emit(found.text)
+    emit(f"{policy_rule.id} ({policy_rule.effect}, {policy_rule.source}): {policy_rule.explanation}\n")
+    emit(policy_rule.text)
 
 
 def ask(
@@ -86,7 +86,7 @@ def try_policies(
 ) -> None:
     """Try policies of the organisation before they are applied; exit 1 when a case comes out differently."""
     from falaj.trust.policy import with_organisation
-    from falaj.trust.policy.trial import failures, read_cases
+    from falaj.trust.policy.self_test import failures, read_cases
 
     texts = {path.stem: path.read_text(encoding="utf-8") for path in _files(paths, "*.cedar")}
     if not texts:
@@ -96,26 +96,26 @@ def try_policies(
         if cases is not None
         else _files([path if path.is_dir() else path.parent for path in paths], "*.cases.yaml")
     )
-    asked = [case for path in sources for case in read_cases(path.read_text(encoding="utf-8"), str(path))]
+    policy_cases = [case for path in sources for case in read_cases(path.read_text(encoding="utf-8"), str(path))]
     policies = with_organisation(texts)
-    failed = failures(policies, asked)
+    failed = failures(policies, policy_cases)
     added = len([rule for rule in policies.rules.values() if rule.source in texts])
-    _report(failed, added, len(asked), json=json)
+    _report(failed, added, len(policy_cases), json=json)
 
 
 def _files(paths: Sequence[Path], pattern: str) -> list[Path]:
-    found = [path for each in paths for path in (sorted(each.glob(pattern)) if each.is_dir() else [each])]
-    if missing := [path for path in found if not path.is_file()]:
+    file_paths = [path for each in paths for path in (sorted(each.glob(pattern)) if each.is_dir() else [each])]
+    if missing := [path for path in file_paths if not path.is_file()]:
         raise UsageError(f"there is no file {missing[0]}", where=str(missing[0]))
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(file_paths))
 
 
-def _report(failed: Sequence[Failure], added: int, asked: int, *, json: bool) -> None:
+def _report(failed: Sequence[Failure], added: int, case_count: int, *, json: bool) -> None:
     if json:
-        emit_json({"policies": added, "cases": asked, "failures": [str(each) for each in failed]})
+        emit_json({"policies": added, "cases": case_count, "failures": [str(each) for each in failed]})
     else:
         for each in failed:
             emit(f"FAILED  {each}")
-        emit(f"{added} policies added; {asked - len(failed)} of {asked} cases come out as they must")
+        emit(f"{added} policies added; {case_count - len(failed)} of {case_count} cases come out as they must")
     if failed:
         raise typer.Exit(_FAILED_EXIT)

@@ -30,7 +30,7 @@ def export(
     import time
 
     from falaj.core.home import Home
-    from falaj.dataplane.exporting import export_location, require_local, residency_of
+    from falaj.dataplane.log_export import export_location, require_local, residency_of
     from falaj.dataplane.prediction_log.export import Selection
     from falaj.sdk import Client
     from falaj.supply_chain.encryption import open_chest
@@ -40,11 +40,21 @@ def export(
     selection = Selection(endpoint, moment(since) if since else 0.0, moment(until) if until else time.time())
     residency = residency_of(home, location)
     permit = Client.from_home(home).predictions.permit_export(endpoint, location, selection.since, selection.until)
-    done = export_location(home, open_chest(home), location, selection, folder, permit.exported_by)
+    export_result = export_location(home, open_chest(home), location, selection, folder, permit.exported_by)
     if json:
-        files = [str(path) for path in done.files]
-        emit_json({"files": files, "predictions": done.predictions, "labelled": done.labelled, "residency": residency})
+        files = [str(path) for path in export_result.files]
+        emit_json(
+            {
+                "files": files,
+                "predictions": export_result.predictions,
+                "labelled": export_result.labelled,
+                "residency": residency,
+            }
+        )
         return
-    emit_table(("file",), [(path,) for path in done.files], empty=f"no predictions of {endpoint} in that time")
-    if done.files:
-        emit(f"{done.predictions} predictions, {done.labelled} with a label; they may not leave {residency}")
+    emit_table(("file",), [(path,) for path in export_result.files], empty=f"no predictions of {endpoint} in that time")
+    if export_result.files:
+        emit(
+            f"{export_result.predictions} predictions, {export_result.labelled} with a label; they may not leave "
+            f"{residency}"
+        )

@@ -80,31 +80,34 @@ def record(
     """
     from falaj.sdk import Client
 
-    said = {
+    record_fields = {
         "model": model, "regime": regime, "destination": to, "purpose": purpose, "mechanism": mechanism,
         "authority": authority, "consent": consent, "note": note, "data": data, "classification": classification,
         "origin": origin, "sector": sector, "subject_key": subject_key,
     }  # fmt: skip
-    made = Client.from_home().privacy.record(
-        kind, _digest(document), _moment(expires), document_name=document.name, **said
+    privacy_record = Client.from_home().privacy.record(
+        kind, _digest(document), _moment(expires), document_name=document.name, **record_fields
     )
-    emit(f"record {made.id}: {made.kind}, document {made.document}, counts until {clock(made.counts_until)}")
+    emit(
+        f"record {privacy_record.id}: {privacy_record.kind}, document {privacy_record.document}, counts until "
+        f"{clock(privacy_record.counts_until)}"
+    )
 
 
 def list_records(json: JsonOption = False) -> None:
     """List the records that nobody withdrew."""
     from falaj.sdk import Client
 
-    found = Client.from_home().privacy.records()
+    record_list = Client.from_home().privacy.records()
     if json:
-        emit_json(found)
+        emit_json(record_list)
         return
     now = time.time()
     rows = [
         (each.id, each.kind, each.model or "every model", each.regime or "-", each.destination or "-",
          each.purpose or "-", "expired" if each.counts_until <= now else "counts", clock(each.counts_until),
          each.document_name)
-        for each in found
+        for each in record_list
     ]  # fmt: skip
     headings = ("record", "kind", "model", "regime", "to", "purpose", "state", "until", "document")
     emit_table(headings, rows, empty="no records; falaj privacy record KIND makes one")
@@ -128,14 +131,16 @@ def verify_document(
     """Tell whether a document is the one that a record names."""
     from falaj.sdk import Client
 
-    found = next((each for each in Client.from_home().privacy.records() if each.id == record), None)
-    if found is None:
+    privacy_record = next((each for each in Client.from_home().privacy.records() if each.id == record), None)
+    if privacy_record is None:
         raise NotFoundError(
             f"there is no record {record}", hint="falaj privacy records lists them", code="privacy.unknown"
         )
-    if found.document != _digest(document):
+    if privacy_record.document != _digest(document):
         raise UsageError(
-            f"{document} is another document than record {record} names", where=found.document, code="privacy.document"
+            f"{document} is another document than record {record} names",
+            where=privacy_record.document,
+            code="privacy.document",
         )
     emit(f"{document} is the document of record {record}")
 
@@ -144,14 +149,14 @@ def list_incidents(json: JsonOption = False) -> None:
     """List breaches, those that are not closed first; what is overdue says so."""
     from falaj.sdk import Client
 
-    found = Client.from_home().privacy.incidents()
+    incident_list = Client.from_home().privacy.incidents()
     if json:
-        emit_json(found)
+        emit_json(incident_list)
         return
     rows = [
         (each.id, each.state, "OVERDUE" if each.overdue else "in time", clock(each.notify_by), clock(each.notified_at),
          each.title)
-        for each in found
+        for each in incident_list
     ]  # fmt: skip
     emit_table(("incident", "state", "clock", "notify by", "notified", "title"), rows, empty="no incidents")
 
@@ -164,8 +169,10 @@ def open_incident(
     """Open an incident; its clock runs from when the breach was learned of."""
     from falaj.sdk import Client
 
-    made = Client.from_home().privacy.open_incident(title, description, _moment(learned_at) if learned_at else None)
-    emit(f"incident {made.id} is to be notified by {clock(made.notify_by)}")
+    new_incident = Client.from_home().privacy.open_incident(
+        title, description, _moment(learned_at) if learned_at else None
+    )
+    emit(f"incident {new_incident.id} is to be notified by {clock(new_incident.notify_by)}")
 
 
 def notify(
@@ -175,8 +182,8 @@ def notify(
     """Note that somebody was notified of an incident."""
     from falaj.sdk import Client
 
-    made = Client.from_home().privacy.notify(incident, whom)
-    emit(f"incident {incident} was notified {'too late' if made.overdue else 'in time'}")
+    incident_state = Client.from_home().privacy.notify(incident, whom)
+    emit(f"incident {incident} was notified {'too late' if incident_state.overdue else 'in time'}")
 
 
 def close_incident(
@@ -194,14 +201,14 @@ def list_requests(json: JsonOption = False) -> None:
     """List what people asked for, the open requests first; what is overdue says so."""
     from falaj.sdk import Client
 
-    found = Client.from_home().privacy.requests()
+    request_list = Client.from_home().privacy.requests()
     if json:
-        emit_json(found)
+        emit_json(request_list)
         return
     rows = [
         (each.id, each.kind, each.state, "OVERDUE" if each.overdue else "in time", clock(each.due_at),
          clock(each.closed_at))
-        for each in found
+        for each in request_list
     ]  # fmt: skip
     emit_table(("request", "kind", "state", "clock", "due", "closed"), rows, empty="no requests")
 
@@ -215,8 +222,8 @@ def receive(
     """Register what a person asked for, without who it was."""
     from falaj.sdk import Client
 
-    made = Client.from_home().privacy.receive(kind, _moment(received) if received else None)
-    emit(f"request {made.id} is due {clock(made.due_at)}")
+    subject_request = Client.from_home().privacy.receive(kind, _moment(received) if received else None)
+    emit(f"request {subject_request.id} is due {clock(subject_request.due_at)}")
 
 
 def close_request(
@@ -234,19 +241,21 @@ def find(subject: SubjectArgument, json: JsonOption = False) -> None:
     """Find every snapshot and release that a person's data reached."""
     from falaj.sdk import Client
 
-    found = Client.from_home().privacy.find(_subject(subject))
+    subject_report = Client.from_home().privacy.find(_subject(subject))
     if json:
-        emit_json(found)
+        emit_json(subject_report)
         return
-    snapshots = [(each.source, each.digest, clock(each.first_at), _fate(each)) for each in found.snapshots]
+    snapshots = [(each.source, each.digest, clock(each.first_at), _fate(each)) for each in subject_report.snapshots]
     emit_table(("source", "snapshot", "first read", "state"), snapshots, empty="in no snapshot of the index")
-    emit(f"made of them by steps: {found.derived} artifacts")
-    releases = [(each.name, each.state, ", ".join(each.serves) or "-", each.flagged or "-") for each in found.releases]
+    emit(f"made of them by steps: {subject_report.derived} artifacts")
+    releases = [
+        (each.name, each.state, ", ".join(each.serves) or "-", each.flagged or "-") for each in subject_report.releases
+    ]
     emit_table(("release", "state", "serves", "flagged"), releases, empty="reached no release")
-    if found.unsearched:
-        emit(f"not searched, though people are in it: {', '.join(found.unsearched)} (falaj privacy index)")
-    if found.erased_at is not None:
-        emit(f"erased {clock(found.erased_at)}")
+    if subject_report.unsearched:
+        emit(f"not searched, though people are in it: {', '.join(subject_report.unsearched)} (falaj privacy index)")
+    if subject_report.erased_at is not None:
+        emit(f"erased {clock(subject_report.erased_at)}")
 
 
 def export(
@@ -278,27 +287,29 @@ def erase(
     from falaj.sdk import Client
 
     named = _subject(subject)
-    given = confirm or (typer.prompt("this erases data for good; the subject again") if sys.stdin.isatty() else "")
-    if given != named:
+    confirmation = confirm or (
+        typer.prompt("this erases data for good; the subject again") if sys.stdin.isatty() else ""
+    )
+    if confirmation != named:
         raise UsageError("the subject was not repeated", hint="--confirm SUBJECT", code="privacy.not-confirmed")
-    done = Client.from_home().privacy.erase(named, reason, request or None)
-    counts = f"{len(done.snapshots)} snapshots, {done.derived} artifacts made of them, {done.keys} keys"
-    emit(f"request {done.request} erased {counts}")
-    if done.flagged:
-        emit(f"train again: {', '.join(done.flagged)}")
-    emit(done.note)
+    erasure = Client.from_home().privacy.erase(named, reason, request or None)
+    counts = f"{len(erasure.snapshots)} snapshots, {erasure.derived} artifacts made of them, {erasure.keys} keys"
+    emit(f"request {erasure.request} erased {counts}")
+    if erasure.flagged:
+        emit(f"train again: {', '.join(erasure.flagged)}")
+    emit(erasure.note)
 
 
 def index(json: JsonOption = False) -> None:
     """Search the pinned snapshots that the index of subjects does not know yet."""
     from falaj.sdk import Client
 
-    found = Client.from_home().privacy.index()
+    index_report = Client.from_home().privacy.index()
     if json:
-        emit_json(found)
+        emit_json(index_report)
         return
-    emit(f"{found.indexed} snapshots are in the index now")
-    emit_table(("source", "why not"), sorted(found.failed.items()), empty="all could be searched")
+    emit(f"{index_report.indexed} snapshots are in the index now")
+    emit_table(("source", "why not"), sorted(index_report.failed.items()), empty="all could be searched")
 
 
 def labels(
@@ -308,13 +319,13 @@ def labels(
     """Tell what the data is that reached something, and which laws it is under."""
     from falaj.sdk import Client
 
-    found = Client.from_home().privacy.labels(node if ":" in node else f"release:{node}")
+    label_list = Client.from_home().privacy.labels(node if ":" in node else f"release:{node}")
     if json:
-        emit_json(found)
+        emit_json(label_list)
         return
     rows = [
         (each.name, each.classification, each.sector, each.origin, each.subject_key or "-", ", ".join(each.regimes))
-        for each in found
+        for each in label_list
     ]
     emit_table(("source", "classification", "sector", "origin", "subject key", "laws"), rows, empty="no labelled data")
 
@@ -323,14 +334,14 @@ def processing(json: JsonOption = False) -> None:
     """Show the records of processing, generated from lineage."""
     from falaj.sdk import Client
 
-    found = Client.from_home().privacy.processing()
+    activity_list = Client.from_home().privacy.processing()
     if json:
-        emit_json(found)
+        emit_json(activity_list)
         return
     rows = [
         (each.release, each.purpose or "not declared", ", ".join(each.regimes), "; ".join(each.serves) or "-",
          "; ".join(each.transfers) or "none")
-        for each in found
+        for each in activity_list
     ]  # fmt: skip
     emit_table(("release", "purpose", "laws", "processed", "transfers"), rows, empty="no data under a law")
 
@@ -344,15 +355,15 @@ def report(
     """Hold what is against the rules of a pack; without a file, the Markdown is printed."""
     from falaj.sdk import Client
 
-    made = Client.from_home().privacy.report(pack)
-    for path, text in ((html, made.html), (markdown, made.markdown)):
+    compliance_report = Client.from_home().privacy.report(pack)
+    for path, text in ((html, compliance_report.html), (markdown, compliance_report.markdown)):
         if path is not None:
             path.write_text(text, encoding="utf-8")
             emit(f"wrote {path}")
     if json:
-        emit_json(made.findings)
+        emit_json(compliance_report.findings)
     elif html is None and markdown is None:
-        emit(made.markdown)
+        emit(compliance_report.markdown)
 
 
 def _fate(snapshot: SnapshotWithPerson) -> str:
@@ -361,9 +372,9 @@ def _fate(snapshot: SnapshotWithPerson) -> str:
     return f"kept by law until {clock(snapshot.locked_until)}" if snapshot.locked_until else "there"
 
 
-def _subject(given: str) -> str:
+def _subject(argument: str) -> str:
     """The subject; an argument is seen by others on this machine, standard input is not."""
-    return sys.stdin.readline().strip() if given == "-" else given
+    return sys.stdin.readline().strip() if argument == "-" else argument
 
 
 def _digest(path: Path) -> str:

@@ -33,8 +33,8 @@ def profile(
     ignored = [name.strip() for name in ignore.split(",") if name.strip()]
     table = read_table(file, time, ignored)
     if reference is None:
-        found = profile_view.described(table)
-        emit_json(found.to_json()) if json else profile_view.show_profile(found)
+        description = profile_view.described(table)
+        emit_json(description.to_json()) if json else profile_view.show_profile(description)
         return
     compared = profile_view.compared(read_table(reference, time, ignored), table, windows)
     emit_json(compared.to_json()) if json else profile_view.show_comparison(compared)

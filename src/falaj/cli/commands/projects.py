@@ -59,7 +59,7 @@ def init(
 def _say_what_is_missing(folder: Path) -> None:
     from falaj.config.readiness import requirements
 
-    found = requirements(folder)
+    requirement_list = requirements(folder)
     rows = [
         (
             each.name,
@@ -67,10 +67,10 @@ def _say_what_is_missing(folder: Path) -> None:
             each.detail,
             "" if each.met else each.fix,
         )
-        for each in found
+        for each in requirement_list
     ]
     emit_table(("what", "state", "seen", "fix"), rows, empty="")
-    if any(not each.met and not each.optional for each in found):
+    if any(not each.met and not each.optional for each in requirement_list):
         raise typer.Exit(1)
 
 

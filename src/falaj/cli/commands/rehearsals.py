@@ -15,7 +15,7 @@ from falaj.core.errors import UsageError
 
 if TYPE_CHECKING:
     from falaj.statistics.rollout import RolloutPlan
-    from falaj.statistics.rollout.rehearsal import Rehearsal, Stream
+    from falaj.statistics.rollout.simulation import Rehearsal, Stream
 
 TIMES = 3
 """So often a worse candidate is rehearsed: chance decides how soon it is found."""
@@ -35,7 +35,7 @@ def dry_run(
     json: JsonOption = False,
 ) -> None:
     """Rehearse a rollout on simulated requests: when each step would be left, and when a worse candidate goes."""
-    from falaj.statistics.rollout.rehearsal import Stream, rehearsable
+    from falaj.statistics.rollout.simulation import Stream, rehearsable
 
     plan, left_out = rehearsable(_again(endpoint) if endpoint else _of_file(file, environment))
     if left_out and not plan.metrics:
@@ -44,12 +44,12 @@ def dry_run(
             hint="add errors or latency to its metrics", code="rollout.dry-run",
         )  # fmt: skip
     stream = Stream(_rate(rate), _share(errors), 1.0)
-    found = _rehearsed(plan, stream, _times(worse))
+    rehearsals = _rehearsed(plan, stream, _times(worse))
     if json:
-        good, bad = found["as_good"], found["worse"]
+        good, bad = rehearsals["as_good"], rehearsals["worse"]
         emit_json({"as_good": asdict(good), "worse": [asdict(each) for each in bad], "left_out": left_out})
         return
-    for line in _lines(plan, stream, _times(worse), found, left_out):
+    for line in _lines(plan, stream, _times(worse), rehearsals, left_out):
         emit(line)
 
 
@@ -58,7 +58,7 @@ def _rehearsed(plan: RolloutPlan, stream: Stream, worse: float) -> dict[str, Any
 
     import numpy as np
 
-    from falaj.statistics.rollout.rehearsal import rehearse
+    from falaj.statistics.rollout.simulation import rehearse
 
     bad = replace(stream, worse=worse)
     good = rehearse(plan, stream, np.random.default_rng(0))
@@ -80,9 +80,13 @@ def _of_file(file: Path, environment: str) -> RolloutPlan:
     deploy = load_spec(file.parent if file.name == "falaj.yaml" else file).deploy
     spec = deploy.get(environment)
     if spec is None or spec.kind == "recreate":
-        known = ", ".join(name for name, each in deploy.items() if each.kind != "recreate") or "no environment"
+        rollout_environments = (
+            ", ".join(name for name, each in deploy.items() if each.kind != "recreate") or "no environment"
+        )
         raise UsageError(
-            f"{file} has no rollout for {environment}", hint=f"it has one for: {known}", code="rollout.dry-run"
+            f"{file} has no rollout for {environment}",
+            hint=f"it has one for: {rollout_environments}",
+            code="rollout.dry-run",
         )
     return plan_of("rehearsal", spec.kind, spec.options, candidate=2, stable=1)
 
@@ -106,43 +110,43 @@ def _share(text: str) -> float:
 def _times(text: str) -> float:
     number = text.removesuffix("x")
     try:
-        found = float(number)
+        factor = float(number)
     except ValueError:
-        found = 0.0
-    if not 1 < found < 1e6:
+        factor = 0.0
+    if not 1 < factor < 1e6:
         raise UsageError(f"'{text}' is not worse", hint="such as 2x or 1.5x", code="rollout.dry-run")
-    return found
+    return factor
 
 
 def _lines(
-    plan: RolloutPlan, stream: Stream, worse: float, found: dict[str, Any], left_out: tuple[str, ...]
+    plan: RolloutPlan, stream: Stream, worse: float, rehearsals: dict[str, Any], left_out: tuple[str, ...]
 ) -> list[str]:
     metrics = ", ".join(metric.name for metric in plan.metrics) or "nothing"
     lines = [
         f"{plan.strategy.replace('_', '/')} at {stream.rate:g} requests a second, {100 * stream.errors:g}% errors",
         f"  judged by {metrics}, false-alarm bound {100 * plan.false_alarm:g}%",
         "a candidate as good as the stable release",
-        *_as_good(found["as_good"], _PHASES.get(plan.strategy, "step")),
+        *_as_good(rehearsals["as_good"], _PHASES.get(plan.strategy, "step")),
     ]
-    if found["worse"]:
-        lines += [f"one with {worse:g} times as many errors", *map(_as_bad, found["worse"])]
+    if rehearsals["worse"]:
+        lines += [f"one with {worse:g} times as many errors", *map(_as_bad, rehearsals["worse"])]
     if left_out:
         lines.append(f"not rehearsed: {', '.join(left_out)}, which waits for what really happens")
     return lines
 
 
-def _as_good(found: Rehearsal, phase: str) -> list[str]:
+def _as_good(rehearsal: Rehearsal, phase: str) -> list[str]:
     phases = [
         f"  {phase} {each.weight / 100:>5g}%  left after {_lasting(each.at_s):>8}, {each.requests:,} candidate requests"
-        for each in found.left
+        for each in rehearsal.left
     ]
-    return [*phases, _as_bad(found)]
+    return [*phases, _as_bad(rehearsal)]
 
 
-def _as_bad(found: Rehearsal) -> str:
-    end = _ENDS.get(found.end, f"still {found.end.replace('_', ' ')}")
-    reason = f": {found.reason.partition(': ')[2] or found.reason}" if found.reason else ""
-    return f"  {end} after {found.requests:,} candidate requests, {_lasting(found.at_s)}{reason}"
+def _as_bad(rehearsal: Rehearsal) -> str:
+    end = _ENDS.get(rehearsal.end, f"still {rehearsal.end.replace('_', ' ')}")
+    reason = f": {rehearsal.reason.partition(': ')[2] or rehearsal.reason}" if rehearsal.reason else ""
+    return f"  {end} after {rehearsal.requests:,} candidate requests, {_lasting(rehearsal.at_s)}{reason}"
 
 
 def _lasting(seconds: float) -> str:

@@ -46,12 +46,13 @@ def list_releases(
         return
     from falaj.sdk import Client
 
-    found = Client.from_home().releases(model or None)
+    release_list = Client.from_home().releases(model or None)
     if json:
-        emit_json(found)
+        emit_json(release_list)
         return
     rows = [
-        (f"{r.model}@{r.number}", r.state, r.commit[:10], r.digest[:19], r.run_id, ago(r.created_at)) for r in found
+        (f"{r.model}@{r.number}", r.state, r.commit[:10], r.digest[:19], r.run_id, ago(r.created_at))
+        for r in release_list
     ]
     emit_table(("release", "state", "commit", "digest", "run", "made"), rows, empty="no releases yet")
 
@@ -133,11 +134,11 @@ def verify(
     """
     import time
 
-    from falaj.cli.bundles import Serving, evidence_line
+    from falaj.cli.bundles import ServingTarget, evidence_line
     from falaj.cli.bundles import verify as check
     from falaj.core.home import Home
 
-    serving = Serving(environment, location, jurisdiction, time.time()) if environment else None
+    serving = ServingTarget(environment, location, jurisdiction, time.time()) if environment else None
     verification = check(Home.from_environment(), release, keys, serving)
     if json:
         problems = [str(problem) for problem in verification.problems]

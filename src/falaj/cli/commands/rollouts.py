@@ -39,14 +39,14 @@ def list_rollouts(
     """List the newest rollouts."""
     from falaj.sdk import Client
 
-    found = Client.from_home().rollouts.list(endpoint)
+    rollout_list = Client.from_home().rollouts.list(endpoint)
     if json:
-        emit_json(found)
+        emit_json(rollout_list)
         return
     rows = [
         (each.id, each.endpoint, each.location, f"{each.stable} -> {each.candidate}", each.strategy, each.state,
          f"{each.weight / 100:g}%", ago(each.since), verdict(each)[:70])
-        for each in found
+        for each in rollout_list
     ]  # fmt: skip
     header = ("rollout", "endpoint", "location", "releases", "strategy", "state", "weight", "since", "verdict")
     emit_table(header, rows, empty="no rollouts yet: `deploy:` in falaj.yaml says how candidates come in")
@@ -60,14 +60,14 @@ def status(
     """Show a rollout: weights, requests, the evidence against its lines, the verdict in words."""
     from falaj.sdk import Client
 
-    found = Client.from_home().rollouts.show(name)
+    rollout = Client.from_home().rollouts.show(name)
     if svg:
         from pathlib import Path
 
         from falaj.cli.rollout_picture import picture_of
 
-        Path(svg).write_text(picture_of(found), encoding="utf-8")
-    _told(found, json)
+        Path(svg).write_text(picture_of(rollout), encoding="utf-8")
+    _print_rollout(rollout, json)
 
 
 def watch(name: NameArgument) -> None:
@@ -77,13 +77,13 @@ def watch(name: NameArgument) -> None:
     from falaj.sdk import Client
 
     calls = Client.from_home().rollouts
-    found, shown = calls.show(name), 0
+    rollout, shown = calls.show(name), 0
     while True:
-        shown = _redrawn(found, shown)
-        if found.state in ENDED:
-            raise typer.Exit(0 if found.state in ("succeeded", "live") else 1)
+        shown = _redrawn(rollout, shown)
+        if rollout.state in ENDED:
+            raise typer.Exit(0 if rollout.state in ("succeeded", "live") else 1)
         time.sleep(_POLL_S)
-        found = calls.show(found.id)
+        rollout = calls.show(rollout.id)
 
 
 def pause(name: NameArgument, reason: ReasonOption = "", json: JsonOption = False) -> None:
@@ -115,27 +115,27 @@ def _ask(name: str, command: str, reason: str, json: bool) -> None:
     from falaj.sdk import Client
 
     calls = Client.from_home().rollouts
-    _told(calls.ask(calls.show(name).id, command, reason), json)
+    _print_rollout(calls.ask(calls.show(name).id, command, reason), json)
 
 
-def _told(found: Rollout, json: bool) -> None:
+def _print_rollout(rollout: Rollout, json: bool) -> None:
     if json:
-        emit_json(found)
+        emit_json(rollout)
         return
-    for line in lines_of(found):
+    for line in lines_of(rollout):
         emit(line)
 
 
-def _redrawn(found: Rollout, shown: int) -> int:
+def _redrawn(rollout: Rollout, shown: int) -> int:
     """Draw over what was drawn before on a terminal; elsewhere one line whenever the state or weight changes."""
-    lines = lines_of(found)
+    lines = lines_of(rollout)
     if sys.stdout.isatty():
         if shown:
             emit(f"\x1b[{shown}A\x1b[J", end="")
         for line in lines:
             emit(line)
         return len(lines)
-    key = hash((found.state, found.weight))
+    key = hash((rollout.state, rollout.weight))
     if key != shown:
-        emit(f"{found.state}  {found.weight / 100:g}%  {verdict(found)}")
+        emit(f"{rollout.state}  {rollout.weight / 100:g}%  {verdict(rollout)}")
     return key

@@ -65,7 +65,7 @@ def run(
     if context.invoked_subcommand:
         return
     from falaj.cli.progress import Progress
-    from falaj.control.runs.stand_alone import run_checkout
+    from falaj.control.runs.local import run_checkout
     from falaj.core.home import Home
 
     progress = Progress(quiet=quiet or json)
@@ -90,9 +90,9 @@ def list_runs(
         return
     from falaj.sdk import Client
 
-    found = Client.from_home().runs(project or None, limit, condition)
+    run_list = Client.from_home().runs(project or None, limit, condition)
     if json:
-        emit_json(found)
+        emit_json(run_list)
         return
     rows = [
         (
@@ -105,7 +105,7 @@ def list_runs(
             ago(r.created_at),
             shortened(r.reason),
         )
-        for r in found
+        for r in run_list
     ]
     headings = ("run", "project", "commit", "trigger", "state", "took", "queued", "reason")
     emit_table(headings, rows, empty="no runs yet; git push, or falaj runs start PROJECT COMMIT")
@@ -113,14 +113,14 @@ def list_runs(
 
 def show(context: typer.Context, run_id: RunArgument = "last", json: JsonOption = False) -> None:
     """Show a run with its steps, checks and gates; the last one is that of the project in this folder."""
-    from falaj.cli.here import named_run
+    from falaj.cli.current_run import named_run
     from falaj.cli.progress import print_tree
 
-    found = named_run(run_id, _folder(context)).run
+    selected_run = named_run(run_id, _folder(context)).run
     if json:
-        emit_json(found)
+        emit_json(selected_run)
     else:
-        print_tree(found)
+        print_tree(selected_run)
 
 
 def compare(
@@ -132,7 +132,7 @@ def compare(
     json: JsonOption = False,
 ) -> None:
     """Show what differs between two runs: parameters, data, reports, gates and code."""
-    from falaj.cli.here import named_run
+    from falaj.cli.current_run import named_run
     from falaj.schemas.run_comparison import compare_runs, shown, to_html
 
     folder = _folder(context)
@@ -142,8 +142,8 @@ def compare(
     if html is not None:
         _write_new(html, to_html(runs[0], runs[1], facts, code))
     if json:
-        told = [{"name": each.name, "first": each.first, "second": each.second} for each in facts]
-        emit_json({"runs": [run.id for run in runs], "facts": told, "code": code})
+        fact_rows = [{"name": each.name, "first": each.first, "second": each.second} for each in facts]
+        emit_json({"runs": [run.id for run in runs], "facts": fact_rows, "code": code})
         return
     rows = [
         (each.name, shown(each.first), shown(each.second), "" if each.change in (None, 0) else f"{each.change:+.6g}")
@@ -163,10 +163,10 @@ def code_difference(folder: Path, first: str, second: str) -> str:
         return ""
     command = ["git", "-C", str(folder), "diff", "--stat", "--end-of-options", *commits]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        process = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         return ""
-    return done.stdout.rstrip() if done.returncode == 0 else ""
+    return process.stdout.rstrip() if process.returncode == 0 else ""
 
 
 def _write_new(path: Path, text: str) -> None:
@@ -179,15 +179,15 @@ def _write_new(path: Path, text: str) -> None:
 
 def watch(context: typer.Context, run_id: RunArgument = "last") -> None:
     """Follow a run until it ends; exit 1 unless it succeeded."""
-    from falaj.cli.here import named_run
+    from falaj.cli.current_run import named_run
     from falaj.cli.progress import Progress, print_tree
 
-    found = named_run(run_id, _folder(context))
-    if found.client is None:
-        print_tree(found.run)
-        succeeded = found.run.state == "succeeded"
+    run_handle = named_run(run_id, _folder(context))
+    if run_handle.client is None:
+        print_tree(run_handle.run)
+        succeeded = run_handle.run.state == "succeeded"
     else:
-        succeeded = _follow(found.client, found.run.id, Progress(quiet=False))
+        succeeded = _follow(run_handle.client, run_handle.run.id, Progress(quiet=False))
     if not succeeded:
         raise typer.Exit(1)
 
@@ -207,16 +207,16 @@ def start(
     """Start a run of a commit on the platform."""
     from falaj.sdk import Client
 
-    found = Client.from_home().start_run(project, commit, overrides(settings))
-    emit_json(found) if json else emit(f"run {found.id} is queued; falaj runs watch {found.id}")
+    queued_run = Client.from_home().start_run(project, commit, overrides(settings))
+    emit_json(queued_run) if json else emit(f"run {queued_run.id} is queued; falaj runs watch {queued_run.id}")
 
 
 def cancel(run_id: RunArgument) -> None:
     """Cancel a run."""
     from falaj.sdk import Client
 
-    found = Client.from_home().cancel_run(run_id)
-    emit(f"run {found.id}: {found.state}")
+    cancelled_run = Client.from_home().cancel_run(run_id)
+    emit(f"run {cancelled_run.id}: {cancelled_run.state}")
 
 
 def logs(
@@ -225,11 +225,11 @@ def logs(
     step: Annotated[str, typer.Argument(help="A step; without it every step.")] = "",
 ) -> None:
     """Print what the steps of a run wrote."""
-    from falaj.cli.here import named_run
+    from falaj.cli.current_run import named_run
 
     named = named_run(run_id, _folder(context))
-    found = named.run
-    names = [step] if step else [item.node for item in found.steps if item.kind == "step"]
+    selected_run = named.run
+    names = [step] if step else [item.node for item in selected_run.steps if item.kind == "step"]
     for name in names:
         if not step:
             emit(f"--- {name}")
@@ -242,14 +242,14 @@ def overrides(settings: list[str]) -> dict[str, dict[str, object]]:
     Raises:
         UsageError: One is not of that form.
     """
-    found: dict[str, dict[str, object]] = {}
+    step_overrides: dict[str, dict[str, object]] = {}
     for setting in settings:
         name, equals, value = setting.partition("=")
         step, dot, parameter = name.partition(".")
         if not (equals and dot and step and parameter):
             raise UsageError(f"--set {setting}", hint="write STEP.PARAMETER=VALUE, e.g. fit.learning_rate=0.05")
-        found.setdefault(step, {})[parameter] = _value(setting, value)
-    return found
+        step_overrides.setdefault(step, {})[parameter] = _value(setting, value)
+    return step_overrides
 
 
 def _value(setting: str, text: str) -> object:

@@ -48,18 +48,20 @@ def score(
     require_location(home, location)
     table = read_input(source, _separator(separator))
     client = Client.from_home(home)
-    wanted = {"release": release, "environment": environment, "location": location,
+    scoring_request = {"release": release, "environment": environment, "location": location,
               "input": f"sha256:{table.digest}", "filename": source.name[:300], "label": label}  # fmt: skip
-    permit = client.scorings.permit(wanted)
+    permit = client.scorings.permit(scoring_request)
     options = ScoringOptions(output, tuple(keep), processes or os.cpu_count() or 1, _progress(quiet=json))
-    done = score_at_location(home, open_chest(home), permit, table, options, named="@" in release)
-    client.scorings.complete(permit.scoring, f"sha256:{done.digest}", done.rows)
+    scoring_result = score_at_location(home, open_chest(home), permit, table, options, named="@" in release)
+    client.scorings.complete(permit.scoring, f"sha256:{scoring_result.digest}", scoring_result.rows)
     if json:
-        emit_json({"output": str(output), "rows": done.rows, "digest": f"sha256:{done.digest}",
+        emit_json({"output": str(output), "rows": scoring_result.rows, "digest": f"sha256:{scoring_result.digest}",
                    "release": permit.release, "scoring": permit.scoring, "residency": permit.residency})  # fmt: skip
         return
-    again = f", {done.continued} of {done.parts} parts from before" if done.continued else ""
-    emit(f"{done.rows} rows by {permit.release}{again}: {output}; they may not leave {permit.residency}")
+    again = (
+        f", {scoring_result.continued} of {scoring_result.parts} parts from before" if scoring_result.continued else ""
+    )
+    emit(f"{scoring_result.rows} rows by {permit.release}{again}: {output}; they may not leave {permit.residency}")
 
 
 def _label(classification: str, origin: str, sector: str) -> dict[str, str] | None:
@@ -71,10 +73,10 @@ def _label(classification: str, origin: str, sector: str) -> dict[str, str] | No
 
 
 def _separator(text: str) -> str:
-    found = "\t" if text == "\\t" else text
-    if len(found) != 1 or found in '"\r\n':
+    separator = "\t" if text == "\\t" else text
+    if len(separator) != 1 or separator in '"\r\n':
         raise UsageError(f"--separator {text!r} is not one character", hint="--separator ';'")
-    return found
+    return separator
 
 
 def _progress(*, quiet: bool) -> Any:
@@ -84,8 +86,8 @@ def _progress(*, quiet: bool) -> Any:
     if quiet or not sys.stderr.isatty():
         return lambda _done, _all: None
 
-    def show(done: int, count: int) -> None:
-        sys.stderr.write(f"\r{done} of {count or '?'} parts{chr(13) if done == count else ''}")
+    def show(finished: int, count: int) -> None:
+        sys.stderr.write(f"\r{finished} of {count or '?'} parts{chr(13) if finished == count else ''}")
         sys.stderr.flush()
 
     return show

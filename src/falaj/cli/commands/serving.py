@@ -52,8 +52,8 @@ def predict(
 ) -> None:
     """Predict through an endpoint; prints the predictions and their id."""
     rows = _rows(row, data)
-    with opened(endpoint, token_file, cacert, cert) as found:
-        answer = found.predict(rows, answer="both" if probabilities else None)
+    with opened(endpoint, token_file, cacert, cert) as endpoint_client:
+        answer = endpoint_client.predict(rows, answer="both" if probabilities else None)
     if probabilities and answer.probabilities is None:
         raise UsageError(f"{answer.release} gives no probabilities", where=endpoint)
     if json:
@@ -101,12 +101,13 @@ def endpoints(json: JsonOption = False) -> None:
     """List endpoints and what they serve."""
     from falaj.sdk import Client
 
-    found = Client.from_home().endpoints()
+    endpoint_list = Client.from_home().endpoints()
     if json:
-        emit_json(found)
+        emit_json(endpoint_list)
         return
     rows = [
-        (e.endpoint, e.location, e.release, e.state, e.replicas_ready, e.door or e.url or "-", e.message) for e in found
+        (e.endpoint, e.location, e.release, e.state, e.replicas_ready, e.door or e.url or "-", e.message)
+        for e in endpoint_list
     ]
     emit_table(
         ("endpoint", "location", "release", "state", "replicas", "url", "message"), rows, empty="no endpoints yet"

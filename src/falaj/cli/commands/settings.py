@@ -76,24 +76,24 @@ def show(
     """Show the environments, locations and roles that hold."""
     from falaj.sdk import Client
 
-    held = Client.from_home().settings.show()
+    active_settings = Client.from_home().settings.show()
     if json:
-        emit_json(held)
+        emit_json(active_settings)
     elif text:
-        emit(held.text.rstrip("\n") or "# no platform file was applied; the defaults hold")
+        emit(active_settings.text.rstrip("\n") or "# no platform file was applied; the defaults hold")
     else:
-        _emit_held(held)
+        _emit_held(active_settings)
 
 
 def versions(json: JsonOption = False) -> None:
     """List the applied versions."""
     from falaj.sdk import Client
 
-    found = Client.from_home().settings.versions()
+    version_list = Client.from_home().settings.versions()
     if json:
-        emit_json(found)
+        emit_json(version_list)
         return
-    rows = [(v.version, clock(v.applied_at), v.actor, len(v.differences), v.digest[:19]) for v in found]
+    rows = [(v.version, clock(v.applied_at), v.actor, len(v.differences), v.digest[:19]) for v in version_list]
     headings = ("version", "applied", "by", "changes", "digest")
     emit_table(headings, rows, empty="nothing was applied; falaj apply -f platform.yaml")
 
@@ -102,13 +102,13 @@ def drift(json: JsonOption = False) -> None:
     """Look for what is not as it was applied; exit 4 when something is."""
     from falaj.sdk import Client
 
-    found = Client.from_home().settings.drift()
+    drift_report = Client.from_home().settings.drift()
     if json:
-        emit_json(found)
+        emit_json(drift_report)
     else:
-        rows = [(each.kind, each.subject, each.message) for each in found.findings]
+        rows = [(each.kind, each.subject, each.message) for each in drift_report.findings]
         emit_table(("kind", "what", "how"), rows, empty="no drift")
-    if found.findings:
+    if drift_report.findings:
         raise typer.Exit(_DRIFT_EXIT)
 
 
@@ -148,10 +148,14 @@ def _counted(count: int) -> str:
     return f"{count} change{'' if count == 1 else 's'}"
 
 
-def _emit_held(held: SettingsInForce) -> None:
-    spec = held.spec
-    by = f" of {clock(held.applied_at)} by {held.actor}" if held.version else ", the defaults"
-    emit(f"version {held.version}{by}")
+def _emit_held(active_settings: SettingsInForce) -> None:
+    spec = active_settings.spec
+    by = (
+        f" of {clock(active_settings.applied_at)} by {active_settings.actor}"
+        if active_settings.version
+        else ", the defaults"
+    )
+    emit(f"version {active_settings.version}{by}")
     environments = sorted(spec["environments"].values(), key=lambda each: each["rank"])
     rungs = [
         (e["rank"], e["name"], ", ".join(e["locations"]), e["approvals"]["normal"], e["approvals"]["emergency"],
@@ -199,10 +203,13 @@ def backup(
     from falaj.cli.backup import back_up
 
     passphrase = _passphrase(passphrase_file, confirm=True)
-    made = back_up(Home.from_environment(), file, passphrase, time.time(), with_artifacts=with_artifacts)
-    emit(f"{made.file}: {made.files} files, {made.size / 1e6:.1f} MB")
-    if made.objects_left_out:
-        emit(f"not in it: {made.objects_left_out} objects of the artifact store; copy store/blobs and store/manifests")
+    backup_result = back_up(Home.from_environment(), file, passphrase, time.time(), with_artifacts=with_artifacts)
+    emit(f"{backup_result.file}: {backup_result.files} files, {backup_result.size / 1e6:.1f} MB")
+    if backup_result.objects_left_out:
+        emit(
+            f"not in it: {backup_result.objects_left_out} objects of the artifact store; copy store/blobs and "
+            "store/manifests"
+        )
 
 
 def restore(
@@ -213,10 +220,12 @@ def restore(
     from falaj.cli import backup as backups
 
     home = Home.from_environment()
-    found = backups.restore(home, file, _passphrase(passphrase_file, confirm=False))
-    emit(f"{home.root}: {found.files} files as of {clock(found.made_at)}; falaj up starts it")
-    if found.objects_missing:
-        emit(f"not in the backup: {found.objects_missing} objects; put store/blobs and store/manifests in place")
+    restore_result = backups.restore(home, file, _passphrase(passphrase_file, confirm=False))
+    emit(f"{home.root}: {restore_result.files} files as of {clock(restore_result.made_at)}; falaj up starts it")
+    if restore_result.objects_missing:
+        emit(
+            f"not in the backup: {restore_result.objects_missing} objects; put store/blobs and store/manifests in place"
+        )
 
 
 def _passphrase(file: Path | None, *, confirm: bool) -> str:

@@ -52,17 +52,17 @@ def simulate(
     if replay.spec.model != model:
         raise UsageError(f"this checkout is of the model {replay.spec.model}, not of {model}", code="retraining.replay")
     policies = _policies(replay.spec, policy or [])
-    found = {}
-    for name, wanted in policies.items():
+    policy_results = {}
+    for name, retrain_policy in policies.items():
         bare, moved = (
-            simulation.simulate(replay.history, replay.train, wanted, each)
+            simulation.simulate(replay.history, replay.train, retrain_policy, each)
             for each in (replay.settings, replay.recalibrated)
         )
-        found[name] = (bare, moved)
+        policy_results[name] = (bare, moved)
     if json:
-        emit_json({name: _as_json(*both) for name, both in found.items()})
+        emit_json({name: _as_json(*both) for name, both in policy_results.items()})
         return
-    _show(replay.gate.metric, found, trainings)
+    _show(replay.gate.metric, policy_results, trainings)
 
 
 def _policies(spec: ProjectSpec, files: list[Path]) -> Mapping[str, TrainingPolicy]:
@@ -70,7 +70,7 @@ def _policies(spec: ProjectSpec, files: list[Path]) -> Mapping[str, TrainingPoli
     from falaj.control.retraining.simulation import USUAL, policy_of
 
     named = {file.stem: policy_of(read_policy(file)) for file in files}
-    replayable = [wish for wish in spec.retrain if wish["on"] in ("growth", "drift", "schedule")]
+    replayable = [trigger for trigger in spec.retrain if trigger["on"] in ("growth", "drift", "schedule")]
     own = {"falaj.yaml": policy_of(replayable)} if replayable else {}
     return {**USUAL, **own, **named}
 
@@ -94,15 +94,15 @@ def _as_json(bare: Simulated, moved: Simulated) -> dict[str, Any]:
     }
 
 
-def _show(metric: str, found: Mapping[str, tuple[Simulated, Simulated]], trainings: bool) -> None:
+def _show(metric: str, policy_results: Mapping[str, tuple[Simulated, Simulated]], trainings: bool) -> None:
     rows = [
         (name, f"{bare.loss:.4f}", f"{moved.loss:.4f}", len(moved.trainings),
          sum(not each.won for each in moved.trainings), f"{moved.core_hours:.3f}")
-        for name, (bare, moved) in found.items()
+        for name, (bare, moved) in policy_results.items()
     ]  # fmt: skip
     loss = "1 - accuracy" if metric == "accuracy" else metric
     emit_table(("policy", loss, "recalibrated", "trainings", "lost", "core hours"), rows, empty="no policy")
-    for name, (_, moved) in found.items() if trainings else ():
+    for name, (_, moved) in policy_results.items() if trainings else ():
         emit(f"\n{name}")
         for each in moved.trainings:
             emit(f"  {_date(each.day)}  {'won' if each.won else 'lost'}  {each.reason}  {each.verdict}".rstrip())

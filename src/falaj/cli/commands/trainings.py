@@ -35,13 +35,13 @@ def list_triggers(
     """Show what would start a training, when it last did, why something waits, and what is left of the budget."""
     from falaj.sdk import Client
 
-    found = Client.from_home().trainings.triggers(model)
+    trigger_list = Client.from_home().trainings.triggers(model)
     if json:
-        emit_json(found)
+        emit_json(trigger_list)
         return
-    for each in found:
+    for each in trigger_list:
         _tell(each)
-    if not found:
+    if not trigger_list:
         emit("no model has been released")
 
 
@@ -52,11 +52,11 @@ def resume(
     """Let trainings start again that failures, or candidates that did not win, have stopped."""
     from falaj.sdk import Client
 
-    found = Client.from_home().trainings.resume(model)
+    model_triggers = Client.from_home().trainings.resume(model)
     if json:
-        emit_json(found)
+        emit_json(model_triggers)
         return
-    _tell(found)
+    _tell(model_triggers)
 
 
 def retrain(
@@ -73,45 +73,48 @@ def retrain(
     """Ask for a training of a model at the commit that was built last."""
     from falaj.sdk import Client
 
-    found = Client.from_home().trainings.request(model, reason, window, beyond_budget=beyond_budget)
+    training_request = Client.from_home().trainings.request(model, reason, window, beyond_budget=beyond_budget)
     if json:
-        emit_json(found)
+        emit_json(training_request)
         return
-    _answer(found)
+    _answer(training_request)
 
 
-def _answer(found: TrainingRequest) -> None:
-    if found.run:
-        emit(f"run {found.run} trains {found.model}: {found.reason}")
-        if found.window.get("reason"):
-            emit(f"  it learns from {found.window['reason']}")
+def _answer(training_request: TrainingRequest) -> None:
+    if training_request.run:
+        emit(f"run {training_request.run} trains {training_request.model}: {training_request.reason}")
+        if training_request.window.get("reason"):
+            emit(f"  it learns from {training_request.window['reason']}")
         return
-    until = f", until {clock(found.wake_at)}" if found.wake_at else ""
-    emit(f"the training of {found.model} is {found.state}{until}: {found.reason}")
+    until = f", until {clock(training_request.wake_at)}" if training_request.wake_at else ""
+    emit(f"the training of {training_request.model} is {training_request.state}{until}: {training_request.reason}")
 
 
-def _tell(found: ModelTriggers) -> None:
-    emit(styled(f"{found.model}@{found.release} of {found.project}", "bold"))
-    minutes = f"{found.minutes_in_week:.0f} of {found.minutes_a_week:.0f} minutes"
-    emit(f"in seven days: {found.runs_in_week} of {found.runs_a_week} trainings, {minutes}")
+def _tell(model_triggers: ModelTriggers) -> None:
+    emit(styled(f"{model_triggers.model}@{model_triggers.release} of {model_triggers.project}", "bold"))
+    minutes = f"{model_triggers.minutes_in_week:.0f} of {model_triggers.minutes_a_week:.0f} minutes"
+    emit(f"in seven days: {model_triggers.runs_in_week} of {model_triggers.runs_a_week} trainings, {minutes}")
     rows = [
-        (_name(each), _would(each), _time(each.last_asked_at), _time(each.last_started_at)) for each in found.triggers
+        (_name(each), _would(each), _time(each.last_asked_at), _time(each.last_started_at))
+        for each in model_triggers.triggers
     ]
     emit_table(("trigger", "now", "last asked", "last started"), rows, empty="nothing")
-    asked = [
+    request_rows = [
         (each.id, each.kind, each.state, ago(each.requested_at), str(each.times), each.run or "-", each.reason)
-        for each in found.requests
+        for each in model_triggers.requests
     ]
     emit_table(
-        ("request", "kind", "state", "asked", "times", "run", "because"), asked, empty="nothing has been asked for"
+        ("request", "kind", "state", "asked", "times", "run", "because"),
+        request_rows,
+        empty="nothing has been asked for",
     )
 
 
 def _name(trigger: TriggerState) -> str:
     """A trigger in a few words: `labels every=50000`."""
     shown = ("every", "loss_above", "cron", "timezone", "source", "upstream")
-    said: list[Any] = [f"{name}={trigger.wish[name]}" for name in shown if name in trigger.wish]
-    return " ".join([trigger.on, *said])
+    conditions: list[Any] = [f"{name}={trigger.settings[name]}" for name in shown if name in trigger.settings]
+    return " ".join([trigger.on, *conditions])
 
 
 def _would(trigger: TriggerState) -> str:

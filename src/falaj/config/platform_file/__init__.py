@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from falaj.config.platform_file.loading import PlatformFile, PlatformFileError, load_platform, parse_platform
 
 if TYPE_CHECKING:
-    from falaj.config.platform_file.reference import platform_reference_page
     from falaj.config.platform_file.schema import platform_json_schema
+    from falaj.config.platform_file.schema_reference import platform_reference_page
 
 __all__ = [
     "PlatformFile",
@@ -24,7 +24,7 @@ __all__ = [
     "platform_reference_page",
 ]
 
-_HOMES = {"platform_json_schema": "schema", "platform_reference_page": "reference"}
+_HOMES = {"platform_json_schema": "schema", "platform_reference_page": "schema_reference"}
 
 
 def __getattr__(name: str) -> Any:

@@ -12,8 +12,8 @@ from falaj.config.files import read, shown
 from falaj.config.platform_spec import PlatformSpec
 
 if TYPE_CHECKING:
-    from falaj.config.document import Document
-    from falaj.config.platform_file.schema import Platform
+    from falaj.config.platform_file.schema import PlatformDocument
+    from falaj.config.yaml_reader import Document
 
 FILE_NAME = "platform.yaml"
 MAX_POLICY_BYTES = 256 * 1024
@@ -71,7 +71,7 @@ def parse_platform(data: bytes, name: str, read_policy: Callable[[str], str]) ->
     Raises:
         PlatformFileError: With every mistake that was found.
     """
-    from falaj.config.document import read_document
+    from falaj.config.yaml_reader import read_document
 
     try:
         document = read_document(data, name)
@@ -84,27 +84,27 @@ def parse_platform(data: bytes, name: str, read_policy: Callable[[str], str]) ->
     return PlatformFile(name, data.decode("utf-8-sig"), policies, spec)
 
 
-def _validated(document: Document) -> Platform:
+def _validated(document: Document) -> PlatformDocument:
     from pydantic import ValidationError
 
-    from falaj.config.issues import issues_of
-    from falaj.config.platform_file.schema import Platform, platform_json_schema
+    from falaj.config.platform_file.schema import PlatformDocument, platform_json_schema
+    from falaj.config.schema_issues import issues_of
 
     try:
-        return Platform.model_validate(document.value)
+        return PlatformDocument.model_validate(document.value)
     except ValidationError as error:
         raise ProjectError(issues_of(error, document, platform_json_schema())) from None
 
 
 def _check_names(spec: PlatformSpec, document: Document) -> None:
-    from falaj.config.platform_file.references import reference_issues
+    from falaj.config.platform_file.cross_references import reference_issues
 
     issues = reference_issues(spec, document)
     if issues:
         raise ProjectError(issues)
 
 
-def _policies(platform: Platform, document: Document, read: Callable[[str], str]) -> dict[str, str]:
+def _policies(platform: PlatformDocument, document: Document, read: Callable[[str], str]) -> dict[str, str]:
     """The texts by path."""
     texts: dict[str, str] = {}
     issues: list[Issue] = []

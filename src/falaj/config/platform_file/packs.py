@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from falaj.config.fields import Duration, NonEmpty, Origin, Strict, problem
-from falaj.config.uae import DAY_S, UaeSettings
+from falaj.config.uae_pack import DAY_S, UaeSettings
 
 _DEFAULT = UaeSettings()
 Years = Annotated[int, Field(ge=0, le=100)]
@@ -68,7 +68,11 @@ class Packs(Strict):
     def settings(self) -> dict[str, dict[str, Any]]:
         """What the file sets of each pack; defaults stay with the pack."""
         on = ((name, getattr(self, name)) for name in self.names())
-        return {name: given for name, pack in on if (given := pack.model_dump(exclude_unset=True, exclude_none=True))}
+        return {
+            name: pack_settings
+            for name, pack in on
+            if (pack_settings := pack.model_dump(exclude_unset=True, exclude_none=True))
+        }
 
 
 PACK_LIST: dict[str, Any] = {

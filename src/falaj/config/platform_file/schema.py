@@ -96,7 +96,7 @@ class Window(Strict):
         return WindowSpec(days, minute_of(self.from_), minute_of(self.to))
 
 
-class Environment(Strict):
+class EnvironmentSettings(Strict):
     """A rung of the ladder that releases climb."""
 
     rank: int = Field(ge=0, le=99, description="Place in the ladder. Runs deploy to 0; a release climbs rung by rung.")
@@ -187,7 +187,7 @@ class Predictions(Strict):
     )
 
 
-class Location(Strict):
+class LocationSettings(Strict):
     """A place where endpoints run; its agent gives the same name."""
 
     kind: LocationKind = Field(default="on-prem", description="What sort of place it is.")
@@ -201,9 +201,9 @@ class Location(Strict):
 
     def to_spec(self, name: str) -> LocationSpec:
         """The location as other rooms consume it."""
-        told = self.model_dump(exclude={"predictions", "listen"})
+        location_fields = self.model_dump(exclude={"predictions", "listen"})
         listen = None if self.listen is None else self.listen.to_spec()
-        return LocationSpec(name, **told, keep_predictions_s=self.predictions.keep, listen=listen)
+        return LocationSpec(name, **location_fields, keep_predictions_s=self.predictions.keep, listen=listen)
 
 
 class Scope(Strict):
@@ -288,15 +288,15 @@ class Egress(Strict):
     )
 
 
-class Platform(Strict):
+class PlatformDocument(Strict):
     """What the platform consists of, and the rules that hold in it."""
 
-    environments: dict[ModelName, Environment] | None = Field(
+    environments: dict[ModelName, EnvironmentSettings] | None = Field(
         default=None,
         min_length=1,
         description="The ladder, by name; by default dev 0, test 1, pre-prod 2 and prod 3 on the location `local`.",
     )
-    locations: dict[ModelName, Location] | None = Field(
+    locations: dict[ModelName, LocationSettings] | None = Field(
         default=None, min_length=1, description="Where endpoints run, by name; by default `local`."
     )
     timezone: TimeZone = Field(default="UTC", description="For windows and freezes of environments that name none.")
@@ -353,4 +353,4 @@ class Platform(Strict):
 
 def platform_json_schema() -> dict[str, Any]:
     """The JSON Schema of platform.yaml, for editors."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Platform.model_json_schema()}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **PlatformDocument.model_json_schema()}

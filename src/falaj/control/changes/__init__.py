@@ -4,15 +4,15 @@ A change is a row with a state. Policy decides about every step of it with the f
 carries out what was approved by signing an admission for each location, and nothing is served without one.
 """
 
-from falaj.control.changes.approving import ApprovalError, approve, cancel, reject, review, to_sign
+from falaj.control.changes.approval import ApprovalError, approve, cancel, reject, review, to_sign
 from falaj.control.changes.automatic import REQUEST, request_lowest, to_request
-from falaj.control.changes.carrying_out import carry_out, conclude, decisions_about, decisions_for, renew
-from falaj.control.changes.requesting import Wish, request, request_automatic
+from falaj.control.changes.context import CONTROLLER, ChangeContext, unknown
+from falaj.control.changes.implementation import carry_out, complete_change, decisions_about, decisions_for, renew
+from falaj.control.changes.request import ChangeRequest, request, request_automatic
+from falaj.control.changes.rollback import archive, restore, retire, revoke, roll_back
+from falaj.control.changes.rollout_control import Steering, find_rollout, rollouts, steer, unknown_rollout
 from falaj.control.changes.states import OPEN, PASSED, ChangeState, transition
-from falaj.control.changes.steering import Steering, find_rollout, rollouts, steer, unknown_rollout
-from falaj.control.changes.taking_back import archive, restore, retire, revoke, roll_back
-from falaj.control.changes.turn import CONTROLLER, Turn, unknown
-from falaj.control.changes.waking import wake
+from falaj.control.changes.timers import on_due
 
 __all__ = [
     "CONTROLLER",
@@ -20,18 +20,19 @@ __all__ = [
     "PASSED",
     "REQUEST",
     "ApprovalError",
+    "ChangeContext",
+    "ChangeRequest",
     "ChangeState",
     "Steering",
-    "Turn",
-    "Wish",
     "approve",
     "archive",
     "cancel",
     "carry_out",
-    "conclude",
+    "complete_change",
     "decisions_about",
     "decisions_for",
     "find_rollout",
+    "on_due",
     "reject",
     "renew",
     "request",
@@ -49,5 +50,4 @@ __all__ = [
     "transition",
     "unknown",
     "unknown_rollout",
-    "wake",
 ]

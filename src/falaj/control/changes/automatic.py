@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from falaj.control.changes.requesting import request_automatic
-from falaj.control.changes.turn import Turn
+from falaj.control.changes.context import ChangeContext
+from falaj.control.changes.request import request_automatic
 from falaj.control.releases.registry import WORKER
 from falaj.core.errors import FalajError
 from falaj.core.principal import Principal, PrincipalKind
@@ -25,7 +25,7 @@ def to_request(release: ReleaseRow) -> Effect:
     )
 
 
-def request_lowest(turn: Turn, message: Mapping[str, Any]) -> None:
+def request_lowest(turn: ChangeContext, message: Mapping[str, Any]) -> None:
     """Ask for the change; a refusal is an event of the run, and costs it nothing.
 
     Args:
@@ -47,6 +47,6 @@ def request_lowest(turn: Turn, message: Mapping[str, Any]) -> None:
         _tell(turn, release, "deployment.refused", lowest, error.message)
 
 
-def _tell(turn: Turn, release: ReleaseRow, kind: str, environment: str, reason: str) -> None:
+def _tell(turn: ChangeContext, release: ReleaseRow, kind: str, environment: str, reason: str) -> None:
     data = {"environment": environment, "reason": reason}
     turn.session.add(EventRow(at=turn.now, subject=f"run/{release.run_id}", kind=kind, data=data))

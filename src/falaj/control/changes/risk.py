@@ -31,7 +31,7 @@ class RiskFactors:
     rank: int
     locations: int
     served: Mapping[str, Any] | None
-    wanted: Mapping[str, Any]
+    strategy: Mapping[str, Any]
 
 
 def risk_of(factors: RiskFactors) -> str:
@@ -41,16 +41,16 @@ def risk_of(factors: RiskFactors) -> str:
     """
     levels = [LEVELS.index(factors.tier), *(_BY_CLASSIFICATION.get(name, _UNKNOWN) for name in factors.classifications)]
     if factors.rank > 0:
-        levels += [_of_difference(factors.served, factors.wanted), int(factors.locations > 3)]
+        levels += [_of_difference(factors.served, factors.strategy), int(factors.locations > 3)]
     return LEVELS[max(levels)]
 
 
-def _of_difference(served: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> int:
+def _of_difference(served: Mapping[str, Any] | None, candidate: Mapping[str, Any]) -> int:
     """A first release, other sources, another environment or another sort of server are more than a retraining."""
     if served is None:
         return 1
-    sources_changed = set(served.get("snapshots", {})) != set(wanted.get("snapshots", {}))
-    lock_changed = _serving(served, "environment_lock") != _serving(wanted, "environment_lock")
+    sources_changed = set(served.get("snapshots", {})) != set(candidate.get("snapshots", {}))
+    lock_changed = _serving(served, "environment_lock") != _serving(candidate, "environment_lock")
     return int(sources_changed or lock_changed)
 
 

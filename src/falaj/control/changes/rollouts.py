@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from falaj.config.platform_spec import EnvironmentSpec
-from falaj.control.changes.turn import CONTROLLER, Turn
-from falaj.statistics.rollout import Strategy
+from falaj.control.changes.context import CONTROLLER, ChangeContext
+from falaj.statistics.rollout import RolloutStrategy
 from falaj.storage import EvidenceRow, ProcessRow, ReleaseRow
 from falaj.storage.change_tables import ChangeRow
-from falaj.supply_chain.attestations import ROLLOUT, Role, RolloutRecord, sign_statement
+from falaj.supply_chain.attestations import ROLLOUT, RolloutRecord, SigningRole, sign_statement
 from falaj.trust import audit
 from falaj.trust.audit import record as trail
 
-Chosen = tuple[Strategy, Mapping[str, Any]]
+Chosen = tuple[RolloutStrategy, Mapping[str, Any]]
 
 
 def strategy_for(row: ChangeRow, release: ReleaseRow, environment: EnvironmentSpec) -> Chosen:
@@ -24,12 +24,12 @@ def strategy_for(row: ChangeRow, release: ReleaseRow, environment: EnvironmentSp
     team asks for a strategy, that one holds, else the one of the project's file.
     """
     if row.restores or row.kind == "emergency":
-        return Strategy.RECREATE, {}
+        return RolloutStrategy.RECREATE, {}
     if row.data.get("challenge"):
-        return Strategy.CHALLENGER, _comparison(release, environment)
+        return RolloutStrategy.CHALLENGER, _comparison(release, environment)
     wished = release.data.get("strategies", {}).get(environment.name) or {"kind": "recreate", "options": {}}
-    asked = environment.rollout or wished
-    return Strategy(asked["kind"]), dict(asked.get("options", {}))
+    rollout_spec = environment.rollout or wished
+    return RolloutStrategy(rollout_spec["kind"]), dict(rollout_spec.get("options", {}))
 
 
 def _comparison(release: ReleaseRow, environment: EnvironmentSpec) -> dict[str, Any]:
@@ -40,14 +40,14 @@ def _comparison(release: ReleaseRow, environment: EnvironmentSpec) -> dict[str, 
     return {"metrics": list(options.get("metrics") or ("errors", "latency", "brier")), **block}
 
 
-def record_rollouts(turn: Turn, row: ChangeRow, processes: Sequence[ProcessRow]) -> None:
+def record_rollouts(turn: ChangeContext, row: ChangeRow, processes: Sequence[ProcessRow]) -> None:
     """Sign what the rollouts of a change found, each once, as evidence of its release."""
     fresh = [each for each in processes if each.data.get("record") and not each.data.get("signed")]
     for process in fresh:
         record = process.data["record"]
-        found = RolloutRecord.of(row.id, process.data, record)
+        rollout_record = RolloutRecord.of(row.id, process.data, record)
         signer = turn.keyring.signer_for(ROLLOUT)
-        envelope = sign_statement(found.statement(), signer)
+        envelope = sign_statement(rollout_record.statement(), signer)
         turn.session.add(
             EvidenceRow(
                 model=row.model,
@@ -60,4 +60,4 @@ def record_rollouts(turn: Turn, row: ChangeRow, processes: Sequence[ProcessRow])
         trail.write_evidence(turn.session, envelope, f"change/{row.id}", CONTROLLER.id, turn.now)
         process.data = {**process.data, "signed": True}
     if fresh:  # locations believe evidence that the log shows, and ask for the release again
-        audit.checkpoint(turn.session, turn.keyring.signer(Role.LOG), turn.now)
+        audit.checkpoint(turn.session, turn.keyring.signer(SigningRole.LOG), turn.now)

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from falaj.core.transition import Event, IllegalTransitionError, Step
+from falaj.core.transition import IllegalTransitionError, ProcessEvent, TransitionStep
 
 
 class ChangeState(StrEnum):
@@ -63,7 +63,7 @@ EVENTS = (
 )
 
 
-def transition(state: str, data: Mapping[str, Any], event: Event, now: float) -> Step:
+def transition(state: str, data: Mapping[str, Any], event: ProcessEvent, now: float) -> TransitionStep:
     """Decide what an event does to a change.
 
     Args:
@@ -76,33 +76,33 @@ def transition(state: str, data: Mapping[str, Any], event: Event, now: float) ->
         IllegalTransitionError: The event means nothing in this state (`change.state`).
     """
     if event.name in _ENDS and state in OPEN:
-        return Step(_ENDS[event.name], data=_because(data, event))
+        return TransitionStep(_ENDS[event.name], data=_because(data, event))
     match ChangeState(state), event.name:
         case _S.REQUESTED, "submitted" if data["quorum"]:
-            return Step(_S.AWAITING_APPROVAL, wake_at=data["expires_at"])
+            return TransitionStep(_S.AWAITING_APPROVAL, wake_at=data["expires_at"])
         case (_S.REQUESTED, "submitted") | (_S.AWAITING_APPROVAL, "approved"):
-            return Step(_S.APPROVED, wake_at=now)
+            return TransitionStep(_S.APPROVED, wake_at=now)
         case _S.APPROVED | _S.SCHEDULED, "scheduled":
-            return Step(_S.SCHEDULED, wake_at=min(event.data["at"], data["expires_at"]))
+            return TransitionStep(_S.SCHEDULED, wake_at=min(event.data["at"], data["expires_at"]))
         case (_S.APPROVED | _S.SCHEDULED, "opened") | (_S.DEPLOYING, "looked-at"):
-            return Step(_S.DEPLOYING, wake_at=now + LOOK_EVERY_S)
+            return TransitionStep(_S.DEPLOYING, wake_at=now + LOOK_EVERY_S)
     return _after_opening(ChangeState(state), data, event, now)
 
 
-def _after_opening(state: ChangeState, data: Mapping[str, Any], event: Event, now: float) -> Step:
+def _after_opening(state: ChangeState, data: Mapping[str, Any], event: ProcessEvent, now: float) -> TransitionStep:
     match state, event.name:
         case _S.DEPLOYING, "deployed" if data["kind"] == "emergency":
-            return Step(_S.REVIEW_DUE, wake_at=now + data["review_within_s"])
+            return TransitionStep(_S.REVIEW_DUE, wake_at=now + data["review_within_s"])
         case _S.DEPLOYING, "deployed":
-            return Step(_S.DONE)
+            return TransitionStep(_S.DONE)
         case _S.DEPLOYING, "failed":
-            return Step(_S.FAILED, data=_because(data, event))
+            return TransitionStep(_S.FAILED, data=_because(data, event))
         case _S.REVIEW_DUE, "reviewed":
-            return Step(_S.REVIEWED)
+            return TransitionStep(_S.REVIEWED)
         case _S.REVIEW_DUE | _S.REVIEWED | _S.DONE, "taken-back":
-            return Step(_S.ROLLED_BACK, data=_because(data, event))
+            return TransitionStep(_S.ROLLED_BACK, data=_because(data, event))
     raise IllegalTransitionError(f"a change that is {state} cannot be {event.name}", code="change.state")
 
 
-def _because(data: Mapping[str, Any], event: Event) -> Mapping[str, Any]:
+def _because(data: Mapping[str, Any], event: ProcessEvent) -> Mapping[str, Any]:
     return {**data, "ended_because": event.data.get("reason", "")}

@@ -6,8 +6,8 @@ models, until they expire. People are found by an index of hashes, and erased wi
 for those who know their law, not legal advice.
 """
 
-from falaj.control.compliance import compliance, incidents, requests
-from falaj.control.compliance.erasing import FLAG, Reach, flag, keys_of_person, models_of, reach_of, tombstone
+from falaj.control.compliance import dsar_requests, evaluation, incidents
+from falaj.control.compliance.erasure import FLAG, ErasureReach, flag, keys_of_person, models_of, reach_of, tombstone
 from falaj.control.compliance.errors import (
     BadRecordError,
     PackOffError,
@@ -16,35 +16,43 @@ from falaj.control.compliance.errors import (
     UnreadableError,
 )
 from falaj.control.compliance.gates import (
-    Place,
+    AssessedModel,
+    DeploymentEnvironment,
     Rules,
-    Subject,
     facts_of_change,
     facts_of_training,
     needs_assessment,
     needs_bias_evaluation,
     transfers_of,
 )
-from falaj.control.compliance.labels import Label, country_of, label_of, labels_of
-from falaj.control.compliance.records import MECHANISMS, Record, RecordKind, Transfer, basis_for, current, why_not
-from falaj.control.compliance.regimes import LAWS, Entity, Regime, entity_of, leaves, regimes_of, regimes_of_all
-from falaj.control.compliance.register import believed, envelopes, register, withdraw
-from falaj.control.compliance.retention import Kept, locked_until, locks, longest_s
-from falaj.control.compliance.rules import locks_now, predictions_locked_s, rules_in_force
-from falaj.control.compliance.scanning import rows_of, subject_of
-from falaj.control.compliance.snapshots import (
+from falaj.control.compliance.label_lineage import (
     CLASSIFICATIONS,
-    Taken,
+    SourceReading,
     keep_label,
     keep_labels,
-    kept,
     label_of_row,
     labels_given,
     labels_reaching,
     lower_labels,
     raise_labels,
+    retained,
 )
-from falaj.control.compliance.subjects import (
+from falaj.control.compliance.labels import DataClassification, country_of, label_of, labels_of
+from falaj.control.compliance.plaintext_scan import rows_of, subject_of
+from falaj.control.compliance.records import (
+    MECHANISMS,
+    ComplianceRecord,
+    RecordKind,
+    Transfer,
+    basis_for,
+    current,
+    why_not,
+)
+from falaj.control.compliance.regimes import LAWS, LegalEntity, Regime, entity_of, leaves, regimes_of, regimes_of_all
+from falaj.control.compliance.register import believed, envelopes, register, withdraw
+from falaj.control.compliance.retention import RetainedSnapshot, locked_until, locks, longest_s
+from falaj.control.compliance.rules import locks_now, predictions_locked_s, rules_in_force
+from falaj.control.compliance.subject_index import (
     Searched,
     erased_at,
     export,
@@ -63,32 +71,33 @@ __all__ = [
     "FLAG",
     "LAWS",
     "MECHANISMS",
+    "AssessedModel",
     "BadRecordError",
-    "Entity",
-    "Kept",
-    "Label",
+    "ComplianceRecord",
+    "DataClassification",
+    "DeploymentEnvironment",
+    "ErasureReach",
+    "LegalEntity",
     "PackOffError",
-    "Place",
     "PrivacyStateError",
-    "Reach",
-    "Record",
     "RecordKind",
     "Regime",
+    "RetainedSnapshot",
     "Rules",
     "Searched",
-    "Subject",
-    "Taken",
+    "SourceReading",
     "Transfer",
     "UnknownPrivacyError",
     "UnreadableError",
     "basis_for",
     "believed",
-    "compliance",
     "country_of",
     "current",
+    "dsar_requests",
     "entity_of",
     "envelopes",
     "erased_at",
+    "evaluation",
     "export",
     "facts_of_change",
     "facts_of_training",
@@ -97,7 +106,6 @@ __all__ = [
     "incidents",
     "keep_label",
     "keep_labels",
-    "kept",
     "keys_of_person",
     "label_of",
     "label_of_row",
@@ -121,7 +129,7 @@ __all__ = [
     "regimes_of_all",
     "register",
     "remember",
-    "requests",
+    "retained",
     "returned",
     "rows_of",
     "rules_in_force",

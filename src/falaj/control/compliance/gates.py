@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from falaj.config.uae import UaeSettings
-from falaj.control.compliance.labels import Label, country_of
-from falaj.control.compliance.records import Record, RecordKind, Transfer, basis_for, current, why_not
-from falaj.control.compliance.regimes import Entity, Regime, leaves, regimes_of, regimes_of_all
+from falaj.config.uae_pack import UaeSettings
+from falaj.control.compliance.labels import DataClassification, country_of
+from falaj.control.compliance.records import ComplianceRecord, RecordKind, Transfer, basis_for, current, why_not
+from falaj.control.compliance.regimes import LegalEntity, Regime, leaves, regimes_of, regimes_of_all
 from falaj.trust.policy import PrivacyFacts
 
 _GENERAL = frozenset({Regime.PDPL, Regime.DIFC, Regime.ADGM})
 
 
 @dataclass(frozen=True)
-class Subject:
+class AssessedModel:
     """A model, as far as these rules look at it.
 
     Args:
@@ -33,7 +33,7 @@ class Subject:
 
     model: str
     risk: str
-    labels: tuple[Label, ...]
+    labels: tuple[DataClassification, ...]
     purpose: str = ""
     automated_decisions: bool | None = None
     human_review: str = ""
@@ -61,14 +61,14 @@ class Rules:
         now: Unix seconds.
     """
 
-    entity: Entity
+    entity: LegalEntity
     settings: UaeSettings
-    records: tuple[Record, ...]
+    records: tuple[ComplianceRecord, ...]
     now: float
 
 
 @dataclass(frozen=True)
-class Place:
+class DeploymentEnvironment:
     """Where a release is to go.
 
     Args:
@@ -86,7 +86,7 @@ class Place:
     approvers: frozenset[str] = frozenset()
 
 
-def facts_of_change(subject: Subject, place: Place, rules: Rules) -> PrivacyFacts:
+def facts_of_change(subject: AssessedModel, place: DeploymentEnvironment, rules: Rules) -> PrivacyFacts:
     """The facts of a release that is to go somewhere."""
     notes = {
         **_transfer_notes(subject, place, rules),
@@ -98,31 +98,31 @@ def facts_of_change(subject: Subject, place: Place, rules: Rules) -> PrivacyFact
     return replace(_facts(notes), regimes=_names(subject, rules))
 
 
-def facts_of_training(subject: Subject, rules: Rules) -> PrivacyFacts:
+def facts_of_training(subject: AssessedModel, rules: Rules) -> PrivacyFacts:
     """The facts of a model that is to be trained; nothing has left and nobody is decided about yet."""
     notes = {f"{name}-training": note for name, note in _assessment_note(subject, rules)}
     return PrivacyFacts(regimes=_names(subject, rules), dpia_current=not notes, notes=notes)
 
 
-def transfers_of(subject: Subject, jurisdictions: Iterable[str], rules: Rules) -> tuple[Transfer, ...]:
+def transfers_of(subject: AssessedModel, jurisdictions: Iterable[str], rules: Rules) -> tuple[Transfer, ...]:
     """What of a model's data leaves where its law holds, for a country that is not adequate."""
-    wanted = {
+    transfer_set = {
         Transfer(regime, jurisdiction, subject.purpose, subject.model)
         for label in subject.labels
         for regime in regimes_of(rules.entity, label)
         for jurisdiction in jurisdictions
         if leaves(regime, jurisdiction) and not _adequate(regime, jurisdiction, rules.settings)
     }
-    return tuple(sorted(wanted, key=lambda each: (each.regime, each.destination)))
+    return tuple(sorted(transfer_set, key=lambda each: (each.regime, each.destination)))
 
 
-def needs_assessment(subject: Subject, rules: Rules) -> bool:
+def needs_assessment(subject: AssessedModel, rules: Rules) -> bool:
     """Whether an impact assessment is asked for: people are in the data, or the model is of high risk."""
     under_law = bool(regimes_of_all(rules.entity, subject.labels))
     return subject.risk == "high" or (under_law and subject.personal)
 
 
-def needs_bias_evaluation(subject: Subject, rules: Rules) -> bool:
+def needs_bias_evaluation(subject: AssessedModel, rules: Rules) -> bool:
     """Whether a bias evaluation is asked for: the model decides about people, or about customers of a bank."""
     return subject.high_impact or Regime.CBUAE in regimes_of_all(rules.entity, subject.labels)
 
@@ -141,7 +141,7 @@ def _facts(notes: Mapping[str, str]) -> PrivacyFacts:
     )
 
 
-def _names(subject: Subject, rules: Rules) -> frozenset[str]:
+def _names(subject: AssessedModel, rules: Rules) -> frozenset[str]:
     return frozenset(regime.value for regime in regimes_of_all(rules.entity, subject.labels))
 
 
@@ -151,29 +151,31 @@ def _adequate(regime: Regime, jurisdiction: str, settings: UaeSettings) -> bool:
     return regime in _GENERAL and bool(named)
 
 
-def _transfer_notes(subject: Subject, place: Place, rules: Rules) -> dict[str, str]:
+def _transfer_notes(subject: AssessedModel, place: DeploymentEnvironment, rules: Rules) -> dict[str, str]:
     """A note for each rule that a transfer breaks; of several transfers it tells all."""
     rule_of = {Regime.HEALTH: "uae-health", Regime.CBUAE: "uae-banking", Regime.GOVERNMENT: "uae-government"}
-    found: dict[str, list[str]] = {}
+    notes_by_rule: dict[str, list[str]] = {}
     for transfer in transfers_of(subject, place.jurisdictions, rules):
         if basis_for(transfer, rules.records, rules.settings, rules.now) is None:
-            found.setdefault(rule_of.get(transfer.regime, "uae-transfer"), []).append(_unpermitted(transfer, rules))
-    return {name: "; ".join(notes) for name, notes in found.items()}
+            notes_by_rule.setdefault(rule_of.get(transfer.regime, "uae-transfer"), []).append(
+                _unpermitted(transfer, rules)
+            )
+    return {name: "; ".join(notes) for name, notes in notes_by_rule.items()}
 
 
 def _unpermitted(transfer: Transfer, rules: Rules) -> str:
-    said = f"{transfer.regime} data to {transfer.destination} for {transfer.purpose or 'no declared purpose'}"
+    transfer_text = f"{transfer.regime} data to {transfer.destination} for {transfer.purpose or 'no declared purpose'}"
     if transfer.regime is Regime.GOVERNMENT:
-        return f"{said}; choose locations in the UAE"
+        return f"{transfer_text}; choose locations in the UAE"
     if not transfer.purpose:
-        return f"{said}; say `privacy: {{purpose: ...}}` in falaj.yaml and train again"
+        return f"{transfer_text}; say `privacy: {{purpose: ...}}` in falaj.yaml and train again"
     near = [each for each in rules.records if each.kind is RecordKind.TRANSFER and each.regime == transfer.regime]
     reasons = [f"{each.id}: {why_not(each, transfer, rules.settings, rules.now)}" for each in near]
     others = f", of {len(near)} recorded none fits ({', '.join(sorted(reasons)[:3])})" if near else ""
-    return f"{said} has no basis{others}; falaj privacy record transfer records one"
+    return f"{transfer_text} has no basis{others}; falaj privacy record transfer records one"
 
 
-def _review_note(subject: Subject) -> Iterator[tuple[str, str]]:
+def _review_note(subject: AssessedModel) -> Iterator[tuple[str, str]]:
     if subject.high_impact and not subject.human_review:
         fix = "say `privacy: {human_review: ADDRESS}` in falaj.yaml and train again"
         if subject.automated_decisions is None:
@@ -181,18 +183,18 @@ def _review_note(subject: Subject) -> Iterator[tuple[str, str]]:
         yield "uae-human-review", f"{subject.model} names none; {fix}"
 
 
-def _assessment_note(subject: Subject, rules: Rules) -> Iterator[tuple[str, str]]:
+def _assessment_note(subject: AssessedModel, rules: Rules) -> Iterator[tuple[str, str]]:
     if needs_assessment(subject, rules):
         yield from _lapsed(subject, RecordKind.ASSESSMENT, "uae-impact-assessment", rules)
 
 
-def _bias_note(subject: Subject, place: Place, rules: Rules) -> Iterator[tuple[str, str]]:
+def _bias_note(subject: AssessedModel, place: DeploymentEnvironment, rules: Rules) -> Iterator[tuple[str, str]]:
     """The lowest rung is where a model is evaluated first."""
     if place.rank > 0 and needs_bias_evaluation(subject, rules):
         yield from _lapsed(subject, RecordKind.BIAS, "uae-bias-evaluation", rules)
 
 
-def _lapsed(subject: Subject, kind: RecordKind, rule: str, rules: Rules) -> Iterator[tuple[str, str]]:
+def _lapsed(subject: AssessedModel, kind: RecordKind, rule: str, rules: Rules) -> Iterator[tuple[str, str]]:
     if current(rules.records, kind, subject.model, rules.settings, rules.now) is not None:
         return
     old = [each for each in rules.records if each.kind is kind and each.model == subject.model]
@@ -200,7 +202,7 @@ def _lapsed(subject: Subject, kind: RecordKind, rule: str, rules: Rules) -> Iter
     yield rule, f"{state} for {subject.model}; falaj privacy record {kind} --model {subject.model} records one"
 
 
-def _officer_note(subject: Subject, place: Place, rules: Rules) -> Iterator[tuple[str, str]]:
+def _officer_note(subject: AssessedModel, place: DeploymentEnvironment, rules: Rules) -> Iterator[tuple[str, str]]:
     """Where nobody has to approve, the officer has not either."""
     officer = rules.settings.dpo
     if officer and place.quorum and subject.personal and f"user:{officer}" not in place.approvers:

@@ -12,7 +12,7 @@ from falaj.control.compliance.errors import BadRecordError, PrivacyStateError, U
 from falaj.core.ids import new_id
 from falaj.storage import EventRow
 from falaj.storage.privacy_tables import IncidentRow
-from falaj.trust.audit import record as trail
+from falaj.trust.audit import record
 
 OPEN, NOTIFIED, CLOSED = "open", "notified", "closed"
 
@@ -58,7 +58,7 @@ def open_incident(session: Session, breach: Breach, within_s: float, actor: str,
 
 def notify(session: Session, incident_id: str, whom: str, actor: str, now: float) -> IncidentRow:
     """Note that whoever must hear of an incident was notified; a further notification keeps the first one's time."""
-    row = _found(session, incident_id)
+    row = _require_incident(session, incident_id)
     if row.state == CLOSED:
         raise PrivacyStateError(f"incident {incident_id} is closed")
     row.state, row.notified_at = NOTIFIED, row.notified_at or now
@@ -73,7 +73,7 @@ def close(session: Session, incident_id: str, findings: str, actor: str, now: fl
     Raises:
         PrivacyStateError: It is closed, or nobody was notified yet; one that need not be notified says so by `whom`.
     """
-    row = _found(session, incident_id)
+    row = _require_incident(session, incident_id)
     if row.state != NOTIFIED:
         hint = "" if row.state == CLOSED else "falaj privacy incident notify first, even if it is `none required`"
         raise PrivacyStateError(f"incident {incident_id} is {row.state}", hint=hint)
@@ -93,7 +93,7 @@ def overdue(row: IncidentRow, now: float) -> bool:
     return (row.notified_at if row.notified_at is not None else now) > row.notify_by
 
 
-def _found(session: Session, incident_id: str) -> IncidentRow:
+def _require_incident(session: Session, incident_id: str) -> IncidentRow:
     row = session.get(IncidentRow, incident_id, with_for_update=True)
     if row is None:
         raise UnknownPrivacyError(f"there is no incident {incident_id}", hint="falaj privacy incident list")
@@ -102,5 +102,5 @@ def _found(session: Session, incident_id: str) -> IncidentRow:
 
 def _tell(session: Session, row: IncidentRow, what: str, actor: str, details: dict[str, Any], now: float) -> None:
     subject = f"incident/{row.id}"
-    trail.write(session, f"incident.{what}", actor, subject, now, details)
+    record.write(session, f"incident.{what}", actor, subject, now, details)
     session.add(EventRow(at=now, subject=subject, kind=f"incident.{what}", data={"title": row.title, **details}))

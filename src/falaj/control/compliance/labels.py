@@ -45,7 +45,7 @@ class Labelled(Protocol):
 
 
 @dataclass(frozen=True, order=True)
-class Label:
+class DataClassification:
     """What one source of data is.
 
     Args:
@@ -73,13 +73,13 @@ class Label:
         return country_of(self.origin)
 
 
-def label_of(data: Labelled) -> Label:
+def label_of(data: Labelled) -> DataClassification:
     """The label of a source; a classification that names a business says the sector where nothing else does."""
     named = data.classification if data.classification in _SECTORS else "general"
-    return Label(data.name, data.classification, data.sector or named, data.origin, data.subject_key)
+    return DataClassification(data.name, data.classification, data.sector or named, data.origin, data.subject_key)
 
 
-def labels_of(data: Iterable[Labelled]) -> tuple[Label, ...]:
+def labels_of(data: Iterable[Labelled]) -> tuple[DataClassification, ...]:
     """The labels of what reached a model, each once."""
     return tuple(sorted({label_of(each) for each in data}))
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from falaj.config.uae import UaeSettings
+from falaj.config.uae_pack import UaeSettings
 from falaj.control.compliance.regimes import Regime
 
 
@@ -35,7 +35,7 @@ MECHANISMS = {
 
 
 @dataclass(frozen=True)
-class Record:
+class ComplianceRecord:
     """A document and what it is for.
 
     Args:
@@ -93,13 +93,13 @@ class Record:
 
 
 def current(
-    records: Iterable[Record], kind: RecordKind, model: str, settings: UaeSettings, now: float
-) -> Record | None:
+    records: Iterable[ComplianceRecord], kind: RecordKind, model: str, settings: UaeSettings, now: float
+) -> ComplianceRecord | None:
     """The record of a kind about a model that counts now and counts longest; None when none does."""
-    found = [
+    valid_records = [
         each for each in records if each.kind is kind and each.model == model and now < each.ends_at(settings)
     ]  # fmt: skip
-    return max(found, key=lambda each: each.ends_at(settings), default=None)
+    return max(valid_records, key=lambda each: each.ends_at(settings), default=None)
 
 
 @dataclass(frozen=True)
@@ -119,15 +119,17 @@ class Transfer:
     model: str
 
 
-def basis_for(transfer: Transfer, records: Iterable[Record], settings: UaeSettings, now: float) -> Record | None:
+def basis_for(
+    transfer: Transfer, records: Iterable[ComplianceRecord], settings: UaeSettings, now: float
+) -> ComplianceRecord | None:
     """The transfer basis that permits it and counts longest; None when none does."""
-    found = [
+    valid_records = [
         each for each in records if each.kind is RecordKind.TRANSFER and not why_not(each, transfer, settings, now)
     ]  # fmt: skip
-    return max(found, key=lambda each: each.ends_at(settings), default=None)
+    return max(valid_records, key=lambda each: each.ends_at(settings), default=None)
 
 
-def why_not(record: Record, transfer: Transfer, settings: UaeSettings, now: float) -> str:
+def why_not(record: ComplianceRecord, transfer: Transfer, settings: UaeSettings, now: float) -> str:
     """Why a transfer basis does not permit a transfer; empty when it does."""
     if record.regime != transfer.regime or record.mechanism not in MECHANISMS.get(transfer.regime, ()):
         return f"it is for {record.regime or 'no regime'}"
@@ -142,7 +144,7 @@ def why_not(record: Record, transfer: Transfer, settings: UaeSettings, now: floa
     return _lacking(record)
 
 
-def _lacking(record: Record) -> str:
+def _lacking(record: ComplianceRecord) -> str:
     """What a basis for health or banking data must have besides."""
     if record.regime in (Regime.HEALTH, Regime.CBUAE) and not record.authority:
         return "it names no approval of the authority"

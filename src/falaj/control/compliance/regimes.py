@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from falaj.control.compliance.labels import Label, country_of
+from falaj.control.compliance.labels import DataClassification, country_of
 
 HOME = "AE"
 _ZONES = {"difc": "AE-DIFC", "adgm": "AE-ADGM"}
@@ -39,7 +39,7 @@ LAWS: Mapping[Regime, str] = {
 
 
 @dataclass(frozen=True)
-class Entity:
+class LegalEntity:
     """Who processes the data.
 
     Args:
@@ -57,12 +57,12 @@ class Entity:
     declared: bool = False
 
 
-def entity_of(value: Mapping[str, str]) -> Entity:
+def entity_of(value: Mapping[str, str]) -> LegalEntity:
     """The entity that platform.yaml declares; one of the mainland of the UAE where it declares none."""
-    return Entity(**value, declared=True) if value else Entity()
+    return LegalEntity(**value, declared=True) if value else LegalEntity()
 
 
-def regimes_of(entity: Entity, label: Label) -> frozenset[Regime]:
+def regimes_of(entity: LegalEntity, label: DataClassification) -> frozenset[Regime]:
     """The laws that data is under; none for data that is under none of them.
 
     Health data is under its own law in the free zones too. What a bank of a free zone does is that zone's matter, and
@@ -76,17 +76,17 @@ def regimes_of(entity: Entity, label: Label) -> frozenset[Regime]:
         return frozenset()
     if sector == "government" and ours:
         return frozenset({Regime.GOVERNMENT})
-    found = {zone} if zone and label.personal else set()
+    regime_set = {zone} if zone and label.personal else set()
     if sector == "health" and ours:
-        return frozenset({*found, Regime.HEALTH})
+        return frozenset({*regime_set, Regime.HEALTH})
     if sector in _BANKING and ours and zone is None:
         return frozenset({Regime.CBUAE})
-    if not found and label.personal and (at_home or ours):
-        found = {Regime.PDPL}
-    return frozenset(found)
+    if not regime_set and label.personal and (at_home or ours):
+        regime_set = {Regime.PDPL}
+    return frozenset(regime_set)
 
 
-def regimes_of_all(entity: Entity, labels: Iterable[Label]) -> frozenset[Regime]:
+def regimes_of_all(entity: LegalEntity, labels: Iterable[DataClassification]) -> frozenset[Regime]:
     """The laws that any of the data is under."""
     return frozenset(regime for label in labels for regime in regimes_of(entity, label))
 

@@ -15,10 +15,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from falaj.control.compliance.errors import BadRecordError, PrivacyStateError, UnknownPrivacyError
-from falaj.control.compliance.labels import Label, label_of
-from falaj.control.compliance.records import MECHANISMS, Record, RecordKind
+from falaj.control.compliance.label_lineage import CLASSIFICATIONS, lower_labels, raise_labels
+from falaj.control.compliance.labels import DataClassification, label_of
+from falaj.control.compliance.records import MECHANISMS, ComplianceRecord, RecordKind
 from falaj.control.compliance.regimes import Regime
-from falaj.control.compliance.snapshots import CLASSIFICATIONS, lower_labels, raise_labels
 from falaj.core.ids import new_id
 from falaj.storage.privacy_tables import PrivacyRecordRow
 from falaj.supply_chain.attestations import (
@@ -36,22 +36,22 @@ from falaj.trust.audit import record as trail
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
-def register(session: Session, keyring: Keyring, wish: Record, now: float) -> Record:
+def register(session: Session, keyring: Keyring, draft: ComplianceRecord, now: float) -> ComplianceRecord:
     """Sign a record and keep it, with its leaf in the audit log.
 
     Args:
         session: A transaction.
         keyring: Its platform role signs.
-        wish: What is recorded; its id and time are given here.
+        draft: What is recorded; its id and time are given here.
         now: Unix seconds.
 
     Raises:
         BadRecordError: It lacks what a record of its kind must say (`privacy.record`).
     """
-    _check(wish, now)
-    record = replace(wish, id=new_id(now), made_at=now)
-    said = statement(PRIVACY, [(record.document_name or "document", record.document)], predicate_of(record))
-    envelope = sign_statement(said, keyring.signer_for(PRIVACY))
+    _check(draft, now)
+    record = replace(draft, id=new_id(now), made_at=now)
+    record_statement = statement(PRIVACY, [(record.document_name or "document", record.document)], predicate_of(record))
+    envelope = sign_statement(record_statement, keyring.signer_for(PRIVACY))
     session.add(
         PrivacyRecordRow(
             id=record.id, kind=record.kind.value, model=record.model, envelope=dict(envelope), made_at=now,
@@ -96,7 +96,7 @@ def withdraw(session: Session, record_id: str, actor: str, reason: str, now: flo
     trail.write(session, "privacy.withdrawn", actor, f"privacy-record/{record_id}", now, {"reason": reason})
 
 
-def believed(session: Session, keyring: Keyring, model: str | None = None) -> tuple[Record, ...]:
+def believed(session: Session, keyring: Keyring, model: str | None = None) -> tuple[ComplianceRecord, ...]:
     """The records that nobody withdrew and whose signatures hold, newest first.
 
     Args:
@@ -118,58 +118,62 @@ def envelopes(session: Session) -> Mapping[str, Mapping[str, Any]]:
     return {row.id: row.envelope for row in session.scalars(select(PrivacyRecordRow))}
 
 
-def _read(row: PrivacyRecordRow, keys: Mapping[str, TrustedKey]) -> Record | None:
+def _read(row: PrivacyRecordRow, keys: Mapping[str, TrustedKey]) -> ComplianceRecord | None:
     """What a row's statement says; None when it is not what the platform signed under that id."""
     try:
-        said = verify_envelope(row.envelope, keys, where=row.id)
-        record = msgspec.convert(dict(said.predicate), Record)
+        record_statement = verify_envelope(row.envelope, keys, where=row.id)
+        record = msgspec.convert(dict(record_statement.predicate), ComplianceRecord)
     except (EvidenceError, msgspec.ValidationError):
         return None
-    genuine = record.id == row.id and said.predicate_type == PRIVACY and said.is_about(record.document)
+    genuine = (
+        record.id == row.id
+        and record_statement.predicate_type == PRIVACY
+        and record_statement.is_about(record.document)
+    )
     return record if genuine else None
 
 
-def _check(wish: Record, now: float) -> None:
-    if not _DIGEST.fullmatch(wish.document):
+def _check(draft: ComplianceRecord, now: float) -> None:
+    if not _DIGEST.fullmatch(draft.document):
         raise BadRecordError("a record names its document by the SHA-256 of its bytes", hint="--document FILE")
-    if wish.expires_at <= now:
+    if draft.expires_at <= now:
         raise BadRecordError("the record has expired already", hint="--expires says until when it counts")
-    if wish.kind is RecordKind.TRANSFER:
-        _check_transfer(wish)
-    elif wish.kind is RecordKind.CLASSIFICATION:
-        _check_classification(wish)
-    elif not wish.model:
-        raise BadRecordError(f"an {wish.kind} is of one model", hint="--model NAME")
+    if draft.kind is RecordKind.TRANSFER:
+        _check_transfer(draft)
+    elif draft.kind is RecordKind.CLASSIFICATION:
+        _check_classification(draft)
+    elif not draft.model:
+        raise BadRecordError(f"an {draft.kind} is of one model", hint="--model NAME")
 
 
-def _lower(session: Session, record: Record, now: float) -> None:
-    label = label_of(Label("", record.classification, record.sector, record.origin, record.subject_key))
+def _lower(session: Session, record: ComplianceRecord, now: float) -> None:
+    label = label_of(DataClassification("", record.classification, record.sector, record.origin, record.subject_key))
     if not lower_labels(session, record.data, label, record.id, now):
         raise UnknownPrivacyError(
             f"no data of '{record.data}' was labelled", hint="a digest, MODEL/SOURCE, or the URL of a source"
         )
 
 
-def _check_classification(wish: Record) -> None:
-    if wish.classification not in CLASSIFICATIONS:
+def _check_classification(draft: ComplianceRecord) -> None:
+    if draft.classification not in CLASSIFICATIONS:
         raise BadRecordError("a classification says what the data is", hint=f"one of {', '.join(CLASSIFICATIONS)}")
-    if not wish.data or not wish.origin:
+    if not draft.data or not draft.origin:
         raise BadRecordError("a classification names data and its origin", hint="--data MODEL/SOURCE --origin AE")
 
 
-def _check_transfer(wish: Record) -> None:
-    ways = MECHANISMS.get(wish.regime, ())
+def _check_transfer(draft: ComplianceRecord) -> None:
+    ways = MECHANISMS.get(draft.regime, ())
     if not ways:
-        known = ", ".join(MECHANISMS)
-        message = f"data of {wish.regime or 'no regime'} knows no transfer basis"
-        raise BadRecordError(message, hint=f"--regime is one of {known}")
-    if wish.mechanism not in ways:
-        raise BadRecordError(f"under {wish.regime} '{wish.mechanism}' permits no transfer", hint=", ".join(ways))
-    if not wish.destination or not wish.purpose:
+        regime_list = ", ".join(MECHANISMS)
+        message = f"data of {draft.regime or 'no regime'} knows no transfer basis"
+        raise BadRecordError(message, hint=f"--regime is one of {regime_list}")
+    if draft.mechanism not in ways:
+        raise BadRecordError(f"under {draft.regime} '{draft.mechanism}' permits no transfer", hint=", ".join(ways))
+    if not draft.destination or not draft.purpose:
         raise BadRecordError("a transfer basis is for one destination and one purpose", hint="--to AE --purpose NAME")
-    if wish.regime in (Regime.HEALTH, Regime.CBUAE) and not wish.authority:
+    if draft.regime in (Regime.HEALTH, Regime.CBUAE) and not draft.authority:
         raise BadRecordError("this transfer needs the authority's approval", hint="--authority REFERENCE")
-    if wish.regime == Regime.HEALTH and not wish.note:
+    if draft.regime == Regime.HEALTH and not draft.note:
         raise BadRecordError("a health exception is named", hint="--note says which one")
-    if wish.regime == Regime.CBUAE and not wish.consent:
+    if draft.regime == Regime.CBUAE and not draft.consent:
         raise BadRecordError("this transfer needs the customers' consent", hint="--consent")

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from falaj.config.uae import YEAR_S, UaeSettings
-from falaj.control.compliance.labels import Label
-from falaj.control.compliance.regimes import Entity, Regime, regimes_of
+from falaj.config.uae_pack import YEAR_S, UaeSettings
+from falaj.control.compliance.labels import DataClassification
+from falaj.control.compliance.regimes import LegalEntity, Regime, regimes_of
 
 
 @dataclass(frozen=True)
-class Kept:
+class RetainedSnapshot:
     """A snapshot, as far as its retention goes.
 
     Args:
@@ -25,28 +25,30 @@ class Kept:
     """
 
     digest: str
-    label: Label
+    label: DataClassification
     first_at: float
 
 
-def locked_until(kept: Kept, entity: Entity, settings: UaeSettings) -> float | None:
+def locked_until(snapshot: RetainedSnapshot, entity: LegalEntity, settings: UaeSettings) -> float | None:
     """Until when a snapshot must be kept, unix seconds; None when no law of the pack asks for it."""
     years = {Regime.HEALTH: settings.health_retention_years, Regime.CBUAE: settings.banking_retention_years}
-    found = [years[regime] for regime in regimes_of(entity, kept.label) if regime in years]
-    return kept.first_at + max(found) * YEAR_S if found else None
+    lock_years = [years[regime] for regime in regimes_of(entity, snapshot.label) if regime in years]
+    return snapshot.first_at + max(lock_years) * YEAR_S if lock_years else None
 
 
-def longest_s(labels: Iterable[Label], entity: Entity, settings: UaeSettings) -> float:
+def longest_s(labels: Iterable[DataClassification], entity: LegalEntity, settings: UaeSettings) -> float:
     """How long anything must be kept that was made of data with such labels, in seconds; 0 when no law asks for it."""
-    found = (locked_until(Kept("", label, 0.0), entity, settings) for label in labels)
-    return max((until for until in found if until is not None), default=0.0)
+    lock_ends = (locked_until(RetainedSnapshot("", label, 0.0), entity, settings) for label in labels)
+    return max((until for until in lock_ends if until is not None), default=0.0)
 
 
-def locks(snapshots: Iterable[Kept], entity: Entity, settings: UaeSettings, now: float) -> dict[str, float]:
+def locks(
+    snapshots: Iterable[RetainedSnapshot], entity: LegalEntity, settings: UaeSettings, now: float
+) -> dict[str, float]:
     """Snapshots that must be kept now, with the time until when."""
-    found: dict[str, float] = {}
+    locks_by_digest: dict[str, float] = {}
     for each in snapshots:
         until = locked_until(each, entity, settings)
         if until is not None and now < until:
-            found[each.digest] = max(until, found.get(each.digest, 0.0))
-    return found
+            locks_by_digest[each.digest] = max(until, locks_by_digest.get(each.digest, 0.0))
+    return locks_by_digest

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from falaj.config.uae import uae_settings
+from falaj.config.uae_pack import uae_settings
 from falaj.control.compliance.gates import Rules
-from falaj.control.compliance.labels import Label
+from falaj.control.compliance.label_lineage import retained
+from falaj.control.compliance.labels import DataClassification
 from falaj.control.compliance.regimes import entity_of
 from falaj.control.compliance.register import believed
 from falaj.control.compliance.retention import locks, longest_s
-from falaj.control.compliance.snapshots import kept
 from falaj.supply_chain.attestations import Keyring
 from falaj.trust import settings
 
@@ -35,7 +35,7 @@ def locks_now(session: Session, now: float) -> dict[str, float]:
     """Snapshots that must be kept now, with the time until when; none where the pack is not on."""
     spec = settings.current(session)
     pack = uae_settings(spec)
-    return {} if pack is None else locks(kept(session), entity_of(spec.entity), pack, now)
+    return {} if pack is None else locks(retained(session), entity_of(spec.entity), pack, now)
 
 
 def predictions_locked_s(session: Session) -> float:
@@ -49,5 +49,5 @@ def predictions_locked_s(session: Session) -> float:
     if pack is None:
         return 0.0
     entity = entity_of(spec.entity)
-    of_people = Label("predictions", "personal", "general", entity.jurisdiction)
-    return longest_s([of_people, *(each.label for each in kept(session))], entity, pack)
+    of_people = DataClassification("predictions", "personal", "general", entity.jurisdiction)
+    return longest_s([of_people, *(each.label for each in retained(session))], entity, pack)

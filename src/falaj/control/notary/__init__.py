@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from falaj.control.notary.client import NotaryClient, inherited
     from falaj.control.notary.data_keys import NotaryChest
     from falaj.control.notary.errors import DoesNotRecomputeError, NotBelievableError
-    from falaj.control.notary.office import Notary, Office, open_office
+    from falaj.control.notary.service import Notary, Office, open_office
 
 _WHERE = {
     "Attestation": "attestation",
     "DoesNotRecomputeError": "errors",
     "GateClaim": "attestation",
     "NotBelievableError": "errors",
-    "Notary": "office",
+    "Notary": "service",
     "NotaryChest": "data_keys",
     "NotaryClient": "client",
-    "Office": "office",
+    "Office": "service",
     "ScoredTable": "attestation",
     "inherited": "client",
-    "open_office": "office",
+    "open_office": "service",
 }
 
 __all__ = [

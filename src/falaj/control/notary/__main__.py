@@ -14,7 +14,7 @@ import msgspec
 from falaj.control.notary import requests
 from falaj.control.notary.channel import VARIABLE, serve
 from falaj.control.notary.errors import DoesNotRecomputeError
-from falaj.control.notary.office import Office
+from falaj.control.notary.service import Office
 from falaj.core.errors import FalajError
 from falaj.core.home import Home
 from falaj.core.sandbox.libc import give_up_new_privileges, hide_memory
@@ -40,7 +40,7 @@ def answered(office: Office, message: bytes, attached: int | None) -> bytes:
     """The answer to one request, which may be anything."""
     try:
         request: requests.Request = msgspec.msgpack.decode(message, type=requests.Request)
-        return msgspec.msgpack.encode(requests.Answer(_carried_out(office, request, attached)))
+        return msgspec.msgpack.encode(requests.NotaryResponse(_carried_out(office, request, attached)))
     except FalajError as error:
         return _refused(type(error).__name__, error.code, error.message, error.where, error.hint)
     except msgspec.ValidationError as error:
@@ -87,20 +87,20 @@ def _attested(office: Office, claims: msgspec.Raw, attached: int | None) -> obje
 
 
 def _refused(kind: str, code: str, message: str, where: str = "", hint: str = "") -> bytes:
-    refusal = requests.Refusal(kind, code, message, where, hint)
-    return msgspec.msgpack.encode(requests.Answer(refusal=refusal))
+    refusal = requests.NotaryRefusal(kind, code, message, where, hint)
+    return msgspec.msgpack.encode(requests.NotaryResponse(refusal=refusal))
 
 
 def record_refusal(home: Home, run: str, error: DoesNotRecomputeError) -> None:
     """Write a refusal to the audit log; the database is opened when there is one to write."""
     from falaj.storage import Database
-    from falaj.trust.audit import record as trail
+    from falaj.trust.audit import record
 
     try:
         database, now = Database(home.database_url), time.time()
         with database.transaction() as session:
             details = {"reason": str(error), "code": error.code}
-            trail.write(session, "evidence.refused", _ACTOR, f"run/{run}", now, details, outcome="denied")
+            record.write(session, "evidence.refused", _ACTOR, f"run/{run}", now, details, outcome="denied")
         database.close()
     except Exception:  # the refusal stands whether it can be written or not
         logger.exception("the refusal was not written to the audit log")

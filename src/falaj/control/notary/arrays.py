@@ -66,9 +66,9 @@ def packed(tables: Mapping[str, ScoredTable]) -> Iterator[tuple[dict[str, TableL
             plain, at = np.ascontiguousarray(array), -(-place // _ALIGNMENT) * _ALIGNMENT
             if plain.dtype.kind not in _KINDS:
                 raise DoesNotRecomputeError(f"arrays hold numbers or texts, not {plain.dtype}")
-            view, done = plain.reshape(-1).view(np.uint8).data if plain.size else memoryview(b""), 0
-            while done < len(view):
-                done += os.pwrite(descriptor, view[done : done + (1 << 26)], at + done)
+            view, written = plain.reshape(-1).view(np.uint8).data if plain.size else memoryview(b""), 0
+            while written < len(view):
+                written += os.pwrite(descriptor, view[written : written + (1 << 26)], at + written)
             place = at + len(view)
             return ArrayPlace(plain.dtype.str, plain.shape, at)
 

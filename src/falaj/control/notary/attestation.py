@@ -12,7 +12,14 @@ from falaj.config.spec import GateSpec
 from falaj.control.notary.arrays import TableLayout
 from falaj.control.notary.commit import CommitProof
 from falaj.supply_chain.attestations.mlbom import MlBom
-from falaj.supply_chain.attestations.predicates import CheckRecord, Comparison, Dataset, GateRecord, Snapshot, Train
+from falaj.supply_chain.attestations.predicates import (
+    CheckRecord,
+    ComparisonRecord,
+    Dataset,
+    GateRecord,
+    Snapshot,
+    Train,
+)
 from falaj.supply_chain.attestations.provenance import Provenance
 
 if TYPE_CHECKING:
@@ -130,7 +137,7 @@ class Attestation(msgspec.Struct, frozen=True):
     interpreter: str = ""
     own_modules: tuple[str, ...] = ()
     twin: str | None = None
-    comparison: Comparison | None = None
+    comparison: ComparisonRecord | None = None
     tables: dict[str, TableFacts] = {}
     layout: dict[str, TableLayout] = {}
     proof: CommitProof | None = None

@@ -14,7 +14,7 @@ from falaj.control.notary import requests
 from falaj.control.notary.channel import VARIABLE, ask
 from falaj.control.notary.errors import DoesNotRecomputeError, NotaryAwayError, NotBelievableError
 from falaj.core import errors
-from falaj.supply_chain.attestations.keyring import MODEL_OWNER, Role
+from falaj.supply_chain.attestations.keyring import MODEL_OWNER, SigningRole
 from falaj.supply_chain.attestations.keys import Signer, key_id_of
 from falaj.supply_chain.encryption import errors as encryption_errors
 
@@ -78,7 +78,7 @@ class NotaryClient:
             except OSError as error:
                 raise NotaryAwayError(f"the notary does not answer: {error}") from error
             if answered is not None:
-                return _value(msgspec.msgpack.decode(answered, type=requests.Answer), kind)
+                return _value(msgspec.msgpack.decode(answered, type=requests.NotaryResponse), kind)
             if time.monotonic() >= deadline:
                 raise NotaryAwayError("the notary ends again and again", hint="its log is notary.log")
             time.sleep(_ASK_AGAIN_S)
@@ -93,7 +93,7 @@ class NotaryClient:
 
     def owner_signer(self, fact_type: str) -> Signer:
         """A signer of facts about who owns a model; a worker makes no others."""
-        pem = self.public_files()[f"{Role.BUILDER}.pem.pub"].decode()
+        pem = self.public_files()[f"{SigningRole.BUILDER}.pem.pub"].decode()
         if fact_type != MODEL_OWNER:
             raise NotBelievableError("a worker makes no facts of this kind", where=fact_type)
         return Signer(key_id_of(pem), pem, lambda message: self.ask(requests.SignOwner(message), bytes))
@@ -107,13 +107,13 @@ class NotaryClient:
         with packed(tables) as (layout, descriptor):
             claims = msgspec.structs.replace(attestation, layout=layout)
             request = requests.Attest(msgspec.Raw(msgspec.msgpack.encode(claims)))
-            found = self.ask(request, list[tuple[str, dict[str, Any]]], descriptor)
-        return [*found]
+            envelopes = self.ask(request, list[tuple[str, dict[str, Any]]], descriptor)
+        return [*envelopes]
 
 
-def _value(answer: requests.Answer, kind: type[T]) -> T:
+def _value(answer: requests.NotaryResponse, kind: type[T]) -> T:
     if answer.refusal is None:
         return msgspec.msgpack.decode(answer.value, type=kind)
     refusal = answer.refusal
-    known = _ERRORS.get(refusal.kind, errors.UnavailableError)
-    raise known(refusal.message, where=refusal.where, hint=refusal.hint, code=refusal.code)
+    error_class = _ERRORS.get(refusal.kind, errors.UnavailableError)
+    raise error_class(refusal.message, where=refusal.where, hint=refusal.hint, code=refusal.code)

@@ -72,12 +72,12 @@ def require_gates(
         raise DoesNotRecomputeError(
             f"{', '.join(sorted(pinned - exams))} is no exam in the project file", where=commit_id
         )
-    judged = [gate for gate in gates if not gate.data.startswith("captured.")]
-    for gate in judged:
+    own_gates = [gate for gate in gates if not gate.data.startswith("captured.")]
+    for gate in own_gates:
         if gate not in written:
             raise DoesNotRecomputeError(f"the gate `{gate.text}` is not in the project file", where=commit_id)
     for gate in written if all_of_them else ():
-        if gate not in judged:
+        if gate not in own_gates:
             raise DoesNotRecomputeError(f"the gate `{gate.text}` of the project file was not judged", where=commit_id)
 
 
@@ -101,8 +101,8 @@ def _require(object_id: str, kind: str, content: bytes) -> None:
     if len(content) > _MAX_BYTES:
         raise DoesNotRecomputeError(f"the {kind} is too large", where=object_id)
     digest = hashlib.sha256 if len(object_id) == 64 else hashlib.sha1
-    found = digest(f"{kind} {len(content)}\0".encode() + content).hexdigest()
-    if not hmac.compare_digest(found, object_id):
+    actual = digest(f"{kind} {len(content)}\0".encode() + content).hexdigest()
+    if not hmac.compare_digest(actual, object_id):
         raise DoesNotRecomputeError(f"the {kind} is not the one that is named", where=object_id)
 
 

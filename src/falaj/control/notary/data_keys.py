@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NoReturn
 
 from falaj.control.notary import requests
-from falaj.supply_chain.encryption.chest import KeyChest
 from falaj.supply_chain.encryption.errors import KeyGoneError
+from falaj.supply_chain.encryption.keystore import Keystore
 from falaj.supply_chain.encryption.stream import DataKey
-from falaj.supply_chain.encryption.wrapped import Scope, WrappedKey, merged
+from falaj.supply_chain.encryption.wrapped import KeyScope, WrappedKey, merged
 
 if TYPE_CHECKING:
     from falaj.control.notary.client import NotaryClient
 
 
-class NotaryChest(KeyChest):
+class NotaryChest(Keystore):
     """Finds data keys by asking the notary before every use, so that a destroyed one is gone here as well.
 
     Args:
@@ -27,15 +27,15 @@ class NotaryChest(KeyChest):
         self.more: Callable[[], Iterable[WrappedKey]] = tuple
 
     def entries(self) -> tuple[WrappedKey, ...]:
-        """See `KeyChest.entries`."""
+        """See `Keystore.entries`."""
         return self._notary.ask(requests.ListKeys(), tuple[WrappedKey, ...])
 
-    def current(self, scope: Scope) -> DataKey:
-        """See `KeyChest.current`."""
+    def current(self, scope: KeyScope) -> DataKey:
+        """See `Keystore.current`."""
         return self._notary.ask(requests.CurrentKey(scope), DataKey)
 
     def find(self, key_id: str) -> DataKey:
-        """See `KeyChest.find`."""
+        """See `Keystore.find`."""
         try:
             return self._notary.ask(requests.FindKey(key_id), DataKey)
         except KeyGoneError as error:
@@ -45,10 +45,10 @@ class NotaryChest(KeyChest):
             return self._notary.ask(requests.FindKey(key_id), DataKey)
 
     def learn(self, keys: Iterable[WrappedKey]) -> None:
-        """See `KeyChest.learn`."""
-        known, own = tuple(keys), self.entries()
-        if known and merged(own, known) != own:
-            self._notary.ask(requests.LearnKeys(known), type(None))
+        """See `Keystore.learn`."""
+        incoming, own = tuple(keys), self.entries()
+        if incoming and merged(own, incoming) != own:
+            self._notary.ask(requests.LearnKeys(incoming), type(None))
 
     def change(self, change: object) -> NoReturn:
         """Keys are made, rotated and destroyed by the server."""

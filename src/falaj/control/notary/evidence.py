@@ -14,7 +14,7 @@ from falaj.control.notary.attestation import Attestation, ScoredTable
 from falaj.control.notary.errors import DoesNotRecomputeError, NotBelievableError
 from falaj.control.notary.gates import judged_again
 from falaj.core.errors import FalajError
-from falaj.supply_chain import attestations as ev
+from falaj.supply_chain import attestations
 from falaj.supply_chain.artifacts import ArtifactStore, Digest, parse_digest
 from falaj.supply_chain.attestations.predicates import LIBRARIES, OWN, WORKER
 
@@ -23,7 +23,11 @@ MODEL_FILES = "model-files"
 
 
 def signed(
-    claims: Attestation, tables: Mapping[str, ScoredTable], store: ArtifactStore, keyring: ev.Keyring, scratch: Path
+    claims: Attestation,
+    tables: Mapping[str, ScoredTable],
+    store: ArtifactStore,
+    keyring: attestations.Keyring,
+    scratch: Path,
 ) -> list[tuple[str, Mapping[str, Any]]]:
     """Sign the evidence of a run, once each claim holds.
 
@@ -51,7 +55,7 @@ def signed(
     gates, champion = judged_again(claims, tables)
     statements = [*statements_of(claims, gates, champion, code)]
     envelopes: list[tuple[str, Mapping[str, Any]]] = [
-        (kind, ev.sign_statement(each, keyring.signer_for(kind)))
+        (kind, attestations.sign_statement(each, keyring.signer_for(kind)))
         for each in statements
         if (kind := each.predicate_type)
     ]
@@ -75,8 +79,8 @@ def _require_datasets(claims: Attestation, store: ArtifactStore) -> None:
     for snapshot, dataset in claims.datasets:
         manifest = _manifest(store, snapshot.digest, f"the snapshot {snapshot.name}")
         if (dataset.files, dataset.size) != (len(manifest.files), manifest.size):
-            found = f"{len(manifest.files)} files of {manifest.size} bytes"
-            raise DoesNotRecomputeError(f"the snapshot {snapshot.name} has {found}", where=snapshot.digest)
+            file_summary = f"{len(manifest.files)} files of {manifest.size} bytes"
+            raise DoesNotRecomputeError(f"the snapshot {snapshot.name} has {file_summary}", where=snapshot.digest)
 
 
 def _manifest(store: ArtifactStore, digest: str, what: str) -> Any:
@@ -124,7 +128,9 @@ def _environment(lock: Path, interpreter: str) -> str | None:
     return f"sha256:{environment_digest(lock_digest(lock, name), interpreter)}"
 
 
-def _scanned(claims: Attestation, store: ArtifactStore, folder: Path) -> tuple[tuple[ev.CheckRecord, ...], str]:
+def _scanned(
+    claims: Attestation, store: ArtifactStore, folder: Path
+) -> tuple[tuple[attestations.CheckRecord, ...], str]:
     """The checks of content: that of the model's files as it comes out here, the others as claims; and whose code."""
     from falaj.build.checks.model_files import scan
 
@@ -132,18 +138,22 @@ def _scanned(claims: Attestation, store: ArtifactStore, folder: Path) -> tuple[t
     if claimed is None:
         raise DoesNotRecomputeError("the files of the model were not scanned", where=claims.digest)
     model = _fetched(store, claims.digest, folder / "model", "the model")
-    found = check_record(scan(model, claims.own_modules))
-    if (found.passed, found.checked, found.findings) != (claimed.passed, claimed.checked, claimed.findings):
-        raise DoesNotRecomputeError(f"the scan of the model's files gives: {found.summary}", where=claims.digest)
-    found = replace(found, claimed_by="")
-    content = tuple(found if each is claimed else replace(each, claimed_by=WORKER) for each in claims.content)
+    scan_record = check_record(scan(model, claims.own_modules))
+    if (scan_record.passed, scan_record.checked, scan_record.findings) != (
+        claimed.passed,
+        claimed.checked,
+        claimed.findings,
+    ):
+        raise DoesNotRecomputeError(f"the scan of the model's files gives: {scan_record.summary}", where=claims.digest)
+    scan_record = replace(scan_record, claimed_by="")
+    content = tuple(scan_record if each is claimed else replace(each, claimed_by=WORKER) for each in claims.content)
     own = any(path.is_dir() and path.name == "code" for path in model.rglob("*")) or not scan(model, ()).passed
     return content, OWN if own else LIBRARIES
 
 
-def check_record(check: Any) -> ev.CheckRecord:
+def check_record(check: Any) -> attestations.CheckRecord:
     """What evidence says of a check."""
-    return ev.CheckRecord(
+    return attestations.CheckRecord(
         name=check.name,
         passed=check.passed,
         checked=check.checked,
@@ -156,8 +166,8 @@ def check_record(check: Any) -> ev.CheckRecord:
 
 
 def statements_of(
-    claims: Attestation, gates: tuple[ev.GateRecord, ...], champion: dict[str, Any] | None, code: str = ""
-) -> Iterator[ev.Statement]:
+    claims: Attestation, gates: tuple[attestations.GateRecord, ...], champion: dict[str, Any] | None, code: str = ""
+) -> Iterator[attestations.Statement]:
     """What is signed: claims with whose word they are, and what the notary found.
 
     Args:
@@ -168,26 +178,32 @@ def statements_of(
     """
     about, run, commit = [(claims.model, claims.digest)], claims.run, claims.commit
     for snapshot, dataset in claims.datasets:
-        yield ev.statement(ev.DATASET, [(snapshot.name, snapshot.digest)], dataset.as_dict())
-    yield ev.statement(ev.PROVENANCE, about, replace(claims.provenance, claimed_by=WORKER).as_dict())
-    yield ev.statement(ev.TRAIN, about, replace(claims.train, claimed_by=WORKER).as_dict())
-    evaluation = ev.Eval(run, commit, gates, claims.circumstances.live, champion, claimed_by=WORKER)
-    yield ev.statement(ev.EVAL, about, evaluation.as_dict())
+        yield attestations.statement(attestations.DATASET, [(snapshot.name, snapshot.digest)], dataset.as_dict())
+    yield attestations.statement(
+        attestations.PROVENANCE, about, replace(claims.provenance, claimed_by=WORKER).as_dict()
+    )
+    yield attestations.statement(attestations.TRAIN, about, replace(claims.train, claimed_by=WORKER).as_dict())
+    evaluation = attestations.Eval(run, commit, gates, claims.circumstances.live, champion, claimed_by=WORKER)
+    yield attestations.statement(attestations.EVAL, about, evaluation.as_dict())
     behaviour = tuple(replace(each, claimed_by=WORKER) for each in claims.behaviour)
-    yield ev.statement(ev.TESTS, about, ev.Tests(run, commit, behaviour).as_dict())
-    yield ev.statement(ev.SCAN, about, ev.Scan(run, commit, claims.content, code=code).as_dict())
+    yield attestations.statement(attestations.TESTS, about, attestations.Tests(run, commit, behaviour).as_dict())
+    yield attestations.statement(
+        attestations.SCAN, about, attestations.Scan(run, commit, claims.content, code=code).as_dict()
+    )
     if claims.twin and claims.comparison:
         twin = [(f"{claims.model}, judged twin", claims.twin)]
-        yield ev.statement(ev.COMPARISON, twin, replace(claims.comparison, claimed_by=WORKER).as_dict())
-    yield ev.statement(ev.MLBOM, about, replace(claims.bill, gates=gates).as_dict())
+        yield attestations.statement(
+            attestations.COMPARISON, twin, replace(claims.comparison, claimed_by=WORKER).as_dict()
+        )
+    yield attestations.statement(attestations.MLBOM, about, replace(claims.bill, gates=gates).as_dict())
 
 
 def _require_believable(
-    claims: Attestation, envelopes: list[tuple[str, Mapping[str, Any]]], keyring: ev.Keyring
+    claims: Attestation, envelopes: list[tuple[str, Mapping[str, Any]]], keyring: attestations.Keyring
 ) -> None:
     """Refuse what agents would refuse, so that it never gets a number."""
-    release = ev.Release(claims.model, 0, claims.digest, claims.run, claims.commit)
-    bundle = ev.bundle_of(release, [dict(envelope) for _, envelope in envelopes])
-    checked = ev.verify_release(bundle, keyring.trusted(), Path(), digest_of=lambda _: claims.digest)
+    release = attestations.BundledRelease(claims.model, 0, claims.digest, claims.run, claims.commit)
+    bundle = attestations.bundle_of(release, [dict(envelope) for _, envelope in envelopes])
+    checked = attestations.verify_release(bundle, keyring.trusted(), Path(), digest_of=lambda _: claims.digest)
     if checked.problems:
         raise NotBelievableError("; ".join(problem.message for problem in checked.problems))

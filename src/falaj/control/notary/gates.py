@@ -11,7 +11,7 @@ from falaj.build.checks.champion import against_champion
 from falaj.build.checks.context import LiveModel
 from falaj.build.checks.gates import judge
 from falaj.build.checks.results import GateResult
-from falaj.build.checks.scoring import Scores, Scoring
+from falaj.build.checks.scoring import GateScoring, Scores
 from falaj.config.gates import is_function
 from falaj.config.spec import GateSpec
 from falaj.control.notary.attestation import Attestation, GateClaim, ScoredTable
@@ -110,7 +110,7 @@ def _bench(claims: Attestation) -> _Bench:
     return _Bench(gates, Digest(claims.digest), live, around.blocks, outputs)
 
 
-def _scoring(claims: Attestation, tables: Mapping[str, ScoredTable]) -> Scoring:
+def _scoring(claims: Attestation, tables: Mapping[str, ScoredTable]) -> GateScoring:
     own: dict[str, dict[tuple[str, str], float | str]] = {}
     for claim in claims.gates:
         values = {(claim.spec.text, name): value for name, value in claim.own.items()}
@@ -124,10 +124,10 @@ def _scoring(claims: Attestation, tables: Mapping[str, ScoredTable]) -> Scoring:
         if name in claims.tables
     }  # fmt: skip
     missing = {claim.spec.data for claim in claims.gates} - scores.keys()
-    return Scoring(scores, dict.fromkeys(missing, "no rows were handed over"), {})
+    return GateScoring(scores, dict.fromkeys(missing, "no rows were handed over"), {})
 
 
-def _champion(claims: Attestation, bench: _Bench, scoring: Scoring) -> dict[str, Any] | None:
+def _champion(claims: Attestation, bench: _Bench, scoring: GateScoring) -> dict[str, Any] | None:
     hope = claims.circumstances.hope
     if claims.champion is None:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from falaj.supply_chain.encryption.wrapped import Scope, WrappedKey
+from falaj.supply_chain.encryption.wrapped import KeyScope, WrappedKey
 
 
 class FindKey(msgspec.Struct, frozen=True, tag="find-key"):
@@ -24,7 +24,7 @@ class CurrentKey(msgspec.Struct, frozen=True, tag="current-key"):
         scope: Whose data.
     """
 
-    scope: Scope
+    scope: KeyScope
 
 
 class ListKeys(msgspec.Struct, frozen=True, tag="list-keys"):
@@ -80,7 +80,7 @@ class Attest(msgspec.Struct, frozen=True, tag="attest"):
 Request = FindKey | CurrentKey | ListKeys | LearnKeys | PublicFiles | SignModel | SignOwner | Attest
 
 
-class Refusal(msgspec.Struct, frozen=True):
+class NotaryRefusal(msgspec.Struct, frozen=True):
     """Why a request was not carried out.
 
     Args:
@@ -98,7 +98,7 @@ class Refusal(msgspec.Struct, frozen=True):
     hint: str = ""
 
 
-class Answer(msgspec.Struct, frozen=True):
+class NotaryResponse(msgspec.Struct, frozen=True):
     """What came of a request.
 
     Args:
@@ -107,4 +107,4 @@ class Answer(msgspec.Struct, frozen=True):
     """
 
     value: msgspec.Raw = msgspec.Raw(b"\xc0")
-    refusal: Refusal | None = None
+    refusal: NotaryRefusal | None = None

@@ -3,27 +3,27 @@
 A release comes into an environment by a change (`release.changes`), and by nothing else.
 """
 
+from falaj.control.releases.agent_reports import observe
 from falaj.control.releases.endpoints import (
-    Arm,
-    Grant,
+    DeploymentPermit,
+    EndpointArm,
     arms_of,
     deploy,
     endpoints_of,
     live,
-    point_endpoint,
     rollouts_of,
+    set_desired_release,
 )
 from falaj.control.releases.owners import ForeignModelError, move_model, owned_by, owner_of, owners_of, require_owner
 from falaj.control.releases.registry import WORKER, Candidate, evidence_of, find, publish
-from falaj.control.releases.reports import observe
 from falaj.control.releases.states import ReleaseState
 
 __all__ = [
     "WORKER",
-    "Arm",
     "Candidate",
+    "DeploymentPermit",
+    "EndpointArm",
     "ForeignModelError",
-    "Grant",
     "ReleaseState",
     "arms_of",
     "deploy",
@@ -36,8 +36,8 @@ __all__ = [
     "owned_by",
     "owner_of",
     "owners_of",
-    "point_endpoint",
     "publish",
     "require_owner",
     "rollouts_of",
+    "set_desired_release",
 ]

@@ -13,7 +13,7 @@ from falaj.control.releases.endpoints import endpoints_of, next_version, subject
 from falaj.core.errors import ConflictError, NotFoundError
 from falaj.storage import EndpointRow
 from falaj.storage.caller_tables import CallerRow
-from falaj.trust.audit import record as trail
+from falaj.trust.audit import record
 
 TOKEN, CERTIFICATE = "token", "certificate"
 
@@ -74,8 +74,8 @@ def add(session: Session, new: NewCaller, actor: str, now: float) -> CallerRow:
     )  # fmt: skip
     session.add(row)
     _tell(session, row)
-    said = {"caller": row.id, "name": row.name, "kind": row.kind, "expires_at": row.expires_at}
-    trail.write(session, "endpoint.caller-added", actor, subject_of(new.environment, new.model), now, said)
+    details = {"caller": row.id, "name": row.name, "kind": row.kind, "expires_at": row.expires_at}
+    record.write(session, "endpoint.caller-added", actor, subject_of(new.environment, new.model), now, details)
     return row
 
 
@@ -100,8 +100,8 @@ def revoke(session: Session, environment: str, model: str, name: str, actor: str
         raise UnknownCallerError(f"no caller '{name}' of {environment}/{model}", hint=hint)
     row.ended_at, row.ended_by = now, actor
     _tell(session, row)
-    said = {"caller": row.id, "name": row.name}
-    trail.write(session, "endpoint.caller-revoked", actor, subject_of(environment, model), now, said)
+    details = {"caller": row.id, "name": row.name}
+    record.write(session, "endpoint.caller-revoked", actor, subject_of(environment, model), now, details)
     return row
 
 

@@ -7,17 +7,17 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import func, select
 
 from falaj.control import compliance as privacy
-from falaj.control.changes.findings import evidence_for
+from falaj.control.changes.assessment import evidence_for
+from falaj.control.changes.context import ChangeContext
 from falaj.control.changes.privacy import subject_of
-from falaj.control.changes.turn import Turn
-from falaj.control.compliance import compliance, incidents, requests
+from falaj.control.compliance import dsar_requests, evaluation, incidents
 from falaj.storage import EndpointRow, ReleaseRow
 from falaj.storage.privacy_tables import LabelledSnapshotRow
 from falaj.trust import audit, settings
 from falaj.trust.policy import PrivacyFacts
 
 
-def posture_of(turn: Turn, *, encrypted: bool) -> compliance.Posture:
+def posture_of(turn: ChangeContext, *, encrypted: bool) -> evaluation.Posture:
     """Look at everything that the rules of the pack ask about.
 
     Args:
@@ -33,7 +33,7 @@ def posture_of(turn: Turn, *, encrypted: bool) -> compliance.Posture:
             "the pack uae is not on", where="platform.yaml", hint="add `policy_packs: [uae]` and falaj apply"
         )
     size = audit.size_of(turn.session)
-    return compliance.Posture(
+    return evaluation.Posture(
         rules=rules,
         settings=settings.digest(turn.spec),
         holdings=tuple(_holdings(turn, rules)),
@@ -46,19 +46,21 @@ def posture_of(turn: Turn, *, encrypted: bool) -> compliance.Posture:
     )
 
 
-def _holdings(turn: Turn, rules: privacy.Rules) -> Iterator[compliance.Holding]:
+def _holdings(turn: ChangeContext, rules: privacy.Rules) -> Iterator[evaluation.Holding]:
     """What serves, and the newest release of each model."""
     endpoints = [row for row in turn.session.scalars(select(EndpointRow)) if not row.plan.get("withdrawn")]
     newest = select(ReleaseRow.model, func.max(ReleaseRow.number)).group_by(ReleaseRow.model)
-    wanted = {(row.model, row.release) for row in endpoints} | {
+    release_keys = {(row.model, row.release) for row in endpoints} | {
         (model, top) for model, top in turn.session.execute(newest)
     }
-    for model, number in sorted(wanted):
+    for model, number in sorted(release_keys):
         serving = [row for row in endpoints if (row.model, row.release) == (model, number)]
         yield _holding(turn, turn.session.get_one(ReleaseRow, (model, number)), serving, rules)
 
 
-def _holding(turn: Turn, row: ReleaseRow, serving: Sequence[EndpointRow], rules: privacy.Rules) -> compliance.Holding:
+def _holding(
+    turn: ChangeContext, row: ReleaseRow, serving: Sequence[EndpointRow], rules: privacy.Rules
+) -> evaluation.Holding:
     evidence = evidence_for(turn, row)
     subject = subject_of(row, evidence.datasets, evidence.trained)
     serves: dict[str, tuple[str, ...]] = {}
@@ -66,7 +68,7 @@ def _holding(turn: Turn, row: ReleaseRow, serving: Sequence[EndpointRow], rules:
         location = turn.spec.locations.get(each.location)
         place = location.jurisdiction if location else "an unknown jurisdiction"
         serves[each.environment] = tuple(sorted({*serves.get(each.environment, ()), place}))
-    return compliance.Holding(
+    return evaluation.Holding(
         name=f"{row.model}@{row.number}",
         digest=row.digest,
         project=row.project,
@@ -82,35 +84,35 @@ def _holding(turn: Turn, row: ReleaseRow, serving: Sequence[EndpointRow], rules:
 
 
 def _facts(
-    turn: Turn, subject: privacy.Subject, serves: dict[str, tuple[str, ...]], rules: privacy.Rules
+    turn: ChangeContext, subject: privacy.AssessedModel, serves: dict[str, tuple[str, ...]], rules: privacy.Rules
 ) -> PrivacyFacts:
     """What the rules say of it on the highest rung where it serves, for all places where it does."""
     rank = max((turn.spec.environments[name].rank for name in serves if name in turn.spec.environments), default=0)
-    places = frozenset(place for found in serves.values() for place in found)
-    return privacy.facts_of_change(subject, privacy.Place(", ".join(serves), rank, places), rules)
+    places = frozenset(place for served_places in serves.values() for place in served_places)
+    return privacy.facts_of_change(subject, privacy.DeploymentEnvironment(", ".join(serves), rank, places), rules)
 
 
-def _snapshots(turn: Turn) -> Iterator[compliance.SnapshotView]:
+def _snapshots(turn: ChangeContext) -> Iterator[evaluation.SnapshotView]:
     locked = privacy.locks_now(turn.session, turn.now)
     for row in turn.session.scalars(select(LabelledSnapshotRow).order_by(LabelledSnapshotRow.source)):
-        yield compliance.SnapshotView(
+        yield evaluation.SnapshotView(
             digest=row.digest, source=row.source, personal=privacy.label_of_row(row).personal,
             subject_key=row.subject_key, indexed=row.indexed_at is not None, subjects=row.subjects, note=row.note,
             locked_until=locked.get(row.digest), erased_at=row.erased_at,
         )  # fmt: skip
 
 
-def _incidents(turn: Turn) -> Iterator[compliance.IncidentView]:
+def _incidents(turn: ChangeContext) -> Iterator[evaluation.IncidentView]:
     for row in incidents.incidents(turn.session):
         late = incidents.overdue(row, turn.now)
-        yield compliance.IncidentView(
+        yield evaluation.IncidentView(
             row.id, row.title, row.state, row.learned_at, row.notify_by, row.notified_at, late
         )  # fmt: skip
 
 
-def _requests(turn: Turn) -> Iterator[compliance.RequestView]:
-    for row in requests.requests(turn.session):
-        late = requests.overdue(row, turn.now)
-        yield compliance.RequestView(
+def _requests(turn: ChangeContext) -> Iterator[evaluation.RequestView]:
+    for row in dsar_requests.requests(turn.session):
+        late = dsar_requests.overdue(row, turn.now)
+        yield evaluation.RequestView(
             row.id, row.kind, row.state, row.received_at, row.due_at, row.closed_at, late, row.result
         )  # fmt: skip

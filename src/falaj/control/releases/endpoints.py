@@ -16,18 +16,18 @@ from sqlalchemy.orm import Session
 from falaj.control.releases.lifecycle import DeploymentState
 from falaj.control.releases.registry import CONTROLLER
 from falaj.core.ids import new_id
-from falaj.statistics.rollout import Strategy, plan_of
+from falaj.statistics.rollout import RolloutStrategy, plan_of
 from falaj.storage import EndpointRow, ProcessRow, ReleaseRow
-from falaj.storage.durable import Event, ProcessTable
+from falaj.storage.durable import ProcessEvent, ProcessTable
 from falaj.trust import settings
-from falaj.trust.audit import record as trail
+from falaj.trust.audit import record
 
 _OURS = ("before", "rollout", "challengers", "withdrawn")
 """Keys of a plan that are about the endpoint and not about the release that it serves."""
 
 
 @dataclass(frozen=True)
-class Grant:
+class DeploymentPermit:
     """By what a release may be deployed, and how.
 
     Args:
@@ -39,7 +39,7 @@ class Grant:
 
     change: str
     concludes: str
-    strategy: str = Strategy.RECREATE
+    strategy: str = RolloutStrategy.RECREATE
     options: Mapping[str, Any] | None = None
 
 
@@ -48,7 +48,7 @@ def deploy(
     table: ProcessTable,
     release: ReleaseRow,
     endpoint: tuple[str, str],
-    grant: Grant,
+    grant: DeploymentPermit,
     now: float,
     *,
     waits: bool = False,
@@ -68,10 +68,10 @@ def deploy(
         Id of the deployment.
     """
     environment, location = endpoint
-    if grant.strategy != Strategy.CHALLENGER:
+    if grant.strategy != RolloutStrategy.CHALLENGER:
         for older in deployments(session, release.model, environment, location):
             if not challenges(older):
-                table.send(session, older.id, Event("superseded"), now)
+                table.send(session, older.id, ProcessEvent("superseded"), now)
     deployment_id = new_id(now)
     data = {
         "deployment_id": deployment_id, "model": release.model, "release": release.number,
@@ -84,7 +84,7 @@ def deploy(
     return deployment_id
 
 
-def point_endpoint(session: Session, data: Mapping[str, Any], now: float) -> Mapping[str, Any] | None:
+def set_desired_release(session: Session, data: Mapping[str, Any], now: float) -> Mapping[str, Any] | None:
     """Make a deployment's release what its endpoint must serve; agents see a new version of their desired state.
 
     Returns:
@@ -96,7 +96,7 @@ def point_endpoint(session: Session, data: Mapping[str, Any], now: float) -> Map
     release = session.get_one(ReleaseRow, (data["model"], data["release"]), with_for_update=True)
     row = session.get(EndpointRow, key)
     before = _before(row, release)
-    if data.get("strategy", {}).get("kind") == Strategy.CHALLENGER:
+    if data.get("strategy", {}).get("kind") == RolloutStrategy.CHALLENGER:
         return _challenge(session, row, release, data, now)
     if row is None:
         row = EndpointRow(location=location, environment=data["environment"], model=data["model"], status={}, plan={})
@@ -112,8 +112,8 @@ def point_endpoint(session: Session, data: Mapping[str, Any], now: float) -> Map
         "before": before,
         **({"rollout": {"plan": plan, "asked": []}} if plan else {}),
     }
-    said = {"location": location, "release": release.number, "digest": release.digest, "change": data["change"]}
-    trail.write(session, "endpoint.pointed", CONTROLLER, subject(row), now, {**said, "previous": row.previous})
+    details = {"location": location, "release": release.number, "digest": release.digest, "change": data["change"]}
+    record.write(session, "endpoint.pointed", CONTROLLER, subject(row), now, {**details, "previous": row.previous})
     return plan
 
 
@@ -131,8 +131,8 @@ def _challenge(
     others = [each for each in row.plan.get("challengers", ()) if each["release"] != release.number]
     row.plan = {**row.plan, "challengers": [*others, entry]}
     row.version, row.updated_at = next_version(session, row.location), now
-    said = {"location": row.location, "release": release.number, "champion": row.release, "change": data["change"]}
-    trail.write(session, "endpoint.challenged", CONTROLLER, subject(row), now, said)
+    details = {"location": row.location, "release": release.number, "champion": row.release, "change": data["change"]}
+    record.write(session, "endpoint.challenged", CONTROLLER, subject(row), now, details)
     return plan
 
 
@@ -142,8 +142,8 @@ def _before(row: EndpointRow | None, release: ReleaseRow) -> Mapping[str, Any] |
         return None
     proven = row.status.get("state") == "ready" and row.status.get("release") == row.release
     if row.plan.get("rollout") or row.release == release.number or not proven:
-        found: Mapping[str, Any] | None = row.plan.get("before")
-        return found if found and found["release"] != release.number else None
+        previous_plan: Mapping[str, Any] | None = row.plan.get("before")
+        return previous_plan if previous_plan and previous_plan["release"] != release.number else None
     return {"release": row.release, **served_part(row.plan)}
 
 
@@ -159,8 +159,8 @@ def _capture(session: Session, location: str) -> str:
 
 
 def _rollout(data: Mapping[str, Any], before: Mapping[str, Any] | None, capture: str) -> Mapping[str, Any] | None:
-    strategy = data.get("strategy") or {"kind": Strategy.RECREATE}
-    if before is None or strategy["kind"] == Strategy.RECREATE:
+    strategy = data.get("strategy") or {"kind": RolloutStrategy.RECREATE}
+    if before is None or strategy["kind"] == RolloutStrategy.RECREATE:
         return None
     plan = plan_of(
         data["deployment_id"],
@@ -173,7 +173,7 @@ def _rollout(data: Mapping[str, Any], before: Mapping[str, Any] | None, capture:
 
 
 @dataclass(frozen=True)
-class Arm:
+class EndpointArm:
     """One release that an endpoint runs.
 
     Args:
@@ -187,13 +187,15 @@ class Arm:
     plan: Mapping[str, Any]
 
 
-def arms_of(row: EndpointRow) -> list[Arm]:
+def arms_of(row: EndpointRow) -> list[EndpointArm]:
     """The releases that an endpoint runs: what it serves, what it goes back to, and what is compared with them."""
-    found = [Arm(row.release, "primary", served_part(row.plan))]
+    arms = [EndpointArm(row.release, "primary", served_part(row.plan))]
     before = row.plan.get("before")
     if row.plan.get("rollout") and before:
-        found.append(Arm(before["release"], "stable", served_part(before)))
-    return found + [Arm(each["release"], "challenger", served_part(each)) for each in row.plan.get("challengers", ())]
+        arms.append(EndpointArm(before["release"], "stable", served_part(before)))
+    return arms + [
+        EndpointArm(each["release"], "challenger", served_part(each)) for each in row.plan.get("challengers", ())
+    ]
 
 
 def served_part(plan: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -229,7 +231,7 @@ def endpoints_of(session: Session, model: str, environment: str | None = None) -
 
 def challenges(process: ProcessRow) -> bool:
     """Whether a deployment brings a challenger."""
-    return bool(process.data.get("strategy", {}).get("kind") == Strategy.CHALLENGER)
+    return bool(process.data.get("strategy", {}).get("kind") == RolloutStrategy.CHALLENGER)
 
 
 def subject(row: EndpointRow) -> str:
@@ -249,8 +251,8 @@ def deployments(session: Session, model: str, environment: str, location: str) -
     """The deployments of an endpoint that are under way or live."""
     active = (*MOVING, DeploymentState.WAITING, DeploymentState.PENDING, DeploymentState.LIVE)
     rows = session.scalars(select(ProcessRow).where(ProcessRow.kind == "deployment", ProcessRow.state.in_(active)))
-    wanted = (model, environment, location)
-    return [row for row in rows if (row.data["model"], row.data["environment"], row.data["location"]) == wanted]
+    target = (model, environment, location)
+    return [row for row in rows if (row.data["model"], row.data["environment"], row.data["location"]) == target]
 
 
 def live(session: Session, model: str) -> ReleaseRow | None:

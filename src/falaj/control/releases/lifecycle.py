@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from falaj.core.transition import Effect, Event, IllegalTransitionError, Step
-from falaj.statistics.rollout import Strategy
+from falaj.core.transition import Effect, IllegalTransitionError, ProcessEvent, TransitionStep
+from falaj.statistics.rollout import RolloutStrategy
 
 CONVERGE_TIMEOUT_S = 300.0
 
@@ -38,7 +38,7 @@ SUPERSEDABLE = UNDECIDED | {DeploymentState.WAITING, DeploymentState.LIVE}
 EVENTS = ("queued", "start", "rolling", "ready", "failed", "timeout", "superseded")
 
 
-def transition(state: str, data: Mapping[str, Any], event: Event, now: float) -> Step:
+def transition(state: str, data: Mapping[str, Any], event: ProcessEvent, now: float) -> TransitionStep:
     """Decide what an event does to a deployment.
 
     Args:
@@ -53,33 +53,37 @@ def transition(state: str, data: Mapping[str, Any], event: Event, now: float) ->
     """
     match DeploymentState(state), event.name:
         case DeploymentState.WAITING, "queued":
-            return Step(DeploymentState.PENDING, wake_at=event.data["at"])
+            return TransitionStep(DeploymentState.PENDING, wake_at=event.data["at"])
         case DeploymentState.PENDING, "start":
             wake_at = now + CONVERGE_TIMEOUT_S
-            return Step(DeploymentState.CONVERGING, data={**data, "plan": event.data.get("plan")}, wake_at=wake_at)
+            return TransitionStep(
+                DeploymentState.CONVERGING, data={**data, "plan": event.data.get("plan")}, wake_at=wake_at
+            )
         case DeploymentState.CONVERGING | DeploymentState.ROLLING, "rolling":
-            return Step(DeploymentState.ROLLING)  # the agent ends it, however long that takes
+            return TransitionStep(DeploymentState.ROLLING)  # the agent ends it, however long that takes
         case DeploymentState.CONVERGING | DeploymentState.ROLLING, "ready":
-            return Step(DeploymentState.LIVE, data=_recorded(data, event), effects=_alias(data))
+            return TransitionStep(DeploymentState.LIVE, data=_recorded(data, event), effects=_alias(data))
         case DeploymentState.CONVERGING | DeploymentState.ROLLING, "failed":
-            return Step(DeploymentState.FAILED, data={**_recorded(data, event), "message": event.data["message"]})
+            return TransitionStep(
+                DeploymentState.FAILED, data={**_recorded(data, event), "message": event.data["message"]}
+            )
         case DeploymentState.CONVERGING, "timeout":
             message = f"not ready after {CONVERGE_TIMEOUT_S:.0f} s"
-            return Step(DeploymentState.FAILED, data={**data, "message": message})
+            return TransitionStep(DeploymentState.FAILED, data={**data, "message": message})
         case before, "superseded" if before in SUPERSEDABLE:
-            return Step(DeploymentState.SUPERSEDED)
+            return TransitionStep(DeploymentState.SUPERSEDED)
         case _:
             raise IllegalTransitionError(f"a {state} deployment cannot take '{event.name}'")
 
 
-def _recorded(data: Mapping[str, Any], event: Event) -> Mapping[str, Any]:
+def _recorded(data: Mapping[str, Any], event: ProcessEvent) -> Mapping[str, Any]:
     record = event.data.get("record")
     return {**data, "record": record} if record else data
 
 
 def _alias(data: Mapping[str, Any]) -> tuple[Effect, ...]:
     """MLflow's alias of the environment, but for a challenger, which does not serve it."""
-    if data.get("strategy", {}).get("kind") == Strategy.CHALLENGER:
+    if data.get("strategy", {}).get("kind") == RolloutStrategy.CHALLENGER:
         return ()
     model, release, environment = data["model"], data["release"], data["environment"]
     message = {"model": model, "release": release, "alias": environment}

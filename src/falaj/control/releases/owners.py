@@ -15,12 +15,12 @@ from falaj.core.errors import ConflictError, NotFoundError
 from falaj.storage import ProjectRow
 from falaj.storage.captured_tables import CapturedGateRow
 from falaj.storage.change_tables import ChangeRow
-from falaj.storage.facts import Subject
+from falaj.storage.facts import FactSubject
 from falaj.storage.monitoring_tables import AlertRow
 from falaj.storage.ownership_tables import ModelOwnerRow
 from falaj.storage.retraining_tables import RetrainingRow, TrainingRequestRow
 from falaj.storage.sealed import require_standing
-from falaj.trust.audit import record as trail
+from falaj.trust.audit import record
 
 _DECIDED_BY_OWNER = (AlertRow, CapturedGateRow, ChangeRow, RetrainingRow, TrainingRequestRow)
 """What carries the project that decides about it, and moves with the model."""
@@ -35,7 +35,7 @@ class ForeignModelError(ConflictError):
 def owner_of(session: Session, model: str) -> str | None:
     """The project that a model belongs to; None while no release of it was published."""
     row = session.get(ModelOwnerRow, model)
-    require_standing(session, Subject(ModelOwnerRow.__tablename__, model), row)
+    require_standing(session, FactSubject(ModelOwnerRow.__tablename__, model), row)
     return None if row is None else row.project
 
 
@@ -80,7 +80,7 @@ def claim(session: Session, model: str, project: str, actor: str, now: float) ->
         raise ForeignModelError(reason)
     if session.get(ModelOwnerRow, model) is None:
         session.add(ModelOwnerRow(model=model, project=project, since=now, decided_by=actor))
-        trail.write(session, "model.claimed", actor, f"model/{model}", now, {"project": project})
+        record.write(session, "model.claimed", actor, f"model/{model}", now, {"project": project})
         session.flush()
 
 
@@ -106,4 +106,4 @@ def move_model(session: Session, model: str, project: str, actor: str, reason: s
     for table in _DECIDED_BY_OWNER:
         session.execute(update(table).where(table.model == model).values(project=project))
     details = {"from": before, "to": project, "reason": reason}
-    trail.write(session, "model.moved", actor, f"model/{model}", now, details)
+    record.write(session, "model.moved", actor, f"model/{model}", now, details)

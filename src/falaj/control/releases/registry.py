@@ -15,7 +15,7 @@ from falaj.core.errors import NotFoundError, UsageError
 from falaj.core.ids import parse_number
 from falaj.storage import EventRow, EvidenceRow, ReleaseRow, RunRow
 from falaj.storage.durable import Effect, Outbox
-from falaj.trust.audit import record as trail
+from falaj.trust.audit import record
 
 WORKER = "workload:worker/local"
 """Who publishes what runs make, as the audit log names it."""
@@ -56,7 +56,7 @@ def publish(session: Session, run: RunRow, candidate: Candidate, now: float) -> 
     )  # fmt: skip
     session.add(release)
     name, about = f"release/{release.model}@{release.number}", {"digest": release.digest, "commit": release.commit}
-    trail.write(session, "release.published", WORKER, name, now, {"run": run.id, **about})
+    record.write(session, "release.published", WORKER, name, now, {"run": run.id, **about})
     session.add(EventRow(at=now, subject=name, kind="release.published", data={"run": run.id, **about}))
     for predicate_type, envelope in candidate.envelopes:
         session.add(
@@ -68,7 +68,7 @@ def publish(session: Session, run: RunRow, candidate: Candidate, now: float) -> 
                 envelope=dict(envelope),
             )
         )
-        trail.write_evidence(session, envelope, name, WORKER, now)
+        record.write_evidence(session, envelope, name, WORKER, now)
     run.release = release.number
     move(session, release, "verify", WORKER, now, "what the run signed was verified before it was offered")
     if candidate.mlflow_run:
@@ -86,9 +86,9 @@ def find(session: Session, name: str) -> ReleaseRow:
         UsageError: The name is not of that form.
         NotFoundError: There is no such release.
     """
-    model, _, given = name.partition("@")
-    number = parse_number(given)
-    if number is None and given not in ("", "latest"):
+    model, _, version_text = name.partition("@")
+    number = parse_number(version_text)
+    if number is None and version_text not in ("", "latest"):
         raise UsageError(f"'{name}' is not MODEL@NUMBER", hint="for example flight-delay@3", code="release.name")
     query = select(ReleaseRow).where(ReleaseRow.model == model).order_by(ReleaseRow.number.desc())
     if number is not None:
@@ -115,5 +115,5 @@ def move(session: Session, release: ReleaseRow, event: str, actor: str, now: flo
     if release.state != before:
         subject = f"release/{release.model}@{release.number}"
         details = {"from": before, "to": str(release.state), "reason": reason}
-        trail.write(session, f"release.{event}", actor, subject, now, details)
+        record.write(session, f"release.{event}", actor, subject, now, details)
         session.add(EventRow(at=now, subject=subject, kind=f"release.{event}", data={"actor": actor, **details}))

@@ -4,24 +4,24 @@ Whatever asks goes through `request_training`. Whether the candidate was worth i
 `falaj.build.checks.champion`.
 """
 
-from falaj.control.retraining.feedback import FeedbackWish, feedback_trigger
-from falaj.control.retraining.requesting import Requested, advance, request_training, resume
+from falaj.control.retraining.admission import Requested, advance, request_training, resume
+from falaj.control.retraining.label_trigger import FeedbackWish, feedback_trigger
 from falaj.control.retraining.schedules import start_due
-from falaj.control.retraining.trainings import (
-    Outcome,
+from falaj.control.retraining.training_history import (
     PastTraining,
     RetrainingPolicy,
+    TrainingOutcome,
     Trigger,
     TriggerError,
     TriggerKind,
 )
 from falaj.control.retraining.triggers import Decision, Refuse, Start, Wait, decide, decide_all
 from falaj.control.retraining.windows import (
-    Strategy,
     TooShort,
     TrainingWindow,
     TrainingWindowError,
     WindowPlan,
+    WindowStrategy,
     plan_from_mapping,
     training_window,
 )
@@ -29,14 +29,13 @@ from falaj.control.retraining.windows import (
 __all__ = [
     "Decision",
     "FeedbackWish",
-    "Outcome",
     "PastTraining",
     "Refuse",
     "Requested",
     "RetrainingPolicy",
     "Start",
-    "Strategy",
     "TooShort",
+    "TrainingOutcome",
     "TrainingWindow",
     "TrainingWindowError",
     "Trigger",
@@ -44,6 +43,7 @@ __all__ = [
     "TriggerKind",
     "Wait",
     "WindowPlan",
+    "WindowStrategy",
     "advance",
     "decide",
     "decide_all",

@@ -12,9 +12,9 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from falaj.control.retraining.requesting import Requested, lock, request_training
-from falaj.control.retraining.trainings import TriggerKind
-from falaj.control.retraining.wishes import Wishes, all_wishes, wishes_of
+from falaj.control.retraining.admission import Requested, lock, request_training
+from falaj.control.retraining.model_settings import Wishes, all_wishes, wishes_of
+from falaj.control.retraining.training_history import TriggerKind
 from falaj.storage import ReleaseRow
 from falaj.storage.durable import ProcessTable
 from falaj.storage.retraining_tables import RetrainingRow
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Look:
+class RetrainingTick:
     """A source that is due to be looked at.
 
     Attributes:
@@ -42,7 +42,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Seen:
+class Observation:
     """What a look found.
 
     Attributes:
@@ -51,28 +51,32 @@ class Seen:
         problem: Why it could not be looked at; empty when it could.
     """
 
-    look: Look
+    look: RetrainingTick
     state: str | None
     problem: str = ""
 
 
-def due_looks(session: Session, now: float) -> list[Look]:
+def due_looks(session: Session, now: float) -> list[RetrainingTick]:
     """The sources that have not been looked at for as long as the project file says."""
     return [look for wishes in all_wishes(session) for look in _due(session, wishes, now)]
 
 
-def _due(session: Session, wishes: Wishes, now: float) -> Iterator[Look]:
-    made = wishes.release
-    memory = session.get(RetrainingRow, made.model)
-    seen = (memory.seen if memory else {}).get("sources", {})
-    for wish in wishes.all:
-        name = str(wish.get("source", ""))
-        url = made.data.get("sources", {}).get(name)
-        if wish["on"] == "event" and url and now - seen.get(name, {}).get("at", 0.0) >= wish.get("poll_s", POLL_S):
-            yield Look(made.model, wishes.project, name, url)
+def _due(session: Session, wishes: Wishes, now: float) -> Iterator[RetrainingTick]:
+    release_row = wishes.release
+    memory = session.get(RetrainingRow, release_row.model)
+    source_states = (memory.observations if memory else {}).get("sources", {})
+    for entry in wishes.all:
+        name = str(entry.get("source", ""))
+        url = release_row.data.get("sources", {}).get(name)
+        if (
+            entry["on"] == "event"
+            and url
+            and now - source_states.get(name, {}).get("at", 0.0) >= entry.get("poll_s", POLL_S)
+        ):
+            yield RetrainingTick(release_row.model, wishes.project, name, url)
 
 
-def look_at(look: Look, fingerprint: Callable[[str], str | None]) -> Seen:
+def look_at(look: RetrainingTick, fingerprint: Callable[[str], str | None]) -> Observation:
     """Look at a source; whatever its client raises is said and does not stop others from being looked at.
 
     Args:
@@ -80,29 +84,29 @@ def look_at(look: Look, fingerprint: Callable[[str], str | None]) -> Seen:
         fingerprint: Gives the state of a URL.
     """
     try:
-        return Seen(look, fingerprint(look.url))
+        return Observation(look, fingerprint(look.url))
     except Exception as error:  # clients of stores have no common base
         problem = (str(error).splitlines() or [type(error).__name__])[0][:300]
         logger.warning("looking at %s of %s: %s", look.source, look.project, problem)
-        return Seen(look, None, problem)
+        return Observation(look, None, problem)
 
 
-def note_seen(session: Session, processes: ProcessTable, seen: Seen, now: float) -> Requested | None:
+def note_seen(session: Session, processes: ProcessTable, observation: Observation, now: float) -> Requested | None:
     """Remember what a look found, and ask for a training where it differs from the look before.
 
     The first look is the measure for the next: the newest release has been trained on what is there.
     """
-    look = seen.look
+    look = observation.look
     memory = lock(session, look.model, look.project, now)
-    sources = dict(memory.seen.get("sources", {}))
+    sources = dict(memory.observations.get("sources", {}))
     before = sources.get(look.source, {}).get("state")
-    found = {"at": now, "state": seen.state or before, "problem": seen.problem, "url": look.url}
-    memory.seen = {**memory.seen, "sources": {**sources, look.source: found}}
+    source_state = {"at": now, "state": observation.state or before, "problem": observation.problem, "url": look.url}
+    memory.observations = {**memory.observations, "sources": {**sources, look.source: source_state}}
     moved = sources.get(look.source, {}).get("url", look.url) != look.url
-    if not seen.state or not before or moved or seen.state == before:
+    if not observation.state or not before or moved or observation.state == before:
         return None
     cause = {
-        "kind": "event", "source": look.source, "occasion": f"snapshot/{look.source}/{seen.state[:32]}",
+        "kind": "event", "source": look.source, "occasion": f"snapshot/{look.source}/{observation.state[:32]}",
         "reason": f"the data source {look.source} has something new",
     }  # fmt: skip
     return request_training(session, processes, look.model, cause, now)
@@ -110,10 +114,10 @@ def note_seen(session: Session, processes: ProcessTable, seen: Seen, now: float)
 
 def ask_for_upstream(session: Session, processes: ProcessTable, now: float) -> list[Requested]:
     """Ask for a training of each model whose upstream model has a newer release than it has itself."""
-    asked = []
+    outcomes = []
     for wishes in all_wishes(session):
-        for wish in wishes.all:
-            above = wishes_of(session, wish["upstream"]) if wish.get("upstream") else None
+        for entry in wishes.all:
+            above = wishes_of(session, entry["upstream"]) if entry.get("upstream") else None
             if above is None or above.release.created_at <= wishes.release.created_at:
                 continue
             name = f"{above.release.model}@{above.release.number}"
@@ -121,12 +125,12 @@ def ask_for_upstream(session: Session, processes: ProcessTable, now: float) -> l
                 "kind": "event", "upstream": above.release.model, "occasion": f"upstream/{name}",
                 "at": above.release.created_at, "reason": f"{name} was released, whose answers the model learns from",
             }  # fmt: skip
-            asked.append(request_training(session, processes, wishes.release.model, cause, now))
-    return asked
+            outcomes.append(request_training(session, processes, wishes.release.model, cause, now))
+    return outcomes
 
 
 def announce_event(
-    session: Session, processes: ProcessTable, project: str, told: Mapping[str, Any], now: float
+    session: Session, processes: ProcessTable, project: str, announcement: Mapping[str, Any], now: float
 ) -> list[Requested]:
     """Ask for trainings by what another system tells: a source of a project that has something new.
 
@@ -134,24 +138,24 @@ def announce_event(
         session: The caller's transaction.
         processes: The process table.
         project: Of which project.
-        told: `source`, or `url` of an object that lies in one; `id`, a name that no other event has; `reason`.
+        announcement: `source`, or `url` of an object that lies in one; `id`, a name that no other event has; `reason`.
         now: Unix seconds.
 
     Returns:
         One answer for each model of the project that asks for trainings by this event.
     """
-    asked = []
+    outcomes = []
     for wishes in all_wishes(session):
         if wishes.project != project:
             continue
-        source = told.get("source") or _source_of(wishes.release, str(told.get("url", "")))
+        source = announcement.get("source") or _source_of(wishes.release, str(announcement.get("url", "")))
         if not source or wishes.of(TriggerKind.EVENT, {"source": source}) is None:
             continue
-        reason = told.get("reason") or f"something new was announced for the data source {source}"
-        occasion = f"event/{source}/{told['id']}"
+        reason = announcement.get("reason") or f"something new was announced for the data source {source}"
+        occasion = f"event/{source}/{announcement['id']}"
         cause = {"kind": "event", "source": source, "occasion": occasion, "reason": reason}
-        asked.append(request_training(session, processes, wishes.release.model, cause, now))
-    return asked
+        outcomes.append(request_training(session, processes, wishes.release.model, cause, now))
+    return outcomes
 
 
 def _source_of(release: ReleaseRow, url: str) -> str | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from falaj.control.retraining.trainings import DAY_S, REGROWTH, TriggerError
+from falaj.control.retraining.training_history import DAY_S, REGROWTH, TriggerError
 
 FACTOR, MAX_AGE_S = 1.5, 60 * DAY_S
 

@@ -9,13 +9,13 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from falaj.control.releases.registry import CONTROLLER
-from falaj.control.retraining.trainings import Outcome, PastTraining, TriggerKind
+from falaj.control.retraining.training_history import PastTraining, TrainingOutcome, TriggerKind
 from falaj.control.runs.lifecycle import ENDED, RunState
 from falaj.core.ids import new_id
 from falaj.storage import ReleaseRow, RunRow
 from falaj.storage.monitoring_tables import AlertNoteRow, AlertRow
 from falaj.storage.retraining_tables import RetrainingRow, TrainingRequestRow
-from falaj.trust.audit import record as trail
+from falaj.trust.audit import record
 
 WAITING, STARTED, REFUSED = "waiting", "started", "refused"
 _RETRIED = (TriggerKind.DRIFT, TriggerKind.FEEDBACK, TriggerKind.EVENT, TriggerKind.GROWTH)
@@ -37,7 +37,7 @@ def past(session: Session, model: str) -> list[PastTraining]:
 
 def _past(row: TrainingRequestRow, resumed_at: float) -> PastTraining:
     assert row.started_at is not None
-    outcome = Outcome.ACTIVE if row.state == STARTED else Outcome(row.state)
+    outcome = TrainingOutcome.ACTIVE if row.state == STARTED else TrainingOutcome(row.state)
     minutes, rows = float(row.data.get("minutes", 0.0)), int(row.data.get("rows", 0))
     return PastTraining(row.occasion, row.started_at, row.ended_at, outcome, minutes, row.started_at < resumed_at, rows)
 
@@ -67,17 +67,17 @@ def settle(session: Session, model: str, now: float) -> None:
 
 
 def _settle(session: Session, row: TrainingRequestRow, run: RunRow, now: float) -> None:
-    made = session.get(ReleaseRow, (run.model, run.release)) if run.model and run.release else None
-    verdict: Mapping[str, Any] = made.data.get("retraining") or {} if made else {}
-    outcome, reason = _how_it_ended(TriggerKind(row.kind), run, made, verdict)
+    release_row = session.get(ReleaseRow, (run.model, run.release)) if run.model and run.release else None
+    verdict: Mapping[str, Any] = release_row.data.get("retraining") or {} if release_row else {}
+    outcome, reason = _how_it_ended(TriggerKind(row.kind), run, release_row, verdict)
     row.state, row.reason = outcome.value, reason
     row.ended_at = run.ended_at or now
     minutes = max(0.0, row.ended_at - (run.started_at or row.ended_at)) / 60
     row.data = {**row.data, "minutes": minutes, "verdict": dict(verdict), "release": run.release}
-    told = {"model": row.model, "run": run.id, "outcome": outcome.value, "reason": reason, **row.cause}
+    details = {"model": row.model, "run": run.id, "outcome": outcome.value, "reason": reason, **row.cause}
     _tell_alert(session, row, now)
-    trail.write(session, "training.ended", CONTROLLER, f"training/{row.id}", now, told)
-    if outcome is Outcome.FAILED and run.state == RunState.FAILED and TriggerKind(row.kind) in _RETRIED:
+    record.write(session, "training.ended", CONTROLLER, f"training/{row.id}", now, details)
+    if outcome is TrainingOutcome.FAILED and run.state == RunState.FAILED and TriggerKind(row.kind) in _RETRIED:
         _again(session, row, now)
 
 
@@ -86,39 +86,39 @@ def _tell_alert(session: Session, row: TrainingRequestRow, now: float) -> None:
     alert = session.get(AlertRow, str(row.cause.get("alert") or ""))
     if alert is None:
         return
-    made = f"{row.model}@{row.data['release']}" if row.data.get("release") else "no release"
+    release_name = f"{row.model}@{row.data['release']}" if row.data.get("release") else "no release"
     words = {
-        Outcome.WON: f"the retraining made {made}: {row.reason}",
-        Outcome.LOST: f"retraining did not help ({made}): {row.reason}",
-    }.get(Outcome(row.state), f"the retraining broke: {row.reason}")
+        TrainingOutcome.WON: f"the retraining made {release_name}: {row.reason}",
+        TrainingOutcome.LOST: f"retraining did not help ({release_name}): {row.reason}",
+    }.get(TrainingOutcome(row.state), f"the retraining broke: {row.reason}")
     session.add(AlertNoteRow(alert=alert.id, at=now, by=CONTROLLER, kind="retraining", text=words))
 
 
 def _how_it_ended(
-    kind: TriggerKind, run: RunRow, made: ReleaseRow | None, verdict: Mapping[str, Any]
-) -> tuple[Outcome, str]:
+    kind: TriggerKind, run: RunRow, release_row: ReleaseRow | None, verdict: Mapping[str, Any]
+) -> tuple[TrainingOutcome, str]:
     match RunState(run.state):
-        case RunState.SUCCEEDED if made is None and run.reason:
+        case RunState.SUCCEEDED if release_row is None and run.reason:
             hoped = kind in (TriggerKind.DRIFT, TriggerKind.FEEDBACK)
-            return Outcome.LOST if hoped else Outcome.UNCHANGED, run.reason
+            return TrainingOutcome.LOST if hoped else TrainingOutcome.UNCHANGED, run.reason
         case RunState.SUCCEEDED:
             won = bool(verdict.get("wins", True))
-            return Outcome.WON if won else Outcome.LOST, str(verdict.get("reason", ""))
+            return TrainingOutcome.WON if won else TrainingOutcome.LOST, str(verdict.get("reason", ""))
         case RunState.REJECTED:
-            return Outcome.LOST, run.reason
+            return TrainingOutcome.LOST, run.reason
         case _:
-            return Outcome.FAILED, run.reason
+            return TrainingOutcome.FAILED, run.reason
 
 
 def _again(session: Session, row: TrainingRequestRow, now: float) -> None:
     """Ask once more; the decision makes it wait, longer after each failure, and in the end refuses."""
     first, attempt = row.occasion.rpartition("#")[0] or row.occasion, row.attempt + 1
-    kept = {name: row.data[name] for name in ("asked_window",) if name in row.data}
+    carried_data = {name: row.data[name] for name in ("asked_window",) if name in row.data}
     session.add(
         TrainingRequestRow(
             id=new_id(now), model=row.model, project=row.project, kind=row.kind, occasion=f"{first}#{attempt}",
             attempt=attempt, times=row.times, state=WAITING, reason=f"again, after: {row.reason}", cause=row.cause,
-            actor=row.actor, at=now, data=kept, requested_at=now,
+            actor=row.actor, at=now, data=carried_data, requested_at=now,
         )
     )  # fmt: skip
 

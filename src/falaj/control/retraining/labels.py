@@ -11,12 +11,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from falaj.control import releases
-from falaj.control.retraining.feedback import FeedbackWish, feedback_trigger
+from falaj.control.retraining.admission import Requested, lock, request_training
 from falaj.control.retraining.growth import GrowthPolicy, growth_occasion, growth_reason
-from falaj.control.retraining.requesting import Requested, lock, request_training
+from falaj.control.retraining.label_trigger import FeedbackWish, feedback_trigger
+from falaj.control.retraining.model_settings import Wishes, all_wishes
 from falaj.control.retraining.rows import growth_of, known_labels
-from falaj.control.retraining.wishes import Wishes, all_wishes
-from falaj.statistics.rollout.segments.student import student_quantile
+from falaj.statistics.rollout.segments.t_distribution import student_quantile
 from falaj.storage.durable import ProcessTable
 from falaj.storage.monitoring_tables import LossRunRow
 from falaj.storage.retraining_tables import RetrainingRow
@@ -35,13 +35,15 @@ def ask_for_labels(session: Session, processes: ProcessTable, now: float) -> lis
         processes: The process table.
         now: Unix seconds.
     """
-    asked = []
+    outcomes = []
     for wishes in all_wishes(session):
-        for wish in wishes.all:
-            if wish["on"] == "labels":
-                found = _ask(session, processes, wishes, FeedbackWish(wish.get("every"), wish.get("loss_above")), now)
-                asked += [found] if found else []
-    return asked
+        for entry in wishes.all:
+            if entry["on"] == "labels":
+                outcome = _ask(
+                    session, processes, wishes, FeedbackWish(entry.get("every"), entry.get("loss_above")), now
+                )
+                outcomes += [outcome] if outcome else []
+    return outcomes
 
 
 def ask_for_growth(session: Session, processes: ProcessTable, now: float) -> list[Requested]:
@@ -52,39 +54,39 @@ def ask_for_growth(session: Session, processes: ProcessTable, now: float) -> lis
         processes: The process table.
         now: Unix seconds.
     """
-    asked = []
+    outcomes = []
     for wishes in all_wishes(session):
-        for wish in wishes.all:
-            if wish["on"] == "growth":
-                found = _ask_by_growth(session, processes, wishes, growth_policy(wish), now)
-                asked += [found] if found else []
-    return asked
+        for entry in wishes.all:
+            if entry["on"] == "growth":
+                outcome = _ask_by_growth(session, processes, wishes, growth_policy(entry), now)
+                outcomes += [outcome] if outcome else []
+    return outcomes
 
 
-def growth_policy(wish: Mapping[str, Any]) -> GrowthPolicy:
+def growth_policy(entry: Mapping[str, Any]) -> GrowthPolicy:
     """The policy that an entry of the project file is."""
     usual = GrowthPolicy()
-    return GrowthPolicy(wish.get("factor", usual.factor), wish.get("max_age_s", usual.max_age_s))
+    return GrowthPolicy(entry.get("factor", usual.factor), entry.get("max_age_s", usual.max_age_s))
 
 
 def _ask_by_growth(
     session: Session, processes: ProcessTable, wishes: Wishes, policy: GrowthPolicy, now: float
 ) -> Requested | None:
     new_labels(session, wishes, now)  # the newest release is looked at: from here on its labels count
-    growth, made = growth_of(session, wishes), wishes.release
+    growth, release_row = growth_of(session, wishes), wishes.release
     reason = growth_reason(policy, growth, now)
     if not reason:
         return None
-    occasion = growth_occasion(made.run_id, growth)
+    occasion = growth_occasion(release_row.run_id, growth)
     cause = {"kind": "growth", "occasion": occasion, "reason": reason, "rows": growth.now, "learned": growth.learned}
-    return request_training(session, processes, made.model, cause, now)
+    return request_training(session, processes, release_row.model, cause, now)
 
 
-def _ask(session: Session, processes: ProcessTable, wishes: Wishes, wish: FeedbackWish, now: float) -> Requested | None:
-    model, made = wishes.release.model, wishes.release
+def _ask(session: Session, processes: ProcessTable, wishes: Wishes, rule: FeedbackWish, now: float) -> Requested | None:
+    model, release_row = wishes.release.model, wishes.release
     count = new_labels(session, wishes, now)
-    loss = loss_of_live(session, model) if wish.loss_bound is not None else None
-    trigger = feedback_trigger(model, made.run_id, wish, labels=count, loss=loss, now=now)
+    loss = loss_of_live(session, model) if rule.loss_bound is not None else None
+    trigger = feedback_trigger(model, release_row.run_id, rule, labels=count, loss=loss, now=now)
     if trigger is None:
         return None
     cause = {"kind": "feedback", "occasion": trigger.occasion, "reason": trigger.reason, "labels": count}
@@ -96,10 +98,10 @@ def new_labels(session: Session, wishes: Wishes, now: float) -> int:
     model, number = wishes.release.model, wishes.release.number
     total = known_labels(session, model)
     memory = session.get(RetrainingRow, model)
-    before = (memory.seen if memory else {}).get("labels", {})
+    before = (memory.observations if memory else {}).get("labels", {})
     if before.get("release") != number or before.get("total", 0) > total:
         memory = lock(session, model, wishes.project, now)
-        memory.seen = {**memory.seen, "labels": {"release": number, "total": total}}
+        memory.observations = {**memory.observations, "labels": {"release": number, "total": total}}
         return 0
     return total - int(before["total"])
 

@@ -9,10 +9,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from falaj.control.retraining import history
+from falaj.control.retraining.model_settings import KIND_OF, Wishes
 from falaj.control.retraining.rows import labelled_rows
-from falaj.control.retraining.trainings import WEEK_S, PastTraining, Trigger, TriggerKind
+from falaj.control.retraining.training_history import WEEK_S, PastTraining, Trigger, TriggerKind
 from falaj.control.retraining.triggers import Start, Wait, decide
-from falaj.control.retraining.wishes import KIND_OF, Wishes
 from falaj.schemas.retraining import ModelTriggers, TriggerState, request_of
 from falaj.storage.retraining_tables import RetrainingRow, TrainingRequestRow
 
@@ -25,44 +25,44 @@ def overview(session: Session, wishes: Wishes, now: float) -> ModelTriggers:
         wishes: Of the model's newest release.
         now: Unix seconds.
     """
-    made = wishes.release
-    past = history.past(session, made.model)
+    release_row = wishes.release
+    past = history.past(session, release_row.model)
     week = [training for training in past if training.started_at > now - WEEK_S]
     policy = wishes.policy(TriggerKind.MANUAL)
-    memory = session.get(RetrainingRow, made.model)
+    memory = session.get(RetrainingRow, release_row.model)
     return ModelTriggers(
-        model=made.model,
+        model=release_row.model,
         project=wishes.project,
-        release=made.number,
+        release=release_row.number,
         triggers=[*_states(session, wishes, past, memory, now)],
         runs_in_week=len(week),
         runs_a_week=policy.runs_a_week,
         minutes_in_week=sum(training.compute_minutes for training in week),
         minutes_a_week=policy.compute_minutes_a_week,
         resumed_at=memory.resumed_at if memory else None,
-        requests=[request_of(row) for row in history.requests(session, made.model)],
+        requests=[request_of(row) for row in history.requests(session, release_row.model)],
     )
 
 
 def _states(
     session: Session, wishes: Wishes, past: Sequence[PastTraining], memory: RetrainingRow | None, now: float
 ) -> Iterator[TriggerState]:
-    sources = (memory.seen if memory else {}).get("sources", {})
+    sources = (memory.observations if memory else {}).get("sources", {})
     rows = labelled_rows(session, wishes)
-    for wish in (*wishes.all, {"on": "manual"}):
-        kind = KIND_OF[wish["on"]]
-        would, why, until = _would(wishes, wish, past, now, rows)
-        asked, started = _last(session, wishes.release.model, kind)
-        problem = sources.get(wish.get("source"), {}).get("problem", "") or _unwatched(wishes, wish)
-        yield TriggerState(wish["on"], dict(wish), would, why, until, asked, started, problem)
+    for entry in (*wishes.all, {"on": "manual"}):
+        kind = KIND_OF[entry["on"]]
+        would, why, until = _would(wishes, entry, past, now, rows)
+        requested_at, started = _last(session, wishes.release.model, kind)
+        problem = sources.get(entry.get("source"), {}).get("problem", "") or _unwatched(wishes, entry)
+        yield TriggerState(entry["on"], dict(entry), would, why, until, requested_at, started, problem)
 
 
 def _would(
-    wishes: Wishes, wish: Mapping[str, Any], past: Sequence[PastTraining], now: float, rows: int
+    wishes: Wishes, entry: Mapping[str, Any], past: Sequence[PastTraining], now: float, rows: int
 ) -> tuple[str, str, float | None]:
-    kind = KIND_OF[wish["on"]]
+    kind = KIND_OF[entry["on"]]
     trigger = Trigger(kind, wishes.release.model, "now", now, "nothing keeps it")
-    match decide(trigger, past, wishes.policy(kind, wish), now, rows):
+    match decide(trigger, past, wishes.policy(kind, entry), now, rows):
         case Start(reason):
             return "start", reason, None
         case Wait(reason, until):
@@ -75,13 +75,13 @@ def _last(session: Session, model: str, kind: TriggerKind) -> tuple[float | None
     query = select(func.max(TrainingRequestRow.requested_at), func.max(TrainingRequestRow.started_at)).where(
         TrainingRequestRow.model == model, TrainingRequestRow.kind == kind.value
     )
-    asked, started = session.execute(query).one()
-    return asked, started
+    requested_at, started = session.execute(query).one()
+    return requested_at, started
 
 
-def _unwatched(wishes: Wishes, wish: Mapping[str, Any]) -> str:
+def _unwatched(wishes: Wishes, entry: Mapping[str, Any]) -> str:
     """That a source cannot be looked at cheaply: only those who know tell of it."""
-    url = str(wishes.release.data.get("sources", {}).get(wish.get("source"), ""))
+    url = str(wishes.release.data.get("sources", {}).get(entry.get("source"), ""))
     if not url or url.startswith(("s3://", "file:///")):
         return ""
     return f"{url} changes with a commit, or is told of by a webhook: it is not looked at"

@@ -28,7 +28,7 @@ from falaj.build.pipeline.result import PipelineResult
 from falaj.config import load_project_cached
 from falaj.config.spec import GateSpec, ProjectSpec
 from falaj.control.retraining.simulation import History, SimulationSettings, TrainedModel
-from falaj.control.runs.training import JUDGED_UNTIL, UNTIL
+from falaj.control.runs.training_rows import JUDGED_UNTIL, UNTIL
 from falaj.core.errors import UsageError
 from falaj.core.home import Home
 from falaj.core.ids import new_id
@@ -87,7 +87,7 @@ class Replay:
     @cached_property
     def day_column(self) -> str:
         """The column that keeps rows of a day together."""
-        columns = [wish["blocks"] for wish in self.spec.retrain if wish.get("blocks")]
+        columns = [entry["blocks"] for entry in self.spec.retrain if entry.get("blocks")]
         if not columns:
             raise ReplayError("no entry of `retrain` names `blocks`", hint="name the column of days there")
         return str(columns[0])
@@ -144,16 +144,16 @@ class Replay:
     def _core_hours(self, ran: PipelineResult, model: Digest) -> float:
         """What the steps took when they really ran, remembered by the model that they gave."""
         ref = f"replay/{sha256(str(model).encode()).hexdigest()}"
-        known = self._store.get_ref(ref)
+        cached = self._store.get_ref(ref)
         seconds = sum(
             (each.ended_at - each.started_at) * self.spec.steps[each.step].cpu
             for each in ran.steps.values()
             if not each.cached and each.started_at is not None and each.ended_at is not None
         )
-        if known is None:
+        if cached is None:
             self._store.set_ref(ref, repr(seconds).encode())
             return seconds / 3600
-        return max(float(known), seconds) / 3600
+        return max(float(cached), seconds) / 3600
 
     @cached_property
     def _rows(self) -> Scores:
@@ -165,10 +165,10 @@ class Replay:
             )
         step = self.gate.data.partition(".")[0]
         self._table = self._run(self._needed(step), _ALL_ROWS_FROM, _ALL_ROWS_UNTIL).outputs[self.gate.data]
-        found = self._scored(None)
-        if self.day_column not in found.slices:
+        scored_table = self._scored(None)
+        if self.day_column not in scored_table.slices:
             raise ReplayError(f"{self.gate.data} has no column {self.day_column!r}")
-        return found
+        return scored_table
 
     def _scored(self, model: Digest | None) -> Scores:
         context = self._context({self.gate.data: self._table})
@@ -177,20 +177,20 @@ class Replay:
         scoring = score(context, models, {self.gate.data: {self.day_column}}, label=label)
         if self.gate.data in scoring.problems:
             raise ReplayError(f"the rows cannot be read: {scoring.problems[self.gate.data]}")
-        found = scoring.tables[self.gate.data]
-        if CANDIDATE in found.problems:
-            raise ReplayError(f"the model cannot score the rows: {found.problems[CANDIDATE]}")
-        return found
+        scored_table = scoring.tables[self.gate.data]
+        if CANDIDATE in scored_table.problems:
+            raise ReplayError(f"the model cannot score the rows: {scored_table.problems[CANDIDATE]}")
+        return scored_table
 
     def _needed(self, step: str) -> ProjectSpec:
         """The project with the steps alone that lead to one."""
-        steps, wanted = self.spec.steps, [step]
+        steps, pending = self.spec.steps, [step]
         needed: set[str] = set()
-        while wanted:
-            name = wanted.pop().partition(".")[0]
+        while pending:
+            name = pending.pop().partition(".")[0]
             if name in steps and name not in needed:
                 needed.add(name)
-                wanted += steps[name].inputs
+                pending += steps[name].inputs
         return replace(self.spec, steps={name: each for name, each in steps.items() if name in needed})
 
     def _run(self, spec: ProjectSpec, until: date, judged_until: date) -> PipelineResult:

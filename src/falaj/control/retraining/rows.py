@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from falaj.control import releases
 from falaj.control.retraining.growth import LabelledGrowth
-from falaj.control.retraining.wishes import Wishes
+from falaj.control.retraining.model_settings import Wishes
 from falaj.storage import ReleaseRow
 from falaj.storage.monitoring_tables import ProfileBlockRow
 from falaj.storage.retraining_tables import RetrainingRow
@@ -23,7 +23,7 @@ def known_labels(session: Session, model: str) -> int:
 def labels_since(session: Session, wishes: Wishes) -> int:
     """Labels that came since the newest release was first looked at; 0 before that."""
     memory = session.get(RetrainingRow, wishes.release.model)
-    before = (memory.seen if memory else {}).get("labels", {})
+    before = (memory.observations if memory else {}).get("labels", {})
     if before.get("release") != wishes.release.number:
         return 0
     return max(0, known_labels(session, wishes.release.model) - int(before["total"]))

@@ -14,8 +14,8 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from falaj.config.cron import Cron
-from falaj.control.retraining.requesting import request_training
-from falaj.control.retraining.wishes import Wishes, all_wishes
+from falaj.control.retraining.admission import request_training
+from falaj.control.retraining.model_settings import Wishes, all_wishes
 from falaj.control.runs import queue
 from falaj.storage import RunRow
 from falaj.storage.durable import ProcessTable
@@ -34,25 +34,25 @@ def start_due(session: Session, table: ProcessTable, now: float) -> list[RunRow]
     """
     started = []
     for wishes, cause in _due(session, now):
-        asked = request_training(session, table, wishes.release.model, cause, now)
-        if asked.run and asked.state == "started":
-            run = queue.find(session, asked.run)
+        outcome = request_training(session, table, wishes.release.model, cause, now)
+        if outcome.run and outcome.state == "started":
+            run = queue.find(session, outcome.run)
             started += [run] if run.created_at == now else []
     return started
 
 
 def _due(session: Session, now: float) -> Iterator[tuple[Wishes, Mapping[str, Any]]]:
     for wishes in all_wishes(session):
-        for wish in wishes.all:
-            if wish["on"] != "schedule":
+        for entry in wishes.all:
+            if entry["on"] != "schedule":
                 continue
-            due = Cron.parse(wish["cron"], wish.get("timezone") or "UTC").before(now)
+            due = Cron.parse(entry["cron"], entry.get("timezone") or "UTC").before(now)
             if due > wishes.release.created_at:
-                reason = f"the schedule {wish['cron']} was due"
-                yield wishes, {"kind": "schedule", "occasion": _occasion(wish, due), "at": due, "reason": reason}
+                reason = f"the schedule {entry['cron']} was due"
+                yield wishes, {"kind": "schedule", "occasion": _occasion(entry, due), "at": due, "reason": reason}
 
 
-def _occasion(wish: Mapping[str, Any], due: float) -> str:
+def _occasion(entry: Mapping[str, Any], due: float) -> str:
     """A name for one tick, short however long the line is."""
-    schedule = f"{wish['cron']}\n{wish.get('timezone')}"
+    schedule = f"{entry['cron']}\n{entry.get('timezone')}"
     return f"schedule/{sha256(schedule.encode()).hexdigest()[:32]}/{due:.0f}"

@@ -21,7 +21,7 @@ from falaj.build.checks.backtest import backtest
 from falaj.build.checks.paired import ScoredRows
 from falaj.config.cron import Cron
 from falaj.control.retraining.growth import GrowthPolicy, LabelledGrowth, growth_reason, rows_to_wait_for
-from falaj.control.retraining.trainings import DAY_S, TriggerError
+from falaj.control.retraining.training_history import DAY_S, TriggerError
 from falaj.control.retraining.windows import TooShort, WindowPlan, plan_from_mapping, training_window
 from falaj.statistics.concept import (
     Baseline,
@@ -112,14 +112,14 @@ class TrainingPolicy:
     growth: GrowthPolicy | None = None
     schedules: tuple[Cron, ...] = ()
     alarms: bool = False
-    judged: bool = True
+    is_gated: bool = True
     refit: bool = True
     plan: WindowPlan = field(default_factory=WindowPlan)
 
 
 NEVER = TrainingPolicy()
-MONTHLY = TrainingPolicy(schedules=(Cron.parse("0 0 1 * *"),), judged=False)
-WEEKLY = TrainingPolicy(schedules=(Cron.parse("0 0 * * 1"),), judged=False)
+MONTHLY = TrainingPolicy(schedules=(Cron.parse("0 0 1 * *"),), is_gated=False)
+WEEKLY = TrainingPolicy(schedules=(Cron.parse("0 0 * * 1"),), is_gated=False)
 BY_GROWTH = TrainingPolicy(growth=GrowthPolicy(), alarms=True)
 BY_ALARM = TrainingPolicy(alarms=True)
 USUAL: Mapping[str, TrainingPolicy] = {
@@ -242,13 +242,13 @@ class _Life:
     def _recalibrated(self, day: int, settings: RecalibrationSettings) -> RecalibrationState:
         """By the labels of days that the live model was not trained on."""
         rows = self._rows(max(self.live.until, day - settings.oldest_days), day)
-        known = self.history.learnable[rows]
-        when = self.history.day[rows][known].astype(np.float64)
+        mask = self.history.learnable[rows]
+        when = self.history.day[rows][mask].astype(np.float64)
         labelled = LabelledRows(
             when,
             when + 1 + self.history.label_delay_days,
-            self.live.scores[rows][known],
-            self.history.label[rows][known],
+            self.live.scores[rows][mask],
+            self.history.label[rows][mask],
         )
         return recalibrate(self.recalibration, labelled, float(day), settings)
 
@@ -283,56 +283,56 @@ class _Life:
 
     def _consider(self, day: int) -> None:
         """Train where the policy says so; what it gives serves from the next day on."""
-        known = day + 1 - self.history.label_delay_days
-        reason, hope = self._reason(day, known)
-        if not reason or (hope != "not worse" and self._too_few(known)):
+        label_day = day + 1 - self.history.label_delay_days
+        reason, hope = self._reason(day, label_day)
+        if not reason or (hope != "not worse" and self._too_few(label_day)):
             return
-        if not self.policy.judged:
-            model = self.train(known)
+        if not self.policy.is_gated:
+            model = self.train(label_day)
             self.trainings.append(Trained(day, reason, True, "", model.core_hours))
             self._serve(model, day + 1)
             return
-        self._judge(day, known, reason, hope)
+        self._judge(day, label_day, reason, hope)
 
-    def _too_few(self, known: int) -> bool:
-        return self.history.rows_before(known) < self.rows_needed
+    def _too_few(self, label_day: int) -> bool:
+        return self.history.rows_before(label_day) < self.rows_needed
 
-    def _reason(self, day: int, known: int) -> tuple[str, str]:
+    def _reason(self, day: int, label_day: int) -> tuple[str, str]:
         """Why to train, and what the candidate has to show."""
         if self.alarm:
             return "a confirmed loss alarm", "as good"
         tomorrow = (day + 1) * DAY_S
         if any(_due(line, day + 1) for line in self.policy.schedules):
             return "the clock", "not worse"
-        if self.policy.growth is None or self._too_few(known):
+        if self.policy.growth is None or self._too_few(label_day):
             return "", ""
-        learned, now = self.history.rows_before(self.live.until), self.history.rows_before(known)
+        learned, now = self.history.rows_before(self.live.until), self.history.rows_before(label_day)
         growth = LabelledGrowth(learned, now, self.live.until * DAY_S)
         return growth_reason(self.policy.growth, growth, tomorrow), "not worse"
 
-    def _judge(self, day: int, known: int, reason: str, hope: str) -> None:
+    def _judge(self, day: int, label_day: int, reason: str, hope: str) -> None:
         window = training_window(
             self.policy.plan, data_from=float(self.history.day[0]) * DAY_S, drift_at=None, label_delay_s=0.0,
-            now=known * DAY_S,
+            now=label_day * DAY_S,
         )  # fmt: skip
         if isinstance(window, TooShort):
             return
         twin = self.train(round(window.train_until / DAY_S))
-        won, verdict = self._compared(twin, known, hope)
+        won, verdict = self._compared(twin, label_day, hope)
         hours = twin.core_hours
         if won:
-            refit = self.train(known) if self.policy.refit else twin
+            refit = self.train(label_day) if self.policy.refit else twin
             hours += refit.core_hours if self.policy.refit else 0.0
             self._serve(refit, day + 1)
         else:
-            self.rows_needed = rows_to_wait_for(self.history.rows_before(known))
+            self.rows_needed = rows_to_wait_for(self.history.rows_before(label_day))
             self.alarm = False
             self.concept = ConceptState()
         self.trainings.append(Trained(day, reason, won, verdict, hours))
 
-    def _compared(self, twin: TrainedModel, known: int, hope: str) -> tuple[bool, str]:
+    def _compared(self, twin: TrainedModel, label_day: int, hope: str) -> tuple[bool, str]:
         """Beside the live model, on days that neither was trained on."""
-        rows = self._rows(max(twin.until, self.live.until), known)
+        rows = self._rows(max(twin.until, self.live.until), label_day)
         allowed = self.history.learnable[rows]
         scored = ScoredRows(
             self.history.label[rows][allowed], twin.scores[rows][allowed], self.live.scores[rows][allowed],
@@ -340,13 +340,15 @@ class _Life:
         )  # fmt: skip
         rng = np.random.default_rng(0)
         margin = self.settings.margin
-        found = backtest(self.settings.metric, scored, (), rng=rng, confidence=self.settings.confidence, worth=margin)
-        bounds = found.result.bounds if found.result else None
+        comparison = backtest(
+            self.settings.metric, scored, (), rng=rng, confidence=self.settings.confidence, worth=margin
+        )
+        bounds = comparison.result.bounds if comparison.result else None
         if hope == "not worse":
             won = bounds is None or bounds[1] >= 0
         else:
-            won = found.wins or (bounds is not None and bounds[0] >= -margin)
-        return won, "; ".join(found.reasons)
+            won = comparison.wins or (bounds is not None and bounds[0] >= -margin)
+        return won, "; ".join(comparison.reasons)
 
     def _result(self) -> Simulated:
         served, label = self.history.served, self.history.label
@@ -387,21 +389,21 @@ def policy_of(wishes: Sequence[Mapping[str, Any]]) -> TrainingPolicy:
         TriggerError: An entry cannot be replayed: what starts it is not in the history.
     """
     policy = TrainingPolicy()
-    for wish in wishes:
-        match wish["on"]:
+    for entry in wishes:
+        match entry["on"]:
             case "growth":
                 usual = GrowthPolicy()
-                growth = GrowthPolicy(wish.get("factor", usual.factor), wish.get("max_age_s", usual.max_age_s))
+                growth = GrowthPolicy(entry.get("factor", usual.factor), entry.get("max_age_s", usual.max_age_s))
                 policy = replace(policy, growth=growth)
             case "drift":
                 policy = replace(policy, alarms=True)
             case "schedule":
-                line = Cron.parse(wish["cron"], wish.get("timezone") or "UTC")
+                line = Cron.parse(entry["cron"], entry.get("timezone") or "UTC")
                 policy = replace(policy, schedules=(*policy.schedules, line))
             case other:
                 raise TriggerError(
                     f"a history does not know when `on: {other}` would have started a training",
                     hint="growth, drift and schedule can be replayed",
                 )
-    plan = next((plan_from_mapping(wish["window"]) for wish in wishes if wish.get("window")), policy.plan)
-    return replace(policy, refit=all(wish.get("refit", True) for wish in wishes), plan=plan)
+    plan = next((plan_from_mapping(entry["window"]) for entry in wishes if entry.get("window")), policy.plan)
+    return replace(policy, refit=all(entry.get("refit", True) for entry in wishes), plan=plan)

@@ -11,7 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from falaj.control.retraining.growth import rows_to_wait_for
-from falaj.control.retraining.trainings import WEEK_S, Outcome, PastTraining, RetrainingPolicy, Trigger, TriggerKind
+from falaj.control.retraining.training_history import (
+    WEEK_S,
+    PastTraining,
+    RetrainingPolicy,
+    TrainingOutcome,
+    Trigger,
+    TriggerKind,
+)
 
 LONGEST_WAIT_FACTOR = 64.0
 LOOK_AGAIN_S = 600.0
@@ -66,7 +73,7 @@ def decide(
     """
     past = sorted(history, key=lambda training: training.started_at)
     question = _Question(trigger, past, policy, now, rows)
-    for rule in (_known, _untimely, _under_way, _failing, _losing, _cooling, _over_budget):
+    for rule in (_repeated_occasion, _untimely, _under_way, _failing, _losing, _cooling, _over_budget):
         decision = rule(question)
         if decision is not None:
             return decision
@@ -108,15 +115,15 @@ class _Question:
     @property
     def failures(self) -> int:
         """How many of the last trainings failed, one after another."""
-        return _in_a_row(self.past, Outcome.FAILED)
+        return _in_a_row(self.past, TrainingOutcome.FAILED)
 
     @property
     def losses(self) -> Sequence[PastTraining]:
         """The last candidates, the earliest first, that did not win one after another and are not forgiven."""
-        neither = (Outcome.FAILED, Outcome.UNCHANGED)
+        neither = (TrainingOutcome.FAILED, TrainingOutcome.UNCHANGED)
         shown = [training for training in self.past if training.outcome not in neither]
-        count = _in_a_row(shown, Outcome.LOST)
-        return [one for one in shown if one.outcome is not Outcome.ACTIVE][-count:] if count else ()
+        count = _in_a_row(shown, TrainingOutcome.LOST)
+        return [one for one in shown if one.outcome is not TrainingOutcome.ACTIVE][-count:] if count else ()
 
     @property
     def waits_for_rows(self) -> bool:
@@ -124,12 +131,12 @@ class _Question:
         return self.trigger.kind in _HOPEFUL and bool(self.losses)
 
 
-def _known(question: _Question) -> Decision | None:
+def _repeated_occasion(question: _Question) -> Decision | None:
     """An occasion is trained for once. A later run covers what happened before, except what a person asked for."""
     trigger, past = question.trigger, question.past
     if any(training.occasion == trigger.occasion for training in past):
         return Refuse(f"there was a training for {trigger.occasion} already")
-    undone = (Outcome.FAILED, Outcome.ACTIVE)
+    undone = (TrainingOutcome.FAILED, TrainingOutcome.ACTIVE)
     later = [one for one in past if one.started_at >= trigger.at and one.outcome not in undone]
     if later and not question.is_manual:
         return Refuse(f"the training for {later[-1].occasion} started after this happened, and has seen its data")
@@ -146,7 +153,7 @@ def _untimely(question: _Question) -> Decision | None:
 
 
 def _under_way(question: _Question) -> Decision | None:
-    active = [training for training in question.past if training.outcome is Outcome.ACTIVE]
+    active = [training for training in question.past if training.outcome is TrainingOutcome.ACTIVE]
     return Wait(f"the training for {active[-1].occasion} is under way", None) if active else None
 
 
@@ -221,10 +228,10 @@ def _over_minutes(week: Sequence[PastTraining], policy: RetrainingPolicy) -> Dec
     return Refuse("the minutes of past trainings are not numbers")
 
 
-def _in_a_row(past: Sequence[PastTraining], outcome: Outcome) -> int:
+def _in_a_row(past: Sequence[PastTraining], outcome: TrainingOutcome) -> int:
     """How many of the last trainings that ended did so like this."""
     count = 0
-    for training in reversed([one for one in past if one.outcome is not Outcome.ACTIVE]):
+    for training in reversed([one for one in past if one.outcome is not TrainingOutcome.ACTIVE]):
         if training.outcome is not outcome or training.forgiven:
             break
         count += 1

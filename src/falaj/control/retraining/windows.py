@@ -25,7 +25,7 @@ class TrainingWindowError(UsageError):
     code = "retraining.window"
 
 
-class Strategy(StrEnum):
+class WindowStrategy(StrEnum):
     """Which rows to learn from."""
 
     ALL = "all"
@@ -52,7 +52,7 @@ class WindowPlan:
         TrainingWindowError: The strategy lacks its number, or a number cannot be.
     """
 
-    strategy: Strategy = Strategy.ALL
+    strategy: WindowStrategy = WindowStrategy.ALL
     length_s: float | None = None
     half_life_s: float | None = None
     shortest_s: float = 28 * DAY_S
@@ -62,7 +62,7 @@ class WindowPlan:
     most_blocks: int = 28
 
     def __post_init__(self) -> None:
-        needed = {Strategy.SLIDING: self.length_s, Strategy.WEIGHTED: self.half_life_s}
+        needed = {WindowStrategy.SLIDING: self.length_s, WindowStrategy.WEIGHTED: self.half_life_s}
         if self.strategy in needed and not _positive(needed[self.strategy]):
             raise TrainingWindowError(f"{self.strategy.value} needs a length of time that is positive")
         if not (_positive(self.block_s) and self.shortest_s >= 0 and self.most_blocks >= self.fewest_blocks >= 1):
@@ -96,8 +96,12 @@ class TrainingWindow:
     def parameters(self) -> dict[str, Any]:
         """What the project's steps are given, as `params`: ISO times in UTC, and days."""
         times = {"train_from": self.train_from, "train_until": self.train_until, "backtest_until": self.backtest_until}
-        found: dict[str, Any] = {name: datetime.fromtimestamp(at, UTC).isoformat() for name, at in times.items()}
-        return found if self.half_life_s is None else {**found, "half_life_days": self.half_life_s / DAY_S}
+        window_params: dict[str, Any] = {
+            name: datetime.fromtimestamp(at, UTC).isoformat() for name, at in times.items()
+        }
+        return (
+            window_params if self.half_life_s is None else {**window_params, "half_life_days": self.half_life_s / DAY_S}
+        )
 
 
 @dataclass(frozen=True)
@@ -135,24 +139,24 @@ def training_window(
     start, reason = _start(plan, data_from, drift, end)
     judged_of = end - (start if drift is None else drift)
     share = math.floor(judged_of * plan.backtest_share / plan.block_s)
-    judged = min(max(plan.fewest_blocks, share), plan.most_blocks)
-    boundary = end - judged * plan.block_s
+    holdout_blocks = min(max(plan.fewest_blocks, share), plan.most_blocks)
+    boundary = end - holdout_blocks * plan.block_s
     if boundary <= start:
         missing = start + plan.block_s - boundary
-        return TooShort(now + missing, f"{judged} whole blocks are to judge, and none is left to learn from")
-    half_life = plan.half_life_s if plan.strategy is Strategy.WEIGHTED else None
-    return TrainingWindow(start, boundary, end, half_life, f"{reason}; the last {judged} blocks judge")
+        return TooShort(now + missing, f"{holdout_blocks} whole blocks are to judge, and none is left to learn from")
+    half_life = plan.half_life_s if plan.strategy is WindowStrategy.WEIGHTED else None
+    return TrainingWindow(start, boundary, end, half_life, f"{reason}; the last {holdout_blocks} blocks judge")
 
 
 def _start(plan: WindowPlan, data_from: float, drift: float | None, end: float) -> tuple[float, str]:
     match plan.strategy:
-        case Strategy.ALL:
+        case WindowStrategy.ALL:
             return data_from, "all rows"
-        case Strategy.WEIGHTED:
+        case WindowStrategy.WEIGHTED:
             return data_from, f"all rows, at half weight after {(plan.half_life_s or 0) / DAY_S:.3g} days"
-        case Strategy.SLIDING:
+        case WindowStrategy.SLIDING:
             return max(data_from, end - (plan.length_s or 0)), f"the last {(plan.length_s or 0) / DAY_S:.3g} days"
-        case Strategy.SINCE_DRIFT:
+        case WindowStrategy.SINCE_DRIFT:
             if drift is None:
                 return data_from, "all rows, as no drift is known"
             earliest = end - plan.shortest_s
@@ -161,16 +165,18 @@ def _start(plan: WindowPlan, data_from: float, drift: float | None, end: float) 
             return max(data_from, earliest), f"the last {plan.shortest_s / DAY_S:.3g} days, as the drift is younger"
 
 
-def plan_from_mapping(given: Mapping[str, Any]) -> WindowPlan:
+def plan_from_mapping(document: Mapping[str, Any]) -> WindowPlan:
     """Read a plan from a project file's or a policy's words, such as `{"strategy": "sliding", "length_s": 5184000}`.
 
     Raises:
         TrainingWindowError: A word is not known.
     """
-    known = set(WindowPlan.__dataclass_fields__)
-    if odd := sorted(set(given) - known):
-        raise TrainingWindowError(f"a training window has no {odd[0]!r}", hint=f"known: {', '.join(sorted(known))}")
-    strategy = given.get("strategy", Strategy.ALL)
-    if strategy not in list(Strategy):
-        raise TrainingWindowError(f"there is no strategy {strategy!r}", hint=", ".join(Strategy))
-    return WindowPlan(**{**given, "strategy": Strategy(strategy)})
+    field_names = set(WindowPlan.__dataclass_fields__)
+    if odd := sorted(set(document) - field_names):
+        raise TrainingWindowError(
+            f"a training window has no {odd[0]!r}", hint=f"known: {', '.join(sorted(field_names))}"
+        )
+    strategy = document.get("strategy", WindowStrategy.ALL)
+    if strategy not in list(WindowStrategy):
+        raise TrainingWindowError(f"there is no strategy {strategy!r}", hint=", ".join(WindowStrategy))
+    return WindowPlan(**{**document, "strategy": WindowStrategy(strategy)})

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from falaj.build.pipeline.workspace import workspace
 from falaj.control.notary.commit import FILE, CommitProof
-from falaj.control.runs.outcome import Order
+from falaj.control.runs.contract import RunSpec
 from falaj.control.runs.repository_parts import complete
 from falaj.core.egress import OWN_MACHINE, EgressRules
 from falaj.core.home import Home
@@ -21,11 +21,11 @@ from falaj.integrations.git.command import environment
 
 @contextmanager
 def checked_out(
-    order: Order,
+    order: RunSpec,
     home: Home,
     since_of: Callable[[Path], str] = lambda _worktree: "",
     rules: EgressRules = OWN_MACHINE,
-) -> Iterator[tuple[Order, Path]]:
+) -> Iterator[tuple[RunSpec, Path]]:
     """The files of the order's commit in a clean folder, and the order with who wrote it.
 
     A repository elsewhere is mirrored first; only the mirror is read.
@@ -47,11 +47,11 @@ def checked_out(
     with workspace(repository, order.commit, home.run_dir(order.run_id) / "worktree") as worktree:
         if repository.is_relative_to(home.repos):
             pin(repository, order.commit)
-        found = author(repository, order.commit)
+        author_name = author(repository, order.commit)
         since = since_of(worktree)
         people = contributors(repository, order.commit, since)
         missing = complete(worktree, repository, order.commit, order.repository, home, rules)
-        order = replace(order, author=str(found), contributors=people, since=since, missing=missing)
+        order = replace(order, author=str(author_name), contributors=people, since=since, missing=missing)
         yield replace(order, proof=proof_of(repository, order.commit)), worktree
 
 
@@ -59,10 +59,10 @@ def proof_of(repository: Path, commit: str) -> CommitProof | None:
     """What leads from a commit's id to its project file; None where it has none."""
     names = {"commit": commit, "tree": f"{commit}^{{tree}}", "blob": f"{commit}:{FILE}"}
     try:
-        found = {kind: _object(repository, kind, name) for kind, name in names.items()}
+        objects = {kind: _object(repository, kind, name) for kind, name in names.items()}
     except subprocess.CalledProcessError:
         return None
-    return CommitProof(found["commit"], found["tree"], found["blob"])
+    return CommitProof(objects["commit"], objects["tree"], objects["blob"])
 
 
 def _object(repository: Path, kind: str, name: str) -> bytes:

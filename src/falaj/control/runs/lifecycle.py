@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from falaj.core.transition import Effect, Event, IllegalTransitionError, Step
+from falaj.core.transition import Effect, IllegalTransitionError, ProcessEvent, TransitionStep
 
 
 class RunState(StrEnum):
@@ -33,7 +33,7 @@ ENDED = frozenset({RunState.SUCCEEDED, RunState.REJECTED, RunState.FAILED, RunSt
 EVENTS = ("claimed", "cancel", "finished")
 
 
-def transition(state: str, data: Mapping[str, Any], event: Event, now: float) -> Step:
+def transition(state: str, data: Mapping[str, Any], event: ProcessEvent, now: float) -> TransitionStep:
     """Decide what an event does to a run.
 
     Args:
@@ -47,19 +47,19 @@ def transition(state: str, data: Mapping[str, Any], event: Event, now: float) ->
     """
     match RunState(state), event.name:
         case RunState.QUEUED, "claimed":
-            return Step(RunState.RUNNING, wake_at=now, effects=_status(data, "pending"))
+            return TransitionStep(RunState.RUNNING, wake_at=now, effects=_status(data, "pending"))
         case RunState.RUNNING, "claimed":
-            return Step(RunState.RUNNING, wake_at=now)
+            return TransitionStep(RunState.RUNNING, wake_at=now)
         case RunState.CANCELLING, "claimed":
-            return Step(RunState.CANCELLING, wake_at=now)
+            return TransitionStep(RunState.CANCELLING, wake_at=now)
         case RunState.QUEUED | RunState.RUNNING | RunState.CANCELLING, "cancel":
-            return Step(RunState.CANCELLING, wake_at=now)
+            return TransitionStep(RunState.CANCELLING, wake_at=now)
         case RunState.CANCELLING, "finished":
-            return Step(RunState.CANCELLED, effects=_status(data, "cancelled", "cancelled"))
+            return TransitionStep(RunState.CANCELLED, effects=_status(data, "cancelled", "cancelled"))
         case RunState.RUNNING, "finished":
             outcome = RunState(event.data["outcome"])
             verdict = "success" if outcome is RunState.SUCCEEDED else "failure"
-            return Step(outcome, effects=_status(data, verdict, event.data.get("reason", "")))
+            return TransitionStep(outcome, effects=_status(data, verdict, event.data.get("reason", "")))
         case _:
             raise IllegalTransitionError(f"a {state} run cannot take '{event.name}'", where=f"run {data['run_id']}")
 

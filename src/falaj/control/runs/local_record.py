@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from falaj.build.pipeline.events import Event
-from falaj.control.runs.outcome import Order, Outcome
+from falaj.build.pipeline.events import RunEvent
+from falaj.control.runs.contract import RunResult, RunSpec
 from falaj.core.home import Home
 
 _STATES = {"step.queued": "queued", "step.cached": "cached", "step.finished": "succeeded", "step.failed": "failed"}
@@ -23,12 +23,12 @@ class LocalRecord:
         order: The run.
     """
 
-    def __init__(self, home: Home, order: Order) -> None:
+    def __init__(self, home: Home, order: RunSpec) -> None:
         self._home, self._order = home, order
         self._started_at = time.time()
         self._steps: dict[str, dict[str, Any]] = {}
 
-    def take(self, event: Event) -> None:
+    def take(self, event: RunEvent) -> None:
         """Remember an event; what steps print is in their logs."""
         if not event.node or event.kind == "step.log":
             return
@@ -45,7 +45,7 @@ class LocalRecord:
             row["started_at"] = row["started_at"] or event.data.get("started_at") or event.at
             row["ended_at"] = event.at
 
-    def close(self, outcome: Outcome) -> None:
+    def close(self, outcome: RunResult) -> None:
         """Keep the run."""
         run = {
             "id": self._order.run_id, "project": self._order.repository, "model": outcome.model or None,
@@ -61,7 +61,7 @@ class LocalRecord:
         temporary.replace(file)
 
 
-def _state(event: Event) -> str:
+def _state(event: RunEvent) -> str:
     if event.kind in ("check.finished", "gate.finished"):
         return "passed" if event.data["passed"] else "failed"
     return _STATES.get(event.kind, "running")

@@ -66,8 +66,8 @@ def package_model(
         PackagingError: The folder is not a model that could be served.
     """
     ref = f"packaging/{_key(model, rows, environment, answer)}"
-    if (known := store.get_ref(ref)) is not None and store.has(parse_digest(json.loads(known)["digest"])):
-        entry = json.loads(known)
+    if (cached := store.get_ref(ref)) is not None and store.has(parse_digest(json.loads(cached)["digest"])):
+        entry = json.loads(cached)
         result = PackagingResult.from_json(entry["result"])
         return Packaged(parse_digest(entry["digest"]), result, tuple(entry["features"]))
     packaged = _package(store, model, rows, environment, folder, answer)

@@ -16,7 +16,7 @@ from falaj.core.ids import new_id
 from falaj.core.principal import HOME
 from falaj.integrations.git import require_commit, require_ref
 from falaj.storage import EventRow, ProjectRow, RunRow
-from falaj.storage.durable import Event, ProcessTable
+from falaj.storage.durable import ProcessEvent, ProcessTable
 from falaj.trust.audit import record as trail
 
 
@@ -61,8 +61,8 @@ def enqueue(session: Session, table: ProcessTable, order: RunOrder, now: float) 
             f"no project '{order.project}'", hint="falaj remote add NAME registers one", code="project.unknown"
         )
     dedupe = order.occasion or (f"{order.project}/{order.commit}" if order.once else None)
-    if dedupe and (known := session.scalar(select(RunRow).where(RunRow.dedupe == dedupe))):
-        return known, False
+    if dedupe and (existing := session.scalar(select(RunRow).where(RunRow.dedupe == dedupe))):
+        return existing, False
     run = RunRow(
         id=new_id(now), project=order.project, commit=order.commit, ref=order.ref, trigger=order.trigger,
         params={step: dict(values) for step, values in (order.params or {}).items()},
@@ -98,7 +98,7 @@ def cancel(session: Session, table: ProcessTable, run_id: str, actor: str, now: 
     """
     run = find(session, run_id)
     if run.state not in ENDED:
-        table.send(session, run.id, Event("cancel"), now)
+        table.send(session, run.id, ProcessEvent("cancel"), now)
         run.state = "cancelling"
         record(session, f"run/{run.id}", "run.cancelling", {}, now)
         trail.write(session, "run.cancelled", actor, f"run/{run.id}", now)
@@ -113,12 +113,12 @@ def find(session: Session, run_id: str) -> RunRow:
     """
     query = select(RunRow).order_by(RunRow.created_at.desc()).limit(2)
     matches = session.scalars(query if run_id == "last" else query.where(RunRow.id.startswith(run_id, autoescape=True)))
-    found = list(matches)
-    if run_id != "last" and len(found) == 2 and found[0].id != run_id:
+    run_rows = list(matches)
+    if run_id != "last" and len(run_rows) == 2 and run_rows[0].id != run_id:
         raise NotFoundError(f"'{run_id}' begins more than one run id", hint="type more of it", code="run.unknown")
-    if not found:
+    if not run_rows:
         raise NotFoundError(f"no run '{run_id}'", hint="falaj runs lists them", code="run.unknown")
-    return found[0]
+    return run_rows[0]
 
 
 def record(session: Session, subject: str, kind: str, data: Mapping[str, Any], now: float) -> None:

@@ -18,7 +18,7 @@ from falaj.build.checks.processes import written_by
 from falaj.build.checks.scoring import run_in_project
 from falaj.config.spec import ProjectSpec
 from falaj.core.errors import FalajError
-from falaj.statistics.profiles import Coded, Column
+from falaj.statistics.profiles import Categorical, Column
 from falaj.statistics.reference import FORM, MonitoringSettings, ReferenceRows, build_reference
 from falaj.supply_chain.artifacts import Digest, parse_digest
 from falaj.trust.lineage import Edge, Node
@@ -73,17 +73,17 @@ def reference_of(context: CheckContext, features: Sequence[str]) -> Referenced:
     settings = MonitoringSettings.of(spec.monitoring, {each.classification for each in spec.data.values()}, spec.risk)
     ref = f"reference/{_key(context, names, accepted, settings)}"
     tables = tuple(str(context.outputs[name]) for name in names)
-    known = context.store.get_ref(ref)
-    if known is not None and context.store.has(parse_digest((entry := json.loads(known))["digest"])):
+    cached = context.store.get_ref(ref)
+    if cached is not None and context.store.has(parse_digest((entry := json.loads(cached))["digest"])):
         return Referenced(entry["digest"], tuple(entry["notes"]), tables, entry["learned_rows"])
     try:
-        made = _built(context, names, accepted, features, settings)
+        reference = _built(context, names, accepted, features, settings)
     except (FalajError, OSError, ValueError) as error:
         return Referenced(None, (f"no reference could be built: {error}",))
-    if made.digest:
-        entry = {"digest": made.digest, "notes": made.notes, "learned_rows": made.learned_rows}
+    if reference.digest:
+        entry = {"digest": reference.digest, "notes": reference.notes, "learned_rows": reference.learned_rows}
         context.store.set_ref(ref, json.dumps(entry).encode())
-    return replace(made, tables=tables)
+    return replace(reference, tables=tables)
 
 
 def _key(context: CheckContext, names: Sequence[str], accepted: Sequence[str], settings: MonitoringSettings) -> str:
@@ -136,18 +136,18 @@ def _rows(
         "most": MOST_ROWS,
         "out": str(out),
     }
-    found = run_in_project(
+    entries = run_in_project(
         context, "reference", task, timeout_s=TIMEOUT_S, writable=[out],
         readable=[model, *map(Path, tables.values())],
     )["tables"]  # fmt: skip
-    notes = [entry["problem"] for entry in found.values() if entry["problem"]]
-    notes += [f"{name}: {entry['score']}" for name, entry in found.items() if entry.get("score")]
+    notes = [entry["problem"] for entry in entries.values() if entry["problem"]]
+    notes += [f"{name}: {entry['score']}" for name, entry in entries.items() if entry.get("score")]
     rows = [
         _read(written_by("reference", out, entry["file"]), entry, name in accepted)
-        for name, entry in found.items()
+        for name, entry in entries.items()
         if entry["file"]
     ]
-    learned = sum(entry["rows"] for name, entry in found.items() if name not in accepted)
+    learned = sum(entry["rows"] for name, entry in entries.items() if name not in accepted)
     return [each for each in rows if len(each)], tuple(notes), learned
 
 
@@ -159,7 +159,7 @@ def _read(file: Path, entry: Mapping[str, Any], held_out: bool) -> ReferenceRows
         kind, _, name = key.partition(":")
         if kind == "feature":
             levels = entry["levels"].get(name)
-            columns[name] = values if levels is None else Coded(values, tuple(levels))
+            columns[name] = values if levels is None else Categorical(values, tuple(levels))
     of = {part: known.get(part) for part in ("label", "score", "at", "wrong")}
-    decided = Coded(known["decided"], tuple(entry["classes"])) if "decided" in known else None
+    decided = Categorical(known["decided"], tuple(entry["classes"])) if "decided" in known else None
     return ReferenceRows(columns, held_out, probabilities=entry["probabilities"], decided=decided, **of)

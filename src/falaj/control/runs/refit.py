@@ -12,13 +12,13 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from falaj.config.spec import GateSpec
-from falaj.control.runs.training import UNTIL
+from falaj.control.runs.training_rows import UNTIL
 from falaj.supply_chain.artifacts import Digest
 from falaj.trust.lineage import Edge, Node
 
 if TYPE_CHECKING:
-    from falaj.build.checks.agreement import Agreement
-    from falaj.control.runs.attest import Findings
+    from falaj.build.checks.refit_agreement import Agreement
+    from falaj.control.runs.attestation import Findings
 
 PART = "refit."
 """Goes before the names of the steps, checks and gates of the second training of a run."""

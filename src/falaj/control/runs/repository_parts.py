@@ -37,9 +37,9 @@ def complete(
         GitUnavailableError: A submodule cannot be fetched.
         WorkspaceError: A submodule's repository does not have the commit.
     """
-    wanted = _asks_for_submodules(worktree)
-    missing = [*_submodules(worktree, repository, commit, url, home, rules)] if wanted else []
-    if not wanted:
+    needs_submodules = _asks_for_submodules(worktree)
+    missing = [*_submodules(worktree, repository, commit, url, home, rules)] if needs_submodules else []
+    if not needs_submodules:
         missing += [absent_submodule(each.path) for each in submodules(repository, commit)]
     return (*missing, *map(absent_content, lfs_pointers(worktree)))
 
@@ -73,7 +73,7 @@ def absent_content(path: str) -> str:
 
 def _asks_for_submodules(worktree: Path) -> bool:
     """What the project file says, even where the rest of it is wrong because something is missing."""
-    from falaj.config.document import read_document
+    from falaj.config.yaml_reader import read_document
 
     try:
         value = read_document((worktree / FILE_NAME).read_bytes(), FILE_NAME).value

@@ -13,8 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from falaj.build.pipeline.surroundings import TELEMETRY_OFF
-from falaj.build.pipeline.tracked import RUN_ID, Recorded
+from falaj.build.pipeline.mlflow_files import RUN_ID, Recorded
+from falaj.build.pipeline.step_env import TELEMETRY_OFF
 from falaj.core.errors import UnavailableError
 from falaj.core.home import Home
 
@@ -61,28 +61,28 @@ class Tracking:
         with suppress(Exception):
             self.client  # noqa: B018
 
-    def open_run(self, project: str, run_id: str, commit: str, known: str | None = None) -> str:
+    def open_run(self, project: str, run_id: str, commit: str, previous_run: str | None = None) -> str:
         """Start the tracking run of a run, or go on with the one it has; return its MLflow id.
 
         Raises:
             TrackingUnavailableError: There is no space left for it.
         """
         try:
-            return self._opened(project, run_id, commit, known)
+            return self._opened(project, run_id, commit, previous_run)
         except Exception as error:
             if _NO_SPACE in str(error):  # MLflow wraps the error of SQLite; its words remain
                 raise TrackingUnavailableError("no space left for MLflow's run", where=self._home.mlflow_uri) from error
             raise
 
-    def _opened(self, project: str, run_id: str, commit: str, known: str | None) -> str:
-        if known:
-            self.client.update_run(known, status="RUNNING")
-            return known
+    def _opened(self, project: str, run_id: str, commit: str, previous_run: str | None) -> str:
+        if previous_run:
+            self.client.update_run(previous_run, status="RUNNING")
+            return previous_run
         tags = {"falaj.run": run_id, "falaj.commit": commit, "mlflow.source.git.commit": commit}
         return str(self.client.create_run(self._experiment(project), run_name=run_id, tags=tags).info.run_id)
 
     def environment(self, mlflow_run: str) -> dict[str, str]:
-        """Variables that name the run to steps; they write to a folder of theirs (`falaj.build.pipeline.tracked`)."""
+        """Variables that name the run to steps, which write to a folder of theirs (see `pipeline.mlflow_files`)."""
         return {RUN_ID: mlflow_run, **TELEMETRY_OFF}
 
     def record(self, mlflow_run: str, recorded: Recorded) -> None:
@@ -124,8 +124,8 @@ class Tracking:
             The registered version.
         """
         name, number = release["model"], str(release["number"])
-        if known := self._version(name, number):
-            return known
+        if existing := self._version(name, number):
+            return existing
         if not self.client.search_registered_models(f"name='{name}'"):
             self.client.create_registered_model(name)
         self.client.log_artifacts(mlflow_run, str(model_dir), "model")
@@ -149,9 +149,9 @@ class Tracking:
         return next((str(v.version) for v in versions if v.tags.get("falaj.release") == number), None)
 
     def _experiment(self, project: str) -> str:
-        known = self.client.get_experiment_by_name(project)
-        if known is not None:
-            return str(known.experiment_id)
+        experiment = self.client.get_experiment_by_name(project)
+        if experiment is not None:
+            return str(experiment.experiment_id)
         embedded = self._home.mlflow_uri.startswith("sqlite:")
         location = str(self._home.mlflow_artifacts) if embedded else None
         return str(self.client.create_experiment(project, artifact_location=location))

@@ -17,44 +17,43 @@ from sqlalchemy.orm import Session
 
 from falaj.config import load_project_cached
 from falaj.config.spec import ProjectSpec
-from falaj.control import changes
-from falaj.control import releases as release
-from falaj.control.compliance import Label, Searched
+from falaj.control import changes, releases
+from falaj.control.compliance import DataClassification, Searched
 from falaj.control.notary import NotaryChest, NotaryClient
-from falaj.control.releases import captured, owners
+from falaj.control.releases import owners, regression_gates
 from falaj.control.releases.lifecycle import transition as deployment_transition
 from falaj.control.releases.states import WITHDRAWN
-from falaj.control.runs import queue, scoring, scratch, subjects
+from falaj.control.runs import data_subjects, queue, run_folder, scoring_run
 from falaj.control.runs.checkout import checked_out
-from falaj.control.runs.conduct import conduct
-from falaj.control.runs.derivation import edges_of_release
-from falaj.control.runs.journal import Journal
+from falaj.control.runs.contract import LiveRelease, RegressionGate, RunContext, RunResult, RunSpec
+from falaj.control.runs.event_writer import Journal
+from falaj.control.runs.execution import execute_run
 from falaj.control.runs.lifecycle import RunState, transition
-from falaj.control.runs.outcome import CapturedGate, LiveRelease, Order, Outcome, Surroundings
+from falaj.control.runs.lineage import edges_of_release
 from falaj.control.runs.refit import learned_by
 from falaj.control.runs.tracking import Tracking
-from falaj.control.runs.training import Training
+from falaj.control.runs.training_rows import Training
 from falaj.core.egress import EgressRules
 from falaj.core.errors import FalajError
 from falaj.core.home import Home
 from falaj.core.principal import Principal, PrincipalKind
 from falaj.core.sandbox import Wall, offered
 from falaj.storage import Database, ProjectRow, ReleaseRow, RunRow
-from falaj.storage.durable import Event, Lease, LeaseLostError, Outbox, ProcessTable
+from falaj.storage.durable import Lease, LeaseLostError, Outbox, ProcessEvent, ProcessTable
 from falaj.storage.facts import open_book
 from falaj.storage.retraining_tables import TrainingRequestRow
 from falaj.supply_chain.artifacts import open_home_store, parse_digest
 from falaj.supply_chain.attestations import PublicKeyring, envelope_digest
 from falaj.supply_chain.encryption import home_scope
 from falaj.trust import lineage, settings
-from falaj.trust.audit import record as trail
+from falaj.trust.audit import record
 from falaj.trust.secrets import Vault, secret_values, synchronise
 
 _LEASE_S = 15.0
 _RENEW_EVERY_S = 1.0
 _IDLE_S = 0.25
 _MIRROR_EVERY_S = 0.5
-_WORKER = Principal(release.WORKER, PrincipalKind.WORKLOAD)
+_WORKER = Principal(releases.WORKER, PrincipalKind.WORKLOAD)
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +86,7 @@ class Worker:
     def run(self) -> None:
         """Work until `stop`."""
         self._database.migrate()
-        scratch.sweep(self._home.root / "runs", self._is_open)
+        run_folder.sweep(self._home.root / "runs", self._is_open)
         self._processes.release_all(self._name)
         mirror = threading.Thread(target=self._mirror, name="mlflow", daemon=True)
         mirror.start()
@@ -110,11 +109,11 @@ class Worker:
             order, mlflow_run = self._begin(lease)
             with Journal(self._database, order.run_id) as journal:
                 outcome = self._conduct(order, mlflow_run, heartbeat, journal)
-            outcome, searched = subjects.search(self._database, self._vault, self._store, outcome)
+            outcome, searched = data_subjects.search(self._database, self._vault, self._store, outcome)
         if heartbeat.lost or (self._stopping.is_set() and not heartbeat.cancel_wanted):
             return  # the state stays `running`; whoever claims it next finds the finished steps in the cache
         self._finish(lease, outcome, searched)
-        scratch.clear(self._home.run_dir(order.run_id))
+        run_folder.clear(self._home.run_dir(order.run_id))
 
     def _is_open(self, run_id: str) -> bool:
         """Whether a run may still be worked on; a folder that no row knows is of a run without the server."""
@@ -122,43 +121,43 @@ class Worker:
             run = session.get(RunRow, run_id)
         return run is not None and run.state in ("queued", "running")
 
-    def _begin(self, lease: Lease) -> tuple[Order, str | None]:
+    def _begin(self, lease: Lease) -> tuple[RunSpec, str | None]:
         now = time.time()
         synchronise(self._database, self._keys)  # keys may have been made or destroyed on other machines
         with self._database.transaction() as session:
-            self._processes.send(session, lease.process_id, Event("claimed"), now)
+            self._processes.send(session, lease.process_id, ProcessEvent("claimed"), now)
             run = session.get_one(RunRow, lease.process_id)
             project = session.get_one(ProjectRow, run.project)
             run.state = "running" if run.state == "queued" else run.state
             run.started_at = run.started_at or now
             queue.record(session, f"run/{run.id}", "run.started", {"commit": run.commit}, now)
-            trail.write(session, "run.started", release.WORKER, f"run/{run.id}", now, {"commit": run.commit})
-            order = Order(
+            record.write(session, "run.started", releases.WORKER, f"run/{run.id}", now, {"commit": run.commit})
+            order = RunSpec(
                 run.id, project.repository, run.ref or "", run.commit, author="", params=run.params,
                 trigger=run.trigger, training=_training_of(session, run.id), project=project.name,
                 started_by=run.started_by,
             )  # fmt: skip
             return order, run.mlflow_run
 
-    def _conduct(self, order: Order, known: str | None, heartbeat: _Heartbeat, journal: Journal) -> Outcome:
-        if order.trigger == scoring.TRIGGER:
+    def _conduct(self, order: RunSpec, previous_run: str | None, heartbeat: _Heartbeat, journal: Journal) -> RunResult:
+        if order.trigger == scoring_run.TRIGGER:
             return self._score(order, heartbeat, journal)
         opened: list[str] = []
 
         def open_tracking(project: str, _worktree: object) -> Mapping[str, str]:
-            mlflow_run = self._tracking.open_run(project, order.run_id, order.commit, known)
+            mlflow_run = self._tracking.open_run(project, order.run_id, order.commit, previous_run)
             opened.append(mlflow_run)
             journal.set_mlflow_run(mlflow_run)
             return self._tracking.environment(mlflow_run)
 
-        surroundings = Surroundings(
+        surroundings = RunContext(
             home=self._home,
             store=self._store,
             notary=self._notary,
             emit=journal.emit,
             cancelled=heartbeat.should_end,
             live=self._live,
-            known=self._known,
+            existing_release=self._release_of_bytes,
             captured=self._captured,
             tracking=open_tracking,
             record=lambda recorded: self._tracking.record(opened[-1], recorded),
@@ -168,55 +167,59 @@ class Worker:
         )
         try:
             with checked_out(order, self._home, self._previous_commit, self._egress()) as (full_order, worktree):
-                return conduct(full_order, worktree, surroundings)
+                return execute_run(full_order, worktree, surroundings)
         except FalajError as error:
-            return Outcome(RunState.FAILED, str(error))
+            return RunResult(RunState.FAILED, str(error))
         except Exception as error:  # a defect of ours must end this run with a reason, not the worker
             logger.exception("run failed unexpectedly")
-            return Outcome(RunState.FAILED, f"unexpected {type(error).__name__}: {error}; the worker's log says where")
+            return RunResult(
+                RunState.FAILED, f"unexpected {type(error).__name__}: {error}; the worker's log says where"
+            )
 
-    def _score(self, order: Order, heartbeat: _Heartbeat, journal: Journal) -> Outcome:
+    def _score(self, order: RunSpec, heartbeat: _Heartbeat, journal: Journal) -> RunResult:
         try:
-            return scoring.score_source(order, self._home, self._store, journal.emit, heartbeat.should_end)
+            return scoring_run.score_source(order, self._home, self._store, journal.emit, heartbeat.should_end)
         except (FalajError, OSError) as error:
-            return Outcome(RunState.FAILED, str(error))
+            return RunResult(RunState.FAILED, str(error))
 
     def _egress(self) -> EgressRules:
         with self._database.reading() as session:
             return settings.egress(session)
 
-    def _finish(self, lease: Lease, outcome: Outcome, searched: Sequence[Searched]) -> None:
+    def _finish(self, lease: Lease, outcome: RunResult, searched: Sequence[Searched]) -> None:
         now = time.time()
         with self._database.transaction() as session:
             run = session.get_one(RunRow, lease.process_id, with_for_update=True)
             outcome = _of_own_model(session, run, outcome)
-            event = Event("finished", {"outcome": outcome.state, "reason": outcome.reason})
+            event = ProcessEvent("finished", {"outcome": outcome.state, "reason": outcome.reason})
             step = self._processes.advance(session, lease, event, now)
             run.state, run.reason, run.model, run.ended_at = step.state, outcome.reason, outcome.model, now
             lineage.record(session, outcome.edges, now)
-            subjects.keep(session, run, outcome, searched, now)
+            data_subjects.keep(session, run, outcome, searched, now)
             if step.state == RunState.SUCCEEDED and outcome.digest and outcome.model:
-                candidate = release.Candidate(
+                candidate = releases.Candidate(
                     outcome.model, outcome.digest, outcome.envelopes, outcome.data, run.mlflow_run
                 )
-                made = release.publish(session, run, candidate, now)
-                lineage.record(session, _edges_of(made, outcome), now)
-                Outbox.add(session, changes.to_request(made), now)
+                release_row = releases.publish(session, run, candidate, now)
+                lineage.record(session, _edges_of(release_row, outcome), now)
+                Outbox.add(session, changes.to_request(release_row), now)
             data = {"state": step.state, "reason": outcome.reason, "release": run.release}
             queue.record(session, f"run/{run.id}", "run.ended", data, now)
-            trail.write(session, "run.ended", release.WORKER, f"run/{run.id}", now, data)
+            record.write(session, "run.ended", releases.WORKER, f"run/{run.id}", now, data)
         if run.mlflow_run:
             with suppress(Exception):  # the tracker may be away; what matters is in the run's row
                 self._tracking.close_run(run.mlflow_run, run.state, outcome.metrics)
 
     def _live(self, model: str) -> LiveRelease | None:
         with self._database.reading() as session:
-            found = release.live(session, model)
-            if found is None:
+            release_row = releases.live(session, model)
+            if release_row is None:
                 return None
-            return LiveRelease(found.number, found.digest, *learned_by(found.data.get("retraining") or {}))
+            return LiveRelease(
+                release_row.number, release_row.digest, *learned_by(release_row.data.get("retraining") or {})
+            )
 
-    def _known(self, model: str, digest: str) -> str | None:
+    def _release_of_bytes(self, model: str, digest: str) -> str | None:
         """The newest release of a model that has these bytes, or was judged by them, and could still be served."""
         twin = ReleaseRow.data["retraining"]["refit"]["of"].as_string()
         has_them = or_(ReleaseRow.digest == digest, twin == digest)
@@ -235,12 +238,12 @@ class Worker:
         with self._database.reading() as session:
             return session.scalar(newest.limit(1)) or ""
 
-    def _captured(self, model: str) -> list[CapturedGate]:
+    def _captured(self, model: str) -> list[RegressionGate]:
         """The accepted gates of a model, but for those whose rows had to stay at their location."""
         with self._database.reading() as session:
             return [
-                CapturedGate(row.id, row.metric, row.limit, row.predicate, row.digest)
-                for row in captured.gates(session, model, "accepted")
+                RegressionGate(row.id, row.metric, row.limit, row.predicate, row.digest)
+                for row in regression_gates.gates(session, model, "accepted")
                 if row.digest
             ]
 
@@ -256,11 +259,11 @@ class Worker:
             project = session.get_one(RunRow, run_id).project
             if foreign := owners.refusal(session, spec.model, project):
                 return foreign
-        return subjects.refusal(self._database, PublicKeyring(self._home.keys), _WORKER, run_id, spec, time.time())
+        return data_subjects.refusal(self._database, PublicKeyring(self._home.keys), _WORKER, run_id, spec, time.time())
 
-    def _labels(self, spec: ProjectSpec, digests: Mapping[str, str]) -> Mapping[str, Sequence[Label]]:
+    def _labels(self, spec: ProjectSpec, digests: Mapping[str, str]) -> Mapping[str, Sequence[DataClassification]]:
         with self._database.reading() as session:
-            return subjects.labels_given(session, spec, digests)
+            return data_subjects.labels_given(session, spec, digests)
 
     def _secrets(self, run_id: str, names: Collection[str]) -> Mapping[str, str]:
         with self._database.reading() as session:
@@ -280,10 +283,10 @@ class Worker:
         from tempfile import TemporaryDirectory
 
         with self._database.reading() as session:
-            found = release.find(session, f"{message['model']}@{message['release']}")
-        facts = {name: getattr(found, name) for name in ("model", "number", "commit", "run_id", "digest")}
+            release_row = releases.find(session, f"{message['model']}@{message['release']}")
+        facts = {name: getattr(release_row, name) for name in ("model", "number", "commit", "run_id", "digest")}
         with TemporaryDirectory() as folder:
-            model_dir = self._store.fetch(parse_digest(found.digest), f"{folder}/model")
+            model_dir = self._store.fetch(parse_digest(release_row.digest), f"{folder}/model")
             self._tracking.register(facts, message["mlflow_run"], model_dir)
 
     def _alias(self, message: Mapping[str, Any]) -> None:
@@ -302,7 +305,7 @@ def _shared_trust(session: Session, settings: Mapping[str, str], wall: Wall) -> 
     )
 
 
-def _of_own_model(session: Session, run: RunRow, outcome: Outcome) -> Outcome:
+def _of_own_model(session: Session, run: RunRow, outcome: RunResult) -> RunResult:
     """The outcome, rejected where another project published a release of the model while the run was under way."""
     reason = owners.refusal(session, outcome.model, run.project) if outcome.model and outcome.digest else ""
     return replace(outcome, state="rejected", reason=reason, digest=None) if reason else outcome
@@ -315,11 +318,13 @@ def _training_of(session: Session, run_id: str) -> Training | None:
     return Training(row.id, row.kind, row.cause, row.data.get("window", {}).get("parameters", {}))
 
 
-def _edges_of(made: ReleaseRow, outcome: Outcome) -> Iterator[lineage.Edge]:
+def _edges_of(release_row: ReleaseRow, outcome: RunResult) -> Iterator[lineage.Edge]:
     evidence = [envelope_digest(envelope) for _, envelope in outcome.envelopes]
-    name = f"{made.model}@{made.number}"
+    name = f"{release_row.model}@{release_row.number}"
     data = outcome.data
-    return edges_of_release(name, made.run_id, made.digest, data.get("packaged_from"), evidence, data.get("reference"))
+    return edges_of_release(
+        name, release_row.run_id, release_row.digest, data.get("packaged_from"), evidence, data.get("reference")
+    )
 
 
 class _Heartbeat:

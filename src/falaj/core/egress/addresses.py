@@ -50,24 +50,24 @@ class EgressRules:
         if not addresses:
             raise ForbiddenAddressError("the name has no address", where=host)
         for text in addresses:
-            for found in _meanings(ipaddress.ip_address(text.partition("%")[0])):
-                self._require(host, text, found)
+            for address in _meanings(ipaddress.ip_address(text.partition("%")[0])):
+                self._require(host, text, address)
         return tuple(addresses)
 
-    def _require(self, host: str, text: str, found: _Address) -> None:
-        if found.is_link_local or found.is_multicast or found.is_unspecified or found in _METADATA:
+    def _require(self, host: str, text: str, address: _Address) -> None:
+        if address.is_link_local or address.is_multicast or address.is_unspecified or address in _METADATA:
             raise ForbiddenAddressError(f"the name leads to {text}, where nothing is asked", where=host)
-        if not found.is_global and not self._permits(host, found):
+        if not address.is_global and not self._permits(host, address):
             raise ForbiddenAddressError(
                 f"the name leads to {text}, which is not a public address",
                 where=host,
                 hint="the platform file says what is meant: `egress: {private: [...]}`, `allow_private` of a receiver",
             )
 
-    def _permits(self, host: str, found: _Address) -> bool:
-        if self.any_private or (self.loopback and found.is_loopback) or host.casefold() in self.private:
+    def _permits(self, host: str, address: _Address) -> bool:
+        if self.any_private or (self.loopback and address.is_loopback) or host.casefold() in self.private:
             return True
-        return any(found in network for network in map(_network, self.private) if network is not None)
+        return any(address in network for network in map(_network, self.private) if network is not None)
 
 
 OWN_MACHINE = EgressRules(loopback=True)
@@ -81,13 +81,13 @@ def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
         return None
 
 
-def _meanings(found: _Address) -> Iterator[_Address]:
+def _meanings(address: _Address) -> Iterator[_Address]:
     """The address, or the IPv4 address that it stands for by mapping or translation."""
-    if isinstance(found, ipaddress.IPv4Address):
-        yield found
+    if isinstance(address, ipaddress.IPv4Address):
+        yield address
         return
-    inner = [found.ipv4_mapped, found.sixtofour, *(found.teredo or ())]
-    if (found in _NAT64 or found in _IPV4_COMPATIBLE) and int(found) > 1:
-        inner.append(ipaddress.IPv4Address(int(found) & 0xFFFFFFFF))
+    inner = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+    if (address in _NAT64 or address in _IPV4_COMPATIBLE) and int(address) > 1:
+        inner.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
     embedded = [each for each in inner if each is not None]
-    yield from embedded or [found]
+    yield from embedded or [address]

@@ -37,8 +37,8 @@ def resolve(host: str, port: int) -> Sequence[str]:
     Raises:
         OSError: There are none.
     """
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(each[4][0]) for each in found))
+    address_infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(each[4][0]) for each in address_infos))
 
 
 def destination(url: str, rules: EgressRules, resolver: Resolver = resolve) -> Destination:

@@ -37,7 +37,7 @@ def ids() -> list[int]:
 
 def processes() -> Iterator[Process]:
     """Every process of the machine that this one may see."""
-    return (found for pid in ids() if (found := process(pid)) is not None)
+    return (process_info for pid in ids() if (process_info := process(pid)) is not None)
 
 
 def process(pid: int) -> Process | None:

@@ -7,8 +7,9 @@ Standard library only, so that any environment's Python can use it.
 `confine` is for Falaj's own processes that load what they do not trust; `start` runs programs of others.
 """
 
+from falaj.core.sandbox.capabilities import Wall, offered
 from falaj.core.sandbox.confine import Confinement, available, confine, in_force
-from falaj.core.sandbox.environ import certificate_paths, scratch_environ
+from falaj.core.sandbox.environment import certificate_paths, scratch_environ
 from falaj.core.sandbox.interpreter import added_folders, python_folders
 from falaj.core.sandbox.launch import (
     Ceilings,
@@ -21,7 +22,6 @@ from falaj.core.sandbox.launch import (
 )
 from falaj.core.sandbox.libc import hide_memory
 from falaj.core.sandbox.seclude import seclude
-from falaj.core.sandbox.wall import Wall, offered
 
 __all__ = [
     "Ceilings",

@@ -46,8 +46,8 @@ class Confinement:
 
     def __str__(self) -> str:
         """For logs: what holds, and what does not."""
-        held = [name for name, holds in (("files", self.files), ("network", self.network)) if holds]
-        return f"confined: {', '.join(held) or 'nothing'}" + (f" ({self.why_not})" if self.why_not else "")
+        confined_parts = [name for name, holds in (("files", self.files), ("network", self.network)) if holds]
+        return f"confined: {', '.join(confined_parts) or 'nothing'}" + (f" ({self.why_not})" if self.why_not else "")
 
 
 _IN_FORCE: list[Confinement] = []
@@ -76,9 +76,9 @@ def confine(*, readable: Sequence[Path] = (), writable: Sequence[Path] = ()) -> 
             limit()
         except OSError as error:
             missing[name] = f"no {name}: {error.strerror}"
-    held = Confinement("Landlock" not in missing, "seccomp" not in missing, "; ".join(missing.values()))
-    _IN_FORCE.append(held)
-    return held
+    confinement = Confinement("Landlock" not in missing, "seccomp" not in missing, "; ".join(missing.values()))
+    _IN_FORCE.append(confinement)
+    return confinement
 
 
 def in_force() -> Confinement:

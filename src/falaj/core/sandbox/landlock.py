@@ -47,8 +47,8 @@ class _NetPort(ctypes.Structure):
 
 def version() -> int:
     """The version that the kernel offers; 0 when it has none."""
-    found = int(libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _GET_VERSION))
-    return max(0, found)
+    abi_version = int(libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _GET_VERSION))
+    return max(0, abi_version)
 
 
 def restrict(readable: Paths, writable: Paths) -> None:

@@ -18,7 +18,7 @@ from falaj.core.sandbox.launcher import REFUSED
 from falaj.core.sandbox.namespaces import TEMPORARY
 
 if TYPE_CHECKING:
-    from falaj.core.sandbox.wall import Wall
+    from falaj.core.sandbox.capabilities import Wall
 
 _HERE = Path(__file__).resolve().parent
 _PACKAGE = "falaj_wall"
@@ -132,10 +132,10 @@ def start(launch: Launch, wall: Wall, stdout: int | None = subprocess.PIPE) -> L
     """
     refuse_exposure(launch)
     (launch.scratch / "tmp").mkdir(parents=True, exist_ok=True)
-    heard, told = os.pipe()
+    heard, status_fd = os.pipe()
     order = os.memfd_create("order")
     try:
-        os.write(order, marshal.dumps(_message(launch, wall, told)))
+        os.write(order, marshal.dumps(_message(launch, wall, status_fd)))
         os.lseek(order, 0, os.SEEK_SET)
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", _PROGRAM, _PACKAGE, str(_HERE), str(os.getpid())],
@@ -145,13 +145,13 @@ def start(launch: Launch, wall: Wall, stdout: int | None = subprocess.PIPE) -> L
             stderr=subprocess.STDOUT if stdout is not None else None,
             bufsize=0,
             start_new_session=True,
-            pass_fds=[told],
+            pass_fds=[status_fd],
         )
     except BaseException:
         os.close(heard)
         raise
     finally:
-        os.close(told)
+        os.close(status_fd)
         os.close(order)
     return Launched(process, heard)
 

@@ -76,9 +76,9 @@ def _run_inside(order: Order) -> int:
     """Run the code in namespaces of its own; return its wait status, or that of their first process."""
     namespaces.separate(network=order["network"])
     hide_memory()
-    heard, told = os.pipe()
-    status = _Supervisor(order).run(lambda: _first(order, told))
-    os.close(told)
+    heard, status_fd = os.pipe()
+    status = _Supervisor(order).run(lambda: _first(order, status_fd))
+    os.close(status_fd)
     report = os.read(heard, 64)
     return int(report) if report else status
 
@@ -93,7 +93,7 @@ def _run_adopting(order: Order) -> int:
     return status
 
 
-def _first(order: Order, told: int) -> None:
+def _first(order: Order, status_fd: int) -> None:
     """The first process of the namespaces: everything in them ends when it does."""
     set_death_signal(signal.SIGKILL, 0)  # a parent outside of the process ids is number 0
     namespaces.build_root(
@@ -107,7 +107,7 @@ def _first(order: Order, told: int) -> None:
     if not order["network"]:
         namespaces.start_loopback()
     status = _Supervisor(order).run(lambda: _become(order, 1))
-    os.write(told, str(status).encode())
+    os.write(status_fd, str(status).encode())
 
 
 def _become(order: Order, parent: int) -> None:
@@ -169,7 +169,7 @@ class _Supervisor:
     def __init__(self, order: Order) -> None:
         self._order = order
         self._child = 0
-        self._asked = False
+        self._is_stopping = False
         signal.signal(signal.SIGTERM, self._ask)
         signal.signal(signal.SIGHUP, self._end)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -179,7 +179,7 @@ class _Supervisor:
         self._child = os.fork()
         if not self._child:
             self._never_return(body)
-        if self._asked:
+        if self._is_stopping:
             self._ask()
         while True:
             pid, status = os.waitpid(-1, 0)  # orphans are collected as well
@@ -199,7 +199,7 @@ class _Supervisor:
 
     def _ask(self, *_: object) -> None:
         """Ask the child and its group to stop."""
-        self._asked = True
+        self._is_stopping = True
         if self._child:
             _send(self._child, signal.SIGTERM, group=True)
 

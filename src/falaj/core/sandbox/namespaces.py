@@ -193,14 +193,14 @@ def _make_read_only(path: str) -> None:
 
 
 def _set_attributes(path: str, attributes: int, recursive: int) -> None:
-    wanted = _MountAttributes(attributes, 0, 0, 0)
-    size = ctypes.c_size_t(ctypes.sizeof(wanted))
-    checked(libc.syscall(_MOUNT_SETATTR, _AT_FDCWD, os.fsencode(path), recursive, ctypes.byref(wanted), size))
+    mount_attributes = _MountAttributes(attributes, 0, 0, 0)
+    size = ctypes.c_size_t(ctypes.sizeof(mount_attributes))
+    checked(libc.syscall(_MOUNT_SETATTR, _AT_FDCWD, os.fsencode(path), recursive, ctypes.byref(mount_attributes), size))
 
 
 def _mount(source: str | None, target: str, kind: str | None, flags: int, options: str | None = None) -> None:
     texts = [None if text is None else os.fsencode(text) for text in (source, target, kind, options)]
-    done = libc.mount(texts[0], texts[1], texts[2], ctypes.c_ulong(flags), texts[3])
-    if done < 0:
+    return_code = libc.mount(texts[0], texts[1], texts[2], ctypes.c_ulong(flags), texts[3])
+    if return_code < 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number), target)

@@ -106,15 +106,15 @@ def lockfile_of(worktree: Path) -> str | None:
 
 def lock_digest(worktree: Path, lockfile: str) -> str:
     """Digest of what decides about the environment; `tool.uv` of the project says which groups are installed."""
-    found = hashlib.sha256((worktree / lockfile).read_bytes())
-    found.update(os.uname().machine.encode())
+    hasher = hashlib.sha256((worktree / lockfile).read_bytes())
+    hasher.update(os.uname().machine.encode())
     for name in (".python-version", "pyproject.toml"):
         text = (worktree / name).read_bytes() if (worktree / name).exists() else b""
         if name == ".python-version" or b"[tool.uv" in text:
-            found.update(text)
+            hasher.update(text)
     for file in _own_packages(worktree, lockfile):
-        found.update(file.relative_to(worktree).as_posix().encode() + hashlib.sha256(file.read_bytes()).digest())
-    return found.hexdigest()
+        hasher.update(file.relative_to(worktree).as_posix().encode() + hashlib.sha256(file.read_bytes()).digest())
+    return hasher.hexdigest()
 
 
 def _own_packages(worktree: Path, lockfile: str) -> Iterator[Path]:

@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx
 
-from falaj.dataplane.agent.asking import ask
-from falaj.dataplane.desired import DesiredState, EndpointStatus
+from falaj.dataplane.agent.server_errors import ask
+from falaj.dataplane.desired_state import DesiredState, EndpointStatus
 
 _POLL_TIMEOUT_S = 30.0  # the server answers a long poll after 20 s
 

@@ -14,7 +14,7 @@ from falaj.core.errors import FalajError
 from falaj.dataplane.background import Background
 from falaj.dataplane.callers import Door
 from falaj.dataplane.errors import LocationError
-from falaj.dataplane.runtimes.process.gateway import Certificate
+from falaj.dataplane.runtimes.process.gateway import GatewayCertificate
 from falaj.supply_chain.attestations.keys import replace_private
 from falaj.trust.pki import certificates
 from falaj.trust.pki.authority import key_pem
@@ -41,16 +41,18 @@ class DoorCertificate:
         self._file, self._issue, self._clock = folder / FILE, issue, clock
         self._read: dict[Path, tuple[tuple[int, int], str]] = {}
 
-    def current(self, door: Door) -> Certificate | None:
+    def current(self, door: Door) -> GatewayCertificate | None:
         """The certificate of a door; None while there is none for its names, or its files cannot be read."""
         if door.tls == "off":
             return None
         if door.tls == "files":
             chain, key = self._text(Path(door.cert)), self._text(Path(door.key))
-            return Certificate(chain, key) if chain and key else None
+            return GatewayCertificate(chain, key) if chain and key else None
         text = self._text(self._file)
         end = text.find("-----BEGIN CERTIFICATE-----")
-        return Certificate(text[end:], text[:end]) if end > 0 and _is_for(door, text[end:], self._clock()) else None
+        return (
+            GatewayCertificate(text[end:], text[:end]) if end > 0 and _is_for(door, text[end:], self._clock()) else None
+        )
 
     def renew(self, door: Door) -> bool:
         """Ask for a new one halfway through its life, or when the door has other names; tell whether one came.
@@ -73,12 +75,12 @@ class DoorCertificate:
         """A file, read again when it is another one."""
         try:
             status = path.stat()
-            seen, mark = self._read.get(path), (status.st_mtime_ns, status.st_ino)
-            if seen is None or seen[0] != mark:
-                seen = self._read[path] = mark, path.read_text()
+            cached, mark = self._read.get(path), (status.st_mtime_ns, status.st_ino)
+            if cached is None or cached[0] != mark:
+                cached = self._read[path] = mark, path.read_text()
         except (OSError, UnicodeDecodeError):
             return ""
-        return seen[1]
+        return cached[1]
 
 
 def keep_certified(certificate: DoorCertificate, door: Callable[[], Door | None]) -> Background:
@@ -110,15 +112,15 @@ def _turn(certificate: DoorCertificate, door: Door | None) -> float:
 def _is_for(door: Door, chain: str, now: float) -> bool:
     """Whether a certificate names what the door is called, and holds."""
     try:
-        found = x509.load_pem_x509_certificate(chain.encode())
-        names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        certificate = x509.load_pem_x509_certificate(chain.encode())
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (ValueError, x509.ExtensionNotFound):
         return False
-    told = {*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress))}
-    return {*door.names} <= told and now < found.not_valid_after_utc.timestamp()
+    valid_names = {*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress))}
+    return {*door.names} <= valid_names and now < certificate.not_valid_after_utc.timestamp()
 
 
 def _is_old(chain: str, now: float) -> bool:
-    found = x509.load_pem_x509_certificate(chain.encode())
-    begin, end = found.not_valid_before_utc.timestamp(), found.not_valid_after_utc.timestamp()
+    certificate = x509.load_pem_x509_certificate(chain.encode())
+    begin, end = certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp()
     return now > (begin + end) / 2

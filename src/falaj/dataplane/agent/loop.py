@@ -15,13 +15,13 @@ from typing import Any
 
 from falaj.core.errors import FalajError
 from falaj.dataplane.agent.admission import Admission
+from falaj.dataplane.agent.admission_queue import RETRY_AFTER_S, AdmissionQueue, Offer
 from falaj.dataplane.agent.control_plane import ControlPlane
-from falaj.dataplane.agent.intake import RETRY_AFTER_S, Intake, Offer
-from falaj.dataplane.agent.memory import Memory
-from falaj.dataplane.agent.rollouts import Rollouts
+from falaj.dataplane.agent.rollouts import RolloutController
+from falaj.dataplane.agent.state_store import Memory
 from falaj.dataplane.background import Background
 from falaj.dataplane.callers import Admittance
-from falaj.dataplane.desired import DesiredState, EndpointState, EndpointStatus, Role
+from falaj.dataplane.desired_state import DesiredState, EndpointState, EndpointStatus, ReleaseRole
 from falaj.dataplane.errors import LocationError
 from falaj.dataplane.runtimes.process.runtime import ProcessRuntime
 from falaj.statistics.rollout import RolloutState
@@ -52,7 +52,7 @@ class Agent:
         control: ControlPlane,
         admission: Admission,
         memory: Memory,
-        rollouts: Rollouts,
+        rollouts: RolloutController,
         background: Sequence[Background] = (),
         recalibrations: Callable[[str], Sequence[Mapping[str, Any]]] = lambda _endpoint: (),
     ) -> None:
@@ -66,7 +66,7 @@ class Agent:
         self._reported = threading.Event()
         self._statuses: tuple[EndpointStatus, ...] = ()
         self._memory = memory
-        self._intake = Intake(admission.admit, admission.readmit, memory, self._wake.set)
+        self._intake = AdmissionQueue(admission.admit, admission.readmit, memory, self._wake.set)
 
     def stop(self) -> None:
         """Ask the threads to end."""
@@ -104,9 +104,9 @@ class Agent:
                 EndpointStatus(s.endpoint.name, s.endpoint.release, EndpointState.STARTING, 0, str(error))
                 for s in offer.servables
             ]
-        found = rolling(merged(offer, statuses), self._rollouts)
-        if found != self._statuses:
-            self._statuses = found
+        new_statuses = rolling(merged(offer, statuses), self._rollouts)
+        if new_statuses != self._statuses:
+            self._statuses = new_statuses
             self._reported.set()
 
     def _listen(self) -> None:
@@ -124,11 +124,11 @@ class Agent:
                 self._to_admit.set()
 
     def _admit(self) -> None:
-        done = True
+        is_complete = True
         while not self._stopping.is_set():
-            self._to_admit.wait(None if done else RETRY_AFTER_S)
+            self._to_admit.wait(None if is_complete else RETRY_AFTER_S)
             self._to_admit.clear()
-            done = self._intake.admit_missing()
+            is_complete = self._intake.admit_missing()
 
     def _report(self) -> None:
         while not self._stopping.is_set():
@@ -151,32 +151,32 @@ def _beside(desired: DesiredState) -> tuple[int, float | None, Admittance]:
 
 def merged(offer: Offer, statuses: Sequence[EndpointStatus]) -> tuple[EndpointStatus, ...]:
     """What to report of each endpoint: how its primary release is doing, or why it is not admitted; what serves."""
-    told = {(status.endpoint, status.release): status for status in statuses}
+    reported = {(status.endpoint, status.release): status for status in statuses}
     serving = {status.endpoint: status for status in statuses}
-    found = dict(serving)  # of an endpoint whose primary release is unknown, whatever it runs
-    for endpoint in (each for each in offer.desired.endpoints if each.role is Role.PRIMARY):
+    merged_statuses = dict(serving)  # of an endpoint whose primary release is unknown, whatever it runs
+    for endpoint in (each for each in offer.desired.endpoints if each.role is ReleaseRole.PRIMARY):
         arm = (endpoint.name, endpoint.release)
-        status, known = offer.obstacles.get(arm) or told.get(arm), serving.get(endpoint.name)
+        status, current = offer.obstacles.get(arm) or reported.get(arm), serving.get(endpoint.name)
         if status is not None:
-            found[endpoint.name] = _as_served(status, known) if known else status
+            merged_statuses[endpoint.name] = _as_served(status, current) if current else status
     for name, refused in offer.desired.refused.items():
         failed = EndpointStatus(name, refused.release, EndpointState.FAILED, 0, refused.reason)
-        known = serving.get(name)
-        found[name] = _as_served(failed, known) if known else failed
-    return tuple(found[name] for name in sorted(found) if "/" in name)
+        current = serving.get(name)
+        merged_statuses[name] = _as_served(failed, current) if current else failed
+    return tuple(merged_statuses[name] for name in sorted(merged_statuses) if "/" in name)
 
 
-def _as_served(status: EndpointStatus, known: EndpointStatus) -> EndpointStatus:
+def _as_served(status: EndpointStatus, current: EndpointStatus) -> EndpointStatus:
     """A status with what the gateway does of the endpoint meanwhile."""
-    return replace(status, url=known.url, serving=known.serving, door=known.door, callers=known.callers)
+    return replace(status, url=current.url, serving=current.serving, door=current.door, callers=current.callers)
 
 
-def rolling(statuses: Sequence[EndpointStatus], rollouts: Rollouts) -> tuple[EndpointStatus, ...]:
+def rolling(statuses: Sequence[EndpointStatus], rollouts: RolloutController) -> tuple[EndpointStatus, ...]:
     """What to report of endpoints with rollouts: an endpoint is ready when its rollout has succeeded, not before."""
     return tuple(_rolling(status, rollouts) for status in statuses)
 
 
-def _rolling(status: EndpointStatus, rollouts: Rollouts) -> EndpointStatus:
+def _rolling(status: EndpointStatus, rollouts: RolloutController) -> EndpointStatus:
     reports, main = rollouts.reports(status.endpoint), rollouts.main(status.endpoint)
     status = replace(status, rollouts=reports)
     if main is None or main.plan.candidate != status.release:

@@ -17,15 +17,15 @@ from pathlib import Path
 from falaj.core.errors import UsageError
 from falaj.core.home import Home
 from falaj.core.ids import parse_number
-from falaj.dataplane.runtimes.process import envoy_stats
+from falaj.dataplane.runtimes.process.envoy import stats
 from falaj.dataplane.runtimes.process.replica import Replica, ReplicaRecords
-from falaj.dataplane.runtimes.process.runtime import Place
+from falaj.dataplane.runtimes.process.runtime import LocationFolders
 from falaj.dataplane.runtimes.process.unix_http import request
 from falaj.integrations.prometheus import (
     CONTENT_TYPE,
     ExpositionError,
     Family,
-    Kind,
+    FamilyKind,
     Sample,
     labelled,
     merged,
@@ -58,29 +58,33 @@ def metrics_port(home: Home) -> int | None:
     Raises:
         MetricsPortError: It names none.
     """
-    said = home.settings.get(SETTING, "").strip()
-    if not said or said == "0":
+    port_text = home.settings.get(SETTING, "").strip()
+    if not port_text or port_text == "0":
         return None
-    port = parse_number(said)
+    port = parse_number(port_text)
     if port is None or not 0 < port < 65_536:
-        raise MetricsPortError(f"{SETTING} is not a port: {said!r}", where=SETTING)
+        raise MetricsPortError(f"{SETTING} is not a port: {port_text!r}", where=SETTING)
     return port
 
 
-def page(place: Place) -> str:
+def page(place: LocationFolders) -> str:
     """What a scrape reads: each replica's counts labelled with the replica, and the gateway's."""
     replicas = [each for each in ReplicaRecords(place.folder / "replicas") if each.process][:MOST_REPLICAS]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        asked = pool.submit(_told, place.layout.admin_socket, envoy_stats.TARGET, envoy_stats.families)
-        told = list(pool.map(lambda replica: _told(Path(replica.slot.socket), "/metrics", parse), replicas))
-    pages = [labelled(found, {"replica": _name(each)}) for each, found in zip(replicas, told, strict=True) if found]
-    gateway = asked.result()
+        gateway_future = pool.submit(_families, place.layout.admin_socket, stats.TARGET, stats.families)
+        scraped = list(pool.map(lambda replica: _families(Path(replica.slot.socket), "/metrics", parse), replicas))
+    pages = [
+        labelled(metric_families, {"replica": _name(each)})
+        for each, metric_families in zip(replicas, scraped, strict=True)
+        if metric_families
+    ]
+    gateway = gateway_future.result()
     answers = Sample({}, float(gateway is not None))
-    up = [_up(replicas, told), _gauge("falaj_gateway_up", "1 when Envoy tells its statistics.", [answers])]
+    up = [_up(replicas, scraped), _gauge("falaj_gateway_up", "1 when Envoy tells its statistics.", [answers])]
     return render(labelled(merged([up, *pages, gateway or ()]), {"location": place.folder.name}))
 
 
-def serve_metrics(place: Place, port: int) -> Callable[[threading.Event], None]:
+def serve_metrics(place: LocationFolders, port: int) -> Callable[[threading.Event], None]:
     """What an agent does beside everything else: answer `GET /metrics` on 127.0.0.1, one scrape after another.
 
     Args:
@@ -94,7 +98,7 @@ def serve_metrics(place: Place, port: int) -> Callable[[threading.Event], None]:
     def run(stopping: threading.Event) -> None:
         while not stopping.is_set():
             try:
-                with _Server(("127.0.0.1", port), _handler(place)) as server:
+                with _MetricsServer(("127.0.0.1", port), _handler(place)) as server:
                     while not stopping.is_set():
                         server.handle_request()
             except OSError as error:
@@ -104,14 +108,14 @@ def serve_metrics(place: Place, port: int) -> Callable[[threading.Event], None]:
     return run
 
 
-class _Server(HTTPServer):
+class _MetricsServer(HTTPServer):
     timeout = _LOOK_S
 
     def handle_error(self, *_: object) -> None:
         """A scraper that hangs up is no error of the agent."""
 
 
-def _handler(place: Place) -> type[BaseHTTPRequestHandler]:
+def _handler(place: LocationFolders) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         timeout = _CLIENT_S
 
@@ -133,7 +137,7 @@ def _handler(place: Place) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-def _told(socket: Path, target: str, read: Callable[[str], list[Family]]) -> list[Family] | None:
+def _families(socket: Path, target: str, read: Callable[[str], list[Family]]) -> list[Family] | None:
     try:
         status, body = request(socket, target, timeout_s=_ASK_S)
         return read(body.decode(errors="replace")) if status == 200 else None
@@ -142,18 +146,19 @@ def _told(socket: Path, target: str, read: Callable[[str], list[Family]]) -> lis
         return None
 
 
-def _up(replicas: Sequence[Replica], told: Sequence[list[Family] | None]) -> Family:
+def _up(replicas: Sequence[Replica], scraped: Sequence[list[Family] | None]) -> Family:
     samples = [
         Sample(
-            {"release": each.slot.release, "endpoint": each.slot.endpoint, "replica": _name(each)}, float(bool(found))
+            {"release": each.slot.release, "endpoint": each.slot.endpoint, "replica": _name(each)},
+            float(bool(metric_families)),
         )
-        for each, found in zip(replicas, told, strict=True)
+        for each, metric_families in zip(replicas, scraped, strict=True)
     ]
     return _gauge("falaj_replica_up", "1 when the replica tells its counts.", samples)
 
 
 def _gauge(name: str, text: str, samples: Sequence[Sample]) -> Family:
-    return Family(name, Kind.GAUGE, text, tuple(samples))
+    return Family(name, FamilyKind.GAUGE, text, tuple(samples))
 
 
 def _name(replica: Replica) -> str:

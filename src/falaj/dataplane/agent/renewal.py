@@ -10,8 +10,8 @@ import httpx
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from falaj.core.errors import FalajError
-from falaj.dataplane.agent.asking import ask
-from falaj.dataplane.agent.membership import Membership
+from falaj.dataplane.agent.agent_identity import Membership
+from falaj.dataplane.agent.server_errors import ask
 from falaj.dataplane.errors import LocationRefusedError
 from falaj.trust.pki import certificates
 

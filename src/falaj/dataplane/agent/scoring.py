@@ -14,14 +14,14 @@ from pathlib import Path
 
 from falaj.core.errors import NotFoundError
 from falaj.core.home import Home
-from falaj.dataplane.agent.assembly import open_admission
-from falaj.dataplane.agent.memory import Memory
+from falaj.dataplane.agent.bootstrap import open_admission
+from falaj.dataplane.agent.local_policy import read_rules
 from falaj.dataplane.agent.recalibration import public_key_of
-from falaj.dataplane.agent.rules import read_rules
-from falaj.dataplane.desired import Endpoint, Servable
-from falaj.dataplane.exporting import require_here
+from falaj.dataplane.agent.state_store import Memory
+from falaj.dataplane.desired_state import DesiredEndpoint, Servable
+from falaj.dataplane.log_export import require_here
 from falaj.dataplane.log_keys import writer_keys
-from falaj.dataplane.model_server.recalibration import Offset, Recalibration
+from falaj.dataplane.model_server.recalibration import Offset, ServedRecalibration
 from falaj.dataplane.prediction_log import LogKey, LogWriter, SegmentHeader
 from falaj.dataplane.prediction_log.format import BARE
 from falaj.dataplane.prediction_log.routing import FORCED
@@ -37,7 +37,7 @@ from falaj.dataplane.scoring import (
 from falaj.models.model_folder import read_model_folder
 from falaj.schemas.scoring import ScoringPermit
 from falaj.statistics.recalibration.document import file_name
-from falaj.supply_chain.encryption import KeyChest
+from falaj.supply_chain.encryption import Keystore
 
 LOGGED_ROWS = 100_000
 """Most rows of a file that the prediction log gets: evenly spaced ones of a larger file."""
@@ -78,7 +78,7 @@ def require_location(home: Home, location: str) -> None:
 
 
 def score_at_location(
-    home: Home, chest: KeyChest, permit: ScoringPermit, table: InputTable, options: ScoringOptions, *, named: bool
+    home: Home, chest: Keystore, permit: ScoringPermit, table: InputTable, options: ScoringOptions, *, named: bool
 ) -> Scored:
     """Score a file that was permitted.
 
@@ -94,7 +94,7 @@ def score_at_location(
         NotAdmittedError: The location does not admit the release.
         FalajError: As `score_file`.
     """
-    endpoint = Endpoint.from_json(permit.plan)
+    endpoint = DesiredEndpoint.from_json(permit.plan)
     servable = _servable(home, permit.location, endpoint)
     job = _job(home, permit, table, options, servable)
     staged = home.location_dir(permit.location) / "scorings" / permit.scoring.partition("/")[2]
@@ -108,7 +108,7 @@ def score_at_location(
     )  # fmt: skip
 
 
-def _servable(home: Home, location: str, endpoint: Endpoint) -> Servable:
+def _servable(home: Home, location: str, endpoint: DesiredEndpoint) -> Servable:
     """The release as the location admits it: what serves as of when it was admitted, anything else as of now."""
     admission = open_admission(home, location)
     for each in Memory(home.location_dir(location)).admitted():
@@ -139,10 +139,10 @@ def _recalibration(home: Home, permit: ScoringPermit) -> AppliedRecalibration | 
     file = home.location_dir(permit.location) / "recalibration" / file_name(permit.endpoint, permit.release)
     if not file.exists():
         return None
-    found = Recalibration(file, public_key_of(home), permit.endpoint, permit.release)
+    served = ServedRecalibration(file, public_key_of(home), permit.endpoint, permit.release)
     with redirect_stdout(sys.stderr):  # a replica's log is what it prints; here it would stand in the answer
-        found.look()
-    return _applied(found.current) if found.current else None
+        served.look()
+    return _applied(served.current) if served.current else None
 
 
 def _applied(offset: Offset) -> AppliedRecalibration:
@@ -150,7 +150,7 @@ def _applied(offset: Offset) -> AppliedRecalibration:
 
 
 def _log(
-    home: Home, chest: KeyChest, permit: ScoringPermit, job: ScoringJob, rows: Iterable[SampledRow], staged: Path,
+    home: Home, chest: Keystore, permit: ScoringPermit, job: ScoringJob, rows: Iterable[SampledRow], staged: Path,
     *, named: bool,
 ) -> None:  # fmt: skip
     """Give the prediction log its rows, once: they appear in it by one renaming, or were there before."""

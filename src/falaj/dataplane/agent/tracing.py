@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
 
-from falaj.dataplane.accesslog import Access, AccessLog
+from falaj.dataplane.access_log import Access, AccessLog
 from falaj.integrations.otlp import Exporter, Span, SpanKind, span_id_of, trace_id_of, traceparent
 
 MOST_A_SECOND = 200
@@ -75,9 +75,19 @@ def _replica(access: Access, gateway: Span) -> list[Span]:
         return []
     begin, end = access.at + access.asked_us / 1e6, access.at + access.replied_us / 1e6
     span = span_id_of(gateway.trace_id, f"{access.request_id} replica")
-    said = {"falaj.release": access.answered, "falaj.attempts": access.attempts}
+    attributes = {"falaj.release": access.answered, "falaj.attempts": access.attempts}
     return [
-        Span(gateway.trace_id, span, "model server", begin, end, gateway.span_id, SpanKind.CLIENT, said, gateway.error)
+        Span(
+            gateway.trace_id,
+            span,
+            "model server",
+            begin,
+            end,
+            gateway.span_id,
+            SpanKind.CLIENT,
+            attributes,
+            gateway.error,
+        )
     ]
 
 

@@ -5,6 +5,6 @@ in the log, never what lies there. It outlives restarts, and whoever reads what 
 """
 
 from falaj.dataplane.label_join.join import JoinCounts, JoinLimits, LabelJoin
-from falaj.dataplane.label_join.joined import Joined
+from falaj.dataplane.label_join.joined import JoinedLabel
 
-__all__ = ["JoinCounts", "JoinLimits", "Joined", "LabelJoin"]
+__all__ = ["JoinCounts", "JoinLimits", "JoinedLabel", "LabelJoin"]

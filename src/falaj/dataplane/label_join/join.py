@@ -12,17 +12,17 @@ from typing import Any
 from falaj.core.sqlite_transactions import writing
 from falaj.dataplane.label_join import steps
 from falaj.dataplane.label_join.database import open_database, reading
-from falaj.dataplane.label_join.joined import Joined
-from falaj.dataplane.label_join.naming import size_of
-from falaj.dataplane.label_join.register import Register
+from falaj.dataplane.label_join.id_hashing import size_of
+from falaj.dataplane.label_join.join_state import Register
+from falaj.dataplane.label_join.joined import JoinedLabel
 from falaj.dataplane.prediction_log import (
     LABELS,
     PREDICTIONS,
-    Entry,
     LabelRecord,
     LogKeys,
     Lookup,
     PredictionRecord,
+    TailedRecord,
     follow,
     labels_of,
 )
@@ -119,10 +119,10 @@ class LabelJoin:
         Returns:
             How many records of the log there were: predictions, and requests that brought labels.
         """
-        taken = 0
+        total = 0
         while count := self._step():
-            taken += count
-        return taken
+            total += count
+        return total
 
     def _step(self) -> int:
         """A bounded part of what there is, in one transaction with the positions behind it."""
@@ -151,7 +151,7 @@ class LabelJoin:
             steps.forget_old(self._db, now - self._limits.kept_s, part, _PARTS)
             self._register.set("part", str(part + 1))
 
-    def read(self, after: int = 0, *, endpoint: str | None = None, limit: int = 1_000) -> tuple[list[Joined], int]:
+    def read(self, after: int = 0, *, endpoint: str | None = None, limit: int = 1_000) -> tuple[list[JoinedLabel], int]:
         """Read what was joined behind a number.
 
         Args:
@@ -174,7 +174,9 @@ class LabelJoin:
         with reading(self._db):
             return int(self._db.execute("SELECT max(number) FROM joined").fetchone()[0] or 0)
 
-    def batches(self, after: int = 0, *, endpoint: str | None = None, limit: int = 1_000) -> Iterator[Sequence[Joined]]:
+    def batches(
+        self, after: int = 0, *, endpoint: str | None = None, limit: int = 1_000
+    ) -> Iterator[Sequence[JoinedLabel]]:
         """All that was joined behind a number, as far as there is any now; see `read`."""
         while True:
             batch, behind = self.read(after, endpoint=endpoint, limit=limit)
@@ -194,7 +196,7 @@ class LabelJoin:
             " WHERE p.key = ? ORDER BY p.arm",
             (names.prediction(endpoint, request_id),),
         ).fetchall()
-        return [record_of(*found) for place in places if (found := self._lookup.read(*place))]
+        return [record_of(*entry) for place in places if (entry := self._lookup.read(*place))]
 
     def labels(self, endpoint: str, request_ids: Sequence[str]) -> dict[str, LabelRecord]:
         """The labels in force of some requests, by their ids; without those that have none."""
@@ -208,43 +210,47 @@ class LabelJoin:
             "SELECT l.key, s.path, l.place, l.item FROM wanted JOIN label l USING(key)"
             " JOIN segment s ON s.id = l.segment ORDER BY l.segment, l.place"
         ).fetchall()
-        sent = self._sent({(row[1], row[2]) for row in rows})
-        return {keys[key]: sent[path, place][item] for key, path, place, item in rows if (path, place) in sent}
+        labels_by_place = self._labels_at({(row[1], row[2]) for row in rows})
+        return {
+            keys[key]: labels_by_place[path, place][item]
+            for key, path, place, item in rows
+            if (path, place) in labels_by_place
+        }
 
     def counts(self) -> JoinCounts:
         """What was seen since the beginning."""
         pending = self._db.execute("SELECT count(*) FROM label WHERE pending").fetchone()[0]
         return JoinCounts(**self._register.counted() | {"pending": pending})
 
-    def _joined(self, rows: Sequence[Any]) -> Iterator[Joined]:
+    def _joined(self, rows: Sequence[Any]) -> Iterator[JoinedLabel]:
         """Records are read in the order in which they lie, and yielded in that of the rows."""
         predictions = {place: self._lookup.read(*place) for place in sorted({(row[1], row[2]) for row in rows})}
-        sent = self._sent({(row[3], row[4]) for row in rows})
+        labels_by_place = self._labels_at({(row[3], row[4]) for row in rows})
         for number, segment, place, label_segment, label_place, item, correction in rows:
-            prediction, label = predictions[segment, place], sent.get((label_segment, label_place))
+            prediction, label = predictions[segment, place], labels_by_place.get((label_segment, label_place))
             if prediction and label:
-                yield Joined(number, record_of(*prediction), label[item], bool(correction))
+                yield JoinedLabel(number, record_of(*prediction), label[item], bool(correction))
 
-    def _sent(self, places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], list[LabelRecord]]:
+    def _labels_at(self, places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], list[LabelRecord]]:
         """The labels of the requests that lie at some places."""
-        found = {place: self._lookup.read(*place) for place in sorted(places)}
-        return {place: list(labels_of(*record)) for place, record in found.items() if record}
+        stored_records = {place: self._lookup.read(*place) for place in sorted(places)}
+        return {place: list(labels_of(*record)) for place, record in stored_records.items() if record}
 
-    def _follow(self, kind: str) -> list[Entry]:
+    def _follow(self, kind: str) -> list[TailedRecord]:
         position = json.loads(self._register.get(kind) or "{}")
         entries, behind = follow(self._folder, position, self._keys, kind=kind)
         if behind != position:
             self._register.set(kind, json.dumps(behind))
         return entries
 
-    def _prediction(self, entry: Entry) -> steps.Prediction:
+    def _prediction(self, entry: TailedRecord) -> steps.Prediction:
         request_id, _, (features, _outputs, *more), _ = entry.raw
         header, shadow = entry.header, bool(more and more[0] and more[0][0] & SHADOW)
         key = self._register.names(entry).prediction(header.endpoint, request_id)
         arm = self._register.arm(header.endpoint, header.release, shadow=shadow)
         return key, arm, self._register.segment(entry.segment), entry.offset, _rows(features)
 
-    def _labels(self, entries: Sequence[Entry]) -> Iterator[steps.Label]:
+    def _labels(self, entries: Sequence[TailedRecord]) -> Iterator[steps.Label]:
         n = 0
         for entry in entries:
             names, segment = self._register.names(entry), self._register.segment(entry.segment)

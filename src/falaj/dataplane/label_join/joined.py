@@ -10,19 +10,19 @@ from falaj.dataplane.prediction_log import LabelRecord, PredictionRecord
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
+class JoinedLabel:
     """One prediction, of the arm that answered or of a shadow, and what really happened.
 
     Args:
         number: Grows with each; where a reader goes on.
         prediction: The record.
-        sent: The label as it came.
+        label_record: The label as it came.
         correction: It takes the place of a label that this prediction was joined with before.
     """
 
     number: int
     prediction: PredictionRecord
-    sent: LabelRecord
+    label_record: LabelRecord
     correction: bool
 
     @property
@@ -78,7 +78,7 @@ class Joined:
     @property
     def label(self) -> tuple[Any, ...]:
         """One value a row; None for a row of which nothing was said."""
-        label = self.sent.label
+        label = self.label_record.label
         return tuple(label) if isinstance(label, list) else (label,)
 
     @property
@@ -89,4 +89,4 @@ class Joined:
     @property
     def labelled_at(self) -> float:
         """When the label was known, Unix seconds."""
-        return self.sent.at
+        return self.label_record.at

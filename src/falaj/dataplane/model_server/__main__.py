@@ -24,33 +24,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The process's exit status.
     """
-    given = _parser().parse_args(arguments)
+    options = _parser().parse_args(arguments)
     # Numerical libraries read these when they are imported, so they are set before anything imports NumPy.
     # Left unset, every library starts a thread per core of the machine and CPU per request doubles.
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, str(given.threads)))
-    if given.site is not None:
+    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, str(options.threads)))
+    if options.site is not None:
         from falaj.dataplane.model_server.launch import add_site
 
-        add_site(given.site)
+        add_site(options.site)
     from falaj.dataplane.model_server.predictor import BatchLimits
     from falaj.dataplane.model_server.server import serve
     from falaj.dataplane.model_server.settings import ServerSettings
 
     return serve(
         ServerSettings(
-            model=given.model,
-            socket=given.socket,
-            name=given.name,
-            version=given.version,
-            endpoint=given.endpoint,
-            log=given.log,
-            log_key=None if given.log_key_fd is None else _received(given.log_key_fd),
-            threads=given.threads,
-            limits=BatchLimits(given.batch_rows, given.queue_rows, given.deadline_ms / 1000),
-            max_body_bytes=given.max_body_mb << 20,
-            grace_s=given.grace_s,
-            recalibration=given.recalibration,
-            recalibration_key=bytes.fromhex(given.recalibration_key),
+            model=options.model,
+            socket=options.socket,
+            name=options.name,
+            version=options.version,
+            endpoint=options.endpoint,
+            log=options.log,
+            log_key=None if options.log_key_fd is None else _received(options.log_key_fd),
+            threads=options.threads,
+            limits=BatchLimits(options.batch_rows, options.queue_rows, options.deadline_ms / 1000),
+            max_body_bytes=options.max_body_mb << 20,
+            grace_s=options.grace_s,
+            recalibration=options.recalibration,
+            recalibration_key=bytes.fromhex(options.recalibration_key),
         )
     )
 

@@ -19,14 +19,14 @@ from falaj.dataplane.model_server.oip import InferDecoder
 from falaj.dataplane.model_server.oip_response import datatype_of, encode_response, model_metadata
 from falaj.dataplane.model_server.origin import origins
 from falaj.dataplane.model_server.predictor import Outputs, Predictor
-from falaj.dataplane.model_server.recalibration import Recalibration
+from falaj.dataplane.model_server.recalibration import ServedRecalibration
 from falaj.dataplane.model_server.request_body import BINARY, JSON, check_content_type, read_body
 from falaj.dataplane.model_server.settings import ServerSettings
 from falaj.dataplane.prediction_log.routing import SHADOW
 from falaj.models import errors
 from falaj.models.answers import AnswerForms
 from falaj.models.backends import Backend
-from falaj.models.signature import Signature
+from falaj.models.signature import ModelSignature
 
 _Decoded = TypeVar("_Decoded")
 Headers = list[tuple[str, str]]
@@ -51,11 +51,11 @@ class ModelServer:
     def __init__(
         self,
         settings: ServerSettings,
-        signature: Signature,
+        signature: ModelSignature,
         predictor: Predictor,
         metrics: Metrics,
         feedback: Feedback | None = None,
-        recalibration: Recalibration | None = None,
+        recalibration: ServedRecalibration | None = None,
     ) -> None:
         self._settings, self._signature, self._feedback = settings, signature, feedback
         self._origin = origins(settings.endpoint)
@@ -145,12 +145,12 @@ class ModelServer:
         return answer
 
     def _get(self, scope: Any) -> Answer:
-        found = self._gets.get(scope.path)
-        if found is None and scope.path not in self._posts:
+        handler = self._gets.get(scope.path)
+        if handler is None and scope.path not in self._posts:
             raise errors.RouteNotFoundError(f"{scope.path} is not served by {self._settings.release}")
-        if found is None or scope.method not in ("GET", "HEAD"):
+        if handler is None or scope.method not in ("GET", "HEAD"):
             raise errors.MethodNotAllowedError(f"{scope.path} does not take {scope.method}")
-        return found()
+        return handler()
 
     async def _invoke(self, headers: Any, body: bytes, request_id: str, started: float) -> Answer:
         request, origin = _decoded(self._invocations.decode_request, body), self._origin(headers, started)
@@ -231,17 +231,17 @@ def _decoded(decode: Callable[..., _Decoded], *body: Any) -> _Decoded:
         raise errors.InvalidInputError("the body is nested too deeply") from None
 
 
-def _request_id(given: str | None) -> str:
+def _request_id(header_value: str | None) -> str:
     """The client's id if it is short and printable, else a new one."""
-    if given and len(given) <= _MAX_ID and given.isascii() and given.isprintable():
-        return given
+    if header_value and len(header_value) <= _MAX_ID and header_value.isascii() and header_value.isprintable():
+        return header_value
     return str(uuid.uuid4())
 
 
 def _timeout_s(headers: Any) -> float | None:
     """What the proxy in front still waits, which Envoy says in milliseconds."""
-    given = headers.get("x-envoy-expected-rq-timeout-ms")
-    milliseconds = None if given is None else parse_number(given)
+    header_value = headers.get("x-envoy-expected-rq-timeout-ms")
+    milliseconds = None if header_value is None else parse_number(header_value)
     return None if milliseconds is None else milliseconds / 1000
 
 
@@ -258,10 +258,10 @@ def _refuse_pages(headers: Any) -> None:
         raise errors.FeedbackTypeError("the content type of labels is application/json")
 
 
-def _length(given: str | None) -> int | None:
-    if given is None:
+def _length(header_value: str | None) -> int | None:
+    if header_value is None:
         return None
-    length = parse_number(given, digits=18)
+    length = parse_number(header_value, digits=18)
     if length is None:
-        raise errors.InvalidInputError(f"Inference-Header-Content-Length is not a number: {given[:40]!r}")
+        raise errors.InvalidInputError(f"Inference-Header-Content-Length is not a number: {header_value[:40]!r}")
     return length

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from falaj.models.errors import InvalidInputError
-from falaj.models.signature import Feature
+from falaj.models.signature import ModelFeature
 from falaj.models.tables import Array
 
 Cast = Callable[[Array], Array]
@@ -18,7 +18,7 @@ Cast = Callable[[Array], Array]
 _TAKES = {"string": "O", "boolean": "biuf", "number": "iuf"}
 
 
-def compile_cast(feature: Feature, *, missing: bool) -> Cast:
+def compile_cast(feature: ModelFeature, *, missing: bool) -> Cast:
     """Make what brings arrays into a feature's dtype, where that loses nothing but precision of floats.
 
     Args:
@@ -44,7 +44,7 @@ def compile_cast(feature: Feature, *, missing: bool) -> Cast:
     return cast
 
 
-def _conversion(feature: Feature, dtype: np.dtype[Any], missing: bool) -> Cast:
+def _conversion(feature: ModelFeature, dtype: np.dtype[Any], missing: bool) -> Cast:
     if feature.kind == "boolean":
         return lambda array: _truths(feature, array).astype(dtype, copy=False)
     if feature.whole:
@@ -52,14 +52,14 @@ def _conversion(feature: Feature, dtype: np.dtype[Any], missing: bool) -> Cast:
     return _to_floats(feature, dtype, missing)
 
 
-def _truths(feature: Feature, array: Array) -> Array:
+def _truths(feature: ModelFeature, array: Array) -> Array:
     if array.dtype.kind != "b":
         gone = not feature.required and array != array  # NaN is not itself
         _refuse_where(feature, array, ~((array == 0) | (array == 1) | gone))
     return array
 
 
-def _to_whole_numbers(feature: Feature, dtype: np.dtype[Any]) -> Cast:
+def _to_whole_numbers(feature: ModelFeature, dtype: np.dtype[Any]) -> Cast:
     low, high = feature.bounds
 
     def convert(array: Array) -> Array:
@@ -77,31 +77,31 @@ def _to_whole_numbers(feature: Feature, dtype: np.dtype[Any]) -> Cast:
     return convert
 
 
-def _to_floats(feature: Feature, dtype: np.dtype[Any], missing: bool) -> Cast:
+def _to_floats(feature: ModelFeature, dtype: np.dtype[Any], missing: bool) -> Cast:
     def convert(array: Array) -> Array:
         if array.dtype == dtype:
-            found = array
+            converted = array
         else:
             with np.errstate(over="ignore"):  # what is infinite in the narrower type is refused below
-                found = array.astype(dtype)
-        if not np.isfinite(found).all():
-            _refuse_where(feature, array, np.isinf(found) if missing else ~np.isfinite(found))
-        return found
+                converted = array.astype(dtype)
+        if not np.isfinite(converted).all():
+            _refuse_where(feature, array, np.isinf(converted) if missing else ~np.isfinite(converted))
+        return converted
 
     return convert
 
 
-def _refuse_where(feature: Feature, array: Array, bad: Any) -> None:
+def _refuse_where(feature: ModelFeature, array: Array, bad: Any) -> None:
     if not bad.any():
         return
     first = tuple(np.argwhere(bad)[0])
     row, value = int(first[0]), array[first]
     raise InvalidInputError(
-        f"row {row}, {_place_of(feature)}: {value} is not {_wanted(feature)}", row=row, field=feature.name
+        f"row {row}, {_place_of(feature)}: {value} is not {_expected_type(feature)}", row=row, field=feature.name
     )
 
 
-def _wanted(feature: Feature) -> str:
+def _expected_type(feature: ModelFeature) -> str:
     if feature.kind == "boolean":
         return "a truth value"
     if not feature.whole:
@@ -110,5 +110,5 @@ def _wanted(feature: Feature) -> str:
     return f"a whole number from {low} to {high}"
 
 
-def _place_of(feature: Feature) -> str:
+def _place_of(feature: ModelFeature) -> str:
     return f"column {feature.name!r}" if feature.name else "the input"

@@ -14,7 +14,7 @@ from typing import Annotated, Any, NoReturn
 import msgspec
 
 from falaj.models.errors import InvalidInputError
-from falaj.models.signature import Feature
+from falaj.models.signature import ModelFeature
 
 # From here on a number is infinite in single precision.
 _FLOAT_END = 3.4028235677973366e38
@@ -34,7 +34,7 @@ _NOT_JSON = re.compile(rb"\b(NaN|Infinity)\b")
 Decode = Callable[[bytes], Any]
 
 
-def value_type(feature: Feature, *, floats: bool = False) -> Any:
+def value_type(feature: ModelFeature, *, floats: bool = False) -> Any:
     """Python type annotation of one value of a column; with `floats` whole numbers may be written as floats."""
     value = _whole_type(feature) if feature.whole else _TYPES[feature.kind]
     if floats and feature.whole:
@@ -42,17 +42,17 @@ def value_type(feature: Feature, *, floats: bool = False) -> Any:
     return value if feature.required else value | None
 
 
-def _whole_type(feature: Feature) -> Any:
+def _whole_type(feature: ModelFeature) -> Any:
     low, high = feature.bounds
     return Annotated[int, msgspec.Meta(ge=low, le=high)]
 
 
-def row_type(features: Sequence[Feature], *, floats: bool = False) -> Any:
+def row_type(features: Sequence[ModelFeature], *, floats: bool = False) -> Any:
     """Annotation of a row written as a JSON list."""
     return tuple[tuple(value_type(feature, floats=floats) for feature in features)]  # type: ignore[misc]
 
 
-def record_type(features: Sequence[Feature], *, floats: bool = False) -> type[msgspec.Struct]:
+def record_type(features: Sequence[ModelFeature], *, floats: bool = False) -> type[msgspec.Struct]:
     """Struct of a row written as a JSON object; columns that are not required may be left out."""
     names = [f"c{index}" for index in range(len(features))]
     typed = [(name, value_type(f, floats=floats), f) for name, f in zip(names, features, strict=True)]
@@ -67,7 +67,7 @@ def record_type(features: Sequence[Feature], *, floats: bool = False) -> type[ms
     )
 
 
-def row_decoder(features: Sequence[Feature], column_of: Callable[[str], str | None]) -> Decode:
+def row_decoder(features: Sequence[ModelFeature], column_of: Callable[[str], str | None]) -> Decode:
     """Make a decoder of rows written as JSON lists: a list of tuples.
 
     A request that writes whole numbers as `3.0` is decoded twice; one that does not pays nothing.
@@ -79,7 +79,7 @@ def row_decoder(features: Sequence[Feature], column_of: Callable[[str], str | No
     return compile_decoder(exact, column_of, lambda fragment: _whole_rows(features, relaxed(fragment)))
 
 
-def record_decoder(features: Sequence[Feature]) -> Decode:
+def record_decoder(features: Sequence[ModelFeature]) -> Decode:
     """Make a decoder of rows written as JSON objects: a list of tuples in the order of the features."""
     exact, relaxed = (_record_decoder(features, floats=each) for each in (False, True))
     if not any(feature.whole for feature in features):
@@ -94,7 +94,7 @@ def record_decoder(features: Sequence[Feature]) -> Decode:
     return decode
 
 
-def _record_decoder(features: Sequence[Feature], *, floats: bool) -> Decode:
+def _record_decoder(features: Sequence[ModelFeature], *, floats: bool) -> Decode:
     record = record_type(features, floats=floats)
     decode = compile_decoder(list[record], lambda rest: rest.removeprefix(".") or None)  # type: ignore[valid-type]
     by_name = dict(zip(record.__struct_encode_fields__, record.__struct_fields__, strict=True))
@@ -102,12 +102,12 @@ def _record_decoder(features: Sequence[Feature], *, floats: bool) -> Decode:
     return lambda fragment: [tuple(getattr(found, field) for field in fields) for found in decode(fragment)]
 
 
-def _whole_rows(features: Sequence[Feature], rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+def _whole_rows(features: Sequence[ModelFeature], rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     columns = zip(features, zip(*rows, strict=True), strict=True) if rows else ()
     return list(zip(*(whole_values(f, values) if f.whole else values for f, values in columns), strict=True))
 
 
-def whole_values(feature: Feature, values: Sequence[Any]) -> list[Any]:
+def whole_values(feature: ModelFeature, values: Sequence[Any]) -> list[Any]:
     """A column's values with whole floats as integers.
 
     Raises:
@@ -117,7 +117,7 @@ def whole_values(feature: Feature, values: Sequence[Any]) -> list[Any]:
     return [None if v is None else _whole(feature, row, v, low, high) for row, v in enumerate(values)]
 
 
-def _whole(feature: Feature, row: int, value: float, low: int, high: int) -> int:
+def _whole(feature: ModelFeature, row: int, value: float, low: int, high: int) -> int:
     if math.isfinite(value) and value == (whole := int(value)) and low <= whole <= high:
         return whole
     message = f"row {row}, column {feature.name!r}: {value} is not a whole number from {low} to {high}"
@@ -148,7 +148,7 @@ def compile_decoder(annotation: Any, column_of: Callable[[str], str | None], oth
     return decode
 
 
-def column_decoder(feature: Feature) -> Decode:
+def column_decoder(feature: ModelFeature) -> Decode:
     """Make a decoder of one column's values, a JSON list."""
     exact, floats = (list[value_type(feature, floats=each)] for each in (False, True))  # type: ignore[misc]
     if not feature.whole:
@@ -159,14 +159,14 @@ def column_decoder(feature: Feature) -> Decode:
 
 def raise_located(error: msgspec.ValidationError, column_of: Callable[[str], str | None]) -> NoReturn:
     """Raise the InvalidInputError that names row and column of a msgspec error."""
-    found = _PATH.match(str(error))
-    if found is None:
+    path_match = _PATH.match(str(error))
+    if path_match is None:
         raise InvalidInputError(str(error)) from None
-    row = int(found["row"]) if found["row"] is not None else None
-    named = _NAMED.search(found["what"])
-    column = named["field"] if named else column_of(found["rest"])
+    row = int(path_match["row"]) if path_match["row"] is not None else None
+    named = _NAMED.search(path_match["what"])
+    column = named["field"] if named else column_of(path_match["rest"])
     place = ", ".join([f"row {row}"] * (row is not None) + [f"column {column!r}"] * (column is not None))
-    what = found["what"].replace("`int | float", "`int")  # a float is meant where it is whole
+    what = path_match["what"].replace("`int | float", "`int")  # a float is meant where it is whole
     raise InvalidInputError(f"{place}: {what}" if place else what, row=row, field=column) from None
 
 

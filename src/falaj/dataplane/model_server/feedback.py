@@ -141,13 +141,15 @@ def _at(index: int, at: float | datetime | None, now: float) -> float | None:
 
 
 def _misformed(message: str) -> FeedbackError:
-    found = _PATH.match(message)
-    if found is None:
+    path_match = _PATH.match(message)
+    if path_match is None:
         return FeedbackError(f"{message}; the form is {_FORM}", field=_missing(message))
-    item = None if found["item"] is None else int(found["item"])
-    return FeedbackError(found["what"], row=item, field=found["field"] or _missing(message) or found["member"])
+    item = None if path_match["item"] is None else int(path_match["item"])
+    return FeedbackError(
+        path_match["what"], row=item, field=path_match["field"] or _missing(message) or path_match["member"]
+    )
 
 
 def _missing(message: str) -> str | None:
-    found = _MISSING.search(message)
-    return found["field"] if found else None
+    field_match = _MISSING.search(message)
+    return field_match["field"] if field_match else None

@@ -14,8 +14,8 @@ import numpy as np
 from falaj.dataplane.model_server.casting import compile_cast
 from falaj.dataplane.model_server.decoding import column_decoder, record_decoder, row_decoder, whole_values, without_nan
 from falaj.models.errors import InvalidInputError
-from falaj.models.signature import Feature, Signature
-from falaj.models.tables import Array, Columns, Payload, Rows
+from falaj.models.signature import ModelFeature, ModelSignature
+from falaj.models.tables import Array, InputColumns, Payload, Rows
 
 _FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 _UNSET = msgspec.UNSET
@@ -61,7 +61,7 @@ class InvocationDecoder:
         signature: The model's inputs; compiled here, once.
     """
 
-    def __init__(self, signature: Signature) -> None:
+    def __init__(self, signature: ModelSignature) -> None:
         self._signature = signature
         self._body = msgspec.json.Decoder(_Body)
         self._split = msgspec.json.Decoder(_Split)
@@ -106,13 +106,15 @@ class InvocationDecoder:
         return InvokeRequest(self._payload(members), answer)
 
     def _payload(self, members: _Body) -> Payload:
-        given = [form for form in _FORMS if getattr(members, form) is not _UNSET]
-        if len(given) != 1:
-            raise InvalidInputError(f"the body must have exactly one of {', '.join(_FORMS)}; it has {len(given)}")
-        raw: msgspec.Raw = getattr(members, given[0])
+        present_forms = [form for form in _FORMS if getattr(members, form) is not _UNSET]
+        if len(present_forms) != 1:
+            raise InvalidInputError(
+                f"the body must have exactly one of {', '.join(_FORMS)}; it has {len(present_forms)}"
+            )
+        raw: msgspec.Raw = getattr(members, present_forms[0])
         if not self._signature.columns:
-            return self._tensors(given[0], raw)
-        match given[0]:
+            return self._tensors(present_forms[0], raw)
+        match present_forms[0]:
             case "dataframe_split":
                 split = self._split.decode(raw)
                 names = self._signature.names if split.columns is _UNSET else split.columns
@@ -163,10 +165,10 @@ class InvocationDecoder:
         else:
             arrays = [tensor_of(features[0], value)]
         same_length(self._signature.names, arrays)
-        return Columns(arrays)
+        return InputColumns(arrays)
 
 
-def tensor_of(feature: Feature, values: Any) -> Array:
+def tensor_of(feature: ModelFeature, values: Any) -> Array:
     """Make an array of nested lists and check its shape.
 
     Raises:
@@ -175,7 +177,7 @@ def tensor_of(feature: Feature, values: Any) -> Array:
     return checked_shape(feature, array_of(feature, values))
 
 
-def array_of(feature: Feature, values: Any) -> Array:
+def array_of(feature: ModelFeature, values: Any) -> Array:
     """Make an array of nested lists, of any shape.
 
     Raises:
@@ -189,7 +191,7 @@ def array_of(feature: Feature, values: Any) -> Array:
     return compile_cast(feature, missing=True)(array)
 
 
-def _untyped_array(feature: Feature, values: Any) -> Array:
+def _untyped_array(feature: ModelFeature, values: Any) -> Array:
     """Nested lists as an array of the type that they have; null is NaN among floats."""
     if feature.kind == "string":
         return np.asarray(values, dtype="O")
@@ -202,13 +204,17 @@ def _untyped_array(feature: Feature, values: Any) -> Array:
     return array
 
 
-def checked_shape(feature: Feature, array: Array) -> Array:
+def checked_shape(feature: ModelFeature, array: Array) -> Array:
     """Return the array if its dimensions are the feature's."""
-    wanted = (-1, *feature.shape)
-    fits = array.ndim == len(wanted) and all(w in (-1, n) for w, n in zip(wanted, array.shape, strict=False))
+    expected_shape = (-1, *feature.shape)
+    fits = array.ndim == len(expected_shape) and all(
+        w in (-1, n) for w, n in zip(expected_shape, array.shape, strict=False)
+    )
     if not fits:
         name = feature.name or "input"
-        raise InvalidInputError(f"tensor {name!r} must have shape {list(wanted)}, not {list(array.shape)}", field=name)
+        raise InvalidInputError(
+            f"tensor {name!r} must have shape {list(expected_shape)}, not {list(array.shape)}", field=name
+        )
     return array
 
 
@@ -219,11 +225,11 @@ def same_length(names: Sequence[str], arrays: Sequence[Array]) -> None:
             raise InvalidInputError(f"{name!r} has {len(array)} rows, {names[0]!r} {len(arrays[0])}", field=name)
 
 
-def _check_names(signature: Signature, names: tuple[str, ...]) -> None:
-    known = signature.names
+def _check_names(signature: ModelSignature, names: tuple[str, ...]) -> None:
+    column_names = signature.names
     for name in names:
-        if name not in known:
-            raise InvalidInputError(f"column {name!r} is not in the signature: {', '.join(known)}", field=name)
+        if name not in column_names:
+            raise InvalidInputError(f"column {name!r} is not in the signature: {', '.join(column_names)}", field=name)
     if len(set(names)) != len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise InvalidInputError(f"column {twice!r} is given twice", field=twice)
@@ -233,8 +239,8 @@ def _check_names(signature: Signature, names: tuple[str, ...]) -> None:
 
 
 def _arrange(
-    signature: Signature, names: tuple[str, ...]
-) -> tuple[list[Feature], Callable[[tuple[Any, ...]], tuple[Any, ...]] | None]:
+    signature: ModelSignature, names: tuple[str, ...]
+) -> tuple[list[ModelFeature], Callable[[tuple[Any, ...]], tuple[Any, ...]] | None]:
     """Features in the order given, and what puts a row into signature order (None when it already is)."""
     _check_names(signature, names)
     by_name = {feature.name: feature for feature in signature.features}

@@ -26,10 +26,12 @@ def add_site(site: Path) -> None:
 
 def _check_version(site: Path) -> None:
     """Compiled packages fit one minor version of Python only."""
-    wanted = site.parent.name
+    site_version = site.parent.name
     here = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    if wanted.startswith("python") and wanted != here:
-        sys.exit(f"serving.launcher: this is {here} and {site} is of {wanted} (both must be the same minor version)")
+    if site_version.startswith("python") and site_version != here:
+        sys.exit(
+            f"serving.launcher: this is {here} and {site} is of {site_version} (both must be the same minor version)"
+        )
 
 
 def main() -> int:

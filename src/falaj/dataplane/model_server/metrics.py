@@ -13,7 +13,7 @@ LATENCY_BUCKETS_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.
 BATCH_BUCKETS_ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 1024)
 
 
-class Histogram:
+class PrometheusHistogram:
     """Counts of values in fixed bins, with their sum.
 
     Args:
@@ -45,8 +45,8 @@ class Metrics:
         self._labels = f'release="{_escaped(release)}",endpoint="{_escaped(endpoint)}"'
         self.requests: Counter[str] = Counter()
         self.rows = 0
-        self.latency = Histogram(LATENCY_BUCKETS_S)
-        self.batch = Histogram(BATCH_BUCKETS_ROWS)
+        self.latency = PrometheusHistogram(LATENCY_BUCKETS_S)
+        self.batch = PrometheusHistogram(BATCH_BUCKETS_ROWS)
         self.unlogged = 0
         self.labels = 0
 
@@ -101,7 +101,7 @@ class Metrics:
     def _single(self, name: str, kind: str, text: str, value: float) -> list[str]:
         return [*_header(name, kind, text), f"{name}{{{self._labels}}} {value}"]
 
-    def _histogram(self, name: str, text: str, histogram: Histogram) -> list[str]:
+    def _histogram(self, name: str, text: str, histogram: PrometheusHistogram) -> list[str]:
         bounds = [*(f"{bound:g}" for bound in histogram.bounds), "+Inf"]
         below = list(accumulate(histogram.counts))
         return [

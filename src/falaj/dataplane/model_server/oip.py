@@ -12,8 +12,8 @@ from falaj.dataplane.model_server.casting import compile_cast
 from falaj.dataplane.model_server.decoding import column_decoder, without_nan
 from falaj.dataplane.model_server.invocations import array_of, checked_shape, same_length
 from falaj.models.errors import InvalidInputError
-from falaj.models.signature import KIND_OF_DATATYPE, KINDS, Feature, Signature
-from falaj.models.tables import Array, Columns, Payload
+from falaj.models.signature import KIND_OF_DATATYPE, KINDS, ModelFeature, ModelSignature
+from falaj.models.tables import Array, InputColumns, Payload
 
 DTYPES: Mapping[str, str] = {
     "BOOL": "?",
@@ -88,14 +88,14 @@ class InferDecoder:
         signature: The model's inputs; compiled here, once.
     """
 
-    def __init__(self, signature: Signature) -> None:
+    def __init__(self, signature: ModelSignature) -> None:
         self._signature = signature
         self._by_name = {feature.name: feature for feature in signature.features}
         self._request = msgspec.json.Decoder(_Request)
         self._values = {f.name: column_decoder(f) for f in signature.features} if signature.columns else {}
         self._casts = {f.name: self._compile_cast(f) for f in signature.features}
 
-    def _compile_cast(self, feature: Feature) -> Callable[[Array], Array]:
+    def _compile_cast(self, feature: ModelFeature) -> Callable[[Array], Array]:
         if not self._signature.columns:
             cast = compile_cast(feature, missing=True)
             return lambda array: checked_shape(feature, cast(array))
@@ -120,11 +120,11 @@ class InferDecoder:
         head, tail = (body, b"") if header_length is None else (body[:header_length], body[header_length:])
         request = self._parse(head)
         arrays = self._arrays(request.inputs, memoryview(tail))
-        payload = Columns(self._arranged(request.inputs, arrays))
+        payload = InputColumns(self._arranged(request.inputs, arrays))
         if payload.count == 0:
             raise InvalidInputError("the request has no rows")
         answer = request.parameters.answer if request.parameters else None
-        return InferRequest(payload, request.id, _asked(request), _binary(request), answer)
+        return InferRequest(payload, request.id, _requested_outputs(request), _binary(request), answer)
 
     def _parse(self, head: bytes) -> _Request:
         try:
@@ -138,29 +138,29 @@ class InferDecoder:
 
     def _arrays(self, inputs: Sequence[_Input], tail: memoryview) -> list[Array]:
         arrays, start = [], 0
-        for given in inputs:
-            if given.datatype not in DTYPES:
+        for tensor in inputs:
+            if tensor.datatype not in DTYPES:
                 raise InvalidInputError(
-                    f"input {given.name!r} has unknown datatype {given.datatype!r}", field=given.name
+                    f"input {tensor.name!r} has unknown datatype {tensor.datatype!r}", field=tensor.name
                 )
-            size = given.parameters.binary_data_size if given.parameters else None
+            size = tensor.parameters.binary_data_size if tensor.parameters else None
             if size is None:
-                arrays.append(self._from_json(given))
+                arrays.append(self._from_json(tensor))
             else:
-                arrays.append(_from_binary(given, tail[start : start + size], size))
+                arrays.append(_from_binary(tensor, tail[start : start + size], size))
                 start += size
         return arrays
 
-    def _from_json(self, given: _Input) -> Array:
-        if given.data is msgspec.UNSET:
-            raise InvalidInputError(f"input {given.name!r} has no data", field=given.name)
-        feature = self._by_name.get(given.name)
+    def _from_json(self, tensor: _Input) -> Array:
+        if tensor.data is msgspec.UNSET:
+            raise InvalidInputError(f"input {tensor.name!r} has no data", field=tensor.name)
+        feature = self._by_name.get(tensor.name)
         if feature is None or not self._signature.columns:
-            return _reshaped(given, _flat_json(given, given.data))
-        values = self._values[given.name](given.data)
-        array = _reshaped(given, np.array(values, dtype=feature.dtype))
-        if given.datatype not in _PLAIN[feature.kind]:
-            _check_declared(given, feature, array)
+            return _reshaped(tensor, _flat_json(tensor, tensor.data))
+        values = self._values[tensor.name](tensor.data)
+        array = _reshaped(tensor, np.array(values, dtype=feature.dtype))
+        if tensor.datatype not in _PLAIN[feature.kind]:
+            _check_declared(tensor, feature, array)
         return array
 
     def _arranged(self, inputs: Sequence[_Input], arrays: Sequence[Array]) -> list[Array]:
@@ -168,11 +168,11 @@ class InferDecoder:
         if self._is_whole_table(inputs, arrays):
             matrix = arrays[0]
             return [cast(matrix[:, index]) for index, cast in enumerate(self._casts.values())]
-        given = self._named(inputs, arrays)
-        same_length(tuple(given), list(given.values()))
+        named_arrays = self._named(inputs, arrays)
+        same_length(tuple(named_arrays), list(named_arrays.values()))
         count = len(arrays[0]) if arrays else 0
         return [
-            self._casts[f.name](given[f.name]) if f.name in given else _left_out(f, count)
+            self._casts[f.name](named_arrays[f.name]) if f.name in named_arrays else _left_out(f, count)
             for f in self._signature.features
         ]
 
@@ -191,38 +191,40 @@ class InferDecoder:
     def _named(self, inputs: Sequence[_Input], arrays: Sequence[Array]) -> dict[str, Array]:
         if not self._signature.columns and len(self._by_name) == len(inputs) == 1:
             return {self._signature.features[0].name: arrays[0]}
-        found: dict[str, Array] = {}
-        for given, array in zip(inputs, arrays, strict=True):
-            if given.name not in self._by_name:
-                known = ", ".join(self._by_name)
-                raise InvalidInputError(f"input {given.name!r} is not in the signature: {known}", field=given.name)
-            if given.name in found:
-                raise InvalidInputError(f"input {given.name!r} is given twice", field=given.name)
-            found[given.name] = array
+        named_arrays: dict[str, Array] = {}
+        for tensor, array in zip(inputs, arrays, strict=True):
+            if tensor.name not in self._by_name:
+                signature_names = ", ".join(self._by_name)
+                raise InvalidInputError(
+                    f"input {tensor.name!r} is not in the signature: {signature_names}", field=tensor.name
+                )
+            if tensor.name in named_arrays:
+                raise InvalidInputError(f"input {tensor.name!r} is given twice", field=tensor.name)
+            named_arrays[tensor.name] = array
         for name, feature in self._by_name.items():
-            if feature.required and name not in found:
+            if feature.required and name not in named_arrays:
                 raise InvalidInputError(f"input {name!r} is missing", field=name)
-        return found
+        return named_arrays
 
 
-def _asked(request: _Request) -> tuple[str, ...] | None:
+def _requested_outputs(request: _Request) -> tuple[str, ...] | None:
     return None if request.outputs is None else tuple(output.name for output in request.outputs)
 
 
 def _binary(request: _Request) -> frozenset[str] | None:
     if request.parameters and request.parameters.binary_data_output:
         return None
-    wanted = [o.name for o in request.outputs or () if o.parameters and o.parameters.binary_data]
-    return frozenset(wanted)
+    binary_names = [o.name for o in request.outputs or () if o.parameters and o.parameters.binary_data]
+    return frozenset(binary_names)
 
 
-def _flat_json(given: _Input, data: msgspec.Raw) -> Array:
+def _flat_json(tensor: _Input, data: msgspec.Raw) -> Array:
     """Values as the request declares them, where it does not speak of columns by name."""
-    declared = Feature(given.name, KIND_OF_DATATYPE[given.datatype])
+    declared = ModelFeature(tensor.name, KIND_OF_DATATYPE[tensor.datatype])
     try:
         return array_of(declared, msgspec.json.decode(data)).reshape(-1)
     except msgspec.DecodeError as error:
-        raise InvalidInputError(f"input {given.name!r}: {error}", field=given.name) from None
+        raise InvalidInputError(f"input {tensor.name!r}: {error}", field=tensor.name) from None
 
 
 # Datatypes that hold every value of a column's kind, so that values of that kind need no second look.
@@ -231,64 +233,66 @@ _PLAIN = {
 }
 
 
-def _check_declared(given: _Input, feature: Feature, array: Array) -> None:
+def _check_declared(tensor: _Input, feature: ModelFeature, array: Array) -> None:
     """Refuse values of another type than the request declares, as their bytes could not be sent."""
-    declared = Feature(given.name, KIND_OF_DATATYPE[given.datatype], feature.required)
+    declared = ModelFeature(tensor.name, KIND_OF_DATATYPE[tensor.datatype], feature.required)
     if "string" in (feature.kind, declared.kind):
-        raise _another_type(feature, given.datatype)
+        raise _another_type(feature, tensor.datatype)
     if feature.whole and declared.whole:
         compile_cast(declared, missing=not feature.required)(array)
 
 
-def _another_type(feature: Feature, datatype: str) -> InvalidInputError:
+def _another_type(feature: ModelFeature, datatype: str) -> InvalidInputError:
     return InvalidInputError(f"input {feature.name!r} must be {feature.datatype}, not {datatype}", field=feature.name)
 
 
-def _from_binary(given: _Input, data: memoryview, size: int) -> Array:
+def _from_binary(tensor: _Input, data: memoryview, size: int) -> Array:
     if len(data) != size:
-        raise InvalidInputError(f"input {given.name!r}: {len(data)} of {size} binary bytes are there", field=given.name)
-    if given.datatype == "BYTES":
-        return _reshaped(given, np.array(_texts(given, data), dtype="O"))
-    dtype = np.dtype(DTYPES[given.datatype])
+        raise InvalidInputError(
+            f"input {tensor.name!r}: {len(data)} of {size} binary bytes are there", field=tensor.name
+        )
+    if tensor.datatype == "BYTES":
+        return _reshaped(tensor, np.array(_texts(tensor, data), dtype="O"))
+    dtype = np.dtype(DTYPES[tensor.datatype])
     if size % dtype.itemsize:
         raise InvalidInputError(
-            f"input {given.name!r}: {size} bytes are no whole {given.datatype} values", field=given.name
+            f"input {tensor.name!r}: {size} bytes are no whole {tensor.datatype} values", field=tensor.name
         )
-    return _reshaped(given, np.frombuffer(data, dtype))
+    return _reshaped(tensor, np.frombuffer(data, dtype))
 
 
-def _texts(given: _Input, data: memoryview) -> list[str]:
+def _texts(tensor: _Input, data: memoryview) -> list[str]:
     """Length-prefixed byte strings of the binary extension, as text."""
-    found, at = [], 0
+    texts, at = [], 0
     try:
         while at < len(data):
             length = int.from_bytes(data[at : at + 4], "little")
             if at + 4 + length > len(data):
                 raise ValueError("a string reaches beyond the data")
-            found.append(str(data[at + 4 : at + 4 + length], "utf-8"))
+            texts.append(str(data[at + 4 : at + 4 + length], "utf-8"))
             at += 4 + length
     except ValueError as error:
-        raise InvalidInputError(f"input {given.name!r}: {error}", row=len(found), field=given.name) from None
-    return found
+        raise InvalidInputError(f"input {tensor.name!r}: {error}", row=len(texts), field=tensor.name) from None
+    return texts
 
 
-def _reshaped(given: _Input, flat: Array) -> Array:
+def _reshaped(tensor: _Input, flat: Array) -> Array:
     try:
-        if not given.shape or any(length < 0 for length in given.shape):
+        if not tensor.shape or any(length < 0 for length in tensor.shape):
             raise ValueError("no length, or a negative one")
-        return flat.reshape(given.shape)
+        return flat.reshape(tensor.shape)
     except ValueError:
         raise InvalidInputError(
-            f"input {given.name!r}: {flat.size} values do not fill shape {given.shape}", field=given.name
+            f"input {tensor.name!r}: {flat.size} values do not fill shape {tensor.shape}", field=tensor.name
         ) from None
 
 
-def _left_out(feature: Feature, count: int) -> Array:
+def _left_out(feature: ModelFeature, count: int) -> Array:
     """A column that is not required and was not sent: missing in every row."""
     return np.full(count, None if feature.kind == "string" else np.nan, feature.dtype)
 
 
-def _one_value_a_row(feature: Feature, array: Array) -> Array:
+def _one_value_a_row(feature: ModelFeature, array: Array) -> Array:
     if array.ndim == 1:
         return array
     if array.ndim == 2 and array.shape[1] == 1:

@@ -11,7 +11,7 @@ import numpy as np
 from falaj.dataplane.model_server.oip import DTYPES, InferRequest
 from falaj.models.answers import PROBABILITY
 from falaj.models.errors import InvalidInputError
-from falaj.models.signature import Signature
+from falaj.models.signature import ModelSignature
 from falaj.models.tables import Array
 
 _DATATYPES = {np.dtype(dtype): name for name, dtype in DTYPES.items() if dtype != "O"}
@@ -77,7 +77,7 @@ def _bytes_of(array: Array) -> bytes:
 
 
 def model_metadata(
-    signature: Signature,
+    signature: ModelSignature,
     outputs: Mapping[str, tuple[str, Sequence[int]]],
     *,
     model: str,
@@ -102,12 +102,12 @@ def model_metadata(
         {"name": feature.name or "input", "datatype": feature.datatype, "shape": [-1, *feature.shape]}
         for feature in signature.features
     ]
-    given: list[dict[str, Any]] = [
+    output_tensors: list[dict[str, Any]] = [
         {"name": name, "datatype": kind, "shape": [-1, *shape]} for name, (kind, shape) in outputs.items()
     ]
-    for output in given:
+    for output in output_tensors:
         if output["name"] == PROBABILITY and classes is not None:
             output["parameters"] = {"classes": classes}
     return msgspec.json.encode(
-        {"name": model, "versions": [version], "platform": platform, "inputs": inputs, "outputs": given}
+        {"name": model, "versions": [version], "platform": platform, "inputs": inputs, "outputs": output_tensors}
     )

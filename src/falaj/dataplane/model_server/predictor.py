@@ -11,11 +11,11 @@ from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
 from falaj.dataplane.model_server.origin import Origin
-from falaj.dataplane.model_server.recalibration import Recalibration
+from falaj.dataplane.model_server.recalibration import ServedRecalibration
 from falaj.dataplane.prediction_log.format import AppliedOffset
 from falaj.models.backends import Backend
 from falaj.models.errors import DeadlineError, QueueFullError, RequestError
-from falaj.models.signature import Signature
+from falaj.models.signature import ModelSignature
 from falaj.models.tables import Array, Payload, union
 
 MOST_NUMBERS = 10_000_000
@@ -92,17 +92,17 @@ class Predictor:
     def __init__(
         self,
         load: Callable[[], Backend],
-        signature: Signature,
+        signature: ModelSignature,
         limits: BatchLimits,
         *,
         record: Callable[[Sequence[Answered]], None],
         observe: Callable[[int], None],
-        recalibration: Recalibration | None = None,
+        recalibration: ServedRecalibration | None = None,
     ) -> None:
         self._load, self._signature, self._limits = load, signature, limits
         self._record, self._observe, self._recalibration = record, observe, recalibration
         self._queue: SimpleQueue[Work | None] = SimpleQueue()
-        self._held: Work | None = None
+        self._queued: Work | None = None
         self._waiting: set[Work] = set()
         self._thread = threading.Thread(target=self._run, name="predictor", daemon=True)
         self.queued_rows = 0
@@ -175,8 +175,8 @@ class Predictor:
 
     def _next_batch(self) -> list[Work] | None:
         """Wait for one request, then take whatever else is there, up to the row limit."""
-        first = self._held or self._queue.get()
-        self._held = None
+        first = self._queued or self._queue.get()
+        self._queued = None
         if first is None:
             return None
         batch, rows = [first], first.payload.count
@@ -190,7 +190,7 @@ class Predictor:
                 break
             rows += work.payload.count
             if rows > self._limits.batch_rows:
-                self._held = work
+                self._queued = work
                 break
             batch.append(work)
         return batch
@@ -241,14 +241,14 @@ def _check(outputs: Outputs, rows: int) -> None:
 def _split(works: Sequence[Work], outputs: Outputs, moved: Moved | None) -> list[Answered]:
     if len(works) == 1:
         return [Answered(works[0], outputs, moved)]
-    found: list[Answered] = []
+    answers: list[Answered] = []
     start = 0
     for work in works:
         end = start + work.payload.count
         mine = moved and Moved(moved.applied, _rows(moved.bare, start, end))
-        found.append(Answered(work, _rows(outputs, start, end), mine))
+        answers.append(Answered(work, _rows(outputs, start, end), mine))
         start = end
-    return found
+    return answers
 
 
 def _rows(outputs: Outputs, start: int, end: int) -> Outputs:
@@ -263,5 +263,5 @@ def _resolve(answered: Sequence[Answered]) -> None:
 
 def _fail(work: Work, error: Exception) -> None:
     if not work.future.done():
-        known = isinstance(error, RequestError)
-        work.future.set_exception(error if known else RequestError(f"{type(error).__name__}: {error}"))
+        is_request_error = isinstance(error, RequestError)
+        work.future.set_exception(error if is_request_error else RequestError(f"{type(error).__name__}: {error}"))

@@ -80,7 +80,7 @@ def _moved_probabilities(outputs: Outputs, times: float, threshold: float) -> Ou
     return {"probability": moved, "label": np.where(crossed, second, label).astype(label.dtype, copy=False)}
 
 
-class Recalibration:
+class ServedRecalibration:
     """Looks at the file of a release and knows what to move answers by.
 
     Args:
@@ -96,17 +96,17 @@ class Recalibration:
     ) -> None:
         self._path, self._key, self._clock = path, public_key, clock
         self._about = (endpoint, release)
-        self._seen: tuple[int, int, int] | None = None
+        self._identity: tuple[int, int, int] | None = None
         self._read: Offset | None = None
         self.problem = ""
         self.current: Offset | None = None
 
     def look(self) -> None:
         """Read the file if it is another one than before; one that cannot be believed leaves answers bare."""
-        seen = identity_of(self._path)
-        if seen != self._seen:
-            self._seen, self.problem = seen, ""
-            self._read = self._opened() if seen else None
+        identity = identity_of(self._path)
+        if identity != self._identity:
+            self._identity, self.problem = identity, ""
+            self._read = self._opened() if identity else None
         offset = self._read
         self.current = offset if offset is not None and self._clock() < offset.expires_at else None
 

@@ -17,19 +17,19 @@ _SHORT = 4096
 """A compressed body up to here expands at once: at most a thousandfold, in some milliseconds."""
 
 
-def check_content_type(given: str | None, accepted: tuple[str, ...]) -> None:
+def check_content_type(content_type: str | None, accepted: tuple[str, ...]) -> None:
     """Refuse a body of another content type; one that does not say its own is taken for JSON.
 
     Args:
-        given: The header.
+        content_type: The header.
         accepted: Content types, the first of them JSON.
 
     Raises:
         ContentTypeError: It is none of these, or JSON in another encoding than UTF-8.
     """
-    if given is None or given == JSON:
+    if content_type is None or content_type == JSON:
         return
-    media_type, _, rest = given.partition(";")
+    media_type, _, rest = content_type.partition(";")
     if media_type.strip().lower() not in accepted:
         raise ContentTypeError(f"{media_type.strip()[:80]!r} is not taken here, but {' or '.join(accepted)}", accepted)
     for parameter in rest.split(";"):

@@ -20,7 +20,7 @@ from falaj.dataplane.model_server.app import ModelServer
 from falaj.dataplane.model_server.feedback import Feedback
 from falaj.dataplane.model_server.metrics import Metrics
 from falaj.dataplane.model_server.predictor import Answered, Predictor
-from falaj.dataplane.model_server.recalibration import LOOK_S, Recalibration
+from falaj.dataplane.model_server.recalibration import LOOK_S, ServedRecalibration
 from falaj.dataplane.model_server.recording import Recorder
 from falaj.dataplane.model_server.settings import ServerSettings
 from falaj.dataplane.prediction_log import LABELS, LogWriter, SegmentHeader
@@ -115,17 +115,17 @@ def _bound(app: ModelServer, path: Path) -> Any:
     return server
 
 
-async def _follow(recalibration: Recalibration | None) -> None:
+async def _follow(recalibration: ServedRecalibration | None) -> None:
     """Look at the file of recalibration until cancelled."""
     while recalibration is not None:
         await asyncio.sleep(LOOK_S)
         recalibration.look()
 
 
-def _recalibration(settings: ServerSettings) -> Recalibration | None:
+def _recalibration(settings: ServerSettings) -> ServedRecalibration | None:
     if settings.recalibration is None:
         return None
-    return Recalibration(
+    return ServedRecalibration(
         settings.recalibration, settings.recalibration_key, settings.endpoint, settings.release, time.time
     )
 

@@ -7,20 +7,19 @@ Files are readable by their owner only, because they hold features; with a key t
 
 from falaj.dataplane.prediction_log.columns import PredictionColumns, columns_of
 from falaj.dataplane.prediction_log.format import LABELS, PREDICTIONS, PredictionRecord, SegmentHeader
-from falaj.dataplane.prediction_log.forms import segments
 from falaj.dataplane.prediction_log.labels import LabelRecord, labels_of
 from falaj.dataplane.prediction_log.lookup import Lookup
 from falaj.dataplane.prediction_log.reader import find_prediction, read_segment
 from falaj.dataplane.prediction_log.routing import Routing
-from falaj.dataplane.prediction_log.sealing import LogKey, LogKeys, LogOwner, new_log_key
-from falaj.dataplane.prediction_log.tailing import Entry, Position, follow, tail
+from falaj.dataplane.prediction_log.segment_encryption import LogKey, LogKeys, LogOwner, new_log_key
+from falaj.dataplane.prediction_log.segment_paths import segments
+from falaj.dataplane.prediction_log.tailing import Position, TailedRecord, follow, tail
+from falaj.dataplane.prediction_log.wal_segment import LogSealedError
 from falaj.dataplane.prediction_log.writer import LogWriter
-from falaj.dataplane.prediction_log.written import LogSealedError
 
 __all__ = [
     "LABELS",
     "PREDICTIONS",
-    "Entry",
     "LabelRecord",
     "LogKey",
     "LogKeys",
@@ -33,6 +32,7 @@ __all__ = [
     "PredictionRecord",
     "Routing",
     "SegmentHeader",
+    "TailedRecord",
     "columns_of",
     "find_prediction",
     "follow",

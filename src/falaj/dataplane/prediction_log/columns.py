@@ -101,6 +101,6 @@ def _array(values: Sequence[Any]) -> Array:
         return np.array(values, dtype=np.float64)
     if kinds == {list} and len({len(value) for value in values}) == 1:
         return np.array(values)
-    found = np.empty(len(values), dtype=object)
-    found[:] = values
-    return found
+    object_array = np.empty(len(values), dtype=object)
+    object_array[:] = values
+    return object_array

@@ -19,17 +19,17 @@ from falaj.core.errors import IntegrityError
 from falaj.dataplane.prediction_log.columnar import (
     ColumnarSegment,
     Layout,
-    Survey,
+    SchemaSurvey,
     batches,
     flat,
     pieces_of,
     sealed_name,
 )
 from falaj.dataplane.prediction_log.format import LogFormatError, Raw
-from falaj.dataplane.prediction_log.forms import CLEAR_COLUMNS, SEALED_COLUMNS
-from falaj.dataplane.prediction_log.sealing import LogKeys
-from falaj.dataplane.prediction_log.segment import Segment, open_segment
-from falaj.dataplane.prediction_log.written import WrittenSegment
+from falaj.dataplane.prediction_log.segment import LogSegment, open_segment
+from falaj.dataplane.prediction_log.segment_encryption import LogKeys
+from falaj.dataplane.prediction_log.segment_paths import CLEAR_COLUMNS, SEALED_COLUMNS
+from falaj.dataplane.prediction_log.wal_segment import WrittenSegment
 from falaj.supply_chain.encryption.errors import DamagedCiphertextError, KeyGoneError
 
 _PART = ".part"
@@ -41,7 +41,7 @@ _UNFIT = (ArithmeticError, LookupError, NotImplementedError, TypeError, ValueErr
 """What the libraries raise that make columns, of values that no column holds."""
 
 
-class Outcome(StrEnum):
+class CompactionOutcome(StrEnum):
     """What became of a segment."""
 
     DONE = "done"
@@ -58,13 +58,15 @@ class ColumnsError(IntegrityError):
     code = "serving.log-columns"
 
 
-def compact(path: Path, keys: LogKeys | None, said: Mapping[str, str], pause: Pause = lambda: None) -> Outcome:
+def compact(
+    path: Path, keys: LogKeys | None, provenance: Mapping[str, str], pause: Pause = lambda: None
+) -> CompactionOutcome:
     """Put a segment of predictions into columns, if nothing will be added to it.
 
     Args:
         path: As `segments` gives it.
         keys: For encrypted segments.
-        said: What its file says of itself, such as its residency.
+        provenance: What its file says of itself, such as its residency.
         pause: Called between bounded parts of the work; what it raises ends the work, which begins anew the next time.
 
     Returns:
@@ -76,23 +78,23 @@ def compact(path: Path, keys: LogKeys | None, said: Mapping[str, str], pause: Pa
         OSError: The disk is full or gone.
     """
     if not path.exists():
-        return Outcome.DONE
+        return CompactionOutcome.DONE
     try:
         segment, ended = open_segment(path, keys)
         with segment:
             if not isinstance(segment, WrittenSegment):
-                return Outcome.DONE
-            return _compacted(path, segment, keys, said, pause) if ended else Outcome.OPEN
+                return CompactionOutcome.DONE
+            return _compacted(path, segment, keys, provenance, pause) if ended else CompactionOutcome.OPEN
     except (LogFormatError, KeyGoneError, DamagedCiphertextError) as error:
         _log.info("prediction-log.left-as-written code=%s segment=%s reason=%s", error.code, path, error)
-        return Outcome.LEFT
+        return CompactionOutcome.LEFT
     except _UNFIT as error:
         raise ColumnsError(f"a segment cannot be put into columns: {error}", where=str(path)) from error
 
 
 def _compacted(
-    path: Path, segment: WrittenSegment, keys: LogKeys | None, said: Mapping[str, str], pause: Pause
-) -> Outcome:
+    path: Path, segment: WrittenSegment, keys: LogKeys | None, provenance: Mapping[str, str], pause: Pause
+) -> CompactionOutcome:
     layout = _surveyed(segment, pause)
     if segment.is_damaged_at(layout.end):
         raise LogFormatError("something lies behind the last record that can be read", where=str(path))
@@ -102,25 +104,25 @@ def _compacted(
     part = columns.with_name(columns.name + _PART)
     part.unlink(missing_ok=True)
     try:
-        _write(part, _sealed(pieces_of(segment, layout, said, pause), segment, path, keys))
+        _write(part, _sealed(pieces_of(segment, layout, provenance, pause), segment, path, keys))
         _verify(part, segment, keys, pause)
         part.rename(columns)
     finally:
         part.unlink(missing_ok=True)
     _sync_folder(columns.parent)
     path.unlink()
-    return Outcome.DONE
+    return CompactionOutcome.DONE
 
 
-def _surveyed(segment: Segment, pause: Pause) -> Layout:
-    survey = Survey(segment.header, segment.start)
+def _surveyed(segment: LogSegment, pause: Pause) -> Layout:
+    survey = SchemaSurvey(segment.header, segment.start)
     for batch in batches(segment.records(segment.start), _BATCH, _BATCH_BYTES, segment.start):
         survey.see(batch)
         pause()
-    return Layout.of(segment.header, segment.start, survey.found())
+    return Layout.of(segment.header, segment.start, survey.inferred())
 
 
-def _sealed(pieces: Iterator[bytes], segment: Segment, path: Path, keys: LogKeys | None) -> Iterable[bytes]:
+def _sealed(pieces: Iterator[bytes], segment: LogSegment, path: Path, keys: LogKeys | None) -> Iterable[bytes]:
     """The file's bytes, encrypted with the same data key as the segment was."""
     seal = segment.header.seal
     if seal is None or keys is None:
@@ -139,7 +141,7 @@ def _write(part: Path, pieces: Iterable[bytes]) -> None:
         os.fsync(file)
 
 
-def _verify(part: Path, segment: Segment, keys: LogKeys | None, pause: Pause) -> None:
+def _verify(part: Path, segment: LogSegment, keys: LogKeys | None, pause: Pause) -> None:
     """Read the file back and compare it with what was written, record by record and type by type."""
     file = os.open(part, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -160,8 +162,18 @@ def _verify(part: Path, segment: Segment, keys: LogKeys | None, pause: Pause) ->
 
 def _exact(raw: Raw) -> bytes:
     """All that readers see of a record, as bytes, which differ where types do."""
-    found = flat(raw)
-    return _pack((found.request_id, found.at_ns, found.rows, found.outputs, found.facts, found.applied, found.end))
+    flat_record = flat(raw)
+    return _pack(
+        (
+            flat_record.request_id,
+            flat_record.at_ns,
+            flat_record.rows,
+            flat_record.outputs,
+            flat_record.facts,
+            flat_record.applied,
+            flat_record.end,
+        )
+    )
 
 
 def _sync_folder(folder: Path) -> None:

@@ -25,7 +25,7 @@ import msgspec
 
 from falaj.core.errors import IntegrityError
 from falaj.dataplane.prediction_log.routing import UNKNOWN, Facts, Routing, routing_of
-from falaj.dataplane.prediction_log.sealing import RECORD, LogOwner, Seal
+from falaj.dataplane.prediction_log.segment_encryption import RECORD, LogOwner, SegmentKey
 
 MAGIC = b"FALAJWAL1\n"
 KEY_OFFSET = 8
@@ -69,9 +69,9 @@ class SegmentHeader:
     endpoint: str
     features: tuple[str, ...]
     created_ns: int
-    seal: Seal | None = None
+    seal: SegmentKey | None = None
     kind: str = PREDICTIONS
-    held: bool = False
+    is_pending: bool = False
 
     @property
     def owner(self) -> LogOwner:
@@ -136,10 +136,10 @@ def _uuid(text: str) -> bytes | None:
     if len(text) != 36:
         return None
     try:
-        found = bytes.fromhex(text.replace("-", ""))
+        uuid_bytes = bytes.fromhex(text.replace("-", ""))
     except ValueError:
         return None
-    return found if len(found) == 16 and _text(found) == text else None
+    return uuid_bytes if len(uuid_bytes) == 16 and _text(uuid_bytes) == text else None
 
 
 def _text(key: bytes) -> str:
@@ -190,9 +190,9 @@ def encode_record(request_id: str, at_ns: int, *values: Any) -> bytes:
         values: Of a prediction: features as rows (list of tuples), or `{"columns": [...]}` with one entry a feature;
             outputs as lists by output name; the facts of its routing; and what moved the answer, if anything did.
     """
-    found = _uuid(request_id)
-    key = found or key_of(request_id)
-    payload = _encode((None if found else request_id, *values))
+    uuid_bytes = _uuid(request_id)
+    key = uuid_bytes or key_of(request_id)
+    payload = _encode((None if uuid_bytes else request_id, *values))
     body = RECORD.pack(0, len(payload), key, at_ns)[4:] + payload
     return _crc(body).to_bytes(4, "little") + body
 
@@ -228,8 +228,8 @@ def decode_record(data: Any, offset: int, header: SegmentHeader) -> tuple[Predic
     Returns:
         The record and the offset after it; None if no whole, undamaged record starts here.
     """
-    found = decode_raw(data, offset)
-    return None if found is None else (record_of(header, found), found[3])
+    raw_record = decode_raw(data, offset)
+    return None if raw_record is None else (record_of(header, raw_record), raw_record[3])
 
 
 def record_of(header: SegmentHeader, raw: Raw) -> PredictionRecord:
@@ -261,5 +261,5 @@ def _column(stored: Any) -> Sequence[Any]:
         return list(stored)
     import numpy as np
 
-    found: list[Any] = np.frombuffer(stored["data"], stored["dtype"]).reshape(stored["shape"]).tolist()
-    return found
+    items: list[Any] = np.frombuffer(stored["data"], stored["dtype"]).reshape(stored["shape"]).tolist()
+    return items

@@ -6,8 +6,8 @@ from collections import OrderedDict
 from pathlib import Path
 
 from falaj.dataplane.prediction_log.format import LogFormatError, Raw, SegmentHeader
-from falaj.dataplane.prediction_log.sealing import LogKeys
-from falaj.dataplane.prediction_log.segment import Segment, open_segment
+from falaj.dataplane.prediction_log.segment import LogSegment, open_segment
+from falaj.dataplane.prediction_log.segment_encryption import LogKeys
 from falaj.supply_chain.encryption.errors import DamagedCiphertextError, KeyGoneError
 
 _MOST_OPEN = 64
@@ -23,7 +23,7 @@ class Lookup:
 
     def __init__(self, folder: Path, keys: LogKeys | None = None) -> None:
         self._folder, self._keys = folder, keys
-        self._open: OrderedDict[str, Segment] = OrderedDict()
+        self._open: OrderedDict[str, LogSegment] = OrderedDict()
 
     def read(self, segment: str, place: int) -> tuple[SegmentHeader, Raw] | None:
         """Read one record.
@@ -39,11 +39,11 @@ class Lookup:
             MissingExtraError: The segment is in columns, and Parquet cannot be read here.
         """
         try:
-            found = self._segment(segment)
-            raw = found.read(place)
+            log_segment = self._segment(segment)
+            raw = log_segment.read(place)
         except (FileNotFoundError, KeyGoneError, LogFormatError, DamagedCiphertextError):
             return None
-        return None if raw is None else (found.header, raw)
+        return None if raw is None else (log_segment.header, raw)
 
     def close(self) -> None:
         """Close the segments."""
@@ -55,15 +55,15 @@ class Lookup:
         for name in [name for name, segment in self._open.items() if segment.gone()]:
             self._open.pop(name).close()
 
-    def _segment(self, name: str) -> Segment:
+    def _segment(self, name: str) -> LogSegment:
         if self._open and (last := next(reversed(self._open))) != name:
             self._open[last].forget()  # segments stay open in numbers, and what they hold must not add up
         if name in self._open and not self._open[name].gone():
             self._open.move_to_end(name)
             return self._open[name]
         self.let_go()
-        found, _ = open_segment(self._folder / name, self._keys)
-        self._open[name] = found
+        log_segment, _ = open_segment(self._folder / name, self._keys)
+        self._open[name] = log_segment
         if len(self._open) > _MOST_OPEN:
             self._open.popitem(last=False)[1].close()
-        return found
+        return log_segment

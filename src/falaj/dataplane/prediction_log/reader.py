@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from falaj.dataplane.prediction_log.format import LogFormatError, PredictionRecord, record_of
-from falaj.dataplane.prediction_log.forms import segments
-from falaj.dataplane.prediction_log.sealing import LogKeys
 from falaj.dataplane.prediction_log.segment import open_segment
-from falaj.dataplane.prediction_log.written import LogSealedError
+from falaj.dataplane.prediction_log.segment_encryption import LogKeys
+from falaj.dataplane.prediction_log.segment_paths import segments
+from falaj.dataplane.prediction_log.wal_segment import LogSealedError
 from falaj.supply_chain.encryption.errors import KeyGoneError
 
 
@@ -52,10 +52,10 @@ def find_prediction(folder: Path, request_id: str, keys: LogKeys | None = None) 
     """
     shadow = None
     for path in reversed(segments(folder)):
-        for found in _find(path, request_id, keys):
-            if not found.routing.shadow:
-                return found
-            shadow = shadow or found
+        for prediction in _find(path, request_id, keys):
+            if not prediction.routing.shadow:
+                return prediction
+            shadow = shadow or prediction
     return shadow
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from falaj.core.errors import FalajError
 from falaj.dataplane.prediction_log.format import LABELS, PREDICTIONS, LogFormatError, decode_header
-from falaj.dataplane.prediction_log.forms import COLUMNS, forms, segments
-from falaj.dataplane.prediction_log.sealing import RECORD, LogKeys
 from falaj.dataplane.prediction_log.segment import is_free
-from falaj.dataplane.prediction_log.written import head_of
+from falaj.dataplane.prediction_log.segment_encryption import RECORD, LogKeys
+from falaj.dataplane.prediction_log.segment_paths import COLUMNS, forms, segments
+from falaj.dataplane.prediction_log.wal_segment import head_of
 
 _WINDOW = 1 << 20
 
@@ -27,11 +27,11 @@ def remove_older(folder: Path, before_ns: int, keys: LogKeys | None = None) -> l
         Those that were removed, by the paths under which they were written. One that is still written to stays.
     """
     old = (path for kind in (PREDICTIONS, LABELS) for path in segments(folder, kind) if _began_ns(path) < before_ns)
-    found = [path for path in old if _is_over(path, before_ns, keys)]
-    for path in found:
+    expired = [path for path in old if _is_over(path, before_ns, keys)]
+    for path in expired:
         for form in forms(path):
             form.unlink(missing_ok=True)
-    return found
+    return expired
 
 
 def _began_ns(path: Path) -> int:

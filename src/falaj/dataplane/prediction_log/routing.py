@@ -68,8 +68,8 @@ def flags_of(arm: str) -> tuple[int, int | None]:
     for part in arm.split(";"):
         word = part.strip()
         flags |= _FLAGS.get(word, 0)
-        given = parse_number(word[2:]) if word.startswith("w=") else None
-        weight = given if given is not None and given <= TOTAL_WEIGHT else weight
+        parsed_weight = parse_number(word[2:]) if word.startswith("w=") else None
+        weight = parsed_weight if parsed_weight is not None and parsed_weight <= TOTAL_WEIGHT else weight
     return flags, weight
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Protocol
 
 from falaj.dataplane.prediction_log.format import Raw, SegmentHeader
-from falaj.dataplane.prediction_log.forms import COLUMNS, forms
-from falaj.dataplane.prediction_log.sealing import LogKeys
-from falaj.dataplane.prediction_log.written import WrittenSegment, require_own
+from falaj.dataplane.prediction_log.segment_encryption import LogKeys
+from falaj.dataplane.prediction_log.segment_paths import COLUMNS, forms
+from falaj.dataplane.prediction_log.wal_segment import WrittenSegment, require_own
 
 
-class Segment(AbstractContextManager["Segment"], Protocol):
+class LogSegment(AbstractContextManager["LogSegment"], Protocol):
     """Records of one segment; of each `Raw` the last value is the place behind it."""
 
     header: SegmentHeader
@@ -56,7 +56,7 @@ class Segment(AbstractContextManager["Segment"], Protocol):
         """Close the file."""
 
 
-def open_segment(path: Path, keys: LogKeys | None = None) -> tuple[Segment, bool]:
+def open_segment(path: Path, keys: LogKeys | None = None) -> tuple[LogSegment, bool]:
     """Open a segment.
 
     Args:
@@ -89,14 +89,14 @@ def open_segment(path: Path, keys: LogKeys | None = None) -> tuple[Segment, bool
     raise FileNotFoundError(path)
 
 
-def _opened(form: Path, file: int, keys: LogKeys | None) -> tuple[Segment, bool]:
+def _opened(form: Path, file: int, keys: LogKeys | None) -> tuple[LogSegment, bool]:
     if form.suffix in COLUMNS:
         from falaj.dataplane.prediction_log.columnar import ColumnarSegment
 
         return ColumnarSegment(form, file, keys), True
     ended = is_free(file)
     written = WrittenSegment(form, file, keys)
-    return written, ended and written.header.held
+    return written, ended and written.header.is_pending
 
 
 def is_free(file: int) -> bool:

@@ -16,9 +16,9 @@ from falaj.dataplane.prediction_log.format import (
     SegmentHeader,
     record_of,
 )
-from falaj.dataplane.prediction_log.forms import segments
-from falaj.dataplane.prediction_log.sealing import LogKeys
 from falaj.dataplane.prediction_log.segment import open_segment
+from falaj.dataplane.prediction_log.segment_encryption import LogKeys
+from falaj.dataplane.prediction_log.segment_paths import segments
 from falaj.supply_chain.encryption.errors import DamagedCiphertextError, KeyGoneError
 
 _MOST_BYTES = 16 << 20
@@ -31,7 +31,7 @@ Position = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TailedRecord:
     """A record and where it lies.
 
     Args:
@@ -70,7 +70,7 @@ def tail(
 
 def follow(
     folder: Path, position: Position, keys: LogKeys | None = None, *, kind: str = PREDICTIONS, limit: int = 10_000
-) -> tuple[list[Entry], dict[str, Any]]:
+) -> tuple[list[TailedRecord], dict[str, Any]]:
     """As `tail`, of either kind of segments and with the place of each record.
 
     Args:
@@ -80,16 +80,16 @@ def follow(
         kind: Kind of the segments.
         limit: As for `tail`.
     """
-    before, known = position.get("before", ""), dict(position.get("segments", {}))
+    before, segment_offsets = position.get("before", ""), dict(position.get("segments", {}))
     there = {str(path.relative_to(folder)): path for path in segments(folder, kind) if path.name >= before}
-    found: list[Entry] = []
+    tailed: list[TailedRecord] = []
     room = _Room(limit, _MOST_BYTES)
-    offsets = {name: known.get(name, 0) for name in there}
+    offsets = {name: segment_offsets.get(name, 0) for name in there}
     for name, path in there.items():
         if offsets[name] != _DONE and room:
             entries, offsets[name] = _read(name, path, offsets[name], keys, room)
-            found += entries
-    return found, _pruned(offsets, before)
+            tailed += entries
+    return tailed, _pruned(offsets, before)
 
 
 @dataclass(slots=True)
@@ -116,31 +116,31 @@ def _pruned(offsets: Mapping[str, int], before: str) -> dict[str, Any]:
     names = list(offsets)
     first = next((index for index, name in enumerate(names) if offsets[name] != _DONE), len(names))
     gone = max(0, min(first, len(names) - _DONE_KEPT))
-    kept = names[gone:]
+    remaining = names[gone:]
     return {
-        "before": Path(kept[0]).name if gone else before,
-        "segments": {name: offsets[name] for name in kept},
+        "before": Path(remaining[0]).name if gone else before,
+        "segments": {name: offsets[name] for name in remaining},
     }
 
 
-def _read(name: str, path: Path, offset: int, keys: LogKeys | None, room: _Room) -> tuple[list[Entry], int]:
+def _read(name: str, path: Path, offset: int, keys: LogKeys | None, room: _Room) -> tuple[list[TailedRecord], int]:
     """The records of a segment from an offset on, and where to go on; `_DONE` where nothing will come."""
-    found: list[Entry] = []
+    tailed: list[TailedRecord] = []
     try:
         segment, ended = open_segment(path, keys)
         with segment:
             place = max(offset, segment.start)
             for raw in segment.records(place):
-                found.append(Entry(name, place, segment.header, raw))
+                tailed.append(TailedRecord(name, place, segment.header, raw))
                 room.take(raw[3] - place)
                 place = raw[3]
                 if not room:
-                    return found, place
-            return found, _DONE if ended else place
+                    return tailed, place
+            return tailed, _DONE if ended else place
     except FileNotFoundError:
-        return found, _DONE
+        return tailed, _DONE
     except (LogFormatError, DamagedCiphertextError) as error:
         _log.warning("prediction-log.passed-over code=%s segment=%s reason=%s", error.code, path, error)
     except KeyGoneError:
         _log.info("prediction-log.erased segment=%s", path)
-    return found, _DONE
+    return tailed, _DONE

@@ -11,7 +11,7 @@ from typing import Any
 
 from falaj.core.errors import UnavailableError
 from falaj.dataplane.prediction_log.format import SUFFIXES, SegmentHeader, encode_header, encode_record
-from falaj.dataplane.prediction_log.sealing import LogKey, SegmentCipher
+from falaj.dataplane.prediction_log.segment_encryption import LogKey, SegmentCipher
 
 DEFAULT_SEGMENT_BYTES = 64 << 20
 
@@ -118,7 +118,7 @@ class LogWriter:
         self._fd = os.open(unready, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._size = 0
         seal = self._key.new_seal() if self._key else None
-        header = encode_header(replace(self._header, created_ns=now, seal=seal, held=True))
+        header = encode_header(replace(self._header, created_ns=now, seal=seal, is_pending=True))
         self._cipher = SegmentCipher(self._key, header, seal.segment) if self._key and seal else None
         try:
             # Who reads finds the file with its lock and its header, or not at all. The lock goes with this process.

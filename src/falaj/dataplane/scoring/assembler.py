@@ -14,7 +14,7 @@ from falaj.dataplane.prediction_log.columnar import arrow_and_parquet
 from falaj.dataplane.scoring.planning import make_plan
 from falaj.dataplane.scoring.prediction_ids import id_bytes, id_prefix
 from falaj.dataplane.scoring.reading import PURPOSE
-from falaj.dataplane.scoring.records import OUTPUT, PARTS, PLAN, Part, Plan, ScoringJob, part_name
+from falaj.dataplane.scoring.records import OUTPUT, PARTS, PLAN, Plan, RowBatch, ScoringJob, part_name
 
 _LOOK_S = 0.02
 _GROUP_PARTS = 4
@@ -96,7 +96,7 @@ def _wait_for(path: Path) -> Any:
     return ipc.open_file(str(path)).read_all()
 
 
-def _with_ids(table: Any, part: Part, prefix: str) -> Any:
+def _with_ids(table: Any, part: RowBatch, prefix: str) -> Any:
     arrow, _ = arrow_and_parquet(PURPOSE)
     ids = id_bytes(prefix, part.first_row, part.rows)
     width = arrow.FixedSizeBinaryArray.from_buffers(

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from falaj.dataplane.scoring.errors import ScoringInputError
-from falaj.dataplane.scoring.records import CsvLayout, Part
-from falaj.models.signature import Feature
+from falaj.dataplane.scoring.records import CsvLayout, RowBatch
+from falaj.models.signature import ModelFeature
 
 NULLS = ("", "NA")
 """Texts that stand for a missing value, as in the sources of a project."""
@@ -17,7 +17,9 @@ TRUE, FALSE = ("true", "True", "TRUE", "1"), ("false", "False", "FALSE", "0")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?i:inf|infinity|nan)")
 
 
-def csv_fault(path: Path, layout: CsvLayout, part: Part, features: Mapping[str, Feature]) -> ScoringInputError | None:
+def csv_fault(
+    path: Path, layout: CsvLayout, part: RowBatch, features: Mapping[str, ModelFeature]
+) -> ScoringInputError | None:
     """The first fault of a part, as one line with file, line and column; None where each field can be read.
 
     Args:
@@ -39,13 +41,13 @@ def csv_fault(path: Path, layout: CsvLayout, part: Part, features: Mapping[str, 
     return None
 
 
-def line_of_row(path: Path, layout: CsvLayout, part: Part, row: int) -> int:
+def line_of_row(path: Path, layout: CsvLayout, part: RowBatch, row: int) -> int:
     """The line of a row of a part."""
     lines = (line for line, _ in _rows(path, layout, part))
     return next((line for number, line in enumerate(lines) if number == row), 0)
 
 
-def _rows(path: Path, layout: CsvLayout, part: Part) -> Iterator[tuple[int, list[str] | ScoringInputError]]:
+def _rows(path: Path, layout: CsvLayout, part: RowBatch) -> Iterator[tuple[int, list[str] | ScoringInputError]]:
     """The rows of a part with the lines on which they begin."""
     with path.open("rb") as file:
         first, data = _line_at(path, part.start), _span(file, part)
@@ -84,7 +86,7 @@ class _Lines:
             raise ScoringInputError(message, where=where, hint="write the file in UTF-8") from None
 
 
-def _span(file: object, part: Part) -> bytes:
+def _span(file: object, part: RowBatch) -> bytes:
     file.seek(part.start)  # type: ignore[attr-defined]
     data: bytes = file.read(part.end - part.start)  # type: ignore[attr-defined]
     return data
@@ -92,15 +94,15 @@ def _span(file: object, part: Part) -> bytes:
 
 def _line_at(path: Path, offset: int) -> int:
     """The number of the line that begins at an offset."""
-    line, left = 1, offset
+    line, remaining = 1, offset
     with path.open("rb") as file:
-        while left and (block := file.read(min(left, 1 << 22))):
+        while remaining and (block := file.read(min(remaining, 1 << 22))):
             line += block.count(b"\n")
-            left -= len(block)
+            remaining -= len(block)
     return line
 
 
-def _misfit(text: str, feature: Feature) -> str:
+def _misfit(text: str, feature: ModelFeature) -> str:
     """Why a text is no value of a feature; empty when it is one."""
     if text in NULLS:
         return "a value is missing, and the model needs one" if feature.required else ""

@@ -26,10 +26,10 @@ _OTHER_SEPARATORS = (";", "\t", "|")
 
 def digest_of(path: Path) -> str:
     """SHA-256 of a file in hex."""
-    found = hashlib.sha256()
+    hasher = hashlib.sha256()
     for block in _blocks(path):
-        found.update(block)
-    return found.hexdigest()
+        hasher.update(block)
+    return hasher.hexdigest()
 
 
 def read_layout(path: Path, separator: str, part_rows: int) -> tuple[CsvLayout, str]:
@@ -43,13 +43,13 @@ def read_layout(path: Path, separator: str, part_rows: int) -> tuple[CsvLayout, 
     Raises:
         ScoringInputError: There is no header, or it does not name each column once.
     """
-    rows, found = _RowEnds(part_rows), hashlib.sha256()
+    rows, hasher = _RowEnds(part_rows), hashlib.sha256()
     for block in _blocks(path):
-        found.update(block)
+        hasher.update(block)
         rows.add(block)
     header_end, spans = rows.finish()
     header = _header(path, header_end, separator)
-    return CsvLayout(header, separator, rows.quoted, spans), found.hexdigest()
+    return CsvLayout(header, separator, rows.quoted, spans), hasher.hexdigest()
 
 
 def _blocks(path: Path) -> Iterator[bytes]:

@@ -10,13 +10,13 @@ import numpy as np
 from falaj.dataplane.model_server.casting import compile_cast
 from falaj.dataplane.prediction_log.columnar import arrow_and_parquet
 from falaj.models.errors import InvalidInputError
-from falaj.models.signature import Feature, Signature
+from falaj.models.signature import ModelFeature, ModelSignature
 from falaj.models.tables import Array
 
 Convert = Callable[[Any], Array]
 
 
-def compile_features(signature: Signature) -> Callable[[Any], list[Array]]:
+def compile_features(signature: ModelSignature) -> Callable[[Any], list[Array]]:
     """Make what turns an Arrow table into one array a feature.
 
     Args:
@@ -29,7 +29,7 @@ def compile_features(signature: Signature) -> Callable[[Any], list[Array]]:
     return lambda table: [convert(table.column(name)) for name, convert in converts]
 
 
-def type_problem(feature: Feature, arrow_type: Any) -> str:
+def type_problem(feature: ModelFeature, arrow_type: Any) -> str:
     """Why a column of a type is not what the model reads; empty when it may be."""
     types = arrow_and_parquet()[0].types
     inner = arrow_type.value_type if types.is_dictionary(arrow_type) else arrow_type
@@ -41,14 +41,14 @@ def type_problem(feature: Feature, arrow_type: Any) -> str:
     return "" if fits else f"it holds {inner}, and the model reads {feature.kind}"
 
 
-def _convert(feature: Feature) -> Convert:
+def _convert(feature: ModelFeature) -> Convert:
     if feature.kind == "string":
         return lambda column: _texts(feature, column)
     cast = compile_cast(feature, missing=not feature.required)
     return lambda column: cast(_numbers(feature, column))
 
 
-def _numbers(feature: Feature, column: Any) -> Array:
+def _numbers(feature: ModelFeature, column: Any) -> Array:
     """Numbers with NaN for missing ones."""
     arrow = arrow_and_parquet()[0]
     if column.null_count and feature.required:
@@ -59,11 +59,11 @@ def _numbers(feature: Feature, column: Any) -> Array:
         column = column.cast(arrow.float64())
     if arrow.types.is_boolean(column.type) and column.null_count:
         column = column.cast(arrow.int8())
-    found: Array = column.to_numpy()
-    return found.astype(np.float64) if found.dtype.kind == "O" else found
+    numbers: Array = column.to_numpy()
+    return numbers.astype(np.float64) if numbers.dtype.kind == "O" else numbers
 
 
-def _texts(feature: Feature, column: Any) -> Array:
+def _texts(feature: ModelFeature, column: Any) -> Array:
     """Texts as objects, with None for missing ones; each distinct text is made once."""
     if column.null_count and feature.required:
         _refuse_missing(feature, column)
@@ -78,11 +78,11 @@ def _texts(feature: Feature, column: Any) -> Array:
 def _decoded(chunk: Any) -> Array:
     values = np.array([*chunk.dictionary.to_pylist(), None], dtype="O")
     codes = chunk.indices.fill_null(len(values) - 1) if chunk.indices.null_count else chunk.indices
-    found: Array = values[codes.to_numpy(zero_copy_only=False)]
-    return found
+    decoded: Array = values[codes.to_numpy(zero_copy_only=False)]
+    return decoded
 
 
-def _refuse_missing(feature: Feature, column: Any) -> None:
+def _refuse_missing(feature: ModelFeature, column: Any) -> None:
     row = int(np.flatnonzero(column.is_null().to_numpy())[0])
     message = f"row {row}, column {feature.name!r}: a value is missing, and the model needs one"
     raise InvalidInputError(message, row=row, field=feature.name)
@@ -95,5 +95,5 @@ def plain_rows(columns: Sequence[Array], rows: Sequence[int]) -> list[tuple[Any,
 
 
 def _plain(values: Array) -> list[Any]:
-    found = values.tolist()
-    return [None if value != value else value for value in found] if values.dtype.kind == "f" else found
+    plain_values = values.tolist()
+    return [None if value != value else value for value in plain_values] if values.dtype.kind == "f" else plain_values

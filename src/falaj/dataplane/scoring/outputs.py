@@ -34,11 +34,11 @@ def recalibrated(outputs: Outputs, offset: Offset | None) -> tuple[Outputs, Outp
     return {**outputs, **changed}, {name: outputs[name] for name in changed}
 
 
-def answered(outputs: Outputs, wanted: str | None) -> Outputs:
+def answered(outputs: Outputs, answer_kind: str | None) -> Outputs:
     """The outputs that the project wants answers to hold: label, probabilities or both; all where it does not say."""
-    if PROBABILITY not in outputs or wanted in (None, "both"):
+    if PROBABILITY not in outputs or answer_kind in (None, "both"):
         return outputs
-    chosen = [name for name in outputs if (name == PROBABILITY) is (wanted == "probabilities")]
+    chosen = [name for name in outputs if (name == PROBABILITY) is (answer_kind == "probabilities")]
     return {name: outputs[name] for name in chosen}
 
 

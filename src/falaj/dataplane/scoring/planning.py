@@ -13,9 +13,9 @@ from falaj.dataplane.scoring.errors import ScoringInputError
 from falaj.dataplane.scoring.features import type_problem
 from falaj.dataplane.scoring.prediction_ids import MAX_ROWS
 from falaj.dataplane.scoring.reading import PURPOSE
-from falaj.dataplane.scoring.records import Part, Plan, ScoringJob
+from falaj.dataplane.scoring.records import Plan, RowBatch, ScoringJob
 from falaj.models.model_folder import read_model_folder
-from falaj.models.signature import Feature
+from falaj.models.signature import ModelFeature
 
 _GROUPS_A_PROCESS = 2
 """With so many row groups for each process, a group is read by one of them alone."""
@@ -52,14 +52,14 @@ def sample_every(rows: int, most: int) -> int:
     return math.ceil(rows / most) if most else 0
 
 
-def lots_of(parts: Sequence[Part], groups: int, processes: int) -> list[tuple[int, ...]]:
+def lots_of(parts: Sequence[RowBatch], groups: int, processes: int) -> list[tuple[int, ...]]:
     """What one process does after another: a row group, or a part where there are too few groups to go round."""
     if groups < _GROUPS_A_PROCESS * processes:
         return [(part.number,) for part in parts]
     return [tuple(part.number for part in group) for _, group in groupby(parts, key=lambda part: part.group)]
 
 
-def _features(job: ScoringJob) -> dict[str, Feature]:
+def _features(job: ScoringJob) -> dict[str, ModelFeature]:
     signature = read_model_folder(Path(job.model)).signature
     if not signature.columns:
         raise ScoringInputError(
@@ -68,19 +68,19 @@ def _features(job: ScoringJob) -> dict[str, Feature]:
     return {feature.name: feature for feature in signature.features}
 
 
-def _csv_parts(job: ScoringJob) -> Iterator[Part]:
+def _csv_parts(job: ScoringJob) -> Iterator[RowBatch]:
     row = 0
     for number, span in enumerate(job.csv.spans if job.csv else ()):
-        yield Part(number, row, span.rows, start=span.start, end=span.end)
+        yield RowBatch(number, row, span.rows, start=span.start, end=span.end)
         row += span.rows
 
 
-def _parquet_parts(groups: Iterable[int], part_rows: int) -> Iterator[Part]:
+def _parquet_parts(groups: Iterable[int], part_rows: int) -> Iterator[RowBatch]:
     number = row = 0
     for group, rows in enumerate(groups):
         for offset in range(0, rows, part_rows):
             count = min(part_rows, rows - offset)
-            yield Part(number, row, count, group=group, offset=offset)
+            yield RowBatch(number, row, count, group=group, offset=offset)
             number, row = number + 1, row + count
 
 
@@ -93,7 +93,7 @@ def _open_parquet(path: Path) -> Any:
         raise ScoringInputError(message, where=str(path), hint="a CSV file ends with .csv") from error
 
 
-def _check_names(job: ScoringJob, names: Sequence[str], features: Mapping[str, Feature]) -> None:
+def _check_names(job: ScoringJob, names: Sequence[str], features: Mapping[str, ModelFeature]) -> None:
     missing = [name for name in (*features, *job.keep) if name not in names]
     if missing:
         shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
@@ -105,7 +105,7 @@ def _check_names(job: ScoringJob, names: Sequence[str], features: Mapping[str, F
         raise ScoringInputError(f"column {twice!r} is there twice", where=job.input)
 
 
-def _check_types(job: ScoringJob, schema: Any, features: Mapping[str, Feature]) -> None:
+def _check_types(job: ScoringJob, schema: Any, features: Mapping[str, ModelFeature]) -> None:
     for name, feature in features.items():
         if problem := type_problem(feature, schema.field(name).type):
             raise ScoringInputError(f"column {name!r}: {problem}", where=job.input)

@@ -35,10 +35,10 @@ def prediction_id(prefix: str, row: int) -> str:
 
 def id_bytes(prefix: str, first_row: int, rows: int) -> np.ndarray[Any, Any]:
     """The ids of consecutive rows as an array `[rows, 36]` of ASCII."""
-    found = np.empty((rows, len(prefix) + _ROW_DIGITS), np.uint8)
-    found[:, : len(prefix)] = np.frombuffer(prefix.encode(), np.uint8)
+    id_matrix = np.empty((rows, len(prefix) + _ROW_DIGITS), np.uint8)
+    id_matrix[:, : len(prefix)] = np.frombuffer(prefix.encode(), np.uint8)
     numbers = np.arange(first_row, first_row + rows, dtype=np.uint64)
     for place in range(_ROW_DIGITS):
         shift = np.uint64(4 * (_ROW_DIGITS - 1 - place))
-        found[:, len(prefix) + place] = _DIGITS[((numbers >> shift) & np.uint64(15)).astype(np.intp)]
-    return found
+        id_matrix[:, len(prefix) + place] = _DIGITS[((numbers >> shift) & np.uint64(15)).astype(np.intp)]
+    return id_matrix

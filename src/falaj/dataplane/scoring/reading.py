@@ -9,8 +9,8 @@ from typing import Any, Protocol
 from falaj.dataplane.prediction_log.columnar import arrow_and_parquet
 from falaj.dataplane.scoring.csv_faults import FALSE, NULLS, TRUE, csv_fault
 from falaj.dataplane.scoring.errors import ScoringInputError
-from falaj.dataplane.scoring.records import CsvLayout, Part, ScoringJob
-from falaj.models.signature import Feature
+from falaj.dataplane.scoring.records import CsvLayout, RowBatch, ScoringJob
+from falaj.models.signature import ModelFeature
 
 PURPOSE = "scoring a file"
 _BUFFER_BYTES = 1 << 20
@@ -19,11 +19,11 @@ _BUFFER_BYTES = 1 << 20
 class PartReader(Protocol):
     """Reads parts of one table, in ascending order."""
 
-    def read(self, part: Part) -> Any:
+    def read(self, part: RowBatch) -> Any:
         """The rows of a part as an Arrow table with the named columns."""
 
 
-def open_reader(job: ScoringJob, features: Mapping[str, Feature]) -> PartReader:
+def open_reader(job: ScoringJob, features: Mapping[str, ModelFeature]) -> PartReader:
     """What reads the table of a job.
 
     Args:
@@ -45,13 +45,13 @@ class _ParquetReader:
         self._batches: Iterator[Any] = iter(())
         self._rest: Any = None
 
-    def read(self, part: Part) -> Any:
+    def read(self, part: RowBatch) -> Any:
         if part.group != self._group or part.offset < self._place:
             self._open(part)
         self._take(part.offset - self._place)
         return self._arrow.Table.from_batches(self._take(part.rows))
 
-    def _open(self, part: Part) -> None:
+    def _open(self, part: RowBatch) -> None:
         self._group, self._place, self._rest = part.group, 0, None
         self._batches = self._file.iter_batches(
             batch_size=16_384, row_groups=[part.group], columns=self._names, use_threads=False
@@ -59,19 +59,19 @@ class _ParquetReader:
 
     def _take(self, rows: int) -> list[Any]:
         """The next rows of the group."""
-        taken = []
+        chunks = []
         while rows:
             batch = self._rest if self._rest is not None else next(self._batches)
             here = batch.slice(0, rows)
             self._rest = batch.slice(rows) if batch.num_rows > rows else None
             rows -= here.num_rows
             self._place += here.num_rows
-            taken.append(here)
-        return taken
+            chunks.append(here)
+        return chunks
 
 
 class _CsvReader:
-    def __init__(self, path: Path, layout: CsvLayout, names: list[str], features: Mapping[str, Feature]) -> None:
+    def __init__(self, path: Path, layout: CsvLayout, names: list[str], features: Mapping[str, ModelFeature]) -> None:
         from pyarrow import csv
 
         self._arrow, _ = arrow_and_parquet(PURPOSE)
@@ -79,7 +79,7 @@ class _CsvReader:
         self._file = path.open("rb")
         self._parse = csv.ParseOptions(delimiter=layout.separator, newlines_in_values=layout.quoted)
 
-    def read(self, part: Part) -> Any:
+    def read(self, part: RowBatch) -> Any:
         self._file.seek(part.start)
         data = self._arrow.py_buffer(self._file.read(part.end - part.start))
         try:
@@ -90,17 +90,17 @@ class _CsvReader:
             raise self._fault(part, "a quote stands in the middle of a field")
         return table
 
-    def _second_try(self, data: Any, part: Part) -> Any:
+    def _second_try(self, data: Any, part: RowBatch) -> Any:
         """Whole numbers may be written as `3.0`."""
         try:
             return self._table(data, whole="float64")
         except self._arrow.ArrowInvalid as error:
             raise self._fault(part, str(error).splitlines()[0]) from error
 
-    def _fault(self, part: Part, otherwise: str) -> ScoringInputError:
-        found = csv_fault(self._path, self._layout, part, self._features)
+    def _fault(self, part: RowBatch, otherwise: str) -> ScoringInputError:
+        fault = csv_fault(self._path, self._layout, part, self._features)
         rows = f"rows {part.first_row + 1} to {part.first_row + part.rows}"
-        return found or ScoringInputError(f"{rows}: {otherwise}", where=str(self._path))
+        return fault or ScoringInputError(f"{rows}: {otherwise}", where=str(self._path))
 
     def _table(self, data: Any, whole: str) -> Any:
         return self._csv.read_csv(

@@ -93,7 +93,7 @@ class ScoringJob(msgspec.Struct, frozen=True, kw_only=True):
     part_rows: int = PART_ROWS
 
 
-class Part(msgspec.Struct, frozen=True):
+class RowBatch(msgspec.Struct, frozen=True):
     """Rows that are scored together.
 
     Attributes:
@@ -126,7 +126,7 @@ class Plan(msgspec.Struct, frozen=True):
     """
 
     rows: int
-    parts: tuple[Part, ...]
+    parts: tuple[RowBatch, ...]
     lots: tuple[tuple[int, ...], ...]
     sample_every: int = 0
 

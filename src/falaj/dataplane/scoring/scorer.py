@@ -21,8 +21,8 @@ from falaj.dataplane.scoring.records import (
     CLAIMS,
     PARTS,
     PLAN,
-    Part,
     Plan,
+    RowBatch,
     SampledRow,
     ScoringJob,
     part_name,
@@ -86,7 +86,7 @@ class Scorer:
         self._offset = offset_of(job.recalibration)
         self._prefix = id_prefix(job.digest, job.release)
 
-    def score(self, part: Part, sample_every: int) -> None:
+    def score(self, part: RowBatch, sample_every: int) -> None:
         """Score a part, unless that was done."""
         target = self._folder / PARTS / part_name(part.number)
         if target.exists():
@@ -104,13 +104,13 @@ class Scorer:
             _write(target.with_name(sample_name(part.number)), msgspec.msgpack.encode(samples))
         _write_arrow(target, batches)
 
-    def _columns(self, rows: Any, part: Part, start: int) -> list[Array]:
+    def _columns(self, rows: Any, part: RowBatch, start: int) -> list[Array]:
         try:
             return self._arrays_of(rows)
         except InvalidInputError as error:
             raise self._refused(error, part, start) from error
 
-    def _refused(self, error: InvalidInputError, part: Part, start: int) -> ScoringInputError:
+    def _refused(self, error: InvalidInputError, part: RowBatch, start: int) -> ScoringInputError:
         message = error.message.removeprefix(f"row {error.row}, ")
         row, path = start + (error.row or 0), Path(self._job.input)
         if self._job.csv is not None:
@@ -130,9 +130,9 @@ class Scorer:
 
     def _batch(self, rows: Any, outputs: Outputs) -> Any:
         arrow = arrow_and_parquet(PURPOSE)[0]
-        kept = {name: _plain_column(rows.column(name)) for name in self._job.keep}
-        found = answered(outputs, self._model.answer)
-        return arrow.table({**kept, **{name: arrow_column(values) for name, values in found.items()}})
+        input_columns = {name: _plain_column(rows.column(name)) for name in self._job.keep}
+        answer_columns = answered(outputs, self._model.answer)
+        return arrow.table({**input_columns, **{name: arrow_column(values) for name, values in answer_columns.items()}})
 
     def _sampled(
         self, columns: list[Array], outputs: Outputs, bare: Outputs, first_row: int, every: int
@@ -143,8 +143,8 @@ class Scorer:
         if not picked:
             return
         values = zip(plain_rows(columns, picked), logged(outputs, picked), logged(bare, picked), strict=True)
-        for row, (features, said, unmoved) in zip(picked, values, strict=True):
-            yield SampledRow(prediction_id(self._prefix, first_row + row), features, said, unmoved)
+        for row, (features, answer, unmoved) in zip(picked, values, strict=True):
+            yield SampledRow(prediction_id(self._prefix, first_row + row), features, answer, unmoved)
 
 
 def _plain_column(column: Any) -> Any:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from falaj.integrations.git.errors import GitUnavailableError
-from falaj.integrations.git.naming import redact
+from falaj.integrations.git.ref_validation import redact
 
 # Settings that a repository or a remote could use to run something, or to make git wait for an answer.
 _SETTINGS = (
@@ -24,7 +24,7 @@ _SETTINGS = (
     "http.followRedirects=false",  # and no alternates: both lead where nobody looked
 )
 # What a caller may have set on purpose; every other GIT_* variable (GIT_DIR inside a hook!) is dropped.
-_KEPT = frozenset({"GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "GIT_CONFIG_GLOBAL"})
+_INHERITED = frozenset({"GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "GIT_CONFIG_GLOBAL"})
 
 TIMEOUT_S = 60.0
 
@@ -66,10 +66,10 @@ def git(*arguments: str, cwd: Path | None = None, timeout_s: float = TIMEOUT_S, 
 
 def environment(outer: Mapping[str, str]) -> dict[str, str]:
     """Return the environment git runs in: the outer one without its GIT_* variables, and with prompts off."""
-    kept = {key: value for key, value in outer.items() if not key.startswith("GIT_") or key in _KEPT}
+    inherited = {key: value for key, value in outer.items() if not key.startswith("GIT_") or key in _INHERITED}
     return {
         "GIT_SSH_COMMAND": "ssh -oBatchMode=yes -oConnectTimeout=15",
-        **kept,
+        **inherited,
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_ASKPASS": "",
         "SSH_ASKPASS": "",
@@ -81,10 +81,10 @@ def environment(outer: Mapping[str, str]) -> dict[str, str]:
 
 
 def _start(arguments: tuple[str, ...], cwd: Path | None, settings: tuple[str, ...]) -> subprocess.Popen[bytes]:
-    given = [part for setting in (*_SETTINGS, *settings) for part in ("-c", setting)]
+    setting_options = [part for setting in (*_SETTINGS, *settings) for part in ("-c", setting)]
     try:
         return subprocess.Popen(
-            ["git", *given, *arguments],
+            ["git", *setting_options, *arguments],
             cwd=cwd,
             env=environment(os.environ),
             stdin=subprocess.DEVNULL,
@@ -110,8 +110,8 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 def _last_words(errors: bytes) -> str:
     """Return the line in which git says why, without credentials."""
     lines = [redact_words(line) for line in errors.decode(errors="replace").splitlines() if line.strip()]
-    told = [line for line in lines if line.startswith(("fatal:", "error:"))]
-    return (told or lines or ["it gave no reason"])[0][:500]
+    fatal_lines = [line for line in lines if line.startswith(("fatal:", "error:"))]
+    return (fatal_lines or lines or ["it gave no reason"])[0][:500]
 
 
 def redact_words(line: str) -> str:

@@ -15,8 +15,8 @@ from falaj.core.egress import OWN_MACHINE, EgressRules, Resolver
 from falaj.core.egress import resolve as look_up
 from falaj.integrations.git.command import git
 from falaj.integrations.git.errors import GitInputError, GitMissingError, GitUnavailableError
-from falaj.integrations.git.naming import branch_ref, is_zero, redact, require_commit, require_url
 from falaj.integrations.git.pinning import settings_of
+from falaj.integrations.git.ref_validation import branch_ref, is_zero, redact, require_commit, require_url
 
 FETCH_TIMEOUT_S = 600.0
 _PERSON = re.compile(r"^[^<\n]*<(?P<address>[^<>\n]+)>", re.MULTILINE)
@@ -130,9 +130,9 @@ def pin(repository: Path, commit: str) -> str:
     Raises:
         GitMissingError: `git.no-commit`.
     """
-    found = resolve(repository, require_commit(commit))
-    git("update-ref", f"refs/falaj/pinned/{found}", found, cwd=repository)
-    return found
+    commit_id = resolve(repository, require_commit(commit))
+    git("update-ref", f"refs/falaj/pinned/{commit_id}", commit_id, cwd=repository)
+    return commit_id
 
 
 def author(repository: Path, commit: str) -> Author:
@@ -141,14 +141,14 @@ def author(repository: Path, commit: str) -> Author:
     Raises:
         GitMissingError: `git.no-commit`.
     """
-    found = resolve(repository, require_commit(commit))
+    commit_id = resolve(repository, require_commit(commit))
     shown = git(
         "show",
         "--no-patch",
         "--no-notes",
         "--no-show-signature",
         "--format=%an%x00%ae%x00%at",
-        found,
+        commit_id,
         "--",
         cwd=repository,
     )
@@ -170,11 +170,11 @@ def contributors(repository: Path, commit: str, since: str = "") -> tuple[str, .
     Raises:
         GitMissingError: `git.no-commit`.
     """
-    found = resolve(repository, require_commit(commit))
+    commit_id = resolve(repository, require_commit(commit))
     form = "--format=%an <%ae>%n%cn <%ce>%n%(trailers:key=Co-authored-by,valueonly=true,unfold=true)"
     shown = git(
         *("log", "--no-notes", "--no-show-signature", "--no-mailmap", form),
-        *_range(repository, found, since),
+        *_range(repository, commit_id, since),
         "--",
         cwd=repository,
     )

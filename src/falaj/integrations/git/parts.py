@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from falaj.config.source_files import is_lfs_pointer
 from falaj.integrations.git.command import git
 from falaj.integrations.git.errors import GitInputError, GitUnavailableError
-from falaj.integrations.git.naming import local_path, redact, remote_host, require_url
+from falaj.integrations.git.ref_validation import local_path, redact, remote_host, require_url
 
 _ENTRY = re.compile(r"160000 commit (?P<commit>[0-9a-f]{40,64})\t(?P<path>.+)", re.DOTALL)
 
@@ -42,9 +42,9 @@ def submodules(repository: Path, commit: str) -> tuple[Submodule, ...]:
         GitUnavailableError: The repository has no such commit.
     """
     entries = git("ls-tree", "-r", "-z", "--full-tree", "--end-of-options", commit, cwd=repository).split("\0")
-    found = [match for entry in entries if (match := _ENTRY.fullmatch(entry))]
-    urls = _urls(repository, commit) if found else {}
-    return tuple(Submodule(each["path"], each["commit"], urls.get(each["path"], "")) for each in found)
+    matches = [match for entry in entries if (match := _ENTRY.fullmatch(entry))]
+    urls = _urls(repository, commit) if matches else {}
+    return tuple(Submodule(each["path"], each["commit"], urls.get(each["path"], "")) for each in matches)
 
 
 def _urls(repository: Path, commit: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from falaj.core.egress import OWN_MACHINE, EgressRules, Resolver, destination, is_proxied, resolve
 from falaj.integrations.git.errors import GitUnavailableError
-from falaj.integrations.git.naming import redact, remote_host
+from falaj.integrations.git.ref_validation import redact, remote_host
 
 
 def settings_of(url: str, rules: EgressRules = OWN_MACHINE, resolver: Resolver = resolve) -> tuple[str, ...]:
@@ -29,12 +29,12 @@ def settings_of(url: str, rules: EgressRules = OWN_MACHINE, resolver: Resolver =
         return ()
     is_ssh = urlsplit(remote).scheme == "ssh"
     try:
-        found = destination(remote, rules, resolver)
+        target = destination(remote, rules, resolver)
     except OSError as error:
         if is_ssh:
             return ()
         raise GitUnavailableError("the host has no address", where=redact(url), code="git.failed") from error
-    if is_ssh or ":" in found.host:
+    if is_ssh or ":" in target.host:
         return ()
-    addresses = ",".join(f"[{each}]" if ":" in each else each for each in found.addresses)
-    return (f"http.curloptResolve={found.host}:{found.port}:{addresses}",)
+    addresses = ",".join(f"[{each}]" if ":" in each else each for each in target.addresses)
+    return (f"http.curloptResolve={target.host}:{target.port}:{addresses}",)

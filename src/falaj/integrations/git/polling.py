@@ -7,8 +7,8 @@ import difflib
 from falaj.core.egress import OWN_MACHINE, EgressRules, Resolver, resolve
 from falaj.integrations.git.command import git
 from falaj.integrations.git.errors import GitMissingError
-from falaj.integrations.git.naming import branch_ref, redact, require_commit, require_url
 from falaj.integrations.git.pinning import settings_of
+from falaj.integrations.git.ref_validation import branch_ref, redact, require_commit, require_url
 
 TIMEOUT_S = 30.0
 
@@ -47,8 +47,8 @@ def poll(
 
 def list_refs(url: str, *patterns: str, timeout_s: float = TIMEOUT_S, settings: tuple[str, ...] = ()) -> dict[str, str]:
     """Return commit by ref, of all refs or of those that match."""
-    asked = ("ls-remote", "--quiet", "--end-of-options", require_url(url), *patterns)
-    output = git(*asked, timeout_s=timeout_s, settings=settings)
+    arguments = ("ls-remote", "--quiet", "--end-of-options", require_url(url), *patterns)
+    output = git(*arguments, timeout_s=timeout_s, settings=settings)
     lines = (line.partition("\t") for line in output.splitlines())
     return {ref: commit for commit, _, ref in lines}
 

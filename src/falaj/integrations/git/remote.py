@@ -12,7 +12,7 @@ from falaj.core.home import Home
 from falaj.integrations.git import post_receive
 from falaj.integrations.git.command import git
 from falaj.integrations.git.errors import GitInputError, GitMissingError, GitUnavailableError
-from falaj.integrations.git.naming import local_path, require_name
+from falaj.integrations.git.ref_validation import local_path, require_name
 
 SCRIPT_NAME = "falaj-post-receive.py"
 _MARK = "# Written by falaj."

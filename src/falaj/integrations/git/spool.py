@@ -45,7 +45,7 @@ def drain(home: Path, take: Callable[[SpooledPush], None]) -> int:
     Raises:
         ExceptionGroup: What `take` raised, after all pushes were tried.
     """
-    taken, failures = 0, []
+    drained_count, failures = 0, []
     for path, push in list(_waiting(home / "spool" / "pushes")):
         try:
             take(push)
@@ -53,10 +53,10 @@ def drain(home: Path, take: Callable[[SpooledPush], None]) -> int:
             failures.append(error)
             continue
         path.unlink(missing_ok=True)
-        taken += 1
+        drained_count += 1
     if failures:
         raise ExceptionGroup(f"{len(failures)} spooled pushes were not taken", failures)
-    return taken
+    return drained_count
 
 
 def _waiting(folder: Path) -> Iterator[tuple[Path, SpooledPush]]:

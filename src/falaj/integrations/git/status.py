@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, urlsplit
 
 from falaj.integrations.git.errors import GitInputError, GitMissingError, GitUnavailableError
-from falaj.integrations.git.naming import redact, require_commit
+from falaj.integrations.git.ref_validation import redact, require_commit
 
 if TYPE_CHECKING:
     import httpx

@@ -18,8 +18,8 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from falaj.integrations.git.errors import GitInputError, WebhookRefusedError
-from falaj.integrations.git.naming import is_zero, require_commit, require_ref, require_url
-from falaj.integrations.git.senders import SENDERS, Headers, lower_case
+from falaj.integrations.git.ref_validation import is_zero, require_commit, require_ref, require_url
+from falaj.integrations.git.webhook_signatures import SENDERS, Headers, lower_case
 
 MAX_BODY_BYTES = 25 * 1024 * 1024
 """GitHub's own limit; the other hosts send less."""
@@ -76,12 +76,12 @@ def verify_and_parse(vendor: str, headers: Mapping[str, str], body: bytes, secre
         raise WebhookRefusedError(
             f"the payload is larger than {MAX_BODY_BYTES} bytes", code="git.webhook-too-large", status=413
         )
-    sender, given = SENDERS[vendor], lower_case(headers)
-    sender.check(given, body, secret, now)
-    event = given.get(sender.event_header, "")
+    sender, lower_headers = SENDERS[vendor], lower_case(headers)
+    sender.check(lower_headers, body, secret, now)
+    event = lower_headers.get(sender.event_header, "")
     if event not in sender.events:
         return None
-    return _push(vendor, event, _delivery_id(sender.delivery_headers, given), _payload(given, body))
+    return _push(vendor, event, _delivery_id(sender.delivery_headers, lower_headers), _payload(lower_headers, body))
 
 
 def carries_signature(vendor: str, headers: Mapping[str, str]) -> bool:

@@ -2,15 +2,16 @@
 
 Each event that may leave is remembered in its own transaction (`storage.notification_tables`), offered once to the
 subscribers of the settings in force (`announce`), and delivered through the outbox by a `Courier`, at least once and
-under the same id. Receivers are chosen by people, so the `Postman` trusts neither their addresses nor their answers.
+under the same id. Receivers are chosen by people,
+so the `SsrfSafeClient` trusts neither their addresses nor their answers.
 """
 
 from falaj.integrations.notifications.cloud_event import CONTENT_TYPE, Happened, encode
-from falaj.integrations.notifications.courier import MOST_ATTEMPTS, Courier, Subscription
+from falaj.integrations.notifications.delivery import MOST_ATTEMPTS, Courier, Subscription
+from falaj.integrations.notifications.delivery_log import announce, effect_of, resend, unannounced, waiting
 from falaj.integrations.notifications.errors import NobodyAnsweredError, UndeliveredError, UnknownSubscriberError
-from falaj.integrations.notifications.ledger import announce, effect_of, resend, unannounced, waiting
 from falaj.integrations.notifications.overview import overview
-from falaj.integrations.notifications.posting import Postman
+from falaj.integrations.notifications.safe_http import SsrfSafeClient
 from falaj.integrations.notifications.signature import REPLAY_WINDOW_S, sign
 
 __all__ = [
@@ -20,7 +21,7 @@ __all__ = [
     "Courier",
     "Happened",
     "NobodyAnsweredError",
-    "Postman",
+    "SsrfSafeClient",
     "Subscription",
     "UndeliveredError",
     "UnknownSubscriberError",

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from falaj.config.notifications import NotificationSpec
-from falaj.integrations.notifications.ledger import DELIVERED, FAILED, WAITING
+from falaj.integrations.notifications.delivery_log import DELIVERED, FAILED, WAITING
 from falaj.schemas.notifications import FailedNotification, Subscriber
 from falaj.storage import EventRow
 from falaj.storage.notification_tables import NotificationRow
@@ -20,9 +20,9 @@ _MOST_FAILURES = 50
 def overview(session: Session, subscribers: Sequence[NotificationSpec]) -> list[Subscriber]:
     """The subscribers of the settings in force, then those of before with events that did not arrive."""
     failed = select(NotificationRow.subscriber).where(NotificationRow.state == FAILED).distinct()
-    known = {each.id: each for each in subscribers}
-    others = sorted(set(session.scalars(failed)) - known.keys())
-    return [_subscriber(session, name, known.get(name)) for name in (*known, *others)]
+    by_id = {each.id: each for each in subscribers}
+    others = sorted(set(session.scalars(failed)) - by_id.keys())
+    return [_subscriber(session, name, by_id.get(name)) for name in (*by_id, *others)]
 
 
 def _subscriber(session: Session, name: str, spec: NotificationSpec | None) -> Subscriber:

@@ -51,13 +51,13 @@ class Exporter:
         self._lock = threading.Lock()
         self._pause_s = 0.0
         self.dropped = 0
-        self.sent = 0
+        self.sent_spans = 0
 
     def offer(self, spans: Iterable[Span]) -> None:
         """Take spans to send; those that do not fit are dropped and counted. Never waits."""
-        made = list(spans)
+        new_spans = list(spans)
         with self._lock:
-            for span in made:
+            for span in new_spans:
                 if len(self._waiting) < MOST_WAITING:
                     self._waiting.append(span)
                 else:
@@ -85,7 +85,7 @@ class Exporter:
             self._put_back(batch)
             return False
         self._pause_s = 0.0
-        self.sent += len(batch) if fate else 0
+        self.sent_spans += len(batch) if fate else 0
         self.dropped += 0 if fate else len(batch)
         return True
 
@@ -106,9 +106,9 @@ class Exporter:
 
     def _put_back(self, batch: list[Span]) -> None:
         with self._lock:
-            kept = batch[: MOST_WAITING - len(self._waiting)]
-            self._waiting.extendleft(reversed(kept))
-            self.dropped += len(batch) - len(kept)
+            requeued = batch[: MOST_WAITING - len(self._waiting)]
+            self._waiting.extendleft(reversed(requeued))
+            self.dropped += len(batch) - len(requeued)
 
 
 def exporter_of(settings: Mapping[str, str], service: str, **resource: Value) -> Exporter | None:

@@ -74,10 +74,10 @@ class Traceparent:
 
 def traceparent(header: str | None) -> Traceparent | None:
     """Read the header of this name; None when there is none, or it says nothing."""
-    found = _TRACEPARENT.fullmatch(header or "")
-    if found is None or not int(found[1], 16) or not int(found[2], 16):
+    header_match = _TRACEPARENT.fullmatch(header or "")
+    if header_match is None or not int(header_match[1], 16) or not int(header_match[2], 16):
         return None
-    return Traceparent(found[1], found[2], bool(int(found[3], 16) & 1))
+    return Traceparent(header_match[1], header_match[2], bool(int(header_match[3], 16) & 1))
 
 
 def trace_id_of(name: str) -> str:

@@ -6,7 +6,7 @@ reads; a client library would bring a registry of its own, and what is told here
 
 from falaj.integrations.prometheus.bounding import OTHER, bounded
 from falaj.integrations.prometheus.errors import ExpositionError
-from falaj.integrations.prometheus.families import Family, Kind, Sample
+from falaj.integrations.prometheus.families import Family, FamilyKind, Sample
 from falaj.integrations.prometheus.parsing import labelled, merged, parse
 from falaj.integrations.prometheus.text import CONTENT_TYPE, render
 
@@ -15,7 +15,7 @@ __all__ = [
     "OTHER",
     "ExpositionError",
     "Family",
-    "Kind",
+    "FamilyKind",
     "Sample",
     "bounded",
     "labelled",

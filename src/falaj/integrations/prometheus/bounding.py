@@ -42,14 +42,17 @@ def bounded(
         identity = _identity(sample, labels)
         values[identity] = max(values.get(identity, sample.value), sample.value)
     ranked = sorted(values, key=lambda identity: (-values[identity] if strongest else 0.0, identity))
-    kept = frozenset(ranked[:most])
+    leaders = frozenset(ranked[:most])
     groups: dict[tuple[str, tuple[tuple[str, str], ...]], list[float]] = {}
     for sample in samples:
-        told = dict(sample.labels)
-        if _identity(sample, labels) not in kept:
-            told |= {name: OTHER for name in labels if name in told}
-        groups.setdefault((sample.suffix, tuple(sorted(told.items()))), []).append(sample.value)
-    return tuple(Sample(dict(told), merge(found), suffix) for (suffix, told), found in sorted(groups.items()))
+        sample_labels = dict(sample.labels)
+        if _identity(sample, labels) not in leaders:
+            sample_labels |= {name: OTHER for name in labels if name in sample_labels}
+        groups.setdefault((sample.suffix, tuple(sorted(sample_labels.items()))), []).append(sample.value)
+    return tuple(
+        Sample(dict(sample_labels), merge(sample_values), suffix)
+        for (suffix, sample_labels), sample_values in sorted(groups.items())
+    )
 
 
 def _identity(sample: Sample, labels: Sequence[str]) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ def _is_label(name: str) -> bool:
     return _LABEL.fullmatch(name) is not None and not name.startswith("__")
 
 
-class Kind(StrEnum):
+class FamilyKind(StrEnum):
     """How the samples of a family are to be read."""
 
     GAUGE = "gauge"
@@ -68,7 +68,7 @@ class Family:
     """
 
     name: str
-    kind: Kind
+    kind: FamilyKind
     help: str
     samples: tuple[Sample, ...] = ()
 

@@ -11,19 +11,19 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from falaj.integrations.prometheus.errors import ExpositionError
-from falaj.integrations.prometheus.families import Family, Kind, Sample
+from falaj.integrations.prometheus.families import Family, FamilyKind, Sample
 
 _SERIES = re.compile(r"(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(?P<labels>.*)\})?\s+(?P<value>\S+)(?:\s+-?\d+)?")
 _PAIR = re.compile(r'\s*([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"\s*(?:,|$)')
 _ESCAPE = re.compile(r"\\(.)")
-_SUFFIXES = {Kind.HISTOGRAM: ("_bucket", "_sum", "_count"), Kind.SUMMARY: ("_sum", "_count")}
+_SUFFIXES = {FamilyKind.HISTOGRAM: ("_bucket", "_sum", "_count"), FamilyKind.SUMMARY: ("_sum", "_count")}
 
 
 @dataclass
 class _Draft:
     """A family while its page is read."""
 
-    kind: Kind = Kind.UNTYPED
+    kind: FamilyKind = FamilyKind.UNTYPED
     help: str = ""
     samples: list[Sample] = field(default_factory=list)
 
@@ -34,13 +34,13 @@ def parse(text: str) -> list[Family]:
     Raises:
         ExpositionError: A line is neither a comment nor a series; names it.
     """
-    found: dict[str, _Draft] = {}
+    drafts: dict[str, _Draft] = {}
     for line in text.split("\n"):
         if line.startswith("#"):
-            _comment(line, found)
+            _comment(line, drafts)
         elif line.strip():
-            _series(line.strip(), found)
-    return [Family(name, each.kind, each.help, tuple(each.samples)) for name, each in found.items()]
+            _series(line.strip(), drafts)
+    return [Family(name, each.kind, each.help, tuple(each.samples)) for name, each in drafts.items()]
 
 
 def labelled(families: Iterable[Family], labels: Mapping[str, str]) -> list[Family]:
@@ -53,36 +53,36 @@ def labelled(families: Iterable[Family], labels: Mapping[str, str]) -> list[Fami
 
 def merged(pages: Iterable[Iterable[Family]]) -> list[Family]:
     """One page out of several: families of one name become one, with the kind and help of the first."""
-    found: dict[str, list[Family]] = {}
+    grouped: dict[str, list[Family]] = {}
     for family in (each for page in pages for each in page):
-        found.setdefault(family.name, []).append(family)
-    return [replace(same[0], samples=tuple(chain(*(each.samples for each in same)))) for same in found.values()]
+        grouped.setdefault(family.name, []).append(family)
+    return [replace(same[0], samples=tuple(chain(*(each.samples for each in same)))) for same in grouped.values()]
 
 
-def _comment(line: str, found: dict[str, _Draft]) -> None:
+def _comment(line: str, drafts: dict[str, _Draft]) -> None:
     word, _, rest = line.removeprefix("#").strip().partition(" ")
-    name, _, said = rest.partition(" ")
+    name, _, content = rest.partition(" ")
     if word == "HELP":
-        found.setdefault(name, _Draft()).help = _unescaped(said)
-    elif word == "TYPE" and said in set(Kind):
-        found.setdefault(name, _Draft()).kind = Kind(said)
+        drafts.setdefault(name, _Draft()).help = _unescaped(content)
+    elif word == "TYPE" and content in set(FamilyKind):
+        drafts.setdefault(name, _Draft()).kind = FamilyKind(content)
     elif word == "TYPE":
-        raise ExpositionError(f"{name} has a type that is none: {said!r}")
+        raise ExpositionError(f"{name} has a type that is none: {content!r}")
 
 
-def _series(line: str, found: dict[str, _Draft]) -> None:
+def _series(line: str, drafts: dict[str, _Draft]) -> None:
     match = _SERIES.fullmatch(line)
     if match is None:
         raise ExpositionError(f"this is no series: {line[:200]!r}")
-    name, suffix = _split(match["name"], found)
+    name, suffix = _split(match["name"], drafts)
     sample = Sample(_labels(match["labels"] or "", line), _value(match["value"], line), suffix)
-    found.setdefault(name, _Draft()).samples.append(sample)
+    drafts.setdefault(name, _Draft()).samples.append(sample)
 
 
-def _split(name: str, found: Mapping[str, _Draft]) -> tuple[str, str]:
+def _split(name: str, drafts: Mapping[str, _Draft]) -> tuple[str, str]:
     """The family that a series belongs to, and what its name says beyond that."""
     for suffix in ("_bucket", "_sum", "_count"):
-        draft = found.get(name.removesuffix(suffix))
+        draft = drafts.get(name.removesuffix(suffix))
         if name.endswith(suffix) and draft is not None and suffix in _SUFFIXES.get(draft.kind, ()):
             return name.removesuffix(suffix), suffix
     return name, ""

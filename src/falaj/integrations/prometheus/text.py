@@ -34,12 +34,12 @@ def render(families: Iterable[Family]) -> str:
 def _family(family: Family) -> Iterator[str]:
     yield f"# HELP {family.name} {_escaped(family.help, quote=False)}"
     yield f"# TYPE {family.name} {family.kind}"
-    seen: set[str] = set()
+    visited: set[str] = set()
     for sample in family.samples:
         series = f"{family.name}{sample.suffix}{_labels(sample.labels)}"
-        if series in seen:
+        if series in visited:
             raise ExpositionError(f"the series {series} comes twice")
-        seen.add(series)
+        visited.add(series)
         yield f"{series} {_number(sample.value)}"
 
 

@@ -44,21 +44,23 @@ class GraphBackend:
         if "label" not in self._outputs.values():
             self._outputs = {name: name for name in self._outputs}
         self.answer = next(iter(self._outputs.values()))
-        self._one_row = any(given.shape[:1] == [1] for given, _ in self._inputs)
+        self._one_row = any(model_input.shape[:1] == [1] for model_input, _ in self._inputs)
         if any(output.type.startswith("seq(map(") for output in self._session.get_outputs()):
-            self.predict([self._zeros(given) for given, _ in self._inputs])  # says what the classes are
+            self.predict([self._zeros(model_input) for model_input, _ in self._inputs])  # says what the classes are
 
     def _input(self, name: str, index: int) -> tuple[Any, Any]:
-        given = self._session.get_inputs()
-        found = next((each for each in given if each.name == name), given[index] if not name else None)
-        if found is None or found.type not in DTYPES:
-            named = ", ".join(f"{each.name} ({each.type})" for each in given)
+        model_inputs = self._session.get_inputs()
+        model_input = next(
+            (each for each in model_inputs if each.name == name), model_inputs[index] if not name else None
+        )
+        if model_input is None or model_input.type not in DTYPES:
+            named = ", ".join(f"{each.name} ({each.type})" for each in model_inputs)
             raise ModelError(f"the graph has no input {name!r} of a type that is served; it has {named}")
-        return found, DTYPES[found.type]
+        return model_input, DTYPES[model_input.type]
 
-    def _zeros(self, given: Any) -> Array:
-        dtype = DTYPES[given.type]
-        shape = [length if isinstance(length, int) else 1 for length in given.shape]
+    def _zeros(self, model_input: Any) -> Array:
+        dtype = DTYPES[model_input.type]
+        shape = [length if isinstance(length, int) else 1 for length in model_input.shape]
         return np.full(shape, "", dtype) if dtype is np.object_ else np.zeros(shape, dtype)
 
     def predict(self, columns: Sequence[Array]) -> Mapping[str, Array]:
@@ -75,18 +77,19 @@ class GraphBackend:
 
     def _run(self, columns: Sequence[Array]) -> dict[str, Array]:
         feed = {
-            given.name: _fed(values, given, dtype) for (given, dtype), values in zip(self._inputs, columns, strict=True)
+            model_input.name: _fed(values, model_input, dtype)
+            for (model_input, dtype), values in zip(self._inputs, columns, strict=True)
         }
-        found = self._session.run(list(self._outputs), feed)
-        return {name: self._array(each) for name, each in zip(self._outputs.values(), found, strict=True)}
+        results = self._session.run(list(self._outputs), feed)
+        return {name: self._array(each) for name, each in zip(self._outputs.values(), results, strict=True)}
 
-    def _array(self, found: Any) -> Array:
+    def _array(self, result: Any) -> Array:
         """An output as an array; of probabilities by class the matrix, whose columns are the classes."""
-        if isinstance(found, list) and found and isinstance(found[0], Mapping):
-            classes = list(found[0])
+        if isinstance(result, list) and result and isinstance(result[0], Mapping):
+            classes = list(result[0])
             self.classes = classes
-            return np.array([[row[name] for name in classes] for row in found])
-        array = np.asarray(found)
+            return np.array([[row[name] for name in classes] for row in result])
+        array = np.asarray(result)
         return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
 
 
@@ -94,10 +97,10 @@ def _named(name: str) -> str:
     return "label" if name in _LABEL else "probability" if name in _PROBABILITY else name
 
 
-def _fed(values: Array, given: Any, dtype: Any) -> Array:
+def _fed(values: Array, model_input: Any, dtype: Any) -> Array:
     """Values as the graph takes them: a column as one a row, or as a matrix of one column."""
     if dtype is np.object_:
         values = np.array(["" if value is None else value for value in values.ravel()], dtype="O").reshape(values.shape)
     else:
         values = np.ascontiguousarray(values.astype(dtype, copy=False))
-    return values[:, np.newaxis] if values.ndim == 1 and len(given.shape) == 2 else values
+    return values[:, np.newaxis] if values.ndim == 1 and len(model_input.shape) == 2 else values

@@ -54,8 +54,8 @@ class NativeBackend:
                 np.asarray(self.estimator.classes_)[probabilities.argmax(axis=1)], np.asarray(probabilities)
             )
         labels = np.asarray(self._adapter.predict(table))
-        found = _of_second_classes(probabilities) if self.several else np.asarray(probabilities)
-        return outputs_of_classifier(labels, found)
+        scores = _of_second_classes(probabilities) if self.several else np.asarray(probabilities)
+        return outputs_of_classifier(labels, scores)
 
     def _gives_several(self, folder: ModelFolder) -> bool:
         """Whether the model answers the example with several labels a row, each of classes of its own."""
@@ -87,8 +87,8 @@ def _classes(estimator: Any) -> Sequence[Any] | None:
     classes = getattr(estimator, "classes_", None)
     if not isinstance(classes, np.ndarray) or classes.ndim != 1:
         return None
-    found: list[Any] = classes.tolist()
-    return found
+    class_list: list[Any] = classes.tolist()
+    return class_list
 
 
 def load_estimator(path: Path, flavor: Mapping[str, Any], name: str) -> Any:

@@ -49,13 +49,13 @@ class OnnxBackend:
         self.classes: Sequence[Any] | None = record.get("classes")
         self._missing_text = str(record.get("missing_text", ""))
         self._outputs = dict(record["outputs"])
-        self._inputs = [(given.name, DTYPES[given.type]) for given in self._session.get_inputs()]
+        self._inputs = [(model_input.name, DTYPES[model_input.type]) for model_input in self._session.get_inputs()]
         self._feed = self._stacked if record["layout"] == "matrix" else self._separate
 
     def predict(self, columns: Sequence[Array]) -> Mapping[str, Array]:
         """Compute the outputs of a batch."""
-        found = self._session.run(list(self._outputs.values()), self._feed(columns))
-        return dict(zip(self._outputs, map(_one_dimension, found), strict=True))
+        results = self._session.run(list(self._outputs.values()), self._feed(columns))
+        return dict(zip(self._outputs, map(_one_dimension, results), strict=True))
 
     def _stacked(self, columns: Sequence[Array]) -> dict[str, Array]:
         name, dtype = self._inputs[0]

@@ -38,8 +38,8 @@ class PyfuncBackend:
 
     def answers(self, table: Any) -> Mapping[str, Array]:
         """The outputs for a table, or for what else the model takes."""
-        given = table.to_pandas() if hasattr(table, "to_pandas") else table
-        return {"prediction": _as_array(self._model.predict(given))}
+        frame = table.to_pandas() if hasattr(table, "to_pandas") else table
+        return {"prediction": _as_array(self._model.predict(frame))}
 
     def _input(self, columns: Sequence[Array]) -> Any:
         if self._signature.columns:
@@ -51,8 +51,8 @@ class PyfuncBackend:
         return dict(zip(self._signature.names, columns, strict=True))
 
 
-def _as_array(found: Any) -> Array:
+def _as_array(prediction: Any) -> Array:
     """An array of what a pyfunc model returned: frame, series, list or array."""
-    values = found.to_numpy() if hasattr(found, "to_numpy") else found
+    values = prediction.to_numpy() if hasattr(prediction, "to_numpy") else prediction
     array = np.asarray(values)
     return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array

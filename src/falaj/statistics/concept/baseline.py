@@ -12,7 +12,7 @@ import numpy as np
 from falaj.statistics.comparison import upper_bound
 from falaj.statistics.concept.blocks import LossBlocks, Vector
 from falaj.statistics.concept.errors import BaselineError
-from falaj.statistics.rollout.segments.student import student_quantile
+from falaj.statistics.rollout.segments.t_distribution import student_quantile
 
 FEWEST_BLOCKS = 8
 BELOW, ABOVE = 2.0, 4.0  # standard deviations of block means that the scale reaches to; beyond, they are clipped

@@ -67,16 +67,18 @@ class Losses:
         columns = [self.event_time, self.labelled_at, self.label_probability]
         if any(column is not None and len(column) != len(self.loss) for column in columns):
             raise LossError(f"{len(self.loss)} losses have columns of another length")
-        known = self.loss[~np.isnan(self.loss)]
-        if known.size and not (known.min() >= 0 and known.max() <= 1):
-            raise LossError(f"losses reach from {known.min():.4g} to {known.max():.4g}", hint="scale them to [0, 1]")
+        finite_losses = self.loss[~np.isnan(self.loss)]
+        if finite_losses.size and not (finite_losses.min() >= 0 and finite_losses.max() <= 1):
+            raise LossError(
+                f"losses reach from {finite_losses.min():.4g} to {finite_losses.max():.4g}", hint="scale them to [0, 1]"
+            )
         if not np.isfinite(self.event_time).all():
             raise LossError("an event time is not finite")
         chance = np.ones(1) if self.label_probability is None else self.label_probability
         if not ((chance > 0) & (chance <= 1)).all():
             raise LossError("a label probability is not in (0, 1]")
 
-    def known(self) -> tuple[Vector, Vector, Vector, Vector]:
+    def labelled(self) -> tuple[Vector, Vector, Vector, Vector]:
         """Loss, event time, label time and probability of the labelled rows, by event time."""
         order = np.argsort(self.event_time, kind="stable")
         order = order[~np.isnan(self.loss[order])]
@@ -92,7 +94,7 @@ def single_rows(losses: Losses, *, lowest_probability: float = 1.0) -> LossBlock
         losses: The rows.
         lowest_probability: A lower bound of all label probabilities, fixed in advance; rarer rows count as this rare.
     """
-    loss, event_time, arrival, chance = losses.known()
+    loss, event_time, arrival, chance = losses.labelled()
     stake = lowest_probability / np.maximum(chance, lowest_probability)
     ones = np.ones(len(loss), dtype=np.int64)
     return LossBlocks(loss, ones, event_time, event_time, arrival, stake, len(losses.loss) - len(loss))
@@ -121,7 +123,7 @@ def by_time(losses: Losses, width_s: float, *, min_rows: int = 1) -> LossBlocks:
     """
     if not width_s > 0:
         raise LossError(f"blocks {width_s} s wide")
-    blocks = _means(losses, np.unique(losses.known()[1] // width_s, return_inverse=True)[1])
+    blocks = _means(losses, np.unique(losses.labelled()[1] // width_s, return_inverse=True)[1])
     small = blocks.rows < min_rows
     parts = {name: getattr(blocks, name)[~small] for name in ("mean", "rows", "start", "end", "labelled_at", "stake")}
     return replace(blocks, **parts, left_out=blocks.left_out + int(blocks.rows[small].sum()))
@@ -129,7 +131,7 @@ def by_time(losses: Losses, width_s: float, *, min_rows: int = 1) -> LossBlocks:
 
 def _means(losses: Losses, block: NDArray[np.intp]) -> LossBlocks:
     """Means weighted by one over the label probability, so that rarely labelled rows count for the others like them."""
-    loss, event_time, arrival, chance = (column[: len(block)] for column in losses.known())
+    loss, event_time, arrival, chance = (column[: len(block)] for column in losses.labelled())
     first = np.flatnonzero(np.diff(block, prepend=-1))
     if not first.size:
         none = np.zeros(0)

@@ -168,8 +168,8 @@ class _Path:
         """The lowest wealth before the end of a block, and the first block after it; -1 means before these blocks."""
         earlier = np.concatenate([[0.0], self.log_wealth[bet, : last + 1]])
         place = len(earlier) - 1 - int(np.argmin(earlier[::-1]))
-        known = -self.before.rise[bet]
-        return (known, -1) if known < earlier[place] else (float(earlier[place]), place)
+        candidate_low = -self.before.rise[bet]
+        return (candidate_low, -1) if candidate_low < earlier[place] else (float(earlier[place]), place)
 
     def _since(self, bet: int, place: int) -> float | None:
         if place < 0:

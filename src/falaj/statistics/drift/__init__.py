@@ -4,7 +4,7 @@
 """
 
 from falaj.statistics.drift.dependence import DependenceShift
-from falaj.statistics.drift.judging import DriftReport, FeatureDrift, Verdict, judge_window
+from falaj.statistics.drift.judging import DriftReport, DriftVerdict, FeatureDrift, judge_window
 from falaj.statistics.drift.monitor import DriftAlarm, DriftMonitor, Lasting, MonitorStateError
 from falaj.statistics.drift.shifts import Shift
 
@@ -13,10 +13,10 @@ __all__ = [
     "DriftAlarm",
     "DriftMonitor",
     "DriftReport",
+    "DriftVerdict",
     "FeatureDrift",
     "Lasting",
     "MonitorStateError",
     "Shift",
-    "Verdict",
     "judge_window",
 ]

@@ -30,8 +30,8 @@ def discoveries(p_values: Sequence[float], rate: float) -> list[bool]:
     """Which of the p-values are discoveries such that at most `rate` of these are expected to be false."""
     order = sorted(range(len(p_values)), key=p_values.__getitem__)
     passed = [rank for rank, place in enumerate(order, 1) if p_values[place] <= rate * rank / len(p_values)]
-    found = set(order[: max(passed, default=0)])
-    return [place in found for place in range(len(p_values))]
+    passing_places = set(order[: max(passed, default=0)])
+    return [place in passing_places for place in range(len(p_values))]
 
 
 def evidence(p_value: float) -> float:

@@ -113,8 +113,8 @@ def _covariances(sums: JointSums, means: Array) -> Array:
     """
     own, products = np.array(sums.scores, np.float64) / sums.rows, _square(sums.products, len(means)) / sums.rows
     centered = products - np.outer(means, own) - np.outer(own, means) + np.outer(means, means)
-    found: Array = centered[np.triu_indices(len(means), 1)]
-    return found
+    pair_covariances: Array = centered[np.triu_indices(len(means), 1)]
+    return pair_covariances
 
 
 def _square(upper: Sequence[int], features: int) -> Array:
@@ -136,11 +136,11 @@ def _effective(blocks: Sequence[JointSums]) -> float:
 def _between(reference: Sequence[JointSums], window: Sequence[JointSums], base: _Moments) -> Array:
     """Variance of block covariances that rows do not explain; the window's blocks count where it grows by them."""
     parts = [_spread(blocks, base.means) for blocks in (reference, window)]
-    found: Array = np.zeros_like(base.variances)
+    between_variance: Array = np.zeros_like(base.variances)
     for used in (parts[:1], parts):
         squares, freedom, size = (sum(part) for part in zip(*used, strict=True))
-        found = np.maximum(found, (squares / freedom - base.variances) / (size / freedom))
-    return found
+        between_variance = np.maximum(between_variance, (squares / freedom - base.variances) / (size / freedom))
+    return between_variance
 
 
 def _spread(blocks: Sequence[JointSums], means: Array) -> tuple[Array, int, float]:

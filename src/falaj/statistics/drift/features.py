@@ -120,8 +120,8 @@ def smooth_components(positions: Array, shares: Array) -> list[np.ndarray[Any, n
     basis = [np.ones(len(shares))]
     for degree in range(1, min(4, int(np.count_nonzero(shares)))):
         values = (2 * ranks - 1) ** degree
-        for known in basis:
-            values = values - known * float(shares @ (values * known))
+        for component in basis:
+            values = values - component * float(shares @ (values * component))
         norm = float(shares @ values**2)
         if norm < 1e-8:
             break

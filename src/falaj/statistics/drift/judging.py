@@ -22,7 +22,7 @@ LEAST_ROWS = 30
 JOINT = "joint"
 
 
-class Verdict(StrEnum):
+class DriftVerdict(StrEnum):
     """What a window says of a feature."""
 
     STEADY = "steady"
@@ -49,7 +49,7 @@ class FeatureDrift:
     """
 
     feature: str
-    verdict: Verdict
+    verdict: DriftVerdict
     effect: float
     p_value: float
     beyond: float
@@ -62,7 +62,7 @@ class FeatureDrift:
     @property
     def tested(self) -> bool:
         """Whether anything of it was compared."""
-        return bool(self.shifts) or self.verdict is not Verdict.NOT_TESTED
+        return bool(self.shifts) or self.verdict is not DriftVerdict.NOT_TESTED
 
 
 @dataclass(frozen=True)
@@ -94,10 +94,14 @@ class DriftReport:
     @property
     def drifted(self) -> tuple[str, ...]:
         """Names of what drifted; `joint` for the dependence."""
-        return tuple(found.feature for found in self.judged if found.verdict is Verdict.DRIFTED)
+        return tuple(
+            feature_drift.feature
+            for feature_drift in self.all_features
+            if feature_drift.verdict is DriftVerdict.DRIFTED
+        )
 
     @property
-    def judged(self) -> tuple[FeatureDrift, ...]:
+    def all_features(self) -> tuple[FeatureDrift, ...]:
         """The features and their dependence."""
         return (*self.features, self.joint)
 
@@ -156,7 +160,7 @@ def _too_little(rows: int, reference: Sequence[Profile]) -> str:
 
 
 def _nothing(name: str, reason: str) -> FeatureDrift:
-    return FeatureDrift(name, Verdict.NOT_TESTED, 0.0, 1.0, 1.0, evidence(1.0), "", (), reason)
+    return FeatureDrift(name, DriftVerdict.NOT_TESTED, 0.0, 1.0, 1.0, evidence(1.0), "", (), reason)
 
 
 def _compared(
@@ -181,7 +185,8 @@ def _of_shifts(name: str, shifts: Sequence[Shift], reason: str) -> FeatureDrift:
     beyond, p_value = cauchy(shift.beyond for shift in shifts), cauchy(shift.p_value for shift in shifts)
     leading = _leading(shifts)
     return FeatureDrift(
-        name, Verdict.NOT_TESTED if reason else Verdict.STEADY, leading.effect, p_value, beyond, evidence(beyond),
+        name, DriftVerdict.NOT_TESTED if reason else DriftVerdict.STEADY, leading.effect, p_value, beyond,
+        evidence(beyond),
         leading.name, tuple(shifts), reason, leading.least,
     )  # fmt: skip
 
@@ -192,19 +197,19 @@ def _leading(shifts: Sequence[Shift]) -> Shift:
     return min(named or shifts, key=lambda shift: (shift.beyond, shift.p_value))
 
 
-def _of_dependence(found: DependenceShift) -> FeatureDrift:
-    if not found.pair:
+def _of_dependence(shift: DependenceShift) -> FeatureDrift:
+    if not shift.pair:
         return _nothing(JOINT, "there are no two features whose rows are counted together")
-    leading = " and ".join(found.pair)
+    leading = " and ".join(shift.pair)
     return FeatureDrift(
-        JOINT, Verdict.STEADY, found.effect, found.p_value, found.beyond, evidence(found.beyond), leading
+        JOINT, DriftVerdict.STEADY, shift.effect, shift.p_value, shift.beyond, evidence(shift.beyond), leading
     )
 
 
-def _decided(judged: Sequence[FeatureDrift], rate: float) -> list[FeatureDrift]:
+def _decided(feature_drifts: Sequence[FeatureDrift], rate: float) -> list[FeatureDrift]:
     """Two keys: a change is a discovery among the window's, and it exceeds the minimum effect."""
-    found = discoveries([each.p_value for each in judged], rate)
+    discovery_flags = discoveries([each.p_value for each in feature_drifts], rate)
     return [
-        replace(each, verdict=Verdict.DRIFTED) if discovered and each.beyond <= rate else each
-        for each, discovered in zip(judged, found, strict=True)
+        replace(each, verdict=DriftVerdict.DRIFTED) if discovered and each.beyond <= rate else each
+        for each, discovered in zip(feature_drifts, discovery_flags, strict=True)
     ]

@@ -66,11 +66,11 @@ class Lasting:
     since: float
     calm: int = 0
 
-    def after(self, found: FeatureDrift | None) -> Lasting:
+    def after(self, feature_drift: FeatureDrift | None) -> Lasting:
         """After another window; one that tested nothing changes nothing."""
-        if found is None or not found.tested:
+        if feature_drift is None or not feature_drift.tested:
             return self
-        return replace(self, calm=self.calm + 1 if found.evidence < CALM_EVIDENCE else 0)
+        return replace(self, calm=self.calm + 1 if feature_drift.evidence < CALM_EVIDENCE else 0)
 
 
 @dataclass(frozen=True)
@@ -101,12 +101,12 @@ class DriftMonitor:
             The monitor after it, and an alarm if the evidence is complete; the evidence then begins anew. A window
             or a feature that was not tested changes nothing.
         """
-        tested = {found.feature: found for found in report.judged if found.tested}
+        tested = {feature_drift.feature: feature_drift for feature_drift in report.all_features if feature_drift.tested}
         if not tested:
             return self, None
         after = {name: each.after(tested.get(name)) for name, each in self.lasting.items()}
         lasting = {name: each for name, each in after.items() if each.calm < CALM_WINDOWS}
-        grown = {**self.evidence, **{name: self._grown(found) for name, found in tested.items()}}
+        grown = {**self.evidence, **{name: self._grown(feature_drift) for name, feature_drift in tested.items()}}
         grown |= dict.fromkeys(lasting, 0.0)
         windows, mean = self.windows + 1, sum(grown.values()) / len(grown)
         if mean < self.run_length:
@@ -115,8 +115,8 @@ class DriftMonitor:
         lasting |= {name: Lasting(report.end) for name in blamed}
         return DriftMonitor(self.run_length, lasting=lasting), DriftAlarm(report.end, windows, blamed, mean)
 
-    def _grown(self, found: FeatureDrift) -> float:
-        return min(LARGEST, (1 + self.evidence.get(found.feature, 0.0)) * found.evidence)
+    def _grown(self, feature_drift: FeatureDrift) -> float:
+        return min(LARGEST, (1 + self.evidence.get(feature_drift.feature, 0.0)) * feature_drift.evidence)
 
     def to_json(self) -> dict[str, Any]:
         """The state as a JSON document."""

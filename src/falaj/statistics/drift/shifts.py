@@ -92,8 +92,8 @@ class Blocks:
     @property
     def shares(self) -> Array:
         """Share of each cell in all rows."""
-        found: Array = self.counts.sum(axis=0) / self.total
-        return found
+        column_shares: Array = self.counts.sum(axis=0) / self.total
+        return column_shares
 
 
 def mean_shift(
@@ -282,16 +282,16 @@ def _design(reference: Blocks, window: Blocks) -> tuple[float, float]:
     products = alone @ alone.T / freedom
     trace = float(np.trace(products))
     squares = (float((products**2).sum()) - trace**2 / freedom) * freedom**2 / ((freedom - 1) * (freedom + 2))
-    left = trace**2 / squares if squares > 0 else math.inf
-    return design, float(np.clip(left, 1.0, cells - 1.0))
+    degrees = trace**2 / squares if squares > 0 else math.inf
+    return design, float(np.clip(degrees, 1.0, cells - 1.0))
 
 
 def _residuals(blocks: Blocks, shares: Array) -> Array:
     """How far each block is from its sample's shares, in standard deviations of rows with the reference's shares."""
-    known = shares > 0
-    expected = np.outer(blocks.rows, blocks.shares[known])
-    found: Array = (blocks.counts[:, known] - expected) / np.sqrt(np.outer(blocks.rows, shares[known]))
-    return found
+    nonzero = shares > 0
+    expected = np.outer(blocks.rows, blocks.shares[nonzero])
+    residuals: Array = (blocks.counts[:, nonzero] - expected) / np.sqrt(np.outer(blocks.rows, shares[nonzero]))
+    return residuals
 
 
 def _scaled(design: float, reference: Blocks, window: Blocks) -> float:

@@ -1,10 +1,10 @@
 """How good a model is in service: measured where labels have come, estimated with its doubt where they have not."""
 
 from falaj.statistics.performance.calibration import ESTIMATED, Calibration, fit_calibration
-from falaj.statistics.performance.estimation import Window, estimate
+from falaj.statistics.performance.estimation import EstimationWindow, estimate
 from falaj.statistics.performance.intervals import Measured, Method, measure, unknown
 from falaj.statistics.performance.isotonic import IsotonicMap, fit_isotonic
-from falaj.statistics.performance.joining import Joined, Labels, PerformanceRowsError, join
+from falaj.statistics.performance.joining import JoinedRows, Labels, PerformanceRowsError, join
 from falaj.statistics.performance.selection import (
     STRIPS,
     UNCOVERED,
@@ -22,14 +22,14 @@ __all__ = [
     "STRIPS",
     "UNCOVERED",
     "Calibration",
+    "EstimationWindow",
     "IsotonicMap",
-    "Joined",
+    "JoinedRows",
     "Labels",
     "Measured",
     "Method",
     "PerformanceRowsError",
     "Strips",
-    "Window",
     "WindowPerformance",
     "estimate",
     "fit_calibration",

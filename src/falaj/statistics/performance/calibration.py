@@ -94,13 +94,13 @@ def fit_calibration(score: Vector, label: Vector, *, block: NDArray[Any] | None 
     Raises:
         PerformanceRowsError: There are fewer than `FEWEST_ROWS` labelled rows, or they are no probabilities and labels.
     """
-    known = ~np.isnan(label)
-    score, label = score[known], label[known]
+    has_label = ~np.isnan(label)
+    score, label = score[has_label], label[has_label]
     if len(score) < FEWEST_ROWS:
         raise PerformanceRowsError(f"{len(score)} labelled rows are too few to calibrate on", hint=f"{FEWEST_ROWS}")
     if not (np.isin(label, (0, 1)).all() and ((score >= 0) & (score <= 1)).all()):
         raise PerformanceRowsError("calibration needs probabilities and labels 0 and 1")
-    blocks = np.zeros(0, dtype=np.intp) if block is None else np.unique(block[known], return_inverse=True)[1]
+    blocks = np.zeros(0, dtype=np.intp) if block is None else np.unique(block[has_label], return_inverse=True)[1]
     count = int(blocks.max()) + 1 if blocks.size else 0
     enough = count >= FEWEST_BLOCKS
     spread = _spread(score, label, blocks) if enough else {}

@@ -33,7 +33,7 @@ from falaj.statistics.performance.selection import (
     weighted_by,
     weighted_loss,
 )
-from falaj.statistics.rollout.segments.student import student_quantile
+from falaj.statistics.rollout.segments.t_distribution import student_quantile
 
 Vector = NDArray[np.float64]
 FEWEST_LABELS = 100
@@ -42,7 +42,7 @@ HIGHER_IS_BETTER = frozenset({"accuracy"})
 
 
 @dataclass(frozen=True)
-class Window:
+class EstimationWindow:
     """Predictions of a window.
 
     Args:
@@ -74,7 +74,7 @@ class Window:
 
 def estimate(
     metric: str,
-    window: Window,
+    window: EstimationWindow,
     calibration: Calibration | None,
     *,
     rng: np.random.Generator,
@@ -103,7 +103,7 @@ def estimate(
     return _by_confidence(metric, window, calibration, confidence)
 
 
-def _by_confidence(metric: str, window: Window, calibration: Calibration, confidence: float) -> Measured:
+def _by_confidence(metric: str, window: EstimationWindow, calibration: Calibration, confidence: float) -> Measured:
     if not len(window.score):
         return unknown(metric, "the window has no rows")
     if window.far_from_reference:
@@ -116,7 +116,7 @@ def _by_confidence(metric: str, window: Window, calibration: Calibration, confid
     return _measured(metric, float(mean.mean()), error, confidence, "calibrated-confidence", rests_on)
 
 
-def _between_blocks(metric: str, window: Window, calibration: Calibration) -> float:
+def _between_blocks(metric: str, window: EstimationWindow, calibration: Calibration) -> float:
     """Variance of the estimate's error between blocks, for as many blocks as the window has."""
     if not calibration.blocks:
         return 0.0
@@ -124,7 +124,7 @@ def _between_blocks(metric: str, window: Window, calibration: Calibration) -> fl
     return calibration.spread[metric] ** 2 * (1 / blocks + 1 / calibration.blocks)
 
 
-def _prediction_powered(metric: str, window: Window, calibration: Calibration, confidence: float) -> Measured:
+def _prediction_powered(metric: str, window: EstimationWindow, calibration: Calibration, confidence: float) -> Measured:
     """The mean loss of the labelled rows, corrected by what is expected of the others."""
     labelled = window.labelled
     strips = _strips(metric, window)
@@ -146,7 +146,7 @@ def _prediction_powered(metric: str, window: Window, calibration: Calibration, c
     return _measured(metric, loss, error, confidence, "prediction-powered", rests_on, freedom=freedom)
 
 
-def _strips(metric: str, window: Window) -> Strips:
+def _strips(metric: str, window: EstimationWindow) -> Strips:
     strip, labelled = strip_of(window.score), window.labelled
     losses = true_loss(metric, window.label[labelled], window.score[labelled])
     return Strips(
@@ -156,21 +156,21 @@ def _strips(metric: str, window: Window) -> Strips:
     )
 
 
-def _by_strips(metric: str, window: Window, strips: Strips, confidence: float) -> Measured:
+def _by_strips(metric: str, window: EstimationWindow, strips: Strips, confidence: float) -> Measured:
     """By labels that do not come for all scores alike."""
     if (left_out := uncovered(strips)) > UNCOVERED:
         return unknown(metric, f"labels come for some scores only: {left_out:.0%} of the rows have scores without any")
     loss, interval = weighted_loss(strips, confidence)
-    found = _measured(metric, loss, 0.0, confidence, "score-weighted", weighted_by(strips))
+    metric_estimate = _measured(metric, loss, 0.0, confidence, "score-weighted", weighted_by(strips))
     blocks = 0 if window.block is None else len(np.unique(window.block[window.labelled]))
     if blocks > 1:
         reach = student_quantile((1 + confidence) / 2, blocks - 1) * _error(_pull(metric, window, strips), window.block)
         interval = min(interval[0], max(0.0, loss - reach)), max(interval[1], min(1.0, loss + reach))
     low, high = interval if metric not in HIGHER_IS_BETTER else (1 - interval[1], 1 - interval[0])
-    return replace(found, interval=(low, high))
+    return replace(metric_estimate, interval=(low, high))
 
 
-def _pull(metric: str, window: Window, strips: Strips) -> Vector:
+def _pull(metric: str, window: EstimationWindow, strips: Strips) -> Vector:
     """How much each labelled row moves the weighted mean; 0 for the others."""
     labelled = window.labelled
     strip = strip_of(window.score[labelled])

@@ -105,9 +105,9 @@ def _by_bootstrap(
     with np.errstate(invalid="ignore", divide="ignore"):
         drawn = (rng.multinomial(units, np.full(units, 1 / units)) for _ in range(RESAMPLES))
         values = np.array([of_weight(times[unit].astype(np.float64)) for times in drawn])
-    known = values[np.isfinite(values)]
-    if len(known) < 0.9 * RESAMPLES:
+    finite_values = values[np.isfinite(values)]
+    if len(finite_values) < 0.9 * RESAMPLES:
         return Measured(metric.name, value, None, "bootstrap", "it has no value on most resamples")
     tail = (1 - confidence) / 2
-    low, high = np.quantile(known, [tail, 1 - tail])
+    low, high = np.quantile(finite_values, [tail, 1 - tail])
     return Measured(metric.name, value, (float(low), float(high)), "bootstrap")

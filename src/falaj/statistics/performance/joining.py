@@ -44,7 +44,7 @@ class Labels:
 
 
 @dataclass(frozen=True)
-class Joined:
+class JoinedRows:
     """Labels beside predictions.
 
     Attributes:
@@ -62,7 +62,7 @@ class Joined:
     corrected: int
 
 
-def join(prediction_id: Sequence[str], labels: Labels) -> Joined:
+def join(prediction_id: Sequence[str], labels: Labels) -> JoinedRows:
     """Give each prediction its latest label; of two at the same time the one that stands later.
 
     Args:
@@ -85,4 +85,4 @@ def join(prediction_id: Sequence[str], labels: Labels) -> Joined:
         corrected += bool(np.isfinite(label[row]) and label[row] != labels.label[index])
         if label[row] != labels.label[index]:
             label[row], arrival[row] = labels.label[index], labels.labelled_at[index]
-    return Joined(label, arrival, tuple(unknown), repeated, corrected)
+    return JoinedRows(label, arrival, tuple(unknown), repeated, corrected)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from falaj.statistics.rollout.segments.student import student_quantile
+from falaj.statistics.rollout.segments.t_distribution import student_quantile
 
 Vector = NDArray[np.float64]
 STRIPS = 20
@@ -65,11 +65,11 @@ def is_selective(strips: Strips) -> bool:
 def _large_enough(rows: Vector, labelled: float, others: float) -> NDArray[np.intp]:
     """A group of each strip, neighbours together, such that each is expected to have rows enough on either side."""
     least = FEWEST_IN_STRIP * (labelled + others) / min(labelled, others)
-    groups, group, filled, left = np.zeros(len(rows), np.intp), 0, 0.0, float(rows.sum())
+    groups, group, filled, remaining_rows = np.zeros(len(rows), np.intp), 0, 0.0, float(rows.sum())
     for place, count in enumerate(rows):
         groups[place] = group
-        filled, left = filled + count, left - count
-        if filled >= least and left >= least:
+        filled, remaining_rows = filled + count, remaining_rows - count
+        if filled >= least and remaining_rows >= least:
             group, filled = group + 1, 0.0
     return groups
 
@@ -96,9 +96,9 @@ def weighted_loss(strips: Strips, confidence: float) -> tuple[float, tuple[float
     The variance within a strip is at most m (1 - m), because losses lie in [0, 1]; m is drawn to the middle, so that a
     strip of two labels is not taken for certain.
     """
-    known = (strips.labelled > 0) & (strips.rows > 0)
-    count, losses = strips.labelled[known], strips.losses[known]
-    weight = strips.rows[known] / strips.rows[known].sum()
+    usable = (strips.labelled > 0) & (strips.rows > 0)
+    count, losses = strips.labelled[usable], strips.losses[usable]
+    weight = strips.rows[usable] / strips.rows[usable].sum()
     value, middle = float(weight @ (losses / count)), (losses + 0.5) / (count + 1)
     error = math.sqrt(float(weight**2 @ (middle * (1 - middle) / count)))
     freedom = max(1, int(count.sum()) - len(count))

@@ -67,13 +67,13 @@ def performance_windows(
         raise PerformanceRowsError("the edges of windows must increase")
     block = None if block_s is None else np.asarray(event_time // block_s).astype(np.intp)
     window = np.searchsorted(edges, event_time, side="right") - 1
-    found = []
+    window_results = []
     for index, (start, end) in enumerate(pairwise(edges)):
         inside = window == index
         rows = np.flatnonzero(inside & ~np.isnan(label))
         measured = {name: _measured(name, label, score, block, rows, confidence, rng) for name in metrics}
-        found.append(WindowPerformance(start, end, int(inside.sum()), len(rows), measured))
-    return found
+        window_results.append(WindowPerformance(start, end, int(inside.sum()), len(rows), measured))
+    return window_results
 
 
 def _measured(

@@ -5,7 +5,7 @@ log with the reference's schema (numpy alone); counts of blocks add up. Nothing 
 """
 
 from falaj.statistics.profiles.category_cells import CategoryCells
-from falaj.statistics.profiles.columns import Coded, Column, Columns, Kind, coded_column
+from falaj.statistics.profiles.columns import Categorical, Column, Columns, ProfileKind, coded_column
 from falaj.statistics.profiles.counts import FeatureCounts, Moments
 from falaj.statistics.profiles.distinct import Distinct
 from falaj.statistics.profiles.errors import ProfileError, ProfileFormatError
@@ -17,19 +17,19 @@ from falaj.statistics.profiles.reference import ReferenceProfile, block_profiles
 from falaj.statistics.profiles.schema import ProfileSchema
 
 __all__ = [
+    "Categorical",
     "CategoryCells",
-    "Coded",
     "Column",
     "Columns",
     "Distinct",
     "FeatureCounts",
     "JointSums",
-    "Kind",
     "Moments",
     "NumberCells",
     "Profile",
     "ProfileError",
     "ProfileFormatError",
+    "ProfileKind",
     "ProfileSchema",
     "ReferenceProfile",
     "block_profiles",

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from falaj.statistics.profiles.columns import (
-    Coded,
+    Categorical,
     Column,
-    Kind,
+    ProfileKind,
     coded_column,
     distinct_values,
     hashable,
@@ -57,7 +57,7 @@ class CategoryCells:
     scores: tuple[int, ...] = ()
     salt: bytes = b""
 
-    kind = Kind.CATEGORY
+    kind = ProfileKind.CATEGORY
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -78,41 +78,41 @@ class CategoryCells:
         kind, text = ("text", value) if type(value) is str else (type_of(value), text_of(value))
         if self.types and kind not in self.types:
             return self.valued + 2
-        known = self._places.get(text)
-        if known is not None:
-            return known
+        cell_place = self._places.get(text)
+        if cell_place is not None:
+            return cell_place
         return self.valued - 1 if self.others and hashed(text, self.salt) in self.others else self.valued
 
     def count(self, column: Column) -> FeatureCounts:
         """Count the values of a block."""
-        found, absent = distinct_values(column)
+        value_counts, absent = distinct_values(column)
         counts = [0] * (self.valued + 3)
         counts[self.valued + 1] = absent
         unseen: dict[str, int] = {}
-        for value, rows in found.items():
+        for value, rows in value_counts.items():
             place = self.place(value)
             counts[place] += rows
             if place == self.valued and rows >= FREQUENT_ROWS:
                 unseen[text_of(value)] = rows
         top = sorted(unseen.items(), key=lambda item: (-item[1], item[0]))[:MOST_FREQUENT]
-        distinct = Distinct.of((text_of(value) for value in found), self.salt)
+        distinct = Distinct.of((text_of(value) for value in value_counts), self.salt)
         return FeatureCounts(tuple(counts), Moments(), {}, distinct, dict(sorted(top)))
 
     def row_places(self, column: Column) -> np.ndarray[Any, np.dtype[np.intp]]:
         """Which count each row belongs to."""
-        if isinstance(column, Coded):
+        if isinstance(column, Categorical):
             places = [*(self.place(value) for value in column.levels), self.valued + 1]
             return np.array(places, np.intp)[np.where(column.codes < 0, -1, column.codes)]
-        known = {value: self.place(value) for value in distinct_values(column)[0]}
+        value_places = {value: self.place(value) for value in distinct_values(column)[0]}
         places_of_rows = (
-            self.valued + 1 if missing(value) else known[value if hashable(value) else repr(value)]
+            self.valued + 1 if missing(value) else value_places[value if hashable(value) else repr(value)]
             for value in column.tolist()
         )
         return np.fromiter(places_of_rows, np.intp, len(column))
 
     def rare_codes(self, column: Column) -> tuple[np.ndarray[Any, np.dtype[np.intp]], int]:
         """A number of each row's level where it is a rare one of the reference, else -1; and how many there are."""
-        coded = column if isinstance(column, Coded) else coded_column(column)
+        coded = column if isinstance(column, Categorical) else coded_column(column)
         numbers: dict[str, int] = {}
         codes = [
             numbers.setdefault(text_of(level), len(numbers)) if self.place(level) == self.valued - 1 else -1
@@ -152,14 +152,14 @@ def fit_category(name: str, column: Column, *, least: int, salt: bytes) -> Categ
         least: A level is named only when at least this many rows have it.
         salt: Of hashes, at most 16 bytes.
     """
-    found, _ = distinct_values(column)
+    value_counts, _ = distinct_values(column)
     rows: dict[str, int] = {}
-    for value, count in found.items():
+    for value, count in value_counts.items():
         rows[text_of(value)] = rows.get(text_of(value), 0) + count
     order = sorted(rows.items(), key=lambda item: (-item[1], item[0]))
     named = [level for level, count in order[:LEVELS] if count >= max(least, _least_named([rows for _, rows in order]))]
     rest = order[len(named) :]
     others = frozenset(hashed(level, salt) for level, _ in rest[:MOST_OTHERS])
     counts = np.array([*(rows[level] for level in named), sum(count for _, count in rest)])
-    types = frozenset(type_of(value) for value in found)
+    types = frozenset(type_of(value) for value in value_counts)
     return CategoryCells(name, tuple(named), others, types, rank_scores(counts), salt)

@@ -17,7 +17,7 @@ import numpy as np
 from falaj.statistics.profiles.errors import ProfileError
 
 
-class Kind(StrEnum):
+class ProfileKind(StrEnum):
     """How a column is profiled."""
 
     NUMBER = "number"
@@ -25,7 +25,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True)
-class Coded:
+class Categorical:
     """A column of categories as codes, as data frames keep them; counting codes is much faster than counting texts.
 
     Args:
@@ -40,12 +40,12 @@ class Coded:
         """Rows."""
         return len(self.codes)
 
-    def strided(self, step: int) -> Coded:
+    def strided(self, step: int) -> Categorical:
         """Every `step`-th row."""
-        return Coded(self.codes[::step], self.levels)
+        return Categorical(self.codes[::step], self.levels)
 
 
-Column = np.ndarray[Any, Any] | Coded
+Column = np.ndarray[Any, Any] | Categorical
 Columns = Mapping[str, Column]
 
 
@@ -78,19 +78,19 @@ def rows_of(columns: Columns) -> int:
     return next(iter(lengths.values()), 0)
 
 
-def kind_of(column: Column) -> Kind:
+def kind_of(column: Column) -> ProfileKind:
     """The kind that a column is taken for when nobody says it: numbers are numbers, all else are categories."""
-    if isinstance(column, Coded) or column.dtype.kind not in "iufO":
-        return Kind.CATEGORY
+    if isinstance(column, Categorical) or column.dtype.kind not in "iufO":
+        return ProfileKind.CATEGORY
     if column.dtype.kind != "O":
-        return Kind.NUMBER
+        return ProfileKind.NUMBER
     present = [value for value in column[:10_000].tolist() if not missing(value)]
-    return Kind.NUMBER if present and all(is_number(value) for value in present) else Kind.CATEGORY
+    return ProfileKind.NUMBER if present and all(is_number(value) for value in present) else ProfileKind.CATEGORY
 
 
 def numbers(column: Column) -> Numbers:
     """Read a column as numbers."""
-    if isinstance(column, Coded):
+    if isinstance(column, Categorical):
         column = np.array([*column.levels, None], dtype=object)[np.where(column.codes < 0, -1, column.codes)]
     if column.dtype.kind in "iuf":
         return Numbers(column)
@@ -109,29 +109,31 @@ def _float(value: Any) -> float:
         return np.inf if value > 0 else -np.inf
 
 
-def coded_column(column: np.ndarray[Any, Any]) -> Coded:
+def coded_column(column: np.ndarray[Any, Any]) -> Categorical:
     """A plain column of categories as codes, in the order in which its levels come."""
     levels: dict[Any, int] = {}
     values = (value if hashable(value) else repr(value) for value in column.tolist())
     codes = [-1 if missing(value) else levels.setdefault(value, len(levels)) for value in values]
-    return Coded(np.array(codes, np.int64), tuple(levels))
+    return Categorical(np.array(codes, np.int64), tuple(levels))
 
 
 def distinct_values(column: Column) -> tuple[dict[Any, int], int]:
     """Each value of a column with its count, and the number of missing ones."""
-    if isinstance(column, Coded):
+    if isinstance(column, Categorical):
         counts = np.bincount(_shifted(column.codes), minlength=len(column.levels) + 1)
         if len(counts) > len(column.levels) + 1:
             raise ProfileError(f"a code is not below the {len(column.levels)} levels")
-        found = {value: int(count) for value, count in zip(column.levels, counts[1:], strict=True) if count}
-        return found, int(counts[0])
+        value_counts = {value: int(count) for value, count in zip(column.levels, counts[1:], strict=True) if count}
+        return value_counts, int(counts[0])
     if column.dtype.kind in "iuf" or column.dtype.kind in "bSU":
         values, counts = np.unique(column, return_counts=True)
-        found = dict(zip(values.tolist(), counts.tolist(), strict=True))
+        value_counts = dict(zip(values.tolist(), counts.tolist(), strict=True))
     else:
-        found = _counted(column)
-    absent = [value for value in found if missing(value)]
-    return {value: count for value, count in found.items() if not missing(value)}, sum(found[key] for key in absent)
+        value_counts = _counted(column)
+    absent = [value for value in value_counts if missing(value)]
+    return {value: count for value, count in value_counts.items() if not missing(value)}, sum(
+        value_counts[key] for key in absent
+    )
 
 
 def _shifted(codes: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

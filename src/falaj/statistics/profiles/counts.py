@@ -80,13 +80,13 @@ class FeatureCounts:
         )
 
 
-def summed(left: Mapping[Any, int], right: Mapping[Any, int]) -> dict[Any, int]:
+def summed(left_counts: Mapping[Any, int], right: Mapping[Any, int]) -> dict[Any, int]:
     """Add counts by key, in the order of the keys."""
-    keys = sorted({*left, *right})
-    return {key: left.get(key, 0) + right.get(key, 0) for key in keys}
+    keys = sorted({*left_counts, *right})
+    return {key: left_counts.get(key, 0) + right.get(key, 0) for key in keys}
 
 
-def _merged(left: Distinct | None, right: Distinct | None) -> Distinct | None:
-    if left is None or right is None:
-        return left or right
-    return left.merge(right)
+def _merged(left_distinct: Distinct | None, right: Distinct | None) -> Distinct | None:
+    if left_distinct is None or right is None:
+        return left_distinct or right
+    return left_distinct.merge(right)

@@ -78,7 +78,7 @@ def _profile(document: Mapping[str, Any]) -> Profile:
         float(document["start"]),
         float(document["end"]),
         int(document["rows"]),
-        {name: _counts(found) for name, found in document["features"].items()},
+        {name: _counts(feature_document) for name, feature_document in document["features"].items()},
         JointSums(int(rows), _whole(scores), _whole(products), _whole(squares)),
         int(document["repeated"]),
         frozenset(document["absent"]),
@@ -86,16 +86,16 @@ def _profile(document: Mapping[str, Any]) -> Profile:
     )
 
 
-def _counts(found: Mapping[str, Any]) -> FeatureCounts:
-    registers = bytes.fromhex(found["distinct"]) if "distinct" in found else None
+def _counts(feature_document: Mapping[str, Any]) -> FeatureCounts:
+    registers = bytes.fromhex(feature_document["distinct"]) if "distinct" in feature_document else None
     if registers is not None and len(registers) != REGISTERS:
         raise ValueError(f"{len(registers)} registers")
     return FeatureCounts(
-        _whole(found["counts"]),
-        Moments(*_whole(found.get("moments", (0, 0, 0)))),
-        {int(key): int(count) for key, count in found.get("tails", ())},
+        _whole(feature_document["counts"]),
+        Moments(*_whole(feature_document.get("moments", (0, 0, 0)))),
+        {int(key): int(count) for key, count in feature_document.get("tails", ())},
         None if registers is None else Distinct(registers),
-        {str(level): int(count) for level, count in found.get("frequent", {}).items()},
+        {str(level): int(count) for level, count in feature_document.get("frequent", {}).items()},
     )
 
 

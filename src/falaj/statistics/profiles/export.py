@@ -32,19 +32,21 @@ def for_export(profile: Profile, least: int) -> Profile:
     return replace(
         profile,
         rows=_coarse(profile.rows, least),
-        features={name: _counts(found, least) for name, found in profile.features.items()},
+        features={name: _counts(feature_counts, least) for name, feature_counts in profile.features.items()},
         joint=profile.joint if profile.joint.rows >= max(least, JOINT_ROWS) else JointSums(),
         repeated=_coarse(profile.repeated, least),
         unexpected=frozenset(),
     )
 
 
-def _counts(found: FeatureCounts, least: int) -> FeatureCounts:
-    tails = {key: _coarse(count, least) for key, count in found.tails.items() if count >= least}
+def _counts(feature_counts: FeatureCounts, least: int) -> FeatureCounts:
+    tails = {key: _coarse(count, least) for key, count in feature_counts.tails.items() if count >= least}
     # the sums of all values less those of most would tell the few that are left, so they go where a cell does
-    small = any(0 < count < least for count in found.counts)
+    small = any(0 < count < least for count in feature_counts.counts)
     return FeatureCounts(
-        tuple(_coarse(count, least) for count in found.counts), Moments() if small else found.moments, tails
+        tuple(_coarse(count, least) for count in feature_counts.counts),
+        Moments() if small else feature_counts.moments,
+        tails,
     )
 
 

@@ -66,7 +66,7 @@ class LinearGrid:
 
     def index(self, values: np.ndarray[Any, Any], room: Room | None = None) -> Indices:
         """Fine index of each value."""
-        place, cells = _taken(room or Room.of(len(values)), values)
+        place, cells = _occupied(room or Room.of(len(values)), values)
         width = (self.high - self.low) / FINE
         with np.errstate(over="ignore"):  # what overflows is above the grid anyway
             np.subtract(values, np.float64(self.low - width), out=place)  # in 64 bits whatever the values have
@@ -99,7 +99,7 @@ class LogGrid:
 
     def index(self, values: np.ndarray[Any, Any], room: Room | None = None) -> Indices:
         """Fine index of each value."""
-        distance, cells = _taken(room or Room.of(len(values)), values)
+        distance, cells = _occupied(room or Room.of(len(values)), values)
         with np.errstate(over="ignore"):
             np.subtract(values, np.float64(self.origin), out=distance)
             np.multiply(distance, self.sign, out=distance)
@@ -134,7 +134,7 @@ def log_grid(origin: float, sign: int, near: float, far: float) -> LogGrid:
     return LogGrid(origin, sign, bits[0] >> shift, shift)
 
 
-def _taken(room: Room, values: np.ndarray[Any, Any]) -> tuple[Floats, Indices]:
+def _occupied(room: Room, values: np.ndarray[Any, Any]) -> tuple[Floats, Indices]:
     if len(values) > len(room.places):
         room = Room(np.empty(len(values)), np.empty(len(values), np.intp))
     return room.places[: len(values)], room.cells[: len(values)]
@@ -150,5 +150,5 @@ def present(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """The values that are not NaN; the same array where there is none."""
     if values.dtype.kind != "f" or not len(values) or values.max() == values.max():
         return values
-    known: np.ndarray[Any, Any] = values[values == values]
-    return known
+    present_values: np.ndarray[Any, Any] = values[values == values]
+    return present_values

@@ -59,5 +59,5 @@ class JointSums:
         )
 
 
-def _added(left: tuple[int, ...], right: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(mine + theirs for mine, theirs in zip(left, right, strict=True))
+def _added(left_counts: tuple[int, ...], right: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(mine + theirs for mine, theirs in zip(left_counts, right, strict=True))

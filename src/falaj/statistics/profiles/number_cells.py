@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from falaj.statistics.profiles.columns import Column, Kind, numbers
+from falaj.statistics.profiles.columns import Column, ProfileKind, numbers
 from falaj.statistics.profiles.counts import FeatureCounts, Moments
 from falaj.statistics.profiles.grids import (
     FINE,
@@ -58,7 +58,7 @@ class NumberCells:
     atoms: tuple[float, ...] = ()
     scores: tuple[int, ...] = ()
 
-    kind = Kind.NUMBER
+    kind = ProfileKind.NUMBER
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -88,10 +88,10 @@ class NumberCells:
         read = numbers(column)
         places = np.zeros(FINE + 2 + len(self.atoms), np.int64)
         far: list[np.ndarray[Any, Any]] = []
-        room, seen = Room.of(len(column)), 0
+        room, value_count = Room.of(len(column)), 0
         for chunk in chunks(read.values):
             values = present(chunk)
-            seen += len(values)
+            value_count += len(values)
             index = self._index(values, room)
             part = np.bincount(index, minlength=len(places))
             if part[0] or part[FINE + 1]:
@@ -100,7 +100,7 @@ class NumberCells:
         outside = np.concatenate([np.empty(0), *far])
         infinite = _take_infinite(places, outside)
         tails = count_tails(outside[np.isfinite(outside)], *self.ends)
-        return self._counts(places, tails, (len(column) - seen - read.wrong_type, infinite, read.wrong_type))
+        return self._counts(places, tails, (len(column) - value_count - read.wrong_type, infinite, read.wrong_type))
 
     def _index(self, values: np.ndarray[Any, Any], room: Room | None = None) -> Indices:
         """Fine index of each value; an atom's is past those of the grid."""
@@ -145,9 +145,9 @@ class NumberCells:
     def row_scores(self, column: Column) -> np.ndarray[Any, Any]:
         """Rank score of each row; 0, the middle, where there is no value."""
         values = numbers(column).values
-        known = values == values
+        has_value = values == values
         scores = np.zeros(len(values))
-        scores[known] = self._fine_scores()[self.grid.index(values[known])]
+        scores[has_value] = self._fine_scores()[self.grid.index(values[has_value])]
         return scores
 
     def _fine_scores(self) -> np.ndarray[Any, Any]:

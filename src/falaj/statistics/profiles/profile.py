@@ -109,7 +109,7 @@ def merged(profiles: Iterable[Profile]) -> Profile:
     Raises:
         ProfileError: There is none, or they are of different schemas.
     """
-    found = list(profiles)
-    if not found:
+    profile_list = list(profiles)
+    if not profile_list:
         raise ProfileError("there are no profiles to merge")
-    return reduce(Profile.merge, found)
+    return reduce(Profile.merge, profile_list)

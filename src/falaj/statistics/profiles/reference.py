@@ -15,7 +15,7 @@ import numpy as np
 
 from falaj.statistics.profiles import encoding
 from falaj.statistics.profiles.category_cells import CategoryCells
-from falaj.statistics.profiles.columns import Column, Columns, Kind, rows_of
+from falaj.statistics.profiles.columns import Column, Columns, ProfileKind, rows_of
 from falaj.statistics.profiles.errors import ProfileError, ProfileFormatError
 from falaj.statistics.profiles.profile import Profile, merged
 from falaj.statistics.profiles.schema import LEAST_ROWS, ProfileSchema, choose_rows
@@ -40,7 +40,7 @@ class ReferenceProfile:
     def build(
         cls,
         columns: Columns,
-        kinds: Mapping[str, Kind | str] | None = None,
+        kinds: Mapping[str, ProfileKind | str] | None = None,
         *,
         block_of_row: np.ndarray[Any, Any] | None = None,
         salt: bytes = b"",
@@ -134,11 +134,11 @@ def _own_rows(
 
 
 def _with_unseen(profile: Profile, cells: CategoryCells, rows: int) -> Profile:
-    found = profile.features[cells.name]
-    counts = list(found.counts)
+    feature_counts = profile.features[cells.name]
+    counts = list(feature_counts.counts)
     counts[cells.valued - 1] -= rows
     counts[cells.valued] += rows
-    return replace(profile, features={**profile.features, cells.name: replace(found, counts=tuple(counts))})
+    return replace(profile, features={**profile.features, cells.name: replace(feature_counts, counts=tuple(counts))})
 
 
 def block_profiles(
@@ -163,13 +163,13 @@ def block_profiles(
     place = _places(rows, block_of_row, blocks)
     if not rows:
         return []
-    found = np.unique(block_of_row) if block_of_row is not None else np.arange(place.max() + 1)
+    block_labels = np.unique(block_of_row) if block_of_row is not None else np.arange(place.max() + 1)
     in_order = bool((np.diff(place) >= 0).all())  # as a log is: parts of the arrays then need no copy
     order = None if in_order else np.argsort(place, kind="stable")
-    ends = np.cumsum(np.bincount(place, minlength=len(found)))
+    ends = np.cumsum(np.bincount(place, minlength=len(block_labels)))
     profiles = []
     for number, (low, high) in enumerate(zip(np.r_[0, ends[:-1]], ends, strict=True)):
-        start = float(found[number]) if found.dtype.kind in "iuf" else float(number)
+        start = float(block_labels[number]) if block_labels.dtype.kind in "iuf" else float(number)
         profiles.append(
             schema.profile(choose_rows(columns, slice(low, high) if order is None else order[low:high]), start, start)
         )

@@ -13,7 +13,7 @@ import numpy as np
 
 from falaj.statistics.profiles import schema_document
 from falaj.statistics.profiles.category_cells import CategoryCells, fit_category
-from falaj.statistics.profiles.columns import Coded, Column, Columns, Kind, kind_of, rows_of
+from falaj.statistics.profiles.columns import Categorical, Column, Columns, ProfileKind, kind_of, rows_of
 from falaj.statistics.profiles.errors import ProfileError
 from falaj.statistics.profiles.joint import MOST_FEATURES, MOST_ROWS, JointSums
 from falaj.statistics.profiles.number_cells import NumberCells, fit_number
@@ -39,7 +39,7 @@ class ProfileSchema:
     def from_reference(
         cls,
         columns: Columns,
-        kinds: Mapping[str, Kind | str] | None = None,
+        kinds: Mapping[str, ProfileKind | str] | None = None,
         *,
         salt: bytes = b"",
         least: int = LEAST_ROWS,
@@ -61,8 +61,10 @@ class ProfileSchema:
                 hint="give the rows that the model was trained or accepted on",
                 code="profile.reference-empty",
             )
-        wanted = {name: Kind((kinds or {}).get(name) or kind_of(column)) for name, column in columns.items()}
-        cells = tuple(_fitted(name, column, wanted[name], salt, least) for name, column in columns.items())
+        feature_kinds = {
+            name: ProfileKind((kinds or {}).get(name) or kind_of(column)) for name, column in columns.items()
+        }
+        cells = tuple(_fitted(name, column, feature_kinds[name], salt, least) for name, column in columns.items())
         return cls(cells, tuple(feature.name for feature in cells)[:MOST_FEATURES])
 
     @property
@@ -145,8 +147,8 @@ class ProfileSchema:
         return cls(*schema_document.decode(document))
 
 
-def _fitted(name: str, column: Column, kind: Kind, salt: bytes, least: int) -> Cells:
-    if kind is Kind.NUMBER:
+def _fitted(name: str, column: Column, kind: ProfileKind, salt: bytes, least: int) -> Cells:
+    if kind is ProfileKind.NUMBER:
         return fit_number(name, column, least=least)
     return fit_category(name, column, least=least, salt=salt)
 
@@ -156,12 +158,12 @@ def _absent(rows: int) -> np.ndarray[Any, Any]:
 
 
 def _strided(column: Column, step: int) -> Column:
-    return column.strided(step) if isinstance(column, Coded) else column[::step]
+    return column.strided(step) if isinstance(column, Categorical) else column[::step]
 
 
 def choose_rows(columns: Columns, rows: np.ndarray[Any, Any] | slice) -> dict[str, Column]:
     """The columns with only some rows: a mask, their places, or from one to another."""
     return {
-        name: Coded(column.codes[rows], column.levels) if isinstance(column, Coded) else column[rows]
+        name: Categorical(column.codes[rows], column.levels) if isinstance(column, Categorical) else column[rows]
         for name, column in columns.items()
     }

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from falaj.statistics.profiles.category_cells import CategoryCells
-from falaj.statistics.profiles.columns import Kind
+from falaj.statistics.profiles.columns import ProfileKind
 from falaj.statistics.profiles.errors import ProfileFormatError
 from falaj.statistics.profiles.grids import LinearGrid, LogGrid
 from falaj.statistics.profiles.number_cells import NumberCells
@@ -25,7 +25,7 @@ def _encoded(cells: Cells) -> dict[str, Any]:
         shape = {"log" if isinstance(cells.grid, LogGrid) else "linear": dict(vars(cells.grid))}
         return {
             "name": cells.name,
-            "kind": Kind.NUMBER.value,
+            "kind": ProfileKind.NUMBER.value,
             "grid": shape,
             "starts": list(cells.starts),
             "atoms": list(cells.atoms),
@@ -33,7 +33,7 @@ def _encoded(cells: Cells) -> dict[str, Any]:
         }
     return {
         "name": cells.name,
-        "kind": Kind.CATEGORY.value,
+        "kind": ProfileKind.CATEGORY.value,
         "levels": list(cells.levels),
         "others": sorted(cells.others),
         "types": sorted(cells.types),
@@ -58,7 +58,7 @@ def decode(document: Mapping[str, Any]) -> tuple[tuple[Cells, ...], tuple[str, .
 
 def _decoded(feature: Mapping[str, Any]) -> Cells:
     scores = tuple(int(score) for score in feature["scores"])
-    if Kind(feature["kind"]) is Kind.NUMBER:
+    if ProfileKind(feature["kind"]) is ProfileKind.NUMBER:
         grid = feature["grid"]
         shape = LogGrid(**grid["log"]) if "log" in grid else LinearGrid(**grid["linear"])
         atoms = tuple(float(value) for value in feature["atoms"])

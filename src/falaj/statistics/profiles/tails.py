@@ -38,8 +38,8 @@ def count_tails(outside: np.ndarray[Any, Any], low: float, high: float) -> dict[
         distance = np.maximum(0.0, np.where(above, values - high, low - values)) / (high - low) * NEAR_PARTS
         steps = np.minimum(np.floor(np.log2(1 + distance) * OCTAVE_PARTS), MOST_DISTANCE).astype(np.int64)
     keys = (1 + steps * _SIZE_STEPS + _size_steps(values) + _ZERO) * np.where(above, 1, -1)
-    found, counts = np.unique(keys, return_counts=True)
-    return dict(zip(found.tolist(), counts.tolist(), strict=True))
+    tail_keys, counts = np.unique(keys, return_counts=True)
+    return dict(zip(tail_keys.tolist(), counts.tolist(), strict=True))
 
 
 def _size_steps(values: Floats) -> Ints:

@@ -91,13 +91,13 @@ def _labelled(day: DayRecord, rows: LabelledRows, settings: RecalibrationSetting
 
 
 def _limited(
-    wanted: float, state: RecalibrationState, today: int, settings: RecalibrationSettings
+    proposal: float, state: RecalibrationState, today: int, settings: RecalibrationSettings
 ) -> tuple[float, Limit]:
     """What may be applied of it, and what stood in the way."""
-    bounded = min(settings.bound, max(-settings.bound, wanted))
+    bounded = min(settings.bound, max(-settings.bound, proposal))
     elapsed = max(1, today - state.day) if state.day is not None else 1
     reach = settings.bound * settings.largest_step * elapsed
     applied = min(state.applied + reach, max(state.applied - reach, bounded))
     if applied != bounded:
         return applied, Limit.DAILY_STEP
-    return applied, Limit.BOUND if bounded != wanted else Limit.NONE
+    return applied, Limit.BOUND if bounded != proposal else Limit.NONE

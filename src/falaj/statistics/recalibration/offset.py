@@ -15,7 +15,7 @@ _CLOSE_ENOUGH = 1e-9
 
 
 @dataclass(frozen=True)
-class Evidence:
+class OffsetScore:
     """What labels say about an offset at one value of it.
 
     Attributes:
@@ -77,7 +77,7 @@ def _objective(odds: Vector, label: Vector, weight: float, offset: float) -> flo
     return float(np.sum(label * shifted - np.logaddexp(0.0, shifted))) - weight * offset * offset / 2
 
 
-def evidence_at(kind: AnswerKind, score: Vector, label: Vector, offset: float) -> Evidence:
+def evidence_at(kind: AnswerKind, score: Vector, label: Vector, offset: float) -> OffsetScore:
     """What labels say about the offset by which answers were moved.
 
     Args:
@@ -87,9 +87,9 @@ def evidence_at(kind: AnswerKind, score: Vector, label: Vector, offset: float) -
         offset: By which they were moved.
     """
     if kind is AnswerKind.REGRESSION:
-        return Evidence(float(np.sum(label - score - offset)), float(len(label)))
+        return OffsetScore(float(np.sum(label - score - offset)), float(len(label)))
     likely = probability(log_odds(score) + offset)
-    return Evidence(float(np.sum(label - likely)), float(np.sum(likely * (1 - likely))))
+    return OffsetScore(float(np.sum(label - likely)), float(np.sum(likely * (1 - likely))))
 
 
 def moved(kind: AnswerKind, score: Vector, offset: float) -> Vector:

@@ -37,9 +37,11 @@ class ScoreDay:
 
     def added(self, values: Vector) -> ScoreDay:
         """With more rows; values that are no numbers are left out."""
-        known = values[np.isfinite(values)]
-        squares = float(np.sum(known * known))
-        return ScoreDay(self.day, self.rows + len(known), self.total + float(known.sum()), self.squares + squares)
+        finite_values = values[np.isfinite(values)]
+        squares = float(np.sum(finite_values * finite_values))
+        return ScoreDay(
+            self.day, self.rows + len(finite_values), self.total + float(finite_values.sum()), self.squares + squares
+        )
 
 
 def scale_of(kind: AnswerKind, score: Vector) -> Vector:

@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 from falaj.core.errors import UsageError
 from falaj.statistics.concept import Losses, by_count, calibrate, rows_per_block
 from falaj.statistics.performance import Calibration, fit_calibration
-from falaj.statistics.profiles import Coded, Column, ProfileSchema, ReferenceProfile, coded_column, reference_blocks
+from falaj.statistics.profiles import (
+    Categorical,
+    Column,
+    ProfileSchema,
+    ReferenceProfile,
+    coded_column,
+    reference_blocks,
+)
 from falaj.statistics.reference.bundle import ERROR_RATE, PREDICTION, ExpectedLoss, ReleaseReference
 from falaj.statistics.reference.settings import MonitoringSettings
 
@@ -43,7 +50,7 @@ class ReferenceRows:
     score: Vector | None = None
     at: Vector | None = None
     probabilities: bool = False
-    decided: Coded | None = None
+    decided: Categorical | None = None
     wrong: Vector | None = None
 
     def __len__(self) -> int:
@@ -80,7 +87,7 @@ def build_reference(
         loss, more = _of_decisions(held_out, settings)
         notes += more
     elif held_out:
-        score = np.concatenate([_known(table.score) for table in held_out])
+        score = np.concatenate([_labelled(table.score) for table in held_out])
         predictions = _profiled({PREDICTION: score}, _times(held_out), settings, salt)
         calibration, loss, more = _of_losses(held_out, score, settings)
         notes += more
@@ -90,15 +97,15 @@ def build_reference(
 
 def joined(columns: Sequence[Column]) -> Column:
     """Columns of several tables as one; codes of each stand for its own levels."""
-    if not any(isinstance(column, Coded) for column in columns):
+    if not any(isinstance(column, Categorical) for column in columns):
         return np.concatenate([np.asarray(column) for column in columns])
     levels: dict[object, int] = {}
     parts = []
     for column in columns:
-        coded = column if isinstance(column, Coded) else coded_column(column)
+        coded = column if isinstance(column, Categorical) else coded_column(column)
         places = np.array([levels.setdefault(level, len(levels)) for level in coded.levels] + [-1], np.int64)
         parts.append(places[np.where(coded.codes < 0, len(coded.levels), coded.codes)])
-    return Coded(np.concatenate(parts), tuple(levels))
+    return Categorical(np.concatenate(parts), tuple(levels))
 
 
 def _profiled(
@@ -134,10 +141,10 @@ def blocks_of(rows: int, at: Vector | None, settings: MonitoringSettings) -> NDA
 def _times(tables: Sequence[ReferenceRows]) -> Vector | None:
     if any(table.at is None for table in tables):
         return None
-    return np.concatenate([_known(table.at) for table in tables])
+    return np.concatenate([_labelled(table.at) for table in tables])
 
 
-def _known(column: Vector | None) -> Vector:
+def _labelled(column: Vector | None) -> Vector:
     assert column is not None
     return column
 
@@ -147,16 +154,16 @@ def _of_losses(
 ) -> tuple[Calibration | None, ExpectedLoss | None, list[str]]:
     if any(table.label is None for table in tables):
         return None, None, ["there are no labels in the reference: losses are not watched"]
-    label, at = np.concatenate([_known(table.label) for table in tables]), _times(tables)
-    known = ~np.isnan(label) & ~np.isnan(score)
-    binary = all(table.probabilities for table in tables) and bool(np.isin(label[known], (0, 1)).all())
-    if not known.any():
+    label, at = np.concatenate([_labelled(table.label) for table in tables]), _times(tables)
+    is_complete = ~np.isnan(label) & ~np.isnan(score)
+    binary = all(table.probabilities for table in tables) and bool(np.isin(label[is_complete], (0, 1)).all())
+    if not is_complete.any():
         return None, None, ["no row of the reference has a label: losses are not watched"]
     calibration, notes = _calibration(label, score, at, settings) if binary else (None, [])
-    error = np.abs(label[known] - score[known])
+    error = np.abs(label[is_complete] - score[is_complete])
     scale = 1.0 if binary else max(float(np.quantile(error, SCALE_QUANTILE)), 1e-12)
     loss = error**2 if binary else np.minimum(error / scale, 1.0)
-    when = np.arange(len(loss), dtype=np.float64) if at is None else np.nan_to_num(at[known])
+    when = np.arange(len(loss), dtype=np.float64) if at is None else np.nan_to_num(at[is_complete])
     expected = _expected("brier" if binary else "absolute", loss, when, scale, settings)
     return calibration, expected, notes + ([expected.reason] if expected.reason else [])
 
@@ -167,12 +174,12 @@ def _of_decisions(
     """What is expected of a classifier of several classes: the share of its decisions that are wrong."""
     if any(table.wrong is None for table in tables):
         return None, ["there are no labels in the reference: losses are not watched"]
-    wrong, at = np.concatenate([_known(table.wrong) for table in tables]), _times(tables)
-    known = ~np.isnan(wrong)
-    if not known.any():
+    wrong, at = np.concatenate([_labelled(table.wrong) for table in tables]), _times(tables)
+    has_label = ~np.isnan(wrong)
+    if not has_label.any():
         return None, ["no row of the reference has a label: losses are not watched"]
-    when = np.arange(int(known.sum()), dtype=np.float64) if at is None else np.nan_to_num(at[known])
-    expected = _expected(ERROR_RATE, wrong[known], when, 1.0, settings)
+    when = np.arange(int(has_label.sum()), dtype=np.float64) if at is None else np.nan_to_num(at[has_label])
+    expected = _expected(ERROR_RATE, wrong[has_label], when, 1.0, settings)
     return expected, [expected.reason] if expected.reason else []
 
 
@@ -181,9 +188,9 @@ def _calibration(
 ) -> tuple[Calibration | None, list[str]]:
     block = blocks_of(len(label), at, settings)
     try:
-        known = ~np.isnan(score)
-        part = None if block is None else np.unique(block[known], return_inverse=True)[1]
-        return fit_calibration(score[known], label[known], block=part), []
+        has_score = ~np.isnan(score)
+        part = None if block is None else np.unique(block[has_score], return_inverse=True)[1]
+        return fit_calibration(score[has_score], label[has_score], block=part), []
     except UsageError as error:
         return None, [f"what scores mean is not known: {error.message}"]
 

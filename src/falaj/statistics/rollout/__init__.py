@@ -3,18 +3,19 @@
 Pure: counts and times come in, decisions go out. The agent beside the traffic carries them out.
 """
 
-from falaj.statistics.rollout.machine import (
+from falaj.statistics.rollout.plan import WHOLE, MetricPlan, RolloutPlan, RolloutStrategy, block_length_s, plan_of
+from falaj.statistics.rollout.state_machine import (
     ENDED,
+    AnalysisReported,
     Applied,
-    Asked,
     Command,
     Event,
     Failed,
     Hindered,
-    Judged,
     Pair,
+    PersonRequested,
     Ready,
-    Rollout,
+    RolloutProgress,
     RolloutState,
     Started,
     allowed,
@@ -25,26 +26,25 @@ from falaj.statistics.rollout.machine import (
     transition,
     weight_of,
 )
-from falaj.statistics.rollout.plan import WHOLE, MetricPlan, RolloutPlan, Strategy, block_length_s, plan_of
 
 __all__ = [
     "ENDED",
     "WHOLE",
+    "AnalysisReported",
     "Applied",
-    "Asked",
     "Command",
     "Event",
     "Failed",
     "Hindered",
-    "Judged",
     "MetricPlan",
     "Pair",
+    "PersonRequested",
     "Ready",
-    "Rollout",
     "RolloutPlan",
+    "RolloutProgress",
     "RolloutState",
+    "RolloutStrategy",
     "Started",
-    "Strategy",
     "allowed",
     "another_share",
     "block_length_s",

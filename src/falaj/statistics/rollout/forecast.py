@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from falaj.statistics.rollout.analysis import MetricKind
 from falaj.statistics.rollout.analysis.error_blocks import blocks_to_rule_out
 from falaj.statistics.rollout.judging import RATIOS, analysis_plan
-from falaj.statistics.rollout.machine import ratio_to_leave
 from falaj.statistics.rollout.plan import WHOLE, RolloutPlan
+from falaj.statistics.rollout.state_machine import ratio_to_leave
 
 LATENCY_BLOCKS = 60
 """Blocks after burn-in in which latencies of the usual spread are known to be within a margin of one half."""
@@ -58,30 +58,31 @@ def forecast(plan: RolloutPlan, lengths_s: Sequence[float]) -> Forecast | None:
     needs = {name: _needs(name, plan) for name in judged_by}
     passed, steps, traffic, waited = 0.0, list[float](), list[float](), dict.fromkeys(needs, 0.0)
     for place in range(len(plan.steps)):
-        left = {name: max(0.0, blocks[place] - passed) * _block_s(name, plan, lengths_s[place])
+        remaining_s = {name: max(0.0, blocks[place] - passed) * _block_s(name, plan, lengths_s[place])
                 for name, blocks in needs.items()}  # fmt: skip
-        waited = {name: waited[name] + left[name] for name in needs}
-        traffic.append(max((seconds for name, seconds in left.items() if name in RATIOS), default=0.0))
-        steps.append(max(plan.hold_s, *left.values()) + (plan.burn_in_s if place == 0 else 0.0))
+        waited = {name: waited[name] + remaining_s[name] for name in needs}
+        traffic.append(max((seconds for name, seconds in remaining_s.items() if name in RATIOS), default=0.0))
+        steps.append(max(plan.hold_s, *remaining_s.values()) + (plan.burn_in_s if place == 0 else 0.0))
         passed += steps[-1] / lengths_s[place]
     return Forecast(tuple(steps), tuple(traffic), max(waited, key=lambda name: waited[name]))
 
 
-def refusal(plan: RolloutPlan, found: Forecast, rate: float) -> str:
+def refusal(plan: RolloutPlan, estimate: Forecast, rate: float) -> str:
     """Why a plan cannot end in time, and what would work; empty where it can."""
-    place = next((place for place, seconds in enumerate(found.traffic_s) if seconds > plan.max_s), None)
+    place = next((place for place, seconds in enumerate(estimate.traffic_s) if seconds > plan.max_s), None)
     if place is None:
         return ""
     return (
         f"the plan cannot end: at {rate:.3g} requests a second, a step of {plan.steps[place] / WHOLE:.2%} takes about "
-        f"{_words(found.traffic_s[place])}, and `max` is {_words(plan.max_s)}; begin with a larger step, compare by a "
+        f"{_words(estimate.traffic_s[place])}, and `max` is {_words(plan.max_s)}; begin with a larger step, compare "
+        "by a "
         "shadow or a challenger first, or allow more time"
     )
 
 
-def in_words(found: Forecast, rate: float) -> str:
+def in_words(estimate: Forecast, rate: float) -> str:
     """`at 12 requests a second it takes about 5 min; errors decide last`."""
-    return f"at {rate:.3g} requests a second it takes about {_words(found.total_s)}; {found.decides} decides last"
+    return f"at {rate:.3g} requests a second it takes about {_words(estimate.total_s)}; {estimate.decides} decides last"
 
 
 def _needs(name: str, plan: RolloutPlan) -> list[float]:

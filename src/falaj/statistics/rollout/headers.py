@@ -38,11 +38,11 @@ def unit_fault(name: Any) -> str:
 
 def query_fault(name: Any) -> str:
     """Why requests cannot be told apart by this query parameter."""
-    known = isinstance(name, str) and _QUERY.fullmatch(name)
-    return "" if known else f"{name!r} is not a name of a query parameter"
+    is_valid = isinstance(name, str) and _QUERY.fullmatch(name)
+    return "" if is_valid else f"{name!r} is not a name of a query parameter"
 
 
 def value_fault(value: Any) -> str:
     """Why no header or query parameter can be compared with this value."""
-    known = isinstance(value, str) and _VALUE.fullmatch(value)
-    return "" if known else f"a match needs a value of 1 to 256 printable characters, not {value!r}"
+    is_valid = isinstance(value, str) and _VALUE.fullmatch(value)
+    return "" if is_valid else f"a match needs a value of 1 to 256 printable characters, not {value!r}"

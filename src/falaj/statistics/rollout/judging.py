@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from falaj.statistics.losses import OF_NUMBERS
-from falaj.statistics.rollout.analysis import AnalysisPlan, MetricKind, MetricSpec, MetricVerdict, Verdict
+from falaj.statistics.rollout.analysis import AnalysisPlan, MetricKind, MetricSpec, MetricVerdict, RolloutVerdict
 from falaj.statistics.rollout.analysis.plan import LATENCY_QUANTILES
-from falaj.statistics.rollout.machine import Judged
-from falaj.statistics.rollout.plan import MetricPlan, RolloutPlan, Strategy
+from falaj.statistics.rollout.plan import MetricPlan, RolloutPlan, RolloutStrategy
+from falaj.statistics.rollout.state_machine import AnalysisReported
 
 MIN_PAST = 50
 """So many requests of the past must be known to take cuts from them."""
@@ -29,7 +29,7 @@ OF_HOLDBACK = 0.25
 """Share of the bound that is the holdback's; the steps have the rest."""
 RATIOS = ("errors", "latency", "predictions")
 """Metrics that compare by a ratio of rates; losses are compared by the difference of their means."""
-_PAIRED = (Strategy.SHADOW, Strategy.CHALLENGER)
+_PAIRED = (RolloutStrategy.SHADOW, RolloutStrategy.CHALLENGER)
 
 
 def analysis_plan(
@@ -76,7 +76,7 @@ def _spec(
     match metric.name:
         case "errors" if plan.baseline:
             return MetricSpec.error_blocks(floor=ERROR_FLOOR, **own)
-        case "latency" if plan.strategy is Strategy.CANARY:
+        case "latency" if plan.strategy is RolloutStrategy.CANARY:
             return MetricSpec.latency_blocks(**_time_bounds(metric))
         case "errors":
             return MetricSpec.errors(floor=ERROR_FLOOR, **own)
@@ -97,16 +97,16 @@ def _bounds(metric: MetricPlan) -> dict[str, Any]:
     margin = metric.margin
     if margin is None and metric.tolerate is not None:
         margin = 1.5 * metric.tolerate if metric.name in RATIOS else metric.tolerate + 0.02
-    given = {"tolerated": metric.tolerate, "margin": margin}
-    return {name: value for name, value in given.items() if value is not None}
+    optional_bounds = {"tolerated": metric.tolerate, "margin": margin}
+    return {name: value for name, value in optional_bounds.items() if value is not None}
 
 
 def _time_bounds(metric: MetricPlan) -> dict[str, Any]:
     """Tolerance and margin as ratios of times; a margin that is not given lies as far above as it usually does."""
-    given = {} if metric.at_least_ms is None else {"at_least_ms": metric.at_least_ms}
+    latency_floor = {} if metric.at_least_ms is None else {"at_least_ms": metric.at_least_ms}
     tolerate = MAX_SLOWER if metric.tolerate is None else metric.tolerate
     margin = max(SLOWER_MARGIN, 2 * tolerate) if metric.margin is None else metric.margin
-    return {"tolerated": 1 + min(tolerate, margin / 2), "margin": 1 + margin, **given}
+    return {"tolerated": 1 + min(tolerate, margin / 2), "margin": 1 + margin, **latency_floor}
 
 
 def _latency_bounds(metric: MetricPlan) -> dict[str, Any]:
@@ -144,9 +144,9 @@ def limit_of(past_errors: Sequence[float], past_scores: Sequence[float]) -> floa
     return of_scores[-1] - of_scores[0] if len(of_scores) > 1 else None
 
 
-def judged(verdict: Verdict, plan: RolloutPlan) -> Judged:
+def analysis_report(verdict: RolloutVerdict, plan: RolloutPlan) -> AnalysisReported:
     """What the state machine is told."""
-    return Judged(
+    return AnalysisReported(
         harm=harm_in_words(verdict, plan) if verdict.roll_back else "",
         culprits=_culprits(verdict) if verdict.roll_back else (),
         doubt=verdict.pause or "",
@@ -155,14 +155,16 @@ def judged(verdict: Verdict, plan: RolloutPlan) -> Judged:
     )
 
 
-def harm_in_words(verdict: Verdict, plan: RolloutPlan) -> str:
+def harm_in_words(verdict: RolloutVerdict, plan: RolloutPlan) -> str:
     """Why a candidate goes: `after 412 canary requests: errors, at least 2.1 times stable; false-alarm bound 1%`."""
     culprits = [metric for metric in verdict.metrics if metric.name in _culprits(verdict)]
-    said = ", ".join(_worse(metric) for metric in culprits) or "all metrics together"
-    return f"after {verdict.exposed:,} candidate requests: {said}; false-alarm bound {100 * plan.false_alarm:.3g}%"
+    culprit_text = ", ".join(_worse(metric) for metric in culprits) or "all metrics together"
+    return (
+        f"after {verdict.exposed:,} candidate requests: {culprit_text}; false-alarm bound {100 * plan.false_alarm:.3g}%"
+    )
 
 
-def _culprits(verdict: Verdict) -> tuple[str, ...]:
+def _culprits(verdict: RolloutVerdict) -> tuple[str, ...]:
     """What the harm is shown for; where it is shown for all together only, what speaks loudest."""
     return verdict.culprits or tuple(filter(None, [verdict.foremost]))
 

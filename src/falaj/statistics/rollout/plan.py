@@ -16,7 +16,7 @@ FEWEST_IN_BLOCK = 5
 """A block of time is longer than a second only where an arm would have fewer requests in it."""
 
 
-class Strategy(StrEnum):
+class RolloutStrategy(StrEnum):
     """How a candidate replaces the stable release."""
 
     RECREATE = "recreate"
@@ -81,7 +81,7 @@ class RolloutPlan:
     """
 
     id: str
-    strategy: Strategy
+    strategy: RolloutStrategy
     candidate: int
     stable: int
     steps: tuple[int, ...] = ()
@@ -118,7 +118,7 @@ class RolloutPlan:
         return cls(
             **{
                 **value,
-                "strategy": Strategy(value["strategy"]),
+                "strategy": RolloutStrategy(value["strategy"]),
                 "steps": tuple(value.get("steps", ())),
                 "metrics": tuple(MetricPlan(**each) for each in value.get("metrics", ())),
                 "matches": tuple(value.get("matches", ())),
@@ -148,7 +148,7 @@ def plan_of(rollout_id: str, kind: str, options: Mapping[str, Any], candidate: i
         candidate: Release that comes.
         stable: Release that is there.
     """
-    strategy = Strategy(kind)
+    strategy = RolloutStrategy(kind)
     holdback = options.get("holdback") or {}
     metrics = options.get("metrics") or _METRICS.get(strategy, ())
     return RolloutPlan(
@@ -159,7 +159,7 @@ def plan_of(rollout_id: str, kind: str, options: Mapping[str, Any], candidate: i
         holdback=round(float(holdback.get("share", 0.0)) * WHOLE),
         holdback_s=float(holdback.get("for_s", options.get("way_back_s", 0.0))),
         burn_in_s=float(options.get("burn_in_s", 0.0)), burn_in_max_s=float(options.get("burn_in_max_s", 300.0)),
-        baseline=strategy is Strategy.CANARY and bool(options.get("baseline", True)),
+        baseline=strategy is RolloutStrategy.CANARY and bool(options.get("baseline", True)),
         metrics=tuple(_metric(each) for each in metrics),
         false_alarm=float(options.get("false_alarm", 0.01)),
         sticky=options.get("sticky"), matches=tuple(options.get("matches", ())),
@@ -170,10 +170,10 @@ def plan_of(rollout_id: str, kind: str, options: Mapping[str, Any], candidate: i
 
 
 # A switch to green has no traffic on blue to compare it with: nothing is judged.
-_METRICS: Mapping[Strategy, tuple[str, ...]] = {
-    Strategy.CANARY: ("errors", "latency"),
-    Strategy.SHADOW: ("errors",),
-    Strategy.CHALLENGER: ("errors",),
+_METRICS: Mapping[RolloutStrategy, tuple[str, ...]] = {
+    RolloutStrategy.CANARY: ("errors", "latency"),
+    RolloutStrategy.SHADOW: ("errors",),
+    RolloutStrategy.CHALLENGER: ("errors",),
 }
 
 

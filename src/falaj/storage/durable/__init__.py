@@ -5,18 +5,18 @@ comes next and which effects follow; `ProcessTable` commits both together, hands
 fencing tokens, and keeps the outbox of effects that are done at least once.
 """
 
-from falaj.core.transition import Effect, Event, IllegalTransitionError, Step, Transition
+from falaj.core.transition import Effect, IllegalTransitionError, ProcessEvent, Transition, TransitionStep
 from falaj.storage.durable.leases import Lease, LeaseLostError, ProcessTable
 from falaj.storage.durable.outbox import Outbox
 
 __all__ = [
     "Effect",
-    "Event",
     "IllegalTransitionError",
     "Lease",
     "LeaseLostError",
     "Outbox",
+    "ProcessEvent",
     "ProcessTable",
-    "Step",
     "Transition",
+    "TransitionStep",
 ]

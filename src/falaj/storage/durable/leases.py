@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from falaj.core.errors import ConflictError
-from falaj.core.transition import Event, Step, Transition
+from falaj.core.transition import ProcessEvent, Transition, TransitionStep
 from falaj.storage import Database, ProcessRow
 from falaj.storage.durable.outbox import Outbox
 
@@ -114,18 +114,18 @@ class ProcessTable:
             LeaseLostError: The lease ran out and another worker has claimed the process.
         """
         with self._database.transaction() as session:
-            row = self._held(session, lease)
+            row = self._leased_row(session, lease)
             row.lease_expires_at = now + lease_s
             return row.state
 
-    def advance(self, session: Session, lease: Lease, event: Event, now: float) -> Step:
+    def advance(self, session: Session, lease: Lease, event: ProcessEvent, now: float) -> TransitionStep:
         """Apply an event as the holder of the lease, in the caller's transaction, and give the lease back.
 
         Raises:
             LeaseLostError: Another worker has claimed the process.
             IllegalTransitionError: The event means nothing in this state.
         """
-        row = self._held(session, lease)
+        row = self._leased_row(session, lease)
         row.lease_owner, row.lease_expires_at = None, 0.0
         return self._apply(session, row, event, now)
 
@@ -135,10 +135,10 @@ class ProcessTable:
         Raises:
             LeaseLostError: Another worker has claimed the process.
         """
-        row = self._held(session, lease)
+        row = self._leased_row(session, lease)
         row.lease_owner, row.lease_expires_at = None, 0.0
 
-    def send(self, session: Session, process_id: str, event: Event, now: float) -> Step | None:
+    def send(self, session: Session, process_id: str, event: ProcessEvent, now: float) -> TransitionStep | None:
         """Apply an event from outside, whoever holds the lease; None when there is no such process."""
         row = session.get(ProcessRow, process_id, with_for_update=True)
         return None if row is None else self._apply(session, row, event, now)
@@ -151,13 +151,13 @@ class ProcessTable:
         with self._database.transaction() as session:
             return int(session.execute(statement).rowcount)  # type: ignore[attr-defined]
 
-    def _held(self, session: Session, lease: Lease) -> ProcessRow:
+    def _leased_row(self, session: Session, lease: Lease) -> ProcessRow:
         row = session.get(ProcessRow, lease.process_id, with_for_update=True)
         if row is None or row.fence != lease.fence or row.lease_owner != lease.owner:
             raise LeaseLostError(f"the lease on {lease.process_id} was lost", hint="another worker continues it")
         return row
 
-    def _apply(self, session: Session, row: ProcessRow, event: Event, now: float) -> Step:
+    def _apply(self, session: Session, row: ProcessRow, event: ProcessEvent, now: float) -> TransitionStep:
         step = self._transitions[row.kind](row.state, row.data, event, now)
         row.state, row.wake_at, row.updated_at = step.state, step.wake_at, now
         if step.data is not None:

@@ -40,7 +40,7 @@ class Outbox:
 
     def run_due(self, now: float) -> int:
         """Do every effect that is due; return how many succeeded. A failure is retried later, never lost."""
-        done = 0
+        task_count = 0
         while (row := self._take(now)) is not None:
             try:
                 self._handlers[row.effect](row.data)
@@ -49,8 +49,8 @@ class Outbox:
                 self._settle(row.id, done_at=None, error=str(error), not_before=now + _backoff(row.attempts))
             else:
                 self._settle(row.id, done_at=now, error=None, not_before=0.0)
-                done += 1
-        return done
+                task_count += 1
+        return task_count
 
     def _take(self, now: float) -> OutboxRow | None:
         due = (

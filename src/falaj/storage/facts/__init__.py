@@ -5,24 +5,24 @@ part of the database. The highest number of each subject is kept in a file outsi
 to the database can neither invent a fact, alter one, nor put an earlier one back. The room knows nothing of tables.
 """
 
-from falaj.storage.facts.book import FactBook, FactMissingError, Refusal
-from falaj.storage.facts.heights import Height, Heights, Mark
+from falaj.storage.facts.fact_store import FactMissingError, FactRefusal, FactStore
 from falaj.storage.facts.keys import FILE, fact_keys, open_book
-from falaj.storage.facts.seals import Seals, SealSigner
-from falaj.storage.facts.statement import Fact, Subject, parse_fact
+from falaj.storage.facts.signatures import Seals, SealSigner
+from falaj.storage.facts.statement import Fact, FactSubject, parse_fact
+from falaj.storage.facts.version_file import Height, Heights, Mark
 
 __all__ = [
     "FILE",
     "Fact",
-    "FactBook",
     "FactMissingError",
+    "FactRefusal",
+    "FactStore",
+    "FactSubject",
     "Height",
     "Heights",
     "Mark",
-    "Refusal",
     "SealSigner",
     "Seals",
-    "Subject",
     "fact_keys",
     "open_book",
     "parse_fact",

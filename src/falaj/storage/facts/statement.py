@@ -15,7 +15,7 @@ _MAX_SEAL = 300
 
 
 @dataclass(frozen=True)
-class Subject:
+class FactSubject:
     """What a fact is about.
 
     Args:
@@ -46,29 +46,34 @@ class Fact:
         content: JSON values by name of the column.
     """
 
-    subject: Subject
+    subject: FactSubject
     number: int
     content: Mapping[str, object]
 
     def message(self, fact_type: str) -> bytes:
         """Return the bytes that the seal covers: the DSSE encoding of sorted JSON."""
-        said = {"kind": self.subject.kind, "subject": self.subject.name, "number": self.number, "fact": self.content}
-        return pae(fact_type, json.dumps(said, sort_keys=True, separators=(",", ":")).encode())
+        document = {
+            "kind": self.subject.kind,
+            "subject": self.subject.name,
+            "number": self.number,
+            "fact": self.content,
+        }
+        return pae(fact_type, json.dumps(document, sort_keys=True, separators=(",", ":")).encode())
 
 
 def parse_fact(message: bytes, fact_type: str) -> Fact | None:
     """Read what a seal would cover; None when it is not exactly the message of a fact of this type."""
     before = b"DSSEv1 %d %b " % (len(fact_type), fact_type.encode())
     try:
-        said = json.loads(message.removeprefix(before).partition(b" ")[2])
-        fact = Fact(Subject(said["kind"], said["subject"]), said["number"], said["fact"])
+        document = json.loads(message.removeprefix(before).partition(b" ")[2])
+        fact = Fact(FactSubject(document["kind"], document["subject"]), document["number"], document["fact"])
         return fact if fact.message(fact_type) == message else None
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
 @dataclass(frozen=True)
-class Seal:
+class FactSignature:
     """A signature as a row keeps it.
 
     Args:
@@ -86,14 +91,14 @@ class Seal:
         return f"{self.number}.{self.key_id}.{base64.b64encode(self.signature).decode()}"
 
 
-def parse_seal(text: object) -> Seal | None:
+def parse_seal(text: object) -> FactSignature | None:
     """Read a seal; None when it is none."""
     if not isinstance(text, str) or len(text) > _MAX_SEAL or not text.isascii():
         return None
     match text.split("."):
         case [number, key_id, signature] if number.isdigit() and len(number) < 16:
             try:
-                return Seal(int(number), key_id, base64.b64decode(signature, validate=True))
+                return FactSignature(int(number), key_id, base64.b64decode(signature, validate=True))
             except binascii.Error:
                 return None
         case _:

@@ -19,9 +19,9 @@ from falaj.supply_chain.artifacts.errors import (
     StoreUnavailableError,
     TargetExistsError,
 )
+from falaj.supply_chain.artifacts.factory import open_home_store, open_store
 from falaj.supply_chain.artifacts.manifest import FileEntry, Manifest
-from falaj.supply_chain.artifacts.opening import open_home_store, open_store
-from falaj.supply_chain.artifacts.store import Artifact, ArtifactStore, Collected
+from falaj.supply_chain.artifacts.store import Artifact, ArtifactStore, CollectedObjects
 
 __all__ = [
     "Artifact",
@@ -32,7 +32,7 @@ __all__ = [
     "ArtifactMissingError",
     "ArtifactStore",
     "ArtifactUnsupportedError",
-    "Collected",
+    "CollectedObjects",
     "Digest",
     "FileEntry",
     "Manifest",

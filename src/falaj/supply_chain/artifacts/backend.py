@@ -23,7 +23,7 @@ class Stored:
     size: int
 
 
-class Backend(Protocol):
+class BlobBackend(Protocol):
     """Keeps bytes under keys.
 
     Attributes:

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator
 from typing import BinaryIO, cast
 
-from falaj.supply_chain.artifacts.backend import Backend
+from falaj.supply_chain.artifacts.backend import BlobBackend
 from falaj.supply_chain.artifacts.digest import Digest, digest_from_hash, digest_of, shard_path
 from falaj.supply_chain.artifacts.errors import ArtifactCorruptError, ArtifactMissingError
 from falaj.supply_chain.artifacts.manifest import FileEntry, Manifest, decode_manifest
@@ -23,7 +23,7 @@ def manifest_key(digest: Digest) -> str:
     return f"manifests/{shard_path(digest)}"
 
 
-def read_manifest(backend: Backend, digest: Digest) -> Manifest:
+def read_manifest(backend: BlobBackend, digest: Digest) -> Manifest:
     """What an artifact consists of; see `ArtifactStore.manifest`."""
     key = manifest_key(digest)
     try:
@@ -42,7 +42,7 @@ def read_manifest(backend: Backend, digest: Digest) -> Manifest:
         ) from error
 
 
-def verified(backend: Backend, artifact: Digest, entry: FileEntry) -> Iterator[bytes]:
+def verified(backend: BlobBackend, artifact: Digest, entry: FileEntry) -> Iterator[bytes]:
     """Stream a file; raises at the end when the bytes were not those that the manifest names.
 
     Args:
@@ -65,7 +65,7 @@ def verified(backend: Backend, artifact: Digest, entry: FileEntry) -> Iterator[b
         raise corrupt_blob(backend, artifact, entry)
 
 
-def missing_blob(backend: Backend, artifact: Digest, entry: FileEntry) -> ArtifactMissingError:
+def missing_blob(backend: BlobBackend, artifact: Digest, entry: FileEntry) -> ArtifactMissingError:
     """The error for a blob that the manifest names and the store does not hold."""
     return ArtifactMissingError(
         f"the store lost {_file(entry)}",
@@ -74,7 +74,7 @@ def missing_blob(backend: Backend, artifact: Digest, entry: FileEntry) -> Artifa
     )
 
 
-def corrupt_blob(backend: Backend, artifact: Digest, entry: FileEntry) -> ArtifactCorruptError:
+def corrupt_blob(backend: BlobBackend, artifact: Digest, entry: FileEntry) -> ArtifactCorruptError:
     """The error for a blob whose bytes do not have its digest."""
     return ArtifactCorruptError(
         f"{_file(entry)} is damaged in the store: its bytes do not have the digest that names them",
@@ -96,7 +96,7 @@ class VerifyingReader(io.RawIOBase):
         self._rest = memoryview(b"")
 
     @classmethod
-    def open(cls, backend: Backend, artifact: Digest, entry: FileEntry) -> BinaryIO:
+    def open(cls, backend: BlobBackend, artifact: Digest, entry: FileEntry) -> BinaryIO:
         """Open a file of an artifact, buffered.
 
         Raises:
@@ -127,5 +127,5 @@ def _file(entry: FileEntry) -> str:
     return repr(entry.path) if entry.path else "the file"
 
 
-def _place(backend: Backend, artifact: Digest, entry: FileEntry) -> str:
+def _place(backend: BlobBackend, artifact: Digest, entry: FileEntry) -> str:
     return f"{artifact} ({blob_key(entry.blob)} in {backend.url})"

@@ -12,7 +12,7 @@ from falaj.supply_chain.artifacts.errors import ArtifactUnsupportedError
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ScanMatch:
     """One thing below the path that is put.
 
     Attributes:
@@ -31,7 +31,7 @@ class Found:
         return stat.S_ISDIR(self.status.st_mode)
 
 
-def scan(root: Path) -> Iterator[Found]:
+def scan(root: Path) -> Iterator[ScanMatch]:
     """Every file and empty folder below a path; a link inside the tree counts as what it points to.
 
     Args:
@@ -47,10 +47,10 @@ def scan(root: Path) -> Iterator[Found]:
     if stat.S_ISDIR(status.st_mode):
         yield from _scan_folder((real,), "")
     else:
-        yield _regular(Found("", real, status))
+        yield _regular(ScanMatch("", real, status))
 
 
-def _scan_folder(chain: tuple[str, ...], prefix: str) -> Iterator[Found]:
+def _scan_folder(chain: tuple[str, ...], prefix: str) -> Iterator[ScanMatch]:
     """Scan the last folder of the chain that leads to it from the root."""
     for entry in _entries(chain[-1]):
         path = f"{prefix}{entry.name}"
@@ -58,16 +58,16 @@ def _scan_folder(chain: tuple[str, ...], prefix: str) -> Iterator[Found]:
         source = _follow(chain, entry) if entry.is_symlink() else entry.path
         status = os.stat(source)  # noqa: PTH116
         if stat.S_ISDIR(status.st_mode):
-            yield from _scan_nonempty((*chain, source), Found(path, source, status))
+            yield from _scan_nonempty((*chain, source), ScanMatch(path, source, status))
         else:
-            yield _regular(Found(path, source, status))
+            yield _regular(ScanMatch(path, source, status))
 
 
-def _scan_nonempty(chain: tuple[str, ...], folder: Found) -> Iterator[Found]:
+def _scan_nonempty(chain: tuple[str, ...], folder: ScanMatch) -> Iterator[ScanMatch]:
     empty = True
-    for found in _scan_folder(chain, f"{folder.path}/"):
+    for scan_match in _scan_folder(chain, f"{folder.path}/"):
         empty = False
-        yield found
+        yield scan_match
     if empty:
         yield folder
 
@@ -103,14 +103,14 @@ def _follow(chain: tuple[str, ...], link: os.DirEntry[str]) -> str:
     return target
 
 
-def _regular(found: Found) -> Found:
-    if not stat.S_ISREG(found.status.st_mode):
+def _regular(scan_match: ScanMatch) -> ScanMatch:
+    if not stat.S_ISREG(scan_match.status.st_mode):
         raise ArtifactUnsupportedError(
-            f"{_KINDS.get(stat.S_IFMT(found.status.st_mode), 'something special')} cannot be part of an artifact",
-            where=found.source,
+            f"{_KINDS.get(stat.S_IFMT(scan_match.status.st_mode), 'something special')} cannot be part of an artifact",
+            where=scan_match.source,
             hint="an artifact holds files and folders only",
         )
-    return found
+    return scan_match
 
 
 def _check_name(path: str, source: str) -> None:

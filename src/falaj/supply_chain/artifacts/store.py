@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import BinaryIO
 
 from falaj.supply_chain.artifacts import refs
-from falaj.supply_chain.artifacts.backend import Backend
-from falaj.supply_chain.artifacts.damage import discard_damaged
+from falaj.supply_chain.artifacts.backend import BlobBackend
+from falaj.supply_chain.artifacts.checkout import materialise
 from falaj.supply_chain.artifacts.digest import Digest, digest_from_shard, digest_of, parse_digest
 from falaj.supply_chain.artifacts.errors import ArtifactCorruptError, ArtifactErasedError, ArtifactMissingError
-from falaj.supply_chain.artifacts.fetching import materialise
+from falaj.supply_chain.artifacts.ingest import BlobWriter
 from falaj.supply_chain.artifacts.manifest import FileEntry, Manifest, file_manifest
 from falaj.supply_chain.artifacts.parallel import each
-from falaj.supply_chain.artifacts.putting import Intake
 from falaj.supply_chain.artifacts.reading import VerifyingReader, blob_key, manifest_key, read_manifest, verified
-from falaj.supply_chain.artifacts.seen import SeenFiles
+from falaj.supply_chain.artifacts.repair import discard_damaged
+from falaj.supply_chain.artifacts.stat_cache import StatCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Artifact:
 
 
 @dataclass(frozen=True, slots=True)
-class Collected:
+class CollectedObjects:
     """What garbage collection removed.
 
     Attributes:
@@ -59,9 +59,9 @@ class ArtifactStore:
         seen: Memory of hashed files, for stores where reading a source is what a `put` of unchanged files costs.
     """
 
-    def __init__(self, backend: Backend, *, seen: SeenFiles | None = None) -> None:
+    def __init__(self, backend: BlobBackend, *, stat_cache: StatCache | None = None) -> None:
         self._backend = backend
-        self._intake = Intake(backend, seen)
+        self._intake = BlobWriter(backend, stat_cache)
 
     @property
     def url(self) -> str:
@@ -169,7 +169,7 @@ class ArtifactStore:
 
     def remove_erased(self, key_ids: Collection[str]) -> int:
         """Remove what was encrypted with destroyed keys and can no longer be read; return the number of objects."""
-        from falaj.supply_chain.artifacts.sealed import SealedBackend
+        from falaj.supply_chain.artifacts.encrypted import SealedBackend
 
         return self._backend.remove_erased(key_ids) if isinstance(self._backend, SealedBackend) else 0
 
@@ -186,8 +186,8 @@ class ArtifactStore:
         Returns:
             How many objects were removed.
         """
-        kept = {key for digest in keep for key in self._keys_of(digest)}
-        gone = {key for digest in digests for key in self._keys_of(digest)} - kept
+        retained_keys = {key for digest in keep for key in self._keys_of(digest)}
+        gone = {key for digest in digests for key in self._keys_of(digest)} - retained_keys
         for key in sorted(gone):  # blobs before manifests: whoever is interrupted can begin again
             self._backend.delete(key)
         return len(gone)
@@ -195,13 +195,13 @@ class ArtifactStore:
     @property
     def is_encrypted(self) -> bool:
         """Whether what is put is encrypted at rest."""
-        from falaj.supply_chain.artifacts.sealed import SealedBackend
+        from falaj.supply_chain.artifacts.encrypted import SealedBackend
 
         return isinstance(self._backend, SealedBackend)
 
     def encrypted_by(self, digest: Digest) -> set[str]:
         """Ids of the data keys without which an artifact cannot be read; none where the store is not encrypted."""
-        from falaj.supply_chain.artifacts.sealed import SealedBackend
+        from falaj.supply_chain.artifacts.encrypted import SealedBackend
 
         backend = self._backend
         keys = self._keys_of(digest)
@@ -238,7 +238,7 @@ class ArtifactStore:
         """Remove a ref if there is one."""
         self._backend.delete(refs.key(name))
 
-    def collect(self, roots: Iterable[Digest], *, grace_s: float, now: float) -> Collected:
+    def collect(self, roots: Iterable[Digest], *, grace_s: float, now: float) -> CollectedObjects:
         """Remove what no root reaches and nobody put lately; safe while others put and fetch.
 
         Args:
@@ -260,7 +260,7 @@ class ArtifactStore:
         reached = set(self._reached_blobs())
         sizes = [stored.size for stored in self._backend.remove_stale("blobs", reached, cutoff)]
         self._backend.remove_leftovers(cutoff)
-        return Collected(len(sizes), sum(sizes))
+        return CollectedObjects(len(sizes), sum(sizes))
 
     def _keep(self, manifest: Manifest) -> Artifact:
         data = manifest.encode()

@@ -6,7 +6,7 @@ everything that is wrong. The room is pure: no database, no network, no clock.
 """
 
 from falaj.supply_chain.attestations.admission import verify_admission
-from falaj.supply_chain.attestations.bundle import Bundle, Release, bundle_of, read_bundle, write_bundle
+from falaj.supply_chain.attestations.bundle import Bundle, BundledRelease, bundle_of, read_bundle, write_bundle
 from falaj.supply_chain.attestations.canonical import canonical
 from falaj.supply_chain.attestations.claims import claimed
 from falaj.supply_chain.attestations.decisions import (
@@ -16,15 +16,22 @@ from falaj.supply_chain.attestations.decisions import (
     IDENTITY,
     PRIVACY,
     SETTINGS,
-    Admission,
+    AdmissionDecision,
     Approval,
-    Identity,
+    IdentityRecord,
     envelope_digest,
     gates_digest,
 )
 from falaj.supply_chain.attestations.envelope import Envelope, sign_statement, verify_envelope
 from falaj.supply_chain.attestations.errors import EvidenceError
-from falaj.supply_chain.attestations.keyring import CHECKPOINT, Keyring, PublicKeyring, Role, log_key_of, open_keyring
+from falaj.supply_chain.attestations.keyring import (
+    CHECKPOINT,
+    Keyring,
+    PublicKeyring,
+    SigningRole,
+    log_key_of,
+    open_keyring,
+)
 from falaj.supply_chain.attestations.keys import (
     Signer,
     TrustedKey,
@@ -43,7 +50,7 @@ from falaj.supply_chain.attestations.predicates import (
     TESTS,
     TRAIN,
     CheckRecord,
-    Comparison,
+    ComparisonRecord,
     Dataset,
     Eval,
     GateRecord,
@@ -54,7 +61,7 @@ from falaj.supply_chain.attestations.predicates import (
 )
 from falaj.supply_chain.attestations.provenance import Provenance
 from falaj.supply_chain.attestations.rollouts import ROLLOUT, RolloutRecord
-from falaj.supply_chain.attestations.rules import Problem, Verified, short
+from falaj.supply_chain.attestations.rules import EvidenceProblem, Verified, short
 from falaj.supply_chain.attestations.statement import Statement, Subject, statement
 from falaj.supply_chain.attestations.tree import tree_digest
 from falaj.supply_chain.attestations.verification import Verification, verified, verify_release
@@ -76,27 +83,27 @@ __all__ = [
     "SETTINGS",
     "TESTS",
     "TRAIN",
-    "Admission",
+    "AdmissionDecision",
     "Approval",
     "Bundle",
+    "BundledRelease",
     "CheckRecord",
-    "Comparison",
+    "ComparisonRecord",
     "Dataset",
     "Envelope",
     "Eval",
     "EvidenceError",
+    "EvidenceProblem",
     "GateRecord",
-    "Identity",
+    "IdentityRecord",
     "Keyring",
     "MlBom",
-    "Problem",
     "Provenance",
     "PublicKeyring",
-    "Release",
-    "Role",
     "RolloutRecord",
     "Scan",
     "Signer",
+    "SigningRole",
     "Snapshot",
     "Statement",
     "Subject",

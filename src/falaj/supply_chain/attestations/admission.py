@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from falaj.supply_chain.attestations.bundle import Bundle, read_bundle
-from falaj.supply_chain.attestations.decisions import ADMISSION, CHANGE_KINDS, Admission
+from falaj.supply_chain.attestations.decisions import ADMISSION, CHANGE_KINDS, AdmissionDecision
 from falaj.supply_chain.attestations.errors import EvidenceError
 from falaj.supply_chain.attestations.keys import TrustedKey
 from falaj.supply_chain.attestations.logproof import LogProof, check_log, not_in_log
 from falaj.supply_chain.attestations.people import CLOCK_SKEW_S, enough_people_approved
 from falaj.supply_chain.attestations.predicates import DATASET, Dataset
-from falaj.supply_chain.attestations.rules import RULES, Facts, Problem, Verified
+from falaj.supply_chain.attestations.rules import RULES, EvidenceFacts, EvidenceProblem, Verified
 from falaj.supply_chain.attestations.tree import tree_digest
 from falaj.supply_chain.attestations.verification import Verification, model_problems, problem_of, verified
 
@@ -28,7 +28,7 @@ PINNED = frozenset({"health", "banking", "government"})
 
 
 @dataclass(frozen=True)
-class Place:
+class AdmissionTarget:
     """Where it would serve, as the location itself knows it.
 
     Args:
@@ -88,11 +88,11 @@ def verify_admission(
     except EvidenceError as error:
         return Verification((problem_of(error, "release.json"),), (), 0)
     pinned = (approval_keys or {}).get(environment)
-    place = Place(environment, location, jurisdiction, (floors or {}).get(environment, 0), pinned)
+    place = AdmissionTarget(environment, location, jurisdiction, (floors or {}).get(environment, 0), pinned)
     proof, problems = check_log(opened.log, log_key, last_seen_checkpoint) if require_log else (None, [])
     problems += model_problems(opened, model_dir, digest_of)
     statements, unbelieved = verified(opened, keys)
-    facts = Facts(opened.release, tuple(statements))
+    facts = EvidenceFacts(opened.release, tuple(statements))
     problems += unbelieved
     problems += _logged(facts, proof)
     problems += [problem for rule in RULES for problem in rule(facts)]
@@ -101,17 +101,17 @@ def verify_admission(
     return Verification(tuple(problems), facts.statements, len(opened.evidence), checkpoint)
 
 
-def _logged(facts: Facts, proof: LogProof | None) -> Iterator[Problem]:
+def _logged(facts: EvidenceFacts, proof: LogProof | None) -> Iterator[EvidenceProblem]:
     if proof is not None:
         for item in facts.statements:
             if reason := not_in_log(item.envelope, proof):
-                yield Problem("admission.not-logged", item.where, reason)
+                yield EvidenceProblem("admission.not-logged", item.where, reason)
 
 
-def _decided(facts: Facts, place: Place, now: float) -> Iterator[Problem]:
+def _decided(facts: EvidenceFacts, place: AdmissionTarget, now: float) -> Iterator[EvidenceProblem]:
     admission = chosen_admission(facts, place)
     if admission is None:
-        yield Problem("admission.missing", "evidence", "the control plane admitted this release nowhere")
+        yield EvidenceProblem("admission.missing", "evidence", "the control plane admitted this release nowhere")
         return
     yield from enough_people_approved(facts, admission, place.floor, now, place.approval_keys)
     yield from is_for_this_place(facts.release.number, admission, place)
@@ -119,49 +119,51 @@ def _decided(facts: Facts, place: Place, now: float) -> Iterator[Problem]:
     yield from stays_where_it_must(facts, admission)
 
 
-def chosen_admission(facts: Facts, place: Place) -> Verified | None:
+def chosen_admission(facts: EvidenceFacts, place: AdmissionTarget) -> Verified | None:
     """Return the admission to judge: for this place if there is one, of several the one that lasts longest."""
 
     def preference(item: Verified) -> tuple[bool, bool, float]:
-        said: Admission = item.content
-        return said.environment == place.environment, said.location == place.location, said.expires_at
+        decision: AdmissionDecision = item.content
+        return decision.environment == place.environment, decision.location == place.location, decision.expires_at
 
     return max(facts.of(ADMISSION), key=preference, default=None)
 
 
-def is_for_this_place(number: int, item: Verified, place: Place) -> Iterator[Problem]:
+def is_for_this_place(number: int, item: Verified, place: AdmissionTarget) -> Iterator[EvidenceProblem]:
     """Demand that an admission names this release, environment, location and jurisdiction."""
-    admission: Admission = item.content
+    admission: AdmissionDecision = item.content
     expected: Sequence[tuple[str, object, object]] = (
         ("release", admission.release, number),
         ("environment", admission.environment, place.environment),
         ("location", admission.location, place.location),
         ("jurisdiction", admission.jurisdiction, place.jurisdiction or admission.jurisdiction),
     )
-    for what, said, needed in expected:
-        if said != needed:
-            yield Problem("admission.elsewhere", item.where, f"admitted for {what} {said}, not {needed}")
+    for what, actual, needed in expected:
+        if actual != needed:
+            yield EvidenceProblem("admission.elsewhere", item.where, f"admitted for {what} {actual}, not {needed}")
     if admission.kind not in CHANGE_KINDS:
-        yield Problem("admission.elsewhere", item.where, f"there is no change of kind {admission.kind}")
+        yield EvidenceProblem("admission.elsewhere", item.where, f"there is no change of kind {admission.kind}")
 
 
-def is_for_this_time(item: Verified, now: float) -> Iterator[Problem]:
+def is_for_this_time(item: Verified, now: float) -> Iterator[EvidenceProblem]:
     """Demand that an admission has begun and has not ended."""
-    admission: Admission = item.content
+    admission: AdmissionDecision = item.content
     if now + CLOCK_SKEW_S < admission.not_before:
-        yield Problem("admission.early", item.where, f"admitted only in {admission.not_before - now:.0f} s")
+        yield EvidenceProblem("admission.early", item.where, f"admitted only in {admission.not_before - now:.0f} s")
     if now >= admission.expires_at:
-        yield Problem("admission.expired", item.where, f"the admission ended {now - admission.expires_at:.0f} s ago")
+        yield EvidenceProblem(
+            "admission.expired", item.where, f"the admission ended {now - admission.expires_at:.0f} s ago"
+        )
 
 
-def stays_where_it_must(facts: Facts, item: Verified) -> Iterator[Problem]:
+def stays_where_it_must(facts: EvidenceFacts, item: Verified) -> Iterator[EvidenceProblem]:
     """Refuse a model of pinned data outside the jurisdiction that the data comes from."""
-    admission: Admission = item.content
-    for found in facts.of(DATASET):
-        dataset: Dataset = found.content
+    admission: AdmissionDecision = item.content
+    for dataset_item in facts.of(DATASET):
+        dataset: Dataset = dataset_item.content
         if dataset.classification in PINNED and dataset.origin != admission.jurisdiction:
             where = admission.jurisdiction or "an unknown jurisdiction"
             message = (
                 f"{dataset.classification} data of {dataset.origin} reached this model; it may not serve in {where}"
             )
-            yield Problem("admission.residency", found.where, message)
+            yield EvidenceProblem("admission.residency", dataset_item.where, message)

@@ -27,7 +27,7 @@ MAX_FILES = 1000
 
 
 @dataclass(frozen=True)
-class Release:
+class BundledRelease:
     """What a bundle claims to be. Everything but the number is checked against signed evidence.
 
     Args:
@@ -58,7 +58,7 @@ class Bundle:
         model_signature: The OpenSSF model signature, for other tools; nothing here believes it.
     """
 
-    release: Release
+    release: BundledRelease
     evidence: Mapping[str, bytes]
     folder: Path | None = None
     unreadable: tuple[EvidenceError, ...] = ()
@@ -67,7 +67,7 @@ class Bundle:
 
 
 def bundle_of(
-    release: Release,
+    release: BundledRelease,
     envelopes: Iterable[Envelope],
     log: Mapping[str, Any] | None = None,
     model_signature: Mapping[str, Any] | None = None,
@@ -134,14 +134,14 @@ def _read_log(folder: Path) -> Mapping[str, Any]:
             raise _unreadable("log.json is no JSON object", path)
 
 
-def read_release(data: bytes, *, where: str = "") -> Release:
+def read_release(data: bytes, *, where: str = "") -> BundledRelease:
     """Read a release claim.
 
     Raises:
         EvidenceError: `evidence.bundle`.
     """
     try:
-        return msgspec.convert(parse(data, where=where), Release)
+        return msgspec.convert(parse(data, where=where), BundledRelease)
     except msgspec.ValidationError as error:
         raise EvidenceError(f"this is no release: {error}", where=where, code="evidence.bundle") from error
 

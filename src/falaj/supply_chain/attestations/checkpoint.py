@@ -68,9 +68,9 @@ def verify_checkpoint(text: str, public_pem: str) -> Checkpoint:
     from cryptography.exceptions import InvalidSignature
 
     checkpoint, signatures = _split(text)
-    wanted = key_hash(checkpoint.origin, public_pem)
+    expected_hash = key_hash(checkpoint.origin, public_pem)
     for name, data in signatures:
-        if name == checkpoint.origin and data[:4] == wanted:
+        if name == checkpoint.origin and data[:4] == expected_hash:
             try:
                 public_key(public_pem).verify(data[4:], checkpoint.body().encode())
             except InvalidSignature:
@@ -110,14 +110,14 @@ def _split(text: str) -> tuple[Checkpoint, list[tuple[str, bytes]]]:
 def _signatures(tail: str) -> list[tuple[str, bytes]]:
     if not tail.endswith("\n"):
         raise _wrong("the last signature line does not end")
-    found = []
+    signatures = []
     for line in tail[:-1].split("\n"):
         dash, _, rest = line.partition(" ")
         name, _, encoded = rest.partition(" ")
         if dash != "\u2014" or not name:
             raise _wrong("a signature line is malformed")
-        found.append((name, _base64(encoded)))
-    return found
+        signatures.append((name, _base64(encoded)))
+    return signatures
 
 
 def _base64(text: str) -> bytes:

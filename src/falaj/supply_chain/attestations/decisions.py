@@ -31,7 +31,7 @@ CHANGE_KINDS = ("standard", "normal", "emergency")
 
 
 @dataclass(frozen=True)
-class Identity:
+class IdentityRecord:
     """Says whose an approval key is; the subject is the key, signed by the identity authority.
 
     Args:
@@ -105,7 +105,7 @@ class Approval:
 
 
 @dataclass(frozen=True)
-class Admission:
+class AdmissionDecision:
     """Says that one location may serve a release in an environment; signed by the control plane.
 
     Args:

@@ -86,11 +86,11 @@ def verify_signed(envelope: Any, keys: Mapping[str, TrustedKey], *, where: str =
         raise _rejection(envelope, keys, where)
     if payload_type != PAYLOAD_TYPE:
         raise EvidenceError(f"the payload type is {payload_type!r}, not {PAYLOAD_TYPE!r}", where=where)
-    found = parse_statement(parse_canonical(payload, where=where), where=where)
-    allowed = frozenset(name for name in accepted if keys[name].may_sign(found.predicate_type))
+    parsed_statement = parse_statement(parse_canonical(payload, where=where), where=where)
+    allowed = frozenset(name for name in accepted if keys[name].may_sign(parsed_statement.predicate_type))
     if not allowed:
-        raise _wrong_signer(found.predicate_type, accepted, where)
-    return SignedStatement(found, allowed)
+        raise _wrong_signer(parsed_statement.predicate_type, accepted, where)
+    return SignedStatement(parsed_statement, allowed)
 
 
 def accepted_keys(envelope: Any, keys: Mapping[str, str], *, where: str = "") -> frozenset[str]:

@@ -34,7 +34,7 @@ _FIRST_KEY = "evidence.pem.pub"
 _FIRST_TYPES = frozenset({DATASET, PROVENANCE, TRAIN, EVAL, TESTS, SCAN})
 
 
-class Role(StrEnum):
+class SigningRole(StrEnum):
     """Who signs."""
 
     BUILDER = "builder"
@@ -46,14 +46,14 @@ class Role(StrEnum):
     LOG = "log"
 
 
-SIGNS: Mapping[Role, frozenset[str]] = {
-    Role.BUILDER: frozenset({DATASET, PROVENANCE, TRAIN, MLBOM, MODEL_OWNER}),
-    Role.CHECKER: frozenset({EVAL, TESTS, COMPARISON}),
-    Role.SCANNER: frozenset({SCAN}),
-    Role.IDENTITY: frozenset({IDENTITY, FACT}),
-    Role.ADMISSION: frozenset({ADMISSION, ROLLOUT}),
-    Role.PLATFORM: frozenset({SETTINGS, PRIVACY}),
-    Role.LOG: frozenset({CHECKPOINT}),
+SIGNS: Mapping[SigningRole, frozenset[str]] = {
+    SigningRole.BUILDER: frozenset({DATASET, PROVENANCE, TRAIN, MLBOM, MODEL_OWNER}),
+    SigningRole.CHECKER: frozenset({EVAL, TESTS, COMPARISON}),
+    SigningRole.SCANNER: frozenset({SCAN}),
+    SigningRole.IDENTITY: frozenset({IDENTITY, FACT}),
+    SigningRole.ADMISSION: frozenset({ADMISSION, ROLLOUT}),
+    SigningRole.PLATFORM: frozenset({SETTINGS, PRIVACY}),
+    SigningRole.LOG: frozenset({CHECKPOINT}),
 }
 """The predicate types of each role; no type has two roles."""
 
@@ -68,7 +68,7 @@ class Keyring:
 
     folder: Path
 
-    def signer(self, role: Role) -> Signer:
+    def signer(self, role: SigningRole) -> Signer:
         """Return the signer of a role.
 
         Raises:
@@ -93,7 +93,7 @@ class Keyring:
 class PublicKeyring(Keyring):
     """The public halves alone: of a process that believes signatures and makes none."""
 
-    def signer(self, role: Role) -> Signer:
+    def signer(self, role: SigningRole) -> Signer:
         """Return a signer of a role that cannot sign.
 
         Raises:
@@ -149,5 +149,5 @@ def write_trusted_keys(path: Path, entries: Iterable[tuple[str, str, Iterable[st
 
 def log_key_of(keys: Mapping[str, TrustedKey]) -> str | None:
     """Return the public key of the audit log in PEM, when one is trusted; the first by id when there are several."""
-    found = sorted((key_id, key.pem) for key_id, key in keys.items() if CHECKPOINT in key.types)
-    return found[0][1] if found else None
+    log_keys = sorted((key_id, key.pem) for key_id, key in keys.items() if CHECKPOINT in key.types)
+    return log_keys[0][1] if log_keys else None

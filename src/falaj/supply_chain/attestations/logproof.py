@@ -15,7 +15,7 @@ from falaj.supply_chain.attestations.canonical import parse
 from falaj.supply_chain.attestations.checkpoint import Checkpoint, parse_checkpoint, verify_checkpoint
 from falaj.supply_chain.attestations.errors import EvidenceError
 from falaj.supply_chain.attestations.merkle import leaf_hash, verify_consistency, verify_inclusion
-from falaj.supply_chain.attestations.rules import Problem
+from falaj.supply_chain.attestations.rules import EvidenceProblem
 
 _WHERE = "log"
 
@@ -39,7 +39,7 @@ class LogProof:
 
 def check_log(
     log: Mapping[str, Any], log_key: str | None, last_seen: str | None
-) -> tuple[LogProof | None, list[Problem]]:
+) -> tuple[LogProof | None, list[EvidenceProblem]]:
     """Check the checkpoint: signed by the log, and not older or other than the last one seen.
 
     Args:
@@ -51,19 +51,19 @@ def check_log(
         The proof when its checkpoint is believed, and what is wrong.
     """
     if log_key is None:
-        return None, [Problem("admission.log", _WHERE, "no key of an audit log is trusted")]
+        return None, [EvidenceProblem("admission.log", _WHERE, "no key of an audit log is trusted")]
     match log:
         case {"checkpoint": str(text), "inclusion": dict(inclusion)}:
             pass
         case _:
-            return None, [Problem("admission.log", _WHERE, "there is no checkpoint of the audit log")]
+            return None, [EvidenceProblem("admission.log", _WHERE, "there is no checkpoint of the audit log")]
     try:
-        found = verify_checkpoint(text, log_key)
+        new_checkpoint = verify_checkpoint(text, log_key)
         earlier = verify_checkpoint(last_seen, log_key) if last_seen else None
     except EvidenceError as error:
-        return None, [Problem("admission.log", _WHERE, error.message)]
-    proof = LogProof(text, found.size, found.root, inclusion)
-    if earlier and (problem := _break(earlier, found, log.get("consistency", []))):
+        return None, [EvidenceProblem("admission.log", _WHERE, error.message)]
+    proof = LogProof(text, new_checkpoint.size, new_checkpoint.root, inclusion)
+    if earlier and (problem := _break(earlier, new_checkpoint, log.get("consistency", []))):
         return None, [problem]
     return proof, []
 
@@ -81,11 +81,11 @@ def not_in_log(envelope: str, proof: LogProof) -> str:
         case _:
             return "the audit log does not show this envelope"
     try:
-        said = parse(leaf.encode(), where=_WHERE)
+        leaf_document = parse(leaf.encode(), where=_WHERE)
         hashes = [bytes.fromhex(item) for item in path]
     except (EvidenceError, TypeError, ValueError):
         return "the audit log's leaf for this envelope cannot be read"
-    if not isinstance(said, dict) or said.get("envelope") != envelope:
+    if not isinstance(leaf_document, dict) or leaf_document.get("envelope") != envelope:
         return "the audit log's leaf is of another envelope"
     if not verify_inclusion(leaf_hash(leaf.encode()), index, proof.size, hashes, proof.root):
         return "the audit log does not hold this envelope where it says"
@@ -104,23 +104,27 @@ def _size(text: object) -> int:
         return 0
 
 
-def _break(earlier: Checkpoint, found: Checkpoint, proof: object) -> Problem | None:
-    if found.origin != earlier.origin:
-        return Problem("admission.log-fork", _WHERE, f"the checkpoint is of {found.origin}, not of {earlier.origin}")
-    if found.size < earlier.size:
-        message = f"the audit log has {found.size} entries, and had {earlier.size} when it was last seen"
-        return Problem("admission.log-rollback", _WHERE, message)
-    if not _continues(earlier, found, proof):
-        message = f"the audit log of {found.size} entries does not continue the one of {earlier.size} seen last"
-        return Problem("admission.log-fork", _WHERE, message)
+def _break(earlier: Checkpoint, new_checkpoint: Checkpoint, proof: object) -> EvidenceProblem | None:
+    if new_checkpoint.origin != earlier.origin:
+        return EvidenceProblem(
+            "admission.log-fork", _WHERE, f"the checkpoint is of {new_checkpoint.origin}, not of {earlier.origin}"
+        )
+    if new_checkpoint.size < earlier.size:
+        message = f"the audit log has {new_checkpoint.size} entries, and had {earlier.size} when it was last seen"
+        return EvidenceProblem("admission.log-rollback", _WHERE, message)
+    if not _continues(earlier, new_checkpoint, proof):
+        message = (
+            f"the audit log of {new_checkpoint.size} entries does not continue the one of {earlier.size} seen last"
+        )
+        return EvidenceProblem("admission.log-fork", _WHERE, message)
     return None
 
 
-def _continues(earlier: Checkpoint, found: Checkpoint, proof: object) -> bool:
-    if found.size == earlier.size:
-        return found.root == earlier.root
+def _continues(earlier: Checkpoint, new_checkpoint: Checkpoint, proof: object) -> bool:
+    if new_checkpoint.size == earlier.size:
+        return new_checkpoint.root == earlier.root
     try:
         hashes = [bytes.fromhex(item) for item in proof] if isinstance(proof, list) else []
     except (TypeError, ValueError):
         return False
-    return verify_consistency(earlier.size, found.size, earlier.root, found.root, hashes)
+    return verify_consistency(earlier.size, new_checkpoint.size, earlier.root, new_checkpoint.root, hashes)

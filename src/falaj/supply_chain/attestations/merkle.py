@@ -17,9 +17,9 @@ def leaf_hash(data: bytes) -> bytes:
     return hashlib.sha256(b"\x00" + data).digest()
 
 
-def node_hash(left: bytes, right: bytes) -> bytes:
+def node_hash(left_hash: bytes, right: bytes) -> bytes:
     """Return the hash of an inner node."""
-    return hashlib.sha256(b"\x01" + left + right).digest()
+    return hashlib.sha256(b"\x01" + left_hash + right).digest()
 
 
 def root(hashes: Sequence[bytes]) -> bytes:
@@ -40,7 +40,7 @@ def roots_at(sizes: Collection[int], hashes: Iterable[bytes]) -> dict[int, bytes
         sizes: Those that the list never reaches are left out.
         hashes: All leaf hashes.
     """
-    found = {0: EMPTY_ROOT} if 0 in sizes else {}
+    roots = {0: EMPTY_ROOT} if 0 in sizes else {}
     edge: list[tuple[int, bytes]] = []  # complete subtrees from left to right: widths and hashes
     for size, leaf in enumerate(hashes, start=1):
         width, value = 1, leaf
@@ -48,8 +48,8 @@ def roots_at(sizes: Collection[int], hashes: Iterable[bytes]) -> dict[int, bytes
             width, value = 2 * width, node_hash(edge.pop()[1], value)
         edge.append((width, value))
         if size in sizes:
-            found[size] = functools.reduce(lambda right, left: node_hash(left[1], right), edge[-2::-1], edge[-1][1])
-    return found
+            roots[size] = functools.reduce(lambda right, left: node_hash(left[1], right), edge[-2::-1], edge[-1][1])
+    return roots
 
 
 def inclusion_proof(index: int, hashes: Sequence[bytes]) -> list[bytes]:
@@ -71,18 +71,18 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
     """Tell whether a tree of this size and root has the leaf hash at this index."""
     if not 0 <= index < size:
         return False
-    first, last, found = index, size - 1, leaf
+    first, last, root_hash = index, size - 1, leaf
     for node in proof:
         if last == 0:
             return False
         if first & 1 or first == last:
-            found = node_hash(node, found)
+            root_hash = node_hash(node, root_hash)
             while first and not first & 1:
                 first, last = first >> 1, last >> 1
         else:
-            found = node_hash(found, node)
+            root_hash = node_hash(root_hash, node)
         first, last = first >> 1, last >> 1
-    return last == 0 and found == expected
+    return last == 0 and root_hash == expected
 
 
 def consistency_proof(first: int, hashes: Sequence[bytes]) -> list[bytes]:

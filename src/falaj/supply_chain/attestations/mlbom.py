@@ -137,8 +137,8 @@ def read_mlbom(predicate: Mapping[str, Any], *, where: str = "") -> MlBomFacts:
             },
             "components": list(components),
         }:
-            said = _said(properties)
-            facts = (name, f"sha256:{content}", said.get("run", ""), said.get("commit", ""))
+            property_values = _details(properties)
+            facts = (name, f"sha256:{content}", property_values.get("run", ""), property_values.get("commit", ""))
             return MlBomFacts(*facts, frozenset(_snapshots(components)), predicate)
         case _:
             raise EvidenceError("the bill of materials is no CycloneDX document of a model with its card", where=where)
@@ -162,13 +162,13 @@ def _library(name: str, version: str) -> dict[str, Any]:
 
 
 def _metric(gate: GateRecord) -> dict[str, Any]:
-    found: dict[str, Any] = {"type": gate.text, "value": "unknown" if gate.value is None else repr(gate.value)}
+    metric_entry: dict[str, Any] = {"type": gate.text, "value": "unknown" if gate.value is None else repr(gate.value)}
     if gate.slice:
-        found["slice"] = gate.slice
+        metric_entry["slice"] = gate.slice
     if gate.interval:
         low, high = gate.interval
-        found["confidenceInterval"] = {"lowerBound": repr(low), "upperBound": repr(high)}
-    return found
+        metric_entry["confidenceInterval"] = {"lowerBound": repr(low), "upperBound": repr(high)}
+    return metric_entry
 
 
 def _hashes(digest: str) -> list[dict[str, str]]:
@@ -179,13 +179,13 @@ def _properties(*pairs: tuple[str, str]) -> list[dict[str, str]]:
     return [{"name": f"falaj:{name}", "value": value} for name, value in pairs]
 
 
-def _said(properties: Iterable[Any]) -> dict[str, str]:
-    found = {}
+def _details(properties: Iterable[Any]) -> dict[str, str]:
+    property_values = {}
     for entry in properties:
         match entry:
             case {"name": str(name), "value": str(value)}:
-                found[name.removeprefix("falaj:")] = value
-    return found
+                property_values[name.removeprefix("falaj:")] = value
+    return property_values
 
 
 def _snapshots(components: Iterable[Any]) -> Iterable[Snapshot]:

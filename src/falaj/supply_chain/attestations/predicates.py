@@ -251,7 +251,7 @@ class Scan(Tests):
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ComparisonRecord:
     """Says how the judged twin of a refit did; the subject is the twin, which was trained without the rows that judge.
 
     Args:

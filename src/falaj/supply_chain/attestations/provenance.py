@@ -151,12 +151,12 @@ def _commit(dependencies: list[Any], where: str) -> str:
 
 
 def _snapshots(dependencies: list[Any]) -> frozenset[Snapshot]:
-    found = set()
+    snapshots = set()
     for dependency in dependencies:
         match dependency:
             case {"name": str(name), "digest": {"sha256": str(digest)}} if name.startswith("data/"):
-                found.add(Snapshot(name.removeprefix("data/"), f"sha256:{digest}"))
-    return frozenset(found)
+                snapshots.add(Snapshot(name.removeprefix("data/"), f"sha256:{digest}"))
+    return frozenset(snapshots)
 
 
 def _hex(digest: str) -> dict[str, str]:

@@ -10,8 +10,15 @@ from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
-from falaj.supply_chain.attestations.bundle import Release
-from falaj.supply_chain.attestations.decisions import ADMISSION, APPROVAL, IDENTITY, Admission, Approval, Identity
+from falaj.supply_chain.attestations.bundle import BundledRelease
+from falaj.supply_chain.attestations.decisions import (
+    ADMISSION,
+    APPROVAL,
+    IDENTITY,
+    AdmissionDecision,
+    Approval,
+    IdentityRecord,
+)
 from falaj.supply_chain.attestations.mlbom import MLBOM, MlBomFacts
 from falaj.supply_chain.attestations.predicates import (
     COMPARISON,
@@ -22,7 +29,7 @@ from falaj.supply_chain.attestations.predicates import (
     TESTS,
     TRAIN,
     CheckRecord,
-    Comparison,
+    ComparisonRecord,
     Dataset,
     Eval,
     Scan,
@@ -39,7 +46,7 @@ NOT_ABOUT_THE_MODEL = (DATASET, IDENTITY, COMPARISON)
 
 
 @dataclass(frozen=True)
-class Problem:
+class EvidenceProblem:
     """One reason not to believe a release.
 
     Args:
@@ -77,7 +84,7 @@ class Verified:
 
 
 @dataclass(frozen=True)
-class Facts:
+class EvidenceFacts:
     """All that a rule may look at.
 
     Args:
@@ -85,7 +92,7 @@ class Facts:
         statements: Verified statements in order of their files.
     """
 
-    release: Release
+    release: BundledRelease
     statements: tuple[Verified, ...]
 
     def of(self, predicate_type: str) -> tuple[Verified, ...]:
@@ -93,40 +100,42 @@ class Facts:
         return tuple(item for item in self.statements if item.statement.predicate_type == predicate_type)
 
 
-Rule = Callable[[Facts], Iterator[Problem]]
+Rule = Callable[[EvidenceFacts], Iterator[EvidenceProblem]]
 
 
-def everything_required_is_there(facts: Facts) -> Iterator[Problem]:
+def everything_required_is_there(facts: EvidenceFacts) -> Iterator[EvidenceProblem]:
     """Demand each type of evidence that a release needs."""
     for predicate_type in REQUIRED:
         if not facts.of(predicate_type):
-            yield Problem("evidence.missing", "evidence", f"there is no {short(predicate_type)} evidence")
+            yield EvidenceProblem("evidence.missing", "evidence", f"there is no {short(predicate_type)} evidence")
 
 
-def everything_is_about_this_model(facts: Facts) -> Iterator[Problem]:
+def everything_is_about_this_model(facts: EvidenceFacts) -> Iterator[EvidenceProblem]:
     """Demand that all but datasets, identities and comparisons of twins speak of the released model."""
     for item in facts.statements:
         kind = item.statement.predicate_type
         if kind not in NOT_ABOUT_THE_MODEL and not item.statement.is_about(facts.release.digest):
             subjects = ", ".join(subject.digest[:19] for subject in item.statement.subjects)
-            yield Problem("evidence.lineage", item.where, f"this {short(kind)} is about another model ({subjects})")
+            yield EvidenceProblem(
+                "evidence.lineage", item.where, f"this {short(kind)} is about another model ({subjects})"
+            )
 
 
-def everything_is_of_this_run(facts: Facts) -> Iterator[Problem]:
+def everything_is_of_this_run(facts: EvidenceFacts) -> Iterator[EvidenceProblem]:
     """Demand that whatever names a run, commit, model or digest names those of the release."""
     release = facts.release
     expected = {"run": release.run, "commit": release.commit, "model": release.model, "digest": release.digest}
     for item in facts.statements:
         for field, value in expected.items():
-            said = getattr(item.content, field, value)
-            if said != value:
+            actual = getattr(item.content, field, value)
+            if actual != value:
                 kind = short(item.statement.predicate_type)
-                yield Problem(
-                    "evidence.lineage", item.where, f"this {kind} is of {field} {said}, the release of {value}"
+                yield EvidenceProblem(
+                    "evidence.lineage", item.where, f"this {kind} is of {field} {actual}, the release of {value}"
                 )
 
 
-def every_snapshot_has_its_dataset(facts: Facts) -> Iterator[Problem]:
+def every_snapshot_has_its_dataset(facts: EvidenceFacts) -> Iterator[EvidenceProblem]:
     """Join train, provenance and dataset: the same snapshots, each one described, and no foreign one."""
     described = {snapshot for item in facts.of(DATASET) for snapshot in _described(item)}
     used: set[Snapshot] = set()
@@ -148,18 +157,20 @@ def every_snapshot_has_its_dataset(facts: Facts) -> Iterator[Problem]:
         yield from _differences(item.where, "lists", bill.snapshots - used, "that this release never used")
 
 
-def every_gate_passed(facts: Facts) -> Iterator[Problem]:
+def every_gate_passed(facts: EvidenceFacts) -> Iterator[EvidenceProblem]:
     """Demand at least one gate, and that all passed."""
     for item in facts.of(EVAL):
         evaluation: Eval = item.content
         if not evaluation.gates:
-            yield Problem("evidence.nothing-checked", item.where, "no gate was evaluated")
+            yield EvidenceProblem("evidence.nothing-checked", item.where, "no gate was evaluated")
         for gate in evaluation.gates:
             if not gate.passed:
-                yield Problem("evidence.gate-failed", item.where, f"the gate `{gate.text}` failed: {gate.reason}")
+                yield EvidenceProblem(
+                    "evidence.gate-failed", item.where, f"the gate `{gate.text}` failed: {gate.reason}"
+                )
 
 
-def every_check_passed(facts: Facts) -> Iterator[Problem]:
+def every_check_passed(facts: EvidenceFacts) -> Iterator[EvidenceProblem]:
     """Demand that tests and scans looked at something and passed."""
     for item in facts.of(TESTS):
         yield from _unpassed(item, "behaviour (`tests`, `model`, or what `expect` says of data)")
@@ -167,24 +178,28 @@ def every_check_passed(facts: Facts) -> Iterator[Problem]:
         yield from _unpassed(item, "content")
 
 
-def a_refit_has_the_comparison_of_its_twin(facts: Facts) -> Iterator[Problem]:
+def a_refit_has_the_comparison_of_its_twin(facts: EvidenceFacts) -> Iterator[EvidenceProblem]:
     """Demand of a model that was trained again on all rows that its judged twin won, by the same recipe, and agrees."""
     twins = {item.content.refit_of: item for item in facts.of(TRAIN) if item.content.refit_of}
     for item in facts.of(COMPARISON):
         train = next((each for twin, each in twins.items() if item.statement.is_about(twin)), None)
         if train is None:
-            yield Problem("evidence.lineage", item.where, "this comparison is of a twin that this model has not")
+            yield EvidenceProblem(
+                "evidence.lineage", item.where, "this comparison is of a twin that this model has not"
+            )
             continue
         yield from (
-            Problem("evidence.comparison", item.where, problem)
+            EvidenceProblem("evidence.comparison", item.where, problem)
             for problem in _doubts(item.content, train.content, facts.release.digest)
         )
     for twin, item in twins.items():
         if not any(each.statement.is_about(twin) for each in facts.of(COMPARISON)):
-            yield Problem("evidence.missing", item.where, f"there is no comparison of the judged twin {twin[:19]}")
+            yield EvidenceProblem(
+                "evidence.missing", item.where, f"there is no comparison of the judged twin {twin[:19]}"
+            )
 
 
-def _doubts(comparison: Comparison, train: Train, digest: str) -> Iterator[str]:
+def _doubts(comparison: ComparisonRecord, train: Train, digest: str) -> Iterator[str]:
     if comparison.refit != digest:
         yield f"the comparison is of the twin of another model ({comparison.refit[:19]})"
     if not comparison.verdict.get("wins"):
@@ -204,15 +219,17 @@ def _recipe(parameters: Mapping[str, Any], window: Set[str]) -> Mapping[str, Any
     }
 
 
-def _unpassed(item: Verified, kind: str) -> Iterator[Problem]:
+def _unpassed(item: Verified, kind: str) -> Iterator[EvidenceProblem]:
     checks: tuple[CheckRecord, ...] = item.content.checks
     if not checks:
-        yield Problem("evidence.nothing-checked", item.where, f"no check of {kind} ran")
+        yield EvidenceProblem("evidence.nothing-checked", item.where, f"no check of {kind} ran")
     for check in checks:
         if check.checked < 1:
-            yield Problem("evidence.nothing-checked", item.where, f"the check `{check.name}` looked at nothing")
+            yield EvidenceProblem("evidence.nothing-checked", item.where, f"the check `{check.name}` looked at nothing")
         elif not check.passed:
-            yield Problem("evidence.check-failed", item.where, f"the check `{check.name}` failed: {check.summary}")
+            yield EvidenceProblem(
+                "evidence.check-failed", item.where, f"the check `{check.name}` failed: {check.summary}"
+            )
 
 
 RULES: tuple[Rule, ...] = (
@@ -231,10 +248,10 @@ CONTENT: Mapping[str, type[Any]] = {
     EVAL: Eval,
     TESTS: Tests,
     SCAN: Scan,
-    COMPARISON: Comparison,
-    IDENTITY: Identity,
+    COMPARISON: ComparisonRecord,
+    IDENTITY: IdentityRecord,
     APPROVAL: Approval,
-    ADMISSION: Admission,
+    ADMISSION: AdmissionDecision,
     ROLLOUT: RolloutRecord,
 }
 """The class of each predicate but provenance, whose shape is SLSA's, and mlbom, whose shape is CycloneDX's."""
@@ -252,7 +269,7 @@ def _described(item: Verified) -> set[Snapshot]:
     return {Snapshot(dataset.name, subject.digest) for subject in item.statement.subjects}
 
 
-def _differences(where: str, verb: str, snapshots: Set[Snapshot], end: str) -> Iterator[Problem]:
+def _differences(where: str, verb: str, snapshots: Set[Snapshot], end: str) -> Iterator[EvidenceProblem]:
     for snapshot in sorted(snapshots, key=lambda item: (item.name, item.digest)):
         named = f"{snapshot.name} ({snapshot.digest[:19]})"
-        yield Problem("evidence.lineage", where, f"{verb} snapshot {named} {end}")
+        yield EvidenceProblem("evidence.lineage", where, f"{verb} snapshot {named} {end}")

@@ -73,10 +73,10 @@ def statement(predicate_type: str, subjects: Iterable[tuple[str, str]], predicat
     Raises:
         EvidenceError: When there is no subject or a digest is not one.
     """
-    found = tuple(Subject(name, require_digest(digest)) for name, digest in subjects)
-    if not found:
+    checked_subjects = tuple(Subject(name, require_digest(digest)) for name, digest in subjects)
+    if not checked_subjects:
         raise EvidenceError("a statement needs at least one subject")
-    return Statement(predicate_type, found, predicate)
+    return Statement(predicate_type, checked_subjects, predicate)
 
 
 def parse_statement(value: Any, *, where: str = "") -> Statement:

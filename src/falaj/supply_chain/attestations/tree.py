@@ -38,10 +38,10 @@ def _walk(folder: Path, prefix: str, files: list[FileEntry], empty: list[str]) -
     if folder.is_symlink():
         raise _refused(folder, "a link")
     with os.scandir(folder) as entries:
-        found = sorted(entries, key=lambda entry: entry.name)
-    if prefix and not found:
+        sorted_entries = sorted(entries, key=lambda entry: entry.name)
+    if prefix and not sorted_entries:
         empty.append(prefix.removesuffix("/"))
-    for entry in found:
+    for entry in sorted_entries:
         path = prefix + entry.name
         if entry.is_dir(follow_symlinks=False):
             _walk(folder / entry.name, f"{path}/", files, empty)

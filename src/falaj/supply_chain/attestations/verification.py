@@ -21,7 +21,7 @@ from falaj.supply_chain.attestations.mlbom import MLBOM, read_mlbom
 from falaj.supply_chain.attestations.people import keys_of_people
 from falaj.supply_chain.attestations.predicates import PROVENANCE, read
 from falaj.supply_chain.attestations.provenance import read_provenance
-from falaj.supply_chain.attestations.rules import CONTENT, RULES, Facts, Problem, Rule, Verified
+from falaj.supply_chain.attestations.rules import CONTENT, RULES, EvidenceFacts, EvidenceProblem, Rule, Verified
 from falaj.supply_chain.attestations.statement import Statement
 from falaj.supply_chain.attestations.tree import tree_digest
 
@@ -37,7 +37,7 @@ class Verification:
         checkpoint: The checkpoint of the audit log that was believed; empty when none was asked for.
     """
 
-    problems: tuple[Problem, ...]
+    problems: tuple[EvidenceProblem, ...]
     statements: tuple[Verified, ...]
     checked: int
     checkpoint: str = ""
@@ -90,12 +90,12 @@ def verify_release(
         return Verification((problem_of(error, "release.json"),), (), 0)
     statements, problems = verified(opened, keys)
     problems += model_problems(opened, model_dir, digest_of)
-    facts = Facts(opened.release, tuple(statements))
+    facts = EvidenceFacts(opened.release, tuple(statements))
     problems += [problem for rule in rules for problem in rule(facts)]
     return Verification(tuple(problems), facts.statements, len(opened.evidence))
 
 
-def verified(bundle: Bundle, keys: Mapping[str, TrustedKey]) -> tuple[list[Verified], list[Problem]]:
+def verified(bundle: Bundle, keys: Mapping[str, TrustedKey]) -> tuple[list[Verified], list[EvidenceProblem]]:
     """Return what trusted keys signed, and what is wrong with the rest.
 
     Approvals are signed by keys that only identity statements vouch for, so they are looked at after those.
@@ -104,14 +104,14 @@ def verified(bundle: Bundle, keys: Mapping[str, TrustedKey]) -> tuple[list[Verif
     first = {name: _attempt(f"evidence/{name}", data, keys) for name, data in bundle.evidence.items()}
     people, of_people = keys_of_people((item for item in first.values() if isinstance(item, Verified)), keys)
     statements: list[Verified] = []
-    for name, found in first.items():
-        if isinstance(found, Problem) and found.code == "evidence.untrusted-key" and people:
-            found = _attempt(f"evidence/{name}", bundle.evidence[name], people)
-        (statements if isinstance(found, Verified) else problems).append(found)  # type: ignore[arg-type]
+    for name, outcome in first.items():
+        if isinstance(outcome, EvidenceProblem) and outcome.code == "evidence.untrusted-key" and people:
+            outcome = _attempt(f"evidence/{name}", bundle.evidence[name], people)
+        (statements if isinstance(outcome, Verified) else problems).append(outcome)  # type: ignore[arg-type]
     return statements, [*problems, *of_people]
 
 
-def _attempt(where: str, data: bytes, keys: Mapping[str, TrustedKey]) -> Verified | Problem:
+def _attempt(where: str, data: bytes, keys: Mapping[str, TrustedKey]) -> Verified | EvidenceProblem:
     try:
         envelope = parse(data, where=where)
         signed = verify_signed(envelope, keys, where=where)
@@ -137,23 +137,24 @@ def read_content(statement: Statement, *, where: str = "") -> Any:
     return read(statement, CONTENT[kind], where=where)
 
 
-def model_problems(bundle: Bundle, model_dir: Path | None, digest_of: Callable[[Path], str]) -> list[Problem]:
+def model_problems(bundle: Bundle, model_dir: Path | None, digest_of: Callable[[Path], str]) -> list[EvidenceProblem]:
     """Tell whether the model's files are those of the release."""
     folder = model_dir or (bundle.folder / "model" if bundle.folder else None)
     if folder is None:
-        return [Problem("evidence.bundle", "model", "no model folder was given")]
+        return [EvidenceProblem("evidence.bundle", "model", "no model folder was given")]
     try:
-        found = digest_of(folder)
+        actual_digest = digest_of(folder)
     except EvidenceError as error:
         return [problem_of(error, "model")]
-    if found == bundle.release.digest:
+    if actual_digest == bundle.release.digest:
         return []
     message = (
-        f"the files have digest {found}, the release says {bundle.release.digest}: a file was changed, added or removed"
+        f"the files have digest {actual_digest}, the release says {bundle.release.digest}: a file was changed, "
+        "added or removed"
     )
-    return [Problem("evidence.model-changed", "model", message)]
+    return [EvidenceProblem("evidence.model-changed", "model", message)]
 
 
-def problem_of(error: EvidenceError, where: str) -> Problem:
+def problem_of(error: EvidenceError, where: str) -> EvidenceProblem:
     """Return an error as a problem of a bundle."""
-    return Problem(error.code, error.where or where, error.message)
+    return EvidenceProblem(error.code, error.where or where, error.message)

@@ -12,25 +12,25 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from falaj.supply_chain.encryption.box import open_box, seal_box
-    from falaj.supply_chain.encryption.chest import KeyChest
+    from falaj.supply_chain.encryption.aead import decrypt_value, encrypt_value
     from falaj.supply_chain.encryption.derivation import derive
     from falaj.supply_chain.encryption.errors import DamagedCiphertextError, KeyGoneError, RootKeyError
-    from falaj.supply_chain.encryption.root import RootKey, open_root
+    from falaj.supply_chain.encryption.key_encryption_key import KeyEncryptionKey, open_root
+    from falaj.supply_chain.encryption.keystore import Keystore
     from falaj.supply_chain.encryption.settings import Mode, home_scope, mode, open_chest
     from falaj.supply_chain.encryption.stream import DataKey, key_id_of, plain_size, seal, sealed_size, unseal
-    from falaj.supply_chain.encryption.wrapped import KeyState, Scope, WrappedKey, merged, newest
+    from falaj.supply_chain.encryption.wrapped import KeyScope, KeyState, WrappedKey, merged, newest
 
 _HOMES = {
-    "open_box": "falaj.supply_chain.encryption.box",
-    "seal_box": "falaj.supply_chain.encryption.box",
-    "KeyChest": "falaj.supply_chain.encryption.chest",
+    "decrypt_value": "falaj.supply_chain.encryption.aead",
+    "encrypt_value": "falaj.supply_chain.encryption.aead",
+    "Keystore": "falaj.supply_chain.encryption.keystore",
     "derive": "falaj.supply_chain.encryption.derivation",
     "DamagedCiphertextError": "falaj.supply_chain.encryption.errors",
     "KeyGoneError": "falaj.supply_chain.encryption.errors",
     "RootKeyError": "falaj.supply_chain.encryption.errors",
-    "RootKey": "falaj.supply_chain.encryption.root",
-    "open_root": "falaj.supply_chain.encryption.root",
+    "KeyEncryptionKey": "falaj.supply_chain.encryption.key_encryption_key",
+    "open_root": "falaj.supply_chain.encryption.key_encryption_key",
     "Mode": "falaj.supply_chain.encryption.settings",
     "home_scope": "falaj.supply_chain.encryption.settings",
     "mode": "falaj.supply_chain.encryption.settings",
@@ -42,7 +42,7 @@ _HOMES = {
     "sealed_size": "falaj.supply_chain.encryption.stream",
     "unseal": "falaj.supply_chain.encryption.stream",
     "KeyState": "falaj.supply_chain.encryption.wrapped",
-    "Scope": "falaj.supply_chain.encryption.wrapped",
+    "KeyScope": "falaj.supply_chain.encryption.wrapped",
     "WrappedKey": "falaj.supply_chain.encryption.wrapped",
     "merged": "falaj.supply_chain.encryption.wrapped",
     "newest": "falaj.supply_chain.encryption.wrapped",
@@ -51,26 +51,26 @@ _HOMES = {
 __all__ = [
     "DamagedCiphertextError",
     "DataKey",
-    "KeyChest",
+    "KeyEncryptionKey",
     "KeyGoneError",
+    "KeyScope",
     "KeyState",
+    "Keystore",
     "Mode",
-    "RootKey",
     "RootKeyError",
-    "Scope",
     "WrappedKey",
+    "decrypt_value",
     "derive",
+    "encrypt_value",
     "home_scope",
     "key_id_of",
     "merged",
     "mode",
     "newest",
-    "open_box",
     "open_chest",
     "open_root",
     "plain_size",
     "seal",
-    "seal_box",
     "sealed_size",
     "unseal",
 ]

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from falaj.supply_chain.encryption.box import open_box, seal_box
+from falaj.supply_chain.encryption.aead import decrypt_value, encrypt_value
 from falaj.supply_chain.encryption.derivation import KEY_BYTES
 from falaj.supply_chain.encryption.errors import DamagedCiphertextError, RootKeyError
 
@@ -56,12 +56,12 @@ class FileRoot:
 
     def wrap(self, secret: bytes, context: str) -> bytes:
         """See `RootKey.wrap`."""
-        return seal_box(self._key, secret, context)
+        return encrypt_value(self._key, secret, context)
 
     def unwrap(self, wrapped: bytes, context: str) -> bytes:
         """See `RootKey.unwrap`."""
         try:
-            return open_box(self._key, wrapped, context)
+            return decrypt_value(self._key, wrapped, context)
         except DamagedCiphertextError as error:
             raise RootKeyError(
                 "this root key did not wrap that data key, or the data key was changed",
@@ -81,14 +81,14 @@ class FileRoot:
             raise self._error(f"the root key cannot be read: {error}", "put it back from its backup") from error
 
     def _opened(self, document: Mapping[str, Any]) -> bytes:
-        kept = base64.b64decode(document["key"], validate=True)
+        stored_key = base64.b64decode(document["key"], validate=True)
         if "salt" not in document:
-            return kept
+            return stored_key
         if self._passphrase is None:
             raise self._error("the root key is sealed by a passphrase", f"set {PASSPHRASE_FILE} or {PASSPHRASE}")
         sealing = _stretched(self._passphrase(), base64.b64decode(document["salt"]), Cost(**document["cost"]))
         try:
-            return open_box(sealing, kept, "root")
+            return decrypt_value(sealing, stored_key, "root")
         except DamagedCiphertextError as error:
             raise self._error("the passphrase is not that of this root key", "") from error
 
@@ -111,7 +111,7 @@ class FileRoot:
         if self._passphrase is None:
             return {"key": base64.b64encode(key).decode()}
         salt = secrets.token_bytes(_SALT_BYTES)
-        sealed = seal_box(_stretched(self._passphrase(), salt, self._cost), key, "root")
+        sealed = encrypt_value(_stretched(self._passphrase(), salt, self._cost), key, "root")
         encoded = {"key": base64.b64encode(sealed).decode(), "salt": base64.b64encode(salt).decode()}
         return {**encoded, "kdf": "argon2id", "cost": asdict(self._cost)}
 

@@ -38,12 +38,12 @@ class KmsRoot:
         """See `RootKey.unwrap`."""
         return self._ask("decrypt", "Plaintext", CiphertextBlob=wrapped, EncryptionContext={"falaj": context})
 
-    def _ask(self, operation: str, wanted: str, **what: Any) -> bytes:
+    def _ask(self, operation: str, response_field: str, **what: Any) -> bytes:
         client = self._client  # imports boto3, or says that it is not there
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
-            return bytes(getattr(client, operation)(KeyId=self.key, **what)[wanted])
+            return bytes(getattr(client, operation)(KeyId=self.key, **what)[response_field])
         except (BotoCoreError, ClientError) as error:
             raise RootKeyError(
                 f"KMS did not do it: {error}", where=self.name, hint="may this role use the key?"

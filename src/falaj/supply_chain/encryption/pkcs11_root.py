@@ -82,9 +82,9 @@ class TokenRoot:
             with token.open(user_pin=pin, rw=True) as session:
                 yield session, pkcs11
         except (pkcs11.PKCS11Error, RuntimeError, OSError) as error:
-            said = str(error) or type(error).__name__
+            error_text = str(error) or type(error).__name__
             raise RootKeyError(
-                f"the HSM did not do it: {said}",
+                f"the HSM did not do it: {error_text}",
                 where=self.name,
                 hint="is the module there, the PIN right, the key made?",
             ) from error

@@ -58,14 +58,14 @@ class SealedFile(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         """As for every file; the whole buffer is filled unless the object ends."""
-        view, done = memoryview(buffer).cast("B"), 0
-        while done < len(view) and self._place < self._size:
+        view, bytes_read = memoryview(buffer).cast("B"), 0
+        while bytes_read < len(view) and self._place < self._size:
             number, start = divmod(self._place, FRAME)
-            piece = memoryview(self._frame(number))[start : start + len(view) - done]
-            view[done : done + len(piece)] = piece
-            done += len(piece)
+            piece = memoryview(self._frame(number))[start : start + len(view) - bytes_read]
+            view[bytes_read : bytes_read + len(piece)] = piece
+            bytes_read += len(piece)
             self._place += len(piece)
-        return done
+        return bytes_read
 
     def _frame(self, number: int) -> bytes:
         if number not in self._frames:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from falaj.core.errors import UsageError
-from falaj.supply_chain.encryption.root import SETTING, open_root
-from falaj.supply_chain.encryption.wrapped import Scope
+from falaj.supply_chain.encryption.key_encryption_key import SETTING, open_root
+from falaj.supply_chain.encryption.wrapped import KeyScope
 
 if TYPE_CHECKING:
-    from falaj.supply_chain.encryption.chest import KeyChest
+    from falaj.supply_chain.encryption.keystore import Keystore
 
 
 class Mode(StrEnum):
@@ -56,15 +56,15 @@ def mode(settings: Mapping[str, str]) -> Mode:
         ) from None
 
 
-def home_scope(settings: Mapping[str, str]) -> Scope:
+def home_scope(settings: Mapping[str, str]) -> KeyScope:
     """The scope of what an installation keeps: its jurisdiction is what `FALAJ_JURISDICTION` says."""
-    return Scope(jurisdiction=settings.get("FALAJ_JURISDICTION") or "ZZ")
+    return KeyScope(jurisdiction=settings.get("FALAJ_JURISDICTION") or "ZZ")
 
 
-def open_chest(installation: Installation) -> KeyChest:
+def open_chest(installation: Installation) -> Keystore:
     """The data keys of an installation; nothing is read or made yet."""
-    from falaj.supply_chain.encryption.chest import KeyChest
+    from falaj.supply_chain.encryption.keystore import Keystore
 
     settings = installation.settings
     root = open_root(settings.get(SETTING, ""), installation.keys, settings)
-    return KeyChest(installation.keys / "data-keys.json", root)
+    return Keystore(installation.keys / "data-keys.json", root)

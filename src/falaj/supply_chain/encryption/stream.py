@@ -155,17 +155,17 @@ def _blocks(chunks: Iterable[bytes], size: int) -> Iterator[tuple[bytes | memory
 
     A block is good until the next one is asked for: those that come in parts are put together in one place.
     """
-    held: list[memoryview] = []
+    pieces: list[memoryview] = []
     have, place = 0, bytearray()
     for chunk in chunks:
         rest = memoryview(chunk)
         while have + len(rest) > size:  # what is left is never empty: the last block must be known as such
             place = place or bytearray(size)
-            yield _together([*held, rest[: size - have]], place), False
-            rest, held, have = rest[size - have :], [], 0
-        held.append(rest)
+            yield _together([*pieces, rest[: size - have]], place), False
+            rest, pieces, have = rest[size - have :], [], 0
+        pieces.append(rest)
         have += len(rest)
-    yield _together(held, place or bytearray(have)), True
+    yield _together(pieces, place or bytearray(have)), True
 
 
 def _together(parts: list[memoryview], place: bytearray) -> bytes | memoryview:

@@ -19,7 +19,7 @@ class KeyState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class KeyScope:
     """Whose data a key protects, and where.
 
     Args:
@@ -48,7 +48,7 @@ class WrappedKey:
     """
 
     id: str
-    scope: Scope
+    scope: KeyScope
     state: KeyState
     root: str
     wrapped: str
@@ -82,7 +82,7 @@ class WrappedKey:
             TypeError: A field is missing or unknown.
             ValueError: The state is unknown.
         """
-        return cls(**{**value, "scope": Scope(**value["scope"]), "state": KeyState(value["state"])})
+        return cls(**{**value, "scope": KeyScope(**value["scope"]), "state": KeyState(value["state"])})
 
 
 def merged(*lists: Iterable[WrappedKey]) -> tuple[WrappedKey, ...]:
@@ -91,15 +91,15 @@ def merged(*lists: Iterable[WrappedKey]) -> tuple[WrappedKey, ...]:
     Of a key that is in more than one the newest change counts, and its destruction before everything: a list that
     comes from a backup brings no key back.
     """
-    found: dict[str, WrappedKey] = {}
+    keys_by_id: dict[str, WrappedKey] = {}
     for key in (key for keys in lists for key in keys):
-        known = found.get(key.id)
-        if known is None or _weight(key) > _weight(known):
-            found[key.id] = key
-    return tuple(sorted(found.values(), key=lambda key: (key.created_at, key.id)))
+        current_key = keys_by_id.get(key.id)
+        if current_key is None or _weight(key) > _weight(current_key):
+            keys_by_id[key.id] = key
+    return tuple(sorted(keys_by_id.values(), key=lambda key: (key.created_at, key.id)))
 
 
-def newest(keys: Iterable[WrappedKey], scope: Scope) -> WrappedKey | None:
+def newest(keys: Iterable[WrappedKey], scope: KeyScope) -> WrappedKey | None:
     """The key that encrypts what is new in a scope; None when there is none."""
     current = (key for key in keys if key.scope == scope and key.state is KeyState.CURRENT)
     return max(current, key=lambda key: (key.created_at, key.id), default=None)

@@ -6,16 +6,16 @@ and salted hashes, so that what they tell can be erased and what they prove cann
 """
 
 from falaj.trust.audit.erasure import erase_details, forget
-from falaj.trust.audit.log import Entry, append, append_evidence
-from falaj.trust.audit.pending import defer
-from falaj.trust.audit.proving import checkpoint, consistency, newest_checkpoint, proofs_for, root_at, size_of
+from falaj.trust.audit.log import AuditEntry, append, append_evidence
+from falaj.trust.audit.pending_entries import defer
+from falaj.trust.audit.proofs import checkpoint, consistency, newest_checkpoint, proofs_for, root_at, size_of
 from falaj.trust.audit.pseudonyms import names_of
-from falaj.trust.audit.reading import Shown, Wanted, entries, export_lines
+from falaj.trust.audit.reading import EntryFilter, Shown, entries, export_lines
 
 __all__ = [
-    "Entry",
+    "AuditEntry",
+    "EntryFilter",
     "Shown",
-    "Wanted",
     "append",
     "append_evidence",
     "checkpoint",

@@ -38,12 +38,12 @@ def forget(session: Session, person: str) -> bool:
     Returns:
         Whether the log knew the person.
     """
-    known = session.scalar(select(AuditPseudonymRow).where(AuditPseudonymRow.principal == person))
-    if known is None:
+    pseudonym_row = session.scalar(select(AuditPseudonymRow).where(AuditPseudonymRow.principal == person))
+    if pseudonym_row is None:
         return False
-    shown = (known.pseudonym, f"{_ACCOUNT}{known.pseudonym}")
+    shown = (pseudonym_row.pseudonym, f"{_ACCOUNT}{pseudonym_row.pseudonym}")
     about = or_(AuditLeafRow.actor.in_(shown), AuditLeafRow.subject.in_(shown))
     session.execute(delete(AuditDetailRow).where(AuditDetailRow.index.in_(select(AuditLeafRow.index).where(about))))
-    session.delete(known)
+    session.delete(pseudonym_row)
     session.flush()
     return True

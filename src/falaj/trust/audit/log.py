@@ -38,7 +38,7 @@ _DETAIL_COLUMNS = ("index", "salt", "details")
 
 
 @dataclass(frozen=True)
-class Entry:
+class AuditEntry:
     """Something that happened, or that was tried and refused.
 
     Args:
@@ -60,12 +60,12 @@ class Entry:
     facts: Sequence[str] = ()
 
     @classmethod
-    def of_envelope(cls, envelope: Mapping[str, Any], subject: str, actor: str) -> Entry:
+    def of_envelope(cls, envelope: Mapping[str, Any], subject: str, actor: str) -> AuditEntry:
         """That a statement was signed: verifiers ask whether the log holds it."""
         return cls("evidence.signed", actor, subject, envelope=envelope_digest(envelope))
 
 
-def append(session: Session, entries: Entry | Sequence[Entry], now: float) -> list[int]:
+def append(session: Session, entries: AuditEntry | Sequence[AuditEntry], now: float) -> list[int]:
     """Write entries to the end of the log; the caller's transaction fails where this fails.
 
     Args:
@@ -79,22 +79,26 @@ def append(session: Session, entries: Entry | Sequence[Entry], now: float) -> li
     Raises:
         UsageError: The details of an entry are no JSON, or nested too deeply (`audit.entry`).
     """
-    wanted = [entries] if isinstance(entries, Entry) else list(entries)
-    if not wanted:
+    entry_list = [entries] if isinstance(entries, AuditEntry) else list(entries)
+    if not entry_list:
         return []
     session.flush()  # what the caller wrote comes first, and is not in the way of what follows
     size, edge = session.execute(select(_HEAD.c.size, _HEAD.c.edge).with_for_update()).one()
-    names = pseudonyms(session, {name for entry in wanted for name in (entry.actor, entry.subject)})
-    leaves = [_leaf(entry, names, now, index) for index, entry in enumerate(wanted, start=size)]
-    made = tree.grow(size, _edge(size, edge), [leaf["hash"] for leaf in leaves])
+    names = pseudonyms(session, {name for entry in entry_list for name in (entry.actor, entry.subject)})
+    leaves = [_leaf(entry, names, now, index) for index, entry in enumerate(entry_list, start=size)]
+    new_hashes = tree.grow(size, _edge(size, edge), [leaf["hash"] for leaf in leaves])
     session.execute(insert(_LEAVES), [{name: leaf[name] for name in _LEAF_COLUMNS} for leaf in leaves])
     session.execute(insert(_DETAILS), [{name: leaf[name] for name in _DETAIL_COLUMNS} for leaf in leaves])
-    nodes = [{"level": level, "position": place, "hash": value} for (level, place), value in made.items() if level]
+    nodes = [
+        {"level": level, "position": place, "hash": value} for (level, place), value in new_hashes.items() if level
+    ]
     if nodes:
         session.execute(insert(_NODES), nodes)
     grown = size + len(leaves)
-    known = {**_edge(size, edge), **made}
-    session.execute(update(_HEAD).values(size=grown, edge=b"".join(known[place] for place in tree.frontier(grown))))
+    hashes_by_place = {**_edge(size, edge), **new_hashes}
+    session.execute(
+        update(_HEAD).values(size=grown, edge=b"".join(hashes_by_place[place] for place in tree.frontier(grown)))
+    )
     return list(range(size, grown))
 
 
@@ -107,7 +111,7 @@ def append_evidence(
     session: Session, envelopes: Iterable[Mapping[str, Any]], subject: str, actor: str, now: float
 ) -> list[int]:
     """Write signed statements into the log, one entry each, so that verifiers can ask whether they stand in it."""
-    return append(session, [Entry.of_envelope(each, subject, actor) for each in envelopes], now)
+    return append(session, [AuditEntry.of_envelope(each, subject, actor) for each in envelopes], now)
 
 
 def written(value: Mapping[str, Any]) -> str:
@@ -129,22 +133,22 @@ def searchable(name: str, length: int) -> str:
     return "".join(char if char.isprintable() else "\ufffd" for char in name[:length])
 
 
-def _leaf(entry: Entry, names: Mapping[str, str], now: float, index: int) -> dict[str, Any]:
+def _leaf(entry: AuditEntry, names: Mapping[str, str], now: float, index: int) -> dict[str, Any]:
     salt = secrets.token_hex(16)
     actor, subject = names[entry.actor], names[entry.subject]
     try:
         details = plain(dict(entry.details))
-        said = {
+        leaf_document = {
             "at": now, "kind": entry.kind, "actor": actor, "subject": subject, "outcome": entry.outcome,
             "details": hidden(salt, details),
         }  # fmt: skip
     except (RecursionError, TypeError, ValueError) as error:
         raise UsageError(f"this cannot be logged: {error}", where=entry.kind, code="audit.entry") from error
     if entry.envelope:
-        said["envelope"] = entry.envelope
+        leaf_document["envelope"] = entry.envelope
     if entry.facts:
-        said["facts"] = list(entry.facts)
-    text = written(said)
+        leaf_document["facts"] = list(entry.facts)
+    text = written(leaf_document)
     columns = {"actor": searchable(actor, ACTOR_LENGTH), "subject": searchable(subject, SUBJECT_LENGTH)}
-    found = {"envelope": entry.envelope, "text": text, "hash": leaf_hash(text.encode())}
-    return {**said, **columns, **found, "index": index, "salt": salt, "details": details}
+    leaf_fields = {"envelope": entry.envelope, "text": text, "hash": leaf_hash(text.encode())}
+    return {**leaf_document, **columns, **leaf_fields, "index": index, "salt": salt, "details": details}

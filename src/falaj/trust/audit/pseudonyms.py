@@ -21,8 +21,8 @@ def pseudonyms(session: Session, names: Collection[str]) -> dict[str, str]:
         names: Principal ids and subjects. People (`user:ana`) and their accounts (`account/ana`) become pseudonyms,
             everything else stays as it is.
     """
-    known = _of_people(session, sorted({person for name in names if (person := _person(name))}))
-    return {name: _written(name, known) for name in names}
+    pseudonym_map = _of_people(session, sorted({person for name in names if (person := _person(name))}))
+    return {name: _written(name, pseudonym_map) for name in names}
 
 
 def _person(name: str) -> str | None:
@@ -31,29 +31,29 @@ def _person(name: str) -> str | None:
     return name if name.startswith(_PERSON) else None
 
 
-def _written(name: str, known: Mapping[str, str]) -> str:
+def _written(name: str, pseudonym_map: Mapping[str, str]) -> str:
     person = _person(name)
     if person is None:
         return name
-    return f"{_ACCOUNT}{known[person]}" if name.startswith(_ACCOUNT) else known[person]
+    return f"{_ACCOUNT}{pseudonym_map[person]}" if name.startswith(_ACCOUNT) else pseudonym_map[person]
 
 
 def _of_people(session: Session, people: Sequence[str]) -> dict[str, str]:
     if not people:
         return {}
     query = select(AuditPseudonymRow).where(AuditPseudonymRow.principal.in_(people))
-    known = {row.principal: row.pseudonym for row in session.scalars(query)}
+    pseudonym_map = {row.principal: row.pseudonym for row in session.scalars(query)}
     for person in people:
-        if person not in known:
-            known[person] = f"person:{secrets.token_hex(8)}"
-            session.add(AuditPseudonymRow(pseudonym=known[person], principal=person))
+        if person not in pseudonym_map:
+            pseudonym_map[person] = f"person:{secrets.token_hex(8)}"
+            session.add(AuditPseudonymRow(pseudonym=pseudonym_map[person], principal=person))
     session.flush()
-    return known
+    return pseudonym_map
 
 
-def names_of(session: Session, found: Collection[str]) -> dict[str, str]:
+def names_of(session: Session, log_names: Collection[str]) -> dict[str, str]:
     """Who pseudonyms are, or their accounts, as far as that is still known."""
-    bare = {name.removeprefix(_ACCOUNT) for name in found}
+    bare = {name.removeprefix(_ACCOUNT) for name in log_names}
     query = select(AuditPseudonymRow).where(AuditPseudonymRow.pseudonym.in_(bare))
     names = {row.pseudonym: row.principal for row in session.scalars(query)}
     accounts = {f"{_ACCOUNT}{each}": f"{_ACCOUNT}{who.removeprefix(_PERSON)}" for each, who in names.items()}
@@ -64,5 +64,5 @@ def hidden_name(session: Session, name: str) -> str:
     """What stands in the log for a name; the name itself where nobody is hidden by it."""
     person = _person(name)
     query = select(AuditPseudonymRow).where(AuditPseudonymRow.principal == person)
-    known = {row.principal: row.pseudonym for row in session.scalars(query)}
-    return _written(name, known) if person in known else name
+    pseudonym_map = {row.principal: row.pseudonym for row in session.scalars(query)}
+    return _written(name, pseudonym_map) if person in pseudonym_map else name

@@ -19,7 +19,7 @@ _PAGE = 5_000
 
 
 @dataclass(frozen=True)
-class Wanted:
+class EntryFilter:
     """Which entries.
 
     Args:
@@ -53,22 +53,24 @@ class Shown:
     envelope: str | None
 
 
-def entries(session: Session, wanted: Wanted) -> list[Shown]:
+def entries(session: Session, entry_filter: EntryFilter) -> list[Shown]:
     """The newest entries first."""
     query = select(AuditLeafRow, AuditDetailRow.details).outerjoin(
         AuditDetailRow, AuditDetailRow.index == AuditLeafRow.index
     )
-    if wanted.kind:
-        query = query.where(AuditLeafRow.kind.startswith(wanted.kind, autoescape=True))
-    if wanted.subject:
-        query = query.where(AuditLeafRow.subject == searchable(hidden_name(session, wanted.subject), SUBJECT_LENGTH))
-    if wanted.actor:
-        query = query.where(AuditLeafRow.actor == searchable(hidden_name(session, wanted.actor), ACTOR_LENGTH))
-    if wanted.since:
-        query = query.where(AuditLeafRow.at >= wanted.since)
-    if wanted.before is not None:
-        query = query.where(AuditLeafRow.index < wanted.before)
-    rows = session.execute(query.order_by(AuditLeafRow.index.desc()).limit(wanted.limit)).all()
+    if entry_filter.kind:
+        query = query.where(AuditLeafRow.kind.startswith(entry_filter.kind, autoescape=True))
+    if entry_filter.subject:
+        query = query.where(
+            AuditLeafRow.subject == searchable(hidden_name(session, entry_filter.subject), SUBJECT_LENGTH)
+        )
+    if entry_filter.actor:
+        query = query.where(AuditLeafRow.actor == searchable(hidden_name(session, entry_filter.actor), ACTOR_LENGTH))
+    if entry_filter.since:
+        query = query.where(AuditLeafRow.at >= entry_filter.since)
+    if entry_filter.before is not None:
+        query = query.where(AuditLeafRow.index < entry_filter.before)
+    rows = session.execute(query.order_by(AuditLeafRow.index.desc()).limit(entry_filter.limit)).all()
     names = names_of(session, [name for leaf, _ in rows for name in (leaf.actor, leaf.subject)])
     return [
         Shown(
@@ -101,7 +103,7 @@ def export_lines(session: Session, checkpoint: str) -> Iterator[tuple[str, Any]]
         end = min(start + _PAGE, size)
         texts = select(AuditLeafRow.text).where(AuditLeafRow.index >= start, AuditLeafRow.index < end)
         yield from (("leaves", text) for text in session.scalars(texts.order_by(AuditLeafRow.index)))
-        found = select(AuditDetailRow).where(AuditDetailRow.index >= start, AuditDetailRow.index < end)
-        for row in session.scalars(found.order_by(AuditDetailRow.index)):
-            said = {"index": row.index, "salt": row.salt, "text": written(row.details)}
-            yield "details", said
+        detail_query = select(AuditDetailRow).where(AuditDetailRow.index >= start, AuditDetailRow.index < end)
+        for row in session.scalars(detail_query.order_by(AuditDetailRow.index)):
+            detail_line = {"index": row.index, "salt": row.salt, "text": written(row.details)}
+            yield "details", detail_line

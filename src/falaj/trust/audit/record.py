@@ -33,7 +33,7 @@ def write(
         details: What else to say; no secrets.
         outcome: `denied` for an attempt that was refused.
     """
-    audit.defer(session, [audit.Entry(kind, actor, subject, dict(details or {}), outcome)], now)
+    audit.defer(session, [audit.AuditEntry(kind, actor, subject, dict(details or {}), outcome)], now)
 
 
 def write_evidence(session: Session, envelope: Mapping[str, Any], subject: str, actor: str, now: float) -> None:
@@ -46,4 +46,4 @@ def write_evidence(session: Session, envelope: Mapping[str, Any], subject: str, 
         actor: Principal id of who caused it.
         now: Unix seconds.
     """
-    audit.defer(session, [audit.Entry.of_envelope(envelope, subject, actor)], now)
+    audit.defer(session, [audit.AuditEntry.of_envelope(envelope, subject, actor)], now)

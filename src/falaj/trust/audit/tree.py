@@ -38,15 +38,18 @@ def grow(size: int, edge: Mapping[Place, bytes], leaves: Sequence[bytes]) -> dic
     Returns:
         New nodes; those of level 0 are the leaves themselves.
     """
-    made: dict[Place, bytes] = {}
+    new_hashes: dict[Place, bytes] = {}
     for position, leaf in enumerate(leaves, start=size):
         place, value = (0, position), leaf
-        made[place] = value
+        new_hashes[place] = value
         while place[1] & 1:
-            left = (place[0], place[1] - 1)
-            place, value = (place[0] + 1, place[1] >> 1), node_hash(made[left] if left in made else edge[left], value)
-            made[place] = value
-    return made
+            left_place = (place[0], place[1] - 1)
+            place, value = (
+                (place[0] + 1, place[1] >> 1),
+                node_hash(new_hashes[left_place] if left_place in new_hashes else edge[left_place], value),
+            )
+            new_hashes[place] = value
+    return new_hashes
 
 
 def span(start: int, end: int, lookup: Lookup) -> bytes:
@@ -71,14 +74,14 @@ def consistency(first: int, size: int, lookup: Lookup) -> list[bytes]:
 
 def needed(proof: Callable[[Lookup], object]) -> set[Place]:
     """The nodes that a computation asks for, so that they can be read at once."""
-    asked: set[Place] = set()
+    places: set[Place] = set()
 
     def note(place: Place) -> bytes:
-        asked.add(place)
+        places.add(place)
         return b"\0" * 32
 
     proof(note)
-    return asked
+    return places
 
 
 def _path(index: int, start: int, end: int, lookup: Lookup) -> Iterator[bytes]:

@@ -4,23 +4,23 @@ The room proves identities and nothing else; what a principal may do is asked of
 identity (an identity provider, a security key) end in a session of this room.
 """
 
-from falaj.trust.identity import accounts, administration, links, roles, second_factor, tokens
+from falaj.trust.identity import accounts, administration, one_time_links, roles, second_factor, tokens
 from falaj.trust.identity.accounts import NewAccount
 from falaj.trust.identity.approval_keys import identity_envelopes, keys_of, register, revoke_key
 from falaj.trust.identity.authentication import authenticate
-from falaj.trust.identity.freshness import require_fresh
-from falaj.trust.identity.login import Doorkeeper, Proof
+from falaj.trust.identity.login import Authenticator, Proof
 from falaj.trust.identity.passwords import Passwords
+from falaj.trust.identity.reauthentication import require_recent_login
 from falaj.trust.identity.sessions import close_session, open_session, record_step_up, session_of
-from falaj.trust.identity.setup import LINK_FILE, Newcomer, make_first_administrator, offer_setup
+from falaj.trust.identity.setup import LINK_FILE, FirstAdministrator, make_first_administrator, offer_setup
 from falaj.trust.identity.tokens import NewToken
 
 __all__ = [
     "LINK_FILE",
-    "Doorkeeper",
+    "Authenticator",
+    "FirstAdministrator",
     "NewAccount",
     "NewToken",
-    "Newcomer",
     "Passwords",
     "Proof",
     "accounts",
@@ -29,13 +29,13 @@ __all__ = [
     "close_session",
     "identity_envelopes",
     "keys_of",
-    "links",
     "make_first_administrator",
     "offer_setup",
+    "one_time_links",
     "open_session",
     "record_step_up",
     "register",
-    "require_fresh",
+    "require_recent_login",
     "revoke_key",
     "roles",
     "second_factor",

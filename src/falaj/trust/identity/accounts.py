@@ -42,24 +42,26 @@ class NewAccount:
         return f"{self.kind}:{self.name}"
 
 
-def create(session: Session, wish: NewAccount, created_by: str, now: float, tenant: str = "default") -> AccountRow:
+def create(
+    session: Session, new_account: NewAccount, created_by: str, now: float, tenant: str = "default"
+) -> AccountRow:
     """Make an account; it cannot act before it has a password, a session of the identity provider or a token.
 
     Raises:
         IdentityInputError: The name or the address is not allowed.
         IdentityTakenError: The name or the address has an account, also when that one is locked.
     """
-    names.account_name(wish.name)
-    email = _required_email(wish)
-    if wish.id == HOME or session.get(AccountRow, wish.id) is not None:
-        raise IdentityTakenError(f"there is an account '{wish.name}'", hint="names are never reused")
+    names.account_name(new_account.name)
+    email = _required_email(new_account)
+    if new_account.id == HOME or session.get(AccountRow, new_account.id) is not None:
+        raise IdentityTakenError(f"there is an account '{new_account.name}'", hint="names are never reused")
     _require_free(session, email, tenant)
     row = AccountRow(
-        id=wish.id,
+        id=new_account.id,
         tenant=tenant,
-        source=wish.source,
+        source=new_account.source,
         email=email,
-        groups=group_list(wish.groups),
+        groups=group_list(new_account.groups),
         created_at=now,
         created_by=created_by,
     )
@@ -94,7 +96,7 @@ def everyone(session: Session, tenant: str = "default") -> list[AccountRow]:
     return list(session.scalars(select(AccountRow).where(AccountRow.tenant == tenant).order_by(AccountRow.id)))
 
 
-def known(session: Session, principal: Principal, method: str, now: float) -> AccountRow:
+def find_or_create(session: Session, principal: Principal, method: str, now: float) -> AccountRow:
     """Return the account of a person who logs in; an identity provider's person gets one at the first login.
 
     Raises:
@@ -104,14 +106,14 @@ def known(session: Session, principal: Principal, method: str, now: float) -> Ac
     row = session.get(AccountRow, principal.id)
     if method != OIDC:
         return row or find(session, principal.id)
-    wish = NewAccount(principal.kind, principal.name, OIDC, principal.email, principal.groups)
+    new_account = NewAccount(principal.kind, principal.name, OIDC, principal.email, principal.groups)
     if row is None:
-        return create(session, wish, principal.id, now, principal.tenant)
+        return create(session, new_account, principal.id, now, principal.tenant)
     if row.source != OIDC or row.tenant != principal.tenant:
         raise IdentityTakenError(
             f"'{principal.name}' is a local account", hint="an administrator must choose: one person, one account"
         )
-    if row.email != (email := _required_email(wish)):
+    if row.email != (email := _required_email(new_account)):
         _require_free(session, email, row.tenant)
         row.email = email
     row.groups = group_list(principal.groups)
@@ -150,14 +152,14 @@ def group_list(groups: Iterable[str]) -> list[str]:
     return sorted({names.label(group) for group in groups})
 
 
-def _required_email(wish: NewAccount) -> str | None:
-    if wish.kind is not PrincipalKind.USER:
+def _required_email(new_account: NewAccount) -> str | None:
+    if new_account.kind is not PrincipalKind.USER:
         return None
-    if not wish.email and wish.source == OIDC:
+    if not new_account.email and new_account.source == OIDC:
         return None  # the provider vouches for no address; who has none approves nothing
-    if not wish.email:
+    if not new_account.email:
         raise IdentityInputError("a person needs an e-mail address", hint="it joins approvers with authors of commits")
-    return names.email_address(wish.email)
+    return names.email_address(new_account.email)
 
 
 def _require_free(session: Session, email: str | None, tenant: str) -> None:

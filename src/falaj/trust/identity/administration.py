@@ -5,14 +5,14 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from falaj.storage.identity_tables import AccountRow
-from falaj.trust.identity import accounts, links, second_factor
+from falaj.trust.identity import accounts, one_time_links, second_factor
+from falaj.trust.identity.audit_entries import note
 from falaj.trust.identity.errors import IdentityInputError
 from falaj.trust.identity.roles import refuse_own
 from falaj.trust.identity.sessions import close_all
-from falaj.trust.identity.trail import note
 
 
-def invite(session: Session, wish: accounts.NewAccount, actor: str, now: float) -> tuple[AccountRow, str]:
+def invite(session: Session, new_account: accounts.NewAccount, actor: str, now: float) -> tuple[AccountRow, str]:
     """Make an account of a person, and a link to choose its password: nobody else ever knows one.
 
     Returns:
@@ -22,9 +22,11 @@ def invite(session: Session, wish: accounts.NewAccount, actor: str, now: float) 
         IdentityInputError: Name or address is not allowed.
         IdentityTakenError: Name or address has an account.
     """
-    account = accounts.create(session, wish, actor, now)
+    account = accounts.create(session, new_account, actor, now)
     note(session, "account.created", actor, account.id, now)
-    return account, links.make_link(session, links.PASSWORD, account.id, now, links.PASSWORD_LIFE_S)
+    return account, one_time_links.make_link(
+        session, one_time_links.PASSWORD, account.id, now, one_time_links.PASSWORD_LIFE_S
+    )
 
 
 def new_link(session: Session, account: AccountRow, actor: str, now: float, *, without_totp: bool = False) -> str:
@@ -48,7 +50,7 @@ def new_link(session: Session, account: AccountRow, actor: str, now: float, *, w
     if without_totp:
         second_factor.remove(session, account, actor, now)
     note(session, "account.link", actor, account.id, now)
-    return links.make_link(session, links.PASSWORD, account.id, now, links.PASSWORD_LIFE_S)
+    return one_time_links.make_link(session, one_time_links.PASSWORD, account.id, now, one_time_links.PASSWORD_LIFE_S)
 
 
 def lock(session: Session, account: AccountRow, reason: str, actor: str, now: float) -> None:

@@ -18,11 +18,11 @@ from sqlalchemy.orm import Session
 from falaj.core.principal import Principal, PrincipalKind
 from falaj.schemas.identity import key_proof
 from falaj.storage.identity_tables import ApprovalKeyRow
-from falaj.supply_chain.attestations import EvidenceError, Identity, Signer, key_id_of, sign_statement
+from falaj.supply_chain.attestations import EvidenceError, IdentityRecord, Signer, key_id_of, sign_statement
 from falaj.supply_chain.attestations.keys import public_key
+from falaj.trust.identity.audit_entries import note, note_evidence
 from falaj.trust.identity.errors import IdentityInputError, IdentityTakenError, RefusedError, UnknownIdentityError
-from falaj.trust.identity.freshness import require_fresh
-from falaj.trust.identity.trail import note, note_evidence
+from falaj.trust.identity.reauthentication import require_recent_login
 
 KEY_LIFE_S = 90 * 86_400.0
 _MAX_KEYS = 10
@@ -51,12 +51,12 @@ def register(
     key_id = _proved(principal, pem, proof)
     row = session.get(ApprovalKeyRow, key_id)
     if row is not None and (row.account != principal.id or row.revoked_at is not None):
-        raise _taken()
+        raise _fingerprint_in_use()
     if row is None and len(keys_of(session, principal.id, now)) >= _MAX_KEYS:
         raise IdentityInputError(f"a person has at most {_MAX_KEYS} keys", hint="revoke those that are lost")
     since = row.not_before if row else now
-    said = Identity(principal.id, principal.email or "", key_id, pem, since, now + KEY_LIFE_S)
-    row = _recorded(session, row, said, signer)
+    identity_record = IdentityRecord(principal.id, principal.email or "", key_id, pem, since, now + KEY_LIFE_S)
+    row = _recorded(session, row, identity_record, signer)
     note(session, "approval-key.registered", principal.id, principal.id, now, {"key": key_id})
     note_evidence(session, row.envelope, principal.id, now)
     return row
@@ -96,7 +96,7 @@ def revoke_key(session: Session, key_id: str, now: float, *, person: str) -> App
 def _require_person(principal: Principal, now: float) -> None:
     if principal.kind is not PrincipalKind.USER or principal.actions is not None or not principal.email:
         raise RefusedError("an approval key belongs to a person in a session", hint="falaj login")
-    require_fresh(principal, "registering an approval key", now)
+    require_recent_login(principal, "registering an approval key", now)
 
 
 def _proved(principal: Principal, pem: str, proof: str) -> str:
@@ -113,20 +113,27 @@ def _proved(principal: Principal, pem: str, proof: str) -> str:
     return key_id
 
 
-def _recorded(session: Session, row: ApprovalKeyRow | None, said: Identity, signer: Signer) -> ApprovalKeyRow:
+def _recorded(
+    session: Session, row: ApprovalKeyRow | None, identity_record: IdentityRecord, signer: Signer
+) -> ApprovalKeyRow:
     """Write the key; registering it again renews it, and keeps the time since which it is the person's."""
     if row is None:
-        row = ApprovalKeyRow(key_id=said.key_id, account=said.person, pem=said.pem, not_before=said.not_before)
+        row = ApprovalKeyRow(
+            key_id=identity_record.key_id,
+            account=identity_record.person,
+            pem=identity_record.pem,
+            not_before=identity_record.not_before,
+        )
         session.add(row)
-    row.not_after, row.envelope = said.not_after, sign_statement(said.statement(), signer)
+    row.not_after, row.envelope = identity_record.not_after, sign_statement(identity_record.statement(), signer)
     try:
         session.flush()
     except IntegrityError:  # another request was first
-        raise _taken() from None
+        raise _fingerprint_in_use() from None
     return row
 
 
-def _taken() -> IdentityTakenError:
+def _fingerprint_in_use() -> IdentityTakenError:
     return IdentityTakenError(
         "this key belongs to someone else, or was revoked",
         hint="delete the file of the key and log in for a new one",

@@ -13,12 +13,12 @@ from sqlalchemy.orm import Session
 from falaj.core.principal import Principal, PrincipalKind
 from falaj.storage import Database
 from falaj.storage.identity_tables import AccountRow
-from falaj.trust.identity import accounts, links, second_factor
-from falaj.trust.identity.attempts import begin_attempt, clear_attempts
+from falaj.trust.identity import accounts, one_time_links, second_factor
+from falaj.trust.identity.audit_entries import note
 from falaj.trust.identity.errors import RefusedError
+from falaj.trust.identity.login_throttling import begin_attempt, clear_attempts
 from falaj.trust.identity.passwords import Passwords, require_good
 from falaj.trust.identity.sessions import close_all, open_session, record_step_up
-from falaj.trust.identity.trail import note
 from falaj.trust.secrets import Vault
 
 LOGIN, TOTP = "login", "totp"
@@ -39,7 +39,7 @@ class Proof:
 
 
 @dataclass(frozen=True)
-class Doorkeeper:
+class Authenticator:
     """What judging proofs needs.
 
     Args:
@@ -69,12 +69,12 @@ class Doorkeeper:
                 wrong, or the account is locked.
         """
         account = f"{PrincipalKind.USER}:{name}"
-        kept = self._count(account, now)
-        if not self.passwords.verify(kept, proof.password) or kept is None:
+        stored_hash = self._count(account, now)
+        if not self.passwords.verify(stored_hash, proof.password) or stored_hash is None:
             raise _wrong()
-        renewed = self.passwords.hash(proof.password) if self.passwords.outdated(kept) else kept
+        renewed = self.passwords.hash(proof.password) if self.passwords.outdated(stored_hash) else stored_hash
         with self.database.transaction() as session:
-            row = _unchanged(session, account, kept)
+            row = _unchanged(session, account, stored_hash)
             method = self._second(session, row, proof, now)
             row.password_hash = renewed
             clear_attempts(session, account)
@@ -100,11 +100,11 @@ class Doorkeeper:
             TooManyAttemptsError: The name must wait.
             RefusedError: The proof does not hold, or this is no session of a person.
         """
-        kept = self._count(principal.id, now)
-        known = bool(proof.password) and self.passwords.verify(kept, proof.password)
+        stored_hash = self._count(principal.id, now)
+        password_matches = bool(proof.password) and self.passwords.verify(stored_hash, proof.password)
         with self.database.transaction() as session:
             row = accounts.find(session, principal.id)
-            if not row.totp_confirmed and (not known or row.password_hash != kept):
+            if not row.totp_confirmed and (not password_matches or row.password_hash != stored_hash):
                 raise _wrong()
             method = self._second(session, row, proof, now)
             record_step_up(session, secret, method, now)
@@ -120,11 +120,13 @@ class Doorkeeper:
             IdentityInputError: The password is not good.
         """
         with self.database.reading() as session:
-            account = _account_of(session, links.look_at_link(session, link, links.PASSWORD, now).account)
+            account = _account_of(
+                session, one_time_links.look_at_link(session, link, one_time_links.PASSWORD, now).account
+            )
         require_good(password, name=account.id.partition(":")[2], email=account.email)
         hashed = self.passwords.hash(password)
         with self.database.transaction() as session:
-            row = _account_of(session, links.use_link(session, link, links.PASSWORD, now).account)
+            row = _account_of(session, one_time_links.use_link(session, link, one_time_links.PASSWORD, now).account)
             row.password_hash = hashed
             close_all(session, row.id)
             clear_attempts(session, row.id)
@@ -149,10 +151,10 @@ class Doorkeeper:
         return TOTP
 
 
-def _unchanged(session: Session, account: str, kept: str) -> AccountRow:
+def _unchanged(session: Session, account: str, stored_hash: str) -> AccountRow:
     """The account, unless it was locked or got another password while the proof was judged."""
     row = accounts.active(session, account)
-    if row is None or row.password_hash != kept:
+    if row is None or row.password_hash != stored_hash:
         raise _wrong()
     return row
 

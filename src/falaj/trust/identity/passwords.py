@@ -46,7 +46,7 @@ class Passwords:
         with self._turn():
             return self._hasher.hash(_normal(password))
 
-    def verify(self, kept: str | None, password: str) -> bool:
+    def verify(self, stored_hash: str | None, password: str) -> bool:
         """Tell whether a password is the one that was hashed.
 
         Without a hash the same work is done on that of nobody, so that the time does not tell which names exist.
@@ -56,13 +56,15 @@ class Passwords:
         """
         with self._turn():
             try:
-                return self._hasher.verify(kept or self._nobodys, _normal(password)[:MOST_CHARACTERS]) and bool(kept)
+                return self._hasher.verify(stored_hash or self._nobodys, _normal(password)[:MOST_CHARACTERS]) and bool(
+                    stored_hash
+                )
             except (VerificationError, InvalidHashError):
                 return False
 
-    def outdated(self, kept: str) -> bool:
+    def outdated(self, stored_hash: str) -> bool:
         """Tell whether a hash was made with other parameters than those of now."""
-        return self._hasher.check_needs_rehash(kept)
+        return self._hasher.check_needs_rehash(stored_hash)
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -85,8 +87,8 @@ def require_good(password: str, *, name: str, email: str | None) -> None:
         raise _poor(f"a password has {LEAST_CHARACTERS} to {MOST_CHARACTERS} characters")
     if len(set(text)) < _LEAST_DISTINCT:
         raise _poor("this password repeats a few characters")
-    known = [part for part in (name, email or "", (email or "").partition("@")[0]) if part]
-    if text.lower() in {part * count for part in known for count in range(1, MOST_CHARACTERS)}:
+    personal_parts = [part for part in (name, email or "", (email or "").partition("@")[0]) if part]
+    if text.lower() in {part * count for part in personal_parts for count in range(1, MOST_CHARACTERS)}:
         raise _poor("this password is made of your name")
 
 

@@ -13,17 +13,17 @@ from falaj.storage.identity_tables import AccountRow
 from falaj.storage.policy_tables import RoleBindingRow
 from falaj.storage.sealed import delete_each
 from falaj.trust.identity import accounts
-from falaj.trust.identity.trail import note
+from falaj.trust.identity.audit_entries import note
 from falaj.trust.policy import Binding, Role, bindings_of
 
 
-def set_roles(session: Session, account: AccountRow, wanted: Sequence[Binding], actor: str, now: float) -> None:
+def set_roles(session: Session, account: AccountRow, new_bindings: Sequence[Binding], actor: str, now: float) -> None:
     """Give an account these roles and no others.
 
     Args:
         session: Transaction to write in.
         account: Whose roles.
-        wanted: Roles with their scopes.
+        new_bindings: Roles with their scopes.
         actor: Principal id of who grants them.
         now: Unix seconds.
 
@@ -33,10 +33,10 @@ def set_roles(session: Session, account: AccountRow, wanted: Sequence[Binding], 
     refuse_own(account, actor)
     mine = (RoleBindingRow.tenant == account.tenant, RoleBindingRow.principal == account.id)
     delete_each(session, select(RoleBindingRow).where(*mine))
-    for binding in dict.fromkeys(wanted):
+    for binding in dict.fromkeys(new_bindings):
         session.add(_row(account, binding, actor, now))
     session.flush()
-    note(session, "account.roles", actor, account.id, now, {"roles": sorted(map(role_text, wanted))})
+    note(session, "account.roles", actor, account.id, now, {"roles": sorted(map(role_text, new_bindings))})
 
 
 def grant_first(session: Session, account: AccountRow, now: float) -> None:

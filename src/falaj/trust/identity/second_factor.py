@@ -11,9 +11,9 @@ from falaj.core.errors import ConflictError
 from falaj.core.principal import Principal
 from falaj.storage.identity_tables import AccountRow
 from falaj.trust.identity import accounts, totp
+from falaj.trust.identity.audit_entries import note
 from falaj.trust.identity.errors import RefusedError
-from falaj.trust.identity.freshness import require_fresh
-from falaj.trust.identity.trail import note
+from falaj.trust.identity.reauthentication import require_recent_login
 from falaj.trust.secrets import Vault
 
 _ISSUER = "Falaj"
@@ -35,7 +35,7 @@ def enrol(session: Session, vault: Vault, principal: Principal, now: float) -> t
         StepUpNeededError: The login is older than five minutes.
         ConflictError: There is an application already (`identity.totp-enrolled`).
     """
-    require_fresh(principal, "enrolling an application", now)
+    require_recent_login(principal, "enrolling an application", now)
     account = accounts.find(session, principal.id)
     if account.totp_confirmed:
         raise ConflictError("an application is enrolled", hint="falaj totp remove", code="identity.totp-enrolled")

@@ -38,7 +38,7 @@ def open_session(session: Session, principal: Principal, method: str, now: float
         RefusedError: The account is locked.
         IdentityTakenError: The name or the address belongs to an account of another source.
     """
-    account = accounts.known(session, principal, method, now)
+    account = accounts.find_or_create(session, principal, method, now)
     if account.locked_at is not None:
         raise RefusedError("this account is locked", hint="an administrator can unlock it")
     bearer = new_bearer(BearerKind.SESSION, new_id(now))

@@ -13,15 +13,15 @@ from falaj.core.errors import ConflictError
 from falaj.core.principal import PrincipalKind
 from falaj.storage import Database
 from falaj.storage.identity_tables import AccountRow
-from falaj.trust.identity import accounts, links, roles
+from falaj.trust.identity import accounts, one_time_links, roles
+from falaj.trust.identity.audit_entries import note
 from falaj.trust.identity.passwords import Passwords, require_good
-from falaj.trust.identity.trail import note
 
 LINK_FILE = "setup-link"
 
 
 @dataclass(frozen=True)
-class Newcomer:
+class FirstAdministrator:
     """Who chooses a name, an address and a password.
 
     Args:
@@ -52,15 +52,15 @@ def offer_setup(database: Database, folder: Path, server_url: str, now: float) -
         if roles.has_administrator(session):
             path.unlink(missing_ok=True)
             return None
-        if path.exists() and links.is_good(session, path.read_text(), links.SETUP, now):
+        if path.exists() and one_time_links.is_good(session, path.read_text(), one_time_links.SETUP, now):
             return path
-        secret = links.make_link(session, links.SETUP, None, now, links.SETUP_LIFE_S)
-    _write_private(path, links.link_text(server_url, secret, links.SETUP))
+        secret = one_time_links.make_link(session, one_time_links.SETUP, None, now, one_time_links.SETUP_LIFE_S)
+    _write_private(path, one_time_links.link_text(server_url, secret, one_time_links.SETUP))
     return path
 
 
 def make_first_administrator(
-    database: Database, passwords: Passwords, link: str, wish: Newcomer, now: float
+    database: Database, passwords: Passwords, link: str, administrator: FirstAdministrator, now: float
 ) -> AccountRow:
     """Make the first administrator.
 
@@ -68,7 +68,7 @@ def make_first_administrator(
         database: Of the installation.
         passwords: Hashes the password.
         link: From the file, with or without its address.
-        wish: Who it is.
+        administrator: Who it is.
         now: Unix seconds.
 
     Raises:
@@ -77,19 +77,19 @@ def make_first_administrator(
         ConflictError: There is an administrator (`identity.set-up`).
     """
     with database.reading() as session:
-        links.look_at_link(session, link, links.SETUP, now)  # nothing is hashed for strangers
-    require_good(wish.password, name=wish.name, email=wish.email)
-    hashed = passwords.hash(wish.password)
+        one_time_links.look_at_link(session, link, one_time_links.SETUP, now)  # nothing is hashed for strangers
+    require_good(administrator.password, name=administrator.name, email=administrator.email)
+    hashed = passwords.hash(administrator.password)
     with database.transaction() as session:
-        links.use_link(session, link, links.SETUP, now)
-        return _first(session, wish, hashed, now)
+        one_time_links.use_link(session, link, one_time_links.SETUP, now)
+        return _first(session, administrator, hashed, now)
 
 
-def _first(session: Session, wish: Newcomer, hashed: str, now: float) -> AccountRow:
+def _first(session: Session, administrator: FirstAdministrator, hashed: str, now: float) -> AccountRow:
     if roles.has_administrator(session):
         raise ConflictError("there is an administrator", hint="ask for an account", code="identity.set-up")
-    asked = accounts.NewAccount(PrincipalKind.USER, wish.name, accounts.LOCAL, wish.email)
-    account = accounts.create(session, asked, f"{PrincipalKind.USER}:{wish.name}", now)
+    new_account = accounts.NewAccount(PrincipalKind.USER, administrator.name, accounts.LOCAL, administrator.email)
+    account = accounts.create(session, new_account, f"{PrincipalKind.USER}:{administrator.name}", now)
     account.password_hash = hashed
     roles.grant_first(session, account, now)
     note(session, "account.first-administrator", account.id, account.id, now)

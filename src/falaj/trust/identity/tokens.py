@@ -11,9 +11,9 @@ from falaj.core.ids import new_id
 from falaj.core.principal import Principal, PrincipalKind
 from falaj.storage.identity_tables import AccountRow, TokenRow
 from falaj.trust.identity import accounts, names
+from falaj.trust.identity.audit_entries import note
 from falaj.trust.identity.bearer import Bearer, BearerKind, new_bearer
 from falaj.trust.identity.errors import IdentityInputError, RefusedError, UnknownIdentityError
-from falaj.trust.identity.trail import note
 
 API = "api"
 """Audience of the REST API."""
@@ -42,13 +42,15 @@ class NewToken:
     audience: str = API
 
 
-def issue(session: Session, account: AccountRow, wish: NewToken, issuer: Principal, now: float) -> tuple[str, TokenRow]:
+def issue(
+    session: Session, account: AccountRow, new_token: NewToken, issuer: Principal, now: float
+) -> tuple[str, TokenRow]:
     """Issue a token that acts as an account.
 
     Args:
         session: Transaction to write in.
         account: A service, or the person who asks.
-        wish: What it may do and how long.
+        new_token: What it may do and how long.
         issuer: Who asks; a person in a session, because a token that makes tokens would outlive its own expiry.
         now: Unix seconds.
 
@@ -63,31 +65,31 @@ def issue(session: Session, account: AccountRow, wish: NewToken, issuer: Princip
         raise RefusedError("a token cannot make tokens", hint="falaj login", code="identity.token-by-token")
     if account.locked_at is not None:
         raise RefusedError("this account is locked")
-    _require_modest(wish)
+    _require_modest(new_token)
     bearer = new_bearer(BearerKind.TOKEN, new_id(now))
     row = TokenRow(
         id=bearer.id,
         digest=bearer.digest,
         account=account.id,
-        label=names.label(wish.label),
-        actions=sorted(wish.actions),
-        audience=wish.audience,
+        label=names.label(new_token.label),
+        actions=sorted(new_token.actions),
+        audience=new_token.audience,
         created_at=now,
         created_by=issuer.id,
-        expires_at=now + wish.life_s,
+        expires_at=now + new_token.life_s,
     )
     session.add(row)
     session.flush()
-    said = {"token": row.id, "actions": row.actions, "expires_at": row.expires_at}
-    note(session, "token.issued", issuer.id, account.id, now, said)
+    details = {"token": row.id, "actions": row.actions, "expires_at": row.expires_at}
+    note(session, "token.issued", issuer.id, account.id, now, details)
     return str(bearer), row
 
 
 def service_account(session: Session, name: str, issuer: Principal, now: float) -> AccountRow:
     """Return the account of a service, made at its first token."""
     row = session.get(AccountRow, f"{PrincipalKind.SERVICE}:{name}")
-    wish = accounts.NewAccount(PrincipalKind.SERVICE, name, accounts.TOKEN)
-    return row or accounts.create(session, wish, issuer.id, now, issuer.tenant)
+    new_account = accounts.NewAccount(PrincipalKind.SERVICE, name, accounts.TOKEN)
+    return row or accounts.create(session, new_account, issuer.id, now, issuer.tenant)
 
 
 def find_token(session: Session, bearer: Bearer, now: float, audience: str) -> TokenRow | None:
@@ -127,14 +129,14 @@ def revoke(session: Session, token_id: str, actor: str, now: float, *, account: 
     return row
 
 
-def _require_modest(wish: NewToken) -> None:
-    if not wish.actions:
+def _require_modest(new_token: NewToken) -> None:
+    if not new_token.actions:
         raise IdentityInputError("a token needs the actions that it is for", code="identity.token-scope")
-    if personal := sorted(wish.actions & NEVER_BY_TOKEN):
+    if personal := sorted(new_token.actions & NEVER_BY_TOKEN):
         raise IdentityInputError(
             f"no token can be for {', '.join(personal)}",
             hint="this needs a person in a session",
             code="identity.token-scope",
         )
-    if not 0 < wish.life_s <= MAX_LIFE_S:
+    if not 0 < new_token.life_s <= MAX_LIFE_S:
         raise IdentityInputError(f"a token lives at most {MAX_LIFE_S / 86_400:.0f} days", code="identity.token-scope")

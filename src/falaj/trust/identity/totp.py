@@ -48,11 +48,11 @@ def matching_step(secret: bytes, code: str, now: float, newest_used: int) -> int
     Returns:
         The step, or None.
     """
-    middle, given = int(now // STEP_S), code.encode()
+    middle, code_bytes = int(now // STEP_S), code.encode()
     fits = [
         step
         for step in range(middle - _DRIFT_STEPS, middle + _DRIFT_STEPS + 1)
-        if hmac.compare_digest(code_at(secret, max(step, 0)).encode(), given) and step > newest_used
+        if hmac.compare_digest(code_at(secret, max(step, 0)).encode(), code_bytes) and step > newest_used
     ]
     return fits[0] if fits else None
 

@@ -28,8 +28,8 @@ from falaj.trust.lineage.graph import (
     sources_of,
     upstream,
 )
-from falaj.trust.lineage.open_lineage import Execution, Job, events_of
-from falaj.trust.lineage.scope import told
+from falaj.trust.lineage.open_lineage import Execution, LineageJob, events_of
+from falaj.trust.lineage.scope import visible_edges
 from falaj.trust.lineage.served import Served, before, began, ended, history, served_at
 
 __all__ = [
@@ -40,7 +40,7 @@ __all__ = [
     "SNAPSHOT_OF",
     "Edge",
     "Execution",
-    "Job",
+    "LineageJob",
     "Node",
     "Served",
     "artifacts_of",
@@ -57,6 +57,6 @@ __all__ = [
     "record",
     "served_at",
     "sources_of",
-    "told",
     "upstream",
+    "visible_edges",
 ]

@@ -148,12 +148,12 @@ def names_of(edges: Sequence[Edge], kind: str) -> list[str]:
 
 
 def _origins(session: Session, nodes: Iterable[Node], relation: str) -> dict[Node, list[Node]]:
-    wanted = LineageEdgeRow.derived.in_(sorted({str(each) for each in nodes}))
-    found: dict[Node, list[Node]] = {}
-    for row in session.scalars(select(LineageEdgeRow).where(wanted, LineageEdgeRow.relation == relation)):
+    derived_filter = LineageEdgeRow.derived.in_(sorted({str(each) for each in nodes}))
+    origins_by_node: dict[Node, list[Node]] = {}
+    for row in session.scalars(select(LineageEdgeRow).where(derived_filter, LineageEdgeRow.relation == relation)):
         edge = _edge(row)
-        found.setdefault(edge.derived, []).append(edge.origin)
-    return found
+        origins_by_node.setdefault(edge.derived, []).append(edge.origin)
+    return origins_by_node
 
 
 def _walk(
@@ -184,9 +184,9 @@ def _nearest_first(edges: Sequence[Edge], start: Node, *, upward: bool) -> list[
     ordered: dict[Edge, None] = {}
     frontier = [start]
     while frontier:
-        found = [edge for near in frontier for edge in by_near.pop(near, ())]
-        ordered.update(dict.fromkeys(found))
-        frontier = [edge.origin if upward else edge.derived for edge in found]
+        near_edges = [edge for near in frontier for edge in by_near.pop(near, ())]
+        ordered.update(dict.fromkeys(near_edges))
+        frontier = [edge.origin if upward else edge.derived for edge in near_edges]
     return list(ordered)
 
 
@@ -198,8 +198,8 @@ def _adopted(session: Session, edges: set[Edge]) -> set[Edge]:
     named = select(LineageEdgeRow.derived).where(
         LineageEdgeRow.derived.in_([str(each) for each in reused]), LineageEdgeRow.relation == MADE_BY
     )
-    made = {str(edge.derived) for edge in edges if edge.relation == MADE_BY} | set(session.scalars(named))
-    orphans = [edge for artifact, edge in reused.items() if str(artifact) not in made]
+    run_outputs = {str(edge.derived) for edge in edges if edge.relation == MADE_BY} | set(session.scalars(named))
+    orphans = [edge for artifact, edge in reused.items() if str(artifact) not in run_outputs]
     return (edges - set(orphans)) | {Edge(edge.origin, MADE_BY, edge.derived) for edge in orphans}
 
 

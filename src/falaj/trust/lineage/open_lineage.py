@@ -26,7 +26,7 @@ _ENDINGS = {
 
 
 @dataclass(frozen=True)
-class Job:
+class LineageJob:
     """One execution of a step.
 
     Args:
@@ -43,7 +43,7 @@ class Job:
     began_at: float
     ended_at: float
     read: Sequence[str] = ()
-    made: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -70,13 +70,13 @@ class Execution:
     began_at: float
     ended_at: float
     snapshots: Mapping[str, str]
-    steps: Sequence[Job]
+    steps: Sequence[LineageJob]
 
 
 def events_of(execution: Execution) -> list[dict[str, Any]]:
     """The events of a run: a START and an end of the run itself, and between them of each step."""
     names = _names(execution)
-    whole = Job(
+    whole = LineageJob(
         execution.project, execution.state, execution.began_at, execution.ended_at,
         tuple(execution.snapshots.values()), _results(execution.steps),
     )  # fmt: skip
@@ -85,12 +85,12 @@ def events_of(execution: Execution) -> list[dict[str, Any]]:
     return [start, *steps, end]
 
 
-def _pair(execution: Execution, job: Job, identity: str, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+def _pair(execution: Execution, job: LineageJob, identity: str, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     """Start and end of one job; only what has ended is known to have made something."""
     inputs = _datasets(execution.project, ((names.get(digest, digest), digest) for digest in job.read))
-    outputs = _datasets(execution.project, ((_output(job.name, name), digest) for name, digest in job.made.items()))
+    outputs = _datasets(execution.project, ((_output(job.name, name), digest) for name, digest in job.outputs.items()))
     if identity == execution.run:
-        outputs = _datasets(execution.project, job.made.items())
+        outputs = _datasets(execution.project, job.outputs.items())
     yield _event(execution, "START", job.began_at, job, identity, inputs, [])
     yield _event(execution, _ENDINGS.get(job.state, "ABORT"), job.ended_at, job, identity, inputs, outputs)
 
@@ -99,7 +99,7 @@ def _event(
     execution: Execution,
     kind: str,
     at: float,
-    job: Job,
+    job: LineageJob,
     identity: str,
     inputs: list[dict[str, Any]],
     outputs: list[dict[str, Any]],
@@ -154,18 +154,22 @@ def _code(execution: Execution) -> Iterator[tuple[str, dict[str, Any]]]:
     )
 
 
-def _facet(schema: str, **said: Any) -> dict[str, Any]:
-    return {"_producer": PRODUCER, "_schemaURL": f"{_FACETS}/{schema}.json#/$defs/{schema.rpartition('/')[2]}", **said}
+def _facet(schema: str, **facet_fields: Any) -> dict[str, Any]:
+    return {
+        "_producer": PRODUCER,
+        "_schemaURL": f"{_FACETS}/{schema}.json#/$defs/{schema.rpartition('/')[2]}",
+        **facet_fields,
+    }
 
 
 def _names(execution: Execution) -> dict[str, str]:
     """What digests are called in this run; a source's name goes before that of a step that gave the same."""
-    made = {digest: name for name, digest in _results(execution.steps).items()}
-    return made | {digest: name for name, digest in execution.snapshots.items()}
+    names_by_digest = {digest: name for name, digest in _results(execution.steps).items()}
+    return names_by_digest | {digest: name for name, digest in execution.snapshots.items()}
 
 
-def _results(steps: Iterable[Job]) -> dict[str, str]:
-    return {_output(job.name, output): digest for job in steps for output, digest in job.made.items()}
+def _results(steps: Iterable[LineageJob]) -> dict[str, str]:
+    return {_output(job.name, output): digest for job in steps for output, digest in job.outputs.items()}
 
 
 def _output(step: str, name: str) -> str:

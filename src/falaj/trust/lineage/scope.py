@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from falaj.trust.lineage.graph import Edge, Node
 
 
-def told(
+def visible_edges(
     edges: Sequence[Edge],
     start: Node,
     project_of: Mapping[Node, str | None],
@@ -32,11 +32,11 @@ def told(
     for edge in edges:
         if not hidden & {edge.derived, edge.origin}:
             leads.setdefault(edge.derived if upward else edge.origin, []).append(edge)
-    kept: list[Edge] = []
+    visible_edges: list[Edge] = []
     frontier = [] if start in hidden else [start]
     while frontier:
-        found = [edge for near in frontier for edge in leads.pop(near, ())]
-        kept += found
-        frontier = [edge.origin if upward else edge.derived for edge in found]
-    named = any(node in project_of for edge in kept for node in (edge.derived, edge.origin))
-    return kept if named else []
+        near_edges = [edge for near in frontier for edge in leads.pop(near, ())]
+        visible_edges += near_edges
+        frontier = [edge.origin if upward else edge.derived for edge in near_edges]
+    named = any(node in project_of for edge in visible_edges for node in (edge.derived, edge.origin))
+    return visible_edges if named else []

@@ -5,4 +5,4 @@ the embedded certificate authority of an installation, `enrolment` how a locatio
 `roster` who is in, until when, and who is not any more.
 """
 
-__all__ = ["authority", "certificates", "enrolment", "errors", "names", "roster"]
+__all__ = ["agent_certificates", "authority", "certificates", "enrolment", "errors", "names"]

@@ -21,7 +21,7 @@ from falaj.supply_chain.attestations.keys import create_once
 from falaj.trust.pki import certificates
 from falaj.trust.pki.certificates import BACKDATED_S, Peer, Validity
 from falaj.trust.pki.errors import AuthorityError
-from falaj.trust.pki.names import Part, Workload, caller_uri
+from falaj.trust.pki.names import Workload, WorkloadKind, caller_uri
 
 FILE = "ca.pem"
 LIFE_S = 600.0
@@ -36,7 +36,7 @@ _SERIAL_BITS = 128
 
 
 @dataclass(frozen=True)
-class Authority:
+class CertificateAuthority:
     """Issues the certificates of an installation and knows them again.
 
     Args:
@@ -77,7 +77,7 @@ class Authority:
             PEM of both, as `ssl.SSLContext.load_cert_chain` reads it.
         """
         key = certificates.new_key()
-        issued = self.issue(key.public_key(), Workload(self.trust_domain, Part.SERVER), now)
+        issued = self.issue(key.public_key(), Workload(self.trust_domain, WorkloadKind.SERVER), now)
         return key_pem(key) + issued.public_bytes(Encoding.PEM)
 
     def issue_door(self, holder: ec.EllipticCurvePublicKey, names: Sequence[str], now: float) -> x509.Certificate:
@@ -108,7 +108,7 @@ class Authority:
         return certificates.check_peer(der, self.certificate, self.trust_domain, now)
 
 
-def open_authority(folder: Path, now: Callable[[], float], life_s: float = LIFE_S) -> Authority:
+def open_authority(folder: Path, now: Callable[[], float], life_s: float = LIFE_S) -> CertificateAuthority:
     """Open the authority of an installation; it is made the first time.
 
     Its trust domain is drawn at random then, so that no two installations believe each other's certificates by
@@ -132,7 +132,7 @@ def open_authority(folder: Path, now: Callable[[], float], life_s: float = LIFE_
         raise AuthorityError("this file holds no certificate authority", where=str(folder / FILE)) from error
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
         raise AuthorityError("key and certificate do not belong together", where=str(folder / FILE))
-    return Authority(certificate, key, life_s)
+    return CertificateAuthority(certificate, key, life_s)
 
 
 def key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
@@ -144,5 +144,5 @@ def _new_authority(now: float) -> bytes:
     key = certificates.new_key()
     validity = Validity(now - BACKDATED_S, now + _AUTHORITY_LIFE_S)
     trust_domain = f"falaj-{secrets.token_hex(8)}"
-    made = certificates.make_authority(key, trust_domain, secrets.randbits(_SERIAL_BITS) | 1, validity)
-    return key_pem(key) + made.public_bytes(Encoding.PEM)
+    certificate = certificates.make_authority(key, trust_domain, secrets.randbits(_SERIAL_BITS) | 1, validity)
+    return key_pem(key) + certificate.public_bytes(Encoding.PEM)

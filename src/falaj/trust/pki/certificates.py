@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from falaj.trust.pki.errors import PeerRefusedError, RequestRefusedError
-from falaj.trust.pki.names import Part, Workload, parse_uri
+from falaj.trust.pki.names import Workload, WorkloadKind, parse_uri
 
 PublicKey = ec.EllipticCurvePublicKey
 BACKDATED_S = 60.0
@@ -99,7 +99,7 @@ def issue(
         serial: Positive, at most 159 bits, not used before.
         validity: Of the certificate.
     """
-    serves = workload.part is Part.SERVER
+    serves = workload.part is WorkloadKind.SERVER
     names: list[x509.GeneralName] = [x509.UniformResourceIdentifier(workload.uri)]
     names += [x509.DNSName(workload.dns_name)] if serves else []
     purpose = ExtendedKeyUsageOID.SERVER_AUTH if serves else ExtendedKeyUsageOID.CLIENT_AUTH
@@ -248,7 +248,7 @@ def trust_domain_of(authority: x509.Certificate) -> str:
     uri, ca = _only_uri(authority), authority.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     if not ca:
         raise ValueError("this is no certificate of an authority")
-    return Workload(uri.removeprefix("spiffe://"), Part.SERVER).trust_domain
+    return Workload(uri.removeprefix("spiffe://"), WorkloadKind.SERVER).trust_domain
 
 
 def fingerprint(certificate: x509.Certificate) -> str:
@@ -270,8 +270,8 @@ def _builder(
     subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, serial: int, validity: Validity
 ) -> x509.CertificateBuilder:
     begin, end = (datetime.fromtimestamp(int(at), UTC) for at in (validity.begin, validity.end))
-    made = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key)
-    return made.serial_number(serial).not_valid_before(begin).not_valid_after(end)
+    builder = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key)
+    return builder.serial_number(serial).not_valid_before(begin).not_valid_after(end)
 
 
 def _usage(*, certificates: bool) -> x509.KeyUsage:

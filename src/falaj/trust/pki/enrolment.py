@@ -11,9 +11,9 @@ from falaj.core.ids import new_id
 from falaj.storage.sealed import delete_each
 from falaj.storage.workload_tables import CertificateRow, EnrolmentRow
 from falaj.trust import settings
-from falaj.trust.audit import record as trail
+from falaj.trust.audit import record
 from falaj.trust.identity.bearer import BearerKind, new_bearer, parse_bearer
-from falaj.trust.pki.errors import EnrolmentError, TokenRefusedError, UnknownLocationError
+from falaj.trust.pki.errors import EnrolmentError, EnrolmentRefusedError, UnknownLocationError
 
 OWN_LOCATION = "local"
 """The machine of the control plane; its agent shares the installation's folder and needs no certificate."""
@@ -24,7 +24,7 @@ _HINT = "an administrator makes a new one: falaj locations enrol NAME"
 
 
 @dataclass(frozen=True)
-class Invitation:
+class EnrolmentToken:
     """What an agent needs to come in; the token is stored nowhere."""
 
     location: str
@@ -32,7 +32,9 @@ class Invitation:
     expires_at: float
 
 
-def invite(session: Session, location: str, actor: str, now: float, life_s: float = INVITATION_LIFE_S) -> Invitation:
+def invite(
+    session: Session, location: str, actor: str, now: float, life_s: float = INVITATION_LIFE_S
+) -> EnrolmentToken:
     """Make a token for a location; earlier ones that nobody used are void from now on.
 
     Args:
@@ -58,8 +60,8 @@ def invite(session: Session, location: str, actor: str, now: float, life_s: floa
         )
     )  # fmt: skip
     session.flush()
-    trail.write(session, "workload.invited", actor, f"location/{location}", now, {"expires_at": now + life_s})
-    return Invitation(location, str(bearer), now + life_s)
+    record.write(session, "workload.invited", actor, f"location/{location}", now, {"expires_at": now + life_s})
+    return EnrolmentToken(location, str(bearer), now + life_s)
 
 
 def accept(session: Session, token: str, location: str, now: float) -> EnrolmentRow:
@@ -85,7 +87,7 @@ def accept(session: Session, token: str, location: str, now: float) -> Enrolment
     row.used_at = now
     session.flush()
     end(session, location, now, but=row.id)
-    trail.write(session, "workload.enrolled", f"workload:agent/{location}", f"location/{location}", now)
+    record.write(session, "workload.enrolled", f"workload:agent/{location}", f"location/{location}", now)
     return row
 
 
@@ -134,15 +136,15 @@ def _invited(session: Session, token: str, location: str, now: float) -> Enrolme
     bearer = parse_bearer(token)
     row = session.get(EnrolmentRow, bearer.id) if bearer and bearer.kind is BearerKind.ENROL else None
     if bearer is None or row is None or not bearer.holds(row.digest):
-        raise TokenRefusedError("this enrolment token is not valid", hint=_HINT)
+        raise EnrolmentRefusedError("this enrolment token is not valid", hint=_HINT)
     if row.used_at is not None:
         raise _used()
     if now >= row.expires_at:
-        raise TokenRefusedError("this enrolment token has expired", hint=_HINT)
+        raise EnrolmentRefusedError("this enrolment token has expired", hint=_HINT)
     if row.location != location:
-        raise TokenRefusedError("this enrolment token is for another location", hint=_HINT)
+        raise EnrolmentRefusedError("this enrolment token is for another location", hint=_HINT)
     return row
 
 
-def _used() -> TokenRefusedError:
-    return TokenRefusedError("this enrolment token was used before", hint=_HINT, code="workload.token-used")
+def _used() -> EnrolmentRefusedError:
+    return EnrolmentRefusedError("this enrolment token was used before", hint=_HINT, code="workload.token-used")

@@ -24,7 +24,7 @@ class PeerRefusedError(FalajError):
     code, status, exit_code = "workload.certificate", 401, 2
 
 
-class TokenRefusedError(FalajError):
+class EnrolmentRefusedError(FalajError):
     """An enrolment token that is unknown, expired, used, or for another location."""
 
     code, status, exit_code = "workload.token", 401, 2

@@ -16,7 +16,7 @@ _NAME = re.compile(r"[a-z0-9]([a-z0-9_.-]{0,61}[a-z0-9])?")
 _SCHEME = "spiffe://"
 
 
-class Part(StrEnum):
+class WorkloadKind(StrEnum):
     """What sort of process it is."""
 
     SERVER = "server"
@@ -38,13 +38,13 @@ class Workload:
     """
 
     trust_domain: str
-    part: Part
+    part: WorkloadKind
     name: str = ""
 
     def __post_init__(self) -> None:
         if not _TRUST_DOMAIN.fullmatch(self.trust_domain):
             raise ValueError(f"{self.trust_domain!r} is no trust domain")
-        if self.part is Part.SERVER:
+        if self.part is WorkloadKind.SERVER:
             if self.name:
                 raise ValueError("the server has no other name")
         elif not _NAME.fullmatch(self.name) or ".." in self.name:
@@ -66,7 +66,7 @@ class Workload:
         Args:
             authenticated_at: Unix seconds; when its certificate was issued.
         """
-        location = self.name if self.part is Part.AGENT else None
+        location = self.name if self.part is WorkloadKind.AGENT else None
         name = f"{self.part}/{self.name}" if self.name else str(self.part)
         kind = PrincipalKind.WORKLOAD
         return Principal(f"workload:{name}", kind, location=location, authenticated_at=authenticated_at)
@@ -90,9 +90,9 @@ def parse_uri(uri: str) -> Workload:
     """
     trust_domain, _, path = uri.removeprefix(_SCHEME).partition("/")
     part, _, name = path.partition("/")
-    if part not in set(Part):
+    if part not in set(WorkloadKind):
         raise ValueError(f"{uri!r} is not the name of a workload")
-    workload = Workload(trust_domain, Part(part), name)
+    workload = Workload(trust_domain, WorkloadKind(part), name)
     if workload.uri != uri:
         raise ValueError(f"{uri!r} is not the name of a workload")
     return workload

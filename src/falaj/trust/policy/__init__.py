@@ -10,32 +10,32 @@ from falaj.trust.policy.decision import authorize
 from falaj.trust.policy.errors import ForbiddenError, PolicyError
 from falaj.trust.policy.facts import ChangeFacts, PrivacyFacts, SignedFacts
 from falaj.trust.policy.organisation import with_organisation
-from falaj.trust.policy.permission import decide, in_force, require
-from falaj.trust.policy.policyset import PolicySet, Rule, built_in
-from falaj.trust.policy.quorum import Signature, count_holders
+from falaj.trust.policy.permission import decide, effective_policies, require
+from falaj.trust.policy.policyset import PolicyRule, PolicySet, built_in
+from falaj.trust.policy.quorum import VerifiedApproval, count_holders
 from falaj.trust.policy.reference import policy_reference_page
-from falaj.trust.policy.resources import Decision, Resource
+from falaj.trust.policy.resources import PolicyDecision, Resource
 
 __all__ = [
     "Action",
     "Binding",
     "ChangeFacts",
-    "Decision",
     "ForbiddenError",
+    "PolicyDecision",
     "PolicyError",
+    "PolicyRule",
     "PolicySet",
     "PrivacyFacts",
     "Resource",
     "Role",
-    "Rule",
-    "Signature",
     "SignedFacts",
+    "VerifiedApproval",
     "authorize",
     "bindings_of",
     "built_in",
     "count_holders",
     "decide",
-    "in_force",
+    "effective_policies",
     "policy_reference_page",
     "require",
     "with_organisation",

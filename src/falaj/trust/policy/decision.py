@@ -17,7 +17,7 @@ from falaj.trust.policy.actions import Action
 from falaj.trust.policy.bindings import Binding, held_roles, roles_for
 from falaj.trust.policy.facts import notes_in, record
 from falaj.trust.policy.policyset import PolicySet
-from falaj.trust.policy.resources import Decision, Resource
+from falaj.trust.policy.resources import PolicyDecision, Resource
 
 _TYPES = {"change": "Change", "release": "Release", "location": "Location"}
 
@@ -31,7 +31,7 @@ def authorize(
     policies: PolicySet,
     bindings: Iterable[Binding] = (),
     anywhere: bool = False,
-) -> Decision:
+) -> PolicyDecision:
     """Decide.
 
     Args:
@@ -56,24 +56,26 @@ def authorize(
         return _unanswered(answer.diagnostics.errors[0])
     ids = tuple(sorted(answer.diagnostics.id_annotations_by_reason.values()))
     if answer.allowed:
-        return Decision(True, f"permitted by {_explained(ids, policies)}", ids)
+        return PolicyDecision(True, f"permitted by {_explained(ids, policies)}", ids)
     if ids:
-        return Decision(False, f"denied by {_explained(ids, policies, notes_in(context))}", ids)
-    return Decision(False, _no_permit(action, resource, roles))
+        return PolicyDecision(False, f"denied by {_explained(ids, policies, notes_in(context))}", ids)
+    return PolicyDecision(False, _no_permit(action, resource, roles))
 
 
 def _explained(ids: tuple[str, ...], policies: PolicySet, notes: Mapping[str, str] = MappingProxyType({})) -> str:
-    said = ((name, policies.rules[name].explanation, notes.get(name)) for name in ids)
-    return "; ".join(f"{name}: {rule} ({note})" if note else f"{name}: {rule}" for name, rule, note in said)
+    explanations = ((name, policies.rules[name].explanation, notes.get(name)) for name in ids)
+    return "; ".join(f"{name}: {rule} ({note})" if note else f"{name}: {rule}" for name, rule, note in explanations)
 
 
 def _no_permit(action: Action, resource: Resource, roles: frozenset[str]) -> str:
-    held = f"the roles held here ({', '.join(sorted(roles))}) do" if roles else "no role is held here that could"
-    return f"nothing permits '{action}' on {resource}: {held}{' not include it' if roles else ''}"
+    roles_clause = (
+        f"the roles held here ({', '.join(sorted(roles))}) do" if roles else "no role is held here that could"
+    )
+    return f"nothing permits '{action}' on {resource}: {roles_clause}{' not include it' if roles else ''}"
 
 
-def _unanswered(error: str) -> Decision:
-    return Decision(False, f"the question could not be answered, which denies it: {error}", ("policy-error",))
+def _unanswered(error: str) -> PolicyDecision:
+    return PolicyDecision(False, f"the question could not be answered, which denies it: {error}", ("policy-error",))
 
 
 def _request(principal: Principal, action: Action, resource: Resource, context: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,13 +87,13 @@ def _request(principal: Principal, action: Action, resource: Resource, context: 
     }
 
 
-def _actor(principal: Principal, roles: frozenset[str], held: frozenset[str]) -> dict[str, Any]:
+def _actor(principal: Principal, roles: frozenset[str], all_roles: frozenset[str]) -> dict[str, Any]:
     attributes = {
         "id": principal.id,
         "tenant": principal.tenant,
         "active": principal.active,
         "roles": roles,
-        "held": held,
+        "held": all_roles,
         "groups": principal.groups,
         "email": principal.email,
         "authenticated_at": float(principal.authenticated_at),

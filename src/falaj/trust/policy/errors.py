@@ -9,7 +9,7 @@ from falaj.core.errors import FalajError, UsageError
 if TYPE_CHECKING:
     from falaj.core.principal import Principal
     from falaj.trust.policy.actions import Action
-    from falaj.trust.policy.resources import Decision, Resource
+    from falaj.trust.policy.resources import PolicyDecision, Resource
 
 
 class ForbiddenError(FalajError):
@@ -17,7 +17,7 @@ class ForbiddenError(FalajError):
 
     code, status, exit_code = "auth.forbidden", 403, 7
 
-    def __init__(self, principal: Principal, action: Action, resource: Resource, decision: Decision) -> None:
+    def __init__(self, principal: Principal, action: Action, resource: Resource, decision: PolicyDecision) -> None:
         super().__init__(
             f"{principal.id} may not {action}: {decision.reason}",
             where=str(resource),

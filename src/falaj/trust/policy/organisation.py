@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 from falaj.trust.policy.errors import PolicyError
 from falaj.trust.policy.policyset import BUILT_IN, PACKS, PolicySet, built_in, load, pack_texts
-from falaj.trust.policy.trial import failures, must_hold
+from falaj.trust.policy.self_test import assert_policy_tests, failures
 
 
 def with_organisation(texts: Mapping[str, str], packs: Collection[str] = ()) -> PolicySet:
@@ -25,9 +25,9 @@ def with_organisation(texts: Mapping[str, str], packs: Collection[str] = ()) -> 
     """
     if not texts and not packs:
         return built_in()
-    if taken := sorted(set(texts) & {*BUILT_IN, *PACKS}):
-        raise PolicyError(f"the name '{taken[0]}' is taken by built-in policies", hint="choose another file name")
+    if conflicts := sorted(set(texts) & {*BUILT_IN, *PACKS}):
+        raise PolicyError(f"the name '{conflicts[0]}' is taken by built-in policies", hint="choose another file name")
     policies = load({**built_in().texts, **pack_texts(packs), **texts})
-    if failed := failures(policies, must_hold()):
+    if failed := failures(policies, assert_policy_tests()):
         raise PolicyError(f"the policies forbid what must stay possible: {failed[0]}", hint="narrow the forbid")
     return policies

@@ -16,10 +16,10 @@ from falaj.trust.policy.decision import authorize
 from falaj.trust.policy.errors import ForbiddenError
 from falaj.trust.policy.organisation import with_organisation
 from falaj.trust.policy.policyset import PolicySet
-from falaj.trust.policy.resources import Decision, Resource
+from falaj.trust.policy.resources import PolicyDecision, Resource
 
 
-def in_force(session: Session) -> PolicySet:
+def effective_policies(session: Session) -> PolicySet:
     """The built-in policies, and the packs and own policies that platform.yaml names; parsed once a version."""
     from falaj.trust import settings
 
@@ -43,7 +43,7 @@ def decide(
     context: Mapping[str, Any],
     *,
     anywhere: bool = False,
-) -> Decision:
+) -> PolicyDecision:
     """`authorize` with the policies in force and the bindings of the principal.
 
     Args:
@@ -63,7 +63,7 @@ def decide(
 
 def require(
     session: Session, principal: Principal, action: Action, resource: Resource, context: Mapping[str, Any]
-) -> Decision:
+) -> PolicyDecision:
     """`decide`, or refuse.
 
     Raises:

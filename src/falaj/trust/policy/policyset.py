@@ -21,7 +21,7 @@ _LEADING_COMMENTS = re.compile(r"\A(?:\s+|//[^\n]*\n)+")
 
 
 @dataclass(frozen=True)
-class Rule:
+class PolicyRule:
     """One policy.
 
     Args:
@@ -50,7 +50,7 @@ class PolicySet:
         schema: The parsed schema.
     """
 
-    rules: Mapping[str, Rule]
+    rules: Mapping[str, PolicyRule]
     texts: Mapping[str, str]
     engine: cedarpy.PolicySet = field(repr=False, compare=False)
     schema: cedarpy.Schema = field(repr=False, compare=False)
@@ -76,7 +76,7 @@ def load(texts: Mapping[str, str]) -> PolicySet:
     Raises:
         PolicyError: Says the source, the policy and what is wrong with it.
     """
-    rules: dict[str, Rule] = {}
+    rules: dict[str, PolicyRule] = {}
     for source, text in texts.items():
         for rule in _rules(source, text):
             if rule.id in rules:
@@ -93,7 +93,7 @@ def rule_text(name: str) -> str:
     return files("falaj.trust.policy").joinpath("rules", name).read_text(encoding="utf-8")
 
 
-def _rules(source: str, text: str) -> list[Rule]:
+def _rules(source: str, text: str) -> list[PolicyRule]:
     try:
         parsed = json.loads(cedarpy.policies_to_json_str(text))
     except ValueError as error:
@@ -101,8 +101,13 @@ def _rules(source: str, text: str) -> list[Rule]:
     if parsed["templates"]:
         raise PolicyError("templates decide nothing until they are linked", where=source, hint="write static policies")
     texts = list(_split(text))  # the engine names policies by their place: policy0, policy1, ...
-    found = sorted((int(key.removeprefix("policy")), policy) for key, policy in parsed["staticPolicies"].items())
-    return [_rule(source, texts[place], policy["effect"], policy.get("annotations", {})) for place, policy in found]
+    ordered_policies = sorted(
+        (int(key.removeprefix("policy")), policy) for key, policy in parsed["staticPolicies"].items()
+    )
+    return [
+        _rule(source, texts[place], policy["effect"], policy.get("annotations", {}))
+        for place, policy in ordered_policies
+    ]
 
 
 def _split(text: str) -> Iterator[str]:
@@ -114,15 +119,15 @@ def _split(text: str) -> Iterator[str]:
             start = token.end()
 
 
-def _rule(source: str, text: str, effect: str, annotations: Mapping[str, str]) -> Rule:
-    said = text.partition("\n")[0]
+def _rule(source: str, text: str, effect: str, annotations: Mapping[str, str]) -> PolicyRule:
+    first_line = text.partition("\n")[0]
     if not annotations.get("id"):
         hint = 'begin each policy with @id("...") @explain("...")'
-        raise PolicyError(f"a policy has no @id: {said}", where=source, hint=hint)
+        raise PolicyError(f"a policy has no @id: {first_line}", where=source, hint=hint)
     if not annotations.get("explain"):
         message = f"'{annotations['id']}' has no @explain"
         raise PolicyError(message, where=source, hint="say in it what a refused person reads")
-    return Rule(annotations["id"], effect, annotations["explain"], source, text)
+    return PolicyRule(annotations["id"], effect, annotations["explain"], source, text)
 
 
 def _validate(source: str, text: str, schema: cedarpy.Schema) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Signature:
+class VerifiedApproval:
     """An approval whose signature was verified.
 
     Args:
@@ -23,7 +23,7 @@ class Signature:
     key: str
 
 
-def count_holders(signatures: Iterable[Signature], excluded: Collection[str] = ()) -> int:
+def count_holders(signatures: Iterable[VerifiedApproval], excluded: Collection[str] = ()) -> int:
     """The number of different holders among verified approvals.
 
     Args:

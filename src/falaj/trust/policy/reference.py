@@ -9,7 +9,7 @@ from falaj.trust.policy.actions import Action, Role
 from falaj.trust.policy.bindings import Binding
 from falaj.trust.policy.decision import authorize
 from falaj.trust.policy.organisation import with_organisation
-from falaj.trust.policy.policyset import PACKS, Rule, built_in, pack_texts, rule_text
+from falaj.trust.policy.policyset import PACKS, PolicyRule, built_in, pack_texts, rule_text
 from falaj.trust.policy.resources import Resource
 
 _ANYONE = Principal("user:anyone", PrincipalKind.USER)
@@ -39,7 +39,7 @@ def policy_reference_page() -> str:
     return "\n".join(parts)
 
 
-def _of_packs() -> list[Rule]:
+def _of_packs() -> list[PolicyRule]:
     """The policies of packs, in their order."""
     return [rule for rule in with_organisation({}, PACKS).rules.values() if rule.source in pack_texts(PACKS)]
 
@@ -52,8 +52,8 @@ def _by_role() -> Iterator[tuple[str, ...]]:
 
 def _may(role: Role, action: Action) -> bool:
     tenant = Resource("tenant", "default")
-    asked = authorize(_ANYONE, action, tenant, {"now": 0.0}, policies=built_in(), bindings=(Binding(role),))
-    return asked.allowed
+    outcome = authorize(_ANYONE, action, tenant, {"now": 0.0}, policies=built_in(), bindings=(Binding(role),))
+    return outcome.allowed
 
 
 def _table(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:

@@ -33,7 +33,7 @@ class Resource:
 
 
 @dataclass(frozen=True)
-class Decision:
+class PolicyDecision:
     """The answer to "may this principal do that?".
 
     Args:

@@ -12,7 +12,7 @@ from falaj.trust.secrets.platform_secrets import (
     remove_platform_secret,
     set_platform_secret,
 )
-from falaj.trust.secrets.registry import destroy, known, rotate, subject_key, synchronise
+from falaj.trust.secrets.registry import all_data_keys, destroy, rotate, subject_key, synchronise
 from falaj.trust.secrets.secrets import (
     SecretNote,
     Vault,
@@ -30,9 +30,9 @@ __all__ = [
     "UnknownKeyError",
     "UnknownSecretError",
     "Vault",
+    "all_data_keys",
     "destroy",
     "is_sealed",
-    "known",
     "list_platform_secrets",
     "list_secrets",
     "platform_secret",

@@ -9,16 +9,16 @@ from sqlalchemy.orm import Session
 
 from falaj.storage import Database
 from falaj.storage.key_tables import DataKeyRow
-from falaj.supply_chain.encryption import DataKey, KeyChest, KeyState, Scope, WrappedKey, merged, newest
+from falaj.supply_chain.encryption import DataKey, KeyScope, KeyState, Keystore, WrappedKey, merged, newest
 from falaj.trust.secrets.errors import UnknownKeyError
 
 
-def known(session: Session) -> tuple[WrappedKey, ...]:
+def all_data_keys(session: Session) -> tuple[WrappedKey, ...]:
     """All data keys, the destroyed ones too, oldest first."""
     return merged(_key(row) for row in session.scalars(select(DataKeyRow)))
 
 
-def synchronise(database: Database, chest: KeyChest) -> None:
+def synchronise(database: Database, chest: Keystore) -> None:
     """Let the rows and a machine's list know of each other's keys.
 
     What was destroyed in either is destroyed in both afterwards: a list from a backup brings nothing back. From then
@@ -27,17 +27,17 @@ def synchronise(database: Database, chest: KeyChest) -> None:
 
     def rows() -> tuple[WrappedKey, ...]:
         with database.reading() as session:
-            return known(session)
+            return all_data_keys(session)
 
     of_machine = chest.entries()
     if merged(rows(), of_machine) != rows():
         with database.transaction() as session:
-            _keep(session, merged(known(session), of_machine))
+            _keep(session, merged(all_data_keys(session), of_machine))
     chest.learn(rows())
     chest.more = rows
 
 
-def rotate(session: Session, chest: KeyChest, scope: Scope) -> tuple[WrappedKey, ...]:
+def rotate(session: Session, chest: Keystore, scope: KeyScope) -> tuple[WrappedKey, ...]:
     """Make a new key for what is written from now on; the keys before it stay for reading.
 
     Args:
@@ -49,7 +49,7 @@ def rotate(session: Session, chest: KeyChest, scope: Scope) -> tuple[WrappedKey,
         What changed, the new key last.
     """
     fresh = chest.make(scope)
-    before = [key.retired(fresh.created_at) for key in known(session) if key.scope == scope]
+    before = [key.retired(fresh.created_at) for key in all_data_keys(session) if key.scope == scope]
     changed = (*(key for key in before if key.state is KeyState.RETIRED), fresh)
     _keep(session, changed)
     return changed
@@ -77,7 +77,7 @@ def destroy(session: Session, key_id: str, now: float) -> WrappedKey:
     return gone
 
 
-def subject_key(session: Session, chest: KeyChest, scope: Scope) -> DataKey:
+def subject_key(session: Session, chest: Keystore, scope: KeyScope) -> DataKey:
     """The key of one person's data, made when there is none; destroying it erases the person's data alone.
 
     Args:
@@ -87,8 +87,8 @@ def subject_key(session: Session, chest: KeyChest, scope: Scope) -> DataKey:
     """
     key = chest.current(scope)
     if session.get(DataKeyRow, key.id) is None:
-        made = newest(chest.entries(), scope)
-        _keep(session, [made] if made else [])
+        newest_key = newest(chest.entries(), scope)
+        _keep(session, [newest_key] if newest_key else [])
     return key
 
 
@@ -106,5 +106,5 @@ def _keep(session: Session, keys: Iterable[WrappedKey]) -> None:
 
 
 def _key(row: DataKeyRow) -> WrappedKey:
-    scope = Scope(row.tenant, row.jurisdiction, row.subject)
+    scope = KeyScope(row.tenant, row.jurisdiction, row.subject)
     return WrappedKey(row.id, scope, KeyState(row.state), row.root, row.wrapped, row.created_at, row.changed_at)

@@ -14,7 +14,7 @@ from falaj.config.secrets import LEAST_CHARACTERS
 from falaj.core.errors import NotFoundError
 from falaj.storage import ProjectRow
 from falaj.storage.key_tables import SecretRow
-from falaj.supply_chain.encryption import KeyChest, KeyGoneError, Scope, derive, open_box, seal_box
+from falaj.supply_chain.encryption import KeyGoneError, KeyScope, Keystore, decrypt_value, derive, encrypt_value
 from falaj.trust.secrets.errors import BadSecretError, UnknownSecretError
 
 MOST_CHARACTERS = 32_768
@@ -47,13 +47,13 @@ class Vault:
         scope: Whose data the texts are.
     """
 
-    chest: KeyChest
-    scope: Scope
+    chest: Keystore
+    scope: KeyScope
 
     def seal(self, text: str, context: str) -> str:
         """Encrypt a text; it opens in this context alone."""
         key = self.chest.current(self.scope)
-        sealed = seal_box(derive(key.secret, b"", _PURPOSE), text.encode(), f"{context}|{key.id}")
+        sealed = encrypt_value(derive(key.secret, b"", _PURPOSE), text.encode(), f"{context}|{key.id}")
         return f"sealed:{key.id}:{base64.b64encode(sealed).decode()}"
 
     def open(self, sealed: str, context: str) -> str:
@@ -65,7 +65,7 @@ class Vault:
         """
         _, key_id, text = sealed.split(":", 2)
         secret = derive(self.chest.find(key_id).secret, b"", _PURPOSE)
-        return open_box(secret, base64.b64decode(text), f"{context}|{key_id}").decode()
+        return decrypt_value(secret, base64.b64decode(text), f"{context}|{key_id}").decode()
 
 
 def is_sealed(text: str) -> bool:
@@ -132,11 +132,11 @@ def secret_values(session: Session, vault: Vault, project: str, names: Collectio
         DamagedCiphertextError: A row was changed, or taken from another secret.
     """
     query = select(SecretRow).where(SecretRow.project == project, SecretRow.name.in_(names))
-    found = {}
+    values_by_name = {}
     for row in session.scalars(query) if names else ():
         with suppress(KeyGoneError):
-            found[row.name] = vault.open(row.sealed, _context(project, row.name))
-    return found
+            values_by_name[row.name] = vault.open(row.sealed, _context(project, row.name))
+    return values_by_name
 
 
 def _context(project: str, name: str) -> str:

@@ -4,23 +4,23 @@
 nothing was applied it is `PlatformSpec.default()`.
 """
 
-from falaj.trust.settings.differences import Difference, differences
-from falaj.trust.settings.drift import Finding, Surroundings, look, remember
+from falaj.trust.settings.differences import SettingDifference, differences
+from falaj.trust.settings.drift import ConfigurationDrift, DriftInputs, look, remember
 from falaj.trust.settings.errors import PersonNeededError, PlatformChangedError, PlatformInUseError
 from falaj.trust.settings.evidence import digest
 from falaj.trust.settings.keys import exposed, fingerprints
 from falaj.trust.settings.loosening import require_person
-from falaj.trust.settings.versions import Applied, Origin, apply, current, egress, history, newest, plan
+from falaj.trust.settings.versions import AppliedVersion, SettingsOrigin, apply, current, egress, history, newest, plan
 
 __all__ = [
-    "Applied",
-    "Difference",
-    "Finding",
-    "Origin",
+    "AppliedVersion",
+    "ConfigurationDrift",
+    "DriftInputs",
     "PersonNeededError",
     "PlatformChangedError",
     "PlatformInUseError",
-    "Surroundings",
+    "SettingDifference",
+    "SettingsOrigin",
     "apply",
     "current",
     "differences",

@@ -16,7 +16,7 @@ _PERMITS = re.compile(r"\bpermit\b")
 
 
 @dataclass(frozen=True)
-class Difference:
+class SettingDifference:
     """One thing that an apply changes.
 
     Attributes:
@@ -35,7 +35,7 @@ class Difference:
     loosens: bool = False
 
 
-def differences(old: PlatformSpec, new: PlatformSpec) -> tuple[Difference, ...]:
+def differences(old: PlatformSpec, new: PlatformSpec) -> tuple[SettingDifference, ...]:
     """Compare two specifications.
 
     Args:
@@ -57,29 +57,29 @@ def _names(spec: PlatformSpec) -> frozenset[str]:
     return frozenset({*environments, *(f"locations.{name}" for name in spec.locations)})
 
 
-def _difference(path: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Difference:
+def _difference(path: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> SettingDifference:
     was, becomes = before.get(path), after.get(path)
     kind: Kind = "added" if path not in before else "removed" if path not in after else "changed"
-    return Difference(kind, path, was, becomes, _loosens(path, kind, was, becomes))
+    return SettingDifference(kind, path, was, becomes, _loosens(path, kind, was, becomes))
 
 
 def _leaves(spec: PlatformSpec, whole: Set[str]) -> dict[str, Any]:
     """Every setting by its path; things that have no name have their words for it."""
-    found: dict[str, Any] = {}
+    leaves: dict[str, Any] = {}
     for environment in spec.environments.values():
-        found |= _named(f"environments.{environment.name}", _environment(environment), whole)
+        leaves |= _named(f"environments.{environment.name}", _environment(environment), whole)
     for location in spec.locations.values():
-        found |= _named(f"locations.{location.name}", dict(_given(asdict(location), "name")), whole)
-    found |= {f"roles.{binding_words(binding)}": True for binding in spec.roles}
-    found |= {f"policy_packs.{pack}": True for pack in spec.policy_packs}
-    found |= dict(_flat("pack_settings", json.loads(json.dumps(dict(spec.pack_settings)))))
-    found |= {f"policies.{name}": text for name, text in spec.policies.items()}
-    found |= {f"standard_changes.{each.name}": dict(_given(asdict(each), "name")) for each in spec.standard_changes}
-    found |= {f"notifications.{each.url}": dict(_given(asdict(each), "url")) for each in spec.notifications}
-    found |= {f"egress.{each}": True for each in spec.private_egress}
+        leaves |= _named(f"locations.{location.name}", dict(_unlisted(asdict(location), "name")), whole)
+    leaves |= {f"roles.{binding_words(binding)}": True for binding in spec.roles}
+    leaves |= {f"policy_packs.{pack}": True for pack in spec.policy_packs}
+    leaves |= dict(_flat("pack_settings", json.loads(json.dumps(dict(spec.pack_settings)))))
+    leaves |= {f"policies.{name}": text for name, text in spec.policies.items()}
+    leaves |= {f"standard_changes.{each.name}": dict(_unlisted(asdict(each), "name")) for each in spec.standard_changes}
+    leaves |= {f"notifications.{each.url}": dict(_unlisted(asdict(each), "url")) for each in spec.notifications}
+    leaves |= {f"egress.{each}": True for each in spec.private_egress}
     if spec.server_listen is not None:
-        found["listen.server"] = json.loads(json.dumps(asdict(spec.server_listen)))
-    return found | dict(_flat("entity", spec.entity)) | dict(_flat("identity", spec.identity))
+        leaves["listen.server"] = json.loads(json.dumps(asdict(spec.server_listen)))
+    return leaves | dict(_flat("entity", spec.entity)) | dict(_flat("identity", spec.identity))
 
 
 def _named(path: str, settings: dict[str, Any], whole: Set[str]) -> dict[str, Any]:
@@ -87,15 +87,15 @@ def _named(path: str, settings: dict[str, Any], whole: Set[str]) -> dict[str, An
 
 
 def _environment(environment: EnvironmentSpec) -> dict[str, Any]:
-    found = dict(_given(asdict(environment), "name", "approvals", "freeze", "windows"))
+    environment_values = dict(_unlisted(asdict(environment), "name", "approvals", "freeze", "windows"))
     if environment.windows:
-        found["windows"] = [f"{window} {environment.timezone}" for window in environment.windows]
+        environment_values["windows"] = [f"{window} {environment.timezone}" for window in environment.windows]
     for freeze in environment.freeze:
-        found.setdefault(f"freeze.{freeze.reason}", []).append([freeze.start, freeze.end])
-    return found | dict(_flat("approvals", environment.approvals))
+        environment_values.setdefault(f"freeze.{freeze.reason}", []).append([freeze.start, freeze.end])
+    return environment_values | dict(_flat("approvals", environment.approvals))
 
 
-def _given(values: Mapping[str, Any], *without: str) -> Iterator[tuple[str, Any]]:
+def _unlisted(values: Mapping[str, Any], *without: str) -> Iterator[tuple[str, Any]]:
     """What is set and not listed, as JSON values: tuples are lists once they were stored."""
     for key, value in values.items():
         if key not in without and value not in (None, (), [], {}):

@@ -17,7 +17,7 @@ from falaj.storage import EndpointRow, EventRow
 from falaj.storage.facts import FactMissingError
 from falaj.storage.sealed import examine
 from falaj.storage.settings_tables import DriftRow
-from falaj.trust.settings.differences import Difference, differences
+from falaj.trust.settings.differences import SettingDifference, differences
 from falaj.trust.settings.keys import key_differences
 from falaj.trust.settings.versions import SUBJECT, current, newest
 
@@ -26,7 +26,7 @@ SILENT_AFTER_S = 600.0
 
 
 @dataclass(frozen=True, order=True)
-class Finding:
+class ConfigurationDrift:
     """One thing that is not as it was applied.
 
     Attributes:
@@ -41,7 +41,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class DriftInputs:
     """What a look sees beside the database.
 
     Attributes:
@@ -57,7 +57,7 @@ class Surroundings:
     exposed: tuple[str, ...] = ()
 
 
-def look(session: Session, surroundings: Surroundings, now: float) -> tuple[Finding, ...]:
+def look(session: Session, surroundings: DriftInputs, now: float) -> tuple[ConfigurationDrift, ...]:
     """Find what is not as it was applied.
 
     Args:
@@ -65,25 +65,25 @@ def look(session: Session, surroundings: Surroundings, now: float) -> tuple[Find
         surroundings: What is outside the database.
         now: Unix seconds.
     """
-    facts = [Finding("fact", f"{each.kind}/{each.subject}", each.reason) for each in examine(session)]
+    facts = [ConfigurationDrift("fact", f"{each.kind}/{each.subject}", each.reason) for each in examine(session)]
     try:
         spec, row = current(session), newest(session)
     except FactMissingError:
         return tuple(sorted(facts))
     endpoints = session.scalars(select(EndpointRow)).all()
-    known = row.keys if row is not None else {}
-    found = [
+    recorded_keys = row.keys if row is not None else {}
+    drifts = [
         *facts,
         *_of_file(spec, surroundings),
         *_misplaced(spec, endpoints),
         *_missing(spec, endpoints),
         *_of_agents(endpoints, now),
-        *_of_keys(known, surroundings),
+        *_of_keys(recorded_keys, surroundings),
     ]
-    return tuple(sorted(found))
+    return tuple(sorted(drifts))
 
 
-def remember(session: Session, findings: Sequence[Finding], now: float) -> tuple[Finding, ...]:
+def remember(session: Session, findings: Sequence[ConfigurationDrift], now: float) -> tuple[ConfigurationDrift, ...]:
     """Keep what a look found; raise an event when what it shares with the look before is new, or has gone.
 
     Args:
@@ -98,7 +98,7 @@ def remember(session: Session, findings: Sequence[Finding], now: float) -> tuple
     if row is None:
         row = DriftRow(id=1, checked_at=now, findings=[])
         session.add(row)
-    before = {Finding(**each["finding"]): each["confirmed"] for each in row.findings}
+    before = {ConfigurationDrift(**each["finding"]): each["confirmed"] for each in row.findings}
     drift = tuple(each for each in findings if each in before)
     row.checked_at = now
     row.findings = [{"finding": asdict(each), "confirmed": each in before} for each in findings]
@@ -108,20 +108,20 @@ def remember(session: Session, findings: Sequence[Finding], now: float) -> tuple
     return drift
 
 
-def _event(drift: Sequence[Finding], now: float) -> EventRow:
+def _event(drift: Sequence[ConfigurationDrift], now: float) -> EventRow:
     data: dict[str, Any] = {"findings": [asdict(each) for each in drift]}
     return EventRow(at=now, subject=SUBJECT, kind="platform.drift" if drift else "platform.drift-ended", data=data)
 
 
-def _of_file(spec: PlatformSpec, surroundings: Surroundings) -> Iterator[Finding]:
+def _of_file(spec: PlatformSpec, surroundings: DriftInputs) -> Iterator[ConfigurationDrift]:
     if surroundings.file_error:
-        yield Finding("file", "platform.yaml", surroundings.file_error)
+        yield ConfigurationDrift("file", "platform.yaml", surroundings.file_error)
     if surroundings.file is not None:
         for each in differences(spec, surroundings.file):
-            yield Finding("file", each.path, _file_words(each))
+            yield ConfigurationDrift("file", each.path, _file_words(each))
 
 
-def _file_words(difference: Difference) -> str:
+def _file_words(difference: SettingDifference) -> str:
     match difference.kind:
         case "added":
             return "the file has it, and it was not applied"
@@ -130,42 +130,50 @@ def _file_words(difference: Difference) -> str:
     return f"the file says {difference.after!r}, applied is {difference.before!r}"
 
 
-def _misplaced(spec: PlatformSpec, endpoints: Iterable[EndpointRow]) -> Iterator[Finding]:
+def _misplaced(spec: PlatformSpec, endpoints: Iterable[EndpointRow]) -> Iterator[ConfigurationDrift]:
     """Endpoints where the settings know of none."""
     for row in endpoints:
         environment = spec.environments.get(row.environment)
         if environment is None:
-            yield Finding("endpoint", _name(row), f"there is no environment '{row.environment}'")
+            yield ConfigurationDrift("endpoint", _name(row), f"there is no environment '{row.environment}'")
         elif row.location not in environment.locations:
-            yield Finding("endpoint", _name(row), f"'{row.environment}' is not at the location '{row.location}'")
+            yield ConfigurationDrift(
+                "endpoint", _name(row), f"'{row.environment}' is not at the location '{row.location}'"
+            )
 
 
-def _missing(spec: PlatformSpec, endpoints: Sequence[EndpointRow]) -> Iterator[Finding]:
+def _missing(spec: PlatformSpec, endpoints: Sequence[EndpointRow]) -> Iterator[ConfigurationDrift]:
     """Locations of an environment that do not have an endpoint which its other locations have."""
     served = {(row.environment, row.model) for row in endpoints}
-    held = {(row.environment, row.model, row.location) for row in endpoints}
+    endpoint_places = {(row.environment, row.model, row.location) for row in endpoints}
     for environment, model in sorted(served):
         locations = spec.environments[environment].locations if environment in spec.environments else ()
         for location in locations:
-            if (environment, model, location) not in held:
-                yield Finding("endpoint", f"{environment}/{model}@{location}", "other locations have it, this one not")
+            if (environment, model, location) not in endpoint_places:
+                yield ConfigurationDrift(
+                    "endpoint", f"{environment}/{model}@{location}", "other locations have it, this one not"
+                )
 
 
-def _of_agents(endpoints: Iterable[EndpointRow], now: float) -> Iterator[Finding]:
+def _of_agents(endpoints: Iterable[EndpointRow], now: float) -> Iterator[ConfigurationDrift]:
     for row in endpoints:
         reported = row.status.get("release")
         if now - row.updated_at > SILENT_AFTER_S:
-            yield Finding("agent", _name(row), f"the agent of '{row.location}' has not reported of it")
+            yield ConfigurationDrift("agent", _name(row), f"the agent of '{row.location}' has not reported of it")
         elif reported is not None and reported != row.release:
-            yield Finding("agent", _name(row), f"the agent reports release {reported}, it must be {row.release}")
+            yield ConfigurationDrift(
+                "agent", _name(row), f"the agent reports release {reported}, it must be {row.release}"
+            )
 
 
-def _of_keys(known: Mapping[str, str], surroundings: Surroundings) -> Iterator[Finding]:
+def _of_keys(recorded_keys: Mapping[str, str], surroundings: DriftInputs) -> Iterator[ConfigurationDrift]:
     for name in surroundings.exposed:
-        yield Finding("key", name, "other users may read this private key")
+        yield ConfigurationDrift("key", name, "other users may read this private key")
     if surroundings.keys is not None:
-        for each in key_differences(known, surroundings.keys):
-            yield Finding("key", each.path.removeprefix("keys."), f"the file was {each.kind} after the last apply")
+        for each in key_differences(recorded_keys, surroundings.keys):
+            yield ConfigurationDrift(
+                "key", each.path.removeprefix("keys."), f"the file was {each.kind} after the last apply"
+            )
 
 
 def _name(row: EndpointRow) -> str:

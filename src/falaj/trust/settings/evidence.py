@@ -10,7 +10,7 @@ from typing import Any
 
 from falaj.config.platform_spec import PlatformSpec
 from falaj.supply_chain.attestations import SETTINGS, Envelope, Signer, sign_statement, statement
-from falaj.trust.settings.differences import Difference
+from falaj.trust.settings.differences import SettingDifference
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class SettingsPredicate:
     actor: str
     at: float
     text_sha256: str
-    differences: tuple[Difference, ...]
+    differences: tuple[SettingDifference, ...]
 
     def sign(self, digest: str, signer: Signer) -> Envelope:
         """Sign it as a statement about the specification with this digest."""
@@ -44,10 +44,10 @@ def digest(spec: PlatformSpec) -> str:
     return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def plain_differences(differences: Sequence[Difference]) -> list[Any]:
+def plain_differences(differences: Sequence[SettingDifference]) -> list[Any]:
     """Return differences as JSON values."""
-    made: list[Any] = _plain([asdict(each) for each in differences])
-    return made
+    difference_rows: list[Any] = _plain([asdict(each) for each in differences])
+    return difference_rows
 
 
 def _plain(value: Any) -> Any:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from falaj.trust.settings.differences import Difference
+from falaj.trust.settings.differences import SettingDifference
 
 _PRIVATE = ".pem"
 _TRUSTED = "trusted.json"
@@ -18,17 +18,21 @@ def fingerprints(folder: Path) -> dict[str, str]:
     Args:
         folder: `keys/` of the installation; one that does not exist has none.
     """
-    found = [*folder.glob("*.pem.pub"), *folder.glob(_TRUSTED)]
-    return {path.name: "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(found)}
+    key_files = [*folder.glob("*.pem.pub"), *folder.glob(_TRUSTED)]
+    return {path.name: "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(key_files)}
 
 
-def key_differences(known: Mapping[str, str], found: Mapping[str, str]) -> tuple[Difference, ...]:
+def key_differences(recorded_keys: Mapping[str, str], current_keys: Mapping[str, str]) -> tuple[SettingDifference, ...]:
     """Compare the keys of the last apply with those that are there.
 
     A key that is new changes nothing by itself: it is made when it is first needed, and believed only when the list
     of trusted keys names it.
     """
-    return tuple(_difference(name, was, found.get(name)) for name, was in known.items() if found.get(name) != was)
+    return tuple(
+        _difference(name, was, current_keys.get(name))
+        for name, was in recorded_keys.items()
+        if current_keys.get(name) != was
+    )
 
 
 def exposed(folder: Path) -> Iterator[str]:
@@ -38,5 +42,5 @@ def exposed(folder: Path) -> Iterator[str]:
             yield path.name
 
 
-def _difference(name: str, was: str, now: str | None) -> Difference:
-    return Difference("changed" if now else "removed", f"keys.{name}", was, now, loosens=True)
+def _difference(name: str, was: str, now: str | None) -> SettingDifference:
+    return SettingDifference("changed" if now else "removed", f"keys.{name}", was, now, loosens=True)

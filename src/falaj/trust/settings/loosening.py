@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from falaj.core.principal import Principal, PrincipalKind
-from falaj.trust.identity import require_fresh
-from falaj.trust.settings.differences import Difference
+from falaj.trust.identity import require_recent_login
+from falaj.trust.settings.differences import SettingDifference
 from falaj.trust.settings.errors import PersonNeededError
 
 _MAX_NAMED = 3
 
 
-def require_person(principal: Principal, differences: Sequence[Difference], now: float) -> None:
+def require_person(principal: Principal, differences: Sequence[SettingDifference], now: float) -> None:
     """Refuse what makes the platform less strict unless a person is present.
 
     Args:
@@ -34,4 +34,4 @@ def require_person(principal: Principal, differences: Sequence[Difference], now:
             where="platform.yaml",
             hint="a person with the role admin applies it, after falaj login; falaj plan marks what is looser",
         )
-    require_fresh(principal, f"loosening the platform ({paths})", now)
+    require_recent_login(principal, f"loosening the platform ({paths})", now)

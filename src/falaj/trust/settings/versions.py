@@ -14,24 +14,24 @@ from sqlalchemy.orm import Session
 from falaj.config.platform_spec import PlatformSpec
 from falaj.core.egress import EgressRules
 from falaj.storage import EventRow
-from falaj.storage.facts import FactMissingError, Subject
+from falaj.storage.facts import FactMissingError, FactSubject
 from falaj.storage.sealed import is_recorded, memory, require_standing, stands
 from falaj.storage.settings_tables import SettingsRow
 from falaj.supply_chain.attestations import Signer
 from falaj.trust.settings.acceptance import accept
-from falaj.trust.settings.differences import Difference, differences
+from falaj.trust.settings.audit_entries import write_leaves
+from falaj.trust.settings.differences import SettingDifference, differences
 from falaj.trust.settings.errors import PlatformChangedError
 from falaj.trust.settings.evidence import SettingsPredicate, digest, plain_differences
 from falaj.trust.settings.keys import key_differences
-from falaj.trust.settings.leaves import write_leaves
 
 SUBJECT = "platform"
 _DEFAULT = PlatformSpec.default()
-_NEWEST = Subject(SettingsRow.__tablename__, "newest")
+_NEWEST = FactSubject(SettingsRow.__tablename__, "newest")
 
 
 @dataclass(frozen=True)
-class Applied:
+class AppliedVersion:
     """What an apply did.
 
     Attributes:
@@ -40,11 +40,11 @@ class Applied:
     """
 
     version: int
-    differences: tuple[Difference, ...]
+    differences: tuple[SettingDifference, ...]
 
 
 @dataclass(frozen=True)
-class Origin:
+class SettingsOrigin:
     """Where a specification comes from and what the installation was like when it was applied.
 
     Attributes:
@@ -68,13 +68,13 @@ def current(session: Session) -> PlatformSpec:
     Raises:
         FactMissingError: The newest version is not in the database any more (`facts.missing`).
     """
-    known, remembered = _known(_version(session)), memory(session)
-    found = remembered.get(known)
-    if isinstance(found, PlatformSpec):
-        return found
+    version_key, remembered = _version_subject(_version(session)), memory(session)
+    cached_spec = remembered.get(version_key)
+    if isinstance(cached_spec, PlatformSpec):
+        return cached_spec
     spec = _spec(newest(session))
-    if is_recorded(session, known):
-        remembered[known] = spec
+    if is_recorded(session, version_key):
+        remembered[version_key] = spec
     return spec
 
 
@@ -83,7 +83,7 @@ def egress(session: Session) -> EgressRules:
     return EgressRules(current(session).private_egress, loopback=True)
 
 
-def plan(session: Session, spec: PlatformSpec, keys: Mapping[str, str] | None = None) -> Applied:
+def plan(session: Session, spec: PlatformSpec, keys: Mapping[str, str] | None = None) -> AppliedVersion:
     """Tell what an apply would do, without doing it.
 
     Args:
@@ -101,11 +101,15 @@ def plan(session: Session, spec: PlatformSpec, keys: Mapping[str, str] | None = 
     row = newest(session)
     old = _spec(row)
     accept(session, old, spec)
-    found = differences(old, spec) + (key_differences(row.keys, keys or {}) if row is not None and keys else ())
-    return Applied(0 if row is None else row.version, found)
+    plan_differences = differences(old, spec) + (
+        key_differences(row.keys, keys or {}) if row is not None and keys else ()
+    )
+    return AppliedVersion(0 if row is None else row.version, plan_differences)
 
 
-def apply(session: Session, spec: PlatformSpec, actor: str, now: float, origin: Origin | None = None) -> Applied:
+def apply(
+    session: Session, spec: PlatformSpec, actor: str, now: float, origin: SettingsOrigin | None = None
+) -> AppliedVersion:
     """Make a specification the one that holds.
 
     Args:
@@ -120,7 +124,7 @@ def apply(session: Session, spec: PlatformSpec, actor: str, now: float, origin: 
         PlatformInUseError: `platform.in-use`.
         PolicyError: `policy.invalid`.
     """
-    origin = origin or Origin()
+    origin = origin or SettingsOrigin()
     planned = plan(session, spec, origin.keys)
     if origin.base is not None and origin.base != planned.version:
         raise _changed(planned.version)
@@ -133,7 +137,7 @@ def apply(session: Session, spec: PlatformSpec, actor: str, now: float, origin: 
     session.add(
         EventRow(at=now, subject=SUBJECT, kind="platform.applied", data={"version": row.version, "paths": kinds})
     )
-    return Applied(row.version, planned.differences)
+    return AppliedVersion(row.version, planned.differences)
 
 
 def history(session: Session, limit: int = 20) -> list[SettingsRow]:
@@ -149,7 +153,7 @@ def newest(session: Session) -> SettingsRow | None:
     """
     version = _version(session)
     row = session.get(SettingsRow, version) if version else None
-    require_standing(session, _known(version), row)
+    require_standing(session, _version_subject(version), row)
     return row
 
 
@@ -157,16 +161,16 @@ def _version(session: Session) -> int:
     """The number of the newest version that was applied: no lower than known here, and higher by signed rows alone."""
     remembered = memory(session)
     version = start = cast("int", remembered.get(_NEWEST, 0))
-    while stands(session, _known(version + 1)) or session.get(SettingsRow, version + 1) is not None:
+    while stands(session, _version_subject(version + 1)) or session.get(SettingsRow, version + 1) is not None:
         version += 1
-    if version > start and is_recorded(session, _known(version)):
+    if version > start and is_recorded(session, _version_subject(version)):
         remembered[_NEWEST] = version
-        remembered.pop(_known(start), None)
+        remembered.pop(_version_subject(start), None)
     return version
 
 
-def _known(version: int) -> Subject:
-    return Subject(SettingsRow.__tablename__, str(version))
+def _version_subject(version: int) -> FactSubject:
+    return FactSubject(SettingsRow.__tablename__, str(version))
 
 
 def _spec(row: SettingsRow | None) -> PlatformSpec:
@@ -174,9 +178,14 @@ def _spec(row: SettingsRow | None) -> PlatformSpec:
 
 
 def _row(
-    previous: SettingsRow | None, spec: PlatformSpec, planned: Applied, actor: str, now: float, origin: Origin
+    previous: SettingsRow | None,
+    spec: PlatformSpec,
+    planned: AppliedVersion,
+    actor: str,
+    now: float,
+    origin: SettingsOrigin,
 ) -> SettingsRow:
-    said = SettingsPredicate(
+    predicate = SettingsPredicate(
         version=planned.version + 1,
         previous=None if previous is None else previous.digest,
         actor=actor,
@@ -185,13 +194,13 @@ def _row(
         differences=planned.differences,
     )
     return SettingsRow(
-        version=said.version,
+        version=predicate.version,
         spec=spec.to_json(),
         digest=digest(spec),
         text=origin.text,
         differences=plain_differences(planned.differences),
         keys=dict(origin.keys),
-        envelope={} if origin.signer is None else said.sign(digest(spec), origin.signer),
+        envelope={} if origin.signer is None else predicate.sign(digest(spec), origin.signer),
         actor=actor,
         at=now,
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from falaj.control.monitoring.evaluation import Run, WindowBlock
+from falaj.control.monitoring.evaluation import LossBlock, WindowBlock
 from falaj.statistics.reference import PREDICTION, MonitoringSettings, ReferenceRows, build_reference
 
 ROWS = 300
@@ -65,12 +65,12 @@ def tally(loss: np.ndarray) -> dict[str, Any]:
     return {"labelled": len(loss), "total": float(loss.sum()), "cells": cells.tolist(), "wrong": None}
 
 
-def runs(losses: list[np.ndarray]) -> Iterator[Run]:
+def runs(losses: list[np.ndarray]) -> Iterator[LossBlock]:
     assert REFERENCE.loss is not None
     size, all_of_them = REFERENCE.loss.block_rows, np.concatenate(losses)
     for number in range(len(all_of_them) // size):
         part = all_of_them[number * size : (number + 1) * size]
-        yield Run(number, size, float(part.mean()), number * 10.0, number * 10.0 + 9, number * 10.0 + 20)
+        yield LossBlock(number, size, float(part.mean()), number * 10.0, number * 10.0 + 9, number * 10.0 + 20)
 
 
 def shifted(rng: np.random.Generator, columns: dict[str, Any]) -> None:

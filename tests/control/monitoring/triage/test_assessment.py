@@ -11,21 +11,21 @@ from hypothesis import strategies as st
 
 from falaj.control.monitoring.triage import (
     ACTION_OF,
-    Action,
     Cause,
     DriftFact,
-    Facts,
     LossFact,
     QualityFact,
+    TriageAction,
+    TriageFacts,
     assess,
     loss_fact,
 )
 from falaj.statistics.performance import Measured, unknown
 
-QUIET = Facts("flights/3", 0.0, 1.0, 1000, features_of_source={"weather": 2, "flights": 5}, tolerance=0.01)
+QUIET = TriageFacts("flights/3", 0.0, 1.0, 1000, features_of_source={"weather": 2, "flights": 5}, tolerance=0.01)
 DRIFT = (DriftFact("hour", 0.2, "flights"), DriftFact("wind", 0.5, "weather"))
 WEATHER = (DriftFact("wind", 3.2, "weather"), DriftFact("rain", 2.0, "weather"))
-HELD = LossFact("brier", (-0.01, 0.005), "calibrated-confidence")
+TOLERABLE = LossFact("brier", (-0.01, 0.005), "calibrated-confidence")
 WORSE_BY_LABELS = LossFact("brier", (0.02, 0.06), "prediction-powered")
 WORSE_BY_ESTIMATE = LossFact("brier", (0.02, 0.06), "calibrated-confidence")
 UNDECIDED = LossFact("brier", (-0.01, 0.06), "calibrated-confidence")
@@ -39,7 +39,7 @@ ALARM = "brier rose above 0.16"
     ("facts", "cause", "reason"),
     [
         ({}, Cause.NONE, "like the reference"),
-        ({"loss": HELD}, Cause.NONE, "like the reference"),
+        ({"loss": TOLERABLE}, Cause.NONE, "like the reference"),
         ({"rows": 0}, Cause.NONE, "no rows"),
         ({"rows": 0, "drift": DRIFT}, Cause.NONE, "no rows"),
         ({"rows": 0, "quality": (QualityFact("volume", "no rows for 2 h"),)}, Cause.UPSTREAM_FAULT, "volume"),
@@ -50,12 +50,12 @@ ALARM = "brier rose above 0.16"
             Cause.UPSTREAM_FAULT,
             "all 2",
         ),
-        ({"drift": (DriftFact("wind", 3.2, "weather"),), "loss": HELD}, Cause.COVARIATE_SHIFT, "wind (3.2)"),
-        ({"drift": DRIFT, "loss": HELD}, Cause.COVARIATE_SHIFT, "worse by at most 0.005"),
-        ({"joint_drift": True, "loss": HELD}, Cause.COVARIATE_SHIFT, "joint distribution"),
-        ({"quality": (NEW_LEVEL,), "loss": HELD}, Cause.COVARIATE_SHIFT, "new-category: carrier ZZ"),
+        ({"drift": (DriftFact("wind", 3.2, "weather"),), "loss": TOLERABLE}, Cause.COVARIATE_SHIFT, "wind (3.2)"),
+        ({"drift": DRIFT, "loss": TOLERABLE}, Cause.COVARIATE_SHIFT, "worse by at most 0.005"),
+        ({"joint_drift": True, "loss": TOLERABLE}, Cause.COVARIATE_SHIFT, "joint distribution"),
+        ({"quality": (NEW_LEVEL,), "loss": TOLERABLE}, Cause.COVARIATE_SHIFT, "new-category: carrier ZZ"),
         ({"loss_alarm": ALARM}, Cause.CONCEPT_DRIFT, "while inputs are as they were"),
-        ({"loss_alarm": ALARM, "drift": DRIFT, "loss": HELD}, Cause.CONCEPT_DRIFT, "inputs shifted: wind (0.5)"),
+        ({"loss_alarm": ALARM, "drift": DRIFT, "loss": TOLERABLE}, Cause.CONCEPT_DRIFT, "inputs shifted: wind (0.5)"),
         ({"loss_alarm": ALARM, "rows": 0}, Cause.CONCEPT_DRIFT, ALARM),
         ({"loss": WORSE_BY_LABELS}, Cause.PERFORMANCE_LOSS, "by labels"),
         ({"loss": WORSE_BY_ESTIMATE, "drift": DRIFT}, Cause.PERFORMANCE_LOSS, "at least 0.02, tolerated 0.01"),
@@ -63,7 +63,7 @@ ALARM = "brier rose above 0.16"
         ({"drift": DRIFT}, Cause.UNKNOWN, "nothing was measured"),
         ({"drift": DRIFT, "loss": UNDECIDED}, Cause.UNKNOWN, "worse by -0.01 to 0.06"),
         ({"drift": DRIFT, "loss": NO_LOSS}, Cause.UNKNOWN, "far from the reference"),
-        ({"far_from_reference": True, "loss": HELD}, Cause.UNKNOWN, "far from the reference"),
+        ({"far_from_reference": True, "loss": TOLERABLE}, Cause.UNKNOWN, "far from the reference"),
         ({"far_from_reference": True, "loss": WORSE_BY_ESTIMATE}, Cause.UNKNOWN, "far from the reference"),
         ({"far_from_reference": True, "loss": WORSE_BY_LABELS}, Cause.PERFORMANCE_LOSS, "by labels"),
         ({"loss": LossFact("brier", (math.nan, math.nan), "bootstrap")}, Cause.NONE, "like the reference"),
@@ -71,24 +71,24 @@ ALARM = "brier rose above 0.16"
     ],
 )
 def test_facts_have_a_cause(facts: dict[str, object], cause: Cause, reason: str) -> None:
-    found = assess(replace(QUIET, **facts))  # type: ignore[arg-type]
-    assert found.cause is cause
-    assert reason in "; ".join(found.reasons)
+    triage_verdict = assess(replace(QUIET, **facts))  # type: ignore[arg-type]
+    assert triage_verdict.cause is cause
+    assert reason in "; ".join(triage_verdict.reasons)
 
 
 def test_a_source_is_only_blamed_when_there_are_others_that_stand_still() -> None:
     drift = WEATHER
-    alone = replace(QUIET, drift=drift, loss=HELD, features_of_source={"weather": 2})
-    part = replace(QUIET, drift=drift, loss=HELD, features_of_source={"weather": 3, "flights": 5})
-    nameless = replace(QUIET, drift=tuple(replace(fact, source="") for fact in drift), loss=HELD)
-    twice = replace(QUIET, drift=(drift[0], drift[0]), loss=HELD)
+    alone = replace(QUIET, drift=drift, loss=TOLERABLE, features_of_source={"weather": 2})
+    part = replace(QUIET, drift=drift, loss=TOLERABLE, features_of_source={"weather": 3, "flights": 5})
+    nameless = replace(QUIET, drift=tuple(replace(fact, source="") for fact in drift), loss=TOLERABLE)
+    twice = replace(QUIET, drift=(drift[0], drift[0]), loss=TOLERABLE)
     for facts in (alone, part, nameless, twice):
         assert assess(facts).cause is Cause.COVARIATE_SHIFT
 
 
 def test_only_the_largest_shifts_are_named() -> None:
     drift = tuple(DriftFact(f"x{index}", index / 10) for index in range(9))
-    reasons = assess(replace(QUIET, drift=drift, loss=HELD)).reasons
+    reasons = assess(replace(QUIET, drift=drift, loss=TOLERABLE)).reasons
     assert reasons[0] == "shifted: x8 (0.8), x7 (0.7), x6 (0.6), x5 (0.5), x4 (0.4), 4 more"
 
 
@@ -104,7 +104,7 @@ def test_a_measured_metric_becomes_a_loss() -> None:
 names = st.sampled_from(["a", "b", "c"])
 numbers = st.floats(allow_nan=True)
 anything = st.builds(
-    Facts,
+    TriageFacts,
     release=names,
     start=st.floats(0, 10),
     end=st.floats(0, 10),
@@ -128,22 +128,22 @@ anything = st.builds(
 
 
 @given(anything)
-def test_any_facts_have_an_answer_with_reasons(facts: Facts) -> None:
-    found = assess(facts)
-    assert found == assess(facts)
-    assert found.action is ACTION_OF[found.cause]
-    assert found.reasons
-    assert all(isinstance(reason, str) and reason for reason in found.reasons)
+def test_any_facts_have_an_answer_with_reasons(facts: TriageFacts) -> None:
+    triage_verdict = assess(facts)
+    assert triage_verdict == assess(facts)
+    assert triage_verdict.action is ACTION_OF[triage_verdict.cause]
+    assert triage_verdict.reasons
+    assert all(isinstance(reason, str) and reason for reason in triage_verdict.reasons)
 
 
 @given(anything)
-def test_broken_data_is_never_trained_on(facts: Facts) -> None:
+def test_broken_data_is_never_trained_on(facts: TriageFacts) -> None:
     broken = replace(facts, quality=(*facts.quality, MISSING))
-    assert assess(broken).action is Action.INCIDENT
+    assert assess(broken).action is TriageAction.INCIDENT
 
 
 @given(anything)
-def test_without_labels_and_without_a_shift_nothing_is_retrained(facts: Facts) -> None:
+def test_without_labels_and_without_a_shift_nothing_is_retrained(facts: TriageFacts) -> None:
     loss = None if facts.loss is None else replace(facts.loss, method="calibrated-confidence")
     calm = replace(facts, quality=(), drift=(), joint_drift=False, far_from_reference=False, loss_alarm="", loss=loss)
-    assert assess(calm).action in (Action.NONE, Action.ASK)
+    assert assess(calm).action in (TriageAction.NONE, TriageAction.ASK)

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from falaj.control.monitoring.triage import (
-    Action,
     Assessment,
     Cause,
     Episode,
     OverrulingError,
+    TriageAction,
     TriagePolicy,
-    Verdict,
+    TriageVerdict,
     look,
     overrule,
     rebaseline,
@@ -29,56 +29,58 @@ NONE, SHIFT, LOSS = Cause.NONE, Cause.COVARIATE_SHIFT, Cause.PERFORMANCE_LOSS
 CONCEPT, FAULT, ASK = Cause.CONCEPT_DRIFT, Cause.UPSTREAM_FAULT, Cause.UNKNOWN
 
 
-def seen(cause: Cause, at: float = 0.0, *, certain: bool = False, release: str = "m/1") -> Assessment:
+def assessment_of(cause: Cause, at: float = 0.0, *, certain: bool = False, release: str = "m/1") -> Assessment:
     return Assessment(release, at, cause, (f"looks like {cause.value}",), certain)
 
 
 def run(
     causes: Iterable[Cause], episode: Episode | None = None, *, every: float = HOUR
-) -> tuple[Episode, list[Verdict]]:
+) -> tuple[Episode, list[TriageVerdict]]:
     episode, verdicts = episode or Episode("m/1"), []
     for index, cause in enumerate(causes):
         now = (episode.baseline_at or 0.0) + index * every
-        episode, verdict = look(episode, seen(cause, now), POLICY, now)
+        episode, verdict = look(episode, assessment_of(cause, now), POLICY, now)
         verdicts.append(verdict)
     return episode, verdicts
 
 
-def acts(verdicts: list[Verdict]) -> list[Action]:
+def acts(verdicts: list[TriageVerdict]) -> list[TriageAction]:
     return [verdict.action for verdict in verdicts if verdict.act]
 
 
 @pytest.mark.parametrize(
-    ("causes", "done", "ends_as"),
+    ("causes", "expected_actions", "ends_as"),
     [
         ([NONE] * 5, [], NONE),
         ([SHIFT], [], NONE),
         ([SHIFT, NONE, SHIFT, NONE], [], NONE),
-        ([SHIFT, SHIFT], [Action.WATCH], SHIFT),
-        ([SHIFT] * 10, [Action.WATCH], SHIFT),
-        ([ASK, ASK], [Action.ASK], ASK),
-        ([LOSS, LOSS, LOSS], [Action.RETRAIN], LOSS),
-        ([SHIFT, SHIFT, LOSS, LOSS], [Action.WATCH, Action.RETRAIN], LOSS),
-        ([LOSS, LOSS, SHIFT, SHIFT], [Action.RETRAIN], LOSS),
-        ([LOSS, LOSS, SHIFT, SHIFT, SHIFT], [Action.RETRAIN, Action.WATCH], SHIFT),
-        ([LOSS, LOSS, NONE, SHIFT, NONE], [Action.RETRAIN], NONE),
-        ([LOSS, LOSS, NONE, NONE, LOSS, NONE, NONE], [Action.RETRAIN], LOSS),
-        ([LOSS, LOSS, NONE, NONE, NONE], [Action.RETRAIN], NONE),
-        ([LOSS, LOSS, FAULT, FAULT], [Action.RETRAIN, Action.INCIDENT], FAULT),
-        ([FAULT, FAULT, LOSS, LOSS, LOSS], [Action.INCIDENT, Action.RETRAIN], LOSS),
+        ([SHIFT, SHIFT], [TriageAction.WATCH], SHIFT),
+        ([SHIFT] * 10, [TriageAction.WATCH], SHIFT),
+        ([ASK, ASK], [TriageAction.ASK], ASK),
+        ([LOSS, LOSS, LOSS], [TriageAction.RETRAIN], LOSS),
+        ([SHIFT, SHIFT, LOSS, LOSS], [TriageAction.WATCH, TriageAction.RETRAIN], LOSS),
+        ([LOSS, LOSS, SHIFT, SHIFT], [TriageAction.RETRAIN], LOSS),
+        ([LOSS, LOSS, SHIFT, SHIFT, SHIFT], [TriageAction.RETRAIN, TriageAction.WATCH], SHIFT),
+        ([LOSS, LOSS, NONE, SHIFT, NONE], [TriageAction.RETRAIN], NONE),
+        ([LOSS, LOSS, NONE, NONE, LOSS, NONE, NONE], [TriageAction.RETRAIN], LOSS),
+        ([LOSS, LOSS, NONE, NONE, NONE], [TriageAction.RETRAIN], NONE),
+        ([LOSS, LOSS, FAULT, FAULT], [TriageAction.RETRAIN, TriageAction.INCIDENT], FAULT),
+        ([FAULT, FAULT, LOSS, LOSS, LOSS], [TriageAction.INCIDENT, TriageAction.RETRAIN], LOSS),
         ([SHIFT, LOSS, SHIFT, LOSS], [], NONE),
     ],
     ids=lambda value: "-".join(each.value for each in value) if isinstance(value, list) else value.value,
 )
-def test_causes_are_confirmed_and_cleared(causes: list[Cause], done: list[Action], ends_as: Cause) -> None:
+def test_causes_are_confirmed_and_cleared(
+    causes: list[Cause], expected_actions: list[TriageAction], ends_as: Cause
+) -> None:
     episode, verdicts = run(causes)
-    assert acts(verdicts) == done
+    assert acts(verdicts) == expected_actions
     assert episode.cause is ends_as
 
 
 def test_certain_evidence_is_acted_on_at_once() -> None:
-    _, verdict = look(Episode("m/1"), seen(CONCEPT, certain=True), POLICY, 0.0)
-    assert (verdict.act, verdict.action) == (True, Action.RETRAIN)
+    _, verdict = look(Episode("m/1"), assessment_of(CONCEPT, certain=True), POLICY, 0.0)
+    assert (verdict.act, verdict.action) == (True, TriageAction.RETRAIN)
 
 
 def test_a_waiting_verdict_says_what_it_waits_for() -> None:
@@ -99,7 +101,10 @@ def test_an_alert_that_comes_back_within_the_cooldown_is_raised_after_it() -> No
 
 def test_windows_of_another_release_are_not_looked_at() -> None:
     episode = Episode("m/2", baseline_at=100.0)
-    for assessment in (seen(FAULT, 200.0, certain=True, release="m/1"), seen(FAULT, 50.0, certain=True, release="m/2")):
+    for assessment in (
+        assessment_of(FAULT, 200.0, certain=True, release="m/1"),
+        assessment_of(FAULT, 50.0, certain=True, release="m/2"),
+    ):
         after, verdict = look(episode, assessment, POLICY, 300.0)
         assert after == episode
         assert not verdict.act
@@ -112,7 +117,7 @@ def test_a_promotion_begins_anew_and_keeps_the_cooldown_of_retraining() -> None:
     assert (fresh.cause, fresh.overruled, fresh.baseline_at) == (NONE, None, 10 * HOUR)
     assert fresh.overrulings == episode.overrulings
     assert set(fresh.last_done) == {"retrain"}
-    after, verdicts = look(fresh, seen(CONCEPT, 11 * HOUR, certain=True, release="m/2"), POLICY, 11 * HOUR)
+    after, verdicts = look(fresh, assessment_of(CONCEPT, 11 * HOUR, certain=True, release="m/2"), POLICY, 11 * HOUR)
     assert after.cause is CONCEPT
     assert not verdicts.act
 
@@ -120,7 +125,7 @@ def test_a_promotion_begins_anew_and_keeps_the_cooldown_of_retraining() -> None:
 def test_a_verdict_is_overruled_by_a_person_until_it_is_over() -> None:
     episode, _ = run([LOSS, LOSS])
     episode, verdict = overrule(episode, FAULT, by="ada", reason="the airport sent wrong times", now=2 * HOUR)
-    assert (verdict.act, verdict.action) == (True, Action.INCIDENT)
+    assert (verdict.act, verdict.action) == (True, TriageAction.INCIDENT)
     assert episode.overrulings[-1].was is LOSS
 
     episode, verdicts = run([LOSS] * 30, episode)
@@ -129,7 +134,7 @@ def test_a_verdict_is_overruled_by_a_person_until_it_is_over() -> None:
     assert "overruled by ada: the airport sent wrong times" in verdicts[0].reasons
 
     episode, verdicts = run([NONE, NONE, NONE, LOSS, LOSS], episode, every=48 * HOUR)
-    assert acts(verdicts) == [Action.RETRAIN]
+    assert acts(verdicts) == [TriageAction.RETRAIN]
     assert len(episode.overrulings) == 1
 
 
@@ -140,7 +145,7 @@ def test_a_dismissed_verdict_stays_dismissed_while_it_is_seen() -> None:
     episode, verdicts = run([LOSS, NONE, LOSS, NONE, NONE, LOSS], episode)
     assert acts(verdicts) == []
     _, verdicts = run([NONE, NONE, NONE, LOSS, LOSS], episode, every=48 * HOUR)
-    assert acts(verdicts) == [Action.RETRAIN]
+    assert acts(verdicts) == [TriageAction.RETRAIN]
 
 
 def test_a_person_may_change_their_mind() -> None:
@@ -168,17 +173,17 @@ steps = st.lists(st.tuples(causes, st.booleans(), st.none() | causes), max_size=
 
 @given(steps)
 def test_any_story_is_told_and_remembered_as_json(story: list[tuple[Cause, bool, Cause | None]]) -> None:
-    episode, done = Episode("m/1"), []
+    episode, timed_actions = Episode("m/1"), []
     for index, (cause, certain, word) in enumerate(story):
         now = index * HOUR
-        episode, verdict = look(episode, seen(cause, now, certain=certain), POLICY, now)
+        episode, verdict = look(episode, assessment_of(cause, now, certain=certain), POLICY, now)
         assert verdict.reasons
-        done += [(verdict.action, now)] if verdict.act else []
+        timed_actions += [(verdict.action, now)] if verdict.act else []
         if word is not None and episode.cause not in (NONE, word):
             episode, _ = overrule(episode, word, by="ada", reason="why", now=now)
         assert Episode.from_json(json.loads(json.dumps(episode.as_json()))) == episode
-    for action in Action:
-        times = [at for each, at in done if each is action]
+    for action in TriageAction:
+        times = [at for each, at in timed_actions if each is action]
         assert all(later - earlier >= POLICY.cooldown_s for earlier, later in pairwise(times))
 
 

@@ -146,8 +146,8 @@ def test_a_slow_candidate_is_rolled_back_by_latency():
 def test_a_common_event_is_found_sooner_when_it_is_expected_to_be_common():
     rng = np.random.default_rng(16)
     batch = requests(rng, 3000, errors=(0.5, 0.7))
-    known, unknown = (only(MetricSpec.errors(expected_rate=rate)).update(batch, 1.0) for rate in (0.5, None))
-    assert known.evidence().metrics["errors"].harm > unknown.evidence().metrics["errors"].harm + 1
+    informed_state, unknown = (only(MetricSpec.errors(expected_rate=rate)).update(batch, 1.0) for rate in (0.5, None))
+    assert informed_state.evidence().metrics["errors"].harm > unknown.evidence().metrics["errors"].harm + 1
 
 
 @pytest.mark.parametrize("cuts", [(20.0,), (20.0, 30.0), CUTS, (10.0, 20.0, 30.0, 40.0, 60.0)])
@@ -164,16 +164,16 @@ def test_latency_without_a_cut_in_the_tail_is_judged_by_shifts():
 
 def test_a_good_candidate_leaves_its_steps_one_by_one_and_is_promoted():
     rng, state = np.random.default_rng(3), only(MetricSpec.errors(), MetricSpec.latency(CUTS), starts=5)
-    left = []
+    departures = []
     for weight, gate in ((0.01, 5), (0.05, 3), (0.25, 2), (0.5, 1.5)):
         for _ in range(2000):
             state = state.update(requests(rng, 500, weight=weight), state.updated_s + 1)
             if state.verdict().leave_step <= gate:
                 break
-        left.append(state.verdict().leave_step <= gate)
+        departures.append(state.verdict().leave_step <= gate)
         state = state.enter_step()
     verdict = state.verdict()
-    assert left == [True] * 4
+    assert departures == [True] * 4
     assert verdict.promote and not verdict.roll_back and verdict.pause is None
     assert all(metric.safe >= metric.safe_line for metric in verdict.metrics)
 
@@ -218,8 +218,8 @@ def test_shifted_predictions_pause_and_never_roll_back():
 def test_traffic_that_is_not_split_as_said_pauses():
     rng, state = np.random.default_rng(8), only(MetricSpec.errors())
     batch = requests(rng, 5000, weight=0.2)
-    said = Batch(batch.canary, np.full(5000, 0.1), batch.error, batch.latency_ms)
-    assert state.update(said, 1.0).verdict().pause == "traffic is not split as the weights say"
+    skewed_batch = Batch(batch.canary, np.full(5000, 0.1), batch.error, batch.latency_ms)
+    assert state.update(skewed_batch, 1.0).verdict().pause == "traffic is not split as the weights say"
     assert state.update(batch, 1.0).verdict().pause is None
 
 
@@ -290,10 +290,14 @@ def test_each_kind_of_label_can_roll_back(metric):
         else:
             state = state.observe_paired(metric, stable.astype(float), candidate.astype(float), float(second))
     verdict = state.verdict()
-    told = next(told for told in verdict.metrics if told.name == metric)
+    metric_verdict = next(metric_verdict for metric_verdict in verdict.metrics if metric_verdict.name == metric)
     assert verdict.roll_back and verdict.culprits == (metric,)
-    assert told.compares == {"disagreement": "rate"}.get(metric, "difference")
-    assert told.at_least is not None and told.ratio > told.at_least and told.harm > told.harm_line
+    assert metric_verdict.compares == {"disagreement": "rate"}.get(metric, "difference")
+    assert (
+        metric_verdict.at_least is not None
+        and metric_verdict.ratio > metric_verdict.at_least
+        and metric_verdict.harm > metric_verdict.harm_line
+    )
 
 
 def test_a_paired_quality_that_is_equal_is_safe():

@@ -32,7 +32,7 @@ def rollout(rng, delay, *, sticks=1.0, days=DAYS):
     return [column[order] for column in (comes, at, canary, loss, outcome)]
 
 
-def judged(columns):
+def verdict_of(columns):
     """The verdict after all that came in a rollout's time, looked at four times a day."""
     comes, at, canary, loss, outcome = columns
     state = Analysis.start(AnalysisPlan((MetricSpec.quality("brier"),), label_block_s=DAY))
@@ -64,7 +64,7 @@ def flags_of_the_canary_first(rng, canary, loss, score):
 
 def test_labels_that_come_alike_are_rarely_doubted():
     rng = np.random.default_rng(31)
-    doubted = [judged(rollout(rng, alike)).pause == UNLIKE for _ in range(60)]
+    doubted = [verdict_of(rollout(rng, alike)).pause == UNLIKE for _ in range(60)]
     assert sum(doubted) <= 1
 
 
@@ -74,8 +74,8 @@ def complaints_first_on_both_sides(rng, canary, loss, score):
 
 def test_complaints_on_both_sides_are_no_doubt_and_no_harm():
     rng = np.random.default_rng(32)
-    found = [judged(rollout(rng, complaints_first_on_both_sides)) for _ in range(40)]
-    assert not any(each.roll_back for each in found) and sum(each.pause is not None for each in found) <= 1
+    verdicts = [verdict_of(rollout(rng, complaints_first_on_both_sides)) for _ in range(40)]
+    assert not any(each.roll_back for each in verdicts) and sum(each.pause is not None for each in verdicts) <= 1
 
 
 @pytest.mark.parametrize(
@@ -85,10 +85,10 @@ def test_complaints_on_both_sides_are_no_doubt_and_no_harm():
 )
 def test_labels_that_favour_an_arm_pause_and_do_not_roll_back(delay):
     rng = np.random.default_rng(33)
-    found = [judged(rollout(rng, delay)) for _ in range(20)]
-    assert not any(each.roll_back for each in found)
-    assert sum(each.pause == UNLIKE for each in found) >= 19
-    assert not any(each.promote for each in found if each.pause)
+    verdicts = [verdict_of(rollout(rng, delay)) for _ in range(20)]
+    assert not any(each.roll_back for each in verdicts)
+    assert sum(each.pause == UNLIKE for each in verdicts) >= 19
+    assert not any(each.promote for each in verdicts if each.pause)
 
 
 def test_nothing_is_bet_on_once_labels_are_doubted():

@@ -57,8 +57,8 @@ def most(share=ALPHA, runs=RUNS):
 @pytest.mark.parametrize("course", [{}, {"likeness": 0.7}, {"heavy": True}, {"likeness": 0.5, "heavy": True}], ids=str)
 def test_two_versions_of_one_recipe_are_rarely_rolled_back_whatever_the_days_do(course):
     rng = np.random.default_rng(21)
-    found = [crossed(of_pairs(rng, days(rng, 0.005, **course))) for _ in range(RUNS)]
-    assert np.mean(found, axis=0)[0] <= most()
+    crossings = [crossed(of_pairs(rng, days(rng, 0.005, **course))) for _ in range(RUNS)]
+    assert np.mean(crossings, axis=0)[0] <= most()
 
 
 @pytest.mark.parametrize(
@@ -74,14 +74,14 @@ def test_two_versions_of_one_recipe_are_rarely_rolled_back_whatever_the_days_do(
 @pytest.mark.parametrize(("count", "weight"), [(200, 0.01), (40, 0.1), (400, 0.5)])
 def test_a_small_arm_is_not_blamed_for_its_size(draw, count, weight):
     rng = np.random.default_rng(22)
-    found = [crossed(of_arms(rng, np.zeros(BLOCKS), count, weight, draw), tolerated=0.0) for _ in range(RUNS)]
-    assert np.mean(found, axis=0)[0] <= most()
+    crossings = [crossed(of_arms(rng, np.zeros(BLOCKS), count, weight, draw), tolerated=0.0) for _ in range(RUNS)]
+    assert np.mean(crossings, axis=0)[0] <= most()
 
 
 def test_a_candidate_at_the_margin_is_rarely_found_safe():
     rng = np.random.default_rng(23)
-    found = [crossed(of_pairs(rng, 0.02 + days(rng, 0.005))) for _ in range(RUNS)]
-    assert np.mean(found, axis=0)[1] <= most()
+    crossings = [crossed(of_pairs(rng, 0.02 + days(rng, 0.005))) for _ in range(RUNS)]
+    assert np.mean(crossings, axis=0)[1] <= most()
 
 
 @pytest.mark.parametrize(
@@ -97,8 +97,8 @@ def test_a_candidate_that_is_worse_is_found_by_pairs_and_by_arms(blocks):
 def test_the_simulation_sees_bets_on_labels_that_share_their_days():
     """Each tenth of a day as an observation of its own: what blocks are there to prevent."""
     rng = np.random.default_rng(25)
-    found = [crossed(of_pairs(rng, np.repeat(days(rng, 0.02), 10), 20), tolerated=0.0) for _ in range(RUNS)]
-    assert np.mean(found, axis=0)[0] > most()
+    crossings = [crossed(of_pairs(rng, np.repeat(days(rng, 0.02), 10), 20), tolerated=0.0) for _ in range(RUNS)]
+    assert np.mean(crossings, axis=0)[0] > most()
 
 
 def test_a_difference_that_is_clear_takes_as_few_blocks_as_can_be():

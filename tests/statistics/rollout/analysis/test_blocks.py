@@ -166,6 +166,6 @@ def test_another_pair_of_arms_has_to_settle_and_keeps_what_was_found() -> None:
 
 def test_quantiles_of_a_histogram_are_those_of_the_values_to_two_percent() -> None:
     values = np.random.default_rng(1).lognormal(1, 1, 5_000)
-    found = NOTHING.add(values[:2_000]).add(values[2_000:]).quantiles((0.5, 0.9, 0.99))
-    assert found == pytest.approx(tuple(np.quantile(values, [0.5, 0.9, 0.99])), rel=0.03)
+    quantile_estimates = NOTHING.add(values[:2_000]).add(values[2_000:]).quantiles((0.5, 0.9, 0.99))
+    assert quantile_estimates == pytest.approx(tuple(np.quantile(values, [0.5, 0.9, 0.99])), rel=0.03)
     assert NOTHING.add(np.array([np.inf])).count == 1

@@ -14,11 +14,11 @@ LINE = np.log(100)
 
 def stalls(rng: np.random.Generator, blocks: int) -> np.ndarray:
     """Differences of two processes that each stall now and then, for one to six blocks."""
-    left, found = np.zeros(2), []
+    countdown, block_differences = np.zeros(2), []
     for _ in range(blocks):
-        left = np.where(rng.random(2) < 0.05, rng.integers(1, 7, 2), np.maximum(left - 1, 0))
-        found.append(0.5 * (left[1] > 0) - 0.5 * (left[0] > 0) + rng.normal(0, 0.05))
-    return np.array(found)
+        countdown = np.where(rng.random(2) < 0.05, rng.integers(1, 7, 2), np.maximum(countdown - 1, 0))
+        block_differences.append(0.5 * (countdown[1] > 0) - 0.5 * (countdown[0] > 0) + rng.normal(0, 0.05))
+    return np.array(block_differences)
 
 
 def highest(streams: np.ndarray) -> np.ndarray:

@@ -105,11 +105,11 @@ def test_a_ratio_that_is_true_is_rarely_ruled_out(floor, rate):
     events, rows = counts(np.random.default_rng(6), RAMP, rate * STEADY, ratio * stable / rate)
     logs = []
     for run in range(300):
-        seen = [
+        log_values = [
             rates.log_ruled_out(RAMP[:upto], events[:upto, run : run + 1], rows[:upto, run], nulls, floor)[0, 0]
             for upto in (30, 60, 90, 120)
         ]
-        logs.append(max(seen))
+        logs.append(max(log_values))
     assert (np.array(logs) >= -np.log(ALPHA)).mean() <= ALPHA + 3 * np.sqrt(ALPHA / 300)
 
 

@@ -26,8 +26,8 @@ def closed_at(blocks, now_s):
 def test_a_block_waits_for_its_time_to_be_over_and_for_labels_of_a_later_one():
     blocks = LabelBlocks().add(0, labels(0.1, 0.3), 50.0)
     assert closed_at(blocks, 99.0)[1] == []
-    blocks, found = closed_at(blocks.add(1, labels(0.2, 0.2), 101.0), 101.0)
-    assert [block.value for block in found] == [pytest.approx(0.2)]
+    blocks, closed_blocks = closed_at(blocks.add(1, labels(0.2, 0.2), 101.0), 101.0)
+    assert [block.value for block in closed_blocks] == [pytest.approx(0.2)]
     assert [block.number for block in blocks.open] == [1] and blocks.closed == 0
 
 
@@ -52,10 +52,10 @@ def test_late_labels_go_to_the_oldest_block_that_is_open():
 
 def test_a_block_in_which_an_arm_has_no_label_becomes_part_of_the_next():
     alone = {0.5: LabelSums((3, 0), (0.3, 0.0), (0.03, 0.0))}
-    blocks, found = closed_at(LabelBlocks().add(0, alone, 10.0), 1_000.0)
-    assert found == [] and blocks.open[0].number == 0
-    blocks, found = closed_at(blocks.add(1, labels(0.1, 0.3), 110.0), 1_000.0)
-    assert found[0].information == pytest.approx(7 * 4 / 11)
+    blocks, closed_blocks = closed_at(LabelBlocks().add(0, alone, 10.0), 1_000.0)
+    assert closed_blocks == [] and blocks.open[0].number == 0
+    blocks, closed_blocks = closed_at(blocks.add(1, labels(0.1, 0.3), 110.0), 1_000.0)
+    assert closed_blocks[0].information == pytest.approx(7 * 4 / 11)
 
 
 def test_arms_are_compared_under_one_weight_since_losses_drift_while_weights_grow():
@@ -93,7 +93,7 @@ def test_no_label_is_lost_or_counted_twice_and_json_loses_nothing(rows, data):
         sums = LabelSums.of_arms(np.array([is_canary]), np.array([loss]))
         blocks = LabelBlocks.from_json(json.loads(json.dumps(blocks.add(number, {0.5: sums}, 1.0).to_json())))
         before = sum(block.labels for block in blocks.open)
-        blocks, found = closed_at(blocks, data.draw(st.floats(0, 2_000)))
+        blocks, closed_blocks = closed_at(blocks, data.draw(st.floats(0, 2_000)))
         counted += before - sum(block.labels for block in blocks.open)
-        assert all(abs(each.value) <= 1 and each.within >= 0 for each in found)
+        assert all(abs(each.value) <= 1 and each.within >= 0 for each in closed_blocks)
     assert counted + sum(block.labels for block in blocks.open) == len(rows)

@@ -15,10 +15,10 @@ PLAN = AnalysisPlan((MetricSpec.error_blocks(),))
 
 
 def after(blocks: Iterable[int], runs: SignRuns | None = None) -> SignRuns:
-    found = SignRuns() if runs is None else runs
+    extended_runs = SignRuns() if runs is None else runs
     for more in blocks:
-        found = found.add(0, more)
-    return found
+        extended_runs = extended_runs.add(0, more)
+    return extended_runs
 
 
 def log_harm(runs: SignRuns) -> float:
@@ -27,10 +27,10 @@ def log_harm(runs: SignRuns) -> float:
 
 def bursts(rng: np.random.Generator, seconds: int, an_hour: float, lasting: int) -> list[int]:
     """Which arm fails more: in bursts, of either arm alike, and in single blocks now and then."""
-    left, signs = np.zeros(2), list[int]()
+    countdown, signs = np.zeros(2), list[int]()
     for _ in range(seconds):
-        left = np.where(rng.random(2) < an_hour / 3600, lasting, np.maximum(left - 1, 0))
-        worse = (left > 0) | (rng.random(2) < 0.03)
+        countdown = np.where(rng.random(2) < an_hour / 3600, lasting, np.maximum(countdown - 1, 0))
+        worse = (countdown > 0) | (rng.random(2) < 0.03)
         signs.append(int(worse[1]) - int(worse[0]))
     return signs
 

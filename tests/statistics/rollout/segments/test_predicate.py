@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from falaj.statistics.rollout.segments import ALL_ROWS, Condition, Predicate, PredicateError
+from falaj.statistics.rollout.segments import ALL_ROWS, Predicate, PredicateError, SegmentCondition
 
 COLUMNS = {
     "carrier": ["EV", "UA", None, "EV"],
@@ -112,22 +112,25 @@ def test_columns_of_different_lengths_are_refused() -> None:
 @pytest.mark.parametrize(("op", "value"), [("==", None), ("is missing", 3), (">", float("inf")), ("<", "a")])
 def test_a_condition_that_means_nothing_cannot_be_made(op: str, value: object) -> None:
     with pytest.raises(PredicateError):
-        Condition("x", op, value)  # type: ignore[arg-type]
+        SegmentCondition("x", op, value)  # type: ignore[arg-type]
 
 
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
 comparisons = st.sampled_from(["==", "!=", ">=", ">", "<=", "<"])
 conditions = st.one_of(
     st.builds(
-        Condition, names, comparisons, st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**9), 10**9)
+        SegmentCondition,
+        names,
+        comparisons,
+        st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**9), 10**9),
     ),
-    st.builds(Condition, names, st.sampled_from(["==", "!="]), names | st.booleans()),
-    st.builds(Condition, names, st.sampled_from(["is missing", "is present"])),
+    st.builds(SegmentCondition, names, st.sampled_from(["==", "!="]), names | st.booleans()),
+    st.builds(SegmentCondition, names, st.sampled_from(["is missing", "is present"])),
 )
 
 
 @given(st.lists(conditions, max_size=4).map(tuple))
-def test_a_predicate_is_read_back_from_its_text(found: tuple[Condition, ...]) -> None:
+def test_a_predicate_is_read_back_from_its_text(found: tuple[SegmentCondition, ...]) -> None:
     predicate = Predicate(found)
     assert Predicate.parse(predicate.text) == predicate
 
@@ -145,6 +148,6 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 
 @given(st.lists(st.none() | st.floats(allow_nan=False), max_size=20), st.floats(-5, 5))
 def test_a_present_value_meets_a_limit_or_its_opposite(values: list[float | None], limit: float) -> None:
-    at_least, below = (Condition("x", op, limit).mask({"x": values}) for op in (">=", "<"))
-    missing = Condition("x", "is missing").mask({"x": values})
+    at_least, below = (SegmentCondition("x", op, limit).mask({"x": values}) for op in (">=", "<"))
+    missing = SegmentCondition("x", "is missing").mask({"x": values})
     assert (at_least.astype(int) + below + missing == 1).all()

@@ -49,10 +49,10 @@ def test_a_planted_segment_is_found(planted: str) -> None:
     segment = find_segment(columns, loss.astype(float), rng=rng)
 
     assert segment is not None
-    found = Predicate.parse(segment.text).mask(columns)
-    assert (found & fails).sum() / (found | fails).sum() > 0.8
+    segment_mask = Predicate.parse(segment.text).mask(columns)
+    assert (segment_mask & fails).sum() / (segment_mask | fails).sum() > 0.8
     assert len(segment.conditions) <= 3
-    assert segment.rows == found.sum()
+    assert segment.rows == segment_mask.sum()
     assert segment.effect == pytest.approx(0.3, abs=0.08)
     assert segment.held_out_p < 0.001
     assert segment.held_out_rows < segment.rows
@@ -69,11 +69,11 @@ def test_numbers_in_a_predicate_are_round() -> None:
 def test_what_is_not_there_is_found_no_more_often_than_promised() -> None:
     rng = np.random.default_rng(3)
     limits = SearchLimits(significance=0.05)
-    found = [
+    discoveries = [
         find_segment(flights(rng, 400), (rng.random(400) < 0.2).astype(float), rng=rng, limits=limits) is not None
         for _ in range(80)
     ]
-    assert sum(found) <= 9  # at most 4 are expected; 10 or more has probability .006 at the promised level
+    assert sum(discoveries) <= 9  # at most 4 are expected; 10 or more has probability .006 at the promised level
 
 
 def test_a_failure_that_is_everywhere_has_no_segment() -> None:

@@ -14,7 +14,7 @@ from falaj.api.platform import Platform
 from falaj.config.platform_spec import BindingSpec, PlatformSpec
 from falaj.core.home import Home
 from falaj.trust import settings
-from falaj.trust.audit.reading import Shown, Wanted, entries
+from falaj.trust.audit.reading import EntryFilter, Shown, entries
 from falaj.trust.identity.federation.logins import s256
 from tests.apps import app_of
 from tests.databases import migrated_sqlite
@@ -29,9 +29,9 @@ def with_provider(platform: Platform, issuer: str, *roles: BindingSpec, client_i
     """Apply settings that name a provider, and give its groups roles."""
     bound = (BindingSpec("release-manager", group="release-managers"), BindingSpec("data-scientist", group="ml"))
     oidc = {"issuer": issuer, "client_id": client_id, "group_claim": "groups"}
-    wanted = replace(PlatformSpec.default(), roles=(*bound, *roles), identity={"oidc": oidc})
+    platform_spec = replace(PlatformSpec.default(), roles=(*bound, *roles), identity={"oidc": oidc})
     with platform.database.transaction() as session:
-        settings.apply(session, wanted, "user:root", platform.now())
+        settings.apply(session, platform_spec, "user:root", platform.now())
 
 
 @dataclass
@@ -51,16 +51,16 @@ class Door:
     def start(self, verifier: str = VERIFIER, return_to: str = BACK) -> Any:
         """Begin a login, as a browser that is sent to the server."""
         self.api.cookies.clear()
-        wanted = {"challenge": s256(verifier), "return_to": return_to}
-        begun = self.api.get("/api/v1/auth/oidc/start", params=wanted, follow_redirects=False)
+        query_params = {"challenge": s256(verifier), "return_to": return_to}
+        begun = self.api.get("/api/v1/auth/oidc/start", params=query_params, follow_redirects=False)
         if begun.status_code == 302:
             self.liar.nonce = query(begun.headers["location"])["nonce"]
         return begun
 
     def come_back(self, begun: Any, **changes: str) -> Any:
         """Be sent back by the provider."""
-        sent = {"state": query(begun.headers["location"])["state"], "code": self.liar.code} | changes
-        return self.api.get("/api/v1/auth/oidc/callback", params=sent, follow_redirects=False)
+        callback_params = {"state": query(begun.headers["location"])["state"], "code": self.liar.code} | changes
+        return self.api.get("/api/v1/auth/oidc/callback", params=callback_params, follow_redirects=False)
 
     def code(self) -> str:
         """Log in as far as the one-time code."""
@@ -77,36 +77,36 @@ class Door:
         return self.whoami(opened.json()["token"]) | opened.json()
 
     def whoami(self, token: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.api.get("/api/v1/auth/whoami", headers=bearer(token)).json()
-        return found
+        principal_facts: dict[str, Any] = self.api.get("/api/v1/auth/whoami", headers=bearer(token)).json()
+        return principal_facts
 
     def refusal(self) -> str:
         """Try to log in; return why the provider's token was not accepted."""
         back = self.come_back(self.start())
         assert back.status_code == 302 and back.headers["location"].startswith(BACK), back.text
-        said = query(back.headers["location"])
-        assert "code" not in said and said["error"] == "federation.token", said
-        return said["error_description"].partition(": ")[2]
+        error_params = query(back.headers["location"])
+        assert "code" not in error_params and error_params["error"] == "federation.token", error_params
+        return error_params["error_description"].partition(": ")[2]
 
     def leaves(self, kind: str) -> list[Shown]:
         """Entries of the audit log, newest first."""
         with self.platform.database.reading() as session:
-            return entries(session, Wanted(kind=kind))
+            return entries(session, EntryFilter(kind=kind))
 
 
 @pytest.fixture(scope="module")
 def liar() -> Iterator[Liar]:
-    with run_liar() as made:
-        yield made
+    with run_liar() as liar_server:
+        yield liar_server
 
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory, liar: Liar) -> Iterator[Platform]:
     folder = tmp_path_factory.mktemp("federation")
     database = migrated_sqlite(folder / "falaj.db")
-    made = Platform(Home(folder / "home", {"FALAJ_PUBLIC_URL": PUBLIC}).prepare(), database)
-    with_provider(made, liar.issuer)
-    yield made
+    instance = Platform(Home(folder / "home", {"FALAJ_PUBLIC_URL": PUBLIC}).prepare(), database)
+    with_provider(instance, liar.issuer)
+    yield instance
     database.close()
 
 
@@ -122,8 +122,8 @@ def door(platform: Platform, api: TestClient, liar: Liar) -> Door:
     """A door whose provider is honest again, and of which the platform knows nothing yet."""
     liar.published, liar.sign, liar.code = None, None, "good"
     liar.claims, liar.header, liar.changes = {}, {}, {}
-    liar.asked, liar.forms = [], []
-    platform.federation._known.clear()
+    liar.requests, liar.forms = [], []
+    platform.federation._providers.clear()
     return Door(platform, api, liar)
 
 

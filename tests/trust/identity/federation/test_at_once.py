@@ -12,10 +12,10 @@ from falaj.storage import Database
 from falaj.storage.federation_tables import SubjectRow
 from falaj.trust.identity import NewAccount, accounts
 from falaj.trust.identity.federation import (
-    Answer,
     Logins,
     Provider,
     ProviderSettings,
+    RedirectResponse,
     RelyingParty,
     Web,
     begin_step_up,
@@ -48,11 +48,11 @@ def test_an_answer_and_a_code_and_a_first_login(database: Database, liar: Liar) 
 
     doors = Logins(database, Provider(ProviderSettings(liar.issuer, "falaj"), Web()), f"{PUBLIC}/callback")
 
-    def begin() -> Answer:
+    def begin() -> RedirectResponse:
         begun = doors.start(s256(VERIFIER), BACK, time.time())
-        sent = query(begun.address)
-        liar.nonce = sent["nonce"]
-        return Answer(sent["state"], begun.browser, liar.code)
+        login_query = query(begun.address)
+        liar.nonce = login_query["nonce"]
+        return RedirectResponse(login_query["state"], begun.browser, liar.code)
 
     answer = begin()
     assert outcomes(lambda: doors.finish(answer, time.time())) == ["done", *["federation.state"] * (AT_ONCE - 1)]

@@ -63,8 +63,8 @@ def test_an_address_that_is_not_verified_is_none(verified: object) -> None:
 
 
 def test_groups_are_texts_that_can_be_written_down() -> None:
-    said = ["ml", "/team/ml", "ml", 7, "", "a\nb", "x" * 101, {"role": "admin"}]
-    assert person_of({**GOOD, "roles": said}, "roles").groups == ("/team/ml", "ml")
+    group_claims = ["ml", "/team/ml", "ml", 7, "", "a\nb", "x" * 101, {"role": "admin"}]
+    assert person_of({**GOOD, "roles": group_claims}, "roles").groups == ("/team/ml", "ml")
     assert person_of({**GOOD, "roles": "ml"}, "roles").groups == ("ml",)
     assert person_of({**GOOD, "roles": {"ml": True}}, "roles").groups == ()
     assert person_of(GOOD, "roles").groups == ()

@@ -65,15 +65,15 @@ def test_who_has_no_verified_address_gets_in_and_registers_no_approval_key(door:
     }
     me = door.log_in()
     assert (me["id"], me["email"]) == ("user:zaid", None)
-    wish = {"pem": "x", "proof": "x"}
-    answer = door.api.post("/api/v1/auth/approval-keys", json=wish, headers=bearer(me["token"]))
+    key_request = {"pem": "x", "proof": "x"}
+    answer = door.api.post("/api/v1/auth/approval-keys", json=key_request, headers=bearer(me["token"]))
     assert answer.json()["code"] == "identity.refused"
 
 
 def test_an_address_that_has_an_account_is_refused_and_the_refusal_is_written_down(door: Door) -> None:
     with door.platform.database.transaction() as session:
-        wish = identity.NewAccount(PrincipalKind.USER, "local", accounts.LOCAL, "local@example.org")
-        accounts.create(session, wish, "user:root", 1.0)
+        new_account = identity.NewAccount(PrincipalKind.USER, "local", accounts.LOCAL, "local@example.org")
+        accounts.create(session, new_account, "user:root", 1.0)
     door.liar.claims = {"sub": "twice", "preferred_username": "local", "email": "LOCAL@example.org"}
     answer = door.redeem(door.code())
     assert (answer.status_code, answer.json()["code"]) == (409, "identity.taken")
@@ -91,37 +91,41 @@ def test_a_locked_account_stays_locked(door: Door) -> None:
 
 
 def test_a_provider_that_does_not_say_when_the_person_proved_it_gives_no_step_up(door: Door) -> None:
-    for said in (None, int(door.platform.now()) - 4_000):
-        door.liar.claims = {"auth_time": said}
+    for claimed_time in (None, int(door.platform.now()) - 4_000):
+        door.liar.claims = {"auth_time": claimed_time}
         assert door.log_in()["step_up_method"] is None
 
 
 def test_the_provider_is_asked_once_and_again_when_it_has_a_new_key(door: Door) -> None:
     for _ in range(3):
         door.log_in()
-    assert door.liar.asked.count("/keys") == 1 and door.liar.asked.count("/.well-known/openid-configuration") == 1
+    assert door.liar.requests.count("/keys") == 1 and door.liar.requests.count("/.well-known/openid-configuration") == 1
     new = RSAKey.generate_key(2048, {"kid": "second"})
     old, door.liar.key = door.liar.key, new
     try:
         assert door.refusal() == "it is signed by an unknown key"  # it was asked less than a minute ago
-        [provider] = door.platform.federation._known.values()
+        [provider] = door.platform.federation._providers.values()
         provider._keys._asked_at -= 61.0
         assert door.log_in()["id"] == "user:omar"
     finally:
         door.liar.key = old
-    assert door.liar.asked.count("/keys") == 2
+    assert door.liar.requests.count("/keys") == 2
 
 
 def test_the_login_asks_for_a_fresh_proof_and_binds_the_code_to_itself(door: Door) -> None:
     begun = door.start()
-    sent = query(begun.headers["location"])
-    assert (sent["prompt"], sent["max_age"], sent["code_challenge_method"]) == ("login", "300", "S256")
+    login_query = query(begun.headers["location"])
+    assert (login_query["prompt"], login_query["max_age"], login_query["code_challenge_method"]) == (
+        "login",
+        "300",
+        "S256",
+    )
     assert begun.headers["cache-control"] == "no-store"
     cookie = begun.headers["set-cookie"]
     assert "HttpOnly" in cookie and "SameSite=lax" in cookie and "Path=/api/v1/auth/oidc" in cookie
     door.come_back(begun)
     [form] = door.liar.forms
-    assert logins.s256(form["code_verifier"]) == sent["code_challenge"] and form["client_id"] == "falaj"
+    assert logins.s256(form["code_verifier"]) == login_query["code_challenge"] and form["client_id"] == "falaj"
     assert VERIFIER not in str(form)
 
 

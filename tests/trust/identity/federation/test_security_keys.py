@@ -33,8 +33,8 @@ class Person:
     def options(self, statement: str = STATEMENT) -> dict[str, Any]:
         answer = self.post("step-up/security-key/begin", statement=statement)
         assert answer.status_code == 200, answer.text
-        found: dict[str, Any] = answer.json()
-        return found
+        key_options: dict[str, Any] = answer.json()
+        return key_options
 
     def finish(self, response: dict[str, Any]) -> Any:
         return self.post("step-up/security-key", response=response)
@@ -42,11 +42,11 @@ class Person:
 
 @pytest.fixture
 def person(door: Door) -> Person:
-    made = Person(door)
-    for known in door.api.get("/api/v1/auth/security-keys", headers=made.headers).json():
-        door.api.delete(f"/api/v1/auth/security-keys/{known['id']}", headers=made.headers)
-    assert made.register().status_code == 201
-    return made
+    new_person = Person(door)
+    for key_row in door.api.get("/api/v1/auth/security-keys", headers=new_person.headers).json():
+        door.api.delete(f"/api/v1/auth/security-keys/{key_row['id']}", headers=new_person.headers)
+    assert new_person.register().status_code == 201
+    return new_person
 
 
 def test_a_key_proves_its_person_for_one_statement(person: Person) -> None:
@@ -75,16 +75,16 @@ def test_registering_needs_a_fresh_login_and_removing_too(person: Person, door: 
     headers = bearer(door.log_in()["token"])
     answer = door.api.post("/api/v1/auth/security-keys/begin", headers=headers)
     assert answer.json()["code"] == "identity.step-up-needed"
-    [known] = door.api.get("/api/v1/auth/security-keys", headers=headers).json()
-    answer = door.api.delete(f"/api/v1/auth/security-keys/{known['id']}", headers=headers)
+    [key_row] = door.api.get("/api/v1/auth/security-keys", headers=headers).json()
+    answer = door.api.delete(f"/api/v1/auth/security-keys/{key_row['id']}", headers=headers)
     assert answer.json()["code"] == "identity.step-up-needed"
 
 
 def test_a_key_is_registered_once_and_a_removed_one_proves_nothing(person: Person, api: TestClient) -> None:
     assert person.register().json()["code"] == "identity.taken"
     options = person.options()
-    [known] = api.get("/api/v1/auth/security-keys", headers=person.headers).json()
-    assert api.delete(f"/api/v1/auth/security-keys/{known['id']}", headers=person.headers).status_code == 204
+    [key_row] = api.get("/api/v1/auth/security-keys", headers=person.headers).json()
+    assert api.delete(f"/api/v1/auth/security-keys/{key_row['id']}", headers=person.headers).status_code == 204
     assert person.finish(person.key.get(options)).json()["code"] == "security-key.refused"
     assert person.post("step-up/security-key/begin", statement=STATEMENT).json()["code"] == "identity.unknown"
 

@@ -4,17 +4,17 @@ What locations count and what monitors remember is kept here as well. Every chan
 the same transaction.
 """
 
+from falaj.control.monitoring.alerts.actions import acknowledge, find, mute, overrule_verdict, require_alert, resolve
 from falaj.control.monitoring.alerts.errors import AlertStateError, UnknownAlertError
-from falaj.control.monitoring.alerts.persons import acknowledge, find, mute, overrule_verdict, require_alert, resolve
-from falaj.control.monitoring.alerts.raising import Carried, begin_monitor, follow, leave_release, note
+from falaj.control.monitoring.alerts.ingest import Received, forget, receive
+from falaj.control.monitoring.alerts.lifecycle import Carried, begin_monitor, follow, leave_release, note
 from falaj.control.monitoring.alerts.recalibration import follow_recalibrations
-from falaj.control.monitoring.alerts.receiving import Received, forget, receive
-from falaj.control.monitoring.alerts.windows import Place, next_window, state_of
+from falaj.control.monitoring.alerts.windows import MonitoredEndpoint, next_window, state_of
 
 __all__ = [
     "AlertStateError",
     "Carried",
-    "Place",
+    "MonitoredEndpoint",
     "Received",
     "UnknownAlertError",
     "acknowledge",

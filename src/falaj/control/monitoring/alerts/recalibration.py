@@ -8,15 +8,17 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from falaj.control.monitoring.alerts.raising import CONTROLLER, OPEN, RECALIBRATION_BOUND, RESOLVED, close_alert, tell
-from falaj.control.monitoring.alerts.windows import Place
+from falaj.control.monitoring.alerts.lifecycle import CONTROLLER, OPEN, RECALIBRATION_BOUND, RESOLVED, close_alert, tell
+from falaj.control.monitoring.alerts.windows import MonitoredEndpoint
 from falaj.core.ids import new_id
 from falaj.storage import ReleaseRow
 from falaj.storage.monitoring_tables import AlertRow
-from falaj.trust.audit import record as trail
+from falaj.trust.audit import record
 
 
-def follow_recalibrations(session: Session, place: Place, reports: Sequence[Mapping[str, Any]], now: float) -> None:
+def follow_recalibrations(
+    session: Session, place: MonitoredEndpoint, reports: Sequence[Mapping[str, Any]], now: float
+) -> None:
     """Open an alert for each release whose offset is at its bound, and end those whose offset is not.
 
     Args:
@@ -37,7 +39,7 @@ def follow_recalibrations(session: Session, place: Place, reports: Sequence[Mapp
             close_alert(session, alert, "the offset is within its bound", now)
 
 
-def _open_alerts(session: Session, place: Place) -> Sequence[AlertRow]:
+def _open_alerts(session: Session, place: MonitoredEndpoint) -> Sequence[AlertRow]:
     query = select(AlertRow).where(
         AlertRow.location == place.location, AlertRow.environment == place.environment,
         AlertRow.model == place.model, AlertRow.cause == RECALIBRATION_BOUND, AlertRow.state != RESOLVED,
@@ -45,7 +47,7 @@ def _open_alerts(session: Session, place: Place) -> Sequence[AlertRow]:
     return session.scalars(query.with_for_update()).all()
 
 
-def _opened(session: Session, place: Place, report: Mapping[str, Any], now: float) -> None:
+def _opened(session: Session, place: MonitoredEndpoint, report: Mapping[str, Any], now: float) -> None:
     release = session.get(ReleaseRow, (place.model, report["release"]))
     if release is None:
         return
@@ -56,14 +58,14 @@ def _opened(session: Session, place: Place, report: Mapping[str, Any], now: floa
         data={"fired": ["recalibration"], "reasons": _reasons(report), "since": report["fitted_at"]},
     )  # fmt: skip
     session.add(alert)
-    told = {"release": alert.release, "location": place.location, "fired": ["recalibration"], "cause": alert.cause}
-    trail.write(session, "alert.opened", CONTROLLER, f"alert/{alert.id}", now, {**told, "endpoint": place.subject})
+    details = {"release": alert.release, "location": place.location, "fired": ["recalibration"], "cause": alert.cause}
+    record.write(session, "alert.opened", CONTROLLER, f"alert/{alert.id}", now, {**details, "endpoint": place.subject})
     tell(session, alert, "alert.opened", now)
 
 
 def _reasons(report: Mapping[str, Any]) -> list[str]:
-    wanted = report["strength"] * report["proposed"]
+    label_offset = report["strength"] * report["proposed"]
     return [
-        f"labels ask for an offset of {wanted:+.3g} and {report['bound']:.3g} is the bound either way: "
+        f"labels ask for an offset of {label_offset:+.3g} and {report['bound']:.3g} is the bound either way: "
         "the model is further from its labels than recalibration is for; train it again or look for a fault"
     ]

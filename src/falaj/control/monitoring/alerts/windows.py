@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from falaj.control.monitoring.evaluation import MonitorState, Run, WindowBlock
+from falaj.control.monitoring.evaluation import LossBlock, MonitorState, WindowBlock
 from falaj.statistics.profiles import Profile
 from falaj.statistics.reference import ReleaseReference
 from falaj.storage.monitoring_tables import LossRunRow, MonitorRow, ProfileBlockRow
@@ -19,7 +19,7 @@ MOST_RUNS = 2_000
 
 
 @dataclass(frozen=True, order=True)
-class Place:
+class MonitoredEndpoint:
     """An endpoint at a location."""
 
     location: str
@@ -43,8 +43,8 @@ def state_of(row: MonitorRow) -> MonitorState:
 
 
 def next_window(
-    session: Session, place: Place, state: MonitorState, reference: ReleaseReference
-) -> tuple[int, list[WindowBlock], list[Run]] | None:
+    session: Session, place: MonitoredEndpoint, state: MonitorState, reference: ReleaseReference
+) -> tuple[int, list[WindowBlock], list[LossBlock]] | None:
     """The first window that is complete and was not judged.
 
     A window is complete when its last block, or a later one, is final: locations close blocks in order.
@@ -69,7 +69,7 @@ def next_window(
     return number, [_block(row) for row in rows], _runs(session, place, state)
 
 
-def _of(table: Any, place: Place, release: int) -> Select[Any]:
+def _of(table: Any, place: MonitoredEndpoint, release: int) -> Select[Any]:
     return select(table).where(
         table.location == place.location,
         table.environment == place.environment,
@@ -84,7 +84,7 @@ def _block(row: ProfileBlockRow) -> WindowBlock:
     return WindowBlock(row.start, row.end, row.rows, features, predictions, row.losses, row.least)
 
 
-def _runs(session: Session, place: Place, state: MonitorState) -> list[Run]:
+def _runs(session: Session, place: MonitoredEndpoint, state: MonitorState) -> list[LossBlock]:
     query = _of(LossRunRow, place, state.release).where(LossRunRow.number >= state.next_run)
     rows: Sequence[LossRunRow] = session.scalars(query.order_by(LossRunRow.number).limit(MOST_RUNS)).all()
-    return [Run(row.number, row.rows, row.mean, row.start, row.end, row.labelled_at) for row in rows]
+    return [LossBlock(row.number, row.rows, row.mean, row.start, row.end, row.labelled_at) for row in rows]

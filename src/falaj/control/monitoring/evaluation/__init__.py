@@ -1,8 +1,8 @@
 """What is made of a window: every monitor in turn, what to remember of it, and the facts for triage (pure)."""
 
-from falaj.control.monitoring.evaluation.judging import Judged, WindowBlock, judge
-from falaj.control.monitoring.evaluation.measuring import measured_loss
-from falaj.control.monitoring.evaluation.restoring import restored
-from falaj.control.monitoring.evaluation.state import MonitorState, Run
+from falaj.control.monitoring.evaluation.state import LossBlock, MonitorState
+from falaj.control.monitoring.evaluation.suppressed_counts import restored
+from falaj.control.monitoring.evaluation.window import WindowBlock, WindowEvaluation, judge
+from falaj.control.monitoring.evaluation.window_loss import measured_loss
 
-__all__ = ["Judged", "MonitorState", "Run", "WindowBlock", "judge", "measured_loss", "restored"]
+__all__ = ["LossBlock", "MonitorState", "WindowBlock", "WindowEvaluation", "judge", "measured_loss", "restored"]

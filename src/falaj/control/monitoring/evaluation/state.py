@@ -12,7 +12,7 @@ from falaj.statistics.drift import DriftMonitor, Lasting
 
 
 @dataclass(frozen=True)
-class Run:
+class LossBlock:
     """The mean loss of a fixed number of labelled rows.
 
     Args:

@@ -3,33 +3,33 @@
 Pure: facts and times come in; the verdict comes out with its reasons in words, and what to remember of it as JSON.
 """
 
-from falaj.control.monitoring.triage.assessment import ACTION_OF, Action, Assessment, Cause, assess
+from falaj.control.monitoring.triage.assessment import ACTION_OF, Assessment, Cause, TriageAction, assess
 from falaj.control.monitoring.triage.episode import (
     Episode,
-    Overruling,
     OverrulingError,
+    TriageOverride,
     TriagePolicy,
-    Verdict,
+    TriageVerdict,
     look,
     overrule,
     rebaseline,
 )
-from falaj.control.monitoring.triage.facts import DriftFact, Facts, LossFact, QualityFact, loss_fact
+from falaj.control.monitoring.triage.facts import DriftFact, LossFact, QualityFact, TriageFacts, loss_fact
 
 __all__ = [
     "ACTION_OF",
-    "Action",
     "Assessment",
     "Cause",
     "DriftFact",
     "Episode",
-    "Facts",
     "LossFact",
-    "Overruling",
     "OverrulingError",
     "QualityFact",
+    "TriageAction",
+    "TriageFacts",
+    "TriageOverride",
     "TriagePolicy",
-    "Verdict",
+    "TriageVerdict",
     "assess",
     "look",
     "loss_fact",

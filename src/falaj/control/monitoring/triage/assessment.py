@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from falaj.control.monitoring.triage.facts import TRUSTED_ALONE, Facts
+from falaj.control.monitoring.triage.facts import TRUSTED_ALONE, TriageFacts
 
 FEWEST_OF_A_SOURCE = 2
 SHOWN = 5
@@ -33,7 +33,7 @@ class Cause(StrEnum):
         return list(Cause).index(self)
 
 
-class Action(StrEnum):
+class TriageAction(StrEnum):
     """What to do about a cause."""
 
     NONE = "none"
@@ -44,12 +44,12 @@ class Action(StrEnum):
 
 
 ACTION_OF = {
-    Cause.NONE: Action.NONE,
-    Cause.COVARIATE_SHIFT: Action.WATCH,
-    Cause.UNKNOWN: Action.ASK,
-    Cause.PERFORMANCE_LOSS: Action.RETRAIN,
-    Cause.CONCEPT_DRIFT: Action.RETRAIN,
-    Cause.UPSTREAM_FAULT: Action.INCIDENT,
+    Cause.NONE: TriageAction.NONE,
+    Cause.COVARIATE_SHIFT: TriageAction.WATCH,
+    Cause.UNKNOWN: TriageAction.ASK,
+    Cause.PERFORMANCE_LOSS: TriageAction.RETRAIN,
+    Cause.CONCEPT_DRIFT: TriageAction.RETRAIN,
+    Cause.UPSTREAM_FAULT: TriageAction.INCIDENT,
 }
 
 
@@ -73,29 +73,29 @@ class Assessment:
     certain: bool = False
 
     @property
-    def action(self) -> Action:
+    def action(self) -> TriageAction:
         """What to do."""
         return ACTION_OF[self.cause]
 
 
-def assess(facts: Facts) -> Assessment:
+def assess(facts: TriageFacts) -> Assessment:
     """Find the cause.
 
     Args:
         facts: Of one release in one window.
     """
     for rule in (_upstream_fault, _nothing_to_see, _loss, _shift):
-        found = rule(facts)
-        if found is not None:
-            cause, reasons, certain = found
+        finding = rule(facts)
+        if finding is not None:
+            cause, reasons, certain = finding
             return Assessment(facts.release, facts.start, cause, tuple(reasons), certain)
     return Assessment(facts.release, facts.start, Cause.NONE, ("inputs and loss are like the reference's",))
 
 
-_Found = tuple[Cause, Sequence[str], bool] | None
+_Assessed = tuple[Cause, Sequence[str], bool] | None
 
 
-def _upstream_fault(facts: Facts) -> _Found:
+def _upstream_fault(facts: TriageFacts) -> _Assessed:
     faults = [fault for fault in facts.quality if fault.upstream]
     if faults:
         reasons = [f"{fault.rule}: {fault.text}" + (f" ({fault.source})" * bool(fault.source)) for fault in faults]
@@ -107,7 +107,7 @@ def _upstream_fault(facts: Facts) -> _Found:
     return None
 
 
-def _source_that_moved(facts: Facts) -> str:
+def _source_that_moved(facts: TriageFacts) -> str:
     """The one source all of whose features drifted while none of the others did; empty when there is none."""
     sources = {fact.source for fact in facts.drift}
     source = next(iter(sources)) if len(sources) == 1 else ""
@@ -117,13 +117,13 @@ def _source_that_moved(facts: Facts) -> str:
     return source if source and others and enough else ""
 
 
-def _nothing_to_see(facts: Facts) -> _Found:
+def _nothing_to_see(facts: TriageFacts) -> _Assessed:
     if facts.rows <= 0 and not facts.loss_alarm:
         return Cause.NONE, ["the window has no rows"], False
     return None
 
 
-def _loss(facts: Facts) -> _Found:
+def _loss(facts: TriageFacts) -> _Assessed:
     if facts.loss_alarm:
         also = f", and inputs shifted: {_shifted(facts)}" if _has_shift(facts) else ", while inputs are as they were"
         return Cause.CONCEPT_DRIFT, [facts.loss_alarm + also], True
@@ -138,18 +138,18 @@ def _loss(facts: Facts) -> _Found:
     return Cause.UNKNOWN, [f"{beyond}, but this is estimated without labels, and no input has shifted"], False
 
 
-def _shift(facts: Facts) -> _Found:
+def _shift(facts: TriageFacts) -> _Assessed:
     if not _has_shift(facts):
         return None
     shifted = f"shifted: {_shifted(facts)}"
     high = _excess(facts)[1]
     if high <= facts.tolerance and facts.loss is not None:
-        held = f"{facts.loss.metric} is worse by at most {high:.3g}, tolerated {facts.tolerance:g}"
-        return Cause.COVARIATE_SHIFT, [shifted, held], False
+        loss_reason = f"{facts.loss.metric} is worse by at most {high:.3g}, tolerated {facts.tolerance:g}"
+        return Cause.COVARIATE_SHIFT, [shifted, loss_reason], False
     return Cause.UNKNOWN, [shifted, _why_unknown(facts)], False
 
 
-def _why_unknown(facts: Facts) -> str:
+def _why_unknown(facts: TriageFacts) -> str:
     if facts.loss is None:
         return "whether the model suffers is not known: nothing was measured"
     if facts.loss.excess is None:
@@ -158,7 +158,7 @@ def _why_unknown(facts: Facts) -> str:
     return f"whether the model suffers is not known: {facts.loss.metric} is worse by {low:.3g} to {high:.3g}"
 
 
-def _excess(facts: Facts) -> tuple[float, float]:
+def _excess(facts: TriageFacts) -> tuple[float, float]:
     """The interval of the loss beyond the reference's; everything is possible where it is not known or not trusted."""
     everything = (float("-inf"), float("inf"))
     if facts.loss is None or facts.loss.excess is None:
@@ -168,12 +168,12 @@ def _excess(facts: Facts) -> tuple[float, float]:
     return facts.loss.excess
 
 
-def _has_shift(facts: Facts) -> bool:
+def _has_shift(facts: TriageFacts) -> bool:
     news = any(not fault.upstream for fault in facts.quality)
     return bool(facts.drift) or facts.joint_drift or news or facts.far_from_reference
 
 
-def _shifted(facts: Facts) -> str:
+def _shifted(facts: TriageFacts) -> str:
     """The features that shifted most, with their effects."""
     largest = sorted(facts.drift, key=lambda fact: (-fact.effect, fact.feature))
     words = [f"{fact.feature} ({fact.effect:.2g})" for fact in largest[:SHOWN]]

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from falaj.control.monitoring.triage.assessment import ACTION_OF, Action, Assessment, Cause
+from falaj.control.monitoring.triage.assessment import ACTION_OF, Assessment, Cause, TriageAction
 from falaj.core.errors import ConflictError
 
 MOST_REMEMBERED = 50
@@ -42,7 +42,7 @@ class TriagePolicy:
 
 
 @dataclass(frozen=True)
-class Overruling:
+class TriageOverride:
     """A person's word against a verdict.
 
     Attributes:
@@ -83,12 +83,12 @@ class Episode:
     cause: Cause = Cause.NONE
     opened_at: float | None = None
     candidate: Cause = Cause.NONE
-    seen: int = 0
+    windows: int = 0
     milder: int = 0
     absent: int = 0
     last_done: Mapping[str, float] = field(default_factory=dict)
-    overruled: Overruling | None = None
-    overrulings: tuple[Overruling, ...] = ()
+    overruled: TriageOverride | None = None
+    overrulings: tuple[TriageOverride, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """What `from_json` reads."""
@@ -103,12 +103,12 @@ class Episode:
         return cls(**{**document, **causes, "overruled": _overruling(word) if word else None, "overrulings": words})
 
 
-def _overruling(document: Mapping[str, Any]) -> Overruling:
-    return Overruling(**{**document, "was": Cause(document["was"]), "now": Cause(document["now"])})
+def _overruling(document: Mapping[str, Any]) -> TriageOverride:
+    return TriageOverride(**{**document, "was": Cause(document["was"]), "now": Cause(document["now"])})
 
 
 @dataclass(frozen=True)
-class Verdict:
+class TriageVerdict:
     """What triage says after a window.
 
     Attributes:
@@ -119,12 +119,12 @@ class Verdict:
     """
 
     cause: Cause
-    action: Action
+    action: TriageAction
     act: bool
     reasons: tuple[str, ...]
 
 
-def look(episode: Episode, assessment: Assessment, policy: TriagePolicy, now: float) -> tuple[Episode, Verdict]:
+def look(episode: Episode, assessment: Assessment, policy: TriagePolicy, now: float) -> tuple[Episode, TriageVerdict]:
     """Take in the next window.
 
     Args:
@@ -140,12 +140,12 @@ def look(episode: Episode, assessment: Assessment, policy: TriagePolicy, now: fl
         return episode, _verdict(episode, "the window is of before the release that is judged")
     episode = _with_overruling_kept(episode, assessment, policy)
     cause, reasons = _as_overruled(episode, assessment)
-    seen = episode.seen + 1 if cause is episode.candidate else 1
+    streak = episode.windows + 1 if cause is episode.candidate else 1
     milder = episode.milder + 1 if cause.severity < episode.cause.severity else 0
-    episode = replace(episode, candidate=cause, seen=seen, milder=milder)
+    episode = replace(episode, candidate=cause, windows=streak, milder=milder)
     if cause is episode.cause:
         return _once_more(episode, reasons, policy, now)
-    counted, needed = (milder, policy.clear) if milder else (seen, 1 if assessment.certain else policy.confirm)
+    counted, needed = (milder, policy.clear) if milder else (streak, 1 if assessment.certain else policy.confirm)
     if counted < needed:
         return episode, _verdict(episode, *reasons, f"{cause.value} in {counted} of the {needed} windows that it takes")
     if cause is Cause.NONE:
@@ -169,31 +169,35 @@ def _as_overruled(episode: Episode, assessment: Assessment) -> tuple[Cause, tupl
     return word.now, (*assessment.reasons, f"overruled by {word.by}: {word.reason}")
 
 
-def _once_more(episode: Episode, reasons: tuple[str, ...], policy: TriagePolicy, now: float) -> tuple[Episode, Verdict]:
+def _once_more(
+    episode: Episode, reasons: tuple[str, ...], policy: TriagePolicy, now: float
+) -> tuple[Episode, TriageVerdict]:
     """The cause is what is being acted on: an open alert stays as it is, a retraining may be worth another one."""
     action = ACTION_OF[episode.cause]
-    done = episode.last_done.get(action)
-    waiting = episode.opened_at is not None and (done is None or done < episode.opened_at)
-    if action is Action.RETRAIN or waiting:
+    last_at = episode.last_done.get(action)
+    waiting = episode.opened_at is not None and (last_at is None or last_at < episode.opened_at)
+    if action is TriageAction.RETRAIN or waiting:
         return _carry_out(episode, reasons, policy, now)
     return episode, _verdict(episode, *reasons)
 
 
-def _carry_out(episode: Episode, reasons: tuple[str, ...], policy: TriagePolicy, now: float) -> tuple[Episode, Verdict]:
+def _carry_out(
+    episode: Episode, reasons: tuple[str, ...], policy: TriagePolicy, now: float
+) -> tuple[Episode, TriageVerdict]:
     action = ACTION_OF[episode.cause]
-    done = episode.last_done.get(action)
-    if done is not None and now < done + policy.cooldown_s:
-        rest = done + policy.cooldown_s - now
+    last_at = episode.last_done.get(action)
+    if last_at is not None and now < last_at + policy.cooldown_s:
+        rest = last_at + policy.cooldown_s - now
         return episode, _verdict(episode, *reasons, f"{action.value} was done, and is not repeated for {rest:.0f} s")
     acted = replace(episode, last_done={**episode.last_done, action.value: now})
     return acted, replace(_verdict(acted, *reasons), act=True)
 
 
-def _verdict(episode: Episode, *reasons: str) -> Verdict:
-    return Verdict(episode.cause, ACTION_OF[episode.cause], act=False, reasons=reasons)
+def _verdict(episode: Episode, *reasons: str) -> TriageVerdict:
+    return TriageVerdict(episode.cause, ACTION_OF[episode.cause], act=False, reasons=reasons)
 
 
-def overrule(episode: Episode, cause: Cause, *, by: str, reason: str, now: float) -> tuple[Episode, Verdict]:
+def overrule(episode: Episode, cause: Cause, *, by: str, reason: str, now: float) -> tuple[Episode, TriageVerdict]:
     """Put a person's word in the place of the verdict, until the episode is over.
 
     Args:
@@ -216,21 +220,23 @@ def overrule(episode: Episode, cause: Cause, *, by: str, reason: str, now: float
     if not reason.strip():
         raise OverrulingError("a verdict is not overruled without a reason")
     was = episode.overruled.was if episode.overruled and episode.overruled.now is episode.cause else episode.cause
-    word = Overruling(by, reason, now, was, cause)
+    word = TriageOverride(by, reason, now, was, cause)
     action = ACTION_OF[cause]
-    kept = replace(
+    next_episode = replace(
         episode,
         cause=cause,
         opened_at=None if cause is Cause.NONE else episode.opened_at,
         candidate=cause,
-        seen=0,
+        windows=0,
         milder=0,
         absent=0,
         overruled=word,
         overrulings=(*episode.overrulings, word)[-MOST_REMEMBERED:],
         last_done={**episode.last_done, action.value: now},
     )
-    return kept, replace(_verdict(kept, f"overruled by {by}: {reason}"), act=action is not Action.NONE)
+    return next_episode, replace(
+        _verdict(next_episode, f"overruled by {by}: {reason}"), act=action is not TriageAction.NONE
+    )
 
 
 def rebaseline(episode: Episode, release: str, now: float) -> Episode:
@@ -243,5 +249,5 @@ def rebaseline(episode: Episode, release: str, now: float) -> Episode:
         release: The promoted one.
         now: Unix seconds; windows that begin earlier are not looked at any more.
     """
-    done = {action: at for action, at in episode.last_done.items() if action == Action.RETRAIN}
-    return Episode(release, baseline_at=now, last_done=done, overrulings=episode.overrulings)
+    retrain_times = {action: at for action, at in episode.last_done.items() if action == TriageAction.RETRAIN}
+    return Episode(release, baseline_at=now, last_done=retrain_times, overrulings=episode.overrulings)

@@ -62,7 +62,7 @@ class LossFact:
 
 
 @dataclass(frozen=True)
-class Facts:
+class TriageFacts:
     """Everything that is known of one release in one window.
 
     Attributes:

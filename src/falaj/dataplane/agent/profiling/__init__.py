@@ -4,8 +4,8 @@ Rows stay. Blocks of counts are kept in a file with the place in the log up to w
 that is killed anywhere counts nothing twice and forgets nothing, and they are sent whenever the control plane answers.
 """
 
-from falaj.dataplane.agent.profiling.opening import open_profiling
+from falaj.dataplane.agent.profiling.factory import open_profiling
+from falaj.dataplane.agent.profiling.profiling_thread import Profiling, keep_profiles
 from falaj.dataplane.agent.profiling.references import References
-from falaj.dataplane.agent.profiling.watch import Profiling, keep_profiles
 
 __all__ = ["Profiling", "References", "keep_profiles", "open_profiling"]

@@ -38,7 +38,7 @@ class ArmKey:
 
 
 @dataclass(frozen=True)
-class Block:
+class ProfileBlock:
     """Counts of a part of the log.
 
     Args:
@@ -59,7 +59,7 @@ class Block:
     predictions: Profile | None = None
     final: bool = False
 
-    def merge(self, other: Block) -> Block:
+    def merge(self, other: ProfileBlock) -> ProfileBlock:
         """Both parts of one block."""
         return replace(
             self,
@@ -76,7 +76,7 @@ def _merged(mine: Profile | None, theirs: Profile | None) -> Profile | None:
 
 
 @dataclass(frozen=True)
-class Arm:
+class OpenBlocks:
     """The blocks of one arm that are still open.
 
     Args:
@@ -85,12 +85,12 @@ class Arm:
         closed_until: Time before which all is closed; a clock that was put back changes nothing of it.
     """
 
-    open: Mapping[int, Block] = field(default_factory=dict)
+    open: Mapping[int, ProfileBlock] = field(default_factory=dict)
     closed: int = 0
     closed_until: float = 0.0
 
 
-def counted(arm: Arm, columns: PredictionColumns, reference: ReleaseReference | None, now: float) -> Arm:
+def counted(arm: OpenBlocks, columns: PredictionColumns, reference: ReleaseReference | None, now: float) -> OpenBlocks:
     """The arm after counting predictions.
 
     Those that seem to be of a block that is closed are counted in the first open one, and those that seem to be of the
@@ -106,8 +106,8 @@ def counted(arm: Arm, columns: PredictionColumns, reference: ReleaseReference | 
     if not len(at):
         return arm
     features = _features(columns, reference)
-    told = reference.predictions if reference else None
-    scores = predicted(columns.outputs, len(at), told.schema) if told else None
+    baseline = reference.predictions if reference else None
+    scores = predicted(columns.outputs, len(at), baseline.schema) if baseline else None
     blocks = dict(arm.open)
     for number, rows in _parts(arm, at, reference):
         part = _block(number, rows, at, features, scores, reference)
@@ -124,7 +124,7 @@ def _features(columns: PredictionColumns, reference: ReleaseReference | None) ->
     return {name: values for name, values in columns.features.items() if name not in left_out}
 
 
-def _parts(arm: Arm, at: Vector, reference: ReleaseReference | None) -> Iterator[tuple[int, Any]]:
+def _parts(arm: OpenBlocks, at: Vector, reference: ReleaseReference | None) -> Iterator[tuple[int, Any]]:
     """The number of each block, and which rows are of it."""
     size = reference.settings.block if reference else None
     if isinstance(size, int):
@@ -144,7 +144,7 @@ def width_of(reference: ReleaseReference | None) -> float:
 def _block(
     number: int, rows: Any, at: Vector, features: Mapping[str, Any], scores: np.ndarray[Any, Any] | None,
     reference: ReleaseReference | None,
-) -> Block:  # fmt: skip
+) -> ProfileBlock:  # fmt: skip
     count = int(rows.sum())
     if reference is not None and isinstance(reference.settings.block, int):
         start, end = float(at[rows].min()), float(at[rows].max())
@@ -152,21 +152,23 @@ def _block(
         width = width_of(reference)
         start, end = number * width, (number + 1) * width
     if reference is None:
-        return Block(number, start, end, count)
+        return ProfileBlock(number, start, end, count)
     chosen = {name: values[rows] for name, values in features.items()}
     profile = reference.features.schema.profile(chosen, start, end)
-    told = reference.predictions
-    predicted = told.schema.profile({PREDICTION: scores[rows]}, start, end) if told and scores is not None else None
-    return Block(number, start, end, count, profile, predicted)
+    baseline = reference.predictions
+    predicted = (
+        baseline.schema.profile({PREDICTION: scores[rows]}, start, end) if baseline and scores is not None else None
+    )
+    return ProfileBlock(number, start, end, count, profile, predicted)
 
 
-def _with_full_closed(arm: Arm, size: int) -> Arm:
+def _with_full_closed(arm: OpenBlocks, size: int) -> OpenBlocks:
     full = [number for number, block in arm.open.items() if block.rows >= size]
     blocks = {number: replace(block, final=number in full) for number, block in arm.open.items()}
     return replace(arm, open=blocks, closed=max([arm.closed, *(number + 1 for number in full)]))
 
 
-def closed(arm: Arm, until: float, reference: ReleaseReference | None) -> Arm:
+def closed(arm: OpenBlocks, until: float, reference: ReleaseReference | None) -> OpenBlocks:
     """The arm after closing what ends before a time; blocks of so many rows close when they are full.
 
     Args:
@@ -182,7 +184,7 @@ def closed(arm: Arm, until: float, reference: ReleaseReference | None) -> Arm:
     return replace(arm, open=blocks, closed=first, closed_until=max(arm.closed_until, first * width))
 
 
-def without_final(arm: Arm) -> Arm:
+def without_final(arm: OpenBlocks) -> OpenBlocks:
     """The arm without the blocks that nothing will be added to."""
     return replace(arm, open={number: block for number, block in arm.open.items() if not block.final})
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from falaj.dataplane.agent.profiling.blocks import ArmKey
-from falaj.dataplane.agent.profiling.book import Unsent
-from falaj.dataplane.agent.profiling.tallies import LossRun, told
+from falaj.dataplane.agent.profiling.profile_store import Unsent
+from falaj.dataplane.agent.profiling.tallies import LossRun, disclosable
 from falaj.statistics.profiles import FeatureCounts, Profile
 
 
@@ -34,7 +34,7 @@ def _key(key: ArmKey) -> dict[str, str]:
 
 
 def _block(unsent: Unsent, least: int) -> dict[str, Any]:
-    block, tally = unsent.block, told(unsent.tally, least)
+    block, tally = unsent.block, disclosable(unsent.tally, least)
     profiles = {
         name: fixed_counts(profile, least).to_json() if profile else None
         for name, profile in (("features", block.features), ("predictions", block.predictions))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from falaj.core.errors import FalajError
 from falaj.dataplane.agent.fetching import Fetcher
-from falaj.dataplane.desired import DesiredState
+from falaj.dataplane.desired_state import DesiredState
 from falaj.dataplane.runtimes.process.files import read_json, write_json
 from falaj.statistics.reference import ReleaseReference
 from falaj.supply_chain.artifacts.digest import parse_digest
@@ -26,19 +26,19 @@ def known_references(folder: Path) -> Callable[[str], ReleaseReference | None]:
     """
     opened: dict[str, ReleaseReference] = {}
 
-    def known(release: str) -> ReleaseReference | None:
+    def reference_of(release: str) -> ReleaseReference | None:
         if release not in opened:
             digest = (read_json(folder / "index.json") or {}).get(release)
             try:
-                found = ReleaseReference.read(folder / digest.replace(":", "-")) if digest else None
+                release_reference = ReleaseReference.read(folder / digest.replace(":", "-")) if digest else None
             except FalajError:
-                found = None  # it is being fetched
-            if found is None:
+                release_reference = None  # it is being fetched
+            if release_reference is None:
                 return None
-            opened[release] = found
+            opened[release] = release_reference
         return opened[release]
 
-    return known
+    return reference_of
 
 
 class ReferenceAwaitedError(FalajError):
@@ -62,23 +62,23 @@ class References:
         folder: Path,
         fetcher: Fetcher,
         clock: Callable[[], float],
-        wanted: Callable[[], DesiredState | None] = lambda: None,
+        desired_state: Callable[[], DesiredState | None] = lambda: None,
     ) -> None:
-        self._folder, self._fetcher, self._clock, self._wanted = folder, fetcher, clock, wanted
+        self._folder, self._fetcher, self._clock, self._desired = folder, fetcher, clock, desired_state
         self._index: dict[str, str | None] = read_json(folder / "index.json") or {}
         self._open: dict[str, ReleaseReference | None] = {}
         self._awaited: dict[str, float] = {}
 
     def refresh(self) -> None:
         """Learn of new releases."""
-        if (desired := self._wanted()) is not None:
+        if (desired := self._desired()) is not None:
             self.learn(desired)
 
     def learn(self, desired: DesiredState) -> None:
         """Remember which reference belongs to which release; it is needed for as long as the log speaks of it."""
-        told = {f"{each.model}@{each.release}": each.reference for each in desired.endpoints}
-        if any(self._index.get(name, "") != reference for name, reference in told.items()):
-            self._index |= told
+        by_release = {f"{each.model}@{each.release}": each.reference for each in desired.endpoints}
+        if any(self._index.get(name, "") != reference for name, reference in by_release.items()):
+            self._index |= by_release
             write_json(self._folder / "index.json", self._index)
 
     def of(self, release: str) -> ReleaseReference | None:
@@ -91,8 +91,8 @@ class References:
         if digest is None:
             return None
         if digest not in self._open:
-            found = self._fetched(release, digest)
-            self._open = dict(list(self._open.items())[1 - _MOST_OPEN :]) | {digest: found}
+            release_reference = self._fetched(release, digest)
+            self._open = dict(list(self._open.items())[1 - _MOST_OPEN :]) | {digest: release_reference}
         return self._open[digest]
 
     def _fetched(self, release: str, digest: str) -> ReleaseReference | None:

@@ -38,17 +38,19 @@ class LossTally:
     score_rows: tuple[int, ...] = ()
     score_losses: tuple[float, ...] = ()
 
-    def added(self, found: Sequence[float], wrong: Sequence[float], scores: Sequence[float] = ()) -> LossTally:
+    def added(self, losses: Sequence[float], wrong: Sequence[float], scores: Sequence[float] = ()) -> LossTally:
         """The tally with the losses of more rows; NaN where there is none."""
-        known = [loss for loss in found if not math.isnan(loss)]
+        usable_losses = [loss for loss in losses if not math.isnan(loss)]
         cells = list(self.cells)
-        for loss in known:
+        for loss in usable_losses:
             cells[min(CELLS - 1, int(loss * CELLS))] += 1
         mistakes = [each for each in wrong if not math.isnan(each)]
         count = None if self.wrong is None and not mistakes else (self.wrong or 0) + int(sum(mistakes))
-        unusable = self.unusable + len(found) - len(known)
-        strips = self._strips(found, scores)
-        return LossTally(self.labelled + len(known), self.total + sum(known), tuple(cells), count, unusable, *strips)
+        unusable = self.unusable + len(losses) - len(usable_losses)
+        strips = self._strips(losses, scores)
+        return LossTally(
+            self.labelled + len(usable_losses), self.total + sum(usable_losses), tuple(cells), count, unusable, *strips
+        )
 
     def _strips(self, found: Sequence[float], scores: Sequence[float]) -> tuple[tuple[int, ...], tuple[float, ...]]:
         if not scores:
@@ -94,11 +96,11 @@ class LossRun:
     end: float = -math.inf
     labelled_at: float = -math.inf
 
-    def added(self, found: Iterable[float], at: float, labelled_at: float, size: int) -> tuple[LossRun, list[LossRun]]:
+    def added(self, losses: Iterable[float], at: float, labelled_at: float, size: int) -> tuple[LossRun, list[LossRun]]:
         """The run after more rows of one prediction.
 
         Args:
-            found: Losses; NaN where there is none.
+            losses: Losses; NaN where there is none.
             at: When they were predicted, Unix seconds.
             labelled_at: When the label was known.
             size: Rows of a full one.
@@ -107,7 +109,7 @@ class LossRun:
             The one that is being filled, and those that are full.
         """
         run, full = self, []
-        for loss in found:
+        for loss in losses:
             if math.isnan(loss):
                 continue
             times = (min(run.start, at), max(run.end, at), max(run.labelled_at, labelled_at))
@@ -144,12 +146,12 @@ def mistakes_of(expected: ExpectedLoss, outputs: Mapping[str, Sequence[Any]], la
     """1 for each row that was decided wrongly; empty where nothing is decided."""
     if expected.metric == "absolute":
         return []
-    known = [label is not None for label in labels]
+    label_mask = [label is not None for label in labels]
     wrong = losses("accuracy", outputs, labels)
-    return [loss if labelled else math.nan for loss, labelled in zip(wrong, known, strict=True)]
+    return [loss if labelled else math.nan for loss, labelled in zip(wrong, label_mask, strict=True)]
 
 
-def told(tally: LossTally, least: int) -> LossTally | None:
+def disclosable(tally: LossTally, least: int) -> LossTally | None:
     """What may be told of a tally: nothing of few rows.
 
     Args:
@@ -165,7 +167,7 @@ def told(tally: LossTally, least: int) -> LossTally | None:
     large = [rows >= least for rows in tally.score_rows]
     rows = tuple(rows // least * least for rows in tally.score_rows)
     means = (loss / max(1, count) for loss, count in zip(tally.score_losses, tally.score_rows, strict=True))
-    losses = tuple(mean * count if told else 0.0 for mean, count, told in zip(means, rows, large, strict=True))
+    losses = tuple(mean * count if is_large else 0.0 for mean, count, is_large in zip(means, rows, large, strict=True))
     return replace(tally, cells=cells, wrong=wrong, unusable=0, score_rows=rows, score_losses=losses)
 
 

@@ -27,7 +27,7 @@ OFF = "monitoring.recalibrate is off"
 
 
 @dataclass(frozen=True)
-class Subject:
+class RecalibratedRelease:
     """A release at an endpoint, and how it is to be recalibrated.
 
     Args:
@@ -44,7 +44,7 @@ class Subject:
     release: str
     settings: RecalibrationSettings
     threshold: float = 0.5
-    wanted: bool = True
+    is_enabled: bool = True
 
     @property
     def number(self) -> int:
@@ -52,7 +52,7 @@ class Subject:
         return int(self.release.rpartition("@")[2])
 
 
-def subject_of(location: str, endpoint: str, release: str, reference: ReleaseReference) -> Subject | None:
+def subject_of(location: str, endpoint: str, release: str, reference: ReleaseReference) -> RecalibratedRelease | None:
     """How a release is to be recalibrated; None when it answers with nothing that can be.
 
     Binary probabilities are bounded in log-odds. A number is bounded by a third of the error that only one of 200 rows
@@ -65,20 +65,20 @@ def subject_of(location: str, endpoint: str, release: str, reference: ReleaseRef
     settings = RecalibrationSettings(kind=kind, label_delay_days=(looks.label_delay_s or 0.0) / DAY_S)
     if kind is AnswerKind.REGRESSION:
         settings = replace(settings, bound=reference.loss.scale * _SHARE_OF_ERROR)
-    return Subject(location, endpoint, release, settings, looks.threshold, looks.recalibrate)
+    return RecalibratedRelease(location, endpoint, release, settings, looks.threshold, looks.recalibrate)
 
 
-def is_due(document: RecalibrationDocument | None, subject: Subject, now: float) -> bool:
+def is_due(document: RecalibrationDocument | None, subject: RecalibratedRelease, now: float) -> bool:
     """Whether a release is to be fitted now: once a day, and at once when it is switched on or off."""
     if document is None or document.state.day != math.floor(now / DAY_S):
         return True
-    return (document.reason == OFF) == subject.wanted
+    return (document.reason == OFF) == subject.is_enabled
 
 
 def next_document(
     before: RecalibrationDocument | None,
     learned: RecalibrationState,
-    subject: Subject,
+    subject: RecalibratedRelease,
     rows: LabelledRows,
     days: Sequence[ScoreDay],
     now: float,
@@ -95,7 +95,7 @@ def next_document(
     """
     state = before.state if before else learned.of_release(subject.number)
     settings, today = subject.settings, now / DAY_S
-    reason = "" if subject.wanted else OFF
+    reason = "" if subject.is_enabled else OFF
     if not reason:
         state = recalibrate(state, rows, today, settings)
         window = usable_rows(rows, today, replace(settings, oldest_days=settings.window_days))

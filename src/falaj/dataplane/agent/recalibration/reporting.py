@@ -22,10 +22,10 @@ class Reports:
         self._lock = threading.Lock()
         self._by_endpoint: dict[str, dict[str, Mapping[str, Any]]] = {}
 
-    def put(self, found: Mapping[tuple[str, str], Mapping[str, Any]]) -> None:
+    def put(self, new_reports: Mapping[tuple[str, str], Mapping[str, Any]]) -> None:
         """Replace everything that is told, by endpoint and release."""
         fresh: dict[str, dict[str, Mapping[str, Any]]] = defaultdict(dict)
-        for (endpoint, release), report in found.items():
+        for (endpoint, release), report in new_reports.items():
             fresh[endpoint][release] = report
         with self._lock:
             self._by_endpoint = dict(fresh)
@@ -57,7 +57,7 @@ def report_of(document: RecalibrationDocument, least: int) -> dict[str, Any]:
 
 def months_of(document: RecalibrationDocument) -> dict[str, float]:
     """The mean offset of each month, over all releases of the endpoint; the newest last."""
-    found: dict[str, list[float]] = defaultdict(list)
+    by_month: dict[str, list[float]] = defaultdict(list)
     for day in (*document.state.earlier_days, *document.state.days):
-        found[f"{datetime.fromtimestamp(day.day * DAY_S, UTC):%Y-%m}"].append(day.applied)
-    return {month: round(fmean(values), 4) for month, values in sorted(found.items())}
+        by_month[f"{datetime.fromtimestamp(day.day * DAY_S, UTC):%Y-%m}"].append(day.applied)
+    return {month: round(fmean(values), 4) for month, values in sorted(by_month.items())}

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from falaj.core.sqlite_transactions import writing
-from falaj.dataplane.agent.recalibration.gathering import GatheredRow
+from falaj.dataplane.agent.recalibration.row_collection import GatheredRow
 from falaj.statistics.recalibration import LabelledRows
 
 FILE = "recalibration.db"
@@ -54,8 +54,8 @@ class RowsFile:
 
     def position(self) -> int:
         """The number in the join behind which nothing was gathered yet."""
-        found = self._db.execute("SELECT value FROM meta WHERE name = 'joined'").fetchone()
-        return int(found[0]) if found else 0
+        meta_row = self._db.execute("SELECT value FROM meta WHERE name = 'joined'").fetchone()
+        return int(meta_row[0]) if meta_row else 0
 
     def keep(self, rows: Iterable[GatheredRow], position: int) -> None:
         """Keep rows and the place behind them; a row that is there takes its new label."""
@@ -69,8 +69,8 @@ class RowsFile:
     def rows_of(self, endpoint: str, release: str) -> LabelledRows:
         """The labelled rows of a release; times in days."""
         query = "SELECT predicted, arrived, score, label FROM labelled WHERE endpoint = ? AND release = ?"
-        found = np.array(self._db.execute(query, (endpoint, release)).fetchall(), dtype=np.float64).reshape(-1, 4)
-        return LabelledRows(found[:, 0] / DAY_S, found[:, 1] / DAY_S, found[:, 2], found[:, 3])
+        matrix = np.array(self._db.execute(query, (endpoint, release)).fetchall(), dtype=np.float64).reshape(-1, 4)
+        return LabelledRows(matrix[:, 0] / DAY_S, matrix[:, 1] / DAY_S, matrix[:, 2], matrix[:, 3])
 
     def forget(self, before: float) -> None:
         """Drop rows of predictions before a time, and those of busy days that are too many.

@@ -1,7 +1,7 @@
 """Rollouts beside the traffic: what an agent does to carry one out alone, and what it remembers of it."""
 
-from falaj.dataplane.agent.rollouts.predictions import Predictions
-from falaj.dataplane.agent.rollouts.record import Record
-from falaj.dataplane.agent.rollouts.watch import Rollouts
+from falaj.dataplane.agent.rollouts.predictions import RolloutPredictions
+from falaj.dataplane.agent.rollouts.rollout_controller import RolloutController
+from falaj.dataplane.agent.rollouts.rollout_record import RolloutRecord
 
-__all__ = ["Predictions", "Record", "Rollouts"]
+__all__ = ["RolloutController", "RolloutPredictions", "RolloutRecord"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from falaj.dataplane.accesslog import Access
+from falaj.dataplane.access_log import Access
 from falaj.statistics.rollout import WHOLE, Pair, RolloutPlan
 from falaj.statistics.rollout.analysis import Block
 
@@ -59,8 +59,8 @@ class OpenBlocks:
         over: list[tuple[float, Sequence[Row]]] = [
             (self._end(n), rows) for n, rows in sorted(self.rows.items()) if n < first_open
         ]
-        kept = {n: rows for n, rows in self.rows.items() if n >= first_open}
-        return over, OpenBlocks(self.length_s, kept, max(self.closed, first_open), now)
+        open_rows = {n: rows for n, rows in self.rows.items() if n >= first_open}
+        return over, OpenBlocks(self.length_s, open_rows, max(self.closed, first_open), now)
 
     def all(self) -> list[tuple[float, Sequence[Row]]]:
         """All blocks, over or not."""
@@ -76,8 +76,10 @@ class OpenBlocks:
     def from_json(cls, value: Sequence[Any]) -> OpenBlocks:
         """What `to_json` made."""
         length_s, rows, closed, looked_s = value
-        found = {n: tuple((a, b, math.inf if c is None else c, d, e) for a, b, c, d, e in each) for n, each in rows}
-        return cls(length_s, found, closed, looked_s)
+        rows_by_block = {
+            n: tuple((a, b, math.inf if c is None else c, d, e) for a, b, c, d, e in each) for n, each in rows
+        }
+        return cls(length_s, rows_by_block, closed, looked_s)
 
     def _number(self, at: float) -> int:
         return int(at // self.length_s)
@@ -94,14 +96,14 @@ def rows_of(plan: RolloutPlan, pair: Pair | None, accesses: Iterable[Access]) ->
         pair: What is compared; None where a canary is compared with all of the stable release.
         accesses: Requests that can be judged.
     """
-    found = []
+    timed_rows = []
     for access in accesses:
         arm = _arm(plan, pair, access)
         if arm is not None:
             latency = access.latency_ms
             row = (arm, access.replica or "", latency, failed(access), failed(access) and not refused(access))
-            found.append((access.at, row))
-    return found
+            timed_rows.append((access.at, row))
+    return timed_rows
 
 
 def _arm(plan: RolloutPlan, pair: Pair | None, access: Access) -> bool | None:

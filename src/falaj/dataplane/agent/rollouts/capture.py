@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from falaj.dataplane.agent.rollouts.labelled import SHADOWED, Answer, context_of, release_of
-from falaj.dataplane.agent.rollouts.record import Record
-from falaj.dataplane.label_join import Joined
+from falaj.dataplane.agent.rollouts.rollout_record import RolloutRecord
+from falaj.dataplane.label_join import JoinedLabel
 from falaj.statistics.losses import OF_CLASSES, losses
 from falaj.statistics.rollout import WHOLE
 from falaj.statistics.rollout.segments import Columns, Predicate, Segment, SegmentRowsError, contrast_arms, find_segment
@@ -50,11 +50,11 @@ class Capture:
 
     def to_json(self, *, with_rows: bool) -> dict[str, Any]:
         """As JSON values; without rows, what may leave a place whose data must stay."""
-        found = asdict(self)
-        return found if with_rows else {**found, "rows": [], "labels": []}
+        document = asdict(self)
+        return document if with_rows else {**document, "rows": [], "labels": []}
 
 
-def capture(record: Record, joined: Sequence[Joined], stable_answer: Answer) -> Capture | None:
+def capture(record: RolloutRecord, joined: Sequence[JoinedLabel], stable_answer: Answer) -> Capture | None:
     """Cut the failing slice out of the labelled requests of a rollout that ended badly.
 
     Args:
@@ -87,12 +87,12 @@ def capture(record: Record, joined: Sequence[Joined], stable_answer: Answer) -> 
     return _cut(metric, predicate, segment.held_out_p if segment else 1.0, names, bad, good)
 
 
-def _belongs(record: Record, joined: Joined) -> bool:
+def _belongs(record: RolloutRecord, joined: JoinedLabel) -> bool:
     plan, since = record.plan, record.ready_at or math.inf
     return joined.predicted_at >= since and release_of(joined.prediction) in (plan.stable, plan.candidate)
 
 
-def _in_force(joined: Sequence[Joined]) -> list[Joined]:
+def _in_force(joined: Sequence[JoinedLabel]) -> list[JoinedLabel]:
     """Each prediction once, with the label that was said last."""
     return list({(each.request_id, each.release): each for each in joined}.values())
 
@@ -127,25 +127,25 @@ class _Answers:
 class _Losses:
     """How labelled requests become rows with a loss."""
 
-    record: Record
+    record: RolloutRecord
     metric: str
 
-    def answers(self, joined: Sequence[Joined]) -> _Answers:
+    def answers(self, joined: Sequence[JoinedLabel]) -> _Answers:
         """What one release answered by chance."""
         by_chance = [each for each in joined if not each.forced and 0 < (each.weight or 0) < WHOLE]
-        found = self._rows(by_chance, [each.outputs for each in by_chance])
-        return found.within(~np.isnan(found.loss))
+        answer_losses = self._rows(by_chance, [each.outputs for each in by_chance])
+        return answer_losses.within(~np.isnan(answer_losses.loss))
 
-    def pairs(self, joined: Sequence[Joined], stable_answer: Answer) -> tuple[_Answers, _Answers]:
+    def pairs(self, joined: Sequence[JoinedLabel], stable_answer: Answer) -> tuple[_Answers, _Answers]:
         """The answers of a shadow, and those of the stable release to the same requests."""
         both = [(each, other) for each in joined if each.shadow and (other := stable_answer(each.request_id))]
         copies = [each for each, _ in both]
         bad = self._rows(copies, [each.outputs for each in copies])
         good = self._rows(copies, [other.outputs for _, other in both])
-        known = ~(np.isnan(bad.loss) | np.isnan(good.loss))
-        return bad.within(known), good.within(known)
+        mask = ~(np.isnan(bad.loss) | np.isnan(good.loss))
+        return bad.within(mask), good.within(mask)
 
-    def _rows(self, joined: Sequence[Joined], outputs: Sequence[Mapping[str, Sequence[Any]]]) -> _Answers:
+    def _rows(self, joined: Sequence[JoinedLabel], outputs: Sequence[Mapping[str, Sequence[Any]]]) -> _Answers:
         context, length_s = context_of(self.record, self.metric), self.record.plan.label_block_s
         loss = [losses(self.metric, of, each.label, context) for each, of in zip(joined, outputs, strict=True)]
         labelled = [len(each.label) for each in joined]

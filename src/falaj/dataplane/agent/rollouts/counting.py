@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from falaj.dataplane.accesslog import Access
+from falaj.dataplane.access_log import Access
 from falaj.dataplane.agent.rollouts.blocks import failed, rows_of
-from falaj.dataplane.agent.rollouts.record import Record
-from falaj.dataplane.agent.rollouts.vitals import Vitals
+from falaj.dataplane.agent.rollouts.liveness import Vitals
+from falaj.dataplane.agent.rollouts.rollout_record import RolloutRecord
 from falaj.statistics.rollout import WHOLE, pair_of
 from falaj.statistics.rollout.analysis import Batch
 from falaj.statistics.rollout.judging import MIN_PAST
@@ -24,11 +24,11 @@ Once = Callable[[Sequence[Access]], Sequence[Access]]
 
 def by_endpoint(accesses: Sequence[Access]) -> Mapping[str, list[Access]]:
     """The lines of each endpoint, in order."""
-    found: dict[str, list[Access]] = {}
+    grouped: dict[str, list[Access]] = {}
     for access in accesses:
         if access.endpoint and not access.is_feedback:
-            found.setdefault(access.endpoint, []).append(access)
-    return found
+            grouped.setdefault(access.endpoint, []).append(access)
+    return grouped
 
 
 def latencies(accesses: Sequence[Access], endpoint: str, release: int) -> list[float]:
@@ -66,7 +66,7 @@ def failures(accesses: Sequence[Access], release: int, share: float = 1.0) -> in
     return sum(1 for each in mine if _chosen(each, share))
 
 
-def counted(record: Record, accesses: Sequence[Access], now: float, once: Once = list) -> Record:
+def counted(record: RolloutRecord, accesses: Sequence[Access], now: float, once: Once = list) -> RolloutRecord:
     """The record after counting requests of its endpoint.
 
     Requests that were sent to a release by a header or another rule say nothing about a random sample, and those whose
@@ -87,24 +87,24 @@ def counted(record: Record, accesses: Sequence[Access], now: float, once: Once =
     answered = (record.answered[0] + len(mine) - rolled, record.answered[1] + rolled)
     fair = [access for access in mine if _fair(access)]
     record = replace(record, answered=answered, vitals=_vitals(record, fair, now))
-    judged = once(fair)
-    if record.analysis is None or not judged:
+    first_accesses = once(fair)
+    if record.analysis is None or not first_accesses:
         return record
-    rows = rows_of(plan, pair_of(plan, record.rollout), judged)
+    rows = rows_of(plan, pair_of(plan, record.rollout), first_accesses)
     return replace(
         record,
-        analysis=record.analysis.update(_batch(record, judged), now),
+        analysis=record.analysis.update(_batch(record, first_accesses), now),
         blocks=record.blocks.add(rows, now) if record.analysis.blocks else record.blocks,
     )
 
 
-def _vitals(record: Record, accesses: Sequence[Access], now: float) -> Vitals:
+def _vitals(record: RolloutRecord, accesses: Sequence[Access], now: float) -> Vitals:
     candidate = [access for access in accesses if access.release == record.plan.candidate]
     others = [access for access in accesses if access.release == record.plan.stable]
     return record.vitals.after(candidate, others, now)
 
 
-def _batch(record: Record, accesses: Sequence[Access]) -> Batch:
+def _batch(record: RolloutRecord, accesses: Sequence[Access]) -> Batch:
     return Batch(
         canary=np.array([access.release == record.plan.candidate for access in accesses], dtype=bool),
         weight=np.array([access.weight / WHOLE for access in accesses]),

@@ -10,35 +10,35 @@ from typing import Any
 
 import numpy as np
 
-from falaj.dataplane.agent.rollouts.record import Record
-from falaj.dataplane.label_join import Joined
+from falaj.dataplane.agent.rollouts.rollout_record import RolloutRecord
+from falaj.dataplane.label_join import JoinedLabel
 from falaj.dataplane.prediction_log import PredictionRecord
 from falaj.statistics.losses import OF_CLASSES, LossContext, losses, score_of
-from falaj.statistics.rollout import WHOLE, Strategy
+from falaj.statistics.rollout import WHOLE, RolloutStrategy
 from falaj.statistics.rollout.analysis import Analysis, Batch, MetricKind
 
 Answer = Callable[[str], PredictionRecord | None]
 """What the stable release answered to a request."""
-Once = Callable[[str, Sequence[Joined]], Sequence[Joined]]
+Once = Callable[[str, Sequence[JoinedLabel]], Sequence[JoinedLabel]]
 """Leaves of the labels of a test one of each sticky unit."""
 Pair = tuple[PredictionRecord, PredictionRecord]
 """The answers of the stable release and of the shadow to one request."""
-SHADOWED = (Strategy.SHADOW, Strategy.CHALLENGER)
+SHADOWED = (RolloutStrategy.SHADOW, RolloutStrategy.CHALLENGER)
 
 
-def quality_of(record: Record) -> list[str]:
+def quality_of(record: RolloutRecord) -> list[str]:
     """Names of the losses that a rollout is judged by."""
     kinds = (MetricKind.QUALITY, MetricKind.QUALITY_PAIRED)
     return [spec.name for spec in record.analysis.plan.of_kind(*kinds)] if record.analysis else []
 
 
 def with_labels(
-    record: Record,
-    joined: Sequence[Joined],
+    record: RolloutRecord,
+    joined: Sequence[JoinedLabel],
     stable_answer: Answer,
     now: float,
     once: Once = lambda _test, labels: labels,
-) -> Record:
+) -> RolloutRecord:
     """The record after counting labels.
 
     A request counts once: what a later correction says is for the monitors. A request with many rows is one, with the
@@ -70,19 +70,19 @@ def with_labels(
     )
 
 
-def context_of(record: Record, metric: str) -> LossContext:
+def context_of(record: RolloutRecord, metric: str) -> LossContext:
     """What is known beside the answers."""
     spec = record.analysis.plan.named(metric) if record.analysis else None
     return LossContext(record.classes, spec.limit, spec.quantile) if spec else LossContext(record.classes)
 
 
-def classes_met(classes: Sequence[Any], joined: Sequence[Joined]) -> tuple[Any, ...]:
+def classes_met(classes: Sequence[Any], joined: Sequence[JoinedLabel]) -> tuple[Any, ...]:
     """The classes of a model after more labels and answers; a number of many is no class."""
     met = (value for each in joined for values in (each.label, each.outputs.get("label", ())) for value in values)
     return LossContext(tuple(classes)).meeting(met).classes
 
 
-def with_blocks_closed(record: Record, now: float) -> Record:
+def with_blocks_closed(record: RolloutRecord, now: float) -> RolloutRecord:
     """The record after betting on the blocks of labels that are complete: some are for no more labels coming."""
     closed, ramp = (each.close_label_blocks(now) if each else None for each in (record.analysis, record.ramp))
     return record if closed is record.analysis and ramp is record.ramp else replace(record, analysis=closed, ramp=ramp)
@@ -93,15 +93,17 @@ def release_of(record: PredictionRecord) -> int:
     return int(record.header.release.rpartition("@")[2])
 
 
-def _is_labelled(joined: Joined) -> bool:
+def _is_labelled(joined: JoinedLabel) -> bool:
     return any(label is not None for label in joined.label)
 
 
-def _unpaired(record: Record, analysis: Analysis | None, mine: Sequence[Joined], now: float) -> Analysis | None:
+def _unpaired(
+    record: RolloutRecord, analysis: Analysis | None, mine: Sequence[JoinedLabel], now: float
+) -> Analysis | None:
     canary = np.array([release_of(each.prediction) == record.plan.candidate for each in mine], dtype=bool)
     weight = np.array([(each.weight or 0) / WHOLE for each in mine])
     if mine and analysis is not None:
-        age_s = np.array([each.sent.received_at - each.predicted_at for each in mine])
+        age_s = np.array([each.label_record.received_at - each.predicted_at for each in mine])
         outcome = [next(label for label in each.label if label is not None) for each in mine]
         analysis = analysis.observe_arrivals(canary, weight, age_s, outcome, now)
     for metric in quality_of(record) if mine else ():
@@ -109,12 +111,14 @@ def _unpaired(record: Record, analysis: Analysis | None, mine: Sequence[Joined],
         context = context_of(record, metric)
         loss = np.array([_loss(metric, each, context) for each in mine])
         at_s = np.array([each.predicted_at for each in mine])
-        known = ~np.isnan(loss)
-        analysis = analysis.observe_losses(metric, canary[known], weight[known], loss[known], now, at_s[known])
+        mask = ~np.isnan(loss)
+        analysis = analysis.observe_losses(metric, canary[mask], weight[mask], loss[mask], now, at_s[mask])
     return analysis
 
 
-def _paired(record: Record, joined: Sequence[Joined], stable_answer: Answer, now: float, once: Once) -> Record:
+def _paired(
+    record: RolloutRecord, joined: Sequence[JoinedLabel], stable_answer: Answer, now: float, once: Once
+) -> RolloutRecord:
     copies = [each for each in joined if each.shadow and release_of(each.prediction) == record.plan.candidate]
     answers = {each.request_id: other for each in copies if (other := stable_answer(each.request_id)) is not None}
     both = [(each, answers[each.request_id])
@@ -125,14 +129,14 @@ def _paired(record: Record, joined: Sequence[Joined], stable_answer: Answer, now
         context = context_of(record, metric)
         mine = np.array([_loss(metric, each, context) for each, _ in both])
         theirs = np.array([_mean(losses(metric, other.outputs, each.label, context)) for each, other in both])
-        known = ~np.isnan(mine) & ~np.isnan(theirs)
-        if known.any():
+        mask = ~np.isnan(mine) & ~np.isnan(theirs)
+        if mask.any():
             at_s = np.array([each.predicted_at for each, _ in both])
-            analysis = analysis.observe_paired(metric, theirs[known], mine[known], now, at_s[known])
+            analysis = analysis.observe_paired(metric, theirs[mask], mine[mask], now, at_s[mask])
     return replace(record, analysis=analysis)
 
 
-def with_pairs(record: Record, pairs: Sequence[Pair], failed: int, refused: int, now: float) -> Record:
+def with_pairs(record: RolloutRecord, pairs: Sequence[Pair], failed: int, refused: int, now: float) -> RolloutRecord:
     """The record after comparing answers to the same requests.
 
     Args:
@@ -157,7 +161,7 @@ def with_pairs(record: Record, pairs: Sequence[Pair], failed: int, refused: int,
     return replace(record, answered=answered, analysis=analysis)
 
 
-def with_scores(record: Record, answers: Sequence[PredictionRecord], now: float) -> Record:
+def with_scores(record: RolloutRecord, answers: Sequence[PredictionRecord], now: float) -> RolloutRecord:
     """The record of a canary after comparing what its arms predict.
 
     Of a request with many rows the first one counts: a request is one observation.
@@ -175,14 +179,14 @@ def with_scores(record: Record, answers: Sequence[PredictionRecord], now: float)
     return replace(record, analysis=record.analysis.observe_scores(canary, weight, score, now))
 
 
-def is_comparable(record: Record, answer: PredictionRecord) -> bool:
+def is_comparable(record: RolloutRecord, answer: PredictionRecord) -> bool:
     """Whether chance alone decided which arm of a canary made a prediction, once the candidate was warm."""
     routing, plan = answer.routing, record.plan
     by_chance = bool(routing.weight) and not routing.forced and not routing.shadow
     return by_chance and release_of(answer) in (plan.stable, plan.candidate) and answer.at >= record.judged_from_s
 
 
-def is_judged_by_scores(record: Record) -> bool:
+def is_judged_by_scores(record: RolloutRecord) -> bool:
     """Whether a rollout compares what its arms predict."""
     return record.analysis is not None and bool(record.analysis.plan.of_kind(MetricKind.DISTRIBUTION))
 
@@ -197,10 +201,10 @@ def _latency_ms(record: PredictionRecord) -> float:
     return math.nan if record.routing.latency_s is None else 1000 * record.routing.latency_s
 
 
-def _loss(metric: str, joined: Joined, context: LossContext) -> float:
+def _loss(metric: str, joined: JoinedLabel, context: LossContext) -> float:
     return _mean(losses(metric, joined.outputs, joined.label, context))
 
 
 def _mean(values: Sequence[float]) -> float:
-    known = [value for value in values if not math.isnan(value)]
-    return fmean(known) if known else math.nan
+    finite = [value for value in values if not math.isnan(value)]
+    return fmean(finite) if finite else math.nan

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from falaj.core.errors import FalajError
 from falaj.dataplane.agent.rollouts.labelled import Pair
-from falaj.dataplane.label_join import Joined, LabelJoin
+from falaj.dataplane.label_join import JoinedLabel, LabelJoin
 from falaj.dataplane.prediction_log import LogKeys, Position, PredictionRecord, tail
 
 _LABELS_AT_ONCE = 2_000
@@ -23,7 +23,7 @@ _WAITING = 5_000
 _log = logging.getLogger(__name__)
 
 
-class Predictions:
+class RolloutPredictions:
     """Reads the prediction log and the join of labels beside it; used by one thread.
 
     Args:
@@ -37,7 +37,7 @@ class Predictions:
         self._join: LabelJoin | None = None
         self._waiting: OrderedDict[tuple[str, int, str], PredictionRecord] = OrderedDict()
 
-    def labelled(self, endpoint: str, after: int) -> tuple[Sequence[Joined], int]:
+    def labelled(self, endpoint: str, after: int) -> tuple[Sequence[JoinedLabel], int]:
         """The labels of an endpoint behind a number, and the number to go on from; see `LabelJoin.read`."""
         try:
             return self._opened_join().read(after, endpoint=endpoint, limit=_LABELS_AT_ONCE)
@@ -45,7 +45,7 @@ class Predictions:
             _log.warning("rollout.labels-waiting reason=%s", error)
             return (), after
 
-    def all_labelled(self, endpoint: str) -> Sequence[Joined]:
+    def all_labelled(self, endpoint: str) -> Sequence[JoinedLabel]:
         """The labelled requests of an endpoint that are remembered, the newest last, up to 20,000."""
         try:
             join = self._opened_join()
@@ -64,28 +64,30 @@ class Predictions:
     def answer(self, endpoint: str, request_id: str, release: int) -> PredictionRecord | None:
         """What a release answered to a request of an endpoint; None while that is not known."""
         try:
-            found = self._opened_join().predictions_of(endpoint, request_id)
+            candidates = self._opened_join().predictions_of(endpoint, request_id)
         except (FalajError, OSError, sqlite3.Error):
             return None
-        wanted = f"@{release}"
-        return next((each for each in found if each.header.release.endswith(wanted) and not each.routing.shadow), None)
+        suffix = f"@{release}"
+        return next(
+            (each for each in candidates if each.header.release.endswith(suffix) and not each.routing.shadow), None
+        )
 
     def recent(self, endpoint: str, release: int, limit: int = 2_000) -> list[PredictionRecord]:
         """Some of what a release answered lately."""
         from falaj.dataplane.prediction_log import read_segment, segments
 
-        found: list[PredictionRecord] = []
+        recent_records: list[PredictionRecord] = []
         for path in reversed(segments(self._folder)):
             try:
                 for record in read_segment(path, self._keys):
                     if record.header.endpoint != endpoint or not record.header.release.endswith(f"@{release}"):
                         break
-                    found.append(record)
+                    recent_records.append(record)
             except FalajError:
                 continue
-            if len(found) >= limit:
+            if len(recent_records) >= limit:
                 break
-        return found[-limit:]
+        return recent_records[-limit:]
 
     def answers(self, endpoint: str, position: Position) -> tuple[list[PredictionRecord], Position]:
         """What the releases of an endpoint predicted, behind a place in the log.
@@ -117,14 +119,14 @@ class Predictions:
 
     def _met(self, endpoint: str, stable: int, shadow: int) -> list[Pair]:
         """Of the copies that wait, those whose other answer is there; one that is not goes to the end of the line."""
-        found: list[Pair] = []
+        pairs: list[Pair] = []
         mine = (key for key in list(self._waiting) if key[:2] == (endpoint, shadow))
         for key in islice(mine, _COPIES_AT_ONCE):
             if (other := self.answer(endpoint, key[2], stable)) is None:
                 self._waiting.move_to_end(key)
                 continue
-            found.append((other, self._waiting.pop(key)))
-        return found
+            pairs.append((other, self._waiting.pop(key)))
+        return pairs
 
     def _opened_join(self) -> LabelJoin:
         self._join = self._join or self._opened()

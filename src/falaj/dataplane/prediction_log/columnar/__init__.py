@@ -4,15 +4,15 @@
 """
 
 from falaj.dataplane.prediction_log.columnar.layout import Layout, arrow_and_parquet
+from falaj.dataplane.prediction_log.columnar.schema_inference import Flat, SchemaSurvey, batches, flat
 from falaj.dataplane.prediction_log.columnar.segment import ColumnarSegment, sealed_name
-from falaj.dataplane.prediction_log.columnar.survey import Flat, Survey, batches, flat
 from falaj.dataplane.prediction_log.columnar.writing import pieces_of
 
 __all__ = [
     "ColumnarSegment",
     "Flat",
     "Layout",
-    "Survey",
+    "SchemaSurvey",
     "arrow_and_parquet",
     "batches",
     "flat",

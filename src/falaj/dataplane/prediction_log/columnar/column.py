@@ -7,19 +7,19 @@ from typing import Any, Protocol
 
 import msgspec
 
-from falaj.dataplane.prediction_log.columnar.kinds import Kind
+from falaj.dataplane.prediction_log.columnar.kinds import ColumnKind
 
 _from_json = msgspec.json.Decoder().decode
 
 
-class Column(Protocol):
+class StoredColumn(Protocol):
     """Values by their table rows."""
 
     def values(self, start: int, stop: int) -> list[Any]:
         """Those from a row on, before another one; None where one is missing."""
 
 
-def column_of(array: Any, kind: Kind, whole: Any = None) -> Column:
+def column_of(array: Any, kind: ColumnKind, whole: Any = None) -> StoredColumn:
     """What gives the values of a column.
 
     Args:
@@ -28,13 +28,13 @@ def column_of(array: Any, kind: Kind, whole: Any = None) -> Column:
         whole: Of EITHER ones, which of them are whole.
     """
     match kind:
-        case Kind.TEXT:
+        case ColumnKind.TEXT:
             return Texts(array)
-        case Kind.MIXED:
+        case ColumnKind.MIXED:
             return Json(array)
-        case Kind.EITHER:
+        case ColumnKind.EITHER:
             return Either(array, whole)
-        case Kind.NUMBERS | Kind.WHOLES:
+        case ColumnKind.NUMBERS | ColumnKind.WHOLES:
             return Lists(array)
     return Plain(array)
 
@@ -44,16 +44,16 @@ class Plain:
 
     def __init__(self, array: Any) -> None:
         self._missing = _missing(array)
-        known = array if self._missing is None else array.fill_null(False if str(array.type) == "bool" else 0)
-        self._values = known.to_numpy(zero_copy_only=False)
+        filled = array if self._missing is None else array.fill_null(False if str(array.type) == "bool" else 0)
+        self._values = filled.to_numpy(zero_copy_only=False)
 
     def values(self, start: int, stop: int) -> list[Any]:
-        """See `Column`."""
-        found: list[Any] = self._values[start:stop].tolist()
+        """See `StoredColumn`."""
+        items: list[Any] = self._values[start:stop].tolist()
         if self._missing is not None:
             for index in self._missing[start:stop].nonzero()[0].tolist():
-                found[index] = None
-        return found
+                items[index] = None
+        return items
 
 
 class Texts:
@@ -63,10 +63,10 @@ class Texts:
         self._array = array
 
     def values(self, start: int, stop: int) -> list[Any]:
-        """See `Column`."""
+        """See `StoredColumn`."""
         part = self._array.slice(start, stop - start)
-        found: list[Any] = part.to_numpy(zero_copy_only=False).tolist()
-        return found
+        items: list[Any] = part.to_numpy(zero_copy_only=False).tolist()
+        return items
 
 
 class Json:
@@ -76,7 +76,7 @@ class Json:
         self._texts = Texts(array)
 
     def values(self, start: int, stop: int) -> list[Any]:
-        """See `Column`."""
+        """See `StoredColumn`."""
         return [None if text is None else _from_json(text) for text in self._texts.values(start, stop)]
 
 
@@ -87,7 +87,7 @@ class Either:
         self._numbers, self._whole = Plain(array), Plain(whole)
 
     def values(self, start: int, stop: int) -> list[Any]:
-        """See `Column`."""
+        """See `StoredColumn`."""
         pairs = zip(self._numbers.values(start, stop), self._whole.values(start, stop), strict=True)
         return [int(number) if is_whole else number for number, is_whole in pairs]
 
@@ -101,14 +101,14 @@ class Lists:
         self._inner = Plain(array.values)
 
     def values(self, start: int, stop: int) -> list[Any]:
-        """See `Column`."""
+        """See `StoredColumn`."""
         ends = self._ends[start : stop + 1].tolist()
         flat = self._inner.values(ends[0], ends[-1])
-        found: list[Any] = [flat[a - ends[0] : b - ends[0]] for a, b in pairwise(ends)]
+        items: list[Any] = [flat[a - ends[0] : b - ends[0]] for a, b in pairwise(ends)]
         if self._missing is not None:
             for index in self._missing[start:stop].nonzero()[0].tolist():
-                found[index] = None
-        return found
+                items[index] = None
+        return items
 
 
 def _missing(array: Any) -> Any:

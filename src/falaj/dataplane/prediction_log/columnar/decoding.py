@@ -7,14 +7,14 @@ from typing import Any
 
 import msgspec
 
-from falaj.dataplane.prediction_log.columnar.column import Column, Plain, Texts, column_of
+from falaj.dataplane.prediction_log.columnar.column import Plain, StoredColumn, Texts, column_of
 from falaj.dataplane.prediction_log.columnar.layout import APPLIED, CALLER, FACTS, ID, OFFSET, REST, Layout
 from falaj.dataplane.prediction_log.format import Raw
 
 _unpack = msgspec.msgpack.Decoder().decode
 
 
-class Group:
+class RowGroup:
     """A row group.
 
     Args:
@@ -38,8 +38,8 @@ class Group:
         self._applied = [Plain(arrays[name]) for name in APPLIED]
         self._rest = Texts(arrays[REST]) if arrays[REST].null_count < len(offsets) else None
         values = [column_of(arrays[name], kind, arrays.get(f"whole_{name}")) for name, kind in layout.columns()]
-        self._features: list[Column] = values[: len(layout.features)]
-        self._outputs: dict[str, Column] = dict(zip(layout.outputs, values[len(layout.features) :], strict=True))
+        self._features: list[StoredColumn] = values[: len(layout.features)]
+        self._outputs: dict[str, StoredColumn] = dict(zip(layout.outputs, values[len(layout.features) :], strict=True))
 
     def number(self, place: int) -> int:
         """The number of the first record that lies at a place or behind it."""
@@ -65,7 +65,7 @@ class Group:
         rest = self._rest.values(start, stop) if self._rest else None
         rows = self._rows(start, stop)
         outputs = {name: column.values(start, stop) for name, column in self._outputs.items()}
-        found: dict[int, Raw] = {}
+        raw_records: dict[int, Raw] = {}
         places = self._places[number : number + count].tolist()
         for index, end in enumerate(self._ends[number : number + count].tolist()):
             a, b = first[index] - start, first[index + 1] - start
@@ -73,13 +73,13 @@ class Group:
                 values = tuple(_unpack(rest[a]))
             else:
                 b = a if row[a] is None else b  # a record without rows
-                told = facts[a] if facts[a][0] is not None else None
-                if told is not None and callers and callers[a] is not None:
-                    told = (*told, callers[a])
+                record_facts = facts[a] if facts[a][0] is not None else None
+                if record_facts is not None and callers and callers[a] is not None:
+                    record_facts = (*record_facts, callers[a])
                 moved = () if applied[a][0] is None else (applied[a],)
-                values = (rows[a:b], {name: column[a:b] for name, column in outputs.items()}, told, *moved)
-            found[places[index]] = ids[a], at[a], values, end
-        return found
+                values = (rows[a:b], {name: column[a:b] for name, column in outputs.items()}, record_facts, *moved)
+            raw_records[places[index]] = ids[a], at[a], values, end
+        return raw_records
 
     def _rows(self, start: int, stop: int) -> list[tuple[Any, ...]]:
         if not self._features:

@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from falaj.dataplane.prediction_log.columnar.kinds import Kind
+from falaj.dataplane.prediction_log.columnar.kinds import ColumnKind
 from falaj.dataplane.prediction_log.columnar.layout import APPLIED, CALLER, FACTS, ID, OFFSET, REST, Layout
-from falaj.dataplane.prediction_log.columnar.survey import Flat, is_regular
+from falaj.dataplane.prediction_log.columnar.schema_inference import Flat, is_regular
 from falaj.dataplane.prediction_log.routing import routing_of
 
 _UINT64 = 2**64
@@ -33,12 +33,12 @@ def columns_of(layout: Layout, records: Sequence[Flat], place: int) -> dict[str,
         for each, fits in zip(records, regular, strict=True)
     ]
     for name, kind, values in _values(layout, records, regular):
-        if kind is Kind.MIXED:
+        if kind is ColumnKind.MIXED:
             table[name], lost = _as_json(values)
             _mark(inexact, lost, table)
         else:
             table[name] = list(values)
-        if kind is Kind.EITHER:
+        if kind is ColumnKind.EITHER:
             table[name] = [None if value is None else float(value) for value in values]
             table[f"whole_{name}"] = [None if value is None else type(value) is int for value in values]
     table[REST] = _rest(records, inexact, table["row"])
@@ -49,20 +49,20 @@ def _facts(layout: Layout, records: Sequence[Flat], place: int, regular: Sequenc
     """What is the same for all rows of a record."""
     header = layout.header
     names = (ID, "row", "predicted_at", "endpoint", "release", "arm", *FACTS, CALLER, *APPLIED, OFFSET)
-    found: dict[str, list[Any]] = {name: [] for name in names}
+    fact_columns: dict[str, list[Any]] = {name: [] for name in names}
     for record, fits in zip(records, regular, strict=True):
-        told = record.facts if record.facts is not None and _plain_facts(record.facts) else ()
-        facts = (*told, *(None,) * (len(FACTS) + 1 - len(told)))
-        arm = routing_of(told).arm if told else None
+        record_facts = record.facts if record.facts is not None and _plain_facts(record.facts) else ()
+        facts = (*record_facts, *(None,) * (len(FACTS) + 1 - len(record_facts)))
+        arm = routing_of(record_facts).arm if record_facts else None
         plain = record.applied is not None and _plain_applied(record.applied)
         applied = record.applied if record.applied is not None and plain else (None,) * len(APPLIED)
         values = (record.request_id, record.at_ns, header.endpoint, header.release, arm, *facts, *applied, place)
         count = len(record.rows) if fits else 0
-        found["row"] += range(count) if count else [None]
+        fact_columns["row"] += range(count) if count else [None]
         for name, value in zip((ID, *names[2:]), values, strict=True):
-            found[name] += [value] * (count or 1)
+            fact_columns[name] += [value] * (count or 1)
         place = record.end
-    return found
+    return fact_columns
 
 
 def _plain_facts(facts: Sequence[Any] | None) -> bool:
@@ -86,7 +86,7 @@ def _plain_applied(applied: Sequence[Any] | None) -> bool:
 
 def _values(
     layout: Layout, records: Sequence[Flat], regular: Sequence[bool]
-) -> Iterator[tuple[str, Kind, Sequence[Any]]]:
+) -> Iterator[tuple[str, ColumnKind, Sequence[Any]]]:
     """The columns of features and outputs; a record that does not fit has one row without values."""
     blank = (None,) * len(layout.features)
     fitting = [each if fits else None for each, fits in zip(records, regular, strict=True)]
@@ -131,8 +131,8 @@ def _rest(records: Sequence[Flat], inexact: Sequence[bool], rows: Sequence[int |
     """For the first row of each record that columns do not hold, the record."""
     if not any(inexact):
         return [None] * len(rows)
-    kept = [_pack(_whole(each)) if lost else None for each, lost in zip(records, inexact, strict=True)]
-    return [None if row else kept[number] for row, number in zip(rows, _record_numbers(rows), strict=True)]
+    packed = [_pack(_whole(each)) if lost else None for each, lost in zip(records, inexact, strict=True)]
+    return [None if row else packed[number] for row, number in zip(rows, _record_numbers(rows), strict=True)]
 
 
 def _whole(record: Flat) -> tuple[Any, ...]:

@@ -11,7 +11,7 @@ _INT64 = (-(2**63), 2**63 - 1)
 _EXACT_IN_FLOAT = (-(2**53), 2**53)
 
 
-class Kind(StrEnum):
+class ColumnKind(StrEnum):
     """What all values of a column are, where they are not missing."""
 
     NOTHING = "nothing"
@@ -31,44 +31,44 @@ class KindSurvey:
     """What was seen in one column, as its values come by."""
 
     def __init__(self) -> None:
-        self._seen: set[type] = set()
+        self._kinds: set[type] = set()
         self._inner: set[type] = set()
         self._least, self._most = 0, 0
 
     def see(self, values: Sequence[Any]) -> None:
         """Look at some values."""
-        seen = set(map(type, values))
-        self._seen |= seen
-        if int in seen:
+        value_types = set(map(type, values))
+        self._kinds |= value_types
+        if int in value_types:
             self._range([value for value in values if type(value) is int])
-        for value in values if list in seen else ():
+        for value in values if list in value_types else ():
             if type(value) is list:
                 self._inner.update(map(type, value))
                 self._range([each for each in value if type(each) is int])
 
-    def kind(self) -> Kind:
+    def kind(self) -> ColumnKind:
         """What holds all of them."""
-        match self._seen - {_NONE}, self._inner:
-            case set() as seen, _ if not seen:
-                return Kind.NOTHING
-            case seen, inner if seen == {list}:
+        match self._kinds - {_NONE}, self._inner:
+            case set() as value_types, _ if not value_types:
+                return ColumnKind.NOTHING
+            case value_types, inner if value_types == {list}:
                 return self._list_kind(inner)
-            case seen, _ if seen == {bool}:
-                return Kind.BOOLEAN
-            case seen, _ if seen == {int} and self._within(_INT64):
-                return Kind.WHOLE
-            case seen, _ if seen == {float}:
-                return Kind.NUMBER
-            case seen, _ if seen == {int, float} and self._within(_EXACT_IN_FLOAT):
-                return Kind.EITHER
-            case seen, _ if seen == {str}:
-                return Kind.TEXT
-        return Kind.MIXED
+            case value_types, _ if value_types == {bool}:
+                return ColumnKind.BOOLEAN
+            case value_types, _ if value_types == {int} and self._within(_INT64):
+                return ColumnKind.WHOLE
+            case value_types, _ if value_types == {float}:
+                return ColumnKind.NUMBER
+            case value_types, _ if value_types == {int, float} and self._within(_EXACT_IN_FLOAT):
+                return ColumnKind.EITHER
+            case value_types, _ if value_types == {str}:
+                return ColumnKind.TEXT
+        return ColumnKind.MIXED
 
-    def _list_kind(self, inner: set[type]) -> Kind:
+    def _list_kind(self, inner: set[type]) -> ColumnKind:
         if inner <= {float}:
-            return Kind.NUMBERS
-        return Kind.WHOLES if inner == {int} and self._within(_INT64) else Kind.MIXED
+            return ColumnKind.NUMBERS
+        return ColumnKind.WHOLES if inner == {int} and self._within(_INT64) else ColumnKind.MIXED
 
     def _range(self, numbers: Sequence[int]) -> None:
         if numbers:

@@ -22,8 +22,8 @@ from typing import Any
 import msgspec
 
 from falaj.core.errors import MissingExtraError
-from falaj.dataplane.prediction_log.columnar.kinds import Kind
-from falaj.dataplane.prediction_log.columnar.survey import Found
+from falaj.dataplane.prediction_log.columnar.kinds import ColumnKind
+from falaj.dataplane.prediction_log.columnar.schema_inference import InferredColumn
 from falaj.dataplane.prediction_log.format import LogFormatError, SegmentHeader
 
 FACTS, CALLER = ("flags", "weight_e4", "unit", "latency_us"), "caller"
@@ -53,14 +53,22 @@ class Layout:
     end: int
     records: int
     newest_ns: int
-    features: tuple[Kind, ...]
-    outputs: dict[str, Kind]
+    features: tuple[ColumnKind, ...]
+    outputs: dict[str, ColumnKind]
     form: int = _FORM
 
     @classmethod
-    def of(cls, header: SegmentHeader, start: int, found: Found) -> Layout:
+    def of(cls, header: SegmentHeader, start: int, inferred_column: InferredColumn) -> Layout:
         """The layout of a segment that was looked at."""
-        return cls(header, start, found.end, found.records, found.newest_ns, found.features, found.outputs)
+        return cls(
+            header,
+            start,
+            inferred_column.end,
+            inferred_column.records,
+            inferred_column.newest_ns,
+            inferred_column.features,
+            inferred_column.outputs,
+        )
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[bytes, bytes]) -> Layout:
@@ -74,36 +82,36 @@ class Layout:
             raise LogFormatError("the Parquet file is no segment of a prediction log")
         if metadata.get(b"falaj.layout_crc") != _crc(text):
             raise LogFormatError("the segment's header is damaged")
-        found = msgspec.json.decode(text, type=cls)
-        if found.form != _FORM:
-            raise LogFormatError(f"the segment's columns have the form {found.form}, and {_FORM} is read here")
-        return found
+        layout = msgspec.json.decode(text, type=cls)
+        if layout.form != _FORM:
+            raise LogFormatError(f"the segment's columns have the form {layout.form}, and {_FORM} is read here")
+        return layout
 
-    def columns(self) -> Iterator[tuple[str, Kind]]:
+    def columns(self) -> Iterator[tuple[str, ColumnKind]]:
         """Name and kind of the columns of features and outputs."""
         yield from zip((f"feature_{name}" for name in self.header.features), self.features, strict=True)
         yield from ((f"output_{name}", kind) for name, kind in self.outputs.items())
 
-    def schema(self, said: Mapping[str, str]) -> Any:
+    def schema(self, provenance: Mapping[str, str]) -> Any:
         """The Arrow schema.
 
         Args:
-            said: What else the file says of itself, such as its residency.
+            provenance: What else the file says of itself, such as its residency.
         """
         arrow, _ = arrow_and_parquet()
         types = {
-            Kind.NOTHING: arrow.float64(), Kind.BOOLEAN: arrow.bool_(), Kind.WHOLE: arrow.int64(),
-            Kind.NUMBER: arrow.float64(), Kind.EITHER: arrow.float64(), Kind.TEXT: arrow.string(),
-            Kind.NUMBERS: arrow.list_(arrow.float64()), Kind.WHOLES: arrow.list_(arrow.int64()),
-            Kind.MIXED: arrow.string(),
+            ColumnKind.NOTHING: arrow.float64(), ColumnKind.BOOLEAN: arrow.bool_(), ColumnKind.WHOLE: arrow.int64(),
+            ColumnKind.NUMBER: arrow.float64(), ColumnKind.EITHER: arrow.float64(), ColumnKind.TEXT: arrow.string(),
+            ColumnKind.NUMBERS: arrow.list_(arrow.float64()), ColumnKind.WHOLES: arrow.list_(arrow.int64()),
+            ColumnKind.MIXED: arrow.string(),
         }  # fmt: skip
         fields = list(_fixed(arrow))
         for name, kind in self.columns():
             fields.append((name, types[kind]))
-            if kind is Kind.EITHER:
+            if kind is ColumnKind.EITHER:
                 fields.append((f"whole_{name}", arrow.bool_()))
-        told = {**said, "endpoint": self.header.endpoint, "release": self.header.release}
-        metadata = {f"falaj.{name}": text for name, text in told.items()}
+        segment_facts = {**provenance, "endpoint": self.header.endpoint, "release": self.header.release}
+        metadata = {f"falaj.{name}": text for name, text in segment_facts.items()}
         text = msgspec.json.encode(self)
         return arrow.schema(fields, metadata={**metadata, "falaj.layout": text, "falaj.layout_crc": _crc(text)})
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from falaj.core.errors import FalajError
-from falaj.dataplane.prediction_log.columnar.decoding import Group
+from falaj.dataplane.prediction_log.columnar.decoding import RowGroup
 from falaj.dataplane.prediction_log.columnar.layout import ID, OFFSET, Layout, arrow_and_parquet
 from falaj.dataplane.prediction_log.format import LogFormatError, Raw
-from falaj.dataplane.prediction_log.forms import SEALED_COLUMNS
-from falaj.dataplane.prediction_log.sealing import LogKeys
-from falaj.dataplane.prediction_log.written import require_clear, require_keys
+from falaj.dataplane.prediction_log.segment_encryption import LogKeys
+from falaj.dataplane.prediction_log.segment_paths import SEALED_COLUMNS
+from falaj.dataplane.prediction_log.wal_segment import require_clear, require_keys
 
 _AT_ONCE, _AROUND = 1_000, 64
 """So many records are made at once: of those that follow each other, and of those around one that is asked for."""
@@ -50,7 +50,7 @@ class ColumnarSegment:
         self.header, self.start = self._layout.header, self._layout.start
         if sealed != (self.header.seal is not None):
             raise LogFormatError("the segment's form is not that of its records", where=str(path))
-        self._held: tuple[int, Group] | None = None
+        self._cached: tuple[int, RowGroup] | None = None
         self._near: dict[int, Raw] = {}
 
     @property
@@ -98,7 +98,7 @@ class ColumnarSegment:
 
     def forget(self) -> None:
         """See `Segment`."""
-        self._held, self._near = None, {}
+        self._cached, self._near = None, {}
 
     def close(self) -> None:
         """See `Segment`."""
@@ -115,7 +115,7 @@ class ColumnarSegment:
             mine = compute.indices_nonzero(compute.equal(ids, request_id)).to_pylist()
             return self._group(index).places_of(mine) if mine else []
 
-    def _records(self, group: Group, number: int, count: int) -> dict[int, Raw]:
+    def _records(self, group: RowGroup, number: int, count: int) -> dict[int, Raw]:
         with self._undamaged():
             return group.records(number, count)
 
@@ -123,17 +123,17 @@ class ColumnarSegment:
         """The row group that a place is in, or is behind."""
         return max(0, bisect_right(self._firsts, place) - 1)
 
-    def _group(self, index: int) -> Group:
-        if self._held is None or self._held[0] != index:
-            self._held = None  # before the next one is read, so that there are never two
+    def _group(self, index: int) -> RowGroup:
+        if self._cached is None or self._cached[0] != index:
+            self._cached = None  # before the next one is read, so that there are never two
             end = self._firsts[index + 1] if index + 1 < len(self._firsts) else self._layout.end
             with self._undamaged():
                 table = self._parquet.read_row_group(index, use_threads=False)
-                group = Group(self._layout, table, end)
+                group = RowGroup(self._layout, table, end)
             if group.place(0) != self._firsts[index]:
                 raise LogFormatError("the segment's index is damaged", where=str(self._path))
-            self._held = index, group
-        return self._held[1]
+            self._cached = index, group
+        return self._cached[1]
 
     def _first_places(self) -> list[int]:
         """Where the first record of each row group lies."""

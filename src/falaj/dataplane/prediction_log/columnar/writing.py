@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 
 from falaj.dataplane.prediction_log.columnar.encoding import columns_of
 from falaj.dataplane.prediction_log.columnar.layout import Layout, arrow_and_parquet, encodings
-from falaj.dataplane.prediction_log.columnar.survey import batches
-from falaj.dataplane.prediction_log.segment import Segment
+from falaj.dataplane.prediction_log.columnar.schema_inference import batches
+from falaj.dataplane.prediction_log.segment import LogSegment
 
 GROUP_RECORDS, GROUP_BYTES = 8_192, 2 << 20
 """A row group holds so many records at most, and about so many bytes as they were written."""
@@ -28,27 +28,27 @@ class _Sink(io.RawIOBase):
         self._parts.append(bytes(data))  # type: ignore[call-overload]
         return len(self._parts[-1])
 
-    def taken(self) -> bytes:
-        found, self._parts = b"".join(self._parts), []
-        return found
+    def take(self) -> bytes:
+        chunk, self._parts = b"".join(self._parts), []
+        return chunk
 
 
 def pieces_of(
-    segment: Segment, layout: Layout, said: Mapping[str, str], pause: Callable[[], None] = lambda: None
+    segment: LogSegment, layout: Layout, provenance: Mapping[str, str], pause: Callable[[], None] = lambda: None
 ) -> Iterator[bytes]:
     """A Parquet file of all records of a segment, a row group at a time.
 
     Args:
         segment: That nothing is added to.
         layout: Of the file.
-        said: What it says of itself.
+        provenance: What it says of itself.
         pause: Called after each row group.
 
     Raises:
         MissingExtraError: Parquet cannot be written here.
     """
     arrow, parquet = arrow_and_parquet()
-    schema, sink = layout.schema(said), _Sink()
+    schema, sink = layout.schema(provenance), _Sink()
     options = encodings(schema) | {"compression": "zstd", "compression_level": 3, "write_page_checksum": True}
     place = segment.start
     with parquet.ParquetWriter(sink, schema, **options) as writer:
@@ -57,6 +57,6 @@ def pieces_of(
             arrays = [arrow.array(table[field.name], type=field.type, from_pandas=False) for field in schema]
             writer.write_table(arrow.Table.from_arrays(arrays, schema=schema), row_group_size=len(table["row"]) + 1)
             place = group[-1].end
-            yield sink.taken()
+            yield sink.take()
             pause()
-    yield sink.taken()
+    yield sink.take()

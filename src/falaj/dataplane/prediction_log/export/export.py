@@ -57,7 +57,7 @@ class Exported:
 
 
 def export_predictions(
-    folder: Path, keys: LogKeys | None, labels: Labels, out: Path, selection: Selection, said: Mapping[str, str]
+    folder: Path, keys: LogKeys | None, labels: Labels, out: Path, selection: Selection, provenance: Mapping[str, str]
 ) -> Exported:
     """Write the selected predictions of a log with their labels.
 
@@ -69,7 +69,7 @@ def export_predictions(
         labels: Finds labels.
         out: Where the files go; a new or empty folder.
         selection: Which predictions.
-        said: What each file says of itself, such as its residency.
+        provenance: What each file says of itself, such as its residency.
 
     Raises:
         ExportFolderError: The folder has something in it.
@@ -79,29 +79,31 @@ def export_predictions(
     _claim(out)
     kinds: dict[str, ColumnKinds] = {}
     for release, table, _ in _tables(folder, keys, labels, selection):
-        seen = kinds.setdefault(release, ColumnKinds())
+        column_kinds = kinds.setdefault(release, ColumnKinds())
         for name, values in table.items():
-            seen.see(name, values)
-    done = Exported()
+            column_kinds.see(name, values)
+    exported = Exported()
     with ExitStack() as undo:
         files = {}
-        for release, seen in sorted(kinds.items()):
+        for release, column_kinds in sorted(kinds.items()):
             path = out / f"{release}.parquet"
-            found = {**seen.kinds(), **KINDS, "labelled_at": TIME}
-            files[release] = ParquetFile(path, found, {**said, "endpoint": selection.endpoint, "release": release})
+            all_kinds = {**column_kinds.kinds(), **KINDS, "labelled_at": TIME}
+            files[release] = ParquetFile(
+                path, all_kinds, {**provenance, "endpoint": selection.endpoint, "release": release}
+            )
             undo.callback(files[release].give_up)
-            done.files.append(path)
+            exported.files.append(path)
         for release, table, ids in _tables(folder, keys, labels, selection):
             if release in files:
                 files[release].write(table)
-                done.predictions += len(ids)
-                done.labelled += len(
+                exported.predictions += len(ids)
+                exported.labelled += len(
                     {i for i, at in zip(table["prediction_id"], table["labelled_at"], strict=True) if at}
                 )
         undo.pop_all()
         for file in files.values():
             file.close()
-    return done
+    return exported
 
 
 def _tables(
@@ -119,18 +121,18 @@ def _tables(
 
 
 def _by_release(records: Sequence[PredictionRecord], selection: Selection) -> Mapping[str, list[PredictionRecord]]:
-    found: dict[str, list[PredictionRecord]] = {}
+    grouped: dict[str, list[PredictionRecord]] = {}
     for record in records:
         if record.header.endpoint == selection.endpoint and selection.since <= record.at < selection.until:
-            found.setdefault(record.header.release, []).append(record)
-    return found
+            grouped.setdefault(record.header.release, []).append(record)
+    return grouped
 
 
 def _claim(out: Path) -> None:
     try:
         out.mkdir(mode=0o700, parents=True, exist_ok=True)
-        taken = next(out.iterdir(), None)
+        existing = next(out.iterdir(), None)
     except OSError as error:
         raise ExportFolderError(f"the folder cannot be used: {error.strerror}", where=str(out)) from error
-    if taken is not None:
-        raise ExportFolderError(f"there is '{taken.name}' in the folder", where=str(out), hint="name a new one")
+    if existing is not None:
+        raise ExportFolderError(f"there is '{existing.name}' in the folder", where=str(out), hint="name a new one")

@@ -17,28 +17,28 @@ class ColumnKinds:
     """What was seen in the columns of a table, as its rows come by."""
 
     def __init__(self) -> None:
-        self._seen: dict[str, set[type]] = {}
+        self._kinds: dict[str, set[type]] = {}
         self._inner: dict[str, set[type]] = {}
 
     def see(self, column: str, values: Iterable[Any]) -> None:
         """Look at some values of a column."""
-        seen = self._seen.setdefault(column, set())
+        value_types = self._kinds.setdefault(column, set())
         for value in values:
-            seen.add(type(value))
+            value_types.add(type(value))
             if isinstance(value, list):
                 self._inner.setdefault(column, set()).update(map(type, value))
 
     def kinds(self) -> dict[str, str]:
         """The kind of each column that was seen, in the order in which they first were."""
-        return {column: self._kind(column, seen - {type(None)}) for column, seen in self._seen.items()}
+        return {column: self._kind(column, value_types - {type(None)}) for column, value_types in self._kinds.items()}
 
-    def _kind(self, column: str, seen: set[type]) -> str:
-        if not seen:
+    def _kind(self, column: str, value_types: set[type]) -> str:
+        if not value_types:
             return NUMBER  # nothing but missing values, which any kind holds
-        if seen == {list} and self._inner.get(column, set()) <= _NUMERIC | {type(None)}:
+        if value_types == {list} and self._inner.get(column, set()) <= _NUMERIC | {type(None)}:
             return NUMBERS
         for kind, types in ((BOOLEAN, {bool}), (WHOLE, {int}), (NUMBER, _NUMERIC), (TEXT, {str})):
-            if seen <= types:
+            if value_types <= types:
                 return kind
         return MIXED
 

@@ -33,7 +33,7 @@ class ParquetFile:
         MissingExtraError: Parquet cannot be written here.
     """
 
-    def __init__(self, path: Path, kinds: Mapping[str, str], said: Mapping[str, str]) -> None:
+    def __init__(self, path: Path, kinds: Mapping[str, str], provenance: Mapping[str, str]) -> None:
         arrow, parquet = _arrow()
         types = {
             BOOLEAN: arrow.bool_(), WHOLE: arrow.int64(), NUMBER: arrow.float64(), TEXT: arrow.string(),
@@ -42,7 +42,7 @@ class ParquetFile:
         }  # fmt: skip
         fields = [arrow.field(name, types[kind]) for name, kind in kinds.items()]
         self._path, self._part, self._kinds = path, path.with_name(f"{path.name}.part"), kinds
-        self._schema = arrow.schema(fields, metadata={f"falaj.{name}": text for name, text in said.items()})
+        self._schema = arrow.schema(fields, metadata={f"falaj.{name}": text for name, text in provenance.items()})
         os.close(os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         self._writer = parquet.ParquetWriter(self._part, self._schema, compression="zstd")
 

@@ -35,22 +35,22 @@ def columns(records: Sequence[PredictionRecord], labels: Mapping[str, LabelRecor
         records: Of one release.
         labels: In force, by prediction id.
     """
-    found: dict[str, list[Any]] = {name: [] for name in KINDS}
+    table: dict[str, list[Any]] = {name: [] for name in KINDS}
     for record in records:
         for row in range(len(record.rows)):
             for name, value in zip(KINDS, _facts(record, row), strict=True):
-                found[name].append(value)
+                table[name].append(value)
     rows = list(chain.from_iterable(record.rows for record in records))
     for index, name in enumerate(records[0].header.features):
-        found[f"feature_{name}"] = [row[index] for row in rows]
+        table[f"feature_{name}"] = [row[index] for row in rows]
     for name in records[0].outputs:
-        found[f"output_{name}"] = list(chain.from_iterable(record.outputs[name] for record in records))
-    sent = [(record, labels.get(record.request_id)) for record in records]
-    found["label"] = list(chain.from_iterable(_labels(record, label) for record, label in sent))
-    found["labelled_at"] = [
-        label.at if label else None for record, label in sent for _ in record.rows
+        table[f"output_{name}"] = list(chain.from_iterable(record.outputs[name] for record in records))
+    record_labels = [(record, labels.get(record.request_id)) for record in records]
+    table["label"] = list(chain.from_iterable(_labels(record, label) for record, label in record_labels))
+    table["labelled_at"] = [
+        label.at if label else None for record, label in record_labels for _ in record.rows
     ]  # fmt: skip
-    return found
+    return table
 
 
 def _facts(record: PredictionRecord, row: int) -> tuple[Any, ...]:

@@ -14,12 +14,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from falaj.dataplane.callers import CLOSED, Door, Entry
+from falaj.dataplane.callers import CLOSED, CallerTrust, Door
 from falaj.dataplane.errors import ConfigRejectedError, GatewayError, LocationError
-from falaj.dataplane.runtimes.process import envoy_callers, envoy_clusters, envoy_config, envoy_routes
-from falaj.dataplane.runtimes.process.envoy_callers import Entrance
-from falaj.dataplane.runtimes.process.envoy_config import DOOR, NAME, ROUTES, SECRETS, Layout, Resource
-from falaj.dataplane.runtimes.process.envoy_process import EnvoyProcess
+from falaj.dataplane.runtimes.process.envoy import callers, config
+from falaj.dataplane.runtimes.process.envoy import clusters as envoy_clusters
+from falaj.dataplane.runtimes.process.envoy import routes as envoy_routes
+from falaj.dataplane.runtimes.process.envoy.callers import Entrance
+from falaj.dataplane.runtimes.process.envoy.config import DOOR, NAME, ROUTES, SECRETS, EnvoyLayout, Resource
+from falaj.dataplane.runtimes.process.envoy.process import EnvoyProcess
 from falaj.dataplane.runtimes.process.files import read_json, write_atomically, write_json
 from falaj.dataplane.runtimes.process.ports import require_free
 from falaj.dataplane.runtimes.process.routing import EMPTY, RoutingTable
@@ -33,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class _Wanted:
+class _ExpectedFile:
     """One file and the version that Envoy must report for it."""
 
     kind: str
@@ -42,7 +44,7 @@ class _Wanted:
 
 
 @dataclass(frozen=True)
-class Certificate:
+class GatewayCertificate:
     """What the door shows to callers, in PEM."""
 
     chain: str
@@ -59,7 +61,7 @@ class Gateway:
         node_id: Names this Envoy.
     """
 
-    def __init__(self, layout: Layout, log: Path, *, port: int, node_id: str) -> None:
+    def __init__(self, layout: EnvoyLayout, log: Path, *, port: int, node_id: str) -> None:
         self.port = port
         self.process = EnvoyProcess(layout, log)
         self.layout = layout
@@ -68,8 +70,8 @@ class Gateway:
         self._table_file = layout.root / "table.json"
         self._audited_at = 0.0
         self._silent_since: float | None = None
-        self._entry: Entry = CLOSED
-        self._certificate: Certificate | None = None
+        self._entry: CallerTrust = CLOSED
+        self._certificate: GatewayCertificate | None = None
         self._opened: Door | None = None
         self._door_again_at = 0.0
         self.door_problem = ""
@@ -93,7 +95,7 @@ class Gateway:
         if not self.process.current() or not self._listens():
             require_free(self.port)
 
-    def ensure(self, entry: Entry = CLOSED, certificate: Certificate | None = None) -> None:
+    def ensure(self, entry: CallerTrust = CLOSED, certificate: GatewayCertificate | None = None) -> None:
         """Make sure that Envoy runs and listens on the port, with whatever it served last.
 
         Args:
@@ -129,12 +131,12 @@ class Gateway:
 
     def _adopt_door(self) -> None:
         """Know again a door that an earlier agent opened, and forget one that is not wanted as it is."""
-        wanted = self._wanted_door()
-        if self._opened is not None and self._opened != wanted:
+        target_door = self._wanted_door()
+        if self._opened is not None and self._opened != target_door:
             self._opened = None
-        elif self._opened is None and wanted is not None:
-            self._opened = wanted
-            self._opened = wanted if self._file_is(self._listeners()) else None
+        elif self._opened is None and target_door is not None:
+            self._opened = target_door
+            self._opened = target_door if self._file_is(self._listeners()) else None
 
     def _look_after_door(self) -> None:
         """Open the door if it is wanted; what is wrong with it costs it alone."""
@@ -167,9 +169,9 @@ class Gateway:
         self._put(self._listeners())
 
     def _put_certificate(self) -> None:
-        wanted = self._secrets()
-        if wanted is not None and not self._file_is(wanted):
-            self._put(wanted)
+        config_file = self._secrets()
+        if config_file is not None and not self._file_is(config_file):
+            self._put(config_file)
 
     def _put_routes(self, table: RoutingTable) -> None:
         """The door's last: where it does not take them, it is closed, for who was let out must not come in there."""
@@ -222,37 +224,37 @@ class Gateway:
     def _restore_files(self) -> None:
         """Write what Envoy starts from, out of the last table in force."""
         table = self.table()
-        write_json(self.layout.bootstrap, envoy_config.bootstrap(self.layout, node_id=self._node_id))
+        write_json(self.layout.bootstrap, config.bootstrap(self.layout, node_id=self._node_id))
         self.layout.access_log.parent.mkdir(parents=True, exist_ok=True)
-        for wanted in (_clusters(table), self._routes(table), self._listeners()):
-            self._write(wanted)
+        for config_file in (_clusters(table), self._routes(table), self._listeners()):
+            self._write(config_file)
 
     def _write_back(self, table: RoutingTable) -> None:
-        for wanted in (_clusters(table), *self._all_routes(table)):
-            if not self._file_is(wanted):
-                self._write(wanted)
+        for config_file in (_clusters(table), *self._all_routes(table)):
+            if not self._file_is(config_file):
+                self._write(config_file)
 
-    def _put(self, wanted: _Wanted) -> None:
+    def _put(self, config_file: _ExpectedFile) -> None:
         """Write one file and wait until Envoy has taken it."""
         admin = self.process.admin
-        if self._file_is(wanted) and self._confirmed(wanted):
+        if self._file_is(config_file) and self._confirmed(config_file):
             return
-        refused = admin.accepted(wanted.kind).refused
-        self._write(wanted)
+        refused = admin.accepted(config_file.kind).refused
+        self._write(config_file)
         deadline = time.monotonic() + _CONFIRM_WITHIN_S
-        while (now := admin.accepted(wanted.kind)).version != wanted.version:
+        while (now := admin.accepted(config_file.kind)).version != config_file.version:
             if now.refused > refused:
                 raise ConfigRejectedError(
-                    f"Envoy refused the {wanted.kind}", where=self._where(wanted), hint=self._why()
+                    f"Envoy refused the {config_file.kind}", where=self._where(config_file), hint=self._why()
                 )
             if time.monotonic() > deadline:
-                raise GatewayError(f"Envoy does not take the {wanted.kind}", where=self._where(wanted))
+                raise GatewayError(f"Envoy does not take the {config_file.kind}", where=self._where(config_file))
             time.sleep(0.001)
 
     def _wait_for_hosts(self, table: RoutingTable) -> None:
-        wanted = table.clusters()
+        expected_hosts = table.clusters()
         deadline = time.monotonic() + _CONFIRM_WITHIN_S
-        while not wanted.items() <= self.process.admin.hosts().items():
+        while not expected_hosts.items() <= self.process.admin.hosts().items():
             if time.monotonic() > deadline:
                 raise GatewayError("Envoy does not show the new endpoints", where=str(self.layout.root))
             time.sleep(0.001)
@@ -285,57 +287,57 @@ class Gateway:
         self.process.kill()
         return False
 
-    def _confirmed(self, wanted: _Wanted) -> bool:
-        return self.process.admin.accepted(wanted.kind).version == wanted.version
+    def _confirmed(self, config_file: _ExpectedFile) -> bool:
+        return self.process.admin.accepted(config_file.kind).version == config_file.version
 
     def _audit_is_due(self) -> bool:
         return time.monotonic() - self._audited_at > _AUDIT_EVERY_S
 
-    def _file_is(self, wanted: _Wanted) -> bool:
+    def _file_is(self, config_file: _ExpectedFile) -> bool:
         try:
-            return self.layout.file(wanted.kind).read_bytes() == wanted.data
+            return self.layout.file(config_file.kind).read_bytes() == config_file.data
         except OSError:
             return False
 
-    def _write(self, wanted: _Wanted) -> None:
-        write_atomically(self.layout.file(wanted.kind), wanted.data, scratch=self.layout.root)
-        _log.info("gateway.wrote kind=%s version=%s", wanted.kind, wanted.version)
+    def _write(self, config_file: _ExpectedFile) -> None:
+        write_atomically(self.layout.file(config_file.kind), config_file.data, scratch=self.layout.root)
+        _log.info("gateway.wrote kind=%s version=%s", config_file.kind, config_file.version)
 
     def _why(self) -> str:
         """Envoy tells only its log why it refused a file."""
         lines = self._envoy_log.read_bytes()[-16_384:].decode(errors="replace").splitlines()
-        found = (line.partition("config update ")[2] for line in reversed(lines))
-        return next((text for text in found if text), "")
+        reasons = (line.partition("config update ")[2] for line in reversed(lines))
+        return next((text for text in reasons if text), "")
 
-    def _where(self, wanted: _Wanted) -> str:
-        return str(self.layout.file(wanted.kind))
+    def _where(self, config_file: _ExpectedFile) -> str:
+        return str(self.layout.file(config_file.kind))
 
-    def _listeners(self) -> _Wanted:
-        inner = envoy_callers.filters(self._entry, Entrance.LOOPBACK)
-        found = envoy_config.listeners(self.layout, port=self.port, inner=inner)
+    def _listeners(self) -> _ExpectedFile:
+        inner = callers.filters(self._entry, Entrance.LOOPBACK)
+        listener_configs = config.listeners(self.layout, port=self.port, inner=inner)
         if self._opened is not None:
-            inner = envoy_callers.filters(self._entry, Entrance.DOOR)
-            found += [envoy_config.door_listener(self.layout, self._opened, inner, self._entry.authority)]
-        return _wanted("listeners", found)
+            inner = callers.filters(self._entry, Entrance.DOOR)
+            listener_configs += [config.door_listener(self.layout, self._opened, inner, self._entry.authority)]
+        return _expected("listeners", listener_configs)
 
-    def _all_routes(self, table: RoutingTable) -> list[_Wanted]:
+    def _all_routes(self, table: RoutingTable) -> list[_ExpectedFile]:
         return [self._routes(table), *([self._door_routes(table)] if self._opened else [])]
 
-    def _routes(self, table: RoutingTable) -> _Wanted:
-        return _wanted(ROUTES[NAME], envoy_routes.routes(table, self._entry))
+    def _routes(self, table: RoutingTable) -> _ExpectedFile:
+        return _expected(ROUTES[NAME], envoy_routes.routes(table, self._entry))
 
-    def _door_routes(self, table: RoutingTable) -> _Wanted:
-        return _wanted(ROUTES[DOOR], envoy_routes.routes(table, self._entry, Entrance.DOOR))
+    def _door_routes(self, table: RoutingTable) -> _ExpectedFile:
+        return _expected(ROUTES[DOOR], envoy_routes.routes(table, self._entry, Entrance.DOOR))
 
-    def _secrets(self) -> _Wanted | None:
+    def _secrets(self) -> _ExpectedFile | None:
         if self._certificate is None:
             return None
-        return _wanted(SECRETS, [envoy_config.server_certificate(self._certificate.chain, self._certificate.key)])
+        return _expected(SECRETS, [config.server_certificate(self._certificate.chain, self._certificate.key)])
 
 
-def _clusters(table: RoutingTable) -> _Wanted:
-    return _wanted("clusters", envoy_clusters.clusters(table))
+def _clusters(table: RoutingTable) -> _ExpectedFile:
+    return _expected("clusters", envoy_clusters.clusters(table))
 
 
-def _wanted(kind: str, resources: Sequence[Resource]) -> _Wanted:
-    return _Wanted(kind, *envoy_config.discovery(resources))
+def _expected(kind: str, resources: Sequence[Resource]) -> _ExpectedFile:
+    return _ExpectedFile(kind, *config.discovery(resources))

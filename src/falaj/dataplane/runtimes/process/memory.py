@@ -18,12 +18,12 @@ def resident_bytes(pid: int) -> int:
 
 def available_bytes(cgroup: Path = _CGROUP) -> int | None:
     """What processes can still take: of the machine, or of the container where it has less; None where unknown."""
-    found = [_field(Path("/proc/meminfo"), "MemAvailable:")]
+    candidates = [_field(Path("/proc/meminfo"), "MemAvailable:")]
     with suppress(OSError, ValueError):
         limit, used = (int((cgroup / name).read_text()) for name in ("memory.max", "memory.current"))
-        found.append(limit - used)
-    known = [value for value in found if value > 0]
-    return min(known, default=None)
+        candidates.append(limit - used)
+    positive = [value for value in candidates if value > 0]
+    return min(positive, default=None)
 
 
 def shortage(pids: Iterable[int], more: int, available: int | None) -> str:

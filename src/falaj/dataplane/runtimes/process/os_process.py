@@ -63,12 +63,12 @@ def start_time(pid: int) -> int | None:
     return None if fields[0] in "ZX" else int(fields[19])
 
 
-GIVEN = 3
+FIRST_INHERITED = 3
 """Descriptor on which a started process reads what it is given."""
 
 
 def spawn(
-    command: Sequence[str], *, log: Path, environment: Mapping[str, str], given: bytes | None = None
+    command: Sequence[str], *, log: Path, environment: Mapping[str, str], stdin_data: bytes | None = None
 ) -> OsProcess:
     """Start a process in a session of its own, with its output appended to a file.
 
@@ -76,7 +76,7 @@ def spawn(
         command: Program (absolute path) and arguments.
         log: Receives standard output and error.
         environment: All of its environment variables.
-        given: What it can read from descriptor 3 and nobody else can see; less than a pipe holds (4 KiB).
+        stdin_data: What it can read from descriptor 3 and nobody else can see; less than a pipe holds (4 KiB).
 
     Raises:
         OSError: The program cannot be started.
@@ -87,9 +87,9 @@ def spawn(
         (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
         (os.POSIX_SPAWN_DUP2, 1, 2),
     ]
-    pipe = None if given is None else _filled(given)
+    pipe = None if stdin_data is None else _filled(stdin_data)
     if pipe is not None:
-        actions.append((os.POSIX_SPAWN_DUP2, pipe, GIVEN))
+        actions.append((os.POSIX_SPAWN_DUP2, pipe, FIRST_INHERITED))
     ignored = [signal.SIGPIPE, signal.SIGINT, signal.SIGTERM]
     try:
         pid = os.posix_spawn(
@@ -117,12 +117,12 @@ def tagged(name: str, value: str) -> Iterator[OsProcess]:
         name: Variable name.
         value: Its exact value.
     """
-    wanted = f"{name}={value}".encode()
+    marker = f"{name}={value}".encode()
     for folder in _PROC.iterdir():
         if not folder.name.isdigit():
             continue
         with suppress(OSError):
-            if wanted in (folder / "environ").read_bytes().split(b"\0"):
+            if marker in (folder / "environ").read_bytes().split(b"\0"):
                 started = start_time(int(folder.name))
                 if started is not None:
                     yield OsProcess(int(folder.name), started)

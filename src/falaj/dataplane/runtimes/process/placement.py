@@ -6,15 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from falaj.dataplane.callers import ANYONE_HERE, EndpointCallers
-from falaj.dataplane.desired import BaselineStatus, EndpointState, EndpointStatus, Role, Servable
-from falaj.dataplane.runtimes.process import backoff, steering
+from falaj.dataplane.desired_state import BaselineStatus, EndpointState, EndpointStatus, ReleaseRole, Servable
+from falaj.dataplane.runtimes.process import backoff, traffic_routes
 from falaj.dataplane.runtimes.process.replica import Replica, arm_name, arm_of
 from falaj.dataplane.runtimes.process.routing import TOTAL_WEIGHT, Arm, Route, RoutingTable
-from falaj.dataplane.traffic import Traffic
+from falaj.dataplane.traffic_split import Traffic
 
 
 @dataclass(frozen=True)
-class Group:
+class ReplicaGroup:
     """The replicas of one arm that are not retired."""
 
     arm: str
@@ -37,16 +37,18 @@ def baselines(servables: Sequence[Servable], traffic: Mapping[str, Traffic]) -> 
     A baseline has as many replicas as the release that is compared with it: the canary, or the other one where the
     baseline is of the canary itself.
     """
-    found = []
-    for name, wanted in _by_endpoint(servables).items():
+    baseline_servables = []
+    for name, members in _by_endpoint(servables).items():
         baseline = traffic[name].baseline if name in traffic else None
-        own = next((s for s in wanted if baseline and s.endpoint.release == baseline.release), None)
+        own = next((s for s in members if baseline and s.endpoint.release == baseline.release), None)
         if baseline is None or own is None:
             continue
         compared = traffic[name].stable if baseline.release == traffic[name].canary else traffic[name].canary
-        replicas = next((s.endpoint.replicas for s in wanted if s.endpoint.release == compared), own.endpoint.replicas)
-        found.append(replace(own, endpoint=replace(own.endpoint, role=Role.BASELINE, replicas=replicas)))
-    return found
+        replicas = next((s.endpoint.replicas for s in members if s.endpoint.release == compared), own.endpoint.replicas)
+        baseline_servables.append(
+            replace(own, endpoint=replace(own.endpoint, role=ReleaseRole.BASELINE, replicas=replicas))
+        )
+    return baseline_servables
 
 
 def with_baselines(
@@ -63,19 +65,19 @@ def with_baselines(
     states |= {
         (status.endpoint, status.release): BaselineStatus(status.state, status.message)
         for servable, status in zip(servables, statuses, strict=True)
-        if servable.endpoint.role is Role.BASELINE
+        if servable.endpoint.role is ReleaseRole.BASELINE
     }
     return [
         replace(status, baseline=states.get((status.endpoint, status.release)))
         for servable, status in zip(servables, statuses, strict=True)
-        if servable.endpoint.role is not Role.BASELINE
+        if servable.endpoint.role is not ReleaseRole.BASELINE
     ]
 
 
-def group(replicas: Iterable[Replica], arm: str) -> Group:
+def group(replicas: Iterable[Replica], arm: str) -> ReplicaGroup:
     """The replicas of an arm in order of their index."""
-    found = [replica for replica in replicas if replica.slot.arm == arm and replica.retired_at is None]
-    return Group(arm, tuple(sorted(found, key=lambda replica: replica.slot.index)))
+    live_replicas = [replica for replica in replicas if replica.slot.arm == arm and replica.retired_at is None]
+    return ReplicaGroup(arm, tuple(sorted(live_replicas, key=lambda replica: replica.slot.index)))
 
 
 def live_arm(servable: Servable, replicas: Sequence[Replica], before: RoutingTable) -> str | None:
@@ -86,10 +88,10 @@ def live_arm(servable: Servable, replicas: Sequence[Replica], before: RoutingTab
         replicas: All that run.
         before: The table in force.
     """
-    wanted = group(replicas, arm_name(servable))
+    arm_group = group(replicas, arm_name(servable))
     live = _main(servable.endpoint.name, before)
-    if live == wanted.arm or (wanted.ready and wanted.ready >= servable.endpoint.replicas):
-        return wanted.arm
+    if live == arm_group.arm or (arm_group.ready and arm_group.ready >= servable.endpoint.replicas):
+        return arm_group.arm
     return live if live and group(replicas, live).replicas else None
 
 
@@ -114,31 +116,31 @@ def routing_table(
     """
     arms: dict[str, Arm] = {}
     routes: dict[str, Route] = {}
-    for name, wanted in _by_endpoint(servables).items():
+    for name, members in _by_endpoint(servables).items():
         if traffic and name in traffic:
-            found, routes[name] = _steered(name, wanted, replicas, before, traffic[name])
+            endpoint_arms, routes[name] = _steered(name, members, replicas, before, traffic[name])
         else:
-            found, routes[name] = _whole(name, wanted, replicas, before)
+            endpoint_arms, routes[name] = _whole(name, members, replicas, before)
         routes[name] = replace(routes[name], callers=(callers or {}).get(name, ANYONE_HERE))
-        arms |= found
+        arms |= endpoint_arms
     draining = {r.slot.arm for r in replicas} & before.arms.keys() - arms.keys()
     arms |= {name: replace(before.arms[name], spares=(), mirrored=False) for name in draining}
     return RoutingTable(arms, routes)
 
 
 def _by_endpoint(servables: Sequence[Servable]) -> dict[str, list[Servable]]:
-    found: dict[str, list[Servable]] = {}
+    grouped: dict[str, list[Servable]] = {}
     for servable in servables:
-        found.setdefault(servable.endpoint.name, []).append(servable)
-    return found
+        grouped.setdefault(servable.endpoint.name, []).append(servable)
+    return grouped
 
 
 def _whole(
-    name: str, wanted: Sequence[Servable], replicas: Sequence[Replica], before: RoutingTable
+    name: str, members: Sequence[Servable], replicas: Sequence[Replica], before: RoutingTable
 ) -> tuple[dict[str, Arm], Route]:
     """One arm has all requests; of several servables, which nobody shared them between, the one that has them now."""
     main = _main(name, before)
-    chosen = live_arm(next((s for s in wanted if arm_name(s) == main), wanted[0]), replicas, before)
+    chosen = live_arm(next((s for s in members if arm_name(s) == main), members[0]), replicas, before)
     return _alone(name, _routable(replicas, chosen, before) if chosen else None)
 
 
@@ -148,28 +150,30 @@ def _alone(name: str, arm: Arm | None) -> tuple[dict[str, Arm], Route]:
 
 
 def _steered(
-    name: str, wanted: Sequence[Servable], replicas: Sequence[Replica], before: RoutingTable, traffic: Traffic
+    name: str, members: Sequence[Servable], replicas: Sequence[Replica], before: RoutingTable, traffic: Traffic
 ) -> tuple[dict[str, Arm], Route]:
     """The arms of a traffic share the requests; until the stable one was ready, what answered before goes on.
 
     A candidate that is ready first, as after a restart in mid-rollout, waits: it would have all requests otherwise. It
     takes them over from a stable release that fell.
     """
-    names = {s.endpoint.release: arm_name(s) for s in wanted if s.endpoint.role is not Role.BASELINE}
-    found = {release: arm for release, n in names.items() if (arm := _routable(replicas, n, before))}
+    names = {s.endpoint.release: arm_name(s) for s in members if s.endpoint.role is not ReleaseRole.BASELINE}
+    routable = {release: arm for release, n in names.items() if (arm := _routable(replicas, n, before))}
     stable = names.get(traffic.stable) if traffic.stable and traffic.weights[traffic.stable] else None
-    if not found or (stable and group(replicas, stable).starting):
+    if not routable or (stable and group(replicas, stable).starting):
         main = _main(name, before)
         candidates = {*names.values()} - {stable}
         return _alone(name, _routable(replicas, main, before) if main and main not in candidates else None)
-    ready = frozenset(release for release, arm in found.items() if group(replicas, arm.name).ready)
-    baseline = _baseline(name, wanted, replicas, before)
-    return steering.arms(traffic, found, baseline), steering.route(name, traffic, found, ready, baseline)
+    ready = frozenset(release for release, arm in routable.items() if group(replicas, arm.name).ready)
+    baseline = _baseline(name, members, replicas, before)
+    return traffic_routes.arms(traffic, routable, baseline), traffic_routes.route(
+        name, traffic, routable, ready, baseline
+    )
 
 
-def _baseline(name: str, wanted: Sequence[Servable], replicas: Sequence[Replica], before: RoutingTable) -> Arm | None:
+def _baseline(name: str, members: Sequence[Servable], replicas: Sequence[Replica], before: RoutingTable) -> Arm | None:
     """The baseline's arm, from the moment at which all of its replicas are ready until none is."""
-    servable = next((s for s in wanted if s.endpoint.role is Role.BASELINE), None)
+    servable = next((s for s in members if s.endpoint.role is ReleaseRole.BASELINE), None)
     if servable is None:
         return None
     arm = _routable(replicas, arm_name(servable), before)
@@ -179,8 +183,8 @@ def _baseline(name: str, wanted: Sequence[Servable], replicas: Sequence[Replica]
 
 
 def _main(endpoint: str, before: RoutingTable) -> str | None:
-    known = before.routes.get(endpoint)
-    return known.main if known else None
+    current_route = before.routes.get(endpoint)
+    return current_route.main if current_route else None
 
 
 def _routable(replicas: Sequence[Replica], arm: str, before: RoutingTable) -> Arm | None:
@@ -196,9 +200,9 @@ def surplus(servables: Sequence[Servable], replicas: Sequence[Replica], table: R
     """
     routed = {name for route in table.routes.values() for name in route.weights}
     limits = dict.fromkeys(routed, 1 << 30) | {arm_name(s): s.endpoint.replicas for s in servables}
-    kept = [r for r in replicas if r.retired_at is None]
-    within = {r.slot.arm for r in kept if r.ready and r.slot.index < limits.get(r.slot.arm, 0)}
-    beyond = [r for r in kept if r.slot.index >= limits.get(r.slot.arm, 0)]
+    active = [r for r in replicas if r.retired_at is None]
+    within = {r.slot.arm for r in active if r.ready and r.slot.index < limits.get(r.slot.arm, 0)}
+    beyond = [r for r in active if r.slot.index >= limits.get(r.slot.arm, 0)]
     return [r for r in beyond if r.slot.arm in within or r.slot.arm not in routed]
 
 
@@ -215,15 +219,15 @@ def status(
         steered: Whether its endpoint has a traffic: then it is ready without having all requests, or any.
     """
     endpoint = servable.endpoint
-    wanted = group(replicas, arm_name(servable))
+    arm_group = group(replicas, arm_name(servable))
     main = _main(endpoint.name, table)
-    looping = [r for r in wanted.replicas if backoff.is_crash_loop(r.deaths)]
+    looping = [r for r in arm_group.replicas if backoff.is_crash_loop(r.deaths)]
     state, message = EndpointState.STARTING, ""
-    if (steered or main == wanted.arm) and wanted.ready >= endpoint.replicas:
+    if (steered or main == arm_group.arm) and arm_group.ready >= endpoint.replicas:
         state = EndpointState.READY
-    elif looping and not wanted.ready:
+    elif looping and not arm_group.ready:
         state, message = EndpointState.FAILED, f"the replica falls again and again: {looping[0].message}"
-    elif fallen := [r for r in wanted.replicas if r.message]:
+    elif fallen := [r for r in arm_group.replicas if r.message]:
         message = f"a replica fell and is started again: {fallen[-1].message}"
     serving = table.arms[main].number if main in table.arms and main else None
-    return EndpointStatus(endpoint.name, endpoint.release, state, wanted.ready, message, url, serving)
+    return EndpointStatus(endpoint.name, endpoint.release, state, arm_group.ready, message, url, serving)

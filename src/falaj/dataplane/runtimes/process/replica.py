@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import falaj
-from falaj.dataplane.desired import Endpoint, Role, Servable
+from falaj.dataplane.desired_state import DesiredEndpoint, ReleaseRole, Servable
 from falaj.dataplane.prediction_log import LogOwner
 from falaj.dataplane.runtimes.process.files import read_json, write_json
-from falaj.dataplane.runtimes.process.os_process import GIVEN, OsProcess
+from falaj.dataplane.runtimes.process.os_process import FIRST_INHERITED, OsProcess
 from falaj.dataplane.runtimes.process.routing import Arm
 from falaj.statistics.recalibration.document import file_name
 
 TAG = "FALAJ_REPLICA_OF"
 SLOT_TAG = "FALAJ_REPLICA"
-LOG_KEY = ("--log-key-fd", str(GIVEN))
+LOG_KEY = ("--log-key-fd", str(FIRST_INHERITED))
 """In the command of a replica that is given the key of its log."""
 
 
@@ -111,7 +111,7 @@ class RecalibrationFiles:
     folder: Path
     public_key: bytes
 
-    def options(self, endpoint: Endpoint) -> list[str]:
+    def options(self, endpoint: DesiredEndpoint) -> list[str]:
         """What the command line of a replica says of them."""
         name = file_name(endpoint.name, f"{endpoint.model}@{endpoint.release}")
         return ["--recalibration", str(self.folder / name), "--recalibration-key", self.public_key.hex()]
@@ -163,7 +163,7 @@ def arm_name(servable: Servable) -> str:
     """Name of the arm that serves exactly these bytes in exactly this environment."""
     endpoint = servable.endpoint
     content = f"{endpoint.digest} {servable.python or ''}"
-    if endpoint.role is Role.BASELINE:
+    if endpoint.role is ReleaseRole.BASELINE:
         content += " baseline"
     return f"{endpoint.name}@{endpoint.release}.{hashlib.sha256(content.encode()).hexdigest()[:8]}"
 
@@ -210,8 +210,8 @@ def slot_mark(slot: Slot, location: Path) -> str:
 def replica_environment(slot: Slot, location: Path, base: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Environment of a replica: marked, so that it is found even when no record of it was written."""
     secret = ("FALAJ_TOKEN", "FALAJ_ROOT_", "AWS_")
-    kept = {name: value for name, value in base.items() if not name.startswith(secret)}
-    return {**kept, TAG: str(location), SLOT_TAG: slot_mark(slot, location)}
+    inherited = {name: value for name, value in base.items() if not name.startswith(secret)}
+    return {**inherited, TAG: str(location), SLOT_TAG: slot_mark(slot, location)}
 
 
 def _replica(value: dict[str, Any]) -> Replica:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from falaj.dataplane.callers import ANYONE_HERE, EndpointCallers
-from falaj.dataplane.traffic import TOTAL_WEIGHT
+from falaj.dataplane.traffic_split import TOTAL_WEIGHT
 
-__all__ = ["EMPTY", "TOTAL_WEIGHT", "Arm", "Route", "RoutingTable", "Rule", "mirror_of"]
+__all__ = ["EMPTY", "TOTAL_WEIGHT", "Arm", "Route", "RoutingRule", "RoutingTable", "mirror_of"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Arm:
 
 
 @dataclass(frozen=True)
-class Rule:
+class RoutingRule:
     """Requests that go to one arm whatever the weights are.
 
     Args:
@@ -75,7 +75,7 @@ class Route:
     mirrors: Mapping[str, float] = field(default_factory=dict)
     canary: str | None = None
     sticky: str | None = None
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[RoutingRule, ...] = ()
     callers: EndpointCallers = ANYONE_HERE
 
     @property
@@ -112,9 +112,9 @@ class RoutingTable:
 
     def with_arms(self, others: RoutingTable) -> RoutingTable:
         """This table plus the arms and mirrors that only another one has, which keeps old routes valid meanwhile."""
-        kept = {**others.arms, **self.arms}
+        all_arms = {**others.arms, **self.arms}
         mirrored = {arm.name for arm in (*others.arms.values(), *self.arms.values()) if arm.mirrored}
-        return RoutingTable({n: replace(arm, mirrored=n in mirrored) for n, arm in kept.items()}, self.routes)
+        return RoutingTable({n: replace(arm, mirrored=n in mirrored) for n, arm in all_arms.items()}, self.routes)
 
     def spares(self, arm: Arm) -> list[Arm]:
         """The arms that answer in the place of another, best first."""
@@ -122,12 +122,12 @@ class RoutingTable:
 
     def clusters(self) -> dict[str, frozenset[str]]:
         """Every cluster that Envoy needs, and the sockets in it."""
-        found = {}
+        cluster_sockets = {}
         for arm in self.arms.values():
-            found[arm.name] = frozenset(arm.sockets).union(*(spare.sockets for spare in self.spares(arm)))
+            cluster_sockets[arm.name] = frozenset(arm.sockets).union(*(spare.sockets for spare in self.spares(arm)))
             if arm.mirrored:
-                found[mirror_of(arm.name)] = frozenset(arm.sockets)
-        return found
+                cluster_sockets[mirror_of(arm.name)] = frozenset(arm.sockets)
+        return cluster_sockets
 
 
 EMPTY = RoutingTable({}, {})
@@ -161,6 +161,6 @@ def _route_to_json(route: Route) -> dict[str, Any]:
 
 
 def _route(endpoint: str, value: Any) -> Route:
-    rules = tuple(Rule(*rule) for rule in value["rules"])
+    rules = tuple(RoutingRule(*rule) for rule in value["rules"])
     callers = EndpointCallers.from_json(value["callers"])
     return Route(endpoint, dict(value["weights"]), value["mirrors"], value["canary"], value["sticky"], rules, callers)

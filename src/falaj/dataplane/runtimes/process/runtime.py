@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
-from falaj.dataplane.callers import Admittance, Door, Entry
-from falaj.dataplane.desired import EndpointState, EndpointStatus, Role, Servable
+from falaj.dataplane.callers import Admittance, CallerTrust, Door
+from falaj.dataplane.desired_state import EndpointState, EndpointStatus, ReleaseRole, Servable
 from falaj.dataplane.errors import LocationError
 from falaj.dataplane.runtimes.process import placement
-from falaj.dataplane.runtimes.process.envoy_callers import Asked, Entrance, asked
-from falaj.dataplane.runtimes.process.envoy_config import Layout
-from falaj.dataplane.runtimes.process.gateway import Certificate, Gateway
+from falaj.dataplane.runtimes.process.envoy.callers import CallerRules, Entrance, caller_rules
+from falaj.dataplane.runtimes.process.envoy.config import EnvoyLayout
+from falaj.dataplane.runtimes.process.gateway import Gateway, GatewayCertificate
 from falaj.dataplane.runtimes.process.memory import available_bytes, shortage
 from falaj.dataplane.runtimes.process.replica import (
     GiveLogKey,
@@ -33,15 +33,15 @@ from falaj.dataplane.runtimes.process.replica import (
     slot_id,
 )
 from falaj.dataplane.runtimes.process.routing import RoutingTable, mirror_of
-from falaj.dataplane.runtimes.process.supervision import Supervisor
-from falaj.dataplane.traffic import Traffic
+from falaj.dataplane.runtimes.process.supervision import ProcessSupervisor
+from falaj.dataplane.traffic_split import Traffic
 
 _LONGEST_SOCKET = 107  # bytes of a Unix socket's path, from sockaddr_un
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Place:
+class LocationFolders:
     """Where a location keeps its files.
 
     Args:
@@ -72,10 +72,10 @@ class Place:
         return self.folder / "recalibration"
 
     @property
-    def layout(self) -> Layout:
+    def layout(self) -> EnvoyLayout:
         """Files of the gateway."""
         admin = self.sockets / "envoy" / "admin.sock"  # in a folder of its own, as those of replicas are
-        return Layout(self.folder / "envoy", admin, self.logs / "predictions-access.jsonl")
+        return EnvoyLayout(self.folder / "envoy", admin, self.logs / "predictions-access.jsonl")
 
 
 class ProcessRuntime:
@@ -93,14 +93,14 @@ class ProcessRuntime:
 
     def __init__(
         self,
-        place: Place,
+        place: LocationFolders,
         *,
         port: int,
         command: ReplicaCommand = modelserver_command,
         clock: Callable[[], float] = time.time,
         log_key: GiveLogKey | None = None,
         recalibration: RecalibrationFiles | None = None,
-        certificate: Callable[[Door], Certificate | None] = lambda _door: None,
+        certificate: Callable[[Door], GatewayCertificate | None] = lambda _door: None,
     ) -> None:
         self._door_certificate = certificate
         self._place, self._recalibration = place, recalibration
@@ -108,7 +108,7 @@ class ProcessRuntime:
         self._command = command
         self._clock = clock
         self._records = ReplicaRecords(place.folder / "replicas")
-        self.supervisor = Supervisor(place.folder, place.logs, self._records, clock, log_key)
+        self.supervisor = ProcessSupervisor(place.folder, place.logs, self._records, clock, log_key)
         self.gateway = Gateway(place.layout, place.logs / "envoy.log", port=port, node_id=place.folder.name)
 
     def adopt(self) -> None:
@@ -151,8 +151,8 @@ class ProcessRuntime:
         statuses = [
             placement.status(s, replicas, table, self._url(s), steered=s.endpoint.name in traffic) for s in everything
         ]
-        told = placement.with_baselines(everything, statuses, short)
-        return tuple(self._with_callers(self._with_in_flight(status, traffic), table) for status in told)
+        reported = placement.with_baselines(everything, statuses, short)
+        return tuple(self._with_callers(self._with_in_flight(status, traffic), table) for status in reported)
 
     def settle(
         self,
@@ -166,9 +166,9 @@ class ProcessRuntime:
         deadline = time.monotonic() + timeout_s
         while True:
             statuses = self.converge(servables, traffic, admittance)
-            done = all(s.state in (EndpointState.READY, EndpointState.FAILED) for s in statuses)
+            is_settled = all(s.state in (EndpointState.READY, EndpointState.FAILED) for s in statuses)
             draining = any(replica.retired_at is not None for replica in self._records)
-            if (done and not draining) or time.monotonic() > deadline:
+            if (is_settled and not draining) or time.monotonic() > deadline:
                 return statuses
             time.sleep(0.05)
 
@@ -211,7 +211,7 @@ class ProcessRuntime:
         route, door = table.routes.get(status.endpoint), self.gateway.open_door
         if route is None:
             return status
-        served = door is not None and asked(route.callers, Entrance.DOOR) is not Asked.IMPOSSIBLE
+        served = door is not None and caller_rules(route.callers, Entrance.DOOR) is not CallerRules.IMPOSSIBLE
         url = f"{door.url}/{status.endpoint}" if door is not None and served else ""
         return replace(status, door=url, callers=route.callers.ids)
 
@@ -227,26 +227,26 @@ class ProcessRuntime:
 
     def _tended(self, servables: Sequence[Servable]) -> list[Replica]:
         """All replicas, after starting what is missing and looking after what is there."""
-        found = {replica.slot.id: replica for replica in self._records}
+        by_slot = {replica.slot.id: replica for replica in self._records}
         for servable in servables:
             for index in range(servable.endpoint.replicas):
                 slot = self._slot(servable, index)
-                current = found.get(slot.id)
+                current = by_slot.get(slot.id)
                 if current is None or (current.retired_at is not None and current.process is None):
-                    found[slot.id] = Replica(slot)
-        return [r if r.retired_at is not None else self.supervisor.tend(r) for r in found.values()]
+                    by_slot[slot.id] = Replica(slot)
+        return [r if r.retired_at is not None else self.supervisor.tend(r) for r in by_slot.values()]
 
     def _retired(self, replicas: Sequence[Replica], surplus: Sequence[Replica]) -> list[Replica]:
         """The replicas that remain, after taking the surplus out and ending what has drained."""
-        kept: list[Replica] = []
+        remaining: list[Replica] = []
         for replica in replicas:
             current = replica
             if replica in surplus:
                 current = replica.retired(self._clock())
                 self._records.save(current)
             if current.retired_at is None or not self.supervisor.end(current):
-                kept.append(current)
-        return kept
+                remaining.append(current)
+        return remaining
 
     def _slot(self, servable: Servable, index: int) -> Slot:
         arm = arm_name(servable)
@@ -254,10 +254,10 @@ class ProcessRuntime:
         log, sealed = self._place.predictions / slot_id(arm, index), self._log_sealed
         command = tuple(self._command(ReplicaOptions(servable, socket, log, index, sealed, self._recalibration)))
         endpoint = servable.endpoint
-        release, baseline = f"{endpoint.model}@{endpoint.release}", endpoint.role is Role.BASELINE
+        release, baseline = f"{endpoint.model}@{endpoint.release}", endpoint.role is ReleaseRole.BASELINE
         return Slot(arm, endpoint.name, release, index, str(socket), command, baseline)
 
-    def _certificate(self, entry: Entry) -> Certificate | None:
+    def _certificate(self, entry: CallerTrust) -> GatewayCertificate | None:
         return None if entry.door is None else self._door_certificate(entry.door)
 
     def _url(self, servable: Servable) -> str:

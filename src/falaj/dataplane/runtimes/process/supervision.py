@@ -13,7 +13,7 @@ from pathlib import Path
 
 from falaj.core.errors import FalajError
 from falaj.dataplane.runtimes.process import backoff
-from falaj.dataplane.runtimes.process.envoy_process import last_line
+from falaj.dataplane.runtimes.process.envoy.process import last_line
 from falaj.dataplane.runtimes.process.os_process import spawn, tagged
 from falaj.dataplane.runtimes.process.replica import (
     LOG_KEY,
@@ -38,7 +38,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Supervisor:
+class ProcessSupervisor:
     """Looks after the replicas of one location; every method returns the replica as it is then, already on disk.
 
     Args:
@@ -108,13 +108,15 @@ class Supervisor:
         Path(slot.socket).unlink(missing_ok=True)
         try:
             environment = replica_environment(slot, self.location)
-            process = spawn(slot.command, log=self.log_of(slot), environment=environment, given=self._given(slot))
+            process = spawn(
+                slot.command, log=self.log_of(slot), environment=environment, stdin_data=self._new_key(slot)
+            )
         except (OSError, FalajError) as error:
             return self._died(replace(replica, started_at=self.clock()), f"cannot start {slot.command[0]}: {error}")
         _log.info("replica.started slot=%s pid=%d", slot.id, process.pid)
         return self._saved(replace(replica, process=process, started_at=self.clock(), ready_at=None))
 
-    def _given(self, slot: Slot) -> bytes | None:
+    def _new_key(self, slot: Slot) -> bytes | None:
         """A key of its own for each start, so that none reads what an earlier one wrote."""
         return self.log_key(slot.log_owner) if self.log_key and LOG_KEY[0] in slot.command else None
 

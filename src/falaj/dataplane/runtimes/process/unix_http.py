@@ -38,8 +38,8 @@ def require_listener(connected: socket.socket, pid: int) -> None:
         ConnectionError: Another one does.
     """
     credentials = struct.Struct("3i")
-    found = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, credentials.size)
-    listener, user, _ = credentials.unpack(found)
+    peer_data = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, credentials.size)
+    listener, user, _ = credentials.unpack(peer_data)
     if (listener, user) != (pid, os.getuid()):
         raise ConnectionError(f"process {listener} of user {user} listens, and not process {pid}")
 

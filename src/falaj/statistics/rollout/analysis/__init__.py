@@ -9,7 +9,7 @@ from falaj.statistics.rollout.analysis.analysis import Analysis
 from falaj.statistics.rollout.analysis.batch import Batch
 from falaj.statistics.rollout.analysis.block import Block
 from falaj.statistics.rollout.analysis.plan import LATENCY_QUANTILES, AnalysisPlan, MetricKind, MetricSpec
-from falaj.statistics.rollout.analysis.verdict import MetricVerdict, Verdict
+from falaj.statistics.rollout.analysis.verdict import MetricVerdict, RolloutVerdict
 
 __all__ = [
     "LATENCY_QUANTILES",
@@ -20,5 +20,5 @@ __all__ = [
     "MetricKind",
     "MetricSpec",
     "MetricVerdict",
-    "Verdict",
+    "RolloutVerdict",
 ]

@@ -14,16 +14,16 @@ from falaj.statistics.rollout.analysis.arrivals import Arrivals
 from falaj.statistics.rollout.analysis.batch import Batch, Flags, Numbers
 from falaj.statistics.rollout.analysis.betting import Bets
 from falaj.statistics.rollout.analysis.block import Block
-from falaj.statistics.rollout.analysis.carrying import carry
 from falaj.statistics.rollout.analysis.error_blocks import ErrorBlocks
-from falaj.statistics.rollout.analysis.evidence import Evidence
+from falaj.statistics.rollout.analysis.evidence import MetricEvidence
 from falaj.statistics.rollout.analysis.label_blocks import LabelBlocks, LabelSums, by_block
 from falaj.statistics.rollout.analysis.latency_blocks import LatencyBlocks
 from falaj.statistics.rollout.analysis.look import Look
-from falaj.statistics.rollout.analysis.peaks import Peaks
 from falaj.statistics.rollout.analysis.plan import AnalysisPlan, MetricKind, MetricSpec
+from falaj.statistics.rollout.analysis.running_maxima import Peaks
+from falaj.statistics.rollout.analysis.shadow_carryover import carry
 from falaj.statistics.rollout.analysis.tally import Counts, Tally, by_weight, count_above, count_arms, count_bins
-from falaj.statistics.rollout.analysis.verdict import Verdict, verdict_of
+from falaj.statistics.rollout.analysis.verdict import RolloutVerdict, verdict_of
 
 _BY_BLOCKS = (MetricKind.ERROR_BLOCKS, MetricKind.LATENCY_BLOCKS)
 PAIRS_WEIGHT = 0.5  # of two answers to one request, either is as likely to be the worse one when the models are equal
@@ -117,9 +117,9 @@ class Analysis:
 
     def update(self, batch: Batch, now_s: float) -> Analysis:
         """Take requests in, in the order in which they were answered."""
-        judged, requests = batch.judged(), self.requests
-        for weight, rows in by_weight(judged.weight).items():
-            requests = requests.add(self.step, weight, _count(judged.rows(rows), self.plan))
+        eligible_batch, requests = batch.evidential(), self.requests
+        for weight, rows in by_weight(eligible_batch.weight).items():
+            requests = requests.add(self.step, weight, _count(eligible_batch.rows(rows), self.plan))
         exposed = self.exposed + int(np.count_nonzero(batch.canary))
         return replace(self, requests=requests, exposed=exposed)._looked_at(now_s)
 
@@ -232,14 +232,14 @@ class Analysis:
     def evidence(self) -> Look:
         """What all metrics say now."""
         harm = rates.request_table(self.plan).log_harm(self.requests, self.plan, self.step)
-        found, first, row = {}, 1, 0
+        metric_evidence, first, row = {}, 1, 0
         for spec in self.plan.metrics:
             rows = rates.rows_of(spec)
-            found[spec.name] = self._evidence_of(spec, harm[row : row + rows], first)
+            metric_evidence[spec.name] = self._evidence_of(spec, harm[row : row + rows], first)
             first, row = first + rates.width(spec), row + rows
-        return Look(self.plan, found, float(np.logaddexp(harm[-2], harm[-1]) - math.log(2)))
+        return Look(self.plan, metric_evidence, float(np.logaddexp(harm[-2], harm[-1]) - math.log(2)))
 
-    def verdict(self) -> Verdict:
+    def verdict(self) -> RolloutVerdict:
         """What follows from the evidence, at this look and at those before."""
         return verdict_of(self)
 
@@ -284,7 +284,7 @@ class Analysis:
         labels, waiting = {**self.labels, metric: tally}, {**self.label_blocks, metric: blocks}
         return replace(self, labels=labels, label_blocks=waiting)
 
-    def _evidence_of(self, spec: MetricSpec, harm: Numbers, first: int) -> Evidence:
+    def _evidence_of(self, spec: MetricSpec, harm: Numbers, first: int) -> MetricEvidence:
         plan, step = self.plan, self.step
         if spec.name in self.blocks:
             return self.blocks[spec.name].evidence(spec, plan, step)

@@ -68,8 +68,8 @@ def ratio_at_least(likelihood: Numbers, line: float) -> float:
         The largest null that is ruled out with all below it; 0 when none is.
     """
     against = likelihood[_NULLS[:, None] + _JUMPS] - likelihood[_NULLS, None]
-    kept = np.flatnonzero(np.logaddexp.reduce(against + LOG_SHARES, axis=1) < line)
-    first = int(kept[0]) if len(kept) else len(_NULLS)
+    plausible_nulls = np.flatnonzero(np.logaddexp.reduce(against + LOG_SHARES, axis=1) < line)
+    first = int(plausible_nulls[0]) if len(plausible_nulls) else len(_NULLS)
     return float(GRID[first - 1]) if first else 0.0
 
 

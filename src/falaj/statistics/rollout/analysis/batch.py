@@ -42,7 +42,7 @@ class Batch:
     def __len__(self) -> int:
         return len(self.canary)
 
-    def judged(self) -> Batch:
+    def evidential(self) -> Batch:
         """The requests that carry evidence: not burn-in, and routed by chance rather than all to one arm."""
         keep = (self.weight > 0) & (self.weight < 1)
         if self.burn_in is not None:

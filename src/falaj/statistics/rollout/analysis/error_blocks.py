@@ -20,7 +20,7 @@ from falaj.statistics.rollout.analysis import rates
 from falaj.statistics.rollout.analysis.batch import Numbers
 from falaj.statistics.rollout.analysis.block import Block
 from falaj.statistics.rollout.analysis.bounded import BoundedBets
-from falaj.statistics.rollout.analysis.evidence import Evidence, at_most_of
+from falaj.statistics.rollout.analysis.evidence import MetricEvidence, at_most_of
 from falaj.statistics.rollout.analysis.plan import AnalysisPlan, MetricSpec
 from falaj.statistics.rollout.analysis.sign_runs import SignRuns
 
@@ -71,14 +71,14 @@ class ErrorBlocks:
         shares = (failed[0] / requests[0], failed[1] / requests[1])
         return totals._with_bets(shares, own, spec)
 
-    def evidence(self, spec: MetricSpec, plan: AnalysisPlan, step: int) -> Evidence:
+    def evidence(self, spec: MetricSpec, plan: AnalysisPlan, step: int) -> MetricEvidence:
         """What all blocks say together."""
         even = spec.tolerated / (1 + spec.tolerated)
         harm = self.signs.log_harm(even, plan, step)
         own, relative = math.log(_OWN), math.log(1 - _OWN)
         safe = np.logaddexp(relative + self.relative.log_wealth, own + self.own.log_wealth)
         ratios = ratios_of(spec)
-        return Evidence(harm, float(safe[ratios.tolist().index(spec.margin)]), at_most_of(ratios, safe, plan))
+        return MetricEvidence(harm, float(safe[ratios.tolist().index(spec.margin)]), at_most_of(ratios, safe, plan))
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""

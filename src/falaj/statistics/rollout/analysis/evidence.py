@@ -15,7 +15,7 @@ from falaj.statistics.rollout.analysis.tally import Counts, Tally
 
 
 @dataclass(frozen=True)
-class Evidence:
+class MetricEvidence:
     """What one metric says.
 
     Attributes:
@@ -44,12 +44,14 @@ def at_most_of(ratios: Numbers, safe: Numbers, plan: AnalysisPlan) -> float:
     return float(ratios[lowest]) if lowest < len(ratios) else math.inf
 
 
-def of_errors(harm: Numbers, tally: Tally, first: int, spec: MetricSpec, plan: AnalysisPlan) -> Evidence:
+def of_errors(harm: Numbers, tally: Tally, first: int, spec: MetricSpec, plan: AnalysisPlan) -> MetricEvidence:
     """Of one series of events, whose log e-value of harm is given."""
-    return Evidence(float(harm[0]), *of_rates(tally, slice(first, first + 1), spec, plan), first)
+    return MetricEvidence(float(harm[0]), *of_rates(tally, slice(first, first + 1), spec, plan), first)
 
 
-def of_latency(tails: Numbers, tally: Tally, first: int, spec: MetricSpec, plan: AnalysisPlan, step: int) -> Evidence:
+def of_latency(
+    tails: Numbers, tally: Tally, first: int, spec: MetricSpec, plan: AnalysisPlan, step: int
+) -> MetricEvidence:
     """Of all cuts together; for promotion, of the cut that is furthest from it.
 
     Args:
@@ -64,12 +66,12 @@ def of_latency(tails: Numbers, tally: Tally, first: int, spec: MetricSpec, plan:
     tail = rates.tail_of(spec)
     in_tail = len(tail) > 0 and float(tails.max()) > harm
     shown = tail[int(np.argmax(tails))] if in_tail else (len(spec.cuts) - 1) // 2
-    return Evidence(harm, *of_rates(tally, slice(first, first + len(spec.cuts)), spec, plan), first + shown)
+    return MetricEvidence(harm, *of_rates(tally, slice(first, first + len(spec.cuts)), spec, plan), first + shown)
 
 
-def of_distribution(harm: Numbers, first: int) -> Evidence:
+def of_distribution(harm: Numbers, first: int) -> MetricEvidence:
     """The mean over bins and over both directions; nothing is promoted by it."""
-    return Evidence(float(arms.log_mean_exp(harm)), 0.0, math.inf, first + int(np.argmax(harm)) // 2)
+    return MetricEvidence(float(arms.log_mean_exp(harm)), 0.0, math.inf, first + int(np.argmax(harm)) // 2)
 
 
 def of_rates(tally: Tally, series: slice, spec: MetricSpec, plan: AnalysisPlan) -> tuple[float, float]:
@@ -80,14 +82,14 @@ def of_rates(tally: Tally, series: slice, spec: MetricSpec, plan: AnalysisPlan) 
     return float(ruled_out[np.searchsorted(nulls, spec.margin)]), at_most_of(nulls, ruled_out, plan)
 
 
-def of_bets(bets: Bets, spec: MetricSpec, plan: AnalysisPlan, step: int) -> Evidence:
+def of_bets(bets: Bets, spec: MetricSpec, plan: AnalysisPlan, step: int) -> MetricEvidence:
     """Of bets on mean differences."""
     safe, line = bets.log_safe(), -math.log(plan.alpha_promote)
     at_most = (spec.margin * times for times, log in zip(MULTIPLES, safe, strict=True) if log >= line)
-    return Evidence(bets.log_harm(plan.unspent(step)), safe[0], min(at_most, default=math.inf))
+    return MetricEvidence(bets.log_harm(plan.unspent(step)), safe[0], min(at_most, default=math.inf))
 
 
-def of_disagreement(tally: Tally, spec: MetricSpec, plan: AnalysisPlan, step: int) -> Evidence:
+def of_disagreement(tally: Tally, spec: MetricSpec, plan: AnalysisPlan, step: int) -> MetricEvidence:
     """Of the rate at which the candidate answers mirrored requests differently."""
     steps, _, counts = tally.arrays()
     differ, pairs = counts[:, 1:, 1], counts[:, :1, 1]
@@ -95,7 +97,7 @@ def of_disagreement(tally: Tally, spec: MetricSpec, plan: AnalysisPlan, step: in
     harm = rates.log_restarted(steps, _log_bernoulli(differ, pairs, odds / (1 + odds), spec.tolerated), plan, step)
     fewer = spec.tolerated * np.concatenate(([1.0], rates.SMALLER))
     safe = float(arms.log_mean_exp(_log_bernoulli(differ, pairs, fewer, spec.margin).sum(axis=(0, 1))))
-    return Evidence(float(harm[0]), safe, _margin_if(safe, spec, plan))
+    return MetricEvidence(float(harm[0]), safe, _margin_if(safe, spec, plan))
 
 
 def ratio_bounds(tally: Tally, series: int, plan: AnalysisPlan, step: int) -> tuple[float | None, float]:

@@ -30,10 +30,10 @@ class Histogram:
         if len(latency_ms) == 0:
             return self
         places = np.ceil(np.log(np.clip(latency_ms, _LOWEST_MS, _HIGHEST_MS)) / _STEP - 1e-9).astype(int)
-        found = dict(self.cells)
+        cell_counts = dict(self.cells)
         for place, count in zip(*np.unique(places, return_counts=True), strict=True):
-            found[int(place)] = found.get(int(place), 0) + int(count)
-        return Histogram(found)
+            cell_counts[int(place)] = cell_counts.get(int(place), 0) + int(count)
+        return Histogram(cell_counts)
 
     @property
     def count(self) -> int:
@@ -44,8 +44,8 @@ class Histogram:
         """Upper edges of the cells that hold the quantiles, ms; at least one latency must be there."""
         places = np.array(sorted(self.cells))
         upto = np.cumsum([self.cells[place] for place in places])
-        found = np.searchsorted(upto, np.asarray(at) * upto[-1] - 1e-9)
-        return tuple(math.exp(int(place) * _STEP) for place in places[np.minimum(found, len(places) - 1)])
+        cell_index = np.searchsorted(upto, np.asarray(at) * upto[-1] - 1e-9)
+        return tuple(math.exp(int(place) * _STEP) for place in places[np.minimum(cell_index, len(places) - 1)])
 
     def to_json(self) -> list[list[int]]:
         """Pairs of a cell and its count."""

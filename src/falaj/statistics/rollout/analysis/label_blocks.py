@@ -139,7 +139,7 @@ class LabelBlocks:
         Returns:
             What is left, and the differences of the blocks that were closed.
         """
-        blocks, closed, found = list(self.open), self.closed, []
+        blocks, closed, differences = list(self.open), self.closed, []
         while blocks and _is_complete(blocks, now_s, length_s):
             oldest = blocks[0]
             difference = oldest.difference(paired=paired)
@@ -150,8 +150,8 @@ class LabelBlocks:
             if difference is None:
                 blocks[0] = blocks[0].and_also(oldest.sums, oldest.newest_s)
             else:
-                found.append(difference)
-        return LabelBlocks(tuple(blocks), closed), found
+                differences.append(difference)
+        return LabelBlocks(tuple(blocks), closed), differences
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""

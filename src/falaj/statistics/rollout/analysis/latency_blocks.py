@@ -26,7 +26,7 @@ from falaj.statistics.rollout.analysis import arms, rates
 from falaj.statistics.rollout.analysis.batch import Numbers
 from falaj.statistics.rollout.analysis.block import Block
 from falaj.statistics.rollout.analysis.bounded import BoundedBets
-from falaj.statistics.rollout.analysis.evidence import Evidence, at_most_of
+from falaj.statistics.rollout.analysis.evidence import MetricEvidence, at_most_of
 from falaj.statistics.rollout.analysis.histogram import NOTHING, Histogram
 from falaj.statistics.rollout.analysis.plan import AnalysisPlan, MetricSpec
 
@@ -105,7 +105,7 @@ class LatencyBlocks:
     tolerated: tuple[float, ...] = tuple(_ONE_REPLICA.tolist())
     selves: Mapping[str, BoundedBets] = field(default_factory=dict)
     noise: float = 0.0
-    judged: int = 0
+    blocks: int = 0
 
     @staticmethod
     def of(plan: AnalysisPlan, spec: MetricSpec) -> LatencyBlocks:
@@ -137,25 +137,25 @@ class LatencyBlocks:
         arm_latencies = [block.latencies(candidate=arm) for arm in (False, True)]
         if not block.whole or not all(len(each) for each in arm_latencies):
             return self
-        known = replace(
+        next_blocks = replace(
             self,
             began_s=at_s if self.began_s is None else self.began_s,
             baseline=self.baseline.add(arm_latencies[0]),
             candidate=self.candidate.add(arm_latencies[1]),
         )
         if self.settled_s is None:
-            return known._burning_in(block, at_s, spec, plan)
-        return known._judging(block, spec)
+            return next_blocks._burning_in(block, at_s, spec, plan)
+        return next_blocks._judging(block, spec)
 
-    def evidence(self, spec: MetricSpec, plan: AnalysisPlan, step: int) -> Evidence:
+    def evidence(self, spec: MetricSpec, plan: AnalysisPlan, step: int) -> MetricEvidence:
         """What all blocks say together."""
-        kept = plan.unspent(step)
+        unspent_share = plan.unspent(step)
         harm = float(arms.log_mean_exp(self.harm.log_wealth))
-        harm = float(np.logaddexp(harm, math.log(kept))) if kept > 0 else harm
+        harm = float(np.logaddexp(harm, math.log(unspent_share))) if unspent_share > 0 else harm
         ratios = ratios_of(spec)
         safe = self.safe.log_wealth.reshape(len(QUANTILES), len(ratios)).min(axis=0)
         at_margin = float(safe[ratios.tolist().index(spec.margin)])
-        return Evidence(harm - self.noise, at_margin, at_most_of(ratios, safe, plan))
+        return MetricEvidence(harm - self.noise, at_margin, at_most_of(ratios, safe, plan))
 
     @property
     def slowdown(self) -> float | None:
@@ -172,7 +172,7 @@ class LatencyBlocks:
             "candidate": self.candidate.to_json(), "window": list(self.window),
             "spreads": {name: [each.count, each.total, each.squares] for name, each in self.spreads.items()},
             "tolerated": list(self.tolerated), "selves": {name: bets.to_json() for name, bets in self.selves.items()},
-            "noise": self.noise, "judged": self.judged,
+            "noise": self.noise, "judged": self.blocks,
         }  # fmt: skip
 
     @staticmethod
@@ -221,7 +221,7 @@ class LatencyBlocks:
             safe=self.safe.play(spared.ravel()),
             selves=selves,
             noise=max(self.noise, _log_noise(selves)),
-            judged=self.judged + 1,
+            blocks=self.blocks + 1,
         )
 
 
@@ -253,14 +253,14 @@ def _differences(stable: Numbers, candidate: Numbers, cuts: tuple[float, ...], s
 
 def _replicas(block: Block) -> list[tuple[str, Numbers, Numbers]]:
     """Each replica of either arm with its latencies and those of the others of its arm."""
-    found = []
+    replicas = []
     for arm in (False, True):
         latencies = block.by_replica(candidate=arm)
         for name, mine in latencies.items():
             others = [each for other, each in latencies.items() if other != name]
             if others:
-                found.append((name, mine, np.concatenate(others)))
-    return found
+                replicas.append((name, mine, np.concatenate(others)))
+    return replicas
 
 
 def _tolerated(spreads: Mapping[str, Spread]) -> Numbers:

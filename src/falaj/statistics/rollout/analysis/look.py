@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from falaj.statistics.rollout.analysis.combine import culprits, log_combined
-from falaj.statistics.rollout.analysis.evidence import Evidence
+from falaj.statistics.rollout.analysis.evidence import MetricEvidence
 from falaj.statistics.rollout.analysis.plan import AnalysisPlan, MetricKind
 
 
@@ -22,16 +22,16 @@ class Look:
     """
 
     plan: AnalysisPlan
-    metrics: Mapping[str, Evidence]
+    metrics: Mapping[str, MetricEvidence]
     routing: float
 
-    def judged(self) -> dict[str, float]:
+    def harm_by_metric(self) -> dict[str, float]:
         """Evidence of harm of the metrics that can roll back."""
         return {name: self.metrics[name].harm for name in names_of(self.plan, shift=False)}
 
     def harm(self) -> float:
         """Combined evidence that the candidate is worse than tolerated."""
-        return log_combined(self.judged(), weights_of(self.plan))
+        return log_combined(self.harm_by_metric(), weights_of(self.plan))
 
     def shift(self) -> float:
         """Combined evidence that predictions have shifted."""
@@ -41,12 +41,12 @@ class Look:
     def culprits(self) -> tuple[str, ...]:
         """Metrics that can be named at the error bound of a rollback, strongest first."""
         line = -math.log(self.plan.alpha)
-        return culprits(self.judged(), weights_of(self.plan), line) if self.harm() >= line else ()
+        return culprits(self.harm_by_metric(), weights_of(self.plan), line) if self.harm() >= line else ()
 
     def foremost(self) -> str | None:
         """The metric with the largest share of the combined evidence."""
-        weights, judged = weights_of(self.plan), self.judged()
-        return max(judged, key=lambda name: judged[name] + math.log(weights[name]), default=None)
+        weights, evidence_by_name = weights_of(self.plan), self.harm_by_metric()
+        return max(evidence_by_name, key=lambda name: evidence_by_name[name] + math.log(weights[name]), default=None)
 
 
 def names_of(plan: AnalysisPlan, *, shift: bool) -> list[str]:

@@ -233,8 +233,8 @@ class AnalysisPlan:
 
     def unspent(self, step: int) -> float:
         """The share of starts after a step: a stake that is kept, and counts as it is."""
-        kept = 1 - float(self.shares_until(step).sum())
-        return kept if kept > 1e-12 else 0.0
+        unspent_share = 1 - float(self.shares_until(step).sum())
+        return unspent_share if unspent_share > 1e-12 else 0.0
 
     @property
     def line(self) -> float:

@@ -24,7 +24,7 @@ GATES = (5.0, 3.0, 2.0)  # ratios that usual ramps ask to be ruled out
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class CountTable:
     """Bets on series of one tally.
 
     Attributes:
@@ -59,7 +59,7 @@ def rows_of(spec: MetricSpec) -> int:
 
 
 @lru_cache(maxsize=64)
-def request_table(plan: AnalysisPlan) -> Table:
+def request_table(plan: AnalysisPlan) -> CountTable:
     """The bets on what is seen at once, metric by metric; the last two rows are the split of the traffic."""
     rows = [row for spec in plan.metrics for row in _rows(spec, first_series(plan, spec))]
     return _table([*rows, *_both_sides(0, 1.0)])
@@ -110,10 +110,10 @@ def log_ruled_out(weights: Numbers, events: Counts, rows: Counts, nulls: Numbers
     by_arm: Numbers = against[:, :1] - against[:, 1:]
     if floor == 0:
         return by_arm
-    seen, count = events[..., 1].sum(axis=0)[:, None, None], rows[:, 1].sum()
+    event_count, count = events[..., 1].sum(axis=0)[:, None, None], rows[:, 1].sum()
     highest = np.minimum(nulls * floor, 0.5)
     spare = np.log1p(-highest[:, None] * SMALLER) - np.log1p(-highest)[:, None]
-    own = arms.log_mean_exp(seen * np.log(SMALLER) + (count - seen) * spare)
+    own = arms.log_mean_exp(event_count * np.log(SMALLER) + (count - event_count) * spare)
     halved: Numbers = np.logaddexp(by_arm, own) - math.log(2)
     return halved
 
@@ -137,9 +137,9 @@ def log_restarted(
     started = np.flatnonzero(shares)
     since = np.array([factors[steps >= start].sum(axis=0) for start in started])  # starts x series x bets
     logs = np.logaddexp.reduce(since + log_shares, axis=-1) + np.log(shares[started])[:, None]
-    kept = plan.unspent(step)
+    unspent_share = plan.unspent(step)
     mixed: Numbers = np.logaddexp.reduce(logs, axis=0)
-    return np.logaddexp(mixed, math.log(kept)) if kept > 0 else mixed
+    return np.logaddexp(mixed, math.log(unspent_share)) if unspent_share > 0 else mixed
 
 
 def _rows(spec: MetricSpec, first: int) -> list[tuple[int, Numbers, float, Numbers]]:
@@ -169,6 +169,6 @@ def _both_sides(series: int, tolerated: float) -> list[tuple[int, Numbers, float
     ]
 
 
-def _table(rows: list[tuple[int, Numbers, float, Numbers]]) -> Table:
+def _table(rows: list[tuple[int, Numbers, float, Numbers]]) -> CountTable:
     series, ratios, tolerated, without = zip(*rows, strict=True)
-    return Table(np.array(series), np.array(ratios), np.array(tolerated)[:, None], np.array(without))
+    return CountTable(np.array(series), np.array(ratios), np.array(tolerated)[:, None], np.array(without))

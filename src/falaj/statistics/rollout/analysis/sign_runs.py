@@ -33,7 +33,7 @@ _NONE: Counts = (0,) * len(_AGES)
 
 
 @dataclass(frozen=True)
-class Run:
+class SignRun:
     """Blocks that name the same arm.
 
     Attributes:
@@ -55,12 +55,12 @@ class Run:
         """Which of the ages it has."""
         return int(np.searchsorted(_AGES, self.age, side="right")) - 1
 
-    def gone_on(self) -> Run:
+    def gone_on(self) -> SignRun:
         """The run with one more block."""
         went_on = _one_more(self.went_on, self.place)
-        return Run(self.candidate, self.age + 1, self.lasted + self.quiet + 1, 0, went_on)
+        return SignRun(self.candidate, self.age + 1, self.lasted + self.quiet + 1, 0, went_on)
 
-    def quieter(self) -> Run | None:
+    def quieter(self) -> SignRun | None:
         """The run after a block without a difference; None when it is over."""
         quiet = self.quiet + 1
         return None if quiet >= max(_QUIET, self.lasted) else replace(self, quiet=quiet)
@@ -79,7 +79,7 @@ class SignRuns:
     """
 
     bets: Mapping[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
-    run: Run | None = None
+    run: SignRun | None = None
     went_on: Counts = _NONE
     turned: Counts = _NONE
 
@@ -97,11 +97,11 @@ class SignRuns:
         stable, of_candidate = self.bets.get((step, place), (0, 0))
         bet = {**self.bets, (step, place): (stable + (not candidate), of_candidate + candidate)}
         if run is None:
-            return replace(self, bets=bet, run=Run(candidate))
+            return replace(self, bets=bet, run=SignRun(candidate))
         if run.candidate == candidate:
             return replace(self, bets=bet, run=run.gone_on())
         turned = _one_more(self.turned, run.place)
-        return SignRuns(bet, Run(candidate), self._with(run), turned)
+        return SignRuns(bet, SignRun(candidate), self._with(run), turned)
 
     def log_harm(self, even: float, plan: AnalysisPlan, step: int) -> float:
         """Log of the evidence that the candidate fails more often.
@@ -137,13 +137,13 @@ class SignRuns:
         quieter = self.run.quieter()
         return replace(self, run=quieter) if quieter else replace(self, run=None, went_on=self._with(self.run))
 
-    def _with(self, run: Run) -> Counts:
+    def _with(self, run: SignRun) -> Counts:
         return _sum(self.went_on, run.went_on)
 
     def _chances(self) -> list[float]:
         """That a run of each age goes on: of what is over, and of what the baseline is in."""
-        known = self._with(self.run) if self.run and not self.run.candidate else self.went_on
-        went_on, turned = np.array(known) + _PRIOR[0], np.array(self.turned) + _PRIOR[1]
+        transitions = self._with(self.run) if self.run and not self.run.candidate else self.went_on
+        went_on, turned = np.array(transitions) + _PRIOR[0], np.array(self.turned) + _PRIOR[1]
         chances: list[float] = (went_on / (went_on + turned)).tolist()
         return chances
 
@@ -164,11 +164,11 @@ def _factors(place: int, counts: tuple[int, int], chances: list[float], even: fl
     return factors
 
 
-def _run_of(value: Sequence[Any] | None) -> Run | None:
+def _run_of(value: Sequence[Any] | None) -> SignRun | None:
     if value is None:
         return None
     candidate, age, lasted, quiet, went_on = value
-    return Run(candidate, age, lasted, quiet, tuple(went_on))
+    return SignRun(candidate, age, lasted, quiet, tuple(went_on))
 
 
 def _one_more(counts: Counts, place: int) -> Counts:

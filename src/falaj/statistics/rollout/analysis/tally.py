@@ -94,6 +94,6 @@ def count_above(canary: Flags, values: Numbers, cuts: Sequence[float]) -> Counts
 
 def count_bins(canary: Flags, values: Numbers, cuts: Sequence[float]) -> Counts:
     """Per bin between cuts, how many values of each arm; a value on a cut is in the bin above, NaN in none."""
-    known = ~np.isnan(values)
-    place = 2 * np.searchsorted(np.asarray(cuts), values[known], side="right") + canary[known]
+    has_value = ~np.isnan(values)
+    place = 2 * np.searchsorted(np.asarray(cuts), values[has_value], side="right") + canary[has_value]
     return np.bincount(place, minlength=2 * (len(cuts) + 1)).reshape(-1, 2).astype(np.int64)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from falaj.statistics.rollout.analysis.error_blocks import ErrorBlocks
-from falaj.statistics.rollout.analysis.evidence import Evidence, ratio_bounds
+from falaj.statistics.rollout.analysis.evidence import MetricEvidence, ratio_bounds
 from falaj.statistics.rollout.analysis.latency_blocks import LatencyBlocks
 from falaj.statistics.rollout.analysis.look import Look, names_of, weights_of
 from falaj.statistics.rollout.analysis.plan import AnalysisPlan, MetricKind, MetricSpec
@@ -57,7 +57,7 @@ class MetricVerdict:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class RolloutVerdict:
     """What the evidence says of the candidate.
 
     Attributes:
@@ -92,13 +92,15 @@ class Verdict:
     notes: tuple[str, ...] = ()
 
 
-def verdict_of(analysis: Analysis) -> Verdict:
+def verdict_of(analysis: Analysis) -> RolloutVerdict:
     """What follows from the evidence now and from what it reached at earlier looks."""
     look, plan, peaks = analysis.evidence(), analysis.plan, analysis.peaks
-    judged = names_of(plan, shift=False)
+    metric_names = names_of(plan, shift=False)
     roll_back, pause = peaks.harm >= -math.log(plan.alpha), _pause(analysis)
-    safe = bool(judged) and all(peaks.safe.get(name, 0.0) >= -math.log(plan.alpha_promote) for name in judged)
-    return Verdict(
+    safe = bool(metric_names) and all(
+        peaks.safe.get(name, 0.0) >= -math.log(plan.alpha_promote) for name in metric_names
+    )
+    return RolloutVerdict(
         roll_back=roll_back,
         promote=safe and not roll_back and pause is None,
         pause=pause,
@@ -118,10 +120,10 @@ def verdict_of(analysis: Analysis) -> Verdict:
 def _ruled_out(analysis: Analysis) -> float:
     """No step is left without evidence of each metric that the candidate is judged by."""
     at_most = analysis.peaks.at_most
-    judged = [spec for spec in analysis.plan.metrics if spec.kind is not MetricKind.DISTRIBUTION]
-    if not judged:  # how predictions are distributed rules nothing out
+    compared_metrics = [spec for spec in analysis.plan.metrics if spec.kind is not MetricKind.DISTRIBUTION]
+    if not compared_metrics:  # how predictions are distributed rules nothing out
         return math.inf if analysis.plan.metrics else 1.0
-    return max(at_most.get(spec.name, math.inf) / (1.0 if spec.is_ratio else spec.margin) for spec in judged)
+    return max(at_most.get(spec.name, math.inf) / (1.0 if spec.is_ratio else spec.margin) for spec in compared_metrics)
 
 
 def _notes(state: ErrorBlocks | LatencyBlocks, plan: AnalysisPlan) -> list[str]:
@@ -170,7 +172,7 @@ def _of_metric(analysis: Analysis, look: Look, spec: MetricSpec) -> MetricVerdic
     )
 
 
-def _counts(analysis: Analysis, spec: MetricSpec, now: Evidence) -> tuple[tuple[int, int], tuple[int, int]]:
+def _counts(analysis: Analysis, spec: MetricSpec, now: MetricEvidence) -> tuple[tuple[int, int], tuple[int, int]]:
     """Events and requests of (stable, canary)."""
     state = analysis.blocks.get(spec.name)
     if isinstance(state, ErrorBlocks):
@@ -193,7 +195,7 @@ def _compared(state: ErrorBlocks | LatencyBlocks) -> float | None:
     return shares[1] / shares[0] if shares[0] else None
 
 
-def _estimate(analysis: Analysis, spec: MetricSpec, now: Evidence) -> tuple[float | None, float | None]:
+def _estimate(analysis: Analysis, spec: MetricSpec, now: MetricEvidence) -> tuple[float | None, float | None]:
     """The estimate of what the metric compares, and its lower bound."""
     plan, tally = analysis.plan, analysis.labels.get(spec.name, analysis.requests)
     if spec.name in analysis.blocks:

@@ -6,17 +6,17 @@ A predicate is text that a person can read in a gate, and that can be asked of a
 from falaj.statistics.rollout.segments.arms import contrast_arms
 from falaj.statistics.rollout.segments.columns import Columns
 from falaj.statistics.rollout.segments.errors import PredicateError, SegmentRowsError
-from falaj.statistics.rollout.segments.predicate import ALL_ROWS, Condition, Predicate
+from falaj.statistics.rollout.segments.predicate import ALL_ROWS, Predicate, SegmentCondition
 from falaj.statistics.rollout.segments.search import SearchLimits, Segment, find_segment
 
 __all__ = [
     "ALL_ROWS",
     "Columns",
-    "Condition",
     "Predicate",
     "PredicateError",
     "SearchLimits",
     "Segment",
+    "SegmentCondition",
     "SegmentRowsError",
     "contrast_arms",
     "find_segment",

@@ -43,8 +43,8 @@ def contrast_arms(
     """
     if set(candidate) != set(stable):
         raise SegmentRowsError("the arms have different columns", hint=", ".join(sorted(set(candidate) ^ set(stable))))
-    known = [int(np.isfinite(loss).sum()) for loss in (candidate_loss, stable_loss)]
-    if not all(known):
+    loss_counts = [int(np.isfinite(loss).sum()) for loss in (candidate_loss, stable_loss)]
+    if not all(loss_counts):
         raise SegmentRowsError("an arm has no rows with a loss")
     middle = float(np.nanmean(np.concatenate([candidate_loss, stable_loss])))
     value = np.concatenate([(candidate_loss - middle) / candidate_weight, (middle - stable_loss) / (1 - stable_weight)])

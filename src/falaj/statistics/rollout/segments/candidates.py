@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from falaj.statistics.rollout.segments.columns import Column, Columns, read_column
+from falaj.statistics.rollout.segments.columns import Columns, SegmentColumn, read_column
 from falaj.statistics.rollout.segments.errors import PredicateError
-from falaj.statistics.rollout.segments.predicate import Condition
+from falaj.statistics.rollout.segments.predicate import SegmentCondition
 
 Vector = NDArray[np.float64]
 CUTS = 16
@@ -27,7 +27,7 @@ class Feature:
     """
 
     cell: NDArray[np.intp]
-    conditions: tuple[Condition, ...]
+    conditions: tuple[SegmentCondition, ...]
     covers: NDArray[np.float64]
 
     def sums(self, weight: Vector) -> Vector:
@@ -48,8 +48,8 @@ def features_of(columns: Columns, rows: NDArray[np.intp]) -> list[Feature]:
         columns: The whole table; a column of another kind than numbers or text is passed over.
         rows: Those to search in; cuts and levels are chosen from them alone.
     """
-    found = (_feature(columns, name, rows) for name in columns)
-    return [feature for feature in found if feature is not None]
+    possible_features = (_feature(columns, name, rows) for name in columns)
+    return [feature for feature in possible_features if feature is not None]
 
 
 def _feature(columns: Columns, name: str, rows: NDArray[np.intp]) -> Feature | None:
@@ -57,39 +57,41 @@ def _feature(columns: Columns, name: str, rows: NDArray[np.intp]) -> Feature | N
         column = read_column(columns, name)
     except PredicateError:
         return None
-    part = Column(name, column.values[rows], column.missing[rows], column.is_text)
+    part = SegmentColumn(name, column.values[rows], column.missing[rows], column.is_text)
     if part.is_empty:
         return None
     feature = _of_text(part) if part.is_text else _of_numbers(part)
     return feature if feature.conditions else None
 
 
-def _of_text(column: Column) -> Feature:
+def _of_text(column: SegmentColumn) -> Feature:
     """A cell for each of the most frequent levels, one for the others, the last for missing values."""
     levels, level, counts = np.unique(column.values[~column.missing], return_inverse=True, return_counts=True)
     frequent = np.argsort(-counts, kind="stable")[:MOST_LEVELS]
     place = np.full(len(levels), len(frequent))
     place[frequent] = np.arange(len(frequent))
-    conditions = [Condition(column.name, "==", str(levels[index])) for index in frequent]
+    conditions = [SegmentCondition(column.name, "==", str(levels[index])) for index in frequent]
     return _with_missing(column, place[level], conditions, np.eye(len(frequent), len(frequent) + 2))
 
 
-def _of_numbers(column: Column) -> Feature:
+def _of_numbers(column: SegmentColumn) -> Feature:
     """A cell between every two cuts, the last for missing values."""
     present = column.values[~column.missing]
     cuts = _cuts(present)
     above = np.arange(len(cuts) + 1) > np.arange(len(cuts))[:, None]
     covers = np.hstack([np.vstack([above, ~above]), np.zeros((2 * len(cuts), 1), dtype=bool)]).astype(float)
     ops = [(">=", cut) for cut in cuts] + [("<", cut) for cut in cuts]
-    conditions = [Condition(column.name, ">=" if op == ">=" else "<", cut) for op, cut in ops]
+    conditions = [SegmentCondition(column.name, ">=" if op == ">=" else "<", cut) for op, cut in ops]
     return _with_missing(column, np.searchsorted(cuts, present, side="right"), conditions, covers)
 
 
-def _with_missing(column: Column, cell: NDArray[np.intp], conditions: list[Condition], covers: Vector) -> Feature:
+def _with_missing(
+    column: SegmentColumn, cell: NDArray[np.intp], conditions: list[SegmentCondition], covers: Vector
+) -> Feature:
     cells = np.full(len(column.values), covers.shape[1] - 1)
     cells[~column.missing] = cell
     if column.missing.any():
-        conditions = [*conditions, Condition(column.name, "is missing")]
+        conditions = [*conditions, SegmentCondition(column.name, "is missing")]
         covers = np.vstack([covers, np.eye(covers.shape[1])[-1]])
     return Feature(cells, tuple(conditions), covers)
 

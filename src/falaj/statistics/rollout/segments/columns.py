@@ -19,7 +19,7 @@ Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Column:
+class SegmentColumn:
     """One value a row, all of one kind.
 
     Attributes:
@@ -40,7 +40,7 @@ class Column:
         return bool(self.missing.all())
 
 
-def read_column(columns: Columns, name: str) -> Column:
+def read_column(columns: Columns, name: str) -> SegmentColumn:
     """One column by its name.
 
     Raises:
@@ -50,28 +50,28 @@ def read_column(columns: Columns, name: str) -> Column:
         nearest = difflib.get_close_matches(name, columns, n=1)
         hint = f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(sorted(columns))[:200] or 'none'}"
         raise PredicateError(f"the rows have no column {name!r}", hint=hint)
-    given = np.asarray(columns[name], dtype=None if isinstance(columns[name], np.ndarray) else object)
-    if given.ndim != 1:
-        raise PredicateError(f"column {name!r} has {given.ndim} dimensions", hint="one value a row")
-    if given.dtype.kind in "biuf":
-        return _numbers(name, given)
-    if given.dtype.kind in "UO":
-        return _of_objects(name, given)
-    raise PredicateError(f"column {name!r} holds {given.dtype}", hint="numbers, booleans or text")
+    raw_column = np.asarray(columns[name], dtype=None if isinstance(columns[name], np.ndarray) else object)
+    if raw_column.ndim != 1:
+        raise PredicateError(f"column {name!r} has {raw_column.ndim} dimensions", hint="one value a row")
+    if raw_column.dtype.kind in "biuf":
+        return _numbers(name, raw_column)
+    if raw_column.dtype.kind in "UO":
+        return _of_objects(name, raw_column)
+    raise PredicateError(f"column {name!r} holds {raw_column.dtype}", hint="numbers, booleans or text")
 
 
-def _numbers(name: str, given: NDArray[Any]) -> Column:
-    values = given.astype(np.float64)
-    return Column(name, values, np.isnan(values), is_text=False)
+def _numbers(name: str, raw_column: NDArray[Any]) -> SegmentColumn:
+    values = raw_column.astype(np.float64)
+    return SegmentColumn(name, values, np.isnan(values), is_text=False)
 
 
-def _of_objects(name: str, given: NDArray[Any]) -> Column:
-    cells = [None if _is_missing(cell) else cell for cell in given.tolist()]
+def _of_objects(name: str, raw_column: NDArray[Any]) -> SegmentColumn:
+    cells = [None if _is_missing(cell) else cell for cell in raw_column.tolist()]
     missing = np.array([cell is None for cell in cells], dtype=bool)
     if all(cell is None or isinstance(cell, Real | np.bool_) for cell in cells):
-        return Column(name, _floats(name, cells), missing, is_text=False)
+        return SegmentColumn(name, _floats(name, cells), missing, is_text=False)
     text = np.array(["" if cell is None else str(cell) for cell in cells], dtype=object)
-    return Column(name, text, missing, is_text=True)
+    return SegmentColumn(name, text, missing, is_text=True)
 
 
 def _floats(name: str, cells: list[Any]) -> NDArray[np.float64]:

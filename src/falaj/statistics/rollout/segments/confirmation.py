@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from falaj.statistics.rollout.segments.student import student_tail
+from falaj.statistics.rollout.segments.t_distribution import student_tail
 
 Vector = NDArray[np.float64]
 FEWEST_BLOCKS = 8

@@ -19,9 +19,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from falaj.statistics.rollout.segments.columns import Column, Columns, Mask, count_rows, read_column
+from falaj.statistics.rollout.segments.columns import Columns, Mask, SegmentColumn, count_rows, read_column
 from falaj.statistics.rollout.segments.errors import PredicateError
-from falaj.statistics.rollout.segments.words import Words
+from falaj.statistics.rollout.segments.tokens import Words
 
 Operator = Literal["==", "!=", ">=", ">", "<=", "<", "is missing", "is present"]
 Value = str | float | bool | None
@@ -40,7 +40,7 @@ MOST_CONDITIONS = 16
 
 
 @dataclass(frozen=True)
-class Condition:
+class SegmentCondition:
     """One comparison of a column with a value.
 
     Args:
@@ -85,7 +85,7 @@ class Condition:
         met = np.asarray(_COMPARISONS[self.op](column.values, self.value), dtype=bool)
         return met & ~column.missing
 
-    def _refuse_other_kind(self, column: Column) -> None:
+    def _refuse_other_kind(self, column: SegmentColumn) -> None:
         if column.is_text != isinstance(self.value, str):
             holds, asks = ("text", "a number") if column.is_text else ("numbers", "text")
             raise PredicateError(f"column {self.column!r} holds {holds}, and `{self.text}` compares it with {asks}")
@@ -99,7 +99,7 @@ class Predicate:
         conditions: At most `MOST_CONDITIONS`.
     """
 
-    conditions: tuple[Condition, ...] = ()
+    conditions: tuple[SegmentCondition, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> Predicate:
@@ -150,9 +150,11 @@ def _literal(value: Value) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _condition(words: Words) -> Condition:
+def _condition(words: Words) -> SegmentCondition:
     column = words.column()
     if words.accept("is"):
-        return Condition(column, "is missing" if words.one_of("missing", "present") == "missing" else "is present")
+        return SegmentCondition(
+            column, "is missing" if words.one_of("missing", "present") == "missing" else "is present"
+        )
     op: Any = words.one_of(*_COMPARISONS)
-    return words.placed(lambda: Condition(column, op, words.value()))
+    return words.placed(lambda: SegmentCondition(column, op, words.value()))

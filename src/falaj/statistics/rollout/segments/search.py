@@ -22,7 +22,7 @@ from falaj.statistics.rollout.segments.candidates import Feature, Vector, featur
 from falaj.statistics.rollout.segments.columns import Columns, Mask, count_rows
 from falaj.statistics.rollout.segments.confirmation import Contrast, contrast
 from falaj.statistics.rollout.segments.errors import SegmentRowsError
-from falaj.statistics.rollout.segments.predicate import Condition, Predicate
+from falaj.statistics.rollout.segments.predicate import Predicate, SegmentCondition
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Segment:
     left_out: int
 
     @property
-    def conditions(self) -> tuple[Condition, ...]:
+    def conditions(self) -> tuple[SegmentCondition, ...]:
         """The conditions of the predicate."""
         return self.predicate.conditions
 
@@ -82,8 +82,8 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class _Found:
-    conditions: tuple[Condition, ...]
+class _FailingRegion:
+    conditions: tuple[SegmentCondition, ...]
     rows: Mask
     quality: float
 
@@ -117,15 +117,15 @@ def find_segment(
     values = np.asarray(loss, dtype=np.float64)
     block = np.arange(len(values)) if blocks is None else _numbered(blocks)
     _check(columns, values, block)
-    known = np.flatnonzero(~np.isnan(values))
-    searched, confirming = _halves(block, known, rng)
+    labelled_rows = np.flatnonzero(~np.isnan(values))
+    searched, confirming = _halves(block, labelled_rows, rng)
     if min(len(searched), len(confirming)) < 2 * limits.min_rows:
         return None
     for predicate, tests in _worth_testing(columns, values, searched, limits):
         inside = predicate.mask(columns)
         held_out = _confirmed(values[confirming], inside[confirming], block[confirming], tests, limits)
         if held_out is not None:
-            return _segment(predicate, int(inside.sum()), held_out, tests, len(values) - len(known))
+            return _segment(predicate, int(inside.sum()), held_out, tests, len(values) - len(labelled_rows))
     return None
 
 
@@ -143,31 +143,31 @@ def _numbered(blocks: Sequence[Any] | NDArray[Any]) -> NDArray[np.intp]:
 
 
 def _halves(
-    block: NDArray[np.intp], known: NDArray[np.intp], rng: np.random.Generator
+    block: NDArray[np.intp], labelled_rows: NDArray[np.intp], rng: np.random.Generator
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """The rows of a random half of the blocks that have losses, and the rows of the others."""
-    present = np.unique(block[known])
+    present = np.unique(block[labelled_rows])
     chosen = rng.permutation(present)[: (len(present) + 1) // 2]
-    first = np.isin(block[known], chosen)
-    return known[first], known[~first]
+    first = np.isin(block[labelled_rows], chosen)
+    return labelled_rows[first], labelled_rows[~first]
 
 
 def _worth_testing(
     columns: Columns, loss: Vector, rows: NDArray[np.intp], limits: SearchLimits
 ) -> list[tuple[Predicate, int]]:
     """The best predicate of each length that is worth its length, the longest first, and how many there are."""
-    best: list[_Found] = []
-    for found in _search(features_of(columns, rows), loss[rows], limits):
-        if not best or found.quality >= limits.gain * best[-1].quality:
-            best.append(found)
-    return [(Predicate(found.conditions), len(best)) for found in reversed(best)]
+    best: list[_FailingRegion] = []
+    for candidate in _search(features_of(columns, rows), loss[rows], limits):
+        if not best or candidate.quality >= limits.gain * best[-1].quality:
+            best.append(candidate)
+    return [(Predicate(candidate.conditions), len(best)) for candidate in reversed(best)]
 
 
-def _search(features: list[Feature], loss: Vector, limits: SearchLimits) -> list[_Found]:
+def _search(features: list[Feature], loss: Vector, limits: SearchLimits) -> list[_FailingRegion]:
     """The best predicate of each length, if it improves on shorter ones at all."""
-    beam, best = [_Found((), np.ones(len(loss), dtype=bool), 0.0)], []
+    beam, best = [_FailingRegion((), np.ones(len(loss), dtype=bool), 0.0)], []
     for _ in range(limits.conditions):
-        longer = [found for parent in beam for found in _extensions(parent, features, loss, limits)]
+        longer = [candidate for parent in beam for candidate in _extensions(parent, features, loss, limits)]
         beam = _distinct(longer)[: limits.beam]
         if not beam:
             break
@@ -175,18 +175,22 @@ def _search(features: list[Feature], loss: Vector, limits: SearchLimits) -> list
     return best
 
 
-def _extensions(parent: _Found, features: list[Feature], loss: Vector, limits: SearchLimits) -> list[_Found]:
+def _extensions(
+    parent: _FailingRegion, features: list[Feature], loss: Vector, limits: SearchLimits
+) -> list[_FailingRegion]:
     """A predicate with one condition more, for each feature the ones that improve it most."""
     weight = parent.rows.astype(np.float64)
-    found = []
+    extensions = []
     for feature in features:
         sums = [feature.sums(part) for part in (weight, weight * loss, weight * loss**2)]
         quality = _quality(sums, loss, limits.min_rows)
         for index in np.argsort(-quality, kind="stable")[:3]:
             if quality[index] > parent.quality:
                 conditions = (*parent.conditions, feature.conditions[index])
-                found.append(_Found(conditions, parent.rows & feature.rows(int(index)), float(quality[index])))
-    return found
+                extensions.append(
+                    _FailingRegion(conditions, parent.rows & feature.rows(int(index)), float(quality[index]))
+                )
+    return extensions
 
 
 def _quality(inside: list[Vector], loss: Vector, min_rows: int) -> Vector:
@@ -203,12 +207,12 @@ def _quality(inside: list[Vector], loss: Vector, min_rows: int) -> Vector:
     return np.where(enough & np.isfinite(statistic), statistic, -np.inf)
 
 
-def _distinct(found: list[_Found]) -> list[_Found]:
+def _distinct(candidate_list: list[_FailingRegion]) -> list[_FailingRegion]:
     """Best first; of those that hold for the same rows the first alone."""
-    seen: dict[bytes, _Found] = {}
-    for each in sorted(found, key=lambda one: -one.quality):
-        seen.setdefault(np.packbits(each.rows).tobytes(), each)
-    return list(seen.values())
+    first_by_rows: dict[bytes, _FailingRegion] = {}
+    for each in sorted(candidate_list, key=lambda one: -one.quality):
+        first_by_rows.setdefault(np.packbits(each.rows).tobytes(), each)
+    return list(first_by_rows.values())
 
 
 def _confirmed(
@@ -236,7 +240,7 @@ def _segment(predicate: Predicate, rows: int, held_out: Contrast, tests: int, le
 
 def _without_redundant(predicate: Predicate) -> Predicate:
     """Of two limits on the same side of a column, the stricter alone."""
-    kept: dict[tuple[str, str], Condition] = {}
+    strictest: dict[tuple[str, str], SegmentCondition] = {}
     for condition in predicate.conditions:
-        kept[condition.column, condition.op] = condition  # the search only ever narrows, so the later is stricter
-    return Predicate(tuple(kept.values()))
+        strictest[condition.column, condition.op] = condition  # the search only ever narrows, so the later is stricter
+    return Predicate(tuple(strictest.values()))

@@ -6,7 +6,7 @@ bound to the one statement that is approved.
 
 from falaj.trust.identity.federation import security_keys
 from falaj.trust.identity.federation.errors import NoProviderError
-from falaj.trust.identity.federation.logins import LOGIN_S, Answer, Logins, Started
+from falaj.trust.identity.federation.logins import LOGIN_S, Logins, RedirectResponse, StartedLogin
 from falaj.trust.identity.federation.provider import Provider, ProviderSettings
 from falaj.trust.identity.federation.security_keys import RelyingParty
 from falaj.trust.identity.federation.step_up import WEBAUTHN, Asserted, begin_step_up, finish_step_up, require_asserted
@@ -15,14 +15,14 @@ from falaj.trust.identity.federation.web import Web
 __all__ = [
     "LOGIN_S",
     "WEBAUTHN",
-    "Answer",
     "Asserted",
     "Logins",
     "NoProviderError",
     "Provider",
     "ProviderSettings",
+    "RedirectResponse",
     "RelyingParty",
-    "Started",
+    "StartedLogin",
     "Web",
     "begin_step_up",
     "finish_step_up",

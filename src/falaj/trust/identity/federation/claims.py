@@ -137,8 +137,8 @@ def _time(claims: Mapping[str, Any], name: str, *, required: bool = False) -> fl
     return float(value)
 
 
-def _groups(said: object) -> tuple[str, ...]:
+def _groups(claim_value: object) -> tuple[str, ...]:
     """Groups that can be written down; what is none grants nothing."""
-    listed = [said] if isinstance(said, str) else said if isinstance(said, list) else []
+    listed = [claim_value] if isinstance(claim_value, str) else claim_value if isinstance(claim_value, list) else []
     good = {group for group in listed if isinstance(group, str) and 0 < len(group) <= _MAX_GROUP}
     return tuple(sorted(group for group in good if group.isprintable())[:_MAX_GROUPS])

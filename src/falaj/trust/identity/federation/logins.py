@@ -24,13 +24,13 @@ from falaj.storage import Database
 from falaj.storage.federation_tables import GrantRow, LoginRow
 from falaj.storage.sealed import UNVERIFIED, delete_each, take_one
 from falaj.trust.identity import accounts, open_session
+from falaj.trust.identity.audit_entries import note
 from falaj.trust.identity.errors import IdentityInputError
 from falaj.trust.identity.federation.addresses import return_address
 from falaj.trust.identity.federation.claims import Person
 from falaj.trust.identity.federation.errors import FederatedLoginError, FederationBusyError, TokenRefusedError
+from falaj.trust.identity.federation.oidc_accounts import principal_of
 from falaj.trust.identity.federation.provider import Attempt, Provider
-from falaj.trust.identity.federation.subjects import principal_of
-from falaj.trust.identity.trail import note
 
 LOGIN_S = 600.0
 """How long a person may take at the provider."""
@@ -47,7 +47,7 @@ _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Started:
+class StartedLogin:
     """A login that was begun.
 
     Args:
@@ -60,7 +60,7 @@ class Started:
 
 
 @dataclass(frozen=True)
-class Answer:
+class RedirectResponse:
     """What the provider's redirect carried.
 
     Args:
@@ -92,7 +92,7 @@ class Logins:
     provider: Provider
     callback: str
 
-    def start(self, challenge: str, return_to: str, now: float) -> Started:
+    def start(self, challenge: str, return_to: str, now: float) -> StartedLogin:
         """Begin a login.
 
         Args:
@@ -125,9 +125,9 @@ class Logins:
                     expires_at=now + LOGIN_S,
                 )
             )
-        return Started(address, browser)
+        return StartedLogin(address, browser)
 
-    def finish(self, answer: Answer, now: float) -> str:
+    def finish(self, answer: RedirectResponse, now: float) -> str:
         """Take the provider's answer; return where the browser goes, with a one-time code or with why there is none.
 
         Raises:
@@ -172,12 +172,12 @@ class Logins:
         """
         grant = self._take_grant(code)
         try:
-            return self._opened(_judged(grant, verifier, now), now)
+            return self._opened(_person_of_grant(grant, verifier, now), now)
         except FalajError as error:
             self._refused(error, now)
             raise
 
-    def _person(self, login: LoginRow, answer: Answer, now: float) -> Person:
+    def _person(self, login: LoginRow, answer: RedirectResponse, now: float) -> Person:
         if answer.error or not answer.code:
             raise FederatedLoginError("the provider did not let this person in")
         if login.issuer != self.provider.settings.issuer:
@@ -192,17 +192,17 @@ class Logins:
             note(session, "session.opened", principal.id, principal.id, now, {"method": accounts.OIDC})
         return secret
 
-    def _take_login(self, answer: Answer, now: float) -> LoginRow:
+    def _take_login(self, answer: RedirectResponse, now: float) -> LoginRow:
         """The login of an answer, which no other answer finds again.
 
         It is looked for by state and browser together, so that a stranger who has seen the state cannot end it.
         """
         with self.database.transaction() as session:
-            wanted = (
+            conditions = (
                 LoginRow.state_digest == _digest(answer.state),
                 LoginRow.browser_digest == _digest(answer.browser),
             )
-            row = take_one(session, select(LoginRow).where(*wanted))
+            row = take_one(session, select(LoginRow).where(*conditions))
         if row is None or row.expires_at <= now:
             raise FederatedLoginError(
                 "this answer belongs to no login of this browser", hint="log in again", code="federation.state"
@@ -237,7 +237,7 @@ def _make_room(session: Session, now: float) -> None:
         raise FederationBusyError("too many logins have been begun", hint="try again in ten minutes")
 
 
-def _judged(grant: GrantRow, verifier: str, now: float) -> Person:
+def _person_of_grant(grant: GrantRow, verifier: str, now: float) -> Person:
     """The person of a grant, when it is fetched in time by whoever began the login."""
     proved = _VERIFIER.fullmatch(verifier) and hmac.compare_digest(s256(verifier), grant.challenge)
     if not proved or grant.expires_at <= now:
@@ -249,8 +249,8 @@ def _no_session() -> FederatedLoginError:
     return FederatedLoginError("this code opens no session", hint="log in again", code="federation.code")
 
 
-def _to(address: str, said: Mapping[str, str]) -> str:
-    return f"{address}?{urlencode(said)}"
+def _to(address: str, query_values: Mapping[str, str]) -> str:
+    return f"{address}?{urlencode(query_values)}"
 
 
 def _secret() -> str:

@@ -112,8 +112,8 @@ class Provider:
             challenge: S256 of the attempt's verifier.
             now: Unix seconds.
         """
-        said = self.metadata(now)
-        wanted = {
+        provider_metadata = self.metadata(now)
+        query_values = {
             "response_type": "code",
             "client_id": self.settings.client_id,
             "redirect_uri": attempt.callback,
@@ -125,9 +125,12 @@ class Provider:
             "prompt": "login",
             "max_age": _FRESH_S,  # with it a provider must say when the person proved it
         }
-        if said.takes_claims:
-            wanted["claims"] = _claims_wanted(self.settings.group_claim)
-        return f"{said.authorization}{'&' if '?' in said.authorization else '?'}{urlencode(wanted)}"
+        if provider_metadata.takes_claims:
+            query_values["claims"] = _claims_wanted(self.settings.group_claim)
+        return (
+            f"{provider_metadata.authorization}{'&' if '?' in provider_metadata.authorization else '?'}"
+            f"{urlencode(query_values)}"
+        )
 
     def person(self, code: str, attempt: Attempt, issuer: str | None, now: float) -> Person:
         """Exchange a code; return whom the provider vouches for.
@@ -142,15 +145,15 @@ class Provider:
             FederatedLoginError: The code or the token does not hold.
             ProviderError: The provider does not answer.
         """
-        said = self.metadata(now)
-        if (issuer is not None or said.names_itself) and issuer != self.settings.issuer:
+        provider_metadata = self.metadata(now)
+        if (issuer is not None or provider_metadata.names_itself) and issuer != self.settings.issuer:
             raise claims.refused("the answer is of another issuer")
-        token = self._exchange(said, code, attempt)
-        found = tokens.verify(token, self._keys, now)
-        claims.check(found, Expected(self.settings.issuer, self.settings.client_id, attempt.nonce), now)
-        return claims.person_of(found, self.settings.group_claim)
+        token = self._exchange(provider_metadata, code, attempt)
+        token_claims = tokens.verify(token, self._keys, now)
+        claims.check(token_claims, Expected(self.settings.issuer, self.settings.client_id, attempt.nonce), now)
+        return claims.person_of(token_claims, self.settings.group_claim)
 
-    def _exchange(self, said: Metadata, code: str, attempt: Attempt) -> object:
+    def _exchange(self, provider_metadata: Metadata, code: str, attempt: Attempt) -> object:
         form = {
             "grant_type": "authorization_code",
             "code": code,
@@ -161,11 +164,11 @@ class Provider:
         basic = None
         if not self.settings.secret:
             form |= own
-        elif said.secret_in_form:
+        elif provider_metadata.secret_in_form:
             form |= own | {"client_secret": self.settings.secret}
         else:  # RFC 6749, section 2.3.1: both are form-encoded first
             basic = quote(self.settings.client_id, safe=""), quote(self.settings.secret, safe="")
-        answer = self._web.post(said.token, "token endpoint", form, basic)
+        answer = self._web.post(provider_metadata.token, "token endpoint", form, basic)
         if answer.status >= 500:
             raise ProviderError(f"the provider's token endpoint answered {answer.status}")
         if answer.status != 200:
@@ -188,8 +191,8 @@ def read_metadata(document: Mapping[str, Any], issuer: str) -> Metadata:
     Raises:
         ProviderError: It is of another, or lacks what a login needs.
     """
-    said = document.get("issuer")
-    if not isinstance(said, str) or not hmac.compare_digest(said.encode(), issuer.encode()):
+    document_issuer = document.get("issuer")
+    if not isinstance(document_issuer, str) or not hmac.compare_digest(document_issuer.encode(), issuer.encode()):
         raise ProviderError("the provider says that it is another issuer", hint="identity.oidc.issuer of platform.yaml")
     if "S256" not in _list(document, "code_challenge_methods_supported", ["S256"]):
         raise ProviderError("the provider does not bind codes to whom they were asked by (PKCE with S256)")
@@ -205,8 +208,8 @@ def read_metadata(document: Mapping[str, Any], issuer: str) -> Metadata:
 
 
 def _list(document: Mapping[str, Any], name: str, default: list[str]) -> list[Any]:
-    found = document.get(name, default)
-    return found if isinstance(found, list) else []
+    value = document.get(name, default)
+    return value if isinstance(value, list) else []
 
 
 def _claims_wanted(group_claim: str) -> str:

@@ -28,11 +28,11 @@ from webauthn.helpers.structs import (
 
 from falaj.core.principal import Principal, PrincipalKind
 from falaj.storage.federation_tables import SecurityKeyRow
-from falaj.trust.identity import names, require_fresh
+from falaj.trust.identity import names, require_recent_login
+from falaj.trust.identity.audit_entries import note
 from falaj.trust.identity.errors import IdentityInputError, IdentityTakenError, RefusedError, UnknownIdentityError
-from falaj.trust.identity.federation.ceremonies import REGISTER, begin, take
 from falaj.trust.identity.federation.errors import SecurityKeyError
-from falaj.trust.identity.trail import note
+from falaj.trust.identity.federation.webauthn_challenges import REGISTER, begin, take
 
 REGISTRATION_S = 300.0
 _MAX_KEYS = 10
@@ -70,9 +70,9 @@ def begin_registration(session: Session, party: RelyingParty, principal: Princip
         IdentityInputError: There are too many keys.
     """
     require_person(principal)
-    require_fresh(principal, "registering a security key", now)
-    known = keys_of(session, principal.id)
-    if len(known) >= _MAX_KEYS:
+    require_recent_login(principal, "registering a security key", now)
+    key_rows = keys_of(session, principal.id)
+    if len(key_rows) >= _MAX_KEYS:
         raise IdentityInputError(f"a person has at most {_MAX_KEYS} security keys", hint="remove those that are lost")
     challenge = secrets.token_bytes(32)
     begin(session, principal.id, REGISTER, challenge, now + REGISTRATION_S)
@@ -85,7 +85,7 @@ def begin_registration(session: Session, party: RelyingParty, principal: Princip
         timeout=int(REGISTRATION_S * 1000),
         attestation=AttestationConveyancePreference.NONE,
         authenticator_selection=AuthenticatorSelectionCriteria(user_verification=UserVerificationRequirement.REQUIRED),
-        exclude_credentials=[descriptor(row) for row in known],
+        exclude_credentials=[descriptor(row) for row in key_rows],
     )
     return _json(options_to_json(options))
 
@@ -109,7 +109,7 @@ def finish_registration(
         IdentityTakenError: The credential is registered.
     """
     require_person(principal)
-    require_fresh(principal, "registering a security key", now)
+    require_recent_login(principal, "registering a security key", now)
     ceremony = take(session, principal.id, REGISTER, response, now)
     try:
         proved = verify_registration_response(
@@ -143,7 +143,7 @@ def keys_of(session: Session, account: str) -> list[SecurityKeyRow]:
     return list(session.scalars(query.order_by(SecurityKeyRow.created_at, SecurityKeyRow.id)))
 
 
-def remove(session: Session, principal: Principal, wanted: str, now: float) -> None:
+def remove(session: Session, principal: Principal, credential_id: str, now: float) -> None:
     """Forget a security key.
 
     Raises:
@@ -151,8 +151,8 @@ def remove(session: Session, principal: Principal, wanted: str, now: float) -> N
         StepUpNeededError: The login is older than five minutes.
     """
     require_person(principal)
-    require_fresh(principal, "removing a security key", now)
-    row = session.get(SecurityKeyRow, wanted)
+    require_recent_login(principal, "removing a security key", now)
+    row = session.get(SecurityKeyRow, credential_id)
     if row is None or row.account != principal.id:
         raise UnknownIdentityError("no such security key", hint="falaj security-key list shows yours")
     session.delete(row)
@@ -191,16 +191,16 @@ def refused(error: Exception) -> SecurityKeyError:
 
 
 def _keep(session: Session, row: SecurityKeyRow) -> None:
-    taken = IdentityTakenError("this security key is registered", hint="falaj security-key list")
+    conflict = IdentityTakenError("this security key is registered", hint="falaj security-key list")
     if session.get(SecurityKeyRow, row.id) is not None:
-        raise taken
+        raise conflict
     session.add(row)
     try:
         session.flush()
     except IntegrityError:  # another request was first
-        raise taken from None
+        raise conflict from None
 
 
 def _json(text: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(text)
-    return found
+    document: dict[str, Any] = json.loads(text)
+    return document

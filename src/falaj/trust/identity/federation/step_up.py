@@ -23,8 +23,8 @@ from webauthn.helpers.structs import UserVerificationRequirement
 from falaj.core.principal import Principal
 from falaj.storage.federation_tables import CeremonyRow, SecurityKeyRow
 from falaj.storage.sealed import delete_each
+from falaj.trust.identity.audit_entries import note
 from falaj.trust.identity.errors import IdentityInputError, UnknownIdentityError
-from falaj.trust.identity.federation.ceremonies import STEP_UP, begin, take
 from falaj.trust.identity.federation.errors import AssertionNeededError, SecurityKeyError
 from falaj.trust.identity.federation.security_keys import (
     MALFORMED,
@@ -35,8 +35,8 @@ from falaj.trust.identity.federation.security_keys import (
     refused,
     require_person,
 )
-from falaj.trust.identity.freshness import FRESH_S
-from falaj.trust.identity.trail import note
+from falaj.trust.identity.federation.webauthn_challenges import STEP_UP, begin, take
+from falaj.trust.identity.reauthentication import FRESH_S
 
 WEBAUTHN = "webauthn"
 """How a person proved again who it is: with a security key."""
@@ -79,8 +79,8 @@ def begin_step_up(
     require_person(principal)
     if not _DIGEST.fullmatch(statement_digest):
         raise IdentityInputError("the statement's digest is no SHA-256 in hex")
-    known = keys_of(session, principal.id)
-    if not known:
+    key_rows = keys_of(session, principal.id)
+    if not key_rows:
         raise UnknownIdentityError(f"{principal.name} has no security key", hint="register one first")
     challenge = challenge_for(statement_digest, secrets.token_bytes(32))
     _forget_old(session, principal.id, now)
@@ -89,11 +89,11 @@ def begin_step_up(
         rp_id=party.id,
         challenge=challenge,
         timeout=int(ASSERTION_S * 1000),
-        allow_credentials=[descriptor(row) for row in known],
+        allow_credentials=[descriptor(row) for row in key_rows],
         user_verification=UserVerificationRequirement.REQUIRED,
     )
-    found: dict[str, Any] = json.loads(options_to_json(options))
-    return found
+    document: dict[str, Any] = json.loads(options_to_json(options))
+    return document
 
 
 def challenge_for(statement_digest: str, nonce: bytes) -> bytes:
@@ -180,10 +180,10 @@ def _key_in(session: Session, principal: Principal, response: Mapping[str, Any])
     """The person's key that an answer names, held until the transaction ends, so that its counter is read once."""
     try:
         named = str(response["rawId"])
-        wanted = key_id(base64.urlsafe_b64decode(named + "=" * (-len(named) % 4)))
+        credential_id = key_id(base64.urlsafe_b64decode(named + "=" * (-len(named) % 4)))
     except (KeyError, ValueError) as error:
         raise SecurityKeyError("this is no answer of a security key") from error
-    mine = (SecurityKeyRow.id == wanted, SecurityKeyRow.account == principal.id)
+    mine = (SecurityKeyRow.id == credential_id, SecurityKeyRow.account == principal.id)
     row = session.scalar(select(SecurityKeyRow).where(*mine).with_for_update())
     if row is None:
         raise SecurityKeyError("this security key is not registered for you")

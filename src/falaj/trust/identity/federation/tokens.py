@@ -56,14 +56,14 @@ class KeyCache:
             ProviderError: The provider does not tell its keys.
         """
         with self._lock:
-            found = None if now - self._asked_at > KEEP_S else _select(self._keys, header)
-            if found is None and not 0 <= now - self._asked_at < REFRESH_S:
+            signing_key = None if now - self._asked_at > KEEP_S else _select(self._keys, header)
+            if signing_key is None and not 0 <= now - self._asked_at < REFRESH_S:
                 self._asked_at = now  # also when it fails: a provider that is down is not asked by every login
                 self._keys = _usable(self._fetch())
-                found = _select(self._keys, header)
-        if found is None:
+                signing_key = _select(self._keys, header)
+        if signing_key is None:
             raise refused("it is signed by an unknown key")
-        return _imported(found)
+        return _imported(signing_key)
 
 
 def verify(token: object, keys: KeyCache, now: float) -> dict[str, Any]:
@@ -90,12 +90,12 @@ def verify(token: object, keys: KeyCache, now: float) -> dict[str, Any]:
 def _header(token: str) -> Header:
     try:
         part = token.split(".")[0]
-        found = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+        header_fields = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
     except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
+        header_fields = None
+    if not isinstance(header_fields, dict):
         raise refused("it is no token")
-    return found
+    return header_fields
 
 
 def _usable(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:

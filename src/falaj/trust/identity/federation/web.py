@@ -27,7 +27,7 @@ _MAX_BYTES = 512 * 1024
 
 
 @dataclass(frozen=True)
-class Answer:
+class WebResponse:
     """What a provider said.
 
     Args:
@@ -64,7 +64,7 @@ class Web:
             raise ProviderError(f"the provider's {what} answered {answer.status} and no document")
         return answer.document
 
-    def post(self, address: str, what: str, form: Mapping[str, str], basic: tuple[str, str] | None) -> Answer:
+    def post(self, address: str, what: str, form: Mapping[str, str], basic: tuple[str, str] | None) -> WebResponse:
         """Send a form; the caller judges the status.
 
         Raises:
@@ -72,14 +72,14 @@ class Web:
         """
         return self._ask("POST", address, what, data=dict(form), auth=basic)
 
-    def _ask(self, method: str, address: str, what: str, **content: Any) -> Answer:
+    def _ask(self, method: str, address: str, what: str, **content: Any) -> WebResponse:
         parts = urlsplit(endpoint(address, what))
         deadline = time.monotonic() + self.timeout_s
         try:
             if parts.scheme == "https" and is_proxied(address):  # proxies are not for this machine's own
                 return self._send(method, address, "", parts.netloc, deadline, **content)
-            found = destination(address, self.rules, self.resolver)
-            return self._send_to_first(method, parts, found.addresses, deadline, **content)
+            target = destination(address, self.rules, self.resolver)
+            return self._send_to_first(method, parts, target.addresses, deadline, **content)
         except ForbiddenAddressError as error:
             raise ProviderError(f"the provider's {what}: {error.message}", hint=error.hint) from error
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
@@ -87,7 +87,7 @@ class Web:
 
     def _send_to_first(
         self, method: str, parts: SplitResult, addresses: Sequence[str], deadline: float, **content: Any
-    ) -> Answer:
+    ) -> WebResponse:
         """Send to the first of the judged addresses that takes a connection; the name is not looked up again."""
         failure: httpx.HTTPError = httpx.ConnectError("there is no address")
         for each in addresses:
@@ -97,7 +97,7 @@ class Web:
                 failure = error
         raise failure
 
-    def _send(self, method: str, url: str, name: str, host: str, deadline: float, **content: Any) -> Answer:
+    def _send(self, method: str, url: str, name: str, host: str, deadline: float, **content: Any) -> WebResponse:
         """Send to a URL; with a name, its host is an address, and TLS proves the name."""
         headers = {"Accept": "application/json", "Host": host}
         named = {"sni_hostname": name} if name else {}
@@ -107,7 +107,7 @@ class Web:
             ) as client,
             client.stream(method, url, headers=headers, extensions=named, **content) as response,
         ):
-            return Answer(response.status_code, _object(_read(response, deadline)))
+            return WebResponse(response.status_code, _object(_read(response, deadline)))
 
 
 def _at(parts: SplitResult, address: str) -> str:
@@ -127,7 +127,7 @@ def _read(response: httpx.Response, deadline: float) -> bytes:
 
 def _object(content: bytes) -> Mapping[str, Any]:
     try:
-        found = json.loads(content)
+        document = json.loads(content)
     except (ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return document if isinstance(document, dict) else {}

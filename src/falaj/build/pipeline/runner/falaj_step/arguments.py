@@ -34,8 +34,8 @@ def bind(function: Any, inputs: list[dict[str, Any]], params: dict[str, Any]) ->
         raise Problem(
             "step.wrong-input", f"nothing is given for the parameter `{missing[0]}`", "add it to inputs or params"
         )
-    wanted = forms.resolved(function)
-    loaded = {name: _load(entry, wanted.get(name)) for name, entry in targets.items()}
+    type_hints = forms.resolved(function)
+    loaded = {name: _load(entry, type_hints.get(name)) for name, entry in targets.items()}
     return {**loaded, **params}
 
 
@@ -67,19 +67,19 @@ def _inspected(function: Any) -> tuple[list[str], list[str], bool]:
 
 def _targets(inputs: list[dict[str, Any]], free: list[str], function: Any) -> dict[str, dict[str, Any]]:
     targets: dict[str, dict[str, Any]] = {}
-    left = []
+    positional_entries = []
     for entry in inputs:
         full = entry["name"].replace(".", "_").replace("-", "_")
         own = [name for name in (entry["name"].rpartition(".")[2].replace("-", "_"), full) if name in free]
         if own and own[0] not in targets:
             targets[own[0]] = entry
         else:
-            left.append(entry)
+            positional_entries.append(entry)
     places = [name for name in free if name not in targets]
-    if len(left) > len(places):
-        text = f"`{function.__qualname__}` has no parameter for the input `{left[len(places)]['name']}`"
+    if len(positional_entries) > len(places):
+        text = f"`{function.__qualname__}` has no parameter for the input `{positional_entries[len(places)]['name']}`"
         raise Problem("step.wrong-input", text)
-    return {**targets, **dict(zip(places, left))}  # noqa: B905 - fewer inputs than parameters is right
+    return {**targets, **dict(zip(places, positional_entries))}  # noqa: B905 - fewer inputs than parameters is right
 
 
 def _load(entry: dict[str, Any], annotation: Any) -> Any:

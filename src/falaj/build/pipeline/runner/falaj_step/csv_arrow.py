@@ -68,8 +68,8 @@ def _plain(texts: Any, columns: Columns, pc: Any) -> Any:
 
 def _truths(texts: Any, pa: Any, pc: Any) -> Any:
     lower = pc.utf8_lower(texts)
-    known = pc.is_in(lower, pa.array([*TRUE, *FALSE]))
-    wrong = pc.filter(texts, pc.and_(pc.is_valid(texts), pc.invert(known)))
+    truth_mask = pc.is_in(lower, pa.array([*TRUE, *FALSE]))
+    wrong = pc.filter(texts, pc.and_(pc.is_valid(texts), pc.invert(truth_mask)))
     if len(wrong):
         raise pa.ArrowInvalid(f"{wrong[0].as_py()!r} is neither true nor false")
     return pc.if_else(pc.is_valid(texts), pc.is_in(lower, pa.array([*TRUE])), pa.scalar(None, pa.bool_()))

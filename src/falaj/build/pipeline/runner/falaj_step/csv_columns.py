@@ -145,7 +145,7 @@ def _tests(
 ) -> dict[int, tuple[str, str, re.Pattern[str] | None]]:
     """Place of each column whose values are all of one type, its name, the type and the pattern of the values."""
     patterns = {"int": columns.number.whole, "float": columns.number.any, "bool": "(?i:true|false|1|0|yes|no)"}
-    found = {}
+    column_tests = {}
     for place, column in enumerate(columns.header):
         if column not in columns.names:
             continue
@@ -155,8 +155,8 @@ def _tests(
             kind = columns.kind(column, lambda pattern, texts=texts: bool(texts) and _all(pattern, texts))
         if kind not in (None, "text"):
             pattern = patterns.get(kind)
-            found[place] = (column, kind, re.compile(f"^(?:{pattern})$") if pattern else None)
-    return found
+            column_tests[place] = (column, kind, re.compile(f"^(?:{pattern})$") if pattern else None)
+    return column_tests
 
 
 def _all(pattern: str, texts: list[str]) -> bool:

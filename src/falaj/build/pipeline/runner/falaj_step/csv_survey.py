@@ -109,7 +109,7 @@ def _records(lines: Iterable[bytes], name: str, separator: str) -> Iterator[tupl
             continue
         numbered.again(line)
         row = next(reader)
-        text = numbered.taken().rstrip("\r\n")
+        text = numbered.decoded_as().rstrip("\r\n")
         numbered.header = numbered.header or row
         yield start, (row if start == 1 else len(row)), '"' in text and not sound.fullmatch(text)
 
@@ -141,7 +141,7 @@ class _Numbered:
     def again(self, line: bytes) -> None:
         self._pending.append(line)
 
-    def taken(self) -> str:
+    def decoded_as(self) -> str:
         texts, self._texts = self._texts, []
         return "".join(texts)
 
@@ -179,9 +179,9 @@ def _names(header: list[str], name: str, separator: str, read: dict[str, Any]) -
             shown = "\\t" if guess == "\t" else guess
             message = f"`{name}` line 1: the one column `{header[0]}`"
             raise Problem("step.wrong-input", message, f'`read: {{separator: "{shown}"}}` in falaj.yaml splits it')
-    wanted = read.get("columns") or header
+    column_names = read.get("columns") or header
     for place, column in enumerate(header, 1):
-        if column in wanted and (not column.strip() or header.count(column) > 1):
+        if column in column_names and (not column.strip() or header.count(column) > 1):
             what = f"`{column}` is there twice" if column.strip() else f"column {place} has no name"
             once = [each for each in header if each.strip() and header.count(each) == 1]
             hint = "give each column a name of its own in the file"

@@ -171,14 +171,14 @@ def _zeros(inputs: Any) -> Any:
 
 def _flavor(value: Any) -> str:
     libraries = {base.__module__.partition(".")[0] for base in type(value).__mro__}
-    found = next((name for name in _FLAVORS if name in libraries), None)
-    if found is None:
+    flavor = next((name for name in _FLAVORS if name in libraries), None)
+    if flavor is None:
         raise Problem(
             "step.wrong-output",
             f"returned a {type(value).__name__}, which is not a model that can be saved",
             f"return an estimator of {', '.join(_FLAVORS)}, or the Path of a folder that MLflow saved",
         )
-    return found
+    return flavor
 
 
 def _adapters() -> Any:
@@ -262,18 +262,18 @@ def _refuse_local_functions(value: Any) -> None:
         )
 
 
-def _local_function(value: Any, seen: set[int], holder: str = "") -> tuple[str, str | None]:
-    if id(value) in seen or isinstance(value, (str, bytes, int, float, type)) or value is None:
+def _local_function(value: Any, visited: set[int], holder: str = "") -> tuple[str, str | None]:
+    if id(value) in visited or isinstance(value, (str, bytes, int, float, type)) or value is None:
         return "", None
-    seen.add(id(value))
+    visited.add(id(value))
     name = getattr(value, "__qualname__", "")
     if callable(value) and "<" in name and hasattr(value, "__code__"):
         return holder, name
     owner = type(value).__name__ if hasattr(value, "get_params") else holder
     inside = value if isinstance(value, (list, tuple)) else value.values() if isinstance(value, dict) else None
     parts = vars(value).values() if inside is None and hasattr(value, "get_params") else inside or ()
-    found = (_local_function(part, seen, owner) for part in parts)
-    return next((each for each in found if each[1] is not None), ("", None))
+    candidates = (_local_function(part, visited, owner) for part in parts)
+    return next((each for each in candidates if each[1] is not None), ("", None))
 
 
 def _save_parameters(value: Any, target: str, arguments: dict[str, Any]) -> None:
@@ -310,12 +310,12 @@ def _compare_parameters(results: Any, model: Any, table: Any) -> None:
     import numpy as np
 
     rows = _as_pandas(table).head(COMPARED_ROWS)
-    asked = rows
+    design_rows = rows
     if not hasattr(results.model, "formula"):
-        asked = rows.reindex(columns=list(results.model.exog_names), fill_value=1.0)
-    expected = np.asarray(results.predict(asked))
-    found = np.asarray(model.predict_proba(rows) if hasattr(model, "predict_proba") else model.predict(rows))
-    same = expected.shape == found.shape and np.allclose(expected, found, rtol=1e-9, atol=1e-12, equal_nan=True)
+        design_rows = rows.reindex(columns=list(results.model.exog_names), fill_value=1.0)
+    expected = np.asarray(results.predict(design_rows))
+    actual = np.asarray(model.predict_proba(rows) if hasattr(model, "predict_proba") else model.predict(rows))
+    same = expected.shape == actual.shape and np.allclose(expected, actual, rtol=1e-9, atol=1e-12, equal_nan=True)
     if not same:
         raise Problem(
             "step.wrong-output",
@@ -436,15 +436,15 @@ def _format(value: Any) -> dict[str, Any]:
 def _project_code(target: str, worktree: str) -> list[str]:
     """Packages and modules of the project that a saved model refers to by name."""
     names = [name for name in ("model.pkl", "model.skops") if os.path.exists(os.path.join(target, name))]  # noqa: PTH110
-    found: dict[str, None] = {}
+    top_modules: dict[str, None] = {}
     for name in names:
         with open(os.path.join(target, name), "rb") as file:
             data = file.read()
         for module, loaded in list(sys.modules.items()):
             place = getattr(loaded, "__file__", None) or ""
             if place.startswith(os.path.join(worktree, "")) and module.encode() in data:
-                found[_top(module, place)] = None
-    return list(found)
+                top_modules[_top(module, place)] = None
+    return list(top_modules)
 
 
 def _top(module: str, place: str) -> str:

@@ -43,18 +43,18 @@ def _parts(value: Any, names: list[str], function: Any) -> dict[str, Any]:
     if isinstance(value, (tuple, list)) and len(value) == len(names):
         return dict(zip(names, value))  # noqa: B905 - the lengths were compared
     count = f" of {len(value)}" if isinstance(value, (tuple, list, dict)) else ""
-    wanted = ", ".join(names)
+    expected_names = ", ".join(names)
     raise Problem(
         "step.wrong-output",
-        f"returned a {type(value).__name__}{count}, not the outputs {wanted}",
+        f"returned a {type(value).__name__}{count}, not the outputs {expected_names}",
         "return a tuple in their order, or a dict by name",
     )
 
 
 def _check_annotation(value: Any, annotation: Any) -> None:
-    wanted, given = forms.form(annotation), forms.form(type(value))
+    expected_form, actual_form = forms.form(annotation), forms.form(type(value))
     name = getattr(annotation, "__name__", annotation)
-    if wanted in ("any", given) or (wanted == "path" and hasattr(value, "__fspath__")):
+    if expected_form in ("any", actual_form) or (expected_form == "path" and hasattr(value, "__fspath__")):
         return
     raise Problem("step.wrong-output", f"returned a {type(value).__name__}, but its annotation says {name}")
 

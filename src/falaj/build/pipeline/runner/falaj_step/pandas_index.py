@@ -28,9 +28,9 @@ def _first(path: str) -> str:
     if not os.path.isdir(path):
         return path
     for folder, _, files in os.walk(path):
-        found = sorted(name for name in files if name.endswith(".parquet"))
-        if found:
-            return os.path.join(folder, found[0])
+        parquet_files = sorted(name for name in files if name.endswith(".parquet"))
+        if parquet_files:
+            return os.path.join(folder, parquet_files[0])
     return ""
 
 

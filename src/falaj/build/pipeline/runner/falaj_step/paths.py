@@ -9,7 +9,7 @@ import shutil
 
 from .problem import Problem
 
-KNOWN = {".parquet": ("table", "data.parquet"), ".json": ("json", "value.json")}
+SUFFIXES = {".parquet": ("table", "data.parquet"), ".json": ("json", "value.json")}
 """Files whose suffix says what they hold, and the name that they are kept under."""
 
 
@@ -24,7 +24,7 @@ def keep_path(path: str, target: str) -> str:
         return "model" if os.path.exists(os.path.join(path, "MLmodel")) else "folder"
     if not os.path.exists(path):
         raise Problem("step.wrong-output", f"returned the path `{path}`, where there is nothing")
-    kind, name = KNOWN.get(os.path.splitext(path)[1], ("file", os.path.basename(path)))
+    kind, name = SUFFIXES.get(os.path.splitext(path)[1], ("file", os.path.basename(path)))
     os.makedirs(target)
     shutil.copyfile(path, os.path.join(target, name))
     return kind

@@ -68,15 +68,15 @@ def _format(path: str) -> str:
         "jsonl": "jsonl",
         "ndjson": "jsonl",
     }
-    found = endings.get(name.rpartition(".")[2])
-    if found is None:
-        known = ", ".join(f".{each}" for each in endings)
+    file_format = endings.get(name.rpartition(".")[2])
+    if file_format is None:
+        extensions = ", ".join(f".{each}" for each in endings)
         raise Problem(
             "step.wrong-input",
             f"`{os.path.basename(path)}` is not a table that can be read",
-            f"known are {known}; or annotate a Path",
+            f"known are {extensions}; or annotate a Path",
         )
-    return found
+    return file_format
 
 
 def _unpacked(path: str) -> Any:
@@ -122,9 +122,9 @@ def _csv(path: str, form: str, kind: str, read: dict[str, Any]) -> Any:
     name, nulls = os.path.basename(path), read.get("null_values") or NULLS
     separator = read.get("separator") or ("\t" if kind == "tsv" else ",")
     source = _in_utf8(_unpacked(path), name, read.get("encoding") or "utf-8")
-    found = survey(source, name, separator, read)
-    columns = Columns(found.header, read, name)
-    if not found.plain:
+    survey_result = survey(source, name, separator, read)
+    columns = Columns(survey_result.header, read, name)
+    if not survey_result.plain:
         source = rewritten(source, separator)
     try:
         return _csv_reader(form)(source, separator, nulls, columns)
@@ -194,7 +194,7 @@ def _parquet_files(path: str) -> str:
     return os.path.join(path, "**/*.parquet") if os.path.isdir(path) else path
 
 
-def _index_columns(path: str, names: list[str], asked: list[str] | None) -> list[str]:
+def _index_columns(path: str, names: list[str], requested_columns: list[str] | None) -> list[str]:
     """Columns in which pandas keeps an index without a name, which no other library has.
 
     Raises:
@@ -202,7 +202,7 @@ def _index_columns(path: str, names: list[str], asked: list[str] | None) -> list
     """
     from .pandas_index import index_of
 
-    index = [name for name in index_of(path) if name in names and name not in (asked or ())]
+    index = [name for name in index_of(path) if name in names and name not in (requested_columns or ())]
     named = [name for name in index if not name.startswith("__index_level_")]
     if named:
         shown = f"`{os.path.basename(path)}` has the pandas index {', '.join(f'`{name}`' for name in named)}"

@@ -1,0 +1,168 @@
+"""Runs jobs in the calling thread, with retries, logs and events, until each has an outcome."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import shutil
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from falaj.build.pipeline import cache
+from falaj.build.pipeline.errors import DiskFullError, StepError, retriable
+from falaj.build.pipeline.events import Emit, EventKind, RunEvent
+from falaj.build.pipeline.jobs import Job
+from falaj.build.pipeline.logs import StepLog
+from falaj.build.pipeline.secret_masking import Secrets
+from falaj.build.pipeline.step_attempt import DamagedInputError, StepResources, safe_name
+from falaj.build.pipeline.step_env import step_environ
+from falaj.core.errors import FalajError
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """What a job came to.
+
+    Attributes:
+        job: Which.
+        entry: Its result, remembered in the store; None when it failed.
+        error: Why it failed.
+        attempts: How often it was started.
+        started_at: Unix seconds.
+        ended_at: Unix seconds.
+    """
+
+    job: Job
+    entry: cache.CacheEntry | None
+    error: Exception | None
+    attempts: int
+    started_at: float
+    ended_at: float
+
+
+class JobRunner:
+    """What the steps of one run share. Use it as a context: leaving it ends what steps left running.
+
+    Args:
+        bench: Where and with what they run.
+        run_dir: The run's folder.
+        extra: Environment variables for every step.
+        emit: Told what happens.
+    """
+
+    def __init__(self, bench: StepResources, run_dir: Path, extra: Mapping[str, str], emit: Emit) -> None:
+        self.bench = bench
+        self.run_dir = run_dir
+        self._extra = extra
+        self._emit = emit
+        self._lock = threading.Lock()
+        self._outer = dict(os.environ)  # reading it decodes every variable
+        self._stopped, self._stopper = os.pipe()
+
+    def stop(self) -> None:
+        """Ask every running step to stop."""
+        os.write(self._stopper, b"!")
+
+    def tell(self, kind: EventKind, node: str, **data: Any) -> None:
+        """Pass on an event."""
+        with self._lock:
+            self._emit(RunEvent(kind, time.time(), node, data))
+
+    def log_path(self, node: str) -> Path:
+        """Where a node's log is kept."""
+        return self.run_dir / "logs" / f"{safe_name(node)}.log"
+
+    def work(self, job: Job) -> JobResult:
+        """Run a job until it succeeds or may not be tried again."""
+        started, attempts = time.time(), 0
+        while True:
+            attempts += 1
+            entry, error = self._try(job, attempts, started)
+            if error is None or not self._again(job, error, attempts):
+                return JobResult(job, entry, error, attempts, started, time.time())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._stopped)
+        os.close(self._stopper)
+        for name in ("inputs", "steps"):
+            if (self.run_dir / name).exists():
+                shutil.rmtree(self.run_dir / name, ignore_errors=True)
+
+    def _try(self, job: Job, attempt: int, started: float) -> tuple[cache.CacheEntry | None, Exception | None]:
+        name = job.node.name
+        try:
+            self.tell("step.started", name, attempt=attempt)
+            with StepLog(self.log_path(name), lambda lines: self._say(name, lines), self._hidden(job)) as log:
+                outputs = self.bench.run(job, self._environ(job), self._stopped, log.write)
+            entry = cache.CacheEntry(name, outputs, self._metrics(job, outputs), time.time() - started)
+            cache.save(self.bench.store, job.fingerprint, entry)
+        except FalajError as error:
+            return None, self.bench.secrets.hide_in(error)
+        except DamagedInputError as error:
+            return None, error
+        except OSError as error:
+            return None, _disk_error(error, name)
+        except Exception as error:
+            return None, StepError(
+                f"the engine failed: {type(error).__name__}: {error}", where=name, code="step.internal"
+            )
+        return entry, None
+
+    def _say(self, name: str, lines: list[str]) -> None:
+        self.tell("step.log", name, lines=lines)
+
+    def _hidden(self, job: Job) -> tuple[bytes, ...]:
+        """What a step's log does not show: what the step knows."""
+        return Secrets(self.bench.secrets.of(job.node.step.secrets)).forms
+
+    def _again(self, job: Job, error: Exception, attempts: int) -> bool:
+        step = job.node.step
+        if not isinstance(error, FalajError) or not retriable(error) or attempts > step.retries:
+            return False
+        wait_s = step.backoff_s * 2 ** (attempts - 1)
+        self.tell(
+            "step.retried", job.node.name, attempt=attempts, wait_s=wait_s, code=error.code, message=error.message
+        )
+        stopped, _, _ = select.select([self._stopped], [], [], wait_s)
+        return not stopped
+
+    def _environ(self, job: Job) -> dict[str, str]:
+        return step_environ(self.bench.environment, self.bench.worktree, job.node.step.cpu, self._extra, self._outer)
+
+    def _metrics(self, job: Job, outputs: Mapping[str, cache.Output]) -> dict[str, float]:
+        if job.node.step.output != "report":
+            return {}
+        return {
+            name: value
+            for output in outputs.values()
+            if output.kind == "json"
+            for name, value in _numbers("", json.loads(self.bench.store.read_bytes(output.digest, "value.json")))
+        }
+
+
+def _numbers(prefix: str, value: Any) -> list[tuple[str, float]]:
+    """Numbers of nested mappings, with dotted names."""
+    if isinstance(value, dict):
+        return [pair for key, each in value.items() for pair in _numbers(f"{prefix}.{key}".lstrip("."), each)]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return [(prefix, float(value))]
+    return []
+
+
+def _disk_error(error: OSError, node: str) -> FalajError:
+    from falaj.build.pipeline.step_attempt import FULL
+
+    if error.errno in FULL:
+        return DiskFullError("no space left on the disk", where=str(error.filename or node))
+    return StepError(f"could not be run: {error}", where=node)

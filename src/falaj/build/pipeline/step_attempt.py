@@ -1,0 +1,238 @@
+"""One try of one step: its folder is laid out, its process runs, its results go to the store."""
+
+from __future__ import annotations
+
+import errno
+import marshal
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from falaj.build.pipeline.cache import Output
+from falaj.build.pipeline.commands import command_kinds, filled, refuse_link
+from falaj.build.pipeline.errors import DiskFullError, StepError
+from falaj.build.pipeline.exit_status import check_ending
+from falaj.build.pipeline.graph import ONLY_OUTPUT, StepNode
+from falaj.build.pipeline.input_cache import Materials
+from falaj.build.pipeline.jobs import Job, StepInput
+from falaj.build.pipeline.mlflow_files import RUN_ID, Recorded, lay_out, read
+from falaj.build.pipeline.runner import MODELS, PLACE, PROGRAM
+from falaj.build.pipeline.secret_masking import Secrets
+from falaj.build.pipeline.step_env import source_roots
+from falaj.build.pipeline.undeclared_reads import TAIL_BYTES, explained
+from falaj.core.errors import FalajError
+from falaj.core.home import Home
+from falaj.core.os_processes.disk import default_limit
+from falaj.core.os_processes.ports import own_ports
+from falaj.core.os_processes.process import Limits, run_process
+from falaj.core.sandbox import Launch, certificate_paths, scratch_environ
+from falaj.core.venv.environment import Environment
+
+if TYPE_CHECKING:
+    from falaj.supply_chain.artifacts import ArtifactStore, Digest
+
+FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+class DamagedInputError(Exception):
+    """An artifact that a step reads is not what its digest says.
+
+    Args:
+        digest: Which.
+        error: What the store said.
+    """
+
+    def __init__(self, digest: Digest, error: FalajError) -> None:
+        super().__init__(str(error))
+        self.digest = digest
+        self.error = error
+
+
+@dataclass(frozen=True)
+class StepResources:
+    """Where and with what steps are run; the same for all of a run.
+
+    Attributes:
+        store: Results go here.
+        materials: Inputs come from here.
+        environment: The project's python.
+        worktree: The project's files; the working directory of steps.
+        folder: Each attempt gets a folder below it.
+        memory_bytes: Memory that a step without a limit of its own may use.
+        home: The installation's folder, of which steps see what is named here and nothing else.
+        secrets: What steps may ask for; a result that holds one is not kept.
+        record: Receives what a step recorded with MLflow, whether it succeeded or not.
+    """
+
+    store: ArtifactStore
+    materials: Materials
+    environment: Environment
+    worktree: Path
+    folder: Path
+    memory_bytes: int
+    home: Path
+    secrets: Secrets = field(default_factory=Secrets)
+    record: Callable[[Recorded], None] = lambda _recorded: None
+
+    def run(
+        self, job: Job, environ: Mapping[str, str], stop: int, output: Callable[[bytes], None]
+    ) -> dict[str, Output]:
+        """Run a step once.
+
+        Args:
+            job: The step.
+            environ: Environment of its processes.
+            stop: Becomes readable when the step shall stop.
+            output: Receives what it prints.
+
+        Returns:
+            Its outputs, in the store.
+
+        Raises:
+            StepError: The step failed, or was stopped.
+            DamagedInputError: An input could not be read from the store.
+            DiskFullError: A folder or the store is full.
+        """
+        folder = self.folder / safe_name(job.node.name)
+        with _disk_errors(folder), _scratch(folder):
+            inputs = [[self._path(part) for part in parts] for parts in job.inputs]
+            command = self._command(job, inputs, folder)
+            step = job.node.step
+            disk_bytes = step.disk_bytes or default_limit(folder)
+            limits = Limits(step.timeout_s, step.memory_bytes or self.memory_bytes, disk_bytes)
+            launch = self._launch(job, command, inputs, environ, folder)
+            tail = _Tail(output)
+            ending = run_process(launch, limits=limits, stop=stop, output=tail)
+            self._record(launch, folder)
+            try:
+                check_ending(job.node, ending, limits, folder)
+            except StepError as error:
+                raise explained(error, tail.text, self.worktree, job.files) from error
+            return self._keep(job.node, folder)
+
+    def _launch(
+        self, job: Job, command: list[str], inputs: list[list[Path]], environ: Mapping[str, str], folder: Path
+    ) -> Launch:
+        """The step as an order: it reads its inputs, its project and its environment, and writes into its folder."""
+        step = job.node.step
+        own = scratch_environ(folder, os.environ, network=step.network)
+        tracked = lay_out(folder / "mlflow", environ[RUN_ID]) if RUN_ID in environ else {}
+        own_code = (self.worktree,) if job.files is None else tuple(self.worktree / name for name in job.files)
+        roots = (self.worktree, *source_roots(self.worktree))  # which an environment without a lockfile may name
+        folders = [each for each in self.environment.folders if each not in roots]
+        readable = [*folders, *own_code, PLACE, MODELS, *(path for paths in inputs for path in paths)]
+        return Launch(
+            tuple(command),
+            self.worktree,
+            {**own, **environ, **tracked, **self.secrets.of(step.secrets)},
+            (*readable, *certificate_paths(own)),
+            folder,
+            network=step.network,
+            hidden=(self.home,),
+            listed=() if job.files is None else (self.worktree,),
+            closed_ports=own_ports(Home(self.home, os.environ)) if step.network else (),
+        )
+
+    def _record(self, launch: Launch, folder: Path) -> None:
+        if RUN_ID in launch.environ and (recorded := read(folder / "mlflow", launch.environ[RUN_ID])):
+            self.record(recorded)
+
+    def _path(self, part: StepInput) -> Path:
+        try:
+            return self.materials.path(part.digest, part.filename)
+        except FalajError as error:
+            if error.code in ("artifact.corrupt", "artifact.missing"):
+                raise DamagedInputError(part.digest, error) from error
+            raise
+
+    def _command(self, job: Job, inputs: list[list[Path]], folder: Path) -> list[str]:
+        step = job.node.step
+        if step.command is not None:
+            return [*filled(step.command, job, inputs, folder)]
+        task = {
+            "run": step.run,
+            "params": dict(job.params),
+            "inputs": [
+                {"name": name.name, "gathered": name.gathered, "parts": _tasks(parts, paths)}
+                for name, parts, paths in zip(job.node.inputs, job.inputs, inputs, strict=True)
+            ],
+            "outputs": list(step.outputs or (ONLY_OUTPUT,)),
+            "output": step.output,
+            "folder": str(folder),
+            "worktree": str(self.worktree),
+        }
+        (folder / "task").write_bytes(marshal.dumps(task, 2))  # the version that every Python 3 reads
+        return [str(self.environment.python), "-s", "-u", "-c", PROGRAM, str(PLACE), str(folder / "task")]
+
+    def _keep(self, node: StepNode, folder: Path) -> dict[str, Output]:
+        refuse_link(folder / "outputs", node.name)
+        kinds = command_kinds(node, folder) if node.step.command else _written_kinds(node, folder)
+        for name in kinds:
+            refuse_link(folder / "outputs" / name, node.name)
+        if node.step.secrets:
+            Secrets(self.secrets.of(node.step.secrets)).refuse_in(folder / "outputs", node.name)
+        return {name: Output(self.store.put(folder / "outputs" / name).digest, kind) for name, kind in kinds.items()}
+
+
+class _Tail:
+    """Passes on what a step prints, and remembers the end of it."""
+
+    def __init__(self, output: Callable[[bytes], None]) -> None:
+        self._output, self._end = output, b""
+
+    def __call__(self, chunk: bytes) -> None:
+        self._end = (self._end + chunk)[-TAIL_BYTES:]
+        self._output(chunk)
+
+    @property
+    def text(self) -> str:
+        return self._end.decode(errors="replace")
+
+
+def safe_name(node: str) -> str:
+    """A file name for a node: letters and digits stay, and different nodes never share one."""
+    import hashlib
+
+    plain = "".join(each if each.isalnum() or each in "-_.=[]," else "_" for each in node)[:100]
+    return plain if plain == node else f"{plain}-{hashlib.sha256(node.encode()).hexdigest()[:8]}"
+
+
+def _tasks(parts: tuple[StepInput, ...], paths: list[Path]) -> list[dict[str, Any]]:
+    return [
+        {"label": part.label, "path": str(path), "kind": part.kind, "read": dict(part.read)}
+        for part, path in zip(parts, paths, strict=True)
+    ]
+
+
+def _written_kinds(node: StepNode, folder: Path) -> dict[str, str]:
+    try:
+        lines = (folder / "kinds").read_text().splitlines()
+    except FileNotFoundError:
+        raise StepError("ended without returning", where=node.name, hint="does it call os._exit?") from None
+    return dict(line.split("\t") for line in lines)
+
+
+@contextmanager
+def _scratch(folder: Path) -> Iterator[None]:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name in ("outputs", "tmp", "home"):
+        (folder / name).mkdir()
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _disk_errors(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise StepError(f"could not be run: {error}", where=str(error.filename or folder)) from error
+        raise DiskFullError("no space left on the disk", where=str(error.filename or folder)) from error

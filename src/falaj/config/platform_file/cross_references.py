@@ -1,0 +1,76 @@
+"""What the schema cannot see: whether names lead to something, and whether the rungs make a ladder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from falaj.config.errors import Issue, nearest
+from falaj.config.platform_spec import PlatformSpec
+from falaj.config.yaml_reader import Document, Path
+
+
+def reference_issues(spec: PlatformSpec, document: Document) -> list[Issue]:
+    """Every name that leads nowhere, and every rank that does not fit.
+
+    Args:
+        spec: The platform, valid by its schema.
+        document: The file, for places.
+    """
+    return [
+        *_location_issues(spec, document),
+        *_rank_issues(spec, document),
+        *_environment_issues(spec, document),
+        *_notification_issues(spec, document),
+    ]
+
+
+def _location_issues(spec: PlatformSpec, document: Document) -> Iterator[Issue]:
+    for name, environment in spec.environments.items():
+        path: Path = ("environments", name, "locations")
+        yield from _unknown(document, path, environment.locations, spec.locations, "location")
+        twice = {each for each in environment.locations if environment.locations.count(each) > 1}
+        if twice:
+            yield document.issue(path, f"`{min(twice)}` is named twice", "each location once")
+
+
+def _rank_issues(spec: PlatformSpec, document: Document) -> Iterator[Issue]:
+    holders: dict[int, str] = {}
+    for environment in spec.ladder:
+        path: Path = ("environments", environment.name, "rank")
+        if environment.rank in holders:
+            other = holders[environment.rank]
+            yield document.issue(path, f"`{other}` has rank {environment.rank} too", "one environment a rung")
+        holders[environment.rank] = environment.name
+    lowest = spec.ladder[0]
+    if lowest.rank != 0:
+        path = ("environments", lowest.name, "rank")
+        yield document.issue(path, "no environment has rank 0", "0 for the lowest: runs deploy there")
+
+
+def _environment_issues(spec: PlatformSpec, document: Document) -> Iterator[Issue]:
+    for index, binding in enumerate(spec.roles):
+        if binding.environment is not None:
+            path: Path = ("roles", index, "scope", "environment")
+            yield from _unknown(document, path, binding.environment, spec.environments, "environment")
+    for change in spec.standard_changes:
+        path = ("standard_changes", change.name, "environments")
+        yield from _unknown(document, path, change.environments, spec.environments, "environment")
+
+
+def _notification_issues(spec: PlatformSpec, document: Document) -> Iterator[Issue]:
+    urls: set[str] = set()
+    for index, each in enumerate(spec.notifications):
+        if each.url in urls:
+            yield document.issue(("notifications", index, "url"), "the address is given twice", "one entry an address")
+        urls.add(each.url)
+
+
+def _unknown(
+    document: Document, path: Path, named: str | Iterable[str], valid_names: Iterable[str], what: str
+) -> Iterator[Issue]:
+    """An issue for each name that is not known; the path of a list is completed with the item's index."""
+    items = [(path, named)] if isinstance(named, str) else [((*path, index), name) for index, name in enumerate(named)]
+    for place, name in items:
+        if name not in valid_names:
+            expected = f"one of {', '.join(valid_names)}"
+            yield document.issue(place, f"there is no {what} {name!r}", expected, nearest(name, valid_names))

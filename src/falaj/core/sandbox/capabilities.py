@@ -1,0 +1,71 @@
+"""Which parts of the wall this machine's kernel offers."""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from falaj.core.sandbox import landlock, seccomp
+
+_PATIENCE_S = 60.0
+
+
+@dataclass(frozen=True)
+class Wall:
+    """What stands between code of a project and the machine.
+
+    Args:
+        namespaces: It has process ids, mounts, network and shared memory of its own.
+        landlock: Version of Landlock; 0 for none.
+        seccomp: Calls that reach other processes and the kernel are refused.
+        why_not: Why there are no namespaces; empty when there are.
+    """
+
+    namespaces: bool
+    landlock: int
+    seccomp: bool
+    why_not: str = ""
+
+    @property
+    def hides_files(self) -> bool:
+        """Whether files that are not named cannot be read."""
+        return self.namespaces or self.landlock > 0
+
+    @property
+    def separates_network(self) -> bool:
+        """Whether a step without `network: true` reaches nobody."""
+        return self.namespaces or self.seccomp
+
+    def __str__(self) -> str:
+        """In the words of provenance: the parts that hold."""
+        parts = {"namespaces": self.namespaces, f"landlock-{self.landlock}": self.landlock, "seccomp": self.seccomp}
+        return " ".join(name for name, holds in parts.items() if holds) or "none"
+
+
+@functools.cache
+def offered() -> Wall:
+    """What the kernel offers; the namespaces are tried, by a process that ends at once."""
+    version, filters = max(0, landlock.version()), seccomp.supported()
+    why_not = _try_namespaces()
+    return Wall(not why_not, version, filters, why_not)
+
+
+def _try_namespaces() -> str:
+    """Why a process cannot have namespaces of its own; empty when it can."""
+    import tempfile
+
+    from falaj.core.sandbox.launch import Launch, run_to_end
+
+    wall = Wall(namespaces=True, landlock=0, seccomp=False)
+    with tempfile.TemporaryDirectory(prefix="falaj-wall-") as scratch:
+        folder = Path(scratch)
+        python = str(Path(sys.executable).resolve())
+        launch = Launch((python, "-I", "-S", "-c", ""), folder, {}, (Path(sys.base_prefix),), scratch=folder)
+        try:
+            code, _ = run_to_end(launch, wall, _PATIENCE_S)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return str(error)
+    return f"a process in them ended with {code}" if code else ""
