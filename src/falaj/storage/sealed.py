@@ -98,9 +98,9 @@ class FactSession(Session):
     def record_facts(self) -> None:
         """Record what was made, once it is committed."""
         turn = self.info.get(_TURN)
-        if turn is not None and turn.made:
+        if turn is not None and turn.facts:
             turn.book.record(list(turn.marks.values()))
-            turn.made.clear()
+            turn.facts.clear()
 
 
 def table_of(kind: type[SealedRow]) -> str:
@@ -157,7 +157,7 @@ def require_all(session: Session, rows: Sequence[SealedRow], kind: type[SealedRo
 def made_facts(session: Session) -> list[str]:
     """The digest of every seal that a transaction has made so far, for the audit log."""
     turn = session.info.get(_TURN)
-    return [each.digest for each in turn.made] if turn is not None else []
+    return [each.digest for each in turn.facts] if turn is not None else []
 
 
 def examine(session: Session) -> list[FactRefusal]:
@@ -259,7 +259,7 @@ def _forget_undone(session: Session, ended: SessionTransaction) -> None:
     """What a savepoint made is not made when it is rolled back."""
     turn = session.info.get(_TURN)
     if turn is not None:
-        turn.made[:] = [each for each in turn.made if not _inside(each.savepoint, ended)]
+        turn.facts[:] = [each for each in turn.facts if not _inside(each.savepoint, ended)]
 
 
 def _inside(savepoint: SessionTransaction | None, ended: SessionTransaction) -> bool:
