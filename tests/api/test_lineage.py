@@ -122,8 +122,8 @@ def test_a_prediction_is_traced_to_the_steps_the_data_and_who_let_it_serve(scene
     assert (trace["served"]["began_at"], trace["change"]["id"]) == (START, trace["served"]["change"])
     assert {"train", "dataset", "provenance"} <= {each["kind"] for each in trace["evidence"]}
     prepare, fit = trace["steps"]
-    assert (prepare["read"], prepare["made"], prepare["made_in"]) == (["sha256:raw"], [TABLE.name], [])
-    assert (fit["name"], fit["read"], fit["made"], fit["made_in"]) == ("fit", [TABLE.name], [FITTED.name], ["run1"])
+    assert (prepare["read"], prepare["outputs"], prepare["made_in"]) == (["sha256:raw"], [TABLE.name], [])
+    assert (fit["name"], fit["read"], fit["outputs"], fit["made_in"]) == ("fit", [TABLE.name], [FITTED.name], ["run1"])
     refused = acting_as(app, "yara").get(f"/api/v1/predictions/{PREDICTION}")
     assert (refused.status_code, refused.json()["code"]) == (403, "auth.forbidden")
 

@@ -40,7 +40,7 @@ def test_nobody_is_told_of_anything_at_first(falaj_served: Command) -> None:
     assert "nobody is told of anything" in falaj_served("notifications").stdout
 
 
-@pytest.mark.usefixtures("told")
+@pytest.mark.usefixtures("subscribed")
 def test_subscribers_are_listed_with_what_did_not_arrive(falaj_served: Command) -> None:
     shown = falaj_served("notifications")
     assert (shown.returncode, shown.stderr) == (0, "") and "s3cret" not in shown.stdout

@@ -149,7 +149,7 @@ def resume(session: Session, model: str, actor: str, now: float) -> None:
 def lock(session: Session, model: str, project: str, now: float) -> RetrainingRow:
     """What is remembered of a model, for this transaction alone until it ends."""
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    blank = {"model": model, "project": project, "resumed_by": "", "seen": {}, "updated_at": now}
+    blank = {"model": model, "project": project, "resumed_by": "", "observations": {}, "updated_at": now}
     session.execute(insert(RetrainingRow).values(blank).on_conflict_do_nothing())
     return session.get_one(RetrainingRow, model, with_for_update=True, populate_existing=True)
 

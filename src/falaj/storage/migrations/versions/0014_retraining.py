@@ -42,7 +42,7 @@ def upgrade() -> None:
         sa.Column('project', sa.String(length=200), nullable=False),
         sa.Column('resumed_at', sa.Double(), nullable=True),
         sa.Column('resumed_by', sa.String(length=200), nullable=False),
-        sa.Column('seen', sa.JSON(), nullable=False),
+        sa.Column('observations', sa.JSON(), nullable=False),
         sa.Column('updated_at', sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint('model'),
     )
