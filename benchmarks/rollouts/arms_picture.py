@@ -17,8 +17,8 @@ from falaj.dataplane.access_log import Access, AccessLog
 from falaj.dataplane.agent.rollouts.counting import by_endpoint
 
 WIDTH, HEIGHT, LEFT, TOP = 640, 240, 56, 40
-ARMS = {"stable": "#888888", "baseline": "#2874a6", "canary": "#c0392b"}
-NAMES = {"stable": "stable, the rest of the requests", "baseline": "baseline", "canary": "candidate"}
+ARMS = {"stable": "#888888", "baseline": "#2874a6", "candidate": "#c0392b"}
+NAMES = {"stable": "stable, the rest of the requests", "baseline": "baseline", "candidate": "candidate"}
 SMOOTH_S = 5
 
 

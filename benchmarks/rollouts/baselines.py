@@ -58,7 +58,7 @@ def nth_largest_rate(count: int) -> Callable[[Counts], np.ndarray]:
     """The n-th largest minute's error rate of the canary so far: above t when n checks have failed at t."""
 
     def statistic(counts: Counts) -> np.ndarray:
-        rate = counts.canary_events / np.maximum(counts.canary, 1)
+        rate = counts.candidate_events / np.maximum(counts.candidate, 1)
         top_rates = np.full((len(rate), count), -np.inf)
         out = np.empty(rate.shape)
         for minute in range(rate.shape[1]):
@@ -72,8 +72,8 @@ def nth_largest_rate(count: int) -> Callable[[Counts], np.ndarray]:
 
 def z_of_proportions(counts: Counts) -> np.ndarray:
     """Pooled two-proportion z of everything so far."""
-    n1, n0 = counts.canary.cumsum(axis=1), counts.stable.cumsum(axis=1)
-    e1, e0 = counts.canary_events.cumsum(axis=1), counts.stable_events.cumsum(axis=1)
+    n1, n0 = counts.candidate.cumsum(axis=1), counts.stable.cumsum(axis=1)
+    e1, e0 = counts.candidate_events.cumsum(axis=1), counts.stable_events.cumsum(axis=1)
     pooled = (e1 + e0) / (n1 + n0)
     spread = np.sqrt(np.maximum(pooled * (1 - pooled) * (1 / np.maximum(n1, 1) + 1 / np.maximum(n0, 1)), 1e-12))
     return (e1 / np.maximum(n1, 1) - e0 / np.maximum(n0, 1)) / spread
@@ -102,13 +102,13 @@ def obrien_fleming(paths: int = 400_000) -> float:
 
 def mann_whitney_margin(counts: Counts) -> np.ndarray:
     """Lower confidence limit of the shift less a quarter of its estimate; above 0 is Kayenta's "High"."""
-    canary = counts.canary_events / np.maximum(counts.canary, 1)
+    candidate = counts.candidate_events / np.maximum(counts.candidate, 1)
     stable = counts.stable_events / np.maximum(counts.stable, 1)
-    out = np.full(canary.shape, -np.inf)
+    out = np.full(candidate.shape, -np.inf)
     quantile = NormalDist().inv_cdf(0.99)
     for minute in KAYENTA_LOOKS:
         n = minute + 1
-        shifts = (canary[:, :n, None] - stable[:, None, :n]).reshape(len(canary), -1)
+        shifts = (candidate[:, :n, None] - stable[:, None, :n]).reshape(len(candidate), -1)
         lowest = max(int(n * n / 2 - quantile * np.sqrt(n * n * (2 * n + 1) / 12)), 0)
         middle = n * n // 2
         shifts.partition((lowest, middle), axis=1)

@@ -17,10 +17,10 @@ LINE = 100.0
 def evidence(counts: Counts, bets: np.ndarray = arms.FASTER, shares: np.ndarray | None = None) -> np.ndarray:
     """E-value of harm after each look; runs x looks."""
     shares = np.exp(arms.LOG_SHARES) if shares is None else shares
-    canary, both = counts.canary_events, counts.canary_events + counts.stable_events
+    candidate, both = counts.candidate_events, counts.candidate_events + counts.stable_events
     steady = (counts.weight == counts.weight[0]).all()
-    hits, event_counts = canary.cumsum(axis=1), both.cumsum(axis=1)
-    total = np.zeros(canary.shape)
+    hits, event_counts = candidate.cumsum(axis=1), both.cumsum(axis=1)
+    total = np.zeros(candidate.shape)
     for bet, share in zip(bets, shares, strict=True):
         spread = np.log1p(counts.weight * (bet - 1))
         spent = event_counts * spread[0] if steady else (both * spread).cumsum(axis=1)
@@ -85,7 +85,7 @@ def least_hits(most: int, weight: float, line: float) -> np.ndarray:
 
 def restarted(counts: Counts, starts: np.ndarray, shares: np.ndarray) -> np.ndarray:
     """The same with starts at some looks."""
-    total = np.zeros(counts.canary.shape)
+    total = np.zeros(counts.candidate.shape)
     for start, share in zip(starts, shares, strict=True):
         later = Counts(*(each[..., start:] for each in vars(counts).values()))
         total[:, :start] += share
@@ -95,10 +95,10 @@ def restarted(counts: Counts, starts: np.ndarray, shares: np.ndarray) -> np.ndar
 
 def safety(counts: Counts, margin: float) -> np.ndarray:
     """E-value against a ratio of at least the margin after each look."""
-    both = counts.canary_events + counts.stable_events
+    both = counts.candidate_events + counts.stable_events
     spread = np.log1p(counts.weight * (margin - 1))
     return np.exp(
-        np.minimum((both * spread).cumsum(axis=1) - counts.canary_events.cumsum(axis=1) * np.log(margin), 500)
+        np.minimum((both * spread).cumsum(axis=1) - counts.candidate_events.cumsum(axis=1) * np.log(margin), 500)
     )
 
 
@@ -113,10 +113,11 @@ def agrees(counts: Counts, run: int = 0) -> float:
     theirs = np.log(evidence(counts)[run])
     worst = 0.0
     for look in range(600):
-        canary, stable = counts.canary[run, look], counts.stable[run, look]
-        arm = np.repeat([True, False], [canary, stable])
+        candidate, stable = counts.candidate[run, look], counts.stable[run, look]
+        arm = np.repeat([True, False], [candidate, stable])
         event = np.concatenate((
-            np.arange(canary) < counts.canary_events[run, look], np.arange(stable) < counts.stable_events[run, look]
+            np.arange(candidate) < counts.candidate_events[run, look],
+            np.arange(stable) < counts.stable_events[run, look]
         ))  # fmt: skip
         batch = Batch(arm, np.full(len(arm), counts.weight[look]), event, np.zeros(len(arm)))
         state = state.update(batch, float(look))

@@ -75,8 +75,8 @@ def arms_of(count: int, weights: tuple[float, ...]) -> Block:
     """A canary: each request is answered by one; the weights share the days."""
 
     def block(rng: np.random.Generator, day: int, worse: float) -> LabelSums:
-        canary = rng.random(count) < weights[day * len(weights) // DAYS]
-        return LabelSums.of_arms(canary, np.clip(rng.beta(0.8, 3.2, count) + worse * canary, 0, 1))
+        candidate = rng.random(count) < weights[day * len(weights) // DAYS]
+        return LabelSums.of_arms(candidate, np.clip(rng.beta(0.8, 3.2, count) + worse * candidate, 0, 1))
 
     return block
 
@@ -175,36 +175,36 @@ def _user_run(rng: np.random.Generator, *, every_request: bool, every_step: bool
     return False
 
 
-def slower_for_both(canary: np.ndarray, loss: np.ndarray, score: np.ndarray) -> np.ndarray:
+def slower_for_both(candidate: np.ndarray, loss: np.ndarray, score: np.ndarray) -> np.ndarray:
     """Complaints come first, on both sides."""
-    return np.where(loss > 0.3, 0.02, np.where(canary, 1.0, 1.0 + 0 * score))
+    return np.where(loss > 0.3, 0.02, np.where(candidate, 1.0, 1.0 + 0 * score))
 
 
-def slower_for_the_canary(canary: np.ndarray, loss: np.ndarray, score: np.ndarray) -> np.ndarray:
+def slower_for_the_candidate(candidate: np.ndarray, loss: np.ndarray, score: np.ndarray) -> np.ndarray:
     """Labels of the candidate come later, whatever they are about."""
-    return np.where(canary, 3.0, 1.0 + 0 * loss * score)
+    return np.where(candidate, 3.0, 1.0 + 0 * loss * score)
 
 
-def complaints_about_the_canary(canary: np.ndarray, loss: np.ndarray, score: np.ndarray) -> np.ndarray:
+def complaints_about_the_candidate(candidate: np.ndarray, loss: np.ndarray, score: np.ndarray) -> np.ndarray:
     """Complaints about the candidate come first, those about the stable release when they come."""
-    return np.where(canary & (loss > 0.3), 0.02, 1.0 + 0 * score)
+    return np.where(candidate & (loss > 0.3), 0.02, 1.0 + 0 * score)
 
 
-def flags_first(canary: np.ndarray, loss: np.ndarray, score: np.ndarray) -> np.ndarray:
+def flags_first(candidate: np.ndarray, loss: np.ndarray, score: np.ndarray) -> np.ndarray:
     """What a model flags is looked at first, and the two flag at other limits."""
-    return np.where(score > np.where(canary, 0.3, 0.5), 0.02, 1.0 + 0 * loss)
+    return np.where(score > np.where(candidate, 0.3, 0.5), 0.02, 1.0 + 0 * loss)
 
 
-def alike(canary: np.ndarray, loss: np.ndarray, score: np.ndarray) -> np.ndarray:
+def alike(candidate: np.ndarray, loss: np.ndarray, score: np.ndarray) -> np.ndarray:
     """Labels come alike."""
-    return np.ones(len(canary)) + 0 * loss * score
+    return np.ones(len(candidate)) + 0 * loss * score
 
 
 ARRIVALS = {
     "alike": alike,
     "first for complaints, on both sides": slower_for_both,
-    "later for the candidate": slower_for_the_canary,
-    "first for complaints about the candidate": complaints_about_the_canary,
+    "later for the candidate": slower_for_the_candidate,
+    "first for complaints about the candidate": complaints_about_the_candidate,
     "first for what each model flags, at other limits": flags_first,
 }
 
@@ -222,18 +222,18 @@ def of_arrival(runs: int, seed: int) -> None:
 def _arrival_run(rng: np.random.Generator, slower: Callable[..., np.ndarray], days: int = 21) -> tuple[bool, bool]:
     count, weight = days * 300, 0.2
     at = np.sort(rng.uniform(0, days * DAY_S, count))
-    canary, base = rng.random(count) < weight, (0.25 + 0.1 * rng.normal(size=days))[(at // DAY_S).astype(int)]
+    candidate, base = rng.random(count) < weight, (0.25 + 0.1 * rng.normal(size=days))[(at // DAY_S).astype(int)]
     outcome = (rng.random(count) < np.clip(base, 0.02, 0.98)).astype(float)
     score = np.clip(0.25 + 0.3 * (outcome - 0.25) + rng.normal(0, 0.15, count), 0, 1)
     loss = (score - outcome) ** 2
-    comes = at + rng.exponential(0.5 * DAY_S, count) * slower(canary, loss, score)
+    comes = at + rng.exponential(0.5 * DAY_S, count) * slower(candidate, loss, score)
     state = Analysis.start(AnalysisPlan((MetricSpec.quality("brier"),), alpha=ALPHA))
     for look in np.arange(1, 2 * days + 1) * DAY_S / 2:
         new = np.flatnonzero((comes <= look) & (comes > look - DAY_S / 2))
         new = new[np.argsort(comes[new])]
         share = np.full(len(new), weight)
-        state = state.observe_arrivals(canary[new], share, comes[new] - at[new], outcome[new].tolist(), look)
-        state = state.observe_losses("brier", canary[new], share, loss[new], look, at[new])
+        state = state.observe_arrivals(candidate[new], share, comes[new] - at[new], outcome[new].tolist(), look)
+        state = state.observe_losses("brier", candidate[new], share, loss[new], look, at[new])
     verdict = state.verdict()
     return verdict.roll_back, verdict.pause == UNLIKE
 

@@ -83,7 +83,7 @@ def round_of(location: Location, folder: Path, number: int) -> dict[str, float]:
             rollouts.observe(Offer(desired_state, servables), runtime.converge(servables, rollouts.traffic()))
             time.sleep(PASS_S)
         time.sleep(0.5)
-    lines = [line for line in location.log.read(begin)[0] if line.canary == BAD]
+    lines = [line for line in location.log.read(begin)[0] if line.candidate == BAD]
     mine = [line for line in lines if line.release == BAD]
     place = crossing(RolloutRecord(plan, ready_at=0.0, analysis=Analysis.start(analysis_plan(plan, (), ()))), lines)
     before = [line for line in lines[: place + 1] if line.release == BAD]

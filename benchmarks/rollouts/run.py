@@ -112,13 +112,13 @@ def _ours(name: str, runs: int, powered: int, line: float) -> list[str]:
         for chunk in chunks(Stream(ratio=ratio), min(powered, 1000), 300 + int(10 * ratio)):
             at = judge.first(judge.evidence(chunk) >= line)
             missed += int((at < 0).sum())
-            exposed.append(chunk.canary.cumsum(axis=1)[np.arange(len(at)), at])
+            exposed.append(chunk.candidate.cumsum(axis=1)[np.arange(len(at)), at])
         cells.append(_cell(np.concatenate(exposed), missed / sum(map(len, exposed))))
     return [name, *alarms, *cells]
 
 
 def _exposed(counts: Counts, at: np.ndarray) -> str:
-    exposed = counts.canary.cumsum(axis=1)[np.arange(len(at)), at]  # a run that never stops is at -1: all of it
+    exposed = counts.candidate.cumsum(axis=1)[np.arange(len(at)), at]  # a run that never stops is at -1: all of it
     return _cell(exposed, float((at < 0).mean()))
 
 
@@ -163,8 +163,8 @@ def of_latency(runs: int) -> None:
     }
     rng, rows = np.random.default_rng(500), []
     for name, draws in cases.items():
-        spec, stable, canary, least = until.latency_case(*draws)
-        ratio = until.of_latency(rng, spec, stable, canary, least, runs) / least
+        spec, stable, candidate, least = until.latency_case(*draws)
+        ratio = until.of_latency(rng, spec, stable, candidate, least, runs) / least
         rows.append([name, f"{least:,.0f}", f"{ratio.mean():.2f}", f"{np.median(ratio):.2f}"])
     table("Latency, 10% canary", ["fault", "least possible", "mean / least", "median / least"], rows)
 
@@ -185,7 +185,9 @@ def of_many(runs: int) -> None:
             else:
                 evidence = judge.evidence(chunk)
             at = judge.first(evidence >= 1 / ALPHA)
-            exposed.append(chunk.canary[:, half:].cumsum(axis=1)[np.arange(len(at)), np.where(at < 0, -1, at - half)])
+            exposed.append(
+                chunk.candidate[:, half:].cumsum(axis=1)[np.arange(len(at)), np.where(at < 0, -1, at - half)]
+            )
     means = {starts: np.concatenate(exposed).mean() for starts, exposed in late.items()}
     rows.append(
         ["fault after half an hour, no new start at steps, over one from the start", f"{means[False] / alone:.2f}"]
@@ -195,7 +197,7 @@ def of_many(runs: int) -> None:
         exposed = []
         for chunk in chunks(Stream(base=0.05, ratio=5.0, per_s=per_s), min(runs, 400), 702):
             at = judge.first(judge.evidence(chunk) >= 1 / ALPHA)
-            exposed.append(chunk.canary.cumsum(axis=1)[np.arange(len(at)), at])
+            exposed.append(chunk.candidate.cumsum(axis=1)[np.arange(len(at)), at])
         least = rate_bound(0.1, 0.05, 5.0, ALPHA)
         rows.append([f"base 5%, ratio 5, a look a second at {per_s:,} requests/s, over the least possible",
                      f"{np.concatenate(exposed).mean() / least:.2f}"])  # fmt: skip
@@ -212,8 +214,8 @@ def of_promotion(runs: int) -> None:
         for chunk in chunks(Stream(shape=shape), min(runs, 1000), 801):
             at = judge.first(judge.safety(chunk, margin) >= line)
             undecided += int((at < 0).sum())
-            exposed.append(chunk.canary.cumsum(axis=1)[np.arange(len(at)), at])
-            requests.append((chunk.canary + chunk.stable).cumsum(axis=1)[np.arange(len(at)), at])
+            exposed.append(chunk.candidate.cumsum(axis=1)[np.arange(len(at)), at])
+            requests.append((chunk.candidate + chunk.stable).cumsum(axis=1)[np.arange(len(at)), at])
         decided = sum(map(len, exposed))
         rows.append([
             shape, f"{promoted / runs:.2%}", f"{upper_limit(promoted, runs):.2%}",
@@ -231,9 +233,9 @@ def of_cost() -> None:
         MetricSpec.errors(), MetricSpec.latency((14, 20, 28, 38, 45, 64)), MetricSpec.distribution((0.25, 0.5, 0.75)),
     ), starts=5)  # fmt: skip
     for size in (100, 1000, 10_000, 100_000):
-        canary = rng.random(size) < 0.1
+        candidate = rng.random(size) < 0.1
         took = 20 * np.exp(rng.normal(0, 0.5, size))
-        batch = Batch(canary, np.full(size, 0.1), rng.random(size) < 0.01, took, rng.random(size))
+        batch = Batch(candidate, np.full(size, 0.1), rng.random(size) < 0.01, took, rng.random(size))
         state = Analysis.start(plan).update(batch, 0.0)
         times = max(20, min(300, 1_000_000 // size))
         began = time.process_time()

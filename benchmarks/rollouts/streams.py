@@ -18,16 +18,16 @@ class Counts:
     """
 
     weight: np.ndarray
-    canary: np.ndarray
+    candidate: np.ndarray
     stable: np.ndarray
-    canary_events: np.ndarray
+    candidate_events: np.ndarray
     stable_events: np.ndarray
 
     def by(self, looks: int) -> Counts:
         """The same with several looks as one."""
         whole = [
             each.reshape(len(each), -1, looks).sum(axis=2)
-            for each in (self.canary, self.stable, self.canary_events, self.stable_events)
+            for each in (self.candidate, self.stable, self.candidate_events, self.stable_events)
         ]
         return Counts(self.weight[looks - 1 :: looks], *whole)
 
@@ -68,19 +68,20 @@ class Stream:
 
     def simulate(self, rng: np.random.Generator, runs: int) -> Counts:
         """Counts of units: a sticky session is one."""
-        weight, (stable_rate, canary_rate) = self.weight(), self.rates()
+        weight, (stable_rate, candidate_rate) = self.weight(), self.rates()
         units = max(self.per_s // self.session, 1)
-        canary = rng.binomial(units, weight, (runs, HOUR_S)).astype(np.int32)
-        stable = units - canary
+        candidate = rng.binomial(units, weight, (runs, HOUR_S)).astype(np.int32)
+        stable = units - candidate
         return Counts(
-            weight, canary, stable,
-            rng.binomial(canary, canary_rate).astype(np.int32), rng.binomial(stable, stable_rate).astype(np.int32),
+            weight, candidate, stable,
+            rng.binomial(candidate, candidate_rate).astype(np.int32),
+            rng.binomial(stable, stable_rate).astype(np.int32),
         )  # fmt: skip
 
     def events(self, rng: np.random.Generator, runs: int) -> Iterator[tuple[float, np.ndarray]]:
         """Weights in order, and how many units with the event, of either arm, each run has under them."""
-        weight, (stable, canary) = self.weight(), self.rates()
-        units, mean = max(self.per_s // self.session, 1), weight * canary + (1 - weight) * stable
+        weight, (stable, candidate) = self.weight(), self.rates()
+        units, mean = max(self.per_s // self.session, 1), weight * candidate + (1 - weight) * stable
         for value in dict.fromkeys(weight.tolist()):
             rates, seconds = np.unique(mean[weight == value], return_counts=True)
             yield value, rng.binomial(units * seconds, rates, (runs, len(rates))).sum(axis=1)
@@ -91,10 +92,10 @@ def entropy(probabilities: np.ndarray) -> float:
     return float(-(positive * np.log(positive)).sum())
 
 
-def bound(weight: float, stable: np.ndarray, canary: np.ndarray, alpha: float) -> float:
+def bound(weight: float, stable: np.ndarray, candidate: np.ndarray, alpha: float) -> float:
     """Least mean of exposed canary requests: w log(1/alpha) / JS_w, of two distributions over one set of outcomes."""
-    mixed = weight * canary + (1 - weight) * stable
-    divergence = entropy(mixed) - weight * entropy(canary) - (1 - weight) * entropy(stable)
+    mixed = weight * candidate + (1 - weight) * stable
+    divergence = entropy(mixed) - weight * entropy(candidate) - (1 - weight) * entropy(stable)
     return weight * np.log(1 / alpha) / divergence
 
 

@@ -103,9 +103,9 @@ class Location:
         assert all(status.state is EndpointState.READY for status in statuses), statuses
         return location
 
-    def steer(self, canary: int, *, only: int | None = None, **more: Any) -> None:
+    def steer(self, candidate: int, *, only: int | None = None, **more: Any) -> None:
         """Share the requests; `only` keeps just the servers of that release."""
-        shares = Traffic({1: TOTAL_WEIGHT - canary, 2: canary}, canary=2, **more)
+        shares = Traffic({1: TOTAL_WEIGHT - candidate, 2: candidate}, candidate=2, **more)
         if only is not None:
             shares = Traffic({only: TOTAL_WEIGHT})
         self.runtime.converge([s for s in self.servables if only in (None, s.endpoint.release)], {"dev/m": shares})
@@ -136,8 +136,8 @@ class Location:
         choose = random.Random(1)
         with self.load() as counted:
             for _ in range(changes):
-                canary = choose.choice([0, 1, 500, 5_000, TOTAL_WEIGHT])
-                self.steer(canary, sticky=choose.choice([None, "x-unit"]), mirrors=choose.choice([{}, {2: 0.5}]))
+                candidate = choose.choice([0, 1, 500, 5_000, TOTAL_WEIGHT])
+                self.steer(candidate, sticky=choose.choice([None, "x-unit"]), mirrors=choose.choice([{}, {2: 0.5}]))
         return {"changes": changes, "requests": counted.total, "failed": counted.failed}
 
     def kill_arms(self, kills: int) -> dict[str, Any]:
@@ -209,7 +209,7 @@ class Location:
             time.sleep(0.05)
 
     def shared(self) -> dict[str, Traffic]:
-        return {"dev/m": Traffic({1: TOTAL_WEIGHT // 2, 2: TOTAL_WEIGHT // 2}, canary=2)}
+        return {"dev/m": Traffic({1: TOTAL_WEIGHT // 2, 2: TOTAL_WEIGHT // 2}, candidate=2)}
 
     def processes(self, release: int) -> list[int]:
         records = ReplicaRecords(self.runtime.gateway.layout.root.parent / "replicas")

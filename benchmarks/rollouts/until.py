@@ -54,16 +54,16 @@ def oracle(rng: np.random.Generator, base: float, ratio: float, weight: float, r
     batches: list[np.ndarray] = []
     while sum(map(len, batches)) < runs:
         count = min(max(BLOCK // length, 1), runs - sum(map(len, batches)))
-        canary = rng.random((count, length)) < weight
-        event = rng.random((count, length)) < np.where(canary, rate, base)
-        crossed = gains[canary.astype(np.int8), event.astype(np.int8)].cumsum(axis=1) >= LINE
+        candidate = rng.random((count, length)) < weight
+        event = rng.random((count, length)) < np.where(candidate, rate, base)
+        crossed = gains[candidate.astype(np.int8), event.astype(np.int8)].cumsum(axis=1) >= LINE
         at = np.where(crossed.any(axis=1), crossed.argmax(axis=1), length - 1)
-        batches.append(canary.cumsum(axis=1, dtype=np.int32)[np.arange(count), at])
+        batches.append(candidate.cumsum(axis=1, dtype=np.int32)[np.arange(count), at])
     return np.concatenate(batches)
 
 
 def of_latency(
-    rng: np.random.Generator, spec: MetricSpec, stable: np.ndarray, canary: np.ndarray, least: float, runs: int
+    rng: np.random.Generator, spec: MetricSpec, stable: np.ndarray, candidate: np.ndarray, least: float, runs: int
 ) -> np.ndarray:
     """Exposed canary requests until the evidence of slower answers suffices, one request at a time.
 
@@ -71,7 +71,7 @@ def of_latency(
         rng: Of the draws.
         spec: The metric; its bets are those of the package.
         stable: Probability of each class between the cuts.
-        canary: The same.
+        candidate: The same.
         least: The bound, to know how long to draw.
         runs: How many.
     """
@@ -80,7 +80,7 @@ def of_latency(
     while sum(map(len, batches)) < runs:
         count = min(max(BLOCK // length, 1), runs - sum(map(len, batches)))
         arm, drawn = rng.random((count, length)) < WEIGHT, rng.random((count, length))
-        places = [np.searchsorted(chances.cumsum()[:-1], drawn) for chances in (stable, canary)]
+        places = [np.searchsorted(chances.cumsum()[:-1], drawn) for chances in (stable, candidate)]
         outcome = 2 * np.where(arm, places[1], places[0]) + arm
         total = sum(share * np.exp(np.minimum(gain[outcome].cumsum(axis=1), 500)) for gain, share in gains)
         crossed = total >= 1 / ALPHA
@@ -108,14 +108,14 @@ def _gains(spec: MetricSpec):  # type: ignore[no-untyped-def]
 Draw = Callable[[np.random.Generator, int], np.ndarray]
 
 
-def latency_case(draw_stable: Draw, draw_canary: Draw) -> tuple[MetricSpec, np.ndarray, np.ndarray, float]:
+def latency_case(draw_stable: Draw, draw_candidate: Draw) -> tuple[MetricSpec, np.ndarray, np.ndarray, float]:
     """The metric with cuts of stable, class probabilities of both arms, and the bound of their whole distributions."""
     rng, size = np.random.default_rng(11), 2_000_000
-    stable, canary = np.sort(draw_stable(rng, size)), draw_canary(rng, size)
+    stable, candidate = np.sort(draw_stable(rng, size)), draw_candidate(rng, size)
     spec = MetricSpec.latency(tuple(np.quantile(stable, LATENCY_QUANTILES)))
     cells = np.quantile(stable, np.linspace(0, 1, 401)[1:-1])
     fine, coarse = (
-        [np.bincount(np.searchsorted(edges, each), minlength=len(edges) + 1) / size for each in (stable, canary)]
+        [np.bincount(np.searchsorted(edges, each), minlength=len(edges) + 1) / size for each in (stable, candidate)]
         for edges in (cells, spec.cuts)
     )
     return spec, *coarse, bound(WEIGHT, *fine, ALPHA)

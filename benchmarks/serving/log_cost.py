@@ -29,7 +29,7 @@ from falaj.dataplane.prediction_log import LogWriter, SegmentHeader, new_log_key
 from falaj.supply_chain.encryption import DataKey
 
 HEADERS = {"host": "falaj", "content-type": "application/json", "x-request-id": "0b7c1f0e-1111-4222-8333-444455556666"}
-ROUTED = {"falaj-arm": "canary;w=500", "falaj-unit": "customer-7843"}
+ROUTED = {"falaj-arm": "candidate;w=500", "falaj-unit": "customer-7843"}
 LOGS: Sequence[tuple[str, Sequence[str]]] = (("no log", ()), ("log", ("log",)), ("sealed log", ("sealed", "sealed")))
 
 

@@ -47,12 +47,12 @@ def writer(tmp_path: Path) -> Writer:
 
 def test_a_line_of_envoy_is_a_request() -> None:
     facts = {
-        "attempts": 3, "canary": 2, "endpoint": "dev/m", "forced": False, "latency_us": 1500, "release": 2,
+        "attempts": 3, "candidate": 2, "endpoint": "dev/m", "forced": False, "latency_us": 1500, "release": 2,
         "answered": 1, "unit": "c7", "weights": {"1": 9000, "2": 1000}, "path": "/dev/m", "replica": None,
     }  # fmt: skip
     (access,) = _read_text(line(7, **facts))
     assert access.at == 1795646907.950611 and access.latency_ms == 1.5 and access.weights == {1: 9000, 2: 1000}
-    assert (access.arm, access.weight, access.failed_over) == ("canary", 1000, True)
+    assert (access.arm, access.weight, access.failed_over) == ("candidate", 1000, True)
     (other,) = _read_text(line(7, **facts | {"release": 1, "forced": True}))
     assert (other.arm, other.failed_over) == ("forced", False)
     (nobody,) = _read_text(line(7, request_id=None, method=None))

@@ -20,8 +20,8 @@ from tests.dataplane.conftest import servable
 
 ENDPOINT = "dev/m"
 BOTH = [servable(1, replicas=3), servable(2, replicas=2)]
-TENTH = Traffic({1: 9_000, 2: 1_000}, canary=2, sticky="x-customer", baseline=BaselineArm(1, 1_000))
-MOST = Traffic({1: 200, 2: 9_800}, canary=2, baseline=BaselineArm(2, 200))
+TENTH = Traffic({1: 9_000, 2: 1_000}, candidate=2, sticky="x-customer", baseline=BaselineArm(1, 1_000))
+MOST = Traffic({1: 200, 2: 9_800}, candidate=2, baseline=BaselineArm(2, 200))
 
 
 def everything(traffic: Traffic) -> list[Servable]:
@@ -48,14 +48,14 @@ def test_it_has_as_many_replicas_as_the_arm_that_is_judged(traffic: Traffic, rel
     [baseline] = placement.baselines(BOTH, {ENDPOINT: traffic})
     assert (baseline.endpoint.release, baseline.endpoint.replicas) == (release, count)
     assert arm_name(baseline) not in {arm_name(each) for each in BOTH}
-    assert placement.baselines(BOTH, {ENDPOINT: Traffic({1: 9_000, 2: 1_000}, canary=2)}) == []
+    assert placement.baselines(BOTH, {ENDPOINT: Traffic({1: 9_000, 2: 1_000}, candidate=2)}) == []
 
 
 def test_its_share_is_taken_out_of_that_of_its_release_and_lies_at_the_other_end_of_the_line() -> None:
     stable, candidate, baseline = (arm_name(each) for each in everything(TENTH))
     route = table_of(TENTH, replicas(everything(TENTH))).routes[ENDPOINT]
     assert list(route.weights.items()) == [(candidate, 1_000), (stable, 8_000), (baseline, 1_000)]
-    half = Traffic({1: 5_000, 2: 5_000}, canary=2, baseline=BaselineArm(1, 5_000))
+    half = Traffic({1: 5_000, 2: 5_000}, candidate=2, baseline=BaselineArm(1, 5_000))
     assert dict(table_of(half, replicas(everything(half))).routes[ENDPOINT].weights) == {
         candidate: 5_000,
         baseline: 5_000,
@@ -93,7 +93,7 @@ def test_envoy_tells_and_logs_the_arm() -> None:
         if "forced" not in share["request_headers_to_add"][0]["header"]["value"]
     }
     assert arms_by_request[baseline] == "stable;baseline;w=1000"
-    assert sorted(arms_by_request.values())[0] == "canary;w=1000"
+    assert sorted(arms_by_request.values())[0] == "candidate;w=1000"
     marks = {
         each["name"]: each["metadata"]["filter_metadata"]["falaj"]["baseline"] for each in clusters.clusters(table)
     }
@@ -108,7 +108,7 @@ def test_its_state_is_told_with_that_of_its_release_and_it_goes_when_nobody_want
     first, second = placement.with_baselines(servables, statuses, {})
     assert first.baseline is not None and first.baseline.state is EndpointState.READY
     assert second.baseline is None and "baseline" not in first.to_json()
-    alone = Traffic({1: 0, 2: 10_000}, canary=2)
+    alone = Traffic({1: 0, 2: 10_000}, candidate=2)
     after = table_of(alone, running, table)
     assert {each.slot.arm for each in placement.surplus(BOTH, running, after)} == {arm_name(servables[2])}
 
@@ -135,7 +135,7 @@ def test_a_container_with_less_memory_than_the_machine_counts(tmp_path: Path) ->
 @pytest.mark.parametrize("baseline", [BaselineArm(1, 9_001), BaselineArm(3, 1), BaselineArm(1, -1)])
 def test_a_share_that_its_release_has_not_got_is_refused(baseline: BaselineArm) -> None:
     with pytest.raises(DesiredStateError, match="not a part"):
-        Traffic({1: 9_000, 2: 1_000}, canary=2, baseline=baseline)
+        Traffic({1: 9_000, 2: 1_000}, candidate=2, baseline=baseline)
 
 
 def test_a_traffic_with_it_goes_through_json() -> None:

@@ -28,7 +28,7 @@ from tests.waiting import HANGS_AFTER_S, until
 __all__ = ["models", "packaged"]
 pytestmark = [pytest.mark.locations, pytest.mark.e2e]
 
-TRAFFIC = Traffic({1: 5_000, 2: 5_000}, {3: 1.0}, canary=2)
+TRAFFIC = Traffic({1: 5_000, 2: 5_000}, {3: 1.0}, candidate=2)
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_labels_find_the_arm_that_answered_and_the_shadow(
     assert (counts.labels, counts.corrected, counts.repeated, counts.pending) == (62, 1, 0, 1)
     first = [one for one in joined_records if not one.correction]
     assert Counter(one.arm for one in first) == Counter(
-        {"shadow": 60} | Counter("stable" if answer.release == "m@1" else "canary" for answer in answers)
+        {"shadow": 60} | Counter("stable" if answer.release == "m@1" else "candidate" for answer in answers)
     )
     answered = {one.request_id: one for one in first if not one.shadow}
     assert {answer.id: answer.release for answer in answers} == {name: one.release for name, one in answered.items()}

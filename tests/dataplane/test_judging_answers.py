@@ -138,7 +138,9 @@ def test_a_candidate_that_answers_worse_is_rolled_back_by_labels_that_come_late(
 
 
 @pytest.mark.parametrize(("candidate", "ends"), [(3, ("paused", SHIFTED)), (4, ("stepping", ""))])
-def test_a_canary_that_predicts_otherwise_is_paused(location: Location, candidate: int, ends: tuple[str, str]) -> None:
+def test_a_candidate_that_predicts_otherwise_is_paused(
+    location: Location, candidate: int, ends: tuple[str, str]
+) -> None:
     location.predict(60)  # what the stable release predicts is known before the rollout
     location.roll("canary", candidate, steps=[0.5], hold_s=1e6, metrics=["predictions"])
     location.until(candidate, "stepping")

@@ -48,7 +48,7 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessRuntime
 def traffic_of(
     weights: Mapping[int, int], mirrors: Mapping[int, float] | None = None, **more: Any
 ) -> dict[str, Traffic]:
-    return {"dev/m": Traffic(weights, mirrors or {}, **{"canary": 2, **more})}
+    return {"dev/m": Traffic(weights, mirrors or {}, **{"candidate": 2, **more})}
 
 
 class Client:
@@ -145,12 +145,12 @@ def logged(runtime: ProcessRuntime) -> Logged:
 
 def test_weights_are_obeyed_and_told(runtime: ProcessRuntime, client: Client, logged: Logged) -> None:
     steer(runtime, client, {1: 7_500, 2: 2_000, 3: 500})
-    answers = [client.get(falaj_arm="canary;w=1", falaj_unit="me") for _ in range(800)]
+    answers = [client.get(falaj_arm="candidate;w=1", falaj_unit="me") for _ in range(800)]
     for name, share in (("m@1", 0.75), ("m@2", 0.2), ("m@3", 0.05)):
         count, spread = sum(a["name"] == name for a in answers), (800 * share * (1 - share)) ** 0.5
         assert abs(count - 800 * share) < 5 * spread
     assert {(a["name"], a["arm"], a["unit"]) for a in answers} == {
-        ("m@1", "stable;w=2000", None), ("m@2", "canary;w=2000", None), ("m@3", "stable;w=2000", None),
+        ("m@1", "stable;w=2000", None), ("m@2", "candidate;w=2000", None), ("m@3", "stable;w=2000", None),
     }  # fmt: skip
     assert all(a["release"] == a["name"] for a in answers)
     lines = logged({a["id"] for a in answers})
@@ -256,7 +256,7 @@ def test_requests_that_ask_for_a_release_get_it(runtime: ProcessRuntime, client:
         client.get(falaj_use_release="2"),
         client.get("/dev/m/v2?a=1&beta=yes"),
         client.get("/dev/m?beta=yes"),
-        client.get(x_group="b", falaj_arm="canary;w=1"),
+        client.get(x_group="b", falaj_arm="candidate;w=1"),
         client.get("/dev/m/v2?beta=yes", falaj_use_release="3"),
     ]
     assert [a["name"] for a in forced] == ["m@2", "m@2", "m@2", "m@3", "m@3"]
@@ -270,7 +270,9 @@ def test_requests_that_ask_for_a_release_get_it(runtime: ProcessRuntime, client:
 
 
 def test_what_never_reached_a_route_says_nothing_of_an_arm(runtime: ProcessRuntime, logged: Logged) -> None:
-    code, headers, _ = ask(runtime.gateway.port, "/dev/other", headers={"falaj-arm": "canary;w=1", "falaj-unit": "x"})
+    code, headers, _ = ask(
+        runtime.gateway.port, "/dev/other", headers={"falaj-arm": "candidate;w=1", "falaj-unit": "x"}
+    )
     line = logged({headers["x-request-id"]})[headers["x-request-id"]]
     assert code == 404 and (line.arm, line.unit, line.endpoint) == (None, None, None)
 
@@ -384,7 +386,7 @@ def kill(runtime: ProcessRuntime, release: int, *, index: int | None = None) -> 
 
 def test_a_candidate_that_does_not_start_gets_nothing(runtime: ProcessRuntime, client: Client) -> None:
     broken: list[Servable] = [*THREE, servable(4, broken=True)]
-    shared = {"dev/m": Traffic({1: 5_000, 4: 5_000}, canary=4)}
+    shared = {"dev/m": Traffic({1: 5_000, 4: 5_000}, candidate=4)}
     until(lambda: runtime.converge(broken, shared)[3].message != "")
     answers = [client.get() for _ in range(50)]
     assert {(a["name"], a["arm"]) for a in answers} == {("m@1", "stable;w=0")}

@@ -214,7 +214,7 @@ def test_after_a_restart_of_the_machine_a_candidate_waits_for_the_stable_release
     make_runtime: MakeRuntime, place: LocationFolders
 ) -> None:
     first, servables = make_runtime(), [servable(1), servable(2)]
-    rollout = {"dev/m": Traffic({1: 9_999, 2: 1}, canary=2)}
+    rollout = {"dev/m": Traffic({1: 9_999, 2: 1}, candidate=2)}
     first.settle(servables, rollout, timeout_s=HANGS_AFTER_S)
     envoy = first.gateway.process.current()
     assert envoy

@@ -71,7 +71,7 @@ class Rolling:
         return dict(record["record"])
 
 
-def test_without_metrics_time_alone_moves_a_canary_and_no_request_fails(scene: Scene) -> None:
+def test_without_metrics_time_alone_moves_a_candidate_and_no_request_fails(scene: Scene) -> None:
     rolling = Rolling(scene, metrics=[])
     rolling.begin()
     rolling.plan["metrics"] = []
@@ -131,7 +131,7 @@ def test_an_agent_that_was_killed_ends_the_rollout_alone_and_counts_no_request_t
 
     def answered() -> list[int]:
         log = (scene.home / "logs" / "predictions-access.jsonl").read_text().splitlines()
-        rolled = [line for line in map(json.loads, log) if line.get("canary") == 2]
+        rolled = [line for line in map(json.loads, log) if line.get("candidate") == 2]
         return [sum(each["release"] == release for each in rolled) for release in (1, 2)]
 
     until(lambda: rolling.remembered()["answered"] == answered())

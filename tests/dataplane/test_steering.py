@@ -63,8 +63,8 @@ def traffic_by(choose: Random) -> Traffic:
     weights = [high - low for low, high in pairwise([0, *cuts, TOTAL_WEIGHT])]
     mirrors = {release: choose.choice([0.1, 1.0]) for release in choose.sample(RELEASES, choose.randint(0, 2))}
     matches = (HeaderMatch("query", "beta", "yes", choose.choice(RELEASES)),) if choose.random() < 0.3 else ()
-    canary, sticky = choose.choice([None, *RELEASES]), choose.choice([None, "x-customer"])
-    return Traffic(dict(zip(releases, weights, strict=True)), mirrors, canary, sticky, matches)
+    candidate, sticky = choose.choice([None, *RELEASES]), choose.choice([None, "x-customer"])
+    return Traffic(dict(zip(releases, weights, strict=True)), mirrors, candidate, sticky, matches)
 
 
 def history(seed: int) -> tuple[Location, list[Servable], Traffic]:
@@ -160,7 +160,7 @@ def test_what_envoy_is_told_fits_together(scenario: tuple[Location, list[Servabl
             assert sum(shares.values()) in (1, TOTAL_WEIGHT) and shares.keys() | mirrors <= clusters.keys()
 
 
-CANARY = Traffic({1: 9_000, 2: 1_000}, canary=2)
+CANARY = Traffic({1: 9_000, 2: 1_000}, candidate=2)
 BOTH = [servable(1), servable(2)]
 
 
@@ -188,7 +188,7 @@ def test_a_candidate_that_is_ready_first_after_a_restart_waits_for_the_stable_re
 def test_nobody_waits_for_a_stable_release_without_requests() -> None:
     location = Location({})
     location.set(replica(1, ready=False), replica(2))
-    assert location.run(BOTH, Traffic({1: 0, 2: TOTAL_WEIGHT}, canary=2)).weights == {arm_of(2): TOTAL_WEIGHT}
+    assert location.run(BOTH, Traffic({1: 0, 2: TOTAL_WEIGHT}, candidate=2)).weights == {arm_of(2): TOTAL_WEIGHT}
 
 
 def test_an_arm_that_fell_gives_its_weight_away_and_keeps_its_cluster() -> None:
@@ -206,7 +206,7 @@ def test_an_arm_that_fell_gives_its_weight_away_and_keeps_its_cluster() -> None:
 def test_warm_releases_stay_and_are_reached_by_name_alone() -> None:
     location = Location({})
     location.set(replica(1), replica(2))
-    route = location.run(BOTH, Traffic({1: TOTAL_WEIGHT, 2: 0}, canary=2))
+    route = location.run(BOTH, Traffic({1: TOTAL_WEIGHT, 2: 0}, candidate=2))
     assert route.weights == {arm_of(1): TOTAL_WEIGHT}
     assert [(rule.name, rule.value, rule.arm) for rule in route.rules] == [
         ("falaj-use-release", "1", arm_of(1)),
@@ -235,7 +235,7 @@ def test_spares_are_releases_with_requests_and_the_stable_one() -> None:
         ({1: 0, 2: TOTAL_WEIGHT, 3: 0}, {1: (), 2: (1,), 3: ()}),
         ({1: TOTAL_WEIGHT, 2: 0, 3: 0}, {1: (), 2: (), 3: ()}),
     ):
-        location.run(servables, Traffic(weights, {3: 1.0}, canary=2))
+        location.run(servables, Traffic(weights, {3: 1.0}, candidate=2))
         actual = {
             arm.number: tuple(s.number for s in location.table.spares(arm)) for arm in location.table.arms.values()
         }
@@ -256,7 +256,7 @@ def test_the_old_release_answers_until_one_of_the_traffic_can() -> None:
 def test_the_end_of_a_rollout_leaves_its_winner() -> None:
     location = Location({})
     location.set(replica(1), replica(2))
-    location.run(BOTH, Traffic({1: 0, 2: TOTAL_WEIGHT}, canary=2))
+    location.run(BOTH, Traffic({1: 0, 2: TOTAL_WEIGHT}, candidate=2))
     assert location.run([servable(2)], None).weights == {arm_of(2): TOTAL_WEIGHT}
     assert [r.slot.release for r in location.replicas.values() if r.retired_at is not None] == ["m@1"]
 

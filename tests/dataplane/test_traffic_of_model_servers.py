@@ -25,7 +25,7 @@ from tests.waiting import HANGS_AFTER_S, until
 pytestmark = [pytest.mark.locations, pytest.mark.e2e, pytest.mark.faults]
 
 BODY = json.dumps({"inputs": [{"name": "x", "shape": [1], "datatype": "FP64", "data": [1.5]}]}).encode()
-SHARED = {"dev/m": Traffic({1: 6_000, 2: 4_000}, {3: 1.0}, canary=2, sticky="x-customer")}
+SHARED = {"dev/m": Traffic({1: 6_000, 2: 4_000}, {3: 1.0}, candidate=2, sticky="x-customer")}
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def records(place: LocationFolders) -> list[PredictionRecord]:
 def test_both_logs_tell_the_same_of_a_request(runtime: ProcessRuntime, place: LocationFolders) -> None:
     log = AccessLog(place.layout.access_log)
     begin, port = log.end(), runtime.gateway.port
-    answers = [predict(port, x_customer=f"c{number % 20}", falaj_arm="canary;w=1") for number in range(60)]
+    answers = [predict(port, x_customer=f"c{number % 20}", falaj_arm="candidate;w=1") for number in range(60)]
     answers.append(predict(port, falaj_use_release="2"))
     assert all(status == 200 and release == f"m@{value:.0f}" for status, _, release, value in answers)
     ids = {request for _, request, _, _ in answers}

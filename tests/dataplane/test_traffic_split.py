@@ -72,10 +72,10 @@ def test_when_all_live_nothing_changes(traffic: Traffic) -> None:
 
 
 @given(st.integers(0, TOTAL_WEIGHT), st.integers(0, TOTAL_WEIGHT), st.integers(0, TOTAL_WEIGHT - 1))
-def test_a_growing_canary_takes_from_stable_alone(before: int, after: int, point: int) -> None:
+def test_a_growing_candidate_takes_from_stable_alone(before: int, after: int, point: int) -> None:
     third = 1000
     low, high = sorted(min(weight, TOTAL_WEIGHT - third) for weight in (before, after))
-    owners = [_owner(Traffic({1: third, 2: TOTAL_WEIGHT - third - w, 3: w}, canary=3), point) for w in (low, high)]
+    owners = [_owner(Traffic({1: third, 2: TOTAL_WEIGHT - third - w, 3: w}, candidate=3), point) for w in (low, high)]
     if TOTAL_WEIGHT - third - high > third:  # else the third is the larger one, and so the stable one
         assert owners[0] == owners[1] or owners == [2, 3]
 
@@ -90,10 +90,10 @@ def _owner(traffic: Traffic, point: int) -> int:
 
 
 def test_the_way_back_leads_to_the_stable_release() -> None:
-    assert Traffic({3: 0, 5: TOTAL_WEIGHT}, canary=5).stable == 3
-    assert Traffic({3: 0, 4: 0, 5: TOTAL_WEIGHT}, {4: 0.1}, canary=5).stable == 3
-    assert Traffic({3: 0, 4: 0, 5: TOTAL_WEIGHT}, {4: 0.1}, canary=5).among({3, 4}) == {3: TOTAL_WEIGHT}
-    assert Traffic({5: TOTAL_WEIGHT}, canary=5).stable is None
+    assert Traffic({3: 0, 5: TOTAL_WEIGHT}, candidate=5).stable == 3
+    assert Traffic({3: 0, 4: 0, 5: TOTAL_WEIGHT}, {4: 0.1}, candidate=5).stable == 3
+    assert Traffic({3: 0, 4: 0, 5: TOTAL_WEIGHT}, {4: 0.1}, candidate=5).among({3, 4}) == {3: TOTAL_WEIGHT}
+    assert Traffic({5: TOTAL_WEIGHT}, candidate=5).stable is None
     assert Traffic({3: TOTAL_WEIGHT}).among({9}) == {9: TOTAL_WEIGHT}
 
 
@@ -110,7 +110,7 @@ WRONG: list[dict[str, Any]] = [
     {"weights": {"1": 10_000}, "mirrors": {"2": 0}},
     {"weights": {"1": 10_000}, "mirrors": {"2": 1.1}},
     {"weights": {"1": 10_000}, "mirrors": {"2": float("nan")}},
-    {"weights": {"1": 10_000}, "canary": 0},
+    {"weights": {"1": 10_000}, "candidate": 0},
     {"weights": {"1": 10_000}, "sticky": "host"},
     {"weights": {"1": 10_000}, "sticky": "x-request-id"},
     {"weights": {"1": 10_000}, "sticky": "x%REQ(a)%"},

@@ -41,7 +41,7 @@ class Access:
         baseline: Whether the chosen arm is the baseline of its endpoint.
         answered_baseline: Whether the replica that was asked last is one of the baseline.
         weights: Weights in force for this request, by release, of 10,000; those of the route that it took.
-        canary: The canary at that moment.
+        candidate: The canary at that moment.
         baseline_weight: Weight of the baseline in force for this request, of 10,000; a part of its release's.
         forced: Whether a match chose the release; such requests are no part of a random sample.
         unit: Value of the sticky header, its first 128 characters.
@@ -64,7 +64,7 @@ class Access:
     baseline: bool | None = None
     answered_baseline: bool | None = None
     weights: Mapping[int, int] | None = None
-    canary: int | None = None
+    candidate: int | None = None
     baseline_weight: int | None = None
     forced: bool | None = None
     unit: str | None = None
@@ -82,16 +82,16 @@ class Access:
     @property
     def weight(self) -> int:
         """Canary weight in force for this request, of 10,000."""
-        return (self.weights or {}).get(self.canary, 0) if self.canary else 0
+        return (self.weights or {}).get(self.candidate, 0) if self.candidate else 0
 
     @property
     def arm(self) -> str | None:
-        """`canary`, `stable`, `baseline` or `forced`; None when none was chosen."""
+        """`candidate`, `stable`, `baseline` or `forced`; None when none was chosen."""
         if self.release is None:
             return None
         if self.forced:
             return "forced"
-        return "baseline" if self.baseline else "canary" if self.release == self.canary else "stable"
+        return "baseline" if self.baseline else "candidate" if self.release == self.candidate else "stable"
 
     @property
     def failed_over(self) -> bool:

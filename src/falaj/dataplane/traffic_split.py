@@ -81,7 +81,7 @@ class Traffic:
     Args:
         weights: By release, its share of 10,000; they add up to 10,000. A release with 0 stays warm.
         mirrors: By release, the share (0 to 1] of the requests that it gets a copy of; its answers go nowhere.
-        canary: The release whose weight is the canary weight of the statistics.
+        candidate: The release whose weight is the canary weight of the statistics.
         sticky: Request header, in lower case, whose value keeps a unit (such as a customer) on one release.
         matches: Requests that go to a release whatever the weights; the first that fits counts.
         baseline: The arm beside those of the releases; None for none.
@@ -92,13 +92,13 @@ class Traffic:
 
     weights: Mapping[int, int]
     mirrors: Mapping[int, float] = field(default_factory=dict)
-    canary: int | None = None
+    candidate: int | None = None
     sticky: str | None = None
     matches: tuple[HeaderMatch, ...] = ()
     baseline: BaselineArm | None = None
 
     def __post_init__(self) -> None:
-        for release in (*self.weights, *self.mirrors, *([] if self.canary is None else [self.canary])):
+        for release in (*self.weights, *self.mirrors, *([] if self.candidate is None else [self.candidate])):
             _release(release)
         if any(not _whole(weight) or weight < 0 for weight in self.weights.values()):
             raise DesiredStateError(f"weights are whole numbers from 0 to {TOTAL_WEIGHT}, not {dict(self.weights)}")
@@ -117,7 +117,7 @@ class Traffic:
 
         Where none has a weight, the newest that is no mirror.
         """
-        others = [release for release in self.weights if release != self.canary]
+        others = [release for release in self.weights if release != self.candidate]
         return max(others, key=lambda r: (self.weights[r], r not in self.mirrors, r), default=None)
 
     @property
@@ -127,13 +127,13 @@ class Traffic:
         Canary and stable lie side by side and the canary begins at 0: a unit, which is a point of the line, changes
         only from stable to canary while the canary grows, and only back while it shrinks.
         """
-        return _ordered(self.weights, self.canary, self.stable)
+        return _ordered(self.weights, self.candidate, self.stable)
 
     @property
     def heirs(self) -> tuple[int, ...]:
         """Releases in the order in which they take over for one that cannot answer."""
         with_weight = {release for release, weight in self.weights.items() if weight}
-        order = _ordered({*self.weights, *self.mirrors}, self.stable, self.canary)
+        order = _ordered({*self.weights, *self.mirrors}, self.stable, self.candidate)
         return (*(r for r in order if r in with_weight), *(r for r in order if r not in with_weight))
 
     def among(self, alive: Collection[int]) -> dict[int, int]:
@@ -153,14 +153,14 @@ class Traffic:
         if heir is None:
             return {}
         alive_weights[heir] = alive_weights.get(heir, 0) + TOTAL_WEIGHT - sum(alive_weights.values())
-        return {release: alive_weights[release] for release in _ordered(alive_weights, self.canary, self.stable)}
+        return {release: alive_weights[release] for release in _ordered(alive_weights, self.candidate, self.stable)}
 
     def to_json(self) -> dict[str, Any]:
         """Write it for a message or a file."""
         return {
             "weights": {str(release): weight for release, weight in self.weights.items()},
             "mirrors": {str(release): share for release, share in self.mirrors.items()},
-            "canary": self.canary,
+            "candidate": self.candidate,
             "sticky": self.sticky,
             "matches": [match.to_json() for match in self.matches],
             "baseline": self.baseline.to_json() if self.baseline else None,
@@ -177,7 +177,7 @@ class Traffic:
             return cls(
                 {int(release): weight for release, weight in value["weights"].items()},
                 {int(release): share for release, share in (value.get("mirrors") or {}).items()},
-                value.get("canary"),
+                value.get("candidate"),
                 value.get("sticky"),
                 tuple(HeaderMatch(**match) for match in value.get("matches") or ()),
                 BaselineArm(**value["baseline"]) if value.get("baseline") else None,

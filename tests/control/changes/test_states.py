@@ -96,6 +96,6 @@ def test_the_risk_is_that_of_the_worst_part(changed: dict[str, Any], expected: s
     same = {"snapshots": {"a": "1"}, "serving": {}}
     given_: dict[str, Any] = {
         "tier": "low", "classifications": {"public"}, "rank": 2, "locations": 1,
-        "served": {"snapshots": {"a": "0"}, "serving": {}}, "wanted": same,
+        "served": {"snapshots": {"a": "0"}, "serving": {}}, "strategy": same,
     }  # fmt: skip
     assert risk_of(RiskFactors(**{**given_, **changed})) == expected

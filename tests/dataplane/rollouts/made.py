@@ -34,7 +34,7 @@ def judged_record(
 def access(release: int = 1, **more: Any) -> Access:
     """A request that was answered well, under a canary weight of a tenth."""
     defaults = {"at": 200.0, "request_id": "q", "status": 200, "latency_us": 9_000, "attempts": 1, "endpoint": ENDPOINT,
-             "release": release, "answered": release, "weights": {1: 9_000, 2: 1_000}, "canary": 2,
+             "release": release, "answered": release, "weights": {1: 9_000, 2: 1_000}, "candidate": 2,
              "forced": False}  # fmt: skip
     return Access(**{**defaults, **more})
 
@@ -44,7 +44,7 @@ def prediction(
     at: float = 200.0, **routing: Any,
 ) -> PredictionRecord:  # fmt: skip
     """What a release answered."""
-    arm = arm or ("canary" if release == 2 else "stable")
+    arm = arm or ("candidate" if release == 2 else "stable")
     header = SegmentHeader(f"flight-delay@{release}", ENDPOINT, FEATURES, 0)
     facts = Routing(**{"arm": arm, "weight": None if arm == "shadow" else 1_000, "latency_s": 0.01, **routing})
     return PredictionRecord(request_id, at, header, tuple(rows), outputs, facts)

@@ -35,7 +35,7 @@ def test_a_request_that_another_release_answered_is_a_failure_of_the_chosen_one(
 
 def test_requests_of_other_rollouts_and_before_the_burn_in_are_no_evidence() -> None:
     burning = plan(metrics=["errors"], burn_in_s=60.0, baseline=False)
-    others = (access(2, canary=3), access(7), access(1, canary=None))
+    others = (access(2, candidate=3), access(7), access(1, candidate=None))
     assert count_events(*others)[2] == (0, 0)
     assert count_events(access(2, at=159.0, status=500), access(2, at=161.0), of=burning) == ((0, 0), (0, 1), (0, 2))
     record = counted(judged_record(burning), [access(2, at=159.0)], 300.0)

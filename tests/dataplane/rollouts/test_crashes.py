@@ -109,7 +109,7 @@ class Place:
                 fails = release == 2 and self.rng.random() < self.errors
                 line = {"at": str(self.now), "request_id": "q", "status": 500 if fails else 200, "flags": "-",
                         "latency_us": 9000, "attempts": 1, "endpoint": ENDPOINT, "release": release,
-                        "answered": release, "weights": {"1": WHOLE - weight, "2": weight}, "canary": 2,
+                        "answered": release, "weights": {"1": WHOLE - weight, "2": weight}, "candidate": 2,
                         "forced": False, "unit": None, "baseline": is_baseline, "answered_baseline": is_baseline,
                         "baseline_weight": share}  # fmt: skip
                 file.write(json.dumps(line) + "\n")

@@ -48,7 +48,7 @@ def test_labels_count_for_the_arm_that_answered_under_the_weight_of_then() -> No
         joined(prediction("a", 2, BAD, weight=None), 1),
         joined(prediction("a", 2, BAD, arm="shadow"), 1),
         joined(prediction("a", 2, BAD, at=99.0), 1),
-        joined(prediction("a", 7, BAD, arm="canary"), 1),
+        joined(prediction("a", 7, BAD, arm="candidate"), 1),
         joined(prediction("a", 2, BAD), None),
         joined(prediction("a", 2, {"label": ["yes"]}), 1),
     ],

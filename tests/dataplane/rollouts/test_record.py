@@ -110,7 +110,7 @@ def test_a_step_without_new_units_says_so_and_is_left_by_time_only_if_the_plan_s
     record_after = leaving.evaluate(161.0)
     assert (record_after.rollout.step, record_after.units) == (1, (0, 0))
     assert record_after.rollout.reason.startswith("the step before was left by time: of the last ")
-    assert record_after.counted_units(0, 900).judged(1_000.0).rollout.step == 1, (
+    assert record_after.counted_units(0, 900).evaluate(1_000.0).rollout.step == 1, (
         "the last step promotes by evidence alone"
     )
 

@@ -173,7 +173,7 @@ def test_others_read_a_file_in_the_clear(tmp_path: Path) -> None:
     assert table["feature_carrier"].to_list() == ["UA", None] and table["output_p"].to_list() == [[0.5, 0.5], None]
     assert table["predicted_at"].dt.epoch("ns").to_list() == [AT_NS, AT_NS]
     first = table.row(0, named=True)
-    assert [first[n] for n in ("arm", "flags", "weight_e4", "unit", "latency_us")] == ["canary", 2, 500, 255, 1500]
+    assert [first[n] for n in ("arm", "flags", "weight_e4", "unit", "latency_us")] == ["candidate", 2, 500, 255, 1500]
     assert (first["endpoint"], first["release"]) == (ENDPOINT, "flight-delay@7")
     file_metadata = pq.read_schema(file).metadata
     assert [file_metadata[f"falaj.{n}".encode()] for n in ("residency", "endpoint", "release", "location")] == [

@@ -36,17 +36,17 @@ def test_predictions_are_read_with_their_labels_and_facts(tmp_path: Path) -> Non
     export_result = exported(location, tmp_path / "out")
     assert [path.name for path in export_result.files] == ["flight-delay@7.parquet", "flight-delay@8.parquet"]
     assert (export_result.predictions, export_result.labelled) == (3, 3)
-    stable, canary = (pl.read_parquet(path) for path in export_result.files)
+    stable, candidate = (pl.read_parquet(path) for path in export_result.files)
     assert stable["prediction_id"].to_list() == ["table"] * 3 + ["none"]
     assert stable["row"].to_list() == [0, 1, 2, 0] and stable["feature_hour"].to_list() == [0, 1, 2, 0]
     assert stable["label"].to_list() == [1, None, 0, None]
-    assert canary.row(0, named=True) | {"predicted_at": None, "labelled_at": None} == {
-        "prediction_id": "a", "row": 0, "predicted_at": None, "release": "flight-delay@8", "arm": "canary",
+    assert candidate.row(0, named=True) | {"predicted_at": None, "labelled_at": None} == {
+        "prediction_id": "a", "row": 0, "predicted_at": None, "release": "flight-delay@8", "arm": "candidate",
         "canary_weight": 0.025, "forced": False, "unit": "00000000000000ff", "caller": "c-ana", "latency_ms": 1.0,
         "feature_hour": 0, "output_label": 1, "label": 1, "labelled_at": None,
         "recalibration_version": None, "recalibration_offset": None, "bare_score": None,
     }  # fmt: skip
-    assert canary["labelled_at"].dt.timestamp("ms").to_list() == [6000]
+    assert candidate["labelled_at"].dt.timestamp("ms").to_list() == [6000]
     file_metadata = pq.read_schema(export_result.files[1]).metadata
     assert (file_metadata[b"falaj.residency"], file_metadata[b"falaj.release"]) == (b"AE", b"flight-delay@8")
     assert {stat.S_IMODE(path.stat().st_mode) for path in export_result.files} == {0o600}

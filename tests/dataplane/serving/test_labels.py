@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from falaj.dataplane.label_join import JoinCounts, JoinedLabel, JoinLimits, LabelJoin
 from falaj.dataplane.label_join.id_hashing import IdHasher
 from falaj.dataplane.prediction_log import LABELS, LogKeys, LogWriter, SegmentHeader, new_log_key, segments
-from falaj.dataplane.prediction_log.routing import CANARY, SHADOW, STABLE
+from falaj.dataplane.prediction_log.routing import CANDIDATE, SHADOW, STABLE
 from falaj.supply_chain.encryption import DataKey, KeyGoneError
 
 DATA_KEY = DataKey("ab" * 16, "default", bytes(range(32)))
 KEYS = LogKeys(lambda _id: DATA_KEY)
 ENDPOINT = "prod/flight-delay"
-ARMS = {"flight-delay@7": STABLE, "flight-delay@8": CANARY, "flight-delay@9": STABLE | SHADOW}
+ARMS = {"flight-delay@7": STABLE, "flight-delay@8": CANDIDATE, "flight-delay@9": STABLE | SHADOW}
 
 
 @dataclass
@@ -105,12 +105,22 @@ def test_a_label_finds_the_prediction_of_the_arm_and_of_the_shadow_with_the_fact
     location.predict("a", "flight-delay@8", weight=250, unit=77)
     location.predict("a", "flight-delay@9", weight=250)
     location.label(("a", 0, 900_000.0), release="flight-delay@7")  # the replica of another arm receives it
-    canary, shadow = location.joined()
-    assert (canary.release, canary.arm, canary.weight, canary.unit) == ("flight-delay@8", "canary", 250, 77)
+    candidate, shadow = location.joined()
+    assert (candidate.release, candidate.arm, candidate.weight, candidate.unit) == (
+        "flight-delay@8",
+        "candidate",
+        250,
+        77,
+    )
     assert (shadow.release, shadow.arm, shadow.shadow, shadow.forced) == ("flight-delay@9", "shadow", True, False)
-    assert (canary.label, canary.features, canary.outputs, canary.endpoint) == ((0,), ((0,),), {"label": [1]}, ENDPOINT)
-    assert (canary.labelled_at, canary.correction) == (900_000.0, False)
-    assert canary.predicted_at == 1_000_001.0 and canary.label_record.received_at > canary.predicted_at
+    assert (candidate.label, candidate.features, candidate.outputs, candidate.endpoint) == (
+        (0,),
+        ((0,),),
+        {"label": [1]},
+        ENDPOINT,
+    )
+    assert (candidate.labelled_at, candidate.correction) == (900_000.0, False)
+    assert candidate.predicted_at == 1_000_001.0 and candidate.label_record.received_at > candidate.predicted_at
     both = location.join.predictions_of(ENDPOINT, "a")
     assert {one.header.release for one in both} == {"flight-delay@8", "flight-delay@9"}
     assert location.join.predictions_of(ENDPOINT, "b") == [] == location.join.predictions_of("dev/other", "a")

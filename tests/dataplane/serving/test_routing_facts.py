@@ -39,12 +39,12 @@ origin = origins(HEADER.endpoint)
     ("headers", "expected"),
     [
         ({}, Routing(latency_s=0.25)),
-        ({"falaj-arm": "canary;w=500"}, Routing("canary", 500, latency_s=0.25)),
+        ({"falaj-arm": "candidate;w=500"}, Routing("candidate", 500, latency_s=0.25)),
         ({"falaj-arm": "stable; w=10000"}, Routing("stable", 10_000, latency_s=0.25)),
         ({"falaj-arm": "forced"}, Routing(forced=True, latency_s=0.25)),
-        ({"falaj-arm": "canary;w=500;forced"}, Routing("canary", 500, forced=True, latency_s=0.25)),
+        ({"falaj-arm": "candidate;w=500;forced"}, Routing("candidate", 500, forced=True, latency_s=0.25)),
         ({"falaj-arm": "stable;w=500", "host": "falaj-shadow"}, Routing("shadow", 500, latency_s=0.25)),
-        ({"falaj-arm": "canary;w=10001;w=;w=x;;what"}, Routing("canary", latency_s=0.25)),
+        ({"falaj-arm": "candidate;w=10001;w=;w=x;;what"}, Routing("candidate", latency_s=0.25)),
         ({"falaj-arm": "", "falaj-unit": "", "host": ""}, Routing(latency_s=0.25)),
     ],
 )
@@ -140,14 +140,14 @@ def test_a_real_replica_logs_them(
 ) -> None:
     replica = serve(packaged("linear")[0])
     body = {"instances": [[5.0, 700.0]]}
-    routed = {"falaj-arm": "canary;w=250", "falaj-unit": "customer-9", "x-request-id": "a"}
+    routed = {"falaj-arm": "candidate;w=250", "falaj-unit": "customer-9", "x-request-id": "a"}
     assert replica.invoke(body, headers=routed).status_code == 200
     assert replica.invoke(body, headers={"x-request-id": "b"}).status_code == 200
     assert replica.invoke(body, headers={**routed, "x-request-id": "c", "host": "x-shadow:80"}).status_code == 200
     routing_by_id = {one.request_id: one.routing for one in read_segment(segments(replica.log)[0])}
     unit = unit_numbers("dev/flight-delay")("customer-9")
     assert (routing_by_id["a"].arm, routing_by_id["a"].weight, routing_by_id["a"].unit, routing_by_id["a"].forced) == (
-        "canary",
+        "candidate",
         250,
         unit,
         False,

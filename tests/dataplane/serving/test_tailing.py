@@ -213,7 +213,7 @@ def test_columns_are_typed_and_know_their_requests(tmp_path: Path) -> None:
     assert np.array_equal(record_columns.weights, [np.nan, 0.05], equal_nan=True)
     assert np.array_equal(record_columns.latencies_s, [np.nan, 0.0015], equal_nan=True)
     assert record_columns.units.tolist() == [0, 2**64 - 1]
-    assert [array.tolist() for array in (record_columns.canary, record_columns.forced, record_columns.shadow)] == [
+    assert [array.tolist() for array in (record_columns.candidate, record_columns.forced, record_columns.shadow)] == [
         [False, True],
         [False, True],
         [False, False],

@@ -103,9 +103,9 @@ def test_a_loss_is_said_as_a_difference() -> None:
     of = plan(metrics=["brier"], label_block_s=10.0)
     record = judged_record(of)
     rng = np.random.default_rng(1)
-    canary, at_s = rng.random(4_000) < 0.3, np.linspace(200, 300, 4_000)
-    loss = np.where(canary, 0.6, 0.2)
-    analysis = record.analysis.observe_losses("brier", canary, np.full(4_000, 0.3), loss, 300.0, at_s)
+    candidate, at_s = rng.random(4_000) < 0.3, np.linspace(200, 300, 4_000)
+    loss = np.where(candidate, 0.6, 0.2)
+    analysis = record.analysis.observe_losses("brier", candidate, np.full(4_000, 0.3), loss, 300.0, at_s)
     harm_text = analysis_report(analysis.verdict(), of).harm
     assert "brier about 0.4 more than stable" in harm_text
     verdict = replace(analysis.verdict(), metrics=(replace(analysis.verdict().metrics[0], limit=12.5),))

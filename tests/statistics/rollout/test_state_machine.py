@@ -109,7 +109,7 @@ def run(plan: RolloutPlan, *events: tuple[float, Event]) -> list[RolloutState]:
 GOOD, NOTHING = EVENTS["good"], EVENTS["nothing"]
 
 
-def test_a_good_canary_climbs_its_steps_and_keeps_a_holdback() -> None:
+def test_a_good_candidate_climbs_its_steps_and_keeps_a_holdback() -> None:
     plan, rollout, weights = PLANS["canary"], RolloutProgress(), []
     events: list[tuple[float, Event]] = [(0, Started()), (1, Ready())]
     events += [(t, GOOD) for t in (5, 12, 23, 34)] + [(35, Applied()), (60, NOTHING), (86, NOTHING)]

@@ -42,7 +42,7 @@ class JoinedLabel:
 
     @property
     def arm(self) -> str:
-        """`stable`, `canary`, `shadow`, or empty where the endpoint had no rollout."""
+        """`stable`, `candidate`, `shadow`, or empty where the endpoint had no rollout."""
         return self.prediction.routing.arm
 
     @property

@@ -27,7 +27,7 @@ class PredictionColumns:
         at: n Unix times in seconds, float64.
         weights: n canary weights as a share of one, float64; NaN where there was none.
         latencies_s: n latencies in seconds, float64; NaN where none was logged.
-        canary: n truth values.
+        candidate: n truth values.
         forced: n truth values.
         shadow: n truth values.
         units: n numbers of sticky units, uint64; 0 where there was none.
@@ -42,7 +42,7 @@ class PredictionColumns:
     at: Array
     weights: Array
     latencies_s: Array
-    canary: Array
+    candidate: Array
     forced: Array
     shadow: Array
     units: Array
@@ -74,7 +74,7 @@ def columns_of(records: Sequence[PredictionRecord], *, bare: bool = False) -> Pr
         at=np.array([record.at for record in records]),
         weights=np.array([r.weight for r in routings], dtype=np.float64) / 10_000,  # None becomes NaN
         latencies_s=np.array([r.latency_s for r in routings], dtype=np.float64),
-        canary=np.array([r.arm == "canary" for r in routings]),
+        candidate=np.array([r.arm == "candidate" for r in routings]),
         forced=np.array([r.forced for r in routings]),
         shadow=np.array([r.shadow for r in routings]),
         units=np.array([r.unit or 0 for r in routings], dtype=np.uint64),

@@ -1,6 +1,6 @@
 """How a request came to a release: the facts of its routing, as the gateway tells them and as a record keeps them.
 
-The gateway says in the header `falaj-arm` what it knew when it chose: `canary;w=500`, `stable;w=500`,
+The gateway says in the header `falaj-arm` what it knew when it chose: `candidate;w=500`, `stable;w=500`,
 `stable;baseline;w=500` or `forced`, with the canary weight in force in 1/10,000. It overwrites the header, so clients
 cannot set it. A mirrored request has the host of the original with `-shadow` behind its name.
 """
@@ -18,10 +18,10 @@ from falaj.core.ids import parse_number
 TOTAL_WEIGHT = 10_000
 MAX_CALLER = 64
 """Characters of a caller's pseudonym."""
-STABLE, CANARY, FORCED, SHADOW, BASELINE = 1, 2, 4, 8, 16
+STABLE, CANDIDATE, FORCED, SHADOW, BASELINE = 1, 2, 4, 8, 16
 """Flags of a record."""
 
-_FLAGS = {"stable": STABLE, "canary": CANARY, "forced": FORCED, "baseline": BASELINE}
+_FLAGS = {"stable": STABLE, "candidate": CANDIDATE, "forced": FORCED, "baseline": BASELINE}
 _SHADOW_HOST = "-shadow"
 
 
@@ -118,6 +118,6 @@ def routing_of(facts: Facts | None) -> Routing:
     if not facts:
         return UNKNOWN
     flags, weight, unit, latency_us, *caller = facts
-    arm = "shadow" if flags & SHADOW else "canary" if flags & CANARY else "stable" if flags & STABLE else ""
+    arm = "shadow" if flags & SHADOW else "candidate" if flags & CANDIDATE else "stable" if flags & STABLE else ""
     latency_s = None if latency_us is None else latency_us / 1e6
     return Routing(arm, weight, bool(flags & FORCED), unit, latency_s, bool(flags & BASELINE), *caller)

@@ -146,10 +146,10 @@ def _answered(
         return analysis.update(pairs, now)
     if analysis.blocks:
         return _by_blocks(analysis, plan, rollout, stream, count, now, rng)
-    canary = rng.random(count) < weight
-    failed = rng.random(count) < np.where(canary, bad, stream.errors)
+    candidate = rng.random(count) < weight
+    failed = rng.random(count) < np.where(candidate, bad, stream.errors)
     cold = np.full(count, now <= plan.burn_in_s)
-    return analysis.update(Batch(canary, np.full(count, weight), failed, _latencies(count, rng), burn_in=cold), now)
+    return analysis.update(Batch(candidate, np.full(count, weight), failed, _latencies(count, rng), burn_in=cold), now)
 
 
 def _by_blocks(
@@ -163,10 +163,10 @@ def _by_blocks(
     blocks = max(1, int(count / (stream.rate * length)))
     for number in range(blocks):
         request_count = int(rng.poisson(count / blocks))
-        canary = rng.random(request_count) < weight
+        candidate = rng.random(request_count) < weight
         cold = np.ones(request_count, dtype=bool)
         latency = _latencies(request_count, rng)
-        analysis = analysis.update(Batch(canary, np.full(request_count, weight), ~cold, latency), now)
+        analysis = analysis.update(Batch(candidate, np.full(request_count, weight), ~cold, latency), now)
         analysis = analysis.observe_block(
             _block(request_count, share, stream, rng), now - (blocks - 1 - number) * length, now
         )

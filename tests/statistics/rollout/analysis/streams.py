@@ -26,11 +26,11 @@ def everything(**more):
 def requests(rng, count, *, weight=0.1, errors=(0.01, 0.01), slower=1.0, shift=0.0, scores=True):
     """Requests with rates of errors of (stable, canary), latency with median 20 ms, scores in [0, 1]."""
     weights = np.broadcast_to(np.asarray(weight, dtype=float), count).copy()
-    canary = rng.random(count) < weights
+    candidate = rng.random(count) < weights
     return Batch(
-        canary,
+        candidate,
         weights,
-        rng.random(count) < np.where(canary, errors[1], errors[0]),
-        20 * np.exp(rng.normal(0, 0.5, count)) * np.where(canary, slower, 1),
-        np.clip(rng.random(count) + shift * canary, 0, 1) if scores else None,
+        rng.random(count) < np.where(candidate, errors[1], errors[0]),
+        20 * np.exp(rng.normal(0, 0.5, count)) * np.where(candidate, slower, 1),
+        np.clip(rng.random(count) + shift * candidate, 0, 1) if scores else None,
     )

@@ -20,9 +20,9 @@ def fed(rng, plan, batches=3, **traffic):
     state = Analysis.start(plan)
     for second in range(batches):
         state = state.update(requests(rng, 200, **traffic), float(second))
-        canary, weight = rng.random(50) < 0.3, np.full(50, 0.3)
+        candidate, weight = rng.random(50) < 0.3, np.full(50, 0.3)
         losses = rng.random(50)
-        state = state.observe_losses("brier", canary, weight, losses, float(second))
+        state = state.observe_losses("brier", candidate, weight, losses, float(second))
         state = state.observe_paired("paired", losses, np.clip(losses + rng.normal(0, 0.1, 50), 0, 1), float(second))
         state = state.observe_disagreements("disagreement", rng.random(50) < 0.1, float(second))
         state = state.enter_step()
@@ -80,13 +80,13 @@ def _close(first, second):
 @settings(max_examples=20, deadline=None)
 def test_labels_of_open_blocks_may_be_cut_anywhere_too(seed, cut):
     rng = np.random.default_rng(seed)
-    canary, weight, loss = rng.random(200) < 0.2, np.full(200, 0.2), rng.random(200)
+    candidate, weight, loss = rng.random(200) < 0.2, np.full(200, 0.2), rng.random(200)
     other, at_s = rng.random(200), rng.uniform(0, 0.9, 200)
 
     def observed(*parts):
         state = Analysis.start(everything(label_block_s=1.0))
         for part in parts:
-            state = state.observe_losses("brier", canary[part], weight[part], loss[part], 0.95, at_s[part])
+            state = state.observe_losses("brier", candidate[part], weight[part], loss[part], 0.95, at_s[part])
             state = state.observe_paired("paired", loss[part], other[part], 0.95, at_s[part])
         return state.close_label_blocks(10.0)
 
@@ -95,12 +95,12 @@ def test_labels_of_open_blocks_may_be_cut_anywhere_too(seed, cut):
 
 @given(seed=st.integers(0, 2**32), errors=st.integers(1, 30))
 @settings(max_examples=20, deadline=None)
-def test_more_errors_of_the_canary_are_more_evidence_and_of_stable_less(seed, errors):
+def test_more_errors_of_the_candidate_are_more_evidence_and_of_stable_less(seed, errors):
     rng = np.random.default_rng(seed)
     state = Analysis.start(everything()).update(requests(rng, 500, errors=(0.02, 0.02)), 1.0)
 
-    def after(canary):
-        arm = np.full(errors, canary)
+    def after(candidate):
+        arm = np.full(errors, candidate)
         failed = Batch(arm, np.full(errors, 0.1), np.ones(errors, dtype=bool), np.zeros(errors))
         return state.update(failed, 2.0)
 
@@ -218,7 +218,7 @@ def test_shifted_predictions_pause_and_never_roll_back():
 def test_traffic_that_is_not_split_as_said_pauses():
     rng, state = np.random.default_rng(8), only(MetricSpec.errors())
     batch = requests(rng, 5000, weight=0.2)
-    skewed_batch = Batch(batch.canary, np.full(5000, 0.1), batch.error, batch.latency_ms)
+    skewed_batch = Batch(batch.candidate, np.full(5000, 0.1), batch.error, batch.latency_ms)
     assert state.update(skewed_batch, 1.0).verdict().pause == "traffic is not split as the weights say"
     assert state.update(batch, 1.0).verdict().pause is None
 
@@ -226,26 +226,28 @@ def test_traffic_that_is_not_split_as_said_pauses():
 def test_what_was_answered_cold_or_not_routed_by_chance_is_exposed_and_not_judged():
     rng = np.random.default_rng(9)
     batch = requests(rng, 300, weight=0.5, errors=(0, 1))
-    cold = Batch(batch.canary, batch.weight, batch.error, batch.latency_ms, burn_in=np.ones(300, dtype=bool))
-    forced = Batch(batch.canary, np.ones(300), batch.error, batch.latency_ms)
+    cold = Batch(batch.candidate, batch.weight, batch.error, batch.latency_ms, burn_in=np.ones(300, dtype=bool))
+    forced = Batch(batch.candidate, np.ones(300), batch.error, batch.latency_ms)
     for ignored in (cold, forced):
         verdict = only(MetricSpec.errors()).update(ignored, 1.0).verdict()
-        assert not verdict.roll_back and verdict.exposed == batch.canary.sum()
+        assert not verdict.roll_back and verdict.exposed == batch.candidate.sum()
         assert verdict.metrics[0].requests == (0, 0) and verdict.metrics[0].ratio is None
 
 
-def test_mirrored_requests_are_judged_and_their_evidence_goes_on_in_the_canary():
+def test_mirrored_requests_are_judged_and_their_evidence_goes_on_in_the_candidate():
     rng = np.random.default_rng(10)
     shadow = AnalysisPlan((MetricSpec.disagreement(0.05), MetricSpec.errors()))
-    canary = AnalysisPlan((MetricSpec.latency(CUTS), MetricSpec.errors(), MetricSpec.quality_paired("brier")), starts=3)
+    candidate = AnalysisPlan(
+        (MetricSpec.latency(CUTS), MetricSpec.errors(), MetricSpec.quality_paired("brier")), starts=3
+    )
     error, took = rng.random((2, 400)) < 0.05, np.full((2, 400), 10.0)
     before = Analysis.start(shadow).enter_step().update(Batch.of_pairs(*error, *took), 1.0)
-    after = Analysis.start(canary, carried=before)
+    after = Analysis.start(candidate, carried=before)
     assert after.evidence().metrics["errors"].safe == before.evidence().metrics["errors"].safe
     assert after.peaks.at_most["errors"] == before.peaks.at_most["errors"]
     assert after.exposed == 0 and after.step == 0
     more = requests(rng, 400)
-    alone = Analysis.start(canary).update(more, 2.0).evidence().metrics["errors"]
+    alone = Analysis.start(candidate).update(more, 2.0).evidence().metrics["errors"]
     both = after.update(more, 2.0).evidence().metrics["errors"]
     assert both.safe != alone.safe
 
@@ -280,11 +282,11 @@ def test_labels_and_pairs_go_on_with_a_carried_state_at_the_worth_that_they_had(
 def test_each_kind_of_label_can_roll_back(metric):
     rng, state = np.random.default_rng(13), Analysis.start(everything(label_block_s=1.0))
     for second in range(20):
-        canary, weight = rng.random(500) < 0.3, np.full(500, 0.3)
+        is_candidate, weight = rng.random(500) < 0.3, np.full(500, 0.3)
         stable, candidate = (rng.random(500) < rate for rate in (0.1, 0.4))
         if metric == "brier":
-            loss = np.where(canary, candidate, stable).astype(float)
-            state = state.observe_losses(metric, canary, weight, loss, float(second))
+            loss = np.where(is_candidate, candidate, stable).astype(float)
+            state = state.observe_losses(metric, is_candidate, weight, loss, float(second))
         elif metric == "disagreement":
             state = state.observe_disagreements(metric, candidate, float(second))
         else:
@@ -343,5 +345,5 @@ def test_a_score_that_is_missing_is_in_no_bin():
     rng = np.random.default_rng(15)
     state = Analysis.start(everything())
     batch = requests(rng, 100, scores=False)
-    scored = Batch(batch.canary, batch.weight, batch.error, batch.latency_ms, np.full(100, np.nan))
+    scored = Batch(batch.candidate, batch.weight, batch.error, batch.latency_ms, np.full(100, np.nan))
     assert state.update(batch, 1.0).to_json() == state.update(scored, 1.0).to_json()

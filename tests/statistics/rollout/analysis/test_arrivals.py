@@ -22,44 +22,44 @@ def rollout(rng, delay, *, sticks=1.0, days=DAYS):
     """
     count = days * A_DAY
     at = np.sort(rng.uniform(0, days * DAY, count))
-    canary = rng.random(count) < WEIGHT
+    candidate = rng.random(count) < WEIGHT
     base = 0.25 + 0.1 * rng.normal(size=days)[(at // DAY).astype(int)]
     outcome = (rng.random(count) < np.clip(base, 0.02, 0.98)).astype(float)
     score = np.clip(0.25 + 0.3 * (outcome - 0.25) + rng.normal(0, 0.15, count), 0, 1)
     loss = (score - outcome) ** 2
-    comes = at + delay(rng, canary, loss, score)
+    comes = at + delay(rng, candidate, loss, score)
     order = np.argsort(comes)
-    return [column[order] for column in (comes, at, canary, loss, outcome)]
+    return [column[order] for column in (comes, at, candidate, loss, outcome)]
 
 
 def verdict_of(columns):
     """The verdict after all that came in a rollout's time, looked at four times a day."""
-    comes, at, canary, loss, outcome = columns
+    comes, at, candidate, loss, outcome = columns
     state = Analysis.start(AnalysisPlan((MetricSpec.quality("brier"),), label_block_s=DAY))
     for look in np.arange(1, 4 * DAYS + 1) * DAY / 4:
         new = (comes <= look) & (comes > look - DAY / 4)
         if not new.any():
             continue
         weight = np.full(int(new.sum()), WEIGHT)
-        state = state.observe_arrivals(canary[new], weight, comes[new] - at[new], list(outcome[new]), look)
-        state = state.observe_losses("brier", canary[new], weight, loss[new], look, at[new])
+        state = state.observe_arrivals(candidate[new], weight, comes[new] - at[new], list(outcome[new]), look)
+        state = state.observe_losses("brier", candidate[new], weight, loss[new], look, at[new])
     return state.verdict()
 
 
-def alike(rng, canary, loss, score):
+def alike(rng, candidate, loss, score):
     return rng.exponential(0.5 * DAY, len(loss))
 
 
-def later_for_the_canary(rng, canary, loss, score):
-    return rng.exponential(0.5 * DAY, len(loss)) * np.where(canary, 3.0, 1.0)
+def later_for_the_candidate(rng, candidate, loss, score):
+    return rng.exponential(0.5 * DAY, len(loss)) * np.where(candidate, 3.0, 1.0)
 
 
-def complaints_about_the_canary_first(rng, canary, loss, score):
-    return rng.exponential(0.5 * DAY, len(loss)) * np.where(canary & (loss > 0.3), 0.02, 1.0)
+def complaints_about_the_candidate_first(rng, candidate, loss, score):
+    return rng.exponential(0.5 * DAY, len(loss)) * np.where(candidate & (loss > 0.3), 0.02, 1.0)
 
 
-def flags_of_the_canary_first(rng, canary, loss, score):
-    return rng.exponential(0.5 * DAY, len(loss)) * np.where(score > np.where(canary, 0.3, 0.5), 0.02, 1.0)
+def flags_of_the_candidate_first(rng, candidate, loss, score):
+    return rng.exponential(0.5 * DAY, len(loss)) * np.where(score > np.where(candidate, 0.3, 0.5), 0.02, 1.0)
 
 
 def test_labels_that_come_alike_are_rarely_doubted():
@@ -68,7 +68,7 @@ def test_labels_that_come_alike_are_rarely_doubted():
     assert sum(doubted) <= 1
 
 
-def complaints_first_on_both_sides(rng, canary, loss, score):
+def complaints_first_on_both_sides(rng, candidate, loss, score):
     return rng.exponential(0.5 * DAY, len(loss)) * np.where(loss > 0.3, 0.02, 1.0)
 
 
@@ -80,7 +80,7 @@ def test_complaints_on_both_sides_are_no_doubt_and_no_harm():
 
 @pytest.mark.parametrize(
     "delay",
-    [later_for_the_canary, complaints_about_the_canary_first, flags_of_the_canary_first],
+    [later_for_the_candidate, complaints_about_the_candidate_first, flags_of_the_candidate_first],
     ids=lambda d: d.__name__,
 )
 def test_labels_that_favour_an_arm_pause_and_do_not_roll_back(delay):
@@ -102,9 +102,9 @@ def test_nothing_is_bet_on_once_labels_are_doubted():
 
 def test_a_small_difference_is_tolerated_and_json_loses_nothing():
     rng = np.random.default_rng(35)
-    canary = rng.random(20_000) < 0.2 / 1.03
+    candidate = rng.random(20_000) < 0.2 / 1.03
     arrivals = Arrivals({}).observe(
-        canary, np.full(20_000, 0.2), rng.exponential(1e4, 20_000), [1, 0.0, "x", None] * 5_000
+        candidate, np.full(20_000, 0.2), rng.exponential(1e4, 20_000), [1, 0.0, "x", None] * 5_000
     )
     assert arrivals.highest < math.log(100)
     assert Arrivals.from_json(json.loads(json.dumps(arrivals.to_json()))) == arrivals

@@ -22,9 +22,9 @@ def of_pairs(rng, differences, count=200, spread=0.08):
 def of_arms(rng, differences, count=200, weight=0.02, draw=lambda rng, n: rng.beta(0.4, 2.2, n)):
     """Blocks of labels of two arms of unequal size."""
     for apart in differences:
-        canary = rng.random(count) < weight
-        loss = np.clip(draw(rng, count) + apart * canary, 0, 1)
-        first, second = loss[~canary], loss[canary]
+        candidate = rng.random(count) < weight
+        loss = np.clip(draw(rng, count) + apart * candidate, 0, 1)
+        first, second = loss[~candidate], loss[candidate]
         if len(first) and len(second):
             within = float(((first - first.mean()) ** 2).sum() + ((second - second.mean()) ** 2).sum())
             yield Difference(second.mean() - first.mean(), len(first) * len(second) / count, within, count - 2)

@@ -22,17 +22,17 @@ DRIFT = np.linspace(0.3, 3, SECONDS)
 
 def counts(rng, weights, rate, ratio):
     """Events and requests of both arms: seconds x runs x arm."""
-    canary = rng.binomial(REQUESTS, weights[:, None], (SECONDS, RUNS))
-    rows = np.stack((REQUESTS - canary, canary), axis=-1)
+    candidate = rng.binomial(REQUESTS, weights[:, None], (SECONDS, RUNS))
+    rows = np.stack((REQUESTS - candidate, candidate), axis=-1)
     chance = np.stack((rate, rate * ratio), axis=-1)[:, None]
     return rng.binomial(rows, np.minimum(chance, 1)), rows
 
 
 def paths(weights, events, tolerated):
     """Log evidence of harm after each second; seconds x runs."""
-    stable, canary = events[..., 0], events[..., 1]
+    stable, candidate = events[..., 0], events[..., 1]
     ratios = np.append(tolerated * arms.FASTER, tolerated)
-    likelihood = arms.log_likelihood(weights, canary, stable, ratios).cumsum(axis=0)
+    likelihood = arms.log_likelihood(weights, candidate, stable, ratios).cumsum(axis=0)
     return np.logaddexp.reduce(likelihood[..., :-1] - likelihood[..., -1:] + arms.LOG_SHARES, axis=-1)
 
 
@@ -130,12 +130,12 @@ def test_a_tally_adds_up():
     assert tally.total().tolist() == [[9, 12]]
 
 
-def latency_tally(rng, stable, canary):
+def latency_tally(rng, stable, candidate):
     """A tally of requests and of what is above six cuts; `stable` and `canary` are chances of the seven classes."""
     tally = Tally(7)
     for weight in (0.05, 0.25, 0.5):
         size = rng.binomial(400, weight)
-        rows = [rng.multinomial(400 - size, stable), rng.multinomial(size, canary)]
+        rows = [rng.multinomial(400 - size, stable), rng.multinomial(size, candidate)]
         tally = tally.add(0, weight, np.stack(rows, axis=-1)[::-1].cumsum(axis=0)[::-1])
     return tally
 
@@ -149,8 +149,8 @@ def test_bets_on_a_slower_candidate_are_fair_and_win_when_it_is(tolerated):
     border = np.array([1.0, *(above[1:] * tolerated)])
     slower = np.array([1.0, *np.minimum(above[1:] * tolerated * 1.5, 0.99)])
 
-    def wealth(canary):
-        tallies = (latency_tally(rng, -np.diff(above), -np.diff(canary)) for _ in range(400))
+    def wealth(candidate):
+        tallies = (latency_tally(rng, -np.diff(above), -np.diff(candidate)) for _ in range(400))
         return np.exp([latency.log_shift(tally, 1, spec, plan, 0) for tally in tallies])
 
     null = np.minimum(wealth(border), 50)

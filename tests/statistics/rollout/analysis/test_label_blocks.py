@@ -14,9 +14,11 @@ from falaj.statistics.rollout.analysis.label_blocks import MOST_OPEN, LabelBlock
 DAY = 100.0
 
 
-def labels(stable, canary, count=4):
+def labels(stable, candidate, count=4):
     """Of both arms, each label with one loss."""
-    return {0.5: LabelSums((count, count), (count * stable, count * canary), (count * stable**2, count * canary**2))}
+    return {
+        0.5: LabelSums((count, count), (count * stable, count * candidate), (count * stable**2, count * candidate**2))
+    }
 
 
 def closed_at(blocks, now_s):
@@ -89,8 +91,8 @@ def test_not_too_many_blocks_wait():
 @settings(max_examples=50, deadline=None)
 def test_no_label_is_lost_or_counted_twice_and_json_loses_nothing(rows, data):
     blocks, counted = LabelBlocks(), 0
-    for number, is_canary, loss in rows:
-        sums = LabelSums.of_arms(np.array([is_canary]), np.array([loss]))
+    for number, is_candidate, loss in rows:
+        sums = LabelSums.of_arms(np.array([is_candidate]), np.array([loss]))
         blocks = LabelBlocks.from_json(json.loads(json.dumps(blocks.add(number, {0.5: sums}, 1.0).to_json())))
         before = sum(block.labels for block in blocks.open)
         blocks, closed_blocks = closed_at(blocks, data.draw(st.floats(0, 2_000)))

@@ -80,7 +80,7 @@ def counted(record: RolloutRecord, accesses: Sequence[Access], now: float, once:
     """
     plan = record.plan
     both = (plan.stable, plan.candidate)
-    mine = [access for access in accesses if access.canary == plan.candidate and access.release in both]
+    mine = [access for access in accesses if access.candidate == plan.candidate and access.release in both]
     if not mine:
         return record
     rolled = sum(access.release == plan.candidate for access in mine)
@@ -106,7 +106,7 @@ def _vitals(record: RolloutRecord, accesses: Sequence[Access], now: float) -> Vi
 
 def _batch(record: RolloutRecord, accesses: Sequence[Access]) -> Batch:
     return Batch(
-        canary=np.array([access.release == record.plan.candidate for access in accesses], dtype=bool),
+        candidate=np.array([access.release == record.plan.candidate for access in accesses], dtype=bool),
         weight=np.array([access.weight / WHOLE for access in accesses]),
         error=np.array([failed(access) for access in accesses], dtype=bool),
         latency_ms=np.array([access.latency_ms for access in accesses], dtype=float),

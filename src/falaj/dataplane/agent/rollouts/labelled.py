@@ -100,19 +100,19 @@ def _is_labelled(joined: JoinedLabel) -> bool:
 def _unpaired(
     record: RolloutRecord, analysis: Analysis | None, mine: Sequence[JoinedLabel], now: float
 ) -> Analysis | None:
-    canary = np.array([release_of(each.prediction) == record.plan.candidate for each in mine], dtype=bool)
+    candidate = np.array([release_of(each.prediction) == record.plan.candidate for each in mine], dtype=bool)
     weight = np.array([(each.weight or 0) / WHOLE for each in mine])
     if mine and analysis is not None:
         age_s = np.array([each.label_record.received_at - each.predicted_at for each in mine])
         outcome = [next(label for label in each.label if label is not None) for each in mine]
-        analysis = analysis.observe_arrivals(canary, weight, age_s, outcome, now)
+        analysis = analysis.observe_arrivals(candidate, weight, age_s, outcome, now)
     for metric in quality_of(record) if mine else ():
         assert analysis is not None
         context = context_of(record, metric)
         loss = np.array([_loss(metric, each, context) for each in mine])
         at_s = np.array([each.predicted_at for each in mine])
         mask = ~np.isnan(loss)
-        analysis = analysis.observe_losses(metric, canary[mask], weight[mask], loss[mask], now, at_s[mask])
+        analysis = analysis.observe_losses(metric, candidate[mask], weight[mask], loss[mask], now, at_s[mask])
     return analysis
 
 
@@ -173,10 +173,10 @@ def with_scores(record: RolloutRecord, answers: Sequence[PredictionRecord], now:
     """
     if record.analysis is None or not answers:
         return record
-    canary = np.array([release_of(each) == record.plan.candidate for each in answers], dtype=bool)
+    candidate = np.array([release_of(each) == record.plan.candidate for each in answers], dtype=bool)
     weight = np.array([(each.routing.weight or 0) / WHOLE for each in answers])
     score = np.array([score_of(each.outputs, 0) for each in answers])
-    return replace(record, analysis=record.analysis.observe_scores(canary, weight, score, now))
+    return replace(record, analysis=record.analysis.observe_scores(candidate, weight, score, now))
 
 
 def is_comparable(record: RolloutRecord, answer: PredictionRecord) -> bool:

@@ -415,7 +415,7 @@ def _traffic(records: Sequence[RolloutRecord]) -> Traffic:
     plan, weight, pair = main.plan, main.weight, pair_of(main.plan, main.rollout)
     weights = {plan.stable: WHOLE - weight, plan.candidate: weight}
     if main.given_up:
-        return Traffic(weights, mirrors, canary=plan.candidate)
+        return Traffic(weights, mirrors, candidate=plan.candidate)
     matches = tuple(HeaderMatch(**{**match, "release": plan.candidate}) for match in plan.matches)  # type: ignore[arg-type]
     baseline = BaselineArm(pair.baseline_of, pair.weight) if pair else None
     return Traffic(weights, mirrors, plan.candidate, plan.sticky, matches, baseline)

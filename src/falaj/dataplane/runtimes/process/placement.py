@@ -43,7 +43,7 @@ def baselines(servables: Sequence[Servable], traffic: Mapping[str, Traffic]) -> 
         own = next((s for s in members if baseline and s.endpoint.release == baseline.release), None)
         if baseline is None or own is None:
             continue
-        compared = traffic[name].stable if baseline.release == traffic[name].canary else traffic[name].canary
+        compared = traffic[name].stable if baseline.release == traffic[name].candidate else traffic[name].candidate
         replicas = next((s.endpoint.replicas for s in members if s.endpoint.release == compared), own.endpoint.replicas)
         baseline_servables.append(
             replace(own, endpoint=replace(own.endpoint, role=ReleaseRole.BASELINE, replicas=replicas))

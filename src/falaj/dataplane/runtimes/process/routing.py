@@ -64,7 +64,7 @@ class Route:
         weights: Share of each arm by name, adding up to 10,000; empty while nothing can answer. Their order is the
             order of the shares on the line that sticky units are points of.
         mirrors: Share, 0 to 1, of the requests that an arm gets a copy of.
-        canary: The arm whose weight is the canary weight.
+        candidate: The arm whose weight is the canary weight.
         sticky: Request header that keeps a unit on one arm.
         rules: Exceptions; the first that fits counts.
         callers: Who may ask.
@@ -73,7 +73,7 @@ class Route:
     endpoint: str
     weights: Mapping[str, int]
     mirrors: Mapping[str, float] = field(default_factory=dict)
-    canary: str | None = None
+    candidate: str | None = None
     sticky: str | None = None
     rules: tuple[RoutingRule, ...] = ()
     callers: EndpointCallers = ANYONE_HERE
@@ -154,7 +154,7 @@ def _arm(value: Any) -> Arm:
 def _route_to_json(route: Route) -> dict[str, Any]:
     return {
         "weights": [[arm, weight] for arm, weight in route.weights.items()], "mirrors": dict(route.mirrors),
-        "canary": route.canary, "sticky": route.sticky,
+        "candidate": route.candidate, "sticky": route.sticky,
         "rules": [[rule.kind, rule.name, rule.value, rule.arm] for rule in route.rules],
         "callers": route.callers.to_json(),
     }  # fmt: skip
@@ -163,4 +163,6 @@ def _route_to_json(route: Route) -> dict[str, Any]:
 def _route(endpoint: str, value: Any) -> Route:
     rules = tuple(RoutingRule(*rule) for rule in value["rules"])
     callers = EndpointCallers.from_json(value["callers"])
-    return Route(endpoint, dict(value["weights"]), value["mirrors"], value["canary"], value["sticky"], rules, callers)
+    return Route(
+        endpoint, dict(value["weights"]), value["mirrors"], value["candidate"], value["sticky"], rules, callers
+    )

@@ -199,7 +199,7 @@ class ProcessRuntime:
     def _with_in_flight(self, status: EndpointStatus, traffic: Mapping[str, Traffic]) -> EndpointStatus:
         """The status of a canary with the requests that it works on: a candidate that hangs answers nothing else."""
         steered = traffic.get(status.endpoint)
-        if steered is None or steered.canary != status.release or not steered.weights.get(status.release):
+        if steered is None or steered.candidate != status.release or not steered.weights.get(status.release):
             return status
         arms = self.gateway.table().arms.values()
         prefix = f"{status.endpoint}@{status.release}."

@@ -32,7 +32,7 @@ def route(
         endpoint,
         _shares(traffic, {arms[release].name: weight for release, weight in weights.items()}, arms, baseline),
         mirrors,
-        arms[traffic.canary].name if traffic.canary in arms and traffic.canary else None,
+        arms[traffic.candidate].name if traffic.candidate in arms and traffic.candidate else None,
         traffic.sticky,
         (*release_rules, *matched),
     )
@@ -53,7 +53,7 @@ def _shares(
     rest = {name: weight - part if name == own else weight for name, weight in weights.items()}
     rest = {name: weight for name, weight in rest.items() if weight}
     share = {baseline.name: part} if part else {}
-    return {**share, **rest} if baseline.number == traffic.canary else {**rest, **share}
+    return {**share, **rest} if baseline.number == traffic.candidate else {**rest, **share}
 
 
 def arms(traffic: Traffic, release_arms: Mapping[int, Arm], baseline: Arm | None = None) -> dict[str, Arm]:

@@ -120,32 +120,32 @@ class Analysis:
         eligible_batch, requests = batch.evidential(), self.requests
         for weight, rows in by_weight(eligible_batch.weight).items():
             requests = requests.add(self.step, weight, _count(eligible_batch.rows(rows), self.plan))
-        exposed = self.exposed + int(np.count_nonzero(batch.canary))
+        exposed = self.exposed + int(np.count_nonzero(batch.candidate))
         return replace(self, requests=requests, exposed=exposed)._looked_at(now_s)
 
-    def observe_scores(self, canary: Flags, weight: Numbers, score: Numbers, now_s: float) -> Analysis:
+    def observe_scores(self, candidate: Flags, weight: Numbers, score: Numbers, now_s: float) -> Analysis:
         """Take in what was predicted; each request once, apart from its outcome.
 
         Args:
-            canary: Whether the candidate predicted it.
+            candidate: Whether the candidate predicted it.
             weight: In force when the request was routed; rows with 0 or 1 say nothing.
             score: The predicted score or class number; NaN is in no bin.
             now_s: Unix seconds.
         """
         chance, requests = (weight > 0) & (weight < 1), self.requests
-        canary, weight, score = canary[chance], weight[chance], score[chance]
+        candidate, weight, score = candidate[chance], weight[chance], score[chance]
         for value, rows in by_weight(weight).items():
-            requests = requests.add(self.step, value, _count_scores(canary[rows], score[rows], self.plan))
+            requests = requests.add(self.step, value, _count_scores(candidate[rows], score[rows], self.plan))
         return self if requests is self.requests else replace(self, requests=requests)._looked_at(now_s)
 
     def observe_losses(
-        self, metric: str, canary: Flags, weight: Numbers, loss: Numbers, now_s: float, at_s: Numbers | None = None
+        self, metric: str, candidate: Flags, weight: Numbers, loss: Numbers, now_s: float, at_s: Numbers | None = None
     ) -> Analysis:
         """Take in labels of requests that one arm answered.
 
         Args:
             metric: Name of a `quality` metric.
-            canary: Whether the candidate had answered.
+            candidate: Whether the candidate had answered.
             weight: In force when the request was routed; rows with 0 or 1 say nothing.
             loss: In [0, 1].
             now_s: Unix seconds.
@@ -155,15 +155,15 @@ class Analysis:
         _check_losses(loss, spec)
         chance = (weight > 0) & (weight < 1)
         at_s = None if at_s is None else at_s[chance]
-        canary, weight, loss = canary[chance], weight[chance], loss[chance]
+        candidate, weight, loss = candidate[chance], weight[chance], loss[chance]
         tally = self.labels[metric]
         for value, rows in by_weight(weight).items():
-            arm, lost = canary[rows], loss[rows] > 0
+            arm, lost = candidate[rows], loss[rows] > 0
             tally = tally.add(self.step, value, np.array([count_arms(arm, np.ones_like(arm)), count_arms(arm, lost)]))
         blocks = self.label_blocks[metric]
         for number, of_block in by_block(_times(at_s, now_s, weight), now_s, self.plan.label_block_s):
             of_weight = {value: of_block & (weight == value) for value in np.unique(weight[of_block]).tolist()}
-            sums = {value: LabelSums.of_arms(canary[rows], loss[rows]) for value, rows in of_weight.items()}
+            sums = {value: LabelSums.of_arms(candidate[rows], loss[rows]) for value, rows in of_weight.items()}
             blocks = blocks.add(number, sums, now_s)
         return self._with_labels(metric, tally, blocks).close_label_blocks(now_s)
 
@@ -192,12 +192,12 @@ class Analysis:
         return self._with_labels(metric, tally, blocks).close_label_blocks(now_s)
 
     def observe_arrivals(
-        self, canary: Flags, weight: Numbers, age_s: Numbers, outcome: Sequence[Any], now_s: float
+        self, candidate: Flags, weight: Numbers, age_s: Numbers, outcome: Sequence[Any], now_s: float
     ) -> Analysis:
         """Take in which arm labels come from, before what they say is taken in: see `Arrivals.observe`."""
         chance = (weight > 0) & (weight < 1)
         chosen = [each for each, is_chance in zip(outcome, chance, strict=True) if is_chance]
-        arrivals = self.arrivals.observe(canary[chance], weight[chance], age_s[chance], chosen)
+        arrivals = self.arrivals.observe(candidate[chance], weight[chance], age_s[chance], chosen)
         return replace(self, arrivals=arrivals)._looked_at(now_s)
 
     @property
@@ -316,25 +316,25 @@ def _started(state: ErrorBlocks | LatencyBlocks, share: float, another_pair: boo
 
 def _count(batch: Batch, plan: AnalysisPlan) -> Counts:
     """Counts of a batch under one weight: all rows, then the series of each metric."""
-    counts = [count_arms(batch.canary, np.ones(len(batch), dtype=bool))[None]]
+    counts = [count_arms(batch.candidate, np.ones(len(batch), dtype=bool))[None]]
     for spec in plan.metrics:
         match spec.kind:
             case MetricKind.ERRORS:
-                counts.append(count_arms(batch.canary, batch.error)[None])
+                counts.append(count_arms(batch.candidate, batch.error)[None])
             case MetricKind.LATENCY:
-                counts.append(count_above(batch.canary, batch.latency_ms, spec.cuts))
+                counts.append(count_above(batch.candidate, batch.latency_ms, spec.cuts))
             case MetricKind.DISTRIBUTION:
                 score = np.full(len(batch), np.nan) if batch.score is None else batch.score
-                counts.append(count_bins(batch.canary, score, spec.cuts))
+                counts.append(count_bins(batch.candidate, score, spec.cuts))
     return np.concatenate(counts)
 
 
-def _count_scores(canary: Flags, score: Numbers, plan: AnalysisPlan) -> Counts:
+def _count_scores(candidate: Flags, score: Numbers, plan: AnalysisPlan) -> Counts:
     """Counts of the bins of scores alone: the requests themselves are counted with their outcome."""
     counts = np.zeros((1 + sum(rates.width(spec) for spec in plan.metrics), 2), dtype=np.int64)
     for spec in plan.of_kind(MetricKind.DISTRIBUTION):
         first = rates.first_series(plan, spec)
-        counts[first : first + rates.width(spec)] = count_bins(canary, score, spec.cuts)
+        counts[first : first + rates.width(spec)] = count_bins(candidate, score, spec.cuts)
     return counts
 
 

@@ -28,12 +28,12 @@ _JUMPS = np.array([1, 3, 5, 8, 13, 19, 27, 35])  # FASTER, in steps of the grid
 _NULLS = np.arange(len(GRID) - _JUMPS[-1])
 
 
-def log_likelihood(weights: Numbers, canary: Counts, stable: Counts, ratios: Numbers) -> Numbers:
+def log_likelihood(weights: Numbers, candidate: Counts, stable: Counts, ratios: Numbers) -> Numbers:
     """Log likelihood of the arms of events under each ratio, up to what does not depend on the ratio.
 
     Args:
         weights: Of the canary, one a cell.
-        canary: Events of the canary, cells x series.
+        candidate: Events of the canary, cells x series.
         stable: Events of stable, cells x series.
         ratios: Ratios of rates, series x ratios, or ratios that all series share.
 
@@ -41,7 +41,7 @@ def log_likelihood(weights: Numbers, canary: Counts, stable: Counts, ratios: Num
         Cells x series x ratios.
     """
     spread = np.log1p(weights[:, None, None] * (ratios - 1))
-    likelihood: Numbers = canary[:, :, None] * np.log(ratios) - (canary + stable)[:, :, None] * spread
+    likelihood: Numbers = candidate[:, :, None] * np.log(ratios) - (candidate + stable)[:, :, None] * spread
     return likelihood
 
 
@@ -73,16 +73,16 @@ def ratio_at_least(likelihood: Numbers, line: float) -> float:
     return float(GRID[first - 1]) if first else 0.0
 
 
-def ratio_estimate(canary: int, stable: int, likelihood: Numbers) -> float | None:
+def ratio_estimate(candidate: int, stable: int, likelihood: Numbers) -> float | None:
     """The most likely ratio; None without any event, 0 or infinite when one arm has none.
 
     Args:
-        canary: Events.
+        candidate: Events.
         stable: Events.
         likelihood: Log likelihood on GRID; a parabola through its top gives what lies between.
     """
-    if canary == 0 or stable == 0:
-        return None if canary == stable else (0.0 if canary == 0 else math.inf)
+    if candidate == 0 or stable == 0:
+        return None if candidate == stable else (0.0 if candidate == 0 else math.inf)
     top = min(max(int(np.argmax(likelihood)), 1), len(GRID) - 2)
     before, at, after = likelihood[top - 1 : top + 2]
     bend = before - 2 * at + after

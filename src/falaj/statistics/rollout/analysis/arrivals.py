@@ -43,11 +43,11 @@ class Arrivals:
     counts: Mapping[Case, Mapping[float, tuple[int, int]]]
     highest: float = 0.0
 
-    def observe(self, canary: Flags, weight: Numbers, age_s: Numbers, outcome: Sequence[Any]) -> Arrivals:
+    def observe(self, candidate: Flags, weight: Numbers, age_s: Numbers, outcome: Sequence[Any]) -> Arrivals:
         """Take labels in, in the order in which they came.
 
         Args:
-            canary: Whether the candidate had answered.
+            candidate: Whether the candidate had answered.
             weight: In force when the request was routed, in (0, 1).
             age_s: From the prediction to the label, in seconds.
             outcome: What really happened.
@@ -55,10 +55,10 @@ class Arrivals:
         counts = {case: dict(of_case) for case, of_case in self.counts.items()}
         for value, rows in by_weight(weight).items():
             ages, labels = _ages(age_s[rows]), np.asarray([_outcome(each) for each in outcome])[rows]
-            for age, label, arm in zip(ages.tolist(), labels.tolist(), canary[rows].tolist(), strict=True):
+            for age, label, arm in zip(ages.tolist(), labels.tolist(), candidate[rows].tolist(), strict=True):
                 case = (int(age), label)
-                stable, of_canary = counts.setdefault(case, {}).get(value, (0, 0))
-                counts[case][value] = (stable + (not arm), of_canary + arm)
+                stable, of_candidate = counts.setdefault(case, {}).get(value, (0, 0))
+                counts[case][value] = (stable + (not arm), of_candidate + arm)
         after = replace(self, counts=counts)
         return replace(after, highest=max(self.highest, after.log_unlike()))
 
@@ -82,7 +82,7 @@ class Arrivals:
     def from_json(document: Mapping[str, Any]) -> Arrivals:
         """What `to_json` made, also after it went through JSON."""
         cases = {
-            (age, outcome): {weight: (stable, canary) for weight, stable, canary in of_case}
+            (age, outcome): {weight: (stable, candidate) for weight, stable, candidate in of_case}
             for age, outcome, of_case in document["cases"]
         }
         return Arrivals(cases, document["highest"])
@@ -91,10 +91,10 @@ class Arrivals:
 def _log_unlike(of_case: Mapping[float, tuple[int, int]]) -> float:
     weights = np.array(list(of_case))
     both = np.array(list(of_case.values()), dtype=np.int64)
-    stable, canary = both[:, :1], both[:, 1:]
+    stable, candidate = both[:, :1], both[:, 1:]
 
     def likelihood(ratios: Numbers) -> Numbers:
-        summed: Numbers = arms.log_likelihood(weights, canary, stable, ratios).sum(axis=(0, 1))
+        summed: Numbers = arms.log_likelihood(weights, candidate, stable, ratios).sum(axis=(0, 1))
         return summed
 
     more = likelihood(_MORE) - likelihood(np.array([TOLERATED]))

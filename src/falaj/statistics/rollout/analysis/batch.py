@@ -16,7 +16,7 @@ class Batch:
     """Requests in the order in which they were answered; a sticky session is one row.
 
     Attributes:
-        canary: Whether the candidate answered.
+        candidate: Whether the candidate answered.
         weight: Share of the traffic that the candidate was to get when the request was routed, in [0, 1]. Requests
             that were routed by anything but chance (a header, a tester) do not belong here.
         error: Whether it failed.
@@ -25,7 +25,7 @@ class Batch:
         burn_in: Requests to a cold server: counted as exposed, not judged.
     """
 
-    canary: Flags
+    candidate: Flags
     weight: Numbers
     error: Flags
     latency_ms: Numbers
@@ -34,13 +34,13 @@ class Batch:
 
     def __post_init__(self) -> None:
         columns = (self.weight, self.error, self.latency_ms, self.score, self.burn_in)
-        if any(column is not None and column.shape != self.canary.shape for column in columns):
+        if any(column is not None and column.shape != self.candidate.shape for column in columns):
             raise ValueError("the columns of a batch have different lengths")
         if len(self) and not (self.weight.min() >= 0 and self.weight.max() <= 1):
             raise ValueError("a weight is outside [0, 1]")
 
     def __len__(self) -> int:
-        return len(self.canary)
+        return len(self.candidate)
 
     def evidential(self) -> Batch:
         """The requests that carry evidence: not burn-in, and routed by chance rather than all to one arm."""
@@ -52,7 +52,7 @@ class Batch:
     def rows(self, keep: Flags | slice) -> Batch:
         """Some of the requests."""
         return Batch(
-            self.canary[keep], self.weight[keep], self.error[keep], self.latency_ms[keep],
+            self.candidate[keep], self.weight[keep], self.error[keep], self.latency_ms[keep],
             None if self.score is None else self.score[keep], None if self.burn_in is None else self.burn_in[keep],
         )  # fmt: skip
 
@@ -67,7 +67,7 @@ class Batch:
         """
         count = len(error_stable)
         return Batch(
-            canary=np.tile([False, True], count),
+            candidate=np.tile([False, True], count),
             weight=np.full(2 * count, 0.5),
             error=np.column_stack((error_stable, error_candidate)).ravel(),
             latency_ms=np.column_stack((latency_stable_ms, latency_candidate_ms)).ravel(),

@@ -46,9 +46,9 @@ class LabelSums:
         )
 
     @staticmethod
-    def of_arms(canary: Flags, loss: Numbers) -> LabelSums:
+    def of_arms(candidate: Flags, loss: Numbers) -> LabelSums:
         """Of labels of requests that one arm answered."""
-        arms = (loss[~canary], loss[canary])
+        arms = (loss[~candidate], loss[candidate])
         return LabelSums(
             (len(arms[0]), len(arms[1])),
             (float(arms[0].sum()), float(arms[1].sum())),
@@ -63,14 +63,14 @@ class LabelSums:
 
     def difference(self, *, paired: bool) -> Difference | None:
         """Of the means; None where one arm has no label."""
-        stable, canary = self.count
-        if not (stable and canary):
+        stable, candidate = self.count
+        if not (stable and candidate):
             return None
-        apart = self.total[1] / canary - self.total[0] / stable
+        apart = self.total[1] / candidate - self.total[0] / stable
         if paired:
-            return Difference(apart, canary, max(0.0, self.squares[1] - canary * apart**2), canary - 1)
+            return Difference(apart, candidate, max(0.0, self.squares[1] - candidate * apart**2), candidate - 1)
         spread = sum(q - t * t / n for q, t, n in zip(self.squares, self.total, self.count, strict=True))
-        return Difference(apart, stable * canary / (stable + canary), max(0.0, spread), stable + canary - 2)
+        return Difference(apart, stable * candidate / (stable + candidate), max(0.0, spread), stable + candidate - 2)
 
 
 @dataclass(frozen=True)

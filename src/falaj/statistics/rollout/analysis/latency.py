@@ -49,8 +49,10 @@ def log_shift(tally: Tally, first: int, spec: MetricSpec, plan: AnalysisPlan, st
     classes = np.concatenate((counts[:, :1], above), axis=1)
     classes[:, :-1] -= above
     ratios, nulls = _ratios(spec)
-    stable, canary = classes[..., 0], classes[..., 1]
-    factors = arms.log_likelihood(weights, canary, stable, ratios) - arms.log_likelihood(weights, canary, stable, nulls)
+    stable, candidate = classes[..., 0], classes[..., 1]
+    factors = arms.log_likelihood(weights, candidate, stable, ratios) - arms.log_likelihood(
+        weights, candidate, stable, nulls
+    )
     return float(rates.log_restarted(steps, factors.sum(axis=1, keepdims=True), plan, step, _LOG_SHARES)[0])
 
 

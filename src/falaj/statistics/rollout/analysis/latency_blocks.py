@@ -172,7 +172,7 @@ class LatencyBlocks:
             "candidate": self.candidate.to_json(), "window": list(self.window),
             "spreads": {name: [each.count, each.total, each.squares] for name, each in self.spreads.items()},
             "tolerated": list(self.tolerated), "selves": {name: bets.to_json() for name, bets in self.selves.items()},
-            "noise": self.noise, "judged": self.blocks,
+            "noise": self.noise, "blocks": self.blocks,
         }  # fmt: skip
 
     @staticmethod

@@ -43,9 +43,9 @@ class CountTable:
         """Log e-value of each row against its null."""
         steps, weights, counts = tally.arrays()
         events = counts[:, self.series]
-        stable, canary = events[..., 0], events[..., 1]
-        factors = arms.log_likelihood(weights, canary, stable, self.ratios)
-        factors = factors - arms.log_likelihood(weights, canary, stable, self.tolerated)
+        stable, candidate = events[..., 0], events[..., 1]
+        factors = arms.log_likelihood(weights, candidate, stable, self.ratios)
+        factors = factors - arms.log_likelihood(weights, candidate, stable, self.tolerated)
         if (self.without != 1).any():
             others = counts[:, :1] - events
             factors = factors + arms.log_likelihood(weights, others[..., 1], others[..., 0], self.without)

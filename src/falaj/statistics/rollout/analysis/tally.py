@@ -81,19 +81,19 @@ def by_weight(weight: Numbers) -> Mapping[float, Flags | slice]:
     return {float(value): weight == value for value in np.unique(weight)}
 
 
-def count_arms(canary: Flags, event: Flags) -> Counts:
+def count_arms(candidate: Flags, event: Flags) -> Counts:
     """Events of stable and of the canary."""
-    both, on_canary = np.count_nonzero(event), np.count_nonzero(event & canary)
-    return np.array([both - on_canary, on_canary], dtype=np.int64)
+    both, on_candidate = np.count_nonzero(event), np.count_nonzero(event & candidate)
+    return np.array([both - on_candidate, on_candidate], dtype=np.int64)
 
 
-def count_above(canary: Flags, values: Numbers, cuts: Sequence[float]) -> Counts:
+def count_above(candidate: Flags, values: Numbers, cuts: Sequence[float]) -> Counts:
     """Per cut, how many values of each arm are above it."""
-    return np.array([count_arms(canary, values > cut) for cut in cuts])
+    return np.array([count_arms(candidate, values > cut) for cut in cuts])
 
 
-def count_bins(canary: Flags, values: Numbers, cuts: Sequence[float]) -> Counts:
+def count_bins(candidate: Flags, values: Numbers, cuts: Sequence[float]) -> Counts:
     """Per bin between cuts, how many values of each arm; a value on a cut is in the bin above, NaN in none."""
     has_value = ~np.isnan(values)
-    place = 2 * np.searchsorted(np.asarray(cuts), values[has_value], side="right") + canary[has_value]
+    place = 2 * np.searchsorted(np.asarray(cuts), values[has_value], side="right") + candidate[has_value]
     return np.bincount(place, minlength=2 * (len(cuts) + 1)).reshape(-1, 2).astype(np.int64)

@@ -181,8 +181,8 @@ def _counts(analysis: Analysis, spec: MetricSpec, now: MetricEvidence) -> tuple[
         requests = (state.baseline.count, state.candidate.count)
         return requests, requests
     counts = analysis.labels.get(spec.name, analysis.requests).total()
-    (stable, canary), (all_stable, all_canary) = counts[now.shown], counts[0]
-    return (int(stable), int(canary)), (int(all_stable), int(all_canary))
+    (stable, candidate), (all_stable, all_candidate) = counts[now.shown], counts[0]
+    return (int(stable), int(candidate)), (int(all_stable), int(all_candidate))
 
 
 def _compared(state: ErrorBlocks | LatencyBlocks) -> float | None:

@@ -218,7 +218,7 @@ def _access_log(path: Path) -> Resource:
         "endpoint": "%METADATA(ROUTE:falaj:endpoint)%",
         # All of one route, which is the one that was in force for this request, whatever came since.
         "weights": "%METADATA(ROUTE:falaj:weights)%",
-        "canary": "%METADATA(ROUTE:falaj:canary)%",
+        "candidate": "%METADATA(ROUTE:falaj:candidate)%",
         "baseline_weight": "%METADATA(ROUTE:falaj:baseline_weight)%",
         "forced": "%METADATA(ROUTE:falaj:forced)%",
         "release": "%METADATA(CLUSTER:falaj:release)%",

@@ -118,7 +118,11 @@ def _forced(table: RoutingTable, route: Route, rule: RoutingRule) -> Resource:
 
 def _shared(table: RoutingTable, route: Route) -> Resource:
     by_release = _by_release(table, route)
-    weight = by_release.get(table.arms[route.canary].number, 0) if route.canary in table.arms and route.canary else 0
+    weight = (
+        by_release.get(table.arms[route.candidate].number, 0)
+        if route.candidate in table.arms and route.candidate
+        else 0
+    )
     shares = [_share(name, share, f"{_arm(table, route, name)};w={weight}") for name, share in route.weights.items()]
     weighted: Resource = {"clusters": shares}
     action: Resource = {"weighted_clusters": weighted}
@@ -141,14 +145,14 @@ def _by_release(table: RoutingTable, route: Route) -> dict[int, int]:
 
 def _arm(table: RoutingTable, route: Route, name: str) -> str:
     """What a replica is told of its arm."""
-    arm, canary = table.arms[name], table.arms.get(route.canary or "")
-    side = "canary" if canary and arm.number == canary.number else "stable"
+    arm, candidate = table.arms[name], table.arms.get(route.candidate or "")
+    side = "candidate" if candidate and arm.number == candidate.number else "stable"
     return f"{side};baseline" if arm.baseline else side
 
 
 def _unit_hash(route: Route, header: str) -> Resource:
-    """Hash of the unit, salted by endpoint and canary: else the same customers would be the first of every rollout."""
-    salt = {"pattern": {"regex": "^"}, "substitution": f"{route.endpoint} {route.canary} "}
+    """Hash of the unit, salted by endpoint and candidate: else one customer would be the first of every rollout."""
+    salt = {"pattern": {"regex": "^"}, "substitution": f"{route.endpoint} {route.candidate} "}
     return {"header": {"header_name": header, "regex_rewrite": salt}}
 
 
@@ -159,9 +163,11 @@ def _mirror(arm: str, share: float) -> Resource:
 
 def _forward(table: RoutingTable, route: Route, action: Mapping[str, Any], *, forced: bool = False) -> Resource:
     weights = {str(number): weight for number, weight in _by_release(table, route).items()}
-    canary = {"canary": table.arms[route.canary].number} if route.canary in table.arms and route.canary else {}
+    candidate = (
+        {"candidate": table.arms[route.candidate].number} if route.candidate in table.arms and route.candidate else {}
+    )
     baseline = {"baseline_weight": sum(w for name, w in route.weights.items() if table.arms[name].baseline)}
-    facts = {"endpoint": route.endpoint, "weights": weights, "forced": forced, **baseline, **canary}
+    facts = {"endpoint": route.endpoint, "weights": weights, "forced": forced, **baseline, **candidate}
     route_action: Resource = {
         "metadata": {"filter_metadata": {"falaj": facts}},
         "route": {
