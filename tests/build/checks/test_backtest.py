@@ -41,7 +41,7 @@ def test_a_better_candidate_wins(metric: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given_", "reason"),
+    ("scored", "reason"),
     [
         (rows(candidate=0.3, champion=0.0), "worse by at least"),
         (rows(candidate=0.1, champion=0.1), "not shown to be better"),
@@ -52,8 +52,8 @@ def test_a_better_candidate_wins(metric: str) -> None:
         (replace(rows(), candidate=np.zeros(3)), "different lengths"),
     ],
 )
-def test_a_candidate_that_is_not_shown_to_be_better_does_not_win(given_: ScoredRows, reason: str) -> None:
-    verdict = backtest("brier", given_, [], rng=np.random.default_rng(0))
+def test_a_candidate_that_is_not_shown_to_be_better_does_not_win(scored: ScoredRows, reason: str) -> None:
+    verdict = backtest("brier", scored, [], rng=np.random.default_rng(0))
     assert not verdict.wins
     assert reason in verdict.reasons[0]
 
@@ -66,17 +66,17 @@ def test_a_gain_that_is_too_small_for_the_change_does_not_win() -> None:
 def test_days_are_compared_and_not_rows() -> None:
     wins = {"rows": 0, "days": 0}
     for seed in range(40):
-        given_ = rows(candidate=0.1, champion=0.1, day_noise=0.1, seed=seed)
-        for name, block in (("rows", None), ("days", given_.block)):
-            wins[name] += backtest("brier", replace(given_, block=block), [], rng=np.random.default_rng(0)).wins
+        scored = rows(candidate=0.1, champion=0.1, day_noise=0.1, seed=seed)
+        for name, block in (("rows", None), ("days", scored.block)):
+            wins[name] += backtest("brier", replace(scored, block=block), [], rng=np.random.default_rng(0)).wins
     assert wins["days"] <= 6  # 2 are expected at most; 7 or more has probability .003 at the promised level
     assert wins["rows"] >= 10
 
 
 def test_rows_without_a_label_do_not_count() -> None:
-    given_ = rows()
-    label = np.where(np.arange(len(given_.label)) % 2, given_.label, math.nan)
-    result = paired("brier", replace(given_, label=label))
+    scored = rows()
+    label = np.where(np.arange(len(scored.label)) % 2, scored.label, math.nan)
+    result = paired("brier", replace(scored, label=label))
     assert result.rows == DAYS * 50
     assert result.blocks == DAYS
 
@@ -113,8 +113,8 @@ def test_winning_on_average_does_not_open_a_gate_and_passing_gates_does_not_win(
 def test_a_metric_without_a_value_on_resamples_has_no_bounds() -> None:
     label = np.zeros(1000)
     label[:50] = 1.0
-    given_ = ScoredRows(label, np.linspace(0, 1, 1000), np.linspace(1, 0, 1000), np.arange(1000) // 100)
-    result = paired("auc", given_)
+    scored = ScoredRows(label, np.linspace(0, 1, 1000), np.linspace(1, 0, 1000), np.arange(1000) // 100)
+    result = paired("auc", scored)
     assert result.bounds is None
     assert result.better_by < 0
 
@@ -124,8 +124,8 @@ def test_a_metric_without_a_value_on_resamples_has_no_bounds() -> None:
 def test_any_rows_are_judged_with_a_reason(count: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     label = rng.choice([0.0, 1.0, math.nan], count)
-    given_ = ScoredRows(label, rng.random(count), rng.random(count), rng.integers(0, 12, count))
-    verdict = backtest("brier", given_, [FailingSlice("g", "accuracy", given_)], rng=rng)
+    scored = ScoredRows(label, rng.random(count), rng.random(count), rng.integers(0, 12, count))
+    verdict = backtest("brier", scored, [FailingSlice("g", "accuracy", scored)], rng=rng)
     assert verdict.reasons
     assert (
         verdict.result is None or verdict.result.bounds is None or verdict.result.bounds[0] <= verdict.result.bounds[1]

@@ -94,8 +94,8 @@ def test_a_release_that_was_ended_for_good_stays_so(events: list[str]) -> None:
 )
 def test_the_risk_is_that_of_the_worst_part(changed: dict[str, Any], expected: str) -> None:
     same = {"snapshots": {"a": "1"}, "serving": {}}
-    given_: dict[str, Any] = {
+    factors: dict[str, Any] = {
         "tier": "low", "classifications": {"public"}, "rank": 2, "locations": 1,
         "served": {"snapshots": {"a": "0"}, "serving": {}}, "strategy": same,
     }  # fmt: skip
-    assert risk_of(RiskFactors(**{**given_, **changed})) == expected
+    assert risk_of(RiskFactors(**{**factors, **changed})) == expected

@@ -107,7 +107,7 @@ def test_a_plan_is_read_from_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given_", "message"),
+    ("plan_options", "message"),
     [
         ({"strategy": "newest"}, "no strategy 'newest'"),
         ({"lenght_s": 5}, "no 'lenght_s'"),
@@ -118,9 +118,9 @@ def test_a_plan_is_read_from_words() -> None:
         ({"backtest_share": 1.0}, "between 0 and 1"),
     ],
 )
-def test_plans_that_cannot_be_are_refused(given_: dict[str, object], message: str) -> None:
+def test_plans_that_cannot_be_are_refused(plan_options: dict[str, object], message: str) -> None:
     with pytest.raises(TrainingWindowError, match=message):
-        plan_from_mapping(given_)
+        plan_from_mapping(plan_options)
 
 
 def test_times_that_are_no_times_are_refused() -> None:

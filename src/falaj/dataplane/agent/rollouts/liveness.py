@@ -76,8 +76,8 @@ class Vitals:
         waited = f", {silent} wait for {now - self.stalled_s:.0f} s" if silent and self.stalled_s is not None else ""
         words = f"{self.bad} failed{waited}"
         return (
-            f"does not answer: of its last {self.bad + silent} requests none was answered well ({words}), while the "
-            f"baseline answered {self.others_good} of {self.others}"
+            f"does not answer: of its last {self.bad + silent} requests none was answered well ({words}), while stable "
+            f"and baseline replicas answered {self.others_good} of {self.others}"
         )
 
     def to_json(self) -> list[Any]:
