@@ -93,13 +93,13 @@ def test_a_label_that_is_learned_later_counts_at_the_gate_and_in_risk(scene: Sce
     omar = scene.person("omar", "ml-engineer")
     with scene.platform.database.reading() as session:
         turn = scene.platform.turn(session)
-        before = changes.findings.evidence_for(turn, release_row)
-        assert changes.findings.residency_allowed(turn, before, "test")
+        before = changes.assessment.evidence_for(turn, release_row)
+        assert changes.assessment.residency_allowed(turn, before, "test")
     give(scene, replace(HEALTH, name="flights"), "other/flights", FLIGHTS.digest)
     with scene.platform.database.reading() as session:
         turn = scene.platform.turn(session)
-        later_evidence = changes.findings.evidence_for(turn, release_row)
-        assert changes.findings.risk_for(turn, release_row, "test", later_evidence) == "high"
+        later_evidence = changes.assessment.evidence_for(turn, release_row)
+        assert changes.assessment.risk_for(turn, release_row, "test", later_evidence) == "high"
     with pytest.raises(ForbiddenError, match="residency"):  # the default location is in AE
         scene.request(omar, release_row, "test")
     abroad = {"local": LocationSpec("local", jurisdiction="US")}
