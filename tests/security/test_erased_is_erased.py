@@ -98,7 +98,7 @@ def _is_known(path: Path, root: Path) -> bool:
 def _decoded(content: bytes) -> Iterator[bytes]:
     """The bytes, and those of what they hold by their own format."""
     yield content
-    if content.startswith(b"PK"):
+    if content.startswith(b"PK\x03\x04"):  # two letters alone are the beginning of many a random text
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             for name in archive.namelist():
                 yield from _decoded(archive.read(name))
