@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from falaj.config import GateSpec, GateSyntaxError, parse_gate
-from falaj.config.gates import METRICS, NOT_WORSE, NUMBERED_METRICS, OPERATORS
+from falaj.config.gates import METRICS, NOT_WORSE, NUMBERED_METRICS, OPERATORS, gate_name
 from falaj.config.schema_reference import reference_page
+from falaj.config.spec import OwnMetric
 
 
 @pytest.mark.parametrize(
@@ -106,3 +107,15 @@ def test_a_function_of_the_project_is_held_against_a_number_alone() -> None:
     ):
         with pytest.raises(GateSyntaxError, match=message):
             parse_gate(text)
+
+
+def test_a_declared_metric_is_used_as_the_others_are() -> None:
+    own = {"profit": OwnMetric("shop.metrics:profit", True, (0, 10)), "calls": OwnMetric("shop.metrics:calls")}
+    gate = parse_gate("profit not worse than live by 2 on t", own)
+    assert (gate.metric, gate.not_worse_than, gate.margin, gate.own) == ("profit", "live", 2, own["profit"])
+    assert gate_name(gate) == "profit.t.live"
+    with pytest.raises(GateSyntaxError, match="no metric 'profti'") as raised:
+        parse_gate("profti >= 5 on t", own)
+    assert raised.value.suggestion == "profit"
+    with pytest.raises(GateSyntaxError, match="is not known of a function"):
+        parse_gate("calls not worse than live on t", own)

@@ -40,3 +40,13 @@ def test_the_short_forms_are_in_it() -> None:
 
 def test_the_committed_page_is_the_generated_one() -> None:
     assert PAGE.read_text(encoding="utf-8") == reference_page()
+
+
+def test_own_metrics_are_declared_once(project, issues) -> None:
+    issue, *_ = issues(
+        (
+            "gates:\n",
+            "metrics:\n  profit: {function: absent.module:profit, better: greater}\ngates:\n  - profti >= 1 on x\n",
+        )
+    )
+    assert "no metric 'profti'" in issue.message and issue.suggestion == "profit" and issue.line > 0

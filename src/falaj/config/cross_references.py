@@ -30,6 +30,8 @@ def reference_issues(spec: ProjectSpec, document: Document, checkout: ProjectSou
     for name, source in spec.data.items():
         if source.prepare:
             issue_list += metric_issues(source.prepare, ("data", name, "prepare"), document, checkout)
+    for name, metric in spec.metrics.items():
+        issue_list += metric_issues(metric.function, ("metrics", name, "function"), document, checkout)
     for index, gate in enumerate(spec.gates):
         if is_function(gate.metric):
             issue_list += metric_issues(gate.metric, ("gates", index), document, checkout)

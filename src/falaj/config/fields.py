@@ -13,6 +13,7 @@ from pydantic import (
     ConfigDict,
     GetJsonSchemaHandler,
     StringConstraints,
+    ValidationInfo,
     WithJsonSchema,
 )
 from pydantic.json_schema import JsonSchemaValue
@@ -81,11 +82,12 @@ def shown(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _gate(value: Any) -> GateSpec:
+def _gate(value: Any, info: ValidationInfo) -> GateSpec:
     if not isinstance(value, str):
         raise problem("a gate is text", "such as `auc >= 0.7 on split.test`")
     try:
-        return parse_gate(value)
+        own = (info.data or {}).get("metrics") or {}
+        return parse_gate(value, {name: metric.to_spec() for name, metric in own.items()})
     except GateSyntaxError as error:
         more = {"offset": error.offset, "suggestion": error.suggestion}
         raise problem(error.message, error.expected, **more) from None

@@ -3,8 +3,9 @@
     METRIC [of OUTPUT] (>=|>|<=|<) NUMBER           on DATA [by COLUMN [where rows >= COUNT]]
     METRIC [of OUTPUT] not worse than live [by NUMBER] on DATA [by COLUMN [where rows >= COUNT]]
 
-OUTPUT is one of several label columns; without it a metric is the mean over them. METRIC is a name, or
-`module.path:function` for a function of the project, which is held against a number.
+OUTPUT is one of several label columns; without it a metric is the mean over them. METRIC is a name, one that the
+project declares under `metrics`, or `module.path:function` for a function of the project, which is held against a
+number.
 DATA is a source, a step or `step.output`; a column with spaces stands in double quotes.
 """
 
@@ -12,12 +13,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from falaj.config.errors import nearest
-from falaj.config.spec import GateSpec
+from falaj.config.spec import GateSpec, OwnMetric
 from falaj.core.errors import UsageError
 
 METRICS = (
@@ -51,6 +53,8 @@ names."""
 _NUMBERED = re.compile(
     r"top_([2-9]|[1-9][0-9]{1,2})_accuracy|pinball_0\.(?=[0-9]*[1-9])[0-9]{1,4}|(ndcg|map)@[1-9][0-9]{0,3}"
 )
+
+KEYWORDS = ("of", "not", "worse", "than", "live", "by", "on", "where", "rows")
 
 OPERATORS = (">=", ">", "<=", "<")
 NOT_WORSE = "not worse than"
@@ -87,32 +91,35 @@ class _Token:
     quoted: bool = False
 
 
-def parse_gate(text: str) -> GateSpec:
+def parse_gate(text: str, own: Mapping[str, OwnMetric] = MappingProxyType({})) -> GateSpec:
     """Read a gate expression.
 
     Args:
         text: For example `auc >= 0.58 on split.test by carrier where rows >= 500`.
+        own: Metrics that the project declares, by name.
 
     Raises:
         GateSyntaxError: With the place, what was expected there and the nearest valid word.
     """
     words = _Words(text)
-    metric = words.metric()
+    metric = words.metric([*own])
+    own_metric = own.get(metric) or (OwnMetric(metric) if is_function(metric) else None)
     output = words.name("the label column of one output") if words.accept("of") else None
     if words.accept("not"):
-        if is_function(metric):
+        if own_metric is not None and own_metric.higher_is_better is None:
             message = "whether more of it is better is not known of a function of the project"
-            raise words.wrong(message, "a comparison with a number", back=1)
+            raise words.wrong(message, "a metric that `metrics` declares with `better: greater` or `less`", back=1)
         words.expect("worse", "`not worse than live`")
         words.expect("than", "`not worse than live`")
         words.expect("live", "`live`, the only release to compare with")
         margin = words.number("the tolerated margin", lowest=0) if words.accept("by") else 0.0
         data, by, min_rows = _rows(words)
-        return GateSpec(text, metric, NOT_WORSE, None, data, by, min_rows, "live", margin, output=output)
+        gate = GateSpec(text, metric, NOT_WORSE, None, data, by, min_rows, "live", margin, output=output)
+        return replace(gate, own=own_metric)
     op = words.operator()
     limit = words.number("the limit")
     data, by, min_rows = _rows(words)
-    return GateSpec(text, metric, op, limit, data, by, min_rows, output=output)
+    return GateSpec(text, metric, op, limit, data, by, min_rows, output=output, own=own_metric)
 
 
 def gate_name(gate: GateSpec) -> str:
@@ -132,6 +139,11 @@ def with_columns(gate: GateSpec, monitoring: Mapping[str, Any]) -> GateSpec:
     label = monitoring.get("label")
     outputs = tuple(label) if isinstance(label, list) else ()
     return replace(gate, outputs=outputs, group=monitoring.get("group"), scale=monitoring.get("scale"))
+
+
+def is_built_in(metric: str) -> bool:
+    """Whether a name is that of a metric which needs no function of the project."""
+    return metric in METRICS or _NUMBERED.fullmatch(metric) is not None
 
 
 def is_ranking(metric: str) -> bool:
@@ -196,12 +208,14 @@ class _Words:
                 f"{token_text!r} stands where `{word}` belongs", expected, nearest(token_text, [word]), back=1
             )
 
-    def metric(self) -> str:
-        """The name of a known metric."""
+    def metric(self, own: Sequence[str]) -> str:
+        """The name of a metric: built in, declared by the project, or a function."""
         metric_name = self.take(FORM).text
-        if metric_name not in METRICS and not _NUMBERED.fullmatch(metric_name) and not is_function(metric_name):
-            expected = f"one of {', '.join((*METRICS, *NUMBERED_METRICS))}, or module.path:function"
-            raise self.wrong(f"there is no metric {metric_name!r}", expected, nearest(metric_name, METRICS), back=1)
+        if not is_built_in(metric_name) and metric_name not in own and not is_function(metric_name):
+            names = (*METRICS, *NUMBERED_METRICS, *own)
+            expected = f"one of {', '.join(names)}, or module.path:function"
+            suggestion = nearest(metric_name, (*METRICS, *own))
+            raise self.wrong(f"there is no metric {metric_name!r}", expected, suggestion, back=1)
         return metric_name
 
     def operator(self) -> str:

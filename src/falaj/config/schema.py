@@ -30,6 +30,7 @@ from falaj.config.fields import (
 )
 from falaj.config.gates import with_columns
 from falaj.config.monitoring import Monitoring
+from falaj.config.own_metrics import DeclaredMetric, MetricName
 from falaj.config.reading import Reading
 from falaj.config.retrain import Retrain
 from falaj.config.scoring import Scoring
@@ -259,6 +260,9 @@ class Project(Strict):
     expect: dict[Reference, TableExpectation] = Field(
         default={}, description="What must hold for a table, by source, step or `step.output`."
     )
+    metrics: dict[MetricName, DeclaredMetric] = Field(
+        default={}, description="Metrics of the project's own, by the name that gates call them."
+    )
     gates: list[Gate] = Field(default=[], description="What the model must reach before it is released.")
     serving: Serving = Field(default=Serving(), description="How an endpoint of the model is run.")
     deploy: dict[ModelName, StrategyField] = Field(
@@ -284,6 +288,7 @@ class Project(Strict):
             steps={name: step.to_spec(name) for name, step in self.pipeline.items()},
             checks=self.checks.to_spec(),
             expect={name: table.to_spec() for name, table in self.expect.items()},
+            metrics={name: metric.to_spec() for name, metric in self.metrics.items()},
             gates=tuple(with_columns(gate, self.monitoring.model_dump()) for gate in self.gates),
             serving=ServingSpec(**self.serving.model_dump()),
             deploy={name: strategy.to_spec() for name, strategy in self.deploy.items()},

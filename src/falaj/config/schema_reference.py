@@ -65,9 +65,19 @@ the model rejects the run, as do answers that are missing or for another number 
 a row gives the ends of an interval, one that gives three a prediction before them. A ranking is judged by its groups:
 those in which nothing is relevant are left out, bounds are over groups, and in `map@K` a tie earns nothing.
 
-A metric may be a function of the project, held against a number: `mypackage.metrics:profit >= 1000 on split.test`. It
-is called with `label` and `prediction`, two arrays of the rows of a slice, and with `probabilities` where it has such a
-parameter, and returns a number. It runs in the project's environment and reads the checkout and these rows alone.
+A metric may be a function of the project. `metrics` gives it a name and a direction, and gates use it as they use the
+others, also beside the live release:
+
+    metrics:
+      profit: {function: mypackage.metrics:profit, better: greater, bounds: [0, 500]}
+    gates:
+      - profit >= 40 on split.test
+      - profit not worse than live by 2 on split.test
+
+The function is called with `label` and `prediction`, two arrays of the rows of a slice, and with `probabilities` where
+it has such a parameter. It returns a number, or one number a row, whose mean is the metric; a value outside of `bounds`
+fails the gate. It runs in the project's environment and reads the checkout and these rows alone. Without a declaration,
+`mypackage.metrics:profit >= 1000 on split.test` holds it against a number.
 """
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-SPEC_VERSION = 6
+SPEC_VERSION = 7
 """Raised whenever the JSON form changes, so that an older cache entry is not read."""
 
 MAX_REPLICAS = 64
@@ -101,6 +101,25 @@ class StepSpec:
 
 
 @dataclass(frozen=True)
+class OwnMetric:
+    """A metric that is a function of the project.
+
+    Attributes:
+        function: `module.path:function`.
+        higher_is_better: Its direction; None where the project does not declare one, and nothing can be compared.
+        bounds: The least and the greatest value that it gives; None where there are none.
+    """
+
+    function: str
+    higher_is_better: bool | None = None
+    bounds: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.bounds is not None:
+            object.__setattr__(self, "bounds", tuple(self.bounds))  # JSON has lists
+
+
+@dataclass(frozen=True)
 class GateSpec:
     """A condition on a metric of the model, as `falaj.config.gates` read it.
 
@@ -119,6 +138,7 @@ class GateSpec:
         outputs: The label columns of a model that gives several numbers a row; empty of one label.
         group: The column whose rows are ranked among each other, where the project names one.
         scale: The column that errors of forecasts are divided by, where the project names one.
+        own: What computes the metric, where a function of the project does.
     """
 
     text: str
@@ -135,6 +155,7 @@ class GateSpec:
     outputs: tuple[str, ...] = ()
     group: str | None = None
     scale: str | None = None
+    own: OwnMetric | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "outputs", tuple(self.outputs))  # JSON has lists
@@ -210,6 +231,7 @@ class ProjectSpec:
         steps: The pipeline by step name, in the order of the file.
         checks: Options by name of the check; only the named checks run.
         expect: Table name to column name to expectation; the column `rows` stands for the number of rows.
+        metrics: Metrics that functions of the project compute, by the name that gates call them.
         gates: Conditions on the model, in the order of the file.
         serving: How endpoints are run.
         deploy: Strategy by environment.
@@ -229,6 +251,7 @@ class ProjectSpec:
     steps: Mapping[str, StepSpec] = field(default_factory=dict)
     checks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     expect: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    metrics: Mapping[str, OwnMetric] = field(default_factory=dict)
     gates: tuple[GateSpec, ...] = ()
     serving: ServingSpec = field(default_factory=ServingSpec)
     deploy: Mapping[str, StrategySpec] = field(default_factory=dict)
@@ -263,7 +286,8 @@ class ProjectSpec:
             | {
                 "data": {name: SourceSpec(**source) for name, source in value["data"].items()},
                 "steps": {name: _step(step) for name, step in value["steps"].items()},
-                "gates": tuple(GateSpec(**gate) for gate in value["gates"]),
+                "metrics": {name: OwnMetric(**metric) for name, metric in value["metrics"].items()},
+                "gates": tuple(_gate(gate) for gate in value["gates"]),
                 "serving": ServingSpec(**value["serving"]),
                 "deploy": {name: StrategySpec(**strategy) for name, strategy in value["deploy"].items()},
                 "retrain": tuple(value["retrain"]),
@@ -272,6 +296,11 @@ class ProjectSpec:
                 "repository": RepositorySpec(**value["repository"]),
             }
         )
+
+
+def _gate(value: Mapping[str, Any]) -> GateSpec:
+    own = value["own"]
+    return GateSpec(**{**value, "own": OwnMetric(**own) if own else None})
 
 
 def _step(value: Mapping[str, Any]) -> StepSpec:

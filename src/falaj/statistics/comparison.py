@@ -150,8 +150,23 @@ def bootstrap_bounds(
         for index in range(RESAMPLES):
             weight = np.bincount(rng.integers(0, len(label), len(label)), minlength=len(label)).astype(np.float64)
             differences[index] = sign * (candidate_value(weight) - live_value(weight))
+    return percentile_bounds(metric.name, differences, confidence=confidence)
+
+
+def mean_bounds(name: str, differences: Vector, *, confidence: float, rng: np.random.Generator) -> tuple[float, float]:
+    """Percentile bounds of the mean of one number a row, over resampled rows."""
+    means = [differences[rng.integers(0, len(differences), len(differences))].mean() for _ in range(RESAMPLES)]
+    return percentile_bounds(name, np.array(means), confidence=confidence)
+
+
+def percentile_bounds(name: str, differences: Vector, *, confidence: float) -> tuple[float, float]:
+    """Bounds from a difference on each of many resamples.
+
+    Raises:
+        MetricError: More than a tenth of them have no value.
+    """
     finite_differences = differences[np.isfinite(differences)]
-    if len(finite_differences) < 0.9 * RESAMPLES:
-        raise MetricError(f"{metric.name} has no value on most resamples of these {len(label)} rows")
+    if not len(differences) or len(finite_differences) < 0.9 * len(differences):
+        raise MetricError(f"{name} has no value on most resamples of these rows")
     lower, upper = np.quantile(finite_differences, (1 - confidence, confidence))
     return float(lower), float(upper)

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from falaj.config.gates import parse_gate
+from falaj.config.gates import parse_gate, with_columns
+from falaj.config.spec import OwnMetric
 from falaj.control.notary import DoesNotRecomputeError
 from falaj.control.notary.commit import project_file, require_gates
 from falaj.control.runs.checkout import proof_of
 
-TEXT = "model: m\ndata: {held-back: {exam: true}}\ngates:\n  - auc >= 0.7 on test\n"
+TEXT = """\
+model: m
+data: {held-back: {exam: true}}
+metrics: {profit: {function: "shop:profit", better: greater, bounds: [0, 5]}}
+gates: [auc >= 0.7 on test, profit not worse than live on test]
+monitoring: {label: [a, b], group: shop}
+"""
+PROFIT = OwnMetric("shop:profit", True, (0.0, 5.0))
 
 
 @pytest.mark.parametrize("form", ["sha1", "sha256"])
@@ -32,10 +41,15 @@ def test_a_commit_shows_its_project_file(tmp_path: Path, form: str) -> None:
     commit = git("rev-parse", "HEAD")
     proof = proof_of(tmp_path, commit)
     assert proof is not None and project_file(proof, commit) == TEXT.encode()
-    gates = (parse_gate("auc >= 0.7 on test"),)
+    texts = ("auc >= 0.7 on test", "profit not worse than live on test")
+    columns = {"label": ["a", "b"], "group": "shop"}
+    gates = tuple(with_columns(parse_gate(text, {"profit": PROFIT}), columns) for text in texts)
     require_gates(proof, commit, gates, {"held-back"}, all_of_them=True)
     with pytest.raises(DoesNotRecomputeError, match="test is no exam in the project file"):
         require_gates(proof, commit, gates, {"test"}, all_of_them=True)
+    other = replace(gates[1], own=replace(PROFIT, higher_is_better=False))
+    with pytest.raises(DoesNotRecomputeError, match="profit not worse than live on test` is not in the project file"):
+        require_gates(proof, commit, (gates[0], other), {"held-back"}, all_of_them=True)
     with pytest.raises(DoesNotRecomputeError, match="is not the one that is named"):
         project_file(proof, commit[:-1] + ("0" if commit[-1] != "0" else "1"))
     (tmp_path / "falaj.yaml").unlink()

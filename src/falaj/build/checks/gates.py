@@ -18,11 +18,11 @@ from falaj.build.checks.context import CheckContext, CheckError, GateContext
 from falaj.build.checks.gate_rows import columns_needed, gate_rows
 from falaj.build.checks.own_metrics import with_own_metrics
 from falaj.build.checks.results import GateResult, SliceResult
-from falaj.build.checks.scoring import CANDIDATE, LIVE, GateScoring, Scores, score
-from falaj.config.gates import is_function, is_ranking
+from falaj.build.checks.scoring import CANDIDATE, LIVE, GateScoring, OwnComparison, OwnValue, Scores, score
+from falaj.config.gates import is_ranking
 from falaj.config.spec import GateSpec
 from falaj.core.errors import FalajError
-from falaj.statistics.comparison import compare
+from falaj.statistics.comparison import Comparison, compare
 from falaj.statistics.metrics import MetricError, evaluate, metric_for
 
 NO_LIVE_RELEASE = "no live release yet"
@@ -56,7 +56,9 @@ def judge_all(context: CheckContext) -> tuple[tuple[GateResult, ...], GateScorin
         scoring = _score(context)
     except FalajError as error:
         return tuple(_unjudged(gate, str(error)) for gate in gates), None
-    scoring = with_own_metrics(context, scoring, slices)
+    scoring = with_own_metrics(
+        context, scoring, slices, lambda gate, scores: scores.where(unseen(gate.data, scores, context))
+    )
     return tuple(judge(gate, scoring, context) for gate in gates), scoring
 
 
@@ -79,7 +81,7 @@ def _score(context: CheckContext) -> GateScoring:
 
 def champion_gate(gates: Sequence[GateSpec]) -> GateSpec | None:
     """The gate whose metric and rows say which model is better: the first comparison with live, else the first gate."""
-    comparable_gates = [gate for gate in gates if not is_function(gate.metric) and not is_ranking(gate.metric)]
+    comparable_gates = [gate for gate in gates if gate.own is None and not is_ranking(gate.metric)]
     return next(
         (gate for gate in comparable_gates if gate.not_worse_than), comparable_gates[0] if comparable_gates else None
     )
@@ -144,6 +146,9 @@ def _method(gate: GateSpec, scores: Scores) -> str:
     """How the bounds of a comparison are found."""
     if not gate.not_worse_than:
         return ""
+    if gate.own is not None:
+        comparisons = [own for (text, _), own in scores.own.items() if text == gate.text]
+        return next((own.method for own in comparisons if isinstance(own, OwnComparison)), "")
     try:
         gate_data = gate_rows(gate, scores, (CANDIDATE,))
         return "betting" if metric_for(gate.metric, gate_data.scores[CANDIDATE]).row_loss else "bootstrap"
@@ -163,10 +168,13 @@ def slices(gate: GateSpec, scores: Scores) -> Iterator[tuple[str, Rows]]:
 def _judge_rows(gate: GateSpec, name: str, scores: Scores, rows: Rows, seed: int) -> SliceResult:
     count = int(rows.sum())
     try:
+        own = scores.own.get((gate.text, name), "it was not computed")
+        if gate.not_worse_than and gate.own is not None:
+            return _compared(gate, name, _own_comparison(own), count)
         if gate.not_worse_than:
             return _compare_rows(gate, name, scores.where(rows), seed)
-        if is_function(gate.metric):
-            value = _own_value(scores.own.get((gate.text, name), "it was not computed"))
+        if gate.own is not None:
+            value = _own_value(own)
         else:
             gate_data = gate_rows(gate, scores.where(rows), (CANDIDATE,))
             value, count = evaluate(gate.metric, gate_data.label, gate_data.scores[CANDIDATE]), len(gate_data.label)
@@ -175,10 +183,17 @@ def _judge_rows(gate: GateSpec, name: str, scores: Scores, rows: Rows, seed: int
     return SliceResult(name, count, value, gate.limit is not None and _HOLDS[gate.op](value, gate.limit))
 
 
-def _own_value(outcome: float | str) -> float:
-    if isinstance(outcome, str):
-        raise MetricError(outcome)
+def _own_value(outcome: OwnValue) -> float:
+    if not isinstance(outcome, float | int):
+        raise MetricError(outcome if isinstance(outcome, str) else "it was compared, and not computed")
     return outcome
+
+
+def _own_comparison(outcome: OwnValue) -> Comparison:
+    if not isinstance(outcome, OwnComparison):
+        raise MetricError(outcome if isinstance(outcome, str) else "it was not compared")
+    bounds = outcome.lower, outcome.upper
+    return Comparison(outcome.candidate, outcome.live, outcome.worse_by, bounds, outcome.method, 0)
 
 
 def _compare_rows(gate: GateSpec, name: str, scores: Scores, seed: int) -> SliceResult:
@@ -191,11 +206,15 @@ def _compare_rows(gate: GateSpec, name: str, scores: Scores, seed: int) -> Slice
         confidence=gate.confidence,
         rng=np.random.default_rng(seed),
     )
+    return _compared(gate, name, comparison, comparison.rows)
+
+
+def _compared(gate: GateSpec, name: str, comparison: Comparison, rows: int) -> SliceResult:
     passed = comparison.not_worse_by(gate.margin or 0.0)
     reason = f"candidate {comparison.candidate:.4f}, live {comparison.live:.4f}"
     if not passed and comparison.worse_by <= (gate.margin or 0.0):
         reason += ", too few rows to be sure"
-    return SliceResult(name, comparison.rows, comparison.worse_by, passed, comparison.bounds, reason)
+    return SliceResult(name, rows, comparison.worse_by, passed, comparison.bounds, reason)
 
 
 def _conclude(gate: GateSpec, slice_results: tuple[SliceResult, ...], small: int, method: str) -> GateResult:

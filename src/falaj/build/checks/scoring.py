@@ -26,6 +26,31 @@ CANDIDATE, LIVE = "candidate", "live"
 
 
 @dataclass(frozen=True)
+class OwnComparison:
+    """Candidate beside live by a metric of the project.
+
+    Attributes:
+        candidate: The candidate's value.
+        live: The live release's.
+        worse_by: How much worse the candidate is; negative when it is better.
+        lower: Lower bound of the true `worse_by`.
+        upper: Upper bound of it; each holds alone with the gate's confidence.
+        method: `betting` or `bootstrap`.
+    """
+
+    candidate: float
+    live: float
+    worse_by: float
+    lower: float
+    upper: float
+    method: str
+
+
+OwnValue = float | str | OwnComparison
+"""What a function of the project gave for a slice, or why it gave nothing."""
+
+
+@dataclass(frozen=True)
 class Scores:
     """One table's rows, scored.
 
@@ -45,7 +70,7 @@ class Scores:
     problems: Mapping[str, str]
     classes: tuple[Any, ...] = ()
     names: tuple[Any, ...] = ()
-    own: Mapping[tuple[str, str], float | str] = field(default_factory=dict)
+    own: Mapping[tuple[str, str], OwnValue] = field(default_factory=dict)
 
     def of(self, model: str, metric: str) -> Vector:
         """A model's scores as a metric takes them.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from falaj.build.checks.scoring import OwnValue
 from falaj.config.spec import GateSpec
 from falaj.control.notary.arrays import TableLayout
 from falaj.control.notary.commit import CommitProof
@@ -66,7 +67,7 @@ class GateClaim(msgspec.Struct, frozen=True):
 
     spec: GateSpec
     record: GateRecord
-    own: dict[str, float | str] = {}
+    own: dict[str, OwnValue] = {}
 
 
 class Circumstances(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from falaj.config.spec import GateSpec
+from falaj.config.spec import GateSpec, OwnMetric
 from falaj.control.notary.errors import DoesNotRecomputeError
 
 FILE = "falaj.yaml"
@@ -85,16 +85,25 @@ def _read(data: bytes, commit_id: str) -> tuple[list[GateSpec], set[str]]:
     """The gates and the exams of a project file."""
     import yaml
 
-    from falaj.config.gates import parse_gate
+    from falaj.config.gates import parse_gate, with_columns
     from falaj.core.errors import FalajError
 
     try:
         document: Any = yaml.safe_load(data)
-        gates = [parse_gate(str(text)) for text in document.get("gates") or ()]
+        own = {name: _own_metric(metric) for name, metric in (document.get("metrics") or {}).items()}
+        columns = document.get("monitoring") or {}
+        gates = [with_columns(parse_gate(str(text), own), columns) for text in document.get("gates") or ()]
         return gates, {name for name, source in (document.get("data") or {}).items() if source.get("exam") is True}
-    except (yaml.YAMLError, AttributeError, TypeError, UnicodeDecodeError, FalajError) as error:
+    except (yaml.YAMLError, AttributeError, TypeError, KeyError, IndexError, UnicodeDecodeError, FalajError) as error:
         message = f"the project file cannot be read: {type(error).__name__}"
         raise DoesNotRecomputeError(message, where=commit_id) from error
+
+
+def _own_metric(metric: Any) -> OwnMetric:
+    """A metric as the project file declares it."""
+    bounds = metric.get("bounds")
+    limits = (float(bounds[0]), float(bounds[1])) if bounds else None
+    return OwnMetric(str(metric["function"]), metric["better"] == "greater", limits)
 
 
 def _require(object_id: str, kind: str, content: bytes) -> None:

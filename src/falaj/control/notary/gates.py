@@ -11,8 +11,7 @@ from falaj.build.checks.champion import against_champion
 from falaj.build.checks.context import LiveModel
 from falaj.build.checks.gates import judge
 from falaj.build.checks.results import GateResult
-from falaj.build.checks.scoring import GateScoring, Scores
-from falaj.config.gates import is_function
+from falaj.build.checks.scoring import GateScoring, OwnValue, Scores
 from falaj.config.spec import GateSpec
 from falaj.control.notary.attestation import Attestation, GateClaim, ScoredTable
 from falaj.control.notary.errors import DoesNotRecomputeError
@@ -44,7 +43,7 @@ class _Bench:
 
 def record_of(result: GateResult) -> GateRecord:
     """What evidence says of a gate."""
-    own = is_function(result.gate.metric)
+    own = result.gate.own is not None
     return GateRecord(
         text=result.gate.text,
         passed=result.passed,
@@ -111,7 +110,7 @@ def _bench(claims: Attestation) -> _Bench:
 
 
 def _scoring(claims: Attestation, tables: Mapping[str, ScoredTable]) -> GateScoring:
-    own: dict[str, dict[tuple[str, str], float | str]] = {}
+    own: dict[str, dict[tuple[str, str], OwnValue]] = {}
     for claim in claims.gates:
         values = {(claim.spec.text, name): value for name, value in claim.own.items()}
         own.setdefault(claim.spec.data, {}).update(values)
