@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from falaj.build.pipeline.events import RunEvent
 from falaj.cli.output import duration, emit, state_styled, styled
 from falaj.schemas import api
 
+_MOST_FINDINGS = 10
+_MOST_CHARACTERS = 100
 _SHOWN = {
     "step.started": "running", "step.cached": "cached", "step.finished": "succeeded", "step.failed": "failed",
     "step.retried": "retrying", "check.finished": "", "gate.finished": "",
@@ -62,6 +65,8 @@ class Progress:
             took = " " * 8
         kind = event.kind.partition(".")[0]
         emit(f"  {kind:5} {took}  {_mark(state)} {event.node}  {styled(_remark(kind, event.data), 'dim')}".rstrip())
+        for line in findings(event.data):
+            emit(f"{' ' * 16}  {line}")
 
 
 def print_tree(run: api.Run) -> None:
@@ -78,6 +83,8 @@ def print_tree(run: api.Run) -> None:
             branch = "└─" if index == len(rows) - 1 else "├─"
             took = duration(row.started_at, row.ended_at) if row.state != "cached" else ""
             emit(f"  {branch} {_mark(row.state)} {row.node:32} {took:>9}  {_remark(kind, row.detail)}".rstrip())
+            for line in findings(row.detail):
+                emit(f"  {' ' if branch == '└─' else '│'}     {line}")
 
 
 def _mark(state: str) -> str:
@@ -89,4 +96,23 @@ def _remark(kind: str, data: Any) -> str:
         return str(data.get("reason", ""))
     if kind == "check":
         return str(data.get("summary", ""))
-    return str(data.get("message", ""))
+    return str(data.get("message") or values_shown(data))
+
+
+def findings(data: Mapping[str, Any]) -> list[str]:
+    """What a check found, a line each with its file and line."""
+    lines = [str(each) for each in data.get("findings") or ()]
+    more = max(int(data.get("found") or 0), len(lines)) - _MOST_FINDINGS
+    return lines[:_MOST_FINDINGS] + ([f"and {more} more"] if more > 0 else [])
+
+
+def values_shown(data: Mapping[str, Any]) -> str:
+    """What a step was given and what it reported, in one line."""
+    params = [f"{name}={_short(value)}" for name, value in (data.get("params") or {}).items()]
+    metrics = [f"{name} {_short(value)}" for name, value in (data.get("metrics") or {}).items()]
+    line = "  ".join([*params, *metrics])
+    return line if len(line) <= _MOST_CHARACTERS else f"{line[: _MOST_CHARACTERS - 3]}..."
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -16,6 +16,12 @@ class _Timed(Strict):
 class StaticOptions(_Timed):
     """Static analysis with ruff, and with mypy where the project configures it."""
 
+    fail_on: Literal["any", "error"] | None = Field(
+        default=None,
+        description="`error` lets findings of style pass, such as unused imports and long lines, and names them; by "
+        "default `any` finding fails.",
+    )
+
 
 class TestsOptions(_Timed):
     """The project's own tests with pytest."""

@@ -27,7 +27,7 @@ def test_problems_are_named_by_place_and_rule(bench):
         ("model.py", 1, "F401"),
         ("model.py", 3, "F821"),
     }
-    assert str(check_result.findings[0]).startswith("model.py:1: F401 ")
+    assert str(check_result.findings[0]).startswith("model.py:3: F821 ")  # errors come before style
 
 
 def test_the_projects_own_rules_apply(bench):
@@ -75,3 +75,14 @@ def test_a_tool_that_takes_too_long_is_stopped(bench):
     check_result = static(bench)
     assert not check_result.passed
     assert "took longer than 0.0001 s" in check_result.summary
+
+
+def test_style_may_pass_where_the_project_says_so(bench):
+    bench.options(static={"fail_on": "error"})
+    bench.write("model.py", "import os\n")
+    style = static(bench)
+    assert style.passed and [finding.rule for finding in style.findings] == ["F401"]
+    assert style.summary == "1 Python files, 1 problems, 1 of them of style (ruff)"
+    bench.write("model.py", "import os\n\nx = undefined\n")
+    fault = static(bench)
+    assert not fault.passed and [finding.rule for finding in fault.findings] == ["F821", "F401"]

@@ -31,3 +31,16 @@ def test_a_full_disk_is_said_and_the_next_run_is_tracked(tmp_path: Path) -> None
         event.remove(Engine, "connect", _no_page_more)
         engine.dispose()
     assert tracking.open_run("flights", "again", "abc") != first
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_steps_were_given_is_tracked_once(tmp_path: Path) -> None:
+    tracking = Tracking(Home(tmp_path, {}).prepare())
+    run = tracking.open_run("flights", "run1", "abc")
+    tracking.close_run(
+        run, "succeeded", {"metric.evaluate.auc": 0.9}, {"param.fit.depth": "3", "param.fit.text": "x" * 9000}
+    )
+    tracking.close_run(run, "succeeded", {}, {"param.fit.depth": "4", "param.fit.rate": "0.1"})  # a worker took it over
+    data = tracking.client.get_run(run).data
+    assert (data.params["param.fit.depth"], data.params["param.fit.rate"]) == ("3", "0.1")
+    assert len(data.params["param.fit.text"]) == 6000 and data.metrics == {"metric.evaluate.auc": 0.9}

@@ -15,6 +15,10 @@ from falaj.build.checks.results import CheckResult, CheckValue, Finding
 from falaj.core.errors import MissingExtraError
 
 TIMEOUT_S = 600.0
+_RUFF_RULE = re.compile(r"[A-Z]+[0-9]+")
+_ERROR_RULES = ("E9", "F", "PLE")
+_STYLE_OF_PYFLAKES = ("F401", "F541", "F841", "F842")
+"""Unused imports and variables, and f-strings without a placeholder: nothing breaks by them."""
 _MYPY_LINE = re.compile(
     r"^(?P<path>[^:\n]+):(?P<line>\d+):(?:\d+:)? error: (?P<message>.*?)(?:  \[(?P<rule>[\w-]+)\])?$"
 )
@@ -23,22 +27,34 @@ _MYPY_LINE = re.compile(
 def check(context: CheckContext) -> CheckResult:
     """Lint every Python file of the project with its own settings.
 
-    Option `timeout_s` bounds each tool.
+    Option `timeout_s` bounds each tool; with `fail_on: error` findings of style are named and do not fail.
     """
-    timeout_s = float(context.options("static").get("timeout_s", TIMEOUT_S))
+    options = context.options("static")
+    timeout_s = float(options.get("timeout_s", TIMEOUT_S))
     ruff = _ruff_binary(context)
     files = _python_files(context, ruff, timeout_s)
     findings, log = _ruff_findings(context, ruff, timeout_s), ""
     tools = {"ruff": _version(run_tool(context, "ruff-version", ruff, "--version", timeout_s=timeout_s))}
-    values = [CheckValue("ruff", len(findings), 0, "<=", not findings)]
+    failing = [finding for finding in findings if options.get("fail_on") != "error" or is_error(finding)]
+    values = [CheckValue("ruff", len(findings), 0, "<=", not failing)]
     if mypy := _mypy_version(context, timeout_s):
         tools["mypy"] = mypy
         typing_errors, mypy_log = _mypy_findings(context, timeout_s)
         values.append(CheckValue("mypy", len(typing_errors), 0, "<=", not typing_errors))
-        findings, log = findings + typing_errors, log + mypy_log
+        findings, failing, log = findings + typing_errors, failing + typing_errors, log + mypy_log
+    errors = [finding for finding in findings if is_error(finding)]
     tool_names = " and ".join(tools)
-    summary = f"{len(files)} Python files, {len(findings)} problems ({tool_names})"
-    return CheckResult("static", not findings, summary, len(files), tuple(values), tools, tuple(findings), log)
+    of_style = f", {len(findings) - len(errors)} of them of style" if len(errors) < len(findings) else ""
+    summary = f"{len(files)} Python files, {len(findings)} problems{of_style} ({tool_names})"
+    sorted_findings = tuple(sorted(findings, key=is_error, reverse=True))
+    return CheckResult("static", not failing, summary, len(files), tuple(values), tools, sorted_findings, log)
+
+
+def is_error(finding: Finding) -> bool:
+    """Whether a finding is a fault of the program: of types, syntax, or what pyflakes and pylint call an error."""
+    if not _RUFF_RULE.fullmatch(finding.rule):
+        return True
+    return finding.rule.startswith(_ERROR_RULES) and finding.rule not in _STYLE_OF_PYFLAKES
 
 
 def _ruff_binary(context: CheckContext) -> Path:

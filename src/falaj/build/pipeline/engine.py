@@ -13,6 +13,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -276,10 +277,11 @@ class _Execution:
             forget(self._spec.data[name], self._bench.store)
 
     def _finish(self, result: StepResult) -> None:
+        job = self._jobs.get(result.node)
+        result = replace(result, params=job.params) if job else result
         self._results[result.node] = result
         if result.state is StepState.FAILED:
             self._failed = self._failed or result.node
-        job = self._jobs.get(result.node)
         self._worker.tell(event_kind(result), result.node, **particulars(result), **(given_to(job) if job else {}))
 
     def _result(self, node: StepNode, state: StepState, fingerprint: str = "", **result_fields: Any) -> StepResult:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from falaj.build.pipeline.graph import ONLY_OUTPUT
 from falaj.core.errors import FalajError
@@ -38,6 +38,7 @@ class StepResult:
         outputs: Artifact by output name; `output` when the step names none.
         kinds: `table`, `json`, `model`, `file` or `folder` by output name.
         metrics: Numbers of its report.
+        params: What it was given; empty when it did not come so far.
         started_at: Unix seconds; None when it was not started.
         ended_at: Unix seconds; None when it was not started.
         attempts: How often it was started, 0 for a cached result.
@@ -53,6 +54,7 @@ class StepResult:
     outputs: Mapping[str, Digest] = field(default_factory=dict)
     kinds: Mapping[str, str] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict)
     started_at: float | None = None
     ended_at: float | None = None
     attempts: int = 0

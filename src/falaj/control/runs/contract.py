@@ -151,6 +151,7 @@ class RunResult:
         envelopes: Signed evidence: predicate type and envelope.
         data: What the release remembers.
         metrics: Values of the gates and numbers of the reports, for the tracker.
+        params: What steps were given, for the tracker.
         steps: State of each step.
         edges: What came from what, for the lineage; empty when it ended before its steps.
         taken: What was read of the sources, with their labels.
@@ -163,6 +164,7 @@ class RunResult:
     envelopes: Sequence[tuple[str, Mapping[str, Any]]] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=dict)
     steps: Mapping[str, str] = field(default_factory=dict)
     edges: Sequence[Any] = ()
     readings: Sequence[Any] = ()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from falaj.build.pipeline import PipelineResult, execute
 from falaj.build.pipeline.events import EventKind, RunEvent
@@ -26,6 +27,8 @@ from falaj.supply_chain.artifacts import Digest
 if TYPE_CHECKING:
     from falaj.build.checks import LiveModel
     from falaj.control.runs.attestation import Findings
+
+Value = TypeVar("Value")
 
 _BEFORE_TRAINING = ("static", "tests", "secrets", "dependencies")
 
@@ -318,6 +321,7 @@ class _Run:
     def _report(self, name: str, result: Any, started_at: float) -> None:
         findings = [str(finding) for finding in result.findings[:20]]
         data = {"passed": result.passed, "summary": result.summary, "checked": result.checked, "findings": findings}
+        data["found"] = len(result.findings)
         values = [asdict(value) for value in result.values]
         self._emit("check.finished", name, {**data, "values": values, "started_at": started_at})
 
@@ -534,6 +538,7 @@ class _Run:
         from falaj.control.runs.data_subjects import taken_of
 
         edges = self._edges(pipeline, lock)
+        outcome = replace(outcome, params=_params(pipeline))
         return replace(outcome, edges=edges, readings=tuple(taken_of(self.spec, {**pipeline.snapshots, **self.exams})))
 
     def _edges(self, pipeline: PipelineResult, lock: str | None = None) -> tuple[Any, ...]:
@@ -597,6 +602,15 @@ def _values(pipeline: PipelineResult, gates: Iterable[Any]) -> dict[str, float]:
     return reports | {f"gate.{gate_name(gate.gate)}": gate.value for gate in gates if gate.value is not None}
 
 
-def _named(metrics: Mapping[str, float]) -> dict[str, float]:
-    """Metric names as MLflow allows them."""
-    return {"".join(c if c.isalnum() or c in "_-. /" else "-" for c in name): value for name, value in metrics.items()}
+def _params(pipeline: PipelineResult) -> dict[str, str]:
+    """What steps were given, by names as MLflow allows them."""
+    values = {
+        f"param.{step.node}.{name}": value for step in pipeline.steps.values() for name, value in step.params.items()
+    }
+    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}
+    return _named(texts)
+
+
+def _named(values: Mapping[str, Value]) -> dict[str, Value]:
+    """Names of metrics and parameters as MLflow allows them."""
+    return {"".join(c if c.isalnum() or c in "_-. /" else "-" for c in name): value for name, value in values.items()}

@@ -101,7 +101,7 @@ class _Tracked:
 
     def close(self, outcome: RunResult) -> None:
         if self._mlflow_run:
-            self._tracking.close_run(self._mlflow_run, outcome.state, outcome.metrics)
+            self._tracking.close_run(self._mlflow_run, outcome.state, outcome.metrics, outcome.params)
 
 
 def _surroundings(home: Home, emit: Emit, tracked: _Tracked) -> RunContext:

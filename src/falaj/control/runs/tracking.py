@@ -11,6 +11,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from falaj.build.pipeline.mlflow_files import RUN_ID, Recorded
@@ -20,6 +21,7 @@ from falaj.core.home import Home
 
 _NO_SPACE = "database or disk is full"
 _MOST_METRICS, _MOST_NAMES = 1000, 100  # that MLflow takes at once
+_MOST_CHARACTERS = 6000  # of a parameter
 
 logger = logging.getLogger(__name__)
 
@@ -106,10 +108,22 @@ class Tracking:
         if recorded.artifacts:
             self.client.log_artifacts(mlflow_run, str(recorded.artifacts))
 
-    def close_run(self, mlflow_run: str, state: str, metrics: Mapping[str, float]) -> None:
-        """Record the values of the gates and end the tracking run."""
+    def close_run(
+        self,
+        mlflow_run: str,
+        state: str,
+        metrics: Mapping[str, float],
+        params: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Record what steps were given and the values of the gates, and end the tracking run.
+
+        A run that a worker took over has its parameters already; MLflow refuses others of the same name.
+        """
         for name, value in metrics.items():
             self.client.log_metric(mlflow_run, name, value)
+        existing = self.client.get_run(mlflow_run).data.params if params else {}
+        missing = {name: value[:_MOST_CHARACTERS] for name, value in params.items() if name not in existing}
+        self._record(mlflow_run, Recorded(missing, {}, (), None))
         self.client.set_terminated(mlflow_run, "FINISHED" if state == "succeeded" else "FAILED")
 
     def register(self, release: Mapping[str, Any], mlflow_run: str, model_dir: Path) -> str:

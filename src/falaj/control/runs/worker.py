@@ -208,7 +208,7 @@ class Worker:
             record.write(session, "run.ended", releases.WORKER, f"run/{run.id}", now, data)
         if run.mlflow_run:
             with suppress(Exception):  # the tracker may be away; what matters is in the run's row
-                self._tracking.close_run(run.mlflow_run, run.state, outcome.metrics)
+                self._tracking.close_run(run.mlflow_run, run.state, outcome.metrics, outcome.params)
 
     def _live(self, model: str) -> LiveRelease | None:
         with self._database.reading() as session:
