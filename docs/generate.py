@@ -47,16 +47,21 @@ def cli_page() -> str:
     """Commands with their arguments and options, and the exit codes."""
     from typer.main import get_command
 
-    from falaj.cli.main import application
+    from falaj.cli.application import application
+    from falaj.cli.tree import SHORT_COMMANDS
 
     root = get_command(application())
+    short = [(f"`falaj {word}`", f"`falaj {each.path}`", each.summary) for word, each in SHORT_COMMANDS.items()]
     parts = [MARK, "# The command line\n", f"{root.help}\n", *_command(root, "falaj")]
+    parts += ["## Short commands\n", *table(("short", "the same as", "meaning"), short)]
     codes = [(f"`{code}`", meaning) for code, meaning in exit_codes().items()]
     return "\n".join([*parts, "## Exit codes\n", *table(("code", "meaning"), codes)])
 
 
 def _command(command: Any, path: str) -> Iterator[str]:
     from typer import Context
+
+    from falaj.cli.tree import GROUPS, children
 
     context = Context(command)
     if path != "falaj":
@@ -65,8 +70,10 @@ def _command(command: Any, path: str) -> Iterator[str]:
     records = [record for each in command.params if (record := each.get_help_record(context))]
     if records:
         yield from table(("argument or option", "meaning"), [(f"`{name}`", meaning) for name, meaning in records])
-    for name, child in sorted(getattr(command, "commands", {}).items()):
-        yield from _command(child, f"{path} {name}")
+    for name in children(path.removeprefix("falaj").strip()):
+        if path == "falaj" and name not in GROUPS:
+            continue  # a short command is one of a group
+        yield from _command(command.get_command(context, name), f"{path} {name}")
 
 
 def exit_codes() -> dict[int, str]:

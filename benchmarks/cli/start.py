@@ -3,8 +3,8 @@
     .venv/bin/python benchmarks/cli/start.py [--rounds 15] [--home HOME]
 
 Commands alternate within each round, so that a busy machine slows all of them alike; the medians and their ratio to
-`python -c pass` are what to compare. `falaj runs` needs a platform that is up: the one of `--home`, or a scratch one
-that is started and stopped here. Exits 1 when a command is over its limit.
+`python -c pass` are what to compare. `falaj run list` needs a platform that is up: the one of `--home`, or a scratch
+one that is started and stopped here. Exits 1 when a command is over its limit.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 BIN = Path(sys.executable).parent
-LIMITS_MS = {"falaj --help": 200.0, "falaj runs": 300.0}
+LIMITS_MS = {"falaj --help": 200.0, "falaj run list": 300.0}
 COMMANDS = {
     "python -c pass": [sys.executable, "-c", "pass"],
     "falaj --help": [str(BIN / "falaj"), "--help"],
-    "falaj runs": [str(BIN / "falaj"), "runs"],
+    "falaj run list": [str(BIN / "falaj"), "run", "list"],
 }
 
 

@@ -32,7 +32,7 @@ def push_project(_: Stage) -> str:
     git("init", "--quiet", "--initial-branch=main")
     git("config", "user.name", "Sara")
     git("config", "user.email", "sara@example.org")
-    falaj("remote", "add", "flights")
+    falaj("project", "add", "flights")
     git("remote", "add", "falaj", Home.from_environment().repos / "flights.git")
     commit_and_push("Predict late arrivals")
     return SHOWN
@@ -41,21 +41,21 @@ def push_project(_: Stage) -> str:
 def watch_run(stage: Stage) -> str:
     """Follow the first run to its end."""
     stage.runs.append(follow_run())
-    falaj("runs", "show", stage.runs[-1].id)
+    falaj("run", "show", stage.runs[-1].id)
     return SHOWN
 
 
 def look_at_release(_: Stage) -> str:
     """Show the release and verify its evidence."""
-    falaj("release", "flight-delay@1")
-    falaj("verify", "flight-delay@1")
+    falaj("release", "show", "flight-delay@1")
+    falaj("release", "verify", "flight-delay@1")
     return SHOWN
 
 
 def see_it_live(_: Stage) -> str:
     """Wait until the endpoint in dev answers from release 1."""
     wait_for("release 1 to be live in dev", lambda: serves(ENDPOINT, 1))
-    falaj("endpoints")
+    falaj("endpoint", "list")
     return SHOWN
 
 
@@ -113,7 +113,7 @@ def change_parameter(stage: Stage) -> str:
     stage.runs.append(follow_run())
     release = stage.runs[-1].release
     wait_for(f"release {release} to be live in dev", lambda: serves(ENDPOINT, release))
-    falaj("releases")
+    falaj("release", "list")
     return SHOWN
 
 

@@ -101,7 +101,7 @@ def faulty_candidate(stage: Stage) -> str:
         outcome = verdict_on(stage, "Tidy up the labels", fault="brier")
     if outcome == "rolled_back":
         wait_for("the failing slice", captured_gates)
-    falaj("gates", "list")
+    falaj("release", "gate", "list")
     return outcome
 
 
@@ -112,12 +112,12 @@ def gate_from_failure(_: Stage) -> str:
         console.print("no failure was captured, so there is no gate")
         return "missing"
     log_in("rania")
-    falaj("--as", "rania", "gates", "accept", gates[0].id)
+    falaj("--account", "rania", "release", "gate", "accept", gates[0].id)
     with undone(TRAINING):
         edit(TRAINING, *WRONG_ABOUT_A_CARRIER)
         edit("falaj.yaml", ("seed: 0}", "seed: 1}"))
         commit_and_push("Tidy up the labels, again")
-        refused(FALAJ, "runs", "watch", run_of_head().id)
+        refused(FALAJ, "run", "watch", run_of_head().id)
     return SHOWN
 
 
@@ -132,12 +132,12 @@ def compare_in_the_shadow(stage: Stage) -> str:
     challengers = [rollout.candidate for rollout in ended if rollout.culprits != ["errors"]][:2]
     log_in("omar")
     for release in challengers:
-        falaj("--as", "omar", "promote", f"flight-delay@{release}", "--to", "dev", "--challenge", "--wait")
+        falaj("--account", "omar", "promote", f"flight-delay@{release}", "--to", "dev", "--challenge", "--wait")
     with replayed(ENDPOINT, stage.flights):
         for release in challengers:
             wait_for(f"enough pairs of flight-delay@{release}", lambda release=release: has_pairs(release))  # type: ignore[misc]
     for rollout in challenges():
-        falaj("rollout", "status", rollout.id, "--svg", SCRATCH / f"challenge-of-{rollout.candidate}.svg")
+        falaj("rollout", "show", rollout.id, "--svg", SCRATCH / f"challenge-of-{rollout.candidate}.svg")
     return SHOWN if challengers else "missing"
 
 
@@ -182,7 +182,7 @@ def verdict(release: int | None) -> Rollout:
     """Watch the rollout of a release until it is decided and its endpoint has settled."""
     wait_for("the rollout to begin", lambda: newest_rollout(release))
     rollout = wait_for("the verdict", lambda: decided(release))
-    falaj("rollout", "status", rollout.id, "--svg", SCRATCH / f"rollout-of-{release}.svg")
+    falaj("rollout", "show", rollout.id, "--svg", SCRATCH / f"rollout-of-{release}.svg")
     if rollout.state in FOR_A_PERSON:
         console.print("[dim]the platform leaves that to a person, who takes the candidate back[/]")
         falaj("rollout", "abort", rollout.id)

@@ -38,20 +38,22 @@ def appoint(_: Stage) -> str:
     """Make the first administrator by the one-time link, who invites the others."""
     link = (SCRATCH / "home" / "setup-link").read_text().strip()
     person = ("--name", "root", "--email", "root@example.org")
-    show_command("falaj", "setup", "LINK", *person)
-    with_password("setup", link, *person)
+    show_command("falaj", "access", "bootstrap", "LINK", *person)
+    with_password("access", "bootstrap", link, *person)
     for name, roles in PEOPLE.items():
         role_options = [word for role in roles for word in ("--role", role)]
-        invited = read_json("--as", "root", "accounts", "add", name, "--email", f"{name}@example.org", *role_options)
-        with_password("password", invited["link"])
+        invited = read_json(
+            "--account", "root", "access", "account", "add", name, "--email", f"{name}@example.org", *role_options
+        )
+        with_password("access", "account", "reset-password", invited["link"])
         log_in(name)
-    falaj("--as", "root", "accounts", "list")
+    falaj("--account", "root", "access", "account", "list")
     return SHOWN
 
 
 def log_in(name: str) -> None:
     """A person logs in; approvals ask for that when the last time is longer ago than five minutes."""
-    with_password("--as", name, "login")
+    with_password("--account", name, "login")
 
 
 def with_password(*arguments: str) -> None:
@@ -69,24 +71,24 @@ def promote(_: Stage) -> str:
     """Bring release 1 from dev to prod."""
     for name in PEOPLE:
         log_in(name)
-    refused(FALAJ, "--as", "omar", "promote", RELEASE, "--to", "prod")
-    falaj("--as", "omar", "promote", RELEASE, "--to", "test", "--wait")
+    refused(FALAJ, "--account", "omar", "promote", RELEASE, "--to", "prod")
+    falaj("--account", "omar", "promote", RELEASE, "--to", "test", "--wait")
     change = request_change("omar", "pre-prod")
-    refused(FALAJ, "--as", "sara", "approve", change, "--yes")
-    falaj("--as", "rania", "approve", change, "--yes", "--wait")
+    refused(FALAJ, "--account", "sara", "approve", change, "--yes")
+    falaj("--account", "rania", "approve", change, "--yes", "--wait")
     change = request_change("omar", "prod")
-    falaj("--as", "rashid", "approve", change, "--yes")
-    refused(FALAJ, "--as", "rashid", "approve", change, "--yes")
-    falaj("--as", "rania", "approve", change, "--yes", "--wait")
-    falaj("endpoints")
-    falaj("--as", "noor", "why", "prod/flight-delay")
+    falaj("--account", "rashid", "approve", change, "--yes")
+    refused(FALAJ, "--account", "rashid", "approve", change, "--yes")
+    falaj("--account", "rania", "approve", change, "--yes", "--wait")
+    falaj("endpoint", "list")
+    falaj("--account", "noor", "why", "prod/flight-delay")
     return SHOWN
 
 
 def request_change(who: str, environment: str) -> str:
     """Someone asks for release 1 in an environment; the id of the change."""
-    show_command("falaj", "--as", who, "promote", RELEASE, "--to", environment)
-    change = read_json("--as", who, "promote", RELEASE, "--to", environment, "--reason", "weekly release")
+    show_command("falaj", "--account", who, "promote", RELEASE, "--to", environment)
+    change = read_json("--account", who, "promote", RELEASE, "--to", environment, "--reason", "weekly release")
     console.print(f"change {change['id']} is {change['state']}")
     return str(change["id"])
 
@@ -94,15 +96,15 @@ def request_change(who: str, environment: str) -> str:
 def look_as_auditor(_: Stage) -> str:
     """Verify a release and the log with files alone, and see changed copies fail."""
     bundle, log, key = SCRATCH / "bundle", SCRATCH / "audit-log", SCRATCH / "log.pem"
-    falaj("--as", "noor", "release", RELEASE, "--export", bundle)
-    falaj("verify", bundle, "--environment", "prod", "--location", "local")
+    falaj("--account", "noor", "release", "export", RELEASE, bundle)
+    falaj("release", "verify", bundle, "--environment", "prod", "--location", "local")
     console.print("[dim]one byte of the model is changed; agents ask the same verifier before they load anything[/]")
     model = next((bundle / "model").rglob("*.onnx"))
     model.write_bytes(model.read_bytes()[:-1] + b"!")
-    refused(FALAJ, "verify", bundle, "--environment", "prod", "--location", "local")
+    refused(FALAJ, "release", "verify", bundle, "--environment", "prod", "--location", "local")
     tamper_with_the_agents_copy()
-    falaj("--as", "noor", "audit", "show", "--kind", "change.", "--limit", 12)
-    falaj("--as", "noor", "audit", "export", log, "--key", key)
+    falaj("--account", "noor", "audit", "list", "--kind", "change.", "--limit", 12)
+    falaj("--account", "noor", "audit", "export", log, "--key", key)
     verifier = CHECKOUT / "auditors" / "verify_log.py"
     show_command("python", verifier, log, key)
     subprocess.run([sys.executable, verifier, log, key], check=True)
@@ -126,7 +128,7 @@ def tamper_with_the_agents_copy() -> None:
     for endpoint in ("prod/flight-delay", ENDPOINT):
         wait_for(f"{endpoint} to serve again", lambda endpoint=endpoint: serves(endpoint))  # type: ignore[misc]
     console.print("the changed copy is gone; the release was fetched, verified and served again")
-    falaj("endpoints")
+    falaj("endpoint", "list")
 
 
 def roll_back(stage: Stage) -> str:
@@ -134,9 +136,18 @@ def roll_back(stage: Stage) -> str:
     release = f"flight-delay@{stage.runs[-1].release}"
     for name in ("omar", "rania"):
         log_in(name)
-    falaj("--as", "omar", "promote", release, "--to", "test", "--wait")
-    falaj("--as", "omar", "rollback", "test/flight-delay", "--reason", "more late calls than before", "--wait")
-    refused(FALAJ, "--as", "omar", "promote", release, "--to", "pre-prod")
-    falaj("changes")
-    falaj("--as", "noor", "why", "test/flight-delay")
+    falaj("--account", "omar", "promote", release, "--to", "test", "--wait")
+    falaj(
+        "--account",
+        "omar",
+        "change",
+        "rollback",
+        "test/flight-delay",
+        "--reason",
+        "more late calls than before",
+        "--wait",
+    )
+    refused(FALAJ, "--account", "omar", "promote", release, "--to", "pre-prod")
+    falaj("change", "list")
+    falaj("--account", "noor", "why", "test/flight-delay")
     return SHOWN

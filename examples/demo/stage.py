@@ -126,7 +126,7 @@ def follow_run() -> Run:
         DemoError: It did not succeed.
     """
     run = run_of_head()
-    falaj("runs", "watch", run.id)
+    falaj("run", "watch", run.id)
     ended = platform().run(run.id)
     if ended.state != "succeeded":
         raise DemoError(f"run {run.id} {ended.state}: {ended.reason}")

@@ -54,8 +54,8 @@ def suggest_next_steps(*, running: bool) -> None:
         f"export FALAJ_HOME=$PWD/{home} PATH=$PWD/{commands}:$PATH": "",
         "falaj up": "the platform is down, its state is kept",
         "falaj status": "processes and endpoints",
-        "falaj logs last fit": "what a step wrote",
-        "falaj release flight-delay --export bundle": "a folder that falaj verify checks anywhere",
+        "falaj run logs last fit": "what a step wrote",
+        "falaj release export flight-delay bundle": "a folder that falaj release verify checks anywhere",
         f"cd {project} && falaj run": "the same pipeline without a server, as in a CI job",
         "falaj down": "stop everything",
     }

@@ -97,7 +97,7 @@ def begin_year(stage: Stage) -> str:
     commit_and_push("Train on what has landed, and let drift start trainings")
     follow_run()
     wait_for("the first model of the year to be live", lambda: serves(ENDPOINT, 1))
-    falaj("monitors")
+    falaj("monitor", "list")
     return SHOWN
 
 
@@ -203,10 +203,10 @@ def day_name(year: Year, day: int) -> str:
 
 def look_at_alerts(_: Stage) -> str:
     """Show alerts with their causes, and what came of the trainings."""
-    falaj("alerts")
+    falaj("monitor", "alert", "list")
     for alert in alerts_with_training()[:1]:
-        falaj("triage", alert.id)
-    falaj("triggers", "list", MODEL)
+        falaj("monitor", "alert", "triage", alert.id)
+    falaj("monitor", "training", "list", MODEL)
     return SHOWN
 
 
@@ -234,7 +234,7 @@ def compare(stage: Stage) -> str:
 def logged_scores(replay: Replay) -> Scores:
     """Of every flight, the probability of `late` that the prediction log holds: callers were told the class alone."""
     out = SCRATCH / "predictions"
-    falaj("--as", "omar", "predictions", "export", ENDPOINT, "--out", out)
+    falaj("--account", "omar", "endpoint", "prediction-export", ENDPOINT, "--out", out)
     table = pl.read_parquet(out / "*.parquet", columns=["prediction_id", "row", "output_probability"])
     scores = np.full(len(replay.year.day), np.nan)
     for answer, row, probabilities in table.iter_rows():

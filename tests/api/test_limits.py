@@ -30,7 +30,7 @@ HALF = b"GET /api/v1/health HTTP/1.1\r\nhost: x\r\nx: "
 
 @pytest.fixture
 def port(platform: Platform) -> Iterator[int]:
-    """A port at which the application answers, as `falaj server` serves it."""
+    """A port at which the application answers, as `falaj platform server` serves it."""
     free_port = free_ports(1)[0]
     server = uvicorn.Server(uvicorn.Config(app_of(platform), port=free_port, lifespan="off", **connections.options()))
     thread = threading.Thread(target=server.run, daemon=True)

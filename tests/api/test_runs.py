@@ -24,7 +24,7 @@ def test_a_run_is_found_by_the_beginning_of_its_id_and_as_the_last(client: TestC
 def test_an_unknown_run_says_what_to_do(client: TestClient, run_id: str) -> None:
     answer = client.get("/api/v1/runs/zzz")
     assert (answer.status_code, answer.json()["code"]) == (404, "run.unknown")
-    assert "falaj runs" in answer.json()["hint"]
+    assert "falaj run list" in answer.json()["hint"]
 
 
 def test_manual_runs_of_a_commit_are_as_many_as_asked_for(client: TestClient, run_id: str) -> None:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from falaj.build.pipeline.events import RunEvent
 from falaj.cli import current_run, output
-from falaj.cli.main import application
+from falaj.cli.application import application
 from falaj.control.runs.contract import RunResult, RunSpec
 from falaj.control.runs.local_record import LocalRecord
 from falaj.core.errors import UnavailableError
@@ -32,7 +32,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def falaj(*arguments: str) -> tuple[int, str]:
-    cli_result = CliRunner().invoke(application(("runs",)), arguments)
+    cli_result = CliRunner().invoke(
+        application(),
+        arguments,
+    )
     if cli_result.exception and not isinstance(cli_result.exception, SystemExit):
         raise cli_result.exception
     return cli_result.exit_code, cli_result.stdout

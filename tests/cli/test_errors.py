@@ -26,7 +26,7 @@ def test_an_error_is_what_where_and_what_to_do_without_a_traceback(falaj: Comman
 
 
 def test_an_unreachable_server_ends_every_command_that_needs_it_with_6(falaj: Command) -> None:
-    ended = falaj("runs", FALAJ_SERVER="http://127.0.0.1:9")
+    ended = falaj("run", "list", FALAJ_SERVER="http://127.0.0.1:9")
     assert ended.returncode == 6
     assert ended.stderr.splitlines() == [
         "error: no server answers at http://127.0.0.1:9",
@@ -44,17 +44,17 @@ def test_debug_shows_the_traceback(falaj: Command) -> None:
     ("arguments", "message"),
     [
         (("nonsense",), "No such command 'nonsense'"),
-        (("runs", "nonsense"), "No such command 'nonsense'"),
-        (("runs", "--colour", "red"), "No such option: --colour"),
-        (("runs", "--limit", "0"), "0 is not in the range"),
-        (("runs", "--limit", "many"), "not a valid int"),
+        (("run", "list", "nonsense"), "No such command 'nonsense'"),
+        (("run", "list", "--colour", "red"), "No such option: --colour"),
+        (("run", "list", "--limit", "0"), "0 is not in the range"),
+        (("run", "list", "--limit", "many"), "not a valid int"),
         (("init", "--template", "none"), "there is no template 'none'"),
-        (("runs", "start", "p", "c", "--set", "fit"), "--set fit"),
-        (("remote", "add", "p", "--poll=-1"), "--poll is -1.0"),
+        (("run", "start", "p", "c", "--set", "fit"), "--set fit"),
+        (("project", "add", "p", "--poll=-1"), "--poll is -1.0"),
         (("predict", "dev/m", "--row", "{}", "--data", "x"), "give either --row or --data"),
         (("predict", "dev/m", "--row", "{"), "the rows are not JSON"),
         (("predict", "dev/m", "--row", "[]"), "the rows are not JSON objects"),
-        (("artifacts", "sha256:beef"), "is not an artifact digest"),
+        (("release", "artifact", "show", "sha256:beef"), "is not an artifact digest"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
@@ -67,17 +67,17 @@ def test_a_wrong_command_line_ends_with_2(falaj: Command, arguments: tuple[str, 
 @pytest.mark.parametrize(
     ("arguments", "exit_code", "message"),
     [
-        (("runs", "show", "zzz"), 3, "no run 'zzz'"),
-        (("logs", "zzz"), 3, "no run 'zzz'"),
-        (("logs", "last", "zzz"), 3, "has no step 'zzz'"),
-        (("release", "none"), 3, "no release 'none'"),
-        (("release", "none@x"), 2, "is not MODEL@NUMBER"),
+        (("run", "show", "zzz"), 3, "no run 'zzz'"),
+        (("run", "logs", "zzz"), 3, "no run 'zzz'"),
+        (("run", "logs", "last", "zzz"), 3, "has no step 'zzz'"),
+        (("release", "show", "none"), 3, "no release 'none'"),
+        (("release", "show", "none@x"), 2, "is not MODEL@NUMBER"),
         (("trace", "none"), 3, "no prediction 'none'"),
-        (("verify", "none@1"), 3, "no release 'none@1'"),
+        (("release", "verify", "none@1"), 3, "no release 'none@1'"),
         (("predict", "prod/m", "--row", "{}"), 3, "no endpoint 'prod/m' serves now"),
         (("predict", "dev/flight-delay", "--row", "{}"), 6, "nothing answers at"),
-        (("runs", "start", "none", "c" * 40), 3, "no project 'none'"),
-        (("remote", "add", "flights", "--url", "/elsewhere.git"), 4, "project 'flights' builds"),
+        (("run", "start", "none", "c" * 40), 3, "no project 'none'"),
+        (("project", "add", "flights", "--url", "/elsewhere.git"), 4, "project 'flights' builds"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
@@ -90,13 +90,13 @@ def test_what_the_platform_refuses_ends_with_its_code(
 
 
 def test_a_release_whose_evidence_is_not_whole_is_not_verified(falaj_served: Command) -> None:
-    ended = falaj_served("verify", "flight-delay@1")
+    ended = falaj_served("release", "verify", "flight-delay@1")
     assert ended.returncode == 5
     assert "NOT verified" in ended.stdout and "PROBLEM" in ended.stdout
 
 
 def test_an_interrupted_command_ends_with_130(served: Served) -> None:
-    command = [FALAJ, "runs", "watch", _begun(served)]
+    command = [FALAJ, "run", "watch", _begun(served)]
     with subprocess.Popen(
         command, env=environment(served.home.root), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as watching:

@@ -38,21 +38,23 @@ def signed(world: World) -> ReleaseBundle:
 
 def test_an_exported_bundle_may_serve_where_it_was_admitted(falaj: Command, world: World, exported: Path) -> None:
     keys = ("--keys", str(world.keys.folder / "trusted.json"))
-    plain = falaj("verify", str(exported), *keys)
+    plain = falaj("release", "verify", str(exported), *keys)
     assert plain.returncode == 0 and plain.stdout.splitlines()[-1] == "verified"
     assert "ok       mlbom       model" in plain.stdout and "ok       admission   flight-delay" in plain.stdout
-    here = falaj("verify", str(exported), *keys, "--environment", "prod", "--location", "dubai")
+    here = falaj("release", "verify", str(exported), *keys, "--environment", "prod", "--location", "dubai")
     assert here.returncode == 0, here.stdout
-    there = falaj("verify", str(exported), *keys, "--environment", "prod", "--location", "frankfurt")
+    there = falaj("release", "verify", str(exported), *keys, "--environment", "prod", "--location", "frankfurt")
     assert there.returncode == 5 and "admitted for location dubai, not frankfurt" in there.stdout
-    abroad = falaj("verify", str(exported), *keys, "--environment", "prod", "--location", "dubai", "--jurisdiction=DE")
+    abroad = falaj(
+        "release", "verify", str(exported), *keys, "--environment", "prod", "--location", "dubai", "--jurisdiction=DE"
+    )
     assert abroad.returncode == 5 and "jurisdiction AE, not DE" in abroad.stdout
 
 
 def test_a_bundle_without_its_log_may_serve_nowhere(falaj: Command, world: World, exported: Path) -> None:
     (exported / "log.json").unlink()
     keys = ("--keys", str(world.keys.folder / "trusted.json"))
-    ended = falaj("verify", str(exported), *keys, "--environment", "prod", "--location", "dubai", "--json")
+    ended = falaj("release", "verify", str(exported), *keys, "--environment", "prod", "--location", "dubai", "--json")
     assert ended.returncode == 5
     assert json.loads(ended.stdout)["problems"] == ["log: there is no checkpoint of the audit log"]
 
@@ -60,7 +62,7 @@ def test_a_bundle_without_its_log_may_serve_nowhere(falaj: Command, world: World
 @pytest.mark.parametrize("text", ["{", "[]", '"text"'])
 def test_a_broken_log_is_told_and_not_raised(falaj: Command, world: World, exported: Path, text: str) -> None:
     (exported / "log.json").write_text(text)
-    ended = falaj("verify", str(exported), "--keys", str(world.keys.folder / "trusted.json"))
+    ended = falaj("release", "verify", str(exported), "--keys", str(world.keys.folder / "trusted.json"))
     assert ended.returncode == 5 and "Traceback" not in ended.stderr
 
 
@@ -105,12 +107,15 @@ def test_markup_in_names_stays_text() -> None:
 
 
 def test_a_release_of_a_server(falaj_served: Command, tmp_path: Path) -> None:
-    shown = falaj_served("evidence", "show", "flight-delay@1")
+    shown = falaj_served("release", "show", "--evidence", "flight-delay@1")
     assert (shown.returncode, shown.stderr) == (0, "")
     assert shown.stdout.splitlines()[0].split() == ["STATEMENT", "ABOUT", "SIGNED", "BY", "LOG", "PROBLEM"]
-    assert len(json.loads(falaj_served("evidence", "show", "flight-delay@1", "--json").stdout)["evidence"]) == 1
+    assert (
+        len(json.loads(falaj_served("release", "show", "--evidence", "flight-delay@1", "--json").stdout)["evidence"])
+        == 1
+    )
     folder = tmp_path / "bundle"
-    assert falaj_served("evidence", "export", "flight-delay@1", str(folder)).returncode == 0
+    assert falaj_served("release", "export", "flight-delay@1", str(folder)).returncode == 0
     assert read_bundle(folder).release.model == "flight-delay" and (folder / "model" / "MLmodel").is_file()
-    card = falaj_served("model-card", "flight-delay@1")
+    card = falaj_served("release", "card", "flight-delay@1")
     assert card.returncode == 3 and "no believable bill of materials" in card.stderr

@@ -34,16 +34,15 @@ def imported(home: Home, *arguments: str) -> tuple[set[str], str]:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("--help",),
-        ("runs", "--help"),
-        ("runs",),
-        ("runs", "--json"),
-        ("runs", "show"),
-        ("logs",),
-        ("releases",),
-        ("models",),
-        ("endpoints",),
-        ("projects",),
+        ("run", "--help"),
+        ("run", "list"),
+        ("run", "list", "--json"),
+        ("run", "show"),
+        ("run", "logs"),
+        ("release", "list"),
+        ("release", "list", "--models"),
+        ("endpoint", "list"),
+        ("project", "list"),
         ("platform", "show"),
     ],
     ids=" ".join,
@@ -56,4 +55,4 @@ def test_a_command_that_asks_the_server_imports_little(served: Served, arguments
 
 
 def test_a_command_that_needs_one_of_them_is_seen_to_import_it(served: Served) -> None:
-    assert "pydantic" in imported(served.home, "schema")[0]
+    assert "pydantic" in imported(served.home, "project", "schema")[0]

@@ -12,11 +12,11 @@ from tests.cli.conftest import Command
 from tests.platforms import COMMIT, PREDICTION, Served
 
 LISTINGS: dict[str, tuple[str, ...]] = {
-    "projects": ("project", "branch", "commit", "repository"),
-    "runs": ("run", "project", "commit", "trigger", "state", "took", "queued", "reason"),
-    "releases": ("release", "state", "commit", "digest", "run", "made"),
-    "models": ("model", "newest", "live"),
-    "endpoints": ("endpoint", "location", "release", "state", "replicas", "url", "message"),
+    "project list": ("project", "branch", "commit", "repository"),
+    "run list": ("run", "project", "commit", "trigger", "state", "took", "queued", "reason"),
+    "release list": ("release", "state", "commit", "digest", "run", "created"),
+    "release list --models": ("model", "newest", "live"),
+    "endpoint list": ("endpoint", "location", "release", "state", "replicas", "url", "message"),
 }
 
 
@@ -26,7 +26,7 @@ def columns(line: str) -> list[str]:
 
 @pytest.mark.parametrize("command", LISTINGS)
 def test_a_listing_is_a_table_whose_columns_are_aligned(falaj_served: Command, command: str) -> None:
-    ended = falaj_served(command)
+    ended = falaj_served(*command.split())
     assert (ended.returncode, ended.stderr) == (0, "")
     headings, *rows = ended.stdout.splitlines()
     assert columns(headings) == [name.upper() for name in LISTINGS[command]]
@@ -38,21 +38,24 @@ def test_a_listing_is_a_table_whose_columns_are_aligned(falaj_served: Command, c
 
 @pytest.mark.parametrize("command", LISTINGS)
 def test_a_listing_is_json_with_the_same_things(falaj_served: Command, command: str) -> None:
-    ended = falaj_served(command, "--json")
+    ended = falaj_served(*command.split(), "--json")
     (item,) = json.loads(ended.stdout)
-    first_cell = columns(falaj_served(command).stdout.splitlines()[1])[0]
-    named = {"projects": "name", "runs": "id", "releases": "model", "models": "model", "endpoints": "endpoint"}
-    assert first_cell.startswith(item[named[command]])
+    first_cell = columns(falaj_served(*command.split()).stdout.splitlines()[1])[0]
+    named = {"project": "name", "run": "id", "release": "model", "endpoint": "endpoint"}
+    assert first_cell.startswith(item[named[command.split()[0]]])
 
 
 @pytest.mark.parametrize(
     ("arguments", "holds"),
     [
-        (("runs", "show", "last"), {"state": "succeeded", "commit": COMMIT, "release": 1}),
-        (("release", "flight-delay"), {"model": "flight-delay", "number": 1, "commit": COMMIT}),
+        (("run", "show", "last"), {"state": "succeeded", "commit": COMMIT, "release": 1}),
+        (("release", "show", "flight-delay"), {"model": "flight-delay", "number": 1, "commit": COMMIT}),
         (("trace", PREDICTION), {"endpoint": "dev/flight-delay"}),
-        (("verify", "flight-delay@1"), {"ok": False}),
-        (("gc",), {"blobs": 0, "bytes": 0}),
+        (("release", "verify", "flight-delay@1"), {"ok": False}),
+        (
+            ("platform", "gc"),
+            {"blobs": 0, "bytes": 0},
+        ),
         (("status",), {"server": "ok", "parts": {}}),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
@@ -63,9 +66,12 @@ def test_an_answer_is_a_json_object(falaj_served: Command, arguments: tuple[str,
 
 
 def test_the_files_of_an_artifact(falaj_served: Command, served: Served) -> None:
-    (file,) = json.loads(falaj_served("artifacts", served.model, "--json").stdout)
+    (file,) = json.loads(falaj_served("release", "artifact", "show", served.model, "--json").stdout)
     assert (file["path"], file["size"]) == ("MLmodel", 12)
-    assert columns(falaj_served("artifacts", served.model).stdout.splitlines()[1])[:2] == ["MLmodel", "12"]
+    assert columns(falaj_served("release", "artifact", "show", served.model).stdout.splitlines()[1])[:2] == [
+        "MLmodel",
+        "12",
+    ]
 
 
 def test_what_doctor_finds_is_json(falaj: Command) -> None:
@@ -76,9 +82,9 @@ def test_what_doctor_finds_is_json(falaj: Command) -> None:
 
 
 def test_an_empty_listing_is_a_sentence(falaj_served: Command) -> None:
-    assert falaj_served("runs", "--project", "nobody").stdout.startswith("no runs yet")
-    assert falaj_served("releases", "--model", "nobody").stdout == "no releases yet\n"
-    assert falaj_served("runs", "--project", "nobody", "--json").stdout == "[]\n"
+    assert falaj_served("run", "list", "--project", "nobody").stdout.startswith("no runs yet")
+    assert falaj_served("release", "list", "--model", "nobody").stdout == "no releases yet\n"
+    assert falaj_served("run", "list", "--project", "nobody", "--json").stdout == "[]\n"
 
 
 def test_status_without_a_server_says_so_and_succeeds(falaj: Command) -> None:
@@ -88,25 +94,25 @@ def test_status_without_a_server_says_so_and_succeeds(falaj: Command) -> None:
 
 
 def test_a_run_is_a_tree(falaj_served: Command, served: Served) -> None:
-    lines = falaj_served("runs", "show").stdout.splitlines()
+    lines = falaj_served("run", "show").stdout.splitlines()
     assert lines[0] == f"run {served.run_id} of flights: succeeded"
     assert [line.split()[1] for line in lines if "─" in line] == ["succeeded", "passed", "passed"]
     assert lines[-1].split()[-1] == "0.71"
 
 
 def test_a_finished_run_is_watched_to_its_end(falaj_served: Command, served: Served) -> None:
-    ended = falaj_served("runs", "watch", served.run_id)
+    ended = falaj_served("run", "watch", served.run_id)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "fit" in ended.stdout and ended.stdout.splitlines()[-1].startswith("succeeded in")
 
 
 def test_logs_of_one_step_and_of_all(falaj_served: Command) -> None:
-    assert falaj_served("logs", "last", "fit").stdout == "fitting\ndone\n"
-    assert falaj_served("logs").stdout == "--- fit\nfitting\ndone\n"
+    assert falaj_served("run", "logs", "last", "fit").stdout == "fitting\ndone\n"
+    assert falaj_served("run", "logs").stdout == "--- fit\nfitting\ndone\n"
 
 
 def test_a_release_and_the_way_to_a_prediction(falaj_served: Command, served: Served) -> None:
-    release = falaj_served("release", "flight-delay@1").stdout
+    release = falaj_served("release", "show", "flight-delay@1").stdout
     assert f"model    {served.model}" in release and "evidence train" in release
     trace = falaj_served("trace", PREDICTION).stdout
     assert f"{COMMIT} of flights" in trace and f"flight-delay@1  {served.model}" in trace

@@ -48,36 +48,41 @@ def falaj(place: Monitored, tmp_path: Path) -> Command:
 
 
 def test_monitors_drift_and_performance_are_shown(falaj: Command) -> None:
-    monitors = falaj("monitors").stdout
+    monitors = falaj("monitor", "list").stdout
     assert "prod/delay" in monitors and "upstream-fault" in monitors and "at most 1 false alarm" in monitors
-    drift = falaj("drift", "delay", "--env", "prod").stdout
+    drift = falaj("monitor", "drift", "delay", "--environment", "prod").stdout
     assert "quality: missing:" in drift and "6 windows at local" in drift and "verdict: upstream-fault" in drift
-    assert len(json.loads(falaj("drift", "delay", "-n", "2", "--json").stdout)) == 2
-    assert "300 labels" in falaj("performance", "delay").stdout
-    assert "has been judged yet" in falaj("drift", "delay", "--env", "dev").stdout
-    assert falaj("performance", "nothing").returncode == 3
+    assert len(json.loads(falaj("monitor", "drift", "delay", "-n", "2", "--json").stdout)) == 2
+    assert "300 labels" in falaj("monitor", "performance", "delay").stdout
+    assert "has been judged yet" in falaj("monitor", "drift", "delay", "--environment", "dev").stdout
+    assert falaj("monitor", "performance", "nothing").returncode == 3
 
 
 def test_an_alert_is_looked_after_overruled_and_resolved(falaj: Command) -> None:
-    (alert,) = json.loads(falaj("alerts", "--json").stdout)
-    assert alert["id"] in falaj("alerts").stdout
-    assert "no retraining" in falaj("alerts", "show", alert["id"]).stdout
-    assert "quality   missing:" in falaj("triage", alert["id"]).stdout
-    assert "acknowledged" in falaj("alerts", "ack", alert["id"], "-m", "looking").stdout
-    assert "muted until" in falaj("alerts", "mute", alert["id"], "--for", "2h").stdout
-    assert falaj("alerts", "mute", alert["id"], "--for", "soon").returncode == 2
-    assert falaj("triage", alert["id"], "--overrule", "bad-luck", "--reason", "x").returncode == 2
-    assert falaj("triage", alert["id"], "--overrule", "covariate-shift").returncode == 2
-    output = falaj("triage", alert["id"], "--overrule", "covariate-shift", "--reason", "the season").stdout
+    (alert,) = json.loads(falaj("monitor", "alert", "list", "--json").stdout)
+    assert alert["id"] in falaj("monitor", "alert", "list").stdout
+    assert "no retraining" in falaj("monitor", "alert", "show", alert["id"]).stdout
+    assert "quality   missing:" in falaj("monitor", "alert", "triage", alert["id"]).stdout
+    assert "acknowledged" in falaj("monitor", "alert", "ack", alert["id"], "-m", "looking").stdout
+    assert "muted until" in falaj("monitor", "alert", "mute", alert["id"], "--for", "2h").stdout
+    assert falaj("monitor", "alert", "mute", alert["id"], "--for", "soon").returncode == 2
+    assert falaj("monitor", "alert", "triage", alert["id"], "--overrule", "bad-luck", "--reason", "x").returncode == 2
+    assert falaj("monitor", "alert", "triage", alert["id"], "--overrule", "covariate-shift").returncode == 2
+    output = falaj(
+        "monitor", "alert", "triage", alert["id"], "--overrule", "covariate-shift", "--reason", "the season"
+    ).stdout
     assert "upstream-fault -> covariate-shift: the season" in output
-    assert json.loads(falaj("alerts", "resolve", alert["id"], "--json").stdout)["state"] == "resolved"
-    assert "no alerts" in falaj("alerts").stdout and alert["id"] in falaj("alerts", "--all").stdout
-    assert falaj("alerts", "ack", "nothing").returncode == 3
+    assert json.loads(falaj("monitor", "alert", "resolve", alert["id"], "--json").stdout)["state"] == "resolved"
+    assert (
+        "no alerts" in falaj("monitor", "alert", "list").stdout
+        and alert["id"] in falaj("monitor", "alert", "list", "--all").stdout
+    )
+    assert falaj("monitor", "alert", "ack", "nothing").returncode == 3
 
 
 def test_the_picture_is_drawn_beside_the_table(falaj: Command, tmp_path: Path) -> None:
     picture = tmp_path / "drift.svg"
-    assert falaj("drift", "delay", "--env", "prod", "--svg", str(picture)).returncode == 0
+    assert falaj("monitor", "drift", "delay", "--environment", "prod", "--svg", str(picture)).returncode == 0
     texts = [each.text or "" for each in ElementTree.parse(picture).iter(f"{SVG}text")]
     assert "delay at local: drift by feature and window" in texts and "6 windows" in texts
 

@@ -37,18 +37,18 @@ def subscribed(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_nobody_is_told_of_anything_at_first(falaj_served: Command) -> None:
-    assert "nobody is told of anything" in falaj_served("notifications").stdout
+    assert "no subscribers" in falaj_served("platform", "notification", "list").stdout
 
 
 @pytest.mark.usefixtures("subscribed")
 def test_subscribers_are_listed_with_what_did_not_arrive(falaj_served: Command) -> None:
-    shown = falaj_served("notifications")
+    shown = falaj_served("platform", "notification", "list")
     assert (shown.returncode, shown.stderr) == (0, "") and "s3cret" not in shown.stdout
     headings, row, *trouble = shown.stdout.splitlines()
     assert headings.split()[:3] == ["SUBSCRIBER", "ADDRESS", "EVENTS"] and row.split()[3:6] == ["1", "0", "1"]
     assert trouble[0] == f"{SPEC.id}: it answered 500"
     assert "change.requested of change/c1: given up after 20 attempts" in trouble[1]
-    (listed,) = json.loads(falaj_served("notifications", "--json").stdout)
+    (listed,) = json.loads(falaj_served("platform", "notification", "list", "--json").stdout)
     assert (listed["id"], listed["failed"], len(listed["failures"])) == (SPEC.id, 1, 1)
-    refused = falaj_served("notifications", "resend", SPEC.id)
+    refused = falaj_served("platform", "notification", "resend", SPEC.id)
     assert refused.returncode != 0 and "manage-platform" in refused.stderr

@@ -16,7 +16,7 @@ from tests.platforms import PREDICTION, Served
 
 def test_a_mistake_in_a_file_is_named_and_nothing_is_sent(falaj_served: Command, tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("prediction_id,label\na,1\nb,\n")
-    ended = falaj_served("feedback", "import", "labels.csv", "--endpoint", "dev/flight-delay")
+    ended = falaj_served("endpoint", "label-import", "labels.csv", "--endpoint", "dev/flight-delay")
     assert (
         ended.returncode == 2
         and "labels.csv:3, column label" in ended.stderr
@@ -26,8 +26,8 @@ def test_a_mistake_in_a_file_is_named_and_nothing_is_sent(falaj_served: Command,
 
 def test_an_endpoint_that_does_not_serve_is_said(falaj_served: Command, tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("prediction_id,label\na,1\n")
-    assert falaj_served("feedback", "import", "labels.csv", "--endpoint", "dev/other").returncode == 3
-    silent = falaj_served("feedback", "import", "labels.csv", "--endpoint", "dev/flight-delay")
+    assert falaj_served("endpoint", "label-import", "labels.csv", "--endpoint", "dev/other").returncode == 3
+    silent = falaj_served("endpoint", "label-import", "labels.csv", "--endpoint", "dev/flight-delay")
     assert silent.returncode == 6 and "nothing answers" in silent.stderr
 
 
@@ -38,7 +38,7 @@ def test_predictions_are_exported_with_labels_and_that_is_in_the_audit_log(
     labels = LogWriter(folder, SegmentHeader("flight-delay@1", "dev/flight-delay", (), 0, kind=LABELS), lambda: 1)
     labels.write([("request", 1_020_000_000_000, [(PREDICTION, 0, None)])])
     labels.close()
-    command = ("predictions", "export", "dev/flight-delay", "--out", "out")
+    command = ("endpoint", "prediction-export", "dev/flight-delay", "--out", "out")
     ended = falaj_served(*command, "--since", "1970-01-01T00:16:00+00:00", "--json")
     assert ended.returncode == 0, ended.stderr
     summary = json.loads(ended.stdout)
@@ -62,19 +62,19 @@ def test_predictions_are_exported_with_labels_and_that_is_in_the_audit_log(
 
 
 def test_what_would_leave_is_refused(falaj_served: Command, served: Served) -> None:
-    leaving = falaj_served("predictions", "export", "dev/flight-delay", "--out", "s3://bucket/x")
+    leaving = falaj_served("endpoint", "prediction-export", "dev/flight-delay", "--out", "s3://bucket/x")
     assert leaving.returncode == 4 and "to nowhere else" in leaving.stderr
-    elsewhere = falaj_served("predictions", "export", "dev/flight-delay", "--out", "o", "--location", "muscat")
+    elsewhere = falaj_served("endpoint", "prediction-export", "dev/flight-delay", "--out", "o", "--location", "muscat")
     assert elsewhere.returncode == 3 and "on the machine of the location" in elsewhere.stderr
     rules = served.home.location_dir("local") / "rules.json"
     rules.write_text('{"jurisdiction": "AE-DU"}')
-    abroad = falaj_served("predictions", "export", "dev/flight-delay", "--out", "o", FALAJ_JURISDICTION="IN")
+    abroad = falaj_served("endpoint", "prediction-export", "dev/flight-delay", "--out", "o", FALAJ_JURISDICTION="IN")
     rules.unlink()
     assert abroad.returncode == 4 and "this machine in IN" in abroad.stderr
 
 
 def test_nothing_in_a_time_is_said(falaj_served: Command) -> None:
-    command = ("predictions", "export", "dev/flight-delay", "--out", "empty")
+    command = ("endpoint", "prediction-export", "dev/flight-delay", "--out", "empty")
     ended = falaj_served(*command, "--since", "1999-01-01T00:00+00:00")
     assert ended.returncode == 0 and ended.stdout.startswith("no predictions of dev/flight-delay")
     backwards = falaj_served(*command, "--since", "2020-01-01T00:00+00:00", "--until", "1999-01-01T00:00+00:00")

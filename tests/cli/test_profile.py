@@ -1,4 +1,4 @@
-"""`falaj profile`: a table alone and beside another, from Parquet and CSV, without a server."""
+"""`falaj project data profile`: a table alone and beside another, from Parquet and CSV, without a server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from pyarrow import parquet
 from typer.testing import CliRunner
 
-from falaj.cli.main import application
+from falaj.cli.application import application
 from falaj.core.errors import FalajError
 
 
@@ -42,7 +42,7 @@ def files(tmp_path: Path) -> Path:
 
 
 def run(*arguments: Any) -> str:
-    cli_result = CliRunner().invoke(application(), ["profile", *map(str, arguments)])
+    cli_result = CliRunner().invoke(application(), ["project", "data", "profile", *map(str, arguments)])
     if cli_result.exception and isinstance(cli_result.exception, FalajError):
         raise cli_result.exception
     assert cli_result.exit_code == 0, cli_result.output

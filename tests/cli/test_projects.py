@@ -93,7 +93,7 @@ def test_a_run_of_a_wrong_file_names_the_mistake_and_begins_nothing(falaj: Comma
 
 
 def test_the_schema_is_a_json_schema_without_loose_ends(falaj: Command) -> None:
-    schema = json.loads(falaj("schema").stdout)
+    schema = json.loads(falaj("project", "schema").stdout)
     assert schema["$schema"].startswith("https://json-schema.org/draft/2020-12")
     for part in _parts(schema):
         assert part.get("type", "object") in {"object", "array", "string", "number", "integer", "boolean", "null"}
@@ -134,11 +134,11 @@ def test_a_refused_remote_leaves_no_repository_behind(
     falaj_served: Command, falaj: Command, served: Served, tmp_path: Path
 ) -> None:
     for refused in (
-        falaj_served("remote", "add", "theirs", FALAJ_TOKEN="not one"),
-        falaj_served("remote", "add", "theirs", "--vendor", "github"),
-        falaj("remote", "add", "theirs", FALAJ_SERVER="http://127.0.0.1:9"),
+        falaj_served("project", "add", "theirs", FALAJ_TOKEN="not one"),
+        falaj_served("project", "add", "theirs", "--vendor", "github"),
+        falaj("project", "add", "theirs", FALAJ_SERVER="http://127.0.0.1:9"),
     ):
         assert refused.returncode != 0
     assert not [*served.home.repos.glob("theirs*"), *tmp_path.rglob("theirs.git")]
-    assert falaj_served("remote", "add", "theirs").returncode == 0
+    assert falaj_served("project", "add", "theirs").returncode == 0
     assert (served.home.repos / "theirs.git" / "hooks" / "post-receive").exists()

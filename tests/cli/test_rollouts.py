@@ -55,7 +55,7 @@ def plain(lines: list[str]) -> list[str]:
         (like("promoting"), "the candidate gets all requests now"),
         (like("holdback"), "the candidate serves; the way back is still open"),
         (like("succeeded"), "the candidate serves all requests"),
-        (like("succeeded", reason="no harm was seen"), "the candidate serves all requests: no harm was seen"),
+        (like("succeeded", reason="no regression"), "the candidate serves all requests: no regression"),
         (like("paused", reason="lunch"), "paused: lunch"),
         (like("inconclusive", reason="not enough"), "inconclusive: not enough"),
         (like("rolling_back", reason="errors"), "rolling back: errors"),
@@ -94,7 +94,7 @@ def test_a_shadow_shows_its_copies_and_what_never_happened_is_said() -> None:
     quiet = {**ERRORS, "ratio": None, "at_least": None, "harm": None, "safe": None}
     lines = plain(lines_of(like("shadowing", weight=0, mirror=0.5, metrics=[quiet], allowed=[])))
     assert lines[2].endswith("0%, copies of 50%")
-    assert any(line.endswith("nothing happened yet") for line in lines)
+    assert any(line.endswith("no events yet") for line in lines)
     assert not any("can be asked" in line for line in lines)
 
 
@@ -120,8 +120,8 @@ def test_watching_prints_a_line_for_each_change_and_ends_with_the_rollout(monkey
 def test_the_listing_of_a_platform_without_rollouts_says_how_to_get_some(falaj_served: Command) -> None:
     ended = falaj_served("rollout", "list")
     assert ended.returncode == 0 and "no rollouts yet" in ended.stdout
-    assert falaj_served("rollout", "status", "prod/nothing").returncode != 0
-    assert "no captured gates" in falaj_served("gates", "list").stdout
+    assert falaj_served("rollout", "show", "prod/nothing").returncode != 0
+    assert "no regression gates" in falaj_served("release", "gate", "list").stdout
 
 
 DEPLOY = """\

@@ -36,20 +36,20 @@ def applied(served: Served) -> Iterator[None]:
 
 def test_plan_shows_what_an_apply_would_change(falaj_served: Command, tmp_path: Path) -> None:
     (tmp_path / "platform.yaml").write_text(FILE)
-    ended = falaj_served("plan")
+    ended = falaj_served("platform", "plan")
     assert (ended.returncode, ended.stderr) == (0, "")
     lines = ended.stdout.splitlines()
     assert "~ environments.prod.approvals.normal: 2 -> 1  (looser)" in lines
     assert any(line.startswith("- environments.test: ") and line.endswith("(looser)") for line in lines)
     assert "+ policy_packs.uae" in lines
     assert lines[-1] == f"{len(lines) - 1} changes to version 0"
-    planned = json.loads(falaj_served("plan", "-f", "platform.yaml", "--json").stdout)
+    planned = json.loads(falaj_served("platform", "plan", "-f", "platform.yaml", "--json").stdout)
     assert len(planned["differences"]) == len(lines) - 1
 
 
 def test_a_file_that_says_what_holds_changes_nothing(falaj_served: Command, tmp_path: Path) -> None:
     (tmp_path / "platform.yaml").write_text("timezone: UTC\n")
-    assert falaj_served("plan").stdout == "no changes: version 0 says it\n"
+    assert falaj_served("platform", "plan").stdout == "no changes: version 0 says it\n"
 
 
 def test_a_mistake_in_the_file_is_told_before_anything_is_sent(falaj: Command, tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_a_mistake_in_the_file_is_told_before_anything_is_sent(falaj: Command, t
 
 def test_the_home_token_may_plan_and_not_apply(falaj_served: Command, tmp_path: Path) -> None:
     (tmp_path / "platform.yaml").write_text(FILE)
-    ended = falaj_served("apply")
+    ended = falaj_served("platform", "apply")
     assert ended.returncode != 0
     assert "manage-platform" in ended.stderr
 
@@ -86,7 +86,7 @@ def test_what_holds_is_shown(falaj_served: Command, applied: None) -> None:
 
 def test_the_defaults_are_shown_where_nothing_was_applied(falaj_served: Command) -> None:
     assert falaj_served("platform", "show").stdout.splitlines()[0] == "version 0, the defaults"
-    assert falaj_served("platform", "versions").stdout == "nothing was applied; falaj apply -f platform.yaml\n"
+    assert falaj_served("platform", "versions").stdout == "nothing was applied; falaj platform apply -f platform.yaml\n"
     assert "no platform file was applied" in falaj_served("platform", "show", "--text").stdout
 
 
@@ -104,10 +104,10 @@ def test_drift_ends_with_its_own_code(served: Served, falaj_served: Command) -> 
 
 
 def test_the_schema_for_editors(falaj: Command) -> None:
-    schema = json.loads(falaj("schema", "--platform").stdout)
+    schema = json.loads(falaj("project", "schema", "--platform").stdout)
     jsonschema_rs.meta.validate(schema)
     assert "environments" in schema["properties"]
-    assert "pipeline" in json.loads(falaj("schema").stdout)["properties"]
+    assert "pipeline" in json.loads(falaj("project", "schema").stdout)["properties"]
 
 
 def test_the_client_plans_what_the_command_plans(served: Served, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from falaj.cli.main import application
+from falaj.cli.application import application
 from falaj.config import create_project
 from falaj.config.readiness import requirements
 
@@ -67,11 +67,11 @@ def test_the_command_writes_nothing_and_says_whether_anything_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    cli_result = CliRunner().invoke(application(("projects",)), ["project", "init", "--check-only"])
+    cli_result = CliRunner().invoke(application(), ["project", "init", "--check-only"])
     assert cli_result.exit_code == 1
     assert "falaj.yaml" in cli_result.stdout
     assert "`falaj init --template blank`" in cli_result.stdout
     assert [*tmp_path.iterdir()] == []
     create_project(tmp_path, "a", "blank")
     git(tmp_path, "init", "-b", "main")
-    assert CliRunner().invoke(application(("projects",)), ["init", "--check-only"]).exit_code == 0
+    assert CliRunner().invoke(application(), ["init", "--check-only"]).exit_code == 0

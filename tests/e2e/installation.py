@@ -98,7 +98,7 @@ class Installation:
 
     def repository(self, folder: Path, name: str) -> Path:
         """Make the folder a git repository that pushes to the installation; nothing is committed yet."""
-        remote = self.json("remote", "add", name)["repository"]
+        remote = self.json("project", "add", name)["repository"]
         self.git("init", "-q", "-b", "main", cwd=folder)
         self.git("remote", "add", "falaj", remote, cwd=folder)
         return folder
@@ -151,7 +151,7 @@ class Installation:
         run: dict[str, Any] = until(
             lambda: found if (found := self.run_of(commit)) and found["state"] in ends else None, self.logs
         )
-        shown: dict[str, Any] = self.json("runs", "show", run["id"])
+        shown: dict[str, Any] = self.json("run", "show", run["id"])
         return shown
 
     def logs(self) -> str:

@@ -115,7 +115,7 @@ def says(text: str, *parts: str) -> bool:
 
 
 def runs_of(platform: Installation, checkout: Path) -> int:
-    return len(platform.json("runs", "--project", "bad", "--limit", "100"))
+    return len(platform.json("run", "list", "--project", "bad", "--limit", "100"))
 
 
 @pytest.mark.parametrize("mistake", FILES, ids=named)
@@ -128,7 +128,7 @@ def test_a_wrong_project_file_fails_its_run_and_the_terminal_alike(
         assert refused.returncode == 2 and says(refused.stderr, *mistake.messages)
     run = platform.ended(platform.push(checkout, mistake.name))
     assert run["state"] == "failed" and says(run["reason"], *mistake.messages)
-    assert run["steps"] == [] and platform.json("releases") == []
+    assert run["steps"] == [] and platform.json("release", "list") == []
 
 
 @pytest.mark.parametrize("mistake", BREAKING, ids=named)
@@ -138,7 +138,7 @@ def test_a_step_that_goes_wrong_fails_its_run_with_the_reason(
     (checkout / "falaj.yaml").write_text(mistake.text)
     run = platform.ended(platform.push(checkout, mistake.name))
     assert run["state"] == "failed" and says(run["reason"], *mistake.messages)
-    assert platform.json("releases") == []
+    assert platform.json("release", "list") == []
     alone = platform.falaj("run", str(checkout))
     assert alone.returncode == 1 and says(alone.stdout + alone.stderr, *mistake.messages)
     until(lambda: not [c for c in processes_of(platform.home).values() if "task.json" in c])
@@ -177,20 +177,20 @@ def test_a_branch_is_deleted_before_its_run(platform: Installation, checkout: Pa
 
 def test_what_does_not_exist_is_said_to(platform: Installation, checkout: Path) -> None:
     commit = platform.git("rev-parse", "HEAD", cwd=checkout)
-    before = len(platform.json("runs", "--limit", "100"))
+    before = len(platform.json("run", "list", "--limit", "100"))
     for arguments in (
-        ("runs", "start", "nobody", commit), ("runs", "show", "zzz"), ("release", "nobody@1"), ("trace", "zzz"),
-        ("predict", "dev/nobody", "--row", "{}"), ("logs", "last", "no-such-step"),
+        ("run", "start", "nobody", commit), ("run", "show", "zzz"), ("release", "show", "nobody@1"), ("trace", "zzz"),
+        ("predict", "dev/nobody", "--row", "{}"), ("run", "logs", "last", "no-such-step"),
     ):  # fmt: skip
         refused = platform.falaj(*arguments)
         assert refused.returncode == 3, (arguments, refused.stdout, refused.stderr)
         assert "fix:" in refused.stderr or "code:" in refused.stderr
-    assert len(platform.json("runs", "--limit", "100")) == before
+    assert len(platform.json("run", "list", "--limit", "100")) == before
 
 
 def test_a_run_of_an_unknown_commit_fails_and_says_so(platform: Installation, checkout: Path) -> None:
-    started = platform.json("runs", "start", "bad", "0123456789" * 4)
-    run = until(lambda: r if (r := platform.json("runs", "show", started["id"]))["state"] == "failed" else None)
+    started = platform.json("run", "start", "bad", "0123456789" * 4)
+    run = until(lambda: r if (r := platform.json("run", "show", started["id"]))["state"] == "failed" else None)
     assert says(run["reason"], "0123456789", "commit")
 
 
@@ -232,7 +232,7 @@ def live(platform: Installation, tmp_path_factory: pytest.TempPathFactory) -> st
     project = platform.plain_template(tmp_path_factory.mktemp("live") / "tumours")
     run = platform.ended(platform.push(platform.repository(project, "tumours")))
     assert run["state"] == "succeeded", run["reason"] + platform.logs()
-    ready = until(lambda: [e for e in platform.json("endpoints") if e["state"] == "ready"], platform.logs)
+    ready = until(lambda: [e for e in platform.json("endpoint", "list") if e["state"] == "ready"], platform.logs)
     return str(ready[0]["url"])
 
 
@@ -279,14 +279,14 @@ def test_a_body_of_100_mb_is_refused_and_the_next_row_is_answered(platform: Inst
 @pytest.mark.parametrize("damaged", ["model", "evidence", "claim"])
 def test_a_tampered_bundle_is_not_verified(platform: Installation, live: str, tmp_path: Path, damaged: str) -> None:
     bundle = tmp_path / "bundle"
-    platform.ok("release", "tumours@1", "--export", str(bundle))
-    platform.ok("verify", str(bundle))
+    platform.ok("release", "export", "tumours@1", str(bundle))
+    platform.ok("release", "verify", str(bundle))
     path = {
         "model": bundle / "model" / "MLmodel", "evidence": sorted((bundle / "evidence").iterdir())[0],
         "claim": bundle / "release.json",
     }[damaged]  # fmt: skip
     path.chmod(0o644)
     path.write_bytes(path.read_bytes().replace(b"1", b"2", 1))
-    refused = platform.falaj("verify", str(bundle))
+    refused = platform.falaj("release", "verify", str(bundle))
     assert refused.returncode == 5, refused.stdout + refused.stderr
     assert "NOT verified" in refused.stdout or "error:" in refused.stderr

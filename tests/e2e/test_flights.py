@@ -60,7 +60,7 @@ def first(installation: Installation, project: Path) -> dict[str, Any]:
 
 def endpoint(installation: Installation, release: int) -> dict[str, Any]:
     def live() -> dict[str, Any] | None:
-        endpoint_rows: list[dict[str, Any]] = installation.json("endpoints")
+        endpoint_rows: list[dict[str, Any]] = installation.json("endpoint", "list")
         return next((e for e in endpoint_rows if e["release"] == release and e["state"] == "ready"), None)
 
     ready_endpoint: dict[str, Any] = until(live, installation.logs)
@@ -85,7 +85,7 @@ def test_a_prediction_is_traced_to_commit_and_data(installation: Installation, f
     assert trace["run"]["commit"] == first["commit"]
     assert set(trace["snapshots"]) == {"flights", "weather"}
     for digest in trace["snapshots"].values():
-        assert installation.json("artifacts", digest)
+        assert installation.json("release", "artifact", "show", digest)
 
 
 def test_a_file_is_scored_as_the_endpoint_answers_and_lineage_leads_to_it(
@@ -144,9 +144,9 @@ def test_labels_reach_their_predictions_and_leave_with_them(
         assert opened.feedback([Label(ids[0], 0, 1.0)]) == 1
     table = tmp_path / "labels.csv"
     table.write_text("prediction_id,label\n" + "".join(f"{name},1\n" for name in [*ids[:3], "unknown"]))
-    report = installation.json("feedback", "import", str(table), "--endpoint", "dev/flight-delay")
+    report = installation.json("endpoint", "label-import", str(table), "--endpoint", "dev/flight-delay")
     assert (report["labels"], report["accepted"]) == (4, 4)
-    report = installation.json("predictions", "export", "dev/flight-delay", "--out", str(tmp_path / "out"))
+    report = installation.json("endpoint", "prediction-export", "dev/flight-delay", "--out", str(tmp_path / "out"))
     exported = pl.read_parquet(report["files"][0])
     labels = dict(zip(exported["prediction_id"], exported["label"], strict=True))
     assert [labels[name] for name in ids] == [1, 1, 1, None] and report["labelled"] == 3
@@ -163,16 +163,16 @@ def test_a_release_verifies_offline_and_a_changed_byte_does_not(
     installation: Installation, first: dict[str, Any], tmp_path: Path
 ) -> None:
     bundle = tmp_path / "bundle"
-    installation.ok("verify", "flight-delay@1")
-    installation.ok("release", "flight-delay@1", "--export", str(bundle))
+    installation.ok("release", "verify", "flight-delay@1")
+    installation.ok("release", "export", "flight-delay@1", str(bundle))
     keys = installation.home / "keys" / "trusted.json"
-    installation.ok("verify", str(bundle), "--keys", str(keys))
+    installation.ok("release", "verify", str(bundle), "--keys", str(keys))
     model = bundle / "model" / "model.onnx"
     content = bytearray(model.read_bytes())
     content[len(content) // 2] ^= 1
     model.chmod(0o644)
     model.write_bytes(content)
-    refused = installation.falaj("verify", str(bundle), "--keys", str(keys))
+    refused = installation.falaj("release", "verify", str(bundle), "--keys", str(keys))
     assert refused.returncode == 5 and "a file was changed" in refused.stdout
 
 
@@ -235,13 +235,13 @@ def test_a_changed_parameter_repeats_only_what_it_touches(
 def test_a_candidate_that_is_worse_is_rejected_and_releases_nothing(
     installation: Installation, project: Path, first: dict[str, Any]
 ) -> None:
-    before = len(installation.json("releases"))
+    before = len(installation.json("release", "list"))
     path = project / "falaj.yaml"
     path.write_text(path.read_text().replace("iterations: 60", "iterations: 1"))
     third = installation.ended(installation.push(project, "Hardly learn"))
     assert third["state"] == "rejected"
     assert third["reason"].startswith("gate auc >= 0.62 on split.test: auc ") and " misses " in third["reason"]
-    assert third["release"] is None and len(installation.json("releases")) == before
+    assert third["release"] is None and len(installation.json("release", "list")) == before
 
 
 def test_the_same_project_runs_without_a_server(installation: Installation, project: Path) -> None:
@@ -261,14 +261,16 @@ PASSWORD = "correct horse battery"
 def invite(installation: Installation, name: str, *roles: str) -> None:
     role_options = [word for role in roles for word in ("--role", role)]
     account_json = installation.ok(
-        "--as", "root", "accounts", "add", name, "--email", f"{name}@example.org", "--json", *role_options
+        "--account", "root", "access", "account", "add", name, "--email", f"{name}@example.org", "--json", *role_options
     )
-    installation.ok("password", json.loads(account_json)["link"], "--password-stdin", stdin_text=PASSWORD)
-    installation.ok("--as", name, "login", "--password-stdin", stdin_text=PASSWORD)
+    installation.ok(
+        "access", "account", "reset-password", json.loads(account_json)["link"], "--password-stdin", stdin_text=PASSWORD
+    )
+    installation.ok("--account", name, "login", "--password-stdin", stdin_text=PASSWORD)
 
 
 def ask(installation: Installation, who: str, release: str, environment: str) -> str:
-    change_json = installation.ok("--as", who, "promote", release, "--to", environment, "--json")
+    change_json = installation.ok("--account", who, "promote", release, "--to", environment, "--json")
     change: str = json.loads(change_json)["id"]
     return change
 
@@ -278,30 +280,30 @@ def test_people_bring_a_release_to_prod_and_a_revoked_one_serves_nowhere(
 ) -> None:
     link = (installation.home / "setup-link").read_text().strip()
     person = ("--name", "root", "--email", "root@example.org", "--password-stdin")
-    installation.ok("setup", link, *person, stdin_text=PASSWORD)
+    installation.ok("access", "bootstrap", link, *person, stdin_text=PASSWORD)
     invite(installation, "omar", "ml-engineer")
     for name in ("rania", "rashid", "aisha"):  # Aisha wrote the commits
         invite(installation, name, "release-manager")
     invite(installation, "noor", "auditor")
     name = "flight-delay@1"
-    assert "rung-skipped" in installation.falaj("--as", "omar", "promote", name, "--to", "prod").stderr
-    installation.ok("--as", "omar", "promote", name, "--to", "test", "--wait")
+    assert "rung-skipped" in installation.falaj("--account", "omar", "promote", name, "--to", "prod").stderr
+    installation.ok("--account", "omar", "promote", name, "--to", "test", "--wait")
     change = ask(installation, "omar", name, "pre-prod")
-    assert "sod-author-approves" in installation.falaj("--as", "aisha", "approve", change, "--yes").stderr
-    installation.ok("--as", "rania", "approve", change, "--yes", "--wait")
+    assert "sod-author-approves" in installation.falaj("--account", "aisha", "approve", change, "--yes").stderr
+    installation.ok("--account", "rania", "approve", change, "--yes", "--wait")
     change = ask(installation, "omar", name, "prod")
-    installation.ok("--as", "rania", "approve", change, "--yes")
-    assert "done" in installation.ok("--as", "rashid", "approve", change, "--yes", "--wait")
-    live = {each["endpoint"]: each for each in installation.json("endpoints")}["prod/flight-delay"]
+    installation.ok("--account", "rania", "approve", change, "--yes")
+    assert "done" in installation.ok("--account", "rashid", "approve", change, "--yes", "--wait")
+    live = {each["endpoint"]: each for each in installation.json("endpoint", "list")}["prod/flight-delay"]
     assert (live["release"], live["state"]) == (1, "ready")
-    why = installation.ok("--as", "noor", "why", "prod/flight-delay")
+    why = installation.ok("--account", "noor", "why", "prod/flight-delay")
     assert "user:rania" in why and "user:rashid" in why and first["commit"] in why
     log, key = tmp_path / "log", tmp_path / "log.pem"
-    installation.ok("--as", "noor", "audit", "export", str(log), "--key", str(key))
+    installation.ok("--account", "noor", "audit", "export", str(log), "--key", str(key))
     verifier = Path(__file__).parents[2] / "auditors" / "verify_log.py"
     checked = subprocess.run([sys.executable, "-I", verifier, log, key], capture_output=True, text=True, check=False)
     assert checked.stdout.startswith("ACCEPTED"), checked.stdout
-    installation.ok("--as", "rania", "releases", "revoke", name, "--reason", "leak")
+    installation.ok("--account", "rania", "release", "revoke", name, "--reason", "leak")
 
     def gone() -> bool:
         request = urllib.request.Request(f"{live['url']}/v2/health/ready")

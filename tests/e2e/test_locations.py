@@ -41,7 +41,7 @@ class Edge:
 
     def start(self, *options: str) -> None:
         environment = {**os.environ, "FALAJ_HOME": str(self.home)}
-        command = [sys.executable, "-m", "falaj.cli.main", "agent", "--location", "edge-1", *options]
+        command = [sys.executable, "-m", "falaj.cli.main", "platform", "agent", "--location", "edge-1", *options]
         with (self.home.parent / "edge.log").open("ab") as log:
             self.agent = subprocess.Popen(
                 [*command, "--envoy-port", str(self.envoy)], env=environment, stdout=log, stderr=log
@@ -95,7 +95,7 @@ def edge(tmp_path: Path) -> Iterator[Edge]:
 def test_a_location_elsewhere(platform: Installation, edge: Edge, tmp_path: Path) -> None:
     become_administrator(platform)
     (tmp_path / "platform.yaml").write_text(PLATFORM)
-    platform.ok("apply", "-f", str(tmp_path / "platform.yaml"))
+    platform.ok("platform", "apply", "-f", str(tmp_path / "platform.yaml"))
     edge.start(*enrolment(platform))
     until(lambda: location(platform)["state"] == "enrolled", edge.output_of)
     assert not (edge.home / "keys" / "ca.pem").exists()
@@ -108,19 +108,19 @@ def test_a_location_elsewhere(platform: Installation, edge: Edge, tmp_path: Path
 def become_administrator(platform: Installation) -> None:
     link = (platform.home / "setup-link").read_text().strip()
     person = ("--name", "root", "--email", "root@example.org", "--password-stdin")
-    platform.ok("setup", link, *person, stdin_text=PASSWORD)
+    platform.ok("access", "bootstrap", link, *person, stdin_text=PASSWORD)
 
 
 def enrolment(platform: Installation) -> list[str]:
     """The options of the command that an administrator is told to run on the other machine."""
-    command = platform.ok("locations", "enrol", "edge-1", "--address", "127.0.0.1").splitlines()[-1]
+    command = platform.ok("location", "enroll", "edge-1", "--address", "127.0.0.1").splitlines()[-1]
     options = shlex.split(command)
-    assert options[:4] == ["falaj", "agent", "--location", "edge-1"]
+    assert options[:4] == ["falaj", "platform", "agent", "--location", "edge-1"]
     return options[4:]
 
 
 def location(platform: Installation) -> dict[str, Any]:
-    listed = platform.falaj("locations", "list", "--json")
+    listed = platform.falaj("location", "list", "--json")
     location_rows = json.loads(listed.stdout) if listed.returncode == 0 else []
     return next((each for each in location_rows if each["location"] == "edge-1"), {"state": ""})
 
@@ -132,9 +132,9 @@ def serves_what_is_pushed(platform: Installation, edge: Edge, folder: Path) -> N
     assert run["state"] == "succeeded", run["reason"] + platform.logs()
 
     def ready() -> list[dict[str, Any]]:
-        return [e for e in platform.json("endpoints") if (e["location"], e["state"]) == ("edge-1", "ready")]
+        return [e for e in platform.json("endpoint", "list") if (e["location"], e["state"]) == ("edge-1", "ready")]
 
-    endpoint_rows = until(ready, lambda: edge.output_of() + str(platform.json("endpoints")))
+    endpoint_rows = until(ready, lambda: edge.output_of() + str(platform.json("endpoint", "list")))
     assert f":{edge.envoy}/" in endpoint_rows[0]["url"]
     with (project / "data" / "tumours.csv").open() as table:
         row = {name: float(value) for name, value in next(csv.DictReader(table)).items() if name != "malignant"}
@@ -160,8 +160,8 @@ def comes_back_after_its_certificate_ran_out(platform: Installation, edge: Edge)
 
 
 def is_put_out(platform: Installation, edge: Edge) -> None:
-    assert platform.falaj("locations", "forget", "edge-1").returncode != 0  # the installation itself may not
-    platform.ok("login", "--name", "root", "--password-stdin", stdin_text=PASSWORD)
-    platform.ok("locations", "forget", "edge-1")
+    assert platform.falaj("location", "deregister", "edge-1").returncode != 0  # the installation itself may not
+    platform.ok("login", "--account", "root", "--password-stdin", stdin_text=PASSWORD)
+    platform.ok("location", "deregister", "edge-1")
     assert location(platform)["state"] == "not-enrolled"
     until(lambda: "workload.certificate" in edge.output_of(), edge.output_of)

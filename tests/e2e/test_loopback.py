@@ -72,11 +72,11 @@ def _whole_way(platform: Installation, project: Path) -> None:
     """A push, its release, a prediction, what a person looks at, and a stand-alone run."""
     run = platform.ended(platform.push(platform.repository(project, "tumours")))
     assert run["state"] == "succeeded", run["reason"] + platform.logs()
-    until(lambda: [e["state"] for e in platform.json("endpoints")] == ["ready"], platform.logs)
+    until(lambda: [e["state"] for e in platform.json("endpoint", "list")] == ["ready"], platform.logs)
     with (project / "data" / "tumours.csv").open() as table:
         row = {name: float(value) for name, value in next(csv.DictReader(table)).items() if name != "malignant"}
     answer = platform.json("predict", "dev/tumours", "--row", json.dumps(row))
     platform.ok("trace", answer["id"])
-    platform.ok("verify", "tumours@1")
+    platform.ok("release", "verify", "tumours@1")
     platform.ok("status")
     platform.ok("run", str(project))

@@ -111,14 +111,14 @@ def test_a_shift_is_noted_a_person_asked_a_fault_is_an_incident_and_a_loss_is_tr
         for _ in range(2):
             clinic.window()
         _require_window(platform, 2)
-        assert platform.json("monitors")[0]["status"] == "ok"
+        assert platform.json("monitor", "list")[0]["status"] == "ok"
 
         for _ in range(4):
             clinic.window(large=True)
         shift = _alert(platform, "covariate-shift")
         assert "radius" in shift["features"] and shift["severity"] == "info"
         assert [note["kind"] for note in shift["notes"]] == ["note"]
-        assert "at most 1 false alarm in 100 windows" in platform.ok("triage", shift["id"])
+        assert "at most 1 false alarm in 100 windows" in platform.ok("monitor", "alert", "triage", shift["id"])
 
         for _ in range(3):
             clinic.window(scale=1.35)
@@ -128,9 +128,12 @@ def test_a_shift_is_noted_a_person_asked_a_fault_is_an_incident_and_a_loss_is_tr
         clinic.window(lost=0.5)
         fault = _alert(platform, "upstream-fault")
         assert fault["id"] == shift["id"] and fault["notes"][-1]["kind"] == "incident"
-        assert "texture are missing" in platform.ok("alerts", "show", fault["id"])
-        assert not [run for run in platform.json("runs") if run["trigger"] == "drift"]
-        assert platform.json("alerts", "resolve", fault["id"], "-m", "the sensor was replaced")["state"] == "resolved"
+        assert "texture are missing" in platform.ok("monitor", "alert", "show", fault["id"])
+        assert not [run for run in platform.json("run", "list") if run["trigger"] == "drift"]
+        assert (
+            platform.json("monitor", "alert", "resolve", fault["id"], "-m", "the sensor was replaced")["state"]
+            == "resolved"
+        )
 
         model = LoadedModel(next((platform.home / "locations" / "local" / "models").iterdir()))
         for _ in range(3):
@@ -138,24 +141,24 @@ def test_a_shift_is_noted_a_person_asked_a_fault_is_an_incident_and_a_loss_is_tr
         loss = _alert(platform, "performance-loss")
         assert loss["id"] != fault["id"]
         assert any("a retraining was asked for and is started" in note["text"] for note in loss["notes"])
-        assert "estimated without labels" in platform.ok("triage", loss["id"])
-        assert [run["trigger"] for run in platform.json("runs")].count("drift") == 1
+        assert "estimated without labels" in platform.ok("monitor", "alert", "triage", loss["id"])
+        assert [run["trigger"] for run in platform.json("run", "list")].count("drift") == 1
 
         for _ in range(4):
             clinic.window(opposite=True)
         until(lambda: _labelled(platform) >= 4 * BLOCK, platform.logs)
         clinic.window()
         assert _alert(platform, "concept-drift")["id"] == loss["id"]
-        windows = platform.json("drift", "tumour-risk", "--env", "dev")
+        windows = platform.json("monitor", "drift", "tumour-risk", "--environment", "dev")
         assert [window["number"] for window in windows] == list(range(len(windows)))
-        assert "radius" in platform.ok("drift", "tumour-risk", "--env", "dev")
-        assert "labels" in platform.ok("performance", "tumour-risk", "--env", "dev")
+        assert "radius" in platform.ok("monitor", "drift", "tumour-risk", "--environment", "dev")
+        assert "labels" in platform.ok("monitor", "performance", "tumour-risk", "--environment", "dev")
         clinic.endpoint.close()
 
 
 def _ready(platform: Installation) -> dict[str, Any]:
     def find_alert() -> dict[str, Any] | None:
-        return next((each for each in platform.json("endpoints") if each["state"] == "ready"), None)
+        return next((each for each in platform.json("endpoint", "list") if each["state"] == "ready"), None)
 
     ready: dict[str, Any] = until(find_alert, platform.logs)
     return ready
@@ -163,7 +166,7 @@ def _ready(platform: Installation) -> dict[str, Any]:
 
 def _require_window(platform: Installation, windows: int) -> None:
     def enough() -> bool:
-        monitor_rows = platform.json("monitors")
+        monitor_rows = platform.json("monitor", "list")
         return bool(monitor_rows) and monitor_rows[0]["windows"] >= windows
 
     until(enough, platform.logs)
@@ -171,8 +174,12 @@ def _require_window(platform: Installation, windows: int) -> None:
 
 def _alert(platform: Installation, cause: str) -> dict[str, Any]:
     def find_alert() -> dict[str, Any] | None:
-        listed = platform.json("alerts")
-        return platform.json("alerts", "show", listed[0]["id"]) if listed and listed[0]["cause"] == cause else None
+        listed = platform.json("monitor", "alert", "list")
+        return (
+            platform.json("monitor", "alert", "show", listed[0]["id"])
+            if listed and listed[0]["cause"] == cause
+            else None
+        )
 
     def explain() -> str:
         return f"{platform.ok('alerts')}\n{platform.ok('monitors')}\n{platform.logs()}"
@@ -182,4 +189,6 @@ def _alert(platform: Installation, cause: str) -> dict[str, Any]:
 
 
 def _labelled(platform: Installation) -> int:
-    return sum(each["labelled"] for each in platform.json("performance", "tumour-risk", "--env", "dev"))
+    return sum(
+        each["labelled"] for each in platform.json("monitor", "performance", "tumour-risk", "--environment", "dev")
+    )

@@ -86,7 +86,7 @@ def test_a_person_logs_in_by_the_command_line_and_has_an_approval_key(place: Pla
     assert login.returncode == 0, complaint
     assert "logged in as user:mariam" in output and "approval key" in output
     assert (place.people / "mariam" / "approval.pem").exists()
-    shown, _ = place.command("whoami", "--json").communicate(timeout=HANGS_AFTER_S)
+    shown, _ = place.command("access", "whoami", "--json").communicate(timeout=HANGS_AFTER_S)
     me: dict[str, Any] = json.loads(shown)
     assert (me["id"], me["email"], me["groups"]) == ("user:mariam", "mariam@example.org", ["ml", "release-managers"])
     assert {role["role"] for role in me["roles"]} == {"data-scientist", "release-manager"}
@@ -94,7 +94,7 @@ def test_a_person_logs_in_by_the_command_line_and_has_an_approval_key(place: Pla
 
 
 def test_somebody_else_than_was_named_is_not_logged_in(place: Place, browser: httpx.Client) -> None:
-    login = place.command("--as", "omar", "login", "--oidc", "--no-browser")
+    login = place.command("--account", "omar", "login", "--oidc", "--no-browser")
     assert login.stdout is not None
     address = re.sub(r"^log in at ", "", login.stdout.readline().strip())
     browser.get(browser.get(prove_at_nanoidp(browser, browser.get(address).headers["location"])).headers["location"])

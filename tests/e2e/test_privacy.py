@@ -52,10 +52,20 @@ def checkout(platform: Installation, tmp_path: Path) -> Path:
 def ruled_by_root(platform: Installation, folder: Path) -> None:
     """An administrator turns the pack on."""
     link = (platform.home / "setup-link").read_text().strip()
-    platform.ok("setup", link, "--name", "root", "--email", "root@example.ae", "--password-stdin", stdin_text=PASSWORD)
+    platform.ok(
+        "access",
+        "bootstrap",
+        link,
+        "--name",
+        "root",
+        "--email",
+        "root@example.ae",
+        "--password-stdin",
+        stdin_text=PASSWORD,
+    )
     file = folder / "platform.yaml"
     file.write_text("policy_packs: [uae]\nentity: {name: Retail, jurisdiction: AE, sector: general}\n")
-    platform.ok("apply", "-f", str(file))
+    platform.ok("platform", "apply", "-f", str(file))
 
 
 def test_a_run_is_trained_by_permission_and_its_people_are_found_and_erased(
@@ -66,7 +76,7 @@ def test_a_run_is_trained_by_permission_and_its_people_are_found_and_erased(
     assert refused["state"] == "rejected" and "uae-impact-assessment-training" in refused["reason"]
     (tmp_path / "dpia.pdf").write_bytes(b"assessed")
     document = ["--document", str(tmp_path / "dpia.pdf"), "--expires", "2099-01-01"]
-    platform.ok("privacy", "record", "impact-assessment", "--model", "churn", *document)
+    platform.ok("privacy", "record", "add", "impact-assessment", "--model", "churn", *document)
     (checkout / "README.md").write_text("assessed\n")
     ran = platform.ended(platform.push(checkout, "Second"))
     assert ran["state"] == "succeeded", ran["reason"]
@@ -79,5 +89,5 @@ def test_a_run_is_trained_by_permission_and_its_people_are_found_and_erased(
     erased = platform.ok("privacy", "erase", "A-17", "-m", "asked for", "--confirm", "A-17")
     assert "erased 1 snapshots, 1 artifacts" in erased
     report = tmp_path / "report.html"
-    platform.ok("compliance", "report", "--html", str(report))
+    platform.ok("privacy", "report", "--html", str(report))
     assert "not legal advice" in report.read_text()

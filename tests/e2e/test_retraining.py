@@ -198,7 +198,7 @@ def what_wins_was_trained_again_on_all_rows(lab: Lab, evidence: dict[str, Any]) 
     kinds = {step.kind for step in run.steps if step.node.startswith("refit.")}
     assert kinds == {"step", "check", "gate"}
     assert "refit.packaging" in {step.node for step in run.steps}
-    assert "verified" in lab.platform.ok("verify", "tumours@2").lower()
+    assert "verified" in lab.platform.ok("release", "verify", "tumours@2").lower()
 
 
 def labels_start_a_training(lab: Lab) -> None:
@@ -207,7 +207,7 @@ def labels_start_a_training(lab: Lab) -> None:
     assert attempt.run and "labels" in attempt.cause["reason"]
     assert lab.client.run(attempt.run).trigger == "feedback"
     assert attempt.state == "lost", attempt  # labels alone are no new rows: the same model again
-    assert "feedback" in lab.platform.ok("triggers")
+    assert "feedback" in lab.platform.ok("monitor", "training", "list")
 
 
 def the_clock_and_a_look_at_the_data_start_one_too(lab: Lab) -> None:

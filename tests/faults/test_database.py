@@ -76,10 +76,10 @@ def test_a_push_to_a_locked_database_is_not_lost(installation: Installation, slo
 
 def test_a_command_says_that_the_database_is_locked(installation: Installation, slow_project: Path) -> None:
     with locked(installation.home / "falaj.db"):
-        refused = installation.falaj("remote", "add", "meanwhile")
+        refused = installation.falaj("project", "add", "meanwhile")
     assert refused.returncode == 6 and "database" in refused.stderr and "fix:" in refused.stderr
-    assert "meanwhile" not in installation.ok("projects")
-    installation.ok("remote", "add", "meanwhile")
+    assert "meanwhile" not in installation.ok("project", "list")
+    installation.ok("project", "add", "meanwhile")
 
 
 def test_a_damaged_result_is_made_again_and_never_served(
@@ -103,7 +103,7 @@ def test_a_damaged_log_is_refused_by_name(installation: Installation, slow_proje
     run = installation.ended(installation.push(slow_project))
     for blob in set(blobs(installation)) - before:
         damage(blob)
-    refused = installation.falaj("logs", run["id"], "s1")
+    refused = installation.falaj("run", "logs", run["id"], "s1")
     assert refused.returncode == 5 and "blobs/" in refused.stderr, refused.stderr
     assert refused.stdout.strip() == ""
 

@@ -114,9 +114,9 @@ def write_project(checkout: Path, *steps: str) -> None:
 
 
 def succeeds_now(small: Installation, commit: str) -> None:
-    started = small.json("runs", "start", "big", commit)
+    started = small.json("run", "start", "big", commit)
     ends = ("succeeded", "failed", "rejected", "cancelled")
-    shown = until(lambda: r if (r := small.json("runs", "show", started["id"]))["state"] in ends else None, small.logs)
+    shown = until(lambda: r if (r := small.json("run", "show", started["id"]))["state"] in ends else None, small.logs)
     assert shown["state"] == "succeeded", shown["reason"] + small.logs()
 
 
@@ -165,11 +165,11 @@ def test_a_disk_that_is_full_for_a_while_during_a_run_stops_nobody_for_ever(
     commit = small.push(checkout)
     until(lambda: (small.run_of(commit) or {}).get("state") == "running", small.logs)
     with filled(disk):
-        refused = small.falaj("remote", "add", "meanwhile")
+        refused = small.falaj("project", "add", "meanwhile")
         assert refused.returncode == 6, refused.stderr
         assert "No space left" in refused.stderr or "disk is full" in refused.stderr, "of the store, or of the database"
         subprocess.run(["sleep", "6"], check=True)
-    small.ok("remote", "add", "meanwhile")
+    small.ok("project", "add", "meanwhile")
     run = small.ended(commit)
     assert run["state"] == "succeeded" or "space" in run["reason"], run["reason"]
     succeeds_now(small, commit)

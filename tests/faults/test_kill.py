@@ -100,7 +100,7 @@ def test_a_cancelled_run_ends_its_processes(installation: Installation, slow_pro
     wait_for_step(installation, marks, 1)
     run = installation.run_of(commit)
     assert run is not None
-    installation.ok("runs", "cancel", run["id"])
+    installation.ok("run", "cancel", run["id"])
     assert installation.ended(commit)["state"] == "cancelled"
     until(lambda: not steps_of(installation))
     assert not (marks / "2").exists()

@@ -43,7 +43,7 @@ def test_whoever_logged_in_last_is_used_until_logout(tmp_path: Path) -> None:
 
 def test_a_named_profile_is_used_and_changes_nothing_for_the_others(tmp_path: Path) -> None:
     Credentials.of(home(tmp_path)).keep("bo", opened("of-bo"))
-    named = home(tmp_path, FALAJ_PROFILE="ana")
+    named = home(tmp_path, FALAJ_ACCOUNT="ana")
     Credentials.of(named).keep("ana", opened("of-ana"))
     assert token_for(named) == "of-ana"
     assert token_for(home(tmp_path)) == "of-bo"
@@ -54,14 +54,14 @@ def test_a_session_goes_to_no_other_server(tmp_path: Path) -> None:
     other = home(tmp_path, FALAJ_SERVER=THERE)
     assert token_for(other) == other.token
     with pytest.raises(NotLoggedInError):
-        token_for(home(tmp_path, FALAJ_SERVER=THERE, FALAJ_PROFILE="ana"))
+        token_for(home(tmp_path, FALAJ_SERVER=THERE, FALAJ_ACCOUNT="ana"))
 
 
 def test_an_ended_session_does_not_become_the_installation(tmp_path: Path) -> None:
     Credentials.of(home(tmp_path)).keep("ana", opened("of-ana", expires_at=1.0))
     with pytest.raises(NotLoggedInError) as caught:
         token_for(home(tmp_path))
-    assert "falaj login --name ana" in caught.value.hint and "falaj logout" in caught.value.hint
+    assert "falaj login --account ana" in caught.value.hint and "falaj logout" in caught.value.hint
 
 
 def test_the_installation_acts_as_itself_whoever_is_logged_in(tmp_path: Path) -> None:

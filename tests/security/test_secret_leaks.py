@@ -179,5 +179,5 @@ def test_a_run_without_its_secret_does_nothing_and_says_what_to_do(
     )
     (tmp_path / "steps.py").write_text("def go():\n    raise SystemExit('it ran')\n")
     ended = run_checkout(tmp_path, Home(tmp_path / "home", {}), {}, lambda _: None)
-    assert ended.state == "failed" and "DB_PASSWORD" in ended.reason and "falaj secrets set" in ended.reason
+    assert ended.state == "failed" and "DB_PASSWORD" in ended.reason and "falaj project secret set" in ended.reason
     assert "DB_PASSWORD" not in os.environ

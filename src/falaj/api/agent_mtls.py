@@ -56,7 +56,7 @@ class AgentMtlsMiddleware:
         elif scope["path"] in _WITHOUT_CERTIFICATE:
             await self._app(scope, receive, send)
         else:
-            error = PeerRefusedError("this port asks for a certificate", hint="falaj locations enrol NAME")
+            error = PeerRefusedError("this port asks for a certificate", hint="falaj location enroll NAME")
             await _refusal(error)(scope, receive, send)
 
     async def _serve(self, presented: bytes, scope: Scope, receive: Receive, send: Send) -> None:

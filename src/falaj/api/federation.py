@@ -66,7 +66,7 @@ class Federation:
             oidc_settings = settings.current(session).identity.get("oidc")
         if not oidc_settings:
             raise federation.NoProviderError(
-                "no identity provider is configured", hint="identity.oidc of platform.yaml; falaj apply"
+                "no identity provider is configured", hint="identity.oidc of platform.yaml; falaj platform apply"
             )
         return federation.ProviderSettings(
             oidc_settings["issuer"],

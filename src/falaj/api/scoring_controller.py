@@ -61,7 +61,9 @@ def permit(turn: changes.ChangeContext, caller: Principal, request: ScoringReque
     arm = _named_arm(turn, row, request) if number else _serving_arm(row)
     release_row = turn.session.get_one(ReleaseRow, (model, arm.release))
     if release_row.state in WITHDRAWN:
-        raise ConflictError(f"{model}@{release_row.number} is {release_row.state}", hint="falaj releases lists others")
+        raise ConflictError(
+            f"{model}@{release_row.number} is {release_row.state}", hint="falaj release list lists others"
+        )
     labels = _labels(turn, release_row, request)
     _require(turn, caller, release_row, request, labels, named=bool(number))
     scoring = scoring_id(model, release_row.number, request)
@@ -124,7 +126,7 @@ def _endpoint(turn: changes.ChangeContext, model: str, request: ScoringRequest) 
     if row is None or row.plan.get("withdrawn") or request.location not in turn.spec.locations:
         raise NotFoundError(
             f"no endpoint {request.environment}/{model} at location '{request.location}'",
-            hint="falaj endpoints lists those that there are", code="scoring.endpoint",
+            hint="falaj endpoint list lists those that there are", code="scoring.endpoint",
         )  # fmt: skip
     return row
 
@@ -137,7 +139,7 @@ def _serving_arm(row: EndpointRow) -> release.EndpointArm:
     if row.status.get("state") != "ready" or row.status.get("release") != row.release:
         raise ConflictError(
             f"{row.environment}/{row.model} does not serve release {row.release} yet",
-            hint="falaj endpoints shows how far it is", code="scoring.not-serving",
+            hint="falaj endpoint list shows how far it is", code="scoring.not-serving",
         )  # fmt: skip
     return arms["primary"]
 

@@ -34,22 +34,22 @@ class ServingTarget:
 
 
 def trusted(home: Home, keys: Path | None) -> Mapping[str, attestations.TrustedKey]:
-    """Return whom to believe: the keys of a file, or those of this installation.
+    """Return the trusted keys: those of a file, or those of this installation.
 
     Raises:
-        NotFoundError: There are no keys to believe (`evidence.no-keys`).
+        NotFoundError: There are no trusted keys (`evidence.no-keys`).
     """
     if keys:
         return attestations.read_trusted_keys(keys)
     if not home.keys.exists():
         raise NotFoundError(
-            "there are no keys to believe", where=str(home.keys), hint="name them with --keys", code="evidence.no-keys"
+            "no trusted keys", where=str(home.keys), hint="pass --keys FILE", code="evidence.no-keys"
         )
     return attestations.open_keyring(home.keys).trusted()
 
 
 def export_bundle(home: Home, release: api.Release, signed: ReleaseBundle, folder: Path) -> None:
-    """Write a folder that `falaj verify` checks with nothing but it and the trusted keys."""
+    """Write a folder that `falaj release verify` checks with nothing but it and the trusted keys."""
     claim = attestations.BundledRelease(release.model, release.number, release.digest, release.run_id, release.commit)
     bundle = attestations.bundle_of(claim, signed.evidence, signed.log, signed.model_signature)
     attestations.write_bundle(folder, bundle, public_keys=[key.pem for key in trusted(home, None).values()])
@@ -62,7 +62,7 @@ def verify(home: Home, name: str, keys: Path | None, serving: ServingTarget | No
     """Verify a bundle on disk, or a release of the platform from the bytes in its store.
 
     Raises:
-        NotFoundError: There are no keys to believe (`evidence.no-keys`).
+        NotFoundError: There are no trusted keys (`evidence.no-keys`).
     """
     believed = trusted(home, keys)
     if Path(name).is_dir():

@@ -1,70 +1,33 @@
-"""The `falaj` command: its tree of commands and how errors end it."""
+"""The `falaj` command: what it starts with, and how errors end it."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
-from importlib import import_module
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from falaj import __version__
-from falaj.cli.tree import COMMANDS, modules_for
+from falaj.cli.tree import overview, version_line
 from falaj.core.errors import FalajError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from falaj.config.errors import ProjectError
 
-
-def application(modules: Iterable[str] = COMMANDS) -> typer.Typer:
-    """The command with the commands of some modules of `commands`.
-
-    Building all of them takes longer than most of them take to answer.
-    """
-    app = typer.Typer(
-        name="falaj",
-        help="From a git commit to governed production and back.",
-        no_args_is_help=True,
-        rich_markup_mode=None,
-        pretty_exceptions_enable=False,
-    )
-    app.callback()(options)
-    for module in modules:
-        import_module(f"falaj.cli.commands.{module}").register(app)
-    return app
-
-
-def _say_version(show_version: bool) -> None:
-    if show_version:
-        typer.echo(f"falaj {__version__}")
-        raise typer.Exit
-
-
-def options(
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
-    home: Annotated[str, typer.Option(help="Folder of the installation.", envvar="FALAJ_HOME")] = "",
-    profile: Annotated[str, typer.Option("--as", help="Act as this person.", envvar="FALAJ_PROFILE")] = "",
-    version: Annotated[  # noqa: ARG001 - its callback has answered
-        bool, typer.Option("--version", help="Print the version.", callback=_say_version, is_eager=True)
-    ] = False,
-) -> None:
-    """Options of every command."""
-    if debug:
-        os.environ["FALAJ_DEBUG"] = "1"
-    if home:
-        os.environ["FALAJ_HOME"] = home
-    if profile:
-        os.environ["FALAJ_PROFILE"] = profile
+_PAGES: dict[tuple[str, ...], Callable[[], str]] = {("--help",): overview, ("--version",): version_line}
+"""Printed before the library of the commands is imported, which would take most of the time."""
 
 
 def main() -> None:
     """Run the command line; a `FalajError` becomes three lines and its exit code."""
     os.umask(0o077)  # nothing of an installation is for others on the machine
-    completing = any(name.endswith("_COMPLETE") for name in os.environ)
+    if page := _PAGES.get(tuple(sys.argv[1:])):
+        print(page())  # noqa: T201
+        return
+    from falaj.cli.application import application
+
     try:
-        application(COMMANDS if completing else modules_for(sys.argv[1:]))()
+        application()()
     except FalajError as error:
         _end(error)
     except KeyboardInterrupt:

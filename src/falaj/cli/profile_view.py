@@ -1,4 +1,4 @@
-"""What `falaj profile` shows: a table of columns, and features by windows as a heat map."""
+"""What `falaj project data profile` shows: a table of columns, and features by windows as a heat map."""
 
 from __future__ import annotations
 

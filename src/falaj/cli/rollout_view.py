@@ -99,7 +99,7 @@ def _bar(value: float | None, line: float | None, colour: str) -> str:
 
 def _ratio(metric: Mapping[str, Any]) -> str:
     if metric.get("ratio") is None:
-        return "nothing happened yet"
+        return "no events yet"
     least, most = metric.get("at_least"), metric.get("at_most")
     bounds = [f"at least {least:.2g}" if least is not None else "", f"at most {most:.2g}" if most is not None else ""]
     bounds_text = ", ".join(each for each in bounds if each)

@@ -133,7 +133,8 @@ def _parts_of(names: Sequence[str]) -> list[_Part]:
     commands = {"notary": [*base, "falaj.control.notary"]}
     channels = {"notary": answering, "worker": asking}
     return [
-        _Part(name, commands.get(name, [*base, "falaj.cli.main", name]), channel=channels.get(name)) for name in names
+        _Part(name, commands.get(name, [*base, "falaj.cli.main", "platform", name]), channel=channels.get(name))
+        for name in names
     ]
 
 

@@ -118,7 +118,7 @@ def _repository(folder: Path) -> Iterator[Requirement]:
     remotes = _git(folder, "remote", "-v")
     yield Requirement(
         "remote", bool(remotes), remotes.splitlines()[0] if remotes else "there is none",
-        "`falaj remote add NAME` makes one to push to", optional=True,
+        "`falaj project add NAME` makes one to push to", optional=True,
     )  # fmt: skip
 
 

@@ -150,7 +150,7 @@ class Step(Strict):
     secrets: list[SecretName] = Field(
         default=[],
         description="Secrets that the step finds in environment variables of their names. They are kept by "
-        "`falaj secrets set` and are in no log, result or evidence.",
+        "`falaj project secret set` and are in no log, result or evidence.",
     )
     network: bool = Field(default=False, description="`true` lets the step reach the network; others reach nobody.")
 

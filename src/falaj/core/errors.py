@@ -6,7 +6,7 @@
     ├── NotFoundError         what was named does not exist                            (exit 3, HTTP 404)
     ├── ConflictError         the state does not allow it now                          (exit 4, HTTP 409)
     ├── IntegrityError        bytes or signatures are not what they must be            (exit 5, HTTP 422)
-    ├── UnavailableError      a process, port, disk or service is not to be had now    (exit 6, HTTP 503)
+    ├── UnavailableError      a process, port, disk or service is unavailable          (exit 6, HTTP 503)
     ├── RunFailedError        a step, check or gate did not pass                       (exit 1, HTTP 422)
     └── MissingExtraError     an optional dependency is not installed                  (exit 2, HTTP 501)
 
@@ -74,7 +74,7 @@ class IntegrityError(FalajError):
 
 
 class UnavailableError(FalajError):
-    """A process, port, disk or service is not to be had now; trying again may help."""
+    """A process, port, disk or service is unavailable; retry may help."""
 
     code, status, exit_code = "unavailable", 503, 6
 

@@ -41,7 +41,7 @@ class Credentials:
     Args:
         folder: `FALAJ_CREDENTIALS`, by default `~/.config/falaj`.
         server_url: The server.
-        profile: Whose session to use, as `FALAJ_PROFILE` or `--as` say; empty for the one that logged in last.
+        profile: Whose session to use, as `FALAJ_ACCOUNT` or `--account` say; empty for the one that logged in last.
     """
 
     folder: Path
@@ -56,7 +56,7 @@ class Credentials:
             UsageError: The name of a profile that could not be a folder.
         """
         folder = home.settings.get("FALAJ_CREDENTIALS") or Path.home() / ".config" / "falaj"
-        profile = home.settings.get("FALAJ_PROFILE") or ""
+        profile = home.settings.get("FALAJ_ACCOUNT") or ""
         return cls(Path(folder).expanduser(), home.server_url, _profile(profile) if profile else "")
 
     @property
@@ -77,7 +77,7 @@ class Credentials:
         if not isinstance(session_data, dict) or session_data["expires_at"] <= now:
             raise NotLoggedInError(
                 f"{name} is not logged in at {self.server_url}, or no longer",
-                hint=f"falaj login --name {name}" + ("" if self.profile else ", or falaj logout"),
+                hint=f"falaj login --account {name}" + ("" if self.profile else ", or falaj logout"),
             )
         return str(session_data["token"])
 
@@ -111,7 +111,7 @@ class Credentials:
         """
         chosen = name or self.current
         if not chosen:
-            raise NotLoggedInError("nobody is logged in", hint="falaj login --name NAME")
+            raise NotLoggedInError("nobody is logged in", hint="falaj login --account NAME")
         return self.folder / _profile(chosen) / "approval.pem"
 
     def _use(self, name: str) -> None:

@@ -48,7 +48,7 @@ def reach(name: str, home: Home | None = None) -> Reached:
     here = not chosen.settings.get("FALAJ_SERVER")
     url = _url(endpoint_info, here=here) if endpoint_info is not None else ""
     if not url:
-        raise NotFoundError(f"no endpoint '{name}' serves now", hint="falaj endpoints lists them")
+        raise NotFoundError(f"no endpoint '{name}' serves now", hint="falaj endpoint list lists them")
     if not here:
         return Reached(url)
     return Reached(url, partial(own_token, name, chosen), _authority(chosen) if url.startswith("https:") else None)

@@ -41,7 +41,7 @@ class PrivacyCalls:
         return api.decode(privacy.PrivacyRecord, self._transport.json("POST", f"{_PREFIX}/records", payload))
 
     def withdraw(self, record: str, reason: str) -> None:
-        """Let a record count no more."""
+        """Withdraw a record."""
         self._transport.json("POST", f"{_PREFIX}/records/{quote(record, safe='')}/withdraw", {"reason": reason})
 
     def incidents(self) -> list[privacy.Incident]:

@@ -193,7 +193,7 @@ def test_a_secret_that_is_not_set_is_said_and_waited_for(office: Office, receive
     office.write("change.requested")
     office.announce()
     office.deliver()
-    assert not receiver.requests and "falaj secrets set TICKETS --platform" in _overview(office)[0].last_error
+    assert not receiver.requests and "falaj platform secret set TICKETS" in _overview(office)[0].last_error
     office.secret, office.now = SECRET, office.now + 2
     assert office.deliver() == 1
 

@@ -85,7 +85,7 @@ def why(
         if not served_releases:
             raise NotFoundError(
                 f"{environment}/{model} served nothing then",
-                hint="falaj endpoints lists what serves now",
+                hint="falaj endpoint list lists what serves now",
                 code="lineage.nothing-served",
             )
         stories = [_story(session, each) for each in served_releases]

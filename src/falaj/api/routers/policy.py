@@ -47,7 +47,7 @@ def rules(platform: Shared) -> list[documents.PolicyRule]:
 def ask(question: Question, platform: Shared, caller: Caller) -> documents.PolicyAnswer:
     """Whether the caller may do something, and why; nothing is done and nothing is written down.
 
-    Decisions about a change depend on the change as well: `falaj change` shows those.
+    Decisions about a change depend on the change as well: `falaj change show` shows those.
     """
     resource, context = question.resource, {"now": platform.now()}
     with platform.database.reading() as session:

@@ -126,7 +126,7 @@ def record(body: RecordWish, platform: Shared, caller: Caller) -> documents.Priv
 
 @router.post("/privacy/records/{record_id}/withdraw", status_code=204, **action(Action.MANAGE_PRIVACY))
 def withdraw(record_id: Id, why: Why, platform: Shared, caller: Caller) -> None:
-    """Let a record count no more."""
+    """Withdraw a record."""
     with platform.database.transaction() as session:
         privacy.withdraw(session, record_id, caller.id, why.reason, platform.now())
 

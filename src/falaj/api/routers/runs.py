@@ -108,7 +108,7 @@ def log(run_id: str, node: str, platform: Shared) -> str:
         run = queue.find(session, run_id)
         step = session.get(StepRunRow, (run.id, node))
         if step is None:
-            raise NotFoundError(f"run {run.id} has no step '{node}'", hint=f"falaj runs show {run.id} lists them")
+            raise NotFoundError(f"run {run.id} has no step '{node}'", hint=f"falaj run show {run.id} lists them")
     if digest := step.detail.get("log"):
         return platform.store.read_bytes(digest).decode(errors="replace")
     path = platform.home.run_dir(run.id) / "logs" / f"{node}.log"

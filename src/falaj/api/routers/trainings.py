@@ -200,7 +200,7 @@ def _require_settings(wishes: Wishes | None, model: str) -> Wishes:
     if wishes is None:
         raise NotFoundError(
             f"model '{model}' has no release that could be trained again",
-            hint="falaj releases lists them",
+            hint="falaj release list lists them",
             code="retraining.model",
         )
     return wishes

@@ -48,7 +48,7 @@ class Secrets:
                     raise PipelineError(
                         f"step `{step.name}` needs the secret {name}, which is not set",
                         where=spec.model,
-                        hint=f"`falaj secrets set {name}` keeps it; `falaj run` takes it from the variable {name}",
+                        hint=f"falaj project secret set {name} stores it; falaj run takes it from the variable {name}",
                         code="secret.missing",
                     )
 

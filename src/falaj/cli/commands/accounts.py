@@ -17,18 +17,6 @@ NameArgument = Annotated[str, typer.Argument(help="Name of the account; of a ser
 RolesHelp = "ROLE, ROLE@PROJECT, ROLE:ENVIRONMENT or ROLE@PROJECT:ENVIRONMENT."
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    accounts = typer.Typer(help="People and services that may act here.", no_args_is_help=True)
-    accounts.command("list")(list_accounts)
-    accounts.command("add")(add)
-    accounts.command("link")(link)
-    accounts.command("lock")(lock)
-    accounts.command("unlock")(unlock)
-    accounts.command("roles")(set_roles)
-    app.add_typer(accounts, name="accounts", rich_help_panel=None)
-
-
 def list_accounts(json: JsonOption = False) -> None:
     """List the accounts with their roles."""
     from falaj.sdk import Client
@@ -48,7 +36,7 @@ def add(
     group: Annotated[list[str] | None, typer.Option(help="A group that roles may be bound to.")] = None,
     json: JsonOption = False,
 ) -> None:
-    """Make an account; prints the one-time link with which the person chooses a password."""
+    """Create an account; print the one-time link with which the person chooses a password."""
     from falaj.sdk import Client
 
     password_link = Client.from_home().accounts.invite(name, email, group or (), [_parsed(text) for text in role or ()])
@@ -60,7 +48,7 @@ def link(
     without_totp: Annotated[bool, typer.Option("--without-totp", help="The phone is lost too.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Make a new link for someone who forgot the password."""
+    """Create a new link for someone who forgot the password."""
     from falaj.sdk import Client
 
     _show_link(Client.from_home().accounts.link(name, without_totp=without_totp), json)
@@ -81,7 +69,7 @@ def unlock(name: NameArgument) -> None:
 
 
 def set_roles(name: NameArgument, roles: Annotated[list[str] | None, typer.Argument(help=RolesHelp)] = None) -> None:
-    """Give an account these roles and no others; without any, it keeps none but those of platform.yaml."""
+    """Replace the roles of an account; without any role, only those of platform.yaml remain."""
     from falaj.sdk import Client
 
     account = Client.from_home().accounts.set_roles(name, [_parsed(text) for text in roles or ()])
@@ -109,4 +97,4 @@ def _show_link(password_link: PasswordLink, json: bool) -> None:
         emit_json(password_link)
         return
     emit(f"{password_link.account} chooses a password until {clock(password_link.expires_at)} with")
-    emit(f"  falaj password '{password_link.link}'")
+    emit(f"  falaj access account reset-password '{password_link.link}'")

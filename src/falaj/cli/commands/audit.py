@@ -12,15 +12,7 @@ from falaj.cli.commands.projects import JsonOption
 from falaj.cli.output import clock, emit, emit_json, emit_table, shortened, styled
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    group = typer.Typer(help="The audit log: everything that was changed, decided, signed or refused.")
-    for command in (show, checkpoint, export, verify, erase):
-        group.command()(command)
-    app.add_typer(group, name="audit")
-
-
-def show(
+def list_entries(
     kind: Annotated[str, typer.Option(help="What begins so, such as change. or account.locked.")] = "",
     subject: Annotated[str, typer.Option(help="About this, such as change/0gq3bd857fxj.")] = "",
     actor: Annotated[str, typer.Option(help="By this one, such as user:ana.")] = "",
@@ -29,7 +21,7 @@ def show(
     limit: Annotated[int, typer.Option(help="How many.")] = 30,
     json: JsonOption = False,
 ) -> None:
-    """Show the newest entries."""
+    """List the newest entries."""
     from falaj.sdk import Client
 
     names = {"kind": kind or None, "subject": subject or None, "actor": actor or None}
@@ -47,7 +39,7 @@ def show(
 
 
 def checkpoint(json: JsonOption = False) -> None:
-    """Sign and print how long the log is now and what its root is; keep it, to see later that the log only grew."""
+    """Sign and print the length and the root of the log; keep it to verify later that the log only grew."""
     from falaj.sdk import Client
 
     signed_checkpoint = Client.from_home().audit.checkpoint()
@@ -78,7 +70,7 @@ def verify(
     folder: Annotated[Path | None, typer.Argument(help="An export; by default the log of this installation.")] = None,
     key: Annotated[Path | None, typer.Option(help="The log's public key, PEM; by default the installation's.")] = None,
 ) -> None:
-    """Check that the log is what was signed."""
+    """Verify that the log is what was signed."""
     from tempfile import TemporaryDirectory
 
     from falaj.cli.verified_log import verify_export
@@ -93,19 +85,19 @@ def verify(
     emit(f"{styled('verified', 'green')}: {count} entries are what was signed")
 
 
-def erase(
+def redact(
     entries: Annotated[list[int] | None, typer.Argument(help="Numbers of entries whose details are erased.")] = None,
     person: Annotated[
         str, typer.Option(help="Forget who this is, such as user:ana, with all details by or about them.")
     ] = "",
     reason: Annotated[str, typer.Option(help="Why; this is logged.")] = "",
 ) -> None:
-    """Erase what the log tells of entries or of a person; what it proves stays."""
+    """Erase the details of entries or of a person; the log can still be verified."""
     from falaj.core.errors import UsageError
     from falaj.sdk import Client
 
     if not reason or not (entries or person):
-        raise UsageError("nothing was erased: name entries or a --person, and a --reason")
+        raise UsageError("nothing was erased: entries or --person, and --reason are required")
     erased = Client.from_home().audit.erase(reason, entries or (), person)
     emit(f"erased the details of {erased.entries} entries{', and forgot the person' if erased.forgotten else ''}")
 

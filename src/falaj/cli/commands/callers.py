@@ -19,17 +19,6 @@ _HEARD_WITHIN_S = 30.0
 _LOOK_S = 0.2
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    group = typer.Typer(name="endpoint", help="One endpoint: who may ask it.", no_args_is_help=True)
-    caller = typer.Typer(name="caller", help="Who may ask an endpoint.", no_args_is_help=True)
-    caller.command("add")(add)
-    caller.command("list")(list_callers)
-    caller.command("revoke")(revoke)
-    group.add_typer(caller)
-    app.add_typer(group)
-
-
 def add(
     endpoint: EndpointArgument,
     name: Annotated[str, typer.Argument(help="What the caller is called here.")],
@@ -38,7 +27,7 @@ def add(
     certificate: Annotated[bool, typer.Option("--certificate", help="A certificate, and no token.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Let somebody ask an endpoint; `curl -H @FILE` sends the file, with --certificate `curl --cert FILE`."""
+    """Add a caller of an endpoint; `curl -H @FILE` sends the file, with --certificate `curl --cert FILE`."""
     from falaj.sdk import Client
 
     if out.exists():
@@ -54,7 +43,7 @@ def add(
 
 
 def list_callers(endpoint: EndpointArgument, json: JsonOption = False) -> None:
-    """List the callers of an endpoint, those that were revoked too."""
+    """List the callers of an endpoint, including the revoked ones."""
     from falaj.sdk import Client
 
     endpoint_callers = Client.from_home().callers.list(endpoint)
@@ -73,7 +62,7 @@ def revoke(
     name: Annotated[str, typer.Argument(help="Name or pseudonym of the caller.")],
     json: JsonOption = False,
 ) -> None:
-    """Let a caller ask no more; ends when its gateways have said that they do not let it in."""
+    """Revoke a caller; returns when every gateway refuses it."""
     from falaj.sdk import Client
 
     client = Client.from_home()

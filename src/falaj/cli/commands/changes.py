@@ -22,16 +22,7 @@ _COLOURS = {"done": "green", "reviewed": "green", "failed": "red", "void": "red"
 _POLL_S = 0.3
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    for command in (promote, approve, reject, review, rollback):
-        app.command()(command)
-    app.command("changes")(list_changes)
-    app.command("change")(show)
-    app.command("cancel-change")(cancel)
-
-
-def promote(
+def request(
     release: Annotated[str, typer.Argument(help="MODEL@NUMBER, or MODEL for the latest.")],
     to: Annotated[str, typer.Option("--to", help="The environment.")],
     kind: Annotated[str, typer.Option(help="standard, normal or emergency.")] = "normal",
@@ -43,7 +34,7 @@ def promote(
     wait: WaitOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Ask for a release in an environment."""
+    """Request a release in an environment."""
     from falaj.sdk import Client
 
     client = Client.from_home()
@@ -68,12 +59,12 @@ def list_changes(
          each.requester.partition(":")[2], ago(each.created_at))
         for each in change_list
     ]  # fmt: skip
-    header = ("change", "release", "to", "kind", "state", "approvals", "asked by", "asked")
-    emit_table(header, rows, empty="no changes yet: falaj promote RELEASE --to ENVIRONMENT asks for one")
+    header = ("change", "release", "to", "kind", "state", "approvals", "requested by", "requested")
+    emit_table(header, rows, empty="no changes yet: falaj promote RELEASE --to ENVIRONMENT requests one")
 
 
 def show(change: ChangeArgument, wait: WaitOption = False, json: JsonOption = False) -> None:
-    """Show a change: what is asked for, who approved it, how far it is."""
+    """Show a change: what is requested, who approved it, and its state."""
     from falaj.sdk import Client
 
     calls = Client.from_home().changes
@@ -91,7 +82,7 @@ def approve(
     wait: WaitOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Approve a change: sign with your own key what it says, after seeing it."""
+    """Review a change and sign its approval with your own key."""
     from falaj.core.home import Home
     from falaj.sdk import Client
     from falaj.sdk.credentials import Credentials
@@ -111,14 +102,14 @@ def approve(
 
 
 def reject(change: ChangeArgument, reason: ReasonOption, json: JsonOption = False) -> None:
-    """Refuse a change for good."""
+    """Reject a change."""
     from falaj.sdk import Client
 
     _print_change(Client.from_home().changes.reject(change, reason), json)
 
 
 def cancel(change: ChangeArgument, reason: ReasonOption = "", json: JsonOption = False) -> None:
-    """Withdraw a change that has not been carried out."""
+    """Cancel a change that has not been implemented."""
     from falaj.sdk import Client
 
     _print_change(Client.from_home().changes.cancel(change, reason), json)
@@ -129,7 +120,7 @@ def review(
     findings: Annotated[str, typer.Option("--findings", "-m", help="What the review found.")],
     json: JsonOption = False,
 ) -> None:
-    """Review an emergency change that was carried out, so that it may stay."""
+    """Review an emergency change after its implementation, so that it may stay."""
     from falaj.sdk import Client
 
     _print_change(Client.from_home().changes.review(change, findings), json)
@@ -141,7 +132,7 @@ def rollback(
     wait: WaitOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Bring back what an endpoint served before."""
+    """Roll an endpoint back to the release that it served before."""
     from falaj.sdk import Client
 
     environment, model = endpoint_of(endpoint)
@@ -169,7 +160,7 @@ def moment(text: str) -> float:
     try:
         instant = datetime.fromisoformat(text)
     except ValueError as error:
-        raise UsageError(f"'{text}' is no time", hint="for example 2026-12-05T09:00+04:00") from error
+        raise UsageError(f"invalid time '{text}'", hint="for example 2026-12-05T09:00+04:00") from error
     return instant.timestamp()
 
 
@@ -190,7 +181,7 @@ def _print_change(change: Change, json: bool) -> None:
     emit(f"change {change.id}: {change.model}@{change.release} to {change.environment}, {change.kind}")
     emit(f"  state      {styled(change.state, _COLOURS.get(change.state, 'yellow'))}{_because(change)}")
     emit(f"  risk       {change.risk or '-'}")
-    emit(f"  asked by   {change.requester}{f': {change.reason}' if change.reason else ''}")
+    emit(f"  requested  by {change.requester}{f': {change.reason}' if change.reason else ''}")
     emit(f"  approvals  {_approvals(change)}")
     for approval in change.approvals:
         emit(f"             {approval.approver} at {clock(approval.approved_at)} with key {approval.key_id[:16]}")
@@ -220,5 +211,5 @@ def _show_what_is_signed(signing_request: ToSign) -> None:
         emit(f"  data       {snapshot['name']} {snapshot['digest'][:19]}")
     for gate in signing_request.gates:
         emit(f"  gate       {gate['text']}: {gate['reason']}")
-    emit(f"  asked by   {approval_facts['requester']}, as a {approval_facts['kind']} change")
+    emit(f"  requested  by {approval_facts['requester']}, as a {approval_facts['kind']} change")
     emit(f"  until      {clock(approval_facts['expires_at'])}")

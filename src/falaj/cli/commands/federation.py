@@ -17,15 +17,6 @@ if TYPE_CHECKING:
 BrowserOption = Annotated[bool, typer.Option("--browser/--no-browser", help="Open it by itself, or print it only.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    keys = typer.Typer(help="Your security keys.", no_args_is_help=True)
-    keys.command("register")(register_key)
-    keys.command("list")(list_keys)
-    keys.command("remove")(remove_key)
-    app.add_typer(keys, name="security-key", rich_help_panel=None)
-
-
 def log_in_by_browser(client: Client, *, open_browser: bool) -> LoggedIn:
     """Log in by the identity provider; the address is printed, for a browser that does not open by itself.
 
@@ -100,13 +91,15 @@ def list_keys(json: JsonOption = False) -> None:
 
 
 def remove_key(key: Annotated[str, typer.Argument(help="Id of the key, or its beginning.")]) -> None:
-    """Forget a security key; needs a login of the last five minutes."""
+    """Remove a security key; needs a login of the last five minutes."""
     from falaj.core.errors import UsageError
     from falaj.sdk import Client
 
     calls = Client.from_home().federation
     named = [security_key.id for security_key in calls.security_keys() if security_key.id.startswith(key)]
     if len(named) != 1:
-        raise UsageError(f"{len(named)} of your security keys begin with '{key}'", hint="falaj security-key list")
+        raise UsageError(
+            f"{len(named)} of your security keys begin with '{key}'", hint="falaj access security-key list"
+        )
     calls.remove_key(named[0])
     emit(f"{named[0][:16]} is removed")

@@ -12,13 +12,6 @@ from falaj.cli.commands.serving import CaCert, CallerCertificate, TokenFile, ope
 from falaj.cli.output import clock, emit_json, emit_table
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    feedback = typer.Typer(help="What really happened: labels of predictions.", no_args_is_help=True)
-    feedback.command("import")(import_labels)
-    app.add_typer(feedback, name="feedback", rich_help_panel=None)
-
-
 def import_labels(
     file: Annotated[
         Path, typer.Argument(help="CSV, JSON lines or Parquet with prediction_id, label and, if known, at.")
@@ -29,7 +22,7 @@ def import_labels(
     cert: CallerCertificate = None,
     json: JsonOption = False,
 ) -> None:
-    """Send the labels of a file to an endpoint; the whole file is read before anything is sent."""
+    """Import labels of predictions; the whole file is read before anything is sent."""
     from falaj.sdk import read_labels
 
     count, ids = 0, set()

@@ -16,20 +16,11 @@ GateArgument = Annotated[str, typer.Argument(help="Id of the gate.")]
 ReasonOption = Annotated[str, typer.Option("--reason", "-m", help="Why; it goes into the audit log.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    group = typer.Typer(name="gates", help="Gates that failures left behind.", no_args_is_help=True)
-    group.command("list")(list_gates)
-    for command in (accept, reject, retire):
-        group.command()(command)
-    app.add_typer(group)
-
-
 def list_gates(
     model: Annotated[str, typer.Option(help="Of this model only.")] = "",
     json: JsonOption = False,
 ) -> None:
-    """List captured gates."""
+    """List regression gates."""
     from falaj.sdk import Client
 
     gate_list = Client.from_home().gates.list(model)
@@ -38,21 +29,21 @@ def list_gates(
         return
     rows = [(each.id, each.model, each.state, _condition(each), each.rows, ago(each.created_at)) for each in gate_list]
     header = ("gate", "model", "state", "every candidate must have", "rows", "captured")
-    emit_table(header, rows, empty="no captured gates: a candidate that labels show to be worse leaves one")
+    emit_table(header, rows, empty="no regression gates: a candidate that labels show to be worse proposes one")
 
 
 def accept(gate: GateArgument, json: JsonOption = False) -> None:
-    """Hold every later candidate of the model against a gate."""
+    """Accept a gate: every later candidate of the model must pass it."""
     _decide(gate, "accept", "", json)
 
 
 def reject(gate: GateArgument, reason: ReasonOption, json: JsonOption = False) -> None:
-    """Refuse a proposed gate."""
+    """Reject a proposed gate."""
     _decide(gate, "reject", reason, json)
 
 
 def retire(gate: GateArgument, reason: ReasonOption, json: JsonOption = False) -> None:
-    """End a gate that was accepted."""
+    """Retire an accepted gate."""
     _decide(gate, "retire", reason, json)
 
 

@@ -22,41 +22,19 @@ StdinOption = Annotated[bool, typer.Option("--password-stdin", help="Read the pa
 ServicesOption = Annotated[bool, typer.Option("--services", help="Those of services, as an administrator.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command("setup")(set_up)
-    app.command("login")(log_in)
-    app.command("logout")(log_out)
-    app.command("password")(choose_password)
-    app.command()(whoami)
-    token = typer.Typer(help="Tokens for programs.", no_args_is_help=True)
-    token.command("create")(create_token)
-    token.command("list")(list_tokens)
-    token.command("revoke")(revoke_token)
-    app.add_typer(token, name="token", rich_help_panel=None)
-    totp = typer.Typer(help="One-time passwords of an application on your phone.", no_args_is_help=True)
-    totp.command("enrol")(enrol)
-    totp.command("remove")(remove)
-    app.add_typer(totp, name="totp", rich_help_panel=None)
-    keys = typer.Typer(help="Your keys that sign approvals.", no_args_is_help=True)
-    keys.command("list")(list_keys)
-    keys.command("revoke")(revoke_key)
-    app.add_typer(keys, name="approval-key", rich_help_panel=None)
-
-
-def set_up(
+def bootstrap(
     link: Annotated[str, typer.Argument(help="The link that falaj up printed.")],
     name: Annotated[str, typer.Option(help="Name of the first administrator.", prompt=True)],
     email: Annotated[str, typer.Option(help="Address of the first administrator.", prompt=True)],
     password_stdin: StdinOption = False,
 ) -> None:
-    """Make the first administrator and log in."""
+    """Create the first administrator and log in."""
     password = _new_password(password_stdin)
     _entered(name, _nobody().identity.set_up(link, name, email, password))
 
 
 def log_in(
-    name: Annotated[str, typer.Option(help="Name of the account; by default the profile.")] = "",
+    name: Annotated[str, typer.Option("--account", help="Name of the account; by default the last one.")] = "",
     otp: Annotated[str, typer.Option(help="One-time password of the application.")] = "",
     password_stdin: StdinOption = False,
     oidc: Annotated[bool, typer.Option("--oidc", help="By the identity provider, in a browser.")] = False,
@@ -85,18 +63,18 @@ def log_out() -> None:
     emit(f"{gone} is logged out" if gone else "nobody was logged in")
 
 
-def choose_password(
+def reset_password(
     link: Annotated[str, typer.Argument(help="The link that an administrator gave you.")],
     password_stdin: StdinOption = False,
 ) -> None:
     """Choose a password with a one-time link."""
     password = _new_password(password_stdin)
     _nobody().identity.choose_password(link, password)
-    emit("the password is set; falaj login --name NAME")
+    emit("the password is set; falaj login --account NAME")
 
 
 def whoami(json: JsonOption = False) -> None:
-    """Show whom the platform takes you for, and your roles."""
+    """Show the current user and roles."""
     from falaj.sdk import Client
 
     me = Client.from_home().identity.whoami()
@@ -113,7 +91,7 @@ def create_token(
     service: Annotated[str, typer.Option(help="The service that it acts as; by default you.")] = "",
     json: JsonOption = False,
 ) -> None:
-    """Make a token; it is shown this once."""
+    """Create a token; it is shown only once."""
     from falaj.sdk import Client
 
     scope = [action.strip() for action in actions.split(",") if action.strip()]
@@ -150,10 +128,10 @@ def revoke_token(
     emit(f"{token} is revoked")
 
 
-def enrol(
+def enroll(
     code: Annotated[str, typer.Option(help="A code, instead of being asked for it.")] = "",
 ) -> None:
-    """Enrol an application; each login asks for its code from now on."""
+    """Enroll an authenticator application; each login requires its code from now on."""
     from falaj.sdk import Client
 
     client = Client.from_home()
@@ -165,15 +143,15 @@ def enrol(
 
 
 def remove() -> None:
-    """Forget the application; needs a login of the last five minutes."""
+    """Remove the application; requires a login of the last five minutes."""
     from falaj.sdk import Client
 
     Client.from_home().identity.remove_totp()
-    emit("no application is enrolled")
+    emit("the application is removed")
 
 
 def list_keys(json: JsonOption = False) -> None:
-    """List your approval keys that are good now."""
+    """List your valid approval keys."""
     from falaj.sdk import Client
 
     key_list = Client.from_home().identity.approval_keys()
@@ -185,7 +163,7 @@ def list_keys(json: JsonOption = False) -> None:
 
 
 def revoke_key(key: Annotated[str, typer.Argument(help="Id of the key.")]) -> None:
-    """Revoke an approval key: what it signs does not count any more."""
+    """Revoke an approval key: its signatures are no longer accepted."""
     from falaj.sdk import Client
 
     Client.from_home().identity.revoke_key(key)
@@ -269,7 +247,7 @@ def _nobody() -> Client:
 
 def _prompt(what: str) -> str:
     if not sys.stdin.isatty():
-        raise UsageError(f"which {what}?", hint=f"give the {what} as an option")
+        raise UsageError(f"the {what} is required", hint=f"give the {what} as an option")
     return str(typer.prompt(what))
 
 

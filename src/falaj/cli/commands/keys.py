@@ -1,9 +1,8 @@
-"""Keys at rest, and secrets: keys list, rotate, destroy, rewrap; secrets set, list, remove."""
+"""Keys at rest: list, rotate, destroy, rewrap."""
 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,28 +11,9 @@ from falaj.cli.commands.projects import JsonOption
 from falaj.cli.output import clock, emit, emit_json, emit_table
 from falaj.core.errors import ConflictError, UsageError
 
-ProjectOption = Annotated[str, typer.Option("--project", "-p", help="The project; by default that of this folder.")]
-PlatformOption = Annotated[bool, typer.Option("--platform", help="Of the platform itself, not of a project.")]
-NameArgument = Annotated[str, typer.Argument(help="Name of the secret and of its variable, such as DB_PASSWORD.")]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    keys = typer.Typer(help="Keys that encrypt what is kept.", no_args_is_help=True)
-    keys.command("list")(list_keys)
-    keys.command("rotate")(rotate)
-    keys.command("destroy")(destroy)
-    keys.command("rewrap")(rewrap)
-    app.add_typer(keys, name="keys", rich_help_panel=None)
-    secrets = typer.Typer(help="Secrets of steps and of the platform.", no_args_is_help=True)
-    secrets.command("set")(set_secret)
-    secrets.command("list")(list_secrets)
-    secrets.command("remove")(remove_secret)
-    app.add_typer(secrets, name="secrets", rich_help_panel=None)
-
 
 def list_keys(json: JsonOption = False) -> None:
-    """List the data keys, the destroyed ones too."""
+    """List the data keys, including the destroyed ones."""
     from falaj.sdk import Client
 
     key_list = Client.from_home().keys.list()
@@ -63,14 +43,14 @@ def destroy(
     reason: Annotated[str, typer.Option(help="Why; goes into the audit log.")],
     confirm: Annotated[str, typer.Option(help="The id again, instead of being asked for it.")] = "",
 ) -> None:
-    """Destroy a key and with it all that it encrypted; nothing brings it back."""
+    """Destroy a key and all data that it encrypted; it cannot be recovered."""
     from falaj.sdk import Client
 
     confirmation = confirm or (
         typer.prompt("this erases data for good; the key's id again") if sys.stdin.isatty() else ""
     )
     if confirmation != key:
-        raise UsageError("the id was not repeated", hint=f"--confirm {key}", code="keys.not-confirmed")
+        raise UsageError("confirmation does not match", hint=f"--confirm {key}", code="keys.not-confirmed")
     destroyed = Client.from_home().keys.destroy(key, reason)
     emit(f"destroyed key {key}; {destroyed.objects} objects of the artifact store went with it")
 
@@ -89,66 +69,3 @@ def rewrap(
     chest, new = open_chest(home), open_root(root, home.keys, home.settings)
     chest.change(lambda keys: chest.rewrapped(keys, new))
     emit(f"{len(chest.entries())} keys are wrapped by {new.name} now; set FALAJ_ROOT_KEY={root}")
-
-
-def set_secret(
-    name: NameArgument,
-    project: ProjectOption = "",
-    file: Annotated[Path | None, typer.Option(help="Take the value from this file.")] = None,
-    platform: PlatformOption = False,
-) -> None:
-    """Keep a secret; its value is asked for, or read from standard input, and never an argument."""
-    from falaj.sdk import Client
-
-    Client.from_home().secrets.set(_owner(project, platform), name, _value(file))
-    use = "platform.yaml names it" if platform else f"a step gets it by `secrets: [{name}]`"
-    emit(f"{name} is set; {use}")
-
-
-def list_secrets(project: ProjectOption = "", json: JsonOption = False, platform: PlatformOption = False) -> None:
-    """List the secrets of a project or of the platform; their values are shown to nobody."""
-    from falaj.sdk import Client
-
-    secret_list = Client.from_home().secrets.list(_owner(project, platform))
-    if json:
-        emit_json(secret_list)
-        return
-    rows = [(secret.name, clock(secret.updated_at), secret.updated_by) for secret in secret_list]
-    emit_table(("secret", "set", "by"), rows, empty="no secrets; falaj secrets set NAME")
-
-
-def remove_secret(name: NameArgument, project: ProjectOption = "", platform: PlatformOption = False) -> None:
-    """Forget a secret."""
-    from falaj.sdk import Client
-
-    Client.from_home().secrets.remove(_owner(project, platform), name)
-    emit(f"{name} is gone")
-
-
-def _value(file: Path | None) -> str:
-    if file is not None:
-        return file.read_text().rstrip("\n")
-    if sys.stdin.isatty():
-        return str(typer.prompt("value", hide_input=True, confirmation_prompt=True))
-    return sys.stdin.read().rstrip("\n")
-
-
-def _owner(named: str, platform: bool) -> str | None:
-    """The project whose secret is meant; None for the platform."""
-    if platform and named:
-        raise UsageError("a secret is of a project or of the platform", hint="--project or --platform, not both")
-    return None if platform else _project(named)
-
-
-def _project(named: str) -> str:
-    """The project that was named, or the one that is called like this folder, or the only one."""
-    if named:
-        return named
-    from falaj.sdk import Client
-
-    project_names = [each.name for each in Client.from_home().projects()]
-    if Path.cwd().name in project_names:
-        return Path.cwd().name
-    if len(project_names) == 1:
-        return project_names[0]
-    raise UsageError("which project?", hint=f"--project {'|'.join(project_names) or 'NAME'}", code="secret.no-project")

@@ -18,19 +18,12 @@ if TYPE_CHECKING:
     from falaj.schemas.lineage import TracedData, TracedStep, Why
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command()(why)
-    app.command()(lineage)
-    app.command()(trace)
-
-
 def why(
     endpoint: Annotated[str, typer.Argument(help="ENVIRONMENT/MODEL.")],
     at: Annotated[str, typer.Option(help="At this time, as 2026-12-05T09:00+04:00; by default now.")] = "",
     json: JsonOption = False,
 ) -> None:
-    """Tell why an endpoint serves what it serves: trigger, run, gates, change, approvers, and what was before."""
+    """Explain why an endpoint serves its release: trigger, run, gates, change, approvers, previous release."""
     from falaj.sdk import Client
 
     environment, model = endpoint_of(endpoint)

@@ -1,4 +1,4 @@
-"""Locations: list, enrol, forget."""
+"""Locations: list, enroll, deregister, explain."""
 
 from __future__ import annotations
 
@@ -10,16 +10,6 @@ from falaj.cli.commands.projects import JsonOption
 from falaj.cli.output import ago, clock, emit, emit_json, emit_table
 
 NameArgument = Annotated[str, typer.Argument(help="A location of platform.yaml.")]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    locations = typer.Typer(help="Places where endpoints run, and their agents.", no_args_is_help=True)
-    locations.command("list")(list_locations)
-    locations.command("enrol")(enrol)
-    locations.command("forget")(forget)
-    locations.command("explain")(explain)
-    app.add_typer(locations, name="locations", rich_help_panel=None)
 
 
 def list_locations(json: JsonOption = False) -> None:
@@ -34,13 +24,13 @@ def list_locations(json: JsonOption = False) -> None:
     emit_table(("location", "agent", "last seen", "certificate until"), rows, empty="no locations")
 
 
-def enrol(
+def enroll(
     name: NameArgument,
     address: Annotated[str, typer.Option(help="Host of this machine, as the agent reaches it.")] = "",
     hours: Annotated[float, typer.Option(help="How long the token is good.", min=0.01, max=168)] = 1.0,
     json: JsonOption = False,
 ) -> None:
-    """Make a one-time token for the agent of a location, and print the command that uses it there."""
+    """Create a one-time token for the agent of a location, and print the command to run there."""
     import socket
 
     from falaj.sdk import Client
@@ -52,13 +42,13 @@ def enrol(
     server = f"https://{address or socket.gethostname()}:{invitation.port}"
     emit(f"on the machine of '{name}', once, before {clock(invitation.expires_at)}:")
     emit(
-        f"falaj agent --location {name} --server {server} --enrol {invitation.token} --ca-fingerprint "
+        f"falaj platform agent --location {name} --server {server} --enroll {invitation.token} --ca-fingerprint "
         f"{invitation.fingerprint}"
     )
 
 
-def forget(name: NameArgument) -> None:
-    """Put the agent of a location out; its certificates are refused from now on."""
+def deregister(name: NameArgument) -> None:
+    """Deregister the agent of a location; its certificates are refused from now on."""
     from falaj.sdk import Client
 
     Client.from_home().locations.forget(name)
@@ -66,7 +56,7 @@ def forget(name: NameArgument) -> None:
 
 
 def explain(name: NameArgument) -> None:
-    """Say what a location on this machine asks for by itself, whatever the control plane says."""
+    """Explain what a location on this machine requires by itself, whatever the control plane says."""
     from falaj.core.home import Home
     from falaj.dataplane.agent.local_policy import FILE, read_rules
 

@@ -17,32 +17,19 @@ if TYPE_CHECKING:
 
 ModelArgument = Annotated[str, typer.Argument(help="Name of the model.")]
 AlertArgument = Annotated[str, typer.Argument(help="Id of the alert.")]
-EnvironmentOption = Annotated[str, typer.Option("--env", "-e", help="The environment.")]
+EnvironmentOption = Annotated[str, typer.Option("--environment", "-e", help="The environment.")]
 WindowsOption = Annotated[int, typer.Option("--windows", "-n", min=1, max=500, help="So many of the last windows.")]
 ReasonOption = Annotated[str, typer.Option("--reason", "-m", help="Why; it goes into the audit log.")]
 _COLOURS = {"critical": "red", "warning": "yellow", "info": "cyan"}
 CAUSES = ("none", "covariate-shift", "unknown", "performance-loss", "concept-drift", "upstream-fault")
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command()(monitors)
-    app.command()(drift)
-    app.command()(performance)
-    app.command()(triage)
-    group = typer.Typer(name="alerts", help="What monitors raised.", invoke_without_command=True)
-    group.callback()(list_alerts)
-    for command in (show, ack, resolve, mute):
-        group.command()(command)
-    app.add_typer(group)
-
-
-def monitors(
+def list_monitors(
     environment: EnvironmentOption = "",
     model: Annotated[str, typer.Option(help="Of this model only.")] = "",
     json: JsonOption = False,
 ) -> None:
-    """Show how the monitors of each endpoint stand."""
+    """List the monitors of each endpoint with their status."""
     from falaj.sdk import Client
 
     monitor_list = Client.from_home().monitoring.monitors(environment, model)
@@ -159,15 +146,12 @@ def _number(value: float | None) -> str:
 
 
 def list_alerts(
-    context: typer.Context,
-    everything: Annotated[bool, typer.Option("--all", "-a", help="Also those that are over.")] = False,
+    everything: Annotated[bool, typer.Option("--all", "-a", help="Include resolved alerts.")] = False,
     environment: EnvironmentOption = "",
     model: Annotated[str, typer.Option(help="Of this model only.")] = "",
     json: JsonOption = False,
 ) -> None:
-    """What monitors raised; without a command, list the alerts that are not over."""
-    if context.invoked_subcommand is not None:
-        return
+    """List the open alerts."""
     from falaj.sdk import Client
 
     alert_list = Client.from_home().monitoring.alerts(open_only=not everything, environment=environment, model=model)
@@ -193,14 +177,14 @@ def show(alert: AlertArgument, json: JsonOption = False) -> None:
 
 
 def ack(alert: AlertArgument, reason: ReasonOption = "", json: JsonOption = False) -> None:
-    """Say that you look after it."""
+    """Acknowledge an alert."""
     from falaj.sdk import Client
 
     _print_alert(Client.from_home().monitoring.acknowledge(alert, reason), json)
 
 
 def resolve(alert: AlertArgument, reason: ReasonOption = "", json: JsonOption = False) -> None:
-    """Say that it is over; its monitors begin anew."""
+    """Resolve an alert; its monitors start again."""
     from falaj.sdk import Client
 
     _print_alert(Client.from_home().monitoring.resolve(alert, reason), json)
@@ -212,14 +196,14 @@ def mute(
     reason: ReasonOption = "",
     json: JsonOption = False,
 ) -> None:
-    """Keep an alert from telling anybody for a time; monitors and triage go on."""
+    """Mute the notifications of an alert for a time; monitors and triage go on."""
     from falaj.config.quantities import parse_duration
     from falaj.sdk import Client
 
     try:
         seconds = parse_duration(duration)
     except ValueError:
-        raise typer.BadParameter(f"{duration!r} is no duration such as 30m, 2h or 3d") from None
+        raise typer.BadParameter(f"invalid duration {duration!r}; for example 30m, 2h or 3d") from None
     _print_alert(Client.from_home().monitoring.mute(alert, seconds, reason), json)
 
 
@@ -229,7 +213,7 @@ def triage(
     reason: ReasonOption = "",
     json: JsonOption = False,
 ) -> None:
-    """Show what triage says of an alert and why; with --overrule, put your own verdict in its place."""
+    """Show the verdict of triage on an alert and its reasons; with --overrule, replace it by yours."""
     from falaj.sdk import Client
 
     calls = Client.from_home().monitoring
@@ -277,4 +261,4 @@ def _facts(alert: Alert) -> None:
         worse = f"worse than the reference by {low:.3g} to {high:.3g}, tolerated {facts['tolerance']:.3g}"
         emit(f"  loss      {loss['metric']} is {worse} ({loss['method']})")
     elif loss:
-        emit(f"  loss      {loss['metric']} is not known: {loss['reason']}")
+        emit(f"  loss      {loss['metric']} is unknown: {loss['reason']}")

@@ -15,18 +15,8 @@ if TYPE_CHECKING:
 _REMOVED = "(not in the platform file)"
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    group = typer.Typer(name="notifications", help="Systems that are told of events by webhook.")
-    group.callback(invoke_without_command=True)(show)
-    group.command()(resend)
-    app.add_typer(group)
-
-
-def show(context: typer.Context, json: JsonOption = False) -> None:
-    """List who is told of what, when it last was, and what did not arrive."""
-    if context.invoked_subcommand is not None:
-        return
+def list_subscribers(json: JsonOption = False) -> None:
+    """List subscribers with their events, last delivery and failures."""
     from falaj.sdk import Client
 
     subscriptions = Client.from_home().notifications.list()
@@ -41,16 +31,16 @@ def show(context: typer.Context, json: JsonOption = False) -> None:
         for each in subscriptions
     ]  # fmt: skip
     header = ("subscriber", "address", "events", "delivered", "waiting", "failed", "last")
-    emit_table(header, rows, empty="nobody is told of anything; `notifications` in platform.yaml says who is")
+    emit_table(header, rows, empty="no subscribers; `notifications` in platform.yaml defines them")
     for each in subscriptions:
         _show_trouble(each)
 
 
 def resend(
     subscriber: Annotated[str, typer.Argument(help="Id of the subscriber.")],
-    event: Annotated[int, typer.Option(help="This event alone; by default all that were given up.")] = 0,
+    event: Annotated[int, typer.Option(help="This event alone; by default all that failed.")] = 0,
 ) -> None:
-    """Send again what was given up, under the same ids."""
+    """Send failed events again, under the same ids."""
     from falaj.sdk import Client
 
     count = Client.from_home().notifications.resend(subscriber, event or None)
@@ -64,4 +54,4 @@ def _show_trouble(subscriber: Subscriber) -> None:
         what = f"event {failure.event}, {failure.kind} of {failure.subject}"
         emit(f"  {what}: given up after {failure.attempts} attempts, {ago(failure.at)}")
     if subscriber.failures:
-        emit(f"  falaj notifications resend {subscriber.id} sends them again")
+        emit(f"  falaj platform notification resend {subscriber.id} sends them again")

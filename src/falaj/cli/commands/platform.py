@@ -11,19 +11,7 @@ from falaj.cli.output import emit, emit_json, emit_table, state_styled
 from falaj.core.errors import UsageError
 from falaj.core.home import Home
 
-_ENROL = "falaj locations enrol NAME, at the control plane, prints the whole command"
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command()(up)
-    app.command()(down)
-    app.command()(status)
-    app.command()(doctor)
-    app.command()(server)
-    app.command()(worker)
-    app.command()(agent)
-    app.command("mlflow")(mlflow_ui)
+_ENROLL = "falaj location enroll NAME, at the control plane, prints the whole command"
 
 
 def up(
@@ -49,11 +37,11 @@ def up(
     supervisor.start_in_background(home, ports)
     emit(f"falaj is up: API http://127.0.0.1:{ports['server']}, endpoints http://127.0.0.1:{ports['envoy']}")
     if "agents" in ports:
-        emit(f"agents of other locations: port {ports['agents']} (TLS); falaj locations enrol NAME")
+        emit(f"agents of other locations: port {ports['agents']} (TLS); falaj location enroll NAME")
     emit(f"home {home.root}; falaj status, falaj down")
     link = home.root / "setup-link"
     if link.exists():
-        emit(f"no administrator yet: falaj setup '{link.read_text()}'")
+        emit(f"no administrator yet: falaj access bootstrap '{link.read_text()}'")
 
 
 def down(
@@ -101,7 +89,7 @@ def status(json: JsonOption = False) -> None:
 
 
 def doctor(json: JsonOption = False) -> None:
-    """Look for what would stop the platform from working here; exit 6 when something would."""
+    """Check that this machine can run the platform; exit 6 when a check fails."""
     from falaj.cli.doctor import examine
 
     findings = examine(Home.from_environment())
@@ -140,21 +128,21 @@ def worker() -> None:
 
 def agent(
     location: Annotated[str, typer.Option(help="The location that it serves.")] = "local",
-    server: Annotated[str, typer.Option(help="To enrol: the control plane, https://HOST:PORT.")] = "",
-    enrol: Annotated[str, typer.Option(help="To enrol: the one-time token.", envvar="FALAJ_ENROL")] = "",
-    ca_fingerprint: Annotated[str, typer.Option(help="To enrol: what the server's authority is known by.")] = "",
+    server: Annotated[str, typer.Option(help="To enroll: the control plane, https://HOST:PORT.")] = "",
+    enroll: Annotated[str, typer.Option(help="To enroll: the one-time token.", envvar="FALAJ_ENROLL")] = "",
+    ca_fingerprint: Annotated[str, typer.Option(help="To enroll: what the server's authority is known by.")] = "",
     envoy_port: Annotated[int, typer.Option(help="Port of the endpoints; 0 keeps the last one.")] = 0,
 ) -> None:
-    """Run the agent of a location alone; a location elsewhere enrols the first time."""
+    """Run the agent of a location alone; a location elsewhere enrolls the first time."""
     from falaj.dataplane.agent import enrol_location, run
 
     home = Home.from_environment().prepare()
     if envoy_port:
         home.save_ports(home.ports() | {"envoy": envoy_port})
-    if enrol:
+    if enroll:
         if not server.startswith("https://") or not ca_fingerprint:
-            raise UsageError("to enrol takes --server https://HOST:PORT, --enrol and --ca-fingerprint", hint=_ENROL)
-        enrol_location(home, location, server, enrol, ca_fingerprint)
+            raise UsageError("to enroll takes --server https://HOST:PORT, --enroll and --ca-fingerprint", hint=_ENROLL)
+        enrol_location(home, location, server, enroll, ca_fingerprint)
     run(
         home=home.root,
         server_url=home.server_url,

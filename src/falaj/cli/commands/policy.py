@@ -20,16 +20,6 @@ ActionArgument = Annotated[str, typer.Argument(help="An action, such as run or a
 _FAILED_EXIT = 1
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    policy = typer.Typer(help="Who may do what, and why.", no_args_is_help=True)
-    policy.command("show")(show)
-    policy.command("explain")(explain)
-    policy.command("ask")(ask)
-    policy.command("test")(try_policies)
-    app.add_typer(policy, name="policy", rich_help_panel=None)
-
-
 def show(json: JsonOption = False) -> None:
     """List the policies in force."""
     from falaj.sdk import Client
@@ -50,7 +40,7 @@ def explain(rule: RuleArgument, json: JsonOption = False) -> None:
     policy_rule = next((each for each in Client.from_home().policy.rules() if each.id == rule), None)
     if policy_rule is None:
         raise NotFoundError(
-            f"no policy '{rule}' is in force", hint="falaj policy show lists them", code="policy.unknown"
+            f"no policy '{rule}' is in force", hint="falaj access policy show lists them", code="policy.unknown"
         )
     if json:
         emit_json(policy_rule)
@@ -65,7 +55,7 @@ def ask(
     environment: Annotated[str | None, typer.Option(help="In this environment.")] = None,
     json: JsonOption = False,
 ) -> None:
-    """Ask whether you may do something, and why; exit 7 when you may not."""
+    """Ask whether you may perform an action, and why; exit 7 when not."""
     from falaj.sdk import Client
 
     answer = Client.from_home().policy.ask(action, project, environment)
@@ -84,7 +74,7 @@ def try_policies(
     cases: Annotated[list[Path] | None, typer.Option(help="Cases (YAML); by default *.cases.yaml beside them.")] = None,
     json: JsonOption = False,
 ) -> None:
-    """Try policies of the organisation before they are applied; exit 1 when a case comes out differently."""
+    """Test policies of the organisation before they are applied; exit 1 when a case fails."""
     from falaj.trust.policy import with_organisation
     from falaj.trust.policy.self_test import failures, read_cases
 
@@ -116,6 +106,6 @@ def _report(failed: Sequence[Failure], added: int, case_count: int, *, json: boo
     else:
         for each in failed:
             emit(f"FAILED  {each}")
-        emit(f"{added} policies added; {case_count - len(failed)} of {case_count} cases come out as they must")
+        emit(f"{added} policies added; {case_count - len(failed)} of {case_count} cases pass")
     if failed:
         raise typer.Exit(_FAILED_EXIT)

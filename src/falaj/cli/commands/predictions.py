@@ -11,13 +11,6 @@ from falaj.cli.commands.projects import JsonOption
 from falaj.cli.output import emit, emit_json, emit_table
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    predictions = typer.Typer(help="Predictions as data, on the machine of a location.", no_args_is_help=True)
-    predictions.command("export")(export)
-    app.add_typer(predictions, name="predictions", rich_help_panel=None)
-
-
 def export(
     endpoint: Annotated[str, typer.Argument(help="ENVIRONMENT/MODEL.")],
     out: Annotated[str, typer.Option(help="A new or empty folder of this machine.")],
@@ -26,7 +19,7 @@ def export(
     location: Annotated[str, typer.Option(help="The location, which must be on this machine.")] = "local",
     json: JsonOption = False,
 ) -> None:
-    """Write predictions with their labels to Parquet, a file a release; what leaves the log is in the audit log."""
+    """Export predictions with their labels to Parquet, one file a release; the export is in the audit log."""
     import time
 
     from falaj.core.home import Home

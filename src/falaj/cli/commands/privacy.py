@@ -28,31 +28,7 @@ DocumentOption = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    privacy = typer.Typer(help="Data of people: where it is, what permits it, what they ask for.", no_args_is_help=True)
-    for command in (record, withdraw, find, export, erase, index, labels, processing):
-        privacy.command()(command)
-    privacy.command("records")(list_records)
-    privacy.command("verify-document")(verify_document)
-    incident = typer.Typer(help="Breaches and their clock.", no_args_is_help=True)
-    incident.command("list")(list_incidents)
-    incident.command("open")(open_incident)
-    incident.command("notify")(notify)
-    incident.command("close")(close_incident)
-    privacy.add_typer(incident, name="incident")
-    request = typer.Typer(help="What people ask for, and by when it is due.", no_args_is_help=True)
-    request.command("list")(list_requests)
-    request.command("receive")(receive)
-    request.command("close")(close_request)
-    privacy.add_typer(request, name="request")
-    app.add_typer(privacy, name="privacy", rich_help_panel=None)
-    compliance = typer.Typer(help="Rules of policy packs, held against what is.", no_args_is_help=True)
-    compliance.command("report")(report)
-    app.add_typer(compliance, name="compliance", rich_help_panel=None)
-
-
-def record(
+def add_record(
     kind: Annotated[
         Literal["transfer", "impact-assessment", "bias-evaluation", "classification"],
         typer.Argument(help="What it is."),
@@ -95,7 +71,7 @@ def record(
 
 
 def list_records(json: JsonOption = False) -> None:
-    """List the records that nobody withdrew."""
+    """List the records that are not withdrawn."""
     from falaj.sdk import Client
 
     record_list = Client.from_home().privacy.records()
@@ -110,31 +86,31 @@ def list_records(json: JsonOption = False) -> None:
         for each in record_list
     ]  # fmt: skip
     headings = ("record", "kind", "model", "regime", "to", "purpose", "state", "until", "document")
-    emit_table(headings, rows, empty="no records; falaj privacy record KIND makes one")
+    emit_table(headings, rows, empty="no records; falaj privacy record add KIND adds one")
 
 
 def withdraw(
     record: Annotated[str, typer.Argument(help="Id of the record.")],
     reason: ReasonOption,
 ) -> None:
-    """Let a record count no more."""
+    """Withdraw a record."""
     from falaj.sdk import Client
 
     Client.from_home().privacy.withdraw(record, reason)
-    emit(f"record {record} counts no more")
+    emit(f"record {record} is withdrawn")
 
 
-def verify_document(
+def verify_record(
     record: Annotated[str, typer.Argument(help="Id of the record.")],
     document: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The document.")],
 ) -> None:
-    """Tell whether a document is the one that a record names."""
+    """Verify that a document is the one of a record."""
     from falaj.sdk import Client
 
     privacy_record = next((each for each in Client.from_home().privacy.records() if each.id == record), None)
     if privacy_record is None:
         raise NotFoundError(
-            f"there is no record {record}", hint="falaj privacy records lists them", code="privacy.unknown"
+            f"there is no record {record}", hint="falaj privacy record list lists them", code="privacy.unknown"
         )
     if privacy_record.document != _digest(document):
         raise UsageError(
@@ -145,8 +121,8 @@ def verify_document(
     emit(f"{document} is the document of record {record}")
 
 
-def list_incidents(json: JsonOption = False) -> None:
-    """List breaches, those that are not closed first; what is overdue says so."""
+def list_breaches(json: JsonOption = False) -> None:
+    """List breaches, open and overdue ones first."""
     from falaj.sdk import Client
 
     incident_list = Client.from_home().privacy.incidents()
@@ -158,47 +134,47 @@ def list_incidents(json: JsonOption = False) -> None:
          each.title)
         for each in incident_list
     ]  # fmt: skip
-    emit_table(("incident", "state", "clock", "notify by", "notified", "title"), rows, empty="no incidents")
+    emit_table(("breach", "state", "clock", "notify by", "notified", "title"), rows, empty="no breaches")
 
 
-def open_incident(
+def open_breach(
     title: Annotated[str, typer.Argument(help="One line, without personal data.")],
     description: Annotated[str, typer.Option(help="What is known.")] = "",
     learned_at: Annotated[str, typer.Option(help="When it was learned of, as 2026-12-05T09:00+04:00.")] = "",
 ) -> None:
-    """Open an incident; its clock runs from when the breach was learned of."""
+    """Open a breach; its deadline runs from when it became known."""
     from falaj.sdk import Client
 
     new_incident = Client.from_home().privacy.open_incident(
         title, description, _moment(learned_at) if learned_at else None
     )
-    emit(f"incident {new_incident.id} is to be notified by {clock(new_incident.notify_by)}")
+    emit(f"breach {new_incident.id} is to be notified by {clock(new_incident.notify_by)}")
 
 
 def notify(
-    incident: Annotated[str, typer.Argument(help="Id of the incident.")],
+    incident: Annotated[str, typer.Argument(help="Id of the breach.")],
     whom: Annotated[str, typer.Option(help="Who was notified; `none required` with the reason where nobody must be.")],
 ) -> None:
-    """Note that somebody was notified of an incident."""
+    """Record that an authority was notified of a breach."""
     from falaj.sdk import Client
 
     incident_state = Client.from_home().privacy.notify(incident, whom)
-    emit(f"incident {incident} was notified {'too late' if incident_state.overdue else 'in time'}")
+    emit(f"breach {incident} was notified {'too late' if incident_state.overdue else 'in time'}")
 
 
-def close_incident(
-    incident: Annotated[str, typer.Argument(help="Id of the incident.")],
+def close_breach(
+    incident: Annotated[str, typer.Argument(help="Id of the breach.")],
     findings: Annotated[str, typer.Option(help="What was found out.")],
 ) -> None:
-    """End an incident."""
+    """Close a breach."""
     from falaj.sdk import Client
 
     Client.from_home().privacy.close_incident(incident, findings)
-    emit(f"incident {incident} is closed")
+    emit(f"breach {incident} is closed")
 
 
 def list_requests(json: JsonOption = False) -> None:
-    """List what people asked for, the open requests first; what is overdue says so."""
+    """List the requests of data subjects, open and overdue ones first."""
     from falaj.sdk import Client
 
     request_list = Client.from_home().privacy.requests()
@@ -213,13 +189,13 @@ def list_requests(json: JsonOption = False) -> None:
     emit_table(("request", "kind", "state", "clock", "due", "closed"), rows, empty="no requests")
 
 
-def receive(
+def open_request(
     kind: Annotated[
         Literal["access", "export", "erasure", "correction", "objection"], typer.Argument(help="What is asked for.")
     ],
     received: Annotated[str, typer.Option(help="When it came in, as 2026-12-05.")] = "",
 ) -> None:
-    """Register what a person asked for, without who it was."""
+    """Open a request of a data subject, without the name of the person."""
     from falaj.sdk import Client
 
     subject_request = Client.from_home().privacy.receive(kind, _moment(received) if received else None)
@@ -238,7 +214,7 @@ def close_request(
 
 
 def find(subject: SubjectArgument, json: JsonOption = False) -> None:
-    """Find every snapshot and release that a person's data reached."""
+    """Find every snapshot and release that the data of a person reached."""
     from falaj.sdk import Client
 
     subject_report = Client.from_home().privacy.find(_subject(subject))
@@ -283,7 +259,7 @@ def erase(
     request: Annotated[str, typer.Option(help="Id of the request that it answers.")] = "",
     confirm: Annotated[str, typer.Option(help="The subject again, instead of being asked for it.")] = "",
 ) -> None:
-    """Erase what holds a person; nothing brings it back."""
+    """Erase the data of a person; it cannot be recovered."""
     from falaj.sdk import Client
 
     named = _subject(subject)
@@ -291,7 +267,7 @@ def erase(
         typer.prompt("this erases data for good; the subject again") if sys.stdin.isatty() else ""
     )
     if confirmation != named:
-        raise UsageError("the subject was not repeated", hint="--confirm SUBJECT", code="privacy.not-confirmed")
+        raise UsageError("confirmation does not match", hint="--confirm SUBJECT", code="privacy.not-confirmed")
     erasure = Client.from_home().privacy.erase(named, reason, request or None)
     counts = f"{len(erasure.snapshots)} snapshots, {erasure.derived} artifacts made of them, {erasure.keys} keys"
     emit(f"request {erasure.request} erased {counts}")
@@ -301,7 +277,7 @@ def erase(
 
 
 def index(json: JsonOption = False) -> None:
-    """Search the pinned snapshots that the index of subjects does not know yet."""
+    """Index the data subjects of pinned snapshots that are not indexed yet."""
     from falaj.sdk import Client
 
     index_report = Client.from_home().privacy.index()
@@ -312,11 +288,11 @@ def index(json: JsonOption = False) -> None:
     emit_table(("source", "why not"), sorted(index_report.failed.items()), empty="all could be searched")
 
 
-def labels(
+def classification(
     node: Annotated[str, typer.Argument(help="A release as MODEL@NUMBER, or a lineage node as artifact:sha256:...")],
     json: JsonOption = False,
 ) -> None:
-    """Tell what the data is that reached something, and which laws it is under."""
+    """Show the classification of the data that reached something, and the laws that apply."""
     from falaj.sdk import Client
 
     label_list = Client.from_home().privacy.labels(node if ":" in node else f"release:{node}")
@@ -330,8 +306,8 @@ def labels(
     emit_table(("source", "classification", "sector", "origin", "subject key", "laws"), rows, empty="no labelled data")
 
 
-def processing(json: JsonOption = False) -> None:
-    """Show the records of processing, generated from lineage."""
+def ropa(json: JsonOption = False) -> None:
+    """Show the records of processing activities (ROPA), generated from lineage."""
     from falaj.sdk import Client
 
     activity_list = Client.from_home().privacy.processing()
@@ -352,7 +328,7 @@ def report(
     markdown: Annotated[Path | None, typer.Option(help="Write the report as Markdown into this file.")] = None,
     json: JsonOption = False,
 ) -> None:
-    """Hold what is against the rules of a pack; without a file, the Markdown is printed."""
+    """Evaluate compliance with a policy pack; without a file, print Markdown."""
     from falaj.sdk import Client
 
     compliance_report = Client.from_home().privacy.report(pack)
@@ -387,6 +363,6 @@ def _moment(text: str) -> float:
         at = datetime.fromisoformat(text)
     except ValueError:
         raise UsageError(
-            f"'{text}' is no time", hint="2027-06-30 or 2026-12-05T09:00+04:00", code="usage.time"
+            f"invalid time '{text}'", hint="2027-06-30 or 2026-12-05T09:00+04:00", code="usage.time"
         ) from None
     return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()

@@ -13,11 +13,6 @@ from falaj.cli.output import emit_json
 FileArgument = Annotated[Path, typer.Argument(help="A Parquet or CSV file.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("profile")(profile)
-
-
 def profile(
     file: FileArgument,
     reference: Annotated[Path | None, typer.Option(help="Compare with this Parquet or CSV file.")] = None,

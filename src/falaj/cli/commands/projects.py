@@ -13,24 +13,6 @@ from falaj.core.errors import UsageError
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command()(init)
-    app.command()(validate)
-    app.command()(schema)
-    app.command("projects")(list_projects)
-    project = typer.Typer(help="The project in a folder.", no_args_is_help=True)
-    project.command("init")(init)
-    project.command("validate")(validate)
-    project.command("schema")(schema)
-    project.command("list")(list_projects)
-    app.add_typer(project, name="project")
-    remote = typer.Typer(help="Repositories to push to, and repositories elsewhere.", no_args_is_help=True)
-    remote.command("add")(remote_add)
-    remote.command("hook")(remote_hook)
-    app.add_typer(remote, name="remote", rich_help_panel=None)
-
-
 def init(
     folder: Annotated[Path, typer.Argument(help="Folder to create, or of a repository that there is.")] = Path(),
     name: Annotated[
@@ -43,7 +25,7 @@ def init(
         bool, typer.Option("--check-only", help="Write nothing; say what the folder still needs, exit 1 if anything.")
     ] = False,
 ) -> None:
-    """Make a working project from a template, or say what a folder needs to be one."""
+    """Create a working project from a template, or show what a folder needs to be one."""
     if check_only:
         _say_what_is_missing(folder)
         return
@@ -108,10 +90,12 @@ def list_projects(json: JsonOption = False) -> None:
         emit_json(projects)
         return
     rows = [(p.name, p.branch, (p.last_commit or "-")[:12], p.repository) for p in projects]
-    emit_table(("project", "branch", "commit", "repository"), rows, empty="no projects; falaj remote add NAME adds one")
+    emit_table(
+        ("project", "branch", "commit", "repository"), rows, empty="no projects; falaj project add NAME adds one"
+    )
 
 
-def remote_add(
+def add(
     name: Annotated[str, typer.Argument(help="Name of the project.")],
     url: Annotated[str, typer.Option(help="A repository elsewhere; without it a bare one is created here.")] = "",
     branch: Annotated[str, typer.Option(help="The branch that is built.")] = "main",
@@ -148,7 +132,7 @@ def remote_add(
         emit(f"git push falaj {branch}")
 
 
-def remote_hook(
+def hook(
     name: Annotated[str, typer.Argument(help="Name of the project.")],
     repository: Annotated[Path, typer.Argument(help="A bare repository of a git server on this machine.")],
     branch: Annotated[str, typer.Option(help="The branch that is built.")] = "main",

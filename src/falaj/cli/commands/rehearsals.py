@@ -1,4 +1,4 @@
-"""Rollouts before there are any: rollout dry-run."""
+"""Simulated rollouts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PHASES = {"blue_green": "preview", "shadow": "shadow", "challenger": "shadow"}
 _ENDS = {"promoting": "promoted", "rolling_back": "rolled back"}
 
 
-def dry_run(
+def simulate(
     endpoint: Annotated[str, typer.Argument(help="Rehearse the newest rollout of this endpoint again.")] = "",
     file: Annotated[Path, typer.Option(help="Take the strategy from this project file.")] = Path("falaj.yaml"),
     environment: Annotated[str, typer.Option(help="Of this environment in the file.")] = "prod",
@@ -34,7 +34,7 @@ def dry_run(
     worse: Annotated[str, typer.Option(help="How many times as often a worse candidate fails.")] = "2x",
     json: JsonOption = False,
 ) -> None:
-    """Rehearse a rollout on simulated requests: when each step would be left, and when a worse candidate goes."""
+    """Simulate a rollout: when each step would end, and when a worse candidate would be rolled back."""
     from falaj.statistics.rollout.simulation import Stream, rehearsable
 
     plan, left_out = rehearsable(_again(endpoint) if endpoint else _of_file(file, environment))

@@ -1,51 +1,36 @@
-"""Releases: releases, release, models, verify, artifacts, gc."""
+"""Releases: list, show, verify, export, card, and the ends of a release."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from falaj.cli.commands.projects import JsonOption
 from falaj.cli.output import ago, emit, emit_json, emit_table
 
+if TYPE_CHECKING:
+    from falaj.sdk import Client
+
+KeysOption = Annotated[Path | None, typer.Option(help="File of trusted public keys; by default the home's.")]
 NameArgument = Annotated[str, typer.Argument(help="MODEL@NUMBER, or MODEL for the latest.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    group = typer.Typer(help="Releases; alone, a list of the newest.", invoke_without_command=True)
-    group.callback()(list_releases)
-    for event, text in _EVENTS.items():
-        group.command(event, help=text)(_ending(event))
-    app.add_typer(group, name="releases")
-    app.command("release")(show)
-    app.command("models")(models)
-    app.command()(verify)
-    app.command()(artifacts)
-    app.command("gc")(collect)
-
-
-_EVENTS = {
-    "archive": "Put a release away that serves nowhere.",
-    "restore": "Bring an archived release back.",
-    "retire": "End a release that serves nowhere, for good.",
-    "revoke": "Forbid a release for ever: every location stops serving it.",
-}
-
-
 def list_releases(
-    context: typer.Context,
     model: Annotated[str, typer.Option(help="Of this model only.")] = "",
+    models: Annotated[
+        bool, typer.Option("--models", help="Each model with its newest release and where it is live.")
+    ] = (False),
     json: JsonOption = False,
 ) -> None:
-    """List the newest releases."""
-    if context.invoked_subcommand:
-        return
+    """List the newest releases, or the models."""
     from falaj.sdk import Client
 
+    if models:
+        _list_models(model, json)
+        return
     release_list = Client.from_home().releases(model or None)
     if json:
         emit_json(release_list)
@@ -54,56 +39,15 @@ def list_releases(
         (f"{r.model}@{r.number}", r.state, r.commit[:10], r.digest[:19], r.run_id, ago(r.created_at))
         for r in release_list
     ]
-    emit_table(("release", "state", "commit", "digest", "run", "made"), rows, empty="no releases yet")
+    emit_table(("release", "state", "commit", "digest", "run", "created"), rows, empty="no releases yet")
 
 
-def show(
-    name: NameArgument,
-    export: Annotated[Path | None, typer.Option(help="Write a bundle for offline verification here.")] = None,
-    json: JsonOption = False,
-) -> None:
-    """Show a release: where it comes from, its gates with values, its evidence."""
-    from falaj.cli.bundles import export_bundle
-    from falaj.cli.release_view import print_release
-    from falaj.core.home import Home
-    from falaj.sdk import Client
-
-    client = Client.from_home()
-    release = client.release(name)
-    envelopes = client.evidence(name)
-    if export:
-        export_bundle(Home.from_environment(), release, client.bundles.of(name), export)
-        emit(f"wrote {export}: falaj verify {export} checks it anywhere")
-    elif json:
-        emit_json(release)
-    else:
-        print_release(release, envelopes)
-
-
-def _ending(event: str) -> Callable[..., None]:
-    def end(
-        name: Annotated[str, typer.Argument(help="MODEL@NUMBER.")],
-        reason: Annotated[str, typer.Option("--reason", "-m", help="Why; it goes into the audit log.")],
-        json: JsonOption = False,
-    ) -> None:
-        from falaj.sdk import Client
-
-        release = Client.from_home().changes.end(event, name, reason)
-        if json:
-            emit_json(release)
-        else:
-            emit(f"{release.model}@{release.number} is {release.state}")
-
-    return end
-
-
-def models(json: JsonOption = False) -> None:
-    """List the models, with their newest release and where they are live."""
+def _list_models(name: str, json: bool) -> None:
     from falaj.sdk import Client
 
     client = Client.from_home()
     newest: dict[str, int] = {}
-    for release in client.releases():
+    for release in client.releases(name or None):
         newest.setdefault(release.model, release.number)
     live = {
         model: [
@@ -118,9 +62,42 @@ def models(json: JsonOption = False) -> None:
     emit_table(("model", "newest", "live"), rows, empty="no models yet")
 
 
+def show(
+    name: NameArgument,
+    evidence: Annotated[
+        bool, typer.Option("--evidence", help="Every signed statement: who signed it, where the audit log holds it.")
+    ] = False,
+    keys: KeysOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show a release: its origin, its gates with values, its evidence."""
+    from falaj.cli.release_view import print_release
+    from falaj.sdk import Client
+
+    client = Client.from_home()
+    if evidence:
+        _show_evidence(client, name, keys, json)
+    elif json:
+        emit_json(client.release(name))
+    else:
+        print_release(client.release(name), client.evidence(name))
+
+
+def _show_evidence(client: Client, name: str, keys: Path | None, json: bool) -> None:
+    from falaj.cli.bundles import statement_rows, trusted
+    from falaj.core.home import Home
+
+    bundle = client.bundles.of(name)
+    if json:
+        emit_json(bundle)
+        return
+    rows = statement_rows(bundle, trusted(Home.from_environment(), keys))
+    emit_table(("statement", "about", "signed by", "log", "problem"), rows, empty="no signed statements")
+
+
 def verify(
     release: Annotated[str, typer.Argument(help="MODEL@NUMBER, or the folder of an exported bundle.")],
-    keys: Annotated[Path | None, typer.Option(help="File of trusted public keys; by default the home's.")] = None,
+    keys: KeysOption = None,
     environment: Annotated[str, typer.Option(help="May it serve in this environment?")] = "",
     location: Annotated[str, typer.Option(help="At this location.")] = "local",
     jurisdiction: Annotated[
@@ -128,7 +105,7 @@ def verify(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Check every digest and signature of a release; exit 5 when anything is wrong.
+    """Verify every digest and signature of a release; exit 5 when one is wrong.
 
     With --environment it is also asked whether it may serve there now: admission, approvals, audit log, place, time.
     """
@@ -155,32 +132,56 @@ def verify(
         raise typer.Exit(5)
 
 
-def artifacts(
-    digest: Annotated[str, typer.Argument(help="Digest of an artifact.")],
-    to: Annotated[Path | None, typer.Option(help="Copy the artifact to this path.")] = None,
-    json: JsonOption = False,
+def export(
+    name: NameArgument, folder: Annotated[Path, typer.Argument(help="Where to write the bundle; made when missing.")]
 ) -> None:
-    """Show what an artifact holds, or copy it out; its bytes are checked against the digest."""
+    """Export a release with all signed statements about it, for verification without a network."""
+    from falaj.cli.bundles import export_bundle
     from falaj.core.home import Home
-    from falaj.supply_chain.artifacts import open_home_store, parse_digest
-
-    store, name = open_home_store(Home.from_environment()), parse_digest(digest)
-    if to:
-        emit(f"wrote {store.fetch(name, to)}")
-        return
-    files = store.manifest(name).files
-    if json:
-        emit_json([{"path": f.path, "size": f.size, "blob": f.blob} for f in files])
-        return
-    emit_table(("path", "bytes", "sha256"), [(f.path or "(file)", f.size, f.blob[7:23]) for f in files], empty="empty")
-
-
-def collect(
-    grace: Annotated[float, typer.Option(help="Keep what is younger than so many hours.", min=0.0)] = 24.0,
-    json: JsonOption = False,
-) -> None:
-    """Remove artifacts that no release, run or cached step reaches."""
     from falaj.sdk import Client
 
-    removed = Client.from_home().collect(grace * 3600)
-    emit_json(removed) if json else emit(f"removed {removed.blobs} blobs, {removed.bytes / 1e6:.1f} MB")
+    client = Client.from_home()
+    export_bundle(Home.from_environment(), client.release(name), client.bundles.of(name), folder)
+    emit(f"wrote {folder}: falaj release verify {folder} checks it anywhere")
+
+
+def model_card(name: NameArgument, keys: KeysOption = None, json: JsonOption = False) -> None:
+    """Print the model card of a release, from its signed bill of materials; with --json as CycloneDX 1.6."""
+    from falaj.cli.bundles import bill_of, trusted
+    from falaj.cli.model_card import markdown
+    from falaj.core.home import Home
+    from falaj.sdk import Client
+
+    client = Client.from_home()
+    release = client.release(name)
+    document = bill_of(client.bundles.of(name), release.digest, trusted(Home.from_environment(), keys))
+    if json:
+        emit_json(document)
+        return
+    moved = client.monitoring.recalibrations(release.model)
+    mine = [each for each in moved if each.release == release.number]
+    emit(markdown(document, f"{release.model}@{release.number}", mine))
+
+
+def _ending(event: str, summary: str) -> Callable[..., None]:
+    def end(
+        name: Annotated[str, typer.Argument(help="MODEL@NUMBER.")],
+        reason: Annotated[str, typer.Option("--reason", "-m", help="Why; it goes into the audit log.")],
+        json: JsonOption = False,
+    ) -> None:
+        from falaj.sdk import Client
+
+        release = Client.from_home().changes.end(event, name, reason)
+        if json:
+            emit_json(release)
+        else:
+            emit(f"{release.model}@{release.number} is {release.state}")
+
+    end.__doc__ = summary
+    return end
+
+
+archive = _ending("archive", "Archive a release that serves nowhere.")
+restore = _ending("restore", "Restore an archived release.")
+retire = _ending("retire", "Retire a release that serves nowhere, permanently.")
+revoke = _ending("revoke", "Revoke a release permanently: every location stops serving it.")

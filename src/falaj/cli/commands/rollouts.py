@@ -1,4 +1,4 @@
-"""Rollouts: rollout list, status, watch, pause, resume, promote, skip, abort, dry-run."""
+"""Rollouts: rollout list, status, watch, pause, resume, promote, skip, abort."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from falaj.cli.commands.projects import JsonOption
-from falaj.cli.commands.rehearsals import dry_run
 from falaj.cli.output import ago, emit, emit_json, emit_table
 from falaj.cli.rollout_view import ENDED, lines_of, verdict
 
@@ -18,18 +17,6 @@ if TYPE_CHECKING:
 NameArgument = Annotated[str, typer.Argument(help="Id of the rollout, or its endpoint as environment/model.")]
 ReasonOption = Annotated[str, typer.Option("--reason", "-m", help="Why; it goes into the audit log.")]
 _POLL_S = 0.5
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    group = typer.Typer(
-        name="rollout", help="How a candidate is doing beside the stable release.", no_args_is_help=True
-    )
-    for command in (status, watch, pause, resume, promote, skip, abort):
-        group.command()(command)
-    group.command("list")(list_rollouts)
-    group.command("dry-run")(dry_run)
-    app.add_typer(group)
 
 
 def list_rollouts(
@@ -52,12 +39,12 @@ def list_rollouts(
     emit_table(header, rows, empty="no rollouts yet: `deploy:` in falaj.yaml says how candidates come in")
 
 
-def status(
+def show(
     name: NameArgument,
     svg: Annotated[str, typer.Option(help="Draw how the evidence grew into this file, too.")] = "",
     json: JsonOption = False,
 ) -> None:
-    """Show a rollout: weights, requests, the evidence against its lines, the verdict in words."""
+    """Show a rollout: weights, requests, statistics and verdict."""
     from falaj.sdk import Client
 
     rollout = Client.from_home().rollouts.show(name)
@@ -71,7 +58,7 @@ def status(
 
 
 def watch(name: NameArgument) -> None:
-    """Follow a rollout until it has ended; exit code 1 when the candidate did not get through."""
+    """Follow a rollout until it ends; exit 1 unless the candidate succeeded."""
     import time
 
     from falaj.sdk import Client
@@ -87,12 +74,12 @@ def watch(name: NameArgument) -> None:
 
 
 def pause(name: NameArgument, reason: ReasonOption = "", json: JsonOption = False) -> None:
-    """Keep the weights as they are; evidence of harm still rolls back."""
+    """Keep the weights as they are; a regression still rolls back."""
     _ask(name, "pause", reason, json)
 
 
 def resume(name: NameArgument, reason: ReasonOption = "", json: JsonOption = False) -> None:
-    """Go on where it was paused, or give an inconclusive one its time again."""
+    """Resume a paused rollout, or give an inconclusive one its time again."""
     _ask(name, "resume", reason, json)
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from falaj.cli.commands.projects import JsonOption
 from falaj.cli.output import ago, duration, emit, emit_json, emit_table, shortened
@@ -17,41 +16,6 @@ if TYPE_CHECKING:
 
 RunArgument = Annotated[str, typer.Argument(help="Run id, the beginning of one, or 'last'.")]
 SetOption = Annotated[list[str], typer.Option("--set", help="STEP.PARAMETER=VALUE, as often as needed.")]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    here = typer.Typer(cls=_Here, invoke_without_command=True)
-    here.callback()(run)
-    runs = typer.Typer(help="Runs of the platform.", invoke_without_command=True)
-    runs.callback()(list_runs)
-    here.command("list")(list_runs)
-    here.command("compare")(compare)
-    here.command("logs")(logs)
-    for group in (here, runs):
-        group.command("show")(show)
-        group.command("watch")(watch)
-        group.command("start")(start)
-        group.command("cancel")(cancel)
-    app.add_typer(here, name="run")
-    app.add_typer(runs, name="runs")
-    app.command()(logs)
-
-
-class _Here(TyperGroup):
-    """`falaj run`: a word that is no command is the folder."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put `-C` before the folder."""
-        words = iter(range(len(args)))
-        for place in words:
-            if args[place] in ("--set", "-C", "--folder"):
-                next(words, None)
-            elif not args[place].startswith("-"):
-                if args[place] not in self.commands:
-                    args = [*args[:place], "-C", *args[place:]]
-                break
-        return list(super().parse_args(ctx, args))
 
 
 def run(
@@ -79,15 +43,12 @@ def run(
 
 
 def list_runs(
-    context: typer.Context,
     project: Annotated[str, typer.Option(help="Of this project only.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many.")] = 20,
     condition: Annotated[str, typer.Option("--filter", help="Such as 'gate.brier < 0.2 and param.depth > 3'.")] = "",
     json: JsonOption = False,
 ) -> None:
     """List the newest runs."""
-    if context.invoked_subcommand:
-        return
     from falaj.sdk import Client
 
     run_list = Client.from_home().runs(project or None, limit, condition)
@@ -108,7 +69,7 @@ def list_runs(
         for r in run_list
     ]
     headings = ("run", "project", "commit", "trigger", "state", "took", "queued", "reason")
-    emit_table(headings, rows, empty="no runs yet; git push, or falaj runs start PROJECT COMMIT")
+    emit_table(headings, rows, empty="no runs yet; git push, or falaj run start PROJECT COMMIT")
 
 
 def show(context: typer.Context, run_id: RunArgument = "last", json: JsonOption = False) -> None:
@@ -208,7 +169,7 @@ def start(
     from falaj.sdk import Client
 
     queued_run = Client.from_home().start_run(project, commit, overrides(settings))
-    emit_json(queued_run) if json else emit(f"run {queued_run.id} is queued; falaj runs watch {queued_run.id}")
+    emit_json(queued_run) if json else emit(f"run {queued_run.id} is queued; falaj run watch {queued_run.id}")
 
 
 def cancel(run_id: RunArgument) -> None:
@@ -276,4 +237,4 @@ def _follow(client: Client, run_id: str, progress: object) -> bool:
         if event.kind == "run.ended":
             progress.finish(event.data["state"], event.data.get("reason", ""))
             return bool(event.data["state"] == "succeeded")
-    raise RunFailedError("the server closed the stream", hint=f"falaj runs watch {run_id} goes on")
+    raise RunFailedError("the server closed the stream", hint=f"falaj run watch {run_id} goes on")

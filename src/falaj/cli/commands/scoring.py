@@ -12,11 +12,6 @@ from falaj.cli.output import emit, emit_json
 from falaj.core.errors import UsageError
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command()(score)
-
-
 def score(
     release: Annotated[str, typer.Argument(metavar="MODEL[@N]", help="What the endpoint serves, or a release.")],
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="A .parquet, .csv or .tsv file.")],
@@ -33,7 +28,7 @@ def score(
     processes: Annotated[int, typer.Option(min=0, max=256, help="Side by side; 0 for one a core.")] = 0,
     json: JsonOption = False,
 ) -> None:
-    """Answer each row of a file by the release that an endpoint serves; started again, it goes on after a kill."""
+    """Predict for every row of a file with the release that an endpoint serves; resumes after a kill."""
     import os
 
     from falaj.core.home import Home

@@ -18,12 +18,6 @@ if TYPE_CHECKING:
     from falaj.sdk import Endpoint, Prediction
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command()(predict)
-    app.command("endpoints")(endpoints)
-
-
 TokenFile = Annotated[
     Path | None,
     typer.Option("--token-file", help="File with a caller's token, as `falaj endpoint caller add` wrote it."),
@@ -50,7 +44,7 @@ def predict(
     cert: CallerCertificate = None,
     json: JsonOption = False,
 ) -> None:
-    """Predict through an endpoint; prints the predictions and their id."""
+    """Predict through an endpoint; print the predictions and their id."""
     rows = _rows(row, data)
     with opened(endpoint, token_file, cacert, cert) as endpoint_client:
         answer = endpoint_client.predict(rows, answer="both" if probabilities else None)
@@ -97,7 +91,7 @@ def _by_class(classes: Sequence[object], shares: Sequence[float]) -> str:
     return ", ".join(f"{name} {share:.4f}" for name, share in zip(classes, shares, strict=True))
 
 
-def endpoints(json: JsonOption = False) -> None:
+def list_endpoints(json: JsonOption = False) -> None:
     """List endpoints and what they serve."""
     from falaj.sdk import Client
 

@@ -20,19 +20,6 @@ _DRIFT_EXIT = 4
 _SIGNS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command()(plan)
-    app.command()(apply)
-    platform = typer.Typer(help="What was applied of platform.yaml; backup and restore.", no_args_is_help=True)
-    platform.command("show")(show)
-    platform.command("versions")(versions)
-    platform.command("drift")(drift)
-    platform.command("backup")(backup)
-    platform.command("restore")(restore)
-    app.add_typer(platform, name="platform", rich_help_panel=None)
-
-
 def plan(file: FileOption = Path("platform.yaml"), json: JsonOption = False) -> None:
     """Show what applying a platform file would change."""
     from falaj.config.platform_file import load_platform
@@ -51,7 +38,7 @@ def plan(file: FileOption = Path("platform.yaml"), json: JsonOption = False) -> 
 
 
 def apply(file: FileOption = Path("platform.yaml"), json: JsonOption = False) -> None:
-    """Make a platform file the one that holds; needs the role admin."""
+    """Apply a platform file; requires the role admin."""
     from falaj.config.platform_file import load_platform
     from falaj.sdk import Client
 
@@ -95,7 +82,7 @@ def versions(json: JsonOption = False) -> None:
         return
     rows = [(v.version, clock(v.applied_at), v.actor, len(v.differences), v.digest[:19]) for v in version_list]
     headings = ("version", "applied", "by", "changes", "digest")
-    emit_table(headings, rows, empty="nothing was applied; falaj apply -f platform.yaml")
+    emit_table(headings, rows, empty="nothing was applied; falaj platform apply -f platform.yaml")
 
 
 def drift(json: JsonOption = False) -> None:
@@ -172,7 +159,7 @@ def _emit_held(active_settings: SettingsInForce) -> None:
     emit_table(("location", "kind", "jurisdiction", "runtime"), places, empty="no locations")
     emit()
     bindings = [_binding(each) for each in spec["roles"]]
-    emit_table(("role", "who", "where"), bindings, empty="no roles; falaj accounts gives them to single people")
+    emit_table(("role", "who", "where"), bindings, empty="no roles; falaj access account roles gives them to single accounts")
     packs = ", ".join(spec["policy_packs"])
     if packs:
         emit()

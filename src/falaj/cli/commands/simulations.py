@@ -20,18 +20,6 @@ if TYPE_CHECKING:
     from falaj.control.retraining.simulation import Simulated, TrainingPolicy
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    group = typer.Typer(name="monitor", help="Monitors and trainings before there are any.", no_args_is_help=True)
-    group.callback()(_group)
-    group.command()(simulate)
-    app.add_typer(group)
-
-
-def _group() -> None:
-    """Monitors and trainings before there are any."""
-
-
 def simulate(
     model: Annotated[str, typer.Argument(help="Name of the model of this checkout.")],
     policy: Annotated[
@@ -43,7 +31,7 @@ def simulate(
     trainings: Annotated[bool, typer.Option(help="Show each training with its verdict.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Replay a model's labelled history under policies of trainings, with and without recalibration."""
+    """Simulate training policies on the labelled history of a model, with and without recalibration."""
     from falaj.control.retraining import simulation
     from falaj.control.retraining.replay import Replay
     from falaj.core.home import Home

@@ -13,26 +13,10 @@ if TYPE_CHECKING:
     from falaj.schemas.retraining import ModelTriggers, TrainingRequest, TriggerState
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    group = typer.Typer(name="triggers", help="What starts trainings; alone, lists it.", invoke_without_command=True)
-    group.callback()(triggers)
-    group.command("list")(list_triggers)
-    group.command()(resume)
-    app.add_typer(group)
-    app.command()(retrain)
-
-
-def triggers(context: typer.Context, json: JsonOption = False) -> None:
-    """What starts trainings; without a command, of all models."""
-    if context.invoked_subcommand is None:
-        list_triggers("", json)
-
-
-def list_triggers(
+def list_trainings(
     model: Annotated[str, typer.Argument(help="Of this model only.")] = "", json: JsonOption = False
 ) -> None:
-    """Show what would start a training, when it last did, why something waits, and what is left of the budget."""
+    """List what starts trainings, what waits and why, and what is left of the budget."""
     from falaj.sdk import Client
 
     trigger_list = Client.from_home().trainings.triggers(model)
@@ -49,7 +33,7 @@ def resume(
     model: Annotated[str, typer.Argument(help="The model whose trainings have been looked at.")],
     json: JsonOption = False,
 ) -> None:
-    """Let trainings start again that failures, or candidates that did not win, have stopped."""
+    """Resume trainings that were suspended after failures or unsuccessful candidates."""
     from falaj.sdk import Client
 
     model_triggers = Client.from_home().trainings.resume(model)
@@ -59,9 +43,9 @@ def resume(
     _tell(model_triggers)
 
 
-def retrain(
+def start(
     model: Annotated[str, typer.Argument(help="The model to train again.")],
-    reason: Annotated[str, typer.Option("--reason", "-m", help="Why; it goes into the evidence.")] = "asked for",
+    reason: Annotated[str, typer.Option("--reason", "-m", help="Why; it goes into the evidence.")] = "requested",
     window: Annotated[
         str, typer.Option(help="Rows to learn from: all, 'sliding 90d', 'since drift', 'weighted 60d'.")
     ] = "",
@@ -70,7 +54,7 @@ def retrain(
     ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Ask for a training of a model at the commit that was built last."""
+    """Start a training of a model at the commit that was built last."""
     from falaj.sdk import Client
 
     training_request = Client.from_home().trainings.request(model, reason, window, beyond_budget=beyond_budget)
@@ -98,15 +82,15 @@ def _tell(model_triggers: ModelTriggers) -> None:
         (_name(each), _would(each), _time(each.last_asked_at), _time(each.last_started_at))
         for each in model_triggers.triggers
     ]
-    emit_table(("trigger", "now", "last asked", "last started"), rows, empty="nothing")
+    emit_table(("trigger", "now", "last requested", "last started"), rows, empty="nothing")
     request_rows = [
         (each.id, each.kind, each.state, ago(each.requested_at), str(each.times), each.run or "-", each.reason)
         for each in model_triggers.requests
     ]
     emit_table(
-        ("request", "kind", "state", "asked", "times", "run", "because"),
+        ("request", "kind", "state", "requested", "times", "run", "because"),
         request_rows,
-        empty="nothing has been asked for",
+        empty="no requests yet",
     )
 
 

@@ -54,7 +54,7 @@ class Notification(Strict):
         min_length=1, max_length=50, description=f"Kinds of events; families are {', '.join(FAMILIES)}."
     )
     secret: SecretName = Field(
-        description="Name of the secret that signs; `falaj secrets set NAME --platform` keeps its value."
+        description="Name of the secret that signs; `falaj platform secret set NAME` keeps its value."
     )
     allow_private: bool = Field(
         default=False, description="The receiver may be on this machine or in a private network."

@@ -104,7 +104,7 @@ def reject(turn: ChangeContext, principal: Principal, change_id: str, reason: st
 
 
 def cancel(turn: ChangeContext, principal: Principal, change_id: str, reason: str) -> ChangeRow:
-    """Withdraw a change that has not been carried out; approvals that were given count no more."""
+    """Withdraw a change that has not been carried out; its approvals are void."""
     return _decide(turn, principal, change_id, Action.CANCEL_CHANGE, ProcessEvent("cancelled", {"reason": reason}))
 
 
@@ -137,7 +137,7 @@ def _signed(turn: ChangeContext, principal: Principal, envelope: Mapping[str, An
     except EvidenceError as error:
         raise ApprovalError(
             f"this is no approval signed by a key of {principal.name}: {error.message}",
-            hint="falaj approval-key list shows your keys; falaj login registers one",
+            hint="falaj access approval-key list shows your keys; falaj login registers one",
         ) from error
     return content, next(iter(signed.key_ids))
 

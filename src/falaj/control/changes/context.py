@@ -27,7 +27,7 @@ CONTROLLER = Principal(registry.CONTROLLER, PrincipalKind.WORKLOAD)
 
 def unknown(change_id: str) -> NotFoundError:
     """What is said of an id that no change has."""
-    return NotFoundError(f"no change '{change_id}'", hint="falaj changes lists them", code="change.unknown")
+    return NotFoundError(f"no change '{change_id}'", hint="falaj change list lists them", code="change.unknown")
 
 
 @dataclass(frozen=True)

@@ -164,7 +164,7 @@ def _refuse_twice(turn: ChangeContext, release: ReleaseRow, environment: str) ->
     if (open_change := turn.session.scalar(query.limit(1))) is not None:
         raise ConflictError(
             f"change {open_change.id} asks for the same and is {open_change.state}",
-            hint=f"falaj change {open_change.id}",
+            hint=f"falaj change show {open_change.id}",
             code="change.open",
         )
 

@@ -40,7 +40,7 @@ def roll_back(turn: ChangeContext, principal: Principal, environment: str, model
     if restored is None:
         raise ConflictError(
             f"{environment}/{model} has no earlier release that may serve",
-            hint="falaj releases revoke takes a release away without putting another in its place",
+            hint="falaj release revoke takes a release away without putting another in its place",
             code="change.no-previous",
         )
     owner = require_owner(turn.session, model)

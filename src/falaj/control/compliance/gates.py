@@ -172,7 +172,7 @@ def _unpermitted(transfer: Transfer, rules: Rules) -> str:
     near = [each for each in rules.records if each.kind is RecordKind.TRANSFER and each.regime == transfer.regime]
     reasons = [f"{each.id}: {why_not(each, transfer, rules.settings, rules.now)}" for each in near]
     others = f", of {len(near)} recorded none fits ({', '.join(sorted(reasons)[:3])})" if near else ""
-    return f"{transfer_text} has no basis{others}; falaj privacy record transfer records one"
+    return f"{transfer_text} has no basis{others}; falaj privacy record add transfer records one"
 
 
 def _review_note(subject: AssessedModel) -> Iterator[tuple[str, str]]:
@@ -206,4 +206,4 @@ def _officer_note(subject: AssessedModel, place: DeploymentEnvironment, rules: R
     """Where nobody has to approve, the officer has not either."""
     officer = rules.settings.dpo
     if officer and place.quorum and subject.personal and f"user:{officer}" not in place.approvers:
-        yield "uae-officer", f"{officer} has not approved; falaj --as {officer} approve does"
+        yield "uae-officer", f"{officer} has not approved; falaj --account {officer} approve does"

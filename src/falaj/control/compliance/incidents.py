@@ -75,7 +75,7 @@ def close(session: Session, incident_id: str, findings: str, actor: str, now: fl
     """
     row = _require_incident(session, incident_id)
     if row.state != NOTIFIED:
-        hint = "" if row.state == CLOSED else "falaj privacy incident notify first, even if it is `none required`"
+        hint = "" if row.state == CLOSED else "falaj privacy breach notify first, even if it is `none required`"
         raise PrivacyStateError(f"incident {incident_id} is {row.state}", hint=hint)
     row.state, row.closed_at, row.data = CLOSED, now, {**row.data, "findings": findings}
     _tell(session, row, "closed", actor, {}, now)
@@ -96,7 +96,7 @@ def overdue(row: IncidentRow, now: float) -> bool:
 def _require_incident(session: Session, incident_id: str) -> IncidentRow:
     row = session.get(IncidentRow, incident_id, with_for_update=True)
     if row is None:
-        raise UnknownPrivacyError(f"there is no incident {incident_id}", hint="falaj privacy incident list")
+        raise UnknownPrivacyError(f"there is no incident {incident_id}", hint="falaj privacy breach list")
     return row
 
 

@@ -80,7 +80,7 @@ def register(session: Session, keyring: Keyring, draft: ComplianceRecord, now: f
 
 
 def withdraw(session: Session, record_id: str, actor: str, reason: str, now: float) -> None:
-    """Let a record count no more; what was decided by it stays decided until it is renewed.
+    """Withdraw a record; what was decided by it stays decided until it is renewed.
 
     Raises:
         UnknownPrivacyError: There is none of that id.
@@ -88,7 +88,7 @@ def withdraw(session: Session, record_id: str, actor: str, reason: str, now: flo
     """
     row = session.get(PrivacyRecordRow, record_id, with_for_update=True)
     if row is None:
-        raise UnknownPrivacyError(f"there is no record {record_id}", hint="falaj privacy records lists them")
+        raise UnknownPrivacyError(f"there is no record {record_id}", hint="falaj privacy record list lists them")
     if row.withdrawn_at is not None:
         raise PrivacyStateError(f"record {record_id} was withdrawn before")
     row.withdrawn_at, row.withdrawn_by = now, actor

@@ -125,7 +125,7 @@ def require_endpoint(session: Session, environment: str, model: str) -> list[End
     """
     rows = endpoints_of(session, model, environment)
     if not rows:
-        hint = "falaj endpoints lists them"
+        hint = "falaj endpoint list lists them"
         raise NotFoundError(f"no endpoint '{environment}/{model}'", hint=hint, code="endpoint.not-found")
     return rows
 

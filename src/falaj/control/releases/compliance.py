@@ -30,7 +30,7 @@ def posture_of(turn: ChangeContext, *, encrypted: bool) -> evaluation.Posture:
     rules = privacy.rules_in_force(turn.session, turn.keyring, turn.now)
     if rules is None:
         raise privacy.PackOffError(
-            "the pack uae is not on", where="platform.yaml", hint="add `policy_packs: [uae]` and falaj apply"
+            "the pack uae is not on", where="platform.yaml", hint="add `policy_packs: [uae]` and falaj platform apply"
         )
     size = audit.size_of(turn.session)
     return evaluation.Posture(

@@ -47,7 +47,7 @@ def require_owner(session: Session, model: str) -> str:
     """
     owner = owner_of(session, model)
     if owner is None:
-        raise NotFoundError(f"no model '{model}'", hint="falaj releases lists them", code="model.unknown")
+        raise NotFoundError(f"no model '{model}'", hint="falaj release list lists them", code="model.unknown")
     return owner
 
 

@@ -95,7 +95,7 @@ def find(session: Session, name: str) -> ReleaseRow:
         query = query.where(ReleaseRow.number == number)
     release = session.scalar(query.limit(1))
     if release is None:
-        raise NotFoundError(f"no release '{name}'", hint="falaj releases lists them", code="release.unknown")
+        raise NotFoundError(f"no release '{name}'", hint="falaj release list lists them", code="release.unknown")
     return release
 
 

@@ -97,7 +97,9 @@ def gate(session: Session, gate_id: str) -> CapturedGateRow:
     """
     row = session.get(CapturedGateRow, gate_id)
     if row is None:
-        raise NotFoundError(f"no captured gate '{gate_id}'", hint="falaj gates list shows them", code="gate.unknown")
+        raise NotFoundError(
+            f"no captured gate '{gate_id}'", hint="falaj release gate list shows them", code="gate.unknown"
+        )
     return row
 
 
@@ -119,7 +121,7 @@ def decide(
     if row.state != before:
         raise ConflictError(
             f"gate {row.id} is {row.state}, not {before}: it cannot be asked to {decision}",
-            hint="falaj gates list shows in which state each is",
+            hint="falaj release gate list shows in which state each is",
             code="gate.state",
         )
     if decision != "accept" and not reason.strip():

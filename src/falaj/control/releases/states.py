@@ -69,6 +69,6 @@ def move(state: str, event: str) -> ReleaseState:
 
 
 _HINTS = {
-    _S.LIVE: "falaj rollback takes its endpoints back first; falaj releases revoke pulls it at once",
-    _S.ARCHIVED: "falaj releases restore brings it back",
+    _S.LIVE: "falaj change rollback takes its endpoints back first; falaj release revoke pulls it at once",
+    _S.ARCHIVED: "falaj release restore brings it back",
 }

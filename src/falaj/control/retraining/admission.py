@@ -101,7 +101,7 @@ def request_training(
     if wishes is None:
         raise NotFoundError(
             f"model '{model}' has no release that could be trained again",
-            hint="falaj releases lists them",
+            hint="falaj release list lists them",
             code="retraining.model",
         )
     trigger = _trigger(model, cause, now, beyond_budget)

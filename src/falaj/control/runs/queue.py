@@ -58,7 +58,7 @@ def enqueue(session: Session, table: ProcessTable, order: RunOrder, now: float) 
     project = session.get(ProjectRow, order.project)
     if project is None:
         raise NotFoundError(
-            f"no project '{order.project}'", hint="falaj remote add NAME registers one", code="project.unknown"
+            f"no project '{order.project}'", hint="falaj project add NAME registers one", code="project.unknown"
         )
     dedupe = order.occasion or (f"{order.project}/{order.commit}" if order.once else None)
     if dedupe and (existing := session.scalar(select(RunRow).where(RunRow.dedupe == dedupe))):
@@ -117,7 +117,7 @@ def find(session: Session, run_id: str) -> RunRow:
     if run_id != "last" and len(run_rows) == 2 and run_rows[0].id != run_id:
         raise NotFoundError(f"'{run_id}' begins more than one run id", hint="type more of it", code="run.unknown")
     if not run_rows:
-        raise NotFoundError(f"no run '{run_id}'", hint="falaj runs lists them", code="run.unknown")
+        raise NotFoundError(f"no run '{run_id}'", hint="falaj run list lists them", code="run.unknown")
     return run_rows[0]
 
 

@@ -87,7 +87,7 @@ def _fetched(order: RunSpec, home: Home, store: ArtifactStore, entry: Mapping[st
 
 def _run(arguments: Sequence[str], home: Home, cancelled: Callable[[], bool]) -> tuple[int | None, str, str]:
     """Run a command of Falaj as the installation, whoever is logged in; None when it had to end."""
-    environ = {name: value for name, value in os.environ.items() if name != "FALAJ_PROFILE"}
+    environ = {name: value for name, value in os.environ.items() if name != "FALAJ_ACCOUNT"}
     environ |= {"FALAJ_HOME": str(home.root), "FALAJ_TOKEN": home.token}
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "falaj.cli.main", *arguments], env=environ, text=True,

@@ -1,4 +1,4 @@
-"""Putting an agent together from its parts, for `falaj agent` and those who start and end locations."""
+"""Putting an agent together from its parts, for `falaj platform agent` and those who start and end locations."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def enrol(place: Path, keys: Path, location: str, url: str, token: str, fingerpr
             this once; later it is for people to change it.
         location: Name of the location.
         url: Base URL of the server's port for agents, `https://host:port`.
-        token: One-time token of `falaj locations enrol`.
+        token: One-time token of `falaj location enroll`.
         fingerprint: SHA-256 of the authority's certificate in hex.
 
     Raises:
@@ -64,7 +64,7 @@ def _authority(url: str, fingerprint: str) -> str:
         raise AuthorityError("what answers sent no certificate", where=url) from error
     expected = fingerprint.replace(":", "").lower()
     if not hmac.compare_digest(actual.encode(), expected.encode()):
-        hint = "the token was not sent; falaj locations enrol NAME shows the right fingerprint"
+        hint = "the token was not sent; falaj location enroll NAME shows the right fingerprint"
         raise AuthorityError(f"the server's authority has the fingerprint {actual}", where=url, hint=hint)
     return pem
 

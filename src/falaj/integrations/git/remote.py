@@ -76,7 +76,7 @@ def require_own(home: Home, name: str, repository: str) -> None:
     if is_foreign(home, name, repository):
         raise GitInputError(
             f"project '{name}' may not build another project's repository",
-            hint=f"falaj remote add {name} makes its own",
+            hint=f"falaj project add {name} makes its own",
             code="git.foreign-repository",
         )
 

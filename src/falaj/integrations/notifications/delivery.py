@@ -88,7 +88,7 @@ class Courier:
         spec = subscription.spec
         if subscription.secret is None:
             raise UndeliveredError(
-                f"the secret {spec.secret} is not set", hint=f"falaj secrets set {spec.secret} --platform"
+                f"the secret {spec.secret} is not set", hint=f"falaj platform secret set {spec.secret}"
             )
         if self.now() < self._away_until.get(spec.id, 0.0):
             raise NobodyAnsweredError("no answer a moment ago")

@@ -110,7 +110,9 @@ def resend(session: Session, subscriber: str, event_id: int | None, now: float) 
     """
     mine = select(NotificationRow).where(NotificationRow.subscriber == subscriber)
     if session.scalar(mine.limit(1)) is None:
-        raise UnknownSubscriberError(f"nothing was sent to a subscriber {subscriber!r}", hint="falaj notifications")
+        raise UnknownSubscriberError(
+            f"nothing was sent to a subscriber {subscriber!r}", hint="falaj platform notification list"
+        )
     query = mine.where(NotificationRow.state == FAILED).order_by(NotificationRow.event_id).with_for_update()
     rows = session.scalars(query if event_id is None else query.where(NotificationRow.event_id == event_id)).all()
     for row in rows:

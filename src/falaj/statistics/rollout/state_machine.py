@@ -307,7 +307,7 @@ def _in_time(plan: RolloutPlan, rollout: RolloutProgress, report: AnalysisReport
     lasted = now - rollout.since
     match rollout.state:
         case _S.HOLDBACK if lasted >= plan.holdback_s:
-            return _enter(rollout, _S.SUCCEEDED, now, "no harm was seen until the way back closed")
+            return _enter(rollout, _S.SUCCEEDED, now, "no regression until the rollback window ended")
         case _S.HOLDING if lasted >= plan.hold_s:
             return _next(plan, rollout, now)
         case _S.STEPPING | _S.SHADOWING if _enough(plan, rollout, report):

@@ -91,5 +91,5 @@ def disk_errors(where: str) -> Iterator[None]:
         raise ArtifactDiskFullError(
             f"no room to write: {error.strerror}",
             where=where,
-            hint="free some space, or run `falaj gc` to remove artifacts that nothing refers to",
+            hint="free some space, or run `falaj platform gc` to remove artifacts that nothing refers to",
         ) from error

@@ -109,7 +109,7 @@ def _unavailable(text: str, url: str) -> StoreUnavailableError:
             hint="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of a user who may read, write and list it",
         )
     if any(word in text for word in ("507 Insufficient", "XMinioStorageFull")):
-        return StoreUnavailableError("the store is full", where=url, hint="free some space, or run `falaj gc`")
+        return StoreUnavailableError("the store is full", where=url, hint="free some space, or run `falaj platform gc`")
     return StoreUnavailableError(
         f"the store does not answer: {text[:300]}", where=url, hint="check that it runs and that its address is right"
     )

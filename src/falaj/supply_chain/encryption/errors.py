@@ -23,6 +23,6 @@ class KeyGoneError(NotFoundError):
 
 
 class RootKeyError(UnavailableError):
-    """The root key, which opens all other keys, is not to be had or is another one."""
+    """The root key, which opens all other keys, is unavailable or is another one."""
 
     code = "encryption.root-key"

@@ -31,7 +31,7 @@ class KeyEncryptionKey(Protocol):
             context: What it is for; it unwraps in no other context.
 
         Raises:
-            RootKeyError: The root key is not to be had.
+            RootKeyError: The root key is unavailable.
         """
         ...
 
@@ -39,7 +39,7 @@ class KeyEncryptionKey(Protocol):
         """Decrypt a data key.
 
         Raises:
-            RootKeyError: The root key is not to be had, or did not wrap this in this context.
+            RootKeyError: The root key is unavailable, or did not wrap this in this context.
         """
         ...
 

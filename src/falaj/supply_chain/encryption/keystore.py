@@ -66,7 +66,7 @@ class Keystore:
         """The key that encrypts what is new in a scope; made when there is none.
 
         Raises:
-            RootKeyError: The root key is not to be had.
+            RootKeyError: The root key is unavailable.
         """
         wrapped_key = newest(self.entries(), scope)
         if wrapped_key is None:
@@ -80,7 +80,7 @@ class Keystore:
 
         Raises:
             KeyGoneError: It was destroyed, or is not known here.
-            RootKeyError: The root key is not to be had.
+            RootKeyError: The root key is unavailable.
         """
         with self._lock:
             self._reload()
@@ -129,7 +129,7 @@ class Keystore:
                     raise RootKeyError(
                         f"this data key was wrapped by the root key {key.root}, not by {self._root.name}",
                         where=key.id,
-                        hint="FALAJ_ROOT_KEY names the root key; `falaj keys rotate --root` changes it",
+                        hint="FALAJ_ROOT_KEY names the root key; `falaj platform key rotate --root` changes it",
                     )
                 secret = self._root.unwrap(base64.b64decode(key.wrapped), key.context)
                 self._opened[key.id] = DataKey(key.id, key.scope.tenant, secret)

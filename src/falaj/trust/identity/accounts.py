@@ -81,7 +81,7 @@ def find(session: Session, account_id: str) -> AccountRow:
     """
     row = session.get(AccountRow, account_id)
     if row is None:
-        raise UnknownIdentityError(f"no account '{account_id.partition(':')[2]}'", hint="falaj accounts list")
+        raise UnknownIdentityError(f"no account '{account_id.partition(':')[2]}'", hint="falaj access account list")
     return row
 
 

@@ -86,7 +86,7 @@ def revoke_key(session: Session, key_id: str, now: float, *, person: str) -> App
     """
     row = session.get(ApprovalKeyRow, key_id)
     if row is None or row.account != person:
-        raise UnknownIdentityError("no such approval key", hint="falaj approval-key list shows yours")
+        raise UnknownIdentityError("no such approval key", hint="falaj access approval-key list shows yours")
     if row.revoked_at is None:
         row.revoked_at = now
         note(session, "approval-key.revoked", person, person, now, {"key": key_id})

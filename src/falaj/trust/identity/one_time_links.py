@@ -106,4 +106,4 @@ def _used(purpose: str) -> RefusedError:
 def _hint(purpose: str) -> str:
     if purpose == SETUP:
         return "falaj down and falaj up print a new one while there is no administrator"
-    return "an administrator makes a new one: falaj accounts link NAME"
+    return "an administrator makes a new one: falaj access account link NAME"

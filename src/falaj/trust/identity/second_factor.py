@@ -38,7 +38,7 @@ def enrol(session: Session, vault: Vault, principal: Principal, now: float) -> t
     require_recent_login(principal, "enrolling an application", now)
     account = accounts.find(session, principal.id)
     if account.totp_confirmed:
-        raise ConflictError("an application is enrolled", hint="falaj totp remove", code="identity.totp-enrolled")
+        raise ConflictError("an application is enrolled", hint="falaj access otp remove", code="identity.totp-enrolled")
     secret = secrets.token_bytes(totp.SECRET_BYTES)
     account.totp_sealed = vault.seal(base64.b64encode(secret).decode(), _context(account.id))
     account.totp_step = 0
@@ -71,7 +71,7 @@ def accept_code(session: Session, vault: Vault, account: AccountRow, code: str, 
         KeyGoneError: The key that sealed the secret was destroyed.
     """
     if account.totp_sealed is None:
-        raise RefusedError("no application is enrolled", hint="falaj totp enrol")
+        raise RefusedError("no application is enrolled", hint="falaj access otp enroll")
     secret = base64.b64decode(vault.open(account.totp_sealed, _context(account.id)))
     step = totp.matching_step(secret, code, now, account.totp_step)
     session.flush()

@@ -122,7 +122,7 @@ def revoke(session: Session, token_id: str, actor: str, now: float, *, account: 
     """
     row = session.get(TokenRow, token_id)
     if row is None or account not in {None, row.account}:
-        raise UnknownIdentityError(f"no token '{token_id[:40]}'", hint="falaj token list")
+        raise UnknownIdentityError(f"no token '{token_id[:40]}'", hint="falaj access token list")
     if row.revoked_at is None:
         row.revoked_at = now
         note(session, "token.revoked", actor, row.account, now, {"token": row.id})

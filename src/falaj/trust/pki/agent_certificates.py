@@ -23,7 +23,7 @@ from falaj.trust.pki.names import Workload, WorkloadKind
 RETURN_WITHIN_S = 30 * 86_400.0
 """How long an agent that was cut off may come back with the key that was certified last."""
 
-_HINT = "an administrator enrols the location again: falaj locations enrol NAME"
+_HINT = "an administrator enrols the location again: falaj location enroll NAME"
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def forget(session: Session, location: str, actor: str, now: float) -> None:
     """
     was_in, was_invited = enrolment.end(session, location, now), enrolment.withdraw(session, location)
     if not was_in and not was_invited:
-        raise EnrolmentError(f"the location '{location}' is not enrolled", hint="falaj locations list")
+        raise EnrolmentError(f"the location '{location}' is not enrolled", hint="falaj location list")
     record.write(session, "workload.forgotten", actor, f"location/{location}", now)
 
 

@@ -20,7 +20,7 @@ OWN_LOCATION = "local"
 
 INVITATION_LIFE_S = 3600.0
 
-_HINT = "an administrator makes a new one: falaj locations enrol NAME"
+_HINT = "an administrator makes a new one: falaj location enroll NAME"
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def require_location(session: Session, location: str) -> None:
         UnknownLocationError: It is not.
     """
     if location not in settings.current(session).locations:
-        hint = "name it under `locations` in platform.yaml, then falaj apply"
+        hint = "name it under `locations` in platform.yaml, then falaj platform apply"
         raise UnknownLocationError(f"there is no location '{location}'", hint=hint)
 
 

@@ -25,7 +25,7 @@ class Binding:
         role: What is granted.
         project: Where it holds; None for every project.
         environment: Where it holds; None for every environment.
-        source: What granted it, for `falaj whoami`: `built-in`, `account` or `platform.yaml`.
+        source: What granted it, for `falaj access whoami`: `built-in`, `account` or `platform.yaml`.
     """
 
     role: Role

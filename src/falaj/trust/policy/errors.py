@@ -21,7 +21,7 @@ class ForbiddenError(FalajError):
         super().__init__(
             f"{principal.id} may not {action}: {decision.reason}",
             where=str(resource),
-            hint="falaj policy explain shows the rule; falaj whoami shows your roles",
+            hint="falaj access policy explain shows the rule; falaj access whoami shows your roles",
         )
         self.principal, self.action, self.resource, self.decision = principal, action, resource, decision
 

@@ -77,8 +77,8 @@ project, or one environment. Reading is not bounded by environment. Whoever can 
 processes, git hooks, the command line before anyone logs in) holds `service`, `data-scientist`, `ml-engineer` and
 `auditor`, and can approve nothing.
 
-`falaj policy show` lists what is in force, `falaj policy explain ID` shows one policy, and `falaj policy ask ACTION`
-asks for yourself.
+`falaj access policy show` lists what is in force, `falaj access policy explain ID` shows one policy, and `falaj access
+policy ask ACTION` asks for yourself.
 """
 
 _PACKS = """\
@@ -102,9 +102,9 @@ when { resource.hasTag("classification") && resource.getTag("classification") ==
 unless { principal.groups.contains("clinic-release") };
 ```
 
-`falaj policy test FOLDER` checks them against the schema, asks the cases in `*.cases.yaml` beside them, and makes sure
-that administrators can still manage the platform and its accounts under them, auditors read the log, and release
-managers revoke. `falaj apply` checks the same except your cases, and refuses what fails.
+`falaj access policy test FOLDER` checks them against the schema, asks the cases in `*.cases.yaml` beside them, and makes
+sure that administrators can still manage the platform and its accounts under them, auditors read the log, and release
+managers revoke. `falaj platform apply` checks the same except your cases, and refuses what fails.
 
 ```yaml
 - name: the data team may not release health data

@@ -1,7 +1,7 @@
 """The trial that policies pass before they load: questions with the answers that must come out.
 
 The platform's own trial keeps an organisation from locking itself out. An organisation keeps cases of its own beside
-its policies, and `falaj policy test` runs them. A case is
+its policies, and `falaj access policy test` runs them. A case is
 
     - name: release managers wait for Sunday
       principal: {kind: user, name: mariam, groups: [release], email: m@example.ae}

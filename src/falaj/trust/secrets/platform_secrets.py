@@ -42,7 +42,7 @@ def remove_platform_secret(session: Session, name: str) -> None:
     """
     row = session.get(PlatformSecretRow, name)
     if row is None:
-        raise UnknownSecretError(f"the platform has no secret {name}", hint="falaj secrets list --platform")
+        raise UnknownSecretError(f"the platform has no secret {name}", hint="falaj platform secret list")
     session.delete(row)
     session.flush()
 

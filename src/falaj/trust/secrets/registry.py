@@ -71,7 +71,7 @@ def destroy(session: Session, key_id: str, now: float) -> WrappedKey:
     """
     row = session.get(DataKeyRow, key_id, with_for_update=True)
     if row is None:
-        raise UnknownKeyError(f"there is no data key {key_id}", hint="falaj keys list shows them")
+        raise UnknownKeyError(f"there is no data key {key_id}", hint="falaj platform key list shows them")
     gone = _key(row).destroyed(now)
     _keep(session, [gone])
     return gone

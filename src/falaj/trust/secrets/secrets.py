@@ -96,7 +96,7 @@ def set_secret(session: Session, vault: Vault, note: SecretNote, value: str) -> 
     """
     require_value(note.name, value)
     if session.get(ProjectRow, note.project) is None:
-        raise NotFoundError(f"there is no project '{note.project}'", hint="falaj projects", code="project.unknown")
+        raise NotFoundError(f"there is no project '{note.project}'", hint="falaj project list", code="project.unknown")
     sealed = vault.seal(value, _context(note.project, note.name))
     session.merge(
         SecretRow(
@@ -120,7 +120,9 @@ def remove_secret(session: Session, project: str, name: str) -> None:
     """
     row = session.get(SecretRow, (project, name))
     if row is None:
-        raise UnknownSecretError(f"project '{project}' has no secret {name}", hint="falaj secrets list shows them")
+        raise UnknownSecretError(
+            f"project '{project}' has no secret {name}", hint="falaj project secret list shows them"
+        )
     session.delete(row)
     session.flush()
 

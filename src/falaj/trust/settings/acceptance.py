@@ -32,7 +32,9 @@ def accept(session: Session, old: PlatformSpec, new: PlatformSpec) -> None:
         more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
         message = f"{reasons[0]}{more}"
         raise PlatformInUseError(
-            message, where="platform.yaml", hint="falaj endpoints shows them; retire what they serve, then apply again"
+            message,
+            where="platform.yaml",
+            hint="falaj endpoint list shows them; retire what they serve, then apply again",
         )
 
 

@@ -32,6 +32,6 @@ def require_person(principal: Principal, differences: Sequence[SettingDifference
         raise PersonNeededError(
             f"the file asks for less than before ({paths}), and {principal.id} is not a person",
             where="platform.yaml",
-            hint="a person with the role admin applies it, after falaj login; falaj plan marks what is looser",
+            hint="a person with the role admin applies it, after falaj login; falaj platform plan marks what is looser",
         )
     require_recent_login(principal, f"loosening the platform ({paths})", now)

@@ -219,5 +219,5 @@ def _changed(version: int) -> PlatformChangedError:
     return PlatformChangedError(
         f"another apply was first: version {version} holds now",
         where="platform.yaml",
-        hint="falaj plan shows what is left",
+        hint="falaj platform plan shows what is left",
     )

@@ -53,7 +53,7 @@ def processing(posture: Posture) -> ControlFinding:
     activity_list = activities(posture)
     gaps = [f"{each.release}: no purpose is declared in falaj.yaml" for each in activity_list if not each.purpose]
     evidence = [f"{each.release}: model {each.digest}, commit {each.commit}" for each in activity_list]
-    control = "records of processing generated from lineage: falaj privacy processing"
+    control = "records of processing generated from lineage: falaj privacy ropa"
     return _finding("pdpl-7", f"{_PDPL}, arts. 7-8 (records)", control, evidence, gaps, applies=bool(activity_list))
 
 
@@ -184,10 +184,10 @@ def free_zones(posture: Posture) -> ControlFinding:
 def information_assurance(posture: Posture) -> ControlFinding:
     """What a control framework asks for, and where its evidence is."""
     evidence = (
-        "access control: falaj policy show, docs/reference/policies.md",
-        "change management: falaj changes, falaj evidence export",
+        "access control: falaj access policy show, docs/reference/policies.md",
+        "change management: falaj change list, falaj release export",
         f"logging: falaj audit verify against root {posture.log_root}",
-        "cryptography: falaj keys list, docs/explanation/encryption.md",
+        "cryptography: falaj platform key list, docs/explanation/encryption.md",
     )
     ask = ("controls of the organisation, such as awareness and physical security, have their evidence elsewhere",)
     control = "control mapping to what the platform exports"

@@ -39,7 +39,7 @@ def require_alert(session: Session, alert_id: str) -> AlertRow:
     """
     alert_row = find(session, alert_id)
     if alert_row is None:
-        raise UnknownAlertError(f"there is no alert '{alert_id}'", hint="falaj alerts lists them")
+        raise UnknownAlertError(f"there is no alert '{alert_id}'", hint="falaj monitor alert list lists them")
     return alert_row
 
 

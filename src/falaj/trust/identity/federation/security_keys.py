@@ -154,7 +154,7 @@ def remove(session: Session, principal: Principal, credential_id: str, now: floa
     require_recent_login(principal, "removing a security key", now)
     row = session.get(SecurityKeyRow, credential_id)
     if row is None or row.account != principal.id:
-        raise UnknownIdentityError("no such security key", hint="falaj security-key list shows yours")
+        raise UnknownIdentityError("no such security key", hint="falaj access security-key list shows yours")
     session.delete(row)
     note(session, "security-key.removed", principal.id, principal.id, now, {"key": row.id, "label": row.label})
 
@@ -191,7 +191,7 @@ def refused(error: Exception) -> SecurityKeyError:
 
 
 def _keep(session: Session, row: SecurityKeyRow) -> None:
-    conflict = IdentityTakenError("this security key is registered", hint="falaj security-key list")
+    conflict = IdentityTakenError("this security key is registered", hint="falaj access security-key list")
     if session.get(SecurityKeyRow, row.id) is not None:
         raise conflict
     session.add(row)

@@ -195,7 +195,7 @@ def _count(row: SecurityKeyRow, reported: int) -> None:
     if (reported or row.sign_count) and reported <= row.sign_count:
         raise SecurityKeyError(
             "the security key counts backwards: there may be a copy of it",
-            hint="falaj security-key remove, and find out who has the copy",
+            hint="falaj access security-key remove, and find out who has the copy",
             code="security-key.counter",
         )
     row.sign_count = reported
