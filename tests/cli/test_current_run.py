@@ -51,9 +51,9 @@ def test_what_was_run_here_is_shown_and_its_logs_printed_without_a_server(folder
     assert falaj("run", "watch")[0] == 0
 
 
-def test_the_folder_is_a_word_or_an_option(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_folder_is_an_option_and_no_word(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder.parent)
-    assert falaj("run", "project", "-q")[0] == 0
+    assert falaj("run", "project", "-q")[0] == 2
     assert falaj("run", "--set", "say.x=1", "-C", "project", "-q")[0] == 0
     assert "succeeded" in falaj("run", "-C", "project", "show")[1]
     with pytest.raises(UnavailableError):

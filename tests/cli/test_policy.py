@@ -20,7 +20,7 @@ def folder(tmp_path: Path) -> Path:
 def test_policies_and_the_cases_beside_them_are_tried(folder: Path) -> None:
     for policy_path in (folder, folder / "leave.cedar"):
         answer = CliRunner().invoke(application(), ["access", "policy", "test", str(policy_path)])
-        assert (answer.exit_code, answer.output) == (0, "1 policies added; 1 of 1 cases come out as they must\n")
+        assert (answer.exit_code, answer.output) == (0, "1 policies added; 1 of 1 cases pass\n")
 
 
 def test_a_case_that_comes_out_differently_is_told(folder: Path) -> None:

@@ -146,10 +146,10 @@ def deployed(tmp_path: Path) -> Path:
 
 def rehearsed(file: Path, **more: Any) -> None:
     defaults = {"environment": "prod", "rate": "200/s", "errors": "2%", "worse": "5x", "json": False}
-    rehearsals.dry_run("", file, **{**defaults, **more})
+    rehearsals.simulate("", file, **{**defaults, **more})
 
 
-def test_a_dry_run_says_when_steps_would_be_left_and_when_a_worse_candidate_goes(deployed: Path, capsys) -> None:
+def test_a_simulation_says_when_steps_would_be_left_and_when_a_worse_candidate_goes(deployed: Path, capsys) -> None:
     rehearsed(deployed)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "canary at 200 requests a second, 2% errors"

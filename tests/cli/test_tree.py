@@ -83,6 +83,8 @@ def test_nothing_names_a_command_of_before_the_groups() -> None:
     assert not old
 
 
-@pytest.mark.parametrize("line", ["falaj runs", "falaj --account omar verify m@1", "falaj --as omar", "falaj gates list"])
+@pytest.mark.parametrize(
+    "line", ["falaj runs", "falaj --account omar verify m@1", "falaj --as omar", "falaj gates list"]
+)
 def test_an_old_spelling_is_seen(line: str) -> None:
     assert OLD.match(line) and not OLD.match("falaj release verify m@1")

@@ -25,8 +25,8 @@ from falaj.trust.policy import Action, Resource, require
 LIMITS = (
     "Each snapshot that held the person is gone as a whole, with what steps made of it. Copies of the artifact store "
     "made earlier can be read until the data key of their jurisdiction is destroyed (falaj platform key destroy). "
-    "Models stay, and their releases are flagged: train them again. Prediction logs and logs of steps are not searched. The source "
-    "itself is not touched: take the person out of it, or a run that reads them again is rejected."
+    "Models stay, and their releases are flagged: train them again. Prediction logs and logs of steps are not "
+    "searched. The source itself is not touched: take the person out of it, or a run that reads them again is rejected."
 )
 
 

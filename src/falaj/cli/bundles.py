@@ -42,9 +42,7 @@ def trusted(home: Home, keys: Path | None) -> Mapping[str, attestations.TrustedK
     if keys:
         return attestations.read_trusted_keys(keys)
     if not home.keys.exists():
-        raise NotFoundError(
-            "no trusted keys", where=str(home.keys), hint="pass --keys FILE", code="evidence.no-keys"
-        )
+        raise NotFoundError("no trusted keys", where=str(home.keys), hint="pass --keys FILE", code="evidence.no-keys")
     return attestations.open_keyring(home.keys).trusted()
 
 

@@ -19,8 +19,8 @@ _INTRODUCTION = """\
 # The project file
 
 `falaj.yaml` stands at the top of a project's repository. `falaj validate` checks it, `falaj project schema` prints its
-JSON Schema for editors, `falaj init` writes one that works. Unknown keys are errors, and every error says where it is, what
-was expected and which name was probably meant.
+JSON Schema for editors, `falaj init` writes one that works. Unknown keys are errors, and every error says where it is,
+what was expected and which name was probably meant.
 
 The project that `falaj init` makes:
 

@@ -1,4 +1,4 @@
-"""Who one is: setup, login, logout, password, whoami, token, totp, approval-key."""
+"""Accounts of one's own: bootstrap, login, logout, passwords, tokens, one-time passwords, approval keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lineage: why, lineage, trace."""
+"""Why an endpoint serves its release, where a prediction comes from, and lineage."""
 
 from __future__ import annotations
 

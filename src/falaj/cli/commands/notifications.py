@@ -1,4 +1,4 @@
-"""Systems that are told of events: notifications, notifications resend."""
+"""Subscribers of events: list, resend."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Privacy and compliance: privacy records, incidents, requests, find, export, erase; compliance report."""
+"""Privacy: data subjects, records, breaches, requests, and the compliance report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Project files and repositories: init, validate, schema, remote, projects."""
+"""Project files and repositories: init, validate, schema, list, add, hook."""
 
 from __future__ import annotations
 

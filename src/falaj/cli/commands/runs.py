@@ -1,4 +1,4 @@
-"""Runs: run, runs, logs."""
+"""Runs: of this checkout, and of the platform."""
 
 from __future__ import annotations
 

@@ -159,7 +159,9 @@ def _emit_held(active_settings: SettingsInForce) -> None:
     emit_table(("location", "kind", "jurisdiction", "runtime"), places, empty="no locations")
     emit()
     bindings = [_binding(each) for each in spec["roles"]]
-    emit_table(("role", "who", "where"), bindings, empty="no roles; falaj access account roles gives them to single accounts")
+    emit_table(
+        ("role", "who", "where"), bindings, empty="no roles; falaj access account roles gives them to single accounts"
+    )
     packs = ", ".join(spec["policy_packs"])
     if packs:
         emit()

@@ -1,4 +1,4 @@
-"""Trainings: triggers, triggers resume, retrain."""
+"""Trainings: list, start, resume."""
 
 from __future__ import annotations
 

@@ -12,8 +12,9 @@ _INTRODUCTION = """\
 
 `platform.yaml` says what the platform consists of: environments, locations, roles, rules. `falaj platform plan -f
 platform.yaml` shows what it would change, `falaj platform apply -f platform.yaml` applies it, `falaj project schema
---platform` prints its JSON Schema for editors. Every key is optional; without a file there are four environments on the location `local`. Unknown keys are
-errors, and every error says where it is, what was expected and which name was probably meant.
+--platform` prints its JSON Schema for editors. Every key is optional; without a file there are four environments on
+the location `local`. Unknown keys are errors, and every error says where it is, what was expected and which name was
+probably meant.
 
 A file with most of what there is:
 

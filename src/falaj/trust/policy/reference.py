@@ -102,9 +102,9 @@ when { resource.hasTag("classification") && resource.getTag("classification") ==
 unless { principal.groups.contains("clinic-release") };
 ```
 
-`falaj access policy test FOLDER` checks them against the schema, asks the cases in `*.cases.yaml` beside them, and makes
-sure that administrators can still manage the platform and its accounts under them, auditors read the log, and release
-managers revoke. `falaj platform apply` checks the same except your cases, and refuses what fails.
+`falaj access policy test FOLDER` checks them against the schema, asks the cases in `*.cases.yaml` beside them, and
+makes sure that administrators can still manage the platform and its accounts under them, auditors read the log, and
+release managers revoke. `falaj platform apply` checks the same except your cases, and refuses what fails.
 
 ```yaml
 - name: the data team may not release health data
