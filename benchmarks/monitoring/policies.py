@@ -36,7 +36,7 @@ from falaj.statistics.recalibration import RecalibrationSettings
 
 POLICIES: Mapping[str, TrainingPolicy] = {
     "never": NEVER, "monthly": MONTHLY, "by growth": BY_GROWTH,
-    "by growth, unjudged": replace(BY_GROWTH, judged=False), "by growth, no refit": replace(BY_GROWTH, refit=False),
+    "by growth, unjudged": replace(BY_GROWTH, is_gated=False), "by growth, no refit": replace(BY_GROWTH, refit=False),
     "by growth, no alarms": replace(BY_GROWTH, alarms=False), "by alarm": BY_ALARM, "weekly": WEEKLY,
 }  # fmt: skip
 

@@ -244,7 +244,7 @@ def replayed(folder: Path) -> Round:
         ready_at=stored["ready_at"], lengths_s=tuple(stored["lengths_s"]),
     )  # fmt: skip
     for now, batch in passes(accesses):
-        record = counted(record, batch, now).closed(now).judged(now)
+        record = counted(record, batch, now).closed(now).evaluate(now)
         if record.rollout.state is not RolloutState.STEPPING:
             break
     return round_of(record, stored["ready_at"])

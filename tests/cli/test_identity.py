@@ -23,7 +23,7 @@ def run(served: Served, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
     command = _command(served.home.root, tmp_path)
 
     def act(*arguments: str, stdin: str = "", **variables: str) -> Completed:
-        return command(*arguments, given=stdin, FALAJ_CREDENTIALS=str(folder), **variables)
+        return command(*arguments, stdin=stdin, FALAJ_CREDENTIALS=str(folder), **variables)
 
     return act
 

@@ -14,7 +14,7 @@ VALUE = "correct horse battery staple"
 
 
 def test_a_secret_is_given_on_standard_input_and_never_shown(falaj_served: Command) -> None:
-    ended = falaj_served("project", "secret", "set", "DB_PASSWORD", given=f"{VALUE}\n")
+    ended = falaj_served("project", "secret", "set", "DB_PASSWORD", stdin=f"{VALUE}\n")
     assert (ended.returncode, ended.stderr) == (0, "") and VALUE not in ended.stdout
     listed = falaj_served("project", "secret", "list", "--json")
     assert [each["name"] for each in json.loads(listed.stdout)] == ["DB_PASSWORD"] and VALUE not in listed.stdout
@@ -31,12 +31,12 @@ def test_a_secret_may_come_from_a_file(falaj_served: Command, tmp_path: Path) ->
 
 
 def test_a_value_is_no_argument(falaj_served: Command) -> None:
-    ended = falaj_served("project", "secret", "set", "DB_PASSWORD", VALUE, given=VALUE)
+    ended = falaj_served("project", "secret", "set", "DB_PASSWORD", VALUE, stdin=VALUE)
     assert ended.returncode == 2
 
 
 def test_what_is_too_short_is_refused_with_the_reason(falaj_served: Command) -> None:
-    ended = falaj_served("project", "secret", "set", "DB_PASSWORD", given="short")
+    ended = falaj_served("project", "secret", "set", "DB_PASSWORD", stdin="short")
     assert ended.returncode == 2 and "8 to 32,768 characters" in ended.stderr and "short'" not in ended.stderr
 
 

@@ -30,12 +30,12 @@ def speed(make, rows: int, rounds: int) -> float:
     """
     rng = np.random.default_rng(1)
     detector = calibrated(make, rng)
-    detector.found(detector.prepare(synthetic(rng, WINDOW_ROWS), BLOCKS))
+    detector.drifted(detector.prepare(synthetic(rng, WINDOW_ROWS), BLOCKS))
     ready = detector.prepare(synthetic(rng, rows), np.arange(rows) * 8 // rows)
     spent = []
     for _ in range(rounds):
         begun = time.process_time()
-        detector.found(ready)
+        detector.drifted(ready)
         spent.append(time.process_time() - begun)
     return min(spent)
 
@@ -47,7 +47,7 @@ def false_alarms(make, name: str, data: Path, streams: int, windows: int) -> lis
         reference, blocks, window_pairs = stream(name, data, windows, 100 + seed)
         detector, any_alarm = make(reference, blocks), False
         for window, block in window_pairs:
-            drifted_columns = detector.found(detector.prepare(window, block))
+            drifted_columns = detector.drifted(detector.prepare(window, block))
             alarmed += bool(drifted_columns)
             findings += len(drifted_columns)
             any_alarm = any_alarm or bool(drifted_columns)
@@ -65,7 +65,7 @@ def power(make, references: int, windows: int) -> dict[str, list[float]]:
             detector = calibrated(make, rng)
             for _ in range(windows):
                 window = shifted(rng, synthetic(rng, WINDOW_ROWS), change)
-                drifted_columns = detector.found(detector.prepare(window, BLOCKS))
+                drifted_columns = detector.drifted(detector.prepare(window, BLOCKS))
                 named += CHANGED.get(change) in drifted_columns
                 any_alarm += bool(drifted_columns)
         answer[change] = [named / (references * windows), any_alarm / (references * windows)]
@@ -85,7 +85,7 @@ def gradual(make, runs: int = 8, windows: int = 20) -> list[float]:
             shifted(rng, synthetic(rng, WINDOW_ROWS), "gradual", min(1.0, n / 10)) for n in range(1, windows + 1)
         ]
         for since, window in enumerate(gradual_windows, 1):
-            if CHANGED["gradual"] in detector.found(detector.prepare(window, BLOCKS)):
+            if CHANGED["gradual"] in detector.drifted(detector.prepare(window, BLOCKS)):
                 delays.append(since)
                 break
         else:

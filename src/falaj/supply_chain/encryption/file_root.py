@@ -55,11 +55,11 @@ class FileRoot:
         return f"file:{self._path.name}"
 
     def wrap(self, secret: bytes, context: str) -> bytes:
-        """See `RootKey.wrap`."""
+        """See `KeyEncryptionKey.wrap`."""
         return encrypt_value(self._key, secret, context)
 
     def unwrap(self, wrapped: bytes, context: str) -> bytes:
-        """See `RootKey.unwrap`."""
+        """See `KeyEncryptionKey.unwrap`."""
         try:
             return decrypt_value(self._key, wrapped, context)
         except DamagedCiphertextError as error:

@@ -31,11 +31,11 @@ class KmsRoot:
         return f"awskms:{self.key}"
 
     def wrap(self, secret: bytes, context: str) -> bytes:
-        """See `RootKey.wrap`."""
+        """See `KeyEncryptionKey.wrap`."""
         return self._ask("encrypt", "CiphertextBlob", Plaintext=secret, EncryptionContext={"falaj": context})
 
     def unwrap(self, wrapped: bytes, context: str) -> bytes:
-        """See `RootKey.unwrap`."""
+        """See `KeyEncryptionKey.unwrap`."""
         return self._ask("decrypt", "Plaintext", CiphertextBlob=wrapped, EncryptionContext={"falaj": context})
 
     def _ask(self, operation: str, response_field: str, **what: Any) -> bytes:

@@ -39,13 +39,13 @@ class TokenRoot:
         return f"pkcs11:token={self.token};object={self.label}"
 
     def wrap(self, secret: bytes, context: str) -> bytes:
-        """See `RootKey.wrap`."""
+        """See `KeyEncryptionKey.wrap`."""
         nonce = os.urandom(_NONCE_BYTES)
         with self._key() as (key, how):
             return nonce + bytes(key.encrypt(secret, **how(nonce, context)))
 
     def unwrap(self, wrapped: bytes, context: str) -> bytes:
-        """See `RootKey.unwrap`."""
+        """See `KeyEncryptionKey.unwrap`."""
         with self._key() as (key, how):
             return bytes(key.decrypt(wrapped[_NONCE_BYTES:], **how(wrapped[:_NONCE_BYTES], context)))
 
