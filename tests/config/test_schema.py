@@ -50,3 +50,9 @@ def test_own_metrics_are_declared_once(project, issues) -> None:
         )
     )
     assert "no metric 'profti'" in issue.message and issue.suggestion == "profit" and issue.line > 0
+
+
+def test_a_matrix_of_models_does_not_say_which_is_released(issues) -> None:
+    matrix = "    params: {iterations: 60}\n    matrix: {learning_rate: [0.1, 0.2]}\n"
+    (issue,) = issues(("    params: {learning_rate: 0.1, iterations: 60}\n", matrix))
+    assert issue.message.startswith("`fit` makes a model for each combination") and issue.field == "pipeline.fit.matrix"

@@ -22,7 +22,7 @@ def reference_issues(spec: ProjectSpec, document: Document, checkout: ProjectSou
         checkout: The project's code.
     """
     issue_list = [*_name_issues(spec, document), *_data_issues(spec, document), *_gate_issues(spec, document)]
-    issue_list += _retrain_issues(spec, document)
+    issue_list += [*_model_issues(spec, document), *_retrain_issues(spec, document)]
     issue_list += _scoring_issues(spec, document)
     for step in spec.steps.values():
         issue_list += [*_step_issues(spec, step, document), *_file_issues(step, document, checkout.root)]
@@ -137,6 +137,14 @@ def _data_issues(spec: ProjectSpec, document: Document) -> Iterator[Issue]:
             yield Issue(
                 issue.file, place.line, place.column, issue.field, issue.message, issue.expected, issue.suggestion
             )
+
+
+def _model_issues(spec: ProjectSpec, document: Document) -> Iterator[Issue]:
+    """A model that is released is one, and a matrix makes several."""
+    if spec.model_step and spec.steps[spec.model_step].matrix:
+        message = f"`{spec.model_step}` makes a model for each combination, and nothing chooses the one to release"
+        expected = "a later step with `output: model` that returns one"
+        yield document.issue(("pipeline", spec.model_step, "matrix"), message, expected, of_key=True)
 
 
 def _retrain_issues(spec: ProjectSpec, document: Document) -> Iterator[Issue]:
