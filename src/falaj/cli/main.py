@@ -22,7 +22,9 @@ def main() -> None:
     """Run the command line; a `FalajError` becomes three lines and its exit code."""
     os.umask(0o077)  # nothing of an installation is for others on the machine
     if page := _PAGES.get(tuple(sys.argv[1:])):
-        print(page())  # noqa: T201
+        from falaj.cli.output import emit
+
+        emit(page())
         return
     from falaj.cli.application import application
 
