@@ -55,7 +55,7 @@ def test_a_file_that_says_what_holds_changes_nothing(falaj_served: Command, tmp_
 def test_a_mistake_in_the_file_is_told_before_anything_is_sent(falaj: Command, tmp_path: Path) -> None:
     (tmp_path / "platform.yaml").write_text(FILE.replace("normal", "nromal").replace("uae", "uea"))
     for command in ("plan", "apply"):
-        ended = falaj(command, FALAJ_SERVER="http://127.0.0.1:9")
+        ended = falaj("platform", command, FALAJ_SERVER="http://127.0.0.1:9")
         assert (ended.returncode, ended.stdout) == (2, "")
         assert [line.split(": ")[0] for line in ended.stderr.splitlines()] == [
             "platform.yaml:1:16",
