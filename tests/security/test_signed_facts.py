@@ -20,7 +20,8 @@ from falaj.control.releases import owner_of
 from falaj.core.errors import FalajError
 from falaj.core.home import Home
 from falaj.core.principal import PrincipalKind
-from falaj.storage import Base, Database, EndpointRow, ProjectRow
+from falaj.storage import Base, Database, EndpointRow, ProjectRow, ReleaseWithdrawalRow
+from falaj.storage.caller_tables import CallerRow
 from falaj.storage.facts import Fact, FactMissingError, FactSubject, Mark
 from falaj.storage.federation_tables import CeremonyRow, GrantRow, LoginRow, SecurityKeyRow, SubjectRow
 from falaj.storage.identity_tables import AccountRow, ApprovalKeyRow, LinkRow, SessionRow, TokenRow
@@ -56,6 +57,11 @@ SAMPLES: list[Callable[[], Any]] = [
         location="local", environment="prod", model="delay", release=1, version=1, plan={"a": 0.5}, status={},
         updated_at=NOW,
     ),
+    lambda: CallerRow(
+        id="c-1", environment="prod", model="delay", name="till", kind="token", created_at=NOW, created_by=ANA,
+        expires_at=LATER,
+    ),
+    lambda: ReleaseWithdrawalRow(model="delay", number=1, state="revoked", at=NOW, decided_by=ANA),
     lambda: EnrolmentRow(id="e1", location="dubai", digest="0" * 64, created_at=NOW, created_by=ANA, expires_at=LATER),
     lambda: CertificateRow(serial="c1", enrolment="e0", issued_at=NOW, expires_at=LATER),
     lambda: SubjectRow(issuer="https://idp", subject="1", account=ANA, first_at=NOW),
@@ -74,6 +80,7 @@ CHANGES = {
     "identity_sessions": ("step_up_at", NOW + 1), "identity_tokens": ("revoked_at", NOW + 1),
     "identity_links": ("used_at", NOW + 1), "approval_keys": ("revoked_at", NOW + 1),
     "platform_settings": ("digest", "e"), "model_owners": ("project", "loans"), "endpoints": ("release", 2),
+    "endpoint_callers": ("ended_at", NOW + 1), "release_withdrawals": ("state", "verified"),
     "workload_enrolments": ("ended_at", NOW + 1), "workload_certificates": ("expires_at", LATER + 1),
     "federation_subjects": ("account", "user:root"), "federation_logins": ("challenge", "d"),
     "federation_grants": ("challenge", "d"), "security_keys": ("public_key", "q"),

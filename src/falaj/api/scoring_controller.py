@@ -13,6 +13,7 @@ from falaj.control import changes, compliance
 from falaj.control import releases as release
 from falaj.control.changes.assessment import evidence_for
 from falaj.control.changes.privacy import privacy_facts, subject_of
+from falaj.control.releases.registry import state_of
 from falaj.control.releases.states import WITHDRAWN
 from falaj.core.errors import ConflictError, NotFoundError
 from falaj.core.principal import Principal
@@ -60,10 +61,8 @@ def permit(turn: changes.ChangeContext, caller: Principal, request: ScoringReque
     row = _endpoint(turn, model, request)
     arm = _named_arm(turn, row, request) if number else _serving_arm(row)
     release_row = turn.session.get_one(ReleaseRow, (model, arm.release))
-    if release_row.state in WITHDRAWN:
-        raise ConflictError(
-            f"{model}@{release_row.number} is {release_row.state}", hint="falaj release list lists others"
-        )
+    if (state := state_of(turn.session, release_row)) in WITHDRAWN:
+        raise ConflictError(f"{model}@{release_row.number} is {state}", hint="falaj release list lists others")
     labels = _labels(turn, release_row, request)
     _require(turn, caller, release_row, request, labels, named=bool(number))
     scoring = scoring_id(model, release_row.number, request)
@@ -206,7 +205,8 @@ def _privacy(
     labels: tuple[compliance.DataClassification, ...],
     jurisdiction: str,
 ) -> PrivacyFacts | None:
-    subject = subject_of(release_row, (), evidence_for(turn, release_row).trained)
+    evidence = evidence_for(turn, release_row)
+    subject = subject_of(release_row.model, evidence.risk, (), evidence.trained)
     environment = turn.environment(request.environment)
     place = compliance.DeploymentEnvironment(environment.name, environment.rank, frozenset({jurisdiction}))
     return privacy_facts(turn, replace(subject, labels=labels), place)

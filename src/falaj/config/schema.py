@@ -35,6 +35,7 @@ from falaj.config.reading import Reading
 from falaj.config.retrain import Retrain
 from falaj.config.scoring import Scoring
 from falaj.config.spec import (
+    DEFAULT_RISK,
     MAX_REPLICAS,
     Answer,
     Callers,
@@ -250,7 +251,7 @@ class Project(Strict):
     model: ModelName = Field(description="Name of the model: the line of releases that the project makes.")
     owner: NonEmpty = Field(description="Who answers for the model: an address or a team.")
     risk: Literal["low", "medium", "high"] = Field(
-        default="medium", description="Risk tier; decides which changes may be standard."
+        default=DEFAULT_RISK, description="Risk tier; decides which changes may be standard."
     )
     data: dict[Name, DataSource] = Field(default={}, description="Data sources by name.")
     pipeline: dict[Name, Step] = Field(min_length=1, description="Steps by name.")

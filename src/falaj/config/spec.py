@@ -18,6 +18,7 @@ MAX_REPLICAS = 64
 """How many model servers an endpoint may have: what validation accepts, a location serves."""
 
 Risk = Literal["low", "medium", "high"]
+DEFAULT_RISK: Risk = "medium"
 Strategy = Literal["recreate", "blue_green", "canary", "shadow"]
 Answer = Literal["label", "probabilities", "both"]
 Callers = Literal["anyone-on-this-machine", "token", "mtls"]
@@ -246,7 +247,7 @@ class ProjectSpec:
 
     model: str
     owner: str
-    risk: Risk = "medium"
+    risk: Risk = DEFAULT_RISK
     data: Mapping[str, SourceSpec] = field(default_factory=dict)
     steps: Mapping[str, StepSpec] = field(default_factory=dict)
     checks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -33,6 +33,7 @@ from falaj.storage.tables import (
     ProcessRow,
     ProjectRow,
     ReleaseRow,
+    ReleaseWithdrawalRow,
     RunRow,
     StepRunRow,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "ProcessRow",
     "ProjectRow",
     "ReleaseRow",
+    "ReleaseWithdrawalRow",
     "RunRow",
     "StepRunRow",
     "audit_tables",

@@ -5,16 +5,18 @@ from __future__ import annotations
 from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
+from falaj.storage.sealed import SealedRow
 from falaj.storage.tables import Base
 
 
-class CallerRow(Base):
+class CallerRow(SealedRow, Base):
     """A caller of an endpoint: its id is the pseudonym in tokens, certificates and logs; out since `ended_at`.
 
     `kind` is `token` or `certificate`. No credential is kept here, nor what one could be made of.
     """
 
     __tablename__ = "endpoint_callers"
+    permanent = True
     __table_args__ = (Index("endpoint_callers_by_endpoint", "model", "environment"),)
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     environment: Mapped[str] = mapped_column(String(100))

@@ -140,6 +140,18 @@ class ReleaseRow(Base):
     created_at: Mapped[float]
 
 
+class ReleaseWithdrawalRow(SealedRow, Base):
+    """The state of a release that was withdrawn, and that of one which was brought back since; none for all others."""
+
+    __tablename__ = "release_withdrawals"
+    permanent = True
+    model: Mapped[str] = mapped_column(String(200), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    state: Mapped[str] = mapped_column(String(20))
+    at: Mapped[float]
+    decided_by: Mapped[str] = mapped_column(String(200))
+
+
 class EvidenceRow(Base):
     """A signed statement about a release, as the DSSE envelope that was signed."""
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import delete, update
 
 from falaj.api.controller import Controller
 from falaj.control import changes, releases
 from falaj.control.releases.lifecycle import DeploymentState
+from falaj.control.releases.registry import state_of
 from falaj.core.errors import ConflictError
-from falaj.storage import ProcessRow, ReleaseRow
+from falaj.storage import ProcessRow, ReleaseRow, ReleaseWithdrawalRow
+from falaj.storage.facts import FactMissingError
+from falaj.trust.policy import ForbiddenError
 from tests.control.changes.test_rollouts import canary_in, report_rollout, rolling, row_of
 from tests.control.releases.scene import MODEL, WORKER, Scene
 
@@ -119,3 +123,36 @@ def test_what_is_being_deployed_is_not_put_away(scene: Scene, end: Callable[...,
     ):
         end(scene.platform.turn(session), omar, f"{MODEL}@1", "old")
     assert scene.deployed(change_row.id).state == "done"
+
+
+def test_who_writes_rows_takes_no_revocation_back(scene: Scene) -> None:
+    release_row, omar = scene.release(), scene.person("omar", "ml-engineer")
+    revoke(scene, release_row)
+    with scene.platform.database.engine.begin() as connection:
+        connection.execute(update(ReleaseRow).values(state="verified"))
+    assert scene.state(release_row) == "verified"  # what the row says now
+    with pytest.raises(ForbiddenError, match="release-withdrawn"):
+        scene.request(omar, release_row, "dev")
+    with scene.platform.database.engine.begin() as connection:
+        connection.execute(delete(ReleaseWithdrawalRow))
+    with pytest.raises(FactMissingError):
+        scene.request(omar, release_row, "dev")
+
+
+def test_a_release_that_was_brought_back_is_deployable(scene: Scene) -> None:
+    release_row, manager = scene.release(), scene.person("mona", "release-manager")
+    name = f"{MODEL}@{release_row.number}"
+    for act, state in ((changes.archive, "archived"), (changes.restore, "verified")):
+        with scene.platform.database.transaction() as session:
+            act(scene.platform.turn(session), manager, name, "because")
+        with scene.platform.database.reading() as session:
+            assert state_of(session, session.get_one(ReleaseRow, (MODEL, release_row.number))) == state
+    assert scene.request(scene.person("omar", "ml-engineer"), release_row, "dev").state
+
+
+def test_the_risk_of_a_change_is_what_was_signed(scene: Scene) -> None:
+    release_row = scene.release(risk="high")
+    with scene.platform.database.transaction() as session:
+        row = session.get_one(ReleaseRow, (MODEL, release_row.number))
+        row.data = {**row.data, "risk": "low"}
+    assert scene.to_dev(release_row).kind == "normal"

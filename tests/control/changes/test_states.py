@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from falaj.control.changes.risk import RiskFactors, risk_of
+from falaj.control.changes.risk import ReleaseSources, RiskFactors, risk_of
 from falaj.control.changes.states import EVENTS, OPEN, PASSED, ChangeState, transition
 from falaj.control.releases.states import MOVES, WITHDRAWN, ReleaseState, move
 from falaj.storage.durable import IllegalTransitionError, ProcessEvent
@@ -86,16 +86,16 @@ def test_a_release_that_was_ended_for_good_stays_so(events: list[str]) -> None:
         ({"classifications": ["something-new"]}, "high"),
         ({"served": None}, "medium"),
         ({"served": None, "rank": 0}, "low"),
-        ({"served": {"snapshots": {"b": "1"}}}, "medium"),
-        ({"served": {"snapshots": {"a": "0"}, "serving": {"environment_lock": "x"}}}, "medium"),
+        ({"served": ReleaseSources(frozenset("b"), frozenset())}, "medium"),
+        ({"served": ReleaseSources(frozenset("a"), frozenset("x"))}, "medium"),
         ({"locations": 4}, "medium"),
     ],
     ids=str,
 )
 def test_the_risk_is_that_of_the_worst_part(changed: dict[str, Any], expected: str) -> None:
-    same = {"snapshots": {"a": "1"}, "serving": {}}
+    same = ReleaseSources(frozenset("a"), frozenset())
     factors: dict[str, Any] = {
         "tier": "low", "classifications": {"public"}, "rank": 2, "locations": 1,
-        "served": {"snapshots": {"a": "0"}, "serving": {}}, "strategy": same,
+        "served": same, "candidate": same,
     }  # fmt: skip
     assert risk_of(RiskFactors(**{**factors, **changed})) == expected

@@ -31,6 +31,7 @@ def _git(kind: str, content: bytes) -> str:
 
 PROJECT_FILE = b"""
 model: m
+risk: low
 gates:
   - accuracy >= 0.7 on test
   - "shop.metrics:profit >= 1 on test"

@@ -105,12 +105,11 @@ class Scene:
         weights = f"weights {self.next_number}".encode()
         release_bundle = make(
             self.folder / run_id, self.platform.keyring, weights=weights, run=run_id, author=author, health=health,
-            **extra_data,
+            risk=risk, **extra_data,
         )  # fmt: skip
         files = sorted((release_bundle.folder / "evidence").iterdir())
         envelopes = [("type", json.loads(file.read_text())) for file in files]
         data = {
-            "risk": risk,
             "deploy": ["dev"],
             "serving": {"replicas": 1},
             "snapshots": {"flights": "1", "weather": "2"},

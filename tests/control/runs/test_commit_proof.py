@@ -11,7 +11,7 @@ import pytest
 from falaj.config.gates import parse_gate, with_columns
 from falaj.config.spec import OwnMetric
 from falaj.control.notary import DoesNotRecomputeError
-from falaj.control.notary.commit import project_file, require_gates
+from falaj.control.notary.commit import project_file, require_gates, require_risk
 from falaj.control.runs.checkout import proof_of
 
 TEXT = """\
@@ -50,6 +50,9 @@ def test_a_commit_shows_its_project_file(tmp_path: Path, form: str) -> None:
     other = replace(gates[1], own=replace(PROFIT, higher_is_better=False))
     with pytest.raises(DoesNotRecomputeError, match="profit not worse than live on test` is not in the project file"):
         require_gates(proof, commit, (gates[0], other), {"held-back"}, all_of_them=True)
+    require_risk(proof, commit, "medium")
+    with pytest.raises(DoesNotRecomputeError, match="the risk is medium, not low"):
+        require_risk(proof, commit, "low")
     with pytest.raises(DoesNotRecomputeError, match="is not the one that is named"):
         project_file(proof, commit[:-1] + ("0" if commit[-1] != "0" else "1"))
     (tmp_path / "falaj.yaml").unlink()

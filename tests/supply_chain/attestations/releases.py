@@ -139,6 +139,7 @@ def make(
     run: str = RUN,
     author: str = TRAIN_OF_RUN.author,
     health: bool = False,
+    risk: str = "low",
     flights: Mapping[str, Any] = MappingProxyType({}),
     trained: Mapping[str, Any] = MappingProxyType({}),
 ) -> SignedRelease:
@@ -157,7 +158,7 @@ def make(
         (EVAL, replace(EVAL_OF_RUN, run=run).as_dict()),
         (TESTS, replace(TESTS_OF_RUN, run=run).as_dict()),
         (SCAN, replace(SCAN_OF_RUN, run=run).as_dict()),
-        (MLBOM, mlbom(digest, run=run).as_dict()),
+        (MLBOM, replace(mlbom(digest, run=run), risk=risk).as_dict()),
     ]
     described = [(FLIGHTS, dataset(FLIGHTS)), (WEATHER, dataset(WEATHER))]
     if health:

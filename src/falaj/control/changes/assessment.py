@@ -13,17 +13,18 @@ from falaj.control import compliance
 from falaj.control.changes.context import ChangeContext
 from falaj.control.changes.privacy import place_of, privacy_facts, subject_of
 from falaj.control.changes.requirements import shortfalls
-from falaj.control.changes.risk import RiskFactors, risk_of
+from falaj.control.changes.risk import ReleaseSources, RiskFactors, risk_of
 from falaj.control.changes.signed_decisions import admissions_of, is_signed, quorum_of
 from falaj.control.changes.states import PASSED
 from falaj.control.releases.calendar import open_at
-from falaj.control.releases.registry import evidence_of
+from falaj.control.releases.registry import evidence_of, state_of
 from falaj.storage import EndpointRow, ReleaseRow
 from falaj.storage.change_tables import ApprovalRow, ChangeRow
 from falaj.storage.identity_tables import AccountRow, ApprovalKeyRow
 from falaj.supply_chain.attestations import (
     DATASET,
     EVAL,
+    MLBOM,
     SCAN,
     TRAIN,
     BundledRelease,
@@ -54,6 +55,8 @@ class ReleaseEvidence:
         trained: What is said of its training; None when nothing believable is.
         results: What came of the gates.
         code: Whose code is loaded with the model; empty when it was not told.
+        risk: The tier of the model; a release whose evidence does not say is not trusted to be harmless.
+        packages: What the environment holds, with versions.
     """
 
     problems: tuple[str, ...]
@@ -64,6 +67,8 @@ class ReleaseEvidence:
     trained: Train | None = None
     results: tuple[GateRecord, ...] = ()
     code: str = ""
+    risk: str = "high"
+    packages: frozenset[str] = frozenset()
 
 
 def evidence_for(turn: ChangeContext, release: ReleaseRow) -> ReleaseEvidence:
@@ -96,7 +101,7 @@ def _read(verification: Verification) -> ReleaseEvidence:
     by_type: dict[str, list[Any]] = {}
     for item in verification.statements:
         by_type.setdefault(item.statement.predicate_type, []).append(item)
-    trained, evaluated = by_type.get(TRAIN, []), by_type.get(EVAL, [])
+    trained, evaluated, bills = (by_type.get(name, []) for name in (TRAIN, EVAL, MLBOM))
     return ReleaseEvidence(
         problems=tuple(str(problem) for problem in verification.problems),
         authors=_authors(trained[0].content) if trained else frozenset(),
@@ -106,6 +111,8 @@ def _read(verification: Verification) -> ReleaseEvidence:
         trained=trained[0].content if trained else None,
         results=evaluated[0].content.gates if evaluated else (),
         code=next((item.content.code for item in by_type.get(SCAN, [])), ""),
+        risk=bills[0].content.risk if bills else "high",
+        packages=bills[0].content.packages if bills else frozenset(),
     )
 
 
@@ -128,16 +135,19 @@ def risk_for(turn: ChangeContext, release: ReleaseRow, environment: str, evidenc
     """How risky it is to bring a release into an environment."""
     environment_spec = turn.environment(environment)
     served = serving(turn, release.model, environment)
-    tier = release.data.get("risk", "high")  # a release that does not say is not trusted to be harmless
     factors = RiskFactors(
-        tier,
+        evidence.risk,
         {item.classification for item in evidence.datasets},
         environment_spec.rank,
         len(environment_spec.locations),
-        served.data if served else None,
-        release.data,
+        _sources(evidence_for(turn, served)) if served else None,
+        _sources(evidence),
     )
     return risk_of(factors)
+
+
+def _sources(evidence: ReleaseEvidence) -> ReleaseSources:
+    return ReleaseSources(frozenset(each.name for each in evidence.snapshots), evidence.packages)
 
 
 def serving(turn: ChangeContext, model: str, environment: str) -> ReleaseRow | None:
@@ -164,14 +174,15 @@ def facts_of(turn: ChangeContext, row: ChangeRow, *, renewal: bool = False) -> C
     barred = {row.requester, *authors, *_accounts_of(turn, authors)}
     holders = count_holders((VerifiedApproval(each.approver, each.key_id) for each in counted), barred)
     place = place_of(turn, row.environment, quorum, frozenset(each.approver for each in counted))
-    law = privacy_facts(turn, subject_of(release, evidence.datasets, evidence.trained), place)
+    law = privacy_facts(turn, subject_of(release.model, evidence.risk, evidence.datasets, evidence.trained), place)
     short = [*shortfalls(environment_spec, evidence.results, evidence.code)]
     officer_approved = renewal or law is None or law.officer_approved
     return ChangeFacts(
         id=row.id, kind=row.kind, state=row.state, requester=row.requester, digest=row.digest,
         environment=row.environment, rank=environment_spec.rank,
         risk=risk_for(turn, release, row.environment, evidence),
-        release_state=release.state, expires_at=row.expires_at, rung_passed=rung_passed(turn, release, row.environment),
+        release_state=state_of(turn.session, release), expires_at=row.expires_at,
+        rung_passed=rung_passed(turn, release, row.environment),
         evidence_complete=not evidence.problems and (renewal or not short),
         residency_allowed=residency_allowed(turn, evidence, row.environment),
         quorum_met=holders >= quorum and officer_approved, opens_at=row.opens_at,

@@ -16,7 +16,8 @@ from falaj.control.changes.states import ChangeState
 from falaj.control.releases.calendar import next_opening, open_at
 from falaj.control.releases.endpoints import DeploymentPermit, arms_of, deploy, endpoints_of, next_version
 from falaj.control.releases.lifecycle import UNDECIDED, DeploymentState
-from falaj.control.releases.registry import move
+from falaj.control.releases.registry import move, state_of
+from falaj.control.releases.states import ReleaseState
 from falaj.control.releases.undeploy import take_back
 from falaj.statistics.rollout import RolloutStrategy
 from falaj.storage import EndpointRow, ProcessRow, ReleaseRow
@@ -267,5 +268,5 @@ def _went_live(turn: ChangeContext, row: ChangeRow) -> None:
 def leave(turn: ChangeContext, release: ReleaseRow) -> None:
     """Note that a release serves nowhere any more, if that is so."""
     serving = {row.release for row in endpoints_of(turn.session, release.model)}
-    if release.state in ("live", "revoked") and release.number not in serving:
+    if state_of(turn.session, release) in (ReleaseState.LIVE, ReleaseState.REVOKED) and release.number not in serving:
         move(turn.session, release, "leave", CONTROLLER.id, turn.now)

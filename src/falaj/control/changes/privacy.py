@@ -6,16 +6,15 @@ from collections.abc import Iterable
 
 from falaj.control import compliance
 from falaj.control.changes.context import ChangeContext
-from falaj.storage import ReleaseRow
 from falaj.supply_chain.attestations import Dataset, Train
 from falaj.trust.policy import PrivacyFacts
 
 
-def subject_of(release: ReleaseRow, datasets: Iterable[Dataset], trained: Train | None) -> compliance.AssessedModel:
-    """A release as the rules look at it: what was signed about it, and its own risk tier."""
+def subject_of(model: str, risk: str, datasets: Iterable[Dataset], trained: Train | None) -> compliance.AssessedModel:
+    """A release as the rules look at it: what was signed about it."""
     return compliance.AssessedModel(
-        model=release.model,
-        risk=release.data.get("risk", "high"),
+        model=model,
+        risk=risk,
         labels=compliance.labels_of(datasets),
         purpose=trained.purpose if trained else "",
         automated_decisions=trained.automated_decisions if trained else None,

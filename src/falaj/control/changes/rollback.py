@@ -12,7 +12,7 @@ from falaj.control.changes.request import resource_of
 from falaj.control.changes.states import OPEN, PASSED, ChangeState
 from falaj.control.releases.endpoints import endpoints_of
 from falaj.control.releases.owners import owner_of, require_owner
-from falaj.control.releases.registry import find, move
+from falaj.control.releases.registry import find, move, state_of
 from falaj.control.releases.states import WITHDRAWN
 from falaj.control.releases.undeploy import forget, withdraw
 from falaj.core.errors import ConflictError
@@ -159,7 +159,7 @@ def _previous(turn: ChangeContext, environment: str, model: str) -> ChangeRow | 
         ChangeRow.state.in_(list(PASSED)),
     )  # fmt: skip
     for row in turn.session.scalars(query.order_by(ChangeRow.updated_at.desc())):
-        if row.release not in serving and turn.release(row).state not in WITHDRAWN:
+        if row.release not in serving and state_of(turn.session, turn.release(row)) not in WITHDRAWN:
             return row
     return None
 

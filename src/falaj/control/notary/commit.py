@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from falaj.config.spec import GateSpec, OwnMetric
+from falaj.config.spec import DEFAULT_RISK, GateSpec, OwnMetric
 from falaj.control.notary.errors import DoesNotRecomputeError
 
 FILE = "falaj.yaml"
@@ -67,7 +67,7 @@ def require_gates(
     """
     if proof is None:
         raise DoesNotRecomputeError("nothing shows the project file of the commit", where=commit_id)
-    written, exams = _read(project_file(proof, commit_id), commit_id)
+    written, exams = _gates_and_exams(_read(proof, commit_id), commit_id)
     if not pinned <= exams:
         raise DoesNotRecomputeError(
             f"{', '.join(sorted(pinned - exams))} is no exam in the project file", where=commit_id
@@ -81,22 +81,47 @@ def require_gates(
             raise DoesNotRecomputeError(f"the gate `{gate.text}` of the project file was not judged", where=commit_id)
 
 
-def _read(data: bytes, commit_id: str) -> tuple[list[GateSpec], set[str]]:
-    """The gates and the exams of a project file."""
+def require_risk(proof: CommitProof | None, commit_id: str, risk: str) -> None:
+    """Refuse a risk tier that is not that of the commit's project file.
+
+    Raises:
+        DoesNotRecomputeError: It is another one.
+    """
+    if proof is None:
+        raise DoesNotRecomputeError("nothing shows the project file of the commit", where=commit_id)
+    document = _read(proof, commit_id)
+    written = document.get("risk", DEFAULT_RISK) if isinstance(document, dict) else ""
+    if written != risk:
+        raise DoesNotRecomputeError(
+            f"the project file says that the risk is {written!s:.20}, not {risk}", where=commit_id
+        )
+
+
+def _read(proof: CommitProof, commit_id: str) -> Any:
     import yaml
 
+    try:
+        return yaml.safe_load(project_file(proof, commit_id))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise _unreadable(error, commit_id) from error
+
+
+def _unreadable(error: Exception, commit_id: str) -> DoesNotRecomputeError:
+    return DoesNotRecomputeError(f"the project file cannot be read: {type(error).__name__}", where=commit_id)
+
+
+def _gates_and_exams(document: Any, commit_id: str) -> tuple[list[GateSpec], set[str]]:
+    """The gates and the exams of a project file."""
     from falaj.config.gates import parse_gate, with_columns
     from falaj.core.errors import FalajError
 
     try:
-        document: Any = yaml.safe_load(data)
         own = {name: _own_metric(metric) for name, metric in (document.get("metrics") or {}).items()}
         columns = document.get("monitoring") or {}
         gates = [with_columns(parse_gate(str(text), own), columns) for text in document.get("gates") or ()]
         return gates, {name for name, source in (document.get("data") or {}).items() if source.get("exam") is True}
-    except (yaml.YAMLError, AttributeError, TypeError, KeyError, IndexError, UnicodeDecodeError, FalajError) as error:
-        message = f"the project file cannot be read: {type(error).__name__}"
-        raise DoesNotRecomputeError(message, where=commit_id) from error
+    except (AttributeError, TypeError, KeyError, IndexError, FalajError) as error:
+        raise _unreadable(error, commit_id) from error
 
 
 def _own_metric(metric: Any) -> OwnMetric:

@@ -111,7 +111,7 @@ class Office:
         self, attestation: Attestation, tables: Mapping[str, ScoredTable]
     ) -> list[tuple[str, Mapping[str, Any]]]:
         """See `Notary.attest`."""
-        from falaj.control.notary.commit import require_gates
+        from falaj.control.notary.commit import require_gates, require_risk
         from falaj.control.notary.evidence import signed
         from falaj.supply_chain.attestations.predicates import PINNED
 
@@ -120,6 +120,7 @@ class Office:
             pinned = {claim.spec.data for claim in attestation.gates if claim.record.exam == PINNED}
             all_of_them = attestation.twin is None  # a refit is judged by those gates alone whose rows it has not seen
             require_gates(attestation.proof, attestation.commit, gates, pinned, all_of_them=all_of_them)
+            require_risk(attestation.proof, attestation.commit, attestation.bill.risk)
         return signed(attestation, tables, self.store, self.keyring, self.home.run_dir(attestation.run))
 
     @cached_property

@@ -62,7 +62,7 @@ def _holding(
     turn: ChangeContext, row: ReleaseRow, serving: Sequence[EndpointRow], rules: privacy.Rules
 ) -> evaluation.Holding:
     evidence = evidence_for(turn, row)
-    subject = subject_of(row, evidence.datasets, evidence.trained)
+    subject = subject_of(row.model, evidence.risk, evidence.datasets, evidence.trained)
     serves: dict[str, tuple[str, ...]] = {}
     for each in serving:
         location = turn.spec.locations.get(each.location)

@@ -10,11 +10,13 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from falaj.control.releases import owners, states
-from falaj.control.releases.states import ReleaseState
+from falaj.control.releases.states import WITHDRAWN, ReleaseState
 from falaj.core.errors import NotFoundError, UsageError
 from falaj.core.ids import parse_number
-from falaj.storage import EventRow, EvidenceRow, ReleaseRow, RunRow
+from falaj.storage import EventRow, EvidenceRow, ReleaseRow, ReleaseWithdrawalRow, RunRow
 from falaj.storage.durable import Effect, Outbox
+from falaj.storage.facts import FactSubject
+from falaj.storage.sealed import require_standing
 from falaj.trust.audit import record
 
 WORKER = "workload:worker/local"
@@ -111,9 +113,35 @@ def move(session: Session, release: ReleaseRow, event: str, actor: str, now: flo
     Raises:
         IllegalTransitionError: It cannot happen to a release in this state (`release.state`).
     """
-    before, release.state = release.state, states.move(release.state, event)
+    before = state_of(session, release)
+    release.state = states.move(before, event)
     if release.state != before:
+        if {before, release.state} & WITHDRAWN:
+            _seal_state(session, release, actor, now)
         subject = f"release/{release.model}@{release.number}"
         details = {"from": before, "to": str(release.state), "reason": reason}
         record.write(session, f"release.{event}", actor, subject, now, details)
         session.add(EventRow(at=now, subject=subject, kind=f"release.{event}", data={"actor": actor, **details}))
+
+
+def state_of(session: Session, release: ReleaseRow) -> ReleaseState:
+    """Where a release is: a signed withdrawal counts before the release's own row, which is not signed.
+
+    Raises:
+        FactMissingError: It was withdrawn, and the database does not have that any more (`facts.missing`).
+    """
+    key = (release.model, release.number)
+    row = session.get(ReleaseWithdrawalRow, key)
+    require_standing(session, FactSubject(ReleaseWithdrawalRow.__tablename__, f"{key[0]}/{key[1]}"), row)
+    if row is not None and row.state in WITHDRAWN:
+        return ReleaseState(row.state)
+    return ReleaseState(release.state)
+
+
+def _seal_state(session: Session, release: ReleaseRow, actor: str, now: float) -> None:
+    row = session.get(ReleaseWithdrawalRow, (release.model, release.number))
+    if row is None:
+        row = ReleaseWithdrawalRow(model=release.model, number=release.number)
+        session.add(row)
+    row.state, row.at, row.decided_by = str(release.state), now, actor
+    session.flush()

@@ -11,6 +11,7 @@ from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
 from falaj.control.releases.owners import owner_of
+from falaj.control.releases.registry import state_of
 from falaj.control.releases.states import WITHDRAWN
 from falaj.control.retraining.training_history import WEEK_S, RetrainingPolicy, TriggerKind
 from falaj.control.retraining.windows import WindowPlan, plan_from_mapping
@@ -106,7 +107,7 @@ def wishes_of(session: Session, model: str) -> Wishes | None:
     """The wishes of a model; None when it has no release that may be served."""
     newest = select(ReleaseRow).where(ReleaseRow.model == model).order_by(ReleaseRow.number.desc()).limit(1)
     release_row, owner = session.scalar(newest), owner_of(session, model)
-    if release_row is None or owner is None or release_row.state in WITHDRAWN:
+    if release_row is None or owner is None or state_of(session, release_row) in WITHDRAWN:
         return None
     return Wishes(release_row, owner)
 
@@ -116,4 +117,4 @@ def all_wishes(session: Session) -> Iterator[Wishes]:
     newest = select(ReleaseRow.model, func.max(ReleaseRow.number)).group_by(ReleaseRow.model)
     query = select(ReleaseRow, ModelOwnerRow).join(ModelOwnerRow, ModelOwnerRow.model == ReleaseRow.model)
     rows = session.execute(query.where(tuple_(ReleaseRow.model, ReleaseRow.number).in_(newest)))
-    yield from (Wishes(row, owner.project) for row, owner in rows if row.state not in WITHDRAWN)
+    yield from (Wishes(row, owner.project) for row, owner in rows if state_of(session, row) not in WITHDRAWN)

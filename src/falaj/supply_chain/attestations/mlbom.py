@@ -105,6 +105,8 @@ class MlBomFacts:
         digest: Digest of the model artifact.
         run: Run id.
         commit: Full commit id.
+        risk: Risk tier of the project; `high` when it does not say.
+        packages: What the environment holds, as package URLs.
         snapshots: Data that reached the model.
         document: The whole document.
     """
@@ -113,6 +115,8 @@ class MlBomFacts:
     digest: str
     run: str
     commit: str
+    risk: str
+    packages: frozenset[str]
     snapshots: frozenset[Snapshot]
     document: Mapping[str, Any]
 
@@ -139,9 +143,21 @@ def read_mlbom(predicate: Mapping[str, Any], *, where: str = "") -> MlBomFacts:
         }:
             property_values = _details(properties)
             facts = (name, f"sha256:{content}", property_values.get("run", ""), property_values.get("commit", ""))
-            return MlBomFacts(*facts, frozenset(_snapshots(components)), predicate)
+            return MlBomFacts(
+                *facts, _risk(property_values), _packages(components), frozenset(_snapshots(components)), predicate
+            )
         case _:
             raise EvidenceError("the bill of materials is no CycloneDX document of a model with its card", where=where)
+
+
+def _risk(property_values: Mapping[str, str]) -> str:
+    risk = property_values.get("risk", "")
+    return risk if risk in ("low", "medium") else "high"
+
+
+def _packages(components: Iterable[Any]) -> frozenset[str]:
+    urls = (each.get("purl") for each in components if isinstance(each, dict) and each.get("type") == "library")
+    return frozenset(url for url in urls if isinstance(url, str))
 
 
 def _data_component(snapshot: Snapshot, dataset: Dataset) -> dict[str, Any]:

@@ -13,6 +13,7 @@ depends_on = None
 def upgrade() -> None:
     op.create_table(
         'endpoint_callers',
+        sa.Column('seal', sa.String(length=200), nullable=False),
         sa.Column('id', sa.String(length=40), nullable=False),
         sa.Column('environment', sa.String(length=100), nullable=False),
         sa.Column('model', sa.String(length=200), nullable=False),
