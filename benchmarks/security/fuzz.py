@@ -3,9 +3,9 @@
     falaj up
     python benchmarks/security/fuzz.py [--count 10000] [--seed 7]
 
-Half of the requests come from a fuzzer that knows the OpenAPI document: bodies that fit it, with one odd value somewhere.
-The other half is blind: addresses, queries, headers and bytes. A failure is a 5xx, but for 503 with `Retry-After`, which
-is a full queue. Only addresses that stop or rotate something, or that stream, are left out.
+Half of the requests come from a fuzzer that knows the OpenAPI document: bodies that fit it, with odd values somewhere.
+The other half is blind: addresses, queries, headers and bytes. A failure is a 5xx, or no answer; 503 with `Retry-After`
+is a full queue and none. Only addresses that stop or rotate something, or that stream, are left out.
 """
 
 from __future__ import annotations
@@ -30,12 +30,13 @@ TEXTS = [
     "LOCAL", "Local", "%6cocal", "prod%2Flocal", "0", "00", "+1", "1_000", "true", "null",
 ]  # fmt: skip
 VALUES: list[Any] = [
-    "\x00", "\ud800", "²", "x@²", "x@99999999999999999999", "--upload-pack=x", -1, 0, 2**31, 2**63, 2**64, 10**30, 1e308,
-    -0.0, True, None, [], {}, "", " ", "x" * 5000, "9" * 400, [[[[]]]], {"a": {"b": []}}, "\u202e", "../../etc/passwd",
+    "\x00", "\ud800", "²", "x@²", "x@99999999999999999999", "--upload-pack=x", -1, 0, 2**31, 2**63, 2**64, 10**30,
+    1e308, -0.0, True, None, [], {}, "", "x" * 5000, "9" * 400, [[[[]]]], {"a": {"b": []}}, "\u202e", "../../etc/passwd",
 ]  # fmt: skip
 BODIES = [
     b"", b"null", b"[]", b"0", b"{", b"[" * 20_000, b'{"a":' * 10_000, b"[" * 1_100 + b"]" * 1_100, b"\xff\xfe\x00",
-    b'{"a":' + b"9" * 6_000 + b"}", b'{"a":NaN}', b'{"a":1e999}', b'{"a":1,"a":2}', b"\xef\xbb\xbf{}", b"\x1f\x8b\x08\x00",
+    b'{"a":' + b"9" * 6_000 + b"}", b'{"a":NaN}', b'{"a":1e999}', b'{"a":1,"a":2}', b"\xef\xbb\xbf{}",
+    b"\x1f\x8b\x08\x00",
 ]  # fmt: skip
 HEADERS = ["content-type", "last-event-id", "traceparent", "accept", "x-request-id", "cookie", "range", "if-match"]
 LEFT_OUT = ("/events", "/desired", "/collect", "/rotate", "/destroy", "/erase", "/logout", "/lock")
@@ -87,7 +88,9 @@ def blind(document: Mapping[str, Any], chance: random.Random) -> Iterator[OddReq
     paths = [path for _, path, _ in _operations(document)]
     while True:
         path = chance.choice(paths)
-        address = _filled(path, [_text(chance) for _ in path.split("/")]) + chance.choice(["", "/", "//", "?" * 9, ";a"])
+        address = _filled(path, [_text(chance) for _ in path.split("/")]) + chance.choice(
+            ["", "/", "//", "?" * 9, ";a"]
+        )
         query = "&".join(f"{_text(chance)}={_text(chance)}" for _ in range(chance.randrange(3)))
         headers = {chance.choice(HEADERS): chance.choice(["", "%", "\xb2", "a" * 2_000, "99999999999999999999", "-1"])}
         method = chance.choice(["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "X"])

@@ -19,6 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
+from falaj.build.checks.model_files import scan_file
 from falaj.models.loading import ModelFileError, load_pickle
 
 
@@ -113,3 +114,11 @@ def test_estimators_load_as_they_were(tmp_path: Path, library: Any, model: Any) 
     file = tmp_path / "model.pkl"
     file.write_bytes(library.dumps(model))
     assert np.array_equal(load_pickle(file).predict_proba(rows), model.predict_proba(rows))
+
+
+def test_a_pickle_that_makes_room_for_what_it_does_not_hold_is_found(tmp_path: Path) -> None:
+    file = tmp_path / "model.pkl"
+    file.write_bytes(b"\x80\x04K\x01r" + (2**31 - 1).to_bytes(4, "little") + b".")
+    assert [finding.rule for finding in scan_file(file, file.name, ())] == ["not-a-plain-pickle"]
+    file.write_bytes(pickle.dumps([["a"] * 300, *map(str, range(300))], protocol=2))
+    assert not [*scan_file(file, file.name, ())]

@@ -61,6 +61,9 @@ def _one(stream: io.BytesIO) -> Iterator[Import]:
             yield Import(module, attribute, position or 0)
         elif name in _REGISTRY:
             yield Import(UNRESOLVED, name, position or 0)
+        if name in _STORES and int(str(argument)) >= stream.tell():
+            # An unpickler makes room for every smaller number, too: ten bytes would take all memory.
+            raise NotAPickleError("it stores under a number larger than itself")
         if name == "MEMOIZE" or name in _STORES:
             memo[len(memo) if name == "MEMOIZE" else int(str(argument))] = pushed[-1] if pushed else None
         elif name not in ("PROTO", "FRAME"):
