@@ -9,10 +9,7 @@ from __future__ import annotations
 import json
 import os
 import random
-import runpy
 from collections.abc import Iterator
-from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,7 +34,6 @@ BODIES = [
     b'{"a":' + b"[" * 1_100 + b"]" * 1_100 + b"}", b'{"a":' + b"9" * 6000 + b"}", b"\xff\xfe\x00", b'{"a":NaN}',
     b'{"a":1e999}', b'{"' + b"k" * 30_000 + b'":1}', b"--x\r\n\r\n", b"\x1f\x8b\x08\x00",
 ]  # fmt: skip
-BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "security" / "fuzz.py"
 pytestmark = pytest.mark.e2e
 
 NOT_SENT = ("/artifacts/collect",)
@@ -125,16 +121,3 @@ def test_bytes_of_any_kind_are_the_callers_mistake(client: TestClient, document:
             body,
             **{odd: chance.choice([b"", b"%", "²".encode(), b"a" * 2000])},
         )
-
-
-@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-@pytest.mark.parametrize("fuzzer", ["schema_aware", "blind"])
-def test_a_few_requests_of_the_fuzzers_of_the_benchmark(
-    client: TestClient, document: dict[str, Any], fuzzer: str
-) -> None:
-    requests = runpy.run_path(str(BENCHMARK))[fuzzer](document, random.Random(11))
-    for request in islice(requests, 200):
-        headers = {name.encode(): value.encode("latin-1") for name, value in request.headers.items()}
-        path = request.path.encode("ascii", "ignore").decode()
-        answer = client.request(request.method, path, content=request.body, headers=headers, follow_redirects=False)
-        assert answer.status_code < 500, (answer.status_code, request.method, path[:200], request.body[:200])
