@@ -68,9 +68,9 @@ def log_costs(count: int = 20_000) -> tuple[float, float]:
 
     answers = [("0190f3a2-7b1c-7d4e-8f5a-6b7c8d9e0f1a", 7, [tuple(range(20))], {"label": [1], "probability": [0.5]})]
     costs_us = []
-    for key in (None, new_log_key(DataKey("00" * 16, "default", bytes(32)))):
+    header = SegmentHeader("m@1", "dev/m", tuple(f"x{n}" for n in range(20)), 0)
+    for key in (None, new_log_key(DataKey("00" * 16, "default", bytes(32)), header.owner)):
         with tempfile.TemporaryDirectory() as folder:
-            header = SegmentHeader("m@1", "dev/m", tuple(f"x{n}" for n in range(20)), 0)
             writer = LogWriter(Path(folder), header, time.time_ns, key=key)
             started = time.process_time()
             for _ in range(count):

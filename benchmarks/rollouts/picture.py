@@ -51,7 +51,7 @@ def rollout(title: str, seed: int, traffic: Traffic) -> Course:
         second += 1
         state = state.observe_block(block_, float(second), float(second))
         verdict, evidence = state.verdict(), state.evidence()
-        course.seen.append(second / 60)
+        course.times.append(second / 60)
         for metric, spec in zip(verdict.metrics, state.plan.metrics, strict=True):
             course.lines[f"{metric.name}: harm"].append(metric.harm)
             course.lines[f"{metric.name}: safe"].append(evidence.metrics[spec.name].safe / np.log(10))
@@ -67,7 +67,7 @@ def rollout(title: str, seed: int, traffic: Traffic) -> Course:
 
 def panel(course: Course, left_edge: int, harm_line: float, safe_line: float) -> list[str]:
     """SVG of one rollout."""
-    most = course.seen[-1]
+    most = course.times[-1]
 
     def x(minutes: float) -> float:
         return left_edge + WIDTH * minutes / most
@@ -90,7 +90,7 @@ def panel(course: Course, left_edge: int, harm_line: float, safe_line: float) ->
         parts.append(f'<path d="M{x(begin):.1f} {TOP}v{HEIGHT}" stroke="#ddd"/>')
         parts.append(f'<text x="{x(begin) + 2:.0f}" y="{TOP + HEIGHT - 5}" class="small">{weight:.0%}</text>')
     for name, values in course.lines.items():
-        points = " ".join(f"{x(at):.1f},{y(value):.1f}" for at, value in zip(course.seen, values, strict=True))
+        points = " ".join(f"{x(at):.1f},{y(value):.1f}" for at, value in zip(course.times, values, strict=True))
         parts.append(f'<polyline points="{points}" fill="none" stroke="{COLOURS[name]}" stroke-width="1.6"/>')
     middle, under = left_edge + WIDTH / 2, TOP + HEIGHT + 16
     parts.append(f'<text x="{middle}" y="{under}" class="small" text-anchor="middle">0 to {most:.1f} minutes</text>')

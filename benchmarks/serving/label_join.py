@@ -39,9 +39,10 @@ NAMES = tuple(f"x{index}" for index in range(20))
 
 
 def write_log(folder: Path, count: int, *, sealed: bool) -> None:
-    key = new_log_key(KEY) if sealed else None
+    header = SegmentHeader("m@1", "prod/m", NAMES, 0)
+    key = new_log_key(KEY, header.owner) if sealed else None
     source = random.Random(7)
-    log = LogWriter(folder, SegmentHeader("m@1", "prod/m", NAMES, 0), time.time_ns, key=key)
+    log = LogWriter(folder, header, time.time_ns, key=key)
     ids = [str(uuid.UUID(int=source.getrandbits(128), version=4)) for _ in range(count)]
     for start in range(0, count, 50):
         answers = [

@@ -53,7 +53,7 @@ def numbers(source: random.Random) -> tuple[Any, ...]:
 def write_log(folder: Path, row: Row, count: int, *, sealed: bool) -> list[str]:
     source = random.Random(7)
     header = SegmentHeader("m@1", "prod/m", tuple(f"x{index}" for index in range(len(row(source)))), 0)
-    log = LogWriter(folder, header, time.time_ns, key=new_log_key(KEY) if sealed else None)
+    log = LogWriter(folder, header, time.time_ns, key=new_log_key(KEY, header.owner) if sealed else None)
     ids = [str(uuid.UUID(int=source.getrandbits(128), version=4)) for _ in range(count)]
     for start in range(0, count, 50):
         p = source.random()

@@ -63,13 +63,13 @@ def load(port: int, body: bytes, headers: dict[str, str], options: argparse.Name
 
 def record_cost(*, sealed: bool, routed: bool, batch: int = 16) -> float:
     """CPU seconds of one record of 20 numbers in a batch, with what the headers cost."""
-    key = new_log_key(DataKey("00" * 16, "default", bytes(32))) if sealed else None
+    header = SegmentHeader("m@1", "bench/m", tuple(f"x{index}" for index in range(20)), 0)
+    key = new_log_key(DataKey("00" * 16, "default", bytes(32)), header.owner) if sealed else None
     origin = origins("bench/m")
     headers = HEADERS | ROUTED if routed else HEADERS
     rows, outputs = [tuple(index + 0.5 for index in range(20))], {"label": [1], "probabilities": [[0.3, 0.7]]}
     with tempfile.TemporaryDirectory() as folder:
-        names = tuple(f"x{index}" for index in range(20))
-        log = LogWriter(Path(folder), SegmentHeader("m@1", "bench/m", names, 0), time.time_ns, key=key)
+        log = LogWriter(Path(folder), header, time.time_ns, key=key)
 
         def once() -> None:
             facts = [origin(headers, 1.0).facts(1.001) if routed else () for _ in range(batch)]
