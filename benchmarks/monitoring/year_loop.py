@@ -17,7 +17,7 @@ from falaj.build.checks.paired import ScoredRows
 from falaj.control.monitoring.evaluation import LossBlock, MonitorState, WindowBlock, WindowEvaluation, judge
 from falaj.control.monitoring.triage import Cause, TriageAction
 from falaj.control.retraining import (
-    FeedbackWish,
+    LabelTriggerRule,
     PastTraining,
     RetrainingPolicy,
     Start,
@@ -200,7 +200,7 @@ class Loop:
     def _by_labels(self, day: int) -> Trigger | None:
         """The trigger that labels since the last training are, where the project wishes so."""
         labels = int(((self.year.day >= self._counted_from) & (self.year.day < day)).sum())
-        feedback_settings = FeedbackWish(every=self.policy.labels and self.policy.labels // self.year.every)
+        feedback_settings = LabelTriggerRule(every=self.policy.labels and self.policy.labels // self.year.every)
         count = str(len(self.trainings))
         return feedback_trigger("flight-delay", count, feedback_settings, labels=labels, loss=None, now=day * DAY_S)
 

@@ -32,7 +32,7 @@ from falaj.dataplane.access_log import Access, AccessLog
 from falaj.dataplane.agent.admission_queue import Offer
 from falaj.dataplane.agent.rollouts import RolloutController, RolloutPredictions, RolloutRecord
 from falaj.dataplane.agent.rollouts.counting import by_endpoint, counted
-from falaj.dataplane.desired_state import DesiredState, RolloutWish, Servable
+from falaj.dataplane.desired_state import DesiredRollout, DesiredState, Servable
 from falaj.dataplane.label_join import LabelJoin
 from falaj.dataplane.runtimes.process.replica import ReplicaOptions, modelserver_command
 from falaj.statistics.rollout import RolloutPlan, RolloutProgress, RolloutState, plan_of
@@ -139,7 +139,7 @@ def one(location: Location, folder: Path, number: int, options: argparse.Namespa
     )
     rollouts = RolloutController(state, AccessLog(location.log.path), predictions, location.runtime.copies)
     both = tuple(location.servables)
-    desired = DesiredState(1, tuple(each.endpoint for each in both), {NAME: (RolloutWish(plan),)})
+    desired = DesiredState(1, tuple(each.endpoint for each in both), {NAME: (DesiredRollout(plan),)})
     begin, record = location.log.end(), None
     begun, deadline = 0.0, time.monotonic() + STARTING_S + options.burn_in_max + options.seconds
     while time.monotonic() < deadline:

@@ -27,7 +27,7 @@ class Course:
 
     Attributes:
         title: Above the panel.
-        seen: Minutes at each look.
+        times: Minutes at each look.
         lines: Log10 of the evidence, by name.
         steps: Where weights changed: minutes and the new weight.
         end: What happened.

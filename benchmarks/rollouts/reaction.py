@@ -26,7 +26,7 @@ from falaj.dataplane.agent.admission_queue import Offer
 from falaj.dataplane.agent.rollouts import RolloutController, RolloutPredictions
 from falaj.dataplane.agent.rollouts.counting import counted
 from falaj.dataplane.agent.rollouts.rollout_record import RolloutRecord
-from falaj.dataplane.desired_state import DesiredState, RolloutWish
+from falaj.dataplane.desired_state import DesiredRollout, DesiredState
 from falaj.dataplane.label_join import LabelJoin
 from falaj.statistics.rollout import plan_of
 from falaj.statistics.rollout.analysis import Analysis
@@ -75,7 +75,7 @@ def round_of(location: Location, folder: Path, number: int) -> dict[str, float]:
     )
     rollouts = RolloutController(state, AccessLog(location.log.path), predictions, runtime.copies)
     servables = tuple(location.servables)
-    desired_state = DesiredState(1, tuple(each.endpoint for each in servables), {"dev/m": (RolloutWish(plan),)})
+    desired_state = DesiredState(1, tuple(each.endpoint for each in servables), {"dev/m": (DesiredRollout(plan),)})
     begin = location.log.end()
     with location.load():
         while rollouts.main("dev/m") is None or not rollouts.main("dev/m").rollout.ended:

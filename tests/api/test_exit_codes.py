@@ -17,7 +17,7 @@ import error_codes
 
 CLASSES = error_codes.error_classes()
 OF_COMMANDS = {name: kind for name, kind in CLASSES.items() if not issubclass(kind, CLASSES["RequestError"])}
-DOCUMENTED = {code: said for code, said in error_codes.error_codes().items() if said.exit_code is not None}
+DOCUMENTED = {code: entry for code, entry in error_codes.error_codes().items() if entry.exit_code is not None}
 
 
 def at_the_terminal(error: FalajError) -> ProblemError:

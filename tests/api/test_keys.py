@@ -99,10 +99,10 @@ def test_an_administrator_rotates_and_destroys(client: TestClient, platform: Pla
     admin = Principal("user:admin", PrincipalKind.USER)
     digest = platform.store.put_bytes(b"about a person").digest
     old = platform.keys.current(platform.vault.scope)
-    new_key = keys.rotate(keys.ScopeWish(), platform, admin)
+    new_key = keys.rotate(keys.KeyScopeBody(), platform, admin)
     assert platform.keys.current(platform.vault.scope).id == new_key.id != old.id
     assert platform.store.read_bytes(digest) == b"about a person"
-    destroyed = keys.destroy(old.id, keys.DestroyWish(reason="request 17"), platform, admin)
+    destroyed = keys.destroy(old.id, keys.KeyDestruction(reason="request 17"), platform, admin)
     assert (destroyed.key.state, destroyed.objects) == ("destroyed", 2)
     assert not platform.store.has(digest)
     assert [each["state"] for each in client.get("/api/v1/keys").json()] == ["destroyed", "current"]

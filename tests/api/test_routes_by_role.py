@@ -110,8 +110,8 @@ def test_each_route_answers_exactly_the_callers_of_the_table(tmp_path: Path, dat
 
 
 if __name__ == "__main__":
-    with TemporaryDirectory() as made:
-        fresh = Database(f"sqlite:///{made}/falaj.db", fact_book(Path(made) / "facts.db"))
+    with TemporaryDirectory() as folder:
+        fresh = Database(f"sqlite:///{folder}/falaj.db", fact_book(Path(folder) / "facts.db"))
         fresh.migrate()
-        TABLE.write_text(table(installation(Path(made) / "home", fresh)))
+        TABLE.write_text(table(installation(Path(folder) / "home", fresh)))
         sys.stdout.write(f"wrote {TABLE}\n")

@@ -92,7 +92,7 @@ def test_the_data_plane_outlives_agent_and_server(scene: Scene) -> None:
         victim = next(p for p in tagged(TAG, str(scene.location)))
         scene.start()  # nobody tells it what to serve
         os.kill(victim.pid, signal.SIGKILL)
-        until(lambda: victim not in set(found := list(tagged(TAG, str(scene.location)))) and len(found) == 2)
+        until(lambda: victim not in set(processes := list(tagged(TAG, str(scene.location)))) and len(processes) == 2)
     assert load.failures == {}
 
 

@@ -235,7 +235,7 @@ def test_callers_by_certificate(scene: Scene, tmp_path: Path) -> None:
 
 def test_a_caller_that_asks_too_often_waits_alone(scene: Scene) -> None:
     scene.serve({"dev/m": EndpointCallers(None, ("ana", "bo"), per_second=3)})
-    answers = until(lambda: 429 in (found := scene.ask_many("/dev/m/v2", bearer(scene.token("ana")), 30)) and found)
+    answers = until(lambda: 429 in (codes := scene.ask_many("/dev/m/v2", bearer(scene.token("ana")), 30)) and codes)
     assert 200 in answers
     assert scene.ask("/dev/m/v2", bearer(scene.token("bo")))[0] == 200
 

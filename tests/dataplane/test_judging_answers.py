@@ -17,7 +17,7 @@ from falaj.dataplane.access_log import AccessLog
 from falaj.dataplane.agent.admission_queue import Offer
 from falaj.dataplane.agent.rollouts import RolloutController, RolloutPredictions
 from falaj.dataplane.agent.rollouts.rollout_controller import SAVE_EVERY_S
-from falaj.dataplane.desired_state import DesiredState, EndpointState, RolloutWish
+from falaj.dataplane.desired_state import DesiredRollout, DesiredState, EndpointState
 from falaj.dataplane.label_database import keep_joined
 from falaj.dataplane.label_join import LabelJoin
 from falaj.dataplane.runtimes.process.runtime import LocationFolders, ProcessRuntime
@@ -49,7 +49,7 @@ class Location:
         )  # it serves before anything rolls out
         assert stable.state is EndpointState.READY
         self.rollouts = self.new_rollouts()
-        self.wishes: tuple[RolloutWish, ...] = ()
+        self.wishes: tuple[DesiredRollout, ...] = ()
         self._stopping = threading.Event()
         self._joining = threading.Thread(target=keep_joined(self.join, look_s=0.05), args=(self._stopping,))
         self._joining.start()
@@ -65,7 +65,7 @@ class Location:
 
     def roll(self, kind: str, candidate: int, **options: Any) -> None:
         plan = plan_of(f"r{candidate}-{kind}", kind, options, candidate=candidate, stable=1)
-        self.wishes = (*self.wishes, RolloutWish(plan))
+        self.wishes = (*self.wishes, DesiredRollout(plan))
 
     def step(self) -> None:
         """One pass of the agent."""

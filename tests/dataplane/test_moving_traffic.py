@@ -127,7 +127,7 @@ class Logged:
 
     def __call__(self, ids: set[str]) -> dict[str, Access]:
         """Those of some requests by their id, when all are there."""
-        lines = until(lambda: found if (found := self.so_far()).keys() >= ids else None)
+        lines = until(lambda: answers if (answers := self.so_far()).keys() >= ids else None)
         return {name: lines[name] for name in ids}
 
     def so_far(self) -> dict[str, Access]:

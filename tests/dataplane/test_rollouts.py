@@ -52,7 +52,9 @@ class Rolling:
 
     def until(self, *states: str) -> dict[str, Any]:
         """What is told once a state is reached; nothing follows on an end."""
-        state = until(lambda: told if (told := self.reported_rollout.get("state")) in {*states, *ENDED} else None)
+        state = until(
+            lambda: reported if (reported := self.reported_rollout.get("state")) in {*states, *ENDED} else None
+        )
         assert state in states, self.reported_rollout
         return self.reported_rollout
 

@@ -149,7 +149,7 @@ class Installation:
         """Wait for the run of a commit to end; return it with its steps."""
         ends = ("succeeded", "failed", "rejected", "cancelled")
         run: dict[str, Any] = until(
-            lambda: found if (found := self.run_of(commit)) and found["state"] in ends else None, self.logs
+            lambda: run if (run := self.run_of(commit)) and run["state"] in ends else None, self.logs
         )
         shown: dict[str, Any] = self.json("run", "show", run["id"])
         return shown

@@ -50,9 +50,9 @@ def platform(tmp_path: Path) -> Iterator[Platform]:
 
 def destroyed(platform: Platform) -> bytes:
     """Destroy the key of all data; return what it was wrapped as."""
-    keys.rotate(keys.ScopeWish(), platform, ADMIN)  # the rows know the key now
+    keys.rotate(keys.KeyScopeBody(), platform, ADMIN)  # the rows know the key now
     old = next(key for key in platform.keys.entries() if key.state is KeyState.RETIRED)
-    keys.destroy(old.id, keys.DestroyWish(reason="request 17"), platform, ADMIN)
+    keys.destroy(old.id, keys.KeyDestruction(reason="request 17"), platform, ADMIN)
     return old.wrapped.encode()
 
 

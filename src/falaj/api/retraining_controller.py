@@ -66,7 +66,7 @@ class TrainingWatch:
                 continue
             self._last_look[each.key] = now
             look = events.RetrainingTick(
-                each.wishes.release.model, each.wishes.project, each.entry["input"], each.entry["url"]
+                each.settings.release.model, each.settings.project, each.entry["input"], each.entry["url"]
             )
             state = events.look_at(look, fingerprint).state
             if state is not None:

@@ -106,7 +106,7 @@ class DesiredEndpoint:
 
 
 @dataclass(frozen=True)
-class RolloutWish:
+class DesiredRollout:
     """A rollout that the control plane wants, and what people asked of it.
 
     Args:
@@ -118,7 +118,7 @@ class RolloutWish:
     requests: tuple[PersonRequested, ...] = ()
 
     @classmethod
-    def from_json(cls, value: Any) -> RolloutWish:
+    def from_json(cls, value: Any) -> DesiredRollout:
         """Read a wish.
 
         Raises:
@@ -167,7 +167,7 @@ class DesiredState:
 
     version: int = -1
     endpoints: tuple[DesiredEndpoint, ...] = ()
-    rollouts: Mapping[str, tuple[RolloutWish, ...]] = field(default_factory=dict)
+    rollouts: Mapping[str, tuple[DesiredRollout, ...]] = field(default_factory=dict)
     keep_predictions_s: float | None = None
     refused: Mapping[str, RefusedEndpoint] = field(default_factory=dict)
     admittance: Admittance = field(default_factory=Admittance)
@@ -337,11 +337,11 @@ def _endpoints(items: Iterable[Any], refused: dict[str, RefusedEndpoint]) -> lis
     return endpoints
 
 
-def _rollouts(value: Any, refused: dict[str, RefusedEndpoint]) -> dict[str, tuple[RolloutWish, ...]]:
+def _rollouts(value: Any, refused: dict[str, RefusedEndpoint]) -> dict[str, tuple[DesiredRollout, ...]]:
     rollouts = {}
     for name, items in value.items() if isinstance(value, Mapping) else ():
         try:
-            rollouts[str(name)] = tuple(RolloutWish.from_json(item) for item in items)
+            rollouts[str(name)] = tuple(DesiredRollout.from_json(item) for item in items)
         except (DesiredStateError, TypeError) as error:
             refused[str(name)] = RefusedEndpoint(0, str(error)[:_MAX_REASON])
     return rollouts

@@ -95,17 +95,17 @@ def _json(values: Array) -> bytes:
 
 
 def _label(name: str) -> Encode:
-    return lambda found: b'{"predictions":%b}' % _json(found[name])
+    return lambda outputs: b'{"predictions":%b}' % _json(outputs[name])
 
 
 def _all_of(names: Sequence[str]) -> Encode:
     """Every output under its name, as MLflow answers for a model of several."""
-    return lambda found: msgspec.json.encode({"predictions": {name: found[name].tolist() for name in names}})
+    return lambda outputs: msgspec.json.encode({"predictions": {name: outputs[name].tolist() for name in names}})
 
 
 def _probabilities(tail: bytes) -> Encode:
-    return lambda found: b'{"predictions":%b%b}' % (_json(found[PROBABILITY]), tail)
+    return lambda outputs: b'{"predictions":%b%b}' % (_json(outputs[PROBABILITY]), tail)
 
 
 def _both(label: Encode, tail: bytes) -> Encode:
-    return lambda found: b'%b,"probabilities":%b%b}' % (label(found)[:-1], _json(found[PROBABILITY]), tail)
+    return lambda outputs: b'%b,"probabilities":%b%b}' % (label(outputs)[:-1], _json(outputs[PROBABILITY]), tail)

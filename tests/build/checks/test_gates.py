@@ -53,7 +53,7 @@ def test_slices_are_judged_apart_and_small_ones_left_out(scored):
     assert passing.passed
     assert {result.name for result in passing.slices} == {"AA", "UA"}
     assert sum(result.rows for result in passing.slices) < 1500
-    assert passing.slice == f"carrier={min(passing.slices, key=lambda found: found.value).name}"
+    assert passing.slice == f"carrier={min(passing.slices, key=lambda entry: entry.value).name}"
     assert "0 of 2 slices fail, 1 with too few rows left out" in passing.reason
     assert not failing.passed
     assert "2 of 2 slices fail" in failing.reason

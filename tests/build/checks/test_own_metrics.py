@@ -35,7 +35,7 @@ DECLARED = {
 
 
 @pytest.fixture
-def judged(bench, models, same_process, monkeypatch):
+def gate_outcomes(bench, models, same_process, monkeypatch):
     """Judges gates with the good model as the candidate and the poor one as live, in this process."""
     monkeypatch.setattr(own_metrics, "run_in_project", scoring.run_in_project)
     bench.write("src/app/metrics.py", PROFIT)
@@ -50,8 +50,8 @@ def judged(bench, models, same_process, monkeypatch):
     return judge
 
 
-def test_own_metrics_are_held_beside_live_in_their_direction(judged):
-    gain, cost, total, sliced, narrow, value = judged(
+def test_own_metrics_are_held_beside_live_in_their_direction(gate_outcomes):
+    gain, cost, total, sliced, narrow, value = gate_outcomes(
         "gain not worse than live on split.test",
         "cost not worse than live by 0.05 on split.test",
         "total not worse than live by 1 on split.test",
@@ -68,9 +68,9 @@ def test_own_metrics_are_held_beside_live_in_their_direction(judged):
     assert value.passed and value.value > 0.5
 
 
-def test_without_a_live_release_there_is_nothing_to_compare(bench, judged):
+def test_without_a_live_release_there_is_nothing_to_compare(bench, gate_outcomes):
     bench.live = None
-    [gate_result] = judged("gain not worse than live on split.test")
+    [gate_result] = gate_outcomes("gain not worse than live on split.test")
     assert gate_result.passed and gate_result.reason == "no live release yet"
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from falaj.build.pipeline.sources import fingerprint
 from falaj.control.retraining import events, labels
-from falaj.control.retraining.model_settings import wishes_of
+from falaj.control.retraining.model_settings import retrain_settings_of
 from falaj.storage import Database, EndpointRow, ReleaseRow
 from falaj.storage.durable import ProcessTable
 from falaj.storage.monitoring_tables import LossRunRow, ProfileBlockRow
@@ -163,7 +163,7 @@ def test_a_newer_release_upstream_starts_a_training_once(sqlite: Database) -> No
     assert ask(NOW) == ["started"]
     assert ask(NOW + 60) == ["started"]
     with sqlite.reading() as session:
-        assert wishes_of(session, "m") is not None
+        assert retrain_settings_of(session, "m") is not None
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from falaj.control.retraining import (
     Decision,
-    FeedbackWish,
+    LabelTriggerRule,
     PastTraining,
     Refuse,
     RetrainingPolicy,
@@ -222,11 +222,11 @@ def test_at_most_one_training_starts_at_a_time(
     ],
 )
 def test_labels_are_a_trigger(labels: int, loss: tuple[float, float] | None, occasion: str | None) -> None:
-    feedback_wish = FeedbackWish(every=1000, loss_bound=0.2)
+    feedback_wish = LabelTriggerRule(every=1000, loss_bound=0.2)
     label_trigger = feedback_trigger("m", "run7", feedback_wish, labels=labels, loss=loss, now=NOW)
     assert (label_trigger.occasion if label_trigger else None) == occasion
     assert label_trigger is None or label_trigger.kind is TriggerKind.FEEDBACK
-    assert feedback_trigger("m", "run7", FeedbackWish(), labels=labels, loss=loss, now=NOW) is None
+    assert feedback_trigger("m", "run7", LabelTriggerRule(), labels=labels, loss=loss, now=NOW) is None
 
 
 def test_triggers_and_policies_that_say_nothing_are_refused() -> None:

@@ -145,6 +145,8 @@ def test_requests_that_wait_count_after_the_patience_and_not_while_others_end() 
 def test_a_dead_candidate_goes_at_once_also_in_burn_in() -> None:
     record = judged_record(plan(burn_in_s=600.0))
     requests = [access(2, status=503, **TENTH)] * 10 + [access(1, baseline=True, answered_baseline=True, **TENTH)] * 10
-    found = counted(record, requests, 200.5).evaluate(200.6)
-    assert found.rollout.state is RolloutState.ROLLING_BACK
-    assert found.rollout.reason.startswith("the candidate does not answer") and found.rollout.culprits == ("errors",)
+    evaluated = counted(record, requests, 200.5).evaluate(200.6)
+    assert evaluated.rollout.state is RolloutState.ROLLING_BACK
+    assert evaluated.rollout.reason.startswith("the candidate does not answer") and evaluated.rollout.culprits == (
+        "errors",
+    )

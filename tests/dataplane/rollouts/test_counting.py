@@ -49,7 +49,7 @@ def unit_of(request: Access) -> str | None:
 def test_a_unit_is_one_observation_and_a_testers_request_does_not_spend_it(tmp_path: Path) -> None:
     units = Units(tmp_path)
     requests = [access(2, forced=True, unit="u"), *(access(2, unit="u", status=500) for _ in range(5)), access(1)]
-    assert count_events(*requests, once=lambda judged: units.first("r1.requests", judged, unit_of)) == (
+    assert count_events(*requests, once=lambda arm: units.first("r1.requests", arm, unit_of)) == (
         (0, 1),
         (1, 1),
         (1, 6),

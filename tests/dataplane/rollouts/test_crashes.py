@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from falaj.dataplane.access_log import AccessLog
 from falaj.dataplane.agent.admission_queue import Offer
 from falaj.dataplane.agent.rollouts import RolloutController, rollout_controller
-from falaj.dataplane.desired_state import BaselineStatus, DesiredState, EndpointState, EndpointStatus, RolloutWish
+from falaj.dataplane.desired_state import BaselineStatus, DesiredRollout, DesiredState, EndpointState, EndpointStatus
 from falaj.dataplane.traffic_split import Traffic
 from falaj.statistics.rollout import WHOLE, Command, PersonRequested, RolloutPlan
 from tests.dataplane.rollouts.made import ENDPOINT, plan
@@ -90,7 +90,7 @@ class Place:
 
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(rollout_controller, "write_json", writes)
-            self.agent.want(DesiredState(1, (), {ENDPOINT: (RolloutWish(self.plan, self.person_requests),)}))
+            self.agent.want(DesiredState(1, (), {ENDPOINT: (DesiredRollout(self.plan, self.person_requests),)}))
             self.effect(2)
             self.traffic.append(self.agent.traffic()[ENDPOINT])
             self.effect(3)

@@ -9,7 +9,7 @@ import pytest
 from falaj.dataplane.access_log import AccessLog
 from falaj.dataplane.agent.admission_queue import Offer
 from falaj.dataplane.agent.rollouts import RolloutController
-from falaj.dataplane.desired_state import BaselineStatus, DesiredState, EndpointState, EndpointStatus, RolloutWish
+from falaj.dataplane.desired_state import BaselineStatus, DesiredRollout, DesiredState, EndpointState, EndpointStatus
 from falaj.dataplane.traffic_split import BaselineArm
 from falaj.statistics.rollout import RolloutState
 from tests.dataplane.rollouts.made import ENDPOINT, plan
@@ -27,7 +27,7 @@ class Agent:
 
     def looks(self, baseline: BaselineStatus | None, after_s: float = 1.0) -> RolloutState:
         self.now += after_s
-        self.rollouts.want(DesiredState(1, (), {ENDPOINT: (RolloutWish(self.plan),)}))
+        self.rollouts.want(DesiredState(1, (), {ENDPOINT: (DesiredRollout(self.plan),)}))
         stable = EndpointStatus(ENDPOINT, 1, READY, baseline=baseline)
         self.rollouts.observe(Offer(), (stable, EndpointStatus(ENDPOINT, 2, READY)))
         return self.record.rollout.state

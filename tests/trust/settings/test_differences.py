@@ -27,16 +27,16 @@ BINDING = BindingSpec("release-manager", group="managers", environment="prod")
 names = st.sampled_from(["a", "b", "c"])
 environments = st.dictionaries(
     names, st.builds(EnvironmentSpec, name=st.just("x"), rank=st.integers(0, 3), approvals=st.just({"normal": 1}))
-).map(lambda found: {name: replace(each, name=name) for name, each in found.items()})
+).map(lambda named: {name: replace(each, name=name) for name, each in named.items()})
 locations = st.dictionaries(
     names, st.builds(LocationSpec, name=st.just("x"), jurisdiction=st.sampled_from(["AE", "DE"]))
 )
 specs = st.builds(
     PlatformSpec,
     environments=environments,
-    locations=locations.map(lambda found: {name: replace(each, name=name) for name, each in found.items()}),
+    locations=locations.map(lambda named: {name: replace(each, name=name) for name, each in named.items()}),
     roles=st.lists(st.builds(BindingSpec, st.just("auditor"), group=names), max_size=2, unique=True).map(
-        lambda found: tuple(sorted(found, key=str))
+        lambda names: tuple(sorted(names, key=str))
     ),
     policy_packs=st.sampled_from([(), ("uae",)]),
     policies=st.dictionaries(names, st.text(max_size=3)),

@@ -12,7 +12,7 @@ from falaj.api.authorization import Caller
 from falaj.api.platform import Platform, Shared
 from falaj.api.route_actions import Action, action
 from falaj.api.routers.auth import Name, role_document
-from falaj.api.routers.credentials import TokenId, TokenWish, token_document
+from falaj.api.routers.credentials import TokenCreate, TokenId, token_document
 from falaj.core.principal import PrincipalKind
 from falaj.schemas import identity as documents
 from falaj.storage.identity_tables import AccountRow
@@ -27,7 +27,7 @@ Line = Annotated[str, Field(min_length=1, max_length=100)]
 Scope = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 
 
-class RoleWish(BaseModel):
+class RoleUpdate(BaseModel):
     """A role to grant; without project and environment it holds everywhere."""
 
     model_config = ConfigDict(extra="forbid")
@@ -36,24 +36,24 @@ class RoleWish(BaseModel):
     environment: Scope | None = None
 
 
-class AccountWish(BaseModel):
+class AccountCreate(BaseModel):
     """A person to invite."""
 
     model_config = ConfigDict(extra="forbid")
     name: Name
     email: Annotated[str, Field(max_length=254)]
     groups: Annotated[list[Line], Field(max_length=100)] = []
-    roles: Annotated[list[RoleWish], Field(max_length=100)] = []
+    roles: Annotated[list[RoleUpdate], Field(max_length=100)] = []
 
 
-class LockWish(BaseModel):
+class LockRequest(BaseModel):
     """Why an account is locked."""
 
     model_config = ConfigDict(extra="forbid")
     reason: Annotated[str, Field(min_length=1, max_length=500)]
 
 
-class LinkWish(BaseModel):
+class LinkRequest(BaseModel):
     """A new link; with `without_totp` the enrolled application is forgotten too."""
 
     model_config = ConfigDict(extra="forbid")
@@ -68,7 +68,7 @@ def list_accounts(platform: Shared) -> list[documents.Account]:
 
 
 @router.post("", status_code=201, response_model=documents.PasswordLink, **action(Action.MANAGE_ACCOUNTS))
-def invite(body: AccountWish, caller: Caller, platform: Shared) -> documents.PasswordLink:
+def invite(body: AccountCreate, caller: Caller, platform: Shared) -> documents.PasswordLink:
     """Make an account; the person chooses its password with the link that is answered this once."""
     new_account = identity.NewAccount(
         PrincipalKind.USER, body.name, identity.accounts.LOCAL, body.email, frozenset(body.groups)
@@ -82,7 +82,7 @@ def invite(body: AccountWish, caller: Caller, platform: Shared) -> documents.Pas
 
 
 @router.post("/{name}/link", response_model=documents.PasswordLink, **action(Action.MANAGE_ACCOUNTS))
-def new_link(name: Name, body: LinkWish, caller: Caller, platform: Shared) -> documents.PasswordLink:
+def new_link(name: Name, body: LinkRequest, caller: Caller, platform: Shared) -> documents.PasswordLink:
     """Make a new link for someone who forgot the password."""
     now = platform.now()
     with platform.database.transaction() as session:
@@ -92,7 +92,7 @@ def new_link(name: Name, body: LinkWish, caller: Caller, platform: Shared) -> do
 
 
 @router.post("/{name}/lock", response_model=documents.Account, **action(Action.MANAGE_ACCOUNTS))
-def lock(name: Name, body: LockWish, caller: Caller, platform: Shared) -> documents.Account:
+def lock(name: Name, body: LockRequest, caller: Caller, platform: Shared) -> documents.Account:
     """Lock an account of a person or service: it proves nothing any more."""
     with platform.database.transaction() as session:
         account = _anyone(session, name)
@@ -110,7 +110,7 @@ def unlock(name: Name, caller: Caller, platform: Shared) -> documents.Account:
 
 
 @router.put("/{name}/roles", response_model=documents.Account, **action(Action.MANAGE_ACCOUNTS))
-def set_roles(name: Name, requested_roles: list[RoleWish], caller: Caller, platform: Shared) -> documents.Account:
+def set_roles(name: Name, requested_roles: list[RoleUpdate], caller: Caller, platform: Shared) -> documents.Account:
     """Give an account these roles and no others; those of platform.yaml stay."""
     with platform.database.transaction() as session:
         account = _anyone(session, name)
@@ -124,7 +124,7 @@ services = APIRouter(prefix="/api/v1/services", tags=["accounts"])
 @services.post(
     "/{name}/tokens", status_code=201, response_model=documents.IssuedToken, **action(Action.MANAGE_ACCOUNTS)
 )
-def create_token(name: Name, body: TokenWish, caller: Caller, platform: Shared) -> documents.IssuedToken:
+def create_token(name: Name, body: TokenCreate, caller: Caller, platform: Shared) -> documents.IssuedToken:
     """Make a token for a service; the service gets an account with its first one."""
     now = platform.now()
     with platform.database.transaction() as session:
@@ -157,7 +157,7 @@ def _anyone(session: Session, name: str) -> AccountRow:
     return identity.accounts.find(session, f"{kind or PrincipalKind.USER}:{rest}")
 
 
-def _bindings(requested_roles: list[RoleWish]) -> list[Binding]:
+def _bindings(requested_roles: list[RoleUpdate]) -> list[Binding]:
     return [Binding(each.role, each.project, each.environment) for each in requested_roles]
 
 

@@ -29,7 +29,7 @@ class _Secretive(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
-class SetupWish(_Secretive):
+class SetupRequest(_Secretive):
     """The first administrator."""
 
     link: LinkSecret
@@ -38,7 +38,7 @@ class SetupWish(_Secretive):
     password: Password
 
 
-class LoginWish(_Secretive):
+class LoginRequest(_Secretive):
     """Who logs in."""
 
     name: Name
@@ -46,14 +46,14 @@ class LoginWish(_Secretive):
     otp: Otp = _NONE
 
 
-class PasswordWish(_Secretive):
+class PasswordUpdate(_Secretive):
     """A new password, by a one-time link."""
 
     link: LinkSecret
     password: Password
 
 
-class StepUpWish(_Secretive):
+class StepUpRequest(_Secretive):
     """A fresh proof of identity."""
 
     password: Password = _NONE
@@ -61,12 +61,12 @@ class StepUpWish(_Secretive):
 
 
 @router.post("/setup", status_code=201, response_model=documents.LoggedIn, **action(Action.PUBLIC))
-async def set_up(body: SetupWish, platform: Shared) -> documents.LoggedIn:
+async def set_up(body: SetupRequest, platform: Shared) -> documents.LoggedIn:
     """Make the first administrator with the one-time link of the installation, and log in."""
     return await platform.password_queue.run(_set_up, body, platform)
 
 
-def _set_up(body: SetupWish, platform: Platform) -> documents.LoggedIn:
+def _set_up(body: SetupRequest, platform: Platform) -> documents.LoggedIn:
     newcomer = identity.FirstAdministrator(body.name, body.email, body.password.get_secret_value())
     keeper, now = platform.doorkeeper, platform.now()
     link = body.link.get_secret_value()
@@ -76,7 +76,7 @@ def _set_up(body: SetupWish, platform: Platform) -> documents.LoggedIn:
 
 
 @router.post("/login", response_model=documents.LoggedIn, **action(Action.PUBLIC))
-async def log_in(body: LoginWish, platform: Shared) -> documents.LoggedIn:
+async def log_in(body: LoginRequest, platform: Shared) -> documents.LoggedIn:
     """Open a session with a name and a password, and a one-time password when an application is enrolled.
 
     Whoever finds the queue of logins full is answered 503 at once, with the time to wait.
@@ -84,20 +84,20 @@ async def log_in(body: LoginWish, platform: Shared) -> documents.LoggedIn:
     return await platform.password_queue.run(_log_in, body, platform)
 
 
-def _log_in(body: LoginWish, platform: Platform) -> documents.LoggedIn:
+def _log_in(body: LoginRequest, platform: Platform) -> documents.LoggedIn:
     proof = identity.Proof(body.password.get_secret_value(), body.otp.get_secret_value())
     return _opened(platform, platform.doorkeeper.log_in(body.name, proof, platform.now()))
 
 
 @router.post("/password", status_code=204, **action(Action.PUBLIC))
-async def choose_password(body: PasswordWish, platform: Shared) -> None:
+async def choose_password(body: PasswordUpdate, platform: Shared) -> None:
     """Choose a password with the one-time link that an administrator handed over."""
     link, password = body.link.get_secret_value(), body.password.get_secret_value()
     await platform.password_queue.run(platform.doorkeeper.choose_password, link, password, platform.now())
 
 
 @router.post("/step-up", response_model=documents.SteppedUp, **action(Action.MANAGE_OWN))
-async def step_up(body: StepUpWish, request: Request, caller: Caller, platform: Shared) -> documents.SteppedUp:
+async def step_up(body: StepUpRequest, request: Request, caller: Caller, platform: Shared) -> documents.SteppedUp:
     """Prove again who one is, as approvals and new keys ask for."""
     proof, now = identity.Proof(body.password.get_secret_value(), body.otp.get_secret_value()), platform.now()
     prove = platform.doorkeeper.prove_again

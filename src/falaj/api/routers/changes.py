@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from falaj.api import authorization, views
 from falaj.api.authorization import Caller
 from falaj.api.platform import Platform, Shared
+from falaj.api.request_bodies import Reason, ReasonBody
 from falaj.api.route_actions import action
 from falaj.control import changes
 from falaj.control import releases as release
@@ -26,7 +27,6 @@ from falaj.trust.policy import Action, Resource
 router = APIRouter(prefix="/api/v1", tags=["changes"])
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-Reason = Annotated[str, StringConstraints(max_length=2_000)]
 
 
 class Promotion(BaseModel):
@@ -41,13 +41,6 @@ class Promotion(BaseModel):
     challenge: bool = False
 
 
-class Because(BaseModel):
-    """Why somebody decides so."""
-
-    model_config = ConfigDict(extra="forbid")
-    reason: Reason = ""
-
-
 class Signed(BaseModel):
     """An approval as the person signed it."""
 
@@ -55,7 +48,7 @@ class Signed(BaseModel):
     envelope: dict[str, Any]
 
 
-class Rollback(Because):
+class Rollback(ReasonBody):
     """Which endpoint to take back."""
 
     environment: Name
@@ -124,7 +117,7 @@ def approve(change_id: str, signed: Signed, platform: Shared, caller: Caller) ->
 @router.post(
     "/changes/{change_id}/reject", response_model=documents.Change, **action(Action.REJECT_CHANGE, refined=True)
 )
-def reject(change_id: str, why: Because, platform: Shared, caller: Caller) -> documents.Change:
+def reject(change_id: str, why: ReasonBody, platform: Shared, caller: Caller) -> documents.Change:
     """Refuse a change for good."""
     with platform.database.transaction() as session:
         return document(session, changes.reject(platform.turn(session), caller, change_id, why.reason))
@@ -133,7 +126,7 @@ def reject(change_id: str, why: Because, platform: Shared, caller: Caller) -> do
 @router.post(
     "/changes/{change_id}/cancel", response_model=documents.Change, **action(Action.REQUEST_CHANGE, refined=True)
 )
-def cancel(change_id: str, why: Because, platform: Shared, caller: Caller) -> documents.Change:
+def cancel(change_id: str, why: ReasonBody, platform: Shared, caller: Caller) -> documents.Change:
     """Withdraw a change; who may ask may withdraw, each their own, and release managers any."""
     with platform.database.transaction() as session:
         return document(session, changes.cancel(platform.turn(session), caller, change_id, why.reason))
@@ -142,7 +135,7 @@ def cancel(change_id: str, why: Because, platform: Shared, caller: Caller) -> do
 @router.post(
     "/changes/{change_id}/review", response_model=documents.Change, **action(Action.REVIEW_CHANGE, refined=True)
 )
-def review(change_id: str, why: Because, platform: Shared, caller: Caller) -> documents.Change:
+def review(change_id: str, why: ReasonBody, platform: Shared, caller: Caller) -> documents.Change:
     """Review an emergency change that was carried out."""
     with platform.database.transaction() as session:
         return document(session, changes.review(platform.turn(session), caller, change_id, why.reason))
@@ -157,28 +150,28 @@ def roll_back(body: Rollback, platform: Shared, caller: Caller) -> documents.Cha
 
 
 @router.post("/releases/{name}/archive", response_model=api.Release, **action(Action.ARCHIVE_RELEASE))
-def archive(name: str, why: Because, platform: Shared, caller: Caller) -> api.Release:
+def archive(name: str, why: ReasonBody, platform: Shared, caller: Caller) -> api.Release:
     """Put a release away."""
     with platform.database.transaction() as session:
         return views.release(changes.archive(platform.turn(session), caller, name, why.reason))
 
 
 @router.post("/releases/{name}/restore", response_model=api.Release, **action(Action.ARCHIVE_RELEASE))
-def restore(name: str, why: Because, platform: Shared, caller: Caller) -> api.Release:
+def restore(name: str, why: ReasonBody, platform: Shared, caller: Caller) -> api.Release:
     """Bring an archived release back."""
     with platform.database.transaction() as session:
         return views.release(changes.restore(platform.turn(session), caller, name, why.reason))
 
 
 @router.post("/releases/{name}/retire", response_model=api.Release, **action(Action.RETIRE_RELEASE))
-def retire(name: str, why: Because, platform: Shared, caller: Caller) -> api.Release:
+def retire(name: str, why: ReasonBody, platform: Shared, caller: Caller) -> api.Release:
     """End a release for good."""
     with platform.database.transaction() as session:
         return views.release(changes.retire(platform.turn(session), caller, name, why.reason))
 
 
 @router.post("/releases/{name}/revoke", response_model=api.Release, **action(Action.REVOKE_RELEASE))
-def revoke(name: str, why: Because, platform: Shared, caller: Caller) -> api.Release:
+def revoke(name: str, why: ReasonBody, platform: Shared, caller: Caller) -> api.Release:
     """Forbid a release for ever; every location stops serving it."""
     with platform.database.transaction() as session:
         return views.release(changes.revoke(platform.turn(session), caller, name, why.reason))

@@ -23,7 +23,7 @@ TokenId = Annotated[str, Field(pattern=r"^[0-9a-z]{12}$")]
 _DAY_S = 86_400.0
 
 
-class TokenWish(BaseModel):
+class TokenCreate(BaseModel):
     """A token to make."""
 
     model_config = ConfigDict(extra="forbid")
@@ -33,12 +33,12 @@ class TokenWish(BaseModel):
     audience: Annotated[str, Field(pattern=r"^[a-z][a-z-]{0,39}$")] = identity.tokens.API
 
     def parsed(self) -> identity.NewToken:
-        """The wish as the domain reads it."""
+        """The request as the domain reads it."""
         scope = frozenset(item.value for item in self.actions)
         return identity.NewToken(self.label, scope, self.days * _DAY_S, self.audience)
 
 
-class KeyWish(BaseModel):
+class ApprovalKeyCreate(BaseModel):
     """A public key, and the signature that shows who holds its private half."""
 
     model_config = ConfigDict(extra="forbid")
@@ -46,7 +46,7 @@ class KeyWish(BaseModel):
     proof: Annotated[str, Field(max_length=200)]
 
 
-class CodeWish(BaseModel):
+class OneTimePasswordBody(BaseModel):
     """A code of the application."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
@@ -54,7 +54,7 @@ class CodeWish(BaseModel):
 
 
 @router.post("/tokens", status_code=201, response_model=documents.IssuedToken, **action(Action.MANAGE_OWN))
-def create_token(body: TokenWish, caller: Caller, platform: Shared) -> documents.IssuedToken:
+def create_token(body: TokenCreate, caller: Caller, platform: Shared) -> documents.IssuedToken:
     """Make a token that acts as oneself, for at most these actions."""
     now = platform.now()
     with platform.database.transaction() as session:
@@ -78,7 +78,7 @@ def revoke_token(token_id: TokenId, caller: Caller, platform: Shared) -> None:
 
 
 @router.post("/approval-keys", status_code=201, response_model=documents.ApprovalKey, **action(Action.MANAGE_OWN))
-def register_key(body: KeyWish, caller: Caller, platform: Shared) -> documents.ApprovalKey:
+def register_key(body: ApprovalKeyCreate, caller: Caller, platform: Shared) -> documents.ApprovalKey:
     """Register the public half of one's own key; the platform signs whose it is. Needs a fresh login."""
     signer = open_keyring(platform.home.keys).signer(SigningRole.IDENTITY)
     with platform.database.transaction() as session:
@@ -108,7 +108,7 @@ def enrol(caller: Caller, platform: Shared) -> documents.TotpEnrolment:
 
 
 @router.post("/totp/confirm", status_code=204, **action(Action.MANAGE_OWN))
-def confirm(body: CodeWish, caller: Caller, platform: Shared) -> None:
+def confirm(body: OneTimePasswordBody, caller: Caller, platform: Shared) -> None:
     """End the enrolment with a code of the application."""
     code = body.otp.get_secret_value()
     with platform.database.transaction() as session:

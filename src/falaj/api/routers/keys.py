@@ -25,7 +25,7 @@ ProjectName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.
 ScopeText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@-]{0,99}$")]
 
 
-class ScopeWish(BaseModel):
+class KeyScopeBody(BaseModel):
     """Whose key to rotate; without a jurisdiction, that of the installation."""
 
     model_config = ConfigDict(extra="forbid")
@@ -33,7 +33,7 @@ class ScopeWish(BaseModel):
     jurisdiction: ScopeText | None = None
 
 
-class DestroyWish(BaseModel):
+class KeyDestruction(BaseModel):
     """Why a key is destroyed."""
 
     model_config = ConfigDict(extra="forbid")
@@ -56,7 +56,7 @@ def list_keys(platform: Shared) -> list[documents.Key]:
 
 
 @router.post("/keys/rotate", response_model=documents.Key, **action(Action.MANAGE_KEYS))
-def rotate(body: ScopeWish, platform: Shared, caller: Caller) -> documents.Key:
+def rotate(body: KeyScopeBody, platform: Shared, caller: Caller) -> documents.Key:
     """Make the key that encrypts from now on; the ones before it stay for reading."""
     scope = KeyScope(body.tenant, body.jurisdiction or home_scope(platform.home.settings).jurisdiction)
     secrets.synchronise(platform.database, platform.keys)
@@ -77,7 +77,7 @@ def rotate(body: ScopeWish, platform: Shared, caller: Caller) -> documents.Key:
 
 
 @router.post("/keys/{key_id}/destroy", response_model=documents.Destroyed, **action(Action.MANAGE_KEYS))
-def destroy(key_id: KeyId, body: DestroyWish, platform: Shared, caller: Caller) -> documents.Destroyed:
+def destroy(key_id: KeyId, body: KeyDestruction, platform: Shared, caller: Caller) -> documents.Destroyed:
     """Destroy a key, and with it all that it encrypted. Nothing brings it back; what law keeps forbids it."""
     now, why = platform.now(), {"by": caller.id, "reason": body.reason}
     secrets.synchronise(platform.database, platform.keys)

@@ -14,6 +14,7 @@ from falaj.api import authorization, monitoring_views
 from falaj.api.authorization import Caller
 from falaj.api.monitors import carry_out
 from falaj.api.platform import Platform, Shared
+from falaj.api.request_bodies import ReasonBody
 from falaj.api.route_actions import action
 from falaj.control.monitoring import alerts
 from falaj.control.monitoring.triage import Cause
@@ -23,7 +24,6 @@ from falaj.trust.policy import Action, Resource
 
 router = APIRouter(prefix="/api/v1", tags=["monitoring"])
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-Reason = Annotated[str, StringConstraints(max_length=2_000)]
 Filter = Annotated[str | None, Query(max_length=200)]
 logger = logging.getLogger(__name__)
 
@@ -36,14 +36,7 @@ class Counts(BaseModel):
     losses: Annotated[list[dict[str, Any]], Field(max_length=5_000)] = []
 
 
-class Because(BaseModel):
-    """Why somebody asks."""
-
-    model_config = ConfigDict(extra="forbid")
-    reason: Reason = ""
-
-
-class Mute(Because):
+class Mute(ReasonBody):
     """For how long."""
 
     for_s: Annotated[float, Field(gt=0, le=365 * 86_400)] = 86_400.0
@@ -152,7 +145,7 @@ def show(alert_id: str, platform: Shared, caller: Caller) -> monitoring.Alert:
 
 
 @router.post("/alerts/{alert_id}/acknowledge", response_model=monitoring.Alert, **action(Action.OPERATE, refined=True))
-def acknowledge(alert_id: str, why: Because, platform: Shared, caller: Caller) -> monitoring.Alert:
+def acknowledge(alert_id: str, why: ReasonBody, platform: Shared, caller: Caller) -> monitoring.Alert:
     """Say that somebody looks after it."""
     with platform.database.transaction() as session:
         row = _alert(platform, session, caller, alert_id, Action.OPERATE)
@@ -161,7 +154,7 @@ def acknowledge(alert_id: str, why: Because, platform: Shared, caller: Caller) -
 
 
 @router.post("/alerts/{alert_id}/resolve", response_model=monitoring.Alert, **action(Action.OPERATE, refined=True))
-def resolve(alert_id: str, why: Because, platform: Shared, caller: Caller) -> monitoring.Alert:
+def resolve(alert_id: str, why: ReasonBody, platform: Shared, caller: Caller) -> monitoring.Alert:
     """Say that it is over; its monitors begin anew."""
     with platform.database.transaction() as session:
         row = _alert(platform, session, caller, alert_id, Action.OPERATE)

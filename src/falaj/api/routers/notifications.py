@@ -20,7 +20,7 @@ router = APIRouter(prefix="/api/v1/notifications", tags=["notifications"])
 SubscriberId = Annotated[str, Path(pattern=r"^[0-9a-f]{12}$")]
 
 
-class ResendWish(BaseModel):
+class ResendRequest(BaseModel):
     """Which event to send again; without one, all that were given up."""
 
     model_config = ConfigDict(extra="forbid")
@@ -35,7 +35,7 @@ def list_subscribers(platform: Shared) -> list[notifications.Subscriber]:
 
 
 @router.post("/{subscriber}/resend", response_model=notifications.Resent, **action(Action.MANAGE_PLATFORM))
-def send_again(subscriber: SubscriberId, body: ResendWish, platform: Shared, caller: Caller) -> notifications.Resent:
+def send_again(subscriber: SubscriberId, body: ResendRequest, platform: Shared, caller: Caller) -> notifications.Resent:
     """Send a subscriber what was given up, under the same ids."""
     now = platform.now()
     with platform.database.transaction() as session:

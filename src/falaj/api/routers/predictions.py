@@ -23,7 +23,7 @@ LocationName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9
 Moment = Annotated[float, Field(ge=0, le=1e11)]
 
 
-class ExportWish(BaseModel):
+class ExportRequest(BaseModel):
     """Which predictions somebody wants to take out."""
 
     model_config = ConfigDict(extra="forbid")
@@ -36,7 +36,7 @@ class ExportWish(BaseModel):
 @router.post(
     "/predictions/exports", response_model=predictions.ExportPermit, **action(Action.EXPORT_PREDICTIONS, refined=True)
 )
-def permit_export(body: ExportWish, platform: Shared, caller: Caller) -> predictions.ExportPermit:
+def permit_export(body: ExportRequest, platform: Shared, caller: Caller) -> predictions.ExportPermit:
     """Ask whether predictions of an endpoint may be exported at a location; that it was permitted is in the audit log.
 
     The server neither has nor sends them: they are read on the location's machine, with the keys that are there.

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from falaj.api import dsar
 from falaj.api.authorization import Caller
 from falaj.api.platform import Platform, Shared
+from falaj.api.request_bodies import RequiredReasonBody
 from falaj.api.resources import TENANT
 from falaj.api.route_actions import Action, action
 from falaj.config.uae_pack import uae_settings
@@ -34,7 +35,7 @@ Moment = Annotated[float, Field(ge=0, le=1e11)]
 SubjectText = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 
 
-class RecordWish(BaseModel):
+class PrivacyRecordCreate(BaseModel):
     """A record to sign; the document itself is not sent."""
 
     model_config = ConfigDict(extra="forbid")
@@ -57,14 +58,7 @@ class RecordWish(BaseModel):
     subject_key: Line = ""
 
 
-class Why(BaseModel):
-    """Why somebody decides so; without personal data, since it is logged."""
-
-    model_config = ConfigDict(extra="forbid")
-    reason: RequiredText
-
-
-class BreachWish(BaseModel):
+class BreachCreate(BaseModel):
     """A breach that was learned of; the title is shown to everyone who reads."""
 
     model_config = ConfigDict(extra="forbid")
@@ -81,7 +75,7 @@ class Notification(BaseModel):
     whom: RequiredText
 
 
-class RequestWish(BaseModel):
+class SubjectRequestCreate(BaseModel):
     """What a person asked for, without who it was."""
 
     model_config = ConfigDict(extra="forbid")
@@ -89,14 +83,14 @@ class RequestWish(BaseModel):
     received_at: Moment | None = None
 
 
-class SubjectWish(BaseModel):
+class SubjectBody(BaseModel):
     """Whom it is about: what the column `subject_key` holds of them."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
     subject: SubjectText
 
 
-class ErasureWish(SubjectWish, Why):
+class ErasureRequest(SubjectBody, RequiredReasonBody):
     """Whom to erase, why, and the request that it answers."""
 
     request: Id | None = None
@@ -112,7 +106,7 @@ def list_records(platform: Shared) -> list[documents.PrivacyRecord]:
 @router.post(
     "/privacy/records", response_model=documents.PrivacyRecord, status_code=201, **action(Action.MANAGE_PRIVACY)
 )
-def record(body: RecordWish, platform: Shared, caller: Caller) -> documents.PrivacyRecord:
+def record(body: PrivacyRecordCreate, platform: Shared, caller: Caller) -> documents.PrivacyRecord:
     """Sign a transfer basis, an impact assessment, a bias evaluation, or what data is from now on.
 
     A classification lowers labels that data was given: the data protection officer's act, where one is named.
@@ -125,7 +119,7 @@ def record(body: RecordWish, platform: Shared, caller: Caller) -> documents.Priv
 
 
 @router.post("/privacy/records/{record_id}/withdraw", status_code=204, **action(Action.MANAGE_PRIVACY))
-def withdraw(record_id: Id, why: Why, platform: Shared, caller: Caller) -> None:
+def withdraw(record_id: Id, why: RequiredReasonBody, platform: Shared, caller: Caller) -> None:
     """Withdraw a record."""
     with platform.database.transaction() as session:
         privacy.withdraw(session, record_id, caller.id, why.reason, platform.now())
@@ -139,7 +133,7 @@ def list_incidents(platform: Shared) -> list[documents.Incident]:
 
 
 @router.post("/privacy/incidents", response_model=documents.Incident, status_code=201, **action(Action.MANAGE_PRIVACY))
-def open_incident(body: BreachWish, platform: Shared, caller: Caller) -> documents.Incident:
+def open_incident(body: BreachCreate, platform: Shared, caller: Caller) -> documents.Incident:
     """Open an incident; its clock runs from when the breach was learned of."""
     now = platform.now()
     breach = incidents.Breach(
@@ -163,7 +157,7 @@ def notify(incident_id: Id, body: Notification, platform: Shared, caller: Caller
 @router.post(
     "/privacy/incidents/{incident_id}/close", response_model=documents.Incident, **action(Action.MANAGE_PRIVACY)
 )
-def close_incident(incident_id: Id, why: Why, platform: Shared, caller: Caller) -> documents.Incident:
+def close_incident(incident_id: Id, why: RequiredReasonBody, platform: Shared, caller: Caller) -> documents.Incident:
     """End an incident with what was found out."""
     now = platform.now()
     with platform.database.transaction() as session:
@@ -180,7 +174,7 @@ def list_requests(platform: Shared) -> list[documents.SubjectRequest]:
 @router.post(
     "/privacy/requests", response_model=documents.SubjectRequest, status_code=201, **action(Action.MANAGE_PRIVACY)
 )
-def receive(body: RequestWish, platform: Shared, caller: Caller) -> documents.SubjectRequest:
+def receive(body: SubjectRequestCreate, platform: Shared, caller: Caller) -> documents.SubjectRequest:
     """Register what a person asked for; the clock runs from when it came in."""
     now = platform.now()
     with platform.database.transaction() as session:
@@ -192,7 +186,9 @@ def receive(body: RequestWish, platform: Shared, caller: Caller) -> documents.Su
 @router.post(
     "/privacy/requests/{request_id}/close", response_model=documents.SubjectRequest, **action(Action.MANAGE_PRIVACY)
 )
-def close_request(request_id: Id, why: Why, platform: Shared, caller: Caller) -> documents.SubjectRequest:
+def close_request(
+    request_id: Id, why: RequiredReasonBody, platform: Shared, caller: Caller
+) -> documents.SubjectRequest:
     """Close a request with what was answered."""
     now = platform.now()
     with platform.database.transaction() as session:
@@ -201,19 +197,19 @@ def close_request(request_id: Id, why: Why, platform: Shared, caller: Caller) ->
 
 
 @router.post("/privacy/subjects/find", response_model=documents.FoundSubject, **action(Action.MANAGE_PRIVACY))
-def find(body: SubjectWish, platform: Shared, caller: Caller) -> documents.FoundSubject:
+def find(body: SubjectBody, platform: Shared, caller: Caller) -> documents.FoundSubject:
     """Every snapshot and release that a person's data reached."""
     return dsar.find(platform, caller, body.subject)
 
 
 @router.post("/privacy/subjects/export", response_model=list[documents.ExportedRow], **action(Action.MANAGE_PRIVACY))
-def export(body: SubjectWish, platform: Shared, caller: Caller) -> list[documents.ExportedRow]:
+def export(body: SubjectBody, platform: Shared, caller: Caller) -> list[documents.ExportedRow]:
     """A person's rows in every snapshot that is there."""
     return dsar.export(platform, caller, body.subject)
 
 
 @router.post("/privacy/subjects/erase", response_model=documents.ErasedSubject, **action(Action.MANAGE_PRIVACY))
-def erase(body: ErasureWish, platform: Shared, caller: Caller) -> documents.ErasedSubject:
+def erase(body: ErasureRequest, platform: Shared, caller: Caller) -> documents.ErasedSubject:
     """Erase what holds a person. Nothing brings it back; what law keeps forbids it."""
     return dsar.erase(platform, caller, body.subject, body.reason, body.request)
 

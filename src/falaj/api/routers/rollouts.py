@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from falaj.api import authorization
 from falaj.api.authorization import Caller
 from falaj.api.platform import Platform, Shared
+from falaj.api.request_bodies import ReasonBody
 from falaj.api.route_actions import action
 from falaj.control import changes
 from falaj.schemas import rollouts
@@ -17,14 +17,6 @@ from falaj.statistics.rollout import Command
 from falaj.trust.policy import Action
 
 router = APIRouter(prefix="/api/v1", tags=["rollouts"])
-Reason = Annotated[str, StringConstraints(max_length=2_000)]
-
-
-class Because(BaseModel):
-    """Why somebody asks."""
-
-    model_config = ConfigDict(extra="forbid")
-    reason: Reason = ""
 
 
 @router.get("/rollouts", response_model=list[rollouts.Rollout], **action(Action.READ, refined=True))
@@ -52,31 +44,31 @@ def show(rollout_id: str, platform: Shared, caller: Caller) -> rollouts.Rollout:
 
 
 @router.post("/rollouts/{rollout_id}/pause", response_model=rollouts.Rollout, **action(Action.STEER_ROLLOUT))
-def pause(rollout_id: str, why: Because, platform: Shared, caller: Caller) -> rollouts.Rollout:
+def pause(rollout_id: str, why: ReasonBody, platform: Shared, caller: Caller) -> rollouts.Rollout:
     """Keep the weights as they are until someone resumes; evidence of harm still rolls back."""
     return _steered(platform, caller, rollout_id, Command.PAUSE, why.reason)
 
 
 @router.post("/rollouts/{rollout_id}/resume", response_model=rollouts.Rollout, **action(Action.STEER_ROLLOUT))
-def resume(rollout_id: str, why: Because, platform: Shared, caller: Caller) -> rollouts.Rollout:
+def resume(rollout_id: str, why: ReasonBody, platform: Shared, caller: Caller) -> rollouts.Rollout:
     """Go on where it was paused, or give an inconclusive one its time again."""
     return _steered(platform, caller, rollout_id, Command.RESUME, why.reason)
 
 
 @router.post("/rollouts/{rollout_id}/abort", response_model=rollouts.Rollout, **action(Action.STEER_ROLLOUT))
-def abort(rollout_id: str, why: Because, platform: Shared, caller: Caller) -> rollouts.Rollout:
+def abort(rollout_id: str, why: ReasonBody, platform: Shared, caller: Caller) -> rollouts.Rollout:
     """Give all traffic back to the stable release."""
     return _steered(platform, caller, rollout_id, Command.ABORT, why.reason)
 
 
 @router.post("/rollouts/{rollout_id}/promote", response_model=rollouts.Rollout, **action(Action.OVERRIDE_ROLLOUT))
-def promote(rollout_id: str, why: Because, platform: Shared, caller: Caller) -> rollouts.Rollout:
+def promote(rollout_id: str, why: ReasonBody, platform: Shared, caller: Caller) -> rollouts.Rollout:
     """Give the candidate all traffic now, without the evidence that is still missing."""
     return _steered(platform, caller, rollout_id, Command.PROMOTE, why.reason)
 
 
 @router.post("/rollouts/{rollout_id}/skip", response_model=rollouts.Rollout, **action(Action.OVERRIDE_ROLLOUT))
-def skip(rollout_id: str, why: Because, platform: Shared, caller: Caller) -> rollouts.Rollout:
+def skip(rollout_id: str, why: ReasonBody, platform: Shared, caller: Caller) -> rollouts.Rollout:
     """Go to the next step now, without the evidence that this one still lacks."""
     return _steered(platform, caller, rollout_id, Command.SKIP, why.reason)
 

@@ -30,7 +30,7 @@ router = APIRouter(prefix="/api/v1/runs", tags=["runs"])
 
 
 class NewRun(BaseModel):
-    """A wish for a run at a commit."""
+    """A request for a run at a commit."""
 
     model_config = ConfigDict(extra="forbid")
     project: str

@@ -18,7 +18,7 @@ from falaj.api.route_actions import Action, action
 from falaj.api.routers.projects import bounded, webhook_purpose
 from falaj.config.retrain import parse_window
 from falaj.control.retraining import admission, events
-from falaj.control.retraining.model_settings import Wishes, all_wishes, wishes_of
+from falaj.control.retraining.model_settings import RetrainSettings, all_retrain_settings, retrain_settings_of
 from falaj.control.retraining.overview import overview
 from falaj.core.errors import FalajError, NotFoundError, UsageError
 from falaj.core.principal import Principal
@@ -55,7 +55,7 @@ def list_triggers(
     """What starts trainings of the models that the caller may read, and the last requests for one."""
     readable = authorization.readable(platform, caller)
     with platform.database.reading() as session:
-        model_triggers = [each for each in all_wishes(session) if model in (None, each.release.model)]
+        model_triggers = [each for each in all_retrain_settings(session) if model in (None, each.release.model)]
         visible_triggers = [each for each in model_triggers if readable is None or each.project in readable]
         if model and not visible_triggers:
             raise NotFoundError(f"no model '{model}' that could be trained again", code="retraining.model")
@@ -95,7 +95,7 @@ def resume(model: str, platform: Shared, caller: Caller) -> retraining.ModelTrig
         admission.resume(session, model, caller.id, now)
         admission.advance(session, platform.processes, model, now)
     with platform.database.reading() as session:
-        return overview(session, _require_settings(wishes_of(session, model), model), now)
+        return overview(session, _require_settings(retrain_settings_of(session, model), model), now)
 
 
 @router.post("/projects/{project}/events", **action(Action.PUBLIC))
@@ -192,15 +192,15 @@ def _window(text: str) -> dict[str, Any] | None:
 
 def _permitted(platform: Platform, caller: Principal, model: str, action: Action) -> None:
     with platform.database.reading() as session:
-        project = _require_settings(wishes_of(session, model), model).project
+        project = _require_settings(retrain_settings_of(session, model), model).project
     authorization.require(platform, caller, action, Resource("model", model, project=project))
 
 
-def _require_settings(wishes: Wishes | None, model: str) -> Wishes:
-    if wishes is None:
+def _require_settings(settings: RetrainSettings | None, model: str) -> RetrainSettings:
+    if settings is None:
         raise NotFoundError(
             f"model '{model}' has no release that could be trained again",
             hint="falaj release list lists them",
             code="retraining.model",
         )
-    return wishes
+    return settings

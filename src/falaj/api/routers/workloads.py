@@ -27,14 +27,14 @@ LocationName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,63}$")]
 RequestText = Annotated[str, StringConstraints(max_length=8192)]
 
 
-class InvitationWish(BaseModel):
+class InvitationCreate(BaseModel):
     """How long the token is to be good, in seconds."""
 
     model_config = ConfigDict(extra="forbid")
     life_s: float = Field(default=enrolment.INVITATION_LIFE_S, ge=1, le=7 * 86_400)
 
 
-class EnrolmentWish(BaseModel):
+class EnrolmentRequest(BaseModel):
     """The token, the location that it is for, and a request for a certificate (PKCS#10, PEM)."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
@@ -43,7 +43,7 @@ class EnrolmentWish(BaseModel):
     request: RequestText
 
 
-class CertificateWish(BaseModel):
+class CertificateRequest(BaseModel):
     """A request for a certificate (PKCS#10, PEM)."""
 
     model_config = ConfigDict(extra="forbid")
@@ -62,7 +62,7 @@ def list_locations(platform: Shared) -> list[workload.Location]:
     response_model=workload.Invitation,
     **action(Action.MANAGE_PLATFORM),
 )
-def invite(location: LocationName, body: InvitationWish, platform: Shared, caller: Caller) -> workload.Invitation:
+def invite(location: LocationName, body: InvitationCreate, platform: Shared, caller: Caller) -> workload.Invitation:
     """Make a one-time token for the agent of a location."""
     port = platform.home.ports().get("agents")
     if port is None:
@@ -83,7 +83,7 @@ def forget(location: LocationName, platform: Shared, caller: Caller) -> None:
 
 
 @router.post("/api/v1/locations/{location}/certificate", response_model=workload.Certificate, **action(Action.SERVE))
-def renew(location: LocationName, body: CertificateWish, platform: Shared, caller: Caller) -> workload.Certificate:
+def renew(location: LocationName, body: CertificateRequest, platform: Shared, caller: Caller) -> workload.Certificate:
     """Issue the next certificate to an agent that asks with its present one."""
     if caller.kind is not PrincipalKind.WORKLOAD:
         raise PeerRefusedError("a certificate is renewed by the agent that has one")
@@ -98,7 +98,7 @@ def renew(location: LocationName, body: CertificateWish, platform: Shared, calle
 @router.post(
     "/api/v1/locations/{location}/door-certificate", response_model=workload.Certificate, **action(Action.SERVE)
 )
-def certify_door(location: LocationName, body: CertificateWish, platform: Shared) -> workload.Certificate:
+def certify_door(location: LocationName, body: CertificateRequest, platform: Shared) -> workload.Certificate:
     """Issue the certificate that a location's door shows, for the names that the platform file gives it."""
     holder, now = certificates.requested_key(body.request), platform.now()
     with platform.database.reading() as session:
@@ -117,7 +117,7 @@ def authority(platform: Shared) -> workload.Authority:
 
 
 @router.post(ENROL_PATH, response_model=workload.Enrolled, **action(Action.PUBLIC))
-def enrol(body: EnrolmentWish, platform: Shared) -> workload.Enrolled:
+def enrol(body: EnrolmentRequest, platform: Shared) -> workload.Enrolled:
     """Spend a token: the agent of a location comes in, and one that was in before is out."""
     holder, now = certificates.requested_key(body.request), platform.now()
     with platform.database.transaction() as session:
@@ -127,7 +127,7 @@ def enrol(body: EnrolmentWish, platform: Shared) -> workload.Enrolled:
 
 
 @router.post(RETURN_PATH, response_model=workload.Certificate, **action(Action.PUBLIC))
-def come_back(body: CertificateWish, platform: Shared) -> workload.Certificate:
+def come_back(body: CertificateRequest, platform: Shared) -> workload.Certificate:
     """Issue a certificate to an agent whose last one ran out while it was cut off, for the same key and no other."""
     holder, now = certificates.requested_key(body.request), platform.now()
     with platform.database.transaction() as session:

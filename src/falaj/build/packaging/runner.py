@@ -115,7 +115,7 @@ def _keep_if_equal(folder: Any, native: Any, original: Any, conversion: Any, col
 
     (folder.path / "model.onnx").write_bytes(conversion.graph)
     tried = [(_compared(folder, original, conversion, columns, probes, text), text) for text in _missing_texts(folder)]
-    parity, text = min(tried, key=lambda found: (not found[0].passed, found[0].largest_difference))
+    parity, text = min(tried, key=lambda attempt: (not attempt[0].passed, attempt[0].largest_difference))
     if not parity.passed:
         (folder.path / "model.onnx").unlink()
         return PackagingResult("native", "the conversion to ONNX answers differently", parity, _versions())

@@ -5,7 +5,7 @@ Whatever asks goes through `request_training`. Whether the candidate was worth i
 """
 
 from falaj.control.retraining.admission import Requested, advance, request_training, resume
-from falaj.control.retraining.label_trigger import FeedbackWish, feedback_trigger
+from falaj.control.retraining.label_trigger import LabelTriggerRule, feedback_trigger
 from falaj.control.retraining.schedules import start_due
 from falaj.control.retraining.training_history import (
     PastTraining,
@@ -28,7 +28,7 @@ from falaj.control.retraining.windows import (
 
 __all__ = [
     "Decision",
-    "FeedbackWish",
+    "LabelTriggerRule",
     "PastTraining",
     "Refuse",
     "Requested",

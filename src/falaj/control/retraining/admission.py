@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from falaj.control.releases.registry import CONTROLLER
 from falaj.control.retraining import history
 from falaj.control.retraining.history import REFUSED, STARTED, WAITING
-from falaj.control.retraining.model_settings import Wishes, wishes_of
+from falaj.control.retraining.model_settings import RetrainSettings, retrain_settings_of
 from falaj.control.retraining.rows import labelled_rows
 from falaj.control.retraining.training_history import PastTraining, TrainingOutcome, Trigger, TriggerError, TriggerKind
 from falaj.control.retraining.triggers import Decision, Refuse, Start, Wait, decide
@@ -97,8 +97,8 @@ def request_training(
         TriggerError: The cause says nothing sensible.
         TrainingWindowError: The window says nothing sensible.
     """
-    wishes = wishes_of(session, model)
-    if wishes is None:
+    settings = retrain_settings_of(session, model)
+    if settings is None:
         raise NotFoundError(
             f"model '{model}' has no release that could be trained again",
             hint="falaj release list lists them",
@@ -107,11 +107,11 @@ def request_training(
     trigger = _trigger(model, cause, now, beyond_budget)
     if window:
         plan_from_mapping(window)
-    lock(session, model, wishes.project, now)
+    lock(session, model, settings.project, now)
     history.settle(session, model, now)
-    row = _row(session, wishes, trigger, cause, window, actor, now)
+    row = _row(session, settings, trigger, cause, window, actor, now)
     if row.state == WAITING:
-        _decide_waiting(session, processes, wishes, now)
+        _decide_waiting(session, processes, settings, now)
     return Requested(row.id, row.state, row.reason, row.run_id, row.wake_at)
 
 
@@ -124,12 +124,12 @@ def advance(session: Session, processes: ProcessTable, model: str, now: float) -
         model: Whose requests.
         now: Unix seconds.
     """
-    wishes = wishes_of(session, model)
-    if wishes is None:
+    settings = retrain_settings_of(session, model)
+    if settings is None:
         return
-    lock(session, model, wishes.project, now)
+    lock(session, model, settings.project, now)
     history.settle(session, model, now)
-    _decide_waiting(session, processes, wishes, now)
+    _decide_waiting(session, processes, settings, now)
 
 
 def resume(session: Session, model: str, actor: str, now: float) -> None:
@@ -138,10 +138,10 @@ def resume(session: Session, model: str, actor: str, now: float) -> None:
     Raises:
         NotFoundError: The model has no release that may be served (`retraining.model`).
     """
-    wishes = wishes_of(session, model)
-    if wishes is None:
+    settings = retrain_settings_of(session, model)
+    if settings is None:
         raise NotFoundError(f"model '{model}' has no release that could be trained again", code="retraining.model")
-    memory = lock(session, model, wishes.project, now)
+    memory = lock(session, model, settings.project, now)
     memory.resumed_at, memory.resumed_by, memory.updated_at = now, actor, now
     record.write(session, "training.resumed", actor, f"model/{model}", now)
 
@@ -168,8 +168,8 @@ def _trigger(model: str, cause: Mapping[str, Any], now: float, beyond_budget: bo
 
 
 def _row(
-    session: Session, wishes: Wishes, trigger: Trigger, cause: Mapping[str, Any], window: Mapping[str, Any] | None,
-    actor: str, now: float,
+    session: Session, settings: RetrainSettings, trigger: Trigger, cause: Mapping[str, Any],
+    window: Mapping[str, Any] | None, actor: str, now: float,
 ) -> TrainingRequestRow:  # fmt: skip
     """The request for this occasion: the one that there is, one that waits for a like reason, or a new one."""
     mine = [TrainingRequestRow.model == trigger.model]
@@ -182,7 +182,7 @@ def _row(
         return _merged(row, trigger)
     data = {"asked_window": dict(window)} if window else {}
     row = TrainingRequestRow(
-        id=new_id(now), model=trigger.model, project=wishes.project, kind=trigger.kind.value,
+        id=new_id(now), model=trigger.model, project=settings.project, kind=trigger.kind.value,
         occasion=trigger.occasion, attempt=1, times=1, state=WAITING, reason=trigger.reason,
         cause={**cause, "reason": trigger.reason}, actor=actor, at=trigger.at,
         data={**data, **({"beyond_budget": True} if trigger.beyond_budget else {})}, requested_at=now,
@@ -221,38 +221,45 @@ def _forget_old(session: Session, model: str) -> None:
         session.execute(delete(TrainingRequestRow).where(TrainingRequestRow.id.in_(old)))
 
 
-def _decide_waiting(session: Session, processes: ProcessTable, wishes: Wishes, now: float) -> None:
+def _decide_waiting(session: Session, processes: ProcessTable, settings: RetrainSettings, now: float) -> None:
     """Decide about all that waits, the most urgent first: at most one starts."""
     session.flush()
-    model = wishes.release.model
+    model = settings.release.model
     rows = session.scalars(
         select(TrainingRequestRow).where(TrainingRequestRow.model == model, TrainingRequestRow.state == WAITING)
     ).all()
     if not rows:
         return
-    trainings, labelled = history.past(session, model), labelled_rows(session, wishes)
-    busy = _busy(session, wishes.project, {row.run_id for row in rows} | _own_runs(session, model))
+    trainings, labelled = history.past(session, model), labelled_rows(session, settings)
+    busy = _busy(session, settings.project, {row.run_id for row in rows} | _own_runs(session, model))
     for row in sorted(rows, key=lambda each: (TriggerKind(each.kind).urgency, each.at, each.id)):
-        decision = _decide(row, wishes, trainings, busy, now, labelled)
+        decision = _decide(row, settings, trainings, busy, now, labelled)
         if isinstance(decision, Start):
-            decision = _start(session, processes, wishes, row, now, labelled)
+            decision = _start(session, processes, settings, row, now, labelled)
         if isinstance(decision, Start):
             trainings.append(PastTraining(row.occasion, now, None, TrainingOutcome.ACTIVE, rows=labelled))
         _answer(session, row, decision, now)
 
 
 def _decide(
-    row: TrainingRequestRow, wishes: Wishes, trainings: list[PastTraining], busy: str | None, now: float, rows: int
+    row: TrainingRequestRow,
+    settings: RetrainSettings,
+    trainings: list[PastTraining],
+    busy: str | None,
+    now: float,
+    rows: int,
 ) -> Decision:
     kind = TriggerKind(row.kind)
-    entry = wishes.of(kind, row.cause)
+    entry = settings.of(kind, row.cause)
     if kind is not TriggerKind.MANUAL and entry is None:
-        return Refuse(f"the project file of {wishes.release.model}@{wishes.release.number} asks for no such training")
+        return Refuse(
+            f"the project file of {settings.release.model}@{settings.release.number} asks for no such training"
+        )
     ended = [training.compute_minutes for training in trainings if training.ended_at is not None]
     trigger = Trigger(
         kind, row.model, row.occasion, row.at, row.cause["reason"], bool(row.data.get("beyond_budget", False))
     )
-    policy = wishes.policy(kind, row.cause, ended[0] if ended else 0.0)
+    policy = settings.policy(kind, row.cause, ended[0] if ended else 0.0)
     decision = decide(trigger, trainings, policy, now, rows)
     if busy and isinstance(decision, Start):
         return Wait(f"run {busy} of the project is under way", None)
@@ -271,15 +278,20 @@ def _busy(session: Session, project: str, own: set[str | None]) -> str | None:
 
 
 def _start(
-    session: Session, processes: ProcessTable, wishes: Wishes, row: TrainingRequestRow, now: float, rows: int
+    session: Session,
+    processes: ProcessTable,
+    settings: RetrainSettings,
+    row: TrainingRequestRow,
+    now: float,
+    rows: int,
 ) -> Decision:
     """Queue the run, unless the window that it is to learn from is too short."""
     kind, cause = TriggerKind(row.kind), row.cause
-    plan = wishes.plan(kind, cause, row.data.get("asked_window"))
+    plan = settings.plan(kind, cause, row.data.get("asked_window"))
     until = float(cause.get("until") or now)
     since = cause.get("since")
     window = training_window(
-        plan, data_from=0.0, drift_at=None if since is None else float(since), label_delay_s=wishes.label_delay_s,
+        plan, data_from=0.0, drift_at=None if since is None else float(since), label_delay_s=settings.label_delay_s,
         now=until,
     )  # fmt: skip
     if isinstance(window, TooShort):
@@ -293,8 +305,8 @@ def _start(
         "rows": rows,
         "window": {"strategy": plan.strategy.value, "reason": window.reason, "parameters": parameters},
     }
-    project = session.get_one(ProjectRow, wishes.project)
-    commit = project.last_commit or wishes.release.commit
+    project = session.get_one(ProjectRow, settings.project)
+    commit = project.last_commit or settings.release.commit
     order = queue.RunOrder(project.name, commit, trigger=kind.value, occasion=f"training/{row.id}", actor=row.actor)
     run, _ = queue.enqueue(session, processes, order, now)
     row.run_id, row.started_at = run.id, now

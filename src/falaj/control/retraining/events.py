@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from falaj.control.retraining.admission import Requested, lock, request_training
-from falaj.control.retraining.model_settings import Wishes, all_wishes, wishes_of
+from falaj.control.retraining.model_settings import RetrainSettings, all_retrain_settings, retrain_settings_of
 from falaj.control.retraining.training_history import TriggerKind
 from falaj.storage import ReleaseRow
 from falaj.storage.durable import ProcessTable
@@ -58,14 +58,14 @@ class Observation:
 
 def due_looks(session: Session, now: float) -> list[RetrainingTick]:
     """The sources that have not been looked at for as long as the project file says."""
-    return [look for wishes in all_wishes(session) for look in _due(session, wishes, now)]
+    return [look for settings in all_retrain_settings(session) for look in _due(session, settings, now)]
 
 
-def _due(session: Session, wishes: Wishes, now: float) -> Iterator[RetrainingTick]:
-    release_row = wishes.release
+def _due(session: Session, settings: RetrainSettings, now: float) -> Iterator[RetrainingTick]:
+    release_row = settings.release
     memory = session.get(RetrainingRow, release_row.model)
     source_states = (memory.observations if memory else {}).get("sources", {})
-    for entry in wishes.all:
+    for entry in settings.all:
         name = str(entry.get("source", ""))
         url = release_row.data.get("sources", {}).get(name)
         if (
@@ -73,7 +73,7 @@ def _due(session: Session, wishes: Wishes, now: float) -> Iterator[RetrainingTic
             and url
             and now - source_states.get(name, {}).get("at", 0.0) >= entry.get("poll_s", POLL_S)
         ):
-            yield RetrainingTick(release_row.model, wishes.project, name, url)
+            yield RetrainingTick(release_row.model, settings.project, name, url)
 
 
 def look_at(look: RetrainingTick, fingerprint: Callable[[str], str | None]) -> Observation:
@@ -115,17 +115,17 @@ def note_seen(session: Session, processes: ProcessTable, observation: Observatio
 def ask_for_upstream(session: Session, processes: ProcessTable, now: float) -> list[Requested]:
     """Ask for a training of each model whose upstream model has a newer release than it has itself."""
     outcomes = []
-    for wishes in all_wishes(session):
-        for entry in wishes.all:
-            above = wishes_of(session, entry["upstream"]) if entry.get("upstream") else None
-            if above is None or above.release.created_at <= wishes.release.created_at:
+    for settings in all_retrain_settings(session):
+        for entry in settings.all:
+            above = retrain_settings_of(session, entry["upstream"]) if entry.get("upstream") else None
+            if above is None or above.release.created_at <= settings.release.created_at:
                 continue
             name = f"{above.release.model}@{above.release.number}"
             cause = {
                 "kind": "event", "upstream": above.release.model, "occasion": f"upstream/{name}",
                 "at": above.release.created_at, "reason": f"{name} was released, whose answers the model learns from",
             }  # fmt: skip
-            outcomes.append(request_training(session, processes, wishes.release.model, cause, now))
+            outcomes.append(request_training(session, processes, settings.release.model, cause, now))
     return outcomes
 
 
@@ -145,16 +145,16 @@ def announce_event(
         One answer for each model of the project that asks for trainings by this event.
     """
     outcomes = []
-    for wishes in all_wishes(session):
-        if wishes.project != project:
+    for settings in all_retrain_settings(session):
+        if settings.project != project:
             continue
-        source = announcement.get("source") or _source_of(wishes.release, str(announcement.get("url", "")))
-        if not source or wishes.of(TriggerKind.EVENT, {"source": source}) is None:
+        source = announcement.get("source") or _source_of(settings.release, str(announcement.get("url", "")))
+        if not source or settings.of(TriggerKind.EVENT, {"source": source}) is None:
             continue
         reason = announcement.get("reason") or f"something new was announced for the data source {source}"
         occasion = f"event/{source}/{announcement['id']}"
         cause = {"kind": "event", "source": source, "occasion": occasion, "reason": reason}
-        outcomes.append(request_training(session, processes, wishes.release.model, cause, now))
+        outcomes.append(request_training(session, processes, settings.release.model, cause, now))
     return outcomes
 
 

@@ -8,7 +8,7 @@ from falaj.control.retraining.training_history import Trigger, TriggerKind
 
 
 @dataclass(frozen=True)
-class FeedbackWish:
+class LabelTriggerRule:
     """When labels are worth a training.
 
     Args:
@@ -21,7 +21,7 @@ class FeedbackWish:
 
 
 def feedback_trigger(
-    model: str, trained_as: str, rule: FeedbackWish, *, labels: int, loss: tuple[float, float] | None, now: float
+    model: str, trained_as: str, rule: LabelTriggerRule, *, labels: int, loss: tuple[float, float] | None, now: float
 ) -> Trigger | None:
     """The trigger that labels are, if they are one.
 

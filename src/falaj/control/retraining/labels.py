@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 from falaj.control import releases
 from falaj.control.retraining.admission import Requested, lock, request_training
 from falaj.control.retraining.growth import GrowthPolicy, growth_occasion, growth_reason
-from falaj.control.retraining.label_trigger import FeedbackWish, feedback_trigger
-from falaj.control.retraining.model_settings import Wishes, all_wishes
+from falaj.control.retraining.label_trigger import LabelTriggerRule, feedback_trigger
+from falaj.control.retraining.model_settings import RetrainSettings, all_retrain_settings
 from falaj.control.retraining.rows import growth_of, known_labels
 from falaj.statistics.rollout.segments.t_distribution import student_quantile
 from falaj.storage.durable import ProcessTable
@@ -36,11 +36,15 @@ def ask_for_labels(session: Session, processes: ProcessTable, now: float) -> lis
         now: Unix seconds.
     """
     outcomes = []
-    for wishes in all_wishes(session):
-        for entry in wishes.all:
+    for settings in all_retrain_settings(session):
+        for entry in settings.all:
             if entry["on"] == "labels":
                 outcome = _ask(
-                    session, processes, wishes, FeedbackWish(entry.get("every"), entry.get("loss_above")), now
+                    session,
+                    processes,
+                    settings,
+                    LabelTriggerRule(entry.get("every"), entry.get("loss_above")),
+                    now,
                 )
                 outcomes += [outcome] if outcome else []
     return outcomes
@@ -55,10 +59,10 @@ def ask_for_growth(session: Session, processes: ProcessTable, now: float) -> lis
         now: Unix seconds.
     """
     outcomes = []
-    for wishes in all_wishes(session):
-        for entry in wishes.all:
+    for settings in all_retrain_settings(session):
+        for entry in settings.all:
             if entry["on"] == "growth":
-                outcome = _ask_by_growth(session, processes, wishes, growth_policy(entry), now)
+                outcome = _ask_by_growth(session, processes, settings, growth_policy(entry), now)
                 outcomes += [outcome] if outcome else []
     return outcomes
 
@@ -70,10 +74,10 @@ def growth_policy(entry: Mapping[str, Any]) -> GrowthPolicy:
 
 
 def _ask_by_growth(
-    session: Session, processes: ProcessTable, wishes: Wishes, policy: GrowthPolicy, now: float
+    session: Session, processes: ProcessTable, settings: RetrainSettings, policy: GrowthPolicy, now: float
 ) -> Requested | None:
-    new_labels(session, wishes, now)  # the newest release is looked at: from here on its labels count
-    growth, release_row = growth_of(session, wishes), wishes.release
+    new_labels(session, settings, now)  # the newest release is looked at: from here on its labels count
+    growth, release_row = growth_of(session, settings), settings.release
     reason = growth_reason(policy, growth, now)
     if not reason:
         return None
@@ -82,9 +86,11 @@ def _ask_by_growth(
     return request_training(session, processes, release_row.model, cause, now)
 
 
-def _ask(session: Session, processes: ProcessTable, wishes: Wishes, rule: FeedbackWish, now: float) -> Requested | None:
-    model, release_row = wishes.release.model, wishes.release
-    count = new_labels(session, wishes, now)
+def _ask(
+    session: Session, processes: ProcessTable, settings: RetrainSettings, rule: LabelTriggerRule, now: float
+) -> Requested | None:
+    model, release_row = settings.release.model, settings.release
+    count = new_labels(session, settings, now)
     loss = loss_of_live(session, model) if rule.loss_bound is not None else None
     trigger = feedback_trigger(model, release_row.run_id, rule, labels=count, loss=loss, now=now)
     if trigger is None:
@@ -93,14 +99,14 @@ def _ask(session: Session, processes: ProcessTable, wishes: Wishes, rule: Feedba
     return request_training(session, processes, model, cause, now)
 
 
-def new_labels(session: Session, wishes: Wishes, now: float) -> int:
+def new_labels(session: Session, settings: RetrainSettings, now: float) -> int:
     """Labels of answers that came since the newest release of a model was first looked at."""
-    model, number = wishes.release.model, wishes.release.number
+    model, number = settings.release.model, settings.release.number
     total = known_labels(session, model)
     memory = session.get(RetrainingRow, model)
     before = (memory.observations if memory else {}).get("labels", {})
     if before.get("release") != number or before.get("total", 0) > total:
-        memory = lock(session, model, wishes.project, now)
+        memory = lock(session, model, settings.project, now)
         memory.observations = {**memory.observations, "labels": {"release": number, "total": total}}
         return 0
     return total - int(before["total"])

@@ -34,7 +34,7 @@ _EVENT = ("source", "upstream")
 
 
 @dataclass(frozen=True)
-class Wishes:
+class RetrainSettings:
     """What the newest release of a model was built with.
 
     Args:
@@ -103,18 +103,18 @@ class Wishes:
         return float(self.release.data.get("label", {}).get("label_delay_s") or 0.0)
 
 
-def wishes_of(session: Session, model: str) -> Wishes | None:
-    """The wishes of a model; None when it has no release that may be served."""
+def retrain_settings_of(session: Session, model: str) -> RetrainSettings | None:
+    """The settings of a model; None when it has no release that may be served."""
     newest = select(ReleaseRow).where(ReleaseRow.model == model).order_by(ReleaseRow.number.desc()).limit(1)
     release_row, owner = session.scalar(newest), owner_of(session, model)
     if release_row is None or owner is None or state_of(session, release_row) in WITHDRAWN:
         return None
-    return Wishes(release_row, owner)
+    return RetrainSettings(release_row, owner)
 
 
-def all_wishes(session: Session) -> Iterator[Wishes]:
-    """The wishes of every model."""
+def all_retrain_settings(session: Session) -> Iterator[RetrainSettings]:
+    """The settings of every model."""
     newest = select(ReleaseRow.model, func.max(ReleaseRow.number)).group_by(ReleaseRow.model)
     query = select(ReleaseRow, ModelOwnerRow).join(ModelOwnerRow, ModelOwnerRow.model == ReleaseRow.model)
     rows = session.execute(query.where(tuple_(ReleaseRow.model, ReleaseRow.number).in_(newest)))
-    yield from (Wishes(row, owner.project) for row, owner in rows if state_of(session, row) not in WITHDRAWN)
+    yield from (RetrainSettings(row, owner.project) for row, owner in rows if state_of(session, row) not in WITHDRAWN)

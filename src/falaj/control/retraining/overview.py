@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from falaj.control.retraining import history
-from falaj.control.retraining.model_settings import KIND_OF, Wishes
+from falaj.control.retraining.model_settings import KIND_OF, RetrainSettings
 from falaj.control.retraining.rows import labelled_rows
 from falaj.control.retraining.training_history import WEEK_S, PastTraining, Trigger, TriggerKind
 from falaj.control.retraining.triggers import Start, Wait, decide
@@ -17,24 +17,24 @@ from falaj.schemas.retraining import ModelTriggers, TriggerState, request_of
 from falaj.storage.retraining_tables import RetrainingRow, TrainingRequestRow
 
 
-def overview(session: Session, wishes: Wishes, now: float) -> ModelTriggers:
+def overview(session: Session, settings: RetrainSettings, now: float) -> ModelTriggers:
     """What starts trainings of a model.
 
     Args:
         session: For reading.
-        wishes: Of the model's newest release.
+        settings: Of the model's newest release.
         now: Unix seconds.
     """
-    release_row = wishes.release
+    release_row = settings.release
     past = history.past(session, release_row.model)
     week = [training for training in past if training.started_at > now - WEEK_S]
-    policy = wishes.policy(TriggerKind.MANUAL)
+    policy = settings.policy(TriggerKind.MANUAL)
     memory = session.get(RetrainingRow, release_row.model)
     return ModelTriggers(
         model=release_row.model,
-        project=wishes.project,
+        project=settings.project,
         release=release_row.number,
-        triggers=[*_states(session, wishes, past, memory, now)],
+        triggers=[*_states(session, settings, past, memory, now)],
         runs_in_week=len(week),
         runs_a_week=policy.runs_a_week,
         minutes_in_week=sum(training.compute_minutes for training in week),
@@ -45,24 +45,28 @@ def overview(session: Session, wishes: Wishes, now: float) -> ModelTriggers:
 
 
 def _states(
-    session: Session, wishes: Wishes, past: Sequence[PastTraining], memory: RetrainingRow | None, now: float
+    session: Session,
+    settings: RetrainSettings,
+    past: Sequence[PastTraining],
+    memory: RetrainingRow | None,
+    now: float,
 ) -> Iterator[TriggerState]:
     sources = (memory.observations if memory else {}).get("sources", {})
-    rows = labelled_rows(session, wishes)
-    for entry in (*wishes.all, {"on": "manual"}):
+    rows = labelled_rows(session, settings)
+    for entry in (*settings.all, {"on": "manual"}):
         kind = KIND_OF[entry["on"]]
-        would, why, until = _would(wishes, entry, past, now, rows)
-        requested_at, started = _last(session, wishes.release.model, kind)
-        problem = sources.get(entry.get("source"), {}).get("problem", "") or _unwatched(wishes, entry)
+        would, why, until = _would(settings, entry, past, now, rows)
+        requested_at, started = _last(session, settings.release.model, kind)
+        problem = sources.get(entry.get("source"), {}).get("problem", "") or _unwatched(settings, entry)
         yield TriggerState(entry["on"], dict(entry), would, why, until, requested_at, started, problem)
 
 
 def _would(
-    wishes: Wishes, entry: Mapping[str, Any], past: Sequence[PastTraining], now: float, rows: int
+    settings: RetrainSettings, entry: Mapping[str, Any], past: Sequence[PastTraining], now: float, rows: int
 ) -> tuple[str, str, float | None]:
     kind = KIND_OF[entry["on"]]
-    trigger = Trigger(kind, wishes.release.model, "now", now, "nothing keeps it")
-    match decide(trigger, past, wishes.policy(kind, entry), now, rows):
+    trigger = Trigger(kind, settings.release.model, "now", now, "nothing keeps it")
+    match decide(trigger, past, settings.policy(kind, entry), now, rows):
         case Start(reason):
             return "start", reason, None
         case Wait(reason, until):
@@ -79,9 +83,9 @@ def _last(session: Session, model: str, kind: TriggerKind) -> tuple[float | None
     return requested_at, started
 
 
-def _unwatched(wishes: Wishes, entry: Mapping[str, Any]) -> str:
+def _unwatched(settings: RetrainSettings, entry: Mapping[str, Any]) -> str:
     """That a source cannot be looked at cheaply: only those who know tell of it."""
-    url = str(wishes.release.data.get("sources", {}).get(entry.get("source"), ""))
+    url = str(settings.release.data.get("sources", {}).get(entry.get("source"), ""))
     if not url or url.startswith(("s3://", "file:///")):
         return ""
     return f"{url} changes with a commit, or is told of by a webhook: it is not looked at"

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from falaj.control import releases
 from falaj.control.retraining.growth import LabelledGrowth
-from falaj.control.retraining.model_settings import Wishes
+from falaj.control.retraining.model_settings import RetrainSettings
 from falaj.storage import ReleaseRow
 from falaj.storage.monitoring_tables import ProfileBlockRow
 from falaj.storage.retraining_tables import RetrainingRow
@@ -20,13 +20,13 @@ def known_labels(session: Session, model: str) -> int:
     return int(session.scalar(query) or 0)
 
 
-def labels_since(session: Session, wishes: Wishes) -> int:
+def labels_since(session: Session, settings: RetrainSettings) -> int:
     """Labels that came since the newest release was first looked at; 0 before that."""
-    memory = session.get(RetrainingRow, wishes.release.model)
+    memory = session.get(RetrainingRow, settings.release.model)
     before = (memory.observations if memory else {}).get("labels", {})
-    if before.get("release") != wishes.release.number:
+    if before.get("release") != settings.release.number:
         return 0
-    return max(0, known_labels(session, wishes.release.model) - int(before["total"]))
+    return max(0, known_labels(session, settings.release.model) - int(before["total"]))
 
 
 def learned_rows(release: ReleaseRow) -> int:
@@ -34,15 +34,15 @@ def learned_rows(release: ReleaseRow) -> int:
     return int(release.data.get("learned_rows") or 0)
 
 
-def labelled_rows(session: Session, wishes: Wishes) -> int:
+def labelled_rows(session: Session, settings: RetrainSettings) -> int:
     """Labelled rows that a training could learn from now; 0 when nobody counts them."""
-    learned = learned_rows(wishes.release)
-    return learned + labels_since(session, wishes) if learned else 0
+    learned = learned_rows(settings.release)
+    return learned + labels_since(session, settings) if learned else 0
 
 
-def growth_of(session: Session, wishes: Wishes) -> LabelledGrowth:
+def growth_of(session: Session, settings: RetrainSettings) -> LabelledGrowth:
     """How the labelled rows have grown since the training of the release that is live, else of the newest."""
-    model = releases.live(session, wishes.release.model) or wishes.release
+    model = releases.live(session, settings.release.model) or settings.release
     learned = learned_rows(model)
-    now = labelled_rows(session, wishes) if learned else labels_since(session, wishes)
+    now = labelled_rows(session, settings) if learned else labels_since(session, settings)
     return LabelledGrowth(learned, now, model.created_at)

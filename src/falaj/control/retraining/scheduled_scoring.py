@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from falaj.config.cron import Cron
 from falaj.control.retraining.events import POLL_S
-from falaj.control.retraining.model_settings import Wishes, all_wishes
+from falaj.control.retraining.model_settings import RetrainSettings, all_retrain_settings
 from falaj.control.runs import queue
 from falaj.control.runs.scoring_run import PARAMETERS, TRIGGER
 from falaj.storage import ProjectRow, RunRow
@@ -28,17 +28,17 @@ class WatchedInput:
     """An entry whose source is looked at.
 
     Attributes:
-        wishes: Of the model.
+        settings: Of the model.
         entry: The entry of `scoring`.
     """
 
-    wishes: Wishes
+    settings: RetrainSettings
     entry: Mapping[str, Any]
 
     @property
     def key(self) -> str:
         """Which entry it is, whatever release tells of it."""
-        return _key(self.wishes, self.entry)
+        return _key(self.settings, self.entry)
 
     @property
     def poll_s(self) -> float:
@@ -58,16 +58,16 @@ def start_due(session: Session, table: ProcessTable, now: float) -> list[RunRow]
         The new runs.
     """
     return [
-        run for wishes, entry, due in _due(session, now) if (run := _start(session, table, wishes, entry, due, now))
+        run for settings, entry, due in _due(session, now) if (run := _start(session, table, settings, entry, due, now))
     ]
 
 
 def watched(session: Session) -> list[WatchedInput]:
     """The entries that wait for new data."""
     return [
-        WatchedInput(wishes, entry)
-        for wishes in all_wishes(session)
-        for entry in wishes.release.data.get("scoring", ())
+        WatchedInput(settings, entry)
+        for settings in all_retrain_settings(session)
+        for entry in settings.release.data.get("scoring", ())
         if entry["on"] == "event"
     ]
 
@@ -76,33 +76,38 @@ def start_for(
     session: Session, table: ProcessTable, watched_input: WatchedInput, state: str, now: float
 ) -> RunRow | None:
     """Queue the scoring of a state of a source; None where it was queued before."""
-    return _start(session, table, watched_input.wishes, watched_input.entry, state, now)
+    return _start(session, table, watched_input.settings, watched_input.entry, state, now)
 
 
-def _due(session: Session, now: float) -> Iterator[tuple[Wishes, Mapping[str, Any], str]]:
-    for wishes in all_wishes(session):
-        for entry in wishes.release.data.get("scoring", ()):
+def _due(session: Session, now: float) -> Iterator[tuple[RetrainSettings, Mapping[str, Any], str]]:
+    for settings in all_retrain_settings(session):
+        for entry in settings.release.data.get("scoring", ()):
             if entry["on"] == "schedule":
                 due = Cron.parse(entry["cron"], entry.get("timezone") or "UTC").before(now)
-                if due > wishes.release.created_at:
-                    yield wishes, entry, f"{due:.0f}"
+                if due > settings.release.created_at:
+                    yield settings, entry, f"{due:.0f}"
 
 
 def _start(
-    session: Session, table: ProcessTable, wishes: Wishes, entry: Mapping[str, Any], occasion: str, now: float
+    session: Session,
+    table: ProcessTable,
+    settings: RetrainSettings,
+    entry: Mapping[str, Any],
+    occasion: str,
+    now: float,
 ) -> RunRow | None:
-    name = sha256(f"{_key(wishes, entry)}\n{occasion}".encode()).hexdigest()[:32]
+    name = sha256(f"{_key(settings, entry)}\n{occasion}".encode()).hexdigest()[:32]
     moment = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
     file = f"{entry['input']}-{moment}-{name[:8]}.parquet"
-    parameters = {**entry, "model": wishes.release.model, "file": file}
-    project = session.get_one(ProjectRow, wishes.project)
-    commit = project.last_commit or wishes.release.commit
+    parameters = {**entry, "model": settings.release.model, "file": file}
+    project = session.get_one(ProjectRow, settings.project)
+    commit = project.last_commit or settings.release.commit
     order = queue.RunOrder(project.name, commit, TRIGGER, params={PARAMETERS: parameters}, occasion=f"scoring/{name}")
     run, new = queue.enqueue(session, table, order, now)
     return run if new else None
 
 
-def _key(wishes: Wishes, entry: Mapping[str, Any]) -> str:
+def _key(settings: RetrainSettings, entry: Mapping[str, Any]) -> str:
     return "\n".join(
-        [wishes.release.model, *(str(entry[name]) for name in ("url", "output", "environment", "location"))]
+        [settings.release.model, *(str(entry[name]) for name in ("url", "output", "environment", "location"))]
     )

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from falaj.config.cron import Cron
 from falaj.control.retraining.admission import request_training
-from falaj.control.retraining.model_settings import Wishes, all_wishes
+from falaj.control.retraining.model_settings import RetrainSettings, all_retrain_settings
 from falaj.control.runs import queue
 from falaj.storage import RunRow
 from falaj.storage.durable import ProcessTable
@@ -33,23 +33,26 @@ def start_due(session: Session, table: ProcessTable, now: float) -> list[RunRow]
         The new runs.
     """
     started = []
-    for wishes, cause in _due(session, now):
-        outcome = request_training(session, table, wishes.release.model, cause, now)
+    for settings, cause in _due(session, now):
+        outcome = request_training(session, table, settings.release.model, cause, now)
         if outcome.run and outcome.state == "started":
             run = queue.find(session, outcome.run)
             started += [run] if run.created_at == now else []
     return started
 
 
-def _due(session: Session, now: float) -> Iterator[tuple[Wishes, Mapping[str, Any]]]:
-    for wishes in all_wishes(session):
-        for entry in wishes.all:
+def _due(session: Session, now: float) -> Iterator[tuple[RetrainSettings, Mapping[str, Any]]]:
+    for settings in all_retrain_settings(session):
+        for entry in settings.all:
             if entry["on"] != "schedule":
                 continue
             due = Cron.parse(entry["cron"], entry.get("timezone") or "UTC").before(now)
-            if due > wishes.release.created_at:
+            if due > settings.release.created_at:
                 reason = f"the schedule {entry['cron']} was due"
-                yield wishes, {"kind": "schedule", "occasion": _occasion(entry, due), "at": due, "reason": reason}
+                yield (
+                    settings,
+                    {"kind": "schedule", "occasion": _occasion(entry, due), "at": due, "reason": reason},
+                )
 
 
 def _occasion(entry: Mapping[str, Any], due: float) -> str:

@@ -492,7 +492,7 @@ class _Run:
             "risk": self.spec.risk,
             "owner": self.spec.owner,
             "sources": {name: source.source for name, source in self.spec.data.items()},
-            "retrain": [dict(wish) for wish in self.spec.retrain],
+            "retrain": [dict(settings) for settings in self.spec.retrain],
             "scoring": [self._scoring(entry) for entry in self.spec.scoring],
             "packaged_from": str(findings.pipeline.outputs.get(self.spec.model_step or "", "")) or None,
             "serving": {

@@ -153,13 +153,13 @@ def _rows(
 
 def _read(file: Path, entry: Mapping[str, Any], held_out: bool) -> ReferenceRows:
     with np.load(file, allow_pickle=False) as arrays:
-        known = {name: arrays[name] for name in arrays.files}
+        contents = {name: arrays[name] for name in arrays.files}
     columns: dict[str, Column] = {}
-    for key, values in known.items():
+    for key, values in contents.items():
         kind, _, name = key.partition(":")
         if kind == "feature":
             levels = entry["levels"].get(name)
             columns[name] = values if levels is None else Categorical(values, tuple(levels))
-    of = {part: known.get(part) for part in ("label", "score", "at", "wrong")}
-    decided = Categorical(known["decided"], tuple(entry["classes"])) if "decided" in known else None
+    of = {part: contents.get(part) for part in ("label", "score", "at", "wrong")}
+    decided = Categorical(contents["decided"], tuple(entry["classes"])) if "decided" in contents else None
     return ReferenceRows(columns, held_out, probabilities=entry["probabilities"], decided=decided, **of)

@@ -99,7 +99,7 @@ def _record_decoder(features: Sequence[ModelFeature], *, floats: bool) -> Decode
     decode = compile_decoder(list[record], lambda rest: rest.removeprefix(".") or None)  # type: ignore[valid-type]
     by_name = dict(zip(record.__struct_encode_fields__, record.__struct_fields__, strict=True))
     fields = [by_name[feature.name] for feature in features]
-    return lambda fragment: [tuple(getattr(found, field) for field in fields) for found in decode(fragment)]
+    return lambda fragment: [tuple(getattr(entry, field) for field in fields) for entry in decode(fragment)]
 
 
 def _whole_rows(features: Sequence[ModelFeature], rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

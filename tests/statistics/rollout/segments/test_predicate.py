@@ -130,8 +130,8 @@ conditions = st.one_of(
 
 
 @given(st.lists(conditions, max_size=4).map(tuple))
-def test_a_predicate_is_read_back_from_its_text(found: tuple[SegmentCondition, ...]) -> None:
-    predicate = Predicate(found)
+def test_a_predicate_is_read_back_from_its_text(parts: tuple[SegmentCondition, ...]) -> None:
+    predicate = Predicate(parts)
     assert Predicate.parse(predicate.text) == predicate
 
 

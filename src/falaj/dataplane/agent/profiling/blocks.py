@@ -224,7 +224,7 @@ def scores_of(outputs: Mapping[str, Any], rows: int) -> Vector:
     values = outputs.get(name) if name else None
     if isinstance(values, np.ndarray) and values.dtype.kind in "iuf":
         return np.asarray(values[:, -1] if values.ndim == 2 else values, dtype=np.float64)
-    columns = {each: list(found) for each, found in outputs.items()}
+    columns = {each: list(values) for each, values in outputs.items()}
     return np.array([_score(columns, row) for row in range(rows)], dtype=np.float64)
 
 

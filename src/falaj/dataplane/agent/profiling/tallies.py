@@ -52,10 +52,12 @@ class LossTally:
             self.labelled + len(usable_losses), self.total + sum(usable_losses), tuple(cells), count, unusable, *strips
         )
 
-    def _strips(self, found: Sequence[float], scores: Sequence[float]) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    def _strips(
+        self, losses_by_row: Sequence[float], scores: Sequence[float]
+    ) -> tuple[tuple[int, ...], tuple[float, ...]]:
         if not scores:
             return self.score_rows, self.score_losses
-        score, loss = np.array(scores, dtype=np.float64), np.array(found[: len(scores)], dtype=np.float64)
+        score, loss = np.array(scores, dtype=np.float64), np.array(losses_by_row[: len(scores)], dtype=np.float64)
         usable = ~np.isnan(loss) & (score >= 0) & (score <= 1)
         strip = strip_of(score[usable])
         rows = np.bincount(strip, minlength=STRIPS) + np.array(self.score_rows or (0,) * STRIPS)

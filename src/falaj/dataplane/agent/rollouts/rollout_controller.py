@@ -36,7 +36,7 @@ from falaj.dataplane.agent.rollouts.labelled import (
 from falaj.dataplane.agent.rollouts.predictions import RolloutPredictions
 from falaj.dataplane.agent.rollouts.rollout_record import RolloutRecord
 from falaj.dataplane.agent.rollouts.units import Units
-from falaj.dataplane.desired_state import BaselineStatus, DesiredState, EndpointState, EndpointStatus, RolloutWish
+from falaj.dataplane.desired_state import BaselineStatus, DesiredRollout, DesiredState, EndpointState, EndpointStatus
 from falaj.dataplane.errors import DesiredStateError
 from falaj.dataplane.label_join import JoinedLabel
 from falaj.dataplane.runtimes.process.files import read_json, write_json
@@ -108,7 +108,7 @@ class RolloutController:
 
     def want(self, desired: DesiredState) -> None:
         """Begin what is new, forget what is over, and do what people asked for."""
-        wishes: dict[Key, RolloutWish] = {
+        wishes: dict[Key, DesiredRollout] = {
             (endpoint, desired_rollout.plan.id): desired_rollout
             for endpoint, endpoint_rollouts in desired.rollouts.items()
             for desired_rollout in endpoint_rollouts
@@ -396,7 +396,7 @@ def _stored(value: Any) -> tuple[Position | None, dict[Key, RolloutRecord]]:
     return position, stored_records
 
 
-def _begun(desired_rollout: RolloutWish, now: float) -> RolloutRecord:
+def _begun(desired_rollout: DesiredRollout, now: float) -> RolloutRecord:
     """A new record; a plan that cannot be carried out is given up, and the location goes on with all others."""
     record = RolloutRecord(desired_rollout.plan)
     try:

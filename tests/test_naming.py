@@ -1,0 +1,61 @@
+"""Names: no bare participles, no class name that three rooms bear, no two modules that differ by an `s`."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FOLDERS = ("src", "tests", "benchmarks", "docs", "examples", "auditors")
+BANNED = frozenset(
+    "said told made held known taken kept judged looked wanted found wish asked seen given".split()  # noqa: SIM905
+)
+
+
+def files(folder: str) -> Iterator[Path]:
+    return (path for path in sorted((ROOT / folder).rglob("*.py")) if "__pycache__" not in path.parts)
+
+
+def bound(node: ast.AST) -> str:
+    """The name that a node binds or declares; empty where it binds none."""
+    match node:
+        case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+            return name
+        case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
+            return name
+        case ast.arg(arg=name) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+            return name
+        case ast.ExceptHandler(name=str(name)) | ast.alias(asname=str(name)):
+            return name
+        case _:
+            return ""
+
+
+def banned_names(text: str) -> list[str]:
+    return [name for node in ast.walk(ast.parse(text)) if (name := bound(node)).strip("_").lower() in BANNED]
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_no_name_is_a_bare_participle(folder: str) -> None:
+    assert {str(path): names for path in files(folder) if (names := banned_names(path.read_text()))} == {}
+
+
+def test_every_kind_of_name_is_looked_at() -> None:
+    assert banned_names("def f(found): return [said for said in found]") == ["found", "said"]
+    assert banned_names("class A:\n    kept: int = 0\n    def __init__(self): self.made = 1") == ["kept", "made"]
+    assert banned_names("import x as told\nlambda known: (asked := known)") == ["told", "known", "asked"]
+
+
+def test_no_class_name_is_borne_by_three() -> None:
+    trees = (ast.parse(path.read_text()) for path in files("src"))
+    counts = Counter(node.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+    assert [name for name, count in counts.items() if count >= 3] == []
+
+
+def test_no_two_modules_of_a_package_differ_by_an_s() -> None:
+    stems = {path.with_suffix("") for path in files("src")} | {path.parent for path in files("src")}
+    assert [str(stem) for stem in stems if stem.with_name(f"{stem.name}s") in stems] == []
