@@ -9,13 +9,17 @@ export DO_NOT_TRACK := true
 # With it, as containers often set it, each of the hundreds of processes of the tests compiles all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo test test-all lint types contracts tools unit e2e docs clean
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-all lint types contracts tools unit e2e figures docs clean
 
 # Areas with long tests of their own (tests/areas.py).
 AREAS := models locations durability lifecycle
 LONG := $(shell echo $(AREAS) | sed 's/ / or /g')
 
-install: .venv/installed
+help:  ## this list
+	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 12
+
+install: .venv/installed  ## everything that is needed, into this checkout
 
 .tools/bin/uv:
 	python3 -m venv .tools
@@ -25,22 +29,22 @@ install: .venv/installed
 	$(UV) sync --quiet --frozen --all-groups --extra all
 	touch $@
 
-demo: install
+demo: install  ## the platform from a push to a year of drift; CHAPTER=canary for one chapter, KEEP=1 to leave it running
 	PYTHONPATH=examples $(RUN)/python -m demo $(CHAPTER) $(if $(KEEP),--keep) $(if $(DEBUG),--debug)
 
-test: install
+test: install  ## lint, types, contracts, and all tests that are not long
 	@$(MAKE) --no-print-directory --jobs=3 --output-sync lint types contracts
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory e2e
 
-lint: install
+lint: install  ## format and lint
 	$(RUN)/ruff format --check src tests benchmarks examples docs auditors
 	$(RUN)/ruff check src tests benchmarks examples docs auditors
 
-types: install
+types: install  ## mypy, strict
 	$(RUN)/mypy
 
-contracts: install
+contracts: install  ## what may import what
 	$(RUN)/lint-imports
 
 # A hardware security module in software, for the tests of root keys in one; nothing is installed into the system.
@@ -60,13 +64,13 @@ tools: install
 	@$(MAKE) --no-print-directory .tools/prometheus || echo "no Prometheus: tests of metrics and alert rules are skipped"
 
 # Tests of routes run on one database each; `pytest --every-database` runs them on both.
-unit: tools
+unit: tools  ## tests without a whole platform
 	$(RUN)/pytest -q -n 2 --dist worksteal -m "not e2e and not faults and not ($(LONG))" --cov --cov-report=
 	$(RUN)/coverage report --fail-under=90 --include='$(shell tr '\n' ',' < tests/pure_cores.txt)'
 
 # Much of it is waiting for other processes, so there are more workers than cores; `tests/conftest.py` puts long files first.
 # Only folders with such tests are named: each worker collects on its own, and the others would cost it ten seconds.
-e2e: install
+e2e: install  ## tests of the whole platform, and of what breaks under it
 	$(RUN)/pytest -q -n 4 --dist loadfile --no-loadscope-reorder -m "(e2e or faults) and not ($(LONG))" \
 	    $(shell grep -rlE --include='*.py' 'mark\.(e2e|faults)' tests | xargs dirname | sort -u)
 
@@ -75,10 +79,13 @@ test-%: tools
 	$(RUN)/pytest -q -n 4 --dist loadfile --no-loadscope-reorder -m $* \
 	    $(shell grep -rlE --include='*.py' 'mark\.$*' tests | sort -u)
 
-test-all: test $(AREAS:%=test-%)
+test-all: test $(AREAS:%=test-%)  ## those and the long ones of each area (make test-models, test-locations, ...)
 
-docs: install
+figures: install  ## what the code is like, in figures
+	$(RUN)/python benchmarks/code/figures.py
+
+docs: install  ## write the generated pages anew
 	$(RUN)/python docs/generate.py
 
-clean:
+clean:  ## remove what was installed and what was left by demos
 	rm -rf .venv .tools .cache .demo
