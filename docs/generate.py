@@ -1,6 +1,7 @@
 """Writes the reference pages from the product itself: `python docs/generate.py`; `--check` only compares.
 
-Nothing in `docs/reference/` is written by hand. A test runs the comparison, so a page cannot say what is not so.
+In `docs/reference/` only the glossary is written by hand. A test runs the comparison, so a page cannot say what is not
+so.
 """
 
 from __future__ import annotations
@@ -105,6 +106,8 @@ def errors_page() -> str:
 
 
 _ERRORS = """\
+The words that messages use are in the [glossary](glossary.md).
+
 Every error has a code that stays the same from release to release. The terminal prints what is wrong, where, and what
 to do about it, and ends with the exit code; `falaj --debug` shows the traceback. The API and the endpoints answer with
 problem details (RFC 9457, `application/problem+json`) that carry `code`, `title`, `status`, `where` and `hint`. A dash
