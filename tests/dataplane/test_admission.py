@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from falaj.dataplane.agent.admission import Admission, Site
-from falaj.dataplane.agent.local_policy import read_rules
 from falaj.dataplane.agent.state_store import Memory
 from falaj.dataplane.desired_state import DesiredEndpoint, Servable
 from falaj.dataplane.errors import DesiredStateError, LocationError, LocationRulesError, NotAdmittedError
+from falaj.dataplane.local_policy import read_rules
 from falaj.dataplane.model_server.__main__ import _parser
 from falaj.dataplane.runtimes.process.replica import ReplicaOptions, modelserver_command
 from falaj.supply_chain.artifacts import ArtifactStore, open_store, parse_digest

@@ -19,10 +19,10 @@ from falaj.config.spec import PrivacySpec, ProjectSpec, SourceSpec
 from falaj.config.uae_pack import DAY_S, YEAR_S
 from falaj.control import changes
 from falaj.control import compliance as privacy
+from falaj.control.changes.compliance import posture_of
 from falaj.control.changes.implementation import ADMISSION_LIFE_S
 from falaj.control.compliance import ComplianceRecord, DataClassification, RecordKind, evaluation
 from falaj.control.releases import WORKER
-from falaj.control.releases.compliance import posture_of
 from falaj.control.runs import data_subjects
 from falaj.control.runs.contract import RunResult
 from falaj.core.principal import Principal, PrincipalKind

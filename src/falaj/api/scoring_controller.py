@@ -8,10 +8,10 @@ from typing import Any
 
 from sqlalchemy import select
 
-from falaj.api.routers.locations import endpoint_plan
 from falaj.control import changes, compliance
 from falaj.control import releases as release
 from falaj.control.changes.assessment import evidence_for
+from falaj.control.changes.endpoint_plan import endpoint_plan
 from falaj.control.changes.privacy import privacy_facts, subject_of
 from falaj.control.releases.registry import state_of
 from falaj.control.releases.states import WITHDRAWN

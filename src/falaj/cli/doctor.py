@@ -91,7 +91,7 @@ def _database(home: Home) -> Examined:
 
 def _location_rules(home: Home) -> Examined:
     """Whether floors of locations on this machine name the keys that satisfy them."""
-    from falaj.dataplane.agent.local_policy import read_rules
+    from falaj.dataplane.local_policy import read_rules
 
     folders = sorted(folder for folder in (home.root / "locations").glob("*") if folder.is_dir())
     rules = [read_rules(folder, folder.name) for folder in folders]

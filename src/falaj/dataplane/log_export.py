@@ -6,8 +6,8 @@ from pathlib import Path
 
 from falaj.core.errors import ConflictError, NotFoundError, UsageError
 from falaj.core.home import Home
-from falaj.dataplane.agent.local_policy import read_rules
 from falaj.dataplane.label_database import open_labels
+from falaj.dataplane.local_policy import read_rules
 from falaj.dataplane.log_keys import reader_keys
 from falaj.dataplane.prediction_log.export import Exported, Selection, export_predictions
 from falaj.supply_chain.encryption import Keystore, home_scope

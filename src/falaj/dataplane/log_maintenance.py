@@ -12,8 +12,8 @@ from pathlib import Path
 
 from falaj.core.errors import MissingExtraError
 from falaj.core.home import Home
-from falaj.dataplane.agent.local_policy import read_rules
 from falaj.dataplane.background import Background, keep_running
+from falaj.dataplane.local_policy import read_rules
 from falaj.dataplane.log_keys import reader_keys
 from falaj.dataplane.prediction_log import LogKeys, segments
 from falaj.dataplane.prediction_log.compaction import ColumnsError, CompactionOutcome, compact

@@ -18,9 +18,10 @@ from falaj.api.platform import Platform, Shared
 from falaj.api.route_actions import Action, action
 from falaj.control import changes, compliance
 from falaj.control import releases as release
+from falaj.control.changes.endpoint_plan import endpoint_plan
 from falaj.control.monitoring import alerts
 from falaj.core.principal import Principal, PrincipalKind
-from falaj.storage import EndpointRow, ReleaseRow
+from falaj.storage import EndpointRow
 from falaj.storage.sealed import UNVERIFIED, require_all
 from falaj.supply_chain.artifacts import parse_digest
 from falaj.trust import audit, settings
@@ -184,24 +185,3 @@ def _keep_predictions_s(session: Session, location: str) -> float | None:
     place = settings.current(session).locations.get(location)
     keep_s = place.keep_predictions_s if place else None
     return None if keep_s is None else max(keep_s, compliance.predictions_locked_s(session))
-
-
-def endpoint_plan(
-    turn: changes.ChangeContext, row: EndpointRow, arm: release.EndpointArm, checkpoint: str | None
-) -> dict[str, Any]:
-    """One release of an endpoint with everything by which its location admits it."""
-    served = turn.session.get_one(ReleaseRow, (row.model, arm.release))
-    envelopes = [item.envelope for item in release.evidence_of(turn.session, served)]
-    decisions = changes.decisions_for(turn, arm.plan["change"], row.location)
-    log = audit.proofs_for(turn.session, [*envelopes, *decisions], checkpoint) if checkpoint else {}
-    return {
-        "endpoint": f"{row.environment}/{row.model}",
-        "environment": row.environment,
-        "model": row.model,
-        "release": arm.release,
-        "role": arm.role,
-        "evidence": envelopes,
-        "admission": decisions,
-        "log": log,
-        **arm.plan,
-    }

@@ -17,8 +17,8 @@ from falaj.api.resources import TENANT
 from falaj.api.route_actions import Action, action
 from falaj.config.uae_pack import uae_settings
 from falaj.control import compliance as privacy
+from falaj.control.changes.compliance import posture_of
 from falaj.control.compliance import dsar_requests, evaluation, incidents
-from falaj.control.releases.compliance import posture_of
 from falaj.core.principal import Principal
 from falaj.schemas import api
 from falaj.schemas import privacy as documents

@@ -58,7 +58,7 @@ def deregister(name: NameArgument) -> None:
 def explain(name: NameArgument) -> None:
     """Explain what a location on this machine requires by itself, whatever the control plane says."""
     from falaj.core.home import Home
-    from falaj.dataplane.agent.local_policy import FILE, read_rules
+    from falaj.dataplane.local_policy import FILE, read_rules
 
     folder = Home.from_environment().location_dir(name)
     rules = read_rules(folder, name)

@@ -11,10 +11,10 @@ from typing import Any
 
 from falaj.core.errors import FalajError
 from falaj.dataplane.agent.fetching import Fetcher
-from falaj.dataplane.agent.local_policy import read_rules, trusted_keys
 from falaj.dataplane.agent.state_store import Memory, Remembered
 from falaj.dataplane.desired_state import DesiredEndpoint, Servable
 from falaj.dataplane.errors import NotAdmittedError
+from falaj.dataplane.local_policy import read_rules, trusted_keys
 from falaj.supply_chain.artifacts.digest import Digest, parse_digest
 from falaj.supply_chain.attestations import (
     TRAIN,

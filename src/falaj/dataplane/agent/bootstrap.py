@@ -20,7 +20,6 @@ from falaj.dataplane.agent.control_plane import ControlPlane, with_token
 from falaj.dataplane.agent.door_certificate import DoorCertificate, keep_certified
 from falaj.dataplane.agent.enrolment import enrol
 from falaj.dataplane.agent.fetching import Fetcher, HttpFetcher
-from falaj.dataplane.agent.local_policy import read_rules
 from falaj.dataplane.agent.loop import Agent
 from falaj.dataplane.agent.metrics import metrics_port, serve_metrics
 from falaj.dataplane.agent.profiling import keep_profiles, open_profiling
@@ -33,6 +32,7 @@ from falaj.dataplane.background import Background
 from falaj.dataplane.errors import AgentRunningError, LocationError
 from falaj.dataplane.label_database import keep_joined, open_labels
 from falaj.dataplane.label_join import LabelJoin
+from falaj.dataplane.local_policy import read_rules
 from falaj.dataplane.log_keys import reader_keys, writer_keys
 from falaj.dataplane.log_maintenance import LogUpkeep, keep_log, open_upkeep
 from falaj.dataplane.runtimes.process.replica import GiveLogKey, RecalibrationFiles, ReplicaCommand, modelserver_command

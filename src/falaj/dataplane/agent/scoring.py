@@ -15,10 +15,10 @@ from pathlib import Path
 from falaj.core.errors import NotFoundError
 from falaj.core.home import Home
 from falaj.dataplane.agent.bootstrap import open_admission
-from falaj.dataplane.agent.local_policy import read_rules
 from falaj.dataplane.agent.recalibration import public_key_of
 from falaj.dataplane.agent.state_store import Memory
 from falaj.dataplane.desired_state import DesiredEndpoint, Servable
+from falaj.dataplane.local_policy import read_rules
 from falaj.dataplane.log_export import require_here
 from falaj.dataplane.log_keys import writer_keys
 from falaj.dataplane.model_server.recalibration import Offset, ServedRecalibration

@@ -76,6 +76,4 @@ def _plain(value: Any, how: str) -> object:
 
 def sealed_mappers() -> Iterator[Mapper[Any]]:
     """Every sealed table."""
-    from falaj.storage.tables import Base
-
-    return (mapper for mapper in Base.registry.mappers if issubclass(mapper.class_, SealedRow))
+    return (inspect(row).mapper for row in SealedRow.__subclasses__())

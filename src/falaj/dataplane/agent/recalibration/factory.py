@@ -7,7 +7,6 @@ from contextlib import closing
 from pathlib import Path
 
 from falaj.core.home import Home
-from falaj.dataplane.agent.local_policy import read_rules
 from falaj.dataplane.agent.profiling.factory import when_changed
 from falaj.dataplane.agent.profiling.profile_store import FILE as PROFILES
 from falaj.dataplane.agent.profiling.profile_store import ProfileStore
@@ -19,6 +18,7 @@ from falaj.dataplane.agent.state_store import Memory
 from falaj.dataplane.background import Background, keep_running
 from falaj.dataplane.desired_state import DesiredState
 from falaj.dataplane.label_database import open_labels
+from falaj.dataplane.local_policy import read_rules
 from falaj.statistics.recalibration.selection import ScoreDay
 from falaj.supply_chain.attestations import Signer
 from falaj.supply_chain.attestations.keys import load_or_create_key
