@@ -17,7 +17,7 @@ from falaj.core.home import Home
 from falaj.dataplane.agent.agent_identity import Membership
 from falaj.dataplane.agent.enrolment import enrol
 from falaj.storage import Database
-from falaj.trust import settings
+from falaj.trust import configuration
 from falaj.trust.pki import enrolment
 from falaj.trust.pki.authority import CertificateAuthority
 from tests.apps import app_of
@@ -80,4 +80,4 @@ def name_locations(database: Database) -> None:
     spec = PlatformSpec.default()
     locations = {**spec.locations, **{name: LocationSpec(name, kind="edge") for name in LOCATIONS}}
     with database.transaction() as session:
-        settings.apply(session, replace(spec, locations=locations), "user:root", 1.0)
+        configuration.apply(session, replace(spec, locations=locations), "user:root", 1.0)

@@ -7,7 +7,7 @@ from falaj.api.platform import Platform
 from falaj.config.platform_spec import BindingSpec, PlatformSpec
 from falaj.core.principal import Principal, PrincipalKind
 from falaj.storage import EndpointRow, ReleaseRow
-from falaj.trust import settings
+from falaj.trust import configuration
 from tests.api.people import acting_as, grant, person
 from tests.owners import own
 
@@ -104,7 +104,7 @@ def test_a_refusal_names_the_policy_or_the_roles(client: TestClient, platform: P
 def test_groups_get_the_roles_that_the_platform_file_gives_them(client: TestClient, platform: Platform) -> None:
     spec = PlatformSpec(**{**vars(PlatformSpec.default()), "roles": (BindingSpec("auditor", group="audit"),)})
     with platform.database.transaction() as session:
-        settings.apply(session, spec, "user:admin", 1.0)
+        configuration.apply(session, spec, "user:admin", 1.0)
     member, other = person("noor", groups=frozenset({"audit"})), person("omar")
     assert acting_as(client.app, member).get("/api/v1/runs").status_code == 200
     assert acting_as(client.app, other).get("/api/v1/runs").status_code == 403
@@ -117,7 +117,7 @@ def test_a_policy_of_the_organisation_holds_at_once(client: TestClient, platform
     spec = PlatformSpec(**{**vars(PlatformSpec.default()), "policies": {"quiet": text}})
     assert client.post("/api/v1/policy/ask", json={"action": "run"}).json()["allowed"] is True
     with platform.database.transaction() as session:
-        settings.apply(session, spec, "user:admin", 1.0)
+        configuration.apply(session, spec, "user:admin", 1.0)
     answer = client.post("/api/v1/policy/ask", json={"action": "run"}).json()
     assert (answer["allowed"], answer["policies"]) == (False, ["quiet"])
     assert "quiet" in {rule["id"] for rule in client.get("/api/v1/policy/rules").json()}

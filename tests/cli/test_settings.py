@@ -14,7 +14,7 @@ from falaj.config.platform_file import load_platform
 from falaj.config.platform_spec import PlatformSpec
 from falaj.sdk import Client
 from falaj.storage.settings_tables import SettingsRow
-from falaj.trust import settings
+from falaj.trust import configuration
 from tests.cli.conftest import Command
 from tests.databases import forget_facts
 from tests.platforms import Served
@@ -29,7 +29,7 @@ def applied(served: Served) -> Iterator[None]:
     environments = {**PlatformSpec.default().environments, "prod": prod}
     spec = replace(PlatformSpec.default(), environments=environments, policy_packs=("uae",))
     with served.platform.database.transaction() as session:
-        settings.apply(session, spec, "user:noor", 1_790_000_000.0, settings.SettingsOrigin("# as applied\n"))
+        configuration.apply(session, spec, "user:noor", 1_790_000_000.0, configuration.SettingsOrigin("# as applied\n"))
     yield
     forget_facts(served.platform.database, SettingsRow.__tablename__)
 

@@ -31,7 +31,7 @@ from falaj.storage.sealed import SealedRow, SideDoorError, examine, subject_of, 
 from falaj.storage.settings_tables import SettingsRow
 from falaj.storage.workload_tables import CertificateRow, EnrolmentRow
 from falaj.supply_chain.attestations.keyring import FACT, MODEL_OWNER
-from falaj.trust import identity, settings
+from falaj.trust import configuration, identity, settings
 from falaj.trust.identity import NewAccount, accounts, authenticate
 from falaj.trust.policy import bindings_of
 from tests.databases import fact_book
@@ -261,7 +261,7 @@ def test_without_the_newest_settings_nothing_is_decided(standing: Database, tmp_
     spec = PlatformSpec.default()
     for packs in (("uae",), ()):
         with standing.transaction() as session:
-            settings.apply(session, PlatformSpec(spec.environments, spec.locations, policy_packs=packs), ANA, NOW)
+            configuration.apply(session, PlatformSpec(spec.environments, spec.locations, policy_packs=packs), ANA, NOW)
     _erase(standing, SettingsRow, {"version": 2})
     assert standing.facts is not None
     standing.facts.memory.clear()  # as in a process that starts now

@@ -9,8 +9,8 @@ from sqlalchemy import select
 from falaj.config.platform_spec import LocationSpec, PlatformSpec
 from falaj.storage import Database, EndpointRow, EventRow
 from falaj.supply_chain.attestations import open_keyring
-from falaj.trust import settings
-from falaj.trust.settings import ConfigurationDrift, DriftInputs, SettingsOrigin
+from falaj.trust import configuration, settings
+from falaj.trust.settings import ConfigurationDrift, DriftInputs
 from falaj.trust.settings.drift import SILENT_AFTER_S
 
 DEFAULT = PlatformSpec.default()
@@ -65,7 +65,7 @@ def test_a_location_that_was_added_lacks_the_endpoint_that_others_have(database:
         locations={**DEFAULT.locations, "dubai": LocationSpec("dubai")},
     )
     with database.transaction() as session:
-        settings.apply(session, spec, "user:noor", 1.0)
+        configuration.apply(session, spec, "user:noor", 1.0)
     assert drift_kinds(database, endpoint()) == [("endpoint", "prod/flight-delay@dubai")]
 
 
@@ -79,8 +79,8 @@ def test_the_file_is_held_against_what_was_applied(database: Database) -> None:
 def test_keys_that_changed_or_lie_open(database: Database, tmp_path: Path) -> None:
     open_keyring(tmp_path)
     with database.transaction() as session:
-        origin = SettingsOrigin(keys=settings.fingerprints(tmp_path))
-        settings.apply(session, replace(DEFAULT, policy_packs=("uae",)), "user:noor", 1.0, origin)
+        origin = configuration.SettingsOrigin(keys=settings.fingerprints(tmp_path))
+        configuration.apply(session, replace(DEFAULT, policy_packs=("uae",)), "user:noor", 1.0, origin)
     (tmp_path / "trusted.json").write_text("{}")
     (tmp_path / "log.pem.pub").unlink()
     (tmp_path / "admission.pem").chmod(0o644)

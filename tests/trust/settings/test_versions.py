@@ -14,9 +14,10 @@ from falaj.storage import Database, EndpointRow, EventRow
 from falaj.supply_chain.attestations import SETTINGS, SigningRole, open_keyring, verify_envelope
 from falaj.supply_chain.attestations.envelope import sign_statement
 from falaj.supply_chain.attestations.errors import EvidenceError
-from falaj.trust import audit, settings
+from falaj.trust import audit, configuration, settings
+from falaj.trust.configuration import SettingsOrigin
 from falaj.trust.policy import PolicyError
-from falaj.trust.settings import PlatformChangedError, PlatformInUseError, SettingsOrigin
+from falaj.trust.settings import PlatformChangedError, PlatformInUseError
 
 DEFAULT = PlatformSpec.default()
 WITH_PACK = replace(DEFAULT, policy_packs=("uae",))
@@ -38,13 +39,13 @@ def without(name: str) -> PlatformSpec:
 def test_the_default_holds_until_something_is_applied(database: Database) -> None:
     with database.reading() as session:
         assert settings.current(session) == DEFAULT
-        assert settings.plan(session, DEFAULT) == settings.AppliedVersion(0, ())
+        assert configuration.plan(session, DEFAULT) == configuration.AppliedVersion(0, ())
 
 
 def test_each_apply_is_a_version_and_the_newest_holds(database: Database) -> None:
     for number, spec in enumerate((WITH_PACK, WITH_ROLE), start=1):
         with database.transaction() as session:
-            assert settings.apply(session, spec, "user:noor", 100.0 * number).version == number
+            assert configuration.apply(session, spec, "user:noor", 100.0 * number).version == number
     with database.reading() as session:
         assert settings.current(session) == WITH_ROLE
         assert [(row.version, row.actor, row.at) for row in settings.history(session)] == [
@@ -58,14 +59,18 @@ def test_each_apply_is_a_version_and_the_newest_holds(database: Database) -> Non
 def test_applying_the_same_again_makes_no_version(database: Database) -> None:
     for _ in range(2):
         with database.transaction() as session:
-            assert settings.apply(session, WITH_PACK, "user:noor", 1.0).version == 1
+            assert configuration.apply(session, WITH_PACK, "user:noor", 1.0).version == 1
 
 
 def test_an_apply_leaves_evidence_that_verifies(database: Database, tmp_path: Path) -> None:
     keyring = open_keyring(tmp_path / "keys")
     with database.transaction() as session:
-        settings.apply(
-            session, WITH_PACK, "user:noor", 1.0, SettingsOrigin("text", keyring.signer(SigningRole.PLATFORM))
+        configuration.apply(
+            session,
+            WITH_PACK,
+            "user:noor",
+            1.0,
+            SettingsOrigin("text", keyring.signer(SigningRole.PLATFORM)),
         )
     with database.reading() as session:
         row = settings.newest(session)
@@ -84,9 +89,9 @@ def test_an_apply_leaves_evidence_that_verifies(database: Database, tmp_path: Pa
 
 def test_an_apply_against_an_old_plan_is_refused(database: Database) -> None:
     with database.transaction() as session:
-        settings.apply(session, WITH_PACK, "user:noor", 1.0, SettingsOrigin(base=0))
+        configuration.apply(session, WITH_PACK, "user:noor", 1.0, SettingsOrigin(base=0))
     with pytest.raises(PlatformChangedError) as raised, database.transaction() as session:
-        settings.apply(session, WITH_ROLE, "user:omar", 2.0, SettingsOrigin(base=0))
+        configuration.apply(session, WITH_ROLE, "user:omar", 2.0, SettingsOrigin(base=0))
     assert raised.value.code == "platform.changed"
 
 
@@ -99,7 +104,7 @@ def test_of_two_applies_at_once_none_is_lost(database: Database) -> None:
         together.wait()
         try:
             with database.transaction() as session:
-                settings.apply(session, spec, f"user:{group}", 1.0, SettingsOrigin(base=0))
+                configuration.apply(session, spec, f"user:{group}", 1.0, SettingsOrigin(base=0))
             outcomes.append("applied")
         except PlatformChangedError:
             outcomes.append("refused")
@@ -142,11 +147,11 @@ def test_what_would_strand_an_endpoint_is_refused(
     with database.transaction() as session:
         session.merge(row)
     with pytest.raises(PlatformInUseError, match=reason) as raised, database.transaction() as session:
-        settings.apply(session, new, "user:noor", 1.0)
+        configuration.apply(session, new, "user:noor", 1.0)
     assert raised.value.code == "platform.in-use"
     assert "serves release 3" in raised.value.message
     with pytest.raises(PlatformInUseError), database.reading() as session:
-        settings.plan(session, new)
+        configuration.plan(session, new)
     with database.reading() as session:
         assert settings.newest(session) is None
 
@@ -154,13 +159,13 @@ def test_what_would_strand_an_endpoint_is_refused(
 def test_what_nobody_uses_may_go(database: Database) -> None:
     with database.transaction() as session:
         session.merge(endpoint("prod"))
-        assert settings.apply(session, without("test"), "user:noor", 1.0).version == 1
+        assert configuration.apply(session, without("test"), "user:noor", 1.0).version == 1
 
 
 def test_a_policy_that_does_not_load_is_refused(database: Database) -> None:
     broken = replace(DEFAULT, policies={"mine": "permit(principal, action"})
     with pytest.raises(PolicyError), database.transaction() as session:
-        settings.apply(session, broken, "user:noor", 1.0)
+        configuration.apply(session, broken, "user:noor", 1.0)
 
 
 @pytest.fixture
@@ -172,29 +177,29 @@ def keys(tmp_path: Path) -> Path:
 
 def test_a_replaced_key_is_a_difference_that_an_apply_accepts(database: Database, keys: Path) -> None:
     with database.transaction() as session:
-        settings.apply(session, WITH_PACK, "user:noor", 1.0, SettingsOrigin(keys=settings.fingerprints(keys)))
+        configuration.apply(session, WITH_PACK, "user:noor", 1.0, SettingsOrigin(keys=settings.fingerprints(keys)))
     (keys / "scanner.pem").unlink()
     (keys / "scanner.pem.pub").unlink()
     open_keyring(keys).signer(SigningRole.SCANNER)
     key_fingerprints = settings.fingerprints(keys)
     with database.transaction() as session:
-        applied = settings.apply(session, WITH_PACK, "user:noor", 2.0, SettingsOrigin(keys=key_fingerprints))
+        applied = configuration.apply(session, WITH_PACK, "user:noor", 2.0, SettingsOrigin(keys=key_fingerprints))
         assert [(each.path, each.kind, each.loosens) for each in applied.differences] == [
             ("keys.scanner.pem.pub", "changed", True)
         ]
     with database.reading() as session:
-        assert settings.plan(session, WITH_PACK, key_fingerprints) == settings.AppliedVersion(2, ())
+        assert configuration.plan(session, WITH_PACK, key_fingerprints) == configuration.AppliedVersion(2, ())
 
 
 def test_an_apply_is_written_to_the_audit_log_or_does_not_happen(database: Database) -> None:
     with database.transaction() as session:
-        settings.apply(session, WITH_PACK, "user:noor", 1.0)
+        configuration.apply(session, WITH_PACK, "user:noor", 1.0)
     with database.transaction() as session:
         (entry,) = audit.entries(session, audit.EntryFilter(kind="platform.applied"))
         assert entry.actor == "user:noor"
         session.execute(text("ALTER TABLE audit_leaves RENAME TO gone"))
     with pytest.raises(Exception, match="audit_leaves"), database.transaction() as session:
-        settings.apply(session, WITH_ROLE, "user:noor", 2.0)
+        configuration.apply(session, WITH_ROLE, "user:noor", 2.0)
     with database.reading() as session:
         newest = settings.newest(session)
         assert newest is not None and newest.version == 1

@@ -18,7 +18,7 @@ from falaj.schemas import api
 from falaj.schemas import platform as documents
 from falaj.storage.settings_tables import SettingsRow
 from falaj.supply_chain.attestations import SigningRole, open_keyring
-from falaj.trust import settings
+from falaj.trust import configuration, settings
 
 router = APIRouter(prefix="/api/v1/platform", tags=["settings"])
 
@@ -73,7 +73,7 @@ def plan(file: SentFile, platform: Shared) -> documents.SettingsPlan:
     """What applying a file would change, or why it would be refused."""
     spec, keys = file.parsed().spec, settings.fingerprints(platform.home.keys)
     with platform.database.reading() as session:
-        return _plan(settings.plan(session, spec, keys))
+        return _plan(configuration.plan(session, spec, keys))
 
 
 @router.post("/apply", response_model=documents.SettingsPlan, **action(Action.MANAGE_PLATFORM))
@@ -84,10 +84,10 @@ def apply(body: ApplyRequest, caller: Caller, platform: Shared) -> documents.Set
     """
     file, origin, now = body.parsed(), _origin(platform, body), platform.now()
     with platform.database.transaction() as session:
-        planned = settings.plan(session, file.spec, origin.keys)
-        settings.require_person(caller, planned.differences, now)
+        planned = configuration.plan(session, file.spec, origin.keys)
+        configuration.require_person(caller, planned.differences, now)
         checked = origin if origin.base is not None else replace(origin, base=planned.version)
-        return _plan(settings.apply(session, file.spec, caller.id, now, checked))
+        return _plan(configuration.apply(session, file.spec, caller.id, now, checked))
 
 
 @router.get("/drift", response_model=documents.Drift, **action(Action.READ))
@@ -99,12 +99,12 @@ def drift(platform: Shared) -> documents.Drift:
     return documents.Drift(now, [api.decode(documents.DriftFinding, asdict(each)) for each in findings])
 
 
-def _origin(platform: Platform, body: ApplyRequest) -> settings.SettingsOrigin:
+def _origin(platform: Platform, body: ApplyRequest) -> configuration.SettingsOrigin:
     signer = open_keyring(platform.home.keys).signer(SigningRole.PLATFORM)
-    return settings.SettingsOrigin(body.text, signer, settings.fingerprints(platform.home.keys), body.base)
+    return configuration.SettingsOrigin(body.text, signer, settings.fingerprints(platform.home.keys), body.base)
 
 
-def _plan(applied: settings.AppliedVersion) -> documents.SettingsPlan:
+def _plan(applied: configuration.AppliedVersion) -> documents.SettingsPlan:
     return documents.SettingsPlan(applied.version, [_difference(asdict(each)) for each in applied.differences])
 
 

@@ -1,4 +1,4 @@
-"""What was applied of platform.yaml: the version that holds, what an apply would change, and what has drifted since.
+"""What was applied of platform.yaml: the version that holds, what differs from it, and what has drifted since.
 
 `current` is what every other room asks: the environments, locations, bindings and policies that hold now. Where
 nothing was applied it is `PlatformSpec.default()`.
@@ -9,19 +9,15 @@ from falaj.trust.settings.drift import ConfigurationDrift, DriftInputs, look, re
 from falaj.trust.settings.errors import PersonNeededError, PlatformChangedError, PlatformInUseError
 from falaj.trust.settings.evidence import digest
 from falaj.trust.settings.keys import exposed, fingerprints
-from falaj.trust.settings.loosening import require_person
-from falaj.trust.settings.versions import AppliedVersion, SettingsOrigin, apply, current, egress, history, newest, plan
+from falaj.trust.settings.versions import current, egress, history, newest
 
 __all__ = [
-    "AppliedVersion",
     "ConfigurationDrift",
     "DriftInputs",
     "PersonNeededError",
     "PlatformChangedError",
     "PlatformInUseError",
     "SettingDifference",
-    "SettingsOrigin",
-    "apply",
     "current",
     "differences",
     "digest",
@@ -31,7 +27,5 @@ __all__ = [
     "history",
     "look",
     "newest",
-    "plan",
     "remember",
-    "require_person",
 ]

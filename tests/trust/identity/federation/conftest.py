@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from falaj.api.platform import Platform
 from falaj.config.platform_spec import BindingSpec, PlatformSpec
 from falaj.core.home import Home
-from falaj.trust import settings
+from falaj.trust import configuration
 from falaj.trust.audit.reading import EntryFilter, Shown, entries
 from falaj.trust.identity.federation.logins import s256
 from tests.apps import app_of
@@ -31,7 +31,7 @@ def with_provider(platform: Platform, issuer: str, *roles: BindingSpec, client_i
     oidc = {"issuer": issuer, "client_id": client_id, "group_claim": "groups"}
     platform_spec = replace(PlatformSpec.default(), roles=(*bound, *roles), identity={"oidc": oidc})
     with platform.database.transaction() as session:
-        settings.apply(session, platform_spec, "user:root", platform.now())
+        configuration.apply(session, platform_spec, "user:root", platform.now())
 
 
 @dataclass
