@@ -37,7 +37,7 @@ NOW = 1_800_000_000.0
 MARIAM = Principal("user:mariam", PrincipalKind.USER, step_up_at=NOW - 60, step_up_method="totp", email="m@example.ae")
 PROD = Resource("change", "c1", project="flights", environment="prod", rank=3)
 CHANGE = ChangeFacts(
-    id="c1", kind="normal", state="awaiting-approval", requester="user:omar", digest="sha256:aa", environment="prod",
+    id="c1", kind="normal", state="awaiting_approval", requester="user:omar", digest="sha256:aa", environment="prod",
     rank=3, risk="high", release_state="verified", expires_at=NOW + 3600, rung_passed=True, evidence_complete=True,
     residency_allowed=True,
 )  # fmt: skip

@@ -49,7 +49,7 @@ def test_a_change_is_asked_for_signed_and_approved(scene: Scene, app: FastAPI) -
     omar = acting_as(app, "omar")
     request_body = {"release": f"{MODEL}@2", "environment": "pre-prod", "reason": "better"}
     response = omar.post("/api/v1/changes", json=request_body)
-    assert (response.status_code, response.json()["state"]) == (201, "awaiting-approval")
+    assert (response.status_code, response.json()["state"]) == (201, "awaiting_approval")
     path = f"/api/v1/changes/{response.json()['id']}"
     assert omar.post(f"{path}/approve", json={"envelope": {}}).json()["code"] == "auth.forbidden"
     rania = next(iter([key for key in scene.keys if key == "user:rania"]))

@@ -32,8 +32,12 @@ def written(project: Path) -> Callable[[str], None]:
     ("strategy", "kind", "options"),
     [
         ("recreate", "recreate", {}),
-        ("blue_green: {}", "blue_green", {"preview_s": 0.0, "way_back_s": 900.0}),
-        ("blue_green: {preview: 5m, way_back: 1h}", "blue_green", {"preview_s": 300.0, "way_back_s": 3600.0}),
+        ("blue_green: {}", "blue_green", {"preview_s": 0.0, "rollback_window_s": 900.0}),
+        (
+            "blue_green: {preview: 5m, rollback_window: 1h}",
+            "blue_green",
+            {"preview_s": 300.0, "rollback_window_s": 3600.0},
+        ),
         ("canary", "canary", {**CANARY, "steps": [0.01, 0.05, 0.25, 0.5], "hold_s": 60.0}),
         (
             "canary: {steps: [10%, 50%], hold: 5m, holdback: 2% for 24h, false_alarm: 0.1%, burn_in: 5s, max: 2d}",

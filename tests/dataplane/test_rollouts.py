@@ -181,8 +181,8 @@ def test_a_candidate_that_does_not_start_is_given_up_and_nobody_notices(scene: S
     assert set(load.answers) == {"flight-delay@1"}
 
 
-def test_a_preview_is_for_testers_and_the_switch_is_at_once_with_a_way_back(scene: Scene) -> None:
-    rolling = Rolling(scene, preview_s=1e6, way_back_s=1e6, metrics=["errors"])
+def test_a_preview_is_for_testers_and_the_switch_is_at_once_with_a_rollback_window(scene: Scene) -> None:
+    rolling = Rolling(scene, preview_s=1e6, rollback_window_s=1e6, metrics=["errors"])
     rolling.options = {
         key: value for key, value in rolling.options.items() if key not in ("steps", "hold_s", "holdback")
     }

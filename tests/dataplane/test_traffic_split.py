@@ -89,7 +89,7 @@ def _owner(traffic: Traffic, point: int) -> int:
     raise AssertionError("the line is too short")
 
 
-def test_the_way_back_leads_to_the_stable_release() -> None:
+def test_the_rollback_window_leads_to_the_stable_release() -> None:
     assert Traffic({3: 0, 5: TOTAL_WEIGHT}, candidate=5).stable == 3
     assert Traffic({3: 0, 4: 0, 5: TOTAL_WEIGHT}, {4: 0.1}, candidate=5).stable == 3
     assert Traffic({3: 0, 4: 0, 5: TOTAL_WEIGHT}, {4: 0.1}, candidate=5).among({3, 4}) == {3: TOTAL_WEIGHT}

@@ -51,7 +51,7 @@ def refused(scene: Scene, who: Principal, change: ChangeRow, code: str, envelope
     assert code == caught.value.code or code in policies, caught.value
     with scene.platform.database.reading() as session:
         assert session.query(ApprovalRow).count() == 0
-    assert scene.change(change.id).state == "awaiting-approval"
+    assert scene.change(change.id).state == "awaiting_approval"
 
 
 def test_the_requester_approves(scene: Scene) -> None:
@@ -85,7 +85,7 @@ def test_one_person_approves_twice(scene: Scene) -> None:
     scene.approve(ana, change.id)
     with pytest.raises(ForbiddenError, match="sod-approve-twice"):
         scene.approve(ana, change.id)
-    assert scene.change(change.id).state == "awaiting-approval"
+    assert scene.change(change.id).state == "awaiting_approval"
 
 
 def test_an_approval_signed_with_the_key_of_another(scene: Scene, pending_change: ChangeRow) -> None:
@@ -228,7 +228,7 @@ def test_an_approval_counts_no_more_when_the_approver_was_locked_before_it_is_ca
     scene.approve(ana, pending_change.id)
     with scene.platform.database.transaction() as session:
         administration.lock(session, session.get_one(AccountRow, "user:ana"), "left", "user:root", scene.now)
-    assert scene.deployed(pending_change.id).state == "void"
+    assert scene.deployed(pending_change.id).state == "invalidated"
     assert scene.serving("pre-prod") is None
 
 
@@ -239,7 +239,7 @@ def test_an_approval_is_changed_in_the_database(scene: Scene, pending_change: Ch
         session.execute(
             text("UPDATE processes SET state = 'approved', wake_at = 0 WHERE id = :id"), {"id": pending_change.id}
         )
-    assert scene.deployed(pending_change.id).state == "void"
+    assert scene.deployed(pending_change.id).state == "invalidated"
     assert scene.serving("pre-prod") is None
 
 
@@ -338,7 +338,7 @@ def nothing_came_of_it(scene: Scene, change: ChangeRow) -> None:
     with scene.platform.database.reading() as session:
         assert [row for row in session.query(AdmissionRow) if row.change_id == change.id] == []
     assert scene.serving(change.environment) is None
-    assert scene.change(change.id).state == "void"
+    assert scene.change(change.id).state == "invalidated"
 
 
 def test_a_quorum_that_was_written_into_the_row(scene: Scene, pending_change: ChangeRow) -> None:

@@ -187,7 +187,7 @@ def test_a_basis_expires_between_request_and_admission(scene: Scene, omar: Princ
     scene.wait(61)
     scene.work()
     row = scene.change(pending_change.id)
-    assert row.state == "void" and "uae-transfer" in row.data["ended_because"]
+    assert row.state == "invalidated" and "uae-transfer" in row.data["ended_because"]
 
 
 def test_a_basis_expires_under_a_live_release(scene: Scene, omar: Principal) -> None:
@@ -286,7 +286,7 @@ def test_what_the_officer_did_not_approve_waits(tmp_path: Path) -> None:
     basis(scene)
     scene.promoted(omar, release_row, "test")
     pending_change = scene.request(omar, release_row, "pre-prod")
-    assert scene.approve(ana, pending_change.id).state == "awaiting-approval"
+    assert scene.approve(ana, pending_change.id).state == "awaiting_approval"
     assert scene.approve(noor, pending_change.id).state == "approved"
     database.close()
 

@@ -297,7 +297,7 @@ class BlueGreen(Routed):
         json_schema_extra={"default": "0s"},
         description="How long it can be tried by the header `falaj-use-release` before the switch.",
     )
-    way_back: Duration = Field(
+    rollback_window: Duration = Field(
         default=900.0,
         json_schema_extra={"default": "15m"},
         description="How long the stable release stays warm after the switch, for an instant way back.",
@@ -305,7 +305,7 @@ class BlueGreen(Routed):
 
     def options(self) -> dict[str, Any]:
         """The options as plans hold them."""
-        return {**super().options(), "preview_s": self.preview, "way_back_s": self.way_back}
+        return {**super().options(), "preview_s": self.preview, "rollback_window_s": self.rollback_window}
 
 
 def _copied(value: float) -> float:

@@ -37,8 +37,8 @@ def test_a_release_climbs_to_prod_with_the_approvals_that_each_rung_asks_for(
     assert scene.promoted(omar, release_row, "test").state == "done"
     assert scene.promoted(omar, release_row, "pre-prod", rania).state == "done"
     change_row = scene.request(omar, release_row, "prod")
-    assert scene.approve(rania, change_row.id).state == "awaiting-approval"
-    assert scene.deployed(change_row.id).state == "awaiting-approval"
+    assert scene.approve(rania, change_row.id).state == "awaiting_approval"
+    assert scene.deployed(change_row.id).state == "awaiting_approval"
     assert scene.approve(rashid, change_row.id).state == "approved"
     assert scene.deployed(change_row.id).state == "done"
     assert [scene.serving(rung) for rung in ("dev", "test", "pre-prod", "prod")] == [1, 1, 1, 1]
@@ -106,7 +106,7 @@ def test_revoking_pulls_a_release_from_everywhere_and_voids_what_was_asked(scene
     with scene.platform.database.transaction() as session:
         changes.revoke(scene.platform.turn(session), rania, f"{MODEL}@1", "label leak")
     assert [scene.serving(rung) for rung in ("dev", "test")] == [None, None]
-    assert (scene.state(release_row), scene.change(change_row.id).state) == ("revoked", "void")
+    assert (scene.state(release_row), scene.change(change_row.id).state) == ("revoked", "invalidated")
     with pytest.raises(ForbiddenError, match="release-withdrawn"):
         scene.request(omar, release_row, "dev")
 
@@ -170,11 +170,11 @@ def test_an_emergency_passes_a_freeze_and_is_taken_back_when_nobody_reviews_it(s
     change_row = scene.request(omar, hot, "pre-prod", "emergency")
     for approver in (ana, ben):
         scene.approve(approver, change_row.id)
-    assert scene.deployed(change_row.id).state == "review-due"
+    assert scene.deployed(change_row.id).state == "review_due"
     assert scene.serving("pre-prod") == 2
     scene.wait(DAY_S + 1)
     scene.deployed(change_row.id)
-    assert scene.change(change_row.id).state == "rolled-back"
+    assert scene.change(change_row.id).state == "rolled_back"
     assert scene.serving("pre-prod") == 1
 
 
@@ -199,9 +199,9 @@ def test_an_unreviewed_emergency_without_anything_before_it_leaves_nothing_servi
     omar, release_row = scene.person("omar", "ml-engineer"), scene.release()
     scene.to_dev(release_row)
     change_row = scene.request(omar, release_row, "test", "emergency")
-    assert scene.deployed(change_row.id).state == "review-due"
+    assert scene.deployed(change_row.id).state == "review_due"
     scene.wait(DAY_S + 1)
-    assert scene.deployed(change_row.id).state == "rolled-back"
+    assert scene.deployed(change_row.id).state == "rolled_back"
     assert scene.serving("test") is None
 
 

@@ -23,15 +23,15 @@ def walk(*events: str, **data: Any) -> str:
 
 
 def test_the_ways_of_a_change() -> None:
-    assert walk("submitted") == "awaiting-approval"
+    assert walk("submitted") == "awaiting_approval"
     assert walk("submitted", quorum=0) == "approved"
     assert walk("submitted", "approved", "scheduled", "scheduled", "opened", "deployed") == "done"
     assert walk("submitted", "approved", "opened", "failed") == "failed"
-    assert walk("submitted", "approved", "opened", "deployed", kind="emergency") == "review-due"
+    assert walk("submitted", "approved", "opened", "deployed", kind="emergency") == "review_due"
     assert (
-        walk("submitted", "approved", "opened", "deployed", "reviewed", "taken-back", kind="emergency") == "rolled-back"
+        walk("submitted", "approved", "opened", "deployed", "reviewed", "taken-back", kind="emergency") == "rolled_back"
     )
-    assert walk("submitted", "voided") == "void"
+    assert walk("submitted", "invalidated") == "invalidated"
 
 
 @given(

@@ -32,7 +32,7 @@ AGENT = Principal("workload:agent/dubai", PrincipalKind.WORKLOAD, location="duba
 TOKEN = Principal("service:ci", PrincipalKind.SERVICE)
 
 CHANGE = ChangeFacts(
-    id="c1", kind="normal", state="awaiting-approval", requester="user:omar", digest="sha256:aa", environment="prod",
+    id="c1", kind="normal", state="awaiting_approval", requester="user:omar", digest="sha256:aa", environment="prod",
     rank=3, risk="high", release_state="verified", expires_at=NOW + 3600, rung_passed=True, evidence_complete=True,
     residency_allowed=True, quorum_met=False, opens_at=NOW - 60, authors=frozenset({"lina@example.ae"}),
 )  # fmt: skip
@@ -81,7 +81,7 @@ REQUEST = Scene(
     MARIAM, Action.REQUEST_CHANGE, PROD, (Binding(Role.ML_ENGINEER),), replace(CHANGE, requester="user:mariam")
 )
 REVIEW = Scene(
-    MARIAM, Action.REVIEW_CHANGE, PROD, RELEASE_MANAGER, replace(CHANGE, kind="emergency", state="review-due")
+    MARIAM, Action.REVIEW_CHANGE, PROD, RELEASE_MANAGER, replace(CHANGE, kind="emergency", state="review_due")
 )
 REJECT = Scene(MARIAM, Action.REJECT_CHANGE, PROD, RELEASE_MANAGER, CHANGE)
 OVERRIDE = Scene(MARIAM, Action.OVERRIDE_ROLLOUT, PROD, RELEASE_MANAGER, replace(CHANGE, state="deploying"))
@@ -170,7 +170,7 @@ ATTACKS: list[tuple[str, Scene]] = [
     ("change-kind-unknown", APPROVE.but(change={"kind": "urgent"}, signed={"kind": "urgent"})),
     ("change-state", APPROVE.but(change={"state": "done"})),
     ("change-state", REJECT.but(change={"state": "approved"})),
-    ("change-not-approved", ADMIT.but(change={"state": "awaiting-approval"})),
+    ("change-not-approved", ADMIT.but(change={"state": "awaiting_approval"})),
     ("change-not-approved", RENEW.but(change={"state": "approved"})),
     ("change-not-due-for-review", REVIEW.but(change={"state": "done"})),
     ("change-not-due-for-review", REVIEW.but(change={"kind": "normal"})),

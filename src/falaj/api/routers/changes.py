@@ -66,7 +66,7 @@ def list_changes(
     """The newest changes first, of the projects that the caller may read."""
     query = select(ChangeRow).order_by(ChangeRow.created_at.desc()).limit(limit)
     if unfinished:
-        query = query.where(ChangeRow.state.in_([*changes.OPEN, "deploying", "review-due"]))
+        query = query.where(ChangeRow.state.in_([*changes.OPEN, "deploying", "review_due"]))
     if environment:
         query = query.where(ChangeRow.environment == environment)
     if (readable := authorization.readable(platform, caller)) is not None:

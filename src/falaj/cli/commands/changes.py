@@ -17,8 +17,15 @@ if TYPE_CHECKING:
 ChangeArgument = Annotated[str, typer.Argument(help="Id of the change.")]
 ReasonOption = Annotated[str, typer.Option("--reason", "-m", help="Why; it goes into the audit log.")]
 WaitOption = Annotated[bool, typer.Option("--wait", help="Wait until the change has ended, or waits for people.")]
-ENDED = ("done", "failed", "rejected", "expired", "void", "cancelled", "review-due", "reviewed", "rolled-back")
-_COLOURS = {"done": "green", "reviewed": "green", "failed": "red", "void": "red", "rejected": "red", "expired": "red"}
+ENDED = ("done", "failed", "rejected", "expired", "invalidated", "cancelled", "review_due", "reviewed", "rolled_back")
+_COLOURS = {
+    "done": "green",
+    "reviewed": "green",
+    "failed": "red",
+    "invalidated": "red",
+    "rejected": "red",
+    "expired": "red",
+}
 _POLL_S = 0.3
 
 
@@ -168,7 +175,7 @@ def _awaited(look: object, change: Change) -> Change:
     """Look at a change until it has ended, or until people must act."""
     import time
 
-    while change.state not in (*ENDED, "awaiting-approval", "scheduled"):
+    while change.state not in (*ENDED, "awaiting_approval", "scheduled"):
         time.sleep(_POLL_S)
         change = look(change.id)  # type: ignore[operator]
     return change
@@ -185,14 +192,14 @@ def _print_change(change: Change, json: bool) -> None:
     emit(f"  approvals  {_approvals(change)}")
     for approval in change.approvals:
         emit(f"             {approval.approver} at {clock(approval.approved_at)} with key {approval.key_id[:16]}")
-    if change.state == "awaiting-approval":
+    if change.state == "awaiting_approval":
         emit(f"  next       falaj approve {change.id}, before {clock(change.expires_at)}")
 
 
 def _because(change: Change) -> str:
     if change.note:
         return f": {change.note}"
-    return f" until {clock(change.wakes_at)}" if change.state in ("scheduled", "review-due") and change.wakes_at else ""
+    return f" until {clock(change.wakes_at)}" if change.state in ("scheduled", "review_due") and change.wakes_at else ""
 
 
 def _approvals(change: Change) -> str:

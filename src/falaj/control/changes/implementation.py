@@ -34,7 +34,7 @@ ADMISSION_LIFE_S = 24 * 3_600.0
 
 
 def carry_out(turn: ChangeContext, row: ChangeRow) -> None:
-    """Take an approved change as far as it goes now: void, expired, scheduled, or admitted and being deployed."""
+    """Take an approved change as far as it goes: invalidated, expired, scheduled, or admitted and being deployed."""
     if turn.now >= row.expires_at:
         turn.advance(row, ProcessEvent("expired", {"reason": "it was not carried out in time"}), CONTROLLER.id)
         return
@@ -46,7 +46,7 @@ def carry_out(turn: ChangeContext, row: ChangeRow) -> None:
     try:
         granted = _admitted(turn, row)
     except ForbiddenError as error:
-        turn.advance(row, ProcessEvent("voided", {"reason": error.decision.reason}), CONTROLLER.id)
+        turn.advance(row, ProcessEvent("invalidated", {"reason": error.decision.reason}), CONTROLLER.id)
         return
     row.data = {**row.data, "deployments": _deployed(turn, row, granted)}
     turn.advance(row, ProcessEvent("opened"), CONTROLLER.id)

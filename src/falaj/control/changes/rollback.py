@@ -86,7 +86,7 @@ def revoke(turn: ChangeContext, principal: Principal, name: str, reason: str) ->
     because = f"release {release.number} was revoked: {reason}"
     for row in _unfinished(turn, release):
         if row.state in OPEN:
-            turn.advance(row, ProcessEvent("voided", {"reason": because}), principal.id)
+            turn.advance(row, ProcessEvent("invalidated", {"reason": because}), principal.id)
         else:
             fail_change(turn, row, because, principal.id)
     _withdraw_all(turn, release, because)

@@ -1,11 +1,11 @@
 """The life of a change as a pure transition: one release that somebody wants in one environment.
 
-    requested ─> awaiting-approval ─> approved ─> deploying ─> done
+    requested ─> awaiting_approval ─> approved ─> deploying ─> done
         │                │              │  ^          └──────> failed
         │                │              v  │
-        └── (no approval asked for) ─> scheduled     emergency: done ─> review-due ─> reviewed
-                                                                            └──────> rolled-back
-    from every state before deploying: rejected, cancelled, expired, void
+        └── (no approval asked for) ─> scheduled     emergency: done ─> review_due ─> reviewed
+                                                                            └──────> rolled_back
+    from every state before deploying: rejected, cancelled, expired, invalidated
 
 Waiting costs a row: `wake_at` is when the change expires, its window opens, or its review is overdue.
 """
@@ -23,7 +23,7 @@ class ChangeState(StrEnum):
     """Where a change is."""
 
     REQUESTED = "requested"
-    AWAITING_APPROVAL = "awaiting-approval"
+    AWAITING_APPROVAL = "awaiting_approval"
     APPROVED = "approved"
     SCHEDULED = "scheduled"
     DEPLOYING = "deploying"
@@ -31,11 +31,11 @@ class ChangeState(StrEnum):
     FAILED = "failed"
     REJECTED = "rejected"
     EXPIRED = "expired"
-    VOID = "void"
+    INVALIDATED = "invalidated"
     CANCELLED = "cancelled"
-    REVIEW_DUE = "review-due"
+    REVIEW_DUE = "review_due"
     REVIEWED = "reviewed"
-    ROLLED_BACK = "rolled-back"
+    ROLLED_BACK = "rolled_back"
 
 
 _S = ChangeState
@@ -48,7 +48,7 @@ PASSED = frozenset({_S.DONE, _S.REVIEW_DUE, _S.REVIEWED})
 LOOK_EVERY_S = 30.0
 """How often to look whether a deployment has ended whose end nobody told: a process may die before it does."""
 
-_ENDS = {"rejected": _S.REJECTED, "cancelled": _S.CANCELLED, "expired": _S.EXPIRED, "voided": _S.VOID}
+_ENDS = {"rejected": _S.REJECTED, "cancelled": _S.CANCELLED, "expired": _S.EXPIRED, "invalidated": _S.INVALIDATED}
 EVENTS = (
     "submitted",
     "approved",

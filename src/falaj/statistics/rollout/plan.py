@@ -157,7 +157,7 @@ def plan_of(rollout_id: str, kind: str, options: Mapping[str, Any], candidate: i
         hold_s=float(options.get("hold_s", options.get("for_s", options.get("preview_s", 0.0)))),
         max_s=float(options.get("max_s", 7 * 86_400.0)),
         holdback=round(float(holdback.get("share", 0.0)) * WHOLE),
-        holdback_s=float(holdback.get("for_s", options.get("way_back_s", 0.0))),
+        holdback_s=float(holdback.get("for_s", options.get("rollback_window_s", 0.0))),
         burn_in_s=float(options.get("burn_in_s", 0.0)), burn_in_max_s=float(options.get("burn_in_max_s", 300.0)),
         baseline=strategy is RolloutStrategy.CANARY and bool(options.get("baseline", True)),
         metrics=tuple(_metric(each) for each in metrics),
