@@ -44,7 +44,7 @@ def test_debug_shows_the_traceback(falaj: Command) -> None:
     ("arguments", "message"),
     [
         (("nonsense",), "No such command 'nonsense'"),
-        (("run", "list", "nonsense"), "No such command 'nonsense'"),
+        (("run", "nonsense"), "No such command 'nonsense'"),
         (("run", "list", "--colour", "red"), "No such option: --colour"),
         (("run", "list", "--limit", "0"), "0 is not in the range"),
         (("run", "list", "--limit", "many"), "not a valid int"),
@@ -117,7 +117,7 @@ def _begun(served: Served) -> str:
 
 
 def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
-    command = f"'{FALAJ}' schema | head -c 1"
+    command = f"'{FALAJ}' project schema | head -c 1"
     ended = subprocess.run(
         ["bash", "-o", "pipefail", "-c", command],
         env=environment(tmp_path), capture_output=True, text=True, check=False,

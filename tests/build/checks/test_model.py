@@ -98,4 +98,4 @@ def test_in_the_projects_environment(bench, tried, monkeypatch):
     monkeypatch.undo()
     check_result = tried(latency_ms=5000, missing=["noise"])
     assert check_result.passed
-    assert [*(bench.root / "checks").glob("behave-*/result.json")]
+    assert [*(bench.root / "checks").glob("behaviour-*/result.json")]

@@ -28,8 +28,8 @@ def test_a_gate_is_judged_from_scores_of_another_process(scored):
 def test_a_process_that_dies_is_a_reason_not_a_traceback(scored):
     context = scored.context()
     context.workdir.mkdir()
-    with pytest.raises(CheckError, match="describe failed in the project's environment: KeyError"):
-        run_in_project(context, "describe", {}, timeout_s=60)
+    with pytest.raises(CheckError, match="column_summary failed in the project's environment: KeyError"):
+        run_in_project(context, "column_summary", {}, timeout_s=60)
 
 
 @pytest.mark.parametrize("name", ["numpy.py", "sitecustomize.py", "src/sitecustomize.py", "src/numpy.py"])
