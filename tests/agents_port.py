@@ -17,9 +17,9 @@ from falaj.core.home import Home
 from falaj.dataplane.agent.agent_identity import Membership
 from falaj.dataplane.agent.enrolment import enrol
 from falaj.storage import Database
+from falaj.supply_chain.certificates.authority import CertificateAuthority
 from falaj.trust import configuration
 from falaj.trust.pki import enrolment
-from falaj.trust.pki.authority import CertificateAuthority
 from tests.apps import app_of
 from tests.databases import migrated_sqlite
 from tests.servers import free_ports

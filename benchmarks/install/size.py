@@ -32,14 +32,15 @@ def installed(what: str, folder: Path) -> float:
 
 
 def main() -> int:
-    """Print a table; 1 when the core is over its limit."""
+    """Print a table; 1 when the bare wheel is over its limit."""
     with tempfile.TemporaryDirectory() as scratch:
         sizes = {
-            what or "core": installed(what, Path(scratch) / f"v{n}") for n, what in enumerate(["", "[onnx]", "[all]"])
+            what or "agent": installed(what, Path(scratch) / f"v{n}")
+            for n, what in enumerate(["", "[server]", "[all]"])
         }
     for name, size in sizes.items():
-        print(f"{name:8} {size:6.0f} MB" + (f"  (limit {LIMIT_MB:.0f})" if name == "core" else ""))
-    return int(sizes["core"] > LIMIT_MB)
+        print(f"{name:8} {size:6.0f} MB" + (f"  (limit {LIMIT_MB:.0f})" if name == "agent" else ""))
+    return int(sizes["agent"] > LIMIT_MB)
 
 
 if __name__ == "__main__":

@@ -16,8 +16,8 @@ from falaj.api.platform import Platform
 from falaj.api.tls_listener import _Listener, marked
 from falaj.config.platform_spec import ListenSpec
 from falaj.storage import EndpointRow
-from falaj.trust.pki import certificates
-from falaj.trust.pki.caller_tokens import own_caller
+from falaj.supply_chain.certificates import workload_certificates as certificates
+from falaj.supply_chain.certificates.names import own_caller
 from tests.api.people import acting_as, grant
 from tests.apps import app_of
 from tests.control.releases.scene import MODEL, Scene, open_scene

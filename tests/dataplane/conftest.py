@@ -20,7 +20,8 @@ from falaj.dataplane.desired_state import DesiredEndpoint, Servable
 from falaj.dataplane.runtimes.process.replica import ReplicaOptions
 from falaj.dataplane.runtimes.process.runtime import LocationFolders, ProcessRuntime
 from falaj.supply_chain.artifacts.digest import parse_digest
-from falaj.trust.pki.caller_tokens import open_caller_key, own_caller
+from falaj.supply_chain.certificates.names import own_caller
+from falaj.trust.pki.caller_tokens import open_caller_key
 from tests.waiting import HANGS_AFTER_S, until
 
 STUB = Path(__file__).with_name("stub_replica.py")

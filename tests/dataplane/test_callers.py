@@ -21,11 +21,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from falaj.dataplane.callers import Admittance, CallerPolicy, CallerTrust, Door, EndpointCallers
 from falaj.dataplane.runtimes.process.gateway import GatewayCertificate
 from falaj.dataplane.runtimes.process.runtime import LocationFolders, ProcessRuntime
-from falaj.trust.pki import certificates
-from falaj.trust.pki.authority import CertificateAuthority, key_pem, open_authority
+from falaj.supply_chain.certificates import workload_certificates as certificates
+from falaj.supply_chain.certificates.authority import CertificateAuthority, key_pem, open_authority
+from falaj.supply_chain.certificates.names import caller_uri
+from falaj.supply_chain.certificates.workload_certificates import Validity
 from falaj.trust.pki.caller_tokens import CallerKey, open_caller_key
-from falaj.trust.pki.certificates import Validity
-from falaj.trust.pki.names import caller_uri
 from tests.dataplane.conftest import free_port, servable, stub_command
 from tests.waiting import HANGS_AFTER_S, until
 

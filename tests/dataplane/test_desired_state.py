@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from falaj.config.schema import Serving
-from falaj.config.spec import MAX_REPLICAS
 from falaj.dataplane.desired_state import DesiredEndpoint, DesiredState
 from falaj.dataplane.errors import DesiredStateError
+from falaj.schemas.limits import MAX_REPLICAS
 
 DIGEST = "sha256:" + "ab" * 32
 GOOD = {"endpoint": "dev/m", "environment": "dev", "model": "m", "release": 1, "digest": DIGEST}

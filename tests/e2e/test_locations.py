@@ -1,4 +1,7 @@
-"""A location elsewhere: its agent enrols, serves over mutual TLS, changes certificates, comes back, and is put out."""
+"""A location elsewhere: its agent enrols, serves over mutual TLS, changes certificates, comes back, and is put out.
+
+Its machine has the bare wheel alone, without the control plane and without extras.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,8 @@ import pytest
 from cryptography import x509
 
 from falaj.dataplane.agent import stop_location
-from tests.e2e.installation import Installation, free_port
-from tests.waiting import until
+from tests.e2e.installation import ROOT, Installation, free_port
+from tests.waiting import HANGS_AFTER_S, until
 
 pytestmark = [pytest.mark.locations, pytest.mark.e2e]
 PASSWORD = "correct horse battery"
@@ -36,16 +39,32 @@ class Edge:
     """The machine of `edge-1`: another folder, and an agent that is started by a command."""
 
     home: Path
+    programs: Path
     envoy: int = field(default_factory=free_port)
     agent: subprocess.Popen[bytes] | None = None
 
-    def start(self, *options: str) -> None:
-        environment = {**os.environ, "FALAJ_HOME": str(self.home)}
-        command = [sys.executable, "-m", "falaj.cli.main", "platform", "agent", "--location", "edge-1", *options]
+    @property
+    def environment(self) -> dict[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
+        return {**inherited, "FALAJ_HOME": str(self.home)}
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        program = str(self.programs / command[0])
+        return subprocess.run(
+            [program, *command[1:]], env=self.environment, capture_output=True, text=True, check=False,
+            timeout=HANGS_AFTER_S,
+        )  # fmt: skip
+
+    def start(self) -> None:
+        command = [self.programs / "falaj-agent", "run", "--location", "edge-1", "--gateway-port", str(self.envoy)]
         with (self.home.parent / "edge.log").open("ab") as log:
-            self.agent = subprocess.Popen(
-                [*command, "--envoy-port", str(self.envoy)], env=environment, stdout=log, stderr=log
-            )
+            self.agent = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
+
+    def status(self) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads(
+            self.run("falaj-agent", "status", "--location", "edge-1", "--json").stdout
+        )
+        return document
 
     def stop(self) -> None:
         if self.agent is not None:
@@ -83,7 +102,7 @@ def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Instal
 
 @pytest.fixture
 def edge(tmp_path: Path) -> Iterator[Edge]:
-    edge_site = Edge(tmp_path / "edge")
+    edge_site = Edge(tmp_path / "edge", bare_wheel(tmp_path / "venv"))
     edge_site.home.mkdir()
     try:
         yield edge_site
@@ -96,7 +115,11 @@ def test_a_location_elsewhere(platform: Installation, edge: Edge, tmp_path: Path
     become_administrator(platform)
     (tmp_path / "platform.yaml").write_text(PLATFORM)
     platform.ok("platform", "apply", "-f", str(tmp_path / "platform.yaml"))
-    edge.start(*enrolment(platform))
+    has_no_control_plane(edge)
+    for command in enrolment(platform):
+        process = edge.run(*command)
+        assert process.returncode == 0, process.stderr
+    edge.start()
     until(lambda: location(platform)["state"] == "enrolled", edge.output_of)
     assert not (edge.home / "keys" / "ca.pem").exists()
     serves_what_is_pushed(platform, edge, tmp_path / "tumours")
@@ -111,12 +134,31 @@ def become_administrator(platform: Installation) -> None:
     platform.ok("access", "bootstrap", link, *person, stdin_text=PASSWORD)
 
 
-def enrolment(platform: Installation) -> list[str]:
-    """The options of the command that an administrator is told to run on the other machine."""
-    command = platform.ok("location", "enroll", "edge-1", "--address", "127.0.0.1").splitlines()[-1]
-    options = shlex.split(command)
-    assert options[:4] == ["falaj", "platform", "agent", "--location", "edge-1"]
-    return options[4:]
+def bare_wheel(folder: Path) -> Path:
+    """Install the wheel with its plain dependencies, as the lock has them; return the folder of programs."""
+    import uv
+
+    options = ["--quiet", "--frozen", "--no-default-groups", "--no-editable", "--python", sys.executable]
+    environment = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(folder)}
+    environment.setdefault("UV_CACHE_DIR", str(ROOT / ".cache" / "uv"))
+    subprocess.run([uv.find_uv_bin(), "sync", *options], cwd=ROOT, env=environment, check=True)
+    return folder / "bin"
+
+
+def has_no_control_plane(edge: Edge) -> None:
+    packages = {path.name.partition("-")[0] for path in edge.programs.parent.glob("lib/*/site-packages/*.dist-info")}
+    assert "falaj" in packages and not packages & {"sqlalchemy", "fastapi", "pydantic", "typer", "joserfc"}
+    process = edge.run("falaj", "run", "list")
+    assert process.returncode == 2
+    assert process.stderr == "error: falaj needs 'typer', which is not installed: pip install 'falaj[server]'\n"
+
+
+def enrolment(platform: Installation) -> list[list[str]]:
+    """The commands that an administrator is told to run on the other machine, but the last, which goes on running."""
+    *before, enroll, run = platform.ok("location", "enroll", "edge-1", "--address", "127.0.0.1").splitlines()
+    assert before
+    assert run == "falaj-agent run --location edge-1"
+    return [shlex.split(enroll)]
 
 
 def location(platform: Installation) -> dict[str, Any]:
@@ -139,6 +181,9 @@ def serves_what_is_pushed(platform: Installation, edge: Edge, folder: Path) -> N
     with (project / "data" / "tumours.csv").open() as table:
         row = {name: float(value) for name, value in next(csv.DictReader(table)).items() if name != "malignant"}
     assert platform.json("predict", "dev/tumours", "--row", json.dumps(row))["release"] == "tumours@1"
+    assert edge.status() | {"certificate": ""} == {
+        "location": "edge-1", "agent": "running", "certificate": "", "endpoints": ["dev/tumours tumours@1"],
+    }  # fmt: skip
 
 
 def changes_certificates_while_it_runs(platform: Installation, edge: Edge) -> None:
@@ -155,7 +200,7 @@ def comes_back_after_its_certificate_ran_out(platform: Installation, edge: Edge)
     edge.stop()
     until(lambda: location(platform)["state"] == "silent")
     before = edge.serial()
-    edge.start()  # without a token
+    edge.start()
     until(lambda: edge.serial() != before and location(platform)["state"] == "enrolled", edge.output_of)
 
 

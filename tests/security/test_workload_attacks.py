@@ -25,12 +25,13 @@ from falaj.dataplane.agent.server_errors import ask
 from falaj.dataplane.errors import LocationError, LocationRefusedError
 from falaj.storage import EndpointRow
 from falaj.supply_chain.attestations.keys import replace_private
-from falaj.trust.pki import agent_certificates, certificates
-from falaj.trust.pki.authority import CertificateAuthority, key_pem, open_authority
-from falaj.trust.pki.errors import AuthorityError
-from falaj.trust.pki.names import Workload, WorkloadKind
+from falaj.supply_chain.certificates import workload_certificates as certificates
+from falaj.supply_chain.certificates.authority import CertificateAuthority, key_pem, open_authority
+from falaj.supply_chain.certificates.errors import AuthorityError
+from falaj.supply_chain.certificates.names import Workload, WorkloadKind
+from falaj.trust.pki import agent_certificates
 from tests.agents_port import AgentsPort, agents_port
-from tests.trust.pki.test_certificates import forged
+from tests.supply_chain.certificates.test_certificates import forged
 from tests.waiting import HANGS_AFTER_S
 
 DESIRED = "/api/v1/locations/edge-1/desired"

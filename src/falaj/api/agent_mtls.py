@@ -15,9 +15,9 @@ from falaj.api.platform import Platform
 from falaj.api.problems import problem_of
 from falaj.core.errors import FalajError
 from falaj.core.principal import Principal
+from falaj.supply_chain.certificates.errors import PeerRefusedError
+from falaj.supply_chain.certificates.workload_certificates import Peer
 from falaj.trust.pki import agent_certificates
-from falaj.trust.pki.certificates import Peer
-from falaj.trust.pki.errors import PeerRefusedError
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send

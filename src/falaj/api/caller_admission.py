@@ -11,8 +11,8 @@ from falaj.api.platform import Platform
 from falaj.control.releases import callers
 from falaj.dataplane.callers import DEFAULT_PER_SECOND, Admittance, CallerPolicy, CallerTrust, Door, EndpointCallers
 from falaj.storage import EndpointRow
+from falaj.supply_chain.certificates.names import own_caller
 from falaj.trust import settings
-from falaj.trust.pki.caller_tokens import own_caller
 
 
 def of_location(session: Session, platform: Platform, location: str, rows: Iterable[EndpointRow]) -> Admittance:

@@ -23,9 +23,9 @@ from falaj.storage import Database
 from falaj.storage.durable import ProcessTable
 from falaj.supply_chain.artifacts import ArtifactStore, open_home_store
 from falaj.supply_chain.attestations import Keyring, open_keyring
+from falaj.supply_chain.certificates.authority import LIFE_S, CertificateAuthority, open_authority
 from falaj.supply_chain.encryption import Keystore, home_scope, open_chest
 from falaj.trust.identity import Authenticator, Passwords
-from falaj.trust.pki.authority import LIFE_S, CertificateAuthority, open_authority
 from falaj.trust.pki.caller_tokens import CallerKey, open_caller_key
 from falaj.trust.secrets import Vault
 

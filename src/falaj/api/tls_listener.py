@@ -19,9 +19,9 @@ from falaj.api.platform import Platform
 from falaj.config.platform_spec import ListenSpec
 from falaj.core.errors import FalajError
 from falaj.supply_chain.attestations.keys import replace_private
+from falaj.supply_chain.certificates import workload_certificates as certificates
+from falaj.supply_chain.certificates.authority import DOOR_LIFE_S, key_pem
 from falaj.trust import settings
-from falaj.trust.pki import certificates
-from falaj.trust.pki.authority import DOOR_LIFE_S, key_pem
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send

@@ -188,7 +188,7 @@ def _seccomp(_home: Home) -> Examined:
 def _extras(_home: Home) -> Examined:
     extra_modules = {
         "checks": "ruff",
-        "onnx": "onnxruntime",
+        "onnx": "skl2onnx",
         "s3": "obstore",
         "postgres": "psycopg",
         "mlflow-ui": "flask",

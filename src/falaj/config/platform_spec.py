@@ -105,10 +105,6 @@ class EnvironmentSpec:
     require_library_code: bool = False
 
 
-LEAST_KEPT_S, MOST_KEPT_S = 86_400, 10**10
-"""How long a prediction log may be kept, in seconds: what goes within a day goes before a mistake is noticed."""
-
-
 @dataclass(frozen=True)
 class ListenSpec:
     """Where other machines come in.

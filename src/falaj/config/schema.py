@@ -36,7 +36,6 @@ from falaj.config.retrain import Retrain
 from falaj.config.scoring import Scoring
 from falaj.config.spec import (
     DEFAULT_RISK,
-    MAX_REPLICAS,
     Answer,
     Callers,
     PrivacySpec,
@@ -47,6 +46,7 @@ from falaj.config.spec import (
     StepSpec,
 )
 from falaj.config.strategies import StrategyField
+from falaj.schemas.limits import MAX_REPLICAS
 
 Classification = Literal["public", "internal", "confidential", "personal", "health", "banking", "government"]
 Sector = Literal["general", "health", "banking", "insurance", "government"]

@@ -14,9 +14,6 @@ from typing import Any, Literal
 SPEC_VERSION = 7
 """Raised whenever the JSON form changes, so that an older cache entry is not read."""
 
-MAX_REPLICAS = 64
-"""How many model servers an endpoint may have: what validation accepts, a location serves."""
-
 Risk = Literal["low", "medium", "high"]
 DEFAULT_RISK: Risk = "medium"
 Strategy = Literal["recreate", "blue_green", "canary", "shadow"]

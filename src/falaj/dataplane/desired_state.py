@@ -9,11 +9,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from falaj.config.platform_spec import LEAST_KEPT_S, MOST_KEPT_S
-from falaj.config.spec import MAX_REPLICAS
 from falaj.core.errors import UsageError
 from falaj.dataplane.callers import Admittance
 from falaj.dataplane.errors import DesiredStateError
+from falaj.schemas.limits import MAX_KEPT_S, MAX_REPLICAS, MIN_KEPT_S
 from falaj.statistics.rollout import Command, PersonRequested, RolloutPlan
 from falaj.supply_chain.artifacts.digest import Digest, parse_digest
 
@@ -361,7 +360,7 @@ def _release_of(item: Any) -> int:
 
 
 def _retention(value: Any) -> float | None:
-    if value is None or (isinstance(value, int | float) and LEAST_KEPT_S <= value <= MOST_KEPT_S):
+    if value is None or (isinstance(value, int | float) and MIN_KEPT_S <= value <= MAX_KEPT_S):
         return value
     raise DesiredStateError(f"`keep_predictions_s` is nothing, or a day at least in seconds, not {value!r}")
 

@@ -75,7 +75,7 @@ def own_token(endpoint: str, home: Home | None = None) -> str:
 
 def _authority(home: Home) -> Path | None:
     """The certificate of the installation's authority, written beside its key for those who check with it."""
-    from falaj.trust.pki.authority import open_authority
+    from falaj.supply_chain.certificates.authority import open_authority
 
     path = home.root / "authority.crt"
     text = open_authority(home.keys, time.time).pem

@@ -1,1 +1,1 @@
-"""The supply chain of models, without a database: artifacts, attestations, encryption."""
+"""The supply chain of models, without a database: artifacts, attestations, certificates, encryption."""

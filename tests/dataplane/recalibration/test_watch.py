@@ -226,7 +226,7 @@ def test_rows_of_a_busy_day_are_a_sample(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_senders_are_those_of_the_installation_and_of_the_rules(tmp_path: Path):
     from falaj.dataplane.agent.recalibration.factory import senders_of
-    from falaj.trust.pki.caller_tokens import own_caller
+    from falaj.supply_chain.certificates.names import own_caller
 
     own = own_caller(ENDPOINT)
     assert senders_of(tmp_path, "dubai", ENDPOINT) == {own} and own != own_caller("dev/other")

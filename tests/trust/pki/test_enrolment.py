@@ -15,10 +15,12 @@ from falaj.core.errors import FalajError
 from falaj.storage import Database
 from falaj.storage.audit_tables import AuditLeafRow
 from falaj.storage.workload_tables import CertificateRow, EnrolmentRow
-from falaj.trust.pki import agent_certificates, certificates, enrolment
-from falaj.trust.pki.authority import CertificateAuthority, open_authority
-from falaj.trust.pki.certificates import Peer
-from falaj.trust.pki.errors import EnrolmentError, PeerRefusedError, UnknownLocationError
+from falaj.supply_chain.certificates import workload_certificates as certificates
+from falaj.supply_chain.certificates.authority import CertificateAuthority, open_authority
+from falaj.supply_chain.certificates.errors import PeerRefusedError
+from falaj.supply_chain.certificates.workload_certificates import Peer
+from falaj.trust.pki import agent_certificates, enrolment
+from falaj.trust.pki.errors import EnrolmentError, UnknownLocationError
 from tests.agents_port import name_locations
 
 NOW = 1_800_000_000.0

@@ -17,7 +17,7 @@ from falaj.control import releases
 from falaj.control.releases import callers
 from falaj.schemas.callers import AddedCaller, EndpointCaller
 from falaj.storage.caller_tables import CallerRow
-from falaj.trust.pki import certificates
+from falaj.supply_chain.certificates import workload_certificates as certificates
 from falaj.trust.policy import Action, Resource
 
 router = APIRouter(prefix="/api/v1", tags=["callers"])

@@ -17,9 +17,11 @@ from falaj.api.route_actions import Action, action
 from falaj.core.principal import PrincipalKind
 from falaj.schemas import workload
 from falaj.supply_chain.attestations.keyring import TRUSTED
+from falaj.supply_chain.certificates import workload_certificates as certificates
+from falaj.supply_chain.certificates.errors import PeerRefusedError
 from falaj.trust import settings
-from falaj.trust.pki import agent_certificates, certificates, enrolment
-from falaj.trust.pki.errors import EnrolmentError, PeerRefusedError
+from falaj.trust.pki import agent_certificates, enrolment
+from falaj.trust.pki.errors import EnrolmentError
 
 router = APIRouter(tags=["locations"])
 

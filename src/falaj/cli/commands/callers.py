@@ -80,8 +80,8 @@ def revoke(
 
 def _key_and_request() -> tuple[str, str]:
     """A private key that stays here, and the request for its certificate."""
-    from falaj.trust.pki import certificates
-    from falaj.trust.pki.authority import key_pem
+    from falaj.supply_chain.certificates import workload_certificates as certificates
+    from falaj.supply_chain.certificates.authority import key_pem
 
     key = certificates.new_key()
     return key_pem(key).decode(), certificates.make_request(key)

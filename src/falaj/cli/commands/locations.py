@@ -30,7 +30,7 @@ def enroll(
     hours: Annotated[float, typer.Option(help="How long the token is good.", min=0.01, max=168)] = 1.0,
     json: JsonOption = False,
 ) -> None:
-    """Create a one-time token for the agent of a location, and print the command to run there."""
+    """Create a one-time token for the agent of a location, and print the commands for its machine."""
     import socket
 
     from falaj.sdk import Client
@@ -42,9 +42,10 @@ def enroll(
     server = f"https://{address or socket.gethostname()}:{invitation.port}"
     emit(f"on the machine of '{name}', once, before {clock(invitation.expires_at)}:")
     emit(
-        f"falaj platform agent --location {name} --server {server} --enroll {invitation.token} --ca-fingerprint "
+        f"falaj-agent enroll --location {name} --server {server} --token {invitation.token} --ca-fingerprint "
         f"{invitation.fingerprint}"
     )
+    emit(f"falaj-agent run --location {name}")
 
 
 def deregister(name: NameArgument) -> None:

@@ -8,10 +8,7 @@ import typer
 
 from falaj.cli.commands.projects import JsonOption
 from falaj.cli.output import emit, emit_json, emit_table, state_styled
-from falaj.core.errors import UsageError
 from falaj.core.home import Home
-
-_ENROLL = "falaj location enroll NAME, at the control plane, prints the whole command"
 
 
 def up(
@@ -128,21 +125,14 @@ def worker() -> None:
 
 def agent(
     location: Annotated[str, typer.Option(help="The location that it serves.")] = "local",
-    server: Annotated[str, typer.Option(help="To enroll: the control plane, https://HOST:PORT.")] = "",
-    enroll: Annotated[str, typer.Option(help="To enroll: the one-time token.", envvar="FALAJ_ENROLL")] = "",
-    ca_fingerprint: Annotated[str, typer.Option(help="To enroll: what the server's authority is known by.")] = "",
     envoy_port: Annotated[int, typer.Option(help="Port of the endpoints; 0 keeps the last one.")] = 0,
 ) -> None:
-    """Run the agent of a location alone; a location elsewhere enrolls the first time."""
-    from falaj.dataplane.agent import enrol_location, run
+    """Run the agent of a location of this machine alone; a machine elsewhere has `falaj-agent`."""
+    from falaj.dataplane.agent import run
 
     home = Home.from_environment().prepare()
     if envoy_port:
         home.save_ports(home.ports() | {"envoy": envoy_port})
-    if enroll:
-        if not server.startswith("https://") or not ca_fingerprint:
-            raise UsageError("to enroll takes --server https://HOST:PORT, --enroll and --ca-fingerprint", hint=_ENROLL)
-        enrol_location(home, location, server, enroll, ca_fingerprint)
     run(
         home=home.root,
         server_url=home.server_url,

@@ -28,8 +28,6 @@ from falaj.config.platform_spec import (
     DEFAULT_APPROVAL_EXPIRES_S,
     DEFAULT_EMERGENCY_EXPIRES_S,
     DEFAULT_REVIEW_WITHIN_S,
-    LEAST_KEPT_S,
-    MOST_KEPT_S,
     BindingSpec,
     EnvironmentSpec,
     FreezeSpec,
@@ -42,6 +40,7 @@ from falaj.config.platform_spec import (
     default_approvals,
 )
 from falaj.config.strategies import StrategyField
+from falaj.schemas.limits import MAX_KEPT_S, MIN_KEPT_S
 
 Count = Annotated[int, Field(ge=0, le=20)]
 
@@ -180,7 +179,7 @@ class EnvironmentSettings(Strict):
 class Predictions(Strict):
     """The log of what was predicted at a location."""
 
-    keep: Annotated[Duration, Field(ge=LEAST_KEPT_S, le=MOST_KEPT_S)] | None = Field(
+    keep: Annotated[Duration, Field(ge=MIN_KEPT_S, le=MAX_KEPT_S)] | None = Field(
         default=None,
         description="How long predictions and their labels are kept, a day at least; for ever by default. What a law "
         "of a policy pack or the location itself asks to keep longer is kept longer.",

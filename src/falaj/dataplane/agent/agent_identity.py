@@ -20,10 +20,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 
 from falaj.dataplane.runtimes.process.files import read_json, write_json
 from falaj.supply_chain.attestations.keys import create_once, replace_private
-from falaj.trust.pki import certificates
-from falaj.trust.pki.authority import key_pem
-from falaj.trust.pki.errors import AuthorityError
-from falaj.trust.pki.names import Workload, WorkloadKind
+from falaj.supply_chain.certificates import workload_certificates as certificates
+from falaj.supply_chain.certificates.authority import key_pem
+from falaj.supply_chain.certificates.errors import AuthorityError
+from falaj.supply_chain.certificates.names import Workload, WorkloadKind
 
 FOLDER = "membership"
 """In the folder of a location."""

@@ -1,10 +1,11 @@
-"""Putting an agent together from its parts, for `falaj platform agent` and those who start and end locations."""
+"""Putting an agent together from its parts, for `falaj-agent`, `falaj platform agent` and who starts and ends them."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import signal
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -118,7 +119,7 @@ def open_admission(home: Home, location: str) -> Admission:
 
 
 def enrol_location(home: Home, location: str, url: str, token: str, fingerprint: str) -> None:
-    """Enrol a location with a control plane elsewhere; see `enrolling.enrol`.
+    """Enrol a location with a control plane elsewhere; see `enrolment.enrol`.
 
     Args:
         home: This machine's folder.
@@ -135,6 +136,15 @@ def enrol_location(home: Home, location: str, url: str, token: str, fingerprint:
     folder = home.location_dir(location)
     with _alone(folder):
         enrol(folder, home.keys, location, url, token, fingerprint)
+
+
+def is_running(folder: Path) -> bool:
+    """Whether an agent holds the location of a folder."""
+    lock = folder / "agent.lock"
+    if not lock.exists():
+        return False
+    with lock.open() as file:
+        return not _locked(file.fileno(), 0.0)
 
 
 def require_gateway_port(home: Path, location: str, port: int) -> None:
@@ -219,9 +229,17 @@ def _place(home: Home, location: str) -> LocationFolders:
 def _alone(folder: Path) -> Iterator[None]:
     """Hold the location; the lock goes with the process that holds it."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "agent.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AgentRunningError("this location has an agent already", where=str(folder)) from None
+    with (folder / "agent.lock").open("a") as file:
+        # `is_running` has the lock for an instant, which must not end an agent that starts.
+        if not any(_locked(file.fileno(), wait_s) for wait_s in (0.0, 0.1, 0.1)):
+            raise AgentRunningError("this location has an agent already", where=str(folder))
         yield
+
+
+def _locked(file: int, wait_s: float) -> bool:
+    time.sleep(wait_s)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -16,8 +16,8 @@ from falaj.dataplane.callers import Door
 from falaj.dataplane.errors import LocationError
 from falaj.dataplane.runtimes.process.gateway import GatewayCertificate
 from falaj.supply_chain.attestations.keys import replace_private
-from falaj.trust.pki import certificates
-from falaj.trust.pki.authority import key_pem
+from falaj.supply_chain.certificates import workload_certificates as certificates
+from falaj.supply_chain.certificates.authority import key_pem
 
 FILE = "door.pem"
 _LOOK_S = 1.0

@@ -14,8 +14,8 @@ from cryptography import x509
 from falaj.dataplane.agent.agent_identity import Membership, begin, settle, settled_with
 from falaj.dataplane.agent.server_errors import ask
 from falaj.supply_chain.attestations.keyring import TRUSTED
-from falaj.trust.pki import certificates
-from falaj.trust.pki.errors import AuthorityError
+from falaj.supply_chain.certificates import workload_certificates as certificates
+from falaj.supply_chain.certificates.errors import AuthorityError
 
 _AUTHORITY, _ENROL = "/api/v1/workloads/authority", "/api/v1/workloads/enrol"
 

@@ -13,7 +13,7 @@ from falaj.core.errors import FalajError
 from falaj.dataplane.agent.agent_identity import Membership
 from falaj.dataplane.agent.server_errors import ask
 from falaj.dataplane.errors import LocationRefusedError
-from falaj.trust.pki import certificates
+from falaj.supply_chain.certificates import workload_certificates as certificates
 
 _RETURN = "/api/v1/workloads/return"
 _RETRY_S = 5.0

@@ -1,8 +1,7 @@
-"""Which process speaks: certificates of minutes for the agents of locations, and who may have one.
+"""Which workloads and callers are let in: enrolment by one-time tokens, the certificates that are out, callers' tokens.
 
-`names` and `certificates` are the pure core: names as SPIFFE writes them, certificates made and checked. `authority` is
-the embedded certificate authority of an installation, `enrolment` how a location comes in with a one-time token, and
-`roster` who is in, until when, and who is not any more.
+`enrolment` is how a location comes in, `agent_certificates` which certificates agents hold and which are revoked,
+`caller_tokens` the key that signs the tokens of callers. Certificates themselves are `falaj.supply_chain.certificates`.
 """
 
-__all__ = ["agent_certificates", "authority", "certificates", "enrolment", "errors", "names"]
+__all__ = ["agent_certificates", "caller_tokens", "enrolment", "errors"]

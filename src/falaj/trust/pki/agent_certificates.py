@@ -12,13 +12,14 @@ from sqlalchemy.orm import Session
 
 from falaj.storage.sealed import delete_each
 from falaj.storage.workload_tables import CertificateRow, EnrolmentRow
+from falaj.supply_chain.certificates.authority import CertificateAuthority
+from falaj.supply_chain.certificates.errors import PeerRefusedError
+from falaj.supply_chain.certificates.names import Workload, WorkloadKind
+from falaj.supply_chain.certificates.workload_certificates import Peer, key_digest, serial_text
 from falaj.trust import settings
 from falaj.trust.audit import record
 from falaj.trust.pki import enrolment
-from falaj.trust.pki.authority import CertificateAuthority
-from falaj.trust.pki.certificates import Peer, key_digest, serial_text
-from falaj.trust.pki.errors import EnrolmentError, PeerRefusedError
-from falaj.trust.pki.names import Workload, WorkloadKind
+from falaj.trust.pki.errors import EnrolmentError
 
 RETURN_WITHIN_S = 30 * 86_400.0
 """How long an agent that was cut off may come back with the key that was certified last."""

@@ -6,7 +6,6 @@ still may ask, is the gateway's list. The private key stays with the installatio
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +16,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from falaj.supply_chain.attestations.keys import create_once
+from falaj.supply_chain.certificates.names import own_caller
 
 FILE = "callers.pem"
 ISSUER = "falaj"
@@ -73,8 +73,3 @@ def open_caller_key(folder: Path) -> CallerKey:
         EvidenceError: Others may read it (`evidence.key`).
     """
     return CallerKey(create_once(folder / FILE, lambda: ECKey.generate_key("P-256", private=True).as_pem(private=True)))
-
-
-def own_caller(endpoint: str) -> str:
-    """The pseudonym of the installation's own people at an endpoint; another one at each."""
-    return "local-" + hashlib.sha256(endpoint.encode()).hexdigest()[:12]

@@ -22,8 +22,8 @@ from falaj.dataplane.local_policy import read_rules
 from falaj.statistics.recalibration.selection import ScoreDay
 from falaj.supply_chain.attestations import Signer
 from falaj.supply_chain.attestations.keys import load_or_create_key
+from falaj.supply_chain.certificates.names import own_caller
 from falaj.supply_chain.encryption import open_chest
-from falaj.trust.pki.caller_tokens import own_caller
 
 KEY = "recalibration.pem"
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from falaj.dataplane.callers import CallerPolicy, CallerTrust, EndpointCallers
 from falaj.dataplane.runtimes.process.envoy.config import CALLER_HEADER, HTTP_FILTERS, TYPE, Resource
-from falaj.trust.pki.names import caller_uri
+from falaj.supply_chain.certificates.names import caller_uri
 
 ISSUER = "falaj"
 """Who issues tokens of callers, as they say."""

@@ -5,6 +5,7 @@ Source: The SPIFFE Identity and Verifiable Identity Document, sections 2 and 3.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -80,6 +81,11 @@ def caller_uri(trust_domain: str, caller: str) -> str:
         caller: Its pseudonym.
     """
     return f"{_SCHEME}{trust_domain}/caller/{caller}"
+
+
+def own_caller(endpoint: str) -> str:
+    """The pseudonym of the installation's own people at an endpoint; another one at each."""
+    return "local-" + hashlib.sha256(endpoint.encode()).hexdigest()[:12]
 
 
 def parse_uri(uri: str) -> Workload:

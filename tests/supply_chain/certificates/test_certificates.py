@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from falaj.supply_chain.attestations import EvidenceError
-from falaj.trust.pki import certificates
-from falaj.trust.pki.authority import FILE, CertificateAuthority, open_authority
-from falaj.trust.pki.errors import AuthorityError, PeerRefusedError, RequestRefusedError
-from falaj.trust.pki.names import Workload, WorkloadKind, parse_uri
+from falaj.supply_chain.certificates import workload_certificates as certificates
+from falaj.supply_chain.certificates.authority import FILE, CertificateAuthority, open_authority
+from falaj.supply_chain.certificates.errors import AuthorityError, PeerRefusedError, RequestRefusedError
+from falaj.supply_chain.certificates.names import Workload, WorkloadKind, parse_uri
 
 NOW = 1_800_000_000.0
 CLIENT, SERVER = ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH
@@ -74,7 +74,7 @@ def test_a_file_that_holds_no_authority_is_refused(tmp_path: Path, authority: Ce
 
 
 def authority_key(key: ec.EllipticCurvePrivateKey) -> bytes:
-    from falaj.trust.pki.authority import key_pem
+    from falaj.supply_chain.certificates.authority import key_pem
 
     return key_pem(key)
 

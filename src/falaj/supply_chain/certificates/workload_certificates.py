@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from falaj.trust.pki.errors import PeerRefusedError, RequestRefusedError
-from falaj.trust.pki.names import Workload, WorkloadKind, parse_uri
+from falaj.supply_chain.certificates.errors import PeerRefusedError, RequestRefusedError
+from falaj.supply_chain.certificates.names import Workload, WorkloadKind, parse_uri
 
 PublicKey = ec.EllipticCurvePublicKey
 BACKDATED_S = 60.0

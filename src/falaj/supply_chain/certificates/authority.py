@@ -18,10 +18,10 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from falaj.supply_chain.attestations.keys import create_once
-from falaj.trust.pki import certificates
-from falaj.trust.pki.certificates import BACKDATED_S, Peer, Validity
-from falaj.trust.pki.errors import AuthorityError
-from falaj.trust.pki.names import Workload, WorkloadKind, caller_uri
+from falaj.supply_chain.certificates import workload_certificates as certificates
+from falaj.supply_chain.certificates.errors import AuthorityError
+from falaj.supply_chain.certificates.names import Workload, WorkloadKind, caller_uri
+from falaj.supply_chain.certificates.workload_certificates import BACKDATED_S, Peer, Validity
 
 FILE = "ca.pem"
 LIFE_S = 600.0
