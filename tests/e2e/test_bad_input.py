@@ -123,8 +123,8 @@ def test_a_wrong_project_file_fails_its_run_and_the_terminal_alike(
     platform: Installation, checkout: Path, mistake: Mistake
 ) -> None:
     (checkout / "falaj.yaml").write_text(mistake.text)
-    for command in ("validate", "run"):
-        refused = platform.falaj(command, str(checkout))
+    for command in (("validate",), ("run", "-C")):
+        refused = platform.falaj(*command, str(checkout))
         assert refused.returncode == 2 and says(refused.stderr, *mistake.messages)
     run = platform.ended(platform.push(checkout, mistake.name))
     assert run["state"] == "failed" and says(run["reason"], *mistake.messages)
@@ -139,7 +139,7 @@ def test_a_step_that_goes_wrong_fails_its_run_with_the_reason(
     run = platform.ended(platform.push(checkout, mistake.name))
     assert run["state"] == "failed" and says(run["reason"], *mistake.messages)
     assert platform.json("release", "list") == []
-    alone = platform.falaj("run", str(checkout))
+    alone = platform.falaj("run", "-C", str(checkout))
     assert alone.returncode == 1 and says(alone.stdout + alone.stderr, *mistake.messages)
     until(lambda: not [c for c in processes_of(platform.home).values() if "task.json" in c])
 

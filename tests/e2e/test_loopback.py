@@ -79,4 +79,4 @@ def _whole_way(platform: Installation, project: Path) -> None:
     platform.ok("trace", answer["id"])
     platform.ok("release", "verify", "tumours@1")
     platform.ok("status")
-    platform.ok("run", str(project))
+    platform.ok("run", "-C", str(project))
