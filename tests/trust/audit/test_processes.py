@@ -25,7 +25,7 @@ database = Database(url)
 for number in range(count):
     with database.transaction() as session:
         session.add(EventRow(at=1.0, subject=f"{name}/{number}", kind="k", data={}))
-        audit.append(session, [audit.Entry("k", "user:ana", f"{name}/{number}")] * (1 + number % 3), 1.0)
+        audit.append(session, [audit.AuditEntry("k", "user:ana", f"{name}/{number}")] * (1 + number % 3), 1.0)
     print(number, flush=True)
 """
 
