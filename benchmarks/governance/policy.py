@@ -38,7 +38,7 @@ MARIAM = Principal("user:mariam", PrincipalKind.USER, step_up_at=NOW - 60, step_
 PROD = Resource("change", "c1", project="flights", environment="prod", rank=3)
 CHANGE = ChangeFacts(
     id="c1", kind="normal", state="awaiting_approval", requester="user:omar", digest="sha256:aa", environment="prod",
-    rank=3, risk="high", release_state="verified", expires_at=NOW + 3600, rung_passed=True, evidence_complete=True,
+    rank=3, risk="high", release_state="verified", expires_at=NOW + 3600, passed_below=True, evidence_complete=True,
     residency_allowed=True,
 )  # fmt: skip
 CONTEXT = {"now": NOW, "change": CHANGE, "signed": SignedFacts("c1", "normal", "sha256:aa", "prod", 3, "k1")}

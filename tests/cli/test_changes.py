@@ -20,7 +20,7 @@ def test_changes_are_listed_and_shown(falaj_served: Command) -> None:
 def test_a_refused_promotion_says_by_which_rule(falaj_served: Command) -> None:
     refused = falaj_served("promote", "flight-delay@1", "--to", "prod")
     assert refused.returncode != 0
-    assert "rung-skipped: the release has not passed the rung below" in refused.stderr
+    assert "environment-skipped: the release has not passed the environment below" in refused.stderr
     unknown = falaj_served("promote", "flight-delay@1", "--to", "production")
     assert (unknown.returncode, "there are dev, test, pre-prod, prod" in unknown.stderr) == (3, True)
     assert falaj_served("promote", "flight-delay@1", "--to", "test", "--at", "tomorrow").returncode == 2

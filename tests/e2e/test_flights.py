@@ -286,7 +286,7 @@ def test_people_bring_a_release_to_prod_and_a_revoked_one_serves_nowhere(
         invite(installation, name, "release-manager")
     invite(installation, "noor", "auditor")
     name = "flight-delay@1"
-    assert "rung-skipped" in installation.falaj("--account", "omar", "promote", name, "--to", "prod").stderr
+    assert "environment-skipped" in installation.falaj("--account", "omar", "promote", name, "--to", "prod").stderr
     installation.ok("--account", "omar", "promote", name, "--to", "test", "--wait")
     change = ask(installation, "omar", name, "pre-prod")
     assert "sod-author-approves" in installation.falaj("--account", "aisha", "approve", change, "--yes").stderr

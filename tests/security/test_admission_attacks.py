@@ -233,7 +233,7 @@ def test_approval_left_out_of_the_bundle(world: World) -> None:
     ids=str,
 )
 def test_approval_of_something_else(world: World, change: dict[str, Any]) -> None:
-    """Of another release, digest, rung, kind, data or result; given in the future, expired, or after the fact."""
+    """Of another release, digest, environment, kind or data; given in the future, expired, or after the fact."""
     other = world.approved("carla", **change)
     decided = world.decided([other, world.approved("dalal")], not_before=NOW - 120.0)
     assert world.codes(world.bundle(decided)) == ["admission.approval", "admission.quorum"]
@@ -260,11 +260,11 @@ def test_approval_of_another_digest_or_commit(world: World, change: dict[str, An
     ids=str,
 )
 def test_admission_for_elsewhere(world: World, change: dict[str, Any]) -> None:
-    """Another rung, location, jurisdiction or release; nobody had to approve, so nothing else is wrong."""
+    """Another environment, location, jurisdiction or release; nobody had to approve, so nothing else is wrong."""
     assert world.codes(world.bundle(world.decided([], [], quorum=0, **change))) == ["admission.elsewhere"]
 
 
-def test_skipped_rung(world: World) -> None:
+def test_skipped_environment(world: World) -> None:
     """An admission for test is no admission for prod, whatever was approved."""
     test = {"environment": "test", "rank": 1}
     decided = world.decided([world.approved("carla", **test), world.approved("dalal", **test)], **test)

@@ -180,13 +180,13 @@ def test_a_machine_approves(scene: Scene, pending_change: ChangeRow, who: Princi
         changes.approve(scene.platform.turn(session), who, pending_change.id, envelope)
 
 
-def test_a_rung_is_skipped(scene: Scene) -> None:
+def test_an_environment_is_skipped(scene: Scene) -> None:
     omar, release_row = scene.person("omar", "ml-engineer"), scene.release()
-    with pytest.raises(ForbiddenError, match="rung-skipped"):
+    with pytest.raises(ForbiddenError, match="environment-skipped"):
         scene.request(omar, release_row, "test")
     scene.to_dev(release_row)
     for environment in ("pre-prod", "prod"):
-        with pytest.raises(ForbiddenError, match="rung-skipped"):
+        with pytest.raises(ForbiddenError, match="environment-skipped"):
             scene.request(omar, release_row, environment, "emergency")
 
 
@@ -272,7 +272,7 @@ def test_approve_and_revoke_at_once(tmp_path: Path, database: Database) -> None:
             each.result()
     scene.deployed(pending_change.id)
     assert scene.state(release_row) == "revoked"
-    assert [scene.serving(rung) for rung in ("dev", "test", "pre-prod")] == [None, None, None]
+    assert [scene.serving(name) for name in ("dev", "test", "pre-prod")] == [None, None, None]
 
 
 def test_nothing_is_admitted_when_the_log_cannot_be_written(scene: Scene, pending_change: ChangeRow) -> None:
@@ -382,5 +382,5 @@ def test_an_environment_below_that_was_written_into_the_database(scene: Scene) -
                 " requester, reason, restores, opens_at, expires_at, data, created_at, updated_at FROM changes"
             )
         )
-    with pytest.raises(ForbiddenError, match="rung"):
+    with pytest.raises(ForbiddenError, match="environment-skipped"):
         scene.request(omar, release_row, "pre-prod")

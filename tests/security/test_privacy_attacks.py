@@ -48,14 +48,14 @@ DECLARED = {"purpose": "scheduling", "automated_decisions": False}
 
 
 def spec(**settings: Any) -> PlatformSpec:
-    """The default ladder, whose rung `test` is in Germany too."""
+    """The default environments, of which `test` is in Germany too."""
     plain = PlatformSpec.default()
-    rungs = {**plain.environments, "test": EnvironmentSpec("test", 1, ("local", "frankfurt"))}
+    count = {**plain.environments, "test": EnvironmentSpec("test", 1, ("local", "frankfurt"))}
     places = {"local": LocationSpec("local"), "frankfurt": LocationSpec("frankfurt", "cloud", "DE")}
     entity = {"jurisdiction": "AE", "regime": "mainland", "sector": "general", "name": "Example"}
     return replace(
         plain,
-        environments=rungs,
+        environments=count,
         locations=places,
         policy_packs=("uae",),
         pack_settings={"uae": settings},

@@ -66,11 +66,11 @@ class WindowSpec:
 
 @dataclass(frozen=True)
 class EnvironmentSpec:
-    """One rung of the ladder.
+    """One of the environments, in their order.
 
     Attributes:
         name: Its name.
-        rank: Its place in the ladder; a run deploys to the lowest rung, 0.
+        rank: Its place in the order; a run deploys to the lowest, 0.
         locations: Where its endpoints run.
         approvals: How many different people must approve a change, by kind: `normal` and `emergency`.
         freeze: Times in which nothing is deployed but emergencies.
@@ -81,7 +81,7 @@ class EnvironmentSpec:
         emergency_expires_s: The same for an emergency change.
         rollout: Strategy of every deployment here, `kind` and `options`; None leaves it to the projects.
         bake_s: How long a candidate is live at one location before the next one begins.
-        require_lockfile: Whether a release must have been made with a lockfile; on the lowest rung none needs one.
+        require_lockfile: Whether a release must have been made with a lockfile; on the lowest none needs one.
         require_pinned_exam: Whether one of its gates must be on a source that no step may read.
         require_computed_metric: Whether the platform must compute the metric of one, of the same where both are asked.
         require_library_code: Whether nothing of the project may be loaded with the model.
@@ -230,18 +230,20 @@ class PlatformSpec:
         return cls(environments, {"local": LocationSpec("local")})
 
     @property
-    def ladder(self) -> tuple[EnvironmentSpec, ...]:
-        """The environments from the lowest rung to the highest."""
+    def ordered_environments(self) -> tuple[EnvironmentSpec, ...]:
+        """The environments from the lowest environment to the highest."""
         return tuple(sorted(self.environments.values(), key=lambda each: each.rank))
 
     def below(self, environment: str) -> EnvironmentSpec | None:
-        """The rung that a release must have passed before this one; None for the lowest.
+        """The environment that a release must have passed before this one; None for the lowest.
 
         Raises:
             KeyError: There is no such environment.
         """
         rank = self.environments[environment].rank
-        return max((each for each in self.ladder if each.rank < rank), key=lambda each: each.rank, default=None)
+        return max(
+            (each for each in self.ordered_environments if each.rank < rank), key=lambda each: each.rank, default=None
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The specification as JSON values; `from_json` reads it back unchanged."""
@@ -272,14 +274,14 @@ class PlatformSpec:
         )
 
 
-def default_approvals(place: int, rungs: int) -> dict[str, int]:
-    """How many people approve where the file does not say: two at the top, one below it, none on the first two rungs.
+def default_approvals(place: int, count: int) -> dict[str, int]:
+    """How many people approve where the file does not say: two at the top, one below it, none on the first two.
 
     Args:
-        place: The rung, counted from 0 at the bottom.
-        rungs: How many there are.
+        place: Its place, counted from 0 at the bottom.
+        count: How many there are.
     """
-    normal = 0 if place == 0 else 2 if place == rungs - 1 else 1 if place == rungs - 2 and place >= 2 else 0
+    normal = 0 if place == 0 else 2 if place == count - 1 else 1 if place == count - 2 and place >= 2 else 0
     return {"normal": normal, "emergency": 2 if normal else 0}
 
 

@@ -39,7 +39,7 @@ class DesiredEndpoint:
     """One release of an endpoint as the control plane wants it.
 
     Args:
-        environment: Rung of the ladder.
+        environment: Where it serves: dev, test, pre-prod, prod.
         model: Name of the model line.
         release: Number of the release to serve.
         digest: Its model artifact.

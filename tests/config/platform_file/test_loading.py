@@ -51,7 +51,7 @@ def dubai(*moment: int) -> float:
 def test_every_key_becomes_its_unit() -> None:
     spec = parsed(EXAMPLE)
     prod = spec.environments["prod"]
-    assert [each.name for each in spec.ladder] == ["dev", "test", "pre-prod", "prod"]
+    assert [each.name for each in spec.ordered_environments] == ["dev", "test", "pre-prod", "prod"]
     assert (prod.locations, prod.review_within_s) == (("dubai-dc", "abu-dhabi-edge"), 12 * 3600.0)
     assert prod.windows == (WindowSpec((0, 1, 2, 3), 9 * 60, 16 * 60),)
     assert [(each.start, each.end) for each in prod.freeze] == [(dubai(2026, 12, 1), dubai(2026, 12, 4))]
@@ -85,12 +85,12 @@ def test_what_is_not_said_has_the_embedded_defaults() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rungs", "normal"), [(1, [0]), (2, [0, 2]), (3, [0, 0, 2]), (4, [0, 0, 1, 2]), (5, [0, 0, 0, 1, 2])]
+    ("count", "normal"), [(1, [0]), (2, [0, 2]), (3, [0, 0, 2]), (4, [0, 0, 1, 2]), (5, [0, 0, 0, 1, 2])]
 )
-def test_the_top_of_any_ladder_needs_two_people(rungs: int, normal: list[int]) -> None:
-    rung_approvals = [default_approvals(place, rungs) for place in range(rungs)]
-    assert [each["normal"] for each in rung_approvals] == normal
-    assert [each["emergency"] for each in rung_approvals] == [2 if count else 0 for count in normal]
+def test_the_top_of_any_ladder_needs_two_people(count: int, normal: list[int]) -> None:
+    approvals = [default_approvals(place, count) for place in range(count)]
+    assert [each["normal"] for each in approvals] == normal
+    assert [each["emergency"] for each in approvals] == [2 if count else 0 for count in normal]
 
 
 def test_rank_below_skips_numbers_that_nobody_has() -> None:

@@ -33,7 +33,7 @@ TOKEN = Principal("service:ci", PrincipalKind.SERVICE)
 
 CHANGE = ChangeFacts(
     id="c1", kind="normal", state="awaiting_approval", requester="user:omar", digest="sha256:aa", environment="prod",
-    rank=3, risk="high", release_state="verified", expires_at=NOW + 3600, rung_passed=True, evidence_complete=True,
+    rank=3, risk="high", release_state="verified", expires_at=NOW + 3600, passed_below=True, evidence_complete=True,
     residency_allowed=True, quorum_met=False, opens_at=NOW - 60, authors=frozenset({"lina@example.ae"}),
 )  # fmt: skip
 SIGNED = SignedFacts(change="c1", kind="normal", digest="sha256:aa", environment="prod", rank=3, key="k1")
@@ -181,8 +181,8 @@ ATTACKS: list[tuple[str, Scene]] = [
     ("quorum-missing", ADMIT.but(change={"quorum_met": False})),
     ("standard-needs-low-risk", REQUEST.but(change={"kind": "standard", "risk": "medium"})),
     ("standard-needs-low-risk", ADMIT.but(change={"kind": "standard"}, signed={"kind": "standard"})),
-    ("rung-skipped", REQUEST.but(change={"rung_passed": False})),
-    ("rung-skipped", ADMIT.but(change={"rung_passed": False})),
+    ("environment-skipped", REQUEST.but(change={"passed_below": False})),
+    ("environment-skipped", ADMIT.but(change={"passed_below": False})),
     ("evidence-missing", REQUEST.but(change={"evidence_complete": False})),
     ("evidence-missing", ADMIT.but(change={"evidence_complete": False})),
     ("residency", ADMIT.but(change={"residency_allowed": False})),

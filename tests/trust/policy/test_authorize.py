@@ -70,7 +70,7 @@ def test_anywhere_asks_for_a_role_in_any_scope() -> None:
     assert authorize(MARIAM, Action.RUN, TENANT, context, policies=built_in(), bindings=bound, anywhere=True).allowed
 
 
-def test_the_worker_asks_for_the_lowest_rung_and_no_other() -> None:
+def test_the_worker_asks_for_the_lowest_environment_and_no_other() -> None:
     worker = Principal("workload:worker/local", PrincipalKind.WORKLOAD, location="local")
     lowest = REQUEST.but(principal=worker, bindings=(), change={"kind": "standard", "risk": "low", "rank": 0})
     assert lowest.ask(built_in()).allowed

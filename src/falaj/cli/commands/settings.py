@@ -144,14 +144,14 @@ def _emit_held(active_settings: SettingsInForce) -> None:
     )
     emit(f"version {active_settings.version}{by}")
     environments = sorted(spec["environments"].values(), key=lambda each: each["rank"])
-    rungs = [
+    environment_rows = [
         (e["rank"], e["name"], ", ".join(e["locations"]), e["approvals"]["normal"], e["approvals"]["emergency"],
          len(e["windows"]) or "-", len(e["freeze"]) or "-")
         for e in environments
     ]  # fmt: skip
     emit()
     headings = ("rank", "environment", "locations", "approvals", "emergency", "windows", "freezes")
-    emit_table(headings, rungs, empty="no environments")
+    emit_table(headings, environment_rows, empty="no environments")
     emit()
     places = [
         (each["name"], each["kind"], each["jurisdiction"], each["runtime"]) for each in spec["locations"].values()

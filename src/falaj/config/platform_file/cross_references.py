@@ -1,4 +1,4 @@
-"""What the schema cannot see: whether names lead to something, and whether the rungs make a ladder."""
+"""What the schema cannot see: whether names lead to something, and whether the ranks make an order."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def _location_issues(spec: PlatformSpec, document: Document) -> Iterator[Issue]:
 
 def _rank_issues(spec: PlatformSpec, document: Document) -> Iterator[Issue]:
     holders: dict[int, str] = {}
-    for environment in spec.ladder:
+    for environment in spec.ordered_environments:
         path: Path = ("environments", environment.name, "rank")
         if environment.rank in holders:
             other = holders[environment.rank]
-            yield document.issue(path, f"`{other}` has rank {environment.rank} too", "one environment a rung")
+            yield document.issue(path, f"`{other}` has rank {environment.rank} too", "one environment a rank")
         holders[environment.rank] = environment.name
-    lowest = spec.ladder[0]
+    lowest = spec.ordered_environments[0]
     if lowest.rank != 0:
         path = ("environments", lowest.name, "rank")
         yield document.issue(path, "no environment has rank 0", "0 for the lowest: runs deploy there")

@@ -50,16 +50,16 @@ class Approvals(Strict):
 
     normal: Count | None = Field(
         default=None,
-        description="For a normal change. Where nothing is said: 2 on the highest rung, 1 on the one below it if there "
-        "are more than two, 0 on the others.",
+        description="For a normal change. Where nothing is said: 2 on the highest environment, 1 on the one below "
+        "it if there are more than two, 0 on the others.",
     )
     emergency: Count | None = Field(
         default=None, description="For an emergency change; 2 where nothing is said and a normal change needs any."
     )
 
-    def to_spec(self, place: int, rungs: int) -> dict[str, int]:
+    def to_spec(self, place: int, count: int) -> dict[str, int]:
         """The numbers, with those that the file does not say."""
-        normal = default_approvals(place, rungs)["normal"] if self.normal is None else self.normal
+        normal = default_approvals(place, count)["normal"] if self.normal is None else self.normal
         emergency = (2 if normal else 0) if self.emergency is None else self.emergency
         return {"normal": normal, "emergency": emergency}
 
@@ -96,9 +96,11 @@ class Window(Strict):
 
 
 class EnvironmentSettings(Strict):
-    """A rung of the ladder that releases climb."""
+    """An environment; releases pass them in the order of their ranks."""
 
-    rank: int = Field(ge=0, le=99, description="Place in the ladder. Runs deploy to 0; a release climbs rung by rung.")
+    rank: int = Field(
+        ge=0, le=99, description="Place in the order. Runs deploy to 0; a release goes from one to the next."
+    )
     locations: list[ModelName] = Field(default=["local"], min_length=1, description="Where its endpoints run.")
     approvals: Approvals = Field(default=Approvals(), description="How many people approve a change.")
     windows: list[Window] = Field(
@@ -124,7 +126,7 @@ class EnvironmentSettings(Strict):
 
     require_lockfile: bool = Field(
         default=True,
-        description="Whether a release must have been made with a lockfile. On the lowest rung none needs one.",
+        description="Whether a release must have been made with a lockfile. On the lowest environment none needs one.",
     )
     require_pinned_exam: bool = Field(
         default=False, description="Whether a release must have a gate on an exam, a source that no step may read."
@@ -146,21 +148,21 @@ class EnvironmentSettings(Strict):
         description="How long a candidate is live at one location before the next one begins.",
     )
 
-    def to_spec(self, name: str, timezone: str, place: int, rungs: int) -> EnvironmentSpec:
+    def to_spec(self, name: str, timezone: str, place: int, count: int) -> EnvironmentSpec:
         """The environment as other rooms consume it.
 
         Args:
             name: Its name.
             timezone: The platform's zone, where it has none of its own.
-            place: Its rung, counted from 0 at the bottom.
-            rungs: How many there are.
+            place: Its place, counted from 0 at the bottom.
+            count: How many there are.
         """
         zone = self.timezone or timezone
         return EnvironmentSpec(
             name=name,
             rank=self.rank,
             locations=tuple(self.locations),
-            approvals=self.approvals.to_spec(place, rungs),
+            approvals=self.approvals.to_spec(place, count),
             freeze=tuple(freeze.to_spec(zone) for freeze in self.freeze),
             windows=tuple(window.to_spec() for window in self.windows),
             timezone=zone,
@@ -293,7 +295,7 @@ class PlatformDocument(Strict):
     environments: dict[ModelName, EnvironmentSettings] | None = Field(
         default=None,
         min_length=1,
-        description="The ladder, by name; by default dev 0, test 1, pre-prod 2 and prod 3 on the location `local`.",
+        description="The environments; by default dev 0, test 1, pre-prod 2 and prod 3 on the location `local`.",
     )
     locations: dict[ModelName, LocationSettings] | None = Field(
         default=None, min_length=1, description="Where endpoints run, by name; by default `local`."

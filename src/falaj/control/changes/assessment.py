@@ -182,7 +182,7 @@ def facts_of(turn: ChangeContext, row: ChangeRow, *, renewal: bool = False) -> C
         environment=row.environment, rank=environment_spec.rank,
         risk=risk_for(turn, release, row.environment, evidence),
         release_state=state_of(turn.session, release), expires_at=row.expires_at,
-        rung_passed=rung_passed(turn, release, row.environment),
+        passed_below=passed_below(turn, release, row.environment),
         evidence_complete=not evidence.problems and (renewal or not short),
         residency_allowed=residency_allowed(turn, evidence, row.environment),
         quorum_met=holders >= quorum and officer_approved, opens_at=row.opens_at,
@@ -193,8 +193,8 @@ def facts_of(turn: ChangeContext, row: ChangeRow, *, renewal: bool = False) -> C
     )  # fmt: skip
 
 
-def rung_passed(turn: ChangeContext, release: ReleaseRow, environment: str) -> bool:
-    """Whether a release was live on the rung below, by a change that was admitted; nothing is below the first."""
+def passed_below(turn: ChangeContext, release: ReleaseRow, environment: str) -> bool:
+    """Whether a release was live on the environment below, by an admitted change; nothing is below the first."""
     below = turn.spec.below(environment)
     if below is None:
         return True

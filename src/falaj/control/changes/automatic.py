@@ -33,7 +33,7 @@ def request_lowest(turn: ChangeContext, message: Mapping[str, Any]) -> None:
         message: Of the effect.
     """
     release = turn.session.get_one(ReleaseRow, (message["model"], message["number"]))
-    lowest = turn.spec.ladder[0].name
+    lowest = turn.spec.ordered_environments[0].name
     if lowest not in release.data.get("deploy", ()):
         return
     verdict = release.data.get("retraining") or {}

@@ -86,7 +86,7 @@ def _holding(
 def _facts(
     turn: ChangeContext, subject: privacy.AssessedModel, serves: dict[str, tuple[str, ...]], rules: privacy.Rules
 ) -> PrivacyFacts:
-    """What the rules say of it on the highest rung where it serves, for all places where it does."""
+    """What the rules say of it on the highest environment where it serves, for all places where it does."""
     rank = max((turn.spec.environments[name].rank for name in serves if name in turn.spec.environments), default=0)
     places = frozenset(place for served_places in serves.values() for place in served_places)
     return privacy.facts_of_change(subject, privacy.DeploymentEnvironment(", ".join(serves), rank, places), rules)

@@ -59,7 +59,7 @@ class ChangeContext:
         """
         environment_spec = self.spec.environments.get(name)
         if environment_spec is None:
-            names = ", ".join(each.name for each in self.spec.ladder)
+            names = ", ".join(each.name for each in self.spec.ordered_environments)
             raise NotFoundError(
                 f"there is no environment '{name}'", hint=f"there are {names}", code="change.environment"
             )

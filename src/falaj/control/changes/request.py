@@ -77,7 +77,7 @@ def request(turn: ChangeContext, principal: Principal, change_request: ChangeReq
 
 
 def request_automatic(turn: ChangeContext, worker: Principal, release: ReleaseRow, environment: str) -> ChangeRow:
-    """Ask for the change that brings the release of a finished run to the lowest rung.
+    """Ask for the change that brings the release of a finished run to the lowest environment.
 
     It is a standard change where the model is of low risk, and a normal one, with as many approvals as the environment
     asks for, where it is not.
@@ -145,7 +145,7 @@ def _require_evidence(turn: ChangeContext, change_request: ChangeRequest, releas
 
 
 def _require_lockfile(turn: ChangeContext, change_request: ChangeRequest, release: ReleaseRow) -> None:
-    """Refuse a release that nobody can make again above the lowest rung."""
+    """Refuse a release that nobody can make again above the lowest environment."""
     environment = turn.environment(change_request.environment)
     if environment.rank > 0 and environment.require_lockfile and release.data.get("locked") is False:
         raise ConflictError(

@@ -49,7 +49,7 @@ class RiskFactors:
 def risk_of(factors: RiskFactors) -> str:
     """Return `low`, `medium` or `high`.
 
-    The lowest rung has no reach: nothing of the difference counts there, what the model and its data are does.
+    The lowest environment has no reach: nothing of the difference counts there, what the model and its data are does.
     """
     levels = [LEVELS.index(factors.tier), *(_BY_CLASSIFICATION.get(name, _UNKNOWN) for name in factors.classifications)]
     if factors.rank > 0:

@@ -165,7 +165,7 @@ def _previous(turn: ChangeContext, environment: str, model: str) -> ChangeRow | 
 
 
 def _take_back_current(turn: ChangeContext, environment: str, model: str, principal: Principal, reason: str) -> None:
-    """The changes that brought what serves now stand no longer: the release did not pass this rung."""
+    """The changes that brought what serves now stand no longer: the release did not pass this environment."""
     current = {row.plan.get("change") for row in endpoints_of(turn.session, model, environment)}
     for change_id in sorted(filter(None, current)):
         row = turn.change(change_id)

@@ -73,7 +73,7 @@ class DeploymentEnvironment:
 
     Args:
         environment: Its name.
-        rank: Its rung.
+        rank: Its place in the order.
         jurisdictions: Of its locations.
         quorum: How many approvals the change needs.
         approvers: Principal ids of those who gave one.
@@ -189,7 +189,7 @@ def _assessment_note(subject: AssessedModel, rules: Rules) -> Iterator[tuple[str
 
 
 def _bias_note(subject: AssessedModel, place: DeploymentEnvironment, rules: Rules) -> Iterator[tuple[str, str]]:
-    """The lowest rung is where a model is evaluated first."""
+    """The lowest environment is where a model is evaluated first."""
     if place.rank > 0 and needs_bias_evaluation(subject, rules):
         yield from _lapsed(subject, RecordKind.BIAS, "uae-bias-evaluation", rules)
 

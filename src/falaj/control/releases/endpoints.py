@@ -256,10 +256,10 @@ def deployments(session: Session, model: str, environment: str, location: str) -
 
 
 def live(session: Session, model: str) -> ReleaseRow | None:
-    """The release that serves on the highest rung where the model is live, or None."""
+    """The release that serves on the highest environment where the model is live, or None."""
     rows = endpoints_of(session, model)
     serving = {row.environment: row for row in rows if row.status.get("state") == "ready"}
-    for environment in reversed(settings.current(session).ladder):
+    for environment in reversed(settings.current(session).ordered_environments):
         if environment.name in serving:
             return session.get(ReleaseRow, (model, serving[environment.name].status["release"]))
     return None

@@ -74,7 +74,7 @@ class Approval:
         snapshots: Pinned data that reached the model.
         gates_digest: Digest of the gate results, as `gates_digest` gives it.
         environment: Where it may go.
-        rank: Rung of that environment.
+        rank: Place of that environment in the order.
         requester: Principal id of who asked for the change.
         approver: Principal id of who approves.
         approved_at: Unix seconds.
@@ -115,7 +115,7 @@ class AdmissionDecision:
         release: Number in that line.
         digest: Digest of the model artifact.
         environment: Where it serves.
-        rank: Rung of that environment.
+        rank: Place of that environment in the order.
         location: Name of the location.
         jurisdiction: Of the location, such as `AE`.
         quorum: How many people had to approve.

@@ -15,7 +15,7 @@ class Served:
     """A time in which an endpoint served a release at a location.
 
     Args:
-        environment: The rung.
+        environment: Where it serves.
         model: The line of releases.
         location: Where.
         release: Its number.

@@ -36,7 +36,7 @@ class Binding:
     def covers(self, action: Action, resource: Resource) -> bool:
         """Whether it holds for a resource.
 
-        Reading is not bounded by environment: who decides about one rung sees what happened on the others.
+        Reading is not bounded by environment: who decides about one environment sees what happened on the others.
         """
         in_project = self.project is None or self.project == resource.project
         in_environment = self.environment is None or action in _READING or self.environment == resource.environment

@@ -51,7 +51,7 @@ class ChangeFacts:
         risk: `low`, `medium` or `high`.
         release_state: State of the release in its lifecycle.
         expires_at: When it stops being valid, unix seconds.
-        rung_passed: Whether the release was live on the rung below, or the environment is the lowest.
+        passed_below: Whether the release was live on the environment below, or the environment is the lowest.
         evidence_complete: Whether every statement and gate that the environment asks for is there.
         residency_allowed: Whether the data in the release may be in every location of the environment.
         quorum_met: Whether enough distinct people with distinct keys approved; `count_holders` says so.
@@ -75,7 +75,7 @@ class ChangeFacts:
     risk: str
     release_state: str
     expires_at: float
-    rung_passed: bool
+    passed_below: bool
     evidence_complete: bool
     residency_allowed: bool
     quorum_met: bool = False

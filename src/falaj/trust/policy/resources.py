@@ -16,7 +16,7 @@ class Resource:
         tenant: The organisation it belongs to.
         project: The project it belongs to; bindings to a project grant nothing where it is None.
         environment: The environment it is in; bindings to an environment grant nothing where it is None.
-        rank: Of that environment on the ladder.
+        rank: Of that environment.
         attributes: What policies of an organisation may ask for, such as a classification (Cedar tags).
     """
 

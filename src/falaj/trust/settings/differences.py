@@ -119,7 +119,7 @@ def binding_words(binding: BindingSpec) -> str:
 
 
 def _loosens(path: str, kind: Kind, before: Any, after: Any) -> bool:
-    """Whether less is asked for than before; what is new in the ladder asks for nothing that held before."""
+    """Whether less is asked for than before; a new environment asks for nothing that held before."""
     section, _, rest = path.partition(".")
     match section:
         case "roles" | "egress":

@@ -165,7 +165,9 @@ def ai_guidance(posture: Posture) -> ControlFinding:
         f"{holding.name}: risk {holding.subject.risk}, owner {holding.owner or 'not told'}"
         for holding in posture.holdings
     ]
-    control = "inventory with risk tiers, and a bias evaluation that expires, before a change above the lowest rung"
+    control = (
+        "inventory with risk tiers, and a bias evaluation that expires, before a change above the lowest environment"
+    )
     return _finding(
         "cbuae-ai", "CBUAE guidance on AI, 2026", control, [*rated, *evidence], gaps, applies=bool(affected_holdings)
     )

@@ -65,7 +65,7 @@ def _activity(holding: Holding, posture: Posture) -> Activity:
         purpose=subject.purpose,
         categories=tuple(f"{each.name}: {each.classification} data of {each.origin}" for each in subject.labels),
         regimes=tuple(sorted(regimes_of_all(posture.rules.entity, subject.labels))),
-        serves=tuple(f"{rung} in {', '.join(places)}" for rung, places in holding.serves.items()),
+        serves=tuple(f"{name} in {', '.join(places)}" for name, places in holding.serves.items()),
         transfers=tuple(_transfers(holding, posture)),
         automated_decisions=decided,
         human_review=subject.human_review,

@@ -1,4 +1,4 @@
-"""The way of a release from rung to rung, and back."""
+"""The way of a release from environment to environment, and back."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.supply_chain.attestations.releases import COMMIT
 DAY_S = 86_400.0
 
 
-def test_a_release_climbs_to_prod_with_the_approvals_that_each_rung_asks_for(
+def test_a_release_climbs_to_prod_with_the_approvals_that_each_environment_asks_for(
     database: Database, tmp_path: Path
 ) -> None:
     scene = open_scene(tmp_path, database)
@@ -41,7 +41,7 @@ def test_a_release_climbs_to_prod_with_the_approvals_that_each_rung_asks_for(
     assert scene.deployed(change_row.id).state == "awaiting_approval"
     assert scene.approve(rashid, change_row.id).state == "approved"
     assert scene.deployed(change_row.id).state == "done"
-    assert [scene.serving(rung) for rung in ("dev", "test", "pre-prod", "prod")] == [1, 1, 1, 1]
+    assert [scene.serving(name) for name in ("dev", "test", "pre-prod", "prod")] == [1, 1, 1, 1]
 
 
 def test_a_location_believes_what_it_is_sent(scene: Scene) -> None:
@@ -91,7 +91,7 @@ def test_a_rollback_brings_back_what_served_by_the_approvals_of_then(scene: Scen
     assert scene.deployed(back.id).state == "done"
     assert scene.serving("pre-prod") == 1
     assert (scene.state(first), scene.state(second)) == ("live", "live")
-    with pytest.raises(ForbiddenError, match="rung-skipped"):
+    with pytest.raises(ForbiddenError, match="environment-skipped"):
         scene.request(omar, second, "prod")
     with pytest.raises(ConflictError, match="no earlier release"), scene.platform.database.transaction() as session:
         changes.roll_back(scene.platform.turn(session), omar, "pre-prod", MODEL, "again")
@@ -105,7 +105,7 @@ def test_revoking_pulls_a_release_from_everywhere_and_voids_what_was_asked(scene
     change_row = scene.request(omar, release_row, "pre-prod")
     with scene.platform.database.transaction() as session:
         changes.revoke(scene.platform.turn(session), rania, f"{MODEL}@1", "label leak")
-    assert [scene.serving(rung) for rung in ("dev", "test")] == [None, None]
+    assert [scene.serving(name) for name in ("dev", "test")] == [None, None]
     assert (scene.state(release_row), scene.change(change_row.id).state) == ("revoked", "invalidated")
     with pytest.raises(ForbiddenError, match="release-withdrawn"):
         scene.request(omar, release_row, "dev")
@@ -215,7 +215,7 @@ def test_a_deployment_that_fails_ends_its_change(scene: Scene) -> None:
         "failed",
         "local: m",
     )
-    with pytest.raises(ForbiddenError, match="rung-skipped"):
+    with pytest.raises(ForbiddenError, match="environment-skipped"):
         scene.request(omar, release_row, "pre-prod")
 
 
@@ -288,7 +288,9 @@ def test_what_makes_no_sense_is_refused_with_a_hint(scene: Scene) -> None:
         scene.request(omar, second, "dev")
 
 
-def test_a_release_without_a_lockfile_stays_on_the_lowest_rung_unless_the_platform_allows_it(scene: Scene) -> None:
+def test_a_release_without_a_lockfile_stays_on_the_lowest_environment_unless_the_platform_allows_it(
+    scene: Scene,
+) -> None:
     omar, release_row = scene.person("omar", "ml-engineer"), scene.release()
     with scene.platform.database.transaction() as session:
         row = session.get_one(ReleaseRow, (release_row.model, release_row.number))
