@@ -257,7 +257,8 @@ def test_offset_and_scale_change_no_verdict(offset: float, power: float, seed: i
     plain, there = verdicts
     assert plain[1].verdict is there[1].verdict is DriftVerdict.DRIFTED
     assert there[1].effect == pytest.approx(plain[1].effect, abs=0.15)
-    assert there[0].effect == pytest.approx(plain[0].effect, abs=0.1)
+    # The cells of another scale are cut elsewhere, so even the estimate of no effect moves by what chance does to it.
+    assert there[0].effect == pytest.approx(plain[0].effect, abs=0.15)
 
 
 def days_of_weather(rng: np.random.Generator, count: int) -> tuple[dict[str, Any], np.ndarray[Any, Any]]:
