@@ -28,6 +28,7 @@ from falaj.storage.identity_tables import AccountRow, ApprovalKeyRow, LinkRow, S
 from falaj.storage.ownership_tables import ModelOwnerRow
 from falaj.storage.policy_tables import RoleBindingRow
 from falaj.storage.sealed import SealedRow, SideDoorError, examine, subject_of, table_of
+from falaj.storage.sealed.rows import sealed_mappers
 from falaj.storage.settings_tables import SettingsRow
 from falaj.storage.workload_tables import CertificateRow, EnrolmentRow
 from falaj.supply_chain.attestations.keyring import FACT, MODEL_OWNER
@@ -91,6 +92,11 @@ CHANGES = {
 
 def _kind(sample: Callable[[], Any]) -> str:
     return str(type(sample()).__tablename__)
+
+
+def test_no_sealed_table_is_left_out() -> None:
+    sealed = {mapper for mapper in Base.registry.mappers if issubclass(mapper.class_, SealedRow)}
+    assert set(sealed_mappers()) == sealed and {table_of(each.class_) for each in sealed} == set(map(_kind, SAMPLES))
 
 
 @pytest.fixture
