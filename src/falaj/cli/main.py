@@ -42,15 +42,10 @@ def _end(error: FalajError) -> None:
 
     if os.environ.get("FALAJ_DEBUG"):
         raise error
-    lines = _issue_lines(error) if isinstance(error, ProjectError) else _lines(error)
+    lines = _issue_lines(error) if isinstance(error, ProjectError) else error.lines()
     for line in lines:
         emit_error(line)
     sys.exit(error.exit_code)
-
-
-def _lines(error: FalajError) -> list[str]:
-    place = [f"  at: {error.where}"] if error.where else []
-    return [f"error: {error.message}", *place, f"  fix: {error.hint}" if error.hint else f"  code: {error.code}"]
 
 
 def _issue_lines(error: ProjectError) -> list[str]:

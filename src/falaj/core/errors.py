@@ -48,6 +48,11 @@ class FalajError(Exception):
         advice = f" ({self.hint})" if self.hint else ""
         return f"{place}{self.message}{advice}"
 
+    def lines(self) -> list[str]:
+        """What a terminal shows: the message, the place, and how to mend it, or else the code to look up."""
+        place = [f"  at: {self.where}"] if self.where else []
+        return [f"error: {self.message}", *place, f"  fix: {self.hint}" if self.hint else f"  code: {self.code}"]
+
 
 class UsageError(FalajError):
     """The command line, request or file is wrong; nothing was changed."""

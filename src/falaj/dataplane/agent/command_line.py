@@ -129,9 +129,7 @@ def _print(text: str) -> None:
 def _end(error: FalajError) -> NoReturn:
     if os.environ.get("FALAJ_DEBUG"):
         raise error
-    place = [f"  at: {error.where}"] if error.where else []
-    advice = f"  fix: {error.hint}" if error.hint else f"  code: {error.code}"
-    print("\n".join([f"error: {error.message}", *place, advice]), file=sys.stderr, flush=True)  # noqa: T201
+    print("\n".join(error.lines()), file=sys.stderr, flush=True)  # noqa: T201
     sys.exit(error.exit_code)
 
 
