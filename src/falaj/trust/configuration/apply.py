@@ -14,8 +14,8 @@ from falaj.storage import EventRow
 from falaj.storage.facts import FactMissingError
 from falaj.storage.settings_tables import SettingsRow
 from falaj.supply_chain.attestations import Signer
+from falaj.trust.audit import record
 from falaj.trust.configuration.acceptance import accept
-from falaj.trust.configuration.audit_entries import write_leaves
 from falaj.trust.settings.differences import SettingDifference, differences
 from falaj.trust.settings.errors import PlatformChangedError
 from falaj.trust.settings.evidence import SettingsPredicate, digest, plain_differences
@@ -102,7 +102,7 @@ def apply(
         return planned
     row = _row(newest(session), spec, planned, actor, now, origin)
     _insert(session, row)
-    write_leaves(session, row)
+    _write_entries(session, row)
     kinds = [each.path for each in planned.differences]
     session.add(
         EventRow(at=now, subject=SUBJECT, kind="platform.applied", data={"version": row.version, "paths": kinds})
@@ -137,6 +137,15 @@ def _row(
         actor=actor,
         at=now,
     )
+
+
+def _write_entries(session: Session, row: SettingsRow) -> None:
+    """Who applied which version, and the envelope that says so: if the log fails, nothing is applied."""
+    subject = f"platform@{row.version}"
+    details = {"version": row.version, "digest": row.digest, "paths": [each["path"] for each in row.differences]}
+    record.write(session, "platform.applied", row.actor, subject, row.at, details)
+    if row.envelope:
+        record.write_evidence(session, row.envelope, subject, row.actor, row.at)
 
 
 def _insert(session: Session, row: SettingsRow) -> None:
