@@ -257,8 +257,9 @@ def test_offset_and_scale_change_no_verdict(offset: float, power: float, seed: i
     plain, there = verdicts
     assert plain[1].verdict is there[1].verdict is DriftVerdict.DRIFTED
     assert there[1].effect == pytest.approx(plain[1].effect, abs=0.15)
-    # The cells of another scale are cut elsewhere, so even the estimate of no effect moves by what chance does to it.
-    assert there[0].effect == pytest.approx(plain[0].effect, abs=0.15)
+    # Where nothing has moved, chance says which statistic leads; two of different kinds are only both small.
+    bound = 0.1 if there[0].leading == plain[0].leading else 0.15
+    assert there[0].effect == pytest.approx(plain[0].effect, abs=bound)
 
 
 def days_of_weather(rng: np.random.Generator, count: int) -> tuple[dict[str, Any], np.ndarray[Any, Any]]:
