@@ -36,8 +36,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=20, help="interleaved starts of each command")
     rounds = parser.parse_args().rounds
-    trees = {path: ast.parse(path.read_text()) for path in files("src")}
-    for name, value in [*sizes(), *names(trees.values()), *edges(), *signatures(trees.values()), *command_line()]:
+    trees = [ast.parse(path.read_text()) for path in files("src")]
+    for name, value in [*sizes(), *names(trees), *edges(), *signatures(trees), *command_line()]:
         print(f"{name:<58} {value}")
     for name, value in starts(rounds):
         print(f"{name:<58} {value}")
@@ -72,7 +72,7 @@ def edges() -> Iterator[tuple[str, object]]:
                 upward += order[here[0]] >= order[there[0]]
             elif len(here) > 1 and len(there) > 1 and here[1] != there[1]:
                 rooms[here[0]][here[1]].add(there[1])
-    yield "imports from a lower area", upward
+    yield "imports that run upward between areas", upward
     circles = {area: _circle(edges) for area, edges in rooms.items()}
     yield (
         "rooms of an area that import each other in a circle",
