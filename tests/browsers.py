@@ -28,7 +28,7 @@ class Page:
     """A tab.
 
     Attributes:
-        said: What the browser complained about, such as a policy that was broken.
+        console: What the browser complained about, such as a policy that was broken.
     """
 
     to: BinaryIO

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,3 +60,24 @@ def test_no_class_name_is_borne_by_three() -> None:
 def test_no_two_modules_of_a_package_differ_by_an_s() -> None:
     stems = {path.with_suffix("") for path in files("src")} | {path.parent for path in files("src")}
     assert [str(stem) for stem in stems if stem.with_name(f"{stem.name}s") in stems] == []
+
+
+def stale_arguments(node: ast.AST) -> list[str]:
+    """Names that a docstring explains, and its function or class does not have."""
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return []
+    section = re.search(r"^(?:Args|Attributes):\n((?:    .*\n?|\n)+)", ast.get_docstring(node) or "", re.MULTILINE)
+    names = re.findall(r"^    \**(\w+):", section[1], re.MULTILINE) if section else []
+    there = {name for each in ast.walk(node) for name in (bound(each), getattr(each, "attr", ""))}
+    return [f"{node.name}: {name}" for name in names if name not in there]
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_docstrings_explain_what_there_is(folder: str) -> None:
+    nodes = (node for path in files(folder) for node in ast.walk(ast.parse(path.read_text())))
+    assert [stale for node in nodes for stale in stale_arguments(node)] == []
+
+
+def test_an_argument_that_is_gone_is_named() -> None:
+    text = 'def f(here):\n    """Do.\n\n    Args:\n        here: It.\n        gone: Not.\n    """'
+    assert stale_arguments(ast.parse(text).body[0]) == ["f: gone"]

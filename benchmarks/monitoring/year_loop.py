@@ -67,7 +67,7 @@ class Alert:
         limit: The loss that it may have: the reference's and the tolerance.
         fired: Names of monitors.
         cause: The worst that triage acted on.
-        asked: Day on which triage first asked for a retraining; None when it did not.
+        requested_at: Day on which triage first asked for a retraining; None when it did not.
         reasons: Of that.
     """
 

@@ -8,8 +8,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from falaj.control import changes, compliance
-from falaj.control import releases as release
+from falaj.control import changes, compliance, releases
 from falaj.control.changes.assessment import evidence_for
 from falaj.control.changes.endpoint_plan import endpoint_plan
 from falaj.control.changes.privacy import privacy_facts, subject_of
@@ -102,7 +101,7 @@ def complete(turn: changes.ChangeContext, caller: Principal, scoring: str, outpu
         raise NotFoundError(f"no scoring '{scoring}'", hint="falaj score asks for one", code="scoring.unknown")
     name = edges[lineage.MADE_BY]
     model = name.partition("@")[0]
-    resource = Resource("release", name, project=release.owner_of(turn.session, model))
+    resource = Resource("release", name, project=releases.owner_of(turn.session, model))
     require(turn.session, caller, Action.SCORE, resource, {"now": turn.now})
     lineage.record(
         turn.session, [lineage.Edge(lineage.Node("artifact", output), lineage.MADE_BY, scoring_node)], turn.now
@@ -119,7 +118,7 @@ def scoring_id(model: str, number: int, request: ScoringRequest) -> str:
 
 
 def _endpoint(turn: changes.ChangeContext, model: str, request: ScoringRequest) -> EndpointRow:
-    release.require_owner(turn.session, model)
+    releases.require_owner(turn.session, model)
     turn.environment(request.environment)
     row = turn.session.get(EndpointRow, (request.location, request.environment, model))
     if row is None or row.plan.get("withdrawn") or request.location not in turn.spec.locations:
@@ -130,9 +129,9 @@ def _endpoint(turn: changes.ChangeContext, model: str, request: ScoringRequest) 
     return row
 
 
-def _serving_arm(row: EndpointRow) -> release.EndpointArm:
+def _serving_arm(row: EndpointRow) -> releases.EndpointArm:
     """What the endpoint serves: while a candidate rolls out, the release that it is judged against."""
-    arms = {arm.role: arm for arm in release.arms_of(row)}
+    arms = {arm.role: arm for arm in releases.arms_of(row)}
     if stable := arms.get("stable"):
         return stable
     if row.status.get("state") != "ready" or row.status.get("release") != row.release:
@@ -143,10 +142,10 @@ def _serving_arm(row: EndpointRow) -> release.EndpointArm:
     return arms["primary"]
 
 
-def _named_arm(turn: changes.ChangeContext, row: EndpointRow, request: ScoringRequest) -> release.EndpointArm:
+def _named_arm(turn: changes.ChangeContext, row: EndpointRow, request: ScoringRequest) -> releases.EndpointArm:
     """A release that was brought into the environment at some time; its admission is verified where it is scored."""
-    release_row = release.find(turn.session, request.release)
-    running = next((arm for arm in release.arms_of(row) if arm.release == release_row.number), None)
+    release_row = releases.find(turn.session, request.release)
+    running = next((arm for arm in releases.arms_of(row) if arm.release == release_row.number), None)
     if running is not None:
         return running
     query = select(ChangeRow.id).where(
@@ -162,7 +161,7 @@ def _named_arm(turn: changes.ChangeContext, row: EndpointRow, request: ScoringRe
             code="scoring.not-admitted",
         )  # fmt: skip
     plan = {"digest": release_row.digest, "change": change, **release_row.data.get("serving", {})}
-    return release.EndpointArm(release_row.number, "primary", plan)
+    return releases.EndpointArm(release_row.number, "primary", plan)
 
 
 def _labels(
@@ -183,7 +182,7 @@ def _require(
     *,
     named: bool,
 ) -> None:
-    project, spec = release.owner_of(turn.session, release_row.model), turn.spec
+    project, spec = releases.owner_of(turn.session, release_row.model), turn.spec
     name = f"{release_row.model}@{release_row.number}" if named else f"{request.environment}/{release_row.model}"
     resource = Resource("release" if named else "endpoint", name, project=project, environment=request.environment)
     jurisdiction = spec.locations[request.location].jurisdiction

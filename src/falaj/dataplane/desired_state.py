@@ -110,7 +110,7 @@ class DesiredRollout:
 
     Args:
         plan: What it is to do.
-        asked: What was asked for, the first first; agents remember how many they have done.
+        requests: What was asked for, the first first; agents remember how many they have done.
     """
 
     plan: RolloutPlan

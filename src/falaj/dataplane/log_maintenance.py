@@ -38,7 +38,7 @@ class LogUpkeep:
     Args:
         log: The log folder.
         keys: For encrypted segments.
-        said: What files in columns say of themselves, such as their residency.
+        metadata: What files in columns say of themselves, such as their residency.
         keep_s: How long records are kept, in seconds; None for ever.
         quiet_s: So long after its last record a segment stays as it was written: the newest is read most, and by place.
         idle_share: How much longer than it works it rests, since it shares the processor with those who serve.

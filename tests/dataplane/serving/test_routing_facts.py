@@ -111,7 +111,7 @@ def test_a_segment_of_an_older_version_is_read_as_before(tmp_path: Path) -> None
         ((1,),),
         {"label": [0]},
     )
-    assert (prediction_record.at, prediction_record.routing, prediction_record.header.is_pending) == (
+    assert (prediction_record.at, prediction_record.routing, prediction_record.header.is_locked) == (
         1.5,
         Routing(),
         False,

@@ -15,8 +15,7 @@ from falaj.api.authorization import Caller
 from falaj.api.platform import Platform, Shared
 from falaj.api.request_bodies import Reason, ReasonBody
 from falaj.api.route_actions import action
-from falaj.control import changes
-from falaj.control import releases as release
+from falaj.control import changes, releases
 from falaj.schemas import api
 from falaj.schemas import changes as documents
 from falaj.storage import ProcessRow
@@ -101,7 +100,7 @@ def to_sign(change_id: str, platform: Shared, caller: Caller) -> documents.ToSig
     with platform.database.reading() as session:
         row = _read(platform, session, caller, change_id)
         approval = changes.to_sign(platform.turn(session), row, caller.id)
-        release_row = release.find(session, f"{row.model}@{row.release}")
+        release_row = releases.find(session, f"{row.model}@{row.release}")
         return documents.ToSign(plain(asdict(approval)), list(release_row.data.get("gates", ())))
 
 

@@ -16,8 +16,7 @@ from falaj.api import caller_admission
 from falaj.api.authorization import Caller
 from falaj.api.platform import Platform, Shared
 from falaj.api.route_actions import Action, action
-from falaj.control import changes, compliance
-from falaj.control import releases as release
+from falaj.control import changes, compliance, releases
 from falaj.control.changes.endpoint_plan import endpoint_plan
 from falaj.control.monitoring import alerts
 from falaj.core.principal import Principal, PrincipalKind
@@ -109,7 +108,7 @@ def status(location: str, report: Report, platform: Shared, caller: Caller) -> N
     with platform.database.transaction() as session:
         endpoints = [each.model_dump() for each in report.endpoints]
         now = platform.now()
-        settled = release.observe(session, platform.processes, location, endpoints, now, reporter=caller.id)
+        settled = releases.observe(session, platform.processes, location, endpoints, now, reporter=caller.id)
         for each in endpoints:
             environment, _, model = each["endpoint"].partition("/")
             if session.get(EndpointRow, (location, environment, model)) is not None:
@@ -154,7 +153,7 @@ def _require_planned(platform: Platform, caller: Principal, digest: str) -> None
         return
     with platform.database.reading() as session:
         rows = session.scalars(select(EndpointRow).where(EndpointRow.location == caller.location))
-        if any(digest in arm.plan.values() for row in rows for arm in release.arms_of(row)):
+        if any(digest in arm.plan.values() for row in rows for arm in releases.arms_of(row)):
             return
     reason = f"other-location: the artifact is no part of what {caller.location} is to serve"
     denied = PolicyDecision(False, reason, ("other-location",))
@@ -169,11 +168,11 @@ def _plans(platform: Platform, turn: changes.ChangeContext, location: str) -> di
     checkpoint = audit.newest_checkpoint(turn.session)
     serving = [row for row in rows if not row.plan.get("withdrawn")]
     return {
-        "endpoints": [endpoint_plan(turn, row, arm, checkpoint) for row in serving for arm in release.arms_of(row)],
+        "endpoints": [endpoint_plan(turn, row, arm, checkpoint) for row in serving for arm in releases.arms_of(row)],
         "rollouts": {
             f"{row.environment}/{row.model}": rollout_plans
             for row in serving
-            if (rollout_plans := release.rollouts_of(row))
+            if (rollout_plans := releases.rollouts_of(row))
         },
         "keep_predictions_s": _keep_predictions_s(turn.session, location),
         "admittance": caller_admission.of_location(turn.session, platform, location, serving).to_json(),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from sqlalchemy import func, select
 
-from falaj.control import compliance as privacy
+from falaj.control import compliance
 from falaj.control.changes.assessment import evidence_for
 from falaj.control.changes.context import ChangeContext
 from falaj.control.changes.privacy import subject_of
@@ -25,11 +25,11 @@ def posture_of(turn: ChangeContext, *, encrypted: bool) -> evaluation.Posture:
         encrypted: Whether artifacts are encrypted at rest.
 
     Raises:
-        PackOffError: The pack is not on (`privacy.pack-off`).
+        PackOffError: The pack is not on (`compliance.pack-off`).
     """
-    rules = privacy.rules_in_force(turn.session, turn.keyring, turn.now)
+    rules = compliance.rules_in_force(turn.session, turn.keyring, turn.now)
     if rules is None:
-        raise privacy.PackOffError(
+        raise compliance.PackOffError(
             "the pack uae is not on", where="platform.yaml", hint="add `policy_packs: [uae]` and falaj platform apply"
         )
     size = audit.size_of(turn.session)
@@ -46,7 +46,7 @@ def posture_of(turn: ChangeContext, *, encrypted: bool) -> evaluation.Posture:
     )
 
 
-def _holdings(turn: ChangeContext, rules: privacy.Rules) -> Iterator[evaluation.Holding]:
+def _holdings(turn: ChangeContext, rules: compliance.Rules) -> Iterator[evaluation.Holding]:
     """What serves, and the newest release of each model."""
     endpoints = [row for row in turn.session.scalars(select(EndpointRow)) if not row.plan.get("withdrawn")]
     newest = select(ReleaseRow.model, func.max(ReleaseRow.number)).group_by(ReleaseRow.model)
@@ -59,7 +59,7 @@ def _holdings(turn: ChangeContext, rules: privacy.Rules) -> Iterator[evaluation.
 
 
 def _holding(
-    turn: ChangeContext, row: ReleaseRow, serving: Sequence[EndpointRow], rules: privacy.Rules
+    turn: ChangeContext, row: ReleaseRow, serving: Sequence[EndpointRow], rules: compliance.Rules
 ) -> evaluation.Holding:
     evidence = evidence_for(turn, row)
     subject = subject_of(row.model, evidence.risk, evidence.datasets, evidence.trained)
@@ -79,24 +79,24 @@ def _holding(
         snapshots={each.name: each.digest for each in evidence.snapshots},
         serves=serves,
         facts=_facts(turn, subject, serves, rules),
-        flagged=row.data.get(privacy.FLAG, ""),
+        flagged=row.data.get(compliance.FLAG, ""),
     )
 
 
 def _facts(
-    turn: ChangeContext, subject: privacy.AssessedModel, serves: dict[str, tuple[str, ...]], rules: privacy.Rules
+    turn: ChangeContext, subject: compliance.AssessedModel, serves: dict[str, tuple[str, ...]], rules: compliance.Rules
 ) -> PrivacyFacts:
     """What the rules say of it on the highest environment where it serves, for all places where it does."""
     rank = max((turn.spec.environments[name].rank for name in serves if name in turn.spec.environments), default=0)
     places = frozenset(place for served_places in serves.values() for place in served_places)
-    return privacy.facts_of_change(subject, privacy.DeploymentEnvironment(", ".join(serves), rank, places), rules)
+    return compliance.facts_of_change(subject, compliance.DeploymentEnvironment(", ".join(serves), rank, places), rules)
 
 
 def _snapshots(turn: ChangeContext) -> Iterator[evaluation.SnapshotView]:
-    locked = privacy.locks_now(turn.session, turn.now)
+    locked = compliance.locks_now(turn.session, turn.now)
     for row in turn.session.scalars(select(LabelledSnapshotRow).order_by(LabelledSnapshotRow.source)):
         yield evaluation.SnapshotView(
-            digest=row.digest, source=row.source, personal=privacy.label_of_row(row).personal,
+            digest=row.digest, source=row.source, personal=compliance.label_of_row(row).personal,
             subject_key=row.subject_key, indexed=row.indexed_at is not None, subjects=row.subjects, note=row.note,
             locked_until=locked.get(row.digest), erased_at=row.erased_at,
         )  # fmt: skip

@@ -104,7 +104,7 @@ class TrainingPolicy:
         growth: By how many more rows, or by which age; None when neither counts.
         schedules: Lines of a clock, in UTC.
         alarms: A confirmed loss alarm starts a training.
-        judged: Candidates are held beside the live model; without, what is trained is served.
+        is_gated: Candidates are held beside the live model; without, what is trained is served.
         refit: What wins is trained again on all rows.
         plan: Which days judge.
     """

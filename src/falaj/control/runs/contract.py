@@ -117,8 +117,8 @@ class RunContext:
         tracking: Opens the tracking run and returns the environment variables that steps need for it.
         record: Puts what a step recorded into the tracking run.
         secrets: Gives the values of those of the named secrets that are set.
-        known: Finds the release of a model that has these bytes, or whose judged twin had, as `model@number`; None when
-            there is none.
+        existing_release: Finds the release of a model that has these bytes, or whose judged twin had, as
+            `model@number`; None when there is none.
         refusal: Says why the model of a project file may not be trained; empty when it may.
         labels: The labels that the data of a project file has besides those that it says, by source: those that were
             ever given to the digests of its snapshots, or to the same sources.
@@ -154,7 +154,7 @@ class RunResult:
         params: What steps were given, for the tracker.
         steps: State of each step.
         edges: What came from what, for the lineage; empty when it ended before its steps.
-        taken: What was read of the sources, with their labels.
+        readings: What was read of the sources, with their labels.
     """
 
     state: str

@@ -63,13 +63,13 @@ class AdmissionQueue:
         self._memory = memory
         self._changed = changed
         self._lock = threading.Lock()
-        self._targets = memory.desired()
+        self._desired = memory.desired()
         self._admitted: dict[Arm, Servable] = {}
         self._obstacles: dict[Arm, EndpointStatus] = {}
 
     def recall(self) -> None:
         """Admit again what was admitted before the restart, so that nothing that serves is taken for superfluous."""
-        target_names = {endpoint.name for endpoint in self._targets.endpoints} | self._targets.refused.keys()
+        target_names = {endpoint.name for endpoint in self._desired.endpoints} | self._desired.refused.keys()
         recalled = {_arm(item.endpoint): item for item in self._memory.admitted() if item.endpoint.name in target_names}
         self._try(
             (item.endpoint for item in recalled.values()), lambda endpoint: self._readmit(recalled[_arm(endpoint)])
@@ -81,21 +81,21 @@ class AdmissionQueue:
         for name, each in desired.refused.items():
             _log.error("endpoint.unreadable endpoint=%s release=%d reason=%s", name, each.release, each.reason)
         with self._lock:
-            self._targets = desired
+            self._desired = desired
             self._admitted = self._needed()
             self._obstacles = {_arm(e): _waiting(e) for e in desired.endpoints if not self._is_admitted(e)}
         self._changed()
 
     def admit_missing(self) -> bool:
         """Try every wanted endpoint that is not admitted; tell whether none is left."""
-        self._try((item for item in self._targets.endpoints if not self._is_admitted(item)), self._admit)
+        self._try((item for item in self._desired.endpoints if not self._is_admitted(item)), self._admit)
         return not self._obstacles
 
     def offer(self) -> Offer:
         """What may be served now."""
         with self._lock:
             servables = tuple(self._admitted[arm] for arm in sorted(self._admitted))
-            return Offer(self._targets, servables, dict(self._obstacles))
+            return Offer(self._desired, servables, dict(self._obstacles))
 
     def _is_admitted(self, endpoint: DesiredEndpoint) -> bool:
         current = self._admitted.get(_arm(endpoint))
@@ -103,11 +103,11 @@ class AdmissionQueue:
 
     def _needed(self) -> dict[Arm, Servable]:
         """What of the admitted is still needed: what is wanted, and what an endpoint served while its primary waits."""
-        desired_arms = {_arm(endpoint): endpoint for endpoint in self._targets.endpoints}
+        desired_arms = {_arm(endpoint): endpoint for endpoint in self._desired.endpoints}
         waiting = {
             e.name for arm, e in desired_arms.items() if e.role is ReleaseRole.PRIMARY and arm not in self._admitted
         }
-        waiting |= self._targets.refused.keys()  # what is described wrongly is no wish to stop what serves
+        waiting |= self._desired.refused.keys()  # what is described wrongly is no wish to stop what serves
         return {arm: item for arm, item in self._admitted.items() if arm in desired_arms or arm[0] in waiting}
 
     def _try(self, endpoints: Iterable[DesiredEndpoint], admit: Callable[[DesiredEndpoint], Servable]) -> None:
@@ -124,8 +124,8 @@ class AdmissionQueue:
         _log.info("endpoint.admitted endpoint=%s release=%d", endpoint.name, endpoint.release)
         with self._lock:
             names = {
-                desired_endpoint.name for desired_endpoint in self._targets.endpoints
-            } | self._targets.refused.keys()
+                desired_endpoint.name for desired_endpoint in self._desired.endpoints
+            } | self._desired.refused.keys()
             if endpoint.name not in names:
                 return  # no longer wanted; admitting took longer than that
             self._admitted[_arm(endpoint)] = servable

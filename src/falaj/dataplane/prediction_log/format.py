@@ -62,7 +62,7 @@ class SegmentHeader:
         created_ns: Unix time in nanoseconds.
         seal: How its records are encrypted; None when they are not.
         kind: What its records are.
-        held: Its writer holds a lock on the file for as long as it may write, so that a reader knows when it ended.
+        is_locked: Its writer locks the file for as long as it may write, so that a reader knows when it ended.
     """
 
     release: str
@@ -71,7 +71,7 @@ class SegmentHeader:
     created_ns: int
     seal: SegmentKey | None = None
     kind: str = PREDICTIONS
-    is_pending: bool = False
+    is_locked: bool = False
 
     @property
     def owner(self) -> LogOwner:

@@ -96,7 +96,7 @@ def _opened(form: Path, file: int, keys: LogKeys | None) -> tuple[LogSegment, bo
         return ColumnarSegment(form, file, keys), True
     ended = is_free(file)
     written = WrittenSegment(form, file, keys)
-    return written, ended and written.header.is_pending
+    return written, ended and written.header.is_locked
 
 
 def is_free(file: int) -> bool:

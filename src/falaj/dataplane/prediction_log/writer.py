@@ -118,7 +118,7 @@ class LogWriter:
         self._fd = os.open(unready, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._size = 0
         seal = self._key.new_seal() if self._key else None
-        header = encode_header(replace(self._header, created_ns=now, seal=seal, is_pending=True))
+        header = encode_header(replace(self._header, created_ns=now, seal=seal, is_locked=True))
         self._cipher = SegmentCipher(self._key, header, seal.segment) if self._key and seal else None
         try:
             # Who reads finds the file with its lock and its header, or not at all. The lock goes with this process.

@@ -27,12 +27,12 @@ class BlobWriter:
 
     Args:
         backend: Where blobs go.
-        seen: Memory of hashed files, if there is one.
+        stat_cache: Memory of hashed files, if there is one.
     """
 
     def __init__(self, backend: BlobBackend, stat_cache: StatCache | None) -> None:
         self._backend = backend
-        self._identity = stat_cache
+        self._stat_cache = stat_cache
 
     def bytes(self, data: bytes) -> Digest:
         """Store bytes as a blob."""
@@ -66,15 +66,15 @@ class BlobWriter:
         return blob
 
     def _recall(self, source: str) -> tuple[dict[Signature, Digest], float]:
-        if self._identity is None:
+        if self._stat_cache is None:
             return {}, 0.0
-        return self._identity.recall(source), self._identity.now()
+        return self._stat_cache.recall(source), self._stat_cache.now()
 
     def _remember(
         self, source: str, cached_digests: dict[Signature, Digest], digests: dict[Signature, Digest], started: float
     ) -> None:
-        if self._identity is not None and cached_digests != digests:
-            self._identity.remember(source, digests, started)
+        if self._stat_cache is not None and cached_digests != digests:
+            self._stat_cache.remember(source, digests, started)
 
 
 def _hash_file(item: ScanMatch) -> Digest:

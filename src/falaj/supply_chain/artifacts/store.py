@@ -56,7 +56,7 @@ class ArtifactStore:
 
     Args:
         backend: Where the bytes lie.
-        seen: Memory of hashed files, for stores where reading a source is what a `put` of unchanged files costs.
+        stat_cache: Memory of hashed files, for stores where reading a source is what a `put` of unchanged files costs.
     """
 
     def __init__(self, backend: BlobBackend, *, stat_cache: StatCache | None = None) -> None:

@@ -35,7 +35,7 @@ class LineageJob:
         began_at: Unix seconds.
         ended_at: Unix seconds.
         read: Digests of what it read.
-        made: Digests of what it gave, by the names of its outputs.
+        outputs: Digests of what it gave, by the names of its outputs.
     """
 
     name: str

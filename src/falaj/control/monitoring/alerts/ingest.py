@@ -26,7 +26,7 @@ class Received:
     """What became of a report.
 
     Args:
-        taken: Blocks and losses that are new.
+        accepted: Blocks and losses that are new.
         refused: Why others were not taken; telling them again would not help.
     """
 

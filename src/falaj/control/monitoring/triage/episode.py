@@ -70,7 +70,7 @@ class Episode:
         cause: What is being acted on; none when it is quiet.
         opened_at: Since when, unix seconds.
         candidate: The cause that was seen last.
-        seen: In how many windows in a row.
+        windows: In how many windows in a row.
         milder: How many windows in a row were milder than the cause that is acted on.
         absent: How many windows in a row did not show the cause that was overruled.
         last_done: Action to when it was done last.

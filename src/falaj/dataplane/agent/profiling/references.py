@@ -54,7 +54,7 @@ class References:
         folder: Where they are kept.
         fetcher: How artifacts come here.
         clock: Unix time.
-        wanted: The desired state of the location when it is a new one, else None.
+        desired_state: The desired state of the location when it is a new one, else None.
     """
 
     def __init__(

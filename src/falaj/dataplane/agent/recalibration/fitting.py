@@ -36,7 +36,7 @@ class RecalibratedRelease:
         release: `name@version`.
         settings: Of the fit.
         threshold: A probability from here on is the second class.
-        wanted: Whether it is to be recalibrated at all.
+        is_enabled: Whether it is to be recalibrated at all.
     """
 
     location: str

@@ -59,7 +59,7 @@ class RolloutRecord:
         labels_after: Up to which number of the label join labels were counted.
         log_position: Up to where copies in the prediction log were counted.
         copies: Copies that the candidate answered and failed to, as the gateway counted them.
-        asked: How many of the wishes of people were done.
+        handled_requests: How many of the requests of people were done.
         answered: Requests that the stable release and the candidate answered.
         captured: The slice on which the candidate failed, as it is told; None before, and where there is none.
         trajectory: Points in time: when, state, weight, evidence by metric.

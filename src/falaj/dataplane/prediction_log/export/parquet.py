@@ -27,7 +27,7 @@ class ParquetFile:
     Args:
         path: Its name.
         kinds: Kind of each column, in order.
-        said: What the file says of itself.
+        provenance: What the file says of itself.
 
     Raises:
         MissingExtraError: Parquet cannot be written here.

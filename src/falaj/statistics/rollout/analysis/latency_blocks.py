@@ -90,7 +90,7 @@ class LatencyBlocks:
         safe: Bets at each cut and ratio of `ratios_of`.
         selves: Bets of each replica against the others of its arm, at each cut.
         noise: The largest log evidence that replicas of one release differ.
-        judged: Blocks.
+        blocks: How many blocks the evidence is from.
     """
 
     harm: BoundedBets
