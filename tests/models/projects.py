@@ -232,7 +232,11 @@ GATES: dict[str, tuple[str, dict[str, Any]]] = {
 """Gates of those that are not judged by `auc >= 0.6` of `y`, and what `monitoring` says for them."""
 
 OWN_CODE = (
-    ("scikit-learn", "`Pipeline` with a transformer class of the project", "skops and the project's code"),
+    (
+        "scikit-learn",
+        "`Pipeline` with a transformer class of the project, on dates too",
+        "skops and the project's code",
+    ),
     ("ONNX", "`Path` of a graph: columns or tensors, several outputs", "the graph"),
     ("statsforecast", "forecasts with intervals in a `PythonModel`", "MLflow's, and the project's code"),
     ("any", "`Path` of `mlflow.pyfunc.save_model`", "MLflow's, and the project's code"),

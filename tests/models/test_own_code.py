@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from falaj.build.checks import run_gates
@@ -36,7 +37,8 @@ class Doubled(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X):
-        return pd.DataFrame({"x": X["flow rate"] * 2, "dubai": X["city"] == "Dubai"})
+        sunday = X["day"].dt.dayofweek == 6
+        return pd.DataFrame({"x": X["flow rate"] * 2, "dubai": X["city"] == "Dubai", "sunday": sunday})
 """
 FITTED = """
 import sys; sys.path.insert(0, "app")
@@ -46,9 +48,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from own.features import Doubled
 table = pd.read_parquet("train.parquet")
-model = make_pipeline(Doubled(), LogisticRegression()).fit(table[["city", "flow rate"]], table["y"])
+columns = ["city", "flow rate", "day"]
+model = make_pipeline(Doubled(), LogisticRegression()).fit(table[columns], table["y"])
 save_model(model, "saved", {"train": table}, sys.argv[1])
-print(model.predict_proba(table[["city", "flow rate"]].head(3))[:, 1].tolist())
+print(model.predict_proba(table[columns].head(3))[:, 1].tolist())
 """
 WRAPPED = """
 import mlflow
@@ -74,6 +77,11 @@ print(answer["score"].tolist())
 """
 
 
+def dated_rows(seed: int = 0, count: int = 300) -> pd.DataFrame:
+    """A day beside each row."""
+    return rows(seed, count).assign(day=pd.date_range("2026-01-01", periods=count))
+
+
 @pytest.mark.parametrize(("module", "program"), [(TRANSFORMER, FITTED), (WRAPPED, SAVED)], ids=["class", "pyfunc"])
 def test_code_of_the_project_is_judged_and_answers(
     bench: Bench, serve: Callable[..., Any], tmp_path: Path, module: str, program: str
@@ -84,7 +92,7 @@ def test_code_of_the_project_is_judged_and_answers(
     (own / "features.py").write_text(module)
     folder = tmp_path / "step"
     folder.mkdir()
-    rows().to_parquet(folder / "train.parquet")
+    dated_rows().to_parquet(folder / "train.parquet")
     text = program.replace('"app"', repr(str(bench.worktree))).replace("app/own", str(own))
     command = [sys.executable, "-W", "ignore", "-c", text, bench.worktree]
     process = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
@@ -92,7 +100,7 @@ def test_code_of_the_project_is_judged_and_answers(
 
     table = tmp_path / "rows"
     table.mkdir()
-    rows(seed=1, count=80).to_parquet(table / "data.parquet")
+    dated_rows(seed=1, count=80).to_parquet(table / "data.parquet")
     result = package_model(folder / "saved", tmp_path / "packaged", python=Path(sys.executable),
                            table=table / "data.parquet")  # fmt: skip
     assert not result.refusal and result.own_code and result.compared == 80, result
@@ -103,8 +111,9 @@ def test_code_of_the_project_is_judged_and_answers(
     (gate,) = run_gates(bench.context())
     assert gate.passed, gate.reason
 
-    named = ["city", "flow rate"] if module is TRANSFORMER else ["flow rate"]
-    data = list(zip(*(rows()[name].tolist()[:3] for name in named), strict=True))
+    named = ["city", "flow rate", "day"] if module is TRANSFORMER else ["flow rate"]
+    asked = dated_rows().assign(day=lambda table: table["day"].dt.strftime("%Y-%m-%d"))
+    data = list(zip(*(asked[name].tolist()[:3] for name in named), strict=True))
     request_body = {"dataframe_split": {"columns": named, "data": data}, "params": {"answer": "both"}}
     answer = serve(tmp_path / "packaged").invoke(request_body)
     assert answer.status_code == 200, answer.text

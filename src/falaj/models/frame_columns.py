@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from falaj.models.tables import Array
 
 
 def columns_of_frame(frame: Any, signature: ModelSignature) -> list[Array]:
-    """The features of a pandas, polars or Arrow table: numbers with NaN, texts with None for what is missing.
+    """The features of a pandas, polars or Arrow table: numbers with NaN, texts and times with None for missing.
 
     Args:
         frame: With at least the columns of the signature.
@@ -29,12 +30,17 @@ def _column(series: Any, feature: ModelFeature) -> Array:
         return np.asarray(whole).astype(feature.dtype, copy=False)
     values = [None if _is_missing(value) else value for value in _values(series)]
     if feature.kind == "string":
-        return np.array([None if value is None else str(value) for value in values], dtype="O")
+        return np.array([None if value is None else text_of(value) for value in values], dtype="O")
     dtype = feature.dtype if None not in values else np.float64
     try:
         return np.array([np.nan if value is None else value for value in values], dtype=dtype)
     except (TypeError, ValueError) as error:
         raise ValueError(f"the column {feature.name!r} is not what the model reads: {error}") from error
+
+
+def text_of(value: Any) -> str:
+    """A text as it is; days and moments in ISO 8601."""
+    return value.isoformat() if isinstance(value, datetime.date) else str(value)
 
 
 def _values(series: Any) -> list[Any]:

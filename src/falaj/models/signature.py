@@ -28,6 +28,7 @@ _TENSOR_ONLY: Mapping[str, tuple[str, str]] = {
     "uint64": ("<u8", "UINT64"),
     "float16": ("<f2", "FP16"),
 }
+_TIME = "datetime"  # JSON and the Open Inference Protocol have no times: they travel as text
 _ALL: Mapping[str, tuple[str, str]] = {**KINDS, **_TENSOR_ONLY}
 _TENSOR_KINDS = {
     "bool": "boolean",
@@ -66,12 +67,14 @@ class ModelFeature:
         kind: MLflow type: boolean, integer, long, float, double, string; of a tensor also the other NumPy types.
         required: A required column may be neither left out nor missing in a row.
         shape: Dimensions after the row dimension; () for a column, -1 for any length.
+        time: Whether the texts are days or moments in ISO 8601; the model is given what its table had.
     """
 
     name: str
     kind: str
     required: bool = True
     shape: tuple[int, ...] = ()
+    time: bool = False
 
     @property
     def dtype(self) -> str:
@@ -125,7 +128,7 @@ def parse_signature(inputs_json: str) -> ModelSignature:
         The signature.
 
     Raises:
-        ModelError: A type is not one that this server validates (binary, datetime, objects, arrays, maps).
+        ModelError: A type is not one that this server validates (binary, objects, arrays, maps).
     """
     specs = json.loads(inputs_json)
     if not specs:
@@ -136,10 +139,15 @@ def parse_signature(inputs_json: str) -> ModelSignature:
 
 
 def _column(index: int, spec: Mapping[str, Any]) -> ModelFeature:
-    name = spec.get("name", str(index))
+    name, required = spec.get("name", str(index)), bool(spec.get("required", True))
+    if spec["type"] == _TIME:
+        return ModelFeature(name, "string", required, time=True)
     if spec["type"] not in KINDS:
-        raise ModelError(f"column {name!r} has type {spec['type']!r}", hint=f"supported: {', '.join(KINDS)}")
-    return ModelFeature(name, spec["type"], bool(spec.get("required", True)))
+        raise ModelError(
+            f"the model reads column {name!r}, which has the type {spec['type']!r}",
+            hint=f"make it one of these in a step before: {', '.join((*KINDS, _TIME))}",
+        )
+    return ModelFeature(name, spec["type"], required)
 
 
 def _tensor(_index: int, spec: Mapping[str, Any]) -> ModelFeature:

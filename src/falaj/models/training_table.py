@@ -8,10 +8,17 @@ the library of the table is imported when one is made.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
 from importlib import import_module
 from typing import Any
+
+_DAYS = "date"
+"""The type of a pandas column of `datetime.date`, for which pandas has no type of its own."""
+_TIMES = ("datetime64[", "Date", "date", "timestamp[")  # of pandas, polars and Arrow
+_ZONE = re.compile(r"(?:, |tz=|time_zone=')(?P<zone>[A-Z][\w/+-]*)'?[\])]$")
 
 METADATA = "falaj"
 """Entry of `metadata` in MLmodel that holds the record."""
@@ -60,8 +67,10 @@ class TrainingTable:
         """A table of this form.
 
         Args:
-            arrays: One array a column: numbers with NaN for missing ones, texts with None.
+            arrays: One array a column: numbers with NaN for missing ones, texts with None, times as texts in ISO 8601.
         """
+        times = {each.name: _moments(arrays[each.name], each.type) for each in self.columns if _is_time(each)}
+        arrays = {**arrays, **times}
         return _MAKERS[self.library](self, arrays)
 
 
@@ -87,12 +96,35 @@ def describe(table: Any) -> TrainingTable:
     return TrainingTable("pyarrow", tuple(TrainingColumn(field.name, str(field.type)) for field in table.schema))
 
 
+def _is_time(column: TrainingColumn) -> bool:
+    return column.categories is None and column.type.startswith(_TIMES)
+
+
+def _moments(values: Any, column_type: str) -> list[datetime | None]:
+    """Texts in ISO 8601 as moments: of UTC, named so only where the column's type has a zone."""
+    named = _ZONE.search(column_type) is not None
+    return [None if value is None or value != value else _moment(value, named) for value in values]
+
+
+def _moment(value: Any, named: bool) -> datetime:
+    moment = datetime.fromisoformat(value if isinstance(value, str) else value.isoformat())
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return moment if named else moment.replace(tzinfo=None)
+
+
 def _of_pandas(series: Any, name: str) -> TrainingColumn:
     dtype = series.dtype
     if hasattr(dtype, "categories"):
         return TrainingColumn(name, "category", tuple(dtype.categories.tolist()), bool(dtype.ordered))
+    if str(dtype) == "object" and _holds_days(series):
+        return TrainingColumn(name, _DAYS)
     nan = str(dtype) == "object" and any(isinstance(value, float) and value != value for value in series)
     return TrainingColumn(name, str(dtype), nan=nan)
+
+
+def _holds_days(series: Any) -> bool:
+    present = series.dropna()
+    return len(present) > 0 and all(type(value) is date for value in present)
 
 
 def _of_polars(series: Any) -> TrainingColumn:
@@ -111,6 +143,8 @@ def _pandas_column(pandas: Any, column: TrainingColumn, values: Any) -> Any:
         dtype = pandas.CategoricalDtype(list(column.categories), ordered=column.ordered)
         codes = dtype.categories.get_indexer(_plain(values))  # -1, which is missing, for what is none of them
         return pandas.Categorical.from_codes(codes, dtype=dtype)
+    if column.type == _DAYS:
+        return pandas.Series([value and value.date() for value in values], dtype=object)
     if column.nan:
         values = [float("nan") if value is None else value for value in values]
     try:
@@ -130,6 +164,8 @@ def _polars(table: TrainingTable, arrays: Mapping[str, Any]) -> Any:
 
 
 def _polars_column(polars: Any, column: TrainingColumn, values: Any) -> Any:
+    if _is_time(column):
+        return _polars_times(polars, column, values)
     series = polars.Series(column.name, values.tolist() if values.dtype.kind == "O" else values)
     if series.dtype.is_float():
         series = series.fill_nan(None)
@@ -142,15 +178,34 @@ def _polars_column(polars: Any, column: TrainingColumn, values: Any) -> Any:
     return series if dtype is None or "(" in column.type else series.cast(dtype, strict=False)
 
 
+def _polars_times(polars: Any, column: TrainingColumn, values: Any) -> Any:
+    unit, zone = re.search("'(ms|us|ns)'", column.type), _ZONE.search(column.type)
+    series = polars.Series(column.name, values, dtype=polars.Datetime("us", "UTC" if zone else None))
+    if column.type == "Date":
+        return series.cast(polars.Date)
+    return series.cast(polars.Datetime(unit[1] if unit else "us", zone["zone"] if zone else None))
+
+
 def _arrow(table: TrainingTable, arrays: Mapping[str, Any]) -> Any:
     pyarrow = import_module("pyarrow")
     arrow_columns = {each.name: pyarrow.array(arrays[each.name], from_pandas=True) for each in table.columns}
     for each in table.columns:
+        if _is_time(each):
+            arrow_columns[each.name] = _arrow_times(pyarrow, each, arrays[each.name])
+            continue
         try:
             arrow_columns[each.name] = arrow_columns[each.name].cast(pyarrow.type_for_alias(each.type))
         except (ValueError, pyarrow.ArrowInvalid):
             continue
     return pyarrow.table(arrow_columns)
+
+
+def _arrow_times(pyarrow: Any, column: TrainingColumn, values: Any) -> Any:
+    zone = _ZONE.search(column.type)
+    moments = pyarrow.array(values, type=pyarrow.timestamp("us", tz="UTC" if zone else None))
+    if zone is None:
+        return moments.cast(pyarrow.type_for_alias(column.type))
+    return moments.cast(pyarrow.timestamp(column.type[10:12].strip(","), tz=zone["zone"]))
 
 
 _MAKERS = {"pandas": _pandas, "polars": _polars, "pyarrow": _arrow}

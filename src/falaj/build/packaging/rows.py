@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from falaj.models.frame_columns import text_of
 from falaj.models.model_folder import ModelFolder
 from falaj.models.signature import ModelFeature, ModelSignature
 from falaj.models.tables import Array, Rows
@@ -53,9 +54,11 @@ def _read(table: Path, names: Sequence[str]) -> list[Array]:
 def _as_feature(feature: ModelFeature, values: Array) -> Array:
     if feature.kind != "string":
         return np.array(values.tolist() if values.dtype.kind == "O" else values, dtype=feature.dtype)
+    if values.dtype.kind == "M":
+        values = values.astype("datetime64[us]")  # those of nanoseconds become whole numbers
     missing = [value is None or value != value for value in values.tolist()]  # NaN is not itself
     return np.array(
-        [None if gone else str(value) for gone, value in zip(missing, values.tolist(), strict=True)], dtype="O"
+        [None if gone else text_of(value) for gone, value in zip(missing, values.tolist(), strict=True)], dtype="O"
     )
 
 
@@ -79,7 +82,7 @@ def with_probes(columns: Sequence[Array], signature: ModelSignature) -> tuple[li
 
 
 def _probe_values(feature: ModelFeature) -> list[Any]:
-    unseen = [_UNSEEN] if feature.kind == "string" else []
+    unseen = [_UNSEEN] if feature.kind == "string" and not feature.time else []
     missing = [None if feature.kind == "string" else np.nan] if not feature.required else []
     return unseen + missing
 

@@ -99,7 +99,8 @@ def _built(
     features: Sequence[str],
     settings: MonitoringSettings,
 ) -> Referenced:
-    rows, notes, learned = _rows(context, names, accepted, features)
+    rows, notes, learned, times = _rows(context, names, accepted, features)
+    settings = replace(settings, leave_out=(*settings.leave_out, *times))
     if not rows:
         return Referenced(None, notes, learned_rows=learned)
     salt = hashlib.blake2b(context.model_digest().encode(), digest_size=8).digest()
@@ -121,8 +122,8 @@ def tables_of(spec: ProjectSpec, outputs: Mapping[str, Digest]) -> tuple[list[st
 
 def _rows(
     context: CheckContext, names: Sequence[str], accepted: Sequence[str], features: Sequence[str]
-) -> tuple[list[ReferenceRows], tuple[str, ...], int]:
-    """The rows of the tables, what is missing of them, and how many were learned from."""
+) -> tuple[list[ReferenceRows], tuple[str, ...], int, tuple[str, ...]]:
+    """The rows of the tables, what is missing of them, how many were learned from, and features that are times."""
     out = context.workdir / "reference"
     out.mkdir(parents=True, exist_ok=True)
     tables = {name: str(context.fetch(name)) for name in names}
@@ -148,7 +149,9 @@ def _rows(
         if entry["file"]
     ]
     learned = sum(entry["rows"] for name, entry in entries.items() if name not in accepted)
-    return [each for each in rows if len(each)], tuple(notes), learned
+    times = tuple(dict.fromkeys(name for entry in entries.values() for name in entry.get("times", ())))
+    notes += [f"{', '.join(times)}: times, whose distribution is not watched"] if times else []
+    return [each for each in rows if len(each)], tuple(notes), learned, times
 
 
 def _read(file: Path, entry: Mapping[str, Any], held_out: bool) -> ReferenceRows:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from falaj.dataplane.model_server.decoding import check_times
 from falaj.models.errors import InvalidInputError
 from falaj.models.signature import ModelFeature
 from falaj.models.tables import Array
@@ -35,6 +36,8 @@ def compile_cast(feature: ModelFeature, *, missing: bool) -> Cast:
 
     def cast(array: Array) -> Array:
         if array.dtype == dtype and dtype.kind != "f":
+            if feature.time:
+                check_times(feature, array)
             return array
         if array.dtype.kind not in takes:
             message = f"{_place_of(feature)} must be {feature.datatype}, not {array.dtype}"

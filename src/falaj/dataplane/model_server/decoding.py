@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import Annotated, Any, NoReturn
 
 import msgspec
@@ -32,6 +33,21 @@ _NOT_JSON = re.compile(rb"\b(NaN|Infinity)\b")
 
 
 Decode = Callable[[bytes], Any]
+
+
+def check_times(feature: ModelFeature, values: Iterable[Any]) -> None:
+    """Refuse a column of times in which a text is none.
+
+    Raises:
+        InvalidInputError: With the row and column of the first.
+    """
+    for row, value in enumerate(values):
+        try:
+            _ = value is None or datetime.fromisoformat(value)
+        except (TypeError, ValueError):
+            message = f"row {row}, column {feature.name!r}: {value!r} is no date or time of ISO 8601"
+            hint = "such as 2026-03-31 or 2026-03-31T12:30:00"
+            raise InvalidInputError(f"{message}, {hint}", row=row, field=feature.name) from None
 
 
 def value_type(feature: ModelFeature, *, floats: bool = False) -> Any:
@@ -74,16 +90,32 @@ def row_decoder(features: Sequence[ModelFeature], column_of: Callable[[str], str
     """
     exact, floats = (list[row_type(features, floats=each)] for each in (False, True))  # type: ignore[misc]
     if not any(feature.whole for feature in features):
-        return compile_decoder(exact, column_of)
+        return _with_times(features, compile_decoder(exact, column_of))
     relaxed = compile_decoder(floats, column_of)
-    return compile_decoder(exact, column_of, lambda fragment: _whole_rows(features, relaxed(fragment)))
+    decode = compile_decoder(exact, column_of, lambda fragment: _whole_rows(features, relaxed(fragment)))
+    return _with_times(features, decode)
+
+
+def _with_times(features: Sequence[ModelFeature], decode: Decode) -> Decode:
+    """A decoder of rows that also looks at the texts of times; the decoder itself where there are none."""
+    times = [(index, feature) for index, feature in enumerate(features) if feature.time]
+    if not times:
+        return decode
+
+    def decode_and_check(fragment: bytes) -> Any:
+        rows = decode(fragment)
+        for index, feature in times:
+            check_times(feature, (row[index] for row in rows))
+        return rows
+
+    return decode_and_check
 
 
 def record_decoder(features: Sequence[ModelFeature]) -> Decode:
     """Make a decoder of rows written as JSON objects: a list of tuples in the order of the features."""
     exact, relaxed = (_record_decoder(features, floats=each) for each in (False, True))
     if not any(feature.whole for feature in features):
-        return exact
+        return _with_times(features, exact)
 
     def decode(fragment: bytes) -> Any:
         try:
@@ -91,7 +123,7 @@ def record_decoder(features: Sequence[ModelFeature]) -> Decode:
         except InvalidInputError:
             return _whole_rows(features, relaxed(fragment))
 
-    return decode
+    return _with_times(features, decode)
 
 
 def _record_decoder(features: Sequence[ModelFeature], *, floats: bool) -> Decode:
@@ -151,10 +183,23 @@ def compile_decoder(annotation: Any, column_of: Callable[[str], str | None], oth
 def column_decoder(feature: ModelFeature) -> Decode:
     """Make a decoder of one column's values, a JSON list."""
     exact, floats = (list[value_type(feature, floats=each)] for each in (False, True))  # type: ignore[misc]
+    if feature.time:
+        return _time_decoder(feature)
     if not feature.whole:
         return compile_decoder(exact, lambda _rest: feature.name)
     relaxed = compile_decoder(floats, lambda _rest: feature.name)
     return compile_decoder(exact, lambda _rest: feature.name, lambda fragment: whole_values(feature, relaxed(fragment)))
+
+
+def _time_decoder(feature: ModelFeature) -> Decode:
+    decode = compile_decoder(list[value_type(feature)], lambda _rest: feature.name)  # type: ignore[misc]
+
+    def decode_and_check(fragment: bytes) -> Any:
+        values = decode(fragment)
+        check_times(feature, values)
+        return values
+
+    return decode_and_check
 
 
 def raise_located(error: msgspec.ValidationError, column_of: Callable[[str], str | None]) -> NoReturn:

@@ -27,6 +27,7 @@ from falaj.dataplane.prediction_log import LABELS, LogWriter, SegmentHeader
 from falaj.models.backends import Backend, open_backend
 from falaj.models.errors import ModelError
 from falaj.models.model_folder import ModelFolder, read_model_folder
+from falaj.models.signature import ModelFeature
 from falaj.models.tables import Array, Rows
 
 _QUIET_S = 0.25
@@ -234,7 +235,10 @@ def _example(folder: ModelFolder, count: int) -> list[Array]:
     if folder.example:
         rows = [folder.example[index % len(folder.example)] for index in range(count)]
         return Rows(rows).arrays(folder.signature)
-    return [
-        np.full((count, *(max(n, 1) for n in f.shape)), "" if f.kind == "string" else 0, f.dtype)
-        for f in folder.signature.features
-    ]
+    return [np.full((count, *(max(n, 1) for n in f.shape)), _blank(f), f.dtype) for f in folder.signature.features]
+
+
+def _blank(feature: ModelFeature) -> str | int:
+    if feature.time:
+        return "1970-01-01"
+    return "" if feature.kind == "string" else 0

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from falaj.dataplane.model_server.casting import compile_cast
+from falaj.dataplane.model_server.decoding import check_times
 from falaj.dataplane.prediction_log.columnar import arrow_and_parquet
 from falaj.models.errors import InvalidInputError
 from falaj.models.signature import ModelFeature, ModelSignature
@@ -35,13 +36,18 @@ def type_problem(feature: ModelFeature, arrow_type: Any) -> str:
     inner = arrow_type.value_type if types.is_dictionary(arrow_type) else arrow_type
     number = types.is_integer(inner) or types.is_floating(inner) or types.is_decimal(inner)
     text = types.is_string(inner) or types.is_large_string(inner) or types.is_string_view(inner)
+    if feature.time and types.is_temporal(inner) and not types.is_time(inner):
+        return ""
     if types.is_null(inner):
         return "" if not feature.required else "it has no values, and the model needs one in each row"
     fits = text if feature.kind == "string" else number or (types.is_boolean(inner) and feature.kind == "boolean")
-    return "" if fits else f"it holds {inner}, and the model reads {feature.kind}"
+    reads = "a date or time" if feature.time else feature.kind
+    return "" if fits else f"it holds {inner}, and the model reads {reads}"
 
 
 def _convert(feature: ModelFeature) -> Convert:
+    if feature.time:
+        return lambda column: _times(feature, column)
     if feature.kind == "string":
         return lambda column: _texts(feature, column)
     cast = compile_cast(feature, missing=not feature.required)
@@ -73,6 +79,20 @@ def _texts(feature: ModelFeature, column: Any) -> Array:
     coded = column if arrow.types.is_dictionary(column.type) else column.dictionary_encode()
     pieces = [_decoded(chunk) for chunk in coded.chunks]
     return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+
+def _times(feature: ModelFeature, column: Any) -> Array:
+    """Days and moments as texts in ISO 8601, with None for missing ones."""
+    arrow = arrow_and_parquet()[0]
+    if arrow.types.is_timestamp(column.type):
+        column = column.cast(arrow.timestamp("us", column.type.tz), safe=False)  # a moment of Python has no more digits
+    if arrow.types.is_temporal(column.type):
+        if column.null_count and feature.required:
+            _refuse_missing(feature, column)
+        return np.array([value and value.isoformat() for value in column.to_pylist()], dtype="O")
+    texts = _texts(feature, column)
+    check_times(feature, texts)
+    return texts
 
 
 def _decoded(chunk: Any) -> Array:

@@ -3,7 +3,8 @@
 Task: `model` (folder), `tables` {name: path}, `label` (or null), `time` (or null), `features` [name], `most` (rows),
 `out` (folder).
 Result: `tables` {name: {"file": path, "problem": text, "levels": {feature: [text]}, "score": problem text or "",
-"probabilities": bool, "classes": [text], "rows": of the whole table}}.
+"probabilities": bool, "classes": [text], "times": features that hold days or moments and are left out,
+"rows": of the whole table}}.
 
 Numbers are float64 with NaN for missing ones; categories are codes into levels, -1 for missing ones. Of a classifier
 of more than two classes there are no score and label, but what is decided, as a code into its classes, and whether
@@ -42,8 +43,10 @@ def _sample(name: str, index: int, model: LoadedModel | str, task: dict[str, Any
         whole = read_table(Path(task["tables"][name]))
         table = _thinned(whole, task["most"])
         arrays: dict[str, np.ndarray[Any, Any]] = {}
+        times = [feature for feature in task["features"] if _holds_times(column(table, feature))]
         for feature in task["features"]:
-            arrays[f"feature:{feature}"], levels[feature] = _feature(column(table, feature))
+            if feature not in times:
+                arrays[f"feature:{feature}"], levels[feature] = _feature(column(table, feature))
         classes = model.classes if isinstance(model, LoadedModel) else None
         several = len(classes or ()) > 2
         if isinstance(task["label"], str) and task["label"] in column_names(table):
@@ -63,7 +66,7 @@ def _sample(name: str, index: int, model: LoadedModel | str, task: dict[str, Any
     }
     return {
         "file": str(file), "problem": "", "levels": present_levels, "score": unscored, "probabilities": bool(classes),
-        "classes": [str(each) for each in classes or ()] if several else [], "rows": len(whole),
+        "classes": [str(each) for each in classes or ()] if several else [], "times": times, "rows": len(whole),
     }  # fmt: skip
 
 
@@ -83,6 +86,12 @@ def _feature(values: list[Any]) -> tuple[np.ndarray[Any, Any], list[str | bool |
     levels: dict[Any, int] = {}
     codes = [-1 if value is None else levels.setdefault(_plain(value), len(levels)) for value in values]
     return np.array(codes, dtype=np.int32), list(levels)
+
+
+def _holds_times(values: list[Any]) -> bool:
+    """Whether all values are days or moments, each of which comes once: no distribution of them is expected to last."""
+    present = [value for value in values if value is not None]
+    return bool(present) and all(isinstance(value, datetime.date) for value in present)
 
 
 def _is_number(value: Any) -> bool:
