@@ -48,6 +48,12 @@ def gate(request: Request) -> None:
         decision = decide(session, principal, required_action, resource, context, anywhere=asks_again(route))
     if not decision.allowed:
         raise ForbiddenError(principal, required_action, resource, decision)
+    request.state.passed_gate = True
+
+
+def passed_gate(request: Request) -> bool:
+    """Whether a request was let through to its handler, so that what is refused now is refused by that."""
+    return bool(getattr(request.state, "passed_gate", False))
 
 
 def _caller(request: Request) -> Principal:
@@ -75,6 +81,28 @@ def require(
     """
     with platform.database.reading() as session:
         require_in(session, principal, action, resource, {"now": platform.now(), **(context or {})})
+
+
+def require_reach(
+    platform: Platform, session: Session, principal: Principal, action: Action, resource: Resource
+) -> None:
+    """Refuse who holds no role in the project of a resource, before anything is looked at that would tell of it.
+
+    What is permitted to those who hold one is asked later, with all that is then known.
+
+    Args:
+        platform: The installation.
+        session: The handler's transaction.
+        principal: Who asks.
+        action: What it wants to do.
+        resource: To what; without a project where it does not exist.
+
+    Raises:
+        ForbiddenError: It holds roles in other projects alone (`auth.forbidden`).
+    """
+    projects = _projects_of(session, principal)
+    if projects is not None and resource.project not in projects:
+        raise ForbiddenError(principal, action, resource, decide(session, principal, action, resource, _now(platform)))
 
 
 class EventPermission:
@@ -115,6 +143,13 @@ class EventPermission:
 def readable(platform: Platform, principal: Principal) -> frozenset[str] | None:
     """The projects whose runs and releases a principal may read; None for all of them."""
     with platform.database.reading() as session:
-        granted = bindings_of(session, principal)
-    projects = {binding.project for binding in granted}
+        return _projects_of(session, principal)
+
+
+def _projects_of(session: Session, principal: Principal) -> frozenset[str] | None:
+    projects = {binding.project for binding in bindings_of(session, principal)}
     return None if None in projects else frozenset(name for name in projects if name is not None)
+
+
+def _now(platform: Platform) -> dict[str, Any]:
+    return {"now": platform.now()}

@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
-from falaj.api import denied_requests
+from falaj.api import denied_requests, outsiders
 from falaj.core.errors import EXIT_CODES, FalajError
 from falaj.trust.policy import ForbiddenError
 
@@ -51,15 +51,15 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
-def _falaj_error(_request: Request, error: Exception) -> JSONResponse:
+def _falaj_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, FalajError)
-    return problem_of(error)
+    return problem_of(outsiders.refusal_for(request, error) or error)
 
 
 def _forbidden(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ForbiddenError)
     denied_requests.record(request, error)
-    return problem_of(error)
+    return problem_of(outsiders.refusal_for(request, error) or error)
 
 
 def _invalid_request(_request: Request, error: Exception) -> JSONResponse:

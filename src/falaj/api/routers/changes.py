@@ -80,6 +80,7 @@ def list_changes(
 def request(body: Promotion, platform: Shared, caller: Caller) -> documents.Change:
     """Ask for a release in an environment."""
     with platform.database.transaction() as session:
+        _require_reach(platform, session, caller, Action.REQUEST_CHANGE, body.release.partition("@")[0])
         turn = platform.turn(session)
         change_request = changes.ChangeRequest(
             body.release, body.environment, body.kind, body.reason, body.opens_at, body.challenge
@@ -110,6 +111,9 @@ def to_sign(change_id: str, platform: Shared, caller: Caller) -> documents.ToSig
 def approve(change_id: str, signed: Signed, platform: Shared, caller: Caller) -> documents.Change:
     """Take a signed approval."""
     with platform.database.transaction() as session:
+        row = session.get(ChangeRow, change_id)
+        resource = Resource("change", change_id, project=None if row is None else row.project)
+        authorization.require_reach(platform, session, caller, Action.APPROVE_CHANGE, resource)
         return document(session, changes.approve(platform.turn(session), caller, change_id, signed.envelope))
 
 
@@ -144,6 +148,7 @@ def review(change_id: str, why: ReasonBody, platform: Shared, caller: Caller) ->
 def roll_back(body: Rollback, platform: Shared, caller: Caller) -> documents.Change:
     """Bring back what an endpoint served before."""
     with platform.database.transaction() as session:
+        _require_reach(platform, session, caller, Action.ROLLBACK, body.model)
         turn = platform.turn(session)
         return document(session, changes.roll_back(turn, caller, body.environment, body.model, body.reason))
 
@@ -190,6 +195,12 @@ def document(session: Session, row: ChangeRow) -> documents.Change:
         restores=row.restores, opens_at=row.opens_at, expires_at=row.expires_at, wakes_at=process.wake_at,
         note=row.data.get("ended_because", ""), created_at=row.created_at, updated_at=row.updated_at,
     )  # fmt: skip
+
+
+def _require_reach(platform: Platform, session: Session, caller: Caller, action: Action, model: str) -> None:
+    """What serves, and what of a release is missing, is told to who works in its project."""
+    resource = Resource("model", model, project=releases.owner_of(session, model))
+    authorization.require_reach(platform, session, caller, action, resource)
 
 
 def _read(platform: Platform, session: Session, caller: Caller, change_id: str) -> ChangeRow:

@@ -7,14 +7,15 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from falaj.api import scoring_controller
+from falaj.api import authorization, scoring_controller
 from falaj.api.authorization import Caller
 from falaj.api.platform import Shared
 from falaj.api.route_actions import Action, action
 from falaj.config.fields import Origin
 from falaj.config.schema import Classification, Sector
-from falaj.control import compliance
+from falaj.control import compliance, releases
 from falaj.schemas import scoring as documents
+from falaj.trust.policy import Resource
 
 router = APIRouter(prefix="/api/v1", tags=["scorings"])
 
@@ -62,7 +63,10 @@ def permit_scoring(body: ScoringCreate, platform: Shared, caller: Caller) -> doc
     request = scoring_controller.ScoringRequest(
         body.release, body.environment, body.location, body.input, body.filename, label
     )
+    model = body.release.partition("@")[0]
     with platform.database.transaction() as session:
+        resource = Resource("model", model, project=releases.owner_of(session, model))
+        authorization.require_reach(platform, session, caller, Action.SCORE, resource)
         return scoring_controller.permit(platform.turn(session), caller, request)
 
 
