@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Any
 
 from sqlalchemy import select
@@ -20,11 +21,11 @@ from falaj.control.releases import regression_gates
 from falaj.control.releases.lifecycle import DeploymentState
 from falaj.core.errors import FalajError
 from falaj.storage import ProjectRow, RunRow
-from falaj.storage.durable import Outbox, ProcessEvent
+from falaj.storage.durable import CommitSignal, Outbox, ProcessEvent
 from falaj.supply_chain.attestations import SigningRole
 from falaj.trust import audit, settings
 
-_TICK_S = 0.25
+_TICK_S = 0.05
 _LEASE_S = 30.0
 _DRAIN_EVERY_S = 2.0
 _SIGN_EVERY_S = 60.0
@@ -67,22 +68,28 @@ class Controller:
         self._thread.join(timeout=10)
 
     def _run(self) -> None:
-        while not self._stopping.wait(_TICK_S):
-            try:
-                while self.advance_deployment() or self.advance_change():
-                    pass
-                self.sign_what_is_due()
-                self._trainings.turn(self._platform.now())
-                self.advance_outbox()
-                self._poll_repositories()
-                self._take_spooled()
-                self._drift.turn(self._platform.now())
-                tell_refusals(self._platform, self._platform.now())
-                self._monitors.turn(self._platform.now())
-            except FalajError as error:
-                logger.warning("controller", extra={"error": str(error)})
-            except Exception:  # the loop outlives whatever one turn meets; the row is still there for the next
-                logger.exception("controller failed on a turn")
+        with closing(CommitSignal(self._platform.database)) as commits:
+            while not self._stopping.wait(_TICK_S):
+                if commits.due():
+                    self._turn()
+
+    def _turn(self) -> None:
+        """Do whatever is due; what goes wrong waits for the next turn."""
+        try:
+            while self.advance_deployment() or self.advance_change():
+                pass
+            self.sign_what_is_due()
+            self._trainings.turn(self._platform.now())
+            self.advance_outbox()
+            self._poll_repositories()
+            self._take_spooled()
+            self._drift.turn(self._platform.now())
+            tell_refusals(self._platform, self._platform.now())
+            self._monitors.turn(self._platform.now())
+        except FalajError as error:
+            logger.warning("controller", extra={"error": str(error)})
+        except Exception:  # the loop outlives whatever one turn meets; the row is still there for the next
+            logger.exception("controller failed on a turn")
 
     def advance_deployment(self) -> bool:
         """Take one deployment that is due one step further; False when none was due."""

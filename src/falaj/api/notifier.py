@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import logging
 import threading
+from contextlib import closing
 
 from sqlalchemy.orm import Session
 
 from falaj.api.platform import Platform
 from falaj.core.errors import FalajError
 from falaj.integrations import notifications
-from falaj.storage.durable import Outbox
+from falaj.storage.durable import CommitSignal, Outbox
 from falaj.trust import settings
 from falaj.trust.secrets import platform_secret
 
-_TICK_S = 1.0
+_TICK_S = 0.25
 
 logger = logging.getLogger(__name__)
 
@@ -67,15 +68,20 @@ class Notifier:
         return Outbox(self._platform.database, handlers).run_due(self._platform.now())
 
     def _run(self) -> None:
-        while not self._stopping.wait(_TICK_S):
-            try:
-                while self.turn() and not self._stopping.is_set():
-                    pass
-                self._open_lanes()
-            except FalajError as error:
-                logger.warning("notifier", extra={"error": str(error)})
-            except Exception:  # the loop outlives whatever one turn meets; the rows are still there for the next
-                logger.exception("notifier failed on a turn")
+        with closing(CommitSignal(self._platform.database)) as commits:
+            while not self._stopping.wait(_TICK_S):
+                if commits.due():
+                    self._look()
+
+    def _look(self) -> None:
+        try:
+            while self.turn() and not self._stopping.is_set():
+                pass
+            self._open_lanes()
+        except FalajError as error:
+            logger.warning("notifier", extra={"error": str(error)})
+        except Exception:  # the loop outlives whatever one turn meets; the rows are still there for the next
+            logger.exception("notifier failed on a turn")
 
     def _open_lanes(self) -> None:
         with self._platform.database.reading() as session:

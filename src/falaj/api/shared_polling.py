@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Generic, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
+
+from falaj.storage.durable import CommitSignal
 
 Waiter = TypeVar("Waiter")
 
@@ -20,7 +22,8 @@ class SharedPolling(Generic[Waiter]):
 
     Args:
         name: Of the thread.
-        step_s: Between two looks.
+        step_s: Between two looks at whether anything was committed.
+        signal: Makes what says that, for the thread.
         poll: Looks once, and tells the waiters what concerns them.
         end: Tells a waiter that the server ends.
         stopping: Ends the thread when it is set.
@@ -31,13 +34,15 @@ class SharedPolling(Generic[Waiter]):
         self,
         name: str,
         step_s: float,
+        signal: Callable[[], CommitSignal],
         poll: Callable[[], object],
         end: Callable[[Waiter], None],
         stopping: threading.Event,
         begin: Callable[[], None] = lambda: None,
     ) -> None:
         self._name, self._step_s, self._stopping = name, step_s, stopping
-        self._poll, self._end, self._begin = poll, end, begin
+        self._poll, self._end, self._begin, self._signal = poll, end, begin, signal
+        self._joined = False
         self._lock = threading.Lock()
         self._waiters: set[Waiter] = set()
         self._thread: threading.Thread | None = None
@@ -53,6 +58,7 @@ class SharedPolling(Generic[Waiter]):
         """Look for a waiter as well, while the block lasts."""
         with self._lock:
             self._waiters.add(waiter)
+            self._joined = True
             if self._thread is None:
                 self._begin()
                 self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
@@ -64,17 +70,28 @@ class SharedPolling(Generic[Waiter]):
                 self._waiters.discard(waiter)
 
     def _run(self) -> None:
-        while not self._stopping.wait(self._step_s):
-            if self._is_idle():
-                return
-            try:
-                self._poll()
-            except SQLAlchemyError:
-                logger.exception("the database could not be read for %s; trying again", self._name)
+        with closing(self._signal()) as commits:
+            while not self._stopping.wait(self._step_s):
+                if self._is_idle():
+                    return
+                if self._has_newcomer() or commits.due():
+                    self._look()
         with self._lock:
             self._thread = None
         for waiter in self.waiters:
             self._end(waiter)
+
+    def _look(self) -> None:
+        try:
+            self._poll()
+        except SQLAlchemyError:
+            logger.exception("the database could not be read for %s; trying again", self._name)
+
+    def _has_newcomer(self) -> bool:
+        """Whether somebody began to wait since the last look, maybe for what was there before."""
+        with self._lock:
+            joined, self._joined = self._joined, False
+        return joined
 
     def _is_idle(self) -> bool:
         """Whether nobody waits; then the next waiter starts another thread."""

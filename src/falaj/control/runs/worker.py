@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ from falaj.core.home import Home
 from falaj.core.principal import Principal, PrincipalKind
 from falaj.core.sandbox import Wall, offered
 from falaj.storage import Database, ProjectRow, ReleaseRow, RunRow
-from falaj.storage.durable import Lease, LeaseLostError, Outbox, ProcessEvent, ProcessTable
+from falaj.storage.durable import CommitSignal, Lease, LeaseLostError, Outbox, ProcessEvent, ProcessTable
 from falaj.storage.facts import open_book
 from falaj.storage.retraining_tables import TrainingRequestRow
 from falaj.supply_chain.artifacts import open_home_store, parse_digest
@@ -51,8 +51,8 @@ from falaj.trust.secrets import Vault, secret_values, synchronise
 
 _LEASE_S = 15.0
 _RENEW_EVERY_S = 1.0
-_IDLE_S = 0.25
-_MIRROR_EVERY_S = 0.5
+_IDLE_S = 0.05
+_MIRROR_EVERY_S = 0.25
 _WORKER = Principal(releases.WORKER, PrincipalKind.WORKLOAD)
 
 logger = logging.getLogger(__name__)
@@ -90,18 +90,24 @@ class Worker:
         self._processes.release_all(self._name)
         mirror = threading.Thread(target=self._mirror, name="mlflow", daemon=True)
         mirror.start()
-        while not self._stopping.is_set():
-            try:
-                lease = self._processes.claim("run", self._name, _LEASE_S, time.time())
-                if lease is None:
+        with closing(CommitSignal(self._database)) as commits:
+            while not self._stopping.is_set():
+                if not commits.due() or not self._work_on_next():
                     self._stopping.wait(_IDLE_S)
-                else:
-                    self._work(lease)
-            except LeaseLostError:
-                logger.warning("lost the lease on a run; another worker continues it")
-            except FalajError as error:
-                logger.warning("worker: %s", error)
-                self._stopping.wait(1.0)
+
+    def _work_on_next(self) -> bool:
+        """Work on the run that has waited longest; False when none waits."""
+        try:
+            lease = self._processes.claim("run", self._name, _LEASE_S, time.time())
+            if lease is not None:
+                self._work(lease)
+                return True
+        except LeaseLostError:
+            logger.warning("lost the lease on a run; another worker continues it")
+        except FalajError as error:
+            logger.warning("worker: %s", error)
+            self._stopping.wait(1.0)
+        return False
 
     def _work(self, lease: Lease) -> None:
         threading.Thread(target=self._tracking.warm_up, name="mlflow-warm-up", daemon=True).start()
@@ -271,13 +277,17 @@ class Worker:
 
     def _mirror(self) -> None:
         """Do what the outbox asks of MLflow."""
-        while not self._stopping.is_set():
-            try:
-                self._outbox.run_due(time.time())
-            except Exception:
-                logger.exception("MLflow mirror")
-                self._stopping.wait(5.0)
-            self._stopping.wait(_MIRROR_EVERY_S)
+        with closing(CommitSignal(self._database)) as commits:
+            while not self._stopping.wait(_MIRROR_EVERY_S):
+                if commits.due():
+                    self._follow_releases()
+
+    def _follow_releases(self) -> None:
+        try:
+            self._outbox.run_due(time.time())
+        except Exception:
+            logger.exception("MLflow mirror")
+            self._stopping.wait(5.0)
 
     def _register(self, message: Mapping[str, Any]) -> None:
         from tempfile import TemporaryDirectory
