@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,11 +14,12 @@ import pytest
 
 from falaj.dataplane.errors import ConfigRejectedError
 from falaj.dataplane.runtimes.process import gateway as gateway_module
+from falaj.dataplane.runtimes.process.envoy import config
 from falaj.dataplane.runtimes.process.gateway import Gateway
 from falaj.dataplane.runtimes.process.routing import TOTAL_WEIGHT, Arm, Route, RoutingTable
 from falaj.dataplane.runtimes.process.runtime import LocationFolders
 from tests.dataplane.conftest import STUB, Load, ask, free_port
-from tests.waiting import until
+from tests.waiting import HANGS_AFTER_S, until
 
 pytestmark = pytest.mark.e2e
 
@@ -49,6 +51,47 @@ def arms(place: LocationFolders, gateway: Gateway) -> Iterator[tuple[Arm, Arm]]:
     for process in processes:
         process.kill()
         process.wait()
+
+
+def send(port: int, data: bytes) -> bytes:
+    """The first line of what is answered to bytes, after which the gateway closes or the sender does."""
+    with socket.create_connection(("127.0.0.1", port), timeout=HANGS_AFTER_S) as connection:
+        connection.sendall(data)
+        return connection.recv(65_536).partition(b"\r\n")[0]
+
+
+@pytest.mark.parametrize(
+    ("head", "answer"),
+    [
+        (b"GET /dev/m HTTP/1.1\r\nhost: a\r\n", b"200"),
+        (b"GET /dev/m HTTP/1.1\r\nhost: a\r\nhost: b\r\n", b"400"),
+        (b"GET /dev/m HTTP/1.1\r\nhost: a\r\nx: y\r\nHOST: a\r\n", b"400"),
+        (b"GET /dev/m HTTP/1.1\r\nhost: a,b\r\n", b"400"),
+        (b"GET /dev/m HTTP/1.1\r\n", b"400"),
+        (b"GET /dev/m HTTP/1.1\r\nhost: a\r\nx: " + b"y" * 1_000_000 + b"\r\n", b"431"),
+        (b"POST /dev/m HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\ncontent-length: 5\r\n", b"400"),
+        (b"POST /dev/m HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n", b"400"),
+        (b"POST /dev/m HTTP/1.1\r\nhost: a\r\ntransfer-encoding: identity, chunked\r\n", b"501"),
+        (b"POST /dev/m HTTP/1.1\r\nhost: a\r\ncontent-length : 5\r\n", b"400"),
+        (b"PRI * HTTP/2.0\r\n", b"400"),
+    ],
+)
+def test_what_two_readers_could_read_in_two_ways_is_refused(
+    gateway: Gateway, arms: tuple[Arm, Arm], head: bytes, answer: bytes
+) -> None:
+    gateway.apply(table_of(arms[0], live=arms[0].name))
+    assert send(gateway.port, head + b"\r\n").split(b" ")[1:2] == [answer]
+
+
+def test_a_request_that_never_ends_does(
+    place: LocationFolders, gateway: Gateway, arms: tuple[Arm, Arm], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway.apply(table_of(arms[0], live=arms[0].name))
+    monkeypatch.setattr(config, "REQUEST_TIMEOUT_S", 1)
+    moved = Gateway(place.layout, place.logs / "envoy.log", port=free_port(), node_id="test")
+    moved.ensure()
+    short = b"POST /dev/m HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\nhello"
+    assert send(moved.port, short) == b"HTTP/1.1 408 Request Timeout"
 
 
 @pytest.mark.faults

@@ -85,6 +85,12 @@ def test_both_logs_tell_the_same_of_a_request(runtime: ProcessRuntime, place: Lo
     assert sorted(record.request_id for record in copies) == sorted(ids - {answers[-1][1]})
 
 
+def test_counts_are_not_for_callers(runtime: ProcessRuntime) -> None:
+    port = runtime.gateway.port
+    statuses = [ask(port, f"/dev/m/{path}")[0] for path in ("metrics", "%6detrics", "/metrics?x", "v2/health/ready")]
+    assert statuses == [404, 404, 404, 200]
+
+
 def test_a_killed_release_loses_no_prediction(
     runtime: ProcessRuntime, place: LocationFolders, servables: list[Servable]
 ) -> None:

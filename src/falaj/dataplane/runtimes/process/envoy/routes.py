@@ -50,7 +50,7 @@ def routes(table: RoutingTable, entry: CallerTrust = CLOSED, entrance: Entrance 
     host = {
         "name": NAME,
         "domains": ["*"],
-        "routes": [_too_large(entrance), *endpoint_routes, unknown],
+        "routes": [_two_hosts(entrance), _too_large(entrance), *endpoint_routes, unknown],
         "include_request_attempt_count": True,
         "request_body_buffer_limit": MAX_REQUEST_BYTES,
         "request_headers_to_remove": ["authorization"],  # credentials end here: no model sees one
@@ -68,10 +68,19 @@ def routes(table: RoutingTable, entry: CallerTrust = CLOSED, entrance: Entrance 
 def _too_large(entrance: Entrance) -> Resource:
     """Refuse by the announced length, before the body is read."""
     announced = {"name": "content-length", "range_match": {"start": MAX_REQUEST_BYTES + 1, "end": 2**62}}
+    return _refusal(announced, 413, entrance)
+
+
+def _two_hosts(entrance: Entrance) -> Resource:
+    """Refuse a second `Host` header (RFC 9112, 3.2), which Envoy joins to the first by a comma."""
+    return _refusal({"name": ":authority", "string_match": {"contains": ","}}, 400, entrance)
+
+
+def _refusal(header: Resource, status: int, entrance: Entrance) -> Resource:
     unread = {"@type": f"{HTTP_FILTERS}.buffer.v3.BufferPerRoute", "disabled": True}
     return {
-        "match": {"prefix": "/", "headers": [announced]},
-        "direct_response": {"status": 413},
+        "match": {"prefix": "/", "headers": [header]},
+        "direct_response": {"status": status},
         "typed_per_filter_config": {"buffer": unread, **(anybody() if entrance is Entrance.DOOR else {})},
     }
 
