@@ -3,7 +3,8 @@
     falaj up
     python benchmarks/security/fuzz.py [--count 10000] [--seed 7]
 
-Half of the requests come from a fuzzer that knows the OpenAPI document: bodies that fit it, with odd values somewhere.
+Half of the requests come from a fuzzer that knows the OpenAPI document and the names of what is there: addresses and
+bodies that fit, with odd values somewhere. `FALAJ_TOKEN` chooses as whom; it is the installation's own otherwise.
 The other half is blind: addresses, queries, headers and bytes. A failure is a 5xx, or no answer; 503 with `Retry-After`
 is a full queue and none. Only addresses that stop or rotate something, or that stream, are left out.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
+import os
 import random
 import sys
 from collections import Counter
@@ -40,8 +42,18 @@ BODIES = [
     b"\x1f\x8b\x08\x00",
 ]  # fmt: skip
 HEADERS = ["content-type", "last-event-id", "traceparent", "accept", "x-request-id", "cookie", "range", "if-match"]
+LISTS = {
+    "run_id": ("runs", "id"), "project": ("projects", "name"), "change_id": ("changes", "id"),
+    "alert_id": ("alerts", "id"), "gate_id": ("gates", "id"), "rollout_id": ("rollouts", "id"),
+    "model": ("releases", "model"), "digest": ("releases", "digest"), "endpoint": ("endpoints", "endpoint"),
+}  # fmt: skip
+"""Where the names of what is there are listed, by the parameter that takes them."""
 LEFT_OUT = ("/events", "/desired", "/collect", "/rotate", "/destroy", "/erase", "/logout", "/lock")
 TIMEOUT_S = 60.0
+
+
+Names = Mapping[str, list[str]]
+"""What is there, by the parameter that takes it."""
 
 
 @dataclass(frozen=True)
@@ -70,21 +82,33 @@ class Findings:
             self.failures.append(f"{status} {request.method} {request.path[:200]} {request.body[:200]!r}")
 
 
-def schema_aware(document: Mapping[str, Any], chance: random.Random) -> Iterator[OddRequest]:
-    """Requests that fit the document but for one value, without end."""
+def schema_aware(document: Mapping[str, Any], chance: random.Random, names: Names) -> Iterator[OddRequest]:
+    """Requests that fit the document but for some values, without end."""
     operations = [*_operations(document)]
     while True:
         method, path, operation = chance.choice(operations)
-        texts = [_text(chance) if chance.random() < 0.3 else "p" for _ in path.split("/")]
-        query = {each["name"]: _text(chance) for each in operation.get("parameters", ()) if each["in"] == "query"}
+        texts = [_named(part.strip("{}"), names, chance) for part in path.split("/")]
+        query = {
+            each["name"]: _named(each["name"], names, chance)
+            for each in operation.get("parameters", ()) if each["in"] == "query"
+        }  # fmt: skip
         chosen = chance.sample(sorted(query), chance.randint(0, len(query)))
         address = _filled(path, texts) + ("?" + "&".join(f"{name}={query[name]}" for name in chosen) if chosen else "")
         schema = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
-        body = b"" if schema is None else json.dumps(_value(document, schema, chance, 0)).encode()
+        value = None if schema is None else _value(document, schema, chance, 0)
+        if isinstance(value, dict):
+            value |= {name: chance.choice(names[name]) for name in value if name in names and chance.random() < 0.7}
+        body = b"" if schema is None else json.dumps(value).encode()
         yield OddRequest(method, address, body, {"content-type": "application/json"})
 
 
-def blind(document: Mapping[str, Any], chance: random.Random) -> Iterator[OddRequest]:
+def _named(parameter: str, names: Names, chance: random.Random) -> str:
+    """The name of something that is there, or an odd text."""
+    choices = names.get(parameter.partition(":")[0])
+    return _text(chance) if not choices or chance.random() < 0.3 else quote(chance.choice(choices), safe="@/:")
+
+
+def blind(document: Mapping[str, Any], chance: random.Random, _names: Names) -> Iterator[OddRequest]:
     """Requests of somebody who knows the addresses alone, without end."""
     paths = [path for _, path, _ in _operations(document)]
     while True:
@@ -155,11 +179,21 @@ def _ask(port: int, token: str, request: OddRequest) -> tuple[int, str | None]:
         connection.close()
 
 
-def _document(port: int, token: str) -> Mapping[str, Any]:
+def _read(port: int, token: str, path: str) -> Any:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
-    connection.request("GET", "/api/v1/openapi.json", headers={"authorization": f"Bearer {token}"})
-    document: Mapping[str, Any] = json.loads(connection.getresponse().read())
-    return document
+    connection.request("GET", f"/api/v1/{path}", headers={"authorization": f"Bearer {token}"})
+    return json.loads(connection.getresponse().read())
+
+
+def _names(port: int, token: str) -> Names:
+    names = {"environment": ["dev", "test", "pre-prod", "prod"], "location": ["local"], "node:path": ["fit"]}
+    for parameter, (path, field_name) in LISTS.items():
+        answer = _read(port, token, path)
+        rows = answer if isinstance(answer, list) else []  # who may not read it goes without
+        if values := sorted({str(row[field_name]) for row in rows}):
+            names[parameter] = values
+    releases = [f"{model}@{number}" for model in names.get("model", ()) for number in ("1", "2", "latest")]
+    return {**names, "name": releases, "release": releases} if releases else names
 
 
 def main() -> int:
@@ -168,10 +202,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=7)
     options = parser.parse_args()
     home = Home.from_environment()
-    port, token = home.ports()["server"], home.token
-    document, failures = _document(port, token), 0
+    port, token = home.ports()["server"], os.environ.get("FALAJ_TOKEN") or home.token
+    document, names, failures = _read(port, token, "openapi.json"), _names(port, token), 0
     for name, make in (("schema-aware", schema_aware), ("blind", blind)):
-        findings, source = Findings(), make(document, random.Random(options.seed))
+        findings, source = Findings(), make(document, random.Random(options.seed), names)
         for request, _ in zip(source, range(options.count // 2), strict=False):
             began = perf_counter()
             status, retry_after = _ask(port, token, request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
 import socket
 import subprocess
@@ -81,6 +82,21 @@ def test_what_two_readers_could_read_in_two_ways_is_refused(
 ) -> None:
     gateway.apply(table_of(arms[0], live=arms[0].name))
     assert send(gateway.port, head + b"\r\n").split(b" ")[1:2] == [answer]
+
+
+def test_a_caller_chooses_neither_retries_nor_limits_of_time(
+    gateway: Gateway, arms: tuple[Arm, Arm], place: LocationFolders
+) -> None:
+    gateway.apply(table_of(arms[0], live=arms[0].name))
+    own = {
+        "x-envoy-upstream-rq-timeout-ms": "1", "x-envoy-upstream-rq-per-try-timeout-ms": "1",
+        "x-envoy-retry-on": "5xx,retriable-4xx,retriable-status-codes", "x-envoy-retriable-status-codes": "200,400",
+        "x-envoy-max-retries": "200", "x-envoy-original-path": "/other", "x-envoy-internal": "true",
+    }  # fmt: skip
+    assert ask(gateway.port, "/dev/m/slow", headers=own)[0] == 200
+    until(lambda: "/dev/m/slow" in place.layout.access_log.read_text())
+    (line,) = place.layout.access_log.read_text().splitlines()
+    assert json.loads(line)["attempts"] == 1
 
 
 def test_a_request_that_never_ends_does(

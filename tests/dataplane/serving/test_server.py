@@ -286,6 +286,18 @@ def test_a_hundred_megabytes_are_refused_without_being_held(replica: Replica, ta
     assert replica.invoke(split(table[:1])).status_code == 200
 
 
+@pytest.mark.parametrize("depth", [100, 1_100, 50_000])
+def test_json_however_deep_is_the_callers_mistake(replica: Replica, depth: int) -> None:
+    nested = "[" * depth + "]" * depth
+    forms = ("dataframe_records", "dataframe_split", "instances", "inputs", "params")
+    bodies = [f'{{"{form}": {nested}}}' for form in forms] + ["[" * depth, '{"a":' * depth]
+    infer = "/v2/models/flight-delay/infer"
+    calls = [("/invocations", body) for body in bodies] + [(infer, f'{{"inputs": {nested}}}'), (infer, "[" * depth)]
+    headers = {"content-type": "application/json"}
+    statuses = {replica.client.post(path, content=body, headers=headers).status_code for path, body in calls}
+    assert statuses == {400}
+
+
 def test_callers_of_the_gateway_read_no_metrics(replica: Replica) -> None:
     of_gateway = {"falaj-arm": "stable;w=0"}
     for path in ("/metrics", "/%6detrics", "/metrics?x=1"):

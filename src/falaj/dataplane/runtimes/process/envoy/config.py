@@ -260,7 +260,11 @@ def _access_log(path: Path) -> Resource:
 
 
 _PROBLEMS: Mapping[int, tuple[str, str, str]] = {
-    400: ("gateway.malformed", "The request is not well formed", "one Host header, and HTTP/1.1 as RFC 9112 has it"),
+    400: (
+        "gateway.malformed",
+        "The request is not well formed",
+        "one Host header, no escaped slash in the path, and HTTP/1.1 as RFC 9112 has it",
+    ),
     401: (
         "endpoint.token",
         "A token of this endpoint is needed",
