@@ -22,13 +22,12 @@ import numpy as np
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
+from tests.test_joints import inner_imports, text_lookups, vague_signatures  # noqa: E402
 from tests.test_naming import FOLDERS, banned_names, files  # noqa: E402
 
 from falaj.cli.tree import commands_per_group  # noqa: E402
 
 FALAJ = ROOT / ".venv/bin/falaj"
-BAGS = {"data", "plan"}
-"""Columns of rows that hold documents: looked into by key, they are records that nobody wrote down."""
 
 
 def main() -> None:
@@ -101,34 +100,10 @@ def _is_end(room: str, rooms: set[str], edges: dict[str, set[str]]) -> bool:
 
 def signatures(trees: Sequence[ast.AST]) -> Iterator[tuple[str, object]]:
     """Types that say nothing, imports that wait, and look-ups in untyped documents."""
-    functions = [n for tree in trees for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
-    vague = sum(any(map(_is_vague, _annotations(function))) for function in functions)
-    yield (
-        "signatures with Any, object, bare dict or list",
-        f"{vague} of {len(functions)} ({vague / len(functions):.1%})",
-    )
-    inner = sum(isinstance(n, ast.Import | ast.ImportFrom) for f in functions for n in ast.walk(f))
-    yield "imports inside of functions", inner
-    bags = sum(
-        isinstance(n, ast.Subscript) and isinstance(n.value, ast.Attribute) and n.value.attr in BAGS
-        and isinstance(n.slice, ast.Constant) and isinstance(n.slice.value, str)
-        for tree in trees for n in ast.walk(tree)
-    )  # fmt: skip
-    yield "look-ups by text in .data and .plan", bags
-
-
-def _annotations(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.expr]:
-    arguments = function.args
-    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
-    yield from (each.annotation for each in every if each is not None and each.annotation is not None)
-    if function.returns is not None:
-        yield function.returns
-
-
-def _is_vague(annotation: ast.expr) -> bool:
-    if isinstance(annotation, ast.Name) and annotation.id in ("dict", "list", "object"):
-        return True
-    return any(isinstance(node, ast.Name) and node.id == "Any" for node in ast.walk(annotation))
+    vague, functions = map(sum, zip(*map(vague_signatures, trees), strict=True))
+    yield "signatures with Any, object, bare dict or list", f"{vague} of {functions} ({vague / functions:.1%})"
+    yield "imports inside of functions", sum(map(inner_imports, trees))
+    yield "look-ups by text in .data and .plan", sum(map(text_lookups, trees))
 
 
 def command_line() -> Iterator[tuple[str, object]]:

@@ -10,6 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 
+from falaj.api import monitors
 from falaj.api.platform import Platform
 from falaj.control.retraining import admission
 from falaj.core.errors import ConflictError
@@ -31,13 +32,13 @@ def training_requests(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[s
     """What trainings were asked for, where another room decides about them."""
     calls: list[tuple[str, dict[str, Any]]] = []
 
-    really = admission.request_training
+    really = monitors.request_training
 
     def request_training(session: Any, processes: Any, model: str, cause: Any, now: float) -> admission.Requested:
         calls.append((model, dict(cause)))
         return really(session, processes, model, cause, now)
 
-    monkeypatch.setattr(admission, "request_training", request_training)
+    monkeypatch.setattr(monitors, "request_training", request_training)
     return calls
 
 
@@ -95,7 +96,7 @@ def test_without_somebody_who_trains_and_when_it_is_refused_the_alert_says_so(
     def refuse(*_: Any) -> None:
         raise ConflictError("the budget does not allow a single training")
 
-    monkeypatch.setattr(admission, "request_training", refuse)
+    monkeypatch.setattr(monitors, "request_training", refuse)
     place.windows(12, flipped=0.7)
     assert "no retraining was started: the budget does not allow" in place.alert()["data"]["actions"][0]["text"]
 

@@ -96,7 +96,7 @@ def test_on_a_platform_it_is_that_of_the_project_that_the_folder_is_pushed_to(
         run=lambda run_id: run(run_id, 5.0),
     )
     monkeypatch.setenv("FALAJ_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr("falaj.sdk.Client.from_home", lambda: client)
+    monkeypatch.setattr("falaj.sdk.Client.from_home", lambda _: client)
     monkeypatch.setattr(current_run, "_remotes", lambda _folder: ["/srv/mine.git"])
     assert current_run.named_run("last", tmp_path).run.id == "mine-run"
     monkeypatch.setattr(current_run, "_remotes", lambda _folder: [])

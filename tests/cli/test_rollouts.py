@@ -106,7 +106,7 @@ def test_watching_prints_a_line_for_each_change_and_ends_with_the_rollout(monkey
             return next(shown)
 
     client = type("Client", (), {"rollouts": Calls()})
-    monkeypatch.setattr("falaj.sdk.Client.from_home", lambda: client)
+    monkeypatch.setattr("falaj.sdk.Client.from_home", lambda _: client)
     monkeypatch.setattr("time.sleep", lambda _: None)
     import typer
 

@@ -20,6 +20,7 @@ from falaj.control import changes, releases
 from falaj.control.releases import regression_gates
 from falaj.control.releases.lifecycle import DeploymentState
 from falaj.core.errors import FalajError
+from falaj.integrations.git import SpooledPush, drain, poll, reporter_for
 from falaj.storage import ProjectRow, RunRow
 from falaj.storage.durable import CommitSignal, Outbox, ProcessEvent
 from falaj.supply_chain.attestations import SigningRole
@@ -143,8 +144,6 @@ class Controller:
                 self._poll(project)
 
     def _poll(self, project: ProjectRow) -> None:
-        from falaj.integrations.git import poll
-
         with self._platform.database.reading() as session:
             rules = settings.egress(session)
         try:
@@ -158,7 +157,6 @@ class Controller:
 
     def _take_spooled(self) -> None:
         """Take the pushes that hooks announced while no server answered."""
-        from falaj.integrations.git import SpooledPush, drain
 
         def take(spooled: SpooledPush) -> None:
             push = Push(
@@ -184,8 +182,6 @@ class Controller:
             changes.request_lowest(self._platform.turn(session), message)
 
     def _report_status(self, message: Mapping[str, Any]) -> None:
-        from falaj.integrations.git import reporter_for
-
         with self._platform.database.reading() as session:
             run = session.get_one(RunRow, message["run_id"])
             project = session.get_one(ProjectRow, run.project)

@@ -19,6 +19,7 @@ from falaj.control.monitoring.alerts.lifecycle import CONTROLLER, tell
 from falaj.control.monitoring.evaluation import MonitorState, judge
 from falaj.control.monitoring.triage import TriageAction, TriagePolicy
 from falaj.control.releases import require_owner
+from falaj.control.retraining.admission import request_training
 from falaj.core.errors import FalajError
 from falaj.statistics.reference import ReleaseReference
 from falaj.storage import EndpointRow, ReleaseRow
@@ -189,8 +190,6 @@ def carry_out(session: Session, platform: Platform, carried: Carried, now: float
 
 def _retrain(session: Session, platform: Platform, alert: AlertRow, reasons: str, now: float) -> Mapping[str, Any]:
     """Ask for a training; whether and when it starts is decided where trainings are decided about."""
-    from falaj.control.retraining.admission import request_training
-
     retrain_count = sum(each["action"] == TriageAction.RETRAIN for each in alert.data.get("actions", ()))
     cause = {
         "kind": "performance" if alert.cause == "performance-loss" else "drift", "alert": alert.id, "reason": reasons,

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from falaj.cli.connection import open_client
 from falaj.core.errors import NotFoundError
 from falaj.core.home import Home
 from falaj.schemas import api
@@ -65,11 +67,7 @@ def verify(home: Home, name: str, keys: Path | None, serving: ServingTarget | No
     believed = trusted(home, keys)
     if Path(name).is_dir():
         return _judge(Path(name), believed, serving)
-    from tempfile import TemporaryDirectory
-
-    from falaj.sdk import Client
-
-    client = Client.from_home(home)
+    client = open_client(home)
     with TemporaryDirectory() as folder:
         export_bundle(home, client.release(name), client.bundles.of(name), Path(folder) / "bundle")
         return _judge(Path(folder) / "bundle", believed, serving)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from falaj.build.pipeline.node_files import safe_name
+from falaj.cli.connection import open_client
 from falaj.core.errors import FalajError
 from falaj.core.home import Home
 from falaj.schemas import api
@@ -34,8 +36,6 @@ class NamedRun:
         """What a step printed."""
         if self.client is not None:
             return self.client.log(self.run.id, node)
-        from falaj.build.pipeline.step_attempt import safe_name
-
         file = Home.from_environment().run_dir(self.run.id) / "logs" / f"{safe_name(node)}.log"
         return file.read_text(errors="replace") if file.is_file() else ""
 
@@ -50,11 +50,9 @@ def named_run(run_id: str, folder: Path) -> NamedRun:
     Raises:
         FalajError: There is none, or the server that would know cannot be asked.
     """
-    from falaj.sdk import Client
-
     local = last_local(Home.from_environment(), folder) if run_id == LAST else None
     try:
-        client = Client.from_home()
+        client = open_client()
         server_run = client.run(run_id if run_id != LAST else _last(client, folder))
     except FalajError:
         if local is None:

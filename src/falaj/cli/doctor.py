@@ -9,8 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 
+from falaj.cli import supervisor
 from falaj.core.errors import FalajError
 from falaj.core.home import Home
+from falaj.core.sandbox import available, offered
 
 _LOW_DISK_BYTES = 2 << 30
 PORTS_CLOSED, SIGNALS_SCOPED = 4, 6
@@ -111,8 +113,6 @@ def _envoy_port(home: Home) -> Examined:
 
 
 def _port(home: Home, name: str, option: str) -> Examined:
-    from falaj.cli import supervisor
-
     port = home.ports()[name]
     with socket.socket() as probe:
         is_busy = probe.connect_ex(("127.0.0.1", port)) == 0
@@ -126,8 +126,6 @@ def _port(home: Home, name: str, option: str) -> Examined:
 
 
 def _isolation(_home: Home) -> Examined:
-    from falaj.core.sandbox import available
-
     isolation_state = available()
     guarantees = {"no files but their own": isolation_state.files, "no network": isolation_state.network}
     active = ", ".join(name for name, holds in guarantees.items() if holds) or "nothing"
@@ -139,8 +137,6 @@ def _isolation(_home: Home) -> Examined:
 
 def _namespaces(_home: Home) -> Examined:
     """Whether steps have processes, mounts, network and shared memory of their own."""
-    from falaj.core.sandbox import offered
-
     wall = offered()
     if wall.namespaces:
         return Examined("namespaces", "ok", "code of projects has processes, files and a network of its own")
@@ -153,8 +149,6 @@ def _namespaces(_home: Home) -> Examined:
 
 def _landlock(_home: Home) -> Examined:
     """Whether files that are not named are out of reach."""
-    from falaj.core.sandbox import offered
-
     wall = offered()
     if 0 < wall.landlock < PORTS_CLOSED:
         lost = "`network: true` reaches the platform's own ports, and a model server can signal processes of this user"
@@ -178,8 +172,6 @@ def _landlock(_home: Home) -> Examined:
 
 def _seccomp(_home: Home) -> Examined:
     """Whether calls that reach other processes and the network are refused."""
-    from falaj.core.sandbox import offered
-
     if offered().seccomp:
         return Examined("seccomp", "ok", "calls that reach other processes and the kernel's settings are refused")
     return Examined("seccomp", "warning", "none: a model server reaches the network")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from rich.console import Console
+from rich.text import Text
 
 from falaj.cli.output import emit, emit_table, shortened
 from falaj.cli.tables import Table
@@ -22,9 +24,6 @@ from falaj.statistics.profiles import (
     digits,
     quantile,
 )
-
-if TYPE_CHECKING:
-    from rich.text import Text
 
 BLOCKS_A_WINDOW = 7  # where no times say what a block is
 SHADES = " ░▒▓█"
@@ -184,9 +183,6 @@ def _line(feature_drift: FeatureDrift) -> tuple[str, ...]:
 
 
 def _show_heat_map(comparison: Compared, order: Sequence[str]) -> None:
-    from rich.console import Console
-    from rich.text import Text
-
     console = Console(highlight=False, soft_wrap=True)
     width = max(map(len, order))
     console.print(Text(f"{'effect by window'.ljust(width)}  1 to {len(comparison.windows)}", style="dim"))
@@ -201,8 +197,6 @@ def _show_heat_map(comparison: Compared, order: Sequence[str]) -> None:
 
 
 def _cell(feature_drift: FeatureDrift) -> Text:
-    from rich.text import Text
-
     if feature_drift.verdict is DriftVerdict.NOT_TESTED:
         return Text("??", style="dim")
     drifted = feature_drift.verdict is DriftVerdict.DRIFTED

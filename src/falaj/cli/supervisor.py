@@ -27,6 +27,7 @@ from falaj.cli.ports import require_ports
 from falaj.control.notary.channel import VARIABLE
 from falaj.core.errors import ConflictError, FalajError, UnavailableError
 from falaj.core.home import Home
+from falaj.sdk import Client
 
 PYTHON = (sys.executable, "-I", "-P")
 """Neither the folder nor the variables of whoever starts the platform lead it to code."""
@@ -246,8 +247,6 @@ def _only_one(home: Home) -> Iterator[None]:
 
 
 def _wait_ready(home: Home, process: subprocess.Popen[bytes]) -> None:
-    from falaj.sdk import Client
-
     client, deadline = Client.of_installation(home), time.monotonic() + _READY_WAIT_S
     while time.monotonic() < deadline:
         if process.poll() is not None:

@@ -89,9 +89,9 @@ GROUPS = {
 """Groups of commands in the order of the help, each with its summary."""
 
 COMMANDS = {
-    "project init": "projects:init",
-    "project validate": "projects:validate",
-    "project schema": "projects:schema",
+    "project init": "project_files:init",
+    "project validate": "project_files:validate",
+    "project schema": "project_files:schema",
     "project list": "projects:list_projects",
     "project add": "projects:add",
     "project hook": "projects:hook",
@@ -102,10 +102,10 @@ COMMANDS = {
     "run": "runs:run",
     "run start": "runs:start",
     "run list": "runs:list_runs",
-    "run show": "runs:show",
-    "run watch": "runs:watch",
-    "run logs": "runs:logs",
-    "run compare": "runs:compare",
+    "run show": "run_inspection:show",
+    "run watch": "run_inspection:watch",
+    "run logs": "run_inspection:logs",
+    "run compare": "run_inspection:compare",
     "run cancel": "runs:cancel",
     "release list": "releases:list_releases",
     "release show": "releases:show",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -70,8 +71,6 @@ class ProjectError(UsageError):
 
 def nearest(name: str, valid: Iterable[str]) -> str | None:
     """The valid name that was probably meant; None when none is near."""
-    import difflib
-
     by_lower = {candidate.lower(): candidate for candidate in valid}
     close_matches = difflib.get_close_matches(name.lower()[:100], by_lower, n=1, cutoff=0.6)
     return by_lower[close_matches[0]] if close_matches else None

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from falaj import __version__
+from falaj.config.code import ProjectSources
 from falaj.config.errors import ProjectError
 from falaj.config.files import read, shown
 from falaj.config.spec import SPEC_VERSION, ProjectSpec
 
 if TYPE_CHECKING:
-    from falaj.config.code import ProjectSources
     from falaj.config.schema import Project
 
 FILE_NAME = "falaj.yaml"
@@ -78,7 +78,6 @@ def _checked(file: Path, data: bytes) -> tuple[Project, ProjectSources]:
     """The project and what was read of its code."""
     from pydantic import ValidationError
 
-    from falaj.config.code import ProjectSources
     from falaj.config.cross_references import reference_issues
     from falaj.config.schema import Project, json_schema
     from falaj.config.schema_issues import issues_of

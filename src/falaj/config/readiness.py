@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import tomllib
 from collections.abc import Iterator
@@ -93,8 +94,6 @@ def _environment(folder: Path, spec: ProjectSpec | None) -> Iterator[Requirement
 
 def _dependencies(folder: Path) -> set[str]:
     """Names of what pyproject.toml asks for."""
-    import re
-
     try:
         listed = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
         return {re.split(r"[\s\[<>=!~;@]", str(each), maxsplit=1)[0].lower().replace("_", "-") for each in listed}

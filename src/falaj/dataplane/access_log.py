@@ -13,10 +13,9 @@ from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import msgspec
+import msgspec
 
 LIMIT = 100_000
 """Lines that one reading returns at most, if not told otherwise."""
@@ -273,8 +272,6 @@ def _first_lines(data: bytes, count: int) -> bytes:
 
 def _parsed(lines: bytes) -> tuple[list[Access], int]:
     """The requests, and how many bytes are no line of ours."""
-    import msgspec
-
     decoder = _decoder()
     try:
         return decoder.decode_lines(lines), 0
@@ -291,6 +288,4 @@ def _parsed(lines: bytes) -> tuple[list[Access], int]:
 
 @cache
 def _decoder() -> msgspec.json.Decoder[Access]:
-    import msgspec
-
     return msgspec.json.Decoder(Access, strict=False)  # the time is a number in quotes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -78,8 +79,6 @@ def batches(labels: Iterable[Label], size: int) -> Iterator[Sequence[Label]]:
 
 
 def _csv(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    import csv
-
     with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file, strict=True)
         try:

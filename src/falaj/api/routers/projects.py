@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, StringConstraints
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
 
 from falaj.api import authorization, views
 from falaj.api.authorization import Caller
@@ -19,6 +20,14 @@ from falaj.control.releases.registry import CONTROLLER
 from falaj.control.runs import queue
 from falaj.core.errors import ConflictError, NotFoundError
 from falaj.core.principal import HOME, Principal
+from falaj.integrations.git import (
+    MAX_BODY_BYTES,
+    WebhookRefusedError,
+    local_path,
+    require_own,
+    require_url,
+    verify_and_parse,
+)
 from falaj.integrations.git.ref_validation import redact
 from falaj.schemas import api
 from falaj.storage import Delivery, ProjectRow
@@ -97,10 +106,6 @@ def push(announced: Push, platform: Shared, caller: Caller) -> api.Triggered:
 @router.post("/webhooks/{vendor}/{project}", response_model=api.Triggered, **action(Action.PUBLIC))
 async def webhook(vendor: str, project: str, request: Request, platform: Shared) -> api.Triggered:
     """A git host says that a branch moved; its signature is checked and a replay refused."""
-    from starlette.concurrency import run_in_threadpool
-
-    from falaj.integrations.git import MAX_BODY_BYTES
-
     body = await bounded(request, MAX_BODY_BYTES)
     return await run_in_threadpool(_receive, platform, vendor, project, dict(request.headers), body)
 
@@ -144,8 +149,6 @@ def _require_repository(platform: Platform, caller: Principal, new_project: NewP
 
     A folder of the machine is read with the rights of the installation, whoever names it.
     """
-    from falaj.integrations.git import local_path, require_own, require_url
-
     require_url(new_project.repository)
     require_own(platform.home, new_project.name, new_project.repository)
     folder = local_path(new_project.repository)
@@ -170,8 +173,6 @@ def _why_ignored(project: ProjectRow, push: Push) -> str:
 
 async def bounded(request: Request, limit: int) -> bytes:
     """The body of a request, which is refused when it is larger than `limit` bytes."""
-    from falaj.integrations.git import WebhookRefusedError
-
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
@@ -182,8 +183,6 @@ async def bounded(request: Request, limit: int) -> bytes:
 
 
 def _receive(platform: Platform, vendor: str, name: str, headers: dict[str, str], body: bytes) -> api.Triggered:
-    from falaj.integrations.git import verify_and_parse
-
     with platform.database.reading() as session:
         project = session.get(ProjectRow, name)
     if project is None or not project.webhook_secret:

@@ -7,9 +7,11 @@ import hmac
 import json
 from collections.abc import Mapping
 from typing import Annotated, Any
+from urllib.parse import unquote_plus
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from starlette.concurrency import run_in_threadpool
 
 from falaj.api import authorization
 from falaj.api.authorization import Caller
@@ -106,8 +108,6 @@ async def announce(project: str, request: Request, platform: Shared) -> dict[str
     in the form of S3. It is signed as webhooks of GitHub are (`x-hub-signature-256`), or the project's webhook secret
     stands in `authorization: Bearer`. The same body twice is one event.
     """
-    from starlette.concurrency import run_in_threadpool
-
     body = await bounded(request, _LARGEST_EVENT)
     return await run_in_threadpool(_receive, platform, project, dict(request.headers), body)
 
@@ -175,8 +175,6 @@ def _plain(source: str, event: str, reason: object) -> dict[str, Any]:
 def _object(record: Any) -> str:
     match record:
         case {"s3": {"bucket": {"name": str(bucket)}, "object": {"key": str(key)}}}:
-            from urllib.parse import unquote_plus
-
             return f"s3://{bucket}/{unquote_plus(key)}"
     return ""
 

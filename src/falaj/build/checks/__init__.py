@@ -8,6 +8,7 @@ network, and a check that looked at nothing has failed.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from falaj.build.checks.results import ChampionVerdict, CheckResult, CheckValue, Finding, GateResult, SliceResult
@@ -54,6 +55,4 @@ def __getattr__(name: str) -> Any:
     """Import what needs numpy only when it is asked for."""
     if name not in _WHERE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
     return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)

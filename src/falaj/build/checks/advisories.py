@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from packaging.version import InvalidVersion, Version
+
 from falaj.build.checks.context import CheckError
 from falaj.build.checks.lockfiles import LockedPackage, normalised
 
@@ -51,8 +53,6 @@ class Advisory:
 
 
 def _within(version: str, events: Iterable[tuple[str, str]]) -> bool:
-    from packaging.version import InvalidVersion, Version
-
     affected = False
     try:
         for kind, at in events:
@@ -107,7 +107,6 @@ def parse_advisory(document: Mapping[str, Any]) -> Iterator[Advisory]:
 
 def _events(events: Iterable[Mapping[str, str]]) -> tuple[tuple[str, str], ...]:
     """Events by version; `introduced` before `fixed` at the same one."""
-    from packaging.version import InvalidVersion, Version
 
     def place(event: tuple[str, str]) -> tuple[Version, bool]:
         try:

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from falaj.build.checks.context import CheckContext
 from falaj.build.checks.results import CheckResult, CheckValue, Finding
 from falaj.config.spec import ProjectSpec
@@ -194,8 +196,6 @@ def _inside(root: Path, target: str) -> bool:
 
 
 def _read_yaml(path: Path) -> Any:
-    import yaml
-
     try:
         return yaml.safe_load(path.read_text())
     except (yaml.YAMLError, UnicodeDecodeError):

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from falaj.build.checks.context import READING, CheckContext, CheckError
 from falaj.build.checks.processes import run_tool, written_by
+from falaj.models.errors import ModelError
+from falaj.models.model_folder import read_model_folder
 from falaj.statistics.metrics import COVERAGE, Vector, is_of_numbers
 
 LAUNCHER = Path(__file__).parent / "runner" / "launch.py"
@@ -263,9 +265,6 @@ def _parted(
 
 def _columns_of(models: Iterable[Path]) -> list[str] | None:
     """The columns that the signatures of models name; None where one names none."""
-    from falaj.models.errors import ModelError
-    from falaj.models.model_folder import read_model_folder
-
     names: set[str] = set()
     for path in models:
         try:

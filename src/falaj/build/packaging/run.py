@@ -15,7 +15,8 @@ from pathlib import Path
 from falaj.build.packaging.result import PackagingError, PackagingResult
 from falaj.core.sandbox import Launch, offered, python_folders, run_to_end, scratch_environ
 from falaj.models import NATIVE
-from falaj.models.model_folder import SERVING_FILE
+from falaj.models.errors import ModelError
+from falaj.models.model_folder import SERVING_FILE, read_model_folder
 
 RUNNER = Path(__file__).with_name("runner.py")
 _FALAJ = Path(__file__).resolve().parents[3]
@@ -50,9 +51,6 @@ def package_model(
     Raises:
         PackagingError: The folder has no MLmodel file or no usable signature.
     """
-    from falaj.models.errors import ModelError
-    from falaj.models.model_folder import read_model_folder
-
     try:
         folder = read_model_folder(model)
     except ModelError as error:

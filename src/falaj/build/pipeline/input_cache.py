@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
@@ -49,8 +50,6 @@ class Materials:
         return target
 
     def _fetch(self, digest: Digest, target: Path) -> None:
-        import shutil
-
         if target.is_dir():
             shutil.rmtree(target)
         elif target in self._looks:

@@ -19,8 +19,9 @@ from falaj.build.pipeline.errors import DiskFullError, StepError, retriable
 from falaj.build.pipeline.events import Emit, EventKind, RunEvent
 from falaj.build.pipeline.jobs import Job
 from falaj.build.pipeline.logs import StepLog
+from falaj.build.pipeline.node_files import safe_name
 from falaj.build.pipeline.secret_masking import Secrets
-from falaj.build.pipeline.step_attempt import DamagedInputError, StepResources, safe_name
+from falaj.build.pipeline.step_attempt import FULL, DamagedInputError, StepResources
 from falaj.build.pipeline.step_env import step_environ
 from falaj.core.errors import FalajError
 
@@ -161,8 +162,6 @@ def _numbers(prefix: str, value: Any) -> list[tuple[str, float]]:
 
 
 def _disk_error(error: OSError, node: str) -> FalajError:
-    from falaj.build.pipeline.step_attempt import FULL
-
     if error.errno in FULL:
         return DiskFullError("no space left on the disk", where=str(error.filename or node))
     return StepError(f"could not be run: {error}", where=node)

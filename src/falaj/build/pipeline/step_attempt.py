@@ -20,6 +20,7 @@ from falaj.build.pipeline.graph import ONLY_OUTPUT, StepNode
 from falaj.build.pipeline.input_cache import Materials
 from falaj.build.pipeline.jobs import Job, StepInput
 from falaj.build.pipeline.mlflow_files import RUN_ID, Recorded, lay_out, read
+from falaj.build.pipeline.node_files import safe_name
 from falaj.build.pipeline.runner import MODELS, PLACE, PROGRAM
 from falaj.build.pipeline.secret_masking import Secrets
 from falaj.build.pipeline.step_env import source_roots
@@ -191,14 +192,6 @@ class _Tail:
     @property
     def text(self) -> str:
         return self._end.decode(errors="replace")
-
-
-def safe_name(node: str) -> str:
-    """A file name for a node: letters and digits stay, and different nodes never share one."""
-    import hashlib
-
-    plain = "".join(each if each.isalnum() or each in "-_.=[]," else "_" for each in node)[:100]
-    return plain if plain == node else f"{plain}-{hashlib.sha256(node.encode()).hexdigest()[:8]}"
 
 
 def _tasks(parts: tuple[StepInput, ...], paths: list[Path]) -> list[dict[str, Any]]:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from falaj.cli.commands.identity import role_text
-from falaj.cli.commands.projects import JsonOption
+from falaj.cli.connection import open_client
+from falaj.cli.options import JsonOption
 from falaj.cli.output import clock, emit, emit_json, emit_table
+from falaj.schemas.identity import GrantedRole
 
 if TYPE_CHECKING:
-    from falaj.schemas.identity import Account, GrantedRole, PasswordLink
+    from falaj.schemas.identity import Account, PasswordLink
 
 NameArgument = Annotated[str, typer.Argument(help="Name of the account; of a service as service:NAME.")]
 RolesHelp = "ROLE, ROLE@PROJECT, ROLE:ENVIRONMENT or ROLE@PROJECT:ENVIRONMENT."
@@ -19,9 +21,7 @@ RolesHelp = "ROLE, ROLE@PROJECT, ROLE:ENVIRONMENT or ROLE@PROJECT:ENVIRONMENT."
 
 def list_accounts(json: JsonOption = False) -> None:
     """List the accounts with their roles."""
-    from falaj.sdk import Client
-
-    account_list = Client.from_home().accounts.list()
+    account_list = open_client().accounts.list()
     if json:
         emit_json(account_list)
         return
@@ -37,9 +37,7 @@ def add(
     json: JsonOption = False,
 ) -> None:
     """Create an account; print the one-time link with which the person chooses a password."""
-    from falaj.sdk import Client
-
-    password_link = Client.from_home().accounts.invite(name, email, group or (), [_parsed(text) for text in role or ()])
+    password_link = open_client().accounts.invite(name, email, group or (), [_parsed(text) for text in role or ()])
     _show_link(password_link, json)
 
 
@@ -49,36 +47,26 @@ def link(
     json: JsonOption = False,
 ) -> None:
     """Create a new link for someone who forgot the password."""
-    from falaj.sdk import Client
-
-    _show_link(Client.from_home().accounts.link(name, without_totp=without_totp), json)
+    _show_link(open_client().accounts.link(name, without_totp=without_totp), json)
 
 
 def lock(name: NameArgument, reason: Annotated[str, typer.Option(help="Why; goes into the audit log.")]) -> None:
     """Lock an account: its sessions end and its tokens are refused."""
-    from falaj.sdk import Client
-
-    emit(f"{Client.from_home().accounts.lock(name, reason).id} is locked")
+    emit(f"{open_client().accounts.lock(name, reason).id} is locked")
 
 
 def unlock(name: NameArgument) -> None:
     """Unlock an account."""
-    from falaj.sdk import Client
-
-    emit(f"{Client.from_home().accounts.unlock(name).id} is unlocked")
+    emit(f"{open_client().accounts.unlock(name).id} is unlocked")
 
 
 def set_roles(name: NameArgument, roles: Annotated[list[str] | None, typer.Argument(help=RolesHelp)] = None) -> None:
     """Replace the roles of an account; without any role, only those of platform.yaml remain."""
-    from falaj.sdk import Client
-
-    account = Client.from_home().accounts.set_roles(name, [_parsed(text) for text in roles or ()])
+    account = open_client().accounts.set_roles(name, [_parsed(text) for text in roles or ()])
     emit(f"{account.id}: {', '.join(map(role_text, account.roles)) or 'no roles'}")
 
 
 def _parsed(text: str) -> GrantedRole:
-    from falaj.schemas.identity import GrantedRole
-
     rest, _, environment = text.partition(":")
     role, _, project = rest.partition("@")
     return GrantedRole(role, project or None, environment or None)

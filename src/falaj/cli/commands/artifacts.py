@@ -7,17 +7,17 @@ from typing import Annotated
 
 import typer
 
-from falaj.cli.commands.projects import JsonOption
+from falaj.cli.connection import open_client
+from falaj.cli.options import JsonOption
 from falaj.cli.output import emit, emit_json, emit_table
+from falaj.core.home import Home
+from falaj.supply_chain.artifacts import open_home_store, parse_digest
 
 DigestArgument = Annotated[str, typer.Argument(help="Digest of the artifact.")]
 
 
 def show(digest: DigestArgument, json: JsonOption = False) -> None:
     """List the files of an artifact."""
-    from falaj.core.home import Home
-    from falaj.supply_chain.artifacts import open_home_store, parse_digest
-
     files = open_home_store(Home.from_environment()).manifest(parse_digest(digest)).files
     if json:
         emit_json([{"path": f.path, "size": f.size, "blob": f.blob} for f in files])
@@ -27,9 +27,6 @@ def show(digest: DigestArgument, json: JsonOption = False) -> None:
 
 def copy(digest: DigestArgument, to: Annotated[Path, typer.Argument(help="File or folder to write.")]) -> None:
     """Copy an artifact out of the store; its bytes are verified against the digest."""
-    from falaj.core.home import Home
-    from falaj.supply_chain.artifacts import open_home_store, parse_digest
-
     emit(f"wrote {open_home_store(Home.from_environment()).fetch(parse_digest(digest), to)}")
 
 
@@ -38,7 +35,5 @@ def collect(
     json: JsonOption = False,
 ) -> None:
     """Remove artifacts that no release, run or cached step uses."""
-    from falaj.sdk import Client
-
-    removed = Client.from_home().collect(grace * 3600)
+    removed = open_client().collect(grace * 3600)
     emit_json(removed) if json else emit(f"removed {removed.blobs} blobs, {removed.bytes / 1e6:.1f} MB")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 
 from falaj.cli.commands.changes import moment
-from falaj.cli.commands.projects import JsonOption
+from falaj.cli.connection import open_client
+from falaj.cli.options import JsonOption
 from falaj.cli.output import clock, emit, emit_json, emit_table, shortened, styled
+from falaj.core.errors import UsageError
 
 
 def list_entries(
@@ -22,11 +25,9 @@ def list_entries(
     json: JsonOption = False,
 ) -> None:
     """List the newest entries."""
-    from falaj.sdk import Client
-
     names = {"kind": kind or None, "subject": subject or None, "actor": actor or None}
     bounds = {"since": moment(since) if since else None, "before": before, "limit": limit}
-    log_entries = Client.from_home().audit.entries({**names, **bounds})
+    log_entries = open_client().audit.entries({**names, **bounds})
     if json:
         emit_json(log_entries)
         return
@@ -40,9 +41,7 @@ def list_entries(
 
 def checkpoint(json: JsonOption = False) -> None:
     """Sign and print the length and the root of the log; keep it to verify later that the log only grew."""
-    from falaj.sdk import Client
-
-    signed_checkpoint = Client.from_home().audit.checkpoint()
+    signed_checkpoint = open_client().audit.checkpoint()
     if json:
         emit_json(signed_checkpoint)
     else:
@@ -54,12 +53,9 @@ def export(
     key: Annotated[Path | None, typer.Option(help="Write the log's public key here as well.")] = None,
 ) -> None:
     """Write the whole log to a folder, for someone who checks it without this installation."""
-    from falaj.core.errors import UsageError
-    from falaj.sdk import Client
-
     if folder.exists():
         raise UsageError(f"{folder} is there already", hint="name a folder that is not there")
-    calls = Client.from_home().audit
+    calls = open_client().audit
     count = calls.export(folder)
     if key is not None:
         key.write_text(calls.checkpoint().public_key)
@@ -71,16 +67,13 @@ def verify(
     key: Annotated[Path | None, typer.Option(help="The log's public key, PEM; by default the installation's.")] = None,
 ) -> None:
     """Verify that the log is what was signed."""
-    from tempfile import TemporaryDirectory
-
     from falaj.cli.verified_log import verify_export
-    from falaj.sdk import Client
 
-    pem = key.read_text() if key else Client.from_home().audit.checkpoint().public_key
+    pem = key.read_text() if key else open_client().audit.checkpoint().public_key
     with TemporaryDirectory() as scratch:
         target = folder or Path(scratch) / "log"
         if folder is None:
-            Client.from_home().audit.export(target)
+            open_client().audit.export(target)
         count = verify_export(target, pem)
     emit(f"{styled('verified', 'green')}: {count} entries are what was signed")
 
@@ -93,12 +86,9 @@ def redact(
     reason: Annotated[str, typer.Option(help="Why; this is logged.")] = "",
 ) -> None:
     """Erase the details of entries or of a person; the log can still be verified."""
-    from falaj.core.errors import UsageError
-    from falaj.sdk import Client
-
     if not reason or not (entries or person):
         raise UsageError("nothing was erased: entries or --person, and --reason are required")
-    erased = Client.from_home().audit.erase(reason, entries or (), person)
+    erased = open_client().audit.erase(reason, entries or (), person)
     emit(f"erased the details of {erased.entries} entries{', and forgot the person' if erased.forgotten else ''}")
 
 

@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from falaj.cli.commands.projects import JsonOption
+from falaj.cli.connection import open_client
+from falaj.cli.options import JsonOption
 from falaj.cli.output import clock, emit, emit_json, emit_table, state_styled
 from falaj.core.errors import UsageError
 
@@ -28,12 +29,10 @@ def add(
     json: JsonOption = False,
 ) -> None:
     """Add a caller of an endpoint; `curl -H @FILE` sends the file, with --certificate `curl --cert FILE`."""
-    from falaj.sdk import Client
-
     if out.exists():
         raise UsageError("this file exists already", where=str(out), hint="name a new one")
     key, request = _key_and_request() if certificate else ("", "")
-    added = Client.from_home().callers.add(endpoint, name, days * _DAY_S, request)
+    added = open_client().callers.add(endpoint, name, days * _DAY_S, request)
     _write_private(out, f"{key}{added.credential}" if certificate else f"Authorization: Bearer {added.credential}\n")
     if json:
         emit_json(added.caller)
@@ -44,9 +43,7 @@ def add(
 
 def list_callers(endpoint: EndpointArgument, json: JsonOption = False) -> None:
     """List the callers of an endpoint, including the revoked ones."""
-    from falaj.sdk import Client
-
-    endpoint_callers = Client.from_home().callers.list(endpoint)
+    endpoint_callers = open_client().callers.list(endpoint)
     if json:
         emit_json(endpoint_callers)
         return
@@ -63,9 +60,7 @@ def revoke(
     json: JsonOption = False,
 ) -> None:
     """Revoke a caller; returns when every gateway refuses it."""
-    from falaj.sdk import Client
-
-    client = Client.from_home()
+    client = open_client()
     caller, until = client.callers.revoke(endpoint, name), time.monotonic() + _HEARD_WITHIN_S
     while caller.let_in_at and time.monotonic() < until:
         time.sleep(_LOOK_S)

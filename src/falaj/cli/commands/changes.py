@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import sys
+import time
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from falaj.cli.commands.federation import BrowserOption, prove_by_key
-from falaj.cli.commands.projects import JsonOption
+from falaj.cli.connection import open_client
+from falaj.cli.options import JsonOption
 from falaj.cli.output import ago, clock, emit, emit_json, emit_table, styled
+from falaj.core.errors import UsageError
+from falaj.core.home import Home
+from falaj.sdk.credentials import Credentials
 
 if TYPE_CHECKING:
     from falaj.schemas.changes import Change, ToSign
@@ -42,9 +48,7 @@ def request(
     json: JsonOption = False,
 ) -> None:
     """Request a release in an environment."""
-    from falaj.sdk import Client
-
-    client = Client.from_home()
+    client = open_client()
     change = client.changes.request(release, to, kind, reason, moment(at) if at else None, challenge=challenge)
     _print_change(_awaited(client.changes.show, change) if wait else change, json)
 
@@ -55,9 +59,7 @@ def list_changes(
     json: JsonOption = False,
 ) -> None:
     """List the newest changes."""
-    from falaj.sdk import Client
-
-    change_list = Client.from_home().changes.list(open_only=unfinished, environment=environment)
+    change_list = open_client().changes.list(open_only=unfinished, environment=environment)
     if json:
         emit_json(change_list)
         return
@@ -72,9 +74,7 @@ def list_changes(
 
 def show(change: ChangeArgument, wait: WaitOption = False, json: JsonOption = False) -> None:
     """Show a change: what is requested, who approved it, and its state."""
-    from falaj.sdk import Client
-
-    calls = Client.from_home().changes
+    calls = open_client().changes
     change_details = calls.show(change)
     _print_change(_awaited(calls.show, change_details) if wait else change_details, json)
 
@@ -90,11 +90,7 @@ def approve(
     json: JsonOption = False,
 ) -> None:
     """Review a change and sign its approval with your own key."""
-    from falaj.core.home import Home
-    from falaj.sdk import Client
-    from falaj.sdk.credentials import Credentials
-
-    client = Client.from_home()
+    client = open_client()
     key = Credentials.of(Home.from_environment()).approval_key()
     signing_request = client.changes.to_sign(change)
     if not json:
@@ -110,16 +106,12 @@ def approve(
 
 def reject(change: ChangeArgument, reason: ReasonOption, json: JsonOption = False) -> None:
     """Reject a change."""
-    from falaj.sdk import Client
-
-    _print_change(Client.from_home().changes.reject(change, reason), json)
+    _print_change(open_client().changes.reject(change, reason), json)
 
 
 def cancel(change: ChangeArgument, reason: ReasonOption = "", json: JsonOption = False) -> None:
     """Cancel a change that has not been implemented."""
-    from falaj.sdk import Client
-
-    _print_change(Client.from_home().changes.cancel(change, reason), json)
+    _print_change(open_client().changes.cancel(change, reason), json)
 
 
 def review(
@@ -128,9 +120,7 @@ def review(
     json: JsonOption = False,
 ) -> None:
     """Review an emergency change after its implementation, so that it may stay."""
-    from falaj.sdk import Client
-
-    _print_change(Client.from_home().changes.review(change, findings), json)
+    _print_change(open_client().changes.review(change, findings), json)
 
 
 def rollback(
@@ -140,18 +130,14 @@ def rollback(
     json: JsonOption = False,
 ) -> None:
     """Roll an endpoint back to the release that it served before."""
-    from falaj.sdk import Client
-
     environment, model = endpoint_of(endpoint)
-    calls = Client.from_home().changes
+    calls = open_client().changes
     change = calls.roll_back(environment, model, reason)
     _print_change(_awaited(calls.show, change) if wait else change, json)
 
 
 def endpoint_of(text: str) -> tuple[str, str]:
     """Environment and model of `ENVIRONMENT/MODEL`."""
-    from falaj.core.errors import UsageError
-
     environment, slash, model = text.partition("/")
     if not slash or not environment or not model:
         raise UsageError(f"'{text}' is not ENVIRONMENT/MODEL", hint="for example prod/flight-delay")
@@ -160,10 +146,6 @@ def endpoint_of(text: str) -> tuple[str, str]:
 
 def moment(text: str) -> float:
     """A time that somebody typed, in unix seconds; without a zone it is local time."""
-    from datetime import datetime
-
-    from falaj.core.errors import UsageError
-
     try:
         instant = datetime.fromisoformat(text)
     except ValueError as error:
@@ -173,8 +155,6 @@ def moment(text: str) -> float:
 
 def _awaited(look: object, change: Change) -> Change:
     """Look at a change until it has ended, or until people must act."""
-    import time
-
     while change.state not in (*ENDED, "awaiting_approval", "scheduled"):
         time.sleep(_POLL_S)
         change = look(change.id)  # type: ignore[operator]

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import webbrowser
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from falaj.cli.commands.projects import JsonOption
+from falaj.cli.connection import open_client
+from falaj.cli.options import JsonOption
 from falaj.cli.output import clock, emit, emit_error, emit_json, emit_table
+from falaj.core.errors import UsageError
+from falaj.sdk.key_page import KeyCeremony
+from falaj.sdk.loopback import BrowserLogin
 
 if TYPE_CHECKING:
     from falaj.schemas.identity import LoggedIn
@@ -24,13 +29,9 @@ def log_in_by_browser(client: Client, *, open_browser: bool) -> LoggedIn:
         client: One that carries nothing.
         open_browser: Open it in the browser of this machine.
     """
-    from falaj.sdk.loopback import BrowserLogin
-
     with BrowserLogin(client.federation.provider().start) as login:
         emit(f"log in at {login.address}")
         if open_browser:
-            import webbrowser
-
             webbrowser.open(login.address)
         return client.federation.redeem(login.code(), login.verifier)
 
@@ -40,9 +41,7 @@ def register_key(
     browser: BrowserOption = True,
 ) -> None:
     """Register a security key or passkey, in a browser on this machine; needs a login of the last five minutes."""
-    from falaj.sdk import Client
-
-    calls = Client.from_home().federation
+    calls = open_client().federation
     answer = _touched(calls.key_page(), "create", calls.begin_registration(), browser=browser)
     security_key = calls.register_key(label, answer)
     emit(f"{security_key.id[:16]} is registered as {security_key.label!r}")
@@ -65,22 +64,16 @@ def prove_by_key(client: Client, statement: str, *, open_browser: bool) -> None:
 def _touched(
     page: str, action: Literal["create", "get"], options: dict[str, Any], statement: str = "", *, browser: bool
 ) -> dict[str, Any]:
-    from falaj.sdk.key_page import KeyCeremony
-
     with KeyCeremony(page, action, options, statement) as ceremony:
         emit_error(f"open {ceremony.address}")  # the output is the result alone
         if browser:
-            import webbrowser
-
             webbrowser.open(ceremony.address)
         return ceremony.answer()
 
 
 def list_keys(json: JsonOption = False) -> None:
     """List your security keys."""
-    from falaj.sdk import Client
-
-    key_list = Client.from_home().federation.security_keys()
+    key_list = open_client().federation.security_keys()
     if json:
         emit_json(key_list)
         return
@@ -92,10 +85,7 @@ def list_keys(json: JsonOption = False) -> None:
 
 def remove_key(key: Annotated[str, typer.Argument(help="Id of the key, or its beginning.")]) -> None:
     """Remove a security key; needs a login of the last five minutes."""
-    from falaj.core.errors import UsageError
-    from falaj.sdk import Client
-
-    calls = Client.from_home().federation
+    calls = open_client().federation
     named = [security_key.id for security_key in calls.security_keys() if security_key.id.startswith(key)]
     if len(named) != 1:
         raise UsageError(

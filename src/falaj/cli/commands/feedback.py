@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from falaj.cli.commands.projects import JsonOption
 from falaj.cli.commands.serving import CaCert, CallerCertificate, TokenFile, opened
+from falaj.cli.options import JsonOption
 from falaj.cli.output import clock, emit_json, emit_table
+from falaj.sdk import read_labels
 
 
 def import_labels(
@@ -23,8 +24,6 @@ def import_labels(
     json: JsonOption = False,
 ) -> None:
     """Import labels of predictions; the whole file is read before anything is sent."""
-    from falaj.sdk import read_labels
-
     count, ids = 0, set()
     times: list[float] = []
     for label in read_labels(file):

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from falaj.cli.commands.projects import JsonOption
+from falaj.cli.connection import open_client
+from falaj.cli.options import JsonOption
 from falaj.cli.output import ago, emit, emit_json, emit_table
 
 if TYPE_CHECKING:
@@ -21,9 +22,7 @@ def list_gates(
     json: JsonOption = False,
 ) -> None:
     """List regression gates."""
-    from falaj.sdk import Client
-
-    gate_list = Client.from_home().gates.list(model)
+    gate_list = open_client().gates.list(model)
     if json:
         emit_json(gate_list)
         return
@@ -48,9 +47,7 @@ def retire(gate: GateArgument, reason: ReasonOption, json: JsonOption = False) -
 
 
 def _decide(gate: str, decision: str, reason: str, json: bool) -> None:
-    from falaj.sdk import Client
-
-    captured_gate = Client.from_home().gates.decide(gate, decision, reason)
+    captured_gate = open_client().gates.decide(gate, decision, reason)
     if json:
         emit_json(captured_gate)
         return

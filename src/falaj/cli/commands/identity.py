@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from falaj.cli.commands.federation import log_in_by_browser
-from falaj.cli.commands.projects import JsonOption
+from falaj.cli.connection import open_client
+from falaj.cli.options import JsonOption
 from falaj.cli.output import clock, emit, emit_json, emit_table
 from falaj.core.errors import UsageError
+from falaj.core.home import Home
+from falaj.sdk import Client, ProblemError
+from falaj.sdk.credentials import Credentials, NotLoggedInError
 
 if TYPE_CHECKING:
-    from falaj.core.home import Home
     from falaj.schemas.identity import GrantedRole, LoggedIn, WhoAmI
-    from falaj.sdk import Client
-    from falaj.sdk.credentials import Credentials
 
 StdinOption = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
 ServicesOption = Annotated[bool, typer.Option("--services", help="Those of services, as an administrator.")]
@@ -51,12 +52,9 @@ def log_in(
 
 def log_out() -> None:
     """End the session; commands use the installation's own token again where it can be read."""
-    from falaj.sdk import Client, ProblemError
-    from falaj.sdk.credentials import NotLoggedInError
-
     try:
         if _credentials().current:
-            Client.from_home().identity.log_out()
+            open_client().identity.log_out()
     except (ProblemError, NotLoggedInError):
         pass  # it had ended already
     gone = _credentials().forget()
@@ -75,9 +73,7 @@ def reset_password(
 
 def whoami(json: JsonOption = False) -> None:
     """Show the current user and roles."""
-    from falaj.sdk import Client
-
-    me = Client.from_home().identity.whoami()
+    me = open_client().identity.whoami()
     if json:
         emit_json(me)
     else:
@@ -92,10 +88,8 @@ def create_token(
     json: JsonOption = False,
 ) -> None:
     """Create a token; it is shown only once."""
-    from falaj.sdk import Client
-
     scope = [action.strip() for action in actions.split(",") if action.strip()]
-    issued = Client.from_home().identity.create_token(label, scope, days, service)
+    issued = open_client().identity.create_token(label, scope, days, service)
     if json:
         emit_json(issued)
         return
@@ -105,9 +99,7 @@ def create_token(
 
 def list_tokens(services: ServicesOption = False, json: JsonOption = False) -> None:
     """List tokens, without their secrets."""
-    from falaj.sdk import Client
-
-    token_list = Client.from_home().identity.tokens(services=services)
+    token_list = open_client().identity.tokens(services=services)
     if json:
         emit_json(token_list)
         return
@@ -122,9 +114,7 @@ def revoke_token(
     token: Annotated[str, typer.Argument(help="Id of the token.")], services: ServicesOption = False
 ) -> None:
     """Revoke a token; it is refused from now on."""
-    from falaj.sdk import Client
-
-    Client.from_home().identity.revoke_token(token, services=services)
+    open_client().identity.revoke_token(token, services=services)
     emit(f"{token} is revoked")
 
 
@@ -132,9 +122,7 @@ def enroll(
     code: Annotated[str, typer.Option(help="A code, instead of being asked for it.")] = "",
 ) -> None:
     """Enroll an authenticator application; each login requires its code from now on."""
-    from falaj.sdk import Client
-
-    client = Client.from_home()
+    client = open_client()
     enrolment = client.identity.enrol_totp()
     emit(f"secret  {enrolment.secret}")
     emit(f"uri     {enrolment.uri}")
@@ -144,17 +132,13 @@ def enroll(
 
 def remove() -> None:
     """Remove the application; requires a login of the last five minutes."""
-    from falaj.sdk import Client
-
-    Client.from_home().identity.remove_totp()
+    open_client().identity.remove_totp()
     emit("the application is removed")
 
 
 def list_keys(json: JsonOption = False) -> None:
     """List your valid approval keys."""
-    from falaj.sdk import Client
-
-    key_list = Client.from_home().identity.approval_keys()
+    key_list = open_client().identity.approval_keys()
     if json:
         emit_json(key_list)
         return
@@ -164,9 +148,7 @@ def list_keys(json: JsonOption = False) -> None:
 
 def revoke_key(key: Annotated[str, typer.Argument(help="Id of the key.")]) -> None:
     """Revoke an approval key: its signatures are no longer accepted."""
-    from falaj.sdk import Client
-
-    Client.from_home().identity.revoke_key(key)
+    open_client().identity.revoke_key(key)
     emit(f"{key[:16]} is revoked; delete its file, and log in for a new one")
 
 
@@ -178,8 +160,6 @@ def role_text(role: GrantedRole) -> str:
 
 def _entered(name: str, opened: LoggedIn) -> None:
     """Keep the session, and register the key that this person approves with."""
-    from falaj.sdk import Client
-
     credentials = _credentials()
     credentials.keep(name, opened)
     client = Client(_home().server_url, opened.token)
@@ -190,8 +170,6 @@ def _entered(name: str, opened: LoggedIn) -> None:
 
 def _entered_by_provider(name: str, opened: LoggedIn) -> None:
     """Keep the session of whom the provider vouched for; when somebody else was named, nobody is logged in."""
-    from falaj.sdk import Client
-
     person, named = opened.person.partition(":")[2], name or _credentials().profile
     if named and named != person:
         Client(_home().server_url, opened.token).identity.log_out()
@@ -206,8 +184,6 @@ def _entered_by_provider(name: str, opened: LoggedIn) -> None:
 
 def _with_code(client: Client, name: str, password: str, otp: str) -> LoggedIn:
     """Log in; ask for the one-time password when it turns out to be needed and someone is there to answer."""
-    from falaj.sdk import ProblemError
-
     try:
         return client.identity.log_in(name, password, otp)
     except ProblemError as error:
@@ -227,21 +203,15 @@ def _describe(me: WhoAmI) -> None:
 
 
 def _home() -> Home:
-    from falaj.core.home import Home
-
     return Home.from_environment()
 
 
 def _credentials() -> Credentials:
-    from falaj.sdk.credentials import Credentials
-
     return Credentials.of(_home())
 
 
 def _nobody() -> Client:
     """A client that carries nothing: what it calls is open to everyone."""
-    from falaj.sdk import Client
-
     return Client(_home().server_url, "")
 
 

@@ -7,16 +7,18 @@ from typing import Annotated
 
 import typer
 
-from falaj.cli.commands.projects import JsonOption
+from falaj.cli import supervisor
+from falaj.cli.connection import open_client
+from falaj.cli.options import JsonOption
 from falaj.cli.output import clock, emit, emit_json, emit_table
 from falaj.core.errors import ConflictError, UsageError
+from falaj.core.home import Home
+from falaj.supply_chain.encryption import open_chest, open_root
 
 
 def list_keys(json: JsonOption = False) -> None:
     """List the data keys, including the destroyed ones."""
-    from falaj.sdk import Client
-
-    key_list = Client.from_home().keys.list()
+    key_list = open_client().keys.list()
     if json:
         emit_json(key_list)
         return
@@ -32,9 +34,7 @@ def rotate(
     jurisdiction: Annotated[str, typer.Option(help="Of the data; by default the installation's.")] = "",
 ) -> None:
     """Encrypt with a new key from now on; the ones before it stay for reading."""
-    from falaj.sdk import Client
-
-    new_key = Client.from_home().keys.rotate(tenant, jurisdiction or None)
+    new_key = open_client().keys.rotate(tenant, jurisdiction or None)
     emit(f"new key {new_key.id} for {new_key.tenant} in {new_key.jurisdiction}")
 
 
@@ -44,14 +44,12 @@ def destroy(
     confirm: Annotated[str, typer.Option(help="The id again, instead of being asked for it.")] = "",
 ) -> None:
     """Destroy a key and all data that it encrypted; it cannot be recovered."""
-    from falaj.sdk import Client
-
     confirmation = confirm or (
         typer.prompt("this erases data for good; the key's id again") if sys.stdin.isatty() else ""
     )
     if confirmation != key:
         raise UsageError("confirmation does not match", hint=f"--confirm {key}", code="keys.not-confirmed")
-    destroyed = Client.from_home().keys.destroy(key, reason)
+    destroyed = open_client().keys.destroy(key, reason)
     emit(f"destroyed key {key}; {destroyed.objects} objects of the artifact store went with it")
 
 
@@ -59,10 +57,6 @@ def rewrap(
     root: Annotated[str, typer.Argument(help="The new root key: file:/path, pkcs11:... or awskms:...")],
 ) -> None:
     """Wrap every data key by another root key, while the platform is down; the data stays as it is."""
-    from falaj.cli import supervisor
-    from falaj.core.home import Home
-    from falaj.supply_chain.encryption import open_chest, open_root
-
     home = Home.from_environment()
     if supervisor.running(home):
         raise ConflictError("the platform is running", hint="falaj down stops it", code="platform.running")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from falaj.cli.commands.changes import endpoint_of, moment
-from falaj.cli.commands.projects import JsonOption
+from falaj.cli.connection import open_client
+from falaj.cli.options import JsonOption
 from falaj.cli.output import clock, duration, emit, emit_json, emit_table, styled
 from falaj.cli.recalibration_view import recalibration_lines
 
@@ -24,10 +25,8 @@ def why(
     json: JsonOption = False,
 ) -> None:
     """Explain why an endpoint serves its release: trigger, run, gates, change, approvers, previous release."""
-    from falaj.sdk import Client
-
     environment, model = endpoint_of(endpoint)
-    stories = Client.from_home().lineage.why(environment, model, moment(at) if at else None)
+    stories = open_client().lineage.why(environment, model, moment(at) if at else None)
     if json:
         emit_json(stories)
         return
@@ -43,13 +42,11 @@ def lineage(
     json: JsonOption = False,
 ) -> None:
     """Show where something came from, or what it reached."""
-    from falaj.sdk import Client
-
     if open_lineage:
-        for event in Client.from_home().lineage.open_lineage(open_lineage):
+        for event in open_client().lineage.open_lineage(open_lineage):
             emit(jsonlib.dumps(event))
         return
-    lineage_walk = Client.from_home().lineage.walk(node, down=down, limit=limit)
+    lineage_walk = open_client().lineage.walk(node, down=down, limit=limit)
     if json:
         emit_json(lineage_walk)
         return
@@ -61,9 +58,7 @@ def lineage(
 
 def trace(prediction: Annotated[str, typer.Argument(help="Prediction id.")], json: JsonOption = False) -> None:
     """Show where a prediction comes from, back to the commit, the steps, the data and its sources."""
-    from falaj.sdk import Client
-
-    prediction_trace = Client.from_home().trace(prediction)
+    prediction_trace = open_client().trace(prediction)
     if json:
         emit_json(prediction_trace)
         return

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Annotated
 
 import typer
 
-from falaj.cli.commands.projects import JsonOption
+from falaj.cli.connection import open_client
+from falaj.cli.options import JsonOption
 from falaj.cli.output import ago, clock, emit, emit_json, emit_table
+from falaj.core.home import Home
 
 NameArgument = Annotated[str, typer.Argument(help="A location of platform.yaml.")]
 
 
 def list_locations(json: JsonOption = False) -> None:
     """List locations with the state of their agents."""
-    from falaj.sdk import Client
-
-    location_list = Client.from_home().locations.list()
+    location_list = open_client().locations.list()
     if json:
         emit_json(location_list)
         return
@@ -31,11 +32,7 @@ def enroll(
     json: JsonOption = False,
 ) -> None:
     """Create a one-time token for the agent of a location, and print the commands for its machine."""
-    import socket
-
-    from falaj.sdk import Client
-
-    invitation = Client.from_home().locations.enrol(name, hours * 3600)
+    invitation = open_client().locations.enrol(name, hours * 3600)
     if json:
         emit_json(invitation)
         return
@@ -50,15 +47,12 @@ def enroll(
 
 def deregister(name: NameArgument) -> None:
     """Deregister the agent of a location; its certificates are refused from now on."""
-    from falaj.sdk import Client
-
-    Client.from_home().locations.forget(name)
+    open_client().locations.forget(name)
     emit(f"the agent of '{name}' is refused from now on; what it serves there goes on until it is stopped there")
 
 
 def explain(name: NameArgument) -> None:
     """Explain what a location on this machine requires by itself, whatever the control plane says."""
-    from falaj.core.home import Home
     from falaj.dataplane.local_policy import FILE, read_rules
 
     folder = Home.from_environment().location_dir(name)

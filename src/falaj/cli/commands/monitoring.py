@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from falaj.cli.commands.projects import JsonOption
+from falaj.cli.connection import open_client
+from falaj.cli.heat_map import heat_map
+from falaj.cli.heat_picture import heat_picture
+from falaj.cli.options import JsonOption
 from falaj.cli.output import ago, clock, emit, emit_json, emit_table, shortened, styled
 from falaj.cli.recalibration_view import recalibration_lines
+from falaj.config.quantities import parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,9 +35,7 @@ def list_monitors(
     json: JsonOption = False,
 ) -> None:
     """List the monitors of each endpoint with their status."""
-    from falaj.sdk import Client
-
-    monitor_list = Client.from_home().monitoring.monitors(environment, model)
+    monitor_list = open_client().monitoring.monitors(environment, model)
     if json:
         emit_json(monitor_list)
         return
@@ -55,10 +58,7 @@ def drift(
     json: JsonOption = False,
 ) -> None:
     """Show how each feature compares with the reference, and over time."""
-    from falaj.cli.heat_map import heat_map
-    from falaj.sdk import Client
-
-    drift_windows = Client.from_home().monitoring.drift(model, environment, windows)
+    drift_windows = open_client().monitoring.drift(model, environment, windows)
     if svg and drift_windows:
         _draw(svg, model, drift_windows)
     if json:
@@ -78,10 +78,6 @@ def drift(
 
 def _draw(svg: str, model: str, drift_windows: Sequence[DriftWindow]) -> None:
     """Draw the windows of the location that was heard of last."""
-    from pathlib import Path
-
-    from falaj.cli.heat_picture import heat_picture
-
     mine = [each for each in drift_windows if each.location == drift_windows[-1].location]
     Path(svg).write_text(heat_picture(model, mine), encoding="utf-8")
 
@@ -113,9 +109,7 @@ def performance(
     model: ModelArgument, environment: EnvironmentOption = "prod", windows: WindowsOption = 30, json: JsonOption = False
 ) -> None:
     """Show the loss of each window: by labels, or estimated while they are still to come."""
-    from falaj.sdk import Client
-
-    calls = Client.from_home().monitoring
+    calls = open_client().monitoring
     results = calls.performance(model, environment, windows)
     if json:
         emit_json(results)
@@ -152,9 +146,7 @@ def list_alerts(
     json: JsonOption = False,
 ) -> None:
     """List the open alerts."""
-    from falaj.sdk import Client
-
-    alert_list = Client.from_home().monitoring.alerts(open_only=not everything, environment=environment, model=model)
+    alert_list = open_client().monitoring.alerts(open_only=not everything, environment=environment, model=model)
     if json:
         emit_json(alert_list)
         return
@@ -171,23 +163,17 @@ def list_alerts(
 
 def show(alert: AlertArgument, json: JsonOption = False) -> None:
     """Show an alert: why, how sure, and what was done."""
-    from falaj.sdk import Client
-
-    _print_alert(Client.from_home().monitoring.alert(alert), json)
+    _print_alert(open_client().monitoring.alert(alert), json)
 
 
 def ack(alert: AlertArgument, reason: ReasonOption = "", json: JsonOption = False) -> None:
     """Acknowledge an alert."""
-    from falaj.sdk import Client
-
-    _print_alert(Client.from_home().monitoring.acknowledge(alert, reason), json)
+    _print_alert(open_client().monitoring.acknowledge(alert, reason), json)
 
 
 def resolve(alert: AlertArgument, reason: ReasonOption = "", json: JsonOption = False) -> None:
     """Resolve an alert; its monitors start again."""
-    from falaj.sdk import Client
-
-    _print_alert(Client.from_home().monitoring.resolve(alert, reason), json)
+    _print_alert(open_client().monitoring.resolve(alert, reason), json)
 
 
 def mute(
@@ -197,14 +183,11 @@ def mute(
     json: JsonOption = False,
 ) -> None:
     """Mute the notifications of an alert for a time; monitors and triage go on."""
-    from falaj.config.quantities import parse_duration
-    from falaj.sdk import Client
-
     try:
         seconds = parse_duration(duration)
     except ValueError:
         raise typer.BadParameter(f"invalid duration {duration!r}; for example 30m, 2h or 3d") from None
-    _print_alert(Client.from_home().monitoring.mute(alert, seconds, reason), json)
+    _print_alert(open_client().monitoring.mute(alert, seconds, reason), json)
 
 
 def triage(
@@ -214,9 +197,7 @@ def triage(
     json: JsonOption = False,
 ) -> None:
     """Show the verdict of triage on an alert and its reasons; with --overrule, replace it by yours."""
-    from falaj.sdk import Client
-
-    calls = Client.from_home().monitoring
+    calls = open_client().monitoring
     if not overrule:
         _print_alert(calls.alert(alert), json, facts=True)
         return

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from falaj.cli.commands.projects import JsonOption
+from falaj.cli.connection import open_client
+from falaj.cli.options import JsonOption
 from falaj.cli.output import ago, emit, emit_json, emit_table
 
 if TYPE_CHECKING:
@@ -17,9 +18,7 @@ _REMOVED = "(not in the platform file)"
 
 def list_subscribers(json: JsonOption = False) -> None:
     """List subscribers with their events, last delivery and failures."""
-    from falaj.sdk import Client
-
-    subscriptions = Client.from_home().notifications.list()
+    subscriptions = open_client().notifications.list()
     if json:
         emit_json(subscriptions)
         return
@@ -41,9 +40,7 @@ def resend(
     event: Annotated[int, typer.Option(help="This event alone; by default all that failed.")] = 0,
 ) -> None:
     """Send failed events again, under the same ids."""
-    from falaj.sdk import Client
-
-    count = Client.from_home().notifications.resend(subscriber, event or None)
+    count = open_client().notifications.resend(subscriber, event or None)
     emit(f"{count} event{'' if count == 1 else 's'} on the way again")
 
 

@@ -1,14 +1,26 @@
-"""The platform's processes: up, down, status, doctor, and each part by itself."""
+"""The platform's processes: up, down, status, doctor, and each part by itself.
+
+A part is imported when its process starts: none carries the libraries of another.
+"""
 
 from __future__ import annotations
 
+import os
+import sys
+from importlib.util import find_spec
 from typing import Annotated
 
 import typer
 
-from falaj.cli.commands.projects import JsonOption
+from falaj.cli import supervisor
+from falaj.cli.connection import open_client
+from falaj.cli.doctor import examine
+from falaj.cli.options import JsonOption
 from falaj.cli.output import emit, emit_json, emit_table, state_styled
+from falaj.cli.supervisor import run_worker_with_notary
+from falaj.core.errors import MissingExtraError
 from falaj.core.home import Home
+from falaj.sdk import ServerUnreachableError
 
 
 def up(
@@ -20,8 +32,6 @@ def up(
     foreground: Annotated[bool, typer.Option("--foreground", help="Stay until Ctrl-C.")] = False,
 ) -> None:
     """Start server, worker and agent on this machine."""
-    from falaj.cli import supervisor
-
     home = Home.from_environment().prepare()
     ports = home.ports()
     port_options = (("server", port), ("envoy", envoy_port), ("agents", agents_port))
@@ -45,7 +55,6 @@ def down(
     keep_serving: Annotated[bool, typer.Option("--keep-serving", help="Leave Envoy and the models running.")] = False,
 ) -> None:
     """Stop the platform."""
-    from falaj.cli import supervisor
     from falaj.dataplane.agent import stop_location
 
     home = Home.from_environment()
@@ -57,14 +66,11 @@ def down(
 
 def status(json: JsonOption = False) -> None:
     """Show processes and endpoints."""
-    from falaj.cli import supervisor
-    from falaj.sdk import Client, ServerUnreachableError
-
     home = Home.from_environment()
     state = supervisor.state_of(home)
     parts = dict(state["parts"]) if state else {}
     try:
-        client = Client.from_home(home)
+        client = open_client(home)
         health, endpoints = client.health(), client.endpoints()
     except ServerUnreachableError:
         health, endpoints = None, []
@@ -87,8 +93,6 @@ def status(json: JsonOption = False) -> None:
 
 def doctor(json: JsonOption = False) -> None:
     """Check that this machine can run the platform; exit 6 when a check fails."""
-    from falaj.cli.doctor import examine
-
     findings = examine(Home.from_environment())
     if json:
         emit_json(findings)
@@ -111,15 +115,12 @@ def server(port: Annotated[int, typer.Option(help="Port; 0 is the home's.")] = 0
 def worker() -> None:
     """Run a worker alone, with the notary that signs for it; it executes the runs that wait in the database."""
     from falaj.control.notary import inherited
+    from falaj.control.runs.worker_start import run_worker
 
     home, notary = Home.from_environment().prepare(), inherited()
     if notary is None:
-        from falaj.cli.supervisor import run_worker_with_notary
-
         run_worker_with_notary(home)
         return
-    from falaj.control.runs.worker_start import run_worker
-
     run_worker(home, notary)
 
 
@@ -145,12 +146,6 @@ def agent(
 
 def mlflow_ui(port: Annotated[int, typer.Option(help="Port of the UI.")] = 8490) -> None:
     """Open the MLflow UI on this installation's tracking database."""
-    import os
-    import sys
-    from importlib.util import find_spec
-
-    from falaj.core.errors import MissingExtraError
-
     home = Home.from_environment()
     if find_spec("flask") is None:
         raise MissingExtraError("mlflow-ui", "the MLflow UI")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from falaj.cli.commands.projects import JsonOption
+from falaj.cli.connection import open_client
+from falaj.cli.options import JsonOption
 from falaj.cli.output import emit, emit_json, emit_table
 from falaj.core.errors import NotFoundError, UsageError
 
@@ -22,9 +23,7 @@ _FAILED_EXIT = 1
 
 def show(json: JsonOption = False) -> None:
     """List the policies in force."""
-    from falaj.sdk import Client
-
-    rules = Client.from_home().policy.rules()
+    rules = open_client().policy.rules()
     if json:
         emit_json(rules)
         return
@@ -35,9 +34,7 @@ def show(json: JsonOption = False) -> None:
 
 def explain(rule: RuleArgument, json: JsonOption = False) -> None:
     """Show one policy: what it says, and its Cedar text."""
-    from falaj.sdk import Client
-
-    policy_rule = next((each for each in Client.from_home().policy.rules() if each.id == rule), None)
+    policy_rule = next((each for each in open_client().policy.rules() if each.id == rule), None)
     if policy_rule is None:
         raise NotFoundError(
             f"no policy '{rule}' is in force", hint="falaj access policy show lists them", code="policy.unknown"
@@ -56,9 +53,7 @@ def ask(
     json: JsonOption = False,
 ) -> None:
     """Ask whether you may perform an action, and why; exit 7 when not."""
-    from falaj.sdk import Client
-
-    answer = Client.from_home().policy.ask(action, project, environment)
+    answer = open_client().policy.ask(action, project, environment)
     if json:
         emit_json(answer)
     else:

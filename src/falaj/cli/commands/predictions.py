@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated
 
 import typer
 
 from falaj.cli.commands.changes import endpoint_of, moment
-from falaj.cli.commands.projects import JsonOption
+from falaj.cli.connection import open_client
+from falaj.cli.options import JsonOption
 from falaj.cli.output import emit, emit_json, emit_table
+from falaj.core.home import Home
+from falaj.supply_chain.encryption import open_chest
 
 
 def export(
@@ -20,19 +24,14 @@ def export(
     json: JsonOption = False,
 ) -> None:
     """Export predictions with their labels to Parquet, one file a release; the export is in the audit log."""
-    import time
-
-    from falaj.core.home import Home
     from falaj.dataplane.log_export import export_location, require_local, residency_of
     from falaj.dataplane.prediction_log.export import Selection
-    from falaj.sdk import Client
-    from falaj.supply_chain.encryption import open_chest
 
     endpoint_of(endpoint)
     folder, home = require_local(out), Home.from_environment()
     selection = Selection(endpoint, moment(since) if since else 0.0, moment(until) if until else time.time())
     residency = residency_of(home, location)
-    permit = Client.from_home(home).predictions.permit_export(endpoint, location, selection.since, selection.until)
+    permit = open_client(home).predictions.permit_export(endpoint, location, selection.since, selection.until)
     export_result = export_location(home, open_chest(home), location, selection, folder, permit.exported_by)
     if json:
         files = [str(path) for path in export_result.files]

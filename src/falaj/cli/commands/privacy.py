@@ -6,13 +6,15 @@ import hashlib
 import json as json_text
 import sys
 import time
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from falaj.cli.commands.projects import JsonOption
+from falaj.cli.connection import open_client
+from falaj.cli.options import JsonOption
 from falaj.cli.output import clock, emit, emit_json, emit_table
 from falaj.core.errors import NotFoundError, UsageError
 
@@ -54,14 +56,12 @@ def add_record(
     Labels of data stick: the strictest that bytes, what they were made of, or the same source were ever given counts.
     A classification is the way to lower one, for the data protection officer where one is named.
     """
-    from falaj.sdk import Client
-
     record_fields = {
         "model": model, "regime": regime, "destination": to, "purpose": purpose, "mechanism": mechanism,
         "authority": authority, "consent": consent, "note": note, "data": data, "classification": classification,
         "origin": origin, "sector": sector, "subject_key": subject_key,
     }  # fmt: skip
-    privacy_record = Client.from_home().privacy.record(
+    privacy_record = open_client().privacy.record(
         kind, _digest(document), _moment(expires), document_name=document.name, **record_fields
     )
     emit(
@@ -72,9 +72,7 @@ def add_record(
 
 def list_records(json: JsonOption = False) -> None:
     """List the records that are not withdrawn."""
-    from falaj.sdk import Client
-
-    record_list = Client.from_home().privacy.records()
+    record_list = open_client().privacy.records()
     if json:
         emit_json(record_list)
         return
@@ -94,9 +92,7 @@ def withdraw(
     reason: ReasonOption,
 ) -> None:
     """Withdraw a record."""
-    from falaj.sdk import Client
-
-    Client.from_home().privacy.withdraw(record, reason)
+    open_client().privacy.withdraw(record, reason)
     emit(f"record {record} is withdrawn")
 
 
@@ -105,9 +101,7 @@ def verify_record(
     document: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The document.")],
 ) -> None:
     """Verify that a document is the one of a record."""
-    from falaj.sdk import Client
-
-    privacy_record = next((each for each in Client.from_home().privacy.records() if each.id == record), None)
+    privacy_record = next((each for each in open_client().privacy.records() if each.id == record), None)
     if privacy_record is None:
         raise NotFoundError(
             f"there is no record {record}", hint="falaj privacy record list lists them", code="privacy.unknown"
@@ -123,9 +117,7 @@ def verify_record(
 
 def list_breaches(json: JsonOption = False) -> None:
     """List breaches, open and overdue ones first."""
-    from falaj.sdk import Client
-
-    incident_list = Client.from_home().privacy.incidents()
+    incident_list = open_client().privacy.incidents()
     if json:
         emit_json(incident_list)
         return
@@ -143,11 +135,7 @@ def open_breach(
     learned_at: Annotated[str, typer.Option(help="When it was learned of, as 2026-12-05T09:00+04:00.")] = "",
 ) -> None:
     """Open a breach; its deadline runs from when it became known."""
-    from falaj.sdk import Client
-
-    new_incident = Client.from_home().privacy.open_incident(
-        title, description, _moment(learned_at) if learned_at else None
-    )
+    new_incident = open_client().privacy.open_incident(title, description, _moment(learned_at) if learned_at else None)
     emit(f"breach {new_incident.id} is to be notified by {clock(new_incident.notify_by)}")
 
 
@@ -156,9 +144,7 @@ def notify(
     whom: Annotated[str, typer.Option(help="Who was notified; `none required` with the reason where nobody must be.")],
 ) -> None:
     """Record that an authority was notified of a breach."""
-    from falaj.sdk import Client
-
-    incident_state = Client.from_home().privacy.notify(incident, whom)
+    incident_state = open_client().privacy.notify(incident, whom)
     emit(f"breach {incident} was notified {'too late' if incident_state.overdue else 'in time'}")
 
 
@@ -167,17 +153,13 @@ def close_breach(
     findings: Annotated[str, typer.Option(help="What was found out.")],
 ) -> None:
     """Close a breach."""
-    from falaj.sdk import Client
-
-    Client.from_home().privacy.close_incident(incident, findings)
+    open_client().privacy.close_incident(incident, findings)
     emit(f"breach {incident} is closed")
 
 
 def list_requests(json: JsonOption = False) -> None:
     """List the requests of data subjects, open and overdue ones first."""
-    from falaj.sdk import Client
-
-    request_list = Client.from_home().privacy.requests()
+    request_list = open_client().privacy.requests()
     if json:
         emit_json(request_list)
         return
@@ -196,9 +178,7 @@ def open_request(
     received: Annotated[str, typer.Option(help="When it came in, as 2026-12-05.")] = "",
 ) -> None:
     """Open a request of a data subject, without the name of the person."""
-    from falaj.sdk import Client
-
-    subject_request = Client.from_home().privacy.receive(kind, _moment(received) if received else None)
+    subject_request = open_client().privacy.receive(kind, _moment(received) if received else None)
     emit(f"request {subject_request.id} is due {clock(subject_request.due_at)}")
 
 
@@ -207,17 +187,13 @@ def close_request(
     answer: Annotated[str, typer.Option(help="What was answered, without personal data.")],
 ) -> None:
     """Close a request."""
-    from falaj.sdk import Client
-
-    Client.from_home().privacy.close_request(request, answer)
+    open_client().privacy.close_request(request, answer)
     emit(f"request {request} is closed")
 
 
 def find(subject: SubjectArgument, json: JsonOption = False) -> None:
     """Find every snapshot and release that the data of a person reached."""
-    from falaj.sdk import Client
-
-    subject_report = Client.from_home().privacy.find(_subject(subject))
+    subject_report = open_client().privacy.find(_subject(subject))
     if json:
         emit_json(subject_report)
         return
@@ -239,11 +215,7 @@ def export(
     to: Annotated[Path | None, typer.Option(help="Write into this file, readable by you alone.")] = None,
 ) -> None:
     """Export a person's rows as JSON."""
-    from dataclasses import asdict
-
-    from falaj.sdk import Client
-
-    rows = [asdict(each) for each in Client.from_home().privacy.export(_subject(subject))]
+    rows = [asdict(each) for each in open_client().privacy.export(_subject(subject))]
     text = json_text.dumps(rows, indent=2, sort_keys=True, default=str)
     if to is None:
         emit(text)
@@ -260,15 +232,13 @@ def erase(
     confirm: Annotated[str, typer.Option(help="The subject again, instead of being asked for it.")] = "",
 ) -> None:
     """Erase the data of a person; it cannot be recovered."""
-    from falaj.sdk import Client
-
     named = _subject(subject)
     confirmation = confirm or (
         typer.prompt("this erases data for good; the subject again") if sys.stdin.isatty() else ""
     )
     if confirmation != named:
         raise UsageError("confirmation does not match", hint="--confirm SUBJECT", code="privacy.not-confirmed")
-    erasure = Client.from_home().privacy.erase(named, reason, request or None)
+    erasure = open_client().privacy.erase(named, reason, request or None)
     counts = f"{len(erasure.snapshots)} snapshots, {erasure.derived} artifacts made of them, {erasure.keys} keys"
     emit(f"request {erasure.request} erased {counts}")
     if erasure.flagged:
@@ -278,9 +248,7 @@ def erase(
 
 def index(json: JsonOption = False) -> None:
     """Index the data subjects of pinned snapshots that are not indexed yet."""
-    from falaj.sdk import Client
-
-    index_report = Client.from_home().privacy.index()
+    index_report = open_client().privacy.index()
     if json:
         emit_json(index_report)
         return
@@ -293,9 +261,7 @@ def classification(
     json: JsonOption = False,
 ) -> None:
     """Show the classification of the data that reached something, and the laws that apply."""
-    from falaj.sdk import Client
-
-    label_list = Client.from_home().privacy.labels(node if ":" in node else f"release:{node}")
+    label_list = open_client().privacy.labels(node if ":" in node else f"release:{node}")
     if json:
         emit_json(label_list)
         return
@@ -308,9 +274,7 @@ def classification(
 
 def ropa(json: JsonOption = False) -> None:
     """Show the records of processing activities (ROPA), generated from lineage."""
-    from falaj.sdk import Client
-
-    activity_list = Client.from_home().privacy.processing()
+    activity_list = open_client().privacy.processing()
     if json:
         emit_json(activity_list)
         return
@@ -329,9 +293,7 @@ def report(
     json: JsonOption = False,
 ) -> None:
     """Evaluate compliance with a policy pack; without a file, print Markdown."""
-    from falaj.sdk import Client
-
-    compliance_report = Client.from_home().privacy.report(pack)
+    compliance_report = open_client().privacy.report(pack)
     for path, text in ((html, compliance_report.html), (markdown, compliance_report.markdown)):
         if path is not None:
             path.write_text(text, encoding="utf-8")

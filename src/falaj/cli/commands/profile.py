@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from falaj.cli.commands.projects import JsonOption
+from falaj.cli.options import JsonOption
 from falaj.cli.output import emit_json
 
 FileArgument = Annotated[Path, typer.Argument(help="A Parquet or CSV file.")]

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from falaj.cli.commands.projects import JsonOption
+from falaj.cli.connection import open_client
+from falaj.cli.options import JsonOption
 from falaj.cli.output import emit, emit_json
+from falaj.config import load_spec
+from falaj.config.quantities import parse_share
 from falaj.core.errors import UsageError
+from falaj.statistics.rollout import RolloutPlan, plan_of
 
 if TYPE_CHECKING:
-    from falaj.statistics.rollout import RolloutPlan
     from falaj.statistics.rollout.simulation import Rehearsal, Stream
 
 TIMES = 3
@@ -54,8 +57,6 @@ def simulate(
 
 
 def _rehearsed(plan: RolloutPlan, stream: Stream, worse: float) -> dict[str, Any]:
-    from dataclasses import replace
-
     import numpy as np
 
     from falaj.statistics.rollout.simulation import rehearse
@@ -67,16 +68,10 @@ def _rehearsed(plan: RolloutPlan, stream: Stream, worse: float) -> dict[str, Any
 
 
 def _again(endpoint: str) -> RolloutPlan:
-    from falaj.sdk import Client
-    from falaj.statistics.rollout import RolloutPlan
-
-    return RolloutPlan.from_json(Client.from_home().rollouts.show(endpoint).plan)
+    return RolloutPlan.from_json(open_client().rollouts.show(endpoint).plan)
 
 
 def _of_file(file: Path, environment: str) -> RolloutPlan:
-    from falaj.config import load_spec
-    from falaj.statistics.rollout import plan_of
-
     deploy = load_spec(file.parent if file.name == "falaj.yaml" else file).deploy
     spec = deploy.get(environment)
     if spec is None or spec.kind == "recreate":
@@ -99,8 +94,6 @@ def _rate(text: str) -> float:
 
 
 def _share(text: str) -> float:
-    from falaj.config.quantities import parse_share
-
     try:
         return parse_share(text)
     except ValueError:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from falaj.cli.commands.projects import JsonOption
+from falaj.cli.connection import open_client
+from falaj.cli.model_card import markdown
+from falaj.cli.options import JsonOption
 from falaj.cli.output import ago, emit, emit_json, emit_table
+from falaj.core.home import Home
 
 if TYPE_CHECKING:
     from falaj.sdk import Client
@@ -26,12 +30,10 @@ def list_releases(
     json: JsonOption = False,
 ) -> None:
     """List the newest releases, or the models."""
-    from falaj.sdk import Client
-
     if models:
         _list_models(model, json)
         return
-    release_list = Client.from_home().releases(model or None)
+    release_list = open_client().releases(model or None)
     if json:
         emit_json(release_list)
         return
@@ -43,9 +45,7 @@ def list_releases(
 
 
 def _list_models(name: str, json: bool) -> None:
-    from falaj.sdk import Client
-
-    client = Client.from_home()
+    client = open_client()
     newest: dict[str, int] = {}
     for release in client.releases(name or None):
         newest.setdefault(release.model, release.number)
@@ -72,9 +72,8 @@ def show(
 ) -> None:
     """Show a release: its origin, its gates with values, its evidence."""
     from falaj.cli.release_view import print_release
-    from falaj.sdk import Client
 
-    client = Client.from_home()
+    client = open_client()
     if evidence:
         _show_evidence(client, name, keys, json)
     elif json:
@@ -85,7 +84,6 @@ def show(
 
 def _show_evidence(client: Client, name: str, keys: Path | None, json: bool) -> None:
     from falaj.cli.bundles import statement_rows, trusted
-    from falaj.core.home import Home
 
     bundle = client.bundles.of(name)
     if json:
@@ -109,11 +107,8 @@ def verify(
 
     With --environment it is also asked whether it may serve there now: admission, approvals, audit log, place, time.
     """
-    import time
-
     from falaj.cli.bundles import ServingTarget, evidence_line
     from falaj.cli.bundles import verify as check
-    from falaj.core.home import Home
 
     serving = ServingTarget(environment, location, jurisdiction, time.time()) if environment else None
     verification = check(Home.from_environment(), release, keys, serving)
@@ -137,10 +132,8 @@ def export(
 ) -> None:
     """Export a release with all signed statements about it, for verification without a network."""
     from falaj.cli.bundles import export_bundle
-    from falaj.core.home import Home
-    from falaj.sdk import Client
 
-    client = Client.from_home()
+    client = open_client()
     export_bundle(Home.from_environment(), client.release(name), client.bundles.of(name), folder)
     emit(f"wrote {folder}: falaj release verify {folder} checks it anywhere")
 
@@ -148,11 +141,8 @@ def export(
 def model_card(name: NameArgument, keys: KeysOption = None, json: JsonOption = False) -> None:
     """Print the model card of a release, from its signed bill of materials; with --json as CycloneDX 1.6."""
     from falaj.cli.bundles import bill_of, trusted
-    from falaj.cli.model_card import markdown
-    from falaj.core.home import Home
-    from falaj.sdk import Client
 
-    client = Client.from_home()
+    client = open_client()
     release = client.release(name)
     document = bill_of(client.bundles.of(name), release.digest, trusted(Home.from_environment(), keys))
     if json:
@@ -169,9 +159,7 @@ def _ending(event: str, summary: str) -> Callable[..., None]:
         reason: Annotated[str, typer.Option("--reason", "-m", help="Why; it goes into the audit log.")],
         json: JsonOption = False,
     ) -> None:
-        from falaj.sdk import Client
-
-        release = Client.from_home().changes.end(event, name, reason)
+        release = open_client().changes.end(event, name, reason)
         if json:
             emit_json(release)
         else:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from falaj.cli.commands.projects import JsonOption
+from falaj.cli.connection import open_client
+from falaj.cli.options import JsonOption
 from falaj.cli.output import ago, emit, emit_json, emit_table
+from falaj.cli.rollout_picture import picture_of
 from falaj.cli.rollout_view import ENDED, lines_of, verdict
 
 if TYPE_CHECKING:
@@ -24,9 +28,7 @@ def list_rollouts(
     json: JsonOption = False,
 ) -> None:
     """List the newest rollouts."""
-    from falaj.sdk import Client
-
-    rollout_list = Client.from_home().rollouts.list(endpoint)
+    rollout_list = open_client().rollouts.list(endpoint)
     if json:
         emit_json(rollout_list)
         return
@@ -45,25 +47,15 @@ def show(
     json: JsonOption = False,
 ) -> None:
     """Show a rollout: weights, requests, statistics and verdict."""
-    from falaj.sdk import Client
-
-    rollout = Client.from_home().rollouts.show(name)
+    rollout = open_client().rollouts.show(name)
     if svg:
-        from pathlib import Path
-
-        from falaj.cli.rollout_picture import picture_of
-
         Path(svg).write_text(picture_of(rollout), encoding="utf-8")
     _print_rollout(rollout, json)
 
 
 def watch(name: NameArgument) -> None:
     """Follow a rollout until it ends; exit 1 unless the candidate succeeded."""
-    import time
-
-    from falaj.sdk import Client
-
-    calls = Client.from_home().rollouts
+    calls = open_client().rollouts
     rollout, shown = calls.show(name), 0
     while True:
         shown = _redrawn(rollout, shown)
@@ -99,9 +91,7 @@ def abort(name: NameArgument, reason: ReasonOption = "", json: JsonOption = Fals
 
 
 def _ask(name: str, command: str, reason: str, json: bool) -> None:
-    from falaj.sdk import Client
-
-    calls = Client.from_home().rollouts
+    calls = open_client().rollouts
     _print_rollout(calls.ask(calls.show(name).id, command, reason), json)
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from falaj.cli.commands.projects import JsonOption
+from falaj.cli.connection import open_client
+from falaj.cli.options import JsonOption
 from falaj.cli.output import emit, emit_json
 from falaj.core.errors import UsageError
+from falaj.core.home import Home
+from falaj.supply_chain.encryption import open_chest
 
 
 def score(
@@ -29,20 +34,15 @@ def score(
     json: JsonOption = False,
 ) -> None:
     """Predict for every row of a file with the release that an endpoint serves; resumes after a kill."""
-    import os
-
-    from falaj.core.home import Home
     from falaj.dataplane.agent.scoring import ScoringOptions, require_location, score_at_location
     from falaj.dataplane.scoring import read_input, require_free
-    from falaj.sdk import Client
-    from falaj.supply_chain.encryption import open_chest
 
     label = _label(classification, origin, sector)
     home = Home.from_environment()
     require_free(output)
     require_location(home, location)
     table = read_input(source, _separator(separator))
-    client = Client.from_home(home)
+    client = open_client(home)
     scoring_request = {"release": release, "environment": environment, "location": location,
               "input": f"sha256:{table.digest}", "filename": source.name[:300], "label": label}  # fmt: skip
     permit = client.scorings.permit(scoring_request)
@@ -76,8 +76,6 @@ def _separator(text: str) -> str:
 
 def _progress(*, quiet: bool) -> Any:
     """A line that is written over, on a terminal alone."""
-    import sys
-
     if quiet or not sys.stderr.isatty():
         return lambda _done, _all: None
 

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from falaj.cli.commands.projects import JsonOption
+from falaj.cli.connection import open_client
+from falaj.cli.options import JsonOption
 from falaj.cli.output import clock, emit, emit_json, emit_table
 from falaj.core.errors import UsageError
 
@@ -51,15 +52,11 @@ def remove_of_platform(name: NameArgument) -> None:
 
 def _set(project: str | None, name: str, file: Path | None) -> None:
     """Set a secret of a project, or of the platform where there is none."""
-    from falaj.sdk import Client
-
-    Client.from_home().secrets.set(project, name, _value(file))
+    open_client().secrets.set(project, name, _value(file))
 
 
 def _list(project: str | None, json: bool, hint: str) -> None:
-    from falaj.sdk import Client
-
-    secret_list = Client.from_home().secrets.list(project)
+    secret_list = open_client().secrets.list(project)
     if json:
         emit_json(secret_list)
         return
@@ -68,9 +65,7 @@ def _list(project: str | None, json: bool, hint: str) -> None:
 
 
 def _remove(project: str | None, name: str) -> None:
-    from falaj.sdk import Client
-
-    Client.from_home().secrets.remove(project, name)
+    open_client().secrets.remove(project, name)
     emit(f"{name} is removed")
 
 
@@ -86,9 +81,7 @@ def _project(named: str) -> str:
     """The project that was named, or the one that is called like this folder, or the only one."""
     if named:
         return named
-    from falaj.sdk import Client
-
-    project_names = [each.name for each in Client.from_home().projects()]
+    project_names = [each.name for each in open_client().projects()]
     if Path.cwd().name in project_names:
         return Path.cwd().name
     if len(project_names) == 1:

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from falaj.cli.commands.projects import JsonOption
+from falaj.cli.connection import open_client
+from falaj.cli.options import JsonOption
 from falaj.cli.output import emit, emit_json, emit_table, styled
 from falaj.core.errors import UsageError
+from falaj.sdk import Endpoint
 
 if TYPE_CHECKING:
-    from falaj.sdk import Endpoint, Prediction
+    from falaj.sdk import Prediction
 
 
 TokenFile = Annotated[
@@ -60,8 +62,6 @@ def predict(
 
 def opened(endpoint: str, token_file: Path | None, cacert: Path | None, cert: Path | None) -> Endpoint:
     """An endpoint by its name or URL."""
-    from falaj.sdk import Endpoint
-
     token = read_token(token_file) if token_file else ""
     if endpoint.startswith(("http://", "https://")):
         return Endpoint(endpoint, token=token, cacert=cacert, certificate=cert)
@@ -93,9 +93,7 @@ def _by_class(classes: Sequence[object], shares: Sequence[float]) -> str:
 
 def list_endpoints(json: JsonOption = False) -> None:
     """List endpoints and what they serve."""
-    from falaj.sdk import Client
-
-    endpoint_list = Client.from_home().endpoints()
+    endpoint_list = open_client().endpoints()
     if json:
         emit_json(endpoint_list)
         return

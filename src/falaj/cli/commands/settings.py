@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from falaj.cli.commands.projects import JsonOption
+from falaj.cli.connection import open_client
+from falaj.cli.options import JsonOption
 from falaj.cli.output import clock, emit, emit_json, emit_table, shortened, styled
+from falaj.config.platform_file import load_platform
 from falaj.core.home import Home
 
 if TYPE_CHECKING:
@@ -22,11 +25,8 @@ _SIGNS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "ye
 
 def plan(file: FileOption = Path("platform.yaml"), json: JsonOption = False) -> None:
     """Show what applying a platform file would change."""
-    from falaj.config.platform_file import load_platform
-    from falaj.sdk import Client
-
     loaded = load_platform(file)
-    planned = Client.from_home().settings.plan(loaded.name, loaded.text, loaded.policies)
+    planned = open_client().settings.plan(loaded.name, loaded.text, loaded.policies)
     if json:
         emit_json(planned)
         return
@@ -39,11 +39,8 @@ def plan(file: FileOption = Path("platform.yaml"), json: JsonOption = False) -> 
 
 def apply(file: FileOption = Path("platform.yaml"), json: JsonOption = False) -> None:
     """Apply a platform file; requires the role admin."""
-    from falaj.config.platform_file import load_platform
-    from falaj.sdk import Client
-
     loaded = load_platform(file)
-    calls = Client.from_home().settings
+    calls = open_client().settings
     planned = calls.plan(loaded.name, loaded.text, loaded.policies)
     applied = calls.apply(loaded.name, loaded.text, loaded.policies, base=planned.version)
     if json:
@@ -61,9 +58,7 @@ def show(
     text: Annotated[bool, typer.Option("--text", help="Print the file that was applied.")] = False,
 ) -> None:
     """Show the environments, locations and roles that hold."""
-    from falaj.sdk import Client
-
-    active_settings = Client.from_home().settings.show()
+    active_settings = open_client().settings.show()
     if json:
         emit_json(active_settings)
     elif text:
@@ -74,9 +69,7 @@ def show(
 
 def versions(json: JsonOption = False) -> None:
     """List the applied versions."""
-    from falaj.sdk import Client
-
-    version_list = Client.from_home().settings.versions()
+    version_list = open_client().settings.versions()
     if json:
         emit_json(version_list)
         return
@@ -87,9 +80,7 @@ def versions(json: JsonOption = False) -> None:
 
 def drift(json: JsonOption = False) -> None:
     """Look for what is not as it was applied; exit 4 when something is."""
-    from falaj.sdk import Client
-
-    drift_report = Client.from_home().settings.drift()
+    drift_report = open_client().settings.drift()
     if json:
         emit_json(drift_report)
     else:
@@ -187,8 +178,6 @@ def backup(
     passphrase_file: PassphraseOption = None,
 ) -> None:
     """Back up this installation into one file; it may be running. Keys and tokens in it are under a passphrase."""
-    import time
-
     from falaj.cli.backup import back_up
 
     passphrase = _passphrase(passphrase_file, confirm=True)

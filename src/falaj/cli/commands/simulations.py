@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from falaj.cli.commands.projects import JsonOption
 from falaj.cli.commands.runs import SetOption, overrides
+from falaj.cli.options import JsonOption
 from falaj.cli.output import emit, emit_json, emit_table
 from falaj.core.errors import UsageError
+from falaj.core.home import Home
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import date
 
     from falaj.config.spec import ProjectSpec
     from falaj.control.retraining.simulation import Simulated, TrainingPolicy
@@ -34,7 +35,6 @@ def simulate(
     """Simulate training policies on the labelled history of a model, with and without recalibration."""
     from falaj.control.retraining import simulation
     from falaj.control.retraining.replay import Replay
-    from falaj.core.home import Home
 
     replay = Replay(folder, Home.from_environment(), overrides(settings), _day(since))
     if replay.spec.model != model:
@@ -64,8 +64,6 @@ def _policies(spec: ProjectSpec, files: list[Path]) -> Mapping[str, TrainingPoli
 
 
 def _day(text: str) -> date | None:
-    from datetime import date
-
     try:
         return date.fromisoformat(text) if text else None
     except ValueError as error:
@@ -97,6 +95,4 @@ def _show(metric: str, policy_results: Mapping[str, tuple[Simulated, Simulated]]
 
 
 def _date(day: int) -> str:
-    from datetime import date
-
     return date.fromordinal(day).isoformat()

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from falaj.cli.commands.projects import JsonOption
+from falaj.cli.connection import open_client
+from falaj.cli.options import JsonOption
 from falaj.cli.output import ago, clock, emit, emit_json, emit_table, styled
 
 if TYPE_CHECKING:
@@ -17,9 +18,7 @@ def list_trainings(
     model: Annotated[str, typer.Argument(help="Of this model only.")] = "", json: JsonOption = False
 ) -> None:
     """List what starts trainings, what waits and why, and what is left of the budget."""
-    from falaj.sdk import Client
-
-    trigger_list = Client.from_home().trainings.triggers(model)
+    trigger_list = open_client().trainings.triggers(model)
     if json:
         emit_json(trigger_list)
         return
@@ -34,9 +33,7 @@ def resume(
     json: JsonOption = False,
 ) -> None:
     """Resume trainings that were suspended after failures or unsuccessful candidates."""
-    from falaj.sdk import Client
-
-    model_triggers = Client.from_home().trainings.resume(model)
+    model_triggers = open_client().trainings.resume(model)
     if json:
         emit_json(model_triggers)
         return
@@ -55,9 +52,7 @@ def start(
     json: JsonOption = False,
 ) -> None:
     """Start a training of a model at the commit that was built last."""
-    from falaj.sdk import Client
-
-    training_request = Client.from_home().trainings.request(model, reason, window, beyond_budget=beyond_budget)
+    training_request = open_client().trainings.request(model, reason, window, beyond_budget=beyond_budget)
     if json:
         emit_json(training_request)
         return

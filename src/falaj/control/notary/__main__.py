@@ -12,12 +12,16 @@ from functools import partial
 import msgspec
 
 from falaj.control.notary import requests
+from falaj.control.notary.arrays import unpacked
+from falaj.control.notary.attestation import Attestation
 from falaj.control.notary.channel import VARIABLE, serve
 from falaj.control.notary.errors import DoesNotRecomputeError
 from falaj.control.notary.service import Office
 from falaj.core.errors import FalajError
 from falaj.core.home import Home
 from falaj.core.sandbox.libc import give_up_new_privileges, hide_memory
+from falaj.storage import Database
+from falaj.trust.audit import record
 
 logger = logging.getLogger("falaj.control.notary")
 _ACTOR = "notary"
@@ -74,9 +78,6 @@ def _carried_out(office: Office, request: requests.Request, attached: int | None
 
 
 def _attested(office: Office, claims: msgspec.Raw, attached: int | None) -> object:
-    from falaj.control.notary.arrays import unpacked
-    from falaj.control.notary.attestation import Attestation
-
     attestation = msgspec.msgpack.decode(claims, type=Attestation)
     try:
         return office.attest(attestation, unpacked(attestation.layout, attached))
@@ -93,9 +94,6 @@ def _refused(kind: str, code: str, message: str, where: str = "", hint: str = ""
 
 def record_refusal(home: Home, run: str, error: DoesNotRecomputeError) -> None:
     """Write a refusal to the audit log; the database is opened when there is one to write."""
-    from falaj.storage import Database
-    from falaj.trust.audit import record
-
     try:
         database, now = Database(home.database_url), time.time()
         with database.transaction() as session:

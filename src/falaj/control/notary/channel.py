@@ -6,6 +6,7 @@ taken yet waits in the socket for the next notary, since the supervisor keeps bo
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 import threading
@@ -66,8 +67,6 @@ def serve(channel: socket.socket, handle: Handler) -> None:
 def _answer(
     connection: socket.socket, attached: int | None, handle: Handler, slots: threading.BoundedSemaphore
 ) -> None:
-    import os
-
     try:
         with connection, suppress(OSError):
             connection.settimeout(_IDLE_S)

@@ -8,9 +8,12 @@ from collections.abc import Set
 from typing import Any
 
 import msgspec
+import yaml
 
+from falaj.config.gates import parse_gate, with_columns
 from falaj.config.spec import DEFAULT_RISK, GateSpec, OwnMetric
 from falaj.control.notary.errors import DoesNotRecomputeError
+from falaj.core.errors import FalajError
 
 FILE = "falaj.yaml"
 _FILES = (b"100644", b"100755")
@@ -98,8 +101,6 @@ def require_risk(proof: CommitProof | None, commit_id: str, risk: str) -> None:
 
 
 def _read(proof: CommitProof, commit_id: str) -> Any:
-    import yaml
-
     try:
         return yaml.safe_load(project_file(proof, commit_id))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -112,9 +113,6 @@ def _unreadable(error: Exception, commit_id: str) -> DoesNotRecomputeError:
 
 def _gates_and_exams(document: Any, commit_id: str) -> tuple[list[GateSpec], set[str]]:
     """The gates and the exams of a project file."""
-    from falaj.config.gates import parse_gate, with_columns
-    from falaj.core.errors import FalajError
-
     try:
         own = {name: _own_metric(metric) for name, metric in (document.get("metrics") or {}).items()}
         columns = document.get("monitoring") or {}

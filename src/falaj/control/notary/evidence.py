@@ -10,10 +10,13 @@ from typing import Any
 
 import msgspec
 
+from falaj.build.checks.lockfiles import locked_packages
+from falaj.build.checks.model_files import scan
 from falaj.control.notary.attestation import Attestation, ScoredTable
 from falaj.control.notary.errors import DoesNotRecomputeError, NotBelievableError
 from falaj.control.notary.gates import judged_again
 from falaj.core.errors import FalajError
+from falaj.core.venv.environment import environment_digest, has_own_packages, lock_digest, lockfile_of
 from falaj.supply_chain import attestations
 from falaj.supply_chain.artifacts import ArtifactStore, Digest, parse_digest
 from falaj.supply_chain.attestations.predicates import LIBRARIES, OWN, WORKER
@@ -99,8 +102,6 @@ def _fetched(store: ArtifactStore, digest: str, target: Path, what: str) -> Path
 
 def _with_lock(claims: Attestation, store: ArtifactStore, folder: Path) -> Attestation:
     """The packages and the environment are those of the lockfile in the store."""
-    from falaj.build.checks.lockfiles import locked_packages
-
     provenance = claims.provenance
     if (claims.lock is None) != (provenance.environment is None):
         raise DoesNotRecomputeError("the provenance names an environment, or there is a lockfile, but not both")
@@ -120,8 +121,6 @@ def _with_lock(claims: Attestation, store: ArtifactStore, folder: Path) -> Attes
 
 def _environment(lock: Path, interpreter: str) -> str | None:
     """The digest of the environment; None where packages of it lie in the project's folder and not in the lock."""
-    from falaj.core.venv.environment import environment_digest, has_own_packages, lock_digest, lockfile_of
-
     name = lockfile_of(lock)
     if name is None or has_own_packages(lock, name):
         return None
@@ -132,8 +131,6 @@ def _scanned(
     claims: Attestation, store: ArtifactStore, folder: Path
 ) -> tuple[tuple[attestations.CheckRecord, ...], str]:
     """The checks of content: that of the model's files as it comes out here, the others as claims; and whose code."""
-    from falaj.build.checks.model_files import scan
-
     claimed = next((each for each in claims.content if each.name == MODEL_FILES), None)
     if claimed is None:
         raise DoesNotRecomputeError("the files of the model were not scanned", where=claims.digest)

@@ -6,9 +6,15 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
+from falaj.control.notary.commit import require_gates, require_risk
 from falaj.control.notary.errors import NotBelievableError
+from falaj.control.notary.evidence import signed
 from falaj.storage.facts import FILE, Heights, parse_fact
+from falaj.supply_chain.artifacts import open_home_store, parse_digest
+from falaj.supply_chain.attestations import open_keyring
 from falaj.supply_chain.attestations.keyring import MODEL_OWNER
+from falaj.supply_chain.attestations.model_signature import KEY_FILE, sign_model
+from falaj.supply_chain.attestations.predicates import PINNED
 from falaj.supply_chain.encryption import KeyGoneError, Keystore, open_chest
 
 if TYPE_CHECKING:
@@ -64,8 +70,6 @@ class Office:
     @cached_property
     def keyring(self) -> Keyring:
         """The signing keys."""
-        from falaj.supply_chain.attestations import open_keyring
-
         return open_keyring(self.home.keys)
 
     @cached_property
@@ -76,8 +80,6 @@ class Office:
     @cached_property
     def store(self) -> ArtifactStore:
         """The artifact store."""
-        from falaj.supply_chain.artifacts import open_home_store
-
         return open_home_store(self.home, self.chest)
 
     def public_files(self) -> dict[str, bytes]:
@@ -111,10 +113,6 @@ class Office:
         self, attestation: Attestation, tables: Mapping[str, ScoredTable]
     ) -> list[tuple[str, Mapping[str, Any]]]:
         """See `Notary.attest`."""
-        from falaj.control.notary.commit import require_gates, require_risk
-        from falaj.control.notary.evidence import signed
-        from falaj.supply_chain.attestations.predicates import PINNED
-
         if self._committed:
             gates = tuple(claim.spec for claim in attestation.gates)
             pinned = {claim.spec.data for claim in attestation.gates if claim.record.exam == PINNED}
@@ -144,9 +142,6 @@ class Office:
 
     def sign_model(self, model: str, digest: str) -> dict[str, Any]:
         """See `Notary.sign_model`; the digests of the files are those of the store."""
-        from falaj.supply_chain.artifacts import parse_digest
-        from falaj.supply_chain.attestations.model_signature import KEY_FILE, sign_model
-
         blobs = {entry.path: str(entry.blob) for entry in self.store.manifest(parse_digest(digest)).files}
         return sign_model(model, blobs, self.home.keys / KEY_FILE)
 

@@ -26,6 +26,7 @@ from falaj.storage.captured_tables import CapturedGateRow
 from falaj.storage.durable import Effect
 from falaj.supply_chain.artifacts import ArtifactStore
 from falaj.supply_chain.attestations import DATASET, Dataset, Keyring, sign_statement, statement
+from falaj.trust import settings
 from falaj.trust.audit import record
 from falaj.trust.policy import Action, Resource, require
 
@@ -154,7 +155,5 @@ def _signed(
 
 
 def _jurisdiction(session: Session, location: str) -> str:
-    from falaj.trust import settings
-
     location_settings = settings.current(session).locations.get(location)
     return location_settings.jurisdiction if location_settings else "AE"

@@ -9,24 +9,29 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
+from falaj.build.checks import CheckContext, LiveModel, against_champion, judge_all, judge_refit, run_check
+from falaj.build.checks.lockfiles import locked_packages
+from falaj.build.checks.model_files import own_modules
 from falaj.build.pipeline import PipelineResult, execute
 from falaj.build.pipeline.events import EventKind, RunEvent
 from falaj.build.pipeline.sources import SourceSnapshot, resolve
 from falaj.config import load_project_cached
 from falaj.config.gates import gate_name
 from falaj.config.spec import ProjectSpec
+from falaj.control.notary import NotBelievableError
+from falaj.control.runs.attestation import Findings, JudgedTwin, attestation_of, tables_of
 from falaj.control.runs.contract import LiveRelease, RunContext, RunResult, RunSpec
+from falaj.control.runs.data_subjects import taken_of
+from falaj.control.runs.lineage import edges_of_run
+from falaj.control.runs.packaging import package_model
+from falaj.control.runs.reference import reference_of
 from falaj.control.runs.refit import PART, NoRefit, Refit, acceptance_gates, judging_tables
 from falaj.control.runs.training_rows import blocks_of, refit_window, with_other_window, with_window
 from falaj.core.errors import FalajError
 from falaj.core.venv.environment import Environment, build
 from falaj.supply_chain.artifacts import Digest
-
-if TYPE_CHECKING:
-    from falaj.build.checks import LiveModel
-    from falaj.control.runs.attestation import Findings
 
 Value = TypeVar("Value")
 
@@ -212,8 +217,6 @@ class _Run:
         return Refit(findings, packaged, referenced, agreement, twin.model, acceptance)
 
     def _judged_twin(self, twin: Findings, agreement: Any) -> Any:
-        from falaj.control.runs.attestation import JudgedTwin
-
         assert self.order.training is not None and twin.champion is not None
         window = tuple(sorted(self.order.training.window))
         return JudgedTwin(twin.model, twin.order.params, window, twin.champion, agreement)
@@ -222,8 +225,6 @@ class _Run:
         self, environment: Environment, outputs: Mapping[str, Digest], twin: Digest
     ) -> tuple[_GateVerdict, Any]:
         """What the gates on acceptance rows say of the refit, and whether it agrees with its twin there."""
-        from falaj.build.checks import LiveModel, judge_all, judge_refit
-
         assert self.order.training is not None
         started_at = time.time()
         context = self._context(environment, outputs)
@@ -249,8 +250,6 @@ class _Run:
         step = self.spec.model_step
         if step is None or step not in outputs:
             return None
-        from falaj.build.checks import run_check
-
         result = run_check("model-files", self._context(environment, outputs))
         if result.passed:
             return None
@@ -310,8 +309,6 @@ class _Run:
         return [pool.submit(self._check, name, context) for name in names]
 
     def _check(self, name: str, context: Any) -> Any:
-        from falaj.build.checks import run_check
-
         self._emit("check.started", name)
         started_at = time.time()
         result = run_check(name, context)
@@ -360,8 +357,6 @@ class _Run:
         step = self.spec.model_step
         if step is None:
             return None
-        from falaj.control.runs.packaging import package_model
-
         self._emit("check.started", "packaging")
         started_at = time.time()
         rows = next((outputs[gate.data] for gate in self.spec.gates if gate.data in outputs), None)
@@ -376,8 +371,6 @@ class _Run:
 
     def _reference(self, environment: Environment, outputs: Mapping[str, Digest], packaged: Any) -> Any:
         """What monitors of the release will compare with; a run goes without it rather than fail."""
-        from falaj.control.runs.reference import reference_of
-
         self._emit("check.started", "reference")
         started_at = time.time()
         reference = reference_of(self._context(environment, outputs), packaged.features)
@@ -390,8 +383,6 @@ class _Run:
         training = self.order.training
         if not self.spec.gates and training is None:
             return _GateVerdict()
-        from falaj.build.checks import against_champion, judge_all
-
         names = [gate.text for gate in self.spec.gates]
         started_at = time.time()
         for name in names:
@@ -418,8 +409,6 @@ class _Run:
         return run_dir / "refit" / self.order.run_id if self.part else run_dir
 
     def _context(self, environment: Environment, outputs: Mapping[str, Digest]) -> Any:
-        from falaj.build.checks import CheckContext
-
         live = self.around.live(self.spec.model)
         return CheckContext(
             spec=self.spec,
@@ -434,16 +423,11 @@ class _Run:
 
     def _live_model(self, live: LiveRelease) -> LiveModel:
         """The live release as gates compare with it: whatever their dates are, it has not learned from exams."""
-        from falaj.build.checks import LiveModel
-
         exams = frozenset(map(str, self._exam_digests().values()))
         return LiveModel(live.number, Digest(live.digest), live.learned_until, live.acceptance | exams)
 
     def _findings(self, environment: Environment, pipeline: PipelineResult, checks: Any, gates: Any,
                   packaged: Any, started_at: float, tracking: Mapping[str, str]) -> Any:  # fmt: skip
-        from falaj.build.checks.lockfiles import locked_packages
-        from falaj.control.runs.attestation import Findings
-
         return Findings(
             order=self.order,
             spec=self.spec,
@@ -469,10 +453,6 @@ class _Run:
         self, findings: Any, packaged: Any, referenced: Any, outcome: RunResult, refit: Refit | NoRefit | None = None,
         champion: Any = None,
     ) -> RunResult:  # fmt: skip
-        from falaj.build.checks.model_files import own_modules
-        from falaj.control.notary import NotBelievableError
-        from falaj.control.runs.attestation import attestation_of, tables_of
-
         lock = self._keep_lock(findings.environment)
         claims = attestation_of(findings, self.around.store, lock, own_modules(self.spec, self.worktree))
         try:
@@ -535,15 +515,11 @@ class _Run:
 
     def _with_edges(self, outcome: RunResult, pipeline: PipelineResult, lock: str | None = None) -> RunResult:
         """What came from what is told of every run whose steps read data, released or not."""
-        from falaj.control.runs.data_subjects import taken_of
-
         edges = self._edges(pipeline, lock)
         outcome = replace(outcome, params=_params(pipeline))
         return replace(outcome, edges=edges, readings=tuple(taken_of(self.spec, {**pipeline.snapshots, **self.exams})))
 
     def _edges(self, pipeline: PipelineResult, lock: str | None = None) -> tuple[Any, ...]:
-        from falaj.control.runs.lineage import edges_of_run
-
         return tuple(edges_of_run(self.order, self.spec, pipeline, lock, self.part))
 
     def _keep_lock(self, environment: Environment) -> str | None:

@@ -19,6 +19,7 @@ from falaj.control.runs.contract import RunContext, RunResult, RunSpec
 from falaj.control.runs.execution import execute_run
 from falaj.control.runs.local_record import LocalRecord
 from falaj.control.runs.repository_parts import missing_here
+from falaj.control.runs.tracking import Tracking
 from falaj.core.errors import UsageError
 from falaj.core.home import Home
 from falaj.core.ids import new_id
@@ -89,8 +90,6 @@ class _Tracked:
             "FALAJ_NO_TRACKING"
         ):
             return {}
-        from falaj.control.runs.tracking import Tracking
-
         self._tracking = Tracking(self._home)
         self._mlflow_run = self._tracking.open_run(project, self._order.run_id, self._order.commit)
         return self._tracking.environment(self._mlflow_run)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from falaj import __version__
 from falaj.build.packaging import PackagingResult
 from falaj.build.packaging import package_model as package_folder
 from falaj.core.venv.environment import Environment
+from falaj.models.model_folder import read_model_folder
 from falaj.supply_chain.artifacts import ArtifactStore, Digest, parse_digest
 from falaj.supply_chain.attestations.canonical import canonical
 
@@ -84,8 +87,6 @@ def _package(
     folder: Path,
     answer: str | None,
 ) -> Packaged:
-    from falaj.models.model_folder import read_model_folder
-
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     source, target = store.fetch(model, folder / "model"), folder / "packaged"
@@ -100,8 +101,4 @@ def _package(
 
 
 def _key(model: Digest, rows: Digest | None, environment: Environment, answer: str | None) -> str:
-    import hashlib
-
-    from falaj import __version__
-
     return hashlib.sha256(canonical([model, rows, environment.digest, answer, __version__])).hexdigest()

@@ -8,10 +8,12 @@ from pathlib import Path
 from falaj.build.pipeline.workspace import write_commit
 from falaj.config.errors import ProjectError
 from falaj.config.loading import FILE_NAME
+from falaj.config.yaml_reader import read_document
 from falaj.core.egress import OWN_MACHINE, EgressRules
 from falaj.core.home import Home
 from falaj.integrations.git import lfs_pointers, mirror, pin, require_own, submodule_url, submodules
-from falaj.integrations.git.errors import GitInputError
+from falaj.integrations.git.command import git
+from falaj.integrations.git.errors import GitInputError, GitUnavailableError
 
 _DEEPEST = 5
 
@@ -46,9 +48,6 @@ def complete(
 
 def missing_here(worktree: Path) -> tuple[str, ...]:
     """What is missing in a person's own checkout, where nothing is fetched."""
-    from falaj.integrations.git.command import git
-    from falaj.integrations.git.errors import GitUnavailableError
-
     try:
         listed = submodules(worktree, git("rev-parse", "HEAD", cwd=worktree))
     except GitUnavailableError:  # no repository, or one without a commit
@@ -73,8 +72,6 @@ def absent_content(path: str) -> str:
 
 def _asks_for_submodules(worktree: Path) -> bool:
     """What the project file says, even where the rest of it is wrong because something is missing."""
-    from falaj.config.yaml_reader import read_document
-
     try:
         value = read_document((worktree / FILE_NAME).read_bytes(), FILE_NAME).value
     except (ProjectError, OSError):

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from sqlalchemy import func, or_, select
@@ -290,8 +291,6 @@ class Worker:
             self._stopping.wait(5.0)
 
     def _register(self, message: Mapping[str, Any]) -> None:
-        from tempfile import TemporaryDirectory
-
         with self._database.reading() as session:
             release_row = releases.find(session, f"{message['model']}@{message['release']}")
         facts = {name: getattr(release_row, name) for name in ("model", "number", "commit", "run_id", "digest")}

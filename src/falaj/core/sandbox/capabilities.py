@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from falaj.core.sandbox import landlock, seccomp
+from falaj.core.sandbox.launch import Launch, run_to_end
 
 _PATIENCE_S = 60.0
 
@@ -55,10 +57,6 @@ def offered() -> Wall:
 
 def _try_namespaces() -> str:
     """Why a process cannot have namespaces of its own; empty when it can."""
-    import tempfile
-
-    from falaj.core.sandbox.launch import Launch, run_to_end
-
     wall = Wall(namespaces=True, landlock=0, seccomp=False)
     with tempfile.TemporaryDirectory(prefix="falaj-wall-") as scratch:
         folder = Path(scratch)

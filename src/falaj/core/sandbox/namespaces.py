@@ -9,7 +9,9 @@ else; sockets, other processes and the network of the machine have no name in it
 
 from __future__ import annotations
 
+import _socket
 import ctypes
+import fcntl
 import os
 
 from .libc import checked, libc
@@ -94,9 +96,6 @@ def start_loopback() -> None:
     Raises:
         OSError: The kernel does not allow it.
     """
-    import _socket
-    import fcntl
-
     with_flags = b"lo".ljust(16, b"\0") + _IFF_UP.to_bytes(2, "little").ljust(24, b"\0")
     probe = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM)
     try:

@@ -14,6 +14,7 @@ import httpx
 
 from falaj.core.home import Home
 from falaj.core.sandbox import ExposedHomeError, refuse_exposed_home
+from falaj.core.venv.environment import build
 from falaj.dataplane.access_log import AccessLog
 from falaj.dataplane.agent.admission import Admission, Site
 from falaj.dataplane.agent.agent_identity import membership_of
@@ -176,8 +177,6 @@ def _installation(home: Path) -> Home:
 
 
 def _admission(home: Home, site: Site, memory: Memory, control: ControlPlane, fetcher: Fetcher) -> Admission:
-    from falaj.core.venv.environment import build
-
     return Admission(site, memory, fetcher, control.consistency, lambda folder: build(folder, home).python)
 
 

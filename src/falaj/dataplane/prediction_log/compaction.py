@@ -30,6 +30,7 @@ from falaj.dataplane.prediction_log.segment import LogSegment, open_segment
 from falaj.dataplane.prediction_log.segment_encryption import LogKeys
 from falaj.dataplane.prediction_log.segment_paths import CLEAR_COLUMNS, SEALED_COLUMNS
 from falaj.dataplane.prediction_log.wal_segment import WrittenSegment
+from falaj.supply_chain.encryption import stream
 from falaj.supply_chain.encryption.errors import DamagedCiphertextError, KeyGoneError
 
 _PART = ".part"
@@ -127,8 +128,6 @@ def _sealed(pieces: Iterator[bytes], segment: LogSegment, path: Path, keys: LogK
     seal = segment.header.seal
     if seal is None or keys is None:
         return pieces
-    from falaj.supply_chain.encryption import stream
-
     return stream.seal(pieces, keys.find(seal.key), sealed_name(path), os.urandom(stream.SALT_BYTES))
 
 

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from falaj.core.errors import FalajError
+from falaj.dataplane.prediction_log.columnar import ColumnarSegment
 from falaj.dataplane.prediction_log.format import LABELS, PREDICTIONS, LogFormatError, decode_header
 from falaj.dataplane.prediction_log.segment import is_free
 from falaj.dataplane.prediction_log.segment_encryption import RECORD, LogKeys
@@ -60,8 +61,6 @@ def _form_is_over(form: Path, before_ns: int, keys: LogKeys | None) -> bool:
 
 def _newest_in_columns(form: Path, keys: LogKeys | None) -> int | None:
     """Time of the newest record; None where it cannot be read, be it erased, damaged or for want of Parquet."""
-    from falaj.dataplane.prediction_log.columnar import ColumnarSegment
-
     file = os.open(form, os.O_RDONLY | os.O_CLOEXEC)
     try:
         segment = ColumnarSegment(form, file, keys)

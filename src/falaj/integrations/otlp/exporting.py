@@ -6,15 +6,13 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+import httpx
 
 from falaj import __version__
 from falaj.core.errors import UsageError
 from falaj.integrations.otlp.spans import Span, Value, document
-
-if TYPE_CHECKING:
-    import httpx
 
 SETTING = "FALAJ_OTLP_URL"
 MOST_WAITING = 4_096
@@ -65,8 +63,6 @@ class Exporter:
 
     def run(self, stopping: threading.Event) -> None:
         """Send until told to stop, and then once more what is left."""
-        import httpx
-
         with httpx.Client(timeout=_TIMEOUT_S) as client:
             while not stopping.wait(self._every_s + self._pause_s):
                 while self._send(client) and not stopping.is_set():
@@ -91,8 +87,6 @@ class Exporter:
 
     def _post(self, client: httpx.Client, batch: list[Span]) -> bool | None:
         """True when it was taken, False when it was refused for good, None when it is to be sent again."""
-        import httpx
-
         try:
             status = client.post(self._url, json=document(batch, self._resource)).status_code
         except httpx.HTTPError as error:

@@ -7,6 +7,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from threading import Lock
 
+from cryptography.exceptions import InvalidSignature
+
 from falaj.storage.facts.statement import Fact, FactSignature, FactSubject
 from falaj.supply_chain.attestations import Signer, TrustedKey
 from falaj.supply_chain.attestations.keys import public_key
@@ -51,8 +53,6 @@ class Seals:
         return True
 
     def _signed(self, key: TrustedKey, seal: FactSignature, message: bytes) -> bool:
-        from cryptography.exceptions import InvalidSignature
-
         self.verifications += 1
         try:
             public_key(key.pem).verify(seal.signature, message)

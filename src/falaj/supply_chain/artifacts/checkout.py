@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from pathlib import Path
 from typing import BinaryIO
 
@@ -86,8 +87,6 @@ def _rename(staged: Path, target: Path) -> None:
 
 def _discard(staged: Path) -> None:
     if staged.is_dir():
-        import shutil
-
         shutil.rmtree(staged, ignore_errors=True)
     else:
         staged.unlink(missing_ok=True)

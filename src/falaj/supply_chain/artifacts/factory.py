@@ -6,14 +6,18 @@ import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from falaj.core.errors import MissingExtraError, UsageError
 from falaj.core.home import Home
 from falaj.supply_chain.artifacts.backend import BlobBackend
+from falaj.supply_chain.artifacts.encrypted import SealedBackend
 from falaj.supply_chain.artifacts.errors import StoreSealedError
 from falaj.supply_chain.artifacts.local import LocalBackend
 from falaj.supply_chain.artifacts.stat_cache import StatCache
 from falaj.supply_chain.artifacts.store import ArtifactStore
+from falaj.supply_chain.encryption import home_scope, open_chest
+from falaj.supply_chain.encryption.settings import Mode, mode
 
 if TYPE_CHECKING:
     from falaj.supply_chain.encryption import Keystore
@@ -39,9 +43,6 @@ def open_home_store(home: Home, chest: Keystore | None = None) -> ArtifactStore:
     backend = open_backend(home.store_url)
     if not _is_sealed(backend, home):
         return _store(backend, backend)
-    from falaj.supply_chain.artifacts.encrypted import SealedBackend
-    from falaj.supply_chain.encryption import home_scope, open_chest
-
     keys, scope = chest or open_chest(home), home_scope(home.settings)
     return _store(SealedBackend(backend, lambda: keys.current(scope), keys.find), backend)
 
@@ -72,8 +73,6 @@ def _store(backend: BlobBackend, place: BlobBackend) -> ArtifactStore:
 
 def _is_sealed(backend: BlobBackend, home: Home) -> bool:
     """Whether a store is encrypted; settles it for one that is empty."""
-    from falaj.supply_chain.encryption.settings import Mode, mode
-
     seal_mode, marked = mode(home.settings), backend.size(MARK) is not None
     noted = home.keys / "sealed-stores"
     is_noted = noted.exists() and home.store_url in noted.read_text().splitlines()
@@ -113,8 +112,6 @@ def open_backend(url: str) -> BlobBackend:
     if not separator:
         return LocalBackend(Path(os.path.realpath(url)))
     if scheme == "file" and rest.startswith("/"):
-        from urllib.parse import unquote
-
         return LocalBackend(Path(os.path.realpath(unquote(rest))))
     if scheme == "s3":
         return _open_bucket(url)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -19,8 +20,6 @@ def each(workers: int, action: Callable[[T], R], items: Iterable[T]) -> list[R]:
     """
     if workers == 1:
         return [action(item) for item in items]
-    from concurrent.futures import ThreadPoolExecutor
-
     with ThreadPoolExecutor(workers) as pool:
         futures = [pool.submit(action, item) for item in items]
         try:

@@ -12,6 +12,7 @@ from falaj.supply_chain.artifacts import refs
 from falaj.supply_chain.artifacts.backend import BlobBackend
 from falaj.supply_chain.artifacts.checkout import materialise
 from falaj.supply_chain.artifacts.digest import Digest, digest_from_shard, digest_of, parse_digest
+from falaj.supply_chain.artifacts.encrypted import SealedBackend
 from falaj.supply_chain.artifacts.errors import ArtifactCorruptError, ArtifactErasedError, ArtifactMissingError
 from falaj.supply_chain.artifacts.ingest import BlobWriter
 from falaj.supply_chain.artifacts.manifest import FileEntry, Manifest, file_manifest
@@ -169,8 +170,6 @@ class ArtifactStore:
 
     def remove_erased(self, key_ids: Collection[str]) -> int:
         """Remove what was encrypted with destroyed keys and can no longer be read; return the number of objects."""
-        from falaj.supply_chain.artifacts.encrypted import SealedBackend
-
         return self._backend.remove_erased(key_ids) if isinstance(self._backend, SealedBackend) else 0
 
     def erase(self, digests: Iterable[Digest], *, keep: Iterable[Digest] = ()) -> int:
@@ -195,14 +194,10 @@ class ArtifactStore:
     @property
     def is_encrypted(self) -> bool:
         """Whether what is put is encrypted at rest."""
-        from falaj.supply_chain.artifacts.encrypted import SealedBackend
-
         return isinstance(self._backend, SealedBackend)
 
     def encrypted_by(self, digest: Digest) -> set[str]:
         """Ids of the data keys without which an artifact cannot be read; none where the store is not encrypted."""
-        from falaj.supply_chain.artifacts.encrypted import SealedBackend
-
         backend = self._backend
         keys = self._keys_of(digest)
         return {backend.key_of(key) for key in keys} - {""} if isinstance(backend, SealedBackend) else set()

@@ -11,6 +11,8 @@ import hashlib
 import re
 from dataclasses import dataclass
 
+from cryptography.exceptions import InvalidSignature
+
 from falaj.supply_chain.attestations.errors import EvidenceError
 from falaj.supply_chain.attestations.keys import Signer, public_key
 
@@ -65,8 +67,6 @@ def verify_checkpoint(text: str, public_pem: str) -> Checkpoint:
     Raises:
         EvidenceError: `evidence.checkpoint`, when it is no checkpoint or the log's signature does not hold.
     """
-    from cryptography.exceptions import InvalidSignature
-
     checkpoint, signatures = _split(text)
     expected_hash = key_hash(checkpoint.origin, public_pem)
     for name, data in signatures:

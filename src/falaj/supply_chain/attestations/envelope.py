@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cryptography.exceptions import InvalidSignature
+
 from falaj.supply_chain.attestations.canonical import canonical, parse_canonical
 from falaj.supply_chain.attestations.errors import EvidenceError
 from falaj.supply_chain.attestations.keys import Signer, TrustedKey, public_key
@@ -145,8 +147,6 @@ def _signatures(envelope: Envelope, where: str) -> Iterator[tuple[str, bytes]]:
 
 
 def _is_valid(pem: str, signature: bytes, message: bytes) -> bool:
-    from cryptography.exceptions import InvalidSignature
-
     try:
         public_key(pem).verify(signature, message)
     except InvalidSignature:

@@ -12,13 +12,12 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from falaj.supply_chain.attestations.canonical import parse
 from falaj.supply_chain.attestations.errors import EvidenceError
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 ANY_TYPE = "*"
 """In a list of predicate types: this key may sign every type."""
@@ -78,9 +77,6 @@ def signer_of(private_pem: bytes, *, where: str = "") -> Signer:
     Raises:
         EvidenceError: `evidence.key`.
     """
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
     try:
         key = serialization.load_pem_private_key(private_pem, password=None)
     except (ValueError, TypeError) as error:
@@ -97,8 +93,6 @@ def key_id_of(pem: str) -> str:
     Raises:
         EvidenceError: `evidence.key`, when the PEM holds no Ed25519 public key.
     """
-    from cryptography.hazmat.primitives import serialization
-
     der = public_key(pem).public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return hashlib.sha256(der).hexdigest()
 
@@ -109,9 +103,6 @@ def public_key(pem: str) -> Ed25519PublicKey:
     Raises:
         EvidenceError: `evidence.key`, when the PEM holds no Ed25519 public key.
     """
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
     try:
         key = serialization.load_pem_public_key(pem.encode())
     except ValueError as error:
@@ -201,8 +192,6 @@ def replace_private(path: Path, content: bytes) -> None:
 
 
 def _new_key() -> bytes:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
     return _private_pem(Ed25519PrivateKey.generate())
 
 
@@ -232,14 +221,10 @@ def _write_fresh(path: Path, data: bytes) -> Path:
 
 
 def _private_pem(key: Ed25519PrivateKey) -> bytes:
-    from cryptography.hazmat.primitives import serialization
-
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
 
 
 def _public_pem(key: Ed25519PublicKey) -> str:
-    from cryptography.hazmat.primitives import serialization
-
     return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()

@@ -14,6 +14,9 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from falaj.supply_chain.attestations.canonical import canonical
 from falaj.supply_chain.attestations.envelope import pae
 from falaj.supply_chain.attestations.errors import EvidenceError
@@ -42,9 +45,6 @@ def sign_model(name: str, blobs: Mapping[str, str], key: Path) -> dict[str, Any]
     Raises:
         EvidenceError: `evidence.key`, when the file is no P-256 key or others may read it.
     """
-    from cryptography.hazmat.primitives import hashes
-    from cryptography.hazmat.primitives.asymmetric import ec
-
     private = _load_or_create(key)
     payload = canonical(_statement(name, blobs))
     signature = private.sign(pae(PAYLOAD_TYPE, payload), ec.ECDSA(hashes.SHA256()))
@@ -76,9 +76,6 @@ def _statement(name: str, blobs: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _load_or_create(path: Path) -> EllipticCurvePrivateKey:
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
     data = create_once(path, lambda: _private_pem(ec.generate_private_key(ec.SECP256R1())))
     try:
         key = serialization.load_pem_private_key(data, password=None)
@@ -93,14 +90,10 @@ def _load_or_create(path: Path) -> EllipticCurvePrivateKey:
 
 
 def _private_pem(key: EllipticCurvePrivateKey) -> bytes:
-    from cryptography.hazmat.primitives import serialization
-
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
 
 
 def _public_pem(key: EllipticCurvePrivateKey) -> bytes:
-    from cryptography.hazmat.primitives import serialization
-
     return key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)

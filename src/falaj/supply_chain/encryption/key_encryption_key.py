@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Protocol
 
 from falaj.core.errors import UsageError
+from falaj.supply_chain.encryption.file_root import FileRoot, passphrase_of
+from falaj.supply_chain.encryption.kms_root import open_kms
+from falaj.supply_chain.encryption.pkcs11_root import open_token
 
 SETTING = "FALAJ_ROOT_KEY"
 
@@ -58,16 +61,10 @@ def open_root(address: str, folder: Path, settings: Mapping[str, str]) -> KeyEnc
     """
     scheme, _, rest = address.partition(":")
     if not address or (scheme == "file" and rest):
-        from falaj.supply_chain.encryption.file_root import FileRoot, passphrase_of
-
         return FileRoot(Path(rest) if rest else folder / "root.key", passphrase_of(settings))
     if scheme == "pkcs11":
-        from falaj.supply_chain.encryption.pkcs11_root import open_token
-
         return open_token(address)
     if scheme == "awskms":
-        from falaj.supply_chain.encryption.kms_root import open_kms
-
         return open_kms(address)
     raise UsageError(
         f"{scheme!r} is no kind of root key",

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from falaj.core.errors import UsageError
 from falaj.supply_chain.encryption.key_encryption_key import SETTING, open_root
+from falaj.supply_chain.encryption.keystore import Keystore
 from falaj.supply_chain.encryption.wrapped import KeyScope
-
-if TYPE_CHECKING:
-    from falaj.supply_chain.encryption.keystore import Keystore
 
 
 class Mode(StrEnum):
@@ -63,8 +61,6 @@ def home_scope(settings: Mapping[str, str]) -> KeyScope:
 
 def open_chest(installation: Installation) -> Keystore:
     """The data keys of an installation; nothing is read or made yet."""
-    from falaj.supply_chain.encryption.keystore import Keystore
-
     settings = installation.settings
     root = open_root(settings.get(SETTING, ""), installation.keys, settings)
     return Keystore(installation.keys / "data-keys.json", root)

@@ -11,6 +11,7 @@ import binascii
 from collections.abc import Mapping
 from typing import Any
 
+from cryptography.exceptions import InvalidSignature
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -100,8 +101,6 @@ def _require_person(principal: Principal, now: float) -> None:
 
 
 def _proved(principal: Principal, pem: str, proof: str) -> str:
-    from cryptography.exceptions import InvalidSignature
-
     try:
         key_id = key_id_of(pem)
     except EvidenceError as error:

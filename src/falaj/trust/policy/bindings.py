@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from falaj.config.platform_spec import PlatformSpec
 from falaj.core.principal import HOME, Principal, PrincipalKind
 from falaj.storage.policy_tables import RoleBindingRow
+from falaj.trust import settings
 from falaj.trust.policy.actions import Action, Role
 from falaj.trust.policy.resources import Resource
 
@@ -59,8 +60,6 @@ def held_roles(bindings: Iterable[Binding]) -> frozenset[str]:
 
 def bindings_of(session: Session, principal: Principal) -> tuple[Binding, ...]:
     """Everything that a principal was granted: built in, to its account, and by platform.yaml to it or its groups."""
-    from falaj.trust import settings
-
     return granted_under(settings.current(session), session, principal)
 
 

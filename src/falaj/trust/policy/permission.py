@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from falaj.config.platform_spec import PlatformSpec
 from falaj.core.principal import Principal
+from falaj.trust import settings
 from falaj.trust.policy.actions import Action
 from falaj.trust.policy.bindings import granted_under
 from falaj.trust.policy.decision import authorize
@@ -21,8 +22,6 @@ from falaj.trust.policy.resources import PolicyDecision, Resource
 
 def effective_policies(session: Session) -> PolicySet:
     """The built-in policies, and the packs and own policies that platform.yaml names; parsed once a version."""
-    from falaj.trust import settings
-
     return _in(settings.current(session))
 
 
@@ -54,8 +53,6 @@ def decide(
         context: `now` (unix seconds); for changes `change` (ChangeFacts) and `signed` (SignedFacts).
         anywhere: True asks whether it may do so in any scope; whoever asks that must ask again for the resource.
     """
-    from falaj.trust import settings
-
     spec = settings.current(session)
     granted = granted_under(spec, session, principal)
     return authorize(principal, action, resource, context, policies=_in(spec), bindings=granted, anywhere=anywhere)

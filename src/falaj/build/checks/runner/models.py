@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from falaj.core import sandbox
+from falaj.models import NATIVE
 
 from .problems import ProblemError
 from .tables import column_names, is_polars
@@ -114,10 +118,6 @@ def _flavor(backend: Any) -> str:
 
 def _backend(folder: Any) -> Any:
     """What answers; the estimator itself where a conversion does not say what its outputs are."""
-    from dataclasses import replace
-
-    from falaj.core import sandbox
-    from falaj.models import NATIVE
     from falaj.models.backends import open_backend
     from falaj.models.errors import ModelError
 

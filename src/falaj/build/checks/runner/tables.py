@@ -7,6 +7,7 @@ import importlib.util
 import json
 import sys
 import types
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +90,6 @@ def _read_polars(file: Path) -> Any:
     if file.suffix == ".parquet":
         return polars.read_parquet(file)
     if file.suffix == ".zip":
-        import zipfile
-
         with zipfile.ZipFile(file) as archive:
             inside = archive.read(archive.namelist()[0])
         return polars.read_csv(inside, null_values=NULL_TEXTS, infer_schema_length=None)

@@ -28,6 +28,7 @@ from falaj.statistics.recalibration.document import (
 from falaj.statistics.recalibration.selection import ScoreDay
 from falaj.statistics.reference import ReleaseReference
 from falaj.supply_chain.attestations import Signer
+from falaj.supply_chain.attestations.keys import public_key
 
 LOOK_S = 2.0
 _BATCH = 2_000
@@ -189,8 +190,6 @@ class RecalibrationWatch:
 
 def raw_public_key(signer: Signer) -> bytes:
     """The 32 bytes of a signer's public key."""
-    from falaj.supply_chain.attestations.keys import public_key
-
     return public_key(signer.public_pem).public_bytes_raw()
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from falaj.core.errors import FalajError
 from falaj.dataplane.agent.rollouts.labelled import Pair
 from falaj.dataplane.label_join import JoinedLabel, LabelJoin
-from falaj.dataplane.prediction_log import LogKeys, Position, PredictionRecord, tail
+from falaj.dataplane.prediction_log import LogKeys, Position, PredictionRecord, read_segment, segments, tail
 
 _LABELS_AT_ONCE = 2_000
 _COPIES_AT_ONCE = 500
@@ -74,8 +74,6 @@ class RolloutPredictions:
 
     def recent(self, endpoint: str, release: int, limit: int = 2_000) -> list[PredictionRecord]:
         """Some of what a release answered lately."""
-        from falaj.dataplane.prediction_log import read_segment, segments
-
         recent_records: list[PredictionRecord] = []
         for path in reversed(segments(self._folder)):
             try:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from falaj.dataplane.prediction_log.columnar.column import Plain, StoredColumn, Texts, column_of
 from falaj.dataplane.prediction_log.columnar.layout import APPLIED, CALLER, FACTS, ID, OFFSET, REST, Layout
@@ -24,8 +25,6 @@ class RowGroup:
     """
 
     def __init__(self, layout: Layout, table: Any, end: int) -> None:
-        import numpy as np
-
         arrays = {name: table.column(index).combine_chunks() for index, name in enumerate(table.schema.names)}
         offsets = arrays[OFFSET].to_numpy()
         first = np.flatnonzero(np.diff(offsets, prepend=-1))  # the first table row of each record

@@ -16,6 +16,7 @@ from falaj.dataplane.prediction_log.format import LogFormatError, Raw
 from falaj.dataplane.prediction_log.segment_encryption import LogKeys
 from falaj.dataplane.prediction_log.segment_paths import SEALED_COLUMNS
 from falaj.dataplane.prediction_log.wal_segment import require_clear, require_keys
+from falaj.supply_chain.encryption.sealed_file import SealedFile
 
 _AT_ONCE, _AROUND = 1_000, 64
 """So many records are made at once: of those that follow each other, and of those around one that is asked for."""
@@ -158,8 +159,6 @@ def sealed_name(path: Path) -> str:
 
 
 def _sealed(path: Path, file: int, keys: LogKeys | None) -> Any:
-    from falaj.supply_chain.encryption.sealed_file import SealedFile
-
     return SealedFile(file, require_keys(keys, path).find, sealed_name(path))
 
 

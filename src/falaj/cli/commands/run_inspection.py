@@ -1,0 +1,122 @@
+"""One run: what it did, what it wrote, how it goes on, and how it differs from another."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from falaj.cli.current_run import named_run
+from falaj.cli.options import JsonOption
+from falaj.cli.output import emit, emit_json, emit_table
+from falaj.cli.progress import Progress, print_tree
+from falaj.core.errors import RunFailedError, UsageError
+from falaj.schemas.run_comparison import compare_runs, shown, to_html
+
+if TYPE_CHECKING:
+    from falaj.sdk import Client
+
+RunArgument = Annotated[str, typer.Argument(help="Run id, the beginning of one, or 'last'.")]
+
+
+def show(context: typer.Context, run_id: RunArgument = "last", json: JsonOption = False) -> None:
+    """Show a run with its steps, checks and gates; the last one is that of the project in this folder."""
+    selected_run = named_run(run_id, _folder(context)).run
+    if json:
+        emit_json(selected_run)
+    else:
+        print_tree(selected_run)
+
+
+def compare(
+    context: typer.Context,
+    first: Annotated[str, typer.Argument(help="Run id, or the beginning of one.")],
+    second: RunArgument = "last",
+    html: Annotated[Path | None, typer.Option(help="Write a page to this new file as well.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Show what is the same, too.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Show what differs between two runs: parameters, data, reports, gates and code."""
+    folder = _folder(context)
+    runs = named_run(first, folder).run, named_run(second, folder).run
+    facts = compare_runs(*runs)
+    code = code_difference(folder, runs[0].commit, runs[1].commit)
+    if html is not None:
+        _write_new(html, to_html(runs[0], runs[1], facts, code))
+    if json:
+        fact_rows = [{"name": each.name, "first": each.first, "second": each.second} for each in facts]
+        emit_json({"runs": [run.id for run in runs], "facts": fact_rows, "code": code})
+        return
+    rows = [
+        (each.name, shown(each.first), shown(each.second), "" if each.change in (None, 0) else f"{each.change:+.6g}")
+        for each in facts if everything or not each.same
+    ]  # fmt: skip
+    emit_table(("", runs[0].id, runs[1].id, "change"), rows, empty="nothing that is known of them differs")
+    if code:
+        emit(code)
+
+
+def code_difference(folder: Path, first: str, second: str) -> str:
+    """The files that differ between two commits, where the repository of a folder has both; else empty."""
+    commits = [commit.removesuffix("-dirty") for commit in (first, second)]
+    if commits[0] == commits[1]:
+        return ""
+    command = ["git", "-C", str(folder), "diff", "--stat", "--end-of-options", *commits]
+    try:
+        process = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ""
+    return process.stdout.rstrip() if process.returncode == 0 else ""
+
+
+def _write_new(path: Path, text: str) -> None:
+    try:
+        with path.open("x") as file:
+            file.write(text)
+    except OSError as error:
+        raise UsageError(f"the page cannot be written: {error.strerror}", where=str(path)) from error
+
+
+def watch(context: typer.Context, run_id: RunArgument = "last") -> None:
+    """Follow a run until it ends; exit 1 unless it succeeded."""
+    run_handle = named_run(run_id, _folder(context))
+    if run_handle.client is None:
+        print_tree(run_handle.run)
+        succeeded = run_handle.run.state == "succeeded"
+    else:
+        succeeded = _follow(run_handle.client, run_handle.run.id, Progress(quiet=False))
+    if not succeeded:
+        raise typer.Exit(1)
+
+
+def _follow(client: Client, run_id: str, progress: object) -> bool:
+    assert isinstance(progress, Progress)
+    for event in client.events(f"run/{run_id}"):
+        progress.show_stored(event)
+        if event.kind == "run.ended":
+            progress.finish(event.data["state"], event.data.get("reason", ""))
+            return bool(event.data["state"] == "succeeded")
+    raise RunFailedError("the server closed the stream", hint=f"falaj run watch {run_id} goes on")
+
+
+def _folder(context: typer.Context) -> Path:
+    """The project's folder: what `-C` says, else this one."""
+    above = context.parent.params if context.parent else {}
+    return Path(above.get("folder") or ".")
+
+
+def logs(
+    context: typer.Context,
+    run_id: RunArgument = "last",
+    step: Annotated[str, typer.Argument(help="A step; without it every step.")] = "",
+) -> None:
+    """Print what the steps of a run wrote."""
+    named = named_run(run_id, _folder(context))
+    selected_run = named.run
+    names = [step] if step else [item.node for item in selected_run.steps if item.kind == "step"]
+    for name in names:
+        if not step:
+            emit(f"--- {name}")
+        emit(named.log(name).rstrip("\n"))
