@@ -180,3 +180,12 @@ def test_text_comes_back_as_it_was_written(table: list[list[str]], tmp_path_fact
     options = {"types": dict.fromkeys(names, "text"), "null_values": ["\x00"], "separator": ","}
     for form in ("polars", "pandas", "arrow"):
         assert read(path, form, **options) == expected
+
+
+def test_arrow_keeps_no_memory_of_python(tmp_path: Path) -> None:
+    """Its threads let go of it after the table is there: a step that has ended meanwhile was aborted by that."""
+    readable = importlib.import_module("falaj_step.csv_arrow").readable
+    source = written(tmp_path, b"id\n1\n").read_bytes()
+    before = sys.getrefcount(source)
+    reader = readable(source)
+    assert sys.getrefcount(source) == before and reader.read() == source

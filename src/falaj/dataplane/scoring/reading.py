@@ -76,12 +76,12 @@ class _CsvReader:
 
         self._arrow, _ = arrow_and_parquet(PURPOSE)
         self._csv, self._path, self._layout, self._names, self._features = csv, path, layout, names, features
-        self._file = path.open("rb")
+        self._file = self._arrow.OSFile(str(path))  # into memory of Arrow, which its threads can let go of at the end
         self._parse = csv.ParseOptions(delimiter=layout.separator, newlines_in_values=layout.quoted)
 
     def read(self, part: RowBatch) -> Any:
         self._file.seek(part.start)
-        data = self._arrow.py_buffer(self._file.read(part.end - part.start))
+        data = self._file.read_buffer(part.end - part.start)
         try:
             table = self._table(data, whole="int64")
         except self._arrow.ArrowInvalid:

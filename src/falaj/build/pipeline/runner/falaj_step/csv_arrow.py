@@ -23,7 +23,7 @@ def read_arrow(source: Any, separator: str, nulls: list[str], columns: Columns) 
         column_types={name: pa.string() for name in columns.as_text},
     )
     table = csv.read_csv(
-        pa.BufferReader(source) if isinstance(source, bytes) else source,
+        readable(source),
         parse_options=csv.ParseOptions(delimiter=separator, newlines_in_values=True),
         convert_options=convert,
     )
@@ -35,6 +35,21 @@ def read_arrow(source: Any, separator: str, nulls: list[str], columns: Columns) 
         converted = _converted(name, table[name], columns, pa)
         table = table.set_column(table.column_names.index(name), name, converted)
     return table
+
+
+def readable(source: Any) -> Any:
+    """What Arrow reads: a path as it is; bytes as memory of Arrow's own.
+
+    Threads of Arrow let go of what they read after the table is there. Memory of Python they can let go of only while
+    Python runs: a step that had ended by then was aborted.
+    """
+    import pyarrow as pa
+
+    if not isinstance(source, bytes):
+        return source
+    stream = pa.BufferOutputStream()
+    stream.write(source)
+    return pa.BufferReader(stream.getvalue())
 
 
 def _converted(name: str, texts: Any, columns: Columns, pa: Any) -> Any:

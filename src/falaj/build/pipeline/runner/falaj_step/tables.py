@@ -218,8 +218,6 @@ def _pandas(path: str, kind: str, read: dict[str, Any]) -> Any:
 
 
 def _arrow(path: str, kind: str, read: dict[str, Any]) -> Any:
-    import pyarrow as pa
-
     columns = read.get("columns")
     if kind == "parquet":
         import pyarrow.parquet as parquet
@@ -233,7 +231,8 @@ def _arrow(path: str, kind: str, read: dict[str, Any]) -> Any:
     if kind == "jsonl":
         import pyarrow.json
 
-        source = _unpacked(path)
-        table = pyarrow.json.read_json(pa.BufferReader(source) if isinstance(source, bytes) else source)
+        from .csv_arrow import readable
+
+        table = pyarrow.json.read_json(readable(_unpacked(path)))
         return table if columns is None else table.select(columns)
     return _csv(path, "arrow", kind, read)
