@@ -23,3 +23,8 @@ def test_a_step_shows_what_it_was_given_and_reported() -> None:
     assert values_shown({"params": {"depth": 3}, "metrics": {"auc": 0.912345}}) == "depth=3  auc 0.9123"
     assert len(values_shown({"params": {"columns": list(range(1000))}})) == 100
     assert values_shown({}) == ""
+
+
+def test_minutes_of_installing_are_announced(capsys) -> None:
+    Progress(quiet=False).show(RunEvent("run.installing", 1.0, data={"lockfile": "uv.lock"}))
+    assert "install           the packages of uv.lock, once for each lock" in capsys.readouterr().out

@@ -43,12 +43,16 @@ class Progress:
                 emit(styled(f"      {event.node} | {line}", "dim"))
         elif event.kind == "run.warning":
             emit(f"  {styled('warning', 'yellow')}           {event.data['message']}")
+        elif event.kind == "run.installing":
+            lockfile = event.data["lockfile"]
+            emit(f"  {styled('install', 'yellow')}           the packages of {lockfile}, once for each lock")
         elif event.kind in _SHOWN:
             self._show_state(event)
 
     def show_stored(self, event: api.Event) -> None:
         """Print one event as the server keeps it."""
-        is_shown = event.kind in _SHOWN or event.kind in ("step.log", "run.warning", "check.started", "gate.started")
+        others = ("step.log", "run.warning", "run.installing", "check.started", "gate.started")
+        is_shown = event.kind in _SHOWN or event.kind in others
         if is_shown:
             self.show(RunEvent(event.kind, event.at, event.data.get("node", ""), event.data))  # type: ignore[arg-type]
 

@@ -37,7 +37,9 @@ def locked(tmp_path: Path) -> Path:
 
 
 def test_a_lock_is_built_once(locked: Path, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = build(locked, home)
+    announced: list[str] = []
+    first = build(locked, home, before_install=announced.append)
+    assert announced == ["uv.lock"]
     assert first.reproducible
     assert first.lockfile == "uv.lock"
     shown = subprocess.run(
@@ -45,7 +47,8 @@ def test_a_lock_is_built_once(locked: Path, home: Home, monkeypatch: pytest.Monk
     )
     assert shown.stdout.strip().startswith(str(home.root / "envs"))
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("built again"))
-    assert build(locked, home) == first
+    assert build(locked, home, before_install=announced.append) == first
+    assert announced == ["uv.lock"]
 
 
 def test_a_half_built_environment_is_built_again(locked: Path, home: Home) -> None:

@@ -82,7 +82,7 @@ class Lab:
         self.live = LiveRelease(1, str(self.put("live")))
         for module, name, stub in (
             (execution, "load_project_cached", lambda *_: SPEC),
-            (execution, "build", lambda *_: Environment(Path("/python"), "d" * 64, True)),
+            (execution, "build", lambda *_, **__: Environment(Path("/python"), "d" * 64, True)),
             (execution, "execute", self.execute),
             (packaging, "package_model", self.package),
             (reference, "reference_of", lambda *_: reference.Referenced(None, ("none",), learned_rows=7)),

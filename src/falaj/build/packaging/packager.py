@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -13,11 +14,17 @@ from falaj.build.packaging.conversion import ConversionError, convert
 from falaj.build.packaging.parity import compare
 from falaj.build.packaging.result import PackagingResult
 from falaj.build.packaging.rows import real_rows, with_probes
+from falaj.core.errors import FalajError
 from falaj.models import NATIVE
 from falaj.models.backends.native import NativeBackend
 from falaj.models.backends.onnx import OnnxBackend
 from falaj.models.errors import ModelError
 from falaj.models.model_folder import ModelFolder, read_model_folder
+
+_PREAMBLE = re.compile(
+    r"\[ONNXRuntimeError\] : \d+ : \w+ : (?:Exception during initialization: )?"
+    r"(?:/onnxruntime_src/\S+ .*?\)(?:::<lambda\(\)>)? (?=[A-Z]))?"
+)
 
 
 def package(task: dict[str, Any]) -> PackagingResult:
@@ -71,8 +78,13 @@ def _package_sklearn(folder: ModelFolder, table: Path | None, limit: int) -> Pac
         return _keep_if_equal(folder, native, original, conversion, columns, probes)
     except Exception as error:  # ONNX Runtime may refuse an operator, or a locale that is not installed
         (folder.path / "model.onnx").unlink(missing_ok=True)
-        text = " ".join(str(error).split())[:200]
-        return PackagingResult("native", f"the conversion to ONNX does not run: {text}", versions=_versions())
+        return PackagingResult("native", f"the conversion to ONNX does not run: {reason(error)}", versions=_versions())
+
+
+def reason(error: Exception) -> str:
+    """What stands in the way, without the places in memory and on disk that libraries and errors name before it."""
+    text = error.message if isinstance(error, FalajError) else str(error)
+    return _PREAMBLE.sub("", " ".join(text.split()))[:200]
 
 
 def _keep_if_equal(

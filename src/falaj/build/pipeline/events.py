@@ -23,6 +23,7 @@ EventKind = Literal[
     "refit.ended",
     "run.finished",
     "run.warning",
+    "run.installing",
 ]
 
 
@@ -35,7 +36,8 @@ class RunEvent:
         at: When, in unix seconds.
         node: The step, check or gate that it happened to; empty for the run itself.
         data: The particulars, JSON values only. `step.log` has `lines`; `step.failed` has `code`, `message`,
-            `where` and `hint`; `step.retried` also `attempt` and `wait_s`; `run.warning` has `message`.
+            `where` and `hint`; `step.retried` also `attempt` and `wait_s`; `run.warning` has `message`,
+            `run.installing` has `lockfile`.
     """
 
     kind: EventKind

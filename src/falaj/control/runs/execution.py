@@ -92,7 +92,7 @@ class _Run:
 
     def outcome(self) -> RunResult:
         started_at = time.time()
-        environment = build(self.worktree, self.around.home)
+        environment = build(self.worktree, self.around.home, before_install=self._tell_of_install)
         self._warn_unlocked(environment)
         tracking = self._tracking(environment)
         with ThreadPoolExecutor(max_workers=2) as pool:
@@ -255,6 +255,9 @@ class _Run:
             return None
         self._report("model-files", result, time.time())
         return result
+
+    def _tell_of_install(self, lockfile: str) -> None:
+        self.around.emit(RunEvent("run.installing", time.time(), data={"lockfile": lockfile}))
 
     def _warn_unlocked(self, environment: Environment) -> None:
         """Say at once what would be refused when the release is promoted."""

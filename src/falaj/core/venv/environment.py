@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +51,7 @@ class Environment:
         return tuple(sorted(self.python.parent.parent.glob("lib/python3*/site-packages")))
 
 
-def build(worktree: Path, home: Home) -> Environment:
+def build(worktree: Path, home: Home, *, before_install: Callable[[str], None] | None = None) -> Environment:
     """The environment of a project, made if this lock was not seen before.
 
     `uv.lock` is honoured, or a `requirements.txt` with hashes. Without either the activated environment is used,
@@ -61,6 +61,7 @@ def build(worktree: Path, home: Home) -> Environment:
     Args:
         worktree: The project's folder.
         home: Environments are kept in its `envs` folder; one process builds while others wait.
+        before_install: Called with the lockfile's name before packages are installed, which may take minutes.
 
     Raises:
         EnvironmentBuildError: uv could not install what the lock names.
@@ -74,6 +75,8 @@ def build(worktree: Path, home: Home) -> Environment:
     if not ready.exists():
         with _alone(folder.with_suffix(".lock")):
             if not ready.exists():
+                if before_install is not None:
+                    before_install(lockfile)
                 _install(worktree, lockfile, folder, home)
     interpreter: str = json.loads(ready.read_text())["python"]
     digest = environment_digest(key, interpreter)
