@@ -86,3 +86,13 @@ def test_two_runs_side_by_side() -> None:
     assert facts["param.fit.depth"].change == 2 and facts["param.fit.deep"].change is None
     page = to_html(first, second, [*facts.values()], "1 file <changed>")
     assert "param.fit.depth" in page and "&lt;changed&gt;" in page and "<script" not in page
+
+
+def test_of_a_sweep_the_selected_candidate_counts() -> None:
+    swept = run()
+    cells = [StepRun(f"fit[depth={n}]", "step", "succeeded", {"params": {"depth": n}}, 1.0, 2.0) for n in (4, 5)]
+    swept.steps.extend(cells)
+    assert value_of(facts_of(swept), "param.depth") == 4
+    gathered = [step for step in swept.steps if step.node != "fit"]
+    swept.steps[:] = gathered
+    assert facts_of(swept)["param.fit[depth=5].depth"] == 5

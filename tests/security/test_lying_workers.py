@@ -16,7 +16,7 @@ import pytest
 from falaj.control.notary import Attestation, DoesNotRecomputeError, ScoredTable
 from falaj.control.notary.requests import Request
 from falaj.core.home import Home
-from falaj.supply_chain.attestations import GateRecord, Snapshot
+from falaj.supply_chain.attestations import CandidateRecord, GateRecord, SelectionRecord, Snapshot
 from falaj.supply_chain.encryption import KeyGoneError, KeyScope
 from tests.control.notary.claims import Case, true_claims
 
@@ -114,6 +114,39 @@ def bill_of_another_run(claims: Attestation) -> Attestation:
     return msgspec.structs.replace(claims, bill=replace(claims.bill, run="r0"))
 
 
+def selected(claims: Attestation, text: str = "brier on validation", **changes: Any) -> Attestation:
+    """The model is the better one of two candidates."""
+    rows = f"sha256:{'e' * 64}"
+    candidates = tuple(
+        CandidateRecord(f"fit[depth={depth}]", {"depth": depth}, claims.digest, changes.get("table", rows), score)
+        for depth, score in ((2, 0.2), (3, 0.1))
+    )
+    best = changes.get("best", "fit[depth=3]")
+    selection = SelectionRecord("fit", text, changes.get("better", "less"), best, candidates)
+    return msgspec.structs.replace(claims, train=replace(claims.train, selection=selection))
+
+
+def selected_the_worse(claims: Attestation) -> Attestation:
+    return selected(claims, best="fit[depth=2]")
+
+
+def selected_in_the_other_direction(claims: Attestation) -> Attestation:
+    return selected(claims, better="greater", best="fit[depth=2]")
+
+
+def selected_by_another_metric(claims: Attestation) -> Attestation:
+    return selected(claims, "log_loss on validation")
+
+
+def selected_by_rows_of_a_gate(claims: Attestation) -> Attestation:
+    return selected(claims, table=claims.circumstances.outputs["test"])
+
+
+def test_a_selection_that_holds_is_signed(case: Case) -> None:
+    record = statements(case, selected(case.claims))["train"]["selection"]
+    assert (record["best"], len(record["candidates"])) == ("fit[depth=3]", 2)
+
+
 @pytest.mark.parametrize(
     ("lie", "words"),
     [
@@ -131,6 +164,10 @@ def bill_of_another_run(claims: Attestation) -> Attestation:
         (looser_gate, "is not in the project file"),
         (other_project_file, "the blob is not the one that is named"),
         (no_project_file, "nothing shows the project file"),
+        (selected_the_worse, "is not the best of the candidates"),
+        (selected_in_the_other_direction, "the project file selects by `brier on validation`"),
+        (selected_by_another_metric, "the project file selects by `brier on validation`"),
+        (selected_by_rows_of_a_gate, "judges on rows that were used to select"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

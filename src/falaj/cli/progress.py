@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from falaj.build.pipeline.events import RunEvent
-from falaj.cli.output import duration, emit, state_styled, styled
+from falaj.cli.output import duration, emit, shortened, state_styled, styled
 from falaj.schemas import api
 
 _MOST_FINDINGS = 10
@@ -69,7 +69,7 @@ class Progress:
             took = " " * 8
         kind = event.kind.partition(".")[0]
         emit(f"  {kind:5} {took}  {_mark(state)} {event.node}  {styled(_remark(kind, event.data), 'dim')}".rstrip())
-        for line in findings(event.data):
+        for line in (*findings(event.data), *candidate_lines(event.data)):
             emit(f"{' ' * 16}  {line}")
 
 
@@ -87,7 +87,7 @@ def print_tree(run: api.Run) -> None:
             branch = "└─" if index == len(rows) - 1 else "├─"
             took = duration(row.started_at, row.ended_at) if row.state != "cached" else ""
             emit(f"  {branch} {_mark(row.state)} {row.node:32} {took:>9}  {_remark(kind, row.detail)}".rstrip())
-            for line in findings(row.detail):
+            for line in (*findings(row.detail), *candidate_lines(row.detail)):
                 emit(f"  {' ' if branch == '└─' else '│'}     {line}")
 
 
@@ -108,6 +108,24 @@ def findings(data: Mapping[str, Any]) -> list[str]:
     lines = [str(each) for each in data.get("findings") or ()]
     more = max(int(data.get("found") or 0), len(lines)) - _MOST_FINDINGS
     return lines[:_MOST_FINDINGS] + ([f"and {more} more"] if more > 0 else [])
+
+
+def candidate_lines(data: Mapping[str, Any]) -> list[str]:
+    """The candidates of a sweep as a table: what each was given, its score, and which one went on."""
+    selection = data.get("selection") or {}
+    candidates: list[dict[str, Any]] = selection.get("candidates") or []
+    if not candidates:
+        return []
+    names = list(candidates[0]["params"])
+    rows = [[*names, "score", ""]]
+    rows += [[*(_short(each["params"][name]) for name in names), *_outcome(each, selection)] for each in candidates]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(names) + 1)]
+    return ["  ".join([*map(str.ljust, row, widths), row[-1]]).rstrip() for row in rows]
+
+
+def _outcome(candidate: Mapping[str, Any], selection: Mapping[str, Any]) -> list[str]:
+    score = "-" if candidate["score"] is None else f"{candidate['score']:.6g}"
+    return [score, "selected" if candidate["name"] == selection["best"] else shortened(candidate["reason"])]
 
 
 def values_shown(data: Mapping[str, Any]) -> str:

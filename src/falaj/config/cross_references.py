@@ -8,9 +8,10 @@ from pathlib import Path
 from falaj.config.code import ProjectSources
 from falaj.config.errors import Issue, nearest
 from falaj.config.functions import function_issues, metric_issues
-from falaj.config.gates import is_function, is_ranking
-from falaj.config.spec import GateSpec, ProjectSpec, StepSpec
+from falaj.config.gates import METRICS, NUMBERED_METRICS, is_built_in, is_function, is_ranking
+from falaj.config.spec import ProjectSpec, SelectSpec, StepSpec
 from falaj.config.yaml_reader import Document
+from falaj.config.yaml_reader import Path as Place
 
 
 def reference_issues(spec: ProjectSpec, document: Document, checkout: ProjectSources) -> list[Issue]:
@@ -23,7 +24,7 @@ def reference_issues(spec: ProjectSpec, document: Document, checkout: ProjectSou
     """
     issue_list = [*_name_issues(spec, document), *_data_issues(spec, document), *_gate_issues(spec, document)]
     issue_list += [*_model_issues(spec, document), *_retrain_issues(spec, document)]
-    issue_list += _scoring_issues(spec, document)
+    issue_list += [*_scoring_issues(spec, document), *_select_issues(spec, document)]
     for step in spec.steps.values():
         issue_list += [*_step_issues(spec, step, document), *_file_issues(step, document, checkout.root)]
         issue_list += function_issues(step, document, checkout)
@@ -141,9 +142,10 @@ def _data_issues(spec: ProjectSpec, document: Document) -> Iterator[Issue]:
 
 def _model_issues(spec: ProjectSpec, document: Document) -> Iterator[Issue]:
     """A model that is released is one, and a matrix makes several."""
-    if spec.model_step and spec.steps[spec.model_step].matrix:
-        message = f"`{spec.model_step}` makes a model for each combination, and nothing chooses the one to release"
-        expected = "a later step with `output: model` that returns one"
+    model_step = spec.steps[spec.model_step] if spec.model_step else None
+    if spec.model_step and model_step and model_step.matrix and not model_step.select:
+        message = f"`{spec.model_step}` makes a model for each combination, and nothing selects the one to release"
+        expected = "`select: METRIC on DATA` beside it, or a later step with `output: model` that returns one"
         yield document.issue(("pipeline", spec.model_step, "matrix"), message, expected, of_key=True)
 
 
@@ -170,7 +172,7 @@ def _scoring_issues(spec: ProjectSpec, document: Document) -> Iterator[Issue]:
 def _gate_issues(spec: ProjectSpec, document: Document) -> Iterator[Issue]:
     for index, gate in enumerate(spec.gates):
         yield from _unknown(spec, gate.data, document, ("gates", index))
-        yield from _metric_issues(gate, spec, document, index)
+        yield from _metric_issues(gate.metric, gate.output, spec, document, ("gates", index))
     if "model" in spec.checks:
         yield from _unknown(spec, spec.checks["model"]["data"], document, ("checks", "model", "data"))
     if spec.gates and "label" not in spec.monitoring:
@@ -179,19 +181,66 @@ def _gate_issues(spec: ProjectSpec, document: Document) -> Iterator[Issue]:
         yield document.issue(("gates",), "gates judge a model, and no step makes one", "a step with `output: model`")
 
 
-def _metric_issues(gate: GateSpec, spec: ProjectSpec, document: Document, index: int) -> Iterator[Issue]:
+def _metric_issues(
+    metric: str, output: str | None, spec: ProjectSpec, document: Document, place: Place
+) -> Iterator[Issue]:
     """What a metric needs to be known beside the label."""
-    place, label = ("gates", index), spec.monitoring.get("label")
+    label = spec.monitoring.get("label")
     outputs = label if isinstance(label, list) else []
-    if gate.output is not None and gate.output not in outputs:
-        message = f"{gate.output!r} is none of the labels" if outputs else "there is one label, and so one output"
+    if output is not None and output not in outputs:
+        message = f"{output!r} is none of the labels" if outputs else "there is one label, and so one output"
         yield document.issue(place, message, f"one of {', '.join(outputs)}" if outputs else "no `of`")
-    if outputs and gate.output is None and is_ranking(gate.metric):
-        yield document.issue(place, f"{gate.metric} ranks by one output", f"`{gate.metric} of {outputs[0]}`")
-    if is_ranking(gate.metric) and "group" not in spec.monitoring:
-        yield document.issue(place, f"{gate.metric} ranks the rows of a group", "`monitoring: {group: COLUMN}`")
-    if gate.metric == "mase" and "scale" not in spec.monitoring:
+    if outputs and output is None and is_ranking(metric):
+        yield document.issue(place, f"{metric} ranks by one output", f"`{metric} of {outputs[0]}`")
+    if is_ranking(metric) and "group" not in spec.monitoring:
+        yield document.issue(place, f"{metric} ranks the rows of a group", "`monitoring: {group: COLUMN}`")
+    if metric == "mase" and "scale" not in spec.monitoring:
         yield document.issue(place, "mase needs the error of a naive forecast", "`monitoring: {scale: COLUMN}`")
+
+
+def _select_issues(spec: ProjectSpec, document: Document) -> Iterator[Issue]:
+    sweeps = [(step, step.select) for step in spec.steps.values() if step.select]
+    for step, select in sweeps:
+        place: Place = ("pipeline", step.name, "select")
+        yield from _unknown(spec, select.data, document, place)
+        yield from _metric_issues(select.metric, select.output, spec, document, place)
+        yield from _direction_issues(select, spec, document, place)
+        if message := _not_for_selection(spec, step, select.data):
+            yield document.issue(place, message, "rows that neither training nor gates use")
+        if "label" not in spec.monitoring:
+            yield document.issue(
+                place, "a selection compares predictions with a label", "`monitoring: {label: COLUMN}`"
+            )
+    for step, _ in sweeps[1:]:
+        message = f"`{sweeps[0][0].name}` selects already, and one step of a pipeline does"
+        yield document.issue(("pipeline", step.name, "select"), message, of_key=True)
+
+
+def _direction_issues(select: SelectSpec, spec: ProjectSpec, document: Document, place: Place) -> Iterator[Issue]:
+    """Whether it is known which value of the metric is best."""
+    if is_function(select.metric):
+        message = "whether more of it is better is not known of a function of the project"
+        yield document.issue(place, message, "a metric that `metrics` declares with `better: greater` or `less`")
+    elif not is_built_in(select.metric) and select.own is None:
+        expected = f"one of {', '.join((*METRICS, *NUMBERED_METRICS, *spec.metrics))}"
+        near = nearest(select.metric, (*METRICS, *spec.metrics))
+        yield document.issue(place, f"there is no metric {select.metric!r}", expected, near)
+
+
+def _not_for_selection(spec: ProjectSpec, step: StepSpec, data: str) -> str:
+    """Why the rows of a table say nothing about which candidate is best; empty where they may."""
+    writer = spec.steps.get(data.partition(".")[0])
+    if data in spec.data and spec.data[data].exam:
+        return f"{data!r} is an exam, which is read by gates alone"
+    if any(gate.data == data for gate in spec.gates):
+        return f"gates judge on {data!r}: what a selection has used cannot judge it"
+    if step.inputs == (data,):
+        return f"{data!r} is what `{step.name}` learns from"
+    if writer is not None and step.name in {writer.name, *spec.upstream(writer.name)}:
+        return f"{data!r} comes from `{step.name}`, which is selected by it"
+    if writer is not None and not set(writer.matrix) <= set(step.matrix):
+        return f"`{writer.name}` makes {data!r} for combinations that `{step.name}` does not have"
+    return ""
 
 
 def _file_issues(step: StepSpec, document: Document, root: Path) -> Iterator[Issue]:

@@ -19,7 +19,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
-from falaj.config.gates import GateSyntaxError, parse_gate
+from falaj.config.gates import SELECT_FORM, GateSyntaxError, parse_gate, parse_select
 from falaj.config.quantities import (
     DURATION_PATTERN,
     SHARE_PATTERN,
@@ -28,7 +28,7 @@ from falaj.config.quantities import (
     parse_share,
     parse_size,
 )
-from falaj.config.spec import GateSpec
+from falaj.config.spec import GateSpec, SelectSpec
 
 PATTERN_WORDS: dict[str, str] = {}
 """What a pattern asks for, in words."""
@@ -93,6 +93,16 @@ def _gate(value: Any, info: ValidationInfo) -> GateSpec:
         raise problem(error.message, error.expected, **more) from None
 
 
+def _select(value: Any) -> SelectSpec:
+    if not isinstance(value, str):
+        raise problem("a selection is text", SELECT_FORM)
+    try:
+        return parse_select(value)
+    except GateSyntaxError as error:
+        more = {"offset": error.offset, "suggestion": error.suggestion}
+        raise problem(error.message, error.expected, **more) from None
+
+
 _duration = _written(parse_duration, "a duration such as 30s, 5m, 2h or 1d", DURATION_PATTERN)
 _size = _written(parse_size, "a size such as 512Mi or 2Gi", SIZE_PATTERN)
 _share = _written(parse_share, "a percentage such as 5% or 25%", SHARE_PATTERN)
@@ -147,3 +157,8 @@ Duration = Annotated[float, *_duration]
 Size = Annotated[int, *_size]
 Share = Annotated[float, *_share]
 Gate = Annotated[GateSpec, BeforeValidator(_gate), _gate_schema]
+Select = Annotated[
+    SelectSpec,
+    BeforeValidator(_select),
+    WithJsonSchema({"type": "string", "examples": ["brier on split.validation"]}),
+]

@@ -3,6 +3,8 @@
     METRIC [of OUTPUT] (>=|>|<=|<) NUMBER           on DATA [by COLUMN [where rows >= COUNT]]
     METRIC [of OUTPUT] not worse than live [by NUMBER] on DATA [by COLUMN [where rows >= COUNT]]
 
+and what a sweep is selected by: `METRIC [of OUTPUT] on DATA`.
+
 OUTPUT is one of several label columns; without it a metric is the mean over them. METRIC is a name, one that the
 project declares under `metrics`, or `module.path:function` for a function of the project, which is held against a
 number.
@@ -19,7 +21,7 @@ from types import MappingProxyType
 from typing import Any
 
 from falaj.config.errors import nearest
-from falaj.config.spec import GateSpec, OwnMetric
+from falaj.config.spec import GateSpec, OwnMetric, SelectSpec
 from falaj.core.errors import UsageError
 
 METRICS = (
@@ -59,6 +61,8 @@ KEYWORDS = ("of", "not", "worse", "than", "live", "by", "on", "where", "rows")
 OPERATORS = (">=", ">", "<=", "<")
 NOT_WORSE = "not worse than"
 FORM = "METRIC >= NUMBER on DATA, or METRIC not worse than live by NUMBER on DATA"
+
+SELECT_FORM = "METRIC on DATA, such as `brier on split.validation`"
 
 _FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _TOKEN = re.compile(r'"(?P<quoted>[^"]*)"|(?P<op>>=|<=|==|>|<|=)|(?P<word>[^\s<>="]+)|(?P<bad>")')
@@ -122,6 +126,26 @@ def parse_gate(text: str, own: Mapping[str, OwnMetric] = MappingProxyType({})) -
     return GateSpec(text, metric, op, limit, data, by, min_rows, output=output, own=own_metric)
 
 
+def parse_select(text: str) -> SelectSpec:
+    """Read what a sweep is selected by; whether the metric exists is not looked at.
+
+    Args:
+        text: For example `brier on split.validation`.
+
+    Raises:
+        GateSyntaxError: With the place and what was expected there.
+    """
+    words = _Words(text)
+    metric = words.name(SELECT_FORM)
+    output = words.name("the label column of one output") if words.accept("of") else None
+    if words.upcoming in (*OPERATORS, "not"):
+        raise words.wrong("the best cell is selected, whatever its value is", SELECT_FORM)
+    words.expect("on", SELECT_FORM)
+    data = words.name("a source, a step or `step.output`")
+    words.end("the end")
+    return SelectSpec(text, metric, data, output)
+
+
 def gate_name(gate: GateSpec) -> str:
     """The name of a gate's value, the same whatever its limit: `auc.split.test`, `brier.split.test.live`."""
     against = "live" if gate.op == NOT_WORSE else ""
@@ -179,6 +203,11 @@ class _Words:
                 raise GateSyntaxError("this quote is not closed", match.start(), 'a closing `"`')
             quoted = match["quoted"] is not None
             self.tokens.append(_Token(match["quoted"] if quoted else match[0], match.start(), quoted))
+
+    @property
+    def upcoming(self) -> str:
+        """The next word; empty at the end."""
+        return self.tokens[self.next].text if self.next < len(self.tokens) else ""
 
     def wrong(self, message: str, expected: str, suggestion: str | None = None, back: int = 0) -> GateSyntaxError:
         """The error at the next word (or `back` words before it)."""

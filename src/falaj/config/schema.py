@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+from dataclasses import replace
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -23,10 +25,12 @@ from falaj.config.fields import (
     ProjectPath,
     Reference,
     SecretName,
+    Select,
     Size,
     Strict,
     Url,
     problem,
+    shown,
 )
 from falaj.config.gates import with_columns
 from falaj.config.monitoring import Monitoring
@@ -46,7 +50,7 @@ from falaj.config.spec import (
     StepSpec,
 )
 from falaj.config.strategies import StrategyField
-from falaj.schemas.limits import MAX_REPLICAS
+from falaj.schemas.limits import MAX_CELLS, MAX_REPLICAS
 
 Classification = Literal["public", "internal", "confidential", "personal", "health", "banking", "government"]
 Sector = Literal["general", "health", "banking", "insurance", "government"]
@@ -144,7 +148,14 @@ class Step(Strict):
     )
     timeout: Duration | None = Field(default=None, description="The step is stopped after this time.")
     matrix: dict[ParameterName, Annotated[list[Any], Field(min_length=1)]] | None = Field(
-        default=None, description="Parameter to its values; the step runs once for each combination."
+        default=None,
+        description=f"Parameter to its values; the step runs once for each combination, of which there are at most "
+        f"{MAX_CELLS}.",
+    )
+    select: Select | None = Field(
+        default=None,
+        description="Of a `matrix` of models: the metric by which the best one goes on, and the rows that it is "
+        "computed on, as `METRIC on DATA`. Gates judge on other rows.",
     )
     cache: bool = Field(default=True, description="`false` runs the step although nothing has changed.")
     files: list[ProjectPath] = Field(default=[], description="Other files that the result depends on.")
@@ -171,7 +182,22 @@ class Step(Strict):
         both = sorted({*self.params} & {*(self.matrix or {})})
         if both:
             raise problem(f"`{both[0]}` is in `params` and in `matrix`", "one of them")
+        self._require_cells()
         return self
+
+    def _require_cells(self) -> None:
+        """A matrix of few cells whose names differ, and one to select from."""
+        matrix = self.matrix or {}
+        if (cells := math.prod(len(values) for values in matrix.values())) > MAX_CELLS:
+            raise problem(f"the matrix has {cells:,} combinations", f"at most {MAX_CELLS}")
+        for name, values in matrix.items():
+            texts = [value if isinstance(value, str) else json.dumps(value) for value in values]
+            if twice := [text for text in texts if texts.count(text) > 1]:
+                raise problem(f"`{name}` has the value {shown(twice[0])} twice", "each value once")
+        if self.select and not matrix:
+            raise problem("`select` selects one cell of a matrix, and there is none", "`matrix` beside it")
+        if self.select and self.output != "model":
+            raise problem("`select` scores models", "`output: model` beside it")
 
     def to_spec(self, name: str) -> StepSpec:
         """The step as the pipeline consumes it."""
@@ -195,6 +221,7 @@ class Step(Strict):
             files=tuple(self.files),
             secrets=tuple(self.secrets),
             network=self.network,
+            select=self.select,
         )
 
 
@@ -286,7 +313,7 @@ class Project(Strict):
             owner=self.owner,
             risk=self.risk,
             data={name: each.to_spec(name) for name, each in self.data.items()},
-            steps={name: step.to_spec(name) for name, step in self.pipeline.items()},
+            steps={name: self._step(name, step) for name, step in self.pipeline.items()},
             checks=self.checks.to_spec(),
             expect={name: table.to_spec() for name, table in self.expect.items()},
             metrics={name: metric.to_spec() for name, metric in self.metrics.items()},
@@ -300,6 +327,13 @@ class Project(Strict):
             repository=RepositorySpec(self.repository.submodules),
             text_sha256=text_sha256,
         )
+
+    def _step(self, name: str, step: Step) -> StepSpec:
+        """A step, with the function that computes what it is selected by."""
+        spec = step.to_spec(name)
+        if spec.select is None or spec.select.metric not in self.metrics:
+            return spec
+        return replace(spec, select=replace(spec.select, own=self.metrics[spec.select.metric].to_spec()))
 
     def digest(self) -> str:
         """`sha256:` digest of the meaning: the same for files that differ in comments and layout only."""

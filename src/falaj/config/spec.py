@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-SPEC_VERSION = 7
+SPEC_VERSION = 8
 """Raised whenever the JSON form changes, so that an older cache entry is not read."""
 
 Risk = Literal["low", "medium", "high"]
@@ -74,6 +74,7 @@ class StepSpec:
         files: Extra files, relative to the project's folder, whose content the result depends on.
         secrets: Names of secrets, which the step finds in its environment variables.
         network: Whether the step reaches the network of the machine that it runs on.
+        select: By which metric one cell of the matrix goes on; None where all do.
     """
 
     name: str
@@ -96,6 +97,7 @@ class StepSpec:
     files: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     network: bool = False
+    select: SelectSpec | None = None
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,25 @@ class OwnMetric:
     def __post_init__(self) -> None:
         if self.bounds is not None:
             object.__setattr__(self, "bounds", tuple(self.bounds))  # JSON has lists
+
+
+@dataclass(frozen=True)
+class SelectSpec:
+    """By what one cell of a matrix is selected.
+
+    Attributes:
+        text: The expression as written.
+        metric: Name of the metric; its direction says which value is best.
+        data: Source, step or `step.output` that holds the rows.
+        output: The label column of one of several outputs; None for the only one, or the mean over all.
+        own: What computes the metric, where a function of the project does.
+    """
+
+    text: str
+    metric: str
+    data: str
+    output: str | None = None
+    own: OwnMetric | None = None
 
 
 @dataclass(frozen=True)
@@ -261,6 +282,22 @@ class ProjectSpec:
     text_sha256: str = ""
 
     @property
+    def sweep(self) -> StepSpec | None:
+        """The step whose cells are candidates, of which one is selected; None when there is none."""
+        return next((step for step in self.steps.values() if step.select and step.matrix), None)
+
+    def upstream(self, name: str) -> frozenset[str]:
+        """Every step that must have finished before a step starts; names that are no steps are left out."""
+        reached: set[str] = set()
+        waiting = [name]
+        while waiting:
+            step = self.steps[waiting.pop()]
+            before = {each.partition(".")[0] for each in step.inputs if each not in self.data} | {*step.needs}
+            waiting += sorted(before & self.steps.keys() - reached)
+            reached |= before & self.steps.keys()
+        return frozenset(reached)
+
+    @property
     def model_step(self) -> str | None:
         """The step whose model is released: the last one with `output: model`; None when there is none."""
         return next((name for name in reversed([*self.steps]) if self.steps[name].output == "model"), None)
@@ -306,4 +343,10 @@ def _step(value: Mapping[str, Any]) -> StepSpec:
     tuples = {name: tuple(value[name]) for name in ("inputs", "outputs", "needs", "files", "secrets")}
     command = None if value["command"] is None else tuple(value["command"])
     matrix = {name: tuple(values) for name, values in value["matrix"].items()}
-    return StepSpec(**{**value, **tuples, "command": command, "matrix": matrix})
+    select = value["select"] and _select(value["select"])
+    return StepSpec(**{**value, **tuples, "command": command, "matrix": matrix, "select": select})
+
+
+def _select(value: Mapping[str, Any]) -> SelectSpec:
+    own = value["own"]
+    return SelectSpec(**{**value, "own": OwnMetric(**own) if own else None})

@@ -1,6 +1,6 @@
 """What a run was given and what came of it, by names that filters, comparisons and trackers share (pure).
 
-param.STEP.NAME      an argument of a step, the cell of a matrix included
+param.STEP.NAME      an argument of a step, the cell of a matrix included; of a sweep, of the selected candidate
 metric.STEP.NAME     a number of a step's report
 gate.METRIC.DATA     the value of a gate, whatever its limit
 data.NAME            digest of what was read of a source
@@ -23,6 +23,8 @@ def facts_of(run: Run) -> dict[str, Any]:
     }  # fmt: skip
     names = {step.node for step in run.steps if step.kind == "step"}
     for step in run.steps:
+        if step.node.partition("[")[0] in names - {step.node}:
+            continue  # a candidate: what was selected of it is the step's own
         facts |= _of_gate(step) if step.kind == "gate" else _of_step(step, names)
     return facts
 

@@ -118,6 +118,12 @@ def metric_for(name: str, score: Vector) -> Metric:
     return metric
 
 
+def higher_is_better(name: str) -> bool | None:
+    """The direction of a metric of that name, whatever the scores are; None when there is none."""
+    metric = METRICS.get(name) or CLASS_METRICS.get(name) or _of_top(name) or _with_number(name) or _of_groups(name)
+    return None if metric is None else metric.higher_is_better
+
+
 def is_of_numbers(name: str) -> bool:
     """Whether it is a metric of predicted numbers."""
     metric = METRICS.get(name) or _with_number(name)

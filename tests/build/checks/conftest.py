@@ -31,6 +31,7 @@ class ThisEnvironment:
     """The environment of the tests themselves; it has pytest, ruff, mypy, mlflow, polars and scikit-learn."""
 
     python: Path = Path(sys.executable)
+    digest: str = "tests"
 
     @property
     def folders(self):

@@ -32,6 +32,8 @@ def _git(kind: str, content: bytes) -> str:
 PROJECT_FILE = b"""
 model: m
 risk: low
+pipeline:
+  fit: {select: brier on validation}
 gates:
   - accuracy >= 0.7 on test
   - "shop.metrics:profit >= 1 on test"

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event
 
-from falaj.control.runs.tracking import Tracking, TrackingUnavailableError
+from falaj.build.pipeline.mlflow_files import Recorded
+from falaj.control.runs.tracking import Tracking, TrackingUnavailableError, tracked_candidates
 from falaj.core.home import Home
 
 
@@ -31,6 +32,25 @@ def test_a_full_disk_is_said_and_the_next_run_is_tracked(tmp_path: Path) -> None
         event.remove(Engine, "connect", _no_page_more)
         engine.dispose()
     assert tracking.open_run("flights", "again", "abc") != first
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_candidates_are_runs_below_the_run_once(tmp_path: Path) -> None:
+    tracking = Tracking(Home(tmp_path, {}).prepare())
+    run = tracking.open_run("flights", "run1", "abc")
+    for _ in range(2):  # a worker took it over
+        candidates = tracked_candidates(tracking, run)
+        candidates.record("fit[depth=3]", Recorded({"depth": "3"}, {}, (), None))
+        candidates.close("fit[depth=3]", {"depth": "3"}, {"brier.split.validation": 0.2}, ok=True)
+        candidates.close("fit[depth=4]", {"depth": "4"}, {}, ok=False)
+    experiment = tracking.client.get_run(run).info.experiment_id
+    below = tracking.client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{run}'")
+    by_name = {each.info.run_name: (each.info.status, each.data.params, each.data.metrics) for each in below}
+    assert by_name == {
+        "fit[depth=3]": ("FINISHED", {"depth": "3"}, {"brier.split.validation": 0.2}),
+        "fit[depth=4]": ("FAILED", {"depth": "4"}, {}),
+    }
+    tracked_candidates(tracking, None).close("fit[depth=3]", {}, {}, ok=True)
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -34,6 +34,11 @@ class ProjectEnvironment(Protocol):
         ...
 
     @property
+    def digest(self) -> str:
+        """Of everything about it that results can depend on."""
+        ...
+
+    @property
     def folders(self) -> tuple[Path, ...]:
         """What its programs read of it."""
         ...

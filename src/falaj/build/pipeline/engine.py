@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from falaj.build.pipeline import cache
@@ -31,6 +32,7 @@ from falaj.build.pipeline.result import PipelineResult, StepResult, StepState
 from falaj.build.pipeline.secret_masking import Secrets
 from falaj.build.pipeline.sources import SourceSnapshot, forget, resolve
 from falaj.build.pipeline.step_attempt import DamagedInputError, StepResources
+from falaj.build.pipeline.sweep import CELL_FAULTS
 from falaj.config.spec import ProjectSpec
 from falaj.core.errors import FalajError
 from falaj.core.sandbox import offered
@@ -56,7 +58,9 @@ def execute(
     memory_bytes: int | None = None,
     step_environment: Mapping[str, str] | None = None,
     secrets: Mapping[str, str] | None = None,
-    record: Callable[[Recorded], None] = lambda _recorded: None,
+    record: Callable[[str, Recorded], None] = lambda _node, _recorded: None,
+    may_fail: str = "",
+    snapshots: Mapping[str, SourceSnapshot] = MappingProxyType({}),
 ) -> PipelineResult:
     """Run every step of a project, or take its result from an earlier run.
 
@@ -75,7 +79,9 @@ def execute(
         memory_bytes: Memory likewise.
         step_environment: Environment variables for the steps.
         secrets: Secrets by name; a step gets those that it declares, as environment variables.
-        record: Receives what each step recorded with MLflow; called by the thread of the step.
+        record: Receives each node and what it recorded with MLflow; called by the thread of the step.
+        may_fail: The step whose cells may break without ending the others: the candidates of a sweep.
+        snapshots: What is known to be read of sources, which are not looked at again.
 
     Raises:
         PipelineError: The pipeline cannot be run as it is written, or a declared secret is missing.
@@ -102,6 +108,8 @@ def execute(
         ),
         params or {},
         cpus or float(len(os.sched_getaffinity(0))),
+        may_fail,
+        snapshots,
     )
     return execution.run(cancelled)
 
@@ -115,13 +123,20 @@ class _Execution:
     """One execution: which nodes wait, are ready, run, and are done."""
 
     def __init__(
-        self, spec: ProjectSpec, worker: JobRunner, params: Mapping[str, Mapping[str, Any]], cpus: float
+        self,
+        spec: ProjectSpec,
+        worker: JobRunner,
+        params: Mapping[str, Mapping[str, Any]],
+        cpus: float,
+        may_fail: str,
+        snapshots: Mapping[str, SourceSnapshot],
     ) -> None:
         self._spec = spec
         self._worker = worker
         self._bench = worker.bench
         self._params = params
         self._cpus = cpus
+        self._may_fail = may_fail
         self._nodes = expand(spec.steps, spec.data)
         self._facts = FingerprintInputs(
             self._bench.worktree,
@@ -135,7 +150,7 @@ class _Execution:
         self._ready: dict[str, Job] = {}
         self._running: dict[str, Job] = {}
         self._results: dict[str, StepResult] = {}
-        self._snapshots: dict[str, SourceSnapshot] = {}
+        self._snapshots = dict(snapshots)
         self._jobs: dict[str, Job] = {}
         self._renewed: set[tuple[str, str]] = set()
         self._failed: str | None = None
@@ -280,9 +295,13 @@ class _Execution:
         job = self._jobs.get(result.node)
         result = replace(result, params=job.params) if job else result
         self._results[result.node] = result
-        if result.state is StepState.FAILED:
+        if result.state is StepState.FAILED and not self._is_candidate_fault(result):
             self._failed = self._failed or result.node
         self._worker.tell(event_kind(result), result.node, **particulars(result), **(given_to(job) if job else {}))
+
+    def _is_candidate_fault(self, result: StepResult) -> bool:
+        """Whether others go on: a candidate's own code broke."""
+        return result.step == self._may_fail and result.error is not None and result.error.code in CELL_FAULTS
 
     def _result(self, node: StepNode, state: StepState, fingerprint: str = "", **result_fields: Any) -> StepResult:
         return step_result(node, state, self._worker.log_path(node.name), fingerprint, **result_fields)

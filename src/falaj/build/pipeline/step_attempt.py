@@ -66,7 +66,7 @@ class StepResources:
         memory_bytes: Memory that a step without a limit of its own may use.
         home: The installation's folder, of which steps see what is named here and nothing else.
         secrets: What steps may ask for; a result that holds one is not kept.
-        record: Receives what a step recorded with MLflow, whether it succeeded or not.
+        record: Receives a node and what it recorded with MLflow, whether it succeeded or not.
     """
 
     store: ArtifactStore
@@ -77,7 +77,7 @@ class StepResources:
     memory_bytes: int
     home: Path
     secrets: Secrets = field(default_factory=Secrets)
-    record: Callable[[Recorded], None] = lambda _recorded: None
+    record: Callable[[str, Recorded], None] = lambda _node, _recorded: None
 
     def run(
         self, job: Job, environ: Mapping[str, str], stop: int, output: Callable[[bytes], None]
@@ -108,7 +108,7 @@ class StepResources:
             launch = self._launch(job, command, inputs, environ, folder)
             tail = _Tail(output)
             ending = run_process(launch, limits=limits, stop=stop, output=tail)
-            self._record(launch, folder)
+            self._record(job.node, launch, folder)
             try:
                 check_ending(job.node, ending, limits, folder)
             except StepError as error:
@@ -138,9 +138,9 @@ class StepResources:
             closed_ports=own_ports(Home(self.home, os.environ)) if step.network else (),
         )
 
-    def _record(self, launch: Launch, folder: Path) -> None:
+    def _record(self, node: StepNode, launch: Launch, folder: Path) -> None:
         if RUN_ID in launch.environ and (recorded := read(folder / "mlflow", launch.environ[RUN_ID])):
-            self.record(recorded)
+            self.record(node.name, recorded)
 
     def _path(self, part: StepInput) -> Path:
         try:

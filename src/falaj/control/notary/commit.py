@@ -10,10 +10,12 @@ from typing import Any
 import msgspec
 import yaml
 
-from falaj.config.gates import parse_gate, with_columns
+from falaj.config.gates import parse_gate, parse_select, with_columns
 from falaj.config.spec import DEFAULT_RISK, GateSpec, OwnMetric
 from falaj.control.notary.errors import DoesNotRecomputeError
 from falaj.core.errors import FalajError
+from falaj.statistics.metrics import higher_is_better
+from falaj.supply_chain.attestations.predicates import SelectionRecord
 
 FILE = "falaj.yaml"
 _FILES = (b"100644", b"100755")
@@ -98,6 +100,31 @@ def require_risk(proof: CommitProof | None, commit_id: str, risk: str) -> None:
         raise DoesNotRecomputeError(
             f"the project file says that the risk is {written!s:.20}, not {risk}", where=commit_id
         )
+
+
+def require_selection(proof: CommitProof | None, commit_id: str, selection: SelectionRecord | None) -> None:
+    """Refuse a selection by something else than the commit's project file says.
+
+    Raises:
+        DoesNotRecomputeError: It is by another metric, on other rows, or in the other direction.
+    """
+    if selection is None:
+        return
+    if proof is None:
+        raise DoesNotRecomputeError("nothing shows the project file of the commit", where=commit_id)
+    document = _read(proof, commit_id)
+    try:
+        text = str(document["pipeline"][selection.step]["select"])
+        greater = _is_higher_better(text, document.get("metrics") or {})
+    except (AttributeError, TypeError, KeyError, FalajError) as error:
+        raise DoesNotRecomputeError(f"`{selection.step}` selects nothing in the project file") from error
+    if text != selection.text or greater is not (selection.better == "greater"):
+        raise DoesNotRecomputeError(f"the project file selects by `{text}`", where=commit_id)
+
+
+def _is_higher_better(select: str, metrics: Any) -> bool | None:
+    metric = parse_select(select).metric
+    return metrics[metric]["better"] == "greater" if metric in metrics else higher_is_better(metric)
 
 
 def _read(proof: CommitProof, commit_id: str) -> Any:

@@ -49,6 +49,7 @@ def signed(
         NotBelievableError: A verifier would not believe the release.
     """
     claims = _of_one_run(claims)
+    _require_selection(claims)
     _require_datasets(claims, store)
     scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="notary-", dir=scratch) as folder:
@@ -75,6 +76,22 @@ def _of_one_run(claims: Attestation) -> Attestation:
             if getattr(part, name, value) != value:
                 raise DoesNotRecomputeError(f"the {type(part).__name__.lower()} is of another {name}")
     return claims
+
+
+def _require_selection(claims: Attestation) -> None:
+    """What was selected is the best by the scores, and no gate judges on the rows that were used to select."""
+    selection = claims.train.selection
+    if selection is None:
+        return
+    scores = {each.name: each.score for each in selection.candidates if each.score is not None}
+    best = (max if selection.better == "greater" else min)(scores.values(), default=None)
+    if best is None or scores.get(selection.best) != best:
+        raise DoesNotRecomputeError(f"{selection.best} is not the best of the candidates", where=selection.text)
+    used = {each.table for each in selection.candidates if each.table}
+    tables = {name: digest for name, digest in claims.circumstances.outputs.items() if digest in used}
+    gate = next((claim.spec.text for claim in claims.gates if claim.spec.data in tables), None)
+    if gate is not None:
+        raise DoesNotRecomputeError(f"the gate `{gate}` judges on rows that were used to select", where=selection.text)
 
 
 def _require_datasets(claims: Attestation, store: ArtifactStore) -> None:

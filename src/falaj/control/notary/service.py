@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
-from falaj.control.notary.commit import require_gates, require_risk
+from falaj.control.notary.commit import require_gates, require_risk, require_selection
 from falaj.control.notary.errors import NotBelievableError
 from falaj.control.notary.evidence import signed
 from falaj.storage.facts import FILE, Heights, parse_fact
@@ -118,6 +118,7 @@ class Office:
             pinned = {claim.spec.data for claim in attestation.gates if claim.record.exam == PINNED}
             all_of_them = attestation.twin is None  # a refit is judged by those gates alone whose rows it has not seen
             require_gates(attestation.proof, attestation.commit, gates, pinned, all_of_them=all_of_them)
+            require_selection(attestation.proof, attestation.commit, attestation.train.selection)
             require_risk(attestation.proof, attestation.commit, attestation.bill.risk)
         return signed(attestation, tables, self.store, self.keyring, self.home.run_dir(attestation.run))
 

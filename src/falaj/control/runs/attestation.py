@@ -10,6 +10,7 @@ from typing import Any
 from falaj import __version__
 from falaj.build.checks import Agreement, ChampionVerdict, CheckResult, GateResult
 from falaj.build.checks.scoring import GateScoring
+from falaj.build.checks.selection import Selection
 from falaj.build.pipeline.result import PipelineResult
 from falaj.build.pipeline.sources import SourceSnapshot
 from falaj.config.spec import ProjectSpec
@@ -74,6 +75,7 @@ class Findings:
         blocks: The column whose values keep rows together, where the candidate was held beside the live release.
         outputs: Digests of the tables of the gates, by name.
         hope: What a retrained candidate had to show.
+        selection: How the model's parameters were selected among candidates; None where none were.
         exams: Snapshots of tables that no step has read, by source.
     """
 
@@ -99,6 +101,7 @@ class Findings:
     outputs: Mapping[str, Digest] = field(default_factory=dict)
     hope: str = ""
     exams: Mapping[str, SourceSnapshot] = field(default_factory=dict)
+    selection: Selection | None = None
 
 
 def attestation_of(
@@ -257,6 +260,18 @@ def _train(findings: Findings) -> attestations.Train:
         automated_decisions=findings.spec.privacy.automated_decisions,
         human_review=findings.spec.privacy.human_review,
         refit_of=findings.twin.digest if findings.twin else None,
+        selection=_selection(findings.selection) if findings.selection else None,
+    )
+
+
+def _selection(selection: Selection) -> attestations.SelectionRecord:
+    assert selection.best is not None
+    candidates = tuple(
+        attestations.CandidateRecord(each.name, each.params, each.model, each.table, each.score, each.reason)
+        for each in selection.candidates
+    )
+    return attestations.SelectionRecord(
+        selection.step, selection.select.text, selection.better, selection.best.name, candidates
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from falaj.build.pipeline.events import Emit
 from falaj.build.pipeline.mlflow_files import Recorded
@@ -102,6 +102,26 @@ class RegressionGate:
         return GateSpec(text, metric, op, limit, self.table)
 
 
+class CandidateTracking(Protocol):
+    """Where the candidates of a sweep are tracked, each as a run below the run."""
+
+    def record(self, candidate: str, recorded: Recorded) -> None:
+        """Keep what the step of a candidate recorded."""
+
+    def close(self, candidate: str, params: Mapping[str, str], metrics: Mapping[str, float], *, ok: bool) -> None:
+        """Keep what a candidate was given and its score; `ok` where it has one."""
+
+
+class Untracked:
+    """Candidates that nobody tracks."""
+
+    def record(self, candidate: str, recorded: Recorded) -> None:
+        """Nothing is kept."""
+
+    def close(self, candidate: str, params: Mapping[str, str], metrics: Mapping[str, float], *, ok: bool) -> None:
+        """Nothing is kept."""
+
+
 @dataclass(frozen=True)
 class RunContext:
     """What a run works with.
@@ -116,6 +136,7 @@ class RunContext:
         captured: Finds the gates that failures of a model left behind.
         tracking: Opens the tracking run and returns the environment variables that steps need for it.
         record: Puts what a step recorded into the tracking run.
+        candidates: Tracks the candidates of a sweep below a tracking run, if there is one.
         secrets: Gives the values of those of the named secrets that are set.
         existing_release: Finds the release of a model that has these bytes, or whose judged twin had, as
             `model@number`; None when there is none.
@@ -134,6 +155,7 @@ class RunContext:
     captured: Callable[[str], Sequence[RegressionGate]] = lambda _model: ()
     existing_release: Callable[[str, str], str | None] = lambda _model, _digest: None
     record: Callable[[Recorded], None] = lambda _recorded: None
+    candidates: Callable[[str | None], CandidateTracking] = lambda _mlflow_run: Untracked()
     secrets: Callable[[Collection[str]], Mapping[str, str]] = lambda _names: {}
     refusal: Callable[[Any], str] = lambda _spec: ""
     labels: Callable[[Any, Mapping[str, str]], Mapping[str, Sequence[Any]]] = lambda _spec, _digests: {}

@@ -13,21 +13,26 @@ from typing import Any, TypeVar
 
 from falaj.build.checks import CheckContext, LiveModel, against_champion, judge_all, judge_refit, run_check
 from falaj.build.checks.lockfiles import locked_packages
-from falaj.build.checks.model_files import own_modules
+from falaj.build.checks.model_files import own_modules, scan
+from falaj.build.checks.selection import Selection, is_higher_better, scored, select_best
 from falaj.build.pipeline import PipelineResult, execute
 from falaj.build.pipeline.events import EventKind, RunEvent
+from falaj.build.pipeline.mlflow_files import RUN_ID, Recorded
 from falaj.build.pipeline.sources import SourceSnapshot, resolve
+from falaj.build.pipeline.step_attempt import safe_name
+from falaj.build.pipeline.sweep import candidates_part, with_cell, with_overrides
 from falaj.config import load_project_cached
 from falaj.config.gates import gate_name
 from falaj.config.spec import ProjectSpec
 from falaj.control.notary import NotBelievableError
 from falaj.control.runs.attestation import Findings, JudgedTwin, attestation_of, tables_of
-from falaj.control.runs.contract import LiveRelease, RunContext, RunResult, RunSpec
+from falaj.control.runs.contract import CandidateTracking, LiveRelease, RunContext, RunResult, RunSpec
 from falaj.control.runs.data_subjects import taken_of
 from falaj.control.runs.lineage import edges_of_run
 from falaj.control.runs.packaging import package_model
 from falaj.control.runs.reference import reference_of
 from falaj.control.runs.refit import PART, NoRefit, Refit, acceptance_gates, judging_tables
+from falaj.control.runs.sweep import NODE, Sweep, event_of, shown_selection, track_candidates, used_by_gates
 from falaj.control.runs.training_rows import blocks_of, refit_window, with_other_window, with_window
 from falaj.core.errors import FalajError
 from falaj.core.venv.environment import Environment, build
@@ -89,6 +94,7 @@ class _Run:
     part: str = ""
     captured: Mapping[str, Digest] = field(default_factory=dict)
     exams: Mapping[str, SourceSnapshot] = field(default_factory=dict)
+    sweep: Sweep | None = None
 
     def outcome(self) -> RunResult:
         started_at = time.time()
@@ -97,9 +103,9 @@ class _Run:
         tracking = self._tracking(environment)
         with ThreadPoolExecutor(max_workers=2) as pool:
             early = self._start_checks(pool, self._selected(_BEFORE_TRAINING), environment, {})
-            pipeline = self._execute(environment, tracking, early)
-            if not pipeline.ok:
-                return self._with_edges(self._stopped(pipeline, early), pipeline)
+            pipeline = self._trained(environment, tracking, early)
+            if isinstance(pipeline, RunResult):
+                return pipeline
             outputs = dict(pipeline.outputs)
             if refused := self._scan(environment, outputs):
                 checks = (*(future.result() for future in early), refused)
@@ -118,7 +124,7 @@ class _Run:
         states = _states(pipeline)
         if self.around.cancelled():
             return self._with_edges(RunResult("cancelled", "cancelled", steps=states), pipeline)
-        metrics = _values(pipeline, gates)
+        metrics = _values(pipeline, gates) | (self.sweep.metrics() if self.sweep else {})
         if reason := _first_refusal(checks, gates):
             return self._with_edges(RunResult("rejected", reason, metrics=_named(metrics), steps=states), pipeline)
         if packaged is None:
@@ -132,6 +138,78 @@ class _Run:
         if champion is None or not champion.wins:
             return self._attested(findings, packaged, referenced.result() if referenced else None, run_result)
         return self._won(findings, packaged, referenced.result() if referenced else None, run_result, tracking)
+
+    def _trained(
+        self, environment: Environment, tracking: Mapping[str, str], early: list[Future[Any]]
+    ) -> PipelineResult | RunResult:
+        """The pipeline with all its steps, or how the run ends before."""
+        if ended := self._swept(environment, tracking, early):
+            return ended
+        pipeline = self._execute(environment, tracking, early)
+        if not pipeline.ok:
+            return self._with_edges(self._stopped(pipeline, early), pipeline)
+        if self.sweep and not self.sweep.went_on(pipeline.outputs):
+            reason = f"step {self.sweep.step}: the model that was selected is not the one that came out again"
+            return self._with_edges(RunResult("failed", reason, steps=_states(pipeline)), pipeline)
+        return self._used_twice(environment, pipeline) or pipeline
+
+    def _swept(
+        self, environment: Environment, tracking: Mapping[str, str], early: list[Future[Any]]
+    ) -> RunResult | None:
+        """Train the candidates of a sweep and go on with the best one; how the run ends where there is none."""
+        self.spec = with_overrides(self.spec, self.order.params)
+        if self.spec.sweep is None:
+            return None
+        track = self.around.candidates(tracking.get(RUN_ID))
+        part = candidates_part(self.spec)
+        pipeline = self._execute(environment, tracking, early, part, track)
+        if pipeline.failed or pipeline.cancelled:
+            return self._with_edges(self._stopped(pipeline, early), pipeline)
+        sweep = Sweep(part, pipeline)
+        selection = self._select(environment, sweep, early)
+        if isinstance(selection, RunResult):
+            return self._with_edges(replace(selection, steps=_states(pipeline)), pipeline)
+        self.sweep = replace(sweep, selection=selection)
+        track_candidates(track, self.sweep, selection)
+        if selection.best is None:
+            trained = any(each.model for each in selection.candidates)
+            outcome = RunResult("rejected" if trained else "failed", f"selection: {selection.summary}")
+            return self._with_edges(replace(outcome, steps=_states(pipeline)), pipeline)
+        self.spec = with_cell(self.spec, sweep.step, selection.best.params)
+        return None
+
+    def _select(self, environment: Environment, sweep: Sweep, early: list[Future[Any]]) -> Selection | RunResult:
+        """Score every candidate whose files may be loaded, and select the best one."""
+        self._emit("check.started", NODE)
+        started_at = time.time()
+        context = self._context(environment, sweep.pipeline.outputs)
+        candidates = []
+        for candidate in sweep.candidates():
+            if self.around.cancelled() or _refuses(early):
+                return self._stopped(replace(sweep.pipeline, cancelled=True), early)
+            if candidate.model and (reason := self._forbidden(context, candidate.model)):
+                return RunResult("rejected", f"check model-files: {candidate.name}: {reason}")
+            has_rows = candidate.model is not None and candidate.table is not None
+            candidates.append(scored(context, sweep.select, candidate) if has_rows else candidate)
+        direction = is_higher_better(sweep.select)
+        selection = select_best(sweep.step, sweep.select, candidates, higher_is_better=direction)
+        self._emit("check.finished", NODE, {**event_of(selection), "started_at": started_at})
+        return selection
+
+    def _forbidden(self, context: Any, model: Digest) -> str:
+        """What is found in the files of a candidate, before anything of them is loaded; empty where nothing is."""
+        result = scan(context.fetch_digest(model), own_modules(self.spec, self.worktree))
+        return "" if result.passed else result.summary
+
+    def _used_twice(self, environment: Environment, pipeline: PipelineResult) -> RunResult | None:
+        """Refuse gates on the rows that a candidate was selected by."""
+        if self.sweep is None or self.sweep.selection is None:
+            return None
+        gate = used_by_gates(self.sweep.selection, self.spec, pipeline.outputs | self._take_exams(environment))
+        if not gate:
+            return None
+        reason = f"gate {gate}: its rows are those that `select` has used, which cannot judge what it selected"
+        return self._with_edges(RunResult("rejected", reason, steps=_states(pipeline)), pipeline)
 
     def _needs_no_judge(self, packaged: Any, pipeline: PipelineResult) -> RunResult | None:
         """What becomes of a model that must not be released, or is one already; None of others."""
@@ -326,24 +404,39 @@ class _Run:
         self._emit("check.finished", name, {**data, "values": values, "started_at": started_at})
 
     def _execute(
-        self, environment: Environment, tracking: Mapping[str, str], early: list[Future[Any]]
+        self,
+        environment: Environment,
+        tracking: Mapping[str, str],
+        early: list[Future[Any]],
+        candidates: ProjectSpec | None = None,
+        track: CandidateTracking | None = None,
     ) -> PipelineResult:
-        def refused() -> bool:
-            return any(check.done() and not check.result().passed for check in early)
+        """Run the pipeline, or the part of it that the candidates of a sweep come from."""
+        swept = candidates.sweep.name if candidates and candidates.sweep else ""
+        before = None if self.part else self.sweep
 
-        return execute(
-            self.spec,
+        def record(node: str, recorded: Recorded) -> None:
+            if track is not None and node.startswith(f"{swept}["):
+                track.record(node, recorded)
+            else:
+                self.around.record(recorded)
+
+        pipeline = execute(
+            candidates or self.spec,
             worktree=self.worktree,
             environment=environment,
             store=self.around.store,
             run_dir=self._folder,
             params=self.order.params,
             emit=self._emit_step,
-            cancelled=lambda: self.around.cancelled() or refused(),
+            cancelled=lambda: self.around.cancelled() or _refuses(early),
             step_environment=tracking,
-            record=self.around.record,
+            record=record,
             secrets=self.around.secrets({name for step in self.spec.steps.values() for name in step.secrets}),
+            may_fail=swept,
+            snapshots=before.pipeline.snapshots if before else {},
         )
+        return before.with_results_of(pipeline) if before else pipeline
 
     def _stopped(self, pipeline: PipelineResult, early: list[Future[Any]]) -> RunResult:
         states = _states(pipeline)
@@ -450,6 +543,7 @@ class _Run:
                 self.spec, {name: str(each.digest) for name, each in {**pipeline.snapshots, **self.exams}.items()}
             ),
             exams=self.exams,
+            selection=self.sweep.selection if self.sweep else None,
         )
 
     def _attested(
@@ -489,6 +583,7 @@ class _Run:
                 "reference": reference,
             },
             "reference": reference,
+            "selection": shown_selection(findings.selection) if findings.selection else None,
             "learned_rows": referenced.learned_rows if referenced else 0,
             "monitoring": {"watched": bool(reference), "notes": list(referenced.notes if referenced else ())},
             "packaging": packaged.summary,
@@ -523,7 +618,9 @@ class _Run:
         return replace(outcome, edges=edges, readings=tuple(taken_of(self.spec, {**pipeline.snapshots, **self.exams})))
 
     def _edges(self, pipeline: PipelineResult, lock: str | None = None) -> tuple[Any, ...]:
-        return tuple(edges_of_run(self.order, self.spec, pipeline, lock, self.part))
+        own = edges_of_run(self.order, self.spec, pipeline, lock, self.part)
+        swept = self.sweep.edges(self.order) if self.sweep and not self.part else ()
+        return tuple(dict.fromkeys((*own, *swept)))
 
     def _keep_lock(self, environment: Environment) -> str | None:
         """Keep the lockfile beside the release, so that a location can build the same environment."""
@@ -542,7 +639,9 @@ class _Run:
 
     def _emit_step(self, event: RunEvent) -> None:
         """Pass on what the engine says; the log of a step that ended becomes an artifact."""
-        log = self._folder / "logs" / f"{event.node}.log"
+        if event.node and self.sweep and not self.part and self.sweep.has_shown(event.node):
+            return
+        log = self._folder / "logs" / f"{safe_name(event.node)}.log"
         if event.kind in ("step.finished", "step.failed") and log.is_file():
             event = self._with_log(event, log)
         self.around.emit(replace(event, node=f"{self.part}{event.node}") if event.node else event)
@@ -554,6 +653,11 @@ class _Run:
             if event.kind == "step.failed":  # by a full disk, say: why the step failed is what must be told
                 return event
             raise
+
+
+def _refuses(checks: Iterable[Future[Any]]) -> bool:
+    """Whether a check has ended and does not pass."""
+    return any(check.done() and not check.result().passed for check in checks)
 
 
 def _states(pipeline: PipelineResult) -> dict[str, str]:

@@ -15,7 +15,7 @@ from falaj.build.pipeline.mlflow_files import Recorded
 from falaj.config import load_project_cached
 from falaj.control.notary import open_office
 from falaj.control.runs import run_folder
-from falaj.control.runs.contract import RunContext, RunResult, RunSpec
+from falaj.control.runs.contract import CandidateTracking, RunContext, RunResult, RunSpec, Untracked
 from falaj.control.runs.execution import execute_run
 from falaj.control.runs.local_record import LocalRecord
 from falaj.control.runs.repository_parts import missing_here
@@ -98,6 +98,13 @@ class _Tracked:
         if self._mlflow_run:
             self._tracking.record(self._mlflow_run, recorded)
 
+    def candidates(self, mlflow_run: str | None) -> CandidateTracking:
+        if mlflow_run is None:
+            return Untracked()
+        from falaj.control.runs.tracking import TrackedCandidates
+
+        return TrackedCandidates(self._tracking, mlflow_run)
+
     def close(self, outcome: RunResult) -> None:
         if self._mlflow_run:
             self._tracking.close_run(self._mlflow_run, outcome.state, outcome.metrics, outcome.params)
@@ -113,6 +120,7 @@ def _surroundings(home: Home, emit: Emit, tracked: _Tracked) -> RunContext:
         live=lambda _model: None,
         tracking=tracked.open,
         record=tracked.record,
+        candidates=tracked.candidates,
         secrets=lambda names: {name: os.environ[name] for name in names if name in os.environ},
     )
 

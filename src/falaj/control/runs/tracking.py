@@ -16,9 +16,11 @@ from typing import Any
 
 from falaj.build.pipeline.mlflow_files import RUN_ID, Recorded
 from falaj.build.pipeline.step_env import TELEMETRY_OFF
+from falaj.control.runs.contract import CandidateTracking, Untracked
 from falaj.core.errors import UnavailableError
 from falaj.core.home import Home
 
+MLFLOW_PARENT = "mlflow.parentRunId"
 _NO_SPACE = "database or disk is full"
 _MOST_METRICS, _MOST_NAMES = 1000, 100  # that MLflow takes at once
 _MOST_CHARACTERS = 6000  # of a parameter
@@ -126,6 +128,16 @@ class Tracking:
         self._record(mlflow_run, Recorded(missing, {}, (), None))
         self.client.set_terminated(mlflow_run, "FINISHED" if state == "succeeded" else "FAILED")
 
+    def candidate(self, mlflow_run: str, name: str) -> str:
+        """The tracking run of a candidate of a sweep, below that of its run; made where there is none yet."""
+        experiment = self.client.get_run(mlflow_run).info.experiment_id
+        tags = {MLFLOW_PARENT: mlflow_run, "falaj.candidate": name}
+        query = f"tags.`{MLFLOW_PARENT}` = '{mlflow_run}'"
+        below = self.client.search_runs([experiment], query, max_results=_MOST_METRICS)
+        existing = next((run for run in below if run.data.tags.get("falaj.candidate") == name), None)
+        run = existing or self.client.create_run(experiment, run_name=name, tags=tags)
+        return str(run.info.run_id)
+
     def register(self, release: Mapping[str, Any], mlflow_run: str, model_dir: Path) -> str:
         """Mirror a release as a version of the registered model; again for the same release changes nothing.
 
@@ -169,6 +181,43 @@ class Tracking:
         embedded = self._home.mlflow_uri.startswith("sqlite:")
         location = str(self._home.mlflow_artifacts) if embedded else None
         return str(self.client.create_experiment(project, artifact_location=location))
+
+
+def tracked_candidates(tracking: Tracking, mlflow_run: str | None) -> CandidateTracking:
+    """Where the candidates of a run are tracked."""
+    return TrackedCandidates(tracking, mlflow_run) if mlflow_run else Untracked()
+
+
+class TrackedCandidates:
+    """The candidates of a sweep, each a run below the run; a tracker that is away costs the run nothing.
+
+    Args:
+        tracking: The tracker.
+        mlflow_run: The tracking run of the run.
+    """
+
+    def __init__(self, tracking: Tracking, mlflow_run: str) -> None:
+        self._tracking, self._mlflow_run = tracking, mlflow_run
+        self._opening = threading.Lock()
+        self._runs: dict[str, str] = {}
+
+    def record(self, candidate: str, recorded: Recorded) -> None:
+        """See `CandidateTracking.record`."""
+        with suppress(Exception):
+            self._tracking.record(self._run(candidate), recorded)
+
+    def close(self, candidate: str, params: Mapping[str, str], metrics: Mapping[str, float], *, ok: bool) -> None:
+        """See `CandidateTracking.close`."""
+        try:
+            self._tracking.close_run(self._run(candidate), "succeeded" if ok else "failed", metrics, params)
+        except Exception as error:
+            logger.warning("the candidate %s was not tracked: %s", candidate, error)
+
+    def _run(self, candidate: str) -> str:
+        with self._opening:  # steps record in threads of their own
+            if candidate not in self._runs:
+                self._runs[candidate] = self._tracking.candidate(self._mlflow_run, candidate)
+            return self._runs[candidate]
 
 
 def _batches(values: Sequence[Any], size: int) -> list[Sequence[Any]]:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -32,7 +33,7 @@ from falaj.control.runs.execution import execute_run
 from falaj.control.runs.lifecycle import RunState, transition
 from falaj.control.runs.lineage import edges_of_release
 from falaj.control.runs.refit import learned_by
-from falaj.control.runs.tracking import Tracking
+from falaj.control.runs.tracking import Tracking, tracked_candidates
 from falaj.control.runs.training_rows import Training
 from falaj.core.egress import EgressRules
 from falaj.core.errors import FalajError
@@ -168,6 +169,7 @@ class Worker:
             captured=self._captured,
             tracking=open_tracking,
             record=lambda recorded: self._tracking.record(opened[-1], recorded),
+            candidates=partial(tracked_candidates, self._tracking),
             secrets=lambda names: self._secrets(order.run_id, names),
             refusal=lambda spec: self._refusal(order.run_id, spec),
             labels=self._labels,

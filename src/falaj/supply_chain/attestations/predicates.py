@@ -91,6 +91,46 @@ class Dataset:
 
 
 @dataclass(frozen=True)
+class CandidateRecord:
+    """One candidate of a sweep.
+
+    Args:
+        name: The cell, such as `fit[depth=3]`.
+        parameters: Its values.
+        model: Digest of its model as its step returned it; None when it has none.
+        table: Digest of the rows that it was scored on; None when it was not.
+        score: Value of the metric; None when it has none.
+        reason: Why it has none.
+    """
+
+    name: str
+    parameters: Mapping[str, Any]
+    model: str | None
+    table: str | None
+    score: float | None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class SelectionRecord:
+    """How the values of the model's parameters were selected among candidates.
+
+    Args:
+        step: The step whose cells they are.
+        text: By what, as the project writes it: `brier on split.validation`.
+        better: `greater` or `less`.
+        best: Name of the candidate that went on.
+        candidates: All of them, in the order of the matrix.
+    """
+
+    step: str
+    text: str
+    better: str
+    best: str
+    candidates: tuple[CandidateRecord, ...]
+
+
+@dataclass(frozen=True)
 class Train:
     """Says how the model came to be; the subject is the model.
 
@@ -112,6 +152,7 @@ class Train:
         automated_decisions: Whether decisions about people follow from predictions alone; None when it is not told.
         human_review: Where a person asks a human to look again; empty when nowhere.
         refit_of: Digest of the judged twin, where the same recipe was trained again on all rows; else None.
+        selection: How its parameters were selected among candidates; None where none were.
         claimed_by: Whose word this is.
     """
 
@@ -132,6 +173,7 @@ class Train:
     since: str = ""
     started_by: str = ""
     refit_of: str | None = None
+    selection: SelectionRecord | None = None
     claimed_by: str = ""
 
     def as_dict(self) -> dict[str, Any]:
