@@ -13,7 +13,7 @@ from falaj.cli import current_run, output
 from falaj.cli.application import application
 from falaj.control.runs.contract import RunResult, RunSpec
 from falaj.control.runs.local_record import LocalRecord
-from falaj.core.errors import UnavailableError
+from falaj.core.errors import UnavailableError, UsageError
 from falaj.core.home import Home
 from falaj.schemas import api
 
@@ -121,3 +121,34 @@ def test_a_terminal_without_colours_gets_none(
 def test_a_machine_without_git_knows_no_remotes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert current_run._remotes(tmp_path) == []
+
+
+FIGURES = """
+model: m
+owner: o@example.org
+pipeline: {draw: {run: "steps:draw", output: report}}
+checks: []
+"""
+DRAW = """
+import tempfile
+from pathlib import Path
+
+
+def draw():
+    path = Path(tempfile.mkdtemp()) / "roc.svg"
+    path.write_text("<svg/>")
+    return {"auc": 0.8, "roc": path}
+"""
+
+
+def test_figures_of_a_run_are_listed_and_copied(folder: Path) -> None:
+    assert "left a figure" in (falaj("run", "-q"), falaj("run", "figures"))[1][1]
+    (folder / "falaj.yaml").write_text(FIGURES)
+    (folder / "steps.py").write_text(DRAW)
+    assert falaj("run", "--quiet")[0] == 0
+    assert "figure roc.svg  6 bytes" in falaj("run", "show")[1]
+    code, text = falaj("run", "figures", "--to", "figures")
+    assert code == 0 and "roc.svg" in text
+    assert (folder / "figures" / "draw" / "roc.svg").read_text() == "<svg/>"
+    with pytest.raises(UsageError, match="such a file already"):
+        falaj("run", "figures", "--to", "figures")

@@ -69,7 +69,7 @@ class Progress:
             took = " " * 8
         kind = event.kind.partition(".")[0]
         emit(f"  {kind:5} {took}  {_mark(state)} {event.node}  {styled(_remark(kind, event.data), 'dim')}".rstrip())
-        for line in (*findings(event.data), *candidate_lines(event.data)):
+        for line in (*findings(event.data), *candidate_lines(event.data), *figure_lines(event.data)):
             emit(f"{' ' * 16}  {line}")
 
 
@@ -87,7 +87,7 @@ def print_tree(run: api.Run) -> None:
             branch = "└─" if index == len(rows) - 1 else "├─"
             took = duration(row.started_at, row.ended_at) if row.state != "cached" else ""
             emit(f"  {branch} {_mark(row.state)} {row.node:32} {took:>9}  {_remark(kind, row.detail)}".rstrip())
-            for line in (*findings(row.detail), *candidate_lines(row.detail)):
+            for line in (*findings(row.detail), *candidate_lines(row.detail), *figure_lines(row.detail)):
                 emit(f"  {' ' if branch == '└─' else '│'}     {line}")
 
 
@@ -108,6 +108,17 @@ def findings(data: Mapping[str, Any]) -> list[str]:
     lines = [str(each) for each in data.get("findings") or ()]
     more = max(int(data.get("found") or 0), len(lines)) - _MOST_FINDINGS
     return lines[:_MOST_FINDINGS] + ([f"and {more} more"] if more > 0 else [])
+
+
+def figure_lines(data: Mapping[str, Any]) -> list[str]:
+    """The figures that a step left, a line each."""
+    return [f"figure {figure_name(each)}  {each['bytes']:,} bytes" for each in data.get("figures") or ()]
+
+
+def figure_name(figure: Mapping[str, Any]) -> str:
+    """`roc.svg`, or `curves/roc.svg` for one of a named output; characters that move a cursor are replaced."""
+    path = figure["path"] if figure["output"] == "output" else f"{figure['output']}/{figure['path']}"
+    return "".join(each if each.isprintable() else "?" for each in str(path))
 
 
 def candidate_lines(data: Mapping[str, Any]) -> list[str]:

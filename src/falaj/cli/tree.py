@@ -105,6 +105,7 @@ COMMANDS = {
     "run show": "run_inspection:show",
     "run watch": "run_inspection:watch",
     "run logs": "run_inspection:logs",
+    "run figures": "figures:figures",
     "run compare": "run_inspection:compare",
     "run cancel": "runs:cancel",
     "release list": "releases:list_releases",

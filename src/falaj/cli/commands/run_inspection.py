@@ -23,7 +23,7 @@ RunArgument = Annotated[str, typer.Argument(help="Run id, the beginning of one, 
 
 def show(context: typer.Context, run_id: RunArgument = "last", json: JsonOption = False) -> None:
     """Show a run with its steps, checks and gates; the last one is that of the project in this folder."""
-    selected_run = named_run(run_id, _folder(context)).run
+    selected_run = named_run(run_id, folder_of(context)).run
     if json:
         emit_json(selected_run)
     else:
@@ -39,7 +39,7 @@ def compare(
     json: JsonOption = False,
 ) -> None:
     """Show what differs between two runs: parameters, data, reports, gates and code."""
-    folder = _folder(context)
+    folder = folder_of(context)
     runs = named_run(first, folder).run, named_run(second, folder).run
     facts = compare_runs(*runs)
     code = code_difference(folder, runs[0].commit, runs[1].commit)
@@ -81,7 +81,7 @@ def _write_new(path: Path, text: str) -> None:
 
 def watch(context: typer.Context, run_id: RunArgument = "last") -> None:
     """Follow a run until it ends; exit 1 unless it succeeded."""
-    run_handle = named_run(run_id, _folder(context))
+    run_handle = named_run(run_id, folder_of(context))
     if run_handle.client is None:
         print_tree(run_handle.run)
         succeeded = run_handle.run.state == "succeeded"
@@ -101,7 +101,7 @@ def _follow(client: Client, run_id: str, progress: object) -> bool:
     raise RunFailedError("the server closed the stream", hint=f"falaj run watch {run_id} goes on")
 
 
-def _folder(context: typer.Context) -> Path:
+def folder_of(context: typer.Context) -> Path:
     """The project's folder: what `-C` says, else this one."""
     above = context.parent.params if context.parent else {}
     return Path(above.get("folder") or ".")
@@ -113,7 +113,7 @@ def logs(
     step: Annotated[str, typer.Argument(help="A step; without it every step.")] = "",
 ) -> None:
     """Print what the steps of a run wrote."""
-    named = named_run(run_id, _folder(context))
+    named = named_run(run_id, folder_of(context))
     selected_run = named.run
     names = [step] if step else [item.node for item in selected_run.steps if item.kind == "step"]
     for name in names:

@@ -28,6 +28,7 @@ from falaj.control.notary import NotBelievableError
 from falaj.control.runs.attestation import Findings, JudgedTwin, attestation_of, tables_of
 from falaj.control.runs.contract import CandidateTracking, LiveRelease, RunContext, RunResult, RunSpec
 from falaj.control.runs.data_subjects import taken_of
+from falaj.control.runs.figures import figures_of, track_figures
 from falaj.control.runs.lineage import edges_of_run
 from falaj.control.runs.packaging import package_model
 from falaj.control.runs.reference import reference_of
@@ -436,6 +437,9 @@ class _Run:
             may_fail=swept,
             snapshots=before.pipeline.snapshots if before else {},
         )
+        for name, result in pipeline.steps.items() if RUN_ID in tracking else ():
+            if not (before and before.has_shown(name)):
+                track_figures(self.around.store, name, result.outputs, record)
         return before.with_results_of(pipeline) if before else pipeline
 
     def _stopped(self, pipeline: PipelineResult, early: list[Future[Any]]) -> RunResult:
@@ -638,12 +642,14 @@ class _Run:
         self.around.emit(RunEvent(kind, time.time(), f"{self.part}{node}" if node else "", data or {}))
 
     def _emit_step(self, event: RunEvent) -> None:
-        """Pass on what the engine says; the log of a step that ended becomes an artifact."""
+        """Pass on what the engine says, with its figures; the log of a step that ended becomes an artifact."""
         if event.node and self.sweep and not self.part and self.sweep.has_shown(event.node):
             return
         log = self._folder / "logs" / f"{safe_name(event.node)}.log"
         if event.kind in ("step.finished", "step.failed") and log.is_file():
             event = self._with_log(event, log)
+        if figures := figures_of(self.around.store, event.data.get("outputs") or {}):
+            event = replace(event, data={**event.data, "figures": figures})
         self.around.emit(replace(event, node=f"{self.part}{event.node}") if event.node else event)
 
     def _with_log(self, event: RunEvent, log: Path) -> RunEvent:

@@ -19,7 +19,7 @@ from falaj.control.runs.contract import CandidateTracking, RunContext, RunResult
 from falaj.control.runs.execution import execute_run
 from falaj.control.runs.local_record import LocalRecord
 from falaj.control.runs.repository_parts import missing_here
-from falaj.control.runs.tracking import Tracking
+from falaj.control.runs.tracking import Tracking, tracked_candidates
 from falaj.core.errors import UsageError
 from falaj.core.home import Home
 from falaj.core.ids import new_id
@@ -99,11 +99,7 @@ class _Tracked:
             self._tracking.record(self._mlflow_run, recorded)
 
     def candidates(self, mlflow_run: str | None) -> CandidateTracking:
-        if mlflow_run is None:
-            return Untracked()
-        from falaj.control.runs.tracking import TrackedCandidates
-
-        return TrackedCandidates(self._tracking, mlflow_run)
+        return tracked_candidates(self._tracking, mlflow_run) if mlflow_run else Untracked()
 
     def close(self, outcome: RunResult) -> None:
         if self._mlflow_run:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 
 from . import forms
+from .figures import keep_figures
 from .models import save_model
 from .paths import keep_path
 from .problem import Problem
@@ -79,5 +80,7 @@ def _write(value: Any, target: str, arguments: dict[str, Any], task: dict[str, A
     if forms.form(type(value)) != "any":
         write_table(value, target)
         return "table"
+    if declared == "report":
+        value = keep_figures(value, target)
     write_json(value, target)
     return "json"
