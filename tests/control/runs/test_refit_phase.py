@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-import falaj.build.checks
 from falaj.build.checks import CheckResult, GateResult
 from falaj.build.checks.scoring import CANDIDATE, LIVE, GateScoring, Scores
 from falaj.build.packaging.result import PackagingResult
@@ -84,12 +83,12 @@ class Lab:
             (execution, "load_project_cached", lambda *_: SPEC),
             (execution, "build", lambda *_, **__: Environment(Path("/python"), "d" * 64, True)),
             (execution, "execute", self.execute),
-            (packaging, "package_model", self.package),
-            (reference, "reference_of", lambda *_: reference.Referenced(None, ("none",), learned_rows=7)),
-            (falaj.build.checks, "run_check", lambda name, _: CheckResult(name, True, "fine", 3)),
-            (falaj.build.checks, "judge_all", self.judge),
+            (execution, "package_model", self.package),
+            (execution, "reference_of", lambda *_: reference.Referenced(None, ("none",), learned_rows=7)),
+            (execution, "run_check", lambda name, _: CheckResult(name, True, "fine", 3)),
+            (execution, "judge_all", self.judge),
         ):
-            monkeypatch.setattr(module, name, stub, raising=False)
+            monkeypatch.setattr(module, name, stub)
 
     def put(self, text: str) -> Digest:
         folder = self.folder / "made" / text.replace(":", "-")

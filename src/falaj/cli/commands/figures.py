@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from falaj.build.pipeline.step_attempt import safe_name
+from falaj.build.pipeline.node_files import safe_name
 from falaj.cli.commands.run_inspection import RunArgument, folder_of
 from falaj.cli.current_run import named_run
 from falaj.cli.options import JsonOption
@@ -48,7 +49,7 @@ def figures_of_run(run: Run) -> list[dict[str, Any]]:
     ]
 
 
-def _copy(listed: list[dict[str, Any]], to: Path) -> None:
+def _copy(listed: Sequence[Mapping[str, str]], to: Path) -> None:
     """Write the figures, none over what exists, and none outside of the folder."""
     store = open_home_store(Home.from_environment())
     for figure in listed:

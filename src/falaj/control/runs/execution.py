@@ -18,8 +18,8 @@ from falaj.build.checks.selection import Selection, is_higher_better, scored, se
 from falaj.build.pipeline import PipelineResult, execute
 from falaj.build.pipeline.events import EventKind, RunEvent
 from falaj.build.pipeline.mlflow_files import RUN_ID, Recorded
+from falaj.build.pipeline.node_files import safe_name
 from falaj.build.pipeline.sources import SourceSnapshot, resolve
-from falaj.build.pipeline.step_attempt import safe_name
 from falaj.build.pipeline.sweep import candidates_part, with_cell, with_overrides
 from falaj.config import load_project_cached
 from falaj.config.gates import gate_name
@@ -197,7 +197,7 @@ class _Run:
         self._emit("check.finished", NODE, {**event_of(selection), "started_at": started_at})
         return selection
 
-    def _forbidden(self, context: Any, model: Digest) -> str:
+    def _forbidden(self, context: CheckContext, model: Digest) -> str:
         """What is found in the files of a candidate, before anything of them is loaded; empty where nothing is."""
         result = scan(context.fetch_digest(model), own_modules(self.spec, self.worktree))
         return "" if result.passed else result.summary

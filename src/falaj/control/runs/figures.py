@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from falaj.build.pipeline.mlflow_files import Recorded
-from falaj.build.pipeline.step_attempt import safe_name
+from falaj.build.pipeline.node_files import safe_name
 from falaj.core.errors import FalajError
 from falaj.supply_chain.artifacts import ArtifactStore, Digest
 

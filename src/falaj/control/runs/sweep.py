@@ -15,6 +15,7 @@ from falaj.config.spec import ProjectSpec, SelectSpec
 from falaj.control.runs.contract import CandidateTracking, RunSpec
 from falaj.control.runs.lineage import edges_of_run
 from falaj.supply_chain.artifacts import Digest
+from falaj.trust.lineage import Edge
 
 NODE = "selection"
 """Under what name a run shows its selection."""
@@ -72,7 +73,7 @@ class Sweep:
         name = f"metric.{NODE}.{score_name(self.select)}"
         return {} if best is None or best.score is None else {name: best.score}
 
-    def edges(self, order: RunSpec) -> Iterator[Any]:
+    def edges(self, order: RunSpec) -> Iterator[Edge]:
         """What the candidates came from."""
         yield from edges_of_run(order, self.spec, self.pipeline, None)
 
