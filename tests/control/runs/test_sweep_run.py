@@ -112,7 +112,7 @@ class Lab:
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Any:
     patch = pytest.MonkeyPatch()
-    patch.setattr(execution, "build", lambda *_: Environment(Path(sys.executable), "tests", reproducible=False))
+    patch.setattr(execution, "build", lambda *_, **__: Environment(Path(sys.executable), "tests", reproducible=False))
     yield Lab(tmp_path_factory.mktemp("sweep"))
     patch.undo()
 
