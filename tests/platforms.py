@@ -70,8 +70,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 @contextmanager
 def answering(platform: Platform) -> Iterator[None]:
     """Serve the API of a platform in a thread, at the port that its home names."""
-    server_port, envoy_port = free_ports(2)
-    platform.home.save_ports({"server": server_port, "envoy": envoy_port})
+    server_port, gateway_port = free_ports(2)
+    platform.home.save_ports({"server": server_port, "gateway": gateway_port})
     app = app_of(platform)
     config = uvicorn.Config(app, host="127.0.0.1", port=server_port, log_level="error", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
@@ -145,7 +145,7 @@ def _release(platform: Platform, run_id: str, model: Digest) -> None:
         place = {"model": release_row.model, "release": release_row.number, "environment": "dev", "location": "local"}
         releases.set_desired_release(session, {**place, "change": "change1"}, 1013.0)
         report = {"endpoint": "dev/flight-delay", "release": 1, "state": "ready", "replicas_ready": 2}
-        url = f"http://127.0.0.1:{platform.home.ports()['envoy']}/dev/flight-delay"
+        url = f"http://127.0.0.1:{platform.home.ports()['gateway']}/dev/flight-delay"
         releases.observe(session, platform.processes, "local", [{**report, "url": url}], 1014.0)
 
 

@@ -75,3 +75,17 @@ def test_the_glossary_has_forty_terms_in_order_each_explained_by_a_page() -> Non
     names = [name for name, _ in terms]
     assert len(names) >= 40 and names == sorted(names, key=str.lower)
     assert [name for name, text in terms if not re.search(r"\]\([^#)]", text)] == [], "terms without a page"
+
+
+OLD_WORDS = re.compile(
+    r"\b(twins?|walls?|rungs?|ladder|captured gates?|way back|envoy-port|awaiting-approval|rolled-back)\b",
+    re.IGNORECASE,
+)
+"""Words of before `docs/reference/glossary.md`; a decision record keeps the words of its day."""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_pages_use_the_words_of_the_glossary(page: Path) -> None:
+    lines = () if page.parent.name == "decisions" else page.read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if OLD_WORDS.search(line)] == []
+    assert OLD_WORDS.search("behind the Wall")

@@ -81,3 +81,24 @@ def test_docstrings_explain_what_there_is(folder: str) -> None:
 def test_an_argument_that_is_gone_is_named() -> None:
     text = 'def f(here):\n    """Do.\n\n    Args:\n        here: It.\n        gone: Not.\n    """'
     assert stale_arguments(ast.parse(text).body[0]) == ["f: gone"]
+
+
+def messages(text: str) -> Iterator[str]:
+    """Texts of a module that somebody may read: all but docstrings."""
+    tree = ast.parse(text)
+    statements = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in statements:
+            yield node.value
+
+
+FOREIGN = re.compile(r"(?<!there )(?<!which )\b(is|are) no (?!(longer|more|worse|less|better)\b)")
+"""`'x' is no time`: not how English says that a value is invalid."""
+
+
+def test_messages_are_plain_english() -> None:
+    texts = {str(path): [text for text in messages(path.read_text()) if FOREIGN.search(text)] for path in files("src")}
+    assert {path: foreign for path, foreign in texts.items() if foreign} == {}
+    assert [bool(FOREIGN.search(text)) for text in ("'x' is no time", "there is no key", "is no longer there")] == [
+        True, False, False,
+    ]  # fmt: skip

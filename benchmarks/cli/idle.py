@@ -43,7 +43,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="falaj-idle-") as folder:
         environ = {**os.environ, "FALAJ_HOME": folder}
-        ports = ("--port", "18411", "--envoy-port", "18412")
+        ports = ("--port", "18411", "--gateway-port", "18412")
         subprocess.run([FALAJ, "up", *ports], env=environ, check=True, stdout=subprocess.DEVNULL)
         try:
             state = json.loads(next(Path(folder).rglob("supervisor.json")).read_text())

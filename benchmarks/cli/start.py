@@ -48,7 +48,7 @@ def platform(home: Path | None) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="falaj-start-") as folder:
         environment = {**os.environ, "FALAJ_HOME": folder}
         falaj = [str(BIN / "falaj")]
-        subprocess.run([*falaj, "up", "--port", "18470", "--envoy-port", "18480"], env=environment, check=True)
+        subprocess.run([*falaj, "up", "--port", "18470", "--gateway-port", "18480"], env=environment, check=True)
         try:
             yield Path(folder)
         finally:

@@ -1,4 +1,4 @@
-"""A bare loop of the library: bare.py MODEL INPUT OUTPUT. No ids, no wall, nothing that could go on after a kill."""
+"""A bare loop of the library: bare.py MODEL INPUT OUTPUT. No ids, no sandbox, nothing that could go on after a kill."""
 
 from __future__ import annotations
 

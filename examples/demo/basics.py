@@ -21,7 +21,7 @@ ENDPOINT = "dev/flight-delay"
 def start_platform(_: Stage) -> str:
     """Start a server, a worker and an agent."""
     server, envoy = free_ports(2)
-    falaj("up", "--port", server, "--envoy-port", envoy)
+    falaj("up", "--port", server, "--gateway-port", envoy)
     return SHOWN
 
 

@@ -15,7 +15,7 @@ from demo.people import log_in
 from demo.replay import replayed
 from demo.stage import Stage, commit_and_push, edit, follow_run, platform, run_of_head, serves
 from demo.terminal import FALAJ, PROJECT, SCRATCH, console, falaj, refused, wait_for
-from falaj.schemas.gates import CapturedGate
+from falaj.schemas.gates import RegressionGate
 from falaj.schemas.rollouts import Rollout
 
 CANARY = """\
@@ -100,14 +100,14 @@ def faulty_candidate(stage: Stage) -> str:
         edit(TRAINING, *WRONG_ABOUT_A_CARRIER)
         outcome = verdict_on(stage, "Tidy up the labels", fault="brier")
     if outcome == "rolled_back":
-        wait_for("the failing slice", captured_gates)
+        wait_for("the failing slice", regression_gates)
     falaj("release", "gate", "list")
     return outcome
 
 
 def gate_from_failure(_: Stage) -> str:
     """A person accepts the gate, and the same fault in other trees does not pass it."""
-    gates = captured_gates()
+    gates = regression_gates()
     if not gates:
         console.print("no failure was captured, so there is no gate")
         return "missing"
@@ -153,7 +153,7 @@ def has_pairs(candidate: int) -> bool:
     return rollout.state == "rolled_back" or pairs >= PAIRS
 
 
-def captured_gates() -> list[CapturedGate]:
+def regression_gates() -> list[RegressionGate]:
     """Gates that failures left behind."""
     return platform().gates.list("flight-delay")
 

@@ -41,7 +41,7 @@ def test_an_endpoint_is_named_by_environment_and_model(falaj_served: Command) ->
 def test_a_live_release_is_not_archived(falaj_served: Command) -> None:
     assert "flight-delay@1" in falaj_served("release", "list").stdout
     refused = falaj_served("release", "retire", "flight-delay@1", "--reason", "old")
-    assert (refused.returncode, "may not retire-release" in refused.stderr) == (7, True)
+    assert (refused.returncode, "may not retire the release" in refused.stderr) == (7, True)
 
 
 def test_the_log_is_shown_exported_and_verified(falaj_served: Command, tmp_path: Path) -> None:

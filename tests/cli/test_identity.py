@@ -151,4 +151,4 @@ def test_who_is_no_administrator_is_told_why_not(run: As, person: Callable[..., 
     person("gil", "data-scientist")
     refused = run("--account", "gil", "access", "account", "list")
     assert refused.returncode != 0
-    assert "may not manage-accounts" in refused.stderr
+    assert "may not manage accounts" in refused.stderr

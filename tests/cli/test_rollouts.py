@@ -53,7 +53,7 @@ def plain(lines: list[str]) -> list[str]:
             "nothing speaks against it; a challenger is compared and never promoted from here",
         ),
         (like("promoting"), "the candidate gets all requests now"),
-        (like("holdback"), "the candidate serves; the way back is still open"),
+        (like("holdback"), "the candidate serves; the rollback window is still open"),
         (like("succeeded"), "the candidate serves all requests"),
         (like("succeeded", reason="no regression"), "the candidate serves all requests: no regression"),
         (like("paused", reason="lunch"), "paused: lunch"),
@@ -87,7 +87,7 @@ def test_the_view_shows_weights_requests_and_how_far_the_evidence_is_from_its_li
     assert "1.00 of 2.00" in errors and "0.65 of 1.30" in errors and errors.endswith("7 (at least 2.1)")
     [brier] = [line for line in lines if line.startswith("  brier")]
     assert "0.00 of 2.00" in brier and brier.endswith("+0.012 (at most 0.02)")
-    assert lines[-1] == "  it can be asked to: abort, pause"
+    assert lines[-1] == "  allowed: abort, pause"
 
 
 def test_a_shadow_shows_its_copies_and_what_never_happened_is_said() -> None:
@@ -95,7 +95,7 @@ def test_a_shadow_shows_its_copies_and_what_never_happened_is_said() -> None:
     lines = plain(lines_of(like("shadowing", weight=0, mirror=0.5, metrics=[quiet], allowed=[])))
     assert lines[2].endswith("0%, copies of 50%")
     assert any(line.endswith("no events yet") for line in lines)
-    assert not any("can be asked" in line for line in lines)
+    assert not any("allowed:" in line for line in lines)
 
 
 def test_watching_prints_a_line_for_each_change_and_ends_with_the_rollout(monkeypatch, capsys) -> None:

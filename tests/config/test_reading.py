@@ -42,7 +42,7 @@ def test_it_says_how_a_file_is_read(tmp_path: Path, read: str, expected: dict[st
     [
         ("typs: {a: text}", "file://a.csv", "no key `typs`", "separator"),
         ("types: {a: string}", "file://a.csv", "'string' is not known", "text"),
-        ("encoding: latin-11", "file://a.csv", "'latin-11' is no encoding", "latin-1"),
+        ("encoding: latin-11", "file://a.csv", "'latin-11' is not an encoding", "latin-1"),
         ('decimal: ","', "file://a.parquet", "`decimal` is of CSV", "columns"),
         ('thousands: "."', "file://a.csv", "`thousands` is the decimal mark", "decimal"),
         ('thousands: ",", decimal: ","', "file://a.csv", "the same mark", "differ"),

@@ -85,7 +85,7 @@ class Scene:
     def start(self, *, through_server: bool = False) -> subprocess.Popen[bytes]:
         options = {
             "home": str(self.home), "server_url": self.plane.url, "token": TOKEN, "location": "local",
-            "envoy_port": self.port, "store_url": None if through_server else self.store_url,
+            "gateway_port": self.port, "store_url": None if through_server else self.store_url,
             "behaviour": {str(release): flags for release, flags in self.behaviour.items()},
         }  # fmt: skip
         command = [sys.executable, "-m", "tests.dataplane.agent_process", json.dumps(options)]

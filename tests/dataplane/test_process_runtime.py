@@ -135,7 +135,7 @@ def test_a_port_in_use_is_a_clear_error(place: LocationFolders) -> None:
             runtime.converge([])
     error = caught.value
     assert error.code == "location.port-in-use"
-    assert str(port) in str(error) and f"process {os.getpid()}" in str(error) and "--envoy-port" in error.hint
+    assert str(port) in str(error) and f"process {os.getpid()}" in str(error) and "--gateway-port" in error.hint
     assert runtime.gateway.process.current() is None
     assert runtime.converge([]) == ()  # the port is free now
     runtime.stop()

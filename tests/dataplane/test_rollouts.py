@@ -101,7 +101,8 @@ def test_a_candidate_that_fails_is_rolled_back_alone_and_the_verdict_says_why(sc
         until(lambda: rolling.answering() == {"flight-delay@1"})  # all traffic is on the stable release
         status_codes = [ask(scene.port, f"/{NAME}/v2")[0] for _ in range(30)]
     assert rollout_status["culprits"] == ["errors"]
-    assert rollout_status["reason"].startswith("after ") and "errors" in rollout_status["reason"]
+    reason = rollout_status["reason"]  # by chance, ten in a row may fail before the evidence is complete
+    assert (reason.startswith("after ") and "errors" in reason) or reason.startswith("the candidate does not answer")
     assert rollout_status["step"] == 0, "it never got more than the first share"
     assert set(status_codes) == {200}
     assert scene.plane.statuses[NAME]["state"] == "failed"
@@ -121,7 +122,7 @@ def test_a_slow_candidate_is_rolled_back(scene: Scene) -> None:
 def test_an_agent_that_was_killed_ends_the_rollout_alone_and_counts_no_request_twice(scene: Scene) -> None:
     rolling = Rolling(scene, metrics=["errors"], steps=[0.5], max_s=1e6)
     rolling.begin()
-    rolling.until("stepping")  # what comes before is no part of the evidence
+    rolling.until("stepping")  # what comes before is not part of the evidence
     with rolling.load():
         until(lambda: rolling.remembered()["answered"][1] > 50)
         scene.kill()

@@ -74,7 +74,7 @@ class Installation:
         return json.loads(self.ok(*arguments, "--json"))
 
     def up(self) -> None:
-        self.ok("up", "--port", str(self.ports[0]), "--envoy-port", str(self.ports[1]))
+        self.ok("up", "--port", str(self.ports[0]), "--gateway-port", str(self.ports[1]))
 
     def down(self) -> None:
         self.ok("down")

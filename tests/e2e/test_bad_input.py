@@ -201,27 +201,27 @@ def test_up_twice_is_refused(platform: Installation) -> None:
     assert platform.pid("server") == server
 
 
-@pytest.mark.parametrize("busy_service", ["server", "envoy"])
+@pytest.mark.parametrize("busy_service", ["server", "gateway"])
 def test_a_port_in_use_starts_nothing(tmp_path: Path, busy_service: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         ports = (port, free_port()) if busy_service == "server" else (free_port(), port)
         one = Installation(tmp_path / "home", ports)
-        refused = one.falaj("up", "--port", str(ports[0]), "--envoy-port", str(ports[1]))
-    option = "--port" if busy_service == "server" else "--envoy-port"
+        refused = one.falaj("up", "--port", str(ports[0]), "--gateway-port", str(ports[1]))
+    option = "--port" if busy_service == "server" else "--gateway-port"
     assert refused.returncode == 6 and says(refused.stderr, f"port {port}", "in use by", f"falaj up {option}")
     assert processes_of(one.home) == {}
     assert not (one.home / "ports.json").exists(), "the ports that failed must not be the next ones tried"
 
 
-@pytest.mark.parametrize("busy_service", ["server", "envoy"])
+@pytest.mark.parametrize("busy_service", ["server", "gateway"])
 def test_the_port_of_another_installation_is_in_use_too(
     platform: Installation, tmp_path: Path, busy_service: str
 ) -> None:
     port = platform.ports[0] if busy_service == "server" else platform.ports[1]
-    ports = {"server": free_port(), "envoy": free_port()} | {busy_service: port}
-    other = Installation(tmp_path / "home", (ports["server"], ports["envoy"]))
-    refused = other.falaj("up", "--port", str(ports["server"]), "--envoy-port", str(ports["envoy"]))
+    ports = {"server": free_port(), "gateway": free_port()} | {busy_service: port}
+    other = Installation(tmp_path / "home", (ports["server"], ports["gateway"]))
+    refused = other.falaj("up", "--port", str(ports["server"]), "--gateway-port", str(ports["gateway"]))
     assert refused.returncode == 6 and says(refused.stderr, f"port {port}", "in use by")
     assert platform.json("status")["server"] == "ok"
 

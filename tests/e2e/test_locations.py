@@ -88,7 +88,7 @@ def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Instal
     ports = (
         "--port",
         str(instance.ports[0]),
-        "--envoy-port",
+        "--gateway-port",
         str(instance.ports[1]),
         "--agents-port",
         str(free_port()),

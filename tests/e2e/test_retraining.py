@@ -185,13 +185,18 @@ def a_storm_of_events_is_one_run_that_says_why(lab: Lab) -> None:
 
 
 def what_wins_was_trained_again_on_all_rows(lab: Lab, evidence: dict[str, Any]) -> None:
-    """The release is the refit; the win is evidence of its twin, which had not learned from the rows that judge."""
+    """The release is the refit; the win is evidence of its backtest model, which had not seen the judging rows."""
     comparison, train = evidence["comparison"], evidence["train"]
     assert comparison["verdict"]["wins"] and comparison["agreement"]["agrees"]
     assert comparison["verdict"]["power"]["probability"] > 0
     assert comparison["refit"] == lab.client.release("tumours@2").digest != train["refit_of"]
-    twin, refit = comparison["parameters"]["split"], train["parameters"]["split"]
-    assert twin["train_until"] < twin["backtest_until"] == refit["backtest_until"] == refit["train_until"]
+    backtest_model, refit = comparison["parameters"]["split"], train["parameters"]["split"]
+    assert (
+        backtest_model["train_until"]
+        < backtest_model["backtest_until"]
+        == refit["backtest_until"]
+        == refit["train_until"]
+    )
     assert comparison["parameters"]["fit"] == train["parameters"]["fit"]
     assert [gate["text"] for gate in evidence["eval"]["gates"]] and evidence["eval"]["champion"] is None
     run = lab.client.run(lab.ended("event").run)

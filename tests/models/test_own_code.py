@@ -1,4 +1,4 @@
-"""Models that bring code of the project: loaded only behind the wall, and judged and served as any other."""
+"""Models that bring code of the project: loaded only in the sandbox, and judged and served as any other."""
 
 from __future__ import annotations
 
@@ -112,8 +112,8 @@ def test_code_of_the_project_is_judged_and_answers(
     assert gate.passed, gate.reason
 
     named = ["city", "flow rate", "day"] if module is TRANSFORMER else ["flow rate"]
-    asked = dated_rows().assign(day=lambda table: table["day"].dt.strftime("%Y-%m-%d"))
-    data = list(zip(*(asked[name].tolist()[:3] for name in named), strict=True))
+    request_rows = dated_rows().assign(day=lambda table: table["day"].dt.strftime("%Y-%m-%d"))
+    data = list(zip(*(request_rows[name].tolist()[:3] for name in named), strict=True))
     request_body = {"dataframe_split": {"columns": named, "data": data}, "params": {"answer": "both"}}
     answer = serve(tmp_path / "packaged").invoke(request_body)
     assert answer.status_code == 200, answer.text

@@ -89,7 +89,7 @@ def test_a_text_that_is_no_time_is_refused_with_its_place(form: int) -> None:
     decode('"2026-03-31T12:30:00Z"')
     decode("null")
     for text in ('"31.03.2026"', '"2026-02-31"', '""'):
-        with pytest.raises(InvalidInputError, match=r"row 1, column 'at': .* is no date or time of ISO 8601"):
+        with pytest.raises(InvalidInputError, match=r"row 1, column 'at': .* is not a date or time of ISO 8601"):
             decode(text)
 
 
@@ -108,5 +108,5 @@ def test_a_file_is_scored_by_its_times_or_their_texts() -> None:
         assert read(pa.table({"at": values}))[0].tolist() == [MOMENT.isoformat(), None]
     assert read(pa.table({"at": pa.array([DAY])}))[0].tolist() == ["2026-03-31"]
     assert type_problem(SIGNATURE.features[0], pa.int64()) == "it holds int64, and the model reads a date or time"
-    with pytest.raises(InvalidInputError, match="row 0, column 'at': 'soon' is no date or time"):
+    with pytest.raises(InvalidInputError, match="row 0, column 'at': 'soon' is not a date or time"):
         read(pa.table({"at": ["soon"]}))

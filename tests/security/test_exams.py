@@ -107,9 +107,9 @@ def test_an_exam_that_was_trained_on_is_none(tmp_path: Path) -> None:
     first, *others = case.claims.gates
     pinned = msgspec.structs.replace(first, record=conftest.replace(first.record, exam="pinned"))
     claims = msgspec.structs.replace(case.claims, gates=(pinned, *others))
-    with pytest.raises(DoesNotRecomputeError, match="test is no exam in the project file"):
+    with pytest.raises(DoesNotRecomputeError, match="test is not an exam in the project file"):
         case.office.attest(claims, case.tables)
-    with pytest.raises(DoesNotRecomputeError, match="is no snapshot of this run, or was trained on"):
+    with pytest.raises(DoesNotRecomputeError, match="is not a snapshot of this run, or was trained on"):
         open_office(case.home).attest(claims, case.tables)
 
 

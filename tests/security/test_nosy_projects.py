@@ -81,7 +81,7 @@ def test_a_step_reads_no_secret_and_plants_nothing(project: Project, home: Path)
     ids=["a file", "a folder", "the folder of outputs"],
 )
 def test_an_output_that_leads_elsewhere_is_refused(project: Project, home: Path, command: str) -> None:
-    """Whoever keeps the output stands outside of the wall, and would follow the link."""
+    """Whoever keeps the output stands outside of the sandbox, and would follow the link."""
     shell = command.format(home=home).replace("{{", "{").replace("}}", "}")
     result = project.run(StepSpec("link", command=("sh", "-c", shell)))
     error = result.steps["link"].error

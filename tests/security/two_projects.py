@@ -16,9 +16,9 @@ from falaj.dataplane.prediction_log import LogWriter, SegmentHeader
 from falaj.dataplane.prediction_log.format import encode_record
 from falaj.statistics.rollout import plan_of
 from falaj.storage import Database, ProcessRow, ProjectRow, ReleaseRow, RunRow, StepRunRow
-from falaj.storage.captured_tables import CapturedGateRow
 from falaj.storage.monitoring_tables import AlertNoteRow, AlertRow, MonitorRow, MonitorWindowRow
 from falaj.storage.privacy_tables import LabelledSnapshotRow
+from falaj.storage.regression_gate_tables import RegressionGateRow
 from falaj.storage.retraining_tables import RetrainingRow, TrainingRequestRow
 from falaj.supply_chain.attestations import envelope_digest
 from falaj.trust import lineage
@@ -137,7 +137,7 @@ def _monitoring(session: Session, release: ReleaseRow) -> None:
     report = {"loss": dict.fromkeys(("interval", "value", "expected")) | _LOSS, "features": "bravo-metric"}
     session.add(MonitorWindowRow(**place, number=1, start=START, end=START + 9, rows=5, report=report, judged_at=START))
     session.add(
-        CapturedGateRow(
+        RegressionGateRow(
             id=GATE, model=MODEL, project=THEIRS, state="proposed", metric="auc", limit=0.5, predicate="bravo-cause",
             digest="", location="local", jurisdiction="AE", cause="rollout/r", created_at=START, updated_at=START,
             data={"rows": 3, "stable": 0.1, "candidate": 0.2, "p": 0.01, "columns": ["distance"], "envelope": None},

@@ -37,8 +37,8 @@ class Examined:
 def examine(home: Home) -> list[Examined]:
     """Look at everything; a check that breaks is a finding of its own."""
     checks: list[Callable[[Home], Examined]] = [
-        _git, _envoy, _disk, _home, _database, _server_port, _envoy_port, _isolation, _namespaces, _landlock, _seccomp,
-        _location_rules, _extras,
+        _git, _envoy, _disk, _home, _database, _server_port, _gateway_port, _isolation, _namespaces, _landlock,
+        _seccomp, _location_rules, _extras,
     ]  # fmt: skip
     return [_guarded(check, home) for check in checks]
 
@@ -108,8 +108,8 @@ def _server_port(home: Home) -> Examined:
     return _port(home, "server", "--port")
 
 
-def _envoy_port(home: Home) -> Examined:
-    return _port(home, "envoy", "--envoy-port")
+def _gateway_port(home: Home) -> Examined:
+    return _port(home, "gateway", "--gateway-port")
 
 
 def _port(home: Home, name: str, option: str) -> Examined:
@@ -137,30 +137,30 @@ def _isolation(_home: Home) -> Examined:
 
 def _namespaces(_home: Home) -> Examined:
     """Whether steps have processes, mounts, network and shared memory of their own."""
-    wall = offered()
-    if wall.namespaces:
+    sandbox = offered()
+    if sandbox.namespaces:
         return Examined("namespaces", "ok", "code of projects has processes, files and a network of its own")
     lost = (
         "code of projects shares /dev/shm and sees which processes there are; its processes are not counted; "
         "`network: true` reaches the ports and sockets of this machine; the worker can read the signing keys"
     )
-    return Examined("namespaces", "warning", f"none ({wall.why_not}): {lost}")
+    return Examined("namespaces", "warning", f"none ({sandbox.why_not}): {lost}")
 
 
 def _landlock(_home: Home) -> Examined:
     """Whether files that are not named are out of reach."""
-    wall = offered()
-    if 0 < wall.landlock < PORTS_CLOSED:
+    sandbox = offered()
+    if 0 < sandbox.landlock < PORTS_CLOSED:
         lost = "`network: true` reaches the platform's own ports, and a model server can signal processes of this user"
-        return Examined("landlock", "warning", f"version {wall.landlock}, older than {PORTS_CLOSED}: {lost}")
-    if wall.landlock >= SIGNALS_SCOPED:
-        return Examined("landlock", "ok", f"version {wall.landlock}")
-    if wall.landlock:
-        if wall.seccomp:
-            return Examined("landlock", "ok", f"version {wall.landlock}; seccomp keeps signals of model servers in")
+        return Examined("landlock", "warning", f"version {sandbox.landlock}, older than {PORTS_CLOSED}: {lost}")
+    if sandbox.landlock >= SIGNALS_SCOPED:
+        return Examined("landlock", "ok", f"version {sandbox.landlock}")
+    if sandbox.landlock:
+        if sandbox.seccomp:
+            return Examined("landlock", "ok", f"version {sandbox.landlock}; seccomp keeps signals of model servers in")
         lost = "a model server can send signals to processes of this user"
-        return Examined("landlock", "warning", f"version {wall.landlock}, older than {SIGNALS_SCOPED}: {lost}")
-    if wall.namespaces:
+        return Examined("landlock", "warning", f"version {sandbox.landlock}, older than {SIGNALS_SCOPED}: {lost}")
+    if sandbox.namespaces:
         lost = "a model server reads every file of this user, and every file of a project counts for each of its steps"
         return Examined("landlock", "warning", f"none: {lost}")
     lost = "code of projects reads every key of this installation"

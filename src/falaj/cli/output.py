@@ -78,13 +78,18 @@ def state_styled(state: str) -> str:
 
 def ago(at: float | None) -> str:
     """A time as people say it: `12 s ago`."""
+    return "-" if at is None else f"{age(at)} ago"
+
+
+def age(at: float | None) -> str:
+    """How long ago a time is, in its largest unit: `12 s`."""
     if at is None:
         return "-"
     seconds = max(0.0, time.time() - at)
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= size:
-            return f"{seconds / size:.0f} {unit} ago"
-    return f"{seconds:.0f} s ago"
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def duration(started_at: float | None, ended_at: float | None) -> str:

@@ -27,7 +27,7 @@ def require_ports(home: Home, ports: Mapping[str, int]) -> None:
 
     for name in ports.keys() & {"server", "agents"}:
         _require_server_port(ports[name])
-    require_gateway_port(home.root, "local", ports["envoy"])
+    require_gateway_port(home.root, "local", ports["gateway"])
 
 
 def _require_server_port(port: int) -> None:

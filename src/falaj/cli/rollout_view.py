@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from falaj.cli.output import ago, styled
+from falaj.cli.output import age, styled
 
 if TYPE_CHECKING:
     from falaj.schemas.rollouts import Rollout
@@ -22,7 +22,7 @@ _WORDS = {
     "rolling": "its location has not reported yet",
     "warming": "the candidate starts; it gets no requests yet",
     "promoting": "the candidate gets all requests now",
-    "holdback": "the candidate serves; the way back is still open",
+    "holdback": "the candidate serves; the rollback window is still open",
     "live": "the candidate serves all requests",
 }
 _WIDTH = 24
@@ -36,13 +36,13 @@ def lines_of(rollout: Rollout) -> list[str]:
     request_counts = rollout.requests
     return [
         styled(f"rollout {rollout.id}  {versions}", "bold"),
-        f"  {rollout.strategy}  {styled(rollout.state, _COLOURS.get(rollout.state, ''))}  since {ago(rollout.since)}",
+        f"  {rollout.strategy}  {styled(rollout.state, _COLOURS.get(rollout.state, ''))}  for {age(rollout.since)}",
         f"  weight     {_weight(rollout)}",
         f"  requests   stable {request_counts.get('stable', 0):,}, candidate {request_counts.get('candidate', 0):,}",
         *_evidence(rollout),
         f"  verdict    {verdict(rollout)}",
         *(f"  note       {note}" for note in rollout.notes),
-        *([f"  it can be asked to: {', '.join(rollout.allowed)}"] if rollout.allowed else []),
+        *([f"  allowed: {', '.join(rollout.allowed)}"] if rollout.allowed else []),
     ]
 
 
@@ -79,7 +79,8 @@ def _weight(rollout: Rollout) -> str:
 def _evidence(rollout: Rollout) -> list[str]:
     if not rollout.metrics:
         return []
-    head = f"  {'evidence':10} {'of harm':{_WIDTH + 14}} {'of being good enough':{_WIDTH + 14}} candidate beside stable"
+    titles = ("regression e-value (log10)", "no regression (log10)")
+    head = f"  {'':10} {titles[0]:{_WIDTH + 14}} {titles[1]:{_WIDTH + 14}} candidate / stable"
     rows = [
         f"  {metric['name'][:10]:10} {_bar(metric['harm'], metric['harm_line'], 'red')} "
         f"{_bar(metric['safe'], metric['safe_line'], 'green')} {_ratio(metric)}"

@@ -22,7 +22,7 @@ def _known_encoding(value: Any) -> Any:
     try:
         codecs.lookup(value)
     except (LookupError, TypeError, ValueError):
-        raise problem(f"{shown(value)} is no encoding", "a name such as utf-8, latin-1, cp1252 or utf-16") from None
+        raise problem(f"{shown(value)} is not an encoding", "a name such as utf-8, latin-1, cp1252 or utf-16") from None
     return value
 
 

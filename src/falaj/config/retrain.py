@@ -61,13 +61,13 @@ def _window(value: Any) -> dict[str, Any]:
         first = value.split()[0] if value.split() else ""
         window_kinds = ("all", "sliding", "since drift", "weighted")
         suggestion = None if first in window_kinds else nearest(first, window_kinds)
-        raise problem(f"{shown(value)} is no window", str(error), suggestion=suggestion) from None
+        raise problem(f"{shown(value)} is not a window", str(error), suggestion=suggestion) from None
 
 
 def once_a_minute(value: float) -> float:
     """A pause between two looks at a source."""
     if value < 60:
-        raise problem("looking more often than once a minute is no cheap look", "1m or more")
+        raise problem("the interval is shorter than a minute", "1m or more")
     return value
 
 

@@ -60,7 +60,7 @@ of one, and without `of` a metric is the mean over all.
 | `pinball`, `pinball_Q` | lower | predictions of a quantile: the median, or Q as in `pinball_0.9` |
 | `coverage` | higher | the share of labels inside a predicted interval; of one number a row, the share not above it |
 
-The values are those of scikit-learn. Classes may be numbers or texts, from 2 to 1,000. A label that is no class of
+The values are those of scikit-learn. Classes may be numbers or texts, from 2 to 1,000. A label that is not a class of
 the model rejects the run, as do answers that are missing or for another number of rows. A model that gives two numbers
 a row gives the ends of an interval, one that gives three a prediction before them. A ranking is judged by its groups:
 those in which nothing is relevant are left out, bounds are over groups, and in `map@K` a tie earns nothing.

@@ -51,8 +51,8 @@ class Tolerance(Strict):
     tolerate: Bound | None = Field(
         default=None,
         ge=0,
-        description="What is no harm. Errors and predictions: times the stable release. Latency: the share of time that"
-        " may be added, by default 10%. A loss: how much may be added.",
+        description="What is tolerated. Errors and predictions: times the stable release. Latency: the share of time"
+        " that may be added, by default 10%. A loss: how much may be added.",
     )
     margin: Bound | None = Field(
         default=None, gt=0, description="The same, for what must be ruled out before the candidate gets all traffic."
@@ -61,7 +61,7 @@ class Tolerance(Strict):
         default=None, gt=0, lt=1, description="Of `pinball`: which quantile is predicted; 0.5 by default."
     )
     at_least: Duration | None = Field(
-        default=None, description="Of latency: a smaller difference is no harm, by default 0.2ms."
+        default=None, description="Of latency: a smaller difference is tolerated, by default 0.2ms."
     )
 
     def options(self) -> dict[str, Any]:
@@ -300,7 +300,7 @@ class BlueGreen(Routed):
     rollback_window: Duration = Field(
         default=900.0,
         json_schema_extra={"default": "15m"},
-        description="How long the stable release stays warm after the switch, for an instant way back.",
+        description="How long the stable release stays warm after the switch, for an instant rollback.",
     )
 
     def options(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 DEFAULT_SERVER_PORT = 8470
-DEFAULT_ENVOY_PORT = 8480
+DEFAULT_GATEWAY_PORT = 8480
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Home:
 
     def ports(self) -> dict[str, int]:
         """The ports that this installation listens on: `server`, `envoy`, and `agents` where that one is open."""
-        defaults = {"server": DEFAULT_SERVER_PORT, "envoy": DEFAULT_ENVOY_PORT}
+        defaults = {"server": DEFAULT_SERVER_PORT, "gateway": DEFAULT_GATEWAY_PORT}
         if self._ports_file.exists():
             defaults.update(json.loads(self._ports_file.read_text()))
         return defaults

@@ -48,7 +48,7 @@ class PortInUseError(LocationError):
         super().__init__(
             f"port {port} of the prediction gateway is in use{by}",
             where=f"{address}:{port}",
-            hint="stop that program, or choose another port: falaj up --envoy-port PORT",
+            hint="stop that program, or choose another port: falaj up --gateway-port PORT",
         )
 
 

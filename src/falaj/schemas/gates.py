@@ -1,4 +1,4 @@
-"""Captured gates as the API tells of them."""
+"""Regression gates as the API tells of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class CapturedGate:
+class RegressionGate:
     """A condition that a failure left for every later candidate.
 
     `limit` is what a candidate's mean loss on the captured rows may be, halfway between what the `stable` release and
@@ -34,10 +34,10 @@ class CapturedGate:
     updated_at: float
 
 
-def gate_of(row: Any) -> CapturedGate:
-    """The document of a captured gate (`storage.captured_tables.CapturedGateRow`)."""
+def gate_of(row: Any) -> RegressionGate:
+    """The document of a regression gate (`storage.regression_gate_tables.RegressionGateRow`)."""
     gate_data = row.data
-    return CapturedGate(
+    return RegressionGate(
         id=row.id, model=row.model, state=row.state, metric=row.metric, limit=row.limit, predicate=row.predicate,
         rows=gate_data["rows"], stable=gate_data["stable"], candidate=gate_data["candidate"], p=gate_data["p"],
         digest=row.digest,

@@ -204,7 +204,7 @@ def _tls(cacert: Path | str | None, certificate: Path | str | None) -> ssl.SSLCo
             context.load_cert_chain(certificate)
     except OSError as error:
         where = str(certificate or cacert)
-        raise UsageError(f"this is no certificate file: {error.strerror or error}", where=where) from error
+        raise UsageError(f"this is not a certificate file: {error.strerror or error}", where=where) from error
     return context
 
 

@@ -136,7 +136,7 @@ class Transport:
             raise NotUpError(
                 f"this installation is not up: what answers at {self._url.geturl()} is another one",
                 where=str(home.root),
-                hint="falaj up starts it, on other ports with --port and --envoy-port; FALAJ_HOME names another one",
+                hint="falaj up starts it, on other ports with --port and --gateway-port; FALAJ_HOME names another one",
             )
 
     @contextmanager

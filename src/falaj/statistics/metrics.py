@@ -133,7 +133,9 @@ def is_of_numbers(name: str) -> bool:
 def _unknown(name: str, metrics_by_name: dict[str, Metric]) -> MetricError:
     if name in METRICS.keys() | CLASS_METRICS.keys() or _of_top(name) or _with_number(name):
         models = "models of numbers or two classes" if metrics_by_name is METRICS else "models of several classes"
-        return MetricError(f"{name} is no metric of {models}", hint=f"there are {', '.join(sorted(metrics_by_name))}")
+        return MetricError(
+            f"{name} is not a metric of {models}", hint=f"there are {', '.join(sorted(metrics_by_name))}"
+        )
     return MetricError(f"there is no metric {name!r}", hint=f"known: {', '.join(sorted(metrics_by_name))}")
 
 

@@ -106,7 +106,7 @@ def test_every_word_of_the_project_file_means_something_to_the_check(bench, same
 
 def test_times_in_text_have_an_age_and_other_text_is_said_to_have_none(expecting):
     assert column_summary._epoch_s("2013-03-07T00:00:00Z") == NOW - 86_400
-    assert "its values are no times" in expecting(carrier={"freshness_s": 100}).summary
+    assert "its values are not times" in expecting(carrier={"freshness_s": 100}).summary
 
 
 VALUES = {

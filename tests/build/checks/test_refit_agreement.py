@@ -1,4 +1,4 @@
-"""A refit beside its twin, and a live release beside rows that it has learned from."""
+"""A refit beside its backtest model, and a live release beside rows that it has learned from."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ ROWS, DAYS = 3000, 30
 DATES = np.array([f"2026-03-{day + 1:02}" for day in range(DAYS)])
 
 
-def scoring(refit: float, twin: float) -> GateScoring:
+def scoring(refit: float, backtest_model: float) -> GateScoring:
     """Both know the probability, but for an error of this size."""
     rng = np.random.default_rng(1)
     true = rng.uniform(0.2, 0.8, ROWS)
     label = (rng.random(ROWS) < true).astype(float)
     sign = rng.choice([-1, 1], ROWS)
-    scores = {CANDIDATE: true + refit * sign, LIVE: true + twin * sign}
+    scores = {CANDIDATE: true + refit * sign, LIVE: true + backtest_model * sign}
     return GateScoring({"t": Scores(label, scores, {"day": DATES.repeat(ROWS // DAYS)}, {})}, {}, {})
 
 
@@ -34,18 +34,18 @@ def context(bench):
 
 
 @pytest.mark.parametrize(
-    ("refit", "twin", "agrees"), [(0.05, 0.05, True), (0.0, 0.1, True), (0.05, 0.0, True), (0.15, 0.0, False)]
+    ("refit", "backtest_model", "agrees"), [(0.05, 0.05, True), (0.0, 0.1, True), (0.05, 0.0, True), (0.15, 0.0, False)]
 )
-def test_a_refit_may_be_worse_within_the_margin(context, refit, twin, agrees):
-    agreement = judge_refit(context, scoring(refit, twin))
+def test_a_refit_may_be_worse_within_the_margin(context, refit, backtest_model, agrees):
+    agreement = judge_refit(context, scoring(refit, backtest_model))
     assert agreement.agrees is agrees
     assert "0.005 is the margin" in agreement.reason and agreement.table == "t" and agreement.blocks == DAYS
 
 
-@pytest.mark.parametrize(("refit", "twin", "agrees"), [(0.05, 0.05, True), (0.15, 0.0, False)])
-def test_without_a_margin_it_must_not_be_shown_to_be_worse(context, bench, refit, twin, agrees):
+@pytest.mark.parametrize(("refit", "backtest_model", "agrees"), [(0.05, 0.05, True), (0.15, 0.0, False)])
+def test_without_a_margin_it_must_not_be_shown_to_be_worse(context, bench, refit, backtest_model, agrees):
     bench.gates(threshold("brier", "<=", 0.3, data="t"))
-    agreement = judge_refit(replace(context, spec=bench.spec), scoring(refit, twin))
+    agreement = judge_refit(replace(context, spec=bench.spec), scoring(refit, backtest_model))
     assert agreement.agrees is agrees and "shown to be worse" in agreement.reason
 
 

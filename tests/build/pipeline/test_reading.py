@@ -106,14 +106,14 @@ REFUSED = {
     "after a quoted line": (b'a,b\n"x\ny",1\n2,3,4\n', {}, "line 4 has 3 fields", ""),
     "semicolons": (b"id;v\n1;3,5\n", {}, "line 1: the one column `id;v`", 'separator: ";"'),
     "tabs": (b"id\tv\n1\t3\n", {}, "line 1: the one column", 'separator: "\\t"'),
-    "Latin-1": (b"id,name\n1,a\n2,Jos\xe9\n", {}, "line 3, column `name`: the byte 0xe9 is no UTF-8", "encoding"),
+    "Latin-1": (b"id,name\n1,a\n2,Jos\xe9\n", {}, "line 3, column `name`: the byte 0xe9 is not UTF-8", "encoding"),
     "not in it": (b"a\n\x81\n", {"encoding": "cp1252"}, "line 2: the byte 0x81 is not in cp1252", "encoding"),
-    "mixed": (ONE_TYPE + b"A-17\n", {}, "line 12002, column `code`: `A-17` is no whole number", "{code: text}"),
-    "fractions": (ONE_TYPE + b"x\n", {"types": {"code": "float"}}, "`x` is no number", "{code: text}"),
+    "mixed": (ONE_TYPE + b"A-17\n", {}, "line 12002, column `code`: `A-17` is not a whole number", "{code: text}"),
+    "fractions": (ONE_TYPE + b"x\n", {"types": {"code": "float"}}, "`x` is not a number", "{code: text}"),
     "mixed by hand": (ONE_TYPE + b"A\n", {"thousands": ","}, "line 12002, column `code`: `A`", "{code: text}"),
     "a whole number": (b"a b\n1\n1.5\n", {"types": {"a b": "int"}}, "line 3, column `a b`: `1.5`", '{"a b": float}'),
-    "a date": (b"a\n2024-02-30\n", {"types": {"a": "date"}}, "line 2, column `a`: `2024-02-30` is no date", "%d"),
-    "a date's form": (b"a\n1/2\n", {"dates": {"a": "%d.%m"}}, "line 2, column `a`: `1/2` is no date", "dates"),
+    "a date": (b"a\n2024-02-30\n", {"types": {"a": "date"}}, "line 2, column `a`: `2024-02-30` is not a date", "%d"),
+    "a date's form": (b"a\n1/2\n", {"dates": {"a": "%d.%m"}}, "line 2, column `a`: `1/2` is not a date", "dates"),
     "twice": (b"a,b,a\n1,2,3\n", {}, "line 1: `a` is there twice", "columns: [b]"),
     "an index": (b",a\n0,5\n", {}, "line 1: column 1 has no name", "columns: [a]"),
     "no such column": (b"a\n1\n", {"types": {"b": "text"}}, "has no column `b`, which `read: types` names", "it has a"),
@@ -144,7 +144,7 @@ def test_lines_of_json_are_read_by_column_and_refused_by_line(tmp_path: Path, fo
     path = written(tmp_path, b'{"a": 1, "b": "x"}\n{"a": 2, "b": "y"}\n', "rows.jsonl")
     assert read(path, form, columns=["b"]) == {"b": ["x", "y"]}
     message, _ = refusal(written(tmp_path, b'{"a": 1}\n{"a": \n', "broken.jsonl"), form)
-    assert message.startswith("`broken.jsonl` line 2 is no JSON")
+    assert message.startswith("`broken.jsonl` line 2 is not JSON")
 
 
 @pytest.mark.parametrize("form", FORMS)

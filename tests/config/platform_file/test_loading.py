@@ -147,8 +147,8 @@ CASES = [
     ("https://tickets.", "http://tickets.", "notifications[0]", "not https", None),
     ("tickets.example.org", "10.0.0.7", "notifications[0]", "not a public one", None),
     ("tickets.example.org", "[::1]:8443", "notifications[0]", "not a public one", None),
-    ("https://tickets.", "https://me:pw@tickets.", "notifications[0].url", "no address", None),
-    ("tickets.example.org", "tickets.example.org:x", "notifications[0].url", "no address", None),
+    ("https://tickets.", "https://me:pw@tickets.", "notifications[0].url", "not an address", None),
+    ("tickets.example.org", "tickets.example.org:x", "notifications[0].url", "not an address", None),
 ]
 
 

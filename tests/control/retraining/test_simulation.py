@@ -84,9 +84,9 @@ def test_growth_judges_on_held_back_days_and_trains_again_on_all() -> None:
     simulation_result = simulate(rows, train, replace(BY_GROWTH, growth=GrowthPolicy(2.0, None), alarms=False), BARE)
     first = simulation_result.trainings[0]
     assert first.won and "times as many" in first.reason and "blocks" in first.verdict
-    twin, refit = train.calls[1:3]
+    backtest_model, refit = train.calls[1:3]
     assert refit == first.day == FIRST + 40  # the labels of 40 more days were there on the evening of this one
-    assert twin < refit - 7
+    assert backtest_model < refit - 7
     assert first.core_hours == 1.0
     assert simulation_result.core_hours == sum(each.core_hours for each in simulation_result.trainings)
 

@@ -45,7 +45,7 @@ def test_a_commit_shows_its_project_file(tmp_path: Path, form: str) -> None:
     columns = {"label": ["a", "b"], "group": "shop"}
     gates = tuple(with_columns(parse_gate(text, {"profit": PROFIT}), columns) for text in texts)
     require_gates(proof, commit, gates, {"held-back"}, all_of_them=True)
-    with pytest.raises(DoesNotRecomputeError, match="test is no exam in the project file"):
+    with pytest.raises(DoesNotRecomputeError, match="test is not an exam in the project file"):
         require_gates(proof, commit, gates, {"test"}, all_of_them=True)
     other = replace(gates[1], own=replace(PROFIT, higher_is_better=False))
     with pytest.raises(DoesNotRecomputeError, match="profit not worse than live on test` is not in the project file"):

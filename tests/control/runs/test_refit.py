@@ -23,18 +23,18 @@ def digest(letter: str) -> Digest:
 def test_the_refit_learns_up_to_where_the_judging_rows_end_and_has_all_other_parameters() -> None:
     window = refit_window(TRAINING, SPEC)
     assert isinstance(window, dict) and window == {**WINDOW, "train_until": "2013-07-01"}
-    twin = with_window({"fit": {"rate": 0.3}}, TRAINING, SPEC)
-    assert with_other_window(twin, WINDOW, window) == {
+    backtest_model = with_window({"fit": {"rate": 0.3}}, TRAINING, SPEC)
+    assert with_other_window(backtest_model, WINDOW, window) == {
         "split": {"train_until": "2013-07-01", "backtest_until": "2013-07-01"},
         "fit": {"rate": 0.3},
     }
 
 
 def test_a_window_that_a_person_asked_for_by_name_stays() -> None:
-    twin = with_window({"split": {"train_until": "2013-05-05"}}, TRAINING, SPEC)
+    backtest_model = with_window({"split": {"train_until": "2013-05-05"}}, TRAINING, SPEC)
     window = refit_window(TRAINING, SPEC)
     assert isinstance(window, dict)
-    assert with_other_window(twin, WINDOW, window)["split"]["train_until"] == "2013-05-05"
+    assert with_other_window(backtest_model, WINDOW, window)["split"]["train_until"] == "2013-05-05"
 
 
 @pytest.mark.parametrize(
@@ -57,14 +57,14 @@ def test_why_there_is_no_refit(training: Training, spec: ProjectSpec, reason: st
 def test_gates_on_rows_that_the_window_changes_do_not_judge_the_refit() -> None:
     gates = tuple(
         GateSpec(f"auc >= 0.5 on {table}", "auc", ">=", 0.5, table)
-        for table in ("split.acceptance", "split.test", "captured.g1")
+        for table in ("split.acceptance", "split.test", "regression.g1")
     )
-    twin = {"split.acceptance": digest("a"), "split.test": digest("b")}
+    backtest_model = {"split.acceptance": digest("a"), "split.test": digest("b")}
     refit = {"split.acceptance": digest("a"), "split.test": digest("c")}
-    judging_gates = acceptance_gates(gates, twin, refit, {"captured.g1": digest("d")})
-    assert [gate.data for gate in judging_gates] == ["split.acceptance", "captured.g1"]
-    assert judging_tables(gates, twin, refit) == {"split.test"}
-    assert acceptance_gates(gates[1:2], twin, refit, {}) == ()
+    judging_gates = acceptance_gates(gates, backtest_model, refit, {"regression.g1": digest("d")})
+    assert [gate.data for gate in judging_gates] == ["split.acceptance", "regression.g1"]
+    assert judging_tables(gates, backtest_model, refit) == {"split.test"}
+    assert acceptance_gates(gates[1:2], backtest_model, refit, {}) == ()
 
 
 def test_what_a_release_has_learned_from() -> None:

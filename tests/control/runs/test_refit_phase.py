@@ -75,7 +75,7 @@ class Lab:
         self.store = open_home_store(self.home)
         self.events: list[Any] = []
         self.trained: list[str] = []
-        self.refit_error = self.twin_error = 0.05
+        self.refit_error = self.backtest_error = 0.05
         self.refit_breaks, self.refit_misses_a_gate = False, False
         self.by_bytes: Mapping[str, str] = {}
         self.live = LiveRelease(1, str(self.put("live")))
@@ -122,7 +122,7 @@ class Lab:
         rng = np.random.default_rng(0)
         true = rng.uniform(0.3, 0.7, 900)
         label = (rng.random(900) < true).astype(float)
-        error = self.refit_error if second else self.twin_error
+        error = self.refit_error if second else self.backtest_error
         scores = {CANDIDATE: true + error * rng.choice([-1, 1], 900), LIVE: true + 0.05 * rng.choice([-1, 1], 900)}
         return gates, GateScoring({gate.data: Scores(label, scores, {}, {}) for gate in context.spec.gates}, {}, {})
 
@@ -172,7 +172,7 @@ def test_what_wins_is_trained_again_and_the_evidence_says_so(lab: Lab) -> None:
     assert refit_data["of"] in outcome.data["artifacts"]
     assert outcome.data["retraining"]["window"]["train_until"] == WINDOW["backtest_until"]
     assert problems(lab, outcome) == []
-    missing = f"there is no comparison of the judged twin {refit_data['of'][:19]}"
+    missing = f"there is no comparison of the backtest model {refit_data['of'][:19]}"
     assert problems(lab, outcome, without=attestations.COMPARISON) == [missing]
     assert {"refit.packaging", "refit.reference", "refit.model-files"} <= {event.node for event in lab.events}
     assert {str(edge.derived) for edge in outcome.edges if edge.relation == "trained again from"}
@@ -203,15 +203,15 @@ def test_a_refit_that_does_not_hold_leaves_the_judged_twin(lab: Lab, change: dic
 
 
 def test_a_candidate_that_lost_is_not_trained_again(lab: Lab) -> None:
-    lab.twin_error = 0.3
+    lab.backtest_error = 0.3
     outcome = lab.run()
     assert (outcome.ok, lab.trained) == (True, ["2026-03-01"])
     assert not outcome.data["retraining"]["wins"] and outcome.data["retraining"]["refit"] is None
 
 
 def test_the_twin_of_a_release_again_is_nothing_new(lab: Lab) -> None:
-    twin = str(lab.put("packaged " + str(lab.put("model 2026-03-01"))[-8:]))
-    lab.by_bytes = {twin: "m@2"}
+    backtest_model = str(lab.put("packaged " + str(lab.put("model 2026-03-01"))[-8:]))
+    lab.by_bytes = {backtest_model: "m@2"}
     outcome = lab.run()
     assert outcome.ok and outcome.reason == "nothing new: the training gave the model of m@2 again"
     assert lab.trained == ["2026-03-01"]

@@ -1,4 +1,4 @@
-"""A training that wins, run for real without a platform: the twin is judged, and its recipe learns from all rows."""
+"""A training that wins, run without a platform: the backtest model is judged, and its recipe learns from all rows."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_what_wins_is_trained_again_on_all_rows(project: Path, tmp_path: Path) -
     the_evidence_says_so(second, refit["of"])
     assert problems(second, lab.home) == []
     assert problems(second, lab.home, without=attestations.COMPARISON) == [
-        f"there is no comparison of the judged twin {refit['of'][:19]}"
+        f"there is no comparison of the backtest model {refit['of'][:19]}"
     ]
     nodes = {event.node for event in lab.events if event.node.startswith("refit.")}
     assert {"refit.fit", "refit.packaging", "refit.reference", "refit.model-files"} <= nodes
@@ -112,21 +112,21 @@ def test_what_wins_is_trained_again_on_all_rows(project: Path, tmp_path: Path) -
     a_refit_that_breaks_leaves_the_judged_twin(lab)
 
 
-def the_evidence_says_so(outcome: RunResult, twin: str) -> None:
+def the_evidence_says_so(outcome: RunResult, backtest_model: str) -> None:
     statements = predicates(outcome)
     comparison, train = statements["comparison"], statements["train"]
-    assert (train["refit_of"], comparison["refit"]) == (twin, outcome.digest)
+    assert (train["refit_of"], comparison["refit"]) == (backtest_model, outcome.digest)
     assert comparison["verdict"]["wins"] and comparison["agreement"]["agrees"]
     assert 0 <= comparison["verdict"]["power"]["probability"] <= 1
-    twin_split, learned = comparison["parameters"]["split"], train["parameters"]["split"]
-    assert twin_split["train_until"] == WINDOW["train_until"]
+    backtest_split, learned = comparison["parameters"]["split"], train["parameters"]["split"]
+    assert backtest_split["train_until"] == WINDOW["train_until"]
     assert learned["train_until"] == learned["backtest_until"] == WINDOW["backtest_until"]
     assert comparison["parameters"]["fit"] == train["parameters"]["fit"]
     assert {gate["passed"] for gate in statements["eval"]["gates"]} == {True}
 
 
 def nothing_new_the_second_time(lab: Lab, before: RunResult) -> None:
-    """The twin is another model than the release, its refit is not: no second release of the same bytes."""
+    """The backtest model is another model than the release, its refit is not: no second release of the same bytes."""
     assert before.digest
     releases_by_digest = {before.digest: "tumours@2"}
     order = RunSpec("r3", str(lab.project), "", "a" * 40, "A <a@example.org>", {}, "growth", TRAINING)

@@ -1,4 +1,4 @@
-"""Each attack is tried by a process behind the wall, on this machine's kernel; `Wall` takes parts of the wall away."""
+"""Each attack is tried by a process in the sandbox, on this machine's kernel; `Sandbox` takes parts away."""
 
 from __future__ import annotations
 
@@ -15,13 +15,22 @@ from pathlib import Path
 import pytest
 
 from falaj.core.os_processes import procfs
-from falaj.core.sandbox import Ceilings, ExposedHomeError, Launch, Wall, offered, python_folders, scratch_environ, start
+from falaj.core.sandbox import (
+    Ceilings,
+    ExposedHomeError,
+    Launch,
+    Sandbox,
+    offered,
+    python_folders,
+    scratch_environ,
+    start,
+)
 from tests.waiting import until
 
 INSIDE = offered()
 OUTSIDE = replace(INSIDE, namespaces=False)
 """A kernel that gives no namespaces: Landlock, seccomp and a launcher that adopts orphans."""
-WALLS = {"namespaces": INSIDE, "no namespaces": OUTSIDE}
+SANDBOXES = {"namespaces": INSIDE, "no namespaces": OUTSIDE}
 
 pytestmark = pytest.mark.skipif(
     not (INSIDE.namespaces and INSIDE.landlock >= 6 and INSIDE.seccomp), reason=f"the kernel offers {INSIDE}"
@@ -33,7 +42,7 @@ class Room:
     """A home with secrets, a worktree, and a scratch folder for the code."""
 
     root: Path
-    wall: Wall
+    sandbox: Sandbox
 
     def __post_init__(self) -> None:
         for name in ("home/keys", "home/runs/other/worktree", "worktree", "scratch"):
@@ -60,7 +69,7 @@ class Room:
 
     def run(self, code: str, *arguments: str, **changes: object) -> tuple[int, str]:
         """The exit code and what was printed."""
-        launched = start(self.launch(code, *arguments, **changes), self.wall)
+        launched = start(self.launch(code, *arguments, **changes), self.sandbox)
         try:
             printed, _ = launched.process.communicate(timeout=120)
             launched.refuse_unstarted()
@@ -69,7 +78,7 @@ class Room:
         return launched.process.returncode, printed.decode()
 
 
-@pytest.fixture(params=WALLS.values(), ids=WALLS.keys())
+@pytest.fixture(params=SANDBOXES.values(), ids=SANDBOXES.keys())
 def room(request: pytest.FixtureRequest, tmp_path: Path) -> Room:
     return Room(tmp_path, request.param)
 
@@ -150,8 +159,8 @@ def test_an_attack_is_refused(room: Room, listening: tuple[int, str], attack: st
 
 
 def test_the_same_attacks_go_through_without_a_wall(tmp_path: Path, listening: tuple[int, str]) -> None:
-    """What the tests above show is the wall and nothing else."""
-    room = Room(tmp_path, Wall(namespaces=False, landlock=0, seccomp=False))
+    """What the tests above show is the sandbox and nothing else."""
+    room = Room(tmp_path, Sandbox(namespaces=False, landlock=0, seccomp=False))
     port, name = listening
     arguments = (str(tmp_path / "home"), str(os.getpid()), str(port), name)
     for attack in ("read a private key", "connect to the API", "connect to a named socket", "end the starter"):
@@ -229,8 +238,8 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {str(Path(__file__).parents[3])!r})
 from tests.core.sandbox.test_launch import DAEMON, INSIDE, OUTSIDE, Room, start
-room = Room(Path({str(room.root / "again")!r}), {"INSIDE" if room.wall.namespaces else "OUTSIDE"})
-start(room.launch(DAEMON.replace('print("left")', 'time.sleep(3600)'), {mark!r}), room.wall).process.wait()
+room = Room(Path({str(room.root / "again")!r}), {"INSIDE" if room.sandbox.namespaces else "OUTSIDE"})
+start(room.launch(DAEMON.replace('print("left")', 'time.sleep(3600)'), {mark!r}), room.sandbox).process.wait()
 """
     process = subprocess.Popen([sys.executable, "-c", engine, code])
     until(lambda: len(running(mark)) >= 2)
@@ -241,7 +250,7 @@ start(room.launch(DAEMON.replace('print("left")', 'time.sleep(3600)'), {mark!r})
 
 def test_an_ended_launcher_takes_all_with_it(room: Room) -> None:
     mark = f"killed-of-{room.root}"
-    launched = start(room.launch(DAEMON.replace('print("left")', "time.sleep(3600)"), mark), room.wall)
+    launched = start(room.launch(DAEMON.replace('print("left")', "time.sleep(3600)"), mark), room.sandbox)
     until(lambda: len(running(mark)) >= 2)
     launched.process.send_signal(signal.SIGHUP)
     assert launched.process.wait() == -signal.SIGKILL
@@ -254,7 +263,7 @@ def test_a_request_to_stop_reaches_the_code(room: Room) -> None:
     code = (
         "import signal, sys, time; signal.signal(15, lambda *_: sys.exit(7)); print('on', flush=True); time.sleep(60)"
     )
-    launched = start(room.launch(code), room.wall)
+    launched = start(room.launch(code), room.sandbox)
     assert launched.process.stdout is not None
     assert launched.process.stdout.read(3) == b"on\n"
     launched.process.terminate()

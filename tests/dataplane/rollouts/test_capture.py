@@ -38,20 +38,22 @@ def nothing(_):
 
 
 def test_the_segment_is_found_and_the_limit_lies_between_the_means() -> None:
-    captured_gate = capture(failed(), labels(), nothing)
-    assert captured_gate is not None
-    assert captured_gate.predicate == 'carrier == "EV"'
-    assert captured_gate.stable < captured_gate.limit < captured_gate.candidate
-    assert captured_gate.limit == pytest.approx((captured_gate.stable + captured_gate.candidate) / 2, abs=1e-4)
-    assert captured_gate.held_out_p < 0.01
-    assert {row[0] for row in captured_gate.rows} == {"EV"} and len(captured_gate.rows) == len(captured_gate.labels)
-    assert capture(failed(), labels(), nothing) == captured_gate, "the same rows give the same gate"
+    regression_gate = capture(failed(), labels(), nothing)
+    assert regression_gate is not None
+    assert regression_gate.predicate == 'carrier == "EV"'
+    assert regression_gate.stable < regression_gate.limit < regression_gate.candidate
+    assert regression_gate.limit == pytest.approx((regression_gate.stable + regression_gate.candidate) / 2, abs=1e-4)
+    assert regression_gate.held_out_p < 0.01
+    assert {row[0] for row in regression_gate.rows} == {"EV"} and len(regression_gate.rows) == len(
+        regression_gate.labels
+    )
+    assert capture(failed(), labels(), nothing) == regression_gate, "the same rows give the same gate"
 
 
 def test_a_failure_that_is_everywhere_is_a_gate_on_all_rows() -> None:
-    captured_gate = capture(failed(), labels(only=""), nothing)
-    assert captured_gate is not None
-    assert (captured_gate.predicate, captured_gate.held_out_p) == ("all rows", 1.0)
+    regression_gate = capture(failed(), labels(only=""), nothing)
+    assert regression_gate is not None
+    assert (regression_gate.predicate, regression_gate.held_out_p) == ("all rows", 1.0)
 
 
 def test_a_shadow_is_cut_by_the_difference_to_the_stable_answer() -> None:
@@ -61,17 +63,17 @@ def test_a_shadow_is_cut_by_the_difference_to_the_stable_answer() -> None:
     def stable(request_id):
         return prediction(request_id, 1, sure[request_id])
 
-    captured_gate = capture(failed("shadow"), copies, stable)
-    assert captured_gate is not None
-    assert (captured_gate.predicate, captured_gate.stable) == ('carrier == "EV"', pytest.approx(0.04))
-    assert 150 < len(captured_gate.rows) < 250, "each request once"
+    regression_gate = capture(failed("shadow"), copies, stable)
+    assert regression_gate is not None
+    assert (regression_gate.predicate, regression_gate.stable) == ('carrier == "EV"', pytest.approx(0.04))
+    assert 150 < len(regression_gate.rows) < 250, "each request once"
     assert capture(failed("shadow"), copies, nothing) is None
 
 
 def test_few_blocks_have_no_segment_and_rows_that_chance_did_not_route_none_at_all() -> None:
     of_days = replace(failed(), plan=plan("canary", metrics=["brier"]))
-    captured_gate = capture(of_days, labels(), nothing)
-    assert captured_gate is not None and captured_gate.predicate == "all rows", "one day shows no segment"
+    regression_gate = capture(of_days, labels(), nothing)
+    assert regression_gate is not None and regression_gate.predicate == "all rows", "one day shows no segment"
     forced_labels = [joined(replace(each.prediction, routing=replace(each.prediction.routing, forced=True)),
     each.label[0])
             for each in labels()]  # fmt: skip
@@ -101,15 +103,15 @@ def test_a_corrected_label_takes_the_place_of_the_first() -> None:
 
 
 def test_a_summary_holds_no_rows_and_both_go_through_json() -> None:
-    captured_gate = capture(failed(), labels(), nothing)
-    assert captured_gate is not None
-    summary, full = captured_gate.to_json(with_rows=False), captured_gate.to_json(with_rows=True)
+    regression_gate = capture(failed(), labels(), nothing)
+    assert regression_gate is not None
+    summary, full = regression_gate.to_json(with_rows=False), regression_gate.to_json(with_rows=True)
     assert (summary["rows"], summary["labels"]) == ([], [])
     assert summary["predicate"] == full["predicate"]
-    assert len(json.loads(json.dumps(full))["rows"]) == len(captured_gate.rows)
+    assert len(json.loads(json.dumps(full))["rows"]) == len(regression_gate.rows)
 
 
 def test_the_newest_rows_are_kept_when_there_are_many() -> None:
-    captured_gate = capture(failed(), labels(2 * MOST_ROWS + 200, only=""), nothing)
-    assert captured_gate is not None
-    assert len(captured_gate.rows) == MOST_ROWS
+    regression_gate = capture(failed(), labels(2 * MOST_ROWS + 200, only=""), nothing)
+    assert regression_gate is not None
+    assert len(regression_gate.rows) == MOST_ROWS

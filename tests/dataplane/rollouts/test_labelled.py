@@ -132,7 +132,7 @@ def score(of):
 def test_scores_of_both_arms_are_counted_apart_from_requests() -> None:
     record = judged_record(plan(metrics=["predictions"]), past=PAST)
     answers = [prediction("a", 1, GOOD), prediction("b", 2, BAD), prediction("c", 2, {"label": ["x"]})]
-    assert score(with_scores(record, answers, 300.0)) == ([1, 1], [0, 0]), "a label that is no number is in no bin"
+    assert score(with_scores(record, answers, 300.0)) == ([1, 1], [0, 0]), "a label that is not a number is in no bin"
 
 
 def test_scores_that_say_nothing_fair_are_left_out() -> None:

@@ -256,10 +256,10 @@ def test_faults_are_one_line_with_file_line_and_column(model: Path, rows: pl.Dat
         return edit
 
     cases: list[tuple[Callable[[list[str]], None], str, int]] = [
-        (changed(201, distance, "far"), "column 'distance': 'far' is no number", 202),
+        (changed(201, distance, "far"), "column 'distance': 'far' is not a number", 202),
         (changed(30, distance, "1.5"), "column 'distance': 1.5 is not a whole number", 31),
         (changed(111, distance, ""), "column 'distance': a value is missing", 112),
-        (changed(5, 2, "\xe9"), "column 'carrier': the byte 0xe9 is no UTF-8", 6),
+        (changed(5, 2, "\xe9"), "column 'carrier': the byte 0xe9 is not UTF-8", 6),
         (changed(120, 0, "5,6"), "13 fields, and the header names 12 columns", 121),
     ]
     for edit, message, line in cases:

@@ -159,7 +159,7 @@ def test_segments_are_the_named_levels_and_add_up() -> None:
     parts = schema.profile_segments(columns, "c", 0, 1)
     assert {level: part.rows for level, part in parts.items()} == {"a": 30, "b": 30, "c": 30}
     assert merged(parts.values()) == schema.profile(columns, 0, 1)
-    with pytest.raises(ProfileError, match="no category"):
+    with pytest.raises(ProfileError, match="not a category"):
         schema.profile_segments(columns, "x", 0, 1)
 
 

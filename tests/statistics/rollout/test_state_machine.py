@@ -244,7 +244,7 @@ def test_plans_go_through_json_and_come_from_the_options_of_the_project_file() -
     assert (shadow.hold_s, [metric.name for metric in shadow.metrics]) == (7200.0, ["errors"])
 
 
-TWINS = replace(PLANS["canary"], steps=(100, 2_500, 5_000, 8_000), baseline=True)
+WITH_BASELINE = replace(PLANS["canary"], steps=(100, 2_500, 5_000, 8_000), baseline=True)
 
 
 @pytest.mark.parametrize(
@@ -263,10 +263,10 @@ TWINS = replace(PLANS["canary"], steps=(100, 2_500, 5_000, 8_000), baseline=True
     ],
 )
 def test_the_release_with_the_smaller_share_is_compared_with_as_much_of_the_other(state, step, pair) -> None:
-    assert pair_of(TWINS, RolloutProgress(state, step)) == pair
+    assert pair_of(WITH_BASELINE, RolloutProgress(state, step)) == pair
     if state in (S.STEPPING, S.HOLDBACK):
         paused = RolloutProgress(S.PAUSED, step, resumes=state)
-        assert pair_of(TWINS, paused) == pair, "a pause keeps both arms as they are"
+        assert pair_of(WITH_BASELINE, paused) == pair, "a pause keeps both arms as they are"
 
 
 @pytest.mark.parametrize("kind", ["blue_green", "shadow", "challenger"])
@@ -277,9 +277,9 @@ def test_only_canaries_have_a_baseline(kind: str) -> None:
 
 
 def test_a_candidate_without_a_baseline_waits_for_a_person_and_is_not_rolled_back() -> None:
-    warming = transition(TWINS, RolloutProgress(), Started(), 0.0)
-    paused = transition(TWINS, warming, Hindered("no memory"), 400.0)
+    warming = transition(WITH_BASELINE, RolloutProgress(), Started(), 0.0)
+    paused = transition(WITH_BASELINE, warming, Hindered("no memory"), 400.0)
     assert (paused.state, paused.resumes, paused.reason) == (S.PAUSED, S.WARMING, "no memory")
-    assert transition(TWINS, paused, AnalysisReported(), 9_999.0).state is S.PAUSED
-    assert {Command.RESUME, Command.PROMOTE, Command.ABORT} <= allowed(paused.state, TWINS.strategy)
-    assert transition(TWINS, paused, PersonRequested(Command.RESUME, "omar"), 500.0).state is S.WARMING
+    assert transition(WITH_BASELINE, paused, AnalysisReported(), 9_999.0).state is S.PAUSED
+    assert {Command.RESUME, Command.PROMOTE, Command.ABORT} <= allowed(paused.state, WITH_BASELINE.strategy)
+    assert transition(WITH_BASELINE, paused, PersonRequested(Command.RESUME, "omar"), 500.0).state is S.WARMING

@@ -138,7 +138,7 @@ def test_off_means_off_and_cannot_hide_an_encrypted_store(tmp_path: Path) -> Non
 
 def test_the_setting_is_one_of_three() -> None:
     assert mode({}) is Mode.AUTO and mode({"FALAJ_ENCRYPTION": "on"}) is Mode.ON
-    with pytest.raises(UsageError, match="no way to encrypt"):
+    with pytest.raises(UsageError, match="not a way to encrypt"):
         mode({"FALAJ_ENCRYPTION": "yes"})
 
 

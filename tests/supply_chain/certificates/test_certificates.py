@@ -164,7 +164,7 @@ def request_of(key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey) -> s
 @pytest.mark.parametrize(
     ("pem", "expected_message"),
     [
-        ("", "no request"),
+        ("", "not a request"),
         ("x" * 10_000, "too long"),
         (request_of(ed25519.Ed25519PrivateKey.generate()), "P-256 keys alone"),
         (request_of(ec.generate_private_key(ec.SECP384R1())), "P-256 keys alone"),

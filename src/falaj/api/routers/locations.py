@@ -155,7 +155,7 @@ def _require_planned(platform: Platform, caller: Principal, digest: str) -> None
         rows = session.scalars(select(EndpointRow).where(EndpointRow.location == caller.location))
         if any(digest in arm.plan.values() for row in rows for arm in releases.arms_of(row)):
             return
-    reason = f"other-location: the artifact is no part of what {caller.location} is to serve"
+    reason = f"other-location: the artifact is not part of what {caller.location} is to serve"
     denied = PolicyDecision(False, reason, ("other-location",))
     raise ForbiddenError(caller, Action.SERVE, Resource("artifact", digest), denied)
 

@@ -185,7 +185,7 @@ def _window(text: str) -> dict[str, Any] | None:
     try:
         return parse_window(text)
     except ValueError as error:
-        raise UsageError(f"'{text}' is no window", hint=str(error), code="retraining.window") from None
+        raise UsageError(f"'{text}' is not a window", hint=str(error), code="retraining.window") from None
 
 
 def _permitted(platform: Platform, caller: Principal, model: str, action: Action) -> None:

@@ -1,6 +1,6 @@
 """Does the candidate beat the champion where the champion failed, on rows that neither has been trained on?
 
-It has to be better by whole blocks on the post-drift window, and then it has to pass every captured gate: a failure
+It has to be better by whole blocks on the post-drift window, and then it has to pass every regression gate: a failure
 that was seen once is not let in again by a model that is better on average.
 """
 
@@ -42,7 +42,7 @@ class FailingSlice:
 
 @dataclass(frozen=True)
 class GateOutcome:
-    """What a captured gate says.
+    """What a regression gate says.
 
     Attributes:
         name: Of the gate.
@@ -63,7 +63,7 @@ class BacktestVerdict:
         wins: Whether it does.
         reasons: In words; they stand in the alert when it does not.
         result: The comparison; None when there was nothing to compare.
-        gates: One a captured gate.
+        gates: One a regression gate.
         power: What the comparison could have seen; None when there was none.
     """
 
@@ -90,7 +90,7 @@ def backtest(
         metric: The one that counts, from `falaj.statistics.metrics.METRICS`.
         rows: Of the post-drift window, that neither model has been trained on.
         gates: All that were captured and accepted for this model.
-        rng: Source of the order in which captured gates look at rows.
+        rng: Source of the order in which regression gates look at rows.
         confidence: With which it must be better.
         at_least: By how much it must be better to be worth the change.
         worth: A gain that the project would not like to miss, of which the verdict says how likely it would have been

@@ -109,7 +109,7 @@ def judge_column(
     if "freshness_s" in expectation:
         age = None if summary["newest_s"] is None else now - summary["newest_s"]
         fresh = age is not None and age <= expectation["freshness_s"]
-        shown = "not known: its values are no times" if age is None else age
+        shown = "not known: its values are not times" if age is None else age
         yield CheckValue("age_s", shown, expectation["freshness_s"], "<=", fresh, where)
 
 

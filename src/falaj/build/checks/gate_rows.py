@@ -87,7 +87,7 @@ def _scale(values: NDArray[np.str_]) -> Vector:
     try:
         scale = values.astype(np.float64)
     except ValueError as error:
-        raise MetricError("the column of monitoring.scale holds what is no number") from error
+        raise MetricError("the column of monitoring.scale holds a value that is not a number") from error
     if not (np.isfinite(scale) & (scale > 0)).all():
         raise MetricError("the column of monitoring.scale holds numbers that are not above 0")
     return scale

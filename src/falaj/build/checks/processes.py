@@ -1,4 +1,4 @@
-"""Running one tool: behind the wall, bounded in time, ended with everything it started, its output kept."""
+"""Running one tool: in the sandbox, bounded in time, ended with everything it started, its output kept."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def scratch_of(context: CheckContext, name: str) -> Path:
 
 
 def written_by(tool: str, folder: Path, file: str) -> Path:
-    """The file that a tool says it wrote, as it is named from outside of the wall.
+    """The file that a tool says it wrote, as it is named from outside of the sandbox.
 
     Raises:
         CheckError: It lies elsewhere than in the folder that the tool was given, or is a link.
@@ -76,7 +76,7 @@ def run_tool(
     readable: tuple[Path, ...] = (),
     writable: tuple[Path, ...] = (),
 ) -> Finished:
-    """Run a tool in the worktree, behind the wall, and wait for it.
+    """Run a tool in the worktree, in the sandbox, and wait for it.
 
     It reads the worktree, the project's environment, Falaj's own packages and what is named here; it reaches nobody.
 

@@ -48,7 +48,7 @@ def command_kinds(node: StepNode, folder: Path) -> dict[str, str]:
 
 
 def refuse_link(path: Path, step: str) -> None:
-    """Refuse an output that is a link: what reads it stands outside of the wall, and would follow it.
+    """Refuse an output that is a link: what reads it stands outside of the sandbox, and would follow it.
 
     Raises:
         StepError: It is one.

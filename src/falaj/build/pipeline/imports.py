@@ -152,7 +152,7 @@ def _follow(modules: list[str], scripts: list[str], code: Code) -> ImportReach:
 
 def _own(entry: ImportedModule, code: Code) -> _Own:
     if entry.name == "__main__" and entry.path and not entry.path.endswith(".py"):
-        return _Own(unknown=(f"{entry.path} is no Python",))
+        return _Own(unknown=(f"{entry.path} is not Python",))
     try:
         tree = ast.parse(entry.text)
     except (SyntaxError, ValueError):

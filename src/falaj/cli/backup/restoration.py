@@ -81,7 +81,7 @@ def _members(tar: tarfile.TarFile) -> dict[str, tarfile.TarInfo]:
     members: dict[str, tarfile.TarInfo] = {}
     for info in tar:
         if info.name in members or not info.isreg():
-            raise BackupDamagedError(f"'{info.name}' is there twice, or is no file")
+            raise BackupDamagedError(f"'{info.name}' appears twice, or is not a file")
         members[info.name] = info
     return members
 
@@ -137,7 +137,7 @@ def _inside(staging: Path, name: str) -> Path:
     """A place below the folder; authenticated names lead nowhere else, and are held against it all the same."""
     parts = Path(name).parts
     if not parts or ".." in parts or Path(name).is_absolute():
-        raise BackupDamagedError(f"'{name}' is no file of a home")
+        raise BackupDamagedError(f"'{name}' is not a file of a home")
     return staging.joinpath(*parts)
 
 

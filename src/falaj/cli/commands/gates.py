@@ -1,4 +1,4 @@
-"""Captured gates: gates list, accept, reject, retire."""
+"""Regression gates: gates list, accept, reject, retire."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from falaj.cli.options import JsonOption
 from falaj.cli.output import ago, emit, emit_json, emit_table
 
 if TYPE_CHECKING:
-    from falaj.schemas.gates import CapturedGate
+    from falaj.schemas.gates import RegressionGate
 
 GateArgument = Annotated[str, typer.Argument(help="Id of the gate.")]
 ReasonOption = Annotated[str, typer.Option("--reason", "-m", help="Why; it goes into the audit log.")]
@@ -47,16 +47,18 @@ def retire(gate: GateArgument, reason: ReasonOption, json: JsonOption = False) -
 
 
 def _decide(gate: str, decision: str, reason: str, json: bool) -> None:
-    captured_gate = open_client().gates.decide(gate, decision, reason)
+    regression_gate = open_client().gates.decide(gate, decision, reason)
     if json:
-        emit_json(captured_gate)
+        emit_json(regression_gate)
         return
     emit(
-        f"gate {captured_gate.id} of {captured_gate.model} is {captured_gate.state}: {_condition(captured_gate)} on "
-        f"{captured_gate.rows} rows"
+        f"gate {regression_gate.id} of {regression_gate.model} is {regression_gate.state}: "
+        f"{_condition(regression_gate)} on {regression_gate.rows} rows"
     )
-    emit(f"  the stable release had {captured_gate.stable:g} there, the failed candidate {captured_gate.candidate:g}")
+    emit(
+        f"  the stable release had {regression_gate.stable:g} there, the failed candidate {regression_gate.candidate:g}"
+    )
 
 
-def _condition(captured_gate: CapturedGate) -> str:
-    return f"{captured_gate.metric} loss <= {captured_gate.limit:g} where {captured_gate.predicate}"
+def _condition(regression_gate: RegressionGate) -> str:
+    return f"{regression_gate.metric} loss <= {regression_gate.limit:g} where {regression_gate.predicate}"

@@ -25,7 +25,7 @@ from falaj.sdk import ServerUnreachableError
 
 def up(
     port: Annotated[int, typer.Option(help="Port of the server's API; 0 keeps the last one.")] = 0,
-    envoy_port: Annotated[int, typer.Option(help="Port of the endpoints; 0 keeps the last one.")] = 0,
+    gateway_port: Annotated[int, typer.Option(help="Port of the endpoints; 0 keeps the last one.")] = 0,
     agents_port: Annotated[
         int, typer.Option(help="TLS port for agents of other locations; 0 keeps the last one, -1 closes it.")
     ] = 0,
@@ -34,7 +34,7 @@ def up(
     """Start server, worker and agent on this machine."""
     home = Home.from_environment().prepare()
     ports = home.ports()
-    port_options = (("server", port), ("envoy", envoy_port), ("agents", agents_port))
+    port_options = (("server", port), ("gateway", gateway_port), ("agents", agents_port))
     ports |= {name: chosen for name, chosen in port_options if chosen}
     if agents_port < 0:
         del ports["agents"]
@@ -126,20 +126,20 @@ def worker() -> None:
 
 def agent(
     location: Annotated[str, typer.Option(help="The location that it serves.")] = "local",
-    envoy_port: Annotated[int, typer.Option(help="Port of the endpoints; 0 keeps the last one.")] = 0,
+    gateway_port: Annotated[int, typer.Option(help="Port of the endpoints; 0 keeps the last one.")] = 0,
 ) -> None:
     """Run the agent of a location of this machine alone; a machine elsewhere has `falaj-agent`."""
     from falaj.dataplane.agent import run
 
     home = Home.from_environment().prepare()
-    if envoy_port:
-        home.save_ports(home.ports() | {"envoy": envoy_port})
+    if gateway_port:
+        home.save_ports(home.ports() | {"gateway": gateway_port})
     run(
         home=home.root,
         server_url=home.server_url,
         token=home.token,
         location=location,
-        envoy_port=home.ports()["envoy"],
+        gateway_port=home.ports()["gateway"],
         store_url=None,
     )
 

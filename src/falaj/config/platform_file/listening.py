@@ -80,7 +80,7 @@ class Listen(Strict):
         if self.tls.by == "off" and not host.is_loopback:
             raise problem("without TLS, what others send could be read on the way", "`tls: internal-ca` or {cert, key}")
         if host.is_unspecified and not self.names:
-            raise problem("all addresses of a machine are no name for it", "`names: [models.example.org]`")
+            raise problem("a wildcard address is not a name that clients can use", "`names: [models.example.org]`")
         return self
 
     def to_spec(self) -> ListenSpec:

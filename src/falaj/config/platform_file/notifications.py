@@ -21,7 +21,7 @@ def _address(url: str) -> str:
     except ValueError:
         whole = False
     if not whole or parts.username is not None or parts.fragment:
-        raise problem("this is no address that can be posted to", "https://HOST/PATH without a name or password")
+        raise problem("this is not an address that can be posted to", "https://HOST/PATH without a name or password")
     return url
 
 

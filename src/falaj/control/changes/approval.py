@@ -136,7 +136,7 @@ def _signed(turn: ChangeContext, principal: Principal, envelope: Mapping[str, An
             raise EvidenceError("it is about another artifact than it says", where="approval")
     except EvidenceError as error:
         raise ApprovalError(
-            f"this is no approval signed by a key of {principal.name}: {error.message}",
+            f"this is not an approval signed by a key of {principal.name}: {error.message}",
             hint="falaj access approval-key list shows your keys; falaj login registers one",
         ) from error
     return content, next(iter(signed.key_ids))

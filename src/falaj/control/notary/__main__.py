@@ -48,7 +48,7 @@ def answered(office: Office, message: bytes, attached: int | None) -> bytes:
     except FalajError as error:
         return _refused(type(error).__name__, error.code, error.message, error.where, error.hint)
     except msgspec.ValidationError as error:
-        return _refused("UsageError", "notary.malformed", f"this is no request: {error}")
+        return _refused("UsageError", "notary.malformed", f"this is not a request: {error}")
     except Exception as error:  # a defect of ours, or of what was sent: it must end this request alone
         logger.exception("a request failed")
         return _refused("UnavailableError", "notary.failed", f"{type(error).__name__}: {error}")

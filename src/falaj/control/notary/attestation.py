@@ -114,8 +114,8 @@ class Attestation(msgspec.Struct, frozen=True):
         lock: Digest of the folder with the lockfile; None without one.
         interpreter: Version of the environment's Python.
         own_modules: Modules of the project, which its model files may name.
-        twin: Of a model that was trained again on all rows: digest of its judged twin.
-        comparison: How that twin did.
+        backtest_model: Of a model that was trained again on all rows: digest of its backtest model.
+        comparison: How that backtest model did.
         tables: What goes with the arrays, by table.
         layout: Where the arrays are.
         proof: Shows the project file of the commit; None for a checkout that is run by hand.
@@ -137,7 +137,7 @@ class Attestation(msgspec.Struct, frozen=True):
     lock: str | None = None
     interpreter: str = ""
     own_modules: tuple[str, ...] = ()
-    twin: str | None = None
+    backtest_model: str | None = None
     comparison: ComparisonRecord | None = None
     tables: dict[str, TableFacts] = {}
     layout: dict[str, TableLayout] = {}

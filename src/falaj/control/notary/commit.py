@@ -75,9 +75,9 @@ def require_gates(
     written, exams = _gates_and_exams(_read(proof, commit_id), commit_id)
     if not pinned <= exams:
         raise DoesNotRecomputeError(
-            f"{', '.join(sorted(pinned - exams))} is no exam in the project file", where=commit_id
+            f"{', '.join(sorted(pinned - exams))} is not an exam in the project file", where=commit_id
         )
-    own_gates = [gate for gate in gates if not gate.data.startswith("captured.")]
+    own_gates = [gate for gate in gates if not gate.data.startswith("regression.")]
     for gate in own_gates:
         if gate not in written:
             raise DoesNotRecomputeError(f"the gate `{gate.text}` is not in the project file", where=commit_id)

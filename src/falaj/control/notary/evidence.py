@@ -204,10 +204,10 @@ def statements_of(
     yield attestations.statement(
         attestations.SCAN, about, attestations.Scan(run, commit, claims.content, code=code).as_dict()
     )
-    if claims.twin and claims.comparison:
-        twin = [(f"{claims.model}, judged twin", claims.twin)]
+    if claims.backtest_model and claims.comparison:
+        backtest_model = [(f"{claims.model}, backtest model", claims.backtest_model)]
         yield attestations.statement(
-            attestations.COMPARISON, twin, replace(claims.comparison, claimed_by=WORKER).as_dict()
+            attestations.COMPARISON, backtest_model, replace(claims.comparison, claimed_by=WORKER).as_dict()
         )
     yield attestations.statement(attestations.MLBOM, about, replace(claims.bill, gates=gates).as_dict())
 

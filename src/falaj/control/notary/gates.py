@@ -93,7 +93,7 @@ def _exam_of(claim: GateClaim, claims: Attestation) -> str:
     described = {(snapshot.name, snapshot.digest) for snapshot, _ in claims.datasets}
     learned = {snapshot.digest for snapshot in claims.train.snapshots}
     if (name, digest) not in described or digest in learned:
-        raise DoesNotRecomputeError(f"the exam {name} is no snapshot of this run, or was trained on")
+        raise DoesNotRecomputeError(f"the exam {name} is not a snapshot of this run, or was trained on")
     return PINNED
 
 

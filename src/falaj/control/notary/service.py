@@ -116,7 +116,9 @@ class Office:
         if self._committed:
             gates = tuple(claim.spec for claim in attestation.gates)
             pinned = {claim.spec.data for claim in attestation.gates if claim.record.exam == PINNED}
-            all_of_them = attestation.twin is None  # a refit is judged by those gates alone whose rows it has not seen
+            all_of_them = (
+                attestation.backtest_model is None
+            )  # a refit is judged by those gates alone whose rows it has not seen
             require_gates(attestation.proof, attestation.commit, gates, pinned, all_of_them=all_of_them)
             require_selection(attestation.proof, attestation.commit, attestation.train.selection)
             require_risk(attestation.proof, attestation.commit, attestation.bill.risk)
@@ -135,7 +137,7 @@ class Office:
         """
         fact = parse_fact(message, MODEL_OWNER)
         if fact is None or fact.subject.kind != "model_owners" or fact.number != 1:
-            raise NotBelievableError("this is no first fact about who owns a model")
+            raise NotBelievableError("this is not a first fact about who owns a model")
         self.heights.clock()
         if self.heights.of(fact.subject) is not None:
             raise NotBelievableError(f"the model '{fact.subject.name}' has an owner")

@@ -13,16 +13,16 @@ from sqlalchemy.orm import Session
 
 from falaj.core.errors import ConflictError, NotFoundError
 from falaj.storage import ProjectRow
-from falaj.storage.captured_tables import CapturedGateRow
 from falaj.storage.change_tables import ChangeRow
 from falaj.storage.facts import FactSubject
 from falaj.storage.monitoring_tables import AlertRow
 from falaj.storage.ownership_tables import ModelOwnerRow
+from falaj.storage.regression_gate_tables import RegressionGateRow
 from falaj.storage.retraining_tables import RetrainingRow, TrainingRequestRow
 from falaj.storage.sealed import require_standing
 from falaj.trust.audit import record
 
-_DECIDED_BY_OWNER = (AlertRow, CapturedGateRow, ChangeRow, RetrainingRow, TrainingRequestRow)
+_DECIDED_BY_OWNER = (AlertRow, RegressionGateRow, ChangeRow, RetrainingRow, TrainingRequestRow)
 """What carries the project that decides about it, and moves with the model."""
 
 

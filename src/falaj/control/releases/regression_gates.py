@@ -22,8 +22,8 @@ from falaj.control.releases.registry import CONTROLLER
 from falaj.core.errors import ConflictError, NotFoundError, UsageError
 from falaj.core.principal import Principal
 from falaj.storage import EndpointRow, ReleaseRow
-from falaj.storage.captured_tables import CapturedGateRow
 from falaj.storage.durable import Effect
+from falaj.storage.regression_gate_tables import RegressionGateRow
 from falaj.supply_chain.artifacts import ArtifactStore
 from falaj.supply_chain.attestations import DATASET, Dataset, Keyring, sign_statement, statement
 from falaj.trust import settings
@@ -54,7 +54,7 @@ def to_keep(row: EndpointRow, rollout_report: Mapping[str, Any]) -> Effect:
 def keep(session: Session, store: ArtifactStore, keyring: Keyring, message: Mapping[str, Any], now: float) -> None:
     """Store the failing rows as a snapshot, sign what they are, and propose a gate on them; once for each rollout."""
     gate_id = message["rollout"]
-    if session.get(CapturedGateRow, gate_id) is not None:
+    if session.get(RegressionGateRow, gate_id) is not None:
         return
     capture = message["captured"]
     release = session.get_one(ReleaseRow, (message["model"], message["release"]))
@@ -63,7 +63,7 @@ def keep(session: Session, store: ArtifactStore, keyring: Keyring, message: Mapp
     envelope = _signed(keyring, digest, capture, message, jurisdiction) if digest else None
     project = require_owner(session, release.model)
     session.add(
-        CapturedGateRow(
+        RegressionGateRow(
             id=gate_id, model=release.model, project=project, state="proposed", metric=capture["metric"],
             limit=capture["limit"], predicate=capture["predicate"], digest=digest, location=message["location"],
             jurisdiction=jurisdiction, cause=f"rollout/{gate_id}", created_at=now, updated_at=now,
@@ -82,32 +82,32 @@ def _label_of(release: ReleaseRow) -> str:
     return str((release.data.get("label") or {}).get("label", "label"))
 
 
-def gates(session: Session, model: str | None = None, state: str | None = None) -> list[CapturedGateRow]:
-    """Captured gates, the newest first."""
-    query = select(CapturedGateRow).order_by(CapturedGateRow.created_at.desc())
-    query = query.where(CapturedGateRow.model == model) if model else query
-    query = query.where(CapturedGateRow.state == state) if state else query
+def gates(session: Session, model: str | None = None, state: str | None = None) -> list[RegressionGateRow]:
+    """Regression gates, the newest first."""
+    query = select(RegressionGateRow).order_by(RegressionGateRow.created_at.desc())
+    query = query.where(RegressionGateRow.model == model) if model else query
+    query = query.where(RegressionGateRow.state == state) if state else query
     return list(session.scalars(query))
 
 
-def gate(session: Session, gate_id: str) -> CapturedGateRow:
-    """One captured gate.
+def gate(session: Session, gate_id: str) -> RegressionGateRow:
+    """One regression gate.
 
     Raises:
         NotFoundError: There is none (`gate.unknown`).
     """
-    row = session.get(CapturedGateRow, gate_id)
+    row = session.get(RegressionGateRow, gate_id)
     if row is None:
         raise NotFoundError(
-            f"no captured gate '{gate_id}'", hint="falaj release gate list shows them", code="gate.unknown"
+            f"no regression gate '{gate_id}'", hint="falaj release gate list shows them", code="gate.unknown"
         )
     return row
 
 
 def decide(
     session: Session, principal: Principal, gate_id: str, decision: str, reason: str, now: float
-) -> CapturedGateRow:
-    """Accept, reject or retire a captured gate.
+) -> RegressionGateRow:
+    """Accept, reject or retire a regression gate.
 
     Raises:
         NotFoundError: There is none.
@@ -148,7 +148,7 @@ def _snapshot(store: ArtifactStore, capture: Mapping[str, Any], label: str) -> s
 def _signed(
     keyring: Keyring, digest: str, capture: Mapping[str, Any], message: Mapping[str, Any], jurisdiction: str
 ) -> dict[str, Any]:
-    name = f"captured.{message['rollout']}"
+    name = f"regression.{message['rollout']}"
     source = f"rollout://{message['rollout']}"
     dataset = Dataset(name, source, digest, "internal", jurisdiction, 2, len(capture["rows"]))
     return dict(sign_statement(statement(DATASET, [(name, digest)], dataset.as_dict()), keyring.signer_for(DATASET)))

@@ -317,11 +317,11 @@ class _Life:
         )  # fmt: skip
         if isinstance(window, TooShort):
             return
-        twin = self.train(round(window.train_until / DAY_S))
-        won, verdict = self._compared(twin, label_day, hope)
-        hours = twin.core_hours
+        backtest_model = self.train(round(window.train_until / DAY_S))
+        won, verdict = self._compared(backtest_model, label_day, hope)
+        hours = backtest_model.core_hours
         if won:
-            refit = self.train(label_day) if self.policy.refit else twin
+            refit = self.train(label_day) if self.policy.refit else backtest_model
             hours += refit.core_hours if self.policy.refit else 0.0
             self._serve(refit, day + 1)
         else:
@@ -330,12 +330,12 @@ class _Life:
             self.concept = ConceptState()
         self.trainings.append(Trained(day, reason, won, verdict, hours))
 
-    def _compared(self, twin: TrainedModel, label_day: int, hope: str) -> tuple[bool, str]:
+    def _compared(self, backtest_model: TrainedModel, label_day: int, hope: str) -> tuple[bool, str]:
         """Beside the live model, on days that neither was trained on."""
-        rows = self._rows(max(twin.until, self.live.until), label_day)
+        rows = self._rows(max(backtest_model.until, self.live.until), label_day)
         allowed = self.history.learnable[rows]
         scored = ScoredRows(
-            self.history.label[rows][allowed], twin.scores[rows][allowed], self.live.scores[rows][allowed],
+            self.history.label[rows][allowed], backtest_model.scores[rows][allowed], self.live.scores[rows][allowed],
             self.history.day[rows][allowed],
         )  # fmt: skip
         rng = np.random.default_rng(0)

@@ -31,14 +31,14 @@ BEHAVIOUR = ("tests", "data", "model")
 
 
 @dataclass(frozen=True)
-class JudgedTwin:
+class BacktestModel:
     """What a refit goes by.
 
     Args:
-        digest: Of the twin's packaged model.
-        parameters: Values that the twin's steps were given, by step.
+        digest: Of the backtest model's packaged model.
+        parameters: Values that the backtest model's steps were given, by step.
         window: Names of the parameters that say which rows are learned from.
-        verdict: How the twin did beside the live release.
+        verdict: How the backtest model did beside the live release.
         agreement: How the refit agrees with it.
     """
 
@@ -70,7 +70,7 @@ class Findings:
         ended_at: Unix seconds.
         champion: How a retrained candidate did beside the live release; None for other runs.
         labels: What the data is besides what the project file says, by source; the most sensitive first.
-        twin: Of a model that was trained again on all rows: its judged twin and how they agree; else None.
+        backtest_model: Of a model that was trained again on all rows: its backtest model and how they agree; else None.
         scoring: The answers and labels that the gates were judged by.
         blocks: The column whose values keep rows together, where the candidate was held beside the live release.
         outputs: Digests of the tables of the gates, by name.
@@ -95,7 +95,7 @@ class Findings:
     ended_at: float
     champion: ChampionVerdict | None = None
     labels: Mapping[str, Sequence[DataClassification]] = field(default_factory=dict)
-    twin: JudgedTwin | None = None
+    backtest_model: BacktestModel | None = None
     scoring: GateScoring | None = None
     blocks: str | None = None
     outputs: Mapping[str, Digest] = field(default_factory=dict)
@@ -135,8 +135,8 @@ def attestation_of(
         lock=lock,
         interpreter=findings.environment.interpreter,
         own_modules=own_modules,
-        twin=findings.twin.digest if findings.twin else None,
-        comparison=_comparison(findings, findings.twin) if findings.twin else None,
+        backtest_model=findings.backtest_model.digest if findings.backtest_model else None,
+        comparison=_comparison(findings, findings.backtest_model) if findings.backtest_model else None,
         tables=_table_facts(findings.scoring),
         proof=findings.order.proof,
     )
@@ -232,7 +232,7 @@ def _provenance(findings: Findings) -> attestations.Provenance:
         ended_at=findings.ended_at,
         trigger=findings.order.trigger,
         cause=findings.order.training.evidence() if findings.order.training else {},
-        wall=str(offered()),
+        sandbox=str(offered()),
     )
 
 
@@ -259,7 +259,7 @@ def _train(findings: Findings) -> attestations.Train:
         purpose=findings.spec.privacy.purpose,
         automated_decisions=findings.spec.privacy.automated_decisions,
         human_review=findings.spec.privacy.human_review,
-        refit_of=findings.twin.digest if findings.twin else None,
+        refit_of=findings.backtest_model.digest if findings.backtest_model else None,
         selection=_selection(findings.selection) if findings.selection else None,
     )
 
@@ -279,17 +279,17 @@ def _parameters(spec: ProjectSpec, params: Mapping[str, Mapping[str, Any]]) -> d
     return {name: {**step.params, **params.get(name, {})} for name, step in spec.steps.items()}
 
 
-def _comparison(findings: Findings, twin: JudgedTwin) -> attestations.ComparisonRecord:
+def _comparison(findings: Findings, backtest_model: BacktestModel) -> attestations.ComparisonRecord:
     return attestations.ComparisonRecord(
         run=findings.order.run_id,
         commit=findings.order.commit,
         model=findings.spec.model,
         refit=findings.model,
         live=findings.live.digest if findings.live else None,
-        parameters=_parameters(findings.spec, twin.parameters),
-        window=twin.window,
-        verdict=asdict(twin.verdict),
-        agreement=asdict(twin.agreement),
+        parameters=_parameters(findings.spec, backtest_model.parameters),
+        window=backtest_model.window,
+        verdict=asdict(backtest_model.verdict),
+        agreement=asdict(backtest_model.agreement),
     )
 
 

@@ -72,7 +72,7 @@ class LiveRelease:
 
 
 @dataclass(frozen=True)
-class RegressionGate:
+class RegressionGateSpec:
     """A gate that an earlier failure left behind, and a person has accepted.
 
     Args:
@@ -92,7 +92,7 @@ class RegressionGate:
     @property
     def table(self) -> str:
         """The name of the rows among the outputs of a run."""
-        return f"captured.{self.id}"
+        return f"regression.{self.id}"
 
     def spec(self) -> GateSpec:
         """The gate as those of the project file are."""
@@ -133,12 +133,12 @@ class RunContext:
         emit: Receives the events.
         cancelled: True once the run should end.
         live: Finds the live release of a model, or None.
-        captured: Finds the gates that failures of a model left behind.
+        regression_gates: Finds the gates that failures of a model left behind.
         tracking: Opens the tracking run and returns the environment variables that steps need for it.
         record: Puts what a step recorded into the tracking run.
         candidates: Tracks the candidates of a sweep below a tracking run, if there is one.
         secrets: Gives the values of those of the named secrets that are set.
-        existing_release: Finds the release of a model that has these bytes, or whose judged twin had, as
+        existing_release: Finds the release of a model that has these bytes, or whose backtest model had, as
             `model@number`; None when there is none.
         refusal: Says why the model of a project file may not be trained; empty when it may.
         labels: The labels that the data of a project file has besides those that it says, by source: those that were
@@ -152,7 +152,7 @@ class RunContext:
     cancelled: Callable[[], bool]
     live: Callable[[str], LiveRelease | None]
     tracking: Callable[[str, Path], Mapping[str, str]]
-    captured: Callable[[str], Sequence[RegressionGate]] = lambda _model: ()
+    regression_gates: Callable[[str], Sequence[RegressionGateSpec]] = lambda _model: ()
     existing_release: Callable[[str, str], str | None] = lambda _model, _digest: None
     record: Callable[[Recorded], None] = lambda _recorded: None
     candidates: Callable[[str | None], CandidateTracking] = lambda _mlflow_run: Untracked()

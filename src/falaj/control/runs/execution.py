@@ -25,7 +25,7 @@ from falaj.config import load_project_cached
 from falaj.config.gates import gate_name
 from falaj.config.spec import ProjectSpec
 from falaj.control.notary import NotBelievableError
-from falaj.control.runs.attestation import Findings, JudgedTwin, attestation_of, tables_of
+from falaj.control.runs.attestation import BacktestModel, Findings, attestation_of, tables_of
 from falaj.control.runs.contract import CandidateTracking, LiveRelease, RunContext, RunResult, RunSpec
 from falaj.control.runs.data_subjects import taken_of
 from falaj.control.runs.figures import figures_of, track_figures
@@ -93,7 +93,7 @@ class _Run:
     around: RunContext
     spec: ProjectSpec
     part: str = ""
-    captured: Mapping[str, Digest] = field(default_factory=dict)
+    regression: Mapping[str, Digest] = field(default_factory=dict)
     exams: Mapping[str, SourceSnapshot] = field(default_factory=dict)
     sweep: Sweep | None = None
 
@@ -118,7 +118,7 @@ class _Run:
                 return ended
             late = self._start_checks(pool, self._wanted_after(), environment, outputs)
             referenced = pool.submit(self._reference, environment, outputs, packaged) if packaged else None
-            judged_on = outputs | self._take_captured() | self._take_exams(environment)
+            judged_on = outputs | self._regression_tables() | self._take_exams(environment)
             judgement = self._judge(environment, judged_on)
             gates, champion = judgement.gates, judgement.champion
             checks = tuple(future.result() for future in (*early, *late))
@@ -235,7 +235,7 @@ class _Run:
             return self._attested_refit(findings, refit, run_result)
         return self._attested(findings, packaged, referenced, run_result, refit)
 
-    def _refit(self, twin: Findings, tracking: Mapping[str, str]) -> Refit | NoRefit:
+    def _refit(self, backtest: Findings, tracking: Mapping[str, str]) -> Refit | NoRefit:
         """Train what has won again on all rows; why there is none, where it breaks, fails a gate or does not agree."""
         assert self.order.training is not None
         window = refit_window(self.order.training, self.spec)
@@ -246,23 +246,23 @@ class _Run:
         again = replace(self, order=replace(self.order, params=params, training=training), part=PART)
         self._emit("refit.started", "", {"window": dict(window)})
         try:
-            refit = again._refitted(twin, {name: tracking[name] for name in tracking if name != "MLFLOW_RUN_ID"})
+            refit = again._refitted(backtest, {name: tracking[name] for name in tracking if name != "MLFLOW_RUN_ID"})
         except FalajError as error:
             refit = NoRefit(f"the training on all rows broke: {error}")
         self._emit("refit.ended", "", refit.shown())
         return refit
 
-    def _refitted(self, twin: Findings, tracking: Mapping[str, str]) -> Refit | NoRefit:
-        """The second training, packaged, checked, judged on what neither has learned from, and held beside its twin."""
-        environment, started_at = twin.environment, time.time()
+    def _refitted(self, backtest: Findings, tracking: Mapping[str, str]) -> Refit | NoRefit:
+        """The second training, packaged, checked, judged on new rows, and compared with its backtest model."""
+        environment, started_at = backtest.environment, time.time()
         pipeline = self._execute(environment, tracking, [])
         if not pipeline.ok:
             failed = (
                 f"step {pipeline.failed}: {pipeline.steps[pipeline.failed].error}" if pipeline.failed else "stopped"
             )
             return NoRefit(f"the training on all rows did not end: {failed}")
-        before, outputs = dict(twin.pipeline.outputs), dict(pipeline.outputs)
-        gates = acceptance_gates(self.spec.gates, before, outputs, {**self.captured, **self._exam_digests()})
+        before, outputs = dict(backtest.pipeline.outputs), dict(pipeline.outputs)
+        gates = acceptance_gates(self.spec.gates, before, outputs, {**self.regression, **self._exam_digests()})
         if not gates:
             return NoRefit("no gate has acceptance rows, which stay the same whatever is learned from")
         gate_tables = judging_tables(self.spec.gates, before, outputs)
@@ -273,52 +273,56 @@ class _Run:
         packaged = self._package(environment, outputs)
         if packaged.result.refusal:
             return NoRefit(f"the model of all rows is refused: {packaged.result.refusal}")
-        if packaged.digest == twin.model:
+        if packaged.digest == backtest.model:
             return NoRefit("with the rows that judged it the same model comes out")
         with ThreadPoolExecutor(max_workers=2) as pool:
             late = self._start_checks(pool, self._wanted_after(), environment, outputs)
             referenced = self._reference(environment, outputs, packaged)
-            judged_on = {**outputs, **self.captured, **self._exam_digests()}
-            accepted, agreement = self._accept(environment, judged_on, twin.model)
+            judged_on = {**outputs, **self.regression, **self._exam_digests()}
+            accepted, agreement = self._accept(environment, judged_on, backtest.model)
             verdicts = accepted.gates
             checks = tuple(future.result() for future in late)
         if reason := _first_refusal(checks, verdicts):
             return NoRefit(f"the model of all rows is refused: {reason}")
         if not agreement.agrees:
             return NoRefit(f"the model of all rows {agreement.reason}")
-        early = tuple(check for check in twin.checks if check.name in _BEFORE_TRAINING)
+        early = tuple(check for check in backtest.checks if check.name in _BEFORE_TRAINING)
         findings = self._findings(environment, pipeline, (*early, *checks), verdicts, packaged, started_at, tracking)
-        judged_twin = self._judged_twin(twin, agreement)
+        backtest_model = self._backtest_model(backtest, agreement)
         findings = replace(
-            findings, mlflow_run=twin.mlflow_run, twin=judged_twin, scoring=accepted.scoring, outputs=judged_on
+            findings,
+            mlflow_run=backtest.mlflow_run,
+            backtest_model=backtest_model,
+            scoring=accepted.scoring,
+            outputs=judged_on,
         )
         acceptance = tuple(sorted({str(outputs[gate.data]) for gate in gates if gate.data in outputs}))
-        return Refit(findings, packaged, referenced, agreement, twin.model, acceptance)
+        return Refit(findings, packaged, referenced, agreement, backtest.model, acceptance)
 
-    def _judged_twin(self, twin: Findings, agreement: Any) -> Any:
-        assert self.order.training is not None and twin.champion is not None
+    def _backtest_model(self, backtest: Findings, agreement: Any) -> Any:
+        assert self.order.training is not None and backtest.champion is not None
         window = tuple(sorted(self.order.training.window))
-        return JudgedTwin(twin.model, twin.order.params, window, twin.champion, agreement)
+        return BacktestModel(backtest.model, backtest.order.params, window, backtest.champion, agreement)
 
     def _accept(
-        self, environment: Environment, outputs: Mapping[str, Digest], twin: Digest
+        self, environment: Environment, outputs: Mapping[str, Digest], backtest: Digest
     ) -> tuple[_GateVerdict, Any]:
-        """What the gates on acceptance rows say of the refit, and whether it agrees with its twin there."""
+        """What the gates on acceptance rows say of the refit, and whether it agrees with its backtest model there."""
         assert self.order.training is not None
         started_at = time.time()
         context = self._context(environment, outputs)
         gates, scoring = judge_all(context)
         self._emit_gates(gates, started_at)
         blocks = blocks_of(self.order.training, self.spec)
-        beside = replace(context, live=LiveModel(0, twin), champion=True, blocks=blocks)
+        beside = replace(context, live=LiveModel(0, backtest), champion=True, blocks=blocks)
         return _GateVerdict(gates, scoring), judge_refit(beside, judge_all(beside)[1])
 
-    def _attested_refit(self, twin: Findings, refit: Refit, outcome: RunResult) -> RunResult:
-        """Sign what is known of the refit; the twin stays as an artifact, for who wants to judge again."""
+    def _attested_refit(self, backtest: Findings, refit: Refit, outcome: RunResult) -> RunResult:
+        """Sign what is known of the refit; the backtest model stays as an artifact, for who wants to judge again."""
         again = replace(self, order=refit.findings.order, spec=refit.findings.spec, part=PART)
         findings = replace(refit.findings, spec=self.spec)
-        run_result = again._attested(findings, refit.packaged, refit.referenced, outcome, refit, twin.champion)
-        edges = (*run_result.edges, *self._edges(twin.pipeline), refit.edge())
+        run_result = again._attested(findings, refit.packaged, refit.referenced, outcome, refit, backtest.champion)
+        edges = (*run_result.edges, *self._edges(backtest.pipeline), refit.edge())
         return replace(run_result, edges=tuple(dict.fromkeys(edges)))
 
     def _scan(self, environment: Environment, outputs: Mapping[str, Digest]) -> Any:
@@ -348,18 +352,18 @@ class _Run:
             self.around.emit(RunEvent("run.warning", time.time(), data={"message": message}))
 
     def _nothing_new(self, packaged: Any) -> str:
-        """That a training gave the bytes of a release or of its twin; empty when it gave others, or was a push."""
+        """That a training gave the bytes of a release or of its backtest model; empty when it did not."""
         existing_release = (
             self.around.existing_release(self.spec.model, str(packaged.digest)) if self.order.training else None
         )
         return f"nothing new: the training gave the model of {existing_release} again" if existing_release else ""
 
-    def _take_captured(self) -> dict[str, Digest]:
+    def _regression_tables(self) -> dict[str, Digest]:
         """Hold the candidate against what earlier ones failed on, too; the rows by the names that those gates use."""
-        captured = self.around.captured(self.spec.model)
-        self.spec = replace(self.spec, gates=(*self.spec.gates, *(gate.spec() for gate in captured)))
-        self.captured = {gate.table: Digest(gate.digest) for gate in captured}
-        return dict(self.captured)
+        gates = self.around.regression_gates(self.spec.model)
+        self.spec = replace(self.spec, gates=(*self.spec.gates, *(gate.spec() for gate in gates)))
+        self.regression = {gate.table: Digest(gate.digest) for gate in gates}
+        return dict(self.regression)
 
     def _take_exams(self, environment: Environment) -> dict[str, Digest]:
         """Pin the tables that no step has read."""
@@ -592,7 +596,11 @@ class _Run:
             "monitoring": {"watched": bool(reference), "notes": list(referenced.notes if referenced else ())},
             "packaging": packaged.summary,
             "model_signature": self.around.notary.sign_model(self.spec.model, packaged.digest),
-            "artifacts": [each for each in (lock, reference, findings.twin and str(findings.twin.digest)) if each],
+            "artifacts": [
+                each
+                for each in (lock, reference, findings.backtest_model and str(findings.backtest_model.digest))
+                if each
+            ],
             "retraining": self._retraining(champion or findings.champion, refit),
             "locked": findings.environment.reproducible,
             "reproducible": findings.environment.reproducible and not self.order.commit.endswith("-dirty"),

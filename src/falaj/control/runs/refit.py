@@ -1,8 +1,10 @@
 """What wins is trained again on all rows: judge first, then the same recipe on the rows that judged, too.
 
 Rows that judge are rows that are not learned from, and on a year of flights that cost more than a badly chosen moment.
-So the twin that was judged is not what serves. The refit is the same commit, parameters and seed with another window;
-it passes its own gates on rows that neither has learned from and agrees with its twin there, else the twin is released.
+So the backtest model that was judged is not what serves. The refit is the same commit,
+parameters and seed with another window;
+it passes its own gates on rows that neither has learned from and agrees with its backtest model there,
+else the backtest model is released.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 PART = "refit."
 """Goes before the names of the steps, checks and gates of the second training of a run."""
-TWIN = "trained again from"
+BACKTEST_MODEL = "trained again from"
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,8 @@ class Refit:
         findings: About the refit, as they are signed.
         packaged: The refit in the form that serves.
         referenced: What monitors of it compare with.
-        agreement: With its judged twin.
-        twin: Digest of the twin, packaged.
+        agreement: With its backtest model.
+        backtest_model: Digest of the backtest model, packaged.
         acceptance: Digests of tables that neither has learned from.
     """
 
@@ -42,22 +44,24 @@ class Refit:
     packaged: Any
     referenced: Any
     agreement: Agreement
-    twin: Digest
+    backtest_model: Digest
     acceptance: tuple[str, ...]
 
     def shown(self) -> dict[str, Any]:
         """What the release remembers of it."""
-        return {"of": self.twin, "reason": f"trained again on all rows: it {self.agreement.reason}",
+        return {"of": self.backtest_model, "reason": f"trained again on all rows: it {self.agreement.reason}",
                 "agreement": asdict(self.agreement), "acceptance": list(self.acceptance)}  # fmt: skip
 
     def edge(self) -> Edge:
-        """That the refit came from its twin, for the lineage."""
-        return Edge(Node("artifact", str(self.packaged.digest)), TWIN, Node("artifact", str(self.twin)))
+        """That the refit came from its backtest model, for the lineage."""
+        return Edge(
+            Node("artifact", str(self.packaged.digest)), BACKTEST_MODEL, Node("artifact", str(self.backtest_model))
+        )
 
 
 @dataclass(frozen=True)
 class NoRefit:
-    """That the judged twin is what is released.
+    """That the backtest model is what is released.
 
     Attributes:
         reason: Why, in words.
@@ -71,7 +75,10 @@ class NoRefit:
 
 
 def acceptance_gates(
-    gates: Sequence[GateSpec], twin: Mapping[str, Digest], refit: Mapping[str, Digest], captured: Mapping[str, Digest]
+    gates: Sequence[GateSpec],
+    backtest: Mapping[str, Digest],
+    refit: Mapping[str, Digest],
+    regression: Mapping[str, Digest],
 ) -> tuple[GateSpec, ...]:
     """The gates whose rows the refit has not learned from: those that are the same whatever the window is.
 
@@ -79,11 +86,13 @@ def acceptance_gates(
 
     Args:
         gates: Of the run, captured ones too.
-        twin: Outputs of the first pipeline, by name.
+        backtest: Outputs of the first pipeline, by name.
         refit: Outputs of the second one.
-        captured: Rows of captured gates, which no training reads.
+        regression: Rows of regression gates, which no training reads.
     """
-    return tuple(gate for gate in gates if gate.data in captured or twin.get(gate.data) == refit.get(gate.data, ""))
+    return tuple(
+        gate for gate in gates if gate.data in regression or backtest.get(gate.data) == refit.get(gate.data, "")
+    )
 
 
 def learned_by(retraining: Mapping[str, Any]) -> tuple[str, frozenset[str]]:
@@ -99,8 +108,8 @@ def learned_by(retraining: Mapping[str, Any]) -> tuple[str, frozenset[str]]:
 
 
 def judging_tables(
-    gates: Sequence[GateSpec], twin: Mapping[str, Digest], refit: Mapping[str, Digest]
+    gates: Sequence[GateSpec], backtest: Mapping[str, Digest], refit: Mapping[str, Digest]
 ) -> frozenset[str]:
-    """Tables of gates that judged the twin and that the refit has learned from."""
+    """Tables of gates that judged the backtest model and that the refit has learned from."""
     named = {gate.data for gate in gates}
-    return frozenset(name for name in named if name in twin and twin[name] != refit.get(name))
+    return frozenset(name for name in named if name in backtest and backtest[name] != refit.get(name))

@@ -27,7 +27,7 @@ from falaj.control.releases.lifecycle import transition as deployment_transition
 from falaj.control.releases.states import WITHDRAWN
 from falaj.control.runs import data_subjects, queue, run_folder, scoring_run
 from falaj.control.runs.checkout import checked_out
-from falaj.control.runs.contract import LiveRelease, RegressionGate, RunContext, RunResult, RunSpec
+from falaj.control.runs.contract import LiveRelease, RegressionGateSpec, RunContext, RunResult, RunSpec
 from falaj.control.runs.event_writer import Journal
 from falaj.control.runs.execution import execute_run
 from falaj.control.runs.lifecycle import RunState, transition
@@ -39,7 +39,7 @@ from falaj.core.egress import EgressRules
 from falaj.core.errors import FalajError
 from falaj.core.home import Home
 from falaj.core.principal import Principal, PrincipalKind
-from falaj.core.sandbox import Wall, offered
+from falaj.core.sandbox import Sandbox, offered
 from falaj.storage import Database, ProjectRow, ReleaseRow, RunRow
 from falaj.storage.durable import CommitSignal, Lease, LeaseLostError, Outbox, ProcessEvent, ProcessTable
 from falaj.storage.facts import open_book
@@ -166,7 +166,7 @@ class Worker:
             cancelled=heartbeat.should_end,
             live=self._live,
             existing_release=self._release_of_bytes,
-            captured=self._captured,
+            regression_gates=self._regression_gates,
             tracking=open_tracking,
             record=lambda recorded: self._tracking.record(opened[-1], recorded),
             candidates=partial(tracked_candidates, self._tracking),
@@ -230,8 +230,8 @@ class Worker:
 
     def _release_of_bytes(self, model: str, digest: str) -> str | None:
         """The newest release of a model that has these bytes, or was judged by them, and could still be served."""
-        twin = ReleaseRow.data["retraining"]["refit"]["of"].as_string()
-        has_them = or_(ReleaseRow.digest == digest, twin == digest)
+        backtest_model = ReleaseRow.data["retraining"]["refit"]["of"].as_string()
+        has_them = or_(ReleaseRow.digest == digest, backtest_model == digest)
         mine = (ReleaseRow.model == model, has_them, ReleaseRow.state.not_in(list(WITHDRAWN)))
         with self._database.reading() as session:
             number = session.scalar(select(func.max(ReleaseRow.number)).where(*mine))
@@ -247,11 +247,11 @@ class Worker:
         with self._database.reading() as session:
             return session.scalar(newest.limit(1)) or ""
 
-    def _captured(self, model: str) -> list[RegressionGate]:
+    def _regression_gates(self, model: str) -> list[RegressionGateSpec]:
         """The accepted gates of a model, but for those whose rows had to stay at their location."""
         with self._database.reading() as session:
             return [
-                RegressionGate(row.id, row.metric, row.limit, row.predicate, row.digest)
+                RegressionGateSpec(row.id, row.metric, row.limit, row.predicate, row.digest)
                 for row in regression_gates.gates(session, model, "accepted")
                 if row.digest
             ]
@@ -304,9 +304,9 @@ class Worker:
         self._tracking.alias(message["model"], message["release"], message["alias"])
 
 
-def _shared_trust(session: Session, settings: Mapping[str, str], wall: Wall) -> str:
+def _shared_trust(session: Session, settings: Mapping[str, str], sandbox: Sandbox) -> str:
     """Why no project may run where one could read the keys that protect the others; empty when it may."""
-    if wall.hides_files or settings.get("FALAJ_SHARED_TRUST") == "1":
+    if sandbox.hides_files or settings.get("FALAJ_SHARED_TRUST") == "1":
         return ""
     if session.scalar(select(func.count()).select_from(ProjectRow)) == 1:
         return ""

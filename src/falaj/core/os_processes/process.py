@@ -1,4 +1,4 @@
-"""One process of a step: started behind the wall, watched, and ended with everything it started.
+"""One process of a step: started in the sandbox, watched, and ended with everything it started.
 
 Nothing here sleeps and looks again, but for the memory, which the kernel does not announce: the process's end, its
 output and a request to stop are waited for together. When the engine is killed the kernel tells the launcher, which
@@ -19,7 +19,7 @@ from typing import Literal
 
 from falaj.core.os_processes import procfs
 from falaj.core.os_processes.disk import DiskWatch
-from falaj.core.sandbox import Launch, Wall, offered, start
+from falaj.core.sandbox import Launch, Sandbox, offered, start
 
 GRACE_S = 2.0
 """How long a step that is asked to stop may take before it is killed."""
@@ -73,16 +73,16 @@ def never_stopped() -> Iterator[int]:
 
 
 def run_process(
-    launch: Launch, *, limits: Limits, stop: int, output: Callable[[bytes], None], wall: Wall | None = None
+    launch: Launch, *, limits: Limits, stop: int, output: Callable[[bytes], None], sandbox: Sandbox | None = None
 ) -> Ending:
-    """Run a process behind the wall to its end.
+    """Run a process in the sandbox to its end.
 
     Args:
         launch: What to start and what it may touch.
         limits: Time and memory.
         stop: A file descriptor that becomes readable when the process shall stop.
         output: Receives what it writes to its standard output and error, as it comes.
-        wall: The parts of the wall; by default all that the kernel offers.
+        sandbox: The parts of the sandbox; by default all that the kernel offers.
 
     Returns:
         How it ended. Everything that it started is gone by then.
@@ -90,7 +90,7 @@ def run_process(
     Raises:
         OSError: It could not be started.
     """
-    launched = start(launch, wall or offered())
+    launched = start(launch, sandbox or offered())
     process = launched.process
     try:
         ending = _Watch(process, limits, launch, stop, output).until_end()

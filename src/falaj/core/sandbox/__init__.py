@@ -1,4 +1,4 @@
-"""Confinement by the kernel: of a process that gives up what it does not need, and of code that runs behind a wall.
+"""Confinement by the kernel: of a process that gives up what it does not need, and of code that runs in a sandbox.
 
 Landlock limits which files are read and written, seccomp which calls are made, namespaces which processes, networks and
 mounts there are; none needs a privilege, none can be undone, and all hold for every thread and child that comes later.
@@ -7,7 +7,7 @@ Standard library only, so that any environment's Python can use it.
 `confine` is for Falaj's own processes that load what they do not trust; `start` runs programs of others.
 """
 
-from falaj.core.sandbox.capabilities import Wall, offered
+from falaj.core.sandbox.capabilities import Sandbox, offered
 from falaj.core.sandbox.confine import Confinement, available, confine, in_force
 from falaj.core.sandbox.environment import certificate_paths, scratch_environ
 from falaj.core.sandbox.interpreter import added_folders, python_folders
@@ -29,7 +29,7 @@ __all__ = [
     "ExposedHomeError",
     "Launch",
     "Launched",
-    "Wall",
+    "Sandbox",
     "added_folders",
     "available",
     "certificate_paths",

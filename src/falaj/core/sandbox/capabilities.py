@@ -1,4 +1,4 @@
-"""Which parts of the wall this machine's kernel offers."""
+"""Which parts of the sandbox this machine's kernel offers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True)
-class Wall:
+class Sandbox:
     """What stands between code of a project and the machine.
 
     Args:
@@ -48,22 +48,22 @@ class Wall:
 
 
 @functools.cache
-def offered() -> Wall:
+def offered() -> Sandbox:
     """What the kernel offers; the namespaces are tried, by a process that ends at once."""
     version, filters = max(0, landlock.version()), seccomp.supported()
     why_not = _try_namespaces()
-    return Wall(not why_not, version, filters, why_not)
+    return Sandbox(not why_not, version, filters, why_not)
 
 
 def _try_namespaces() -> str:
     """Why a process cannot have namespaces of its own; empty when it can."""
-    wall = Wall(namespaces=True, landlock=0, seccomp=False)
-    with tempfile.TemporaryDirectory(prefix="falaj-wall-") as scratch:
+    sandbox = Sandbox(namespaces=True, landlock=0, seccomp=False)
+    with tempfile.TemporaryDirectory(prefix="falaj-sandbox-") as scratch:
         folder = Path(scratch)
         python = str(Path(sys.executable).resolve())
         launch = Launch((python, "-I", "-S", "-c", ""), folder, {}, (Path(sys.base_prefix),), scratch=folder)
         try:
-            code, _ = run_to_end(launch, wall, _PATIENCE_S)
+            code, _ = run_to_end(launch, sandbox, _PATIENCE_S)
         except (OSError, subprocess.TimeoutExpired) as error:
             return str(error)
     return f"a process in them ended with {code}" if code else ""

@@ -1,4 +1,4 @@
-"""The environment variables of what runs behind the wall: named ones only, and every folder in its scratch."""
+"""The environment variables of what runs in the sandbox: named ones only, and every folder in its scratch."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BELOW_HOME = {
 
 
 def scratch_environ(scratch: Path, outer: Mapping[str, str], *, network: bool = False) -> dict[str, str]:
-    """The variables that every process behind the wall gets; whoever starts it adds its own.
+    """The variables that every process in the sandbox gets; whoever starts it adds its own.
 
     Args:
         scratch: Its folder: home, temporary files and caches are below it. Made here.

@@ -1,4 +1,4 @@
-"""Starting code of a project behind the wall: one typed order, one launcher."""
+"""Starting code of a project in the sandbox: one typed order, one launcher."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from falaj.core.sandbox.launcher import REFUSED
 from falaj.core.sandbox.namespaces import TEMPORARY
 
 if TYPE_CHECKING:
-    from falaj.core.sandbox.capabilities import Wall
+    from falaj.core.sandbox.capabilities import Sandbox
 
 _HERE = Path(__file__).resolve().parent
-_PACKAGE = "falaj_wall"
+_PACKAGE = "falaj_sandbox"
 _PATIENCE_S = 10.0
 """How long a launcher may take to end everything before it is killed itself."""
 _PROGRAM = (
     "import sys; package = type(sys)(sys.argv[1]); package.__path__ = [sys.argv[2]]; "
     "sys.modules[sys.argv[1]] = package; "
-    "from falaj_wall.launcher import main; main(int(sys.argv[3]))"
+    "from falaj_sandbox.launcher import main; main(int(sys.argv[3]))"
 )
 _PACKAGES_OF_SYSTEM = (
     "alternatives", "ld.so.conf", "ld.so.conf.d", "fonts", "hosts", "resolv.conf", "host.conf", "gai.conf", "protocols",
@@ -121,8 +121,8 @@ class Launched:
             raise OSError(number, words, *([name] if name else []))
 
 
-def start(launch: Launch, wall: Wall, stdout: int | None = subprocess.PIPE) -> Launched:
-    """Start the code behind a wall, its standard error joined to its output. Close `receipt` when it has ended.
+def start(launch: Launch, sandbox: Sandbox, stdout: int | None = subprocess.PIPE) -> Launched:
+    """Start the code in a sandbox, its standard error joined to its output. Close `receipt` when it has ended.
 
     The end of the calling thread ends the code.
 
@@ -135,7 +135,7 @@ def start(launch: Launch, wall: Wall, stdout: int | None = subprocess.PIPE) -> L
     heard, status_fd = os.pipe()
     order = os.memfd_create("order")
     try:
-        os.write(order, marshal.dumps(_message(launch, wall, status_fd)))
+        os.write(order, marshal.dumps(_message(launch, sandbox, status_fd)))
         os.lseek(order, 0, os.SEEK_SET)
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", _PROGRAM, _PACKAGE, str(_HERE), str(os.getpid())],
@@ -156,14 +156,14 @@ def start(launch: Launch, wall: Wall, stdout: int | None = subprocess.PIPE) -> L
     return Launched(process, heard)
 
 
-def run_to_end(launch: Launch, wall: Wall, timeout_s: float) -> tuple[int, str]:
+def run_to_end(launch: Launch, sandbox: Sandbox, timeout_s: float) -> tuple[int, str]:
     """Run something to its end; return its exit code and what it wrote.
 
     Raises:
         OSError: It could not be started.
         subprocess.TimeoutExpired: It took too long, and was ended.
     """
-    launched = start(launch, wall)
+    launched = start(launch, sandbox)
     try:
         written, _ = launched.process.communicate(timeout=timeout_s)
         launched.refuse_unstarted()
@@ -205,10 +205,10 @@ def _own_environ() -> dict[str, str]:
     return {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
 
 
-def _message(launch: Launch, wall: Wall, receipt: int) -> dict[str, object]:
+def _message(launch: Launch, sandbox: Sandbox, receipt: int) -> dict[str, object]:
     """The order as the launcher reads it: see `falaj.core.sandbox.launcher.Order`."""
     below = any(path.is_relative_to(TEMPORARY) for path in launch.listed)  # who may write there could read all of it
-    own_temporary = wall.namespaces and not below
+    own_temporary = sandbox.namespaces and not below
     return {
         "command": list(launch.command),
         "folder": str(launch.folder),
@@ -221,9 +221,9 @@ def _message(launch: Launch, wall: Wall, receipt: int) -> dict[str, object]:
         "temporary": str(launch.scratch / "tmp"),
         "network": launch.network,
         "closed_ports": list(launch.closed_ports) if launch.network else [],
-        "namespaces": wall.namespaces,
-        "landlock": wall.landlock > 0,
-        "seccomp": wall.seccomp,
+        "namespaces": sandbox.namespaces,
+        "landlock": sandbox.landlock > 0,
+        "seccomp": sandbox.seccomp,
         "processes": launch.ceilings.processes,
         "open_files": launch.ceilings.open_files,
         "shared_memory_bytes": launch.ceilings.shared_memory_bytes,

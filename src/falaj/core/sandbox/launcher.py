@@ -1,4 +1,4 @@
-"""The process between Falaj and code of a project: it builds the wall, starts the code behind it, and ends with it.
+"""The process between Falaj and code of a project: it builds the sandbox, starts the code behind it, and ends with it.
 
 Run by `falaj.core.sandbox.launch` with Falaj's own Python, `-I -S`; the order is marshalled on standard input. With
 namespaces there are two of it: the outer one, whose process id the engine knows, and the first process of the new
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 
 REFUSED = 125
-"""Exit code of a launcher that could not start the code behind the wall; its receipt says why."""
+"""Exit code of a launcher that could not start the code in the sandbox; its receipt says why."""
 
 
 def main(parent: int) -> None:

@@ -1,4 +1,4 @@
-"""Runs uv behind the wall: wheels first, where no code of a project runs; source distributions only if it must be.
+"""Runs uv in the sandbox: wheels first, where no code of a project runs; source distributions only if it must be.
 
 Wheels are fetched against the lock's hashes into the installation's cache by a uv that sees the lockfile and nothing
 else of the project. What wheels alone cannot give is built by code of the project and of its dependencies: that gets
@@ -166,10 +166,10 @@ def _upward(folder: Path) -> Iterator[Path]:
 
 def _finish(launch: Launch, *, namespaces: bool) -> tuple[int, str]:
     printed: list[bytes] = []
-    wall = offered() if namespaces else replace(offered(), namespaces=False)
+    sandbox = offered() if namespaces else replace(offered(), namespaces=False)
     try:
         with never_stopped() as stop:
-            ending = run_process(launch, limits=Limits(TIMEOUT_S), stop=stop, output=printed.append, wall=wall)
+            ending = run_process(launch, limits=Limits(TIMEOUT_S), stop=stop, output=printed.append, sandbox=sandbox)
     except OSError as error:
         return 1, str(error)
     return ending.code, b"".join(printed).decode(errors="replace")

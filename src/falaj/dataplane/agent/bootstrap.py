@@ -49,7 +49,7 @@ def run(
     server_url: str,
     token: str,
     location: str,
-    envoy_port: int,
+    gateway_port: int,
     store_url: str | None = None,
     *,
     command: ReplicaCommand = modelserver_command,
@@ -65,7 +65,7 @@ def run(
         server_url: Base URL of the server, for a location that is not enrolled.
         token: Bearer token for it.
         location: Name of the location.
-        envoy_port: Port of the gateway, on 127.0.0.1.
+        gateway_port: Port of the gateway, on 127.0.0.1.
         store_url: Artifact store to fetch from; None fetches through the server.
         command: What starts a replica.
         stop_data_plane: End Envoy and replicas at the end; by default they keep serving, and the next agent
@@ -84,7 +84,7 @@ def run(
         control = ControlPlane(http, location)
         certificate = DoorCertificate(place.folder, control.door_certificate)
         runtime = ProcessRuntime(
-            place, port=envoy_port, command=command, log_key=_log_keys(installation, location, place),
+            place, port=gateway_port, command=command, log_key=_log_keys(installation, location, place),
             recalibration=RecalibrationFiles(place.recalibration, public_key_of(installation)),
             certificate=certificate.current,
         )  # fmt: skip

@@ -83,8 +83,8 @@ def _run(home: Home, options: argparse.Namespace) -> None:
 
     home.prepare()
     if options.gateway_port:
-        home.save_ports(home.ports() | {"envoy": options.gateway_port})
-    run(home.root, home.server_url, home.token, options.location, home.ports()["envoy"])
+        home.save_ports(home.ports() | {"gateway": options.gateway_port})
+    run(home.root, home.server_url, home.token, options.location, home.ports()["gateway"])
 
 
 def _status(home: Home, options: argparse.Namespace) -> None:

@@ -45,7 +45,7 @@ def check_times(feature: ModelFeature, values: Iterable[Any]) -> None:
         try:
             _ = value is None or datetime.fromisoformat(value)
         except (TypeError, ValueError):
-            message = f"row {row}, column {feature.name!r}: {value!r} is no date or time of ISO 8601"
+            message = f"row {row}, column {feature.name!r}: {value!r} is not a date or time of ISO 8601"
             hint = "such as 2026-03-31 or 2026-03-31T12:30:00"
             raise InvalidInputError(f"{message}, {hint}", row=row, field=feature.name) from None
 

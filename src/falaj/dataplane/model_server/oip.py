@@ -256,7 +256,7 @@ def _from_binary(tensor: _Input, data: memoryview, size: int) -> Array:
     dtype = np.dtype(DTYPES[tensor.datatype])
     if size % dtype.itemsize:
         raise InvalidInputError(
-            f"input {tensor.name!r}: {size} bytes are no whole {tensor.datatype} values", field=tensor.name
+            f"input {tensor.name!r}: {size} bytes are not a whole {tensor.datatype} values", field=tensor.name
         )
     return _reshaped(tensor, np.frombuffer(data, dtype))
 

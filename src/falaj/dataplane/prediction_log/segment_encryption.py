@@ -99,7 +99,7 @@ class LogKey:
             value = json.loads(data)
             return cls(value["id"], value["salt"], bytes.fromhex(value["secret"]), value["slot"])
         except (KeyError, TypeError) as error:
-            raise ValueError("this is no key of a prediction log") from error
+            raise ValueError("this is not a key of a prediction log") from error
 
     def new_seal(self) -> SegmentKey:
         """The seal of a new segment."""

@@ -1,4 +1,4 @@
-"""Scoring files: a table in, predictions with ids out, by the same adapter that serves, behind the wall.
+"""Scoring files: a table in, predictions with ids out, by the same adapter that serves, in the sandbox.
 
 `run` starts the processes and publishes the result; `assembler` plans and puts answers together, `scorer` asks the
 model. Processes speak by files in one folder, so that a scoring that was killed goes on where it was.

@@ -81,7 +81,7 @@ class _Lines:
         except UnicodeDecodeError as error:
             place = line[: error.start].count(self._layout.separator.encode())
             name = self._layout.header[min(place, len(self._layout.header) - 1)]
-            message = f"column {name!r}: the byte 0x{line[error.start]:02x} is no UTF-8"
+            message = f"column {name!r}: the byte 0x{line[error.start]:02x} is not UTF-8"
             where = f"{self._path}:{self.line}"
             raise ScoringInputError(message, where=where, hint="write the file in UTF-8") from None
 
@@ -111,7 +111,7 @@ def _misfit(text: str, feature: ModelFeature) -> str:
     shown = repr(text if len(text) <= 40 else text[:37] + "...")
     if feature.kind == "boolean":
         return "" if text in (*TRUE, *FALSE) else f"{shown} is neither true nor false"
-    return "" if _NUMBER.fullmatch(text) else f"{shown} is no number"
+    return "" if _NUMBER.fullmatch(text) else f"{shown} is not a number"
 
 
 def _counted(count: int, noun: str) -> str:

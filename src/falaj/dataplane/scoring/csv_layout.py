@@ -127,7 +127,7 @@ def _header(path: Path, end: int, separator: str) -> tuple[str, ...]:
     try:
         text = data.removeprefix(_BOM).decode()
     except UnicodeDecodeError:
-        raise ScoringInputError("the header is no UTF-8", where=f"{path}:1", hint="write the file in UTF-8") from None
+        raise ScoringInputError("the header is not UTF-8", where=f"{path}:1", hint="write the file in UTF-8") from None
     names = next((row for row in csv.reader(text.splitlines(keepends=True), delimiter=separator) if row), [])
     if not names:
         raise ScoringInputError("the file is empty; its first line names the columns", where=str(path))

@@ -1,4 +1,4 @@
-"""One process of a scoring, behind the wall; run by path with the Python of the project's environment or Falaj's own.
+"""One process of a scoring, in the sandbox; run by path with the Python of the project's environment or Falaj's own.
 
     PYTHON .../scoring/process.py FOLDER SCRATCH ROLE PROCESSES SITE
 

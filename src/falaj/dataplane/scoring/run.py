@@ -1,4 +1,4 @@
-"""Scoring a file from beginning to end: processes behind the wall, and a result that is whole or not there."""
+"""Scoring a file from beginning to end: processes in the sandbox, and a result that is whole or not there."""
 
 from __future__ import annotations
 

@@ -136,7 +136,9 @@ def _git_folder(repository: Path) -> Path:
     except GitUnavailableError as error:
         if error.code == "git.not-installed":
             raise
-        raise GitMissingError("this is no git repository", where=str(repository), code="git.no-repository") from error
+        raise GitMissingError(
+            "this is not a git repository", where=str(repository), code="git.no-repository"
+        ) from error
     return Path(shown)
 
 

@@ -121,6 +121,8 @@ def exporter_of(settings: Mapping[str, str], service: str, **resource: Value) ->
         return None
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise OtlpUrlError(f"{SETTING} is no URL of a collector: {url!r}", where=SETTING, hint="http://127.0.0.1:4318")
+        raise OtlpUrlError(
+            f"{SETTING} is not a URL of a collector: {url!r}", where=SETTING, hint="http://127.0.0.1:4318"
+        )
     more = {name.replace("_", "."): value for name, value in resource.items()}
     return Exporter(url, {"service.name": service, **more})

@@ -73,7 +73,7 @@ def _comment(line: str, drafts: dict[str, _Draft]) -> None:
 def _series(line: str, drafts: dict[str, _Draft]) -> None:
     match = _SERIES.fullmatch(line)
     if match is None:
-        raise ExpositionError(f"this is no series: {line[:200]!r}")
+        raise ExpositionError(f"this is not a series: {line[:200]!r}")
     name, suffix = _split(match["name"], drafts)
     sample = Sample(_labels(match["labels"] or "", line), _value(match["value"], line), suffix)
     drafts.setdefault(name, _Draft()).samples.append(sample)
@@ -94,7 +94,7 @@ def _labels(text: str, line: str) -> dict[str, str]:
     while position < len(text):
         pair = _PAIR.match(text, position)
         if pair is None:
-            raise ExpositionError(f"these are no labels: {line[:200]!r}")
+            raise ExpositionError(f"these are not labels: {line[:200]!r}")
         labels[pair[1]] = _unescaped(pair[2])
         position = pair.end()
     return labels

@@ -136,7 +136,7 @@ class DriftMonitor:
             MonitorStateError: The document is none of a known version.
         """
         if document.get("form") != FORM:
-            raise MonitorStateError(f"this is no monitor state of the form {FORM}: {document.get('form')!r}")
+            raise MonitorStateError(f"this is not a monitor state of the form {FORM}: {document.get('form')!r}")
         evidence = {str(name): float(value) for name, value in document["evidence"].items()}
         lasting = {str(name): Lasting(float(since), int(calm)) for name, (since, calm) in document["lasting"].items()}
         return cls(int(document["run_length"]), evidence, int(document["windows"]), lasting)

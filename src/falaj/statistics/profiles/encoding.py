@@ -64,7 +64,7 @@ def from_json(document: Mapping[str, Any]) -> Profile:
         ProfileFormatError: It is no profile of a known version.
     """
     if document.get("form") != VERSION:
-        raise ProfileFormatError(f"this is no profile of the form {VERSION}: {document.get('form')!r}")
+        raise ProfileFormatError(f"this is not a profile of the form {VERSION}: {document.get('form')!r}")
     try:
         return _profile(document)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -116,7 +116,7 @@ def from_bytes(data: bytes) -> Profile:
     """
     begin = len(MAGIC) + _VERSION.size
     if data[: len(MAGIC)] != MAGIC or len(data) < begin:
-        raise ProfileFormatError("these bytes are no profile")
+        raise ProfileFormatError("these bytes are not a profile")
     if (version := _VERSION.unpack(data[len(MAGIC) : begin])[0]) != VERSION:
         raise ProfileFormatError(f"a profile of version {version}; known is {VERSION}", hint="update this installation")
     try:
@@ -128,5 +128,5 @@ def from_bytes(data: bytes) -> Profile:
     except (zlib.error, msgspec.DecodeError) as error:
         raise ProfileFormatError(f"the profile is damaged: {error}") from error
     if not isinstance(document, dict):
-        raise ProfileFormatError("these bytes are no profile")
+        raise ProfileFormatError("these bytes are not a profile")
     return from_json(document)

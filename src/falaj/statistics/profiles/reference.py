@@ -80,7 +80,7 @@ class ReferenceProfile:
             ProfileFormatError: It is no reference of a known version.
         """
         if document.get("form") != FORM:
-            raise ProfileFormatError(f"this is no reference of the form {FORM}: {document.get('form')!r}")
+            raise ProfileFormatError(f"this is not a reference of the form {FORM}: {document.get('form')!r}")
         schema = ProfileSchema.from_json(document["schema"])
         blocks = tuple(encoding.from_json(block) for block in document["blocks"])
         if not blocks or any(block.schema != schema.digest for block in blocks):

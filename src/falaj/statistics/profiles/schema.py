@@ -122,7 +122,7 @@ class ProfileSchema:
         """
         cells = self._by_name.get(by)
         if not isinstance(cells, CategoryCells) or by not in columns:
-            raise ProfileError(f"{by} is no category of this schema", hint="segments are levels of a category")
+            raise ProfileError(f"{by} is not a category of this schema", hint="segments are levels of a category")
         place = cells.row_places(columns[by])
         return {
             level: self.profile(choose_rows(columns, place == index), block_start, block_end)

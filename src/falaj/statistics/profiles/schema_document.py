@@ -49,7 +49,7 @@ def decode(document: Mapping[str, Any]) -> tuple[tuple[Cells, ...], tuple[str, .
         ProfileFormatError: It is no schema of a known version.
     """
     if document.get("form") != FORM:
-        raise ProfileFormatError(f"this is no profile schema of the form {FORM}: {document.get('form')!r}")
+        raise ProfileFormatError(f"this is not a profile schema of the form {FORM}: {document.get('form')!r}")
     try:
         return tuple(_decoded(feature) for feature in document["features"]), tuple(document["joint"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:

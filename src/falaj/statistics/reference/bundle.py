@@ -98,7 +98,7 @@ class ReleaseReference:
             ReferenceFormatError: It is no reference of a known version.
         """
         if document.get("form") != FORM:
-            raise ReferenceFormatError(f"this is no reference of the form {FORM}: {document.get('form')!r}")
+            raise ReferenceFormatError(f"this is not a reference of the form {FORM}: {document.get('form')!r}")
         try:
             predictions, calibration, loss = (document[name] for name in ("predictions", "calibration", "loss"))
             return cls(

@@ -61,7 +61,7 @@ class RolloutPlan:
         hold_s: Least time of each step; of a shadow, how long it lasts; of a preview, how long it stays open.
         max_s: A step or shadow that lasts longer is inconclusive, and a person decides.
         holdback: Share in 1/10,000 that stays with the stable release after the last step.
-        holdback_s: How long the way back stays open after the promotion.
+        holdback_s: How long a rollback stays instant after the promotion.
         warm_up_s: A candidate that is not ready by then is given up.
         burn_in_s: Latencies are not judged so soon after the candidate's start: caches are cold.
         burn_in_max_s: By then they are, whether the candidate has settled or not.

@@ -351,7 +351,7 @@ def _next(plan: RolloutPlan, rollout: RolloutProgress, now: float) -> RolloutPro
 
 
 def _on_person(plan: RolloutPlan, rollout: RolloutProgress, request: PersonRequested, now: float) -> RolloutProgress:
-    why = request.reason or f"{request.by} asked for it"
+    why = request.reason or f"requested by {request.by}"
     match request.command:
         case Command.PAUSE:
             return _pause(rollout, _S.PAUSED, now, why, request.by)

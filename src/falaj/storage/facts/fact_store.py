@@ -108,7 +108,7 @@ class FactStore:
             if refusal in self._reported or len(self._refusals) >= _MAX_REFUSALS:
                 return
             self._refusals[refusal] = None
-        logger.warning("a row of the database is no fact and was refused", extra={"refusal": str(refusal)})
+        logger.warning("a row of the database is not a fact and was refused", extra={"refusal": str(refusal)})
 
     def take_refusals(self) -> list[FactRefusal]:
         """Return what was refused since this was asked last."""

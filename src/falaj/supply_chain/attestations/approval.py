@@ -26,5 +26,5 @@ def sign_approval(predicate: Mapping[str, Any], signer: Signer) -> Envelope:
     try:
         approval = msgspec.convert(dict(predicate), Approval)
     except msgspec.ValidationError as error:
-        raise EvidenceError(f"what is to be signed is no approval: {error}") from error
+        raise EvidenceError(f"what is to be signed is not an approval: {error}") from error
     return sign_statement(approval.statement(), signer)

@@ -131,7 +131,7 @@ def _read_log(folder: Path) -> Mapping[str, Any]:
         case dict() as log:
             return log
         case _:
-            raise _unreadable("log.json is no JSON object", path)
+            raise _unreadable("log.json is not a JSON object", path)
 
 
 def read_release(data: bytes, *, where: str = "") -> BundledRelease:
@@ -143,7 +143,7 @@ def read_release(data: bytes, *, where: str = "") -> BundledRelease:
     try:
         return msgspec.convert(parse(data, where=where), BundledRelease)
     except msgspec.ValidationError as error:
-        raise EvidenceError(f"this is no release: {error}", where=where, code="evidence.bundle") from error
+        raise EvidenceError(f"this is not a release: {error}", where=where, code="evidence.bundle") from error
 
 
 def _read(path: Path) -> bytes:

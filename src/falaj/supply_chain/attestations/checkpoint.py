@@ -103,7 +103,7 @@ def _split(text: str) -> tuple[Checkpoint, list[tuple[str, bytes]]]:
         raise _wrong("expected origin, size, root and signatures")
     hashed = _base64(lines[2])
     if len(hashed) != hashlib.sha256().digest_size:
-        raise _wrong("the root is no SHA-256 hash")
+        raise _wrong("the root is not a SHA-256 hash")
     return Checkpoint(lines[0], int(lines[1]), hashed, tuple(lines[3:])), _signatures(tail)
 
 

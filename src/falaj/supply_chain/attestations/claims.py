@@ -24,7 +24,7 @@ def _claims(statement: Statement) -> Iterator[str]:
         case value if value == TRAIN and predicate.get("claimed_by"):
             yield "how it was trained, and its own metrics"
         case value if value == COMPARISON and predicate.get("claimed_by"):
-            yield "how its judged twin did"
+            yield "how its backtest model did"
         case value if value == PROVENANCE:
             yield from _of_provenance(predicate)
         case value if value == EVAL:

@@ -106,7 +106,7 @@ def public_key(pem: str) -> Ed25519PublicKey:
     try:
         key = serialization.load_pem_public_key(pem.encode())
     except ValueError as error:
-        raise EvidenceError("this is no public key in PEM", code="evidence.key") from error
+        raise EvidenceError("this is not a public key in PEM", code="evidence.key") from error
     if not isinstance(key, Ed25519PublicKey):
         raise EvidenceError("this public key is not Ed25519", code="evidence.key")
     return key

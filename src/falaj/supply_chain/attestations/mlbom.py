@@ -147,7 +147,9 @@ def read_mlbom(predicate: Mapping[str, Any], *, where: str = "") -> MlBomFacts:
                 *facts, _risk(property_values), _packages(components), frozenset(_snapshots(components)), predicate
             )
         case _:
-            raise EvidenceError("the bill of materials is no CycloneDX document of a model with its card", where=where)
+            raise EvidenceError(
+                "the bill of materials is not a CycloneDX document of a model with its card", where=where
+            )
 
 
 def _risk(property_values: Mapping[str, str]) -> str:

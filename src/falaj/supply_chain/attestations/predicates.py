@@ -6,7 +6,7 @@
     eval         the gates, each with its value beside its limit
     tests        the checks of behaviour: the project's tests, data validation, model tests
     scan         the checks of content: static analysis, secrets, dependencies, model files
-    comparison   how the judged twin of a model that was trained again on all rows did beside the live release
+    comparison   how the backtest model of a model that was trained again on all rows did beside the live release
 
 What people decide about a release (identity, approval, admission) is in `decisions.py`, its bill of materials in
 `mlbom.py`. A later predicate type is one more class and one more entry in `rules.CONTENT`.
@@ -151,7 +151,7 @@ class Train:
         purpose: Why the data is processed, as the project says; empty when it does not.
         automated_decisions: Whether decisions about people follow from predictions alone; None when it is not told.
         human_review: Where a person asks a human to look again; empty when nowhere.
-        refit_of: Digest of the judged twin, where the same recipe was trained again on all rows; else None.
+        refit_of: Digest of the backtest model, where the same recipe was trained again on all rows; else None.
         selection: How its parameters were selected among candidates; None where none were.
         claimed_by: Whose word this is.
     """
@@ -294,18 +294,20 @@ class Scan(Tests):
 
 @dataclass(frozen=True)
 class ComparisonRecord:
-    """Says how the judged twin of a refit did; the subject is the twin, which was trained without the rows that judge.
+    """Says how the backtest model of a refit did; its subject was trained without the rows that judge.
 
     Args:
         run: Run id, of both.
         commit: Full commit id, of both.
         model: Name of the model line.
         refit: Digest of the model that was trained again by the same recipe on the rows that judged, too.
-        live: Digest of the live model that the twin was held beside.
-        parameters: Step parameters of the twin, by step; those of the refit differ in the window alone.
+        live: Digest of the live model that the backtest model was held beside.
+        parameters: Step parameters of the backtest model, by step; those of the refit differ in the window alone.
         window: Names of the parameters that say which rows are learned from.
-        verdict: Whether the twin wins against the live model, why, the comparison, and what it could have seen.
-        agreement: Whether twin and refit agree on rows that neither learned from, and by how much they differ.
+        verdict: Whether the backtest model wins against the live model, why, the comparison,
+        and what it could have seen.
+        agreement: Whether backtest model and refit agree on rows that neither learned from,
+        and by how much they differ.
         claimed_by: Whose word this is.
     """
 

@@ -36,7 +36,7 @@ class Provenance:
         ended_at: Unix time in seconds.
         trigger: Why it was built: push, schedule, drift, ...; empty when it is not told.
         cause: Of a training that something asked for: what happened, such as the alert and its reason.
-        wall: What stood between the project's code and the machine, in the words of `falaj doctor`; `none` for nothing.
+        sandbox: What stood between the project's code and the machine, as `falaj doctor` says it.
         recomputed: What the signer computed itself, from the lockfile and the snapshots.
         claimed_by: Whose word the rest is.
     """
@@ -56,7 +56,7 @@ class Provenance:
     ended_at: float
     trigger: str = ""
     cause: Mapping[str, Any] = field(default_factory=dict)
-    wall: str = "none"
+    sandbox: str = "none"
     recomputed: tuple[str, ...] = ()
     claimed_by: str = ""
 
@@ -77,7 +77,7 @@ class Provenance:
             "internalParameters": {
                 "reproducible": self.reproducible,
                 "reason": self.reason,
-                "wall": self.wall,
+                "sandbox": self.sandbox,
                 "recomputed": list(self.recomputed),
                 "claimed_by": self.claimed_by,
             },

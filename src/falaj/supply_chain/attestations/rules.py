@@ -111,7 +111,7 @@ def everything_required_is_there(facts: EvidenceFacts) -> Iterator[EvidenceProbl
 
 
 def everything_is_about_this_model(facts: EvidenceFacts) -> Iterator[EvidenceProblem]:
-    """Demand that all but datasets, identities and comparisons of twins speak of the released model."""
+    """Demand that all but datasets, identities and comparisons of backtest models speak of the released model."""
     for item in facts.statements:
         kind = item.statement.predicate_type
         if kind not in NOT_ABOUT_THE_MODEL and not item.statement.is_about(facts.release.digest):
@@ -179,36 +179,38 @@ def every_check_passed(facts: EvidenceFacts) -> Iterator[EvidenceProblem]:
 
 
 def a_refit_has_the_comparison_of_its_twin(facts: EvidenceFacts) -> Iterator[EvidenceProblem]:
-    """Demand of a model that was trained again on all rows that its judged twin won, by the same recipe, and agrees."""
-    twins = {item.content.refit_of: item for item in facts.of(TRAIN) if item.content.refit_of}
+    """Demand of a refit that its backtest model won, by the same recipe, and agrees."""
+    backtests = {item.content.refit_of: item for item in facts.of(TRAIN) if item.content.refit_of}
     for item in facts.of(COMPARISON):
-        train = next((each for twin, each in twins.items() if item.statement.is_about(twin)), None)
+        train = next(
+            (each for backtest_model, each in backtests.items() if item.statement.is_about(backtest_model)), None
+        )
         if train is None:
             yield EvidenceProblem(
-                "evidence.lineage", item.where, "this comparison is of a twin that this model has not"
+                "evidence.lineage", item.where, "this comparison is of a backtest model that this model has not"
             )
             continue
         yield from (
             EvidenceProblem("evidence.comparison", item.where, problem)
             for problem in _doubts(item.content, train.content, facts.release.digest)
         )
-    for twin, item in twins.items():
-        if not any(each.statement.is_about(twin) for each in facts.of(COMPARISON)):
+    for backtest_model, item in backtests.items():
+        if not any(each.statement.is_about(backtest_model) for each in facts.of(COMPARISON)):
             yield EvidenceProblem(
-                "evidence.missing", item.where, f"there is no comparison of the judged twin {twin[:19]}"
+                "evidence.missing", item.where, f"there is no comparison of the backtest model {backtest_model[:19]}"
             )
 
 
 def _doubts(comparison: ComparisonRecord, train: Train, digest: str) -> Iterator[str]:
     if comparison.refit != digest:
-        yield f"the comparison is of the twin of another model ({comparison.refit[:19]})"
+        yield f"the comparison is of the backtest model of another model ({comparison.refit[:19]})"
     if not comparison.verdict.get("wins"):
-        yield "the judged twin did not win"
+        yield "the backtest model did not win"
     if not comparison.agreement.get("agrees"):
-        yield "the twin and the model trained on all rows do not agree"
+        yield "the backtest model and the model trained on all rows do not agree"
     window = set(comparison.window)
     if _recipe(comparison.parameters, window) != _recipe(train.parameters, window):
-        yield "the twin was trained with other parameters"
+        yield "the backtest model was trained with other parameters"
 
 
 def _recipe(parameters: Mapping[str, Any], window: Set[str]) -> Mapping[str, Any]:

@@ -60,7 +60,7 @@ class Verification:
         """
         if self.problems:
             text = "; ".join(str(problem) for problem in self.problems)
-            raise EvidenceError(f"the release cannot be believed: {text}", code=self.problems[0].code)
+            raise EvidenceError(f"the release cannot be verified: {text}", code=self.problems[0].code)
         return self
 
 

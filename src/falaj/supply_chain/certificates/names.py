@@ -44,7 +44,7 @@ class Workload:
 
     def __post_init__(self) -> None:
         if not _TRUST_DOMAIN.fullmatch(self.trust_domain):
-            raise ValueError(f"{self.trust_domain!r} is no trust domain")
+            raise ValueError(f"{self.trust_domain!r} is not a trust domain")
         if self.part is WorkloadKind.SERVER:
             if self.name:
                 raise ValueError("the server has no other name")

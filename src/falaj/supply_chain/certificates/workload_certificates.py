@@ -202,7 +202,7 @@ def requested_key(pem: str) -> ec.EllipticCurvePublicKey:
         request = x509.load_pem_x509_csr(pem.encode())
         key, proven = request.public_key(), request.is_signature_valid
     except (ValueError, UnsupportedAlgorithm, InvalidSignature) as error:
-        raise RequestRefusedError("this is no request for a certificate in PEM") from error
+        raise RequestRefusedError("this is not a request for a certificate in PEM") from error
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise RequestRefusedError("certificates are issued for P-256 keys alone")
     if not proven:
@@ -247,7 +247,7 @@ def trust_domain_of(authority: x509.Certificate) -> str:
     """
     uri, ca = _only_uri(authority), authority.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     if not ca:
-        raise ValueError("this is no certificate of an authority")
+        raise ValueError("this is not a certificate of an authority")
     return Workload(uri.removeprefix("spiffe://"), WorkloadKind.SERVER).trust_domain
 
 
@@ -285,7 +285,7 @@ def _usage(*, certificates: bool) -> x509.KeyUsage:
 def _require_purpose(certificate: x509.Certificate) -> None:
     extensions = certificate.extensions
     if extensions.get_extension_for_class(x509.BasicConstraints).value.ca:
-        raise ValueError("an authority is no workload")
+        raise ValueError("an authority is not a workload")
     purposes = set(extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
     if purposes != {ExtendedKeyUsageOID.CLIENT_AUTH}:
         raise ValueError("it is not made for clients")

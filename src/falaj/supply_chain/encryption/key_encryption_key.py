@@ -67,7 +67,7 @@ def open_root(address: str, folder: Path, settings: Mapping[str, str]) -> KeyEnc
     if scheme == "awskms":
         return open_kms(address)
     raise UsageError(
-        f"{scheme!r} is no kind of root key",
+        f"{scheme!r} is not a kind of root key",
         where=SETTING,
         hint="use file:/path, pkcs11:token=...;object=... or awskms:KEY",
         code="encryption.bad-root-key",

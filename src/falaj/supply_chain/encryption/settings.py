@@ -50,7 +50,7 @@ def mode(settings: Mapping[str, str]) -> Mode:
     except ValueError:
         hint = "use on, off or auto"
         raise UsageError(
-            f"{text!r} is no way to encrypt", where="FALAJ_ENCRYPTION", hint=hint, code="encryption.bad-mode"
+            f"{text!r} is not a way to encrypt", where="FALAJ_ENCRYPTION", hint=hint, code="encryption.bad-mode"
         ) from None
 
 

@@ -34,7 +34,7 @@ def email_address(text: str) -> str:
     """
     address = text.strip().lower()
     if len(address) > _MAX_EMAIL or ".." in address or not _EMAIL.fullmatch(address):
-        raise IdentityInputError(f"{text[:80]!r} is no e-mail address")
+        raise IdentityInputError(f"{text[:80]!r} is not an e-mail address")
     return address
 
 

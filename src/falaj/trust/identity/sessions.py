@@ -109,5 +109,5 @@ def session_of(session: Session, secret: str, now: float) -> SessionRow:
     bearer = parse_bearer(secret)
     row = find_session(session, bearer, now) if bearer and bearer.kind is BearerKind.SESSION else None
     if row is None:
-        raise RefusedError("this is no session of a person", hint="falaj login opens one")
+        raise RefusedError("this session is not that of a person", hint="falaj login opens one")
     return row

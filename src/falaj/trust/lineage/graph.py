@@ -83,7 +83,7 @@ def node(text: str) -> Node:
     kind, colon, name = text.partition(":")
     if not colon or not name or kind not in KINDS or len(text) > _LONGEST:
         hint = f"kind:name with a kind of {', '.join(sorted(KINDS))}"
-        raise UsageError(f"'{text[:80]}' is no lineage node", hint=hint, code="lineage.node")
+        raise UsageError(f"'{text[:80]}' is not a lineage node", hint=hint, code="lineage.node")
     return Node(kind, name)
 
 

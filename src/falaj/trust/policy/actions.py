@@ -51,6 +51,21 @@ class Action(StrEnum):
     PUBLIC = "public"
     """Answers anyone: liveness, log-in, and webhooks, which prove themselves by their own signature."""
 
+    @property
+    def phrase(self) -> str:
+        """The action as a sentence names it: `approve the change`."""
+        verb, _, thing = self.partition("-")
+        if not thing:
+            return verb
+        return _PHRASES.get(self) or f"{verb} {'' if thing.endswith('s') else 'the '}{thing}"
+
+
+_PHRASES = {
+    Action.READ_AUDIT: "read the audit log",
+    Action.MANAGE_OWN: "manage their own credentials",
+    Action.MANAGE_PRIVACY: "manage privacy records",
+}
+
 
 class Role(StrEnum):
     """What a binding grants in its scope."""

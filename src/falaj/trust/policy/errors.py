@@ -19,7 +19,7 @@ class ForbiddenError(FalajError):
 
     def __init__(self, principal: Principal, action: Action, resource: Resource, decision: PolicyDecision) -> None:
         super().__init__(
-            f"{principal.id} may not {action}: {decision.reason}",
+            f"{principal.id} may not {action.phrase}: {decision.reason}",
             where=str(resource),
             hint="falaj access policy explain shows the rule; falaj access whoami shows your roles",
         )

@@ -126,7 +126,7 @@ def _file_words(difference: SettingDifference) -> str:
         case "added":
             return "the file has it, and it was not applied"
         case "removed":
-            return "it was applied, and the file has it no more"
+            return "applied, and no longer in the file"
     return f"the file says {difference.after!r}, applied is {difference.before!r}"
 
 

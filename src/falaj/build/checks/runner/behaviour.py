@@ -75,7 +75,7 @@ def _moved(model: LoadedModel, features: Any, name: str, way: str, scores: Any) 
     try:
         moved = values + float(values.std())
     except Exception as error:
-        raise ProblemError(f"the column {name!r} is no number that could grow") from error
+        raise ProblemError(f"the column {name!r} is not a number that could grow") from error
     if scores.ndim > 1:
         raise ProblemError(f"which way {name!r} moves the model cannot be said of scores of several classes")
     change = float((model.score(_with(features, name, moved)) - scores).mean())

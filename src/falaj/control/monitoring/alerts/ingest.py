@@ -72,7 +72,7 @@ def _key(session: Session, location: str, item: Mapping[str, Any]) -> _Key:
     if "\x00" in f"{environment}{model}" or session.get(EndpointRow, (location, environment, model)) is None:
         raise UsageError(f"{location} has no endpoint {environment}/{model}")
     if name != model or item["arm"] not in ARMS:
-        raise UsageError(f"these are no counts of {model}")
+        raise UsageError(f"these are not counts of {model}")
     return location, environment, model, _whole(parse_number(release), MOST_ROWS), str(item["arm"]), number
 
 
@@ -144,7 +144,7 @@ def _keep_losses(session: Session, key: _Key, item: Mapping[str, Any], _now: flo
         or not 0 <= numbers["mean"] <= 1
         or _whole(item["rows"], MOST_ROWS) < 1
     ):
-        raise UsageError("the losses are no mean of losses")
+        raise UsageError("the losses are not finite means")
     names = ("location", "environment", "model", "release", "arm", "number")
     session.add(LossRunRow(**dict(zip(names, key, strict=True)), rows=item["rows"], **numbers))
     session.flush()

@@ -79,7 +79,7 @@ class Layout:
         """
         text = metadata.get(b"falaj.layout")
         if text is None:
-            raise LogFormatError("the Parquet file is no segment of a prediction log")
+            raise LogFormatError("the Parquet file is not a segment of a prediction log")
         if metadata.get(b"falaj.layout_crc") != _crc(text):
             raise LogFormatError("the segment's header is damaged")
         layout = msgspec.json.decode(text, type=cls)

@@ -138,7 +138,7 @@ def upgrade() -> None:
         sa.UniqueConstraint('principal')
     )
     op.create_table(
-        'captured_gates',
+        'regression_gates',
         sa.Column('id', sa.String(length=40), nullable=False),
         sa.Column('model', sa.String(length=200), nullable=False),
         sa.Column('project', sa.String(length=200), nullable=False),
@@ -157,7 +157,7 @@ def upgrade() -> None:
         sa.Column('updated_at', sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint('id')
     )
-    op.create_index('captured_gates_by_model', 'captured_gates', ['model', 'state'], unique=False)
+    op.create_index('regression_gates_by_model', 'regression_gates', ['model', 'state'], unique=False)
     op.create_table(
         'changes',
         sa.Column('id', sa.String(length=40), nullable=False),

@@ -26,7 +26,7 @@ def endpoint(address: object, what: str) -> str:
     """
     parts = urlsplit(address) if isinstance(address, str) and address.isascii() else None
     if parts is None or not parts.hostname or parts.username is not None or parts.fragment:
-        raise ProviderError(f"the provider's {what} is no address that can be asked")
+        raise ProviderError(f"the provider's {what} is not an address that can be asked")
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK_NAMES):
         raise ProviderError(f"the provider's {what} is not https", hint="http is for providers on this machine")
     if is_address(parts.hostname):

@@ -133,7 +133,7 @@ def _time(claims: Mapping[str, Any], name: str, *, required: bool = False) -> fl
     if value is None and not required:
         return 0.0
     if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > 1e11 or not math.isfinite(value):
-        raise refused(f"'{name}' is no time")
+        raise refused(f"'{name}' is not a time")
     return float(value)
 
 

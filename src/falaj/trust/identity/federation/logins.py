@@ -107,7 +107,7 @@ class Logins:
             ProviderError: The provider cannot be used.
         """
         if not _CHALLENGE.fullmatch(challenge):
-            raise IdentityInputError("the challenge is no SHA-256 in base64url")
+            raise IdentityInputError("the challenge is not a SHA-256 hash in base64url")
         target = return_address(return_to)
         attempt = Attempt(_secret(), _secret(), _secret(), self.callback)
         address, browser = self.provider.login_address(attempt, s256(attempt.verifier), now), _secret()

@@ -78,7 +78,7 @@ def begin_step_up(
     """
     require_person(principal)
     if not _DIGEST.fullmatch(statement_digest):
-        raise IdentityInputError("the statement's digest is no SHA-256 in hex")
+        raise IdentityInputError("the statement's digest is not a SHA-256 hash in hex")
     key_rows = keys_of(session, principal.id)
     if not key_rows:
         raise UnknownIdentityError(f"{principal.name} has no security key", hint="register one first")
@@ -182,7 +182,7 @@ def _key_in(session: Session, principal: Principal, response: Mapping[str, Any])
         named = str(response["rawId"])
         credential_id = key_id(base64.urlsafe_b64decode(named + "=" * (-len(named) % 4)))
     except (KeyError, ValueError) as error:
-        raise SecurityKeyError("this is no answer of a security key") from error
+        raise SecurityKeyError("this is not an answer of a security key") from error
     mine = (SecurityKeyRow.id == credential_id, SecurityKeyRow.account == principal.id)
     row = session.scalar(select(SecurityKeyRow).where(*mine).with_for_update())
     if row is None:

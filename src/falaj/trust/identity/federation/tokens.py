@@ -94,7 +94,7 @@ def _header(token: str) -> Header:
     except (ValueError, RecursionError):
         header_fields = None
     if not isinstance(header_fields, dict):
-        raise refused("it is no token")
+        raise refused("it is not a token")
     return header_fields
 
 

@@ -79,7 +79,7 @@ def _challenge_in(response: Mapping[str, Any]) -> str:
         challenge = json.loads(_decoded(text))["challenge"]
         return _decoded(challenge).hex()
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise SecurityKeyError("this is no answer of a security key") from error
+        raise SecurityKeyError("this is not an answer of a security key") from error
 
 
 def _decoded(text: str) -> bytes:

@@ -190,7 +190,9 @@ def _misfit(name: str, line: int, column: str, value: str, kind: str) -> Problem
     hint = f"`read: {{types: {{{quoted}: {better}}}}}` in falaj.yaml, or mend the line"
     if kind in ("date", "datetime"):
         hint = f'`read: {{dates: {{{quoted}: "%d.%m.%Y"}}}}` in falaj.yaml says how it is written, or mend the line'
-    return Problem("step.wrong-input", f"`{name}` line {line}, column `{column}`: `{shown}` is no {_WORDS[kind]}", hint)
+    return Problem(
+        "step.wrong-input", f"`{name}` line {line}, column `{column}`: `{shown}` is not a {_WORDS[kind]}", hint
+    )
 
 
 def _require(names: Iterable[str], header: list[str], name: str, option: str) -> None:

@@ -166,7 +166,7 @@ class _Numbered:
             column = f"`{self.header[before]}`" if before < len(self.header) else str(before + 1)
             raise Problem(
                 "step.wrong-input",
-                f"`{self._name}` line {self.line}, column {column}: the byte 0x{line[error.start]:02x} is no UTF-8",
+                f"`{self._name}` line {self.line}, column {column}: the byte 0x{line[error.start]:02x} is not UTF-8",
                 "`read: {encoding: latin-1}` in falaj.yaml, or what it was written in",
             ) from None
 

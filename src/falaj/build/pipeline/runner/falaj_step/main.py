@@ -102,7 +102,7 @@ def _report(task: dict[str, Any], error: BaseException) -> None:
 
 
 def _hint(error: BaseException) -> str:
-    """What to do about what the wall refuses."""
+    """What to do about what the sandbox refuses."""
     number = getattr(error, "errno", None)
     if number in (errno.EROFS, errno.EACCES, errno.EPERM):
         return "a step writes below TMPDIR alone, and reads its project, its inputs and its environment"

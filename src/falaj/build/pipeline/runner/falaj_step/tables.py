@@ -112,9 +112,9 @@ def _json_problem(path: str) -> Problem | None:
             try:
                 value = json.loads(line) if line.strip() else {}
             except ValueError as error:  # bytes that are no UTF-8 among them
-                return Problem("step.wrong-input", f"`{name}` line {number} is no JSON: {error}", "mend the line")
+                return Problem("step.wrong-input", f"`{name}` line {number} is not JSON: {error}", "mend the line")
             if not isinstance(value, dict):
-                return Problem("step.wrong-input", f"`{name}` line {number} is no object", "one `{...}` a line")
+                return Problem("step.wrong-input", f"`{name}` line {number} is not an object", "one `{...}` a line")
     return None
 
 

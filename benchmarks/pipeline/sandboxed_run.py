@@ -1,9 +1,9 @@
-"""What the wall costs a whole run: steps, checks, packaging and gates of the project that `falaj init` makes.
+"""What the sandbox costs a whole run: steps, checks, packaging and gates of the project that `falaj init` makes.
 
-    python benchmarks/pipeline/walled_run.py [--rounds 7] [--checks model-files] [--environments FOLDER]
+    python benchmarks/pipeline/sandboxed_run.py [--rounds 7] [--checks model-files] [--environments FOLDER]
 
 Each run is a process of its own with an empty store; the environment is built before. In each round the project is run
-once behind the whole wall, and once with its processes started as they are. The processor time of all processes is
+once in the whole sandbox, and once with its processes started as they are. The processor time of all processes is
 compared within the round, since it says little about other work on the machine; seconds are printed beside it. Each
 ratio is a median with an interval of 95% by order statistics.
 """
@@ -21,12 +21,12 @@ from pathlib import Path
 
 import uv
 
-from falaj.core.sandbox import Launch, Launched, Wall
+from falaj.core.sandbox import Launch, Launched, Sandbox
 
 TARGET = 1.10
 
 
-def start_bare(launch: Launch, _wall: Wall, stdout: int | None = subprocess.PIPE) -> Launched:
+def start_bare(launch: Launch, _sandbox: Sandbox, stdout: int | None = subprocess.PIPE) -> Launched:
     """Start what an order names without a launcher."""
     (launch.scratch / "tmp").mkdir(parents=True, exist_ok=True)
     heard, write_end = os.pipe()
@@ -38,23 +38,23 @@ def start_bare(launch: Launch, _wall: Wall, stdout: int | None = subprocess.PIPE
     return Launched(process, heard)
 
 
-def run_once(project: Path, home: Path, *, walled: bool) -> None:
+def run_once(project: Path, home: Path, *, sandboxed: bool) -> None:
     """One run in this process."""
     from falaj.control.runs.local import run_checkout
     from falaj.core.home import Home
     from falaj.core.os_processes import process
 
-    if not walled:
+    if not sandboxed:
         process.start = start_bare
     outcome = run_checkout(project, Home(home, dict(os.environ)), {}, lambda _event: None)
     if not outcome.ok:
         raise SystemExit(f"the run ended: {outcome.reason}")
 
 
-def measured(project: Path, home: Path, *, walled: bool) -> tuple[float, float]:
+def measured(project: Path, home: Path, *, sandboxed: bool) -> tuple[float, float]:
     """Seconds of one run, and of the processor."""
     begin, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    way = "--walled" if walled else "--bare"
+    way = "--sandboxed" if sandboxed else "--bare"
     subprocess.run([sys.executable, __file__, way, str(project), str(home)], check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
@@ -86,10 +86,10 @@ def home_of(folder: Path, name: str, environments: Path) -> Path:
 
 def main() -> None:
     """Measure and print, or be one of the measured runs."""
-    if sys.argv[1:2] in (["--walled"], ["--bare"]):
-        run_once(Path(sys.argv[2]), Path(sys.argv[3]), walled=sys.argv[1] == "--walled")
+    if sys.argv[1:2] in (["--sandboxed"], ["--bare"]):
+        run_once(Path(sys.argv[2]), Path(sys.argv[3]), sandboxed=sys.argv[1] == "--sandboxed")
         return
-    from wall import interval
+    from sandbox import interval
 
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rounds", type=int, default=7)
@@ -101,12 +101,12 @@ def main() -> None:
         project = make_project(folder, arguments.checks)
         environments = arguments.environments or folder / "envs"
         if not environments.is_dir():
-            measured(project, home_of(folder, "first", environments), walled=True)  # builds the environment
+            measured(project, home_of(folder, "first", environments), sandboxed=True)  # builds the environment
         seconds, processor = [], []
         for number in range(arguments.rounds):
             ways = (True, False) if number % 2 else (False, True)
             timings = {
-                way: measured(project, home_of(folder, f"{number}-{way}", environments), walled=way) for way in ways
+                way: measured(project, home_of(folder, f"{number}-{way}", environments), sandboxed=way) for way in ways
             }
             seconds.append(timings[True][0] / timings[False][0])
             processor.append(timings[True][1] / timings[False][1])

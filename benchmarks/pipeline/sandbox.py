@@ -1,8 +1,8 @@
-"""What the wall costs a step, and a run that does something.
+"""What the sandbox costs a step, and a run that does something.
 
-    python benchmarks/pipeline/wall.py [--rounds 15]
+    python benchmarks/pipeline/sandbox.py [--rounds 15]
 
-The same processes are started behind the whole wall, behind one without namespaces, and by `subprocess` alone. The ways
+The same processes are started in the whole sandbox, behind one without namespaces, and by `subprocess` alone. The ways
 take turns within a round, and each round is compared with its own unprotected one, in seconds and in processor time,
 which says little about other work on the machine. Medians are given with an interval of 95% by order statistics.
 """
@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from falaj.core.sandbox import Launch, Wall, offered, python_folders, scratch_environ, start
+from falaj.core.sandbox import Launch, Sandbox, offered, python_folders, scratch_environ, start
 
 WORK = {
     "nothing": "pass",
@@ -29,14 +29,14 @@ WORK = {
 }
 
 
-def behind(wall: Wall, code: str, scratch: Path) -> Callable[[], None]:
-    """Run code behind a wall."""
+def behind(sandbox: Sandbox, code: str, scratch: Path) -> Callable[[], None]:
+    """Run code in a sandbox."""
     python = Path(sys.executable)
     environ = {**scratch_environ(scratch, os.environ), "OMP_NUM_THREADS": "1"}
     launch = Launch((str(python), "-c", code), scratch, environ, python_folders(python), scratch)
 
     def run() -> None:
-        launched = start(launch, wall, None)
+        launched = start(launch, sandbox, None)
         if launched.process.wait():
             raise SystemExit("the work failed")
         os.close(launched.receipt)
@@ -72,21 +72,21 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rounds", type=int, default=15)
     rounds = options.parse_args().rounds
-    walls = {"whole wall": offered(), "without namespaces": replace(offered(), namespaces=False)}
+    sandboxes = {"whole sandbox": offered(), "without namespaces": replace(offered(), namespaces=False)}
     with tempfile.TemporaryDirectory() as folder:
         for name, code in WORK.items():
-            actions = {wall: behind(which, code, Path(folder)) for wall, which in walls.items()}
-            base, times = bare(code), {wall: [] for wall in walls}
+            actions = {sandbox: behind(which, code, Path(folder)) for sandbox, which in sandboxes.items()}
+            base, times = bare(code), {sandbox: [] for sandbox in sandboxes}
             for _ in range(rounds):
                 unprotected = timed(base)
-                for wall, action in actions.items():
-                    times[wall].append((timed(action), unprotected))
-            for wall, pairs in times.items():
+                for sandbox, action in actions.items():
+                    times[sandbox].append((timed(action), unprotected))
+            for sandbox, pairs in times.items():
                 for kind, unit in enumerate(("seconds", "processor time")):
                     more, low, high = interval([1000 * (own[kind] - other[kind]) for own, other in pairs])
                     ratio, least, most = interval([own[kind] / other[kind] for own, other in pairs])
                     print(
-                        f"{name}, {wall}, {unit}: {more:.0f} ms more [{low:.0f}, {high:.0f}], "
+                        f"{name}, {sandbox}, {unit}: {more:.0f} ms more [{low:.0f}, {high:.0f}], "
                         f"ratio {ratio:.2f} [{least:.2f}, {most:.2f}]"
                     )
 

@@ -10,15 +10,15 @@ from sqlalchemy.orm import Mapped, mapped_column
 from falaj.storage.tables import Base
 
 
-class CapturedGateRow(Base):
+class RegressionGateRow(Base):
     """A condition that a failure left for every later candidate of its model, once a person has accepted it.
 
     `digest` names the snapshot of the failing rows, empty where they may not leave their location. `data` holds what
     was found: means, p-value, number of rows, columns, the signed statement about the snapshot.
     """
 
-    __tablename__ = "captured_gates"
-    __table_args__ = (Index("captured_gates_by_model", "model", "state"),)
+    __tablename__ = "regression_gates"
+    __table_args__ = (Index("regression_gates_by_model", "model", "state"),)
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     model: Mapped[str] = mapped_column(String(200))
     project: Mapped[str] = mapped_column(String(200))
