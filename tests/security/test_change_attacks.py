@@ -384,3 +384,74 @@ def test_an_environment_below_that_was_written_into_the_database(scene: Scene) -
         )
     with pytest.raises(ForbiddenError, match="environment-skipped"):
         scene.request(omar, release_row, "pre-prod")
+
+
+def copied(scene: Scene, table: str, edits: str) -> None:
+    """Add a row like that of the change of release 2, as if it had been approved just now."""
+    with scene.platform.database.engine.begin() as connection:
+        like = "SELECT id FROM changes WHERE release = 2"
+        connection.execute(text(f"CREATE TABLE faked AS SELECT * FROM {table} WHERE id IN ({like})"))
+        connection.execute(text(f"UPDATE faked SET id = 'faked', state = 'approved', {edits}"))
+        connection.execute(text(f"INSERT INTO {table} SELECT * FROM faked"))
+        connection.execute(text("DROP TABLE faked"))
+
+
+def test_a_request_that_was_written_into_the_database(scene: Scene) -> None:
+    """Nobody has to approve what goes to dev and test: whoever could invent requests could put any release there."""
+    first, second = scene.release(), scene.release()
+    scene.to_dev(first)
+    scene.to_dev(second)
+    copied(scene, "changes", "release = 1, digest = (SELECT digest FROM releases WHERE number = 1)")
+    copied(scene, "processes", "wake_at = 0")
+    scene.work()
+    assert scene.change("faked").state == "invalidated" and scene.serving("dev") == 2
+
+
+def revived(scene: Scene, change: ChangeRow) -> None:
+    """Write a change and its process back to where they were before it ended."""
+    with scene.platform.database.engine.begin() as connection:
+        for table in ("changes", "processes"):
+            wakes = ", wake_at = 0" if table == "processes" else ""
+            connection.execute(text(f"UPDATE {table} SET state = 'approved'{wakes} WHERE id = :i"), {"i": change.id})
+    scene.work()
+
+
+def test_a_change_that_ended_is_written_back(scene: Scene, pending_change: ChangeRow) -> None:
+    """Its approvals are signed and good; that it was withdrawn is, too."""
+    scene.approve(scene.person("ana", "release-manager"), pending_change.id)
+    with scene.platform.database.transaction() as session:
+        omar = Principal("user:omar", PrincipalKind.USER)
+        changes.cancel(scene.platform.turn(session), omar, pending_change.id, "not this week")
+    revived(scene, pending_change)
+    nothing_came_of_it(scene, pending_change)
+    with scene.platform.database.engine.begin() as connection:
+        connection.execute(text("UPDATE signed_changes SET ended_as = NULL, ended_at = NULL"))
+    revived(scene, pending_change)
+    nothing_came_of_it(scene, pending_change)
+
+
+@pytest.mark.parametrize("edit", ["release = 1", "environment = 'test'", "expires_at = 9e9", "opens_at = 1"])
+def test_a_request_that_was_edited(scene: Scene, pending_change: ChangeRow, edit: str) -> None:
+    scene.approve(scene.person("ana", "release-manager"), pending_change.id)
+    other = scene.release() if edit.startswith("release") else None
+    edit = f"release = {other.number}, digest = '{other.digest}'" if other else edit
+    with scene.platform.database.engine.begin() as connection:
+        connection.execute(text(f"UPDATE changes SET {edit} WHERE id = :i"), {"i": pending_change.id})
+    scene.work()
+    assert scene.change(pending_change.id).state == "invalidated"
+
+
+def test_a_deployment_that_was_written_into_the_database(scene: Scene) -> None:
+    """The first release was admitted in dev, and is to stay where the second one put it."""
+    for _ in range(2):
+        scene.to_dev(scene.release())
+    with scene.platform.database.engine.begin() as connection:
+        rows = connection.execute(text("SELECT id, data FROM processes WHERE kind = 'deployment'")).all()
+        old = next(row for row in rows if json.loads(row.data)["release"] == 1)
+        again = "UPDATE processes SET state = 'pending', wake_at = 0, lease_expires_at = 0 WHERE id = :i"
+        connection.execute(text(again), {"i": old.id})
+    scene.work()
+    assert scene.serving("dev") == 2
+    with scene.platform.database.reading() as session:
+        (entry,) = audit.entries(session, audit.EntryFilter(kind="deployment.refused"))
+    assert entry.details is not None and "ended before: done" in entry.details["reason"]

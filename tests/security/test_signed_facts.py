@@ -22,6 +22,7 @@ from falaj.core.home import Home
 from falaj.core.principal import PrincipalKind
 from falaj.storage import Base, Database, EndpointRow, ProjectRow, ReleaseWithdrawalRow
 from falaj.storage.caller_tables import CallerRow
+from falaj.storage.change_tables import SignedChangeRow
 from falaj.storage.facts import Fact, FactMissingError, FactSubject, Mark
 from falaj.storage.federation_tables import CeremonyRow, GrantRow, LoginRow, SecurityKeyRow, SubjectRow
 from falaj.storage.identity_tables import AccountRow, ApprovalKeyRow, LinkRow, SessionRow, TokenRow
@@ -62,6 +63,10 @@ SAMPLES: list[Callable[[], Any]] = [
         id="c-1", environment="prod", model="delay", name="till", kind="token", created_at=NOW, created_by=ANA,
         expires_at=LATER,
     ),
+    lambda: SignedChangeRow(
+        id="c1", model="delay", release=1, digest="d", environment="prod", kind="normal", requester=ANA,
+        challenge=False, expires_at=LATER,
+    ),
     lambda: ReleaseWithdrawalRow(model="delay", number=1, state="revoked", at=NOW, decided_by=ANA),
     lambda: EnrolmentRow(id="e1", location="dubai", digest="0" * 64, created_at=NOW, created_by=ANA, expires_at=LATER),
     lambda: CertificateRow(serial="c1", enrolment="e0", issued_at=NOW, expires_at=LATER),
@@ -82,6 +87,7 @@ CHANGES = {
     "identity_links": ("used_at", NOW + 1), "approval_keys": ("revoked_at", NOW + 1),
     "platform_settings": ("digest", "e"), "model_owners": ("project", "loans"), "endpoints": ("release", 2),
     "endpoint_callers": ("ended_at", NOW + 1), "release_withdrawals": ("state", "verified"),
+    "signed_changes": ("ended_as", "rejected"),
     "workload_enrolments": ("ended_at", NOW + 1), "workload_certificates": ("expires_at", LATER + 1),
     "federation_subjects": ("account", "user:root"), "federation_logins": ("challenge", "d"),
     "federation_grants": ("challenge", "d"), "security_keys": ("public_key", "q"),

@@ -10,6 +10,7 @@ from contextlib import closing
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from falaj.api.drift import DriftWatch, tell_refusals
 from falaj.api.monitors import MonitorWatch
@@ -19,12 +20,14 @@ from falaj.api.routers.projects import Push, announce
 from falaj.control import changes, releases
 from falaj.control.releases import regression_gates
 from falaj.control.releases.lifecycle import DeploymentState
+from falaj.control.releases.registry import CONTROLLER
 from falaj.core.errors import FalajError
 from falaj.integrations.git import SpooledPush, drain, poll, reporter_for
 from falaj.storage import ProjectRow, RunRow
-from falaj.storage.durable import CommitSignal, Outbox, ProcessEvent
+from falaj.storage.durable import CommitSignal, Lease, Outbox, ProcessEvent
 from falaj.supply_chain.attestations import SigningRole
 from falaj.trust import audit, settings
+from falaj.trust.audit import record
 
 _TICK_S = 0.05
 _LEASE_S = 30.0
@@ -100,14 +103,21 @@ class Controller:
             return False
         starting = lease.state == DeploymentState.PENDING
         with self._platform.database.transaction() as session:
-            plan = releases.set_desired_release(session, lease.data, now) if starting else None
-            processes.advance(
-                session, lease, ProcessEvent("start", {"plan": plan}) if starting else ProcessEvent("timeout"), now
-            )
+            event = self._start(session, lease, now) if starting else ProcessEvent("timeout")
+            processes.advance(session, lease, event, now)
         if not starting:
             with self._platform.database.transaction() as session:
                 changes.complete_change(self._platform.turn(session), lease.data["concludes"])
         return True
+
+    def _start(self, session: Session, lease: Lease, now: float) -> ProcessEvent:
+        """What happens to a deployment that is due: its endpoint gets its release, if a signed change asks for that."""
+        if reason := changes.why_not_deployed(self._platform.turn(session), lease.data):
+            logger.error("deployment refused", extra={"deployment": lease.process_id, "reason": reason})
+            details = {"reason": reason, "concludes": lease.data["concludes"]}
+            record.write(session, "deployment.refused", CONTROLLER, f"deployment/{lease.process_id}", now, details)
+            return ProcessEvent("superseded")
+        return ProcessEvent("start", {"plan": releases.set_desired_release(session, lease.data, now)})
 
     def advance_outbox(self) -> int:
         """Do every effect that is due; return how many."""

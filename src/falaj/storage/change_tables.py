@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
+from falaj.storage.sealed import SealedRow
 from falaj.storage.tables import BIG_KEY, Base
 
 
@@ -37,6 +38,26 @@ class ChangeRow(Base):
     data: Mapped[dict[str, Any]]
     created_at: Mapped[float]
     updated_at: Mapped[float]
+
+
+class SignedChangeRow(SealedRow, Base):
+    """What a change asked for when it was made, and as what it ended; `ended_as` is None until then."""
+
+    __tablename__ = "signed_changes"
+    permanent = True
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    model: Mapped[str] = mapped_column(String(200))
+    release: Mapped[int]
+    digest: Mapped[str] = mapped_column(String(80))
+    environment: Mapped[str] = mapped_column(String(100))
+    kind: Mapped[str] = mapped_column(String(20))
+    requester: Mapped[str] = mapped_column(String(200))
+    restores: Mapped[str | None] = mapped_column(String(40))
+    challenge: Mapped[bool]
+    opens_at: Mapped[float | None]
+    expires_at: Mapped[float]
+    ended_as: Mapped[str | None] = mapped_column(String(40))
+    ended_at: Mapped[float | None]
 
 
 class ApprovalRow(Base):

@@ -11,6 +11,7 @@ from falaj.control.changes.implementation import carry_out, complete_change, dec
 from falaj.control.changes.request import ChangeRequest, request, request_automatic
 from falaj.control.changes.rollback import archive, restore, retire, revoke, roll_back
 from falaj.control.changes.rollout_control import Steering, find_rollout, rollouts, steer, unknown_rollout
+from falaj.control.changes.signed_requests import why_not_deployed
 from falaj.control.changes.states import OPEN, PASSED, ChangeState, transition
 from falaj.control.changes.timers import on_due
 
@@ -50,4 +51,5 @@ __all__ = [
     "transition",
     "unknown",
     "unknown_rollout",
+    "why_not_deployed",
 ]

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from falaj.config.platform_spec import EnvironmentSpec, PlatformSpec
+from falaj.control.changes.signed_requests import sign_end
 from falaj.control.releases import registry
 from falaj.core.errors import NotFoundError
 from falaj.core.principal import Principal, PrincipalKind
@@ -108,6 +109,7 @@ class ChangeContext:
         row.state, row.updated_at = step.state, self.now
         if step.data is not None:
             row.data = {**row.data, "ended_because": step.data.get("ended_because", "")}
+        sign_end(self, row)
         self.tell(row, f"change.{event.name}", actor, {"state": step.state, **event.data, **(details or {})})
 
     def tell(self, row: ChangeRow, kind: str, actor: str, details: Mapping[str, Any]) -> None:

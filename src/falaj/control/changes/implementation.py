@@ -12,6 +12,7 @@ from falaj.control.changes.context import CONTROLLER, ChangeContext
 from falaj.control.changes.request import context, resource_of
 from falaj.control.changes.rollouts import record_rollouts, strategy_for
 from falaj.control.changes.signed_decisions import quorum_of
+from falaj.control.changes.signed_requests import why_not_carried_out
 from falaj.control.changes.states import ChangeState
 from falaj.control.releases.calendar import next_opening, open_at
 from falaj.control.releases.endpoints import DeploymentPermit, arms_of, deploy, endpoints_of, next_version
@@ -35,6 +36,9 @@ ADMISSION_LIFE_S = 24 * 3_600.0
 
 def carry_out(turn: ChangeContext, row: ChangeRow) -> None:
     """Take an approved change as far as it goes: invalidated, expired, scheduled, or admitted and being deployed."""
+    if reason := why_not_carried_out(turn, row):
+        turn.advance(row, ProcessEvent("invalidated", {"reason": reason}), CONTROLLER.id)
+        return
     if turn.now >= row.expires_at:
         turn.advance(row, ProcessEvent("expired", {"reason": "it was not carried out in time"}), CONTROLLER.id)
         return

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from falaj.control.changes.assessment import as_details, evidence_for, facts_of, risk_for, serving
 from falaj.control.changes.context import ChangeContext
 from falaj.control.changes.requirements import shortfalls
+from falaj.control.changes.signed_requests import sign_request
 from falaj.control.changes.states import OPEN, ChangeState
 from falaj.control.releases.owners import require_owner
 from falaj.control.releases.registry import find
@@ -71,6 +72,7 @@ def request(turn: ChangeContext, principal: Principal, change_request: ChangeReq
     facts = facts_of(turn, row)
     require(turn.session, principal, Action.REQUEST_CHANGE, resource_of(row), context(turn, facts))
     row.data = {**row.data, **as_details(facts)}
+    sign_request(turn, row)
     turn.tell(row, "change.requested", principal.id, {"reason": row.reason, **as_details(facts)})
     turn.advance(row, ProcessEvent("submitted"), principal.id)
     return row

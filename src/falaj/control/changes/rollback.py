@@ -9,6 +9,7 @@ from sqlalchemy import select
 from falaj.control.changes.context import CONTROLLER, ChangeContext
 from falaj.control.changes.implementation import fail_change, leave
 from falaj.control.changes.request import resource_of
+from falaj.control.changes.signed_requests import sign_request
 from falaj.control.changes.states import OPEN, PASSED, ChangeState
 from falaj.control.releases.endpoints import endpoints_of
 from falaj.control.releases.owners import owner_of, require_owner
@@ -54,6 +55,7 @@ def roll_back(turn: ChangeContext, principal: Principal, environment: str, model
     _take_back_current(turn, environment, model, principal, reason)
     turn.session.add(row)
     turn.session.flush()
+    sign_request(turn, row)
     data = {"kind": row.kind, "quorum": 0, "expires_at": row.expires_at, "review_within_s": 0}
     turn.processes.start(turn.session, "change", row.id, ChangeState.REQUESTED, data, turn.now)
     turn.tell(row, "change.requested", principal.id, {"reason": reason, "restores": restored.id})

@@ -508,6 +508,24 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint('name')
     )
     op.create_table(
+        'signed_changes',
+        sa.Column('id', sa.String(length=40), nullable=False),
+        sa.Column('model', sa.String(length=200), nullable=False),
+        sa.Column('release', sa.Integer(), nullable=False),
+        sa.Column('digest', sa.String(length=80), nullable=False),
+        sa.Column('environment', sa.String(length=100), nullable=False),
+        sa.Column('kind', sa.String(length=20), nullable=False),
+        sa.Column('requester', sa.String(length=200), nullable=False),
+        sa.Column('restores', sa.String(length=40), nullable=True),
+        sa.Column('challenge', sa.Boolean(), nullable=False),
+        sa.Column('opens_at', sa.Double(), nullable=True),
+        sa.Column('expires_at', sa.Double(), nullable=False),
+        sa.Column('ended_as', sa.String(length=40), nullable=True),
+        sa.Column('ended_at', sa.Double(), nullable=True),
+        sa.Column('seal', sa.String(length=200), nullable=False),
+        sa.PrimaryKeyConstraint('id')
+    )
+    op.create_table(
         'release_withdrawals',
         sa.Column('model', sa.String(length=200), nullable=False),
         sa.Column('number', sa.Integer(), nullable=False),
