@@ -17,6 +17,7 @@ import pytest
 from falaj.core.home import Home
 from falaj.sdk import Client, ProblemError, ServerUnreachableError
 from falaj.sdk.http import NotUpError, Transport
+from falaj.storage import ReleaseRow
 from tests.platforms import Served
 
 
@@ -149,3 +150,22 @@ def test_a_stream_that_is_cut_off_is_an_error_in_words() -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
     with saying(head + b"40\r\n: still here\n\n") as url:
         assert end_of("list(Client(URL, '').events())", url).endswith("Error")
+
+
+def test_a_list_is_followed_page_by_page_and_no_further_than_asked(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with served.platform.database.transaction() as session:
+        session.add_all(
+            ReleaseRow(
+                model="pages", number=number, project="pages", run_id=f"run-{number}", commit="2" * 40,
+                digest="sha256:aa", state="candidate", data={}, created_at=float(number),
+            )
+            for number in range(1, 8)
+        )  # fmt: skip
+    monkeypatch.setattr("falaj.sdk.http._PAGE_ROWS", 3)
+    client = Client.from_home(served.home)
+    assert [each.number for each in client.releases("pages")] == [7, 6, 5, 4, 3, 2, 1]
+    with watching(monkeypatch) as outgoing_requests:
+        assert [each.number for each in client.releases("pages", limit=4)] == [7, 6, 5, 4]
+    assert len(outgoing_requests) == 2

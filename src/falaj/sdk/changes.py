@@ -26,11 +26,10 @@ class ChangeCalls:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def list(self, *, open_only: bool = False, environment: str = "", limit: int = 50) -> list[Change]:
-        """The newest changes first."""
-        query = {"open": open_only, "environment": environment or None, "limit": limit}
-        response = self._transport.json("GET", f"{_PREFIX}/changes", query=query)
-        return [api.decode(Change, item) for item in response]
+    def list(self, *, open_only: bool = False, environment: str = "", limit: int | None = 50) -> list[Change]:
+        """The newest changes first; all of them for a limit of None."""
+        query = {"open": open_only, "environment": environment or None}
+        return [api.decode(Change, item) for item in self._transport.rows(f"{_PREFIX}/changes", query, limit)]
 
     def show(self, change_id: str) -> Change:
         """One change."""

@@ -269,9 +269,10 @@ class Client:
         for item in self._transport.events(f"{_PREFIX}/events", {"subject": subject, "after": after}):
             yield api.decode(api.Event, item)
 
-    def releases(self, model: str | None = None) -> list[api.Release]:
-        """The newest releases first."""
-        return [api.decode(api.Release, item) for item in self._get("/releases", model=model)]
+    def releases(self, model: str | None = None, limit: int | None = None) -> list[api.Release]:
+        """The newest releases first; all of them without a limit."""
+        rows = self._transport.rows(f"{_PREFIX}/releases", {"model": model}, limit)
+        return [api.decode(api.Release, item) for item in rows]
 
     def release(self, name: str) -> api.Release:
         """The release that `model@number` or `model@latest` names."""

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 from falaj.core.errors import EXIT_CODES, FalajError, UnavailableError
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from falaj.core.home import Home
 
 _LARGEST_EXIT_CODE = 7
+
+_PAGE_ROWS = 200
+"""The most that a page has."""
 
 
 class ServerUnreachableError(UnavailableError):
@@ -84,6 +87,21 @@ class Transport:
             return json.loads(content) if content else None
         except ValueError as error:
             raise self._stranger() from error
+
+    def rows(self, path: str, query: Mapping[str, Any], limit: int | None) -> Iterator[Any]:
+        """The items of a list, page by page; at most `limit`, or all for None.
+
+        Raises:
+            ProblemError: The server refused.
+            ServerUnreachableError: Nothing answers.
+        """
+        after: str | None = ""
+        while after is not None and limit != 0:
+            size = _PAGE_ROWS if limit is None else min(limit, _PAGE_ROWS)
+            with self._answer("GET", path, None, {**query, "limit": size, "after": after or None}) as response:
+                after, page = _next_cursor(response.headers.get("Link", "")), json.loads(response.read())
+            yield from page
+            limit = None if limit is None else limit - len(page)
 
     def text(self, path: str) -> str:
         """The answer of a GET as text."""
@@ -179,6 +197,12 @@ class Transport:
             f"what answers at {self._url.geturl()} is not Falaj, or it broke off",
             hint="falaj status shows the address; FALAJ_SERVER overrides it",
         )
+
+
+def _next_cursor(link: str) -> str | None:
+    """The cursor of the next page in a `Link` header (RFC 8288); None on the last page."""
+    target, _, relation = link.partition(">")
+    return parse_qs(urlsplit(target[1:]).query).get("after", [None])[0] if 'rel="next"' in relation else None
 
 
 def parse_problem(content: bytes) -> dict[str, Any]:

@@ -42,11 +42,11 @@ class MonitoringCalls:
         return [api.decode(Recalibration, item) for item in self._transport.json("GET", path, query=query)]
 
     def alerts(
-        self, *, open_only: bool = False, environment: str = "", model: str = "", limit: int = 50
+        self, *, open_only: bool = False, environment: str = "", model: str = "", limit: int | None = 50
     ) -> list[Alert]:
-        """The newest first."""
-        query = {"open": open_only, "environment": environment or None, "model": model or None, "limit": limit}
-        return [api.decode(Alert, item) for item in self._transport.json("GET", f"{_PREFIX}/alerts", query=query)]
+        """The newest first; all of them for a limit of None."""
+        query = {"open": open_only, "environment": environment or None, "model": model or None}
+        return [api.decode(Alert, item) for item in self._transport.rows(f"{_PREFIX}/alerts", query, limit)]
 
     def alert(self, alert_id: str) -> Alert:
         """One alert with its facts, its verdict, and what was said and done."""

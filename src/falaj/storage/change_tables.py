@@ -19,7 +19,10 @@ class ChangeRow(Base):
     """
 
     __tablename__ = "changes"
-    __table_args__ = (Index("changes_by_endpoint", "model", "environment", "created_at"),)
+    __table_args__ = (
+        Index("changes_by_endpoint", "model", "environment", "created_at"),
+        Index("changes_by_time", "created_at", "id"),
+    )
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     tenant: Mapped[str] = mapped_column(String(100), default="default")
     project: Mapped[str] = mapped_column(String(200))

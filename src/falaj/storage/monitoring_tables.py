@@ -89,7 +89,10 @@ class AlertRow(Base):
     """
 
     __tablename__ = "alerts"
-    __table_args__ = (Index("alerts_by_endpoint", "model", "environment", "state"),)
+    __table_args__ = (
+        Index("alerts_by_endpoint", "model", "environment", "state"),
+        Index("alerts_by_time", "opened_at", "id"),
+    )
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     tenant: Mapped[str] = mapped_column(String(100), default="default")
     project: Mapped[str] = mapped_column(String(200))

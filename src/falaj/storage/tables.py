@@ -128,7 +128,11 @@ class ReleaseRow(Base):
     """A numbered release of a model."""
 
     __tablename__ = "releases"
-    __table_args__ = (UniqueConstraint("model", "run_id"),)
+    __table_args__ = (
+        UniqueConstraint("model", "run_id"),
+        Index("releases_by_time", "created_at", "model", "number"),
+        Index("releases_of_model", "model", "created_at", "number"),
+    )
     model: Mapped[str] = mapped_column(String(200), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True)
     project: Mapped[str]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
@@ -12,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from falaj.api import authorization, views
 from falaj.api.authorization import Caller
+from falaj.api.paging import Page
 from falaj.api.platform import Platform, Shared
 from falaj.api.request_bodies import Reason, ReasonBody
 from falaj.api.route_actions import action
@@ -58,12 +61,12 @@ class Rollback(ReasonBody):
 def list_changes(
     platform: Shared,
     caller: Caller,
+    page: Page,
     unfinished: Annotated[bool, Query(alias="open")] = False,
     environment: str | None = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> list[documents.Change]:
     """The newest changes first, of the projects that the caller may read."""
-    query = select(ChangeRow).order_by(ChangeRow.created_at.desc()).limit(limit)
+    query = select(ChangeRow)
     if unfinished:
         query = query.where(ChangeRow.state.in_([*changes.OPEN, "deploying", "review_due"]))
     if environment:
@@ -71,7 +74,7 @@ def list_changes(
     if (readable := authorization.readable(platform, caller)) is not None:
         query = query.where(ChangeRow.project.in_(readable))
     with platform.database.reading() as session:
-        return [document(session, row) for row in session.scalars(query)]
+        return documents_of(session, page.rows(session, query, (ChangeRow.created_at, ChangeRow.id)))
 
 
 @router.post(
@@ -183,16 +186,26 @@ def revoke(name: str, why: ReasonBody, platform: Shared, caller: Caller) -> api.
 
 def document(session: Session, row: ChangeRow) -> documents.Change:
     """A change as it travels."""
-    process = session.get_one(ProcessRow, row.id)
-    approvals = session.scalars(
-        select(ApprovalRow).where(ApprovalRow.change_id == row.id).order_by(ApprovalRow.approved_at)
-    )
+    return documents_of(session, [row])[0]
+
+
+def documents_of(session: Session, rows: Sequence[ChangeRow]) -> list[documents.Change]:
+    """Changes as they travel, read with two statements however many they are."""
+    ids, approvals = [row.id for row in rows], defaultdict[str, list[documents.GivenApproval]](list)
+    processes = select(ProcessRow.id, ProcessRow.wake_at).where(ProcessRow.id.in_(ids))
+    wakes_at = dict(session.execute(processes).all())
+    query = select(ApprovalRow).where(ApprovalRow.change_id.in_(ids)).order_by(ApprovalRow.approved_at)
+    for each in session.scalars(query):
+        approvals[each.change_id].append(documents.GivenApproval(each.approver, each.approved_at, each.key_id))
+    return [_document(row, approvals[row.id], wakes_at[row.id]) for row in rows]
+
+
+def _document(row: ChangeRow, approvals: list[documents.GivenApproval], wakes_at: float | None) -> documents.Change:
     return documents.Change(
         id=row.id, kind=row.kind, state=row.state, model=row.model, release=row.release, digest=row.digest,
         environment=row.environment, rank=row.rank, risk=row.data.get("risk", ""), requester=row.requester,
-        reason=row.reason, quorum=row.data["quorum"],
-        approvals=[documents.GivenApproval(each.approver, each.approved_at, each.key_id) for each in approvals],
-        restores=row.restores, opens_at=row.opens_at, expires_at=row.expires_at, wakes_at=process.wake_at,
+        reason=row.reason, quorum=row.data["quorum"], approvals=approvals,
+        restores=row.restores, opens_at=row.opens_at, expires_at=row.expires_at, wakes_at=wakes_at,
         note=row.data.get("ended_because", ""), created_at=row.created_at, updated_at=row.updated_at,
     )  # fmt: skip
 

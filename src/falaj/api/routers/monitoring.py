@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from falaj.api import authorization, monitoring_views
 from falaj.api.authorization import Caller
 from falaj.api.monitors import carry_out
+from falaj.api.paging import Page
 from falaj.api.platform import Platform, Shared
 from falaj.api.request_bodies import ReasonBody
 from falaj.api.route_actions import action
@@ -118,13 +119,13 @@ def recalibrations(
 def list_alerts(
     platform: Shared,
     caller: Caller,
+    page: Page,
     unfinished: Annotated[bool, Query(alias="open")] = False,
     environment: Filter = None,
     model: Filter = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> list[monitoring.Alert]:
     """The newest alerts first, of the projects that the caller may read."""
-    query = select(AlertRow).order_by(AlertRow.opened_at.desc()).limit(limit)
+    query = select(AlertRow)
     if unfinished:
         query = query.where(AlertRow.state != "resolved")
     if environment:
@@ -134,7 +135,8 @@ def list_alerts(
     if (readable := authorization.readable(platform, caller)) is not None:
         query = query.where(AlertRow.project.in_(readable))
     with platform.database.reading() as session:
-        return [monitoring_views.alert(row) for row in session.scalars(query)]
+        rows = page.rows(session, query, (AlertRow.opened_at, AlertRow.id))
+        return [monitoring_views.alert(row) for row in rows]
 
 
 @router.get("/alerts/{alert_id}", response_model=monitoring.Alert, **action(Action.READ, refined=True))

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from falaj.api import authorization, views
 from falaj.api.authorization import Caller
+from falaj.api.paging import Page
 from falaj.api.platform import Shared
 from falaj.api.route_actions import Action, action
 from falaj.control import releases
@@ -37,16 +38,17 @@ class ModelOwner(BaseModel):
 
 
 @router.get("/releases", response_model=list[api.Release], **action(Action.READ, refined=True))
-def list_releases(platform: Shared, caller: Caller, model: str | None = None) -> list[api.Release]:
+def list_releases(platform: Shared, caller: Caller, page: Page, model: str | None = None) -> list[api.Release]:
     """The newest releases first, of the projects that the caller may read."""
-    query = select(ReleaseRow).order_by(ReleaseRow.created_at.desc())
+    query = select(ReleaseRow)
     if model:
         query = query.where(ReleaseRow.model == model)
     readable = authorization.readable(platform, caller)
     with platform.database.reading() as session:
         if readable is not None:
             query = query.where(ReleaseRow.model.in_(releases.owned_by(session, readable)))
-        return [views.release(row) for row in session.scalars(query)]
+        keys = (ReleaseRow.created_at, ReleaseRow.model, ReleaseRow.number)
+        return [views.release(row) for row in page.rows(session, query, keys)]
 
 
 @router.get("/releases/{name}", response_model=api.Release, **action(Action.READ))

@@ -11,7 +11,7 @@ import typer
 
 from falaj.cli.commands.federation import BrowserOption, prove_by_key
 from falaj.cli.connection import open_client
-from falaj.cli.options import JsonOption
+from falaj.cli.options import EveryOption, JsonOption, LimitOption
 from falaj.cli.output import ago, clock, emit, emit_json, emit_table, styled
 from falaj.core.errors import UsageError
 from falaj.core.home import Home
@@ -56,10 +56,13 @@ def request(
 def list_changes(
     unfinished: Annotated[bool, typer.Option("--open", help="Only those that are not over.")] = False,
     environment: Annotated[str, typer.Option(help="Of this environment only.")] = "",
+    limit: LimitOption = 50,
+    everything: EveryOption = False,
     json: JsonOption = False,
 ) -> None:
     """List the newest changes."""
-    change_list = open_client().changes.list(open_only=unfinished, environment=environment)
+    most = None if everything else limit
+    change_list = open_client().changes.list(open_only=unfinished, environment=environment, limit=most)
     if json:
         emit_json(change_list)
         return

@@ -10,7 +10,7 @@ import typer
 from falaj.cli.connection import open_client
 from falaj.cli.heat_map import heat_map
 from falaj.cli.heat_picture import heat_picture
-from falaj.cli.options import JsonOption
+from falaj.cli.options import JsonOption, LimitOption
 from falaj.cli.output import ago, clock, emit, emit_json, emit_table, shortened, styled
 from falaj.cli.recalibration_view import recalibration_lines
 from falaj.config.quantities import parse_duration
@@ -143,10 +143,12 @@ def list_alerts(
     everything: Annotated[bool, typer.Option("--all", "-a", help="Include resolved alerts.")] = False,
     environment: EnvironmentOption = "",
     model: Annotated[str, typer.Option(help="Of this model only.")] = "",
+    limit: LimitOption = 50,
     json: JsonOption = False,
 ) -> None:
     """List the open alerts."""
-    alert_list = open_client().monitoring.alerts(open_only=not everything, environment=environment, model=model)
+    monitoring = open_client().monitoring
+    alert_list = monitoring.alerts(open_only=not everything, environment=environment, model=model, limit=limit)
     if json:
         emit_json(alert_list)
         return

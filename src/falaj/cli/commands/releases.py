@@ -11,7 +11,7 @@ import typer
 
 from falaj.cli.connection import open_client
 from falaj.cli.model_card import markdown
-from falaj.cli.options import JsonOption
+from falaj.cli.options import EveryOption, JsonOption, LimitOption
 from falaj.cli.output import ago, emit, emit_json, emit_table
 from falaj.core.home import Home
 
@@ -27,13 +27,15 @@ def list_releases(
     models: Annotated[
         bool, typer.Option("--models", help="Each model with its newest release and where it is live.")
     ] = (False),
+    limit: LimitOption = 50,
+    everything: EveryOption = False,
     json: JsonOption = False,
 ) -> None:
     """List the newest releases, or the models."""
     if models:
         _list_models(model, json)
         return
-    release_list = open_client().releases(model or None)
+    release_list = open_client().releases(model or None, None if everything else limit)
     if json:
         emit_json(release_list)
         return

@@ -71,6 +71,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint('id')
     )
     op.create_index('alerts_by_endpoint', 'alerts', ['model', 'environment', 'state'], unique=False)
+    op.create_index('alerts_by_time', 'alerts', ['opened_at', 'id'], unique=False)
     op.create_index(op.f('ix_alerts_state'), 'alerts', ['state'], unique=False)
     op.create_table(
         'announcements',
@@ -181,6 +182,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint('id')
     )
     op.create_index('changes_by_endpoint', 'changes', ['model', 'environment', 'created_at'], unique=False)
+    op.create_index('changes_by_time', 'changes', ['created_at', 'id'], unique=False)
     op.create_index(op.f('ix_changes_state'), 'changes', ['state'], unique=False)
     op.create_table(
         'data_keys',
@@ -549,6 +551,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint('model', 'number'),
         sa.UniqueConstraint('model', 'run_id')
     )
+    op.create_index('releases_by_time', 'releases', ['created_at', 'model', 'number'], unique=False)
+    op.create_index('releases_of_model', 'releases', ['model', 'created_at', 'number'], unique=False)
     op.create_table(
         'retraining',
         sa.Column('model', sa.String(length=200), nullable=False),
