@@ -6,6 +6,7 @@ import hmac
 import http.client
 import json
 import secrets
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -179,8 +180,6 @@ class Transport:
     def _connection(self) -> http.client.HTTPConnection:
         if self._url.scheme != "https":
             return http.client.HTTPConnection(self._url.netloc, timeout=self._timeout_s)
-        import ssl  # takes longer to load than most commands take to answer
-
         context = ssl.create_default_context(cafile=self._cacert or None)
         return http.client.HTTPSConnection(self._url.netloc, timeout=self._timeout_s, context=context)
 

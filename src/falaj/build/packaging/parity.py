@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    import numpy as np
+import numpy as np
 
+if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 # Single precision keeps seven digits; a sum over hundreds of trees or features keeps at least four.
@@ -58,8 +58,6 @@ def compare(original: Mapping[str, Array], converted: Mapping[str, Array], *, ro
 
 
 def _largest_difference(first: Array, second: Array) -> float:
-    import numpy as np
-
     if first.shape != second.shape:
         return float("inf")
     first_values, right = first.astype(np.float64), second.astype(np.float64)
@@ -71,8 +69,6 @@ def _largest_difference(first: Array, second: Array) -> float:
 
 def _share_equal(original: Mapping[str, Array], converted: Mapping[str, Array]) -> float:
     """Share of rows with the same label; a tie within the tolerance may be decided either way."""
-    import numpy as np
-
     same = original["label"].astype(str) == converted["label"].astype(str)
     if "probability" in original and original["probability"].ndim == 2:
         best = np.sort(original["probability"], axis=1)
