@@ -39,7 +39,10 @@ _TICK_S = 0.1
 _STABLE_AFTER_S = 20.0
 _MAX_BACKOFF_S = 15.0
 _STOP_WAIT_S = 20.0
-_READY_WAIT_S = 60.0
+_READY_WAIT_S = 300.0
+"""A server that breaks is noticed by its restarts; this is for one that hangs, and long enough for a busy machine."""
+_SUPERVISOR_STOP_WAIT_S = 3 * _STOP_WAIT_S
+"""It stops its parts in two rounds; a supervisor that is killed before that would leave them behind."""
 
 
 def restart_delay_s(quick_falls: int) -> float:
@@ -206,7 +209,7 @@ def stop_in_background(home: Home) -> bool:
         return False
     with contextlib.suppress(ProcessLookupError):
         os.kill(state["pid"], signal.SIGTERM)
-    deadline = time.monotonic() + _STOP_WAIT_S * 2
+    deadline = time.monotonic() + _SUPERVISOR_STOP_WAIT_S
     while running(home) and time.monotonic() < deadline:
         time.sleep(_TICK_S)
     return True
@@ -257,7 +260,7 @@ def _wait_ready(home: Home, process: subprocess.Popen[bytes]) -> None:
             return
         except FalajError:
             time.sleep(_TICK_S)
-    _stop(process)
+    _stop(process, wait_s=_SUPERVISOR_STOP_WAIT_S)
     raise _not_ready(home)
 
 
@@ -265,7 +268,7 @@ def _fail_when_server_gives_up(home: Home, process: subprocess.Popen[bytes]) -> 
     state = state_of(home) or {}
     restarts = state.get("parts", {}).get("server", {}).get("restarts", 0)
     if restarts >= 2:
-        _stop(process)
+        _stop(process, wait_s=_SUPERVISOR_STOP_WAIT_S)
         raise _not_ready(home)
 
 
@@ -280,14 +283,14 @@ def _not_ready(home: Home) -> UnavailableError:
     )
 
 
-def _stop(*processes: subprocess.Popen[bytes] | None) -> None:
+def _stop(*processes: subprocess.Popen[bytes] | None, wait_s: float = _STOP_WAIT_S) -> None:
     """Ask processes to end, all at once, and wait until they have."""
     alive = [process for process in processes if process is not None and process.poll() is None]
     for process in alive:
         process.terminate()
     for process in alive:
         try:
-            process.wait(_STOP_WAIT_S)
+            process.wait(wait_s)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
