@@ -42,7 +42,7 @@ def up(
         supervisor.Supervisor(home, ports).run()
         return
     supervisor.start_in_background(home, ports)
-    emit(f"falaj is up: API http://127.0.0.1:{ports['server']}, endpoints http://127.0.0.1:{ports['envoy']}")
+    emit(f"falaj is up: API http://127.0.0.1:{ports['server']}, endpoints http://127.0.0.1:{ports['gateway']}")
     if "agents" in ports:
         emit(f"agents of other locations: port {ports['agents']} (TLS); falaj location enroll NAME")
     emit(f"home {home.root}; falaj status, falaj down")
