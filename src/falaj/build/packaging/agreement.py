@@ -14,6 +14,8 @@ Outputs = Mapping[str, Array]
 ROWS = 1000
 """Most rows that are compared."""
 ONNX_TOLERANCE = 1e-5
+ALONE = 8
+"""Rows that are also asked alone."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,29 @@ def differing_rows(first: Outputs, second: Outputs, tolerance: float) -> Array:
             continue  # follows from the probabilities, but for ties within the tolerance
         wrong |= _differing(first[name], second[name], tolerance)
     return wrong
+
+
+def differing_alone(packaged: Any, columns: Sequence[Array]) -> str:
+    """The first of a few rows that is answered in another way when it is asked alone; empty when none is.
+
+    Gates ask for many rows at once and callers for one: what a model works out of the rows beside it (a mean, the
+    categories that are there) is another value then.
+
+    Args:
+        packaged: Answers for columns.
+        columns: Rows, one array a feature.
+    """
+    together: Outputs = packaged(list(columns))
+    count = len(columns[0])
+    for row in range(0, count, max(1, count // ALONE)):
+        alone = packaged([values[row : row + 1] for values in columns])
+        among = {name: values[row : row + 1] for name, values in together.items()}
+        if differing_rows(among, alone, ONNX_TOLERANCE).any():
+            return (
+                f"row {row}: asked alone the model answers {_shown(alone)}, among {count} rows {_shown(among)}; "
+                "something in it looks at the other rows: work that out in a step, or learn it in `fit`"
+            )
+    return ""
 
 
 def _differing(first: Array, second: Array, tolerance: float) -> Array:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from falaj import models
-from falaj.build.packaging.agreement import ONNX_TOLERANCE, ROWS, disagreement, repeated
+from falaj.build.packaging.agreement import ONNX_TOLERANCE, ROWS, differing_alone, disagreement, repeated
 from falaj.build.packaging.result import PackagingResult
 from falaj.models.answers import PROBABILITY
 from falaj.models.backends import open_backend
@@ -92,7 +92,10 @@ def _difference(folder: ModelFolder, result: PackagingResult, frame: Any, column
         if not repeated(trained(frame), trained(frame)):
             return _NOT_REPEATABLE
         tolerance = ONNX_TOLERANCE if result.flavor == "onnx" else 0.0
-        return str(disagreement(trained, packaged, frame, columns, folder.signature.names, tolerance) or "")
+        difference = disagreement(trained, packaged, frame, columns, folder.signature.names, tolerance)
+        if difference is not None or result.flavor == "onnx":
+            return str(difference or "")
+        return differing_alone(packaged, columns)
     except Exception as error:  # the library's or the project's own code may raise anything
         raise ModelError(f"the model does not answer the gate's rows: {type(error).__name__}: {error}") from error
 
