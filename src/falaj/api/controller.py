@@ -19,6 +19,7 @@ from falaj.api.retraining_controller import TrainingWatch
 from falaj.api.routers.projects import Push, announce
 from falaj.control import changes, releases
 from falaj.control.releases import regression_gates
+from falaj.control.releases.deployment_record import deployment_of
 from falaj.control.releases.lifecycle import DeploymentState
 from falaj.control.releases.registry import CONTROLLER
 from falaj.core.errors import FalajError
@@ -107,14 +108,14 @@ class Controller:
             processes.advance(session, lease, event, now)
         if not starting:
             with self._platform.database.transaction() as session:
-                changes.complete_change(self._platform.turn(session), lease.data["concludes"])
+                changes.complete_change(self._platform.turn(session), deployment_of(lease).concludes)
         return True
 
     def _start(self, session: Session, lease: Lease, now: float) -> ProcessEvent:
         """What happens to a deployment that is due: its endpoint gets its release, if a signed change asks for that."""
         if reason := changes.why_not_deployed(self._platform.turn(session), lease.data):
             logger.error("deployment refused", extra={"deployment": lease.process_id, "reason": reason})
-            details = {"reason": reason, "concludes": lease.data["concludes"]}
+            details = {"reason": reason, "concludes": deployment_of(lease).concludes}
             record.write(session, "deployment.refused", CONTROLLER, f"deployment/{lease.process_id}", now, details)
             return ProcessEvent("superseded")
         return ProcessEvent("start", {"plan": releases.set_desired_release(session, lease.data, now)})

@@ -15,6 +15,7 @@ from falaj.control.changes.signed_decisions import quorum_of
 from falaj.control.changes.signed_requests import why_not_carried_out
 from falaj.control.changes.states import ChangeState
 from falaj.control.releases.calendar import next_opening, open_at
+from falaj.control.releases.deployment_record import deployment_of
 from falaj.control.releases.endpoints import DeploymentPermit, arms_of, deploy, endpoints_of, next_version
 from falaj.control.releases.lifecycle import UNDECIDED, DeploymentState
 from falaj.control.releases.registry import move, state_of
@@ -143,7 +144,8 @@ def complete_change(turn: ChangeContext, change_id: str) -> None:
     waiting = [each for each in processes if each.state == DeploymentState.WAITING]
     failed = [each for each in processes if each.state not in (DeploymentState.LIVE, DeploymentState.WAITING)]
     if failed:
-        reasons = [f"{each.data['location']}: {each.data.get('message') or each.state}" for each in failed]
+        records = [(deployment_of(each), each.state) for each in failed]
+        reasons = [f"{record.location}: {record.message or state}" for record, state in records]
         fail_change(turn, row, "; ".join(reasons), CONTROLLER.id)
     elif waiting:
         bake = turn.environment(row.environment).bake_s
@@ -160,7 +162,7 @@ def fail_change(turn: ChangeContext, row: ChangeRow, reason: str, actor: str) ->
     Endpoints come before deployments, as in an agent's report, so that the two never wait for each other.
     """
     processes = _deployments(turn, row)
-    locations = {each.data["location"] for each in processes if each.state != DeploymentState.WAITING}
+    locations = {deployment_of(each).location for each in processes if each.state != DeploymentState.WAITING}
     for endpoint in endpoints_of(turn.session, row.model, row.environment):
         if endpoint.location in locations and endpoint.release == row.release:
             take_back(turn.session, endpoint, f"change {row.id} failed: {reason}", turn.now)

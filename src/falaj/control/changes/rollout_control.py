@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from falaj.control.changes.assessment import facts_of
 from falaj.control.changes.context import ChangeContext
 from falaj.control.changes.request import context, resource_of
+from falaj.control.releases.deployment_record import deployment_of
 from falaj.control.releases.endpoints import next_version, rollouts_of
 from falaj.control.releases.lifecycle import DeploymentState
 from falaj.core.errors import ConflictError, NotFoundError
@@ -47,7 +48,7 @@ class Steering:
     @property
     def endpoint(self) -> str:
         """`environment/model`."""
-        return f"{self.process.data['environment']}/{self.process.data['model']}"
+        return deployment_of(self.process).endpoint
 
     @property
     def state(self) -> RolloutState:
@@ -119,7 +120,7 @@ def _judges(process: ProcessRow) -> bool:
 
 
 def _require_steering(session: Session, process: ProcessRow) -> Steering:
-    change = session.get_one(ChangeRow, process.data["concludes"])
+    change = session.get_one(ChangeRow, deployment_of(process).concludes)
     report = process.data.get("record") or {**_applied(session, process), **_ended_early(process, change)}
     return Steering(process, change, report)
 
@@ -133,8 +134,8 @@ def _ended_early(process: ProcessRow, change: ChangeRow) -> Mapping[str, str]:
                 "reason": change.data.get("ended_because") or "another release came in",
             }
         case DeploymentState.FAILED:
-            return {"state": RolloutState.ABORTED, "reason": process.data["message"]}
-        case DeploymentState.LIVE if process.data["strategy"]["kind"] != RolloutStrategy.CHALLENGER:
+            return {"state": RolloutState.ABORTED, "reason": deployment_of(process).message}
+        case DeploymentState.LIVE if deployment_of(process).strategy.kind != RolloutStrategy.CHALLENGER:
             return {"state": RolloutState.SUCCEEDED, "reason": "the release that it was compared with was revoked"}
     return {}
 
@@ -160,7 +161,7 @@ def _with_wish(plan: Mapping[str, Any], rollout_id: str, command_entry: Mapping[
 
 
 def _require_possible(steering: Steering, command: Command, is_planned: bool) -> None:
-    strategy = RolloutStrategy(steering.process.data["strategy"]["kind"])
+    strategy = RolloutStrategy(deployment_of(steering.process).strategy.kind)
     possible = allowed(steering.state, strategy) if is_planned else frozenset[Command]()
     if command not in possible:
         can = ", ".join(sorted(possible)) or "nothing more"

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from falaj.control.releases.deployment_record import deployment_of
 from falaj.control.releases.endpoints import MOVING, challenges, deployments, next_version, subject
 from falaj.control.releases.lifecycle import DeploymentState
 from falaj.control.releases.registry import CONTROLLER
@@ -84,7 +85,7 @@ def _settle(
     session: Session, table: ProcessTable, row: EndpointRow, event: ProcessEvent, now: float, reporter: str
 ) -> Iterator[str]:
     for process in deployments(session, row.model, row.environment, row.location):
-        if process.state not in MOVING or process.data["release"] != row.release or challenges(process):
+        if process.state not in MOVING or deployment_of(process).release != row.release or challenges(process):
             continue
         if event.name == "rolling" and process.state == DeploymentState.ROLLING:
             continue
@@ -99,7 +100,7 @@ def _settle(
             _arrived(session, row, process, now)
         else:
             take_back(session, row, event.data["message"], now)
-        yield process.data["concludes"]
+        yield deployment_of(process).concludes
 
 
 def _settle_challenge(
@@ -117,14 +118,14 @@ def _settle_challenge(
             "failed" if ended else "ready", {"message": message, **({"record": record} if ended else {})}
         )
         table.send(session, process.id, event, now)
-        yield process.data["concludes"]
+        yield deployment_of(process).concludes
     if ended and any(each["rollout"]["plan"]["id"] == process.id for each in row.plan.get("challengers", ())):
         process.data = {**process.data, "record": record}
         remaining = [each for each in row.plan["challengers"] if each["rollout"]["plan"]["id"] != process.id]
         row.plan, row.version = {**row.plan, "challengers": remaining}, next_version(session, row.location)
         details = {"location": row.location, "release": rollout_report["candidate"], "reason": rollout_report["reason"]}
         trail.write(session, "endpoint.challenge-ended", CONTROLLER, subject(row), now, details)
-        yield process.data["concludes"]
+        yield deployment_of(process).concludes
 
 
 def _arrived(session: Session, row: EndpointRow, process: ProcessRow, now: float) -> None:
@@ -132,5 +133,5 @@ def _arrived(session: Session, row: EndpointRow, process: ProcessRow, now: float
     if row.plan.get("rollout"):
         row.plan = {key: value for key, value in row.plan.items() if key != "rollout"}
         row.version = next_version(session, row.location)
-    served = (row.environment, row.model, row.location, row.release, process.data["concludes"], now)
+    served = (row.environment, row.model, row.location, row.release, deployment_of(process).concludes, now)
     lineage.began(session, lineage.Served(*served))

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from falaj.control.releases.deployment_record import deployment_of
 from falaj.control.releases.lifecycle import DeploymentState
 from falaj.control.releases.registry import CONTROLLER
 from falaj.core.ids import new_id
@@ -231,7 +232,7 @@ def endpoints_of(session: Session, model: str, environment: str | None = None) -
 
 def challenges(process: ProcessRow) -> bool:
     """Whether a deployment brings a challenger."""
-    return bool(process.data.get("strategy", {}).get("kind") == RolloutStrategy.CHALLENGER)
+    return deployment_of(process).strategy.kind == RolloutStrategy.CHALLENGER
 
 
 def subject(row: EndpointRow) -> str:
@@ -251,8 +252,10 @@ def deployments(session: Session, model: str, environment: str, location: str) -
     """The deployments of an endpoint that are under way or live."""
     active = (*MOVING, DeploymentState.WAITING, DeploymentState.PENDING, DeploymentState.LIVE)
     rows = session.scalars(select(ProcessRow).where(ProcessRow.kind == "deployment", ProcessRow.state.in_(active)))
-    target = (model, environment, location)
-    return [row for row in rows if (row.data["model"], row.data["environment"], row.data["location"]) == target]
+    records = [(row, deployment_of(row)) for row in rows]
+    return [
+        row for row, record in records if (record.endpoint, record.location) == (f"{environment}/{model}", location)
+    ]
 
 
 def live(session: Session, model: str) -> ReleaseRow | None:
