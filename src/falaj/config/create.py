@@ -33,7 +33,7 @@ class FolderInUseError(ConflictError):
     code = "project.folder-in-use"
 
 
-TEMPLATES = ("binary", "multiclass", "regression", "blank")
+TEMPLATES = ("binary", "multiclass", "regression", "text", "forecasting", "blank")
 """What a new project can begin as; `blank` also goes into a repository that there is already."""
 
 

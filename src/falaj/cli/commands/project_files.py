@@ -20,7 +20,11 @@ def init(
         str, typer.Option(help="Name of the model; by default that in pyproject.toml, or the folder's.")
     ] = "",
     template: Annotated[
-        str, typer.Option(help="binary, multiclass, regression, or blank, which goes into a repository that there is.")
+        str,
+        typer.Option(
+            help="binary, multiclass, regression, text, forecasting, or blank, which goes into a repository that there "
+            "is."
+        ),
     ] = "binary",
     check_only: Annotated[
         bool, typer.Option("--check-only", help="Write nothing; say what the folder still needs, exit 1 if anything.")
