@@ -22,9 +22,10 @@ def inner_imports(tree: ast.AST) -> int:
 
 
 def text_lookups(tree: ast.AST) -> int:
-    """Look-ups by text in columns that hold documents."""
+    """Look-ups by text in columns that hold documents, outside of the class that has the column."""
     return sum(
         isinstance(n, ast.Subscript) and isinstance(n.value, ast.Attribute) and n.value.attr in _BAGS
+        and not (isinstance(n.value.value, ast.Name) and n.value.value.id == "self")
         and isinstance(n.slice, ast.Constant) and isinstance(n.slice.value, str)
         for n in ast.walk(tree)
     )  # fmt: skip
@@ -59,7 +60,7 @@ def trees() -> list[ast.AST]:
     return [ast.parse(path.read_text()) for path in files("src")]
 
 
-@pytest.mark.parametrize(("figure", "ceiling"), [(inner_imports, 217), (text_lookups, 28)])
+@pytest.mark.parametrize(("figure", "ceiling"), [(inner_imports, 217), (text_lookups, 17)])
 def test_a_figure_does_not_grow(trees: list[ast.AST], figure: Callable[[ast.AST], int], ceiling: int) -> None:
     assert sum(map(figure, trees)) <= ceiling
 

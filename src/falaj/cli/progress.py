@@ -39,13 +39,12 @@ class Progress:
         if self._quiet:
             return
         if event.kind == "step.log":
-            for line in event.data["lines"]:
+            for line in event.lines:
                 emit(styled(f"      {event.node} | {line}", "dim"))
         elif event.kind == "run.warning":
-            emit(f"  {styled('warning', 'yellow')}           {event.data['message']}")
+            emit(f"  {styled('warning', 'yellow')}           {event.message}")
         elif event.kind == "run.installing":
-            lockfile = event.data["lockfile"]
-            emit(f"  {styled('install', 'yellow')}           the packages of {lockfile}, once for each lock")
+            emit(f"  {styled('install', 'yellow')}           the packages of {event.lockfile}, once for each lock")
         elif event.kind in _SHOWN:
             self._show_state(event)
 
@@ -63,7 +62,7 @@ class Progress:
         emit(f"{state_styled(state)} in {took}{hits}" + (f": {reason}" if reason else ""))
 
     def _show_state(self, event: RunEvent) -> None:
-        state = _SHOWN[event.kind] or ("passed" if event.data["passed"] else "failed")
+        state = _SHOWN[event.kind] or event.verdict
         took = f"{event.at - self._began[event.node]:6.1f} s" if event.node in self._began else " " * 8
         if event.kind == "step.started":
             took = " " * 8

@@ -19,6 +19,7 @@ from falaj.api.platform import Platform, Shared
 from falaj.api.request_bodies import Reason, ReasonBody
 from falaj.api.route_actions import action
 from falaj.control import changes, releases
+from falaj.control.changes.change_record import record_of
 from falaj.schemas import api
 from falaj.schemas import changes as documents
 from falaj.storage import ProcessRow
@@ -201,12 +202,13 @@ def documents_of(session: Session, rows: Sequence[ChangeRow]) -> list[documents.
 
 
 def _document(row: ChangeRow, approvals: list[documents.GivenApproval], wakes_at: float | None) -> documents.Change:
+    record = record_of(row)
     return documents.Change(
         id=row.id, kind=row.kind, state=row.state, model=row.model, release=row.release, digest=row.digest,
-        environment=row.environment, rank=row.rank, risk=row.data.get("risk", ""), requester=row.requester,
-        reason=row.reason, quorum=row.data["quorum"], approvals=approvals,
+        environment=row.environment, rank=row.rank, risk=record.risk, requester=row.requester,
+        reason=row.reason, quorum=record.quorum, approvals=approvals,
         restores=row.restores, opens_at=row.opens_at, expires_at=row.expires_at, wakes_at=wakes_at,
-        note=row.data.get("ended_because", ""), created_at=row.created_at, updated_at=row.updated_at,
+        note=record.ended_because, created_at=row.created_at, updated_at=row.updated_at,
     )  # fmt: skip
 
 

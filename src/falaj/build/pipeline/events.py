@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -44,6 +44,27 @@ class RunEvent:
     at: float
     node: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def lines(self) -> Sequence[str]:
+        """What a step printed, of `step.log`."""
+        lines: Sequence[str] = self.data["lines"]
+        return lines
+
+    @property
+    def message(self) -> str:
+        """What is wrong, of `run.warning`."""
+        return str(self.data["message"])
+
+    @property
+    def lockfile(self) -> str:
+        """What is installed, of `run.installing`."""
+        return str(self.data["lockfile"])
+
+    @property
+    def verdict(self) -> str:
+        """`passed` or `failed`, of the end of a check or a gate."""
+        return "passed" if self.data["passed"] else "failed"
 
     def to_json(self) -> dict[str, Any]:
         """The event as JSON values; `from_json` reads it back unchanged."""

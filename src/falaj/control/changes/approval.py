@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import select
 
 from falaj.control.changes.assessment import evidence_for, facts_of
+from falaj.control.changes.change_record import record_of
 from falaj.control.changes.context import ChangeContext
 from falaj.control.changes.request import context, resource_of
 from falaj.core.errors import IntegrityError
@@ -87,7 +88,7 @@ def approve(turn: ChangeContext, principal: Principal, change_id: str, envelope:
     turn.session.flush()
     record.write_evidence(turn.session, envelope, f"change/{row.id}", principal.id, turn.now)
     count = len(turn.approvals(row))
-    turn.tell(row, "change.approval", principal.id, {"key": key_id, "count": count, "needed": row.data["quorum"]})
+    turn.tell(row, "change.approval", principal.id, {"key": key_id, "count": count, "needed": record_of(row).quorum})
     if facts_of(turn, row).quorum_met:
         turn.advance(row, ProcessEvent("approved"), principal.id)
     return row

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import select
 
 from falaj.control.changes.assessment import facts_of
+from falaj.control.changes.change_record import record_of
 from falaj.control.changes.context import CONTROLLER, ChangeContext
 from falaj.control.changes.request import context, resource_of
 from falaj.control.changes.rollouts import record_rollouts, strategy_for
@@ -175,7 +176,7 @@ def fail_change(turn: ChangeContext, row: ChangeRow, reason: str, actor: str) ->
 
 def _deployments(turn: ChangeContext, row: ChangeRow) -> list[ProcessRow]:
     """The deployments of a change, in the order of its locations."""
-    return [turn.session.get_one(ProcessRow, each) for each in row.data["deployments"]]
+    return [turn.session.get_one(ProcessRow, each) for each in record_of(row).deployments]
 
 
 def renew(turn: ChangeContext) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from falaj.control.changes.assessment import as_details, evidence_for, facts_of, risk_for, serving
+from falaj.control.changes.change_record import record_of
 from falaj.control.changes.context import ChangeContext
 from falaj.control.changes.requirements import shortfalls
 from falaj.control.changes.signed_requests import sign_request
@@ -65,7 +66,7 @@ def request(turn: ChangeContext, principal: Principal, change_request: ChangeReq
     turn.session.add(row)
     turn.session.flush()
     data = {
-        "kind": row.kind, "quorum": row.data["quorum"], "expires_at": row.expires_at,
+        "kind": row.kind, "quorum": record_of(row).quorum, "expires_at": row.expires_at,
         "review_within_s": turn.environment(row.environment).review_within_s,
     }  # fmt: skip
     turn.processes.start(turn.session, "change", row.id, ChangeState.REQUESTED, data, turn.now)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import select
 
+from falaj.control.changes.change_record import record_of
 from falaj.control.changes.context import ChangeContext
 from falaj.storage.change_tables import AdmissionRow, ApprovalRow, ChangeRow
 from falaj.storage.identity_tables import ApprovalKeyRow
@@ -30,7 +31,7 @@ def quorum_of(turn: ChangeContext, row: ChangeRow, *, renewal: bool = False) -> 
     """
     if renewal:
         return max((each.quorum for each in admissions_of(turn, row)), default=NOBODY_COULD)
-    return max(int(row.data["quorum"]), _asked_by_settings(turn, row))
+    return max(record_of(row).quorum, _asked_by_settings(turn, row))
 
 
 def _asked_by_settings(turn: ChangeContext, row: ChangeRow) -> int:

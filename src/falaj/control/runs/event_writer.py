@@ -118,7 +118,7 @@ class Journal:
 
 def _state(event: RunEvent) -> str:
     if event.kind in ("check.finished", "gate.finished"):
-        return "passed" if event.data["passed"] else "failed"
+        return event.verdict
     return _STATES[event.kind]
 
 

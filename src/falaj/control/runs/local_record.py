@@ -63,5 +63,5 @@ class LocalRecord:
 
 def _state(event: RunEvent) -> str:
     if event.kind in ("check.finished", "gate.finished"):
-        return "passed" if event.data["passed"] else "failed"
+        return event.verdict
     return _STATES.get(event.kind, "running")
