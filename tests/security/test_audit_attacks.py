@@ -5,19 +5,21 @@ from __future__ import annotations
 import importlib.util
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from falaj.api.platform import Platform
 from falaj.core.errors import UsageError
 from falaj.core.home import Home
 from falaj.storage import Database, EventRow, ProjectRow
 from falaj.storage.audit_tables import AuditDetailRow, AuditHeadRow, AuditLeafRow, AuditNodeRow
+from falaj.storage.facts import FactMissingError
 from falaj.supply_chain.attestations import SigningRole
 from falaj.supply_chain.attestations.checkpoint import Checkpoint, sign_checkpoint
 from falaj.supply_chain.attestations.merkle import leaf_hash
@@ -201,7 +203,35 @@ def rewrite(platform: Platform, texts: list[str]) -> None:
         head.size, head.edge = len(leaves), b"".join(nodes[at] for at in tree.frontier(len(leaves)))
 
 
-@pytest.mark.parametrize("leaf_count", [4, 9, 12], ids=["shorter", "as long", "longer"])
+def test_a_log_whose_end_was_cut_off_is_neither_continued_nor_signed(platform: Platform) -> None:
+    filled(platform)
+    with platform.database.reading() as session:
+        texts = list(session.scalars(select(AuditLeafRow.text).order_by(AuditLeafRow.index)))
+    rewrite(platform, texts[:-1])
+    with pytest.raises(FactMissingError), platform.database.transaction() as session:
+        record.write(session, "change.approved", "user:eve", "change/1", NOW, {})
+    with pytest.raises(FactMissingError), platform.database.transaction() as session:
+        audit.checkpoint(session, platform.keyring.signer(SigningRole.LOG), NOW)
+    assert platform.database.facts is not None
+    assert ["it was longer" in str(each) for each in platform.database.facts.take_refusals()] == [True]
+    rewrite(platform, texts)
+    with platform.database.transaction() as session:
+        assert audit.append(session, audit.AuditEntry("restored", "user:ana", "platform"), NOW) == [len(texts)]
+
+
+def test_what_was_rolled_back_is_missed_by_nobody(platform: Platform) -> None:
+    filled(platform)
+    with platform.database.transaction() as session, suppress(ZeroDivisionError), session.begin_nested():
+        audit.append(session, audit.AuditEntry("undone", "user:ana", "platform"), NOW)
+        raise ZeroDivisionError
+    with suppress(ZeroDivisionError), platform.database.transaction() as session:
+        audit.append(session, audit.AuditEntry("undone", "user:ana", "platform"), NOW)
+        raise ZeroDivisionError
+    with platform.database.transaction() as session:
+        assert audit.append(session, audit.AuditEntry("done", "user:ana", "platform"), NOW) == [9]
+
+
+@pytest.mark.parametrize("leaf_count", [9, 12], ids=["as long", "longer"])
 def test_a_past_that_was_rewritten_and_signed_again_does_not_hold_a_kept_checkpoint(
     platform: Platform, verifier: ModuleType, tmp_path: Path, leaf_count: int
 ) -> None:

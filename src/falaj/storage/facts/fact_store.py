@@ -98,6 +98,11 @@ class FactStore:
         height = self.heights.of(subject)
         return height is None or number > height.number
 
+    def is_longer(self, subject: FactSubject, length: int) -> bool:
+        """Tell whether something that only grows was longer than this."""
+        height = self.heights.of(subject)
+        return height is not None and height.number > length
+
     def record(self, marks: Sequence[Mark]) -> None:
         """Record numbers of facts that were committed."""
         self.heights.record(marks)

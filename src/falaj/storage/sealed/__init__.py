@@ -13,8 +13,10 @@ from falaj.storage.sealed.session import (
     is_recorded,
     made_facts,
     memory,
+    note_growth,
     require_all,
     require_standing,
+    require_uncut,
     stands,
 )
 from falaj.storage.sealed.writing import delete_each, take_one
@@ -29,9 +31,11 @@ __all__ = [
     "is_recorded",
     "made_facts",
     "memory",
+    "note_growth",
     "refused",
     "require_all",
     "require_standing",
+    "require_uncut",
     "stands",
     "subject_of",
     "table_of",

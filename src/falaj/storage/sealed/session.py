@@ -13,6 +13,7 @@ from falaj.storage.sealed.rows import SealedRow, SideDoorError, subject_of, tabl
 
 _KEY = "falaj.storage.facts"
 GONE = "it was made, and the database has it no more"
+CUT = "it was longer, and the database does not have its end"
 
 
 @dataclass(frozen=True)
@@ -26,16 +27,17 @@ class NewFact:
 
 @dataclass
 class SessionFacts:
-    """What a session knows of facts: when it began, and what it has made."""
+    """What a session knows of facts: when it began, what it has made, and how far it let things grow."""
 
     book: FactStore
     clock: int
     new: list[NewFact] = field(default_factory=list)
+    grown: list[NewFact] = field(default_factory=list)
 
     @property
     def marks(self) -> dict[FactSubject, Mark]:
-        """The newest number of each subject that was made."""
-        return {each.mark.subject: each.mark for each in self.new}
+        """The newest number of each subject that was made or has grown."""
+        return {each.mark.subject: each.mark for each in (*self.new, *self.grown)}
 
     def has_made(self, subject: FactSubject) -> bool:
         """Tell whether this very transaction made a fact about a subject."""
@@ -56,9 +58,10 @@ class FactSession(Session):
     def record_facts(self) -> None:
         """Record what was made, once it is committed."""
         facts = self.info.get(_KEY)
-        if facts is not None and facts.new:
+        if facts is not None and (facts.new or facts.grown):
             facts.book.record(list(facts.marks.values()))
             facts.new.clear()
+            facts.grown.clear()
 
 
 def require_standing(session: Session, subject: FactSubject, row: object | None) -> None:
@@ -70,6 +73,25 @@ def require_standing(session: Session, subject: FactSubject, row: object | None)
     if row is None and facts_in(session).book.stands(subject):
         facts_in(session).book.refuse(FactRefusal(subject.kind, subject.name, GONE))
         raise missing_error(subject)
+
+
+def require_uncut(session: Session, subject: FactSubject, length: int) -> None:
+    """Refuse to go on where something that only grows is shorter than it was; a session without facts cannot tell.
+
+    Raises:
+        FactMissingError: `facts.missing`.
+    """
+    facts = session.info.get(_KEY)
+    if isinstance(facts, SessionFacts) and facts.book.is_longer(subject, length):
+        facts.book.refuse(FactRefusal(subject.kind, subject.name, CUT))
+        raise missing_error(subject)
+
+
+def note_growth(session: Session, subject: FactSubject, length: int) -> None:
+    """Remember how long something is that only grows; recorded, as facts are, once it is committed."""
+    facts = session.info.get(_KEY)
+    if isinstance(facts, SessionFacts):
+        facts.grown.append(NewFact(Mark(subject, length), "", session.get_nested_transaction()))
 
 
 def stands(session: Session, subject: FactSubject) -> bool:
@@ -128,7 +150,8 @@ def _forget_undone(session: Session, ended: SessionTransaction) -> None:
     """What a savepoint made is not made when it is rolled back."""
     facts = session.info.get(_KEY)
     if facts is not None:
-        facts.new[:] = [each for each in facts.new if not _inside(each.savepoint, ended)]
+        for entries in (facts.new, facts.grown):
+            entries[:] = [each for each in entries if not _inside(each.savepoint, ended)]
 
 
 def _inside(savepoint: SessionTransaction | None, ended: SessionTransaction) -> bool:

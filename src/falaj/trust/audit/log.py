@@ -21,6 +21,8 @@ from falaj.storage.audit_tables import (
     AuditLeafRow,
     AuditNodeRow,
 )
+from falaj.storage.facts import FactSubject
+from falaj.storage.sealed import note_growth, require_uncut
 from falaj.storage.tables import Base
 from falaj.supply_chain.attestations import envelope_digest
 from falaj.supply_chain.attestations.merkle import leaf_hash
@@ -29,6 +31,8 @@ from falaj.trust.audit import tree
 from falaj.trust.audit.pseudonyms import pseudonyms
 
 EMPTY_ROOT = hashlib.sha256(b"").digest()
+LOG = FactSubject("audit_leaves", "size")
+"""The length of the log, whose record outside of the database tells whether its end was cut off."""
 _AT_ONCE = 500
 _HEAD, _LEAVES, _DETAILS, _NODES = (
     Base.metadata.tables[row.__tablename__] for row in (AuditHeadRow, AuditLeafRow, AuditDetailRow, AuditNodeRow)
@@ -78,12 +82,14 @@ def append(session: Session, entries: AuditEntry | Sequence[AuditEntry], now: fl
 
     Raises:
         UsageError: The details of an entry are no JSON, or nested too deeply (`audit.entry`).
+        FactMissingError: The log is shorter than it was: its end was cut off (`facts.missing`).
     """
     entry_list = [entries] if isinstance(entries, AuditEntry) else list(entries)
     if not entry_list:
         return []
     session.flush()  # what the caller wrote comes first, and is not in the way of what follows
     size, edge = session.execute(select(_HEAD.c.size, _HEAD.c.edge).with_for_update()).one()
+    require_uncut(session, LOG, size)
     names = pseudonyms(session, {name for entry in entry_list for name in (entry.actor, entry.subject)})
     leaves = [_leaf(entry, names, now, index) for index, entry in enumerate(entry_list, start=size)]
     new_hashes = tree.grow(size, _edge(size, edge), [leaf["hash"] for leaf in leaves])
@@ -99,6 +105,7 @@ def append(session: Session, entries: AuditEntry | Sequence[AuditEntry], now: fl
     session.execute(
         update(_HEAD).values(size=grown, edge=b"".join(hashes_by_place[place] for place in tree.frontier(grown)))
     )
+    note_growth(session, LOG, grown)
     return list(range(size, grown))
 
 

@@ -9,10 +9,12 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from falaj.storage.audit_tables import AuditCheckpointRow, AuditHeadRow, AuditLeafRow, AuditNodeRow
+from falaj.storage.sealed import require_uncut
 from falaj.supply_chain.attestations import Signer, envelope_digest
 from falaj.supply_chain.attestations.checkpoint import Checkpoint, parse_checkpoint, sign_checkpoint
 from falaj.supply_chain.attestations.merkle import EMPTY_ROOT
 from falaj.trust.audit import pending_entries, tree
+from falaj.trust.audit.log import LOG
 
 _AT_ONCE = 500
 
@@ -32,10 +34,14 @@ def checkpoint(session: Session, signer: Signer, now: float) -> str:
 
     Returns:
         A C2SP tlog-checkpoint as a signed note.
+
+    Raises:
+        FactMissingError: The log is shorter than it was: its end was cut off (`facts.missing`).
     """
     pending_entries.write(session)
     session.flush()
     size = session.scalars(select(AuditHeadRow.size).with_for_update()).one()
+    require_uncut(session, LOG, size)
     checkpoint_row = session.get(AuditCheckpointRow, size)
     if checkpoint_row is not None:
         return checkpoint_row.text
