@@ -24,6 +24,7 @@ def test_every_template_is_a_valid_project_named_throughout(tmp_path: Path, temp
     text = "".join(file.read_text() for file in created)
     assert load_project(tmp_path).to_spec().model == "wine-quality"
     assert "{{" not in text
+    assert (tmp_path / "src" / "wine_quality").is_dir()
     assert "package" not in {part for file in created for part in file.parts}
 
 

@@ -145,9 +145,15 @@ CASES = [
     ("output: model", "output: model\n    command: [x]", "pipeline.fit", "does one thing", None),
     ("output: model", "output: model\n    cache: no", "pipeline.fit.cache", "not valid", None),
     ("output: model", "output: model\n    matrix: {iterations: [1]}", "pipeline.fit", "`params` and in `matrix`", None),
-    ("run: tumours.training:fit", "run: tumours.trainig:fit", "pipeline.fit.run", "no module", "tumours.training"),
-    ("run: tumours.training:fit", "run: tumours.training:fti", "pipeline.fit.run", "no function", "fit"),
-    ("run: tumours.training:fit", "run: tumours.training", "pipeline.fit.run", "not valid", None),
+    (
+        "run: tumour_risk.training:fit",
+        "run: tumour_risk.trainig:fit",
+        "pipeline.fit.run",
+        "no module",
+        "tumour_risk.training",
+    ),
+    ("run: tumour_risk.training:fit", "run: tumour_risk.training:fti", "pipeline.fit.run", "no function", "fit"),
+    ("run: tumour_risk.training:fit", "run: tumour_risk.training", "pipeline.fit.run", "not valid", None),
     ("learning_rate:", "learnin_rate:", "pipeline.fit.params.learnin_rate", "no parameter", "learning_rate"),
     ("  tumours:\n    rows", "  tumors:\n    rows", "expect.tumors", "no source", "tumours"),
     ("radius: {min: 0,", "radius: {mni: 0,", "expect.tumours.radius.mni", "no key", "min"),
@@ -267,14 +273,14 @@ def test_an_issue_is_one_line(issues: Callable[..., tuple[Issue, ...]]) -> None:
 
 
 def test_code_that_does_not_parse(issues: Callable[..., tuple[Issue, ...]], project: Path) -> None:
-    (project / "src/tumours/training.py").write_text("x = 1\ndef fit(:\n")
+    (project / "src/tumour_risk/training.py").write_text("x = 1\ndef fit(:\n")
     problems = issues(("risk: low", "risk: high"))
     assert problems[0].field == "pipeline.fit.run"
-    assert "src/tumours/training.py:2 is not valid Python" in problems[0].message
+    assert "src/tumour_risk/training.py:2 is not valid Python" in problems[0].message
 
 
 def test_modules_beside_the_project_file_are_found(project: Path) -> None:
-    (project / "src/tumours").rename(project / "tumours")
+    (project / "src/tumour_risk").rename(project / "tumour_risk")
     assert load_project(project).to_spec().model_step == "fit"
 
 
@@ -290,16 +296,16 @@ def test_modules_beside_the_project_file_are_found(project: Path) -> None:
     ],
 )
 def test_functions_that_the_text_does_not_show_in_full_are_accepted(project: Path, code: str) -> None:
-    (project / "src/tumours/training.py").write_text(code)
+    (project / "src/tumour_risk/training.py").write_text(code)
     load_project(project)
 
 
 @pytest.mark.parametrize(
     ("metric", "reason"),
     [
-        ("tumours.training:profit", "no function 'profit'"),
+        ("tumour_risk.training:profit", "no function 'profit'"),
         ("tumours.money:fit", "no module"),
-        ("tumours.training:fit", ""),
+        ("tumour_risk.training:fit", ""),
     ],
 )
 def test_a_metric_of_the_project_must_be_there(
@@ -330,7 +336,7 @@ def test_the_cache_answers_without_parsers(project: Path, tmp_path: Path) -> Non
 
 def test_the_cache_does_not_outlive_a_change(project: Path, tmp_path: Path) -> None:
     load_project_cached(project, tmp_path / "cache")
-    training = project / "src/tumours/training.py"
+    training = project / "src/tumour_risk/training.py"
     text = training.read_text()
     training.write_text(text.replace("def fit", "def refit"))
     with pytest.raises(ProjectError, match="no function 'fit'"):

@@ -75,6 +75,5 @@ def test_escapes(project: Path, line: str) -> None:
     attempt(project, line.encode())
 
 
-TEMPLATE = (
-    (Path(__file__).parents[2] / "src/falaj/config/template/falaj.yaml.template").read_text().replace("{{name}}", "a")
-)
+_FILE = Path(__file__).parents[2] / "src/falaj/config/templates/binary/falaj.yaml.template"
+TEMPLATE = _FILE.read_text().replace("{{name}}", "a").replace("{{package}}", "a")

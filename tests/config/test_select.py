@@ -18,7 +18,7 @@ OUTPUTS = ("outputs: [train, test]", "outputs: [train, validation, test]")
 
 def test_a_sweep_is_read_and_kept(project: Path) -> None:
     file = project / "falaj.yaml"
-    declared = "metrics:\n  profit: {function: 'tumours.evaluation:evaluate', better: less}\n"
+    declared = "metrics:\n  profit: {function: 'tumour_risk.evaluation:evaluate', better: less}\n"
     text = file.read_text().replace(PARAMS, SELECT).replace(*OUTPUTS)
     file.write_text(text.replace("brier on split.v", "profit on split.v") + declared)
     spec = load_spec(project)
@@ -36,7 +36,7 @@ def test_a_sweep_is_read_and_kept(project: Path) -> None:
         ("select: brier on evaluate", "'evaluate' comes from `fit`"),
         ("select: brier on split.valdiation", "no source, step or output 'split.valdiation'"),
         ("select: breir on split.validation", "no metric 'breir'"),
-        ("select: tumours.evaluation:evaluate on split.validation", "whether more of it is better"),
+        ("select: tumour_risk.evaluation:evaluate on split.validation", "whether more of it is better"),
         ("select: brier of malignant on split.validation", "there is one label"),
         ("select: ndcg@5 on split.validation", "ranks the rows of a group"),
         ("select: brier <= 0.2 on split.validation", "whatever its value is"),
@@ -72,7 +72,7 @@ def test_a_matrix_is_small_and_its_cells_differ(issues, values: str, message: st
 
 
 def test_one_step_selects(issues) -> None:
-    second = "  other:\n    run: tumours.training:fit\n    inputs: [split.train]\n    output: model\n" + SELECT
+    second = "  other:\n    run: tumour_risk.training:fit\n    inputs: [split.train]\n    output: model\n" + SELECT
     (issue,) = issues(OUTPUTS, (PARAMS, SELECT), ("  evaluate:\n", f"{second}  evaluate:\n"))
     assert "`fit` selects already" in issue.message and issue.field == "pipeline.other.select"
 

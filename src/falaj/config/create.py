@@ -102,14 +102,9 @@ def _package_name(model: str) -> str:
 
 
 def _template(name: str) -> Iterator[tuple[str, str]]:
-    """Path and text of a template's files; what all have in common is that of the first one's."""
-    shared = files("falaj.config") / "template"
-    if name == "binary":
-        yield from _texts(shared, "")
-        return
-    for common in (".gitignore", "pyproject.toml"):
-        yield common, (shared / f"{common}{_SUFFIX}").read_text(encoding="utf-8")
-    yield from _texts(files("falaj.config") / "templates" / name, "")
+    """Path and text of the files that all templates share, and of a template's own."""
+    for folder in ("shared", name):
+        yield from _texts(files("falaj.config") / "templates" / folder, "")
 
 
 def _texts(folder: Traversable, prefix: str) -> Iterator[tuple[str, str]]:

@@ -83,8 +83,8 @@ fails the gate. It runs in the project's environment and reads the checkout and 
 
 def reference_page() -> str:
     """The page as Markdown."""
-    template = files("falaj.config") / "template" / "falaj.yaml.template"
-    example = template.read_text(encoding="utf-8").replace("{{name}}", "my-model")
+    template = files("falaj.config") / "templates" / "binary" / "falaj.yaml.template"
+    example = template.read_text(encoding="utf-8").replace("{{name}}", "my-model").replace("{{package}}", "my_model")
     return "\n".join([_INTRODUCTION.format(example=example), *sections(json_schema()), _GATES])
 
 
