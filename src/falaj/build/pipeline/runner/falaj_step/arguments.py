@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
-
 from . import forms
-from .inputs import load
 from .problem import Problem
 
 TYPE_CHECKING = False  # `typing` takes longer to import than Python to start
@@ -60,6 +57,8 @@ def _parameters(function: Any) -> tuple[list[str], list[str], bool]:
 
 def _inspected(function: Any) -> tuple[list[str], list[str], bool]:
     """The same for callables that are not plain functions; slower, because `inspect` is a large import."""
+    import inspect
+
     every = inspect.signature(function).parameters.values()
     named = [each for each in every if each.kind not in (each.VAR_KEYWORD, each.VAR_POSITIONAL)]
     required = [each.name for each in named if each.default is each.empty]
@@ -84,6 +83,8 @@ def _targets(inputs: list[dict[str, Any]], free: list[str], function: Any) -> di
 
 
 def _load(entry: dict[str, Any], annotation: Any) -> Any:
+    from .inputs import load
+
     if not entry["gathered"]:
         return load(entry["parts"][0], forms.form(annotation))
     form = forms.form(forms.element(annotation))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime
 
 from .csv_survey import rows
 from .problem import Problem
@@ -168,6 +167,8 @@ def _all(pattern: str, texts: list[str]) -> bool:
 def _matches(value: str, kind: str, pattern: re.Pattern[str] | None, form: str | None) -> bool:
     if pattern is not None:
         return pattern.match(value) is not None
+    from datetime import date, datetime
+
     try:
         if form is not None:
             datetime.strptime(value, form)  # noqa: DTZ007 - whether it can be read is all that is asked

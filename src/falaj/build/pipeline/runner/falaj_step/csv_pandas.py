@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-
 from .csv_columns import FALSE, INFERRED_FROM, TRUE
 
 TYPE_CHECKING = False  # `typing` takes longer to import than Python to start
@@ -15,6 +13,8 @@ if TYPE_CHECKING:
 
 def read_pandas(source: Any, separator: str, nulls: list[str], columns: Columns) -> Any:
     """The table; raises a ValueError for a value that is not of its column's type."""
+    import io
+
     import pandas as pd
 
     table = pd.read_csv(

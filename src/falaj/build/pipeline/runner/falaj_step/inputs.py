@@ -6,12 +6,8 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 
-from .models import load_model
 from .problem import Problem
-from .tables import read_table
-from .values import read_json
 
 TYPE_CHECKING = False  # `typing` takes longer to import than Python to start
 if TYPE_CHECKING:
@@ -30,10 +26,16 @@ def load(part: dict[str, Any], form: str) -> Any:
     """
     path, kind = _content(part["path"], part["kind"]), part["kind"]
     if form == "path":
+        from pathlib import Path
+
         return Path(path, {"table": "data.parquet", "json": "value.json"}.get(kind, ""))
     if kind == "json" and form == "any":
+        from .values import read_json
+
         return read_json(os.path.join(path, "value.json"))
     if kind == "model":
+        from .models import load_model
+
         return load_model(path, form)
     table = os.path.join(path, "data.parquet") if kind == "table" else path
     if form not in ("any", "pyfunc"):
@@ -53,10 +55,14 @@ def _unannotated(path: str, kind: str, read: dict[str, Any]) -> Any:
     form = next((name for name in ("polars", "pandas") if name in sys.modules), "")
     if kind == "table" and form:
         return _table(path, form, read)
+    from pathlib import Path
+
     return Path(path)
 
 
 def _table(path: str, form: str, read: dict[str, Any]) -> Any:
+    from .tables import read_table
+
     try:
         return read_table(path, form, read)
     except (OSError, ImportError, Problem):

@@ -9,16 +9,10 @@ that a step really needs are made.
 from __future__ import annotations
 
 import errno
-import json
 import marshal
 import os
 import sys
-import traceback
-from difflib import get_close_matches
 
-from .arguments import bind
-from .fresh import import_from_text
-from .outputs import write_all
 from .problem import Problem
 
 TYPE_CHECKING = False  # `typing` takes longer to import than Python to start
@@ -45,6 +39,10 @@ def main(task_path: str) -> None:
 
 
 def _run(task: dict[str, Any]) -> None:
+    from .arguments import bind
+    from .fresh import import_from_text
+    from .outputs import write_all
+
     import_from_text(task["worktree"])
     function = _function(task["run"])
     arguments = bind(function, task["inputs"], task["params"])
@@ -71,6 +69,8 @@ def _function(place: str) -> Any:
 
 
 def _near(module: Any, name: str) -> str:
+    from difflib import get_close_matches
+
     names = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
     close = get_close_matches(name, names, n=1)
     return f"did you mean `{close[0]}`?" if close else ""
@@ -82,6 +82,9 @@ def _near_roots() -> str:
 
 def _report(task: dict[str, Any], error: BaseException) -> None:
     """Write what went wrong for the engine, and the traceback without this package's frames for the log."""
+    import json
+    import traceback
+
     frames = _own_frames(error.__traceback__)
     if _disk_is_full(error):
         failure = {"code": "step.disk-full", "message": str(error), "hint": "", "where": ""}

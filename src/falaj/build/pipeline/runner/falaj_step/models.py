@@ -10,13 +10,9 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import types
-import warnings
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 
 from . import forms
-from .paths import keep_path
 from .problem import Problem
 
 TYPE_CHECKING = False  # `typing` takes longer to import than Python to start
@@ -100,6 +96,8 @@ def save_model(value: Any, target: str, arguments: dict[str, Any], worktree: str
 
 
 def _keep(path: str, target: str) -> None:
+    from .paths import keep_path
+
     if not os.path.exists(os.path.join(path, "MLmodel")):  # noqa: PTH110
         raise Problem("step.wrong-output", f"`{path}` is not an MLflow model: it has no MLmodel file")
     keep_path(path, target)
@@ -185,6 +183,8 @@ def _flavor(value: Any) -> str:
 
 def _adapters() -> Any:
     """The part of Falaj that knows how models of each library are asked; standard library only."""
+    import types
+
     if "falaj_models" not in sys.modules:
         package = types.ModuleType("falaj_models")
         package.__path__ = [os.path.join(os.path.dirname(__file__), "..", "..", "..", "..", "models")]
@@ -337,6 +337,8 @@ def _save(value: Any, flavor: str, target: str, table: Any, code: list[str]) -> 
 
 def _options(value: Any, table: Any) -> dict[str, Any]:
     """What MLmodel says of a model: its signature, an example, and the form of its table."""
+    import warnings
+
     import mlflow.models
 
     sample = _as_pandas(table)
@@ -400,6 +402,8 @@ def _environment(flavor: str) -> dict[str, Any]:
 
 def _pins(flavor: str) -> list[str]:
     """Packages at the versions that made the model. MLflow would find out by loading it in a new process."""
+    from importlib.metadata import PackageNotFoundError, version
+
     pins = []
     for name in dict.fromkeys((*_PINNED, flavor if flavor != "sklearn" else "scikit-learn")):
         try:

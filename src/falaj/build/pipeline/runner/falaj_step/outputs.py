@@ -7,12 +7,7 @@ from __future__ import annotations
 import os
 
 from . import forms
-from .figures import keep_figures
-from .models import save_model
-from .paths import keep_path
 from .problem import Problem
-from .tables import write_table
-from .values import write_json
 
 TYPE_CHECKING = False  # `typing` takes longer to import than Python to start
 if TYPE_CHECKING:
@@ -68,6 +63,8 @@ def _write(value: Any, target: str, arguments: dict[str, Any], task: dict[str, A
     """Write one output; return its kind."""
     declared = task["output"]
     if declared == "model":
+        from .models import save_model
+
         save_model(value, target, arguments, task["worktree"])
         return "model"
     if declared == "report" and not isinstance(value, dict):
@@ -75,12 +72,20 @@ def _write(value: Any, target: str, arguments: dict[str, Any], task: dict[str, A
             "step.wrong-output", f"a report is a dict, not a {type(value).__name__}", "return metrics by name"
         )
     if hasattr(value, "__fspath__"):
+        from .paths import keep_path
+
         return keep_path(os.fspath(value), target)
     os.mkdir(target)
     if forms.form(type(value)) != "any":
+        from .tables import write_table
+
         write_table(value, target)
         return "table"
     if declared == "report":
+        from .figures import keep_figures
+
         value = keep_figures(value, target)
+    from .values import write_json
+
     write_json(value, target)
     return "json"

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 
@@ -20,6 +19,8 @@ def index_of(path: str) -> list[str]:
     text = _metadata(file) if file else None
     if not text:
         return []
+    import json
+
     return [name for name in json.loads(text).get("index_columns", ()) if isinstance(name, str)]
 
 

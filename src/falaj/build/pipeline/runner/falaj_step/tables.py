@@ -4,19 +4,8 @@
 
 from __future__ import annotations
 
-import codecs
-import gzip
-import io
-import json
 import os
-import zipfile
 
-from .csv_arrow import read_arrow
-from .csv_columns import Columns, explanation
-from .csv_pandas import read_pandas
-from .csv_polars import read_polars
-from .csv_survey import rewritten, survey
-from .pandas_index import index_of
 from .problem import Problem
 
 TYPE_CHECKING = False  # `typing` takes longer to import than Python to start
@@ -93,12 +82,16 @@ def _format(path: str) -> str:
 def _unpacked(path: str) -> Any:
     """The path itself, or the bytes of the only member of an archive."""
     if path.endswith(".zip"):
+        import zipfile
+
         with zipfile.ZipFile(path) as archive:
             members = [name for name in archive.namelist() if not name.endswith("/")]
             if len(members) != 1:
                 raise Problem("step.wrong-input", f"`{os.path.basename(path)}` holds {len(members)} files, not one")
             return archive.read(members[0])
     if path.endswith(".gz"):
+        import gzip
+
         with gzip.open(path) as stream:
             return stream.read()
     return path
@@ -106,6 +99,9 @@ def _unpacked(path: str) -> Any:
 
 def _json_problem(path: str) -> Problem | None:
     """The first line of a file of JSON lines that is none; None when each is."""
+    import io
+    import json
+
     source, name = _unpacked(path), os.path.basename(path)
     with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as lines:
         for number, line in enumerate(lines, 1):
@@ -120,6 +116,9 @@ def _json_problem(path: str) -> Problem | None:
 
 def _csv(path: str, form: str, kind: str, read: dict[str, Any]) -> Any:
     """A CSV file: looked over, then read by the library; what that refuses is said by line and column."""
+    from .csv_columns import Columns, explanation
+    from .csv_survey import rewritten, survey
+
     name, nulls = os.path.basename(path), read.get("null_values") or NULLS
     separator = read.get("separator") or ("\t" if kind == "tsv" else ",")
     source = _in_utf8(_unpacked(path), name, read.get("encoding") or "utf-8")
@@ -137,14 +136,22 @@ def _csv(path: str, form: str, kind: str, read: dict[str, Any]) -> Any:
 
 def _csv_reader(form: str) -> Any:
     if form == "pandas":
+        from .csv_pandas import read_pandas
+
         return read_pandas
     if form == "arrow":
+        from .csv_arrow import read_arrow
+
         return read_arrow
+    from .csv_polars import read_polars
+
     return read_polars
 
 
 def _in_utf8(source: Any, name: str, encoding: str) -> Any:
     """The source itself where it is in UTF-8, else its text in it."""
+    import codecs
+
     if codecs.lookup(encoding).name in ("utf-8", "utf-8-sig", "ascii"):
         return source
     if not isinstance(source, bytes):
@@ -193,6 +200,8 @@ def _index_columns(path: str, names: list[str], requested_columns: list[str] | N
     Raises:
         Problem: The index has a name and is not asked for: leaving it out could lose something.
     """
+    from .pandas_index import index_of
+
     index = [name for name in index_of(path) if name in names and name not in (requested_columns or ())]
     named = [name for name in index if not name.startswith("__index_level_")]
     if named:

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 
 from .problem import Problem
@@ -20,6 +19,8 @@ def read_json(path: str) -> Any:
         text = file.read()
     if text.isdigit() and text.isascii():
         return int(text)
+    import json
+
     return json.loads(text)
 
 
@@ -35,6 +36,8 @@ def write_json(value: Any, folder: str) -> None:
 
 
 def _encoded(value: Any) -> str:
+    import json
+
     try:
         return json.dumps(value, default=_plain, allow_nan=False, ensure_ascii=False)
     except (TypeError, ValueError) as error:
