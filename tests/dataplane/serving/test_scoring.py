@@ -35,6 +35,7 @@ from falaj.dataplane.scoring import (
     sampled_rows,
     score_file,
 )
+from falaj.dataplane.scoring import run as scoring_run
 from falaj.dataplane.scoring.csv_layout import read_layout
 from falaj.dataplane.scoring.planning import lots_of, sample_every
 from falaj.dataplane.scoring.prediction_ids import id_bytes, id_prefix, prediction_id
@@ -304,3 +305,18 @@ def test_a_full_disk_is_said_and_nothing_stays(
 def test_jobs_are_read_as_they_were_written() -> None:
     job = ScoringJob(input="/x", digest="d", model="/m", model_digest="s", release=RELEASE, endpoint="dev/flight-delay")
     assert msgspec.json.decode(msgspec.json.encode(job), type=ScoringJob) == job
+
+
+@pytest.mark.parametrize(
+    ("log", "message"),
+    [
+        (b"", "a process that scored ended with status 1"),
+        (
+            b"x" * 10_000 + b"\nRuntimeError: no threads\n",
+            "a process that scored ended with status 1: RuntimeError: no threads",
+        ),
+    ],
+)
+def test_a_process_that_breaks_leaves_its_last_line(tmp_path: Path, log: bytes, message: str) -> None:
+    (tmp_path / "log").write_bytes(log)
+    assert str(scoring_run._error(tmp_path, 1)).startswith(message)

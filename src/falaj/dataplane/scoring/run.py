@@ -6,7 +6,6 @@ import fcntl
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import sysconfig
 import tempfile
@@ -49,6 +48,7 @@ from falaj.dataplane.scoring.records import (
 _RUNNER = Path(__file__).with_name("process.py")
 _FALAJ = Path(__file__).resolve().parents[3]
 """The folder that `falaj` is imported from."""
+_LOG, _LAST_WORDS = "log", 300
 _LOOK_S = 0.05
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LOKY_MAX_CPU_COUNT", "POLARS_MAX_THREADS")
 
@@ -226,7 +226,8 @@ def _run_processes(
         for role, interpreter in roles:
             scratch = Path(tempfile.mkdtemp(prefix="scratch-", dir=folder))
             launch = _launch(folder, scratch, (role, str(processes)), interpreter, job, hidden)
-            launched = start(launch, offered(), stdout=subprocess.DEVNULL)
+            with (scratch / _LOG).open("wb") as log:
+                launched = start(launch, offered(), stdout=log.fileno())
             ending.callback(_end, launched)
             running.append((launched, scratch))
         _wait(running, folder, progress)
@@ -284,9 +285,17 @@ def _error(scratch: Path, code: int) -> FalajError:
         fault = msgspec.json.decode((scratch / ERROR).read_bytes(), type=Fault)
     except (OSError, msgspec.MsgspecError):
         how = f"by signal {signal.Signals(-code).name}" if code < 0 else f"with status {code}"
-        return ScoringFailedError(f"a process that scored ended {how}", hint="start it again")
+        return ScoringFailedError(f"a process that scored ended {how}{_last_words(scratch)}", hint="start it again")
     kinds = {"input": ScoringInputError, "disk": ScoringDiskError, "model": ScoringFailedError}
     return kinds.get(fault.kind, ScoringInputError)(fault.message, where=fault.where, hint=fault.hint)
+
+
+def _last_words(scratch: Path) -> str:
+    """The last line that a process wrote, as a traceback ends with its exception."""
+    with (scratch / _LOG).open("rb") as log:
+        log.seek(max(0, log.seek(0, os.SEEK_END) - _LAST_WORDS))
+        lines = log.read().decode(errors="replace").strip().splitlines()
+    return f": {lines[-1]}" if lines else ""
 
 
 def _publish(whole: Path, output: Path) -> None:
