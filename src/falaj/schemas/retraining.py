@@ -10,8 +10,9 @@ from typing import Any
 class TriggerState:
     """Something that starts trainings of a model.
 
-    `wish` is the entry of `retrain` in the project file. `would` is what a trigger of this kind would do now: start,
-    wait or refuse, with the reason in `why` and, of one that waits, the time in `until` (unix seconds).
+    `settings` is the entry of `retrain` in the project file. `would` is what a trigger of this kind would do now:
+    start, wait or refuse, with the reason in `why` and, of one that waits, the time in `until` (unix seconds). A
+    schedule has the time when it is due next in `next_due_at`.
     """
 
     on: str
@@ -21,6 +22,7 @@ class TriggerState:
     until: float | None
     last_asked_at: float | None
     last_started_at: float | None
+    next_due_at: float | None
     problem: str
 
 

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from falaj.control import retraining
+from falaj.control.retraining.model_settings import retrain_settings_of
+from falaj.control.retraining.overview import overview
 from falaj.control.runs import lifecycle
 from falaj.storage import Database, ProjectRow, ReleaseRow, RunRow
 from falaj.storage.durable import ProcessTable
@@ -54,6 +56,15 @@ def _release(
 def _start(database: Database, table: ProcessTable, now: float) -> list[tuple[str, str]]:
     with database.transaction() as session:
         return [(run.trigger, run.commit) for run in retraining.start_due(session, table, now)]
+
+
+def test_the_overview_says_when_a_schedule_is_due_next(database: Database, table: ProcessTable) -> None:
+    for now, due in ((CREATED_AT, TICK), (TICK - 1.0, TICK), (TICK, _at("2013-04-30 23:00"))):
+        with database.reading() as session:
+            settings = retrain_settings_of(session, "m")
+            assert settings is not None
+            triggers = overview(session, settings, now).triggers
+        assert [each.next_due_at for each in triggers] == [due, None], "a person waits for no clock"
 
 
 def _end_runs(database: Database) -> None:

@@ -74,10 +74,10 @@ def _tell(model_triggers: ModelTriggers) -> None:
     minutes = f"{model_triggers.minutes_in_week:.0f} of {model_triggers.minutes_a_week:.0f} minutes"
     emit(f"in seven days: {model_triggers.runs_in_week} of {model_triggers.runs_a_week} trainings, {minutes}")
     rows = [
-        (_name(each), _would(each), _time(each.last_asked_at), _time(each.last_started_at))
+        (_name(each), _would(each), clock(each.next_due_at), _time(each.last_asked_at), _time(each.last_started_at))
         for each in model_triggers.triggers
     ]
-    emit_table(("trigger", "now", "last requested", "last started"), rows, empty="nothing")
+    emit_table(("trigger", "now", "next due", "last requested", "last started"), rows, empty="nothing")
     request_rows = [
         (each.id, each.kind, each.state, ago(each.requested_at), str(each.times), each.run or "-", each.reason)
         for each in model_triggers.requests

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from falaj.config.cron import Cron
 from falaj.control.retraining import history
 from falaj.control.retraining.model_settings import KIND_OF, RetrainSettings
 from falaj.control.retraining.rows import labelled_rows
@@ -58,7 +59,15 @@ def _states(
         would, why, until = _would(settings, entry, past, now, rows)
         requested_at, started = _last(session, settings.release.model, kind)
         problem = sources.get(entry.get("source"), {}).get("problem", "") or _unwatched(settings, entry)
-        yield TriggerState(entry["on"], dict(entry), would, why, until, requested_at, started, problem)
+        due = _next_due(entry, now)
+        yield TriggerState(entry["on"], dict(entry), would, why, until, requested_at, started, due, problem)
+
+
+def _next_due(entry: Mapping[str, Any], now: float) -> float | None:
+    """When a schedule is due next; None of what waits for no clock."""
+    if entry["on"] != "schedule":
+        return None
+    return Cron.parse(entry["cron"], entry.get("timezone") or "UTC").after(now)
 
 
 def _would(
