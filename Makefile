@@ -59,9 +59,23 @@ contracts: install  ## what may import what
 	cd $@.new && apt-get download -qq prometheus && dpkg -x *.deb . && rm *.deb
 	mv $@.new $@
 
+# A real browser, for the tests of pages; with the libraries that this machine lacks, and nothing of them in the system.
+.tools/chromium:
+	rm -rf $@.new && mkdir -p $@.new
+	cd $@.new && apt-get download -qq $$(apt-get install --simulate --no-install-recommends chromium | awk '/^Inst/ {print $$2}')
+	cd $@.new && for package in *.deb; do dpkg -x $$package .; done && rm *.deb
+	printf '%s\n' '#!/bin/sh' 'here=$$(dirname "$$(readlink -f "$$0")")' 'libraries=$$here/usr/lib/$$(uname -m)-linux-gnu' \
+	    'export LD_LIBRARY_PATH="$$libraries:$$libraries/pulseaudio"' 'exec "$$here/usr/lib/chromium/chromium" "$$@"' > $@.new/chromium
+	chmod +x $@.new/chromium
+	timeout 120 $@.new/chromium --headless=new --no-sandbox --disable-gpu --user-data-dir=$@.new/profile --dump-dom about:blank \
+	    2>$@.new/log | grep -q '<html' || { tail -3 $@.new/log; exit 1; }
+	rm -rf $@.new/profile $@.new/log
+	mv $@.new $@
+
 tools: install
 	@$(MAKE) --no-print-directory .tools/softhsm || echo "no SoftHSM: tests of root keys in an HSM are skipped"
 	@$(MAKE) --no-print-directory .tools/prometheus || echo "no Prometheus: tests of metrics and alert rules are skipped"
+	@command -v chromium >/dev/null || $(MAKE) --no-print-directory .tools/chromium || echo "no Chromium: tests of pages are skipped"
 
 # Tests of routes run on one database each; `pytest --every-database` runs them on both.
 unit: tools  ## tests without a whole platform

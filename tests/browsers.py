@@ -16,7 +16,13 @@ from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO
 
-CHROMIUM = os.environ.get("FALAJ_TEST_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome") or ""
+_FETCHED = Path(__file__).parents[1] / ".tools/chromium/chromium"
+CHROMIUM = (
+    os.environ.get("FALAJ_TEST_CHROMIUM")
+    or shutil.which("chromium")
+    or shutil.which("google-chrome")
+    or (str(_FETCHED) if _FETCHED.exists() else "")
+)
 _FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--remote-debugging-pipe", "about:blank",

@@ -1,6 +1,6 @@
 """A person registers a security key and touches it for an approval, with the command and a real browser.
 
-Chromium is no part of the development environment: `FALAJ_TEST_CHROMIUM`, or `chromium` on the path, says where it is.
+The browser is `FALAJ_TEST_CHROMIUM`, `chromium` on the path, or the one that `make tools` fetches.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.databases import migrated_sqlite
 from tests.platforms import answering
 from tests.waiting import HANGS_AFTER_S, until
 
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed")
+pytestmark = [pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed"), pytest.mark.timeout(300)]
 
 FALAJ = Path(sys.executable).parent / "falaj"
 STATEMENT = "5d" * 32
@@ -51,7 +51,7 @@ def page(tmp_path: Path) -> Iterator[Page]:
 def test_a_key_is_registered_and_touched(platform: Platform, page: Page, tmp_path: Path) -> None:
     variables = _logged_in(platform, tmp_path / "credentials")
     command = subprocess.Popen(
-        [FALAJ, "security-key", "register", "--label", "blue", "--no-browser"],
+        [FALAJ, "access", "security-key", "register", "--label", "blue", "--no-browser"],
         env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert command.stderr is not None
