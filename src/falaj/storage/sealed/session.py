@@ -18,7 +18,7 @@ CUT = "it was longer, and the database does not have its end"
 
 @dataclass(frozen=True)
 class NewFact:
-    """A fact that a transaction made, and the savepoint that would undo it."""
+    """A fact that a transaction made, and the savepoint that would undo it; `digest` is empty of what only grew."""
 
     mark: Mark
     digest: str
@@ -27,17 +27,16 @@ class NewFact:
 
 @dataclass
 class SessionFacts:
-    """What a session knows of facts: when it began, what it has made, and how far it let things grow."""
+    """What a session knows of facts: when it began, and what it has made."""
 
     book: FactStore
     clock: int
     new: list[NewFact] = field(default_factory=list)
-    grown: list[NewFact] = field(default_factory=list)
 
     @property
     def marks(self) -> dict[FactSubject, Mark]:
-        """The newest number of each subject that was made or has grown."""
-        return {each.mark.subject: each.mark for each in (*self.new, *self.grown)}
+        """The newest number of each subject that was made."""
+        return {each.mark.subject: each.mark for each in self.new}
 
     def has_made(self, subject: FactSubject) -> bool:
         """Tell whether this very transaction made a fact about a subject."""
@@ -58,10 +57,9 @@ class FactSession(Session):
     def record_facts(self) -> None:
         """Record what was made, once it is committed."""
         facts = self.info.get(_KEY)
-        if facts is not None and (facts.new or facts.grown):
+        if facts is not None and facts.new:
             facts.book.record(list(facts.marks.values()))
             facts.new.clear()
-            facts.grown.clear()
 
 
 def require_standing(session: Session, subject: FactSubject, row: object | None) -> None:
@@ -91,7 +89,7 @@ def note_growth(session: Session, subject: FactSubject, length: int) -> None:
     """Remember how long something is that only grows; recorded, as facts are, once it is committed."""
     facts = session.info.get(_KEY)
     if isinstance(facts, SessionFacts):
-        facts.grown.append(NewFact(Mark(subject, length), "", session.get_nested_transaction()))
+        facts.new.append(NewFact(Mark(subject, length), "", session.get_nested_transaction()))
 
 
 def stands(session: Session, subject: FactSubject) -> bool:
@@ -126,7 +124,7 @@ def require_all(session: Session, rows: Sequence[SealedRow], kind: type[SealedRo
 def made_facts(session: Session) -> list[str]:
     """The digest of every seal that a transaction has made so far, for the audit log."""
     facts = session.info.get(_KEY)
-    return [each.digest for each in facts.new] if facts is not None else []
+    return [each.digest for each in facts.new if each.digest] if facts is not None else []
 
 
 def facts_in(session: Session | None) -> SessionFacts:
@@ -150,8 +148,7 @@ def _forget_undone(session: Session, ended: SessionTransaction) -> None:
     """What a savepoint made is not made when it is rolled back."""
     facts = session.info.get(_KEY)
     if facts is not None:
-        for entries in (facts.new, facts.grown):
-            entries[:] = [each for each in entries if not _inside(each.savepoint, ended)]
+        facts.new[:] = [each for each in facts.new if not _inside(each.savepoint, ended)]
 
 
 def _inside(savepoint: SessionTransaction | None, ended: SessionTransaction) -> bool:
