@@ -6,7 +6,6 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
-from contextlib import closing
 from typing import Any
 
 from sqlalchemy import select
@@ -25,12 +24,11 @@ from falaj.control.releases.registry import CONTROLLER
 from falaj.core.errors import FalajError
 from falaj.integrations.git import SpooledPush, drain, poll, reporter_for
 from falaj.storage import ProjectRow, RunRow
-from falaj.storage.durable import CommitSignal, Lease, Outbox, ProcessEvent
+from falaj.storage.durable import Lease, Outbox, ProcessEvent, looks
 from falaj.supply_chain.attestations import SigningRole
 from falaj.trust import audit, settings
 from falaj.trust.audit import record
 
-_TICK_S = 0.05
 _LEASE_S = 30.0
 _DRAIN_EVERY_S = 2.0
 _SIGN_EVERY_S = 60.0
@@ -73,10 +71,8 @@ class Controller:
         self._thread.join(timeout=10)
 
     def _run(self) -> None:
-        with closing(CommitSignal(self._platform.database)) as commits:
-            while not self._stopping.wait(_TICK_S):
-                if commits.due():
-                    self._turn()
+        for _ in looks(self._platform.database, self._stopping):
+            self._turn()
 
     def _turn(self) -> None:
         """Do whatever is due; what goes wrong waits for the next turn."""

@@ -13,7 +13,6 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
-from functools import partial
 from typing import Protocol
 
 from sqlalchemy import ColumnElement, func, select
@@ -24,7 +23,6 @@ from falaj.api import views
 from falaj.api.shared_polling import SharedPolling
 from falaj.schemas import api
 from falaj.storage import Database, EventRow
-from falaj.storage.durable import CommitSignal
 
 HISTORY = 10_000
 """How many events before the newest a reader can go back, of its subject where it names one."""
@@ -32,7 +30,6 @@ HISTORY = 10_000
 MAX_EVENT_ID = 2**62
 _BATCH = 500
 _MAX_PENDING = 1_000
-_STEP_S = 0.05
 _KEEP_ALIVE_S = 10.0
 
 
@@ -97,8 +94,7 @@ class EventFanOut:
 
     def __init__(self, database: Database, stopping: threading.Event) -> None:
         self._database, self._position = database, 0
-        signal = partial(CommitSignal, database)
-        self._polling = SharedPolling("events", _STEP_S, signal, self._catch_up, _end, stopping, self._begin)
+        self._polling = SharedPolling("events", database, self._catch_up, _end, stopping, self._begin)
 
     def following(self, follower: Follower) -> AbstractContextManager[None]:
         """Offer new events to a follower while the block lasts."""

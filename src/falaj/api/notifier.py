@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
-from contextlib import closing
 
 from sqlalchemy.orm import Session
 
 from falaj.api.platform import Platform
 from falaj.core.errors import FalajError
 from falaj.integrations import notifications
-from falaj.storage.durable import CommitSignal, Outbox
+from falaj.storage.durable import Outbox, looks
 from falaj.trust import settings
 from falaj.trust.secrets import platform_secret
-
-_TICK_S = 0.25
 
 logger = logging.getLogger(__name__)
 
@@ -68,10 +65,8 @@ class Notifier:
         return Outbox(self._platform.database, handlers).run_due(self._platform.now())
 
     def _run(self) -> None:
-        with closing(CommitSignal(self._platform.database)) as commits:
-            while not self._stopping.wait(_TICK_S):
-                if commits.due():
-                    self._look()
+        for _ in looks(self._platform.database, self._stopping):
+            self._look()
 
     def _look(self) -> None:
         try:

@@ -10,7 +10,8 @@ from typing import Generic, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from falaj.storage.durable import CommitSignal
+from falaj.storage import Database
+from falaj.storage.durable import STEP_S, CommitSignal
 
 Waiter = TypeVar("Waiter")
 
@@ -22,8 +23,7 @@ class SharedPolling(Generic[Waiter]):
 
     Args:
         name: Of the thread.
-        step_s: Between two looks at whether anything was committed.
-        signal: Makes what says that, for the thread.
+        database: Is looked at after a commit.
         poll: Looks once, and tells the waiters what concerns them.
         end: Tells a waiter that the server ends.
         stopping: Ends the thread when it is set.
@@ -33,15 +33,14 @@ class SharedPolling(Generic[Waiter]):
     def __init__(
         self,
         name: str,
-        step_s: float,
-        signal: Callable[[], CommitSignal],
+        database: Database,
         poll: Callable[[], object],
         end: Callable[[Waiter], None],
         stopping: threading.Event,
         begin: Callable[[], None] = lambda: None,
     ) -> None:
-        self._name, self._step_s, self._stopping = name, step_s, stopping
-        self._poll, self._end, self._begin, self._signal = poll, end, begin, signal
+        self._name, self._database, self._stopping = name, database, stopping
+        self._poll, self._end, self._begin = poll, end, begin
         self._joined = False
         self._lock = threading.Lock()
         self._waiters: set[Waiter] = set()
@@ -70,8 +69,8 @@ class SharedPolling(Generic[Waiter]):
                 self._waiters.discard(waiter)
 
     def _run(self) -> None:
-        with closing(self._signal()) as commits:
-            while not self._stopping.wait(self._step_s):
+        with closing(CommitSignal(self._database)) as commits:
+            while not self._stopping.wait(STEP_S):
                 if self._is_idle():
                     return
                 if self._has_newcomer() or commits.due():

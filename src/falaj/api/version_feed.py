@@ -6,16 +6,12 @@ import asyncio
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 
 from sqlalchemy import func, select
 
 from falaj.api.shared_polling import SharedPolling
 from falaj.storage import Database, EndpointRow
-from falaj.storage.durable import CommitSignal
 from falaj.storage.sealed import UNVERIFIED
-
-_STEP_S = 0.05
 
 
 @dataclass(eq=False)
@@ -39,9 +35,7 @@ class VersionFeed:
 
     def __init__(self, database: Database, stopping: threading.Event) -> None:
         self._database = database
-        self._polling = SharedPolling(
-            "versions", _STEP_S, partial(CommitSignal, database), self.turn, _Waiter.wake, stopping
-        )
+        self._polling = SharedPolling("versions", database, self.turn, _Waiter.wake, stopping)
 
     async def wait(self, location: str, version: int, timeout_s: float) -> None:
         """Return when the location's version is another one, the time is over, or the server ends."""

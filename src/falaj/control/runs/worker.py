@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -41,7 +41,7 @@ from falaj.core.home import Home
 from falaj.core.principal import Principal, PrincipalKind
 from falaj.core.sandbox import Sandbox, offered
 from falaj.storage import Database, ProjectRow, ReleaseRow, RunRow
-from falaj.storage.durable import CommitSignal, Lease, LeaseLostError, Outbox, ProcessEvent, ProcessTable
+from falaj.storage.durable import Lease, LeaseLostError, Outbox, ProcessEvent, ProcessTable, looks
 from falaj.storage.facts import open_book
 from falaj.storage.retraining_tables import TrainingRequestRow
 from falaj.supply_chain.artifacts import open_home_store, parse_digest
@@ -53,8 +53,6 @@ from falaj.trust.secrets import Vault, secret_values, synchronise
 
 _LEASE_S = 15.0
 _RENEW_EVERY_S = 1.0
-_IDLE_S = 0.05
-_MIRROR_EVERY_S = 0.25
 _WORKER = Principal(releases.WORKER, PrincipalKind.WORKLOAD)
 
 logger = logging.getLogger(__name__)
@@ -92,10 +90,9 @@ class Worker:
         self._processes.release_all(self._name)
         mirror = threading.Thread(target=self._mirror, name="mlflow", daemon=True)
         mirror.start()
-        with closing(CommitSignal(self._database)) as commits:
-            while not self._stopping.is_set():
-                if not commits.due() or not self._work_on_next():
-                    self._stopping.wait(_IDLE_S)
+        for _ in looks(self._database, self._stopping):
+            while not self._stopping.is_set() and self._work_on_next():
+                pass
 
     def _work_on_next(self) -> bool:
         """Work on the run that has waited longest; False when none waits."""
@@ -280,10 +277,8 @@ class Worker:
 
     def _mirror(self) -> None:
         """Do what the outbox asks of MLflow."""
-        with closing(CommitSignal(self._database)) as commits:
-            while not self._stopping.wait(_MIRROR_EVERY_S):
-                if commits.due():
-                    self._follow_releases()
+        for _ in looks(self._database, self._stopping):
+            self._follow_releases()
 
     def _follow_releases(self) -> None:
         try:

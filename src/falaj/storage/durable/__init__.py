@@ -6,11 +6,12 @@ fencing tokens, and keeps the outbox of effects that are done at least once.
 """
 
 from falaj.core.transition import Effect, IllegalTransitionError, ProcessEvent, Transition, TransitionStep
-from falaj.storage.durable.commit_signal import CommitSignal
+from falaj.storage.durable.commit_signal import STEP_S, CommitSignal, looks
 from falaj.storage.durable.leases import Lease, LeaseLostError, ProcessTable
 from falaj.storage.durable.outbox import Outbox
 
 __all__ = [
+    "STEP_S",
     "CommitSignal",
     "Effect",
     "IllegalTransitionError",
@@ -21,4 +22,5 @@ __all__ = [
     "ProcessTable",
     "Transition",
     "TransitionStep",
+    "looks",
 ]

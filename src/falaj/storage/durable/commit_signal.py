@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 
 from falaj.storage.database import Database
 
@@ -12,6 +14,8 @@ TIMERS_S = 1.0
 """What waits for a moment and for no commit is looked at so often."""
 POLL_S = 0.25
 """So often tables are read where the database cannot tell cheaply that nothing changed."""
+STEP_S = 0.05
+"""Between two questions whether anything was committed."""
 PAUSE_S = 0.2
 """Between two looks, however much is committed."""
 
@@ -59,3 +63,16 @@ def _own_connection(database: Database) -> sqlite3.Connection | None:
     if database.engine.dialect.name != "sqlite":
         return None
     return sqlite3.connect(database.engine.url.database or ":memory:", isolation_level=None)
+
+
+def looks(database: Database, stopping: threading.Event) -> Iterator[None]:
+    """Yield whenever a loop should look at its tables, until `stopping` is set.
+
+    Args:
+        database: What is looked at.
+        stopping: Ends the loop, at the latest after what is being done.
+    """
+    with closing(CommitSignal(database)) as commits:
+        while not stopping.wait(STEP_S):
+            if commits.due():
+                yield
