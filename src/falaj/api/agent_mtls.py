@@ -73,11 +73,7 @@ class AgentMtlsMiddleware:
         return peer.workload.principal(peer.issued_at)
 
     def require_standing(self, presented: bytes) -> Peer:
-        """Say whose certificate this is.
-
-        Raises:
-            PeerRefusedError: It is not one that holds now.
-        """
+        """Say whose certificate this is."""
         peer = self._platform.authority.check(presented, self._platform.now())
         with self._platform.database.reading() as session:
             agent_certificates.require_standing(session, peer)

@@ -16,11 +16,7 @@ from falaj.storage.monitoring_tables import AlertNoteRow, AlertRow, MonitorRow, 
 
 
 def project_of(session: Session, model: str) -> str:
-    """The project that a model is of.
-
-    Raises:
-        NotFoundError: There is no such model.
-    """
+    """The project that a model is of."""
     return require_owner(session, model)
 
 

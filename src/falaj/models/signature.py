@@ -119,17 +119,7 @@ class ModelSignature:
 
 
 def parse_signature(inputs_json: str) -> ModelSignature:
-    """Read the `signature.inputs` text of an MLmodel file.
-
-    Args:
-        inputs_json: JSON list of MLflow column or tensor specifications.
-
-    Returns:
-        The signature.
-
-    Raises:
-        ModelError: A type is not one that this server validates (binary, objects, arrays, maps).
-    """
+    """Read the `signature.inputs` text of an MLmodel file."""
     specs = json.loads(inputs_json)
     if not specs:
         raise ModelError("the model's signature has no inputs", code="serving.no-signature")

@@ -13,11 +13,7 @@ from falaj.core.os_processes.process import Ending, Limits
 
 
 def check_ending(node: StepNode, ending: Ending, limits: Limits, folder: Path) -> None:
-    """Raise unless the process ended by itself and well.
-
-    Raises:
-        StepError: Says why it did not.
-    """
+    """Raise unless the process ended by itself and well."""
     step = node.name
     match ending.reason:
         case "timed-out":

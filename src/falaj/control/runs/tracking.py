@@ -66,11 +66,7 @@ class Tracking:
             self.client  # noqa: B018
 
     def open_run(self, project: str, run_id: str, commit: str, previous_run: str | None = None) -> str:
-        """Start the tracking run of a run, or go on with the one it has; return its MLflow id.
-
-        Raises:
-            TrackingUnavailableError: There is no space left for it.
-        """
+        """Start the tracking run of a run, or go on with the one it has; return its MLflow id."""
         try:
             return self._opened(project, run_id, commit, previous_run)
         except Exception as error:
@@ -145,9 +141,6 @@ class Tracking:
             release: `model`, `number`, `commit`, `run_id`, `digest`.
             mlflow_run: The run that trained it.
             model_dir: The MLflow model folder.
-
-        Returns:
-            The registered version.
         """
         name, number = release["model"], str(release["number"])
         if existing := self._version(name, number):
@@ -160,11 +153,7 @@ class Tracking:
         return str(self.client.create_model_version(name, source, mlflow_run, tags=tags).version)
 
     def alias(self, model: str, number: int, alias: str) -> None:
-        """Point an alias such as `dev` at the version that mirrors a release.
-
-        Raises:
-            LookupError: The release is not mirrored yet; trying again later may help.
-        """
+        """Point an alias such as `dev` at the version that mirrors a release."""
         version = self._version(model, str(number))
         if version is None:
             raise LookupError(f"{model}@{number} is not registered in MLflow yet")

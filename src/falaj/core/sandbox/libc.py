@@ -13,11 +13,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 def checked(result: int) -> int:
-    """Return what a call of the C library returned.
-
-    Raises:
-        OSError: It failed; with the error number that it left.
-    """
+    """Return what a call of the C library returned."""
     if result < 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
@@ -34,11 +30,7 @@ def give_up_new_privileges() -> None:
 
 
 def give_up_capabilities() -> None:
-    """Give up every capability, also for programs that are started later as the user 0.
-
-    Raises:
-        OSError: The kernel refuses.
-    """
+    """Give up every capability, also for programs that are started later as the user 0."""
     capability = 0
     while (
         libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0) == 0
@@ -51,26 +43,14 @@ def give_up_capabilities() -> None:
 
 
 def set_death_signal(number: int, parent: int) -> None:
-    """Ask for a signal when the thread that started this process ends; end at once when it is gone already.
-
-    Args:
-        number: The signal.
-        parent: Process id of the starter as this process sees it.
-
-    Raises:
-        OSError: The kernel refuses.
-    """
+    """Ask for a signal when the thread that started this process ends; end at once when it is gone already."""
     checked(libc.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0))
     if os.getppid() != parent:
         os._exit(1)
 
 
 def adopt_orphans() -> None:
-    """Become the parent of every descendant whose own parent ends.
-
-    Raises:
-        OSError: The kernel refuses.
-    """
+    """Become the parent of every descendant whose own parent ends."""
     checked(libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
 
 

@@ -26,45 +26,24 @@ class ControlPlane:
         self._location = location
 
     def desired(self, after: int) -> DesiredState:
-        """What to serve; waits for something newer than version `after`, at most about 20 s.
-
-        Raises:
-            LocationError: The server cannot be reached or refuses.
-            DesiredStateError: The answer is not a desired state.
-        """
+        """What to serve; waits for something newer than version `after`, at most about 20 s."""
         return DesiredState.from_json(self._json("GET", "desired", after=after))
 
     def report(self, version: int, statuses: Sequence[EndpointStatus], pid: int) -> None:
-        """Say how the endpoints are doing.
-
-        Raises:
-            LocationError: The server cannot be reached or refuses.
-        """
+        """Say how the endpoints are doing."""
         body = {"version": version, "endpoints": [status.to_json() for status in statuses], "pid": pid}
         self._json("PUT", "status", body)
 
     def profiles(self, report: Mapping[str, Any]) -> None:
-        """Tell what was counted of the prediction log.
-
-        Raises:
-            LocationError: The server cannot be reached or refuses.
-        """
+        """Tell what was counted of the prediction log."""
         self._json("PUT", "profiles", report)
 
     def consistency(self, first: int, second: int) -> list[str]:
-        """The proof that the audit log of size `second` continues the one of size `first`: hashes in hex.
-
-        Raises:
-            LocationError: The server cannot be reached or refuses.
-        """
+        """The proof that the audit log of size `second` continues the one of size `first`: hashes in hex."""
         return list(self._json("GET", "log/consistency", first=first, second=second)["proof"])
 
     def door_certificate(self, request: str) -> str:
-        """Ask for the certificate that the location's door shows; both are PEM.
-
-        Raises:
-            LocationError: The server cannot be reached or refuses.
-        """
+        """Ask for the certificate that the location's door shows; both are PEM."""
         return str(self._json("POST", "door-certificate", {"request": request})["certificate"])
 
     def close(self) -> None:
@@ -76,12 +55,7 @@ class ControlPlane:
 
 
 def with_token(url: str, token: str) -> httpx.Client:
-    """A client for an agent on the machine of the control plane.
-
-    Args:
-        url: Base URL of the server.
-        token: Bearer token.
-    """
+    """A client for an agent on the machine of the control plane."""
     # Proxies of the environment are not for the control plane, which is on this machine.
     headers = {"authorization": f"Bearer {token}"}
     return httpx.Client(base_url=url, headers=headers, timeout=_POLL_TIMEOUT_S, trust_env=False)

@@ -11,11 +11,7 @@ from falaj.dataplane.errors import LocationError, LocationRefusedError
 
 
 def ask(http: httpx.Client, method: str, path: str, body: Any = None, **query: Any) -> Any:
-    """Ask; the parsed answer, or None when it is empty.
-
-    Raises:
-        LocationError: The server cannot be reached, or refuses (LocationRefusedError).
-    """
+    """Ask; the parsed answer, or None when it is empty."""
     try:
         answer = http.request(method, path, json=body, params=query or None)
     except (httpx.HTTPError, RuntimeError) as error:  # RuntimeError: closed by another thread

@@ -88,9 +88,6 @@ class WrittenSegment:
         """Whether something lies behind a place that is neither empty nor what is left of one record.
 
         A killed writer leaves part of its last record, and a loss of power may leave zeros.
-
-        Args:
-            place: Behind the last record that can be read.
         """
         rest = os.pread(self._file, _WINDOW, place)
         if not any(rest):
@@ -130,14 +127,7 @@ class WrittenSegment:
 
 
 def head_of(file: int) -> bytes:
-    """The bytes of a segment before its first record, for `decode_header`.
-
-    Args:
-        file: Its descriptor.
-
-    Raises:
-        LogFormatError: It is not a segment.
-    """
+    """The bytes of a segment before its first record, for `decode_header`."""
     return os.pread(file, header_size(os.pread(file, _PREAMBLE, 0)), 0)
 
 
@@ -182,11 +172,7 @@ def require_clear(keys: LogKeys | None, path: Path) -> None:
 
 
 def require_keys(keys: LogKeys | None, path: Path) -> LogKeys:
-    """What opens an encrypted segment.
-
-    Raises:
-        LogSealedError: There are no keys.
-    """
+    """What opens an encrypted segment."""
     if keys is None:
         raise LogSealedError("this segment is encrypted, and no keys were given", where=str(path))
     return keys

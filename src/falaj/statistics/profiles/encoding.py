@@ -58,11 +58,7 @@ def _feature(counts: FeatureCounts) -> dict[str, Any]:
 
 
 def from_json(document: Mapping[str, Any]) -> Profile:
-    """Read a document.
-
-    Raises:
-        ProfileFormatError: It is no profile of a known version.
-    """
+    """Read a document."""
     if document.get("form") != VERSION:
         raise ProfileFormatError(f"this is not a profile of the form {VERSION}: {document.get('form')!r}")
     try:
@@ -109,11 +105,7 @@ def to_bytes(profile: Profile) -> bytes:
 
 
 def from_bytes(data: bytes) -> Profile:
-    """Read bytes.
-
-    Raises:
-        ProfileFormatError: They are no profile of a known version, or damaged, or far too many.
-    """
+    """Read bytes."""
     begin = len(MAGIC) + _VERSION.size
     if data[: len(MAGIC)] != MAGIC or len(data) < begin:
         raise ProfileFormatError("these bytes are not a profile")

@@ -83,11 +83,7 @@ def open_bucket(address: S3Address) -> Any:
 
 @contextmanager
 def s3_errors(url: str) -> Iterator[None]:
-    """Turn the client's errors into ours; `FileNotFoundError` passes when an object, not the bucket, is missing.
-
-    Args:
-        url: The store, for the message.
-    """
+    """Turn the client's errors into ours; `FileNotFoundError` passes when an object, not the bucket, is missing."""
     try:
         yield
     except (BaseError, FileNotFoundError) as error:

@@ -13,11 +13,7 @@ _MAX_LABEL = 100
 
 
 def account_name(text: str) -> str:
-    """Return the name when an account may have it.
-
-    Raises:
-        IdentityInputError: It may not.
-    """
+    """Return the name when an account may have it."""
     if not _NAME.fullmatch(text):
         raise IdentityInputError(
             f"{text[:80]!r} cannot be the name of an account",
@@ -27,11 +23,7 @@ def account_name(text: str) -> str:
 
 
 def email_address(text: str) -> str:
-    """Return the address in the one form that is compared: small letters.
-
-    Raises:
-        IdentityInputError: It is no address.
-    """
+    """Return the address in the one form that is compared: small letters."""
     address = text.strip().lower()
     if len(address) > _MAX_EMAIL or ".." in address or not _EMAIL.fullmatch(address):
         raise IdentityInputError(f"{text[:80]!r} is not an e-mail address")

@@ -85,11 +85,7 @@ class RecalibrationWatch:
         self._join.close()
 
     def look(self) -> int:
-        """Gather what was labelled since the last look, and fit what is due.
-
-        Returns:
-            How many releases were fitted.
-        """
+        """Gather what was labelled since the last look, and fit what is due."""
         while self._gather():
             pass
         fitted = 0

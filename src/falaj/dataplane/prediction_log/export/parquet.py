@@ -68,11 +68,7 @@ class ParquetFile:
 
 
 def require_parquet() -> None:
-    """Make sure that Parquet can be written.
-
-    Raises:
-        MissingExtraError: It cannot.
-    """
+    """Make sure that Parquet can be written."""
     _arrow()
 
 

@@ -29,12 +29,7 @@ KINDS: Mapping[str, str] = {
 
 
 def columns(records: Sequence[PredictionRecord], labels: Mapping[str, LabelRecord]) -> dict[str, list[Any]]:
-    """One table row for each row of each prediction.
-
-    Args:
-        records: Of one release.
-        labels: In force, by prediction id.
-    """
+    """One table row for each row of each prediction."""
     table: dict[str, list[Any]] = {name: [] for name in KINDS}
     for record in records:
         for row in range(len(record.rows)):

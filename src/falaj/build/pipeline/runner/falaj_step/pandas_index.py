@@ -10,11 +10,7 @@ import sys
 
 
 def index_of(path: str) -> list[str]:
-    """Names of the columns that hold the index; an index that counts from zero needs none.
-
-    Args:
-        path: A Parquet file, or a folder of them.
-    """
+    """Names of the columns that hold the index; an index that counts from zero needs none."""
     file = _first(path)
     text = _metadata(file) if file else None
     if not text:
