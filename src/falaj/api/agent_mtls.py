@@ -73,7 +73,11 @@ class AgentMtlsMiddleware:
         return peer.workload.principal(peer.issued_at)
 
     def require_standing(self, presented: bytes) -> Peer:
-        """Say whose certificate this is."""
+        """Say whose certificate this is.
+
+        Raises:
+            PeerRefusedError: It is not one that holds now.
+        """
         peer = self._platform.authority.check(presented, self._platform.now())
         with self._platform.database.reading() as session:
             agent_certificates.require_standing(session, peer)

@@ -28,7 +28,12 @@ _DECISION_LIFE_S = 5.0
 
 
 def gate(request: Request) -> None:
-    """The dependency of every route."""
+    """The dependency of every route.
+
+    Raises:
+        UnauthenticatedError: The route is not public and the request proves no principal.
+        ForbiddenError: Policy does not permit the action.
+    """
     platform: Platform = request.app.state.platform
     route = request.scope["route"]
     required_action = declared(route)
@@ -84,6 +89,13 @@ def require_reach(
     """Refuse who holds no role in the project of a resource, before anything is looked at that would tell of it.
 
     What is permitted to those who hold one is asked later, with all that is then known.
+
+    Args:
+        platform: The installation.
+        session: The handler's transaction.
+        principal: Who asks.
+        action: What it wants to do.
+        resource: To what; without a project where it does not exist.
 
     Raises:
         ForbiddenError: It holds roles in other projects alone (`auth.forbidden`).

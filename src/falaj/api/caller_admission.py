@@ -16,7 +16,14 @@ from falaj.trust import settings
 
 
 def of_location(session: Session, platform: Platform, location: str, rows: Iterable[EndpointRow]) -> Admittance:
-    """Who may ask the endpoints of a location."""
+    """Who may ask the endpoints of a location.
+
+    Args:
+        session: For reading.
+        platform: Its keys and its authority.
+        location: Whose gateway it is.
+        rows: Its endpoints.
+    """
     spec = settings.current(session).locations.get(location)
     door = Door(**asdict(spec.listen)) if spec is not None and spec.listen is not None else None
     authority = platform.authority

@@ -20,6 +20,10 @@ def remove_copies(platform: Platform, gone: WrappedKey) -> int:
 
     These are the runs of releases that can no longer be read, and those without a release from the time of the key.
     An MLflow server elsewhere is its operator's.
+
+    Args:
+        platform: The installation.
+        gone: The key.
     """
     with platform.database.reading() as session:
         runs = [run for run in _runs(platform, session, gone) if run.mlflow_run]

@@ -16,7 +16,11 @@ from falaj.storage.monitoring_tables import AlertNoteRow, AlertRow, MonitorRow, 
 
 
 def project_of(session: Session, model: str) -> str:
-    """The project that a model is of."""
+    """The project that a model is of.
+
+    Raises:
+        NotFoundError: There is no such model.
+    """
     return require_owner(session, model)
 
 

@@ -60,6 +60,9 @@ class MonitorWatch:
 
         Args:
             now: Unix seconds.
+
+        Returns:
+            How many windows were judged.
         """
         if now < self._next:
             return 0

@@ -44,6 +44,11 @@ class Paging:
     def rows(self, session: Session, query: Select[Row], keys: Keys) -> list[Row]:
         """The rows of the page, the largest keys first.
 
+        Args:
+            session: An open session.
+            query: Every row of the list, in no order.
+            keys: Columns that order the list and name a row together; an index should have them in this order.
+
         Raises:
             UsageError: The cursor is of no list like this one (`page.cursor`).
         """

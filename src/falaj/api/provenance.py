@@ -38,7 +38,12 @@ def author_of(statement_pairs: Iterable[tuple[Statement, str]]) -> str:
 
 
 def data_of(snapshots: Mapping[str, str], statement_pairs: Iterable[tuple[Statement, str]]) -> list[TracedData]:
-    """The snapshots of a release with what was signed of their sources."""
+    """The snapshots of a release with what was signed of their sources.
+
+    Args:
+        snapshots: Digest by the name of the source.
+        statement_pairs: The statements about the release.
+    """
     described = {
         (str(each.predicate.get("name")), subject.digest): each.predicate
         for each, _ in statement_pairs
@@ -55,7 +60,15 @@ def steps_of(
     makers: Mapping[Node, Sequence[Node]],
     named: Collection[str],
 ) -> list[TracedStep]:
-    """The steps of a run in the order in which they came up."""
+    """The steps of a run in the order in which they came up.
+
+    Args:
+        run: Its id.
+        rows: What became of its steps, checks and gates, in order.
+        edges: What its steps read, made and reused.
+        makers: The steps that are known to have made an artifact, whichever run they were of.
+        named: Ids of the runs that may be named as makers; those of other projects may not.
+    """
     read: dict[Node, list[Node]] = {}
     products: dict[Node, list[Node]] = {}
     for edge in edges:
@@ -86,7 +99,15 @@ def execution_of(
     edges: Iterable[Edge],
     sources: Mapping[Node, Sequence[Node]],
 ) -> Execution | None:
-    """A run as OpenLineage tells of it; None while it has not ended."""
+    """A run as OpenLineage tells of it; None while it has not ended.
+
+    Args:
+        run: The run.
+        repository: Where its project is.
+        rows: What became of its steps, checks and gates, in order.
+        edges: What its steps read.
+        sources: The sources that artifacts are snapshots of.
+    """
     if run.started_at is None or run.ended_at is None:
         return None
     read: dict[str, list[str]] = {}

@@ -31,6 +31,10 @@ def resource_of(session: Session, request: Request) -> Resource:
     """The resource that path and query name, else the tenant.
 
     What they name and does not exist belongs to no project, so that a refusal does not tell what exists.
+
+    Args:
+        session: Finds the project of runs and releases.
+        request: With its route matched.
     """
     named = _named(request)
     path = request.url.path

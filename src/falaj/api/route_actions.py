@@ -42,7 +42,11 @@ def action(name: Action, *, refined: bool = False) -> dict[str, Any]:
 
 
 def require_actions(app: FastAPI) -> None:
-    """Refuse an application with a route that does not say its action."""
+    """Refuse an application with a route that does not say its action.
+
+    Raises:
+        RuntimeError: Names the routes.
+    """
     silent = [f"{sorted(route.methods or ())} {path}" for path, route in walk(app) if declared(route) is None]
     if silent:
         raise RuntimeError(f"routes without an action: {', '.join(silent)}")

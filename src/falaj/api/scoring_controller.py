@@ -49,7 +49,13 @@ class ScoringRequest:
 
 
 def permit(turn: changes.ChangeContext, caller: Principal, request: ScoringRequest) -> ScoringPermit:
-    """Decide whether a file may be scored, and write that it was permitted."""
+    """Decide whether a file may be scored, and write that it was permitted.
+
+    Raises:
+        NotFoundError: There is no such model, environment, location or release.
+        ConflictError: No release is admitted there, or not the named one.
+        ForbiddenError: Policy does not permit it to the caller, or not with this data.
+    """
     model, _, number = request.release.partition("@")
     row = _endpoint(turn, model, request)
     arm = _named_arm(turn, row, request) if number else _serving_arm(row)
@@ -79,7 +85,12 @@ def permit(turn: changes.ChangeContext, caller: Principal, request: ScoringReque
 
 
 def complete(turn: changes.ChangeContext, caller: Principal, scoring: str, output: str, rows: int) -> ScoringRecord:
-    """Write what came of a scoring that was permitted; saying it again changes nothing but the audit log."""
+    """Write what came of a scoring that was permitted; saying it again changes nothing but the audit log.
+
+    Raises:
+        NotFoundError: Nobody was permitted to do it.
+        ForbiddenError: The caller may not score by the model.
+    """
     scoring_node = lineage.Node("scoring", scoring)
     edges = {
         edge.relation: edge.origin.name

@@ -82,7 +82,11 @@ class RunTraces:
 
 @contextmanager
 def traced(platform: Platform) -> Iterator[None]:
-    """Send traces of runs while the block lasts, if a setting says where to."""
+    """Send traces of runs while the block lasts, if a setting says where to.
+
+    Raises:
+        OtlpUrlError: The setting is no URL.
+    """
     exporter = exporter_of(platform.home.settings, "falaj-server")
     if exporter is None:
         yield

@@ -77,7 +77,12 @@ def _span(table: Table) -> tuple[float, float]:
 
 
 def compared(reference: Table, table: Table, windows: int) -> Compared:
-    """Judge a table as a whole, and window by window."""
+    """Judge a table as a whole, and window by window.
+
+    Raises:
+        ProfileError: The reference has no rows.
+        UsageError: The table has no column of the reference.
+    """
     reference, table = _common(reference, table)
     base = ReferenceProfile.build(reference.columns, block_of_row=reference.days)
     days = table.days

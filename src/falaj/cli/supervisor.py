@@ -176,7 +176,13 @@ def _start(part: _Part, home: Home, log: IO[bytes] | None) -> None:
 
 
 def start_in_background(home: Home, ports: dict[str, int]) -> None:
-    """Start a supervisor and wait until its server answers."""
+    """Start a supervisor and wait until its server answers.
+
+    Raises:
+        ConflictError: The platform of this home is running already.
+        UnavailableError: A port is taken, or the server did not come up; then the message holds the end of its log,
+            and nothing is left running.
+    """
     if running(home):
         raise ConflictError(
             "the platform is running already", where=str(home.root), hint="falaj down stops it", code="platform.running"

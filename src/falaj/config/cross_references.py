@@ -15,7 +15,13 @@ from falaj.config.yaml_reader import Path as Place
 
 
 def reference_issues(spec: ProjectSpec, document: Document, checkout: ProjectSources) -> list[Issue]:
-    """Every reference that leads nowhere."""
+    """Every reference that leads nowhere.
+
+    Args:
+        spec: The project, valid by its schema.
+        document: The file, for places.
+        checkout: The project's code.
+    """
     issue_list = [*_name_issues(spec, document), *_data_issues(spec, document), *_gate_issues(spec, document)]
     issue_list += [*_model_issues(spec, document), *_retrain_issues(spec, document)]
     issue_list += [*_scoring_issues(spec, document), *_select_issues(spec, document)]

@@ -31,7 +31,11 @@ def parse_duration(text: str) -> float:
 
 
 def parse_size(text: str) -> int:
-    """Bytes of `512Mi` (powers of 1024) or `2G` (powers of 1000)."""
+    """Bytes of `512Mi` (powers of 1024) or `2G` (powers of 1000).
+
+    Raises:
+        ValueError: It is not a positive number with a unit.
+    """
     match = _SIZE.fullmatch(text)
     if match is None or text[-1].isdigit() or float(match[1]) == 0:
         raise ValueError("a size such as 512Mi or 2Gi")

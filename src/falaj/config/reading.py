@@ -73,7 +73,11 @@ class Reading(Strict):
         return self
 
     def require_fits(self, source: str) -> None:
-        """Refuse options of CSV for a file that is none."""
+        """Refuse options of CSV for a file that is none.
+
+        Args:
+            source: The URL.
+        """
         kind = self.format or _ENDINGS.get(PurePosixPath(source).suffix.lower())
         wrong = [name for name in _TEXT_ONLY if getattr(self, name) is not None]
         if kind in ("parquet", "arrow", "jsonl") and wrong:

@@ -108,7 +108,16 @@ ONNX Runtime reads it."""
 
 
 def load_pickle(file: Path, own: Collection[str] = ()) -> Any:
-    """Load a pickle, cloudpickle included, that holds an estimator of a known library."""
+    """Load a pickle, cloudpickle included, that holds an estimator of a known library.
+
+    Args:
+        file: The pickle.
+        own: Top-level modules of the project that it may name.
+
+    Raises:
+        ModelFileError: It names something else; nothing of it was run.
+        pickle.UnpicklingError: The file is no pickle, or broken.
+    """
     data = _read(file)
     try:
         _refuse(forbidden(pickle_names.imports(data), own=own))

@@ -119,7 +119,17 @@ class ModelSignature:
 
 
 def parse_signature(inputs_json: str) -> ModelSignature:
-    """Read the `signature.inputs` text of an MLmodel file."""
+    """Read the `signature.inputs` text of an MLmodel file.
+
+    Args:
+        inputs_json: JSON list of MLflow column or tensor specifications.
+
+    Returns:
+        The signature.
+
+    Raises:
+        ModelError: A type is not one that this server validates (binary, objects, arrays, maps).
+    """
     specs = json.loads(inputs_json)
     if not specs:
         raise ModelError("the model's signature has no inputs", code="serving.no-signature")

@@ -139,6 +139,9 @@ def bootstrap_bounds(
     """Percentile bounds of how much worse the candidate is, over resampled rows.
 
     Resamples in which the metric has no value (one class only) are left out as long as they are few.
+
+    Raises:
+        MetricError: More than a tenth of the resamples have no value.
     """
     sign = -1.0 if metric.higher_is_better else 1.0
     candidate_value, live_value = metric.by_weight(label, candidate), metric.by_weight(label, live)

@@ -40,7 +40,13 @@ class UnitChange:
 
 
 def unit_change(cells: NumberCells, before: FeatureCounts, after: FeatureCounts) -> UnitChange | None:
-    """The factor between units by which the median and the quartiles moved; None where there is none."""
+    """The factor between units by which the median and the quartiles moved; None where there is none.
+
+    Args:
+        cells: Of the feature.
+        before: Its counts in the reference.
+        after: Its counts in a window.
+    """
     old, new = (
         [quantile(cells, feature_counts, share) for share in (0.25, 0.5, 0.75)] for feature_counts in (before, after)
     )

@@ -68,7 +68,11 @@ def _within(version: str, events: Iterable[tuple[str, str]]) -> bool:
 
 
 def read_advisories(folder: Path) -> tuple[Advisory, ...]:
-    """Every advisory of the folder and the folders below it that is about a Python package and not withdrawn."""
+    """Every advisory of the folder and the folders below it that is about a Python package and not withdrawn.
+
+    Raises:
+        CheckError: The folder has no advisory, or a file is not in the OSV format.
+    """
     files = sorted(folder.rglob("*.json"))
     advisories = tuple(advisory for file in files for advisory in _read(file))
     if not advisories:

@@ -71,7 +71,12 @@ class BlockMean:
 
 
 def block_mean(values: NDArray[np.float64], *, ordered: bool = True) -> BlockMean:
-    """The mean of block values with its error."""
+    """The mean of block values with its error.
+
+    Args:
+        values: One a block, in their order; two or more.
+        ordered: Whether neighbours may know each other; without, blocks are independent.
+    """
     count, mean = len(values), float(values.mean())
     squares = float(((values - mean) ** 2).sum())
     correlation = _correlation(values, squares) if ordered else 0.0

@@ -82,7 +82,11 @@ def judge_table(
 def judge_column(
     where: str, expectation: Mapping[str, Any], summary: Mapping[str, Any], rows: int, now: float
 ) -> Iterator[CheckValue]:
-    """Each expectation of a column as a value beside its limit."""
+    """Each expectation of a column as a value beside its limit.
+
+    Raises:
+        CheckError: The expectation has a word that means nothing here.
+    """
     unknown = expectation.keys() - _EXPECTATIONS
     if unknown:
         raise CheckError(f"an expectation has no {', '.join(sorted(unknown))}", where=f"expect.{where}")

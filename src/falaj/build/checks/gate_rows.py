@@ -37,7 +37,16 @@ class GateRows:
 
 
 def gate_rows(gate: GateSpec, scores: Scores, models: tuple[str, ...]) -> GateRows:
-    """The labels and scores that a gate's metric takes."""
+    """The labels and scores that a gate's metric takes.
+
+    Args:
+        gate: The gate.
+        scores: Of the rows that it looks at.
+        models: Which of the models.
+
+    Raises:
+        MetricError: The metric has no value on them.
+    """
     label, model_scores = scores.label, {name: _of(gate, scores, name) for name in models}
     if gate.output is not None:
         label = label[:, gate.outputs.index(gate.output)]

@@ -59,7 +59,11 @@ def locked_packages(worktree: Path) -> tuple[tuple[str, str], ...]:
 
 
 def read_lockfile(path: Path) -> tuple[LockedPackage, ...]:
-    """The packages of a `uv.lock` or a pip requirements file."""
+    """The packages of a `uv.lock` or a pip requirements file.
+
+    Raises:
+        CheckError: It is no such file.
+    """
     text = path.read_text()
     if path.name != "uv.lock":
         return parse_requirements(text)

@@ -31,6 +31,12 @@ def with_own_metrics(context: CheckContext, scoring: GateScoring, slices: Slices
 
     The function is given the labels and the predictions of one slice, and the probabilities where it has a parameter of
     that name. Its process reads the checkout and these rows, and neither the model nor anything that the judge writes.
+
+    Args:
+        context: Gives the gates, the checkout and the environment.
+        scoring: What the models gave.
+        slices: Names and rows of a gate's slices.
+        compared: The rows on which a gate holds the candidate beside live.
     """
     tables = dict(scoring.tables)
     for gate in context.spec.gates:
@@ -88,7 +94,11 @@ class _Values:
 
     @classmethod
     def read(cls, outcome: Any, *, compared: bool) -> _Values:
-        """Read it."""
+        """Read it.
+
+        Raises:
+            MetricError: It is no such mapping of numbers.
+        """
         try:
             low, high = map(float, outcome["extremes"])
             differences = np.asarray(outcome["differences"] if compared else [], dtype=np.float64)
@@ -101,7 +111,11 @@ class _Values:
         return values
 
     def require_within(self, metric: OwnMetric) -> None:
-        """Refuse values outside of the bounds that the project declares."""
+        """Refuse values outside of the bounds that the project declares.
+
+        Raises:
+            MetricError: One is.
+        """
         if metric.bounds is None:
             return
         low, high = metric.bounds

@@ -100,7 +100,16 @@ class PairedResult:
 
 
 def paired(name: str, rows: ScoredRows, *, confidence: float = 0.95) -> PairedResult:
-    """Compare two models on the same rows, by whole blocks."""
+    """Compare two models on the same rows, by whole blocks.
+
+    Args:
+        name: Of the metric.
+        rows: That both have scored.
+        confidence: Of each bound, one-sided.
+
+    Raises:
+        MetricError: The metric has no value on these rows.
+    """
     metric = metric_for(name, rows.candidate)
     if not len(rows.label) == len(rows.candidate) == len(rows.champion):
         raise MetricError("labels and scores have different lengths")

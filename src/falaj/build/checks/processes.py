@@ -89,6 +89,9 @@ def run_tool(
         worktree: Whether the worktree is there, as the working directory; else that is the scratch folder.
         readable: More to read.
         writable: More folders to write to.
+
+    Raises:
+        CheckError: It could not be started, took too long, or the run was cancelled.
     """
     written: list[bytes] = []
     own = scratch or scratch_of(context, name)

@@ -87,7 +87,11 @@ def _pytest_version(context: CheckContext) -> str:
 
 
 def read_junit(path: Path) -> JUnitReport:
-    """Read a JUnit XML report as pytest writes it."""
+    """Read a JUnit XML report as pytest writes it.
+
+    Raises:
+        CheckError: It is no such report.
+    """
     try:
         root = ElementTree.parse(path).getroot()  # noqa: S314 - expat refuses entity bombs; nothing external is resolved
     except ElementTree.ParseError as error:

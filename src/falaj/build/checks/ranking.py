@@ -26,6 +26,9 @@ def values_by_group(name: str, label: Vector, score: Vector, group: NDArray[np.s
         label: Relevance, 0 or more.
         score: Higher comes first.
         group: What each row is ranked in.
+
+    Raises:
+        MetricError: A label or score is missing, a label is negative, or nothing is relevant in any group.
     """
     match = RANKING.fullmatch(name)
     assert match is not None

@@ -328,7 +328,11 @@ def _read(
 
 
 def _arrays(file: Path, table: str) -> dict[str, Vector]:
-    """What the process of the models wrote; it may have written anything."""
+    """What the process of the models wrote; it may have written anything.
+
+    Raises:
+        CheckError: It is no file of numbers, or one that expands to more than there is room for.
+    """
     try:
         with zipfile.ZipFile(file) as archive:
             if sum(member.file_size for member in archive.infolist()) > MOST_SCORE_BYTES:
@@ -378,6 +382,9 @@ def numbered(arrays: Mapping[str, NDArray[Any]], classes: Sequence[Any] | None, 
         arrays: `label` (numbers) or `text`, and `absent`.
         classes: Of the model, in the order of its probabilities; None for other models.
         table: For errors.
+
+    Raises:
+        CheckError: A label is no number and no class.
     """
     if classes is None:
         if "label" not in arrays:

@@ -50,6 +50,10 @@ _REFERENCE = re.compile(r"[$<{]|^(?:env|file|https?|vault|secret)s?[:/]|example|
 def find_secrets(path: str, text: str) -> Iterator[Finding]:
     """What looks like a secret, line by line.
 
+    Args:
+        path: Named in the findings.
+        text: Content of the file.
+
     Yields:
         Findings that name the place and the kind, never the value.
     """

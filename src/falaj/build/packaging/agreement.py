@@ -87,6 +87,10 @@ def differing_alone(packaged: Any, columns: Sequence[Array]) -> str:
 
     Gates ask for many rows at once and callers for one: what a model works out of the rows beside it (a mean, the
     categories that are there) is another value then.
+
+    Args:
+        packaged: Answers for columns.
+        columns: Rows, one array a feature.
     """
     together: Outputs = packaged(list(columns))
     count = len(columns[0])

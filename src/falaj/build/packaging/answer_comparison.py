@@ -29,6 +29,9 @@ def compared(model: Path, result: PackagingResult, table: Path | None) -> Packag
         model: The packaged folder, without what responses hold.
         result: How it would be served.
         table: Parquet file of the gate's rows; None compares the input example.
+
+    Raises:
+        ModelError: It cannot be loaded.
     """
     folder = _served(model, result)
     frame, columns = _rows(folder, table)
@@ -52,7 +55,11 @@ def _served(model: Path, result: PackagingResult) -> ModelFolder:
 
 
 def _unasked(folder: ModelFolder) -> str:
-    """Nothing, of a model without rows to ask it that can be loaded and answers its example, if it has one."""
+    """Nothing, of a model without rows to ask it that can be loaded and answers its example, if it has one.
+
+    Raises:
+        ModelError: It cannot be.
+    """
     backend = open_backend(folder, 1)
     if folder.example:
         _ask(backend, Rows(folder.example).arrays(folder.signature))

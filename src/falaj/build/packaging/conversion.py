@@ -39,6 +39,12 @@ def convert(estimator: Any, signature: ModelSignature, predict_method: str) -> C
         estimator: A fitted scikit-learn estimator or pipeline.
         signature: Inputs of the model.
         predict_method: `predict` or `predict_proba`, what MLflow calls.
+
+    Returns:
+        The conversion.
+
+    Raises:
+        ConversionError: An estimator in it cannot be converted.
     """
     from skl2onnx import convert_sklearn
 

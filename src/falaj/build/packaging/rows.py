@@ -63,7 +63,15 @@ def _as_feature(feature: ModelFeature, values: Array) -> Array:
 
 
 def with_probes(columns: Sequence[Array], signature: ModelSignature) -> tuple[list[Array], int]:
-    """Append rows in which one feature is an unknown category or missing."""
+    """Append rows in which one feature is an unknown category or missing.
+
+    Args:
+        columns: Real rows, one array a feature.
+        signature: Which features are text and which may be missing.
+
+    Returns:
+        The longer columns, and the number of rows appended.
+    """
     if not signature.columns:
         return list(columns), 0
     row_batches = [list(columns)]

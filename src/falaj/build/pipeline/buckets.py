@@ -23,6 +23,10 @@ def snapshot(source: SourceSpec, store: ArtifactStore) -> SourceSnapshot:
 
     Objects whose ETag and size are those of an earlier reading are not read again.
 
+    Args:
+        source: The prefix may name one object or a folder of them.
+        store: Where the snapshot goes.
+
     Raises:
         SourceError: The bucket cannot be reached, or there is nothing below the prefix.
         MissingExtraError: The extra `s3` is not installed.

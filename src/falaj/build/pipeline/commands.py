@@ -48,7 +48,11 @@ def command_kinds(node: StepNode, folder: Path) -> dict[str, str]:
 
 
 def refuse_link(path: Path, step: str) -> None:
-    """Refuse an output that is a link: what reads it stands outside of the sandbox, and would follow it."""
+    """Refuse an output that is a link: what reads it stands outside of the sandbox, and would follow it.
+
+    Raises:
+        StepError: It is one.
+    """
     if path.is_symlink():
         hint = "copy what it leads to"
         raise StepError(f"its output `{path.name}` is a link", where=step, hint=hint, code="step.wrong-output")

@@ -13,7 +13,11 @@ from falaj.core.os_processes.process import Ending, Limits
 
 
 def check_ending(node: StepNode, ending: Ending, limits: Limits, folder: Path) -> None:
-    """Raise unless the process ended by itself and well."""
+    """Raise unless the process ended by itself and well.
+
+    Raises:
+        StepError: Says why it did not.
+    """
     step = node.name
     match ending.reason:
         case "timed-out":

@@ -60,7 +60,16 @@ class FingerprintInputs:
         self._names: frozenset[str] | None = None
 
     def fingerprint(self, node: StepNode, params: Mapping[str, Any], inputs: tuple[tuple[StepInput, ...], ...]) -> str:
-        """Name of a node's result."""
+        """Name of a node's result.
+
+        Args:
+            node: The step.
+            params: Its arguments, the matrix cell included.
+            inputs: What it reads.
+
+        Raises:
+            PipelineError: A declared file does not exist.
+        """
         step = node.step
         parts = [
             [
@@ -83,7 +92,11 @@ class FingerprintInputs:
         )
 
     def code(self, node: StepNode, inputs: tuple[tuple[StepInput, ...], ...]) -> Mapping[str, str]:
-        """Digests of the project's files that a node's result can depend on, by path."""
+        """Digests of the project's files that a node's result can depend on, by path.
+
+        Raises:
+            PipelineError: A declared file does not exist.
+        """
         code = dict(self.reach(node.step).files)
         for entry, each in zip(node.inputs, inputs, strict=True):
             writer = self._steps.get(entry.name.partition(".")[0]) if entry.source is None else None
@@ -102,6 +115,9 @@ class FingerprintInputs:
         """The project's files that a step can read, so far as the text of its code tells, and those that it declares.
 
         Where the code cannot be followed and the step declares no `files`, that is every file of the project.
+
+        Raises:
+            PipelineError: A declared file does not exist.
         """
         key = (step.run and step.run.partition(":")[0], step.command, step.files)
         if key not in self._reaches:

@@ -88,7 +88,14 @@ def expand(steps: Mapping[str, StepSpec], sources: Collection[str]) -> dict[str,
 
 
 def choose(ready: Sequence[StepNode], cpus: float, memory_bytes: float, *, idle: bool) -> StepNode | None:
-    """The node to start next on what is free: the one with the longest way still to go that fits."""
+    """The node to start next on what is free: the one with the longest way still to go that fits.
+
+    Args:
+        ready: Nodes whose upstream has finished.
+        cpus: Free cores.
+        memory_bytes: Free memory.
+        idle: Whether nothing runs; then a node that asks for more than there is runs alone.
+    """
     fitting = [node for node in ready if idle or _fits(node.step, cpus, memory_bytes)]
     return max(fitting, key=lambda node: node.height, default=None)
 

@@ -91,6 +91,10 @@ class ImportReach:
 def closure(module: str, code: Code) -> ImportReach:
     """The project's files that importing `module` can reach.
 
+    Args:
+        module: Dotted name of the module where a step's function is defined.
+        code: The project's source.
+
     Returns:
         `module` itself and the packages around it included. Nothing when `module` is installed rather than part of the
         project.

@@ -29,7 +29,18 @@ def step_result(
     cached: bool = False,
     error: FalajError | None = None,
 ) -> StepResult:
-    """The result of a node from what is known of it."""
+    """The result of a node from what is known of it.
+
+    Args:
+        node: Which.
+        state: How far it came.
+        log: Where its log is kept.
+        fingerprint: Name of its result, if it came so far.
+        outcome: What its thread came back with, if it was started.
+        entry: Its outputs, if it has them.
+        cached: Whether an earlier execution had them.
+        error: Why it failed without being started.
+    """
     result = StepResult(node.name, node.step.name, state, fingerprint, cached, log=log, error=error)
     if entry is not None:
         digests: dict[str, Digest] = {name: output.digest for name, output in entry.outputs.items()}

@@ -109,7 +109,11 @@ class SourceChangedError(Exception):
 
 
 def unchanged(source: SourceSpec, attempt: Callable[[], SourceSnapshot]) -> SourceSnapshot:
-    """Read a source until it did not change meanwhile."""
+    """Read a source until it did not change meanwhile.
+
+    Raises:
+        SourceError: It changed during each of three attempts.
+    """
     for _ in range(_ATTEMPTS):
         try:
             return attempt()
@@ -137,6 +141,9 @@ def pinned(
         state: A text that changes whenever its content does.
         read: Takes the snapshot.
         state_now: Asked again after reading; None where the reading itself notices a change.
+
+    Raises:
+        SourceChangedError: The source changed while it was read; nothing is remembered.
     """
     ref = f"sources/{_name_key(url)}/{hashlib.sha256(state.encode()).hexdigest()}"
     stored_json = store.get_ref(ref)

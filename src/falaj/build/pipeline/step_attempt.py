@@ -82,7 +82,22 @@ class StepResources:
     def run(
         self, job: Job, environ: Mapping[str, str], stop: int, output: Callable[[bytes], None]
     ) -> dict[str, Output]:
-        """Run a step once."""
+        """Run a step once.
+
+        Args:
+            job: The step.
+            environ: Environment of its processes.
+            stop: Becomes readable when the step shall stop.
+            output: Receives what it prints.
+
+        Returns:
+            Its outputs, in the store.
+
+        Raises:
+            StepError: The step failed, or was stopped.
+            DamagedInputError: An input could not be read from the store.
+            DiskFullError: A folder or the store is full.
+        """
         folder = self.folder / safe_name(job.node.name)
         with _disk_errors(folder), _scratch(folder):
             inputs = [[self._path(part) for part in parts] for parts in job.inputs]

@@ -35,6 +35,13 @@ def step_environ(
     """The environment variables that steps have beside those of their scratch folder (`scratch_environ`).
 
     Time zone and language are always the same. Libraries are told to use as many threads as the step reserves.
+
+    Args:
+        environment: The project's python; its programs come first on the path.
+        worktree: The project's folder.
+        cpu: Cores that the step reserves.
+        extra: Added last: the tracking run, for one.
+        outer: Variables of the engine, for the path of programs.
     """
     threads = str(max(1, int(cpu)))
     programs = environment.python.parent

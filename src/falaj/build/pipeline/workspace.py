@@ -50,7 +50,11 @@ def write_commit(repository: Path, commit: str, target: Path) -> None:
 
 
 def resolve_commit(repository: Path, name: str) -> str:
-    """The full id of a commit."""
+    """The full id of a commit.
+
+    Raises:
+        WorkspaceError: There is no such repository or commit.
+    """
     if not repository.is_dir():
         raise WorkspaceError("there is no repository", where=str(repository))
     if name.startswith("-"):

@@ -45,7 +45,11 @@ class BackupKeys:
         return nonce + AESGCM(self.encrypts).encrypt(nonce, content, _PURPOSE)
 
     def decrypt(self, content: bytes) -> bytes:
-        """The content again."""
+        """The content again.
+
+        Raises:
+            BackupDamagedError: It was not encrypted so.
+        """
         try:
             return AESGCM(self.encrypts).decrypt(content[:_NONCE_BYTES], content[_NONCE_BYTES:], _PURPOSE)
         except (InvalidTag, ValueError) as error:

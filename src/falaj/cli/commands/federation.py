@@ -23,7 +23,12 @@ BrowserOption = Annotated[bool, typer.Option("--browser/--no-browser", help="Ope
 
 
 def log_in_by_browser(client: Client, *, open_browser: bool) -> LoggedIn:
-    """Log in by the identity provider; the address is printed, for a browser that does not open by itself."""
+    """Log in by the identity provider; the address is printed, for a browser that does not open by itself.
+
+    Args:
+        client: One that carries nothing.
+        open_browser: Open it in the browser of this machine.
+    """
     with BrowserLogin(client.federation.provider().start) as login:
         emit(f"log in at {login.address}")
         if open_browser:

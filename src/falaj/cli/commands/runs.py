@@ -78,7 +78,11 @@ def cancel(run_id: Annotated[str, typer.Argument(help="Run id, the beginning of 
 
 
 def overrides(settings: list[str]) -> dict[str, dict[str, object]]:
-    """Parameter overrides by step from `STEP.PARAMETER=VALUE`; values are read as YAML scalars or lists."""
+    """Parameter overrides by step from `STEP.PARAMETER=VALUE`; values are read as YAML scalars or lists.
+
+    Raises:
+        UsageError: One is not of that form.
+    """
     step_overrides: dict[str, dict[str, object]] = {}
     for setting in settings:
         name, equals, value = setting.partition("=")

@@ -10,7 +10,12 @@ from falaj.config.yaml_reader import Document, Path
 
 
 def reference_issues(spec: PlatformSpec, document: Document) -> list[Issue]:
-    """Every name that leads nowhere, and every rank that does not fit."""
+    """Every name that leads nowhere, and every rank that does not fit.
+
+    Args:
+        spec: The platform, valid by its schema.
+        document: The file, for places.
+    """
     return [
         *_location_issues(spec, document),
         *_rank_issues(spec, document),

@@ -18,7 +18,11 @@ DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def parse_moment(text: str) -> datetime:
-    """The local time that `2026-12-01` or `2026-12-01T18:00` says; midnight for a day."""
+    """The local time that `2026-12-01` or `2026-12-01T18:00` says; midnight for a day.
+
+    Raises:
+        ValueError: There is no such day or time.
+    """
     return datetime.fromisoformat(text)
 
 

@@ -320,7 +320,11 @@ class PlatformDocument(Strict):
     listen: Listeners = Field(default=Listeners(), description="Where other machines reach the platform.")
 
     def to_spec(self, policies: Mapping[str, str]) -> PlatformSpec:
-        """The platform as other rooms consume it."""
+        """The platform as other rooms consume it.
+
+        Args:
+            policies: The texts of the policies by name.
+        """
         default = PlatformSpec.default()
         located = {name: each.to_spec(name) for name, each in (self.locations or {}).items()}
         return PlatformSpec(

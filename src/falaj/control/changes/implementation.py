@@ -96,7 +96,17 @@ def _admitted(turn: ChangeContext, row: ChangeRow) -> str:
 
 
 def admit(turn: ChangeContext, row: ChangeRow, facts: ChangeFacts, locations: Sequence[str] | None = None) -> None:
-    """Sign that locations of an environment may serve the release of a change, and write that into the audit log."""
+    """Sign that locations of an environment may serve the release of a change, and write that into the audit log.
+
+    Args:
+        turn: The transaction.
+        row: The change.
+        facts: What is the case now.
+        locations: Which ones; all of the environment by default.
+
+    Raises:
+        ForbiddenError: Policy does not permit it.
+    """
     signer = turn.keyring.signer_for(ADMISSION)
     signed_facts = SignedFacts(row.id, row.kind, row.digest, row.environment, facts.rank, signer.key_id)
     quorum = quorum_of(turn, row, renewal=facts.renewal)

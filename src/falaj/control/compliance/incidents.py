@@ -41,6 +41,9 @@ def open_incident(session: Session, breach: Breach, within_s: float, actor: str,
         within_s: Seconds until it must be notified.
         actor: Principal id of who opens it.
         now: Unix seconds.
+
+    Raises:
+        BadRecordError: It is dated in the future.
     """
     if breach.learned_at > now:
         raise BadRecordError("a breach is not learned of in the future", hint="--learned-at")

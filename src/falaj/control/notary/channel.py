@@ -25,7 +25,17 @@ Handler = Callable[[bytes, int | None], bytes]
 
 
 def ask(channel: socket.socket, message: bytes, attached: int | None, patience_s: float) -> bytes | None:
-    """Send one request and wait for its answer; None when the notary ended before it gave one."""
+    """Send one request and wait for its answer; None when the notary ended before it gave one.
+
+    Args:
+        channel: The inherited socket.
+        message: The request.
+        attached: Descriptor of a file that belongs to it.
+        patience_s: How long to wait for each part of the answer.
+
+    Raises:
+        TimeoutError: There was no answer.
+    """
     mine, theirs = socket.socketpair()
     with mine:
         with theirs:

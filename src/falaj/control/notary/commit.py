@@ -42,6 +42,9 @@ def project_file(proof: CommitProof, commit_id: str) -> bytes:
     Args:
         proof: The objects.
         commit_id: Hex id: SHA-1, or SHA-256 where the repository has that format.
+
+    Raises:
+        DoesNotRecomputeError: The objects are not those of the commit.
     """
     _require(commit_id, "commit", proof.commit)
     head, _, tree_id = proof.commit.partition(b"\n")[0].partition(b" ")
@@ -63,6 +66,9 @@ def require_gates(
         gates: That were judged; those that failures left behind are not in the file.
         pinned: Tables that are said to be exams.
         all_of_them: Whether every gate of the file must be there.
+
+    Raises:
+        DoesNotRecomputeError: One is missing, looser, or another one.
     """
     if proof is None:
         raise DoesNotRecomputeError("nothing shows the project file of the commit", where=commit_id)
@@ -81,7 +87,11 @@ def require_gates(
 
 
 def require_risk(proof: CommitProof | None, commit_id: str, risk: str) -> None:
-    """Refuse a risk tier that is not that of the commit's project file."""
+    """Refuse a risk tier that is not that of the commit's project file.
+
+    Raises:
+        DoesNotRecomputeError: It is another one.
+    """
     if proof is None:
         raise DoesNotRecomputeError("nothing shows the project file of the commit", where=commit_id)
     document = _read(proof, commit_id)
@@ -93,7 +103,11 @@ def require_risk(proof: CommitProof | None, commit_id: str, risk: str) -> None:
 
 
 def require_selection(proof: CommitProof | None, commit_id: str, selection: SelectionRecord | None) -> None:
-    """Refuse a selection by something else than the commit's project file says."""
+    """Refuse a selection by something else than the commit's project file says.
+
+    Raises:
+        DoesNotRecomputeError: It is by another metric, on other rows, or in the other direction.
+    """
     if selection is None:
         return
     if proof is None:

@@ -32,7 +32,22 @@ def signed(
     keyring: attestations.Keyring,
     scratch: Path,
 ) -> list[tuple[str, Mapping[str, Any]]]:
-    """Sign the evidence of a run, once each claim holds."""
+    """Sign the evidence of a run, once each claim holds.
+
+    Args:
+        claims: What the worker says.
+        tables: Answers and labels of the gates.
+        store: Has all that digests name.
+        keyring: Signs.
+        scratch: Folder of the run, where files are looked at.
+
+    Returns:
+        Predicate type and envelope each: datasets first, then provenance, train, eval, tests, scan and the bill.
+
+    Raises:
+        DoesNotRecomputeError: A claim is not what is found here.
+        NotBelievableError: A verifier would not believe the release.
+    """
     claims = _of_one_run(claims)
     _require_selection(claims)
     _require_datasets(claims, store)
@@ -167,7 +182,14 @@ def check_record(check: Any) -> attestations.CheckRecord:
 def statements_of(
     claims: Attestation, gates: tuple[attestations.GateRecord, ...], champion: dict[str, Any] | None, code: str = ""
 ) -> Iterator[attestations.Statement]:
-    """What is signed: claims with whose word they are, and what the notary found."""
+    """What is signed: claims with whose word they are, and what the notary found.
+
+    Args:
+        claims: Of the worker.
+        gates: As they came out here.
+        champion: The comparison with the live release, likewise.
+        code: Whose code is loaded with the model.
+    """
     about, run, commit = [(claims.model, claims.digest)], claims.run, claims.commit
     for snapshot, dataset in claims.datasets:
         yield attestations.statement(attestations.DATASET, [(snapshot.name, snapshot.digest)], dataset.as_dict())

@@ -61,7 +61,15 @@ def record_of(result: GateResult) -> GateRecord:
 def judged_again(
     claims: Attestation, tables: Mapping[str, ScoredTable]
 ) -> tuple[tuple[GateRecord, ...], dict[str, Any] | None]:
-    """The gates and the comparison with the live release as they come out here."""
+    """The gates and the comparison with the live release as they come out here.
+
+    Args:
+        claims: Names the gates, and what was found of them.
+        tables: Answers and labels.
+
+    Raises:
+        DoesNotRecomputeError: Something else comes out.
+    """
     bench, scoring = _bench(claims), _scoring(claims, tables)
     records = []
     for claim in claims.gates:

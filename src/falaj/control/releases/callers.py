@@ -57,6 +57,10 @@ def add(session: Session, new: NewCaller, actor: str, now: float) -> CallerRow:
         new: Whom, and where.
         actor: Principal id of who adds.
         now: Unix seconds.
+
+    Raises:
+        CallerExistsError: One of this name may ask already.
+        NotFoundError: There is no such endpoint.
     """
     require_endpoint(session, new.environment, new.model)
     if any(row.name == new.name for row in active(session, new.environment, new.model, now)):

@@ -77,7 +77,12 @@ def _due(session: Session, settings: RetrainSettings, now: float) -> Iterator[Re
 
 
 def look_at(look: RetrainingTick, fingerprint: Callable[[str], str | None]) -> Observation:
-    """Look at a source; whatever its client raises is said and does not stop others from being looked at."""
+    """Look at a source; whatever its client raises is said and does not stop others from being looked at.
+
+    Args:
+        look: The source.
+        fingerprint: Gives the state of a URL.
+    """
     try:
         return Observation(look, fingerprint(look.url))
     except Exception as error:  # clients of stores have no common base
@@ -135,6 +140,9 @@ def announce_event(
         project: Of which project.
         announcement: `source`, or `url` of an object that lies in one; `id`, a name that no other event has; `reason`.
         now: Unix seconds.
+
+    Returns:
+        One answer for each model of the project that asks for trainings by this event.
     """
     outcomes = []
     for settings in all_retrain_settings(session):

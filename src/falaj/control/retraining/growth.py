@@ -71,7 +71,12 @@ def growth_reason(policy: GrowthPolicy, growth: LabelledGrowth, now: float) -> s
 
 
 def growth_occasion(run: str, growth: LabelledGrowth) -> str:
-    """A name for one occasion of growth: another one only when rows have grown by what is worth another look."""
+    """A name for one occasion of growth: another one only when rows have grown by what is worth another look.
+
+    Args:
+        run: The run that made the newest release.
+        growth: Of the model.
+    """
     return f"growth/{run}/{int(math.log(max(growth.now, 1), REGROWTH))}"
 
 

@@ -188,7 +188,14 @@ class SimulationSettings:
 
 
 def simulate(history: History, train: Train, policy: TrainingPolicy, settings: SimulationSettings) -> Simulated:
-    """Live through a history."""
+    """Live through a history.
+
+    Args:
+        history: The rows.
+        train: Trains, or takes what was trained before for the same days.
+        policy: When trainings are worth it.
+        settings: What holds for all policies.
+    """
     return _Life(history, train, policy, settings).lived()
 
 

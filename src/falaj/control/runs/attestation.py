@@ -107,7 +107,14 @@ class Findings:
 def attestation_of(
     findings: Findings, store: ArtifactStore, lock: str | None, own_modules: tuple[str, ...]
 ) -> Attestation:
-    """What the notary is asked to sign."""
+    """What the notary is asked to sign.
+
+    Args:
+        findings: About the run.
+        store: Has the snapshots.
+        lock: Digest of the folder with the lockfile.
+        own_modules: Modules of the project, which its model files may name.
+    """
     datasets = tuple(_datasets(findings, store))
     records = tuple(record_of(gate) for gate in findings.gates)
     checks = tuple(check_record(check) for check in findings.checks)

@@ -24,7 +24,12 @@ logger = logging.getLogger(__name__)
 
 
 def figures_of(store: ArtifactStore, outputs: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The figures among the outputs of a step: which output, the file in it, and its size."""
+    """The figures among the outputs of a step: which output, the file in it, and its size.
+
+    Args:
+        store: Has the outputs.
+        outputs: Digest by name of the output.
+    """
     figures = [figure for name, digest in outputs.items() for figure in _figures(store, name, digest)]
     return figures[:MAX_FIGURES]
 
@@ -50,7 +55,14 @@ def figure_name(figure: Mapping[str, Any]) -> str:
 def track_figures(
     store: ArtifactStore, node: str, outputs: Mapping[str, str], record: Callable[[str, Recorded], None]
 ) -> None:
-    """Give copies of a step's figures to the tracker, below `figures/NODE`; a damaged one costs the run nothing."""
+    """Give copies of a step's figures to the tracker, below `figures/NODE`; one that is damaged costs the run nothing.
+
+    Args:
+        store: Has the outputs.
+        node: The step.
+        outputs: Digest by name of the output.
+        record: Takes what a step recorded.
+    """
     small = [figure for figure in figures_of(store, outputs) if figure["bytes"] <= MAX_TRACKED_BYTES]
     try:
         with tempfile.TemporaryDirectory(prefix="falaj-figures-") as folder:

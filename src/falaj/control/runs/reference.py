@@ -60,6 +60,10 @@ def reference_of(context: CheckContext, features: Sequence[str]) -> Referenced:
     """Build the reference from the tables that the model was trained and accepted on, and keep it.
 
     A reference that cannot be built costs the run nothing: the release says why it has none.
+
+    Args:
+        context: Of the run, after its model was packaged.
+        features: Names of the model's inputs.
     """
     spec = context.spec
     trained, accepted = tables_of(spec, context.outputs)

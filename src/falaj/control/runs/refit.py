@@ -96,7 +96,11 @@ def acceptance_gates(
 
 
 def learned_by(retraining: Mapping[str, Any]) -> tuple[str, frozenset[str]]:
-    """Up to which date a release has learned from rows, and from which tables not; nothing of one that was no refit."""
+    """Up to which date a release has learned from rows, and from which tables not; nothing of one that was no refit.
+
+    Args:
+        retraining: What the release remembers of its training.
+    """
     refit = retraining.get("refit") or {}
     if not refit.get("of"):
         return "", frozenset()

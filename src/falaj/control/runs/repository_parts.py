@@ -30,6 +30,14 @@ def complete(
         url: Where the repository comes from; relative URLs of submodules begin there.
         home: Mirrors are kept in it.
         rules: What the platform connects to.
+
+    Returns:
+        What is missing, a sentence each.
+
+    Raises:
+        GitInputError: A submodule has a URL that nobody allowed.
+        GitUnavailableError: A submodule cannot be fetched.
+        WorkspaceError: A submodule's repository does not have the commit.
     """
     needs_submodules = _asks_for_submodules(worktree)
     missing = [*_submodules(worktree, repository, commit, url, home, rules)] if needs_submodules else []

@@ -22,7 +22,12 @@ def clear(run_dir: Path) -> None:
 
 
 def sweep(runs: Path, is_open: Callable[[str], bool]) -> None:
-    """Clear the folders of runs that ended while nobody was there to do it."""
+    """Clear the folders of runs that ended while nobody was there to do it.
+
+    Args:
+        runs: The folders of runs, by their ids.
+        is_open: Whether a run may still be worked on, here or by another worker.
+    """
     for run_dir in runs.iterdir() if runs.is_dir() else ():
         if not is_open(run_dir.name):
             clear(run_dir)

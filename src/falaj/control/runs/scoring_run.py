@@ -39,6 +39,9 @@ def score_source(
         store: Where the snapshot is pinned.
         emit: Receives events.
         cancelled: Whether the run must end.
+
+    Raises:
+        SourceError: The source cannot be read.
     """
     entry = order.params[PARAMETERS]
     output = Path(unquote(urlsplit(entry["output"]).path)) / entry["file"]

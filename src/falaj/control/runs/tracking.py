@@ -66,7 +66,11 @@ class Tracking:
             self.client  # noqa: B018
 
     def open_run(self, project: str, run_id: str, commit: str, previous_run: str | None = None) -> str:
-        """Start the tracking run of a run, or go on with the one it has; return its MLflow id."""
+        """Start the tracking run of a run, or go on with the one it has; return its MLflow id.
+
+        Raises:
+            TrackingUnavailableError: There is no space left for it.
+        """
         try:
             return self._opened(project, run_id, commit, previous_run)
         except Exception as error:
@@ -141,6 +145,9 @@ class Tracking:
             release: `model`, `number`, `commit`, `run_id`, `digest`.
             mlflow_run: The run that trained it.
             model_dir: The MLflow model folder.
+
+        Returns:
+            The registered version.
         """
         name, number = release["model"], str(release["number"])
         if existing := self._version(name, number):
@@ -153,7 +160,11 @@ class Tracking:
         return str(self.client.create_model_version(name, source, mlflow_run, tags=tags).version)
 
     def alias(self, model: str, number: int, alias: str) -> None:
-        """Point an alias such as `dev` at the version that mirrors a release."""
+        """Point an alias such as `dev` at the version that mirrors a release.
+
+        Raises:
+            LookupError: The release is not mirrored yet; trying again later may help.
+        """
         version = self._version(model, str(number))
         if version is None:
             raise LookupError(f"{model}@{number} is not registered in MLflow yet")

@@ -51,7 +51,12 @@ UNTIL, JUDGED_UNTIL = "train_until", "backtest_until"
 
 
 def refit_window(training: Training, spec: ProjectSpec) -> Mapping[str, Any] | str:
-    """The window that learns from the rows that judge as well, or why there is none."""
+    """The window that learns from the rows that judge as well, or why there is none.
+
+    Args:
+        training: That made a candidate which won.
+        spec: The project file of the commit.
+    """
     if not all(entry.get("refit", True) for entry in _wishes(training, spec)):
         return "the project does not want what wins to be trained again"
     if not any(UNTIL in step.params for step in spec.steps.values()):
@@ -85,6 +90,11 @@ def with_window(
     """The run's parameters with the window for each step that declares a parameter of such a name.
 
     A value that the run was asked for by name stays.
+
+    Args:
+        params: As asked, by step.
+        training: The training.
+        spec: The project file of the commit.
     """
     step_params = {step: dict(values) for step, values in params.items()}
     for name, step in spec.steps.items():

@@ -52,7 +52,11 @@ def version() -> int:
 
 
 def restrict(readable: Paths, writable: Paths) -> None:
-    """Allow this process to touch these paths and what is below them, and to start no program and use no TCP."""
+    """Allow this process to touch these paths and what is below them, and to start no program and use no TCP.
+
+    Raises:
+        OSError: The kernel has no Landlock, or refuses.
+    """
     _restrict([(path, _READ) for path in readable] + [(path, _WRITE) for path in writable], network=False)
 
 
@@ -65,7 +69,19 @@ def restrict_programs(
     network: bool,
     closed_ports: Collection[int] = (),
 ) -> None:
-    """Allow this process and the programs it starts to touch these paths and what is below them."""
+    """Allow this process and the programs it starts to touch these paths and what is below them.
+
+    Args:
+        readable: To read, list and execute.
+        writable: To do everything in.
+        devices: To read, write and control.
+        listed: Folders whose names can be read, and nothing in the files.
+        network: Whether TCP is left alone.
+        closed_ports: TCP ports that cannot be connected to all the same, whatever the address.
+
+    Raises:
+        OSError: The kernel has no Landlock, or refuses.
+    """
     rules = [(path, _READ | _EXECUTE) for path in readable]
     rules += [(path, _USE) for path in writable]
     rules += [(path, _READ_DIR) for path in listed]

@@ -189,7 +189,11 @@ def refuse_exposed_home(home: Path) -> None:
 
 
 def refuse_exposure(launch: Launch) -> None:
-    """Refuse an order that shows a hidden folder because it contains it."""
+    """Refuse an order that shows a hidden folder because it contains it.
+
+    Raises:
+        ExposedHomeError: Names both.
+    """
     for shown in (*launch.readable, *launch.listed, *launch.writable, launch.scratch, *map(Path, system_paths())):
         for hidden in launch.hidden:
             if hidden.resolve().is_relative_to(shown.resolve()):

@@ -13,7 +13,11 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 def checked(result: int) -> int:
-    """Return what a call of the C library returned."""
+    """Return what a call of the C library returned.
+
+    Raises:
+        OSError: It failed; with the error number that it left.
+    """
     if result < 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
@@ -30,7 +34,11 @@ def give_up_new_privileges() -> None:
 
 
 def give_up_capabilities() -> None:
-    """Give up every capability, also for programs that are started later as the user 0."""
+    """Give up every capability, also for programs that are started later as the user 0.
+
+    Raises:
+        OSError: The kernel refuses.
+    """
     capability = 0
     while (
         libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0) == 0
@@ -43,14 +51,26 @@ def give_up_capabilities() -> None:
 
 
 def set_death_signal(number: int, parent: int) -> None:
-    """Ask for a signal when the thread that started this process ends; end at once when it is gone already."""
+    """Ask for a signal when the thread that started this process ends; end at once when it is gone already.
+
+    Args:
+        number: The signal.
+        parent: Process id of the starter as this process sees it.
+
+    Raises:
+        OSError: The kernel refuses.
+    """
     checked(libc.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0))
     if os.getppid() != parent:
         os._exit(1)
 
 
 def adopt_orphans() -> None:
-    """Become the parent of every descendant whose own parent ends."""
+    """Become the parent of every descendant whose own parent ends.
+
+    Raises:
+        OSError: The kernel refuses.
+    """
     checked(libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
 
 

@@ -38,13 +38,24 @@ class _MountAttributes(ctypes.Structure):
 
 
 def separate(*, network: bool) -> None:
-    """Leave the machine's namespaces; process ids are the children's."""
+    """Leave the machine's namespaces; process ids are the children's.
+
+    Args:
+        network: Whether the machine's network is kept.
+
+    Raises:
+        OSError: The kernel or its administrator does not allow it.
+    """
     flags = _CLONE_NEWNS | _CLONE_NEWPID | _CLONE_NEWIPC | (0 if network else _CLONE_NEWNET)
     _separate(flags)
 
 
 def separate_mounts() -> None:
-    """Leave the machine's mounts alone; this process and its children keep everything else."""
+    """Leave the machine's mounts alone; this process and its children keep everything else.
+
+    Raises:
+        OSError: The kernel or its administrator does not allow it, or the process has threads.
+    """
     _separate(_CLONE_NEWNS)
     _mount(None, "/", None, _MS_REC | _MS_SLAVE)
 
@@ -63,17 +74,28 @@ def cover(folder: str, size: int) -> None:
     Args:
         folder: What is covered.
         size: Most bytes of what may be written into it.
+
+    Raises:
+        OSError: The kernel does not allow it.
     """
     _mount("tmpfs", folder, "tmpfs", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC, f"size={size},mode=700")
 
 
 def blank(file: str) -> None:
-    """Put nothing in the place of a file; for a process with mounts of its own."""
+    """Put nothing in the place of a file; for a process with mounts of its own.
+
+    Raises:
+        OSError: The kernel does not allow it.
+    """
     _mount(os.devnull, file, None, _MS_BIND)
 
 
 def start_loopback() -> None:
-    """Let the new network reach itself."""
+    """Let the new network reach itself.
+
+    Raises:
+        OSError: The kernel does not allow it.
+    """
     with_flags = b"lo".ljust(16, b"\0") + _IFF_UP.to_bytes(2, "little").ljust(24, b"\0")
     probe = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM)
     try:
@@ -100,6 +122,9 @@ def build_root(
         temporary: The folder that is `/tmp`.
         shared_memory_bytes: Size of `/dev/shm`.
         processes: Most process ids, where the kernel counts them by namespace (Linux 6.14).
+
+    Raises:
+        OSError: The kernel does not allow it.
     """
     _mount(None, "/", None, _MS_REC | _MS_SLAVE)
     _mount("tmpfs", _NEW_ROOT, "tmpfs", _MS_NOSUID | _MS_NODEV, "size=16m,mode=755")

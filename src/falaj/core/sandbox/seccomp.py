@@ -81,7 +81,11 @@ def supported() -> bool:
 
 
 def restrict(purpose: str = ANSWERING) -> None:
-    """Refuse the calls that a purpose does not need to this process from now on."""
+    """Refuse the calls that a purpose does not need to this process from now on.
+
+    Raises:
+        OSError: The kernel or this architecture does not offer it.
+    """
     machine = os.uname().machine
     if machine not in _ARCHITECTURES:
         raise OSError(0, f"the calls of {machine} are not known")

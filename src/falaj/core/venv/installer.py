@@ -70,7 +70,11 @@ class Installer:
     home: Home
 
     def run(self, arguments: list[str]) -> None:
-        """Run uv from its cache alone, with the network if that was not enough, and with builds where it must be."""
+        """Run uv from its cache alone, with the network if that was not enough, and with builds where it must be.
+
+        Raises:
+            EnvironmentBuildError: It could not install what the lock names.
+        """
         wheels, built = [] if arguments[0] == "venv" else ["--no-build"], self._built()
         left_out = [option for name in built for option in ("--no-install-package", name)]
         for options in (["--offline", *wheels], wheels):

@@ -49,7 +49,11 @@ class Membership:
 
     @cached_property
     def authority(self) -> x509.Certificate:
-        """Who signs the certificates of the server and of this agent."""
+        """Who signs the certificates of the server and of this agent.
+
+        Raises:
+            AuthorityError: The file is damaged.
+        """
         path = self.folder / "ca.crt"
         try:
             return x509.load_pem_x509_certificate(path.read_bytes())
@@ -86,6 +90,10 @@ class Membership:
             key: The key that it was asked for.
             pem: The certificate.
             now: Unix seconds.
+
+        Raises:
+            AuthorityError: It is for another key or name; nothing was changed.
+            PeerRefusedError: It is not signed by the authority, or does not hold now.
         """
         certificate = x509.load_pem_x509_certificate(pem.encode())
         der = certificate.public_bytes(Encoding.DER)
@@ -118,7 +126,12 @@ class Membership:
 
 
 def membership_of(place: Path, location: str) -> Membership | None:
-    """The membership of a location's folder; None when it was never enrolled."""
+    """The membership of a location's folder; None when it was never enrolled.
+
+    Args:
+        place: The folder of the location.
+        location: Its name.
+    """
     folder = place / FOLDER
     match read_json(folder / "server.json"):
         case {"url": str(url)} if (folder / "agent.pem").exists():

@@ -55,7 +55,11 @@ class DoorCertificate:
         )
 
     def renew(self, door: Door) -> bool:
-        """Ask for a new one halfway through its life, or when the door has other names; tell whether one came."""
+        """Ask for a new one halfway through its life, or when the door has other names; tell whether one came.
+
+        Raises:
+            LocationError: The control plane does not answer, or refuses.
+        """
         text = self._text(self._file)
         chain = text[text.find("-----BEGIN CERTIFICATE-----") :] if text else ""
         if door.tls != "internal-ca" or (_is_for(door, chain, self._clock()) and not _is_old(chain, self._clock())):
@@ -80,7 +84,12 @@ class DoorCertificate:
 
 
 def keep_certified(certificate: DoorCertificate, door: Callable[[], Door | None]) -> Background:
-    """What an agent does beside everything else: keep the certificate of its door fresh."""
+    """What an agent does beside everything else: keep the certificate of its door fresh.
+
+    Args:
+        certificate: What is kept.
+        door: The door that is wanted now.
+    """
 
     def run(stopping: threading.Event) -> None:
         pause_s = 0.0

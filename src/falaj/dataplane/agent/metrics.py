@@ -85,7 +85,15 @@ def page(place: LocationFolders) -> str:
 
 
 def serve_metrics(place: LocationFolders, port: int) -> Callable[[threading.Event], None]:
-    """What an agent does beside everything else: answer `GET /metrics` on 127.0.0.1, one scrape after another."""
+    """What an agent does beside everything else: answer `GET /metrics` on 127.0.0.1, one scrape after another.
+
+    Args:
+        place: The location.
+        port: A port that another program holds is tried again; serving does not wait for it.
+
+    Returns:
+        Runs until it is told to stop.
+    """
 
     def run(stopping: threading.Event) -> None:
         while not stopping.is_set():

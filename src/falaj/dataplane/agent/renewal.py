@@ -75,7 +75,11 @@ class Renewal:
         return max(_SHORTEST_PAUSE_S, left_s / 2)
 
     def renew(self) -> None:
-        """Get a new certificate: with the present one, or when that has run out, with the key that it was for."""
+        """Get a new certificate: with the present one, or when that has run out, with the key that it was for.
+
+        Raises:
+            FalajError: The server does not answer, or refuses.
+        """
         if time.time() < self._member.certified_until():
             self._with_certificate()
         else:

@@ -11,7 +11,11 @@ from falaj.dataplane.errors import LocationError, LocationRefusedError
 
 
 def ask(http: httpx.Client, method: str, path: str, body: Any = None, **query: Any) -> Any:
-    """Ask; the parsed answer, or None when it is empty."""
+    """Ask; the parsed answer, or None when it is empty.
+
+    Raises:
+        LocationError: The server cannot be reached, or refuses (LocationRefusedError).
+    """
     try:
         answer = http.request(method, path, json=body, params=query or None)
     except (httpx.HTTPError, RuntimeError) as error:  # RuntimeError: closed by another thread

@@ -58,6 +58,9 @@ class Memory:
         """The newest checkpoint of the audit log that was believed; None before the first.
 
         A damaged file is an error and not a fresh start, or whoever damages it could show an older log.
+
+        Raises:
+            DesiredStateError: The file cannot be read.
         """
         if not self._log.exists():
             return None

@@ -91,7 +91,11 @@ class Register:
         return self._names
 
     def names(self, entry: TailedRecord) -> IdHasher:
-        """What names ids and labels, made with the data key of the first record, so the file alone tells nobody."""
+        """What names ids and labels, made with the data key of the first record, so that the file alone tells nobody.
+
+        Args:
+            entry: A record whose data key is there.
+        """
         hasher = self.known_names()
         if hasher is None:
             seal = entry.header.seal

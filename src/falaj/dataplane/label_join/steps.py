@@ -16,6 +16,9 @@ def add_predictions(connection: sqlite3.Connection, predictions: Iterable[Predic
     """Take in predictions, and join those whose labels have been waiting.
 
     Of several records of one id by one release, as retries make them, the one that was read first counts.
+
+    Returns:
+        What to count.
     """
     run = connection.execute
     run("DELETE FROM fresh")
@@ -38,6 +41,9 @@ def add_labels(connection: sqlite3.Connection, labels: Iterable[Label], now: flo
 
     In force is the label with the latest time; of two with the same, the one that came last; of two that came at once,
     the one with the larger number. So the order in which they are read does not decide.
+
+    Returns:
+        What to count.
     """
     run = connection.execute
     run("DELETE FROM best")

@@ -20,6 +20,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Args:
         arguments: Command line without the program; the process's own when None.
+
+    Returns:
+        The process's exit status.
     """
     options = _parser().parse_args(arguments)
     # Numerical libraries read these when they are imported, so they are set before anything imports NumPy.

@@ -76,6 +76,9 @@ class ModelServer:
             backend: The loaded, warm model.
             example_outputs: What it gave for its example; their types and shapes go into the metadata.
             answer: What responses hold where the caller does not say; None for what the protocol and MLflow say.
+
+        Raises:
+            ModelError: The model cannot answer so.
         """
         self._outputs = {name: (datatype_of(array), array.shape[1:]) for name, array in example_outputs.items()}
         self._answers = AnswerForms(example_outputs, backend.answer, answer, backend.classes)
@@ -245,7 +248,12 @@ def _timeout_s(headers: Any) -> float | None:
 
 
 def _refuse_pages(headers: Any) -> None:
-    """Refuse labels that a browser sends for a page that somebody happens to look at."""
+    """Refuse labels that a browser sends for a page that somebody happens to look at.
+
+    Raises:
+        ForeignOriginError: A page sends them.
+        FeedbackTypeError: A browser would send them without asking the server first.
+    """
     if headers.get("origin") is not None:
         raise errors.ForeignOriginError("labels are not taken from web pages")
     if (headers.get("content-type") or "").partition(";")[0].strip().lower() != "application/json":

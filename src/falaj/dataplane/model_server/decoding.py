@@ -140,7 +140,11 @@ def _whole_rows(features: Sequence[ModelFeature], rows: Sequence[tuple[Any, ...]
 
 
 def whole_values(feature: ModelFeature, values: Sequence[Any]) -> list[Any]:
-    """A column's values with whole floats as integers."""
+    """A column's values with whole floats as integers.
+
+    Raises:
+        InvalidInputError: A number is not whole, or beyond the feature's bounds.
+    """
     low, high = feature.bounds
     return [None if v is None else _whole(feature, row, v, low, high) for row, v in enumerate(values)]
 
@@ -154,6 +158,11 @@ def _whole(feature: ModelFeature, row: int, value: float, low: int, high: int) -
 
 def compile_decoder(annotation: Any, column_of: Callable[[str], str | None], otherwise: Decode | None = None) -> Decode:
     """Make a decoder of one JSON fragment.
+
+    Args:
+        annotation: What the fragment holds.
+        column_of: Gives the column of the part of msgspec's error path that follows the row, if there is one.
+        otherwise: Decodes a fragment that does not fit the annotation.
 
     Returns:
         A function from the fragment's bytes to the decoded value; raises InvalidInputError.
@@ -210,6 +219,16 @@ def without_nan(body: bytes, error: msgspec.DecodeError) -> bytes:
     """Give a body that is JSON except for NaN as strict JSON with null in its place.
 
     An infinity becomes a number that is out of range, which typed decoding refuses with its row and column.
+
+    Args:
+        body: A body that msgspec could not parse.
+        error: What msgspec said.
+
+    Returns:
+        The rewritten body.
+
+    Raises:
+        InvalidInputError: The body is not JSON.
     """
     if isinstance(error, msgspec.ValidationError) or not _NOT_JSON.search(body):
         raise InvalidInputError(f"the body is not what was expected: {error}") from None

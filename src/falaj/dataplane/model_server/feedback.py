@@ -60,6 +60,14 @@ class Feedback:
     async def keep(self, request_id: str, body: bytes, sender: str = "") -> int:
         """Keep the labels of one request, all or none.
 
+        Args:
+            request_id: Of the request that brought them.
+            body: JSON.
+            sender: Pseudonym of who sends them.
+
+        Returns:
+            How many there were.
+
         Raises:
             FeedbackError: The body is not of the form, naming item and field.
             LabelError: A label cannot be right.

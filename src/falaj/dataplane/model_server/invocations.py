@@ -75,7 +75,17 @@ class InvocationDecoder:
         return self.decode_request(body).payload
 
     def decode_request(self, body: bytes) -> InvokeRequest:
-        """Turn a body into a request."""
+        """Turn a body into a request.
+
+        Args:
+            body: JSON text; NaN is read as null.
+
+        Returns:
+            The request, its rows validated and in signature order.
+
+        Raises:
+            InvalidInputError: The body does not fit; names row and column where there is one to blame.
+        """
         try:
             request = self._decode(body)
         except msgspec.DecodeError as error:
@@ -168,7 +178,11 @@ def tensor_of(feature: ModelFeature, values: Any) -> Array:
 
 
 def array_of(feature: ModelFeature, values: Any) -> Array:
-    """Make an array of nested lists, of any shape."""
+    """Make an array of nested lists, of any shape.
+
+    Raises:
+        InvalidInputError: Values of another type, or ragged lists.
+    """
     name = feature.name or "input"
     try:
         array = _untyped_array(feature, values)

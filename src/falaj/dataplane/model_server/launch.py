@@ -12,7 +12,11 @@ from pathlib import Path
 
 
 def add_site(site: Path) -> None:
-    """Append Falaj's site-packages and the folder of Falaj itself to the import path."""
+    """Append Falaj's site-packages and the folder of Falaj itself to the import path.
+
+    Args:
+        site: Falaj's site-packages.
+    """
     # An editable installation is found through a .pth file, which appending does not read; so this file's own
     # package root is added as well.
     for path in (str(site), str(Path(__file__).resolve().parents[3])):

@@ -108,6 +108,12 @@ class InferDecoder:
         Args:
             body: JSON text, or JSON text followed by binary tensors.
             header_length: Bytes of JSON when binary tensors follow (`Inference-Header-Content-Length`).
+
+        Returns:
+            The request, its rows validated.
+
+        Raises:
+            InvalidInputError: It does not fit the signature or the protocol.
         """
         if header_length is not None and not 0 < header_length <= len(body):
             raise InvalidInputError(f"the header length {header_length} does not fit a body of {len(body)} bytes")

@@ -35,6 +35,12 @@ def encode_response(
         version: Release number as text.
         request_id: Id of the prediction.
         default: Names of the outputs where the request does not name any; None for all.
+
+    Returns:
+        The body, and the length of its JSON part when binary tensors follow.
+
+    Raises:
+        InvalidInputError: An output was asked for that the model does not give.
     """
     names = next((each for each in (request.outputs, default) if each is not None), tuple(outputs))
     for name in names:
@@ -88,6 +94,9 @@ def model_metadata(
         version: Release number as text.
         platform: What computes: `onnx`, `sklearn`, `lightgbm`, `xgboost`, `mlflow`.
         classes: What the probabilities are of, in their order; None where that is not known.
+
+    Returns:
+        JSON.
     """
     inputs = [
         {"name": feature.name or "input", "datatype": feature.datatype, "shape": [-1, *feature.shape]}

@@ -108,7 +108,11 @@ class Predictor:
         self.queued_rows = 0
 
     def start(self, loop: asyncio.AbstractEventLoop) -> asyncio.Future[Backend]:
-        """Start the thread."""
+        """Start the thread.
+
+        Returns:
+            A future that resolves to the loaded model, or to what stopped it from loading.
+        """
         self._loop, self._loaded = loop, loop.create_future()
         self._thread.start()
         return self._loaded
@@ -223,7 +227,11 @@ class Predictor:
 
 
 def _check(outputs: Outputs, rows: int) -> None:
-    """Refuse answers that are not for these rows, or more than a response may hold."""
+    """Refuse answers that are not for these rows, or more than a response may hold.
+
+    Raises:
+        RequestError: They are.
+    """
     if any(not values.ndim or len(values) != rows for values in outputs.values()):
         raise RequestError(f"the model answered another number of rows than the {rows} it was given")
     if (numbers := sum(values.size for values in outputs.values())) > MOST_NUMBERS:

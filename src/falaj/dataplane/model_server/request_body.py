@@ -20,6 +20,10 @@ _SHORT = 4096
 def check_content_type(content_type: str | None, accepted: tuple[str, ...]) -> None:
     """Refuse a body of another content type; one that does not say its own is taken for JSON.
 
+    Args:
+        content_type: The header.
+        accepted: Content types, the first of them JSON.
+
     Raises:
         ContentTypeError: It is none of these, or JSON in another encoding than UTF-8.
     """
@@ -41,6 +45,11 @@ async def read_body(protocol: Any, headers: Any, limit: int) -> bytes:
         protocol: Of the RSGI request.
         headers: Of the request.
         limit: Most bytes, as sent and expanded.
+
+    Raises:
+        BodyTooLargeError: It is longer; it is refused before or while it arrives or expands.
+        ContentEncodingError: It is compressed in another way than gzip.
+        InvalidInputError: What it holds is not gzip.
     """
     encoding = headers.get("content-encoding")
     if encoding is None:

@@ -69,6 +69,14 @@ def compact(
         keys: For encrypted segments.
         provenance: What its file says of itself, such as its residency.
         pause: Called between bounded parts of the work; what it raises ends the work, which begins anew the next time.
+
+    Returns:
+        What became of it. One that is damaged is left, since something may still be found in it behind the damage.
+
+    Raises:
+        MissingExtraError: Parquet cannot be written here.
+        ColumnsError: The columns do not hold or give back what was written.
+        OSError: The disk is full or gone.
     """
     if not path.exists():
         return CompactionOutcome.DONE

@@ -164,6 +164,12 @@ def decode_header(data: Any) -> tuple[SegmentHeader, int]:
 
     Args:
         data: The segment's bytes.
+
+    Returns:
+        The header, and the offset of the first record.
+
+    Raises:
+        LogFormatError: It is not a segment or its header is damaged.
     """
     start = len(MAGIC) + _PREAMBLE.size
     if bytes(data[: len(MAGIC)]) != MAGIC or len(data) < start:

@@ -17,7 +17,16 @@ _WINDOW = 1 << 20
 
 
 def remove_older(folder: Path, before_ns: int, keys: LogKeys | None = None) -> list[Path]:
-    """Remove the segments, of predictions and of labels, whose newest record is older than a time."""
+    """Remove the segments, of predictions and of labels, whose newest record is older than a time.
+
+    Args:
+        folder: The log folder.
+        before_ns: Unix nanoseconds.
+        keys: For encrypted segments in columns.
+
+    Returns:
+        Those that were removed, by the paths under which they were written. One that is still written to stays.
+    """
     old = (path for kind in (PREDICTIONS, LABELS) for path in segments(folder, kind) if _began_ns(path) < before_ns)
     expired = [path for path in old if _is_over(path, before_ns, keys)]
     for path in expired:

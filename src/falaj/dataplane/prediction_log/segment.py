@@ -23,13 +23,28 @@ class LogSegment(AbstractContextManager["LogSegment"], Protocol):
     """Place of the first record."""
 
     def records(self, place: int) -> Iterator[Raw]:
-        """The records from a place on, up to the first that is not whole."""
+        """The records from a place on, up to the first that is not whole.
+
+        Raises:
+            DamagedCiphertextError: One is not what was written there.
+            LogFormatError: The file is damaged.
+        """
 
     def read(self, place: int) -> Raw | None:
-        """The record at a place; None when no whole record begins there."""
+        """The record at a place; None when no whole record begins there.
+
+        Raises:
+            DamagedCiphertextError: It is not what was written there.
+            LogFormatError: The file is damaged.
+        """
 
     def find(self, request_id: str) -> Iterator[Raw]:
-        """The records of a request, newest first."""
+        """The records of a request, newest first.
+
+        Raises:
+            DamagedCiphertextError: One is not what was written there.
+            LogFormatError: The file is damaged.
+        """
 
     def gone(self) -> bool:
         """Whether the file that this reads was removed, with what lay in it or after it was put into columns."""
@@ -43,6 +58,14 @@ class LogSegment(AbstractContextManager["LogSegment"], Protocol):
 
 def open_segment(path: Path, keys: LogKeys | None = None) -> tuple[LogSegment, bool]:
     """Open a segment.
+
+    Args:
+        path: The path under which it was written.
+        keys: For encrypted segments.
+
+    Returns:
+        The segment, and whether nothing will be added to it. That was looked at before its end is: what was written
+        before it ended is then read.
 
     Raises:
         FileNotFoundError: It is not there in any form.

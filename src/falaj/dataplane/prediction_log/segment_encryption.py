@@ -160,6 +160,9 @@ class SegmentCipher:
 
         Returns:
             None when the segment ends here, or was torn here.
+
+        Raises:
+            DamagedCiphertextError: The record is not what was written here.
         """
         if offset < 0 or offset + RECORD.size > len(data):
             return None

@@ -88,6 +88,9 @@ class WrittenSegment:
         """Whether something lies behind a place that is neither empty nor what is left of one record.
 
         A killed writer leaves part of its last record, and a loss of power may leave zeros.
+
+        Args:
+            place: Behind the last record that can be read.
         """
         rest = os.pread(self._file, _WINDOW, place)
         if not any(rest):
@@ -127,7 +130,14 @@ class WrittenSegment:
 
 
 def head_of(file: int) -> bytes:
-    """The bytes of a segment before its first record, for `decode_header`."""
+    """The bytes of a segment before its first record, for `decode_header`.
+
+    Args:
+        file: Its descriptor.
+
+    Raises:
+        LogFormatError: It is not a segment.
+    """
     return os.pread(file, header_size(os.pread(file, _PREAMBLE, 0)), 0)
 
 
@@ -172,7 +182,11 @@ def require_clear(keys: LogKeys | None, path: Path) -> None:
 
 
 def require_keys(keys: LogKeys | None, path: Path) -> LogKeys:
-    """What opens an encrypted segment."""
+    """What opens an encrypted segment.
+
+    Raises:
+        LogSealedError: There are no keys.
+    """
     if keys is None:
         raise LogSealedError("this segment is encrypted, and no keys were given", where=str(path))
     return keys

@@ -23,7 +23,13 @@ PREDICTION_ID = "prediction_id"
 
 
 def plan_and_assemble(job: ScoringJob, folder: Path, processes: int) -> None:
-    """Write the plan for those who score, and the output as their answers come."""
+    """Write the plan for those who score, and the output as their answers come.
+
+    Args:
+        job: What is scored by what.
+        folder: Of the scoring.
+        processes: How many score.
+    """
     plan = make_plan(job, processes)
     _drop_broken(folder / PARTS)
     unready = folder / f".{PLAN}"

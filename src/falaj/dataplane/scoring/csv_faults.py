@@ -20,7 +20,14 @@ _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?i:inf|in
 def csv_fault(
     path: Path, layout: CsvLayout, part: RowBatch, features: Mapping[str, ModelFeature]
 ) -> ScoringInputError | None:
-    """The first fault of a part, as one line with file, line and column; None where each field can be read."""
+    """The first fault of a part, as one line with file, line and column; None where each field can be read.
+
+    Args:
+        path: The file.
+        layout: Its columns.
+        part: The rows to look at.
+        features: The model's columns by name.
+    """
     for line, fields in _rows(path, layout, part):
         if isinstance(fields, ScoringInputError):
             return fields

@@ -35,6 +35,11 @@ def digest_of(path: Path) -> str:
 def read_layout(path: Path, separator: str, part_rows: int) -> tuple[CsvLayout, str]:
     """The layout of a CSV file in UTF-8, and the SHA-256 of its bytes in hex.
 
+    Args:
+        path: The file.
+        separator: What stands between fields.
+        part_rows: Most rows of a span.
+
     Raises:
         ScoringInputError: There is no header, or it does not name each column once.
     """

@@ -18,7 +18,14 @@ Convert = Callable[[Any], Array]
 
 
 def compile_features(signature: ModelSignature) -> Callable[[Any], list[Array]]:
-    """Make what turns an Arrow table into one array a feature."""
+    """Make what turns an Arrow table into one array a feature.
+
+    Args:
+        signature: Of columns, not tensors.
+
+    Returns:
+        A function that raises InvalidInputError, with row and column, for the first value that the model does not take.
+    """
     converts = [(feature.name, _convert(feature)) for feature in signature.features]
     return lambda table: [convert(table.column(name)) for name, convert in converts]
 

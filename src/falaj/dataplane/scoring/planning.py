@@ -22,7 +22,11 @@ _GROUPS_A_PROCESS = 2
 
 
 def make_plan(job: ScoringJob, processes: int) -> Plan:
-    """Look at the table and plan how it is scored."""
+    """Look at the table and plan how it is scored.
+
+    Raises:
+        ScoringInputError: A column is missing, there twice, or of a type that the model does not read.
+    """
     features = _features(job)
     if job.csv is not None:
         _check_names(job, job.csv.header, features)

@@ -24,7 +24,12 @@ class PartReader(Protocol):
 
 
 def open_reader(job: ScoringJob, features: Mapping[str, ModelFeature]) -> PartReader:
-    """What reads the table of a job."""
+    """What reads the table of a job.
+
+    Args:
+        job: Names the table and the columns to keep.
+        features: The model's columns by name.
+    """
     names = [*dict.fromkeys((*features, *job.keep))]
     if job.csv is not None:
         return _CsvReader(Path(job.input), job.csv, names, features)

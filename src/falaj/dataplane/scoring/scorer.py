@@ -39,7 +39,12 @@ _LOOK_S = 0.02
 
 
 def score_lots(job: ScoringJob, folder: Path) -> None:
-    """Score until nothing is left to take."""
+    """Score until nothing is left to take.
+
+    Args:
+        job: What is scored by what.
+        folder: Of the scoring.
+    """
     scorer = Scorer(job, folder)
     plan = wait_for_plan(folder)
     for number, lot in enumerate(plan.lots):

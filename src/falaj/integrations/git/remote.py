@@ -53,7 +53,13 @@ def create_remote(home: Home, name: str) -> Path:
 
 
 def is_foreign(home: Home, name: str, repository: str) -> bool:
-    """Whether a repository lies in the installation's folder and is not the one of that project."""
+    """Whether a repository lies in the installation's folder and is not the one of that project.
+
+    Args:
+        home: The installation.
+        name: Of the project.
+        repository: Its URL or path, symbolic links included.
+    """
     folder = local_path(repository)
     if folder is None:
         return False

@@ -43,7 +43,15 @@ def dependence_shift(
     minimum: float,
     calibrated: bool,
 ) -> DependenceShift:
-    """Compare the correlations of all pairs."""
+    """Compare the correlations of all pairs.
+
+    Args:
+        names: Of the features, in the order of the sums.
+        reference: Sums of its blocks.
+        window: Sums of its blocks.
+        minimum: Smallest change of a correlation that matters.
+        calibrated: Whether blocks differ by more than their rows.
+    """
     reference = [sums for sums in reference if sums.rows > 1]
     window = [sums for sums in window if sums.rows > 1]
     if len(names) < 2 or not reference or not window:

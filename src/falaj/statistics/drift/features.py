@@ -17,7 +17,12 @@ NEW_SHARE = 0.9
 
 
 def untested(cells: NumberCells | CategoryCells, reference: Array) -> str:
-    """Why a feature's values cannot be compared, whatever the window holds; empty when they can."""
+    """Why a feature's values cannot be compared, whatever the window holds; empty when they can.
+
+    Args:
+        cells: Of the feature.
+        reference: Counts, one row a block.
+    """
     counts = reference.sum(axis=0)
     values = float(counts[: cells.valued].sum())
     fresh = float(counts[cells.valued]) if isinstance(cells, CategoryCells) else 0.0
@@ -29,7 +34,15 @@ def untested(cells: NumberCells | CategoryCells, reference: Array) -> str:
 def feature_shifts(
     cells: NumberCells | CategoryCells, reference: Array, window: Array, minimum: float, calibrated: bool
 ) -> tuple[Shift, ...]:
-    """Every part of a feature that can be compared."""
+    """Every part of a feature that can be compared.
+
+    Args:
+        cells: Of the feature.
+        reference: Counts, one row a block.
+        window: The same of the window.
+        minimum: Smallest effect that counts.
+        calibrated: Whether blocks differ by more than their rows.
+    """
     reason = untested(cells, reference)
     shifts = [] if reason else [*_value_shifts(cells, reference, window, minimum, calibrated)]
     for place, name in enumerate(_extras(cells), start=cells.valued):
@@ -95,6 +108,9 @@ def smooth_components(positions: Array, shares: Array) -> list[np.ndarray[Any, n
     Args:
         positions: Where each cell lies.
         shares: The reference's share of each.
+
+    Returns:
+        Values by cell; fewer polynomials where few cells have rows.
 
     Source: J. Neyman, "Smooth test for goodness of fit" (1937).
     """

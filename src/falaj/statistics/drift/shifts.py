@@ -99,7 +99,17 @@ class Blocks:
 def mean_shift(
     name: str, values: Array, variance: float, reference: Blocks, window: Blocks, minimum: float, calibrated: bool
 ) -> Shift:
-    """Compare the mean of a value that each cell has."""
+    """Compare the mean of a value that each cell has.
+
+    Args:
+        name: Of the shift.
+        values: The value of each cell.
+        variance: Of the value over rows.
+        reference: Its blocks.
+        window: Its blocks.
+        minimum: Smallest move that matters, in standard deviations of the value.
+        calibrated: Whether blocks differ by more than their rows.
+    """
     moved = float(window.shares @ values - reference.shares @ values)
     between = _between(values, variance, reference, window) if calibrated else 0.0
     error = math.sqrt(

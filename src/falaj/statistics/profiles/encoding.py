@@ -58,7 +58,11 @@ def _feature(counts: FeatureCounts) -> dict[str, Any]:
 
 
 def from_json(document: Mapping[str, Any]) -> Profile:
-    """Read a document."""
+    """Read a document.
+
+    Raises:
+        ProfileFormatError: It is no profile of a known version.
+    """
     if document.get("form") != VERSION:
         raise ProfileFormatError(f"this is not a profile of the form {VERSION}: {document.get('form')!r}")
     try:
@@ -105,7 +109,11 @@ def to_bytes(profile: Profile) -> bytes:
 
 
 def from_bytes(data: bytes) -> Profile:
-    """Read bytes."""
+    """Read bytes.
+
+    Raises:
+        ProfileFormatError: They are no profile of a known version, or damaged, or far too many.
+    """
     begin = len(MAGIC) + _VERSION.size
     if data[: len(MAGIC)] != MAGIC or len(data) < begin:
         raise ProfileFormatError("these bytes are not a profile")

@@ -23,7 +23,13 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 
 def count_tails(outside: np.ndarray[Any, Any], low: float, high: float) -> dict[int, int]:
-    """Count finite values by their key."""
+    """Count finite values by their key.
+
+    Args:
+        outside: Values that are not on the grid.
+        low: Its lower end.
+        high: Its upper end.
+    """
     if not len(outside):
         return {}
     values = outside.astype(np.float64)
@@ -46,7 +52,13 @@ def _size_steps(values: Floats) -> Ints:
 
 
 def tail_range(key: int, low: float, high: float) -> tuple[float, float]:
-    """The values, from and to, that a count is of."""
+    """The values, from and to, that a count is of.
+
+    Args:
+        key: Of the count.
+        low: Lower end of the grid.
+        high: Its upper end.
+    """
     step, size = divmod(abs(key) - 1, _SIZE_STEPS)
     with np.errstate(over="ignore"):
         parts = ((np.exp2(part / OCTAVE_PARTS) - 1) / NEAR_PARTS for part in (step, step + 1))

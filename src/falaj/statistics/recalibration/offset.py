@@ -78,7 +78,14 @@ def _objective(odds: Vector, label: Vector, weight: float, offset: float) -> flo
 
 
 def evidence_at(kind: AnswerKind, score: Vector, label: Vector, offset: float) -> OffsetScore:
-    """What labels say about the offset by which answers were moved."""
+    """What labels say about the offset by which answers were moved.
+
+    Args:
+        kind: What the release answers with.
+        score: Its bare answers.
+        label: What was true.
+        offset: By which they were moved.
+    """
     if kind is AnswerKind.REGRESSION:
         return OffsetScore(float(np.sum(label - score - offset)), float(len(label)))
     likely = probability(log_odds(score) + offset)

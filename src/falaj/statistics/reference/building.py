@@ -119,7 +119,13 @@ def _profiled(
 
 
 def blocks_of(rows: int, at: Vector | None, settings: MonitoringSettings) -> NDArray[np.float64] | None:
-    """The block of each row, as serving will cut them; None cuts rows into equal parts."""
+    """The block of each row, as serving will cut them; None cuts rows into equal parts.
+
+    Args:
+        rows: How many.
+        at: Event time of each; NaN where it is not known.
+        settings: With the width of a block.
+    """
     if isinstance(settings.block, int):
         order = np.arange(rows) if at is None else np.argsort(at, kind="stable")
         place = np.empty(rows)

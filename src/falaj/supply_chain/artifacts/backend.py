@@ -85,6 +85,9 @@ class BlobBackend(Protocol):
             folder: `blobs` or `manifests`.
             keep: Keys to spare.
             cutoff: Unix seconds; what was modified later is spared.
+
+        Returns:
+            What was removed.
         """
 
     def remove_leftovers(self, cutoff: float) -> None:

@@ -30,7 +30,12 @@ class SealedBackend:
         return _plain(self._inner.size(key))
 
     def read(self, key: str) -> Iterator[bytes]:
-        """See `BlobBackend.read`."""
+        """See `BlobBackend.read`.
+
+        Raises:
+            ArtifactCorruptError: It is not what was written under this key.
+            ArtifactErasedError: Its key was destroyed.
+        """
         try:
             yield from unseal(self._inner.read(key), self._find, key)
         except DamagedCiphertextError as error:
@@ -76,7 +81,14 @@ class SealedBackend:
             return ""
 
     def remove_erased(self, key_ids: Collection[str]) -> int:
-        """Remove every object of destroyed keys, which nobody can read, so that the same content can be put again."""
+        """Remove every object of destroyed keys, which nobody can read, so that the same content can be put again.
+
+        Args:
+            key_ids: The destroyed keys.
+
+        Returns:
+            How many were removed.
+        """
         erased = [
             item.key
             for folder in ("manifests", "blobs", "refs")

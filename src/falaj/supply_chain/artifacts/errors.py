@@ -78,7 +78,11 @@ class StoreSealedError(ConflictError):
 
 @contextmanager
 def disk_errors(where: str) -> Iterator[None]:
-    """Turn "no space left" into `ArtifactDiskFullError`; every other error passes through."""
+    """Turn "no space left" into `ArtifactDiskFullError`; every other error passes through.
+
+    Args:
+        where: The file or folder that was being written.
+    """
     try:
         yield
     except OSError as error:

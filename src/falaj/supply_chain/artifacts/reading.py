@@ -97,7 +97,11 @@ class VerifyingReader(io.RawIOBase):
 
     @classmethod
     def open(cls, backend: BlobBackend, artifact: Digest, entry: FileEntry) -> BinaryIO:
-        """Open a file of an artifact, buffered."""
+        """Open a file of an artifact, buffered.
+
+        Raises:
+            ArtifactMissingError: The blob is gone.
+        """
         if backend.size(blob_key(entry.blob)) is None:
             raise missing_blob(backend, artifact, entry)
         return cast("BinaryIO", io.BufferedReader(cls(verified(backend, artifact, entry))))

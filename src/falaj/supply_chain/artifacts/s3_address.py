@@ -83,7 +83,11 @@ def open_bucket(address: S3Address) -> Any:
 
 @contextmanager
 def s3_errors(url: str) -> Iterator[None]:
-    """Turn the client's errors into ours; `FileNotFoundError` passes when an object, not the bucket, is missing."""
+    """Turn the client's errors into ours; `FileNotFoundError` passes when an object, not the bucket, is missing.
+
+    Args:
+        url: The store, for the message.
+    """
     try:
         yield
     except (BaseError, FileNotFoundError) as error:

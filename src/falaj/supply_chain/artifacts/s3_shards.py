@@ -58,6 +58,9 @@ def wait_until_open(bucket: Any, shard: str, closed_s: float = CLOSED_S) -> bool
         bucket: The obstore client.
         shard: Such as `blobs/ab`.
         closed_s: Seconds after which a marker is taken as abandoned, and removed.
+
+    Returns:
+        Whether there was anything to wait for.
     """
     first_seen: dict[str, float] = {}
     while markers := [item["path"] for item in list_all(bucket, f"closed/{shard}")]:

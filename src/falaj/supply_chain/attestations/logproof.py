@@ -46,6 +46,9 @@ def check_log(
         log: As it came with the bundle.
         log_key: Public key of the log in PEM.
         last_seen: The last checkpoint that was believed.
+
+    Returns:
+        The proof when its checkpoint is believed, and what is wrong.
     """
     if log_key is None:
         return None, [EvidenceProblem("admission.log", _WHERE, "no key of an audit log is trusted")]

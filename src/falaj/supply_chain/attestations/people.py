@@ -36,6 +36,9 @@ def keys_of_people(
     Args:
         statements: Verified statements; the identities among them are looked at.
         trusted: Keys of roles; none of them may be a person's.
+
+    Returns:
+        Keys by id, and what is wrong with the identities that were left out.
     """
     keys: dict[str, TrustedKey] = {}
     owners: dict[str, str] = {}

@@ -50,7 +50,11 @@ class TokenRoot:
             return bytes(key.decrypt(wrapped[_NONCE_BYTES:], **how(wrapped[:_NONCE_BYTES], context)))
 
     def create(self) -> None:
-        """Make the key in the token, sensitive and not extractable."""
+        """Make the key in the token, sensitive and not extractable.
+
+        Raises:
+            RootKeyError: The token refuses.
+        """
         with self._session() as (session, pkcs11):
             attributes = {pkcs11.Attribute.SENSITIVE: True, pkcs11.Attribute.EXTRACTABLE: False}
             session.generate_key(pkcs11.KeyType.AES, 256, label=self.label, store=True, template=attributes)

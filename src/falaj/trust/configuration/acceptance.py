@@ -16,6 +16,11 @@ from falaj.trust.settings.errors import PlatformInUseError
 def accept(session: Session, old: PlatformSpec, new: PlatformSpec) -> None:
     """Refuse what the installation cannot become.
 
+    Args:
+        session: Reads the endpoints.
+        old: What holds.
+        new: What is to hold.
+
     Raises:
         PlatformInUseError: `platform.in-use`, when endpoints serve where the file leaves no place for them, or a
             location would move to another jurisdiction under them.

@@ -45,7 +45,12 @@ class NewAccount:
 def create(
     session: Session, new_account: NewAccount, created_by: str, now: float, tenant: str = "default"
 ) -> AccountRow:
-    """Make an account; it cannot act before it has a password, a session of the identity provider or a token."""
+    """Make an account; it cannot act before it has a password, a session of the identity provider or a token.
+
+    Raises:
+        IdentityInputError: The name or the address is not allowed.
+        IdentityTakenError: The name or the address has an account, also when that one is locked.
+    """
     names.account_name(new_account.name)
     email = _required_email(new_account)
     if new_account.id == HOME or session.get(AccountRow, new_account.id) is not None:

@@ -13,7 +13,15 @@ from falaj.trust.identity.sessions import close_all
 
 
 def invite(session: Session, new_account: accounts.NewAccount, actor: str, now: float) -> tuple[AccountRow, str]:
-    """Make an account of a person, and a link to choose its password: nobody else ever knows one."""
+    """Make an account of a person, and a link to choose its password: nobody else ever knows one.
+
+    Returns:
+        The account, and the link's secret, to be handed to the person.
+
+    Raises:
+        IdentityInputError: Name or address is not allowed.
+        IdentityTakenError: Name or address has an account.
+    """
     account = accounts.create(session, new_account, actor, now)
     note(session, "account.created", actor, account.id, now)
     return account, one_time_links.make_link(
@@ -33,6 +41,9 @@ def new_link(session: Session, account: AccountRow, actor: str, now: float, *, w
         actor: Principal id of the administrator.
         now: Unix seconds.
         without_totp: Forget the enrolled application too.
+
+    Raises:
+        IdentityInputError: The account has no password: it is a service, or an identity provider's.
     """
     if account.source != accounts.LOCAL:
         raise IdentityInputError("this account has no password", hint="its identity provider, or a token, proves it")

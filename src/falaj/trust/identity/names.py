@@ -13,7 +13,11 @@ _MAX_LABEL = 100
 
 
 def account_name(text: str) -> str:
-    """Return the name when an account may have it."""
+    """Return the name when an account may have it.
+
+    Raises:
+        IdentityInputError: It may not.
+    """
     if not _NAME.fullmatch(text):
         raise IdentityInputError(
             f"{text[:80]!r} cannot be the name of an account",
@@ -23,7 +27,11 @@ def account_name(text: str) -> str:
 
 
 def email_address(text: str) -> str:
-    """Return the address in the one form that is compared: small letters."""
+    """Return the address in the one form that is compared: small letters.
+
+    Raises:
+        IdentityInputError: It is no address.
+    """
     address = text.strip().lower()
     if len(address) > _MAX_EMAIL or ".." in address or not _EMAIL.fullmatch(address):
         raise IdentityInputError(f"{text[:80]!r} is not an e-mail address")

@@ -27,6 +27,9 @@ def make_link(session: Session, purpose: str, account: str | None, now: float, l
         account: Whose password; None for the first administrator.
         now: Unix seconds.
         life_s: Seconds until it expires.
+
+    Returns:
+        The secret, which is stored nowhere.
     """
     same = LinkRow.account.is_(None) if account is None else LinkRow.account == account
     delete_each(session, select(LinkRow).where(LinkRow.purpose == purpose, same, LinkRow.used_at.is_(None)))

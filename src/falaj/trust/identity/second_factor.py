@@ -28,6 +28,9 @@ def enrol(session: Session, vault: Vault, principal: Principal, now: float) -> t
         principal: The person, freshly authenticated.
         now: Unix seconds.
 
+    Returns:
+        The secret as people type it, and the URI that applications read.
+
     Raises:
         StepUpNeededError: The login is older than five minutes.
         ConflictError: There is an application already (`identity.totp-enrolled`).
@@ -61,7 +64,12 @@ def remove(session: Session, account: AccountRow, actor: str, now: float) -> Non
 
 
 def accept_code(session: Session, vault: Vault, account: AccountRow, code: str, now: float) -> None:
-    """Take a code; it, and every earlier one, is never taken again."""
+    """Take a code; it, and every earlier one, is never taken again.
+
+    Raises:
+        RefusedError: It is wrong, was used, or no application is enrolled.
+        KeyGoneError: The key that sealed the secret was destroyed.
+    """
     if account.totp_sealed is None:
         raise RefusedError("no application is enrolled", hint="falaj access otp enroll")
     secret = base64.b64decode(vault.open(account.totp_sealed, _context(account.id)))

@@ -53,6 +53,13 @@ def issue(
         new_token: What it may do and how long.
         issuer: Who asks; a person in a session, because a token that makes tokens would outlive its own expiry.
         now: Unix seconds.
+
+    Returns:
+        The secret, which is stored nowhere, and the row.
+
+    Raises:
+        RefusedError: The issuer itself uses a token, or the account is locked.
+        IdentityInputError: The scope or the life is not allowed.
     """
     if issuer.actions is not None:
         raise RefusedError("a token cannot make tokens", hint="falaj login", code="identity.token-by-token")

@@ -79,7 +79,12 @@ def certify(
 
 
 def renewing(session: Session, location: str) -> EnrolmentRow:
-    """The enrolment of a location whose agent asks for its next certificate with its present one."""
+    """The enrolment of a location whose agent asks for its next certificate with its present one.
+
+    Raises:
+        EnrolmentError: It is not in any more.
+        UnknownLocationError: platform.yaml does not name it any more.
+    """
     enrolment.require_location(session, location)
     row = enrolment.in_force(session, location)
     if row is None:
@@ -92,6 +97,10 @@ def returning(session: Session, holder: ec.EllipticCurvePublicKey, now: float) -
 
     The answer is worth nothing to those without that key, so a copied request gives nothing away. Where a stolen key
     was renewed by the thief, the agent's own is not the newest any more, and its return fails where people see it.
+
+    Raises:
+        PeerRefusedError: The key is nobody's newest, or was not heard of for too long.
+        UnknownLocationError: platform.yaml does not name its location any more.
     """
     inside = EnrolmentRow.used_at.is_not(None) & EnrolmentRow.ended_at.is_(None)
     enrolment_query = select(EnrolmentRow).where(EnrolmentRow.key_digest == key_digest(holder), inside)

@@ -43,6 +43,10 @@ def invite(
         actor: Principal id of who invites.
         now: Unix seconds.
         life_s: Seconds until the token expires.
+
+    Raises:
+        UnknownLocationError: There is no such location.
+        EnrolmentError: It is the installation's own.
     """
     require_location(session, location)
     if location == OWN_LOCATION:

@@ -68,7 +68,14 @@ def pack_texts(names: Collection[str]) -> dict[str, str]:
 
 
 def load(texts: Mapping[str, str]) -> PolicySet:
-    """Parse, check and index policies."""
+    """Parse, check and index policies.
+
+    Args:
+        texts: Cedar text by name of its source.
+
+    Raises:
+        PolicyError: Says the source, the policy and what is wrong with it.
+    """
     rules: dict[str, PolicyRule] = {}
     for source, text in texts.items():
         for rule in _rules(source, text):

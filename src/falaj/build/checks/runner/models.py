@@ -72,7 +72,11 @@ class LoadedModel:
         )
 
     def features(self, table: Any, *, label: str | None = None) -> Any:
-        """The columns that the model reads."""
+        """The columns that the model reads.
+
+        Raises:
+            ProblemError: The table lacks some.
+        """
         names = self.columns or [name for name in column_names(table) if name != label]
         absent = [name for name in names if name not in column_names(table)]
         if absent:
@@ -80,7 +84,11 @@ class LoadedModel:
         return table.select(names) if is_polars(table) else table[names]
 
     def score(self, features: Any) -> np.ndarray[Any, Any]:
-        """One number a row: the probability of the second class, or the prediction; of more classes one of each."""
+        """One number a row: the probability of the second class, or the prediction; of more classes one of each.
+
+        Raises:
+            ProblemError: The model gives something else.
+        """
         raw = self._scores(features)
         return _of_classes(raw, self.classes) if self.classes is not None else _numbers(raw)
 
@@ -127,7 +135,11 @@ def _backend(folder: Any) -> Any:
 
 
 def arrays(features: Any, signature: Any) -> list[Any]:
-    """A table as replicas are given the rows of a request: one array a feature."""
+    """A table as replicas are given the rows of a request: one array a feature.
+
+    Raises:
+        ProblemError: A column holds what the model does not read.
+    """
     from falaj.models.frame_columns import columns_of_frame
 
     if not signature.columns:

@@ -107,7 +107,11 @@ def column_names(table: Any) -> list[str]:
 
 
 def column(table: Any, name: str) -> list[Any]:
-    """One column as Python values, with None for what is missing."""
+    """One column as Python values, with None for what is missing.
+
+    Raises:
+        ProblemError: There is no such column.
+    """
     if name not in column_names(table):
         raise ProblemError(f"there is no column {name!r}; there are {', '.join(column_names(table))}")
     values = table[name].to_list() if is_polars(table) else table[name].astype(object).tolist()

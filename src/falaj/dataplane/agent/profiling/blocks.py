@@ -200,7 +200,13 @@ def score_days(columns: PredictionColumns, reference: ReleaseReference | None) -
 
 
 def predicted(outputs: Mapping[str, Any], rows: int, schema: ProfileSchema) -> np.ndarray[Any, Any]:
-    """What is profiled of predictions, one a row: the class where the reference has classes, else the score."""
+    """What is profiled of predictions, one a row: the class where the reference has classes, else the score.
+
+    Args:
+        outputs: By name, one value or list of values a row.
+        rows: How many.
+        schema: Of the reference's predictions.
+    """
     if not isinstance(schema[PREDICTION], CategoryCells):
         return scores_of(outputs, rows)
     labels = next((outputs[name] for name in _LABELS if name in outputs), [None] * rows)
@@ -208,7 +214,12 @@ def predicted(outputs: Mapping[str, Any], rows: int, schema: ProfileSchema) -> n
 
 
 def scores_of(outputs: Mapping[str, Any], rows: int) -> Vector:
-    """The number by which predictions are compared, one a row; NaN where a prediction is none."""
+    """The number by which predictions are compared, one a row; NaN where a prediction is none.
+
+    Args:
+        outputs: By name, one value or list of values a row.
+        rows: How many.
+    """
     name = next((name for name in _PROBABILITIES if name in outputs), None) or next(iter(outputs), None)
     values = outputs.get(name) if name else None
     if isinstance(values, np.ndarray) and values.dtype.kind in "iuf":

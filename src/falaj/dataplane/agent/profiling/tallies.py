@@ -106,6 +106,9 @@ class LossRun:
             at: When they were predicted, Unix seconds.
             labelled_at: When the label was known.
             size: Rows of a full one.
+
+        Returns:
+            The one that is being filled, and those that are full.
         """
         run, full = self, []
         for loss in losses:

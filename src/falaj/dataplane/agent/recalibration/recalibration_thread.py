@@ -85,7 +85,11 @@ class RecalibrationWatch:
         self._join.close()
 
     def look(self) -> int:
-        """Gather what was labelled since the last look, and fit what is due."""
+        """Gather what was labelled since the last look, and fit what is due.
+
+        Returns:
+            How many releases were fitted.
+        """
         while self._gather():
             pass
         fitted = 0

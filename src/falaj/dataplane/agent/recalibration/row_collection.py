@@ -36,7 +36,13 @@ class GatheredRow:
 
 
 def gathered(joined: JoinedLabel, kind: AnswerKind, senders: Collection[str]) -> Iterator[GatheredRow]:
-    """The rows of a prediction whose labels move answers: those that a sender with the right to it sent."""
+    """The rows of a prediction whose labels move answers: those that a sender with the right to it sent.
+
+    Args:
+        joined: A prediction with its label.
+        kind: What its release answers with.
+        senders: Pseudonyms of callers with the right.
+    """
     if joined.forced or joined.label_record.sender not in senders:
         return
     outputs = joined.prediction.bare_outputs

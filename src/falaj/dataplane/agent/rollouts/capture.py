@@ -57,6 +57,11 @@ class Capture:
 def capture(record: RolloutRecord, joined: Sequence[JoinedLabel], stable_answer: Answer) -> Capture | None:
     """Cut the failing slice out of the labelled requests of a rollout that ended badly.
 
+    Args:
+        record: Of the rollout.
+        joined: Labelled requests of its endpoint.
+        stable_answer: Finds the other answer to a request that was copied.
+
     Returns:
         None when no loss was the culprit or too few rows are known.
     """

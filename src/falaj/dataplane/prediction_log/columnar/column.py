@@ -20,7 +20,13 @@ class StoredColumn(Protocol):
 
 
 def column_of(array: Any, kind: ColumnKind, whole: Any = None) -> StoredColumn:
-    """What gives the values of a column."""
+    """What gives the values of a column.
+
+    Args:
+        array: Of Arrow.
+        kind: Of the values.
+        whole: Of EITHER ones, which of them are whole.
+    """
     match kind:
         case ColumnKind.TEXT:
             return Texts(array)

@@ -68,7 +68,11 @@ class ParquetFile:
 
 
 def require_parquet() -> None:
-    """Make sure that Parquet can be written."""
+    """Make sure that Parquet can be written.
+
+    Raises:
+        MissingExtraError: It cannot.
+    """
     _arrow()
 
 

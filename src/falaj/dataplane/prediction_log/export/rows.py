@@ -29,7 +29,12 @@ KINDS: Mapping[str, str] = {
 
 
 def columns(records: Sequence[PredictionRecord], labels: Mapping[str, LabelRecord]) -> dict[str, list[Any]]:
-    """One table row for each row of each prediction."""
+    """One table row for each row of each prediction.
+
+    Args:
+        records: Of one release.
+        labels: In force, by prediction id.
+    """
     table: dict[str, list[Any]] = {name: [] for name in KINDS}
     for record in records:
         for row in range(len(record.rows)):

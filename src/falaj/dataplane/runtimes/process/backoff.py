@@ -11,7 +11,13 @@ CRASH_LOOP_DEATHS = 5
 
 
 def remember_death(deaths: Sequence[float], *, started_at: float, now: float) -> tuple[float, ...]:
-    """Add a death to the history; a life of 60 s wipes the earlier ones out."""
+    """Add a death to the history; a life of 60 s wipes the earlier ones out.
+
+    Args:
+        deaths: Unix times of the earlier deaths.
+        started_at: When the fallen process was started, Unix time.
+        now: Unix time.
+    """
     earlier = () if now - started_at >= STABLE_AFTER_S else tuple(deaths)
     return (*earlier, now)[-CRASH_LOOP_DEATHS:]
 

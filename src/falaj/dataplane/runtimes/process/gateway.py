@@ -87,7 +87,11 @@ class Gateway:
         return RoutingTable.from_json(stored) if stored else EMPTY
 
     def require_port(self) -> None:
-        """Make sure that the port is ours or free."""
+        """Make sure that the port is ours or free.
+
+        Raises:
+            PortInUseError: Another program has it.
+        """
         if not self.process.current() or not self._listens():
             require_free(self.port)
 
@@ -97,6 +101,10 @@ class Gateway:
         Args:
             entry: How callers are told apart, and where others than this machine come in.
             certificate: Of the door; None while there is none, which keeps it closed unless it speaks no TLS.
+
+        Raises:
+            PortInUseError: Another program has the port.
+            GatewayError: Envoy does not start.
         """
         if entry.door != self._entry.door:
             self._door_again_at, self.door_problem = 0.0, ""
@@ -175,7 +183,12 @@ class Gateway:
                 self._close_door(str(error))
 
     def apply(self, table: RoutingTable) -> None:
-        """Move Envoy to a table; does nothing when it is there already."""
+        """Move Envoy to a table; does nothing when it is there already.
+
+        Raises:
+            ConfigRejectedError: Envoy refuses it; the last good configuration serves and is on disk again.
+            GatewayError: Envoy does not answer.
+        """
         clusters, routes = _clusters(table), self._all_routes(table)
         if all(map(self._file_is, (clusters, *routes))) and not self._audit_is_due():
             return
@@ -258,7 +271,11 @@ class Gateway:
         return f"127.0.0.1:{self.port}" in self.process.admin.listening()
 
     def _answers(self) -> bool:
-        """Whether the running Envoy answers its admin interface; one that is silent for long is ended."""
+        """Whether the running Envoy answers its admin interface; one that is silent for long is ended.
+
+        Raises:
+            GatewayError: It is silent, but not for long yet.
+        """
         if self.process.admin.is_live():
             self._silent_since = None
             return True

@@ -77,6 +77,9 @@ def spawn(
         log: Receives standard output and error.
         environment: All of its environment variables.
         stdin_data: What it can read from descriptor 3 and nobody else can see; less than a pipe holds (4 KiB).
+
+    Raises:
+        OSError: The program cannot be started.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     actions: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
@@ -108,7 +111,12 @@ def _filled(data: bytes) -> int:
 
 
 def tagged(name: str, value: str) -> Iterator[OsProcess]:
-    """Find running processes by a variable of the environment that they were started with."""
+    """Find running processes by a variable of the environment that they were started with.
+
+    Args:
+        name: Variable name.
+        value: Its exact value.
+    """
     marker = f"{name}={value}".encode()
     for folder in _PROC.iterdir():
         if not folder.name.isdigit():

@@ -54,7 +54,13 @@ def baselines(servables: Sequence[Servable], traffic: Mapping[str, Traffic]) -> 
 def with_baselines(
     servables: Sequence[Servable], statuses: Sequence[EndpointStatus], short: Mapping[tuple[str, int], str]
 ) -> list[EndpointStatus]:
-    """The statuses of the releases, each with that of its baseline."""
+    """The statuses of the releases, each with that of its baseline.
+
+    Args:
+        servables: What was wanted, baselines among them.
+        statuses: One each, in the same order.
+        short: By endpoint and release, why its baseline was not even started.
+    """
     states = {key: BaselineStatus(EndpointState.FAILED, why) for key, why in short.items()}
     states |= {
         (status.endpoint, status.release): BaselineStatus(status.state, status.message)
@@ -75,7 +81,13 @@ def group(replicas: Iterable[Replica], arm: str) -> ReplicaGroup:
 
 
 def live_arm(servable: Servable, replicas: Sequence[Replica], before: RoutingTable) -> str | None:
-    """The arm that an endpoint's requests go now: the wanted one once all its replicas are ready, else the old one."""
+    """The arm that an endpoint's requests go to now: the wanted one once all its replicas are ready, else the old one.
+
+    Args:
+        servable: What is wanted.
+        replicas: All that run.
+        before: The table in force.
+    """
     arm_group = group(replicas, arm_name(servable))
     live = _main(servable.endpoint.name, before)
     if live == arm_group.arm or (arm_group.ready and arm_group.ready >= servable.endpoint.replicas):
@@ -94,6 +106,13 @@ def routing_table(
 
     A fallen replica stays in its arm while it is restarted: Envoy tries another one, and needs no new configuration.
     A replica that has not been ready yet is not in it. An arm without a route stays until its replicas have drained.
+
+    Args:
+        servables: What is wanted; several of one endpoint where it has a traffic.
+        replicas: All that run.
+        before: The table in force.
+        traffic: By endpoint; an endpoint without one moves to its servable as a whole.
+        callers: By endpoint: who may ask.
     """
     arms: dict[str, Arm] = {}
     routes: dict[str, Route] = {}
@@ -190,7 +209,15 @@ def surplus(servables: Sequence[Servable], replicas: Sequence[Replica], table: R
 def status(
     servable: Servable, replicas: Sequence[Replica], table: RoutingTable, url: str, *, steered: bool = False
 ) -> EndpointStatus:
-    """What to report of a servable."""
+    """What to report of a servable.
+
+    Args:
+        servable: What is wanted.
+        replicas: All that run.
+        table: The table in force.
+        url: Where predictions are made.
+        steered: Whether its endpoint has a traffic: then it is ready without having all requests, or any.
+    """
     endpoint = servable.endpoint
     arm_group = group(replicas, arm_name(servable))
     main = _main(endpoint.name, table)

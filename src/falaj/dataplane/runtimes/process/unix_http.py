@@ -32,7 +32,11 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 def require_listener(connected: socket.socket, pid: int) -> None:
-    """Make sure that a process of this user's listens on the other side, as the kernel knows since it listened."""
+    """Make sure that a process of this user's listens on the other side, as the kernel knows since it listened.
+
+    Raises:
+        ConnectionError: Another one does.
+    """
     credentials = struct.Struct("3i")
     peer_data = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, credentials.size)
     listener, user, _ = credentials.unpack(peer_data)

@@ -36,6 +36,9 @@ def log_likelihood(weights: Numbers, candidate: Counts, stable: Counts, ratios: 
         candidate: Events of the canary, cells x series.
         stable: Events of stable, cells x series.
         ratios: Ratios of rates, series x ratios, or ratios that all series share.
+
+    Returns:
+        Cells x series x ratios.
     """
     spread = np.log1p(weights[:, None, None] * (ratios - 1))
     likelihood: Numbers = candidate[:, :, None] * np.log(ratios) - (candidate + stable)[:, :, None] * spread
@@ -57,6 +60,10 @@ def spared(ratios: Numbers, rate: float) -> tuple[Numbers, Numbers]:
 def ratio_at_least(likelihood: Numbers, line: float) -> float:
     """Lower end of the confidence sequence of the ratio: the nulls below it all have evidence above the line.
 
+    Args:
+        likelihood: Log likelihood on GRID.
+        line: Log of the evidence that is needed.
+
     Returns:
         The largest null that is ruled out with all below it; 0 when none is.
     """
@@ -67,7 +74,13 @@ def ratio_at_least(likelihood: Numbers, line: float) -> float:
 
 
 def ratio_estimate(candidate: int, stable: int, likelihood: Numbers) -> float | None:
-    """The most likely ratio; None without any event, 0 or infinite when one arm has none."""
+    """The most likely ratio; None without any event, 0 or infinite when one arm has none.
+
+    Args:
+        candidate: Events.
+        stable: Events.
+        likelihood: Log likelihood on GRID; a parabola through its top gives what lies between.
+    """
     if candidate == 0 or stable == 0:
         return None if candidate == stable else (0.0 if candidate == 0 else math.inf)
     top = min(max(int(np.argmax(likelihood)), 1), len(GRID) - 2)

@@ -32,7 +32,13 @@ class MetricEvidence:
 
 
 def at_most_of(ratios: Numbers, safe: Numbers, plan: AnalysisPlan) -> float:
-    """The smallest ratio that is ruled out together with all above it; infinite while none is."""
+    """The smallest ratio that is ruled out together with all above it; infinite while none is.
+
+    Args:
+        ratios: Ascending.
+        safe: Log e-value against each.
+        plan: Has the error bound.
+    """
     open_ = np.flatnonzero(safe < -math.log(plan.alpha_promote))
     lowest = int(open_[-1]) + 1 if len(open_) else 0
     return float(ratios[lowest]) if lowest < len(ratios) else math.inf
@@ -46,7 +52,16 @@ def of_errors(harm: Numbers, tally: Tally, first: int, spec: MetricSpec, plan: A
 def of_latency(
     tails: Numbers, tally: Tally, first: int, spec: MetricSpec, plan: AnalysisPlan, step: int
 ) -> MetricEvidence:
-    """Of all cuts together; for promotion, of the cut that is furthest from it."""
+    """Of all cuts together; for promotion, of the cut that is furthest from it.
+
+    Args:
+        tails: Log e-value of each cut in the tail.
+        tally: The counts.
+        first: Series of the lowest cut.
+        spec: The metric.
+        plan: Its plan.
+        step: The current one.
+    """
     harm = latency.log_harm(tails, tally, first, spec, plan, step)
     tail = rates.tail_of(spec)
     in_tail = len(tail) > 0 and float(tails.max()) > harm

@@ -135,6 +135,9 @@ class LabelBlocks:
             now_s: Unix seconds.
             length_s: Of a block.
             paired: Whether both models scored each request.
+
+        Returns:
+            What is left, and the differences of the blocks that were closed.
         """
         blocks, closed, differences = list(self.open), self.closed, []
         while blocks and _is_complete(blocks, now_s, length_s):

@@ -129,6 +129,9 @@ def log_restarted(
         plan: Has the shares of the starts.
         step: The current one; starts of later steps keep their share.
         log_shares: Of the stake on each bet.
+
+    Returns:
+        One a series.
     """
     shares = plan.shares_until(step)
     started = np.flatnonzero(shares)

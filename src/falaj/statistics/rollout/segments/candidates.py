@@ -42,7 +42,12 @@ class Feature:
 
 
 def features_of(columns: Columns, rows: NDArray[np.intp]) -> list[Feature]:
-    """The features of a table that conditions can be made of."""
+    """The features of a table that conditions can be made of.
+
+    Args:
+        columns: The whole table; a column of another kind than numbers or text is passed over.
+        rows: Those to search in; cuts and levels are chosen from them alone.
+    """
     possible_features = (_feature(columns, name, rows) for name in columns)
     return [feature for feature in possible_features if feature is not None]
 

@@ -41,7 +41,11 @@ class SegmentColumn:
 
 
 def read_column(columns: Columns, name: str) -> SegmentColumn:
-    """One column by its name."""
+    """One column by its name.
+
+    Raises:
+        PredicateError: There is no such column, or it holds neither numbers nor text.
+    """
     if name not in columns:
         nearest = difflib.get_close_matches(name, columns, n=1)
         hint = f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(sorted(columns))[:200] or 'none'}"
@@ -82,7 +86,11 @@ def _is_missing(cell: object) -> bool:
 
 
 def count_rows(columns: Columns) -> int:
-    """How many rows the columns have."""
+    """How many rows the columns have.
+
+    Raises:
+        PredicateError: They do not all have the same number.
+    """
     lengths = {len(values) for values in columns.values()}
     if len(lengths) > 1:
         raise PredicateError(f"the columns have different numbers of rows: {sorted(lengths)[:5]}")

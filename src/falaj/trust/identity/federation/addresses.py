@@ -15,7 +15,15 @@ _MAX_LENGTH = 400
 
 
 def endpoint(address: object, what: str) -> str:
-    """Return an address of a provider when it may be asked: over TLS, or on this machine."""
+    """Return an address of a provider when it may be asked: over TLS, or on this machine.
+
+    Args:
+        address: As configured, or as the provider's own description says it.
+        what: Which address it is, for the error.
+
+    Raises:
+        ProviderError: It may not.
+    """
     parts = urlsplit(address) if isinstance(address, str) and address.isascii() else None
     if parts is None or not parts.hostname or parts.username is not None or parts.fragment:
         raise ProviderError(f"the provider's {what} is not an address that can be asked")
@@ -31,6 +39,9 @@ def return_address(text: str) -> str:
 
     Args:
         text: `http://127.0.0.1:PORT/...`, or a path of this server.
+
+    Raises:
+        ReturnAddressError: It is another's.
 
     Source: RFC 8252, section 7.3 (loopback redirection by IP address, any port).
     """

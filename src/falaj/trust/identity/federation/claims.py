@@ -67,6 +67,9 @@ def check(claims: Mapping[str, Any], expected: Expected, now: float) -> None:
         claims: Of a token whose signature is the provider's.
         expected: What it must have been made for.
         now: Unix seconds.
+
+    Raises:
+        TokenRefusedError: Names the claim that does not hold.
     """
     if claims.get("iss") != expected.issuer:
         raise refused("it is of another issuer")

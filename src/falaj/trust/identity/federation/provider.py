@@ -187,6 +187,9 @@ def read_metadata(document: Mapping[str, Any], issuer: str) -> Metadata:
     Args:
         document: The description.
         issuer: Whom it must be of, exactly.
+
+    Raises:
+        ProviderError: It is of another, or lacks what a login needs.
     """
     document_issuer = document.get("issuer")
     if not isinstance(document_issuer, str) or not hmac.compare_digest(document_issuer.encode(), issuer.encode()):

@@ -62,7 +62,13 @@ class RelyingParty:
 
 
 def begin_registration(session: Session, party: RelyingParty, principal: Principal, now: float) -> dict[str, Any]:
-    """Begin to register a security key; return what `navigator.credentials.create` needs."""
+    """Begin to register a security key; return what `navigator.credentials.create` needs.
+
+    Raises:
+        RefusedError: It is no person in a session.
+        StepUpNeededError: The login is older than five minutes.
+        IdentityInputError: There are too many keys.
+    """
     require_person(principal)
     require_recent_login(principal, "registering a security key", now)
     key_rows = keys_of(session, principal.id)
@@ -138,7 +144,12 @@ def keys_of(session: Session, account: str) -> list[SecurityKeyRow]:
 
 
 def remove(session: Session, principal: Principal, credential_id: str, now: float) -> None:
-    """Forget a security key."""
+    """Forget a security key.
+
+    Raises:
+        UnknownIdentityError: The person has no such key.
+        StepUpNeededError: The login is older than five minutes.
+    """
     require_person(principal)
     require_recent_login(principal, "removing a security key", now)
     row = session.get(SecurityKeyRow, credential_id)

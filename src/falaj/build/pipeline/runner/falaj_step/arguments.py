@@ -20,6 +20,9 @@ def bind(function: Any, inputs: list[dict[str, Any]], params: dict[str, Any]) ->
         function: The step's function.
         inputs: `name`, `gathered` and `parts` of each input, in the order of the project file.
         params: Parameters by name.
+
+    Raises:
+        Problem: A name that the function does not have, or a parameter that nothing fills.
     """
     names, required, keywords = _parameters(function)
     for name in params:

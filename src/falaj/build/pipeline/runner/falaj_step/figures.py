@@ -20,6 +20,9 @@ def keep_figures(report: dict[str, Any], folder: str) -> dict[str, Any]:
     """Copy the files that a report names, and write figures that can save themselves; the report then has their names.
 
     A value is a figure when it is a path, or has `savefig` as figures of Matplotlib have.
+
+    Raises:
+        Problem: There is no file at a path.
     """
     return {name: _value_of(str(name), value, folder) for name, value in report.items()}
 

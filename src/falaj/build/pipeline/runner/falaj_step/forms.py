@@ -19,7 +19,11 @@ _SHORT = {"pl": "polars", "pd": "pandas", "pa": "pyarrow", "Path": "pathlib"}
 
 
 def form(annotation: Any) -> str:
-    """`polars`, `polars-lazy`, `pandas`, `arrow`, `path`, `pyfunc`, or `any` for everything else."""
+    """`polars`, `polars-lazy`, `pandas`, `arrow`, `path`, `pyfunc`, or `any` for everything else.
+
+    Args:
+        annotation: A class, or the text of one that could not be evaluated.
+    """
     if isinstance(annotation, str):
         library, _, name = annotation.strip("'\" ").rpartition(".")
         library = (library or name).split(".")[0]

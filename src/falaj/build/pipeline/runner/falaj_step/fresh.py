@@ -33,7 +33,11 @@ class FromText(SourceFileLoader):
 
 
 def import_from_text(worktree: str) -> None:
-    """Let every module below a folder be compiled from the text that it has when it is imported."""
+    """Let every module below a folder be compiled from the text that it has when it is imported.
+
+    Args:
+        worktree: The project's folder.
+    """
 
     def hook(path: str) -> FileFinder:
         inside = path == worktree or path.startswith(worktree + os.sep)

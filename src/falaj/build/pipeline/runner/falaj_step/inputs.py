@@ -20,6 +20,9 @@ def load(part: dict[str, Any], form: str) -> Any:
     Args:
         part: `path`, `kind` (`table`, `json`, `model`, `file`, `folder`) and `read`, options of the reader.
         form: What `forms.form` said.
+
+    Raises:
+        Problem: The part cannot be had in that form.
     """
     path, kind = _content(part["path"], part["kind"]), part["kind"]
     if form == "path":

@@ -64,7 +64,18 @@ def _read_skops(file: str, described: dict[str, Any]) -> Any:
 
 
 def save_model(value: Any, target: str, arguments: dict[str, Any], worktree: str) -> None:
-    """Write a model to `target`."""
+    """Write a model to `target`.
+
+    Args:
+        value: An estimator fitted on a table with named columns, or the path of an MLflow model.
+        target: The folder to make.
+        arguments: What the step's function was called with; the first table that has the model's columns gives the
+            signature, the input example and the form in which the model takes tables.
+        worktree: The project's folder; modules in it that the model refers to are saved with it.
+
+    Raises:
+        Problem: The value is no model, cannot be saved, or no table has its columns.
+    """
     if hasattr(value, "__fspath__") or isinstance(value, str):
         if os.fspath(value).endswith(".onnx"):
             _save_graph(os.fspath(value), target, arguments)
@@ -93,7 +104,11 @@ def _keep(path: str, target: str) -> None:
 
 
 def _save_graph(path: str, target: str, arguments: dict[str, Any]) -> None:
-    """Write a graph of ONNX as a model: its inputs are columns of a table of the step where they are named so."""
+    """Write a graph of ONNX as a model: its inputs are columns of a table of the step where they are named so.
+
+    Raises:
+        Problem: It cannot be read, or an input has a type that no request has.
+    """
     from mlflow.models import Model, ModelSignature, infer_signature
     from mlflow.models.utils import _save_example
 
@@ -233,7 +248,11 @@ def _as_pandas(table: Any) -> Any:
 
 
 def _refuse_local_functions(value: Any) -> None:
-    """A function that no module has cannot be found again by whoever loads the model."""
+    """A function that no module has cannot be found again by whoever loads the model.
+
+    Raises:
+        Problem: The model holds one.
+    """
     holder, function = _local_function(value, set())
     if function is not None:
         raise Problem(
@@ -258,7 +277,11 @@ def _local_function(value: Any, visited: set[int], holder: str = "") -> tuple[st
 
 
 def _save_parameters(value: Any, target: str, arguments: dict[str, Any]) -> None:
-    """Write what answers of statsmodels' results are made of; its own file is a pickle with the training table."""
+    """Write what answers of statsmodels' results are made of; its own file is a pickle with the training table.
+
+    Raises:
+        Problem: They are made of more than parameters, or the parameters do not answer as the results do.
+    """
     _adapters()
     parameters = import_module("falaj_models.parameters")
     hint = "or wrap it: return the Path of a folder that mlflow.pyfunc.save_model wrote"
@@ -328,7 +351,11 @@ def _options(value: Any, table: Any) -> dict[str, Any]:
 
 
 def _answers(value: Any, table: Any) -> tuple[int, Any, Any]:
-    """How many rows the example has, the form in which the model takes tables, and what it says of those rows."""
+    """How many rows the example has, the form in which the model takes tables, and what it says of those rows.
+
+    Raises:
+        Problem: It answers in no form.
+    """
     families = _adapters()
     adapter = families.adapter(value)
     trained = import_module("falaj_models.training_table")
@@ -387,7 +414,11 @@ def _pins(flavor: str) -> list[str]:
 
 
 def _format(value: Any) -> dict[str, Any]:
-    """The file format of a scikit-learn model: skops, which runs nothing when read, where it is installed."""
+    """The file format of a scikit-learn model: skops, which runs nothing when read, where it is installed.
+
+    Raises:
+        Problem: It is a model of LightGBM, which is loaded from no pickle.
+    """
     try:
         skops = import_module("skops.io")
     except ImportError:

@@ -22,6 +22,9 @@ def write_all(value: Any, function: Any, arguments: dict[str, Any], task: dict[s
         function: The function, for its return annotation.
         arguments: What it was called with; a model's input example is taken from its table.
         task: `outputs`, `output`, `folder`, `worktree`.
+
+    Raises:
+        Problem: The value is not what the step declares.
     """
     lines = []
     for name, part in _parts(value, task["outputs"], function).items():

@@ -10,7 +10,11 @@ import sys
 
 
 def index_of(path: str) -> list[str]:
-    """Names of the columns that hold the index; an index that counts from zero needs none."""
+    """Names of the columns that hold the index; an index that counts from zero needs none.
+
+    Args:
+        path: A Parquet file, or a folder of them.
+    """
     file = _first(path)
     text = _metadata(file) if file else None
     if not text:

@@ -14,7 +14,11 @@ SUFFIXES = {".parquet": ("table", "data.parquet"), ".json": ("json", "value.json
 
 
 def keep_path(path: str, target: str) -> str:
-    """Copy a file or folder to `target`; return its kind."""
+    """Copy a file or folder to `target`; return its kind.
+
+    Raises:
+        Problem: Nothing is there.
+    """
     if os.path.isdir(path):
         shutil.copytree(path, target, symlinks=True)
         return "model" if os.path.exists(os.path.join(path, "MLmodel")) else "folder"

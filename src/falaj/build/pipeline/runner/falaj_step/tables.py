@@ -195,7 +195,11 @@ def _parquet_files(path: str) -> str:
 
 
 def _index_columns(path: str, names: list[str], requested_columns: list[str] | None) -> list[str]:
-    """Columns in which pandas keeps an index without a name, which no other library has."""
+    """Columns in which pandas keeps an index without a name, which no other library has.
+
+    Raises:
+        Problem: The index has a name and is not asked for: leaving it out could lose something.
+    """
     from .pandas_index import index_of
 
     index = [name for name in index_of(path) if name in names and name not in (requested_columns or ())]

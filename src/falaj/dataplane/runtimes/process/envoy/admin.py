@@ -56,7 +56,11 @@ class EnvoyAdmin:
         return status == 200
 
     def accepted(self, kind: str) -> Accepted:
-        """Version and counters of `clusters`, `listeners`, `secrets`, `routes` or `door-routes`."""
+        """Version and counters of `clusters`, `listeners`, `secrets`, `routes` or `door-routes`.
+
+        Raises:
+            GatewayError: Envoy does not answer.
+        """
         prefix = _PREFIX[kind]
         names = "|".join(("version_text", "update_rejected", "update_failure"))
         text = self._get(f"/stats?filter=^{prefix}%5C.({names})$").decode()
@@ -67,7 +71,11 @@ class EnvoyAdmin:
         )
 
     def hosts(self) -> dict[str, frozenset[str]]:
-        """The sockets in each cluster that can be routed to now."""
+        """The sockets in each cluster that can be routed to now.
+
+        Raises:
+            GatewayError: Envoy does not answer.
+        """
         host_paths: dict[str, frozenset[str]] = {}
         for cluster in json.loads(self._get("/clusters?format=json")).get("cluster_statuses", ()):
             hosts = cluster.get("host_statuses", ())
@@ -75,11 +83,19 @@ class EnvoyAdmin:
         return host_paths
 
     def in_flight(self, cluster: str) -> int:
-        """How many requests a cluster works on now."""
+        """How many requests a cluster works on now.
+
+        Raises:
+            GatewayError: Envoy does not answer.
+        """
         return self._counters(cluster, ("upstream_rq_active",)).get("upstream_rq_active", 0)
 
     def answered(self, cluster: str) -> tuple[int, int]:
-        """How many requests a cluster has completed since Envoy started, and how many of them failed or never came."""
+        """How many requests a cluster has completed since Envoy started, and how many of them failed or never came.
+
+        Raises:
+            GatewayError: Envoy does not answer.
+        """
         counts = self._counters(cluster, ("upstream_rq_completed", *_FAILURES))
         return counts.get("upstream_rq_completed", 0), sum(counts.get(each, 0) for each in _FAILURES)
 
@@ -90,7 +106,11 @@ class EnvoyAdmin:
         return {counter: int(value) for counter, _, value in lines}
 
     def listening(self) -> frozenset[str]:
-        """Addresses that are listened on, such as `127.0.0.1:8480`."""
+        """Addresses that are listened on, such as `127.0.0.1:8480`.
+
+        Raises:
+            GatewayError: Envoy does not answer.
+        """
         text = self._get("/listeners?format=text").decode()
         return frozenset(line.rpartition("::")[2].strip() for line in text.splitlines())
 
@@ -100,7 +120,11 @@ class EnvoyAdmin:
         return int(text.rpartition(": ")[2] or 0)
 
     def reopen_logs(self) -> None:
-        """Have the access log opened anew by its name, after it was renamed."""
+        """Have the access log opened anew by its name, after it was renamed.
+
+        Raises:
+            GatewayError: Envoy does not answer.
+        """
         self._get("/reopen_logs", method="POST")
 
     def _get(self, target: str, *, method: str = "GET") -> bytes:

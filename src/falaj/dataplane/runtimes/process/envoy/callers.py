@@ -43,7 +43,13 @@ class CallerRules(StrEnum):
 
 
 def caller_rules(callers: EndpointCallers, entrance: Entrance, *, feedback: bool = False) -> CallerRules:
-    """What is asked of who wants a prediction, or brings labels."""
+    """What is asked of who wants a prediction, or brings labels.
+
+    Args:
+        callers: Of the endpoint.
+        entrance: Where the request comes in.
+        feedback: Whether it brings labels, which are taken from nobody unknown.
+    """
     match callers.policy, entrance:
         case ((None | CallerPolicy.ANYONE), Entrance.LOOPBACK):
             return CallerRules.TOKEN if feedback else CallerRules.NOTHING

@@ -108,7 +108,13 @@ def discovery(resources: Sequence[Resource]) -> tuple[str, bytes]:
 
 
 def listeners(layout: EnvoyLayout, *, port: int, inner: Sequence[Resource] = ()) -> list[Resource]:
-    """The listener on the loopback interface; named by its port so that a new port is a new listener."""
+    """The listener on the loopback interface; named by its port so that a new port is a new listener.
+
+    Args:
+        layout: Files of the gateway.
+        port: Its port.
+        inner: Filters that find out who asks.
+    """
     return [_listener(layout, NAME, "127.0.0.1", port, inner)]
 
 

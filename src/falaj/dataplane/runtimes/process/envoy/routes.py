@@ -37,7 +37,13 @@ _MILLION = 1_000_000
 
 
 def routes(table: RoutingTable, entry: CallerTrust = CLOSED, entrance: Entrance = Entrance.LOOPBACK) -> list[Resource]:
-    """The one route configuration of an entrance: a prefix an endpoint, and problem details for everything else."""
+    """The one route configuration of an entrance: a prefix an endpoint, and problem details for everything else.
+
+    Args:
+        table: Where requests go.
+        entry: How callers are told apart.
+        entrance: Where the requests come in.
+    """
     endpoints = (table.routes[name] for name in sorted(table.routes))
     endpoint_routes = [item for route in endpoints for item in _endpoint_routes(table, route, entry, entrance)]
     unknown = {"match": {"prefix": "/"}, "direct_response": {"status": 404}}

@@ -35,7 +35,11 @@ _CLUSTER = re.compile(r"envoy_cluster_([0-9a-f]{8})(_mirror)?_(\w+)")
 
 
 def families(text: str) -> list[Family]:
-    """The families of `NAMES` in what Envoy answers to `TARGET`."""
+    """The families of `NAMES` in what Envoy answers to `TARGET`.
+
+    Raises:
+        ExpositionError: It is no page of metrics.
+    """
     return [family for family in merged([map(_named, parse(text))]) if family.name in NAMES]
 
 
