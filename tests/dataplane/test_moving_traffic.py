@@ -240,6 +240,7 @@ def test_a_mirror_that_hangs_costs_nothing(runtime: ProcessRuntime, client: Clie
         copies = copies_of(runtime, answers)
         until(copies)
         assert len({copy["request_id"] for copy in copies()}) == len(copies()) <= MAX_COPIES  # none was tried again
+        assert runtime.copies("dev/m", 3)[1] == 0  # what was not copied, the release did not fail
         steer(runtime, client, {1: 9_000, 3: 1_000})
         assert all(client.get()["status"] == 200 for _ in range(100))  # copies take no place of real requests
 

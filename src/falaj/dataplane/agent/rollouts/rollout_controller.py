@@ -77,7 +77,7 @@ class RolloutController:
         folder: The location's folder.
         access_log: Of the gateway.
         predictions: What was predicted, and the labels.
-        copies: How many copies a release of an endpoint answered and failed to answer, since the gateway started.
+        copies: How many copies a release of an endpoint was to get, and how many it failed, since the gateway started.
         clock: Unix time.
     """
 
@@ -271,12 +271,12 @@ class RolloutController:
         """Count copies: what both answered, what the shadow failed to answer, and what the stable release did."""
         plan = record.plan
         pairs, position = self._predictions.pairs(endpoint, (plan.stable, plan.candidate), record.log_position)
-        copies = self._copies(endpoint, plan.candidate)
-        begun_anew = any(now < then for now, then in zip(copies, record.copies, strict=True))  # another gateway
-        failed = copies[1] - (0 if begun_anew else record.copies[1])
+        copied, failed = self._copies(endpoint, plan.candidate)
+        failed_before = record.copies[1] if copied >= record.copies[0] else 0  # fewer: of another gateway
+        failed = max(failed, failed_before)
         refused = counting.failures(accesses, plan.stable, record.mirror)
-        counted = with_pairs(record, pairs, failed, refused, now)
-        return replace(counted, log_position=position, copies=copies)
+        counted = with_pairs(record, pairs, failed - failed_before, refused, now)
+        return replace(counted, log_position=position, copies=(copied, failed))
 
     def _captured(self, endpoint: str, record: RolloutRecord, before: RolloutRecord) -> RolloutRecord:
         """Cut out what a candidate failed on, in the moment in which it is rolled back."""

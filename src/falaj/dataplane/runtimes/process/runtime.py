@@ -173,7 +173,7 @@ class ProcessRuntime:
             time.sleep(0.05)
 
     def copies(self, endpoint: str, release: int) -> tuple[int, int]:
-        """How many copies of requests a release of an endpoint got since Envoy started, and how many it failed."""
+        """How many copies of requests a release was to get since Envoy started, and how many of them it failed."""
         prefix = f"{endpoint}@{release}."
         name = next((name for name in self.gateway.table().arms if name.startswith(prefix)), None)
         return self.gateway.process.admin.answered(mirror_of(name)) if name else (0, 0)
