@@ -75,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--share", type=float, default=0.2, help="of the candidate")
     add("--clients", type=int, default=4)
     add("--rate", type=float, default=0.0, help="requests a second of all clients; 0 for as many as can be")
+    add("--hold", type=float, default=0.0, help="seconds of a round before which nothing is promoted")
     add("--noise", type=int, default=0, help="cores that are burned beside it")
     add("--burn-in-max", type=float, default=300.0)
     add("--metrics", default="errors,latency")
@@ -163,7 +164,7 @@ def one(location: Location, folder: Path, number: int, options: argparse.Namespa
 
 def plan_options(options: argparse.Namespace) -> dict[str, Any]:
     return {
-        "steps": [options.share], "hold_s": 0.0, "max_s": 7 * 86_400.0, "burn_in_s": 10.0,
+        "steps": [options.share], "hold_s": options.hold, "max_s": 7 * 86_400.0, "burn_in_s": 10.0,
         "burn_in_max_s": options.burn_in_max, "metrics": options.metrics.split(","),
     }  # fmt: skip
 

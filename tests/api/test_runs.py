@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 from fastapi.testclient import TestClient
 
 from falaj.api.platform import Platform
+from falaj.build.pipeline.node_files import step_log
 from falaj.storage import StepRunRow
 from falaj.storage.durable import ProcessEvent
 
@@ -51,6 +54,18 @@ def test_the_log_of_an_ended_step_comes_from_its_artifact(client: TestClient, ru
         )
     assert client.get(f"/api/v1/runs/{run_id}/logs/fit").text == "hello\n"
     assert client.get(f"/api/v1/runs/{run_id}/logs/other").status_code == 404
+
+
+@pytest.mark.parametrize("node", ["fit", "refit.fit", "fit[rate=0.1]", "check:x"])
+def test_the_log_of_a_running_step_comes_from_the_folder_of_its_run(
+    client: TestClient, run_id: str, platform: Platform, node: str
+) -> None:
+    log = step_log(platform.home.run_dir(run_id), node)
+    log.parent.mkdir(parents=True)
+    log.write_text("epoch 1\n")
+    with platform.database.transaction() as session:
+        session.add(StepRunRow(run_id=run_id, node=node, kind="step", state="running", position=0, detail={}))
+    assert client.get(f"/api/v1/runs/{run_id}/logs/{quote(node)}").text == "epoch 1\n"
 
 
 def test_events_are_streamed_in_order_and_resume(client: TestClient, run_id: str) -> None:

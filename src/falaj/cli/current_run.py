@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from falaj.build.pipeline.node_files import safe_name
+from falaj.build.pipeline.node_files import step_log
 from falaj.cli.connection import open_client
 from falaj.core.errors import FalajError
 from falaj.core.home import Home
@@ -36,7 +36,7 @@ class NamedRun:
         """What a step printed."""
         if self.client is not None:
             return self.client.log(self.run.id, node)
-        file = Home.from_environment().run_dir(self.run.id) / "logs" / f"{safe_name(node)}.log"
+        file = step_log(Home.from_environment().run_dir(self.run.id), node)
         return file.read_text(errors="replace") if file.is_file() else ""
 
 

@@ -17,11 +17,13 @@ import pytest
 from falaj.build.checks import CheckResult, GateResult
 from falaj.build.checks.scoring import CANDIDATE, LIVE, GateScoring, Scores
 from falaj.build.packaging.result import PackagingResult
+from falaj.build.pipeline.events import RunEvent
+from falaj.build.pipeline.node_files import step_log
 from falaj.build.pipeline.result import PipelineResult, StepResult, StepState
 from falaj.config.spec import GateSpec, ProjectSpec, StepSpec
 from falaj.control.notary import Attestation, Office, ScoredTable
 from falaj.control.notary.evidence import statements_of
-from falaj.control.runs import execution, packaging, reference
+from falaj.control.runs import execution, packaging, reference, run_folder
 from falaj.control.runs.contract import LiveRelease, RunContext, RunResult, RunSpec
 from falaj.control.runs.execution import execute_run
 from falaj.control.runs.training_rows import Training
@@ -96,8 +98,12 @@ class Lab:
         (folder / "file.txt").write_text(text)
         return self.store.put(folder).digest
 
-    def execute(self, _spec: ProjectSpec, *, params: Any, **_: Any) -> PipelineResult:
+    def execute(self, _spec: ProjectSpec, *, params: Any, log_path: Any, emit: Any, **_: Any) -> PipelineResult:
         until = params["split"]["train_until"][:10]
+        log = log_path("fit")
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text(f"fit until {until}\n")
+        emit(RunEvent("step.finished", 0.0, "fit", {}))
         self.trained.append(until)
         if self.refit_breaks and len(self.trained) > 1:
             raise FalajError("the disk is full")
@@ -200,6 +206,17 @@ def test_a_refit_that_does_not_hold_leaves_the_judged_twin(lab: Lab, change: dic
     )
     assert statements["train"]["parameters"]["split"]["train_until"] == WINDOW["train_until"]
     assert problems(lab, outcome) == []
+
+
+def test_what_the_steps_of_both_trainings_printed_stays_apart(lab: Lab) -> None:
+    lab.run()
+    printed = [f"fit until {until}\n" for until in lab.trained]
+    ended = [event for event in lab.events if event.kind == "step.finished"]
+    assert [event.node for event in ended] == ["fit", "refit.fit"]
+    assert [lab.store.read_bytes(event.data["log"]).decode() for event in ended] == printed
+    run_dir = lab.home.run_dir("r2")
+    run_folder.clear(run_dir)
+    assert [step_log(run_dir, node).read_text() for node in ("fit", "refit.fit")] == printed
 
 
 def test_a_candidate_that_lost_is_not_trained_again(lab: Lab) -> None:

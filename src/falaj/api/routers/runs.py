@@ -16,6 +16,7 @@ from falaj.api import authorization, views
 from falaj.api.authorization import Caller
 from falaj.api.platform import Shared
 from falaj.api.route_actions import Action, action
+from falaj.build.pipeline.node_files import step_log
 from falaj.control.runs import queue
 from falaj.core.errors import NotFoundError
 from falaj.schemas import api
@@ -111,5 +112,5 @@ def log(run_id: str, node: str, platform: Shared) -> str:
             raise NotFoundError(f"run {run.id} has no step '{node}'", hint=f"falaj run show {run.id} lists them")
     if digest := step.detail.get("log"):
         return platform.store.read_bytes(digest).decode(errors="replace")
-    path = platform.home.run_dir(run.id) / "logs" / f"{node}.log"
+    path = step_log(platform.home.run_dir(run.id), node)
     return path.read_text(errors="replace") if path.is_file() else ""

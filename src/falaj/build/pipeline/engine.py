@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ from falaj.build.pipeline.input_cache import Materials
 from falaj.build.pipeline.job_runner import JobResult, JobRunner
 from falaj.build.pipeline.jobs import Job, StepInput
 from falaj.build.pipeline.mlflow_files import Recorded
+from falaj.build.pipeline.node_files import step_log
 from falaj.build.pipeline.node_results import event_kind, given_to, particulars, step_result, was_cancelled
 from falaj.build.pipeline.result import PipelineResult, StepResult, StepState
 from falaj.build.pipeline.secret_masking import Secrets
@@ -61,6 +63,7 @@ def execute(
     record: Callable[[str, Recorded], None] = lambda _node, _recorded: None,
     may_fail: str = "",
     snapshots: Mapping[str, SourceSnapshot] = MappingProxyType({}),
+    log_path: Callable[[str], Path] | None = None,
 ) -> PipelineResult:
     """Run every step of a project, or take its result from an earlier run.
 
@@ -82,6 +85,7 @@ def execute(
         record: Receives each node and what it recorded with MLflow; called by the thread of the step.
         may_fail: The step whose cells may break without ending the others: the candidates of a sweep.
         snapshots: What is known to be read of sources, which are not looked at again.
+        log_path: Where the log of a node is kept; in `run_dir` by default.
 
     Raises:
         PipelineError: The pipeline cannot be run as it is written, or a declared secret is missing.
@@ -105,6 +109,7 @@ def execute(
             run_dir,
             dict(step_environment or {}),
             emit,
+            log_path or partial(step_log, run_dir),
         ),
         params or {},
         cpus or float(len(os.sched_getaffinity(0))),

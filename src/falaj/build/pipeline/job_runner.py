@@ -8,7 +8,7 @@ import select
 import shutil
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +19,6 @@ from falaj.build.pipeline.errors import DiskFullError, StepError, retriable
 from falaj.build.pipeline.events import Emit, EventKind, RunEvent
 from falaj.build.pipeline.jobs import Job
 from falaj.build.pipeline.logs import StepLog
-from falaj.build.pipeline.node_files import safe_name
 from falaj.build.pipeline.secret_masking import Secrets
 from falaj.build.pipeline.step_attempt import FULL, DamagedInputError, StepResources
 from falaj.build.pipeline.step_env import step_environ
@@ -55,11 +54,15 @@ class JobRunner:
         run_dir: The run's folder.
         extra: Environment variables for every step.
         emit: Told what happens.
+        log_path: Where a node's log is kept.
     """
 
-    def __init__(self, bench: StepResources, run_dir: Path, extra: Mapping[str, str], emit: Emit) -> None:
+    def __init__(
+        self, bench: StepResources, run_dir: Path, extra: Mapping[str, str], emit: Emit, log_path: Callable[[str], Path]
+    ) -> None:
         self.bench = bench
         self.run_dir = run_dir
+        self.log_path = log_path
         self._extra = extra
         self._emit = emit
         self._lock = threading.Lock()
@@ -74,10 +77,6 @@ class JobRunner:
         """Pass on an event."""
         with self._lock:
             self._emit(RunEvent(kind, time.time(), node, data))
-
-    def log_path(self, node: str) -> Path:
-        """Where a node's log is kept."""
-        return self.run_dir / "logs" / f"{safe_name(node)}.log"
 
     def work(self, job: Job) -> JobResult:
         """Run a job until it succeeds or may not be tried again."""

@@ -18,7 +18,7 @@ from falaj.build.checks.selection import Selection, is_higher_better, scored, se
 from falaj.build.pipeline import PipelineResult, execute
 from falaj.build.pipeline.events import EventKind, RunEvent
 from falaj.build.pipeline.mlflow_files import RUN_ID, Recorded
-from falaj.build.pipeline.node_files import safe_name
+from falaj.build.pipeline.node_files import step_log
 from falaj.build.pipeline.sources import SourceSnapshot, resolve
 from falaj.build.pipeline.sweep import candidates_part, with_cell, with_overrides
 from falaj.config import load_project_cached
@@ -439,6 +439,7 @@ class _Run:
             record=record,
             secrets=self.around.secrets({name for step in self.spec.steps.values() for name in step.secrets}),
             may_fail=swept,
+            log_path=self._log_path,
             snapshots=before.pipeline.snapshots if before else {},
         )
         for name, result in pipeline.steps.items() if RUN_ID in tracking else ():
@@ -511,6 +512,10 @@ class _Run:
         """Of the run; the second training of a run has its own in it, which bears the run's id as well."""
         run_dir = self.around.home.run_dir(self.order.run_id)
         return run_dir / "refit" / self.order.run_id if self.part else run_dir
+
+    def _log_path(self, node: str) -> Path:
+        """In the folder of the run, also of its second training: that is where one looks, and all that stays of it."""
+        return step_log(self.around.home.run_dir(self.order.run_id), f"{self.part}{node}")
 
     def _context(self, environment: Environment, outputs: Mapping[str, Digest]) -> Any:
         live = self.around.live(self.spec.model)
@@ -653,7 +658,7 @@ class _Run:
         """Pass on what the engine says, with its figures; the log of a step that ended becomes an artifact."""
         if event.node and self.sweep and not self.part and self.sweep.has_shown(event.node):
             return
-        log = self._folder / "logs" / f"{safe_name(event.node)}.log"
+        log = self._log_path(event.node)
         if event.kind in ("step.finished", "step.failed") and log.is_file():
             event = self._with_log(event, log)
         if figures := figures_of(self.around.store, event.data.get("outputs") or {}):

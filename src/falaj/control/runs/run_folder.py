@@ -6,7 +6,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-LOGS = "logs"
+from falaj.build.pipeline.node_files import LOGS
+
 RECORD = "run.json"
 
 
