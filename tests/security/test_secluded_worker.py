@@ -38,6 +38,12 @@ found["names"] = sorted(path.name for path in (home / "keys").iterdir())
 found["public"] = (home / "keys" / "checker.pem.pub").read_text()
 python = str(Path(sys.executable).resolve())
 launch = Launch((python, "-I", "-S", "-c", "print(6 * 7)"), scratch, {}, (Path(sys.base_prefix),), scratch=scratch)
+found["namespaces"] = offered().why_not
+try:
+    os.setxattr(scratch, "user.note", b"x")
+    found["attributes"] = "written"
+except PermissionError:
+    found["attributes"] = ""
 found["step"] = run_to_end(launch, offered(), 60)
 print(json.dumps(found))
 """

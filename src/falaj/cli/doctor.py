@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from falaj.cli import supervisor
 from falaj.core.errors import FalajError
 from falaj.core.home import Home
-from falaj.core.sandbox import available, offered
+from falaj.core.sandbox import available, offered, why_not_inside_worker
 
 _LOW_DISK_BYTES = 2 << 30
 PORTS_CLOSED, SIGNALS_SCOPED = 4, 6
@@ -137,14 +137,14 @@ def _isolation(_home: Home) -> Examined:
 
 def _namespaces(_home: Home) -> Examined:
     """Whether steps have processes, mounts, network and shared memory of their own."""
-    sandbox = offered()
-    if sandbox.namespaces:
+    why_not = offered().why_not or why_not_inside_worker()
+    if not why_not:
         return Examined("namespaces", "ok", "code of projects has processes, files and a network of its own")
     lost = (
         "code of projects shares /dev/shm and sees which processes there are; its processes are not counted; "
         "`network: true` reaches the ports and sockets of this machine; the worker can read the signing keys"
     )
-    return Examined("namespaces", "warning", f"none ({sandbox.why_not}): {lost}")
+    return Examined("namespaces", "warning", f"none ({why_not}): {lost}")
 
 
 def _landlock(_home: Home) -> Examined:

@@ -7,7 +7,7 @@ Standard library only, so that any environment's Python can use it.
 `confine` is for Falaj's own processes that load what they do not trust; `start` runs programs of others.
 """
 
-from falaj.core.sandbox.capabilities import Sandbox, offered
+from falaj.core.sandbox.capabilities import Sandbox, offered, why_not_inside_worker
 from falaj.core.sandbox.confine import Confinement, available, confine, in_force
 from falaj.core.sandbox.environment import certificate_paths, scratch_environ
 from falaj.core.sandbox.interpreter import added_folders, python_folders
@@ -43,4 +43,5 @@ __all__ = [
     "scratch_environ",
     "seclude",
     "start",
+    "why_not_inside_worker",
 ]

@@ -47,6 +47,24 @@ class Sandbox:
         return " ".join(name for name, holds in parts.items() if holds) or "none"
 
 
+_SECLUDED = (
+    "from falaj.core.sandbox import offered, seclude\n"
+    "try:\n    seclude({})\n"
+    "except OSError as error:\n    raise SystemExit(f'it cannot hide the keys: {error.strerror}')\n"
+    "raise SystemExit(offered().why_not or 0)\n"
+)
+
+
+def why_not_inside_worker() -> str:
+    """Why a process that hides the keys from itself cannot start code in namespaces; empty when it can.
+
+    What the kernel gives to any process it may refuse to one that has given up its rights.
+    """
+    command = [sys.executable, "-c", _SECLUDED]
+    process = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_PATIENCE_S)
+    return process.stderr.strip().rpartition("\n")[2] if process.returncode else ""
+
+
 @functools.cache
 def offered() -> Sandbox:
     """What the kernel offers; the namespaces are tried, by a process that ends at once."""

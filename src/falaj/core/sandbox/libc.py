@@ -8,6 +8,8 @@ import os
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_CAPBSET_DROP, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 1, 4, 24, 36, 38
 _CAPSET: dict[str, int] = {"x86_64": 126, "aarch64": 91}
 _CAPABILITIES_VERSION_3 = 0x20080522
+CAP_SETFCAP = 31
+"""To give capabilities to files; and to be the user 0 of a new user namespace while being that of this one."""
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -33,21 +35,25 @@ def give_up_new_privileges() -> None:
     checked(libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 
 
-def give_up_capabilities() -> None:
-    """Give up every capability, also for programs that are started later as the user 0.
+def give_up_capabilities(retained: int | None = None) -> None:
+    """Give up every capability but one, also for programs that are started later as the user 0.
+
+    Args:
+        retained: Number of a capability below 32; None for none.
 
     Raises:
         OSError: The kernel refuses.
     """
     capability = 0
     while (
-        libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0) == 0
+        capability == retained or libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0) == 0
     ):  # the first unknown one ends it, or the lack of rights
         capability += 1
     header = (ctypes.c_uint32 * 2)(_CAPABILITIES_VERSION_3, 0)
-    none = (ctypes.c_uint32 * 6)()
+    bits = 0 if retained is None else 1 << retained
+    sets = (ctypes.c_uint32 * 6)(bits, bits)  # effective and permitted, and nothing to inherit
     if (number := _CAPSET.get(os.uname().machine)) is not None:
-        checked(libc.syscall(number, header, none))
+        checked(libc.syscall(number, header, sets))
 
 
 def set_death_signal(number: int, parent: int) -> None:

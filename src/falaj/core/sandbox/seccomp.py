@@ -65,6 +65,8 @@ _REFUSED: Mapping[str, Mapping[str, int]] = {
         "open_tree": 428, "move_mount": 429, "fsopen": 430, "fsmount": 432, "pidfd_getfd": 438, "mount_setattr": 442,
     },
 }  # fmt: skip
+_XATTRS: Mapping[str, tuple[int, ...]] = {"x86_64": (188, 189, 190, 463, 425), "aarch64": (5, 6, 7, 463, 425)}
+"""setxattr, lsetxattr, fsetxattr, setxattrat, and io_uring_setup, which reaches them by another way."""
 
 
 class _Instruction(ctypes.Structure):
@@ -89,7 +91,30 @@ def restrict(purpose: str = ANSWERING) -> None:
     machine = os.uname().machine
     if machine not in _ARCHITECTURES:
         raise OSError(0, f"the calls of {machine} are not known")
-    instructions = [_Instruction(*fields) for fields in program(machine, purpose, os.getpid())]
+    _install(program(machine, purpose, os.getpid()))
+
+
+def refuse_extended_attributes() -> None:
+    """Refuse to this process, and to all that it starts, to write extended attributes: capabilities of files are some.
+
+    Raises:
+        OSError: The kernel does not offer it.
+    """
+    machine = os.uname().machine
+    beginning: list[Instruction] = [
+        (_LOAD_WORD, 0, 0, _ARCHITECTURE_AT),
+        (_JUMP_EQUAL, 0, "kill", _ARCHITECTURES[machine]),
+        (_LOAD_WORD, 0, 0, _NUMBER_AT),
+        (_JUMP_AT_LEAST, "refuse", 0, _X32_BIT),
+        *((_JUMP_EQUAL, "refuse", 0, number) for number in _XATTRS[machine]),
+        (_RETURN, 0, 0, _ALLOW),
+    ]
+    ends: dict[str, list[Instruction]] = {"refuse": [(_RETURN, 0, 0, _REFUSE)], "kill": [(_RETURN, 0, 0, _KILL)]}
+    _install(_resolved(beginning, ends))
+
+
+def _install(rules: Sequence[tuple[int, int, int, int]]) -> None:
+    instructions = [_Instruction(*fields) for fields in rules]
     array = (_Instruction * len(instructions))(*instructions)
     give_up_new_privileges()
     filtering = _Program(len(instructions), array)

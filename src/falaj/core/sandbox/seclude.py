@@ -6,8 +6,8 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from falaj.core.sandbox import namespaces
-from falaj.core.sandbox.libc import give_up_capabilities
+from falaj.core.sandbox import namespaces, seccomp
+from falaj.core.sandbox.libc import CAP_SETFCAP, give_up_capabilities
 
 _SIZE = 1 << 20
 
@@ -37,5 +37,17 @@ def seclude(folders: Mapping[Path, Mapping[str, bytes]], files: Sequence[Path] =
         if path.is_file():
             namespaces.blank(str(path))
     namespaces.separate_mounts()  # what was mounted above cannot be taken away from inside these
-    give_up_capabilities()
+    _give_up_rights()
     os.chdir("/")
+
+
+def _give_up_rights() -> None:
+    """Give up what was for the mounts; what is started later can still have namespaces of its own.
+
+    The user 0 may be that of a further user namespace only with the right to give capabilities to files (Linux 5.12),
+    whose use is refused.
+    """
+    is_root = os.geteuid() == 0 and seccomp.supported()
+    give_up_capabilities(CAP_SETFCAP if is_root else None)
+    if is_root:
+        seccomp.refuse_extended_attributes()
