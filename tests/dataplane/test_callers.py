@@ -19,6 +19,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from falaj.dataplane.callers import Admittance, CallerPolicy, CallerTrust, Door, EndpointCallers
+from falaj.dataplane.runtimes.process.envoy import config
 from falaj.dataplane.runtimes.process.gateway import GatewayCertificate
 from falaj.dataplane.runtimes.process.runtime import LocationFolders, ProcessRuntime
 from falaj.supply_chain.certificates import workload_certificates as certificates
@@ -270,6 +271,32 @@ def test_what_is_wrong_with_the_door_costs_it_alone(scene: Scene) -> None:
             assert scene.ask_here("/dev/m/v2")[0] == 200
     scene.serve({"dev/m": TOKEN_CALLERS})
     assert scene.ask("/dev/m/v2", bearer(scene.token("ana")))[0] == 200
+
+
+def test_a_handshake_that_never_ends_is_cut_off(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config, "HANDSHAKE_TIMEOUT_S", 1)
+    scene.serve({"dev/m": TOKEN_CALLERS})
+    with socket.create_connection((scene.door.address, scene.door.port), HANGS_AFTER_S) as silent:
+        silent.sendall(b"\x16\x03\x01")
+        assert silent.recv(100) == b""
+
+
+def test_who_fills_the_door_leaves_this_machine_its_own(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config, "MAX_CONNECTIONS", 2)
+    scene.serve({"dev/m": TOKEN_CALLERS})
+    shown = bearer(scene.token("ana"))
+    open_connections = [
+        http.client.HTTPSConnection(scene.door.address, scene.door.port, timeout=HANGS_AFTER_S, context=scene.context())
+        for _ in range(2)
+    ]
+    for connection in open_connections:
+        connection.request("GET", "/dev/m/v2", headers=shown)
+        assert connection.getresponse().read()
+    with pytest.raises((OSError, http.client.HTTPException)):
+        scene.ask("/dev/m/v2", shown)
+    assert scene.ask_here("/dev/m/v2")[0] == 200
+    for connection in open_connections:
+        connection.close()
 
 
 def test_another_agent_finds_the_door_open(scene: Scene) -> None:

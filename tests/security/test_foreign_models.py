@@ -140,6 +140,16 @@ def test_a_project_cannot_build_another_projects_repository(lina: TestClient, pl
     assert answer.json()["code"] == "git.foreign-repository"
 
 
+@pytest.mark.parametrize(
+    "named",
+    ["http://169.254.169.254/latest", "https://2852039166/x.git", "http://[fe80::1]/x.git", "git@10.0.0.1:x.git",
+     "https://100.100.100.200/x.git"],
+)  # fmt: skip
+def test_a_repository_at_an_inner_address_is_refused_when_it_is_named(lina: TestClient, named: str) -> None:
+    answer = lina.post("/api/v1/projects", json={"name": "loans", "repository": named})
+    assert (answer.status_code, answer.json()["code"]) == (400, "egress.address"), answer.text
+
+
 def test_folders_of_the_machine_are_for_who_administers_it(
     app: FastAPI, lina: TestClient, platform: Platform, tmp_path: Path
 ) -> None:

@@ -25,12 +25,14 @@ from falaj.integrations.git import (
     WebhookRefusedError,
     local_path,
     require_own,
+    require_permitted,
     require_url,
     verify_and_parse,
 )
 from falaj.integrations.git.ref_validation import redact
 from falaj.schemas import api
 from falaj.storage import Delivery, ProjectRow
+from falaj.trust import settings
 from falaj.trust.audit import record
 from falaj.trust.policy import Resource
 from falaj.trust.secrets import is_sealed
@@ -145,12 +147,15 @@ def announce(platform: Platform, push: Push, trigger: str, sender: str = "", act
 
 
 def _require_repository(platform: Platform, caller: Principal, new_project: NewProject) -> None:
-    """Refuse a repository of another project, and folders of the machine but to who administers it.
+    """Refuse a repository of another project or at an inner address, and folders but to who administers the machine.
 
     A folder of the machine is read with the rights of the installation, whoever names it.
     """
     require_url(new_project.repository)
     require_own(platform.home, new_project.name, new_project.repository)
+    with platform.database.reading() as session:
+        egress_rules = settings.egress(session)
+    require_permitted(new_project.repository, egress_rules)
     folder = local_path(new_project.repository)
     own = platform.home.repos / f"{new_project.name}.git"
     if folder is not None and folder.resolve() != own.resolve() and caller.id != HOME:

@@ -5,7 +5,7 @@ by the `EgressRules` of the platform file, and the connection is made to what wa
 """
 
 from falaj.core.egress.addresses import OWN_MACHINE, EgressRules, ForbiddenAddressError
-from falaj.core.egress.destination import Destination, Resolver, destination, is_address, is_proxied, resolve
+from falaj.core.egress.destination import Destination, Resolver, destination, is_address, is_proxied, numeric, resolve
 
 __all__ = [
     "OWN_MACHINE",
@@ -16,5 +16,6 @@ __all__ = [
     "destination",
     "is_address",
     "is_proxied",
+    "numeric",
     "resolve",
 ]

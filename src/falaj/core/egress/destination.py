@@ -41,6 +41,16 @@ def resolve(host: str, port: int) -> Sequence[str]:
     return list(dict.fromkeys(str(each[4][0]) for each in address_infos))
 
 
+def numeric(host: str, port: int) -> Sequence[str]:
+    """The address that a host is written as, in any spelling that a resolver reads; asks no name service.
+
+    Raises:
+        OSError: It is a name.
+    """
+    address_infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    return list(dict.fromkeys(str(each[4][0]) for each in address_infos))
+
+
 def destination(url: str, rules: EgressRules, resolver: Resolver = resolve) -> Destination:
     """Look a URL's host up, once, and judge what was found.
 

@@ -8,6 +8,7 @@ call of git goes through `command.git`.
 from falaj.integrations.git.errors import GitInputError, GitMissingError, GitUnavailableError, WebhookRefusedError
 from falaj.integrations.git.fetch import Author, author, contributors, mirror, pin, resolve
 from falaj.integrations.git.parts import Submodule, lfs_pointers, submodule_url, submodules
+from falaj.integrations.git.pinning import require_permitted
 from falaj.integrations.git.polling import poll
 from falaj.integrations.git.ref_validation import local_path, require_commit, require_ref, require_url
 from falaj.integrations.git.remote import create_remote, install_hook, remote_path, require_hookable, require_own
@@ -43,6 +44,7 @@ __all__ = [
     "require_commit",
     "require_hookable",
     "require_own",
+    "require_permitted",
     "require_ref",
     "require_url",
     "resolve",

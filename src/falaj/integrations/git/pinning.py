@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from urllib.parse import urlsplit
 
-from falaj.core.egress import OWN_MACHINE, EgressRules, Resolver, destination, is_proxied, resolve
+from falaj.core.egress import OWN_MACHINE, EgressRules, Resolver, destination, is_proxied, numeric, resolve
 from falaj.integrations.git.errors import GitUnavailableError
 from falaj.integrations.git.ref_validation import redact, remote_host
 
@@ -38,3 +39,13 @@ def settings_of(url: str, rules: EgressRules = OWN_MACHINE, resolver: Resolver =
         return ()
     addresses = ",".join(f"[{each}]" if ":" in each else each for each in target.addresses)
     return (f"http.curloptResolve={target.host}:{target.port}:{addresses}",)
+
+
+def require_permitted(url: str, rules: EgressRules = OWN_MACHINE) -> None:
+    """Refuse a repository whose host is written as an address that is never connected to; names are judged when used.
+
+    Raises:
+        ForbiddenAddressError: The platform does not connect there (`egress.address`).
+    """
+    with suppress(GitUnavailableError):
+        settings_of(url, rules, numeric)

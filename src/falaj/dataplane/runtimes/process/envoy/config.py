@@ -19,6 +19,10 @@ MAX_REQUEST_BYTES = 32 * 1024 * 1024
 ROUTE_TIMEOUT_S = 60
 REQUEST_TIMEOUT_S = 30
 """Within which a whole request arrives, its body too: the largest one in that takes 9 Mbit/s."""
+HANDSHAKE_TIMEOUT_S = 10
+"""Within which who comes from another machine speaks TLS."""
+MAX_CONNECTIONS = 10_000
+"""At the door; the listener on the loopback interface has its own."""
 NAME, DOOR = "edge", "door"
 """The listener on the loopback interface, and the one for other machines."""
 SECRETS = "secrets"
@@ -88,7 +92,7 @@ def bootstrap(layout: EnvoyLayout, *, node_id: str) -> Resource:
                     "typed_config": {
                         "@type": f"{TYPE}.extensions.resource_monitors.downstream_connections.v3"
                         ".DownstreamConnectionsConfig",
-                        "max_active_downstream_connections": 10_000,
+                        "max_active_downstream_connections": MAX_CONNECTIONS,
                     },
                 }
             ]
@@ -136,7 +140,7 @@ def _listener(
     manager = _connection_manager(layout, name, inner)
     chain: Resource = {"filters": [{"name": "http", "typed_config": manager}]}
     if tls is not None:
-        chain |= {"transport_socket": tls, "transport_socket_connect_timeout": "10s"}
+        chain |= {"transport_socket": tls, "transport_socket_connect_timeout": f"{HANDSHAKE_TIMEOUT_S}s"}
     return {
         "@type": f"{TYPE}.config.listener.v3.Listener",
         "name": f"{name}-{port}",
