@@ -6,7 +6,7 @@ library only, so that it works in a project's environment; libraries of models a
 """
 
 from falaj.models.families import Estimator, adapter, columns_of_table
-from falaj.models.loading import NATIVE, ModelFileError, load_estimator, own_modules, top_level_modules
+from falaj.models.loading import NATIVE, ModelFileError, libraries_of, load_estimator, own_modules, top_level_modules
 from falaj.models.names import ALLOWED, BOOSTERS, Import, forbidden
 from falaj.models.pickle_names import NotAPickleError
 from falaj.models.pickle_names import imports as pickle_imports
@@ -29,6 +29,7 @@ __all__ = [
     "describe",
     "forbidden",
     "from_metadata",
+    "libraries_of",
     "load_estimator",
     "own_modules",
     "pickle_imports",

@@ -46,9 +46,16 @@ def load_estimator(folder: Path, flavor: Mapping[str, Any], name: str) -> Any:
 
 
 def own_modules(folder: Path, flavor: Mapping[str, Any]) -> frozenset[str]:
-    """Top-level modules of the project that a model folder brings with it (`code_paths` of MLflow)."""
+    """Modules beyond the list that a model needs: of the project (`code_paths` of MLflow), and of other libraries."""
     code = _code(folder, flavor)
-    return top_level_modules([code]) if code else frozenset()
+    return (top_level_modules([code]) if code else frozenset()) | libraries_of(flavor)
+
+
+def libraries_of(flavor: Mapping[str, Any]) -> frozenset[str]:
+    """Modules of installed libraries, none of the known ones, that a model file names."""
+    entry = flavor.get("libraries")
+    names = entry if isinstance(entry, list) else []
+    return only_own(str(name) for name in names if str(name).isidentifier())
 
 
 def top_level_modules(roots: Iterable[Path]) -> frozenset[str]:
@@ -156,15 +163,20 @@ def _refuse(names: Collection[Import]) -> None:
 
 
 def _with_code(folder: Path, flavor: Mapping[str, Any]) -> frozenset[str]:
-    """The project's modules, made importable behind all that is installed; none where the kernel does not confine."""
-    code = _code(folder, flavor)
-    if code is None:
+    """Modules beyond the list; the project's are made importable behind all that is installed.
+
+    Raises:
+        ModelFileError: There are some, and the kernel does not confine this process.
+    """
+    code, libraries = _code(folder, flavor), libraries_of(flavor)
+    if code is None and not libraries:
         return frozenset()
     if not sandbox.in_force().complete:
-        raise ModelFileError("the model brings code of the project, which is loaded only by a confined process")
-    if str(code) not in sys.path:
+        owner = "the project" if code else ", ".join(sorted(libraries))
+        raise ModelFileError(f"the model brings code of {owner}, which is loaded only by a confined process")
+    if code and str(code) not in sys.path:
         sys.path.append(str(code))
-    return top_level_modules([code])
+    return own_modules(folder, flavor)
 
 
 def _code(folder: Path, flavor: Mapping[str, Any]) -> Path | None:

@@ -13,7 +13,7 @@ import io
 import pickletools
 from collections.abc import Iterator
 
-from falaj.models.names import UNRESOLVED, Import
+from .names import UNRESOLVED, Import
 
 PYTHON_2 = {"__builtin__": "builtins", "copy_reg": "copyreg"}
 """Old names that protocols 0 to 2 write; there are no modules of these names that could be meant instead."""

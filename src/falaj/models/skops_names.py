@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from falaj.models.names import Import
+from .names import Import
 
 NODES = frozenset(
     {

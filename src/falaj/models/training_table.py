@@ -17,6 +17,8 @@ from typing import Any
 
 _DAYS = "date"
 """The type of a pandas column of `datetime.date`, for which pandas has no type of its own."""
+_FLAGS = "flags"
+"""The type of a pandas column of True, False and missing values, for which pandas has `object`."""
 _TIMES = ("datetime64[", "Date", "date", "timestamp[")  # of pandas, polars and Arrow
 _ZONE = re.compile(r"(?:, |tz=|time_zone=')(?P<zone>[A-Z][\w/+-]*)'?[\])]$")
 
@@ -119,12 +121,17 @@ def _of_pandas(series: Any, name: str) -> TrainingColumn:
     if str(dtype) == "object" and _holds_days(series):
         return TrainingColumn(name, _DAYS)
     nan = str(dtype) == "object" and any(isinstance(value, float) and value != value for value in series)
-    return TrainingColumn(name, str(dtype), nan=nan)
+    return TrainingColumn(name, _FLAGS if str(dtype) == "object" and _holds_flags(series) else str(dtype), nan=nan)
 
 
 def _holds_days(series: Any) -> bool:
     present = series.dropna()
     return len(present) > 0 and all(type(value) is date for value in present)
+
+
+def _holds_flags(series: Any) -> bool:
+    present = series.dropna()
+    return len(present) > 0 and all(type(value) is bool for value in present)
 
 
 def _of_polars(series: Any) -> TrainingColumn:
@@ -145,6 +152,10 @@ def _pandas_column(pandas: Any, column: TrainingColumn, values: Any) -> Any:
         return pandas.Categorical.from_codes(codes, dtype=dtype)
     if column.type == _DAYS:
         return pandas.Series([value and value.date() for value in values], dtype=object)
+    if column.type == _FLAGS:
+        missing = float("nan") if column.nan else None
+        flags = [missing if value is None or value != value else bool(value) for value in values]
+        return pandas.Series(flags, dtype=object)
     if column.nan:
         values = [float("nan") if value is None else value for value in values]
     try:

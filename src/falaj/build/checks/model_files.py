@@ -22,6 +22,7 @@ from falaj.models import (
     NotAPickleError,
     NotASkopsFileError,
     forbidden,
+    libraries_of,
     pickle_imports,
     skops_imports,
     top_level_modules,
@@ -64,6 +65,7 @@ def scan(folder: Path, allow: tuple[str, ...]) -> CheckResult:
         allow: Modules that they may name besides the usual ones.
     """
     files = sorted(path for path in (folder.rglob("*") if folder.is_dir() else [folder]) if path.is_file())
+    allow = (*allow, *declared_libraries(folder))
     findings = [finding for path in files for finding in scan_file(path, _name(path, folder), allow)]
     findings += check_mlmodel(folder)
     pickles = sum(_is_pickle(path) for path in files)
@@ -77,6 +79,14 @@ def scan(folder: Path, allow: tuple[str, ...]) -> CheckResult:
     if findings:
         summary += f": {findings[0].path}: {findings[0].message}"
     return CheckResult("model-files", not findings, summary, len(files), values, {}, tuple(findings))
+
+
+def declared_libraries(folder: Path) -> tuple[str, ...]:
+    """Modules of other libraries that MLmodel says its model is made of; their code runs behind the sandbox."""
+    described = [_read_yaml(path) for path in (sorted(folder.rglob("MLmodel")) if folder.is_dir() else ())]
+    flavors = [each.get("flavors") for each in described if isinstance(each, dict)]
+    entries = [entry for each in flavors if isinstance(each, dict) for entry in each.values()]
+    return tuple(sorted({name for entry in entries if isinstance(entry, dict) for name in libraries_of(entry)}))
 
 
 def project_modules(worktree: Path) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from falaj.build.packaging.parity import compare
 from falaj.build.packaging.result import PackagingResult
 from falaj.build.packaging.rows import real_rows, with_probes
 from falaj.core.errors import FalajError
-from falaj.models import NATIVE
+from falaj.models import NATIVE, libraries_of
 from falaj.models.backends.native import NativeBackend
 from falaj.models.backends.onnx import OnnxBackend
 from falaj.models.errors import ModelError
@@ -30,7 +30,7 @@ _PREAMBLE = re.compile(
 def package(task: dict[str, Any]) -> PackagingResult:
     """Convert the model of a task and compare the two."""
     model, table = Path(task["model"]), Path(task["table"]) if task["table"] else None
-    own_code = (model / "code").is_dir()
+    own_code = (model / "code").is_dir() or any(map(libraries_of, read_model_folder(model).flavors.values()))
     try:
         result = replace(compared(model, _package(model, table, task["rows"]), table), own_code=own_code)
         if not result.refusal and task["answer"] == "probabilities" and without_probabilities(model):

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from falaj.build.checks.lockfiles import locked_packages
-from falaj.build.checks.model_files import scan
+from falaj.build.checks.model_files import declared_libraries, scan
 from falaj.control.notary.attestation import Attestation, ScoredTable
 from falaj.control.notary.errors import DoesNotRecomputeError, NotBelievableError
 from falaj.control.notary.gates import judged_again
@@ -161,8 +161,13 @@ def _scanned(
         raise DoesNotRecomputeError(f"the scan of the model's files gives: {scan_record.summary}", where=claims.digest)
     scan_record = replace(scan_record, claimed_by="")
     content = tuple(scan_record if each is claimed else replace(each, claimed_by=WORKER) for each in claims.content)
-    own = any(path.is_dir() and path.name == "code" for path in model.rglob("*")) or not scan(model, ()).passed
-    return content, OWN if own else LIBRARIES
+    return content, OWN if _brings_code(model) else LIBRARIES
+
+
+def _brings_code(model: Path) -> bool:
+    """Whether a model is made of more than the known libraries."""
+    has_code = any(path.is_dir() and path.name == "code" for path in model.rglob("*"))
+    return has_code or bool(declared_libraries(model)) or not scan(model, ()).passed
 
 
 def check_record(check: Any) -> attestations.CheckRecord:

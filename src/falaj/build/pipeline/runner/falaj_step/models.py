@@ -89,10 +89,12 @@ def save_model(value: Any, target: str, arguments: dict[str, Any], worktree: str
     _refuse_local_functions(value)
     table = _table(value, arguments)
     _save(value, flavor, target, table, [])
-    code = _project_code(target, worktree)
+    code, libraries = _other_modules(target, worktree)
     if code:
         shutil.rmtree(target)
         _save(value, flavor, target, table, code)
+    if libraries:
+        _name_libraries(target, flavor, libraries)
 
 
 def _keep(path: str, target: str) -> None:
@@ -199,7 +201,7 @@ def _table(value: Any, arguments: dict[str, Any]) -> Any:
         raise Problem(
             "step.wrong-output",
             f"the {type(value).__name__} does not know the names of its columns",
-            "fit it on a table with column names, not on an array; or is it not fitted?",
+            _without_names(value, arguments),
         )
     table = _table_with(arguments, columns)
     if table is not None:
@@ -209,6 +211,19 @@ def _table(value: Any, arguments: dict[str, Any]) -> Any:
         "no table among the step's inputs has the columns that the model was fitted on: " + ", ".join(columns[:10]),
         "name the table that has them in `inputs`; its rows give the model's signature and input example",
     )
+
+
+def _without_names(value: Any, arguments: dict[str, Any]) -> str:
+    """What to do about a model that does not know the names of its columns."""
+    tables = [each for each in arguments.values() if forms.form(type(each)) == "pandas"]
+    numbered = next((each for each in tables if not any(isinstance(name, str) for name in each.columns)), None)
+    if numbered is not None:
+        return (
+            "the columns of its table have numbers for names: `table.columns = [f'x{name}' for name in table.columns]`"
+        )
+    if type(value).__module__.partition(".")[0] not in import_module("falaj_models.names").LIBRARIES:
+        return "set `self.feature_names_in_ = list(X.columns)` in its `fit`, as estimators of scikit-learn do"
+    return "fit it on a table with column names, not on an array; or is it not fitted?"
 
 
 def _table_with(arguments: dict[str, Any], columns: list[str]) -> Any:
@@ -237,14 +252,34 @@ def _as_pandas(table: Any) -> Any:
         columns = table.to_pydict() if hasattr(table, "to_pydict") else table.to_dict(as_series=False)
         sample = pd.DataFrame(columns)
     for name in sample.columns:
-        first = next((value for value in sample[name] if value is not None), None)
-        if type(first).__name__ == "Decimal":
-            raise Problem(
-                "step.wrong-output",
-                f"the column `{name}` holds decimals, for which the signature of a model has no type",
-                "cast it to a float where the table is made",
-            )
+        _refuse_column(name, sample[name])
     return sample
+
+
+def _refuse_column(name: Any, values: Any) -> None:
+    """A column that no request could name, or whose values it could not hold.
+
+    Raises:
+        Problem: It is one.
+    """
+    if not str(name):
+        raise Problem("step.wrong-output", "a column of the table has no name", "name it where the table is made")
+    first = next((value for value in values if value is not None), None)
+    content, cast = "", "a float"
+    if type(first).__name__ == "Decimal":
+        content = "decimals"
+    elif values.dtype.kind == "m":
+        content, cast = "time spans", "a float, such as `.dt.total_seconds()`"
+    elif str(values.dtype).lower() == "uint64":
+        content, cast = "whole numbers without a sign of 64 bits", "int64, or a float"
+    elif values.dtype.kind == "c":
+        content, cast = "complex numbers", "two columns of floats"
+    if content:
+        raise Problem(
+            "step.wrong-output",
+            f"the column `{name}` holds {content}, for which the signature of a model has no type",
+            f"cast it to {cast} where the table is made",
+        )
 
 
 def _refuse_local_functions(value: Any) -> None:
@@ -346,8 +381,30 @@ def _options(value: Any, table: Any) -> dict[str, Any]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Hint: Inferred schema contains integer")  # said of every whole number
         signature = mlflow.models.infer_signature(sample, answers)
+    _refuse_untyped(signature, sample)
     example = sample.head(rows).reset_index(drop=True)
     return {"signature": signature, "input_example": example, "metadata": {"falaj": {"table": trained.to_json()}}}
+
+
+def _refuse_untyped(signature: Any, sample: Any) -> None:
+    """What MLflow finds no type for, it describes as one column of anything.
+
+    Raises:
+        Problem: It did; the column is named.
+    """
+    import mlflow.models
+
+    if [str(name) for name in signature.inputs.input_names()] == [str(name) for name in sample.columns]:
+        return
+    for name in sample.columns:
+        inputs = mlflow.models.infer_signature(sample[[name]]).inputs
+        if inputs.input_names() != [str(name)]:
+            kinds = ", ".join(sorted({type(value).__name__ for value in sample[name]}))
+            raise Problem(
+                "step.wrong-output",
+                f"the column `{name}` holds {kinds}, for which the signature of a model has no type",
+                "make it one of text, whole numbers, floats, bools or times where the table is made",
+            )
 
 
 def _answers(value: Any, table: Any) -> tuple[int, Any, Any]:
@@ -433,18 +490,42 @@ def _format(value: Any) -> dict[str, Any]:
     return {"serialization_format": "skops", "skops_trusted_types": types}  # made here, a moment ago
 
 
-def _project_code(target: str, worktree: str) -> list[str]:
-    """Packages and modules of the project that a saved model refers to by name."""
-    names = [name for name in ("model.pkl", "model.skops") if os.path.exists(os.path.join(target, name))]  # noqa: PTH110
-    top_modules: dict[str, None] = {}
-    for name in names:
-        with open(os.path.join(target, name), "rb") as file:
-            data = file.read()
-        for module, loaded in list(sys.modules.items()):
-            place = getattr(loaded, "__file__", None) or ""
-            if place.startswith(os.path.join(worktree, "")) and module.encode() in data:
-                top_modules[_top(module, place)] = None
-    return list(top_modules)
+def _other_modules(target: str, worktree: str) -> tuple[list[str], list[str]]:
+    """What a saved model names beyond the known libraries: files of the project, and modules of other libraries."""
+    code: dict[str, None] = {}
+    libraries: dict[str, None] = {}
+    for module in _named_modules(target):
+        place = getattr(sys.modules.get(module), "__file__", None) or ""
+        if place.startswith(os.path.join(worktree, "")):
+            code[_top(module, place)] = None
+        elif place:
+            libraries[module.partition(".")[0]] = None
+    own = import_module("falaj_models.names").only_own(libraries)
+    return list(code), [name for name in libraries if name in own]
+
+
+def _named_modules(target: str) -> list[str]:
+    """Modules of the names in a model's file that are not on the list."""
+    _adapters()
+    names = import_module("falaj_models.names")
+    imports: list[Any] = []
+    for name, form in (("model.pkl", "pickle_names"), ("model.skops", "skops_names")):
+        path = os.path.join(target, name)
+        if not os.path.exists(path):  # noqa: PTH110
+            continue
+        with open(path, "rb") as file:
+            reader = import_module(f"falaj_models.{form}")
+            imports += reader.imports(file.read() if form == "pickle_names" else file)
+    return [each.module for each in names.forbidden(imports, also=names.BOOSTERS)]
+
+
+def _name_libraries(target: str, flavor: str, libraries: list[str]) -> None:
+    """Write into MLmodel whose code the file names besides, which is loaded only by a confined process."""
+    from mlflow.models import Model
+
+    described = Model.load(target)
+    described.flavors[flavor]["libraries"] = libraries
+    described.save(os.path.join(target, "MLmodel"))
 
 
 def _top(module: str, place: str) -> str:

@@ -39,8 +39,46 @@ def read_table(path: str, form: str, read: dict[str, Any]) -> Any:
 
 
 def write_table(table: Any, folder: str) -> None:
-    """Write a table of any of the libraries as `data.parquet`."""
+    """Write a table of any of the libraries as `data.parquet`.
+
+    Raises:
+        Problem: It has a column twice, or one that Parquet cannot hold.
+    """
     path = os.path.join(folder, "data.parquet")
+    if type(table).__module__.split(".")[0] != "pandas":
+        _write(table, path)
+        return
+    twice = [str(name) for name in table.columns[table.columns.duplicated()]]
+    if twice:
+        raise Problem("step.wrong-output", f"returned a table with the column `{twice[0]}` twice", "rename one of them")
+    try:
+        _write(table, path)
+    except OSError:
+        raise
+    except Exception as error:
+        raise _unwritable(table) or error from error
+
+
+def _unwritable(table: Any) -> Problem | None:
+    """The first column that cannot be written alone; None when each can."""
+    import io
+
+    for name in table.columns:
+        try:
+            table[[name]].to_parquet(io.BytesIO())
+        except Exception as reason:
+            kinds = sorted({type(value).__name__ for value in table[name]})
+            content = str(table[name].dtype) if str(table[name].dtype) != "object" else ", ".join(kinds)
+            return Problem(
+                "step.wrong-output",
+                f"returned a table whose column `{name}` ({content}) cannot be kept as Parquet: {reason}",
+                "make it one of text, numbers, bools or times"
+                + (": `.cat.rename_categories(str)`" if hasattr(table[name], "cat") else ""),
+            )
+    return None
+
+
+def _write(table: Any, path: str) -> None:
     library = type(table).__module__.split(".")[0]
     if library == "polars":
         frame = table.collect() if type(table).__name__ == "LazyFrame" else table
