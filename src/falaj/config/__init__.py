@@ -6,10 +6,10 @@ name was probably meant. The other rooms consume the plain dataclasses of `falaj
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from falaj.config.spec import GateSpec, PrivacySpec, ProjectSpec, ServingSpec, SourceSpec, StepSpec, StrategySpec
+from falaj.core.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from falaj.config.create import create_project
@@ -38,22 +38,13 @@ __all__ = [
     "parse_gate",
 ]
 
-_HOMES = {
-    "GateSyntaxError": "gates",
-    "Issue": "errors",
-    "Project": "schema",
-    "ProjectError": "errors",
-    "create_project": "create",
-    "json_schema": "schema",
-    "load_project": "loading",
-    "load_project_cached": "loading",
-    "load_spec": "loading",
-    "parse_gate": "gates",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import what is heavy when it is first used."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "create": "create_project",
+        "errors": "Issue ProjectError",
+        "gates": "GateSyntaxError parse_gate",
+        "loading": "load_project load_project_cached load_spec",
+        "schema": "Project json_schema",
+    },
+)

@@ -8,10 +8,10 @@ network, and a check that looked at nothing has failed.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from falaj.build.checks.results import ChampionVerdict, CheckResult, CheckValue, Finding, GateResult, SliceResult
+from falaj.core.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from falaj.build.checks.champion import against_champion
@@ -19,18 +19,6 @@ if TYPE_CHECKING:
     from falaj.build.checks.gates import judge_all, run_gates
     from falaj.build.checks.refit_agreement import Agreement, judge_refit
     from falaj.build.checks.registry import CHECK_NAMES, run_check
-
-_WHERE = {
-    "Agreement": "refit_agreement",
-    "judge_refit": "refit_agreement",
-    "CHECK_NAMES": "registry",
-    "CheckContext": "context",
-    "LiveModel": "context",
-    "against_champion": "champion",
-    "judge_all": "gates",
-    "run_check": "registry",
-    "run_gates": "gates",
-}
 
 __all__ = [
     "CHECK_NAMES",
@@ -50,9 +38,13 @@ __all__ = [
     "run_gates",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Import what needs numpy only when it is asked for."""
-    if name not in _WHERE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "champion": "against_champion",
+        "context": "CheckContext LiveModel",
+        "gates": "judge_all run_gates",
+        "refit_agreement": "Agreement judge_refit",
+        "registry": "CHECK_NAMES run_check",
+    },
+)

@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from falaj.core.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from falaj.build.pipeline.engine import execute
@@ -15,19 +16,6 @@ if TYPE_CHECKING:
     from falaj.build.pipeline.graph import StepNode, expand
     from falaj.build.pipeline.result import PipelineResult, StepResult, StepState
     from falaj.build.pipeline.sources import SourceSnapshot, resolve
-
-_PLACES = {
-    "Emit": "events",
-    "RunEvent": "events",
-    "PipelineResult": "result",
-    "SourceSnapshot": "sources",
-    "StepNode": "graph",
-    "StepResult": "result",
-    "StepState": "result",
-    "execute": "engine",
-    "expand": "graph",
-    "resolve": "sources",
-}
 
 __all__ = [
     "Emit",
@@ -42,9 +30,13 @@ __all__ = [
     "resolve",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Import a part when it is first used."""
-    if name not in _PLACES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "engine": "execute",
+        "events": "Emit RunEvent",
+        "graph": "StepNode expand",
+        "result": "PipelineResult StepResult StepState",
+        "sources": "SourceSnapshot resolve",
+    },
+)

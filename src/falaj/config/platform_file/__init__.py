@@ -6,10 +6,10 @@ expected and which name was probably meant. The result is a `PlatformFile`, whos
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from falaj.config.platform_file.loading import PlatformFile, PlatformFileError, load_platform, parse_platform
+from falaj.core.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from falaj.config.platform_file.schema import platform_json_schema
@@ -24,11 +24,10 @@ __all__ = [
     "platform_reference_page",
 ]
 
-_HOMES = {"platform_json_schema": "schema", "platform_reference_page": "schema_reference"}
-
-
-def __getattr__(name: str) -> Any:
-    """Import what is heavy when it is first used."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "schema": "platform_json_schema",
+        "schema_reference": "platform_reference_page",
+    },
+)

@@ -7,8 +7,9 @@ notary signs what it has recomputed from the store by digest, or what says of it
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from falaj.core.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from falaj.control.notary.attestation import Attestation, GateClaim, ScoredTable
@@ -16,20 +17,6 @@ if TYPE_CHECKING:
     from falaj.control.notary.data_keys import NotaryChest
     from falaj.control.notary.errors import DoesNotRecomputeError, NotBelievableError
     from falaj.control.notary.service import Notary, Office, open_office
-
-_WHERE = {
-    "Attestation": "attestation",
-    "DoesNotRecomputeError": "errors",
-    "GateClaim": "attestation",
-    "NotBelievableError": "errors",
-    "Notary": "service",
-    "NotaryChest": "data_keys",
-    "NotaryClient": "client",
-    "Office": "service",
-    "ScoredTable": "attestation",
-    "inherited": "client",
-    "open_office": "service",
-}
 
 __all__ = [
     "Attestation",
@@ -45,9 +32,13 @@ __all__ = [
     "open_office",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Import the module that defines `name` only when it is asked for."""
-    if name not in _WHERE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "attestation": "Attestation GateClaim ScoredTable",
+        "client": "NotaryClient inherited",
+        "data_keys": "NotaryChest",
+        "errors": "DoesNotRecomputeError NotBelievableError",
+        "service": "Notary Office open_office",
+    },
+)

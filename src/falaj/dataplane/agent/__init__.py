@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from falaj.core.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from falaj.dataplane.agent.bootstrap import enrol_location, require_gateway_port, run, stop_location
 
 __all__ = ["enrol_location", "require_gateway_port", "run", "stop_location"]
 
-
-def __getattr__(name: str) -> Any:
-    if name in __all__:
-        from falaj.dataplane.agent import bootstrap
-
-        return getattr(bootstrap, name)
-    raise AttributeError(name)
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "bootstrap": "enrol_location require_gateway_port run stop_location",
+    },
+)
