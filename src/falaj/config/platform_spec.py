@@ -7,10 +7,11 @@ the standard library is imported here, and modules like this one. Mappings insid
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self
 
 from falaj.config.notifications import NotificationSpec
+from falaj.core.json_record import JsonRecord
 
 PLATFORM_SPEC_VERSION = 1
 """Raised whenever the JSON form changes in a way that an older reader would misread."""
@@ -188,7 +189,7 @@ class StandardChangeSpec:
 
 
 @dataclass(frozen=True)
-class PlatformSpec:
+class PlatformSpec(JsonRecord):
     """A whole platform.yaml, checked.
 
     Attributes:
@@ -247,31 +248,19 @@ class PlatformSpec:
 
     def to_json(self) -> dict[str, Any]:
         """The specification as JSON values; `from_json` reads it back unchanged."""
-        return asdict(self) | {"version": PLATFORM_SPEC_VERSION}
+        return super().to_json() | {"version": PLATFORM_SPEC_VERSION}
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> PlatformSpec:
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
         """Read what `to_json` wrote.
 
         Raises:
             ValueError: It was written by a version of this module that this one does not read.
         """
-        if value.get("version") != PLATFORM_SPEC_VERSION:
-            raise ValueError(f"platform specification of version {value.get('version')}, not {PLATFORM_SPEC_VERSION}")
-        return cls(
-            environments={name: _environment(each) for name, each in value["environments"].items()},
-            locations={name: _location(each) for name, each in value["locations"].items()},
-            roles=tuple(BindingSpec(**each) for each in value["roles"]),
-            policy_packs=tuple(value["policy_packs"]),
-            pack_settings=dict(value.get("pack_settings", {})),
-            policies=dict(value["policies"]),
-            standard_changes=tuple(_standard_change(each) for each in value["standard_changes"]),
-            entity=dict(value["entity"]),
-            identity=dict(value["identity"]),
-            notifications=tuple(_notification(each) for each in value.get("notifications", ())),
-            private_egress=tuple(value.get("private_egress", ())),
-            server_listen=_listen(value.get("server_listen")),
-        )
+        if document.get("version") != PLATFORM_SPEC_VERSION:
+            version = document.get("version")
+            raise ValueError(f"platform specification of version {version}, not {PLATFORM_SPEC_VERSION}")
+        return super().from_json(document)
 
 
 def default_approvals(place: int, count: int) -> dict[str, int]:
@@ -287,30 +276,3 @@ def default_approvals(place: int, count: int) -> dict[str, int]:
 
 def _clock(minute: int) -> str:
     return f"{minute // 60:02d}:{minute % 60:02d}"
-
-
-def _environment(value: Mapping[str, Any]) -> EnvironmentSpec:
-    spec_fields = {
-        "locations": tuple(value["locations"]),
-        "approvals": dict(value["approvals"]),
-        "freeze": tuple(FreezeSpec(**each) for each in value["freeze"]),
-        "windows": tuple(WindowSpec(**{**each, "days": tuple(each["days"])}) for each in value["windows"]),
-    }
-    return EnvironmentSpec(**{**value, **spec_fields})
-
-
-def _location(value: Mapping[str, Any]) -> LocationSpec:
-    return LocationSpec(**{**value, "listen": _listen(value.get("listen"))})
-
-
-def _listen(value: Mapping[str, Any] | None) -> ListenSpec | None:
-    return None if value is None else ListenSpec(**{**value, "names": tuple(value["names"])})
-
-
-def _standard_change(value: Mapping[str, Any]) -> StandardChangeSpec:
-    tuples = {key: tuple(value[key]) for key in ("environments", "projects")}
-    return StandardChangeSpec(**{**value, **tuples})
-
-
-def _notification(value: Mapping[str, Any]) -> NotificationSpec:
-    return NotificationSpec(**{**value, "events": tuple(value["events"])})

@@ -8,8 +8,10 @@ lists inside hold JSON values only.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self
+
+from falaj.core.json_record import JsonRecord
 
 SPEC_VERSION = 8
 """Raised whenever the JSON form changes, so that an older cache entry is not read."""
@@ -239,7 +241,7 @@ class StrategySpec:
 
 
 @dataclass(frozen=True)
-class ProjectSpec:
+class ProjectSpec(JsonRecord):
     """A whole `falaj.yaml`, checked.
 
     Attributes:
@@ -304,49 +306,15 @@ class ProjectSpec:
 
     def to_json(self) -> dict[str, Any]:
         """The specification as JSON values; `from_json` reads it back unchanged."""
-        return asdict(self) | {"version": SPEC_VERSION}
+        return super().to_json() | {"version": SPEC_VERSION}
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> ProjectSpec:
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
         """Read what `to_json` wrote.
 
         Raises:
             ValueError: It was written by another version of this module.
         """
-        if value.get("version") != SPEC_VERSION:
-            raise ValueError(f"project specification of version {value.get('version')}, not {SPEC_VERSION}")
-        rest = {key: item for key, item in value.items() if key != "version"}
-        return cls(
-            **rest
-            | {
-                "data": {name: SourceSpec(**source) for name, source in value["data"].items()},
-                "steps": {name: _step(step) for name, step in value["steps"].items()},
-                "metrics": {name: OwnMetric(**metric) for name, metric in value["metrics"].items()},
-                "gates": tuple(_gate(gate) for gate in value["gates"]),
-                "serving": ServingSpec(**value["serving"]),
-                "deploy": {name: StrategySpec(**strategy) for name, strategy in value["deploy"].items()},
-                "retrain": tuple(value["retrain"]),
-                "scoring": tuple(value["scoring"]),
-                "privacy": PrivacySpec(**value["privacy"]),
-                "repository": RepositorySpec(**value["repository"]),
-            }
-        )
-
-
-def _gate(value: Mapping[str, Any]) -> GateSpec:
-    own = value["own"]
-    return GateSpec(**{**value, "own": OwnMetric(**own) if own else None})
-
-
-def _step(value: Mapping[str, Any]) -> StepSpec:
-    """A step from JSON values, where tuples came as lists."""
-    tuples = {name: tuple(value[name]) for name in ("inputs", "outputs", "needs", "files", "secrets")}
-    command = None if value["command"] is None else tuple(value["command"])
-    matrix = {name: tuple(values) for name, values in value["matrix"].items()}
-    select = value["select"] and _select(value["select"])
-    return StepSpec(**{**value, **tuples, "command": command, "matrix": matrix, "select": select})
-
-
-def _select(value: Mapping[str, Any]) -> SelectSpec:
-    own = value["own"]
-    return SelectSpec(**{**value, "own": OwnMetric(**own) if own else None})
+        if document.get("version") != SPEC_VERSION:
+            raise ValueError(f"project specification of version {document.get('version')}, not {SPEC_VERSION}")
+        return super().from_json(document)

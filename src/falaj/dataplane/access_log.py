@@ -10,12 +10,13 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import msgspec
+
+from falaj.core.json_record import JsonRecord
 
 LIMIT = 100_000
 """Lines that one reading returns at most, if not told otherwise."""
@@ -106,7 +107,7 @@ class Access:
 
 
 @dataclass(frozen=True)
-class Position:
+class Position(JsonRecord):
     """A place in the log.
 
     Args:
@@ -123,15 +124,6 @@ class Position:
     size: int = 0
     mark: str = ""
     skipped: int = 0
-
-    def to_json(self) -> dict[str, Any]:
-        """Write it for a file."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, value: Any) -> Position:
-        """Read it back."""
-        return cls(**value)
 
 
 @dataclass(frozen=True)

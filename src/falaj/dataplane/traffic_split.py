@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
+from falaj.core.json_record import JsonRecord
 from falaj.dataplane.errors import DesiredStateError
 from falaj.statistics.rollout.headers import header_fault, query_fault, unit_fault, value_fault
 
@@ -20,7 +21,7 @@ USE_RELEASE = "falaj-use-release"
 
 
 @dataclass(frozen=True)
-class HeaderMatch:
+class HeaderMatch(JsonRecord):
     """Requests that go to a release whatever the weights are; they say nothing about a random sample.
 
     Args:
@@ -49,13 +50,9 @@ class HeaderMatch:
             raise DesiredStateError(fault)
         _release(self.release)
 
-    def to_json(self) -> dict[str, Any]:
-        """Write it as a member of a traffic."""
-        return {"kind": self.kind, "name": self.name, "value": self.value, "release": self.release}
-
 
 @dataclass(frozen=True)
-class BaselineArm:
+class BaselineArm(JsonRecord):
     """An arm that another one is judged against: more replicas of a release, with a part of its requests.
 
     A replica that is asked less is slower for that alone. So an arm with few requests is compared with one of as many
@@ -69,13 +66,9 @@ class BaselineArm:
     release: int
     weight: int
 
-    def to_json(self) -> dict[str, int]:
-        """Write it as a member of a traffic."""
-        return {"release": self.release, "weight": self.weight}
-
 
 @dataclass(frozen=True)
-class Traffic:
+class Traffic(JsonRecord):
     """Who gets the requests of an endpoint.
 
     Args:
@@ -155,35 +148,17 @@ class Traffic:
         alive_weights[heir] = alive_weights.get(heir, 0) + TOTAL_WEIGHT - sum(alive_weights.values())
         return {release: alive_weights[release] for release in _ordered(alive_weights, self.candidate, self.stable)}
 
-    def to_json(self) -> dict[str, Any]:
-        """Write it for a message or a file."""
-        return {
-            "weights": {str(release): weight for release, weight in self.weights.items()},
-            "mirrors": {str(release): share for release, share in self.mirrors.items()},
-            "candidate": self.candidate,
-            "sticky": self.sticky,
-            "matches": [match.to_json() for match in self.matches],
-            "baseline": self.baseline.to_json() if self.baseline else None,
-        }
-
     @classmethod
-    def from_json(cls, value: Any) -> Traffic:
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
         """Read it back.
 
         Raises:
             DesiredStateError: It is not a traffic.
         """
         try:
-            return cls(
-                {int(release): weight for release, weight in value["weights"].items()},
-                {int(release): share for release, share in (value.get("mirrors") or {}).items()},
-                value.get("candidate"),
-                value.get("sticky"),
-                tuple(HeaderMatch(**match) for match in value.get("matches") or ()),
-                BaselineArm(**value["baseline"]) if value.get("baseline") else None,
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise DesiredStateError(f"the traffic of an endpoint is wrong: {error!r}") from error
+            return super().from_json(document)
+        except ValueError as error:
+            raise DesiredStateError(f"the traffic of an endpoint is wrong: {error}") from error
 
 
 def _ordered(releases: Collection[int], first: int | None, second: int | None) -> tuple[int, ...]:

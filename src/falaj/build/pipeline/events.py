@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from falaj.core.json_record import JsonRecord
+
 EventKind = Literal[
     "run.started",
     "step.queued",
@@ -28,7 +30,7 @@ EventKind = Literal[
 
 
 @dataclass(frozen=True)
-class RunEvent:
+class RunEvent(JsonRecord):
     """Something that happened in a run.
 
     Attributes:
@@ -65,15 +67,6 @@ class RunEvent:
     def verdict(self) -> str:
         """`passed` or `failed`, of the end of a check or a gate."""
         return "passed" if self.data["passed"] else "failed"
-
-    def to_json(self) -> dict[str, Any]:
-        """The event as JSON values; `from_json` reads it back unchanged."""
-        return {"kind": self.kind, "at": self.at, "node": self.node, "data": dict(self.data)}
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> RunEvent:
-        """Read what `to_json` wrote."""
-        return cls(value["kind"], value["at"], value["node"], value["data"])
 
 
 Emit = Callable[[RunEvent], None]

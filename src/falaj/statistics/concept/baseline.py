@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
+from falaj.core.json_record import JsonRecord
 from falaj.statistics.comparison import upper_bound
 from falaj.statistics.concept.blocks import LossBlocks, Vector
 from falaj.statistics.concept.errors import BaselineError
@@ -19,7 +18,7 @@ BELOW, ABOVE = 2.0, 4.0  # standard deviations of block means that the scale rea
 
 
 @dataclass(frozen=True)
-class Baseline:
+class Baseline(JsonRecord):
     """The loss that a release is expected to have, as a limit that the true one is below.
 
     Block means vary little, and a bet on numbers that stay within a small part of [0, 1] can win little. So they are
@@ -58,15 +57,6 @@ class Baseline:
         """Block means on the scale."""
         scaled: Vector = np.clip((mean - self.low) / (self.high - self.low), 0, 1)
         return scaled
-
-    def as_json(self) -> dict[str, Any]:
-        """What `from_json` reads."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Baseline:
-        """Read what `as_json` wrote."""
-        return cls(**document)
 
 
 def calibrate(

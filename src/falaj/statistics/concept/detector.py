@@ -15,20 +15,17 @@ New England Journal of Statistics in Data Science 2 (2024): e-detectors of Shiry
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 
+from falaj.core.json_record import JsonRecord
 from falaj.statistics.concept.baseline import Baseline
 from falaj.statistics.concept.blocks import LossBlocks, Vector
-from falaj.statistics.concept.errors import BaselineError
 
 BETS = 10
 LARGEST_SHARE = 0.95  # of what one block may lose
-VERSION = 1
 DAY_S = 86_400.0
 
 
@@ -68,7 +65,7 @@ class ConceptAlarm:
 
 
 @dataclass(frozen=True)
-class ConceptState:
+class ConceptState(JsonRecord):
     """All that is kept between two looks, whatever the number of blocks.
 
     Attributes:
@@ -95,25 +92,6 @@ class ConceptState:
     def log10_evidence(self) -> float:
         """log10(1 + M): an alarm is raised where it exceeds log10 of the run length."""
         return float(np.logaddexp.reduce(self.log_money) - math.log(BETS)) / math.log(10)
-
-    def as_json(self) -> dict[str, Any]:
-        """What `from_json` reads."""
-        return {"version": VERSION, **asdict(self)}
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> ConceptState:
-        """Read what `as_json` wrote.
-
-        Raises:
-            BaselineError: A later version wrote it.
-        """
-        if document.get("version") != VERSION:
-            raise BaselineError(f"the state of a detector is of version {document.get('version')!r}, known is 1")
-        alarm = ConceptAlarm(**document["alarm"]) if document["alarm"] else None
-        sums = tuple((rows, total) for rows, total in document["sums"])
-        parts: dict[str, Any] = {name: tuple(document[name]) for name in ("log_money", "rise", "since")}
-        parts |= {name: document[name] for name in ("blocks", "rows", "left_out")}
-        return cls(**parts, sums=sums, alarm=alarm)
 
 
 def bets(limit: float) -> Vector:

@@ -5,7 +5,7 @@
 
 from falaj.statistics.drift.dependence import DependenceShift
 from falaj.statistics.drift.judging import DriftReport, DriftVerdict, FeatureDrift, judge_window
-from falaj.statistics.drift.monitor import DriftAlarm, DriftMonitor, Lasting, MonitorStateError
+from falaj.statistics.drift.monitor import DriftAlarm, DriftMonitor, Lasting
 from falaj.statistics.drift.shifts import Shift
 
 __all__ = [
@@ -16,7 +16,6 @@ __all__ = [
     "DriftVerdict",
     "FeatureDrift",
     "Lasting",
-    "MonitorStateError",
     "Shift",
     "judge_window",
 ]

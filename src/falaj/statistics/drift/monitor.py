@@ -18,23 +18,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
-from typing import Any
 
-from falaj.core.errors import IntegrityError
+from falaj.core.json_record import JsonRecord
 from falaj.statistics.drift.judging import DriftReport, FeatureDrift
 
-FORM = "falaj/drift-monitor/1"
 RUN_LENGTH = 100
 LARGEST = 1e100
 CALM_WINDOWS = 3
 CALM_EVIDENCE = 1.0
 """Evidence of a window below which it speaks for the reference: without a change three of four windows are so."""
-
-
-class MonitorStateError(IntegrityError):
-    """A document is not the state of a monitor."""
-
-    code = "monitor.state"
 
 
 @dataclass(frozen=True)
@@ -74,7 +66,7 @@ class Lasting:
 
 
 @dataclass(frozen=True)
-class DriftMonitor:
+class DriftMonitor(JsonRecord):
     """What a monitor of a release remembers.
 
     Args:
@@ -117,29 +109,6 @@ class DriftMonitor:
 
     def _grown(self, feature_drift: FeatureDrift) -> float:
         return min(LARGEST, (1 + self.evidence.get(feature_drift.feature, 0.0)) * feature_drift.evidence)
-
-    def to_json(self) -> dict[str, Any]:
-        """The state as a JSON document."""
-        return {
-            "form": FORM,
-            "run_length": self.run_length,
-            "evidence": dict(self.evidence),
-            "windows": self.windows,
-            "lasting": {name: [each.since, each.calm] for name, each in self.lasting.items()},
-        }
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> DriftMonitor:
-        """Read a state.
-
-        Raises:
-            MonitorStateError: The document is none of a known version.
-        """
-        if document.get("form") != FORM:
-            raise MonitorStateError(f"this is not a monitor state of the form {FORM}: {document.get('form')!r}")
-        evidence = {str(name): float(value) for name, value in document["evidence"].items()}
-        lasting = {str(name): Lasting(float(since), int(calm)) for name, (since, calm) in document["lasting"].items()}
-        return cls(int(document["run_length"]), evidence, int(document["windows"]), lasting)
 
 
 def _blamed(grown: Mapping[str, float], line: float) -> tuple[str, ...]:

@@ -50,7 +50,7 @@ class Calibration:
     def as_json(self) -> dict[str, Any]:
         """What `from_json` reads."""
         parts = {"spread": dict(self.spread), "blocks": self.blocks, "rows": self.rows}
-        return {"version": VERSION, "map": self.map.as_json(), **parts}
+        return {"version": VERSION, "map": self.map.to_json(), **parts}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Calibration:

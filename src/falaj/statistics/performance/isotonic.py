@@ -6,18 +6,18 @@ chapter 1.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from falaj.core.json_record import JsonRecord
 
 Vector = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class IsotonicMap:
+class IsotonicMap(JsonRecord):
     """A non-decreasing function, straight between its knots and level beyond them.
 
     Attributes:
@@ -46,15 +46,6 @@ class IsotonicMap:
         pool = np.flatnonzero(np.diff(value, prepend=-1))[np.cumsum(np.diff(value, prepend=-1) > 0) - 1]
         together = np.bincount(pool[knot], weights=weight, minlength=len(value))
         return float((together**2 * value * (1 - value) / rows).sum())
-
-    def as_json(self) -> dict[str, Any]:
-        """What `from_json` reads."""
-        return {"score": list(self.score), "value": list(self.value), "rows": list(self.rows)}
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> IsotonicMap:
-        """Read what `as_json` wrote."""
-        return cls(tuple(document["score"]), tuple(document["value"]), tuple(document["rows"]))
 
 
 def fit_isotonic(score: Vector, label: Vector) -> IsotonicMap:

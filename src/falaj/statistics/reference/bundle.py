@@ -136,7 +136,7 @@ def _loss_json(loss: ExpectedLoss) -> dict[str, Any]:
         "mean": loss.mean,
         "scale": loss.scale,
         "block_rows": loss.block_rows,
-        "baseline": loss.baseline.as_json() if loss.baseline else None,
+        "baseline": loss.baseline.to_json() if loss.baseline else None,
         "reason": loss.reason,
     }
 

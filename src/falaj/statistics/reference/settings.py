@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
+
+from falaj.core.json_record import JsonRecord
 
 HOUR_S, DAY_S = 3600.0, 86_400.0
 RESTRICTED = frozenset({"confidential", "personal", "health", "banking", "government"})
@@ -13,7 +15,7 @@ LEAST = 10
 
 
 @dataclass(frozen=True)
-class MonitoringSettings:
+class MonitoringSettings(JsonRecord):
     """What monitors of a release go by.
 
     Args:
@@ -80,12 +82,3 @@ class MonitoringSettings:
             recalibrate=wishes.get("recalibrate", risk != "high"),
             threshold=wishes.get("threshold", 0.5),
         )
-
-    def to_json(self) -> dict[str, Any]:
-        """What `from_json` reads."""
-        return {**asdict(self), "leave_out": list(self.leave_out)}
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> MonitoringSettings:
-        """Read what `to_json` wrote."""
-        return cls(**{**document, "leave_out": tuple(document["leave_out"])})

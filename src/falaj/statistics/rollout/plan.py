@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+from falaj.core.json_record import JsonRecord
 
 WHOLE = 10_000
 """All of the traffic: shares are counted in 1/10,000."""
@@ -49,7 +51,7 @@ class MetricPlan:
 
 
 @dataclass(frozen=True)
-class RolloutPlan:
+class RolloutPlan(JsonRecord):
     """All that the agent must know to carry a rollout out alone.
 
     Args:
@@ -102,28 +104,6 @@ class RolloutPlan:
     capture: str = "rows"
     label_block_s: float = 86_400.0
     no_new_units: str = "wait"
-
-    def to_json(self) -> dict[str, Any]:
-        """The plan as JSON values."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> RolloutPlan:
-        """Read the plan back.
-
-        Raises:
-            TypeError: A field is missing or unknown.
-            ValueError: A field has no such value.
-        """
-        return cls(
-            **{
-                **value,
-                "strategy": RolloutStrategy(value["strategy"]),
-                "steps": tuple(value.get("steps", ())),
-                "metrics": tuple(MetricPlan(**each) for each in value.get("metrics", ())),
-                "matches": tuple(value.get("matches", ())),
-            }
-        )
 
 
 def block_length_s(rate: float | None, share: float) -> float:

@@ -13,10 +13,10 @@ effects does the same effect again. An event that means nothing in a state chang
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
 
+from falaj.core.json_record import JsonRecord
 from falaj.statistics.rollout.plan import WHOLE, RolloutPlan, RolloutStrategy
 
 
@@ -130,7 +130,7 @@ Event = Started | Ready | Failed | Hindered | Applied | PersonRequested | Analys
 
 
 @dataclass(frozen=True)
-class RolloutProgress:
+class RolloutProgress(JsonRecord):
     """Where a rollout is, and how it came there.
 
     Args:
@@ -159,17 +159,6 @@ class RolloutProgress:
     def ended(self) -> bool:
         """Whether nothing will happen any more."""
         return self.state in ENDED
-
-    def to_json(self) -> dict[str, Any]:
-        """As JSON values."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> RolloutProgress:
-        """Read it back."""
-        resumes = RolloutState(value["resumes"]) if value.get("resumes") else None
-        state, culprits = RolloutState(value["state"]), tuple(value.get("culprits", ()))
-        return cls(**{**value, "state": state, "resumes": resumes, "culprits": culprits})
 
 
 def allowed(state: RolloutState, strategy: RolloutStrategy) -> frozenset[Command]:

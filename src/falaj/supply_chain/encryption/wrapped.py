@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+
+from falaj.core.json_record import JsonRecord
 
 
 class KeyState(StrEnum):
@@ -34,7 +35,7 @@ class KeyScope:
 
 
 @dataclass(frozen=True, slots=True)
-class WrappedKey:
+class WrappedKey(JsonRecord):
     """A data key as it is kept.
 
     Args:
@@ -69,20 +70,6 @@ class WrappedKey:
         """What stays of it: that it was, and when it ended."""
         gone = replace(self, state=KeyState.DESTROYED, wrapped="", changed_at=now)
         return self if self.state is KeyState.DESTROYED else gone
-
-    def to_json(self) -> dict[str, Any]:
-        """JSON values; `from_json` reads them back."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, value: dict[str, Any]) -> WrappedKey:
-        """Read what `to_json` gave.
-
-        Raises:
-            TypeError: A field is missing or unknown.
-            ValueError: The state is unknown.
-        """
-        return cls(**{**value, "scope": KeyScope(**value["scope"]), "state": KeyState(value["state"])})
 
 
 def merged(*lists: Iterable[WrappedKey]) -> tuple[WrappedKey, ...]:

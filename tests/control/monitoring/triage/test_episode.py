@@ -181,7 +181,7 @@ def test_any_story_is_told_and_remembered_as_json(story: list[tuple[Cause, bool,
         timed_actions += [(verdict.action, now)] if verdict.act else []
         if word is not None and episode.cause not in (NONE, word):
             episode, _ = overrule(episode, word, by="ada", reason="why", now=now)
-        assert Episode.from_json(json.loads(json.dumps(episode.as_json()))) == episode
+        assert Episode.from_json(json.loads(json.dumps(episode.to_json()))) == episode
     for action in TriageAction:
         times = [at for each, at in timed_actions if each is action]
         assert all(later - earlier >= POLICY.cooldown_s for earlier, later in pairwise(times))

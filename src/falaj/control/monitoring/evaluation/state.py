@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from falaj.control.monitoring.triage import Episode, rebaseline
+from falaj.core.json_record import JsonRecord
 from falaj.statistics.concept import ConceptState
 from falaj.statistics.drift import DriftMonitor, Lasting
 
@@ -33,7 +33,7 @@ class LossBlock:
 
 
 @dataclass(frozen=True)
-class MonitorState:
+class MonitorState(JsonRecord):
     """What is remembered of a release at an endpoint.
 
     Args:
@@ -79,29 +79,3 @@ class MonitorState:
         episode = rebaseline(before.episode, name, now) if before else Episode(name)
         # blocks that were cut before the promotion are of this release as well: only what it answered is in them
         return cls(release, monitor, monitor, episode=replace(episode, baseline_at=0.0))
-
-    def to_json(self) -> dict[str, Any]:
-        """What `from_json` reads."""
-        return {
-            "release": self.release,
-            "features": self.features.to_json(),
-            "predictions": self.predictions.to_json(),
-            "concept": self.concept.as_json(),
-            "next_run": self.next_run,
-            "next_window": self.next_window,
-            "windows": self.windows,
-            "quiet": self.quiet,
-            "episode": self.episode.as_json(),
-        }
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> MonitorState:
-        """Read what `to_json` wrote."""
-        plain = {name: document[name] for name in ("release", "next_run", "next_window", "windows", "quiet")}
-        return cls(
-            **plain,
-            features=DriftMonitor.from_json(document["features"]),
-            predictions=DriftMonitor.from_json(document["predictions"]),
-            concept=ConceptState.from_json(document["concept"]),
-            episode=Episode.from_json(document["episode"]),
-        )

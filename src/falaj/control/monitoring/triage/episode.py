@@ -11,11 +11,11 @@ one needs `clear`. So a monitor at its limit does not raise and close an alert b
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 from falaj.control.monitoring.triage.assessment import ACTION_OF, Assessment, Cause, TriageAction
 from falaj.core.errors import ConflictError
+from falaj.core.json_record import JsonRecord
 
 MOST_REMEMBERED = 50
 
@@ -61,7 +61,7 @@ class TriageOverride:
 
 
 @dataclass(frozen=True)
-class Episode:
+class Episode(JsonRecord):
     """What triage remembers of a release; JSON.
 
     Attributes:
@@ -89,22 +89,6 @@ class Episode:
     last_done: Mapping[str, float] = field(default_factory=dict)
     overruled: TriageOverride | None = None
     overrulings: tuple[TriageOverride, ...] = ()
-
-    def as_json(self) -> dict[str, Any]:
-        """What `from_json` reads."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Episode:
-        """Read what `as_json` wrote."""
-        causes = {name: Cause(document[name]) for name in ("cause", "candidate")}
-        word = document["overruled"]
-        words = tuple(_overruling(each) for each in document["overrulings"])
-        return cls(**{**document, **causes, "overruled": _overruling(word) if word else None, "overrulings": words})
-
-
-def _overruling(document: Mapping[str, Any]) -> TriageOverride:
-    return TriageOverride(**{**document, "was": Cause(document["was"]), "now": Cause(document["now"])})
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
+from falaj.core.json_record import JsonRecord
 from falaj.dataplane.access_log import Access
 from falaj.dataplane.agent.rollouts.blocks import failed
 
@@ -20,7 +20,7 @@ OTHERS_GOOD = 0.9
 
 
 @dataclass(frozen=True)
-class Vitals:
+class Vitals(JsonRecord):
     """Signs of life of a candidate.
 
     Args:
@@ -79,12 +79,3 @@ class Vitals:
             f"does not answer: of its last {self.bad + silent} requests none was answered well ({words}), while stable "
             f"and baseline replicas answered {self.others_good} of {self.others}"
         )
-
-    def to_json(self) -> list[Any]:
-        """Plain values."""
-        return [self.bad, self.others, self.others_good, self.stalled_s, self.waiting]
-
-    @classmethod
-    def from_json(cls, value: Sequence[Any]) -> Vitals:
-        """What `to_json` made."""
-        return cls(*value)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
 
 import numpy as np
 
+from falaj.core.json_record import JsonRecord
 from falaj.statistics.rollout.analysis.batch import Numbers
 
 LATENCY_QUANTILES = (0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
@@ -174,7 +173,7 @@ _TOLERANCES = {
 
 
 @dataclass(frozen=True)
-class AnalysisPlan:
+class AnalysisPlan(JsonRecord):
     """Everything that must be fixed before the first request is judged.
 
     Attributes:
@@ -245,23 +244,6 @@ class AnalysisPlan:
     def promotion_line(self) -> float:
         """Log10 of the evidence that a metric needs for promotion."""
         return -math.log10(self.alpha_promote)
-
-    def to_json(self) -> dict[str, Any]:
-        """A document of plain values."""
-        return asdict(self)
-
-    @staticmethod
-    def from_json(document: Mapping[str, Any]) -> AnalysisPlan:
-        """The plan of a document made by `to_json`, also after it went through JSON."""
-        metrics = tuple(
-            MetricSpec(**{**metric, "kind": MetricKind(metric["kind"]), **_tuples(metric)})
-            for metric in document["metrics"]
-        )
-        return AnalysisPlan(**{**document, "metrics": metrics})
-
-
-def _tuples(metric: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: tuple(metric[name]) for name in ("cuts", "quantiles")}
 
 
 def _missing(name: str) -> MetricSpec:
