@@ -43,6 +43,8 @@ from falaj.statistics.rollout.judging import analysis_plan
 PASS_S = 0.1  # as often as the agent looks
 NAME = "dev/m"
 STARTING_S = 120.0
+UNDECIDED = (RolloutState.STEPPING, RolloutState.HOLDING)
+"""The candidate is judged; HOLDING has the evidence for a promotion and waits for `--hold`."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,7 @@ def plan_options(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def is_over(record: RolloutRecord, begun: float, seconds: float) -> bool:
-    if record.rollout.state not in (RolloutState.PENDING, RolloutState.WARMING, RolloutState.STEPPING):
+    if record.rollout.state not in (RolloutState.PENDING, RolloutState.WARMING, *UNDECIDED):
         return True
     latency = latency_of(record)
     since = begun if latency is None else latency.settled_s
@@ -186,12 +188,13 @@ def round_of(record: RolloutRecord, begun: float) -> Round:
     rollout, latency = record.rollout, latency_of(record)
     settled = latency.settled_s if latency else begun
     since = settled or begun
-    ended = time.time() if rollout.state is RolloutState.STEPPING else rollout.since
+    ended = time.time() if rollout.state in UNDECIDED else rollout.since
     took = None if latency is None or not settled else settled - begun
     words = {
         RolloutState.ROLLING_BACK: "rolled_back",
         RolloutState.PROMOTING: "promoted",
         RolloutState.STEPPING: "undecided",
+        RolloutState.HOLDING: "undecided",
     }
     return Round(words.get(rollout.state, str(rollout.state)), rollout.reason, ended - since, took, record.answered[1])
 
@@ -246,7 +249,7 @@ def replayed(folder: Path) -> Round:
     )  # fmt: skip
     for now, batch in passes(accesses):
         record = counted(record, batch, now).closed(now).evaluate(now)
-        if record.rollout.state is not RolloutState.STEPPING:
+        if record.rollout.state not in UNDECIDED:
             break
     return round_of(record, stored["ready_at"])
 

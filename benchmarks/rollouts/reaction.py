@@ -95,7 +95,7 @@ def crossing(record: RolloutRecord, lines: Sequence[Access]) -> int:
     for place, line in enumerate(lines):
         record = counted(replace(record), [line], line.at).closed(line.at)
         assert record.analysis is not None
-        if record.vitals.dead(record.patience_s, line.at) or record.analysis.verdict().roll_back:
+        if record.vitals.dead(record.longest_wait_s, line.at) or record.analysis.verdict().roll_back:
             return place
     raise AssertionError("the candidate was never found out")
 

@@ -323,6 +323,26 @@ def test_steps_see_few_variables(project: Project, monkeypatch: pytest.MonkeyPat
     assert variables["HOME"].startswith(str(project.home / "runs" / "r1" / "steps" / "see"))
 
 
+def test_a_step_that_nobody_tracks_records_into_its_own_folder(project: Project) -> None:
+    """A refit, or a replay: without a place to record to, MLflow would make a database where nothing can be written."""
+    project.write(
+        "steps.py",
+        """
+        import os
+        from pathlib import Path
+        from urllib.parse import urlsplit
+        def see() -> dict[str, str]:
+            folder = Path(urlsplit(os.environ["MLFLOW_TRACKING_URI"]).path)
+            (folder / "0" / os.environ["MLFLOW_RUN_ID"] / "params" / "rate").write_text("0.1")
+            return {"folder": str(folder)}
+        """,
+    )
+    recorded: list[str] = []
+    result = project.run(StepSpec("see", run="steps:see"), record=lambda node, _: recorded.append(node))
+    assert result.ok and not recorded
+    assert project.value(result, "see")["folder"].startswith(str(project.home / "runs" / "r1" / "steps" / "see"))
+
+
 def test_an_input_cannot_be_changed(project: Project) -> None:
     project.write(
         "steps.py",

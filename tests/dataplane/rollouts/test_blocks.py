@@ -119,26 +119,26 @@ GOOD, BAD = access(2), access(2, status=503)
 def test_ten_failures_in_a_row_beside_a_baseline_that_answers_are_no_answer() -> None:
     others = [access(1, baseline=True, answered_baseline=True)] * 10
     nine = Vitals().after([GOOD, *[BAD] * 9], others, 1.0)
-    assert nine.bad == 9 and not nine.dead(0.0, 1.0)
+    assert nine.bad == 9 and not nine.dead(2.0, 1.0)
     ten = nine.after([BAD], others, 1.1)
-    assert ten.dead(0.0, 1.1).startswith("does not answer: of its last 10 requests none was answered well (10 failed)")
-    assert not ten.after([GOOD], [], 1.2).dead(0.0, 1.2), "one good answer is a sign of life"
+    assert ten.dead(2.0, 1.1).startswith("does not answer: of its last 10 requests none was answered well (10 failed)")
+    assert not ten.after([GOOD], [], 1.2).dead(2.0, 1.2), "one good answer is a sign of life"
 
 
 def test_an_incident_that_hits_both_is_not_taken_for_a_dead_candidate() -> None:
     shared = Vitals().after([BAD] * 30, [access(1, status=503)] * 10 + [access(1)] * 10, 1.0)
-    assert not shared.dead(0.0, 1.0)
+    assert not shared.dead(2.0, 1.0)
 
 
 def test_requests_that_wait_count_after_the_patience_and_not_while_others_end() -> None:
     others = [access(1)] * 20
     waits = Vitals().after([], others, 0.0).working(12, 0.0)
-    assert not waits.working(12, 1.9).dead(0.5, 1.9), "two seconds are the least"
-    assert "12 wait for 2 s" in waits.working(12, 2.0).dead(0.5, 2.0)
+    assert not waits.working(12, 1.9).dead(2.0, 1.9)
+    assert "12 wait for 2 s" in waits.working(12, 2.0).dead(2.0, 2.0)
     assert not waits.working(12, 3.0).dead(4.0, 3.0), "such requests are known to take long"
     ended = waits.after([BAD], others, 1.5).working(11, 1.5)
-    assert not ended.dead(0.0, 2.1)
-    assert not waits.working(0, 5.0).dead(0.0, 5.0)
+    assert not ended.dead(2.0, 2.1)
+    assert not waits.working(0, 5.0).dead(2.0, 5.0)
     assert Vitals.from_json(json.loads(json.dumps(ended.to_json()))) == ended
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from falaj.dataplane.access_log import Access
@@ -25,8 +26,16 @@ def test_both_arms_are_counted_with_what_they_failed() -> None:
 
 
 def test_what_chance_did_not_route_and_what_the_client_ended_is_answered_and_not_judged() -> None:
-    counts = count_events(access(2, forced=True, status=500), access(2, flags="DC", status=0), access(2), access(1))
+    left = access(2, flags="DC", status=0, latency_us=None, at=298.5)
+    counts = count_events(access(2, forced=True, status=500), left, access(2), access(1))
     assert counts == ((0, 0), (1, 1), (1, 3))
+
+
+def test_a_client_that_left_after_it_had_waited_in_vain_got_no_answer() -> None:
+    left = access(2, flags="DC", status=0, latency_us=None, at=297.5)
+    assert count_events(left, access(2), access(1)) == ((0, 1), (1, 2), (1, 2))
+    assert counted(judged_record(ERRORS), [left] * 3, 300.0).vitals.bad == 3
+    assert counted(judged_record(ERRORS), [replace(left, forced=True)], 300.0).vitals.bad == 0
 
 
 def test_a_request_that_another_release_answered_is_a_failure_of_the_chosen_one() -> None:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from falaj.dataplane.access_log import AccessLog
 from falaj.dataplane.agent.admission_queue import Offer
 from falaj.dataplane.agent.rollouts import RolloutController, rollout_controller
+from falaj.dataplane.agent.rollouts.steady_clock import SteadyClock
 from falaj.dataplane.desired_state import BaselineStatus, DesiredRollout, DesiredState, EndpointState, EndpointStatus
 from falaj.dataplane.traffic_split import Traffic
 from falaj.statistics.rollout import WHOLE, Command, PersonRequested, RolloutPlan
@@ -51,6 +52,7 @@ class Place:
     plan: RolloutPlan = HOLDBACK_PLAN
     person_requests: tuple[PersonRequested, ...] = ()
     now: float = 1_000.0
+    wall_ahead_s: float = 0.0
     kill_at: int | None = None
     traffic: list[Traffic] = field(default_factory=list)
     per_pass: int = 120
@@ -63,7 +65,8 @@ class Place:
 
     def started(self) -> RolloutController:
         predictions: Any = NoPredictions()
-        return RolloutController(self.folder, AccessLog(self.log), predictions, lambda *_: (0, 0), lambda: self.now)
+        clock = SteadyClock(lambda: self.now + self.wall_ahead_s, lambda: self.now)
+        return RolloutController(self.folder, AccessLog(self.log), predictions, lambda *_: (0, 0), clock)
 
     def effect(self, place: int) -> None:
         if self.kill_at == place:
@@ -107,7 +110,8 @@ class Place:
                 release = 2 if point < weight else 1
                 is_baseline = release == of and (point < share if of == 2 else point >= WHOLE - share)
                 fails = release == 2 and self.rng.random() < self.errors
-                line = {"at": str(self.now), "request_id": "q", "status": 500 if fails else 200, "flags": "-",
+                line = {"at": str(self.now + self.wall_ahead_s), "request_id": "q",
+                        "status": 500 if fails else 200, "flags": "-",
                         "latency_us": 9000, "attempts": 1, "endpoint": ENDPOINT, "release": release,
                         "answered": release, "weights": {"1": WHOLE - weight, "2": weight}, "candidate": 2,
                         "forced": False, "unit": None, "baseline": is_baseline, "answered_baseline": is_baseline,

@@ -9,6 +9,7 @@ import pytest
 from falaj.dataplane.access_log import AccessLog
 from falaj.dataplane.agent.admission_queue import Offer
 from falaj.dataplane.agent.rollouts import RolloutController
+from falaj.dataplane.agent.rollouts.steady_clock import SteadyClock
 from falaj.dataplane.desired_state import BaselineStatus, DesiredRollout, DesiredState, EndpointState, EndpointStatus
 from falaj.dataplane.traffic_split import BaselineArm
 from falaj.statistics.rollout import RolloutState
@@ -23,7 +24,8 @@ class Agent:
         self.now, self.plan = 1_000.0, plan(burn_in_s=10.0, **options)
         (folder / "access.jsonl").touch()
         log, nothing = AccessLog(folder / "access.jsonl"), NoPredictions()
-        self.rollouts = RolloutController(folder, log, nothing, lambda *_: (0, 0), lambda: self.now)  # type: ignore[arg-type]
+        clock = SteadyClock(lambda: self.now, lambda: self.now)
+        self.rollouts = RolloutController(folder, log, nothing, lambda *_: (0, 0), clock)  # type: ignore[arg-type]
 
     def looks(self, baseline: BaselineStatus | None, after_s: float = 1.0) -> RolloutState:
         self.now += after_s

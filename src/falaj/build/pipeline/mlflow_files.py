@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 RUN_ID = "MLFLOW_RUN_ID"
+UNTRACKED = "untracked"
+"""The run that a step records to where nothing is tracked: else MLflow would look for a database of its own."""
 MOST_FILES = 10_000
 MOST_BYTES = 4 << 20
 """Of one file of metrics; a step that writes more records something else."""

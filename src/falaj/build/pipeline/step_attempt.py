@@ -19,7 +19,7 @@ from falaj.build.pipeline.exit_status import check_ending
 from falaj.build.pipeline.graph import ONLY_OUTPUT, StepNode
 from falaj.build.pipeline.input_cache import Materials
 from falaj.build.pipeline.jobs import Job, StepInput
-from falaj.build.pipeline.mlflow_files import RUN_ID, Recorded, lay_out, read
+from falaj.build.pipeline.mlflow_files import RUN_ID, UNTRACKED, Recorded, lay_out, read
 from falaj.build.pipeline.node_files import safe_name
 from falaj.build.pipeline.runner import MODELS, PLACE, PROGRAM
 from falaj.build.pipeline.secret_masking import Secrets
@@ -121,7 +121,7 @@ class StepResources:
         """The step as an order: it reads its inputs, its project and its environment, and writes into its folder."""
         step = job.node.step
         own = scratch_environ(folder, os.environ, network=step.network)
-        tracked = lay_out(folder / "mlflow", environ[RUN_ID]) if RUN_ID in environ else {}
+        tracked = lay_out(folder / "mlflow", environ.get(RUN_ID, UNTRACKED))
         own_code = (self.worktree,) if job.files is None else tuple(self.worktree / name for name in job.files)
         roots = (self.worktree, *source_roots(self.worktree))  # which an environment without a lockfile may name
         folders = [each for each in self.environment.folders if each not in roots]
@@ -139,7 +139,8 @@ class StepResources:
         )
 
     def _record(self, node: StepNode, launch: Launch, folder: Path) -> None:
-        if RUN_ID in launch.environ and (recorded := read(folder / "mlflow", launch.environ[RUN_ID])):
+        run_id = launch.environ[RUN_ID]
+        if run_id != UNTRACKED and (recorded := read(folder / "mlflow", run_id)):
             self.record(node.name, recorded)
 
     def _path(self, part: StepInput) -> Path:

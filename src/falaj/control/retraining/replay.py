@@ -27,7 +27,7 @@ from falaj.build.pipeline.events import Emit
 from falaj.build.pipeline.result import PipelineResult
 from falaj.config import load_project_cached
 from falaj.config.spec import GateSpec, ProjectSpec
-from falaj.control.retraining.simulation import History, SimulationSettings, TrainedModel
+from falaj.control.retraining.simulation import History, SimulationSettings, TrainedModel, Vector
 from falaj.control.runs.training_rows import JUDGED_UNTIL, UNTIL
 from falaj.core.errors import UsageError
 from falaj.core.home import Home
@@ -132,14 +132,25 @@ class Replay:
         return {}
 
     def _train(self, until: int) -> TrainedModel:
-        history = self.history
         ran = self._run(self._needed(self.spec.model_step or ""), date.fromordinal(until), _ALL_ROWS_UNTIL)
         model = ran.outputs[self.spec.model_step or ""]
+        return TrainedModel(until, self.scores_of(model), self._core_hours(ran, model))
+
+    def scores_of(self, model: Digest) -> Vector:
+        """What a model answers to each row of the history.
+
+        Args:
+            model: A trained one, or the packaged one of a release.
+
+        Raises:
+            ReplayError: It gives no scores.
+        """
+        rows = len(self.history.day)
         scores = self._scored(model).scores.get(CANDIDATE)
         if scores is None:
-            raise ReplayError(f"the model of {date.fromordinal(until)} gives no scores")
-        assert len(scores) == len(history.day)
-        return TrainedModel(until, scores[self._order], self._core_hours(ran, model))
+            raise ReplayError(f"the model {model} gives no scores")
+        assert len(scores) == rows
+        return scores[self._order]
 
     def _core_hours(self, ran: PipelineResult, model: Digest) -> float:
         """What the steps took when they really ran, remembered by the model that they gave."""

@@ -22,7 +22,13 @@ from falaj.build.checks.paired import ScoredRows
 from falaj.config.cron import Cron
 from falaj.control.retraining.growth import GrowthPolicy, LabelledGrowth, growth_reason, rows_to_wait_for
 from falaj.control.retraining.training_history import DAY_S, TriggerError
-from falaj.control.retraining.windows import TooShort, WindowPlan, plan_from_mapping, training_window
+from falaj.control.retraining.windows import (
+    TooShort,
+    TrainingWindow,
+    WindowPlan,
+    plan_from_mapping,
+    training_window,
+)
 from falaj.statistics.concept import (
     Baseline,
     BaselineError,
@@ -94,6 +100,25 @@ class TrainedModel:
 
 Train = Callable[[int], TrainedModel]
 """Trains on all rows of the days before one that may be learned from."""
+
+
+@dataclass(frozen=True)
+class CandidateOutcome:
+    """What came of a candidate.
+
+    Attributes:
+        model: What serves from now on; None when it did not win.
+        verdict: Why, in words.
+        core_hours: Of all that was trained for it.
+    """
+
+    model: TrainedModel | None
+    verdict: str
+    core_hours: float = 0.0
+
+
+RunTraining = Callable[[TrainingWindow, str, TrainedModel], CandidateOutcome]
+"""Trains a candidate on a window of days and holds it beside the live model; the text is what it has to show."""
 
 
 @dataclass(frozen=True)
@@ -187,7 +212,13 @@ class SimulationSettings:
     alarm_tolerance: float = 0.0
 
 
-def simulate(history: History, train: Train, policy: TrainingPolicy, settings: SimulationSettings) -> Simulated:
+def simulate(
+    history: History,
+    train: Train,
+    policy: TrainingPolicy,
+    settings: SimulationSettings,
+    run_training: RunTraining | None = None,
+) -> Simulated:
     """Live through a history.
 
     Args:
@@ -195,15 +226,24 @@ def simulate(history: History, train: Train, policy: TrainingPolicy, settings: S
         train: Trains, or takes what was trained before for the same days.
         policy: When trainings are worth it.
         settings: What holds for all policies.
+        run_training: Trains and judges candidates; None to do as a run does, with what `train` gives.
     """
-    return _Life(history, train, policy, settings).lived()
+    return _Life(history, train, policy, settings, run_training).lived()
 
 
 class _Life:
     """One policy's way through the days."""
 
-    def __init__(self, history: History, train: Train, policy: TrainingPolicy, settings: SimulationSettings) -> None:
+    def __init__(
+        self,
+        history: History,
+        train: Train,
+        policy: TrainingPolicy,
+        settings: SimulationSettings,
+        run_training: RunTraining | None,
+    ) -> None:
         self.history, self.train, self.policy, self.settings = history, train, policy, settings
+        self.run_training = run_training or self._train_and_compare
         self.answers = np.full(len(history.day), np.nan)
         self.bare = np.full(len(history.day), np.nan)
         self.trainings: list[Trained] = []
@@ -317,18 +357,24 @@ class _Life:
         )  # fmt: skip
         if isinstance(window, TooShort):
             return
-        backtest_model = self.train(round(window.train_until / DAY_S))
-        won, verdict = self._compared(backtest_model, label_day, hope)
-        hours = backtest_model.core_hours
-        if won:
-            refit = self.train(label_day) if self.policy.refit else backtest_model
-            hours += refit.core_hours if self.policy.refit else 0.0
-            self._serve(refit, day + 1)
+        outcome = self.run_training(window, hope, self.live)
+        if outcome.model is not None:
+            self._serve(outcome.model, day + 1)
         else:
             self.rows_needed = rows_to_wait_for(self.history.rows_before(label_day))
             self.alarm = False
             self.concept = ConceptState()
-        self.trainings.append(Trained(day, reason, won, verdict, hours))
+        won = outcome.model is not None
+        self.trainings.append(Trained(day, reason, won, outcome.verdict, outcome.core_hours))
+
+    def _train_and_compare(self, window: TrainingWindow, hope: str, _live: TrainedModel) -> CandidateOutcome:
+        label_day = round(window.backtest_until / DAY_S)
+        backtest_model = self.train(round(window.train_until / DAY_S))
+        won, verdict = self._compared(backtest_model, label_day, hope)
+        if not won or not self.policy.refit:
+            return CandidateOutcome(backtest_model if won else None, verdict, backtest_model.core_hours)
+        refit = self.train(label_day)
+        return CandidateOutcome(refit, verdict, backtest_model.core_hours + refit.core_hours)
 
     def _compared(self, backtest_model: TrainedModel, label_day: int, hope: str) -> tuple[bool, str]:
         """Beside the live model, on days that neither was trained on."""

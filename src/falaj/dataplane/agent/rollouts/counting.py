@@ -10,14 +10,17 @@ import numpy as np
 
 from falaj.dataplane.access_log import Access
 from falaj.dataplane.agent.rollouts.blocks import failed, rows_of
-from falaj.dataplane.agent.rollouts.liveness import Vitals
+from falaj.dataplane.agent.rollouts.liveness import LEAST_WAIT_S, Vitals
 from falaj.dataplane.agent.rollouts.rollout_record import RolloutRecord
 from falaj.statistics.rollout import WHOLE, pair_of
 from falaj.statistics.rollout.analysis import Batch
 from falaj.statistics.rollout.judging import MIN_PAST
 
 CLIENT_WENT = "DC"
-"""Envoy's flag of a request whose client left before the answer; that says nothing about the release."""
+"""Envoy's flag of a request whose client left before the answer.
+
+That says nothing about the release, unless the client has waited for as long as a request may take.
+"""
 Once = Callable[[Sequence[Access]], Sequence[Access]]
 """Leaves one request of each unit."""
 
@@ -47,10 +50,11 @@ def rate(accesses: Sequence[Access], endpoint: str) -> float | None:
     return len(began) / lasted if lasted else None
 
 
-def patience_s(latency_ms: Sequence[float]) -> float:
+def longest_wait_s(latency_ms: Sequence[float]) -> float:
     """So long a request may take until it counts as not answered: 20 times what 99 of 100 took in the past."""
     finite = [each for each in latency_ms if np.isfinite(each)]
-    return 20 * float(np.quantile(finite, 0.99)) / 1000 if len(finite) >= MIN_PAST else 0.0
+    usual_s = float(np.quantile(finite, 0.99)) / 1000 if len(finite) >= MIN_PAST else 0.0
+    return max(LEAST_WAIT_S, 20 * usual_s)
 
 
 def failures(accesses: Sequence[Access], release: int, share: float = 1.0) -> int:
@@ -70,7 +74,7 @@ def counted(record: RolloutRecord, accesses: Sequence[Access], now: float, once:
     """The record after counting requests of its endpoint.
 
     Requests that were sent to a release by a header or another rule say nothing about a random sample, and those whose
-    client left say nothing about the release: neither is judged.
+    client left soon say nothing about the release: neither is judged. Who waited in vain got no answer.
 
     Args:
         record: Of the rollout.
@@ -85,7 +89,7 @@ def counted(record: RolloutRecord, accesses: Sequence[Access], now: float, once:
         return record
     rolled = sum(access.release == plan.candidate for access in mine)
     answered = (record.answered[0] + len(mine) - rolled, record.answered[1] + rolled)
-    fair = [access for access in mine if _fair(access)]
+    fair = [access for access in mine if _fair(access) or _waited_in_vain(access, record.longest_wait_s, now)]
     record = replace(record, answered=answered, vitals=_vitals(record, fair, now))
     first_accesses = once(fair)
     if record.analysis is None or not first_accesses:
@@ -117,6 +121,11 @@ def _batch(record: RolloutRecord, accesses: Sequence[Access]) -> Batch:
 def _fair(access: Access) -> bool:
     """Whether chance alone decided which release was asked, and the release alone how it ended."""
     return not access.forced and CLIENT_WENT not in access.flags
+
+
+def _waited_in_vain(access: Access, longest_wait_s: float, now: float) -> bool:
+    """Whether a client left after as long as a request may take; lines are read soon after they were written."""
+    return not access.forced and CLIENT_WENT in access.flags and now - access.at >= longest_wait_s
 
 
 def _chosen(access: Access, share: float) -> bool:

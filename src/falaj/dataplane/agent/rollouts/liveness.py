@@ -15,7 +15,8 @@ from falaj.dataplane.agent.rollouts.blocks import failed
 
 LAST = 10
 """So many requests without one good answer, while the others answered 9 of 10."""
-MIN_PATIENCE_S = 2.0
+LEAST_WAIT_S = 2.0
+"""A request may take at least so long."""
 OTHERS_GOOD = 0.9
 
 
@@ -62,15 +63,24 @@ class Vitals(JsonRecord):
             return replace(self, stalled_s=now, waiting=in_flight)
         return replace(self, waiting=min(self.waiting, in_flight))
 
-    def dead(self, patience_s: float, now: float) -> str:
+    def silent(self, longest_wait_s: float, now: float) -> int:
+        """How many requests wait for longer than one may take, while the candidate ends none.
+
+        Args:
+            longest_wait_s: So long a request may take.
+            now: Unix seconds.
+        """
+        hangs = self.stalled_s is not None and now - self.stalled_s >= longest_wait_s
+        return self.waiting if hangs else 0
+
+    def dead(self, longest_wait_s: float, now: float) -> str:
         """Why the candidate is taken for dead, in words; empty when it is not.
 
         Args:
-            patience_s: So long a request may take.
+            longest_wait_s: So long a request may take.
             now: Unix seconds.
         """
-        hangs = self.stalled_s is not None and now - self.stalled_s >= max(MIN_PATIENCE_S, patience_s)
-        silent = self.waiting if hangs else 0
+        silent = self.silent(longest_wait_s, now)
         if self.bad + silent < LAST or self.others < LAST // 2 or self.others_good < OTHERS_GOOD * self.others:
             return ""
         waited = f", {silent} wait for {now - self.stalled_s:.0f} s" if silent and self.stalled_s is not None else ""

@@ -8,7 +8,6 @@ it was about to do.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +34,7 @@ from falaj.dataplane.agent.rollouts.labelled import (
 )
 from falaj.dataplane.agent.rollouts.predictions import RolloutPredictions
 from falaj.dataplane.agent.rollouts.rollout_record import RolloutRecord
+from falaj.dataplane.agent.rollouts.steady_clock import SteadyClock
 from falaj.dataplane.agent.rollouts.units import Units
 from falaj.dataplane.desired_state import BaselineStatus, DesiredRollout, DesiredState, EndpointState, EndpointStatus
 from falaj.dataplane.errors import DesiredStateError
@@ -78,7 +78,7 @@ class RolloutController:
         access_log: Of the gateway.
         predictions: What was predicted, and the labels.
         copies: How many copies a release of an endpoint was to get, and how many it failed, since the gateway started.
-        clock: Unix time.
+        clock: Unix time that does not jump; None for that of the machine.
     """
 
     def __init__(
@@ -87,13 +87,13 @@ class RolloutController:
         access_log: AccessLog,
         predictions: RolloutPredictions,
         copies: Callable[[str, int], tuple[int, int]],
-        clock: Callable[[], float] = time.time,
+        clock: SteadyClock | None = None,
     ) -> None:
         self._file = folder / "rollouts.json"
         self._access_log = access_log
         self._predictions = predictions
         self._copies = copies
-        self._clock = clock
+        self._clock = clock or SteadyClock()
         self._units = Units(folder / "units")
         self._position, self._records = _stored(read_json(self._file) or _NOTHING)
         self._saved_at = 0.0
@@ -113,6 +113,8 @@ class RolloutController:
             for endpoint, endpoint_rollouts in desired.rollouts.items()
             for desired_rollout in endpoint_rollouts
         }
+        if not self.active:
+            self._clock.reset()
         now, before = self._clock(), self._records
         self._records = {
             key: (before.get(key) or _begun(desired_rollout, now))
@@ -178,7 +180,8 @@ class RolloutController:
         if candidate.state is EndpointState.READY and record.ready_at is None and not record.given_up:
             past, end = self._access_log.recent(PAST_BYTES)
             self._position = self._position or end
-            before = f"{int((now - record.plan.warm_up_s) * 1e9):020d}"  # the candidate has logged nothing before
+            logged_from_s = self._clock.wall() - record.plan.warm_up_s  # the candidate has logged nothing before
+            before = f"{int(logged_from_s * 1e9):020d}"
             past_labels = self._past_labels(endpoint, record)
             rate = counting.rate(past, endpoint)
             lengths = block_lengths(record.plan, rate)
@@ -193,7 +196,7 @@ class RolloutController:
                 blocks=OpenBlocks(lengths[0], looked_s=now),
                 lengths_s=lengths,
                 expected=in_words(expected, rate) if expected and rate else "",
-                patience_s=counting.patience_s(counting.latencies(past, endpoint, record.plan.stable)),
+                longest_wait_s=counting.longest_wait_s(counting.latencies(past, endpoint, record.plan.stable)),
                 labels_after=self._predictions.newest_label(),
                 log_position={"before": before},
                 copies=self._copies(endpoint, record.plan.candidate),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from falaj.dataplane.agent.rollouts.blocks import OpenBlocks, Row, block_of
-from falaj.dataplane.agent.rollouts.liveness import Vitals
+from falaj.dataplane.agent.rollouts.liveness import LEAST_WAIT_S, Vitals
 from falaj.statistics.rollout import (
     AnalysisReported,
     Event,
@@ -24,7 +24,7 @@ from falaj.statistics.rollout import (
     transition,
     weight_of,
 )
-from falaj.statistics.rollout.analysis import Analysis, MetricVerdict, RolloutVerdict
+from falaj.statistics.rollout.analysis import MISROUTED, Analysis, MetricVerdict, RolloutVerdict
 from falaj.statistics.rollout.judging import analysis_report, of_holdback
 
 SHOWN_POINTS = 60
@@ -55,7 +55,7 @@ class RolloutRecord:
         candidate_down_s: When the candidate was last seen with a replica that did not run, unix seconds.
         baseline_down_s: The same of its baseline.
         vitals: Whether the candidate answers at all.
-        patience_s: So long a request may take until it counts as not answered.
+        longest_wait_s: So long a request may take until it counts as not answered.
         labels_after: Up to which number of the label join labels were counted.
         log_position: Up to where copies in the prediction log were counted.
         copies: Copies that the candidate answered and failed to, as the gateway counted them.
@@ -80,7 +80,7 @@ class RolloutRecord:
     candidate_down_s: float = 0.0
     baseline_down_s: float = 0.0
     vitals: Vitals = field(default_factory=Vitals)
-    patience_s: float = 0.0
+    longest_wait_s: float = LEAST_WAIT_S
     labels_after: int = 0
     log_position: Mapping[str, Any] = field(default_factory=dict)
     copies: tuple[int, int] = (0, 0)
@@ -149,7 +149,10 @@ class RolloutRecord:
             )  # by union: each of the two has its share of the bound
             event = replace(event, harm=late.harm, culprits=late.culprits)
         event = replace(event, exhausted=self.exhausted)
-        if dead := self.vitals.dead(self.patience_s, now) if self.weight > 0 else "":
+        unanswered = self.vitals.bad + self.vitals.silent(self.longest_wait_s, now)
+        if event.doubt == MISROUTED and unanswered:  # what still waits is in no log: whether it answers comes first
+            event = replace(event, doubt="")
+        if dead := self.vitals.dead(self.longest_wait_s, now) if self.weight > 0 else "":
             event = replace(event, harm=f"the candidate {dead}", culprits=("errors",))
         return self.happened(event, now).noted(now)
 
@@ -262,7 +265,7 @@ class RolloutRecord:
             "classes": list(self.classes), "units": list(self.units),
             "blocks": self.blocks.to_json(), "lengths_s": list(self.lengths_s), "expected": self.expected,
             "candidate_down_s": self.candidate_down_s, "baseline_down_s": self.baseline_down_s,
-            "vitals": self.vitals.to_json(), "patience_s": self.patience_s,
+            "vitals": self.vitals.to_json(), "longest_wait_s": self.longest_wait_s,
             "labels_after": self.labels_after, "log_position": dict(self.log_position), "copies": list(self.copies),
             "captured": self.captured, "asked": self.handled_requests, "answered": list(self.answered),
             "trajectory": list(self.trajectory), "interval_s": self.interval_s,
@@ -282,7 +285,7 @@ class RolloutRecord:
             blocks=OpenBlocks.from_json(value["blocks"]), lengths_s=tuple(value["lengths_s"]),
             expected=value["expected"],
             candidate_down_s=value["candidate_down_s"], baseline_down_s=value["baseline_down_s"],
-            vitals=Vitals.from_json(value["vitals"]), patience_s=value["patience_s"],
+            vitals=Vitals.from_json(value["vitals"]), longest_wait_s=value["longest_wait_s"],
             ready_at=value["ready_at"], labels_after=value["labels_after"], log_position=value["log_position"],
             copies=(copied, failed), handled_requests=value["asked"], answered=(stable, candidate),
             captured=value["captured"], trajectory=tuple(value["trajectory"]), interval_s=value["interval_s"],

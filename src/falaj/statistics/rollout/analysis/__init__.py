@@ -9,10 +9,11 @@ from falaj.statistics.rollout.analysis.analysis import Analysis
 from falaj.statistics.rollout.analysis.batch import Batch
 from falaj.statistics.rollout.analysis.block import Block
 from falaj.statistics.rollout.analysis.plan import LATENCY_QUANTILES, AnalysisPlan, MetricKind, MetricSpec
-from falaj.statistics.rollout.analysis.verdict import MetricVerdict, RolloutVerdict
+from falaj.statistics.rollout.analysis.verdict import MISROUTED, MetricVerdict, RolloutVerdict
 
 __all__ = [
     "LATENCY_QUANTILES",
+    "MISROUTED",
     "Analysis",
     "AnalysisPlan",
     "Batch",
