@@ -18,7 +18,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, event, text
 
 from falaj.storage import Database
-from falaj.storage.facts import FactStore, Heights, Seals
+from falaj.storage.facts import FactStore, FactVersions, Seals
 from falaj.supply_chain.attestations import TrustedKey
 from falaj.supply_chain.attestations.keys import Signer, signer_of
 
@@ -65,7 +65,9 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
     if request.param == "sqlite":
         new_database = migrated_sqlite(tmp_path / "falaj.db")
     else:
-        new_database = Database(_fresh(request.getfixturevalue("migrated_postgres")), fact_book(tmp_path / "facts.db"))
+        new_database = Database(
+            _fresh(request.getfixturevalue("migrated_postgres")), scratch_fact_store(tmp_path / "facts.db")
+        )
     yield new_database
     new_database.close()
 
@@ -73,7 +75,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
 def migrated_sqlite(path: Path) -> Database:
     """A migrated, empty SQLite database in a new file."""
     path.write_bytes(_migrated_file())
-    new_database = Database(f"sqlite:///{path}", fact_book(path.with_name(f"{path.name}.facts")))
+    new_database = Database(f"sqlite:///{path}", scratch_fact_store(path.with_name(f"{path.name}.facts")))
     event.listen(new_database.engine, "connect", _forget_the_disk)
     return new_database
 
@@ -83,17 +85,17 @@ def forget_facts(database: Database, table: str) -> None:
     assert database.facts is not None
     with database.engine.begin() as connection:
         connection.execute(text(f"DELETE FROM {table}"))
-    heights = database.facts.heights
-    heights._db.execute("DELETE FROM height WHERE kind = ?", (table,))
-    heights._versions.pop(table, None)
+    versions = database.facts.versions
+    versions._db.execute("DELETE FROM fact_version WHERE kind = ?", (table,))
+    versions._versions.pop(table, None)
     database.facts.memory.clear()
 
 
-def fact_book(path: Path) -> FactStore:
+def scratch_fact_store(path: Path) -> FactStore:
     """Facts that one key signs, with the highest numbers in a file."""
     signer = _signer()
     return FactStore(
-        Seals(lambda _: signer, {signer.key_id: TrustedKey(signer.public_pem, frozenset({"*"}))}), Heights(path)
+        Seals(lambda _: signer, {signer.key_id: TrustedKey(signer.public_pem, frozenset({"*"}))}), FactVersions(path)
     )
 
 

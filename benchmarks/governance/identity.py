@@ -16,7 +16,7 @@ from timing import median_ms
 
 from falaj.core.principal import PrincipalKind
 from falaj.storage import Database
-from falaj.storage.facts import open_book
+from falaj.storage.facts import open_fact_store
 from falaj.trust.identity import NewAccount, NewToken, Passwords, accounts, authenticate, open_session, tokens
 
 NOW = 1_800_000_000.0
@@ -25,7 +25,9 @@ LIMIT_MS = 1.0
 
 def main() -> int:
     with TemporaryDirectory() as folder:
-        database = Database(f"sqlite:///{Path(folder) / 'falaj.db'}", open_book(Path(folder), Path(folder) / "keys"))
+        database = Database(
+            f"sqlite:///{Path(folder) / 'falaj.db'}", open_fact_store(Path(folder), Path(folder) / "keys")
+        )
         database.migrate()
         with database.transaction() as session:
             new_account = NewAccount(PrincipalKind.USER, "ana", accounts.LOCAL, "ana@example.org")

@@ -16,7 +16,7 @@ from timing import median_ms
 
 from falaj.core.principal import Principal, PrincipalKind
 from falaj.storage import Database
-from falaj.storage.facts import open_book
+from falaj.storage.facts import open_fact_store
 from falaj.storage.policy_tables import RoleBindingRow
 from falaj.trust.policy import (
     Action,
@@ -72,7 +72,9 @@ def main() -> int:
     crowded = with_organisation(many)
     among = median_ms(lambda: authorize(MARIAM, Action.APPROVE_CHANGE, PROD, CONTEXT, policies=crowded, bindings=BOUND))
     with TemporaryDirectory() as folder:
-        database = Database(f"sqlite:///{Path(folder) / 'falaj.db'}", open_book(Path(folder), Path(folder) / "keys"))
+        database = Database(
+            f"sqlite:///{Path(folder) / 'falaj.db'}", open_fact_store(Path(folder), Path(folder) / "keys")
+        )
         database.migrate()
         with database.transaction() as session:
             session.add(

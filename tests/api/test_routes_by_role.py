@@ -30,7 +30,7 @@ from falaj.storage import Database
 from falaj.storage.policy_tables import RoleBindingRow
 from falaj.trust.policy import Role
 from tests.apps import app_of
-from tests.databases import fact_book
+from tests.databases import scratch_fact_store
 
 TABLE = Path(__file__).with_name("routes_by_role.csv")
 PEOPLE = {role.value: Principal(f"user:{role}", PrincipalKind.USER) for role in Role}
@@ -111,7 +111,7 @@ def test_each_route_answers_exactly_the_callers_of_the_table(tmp_path: Path, dat
 
 if __name__ == "__main__":
     with TemporaryDirectory() as folder:
-        fresh = Database(f"sqlite:///{folder}/falaj.db", fact_book(Path(folder) / "facts.db"))
+        fresh = Database(f"sqlite:///{folder}/falaj.db", scratch_fact_store(Path(folder) / "facts.db"))
         fresh.migrate()
         TABLE.write_text(table(installation(Path(folder) / "home", fresh)))
         sys.stdout.write(f"wrote {TABLE}\n")

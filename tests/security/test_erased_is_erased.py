@@ -26,7 +26,7 @@ from falaj.control.runs import run_folder
 from falaj.core.home import Home
 from falaj.core.principal import Principal, PrincipalKind
 from falaj.storage import Database, ProjectRow, ReleaseRow, RunRow
-from falaj.storage.facts import open_book
+from falaj.storage.facts import open_fact_store
 from falaj.supply_chain.encryption import KeyState
 
 ADMIN = Principal("user:admin", PrincipalKind.USER)
@@ -38,7 +38,7 @@ ROWS = b"customer;city;finding\n" + ROW * 400
 def platform(tmp_path: Path) -> Iterator[Platform]:
     """An embedded home with encrypted data in it, whose database is where it is in the field."""
     home = Home(tmp_path / "home", {}).prepare()
-    database = Database(home.database_url, open_book(home.root, home.keys))
+    database = Database(home.database_url, open_fact_store(home.root, home.keys))
     database.migrate()
     instance = Platform(home, database)
     instance.home.token  # noqa: B018 - made

@@ -36,7 +36,7 @@ from falaj.supply_chain.attestations.keyring import FACT, MODEL_OWNER
 from falaj.trust import configuration, identity, settings
 from falaj.trust.identity import NewAccount, accounts, authenticate
 from falaj.trust.policy import bindings_of
-from tests.databases import fact_book
+from tests.databases import scratch_fact_store
 
 NOW = 1_800_000_000.0
 LATER = NOW + 3_600.0
@@ -326,14 +326,14 @@ def test_each_fact_is_verified_once_in_a_process(standing: Database) -> None:
 def second(standing: Database, tmp_path: Path) -> Iterator[Database]:
     """Another process on the same database, with the same file of numbers."""
     assert standing.facts is not None
-    other_database = Database(standing.url, fact_book(_file_of(standing)))
+    other_database = Database(standing.url, scratch_fact_store(_file_of(standing)))
     yield other_database
     other_database.close()
 
 
 def _file_of(database: Database) -> Path:
     assert database.facts is not None
-    return Path(database.facts.heights._db.execute("PRAGMA database_list").fetchone()[2])
+    return Path(database.facts.versions._db.execute("PRAGMA database_list").fetchone()[2])
 
 
 def _lock(session: Session) -> None:
@@ -383,12 +383,12 @@ def test_what_was_rolled_back_locks_nobody_out(standing: Database) -> None:
 
 def test_numbers_of_what_has_ended_are_forgotten_and_others_stay(standing: Database) -> None:
     assert standing.facts is not None
-    heights = standing.facts.heights
+    versions = standing.facts.versions
     for sample in (SAMPLES[2], SAMPLES[1]):
         _write(standing, sample())
-    heights.prune(LATER + 1)
-    assert heights.standing("identity_sessions") == set()
-    assert len(heights.standing("role_bindings")) == 1 and len(heights.standing("accounts")) == 2
+    versions.prune(LATER + 1)
+    assert versions.standing("identity_sessions") == set()
+    assert len(versions.standing("role_bindings")) == 1 and len(versions.standing("accounts")) == 2
 
 
 def test_the_notary_seals_the_first_owner_of_a_model_and_nothing_else(tmp_path: Path) -> None:
@@ -404,6 +404,6 @@ def test_the_notary_seals_the_first_owner_of_a_model_and_nothing_else(tmp_path: 
     for message in others:
         with pytest.raises(NotBelievableError):
             office.sign_owner(message)
-    office.heights.record([Mark(fact.subject, 1)])
+    office.versions.record([Mark(fact.subject, 1)])
     with pytest.raises(NotBelievableError, match="has an owner"):
         office.sign_owner(fact.message(MODEL_OWNER))

@@ -57,7 +57,7 @@ from falaj.api.tracing import traced
 from falaj.core.errors import UnavailableError
 from falaj.core.home import Home
 from falaj.storage import Database
-from falaj.storage.facts import open_book
+from falaj.storage.facts import open_fact_store
 from falaj.storage.sealed import examine
 from falaj.trust.identity import offer_setup
 from falaj.trust.secrets import synchronise
@@ -137,7 +137,7 @@ def serve(home: Home, port: int) -> None:
         UnavailableError: The port is taken (`server.port-in-use`).
     """
     _refuse_taken_port(port)
-    database = Database(home.prepare().database_url, open_book(home.root, home.keys))
+    database = Database(home.prepare().database_url, open_fact_store(home.root, home.keys))
     database.migrate()
     with database.reading() as session:
         examine(session)  # what was committed before the last process died is recorded before anybody is served

@@ -69,6 +69,6 @@ class DriftWatch:
         self._next = now + self._every_s
         host_state = surroundings(self._platform.home)
         if self._platform.database.facts is not None:
-            self._platform.database.facts.heights.prune(now)
+            self._platform.database.facts.versions.prune(now)
         with self._platform.database.transaction() as session:
             return remember(session, look(session, host_state, now), now)

@@ -19,8 +19,8 @@ _COLOURS = ("#c0392b", "#d68910", "#2874a6", "#1e8449", "#7d3c98", "#5d6d7e")
 def picture_of(rollout: Rollout) -> str:
     """The picture of a rollout.
 
-    Solid lines are log10 of the evidence of harm, dashed ones of the evidence of being good enough; the grey steps are
-    the candidate's weight.
+    Solid lines are log10 of the evidence of a regression, dashed ones of the evidence of being good enough; the grey
+    steps are the candidate's weight.
     """
     points = rollout.trajectory
     names = [metric["name"] for metric in rollout.metrics]

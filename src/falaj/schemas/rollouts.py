@@ -12,7 +12,8 @@ class Rollout:
     """How a candidate is doing beside the stable release at one location.
 
     `weight` is the candidate's share in 1/10,000, `mirror` the share of requests that it gets a copy of. `metrics` hold
-    log10 of the evidence of harm (`harm` against `harm_line`) and of being good enough (`safe` against `safe_line`).
+    log10 of the evidence of a regression (`harm` against `harm_line`) and of being good enough (`safe` against
+    `safe_line`).
     `notes` say what limits the judgement, and what is not promised. `allowed` says what can be asked of it now.
     """
 

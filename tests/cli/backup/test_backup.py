@@ -28,7 +28,7 @@ from falaj.cli.backup import (
 from falaj.core.errors import UsageError
 from falaj.core.home import Home
 from falaj.storage import Database
-from falaj.storage.facts import open_book
+from falaj.storage.facts import open_fact_store
 from falaj.supply_chain.artifacts import Digest
 
 PHRASE = "only for this test, never kept"
@@ -43,7 +43,7 @@ _PLACES = (
 
 
 def opened(home: Home) -> Platform:
-    return Platform(home, Database(home.database_url, open_book(home.root, home.keys)))
+    return Platform(home, Database(home.database_url, open_fact_store(home.root, home.keys)))
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ def show(rollout_id: str, platform: Shared, caller: Caller) -> rollouts.Rollout:
 
 @router.post("/rollouts/{rollout_id}/pause", response_model=rollouts.Rollout, **action(Action.STEER_ROLLOUT))
 def pause(rollout_id: str, why: ReasonBody, platform: Shared, caller: Caller) -> rollouts.Rollout:
-    """Keep the weights as they are until someone resumes; evidence of harm still rolls back."""
+    """Keep the weights as they are until someone resumes; evidence of a regression still rolls back."""
     return _steered(platform, caller, rollout_id, Command.PAUSE, why.reason)
 
 

@@ -12,7 +12,6 @@ from falaj.storage import EvidenceRow, ProcessRow, ReleaseRow
 from falaj.storage.change_tables import ChangeRow
 from falaj.supply_chain.attestations import ROLLOUT, RolloutRecord, SigningRole, sign_statement
 from falaj.trust import audit
-from falaj.trust.audit import record as trail
 
 Chosen = tuple[RolloutStrategy, Mapping[str, Any]]
 
@@ -57,7 +56,7 @@ def record_rollouts(turn: ChangeContext, row: ChangeRow, processes: Sequence[Pro
                 envelope=dict(envelope),
             )
         )
-        trail.write_evidence(turn.session, envelope, f"change/{row.id}", CONTROLLER.id, turn.now)
+        audit.write_evidence(turn.session, envelope, f"change/{row.id}", CONTROLLER.id, turn.now)
         process.data = {**process.data, "signed": True}
     if fresh:  # locations believe evidence that the log shows, and ask for the release again
         audit.checkpoint(turn.session, turn.keyring.signer(SigningRole.LOG), turn.now)

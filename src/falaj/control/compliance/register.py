@@ -31,7 +31,7 @@ from falaj.supply_chain.attestations import (
     verify_envelope,
 )
 from falaj.supply_chain.attestations.predicates import predicate_of
-from falaj.trust.audit import record as trail
+from falaj.trust import audit
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -72,8 +72,8 @@ def register(session: Session, keyring: Keyring, draft: ComplianceRecord, now: f
         "origin",
     }
     details = {name: value for name, value in asdict(record).items() if name in shown}
-    trail.write(session, "privacy.recorded", record.made_by, subject, now, details)
-    trail.write_evidence(session, envelope, subject, record.made_by, now)
+    audit.write(session, "privacy.recorded", record.made_by, subject, now, details)
+    audit.write_evidence(session, envelope, subject, record.made_by, now)
     if record.kind is RecordKind.CLASSIFICATION:
         _lower(session, record, now)
     return record
@@ -93,7 +93,7 @@ def withdraw(session: Session, record_id: str, actor: str, reason: str, now: flo
         raise PrivacyStateError(f"record {record_id} was withdrawn before")
     row.withdrawn_at, row.withdrawn_by = now, actor
     raise_labels(session, record_id)
-    trail.write(session, "privacy.withdrawn", actor, f"privacy-record/{record_id}", now, {"reason": reason})
+    audit.write(session, "privacy.withdrawn", actor, f"privacy-record/{record_id}", now, {"reason": reason})
 
 
 def believed(session: Session, keyring: Keyring, model: str | None = None) -> tuple[ComplianceRecord, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from falaj.control.notary.commit import require_gates, require_risk, require_selection
 from falaj.control.notary.errors import NotBelievableError
 from falaj.control.notary.evidence import signed
-from falaj.storage.facts import FILE, Heights, parse_fact
+from falaj.storage.facts import FILE, FactVersions, parse_fact
 from falaj.supply_chain.artifacts import open_home_store, parse_digest
 from falaj.supply_chain.attestations import open_keyring
 from falaj.supply_chain.attestations.keyring import MODEL_OWNER
@@ -125,9 +125,9 @@ class Office:
         return signed(attestation, tables, self.store, self.keyring, self.home.run_dir(attestation.run))
 
     @cached_property
-    def heights(self) -> Heights:
+    def versions(self) -> FactVersions:
         """The highest numbers of the facts of this installation."""
-        return Heights(self.home.root / FILE)
+        return FactVersions(self.home.root / FILE)
 
     def sign_owner(self, message: bytes) -> bytes:
         """Seal which project a model belongs to, where no project was ever said to own it.
@@ -138,8 +138,8 @@ class Office:
         fact = parse_fact(message, MODEL_OWNER)
         if fact is None or fact.subject.kind != "model_owners" or fact.number != 1:
             raise NotBelievableError("this is not a first fact about who owns a model")
-        self.heights.clock()
-        if self.heights.of(fact.subject) is not None:
+        self.versions.clock()
+        if self.versions.of(fact.subject) is not None:
             raise NotBelievableError(f"the model '{fact.subject.name}' has an owner")
         return self.keyring.signer_for(MODEL_OWNER).sign(message)
 

@@ -16,8 +16,7 @@ from falaj.control.releases.undeploy import take_back
 from falaj.statistics.rollout import RolloutStrategy
 from falaj.storage import EndpointRow, EventRow, ProcessRow
 from falaj.storage.durable import Outbox, ProcessEvent, ProcessTable
-from falaj.trust import lineage
-from falaj.trust.audit import record as trail
+from falaj.trust import audit, lineage
 
 
 def observe(
@@ -93,7 +92,7 @@ def _settle(
         kind = {"ready": "deployment.live", "failed": "deployment.failed"}.get(event.name, "deployment.rolling")
         data = {"release": row.release, "location": row.location, "message": event.data["message"]}
         session.add(EventRow(at=now, subject=subject(row), kind=kind, data=data))
-        trail.write(session, kind, reporter, subject(row), now, data)
+        audit.write(session, kind, reporter, subject(row), now, data)
         if event.name == "rolling":
             continue
         if event.name == "ready":
@@ -124,7 +123,7 @@ def _settle_challenge(
         remaining = [each for each in row.plan["challengers"] if each["rollout"]["plan"]["id"] != process.id]
         row.plan, row.version = {**row.plan, "challengers": remaining}, next_version(session, row.location)
         details = {"location": row.location, "release": rollout_report["candidate"], "reason": rollout_report["reason"]}
-        trail.write(session, "endpoint.challenge-ended", CONTROLLER, subject(row), now, details)
+        audit.write(session, "endpoint.challenge-ended", CONTROLLER, subject(row), now, details)
         yield deployment_of(process).concludes
 
 

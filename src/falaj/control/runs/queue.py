@@ -17,7 +17,7 @@ from falaj.core.principal import HOME
 from falaj.integrations.git import require_commit, require_ref
 from falaj.storage import EventRow, ProjectRow, RunRow
 from falaj.storage.durable import ProcessEvent, ProcessTable
-from falaj.trust.audit import record as trail
+from falaj.trust import audit
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def enqueue(session: Session, table: ProcessTable, order: RunOrder, now: float) 
     table.start(session, "run", run.id, "queued", data, now)
     record(session, f"run/{run.id}", "run.queued", {"trigger": order.trigger, "commit": order.commit}, now)
     about = {"project": run.project, "commit": run.commit, "ref": run.ref, "trigger": run.trigger}
-    trail.write(session, "run.queued", order.actor, f"run/{run.id}", now, about)
+    audit.write(session, "run.queued", order.actor, f"run/{run.id}", now, about)
     return run, True
 
 
@@ -101,7 +101,7 @@ def cancel(session: Session, table: ProcessTable, run_id: str, actor: str, now: 
         table.send(session, run.id, ProcessEvent("cancel"), now)
         run.state = "cancelling"
         record(session, f"run/{run.id}", "run.cancelling", {}, now)
-        trail.write(session, "run.cancelled", actor, f"run/{run.id}", now)
+        audit.write(session, "run.cancelled", actor, f"run/{run.id}", now)
     return run
 
 

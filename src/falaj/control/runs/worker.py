@@ -42,7 +42,7 @@ from falaj.core.principal import Principal, PrincipalKind
 from falaj.core.sandbox import Sandbox, offered
 from falaj.storage import Database, ProjectRow, ReleaseRow, RunRow
 from falaj.storage.durable import Lease, LeaseLostError, Outbox, ProcessEvent, ProcessTable, looks
-from falaj.storage.facts import open_book
+from falaj.storage.facts import open_fact_store
 from falaj.storage.retraining_tables import TrainingRequestRow
 from falaj.supply_chain.artifacts import open_home_store, parse_digest
 from falaj.supply_chain.attestations import PublicKeyring, envelope_digest
@@ -68,7 +68,7 @@ class Worker:
 
     def __init__(self, home: Home, notary: NotaryClient) -> None:
         self._home, self._notary = home, notary
-        self._database = Database(home.database_url, open_book(home.root, home.keys, notary.owner_signer))
+        self._database = Database(home.database_url, open_fact_store(home.root, home.keys, notary.owner_signer))
         transitions = {"run": transition, "deployment": deployment_transition, "change": changes.transition}
         self._processes = ProcessTable(self._database, transitions)
         self._keys = NotaryChest(notary)

@@ -44,7 +44,7 @@ ENDED = frozenset({_S.SUCCEEDED, _S.ROLLED_BACK, _S.ABORTED})
 """Nothing happens after these."""
 
 JUDGED_STATES = frozenset({_S.SHADOWING, _S.STEPPING, _S.HOLDING, _S.HOLDBACK, _S.PAUSED, _S.INCONCLUSIVE})
-"""Evidence of harm counts in these."""
+"""Evidence of a regression counts in these."""
 
 
 class Command(StrEnum):

@@ -6,10 +6,10 @@ to the database can neither invent a fact, alter one, nor put an earlier one bac
 """
 
 from falaj.storage.facts.fact_store import FactMissingError, FactRefusal, FactStore
-from falaj.storage.facts.keys import FILE, fact_keys, open_book
+from falaj.storage.facts.keys import FILE, fact_keys, open_fact_store
 from falaj.storage.facts.signatures import Seals, SealSigner
 from falaj.storage.facts.statement import Fact, FactSubject, parse_fact
-from falaj.storage.facts.version_file import Height, Heights, Mark
+from falaj.storage.facts.version_file import FactVersion, FactVersions, Mark
 
 __all__ = [
     "FILE",
@@ -18,12 +18,12 @@ __all__ = [
     "FactRefusal",
     "FactStore",
     "FactSubject",
-    "Height",
-    "Heights",
+    "FactVersion",
+    "FactVersions",
     "Mark",
     "SealSigner",
     "Seals",
     "fact_keys",
-    "open_book",
+    "open_fact_store",
     "parse_fact",
 ]

@@ -10,7 +10,7 @@ from threading import Lock
 from falaj.core.errors import FalajError
 from falaj.storage.facts.signatures import Seals
 from falaj.storage.facts.statement import Fact, FactSignature, FactSubject, parse_seal
-from falaj.storage.facts.version_file import Heights, Mark
+from falaj.storage.facts.version_file import FactVersions, Mark
 
 _MAX_REFUSALS = 1_000
 
@@ -43,11 +43,11 @@ class FactStore:
 
     Args:
         seals: Signs and verifies.
-        heights: The highest numbers.
+        versions: The highest numbers.
     """
 
-    def __init__(self, seals: Seals, heights: Heights) -> None:
-        self.seals, self.heights = seals, heights
+    def __init__(self, seals: Seals, versions: FactVersions) -> None:
+        self.seals, self.versions = seals, versions
         self.memory: dict[FactSubject, object] = {}
         """What readers made of facts that they verified; they keep it small."""
         self._refusals: dict[FactRefusal, None] = {}
@@ -56,12 +56,12 @@ class FactStore:
 
     def clock(self) -> int:
         """Return the moment in which a reader begins, counted in records."""
-        return self.heights.clock()
+        return self.versions.clock()
 
     def next_number(self, subject: FactSubject, present: int) -> int:
         """Return the number of the next fact about a subject whose present one has this number."""
-        height = self.heights.of(subject)
-        return max(present, height.number if height else 0) + 1
+        version = self.versions.of(subject)
+        return max(present, version.number if version else 0) + 1
 
     def seal(self, subject: FactSubject, number: int, content: Mapping[str, object], fact_type: str) -> FactSignature:
         """Sign a fact."""
@@ -90,22 +90,22 @@ class FactStore:
 
     def stands(self, subject: FactSubject) -> bool:
         """Tell whether a fact about a subject was made and not taken back."""
-        height = self.heights.of(subject)
-        return height is not None and not height.gone
+        version = self.versions.of(subject)
+        return version is not None and not version.gone
 
     def is_newer(self, subject: FactSubject, number: int) -> bool:
         """Tell whether a number is higher than what was recorded of a subject."""
-        height = self.heights.of(subject)
-        return height is None or number > height.number
+        version = self.versions.of(subject)
+        return version is None or number > version.number
 
     def is_longer(self, subject: FactSubject, length: int) -> bool:
         """Tell whether something that only grows was longer than this."""
-        height = self.heights.of(subject)
-        return height is not None and height.number > length
+        version = self.versions.of(subject)
+        return version is not None and version.number > length
 
     def record(self, marks: Sequence[Mark]) -> None:
         """Record numbers of facts that were committed."""
-        self.heights.record(marks)
+        self.versions.record(marks)
 
     def refuse(self, refusal: FactRefusal) -> None:
         """Remember that a row was refused, once for each row and reason, until somebody takes it."""
@@ -126,10 +126,10 @@ class FactStore:
         return refusals
 
     def _outdated(self, subject: FactSubject, number: int, clock: int) -> str:
-        height = self.heights.of(subject)
-        if height is None:
+        version = self.versions.of(subject)
+        if version is None:
             return ""
-        least = height.previous if height.sequence > clock else height.number
-        if height.gone and height.sequence <= clock and number < height.number:
+        least = version.previous if version.sequence > clock else version.number
+        if version.gone and version.sequence <= clock and number < version.number:
             return "it was taken back"
-        return "" if number >= least else f"a newer one was made: number {height.number}, this is {number}"
+        return "" if number >= least else f"a newer one was made: number {version.number}, this is {number}"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from falaj.storage.facts.fact_store import FactStore
 from falaj.storage.facts.signatures import Seals, SealSigner
-from falaj.storage.facts.version_file import Heights
+from falaj.storage.facts.version_file import FactVersions
 from falaj.supply_chain.attestations import Keyring, TrustedKey, open_keyring
 
 FILE = "facts.db"
@@ -18,7 +18,7 @@ def fact_keys(keyring: Keyring) -> Mapping[str, TrustedKey]:
     return keyring.trusted()
 
 
-def open_book(root: Path, keys: Path, signer_for: SealSigner | None = None) -> FactStore:
+def open_fact_store(root: Path, keys: Path, signer_for: SealSigner | None = None) -> FactStore:
     """Open the facts of an installation.
 
     Args:
@@ -27,4 +27,4 @@ def open_book(root: Path, keys: Path, signer_for: SealSigner | None = None) -> F
         signer_for: Gives the signer of a type of facts; by default from the keys in the folder, each when it is needed.
     """
     keyring = open_keyring(keys)
-    return FactStore(Seals(signer_for or keyring.signer_for, fact_keys(keyring)), Heights(root / FILE))
+    return FactStore(Seals(signer_for or keyring.signer_for, fact_keys(keyring)), FactVersions(root / FILE))

@@ -20,16 +20,17 @@ from falaj.storage.facts.statement import FactSubject
 
 _BUSY_TIMEOUT_S = 15.0
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS height(
+CREATE TABLE IF NOT EXISTS fact_version(
     kind TEXT NOT NULL, subject TEXT NOT NULL, number INTEGER NOT NULL, previous INTEGER NOT NULL,
     gone INTEGER NOT NULL, ends REAL, sequence INTEGER NOT NULL, PRIMARY KEY(kind, subject)) WITHOUT ROWID
 """
 _RECORD = """
-INSERT INTO height VALUES(?, ?, ?, 0, ?, ?, ?) ON CONFLICT DO UPDATE SET previous = number, number = excluded.number,
-    gone = excluded.gone, ends = excluded.ends, sequence = excluded.sequence WHERE excluded.number > number
+INSERT INTO fact_version VALUES(?, ?, ?, 0, ?, ?, ?) ON CONFLICT DO UPDATE SET
+    previous = number, number = excluded.number, gone = excluded.gone, ends = excluded.ends,
+    sequence = excluded.sequence WHERE excluded.number > number
 """
-_NEWER = "SELECT kind, subject, number, previous, gone, sequence, ends FROM height WHERE sequence > ?"
-_CLOCK = "SELECT coalesce(max(sequence), 0) FROM height"
+_NEWER = "SELECT kind, subject, number, previous, gone, sequence, ends FROM fact_version WHERE sequence > ?"
+_CLOCK = "SELECT coalesce(max(sequence), 0) FROM fact_version"
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Height:
+class FactVersion:
     """What is known of a subject.
 
     Args:
@@ -68,7 +69,7 @@ class Height:
     ends: float | None = None
 
 
-class Heights:
+class FactVersions:
     """The file of one installation.
 
     Args:
@@ -83,7 +84,7 @@ class Heights:
         self._db = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
         for statement in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", _SCHEMA):
             self._db.execute(statement)
-        self._versions: dict[str, dict[str, Height]] = {}
+        self._versions: dict[str, dict[str, FactVersion]] = {}
         self._version, self._sequence = -1, 0
         self.clock()
 
@@ -96,7 +97,7 @@ class Heights:
                 self._catch_up()
             return self._sequence
 
-    def of(self, subject: FactSubject) -> Height | None:
+    def of(self, subject: FactSubject) -> FactVersion | None:
         """Return what was recorded of a subject, as far as this process has looked."""
         return self._versions.get(subject.kind, {}).get(subject.digest)
 
@@ -120,17 +121,17 @@ class Heights:
         """Forget what has ended by itself; what was recorded last stays, so that the sequence never goes back."""
         with self._lock, writing(self._db):
             clock_sequence = self._db.execute(_CLOCK).fetchone()[0]
-            self._db.execute("DELETE FROM height WHERE ends < ? AND sequence < ?", (now, clock_sequence))
-            for kind, heights_by_name in self._versions.items():
-                current_heights = {
-                    name: each for name, each in heights_by_name.items() if each.ends is None or each.ends >= now
+            self._db.execute("DELETE FROM fact_version WHERE ends < ? AND sequence < ?", (now, clock_sequence))
+            for kind, versions_by_name in self._versions.items():
+                current_versions = {
+                    name: each for name, each in versions_by_name.items() if each.ends is None or each.ends >= now
                 }
-                self._versions[kind] = current_heights
+                self._versions[kind] = current_versions
 
     def standing(self, kind: str) -> set[str]:
         """Return the digest of every subject of a kind that was recorded and not taken back."""
         with self._lock:
-            return {digest for digest, height in self._versions.get(kind, {}).items() if not height.gone}
+            return {digest for digest, fact_version in self._versions.get(kind, {}).items() if not fact_version.gone}
 
     def close(self) -> None:
         """Let go of the file."""
@@ -139,5 +140,5 @@ class Heights:
     def _catch_up(self) -> None:
         rows = self._db.execute(_NEWER, (self._sequence,)).fetchall()
         for kind, subject, number, previous, gone, sequence, ends in rows:
-            self._versions.setdefault(kind, {})[subject] = Height(number, previous, bool(gone), sequence, ends)
+            self._versions.setdefault(kind, {})[subject] = FactVersion(number, previous, bool(gone), sequence, ends)
             self._sequence = max(self._sequence, sequence)

@@ -25,7 +25,7 @@ def examine(session: Session) -> list[FactRefusal]:
         rows = session.scalars(select(kind), execution_options=UNVERIFIED).all()
         refusals += [FactRefusal(table_of(kind), subject_of(row).name, why) for row in rows if (why := refused(row))]
         if kind.permanent:
-            missing_digests = facts_in(session).book.heights.standing(table_of(kind)) - {
+            missing_digests = facts_in(session).store.versions.standing(table_of(kind)) - {
                 subject_of(row).digest for row in rows
             }
             refusals += [FactRefusal(table_of(kind), digest[:16], GONE) for digest in missing_digests]
@@ -54,10 +54,10 @@ def judge(row: SealedRow, session: Session) -> str:
     facts, subject = facts_in(session), subject_of(row)
     if facts.has_made(subject):
         return ""  # written by this very transaction
-    number, reason = facts.book.judge(subject, content_of(row), row.seal, row.fact_type, facts.clock)
+    number, reason = facts.store.judge(subject, content_of(row), row.seal, row.fact_type, facts.clock)
     object.__setattr__(row, "_refused", reason)
     if reason:
-        facts.book.refuse(FactRefusal(subject.kind, subject.name, reason))
-    elif facts.book.is_newer(subject, number):
-        facts.book.record([Mark(subject, number, ends=getattr(row, row.ends) if row.ends else None)])
+        facts.store.refuse(FactRefusal(subject.kind, subject.name, reason))
+    elif facts.store.is_newer(subject, number):
+        facts.store.record([Mark(subject, number, ends=getattr(row, row.ends) if row.ends else None)])
     return reason

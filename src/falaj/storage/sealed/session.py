@@ -18,10 +18,18 @@ CUT = "it was longer, and the database does not have its end"
 
 @dataclass(frozen=True)
 class NewFact:
-    """A fact that a transaction made, and the savepoint that would undo it; `digest` is empty of what only grew."""
+    """A fact that a transaction made, the digest of its seal, and the savepoint that would undo it."""
 
     mark: Mark
     digest: str
+    savepoint: SessionTransaction | None
+
+
+@dataclass(frozen=True)
+class NewGrowth:
+    """How long a transaction made something that only grows, and the savepoint that would undo it."""
+
+    mark: Mark
     savepoint: SessionTransaction | None
 
 
@@ -29,9 +37,9 @@ class NewFact:
 class SessionFacts:
     """What a session knows of facts: when it began, and what it has made."""
 
-    book: FactStore
+    store: FactStore
     clock: int
-    new: list[NewFact] = field(default_factory=list)
+    new: list[NewFact | NewGrowth] = field(default_factory=list)
 
     @property
     def marks(self) -> dict[FactSubject, Mark]:
@@ -47,18 +55,18 @@ class FactSession(Session):
     """A session that seals what it writes and verifies what it reads.
 
     Args:
-        book: The installation's facts; None can neither write nor read a fact.
+        store: The installation's facts; None can neither write nor read a fact.
     """
 
-    def __init__(self, bind: Engine | Connection, book: FactStore | None) -> None:
-        info = {_KEY: SessionFacts(book, book.clock())} if book is not None else {}
+    def __init__(self, bind: Engine | Connection, store: FactStore | None) -> None:
+        info = {_KEY: SessionFacts(store, store.clock())} if store is not None else {}
         super().__init__(bind, expire_on_commit=False, info=info)
 
     def record_facts(self) -> None:
         """Record what was made, once it is committed."""
         facts = self.info.get(_KEY)
         if facts is not None and facts.new:
-            facts.book.record(list(facts.marks.values()))
+            facts.store.record(list(facts.marks.values()))
             facts.new.clear()
 
 
@@ -68,8 +76,8 @@ def require_standing(session: Session, subject: FactSubject, row: object | None)
     Raises:
         FactMissingError: `facts.missing`.
     """
-    if row is None and facts_in(session).book.stands(subject):
-        facts_in(session).book.refuse(FactRefusal(subject.kind, subject.name, GONE))
+    if row is None and facts_in(session).store.stands(subject):
+        facts_in(session).store.refuse(FactRefusal(subject.kind, subject.name, GONE))
         raise missing_error(subject)
 
 
@@ -80,8 +88,8 @@ def require_uncut(session: Session, subject: FactSubject, length: int) -> None:
         FactMissingError: `facts.missing`.
     """
     facts = session.info.get(_KEY)
-    if isinstance(facts, SessionFacts) and facts.book.is_longer(subject, length):
-        facts.book.refuse(FactRefusal(subject.kind, subject.name, CUT))
+    if isinstance(facts, SessionFacts) and facts.store.is_longer(subject, length):
+        facts.store.refuse(FactRefusal(subject.kind, subject.name, CUT))
         raise missing_error(subject)
 
 
@@ -89,23 +97,23 @@ def note_growth(session: Session, subject: FactSubject, length: int) -> None:
     """Remember how long something is that only grows; recorded, as facts are, once it is committed."""
     facts = session.info.get(_KEY)
     if isinstance(facts, SessionFacts):
-        facts.new.append(NewFact(Mark(subject, length), "", session.get_nested_transaction()))
+        facts.new.append(NewGrowth(Mark(subject, length), session.get_nested_transaction()))
 
 
 def stands(session: Session, subject: FactSubject) -> bool:
     """Tell whether a fact was made, by this transaction or before, and not taken back."""
     facts = facts_in(session)
-    return facts.has_made(subject) or facts.book.stands(subject)
+    return facts.has_made(subject) or facts.store.stands(subject)
 
 
 def is_recorded(session: Session, subject: FactSubject) -> bool:
     """Tell whether a fact stands for others, too: it was committed."""
-    return not facts_in(session).has_made(subject) and facts_in(session).book.stands(subject)
+    return not facts_in(session).has_made(subject) and facts_in(session).store.stands(subject)
 
 
 def memory(session: Session) -> dict[FactSubject, object]:
     """What readers made of facts that stand, for all sessions of this database."""
-    return facts_in(session).book.memory
+    return facts_in(session).store.memory
 
 
 def require_all(session: Session, rows: Sequence[SealedRow], kind: type[SealedRow]) -> None:
@@ -114,7 +122,7 @@ def require_all(session: Session, rows: Sequence[SealedRow], kind: type[SealedRo
     Raises:
         FactMissingError: `facts.missing`.
     """
-    if facts_in(session).book.heights.standing(table_of(kind)) - {subject_of(row).digest for row in rows}:
+    if facts_in(session).store.versions.standing(table_of(kind)) - {subject_of(row).digest for row in rows}:
         raise FactMissingError(
             f"the database does not have all {table_of(kind)} that were made",
             hint="restore the database from a backup; falaj platform drift names what differs",
@@ -124,7 +132,7 @@ def require_all(session: Session, rows: Sequence[SealedRow], kind: type[SealedRo
 def made_facts(session: Session) -> list[str]:
     """The digest of every seal that a transaction has made so far, for the audit log."""
     facts = session.info.get(_KEY)
-    return [each.digest for each in facts.new if each.digest] if facts is not None else []
+    return [each.digest for each in facts.new if isinstance(each, NewFact)] if facts is not None else []
 
 
 def facts_in(session: Session | None) -> SessionFacts:

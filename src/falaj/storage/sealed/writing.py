@@ -37,7 +37,7 @@ def take_one(session: Session, query: Select[_Row]) -> _Row | None:
 def _seal_new(_mapper: Mapper[Any], _connection: Connection, row: SealedRow) -> None:
     _fill_defaults(row)
     subject, facts = subject_of(row), facts_in(object_session(row))
-    if row.permanent and facts.book.stands(subject) and not facts.has_made(subject):
+    if row.permanent and facts.store.stands(subject) and not facts.has_made(subject):
         raise missing_error(subject)
     _seal(row, subject, facts, 0)
 
@@ -55,12 +55,12 @@ def _take_back(_mapper: Mapper[Any], _connection: Connection, row: SealedRow) ->
     subject, facts = subject_of(row), facts_in(object_session(row))
     if row.permanent:
         raise SideDoorError(f"{subject.kind} are never deleted")
-    _note(facts, row, subject, facts.book.next_number(subject, int(row.seal.partition(".")[0])), gone=True)
+    _note(facts, row, subject, facts.store.next_number(subject, int(row.seal.partition(".")[0])), gone=True)
 
 
 def _seal(row: SealedRow, subject: FactSubject, facts: SessionFacts, present: int) -> None:
-    number = facts.book.next_number(subject, present)
-    seal = facts.book.seal(subject, number, content_of(row), row.fact_type)
+    number = facts.store.next_number(subject, present)
+    seal = facts.store.seal(subject, number, content_of(row), row.fact_type)
     row.seal = str(seal)
     _note(facts, row, subject, number, gone=False)
 

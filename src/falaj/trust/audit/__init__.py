@@ -11,6 +11,7 @@ from falaj.trust.audit.pending_entries import defer
 from falaj.trust.audit.proofs import checkpoint, consistency, newest_checkpoint, proofs_for, root_at, size_of
 from falaj.trust.audit.pseudonyms import names_of
 from falaj.trust.audit.reading import EntryFilter, Shown, entries, export_lines
+from falaj.trust.audit.record import write, write_evidence
 
 __all__ = [
     "AuditEntry",
@@ -30,4 +31,6 @@ __all__ = [
     "proofs_for",
     "root_at",
     "size_of",
+    "write",
+    "write_evidence",
 ]

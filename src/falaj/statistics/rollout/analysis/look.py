@@ -26,7 +26,7 @@ class Look:
     routing: float
 
     def harm_by_metric(self) -> dict[str, float]:
-        """Evidence of harm of the metrics that can roll back."""
+        """Evidence of a regression of the metrics that can roll back."""
         return {name: self.metrics[name].harm for name in names_of(self.plan, shift=False)}
 
     def harm(self) -> float:

@@ -61,14 +61,14 @@ class RolloutVerdict:
     """What the evidence says of the candidate.
 
     Attributes:
-        roll_back: The combined evidence of harm has reached 1/alpha, now or at an earlier look.
+        roll_back: The combined evidence of a regression has reached 1/alpha, now or at an earlier look.
         promote: Every metric has ruled its margin out, and nothing asks to roll back or to pause.
         pause: Why a person should look before anything moves; None if nothing.
         leave_step: The ratio that every metric has ruled out so far, of losses times the margin; infinite while one of
             them has ruled out none.
         culprits: Metrics that are named at the same error bound when rolled back; may be none.
-        foremost: The metric with the largest share of the evidence of harm.
-        harm: Log10 of the combined evidence of harm.
+        foremost: The metric with the largest share of the evidence of a regression.
+        harm: Log10 of the combined evidence of a regression.
         harm_line: Log10 of 1/alpha.
         routing: Log10 of the evidence that traffic was not split as the weights say.
         exposed: Requests that the canary has answered, burn-in included.
