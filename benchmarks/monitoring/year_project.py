@@ -36,6 +36,11 @@ pipeline:
 
 checks: [model-files]
 
+expect:
+  prepare:
+    rows: {min: 300000}
+    arrived_late: {missing: 0, values: [0, 1]}
+
 gates:
   - brier <= 0.25 on split.acceptance
   - brier not worse than live by 0.005 on split.test

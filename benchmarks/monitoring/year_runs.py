@@ -31,7 +31,6 @@ from falaj.control.retraining.simulation import (
     MONTHLY,
     NEVER,
     CandidateOutcome,
-    Simulated,
     TrainedModel,
     TrainingPolicy,
     simulate,
@@ -46,6 +45,7 @@ from falaj.core.home import Home
 from falaj.supply_chain.artifacts import Digest, open_home_store
 
 SERVED_FROM = date(2013, 3, 1)
+BESIDE: Mapping[str, TrainingPolicy] = {"never": NEVER, "monthly": MONTHLY, "by growth, simulated": BY_GROWTH}
 KINDS: Mapping[str, str] = {"not worse": "growth", "as good": "drift"}
 
 
@@ -101,8 +101,10 @@ class Releases:
             home=home, store=open_home_store(home), notary=open_office(home), emit=lambda _: None,
             cancelled=lambda: False, live=lambda _: self.live, tracking=lambda *_: {},
         )  # fmt: skip
-        self.outcomes.append(execute_run(order, replay.folder, around))
-        return self.outcomes[-1]
+        outcome = execute_run(order, replay.folder, around)
+        print(f"# {run_id} {window} {outcome.state} {outcome.reason}", file=sys.stderr, flush=True)
+        self.outcomes.append(outcome)
+        return outcome
 
 
 def moment(day: int) -> str:
@@ -110,26 +112,21 @@ def moment(day: int) -> str:
     return f"{date.fromordinal(day).isoformat()}T00:00:00+00:00"
 
 
-def lived(replay: Replay, policy: TrainingPolicy, releases: Releases | None) -> tuple[Simulated, Simulated]:
-    """A policy without and with recalibration; runs are made once, with it."""
-    bare = Simulated(float("nan"), float("nan"), (), 0.0, replay.history.label)
-    if releases is None:
-        bare = simulate(replay.history, replay.train, policy, replay.settings)
-        return bare, simulate(replay.history, replay.train, policy, replay.recalibrated)
-    again = simulate(replay.history, releases.first, policy, replay.recalibrated, releases.run_training)
-    return bare, again
+def simulated(replay: Replay, policy: TrainingPolicy) -> dict[str, Any]:
+    """A policy with the project's steps alone, without and with recalibration."""
+    bare, again = (
+        simulate(replay.history, replay.train, policy, each) for each in (replay.settings, replay.recalibrated)
+    )
+    trainings = [len(each.trainings) for each in (bare, again)]
+    return {"bare": bare.loss, "recalibrated": again.loss, "trainings": trainings}
 
 
-def figures(replay: Replay, name: str, sample: int, seed: int) -> dict[str, Any]:
-    """What one sample and seed came to."""
-    row: dict[str, Any] = {"sample": sample, "seed": seed, "rows": int(replay.history.served.sum())}
-    for policy_name, policy in (("never", NEVER), ("monthly", MONTHLY), ("by growth, simulated", BY_GROWTH)):
-        bare, again = lived(replay, policy, None)
-        trainings = [len(each.trainings) for each in (bare, again)]
-        row[policy_name] = {"bare": bare.loss, "recalibrated": again.loss, "trainings": trainings}
+def by_runs(replay: Replay, name: str) -> dict[str, Any]:
+    """By growth, each training a run."""
     releases = Releases(replay, name)
-    _, again = lived(replay, BY_GROWTH, releases)
-    row["by growth, runs"] = {
+    again = simulate(replay.history, releases.first, BY_GROWTH, replay.recalibrated, releases.run_training)
+    return {
+        "rows": int(replay.history.served.sum()),
         "bare answers of the same models": again.bare_loss, "recalibrated": again.loss,
         "trainings": [
             {"day": date.fromordinal(each.day).isoformat(), "reason": each.reason, "won": each.won,
@@ -137,6 +134,13 @@ def figures(replay: Replay, name: str, sample: int, seed: int) -> dict[str, Any]
         ],
         "states": [outcome.state for outcome in releases.outcomes],
     }  # fmt: skip
+
+
+def figures(replay: Replay, name: str, options: argparse.Namespace) -> dict[str, Any]:
+    """What one sample and seed came to."""
+    row = {"name": name, "by growth, runs": by_runs(replay, name)}
+    for policy_name in options.beside:
+        row[policy_name] = simulated(replay, BESIDE[policy_name])
     return row
 
 
@@ -146,6 +150,7 @@ def main() -> int:
     parser.add_argument("--home", type=Path, help="where environments and results of steps are kept")
     parser.add_argument("--samples", type=int, nargs="+", default=[0, 2], help="first flight of each sample")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
+    parser.add_argument("--beside", nargs="*", default=["monthly"], choices=sorted(BESIDE), help="simulated beside it")
     parser.add_argument("--json", type=Path, help="append the lines here as well")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="falaj-year-") as scratch:
@@ -155,7 +160,8 @@ def main() -> int:
         for sample in options.samples:
             for seed in options.seeds:
                 params = {"split": {"first": sample}, "fit": {"seed": seed}}
-                line = json.dumps(figures(Replay(folder, home, params, SERVED_FROM), f"y{sample}{seed}", sample, seed))
+                replay = Replay(folder, home, params, SERVED_FROM)
+                line = json.dumps(figures(replay, f"sample-{sample}-seed-{seed}", options))
                 print(line, flush=True)
                 if options.json:
                     with options.json.open("a") as file:

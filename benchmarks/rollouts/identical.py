@@ -6,8 +6,10 @@ Two releases of one model, two real model servers each; for every round the cand
 anew, as a rollout does. The agent's own code judges them beside the traffic. `--noise` burns so many cores beside it,
 `--rate` asks so many requests a second instead of as many as can be answered. `--times 2`, `--plus-ms 5`, `--fail .02`,
 `--hang` give the candidate a fault that begins with the traffic; `--burst 2` lets both releases fail in bursts. A
-round ends when it is decided, or `--seconds` after burn-in. `--keep FOLDER` keeps the access log of each round;
-`--replay FOLDER` judges such logs again, without servers. Prints one JSON object.
+round ends when it is decided, or `--seconds` after burn-in. `--endpoints 3` rolls out at three endpoints of one Envoy
+at once, whose clients ask them in turn: three rounds in the time of one, with a third of the requests each. `--keep
+FOLDER` keeps the access log of each round; `--replay FOLDER` judges such logs again, without servers. Prints one JSON
+object.
 """
 
 from __future__ import annotations
@@ -35,13 +37,13 @@ from falaj.dataplane.agent.rollouts.counting import by_endpoint, counted
 from falaj.dataplane.desired_state import DesiredRollout, DesiredState, Servable
 from falaj.dataplane.label_join import LabelJoin
 from falaj.dataplane.runtimes.process.replica import ReplicaOptions, modelserver_command
+from falaj.dataplane.traffic_split import TOTAL_WEIGHT, Traffic
 from falaj.statistics.rollout import RolloutPlan, RolloutProgress, RolloutState, plan_of
 from falaj.statistics.rollout.analysis import Analysis
 from falaj.statistics.rollout.analysis.latency_blocks import LatencyBlocks
 from falaj.statistics.rollout.judging import analysis_plan
 
 PASS_S = 0.1  # as often as the agent looks
-NAME = "dev/m"
 STARTING_S = 120.0
 UNDECIDED = (RolloutState.STEPPING, RolloutState.HOLDING)
 """The candidate is judged; HOLDING has the evidence for a promotion and waits for `--hold`."""
@@ -77,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--share", type=float, default=0.2, help="of the candidate")
     add("--clients", type=int, default=4)
     add("--rate", type=float, default=0.0, help="requests a second of all clients; 0 for as many as can be")
+    add("--endpoints", type=int, default=1, help="rollouts at once, a round each")
     add("--hold", type=float, default=0.0, help="seconds of a round before which nothing is promoted")
     add("--noise", type=int, default=0, help="cores that are burned beside it")
     add("--burn-in-max", type=float, default=300.0)
@@ -99,7 +102,11 @@ def measured(options: argparse.Namespace) -> tuple[list[Round], int, int]:
         try:
             with noise(options.noise), location.load(options.rate) as load:
                 time.sleep(3)  # a past
-                rounds = [one(location, folder, number, options) for number in range(options.rounds)]
+                rounds = [
+                    each
+                    for number in range(0, options.rounds, options.endpoints)
+                    for each in at_once(location, folder, number, options)
+                ]
         finally:
             location.runtime.stop()
     return rounds, load.total, load.failed
@@ -116,7 +123,7 @@ def started(folder: Path, options: argparse.Namespace) -> Location:
             write_fault(fault, {"burst": options.burst})
         return [python, str(Path(__file__).with_name("faulty.py")), str(fault), *arguments]
 
-    return Location.start(folder, options.clients, command)
+    return Location.start(folder, options.clients, command, tuple(f"m{number}" for number in range(options.endpoints)))
 
 
 def write_fault(path: Path, fault: dict[str, Any]) -> None:
@@ -129,39 +136,63 @@ def fault_of(servable: Servable) -> Path:
     return servable.model_dir / "fault.json"
 
 
-def one(location: Location, folder: Path, number: int, options: argparse.Namespace) -> Round:
-    """One rollout from the start of the candidate to its end."""
-    plan = plan_of(f"r{number}", "canary", plan_options(options), candidate=2, stable=1)
+def at_once(location: Location, folder: Path, number: int, options: argparse.Namespace) -> list[Round]:
+    """One rollout an endpoint, from the start of the candidates to the end of the last one."""
+    plans = {
+        f"dev/{model}": plan_of(f"r{number}-{model}", "canary", plan_options(options), candidate=2, stable=1)
+        for model in location.models
+    }
     state = folder / f"round-{number}"
     state.mkdir()
-    past = [line.latency_ms for line in location.log.recent(1 << 18)[0] if math.isfinite(line.latency_ms)]
-    fault = {"times": options.times, "past_ms": past[-2000:], "plus_ms": options.plus_ms, "fail": options.fail,
-             "hang": options.hang, "burst": options.burst}  # fmt: skip
     predictions = RolloutPredictions(
         folder / "nothing", None, lambda: LabelJoin(state / "labels.db", folder / "nothing")
     )
-    rollouts = RolloutController(state, AccessLog(location.log.path), predictions, location.runtime.copies)
-    both = tuple(location.servables)
-    desired = DesiredState(1, tuple(each.endpoint for each in both), {NAME: (DesiredRollout(plan),)})
-    begin, record = location.log.end(), None
-    begun, deadline = 0.0, time.monotonic() + STARTING_S + options.burn_in_max + options.seconds
-    while time.monotonic() < deadline:
+    log = AccessLog(location.log.path)
+    rollouts = RolloutController(state, log, predictions, location.runtime.copies)
+    servables = tuple(location.servables)
+    endpoints = tuple(each.endpoint for each in servables)
+    desired = DesiredState(1, endpoints, {name: (DesiredRollout(plan),) for name, plan in plans.items()})
+    faults = {name: fault_of(each) for name, each in candidates(location).items()}
+    fault = fault_settings(location, options)
+    begin = log.end()
+    begun: dict[str, float] = {}
+    ended: dict[str, tuple[RolloutRecord, Round]] = {}
+    deadline = time.monotonic() + STARTING_S + options.burn_in_max + options.seconds
+    while time.monotonic() < deadline and len(ended) < len(plans):
         rollouts.want(desired)
-        rollouts.observe(Offer(desired, both), location.runtime.converge(both, rollouts.traffic()))
-        record = rollouts.main(NAME)
-        assert record is not None
-        if record.rollout.state is RolloutState.STEPPING and not begun:
-            begun = time.time()
-            write_fault(fault_of(both[1]), fault)
-        if is_over(record, begun, options.seconds):
-            break
+        rollouts.observe(Offer(desired, servables), location.runtime.converge(servables, rollouts.traffic()))
+        for name in plans.keys() - ended.keys():
+            record = rollouts.main(name)
+            assert record is not None
+            if record.rollout.state is RolloutState.STEPPING and name not in begun:
+                begun[name] = time.time()
+                write_fault(faults[name], fault)
+            if is_over(record, begun.get(name, 0.0), options.seconds):
+                ended[name] = record, round_of(record, begun.get(name, 0.0))
         time.sleep(PASS_S)
-    assert record is not None
-    if options.keep:
-        keep_log(options.keep / f"{number:03}", location, begin, record, plan)
-    write_fault(fault_of(both[1]), {"burst": options.burst})
-    location.steer(0, only=1)
-    return round_of(record, begun)
+    for name in plans.keys() - ended.keys():
+        record = rollouts.main(name)
+        assert record is not None
+        ended[name] = record, round_of(record, begun.get(name, 0.0))
+    for place, name in enumerate(sorted(ended) if options.keep else ()):
+        keep_log(options.keep / f"{number + place:03}", location, begin, ended[name][0], plans[name], name)
+    for path in faults.values():
+        write_fault(path, {"burst": options.burst})
+    alone = [each for each in servables if each.endpoint.release == 1]
+    location.runtime.converge(alone, {name: Traffic({1: TOTAL_WEIGHT}) for name in plans})
+    return [each for _, each in ended.values()]
+
+
+def candidates(location: Location) -> dict[str, Servable]:
+    """The candidate of each endpoint."""
+    return {f"dev/{each.endpoint.model}": each for each in location.servables if each.endpoint.release == 2}
+
+
+def fault_settings(location: Location, options: argparse.Namespace) -> dict[str, Any]:
+    """What the candidates are to do wrong, with latencies of the past for those that are slower by a factor."""
+    past = [line.latency_ms for line in location.log.recent(1 << 18)[0] if math.isfinite(line.latency_ms)]
+    return {"times": options.times, "past_ms": past[-2000:], "plus_ms": options.plus_ms, "fail": options.fail,
+            "hang": options.hang, "burst": options.burst}  # fmt: skip
 
 
 def plan_options(options: argparse.Namespace) -> dict[str, Any]:
@@ -228,12 +259,16 @@ def upper(count: int, rounds: int) -> float | None:
     return 1.0 if count == rounds else round(float(beta.ppf(0.95, count + 1, rounds - count)), 4)
 
 
-def keep_log(folder: Path, location: Location, begin: Any, record: RolloutRecord, plan: RolloutPlan) -> None:
+def keep_log(
+    folder: Path, location: Location, begin: Any, record: RolloutRecord, plan: RolloutPlan, endpoint: str
+) -> None:
     folder.mkdir(parents=True)
     lines = location.log.path.read_bytes()[begin.offset if begin else 0 :]
     (folder / "access.jsonl").write_bytes(lines)
     (folder / "plan.json").write_text(
-        json.dumps({"plan": plan.to_json(), "ready_at": record.ready_at, "lengths_s": record.lengths_s})
+        json.dumps(
+            {"endpoint": endpoint, "plan": plan.to_json(), "ready_at": record.ready_at, "lengths_s": record.lengths_s}
+        )
     )
 
 
@@ -241,7 +276,7 @@ def replayed(folder: Path) -> Round:
     """Judge a kept log again, as an agent would have that looked ten times a second."""
     stored = json.loads((folder / "plan.json").read_text())
     plan = RolloutPlan.from_json(stored["plan"])
-    accesses = by_endpoint(AccessLog(folder / "access.jsonl").read(limit=1 << 30)[0]).get(NAME, [])
+    accesses = by_endpoint(AccessLog(folder / "access.jsonl").read(limit=1 << 30)[0]).get(stored["endpoint"], [])
     record = RolloutRecord(
         plan, RolloutProgress(RolloutState.STEPPING, since=stored["ready_at"]),
         Analysis.start(analysis_plan(plan, (), ())),

@@ -86,20 +86,32 @@ class Counted:
 
 @dataclass
 class Location:
-    """The endpoint `dev/m` with releases 1 and 2."""
+    """The endpoint `dev/m` with releases 1 and 2, or several of the kind whose clients are the same."""
 
     runtime: ProcessRuntime
     servables: list[Servable]
     log: AccessLog
     clients: int
+    models: tuple[str, ...] = ("m",)
 
     @classmethod
-    def start(cls, folder: Path, clients: int, command: ReplicaCommand = modelserver_command) -> Location:
+    def start(
+        cls,
+        folder: Path,
+        clients: int,
+        command: ReplicaCommand = modelserver_command,
+        models: tuple[str, ...] = ("m",),
+    ) -> Location:
         place = LocationFolders(folder / "location", folder / "logs")
-        servables = [servable(make_model(folder / f"model-{release}", release), release) for release in (1, 2)]
+        servables = [
+            servable(make_model(folder / f"{model}-{release}", release), release, model)
+            for model in models
+            for release in (1, 2)
+        ]
         runtime = ProcessRuntime(place, port=free_port(), command=command)
-        location = cls(runtime, servables, AccessLog(place.layout.access_log), clients)
-        statuses = runtime.settle(servables, {"dev/m": Traffic({1: TOTAL_WEIGHT})}, timeout_s=60)
+        location = cls(runtime, servables, AccessLog(place.layout.access_log), clients, models)
+        all_stable = {f"dev/{model}": Traffic({1: TOTAL_WEIGHT}) for model in models}
+        statuses = runtime.settle(servables, all_stable, timeout_s=120)
         assert all(status.state is EndpointState.READY for status in statuses), statuses
         return location
 
@@ -225,7 +237,8 @@ class Location:
         context = multiprocessing.get_context("spawn")
         end, results = context.Event(), context.Queue()
         pause = self.clients / rate if rate else 0.0
-        arguments = [(self.runtime.gateway.port, number, end, results, pause) for number in range(self.clients)]
+        ports = [self.runtime.gateway.port] * self.clients
+        arguments = [(port, number, end, results, pause, self.models) for number, port in enumerate(ports)]
         processes = [context.Process(target=ask_on, args=each) for each in arguments]
         for process in processes:
             process.start()
@@ -241,7 +254,14 @@ class Location:
             process.join()
 
 
-def ask_on(port: int, number: int, end: Event, results: multiprocessing.Queue[Any], pause_s: float = 0.0) -> None:
+def ask_on(
+    port: int,
+    number: int,
+    end: Event,
+    results: multiprocessing.Queue[Any],
+    pause_s: float = 0.0,
+    models: tuple[str, ...] = ("m",),
+) -> None:
     connection = HTTPConnection("127.0.0.1", port, timeout=30)
     counts: Counter[str] = Counter()
     results.put(number)
@@ -251,7 +271,8 @@ def ask_on(port: int, number: int, end: Event, results: multiprocessing.Queue[An
         time.sleep(due - time.monotonic() if pause_s and due > time.monotonic() else 0)
         headers = {"content-type": "application/json", "x-unit": f"{number}-{counts.total() % 100}"}
         try:
-            connection.request("POST", "/dev/m/v2/models/m/infer", BODY, headers)
+            model = models[counts.total() % len(models)]
+            connection.request("POST", f"/dev/{model}/v2/models/{model}/infer", BODY, headers)
             answer = connection.getresponse()
             answer.read()
             counts[f"{answer.status} {answer.getheader('falaj-release')}"] += 1
@@ -262,9 +283,9 @@ def ask_on(port: int, number: int, end: Event, results: multiprocessing.Queue[An
     results.put(counts)
 
 
-def servable(model_dir: Path, release: int) -> Servable:
+def servable(model_dir: Path, release: int, model: str = "m") -> Servable:
     digest = parse_digest("sha256:" + f"{release:064x}")
-    return Servable(DesiredEndpoint("dev", "m", release, digest, replicas=2), model_dir)
+    return Servable(DesiredEndpoint("dev", model, release, digest, replicas=2), model_dir)
 
 
 def make_model(folder: Path, release: int) -> Path:

@@ -15,12 +15,15 @@ from falaj.control.retraining.simulation import (
     BY_GROWTH,
     MONTHLY,
     NEVER,
+    CandidateOutcome,
     History,
     SimulationSettings,
     TrainedModel,
     TrainingPolicy,
     simulate,
 )
+from falaj.control.retraining.training_history import DAY_S
+from falaj.control.retraining.windows import TrainingWindow
 from falaj.statistics.recalibration import RecalibrationSettings
 
 START = date(2025, 1, 1).toordinal()
@@ -97,6 +100,25 @@ def test_without_refit_the_judged_model_serves() -> None:
     simulation_result = simulate(rows, train, TrainingPolicy(growth=GrowthPolicy(2.0, None), refit=False), BARE)
     assert len(train.calls) == 1 + len(simulation_result.trainings)
     assert {each.core_hours for each in simulation_result.trainings} == {0.5}
+
+
+def test_trainings_may_be_run_elsewhere_and_serve_only_where_they_won() -> None:
+    rows = history(steps)
+    train, asked_for = RateModel(rows), []
+
+    def run_training(window: TrainingWindow, goal: str, live: TrainedModel) -> CandidateOutcome:
+        asked_for.append((window.train_until / DAY_S, window.backtest_until / DAY_S, goal, live.until))
+        until = round(window.backtest_until / DAY_S)
+        return CandidateOutcome(train(until) if len(asked_for) == 2 else None, "run elsewhere", 0.25)
+
+    policy = replace(BY_GROWTH, growth=GrowthPolicy(1.5, None), alarms=False)
+    simulation_result = simulate(rows, train, policy, BARE, run_training)
+    assert [each.won for each in simulation_result.trainings][:2] == [False, True]
+    assert {each.verdict for each in simulation_result.trainings} == {"run elsewhere"}
+    (first_until, first_judged, goal, first_live), (_, second_judged, _, _), (*_, third_live) = asked_for[:3]
+    assert goal == "not worse" and first_until < first_judged and first_live == FIRST
+    assert second_judged - START >= 1.2 * (first_judged - START), "a fifth more rows after one that lost"
+    assert third_live == second_judged, "what won is what serves"
 
 
 def test_an_alarm_trains_after_the_change_and_helps() -> None:
