@@ -132,6 +132,7 @@ def test_locations_follow_each_other_and_one_that_rolls_back_takes_the_others_al
         change_id = changes.request_automatic(scene.platform.turn(session), _WORKER, second, "dev").id
     scene.work()
     assert (row_of(scene).release, row_of(scene, "edge").release) == (2, 1), "the edge waits for the first location"
+    assert row_of(scene).plan["rollout"]["plan"]["false_alarm"] == 0.005, "locations share the bound"
     report_rollout(scene, "stepping")
     report_rollout(scene, "succeeded", "ready")
     scene.wait(30)
@@ -140,6 +141,7 @@ def test_locations_follow_each_other_and_one_that_rolls_back_takes_the_others_al
     scene.wait(31)
     scene.work()
     assert row_of(scene, "edge").release == 2
+    assert row_of(scene, "edge").plan["rollout"]["plan"]["false_alarm"] == 0.005
     report_rollout(scene, "rolled_back", "failed", location="edge")
     assert (row_of(scene).release, row_of(scene, "edge").release) == (1, 1)
     assert scene.change(change_id).state == "failed"

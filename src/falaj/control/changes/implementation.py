@@ -22,7 +22,7 @@ from falaj.control.releases.lifecycle import UNDECIDED, DeploymentState
 from falaj.control.releases.registry import move, state_of
 from falaj.control.releases.states import ReleaseState
 from falaj.control.releases.undeploy import take_back
-from falaj.statistics.rollout import RolloutStrategy
+from falaj.statistics.rollout import FALSE_ALARM, RolloutStrategy
 from falaj.storage import EndpointRow, ProcessRow, ReleaseRow
 from falaj.storage.change_tables import AdmissionRow, ChangeRow
 from falaj.storage.durable import ProcessEvent
@@ -80,9 +80,9 @@ def _deployed(turn: ChangeContext, row: ChangeRow, granted: str) -> list[str]:
 
 def _of_each_location(options: Mapping[str, Any], locations: int) -> Mapping[str, Any]:
     """Options of one location: a change goes back everywhere when one location rolls it back, so they share a bound."""
-    if "false_alarm" not in options:
+    if locations == 1:
         return options
-    return {**options, "false_alarm": options["false_alarm"] / locations}
+    return {**options, "false_alarm": options.get("false_alarm", FALSE_ALARM) / locations}
 
 
 def _admitted(turn: ChangeContext, row: ChangeRow) -> str:

@@ -3,7 +3,15 @@
 Pure: counts and times come in, decisions go out. The agent beside the traffic carries them out.
 """
 
-from falaj.statistics.rollout.plan import WHOLE, MetricPlan, RolloutPlan, RolloutStrategy, block_length_s, plan_of
+from falaj.statistics.rollout.plan import (
+    FALSE_ALARM,
+    WHOLE,
+    MetricPlan,
+    RolloutPlan,
+    RolloutStrategy,
+    block_length_s,
+    plan_of,
+)
 from falaj.statistics.rollout.state_machine import (
     ENDED,
     AnalysisReported,
@@ -29,6 +37,7 @@ from falaj.statistics.rollout.state_machine import (
 
 __all__ = [
     "ENDED",
+    "FALSE_ALARM",
     "WHOLE",
     "AnalysisReported",
     "Applied",

@@ -13,6 +13,8 @@ from falaj.core.json_record import JsonRecord
 WHOLE = 10_000
 """All of the traffic: shares are counted in 1/10,000."""
 
+FALSE_ALARM = 0.01
+"""Bound on the probability that a candidate which is no worse is rolled back, where nothing else is said."""
 LONGEST_BLOCK_S = 60.0
 FEWEST_IN_BLOCK = 5
 """A block of time is longer than a second only where an arm would have fewer requests in it."""
@@ -96,7 +98,7 @@ class RolloutPlan(JsonRecord):
     burn_in_max_s: float = 300.0
     baseline: bool = False
     metrics: tuple[MetricPlan, ...] = ()
-    false_alarm: float = 0.01
+    false_alarm: float = FALSE_ALARM
     false_promotion: float = 0.05
     sticky: str | None = None
     matches: tuple[Mapping[str, str], ...] = ()
@@ -141,7 +143,7 @@ def plan_of(rollout_id: str, kind: str, options: Mapping[str, Any], candidate: i
         burn_in_s=float(options.get("burn_in_s", 0.0)), burn_in_max_s=float(options.get("burn_in_max_s", 300.0)),
         baseline=strategy is RolloutStrategy.CANARY and bool(options.get("baseline", True)),
         metrics=tuple(_metric(each) for each in metrics),
-        false_alarm=float(options.get("false_alarm", 0.01)),
+        false_alarm=float(options.get("false_alarm", FALSE_ALARM)),
         sticky=options.get("sticky"), matches=tuple(options.get("matches", ())),
         mirror=float(options.get("mirror", 1.0)), capture=options.get("capture", "rows"),
         no_new_units=options.get("no_new_units", "wait"),
