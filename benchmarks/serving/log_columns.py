@@ -31,7 +31,7 @@ from falaj.dataplane.prediction_log import (
     tail,
 )
 from falaj.dataplane.prediction_log.compaction import CompactionOutcome, compact
-from falaj.dataplane.prediction_log.export import Selection, export_predictions
+from falaj.dataplane.prediction_log.export import ExportSelection, export_predictions
 from falaj.supply_chain.encryption import DataKey
 
 KEY = DataKey("ab" * 16, "default", bytes(32))
@@ -66,7 +66,7 @@ def write_log(folder: Path, row: Row, count: int, *, sealed: bool) -> list[str]:
 
 def export(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as out:
-        export_predictions(folder, KEYS, lambda *_: {}, Path(out) / "out", Selection("prod/m", 0.0, 1e11), {})
+        export_predictions(folder, KEYS, lambda *_: {}, Path(out) / "out", ExportSelection("prod/m", 0.0, 1e11), {})
 
 
 def read(folder: Path) -> None:

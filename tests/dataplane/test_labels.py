@@ -15,7 +15,7 @@ from falaj.dataplane.label_join import LabelJoin
 from falaj.dataplane.log_export import export_location, residency_of
 from falaj.dataplane.log_keys import writer_keys
 from falaj.dataplane.prediction_log import LABELS, LogKey, LogOwner, LogWriter, SegmentHeader
-from falaj.dataplane.prediction_log.export import Selection
+from falaj.dataplane.prediction_log.export import ExportSelection
 from falaj.supply_chain.encryption import Keystore, open_chest
 from tests.waiting import HANGS_AFTER_S, until
 
@@ -84,6 +84,8 @@ def test_residency_is_that_of_the_location_or_else_of_the_installation(home: Hom
 def test_an_export_that_ends_before_it_begins_is_refused(home: Home, chest: Keystore, tmp_path: Path) -> None:
     write(home, chest, "a")
     with pytest.raises(UsageError, match="ends before"):
-        export_location(home, chest, "local", Selection("dev/m", 2.0, 2.0), tmp_path / "out", "user:zaid")
-    export_result = export_location(home, chest, "local", Selection("dev/m", 0.0, 2.0), tmp_path / "out", "user:zaid")
+        export_location(home, chest, "local", ExportSelection("dev/m", 2.0, 2.0), tmp_path / "out", "user:zaid")
+    export_result = export_location(
+        home, chest, "local", ExportSelection("dev/m", 0.0, 2.0), tmp_path / "out", "user:zaid"
+    )
     assert (export_result.predictions, export_result.labelled) == (1, 1)

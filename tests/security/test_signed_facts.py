@@ -24,7 +24,7 @@ from falaj.storage import Base, Database, EndpointRow, ProjectRow, ReleaseWithdr
 from falaj.storage.caller_tables import CallerRow
 from falaj.storage.change_tables import SignedChangeRow
 from falaj.storage.facts import Fact, FactMissingError, FactSubject, Mark
-from falaj.storage.federation_tables import CeremonyRow, GrantRow, LoginRow, SecurityKeyRow, SubjectRow
+from falaj.storage.federation_tables import CeremonyRow, FederatedSubjectRow, GrantRow, LoginRow, SecurityKeyRow
 from falaj.storage.identity_tables import AccountRow, ApprovalKeyRow, LinkRow, SessionRow, TokenRow
 from falaj.storage.ownership_tables import ModelOwnerRow
 from falaj.storage.policy_tables import RoleBindingRow
@@ -70,7 +70,7 @@ SAMPLES: list[Callable[[], Any]] = [
     lambda: ReleaseWithdrawalRow(model="delay", number=1, state="revoked", at=NOW, decided_by=ANA),
     lambda: EnrolmentRow(id="e1", location="dubai", digest="0" * 64, created_at=NOW, created_by=ANA, expires_at=LATER),
     lambda: CertificateRow(serial="c1", enrolment="e0", issued_at=NOW, expires_at=LATER),
-    lambda: SubjectRow(issuer="https://idp", subject="1", account=ANA, first_at=NOW),
+    lambda: FederatedSubjectRow(issuer="https://idp", subject="1", account=ANA, first_at=NOW),
     lambda: LoginRow(
         state_digest="a", browser_digest="b", issuer="i", nonce="n", verifier="v", challenge="c", return_to="/",
         expires_at=LATER,
@@ -177,7 +177,7 @@ def test_an_invented_row_is_none(standing: Database, sample: Callable[[], Any]) 
     key = _write(standing, row)
     seal, values = row.seal, _raw(standing, type(row), key)
     other = {name: value + 1 if isinstance(value, int) else f"{value}x" for name, value in key.items()}
-    if "account" in values and type(row) is SubjectRow:
+    if "account" in values and type(row) is FederatedSubjectRow:
         values["account"] = "user:root"
     for claimed in (seal, "", "1.." + "A" * 88, seal.replace("1.", "9.", 1)):
         _overwrite(standing, type(row), other, {**values, **other, "seal": claimed})

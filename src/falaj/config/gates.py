@@ -89,7 +89,7 @@ class GateSyntaxError(UsageError):
 
 
 @dataclass(frozen=True)
-class _Token:
+class _GateToken:
     text: str
     offset: int
     quoted: bool = False
@@ -196,13 +196,13 @@ class _Words:
 
     def __init__(self, text: str) -> None:
         self.length = len(text)
-        self.tokens: list[_Token] = []
+        self.tokens: list[_GateToken] = []
         self.next = 0
         for match in _TOKEN.finditer(text):
             if match["bad"]:
                 raise GateSyntaxError("this quote is not closed", match.start(), 'a closing `"`')
             quoted = match["quoted"] is not None
-            self.tokens.append(_Token(match["quoted"] if quoted else match[0], match.start(), quoted))
+            self.tokens.append(_GateToken(match["quoted"] if quoted else match[0], match.start(), quoted))
 
     @property
     def upcoming(self) -> str:
@@ -215,7 +215,7 @@ class _Words:
         offset = self.tokens[index].offset if index < len(self.tokens) else self.length
         return GateSyntaxError(message, offset, expected, suggestion)
 
-    def take(self, expected: str) -> _Token:
+    def take(self, expected: str) -> _GateToken:
         """The next word, whatever it is."""
         if self.next >= len(self.tokens):
             raise self.wrong("the gate ends too early", expected)

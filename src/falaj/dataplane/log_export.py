@@ -9,7 +9,7 @@ from falaj.core.home import Home
 from falaj.dataplane.label_database import open_labels
 from falaj.dataplane.local_policy import read_rules
 from falaj.dataplane.log_keys import reader_keys
-from falaj.dataplane.prediction_log.export import Exported, Selection, export_predictions
+from falaj.dataplane.prediction_log.export import Exported, ExportSelection, export_predictions
 from falaj.supply_chain.encryption import Keystore, home_scope
 
 _UNTOLD = "ZZ"
@@ -71,7 +71,7 @@ def require_here(home: Home, folder: Path, location: str) -> str:
 
 
 def export_location(
-    home: Home, chest: Keystore, location: str, selection: Selection, out: Path, exported_by: str
+    home: Home, chest: Keystore, location: str, selection: ExportSelection, out: Path, exported_by: str
 ) -> Exported:
     """Write predictions of an endpoint with their labels to Parquet files that carry their residency.
 

@@ -30,7 +30,7 @@ class RedirectListener:
 
     def __init__(self) -> None:
         path = f"/{secrets.token_urlsafe(16)}"  # whoever comes without it was not sent by us
-        self._listener = _Listener(path)
+        self._listener = _RedirectListener(path)
         self.address = f"http://127.0.0.1:{self._listener.server_port}{path}"
 
     def close(self) -> None:
@@ -84,7 +84,7 @@ class BrowserLogin:
         return brought["code"]
 
 
-class _Listener(HTTPServer):
+class _RedirectListener(HTTPServer):
     allow_reuse_address = False
 
     def __init__(self, path: str) -> None:
@@ -95,7 +95,7 @@ class _Listener(HTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     timeout = _READ_S  # one connection that says nothing does not keep the browser out
-    server: _Listener
+    server: _RedirectListener
 
     def do_GET(self) -> None:
         url_parts = urlsplit(self.path)

@@ -13,7 +13,7 @@ from falaj.storage.tables import Base
 _PRINCIPAL_LENGTH = 200
 
 
-class SubjectRow(SealedRow, Base):
+class FederatedSubjectRow(SealedRow, Base):
     """Who a person is at a provider, and the account here; addresses and names may change, this pair does not."""
 
     __tablename__ = "federation_subjects"

@@ -10,7 +10,7 @@ import pytest
 from falaj.build.checks import selection
 from falaj.build.checks.context import CheckError
 from falaj.build.checks.gates import judge_all
-from falaj.build.checks.selection import Candidate, is_higher_better, scored, select_best
+from falaj.build.checks.selection import SweepCandidate, is_higher_better, scored, select_best
 from falaj.config.spec import OwnMetric, SelectSpec
 from tests.build.checks.conftest import flights, threshold
 
@@ -20,7 +20,7 @@ BRIER = SelectSpec("brier on split.validation", "brier", "split.validation")
 
 def candidate(bench, name, model, table="split.validation"):
     digest = bench.store.put(model).digest
-    return Candidate(f"fit[kind={name}]", {"kind": name}, digest, bench.outputs.get(table))
+    return SweepCandidate(f"fit[kind={name}]", {"kind": name}, digest, bench.outputs.get(table))
 
 
 def test_a_score_is_what_a_gate_would_have_given(bench, models):
@@ -68,7 +68,7 @@ def test_a_metric_of_the_project_selects(bench, models, monkeypatch):
 
 def test_of_equal_candidates_the_first_goes_on():
     scores = [0.3, 0.1, 0.1, None, float("nan")]
-    candidates = [Candidate(str(place), {}, score=score) for place, score in enumerate(scores)]
+    candidates = [SweepCandidate(str(place), {}, score=score) for place, score in enumerate(scores)]
     assert select_best("fit", BRIER, candidates, higher_is_better=False).best == candidates[1]
     assert select_best("fit", BRIER, candidates[::-1], higher_is_better=False).best == candidates[2]
     assert select_best("fit", BRIER, candidates, higher_is_better=True).best == candidates[0]

@@ -26,7 +26,7 @@ from falaj.dataplane.prediction_log import (
 )
 from falaj.dataplane.prediction_log.columnar import writing
 from falaj.dataplane.prediction_log.compaction import ColumnsError, CompactionOutcome, compact
-from falaj.dataplane.prediction_log.export import Selection, export_predictions
+from falaj.dataplane.prediction_log.export import ExportSelection, export_predictions
 from falaj.supply_chain.encryption import DataKey, KeyGoneError
 from tests.dataplane.serving.log_cases import (
     DATA_KEY,
@@ -164,7 +164,7 @@ def test_an_export_is_the_same_from_either_form(tmp_path: Path, sealed: bool) ->
     files_of = []
     for out in ("before", "after"):
         export_result = export_predictions(
-            tmp_path / "log", KEYS, lambda *_: {}, tmp_path / out, Selection(ENDPOINT, 0, 1e11), {}
+            tmp_path / "log", KEYS, lambda *_: {}, tmp_path / out, ExportSelection(ENDPOINT, 0, 1e11), {}
         )
         files_of.append([pl.read_parquet(file) for file in export_result.files])
         compact_all(tmp_path / "log")

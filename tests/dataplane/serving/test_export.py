@@ -13,14 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from falaj.dataplane.prediction_log import LogWriter, SegmentHeader, new_log_key
-from falaj.dataplane.prediction_log.export import Exported, ExportFolderError, Selection, export_predictions
+from falaj.dataplane.prediction_log.export import Exported, ExportFolderError, ExportSelection, export_predictions
 from falaj.dataplane.prediction_log.export.kinds import ColumnKinds, as_kind
 from tests.dataplane.serving.test_labels import DATA_KEY, ENDPOINT, KEYS, Location
 
-EVERYTHING = Selection(ENDPOINT, 0.0, 1e11)
+EVERYTHING = ExportSelection(ENDPOINT, 0.0, 1e11)
 
 
-def exported(location: Location, out: Path, selection: Selection = EVERYTHING) -> Exported:
+def exported(location: Location, out: Path, selection: ExportSelection = EVERYTHING) -> Exported:
     location.join.advance()
     return export_predictions(location.log, KEYS, location.join.labels, out, selection, {"residency": "AE"})
 
@@ -60,10 +60,10 @@ def test_only_the_time_that_is_asked_for(tmp_path: Path) -> None:
     location = Location(tmp_path)
     for number in range(10):
         location.predict(f"{number}")
-    first = exported(location, tmp_path / "some", Selection(ENDPOINT, location.now - 5, location.now))
+    first = exported(location, tmp_path / "some", ExportSelection(ENDPOINT, location.now - 5, location.now))
     names = pl.read_parquet(first.files[0])["prediction_id"].to_list()
     assert names == [f"{number}" for number in range(4, 9)]
-    nothing = exported(location, tmp_path / "nothing", Selection("prod/other", 0, 1e11))
+    nothing = exported(location, tmp_path / "nothing", ExportSelection("prod/other", 0, 1e11))
     assert nothing == Exported() and not list((tmp_path / "nothing").iterdir())
     location.close()
 

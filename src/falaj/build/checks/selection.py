@@ -24,7 +24,7 @@ from falaj.supply_chain.artifacts import Digest
 
 
 @dataclass(frozen=True)
-class Candidate:
+class SweepCandidate:
     """One cell of a sweep, and its score.
 
     Attributes:
@@ -61,8 +61,8 @@ class Selection:
     step: str
     select: SelectSpec
     better: str
-    candidates: tuple[Candidate, ...]
-    best: Candidate | None
+    candidates: tuple[SweepCandidate, ...]
+    best: SweepCandidate | None
 
     @property
     def summary(self) -> str:
@@ -76,7 +76,9 @@ class Selection:
         return f"{self.best.name} is the best of {scored} by {self.select.text}: {self.best.score:.6g}{out}"
 
 
-def select_best(step: str, select: SelectSpec, candidates: Iterable[Candidate], *, higher_is_better: bool) -> Selection:
+def select_best(
+    step: str, select: SelectSpec, candidates: Iterable[SweepCandidate], *, higher_is_better: bool
+) -> Selection:
     """The candidate with the best score; of equal ones the first.
 
     Args:
@@ -104,7 +106,7 @@ def is_higher_better(select: SelectSpec) -> bool:
     return direction
 
 
-def scored(context: CheckContext, select: SelectSpec, candidate: Candidate) -> Candidate:
+def scored(context: CheckContext, select: SelectSpec, candidate: SweepCandidate) -> SweepCandidate:
     """A candidate with its score, or with why it has none; taken from an earlier run where nothing has changed.
 
     Args:
@@ -138,7 +140,7 @@ def _gate(context: CheckContext, select: SelectSpec) -> GateSpec:
     return with_columns(gate, context.spec.monitoring)
 
 
-def _key(context: CheckContext, gate: GateSpec, candidate: Candidate) -> str:
+def _key(context: CheckContext, gate: GateSpec, candidate: SweepCandidate) -> str:
     read = asdict(context.spec.data[gate.data]) if gate.data in context.spec.data else None
     facts = [
         __version__, candidate.model, candidate.table, asdict(gate), context.spec.monitoring.get("label"), read,

@@ -25,11 +25,11 @@ def export(
 ) -> None:
     """Export predictions with their labels to Parquet, one file a release; the export is in the audit log."""
     from falaj.dataplane.log_export import export_location, require_local, residency_of
-    from falaj.dataplane.prediction_log.export import Selection
+    from falaj.dataplane.prediction_log.export import ExportSelection
 
     endpoint_of(endpoint)
     folder, home = require_local(out), Home.from_environment()
-    selection = Selection(endpoint, moment(since) if since else 0.0, moment(until) if until else time.time())
+    selection = ExportSelection(endpoint, moment(since) if since else 0.0, moment(until) if until else time.time())
     residency = residency_of(home, location)
     permit = open_client(home).predictions.permit_export(endpoint, location, selection.since, selection.until)
     export_result = export_location(home, open_chest(home), location, selection, folder, permit.exported_by)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from falaj.build.checks.selection import Candidate, Selection
+from falaj.build.checks.selection import Selection, SweepCandidate
 from falaj.build.pipeline import PipelineResult, StepResult, StepState
 from falaj.build.pipeline.graph import expand
 from falaj.build.pipeline.sweep import table_of_cell
@@ -47,14 +47,14 @@ class Sweep:
         assert self.spec.sweep is not None and self.spec.sweep.select is not None
         return self.spec.sweep.select
 
-    def candidates(self) -> Iterator[Candidate]:
+    def candidates(self) -> Iterator[SweepCandidate]:
         """Every cell, with its model and the rows that it is scored on, or with why it has none."""
         outputs = self.pipeline.outputs
         for name, node in expand(self.spec.steps, self.spec.data).items():
             if node.step.name == self.step:
                 reason = _reason(self.pipeline.steps[name])
                 table = outputs.get(table_of_cell(self.spec, self.select.data, node.cell))
-                yield Candidate(name, dict(node.cell), outputs.get(name), table, reason=reason)
+                yield SweepCandidate(name, dict(node.cell), outputs.get(name), table, reason=reason)
 
     def with_results_of(self, whole: PipelineResult) -> PipelineResult:
         """The whole pipeline, where what ran for the candidates is as it ran, and not as the cache gave it again."""

@@ -33,11 +33,11 @@ class _Item(msgspec.Struct):
     at: float | datetime | None = None
 
 
-class _Body(msgspec.Struct):
+class _FeedbackBody(msgspec.Struct):
     labels: Annotated[list[_Item], msgspec.Meta(min_length=1, max_length=MOST_LABELS)]
 
 
-_decode = msgspec.json.Decoder(_Body).decode
+_decode = msgspec.json.Decoder(_FeedbackBody).decode
 _PATH = re.compile(r"^(?P<what>.*) - at `\$(?:\.(?P<member>\w+))?(?:\[(?P<item>\d+)\])?(?:\.(?P<field>\w+))?.*`$")
 _MISSING = re.compile(r"missing required field `(?P<field>\w+)`")
 _FORM = '{"labels": [{"prediction_id": "...", "label": 1}]}'

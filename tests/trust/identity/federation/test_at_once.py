@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from falaj.core.errors import FalajError
 from falaj.core.principal import PrincipalKind
 from falaj.storage import Database
-from falaj.storage.federation_tables import SubjectRow
+from falaj.storage.federation_tables import FederatedSubjectRow
 from falaj.trust.identity import NewAccount, accounts
 from falaj.trust.identity.federation import (
     Logins,
@@ -61,7 +61,7 @@ def test_an_answer_and_a_code_and_a_first_login(database: Database, liar: Liar) 
     assert first == ["done", *["federation.code"] * (AT_ONCE - 1)]
     doors.redeem(codes[1], VERIFIER, time.time())
     with database.reading() as session:
-        assert len(session.query(SubjectRow).all()) == 1
+        assert len(session.query(FederatedSubjectRow).all()) == 1
 
 
 def test_a_security_keys_answer(database: Database) -> None:

@@ -76,7 +76,7 @@ def _merged(mine: Profile | None, theirs: Profile | None) -> Profile | None:
 
 
 @dataclass(frozen=True)
-class OpenBlocks:
+class OpenProfileBlocks:
     """The blocks of one arm that are still open.
 
     Args:
@@ -90,7 +90,9 @@ class OpenBlocks:
     closed_until: float = 0.0
 
 
-def counted(arm: OpenBlocks, columns: PredictionColumns, reference: ReleaseReference | None, now: float) -> OpenBlocks:
+def counted(
+    arm: OpenProfileBlocks, columns: PredictionColumns, reference: ReleaseReference | None, now: float
+) -> OpenProfileBlocks:
     """The arm after counting predictions.
 
     Those that seem to be of a block that is closed are counted in the first open one, and those that seem to be of the
@@ -124,7 +126,7 @@ def _features(columns: PredictionColumns, reference: ReleaseReference | None) ->
     return {name: values for name, values in columns.features.items() if name not in left_out}
 
 
-def _parts(arm: OpenBlocks, at: Vector, reference: ReleaseReference | None) -> Iterator[tuple[int, Any]]:
+def _parts(arm: OpenProfileBlocks, at: Vector, reference: ReleaseReference | None) -> Iterator[tuple[int, Any]]:
     """The number of each block, and which rows are of it."""
     size = reference.settings.block if reference else None
     if isinstance(size, int):
@@ -162,13 +164,13 @@ def _block(
     return ProfileBlock(number, start, end, count, profile, predicted)
 
 
-def _with_full_closed(arm: OpenBlocks, size: int) -> OpenBlocks:
+def _with_full_closed(arm: OpenProfileBlocks, size: int) -> OpenProfileBlocks:
     full = [number for number, block in arm.open.items() if block.rows >= size]
     blocks = {number: replace(block, final=number in full) for number, block in arm.open.items()}
     return replace(arm, open=blocks, closed=max([arm.closed, *(number + 1 for number in full)]))
 
 
-def closed(arm: OpenBlocks, until: float, reference: ReleaseReference | None) -> OpenBlocks:
+def closed(arm: OpenProfileBlocks, until: float, reference: ReleaseReference | None) -> OpenProfileBlocks:
     """The arm after closing what ends before a time; blocks of so many rows close when they are full.
 
     Args:
@@ -184,7 +186,7 @@ def closed(arm: OpenBlocks, until: float, reference: ReleaseReference | None) ->
     return replace(arm, open=blocks, closed=first, closed_until=max(arm.closed_until, first * width))
 
 
-def without_final(arm: OpenBlocks) -> OpenBlocks:
+def without_final(arm: OpenProfileBlocks) -> OpenProfileBlocks:
     """The arm without the blocks that nothing will be added to."""
     return replace(arm, open={number: block for number, block in arm.open.items() if not block.final})
 

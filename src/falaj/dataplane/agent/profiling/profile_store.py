@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from falaj.core.sqlite_transactions import writing
-from falaj.dataplane.agent.profiling.blocks import ArmKey, OpenBlocks, ProfileBlock
+from falaj.dataplane.agent.profiling.blocks import ArmKey, OpenProfileBlocks, ProfileBlock
 from falaj.dataplane.agent.profiling.tallies import LossRun, LossTally
 from falaj.statistics.profiles import Profile
 from falaj.statistics.recalibration.selection import ScoreDay
@@ -102,11 +102,11 @@ class ProfileStore:
         """Remember a value."""
         self._db.execute("INSERT OR REPLACE INTO meta VALUES(?, ?)", (name, json.dumps(value)))
 
-    def arms(self) -> dict[ArmKey, OpenBlocks]:
+    def arms(self) -> dict[ArmKey, OpenProfileBlocks]:
         """Every arm with its open blocks."""
         query = "SELECT endpoint, release, arm, closed, closed_until FROM arm"
         return {
-            ArmKey(*row[:3]): OpenBlocks(self._open_blocks(ArmKey(*row[:3])), row[3], row[4])
+            ArmKey(*row[:3]): OpenProfileBlocks(self._open_blocks(ArmKey(*row[:3])), row[3], row[4])
             for row in self._db.execute(query)
         }
 
@@ -114,7 +114,7 @@ class ProfileStore:
         query = f"SELECT {_BLOCK} FROM block WHERE endpoint = ? AND release = ? AND arm = ? AND NOT final"  # noqa: S608
         return {block.number: block for block in map(_block, self._db.execute(query, _place(key)))}
 
-    def keep(self, key: ArmKey, arm: OpenBlocks, before: OpenBlocks | None) -> None:
+    def keep(self, key: ArmKey, arm: OpenProfileBlocks, before: OpenProfileBlocks | None) -> None:
         """Write the blocks of an arm that are not what they were."""
         self._db.execute(
             "INSERT INTO arm VALUES(?, ?, ?, ?, ?, '{}') ON CONFLICT DO UPDATE SET closed = excluded.closed,"

@@ -14,7 +14,7 @@ from typing import Any
 
 from falaj.core.errors import FalajError
 from falaj.dataplane.agent.profiling import blocks
-from falaj.dataplane.agent.profiling.blocks import ANSWERED, SHADOW, ArmKey, OpenBlocks
+from falaj.dataplane.agent.profiling.blocks import ANSWERED, SHADOW, ArmKey, OpenProfileBlocks
 from falaj.dataplane.agent.profiling.message import message_of
 from falaj.dataplane.agent.profiling.profile_store import ProfileStore
 from falaj.dataplane.agent.profiling.references import References
@@ -106,7 +106,7 @@ class Profiling:
         scores: list[tuple[ArmKey, list[ScoreDay]]] = []
         for (key, _), part in _grouped(records).items():
             reference, columns = self._references.of(key.release), columns_of(part, bare=True)
-            arms[key] = blocks.counted(arms.get(key, OpenBlocks()), columns, reference, now)
+            arms[key] = blocks.counted(arms.get(key, OpenProfileBlocks()), columns, reference, now)
             scores.append((key, blocks.score_days(columns, reference)))
         self._keep(arms, {"position": behind}, scores)
         return len(records)
@@ -121,7 +121,7 @@ class Profiling:
 
     def _keep(
         self,
-        arms: Mapping[ArmKey, OpenBlocks],
+        arms: Mapping[ArmKey, OpenProfileBlocks],
         meta: Mapping[str, Any],
         scores: Sequence[tuple[ArmKey, Sequence[ScoreDay]]] = (),
     ) -> None:

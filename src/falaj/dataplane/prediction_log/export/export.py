@@ -27,7 +27,7 @@ class ExportFolderError(UsageError):
 
 
 @dataclass(frozen=True)
-class Selection:
+class ExportSelection:
     """Which predictions.
 
     Args:
@@ -57,7 +57,12 @@ class Exported:
 
 
 def export_predictions(
-    folder: Path, keys: LogKeys | None, labels: Labels, out: Path, selection: Selection, provenance: Mapping[str, str]
+    folder: Path,
+    keys: LogKeys | None,
+    labels: Labels,
+    out: Path,
+    selection: ExportSelection,
+    provenance: Mapping[str, str],
 ) -> Exported:
     """Write the selected predictions of a log with their labels.
 
@@ -107,7 +112,7 @@ def export_predictions(
 
 
 def _tables(
-    folder: Path, keys: LogKeys | None, labels: Labels, selection: Selection
+    folder: Path, keys: LogKeys | None, labels: Labels, selection: ExportSelection
 ) -> Iterator[tuple[str, dict[str, list[Any]], Sequence[str]]]:
     """The selected predictions in bounded parts: release, columns, and ids."""
     position: dict[str, Any] = {}
@@ -120,7 +125,9 @@ def _tables(
             yield release, columns(chosen, labels(selection.endpoint, ids)), ids
 
 
-def _by_release(records: Sequence[PredictionRecord], selection: Selection) -> Mapping[str, list[PredictionRecord]]:
+def _by_release(
+    records: Sequence[PredictionRecord], selection: ExportSelection
+) -> Mapping[str, list[PredictionRecord]]:
     grouped: dict[str, list[PredictionRecord]] = {}
     for record in records:
         if record.header.endpoint == selection.endpoint and selection.since <= record.at < selection.until:

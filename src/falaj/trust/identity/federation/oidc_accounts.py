@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from falaj.core.principal import Principal, PrincipalKind
-from falaj.storage.federation_tables import SubjectRow
+from falaj.storage.federation_tables import FederatedSubjectRow
 from falaj.storage.identity_tables import AccountRow
 from falaj.storage.policy_tables import RoleBindingRow
 from falaj.trust import settings
@@ -38,7 +38,7 @@ def principal_of(session: Session, person: Person, now: float) -> Principal:
         IdentityTakenError: The address has another account, or another request was first.
         IdentityInputError: The verified address is none.
     """
-    row = session.get(SubjectRow, (person.issuer, person.subject))
+    row = session.get(FederatedSubjectRow, (person.issuer, person.subject))
     account = row.account if row else _make(session, person, now)
     stepped_up = person.proved_at is not None and -_CLOCK_SKEW_S <= now - person.proved_at <= FRESH_S
     return Principal(
@@ -56,7 +56,7 @@ def _make(session: Session, person: Person, now: float) -> str:
     name = _free_name(session, person)
     new_account = NewAccount(PrincipalKind.USER, name, accounts.OIDC, person.email, frozenset(person.groups))
     row = accounts.create(session, new_account, f"{PrincipalKind.USER}:{name}", now)
-    session.add(SubjectRow(issuer=person.issuer, subject=person.subject, account=row.id, first_at=now))
+    session.add(FederatedSubjectRow(issuer=person.issuer, subject=person.subject, account=row.id, first_at=now))
     try:
         session.flush()
     except IntegrityError:  # two first logins of one person
