@@ -11,6 +11,13 @@ from falaj.build.checks.context import CheckError
 from falaj.build.checks.project_tests import read_junit
 
 
+@pytest.fixture
+def bench(bench):
+    """A project whose pytest loads no plugins: those of this environment take most of the time, and none is meant."""
+    bench.write("pytest.ini", "[pytest]\naddopts = --disable-plugin-autoload\n")
+    return bench
+
+
 def outcome(bench):
     return run_check("tests", bench.context())
 
