@@ -20,6 +20,7 @@ from falaj.core.home import Home
 from falaj.core.venv.environment import Environment
 from falaj.supply_chain.artifacts import open_home_store
 from falaj.trust.lineage import Edge, Node
+from tests.order_of_modules import FirstCalls, described
 
 pytestmark = [pytest.mark.models, pytest.mark.timeout(600)]
 
@@ -118,8 +119,14 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 @pytest.fixture(scope="module")
-def selected(lab: Lab) -> RunResult:
-    outcome = lab.run("r1")
+def order() -> FirstCalls:
+    return FirstCalls()
+
+
+@pytest.fixture(scope="module")
+def selected(lab: Lab, order: FirstCalls) -> RunResult:
+    with order.recorded():
+        outcome = lab.run("r1")
     assert outcome.ok, outcome.reason
     return outcome
 
@@ -139,6 +146,11 @@ def test_the_best_candidate_goes_on_as_if_the_project_said_so(lab: Lab, selected
     assert selected.params["param.fit.penalty"] == "0.1"
     assert selected.metrics["metric.selection.rmse.split.validation"] == scores[3]
     assert selected.metrics["metric.evaluate.slope"] == pytest.approx(3, abs=0.1)
+
+
+def test_a_run_goes_the_way_that_is_described(order: FirstCalls, selected: RunResult) -> None:
+    way = described("What one run goes through")
+    assert order.among(way) == way
 
 
 def test_the_evidence_names_every_candidate(selected: RunResult) -> None:

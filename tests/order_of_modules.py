@@ -1,0 +1,74 @@
+"""In which order a request or a run enters the modules, held against the page that describes it.
+
+As a program it runs another module and writes down the order: `python order_of_modules.py FILE MODULE ARGUMENT...`.
+What came before SIGUSR1 does not count, so that a process can start first.
+"""
+
+from __future__ import annotations
+
+import re
+import runpy
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+PAGE = Path(__file__).parents[1] / "docs/explanation/where-things-are.md"
+
+
+class FirstCalls:
+    """Modules of Falaj in the order in which one of their functions was first called, by any thread."""
+
+    def __init__(self) -> None:
+        self._modules: dict[str, None] = {}
+
+    def __call__(self, frame: FrameType, event: str, _: object) -> None:
+        """What `sys.setprofile` calls."""
+        if event == "call" and (name := frame.f_globals.get("__name__", "")).startswith("falaj."):
+            self._modules.setdefault(name)
+
+    @contextmanager
+    def recorded(self) -> Iterator[None]:
+        """Record calls of this thread and of those that are started meanwhile."""
+        sys.setprofile(self)
+        threading.setprofile(self)
+        try:
+            yield
+        finally:
+            sys.setprofile(None)
+            threading.setprofile(None)
+
+    def begin_anew(self) -> None:
+        """Forget what was called until now."""
+        self._modules.clear()
+
+    def among(self, modules: list[str]) -> list[str]:
+        """Those of some modules that were called, in order."""
+        return [module for module in self._modules if module in modules]
+
+
+def described(heading: str) -> list[str]:
+    """The modules that the page lists under a heading."""
+    section = PAGE.read_text().partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    return re.findall(r"^\d+\. `([\w.]+)`", section, re.MULTILINE)
+
+
+def main() -> None:
+    """Run a module, and write down what it called."""
+    file, module, *arguments = sys.argv[1:]
+    calls = FirstCalls()
+    with Path(file).open("w") as order:  # opened now: the process may give up the right to open files
+        signal.signal(signal.SIGUSR1, lambda *_: calls.begin_anew())
+        sys.argv = [module, *arguments]
+        try:
+            with calls.recorded():
+                runpy.run_module(module, run_name="__main__")
+        finally:
+            order.write("\n".join(calls._modules))
+
+
+if __name__ == "__main__":
+    main()
