@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache
 from typing import Any, TypeVar
 
+from falaj.schemas.html_table import html_table
+
 T = TypeVar("T")
 
 
@@ -75,6 +77,21 @@ class Run:
     started_at: float | None
     ended_at: float | None
     steps: list[StepRun] = field(default_factory=list)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the run in a line, and its steps, checks and gates as a table."""
+        title = f"run {self.id} of {self.project}: {self.state}" + (f" ({self.reason})" if self.reason else "")
+        rows = [(each.kind, each.node, each.state, _outcome(each.detail)) for each in self.steps]
+        return html_table(("", "name", "state", "outcome"), rows, title)
+
+
+def _outcome(detail: dict[str, Any]) -> str:
+    """What a step was given and reported, or what a check or gate says."""
+    values = {**(detail.get("params") or {}), **(detail.get("metrics") or {})}
+    numbers = (
+        f"{name} {value:.6g}" if isinstance(value, float) else f"{name} {value}" for name, value in values.items()
+    )
+    return str(detail.get("reason") or detail.get("summary") or detail.get("message") or ", ".join(numbers))
 
 
 @dataclass(frozen=True)

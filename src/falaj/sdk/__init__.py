@@ -14,5 +14,9 @@ from falaj.sdk.client import Client
 from falaj.sdk.endpoint import Endpoint, Prediction
 from falaj.sdk.http import ProblemError, ServerUnreachableError
 from falaj.sdk.labels import Label, read_labels
+from falaj.sdk.notebook import Listing, RunComparison
 
-__all__ = ["Client", "Endpoint", "Label", "Prediction", "ProblemError", "ServerUnreachableError", "read_labels"]
+__all__ = [
+    "Client", "Endpoint", "Label", "Listing", "Prediction", "ProblemError", "RunComparison", "ServerUnreachableError",
+    "read_labels",
+]  # fmt: skip

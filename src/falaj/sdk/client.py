@@ -14,6 +14,7 @@ from falaj.core.home import Home
 from falaj.schemas import api
 from falaj.sdk.credentials import token_for
 from falaj.sdk.http import Transport
+from falaj.sdk.notebook import Listing, RunComparison
 
 if TYPE_CHECKING:
     from falaj.schemas.lineage import Trace
@@ -233,9 +234,9 @@ class Client:
         payload = {"name": name, "repository": repository, **settings}
         return api.decode(api.Project, self._transport.json("POST", f"{_PREFIX}/projects", payload))
 
-    def projects(self) -> list[api.Project]:
+    def projects(self) -> Listing[api.Project]:
         """All projects."""
-        return [api.decode(api.Project, item) for item in self._get("/projects")]
+        return Listing(api.decode(api.Project, item) for item in self._get("/projects"))
 
     def push(self, project: str, ref: str, after: str) -> api.Triggered:
         """Announce that a branch moved to a commit."""
@@ -247,14 +248,18 @@ class Client:
         payload = {"project": project, "commit": commit, "params": params}
         return api.decode(api.Run, self._transport.json("POST", f"{_PREFIX}/runs", payload))
 
-    def runs(self, project: str | None = None, limit: int = 20, condition: str = "") -> list[api.Run]:
+    def runs(self, project: str | None = None, limit: int = 20, condition: str = "") -> Listing[api.Run]:
         """The newest runs first, of those that pass a filter such as `gate.brier < 0.2 and param.depth > 3`."""
         response = self._get("/runs", project=project, limit=limit, filter=condition or None)
-        return [api.decode(api.Run, item) for item in response]
+        return Listing(api.decode(api.Run, item) for item in response)
 
     def run(self, run_id: str) -> api.Run:
         """One run with its steps; `last` is the newest."""
         return api.decode(api.Run, self._get(f"/runs/{quote(run_id)}"))
+
+    def compare_runs(self, first: str, second: str = "last") -> RunComparison:
+        """Two runs side by side: parameters, data, reports and gates."""
+        return RunComparison.of(self.run(first), self.run(second))
 
     def cancel_run(self, run_id: str) -> api.Run:
         """Ask for the end of a run."""
@@ -269,10 +274,10 @@ class Client:
         for item in self._transport.events(f"{_PREFIX}/events", {"subject": subject, "after": after}):
             yield api.decode(api.Event, item)
 
-    def releases(self, model: str | None = None, limit: int | None = None) -> list[api.Release]:
+    def releases(self, model: str | None = None, limit: int | None = None) -> Listing[api.Release]:
         """The newest releases first; all of them without a limit."""
         rows = self._transport.rows(f"{_PREFIX}/releases", {"model": model}, limit)
-        return [api.decode(api.Release, item) for item in rows]
+        return Listing(api.decode(api.Release, item) for item in rows)
 
     def release(self, name: str) -> api.Release:
         """The release that `model@number` or `model@latest` names."""
@@ -285,7 +290,7 @@ class Client:
 
     def endpoints(self) -> list[api.Endpoint]:
         """Every endpoint with what it serves."""
-        return [api.decode(api.Endpoint, item) for item in self._get("/endpoints")]
+        return Listing(api.decode(api.Endpoint, item) for item in self._get("/endpoints"))
 
     def endpoint(self, name: str) -> api.Endpoint | None:
         """The endpoint `environment/model`, or None."""
