@@ -6,6 +6,7 @@ import datetime as dt
 import gzip
 import importlib
 import sys
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -117,7 +118,8 @@ REFUSED = {
     "twice": (b"a,b,a\n1,2,3\n", {}, "line 1: `a` is there twice", "columns: [b]"),
     "an index": (b",a\n0,5\n", {}, "line 1: column 1 has no name", "columns: [a]"),
     "no such column": (b"a\n1\n", {"types": {"b": "text"}}, "has no column `b`, which `read: types` names", "it has a"),
-    "nothing": (b"\n", {}, "is empty", "first line names the columns"),
+    "nothing": (b"\n", {}, "is empty", "write a first line that names the columns"),
+    "no byte": (b"", {}, "is empty", "write a first line that names the columns"),
 }
 
 
@@ -130,6 +132,25 @@ def test_every_library_refuses_in_the_same_words(tmp_path: Path, case: str, form
     assert words in message
     assert hint in advice
     assert "\n" not in message
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_header_without_rows_is_a_table_without_rows(tmp_path: Path, form: str) -> None:
+    assert read(written(tmp_path, b"a,b\n"), form) == {"a": [], "b": []}
+
+
+def test_a_line_without_end_is_not_read_into_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.import_module("falaj_step.csv_survey"), "MAX_LINE_BYTES", 1 << 20)
+    path = tmp_path / "rows.csv"
+    with path.open("wb") as file:
+        file.write(b"a\n1\n")
+        file.truncate(2 << 30)  # 2 GB without another line, which take no room on the disk
+    tracemalloc.start()
+    message, advice = refusal(path, "polars")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert message == "`rows.csv` line 3 is longer than 1 MiB" and "a line for each row" in advice
+    assert peak < 16 << 20
 
 
 @pytest.mark.parametrize("form", FORMS)

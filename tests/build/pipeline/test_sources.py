@@ -64,6 +64,15 @@ def test_a_socket_is_not_data(project: Project) -> None:
         snapshot(project, "file://s")
 
 
+@pytest.mark.parametrize(("url", "verb"), [("file://data/b.csv", "is"), ("file://data", "holds")])
+def test_a_pointer_of_lfs_is_no_data_and_says_what_to_do(project: Project, url: str, verb: str) -> None:
+    project.write("data/a.csv", "x\n1\n")
+    pointer = project.write("data/b.csv", "version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 12\n")
+    with pytest.raises(SourceError, match=f"`raw` {verb} a pointer of Git LFS whose content is not fetched") as caught:
+        snapshot(project, url)
+    assert caught.value.where == str(pointer) and "git lfs pull" in caught.value.hint
+
+
 def test_a_changed_file_is_another_snapshot(project: Project) -> None:
     path = project.write("a.csv", "x\n1\n")
     first = snapshot(project, "file://a.csv")

@@ -10,7 +10,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from falaj.build.packaging.agreement import differing_rows, disagreement, repeated
+from falaj.build.packaging.agreement import differing_rows, disagreement, malformed, repeated
 
 NAMES = ["city", "a"]
 COLUMNS = [np.array(["Dubai", None, "Sharjah"], dtype=object), np.array([0.1, 0.2, 0.3])]
@@ -33,6 +33,19 @@ def test_the_row_the_column_and_both_answers_are_named(library: Any) -> None:
     difference = disagreement(trained, packaged, table, COLUMNS, NAMES, 0.0)
     expected = "row 1, column 'city' (None): the trained model answers 1.2, what would serve answers 0.2"
     assert str(difference) == expected
+
+
+@pytest.mark.parametrize(
+    ("outputs", "words"),
+    [
+        ({"label": np.array([0, 1, 0])}, "the model's output 'label' has 3 answers for 2 rows"),
+        ({"prediction": np.float64(1)}, "the model's output 'prediction' has 1 answers for 2 rows"),
+        ({"label": np.array([0, 1]), "probability": np.array([[0.5, 0.5], [np.nan, np.nan]])}, "row 1: the model's"),
+        ({"label": np.array([0, 1]), "probability": np.array([[0.5, 0.5], [0.1, 0.9]])}, ""),
+    ],
+)
+def test_answers_of_another_number_and_no_numbers_are_refused(outputs: Any, words: str) -> None:
+    assert malformed(outputs, 2).startswith(words) and bool(words) == bool(malformed(outputs, 2))
 
 
 def test_equal_answers_are_no_disagreement() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from falaj.models.answers import PROBABILITY
 from falaj.models.tables import Array
 
 Outputs = Mapping[str, Array]
@@ -40,6 +41,19 @@ class Disagreement:
         """One line for people."""
         place = f"row {self.row}" + (f", column {self.column!r} ({self.value})" if self.column else "")
         return f"{place}: the trained model answers {self.trained}, what would serve answers {self.packaged}"
+
+
+def malformed(outputs: Outputs, rows: int) -> str:
+    """Why answers are none for a table of so many rows: another number of them, or no numbers; empty when they are."""
+    for name, values in outputs.items():
+        count = len(values) if np.ndim(values) else 1
+        if count != rows:
+            return f"the model's output {name!r} has {count} answers for {rows} rows"
+    probabilities = outputs.get(PROBABILITY)
+    if probabilities is None or probabilities.dtype.kind != "f":
+        return ""
+    wrong = ~np.isfinite(probabilities.reshape(rows, -1)).all(axis=1)
+    return f"row {int(wrong.argmax())}: the model's probability is not finite" if wrong.any() else ""
 
 
 def repeated(first: Outputs, second: Outputs) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from falaj import models
-from falaj.build.packaging.agreement import ONNX_TOLERANCE, ROWS, differing_alone, disagreement, repeated
+from falaj.build.packaging.agreement import ONNX_TOLERANCE, ROWS, differing_alone, disagreement, malformed, repeated
 from falaj.build.packaging.result import PackagingResult
 from falaj.models.answers import PROBABILITY
 from falaj.models.backends import open_backend
@@ -89,7 +89,10 @@ def _difference(folder: ModelFolder, result: PackagingResult, frame: Any, column
     backend = open_backend(folder, 1)
     trained, packaged = _asking(folder, backend), backend.predict
     try:
-        if not repeated(trained(frame), trained(frame)):
+        answers = trained(frame)
+        if fault := malformed(answers, len(columns[0])) or malformed(packaged(columns), len(columns[0])):
+            return fault
+        if not repeated(answers, trained(frame)):
             return _NOT_REPEATABLE
         tolerance = ONNX_TOLERANCE if result.flavor == "onnx" else 0.0
         difference = disagreement(trained, packaged, frame, columns, folder.signature.names, tolerance)

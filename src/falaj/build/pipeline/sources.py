@@ -185,11 +185,16 @@ def _local(source: SourceSpec, path: Path, store: ArtifactStore) -> SourceSnapsh
 
 
 def _put(source: SourceSpec, path: Path, store: ArtifactStore) -> SourceSnapshot:
-    if path.is_file() and is_lfs_pointer(path):
+    try:
+        pointer = _lfs_pointer(path)
+    except OSError as error:
+        raise _unreadable(source, path, error) from error
+    if pointer is not None:
+        verb = "is" if pointer == path else "holds"
         raise SourceError(
-            f"data source `{source.name}` is a pointer of Git LFS whose content is not fetched",
-            where=str(path),
-            hint="keep the file in git, or in a bucket",
+            f"data source `{source.name}` {verb} a pointer of Git LFS whose content is not fetched",
+            where=str(pointer),
+            hint="`git lfs pull` fetches it for `falaj run`; for the platform keep the file in git, or in a bucket",
         )
     try:
         digest = store.put(path).digest
@@ -200,6 +205,12 @@ def _put(source: SourceSpec, path: Path, store: ArtifactStore) -> SourceSnapshot
             raise _unreadable(source, path, error) from error
         raise
     return SourceSnapshot(digest, source.source, path.name, "folder" if path.is_dir() else "file")
+
+
+def _lfs_pointer(path: Path) -> Path | None:
+    """The file itself, or the first in a folder, that Git LFS has not fetched."""
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    return next((file for file in files if file.is_file() and is_lfs_pointer(file)), None)
 
 
 def _unreadable(source: SourceSpec, path: Path, error: Exception) -> SourceError:

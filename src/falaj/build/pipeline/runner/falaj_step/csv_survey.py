@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Any
 
+MAX_LINE_BYTES = 64 << 20
+"""A longer line is no row that anybody meant, and would be held in memory as a whole."""
 _GUESSES = (";", "\t", "|")
 
 
@@ -50,10 +52,14 @@ def survey(source: Any, name: str, separator: str, read: dict[str, Any]) -> Surv
         Problem: A row has more or fewer fields than the header, a byte is no UTF-8, a column has no name of its own.
     """
     with _opened(source) as lines:
-        records = _records(lines, name, separator)
+        records = _records(_bounded(lines, name), name, separator)
         header = next(((fields, odd) for _, fields, odd in records if fields), None)
         if header is None:
-            raise Problem("step.wrong-input", f"`{name}` is empty", "its first line names the columns")
+            raise Problem(
+                "step.wrong-input",
+                f"`{name}` is empty",
+                "write a first line that names the columns, or name the file that has rows as `source`",
+            )
         names = _names(header[0], name, separator, read)
         plain = not header[1]
         for line, fields, odd in records:
@@ -83,6 +89,21 @@ def rows(source: Any, separator: str) -> Iterator[tuple[int, list[str]]]:
             if row:
                 yield start, row
             start = reader.line_num + 1
+
+
+def _bounded(lines: Any, name: str) -> Iterator[bytes]:
+    """The lines of a file; one that does not end is not read into memory.
+
+    Raises:
+        Problem: A line is longer than any that a person could mean.
+    """
+    number = 0
+    while line := lines.readline(MAX_LINE_BYTES + 1):
+        number += 1
+        if len(line) > MAX_LINE_BYTES:
+            message = f"`{name}` line {number} is longer than {MAX_LINE_BYTES >> 20} MiB"
+            raise Problem("step.wrong-input", message, "is it a CSV file, with a line for each row?")
+        yield line
 
 
 def _opened(source: Any) -> Any:
