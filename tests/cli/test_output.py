@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from falaj.cli.commands.runs import overrides
-from falaj.cli.output import ago, duration, emit_json, emit_table, state_styled, styled
+from falaj.cli.output import ago, duration, emit, emit_json, emit_table, state_styled, styled, wrapped
 from falaj.core.errors import UsageError
 from falaj.schemas import api
 
@@ -101,3 +101,41 @@ def test_colours_are_for_terminals_alone(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     assert (styled("x", "red"), state_styled("failed")) == ("\x1b[31mx\x1b[0m", "\x1b[31mfailed\x1b[0m")
     assert state_styled("something new") == "something new"
+
+
+RUN = ("0190f3a2-7b1c-7d4e", "flight-delay", "failed", "auc >= 0.8 on split.test: 0.71 is less than the gate asks for")
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80])
+def test_a_table_wider_than_the_terminal_becomes_paragraphs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    emit_table(("run", "project", "state", "reason"), [RUN, RUN], empty="none")
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= columns
+    assert text.startswith(f"RUN      {RUN[0]}\nPROJECT  flight-delay\nSTATE    failed\n")
+    assert " ".join(text.split()).count(RUN[3]) == 2, "nothing is cut off"
+
+
+def test_a_table_for_a_program_stays_one_line_a_row(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    emit_table(("run", "project", "state", "reason"), [RUN] * 3, empty="none")
+    assert len(capsys.readouterr().out.splitlines()) == 4
+
+
+@given(st.text("ab ", max_size=200), st.integers(20, 90))
+def test_a_broken_line_keeps_every_word_and_the_width(line: str, width: int) -> None:
+    lines = wrapped(line, width).split("\n")
+    assert "".join(lines).split() == line.split() or " ".join(lines).split() == line.split()
+    assert all(len(each) <= width or " " not in each.strip() for each in lines)
+
+
+def test_a_document_is_never_broken(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    emit_json({"reason": "a b " * 40})
+    assert json.loads(capsys.readouterr().out) == {"reason": "a b " * 40}
+    emit("word " * 20)
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 40

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+from typer.testing import CliRunner
+
+from falaj.cli.application import application
+from falaj.control.runs import queue
+from falaj.sdk import Client
 from falaj.storage import StepRunRow
 from tests.cli.conftest import Command
-from tests.platforms import Served
+from tests.platforms import COMMIT, Served
+from tests.waiting import until
 
 
 def test_runs_are_filtered_and_compared(falaj_served: Command, served: Served, tmp_path: Path) -> None:
@@ -22,3 +30,23 @@ def test_runs_are_filtered_and_compared(falaj_served: Command, served: Served, t
     same = falaj_served("run", "compare", served.run_id, served.run_id, "--html", "page.html")
     assert same.returncode == 0 and "nothing that is known of them differs" in same.stdout, same.stderr
     assert "param.fit.depth" in (tmp_path / "page.html").read_text()
+
+
+def test_a_run_is_started_and_waited_for(served: Served) -> None:
+    client, ended = Client.from_home(served.home), {"state": "rejected", "reason": "a gate"}
+
+    def started(state: str) -> tuple[int, str]:
+        with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as pool:
+            patch.setenv("FALAJ_HOME", str(served.home.root))
+            newest = client.runs(limit=1)[0].id
+            command = pool.submit(CliRunner().invoke, application(), ["run", "start", "flights", COMMIT, "--wait"])
+            until(lambda: client.runs(limit=1)[0].id != newest)
+            run_id = client.runs(limit=1)[0].id
+            with served.platform.database.transaction() as session:
+                queue.record(session, f"run/{run_id}", "run.ended", {**ended, "state": state}, 1.0)
+            result = command.result()
+        return result.exit_code, result.stdout
+
+    code, text = started("rejected")
+    assert code == 1 and "rejected in" in text and "a gate" in text
+    assert started("succeeded")[0] == 0

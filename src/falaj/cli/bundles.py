@@ -114,16 +114,34 @@ def bill_of(signed: ReleaseBundle, digest: str, keys: Mapping[str, attestations.
     Raises:
         NotFoundError: There is none (`evidence.no-mlbom`).
     """
-    statements, _ = attestations.verified(
-        attestations.bundle_of(attestations.BundledRelease("", 0, "", "", ""), signed.evidence), keys
-    )
-    for item in statements:
-        if item.statement.predicate_type == attestations.MLBOM and item.statement.is_about(digest):
-            return item.statement.predicate
+    bill = _believed(signed, digest, keys, attestations.MLBOM)
+    if bill is not None:
+        return bill
     raise NotFoundError(
         "no believable bill of materials was signed for this release", where=digest,
         hint="a new run of its commit makes one", code="evidence.no-mlbom",
     )  # fmt: skip
+
+
+def selection_of(signed: ReleaseBundle, digest: str, keys: Mapping[str, attestations.TrustedKey]) -> Mapping[str, Any]:
+    """Return how a model was selected among candidates, as the believed statement of its training says; else empty."""
+    return selection_in(_believed(signed, digest, keys, attestations.TRAIN) or {})
+
+
+def selection_in(train: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The selection in a statement of a training; empty where nothing was selected."""
+    selection = train.get("selection")
+    return selection if isinstance(selection, Mapping) else {}
+
+
+def _believed(
+    signed: ReleaseBundle, digest: str, keys: Mapping[str, attestations.TrustedKey], kind: str
+) -> Mapping[str, Any] | None:
+    """What a believed statement of a kind says about a model; None where there is none."""
+    bundle = attestations.bundle_of(attestations.BundledRelease("", 0, "", "", ""), signed.evidence)
+    statements = (item.statement for item in attestations.verified(bundle, keys)[0])
+    matching = (each.predicate for each in statements if each.predicate_type == kind and each.is_about(digest))
+    return next(matching, None)
 
 
 def evidence_line(verified: attestations.Verified) -> str:

@@ -11,16 +11,23 @@ if TYPE_CHECKING:
     from falaj.schemas.monitoring import Recalibration
 
 _PREFIX = "falaj:"
+_SELECTION = ("score", "selected")
 _RECALIBRATED = ("endpoint", "location", "offset", "strength", "bound", "months")
 
 
-def markdown(document: Mapping[str, Any], release: str, recalibrations: Sequence[Recalibration] = ()) -> str:
+def markdown(
+    document: Mapping[str, Any],
+    release: str,
+    recalibrations: Sequence[Recalibration] = (),
+    selection: Mapping[str, Any] | None = None,
+) -> str:
     """Return the card as Markdown.
 
     Args:
         document: A CycloneDX document of a model, as the `mlbom` evidence holds it.
         release: `model@number`.
         recalibrations: By what its answers are moved now, where it is served; not part of what was signed.
+        selection: How it was selected among the candidates of a sweep, from the `train` evidence; empty for none.
     """
     component = document["metadata"]["component"]
     card_properties = _details(component["properties"])
@@ -28,6 +35,7 @@ def markdown(document: Mapping[str, Any], release: str, recalibrations: Sequence
         f"# {release}",
         _facts(component, card_properties, document["metadata"]["timestamp"]),
         _section("How it did", ("gate", "value", "worst slice", "interval"), _metrics(component)),
+        _section("Candidates", ("candidate", *_SELECTION), _candidates(selection or {})),
         _section("Data", ("name", "version", "classification", "origin", "digest"), _data(document)),
         _section("Inputs", ("name",), [(entry["value"],) for entry in component["modelCard"]["properties"]]),
         _section("Packages", ("name", "version"), _packages(document)),
@@ -58,6 +66,15 @@ def _metrics(component: Mapping[str, Any]) -> list[tuple[str, ...]]:
 def _interval(metric: Mapping[str, Any]) -> str:
     interval = metric.get("confidenceInterval")
     return f"{interval['lowerBound']} to {interval['upperBound']}" if interval else ""
+
+
+def _candidates(selection: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Every candidate of a sweep with its score; of the one that went on, by what it was selected."""
+    return [
+        (item["name"], f"{item['score']:.6g}" if item["score"] is not None else item["reason"],
+         f"selected by {selection['text']}" if item["name"] == selection["best"] else "")
+        for item in selection.get("candidates", ())
+    ]  # fmt: skip
 
 
 def _data(document: Mapping[str, Any]) -> list[tuple[str, ...]]:

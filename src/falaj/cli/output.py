@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -16,10 +18,13 @@ _MARKS = {
     "rejected": "red", "cancelled": "magenta", "cancelling": "magenta",
 }  # fmt: skip
 
+_LEAST_WIDTH = 20
+_COLOUR = re.compile(r"\x1b\[\d*m")
+
 
 def emit_json(value: Any) -> None:
     """Print a document, or a list of them, as JSON."""
-    emit(json.dumps(_plain(value), indent=2, sort_keys=True))
+    emit(json.dumps(_plain(value), indent=2, sort_keys=True), wrap=False)
 
 
 def _plain(value: Any) -> Any:
@@ -31,21 +36,75 @@ def _plain(value: Any) -> Any:
 def emit_table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
     """Print rows under headings, or the sentence `empty` when there are none.
 
-    Columns are padded here rather than by a table library, which would take longer to import than the answer takes.
+    Columns are padded here rather than by a table library, which would take longer to import than the answer takes. In
+    a terminal that is too narrow for the columns each row is a paragraph, a line for each cell.
     """
     lines = [[str(cell) for cell in row] for row in rows]
     if not lines:
         emit(empty)
         return
     widths = [max(len(line[column]) for line in [list(headings), *lines]) for column in range(len(headings))]
+    if (width := terminal_width()) is not None and sum(widths) + 2 * (len(widths) - 1) > width:
+        _emit_paragraphs(headings, lines)
+        return
     emit(styled("  ".join(name.upper().ljust(width) for name, width in zip(headings, widths, strict=True)), "bold"))
     for line in lines:
         cells = (styled(cell.ljust(width), _MARKS.get(cell, "")) for cell, width in zip(line, widths, strict=True))
         emit("  ".join(cells).rstrip())
 
 
-def emit(line: str = "", *, end: str = "\n") -> None:
-    """Print one line, or with another end a piece of one."""
+def _emit_paragraphs(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    width = max(map(len, headings))
+    for position, row in enumerate(rows):
+        if position:
+            emit()
+        for name, cell in zip(headings, row, strict=True):
+            if cell not in ("", "-"):
+                text = styled(cell, _MARKS.get(cell, ""))
+                emit(f"{styled(name.upper().ljust(width), 'bold')}  {text}", hang=width + 2)
+
+
+def terminal_width() -> int | None:
+    """Columns of the terminal, or what `COLUMNS` says; None where the output is no terminal."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns) > 0:
+        return max(int(columns), _LEAST_WIDTH)
+    return max(shutil.get_terminal_size().columns, _LEAST_WIDTH) if sys.stdout.isatty() else None
+
+
+def wrapped(line: str, width: int | None, hang: int | None = None) -> str:
+    """A line broken between words where it is longer than the terminal; what goes on stands below its beginning.
+
+    Args:
+        line: Without its end; codes of colours in it count as nothing.
+        width: Of the terminal; None leaves the line as it is.
+        hang: Columns before what goes on; by default two more than before the line itself.
+    """
+    if width is None or len(_COLOUR.sub("", line)) <= width:
+        return line
+    start = line[: len(line) - len(line.lstrip())]
+    before = " " * min(len(start) + 2 if hang is None else hang, width // 2)
+    broken, current = [], start
+    for word in line[len(start) :].split(" "):
+        if len(_COLOUR.sub("", f"{current} {word}")) > width and current.strip():
+            broken.append(current.rstrip())
+            current = before + word
+        else:
+            current = f"{current} {word}" if current.strip() else current + word
+    return "\n".join([*broken, current])
+
+
+def emit(line: str = "", *, end: str = "\n", wrap: bool = True, hang: int | None = None) -> None:
+    """Print one line, or with another end a piece of one.
+
+    Args:
+        line: What to print.
+        end: What follows it.
+        wrap: Whether it is broken between words in a narrow terminal; what programs read is not.
+        hang: Columns before what goes on after a break.
+    """
+    if wrap and end == "\n" and "\n" not in line:
+        line = wrapped(line, terminal_width(), hang)
     try:
         print(line, file=sys.stdout, flush=True, end=end)  # noqa: T201
     except BrokenPipeError:  # a reader such as `head` has what it wanted

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -157,8 +157,10 @@ def moment(text: str) -> float:
 
 
 def _awaited(look: object, change: Change) -> Change:
-    """Look at a change until it has ended, or until people must act."""
-    while change.state not in (*ENDED, "awaiting_approval", "scheduled"):
+    """Look at a change until it has ended, or until people or the clock must act."""
+    while change.state not in (*ENDED, "awaiting_approval", "scheduled") or (
+        change.state == "scheduled" and change.note
+    ):
         time.sleep(_POLL_S)
         change = look(change.id)  # type: ignore[operator]
     return change
@@ -185,6 +187,13 @@ def _because(change: Change) -> str:
     return f" until {clock(change.wakes_at)}" if change.state in ("scheduled", "review_due") and change.wakes_at else ""
 
 
+def _looser(gate: dict[str, Any]) -> str:
+    """What makes a gate ask for less than that of the release which serves now."""
+    if gate.get("dropped"):
+        return styled("  (dropped)", "yellow")
+    return styled(f"  (looser, was: {gate['looser']})", "yellow") if gate.get("looser") else ""
+
+
 def _approvals(change: Change) -> str:
     return f"{len(change.approvals)} of {change.quorum}"
 
@@ -200,6 +209,6 @@ def _show_what_is_signed(signing_request: ToSign) -> None:
     for snapshot in approval_facts["snapshots"]:
         emit(f"  data       {snapshot['name']} {snapshot['digest'][:19]}")
     for gate in signing_request.gates:
-        emit(f"  gate       {gate['text']}: {gate['reason']}")
+        emit(f"  gate       {gate['text']}: {gate['reason']}{_looser(gate)}")
     emit(f"  requested  by {approval_facts['requester']}, as a {approval_facts['kind']} change")
     emit(f"  until      {clock(approval_facts['expires_at'])}")

@@ -142,17 +142,19 @@ def export(
 
 def model_card(name: NameArgument, keys: KeysOption = None, json: JsonOption = False) -> None:
     """Print the model card of a release, from its signed bill of materials; with --json as CycloneDX 1.6."""
-    from falaj.cli.bundles import bill_of, trusted
+    from falaj.cli.bundles import bill_of, selection_of, trusted
 
     client = open_client()
     release = client.release(name)
-    document = bill_of(client.bundles.of(name), release.digest, trusted(Home.from_environment(), keys))
+    signed, believed = client.bundles.of(name), trusted(Home.from_environment(), keys)
+    document = bill_of(signed, release.digest, believed)
     if json:
         emit_json(document)
         return
     moved = client.monitoring.recalibrations(release.model)
     mine = [each for each in moved if each.release == release.number]
-    emit(markdown(document, f"{release.model}@{release.number}", mine))
+    selection = selection_of(signed, release.digest, believed)
+    emit(markdown(document, f"{release.model}@{release.number}", mine, selection), wrap=False)
 
 
 def _ending(event: str, summary: str) -> Callable[..., None]:

@@ -86,17 +86,19 @@ def watch(context: typer.Context, run_id: RunArgument = "last") -> None:
         print_tree(run_handle.run)
         succeeded = run_handle.run.state == "succeeded"
     else:
-        succeeded = _follow(run_handle.client, run_handle.run.id, Progress(quiet=False))
+        succeeded = follow(run_handle.client, run_handle.run.id, quiet=False)
     if not succeeded:
         raise typer.Exit(1)
 
 
-def _follow(client: Client, run_id: str, progress: object) -> bool:
-    assert isinstance(progress, Progress)
+def follow(client: Client, run_id: str, *, quiet: bool) -> bool:
+    """Print what happens in a run until it ends; whether it succeeded."""
+    progress = Progress(quiet=quiet)
     for event in client.events(f"run/{run_id}"):
         progress.show_stored(event)
         if event.kind == "run.ended":
-            progress.finish(event.data["state"], event.data.get("reason", ""))
+            if not quiet:
+                progress.finish(event.data["state"], event.data.get("reason", ""))
             return bool(event.data["state"] == "succeeded")
     raise RunFailedError("the server closed the stream", hint=f"falaj run watch {run_id} goes on")
 
@@ -119,4 +121,4 @@ def logs(
     for name in names:
         if not step:
             emit(f"--- {name}")
-        emit(named.log(name).rstrip("\n"))
+        emit(named.log(name).rstrip("\n"), wrap=False)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from falaj.cli.commands.run_inspection import follow
 from falaj.cli.connection import open_client
 from falaj.cli.options import JsonOption
 from falaj.cli.output import ago, duration, emit, emit_json, emit_table, shortened
@@ -64,11 +65,19 @@ def start(
     project: Annotated[str, typer.Argument(help="Name of the project.")],
     commit: Annotated[str, typer.Argument(help="Full commit id.")],
     settings: SetOption = [],  # noqa: B006
+    wait: Annotated[bool, typer.Option("--wait", help="Follow it until it ends; exit 1 unless it succeeded.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Start a run of a commit on the platform."""
-    queued_run = open_client().start_run(project, commit, overrides(settings))
-    emit_json(queued_run) if json else emit(f"run {queued_run.id} is queued; falaj run watch {queued_run.id}")
+    client = open_client()
+    queued_run = client.start_run(project, commit, overrides(settings))
+    if not json:
+        emit(f"run {queued_run.id} is queued" + ("" if wait else f"; falaj run watch {queued_run.id}"))
+    succeeded = not wait or follow(client, queued_run.id, quiet=json)
+    if json:
+        emit_json(client.run(queued_run.id) if wait else queued_run)
+    if not succeeded:
+        raise typer.Exit(1)
 
 
 def cancel(run_id: Annotated[str, typer.Argument(help="Run id, the beginning of one, or 'last'.")]) -> None:
