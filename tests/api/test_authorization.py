@@ -97,6 +97,8 @@ def test_a_refusal_names_the_policy_or_the_roles(client: TestClient, platform: P
         "user:noor may not run: nothing permits 'run' on tenant/default: "
         "the roles held here (auditor) do not include it"
     )
+    hint = answer.json()["hint"]
+    assert "ml-engineer" in hint.partition(" may: ")[0] and "auditor" not in hint
     locked = acting_as(client.app, person("noor", active=False)).get("/api/v1/runs").json()
     assert "denied by inactive-principal: the account is locked or has left" in locked["title"]
 

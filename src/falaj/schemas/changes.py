@@ -47,7 +47,11 @@ class Change:
 
 @dataclass(frozen=True)
 class ToSign:
-    """What a person signs to approve a change: the approval's predicate, and the gates with values that it rests on."""
+    """What a person signs to approve a change: the approval's predicate, and the gates with values that it rests on.
+
+    A gate that asks for less than that of the release which serves now says so under `looser`; one that is not asked
+    for any more is `dropped`.
+    """
 
     approval: dict[str, Any]
     gates: list[dict[str, Any]]

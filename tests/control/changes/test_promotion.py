@@ -20,7 +20,7 @@ from falaj.supply_chain.attestations import SigningRole, verify_admission
 from falaj.supply_chain.attestations.bundle import BundledRelease, bundle_of
 from falaj.trust import audit
 from falaj.trust.policy import ForbiddenError
-from tests.control.releases.scene import MODEL, START, Scene, open_scene
+from tests.control.releases.scene import MODEL, START, WORKER, Scene, open_scene
 from tests.supply_chain.attestations.releases import COMMIT
 
 DAY_S = 86_400.0
@@ -377,3 +377,31 @@ def frozen(spec: PlatformSpec, environment: str, until: float = START + 365 * DA
     freeze = FreezeSpec(START - 1, until, "end of year")
     changed = replace(spec.environments[environment], freeze=(freeze,))
     return replace(spec, environments={**spec.environments, environment: changed})
+
+
+def test_a_promotion_waits_while_the_environment_below_still_deploys(scene: Scene) -> None:
+    omar, release_row = scene.person("omar", "ml-engineer"), scene.release()
+    with scene.platform.database.transaction() as session:
+        below = changes.request_automatic(scene.platform.turn(session), WORKER, release_row, "dev").id
+    above = scene.request(omar, release_row, "test").id
+    scene.work()
+    assert (scene.change(below).state, scene.change(above).state) == ("deploying", "scheduled")
+    scene.wait(31)
+    scene.work()
+    assert [scene.change(above).state, scene.serving("test")] == ["scheduled", None]
+    scene.report()
+    assert scene.deployed(above).state == "done"
+    assert (scene.change(below).state, scene.serving("test")) == ("done", 1)
+
+
+def test_a_promotion_ends_when_what_it_waits_for_fails(scene: Scene) -> None:
+    omar, release_row = scene.person("omar", "ml-engineer"), scene.release()
+    with scene.platform.database.transaction() as session:
+        changes.request_automatic(scene.platform.turn(session), WORKER, release_row, "dev")
+    above = scene.request(omar, release_row, "test").id
+    scene.work()
+    scene.report("failed")
+    scene.work()
+    assert scene.change(above).state == "invalidated"
+    assert "has not passed the environment below" in scene.change(above).data["ended_because"]
+    assert scene.serving("test") is None

@@ -20,6 +20,7 @@ from falaj.api.request_bodies import Reason, ReasonBody
 from falaj.api.route_actions import action
 from falaj.control import changes, releases
 from falaj.control.changes.change_record import record_of
+from falaj.control.changes.gate_differences import marked_gates
 from falaj.schemas import api
 from falaj.schemas import changes as documents
 from falaj.storage import ProcessRow
@@ -106,7 +107,9 @@ def to_sign(change_id: str, platform: Shared, caller: Caller) -> documents.ToSig
         row = _read(platform, session, caller, change_id)
         approval = changes.to_sign(platform.turn(session), row, caller.id)
         release_row = releases.find(session, f"{row.model}@{row.release}")
-        return documents.ToSign(plain(asdict(approval)), list(release_row.data.get("gates", ())))
+        served = changes.serving(platform.turn(session), row.model, row.environment)
+        before = served.data.get("gates", ()) if served else ()
+        return documents.ToSign(plain(asdict(approval)), marked_gates(release_row.data.get("gates", ()), before))
 
 
 @router.post(
@@ -208,8 +211,16 @@ def _document(row: ChangeRow, approvals: list[documents.GivenApproval], wakes_at
         environment=row.environment, rank=row.rank, risk=record.risk, requester=row.requester,
         reason=row.reason, quorum=record.quorum, approvals=approvals,
         restores=row.restores, opens_at=row.opens_at, expires_at=row.expires_at, wakes_at=wakes_at,
-        note=record.ended_because, created_at=row.created_at, updated_at=row.updated_at,
+        note=_note(row), created_at=row.created_at, updated_at=row.updated_at,
     )  # fmt: skip
+
+
+def _note(row: ChangeRow) -> str:
+    """Why it ended, or what it waits for besides the clock."""
+    record = record_of(row)
+    if row.state == changes.ChangeState.SCHEDULED and record.waits_for:
+        return f"waits for change {record.waits_for}, which brings the release to the environment below"
+    return record.ended_because
 
 
 def _require_reach(platform: Platform, session: Session, caller: Caller, action: Action, model: str) -> None:

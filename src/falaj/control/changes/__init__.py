@@ -5,6 +5,7 @@ carries out what was approved by signing an admission for each location, and not
 """
 
 from falaj.control.changes.approval import ApprovalError, approve, cancel, reject, review, to_sign
+from falaj.control.changes.assessment import serving
 from falaj.control.changes.automatic import REQUEST, request_lowest, to_request
 from falaj.control.changes.context import CONTROLLER, ChangeContext, unknown
 from falaj.control.changes.implementation import carry_out, complete_change, decisions_about, decisions_for, renew
@@ -45,6 +46,7 @@ __all__ = [
     "revoke",
     "roll_back",
     "rollouts",
+    "serving",
     "steer",
     "to_request",
     "to_sign",

@@ -15,7 +15,7 @@ from falaj.control.changes.privacy import place_of, privacy_facts, subject_of
 from falaj.control.changes.requirements import shortfalls
 from falaj.control.changes.risk import ReleaseSources, RiskFactors, risk_of
 from falaj.control.changes.signed_decisions import admissions_of, is_signed, quorum_of
-from falaj.control.changes.states import PASSED
+from falaj.control.changes.states import ARRIVING, PASSED
 from falaj.control.releases.calendar import open_at
 from falaj.control.releases.registry import evidence_of, state_of
 from falaj.storage import EndpointRow, ReleaseRow
@@ -183,6 +183,7 @@ def facts_of(turn: ChangeContext, row: ChangeRow, *, renewal: bool = False) -> C
         risk=risk_for(turn, release, row.environment, evidence),
         release_state=state_of(turn.session, release), expires_at=row.expires_at,
         passed_below=passed_below(turn, release, row.environment),
+        arriving_below=arriving_below(turn, release, row.environment) is not None,
         evidence_complete=not evidence.problems and (renewal or not short),
         residency_allowed=residency_allowed(turn, evidence, row.environment),
         quorum_met=holders >= quorum and officer_approved, opens_at=row.opens_at,
@@ -203,6 +204,18 @@ def passed_below(turn: ChangeContext, release: ReleaseRow, environment: str) -> 
         ChangeRow.state.in_(PASSED),
     )  # fmt: skip
     return any(any(admissions_of(turn, row)) for row in turn.session.scalars(query))
+
+
+def arriving_below(turn: ChangeContext, release: ReleaseRow, environment: str) -> ChangeRow | None:
+    """The change by which a release is on its way to the environment below; None where there is none."""
+    below = turn.spec.below(environment)
+    if below is None:
+        return None
+    query = select(ChangeRow).where(
+        ChangeRow.model == release.model, ChangeRow.release == release.number, ChangeRow.environment == below.name,
+        ChangeRow.state.in_(ARRIVING),
+    )  # fmt: skip
+    return turn.session.scalar(query.limit(1))
 
 
 def residency_allowed(turn: ChangeContext, evidence: ReleaseEvidence, environment: str) -> bool:

@@ -15,12 +15,14 @@ class ChangeRecord(msgspec.Struct, frozen=True):
         risk: How the risk was judged; empty where nobody did.
         deployments: Ids of its deployments, in the order of its locations.
         ended_because: Why it ended; empty before.
+        waits_for: Id of the change that brings the release to the environment below; empty when none was waited for.
     """
 
     quorum: int
     risk: str = ""
     deployments: tuple[str, ...] = ()
     ended_because: str = ""
+    waits_for: str = ""
 
 
 def record_of(row: ChangeRow) -> ChangeRecord:

@@ -7,14 +7,14 @@ from typing import Any
 
 from sqlalchemy import select
 
-from falaj.control.changes.assessment import facts_of
+from falaj.control.changes.assessment import arriving_below, facts_of, passed_below
 from falaj.control.changes.change_record import record_of
 from falaj.control.changes.context import CONTROLLER, ChangeContext
 from falaj.control.changes.request import context, resource_of
 from falaj.control.changes.rollouts import record_rollouts, strategy_for
 from falaj.control.changes.signed_decisions import quorum_of
 from falaj.control.changes.signed_requests import why_not_carried_out
-from falaj.control.changes.states import ChangeState
+from falaj.control.changes.states import LOOK_EVERY_S, ChangeState
 from falaj.control.releases.calendar import next_opening, open_at
 from falaj.control.releases.deployment_record import deployment_of
 from falaj.control.releases.endpoints import DeploymentPermit, arms_of, deploy, endpoints_of, next_version
@@ -49,6 +49,8 @@ def carry_out(turn: ChangeContext, row: ChangeRow) -> None:
             row.data = {**row.data, "scheduled_for": opening}
         turn.advance(row, ProcessEvent("scheduled", {"at": opening}), CONTROLLER.id)
         return
+    if _waits_for_below(turn, row):
+        return
     try:
         granted = _admitted(turn, row)
     except ForbiddenError as error:
@@ -56,6 +58,33 @@ def carry_out(turn: ChangeContext, row: ChangeRow) -> None:
         return
     row.data = {**row.data, "deployments": _deployed(turn, row, granted)}
     turn.advance(row, ProcessEvent("opened"), CONTROLLER.id)
+
+
+def _waits_for_below(turn: ChangeContext, row: ChangeRow) -> bool:
+    """Whether the release is still on its way to the environment below; if so the change is looked at again later."""
+    release = turn.release(row)
+    if row.restores is not None or passed_below(turn, release, row.environment):
+        return False
+    below = arriving_below(turn, release, row.environment)
+    if below is None:
+        return False
+    event = ProcessEvent("scheduled", {"at": turn.now + LOOK_EVERY_S})
+    if row.state == ChangeState.SCHEDULED and record_of(row).waits_for == below.id:
+        turn.processes.send(turn.session, row.id, event, turn.now)
+    else:
+        row.data = {**row.data, "waits_for": below.id}
+        turn.advance(row, event, CONTROLLER.id, {"waits_for": below.id})
+    return True
+
+
+def _wake_above(turn: ChangeContext, row: ChangeRow) -> None:
+    """Look at once at the changes that have waited for the end of this one."""
+    query = select(ChangeRow).where(
+        ChangeRow.model == row.model, ChangeRow.release == row.release, ChangeRow.state == ChangeState.SCHEDULED
+    )
+    for above in turn.session.scalars(query):
+        if record_of(above).waits_for == row.id:
+            turn.processes.send(turn.session, above.id, ProcessEvent("scheduled", {"at": turn.now}), turn.now)
 
 
 def _deployed(turn: ChangeContext, row: ChangeRow, granted: str) -> list[str]:
@@ -155,6 +184,7 @@ def complete_change(turn: ChangeContext, change_id: str) -> None:
         if not row.data.get("challenge"):
             _went_live(turn, row)
         turn.advance(row, ProcessEvent("deployed"), CONTROLLER.id)
+        _wake_above(turn, row)
 
 
 def fail_change(turn: ChangeContext, row: ChangeRow, reason: str, actor: str) -> None:
@@ -172,6 +202,7 @@ def fail_change(turn: ChangeContext, row: ChangeRow, reason: str, actor: str) ->
         if process.state in (*UNDECIDED, DeploymentState.WAITING):
             turn.processes.send(turn.session, process.id, ProcessEvent("superseded"), turn.now)
     turn.advance(row, ProcessEvent("failed", {"reason": reason}), actor)
+    _wake_above(turn, row)
 
 
 def _deployments(turn: ChangeContext, row: ChangeRow) -> list[ProcessRow]:

@@ -42,6 +42,9 @@ _S = ChangeState
 OPEN = frozenset({_S.REQUESTED, _S.AWAITING_APPROVAL, _S.APPROVED, _S.SCHEDULED})
 """Nothing has been deployed yet, and it can still be stopped."""
 
+ARRIVING = frozenset({_S.APPROVED, _S.SCHEDULED, _S.DEPLOYING})
+"""The release will go live in the environment by this change unless something goes wrong: no person is waited for."""
+
 PASSED = frozenset({_S.DONE, _S.REVIEW_DUE, _S.REVIEWED})
 """The release went live in the environment by this change, and it stands."""
 

@@ -13,7 +13,7 @@ from typing import Any
 import cedarpy
 
 from falaj.core.principal import Principal
-from falaj.trust.policy.actions import Action
+from falaj.trust.policy.actions import Action, Role
 from falaj.trust.policy.bindings import Binding, held_roles, roles_for
 from falaj.trust.policy.facts import notes_in, record
 from falaj.trust.policy.policyset import PolicySet
@@ -59,7 +59,18 @@ def authorize(
         return PolicyDecision(True, f"permitted by {_explained(ids, policies)}", ids)
     if ids:
         return PolicyDecision(False, f"denied by {_explained(ids, policies, notes_in(context))}", ids)
-    return PolicyDecision(False, _no_permit(action, resource, roles))
+    able = tuple(role.value for role in Role if _would_be_allowed(role, request, (principal, resource), policies))
+    return PolicyDecision(False, _no_permit(action, resource, roles), able_roles=able)
+
+
+def _would_be_allowed(
+    role: Role, request: dict[str, Any], who_and_what: tuple[Principal, Resource], policies: PolicySet
+) -> bool:
+    """Whether the same principal could with this role alone."""
+    principal, resource = who_and_what
+    entities = [_actor(principal, frozenset({role.value}), frozenset({role.value})), _object(resource)]
+    answer = cedarpy.is_authorized(request, policies.engine, entities, policies.schema)
+    return bool(answer.allowed and not answer.diagnostics.errors)
 
 
 def _explained(ids: tuple[str, ...], policies: PolicySet, notes: Mapping[str, str] = MappingProxyType({})) -> str:

@@ -21,9 +21,17 @@ class ForbiddenError(FalajError):
         super().__init__(
             f"{principal.id} may not {action.phrase}: {decision.reason}",
             where=str(resource),
-            hint="falaj access policy explain shows the rule; falaj access whoami shows your roles",
+            hint=_what_next(decision),
         )
         self.principal, self.action, self.resource, self.decision = principal, action, resource, decision
+
+
+def _what_next(decision: PolicyDecision) -> str:
+    """Who may, where another role would do; else where to read on."""
+    if decision.able_roles:
+        who = " or ".join(decision.able_roles)
+        return f"{who} may: falaj access account list shows who that is; falaj access policy explain shows the rule"
+    return "falaj access policy explain shows the rule; falaj access whoami shows your roles"
 
 
 class PolicyError(UsageError):

@@ -52,6 +52,7 @@ class ChangeFacts:
         release_state: State of the release in its lifecycle.
         expires_at: When it stops being valid, unix seconds.
         passed_below: Whether the release was live on the environment below, or the environment is the lowest.
+        arriving_below: Whether it is being deployed there, or nothing but the clock keeps it from that.
         evidence_complete: Whether every statement and gate that the environment asks for is there.
         residency_allowed: Whether the data in the release may be in every location of the environment.
         quorum_met: Whether enough distinct people with distinct keys approved; `count_holders` says so.
@@ -78,6 +79,7 @@ class ChangeFacts:
     passed_below: bool
     evidence_complete: bool
     residency_allowed: bool
+    arriving_below: bool = False
     quorum_met: bool = False
     opens_at: float | None = None
     frozen: bool = False

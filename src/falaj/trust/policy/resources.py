@@ -40,8 +40,10 @@ class PolicyDecision:
         allowed: Whether it may.
         reason: One sentence for people: which policy decided, and what it says.
         policy_ids: `@id` of the policies that decided; `policy-error` when the question could not be answered.
+        able_roles: Where nothing permits it: the roles with which the same principal could.
     """
 
     allowed: bool
     reason: str
     policy_ids: tuple[str, ...] = ()
+    able_roles: tuple[str, ...] = ()
