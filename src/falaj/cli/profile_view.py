@@ -85,10 +85,8 @@ def compared(reference: Table, table: Table, windows: int) -> Compared:
     """
     reference, table = _common(reference, table)
     base = ReferenceProfile.build(reference.columns, block_of_row=reference.days)
-    days = table.days
-    if days is None:
-        days = np.arange(table.rows) * windows * BLOCKS_A_WINDOW // max(1, table.rows)
-    blocks = block_profiles(base.schema, table.columns, days)
+    even = np.arange(table.rows) * windows * BLOCKS_A_WINDOW // max(1, table.rows)
+    blocks = block_profiles(base.schema, table.columns, even if table.days is None else table.days)
     if not blocks:
         blocks = [base.schema.profile(table.columns, 0.0, 0.0)]
     cut = np.array_split(np.arange(len(blocks)), min(windows, len(blocks)))

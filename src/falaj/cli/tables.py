@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from falaj.core.errors import MissingExtraError, NotFoundError, UsageError
 from falaj.statistics.profiles import Categorical, Column
@@ -31,11 +32,11 @@ class Table:
     name: str
     rows: int
     columns: dict[str, Column]
-    times: np.ndarray[Any, Any] | None
+    times: NDArray[np.float64] | None
     left_out: dict[str, str]
 
     @property
-    def days(self) -> np.ndarray[Any, Any] | None:
+    def days(self) -> NDArray[np.float64] | None:
         """The day of each row; None without times."""
         return None if self.times is None else np.floor(self.times / DAY_S)
 
@@ -113,7 +114,7 @@ def _encoding(path: Path) -> str:
     return "utf-8"
 
 
-def _seconds(column: Any, path: Path) -> np.ndarray[Any, Any]:
+def _seconds(column: Any, path: Path) -> NDArray[np.float64]:
     """Times as Unix seconds; NaN where there is none."""
     import pyarrow as pa
 
@@ -131,8 +132,8 @@ def _seconds(column: Any, path: Path) -> np.ndarray[Any, Any]:
         raise UsageError("the column of times has none", where=str(path), hint=hint, code="profile.no-time") from error
 
 
-def _floats(column: Any) -> np.ndarray[Any, Any]:
-    values: np.ndarray[Any, Any] = column.to_numpy()
+def _floats(column: Any) -> NDArray[np.float64]:
+    values: NDArray[np.float64] = column.to_numpy()
     return values
 
 

@@ -7,9 +7,9 @@ in the last group, in hex.
 from __future__ import annotations
 
 import hashlib
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 _DIGITS = np.frombuffer(b"0123456789abcdef", np.uint8)
 _ROW_DIGITS = 12
@@ -33,7 +33,7 @@ def prediction_id(prefix: str, row: int) -> str:
     return f"{prefix}{row:012x}"
 
 
-def id_bytes(prefix: str, first_row: int, rows: int) -> np.ndarray[Any, Any]:
+def id_bytes(prefix: str, first_row: int, rows: int) -> NDArray[np.generic]:
     """The ids of consecutive rows as an array `[rows, 36]` of ASCII."""
     id_matrix = np.empty((rows, len(prefix) + _ROW_DIGITS), np.uint8)
     id_matrix[:, : len(prefix)] = np.frombuffer(prefix.encode(), np.uint8)

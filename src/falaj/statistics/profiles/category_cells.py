@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from falaj.statistics.profiles.columns import (
     Categorical,
@@ -120,9 +121,9 @@ class CategoryCells:
         ]
         return np.array([*codes, -1], np.intp)[np.where(coded.codes < 0, -1, coded.codes)], len(numbers)
 
-    def row_scores(self, column: Column) -> np.ndarray[Any, Any]:
+    def row_scores(self, column: Column) -> NDArray[np.float64]:
         """Rank score of each row; 0, the middle, where there is no value or an unseen one."""
-        scores: np.ndarray[Any, Any] = np.array([*self.scores, 0, 0, 0], np.float64)[self.row_places(column)]
+        scores: NDArray[np.float64] = np.array([*self.scores, 0, 0, 0], np.float64)[self.row_places(column)]
         return scores
 
 

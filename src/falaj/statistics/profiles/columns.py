@@ -10,9 +10,10 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from falaj.statistics.profiles.errors import ProfileError
 
@@ -33,7 +34,7 @@ class Categorical:
         levels: The values that codes stand for.
     """
 
-    codes: np.ndarray[Any, Any]
+    codes: NDArray[np.integer]
     levels: tuple[Any, ...]
 
     def __len__(self) -> int:
@@ -45,7 +46,9 @@ class Categorical:
         return Categorical(self.codes[::step], self.levels)
 
 
-Column = np.ndarray[Any, Any] | Categorical
+Column = NDArray[np.generic] | Categorical
+Reals = NDArray[np.floating | np.integer]
+"""Numbers of any width."""
 Columns = Mapping[str, Column]
 
 
@@ -58,7 +61,7 @@ class Numbers:
         wrong_type: How many are of another type.
     """
 
-    values: np.ndarray[Any, Any]
+    values: Reals
     wrong_type: int = 0
 
 
@@ -93,7 +96,7 @@ def numbers(column: Column) -> Numbers:
     if isinstance(column, Categorical):
         column = np.array([*column.levels, None], dtype=object)[np.where(column.codes < 0, -1, column.codes)]
     if column.dtype.kind in "iuf":
-        return Numbers(column)
+        return Numbers(cast("Reals", column))
     if column.dtype.kind != "O":
         return Numbers(np.full(len(column), np.nan), len(column))
     values = column.tolist()
@@ -109,7 +112,7 @@ def _float(value: Any) -> float:
         return np.inf if value > 0 else -np.inf
 
 
-def coded_column(column: np.ndarray[Any, Any]) -> Categorical:
+def coded_column(column: NDArray[np.generic]) -> Categorical:
     """A plain column of categories as codes, in the order in which its levels come."""
     levels: dict[Any, int] = {}
     values = (value if hashable(value) else repr(value) for value in column.tolist())
@@ -136,13 +139,13 @@ def distinct_values(column: Column) -> tuple[dict[Any, int], int]:
     )
 
 
-def _shifted(codes: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def _shifted(codes: NDArray[np.integer]) -> NDArray[np.integer]:
     """Codes that begin at 0, which is missing."""
-    above: np.ndarray[Any, Any] = np.maximum(codes, -1) + np.intp(1)
+    above: NDArray[np.integer] = np.maximum(codes, -1) + np.intp(1)
     return above
 
 
-def _counted(column: np.ndarray[Any, Any]) -> dict[Any, int]:
+def _counted(column: NDArray[np.generic]) -> dict[Any, int]:
     values = column.tolist()
     try:
         return Counter(values)

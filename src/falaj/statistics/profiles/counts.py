@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from falaj.statistics.profiles.distinct import Distinct
 
@@ -26,7 +27,7 @@ class Moments:
     squares: int = 0
 
     @classmethod
-    def of(cls, fine: np.ndarray[Any, Any]) -> Moments:
+    def of(cls, fine: NDArray[np.integer]) -> Moments:
         """The moments of counts by fine index, which begins at 1."""
         index = np.arange(1.0, len(fine) + 1)  # sums of floats are exact up to 2^53: eight thousand million rows
         return cls(int(fine.sum()), int(fine @ index), int(fine @ index**2))

@@ -14,6 +14,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from falaj.statistics.profiles.columns import Reals
+
 FINE = 1024
 SMALLEST = 1e-300  # a width below it has no reciprocal
 NEAREST = 1e-90  # of the farthest distance on a logarithmic grid
@@ -45,7 +47,7 @@ class Room:
 class Grid(Protocol):
     """Where a value lies among fine cells."""
 
-    def index(self, values: np.ndarray[Any, Any], room: Room | None = None) -> Indices:
+    def index(self, values: Reals, room: Room | None = None) -> Indices:
         """Fine index of each value; NaN must have been left out. What is in the room is overwritten by the next."""
 
     def value(self, index: float) -> float:
@@ -64,7 +66,7 @@ class LinearGrid:
     low: float
     high: float
 
-    def index(self, values: np.ndarray[Any, Any], room: Room | None = None) -> Indices:
+    def index(self, values: Reals, room: Room | None = None) -> Indices:
         """Fine index of each value."""
         place, cells = _occupied(room or Room.of(len(values)), values)
         width = (self.high - self.low) / FINE
@@ -97,7 +99,7 @@ class LogGrid:
     first: int
     shift: int
 
-    def index(self, values: np.ndarray[Any, Any], room: Room | None = None) -> Indices:
+    def index(self, values: Reals, room: Room | None = None) -> Indices:
         """Fine index of each value."""
         distance, cells = _occupied(room or Room.of(len(values)), values)
         with np.errstate(over="ignore"):
@@ -134,21 +136,21 @@ def log_grid(origin: float, sign: int, near: float, far: float) -> LogGrid:
     return LogGrid(origin, sign, bits[0] >> shift, shift)
 
 
-def _occupied(room: Room, values: np.ndarray[Any, Any]) -> tuple[Floats, Indices]:
+def _occupied(room: Room, values: Reals) -> tuple[Floats, Indices]:
     if len(values) > len(room.places):
         room = Room(np.empty(len(values)), np.empty(len(values), np.intp))
     return room.places[: len(values)], room.cells[: len(values)]
 
 
-def chunks(values: np.ndarray[Any, Any]) -> Iterator[np.ndarray[Any, Any]]:
+def chunks(values: Reals) -> Iterator[Reals]:
     """Consecutive parts that fit the cache."""
     for start in range(0, len(values), CHUNK):
         yield values[start : start + CHUNK]
 
 
-def present(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def present(values: Reals) -> Reals:
     """The values that are not NaN; the same array where there is none."""
     if values.dtype.kind != "f" or not len(values) or values.max() == values.max():
         return values
-    present_values: np.ndarray[Any, Any] = values[values == values]
+    present_values: Reals = values[values == values]
     return present_values

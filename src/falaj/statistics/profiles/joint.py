@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 MOST_ROWS = 2048
 MOST_FEATURES = 32
@@ -33,7 +33,7 @@ class JointSums:
     squares: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, scores: Sequence[np.ndarray[Any, Any]]) -> JointSums:
+    def of(cls, scores: Sequence[NDArray[np.generic]]) -> JointSums:
         """The sums of rows whose scores are given feature by feature."""
         if not scores or not len(scores[0]):
             return cls()

@@ -13,8 +13,9 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from falaj.statistics.profiles.columns import Column, ProfileKind, numbers
+from falaj.statistics.profiles.columns import Column, ProfileKind, Reals, numbers
 from falaj.statistics.profiles.counts import FeatureCounts, Moments
 from falaj.statistics.profiles.grids import (
     FINE,
@@ -87,7 +88,7 @@ class NumberCells:
         """Count the values of a block."""
         read = numbers(column)
         places = np.zeros(FINE + 2 + len(self.atoms), np.int64)
-        far: list[np.ndarray[Any, Any]] = []
+        far: list[Reals] = []
         room, value_count = Room.of(len(column)), 0
         for chunk in chunks(read.values):
             values = present(chunk)
@@ -102,14 +103,14 @@ class NumberCells:
         tails = count_tails(outside[np.isfinite(outside)], *self.ends)
         return self._counts(places, tails, (len(column) - value_count - read.wrong_type, infinite, read.wrong_type))
 
-    def _index(self, values: np.ndarray[Any, Any], room: Room | None = None) -> Indices:
+    def _index(self, values: Reals, room: Room | None = None) -> Indices:
         """Fine index of each value; an atom's is past those of the grid."""
         index = self.grid.index(values, room)
         for number, atom in enumerate(self.atoms):
             index[self._is_atom(values, atom)] = FINE + 2 + number
         return index
 
-    def _is_atom(self, values: np.ndarray[Any, Any], atom: float) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    def _is_atom(self, values: Reals, atom: float) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """Which values are an atom, also where one of the two went through 32 bits.
 
         A tolerance by size alone would take 1,000,000,500 for 1,000,000,000.
@@ -142,7 +143,7 @@ class NumberCells:
             np.add.at(everywhere, np.clip(self.grid.index(np.array(self.atoms)), 1, FINE) - 1, atoms)
         return FeatureCounts(tuple(int(count) for count in counts), Moments.of(everywhere), tails)
 
-    def row_scores(self, column: Column) -> np.ndarray[Any, Any]:
+    def row_scores(self, column: Column) -> NDArray[np.float64]:
         """Rank score of each row; 0, the middle, where there is no value."""
         values = numbers(column).values
         has_value = values == values
@@ -150,12 +151,12 @@ class NumberCells:
         scores[has_value] = self._fine_scores()[self.grid.index(values[has_value])]
         return scores
 
-    def _fine_scores(self) -> np.ndarray[Any, Any]:
+    def _fine_scores(self) -> NDArray[np.float64]:
         lengths = np.diff([0, *self.starts, FINE + 1, FINE + 2])
         return np.repeat(np.array(self.scores, np.float64), lengths)
 
 
-def _take_infinite(part: Ints, outside: np.ndarray[Any, Any]) -> int:
+def _take_infinite(part: Ints, outside: Reals) -> int:
     """Take infinite values out of the counts below and above the grid; returns how many there were."""
     low, high = (int(np.count_nonzero(outside == infinity)) for infinity in (-np.inf, np.inf))
     part[0] -= low
@@ -198,7 +199,7 @@ def rank_scores(counts: Ints) -> tuple[int, ...]:
     return tuple(int(score) for score in np.rint(127 * (2 * middle - 1)))
 
 
-def _fitted_grid(finite: np.ndarray[Any, Any]) -> LinearGrid | LogGrid:
+def _fitted_grid(finite: Reals) -> LinearGrid | LogGrid:
     """The first grid that tells the reference's quantiles apart, else the one that tells most."""
     finite = np.clip(finite, -LARGEST, LARGEST)
     low, high = float(finite.min()), float(finite.max())
@@ -212,7 +213,7 @@ def _fitted_grid(finite: np.ndarray[Any, Any]) -> LinearGrid | LogGrid:
     return enough[0] if enough else grids[int(np.argmax(apart))]
 
 
-def _candidates(finite: np.ndarray[Any, Any]) -> list[LinearGrid | LogGrid]:
+def _candidates(finite: Reals) -> list[LinearGrid | LogGrid]:
     tails = (0.001, 0.02)
     grids: list[LinearGrid | LogGrid] = []
     for tail in tails:
@@ -239,7 +240,7 @@ def _rounded(value: float, scale: float) -> float:
     return round(steps) * step if math.isfinite(steps) else value
 
 
-def _atoms(finite: np.ndarray[Any, Any], least: int) -> tuple[float, ...]:
+def _atoms(finite: Reals, least: int) -> tuple[float, ...]:
     """Values that many rows have; none where there are so many such values that cells tell them apart anyway.
 
     A single value is one: whatever differs from it, by however little, is then seen.

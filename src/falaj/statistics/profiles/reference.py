@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from falaj.statistics.profiles import encoding
 from falaj.statistics.profiles.category_cells import CategoryCells
@@ -42,7 +43,7 @@ class ReferenceProfile:
         columns: Columns,
         kinds: Mapping[str, ProfileKind | str] | None = None,
         *,
-        block_of_row: np.ndarray[Any, Any] | None = None,
+        block_of_row: NDArray[np.generic] | None = None,
         salt: bytes = b"",
         least: int = LEAST_ROWS,
     ) -> ReferenceProfile:
@@ -89,7 +90,7 @@ class ReferenceProfile:
 
 
 def reference_blocks(
-    schema: ProfileSchema, columns: Columns, block_of_row: np.ndarray[Any, Any] | None = None
+    schema: ProfileSchema, columns: Columns, block_of_row: NDArray[np.generic] | None = None
 ) -> list[Profile]:
     """Profile the reference's own rows, each block as if it were a window of a reference without it.
 
@@ -110,17 +111,18 @@ def reference_blocks(
     return profiles
 
 
-def _places(rows: int, block_of_row: np.ndarray[Any, Any] | None, blocks: int = BLOCKS) -> np.ndarray[Any, Any]:
+def _places(rows: int, block_of_row: NDArray[np.generic] | None, blocks: int = BLOCKS) -> NDArray[np.intp]:
     """The number of each row's block, from 0, in sorted order of the blocks."""
     if block_of_row is None:
         block_of_row = np.arange(rows) * min(blocks, max(rows, 1)) // max(rows, 1)
     if len(block_of_row) != rows:
         raise ProfileError(f"{len(block_of_row)} blocks for {rows} rows", hint="name the block of every row")
-    return np.unique(block_of_row, return_inverse=True)[1]
+    places: NDArray[np.intp] = np.unique(block_of_row, return_inverse=True)[1]
+    return places
 
 
 def _own_rows(
-    cells: CategoryCells, column: Column, place: np.ndarray[Any, Any], blocks: int
+    cells: CategoryCells, column: Column, place: NDArray[np.intp], blocks: int
 ) -> np.ndarray[Any, np.dtype[np.int64]]:
     """Rows by block whose level is a rare one that no other block has; in a single block, that no other row has."""
     codes, rare = cells.rare_codes(column)
@@ -142,7 +144,7 @@ def _with_unseen(profile: Profile, cells: CategoryCells, rows: int) -> Profile:
 
 
 def block_profiles(
-    schema: ProfileSchema, columns: Columns, block_of_row: np.ndarray[Any, Any] | None = None, *, blocks: int = BLOCKS
+    schema: ProfileSchema, columns: Columns, block_of_row: NDArray[np.generic] | None = None, *, blocks: int = BLOCKS
 ) -> list[Profile]:
     """Profile rows block by block.
 

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from falaj.statistics.profiles import schema_document
 from falaj.statistics.profiles.category_cells import CategoryCells, fit_category
@@ -153,7 +154,7 @@ def _fitted(name: str, column: Column, kind: ProfileKind, salt: bytes, least: in
     return fit_category(name, column, least=least, salt=salt)
 
 
-def _absent(rows: int) -> np.ndarray[Any, Any]:
+def _absent(rows: int) -> NDArray[np.generic]:
     return np.full(rows, None, dtype=object)
 
 
@@ -161,7 +162,7 @@ def _strided(column: Column, step: int) -> Column:
     return column.strided(step) if isinstance(column, Categorical) else column[::step]
 
 
-def choose_rows(columns: Columns, rows: np.ndarray[Any, Any] | slice) -> dict[str, Column]:
+def choose_rows(columns: Columns, rows: NDArray[np.generic] | slice) -> dict[str, Column]:
     """The columns with only some rows: a mask, their places, or from one to another."""
     return {
         name: Categorical(column.codes[rows], column.levels) if isinstance(column, Categorical) else column[rows]

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from falaj.statistics.profiles.columns import Reals
+
 OCTAVE_PARTS = 8
 SIZES = (-64, 128)  # octaves of sizes that are told apart
 NEAR_PARTS = 64  # of the grid: distances below one of them are told apart evenly
@@ -22,7 +24,7 @@ Ints = np.ndarray[Any, np.dtype[np.int64]]
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 
-def count_tails(outside: np.ndarray[Any, Any], low: float, high: float) -> dict[int, int]:
+def count_tails(outside: Reals, low: float, high: float) -> dict[int, int]:
     """Count finite values by their key.
 
     Args:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from falaj.build.checks.runner.scoring import versions
 
@@ -46,7 +47,7 @@ def _columns(selection: list[str], features: Any) -> list[str]:
     return [str(name) for name in features.columns] if selection == ["all"] else selection
 
 
-def _take(features: Any, rows: np.ndarray[Any, Any]) -> Any:
+def _take(features: Any, rows: NDArray[np.generic]) -> Any:
     return features[rows.tolist()] if is_polars(features) else features.iloc[rows].reset_index(drop=True)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from falaj.core import sandbox
 from falaj.models import NATIVE
@@ -83,7 +84,7 @@ class LoadedModel:
             raise ProblemError(f"the model reads columns that the table does not have: {', '.join(absent)}")
         return table.select(names) if is_polars(table) else table[names]
 
-    def score(self, features: Any) -> np.ndarray[Any, Any]:
+    def score(self, features: Any) -> NDArray[np.generic]:
         """One number a row: the probability of the second class, or the prediction; of more classes one of each.
 
         Raises:
@@ -92,7 +93,7 @@ class LoadedModel:
         raw = self._scores(features)
         return _of_classes(raw, self.classes) if self.classes is not None else _numbers(raw)
 
-    def _scores(self, features: Any) -> np.ndarray[Any, Any]:
+    def _scores(self, features: Any) -> NDArray[np.generic]:
         columns = arrays(features, self._folder.signature)
         outputs = self._backend.predict(columns)
         if "probability" in outputs:
@@ -104,7 +105,7 @@ class LoadedModel:
         return _numbers_of(np.asarray(outputs[self._backend.answer])) if decision is None else np.asarray(decision)
 
 
-def _numbers_of(raw: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def _numbers_of(raw: NDArray[np.generic]) -> NDArray[np.generic]:
     """Of an answer of several columns the only one that holds numbers; others as they are."""
     if raw.ndim != 2 or raw.dtype.kind != "O":
         return raw
@@ -150,7 +151,7 @@ def arrays(features: Any, signature: Any) -> list[Any]:
         raise ProblemError(str(error)) from error
 
 
-def _of_classes(raw: np.ndarray[Any, Any], classes: list[Any]) -> np.ndarray[Any, Any]:
+def _of_classes(raw: NDArray[np.generic], classes: list[Any]) -> NDArray[np.generic]:
     """Scores of a classifier: of two classes the second's alone."""
     if not 2 <= len(classes) <= MOST_CLASSES:
         raise ProblemError(f"the model has {len(classes)} classes; gates score models of 2 to {MOST_CLASSES:,}")
@@ -163,7 +164,7 @@ def _of_classes(raw: np.ndarray[Any, Any], classes: list[Any]) -> np.ndarray[Any
     return _numbers(raw)
 
 
-def _numbers(raw: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def _numbers(raw: NDArray[np.generic]) -> NDArray[np.generic]:
     if raw.ndim == 2 and raw.shape[1] == 1:
         raw = raw[:, 0]
     if raw.ndim not in (1, 2):

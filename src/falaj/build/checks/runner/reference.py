@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .models import LoadedModel, model_folder
 from .problems import ProblemError
@@ -42,7 +43,7 @@ def _sample(name: str, index: int, model: LoadedModel | str, task: dict[str, Any
     try:
         whole = read_table(Path(task["tables"][name]))
         table = _thinned(whole, task["most"])
-        arrays: dict[str, np.ndarray[Any, Any]] = {}
+        arrays: dict[str, NDArray[np.generic]] = {}
         times = [feature for feature in task["features"] if _holds_times(column(table, feature))]
         for feature in task["features"]:
             if feature not in times:
@@ -78,7 +79,7 @@ def _thinned(table: Any, most: int) -> Any:
     return table.gather_every(step) if is_polars(table) else table.iloc[::step]
 
 
-def _feature(values: list[Any]) -> tuple[np.ndarray[Any, Any], list[str | bool | float] | None]:
+def _feature(values: list[Any]) -> tuple[NDArray[np.generic], list[str | bool | float] | None]:
     """A column as numbers, or as codes and the levels that they stand for."""
     present = [value for value in values if value is not None]
     if all(_is_number(value) for value in present):
@@ -102,7 +103,7 @@ def _plain(value: Any) -> Any:
     return bool(value) if isinstance(value, bool | np.bool_) else str(value)
 
 
-def _labels(values: list[Any], classes: list[Any] | None) -> np.ndarray[Any, Any]:
+def _labels(values: list[Any], classes: list[Any] | None) -> NDArray[np.generic]:
     """Labels as numbers: 1 for a classifier's second class, 0 for its first, NaN where missing."""
     if classes is not None and len(classes) == 2:
         return np.array([_class_number(value, classes) for value in values], dtype=np.float64)
@@ -112,13 +113,13 @@ def _labels(values: list[Any], classes: list[Any] | None) -> np.ndarray[Any, Any
         raise ProblemError(f"the labels are not numbers: {error}") from error
 
 
-def _places(values: list[Any], classes: list[Any]) -> np.ndarray[Any, Any]:
+def _places(values: list[Any], classes: list[Any]) -> NDArray[np.generic]:
     """The place of each label among the classes; NaN for one that is missing or none of them."""
     places = {each: index for index, each in enumerate(classes)}
     return np.array([places.get(value, np.nan) for value in values], dtype=np.float64)
 
 
-def _decide(arrays: dict[str, np.ndarray[Any, Any]]) -> None:
+def _decide(arrays: dict[str, NDArray[np.generic]]) -> None:
     """Put what is decided, and whether that is wrong, in the place of scores and labels of several classes."""
     score, label = arrays.pop("score", None), arrays.pop("label", None)
     if score is None:
@@ -136,11 +137,11 @@ def _class_number(value: Any, classes: list[Any]) -> float:
     return float(value == classes[1])
 
 
-def _times(table: Any, named: str | None) -> np.ndarray[Any, Any] | None:
+def _times(table: Any, named: str | None) -> NDArray[np.generic] | None:
     """Event times as Unix seconds: the named column, else the finest column of dates; None where there is none."""
     if named is not None:
         return _seconds(column(table, named))
-    best: np.ndarray[Any, Any] | None = None
+    best: NDArray[np.generic] | None = None
     for name in column_names(table):
         first = next((value for value in table[name].head(100).to_list() if value is not None), None)
         if not isinstance(first, datetime.date):
@@ -151,7 +152,7 @@ def _times(table: Any, named: str | None) -> np.ndarray[Any, Any] | None:
     return best
 
 
-def _seconds(values: list[Any]) -> np.ndarray[Any, Any]:
+def _seconds(values: list[Any]) -> NDArray[np.generic]:
     try:
         return np.array([_second(value) for value in values], dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -168,7 +169,7 @@ def _second(value: Any) -> float:
     return float(value)
 
 
-def _scored(model: LoadedModel | str, table: Any, label: str | None, arrays: dict[str, np.ndarray[Any, Any]]) -> str:
+def _scored(model: LoadedModel | str, table: Any, label: str | None, arrays: dict[str, NDArray[np.generic]]) -> str:
     """Add the model's scores; answers with the problem, empty when there is none."""
     if isinstance(model, str):
         return model

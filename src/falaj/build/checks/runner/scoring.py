@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .models import LoadedModel, model_folder
 from .problems import ProblemError
@@ -55,14 +56,14 @@ def _score_table(name: str, index: int, models: dict[str, LoadedModel | str], ta
         table = read_table(Path(task["tables"][name]))
     except ProblemError as problem:
         return {"file": "", "problem": f"{name}: {problem}", "models": {}}
-    arrays: dict[str, np.ndarray[Any, Any]] = {}
+    arrays: dict[str, NDArray[np.generic]] = {}
     problems = {model_name: _score_model(model_name, model, table, arrays) for model_name, model in models.items()}
     file = Path(task["out"]) / f"{index}.npz"
     np.savez(file, allow_pickle=False, **arrays)
     return {"file": str(file), "problem": "", "models": problems}
 
 
-def _score_model(name: str, model: LoadedModel | str, table: Any, arrays: dict[str, np.ndarray[Any, Any]]) -> str:
+def _score_model(name: str, model: LoadedModel | str, table: Any, arrays: dict[str, NDArray[np.generic]]) -> str:
     """Add the model's scores to the arrays; answers with the problem, empty when there is none."""
     if isinstance(model, str):
         return model

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from falaj.build.checks.runner.scoring import versions
 
@@ -55,11 +56,11 @@ def _read_by_model(names: list[str], task: dict[str, Any], *, whole: bool) -> li
     return [name for name in names if name not in labels and (model_columns is None or name in model_columns)]
 
 
-def _texts(values: list[Any]) -> np.ndarray[Any, Any]:
+def _texts(values: list[Any]) -> NDArray[np.generic]:
     return np.array([MISSING if value is None else str(value) for value in values], dtype=np.str_)
 
 
-def _all_labels(table: Any, named: str | list[str]) -> dict[str, np.ndarray[Any, Any]]:
+def _all_labels(table: Any, named: str | list[str]) -> dict[str, NDArray[np.generic]]:
     """The labels of one column, or a column of numbers for each of several."""
     if isinstance(named, str):
         return _labels(column(table, named))
@@ -70,7 +71,7 @@ def _all_labels(table: Any, named: str | list[str]) -> dict[str, np.ndarray[Any,
     return {name: np.stack([each[name] for each in label_columns], axis=1) for name in ("label", "absent")}
 
 
-def _labels(values: list[Any]) -> dict[str, np.ndarray[Any, Any]]:
+def _labels(values: list[Any]) -> dict[str, NDArray[np.generic]]:
     """Labels as numbers with NaN for missing ones, or as texts and which of them are missing."""
     absent = np.array([value is None for value in values], dtype=np.bool_)
     try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from falaj.dataplane.prediction_log import PredictionColumns
 from falaj.statistics.losses import score_of
@@ -144,7 +145,7 @@ def width_of(reference: ReleaseReference | None) -> float:
 
 
 def _block(
-    number: int, rows: Any, at: Vector, features: Mapping[str, Any], scores: np.ndarray[Any, Any] | None,
+    number: int, rows: Any, at: Vector, features: Mapping[str, Any], scores: NDArray[np.generic] | None,
     reference: ReleaseReference | None,
 ) -> ProfileBlock:  # fmt: skip
     count = int(rows.sum())
@@ -201,7 +202,7 @@ def score_days(columns: PredictionColumns, reference: ReleaseReference | None) -
     return [ScoreDay(int(day)).added(scores[days == day]) for day in np.unique(days)]
 
 
-def predicted(outputs: Mapping[str, Any], rows: int, schema: ProfileSchema) -> np.ndarray[Any, Any]:
+def predicted(outputs: Mapping[str, Any], rows: int, schema: ProfileSchema) -> NDArray[np.generic]:
     """What is profiled of predictions, one a row: the class where the reference has classes, else the score.
 
     Args:
