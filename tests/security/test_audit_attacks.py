@@ -25,6 +25,7 @@ from falaj.supply_chain.attestations.checkpoint import Checkpoint, sign_checkpoi
 from falaj.supply_chain.attestations.merkle import leaf_hash
 from falaj.trust import audit
 from falaj.trust.audit import record, tree
+from falaj.trust.audit.log import LOG
 from tests.api.people import acting_as, grant
 from tests.apps import app_of
 
@@ -189,7 +190,7 @@ def test_details_that_are_changed_in_the_database_are_found(
 
 
 def rewrite(platform: Platform, texts: list[str]) -> None:
-    """What someone with the database and the log's key can do: another past, consistent in itself."""
+    """What someone with the database can do: another past, consistent in itself."""
     leaves = [leaf_hash(each.encode()) for each in texts]
     nodes = tree.grow(0, {}, leaves)
     with platform.database.transaction() as session:
@@ -203,17 +204,32 @@ def rewrite(platform: Platform, texts: list[str]) -> None:
         head.size, head.edge = len(leaves), b"".join(nodes[at] for at in tree.frontier(len(leaves)))
 
 
-def test_a_log_whose_end_was_cut_off_is_neither_continued_nor_signed(platform: Platform) -> None:
+def forget_record(platform: Platform) -> None:
+    """What someone with the folder of the installation can do besides: nothing tells what the log was."""
+    store = platform.database.facts
+    assert store is not None
+    store.versions._db.execute("DELETE FROM fact_version WHERE kind = ?", (LOG.kind,))
+    store.versions._versions.pop(LOG.kind)
+
+
+@pytest.mark.parametrize(
+    ("kept", "others", "reason"),
+    [(8, 0, "it was longer"), (8, 1, "its end is not"), (5, 4, "its end is not"), (8, 3, "its end is not")],
+    ids=["cut off", "the newest replaced", "the newest four replaced", "replaced and continued"],
+)
+def test_a_log_whose_end_is_another_one_is_neither_continued_nor_signed(
+    platform: Platform, kept: int, others: int, reason: str
+) -> None:
     filled(platform)
     with platform.database.reading() as session:
         texts = list(session.scalars(select(AuditLeafRow.text).order_by(AuditLeafRow.index)))
-    rewrite(platform, texts[:-1])
+    rewrite(platform, [*texts[:kept], *texts[:others]])
     with pytest.raises(FactMissingError), platform.database.transaction() as session:
         record.write(session, "change.approved", "user:eve", "change/1", NOW, {})
     with pytest.raises(FactMissingError), platform.database.transaction() as session:
         audit.checkpoint(session, platform.keyring.signer(SigningRole.LOG), NOW)
     assert platform.database.facts is not None
-    assert ["it was longer" in str(each) for each in platform.database.facts.take_refusals()] == [True]
+    assert [reason in str(each) for each in platform.database.facts.take_refusals()] == [True]
     rewrite(platform, texts)
     with platform.database.transaction() as session:
         assert audit.append(session, audit.AuditEntry("restored", "user:ana", "platform"), NOW) == [len(texts)]
@@ -241,6 +257,7 @@ def test_a_past_that_was_rewritten_and_signed_again_does_not_hold_a_kept_checkpo
     assert rejected(verifier, true, earlier) == ""
     texts = (true / "leaves.jsonl").read_text().splitlines()
     rewrite(platform, [texts[0], *texts[2:], *texts[:4]][:leaf_count])
+    forget_record(platform)
     forged = export(platform, tmp_path / "forged")
     assert rejected(verifier, forged) == ""  # in itself it is a log that the key signed
     assert "its past was replaced" in rejected(verifier, forged, earlier)

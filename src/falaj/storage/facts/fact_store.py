@@ -98,11 +98,6 @@ class FactStore:
         version = self.versions.of(subject)
         return version is None or number > version.number
 
-    def is_longer(self, subject: FactSubject, length: int) -> bool:
-        """Tell whether something that only grows was longer than this."""
-        version = self.versions.of(subject)
-        return version is not None and version.number > length
-
     def record(self, marks: Sequence[Mark]) -> None:
         """Record numbers of facts that were committed."""
         self.versions.record(marks)

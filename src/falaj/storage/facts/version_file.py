@@ -22,14 +22,16 @@ _BUSY_TIMEOUT_S = 15.0
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS fact_version(
     kind TEXT NOT NULL, subject TEXT NOT NULL, number INTEGER NOT NULL, previous INTEGER NOT NULL,
-    gone INTEGER NOT NULL, ends REAL, sequence INTEGER NOT NULL, PRIMARY KEY(kind, subject)) WITHOUT ROWID
+    gone INTEGER NOT NULL, ends REAL, sequence INTEGER NOT NULL, content TEXT NOT NULL,
+    PRIMARY KEY(kind, subject)) WITHOUT ROWID
 """
 _RECORD = """
-INSERT INTO fact_version VALUES(?, ?, ?, 0, ?, ?, ?) ON CONFLICT DO UPDATE SET
-    previous = number, number = excluded.number, gone = excluded.gone, ends = excluded.ends,
-    sequence = excluded.sequence WHERE excluded.number > number
+INSERT INTO fact_version VALUES(?, ?, ?, 0, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET previous = number, number = excluded.number,
+    gone = excluded.gone, ends = excluded.ends, sequence = excluded.sequence, content = excluded.content
+    WHERE excluded.number > number
 """
-_NEWER = "SELECT kind, subject, number, previous, gone, sequence, ends FROM fact_version WHERE sequence > ?"
+_NEWER = "SELECT kind, subject, number, previous, gone, sequence, ends, content FROM fact_version WHERE sequence > ?"
 _CLOCK = "SELECT coalesce(max(sequence), 0) FROM fact_version"
 
 
@@ -42,12 +44,14 @@ class Mark:
         number: The highest from now on.
         gone: The fact was taken back.
         ends: When the fact means nothing any more by itself, unix seconds; None for never.
+        content: Digest of what is there, of something that only grows.
     """
 
     subject: FactSubject
     number: int
     gone: bool = False
     ends: float | None = None
+    content: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ class FactVersion:
         gone: Whether the fact was taken back.
         sequence: When that was recorded, counted in records.
         ends: When it means nothing any more by itself, unix seconds; None for never.
+        content: Digest of what was there, of something that only grows.
     """
 
     number: int
@@ -67,6 +72,7 @@ class FactVersion:
     gone: bool
     sequence: int
     ends: float | None = None
+    content: str = ""
 
 
 class FactVersions:
@@ -110,7 +116,7 @@ class FactVersions:
             self._db.executemany(
                 _RECORD,
                 [
-                    (each.subject.kind, each.subject.digest, each.number, each.gone, each.ends, sequence)
+                    (each.subject.kind, each.subject.digest, each.number, each.gone, each.ends, sequence, each.content)
                     for each in marks
                 ],
             )
@@ -139,6 +145,8 @@ class FactVersions:
 
     def _catch_up(self) -> None:
         rows = self._db.execute(_NEWER, (self._sequence,)).fetchall()
-        for kind, subject, number, previous, gone, sequence, ends in rows:
-            self._versions.setdefault(kind, {})[subject] = FactVersion(number, previous, bool(gone), sequence, ends)
+        for kind, subject, number, previous, gone, sequence, ends, content in rows:
+            self._versions.setdefault(kind, {})[subject] = FactVersion(
+                number, previous, bool(gone), sequence, ends, content
+            )
             self._sequence = max(self._sequence, sequence)

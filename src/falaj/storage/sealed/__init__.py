@@ -15,8 +15,8 @@ from falaj.storage.sealed.session import (
     memory,
     note_growth,
     require_all,
+    require_growth,
     require_standing,
-    require_uncut,
     stands,
 )
 from falaj.storage.sealed.writing import delete_each, take_one
@@ -34,8 +34,8 @@ __all__ = [
     "note_growth",
     "refused",
     "require_all",
+    "require_growth",
     "require_standing",
-    "require_uncut",
     "stands",
     "subject_of",
     "table_of",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, Engine, event
@@ -13,6 +13,7 @@ from falaj.storage.sealed.rows import SealedRow, SideDoorError, subject_of, tabl
 
 _KEY = "falaj.storage.facts"
 GONE = "it was made, and the database has it no more"
+REPLACED = "its end is not the one that was written"
 CUT = "it was longer, and the database does not have its end"
 
 
@@ -81,23 +82,33 @@ def require_standing(session: Session, subject: FactSubject, row: object | None)
         raise missing_error(subject)
 
 
-def require_uncut(session: Session, subject: FactSubject, length: int) -> None:
-    """Refuse to go on where something that only grows is shorter than it was; a session without facts cannot tell.
+def require_growth(session: Session, subject: FactSubject, length: int, content_at: Callable[[int], str]) -> None:
+    """Refuse to go on where something that only grows has lost or changed what was there, as far as facts tell.
+
+    Args:
+        session: The transaction.
+        subject: What grows.
+        length: How long it is.
+        content_at: The digest of its beginning of a length.
 
     Raises:
         FactMissingError: `facts.missing`.
     """
     facts = session.info.get(_KEY)
-    if isinstance(facts, SessionFacts) and facts.store.is_longer(subject, length):
-        facts.store.refuse(FactRefusal(subject.kind, subject.name, CUT))
+    version = facts.store.versions.of(subject) if isinstance(facts, SessionFacts) else None
+    if version is None or not isinstance(facts, SessionFacts):
+        return
+    cut = version.number > length
+    if cut or content_at(version.number) != version.content:
+        facts.store.refuse(FactRefusal(subject.kind, subject.name, CUT if cut else REPLACED))
         raise missing_error(subject)
 
 
-def note_growth(session: Session, subject: FactSubject, length: int) -> None:
-    """Remember how long something is that only grows; recorded, as facts are, once it is committed."""
+def note_growth(session: Session, subject: FactSubject, length: int, content: str) -> None:
+    """Remember how long something is that only grows, and the digest of what is there; recorded once committed."""
     facts = session.info.get(_KEY)
     if isinstance(facts, SessionFacts):
-        facts.new.append(NewGrowth(Mark(subject, length), session.get_nested_transaction()))
+        facts.new.append(NewGrowth(Mark(subject, length, content=content), session.get_nested_transaction()))
 
 
 def stands(session: Session, subject: FactSubject) -> bool:

@@ -22,17 +22,18 @@ from falaj.storage.audit_tables import (
     AuditNodeRow,
 )
 from falaj.storage.facts import FactSubject
-from falaj.storage.sealed import note_growth, require_uncut
+from falaj.storage.sealed import note_growth, require_growth
 from falaj.storage.tables import Base
 from falaj.supply_chain.attestations import envelope_digest
 from falaj.supply_chain.attestations.merkle import leaf_hash
 from falaj.supply_chain.attestations.predicates import plain
 from falaj.trust.audit import tree
+from falaj.trust.audit.nodes import read_nodes
 from falaj.trust.audit.pseudonyms import pseudonyms
 
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 LOG = FactSubject("audit_leaves", "size")
-"""The length of the log, whose record outside of the database tells whether its end was cut off."""
+"""How long the log is and its hashes: a record outside of the database tells whether its end is another one."""
 _AT_ONCE = 500
 _HEAD, _LEAVES, _DETAILS, _NODES = (
     Base.metadata.tables[row.__tablename__] for row in (AuditHeadRow, AuditLeafRow, AuditDetailRow, AuditNodeRow)
@@ -82,14 +83,14 @@ def append(session: Session, entries: AuditEntry | Sequence[AuditEntry], now: fl
 
     Raises:
         UsageError: The details of an entry are no JSON, or nested too deeply (`audit.entry`).
-        FactMissingError: The log is shorter than it was: its end was cut off (`facts.missing`).
+        FactMissingError: The end of the log was cut off or replaced (`facts.missing`).
     """
     entry_list = [entries] if isinstance(entries, AuditEntry) else list(entries)
     if not entry_list:
         return []
     session.flush()  # what the caller wrote comes first, and is not in the way of what follows
     size, edge = session.execute(select(_HEAD.c.size, _HEAD.c.edge).with_for_update()).one()
-    require_uncut(session, LOG, size)
+    require_continued(session, size)
     names = pseudonyms(session, {name for entry in entry_list for name in (entry.actor, entry.subject)})
     leaves = [_leaf(entry, names, now, index) for index, entry in enumerate(entry_list, start=size)]
     new_hashes = tree.grow(size, _edge(size, edge), [leaf["hash"] for leaf in leaves])
@@ -102,11 +103,24 @@ def append(session: Session, entries: AuditEntry | Sequence[AuditEntry], now: fl
         session.execute(insert(_NODES), nodes)
     grown = size + len(leaves)
     hashes_by_place = {**_edge(size, edge), **new_hashes}
-    session.execute(
-        update(_HEAD).values(size=grown, edge=b"".join(hashes_by_place[place] for place in tree.frontier(grown)))
-    )
-    note_growth(session, LOG, grown)
+    new_edge = b"".join(hashes_by_place[place] for place in tree.frontier(grown))
+    session.execute(update(_HEAD).values(size=grown, edge=new_edge))
+    note_growth(session, LOG, grown, hashlib.sha256(new_edge).hexdigest())
     return list(range(size, grown))
+
+
+def require_continued(session: Session, size: int) -> None:
+    """Refuse to go on where the log does not begin with what it was when its length was recorded last.
+
+    Raises:
+        FactMissingError: Its end was cut off or replaced (`facts.missing`).
+    """
+
+    def edge_digest(length: int) -> str:
+        hashes_by_place = read_nodes(session, tree.frontier(length))
+        return hashlib.sha256(b"".join(hashes_by_place.get(place, b"") for place in tree.frontier(length))).hexdigest()
+
+    require_growth(session, LOG, size, edge_digest)
 
 
 def _edge(size: int, edge: bytes) -> dict[tree.Place, bytes]:

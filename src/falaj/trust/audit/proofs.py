@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from falaj.storage.audit_tables import AuditCheckpointRow, AuditHeadRow, AuditLeafRow, AuditNodeRow
-from falaj.storage.sealed import require_uncut
+from falaj.storage.audit_tables import AuditCheckpointRow, AuditHeadRow, AuditLeafRow
 from falaj.supply_chain.attestations import Signer, envelope_digest
 from falaj.supply_chain.attestations.checkpoint import Checkpoint, parse_checkpoint, sign_checkpoint
 from falaj.supply_chain.attestations.merkle import EMPTY_ROOT
-from falaj.trust.audit import pending_entries, tree
-from falaj.trust.audit.log import LOG
-
-_AT_ONCE = 500
+from falaj.trust.audit import log, pending_entries, tree
+from falaj.trust.audit.nodes import read_nodes
 
 
 def size_of(session: Session) -> int:
@@ -36,12 +33,12 @@ def checkpoint(session: Session, signer: Signer, now: float) -> str:
         A C2SP tlog-checkpoint as a signed note.
 
     Raises:
-        FactMissingError: The log is shorter than it was: its end was cut off (`facts.missing`).
+        FactMissingError: The end of the log was cut off or replaced (`facts.missing`).
     """
     pending_entries.write(session)
     session.flush()
     size = session.scalars(select(AuditHeadRow.size).with_for_update()).one()
-    require_uncut(session, LOG, size)
+    log.require_continued(session, size)
     checkpoint_row = session.get(AuditCheckpointRow, size)
     if checkpoint_row is not None:
         return checkpoint_row.text
@@ -93,24 +90,5 @@ def proofs_for(session: Session, envelopes: Iterable[Mapping[str, Any]], text: s
 
 def _computed(session: Session, compute: Callable[[tree.Lookup], Any]) -> Any:
     """Compute something from nodes that are read at once."""
-    nodes = _read_nodes(session, tree.needed(compute))
+    nodes = read_nodes(session, tree.needed(compute))
     return compute(nodes.__getitem__)
-
-
-def _read_nodes(session: Session, places: Iterable[tree.Place]) -> dict[tree.Place, bytes]:
-    sorted_places = sorted(places)
-    leaves = [position for level, position in sorted_places if level == 0]
-    inner = [place for place in sorted_places if place[0]]
-    node_hashes: dict[tree.Place, bytes] = {}
-    for part in _parts(leaves):
-        query = select(AuditLeafRow.index, AuditLeafRow.hash).where(AuditLeafRow.index.in_(part))
-        node_hashes |= {(0, index): value for index, value in session.execute(query)}
-    for part in _parts(inner):
-        columns = (AuditNodeRow.level, AuditNodeRow.position)
-        nodes = select(*columns, AuditNodeRow.hash).where(tuple_(*columns).in_(part))
-        node_hashes |= {(level, position): value for level, position, value in session.execute(nodes)}
-    return node_hashes
-
-
-def _parts(values: Sequence[Any]) -> list[Sequence[Any]]:
-    return [values[start : start + _AT_ONCE] for start in range(0, len(values), _AT_ONCE)]
