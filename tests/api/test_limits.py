@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 import uvicorn
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from falaj.api import connections
@@ -19,26 +20,35 @@ from falaj.api.body_limit import MOST_BYTES, MOST_SIGNED_AT_ONCE, PUBLIC_BYTES
 from falaj.api.password_queue import AT_ONCE, MAX_WAITING
 from falaj.api.platform import Platform
 from falaj.api.routers.locations import desired
+from falaj.core.home import Home
 from falaj.storage import EndpointRow
 from tests.apps import app_of
 from tests.servers import free_ports
+from tests.waiting import HANGS_AFTER_S
 
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 JSON = {"content-type": "application/json"}
+THREADS = 40  # of the pool that routes share
 HALF = b"GET /api/v1/health HTTP/1.1\r\nhost: x\r\nx: "
 
 
 @pytest.fixture
 def port(platform: Platform) -> Iterator[int]:
     """A port at which the application answers, as `falaj platform server` serves it."""
+    with served(app_of(platform)) as free_port:
+        yield free_port
+        platform.stopping.set()
+
+
+@contextmanager
+def served(app: FastAPI) -> Iterator[int]:
     free_port = free_ports(1)[0]
-    server = uvicorn.Server(uvicorn.Config(app_of(platform), port=free_port, lifespan="off", **connections.options()))
+    server = uvicorn.Server(uvicorn.Config(app, port=free_port, lifespan="off", **connections.options()))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
         time.sleep(0.01)
     yield free_port
-    platform.stopping.set()
     server.should_exit = True
     thread.join(30)
 
@@ -174,6 +184,25 @@ def test_a_full_queue_of_logins_refuses_at_once_and_the_api_answers(client: Test
 
     assert asyncio.run(fill_and_ask()) == 200
     assert client.post("/api/v1/auth/login", json={"name": "a", "password": "x" * 20}).status_code == 401
+
+
+def test_health_is_told_although_every_thread_is_taken(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    release, waiting = threading.Event(), threading.Semaphore(0)
+
+    def proof(_home: Home, _nonce: str) -> str:
+        waiting.release()
+        release.wait(HANGS_AFTER_S)
+        return ""
+
+    monkeypatch.setattr(Home, "proof", proof)
+    with ExitStack() as stack:
+        for _ in range(THREADS):
+            stack.enter_context(connected(port, head(f"/api/v1/installation?nonce={'0' * 32}", method="GET")))
+        assert all(waiting.acquire(timeout=HANGS_AFTER_S) for _ in range(THREADS))
+        with connected(port, head("/api/v1/health", method="GET")) as connection:
+            connection.settimeout(HANGS_AFTER_S / 2)
+            assert status(connection) == 200
+        release.set()
 
 
 def test_long_polls_hold_no_thread_and_all_hear_of_news(platform: Platform) -> None:

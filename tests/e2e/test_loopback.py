@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import json
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ import pytest
 
 from tests.e2e.installation import Installation, installed
 from tests.e2e.loopback import Watch, everything_is_here, listeners, why_not
-from tests.waiting import until
+from tests.waiting import HANGS_AFTER_S, until
 
 _REASON = why_not()
 pytestmark = [
@@ -60,6 +61,7 @@ def test_from_a_push_to_a_prediction_only_loopback_is_contacted(tmp_path: Path, 
     watch: Watch = request.getfixturevalue("watch")  # only now: making the lock of a new project may need an index
     with installed(tmp_path / "home") as platform:
         _whole_way(platform, project)
+        _forged_requests(platform)
         assert listeners() == {"127.0.0.1"}
         assert watch.addresses_elsewhere() == set()
         platform.down()
@@ -80,3 +82,30 @@ def _whole_way(platform: Installation, project: Path) -> None:
     platform.ok("release", "verify", "tumours@1")
     platform.ok("status")
     platform.ok("run", "-C", str(project))
+
+
+def _forged_requests(platform: Installation) -> None:
+    """A request that somebody writes into the database of a platform at work deploys nothing, signed or not."""
+    served = [(each["endpoint"], each["release"]) for each in platform.json("endpoint", "list")]
+    with closing(sqlite3.connect(platform.home / "falaj.db", timeout=HANGS_AFTER_S)) as database:
+        (to_dev,) = database.execute("SELECT id FROM changes").fetchone()
+        for name in ("unsigned", "signed for dev"):
+            for table in ("processes", "changes"):
+                _copied(database, table, to_dev, id=name, state="approved")
+            database.execute("UPDATE processes SET wake_at = 0, lease_owner = NULL WHERE id = ?", (name,))
+            database.execute(
+                "UPDATE changes SET environment = 'test', rank = 1, expires_at = 9e9 WHERE id = ?", (name,)
+            )
+        _copied(database, "signed_changes", to_dev, id="signed for dev")
+        database.commit()
+    for name in ("unsigned", "signed for dev"):
+        until(lambda name=name: platform.json("change", "show", name)["state"] == "invalidated", platform.logs)
+    assert [(each["endpoint"], each["release"]) for each in platform.json("endpoint", "list")] == served
+
+
+def _copied(database: sqlite3.Connection, table: str, row_id: str, **columns: str) -> None:
+    """Add a row like another one but for some columns."""
+    names = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
+    values = ", ".join(f":{name}" if name in columns else f'"{name}"' for name in names)
+    query = f"INSERT INTO {table} SELECT {values} FROM {table} WHERE id = :row_id"
+    database.execute(query, {**columns, "row_id": row_id})

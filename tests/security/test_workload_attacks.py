@@ -8,6 +8,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy.orm import Session
 
+from falaj.api import connections
 from falaj.core.home import Home
 from falaj.dataplane.agent.agent_identity import Membership
 from falaj.dataplane.agent.enrolment import enrol
@@ -37,6 +39,8 @@ from tests.waiting import HANGS_AFTER_S
 DESIRED = "/api/v1/locations/edge-1/desired"
 REPORT = {"version": 0, "endpoints": []}
 CERTIFICATE = (401, "workload.certificate")
+HANDSHAKE_WOULD_TAKE_S = 50.0
+"""Less than asyncio's own patience of a minute."""
 
 
 @pytest.fixture(scope="module")
@@ -297,3 +301,20 @@ def _point_somewhere(session: Session) -> None:
             plan={"withdrawn": "test"},
         )
     )  # fmt: skip
+
+
+def test_a_handshake_that_never_ends_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "HANDSHAKE_WITHIN_S", 0.5)
+    with agents_port(tmp_path) as opened:
+        parts = urlsplit(opened.url)
+        with socket.create_connection((parts.hostname, parts.port), timeout=HANDSHAKE_WOULD_TAKE_S) as silent:
+            assert silent.recv(100) == b""
+
+
+def test_a_body_without_end_is_refused_before_it_comes(port: AgentsPort) -> None:
+    def pieces() -> Iterator[bytes]:
+        while True:
+            yield b"a" * 65536
+
+    with port.connect() as http, suppress(httpx.WriteError):  # the answer came and the connection ended while we wrote
+        assert http.post("/api/v1/workloads/enrol", content=pieces()).status_code == 413

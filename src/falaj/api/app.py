@@ -18,6 +18,7 @@ from falaj.api.authorization import gate
 from falaj.api.body_limit import BodyLimit
 from falaj.api.connections import options, raise_file_limit
 from falaj.api.controller import Controller
+from falaj.api.liveness import Liveness
 from falaj.api.mutual_tls import agents_let_in
 from falaj.api.notifier import Notifier
 from falaj.api.platform import Platform
@@ -93,6 +94,7 @@ def create_app(platform: Platform, *, controllers: bool = True) -> FastAPI:
     )
     app.state.platform = platform
     app.add_middleware(BodyLimit)
+    app.add_middleware(Liveness)
     problems.install(app)
     for router in (
         runs.router,

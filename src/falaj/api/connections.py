@@ -16,6 +16,7 @@ MAX_CONNECTIONS = 3_000
 """How many connections one port has open at once: a thousand agents, and people's pages beside them."""
 HEAD_WITHIN_S = 10.0
 BODY_IDLE_S = 20.0
+HANDSHAKE_WITHIN_S = 10.0
 _SPARE_FILES = 512
 _FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\n"
@@ -77,6 +78,16 @@ class BoundedProtocol(H11Protocol):
         self._timer = None
         if not self.transport.is_closing():
             self.transport.abort()
+
+
+class BoundedHandshakes(asyncio.SelectorEventLoop):
+    """An event loop whose listeners give up on who does not come to speak TLS; connections count only from then on."""
+
+    async def create_server(self, *args: Any, **options: Any) -> asyncio.Server:
+        """Listen (see `asyncio.loop.create_server`)."""
+        if options.get("ssl") is not None:
+            options["ssl_handshake_timeout"] = HANDSHAKE_WITHIN_S
+        return await super().create_server(*args, **options)
 
 
 def raise_file_limit() -> None:

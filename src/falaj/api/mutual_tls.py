@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 
 from falaj.api.agent_mtls import CERTIFICATE, AgentMtlsMiddleware
-from falaj.api.connections import BoundedProtocol, options
+from falaj.api.connections import BoundedHandshakes, BoundedProtocol, options
 from falaj.api.platform import Platform
 from falaj.core.errors import FalajError, UnavailableError
 from falaj.supply_chain.attestations.keys import replace_private
@@ -55,7 +55,7 @@ class Listener:
         config.load()
         config.ssl = self._context.ssl
         self._server = _Server(config, self._context)
-        self._thread = threading.Thread(target=self._server.run, name="agents", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="agents", daemon=True)
 
     def start(self) -> None:
         """Listen; returns when agents can connect.
@@ -73,6 +73,10 @@ class Listener:
                     code="server.port-in-use",
                 )
             time.sleep(0.01)
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=BoundedHandshakes) as runner:
+            runner.run(self._server.serve())
 
     def stop(self) -> None:
         """Close the port."""

@@ -11,6 +11,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
+from falaj.api.database_probe import DatabaseProbe
 from falaj.api.event_stream import EventFanOut
 from falaj.api.federation import Federation
 from falaj.api.password_queue import PasswordQueue
@@ -104,6 +105,11 @@ class Platform:
     def password_queue(self) -> PasswordQueue:
         """Where passwords are verified and hashed."""
         return PasswordQueue()
+
+    @cached_property
+    def database_probe(self) -> DatabaseProbe:
+        """Tells whether the database answers."""
+        return DatabaseProbe.of(self.database)
 
     @cached_property
     def event_fan_out(self) -> EventFanOut:

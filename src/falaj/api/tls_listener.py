@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from falaj.api.authentication import DOOR
-from falaj.api.connections import options
+from falaj.api.connections import BoundedHandshakes, options
 from falaj.api.platform import Platform
 from falaj.config.platform_spec import ListenSpec
 from falaj.core.errors import FalajError
@@ -141,7 +141,8 @@ class _Listener:
 
     def _run(self) -> None:
         try:
-            asyncio.run(self._server.serve())
+            with asyncio.Runner(loop_factory=BoundedHandshakes) as runner:
+                runner.run(self._server.serve())
         except SystemExit:  # how uvicorn says that an address cannot be had
             logger.warning("nobody can listen on %s:%d", self.listen.address, self.listen.port)
 

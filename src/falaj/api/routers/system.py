@@ -10,9 +10,9 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 from sqlalchemy import select
 
-from falaj import __version__
 from falaj.api import event_stream
 from falaj.api.authorization import Caller, EventPermission, require
+from falaj.api.liveness import healthy
 from falaj.api.platform import Platform, Shared
 from falaj.api.resources import resource_of_subject
 from falaj.api.route_actions import Action, action
@@ -33,11 +33,7 @@ EventId = Annotated[int, Query(ge=0, le=event_stream.MAX_EVENT_ID)]
 @router.get("/health", response_model=api.Health, **action(Action.PUBLIC))
 def health(platform: Shared) -> api.Health:
     """Whether the server answers and reaches its database."""
-    with platform.database.reading() as session:
-        session.scalar(select(1))
-    dialect = platform.database.engine.dialect.name
-    kind = "s3" if platform.home.store_url.startswith("s3:") else "folder"
-    return api.Health("ok", __version__, dialect, kind)
+    return healthy(platform)  # `Liveness` has asked the database, and answers first
 
 
 @router.get("/installation", response_model=api.InstallationProof, **action(Action.PUBLIC))
