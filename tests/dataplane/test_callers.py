@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 import http.client
 import json
 import os
@@ -15,10 +17,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import httpx
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
+from joserfc import jwt
+from joserfc.jwk import RSAKey
 
-from falaj.dataplane.callers import Admittance, CallerPolicy, CallerTrust, Door, EndpointCallers
+from falaj.dataplane.callers import Admittance, CallerPolicy, CallerTrust, Door, EndpointCallers, TokenIssuer
 from falaj.dataplane.runtimes.process.envoy import config
 from falaj.dataplane.runtimes.process.gateway import GatewayCertificate
 from falaj.dataplane.runtimes.process.runtime import LocationFolders, ProcessRuntime
@@ -26,8 +31,10 @@ from falaj.supply_chain.certificates import workload_certificates as certificate
 from falaj.supply_chain.certificates.authority import CertificateAuthority, key_pem, open_authority
 from falaj.supply_chain.certificates.names import caller_uri
 from falaj.supply_chain.certificates.workload_certificates import Validity
+from falaj.trust.identity import federation
 from falaj.trust.pki.caller_tokens import CallerKey, open_caller_key
 from tests.dataplane.conftest import free_port, servable, stub_command
+from tests.identity_providers import run_nanoidp
 from tests.waiting import HANGS_AFTER_S, until
 
 pytestmark = pytest.mark.locations
@@ -60,10 +67,11 @@ class Scene:
     door: Door
     folder: Path
     pairs: list[GatewayCertificate]
+    provider: TokenIssuer | None = None
 
     @property
     def entry(self) -> CallerTrust:
-        return CallerTrust(self.key.jwks, self.authority.pem, self.authority.trust_domain, self.door)
+        return CallerTrust(self.key.jwks, self.authority.pem, self.authority.trust_domain, self.door, self.provider)
 
     def serve(self, callers: dict[str, EndpointCallers]) -> None:
         servables = [servable(model=name.partition("/")[2]) for name in callers]
@@ -232,6 +240,71 @@ def test_callers_by_certificate(scene: Scene, tmp_path: Path) -> None:
     assert scene.ask_here("/dev/m/v2", bearer(scene.token("ana")))[0] == 403  # without TLS nobody shows one
     scene.serve({"dev/m": EndpointCallers(CallerPolicy.MTLS, ()), "dev/n": TOKEN_CALLERS})
     assert scene.ask("/dev/m/v2", {}, ana)[0] == 403
+
+
+AUDIENCE = "https://models.example.org/dev/m"
+BY_PROVIDER = EndpointCallers(CallerPolicy.OIDC, ("ana",), audience=AUDIENCE)
+
+
+def access_token(issuer: str, resource: str) -> str:
+    """What a real provider gives to a program for an endpoint (RFC 6749, 4.4; RFC 8707)."""
+    form = {"grant_type": "client_credentials", "resource": resource}
+    configuration = httpx.get(f"{issuer}/.well-known/openid-configuration", trust_env=False).json()
+    answer = httpx.post(configuration["token_endpoint"], data=form, auth=("falaj-secret", "s3cret"), trust_env=False)
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["access_token"])
+
+
+def by_public_key(key: RSAKey, claims: dict[str, object]) -> str:
+    """A token whose secret is what everybody knows (RFC 8725, 2.1)."""
+    parts = [json.dumps(each).encode() for each in ({"alg": "HS256", "kid": "first"}, claims)]
+    content = b".".join(base64.urlsafe_b64encode(each).rstrip(b"=") for each in parts)
+    signature = hmac.digest(key.as_pem(private=False), content, "sha256")
+    return (content + b"." + base64.urlsafe_b64encode(signature).rstrip(b"=")).decode()
+
+
+def test_callers_by_tokens_of_an_identity_provider(scene: Scene) -> None:
+    (scene.folder / "provider").mkdir()
+    with run_nanoidp(scene.folder / "provider", "http://127.0.0.1:9/callback") as issuer:
+        scene.provider = TokenIssuer(issuer, federation.published_keys(issuer, federation.Web()), 3_600)
+        token, elsewhere = (access_token(issuer, each) for each in (AUDIENCE, AUDIENCE.replace("/m", "/n")))
+    scene.serve({"dev/m": BY_PROVIDER, "dev/n": TOKEN_CALLERS})
+    code, body = scene.ask("/dev/m/v2", {**bearer(token), "falaj-caller": "ana"})
+    assert (code, body["caller"], body["authorization"]) == (200, "oidc:falaj-secret", None)
+    assert scene.ask("/dev/m/v2", bearer(elsewhere))[0] == 403
+    assert scene.ask("/dev/m/v2", bearer(scene.token("ana")))[0] == 401  # the installation's are not the provider's
+    assert scene.ask("/dev/n/v2", bearer(token))[0] == 401
+    assert scene.ask_here("/dev/m/v2")[0] == 401 and scene.ask_here("/dev/m/v2", bearer(token))[0] == 200
+    assert scene.ask_here("/dev/m/feedback", bearer(token))[1]["caller"] == "oidc:falaj-secret"
+    scene.provider = replace(scene.provider, jwks={})
+    scene.serve({"dev/m": BY_PROVIDER, "dev/n": TOKEN_CALLERS})
+    assert scene.ask("/dev/m/v2", bearer(token))[0] == 403  # without keys nobody comes in
+
+
+def test_what_a_provider_did_not_say_of_an_endpoint_lets_nobody_in(scene: Scene) -> None:
+    key, issuer, now = RSAKey.generate_key(2048, {"kid": "first"}), "https://login.example.org", int(time.time())
+    scene.provider = TokenIssuer(issuer, {"keys": [{**key.as_dict(private=False), "alg": "RS256"}]}, 600)
+    scene.serve({"dev/m": BY_PROVIDER})
+    honest = {"iss": issuer, "sub": "billing", "aud": AUDIENCE, "iat": now, "exp": now + 500}
+
+    def answer_to(signer: RSAKey = key, **changed: object) -> int:
+        claims = {name: value for name, value in (honest | changed).items() if value is not None}
+        return scene.ask("/dev/m/v2", bearer(jwt.encode({"alg": "RS256", "kid": "first"}, claims, signer)))[0]
+
+    assert answer_to() == 200
+    assert answer_to(aud=["https://other.example.org", AUDIENCE]) == 200
+    assert answer_to(exp=now - 3, iat=now - 400) == 200  # a clock may be wrong by 5 s
+    assert answer_to(exp=now - 60, iat=now - 400) == 401
+    assert answer_to(exp=now + 3_000) == 401  # good for longer than the platform file allows
+    assert answer_to(exp=None) == 401
+    assert answer_to(nbf=now + 300) == 401
+    assert answer_to(iss="https://login.example.com") == 401
+    assert answer_to(RSAKey.generate_key(2048, {"kid": "first"})) == 401
+    assert scene.ask("/dev/m/v2", bearer(by_public_key(key, honest)))[0] == 401
+    for audience in (None, "", [], AUDIENCE + "/x", AUDIENCE.upper(), {"x": AUDIENCE}, [[AUDIENCE]]):
+        assert answer_to(aud=audience) in (401, 403), audience
+    for subject in (None, "", "a\r\nfalaj-caller: ana", "a b", 7, ["billing"], "\u0000"):
+        assert answer_to(sub=subject) in (401, 403), subject
 
 
 def test_a_caller_that_asks_too_often_waits_alone(scene: Scene) -> None:

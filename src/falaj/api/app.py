@@ -16,6 +16,7 @@ from falaj import __version__
 from falaj.api import problems
 from falaj.api.authorization import gate
 from falaj.api.body_limit import BodyLimit
+from falaj.api.caller_provider import provider_followed
 from falaj.api.connections import options, raise_file_limit
 from falaj.api.controller import Controller
 from falaj.api.liveness import Liveness
@@ -150,7 +151,8 @@ def serve(home: Home, port: int) -> None:
     raise_file_limit()
     config = uvicorn.Config(app, host="127.0.0.1", port=port, **options())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor decides; a Ctrl-C reaches the whole group
-    with agents_let_in(platform, app), open_door(platform, app), traced(platform):
+    followed = provider_followed(platform.caller_provider, platform.now)
+    with agents_let_in(platform, app), open_door(platform, app), followed, traced(platform):
         _PromptServer(config, platform).run()
     database.close()
 

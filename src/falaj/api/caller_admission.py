@@ -27,11 +27,15 @@ def of_location(session: Session, platform: Platform, location: str, rows: Itera
     spec = settings.current(session).locations.get(location)
     door = Door(**asdict(spec.listen)) if spec is not None and spec.listen is not None else None
     authority = platform.authority
-    entry = CallerTrust(platform.caller_key.jwks, authority.pem, authority.trust_domain, door)
-    return Admittance(entry, {f"{row.environment}/{row.model}": _of(session, row, platform.now()) for row in rows})
+    provider_settings = settings.current(session).identity.get("callers")
+    provider = platform.caller_provider.issuer(provider_settings)
+    entry = CallerTrust(platform.caller_key.jwks, authority.pem, authority.trust_domain, door, provider)
+    audience = provider_settings["audience"] if provider_settings else ""
+    endpoints = {f"{row.environment}/{row.model}": _of(session, row, platform.now(), audience) for row in rows}
+    return Admittance(entry, endpoints)
 
 
-def _of(session: Session, row: EndpointRow, now: float) -> EndpointCallers:
+def _of(session: Session, row: EndpointRow, now: float, audience: str) -> EndpointCallers:
     """Those of one endpoint; the installation's own people are among them."""
     policy = row.plan.get("callers")
     added = sorted(each.id for each in callers.active(session, row.environment, row.model, now))
@@ -39,4 +43,5 @@ def _of(session: Session, row: EndpointRow, now: float) -> EndpointCallers:
         CallerPolicy(policy) if policy else None,
         (own_caller(f"{row.environment}/{row.model}"), *added),
         int(row.plan.get("per_caller") or DEFAULT_PER_SECOND),
+        audience.replace("{endpoint}", f"{row.environment}/{row.model}"),
     )

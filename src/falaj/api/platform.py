@@ -11,6 +11,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
+from falaj.api.caller_provider import CallerProvider
 from falaj.api.database_probe import DatabaseProbe
 from falaj.api.event_stream import EventFanOut
 from falaj.api.federation import Federation
@@ -95,6 +96,11 @@ class Platform:
     def federation(self) -> Federation:
         """Logins by the identity provider, and security keys."""
         return Federation(self.home, self.database)
+
+    @cached_property
+    def caller_provider(self) -> CallerProvider:
+        """The identity provider of callers of endpoints."""
+        return CallerProvider(self.home, self.database)
 
     @cached_property
     def version_feed(self) -> VersionFeed:

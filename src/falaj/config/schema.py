@@ -239,8 +239,9 @@ class Serving(Strict):
     )
     callers: Callers | None = Field(
         default=None,
-        description="Who may ask: `token` (also on the machine itself), `mtls`, or `anyone-on-this-machine` and nobody "
-        "elsewhere. Without this, anyone on the machine itself, and elsewhere who has a token.",
+        description="Who may ask: `token` (on the machine itself, too), `mtls`, `oidc` (tokens of the provider of the "
+        "platform file), or `anyone-on-this-machine` and nobody elsewhere. Without this, anyone on the machine "
+        "itself, and elsewhere who has a token.",
     )
     per_caller: int = Field(default=1_000, ge=1, le=1_000_000, description="Requests of one caller a second.")
 

@@ -20,7 +20,7 @@ Risk = Literal["low", "medium", "high"]
 DEFAULT_RISK: Risk = "medium"
 Strategy = Literal["recreate", "blue_green", "canary", "shadow"]
 Answer = Literal["label", "probabilities", "both"]
-Callers = Literal["anyone-on-this-machine", "token", "mtls"]
+Callers = Literal["anyone-on-this-machine", "token", "mtls", "oidc"]
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ class CallerPolicy(StrEnum):
     ANYONE = "anyone-on-this-machine"
     TOKEN = "token"  # noqa: S105 - the name of a policy
     MTLS = "mtls"
+    OIDC = "oidc"
 
 
 @dataclass(frozen=True)
@@ -27,16 +28,19 @@ class EndpointCallers:
         policy: What its project says; None for anyone on the loopback interface and a token elsewhere.
         ids: Callers that were added and not revoked.
         per_second: Requests of one caller a second.
+        audience: What tokens of the identity provider for this endpoint are for.
     """
 
     policy: CallerPolicy | None = None
     ids: tuple[str, ...] = ()
     per_second: int = DEFAULT_PER_SECOND
+    audience: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Write it as the control plane sends it."""
         policy = None if self.policy is None else str(self.policy)
-        return {"policy": policy, "ids": list(self.ids), "per_second": self.per_second}
+        named = {"policy": policy, "ids": list(self.ids), "per_second": self.per_second}
+        return {**named, "audience": self.audience}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> EndpointCallers:
@@ -46,7 +50,7 @@ class EndpointCallers:
             KeyError, TypeError, ValueError: It is none.
         """
         policy = None if value["policy"] is None else CallerPolicy(value["policy"])
-        return cls(policy, tuple(map(str, value["ids"])), int(value["per_second"]))
+        return cls(policy, tuple(map(str, value["ids"])), int(value["per_second"]), str(value["audience"]))
 
 
 ANYONE_HERE = EndpointCallers()
@@ -99,6 +103,34 @@ class Door:
 
 
 @dataclass(frozen=True)
+class TokenIssuer:
+    """An identity provider whose tokens callers show.
+
+    Args:
+        issuer: Exactly as its tokens say it.
+        jwks: Its public keys; without any, nobody comes in by its tokens.
+        max_life_s: A token that is good for longer is refused.
+    """
+
+    issuer: str
+    jwks: Mapping[str, Any]
+    max_life_s: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Write it as the control plane sends it."""
+        return {"issuer": self.issuer, "jwks": dict(self.jwks), "max_life_s": self.max_life_s}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> TokenIssuer:
+        """Read it back.
+
+        Raises:
+            KeyError, TypeError, ValueError: It is none.
+        """
+        return cls(str(value["issuer"]), dict(value["jwks"]), int(value["max_life_s"]))
+
+
+@dataclass(frozen=True)
 class CallerTrust:
     """What a gateway needs to know to let callers in.
 
@@ -107,17 +139,21 @@ class CallerTrust:
         authority: The authority of certificates of callers in PEM; empty where nobody comes in by one.
         trust_domain: What it speaks for.
         door: Where others than this machine come in; None where nobody does.
+        provider: Whose tokens callers show where an endpoint says `oidc`; None for nobody's.
     """
 
     jwks: Mapping[str, Any] = field(default_factory=dict)
     authority: str = ""
     trust_domain: str = ""
     door: Door | None = None
+    provider: TokenIssuer | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Write it as the control plane sends it."""
         door = None if self.door is None else self.door.to_json()
-        return {"jwks": dict(self.jwks), "authority": self.authority, "trust_domain": self.trust_domain, "door": door}
+        provider = None if self.provider is None else self.provider.to_json()
+        own = {"jwks": dict(self.jwks), "authority": self.authority, "trust_domain": self.trust_domain}
+        return {**own, "door": door, "provider": provider}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> CallerTrust:
@@ -127,7 +163,8 @@ class CallerTrust:
             KeyError, TypeError, ValueError: It is none.
         """
         door = None if value["door"] is None else Door.from_json(value["door"])
-        return cls(dict(value["jwks"]), str(value["authority"]), str(value["trust_domain"]), door)
+        provider = None if value["provider"] is None else TokenIssuer.from_json(value["provider"])
+        return cls(dict(value["jwks"]), str(value["authority"]), str(value["trust_domain"]), door, provider)
 
 
 CLOSED = CallerTrust()

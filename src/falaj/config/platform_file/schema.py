@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from falaj.config.fields import Duration, ModelName, Name, NonEmpty, Or, Origin, Strict, problem
+from falaj.config.fields import Duration, ModelName, Name, NonEmpty, Or, Origin, Strict, problem, text_like
 from falaj.config.platform_file.fields import (
     DAYS,
     Clock,
@@ -272,10 +272,25 @@ class Oidc(Strict):
     group_claim: NonEmpty = Field(default="groups", description="The claim of ID tokens that lists a person's groups.")
 
 
+class CallerProvider(Strict):
+    """An OpenID Connect provider whose access tokens callers show to endpoints with `callers: oidc`."""
+
+    issuer: Issuer = Field(description="The provider's issuer, exactly as its tokens say it.")
+    audience: Annotated[
+        str, text_like(r"^[!-z]*\{endpoint\}[!-z]*$", "what its tokens are for, with `{endpoint}` in it", 300)
+    ] = Field(description="The audience of tokens for an endpoint; `{endpoint}` stands for `ENVIRONMENT/MODEL`.")
+    max_life: Annotated[Duration, Field(ge=60, le=86_400)] = Field(
+        default=3_600, description="A token that is good for longer is refused: how long one lasts that was stolen."
+    )
+
+
 class Identity(Strict):
-    """Who vouches for people."""
+    """Who vouches for people and for callers of endpoints."""
 
     oidc: Oidc | None = Field(default=None, description="An OpenID Connect provider.")
+    callers: CallerProvider | None = Field(
+        default=None, description="A provider whose tokens callers of endpoints show; may be the same one."
+    )
 
 
 class Egress(Strict):

@@ -51,6 +51,7 @@ policy_packs: [uae]
 entity: {name: Example Airports, jurisdiction: AE, sector: general}
 identity:
   oidc: {issuer: "https://login.example.org", client_id: falaj}
+  callers: {issuer: "https://login.example.org", audience: "https://models.example.org/{endpoint}"}
 notifications:
   - {url: "https://tickets.example.org/hooks/falaj", events: [change.*, rollout.*], secret: TICKETS_KEY}
 egress: {private: [git.corp.example, 10.20.0.0/16]}

@@ -181,6 +181,26 @@ class Provider:
         return self._web.get(self._metadata[1].keys, "keys")
 
 
+def published_keys(issuer: str, web: Web) -> Mapping[str, Any]:
+    """Fetch the public keys that an issuer signs its tokens with (RFC 7517).
+
+    Args:
+        issuer: As the platform's team named it.
+        web: The way to it.
+
+    Raises:
+        ProviderError: It does not answer, says that it is another issuer, or has no key that counts.
+    """
+    address = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
+    document = web.get(endpoint(address, "issuer"), "configuration")
+    if document.get("issuer") != issuer:
+        raise ProviderError("the provider says that it is another issuer", hint="identity.callers of platform.yaml")
+    keys = tokens.usable(web.get(endpoint(document.get("jwks_uri"), "keys"), "keys"))
+    if not keys:
+        raise ProviderError("the provider publishes no key that tokens can be verified by")
+    return {"keys": [dict(key) for key in keys]}
+
+
 def read_metadata(document: Mapping[str, Any], issuer: str) -> Metadata:
     """Read a provider's description of itself.
 

@@ -59,7 +59,7 @@ class KeyCache:
             signing_key = None if now - self._asked_at > KEEP_S else _select(self._keys, header)
             if signing_key is None and not 0 <= now - self._asked_at < REFRESH_S:
                 self._asked_at = now  # also when it fails: a provider that is down is not asked by every login
-                self._keys = _usable(self._fetch())
+                self._keys = usable(self._fetch())
                 signing_key = _select(self._keys, header)
         if signing_key is None:
             raise refused("it is signed by an unknown key")
@@ -98,7 +98,7 @@ def _header(token: str) -> Header:
     return header_fields
 
 
-def _usable(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+def usable(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
     """Public keys that sign; a symmetric key in the set is nobody's proof."""
     listed = document.get("keys")
     keys = [key for key in listed if isinstance(key, dict)] if isinstance(listed, list) else []

@@ -19,8 +19,11 @@ from falaj.supply_chain.certificates.names import caller_uri
 ISSUER = "falaj"
 """Who issues tokens of callers, as they say."""
 
-_REQUIREMENT, _PROVIDER = "token", "falaj"
+_REQUIREMENT, _PROVIDER, _OIDC = "token", "falaj", "oidc"
 _CLOCK_SKEW_S = 5
+_VERIFIED = "envoy.filters.http.jwt_authn"
+"""Where Envoy keeps what a verified token says."""
+_PLAIN_SUBJECT = r"[A-Za-z0-9@._|:/=+-]+"
 _MAX_CALLERS = 100_000
 _MATCHING = "type.googleapis.com/envoy.extensions.matching.common_inputs.ssl.v3"
 
@@ -38,6 +41,7 @@ class CallerRules(StrEnum):
     NOTHING = "nothing"
     TOKEN = "token"  # noqa: S105 - the name of a credential
     CERTIFICATE = "certificate"
+    PROVIDER = "provider"
     IMPOSSIBLE = "impossible"
     """Nobody comes in here."""
 
@@ -53,6 +57,8 @@ def caller_rules(callers: EndpointCallers, entrance: Entrance, *, feedback: bool
     match callers.policy, entrance:
         case ((None | CallerPolicy.ANYONE), Entrance.LOOPBACK):
             return CallerRules.TOKEN if feedback else CallerRules.NOTHING
+        case CallerPolicy.OIDC, _:
+            return CallerRules.PROVIDER
         case CallerPolicy.MTLS, Entrance.LOOPBACK:
             return CallerRules.TOKEN if feedback else CallerRules.IMPOSSIBLE
         case CallerPolicy.ANYONE, Entrance.DOOR:
@@ -65,7 +71,7 @@ def caller_rules(callers: EndpointCallers, entrance: Entrance, *, feedback: bool
 
 def filters(entry: CallerTrust, entrance: Entrance) -> list[Resource]:
     """The filters that routes switch on; those of the door let nobody in who was not."""
-    token_filters = [_token_filter(entry.jwks)] if entry.jwks else []
+    token_filters = [_token_filter(entry)] if entry.jwks or _has_provider(entry) else []
     nobody: Resource = {"rules": {"action": "ALLOW", "policies": {}}} if entrance is Entrance.DOOR else {}
     return [
         *token_filters,
@@ -79,7 +85,8 @@ def route_part(callers: EndpointCallers, rules: CallerRules, entry: CallerTrust)
     """What a route says of its callers: which filters it switches on, and how."""
     if rules is CallerRules.NOTHING:
         return {}
-    if rules is CallerRules.TOKEN and not entry.jwks:
+    without_keys = {CallerRules.TOKEN: not entry.jwks, CallerRules.PROVIDER: not _has_provider(entry)}
+    if without_keys.get(rules, False):
         return {"typed_per_filter_config": {"rbac": _on("rbac.v3.RBACPerRoute", _only(_by_header(()), "nobody"))}}
     return {"typed_per_filter_config": {**_proof(callers, rules, entry), "local_ratelimit": _limit(callers)}}
 
@@ -94,36 +101,73 @@ def anybody() -> Resource:
     return {"rbac": {"@type": f"{HTTP_FILTERS}.rbac.v3.RBACPerRoute"}}
 
 
+def _has_provider(entry: CallerTrust) -> bool:
+    return entry.provider is not None and bool(entry.provider.jwks.get("keys"))
+
+
 def _proof(callers: EndpointCallers, rules: CallerRules, entry: CallerTrust) -> Resource:
+    if rules is CallerRules.PROVIDER:
+        return {
+            "jwt_authn": _on("jwt_authn.v3.PerRouteConfig", {"requirement_name": _OIDC}),
+            "rbac": _on("rbac.v3.RBACPerRoute", _by_audience(callers.audience)),
+            "header_mutation": _named_by(f"{_OIDC}:%DYNAMIC_METADATA({_VERIFIED}:{_OIDC}:sub)%"),
+        }
     if rules is CallerRules.TOKEN:
         return {
             "jwt_authn": _on("jwt_authn.v3.PerRouteConfig", {"requirement_name": _REQUIREMENT}),
             "rbac": _on("rbac.v3.RBACPerRoute", _only(_by_header(callers.ids), "callers")),
         }
     uris = [caller_uri(entry.trust_domain, each) for each in callers.ids]
-    header = {"key": CALLER_HEADER, "value": "%DOWNSTREAM_PEER_URI_SAN%"}
-    shown = {"append": {"header": header, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}}
     return {
         "rbac": _on("rbac.v3.RBACPerRoute", _only(_by_certificate(uris), "callers")),
-        "header_mutation": _on(
-            "header_mutation.v3.HeaderMutationPerRoute", {"mutations": {"request_mutations": [shown]}}
-        ),
+        "header_mutation": _named_by("%DOWNSTREAM_PEER_URI_SAN%"),
     }
 
 
-def _token_filter(jwks: Mapping[str, Any]) -> Resource:
-    provider = {
-        "issuer": ISSUER,
+def _named_by(value: str) -> Resource:
+    """Set the header that says who asks."""
+    header = {"key": CALLER_HEADER, "value": value}
+    shown = {"append": {"header": header, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}}
+    return _on("header_mutation.v3.HeaderMutationPerRoute", {"mutations": {"request_mutations": [shown]}})
+
+
+def _token_filter(entry: CallerTrust) -> Resource:
+    own = {"claim_to_headers": [{"header_name": CALLER_HEADER, "claim_name": "sub"}]}
+    providers = {_PROVIDER: _verification(ISSUER, entry.jwks, own)} if entry.jwks else {}
+    requirements = {_REQUIREMENT: {"provider_name": _PROVIDER}} if entry.jwks else {}
+    if entry.provider is not None and _has_provider(entry):
+        life = {"max_lifetime": f"{entry.provider.max_life_s + _CLOCK_SKEW_S}s", "payload_in_metadata": _OIDC}
+        providers[_OIDC] = _verification(entry.provider.issuer, entry.provider.jwks, life)
+        requirements[_OIDC] = {"provider_name": _OIDC}
+    content = {"providers": providers, "requirement_map": requirements}
+    return _filter("jwt_authn", "jwt_authn.v3.JwtAuthentication", content)
+
+
+def _verification(issuer: str, jwks: Mapping[str, Any], more: Resource) -> Resource:
+    return {
+        "issuer": issuer,
         "local_jwks": {"inline_string": json.dumps(jwks, sort_keys=True)},
         "from_headers": [{"name": "authorization", "value_prefix": "Bearer "}],
         "forward": False,
         "require_expiration": True,
         "clock_skew_seconds": _CLOCK_SKEW_S,
-        "claim_to_headers": [{"header_name": CALLER_HEADER, "claim_name": "sub"}],
+        **more,
     }
-    requirement = {_REQUIREMENT: {"provider_name": _PROVIDER}}
-    content = {"providers": {_PROVIDER: provider}, "requirement_map": requirement}
-    return _filter("jwt_authn", "jwt_authn.v3.JwtAuthentication", content)
+
+
+def _by_audience(audience: str) -> Resource:
+    """Whoever shows a token that is for an endpoint, and whose subject can stand in a header and a log."""
+    exact = {"string_match": {"exact": audience}}
+    for_endpoint = [_claims("aud", exact), _claims("aud", {"list_match": {"one_of": exact}})]
+    named = _claims("sub", {"string_match": {"safe_regex": {"regex": _PLAIN_SUBJECT}}})
+    principal = {"and_ids": {"ids": [{"or_ids": {"ids": for_endpoint}}, named]}}
+    policy = {"permissions": [{"any": True}], "principals": [principal]}
+    return {"rbac": {"rules": {"action": "ALLOW", "policies": {"callers": policy}}}}
+
+
+def _claims(name: str, value: Resource) -> Resource:
+    matcher = {"filter": _VERIFIED, "path": [{"key": _OIDC}, {"key": name}], "value": value}
+    return {"sourced_metadata": {"metadata_matcher": matcher}}
 
 
 def _only(predicate: Resource, stat: str) -> Resource:
